@@ -1,0 +1,109 @@
+//! Where mask keys and handshake nonces come from (RFC 6455 §5.3, §10.3).
+//!
+//! The core asks for octets through [`Entropy`]; with feature `entropy` the operating system gives them
+//! ([`SystemEntropy`]). Tests and fuzzers bring a fixed source.
+
+use crate::frame::MaskKey;
+
+/// A source of unpredictable octets.
+///
+/// §5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source
+/// of entropy". Only a source like that may serve a connection to the outside.
+pub trait Entropy {
+    /// Fills `out` with fresh octets.
+    fn fill(&mut self, out: &mut [u8]);
+
+    /// A fresh masking key.
+    fn mask_key(&mut self) -> MaskKey {
+        let mut key = [0; 4];
+        self.fill(&mut key);
+        MaskKey(key)
+    }
+
+    /// A fresh nonce for `Sec-WebSocket-Key` (§4.1).
+    fn nonce(&mut self) -> [u8; 16] {
+        let mut nonce = [0; 16];
+        self.fill(&mut nonce);
+        nonce
+    }
+}
+
+impl<T: Entropy + ?Sized> Entropy for Box<T> {
+    fn fill(&mut self, out: &mut [u8]) {
+        (**self).fill(out);
+    }
+}
+
+/// The operating system's entropy, drawn in blocks so that a masking key costs no system call of its own.
+///
+/// # Panics
+///
+/// Where the operating system has no entropy to give, which on supported systems does not happen after
+/// boot. There is no safe way on: a predictable mask is what §10.3 forbids.
+#[cfg(feature = "entropy")]
+pub struct SystemEntropy {
+    block: [u8; Self::BLOCK],
+    used: usize,
+}
+
+#[cfg(feature = "entropy")]
+impl SystemEntropy {
+    const BLOCK: usize = 256;
+
+    /// A source with nothing drawn yet.
+    pub const fn new() -> Self {
+        Self { block: [0; Self::BLOCK], used: Self::BLOCK }
+    }
+}
+
+#[cfg(feature = "entropy")]
+impl Default for SystemEntropy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(feature = "entropy")]
+impl Entropy for SystemEntropy {
+    fn fill(&mut self, out: &mut [u8]) {
+        for out in out.chunks_mut(Self::BLOCK) {
+            if self.used + out.len() > Self::BLOCK {
+                getrandom::fill(&mut self.block).expect("the operating system gives entropy");
+                self.used = 0;
+            }
+            let fresh = &mut self.block[self.used..self.used + out.len()];
+            out.copy_from_slice(fresh);
+            // What has been given out is not kept.
+            fresh.fill(0);
+            self.used += out.len();
+        }
+    }
+}
+
+#[cfg(feature = "entropy")]
+impl std::fmt::Debug for SystemEntropy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SystemEntropy")
+    }
+}
+
+#[cfg(all(test, feature = "entropy"))]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn keys_neither_repeat_nor_stand_still() {
+        let mut source = SystemEntropy::new();
+        let keys: HashSet<[u8; 4]> = (0..10_000).map(|_| source.mask_key().0).collect();
+        // Of 10,000 draws from 2^32 about 0.01 collide; 3 would be a fault.
+        assert!(keys.len() > 9_997, "{} of 10000 keys differ", keys.len());
+    }
+
+    #[test]
+    fn draws_longer_than_a_block_are_filled() {
+        let mut out = [0; 1000];
+        SystemEntropy::new().fill(&mut out);
+        assert!(out.chunks(100).all(|part| part.iter().any(|&octet| octet != 0)));
+    }
+}

@@ -1,0 +1,181 @@
+//! The masking key and its application (RFC 6455 §5.3).
+//!
+//! In: a key and a buffer. Out: the same buffer, each octet exclusive-ored with the key octet at its
+//! position modulo four. Masking and unmasking are the same operation. Promises: any length, any alignment,
+//! any starting offset, in place, no allocation.
+//!
+//! One loop does the work; where the CPU has AVX2 the same loop runs compiled for it. The byte-by-byte
+//! definition of the RFC stays as [`MaskKey::apply_naive`], the oracle of tests and fuzzers. The crate is
+//! compiled without the AVX2 path under `--cfg bowsprit_no_simd`.
+
+/// A 32-bit masking key, in the order in which it travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct MaskKey(pub [u8; 4]);
+
+impl MaskKey {
+    /// Masks or unmasks `buf`, whose first octet is at position 0 of the payload.
+    ///
+    /// ```
+    /// use bowsprit::frame::MaskKey;
+    ///
+    /// // RFC 6455 §5.7: a masked "Hello".
+    /// let mut payload = [0x7f, 0x9f, 0x4d, 0x51, 0x58];
+    /// MaskKey([0x37, 0xfa, 0x21, 0x3d]).apply(&mut payload);
+    /// assert_eq!(&payload, b"Hello");
+    /// ```
+    #[inline]
+    pub fn apply(self, buf: &mut [u8]) {
+        if buf.len() < AVX2_FROM {
+            words(self, buf);
+        } else {
+            long(self, buf);
+        }
+    }
+
+    /// The key as it stands `offset` octets into the payload: apply it to a chunk that starts there.
+    #[inline]
+    #[must_use]
+    pub const fn rotated(self, offset: usize) -> Self {
+        // Only offset modulo four matters, and the cast keeps that.
+        Self(u32::from_le_bytes(self.0).rotate_right((offset as u32 & 3) * 8).to_le_bytes())
+    }
+
+    /// The definition of §5.3, one octet at a time.
+    pub fn apply_naive(self, buf: &mut [u8]) {
+        for (i, octet) in buf.iter_mut().enumerate() {
+            *octet ^= self.0[i % 4];
+        }
+    }
+
+    /// The key twice, as a word whose memory order is the wire's.
+    #[inline(always)]
+    const fn word(self) -> u64 {
+        let half = u32::from_ne_bytes(self.0) as u64;
+        half | half << 32
+    }
+}
+
+/// Below this length the wider registers do not pay for asking whether they exist.
+const AVX2_FROM: usize = 128;
+
+#[inline(never)]
+fn long(key: MaskKey, buf: &mut [u8]) {
+    #[cfg(all(target_arch = "x86_64", not(bowsprit_no_simd)))]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn avx2(key: MaskKey, buf: &mut [u8]) {
+            blocks(key, buf);
+        }
+        #[allow(unsafe_code)]
+        // SAFETY: the condition above saw this CPU report AVX2. Worth it: see benches/NOTES.md, "mask".
+        return unsafe { avx2(key, buf) };
+    }
+    blocks(key, buf);
+}
+
+/// Whole blocks of 128 octets, which the compiler turns into the widest registers of the target.
+#[inline(always)]
+fn blocks(key: MaskKey, buf: &mut [u8]) {
+    let word = key.word().to_ne_bytes();
+    let wide: [u8; 128] = std::array::from_fn(|i| word[i % 8]);
+    let (whole, rest) = buf.as_chunks_mut::<128>();
+    for block in whole {
+        for (octet, key) in block.iter_mut().zip(wide) {
+            *octet ^= key;
+        }
+    }
+    words(key, rest);
+}
+
+/// Words of eight octets; the last, partial one is done as the word that ends with the buffer, with the
+/// key blanked where that word overlaps what is done already.
+#[inline(always)]
+fn words(key: MaskKey, buf: &mut [u8]) {
+    let word = key.word();
+    let (whole, rest) = buf.as_chunks_mut::<8>();
+    for chunk in &mut *whole {
+        *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
+    }
+    if rest.is_empty() {
+        return;
+    }
+    if whole.is_empty() {
+        return short(key, rest);
+    }
+    let left = rest.len();
+    if let Some(last) = buf.last_chunk_mut::<8>() {
+        // Little-endian view: later octets are the higher ones, and 8 - left octets are done.
+        let key = u64::from_le_bytes(word.to_ne_bytes()).rotate_left(8 * (8 - left as u32) % 32);
+        let fresh = u64::MAX << (8 * (8 - left));
+        *last = (u64::from_le_bytes(*last) ^ (key & fresh)).to_le_bytes();
+    }
+}
+
+/// At most seven octets.
+#[inline(always)]
+fn short(key: MaskKey, buf: &mut [u8]) {
+    for (octet, key) in buf.iter_mut().zip(key.word().to_ne_bytes()) {
+        *octet ^= key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every length to 300 at every alignment to 64 and every rotation of the key.
+    #[test]
+    fn agrees_with_the_definition() {
+        let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
+        let plain: Vec<u8> = (0..400u32).map(|i| (i * 31 % 251) as u8).collect();
+        for len in 0..=300 {
+            for start in 0..64 {
+                for offset in 0..4 {
+                    let mut fast = plain.clone();
+                    let mut slow = plain.clone();
+                    key.rotated(offset).apply(&mut fast[start..start + len]);
+                    key.rotated(offset).apply_naive(&mut slow[start..start + len]);
+                    assert!(fast == slow, "length {len}, alignment {start}, offset {offset}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_path_agrees_with_the_definition() {
+        let key = MaskKey([1, 2, 4, 8]);
+        for len in [0, 1, 7, 8, 9, 127, 128, 129, 1000, 65_537] {
+            let mut expected = vec![0xa5; len];
+            key.apply_naive(&mut expected);
+            for path in [words, blocks, long] {
+                let mut buf = vec![0xa5; len];
+                path(key, &mut buf);
+                assert!(buf == expected, "length {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_chunk_continues_where_the_last_one_ended() {
+        let key = MaskKey([9, 8, 7, 6]);
+        let mut whole: Vec<u8> = (0..=255).collect();
+        let mut parts = whole.clone();
+        key.apply(&mut whole);
+        for cut in 0..=255 {
+            let mut parts = parts.clone();
+            let (a, b) = parts.split_at_mut(cut);
+            key.apply(a);
+            key.rotated(cut).apply(b);
+            assert_eq!(parts, whole, "cut at {cut}");
+        }
+        key.apply(&mut parts);
+        assert_eq!(parts, whole);
+    }
+
+    #[test]
+    fn offsets_beyond_four_gibioctets_rotate_right() {
+        let key = MaskKey([1, 2, 3, 4]);
+        assert_eq!(key.rotated(usize::MAX), key.rotated(3));
+        assert_eq!(key.rotated(3), MaskKey([4, 1, 2, 3]));
+    }
+}

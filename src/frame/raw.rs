@@ -1,0 +1,298 @@
+//! A frame header as the wire carries it, legal or not (RFC 6455 §5.2).
+//!
+//! In: octets. Out: a [`RawHeader`] and how many octets it took, or how many are missing. Nothing is judged
+//! here: reserved bits, reserved opcodes, long forms of short lengths all pass, in both directions, so that a
+//! test bench can say anything. What is legal is decided by [`Header::check`](super::Header::check).
+
+use super::MaskKey;
+
+/// The longest a header can be: 2 octets, a 64-bit length, a masking key.
+pub const MAX_HEADER: usize = 14;
+
+/// The fields of a frame header (§5.2), free to hold what no peer may send.
+///
+/// ```
+/// use bowsprit::frame::{Parsed, RawHeader};
+///
+/// // RFC 6455 §5.7: an unmasked text frame of 5 octets.
+/// let Parsed::Done(header, used) = RawHeader::parse(b"\x81\x05Hello") else { panic!() };
+/// assert_eq!(header, RawHeader { length: 5, ..RawHeader::TEXT });
+/// assert_eq!(used, 2);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RawHeader {
+    /// The last frame of a message.
+    pub fin: bool,
+    /// First reserved bit; permessage-deflate (RFC 7692 §6) gives it a meaning.
+    pub rsv1: bool,
+    /// Second reserved bit.
+    pub rsv2: bool,
+    /// Third reserved bit.
+    pub rsv3: bool,
+    /// The opcode; only the low four bits travel.
+    pub opcode: u8,
+    /// The masking key; the mask bit says whether there is one.
+    pub mask: Option<MaskKey>,
+    /// How many payload octets follow, as declared.
+    pub length: u64,
+    /// In which of the three forms the length is written.
+    pub form: LengthForm,
+}
+
+/// The three ways to write a payload length (§5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LengthForm {
+    /// In the 7 bits of the second octet: 0 to 125.
+    Short,
+    /// 126, then 16 bits.
+    Medium,
+    /// 127, then 64 bits.
+    Long,
+}
+
+/// What [`RawHeader::parse`] made of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// A whole header, and the number of octets it took.
+    Done(RawHeader, usize),
+    /// The input ends inside the header; at least this many octets are missing.
+    NeedMore(usize),
+}
+
+impl LengthForm {
+    /// The only form in which this length may be written (§5.2: "the minimal number of bytes MUST be used").
+    #[inline]
+    pub const fn minimal(length: u64) -> Self {
+        match length {
+            0..=125 => LengthForm::Short,
+            126..=0xffff => LengthForm::Medium,
+            _ => LengthForm::Long,
+        }
+    }
+
+    /// Octets in front of the masking key.
+    #[inline]
+    const fn octets(self) -> usize {
+        match self {
+            LengthForm::Short => 2,
+            LengthForm::Medium => 4,
+            LengthForm::Long => 10,
+        }
+    }
+}
+
+impl RawHeader {
+    /// An unmasked, final, empty text frame: the start of most literals.
+    pub const TEXT: Self = Self::of(0x1);
+    /// The same for a binary frame.
+    pub const BINARY: Self = Self::of(0x2);
+    /// The same for a continuation frame.
+    pub const CONTINUATION: Self = Self::of(0x0);
+    /// The same for a Close frame.
+    pub const CLOSE: Self = Self::of(0x8);
+    /// The same for a Ping frame.
+    pub const PING: Self = Self::of(0x9);
+    /// The same for a Pong frame.
+    pub const PONG: Self = Self::of(0xa);
+
+    /// An unmasked, final, empty frame with this opcode.
+    pub const fn of(opcode: u8) -> Self {
+        Self {
+            fin: true,
+            rsv1: false,
+            rsv2: false,
+            rsv3: false,
+            opcode,
+            mask: None,
+            length: 0,
+            form: LengthForm::Short,
+        }
+    }
+
+    /// This header for a payload of `length` octets, in the minimal form.
+    #[must_use]
+    pub const fn with_length(self, length: u64) -> Self {
+        Self { length, form: LengthForm::minimal(length), ..self }
+    }
+
+    /// This header with a masking key.
+    #[must_use]
+    pub const fn with_mask(self, key: MaskKey) -> Self {
+        Self { mask: Some(key), ..self }
+    }
+
+    /// Reads a header from the start of `input`.
+    #[inline]
+    pub fn parse(input: &[u8]) -> Parsed {
+        let &[first, second, ref rest @ ..] = input else {
+            return Parsed::NeedMore(2 - input.len());
+        };
+        let (form, length, rest) = match second & 0x7f {
+            126 => match rest.split_first_chunk() {
+                Some((octets, rest)) => (LengthForm::Medium, u16::from_be_bytes(*octets).into(), rest),
+                None => return Parsed::NeedMore(Self::size_of(second) - input.len()),
+            },
+            127 => match rest.split_first_chunk() {
+                Some((octets, rest)) => (LengthForm::Long, u64::from_be_bytes(*octets), rest),
+                None => return Parsed::NeedMore(Self::size_of(second) - input.len()),
+            },
+            length => (LengthForm::Short, length.into(), rest),
+        };
+        let mask = if second & 0x80 == 0 {
+            None
+        } else {
+            match rest.first_chunk() {
+                Some(key) => Some(MaskKey(*key)),
+                None => return Parsed::NeedMore(Self::size_of(second) - input.len()),
+            }
+        };
+        let header = Self {
+            fin: first & 0x80 != 0,
+            rsv1: first & 0x40 != 0,
+            rsv2: first & 0x20 != 0,
+            rsv3: first & 0x10 != 0,
+            opcode: first & 0x0f,
+            mask,
+            length,
+            form,
+        };
+        Parsed::Done(header, header.size())
+    }
+
+    /// The size of a header whose second octet is this one.
+    const fn size_of(second: u8) -> usize {
+        let length = match second & 0x7f {
+            126 => LengthForm::Medium.octets(),
+            127 => LengthForm::Long.octets(),
+            _ => LengthForm::Short.octets(),
+        };
+        length + if second & 0x80 == 0 { 0 } else { 4 }
+    }
+
+    /// How many octets the header takes on the wire.
+    #[inline]
+    pub const fn size(&self) -> usize {
+        self.written_form().octets() + if self.mask.is_some() { 4 } else { 0 }
+    }
+
+    /// Writes the header to the start of `out` and says how many octets it took.
+    ///
+    /// A length that its `form` cannot hold is written in the smallest form that can.
+    #[inline]
+    pub fn encode(&self, out: &mut [u8; MAX_HEADER]) -> usize {
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        out[0] = bit(self.fin, 0x80)
+            | bit(self.rsv1, 0x40)
+            | bit(self.rsv2, 0x20)
+            | bit(self.rsv3, 0x10)
+            | (self.opcode & 0x0f);
+        let form = self.written_form();
+        // The casts below keep every bit: `written_form` holds the length.
+        let marker = match form {
+            LengthForm::Short => self.length as u8,
+            LengthForm::Medium => {
+                out[2..4].copy_from_slice(&(self.length as u16).to_be_bytes());
+                126
+            }
+            LengthForm::Long => {
+                out[2..10].copy_from_slice(&self.length.to_be_bytes());
+                127
+            }
+        };
+        let used = form.octets();
+        let Some(key) = self.mask else {
+            out[1] = marker;
+            return used;
+        };
+        out[1] = marker | 0x80;
+        out[used..used + 4].copy_from_slice(&key.0);
+        used + 4
+    }
+
+    /// Appends the header to `out`.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        let mut octets = [0; MAX_HEADER];
+        let used = self.encode(&mut octets);
+        out.extend_from_slice(&octets[..used]);
+    }
+
+    #[inline]
+    const fn written_form(&self) -> LengthForm {
+        let minimal = LengthForm::minimal(self.length);
+        if (self.form as u8) < minimal as u8 { minimal } else { self.form }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: MaskKey = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
+
+    /// The headers of §5.7, then the corners.
+    const TABLE: &[(&[u8], RawHeader)] = &[
+        (&[0x81, 0x05], RawHeader { length: 5, ..RawHeader::TEXT }),
+        (&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d], RawHeader { length: 5, mask: Some(KEY), ..RawHeader::TEXT }),
+        (&[0x01, 0x03], RawHeader { length: 3, fin: false, ..RawHeader::TEXT }),
+        (&[0x80, 0x02], RawHeader { length: 2, ..RawHeader::CONTINUATION }),
+        (&[0x89, 0x05], RawHeader { length: 5, ..RawHeader::PING }),
+        (&[0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d], RawHeader { length: 5, mask: Some(KEY), ..RawHeader::PONG }),
+        (&[0x82, 0x7e, 0x01, 0x00], RawHeader { length: 256, form: LengthForm::Medium, ..RawHeader::BINARY }),
+        (
+            &[0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0],
+            RawHeader { length: 65536, form: LengthForm::Long, ..RawHeader::BINARY },
+        ),
+        (&[0x88, 0x7d], RawHeader { length: 125, ..RawHeader::CLOSE }),
+        // Nothing here may be sent; all of it can be said.
+        (
+            &[0x7f, 0x7e, 0x00, 0x01],
+            RawHeader {
+                fin: false,
+                rsv1: true,
+                rsv2: true,
+                rsv3: true,
+                opcode: 0xf,
+                mask: None,
+                length: 1,
+                form: LengthForm::Medium,
+            },
+        ),
+        (
+            &[0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x37, 0xfa, 0x21, 0x3d],
+            RawHeader { length: u64::MAX, form: LengthForm::Long, mask: Some(KEY), ..RawHeader::BINARY },
+        ),
+    ];
+
+    #[test]
+    fn parses_and_encodes() {
+        for (octets, header) in TABLE {
+            assert_eq!(RawHeader::parse(octets), Parsed::Done(*header, octets.len()));
+            let mut out = Vec::new();
+            header.encode_into(&mut out);
+            assert_eq!(&out, octets);
+            assert_eq!(header.size(), octets.len());
+        }
+    }
+
+    #[test]
+    fn never_asks_for_more_than_is_missing() {
+        for (octets, header) in TABLE {
+            for cut in 0..octets.len() {
+                let Parsed::NeedMore(more) = RawHeader::parse(&octets[..cut]) else {
+                    panic!("{header:?} cut at {cut}");
+                };
+                assert!(more >= 1 && cut + more <= octets.len(), "{header:?} cut at {cut}: {more}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_too_small_gives_way() {
+        for (length, form) in [(126, LengthForm::Medium), (65_536, LengthForm::Long)] {
+            let mut out = Vec::new();
+            RawHeader { length, ..RawHeader::BINARY }.encode_into(&mut out);
+            let expected = RawHeader { length, form, ..RawHeader::BINARY };
+            assert_eq!(RawHeader::parse(&out), Parsed::Done(expected, out.len()));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The `bowsprit` command.
+
+fn main() {}

@@ -1,7 +1,12 @@
 //! A strict WebSocket (RFC 6455) on `mio`, without an async runtime.
 
+pub mod close;
+pub mod connection;
 pub mod entropy;
+pub mod error;
 pub mod frame;
+pub mod message;
 pub mod role;
+pub mod utf8;
 
 pub use role::Role;

@@ -1,0 +1,146 @@
+//! When a connection must have heard from its peer.
+//!
+//! In: the time, as an argument, and what happened at it. Out: the next point in time at which something is due, and
+//! what it is. There is no clock here.
+
+use std::time::{Duration, Instant};
+
+use super::config::Config;
+
+/// The deadlines of one connection.
+#[derive(Clone, Debug)]
+pub struct Deadlines {
+    heard: Instant,
+    waiting: Waiting,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    ForNothing,
+    ForPong { since: Instant },
+    ForClose { since: Instant },
+}
+
+/// Something is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// A Ping, as nothing has been heard for [`Config::ping_interval`].
+    Ping,
+    /// The end: nothing was heard for [`Config::pong_timeout`] after the Ping.
+    Dead,
+    /// The end: nothing was heard for [`Config::idle_timeout`].
+    Idle,
+    /// The end: the closing handshake took longer than [`Config::close_timeout`].
+    CloseTimeout,
+}
+
+impl Deadlines {
+    /// Of a connection that opens now.
+    pub const fn new(now: Instant) -> Self {
+        Self { heard: now, waiting: Waiting::ForNothing }
+    }
+
+    /// Octets have arrived.
+    #[inline]
+    pub fn heard(&mut self, now: Instant) {
+        self.heard = now;
+        if let Waiting::ForPong { .. } = self.waiting {
+            self.waiting = Waiting::ForNothing;
+        }
+    }
+
+    /// The closing handshake has begun. Only the first call counts: nothing extends the close deadline.
+    pub fn closing(&mut self, now: Instant) {
+        if !matches!(self.waiting, Waiting::ForClose { .. }) {
+            self.waiting = Waiting::ForClose { since: now };
+        }
+    }
+
+    /// When something is due next.
+    pub fn next(&self, config: &Config) -> Option<Instant> {
+        let (at, _) = self.first(config)?;
+        Some(at)
+    }
+
+    /// What is due by now, if anything is. A Ping that is due counts as sent.
+    pub fn expire(&mut self, now: Instant, config: &Config) -> Option<Due> {
+        let (_, due) = self.first(config).filter(|(at, _)| *at <= now)?;
+        if due == Due::Ping {
+            self.waiting = Waiting::ForPong { since: now };
+        }
+        Some(due)
+    }
+
+    fn first(&self, config: &Config) -> Option<(Instant, Due)> {
+        // A time too far off to be told is never due.
+        let after = |since: Instant, wait: Duration, due| Some((since.checked_add(wait)?, due));
+        let idle = || after(self.heard, config.idle_timeout?, Due::Idle);
+        let alive = match self.waiting {
+            Waiting::ForClose { since } => return after(since, config.close_timeout, Due::CloseTimeout),
+            Waiting::ForPong { since } => after(since, config.pong_timeout, Due::Dead),
+            Waiting::ForNothing => {
+                config.ping_interval.and_then(|interval| after(self.heard, interval, Due::Ping))
+            }
+        };
+        [idle(), alive].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn config() -> Config {
+        Config {
+            idle_timeout: Some(60 * SECOND),
+            ping_interval: Some(10 * SECOND),
+            pong_timeout: 5 * SECOND,
+            close_timeout: 3 * SECOND,
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn a_silent_peer_is_pinged_and_then_dead() {
+        let (start, config) = (Instant::now(), config());
+        let mut deadlines = Deadlines::new(start);
+        assert_eq!(deadlines.next(&config), Some(start + 10 * SECOND));
+        assert_eq!(deadlines.expire(start + 9 * SECOND, &config), None);
+        assert_eq!(deadlines.expire(start + 10 * SECOND, &config), Some(Due::Ping));
+        assert_eq!(deadlines.expire(start + 11 * SECOND, &config), None, "one Ping, not one a turn");
+        assert_eq!(deadlines.next(&config), Some(start + 15 * SECOND));
+        assert_eq!(deadlines.expire(start + 15 * SECOND, &config), Some(Due::Dead));
+    }
+
+    #[test]
+    fn anything_heard_counts_as_life() {
+        let (start, config) = (Instant::now(), config());
+        let mut deadlines = Deadlines::new(start);
+        assert_eq!(deadlines.expire(start + 10 * SECOND, &config), Some(Due::Ping));
+        deadlines.heard(start + 12 * SECOND);
+        assert_eq!(deadlines.next(&config), Some(start + 22 * SECOND));
+    }
+
+    #[test]
+    fn nothing_extends_the_close_deadline() {
+        let (start, config) = (Instant::now(), config());
+        let mut deadlines = Deadlines::new(start);
+        deadlines.closing(start);
+        deadlines.heard(start + 2 * SECOND);
+        deadlines.closing(start + 2 * SECOND);
+        assert_eq!(deadlines.next(&config), Some(start + 3 * SECOND));
+        assert_eq!(deadlines.expire(start + 3 * SECOND, &config), Some(Due::CloseTimeout));
+    }
+
+    #[test]
+    fn idle_ends_where_pings_are_off_and_never_is_never() {
+        let start = Instant::now();
+        let config = Config { ping_interval: None, ..config() };
+        let mut deadlines = Deadlines::new(start);
+        assert_eq!(deadlines.expire(start + 60 * SECOND, &config), Some(Due::Idle));
+        let never = Config { idle_timeout: Some(Duration::MAX), ..config };
+        assert_eq!(deadlines.next(&never), None);
+    }
+}

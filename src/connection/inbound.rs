@@ -1,0 +1,323 @@
+//! The peer's half of a connection: what it says, as events.
+//!
+//! In: octets in any cut. Out: [`Event`]s, borrowed from the input where they lie there whole. Pongs and the answer
+//! to a Close frame go to the [`Outbound`] by themselves. Promises: takes all input before it asks for more; after
+//! the peer's Close frame, and after a broken rule, all further input is ignored.
+
+use super::config::{Config, Delivery};
+use super::outbound::Outbound;
+use crate::close::{CloseReason, OwnedClose};
+use crate::error::ProtocolError;
+use crate::frame::{Control, DataKind, FrameDecoder, Header, Kind, Part, Rules};
+use crate::message::{Assembler, Message, MessageBuffer};
+
+/// What the peer did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A message is whole.
+    Message(Message<'a>),
+    /// A frame of a message starts ([`Delivery::Frames`] and [`Delivery::Both`]).
+    Frame(Header),
+    /// The next octets of that frame.
+    Chunk(Chunk<'a>),
+    /// A Ping (§5.5.2); its answer is queued already unless [`Config::answer_pings`] is off.
+    Ping(&'a [u8]),
+    /// A Pong (§5.5.3).
+    Pong(&'a [u8]),
+    /// A Close frame (§5.5.1), with what it says; its answer is queued already. The last event.
+    Close(Option<CloseReason<'a>>),
+}
+
+/// A piece of a message, as it arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk<'a> {
+    /// Of the message. A chunk of text may end inside a character; all text so far is UTF-8.
+    pub kind: DataKind,
+    /// The octets, unmasked.
+    pub payload: &'a [u8],
+    /// Whether the frame ends with them.
+    pub frame_ends: bool,
+    /// Whether the message ends with them.
+    pub message_ends: bool,
+}
+
+/// The receiving half.
+#[derive(Debug)]
+pub struct Inbound {
+    decoder: FrameDecoder,
+    assembler: Assembler,
+    /// The payload of a control frame that did not arrive whole.
+    control: Option<Box<ControlPayload>>,
+    received: Option<Box<Option<OwnedClose>>>,
+    current: Current,
+    /// A message is whole and comes after its last chunk ([`Delivery::Both`]).
+    message_due: bool,
+    failed: Option<ProtocolError>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Current {
+    Data,
+    Control(Control),
+}
+
+#[derive(Debug, Default)]
+struct ControlPayload {
+    octets: Vec<u8>,
+    complete: bool,
+}
+
+impl Default for Inbound {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Inbound {
+    /// Before the first frame.
+    pub fn new() -> Self {
+        Self {
+            decoder: FrameDecoder::new(),
+            assembler: Assembler::new(),
+            control: None,
+            received: None,
+            current: Current::Data,
+            message_due: false,
+            failed: None,
+        }
+    }
+
+    /// Takes the next event from the front of `input`; `None` once all of it is taken.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the peer broke, once; the Close frame that tells the peer is queued in `outbound`.
+    #[inline]
+    pub fn next<'a, 'b: 'a>(
+        &'a mut self,
+        input: &mut &'b mut [u8],
+        outbound: &mut Outbound,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        if self.is_over() {
+            *input = &mut [];
+            return Ok(None);
+        }
+        if self.message_due {
+            self.message_due = false;
+            return Ok(self.assembler.kept().map(Event::Message));
+        }
+        let rules = rules(outbound);
+        loop {
+            match self.decoder.next(input, &rules) {
+                Ok(None) => return Ok(None),
+                Ok(Some(Part::Header(header))) => match self.begin(&header, outbound) {
+                    Ok(false) => {}
+                    Ok(true) => return Ok(Some(Event::Frame(header))),
+                    Err(error) => return Err(self.fail(error, outbound)),
+                },
+                Ok(Some(Part::Payload { chunk, last })) => {
+                    // The borrow checker lets a borrow of `self` leave only where it leaves for sure.
+                    if self.is_event(last, outbound.config()) {
+                        return self.payload(chunk, last, outbound);
+                    }
+                    if let Err(error) = self.hold(chunk, last) {
+                        return Err(self.fail(error, outbound));
+                    }
+                }
+                Err(error) => return Err(self.fail(error, outbound)),
+            }
+        }
+    }
+
+    /// Whether the peer's Close frame has come.
+    #[inline]
+    pub const fn received_close(&self) -> bool {
+        self.received.is_some()
+    }
+
+    /// What the peer's Close frame said; `None` before it and where it had no code.
+    pub fn close_received(&self) -> Option<CloseReason<'_>> {
+        self.received.as_ref()?.as_ref().as_ref().map(OwnedClose::as_reason)
+    }
+
+    /// The rule that the peer broke, if it did.
+    pub const fn error(&self) -> Option<ProtocolError> {
+        self.failed
+    }
+
+    /// Whether all further input is ignored.
+    #[inline]
+    pub const fn is_over(&self) -> bool {
+        self.failed.is_some() || self.received.is_some()
+    }
+
+    /// Whether the input so far ends between two messages and between two frames.
+    pub fn is_between_messages(&self) -> bool {
+        self.decoder.is_between_frames() && !self.assembler.is_open()
+    }
+
+    /// Room for what follows of a long frame, so that a driver can read it straight to where it is needed; `None`
+    /// where less than `least` octets follow or the frame is not assembled.
+    pub fn room(&mut self, least: usize, config: &Config) -> Option<&mut [u8]> {
+        let wanted = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
+        let assembled = self.current == Current::Data && config.delivery == Delivery::Messages;
+        if wanted < least.max(1) || !assembled || self.is_over() {
+            return None;
+        }
+        Some(self.assembler.room(wanted))
+    }
+
+    /// Counts `len` octets of the [`room`](Self::room) as arrived.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    pub fn filled(
+        &mut self,
+        len: usize,
+        outbound: &mut Outbound,
+    ) -> Result<Option<Event<'_>>, ProtocolError> {
+        let decoder = &mut self.decoder;
+        match self.assembler.filled(len, |chunk| decoder.advance(chunk)) {
+            Ok(message) => Ok(message.map(Event::Message)),
+            Err(error) => Err(fail(&mut self.failed, error, outbound)),
+        }
+    }
+
+    /// Lends a buffer for the next message that does not arrive whole.
+    #[inline]
+    pub fn lend(&mut self, buffer: Box<MessageBuffer>) {
+        self.assembler.lend(buffer);
+    }
+
+    /// Takes back the buffer that is not in use; what it holds is the last message.
+    #[inline]
+    pub fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
+        if self.message_due { None } else { self.assembler.reclaim() }
+    }
+
+    /// Octets held for a message that is not whole.
+    pub fn held(&self) -> usize {
+        self.assembler.held()
+    }
+
+    /// A header has been read; says whether it is an event.
+    #[inline]
+    fn begin(&mut self, header: &Header, outbound: &Outbound) -> Result<bool, ProtocolError> {
+        if let Kind::Control { opcode, .. } = header.kind() {
+            self.current = Current::Control(opcode);
+            self.control.take_if(|control| control.complete);
+            return Ok(false);
+        }
+        self.current = Current::Data;
+        self.assembler.begin(header.kind(), &outbound.config().limits())?;
+        Ok(outbound.config().delivery != Delivery::Messages)
+    }
+
+    /// Whether the next chunk of the current frame is an event or completes one.
+    #[inline]
+    fn is_event(&self, frame_ends: bool, config: &Config) -> bool {
+        match (self.current, config.delivery) {
+            (Current::Control(_), _) => frame_ends,
+            (Current::Data, Delivery::Messages) => frame_ends && self.assembler.is_last_frame(),
+            (Current::Data, Delivery::Frames | Delivery::Both) => true,
+        }
+    }
+
+    /// A chunk that is no event.
+    fn hold(&mut self, chunk: &[u8], frame_ends: bool) -> Result<(), ProtocolError> {
+        match self.current {
+            Current::Data => self.assembler.keep(chunk, frame_ends).map(drop),
+            Current::Control(_) => {
+                self.control.get_or_insert_default().octets.extend_from_slice(chunk);
+                Ok(())
+            }
+        }
+    }
+
+    /// A chunk that is an event or completes one.
+    #[inline]
+    fn payload<'a>(
+        &'a mut self,
+        chunk: &'a [u8],
+        last: bool,
+        outbound: &mut Outbound,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        let opcode = match self.current {
+            Current::Control(opcode) => opcode,
+            Current::Data if outbound.config().delivery == Delivery::Messages => {
+                let failed = &mut self.failed;
+                return match self.assembler.push(chunk, last) {
+                    Ok(message) => Ok(message.map(Event::Message)),
+                    Err(error) => Err(fail(failed, error, outbound)),
+                };
+            }
+            Current::Data => return self.chunk(chunk, last, outbound),
+        };
+        let payload = match &mut self.control {
+            None => chunk,
+            Some(control) => {
+                control.octets.extend_from_slice(chunk);
+                control.complete = true;
+                &control.octets
+            }
+        };
+        match opcode {
+            Control::Ping => {
+                if outbound.config().answer_pings {
+                    outbound.answer_ping(payload); // §5.5.2: MUST send a Pong frame in response
+                }
+                Ok(Some(Event::Ping(payload)))
+            }
+            Control::Pong => Ok(Some(Event::Pong(payload))),
+            Control::Close => match CloseReason::parse(payload) {
+                Ok(close) => {
+                    self.received = Some(Box::new(close.map(|close| close.to_owned())));
+                    outbound.answer_close(close);
+                    Ok(Some(Event::Close(close)))
+                }
+                Err(error) => Err(fail(&mut self.failed, error, outbound)),
+            },
+        }
+    }
+
+    fn chunk<'a>(
+        &'a mut self,
+        payload: &'a [u8],
+        frame_ends: bool,
+        outbound: &mut Outbound,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        let both = outbound.config().delivery == Delivery::Both;
+        let passed = if both {
+            self.assembler.keep(payload, frame_ends)
+        } else {
+            self.assembler.pass(payload, frame_ends)
+        };
+        match passed {
+            Ok(passed) => {
+                self.message_due = both && passed.message_ends;
+                let (kind, message_ends) = (passed.kind, passed.message_ends);
+                Ok(Some(Event::Chunk(Chunk { kind, payload, frame_ends, message_ends })))
+            }
+            Err(error) => Err(self.fail(error, outbound)),
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, error: ProtocolError, outbound: &mut Outbound) -> ProtocolError {
+        fail(&mut self.failed, error, outbound)
+    }
+}
+
+/// §7.1.7: the peer is told, and nothing that follows is looked at.
+#[cold]
+fn fail(failed: &mut Option<ProtocolError>, error: ProtocolError, outbound: &mut Outbound) -> ProtocolError {
+    *failed = Some(error);
+    outbound.fail(CloseReason { code: error.close_code(), reason: error.rule() });
+    error
+}
+
+#[inline]
+fn rules(outbound: &Outbound) -> Rules {
+    Rules { role: outbound.role(), compression: false, max_frame: outbound.config().max_frame }
+}

@@ -1,0 +1,191 @@
+//! One WebSocket connection after its handshake (RFC 6455 §5-§7), without a socket and without a clock.
+//!
+//! Octets from the peer go in, [`Event`]s come out; messages go in, octets for the peer come out. The time is an
+//! argument. The two halves borrow apart, so that an event that lies in the receive buffer can be answered while
+//! it is looked at:
+//!
+//! ```
+//! use bowsprit::connection::{Config, Connection, Event};
+//! use std::{sync::Arc, time::Instant};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut conn = Connection::server(Arc::new(Config::default()), Instant::now());
+//! // RFC 6455 §5.7: a masked "Hello", as a read might bring it.
+//! let mut buf = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+//!
+//! let Connection { inbound, outbound, .. } = &mut conn;
+//! let mut input = &mut buf[..];
+//! while let Some(event) = inbound.next(&mut input, outbound)? {
+//!     if let Event::Message(message) = event {
+//!         outbound.send(message)?; // an echo, borrowed from `buf`
+//!     }
+//! }
+//! assert_eq!(outbound.pending(), b"\x81\x05Hello");
+//! # Ok(()) }
+//! ```
+//!
+//! When `next` says `None`, all input is taken: an unfinished header is kept inside, so that no caller counts
+//! octets to discard and an idle connection owns no buffer.
+
+mod closing;
+mod config;
+mod deadlines;
+mod inbound;
+mod outbound;
+mod send_queue;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use closing::{CloseStep, close_step};
+pub use config::{Config, Delivery};
+pub use deadlines::{Deadlines, Due};
+pub use inbound::{Chunk, Event, Inbound};
+pub use outbound::{Outbound, SendError};
+pub use send_queue::SendQueue;
+
+use crate::close::{CloseCode, CloseReason, OwnedClose};
+use crate::entropy::Entropy;
+use crate::error::ProtocolError;
+
+/// Both halves of a connection, and its deadlines.
+#[derive(Debug)]
+pub struct Connection {
+    /// The peer's half: what it says.
+    pub inbound: Inbound,
+    /// Our half: what we say.
+    pub outbound: Outbound,
+    /// When what is due.
+    pub deadlines: Deadlines,
+}
+
+/// How a connection ended (§7.1.4-7.1.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What the peer's Close frame said; the outer `None` where none came.
+    pub received: Option<Option<OwnedClose>>,
+    /// What our Close frame said; the outer `None` where none was sent.
+    pub sent: Option<Option<OwnedClose>>,
+    /// The rule that the peer broke, if it did.
+    pub error: Option<ProtocolError>,
+}
+
+impl Outcome {
+    /// Both sides have sent a Close frame and nobody broke a rule (§7.1.4).
+    pub const fn is_clean(&self) -> bool {
+        self.received.is_some() && self.sent.is_some() && self.error.is_none()
+    }
+
+    /// The close code as §7.1.5 defines it: the peer's, 1005 where its Close frame had none, 1006 where no Close
+    /// frame came.
+    pub fn code(&self) -> CloseCode {
+        match &self.received {
+            None => CloseCode::ABNORMAL,
+            Some(None) => CloseCode::NO_STATUS,
+            Some(Some(close)) => close.code,
+        }
+    }
+
+    /// The reason that the peer gave; empty where it gave none.
+    pub fn reason(&self) -> &str {
+        self.received.as_ref().and_then(|close| close.as_ref()).map_or("", |close| &close.reason)
+    }
+}
+
+impl Connection {
+    /// A server's connection that opens now.
+    pub fn server(config: Arc<Config>, now: Instant) -> Self {
+        Self::new(Outbound::server(config), now)
+    }
+
+    /// A client's connection that opens now, with its source of masking keys.
+    pub fn client(config: Arc<Config>, masks: Box<dyn Entropy + Send>, now: Instant) -> Self {
+        Self::new(Outbound::client(config, masks), now)
+    }
+
+    fn new(outbound: Outbound, now: Instant) -> Self {
+        Self { inbound: Inbound::new(), outbound, deadlines: Deadlines::new(now) }
+    }
+
+    /// Takes the next event from the front of `input`, which arrived at `now`; see [`Inbound::next`].
+    ///
+    /// # Errors
+    ///
+    /// The rule that the peer broke.
+    pub fn next<'a, 'b: 'a>(
+        &'a mut self,
+        input: &mut &'b mut [u8],
+        now: Instant,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        if !input.is_empty() {
+            self.deadlines.heard(now);
+        }
+        self.inbound.next(input, &mut self.outbound)
+    }
+
+    /// Begins the closing handshake (§7.1.2).
+    ///
+    /// # Errors
+    ///
+    /// As [`Outbound::close`].
+    pub fn close(&mut self, reason: Option<CloseReason<'_>>, now: Instant) -> Result<(), SendError> {
+        self.outbound.close(reason)?;
+        self.deadlines.closing(now);
+        Ok(())
+    }
+
+    /// What is to be done next towards the end.
+    pub fn close_step(&self) -> CloseStep {
+        close_step(
+            self.outbound.role(),
+            self.outbound.has_failed(),
+            self.outbound.sent_close(),
+            self.inbound.received_close(),
+        )
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.deadlines.next(self.outbound.config())
+    }
+
+    /// Does what is due by `now`; says whether the connection has to be given up: what is queued may be written
+    /// once more, then the TCP connection is closed.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
+        if self.close_step() != CloseStep::None {
+            self.deadlines.closing(now);
+        }
+        let due = self.deadlines.expire(now, self.outbound.config())?;
+        match due {
+            Due::Ping => {
+                // Refused only while closing, and then no Ping is due.
+                let _ = self.outbound.ping(b"");
+                return None;
+            }
+            Due::Idle => {
+                self.outbound.fail(CloseReason { code: CloseCode::GOING_AWAY, reason: "idle for too long" });
+            }
+            Due::Dead => {
+                self.outbound
+                    .fail(CloseReason { code: CloseCode::GOING_AWAY, reason: "no answer to a Ping" });
+            }
+            Due::CloseTimeout => {}
+        }
+        Some(due)
+    }
+
+    /// How the connection has ended, or would have if it ended now.
+    pub fn outcome(&self) -> Outcome {
+        outcome(&self.inbound, &self.outbound)
+    }
+}
+
+/// [`Connection::outcome`], for drivers that keep the halves apart.
+pub(crate) fn outcome(inbound: &Inbound, outbound: &Outbound) -> Outcome {
+    let owned = |close: Option<CloseReason<'_>>| close.map(|close| close.to_owned());
+    Outcome {
+        received: inbound.received_close().then(|| owned(inbound.close_received())),
+        sent: outbound.sent_close().then(|| owned(outbound.close_sent())),
+        error: inbound.error(),
+    }
+}

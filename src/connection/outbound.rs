@@ -1,0 +1,429 @@
+//! Our half of a connection: what may still be sent, and the octets that say it.
+//!
+//! In: messages, control frames, a close. Out: octets in a [`SendQueue`]. Promises: nothing illegal is ever queued;
+//! a client's frames carry fresh masks (RFC 6455 §5.3); after a Close frame nothing follows (§5.5.1); fragments of
+//! two messages never mix (§5.4); what waits for a peer that does not read is bounded by
+//! [`Config::max_queued`], and Pongs by themselves.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::config::Config;
+use super::send_queue::SendQueue;
+use crate::close::{CloseReason, MAX_REASON, OwnedClose};
+use crate::entropy::Entropy;
+use crate::frame::{Control, DataKind, MAX_HEADER, RawHeader};
+use crate::message::{Message, Prepared};
+use crate::role::Role;
+use crate::utf8::Utf8Stream;
+
+/// The sending half.
+pub struct Outbound {
+    config: Arc<Config>,
+    /// A client's source of masking keys; a server has none (§5.1).
+    masks: Option<Box<dyn Entropy + Send>>,
+    queue: Option<Box<SendQueue>>,
+    closing: Option<Box<Closing>>,
+    /// The message that is being sent in parts.
+    open: Option<Open>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    kind: DataKind,
+    utf8: Utf8Stream,
+}
+
+/// What our Close frame said.
+#[derive(Debug)]
+struct Closing {
+    sent: Option<OwnedClose>,
+    failed: bool,
+}
+
+/// Our own caller asked for something that must not be sent. Nothing was queued, and the connection goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A Close frame is sent; nothing may follow it (§5.5.1).
+    Closing,
+    /// The peer does not read: [`Config::max_queued`] octets wait already.
+    QueueFull,
+    /// A message is being sent in parts; another one would mix with it (§5.4).
+    MessageOpen,
+    /// No message is being sent in parts that could be continued.
+    NoMessageOpen,
+    /// The parts of a text message do not make UTF-8 (§5.6).
+    NotUtf8,
+    /// A control frame carries at most 125 octets (§5.5).
+    ControlTooLong,
+    /// The code may not stand in a Close frame (§7.4).
+    CloseCode,
+    /// A reason has at most 123 octets (§5.5).
+    ReasonTooLong,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SendError::Closing => "the connection is closing: nothing follows a Close frame",
+            SendError::QueueFull => "the peer does not read: the send queue is full",
+            SendError::MessageOpen => "a message is being sent in parts: end it first",
+            SendError::NoMessageOpen => "no message is being sent in parts: begin one first",
+            SendError::NotUtf8 => "the parts of a text message are not UTF-8",
+            SendError::ControlTooLong => "a control frame carries at most 125 octets",
+            SendError::CloseCode => "this close code may not be sent",
+            SendError::ReasonTooLong => "a close reason has at most 123 octets",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}
+
+/// While more than this many octets wait, only the latest Ping is answered (§5.5.3 allows it), so that a flood
+/// of Pings to a peer that does not read is bounded.
+const PONG_BACKLOG: usize = 64 * 1024;
+
+impl Outbound {
+    /// The sending half of a server's connection.
+    pub fn server(config: Arc<Config>) -> Self {
+        Self { config, masks: None, queue: None, closing: None, open: None }
+    }
+
+    /// The sending half of a client's connection, with its source of masking keys.
+    pub fn client(config: Arc<Config>, masks: Box<dyn Entropy + Send>) -> Self {
+        Self { masks: Some(masks), ..Self::server(config) }
+    }
+
+    /// Our side.
+    #[inline]
+    pub const fn role(&self) -> Role {
+        if self.masks.is_some() { Role::Client } else { Role::Server }
+    }
+
+    /// The settings.
+    #[inline]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Queues a message.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closing`], [`SendError::QueueFull`] and [`SendError::MessageOpen`].
+    #[inline]
+    pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.may_start()?;
+        self.message(message.kind(), message.as_bytes());
+        Ok(())
+    }
+
+    /// Queues a text message; see [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
+        self.send(Message::Text(text))
+    }
+
+    /// Queues a binary message; see [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_binary(&mut self, octets: &[u8]) -> Result<(), SendError> {
+        self.send(Message::Binary(octets))
+    }
+
+    /// Queues a message that was encoded before; a server's queue shares its octets.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
+        self.may_start()?;
+        if self.masks.is_some() || self.config.fragment_size.is_some() {
+            self.message(message.kind(), message.payload());
+        } else {
+            self.queue().push_shared(message.frame());
+        }
+        Ok(())
+    }
+
+    /// Queues the first part of a message that is sent in parts, as a frame of its own.
+    ///
+    /// Control frames may go out between the parts; other messages may not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), and [`SendError::NotUtf8`]. A character may be cut between two parts.
+    pub fn begin(&mut self, kind: DataKind, part: &[u8]) -> Result<(), SendError> {
+        self.may_start()?;
+        self.part(Open { kind, utf8: Utf8Stream::EMPTY }, kind.opcode(), part, false)
+    }
+
+    /// Queues a further part; see [`begin`](Self::begin).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closing`], [`SendError::QueueFull`], [`SendError::NoMessageOpen`] and
+    /// [`SendError::NotUtf8`].
+    pub fn proceed(&mut self, part: &[u8]) -> Result<(), SendError> {
+        self.may_send()?;
+        let open = self.open.ok_or(SendError::NoMessageOpen)?;
+        self.part(open, 0x0, part, false)
+    }
+
+    /// Queues the last part, which ends the message; see [`begin`](Self::begin).
+    ///
+    /// # Errors
+    ///
+    /// As [`proceed`](Self::proceed).
+    pub fn end(&mut self, part: &[u8]) -> Result<(), SendError> {
+        self.may_send()?;
+        let open = self.open.ok_or(SendError::NoMessageOpen)?;
+        self.part(open, 0x0, part, true)
+    }
+
+    /// Queues a Ping (§5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closing`] and [`SendError::ControlTooLong`].
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.control(Control::Ping, payload)
+    }
+
+    /// Queues a Pong that answers nothing, or a Ping that was left to the caller (§5.5.3).
+    ///
+    /// # Errors
+    ///
+    /// As [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.control(Control::Pong, payload)
+    }
+
+    /// Queues a Close frame, with a code and a reason or without (§5.5.1). Nothing can be sent after it; what was
+    /// queued before it still goes out.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closing`], [`SendError::CloseCode`] and [`SendError::ReasonTooLong`].
+    pub fn close(&mut self, reason: Option<CloseReason<'_>>) -> Result<(), SendError> {
+        if self.sent_close() {
+            return Err(SendError::Closing);
+        }
+        if let Some(close) = &reason {
+            if !close.code.may_travel() {
+                return Err(SendError::CloseCode);
+            }
+            if close.reason.len() > MAX_REASON {
+                return Err(SendError::ReasonTooLong);
+            }
+        }
+        self.close_frame(reason, false);
+        Ok(())
+    }
+
+    /// Whether our Close frame is queued or sent.
+    #[inline]
+    pub const fn sent_close(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// What our Close frame said; `None` before it and where it had no code.
+    pub fn close_sent(&self) -> Option<CloseReason<'_>> {
+        self.closing.as_ref()?.sent.as_ref().map(OwnedClose::as_reason)
+    }
+
+    /// Whether we failed the connection (§7.1.7).
+    pub fn has_failed(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.failed)
+    }
+
+    /// Octets that wait to be written.
+    #[inline]
+    pub fn queued(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.len())
+    }
+
+    /// The octets to be written next that lie in one piece; empty once nothing waits.
+    ///
+    /// For drivers that lend no buffer: write them, then [`advance`](Self::advance).
+    pub fn pending(&self) -> &[u8] {
+        self.queue.as_ref().map_or(&[], |queue| queue.front())
+    }
+
+    /// Drops `len` octets that have been written.
+    pub fn advance(&mut self, len: usize) {
+        if let Some(queue) = &mut self.queue {
+            queue.advance(len);
+        }
+        self.answer_late_ping();
+    }
+
+    /// The queue, for drivers that gather writes and lend buffers.
+    pub fn queue(&mut self) -> &mut SendQueue {
+        self.queue.get_or_insert_default()
+    }
+
+    /// Whether there is a queue, empty or not.
+    #[inline]
+    pub const fn has_queue(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    /// Lends an empty queue, so that connections that have nothing to send own none.
+    #[inline]
+    pub fn lend_queue(&mut self, queue: Box<SendQueue>) {
+        debug_assert!(queue.is_empty());
+        if self.queue.is_none() {
+            self.queue = Some(queue);
+        }
+    }
+
+    /// Takes the queue back once it is empty.
+    #[inline]
+    pub fn reclaim_queue(&mut self) -> Option<Box<SendQueue>> {
+        self.queue.take_if(|queue| queue.is_empty())
+    }
+
+    /// Answers a Ping; of those that come while much waits, the last one.
+    pub(super) fn answer_ping(&mut self, payload: &[u8]) {
+        if self.sent_close() {
+            return; // §5.5.2: unless it already received a Close frame; after ours nothing goes out either
+        }
+        if self.queued() > PONG_BACKLOG {
+            self.queue().hold_pong(payload);
+        } else {
+            self.frame(RawHeader::PONG, payload);
+        }
+    }
+
+    #[inline]
+    fn answer_late_ping(&mut self) {
+        if self.queued() <= PONG_BACKLOG
+            && let Some(payload) = self.queue.as_mut().and_then(|queue| queue.take_pong())
+            && !self.sent_close()
+        {
+            self.frame(RawHeader::PONG, &payload);
+        }
+    }
+
+    /// Answers the peer's Close frame with the same code (§5.5.1), unless ours is sent.
+    pub(super) fn answer_close(&mut self, received: Option<CloseReason<'_>>) {
+        if !self.sent_close() {
+            self.close_frame(received.map(|close| CloseReason { reason: "", ..close }), false);
+        }
+    }
+
+    /// Fails the connection: sends a Close frame, unless ours is sent, and nothing after it (§7.1.7).
+    pub(super) fn fail(&mut self, reason: CloseReason<'_>) {
+        match &mut self.closing {
+            Some(closing) => closing.failed = true,
+            None => self.close_frame(Some(reason), true),
+        }
+    }
+
+    fn close_frame(&mut self, reason: Option<CloseReason<'_>>, failed: bool) {
+        let mut payload = [0; MAX_REASON + 2];
+        let used = reason.as_ref().map_or(0, |close| close.encode(&mut payload));
+        self.frame(RawHeader::CLOSE, &payload[..used]);
+        self.open = None;
+        self.closing = Some(Box::new(Closing { sent: reason.map(|close| close.to_owned()), failed }));
+    }
+
+    #[inline]
+    fn may_send(&self) -> Result<(), SendError> {
+        if self.sent_close() {
+            return Err(SendError::Closing); // §5.5.1: MUST NOT send any more data frames
+        }
+        if self.queued() >= self.config.max_queued {
+            return Err(SendError::QueueFull);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn may_start(&self) -> Result<(), SendError> {
+        self.may_send()?;
+        if self.open.is_some() {
+            return Err(SendError::MessageOpen); // §5.4: fragments of messages MUST NOT be interleaved
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, opcode: Control, payload: &[u8]) -> Result<(), SendError> {
+        if self.sent_close() {
+            return Err(SendError::Closing);
+        }
+        if payload.len() > 125 {
+            return Err(SendError::ControlTooLong);
+        }
+        self.frame(RawHeader::of(opcode.opcode()), payload);
+        Ok(())
+    }
+
+    fn part(&mut self, mut open: Open, opcode: u8, part: &[u8], fin: bool) -> Result<(), SendError> {
+        if open.kind == DataKind::Text {
+            open.utf8.push(part).map_err(|_| SendError::NotUtf8)?;
+            if fin {
+                open.utf8.finish().map_err(|_| SendError::NotUtf8)?;
+            }
+        }
+        self.frame(RawHeader { fin, ..RawHeader::of(opcode) }, part);
+        self.open = if fin { None } else { Some(open) };
+        Ok(())
+    }
+
+    #[inline]
+    fn message(&mut self, kind: DataKind, payload: &[u8]) {
+        match self.config.fragment_size {
+            Some(size) if payload.len() > size.get() => self.fragments(kind, payload, size.get()),
+            _ => self.frame(RawHeader::of(kind.opcode()), payload),
+        }
+    }
+
+    fn fragments(&mut self, kind: DataKind, payload: &[u8], size: usize) {
+        let mut opcode = kind.opcode();
+        let mut parts = payload.chunks(size).peekable();
+        while let Some(part) = parts.next() {
+            self.frame(RawHeader { fin: parts.peek().is_none(), ..RawHeader::of(opcode) }, part);
+            opcode = 0x0;
+        }
+    }
+
+    #[inline]
+    fn frame(&mut self, header: RawHeader, payload: &[u8]) {
+        let header = header.with_length(payload.len() as u64);
+        let mut octets = [0; MAX_HEADER];
+        match &mut self.masks {
+            None => {
+                let used = header.encode(&mut octets);
+                let queue = self.queue.get_or_insert_default();
+                queue.push(&octets[..used]);
+                queue.push_payload(payload);
+            }
+            Some(masks) => {
+                let key = masks.mask_key(); // §5.3: a fresh key for every frame
+                let used = header.with_mask(key).encode(&mut octets);
+                let queue = self.queue.get_or_insert_default();
+                queue.push(&octets[..used]);
+                key.apply(queue.push_mut(payload));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbound")
+            .field("role", &self.role())
+            .field("queued", &self.queued())
+            .field("closing", &self.closing)
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}

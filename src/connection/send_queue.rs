@@ -1,0 +1,388 @@
+//! What is to be written: owned, shared and lent octets, in order.
+//!
+//! Small frames are copied one behind the other, so that one write sends them all. A large payload is not copied:
+//! it is *lent* where it lies in a buffer of the driver, or *shared* as a prepared message, and the driver writes
+//! it from there with a gathered write. What a short write leaves of lent octets is copied, as the driver needs
+//! its buffer back.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Octets waiting to be written.
+#[derive(Debug, Default)]
+pub struct SendQueue {
+    /// The octets of all [`Segment::Copied`], in order, from `start`.
+    copied: Vec<u8>,
+    start: usize,
+    segments: VecDeque<Segment>,
+    len: usize,
+    lender: Lender,
+    /// The answer to the last Ping that came while much waited.
+    pong: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+enum Segment {
+    /// So many of the next octets of `copied`.
+    Copied(usize),
+    /// Octets with an owner of their own.
+    Owned { octets: Vec<u8>, from: usize },
+    /// Octets that other queues hold as well.
+    Shared { octets: Arc<[u8]>, from: usize },
+    /// A place in the lender's buffer.
+    Lent(Range<usize>),
+}
+
+/// The addresses of a buffer from which payload may be taken without a copy.
+#[derive(Clone, Debug, Default)]
+struct Lender(Range<usize>);
+
+impl Lender {
+    /// Where in the lender's buffer `octets` lie, if they do. Addresses are compared, never followed.
+    fn place(&self, octets: &[u8]) -> Option<Range<usize>> {
+        let start = octets.as_ptr() as usize;
+        let inside = start >= self.0.start && start + octets.len() <= self.0.end;
+        inside.then(|| start - self.0.start..start - self.0.start + octets.len())
+    }
+}
+
+/// From this length on, lending a payload is cheaper than copying it (benches/NOTES.md, "lend").
+const LEND_FROM: usize = 4096;
+
+/// From this length on, sharing a prepared frame is cheaper than copying it.
+const SHARE_FROM: usize = 4096;
+
+/// More copied memory than this is not kept by an empty queue.
+const KEEP: usize = 64 * 1024;
+
+impl SendQueue {
+    /// Octets to be written.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing waits.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Octets of memory held, shared ones not counted.
+    pub fn capacity(&self) -> usize {
+        let owned = |segment: &Segment| match segment {
+            Segment::Owned { octets, .. } => octets.capacity(),
+            _ => 0,
+        };
+        self.copied.capacity()
+            + self.segments.capacity() * size_of::<Segment>()
+            + self.segments.iter().map(owned).sum::<usize>()
+    }
+
+    /// Appends a copy of `octets`.
+    #[inline]
+    pub fn push(&mut self, octets: &[u8]) {
+        self.copied.extend_from_slice(octets);
+        self.count_copied(octets.len());
+    }
+
+    /// Appends a copy of `octets` and gives it, to be masked where it lies.
+    #[inline]
+    pub fn push_mut(&mut self, octets: &[u8]) -> &mut [u8] {
+        let start = self.copied.len();
+        self.push(octets);
+        &mut self.copied[start..]
+    }
+
+    /// Appends a payload: by its place where it lies in the lender's buffer and is long, else as a copy.
+    #[inline]
+    pub fn push_payload(&mut self, octets: &[u8]) {
+        if octets.len() >= LEND_FROM
+            && let Some(place) = self.lender.place(octets)
+        {
+            self.len += octets.len();
+            self.segments.push_back(Segment::Lent(place));
+        } else {
+            self.push(octets);
+        }
+    }
+
+    /// Appends octets that other queues hold as well.
+    pub fn push_shared(&mut self, octets: &Arc<[u8]>) {
+        if octets.len() < SHARE_FROM {
+            return self.push(octets);
+        }
+        self.len += octets.len();
+        self.segments.push_back(Segment::Shared { octets: Arc::clone(octets), from: 0 });
+    }
+
+    #[inline]
+    fn count_copied(&mut self, len: usize) {
+        self.len += len;
+        match self.segments.back_mut() {
+            Some(Segment::Copied(run)) => *run += len,
+            _ => self.segments.push_back(Segment::Copied(len)),
+        }
+    }
+
+    /// Lets payloads that lie in `buffer` be lent, until [`settle`](Self::settle).
+    pub fn borrow_from(&mut self, buffer: &[u8]) {
+        let addresses = buffer.as_ptr_range();
+        self.lender = Lender(addresses.start as usize..addresses.end as usize);
+    }
+
+    /// Whether octets of the lender's buffer wait.
+    pub fn has_lent(&self) -> bool {
+        self.segments.iter().any(|segment| matches!(segment, Segment::Lent(_)))
+    }
+
+    /// Ends the loan: octets of `buffer` that still wait are copied.
+    pub fn settle(&mut self, buffer: &[u8]) {
+        self.lender = Lender::default();
+        for segment in &mut self.segments {
+            if let Segment::Lent(place) = segment {
+                *segment = Segment::Owned { octets: lent(buffer, place).to_vec(), from: 0 };
+            }
+        }
+    }
+
+    /// Ends the loan by taking the buffer itself, for when it would not be used again.
+    ///
+    /// The first loan in it moves in whole; further ones are copied.
+    pub fn settle_with(&mut self, buffer: Vec<u8>) {
+        self.lender = Lender::default();
+        let first = self.segments.iter().position(|segment| matches!(segment, Segment::Lent(_)));
+        self.settle_after(first, &buffer);
+        if let Some(first) = first
+            && let Segment::Lent(place) = &self.segments[first]
+        {
+            let Range { start: from, end } = place.clone();
+            let mut octets = buffer;
+            octets.truncate(end);
+            self.segments[first] = Segment::Owned { octets, from };
+        }
+    }
+
+    /// Keeps the answer to a Ping for later, in place of the one kept before.
+    pub(super) fn hold_pong(&mut self, payload: &[u8]) {
+        let pong = self.pong.get_or_insert_default();
+        pong.clear();
+        pong.extend_from_slice(payload);
+    }
+
+    /// Takes the answer that was kept.
+    #[inline]
+    pub(super) const fn take_pong(&mut self) -> Option<Vec<u8>> {
+        self.pong.take()
+    }
+
+    fn settle_after(&mut self, first: Option<usize>, buffer: &[u8]) {
+        for segment in self.segments.iter_mut().skip(first.map_or(0, |first| first + 1)) {
+            if let Segment::Lent(place) = segment {
+                *segment = Segment::Owned { octets: lent(buffer, place).to_vec(), from: 0 };
+            }
+        }
+    }
+
+    /// Fills `out` with what is to be written, from the front; says how many slices that makes.
+    ///
+    /// `buffer` is the lender's, or empty where nothing was lent.
+    pub fn slices<'a>(&'a self, buffer: &'a [u8], out: &mut [IoSlice<'a>]) -> usize {
+        let mut at = self.start;
+        let mut used = 0;
+        for (segment, slot) in self.segments.iter().zip(out) {
+            *slot = IoSlice::new(match segment {
+                Segment::Copied(run) => {
+                    at += run;
+                    &self.copied[at - run..at]
+                }
+                Segment::Owned { octets, from } => &octets[*from..],
+                Segment::Shared { octets, from } => &octets[*from..],
+                Segment::Lent(place) => lent(buffer, place),
+            });
+            used += 1;
+        }
+        used
+    }
+
+    /// The octets at the front that lie in one piece, lent ones left out.
+    #[inline]
+    pub fn front(&self) -> &[u8] {
+        match self.segments.front() {
+            Some(Segment::Copied(run)) => &self.copied[self.start..self.start + run],
+            Some(Segment::Owned { octets, from }) => &octets[*from..],
+            Some(Segment::Shared { octets, from }) => &octets[*from..],
+            Some(Segment::Lent(_)) | None => &[],
+        }
+    }
+
+    /// Whether all that waits lies in one piece: [`front`](Self::front) gives it whole.
+    #[inline]
+    pub fn is_contiguous(&self) -> bool {
+        self.segments.len() <= 1 && !matches!(self.segments.front(), Some(Segment::Lent(_)))
+    }
+
+    /// Drops `len` octets that have been written.
+    #[inline]
+    pub fn advance(&mut self, len: usize) {
+        debug_assert!(len <= self.len);
+        self.len = self.len.saturating_sub(len);
+        if self.len == 0 {
+            let pong = self.pong.take();
+            self.clear();
+            self.pong = pong;
+            return;
+        }
+        self.advance_segments(len);
+    }
+
+    fn advance_segments(&mut self, mut len: usize) {
+        while let Some(front) = self.segments.front_mut() {
+            let (size, from) = match front {
+                Segment::Copied(run) => {
+                    let done = len.min(*run);
+                    *run -= done;
+                    self.start += done;
+                    len -= done;
+                    if *run > 0 {
+                        break;
+                    }
+                    self.segments.pop_front();
+                    continue;
+                }
+                Segment::Owned { octets, from } => (octets.len(), from),
+                Segment::Shared { octets, from } => (octets.len(), from),
+                Segment::Lent(Range { start, end }) => (*end, start),
+            };
+            let done = len.min(size - *from);
+            *from += done;
+            len -= done;
+            if *from < size {
+                break;
+            }
+            self.segments.pop_front();
+        }
+        // What has been written of the copies makes room once it is the larger part: each octet moves at most
+        // once for every octet written.
+        if self.start > self.copied.len() / 2 {
+            self.copied.drain(..self.start);
+            self.start = 0;
+        }
+    }
+
+    /// Forgets everything; a moderate amount of memory is kept.
+    pub fn clear(&mut self) {
+        self.len = 0;
+        self.start = 0;
+        self.segments.clear();
+        self.copied.clear();
+        self.pong = None;
+        if self.copied.capacity() > KEEP {
+            self.copied.shrink_to(KEEP);
+        }
+    }
+}
+
+fn lent<'a>(buffer: &'a [u8], place: &Range<usize>) -> &'a [u8] {
+    debug_assert!(buffer.len() >= place.end, "the lender shows the buffer that it lent");
+    buffer.get(place.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All that waits, joined.
+    fn content(queue: &SendQueue, buffer: &[u8]) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 16];
+        let used = queue.slices(buffer, &mut slices);
+        slices[..used].iter().flat_map(|slice| slice.iter().copied()).collect()
+    }
+
+    fn mixed(buffer: &[u8]) -> (SendQueue, Vec<u8>) {
+        let shared: Arc<[u8]> = vec![b's'; SHARE_FROM].into();
+        let mut queue = SendQueue::default();
+        let mut expected = Vec::new();
+        queue.borrow_from(buffer);
+        for part in 0..3 {
+            queue.push(&[b'a' + part; 7]);
+            expected.extend_from_slice(&[b'a' + part; 7]);
+            let payload = &buffer[part as usize * 10..][..LEND_FROM + part as usize];
+            queue.push_payload(payload);
+            expected.extend_from_slice(payload);
+            queue.push_shared(&shared);
+            expected.extend_from_slice(&shared);
+        }
+        (queue, expected)
+    }
+
+    #[test]
+    fn writes_of_any_size_send_everything_in_order() {
+        let buffer: Vec<u8> = (0..2 * LEND_FROM).map(|i| (i % 253) as u8).collect();
+        for step in [97, 1000, LEND_FROM + 7, usize::MAX] {
+            for settle_at in [0, 5, 5000, usize::MAX] {
+                let (mut queue, expected) = mixed(&buffer);
+                let mut sent = Vec::new();
+                let mut settled = false;
+                while !queue.is_empty() {
+                    if !settled && sent.len() >= settle_at {
+                        queue.settle(&buffer);
+                        settled = true;
+                    }
+                    let waiting = content(&queue, if settled { &[] } else { &buffer });
+                    assert_eq!(waiting.len(), queue.len());
+                    let len = step.min(waiting.len());
+                    sent.extend_from_slice(&waiting[..len]);
+                    queue.advance(len);
+                }
+                assert!(sent == expected, "step {step}, settled at {settle_at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_buffer_moves_in() {
+        let buffer: Vec<u8> = (0..2 * LEND_FROM).map(|i| (i % 253) as u8).collect();
+        for written in [0, 3, 7, 100] {
+            let (mut queue, expected) = mixed(&buffer);
+            queue.advance(written);
+            queue.settle_with(buffer.clone());
+            assert!(content(&queue, &[]) == expected[written..], "{written} written before");
+        }
+    }
+
+    #[test]
+    fn only_long_payloads_of_the_lender_are_lent() {
+        let buffer = vec![1; 2 * LEND_FROM];
+        let elsewhere = vec![2; LEND_FROM];
+        let mut queue = SendQueue::default();
+        queue.push_payload(&buffer);
+        assert!(!queue.has_lent(), "nobody lends");
+        queue.borrow_from(&buffer);
+        queue.push_payload(&elsewhere);
+        queue.push_payload(&buffer[..LEND_FROM - 1]);
+        assert!(!queue.has_lent());
+        queue.push_payload(&buffer[LEND_FROM..]);
+        assert!(queue.has_lent());
+    }
+
+    #[test]
+    fn a_slow_reader_costs_one_copy_for_each_octet_at_most() {
+        let mut queue = SendQueue::default();
+        let mut waiting = 0usize;
+        for _ in 0..10_000 {
+            queue.push(&[0; 100]);
+            waiting += 100;
+            if waiting > 50_000 {
+                queue.advance(90);
+                waiting -= 90;
+            }
+        }
+        assert_eq!(queue.len(), waiting);
+        assert!(queue.copied.len() <= 2 * waiting);
+        queue.advance(waiting);
+        assert!(queue.capacity() <= KEEP + 1024);
+    }
+}

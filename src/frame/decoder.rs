@@ -1,0 +1,253 @@
+//! Octets in any cut become headers and unmasked payload (RFC 6455 §5.2, §5.3).
+//!
+//! In: whatever a read brought. Out: [`Part`]s in order, each chunk of payload borrowed from the input and
+//! unmasked in place. Promises: takes all input before it asks for more, keeps at most one unfinished header
+//! (14 octets) between calls, allocates nothing. The order of frames is judged above.
+
+use super::{Header, MAX_HEADER, MaskKey, Parsed, RawHeader, Rules};
+use crate::error::ProtocolError;
+
+/// The next thing on the wire.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// A frame starts.
+    Header(Header),
+    /// The next octets of its payload. A frame without payload has one empty chunk.
+    Payload {
+        /// The octets, unmasked.
+        chunk: &'a mut [u8],
+        /// Whether the frame ends with them.
+        last: bool,
+    },
+}
+
+/// The decoder of one direction of one connection.
+///
+/// ```
+/// use bowsprit::frame::{FrameDecoder, Part, Rules};
+/// use bowsprit::Role;
+///
+/// let mut decoder = FrameDecoder::new();
+/// let rules = Rules { role: Role::Server, compression: false, max_frame: 1 << 20 };
+/// // RFC 6455 §5.7: a masked "Hello".
+/// let mut octets = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+/// let mut input = &mut octets[..];
+/// assert!(matches!(decoder.next(&mut input, &rules), Ok(Some(Part::Header(_)))));
+/// let Ok(Some(Part::Payload { chunk, last: true })) = decoder.next(&mut input, &rules) else { panic!() };
+/// assert_eq!(chunk, b"Hello");
+/// assert_eq!(decoder.next(&mut input, &rules), Ok(None));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct FrameDecoder {
+    /// Octets of the payload that have not come yet.
+    remaining: u64,
+    /// The masking key, rotated to the next octet.
+    key: MaskKey,
+    masked: bool,
+    in_payload: bool,
+    held: u8,
+    header: [u8; MAX_HEADER],
+}
+
+impl FrameDecoder {
+    /// At the start of a frame.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next part from the front of `input`; `None` once all of it is taken.
+    ///
+    /// # Errors
+    ///
+    /// A header that breaks a rule. The decoder is of no use after that.
+    #[inline]
+    pub fn next<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        rules: &Rules,
+    ) -> Result<Option<Part<'a>>, ProtocolError> {
+        if self.in_payload {
+            return Ok(self.payload(input));
+        }
+        if self.held > 0 {
+            return self.held_header(input, rules);
+        }
+        match RawHeader::parse(input) {
+            Parsed::Done(raw, used) => {
+                take(input, used);
+                self.begin(&raw, rules).map(Some)
+            }
+            Parsed::NeedMore(_) => {
+                self.hold(input);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Octets of the current frame's payload that have not come yet.
+    #[inline]
+    pub const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// Whether the input so far ends between two frames.
+    pub const fn is_between_frames(&self) -> bool {
+        !self.in_payload && self.held == 0
+    }
+
+    /// Unmasks payload that was read past the decoder, straight to where it is needed.
+    ///
+    /// `chunk` is the next octets of the current frame, at most [`remaining`](Self::remaining) of them; says
+    /// whether the frame ends with them.
+    #[inline]
+    pub fn advance(&mut self, chunk: &mut [u8]) -> bool {
+        debug_assert!(self.in_payload && chunk.len() as u64 <= self.remaining);
+        if self.masked {
+            self.key.apply(chunk);
+            self.key = self.key.rotated(chunk.len());
+        }
+        self.remaining -= chunk.len() as u64;
+        self.in_payload = self.remaining > 0;
+        !self.in_payload
+    }
+
+    #[inline]
+    fn begin<'a>(&mut self, raw: &RawHeader, rules: &Rules) -> Result<Part<'a>, ProtocolError> {
+        let header = Header::check(raw, rules)?;
+        self.remaining = header.length();
+        self.masked = header.mask().is_some();
+        self.key = header.mask().unwrap_or_default();
+        self.in_payload = true;
+        Ok(Part::Header(header))
+    }
+
+    #[inline]
+    fn payload<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Part<'a>> {
+        if input.is_empty() && self.remaining > 0 {
+            return None;
+        }
+        let len = usize::try_from(self.remaining).map_or(input.len(), |left| left.min(input.len()));
+        let chunk = take(input, len);
+        let last = self.advance(chunk);
+        Some(Part::Payload { chunk, last })
+    }
+
+    /// Completes a header that an earlier call left unfinished.
+    #[cold]
+    fn held_header<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        rules: &Rules,
+    ) -> Result<Option<Part<'a>>, ProtocolError> {
+        loop {
+            match RawHeader::parse(&self.header[..usize::from(self.held)]) {
+                Parsed::Done(raw, _) => {
+                    self.held = 0;
+                    return self.begin(&raw, rules).map(Some);
+                }
+                Parsed::NeedMore(_) if input.is_empty() => return Ok(None),
+                Parsed::NeedMore(more) => {
+                    let len = more.min(input.len());
+                    let octets = take(input, len);
+                    self.hold_octets(octets);
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn hold(&mut self, input: &mut &mut [u8]) {
+        let octets = std::mem::take(input);
+        self.hold_octets(octets);
+    }
+
+    /// The input of a parse that needs more is shorter than a header.
+    fn hold_octets(&mut self, octets: &[u8]) {
+        let start = usize::from(self.held);
+        self.header[start..start + octets.len()].copy_from_slice(octets);
+        self.held += octets.len() as u8;
+    }
+}
+
+/// Takes the first `len` octets off the input.
+#[inline(always)]
+fn take<'a>(input: &mut &'a mut [u8], len: usize) -> &'a mut [u8] {
+    let (front, rest) = std::mem::take(input).split_at_mut(len);
+    *input = rest;
+    front
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Role;
+
+    const RULES: Rules = Rules { role: Role::Server, compression: false, max_frame: 1 << 20 };
+
+    fn wire() -> Vec<u8> {
+        let mut wire = Vec::new();
+        for (raw, len) in [
+            (RawHeader::TEXT, 5),
+            (RawHeader::PING, 0),
+            (RawHeader { fin: false, ..RawHeader::BINARY }, 126),
+            (RawHeader::PONG, 125),
+            (RawHeader::CONTINUATION, 70_000),
+            (RawHeader::CLOSE, 2),
+        ] {
+            let key = MaskKey([len as u8, 7, 0x55, 0xaa]);
+            raw.with_length(len).with_mask(key).encode_into(&mut wire);
+            let mut payload: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            key.apply(&mut payload);
+            wire.extend_from_slice(&payload);
+        }
+        wire
+    }
+
+    /// Headers and joined payloads of `wire`, read `step` octets at a time.
+    fn decode(mut wire: Vec<u8>, step: usize) -> Vec<(Header, Vec<u8>)> {
+        let mut decoder = FrameDecoder::new();
+        let mut frames: Vec<(Header, Vec<u8>)> = Vec::new();
+        let mut open = false;
+        for mut input in wire.chunks_mut(step) {
+            while let Some(part) = decoder.next(&mut input, &RULES).unwrap() {
+                match part {
+                    Part::Header(header) => {
+                        assert!(!open);
+                        open = true;
+                        frames.push((header, Vec::new()));
+                    }
+                    Part::Payload { chunk, last } => {
+                        frames.last_mut().unwrap().1.extend_from_slice(chunk);
+                        open = !last;
+                    }
+                }
+            }
+            assert!(input.is_empty(), "all input is taken");
+        }
+        assert!(decoder.is_between_frames());
+        frames
+    }
+
+    #[test]
+    fn cuts_do_not_matter() {
+        let whole = decode(wire(), usize::MAX);
+        assert_eq!(whole.len(), 6);
+        assert_eq!(whole[4].1, (0..70_000).map(|i| i as u8).collect::<Vec<u8>>());
+        for step in [1, 2, 3, 5, 7, 11, 13, 64, 127, 1499, 65_536] {
+            assert!(decode(wire(), step) == whole, "in reads of {step}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_found_without_payload() {
+        let mut octets = *b"\x83\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0";
+        let mut input = &mut octets[..];
+        let result = FrameDecoder::new().next(&mut input, &RULES);
+        assert_eq!(result, Err(ProtocolError::ReservedOpcode(3)));
+    }
+
+    #[test]
+    fn is_small() {
+        assert!(size_of::<FrameDecoder>() <= 32);
+    }
+}

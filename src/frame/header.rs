@@ -1,0 +1,267 @@
+//! A frame header that is legal (RFC 6455 §5.1-5.5).
+//!
+//! In: a [`RawHeader`] and the [`Rules`] of this connection. Out: a [`Header`], which can hold nothing that the
+//! RFC forbids, or the rule that was broken. [`Header::check`] is the only way in. What depends on the frames
+//! before (a continuation without a message, the size of a message) is judged above.
+
+use super::{LengthForm, MaskKey, RawHeader};
+use crate::error::ProtocolError;
+use crate::role::Role;
+
+/// What a connection accepts in the headers of its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Our side.
+    pub role: Role,
+    /// Whether RSV1 may mark a compressed message (RFC 7692 §6).
+    pub compression: bool,
+    /// The longest payload of one data frame, in octets.
+    pub max_frame: u64,
+}
+
+/// A header that has passed [`Header::check`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    kind: Kind,
+    mask: Option<MaskKey>,
+}
+
+/// What a legal frame can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A Close, Ping or Pong frame, never fragmented (§5.5).
+    Control {
+        /// Which.
+        opcode: Control,
+        /// Octets of payload, at most 125.
+        length: u8,
+    },
+    /// The first frame of a message.
+    First {
+        /// Text or binary.
+        data: DataKind,
+        /// Whether it is the last as well.
+        fin: bool,
+        /// Whether the message is compressed (RFC 7692 §6).
+        compressed: bool,
+        /// Octets of payload.
+        length: u64,
+    },
+    /// A later frame of a message.
+    Continuation {
+        /// Whether it is the last.
+        fin: bool,
+        /// Octets of payload.
+        length: u64,
+    },
+}
+
+/// The opcodes of control frames (§5.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Control {
+    /// 0x8
+    Close,
+    /// 0x9
+    Ping,
+    /// 0xA
+    Pong,
+}
+
+/// The opcodes of data frames (§5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DataKind {
+    /// 0x1: UTF-8.
+    Text,
+    /// 0x2: any octets.
+    Binary,
+}
+
+impl Control {
+    /// The opcode on the wire.
+    pub const fn opcode(self) -> u8 {
+        match self {
+            Control::Close => 0x8,
+            Control::Ping => 0x9,
+            Control::Pong => 0xa,
+        }
+    }
+}
+
+impl DataKind {
+    /// The opcode on the wire.
+    pub const fn opcode(self) -> u8 {
+        match self {
+            DataKind::Text => 0x1,
+            DataKind::Binary => 0x2,
+        }
+    }
+}
+
+impl Header {
+    /// The gate: judges a header by itself, before a single octet of its payload is kept.
+    ///
+    /// # Errors
+    ///
+    /// The first broken rule, in the order in which the header is read.
+    #[inline]
+    pub fn check(raw: &RawHeader, rules: &Rules) -> Result<Self, ProtocolError> {
+        if raw.rsv2 || raw.rsv3 || (raw.rsv1 && !rules.compression) {
+            return Err(ProtocolError::ReservedBit); // §5.2: MUST be 0 unless an extension is negotiated
+        }
+        let kind = match raw.opcode {
+            0x0 => Kind::Continuation { fin: raw.fin, length: raw.length },
+            0x1 => first(raw, DataKind::Text),
+            0x2 => first(raw, DataKind::Binary),
+            0x8 => control(raw, Control::Close)?,
+            0x9 => control(raw, Control::Ping)?,
+            0xa => control(raw, Control::Pong)?,
+            opcode => return Err(ProtocolError::ReservedOpcode(opcode)), // §5.2
+        };
+        if raw.rsv1 && !matches!(kind, Kind::First { .. }) {
+            return Err(ProtocolError::CompressedBitMisplaced); // RFC 7692 §6.1: only on the first fragment
+        }
+        match (rules.role.peer_masks(), raw.mask) {
+            (true, None) => return Err(ProtocolError::MaskMissing), // §5.1: a client masks every frame
+            (false, Some(_)) => return Err(ProtocolError::MaskForbidden), // §5.1: a server masks none
+            _ => {}
+        }
+        if raw.form != LengthForm::Short {
+            if raw.length >> 63 != 0 {
+                return Err(ProtocolError::LengthTopBit); // §5.2: the most significant bit MUST be 0
+            }
+            if raw.form != LengthForm::minimal(raw.length) {
+                return Err(ProtocolError::LengthNotMinimal); // §5.2: the minimal number of bytes MUST be used
+            }
+        }
+        if raw.length > rules.max_frame && !matches!(kind, Kind::Control { .. }) {
+            return Err(ProtocolError::FrameTooLong); // §10.4
+        }
+        Ok(Self { kind, mask: raw.mask })
+    }
+
+    /// What the frame is.
+    #[inline]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The masking key of a client's frame.
+    #[inline]
+    pub const fn mask(&self) -> Option<MaskKey> {
+        self.mask
+    }
+
+    /// Octets of payload that follow.
+    #[inline]
+    pub const fn length(&self) -> u64 {
+        match self.kind {
+            Kind::Control { length, .. } => length as u64,
+            Kind::First { length, .. } | Kind::Continuation { length, .. } => length,
+        }
+    }
+}
+
+#[inline]
+const fn first(raw: &RawHeader, data: DataKind) -> Kind {
+    Kind::First { data, fin: raw.fin, compressed: raw.rsv1, length: raw.length }
+}
+
+#[inline]
+const fn control(raw: &RawHeader, opcode: Control) -> Result<Kind, ProtocolError> {
+    if !raw.fin {
+        return Err(ProtocolError::ControlFragmented); // §5.5: MUST NOT be fragmented
+    }
+    match raw.form {
+        LengthForm::Short => Ok(Kind::Control { opcode, length: raw.length as u8 }), // a short form is under 126
+        LengthForm::Medium | LengthForm::Long => Err(ProtocolError::ControlTooLong), // §5.5: 125 octets or less
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVER: Rules = Rules { role: Role::Server, compression: false, max_frame: 1 << 20 };
+    const CLIENT: Rules = Rules { role: Role::Client, ..SERVER };
+    const KEY: MaskKey = MaskKey([1, 2, 3, 4]);
+
+    fn masked(raw: RawHeader) -> RawHeader {
+        raw.with_mask(KEY)
+    }
+
+    #[test]
+    fn every_broken_rule_has_its_error() {
+        use ProtocolError::*;
+        let long = |length, form| RawHeader { length, form, ..RawHeader::BINARY };
+        for (rules, raw, error) in [
+            (SERVER, RawHeader::TEXT, MaskMissing),
+            (SERVER, RawHeader::PING, MaskMissing),
+            (CLIENT, masked(RawHeader::TEXT), MaskForbidden),
+            (CLIENT, RawHeader { rsv1: true, ..RawHeader::TEXT }, ReservedBit),
+            (CLIENT, RawHeader { rsv2: true, ..RawHeader::TEXT }, ReservedBit),
+            (CLIENT, RawHeader { rsv3: true, ..RawHeader::CLOSE }, ReservedBit),
+            (CLIENT, RawHeader::of(0x3), ReservedOpcode(0x3)),
+            (CLIENT, RawHeader { fin: false, ..RawHeader::of(0xb) }, ReservedOpcode(0xb)),
+            (CLIENT, RawHeader { length: u64::MAX, ..RawHeader::of(0x7) }, ReservedOpcode(0x7)),
+            (CLIENT, long(125, LengthForm::Medium), LengthNotMinimal),
+            (CLIENT, long(125, LengthForm::Long), LengthNotMinimal),
+            (CLIENT, long(65_535, LengthForm::Long), LengthNotMinimal),
+            (CLIENT, long(1 << 63, LengthForm::Long), LengthTopBit),
+            (CLIENT, long(u64::MAX, LengthForm::Long), LengthTopBit),
+            (CLIENT, long(u64::MAX >> 1, LengthForm::Long), FrameTooLong),
+            (CLIENT, long((1 << 20) + 1, LengthForm::Long), FrameTooLong),
+            (CLIENT, RawHeader { fin: false, ..RawHeader::CLOSE }, ControlFragmented),
+            (CLIENT, RawHeader { length: 126, form: LengthForm::Medium, ..RawHeader::PONG }, ControlTooLong),
+            (CLIENT, RawHeader { length: 5, form: LengthForm::Medium, ..RawHeader::PING }, ControlTooLong),
+        ] {
+            assert_eq!(Header::check(&raw, &rules), Err(error), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn compression_gives_rsv1_a_meaning_on_first_frames_only() {
+        let rules = Rules { compression: true, ..CLIENT };
+        let set = |raw| RawHeader { rsv1: true, ..raw };
+        let text = Header::check(&set(RawHeader::TEXT), &rules).map(|header| header.kind());
+        assert!(matches!(text, Ok(Kind::First { compressed: true, .. })));
+        for raw in [RawHeader::CONTINUATION, RawHeader::PING, RawHeader::PONG, RawHeader::CLOSE] {
+            let result = Header::check(&set(raw), &rules);
+            assert_eq!(result, Err(ProtocolError::CompressedBitMisplaced), "{raw:?}");
+        }
+        let both = RawHeader { rsv2: true, ..set(RawHeader::TEXT) };
+        assert_eq!(Header::check(&both, &rules), Err(ProtocolError::ReservedBit));
+    }
+
+    /// The whole of what two octets can say, against the rules in another form.
+    #[test]
+    fn two_octets_in_full() {
+        for rules in [SERVER, CLIENT] {
+            for first in 0..=255u8 {
+                for second in 0..=255u8 {
+                    let mut octets = [0; 14];
+                    octets[..2].copy_from_slice(&[first, second]);
+                    let (length, form) = match second & 0x7f {
+                        126 => (126, LengthForm::Medium),
+                        127 => (65_536, LengthForm::Long),
+                        short => (short.into(), LengthForm::Short),
+                    };
+                    let raw = RawHeader {
+                        fin: first & 0x80 != 0,
+                        rsv1: first & 0x40 != 0,
+                        rsv2: first & 0x20 != 0,
+                        rsv3: first & 0x10 != 0,
+                        opcode: first & 0xf,
+                        mask: (second & 0x80 != 0).then_some(KEY),
+                        length,
+                        form,
+                    };
+                    let opcode_is_known = [0, 1, 2, 8, 9, 10].contains(&(first & 0xf));
+                    let control_is_short = first & 8 == 0 || (first & 0x80 != 0 && second & 0x7f < 126);
+                    let mask_is_right = (second & 0x80 != 0) == (rules.role == Role::Server);
+                    let legal = first & 0x70 == 0 && opcode_is_known && control_is_short && mask_is_right;
+                    assert_eq!(Header::check(&raw, &rules).is_ok(), legal, "{first:#x} {second:#x}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Frames become messages (RFC 6455 §5.4, §5.6, §8.1).
+//!
+//! In: checked headers of data frames and their unmasked payload, in order and in any cut. Out: whole messages,
+//! borrowed from the input where a message arrived in one piece. Promises: judges the sequence and the size at
+//! the header, rejects bad UTF-8 at the octet that makes it bad, and holds at most what has arrived, twice.
+//! Control frames never come here.
+
+use super::{Message, MessageBuffer};
+use crate::error::ProtocolError;
+use crate::frame::{DataKind, Kind};
+use crate::utf8::{self, Utf8Stream};
+
+/// What a message may measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of payload.
+    pub octets: usize,
+    /// Frames.
+    pub fragments: u32,
+    /// Frames without payload that are not the last.
+    pub empty_fragments: u32,
+}
+
+/// The message in progress of one connection.
+#[derive(Debug)]
+pub struct Assembler {
+    state: State,
+    kind: DataKind,
+    /// Whether the current frame is the last of its message.
+    fin: bool,
+    utf8: Utf8Stream,
+    /// Whether the buffer holds exactly what `utf8` has accepted of the message.
+    whole: bool,
+    fragments: u32,
+    empty_fragments: u32,
+    /// Octets that all headers of this message have announced.
+    announced: usize,
+    buffer: Option<Box<MessageBuffer>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No message is open.
+    Between,
+    /// The frames so far did not end the message.
+    Open,
+}
+
+impl Default for Assembler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Assembler {
+    /// Between two messages.
+    pub const fn new() -> Self {
+        Self {
+            state: State::Between,
+            kind: DataKind::Binary,
+            fin: true,
+            utf8: Utf8Stream::EMPTY,
+            whole: true,
+            fragments: 0,
+            empty_fragments: 0,
+            announced: 0,
+            buffer: None,
+        }
+    }
+
+    /// A data frame starts. (A control frame is none of this layer's business and passes.)
+    ///
+    /// # Errors
+    ///
+    /// A frame that may not come here, or a message that would pass a limit.
+    #[inline]
+    pub fn begin(&mut self, frame: Kind, limits: &Limits) -> Result<(), ProtocolError> {
+        let (fin, length) = match (frame, self.state) {
+            (Kind::Control { .. }, _) => return Ok(()),
+            // §5.4: a message MUST have ended before the next one starts
+            (Kind::First { .. }, State::Open) => return Err(ProtocolError::MessageInsideMessage),
+            // §5.4: a continuation continues a message
+            (Kind::Continuation { .. }, State::Between) => {
+                return Err(ProtocolError::ContinuationWithoutMessage);
+            }
+            (Kind::First { data, fin, length, .. }, State::Between) => {
+                self.state = State::Open;
+                self.kind = data;
+                self.utf8 = Utf8Stream::EMPTY;
+                self.whole = true;
+                if let Some(buffer) = &mut self.buffer {
+                    buffer.clear();
+                }
+                self.fragments = 0;
+                self.empty_fragments = 0;
+                self.announced = 0;
+                (fin, length)
+            }
+            (Kind::Continuation { fin, length }, State::Open) => (fin, length),
+        };
+        self.fin = fin;
+        self.fragments += 1;
+        if self.fragments > limits.fragments {
+            return Err(ProtocolError::TooManyFragments); // §10.4
+        }
+        if length == 0 && !fin {
+            self.empty_fragments += 1;
+            if self.empty_fragments > limits.empty_fragments {
+                return Err(ProtocolError::TooManyEmptyFragments); // §10.4
+            }
+        }
+        let sum = usize::try_from(length).ok().and_then(|length| self.announced.checked_add(length));
+        match sum {
+            Some(sum) if sum <= limits.octets => self.announced = sum,
+            _ => return Err(ProtocolError::MessageTooLong), // §10.4
+        }
+        Ok(())
+    }
+
+    /// Takes the next payload of the current frame; gives the message where it ends with this chunk.
+    ///
+    /// # Errors
+    ///
+    /// [`TextNotUtf8`](ProtocolError::TextNotUtf8).
+    #[inline]
+    pub fn push<'a>(
+        &'a mut self,
+        chunk: &'a [u8],
+        frame_ends: bool,
+    ) -> Result<Option<Message<'a>>, ProtocolError> {
+        let message_ends = frame_ends && self.fin;
+        if message_ends && self.held() == 0 && self.whole {
+            self.state = State::Between;
+            return match self.kind {
+                DataKind::Text => utf8::validate(chunk).map(Message::Text),
+                DataKind::Binary => Ok(Message::Binary(chunk)),
+            }
+            .map(Some)
+            .map_err(|_| ProtocolError::TextNotUtf8); // §8.1
+        }
+        self.keep(chunk, frame_ends)?;
+        Ok(if message_ends { self.kept() } else { None })
+    }
+
+    /// Checks a chunk and gives it through, for those who take messages in pieces. Nothing is held.
+    ///
+    /// # Errors
+    ///
+    /// [`TextNotUtf8`](ProtocolError::TextNotUtf8).
+    pub fn pass(&mut self, chunk: &[u8], frame_ends: bool) -> Result<Passed, ProtocolError> {
+        self.whole &= chunk.is_empty();
+        self.check(chunk, frame_ends)
+    }
+
+    /// Checks a chunk and holds it, for those who take messages in pieces and whole.
+    ///
+    /// # Errors
+    ///
+    /// [`TextNotUtf8`](ProtocolError::TextNotUtf8).
+    pub fn keep(&mut self, chunk: &[u8], frame_ends: bool) -> Result<Passed, ProtocolError> {
+        let passed = self.check(chunk, frame_ends)?;
+        if !chunk.is_empty() {
+            self.buffer.get_or_insert_default().extend(chunk);
+        }
+        Ok(passed)
+    }
+
+    /// The message that ended last, where all of it was held.
+    pub fn kept(&self) -> Option<Message<'_>> {
+        if self.is_open() || !self.whole {
+            return None;
+        }
+        let octets = self.buffer.as_ref().map_or(&[][..], |buffer| buffer.as_slice());
+        Some(match self.kind {
+            DataKind::Binary => Message::Binary(octets),
+            #[allow(unsafe_code)]
+            // SAFETY: `whole` says that every octet in the buffer went through `check` in order and none beside
+            // them, and a text message ends only where `check` found its last character complete. A second
+            // validation would read the whole message again (benches/NOTES.md, "utf8").
+            DataKind::Text => Message::Text(unsafe { std::str::from_utf8_unchecked(octets) }),
+        })
+    }
+
+    /// Room for at most `wanted` further octets of the current frame, to be read into and then
+    /// [`filled`](Self::filled).
+    pub fn room(&mut self, wanted: usize) -> &mut [u8] {
+        self.buffer.get_or_insert_default().room(wanted)
+    }
+
+    /// Counts `len` octets of the room as arrived; `unmask` sees them first and says whether the frame ends
+    /// with them.
+    ///
+    /// # Errors
+    ///
+    /// [`TextNotUtf8`](ProtocolError::TextNotUtf8).
+    pub fn filled(
+        &mut self,
+        len: usize,
+        unmask: impl FnOnce(&mut [u8]) -> bool,
+    ) -> Result<Option<Message<'_>>, ProtocolError> {
+        let mut buffer = self.buffer.take().unwrap_or_default();
+        let chunk = buffer.advance(len);
+        let frame_ends = unmask(chunk);
+        let checked = self.check(chunk, frame_ends);
+        self.buffer = Some(buffer);
+        Ok(if checked?.message_ends { self.kept() } else { None })
+    }
+
+    /// Octets of the open message that are held.
+    #[inline]
+    pub fn held(&self) -> usize {
+        self.buffer.as_ref().map_or(0, |buffer| buffer.len())
+    }
+
+    /// Whether the current frame is the last of its message.
+    #[inline]
+    pub const fn is_last_frame(&self) -> bool {
+        self.fin
+    }
+
+    /// Whether a message is open.
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    /// Lends a buffer for the next message that does not arrive whole.
+    pub fn lend(&mut self, mut buffer: Box<MessageBuffer>) {
+        if self.buffer.is_none() {
+            buffer.clear();
+            self.buffer = Some(buffer);
+        }
+    }
+
+    /// Takes the buffer back, where no message is open in it. What it holds is the last message.
+    #[inline]
+    pub fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
+        if self.is_open() && self.held() > 0 { None } else { self.buffer.take() }
+    }
+
+    /// Where a chunk is judged; a message that ends with it is closed.
+    #[inline]
+    fn check(&mut self, chunk: &[u8], frame_ends: bool) -> Result<Passed, ProtocolError> {
+        let message_ends = frame_ends && self.fin;
+        if self.kind == DataKind::Text {
+            let end = if message_ends { Utf8Stream::finish } else { |_: &Utf8Stream| Ok(()) };
+            if self.utf8.push(chunk).and_then(|()| end(&self.utf8)).is_err() {
+                self.whole = false;
+                return Err(ProtocolError::TextNotUtf8); // §8.1
+            }
+        }
+        if message_ends {
+            self.state = State::Between;
+        }
+        Ok(Passed { kind: self.kind, message_ends })
+    }
+}
+
+/// What [`Assembler::pass`] knows of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// Of the message that it belongs to.
+    pub kind: DataKind,
+    /// Whether the message ends with it.
+    pub message_ends: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { octets: 100, fragments: 5, empty_fragments: 2 };
+
+    const fn first(data: DataKind, fin: bool, length: u64) -> Kind {
+        Kind::First { data, fin, compressed: false, length }
+    }
+
+    const fn next(fin: bool, length: u64) -> Kind {
+        Kind::Continuation { fin, length }
+    }
+
+    /// Each frame with its whole payload; the message or the error at the end.
+    fn assemble(frames: &[(Kind, &[u8])]) -> Result<Vec<u8>, ProtocolError> {
+        let mut assembler = Assembler::new();
+        for (at, (frame, payload)) in frames.iter().enumerate() {
+            assembler.begin(*frame, &LIMITS)?;
+            let message = assembler.push(payload, true)?;
+            assert_eq!(message.is_some(), at == frames.len() - 1);
+            if let Some(message) = message {
+                return Ok(message.as_bytes().to_vec());
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    #[test]
+    fn sequences() {
+        use DataKind::{Binary, Text};
+        use ProtocolError::*;
+        type Case<'a> = (&'a [(Kind, &'a [u8])], Result<Vec<u8>, ProtocolError>);
+        let table: &[Case<'_>] = &[
+            (&[(first(Text, true, 2), b"hi")], Ok(b"hi".to_vec())),
+            (&[(first(Text, false, 2), b"hi"), (next(true, 1), b"!")], Ok(b"hi!".to_vec())),
+            (&[(first(Text, false, 0), b""), (next(true, 0), b"")], Ok(vec![])),
+            (&[(first(Text, false, 1), b"\xc3"), (next(true, 1), b"\xa9")], Ok("é".into())),
+            (&[(first(Binary, false, 1), b"\xff"), (next(true, 1), b"\xff")], Ok(vec![0xff; 2])),
+            (&[(next(true, 0), b"")], Err(ContinuationWithoutMessage)),
+            (&[(first(Text, false, 0), b""), (first(Text, true, 0), b"")], Err(MessageInsideMessage)),
+            (&[(first(Text, true, 1), b"\xff")], Err(TextNotUtf8)),
+            (&[(first(Text, true, 1), b"\xc3")], Err(TextNotUtf8)),
+            (&[(first(Text, false, 1), b"\xc3"), (next(true, 0), b"")], Err(TextNotUtf8)),
+            (&[(first(Binary, true, 101), b"")], Err(MessageTooLong)),
+            (&[(first(Binary, true, u64::MAX), b"")], Err(MessageTooLong)),
+            (&[(first(Binary, false, 100), &[0; 100]), (next(true, 1), b"")], Err(MessageTooLong)),
+            (&[(first(Binary, false, 1), b"x"), (next(true, u64::MAX), b"")], Err(MessageTooLong)),
+        ];
+        for (frames, expected) in table {
+            assert_eq!(assemble(frames), *expected, "{frames:?}");
+        }
+    }
+
+    #[test]
+    fn fragments_are_counted_and_empty_ones_apart() {
+        for (length, allowed, error) in
+            [(1, 5, ProtocolError::TooManyFragments), (0, 2, ProtocolError::TooManyEmptyFragments)]
+        {
+            let mut assembler = Assembler::new();
+            assembler.begin(first(DataKind::Binary, false, length), &LIMITS).unwrap();
+            for _ in 1..allowed {
+                assembler.begin(next(false, length), &LIMITS).unwrap();
+            }
+            assert_eq!(assembler.begin(next(false, length), &LIMITS), Err(error));
+        }
+    }
+
+    #[test]
+    fn text_passed_in_pieces_is_never_given_as_a_whole() {
+        let mut assembler = Assembler::new();
+        assembler.begin(first(DataKind::Text, true, 2), &LIMITS).unwrap();
+        assembler.pass(b"\xc3", false).unwrap();
+        assert_eq!(assembler.push(b"\xa9", true), Ok(None));
+        assert_eq!(assembler.kept(), None);
+    }
+
+    #[test]
+    fn a_lent_buffer_comes_back() {
+        let mut assembler = Assembler::new();
+        let mut buffer = Box::new(MessageBuffer::new());
+        buffer.extend(b"\xff from somewhere else");
+        assembler.lend(buffer);
+        assembler.begin(first(DataKind::Text, true, 4), &LIMITS).unwrap();
+        assert_eq!(assembler.push(b"te", false), Ok(None));
+        assert!(assembler.reclaim().is_none(), "in use");
+        assert_eq!(assembler.push(b"xt", true), Ok(Some(Message::Text("text"))));
+        assert_eq!(assembler.reclaim().map(|buffer| buffer.len()), Some(4));
+        assert_eq!(assembler.held(), 0);
+    }
+
+    #[test]
+    fn reads_past_the_input_are_unmasked_and_checked() {
+        let mut assembler = Assembler::new();
+        assembler.begin(first(DataKind::Text, true, 4), &LIMITS).unwrap();
+        assert_eq!(assembler.push(b"te", false), Ok(None));
+        assembler.room(2).copy_from_slice(b"XT");
+        let unmask = |chunk: &mut [u8]| {
+            chunk.make_ascii_lowercase();
+            true
+        };
+        assert_eq!(assembler.filled(2, unmask), Ok(Some(Message::Text("text"))));
+    }
+}

@@ -1,0 +1,106 @@
+//! Where a message grows that did not arrive whole.
+
+/// Octets so far, and room that is initialised once and then read into again and again.
+///
+/// Grows with what arrives, never with what a header promises: the room is at most as large as what is there
+/// already, or [`MIN_ROOM`](Self::MIN_ROOM).
+#[derive(Debug, Default)]
+pub struct MessageBuffer {
+    /// All of it initialised; the message is the first `filled` octets.
+    octets: Vec<u8>,
+    filled: usize,
+}
+
+impl MessageBuffer {
+    /// The least that a read is offered.
+    pub const MIN_ROOM: usize = 64 * 1024;
+
+    /// Without room.
+    pub const fn new() -> Self {
+        Self { octets: Vec::new(), filled: 0 }
+    }
+
+    /// What has arrived.
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.octets[..self.filled]
+    }
+
+    /// Octets that have arrived.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.filled
+    }
+
+    /// Whether nothing has arrived.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    /// Octets of memory held.
+    pub fn capacity(&self) -> usize {
+        self.octets.capacity()
+    }
+
+    /// Forgets the content and keeps the memory.
+    pub fn clear(&mut self) {
+        self.filled = 0;
+    }
+
+    /// Appends octets that arrived elsewhere.
+    pub fn extend(&mut self, octets: &[u8]) {
+        let initialised = self.octets.len() - self.filled;
+        let overlap = initialised.min(octets.len());
+        self.octets[self.filled..self.filled + overlap].copy_from_slice(&octets[..overlap]);
+        self.octets.extend_from_slice(&octets[overlap..]);
+        self.filled += octets.len();
+    }
+
+    /// Room to read into, not more than `wanted` octets and never empty where `wanted` is not 0.
+    pub fn room(&mut self, wanted: usize) -> &mut [u8] {
+        let free = self.octets.len() - self.filled;
+        if free == 0 || free < wanted.min(Self::MIN_ROOM) {
+            let grown = self.filled + wanted.min(self.filled.max(Self::MIN_ROOM));
+            self.octets.resize(grown, 0);
+        }
+        let end = self.octets.len().min(self.filled.saturating_add(wanted));
+        &mut self.octets[self.filled..end]
+    }
+
+    /// Counts `len` octets of the room as arrived and gives them for a last touch.
+    pub fn advance(&mut self, len: usize) -> &mut [u8] {
+        let start = self.filled;
+        self.filled = (start + len).min(self.octets.len());
+        &mut self.octets[start..self.filled]
+    }
+
+    /// The message as a vector of its own.
+    pub fn into_vec(mut self) -> Vec<u8> {
+        self.octets.truncate(self.filled);
+        self.octets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_follows_what_arrived() {
+        let mut buffer = MessageBuffer::new();
+        assert_eq!(buffer.room(usize::MAX).len(), MessageBuffer::MIN_ROOM);
+        buffer.advance(MessageBuffer::MIN_ROOM);
+        buffer.extend(&[7; 10]);
+        let held = buffer.len();
+        assert_eq!(buffer.room(usize::MAX).len(), held);
+        assert_eq!(buffer.room(3).len(), 3);
+        buffer.clear();
+        buffer.extend(b"abc");
+        assert_eq!(buffer.as_slice(), b"abc");
+        buffer.room(2).copy_from_slice(b"de");
+        assert_eq!(buffer.advance(2), b"de");
+        buffer.extend(&[b'x'; 200_000]);
+        assert_eq!(&buffer.into_vec()[..7], b"abcdexx");
+    }
+}

@@ -16,9 +16,9 @@ pub struct Deadlines {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
-    ForNothing,
-    ForPong { since: Instant },
-    ForClose { since: Instant },
+    Nothing,
+    Pong { since: Instant },
+    Close { since: Instant },
 }
 
 /// Something is due.
@@ -37,22 +37,22 @@ pub enum Due {
 impl Deadlines {
     /// Of a connection that opens now.
     pub const fn new(now: Instant) -> Self {
-        Self { heard: now, waiting: Waiting::ForNothing }
+        Self { heard: now, waiting: Waiting::Nothing }
     }
 
     /// Octets have arrived.
     #[inline]
     pub fn heard(&mut self, now: Instant) {
         self.heard = now;
-        if let Waiting::ForPong { .. } = self.waiting {
-            self.waiting = Waiting::ForNothing;
+        if let Waiting::Pong { .. } = self.waiting {
+            self.waiting = Waiting::Nothing;
         }
     }
 
     /// The closing handshake has begun. Only the first call counts: nothing extends the close deadline.
     pub fn closing(&mut self, now: Instant) {
-        if !matches!(self.waiting, Waiting::ForClose { .. }) {
-            self.waiting = Waiting::ForClose { since: now };
+        if !matches!(self.waiting, Waiting::Close { .. }) {
+            self.waiting = Waiting::Close { since: now };
         }
     }
 
@@ -66,7 +66,7 @@ impl Deadlines {
     pub fn expire(&mut self, now: Instant, config: &Config) -> Option<Due> {
         let (_, due) = self.first(config).filter(|(at, _)| *at <= now)?;
         if due == Due::Ping {
-            self.waiting = Waiting::ForPong { since: now };
+            self.waiting = Waiting::Pong { since: now };
         }
         Some(due)
     }
@@ -76,9 +76,9 @@ impl Deadlines {
         let after = |since: Instant, wait: Duration, due| Some((since.checked_add(wait)?, due));
         let idle = || after(self.heard, config.idle_timeout?, Due::Idle);
         let alive = match self.waiting {
-            Waiting::ForClose { since } => return after(since, config.close_timeout, Due::CloseTimeout),
-            Waiting::ForPong { since } => after(since, config.pong_timeout, Due::Dead),
-            Waiting::ForNothing => {
+            Waiting::Close { since } => return after(since, config.close_timeout, Due::CloseTimeout),
+            Waiting::Pong { since } => after(since, config.pong_timeout, Due::Dead),
+            Waiting::Nothing => {
                 config.ping_interval.and_then(|interval| after(self.heard, interval, Due::Ping))
             }
         };

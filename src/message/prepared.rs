@@ -11,7 +11,7 @@ use crate::frame::{DataKind, MAX_HEADER, RawHeader};
 /// use bowsprit::message::{Message, Prepared};
 ///
 /// let news = Prepared::new(Message::Text("Hello"));
-/// assert_eq!(news.frame(), b"\x81\x05Hello");
+/// assert_eq!(news.frame()[..], *b"\x81\x05Hello");
 /// assert_eq!(news.payload(), b"Hello");
 /// ```
 #[derive(Clone, Debug)]

@@ -2,6 +2,8 @@
 
 pub mod entropy;
 pub mod frame;
+pub mod handshake;
 pub mod role;
+mod token;
 
 pub use role::Role;

@@ -1,0 +1,7 @@
+//! The opening handshake (RFC 6455 §4).
+
+mod field;
+mod head;
+
+pub use field::{FieldError, HeaderField};
+pub use head::{Head, HeadError, HeadLimits, HeadReader, HttpVersion, Progress, Repeated, StartLine};

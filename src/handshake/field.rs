@@ -93,9 +93,7 @@ impl fmt::Display for HeaderField {
 
 impl fmt::Debug for HeaderField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Values of these are not for logs.
-        let secret = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
-        if secret.iter().any(|name| self.is(name)) {
+        if is_secret(&self.name) {
             return write!(f, "{}: …", self.name);
         }
         write!(f, "{}: {}", self.name, self.value)
@@ -112,3 +110,64 @@ impl fmt::Display for FieldError {
 }
 
 impl std::error::Error for FieldError {}
+
+/// Whether the handshake writes this field itself, so that nobody else may: what decides that a connection is
+/// upgraded, and what frames a body.
+pub(crate) fn is_owned_by_handshake(name: &str) -> bool {
+    ["upgrade", "connection", "content-length", "transfer-encoding"]
+        .iter()
+        .any(|owned| name.eq_ignore_ascii_case(owned))
+        || name.get(..SEC_WEBSOCKET.len()).is_some_and(|start| start.eq_ignore_ascii_case(SEC_WEBSOCKET))
+}
+
+/// Whether values of this field stay out of logs.
+pub(crate) fn is_secret(name: &str) -> bool {
+    ["authorization", "proxy-authorization", "cookie", "set-cookie"]
+        .iter()
+        .any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+/// §11.3: all fields of the protocol start like this.
+const SEC_WEBSOCKET: &str = "sec-websocket-";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_can_be_ended_early() {
+        for octet in (0..b' ').chain([0x7f]).filter(|&octet| octet != b'\t') {
+            let octet = char::from(octet);
+            for text in [format!("{octet}"), format!("a{octet}b"), format!("{octet}a"), format!("a{octet}")] {
+                assert_eq!(HeaderField::new("X", text.as_str()), Err(FieldError::Value), "{text:?}");
+                assert_eq!(HeaderField::new(text.as_str(), "x"), Err(FieldError::Name), "{text:?}");
+            }
+        }
+        for name in ["", " ", "a b", "a:", ":a", "a\tb", "é", "(a)", "a,b", "a/b", "a\r\nb"] {
+            assert_eq!(HeaderField::new(name, "x"), Err(FieldError::Name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn blanks_around_a_value_are_dropped() {
+        let field = HeaderField::new("X-Odd", " \ta\t b é ").unwrap();
+        assert_eq!(field.value(), "a\t b é");
+        assert_eq!(HeaderField::new("X", " ").unwrap().value(), "");
+    }
+
+    #[test]
+    fn secrets_are_not_logged() {
+        let field = HeaderField::new("authorization", "Bearer 1f2e").unwrap();
+        assert!(!format!("{field:?}").contains("1f2e"));
+    }
+
+    #[test]
+    fn owned_names() {
+        for name in ["Upgrade", "CONNECTION", "Sec-WebSocket-Key", "sec-websocket-future", "Content-Length"] {
+            assert!(is_owned_by_handshake(name), "{name}");
+        }
+        for name in ["Sec-WebSocke", "X-Upgrade", "Set-Cookie", "Sec-Fetch-Mode", "Host"] {
+            assert!(!is_owned_by_handshake(name), "{name}");
+        }
+    }
+}

@@ -17,6 +17,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::field::is_secret;
 use crate::token::{is_token_octet, trim_blanks};
 
 /// How much of a head we are ready to collect.
@@ -404,6 +405,7 @@ impl fmt::Debug for Head {
         let mut head = f.debug_struct("Head");
         head.field("start_line", &self.start_line());
         for (name, value) in self.headers() {
+            let value = if is_secret(name) { b"..." } else { value };
             head.field(name, &format_args!("\"{}\"", value.escape_ascii()));
         }
         head.finish()

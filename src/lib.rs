@@ -4,9 +4,12 @@ pub mod close;
 pub mod connection;
 pub mod entropy;
 pub mod error;
+pub mod extension;
 pub mod frame;
+pub mod handshake;
 pub mod message;
 pub mod role;
+mod token;
 pub mod utf8;
 
 pub use role::Role;

@@ -1,0 +1,607 @@
+//! Collects and parses one HTTP head: a start line, field lines, a blank line (RFC 9112 §2).
+//!
+//! In: octets in any cut. Out: a [`Head`] and how many octets of the last input belonged to it. Promises: the
+//! result does not depend on the cuts; every octet is looked at once while the head is collected and the head is
+//! parsed once, when it is whole; no more than [`HeadLimits::max_bytes`] is ever held. What no head can start
+//! with or contain is refused at the octet that shows it, so that a peer which speaks TLS or WebSocket frames
+//! to us does not wait for a timeout.
+//!
+//! Nothing here knows WebSocket: which method, status or field is right is judged by others.
+//!
+//! Stricter than what HTTP allows a recipient to forgive (RFC 9112 §2.2, §5): lines end in CR LF and nothing
+//! else; no octet below 0x20 but a tab inside a field line, and no DEL; no folded lines; no blank before the
+//! colon; exactly one space between the parts of a start line. Two things are forgiven: one empty line before a
+//! request line (RFC 9112 §2.2) and a status line that ends right behind the code (§4), since a missing reason
+//! phrase is often written that way.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::field::is_secret;
+use crate::token::{is_token_octet, trim_blanks};
+
+/// How much of a head we are ready to collect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// The most octets of a head, from its first octet to the end of its blank line.
+    ///
+    /// 16 KiB: browsers send up to 4 KiB for each cookie and well under 2 KiB of everything else; common
+    /// servers stop at 8 to 16 KiB.
+    pub max_bytes: usize,
+    /// The most field lines.
+    ///
+    /// 100: what common servers allow; a browser sends about 15, a chain of proxies adds as many.
+    pub max_headers: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { max_bytes: 16 * 1024, max_headers: 100 }
+    }
+}
+
+/// How far a reader of octets has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress<T> {
+    /// All of the input is taken, and it ends before the value is complete.
+    NeedMore,
+    /// The value is complete.
+    Done {
+        /// What was read.
+        value: T,
+        /// How many octets of this input belong to it; the rest is what follows.
+        used: usize,
+    },
+}
+
+/// Reads heads from octets that come in any cut.
+///
+/// ```
+/// use bowsprit::handshake::{HeadLimits, HeadReader, Progress, StartLine};
+///
+/// let mut reader = HeadReader::request(HeadLimits::default());
+/// assert_eq!(reader.receive(b"GET /chat HTTP/1.1\r\nHo"), Ok(Progress::NeedMore));
+/// let Ok(Progress::Done { value: head, used }) = reader.receive(b"st: example.com\r\n\r\n\x81") else { panic!() };
+/// assert_eq!(used, 19);
+/// assert!(matches!(head.start_line(), StartLine::Request { method: "GET", target: "/chat", .. }));
+/// assert_eq!(head.only("host"), Ok(Some(&b"example.com"[..])));
+/// ```
+///
+/// After a head is done the reader is ready for the next one; after an error it repeats that error.
+#[derive(Clone, Debug)]
+pub struct HeadReader {
+    kind: Kind,
+    limits: HeadLimits,
+    /// What has come of this head.
+    octets: Vec<u8>,
+    state: State,
+    /// An empty line in front of the request line was skipped.
+    skipped_blank_line: bool,
+    start: Option<Start>,
+    field_lines: usize,
+    failed: Option<HeadError>,
+    #[cfg(test)]
+    steps: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Request,
+    Response,
+}
+
+/// Where in a head the next octet stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// At the first octet of all.
+    Begin,
+    /// Behind a CR in front of the request line.
+    LeadingCr,
+    /// This many octets into the method of a request line, or into the `HTTP/` of a status line.
+    Opening(usize),
+    /// In the rest of the start line.
+    StartLine,
+    /// Behind the CR of the start line.
+    StartLineCr,
+    /// At the first octet of a line.
+    LineBegin,
+    /// In a field line.
+    Line,
+    /// Behind the CR of a field line.
+    LineCr,
+    /// Behind the CR of the blank line.
+    BlankLineCr,
+    /// Behind the blank line.
+    End,
+}
+
+impl HeadReader {
+    /// A reader of request heads.
+    pub fn request(limits: HeadLimits) -> Self {
+        Self::new(Kind::Request, limits)
+    }
+
+    /// A reader of response heads.
+    pub fn response(limits: HeadLimits) -> Self {
+        Self::new(Kind::Response, limits)
+    }
+
+    fn new(kind: Kind, limits: HeadLimits) -> Self {
+        Self {
+            kind,
+            limits,
+            octets: Vec::new(),
+            state: State::Begin,
+            skipped_blank_line: false,
+            start: None,
+            field_lines: 0,
+            failed: None,
+            #[cfg(test)]
+            steps: 0,
+        }
+    }
+
+    /// Whether nothing of the next head has come yet.
+    pub fn is_empty(&self) -> bool {
+        self.octets.is_empty() && self.state == State::Begin && !self.skipped_blank_line
+    }
+
+    /// What has come of the head so far, without an empty line in front.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Takes the next octets.
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError`] as soon as the octets cannot become a head within the limits.
+    pub fn receive(&mut self, input: &[u8]) -> Result<Progress<Head>, HeadError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.scan(input).inspect_err(|&error| {
+            self.octets = Vec::new();
+            self.failed = Some(error);
+        })
+    }
+
+    fn scan(&mut self, input: &[u8]) -> Result<Progress<Head>, HeadError> {
+        // Octets of `input` before this one are no part of the head: they are the empty line in front.
+        let mut from = 0;
+        for (at, &octet) in input.iter().enumerate() {
+            #[cfg(test)]
+            {
+                self.steps += 1;
+            }
+            let before = self.state;
+            self.state = self.step(octet)?;
+            if self.state == State::Begin || self.state == State::LeadingCr {
+                from = at + 1;
+                continue;
+            }
+            let taken = self.octets.len() + (at + 1 - from);
+            if taken > self.limits.max_bytes {
+                return Err(if self.start.is_none() {
+                    HeadError::StartLineTooLong
+                } else {
+                    HeadError::TooLong
+                });
+            }
+            if before == State::StartLineCr {
+                self.octets.extend_from_slice(&input[from..=at]);
+                from = at + 1;
+                self.start = Some(Start::parse(self.kind, &self.octets)?);
+            }
+            if self.state == State::End {
+                self.octets.extend_from_slice(&input[from..=at]);
+                return Ok(Progress::Done { value: self.finish()?, used: at + 1 });
+            }
+        }
+        self.octets.extend_from_slice(&input[from..]);
+        Ok(Progress::NeedMore)
+    }
+
+    /// Where the octet leads; the only place that looks at each octet.
+    fn step(&mut self, octet: u8) -> Result<State, HeadError> {
+        match (self.state, octet) {
+            // RFC 9112 §2.2: a server ignores at least one empty line before the request line.
+            (State::Begin, b'\r') if self.kind == Kind::Request => match self.skipped_blank_line {
+                false => Ok(State::LeadingCr),
+                true => Err(HeadError::LeadingBlankLines),
+            },
+            (State::LeadingCr, b'\n') => {
+                self.skipped_blank_line = true;
+                Ok(State::Begin)
+            }
+            (State::LeadingCr, _) => Err(HeadError::BareCr),
+
+            (State::Begin, _) => self.opening(0, octet),
+            (State::Opening(so_far), _) => self.opening(so_far, octet),
+            (State::StartLine, b'\r') => Ok(State::StartLineCr),
+            (State::StartLine, b'\n') => Err(HeadError::BareLf),
+            (State::StartLine, b' '..=b'~') => Ok(State::StartLine),
+            // RFC 9112 §4: a reason phrase may hold tabs and obs-text; a request line may not.
+            (State::StartLine, b'\t' | 0x80..) if self.kind == Kind::Response => Ok(State::StartLine),
+            (State::StartLine, b'\t' | 0x80..) => Err(HeadError::RequestLine),
+            (State::StartLineCr, b'\n') => Ok(State::LineBegin),
+
+            (State::LineBegin, b'\r') => Ok(State::BlankLineCr),
+            // RFC 9112 §5.2 and §2.2: no folded lines, no white space behind the start line.
+            (State::LineBegin, b' ' | b'\t') => Err(HeadError::FoldedLine),
+            (State::LineBegin, b'\n') => Err(HeadError::BareLf),
+            (State::LineBegin, _) if self.field_lines == self.limits.max_headers => {
+                Err(HeadError::TooManyHeaders)
+            }
+            (State::LineBegin, b'!'..=b'~' | 0x80..) => {
+                self.field_lines += 1;
+                Ok(State::Line)
+            }
+            (State::Line, b'\r') => Ok(State::LineCr),
+            (State::Line, b'\n') => Err(HeadError::BareLf),
+            (State::Line, b'\t' | b' '..=b'~' | 0x80..) => Ok(State::Line),
+            (State::LineCr, b'\n') => Ok(State::LineBegin),
+            (State::BlankLineCr, b'\n') => Ok(State::End),
+
+            // RFC 9112 §2.2: a CR that no LF follows is no line end and no blank.
+            (State::StartLineCr | State::LineCr | State::BlankLineCr, _) => Err(HeadError::BareCr),
+            (State::StartLine | State::LineBegin | State::Line | State::End, _) => {
+                Err(HeadError::ControlOctet)
+            }
+        }
+    }
+
+    /// The first octets: they tell HTTP from everything else.
+    fn opening(&self, so_far: usize, octet: u8) -> Result<State, HeadError> {
+        match self.kind {
+            Kind::Request if octet == b' ' && so_far > 0 => Ok(State::StartLine),
+            Kind::Request if is_token_octet(octet) => Ok(State::Opening(so_far + 1)),
+            Kind::Response if HTTP.get(so_far) == Some(&octet) && so_far + 1 == HTTP.len() => {
+                Ok(State::StartLine)
+            }
+            Kind::Response if HTTP.get(so_far) == Some(&octet) => Ok(State::Opening(so_far + 1)),
+            _ => Err(HeadError::NotHttp),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Head, HeadError> {
+        let start = self.start.take().ok_or(HeadError::NotHttp)?;
+        let octets = std::mem::take(&mut self.octets);
+        let fields = parse_fields(&octets, start.end, self.field_lines)?;
+        self.state = State::Begin;
+        self.skipped_blank_line = false;
+        self.field_lines = 0;
+        Ok(Head { octets, start, fields })
+    }
+}
+
+/// One HTTP head, owned: the start line and the field lines, in order.
+///
+/// Names are tokens (RFC 9110 §5.1) and are looked up without regard to case; values are octets, without the
+/// blanks around them, free of CR, LF, NUL and every other control octet but the tab.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Head {
+    octets: Vec<u8>,
+    start: Start,
+    fields: Vec<FieldSpan>,
+}
+
+/// The first line of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartLine<'a> {
+    /// RFC 9112 §3.
+    Request {
+        /// A token; methods are compared with case.
+        method: &'a str,
+        /// The request target as sent: visible ASCII, at least one octet.
+        target: &'a str,
+        /// The version.
+        version: HttpVersion,
+    },
+    /// RFC 9112 §4.
+    Response {
+        /// The version.
+        version: HttpVersion,
+        /// The status code, 100 to 999.
+        status: u16,
+        /// The reason phrase; may be empty and need not be UTF-8.
+        reason: &'a [u8],
+    },
+}
+
+/// The version digits of a start line (RFC 9112 §2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HttpVersion {
+    /// The 1 of 1.0.
+    pub major: u8,
+    /// The 0 of 1.0.
+    pub minor: u8,
+}
+
+/// A field that may come once came in several lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeated;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FieldSpan {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+impl Head {
+    /// The first line.
+    pub fn start_line(&self) -> StartLine<'_> {
+        match &self.start.line {
+            Line::Request { method, target } => StartLine::Request {
+                method: self.text(method),
+                target: self.text(target),
+                version: self.start.version,
+            },
+            Line::Response { status, reason } => StartLine::Response {
+                version: self.start.version,
+                status: *status,
+                reason: &self.octets[reason.clone()],
+            },
+        }
+    }
+
+    /// The version of the start line.
+    pub fn version(&self) -> HttpVersion {
+        self.start.version
+    }
+
+    /// All octets of the head, the blank line included.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Every field line, in order, as name and value.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+        self.fields.iter().map(|field| (self.text(&field.name), &self.octets[field.value.clone()]))
+    }
+
+    /// The values of all lines with this name, in order.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.headers().filter(move |(this, _)| this.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The value of the line with this name, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Repeated`] where several lines bear the name, whether or not they agree.
+    pub fn only(&self, name: &str) -> Result<Option<&[u8]>, Repeated> {
+        let mut values = self.fields.iter().filter(|field| self.text(&field.name).eq_ignore_ascii_case(name));
+        match (values.next(), values.next()) {
+            (_, Some(_)) => Err(Repeated),
+            (first, None) => Ok(first.map(|field| &self.octets[field.value.clone()])),
+        }
+    }
+
+    /// Whether a line with this name is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.values(name).next().is_some()
+    }
+
+    /// The members of the comma-separated list that all lines with this name make up (RFC 9110 §5.3), without
+    /// the blanks around them; empty members are skipped (§5.6.1.2).
+    ///
+    /// A comma inside a quoted string splits as well: this is for lists of tokens.
+    pub fn tokens<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.values(name)
+            .flat_map(|value| value.split(|&octet| octet == b','))
+            .map(trim_blanks)
+            .filter(|member| !member.is_empty())
+    }
+
+    /// Text of a span that was seen to be ASCII when the head was parsed.
+    fn text(&self, span: &Range<usize>) -> &str {
+        str::from_utf8(&self.octets[span.clone()]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut head = f.debug_struct("Head");
+        head.field("start_line", &self.start_line());
+        for (name, value) in self.headers() {
+            let value = if is_secret(name) { b"..." } else { value };
+            head.field(name, &format_args!("\"{}\"", value.escape_ascii()));
+        }
+        head.finish()
+    }
+}
+
+/// What is wrong with the octets of a head: one variant for each rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// The first octets cannot start a head: no method token, or no `HTTP/`. A TLS ClientHello, a WebSocket frame.
+    NotHttp,
+    /// More than one empty line in front of the request line.
+    LeadingBlankLines,
+    /// The request line is not method, space, target, space, `HTTP/` digit `.` digit in visible ASCII.
+    RequestLine,
+    /// The status line is not `HTTP/` digit `.` digit, space, three digits from 100, and a reason behind a space.
+    StatusLine,
+    /// The start line does not end within [`HeadLimits::max_bytes`].
+    StartLineTooLong,
+    /// The head does not end within [`HeadLimits::max_bytes`].
+    TooLong,
+    /// More field lines than [`HeadLimits::max_headers`].
+    TooManyHeaders,
+    /// A line ends in LF without CR.
+    BareLf,
+    /// A CR without LF.
+    BareCr,
+    /// NUL or another control octet.
+    ControlOctet,
+    /// A line that starts with a blank: a folded value, or white space behind the start line.
+    FoldedLine,
+    /// A field line without a colon.
+    MissingColon,
+    /// A field name that is empty, is followed by a blank, or holds an octet that no token may hold.
+    FieldName,
+}
+
+impl HeadError {
+    /// The section that the rule comes from.
+    pub const fn section(self) -> &'static str {
+        self.facts().1
+    }
+
+    /// The HTTP status that a server answers with.
+    pub const fn status(self) -> u16 {
+        self.facts().0
+    }
+
+    const fn facts(self) -> (u16, &'static str, &'static str) {
+        use HeadError::*;
+        match self {
+            NotHttp => (400, "RFC 9112 3", "This is not HTTP: speak HTTP/1.1 without TLS on this port."),
+            LeadingBlankLines => (400, "RFC 9112 2.2", "Send the request line without empty lines in front."),
+            RequestLine => {
+                (400, "RFC 9112 3", "Send a request line of method, target and HTTP/1.1 with single spaces.")
+            }
+            StatusLine => {
+                (400, "RFC 9112 4", "Send a status line of HTTP/1.1, a status of three digits and a reason.")
+            }
+            StartLineTooLong => (414, "RFC 9110 15.5.15", "Send a shorter request target."),
+            TooLong => (431, "RFC 6585 5", "Send fewer or shorter header fields."),
+            TooManyHeaders => (431, "RFC 6585 5", "Send fewer header fields."),
+            BareLf => (400, "RFC 9112 2.2", "End every line in CR LF, not in LF alone."),
+            BareCr => (400, "RFC 9112 2.2", "Send a CR only where LF follows and ends the line."),
+            ControlOctet => (400, "RFC 9110 5.5", "Send no control octets in the head."),
+            FoldedLine => {
+                (400, "RFC 9112 5.2", "Send each header field in one line that starts with its name.")
+            }
+            MissingColon => (400, "RFC 9112 5", "Send each header field as name, colon, value."),
+            FieldName => (400, "RFC 9112 5.1", "Send a token as header name, right in front of the colon."),
+        }
+    }
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.facts().2)
+    }
+}
+
+impl std::error::Error for HeadError {}
+
+impl fmt::Display for HttpVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HTTP/{}.{}", self.major, self.minor)
+    }
+}
+
+/// A parsed start line, as spans of the head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Start {
+    line: Line,
+    version: HttpVersion,
+    /// Where the field lines start.
+    end: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Line {
+    Request { method: Range<usize>, target: Range<usize> },
+    Response { status: u16, reason: Range<usize> },
+}
+
+impl Start {
+    /// Parses a line that [`HeadReader::step`] let through: its CR LF is the only one.
+    ///
+    /// By hand, since `httparse` knows no version but 1.0 and 1.1, while RFC 6455 §4.2.1 asks for "HTTP/1.1 or
+    /// higher".
+    fn parse(kind: Kind, octets: &[u8]) -> Result<Self, HeadError> {
+        let end = octets.len();
+        let line = octets.strip_suffix(b"\r\n").unwrap_or(octets);
+        match kind {
+            Kind::Request => {
+                let mut parts = line.split(|&octet| octet == b' ');
+                let (Some(method), Some(target), Some(version), None) =
+                    (parts.next(), parts.next(), parts.next(), parts.next())
+                else {
+                    return Err(HeadError::RequestLine);
+                };
+                let version = parse_version(version).ok_or(HeadError::RequestLine)?;
+                if target.is_empty() {
+                    return Err(HeadError::RequestLine);
+                }
+                let method = 0..method.len();
+                let target = method.end + 1..method.end + 1 + target.len();
+                Ok(Self { line: Line::Request { method, target }, version, end })
+            }
+            Kind::Response => {
+                let (version, rest) = line.split_at_checked(HTTP.len() + 3).ok_or(HeadError::StatusLine)?;
+                let version = parse_version(version).ok_or(HeadError::StatusLine)?;
+                let [b' ', digits @ ..] = rest else { return Err(HeadError::StatusLine) };
+                let (code, reason) = digits.split_at_checked(3).ok_or(HeadError::StatusLine)?;
+                let &[b'1'..=b'9', _, _] = code else { return Err(HeadError::StatusLine) };
+                let status = decimal(code).ok_or(HeadError::StatusLine)?;
+                let reason = match reason {
+                    [] => line.len()..line.len(),
+                    [b' ', ..] => line.len() - (reason.len() - 1)..line.len(),
+                    _ => return Err(HeadError::StatusLine),
+                };
+                Ok(Self { line: Line::Response { status, reason }, version, end })
+            }
+        }
+    }
+}
+
+fn parse_version(octets: &[u8]) -> Option<HttpVersion> {
+    match octets.strip_prefix(HTTP)? {
+        &[major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => {
+            Some(HttpVersion { major: major - b'0', minor: minor - b'0' })
+        }
+        _ => None,
+    }
+}
+
+fn decimal(digits: &[u8]) -> Option<u16> {
+    digits.iter().try_fold(0u16, |sum, &digit| match digit {
+        b'0'..=b'9' => sum.checked_mul(10)?.checked_add((digit - b'0').into()),
+        _ => None,
+    })
+}
+
+/// The field lines of a whole head, which start at `from` and number `lines`.
+fn parse_fields(octets: &[u8], from: usize, lines: usize) -> Result<Vec<FieldSpan>, HeadError> {
+    let mut headers = vec![httparse::EMPTY_HEADER; lines];
+    match httparse::parse_headers(&octets[from..], &mut headers) {
+        Ok(httparse::Status::Complete((_, headers))) => {
+            let span = |part: &[u8]| {
+                let at = part.as_ptr() as usize - octets.as_ptr() as usize;
+                at..at + part.len()
+            };
+            Ok(headers
+                .iter()
+                .map(|header| FieldSpan { name: span(header.name.as_bytes()), value: span(header.value) })
+                .collect())
+        }
+        _ => Err(diagnose(&octets[from..])),
+    }
+}
+
+/// Which rule the field lines break that `httparse` refused.
+fn diagnose(lines: &[u8]) -> HeadError {
+    let colonless = |line: &[u8]| !line.contains(&b':');
+    // The blank line leaves two empty pieces behind the last field line.
+    let names_end = lines.strip_suffix(b"\r\n\r\n").unwrap_or(lines);
+    for line in names_end.split(|&octet| octet == b'\n') {
+        let name = line.split(|&octet| octet == b':').next().unwrap_or_default();
+        if !name.is_empty() && colonless(line) {
+            return HeadError::MissingColon;
+        }
+        if name.is_empty() || !name.iter().copied().all(is_token_octet) {
+            return HeadError::FieldName;
+        }
+    }
+    HeadError::FieldName
+}
+
+/// How every version starts.
+const HTTP: &[u8] = b"HTTP/";

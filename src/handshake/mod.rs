@@ -1,0 +1,41 @@
+//! The opening handshake (RFC 6455 §4): HTTP heads in, an [`Agreement`] out.
+//!
+//! | Side | Object | Comes to |
+//! |---|---|---|
+//! | server | [`ServerHandshake`] | [`Request`], answered by [`Request::accept`] or a [`Refusal`]; [`PlainRequest`] |
+//! | client | [`ClientHandshake`] from a [`ClientRequest`] | [`Response`], or [`ResponseError::Refused`] |
+//!
+//! Both take octets in any cut and say [`Progress::Done`] with the number of octets that were theirs; the rest
+//! are frames. Nothing here touches a socket or a clock: whoever does counts the time of a handshake from the
+//! moment the connection is there (§10.4). Each rule that a peer can break is one variant of [`RequestError`] or
+//! [`ResponseError`]; what our own caller gets wrong is told before anything is sent.
+//!
+//! [`HeadReader`] below them knows HTTP heads and nothing of WebSocket.
+
+mod agreement;
+mod client;
+mod error;
+mod field;
+mod head;
+mod host;
+mod nonce;
+mod refusal;
+mod server;
+#[cfg(feature = "url")]
+mod url;
+
+pub use agreement::Agreement;
+pub use client::{
+    ClientHandshake, ClientRequest, MAX_INTERIM, MAX_REFUSAL_BODY, RefusedResponse, RequestBuildError,
+    Response,
+};
+pub use error::{RequestError, ResponseError};
+pub use field::{FieldError, HeaderField};
+pub use head::{Head, HeadError, HeadLimits, HeadReader, HttpVersion, Progress, Repeated, StartLine};
+pub use nonce::Key;
+pub use refusal::{Refusal, RefusalError};
+pub use server::{
+    AcceptError, Acceptance, Incoming, MAX_SUBPROTOCOLS, PlainRequest, Request, ServerHandshake,
+};
+#[cfg(feature = "url")]
+pub use url::{Url, UrlError};

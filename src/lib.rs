@@ -4,6 +4,8 @@ pub mod close;
 pub mod connection;
 pub mod entropy;
 pub mod error;
+#[cfg(feature = "event-loop")]
+pub mod event_loop;
 pub mod extension;
 pub mod frame;
 pub mod handshake;

@@ -155,23 +155,7 @@ impl Connection {
         if self.close_step() != CloseStep::None {
             self.deadlines.closing(now);
         }
-        let due = self.deadlines.expire(now, self.outbound.config())?;
-        match due {
-            Due::Ping => {
-                // Refused only while closing, and then no Ping is due.
-                let _ = self.outbound.ping(b"");
-                return None;
-            }
-            Due::Idle => {
-                self.outbound.fail(CloseReason { code: CloseCode::GOING_AWAY, reason: "idle for too long" });
-            }
-            Due::Dead => {
-                self.outbound
-                    .fail(CloseReason { code: CloseCode::GOING_AWAY, reason: "no answer to a Ping" });
-            }
-            Due::CloseTimeout => {}
-        }
-        Some(due)
+        expire(&mut self.deadlines, &mut self.outbound, now)
     }
 
     /// How the connection has ended, or would have if it ended now.
@@ -188,4 +172,21 @@ pub(crate) fn outcome(inbound: &Inbound, outbound: &Outbound) -> Outcome {
         sent: outbound.sent_close().then(|| owned(outbound.close_sent())),
         error: inbound.error(),
     }
+}
+
+/// [`Connection::handle_timeout`], for drivers that keep the halves apart.
+pub(crate) fn expire(deadlines: &mut Deadlines, outbound: &mut Outbound, now: Instant) -> Option<Due> {
+    let due = deadlines.expire(now, outbound.config())?;
+    let reason = match due {
+        Due::Ping => {
+            // Refused only while closing, and then no Ping is due.
+            let _ = outbound.ping(b"");
+            return None;
+        }
+        Due::Idle => "idle for too long",
+        Due::Dead => "no answer to a Ping",
+        Due::CloseTimeout => return Some(due),
+    };
+    outbound.fail(CloseReason { code: CloseCode::GOING_AWAY, reason });
+    Some(due)
 }

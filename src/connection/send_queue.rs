@@ -18,7 +18,10 @@ pub struct SendQueue {
     start: usize,
     segments: VecDeque<Segment>,
     len: usize,
-    lender: Lender,
+    /// The driver's receive buffer.
+    scratch: Lender,
+    /// The buffer of the message that is being delivered.
+    message: Lender,
     /// The answer to the last Ping that came while much waited.
     pong: Option<Vec<u8>>,
 }
@@ -31,8 +34,10 @@ enum Segment {
     Owned { octets: Vec<u8>, from: usize },
     /// Octets that other queues hold as well.
     Shared { octets: Arc<[u8]>, from: usize },
-    /// A place in the lender's buffer.
+    /// A place in the driver's receive buffer.
     Lent(Range<usize>),
+    /// A place in the buffer of the message that is being delivered.
+    LentMessage(Range<usize>),
 }
 
 /// The addresses of a buffer from which payload may be taken without a copy.
@@ -40,6 +45,11 @@ enum Segment {
 struct Lender(Range<usize>);
 
 impl Lender {
+    fn of(buffer: &[u8]) -> Self {
+        let addresses = buffer.as_ptr_range();
+        Self(addresses.start as usize..addresses.end as usize)
+    }
+
     /// Where in the lender's buffer `octets` lie, if they do. Addresses are compared, never followed.
     fn place(&self, octets: &[u8]) -> Option<Range<usize>> {
         let start = octets.as_ptr() as usize;
@@ -99,14 +109,18 @@ impl SendQueue {
     /// Appends a payload: by its place where it lies in the lender's buffer and is long, else as a copy.
     #[inline]
     pub fn push_payload(&mut self, octets: &[u8]) {
-        if octets.len() >= LEND_FROM
-            && let Some(place) = self.lender.place(octets)
-        {
-            self.len += octets.len();
-            self.segments.push_back(Segment::Lent(place));
-        } else {
-            self.push(octets);
+        if octets.len() < LEND_FROM {
+            return self.push(octets);
         }
+        let segment = if let Some(place) = self.scratch.place(octets) {
+            Segment::Lent(place)
+        } else if let Some(place) = self.message.place(octets) {
+            Segment::LentMessage(place)
+        } else {
+            return self.push(octets);
+        };
+        self.len += octets.len();
+        self.segments.push_back(segment);
     }
 
     /// Appends octets that other queues hold as well.
@@ -127,20 +141,19 @@ impl SendQueue {
         }
     }
 
-    /// Lets payloads that lie in `buffer` be lent, until [`settle`](Self::settle).
+    /// Lets payloads that lie in `buffer`, the driver's receive buffer, be lent until [`settle`](Self::settle).
     pub fn borrow_from(&mut self, buffer: &[u8]) {
-        let addresses = buffer.as_ptr_range();
-        self.lender = Lender(addresses.start as usize..addresses.end as usize);
+        self.scratch = Lender::of(buffer);
     }
 
-    /// Whether octets of the lender's buffer wait.
+    /// Whether octets of the receive buffer wait.
     pub fn has_lent(&self) -> bool {
         self.segments.iter().any(|segment| matches!(segment, Segment::Lent(_)))
     }
 
     /// Ends the loan: octets of `buffer` that still wait are copied.
     pub fn settle(&mut self, buffer: &[u8]) {
-        self.lender = Lender::default();
+        self.scratch = Lender::default();
         for segment in &mut self.segments {
             if let Segment::Lent(place) = segment {
                 *segment = Segment::Owned { octets: lent(buffer, place).to_vec(), from: 0 };
@@ -148,20 +161,41 @@ impl SendQueue {
         }
     }
 
-    /// Ends the loan by taking the buffer itself, for when it would not be used again.
-    ///
-    /// The first loan in it moves in whole; further ones are copied.
-    pub fn settle_with(&mut self, buffer: Vec<u8>) {
-        self.lender = Lender::default();
-        let first = self.segments.iter().position(|segment| matches!(segment, Segment::Lent(_)));
-        self.settle_after(first, &buffer);
-        if let Some(first) = first
-            && let Segment::Lent(place) = &self.segments[first]
-        {
-            let Range { start: from, end } = place.clone();
-            let mut octets = buffer;
-            octets.truncate(end);
-            self.segments[first] = Segment::Owned { octets, from };
+    /// Lets payloads that lie in `message`, which has a buffer of its own, be lent until
+    /// [`end_message_loan`](Self::end_message_loan) or [`settle_with`](Self::settle_with).
+    pub fn borrow_message(&mut self, message: &[u8]) {
+        self.message = Lender::of(message);
+    }
+
+    /// Whether octets of that message wait.
+    pub fn has_lent_message(&self) -> bool {
+        self.segments.iter().any(|segment| matches!(segment, Segment::LentMessage(_)))
+    }
+
+    /// Ends the loan, of which no use was made.
+    pub fn end_message_loan(&mut self) {
+        debug_assert!(!self.has_lent_message());
+        self.message = Lender::default();
+    }
+
+    /// Ends the loan by taking the message's buffer itself: the first use of it moves in whole, further ones are
+    /// copied.
+    pub fn settle_with(&mut self, message: Vec<u8>) {
+        self.message = Lender::default();
+        let mut first = None;
+        for (at, segment) in self.segments.iter_mut().enumerate() {
+            if let Segment::LentMessage(place) = segment {
+                if first.is_none() {
+                    first = Some((at, place.clone()));
+                } else {
+                    *segment = Segment::Owned { octets: lent(&message, place).to_vec(), from: 0 };
+                }
+            }
+        }
+        if let Some((at, place)) = first {
+            let mut octets = message;
+            octets.truncate(place.end);
+            self.segments[at] = Segment::Owned { octets, from: place.start };
         }
     }
 
@@ -178,17 +212,10 @@ impl SendQueue {
         self.pong.take()
     }
 
-    fn settle_after(&mut self, first: Option<usize>, buffer: &[u8]) {
-        for segment in self.segments.iter_mut().skip(first.map_or(0, |first| first + 1)) {
-            if let Segment::Lent(place) = segment {
-                *segment = Segment::Owned { octets: lent(buffer, place).to_vec(), from: 0 };
-            }
-        }
-    }
-
     /// Fills `out` with what is to be written, from the front; says how many slices that makes.
     ///
-    /// `buffer` is the lender's, or empty where nothing was lent.
+    /// `buffer` is the receive buffer, or empty where nothing of it was lent. A message's loan is to be settled
+    /// before.
     pub fn slices<'a>(&'a self, buffer: &'a [u8], out: &mut [IoSlice<'a>]) -> usize {
         let mut at = self.start;
         let mut used = 0;
@@ -201,6 +228,7 @@ impl SendQueue {
                 Segment::Owned { octets, from } => &octets[*from..],
                 Segment::Shared { octets, from } => &octets[*from..],
                 Segment::Lent(place) => lent(buffer, place),
+                Segment::LentMessage(_) => return used,
             });
             used += 1;
         }
@@ -214,14 +242,14 @@ impl SendQueue {
             Some(Segment::Copied(run)) => &self.copied[self.start..self.start + run],
             Some(Segment::Owned { octets, from }) => &octets[*from..],
             Some(Segment::Shared { octets, from }) => &octets[*from..],
-            Some(Segment::Lent(_)) | None => &[],
+            Some(Segment::Lent(_) | Segment::LentMessage(_)) | None => &[],
         }
     }
 
     /// Whether all that waits lies in one piece: [`front`](Self::front) gives it whole.
     #[inline]
     pub fn is_contiguous(&self) -> bool {
-        self.segments.len() <= 1 && !matches!(self.segments.front(), Some(Segment::Lent(_)))
+        self.segments.len() <= 1 && self.front().len() == self.len
     }
 
     /// Drops `len` octets that have been written.
@@ -254,7 +282,9 @@ impl SendQueue {
                 }
                 Segment::Owned { octets, from } => (octets.len(), from),
                 Segment::Shared { octets, from } => (octets.len(), from),
-                Segment::Lent(Range { start, end }) => (*end, start),
+                Segment::Lent(Range { start, end }) | Segment::LentMessage(Range { start, end }) => {
+                    (*end, start)
+                }
             };
             let done = len.min(size - *from);
             *from += done;
@@ -343,14 +373,17 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_moves_in() {
-        let buffer: Vec<u8> = (0..2 * LEND_FROM).map(|i| (i % 253) as u8).collect();
-        for written in [0, 3, 7, 100] {
-            let (mut queue, expected) = mixed(&buffer);
-            queue.advance(written);
-            queue.settle_with(buffer.clone());
-            assert!(content(&queue, &[]) == expected[written..], "{written} written before");
-        }
+    fn a_message_moves_in_and_further_uses_are_copied() {
+        let message: Vec<u8> = (0..2 * LEND_FROM).map(|i| (i % 253) as u8).collect();
+        let mut queue = SendQueue::default();
+        queue.borrow_message(&message);
+        queue.push(b"front");
+        queue.push_payload(&message[3..]);
+        queue.push_payload(&message[..LEND_FROM]);
+        assert!(queue.has_lent_message());
+        let expected = [b"front", &message[3..], &message[..LEND_FROM]].concat();
+        queue.settle_with(message);
+        assert!(content(&queue, &[]) == expected);
     }
 
     #[test]

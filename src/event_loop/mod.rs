@@ -1,0 +1,136 @@
+//! Servers and clients on one thread, over `mio`.
+//!
+//! ```no_run
+//! use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler};
+//! use bowsprit::message::Message;
+//!
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     type Data = ();
+//!
+//!     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+//!         cx.send(id, message);
+//!     }
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let mut server = EventLoop::new()?;
+//! println!("ws://{}/", server.listen("127.0.0.1:0".parse().unwrap())?);
+//! server.run(&mut Echo)
+//! # }
+//! ```
+//!
+//! A turn of the loop is a list of phases: wait, handle each event (accept, read, deliver), read on where there was
+//! more, do what is due, write what was sent, remove what is over. All connections share one receive buffer; a
+//! message is borrowed from it where it arrived whole, and what a handler sends goes out in one write for each
+//! connection and turn. An idle connection owns no buffer.
+
+mod context;
+mod engine;
+mod handler;
+mod listener;
+mod peer;
+mod settings;
+mod transport;
+mod wheel;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll};
+
+pub use context::{ConnId, Context, Sent};
+pub use engine::Engine;
+pub use handler::{Cause, Decision, Ended, Failed, Handler};
+pub use settings::{Overflow, Settings};
+pub use transport::{OtherStream, Stream, Transport};
+
+/// An [`Engine`] with a `mio::Poll` of its own.
+#[derive(Debug)]
+pub struct EventLoop<D> {
+    poll: Poll,
+    events: Events,
+    engine: Engine<D>,
+}
+
+/// Events that one wait can bring.
+const EVENTS: usize = 1024;
+
+impl<D: Default> EventLoop<D> {
+    /// A loop with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has no selector left.
+    pub fn new() -> io::Result<Self> {
+        Self::with_settings(Settings::default())
+    }
+
+    /// A loop.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_settings(settings: Settings) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let engine = Engine::new(settings, poll.registry(), 0)?;
+        Ok(Self { poll, events: Events::with_capacity(EVENTS), engine })
+    }
+
+    /// Listens on `address`; see [`Engine::listen`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::listen`].
+    pub fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        self.engine.listen(address)
+    }
+
+    /// The engine.
+    pub fn engine(&mut self) -> &mut Engine<D> {
+        &mut self.engine
+    }
+
+    /// The context that handlers get.
+    pub fn context(&mut self) -> &mut Context<D> {
+        self.engine.context()
+    }
+
+    /// Runs until a handler calls [`Context::stop`].
+    ///
+    /// # Errors
+    ///
+    /// Where the system cannot wait for events. What goes wrong with a connection ends that connection only.
+    pub fn run<H: Handler<Data = D>>(&mut self, handler: &mut H) -> io::Result<()> {
+        while !self.engine.take_stop() {
+            self.turn(handler, None)?;
+        }
+        Ok(())
+    }
+
+    /// Runs one turn: waits for events, but at most for `timeout`, and does what there is to do.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn turn<H: Handler<Data = D>>(
+        &mut self,
+        handler: &mut H,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        let due = self.engine.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = [timeout, due].into_iter().flatten().min();
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            Err(error) => return Err(error),
+        }
+        for event in &self.events {
+            self.engine.handle(event, handler);
+        }
+        self.engine.finish_turn(handler);
+        Ok(())
+    }
+}

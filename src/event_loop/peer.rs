@@ -1,0 +1,194 @@
+//! One socket and what the loop knows of it.
+
+use std::io::{self, IoSlice};
+use std::time::Instant;
+
+use super::handler::Failed;
+use super::settings::Settings;
+use super::transport::Transport;
+use crate::connection::{Deadlines, Outbound};
+use crate::handshake::{ClientHandshake, ServerHandshake};
+
+/// The writing side of a connection, beside which its reading side lives in a slab of its own: so a message can be
+/// looked at while it is sent to others.
+#[derive(Debug)]
+pub(super) struct Peer<D> {
+    pub(super) transport: Transport,
+    pub(super) outbound: Outbound,
+    pub(super) deadlines: Deadlines,
+    pub(super) stage: Stage,
+    pub(super) generation: u32,
+    /// The entry in the wheel that counts; 0 for none.
+    pub(super) wheel: u64,
+    /// The last write took all that was offered.
+    pub(super) writable: bool,
+    /// There may be something to read.
+    pub(super) readable: bool,
+    /// The peer has ended its direction; a read that returns nothing is still to come.
+    pub(super) read_closed: bool,
+    /// The end of the peer's direction has been read.
+    pub(super) eof: bool,
+    /// On the list of those to be flushed.
+    pub(super) dirty: bool,
+    /// On the list of those to be read from again.
+    pub(super) resumed: bool,
+    /// The high watermark has been passed and the low one not been reached again.
+    pub(super) congested: bool,
+    /// Our direction is ended.
+    pub(super) fin_sent: bool,
+    /// What the program, or a policy, has decided since the loop last looked.
+    pub(super) verdict: Option<Verdict>,
+    pub(super) data: D,
+}
+
+/// Where a connection stands.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// We wait for the TCP connection.
+    Dialing(Box<Opening<ClientHandshake>>),
+    /// We wait for the server's response.
+    Client(Box<Opening<ClientHandshake>>),
+    /// We wait for the client's request.
+    Server(Box<Opening<ServerHandshake>>),
+    /// Frames travel.
+    Open,
+    /// The program knows that it is over. What is queued goes out, then our direction is ended, then the peer's end is
+    /// awaited, so that no reset overtakes what it has not read (§7.1.1).
+    Ending,
+    /// To be removed at the end of the turn.
+    Dead,
+}
+
+/// A handshake, and when it began.
+#[derive(Debug)]
+pub(super) struct Opening<H> {
+    pub(super) handshake: H,
+    pub(super) since: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Abort,
+    Overflow,
+}
+
+impl<D> Peer<D> {
+    pub(super) fn new(
+        transport: Transport,
+        outbound: Outbound,
+        stage: Stage,
+        generation: u32,
+        now: Instant,
+        data: D,
+    ) -> Self {
+        Self {
+            transport,
+            outbound,
+            deadlines: Deadlines::new(now),
+            stage,
+            generation,
+            wheel: 0,
+            writable: true,
+            readable: false,
+            read_closed: false,
+            eof: false,
+            dirty: false,
+            resumed: false,
+            congested: false,
+            fin_sent: false,
+            verdict: None,
+            data,
+        }
+    }
+
+    #[inline]
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open)
+    }
+
+    /// When the loop has to look at this peer, if nothing happens before.
+    pub(super) fn deadline(&self, settings: &Settings) -> Option<Instant> {
+        match &self.stage {
+            Stage::Dialing(opening) | Stage::Client(opening) => {
+                opening.since.checked_add(settings.handshake_timeout)
+            }
+            Stage::Server(opening) => opening.since.checked_add(settings.handshake_timeout),
+            Stage::Open | Stage::Ending => self.deadlines.next(self.outbound.config()),
+            Stage::Dead => None,
+        }
+    }
+
+    /// Ends a handshake that failed: what it has queued still goes out.
+    pub(super) fn end_after(&mut self, answer: &[u8], now: Instant) {
+        self.outbound.queue().push(answer);
+        self.stage = Stage::Ending;
+        self.deadlines.closing(now);
+    }
+
+    /// Reads as much as one call gives. `None`: nothing now.
+    #[inline]
+    pub(super) fn fill(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        match self.transport.read(buf) {
+            Ok(len) => {
+                // A short read has drained the socket: the next octets are a new event. Where the peer has ended its
+                // direction there is no further event, and the end itself must still be read.
+                self.readable = len == buf.len() || self.read_closed || !self.transport.short_read_drains();
+                Ok(Some(len))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what is queued until the socket takes no more. `lent` is the buffer that the queue may refer to.
+    #[inline]
+    pub(super) fn flush(&mut self, lent: &[u8]) -> io::Result<()> {
+        while self.writable && self.outbound.queued() > 0 {
+            let queue = self.outbound.queue();
+            let (result, offered) = if queue.is_contiguous() {
+                let front = queue.front();
+                (self.transport.write(front), front.len())
+            } else {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let used = queue.slices(lent, &mut slices);
+                let offered = slices[..used].iter().map(|slice| slice.len()).sum();
+                (self.transport.write_vectored(&slices[..used]), offered)
+            };
+            match result {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.writable = written == offered;
+                    self.outbound.advance(written);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Once nothing is queued any more: ends our direction.
+    pub(super) fn finish_writing(&mut self) {
+        if !self.fin_sent && self.outbound.queued() == 0 {
+            self.fin_sent = true;
+            // It fails where the peer is gone already, which the next read tells.
+            let _ = self.transport.shutdown_write();
+        }
+    }
+}
+
+impl Stage {
+    /// Why a connection that has not opened failed when its peer ended it.
+    pub(super) fn eof(&mut self) -> Failed {
+        match self {
+            Stage::Client(opening) => Failed::Response(opening.handshake.receive_eof()),
+            _ => Failed::Eof,
+        }
+    }
+}
+
+/// Slices in one gathered write. Systems take 1,024; more than these add nothing.
+const MAX_SLICES: usize = 64;

@@ -1,0 +1,151 @@
+//! What a connection reads from and writes to.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+
+use mio::event::Source;
+use mio::net::TcpStream;
+#[cfg(unix)]
+use mio::net::UnixStream;
+use mio::{Interest, Registry, Token};
+
+/// A non-blocking byte stream that mio can watch.
+///
+/// Readiness is taken as edge-triggered: after `WouldBlock` the loop waits for an event before it tries again.
+pub trait Stream: Read + Write + Source + Send {
+    /// Tells the peer that nothing more will be written.
+    ///
+    /// # Errors
+    ///
+    /// What the stream says.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+/// A socket, or any other [`Stream`].
+#[derive(Debug)]
+pub enum Transport {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix-domain socket.
+    #[cfg(unix)]
+    Unix(UnixStream),
+    /// Anything else. Boxed twice so that the common kinds stay small.
+    Other(Box<OtherStream>),
+}
+
+/// A stream that the loop knows nothing of.
+pub struct OtherStream(Box<dyn Stream>);
+
+impl std::fmt::Debug for OtherStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OtherStream")
+    }
+}
+
+impl Transport {
+    /// Any stream.
+    pub fn other(stream: impl Stream + 'static) -> Self {
+        Transport::Other(Box::new(OtherStream(Box::new(stream))))
+    }
+
+    /// Whether a read that fills less than its buffer has taken all there is, so that the next readiness is a new
+    /// event. True of sockets on epoll and kqueue; another stream may hold octets back.
+    #[inline]
+    pub(super) const fn short_read_drains(&self) -> bool {
+        !matches!(self, Transport::Other(_))
+    }
+
+    #[inline]
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        retry(|| match self {
+            Transport::Tcp(stream) => stream.read(buf),
+            #[cfg(unix)]
+            Transport::Unix(stream) => stream.read(buf),
+            Transport::Other(stream) => stream.0.read(buf),
+        })
+    }
+
+    #[inline]
+    pub(super) fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        retry(|| match self {
+            Transport::Tcp(stream) => stream.write(octets),
+            #[cfg(unix)]
+            Transport::Unix(stream) => stream.write(octets),
+            Transport::Other(stream) => stream.0.write(octets),
+        })
+    }
+
+    pub(super) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        retry(|| match self {
+            Transport::Tcp(stream) => stream.write_vectored(slices),
+            #[cfg(unix)]
+            Transport::Unix(stream) => stream.write_vectored(slices),
+            Transport::Other(stream) => stream.0.write_vectored(slices),
+        })
+    }
+
+    /// Ends our direction; what is written already still goes out.
+    pub(super) fn shutdown_write(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            #[cfg(unix)]
+            Transport::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Transport::Other(stream) => stream.0.shutdown_write(),
+        }
+    }
+
+    /// Registers for both directions, once and for all: edge-triggered, an interest that is not used costs nothing.
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match self {
+            Transport::Tcp(stream) => registry.register(stream, token, both),
+            #[cfg(unix)]
+            Transport::Unix(stream) => registry.register(stream, token, both),
+            Transport::Other(stream) => stream.0.register(registry, token, both),
+        }
+    }
+
+    pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => registry.deregister(stream),
+            #[cfg(unix)]
+            Transport::Unix(stream) => registry.deregister(stream),
+            Transport::Other(stream) => stream.0.deregister(registry),
+        }
+    }
+
+    /// The error of a connection attempt that has come to its end, if it failed; `Ok(false)` while it goes on.
+    pub(super) fn is_connected(&self) -> io::Result<bool> {
+        match self {
+            Transport::Tcp(stream) => match stream.take_error()? {
+                Some(error) => Err(error),
+                None => pending(stream.peer_addr().map(drop)),
+            },
+            #[cfg(unix)]
+            Transport::Unix(stream) => match stream.take_error()? {
+                Some(error) => Err(error),
+                None => pending(stream.peer_addr().map(drop)),
+            },
+            Transport::Other(_) => Ok(true),
+        }
+    }
+}
+
+fn pending(peer: io::Result<()>) -> io::Result<bool> {
+    match peer {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A signal between two system calls is no reason to give up.
+#[inline]
+fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -723,3 +723,460 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
 
 /// The longest line in front of a chunk: a size and room for an extension.
 const MAX_CHUNK_LINE: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extension::ExtensionError;
+    use crate::handshake::{HeadError, Incoming, ServerHandshake};
+
+    const NONCE: [u8; 16] = *b"the sample nonce";
+    const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    const MINIMAL: [&str; 4] =
+        ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", ACCEPT];
+
+    fn plain() -> ClientRequest {
+        ClientRequest::new("server.example.com", "/chat").unwrap()
+    }
+
+    /// A request that offers two subprotocols and an extension.
+    fn offering() -> ClientRequest {
+        let request = plain().subprotocol("chat").unwrap().subprotocol("superchat").unwrap();
+        request
+            .extension(Extension::new("permessage-deflate").unwrap())
+            .extension(Extension::new("x-a").unwrap())
+    }
+
+    fn octets(lines: &[&str]) -> Vec<u8> {
+        let mut lines = lines.to_vec();
+        lines.extend(["", ""]);
+        lines.join("\r\n").into_bytes()
+    }
+
+    fn with(start: &str, lines: &[&str]) -> Vec<u8> {
+        let at = MINIMAL.iter().position(|line| line.starts_with(start)).unwrap();
+        octets(&[&MINIMAL[..at], lines, &MINIMAL[at + 1..]].concat())
+    }
+
+    fn and(lines: &[&str]) -> Vec<u8> {
+        octets(&[&MINIMAL[..], lines].concat())
+    }
+
+    /// The outcome for a request, with how many octets were used, which no cut changes. The end of the input is
+    /// the end of the connection.
+    fn read(request: &ClientRequest, input: &[u8]) -> Result<(Agreement, usize), ResponseError> {
+        let outcome = |parts: &[&[u8]]| {
+            let mut handshake = ClientHandshake::new(request.clone(), NONCE).with_max_refusal_body(100);
+            let mut before = 0;
+            for part in parts {
+                match handshake.receive(part) {
+                    Ok(Progress::NeedMore) => before += part.len(),
+                    Ok(Progress::Done { value, used }) => return Ok((value.into_agreement(), before + used)),
+                    Err(error) => {
+                        assert_eq!(handshake.receive(b"HTTP").unwrap_err(), error);
+                        assert_eq!(handshake.receive_eof(), error);
+                        return Err(error);
+                    }
+                }
+            }
+            Err(handshake.receive_eof())
+        };
+        let whole = outcome(&[input]);
+        assert_eq!(outcome(&input.chunks(1).collect::<Vec<_>>()), whole);
+        if input.len() < 1000 {
+            for cut in 0..input.len() {
+                let (a, b) = input.split_at(cut);
+                assert_eq!(outcome(&[a, b]), whole, "cut at {cut}: {}", input.escape_ascii());
+            }
+        }
+        if let Err(error) = &whole {
+            assert!(!error.section().is_empty() && error.to_string().ends_with('.'), "{error}");
+        }
+        whole
+    }
+
+    fn accepted(request: &ClientRequest, input: &[u8]) -> Agreement {
+        match read(request, input) {
+            Ok((agreement, used)) if used == input.len() => agreement,
+            other => panic!("{}: {other:?}", input.escape_ascii()),
+        }
+    }
+
+    fn failed(request: &ClientRequest, input: &[u8]) -> ResponseError {
+        match read(request, input) {
+            Err(error) => error,
+            Ok(other) => panic!("{}: {other:?}", input.escape_ascii()),
+        }
+    }
+
+    fn refused(input: &[u8]) -> RefusedResponse {
+        match failed(&plain(), input) {
+            ResponseError::Refused(response) => *response,
+            other => panic!("{}: {other:?}", input.escape_ascii()),
+        }
+    }
+
+    #[test]
+    fn the_request() {
+        // §1.3, in our order.
+        let request = plain()
+            .origin("HTTP://example.com")
+            .unwrap()
+            .subprotocol("chat")
+            .unwrap()
+            .subprotocol("superchat")
+            .unwrap()
+            .extension(Extension::new("x-a").unwrap().with("b", Some("c")).unwrap())
+            .extension(Extension::new("x-a").unwrap())
+            .header(HeaderField::new("Cookie", "a=1").unwrap())
+            .unwrap();
+        let handshake = ClientHandshake::new(request, NONCE);
+        assert_eq!(
+            String::from_utf8_lossy(handshake.request()),
+            "GET /chat HTTP/1.1\r\n\
+             Host: server.example.com\r\n\
+             Upgrade: websocket\r\n\
+             Connection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Origin: http://example.com\r\n\
+             Sec-WebSocket-Protocol: chat, superchat\r\n\
+             Sec-WebSocket-Extensions: x-a; b=c, x-a\r\n\
+             Cookie: a=1\r\n\
+             \r\n"
+        );
+    }
+
+    #[test]
+    fn our_server_accepts_our_request() {
+        let mut client = ClientHandshake::new(offering(), [7; 16]);
+        let mut server = ServerHandshake::new(HeadLimits::default());
+        let Ok(Progress::Done { value: Incoming::Upgrade(request), .. }) = server.receive(client.request())
+        else {
+            panic!()
+        };
+        let acceptance = crate::handshake::Acceptance {
+            subprotocol: Some("superchat".into()),
+            extensions: vec![Extension::new("x-a").unwrap().with("b", None).unwrap()],
+            headers: Vec::new(),
+        };
+        let (head, agreement) = request.accept(&acceptance).unwrap();
+        let Ok(Progress::Done { value: response, used }) = client.receive(&head) else { panic!() };
+        assert_eq!((response.agreement(), used), (&agreement, head.len()));
+    }
+
+    #[test]
+    fn nothing_wrong_is_sent() {
+        for host in ["", "a b", "a\r\nX: y", "a\0", "user@a", "a/b", "::1", "a:65536", "[::1%25lo]", "\u{e9}"]
+        {
+            assert_eq!(ClientRequest::new(host, "/"), Err(RequestBuildError::Host), "{host:?}");
+        }
+        for resource in
+            ["", "a", "?a", "*", "/a b", "/a\r\nX: y", "/\0", "/\t", "/#a", "/\u{e9}", "http://a/"]
+        {
+            assert_eq!(ClientRequest::new("a", resource), Err(RequestBuildError::Resource), "{resource:?}");
+        }
+        for origin in ["", " ", "a  b", "a\r\nX: y", "a\0", "\u{e9}"] {
+            assert_eq!(plain().origin(origin), Err(RequestBuildError::Origin), "{origin:?}");
+        }
+        for name in ["", "a b", "a,b", "a\r\nX: y", "a\0", "\"a\"", "\u{e9}"] {
+            assert_eq!(plain().subprotocol(name), Err(RequestBuildError::Subprotocol), "{name:?}");
+        }
+        let twice = plain().subprotocol("a").unwrap().subprotocol("a");
+        assert_eq!(twice, Err(RequestBuildError::SubprotocolRepeated));
+        for name in [
+            "Host",
+            "origin",
+            "Upgrade",
+            "CONNECTION",
+            "Sec-WebSocket-Key",
+            "sec-websocket-version",
+            "Sec-WebSocket-Protocol",
+            "Sec-WebSocket-Extensions",
+            "Content-Length",
+            "Transfer-Encoding",
+        ] {
+            let field = HeaderField::new(name, "1").unwrap();
+            assert_eq!(plain().header(field), Err(RequestBuildError::ReservedHeader(name.into())));
+        }
+        for (user, password) in [("a:b", ""), ("a\r\n", ""), ("a", "b\0"), ("a", "\u{85}")] {
+            assert_eq!(plain().basic_auth(user, password), Err(RequestBuildError::Credentials));
+        }
+        // The example of RFC 7617 §2.
+        let request = plain().basic_auth("x", "y").unwrap().basic_auth("Aladdin", "open sesame").unwrap();
+        assert_eq!(request.headers().len(), 1);
+        assert_eq!(request.headers()[0].value(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    }
+
+    #[test]
+    fn what_may_differ() {
+        let early = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+        let blanks = format!("{}  \t", ACCEPT.replace(": ", ":\t "));
+        for input in [
+            octets(&MINIMAL),
+            with("HTTP", &["HTTP/1.1 101 "]),
+            with("HTTP", &["HTTP/1.1 101"]),
+            with("HTTP", &["HTTP/1.1 101 Web Socket Protocol Handshake"]),
+            with("HTTP", &["HTTP/1.2 101 X"]),
+            with("Upgrade", &["UPGRADE: WebSocket"]),
+            with("Connection", &["connection: upgrade"]),
+            with("Connection", &["Connection: keep-alive, Upgrade"]),
+            with("Connection", &["Connection: keep-alive", "Connection: ,UPGRADE"]),
+            with("Sec-WebSocket-Accept", &[&blanks]),
+            and(&["Set-Cookie: a", "Set-Cookie: b", "Server: x", "Date: y", "X-Raw: \u{ff}"]),
+            // Octets behind a 101 are frames, whatever this says.
+            and(&["Content-Length: 10"]),
+            [b"HTTP/1.1 100 Continue\r\n\r\n", &octets(&MINIMAL)[..]].concat(),
+            [early.repeat(MAX_INTERIM).as_bytes(), &octets(&MINIMAL)].concat(),
+            [b"HTTP/1.1 199 X\r\n\r\n", &octets(&MINIMAL)[..]].concat(),
+        ] {
+            assert_eq!(accepted(&plain(), &input), Agreement::default());
+        }
+        let mut handshake = ClientHandshake::new(plain(), NONCE);
+        let Ok(Progress::Done { value: response, .. }) = handshake.receive(&and(&["Set-Cookie: a"])) else {
+            panic!()
+        };
+        assert_eq!(response.header("set-cookie"), Some(&b"a"[..]));
+        assert_eq!(response.headers().count(), 4);
+    }
+
+    #[test]
+    fn frames_behind_the_response_are_left() {
+        let input = [&octets(&MINIMAL)[..], b"\x88\x02\x03\xe8"].concat();
+        assert_eq!(read(&plain(), &input), Ok((Agreement::default(), input.len() - 4)));
+        let input = [b"HTTP/1.1 100 X\r\n\r\n", &input[..]].concat();
+        assert_eq!(read(&plain(), &input), Ok((Agreement::default(), input.len() - 4)));
+    }
+
+    #[test]
+    fn what_breaks_a_rule() {
+        use ResponseError::*;
+        let accept = |value: &str| format!("Sec-WebSocket-Accept: {value}");
+        for (start, lines, error) in [
+            ("HTTP", &["HTTP/1.0 101 Switching Protocols"][..], HttpVersion),
+            ("HTTP", &["HTTP/2.0 101 Switching Protocols"], HttpVersion),
+            ("HTTP", &["HTTP/1.0 100 Continue"], HttpVersion),
+            ("HTTP", &["HTTP/2 101"], Head(HeadError::StatusLine)),
+            ("HTTP", &["HTTP/1.1 1 01"], Head(HeadError::StatusLine)),
+            ("HTTP", &["HTTP/1.1 0101"], Head(HeadError::StatusLine)),
+            ("HTTP", &["HTTP/1.1 101x"], Head(HeadError::StatusLine)),
+            ("HTTP", &["Hello"], Head(HeadError::NotHttp)),
+            ("HTTP", &["\u{81}"], Head(HeadError::NotHttp)),
+            ("Upgrade", &[], UpgradeMissing),
+            ("Upgrade", &["Upgrade:"], UpgradeNotWebsocket),
+            ("Upgrade", &["Upgrade: h2c"], UpgradeNotWebsocket),
+            ("Upgrade", &["Upgrade: websocketx"], UpgradeNotWebsocket),
+            ("Upgrade", &["Upgrade: websocket, h2c"], UpgradeNotWebsocket),
+            ("Upgrade", &["Upgrade: websocket", "Upgrade: websocket"], UpgradeNotWebsocket),
+            ("Connection", &[], ConnectionWithoutUpgrade),
+            ("Connection", &["Connection: close"], ConnectionWithoutUpgrade),
+            ("Connection", &["Connection: keep-alive"], ConnectionWithoutUpgrade),
+            ("Connection", &["Connection: Upgraded"], ConnectionWithoutUpgrade),
+            ("Sec-WebSocket-Accept", &[], AcceptMissing),
+            ("Sec-WebSocket-Accept", &[ACCEPT, ACCEPT], AcceptRepeated),
+            ("Sec-WebSocket-Accept", &[ACCEPT, "Sec-WebSocket-Accept: x"], AcceptRepeated),
+            ("Sec-WebSocket-Accept", &["Sec-WebSocket-Accept: x", ACCEPT], AcceptRepeated),
+            ("Sec-WebSocket-Accept", &[ACCEPT, "Transfer-Encoding: chunked"], TransferEncoding),
+            ("Upgrade", &["Upgrade: websocket\r\n folded"], Head(HeadError::FoldedLine)),
+            ("Upgrade", &["Upgrade : websocket"], Head(HeadError::FieldName)),
+            ("Upgrade", &["Upgrade: websocket\0"], Head(HeadError::ControlOctet)),
+            ("Upgrade", &["Upgrade: websocket\nX: y"], Head(HeadError::BareLf)),
+            ("Upgrade", &["Upgrade: websocket", "colonless"], Head(HeadError::MissingColon)),
+        ] {
+            assert_eq!(failed(&plain(), &with(start, lines)), error, "{lines:?}");
+        }
+        for value in [
+            "",
+            // For another key; the key itself; another case; one more, one less; hexadecimal.
+            "ICX+Yqv66kxgM0FcWaLWlFLwTAI=",
+            "dGhlIHNhbXBsZSBub25jZQ==",
+            "S3PPLMBITXAQ9KYGZZHZRBK+XOO=",
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=x",
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo",
+            "\"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\"",
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=, x",
+            "b37a4f2cc0624f1690f64606cf385945b2bec4ea",
+        ] {
+            assert_eq!(
+                failed(&plain(), &with("Sec-WebSocket-Accept", &[&accept(value)])),
+                AcceptWrong,
+                "{value}"
+            );
+        }
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(MAX_INTERIM + 1);
+        assert_eq!(failed(&plain(), &interim), TooManyInterim);
+        let long = and(&[&format!("X: {}", "a".repeat(20_000))]);
+        assert_eq!(failed(&plain(), &long), Head(HeadError::TooLong));
+    }
+
+    #[test]
+    fn the_connection_may_end_early() {
+        use ResponseError::*;
+        assert_eq!(failed(&plain(), b""), ClosedBeforeResponse);
+        let whole = octets(&MINIMAL);
+        assert_eq!(failed(&plain(), &whole[..1]), ClosedInHead);
+        assert_eq!(failed(&plain(), &whole[..whole.len() - 1]), ClosedInHead);
+        assert_eq!(failed(&plain(), b"HTTP/1.1 102 X\r\n\r\n"), ClosedInHead);
+    }
+
+    #[test]
+    fn subprotocols() {
+        use ResponseError::*;
+        let header = |value: &str| and(&[&format!("Sec-WebSocket-Protocol: {value}")]);
+        assert_eq!(accepted(&offering(), &header("superchat")).subprotocol.as_deref(), Some("superchat"));
+        assert_eq!(accepted(&offering(), &octets(&MINIMAL)).subprotocol, None);
+        for value in ["", "other", "Chat", "chat, superchat", "chat,", "\"chat\""] {
+            assert_eq!(failed(&offering(), &header(value)), SubprotocolNotOffered, "{value}");
+        }
+        assert_eq!(failed(&plain(), &header("chat")), SubprotocolNotOffered);
+        let two = and(&["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: chat"]);
+        assert_eq!(failed(&offering(), &two), SubprotocolRepeated);
+    }
+
+    #[test]
+    fn extensions() {
+        use ResponseError::*;
+        let header = |value: &str| and(&[&format!("Sec-WebSocket-Extensions: {value}")]);
+        let agreed = |value: &str| params::write_list(&accepted(&offering(), &header(value)).extensions);
+        assert_eq!(agreed("permessage-deflate; a=\"b\""), "permessage-deflate; a=b");
+        assert_eq!(agreed("x-a, permessage-deflate"), "x-a, permessage-deflate");
+        assert_eq!(accepted(&offering(), &octets(&MINIMAL)).extensions, []);
+        for (value, error) in [
+            ("x-b", ExtensionNotOffered),
+            ("X-A", ExtensionNotOffered),
+            ("x-a, x-b", ExtensionNotOffered),
+            ("x-a, x-a", ExtensionAcceptedTwice),
+            ("x-a; b, permessage-deflate, x-a; c", ExtensionAcceptedTwice),
+            ("", Extensions(ExtensionError::Empty)),
+            ("x-a;", Extensions(ExtensionError::ParamName)),
+            ("x-a b", Extensions(ExtensionError::Delimiter)),
+        ] {
+            assert_eq!(failed(&offering(), &header(value)), error, "{value}");
+        }
+        assert_eq!(failed(&plain(), &header("permessage-deflate")), ExtensionNotOffered);
+        let two = and(&["Sec-WebSocket-Extensions: x-a", "Sec-WebSocket-Extensions: permessage-deflate"]);
+        assert_eq!(failed(&offering(), &two), ExtensionsRepeated);
+    }
+
+    #[test]
+    fn refusals_are_handed_over() {
+        let upgrade = [&MINIMAL[1..], &["Content-Length: 2"]].concat();
+        let ok = octets(&[&["HTTP/1.1 200 OK"], &upgrade[..]].concat());
+        let response = refused(&[&ok[..], b"hi, more"].concat());
+        assert_eq!((response.status(), response.reason(), response.body()), (200, &b"OK"[..], &b"hi"[..]));
+        assert!(!response.is_truncated());
+        for status in [200, 206, 301, 302, 307, 401, 403, 407, 426, 429, 500, 503, 999] {
+            let response = refused(
+                format!("HTTP/1.1 {status} X\r\nLocation: /a\r\nRetry-After: 5\r\n\r\nbody").as_bytes(),
+            );
+            assert_eq!((response.status(), response.body()), (status, &b"body"[..]));
+            assert_eq!(response.header("retry-after"), Some(&b"5"[..]));
+            assert_eq!(response.headers().count(), 2);
+        }
+        for status in [204, 304] {
+            let response =
+                refused(format!("HTTP/1.1 {status} X\r\nContent-Length: 9\r\n\r\nbody").as_bytes());
+            assert_eq!((response.status(), response.body()), (status, &b""[..]));
+        }
+        // An old proxy may say no.
+        assert_eq!(refused(b"HTTP/1.0 502 Bad\r\n\r\nx").status(), 502);
+        // Interim responses may come first.
+        assert_eq!(
+            refused(b"HTTP/1.1 100 X\r\n\r\nHTTP/1.1 403 No\r\nContent-Length: 1\r\n\r\nx").body(),
+            b"x"
+        );
+        // What goes to a terminal is visible ASCII.
+        let text = refused(b"HTTP/1.1 403 \xff\x9b31m\r\n\r\n").to_string();
+        assert_eq!(text, "The server refuses the upgrade with status 403 \\xff\\x9b31m.");
+        let versions =
+            refused(b"HTTP/1.1 426 X\r\nSec-WebSocket-Version: 7\r\nSec-WebSocket-Version: 8, 13\r\n\r\n");
+        assert!(versions.head().tokens("sec-websocket-version").eq([&b"7"[..], b"8", b"13"]));
+    }
+
+    #[test]
+    fn bodies_of_refusals() {
+        let body = |rest: &str| {
+            let response = refused(format!("HTTP/1.1 400 X\r\n{rest}").as_bytes());
+            (String::from_utf8(response.body().to_vec()).unwrap(), response.is_truncated())
+        };
+        let full = |text: &str| (text.to_owned(), false);
+        let cut = |text: &str| (text.to_owned(), true);
+        // By length, or by the end where the length says nothing.
+        assert_eq!(body("Content-Length: 0\r\n\r\n"), full(""));
+        assert_eq!(body("Content-Length: 5\r\n\r\nhello"), full("hello"));
+        assert_eq!(body("Content-Length: 6\r\n\r\nhello"), cut("hello"));
+        assert_eq!(body("Content-Length: 18446744073709551615\r\n\r\nhello"), cut("hello"));
+        for faulty in ["-1", "+5", "5, 5", "0x5", "99999999999999999999", ""] {
+            assert_eq!(body(&format!("Content-Length: {faulty}\r\n\r\nhello")), full("hello"), "{faulty}");
+        }
+        // Up to the limit of 100.
+        let a = |n: usize| "a".repeat(n);
+        assert_eq!(body(&format!("\r\n{}", a(100))), full(&a(100)));
+        assert_eq!(body(&format!("\r\n{}", a(101))), cut(&a(100)));
+        assert_eq!(body(&format!("Content-Length: 100\r\n\r\n{}", a(100))), full(&a(100)));
+        assert_eq!(body(&format!("Content-Length: 101\r\n\r\n{}", a(101))), cut(&a(100)));
+        assert_eq!(
+            body(&format!("Transfer-Encoding: chunked\r\n\r\n65\r\n{}\r\n0\r\n", a(101))),
+            cut(&a(100))
+        );
+        // In chunks.
+        let chunked = |text: &str| {
+            body(&format!("Transfer-Encoding: gzip, Chunked\r\nContent-Length: 1\r\n\r\n{text}"))
+        };
+        assert_eq!(chunked("0\r\n\r\n"), full(""));
+        assert_eq!(chunked("5\r\nhello\r\n0\r\n\r\n"), full("hello"));
+        assert_eq!(
+            chunked("5;a=\"b\"\r\nhello\r\n00a \r\n, world, w\r\n0\r\nX: y\r\n\r\n"),
+            full("hello, world, w")
+        );
+        assert_eq!(chunked("5\r\nhello\r\n"), cut("hello"));
+        assert_eq!(chunked("5\r\nhel"), cut("hel"));
+        assert_eq!(chunked("5\r\nhello0\r\n"), cut("hello"));
+        assert_eq!(chunked("5\r\nhello\n0\r\n"), cut("hello"));
+        for faulty in ["", "x", "-1", "+1", "0x1", "1 1", ";", "10000000000000000", "5\n", " "] {
+            assert_eq!(chunked(&format!("{faulty}\r\nhello")), cut(""), "{faulty}");
+        }
+        assert_eq!(chunked(&format!("5;{}\r\nhello\r\n0\r\n", a(MAX_CHUNK_LINE))), cut(""));
+        assert_eq!(chunked("ffffffffffffffff\r\nhello"), cut("hello"));
+        // A coding that is not chunked in the end is read to the end.
+        assert_eq!(body("Transfer-Encoding: gzip\r\n\r\nhello"), full("hello"));
+    }
+
+    #[test]
+    fn what_waits_too_long_can_be_given_up() {
+        let mut handshake = ClientHandshake::new(plain(), NONCE);
+        assert_eq!(handshake.receive(b"HTTP/1.1 503 X\r\n\r\nbusy").map(drop_value), Ok(()));
+        let ResponseError::Refused(response) = handshake.receive_eof() else { panic!() };
+        assert_eq!(response.body(), b"busy");
+    }
+
+    fn drop_value(progress: Progress<Response>) {
+        assert!(matches!(progress, Progress::NeedMore));
+    }
+
+    /// Every octet in turn becomes one that means something elsewhere: no panic, and cuts do not matter.
+    #[test]
+    fn any_octet_may_be_wrong() {
+        let request = offering();
+        let right = and(&["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Extensions: x-a; b=\"c\""]);
+        let outcome = |parts: &[&[u8]]| {
+            let mut handshake = ClientHandshake::new(request.clone(), NONCE);
+            for part in parts {
+                match handshake.receive(part) {
+                    Ok(Progress::NeedMore) => {}
+                    Ok(Progress::Done { value, .. }) => return Ok(value.into_agreement()),
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(handshake.receive_eof())
+        };
+        for at in 0..right.len() {
+            let mut input = right.clone();
+            for wrong in *b"\0\t\n\r \"#%,/0:;=?Aaz~\x7f\x80\xff" {
+                input[at] = wrong;
+                let (a, b) = input.split_at(at);
+                assert_eq!(outcome(&[&input]), outcome(&[a, b]), "{}", input.escape_ascii());
+            }
+        }
+    }
+}

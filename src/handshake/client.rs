@@ -1,266 +1,25 @@
 //! The client's side of the opening handshake (RFC 6455 §4.1).
 //!
 //! In: a [`ClientRequest`] and a nonce; then the octets of the response in any cut. Out: the request to send; then
-//! a [`Response`] that keeps every rule of §4.1, or the rule that it breaks. Promises: nothing malformed and
-//! nothing twice is ever sent, whatever the application passes; no more is held than the limits say, however much
-//! the server sends. Connecting, waiting and trying again are left to others.
-//!
-//! A refusal is worth reading: where the status is not 101, the body is collected as well, up to a bound, and
-//! handed over with the head in [`ResponseError::Refused`]. A chunked body is decoded, since that is how most
-//! servers send an error page. What an HTTP client would have to refuse there, a faulty length or chunk, only
-//! cuts the body short: the connection ends with it.
+//! a [`Response`] that keeps every rule of §4.1, or the rule that it breaks; where the status is not 101, the
+//! whole [`RefusedResponse`](super::RefusedResponse). Promises: no more is held than the limits say, however
+//! much the server sends. Connecting, waiting and trying again are left to others.
 //!
 //! Where the RFCs leave a choice: a status line without reason phrase may also leave out the space behind the
 //! code; `Content-Length` in a 101 is ignored (octets behind the head are frames) while `Transfer-Encoding` fails
 //! the connection (RFC 9112 §6.1 forbids to send it).
 
-use std::fmt;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::agreement::{Agreement, Misfit, check_answer};
+use super::client_request::ClientRequest;
 use super::error::ResponseError;
-use super::field::{HeaderField, is_owned_by_handshake};
-use super::head::{Head, HeadLimits, HeadReader, HttpVersion, Progress, StartLine};
-use super::host::is_host;
+use super::head::{Head, HttpVersion, StartLine};
+use super::head_reader::{HeadLimits, HeadReader, Progress};
 use super::nonce::Key;
+use super::refused::{BodyReader, MAX_REFUSAL_BODY};
 use crate::extension::{Extension, params};
-use crate::token::{is_token, trim_blanks};
 
 /// The most interim responses before the final one: 100, 102 and 103 have their uses, more than a few do not.
 pub const MAX_INTERIM: usize = 8;
-
-/// The most octets kept of the body of a refusal, unless set otherwise: room for any error page that somebody
-/// will read.
-pub const MAX_REFUSAL_BODY: usize = 64 * 1024;
-
-/// What a client asks for (§4.1).
-///
-/// Each part is checked when it is given, so that nothing wrong reaches the wire.
-///
-/// ```
-/// use bowsprit::handshake::{ClientRequest, HeaderField, RequestBuildError};
-///
-/// # fn main() -> Result<(), RequestBuildError> {
-/// let cookie = HeaderField::new("Cookie", "session=1f2e").unwrap();
-/// let request = ClientRequest::new("server.example.com", "/chat")?
-///     .origin("https://example.com")?
-///     .subprotocol("chat")?
-///     .header(cookie)?;
-/// assert_eq!(request.subprotocols(), ["chat"]);
-/// assert_eq!(request.subprotocol("chat").unwrap_err(), RequestBuildError::SubprotocolRepeated);
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientRequest {
-    host: String,
-    resource: String,
-    origin: Option<String>,
-    subprotocols: Vec<String>,
-    extensions: Vec<Extension>,
-    headers: Vec<HeaderField>,
-}
-
-impl ClientRequest {
-    /// A request for `resource` (§3: path and query, percent-encoded, from `/` on) of `host` (the value of the
-    /// `Host` header: the port is named unless it is the scheme's default).
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::Host`], [`RequestBuildError::Resource`].
-    pub fn new(host: &str, resource: &str) -> Result<Self, RequestBuildError> {
-        if !is_host(host.as_bytes()) {
-            return Err(RequestBuildError::Host);
-        }
-        let right = |octet: u8| octet.is_ascii_graphic() && octet != b'#';
-        if !resource.starts_with('/') || !resource.bytes().all(right) {
-            return Err(RequestBuildError::Resource);
-        }
-        Ok(Self {
-            host: host.to_owned(),
-            resource: resource.to_owned(),
-            origin: None,
-            subprotocols: Vec::new(),
-            extensions: Vec::new(),
-            headers: Vec::new(),
-        })
-    }
-
-    /// A request for what the URL names; its user-info becomes Basic authentication.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::Credentials`] where the user-info fits in no header.
-    #[cfg(feature = "url")]
-    pub fn to(url: &super::Url) -> Result<Self, RequestBuildError> {
-        let request = Self::new(url.host_header(), url.resource())?;
-        match url.user_info() {
-            Some((user, password)) => request.basic_auth(user, password),
-            None => Ok(request),
-        }
-    }
-
-    /// Names the origin of the code that connects (§10.2): browsers have to, others need not. Sent in lower case,
-    /// as an origin is written (RFC 6454 §4).
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::Origin`] unless it is `null` or such as `https://example.com`.
-    pub fn origin(mut self, origin: &str) -> Result<Self, RequestBuildError> {
-        let visible = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_graphic());
-        if !origin.split(' ').all(visible) {
-            return Err(RequestBuildError::Origin);
-        }
-        self.origin = Some(origin.to_ascii_lowercase());
-        Ok(self)
-    }
-
-    /// Offers one more subprotocol, less preferred than those before.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::Subprotocol`] unless it is a token, [`RequestBuildError::SubprotocolRepeated`].
-    pub fn subprotocol(mut self, name: &str) -> Result<Self, RequestBuildError> {
-        if !is_token(name.as_bytes()) {
-            return Err(RequestBuildError::Subprotocol);
-        }
-        if self.subprotocols.iter().any(|earlier| earlier == name) {
-            return Err(RequestBuildError::SubprotocolRepeated);
-        }
-        self.subprotocols.push(name.to_owned());
-        Ok(self)
-    }
-
-    /// Offers one more extension, less preferred than those before. A name may come several times, with
-    /// different parameters.
-    #[must_use]
-    pub fn extension(mut self, offer: Extension) -> Self {
-        self.extensions.push(offer);
-        self
-    }
-
-    /// Adds a header field; several of one name make several lines.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::ReservedHeader`] for fields that the handshake writes itself: `Host`, `Origin`,
-    /// `Upgrade`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Sec-WebSocket-*`.
-    pub fn header(mut self, field: HeaderField) -> Result<Self, RequestBuildError> {
-        if is_owned_by_handshake(field.name()) || field.is("host") || field.is("origin") {
-            return Err(RequestBuildError::ReservedHeader(field.name().to_owned()));
-        }
-        self.headers.push(field);
-        Ok(self)
-    }
-
-    /// Adds an `Authorization` header for Basic authentication (RFC 7617), in place of one that is there.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::Credentials`] for control characters, or a colon in the user name.
-    pub fn basic_auth(mut self, user: &str, password: &str) -> Result<Self, RequestBuildError> {
-        if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) {
-            return Err(RequestBuildError::Credentials);
-        }
-        let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-        self.headers.retain(|field| !field.is("authorization"));
-        self.headers.push(HeaderField::trusted("Authorization", value));
-        Ok(self)
-    }
-
-    /// The value of `Host`.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The resource name (§3).
-    pub fn resource(&self) -> &str {
-        &self.resource
-    }
-
-    /// The offered subprotocols, in order of preference.
-    pub fn subprotocols(&self) -> &[String] {
-        &self.subprotocols
-    }
-
-    /// The offered extensions, in order of preference.
-    pub fn extensions(&self) -> &[Extension] {
-        &self.extensions
-    }
-
-    /// The added header fields.
-    pub fn headers(&self) -> &[HeaderField] {
-        &self.headers
-    }
-
-    /// The octets of the request.
-    fn encode(&self, key: &Key) -> Vec<u8> {
-        let mut out = format!("GET {} HTTP/1.1\r\nHost: {}\r\n", self.resource, self.host).into_bytes();
-        out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
-        HeaderField::trusted("Sec-WebSocket-Key", key.text()).write_to(&mut out);
-        if let Some(origin) = &self.origin {
-            HeaderField::trusted("Origin", origin).write_to(&mut out);
-        }
-        if !self.subprotocols.is_empty() {
-            HeaderField::trusted("Sec-WebSocket-Protocol", self.subprotocols.join(", ")).write_to(&mut out);
-        }
-        if !self.extensions.is_empty() {
-            let list = params::write_list(&self.extensions);
-            HeaderField::trusted("Sec-WebSocket-Extensions", list).write_to(&mut out);
-        }
-        for field in &self.headers {
-            field.write_to(&mut out);
-        }
-        out.extend_from_slice(b"\r\n");
-        out
-    }
-}
-
-/// Why a [`ClientRequest`] cannot be made: nothing has been sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RequestBuildError {
-    /// The host is not a host with an optional port (RFC 3986 §3.2.2).
-    Host,
-    /// The resource name does not start with `/`, or holds blanks, control characters, `#` or non-ASCII text.
-    Resource,
-    /// The origin is empty or holds more than visible ASCII and single blanks.
-    Origin,
-    /// The subprotocol is not a token.
-    Subprotocol,
-    /// The subprotocol is offered already.
-    SubprotocolRepeated,
-    /// The field with this name is written by the handshake itself.
-    ReservedHeader(String),
-    /// The user name or password cannot travel in Basic authentication (RFC 7617 §2).
-    Credentials,
-}
-
-impl fmt::Display for RequestBuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Host => "use a host such as example.com, 192.0.2.1:9001 or [2001:db8::1]:9001",
-            Self::Resource => {
-                "start the resource name with / and percent-encode blanks, # and non-ASCII text"
-            }
-            Self::Origin => "use an origin such as https://example.com",
-            Self::Subprotocol => "use letters, digits and !#$%&'*+-.^_`|~ in a subprotocol",
-            Self::SubprotocolRepeated => "offer each subprotocol once",
-            Self::ReservedHeader(name) => {
-                return write!(
-                    f,
-                    "leave {name} to the handshake, which has a method for it or writes it itself"
-                );
-            }
-            Self::Credentials => {
-                "use no colon in the user name and no control characters in either credential"
-            }
-        })
-    }
-}
-
-impl std::error::Error for RequestBuildError {}
 
 /// One handshake: a request and the reading of its response.
 ///
@@ -424,7 +183,7 @@ impl ClientHandshake {
 
     fn refuse(&mut self) -> ResponseError {
         match std::mem::replace(&mut self.stage, Stage::Head) {
-            Stage::Body(body) => self.fail(ResponseError::Refused(Box::new(body.response))),
+            Stage::Body(body) => self.fail(ResponseError::Refused(Box::new(body.into_response()))),
             _ => self.fail(ResponseError::ClosedInHead),
         }
     }
@@ -470,70 +229,6 @@ impl Response {
     }
 }
 
-/// What a server says in place of 101.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedResponse {
-    head: Head,
-    body: Vec<u8>,
-    truncated: bool,
-}
-
-impl RefusedResponse {
-    /// The status code.
-    pub fn status(&self) -> u16 {
-        self.line().0
-    }
-
-    /// The reason phrase.
-    pub fn reason(&self) -> &[u8] {
-        self.line().1
-    }
-
-    /// The value of the first header line with this name, such as `Location` or `WWW-Authenticate`.
-    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
-        self.head.values(name).next()
-    }
-
-    /// Every header line, in order.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
-        self.head.headers()
-    }
-
-    /// The whole head.
-    pub fn head(&self) -> &Head {
-        &self.head
-    }
-
-    /// The body, or its start; without the chunks that it may have come in.
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// Whether the server had more to say: the body is cut at the limit, where the connection ended too early, or
-    /// where its chunks are faulty.
-    pub fn is_truncated(&self) -> bool {
-        self.truncated
-    }
-
-    fn line(&self) -> (u16, &[u8]) {
-        match self.head.start_line() {
-            StartLine::Response { status, reason, .. } => (status, reason),
-            StartLine::Request { .. } => (0, b""),
-        }
-    }
-}
-
-impl fmt::Display for RefusedResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "The server refuses the upgrade with status {}", self.status())?;
-        if !self.reason().is_empty() {
-            // The peer's octets are for a terminal or a log: nothing but visible ASCII.
-            write!(f, " {}", self.reason().escape_ascii())?;
-        }
-        f.write_str(".")
-    }
-}
-
 /// §4.1, the numbered list on the response.
 fn judge(head: &Head, request: &ClientRequest, accept: &str) -> Result<Agreement, ResponseError> {
     // Item 2: the value is websocket, not a list that holds it.
@@ -571,7 +266,7 @@ fn judge_extensions(head: &Head, request: &ClientRequest) -> Result<Vec<Extensio
     let line = head.only("sec-websocket-extensions").map_err(|_| ResponseError::ExtensionsRepeated)?;
     let Some(line) = line else { return Ok(Vec::new()) };
     let extensions = params::parse([line])?;
-    match check_answer(&extensions, &request.extensions) {
+    match check_answer(&extensions, request.extensions()) {
         Ok(()) => Ok(extensions),
         Err(Misfit::NotOffered) => Err(ResponseError::ExtensionNotOffered),
         Err(Misfit::Repeated) => Err(ResponseError::ExtensionAcceptedTwice),
@@ -583,152 +278,18 @@ fn judge_subprotocol(head: &Head, request: &ClientRequest) -> Result<Option<Stri
     // §11.3.4: at most one line in a response.
     let line = head.only("sec-websocket-protocol").map_err(|_| ResponseError::SubprotocolRepeated)?;
     let Some(line) = line else { return Ok(None) };
-    match request.subprotocols.iter().find(|offer| offer.as_bytes() == line) {
+    match request.subprotocols().iter().find(|offer| offer.as_bytes() == line) {
         Some(offer) => Ok(Some(offer.clone())),
         None => Err(ResponseError::SubprotocolNotOffered),
     }
 }
 
-/// Collects the body of a refusal.
-#[derive(Clone, Debug)]
-struct BodyReader {
-    response: RefusedResponse,
-    max: usize,
-    framing: Framing,
-}
-
-/// How the end of a body is told (RFC 9112 §6.3).
-#[derive(Clone, Debug)]
-enum Framing {
-    /// This many octets are missing.
-    Length(u64),
-    /// The connection ends.
-    Eof,
-    /// In a line that gives the size of a chunk.
-    ChunkSize(Vec<u8>),
-    /// This many octets of a chunk are missing.
-    Chunk(u64),
-    /// Behind the octets of a chunk: the rest of its CR LF.
-    ChunkEnd(&'static [u8]),
-    /// There is nothing more to read.
-    Done,
-}
-
-impl BodyReader {
-    fn new(head: Head, max: usize) -> Self {
-        let framing = Self::framing(&head);
-        Self { response: RefusedResponse { head, body: Vec::new(), truncated: false }, max, framing }
-    }
-
-    fn framing(head: &Head) -> Framing {
-        if let StartLine::Response { status: 204 | 304, .. } = head.start_line() {
-            return Framing::Done;
-        }
-        if head.has("transfer-encoding") {
-            return match head.tokens("transfer-encoding").last() {
-                Some(coding) if coding.eq_ignore_ascii_case(b"chunked") => Framing::ChunkSize(Vec::new()),
-                _ => Framing::Eof,
-            };
-        }
-        let length = head.only("content-length").ok().flatten().and_then(|value| number(value, 10));
-        length.map_or(Framing::Eof, Framing::Length)
-    }
-
-    /// Takes octets; says whether the body is complete or cut.
-    fn receive(&mut self, mut input: &[u8]) -> bool {
-        loop {
-            match &mut self.framing {
-                Framing::Done | Framing::Length(0) => {
-                    self.framing = Framing::Done;
-                    return true;
-                }
-                Framing::Chunk(0) => self.framing = Framing::ChunkEnd(b"\r\n"),
-                Framing::ChunkEnd([]) => self.framing = Framing::ChunkSize(Vec::new()),
-                _ if input.is_empty() => return false,
-                Framing::Length(left) | Framing::Chunk(left) => {
-                    let part = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
-                    *left -= part as u64;
-                    let (part, rest) = input.split_at(part);
-                    input = rest;
-                    self.keep(part);
-                }
-                Framing::Eof => {
-                    self.keep(input);
-                    input = &[];
-                }
-                Framing::ChunkEnd(expected) => match (input, *expected) {
-                    ([octet, rest @ ..], [first, left @ ..]) if octet == first => {
-                        input = rest;
-                        *expected = left;
-                    }
-                    _ => self.cut(),
-                },
-                Framing::ChunkSize(line) => {
-                    let (&octet, rest) = match input.split_first() {
-                        Some(split) => split,
-                        None => return false,
-                    };
-                    input = rest;
-                    line.push(octet);
-                    if octet == b'\n' {
-                        match chunk_size(line) {
-                            Some(0) => self.framing = Framing::Done,
-                            Some(size) => self.framing = Framing::Chunk(size),
-                            None => self.cut(),
-                        }
-                    } else if line.len() == MAX_CHUNK_LINE {
-                        self.cut();
-                    }
-                }
-            }
-        }
-    }
-
-    fn receive_eof(&mut self) {
-        if !matches!(self.framing, Framing::Eof | Framing::Done) {
-            self.cut();
-        }
-    }
-
-    /// Keeps what the limit leaves room for.
-    fn keep(&mut self, part: &[u8]) {
-        let room = self.max - self.response.body.len();
-        self.response.body.extend_from_slice(&part[..part.len().min(room)]);
-        if part.len() > room {
-            self.cut();
-        }
-    }
-
-    fn cut(&mut self) {
-        self.response.truncated = true;
-        self.framing = Framing::Done;
-    }
-}
-
-/// The size in a chunk's first line (RFC 9112 §7.1), whose extensions are ignored.
-fn chunk_size(line: &[u8]) -> Option<u64> {
-    let line = line.strip_suffix(b"\r\n")?;
-    let digits = line.split(|&octet| octet == b';').next()?;
-    number(trim_blanks(digits), 16)
-}
-
-/// Digits and nothing else.
-fn number(digits: &[u8], radix: u32) -> Option<u64> {
-    let all_digits = !digits.is_empty() && digits.iter().all(|&octet| char::from(octet).is_digit(radix));
-    all_digits
-        .then(|| str::from_utf8(digits).ok())
-        .flatten()
-        .and_then(|text| u64::from_str_radix(text, radix).ok())
-}
-
-/// The longest line in front of a chunk: a size and room for an extension.
-const MAX_CHUNK_LINE: usize = 256;
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::extension::ExtensionError;
-    use crate::handshake::{HeadError, Incoming, ServerHandshake};
+    use crate::handshake::refused::MAX_CHUNK_LINE;
+    use crate::handshake::{HeadError, HeaderField, Incoming, RefusedResponse, ServerHandshake};
 
     const NONCE: [u8; 16] = *b"the sample nonce";
     const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -863,49 +424,6 @@ mod tests {
         let (head, agreement) = request.accept(&acceptance).unwrap();
         let Ok(Progress::Done { value: response, used }) = client.receive(&head) else { panic!() };
         assert_eq!((response.agreement(), used), (&agreement, head.len()));
-    }
-
-    #[test]
-    fn nothing_wrong_is_sent() {
-        for host in ["", "a b", "a\r\nX: y", "a\0", "user@a", "a/b", "::1", "a:65536", "[::1%25lo]", "\u{e9}"]
-        {
-            assert_eq!(ClientRequest::new(host, "/"), Err(RequestBuildError::Host), "{host:?}");
-        }
-        for resource in
-            ["", "a", "?a", "*", "/a b", "/a\r\nX: y", "/\0", "/\t", "/#a", "/\u{e9}", "http://a/"]
-        {
-            assert_eq!(ClientRequest::new("a", resource), Err(RequestBuildError::Resource), "{resource:?}");
-        }
-        for origin in ["", " ", "a  b", "a\r\nX: y", "a\0", "\u{e9}"] {
-            assert_eq!(plain().origin(origin), Err(RequestBuildError::Origin), "{origin:?}");
-        }
-        for name in ["", "a b", "a,b", "a\r\nX: y", "a\0", "\"a\"", "\u{e9}"] {
-            assert_eq!(plain().subprotocol(name), Err(RequestBuildError::Subprotocol), "{name:?}");
-        }
-        let twice = plain().subprotocol("a").unwrap().subprotocol("a");
-        assert_eq!(twice, Err(RequestBuildError::SubprotocolRepeated));
-        for name in [
-            "Host",
-            "origin",
-            "Upgrade",
-            "CONNECTION",
-            "Sec-WebSocket-Key",
-            "sec-websocket-version",
-            "Sec-WebSocket-Protocol",
-            "Sec-WebSocket-Extensions",
-            "Content-Length",
-            "Transfer-Encoding",
-        ] {
-            let field = HeaderField::new(name, "1").unwrap();
-            assert_eq!(plain().header(field), Err(RequestBuildError::ReservedHeader(name.into())));
-        }
-        for (user, password) in [("a:b", ""), ("a\r\n", ""), ("a", "b\0"), ("a", "\u{85}")] {
-            assert_eq!(plain().basic_auth(user, password), Err(RequestBuildError::Credentials));
-        }
-        // The example of RFC 7617 §2.
-        let request = plain().basic_auth("x", "y").unwrap().basic_auth("Aladdin", "open sesame").unwrap();
-        assert_eq!(request.headers().len(), 1);
-        assert_eq!(request.headers()[0].value(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     }
 
     #[test]

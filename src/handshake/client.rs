@@ -1,266 +1,25 @@
 //! The client's side of the opening handshake (RFC 6455 §4.1).
 //!
 //! In: a [`ClientRequest`] and a nonce; then the octets of the response in any cut. Out: the request to send; then
-//! a [`Response`] that keeps every rule of §4.1, or the rule that it breaks. Promises: nothing malformed and
-//! nothing twice is ever sent, whatever the application passes; no more is held than the limits say, however much
-//! the server sends. Connecting, waiting and trying again are left to others.
-//!
-//! A refusal is worth reading: where the status is not 101, the body is collected as well, up to a bound, and
-//! handed over with the head in [`ResponseError::Refused`]. A chunked body is decoded, since that is how most
-//! servers send an error page. What an HTTP client would have to refuse there, a faulty length or chunk, only
-//! cuts the body short: the connection ends with it.
+//! a [`Response`] that keeps every rule of §4.1, or the rule that it breaks; where the status is not 101, the
+//! whole [`RefusedResponse`](super::RefusedResponse). Promises: no more is held than the limits say, however
+//! much the server sends. Connecting, waiting and trying again are left to others.
 //!
 //! Where the RFCs leave a choice: a status line without reason phrase may also leave out the space behind the
 //! code; `Content-Length` in a 101 is ignored (octets behind the head are frames) while `Transfer-Encoding` fails
 //! the connection (RFC 9112 §6.1 forbids to send it).
 
-use std::fmt;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::agreement::{Agreement, Misfit, check_answer};
+use super::client_request::ClientRequest;
 use super::error::ResponseError;
-use super::field::{HeaderField, is_owned_by_handshake};
-use super::head::{Head, HeadLimits, HeadReader, HttpVersion, Progress, StartLine};
-use super::host::is_host;
+use super::head::{Head, HttpVersion, StartLine};
+use super::head_reader::{HeadLimits, HeadReader, Progress};
 use super::nonce::Key;
+use super::refused::{BodyReader, MAX_REFUSAL_BODY};
 use crate::extension::{Extension, params};
-use crate::token::{is_token, trim_blanks};
 
 /// The most interim responses before the final one: 100, 102 and 103 have their uses, more than a few do not.
 pub const MAX_INTERIM: usize = 8;
-
-/// The most octets kept of the body of a refusal, unless set otherwise: room for any error page that somebody
-/// will read.
-pub const MAX_REFUSAL_BODY: usize = 64 * 1024;
-
-/// What a client asks for (§4.1).
-///
-/// Each part is checked when it is given, so that nothing wrong reaches the wire.
-///
-/// ```
-/// use bowsprit::handshake::{ClientRequest, HeaderField, RequestBuildError};
-///
-/// # fn main() -> Result<(), RequestBuildError> {
-/// let cookie = HeaderField::new("Cookie", "session=1f2e").unwrap();
-/// let request = ClientRequest::new("server.example.com", "/chat")?
-///     .origin("https://example.com")?
-///     .subprotocol("chat")?
-///     .header(cookie)?;
-/// assert_eq!(request.subprotocols(), ["chat"]);
-/// assert_eq!(request.subprotocol("chat").unwrap_err(), RequestBuildError::SubprotocolRepeated);
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientRequest {
-    host: String,
-    resource: String,
-    origin: Option<String>,
-    subprotocols: Vec<String>,
-    extensions: Vec<Extension>,
-    headers: Vec<HeaderField>,
-}
-
-impl ClientRequest {
-    /// A request for `resource` (§3: path and query, percent-encoded, from `/` on) of `host` (the value of the
-    /// `Host` header: the port is named unless it is the scheme's default).
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::Host`], [`RequestBuildError::Resource`].
-    pub fn new(host: &str, resource: &str) -> Result<Self, RequestBuildError> {
-        if !is_host(host.as_bytes()) {
-            return Err(RequestBuildError::Host);
-        }
-        let right = |octet: u8| octet.is_ascii_graphic() && octet != b'#';
-        if !resource.starts_with('/') || !resource.bytes().all(right) {
-            return Err(RequestBuildError::Resource);
-        }
-        Ok(Self {
-            host: host.to_owned(),
-            resource: resource.to_owned(),
-            origin: None,
-            subprotocols: Vec::new(),
-            extensions: Vec::new(),
-            headers: Vec::new(),
-        })
-    }
-
-    /// A request for what the URL names; its user-info becomes Basic authentication.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::Credentials`] where the user-info fits in no header.
-    #[cfg(feature = "url")]
-    pub fn to(url: &super::Url) -> Result<Self, RequestBuildError> {
-        let request = Self::new(url.host_header(), url.resource())?;
-        match url.user_info() {
-            Some((user, password)) => request.basic_auth(user, password),
-            None => Ok(request),
-        }
-    }
-
-    /// Names the origin of the code that connects (§10.2): browsers have to, others need not. Sent in lower case,
-    /// as an origin is written (RFC 6454 §4).
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::Origin`] unless it is `null` or such as `https://example.com`.
-    pub fn origin(mut self, origin: &str) -> Result<Self, RequestBuildError> {
-        let visible = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_graphic());
-        if !origin.split(' ').all(visible) {
-            return Err(RequestBuildError::Origin);
-        }
-        self.origin = Some(origin.to_ascii_lowercase());
-        Ok(self)
-    }
-
-    /// Offers one more subprotocol, less preferred than those before.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::Subprotocol`] unless it is a token, [`RequestBuildError::SubprotocolRepeated`].
-    pub fn subprotocol(mut self, name: &str) -> Result<Self, RequestBuildError> {
-        if !is_token(name.as_bytes()) {
-            return Err(RequestBuildError::Subprotocol);
-        }
-        if self.subprotocols.iter().any(|earlier| earlier == name) {
-            return Err(RequestBuildError::SubprotocolRepeated);
-        }
-        self.subprotocols.push(name.to_owned());
-        Ok(self)
-    }
-
-    /// Offers one more extension, less preferred than those before. A name may come several times, with
-    /// different parameters.
-    #[must_use]
-    pub fn extension(mut self, offer: Extension) -> Self {
-        self.extensions.push(offer);
-        self
-    }
-
-    /// Adds a header field; several of one name make several lines.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::ReservedHeader`] for fields that the handshake writes itself: `Host`, `Origin`,
-    /// `Upgrade`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Sec-WebSocket-*`.
-    pub fn header(mut self, field: HeaderField) -> Result<Self, RequestBuildError> {
-        if is_owned_by_handshake(field.name()) || field.is("host") || field.is("origin") {
-            return Err(RequestBuildError::ReservedHeader(field.name().to_owned()));
-        }
-        self.headers.push(field);
-        Ok(self)
-    }
-
-    /// Adds an `Authorization` header for Basic authentication (RFC 7617), in place of one that is there.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestBuildError::Credentials`] for control characters, or a colon in the user name.
-    pub fn basic_auth(mut self, user: &str, password: &str) -> Result<Self, RequestBuildError> {
-        if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) {
-            return Err(RequestBuildError::Credentials);
-        }
-        let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-        self.headers.retain(|field| !field.is("authorization"));
-        self.headers.push(HeaderField::trusted("Authorization", value));
-        Ok(self)
-    }
-
-    /// The value of `Host`.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The resource name (§3).
-    pub fn resource(&self) -> &str {
-        &self.resource
-    }
-
-    /// The offered subprotocols, in order of preference.
-    pub fn subprotocols(&self) -> &[String] {
-        &self.subprotocols
-    }
-
-    /// The offered extensions, in order of preference.
-    pub fn extensions(&self) -> &[Extension] {
-        &self.extensions
-    }
-
-    /// The added header fields.
-    pub fn headers(&self) -> &[HeaderField] {
-        &self.headers
-    }
-
-    /// The octets of the request.
-    fn encode(&self, key: &Key) -> Vec<u8> {
-        let mut out = format!("GET {} HTTP/1.1\r\nHost: {}\r\n", self.resource, self.host).into_bytes();
-        out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
-        HeaderField::trusted("Sec-WebSocket-Key", key.text()).write_to(&mut out);
-        if let Some(origin) = &self.origin {
-            HeaderField::trusted("Origin", origin).write_to(&mut out);
-        }
-        if !self.subprotocols.is_empty() {
-            HeaderField::trusted("Sec-WebSocket-Protocol", self.subprotocols.join(", ")).write_to(&mut out);
-        }
-        if !self.extensions.is_empty() {
-            let list = params::write_list(&self.extensions);
-            HeaderField::trusted("Sec-WebSocket-Extensions", list).write_to(&mut out);
-        }
-        for field in &self.headers {
-            field.write_to(&mut out);
-        }
-        out.extend_from_slice(b"\r\n");
-        out
-    }
-}
-
-/// Why a [`ClientRequest`] cannot be made: nothing has been sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RequestBuildError {
-    /// The host is not a host with an optional port (RFC 3986 §3.2.2).
-    Host,
-    /// The resource name does not start with `/`, or holds blanks, control characters, `#` or non-ASCII text.
-    Resource,
-    /// The origin is empty or holds more than visible ASCII and single blanks.
-    Origin,
-    /// The subprotocol is not a token.
-    Subprotocol,
-    /// The subprotocol is offered already.
-    SubprotocolRepeated,
-    /// The field with this name is written by the handshake itself.
-    ReservedHeader(String),
-    /// The user name or password cannot travel in Basic authentication (RFC 7617 §2).
-    Credentials,
-}
-
-impl fmt::Display for RequestBuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Host => "use a host such as example.com, 192.0.2.1:9001 or [2001:db8::1]:9001",
-            Self::Resource => {
-                "start the resource name with / and percent-encode blanks, # and non-ASCII text"
-            }
-            Self::Origin => "use an origin such as https://example.com",
-            Self::Subprotocol => "use letters, digits and !#$%&'*+-.^_`|~ in a subprotocol",
-            Self::SubprotocolRepeated => "offer each subprotocol once",
-            Self::ReservedHeader(name) => {
-                return write!(
-                    f,
-                    "leave {name} to the handshake, which has a method for it or writes it itself"
-                );
-            }
-            Self::Credentials => {
-                "use no colon in the user name and no control characters in either credential"
-            }
-        })
-    }
-}
-
-impl std::error::Error for RequestBuildError {}
 
 /// One handshake: a request and the reading of its response.
 ///
@@ -424,7 +183,7 @@ impl ClientHandshake {
 
     fn refuse(&mut self) -> ResponseError {
         match std::mem::replace(&mut self.stage, Stage::Head) {
-            Stage::Body(body) => self.fail(ResponseError::Refused(Box::new(body.response))),
+            Stage::Body(body) => self.fail(ResponseError::Refused(Box::new(body.into_response()))),
             _ => self.fail(ResponseError::ClosedInHead),
         }
     }
@@ -470,70 +229,6 @@ impl Response {
     }
 }
 
-/// What a server says in place of 101.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedResponse {
-    head: Head,
-    body: Vec<u8>,
-    truncated: bool,
-}
-
-impl RefusedResponse {
-    /// The status code.
-    pub fn status(&self) -> u16 {
-        self.line().0
-    }
-
-    /// The reason phrase.
-    pub fn reason(&self) -> &[u8] {
-        self.line().1
-    }
-
-    /// The value of the first header line with this name, such as `Location` or `WWW-Authenticate`.
-    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
-        self.head.values(name).next()
-    }
-
-    /// Every header line, in order.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
-        self.head.headers()
-    }
-
-    /// The whole head.
-    pub fn head(&self) -> &Head {
-        &self.head
-    }
-
-    /// The body, or its start; without the chunks that it may have come in.
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// Whether the server had more to say: the body is cut at the limit, where the connection ended too early, or
-    /// where its chunks are faulty.
-    pub fn is_truncated(&self) -> bool {
-        self.truncated
-    }
-
-    fn line(&self) -> (u16, &[u8]) {
-        match self.head.start_line() {
-            StartLine::Response { status, reason, .. } => (status, reason),
-            StartLine::Request { .. } => (0, b""),
-        }
-    }
-}
-
-impl fmt::Display for RefusedResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "The server refuses the upgrade with status {}", self.status())?;
-        if !self.reason().is_empty() {
-            // The peer's octets are for a terminal or a log: nothing but visible ASCII.
-            write!(f, " {}", self.reason().escape_ascii())?;
-        }
-        f.write_str(".")
-    }
-}
-
 /// §4.1, the numbered list on the response.
 fn judge(head: &Head, request: &ClientRequest, accept: &str) -> Result<Agreement, ResponseError> {
     // Item 2: the value is websocket, not a list that holds it.
@@ -571,7 +266,7 @@ fn judge_extensions(head: &Head, request: &ClientRequest) -> Result<Vec<Extensio
     let line = head.only("sec-websocket-extensions").map_err(|_| ResponseError::ExtensionsRepeated)?;
     let Some(line) = line else { return Ok(Vec::new()) };
     let extensions = params::parse([line])?;
-    match check_answer(&extensions, &request.extensions) {
+    match check_answer(&extensions, request.extensions()) {
         Ok(()) => Ok(extensions),
         Err(Misfit::NotOffered) => Err(ResponseError::ExtensionNotOffered),
         Err(Misfit::Repeated) => Err(ResponseError::ExtensionAcceptedTwice),
@@ -583,143 +278,423 @@ fn judge_subprotocol(head: &Head, request: &ClientRequest) -> Result<Option<Stri
     // §11.3.4: at most one line in a response.
     let line = head.only("sec-websocket-protocol").map_err(|_| ResponseError::SubprotocolRepeated)?;
     let Some(line) = line else { return Ok(None) };
-    match request.subprotocols.iter().find(|offer| offer.as_bytes() == line) {
+    match request.subprotocols().iter().find(|offer| offer.as_bytes() == line) {
         Some(offer) => Ok(Some(offer.clone())),
         None => Err(ResponseError::SubprotocolNotOffered),
     }
 }
 
-/// Collects the body of a refusal.
-#[derive(Clone, Debug)]
-struct BodyReader {
-    response: RefusedResponse,
-    max: usize,
-    framing: Framing,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extension::ExtensionError;
+    use crate::handshake::refused::MAX_CHUNK_LINE;
+    use crate::handshake::{HeadError, HeaderField, Incoming, RefusedResponse, ServerHandshake};
 
-/// How the end of a body is told (RFC 9112 §6.3).
-#[derive(Clone, Debug)]
-enum Framing {
-    /// This many octets are missing.
-    Length(u64),
-    /// The connection ends.
-    Eof,
-    /// In a line that gives the size of a chunk.
-    ChunkSize(Vec<u8>),
-    /// This many octets of a chunk are missing.
-    Chunk(u64),
-    /// Behind the octets of a chunk: the rest of its CR LF.
-    ChunkEnd(&'static [u8]),
-    /// There is nothing more to read.
-    Done,
-}
+    const NONCE: [u8; 16] = *b"the sample nonce";
+    const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    const MINIMAL: [&str; 4] =
+        ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", ACCEPT];
 
-impl BodyReader {
-    fn new(head: Head, max: usize) -> Self {
-        let framing = Self::framing(&head);
-        Self { response: RefusedResponse { head, body: Vec::new(), truncated: false }, max, framing }
+    fn plain() -> ClientRequest {
+        ClientRequest::new("server.example.com", "/chat").unwrap()
     }
 
-    fn framing(head: &Head) -> Framing {
-        if let StartLine::Response { status: 204 | 304, .. } = head.start_line() {
-            return Framing::Done;
-        }
-        if head.has("transfer-encoding") {
-            return match head.tokens("transfer-encoding").last() {
-                Some(coding) if coding.eq_ignore_ascii_case(b"chunked") => Framing::ChunkSize(Vec::new()),
-                _ => Framing::Eof,
-            };
-        }
-        let length = head.only("content-length").ok().flatten().and_then(|value| number(value, 10));
-        length.map_or(Framing::Eof, Framing::Length)
+    /// A request that offers two subprotocols and an extension.
+    fn offering() -> ClientRequest {
+        let request = plain().subprotocol("chat").unwrap().subprotocol("superchat").unwrap();
+        request
+            .extension(Extension::new("permessage-deflate").unwrap())
+            .extension(Extension::new("x-a").unwrap())
     }
 
-    /// Takes octets; says whether the body is complete or cut.
-    fn receive(&mut self, mut input: &[u8]) -> bool {
-        loop {
-            match &mut self.framing {
-                Framing::Done | Framing::Length(0) => {
-                    self.framing = Framing::Done;
-                    return true;
-                }
-                Framing::Chunk(0) => self.framing = Framing::ChunkEnd(b"\r\n"),
-                Framing::ChunkEnd([]) => self.framing = Framing::ChunkSize(Vec::new()),
-                _ if input.is_empty() => return false,
-                Framing::Length(left) | Framing::Chunk(left) => {
-                    let part = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
-                    *left -= part as u64;
-                    let (part, rest) = input.split_at(part);
-                    input = rest;
-                    self.keep(part);
-                }
-                Framing::Eof => {
-                    self.keep(input);
-                    input = &[];
-                }
-                Framing::ChunkEnd(expected) => match (input, *expected) {
-                    ([octet, rest @ ..], [first, left @ ..]) if octet == first => {
-                        input = rest;
-                        *expected = left;
-                    }
-                    _ => self.cut(),
-                },
-                Framing::ChunkSize(line) => {
-                    let (&octet, rest) = match input.split_first() {
-                        Some(split) => split,
-                        None => return false,
-                    };
-                    input = rest;
-                    line.push(octet);
-                    if octet == b'\n' {
-                        match chunk_size(line) {
-                            Some(0) => self.framing = Framing::Done,
-                            Some(size) => self.framing = Framing::Chunk(size),
-                            None => self.cut(),
-                        }
-                    } else if line.len() == MAX_CHUNK_LINE {
-                        self.cut();
+    fn octets(lines: &[&str]) -> Vec<u8> {
+        let mut lines = lines.to_vec();
+        lines.extend(["", ""]);
+        lines.join("\r\n").into_bytes()
+    }
+
+    fn with(start: &str, lines: &[&str]) -> Vec<u8> {
+        let at = MINIMAL.iter().position(|line| line.starts_with(start)).unwrap();
+        octets(&[&MINIMAL[..at], lines, &MINIMAL[at + 1..]].concat())
+    }
+
+    fn and(lines: &[&str]) -> Vec<u8> {
+        octets(&[&MINIMAL[..], lines].concat())
+    }
+
+    /// The outcome for a request, with how many octets were used, which no cut changes. The end of the input is
+    /// the end of the connection.
+    fn read(request: &ClientRequest, input: &[u8]) -> Result<(Agreement, usize), ResponseError> {
+        let outcome = |parts: &[&[u8]]| {
+            let mut handshake = ClientHandshake::new(request.clone(), NONCE).with_max_refusal_body(100);
+            let mut before = 0;
+            for part in parts {
+                match handshake.receive(part) {
+                    Ok(Progress::NeedMore) => before += part.len(),
+                    Ok(Progress::Done { value, used }) => return Ok((value.into_agreement(), before + used)),
+                    Err(error) => {
+                        assert_eq!(handshake.receive(b"HTTP").unwrap_err(), error);
+                        assert_eq!(handshake.receive_eof(), error);
+                        return Err(error);
                     }
                 }
             }
+            Err(handshake.receive_eof())
+        };
+        let whole = outcome(&[input]);
+        assert_eq!(outcome(&input.chunks(1).collect::<Vec<_>>()), whole);
+        if input.len() < 1000 {
+            for cut in 0..input.len() {
+                let (a, b) = input.split_at(cut);
+                assert_eq!(outcome(&[a, b]), whole, "cut at {cut}: {}", input.escape_ascii());
+            }
+        }
+        if let Err(error) = &whole {
+            assert!(!error.section().is_empty() && error.to_string().ends_with('.'), "{error}");
+        }
+        whole
+    }
+
+    fn accepted(request: &ClientRequest, input: &[u8]) -> Agreement {
+        match read(request, input) {
+            Ok((agreement, used)) if used == input.len() => agreement,
+            other => panic!("{}: {other:?}", input.escape_ascii()),
         }
     }
 
-    fn receive_eof(&mut self) {
-        if !matches!(self.framing, Framing::Eof | Framing::Done) {
-            self.cut();
+    fn failed(request: &ClientRequest, input: &[u8]) -> ResponseError {
+        match read(request, input) {
+            Err(error) => error,
+            Ok(other) => panic!("{}: {other:?}", input.escape_ascii()),
         }
     }
 
-    /// Keeps what the limit leaves room for.
-    fn keep(&mut self, part: &[u8]) {
-        let room = self.max - self.response.body.len();
-        self.response.body.extend_from_slice(&part[..part.len().min(room)]);
-        if part.len() > room {
-            self.cut();
+    fn refused(input: &[u8]) -> RefusedResponse {
+        match failed(&plain(), input) {
+            ResponseError::Refused(response) => *response,
+            other => panic!("{}: {other:?}", input.escape_ascii()),
         }
     }
 
-    fn cut(&mut self) {
-        self.response.truncated = true;
-        self.framing = Framing::Done;
+    #[test]
+    fn the_request() {
+        // §1.3, in our order.
+        let request = plain()
+            .origin("HTTP://example.com")
+            .unwrap()
+            .subprotocol("chat")
+            .unwrap()
+            .subprotocol("superchat")
+            .unwrap()
+            .extension(Extension::new("x-a").unwrap().with("b", Some("c")).unwrap())
+            .extension(Extension::new("x-a").unwrap())
+            .header(HeaderField::new("Cookie", "a=1").unwrap())
+            .unwrap();
+        let handshake = ClientHandshake::new(request, NONCE);
+        assert_eq!(
+            String::from_utf8_lossy(handshake.request()),
+            "GET /chat HTTP/1.1\r\n\
+             Host: server.example.com\r\n\
+             Upgrade: websocket\r\n\
+             Connection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Origin: http://example.com\r\n\
+             Sec-WebSocket-Protocol: chat, superchat\r\n\
+             Sec-WebSocket-Extensions: x-a; b=c, x-a\r\n\
+             Cookie: a=1\r\n\
+             \r\n"
+        );
+    }
+
+    #[test]
+    fn our_server_accepts_our_request() {
+        let mut client = ClientHandshake::new(offering(), [7; 16]);
+        let mut server = ServerHandshake::new(HeadLimits::default());
+        let Ok(Progress::Done { value: Incoming::Upgrade(request), .. }) = server.receive(client.request())
+        else {
+            panic!()
+        };
+        let acceptance = crate::handshake::Acceptance {
+            subprotocol: Some("superchat".into()),
+            extensions: vec![Extension::new("x-a").unwrap().with("b", None).unwrap()],
+            headers: Vec::new(),
+        };
+        let (head, agreement) = request.accept(&acceptance).unwrap();
+        let Ok(Progress::Done { value: response, used }) = client.receive(&head) else { panic!() };
+        assert_eq!((response.agreement(), used), (&agreement, head.len()));
+    }
+
+    #[test]
+    fn what_may_differ() {
+        let early = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+        let blanks = format!("{}  \t", ACCEPT.replace(": ", ":\t "));
+        for input in [
+            octets(&MINIMAL),
+            with("HTTP", &["HTTP/1.1 101 "]),
+            with("HTTP", &["HTTP/1.1 101"]),
+            with("HTTP", &["HTTP/1.1 101 Web Socket Protocol Handshake"]),
+            with("HTTP", &["HTTP/1.2 101 X"]),
+            with("Upgrade", &["UPGRADE: WebSocket"]),
+            with("Connection", &["connection: upgrade"]),
+            with("Connection", &["Connection: keep-alive, Upgrade"]),
+            with("Connection", &["Connection: keep-alive", "Connection: ,UPGRADE"]),
+            with("Sec-WebSocket-Accept", &[&blanks]),
+            and(&["Set-Cookie: a", "Set-Cookie: b", "Server: x", "Date: y", "X-Raw: \u{ff}"]),
+            // Octets behind a 101 are frames, whatever this says.
+            and(&["Content-Length: 10"]),
+            [b"HTTP/1.1 100 Continue\r\n\r\n", &octets(&MINIMAL)[..]].concat(),
+            [early.repeat(MAX_INTERIM).as_bytes(), &octets(&MINIMAL)].concat(),
+            [b"HTTP/1.1 199 X\r\n\r\n", &octets(&MINIMAL)[..]].concat(),
+        ] {
+            assert_eq!(accepted(&plain(), &input), Agreement::default());
+        }
+        let mut handshake = ClientHandshake::new(plain(), NONCE);
+        let Ok(Progress::Done { value: response, .. }) = handshake.receive(&and(&["Set-Cookie: a"])) else {
+            panic!()
+        };
+        assert_eq!(response.header("set-cookie"), Some(&b"a"[..]));
+        assert_eq!(response.headers().count(), 4);
+    }
+
+    #[test]
+    fn frames_behind_the_response_are_left() {
+        let input = [&octets(&MINIMAL)[..], b"\x88\x02\x03\xe8"].concat();
+        assert_eq!(read(&plain(), &input), Ok((Agreement::default(), input.len() - 4)));
+        let input = [b"HTTP/1.1 100 X\r\n\r\n", &input[..]].concat();
+        assert_eq!(read(&plain(), &input), Ok((Agreement::default(), input.len() - 4)));
+    }
+
+    #[test]
+    fn what_breaks_a_rule() {
+        use ResponseError::*;
+        let accept = |value: &str| format!("Sec-WebSocket-Accept: {value}");
+        for (start, lines, error) in [
+            ("HTTP", &["HTTP/1.0 101 Switching Protocols"][..], HttpVersion),
+            ("HTTP", &["HTTP/2.0 101 Switching Protocols"], HttpVersion),
+            ("HTTP", &["HTTP/1.0 100 Continue"], HttpVersion),
+            ("HTTP", &["HTTP/2 101"], Head(HeadError::StatusLine)),
+            ("HTTP", &["HTTP/1.1 1 01"], Head(HeadError::StatusLine)),
+            ("HTTP", &["HTTP/1.1 0101"], Head(HeadError::StatusLine)),
+            ("HTTP", &["HTTP/1.1 101x"], Head(HeadError::StatusLine)),
+            ("HTTP", &["Hello"], Head(HeadError::NotHttp)),
+            ("HTTP", &["\u{81}"], Head(HeadError::NotHttp)),
+            ("Upgrade", &[], UpgradeMissing),
+            ("Upgrade", &["Upgrade:"], UpgradeNotWebsocket),
+            ("Upgrade", &["Upgrade: h2c"], UpgradeNotWebsocket),
+            ("Upgrade", &["Upgrade: websocketx"], UpgradeNotWebsocket),
+            ("Upgrade", &["Upgrade: websocket, h2c"], UpgradeNotWebsocket),
+            ("Upgrade", &["Upgrade: websocket", "Upgrade: websocket"], UpgradeNotWebsocket),
+            ("Connection", &[], ConnectionWithoutUpgrade),
+            ("Connection", &["Connection: close"], ConnectionWithoutUpgrade),
+            ("Connection", &["Connection: keep-alive"], ConnectionWithoutUpgrade),
+            ("Connection", &["Connection: Upgraded"], ConnectionWithoutUpgrade),
+            ("Sec-WebSocket-Accept", &[], AcceptMissing),
+            ("Sec-WebSocket-Accept", &[ACCEPT, ACCEPT], AcceptRepeated),
+            ("Sec-WebSocket-Accept", &[ACCEPT, "Sec-WebSocket-Accept: x"], AcceptRepeated),
+            ("Sec-WebSocket-Accept", &["Sec-WebSocket-Accept: x", ACCEPT], AcceptRepeated),
+            ("Sec-WebSocket-Accept", &[ACCEPT, "Transfer-Encoding: chunked"], TransferEncoding),
+            ("Upgrade", &["Upgrade: websocket\r\n folded"], Head(HeadError::FoldedLine)),
+            ("Upgrade", &["Upgrade : websocket"], Head(HeadError::FieldName)),
+            ("Upgrade", &["Upgrade: websocket\0"], Head(HeadError::ControlOctet)),
+            ("Upgrade", &["Upgrade: websocket\nX: y"], Head(HeadError::BareLf)),
+            ("Upgrade", &["Upgrade: websocket", "colonless"], Head(HeadError::MissingColon)),
+        ] {
+            assert_eq!(failed(&plain(), &with(start, lines)), error, "{lines:?}");
+        }
+        for value in [
+            "",
+            // For another key; the key itself; another case; one more, one less; hexadecimal.
+            "ICX+Yqv66kxgM0FcWaLWlFLwTAI=",
+            "dGhlIHNhbXBsZSBub25jZQ==",
+            "S3PPLMBITXAQ9KYGZZHZRBK+XOO=",
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=x",
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo",
+            "\"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\"",
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=, x",
+            "b37a4f2cc0624f1690f64606cf385945b2bec4ea",
+        ] {
+            assert_eq!(
+                failed(&plain(), &with("Sec-WebSocket-Accept", &[&accept(value)])),
+                AcceptWrong,
+                "{value}"
+            );
+        }
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(MAX_INTERIM + 1);
+        assert_eq!(failed(&plain(), &interim), TooManyInterim);
+        let long = and(&[&format!("X: {}", "a".repeat(20_000))]);
+        assert_eq!(failed(&plain(), &long), Head(HeadError::TooLong));
+    }
+
+    #[test]
+    fn the_connection_may_end_early() {
+        use ResponseError::*;
+        assert_eq!(failed(&plain(), b""), ClosedBeforeResponse);
+        let whole = octets(&MINIMAL);
+        assert_eq!(failed(&plain(), &whole[..1]), ClosedInHead);
+        assert_eq!(failed(&plain(), &whole[..whole.len() - 1]), ClosedInHead);
+        assert_eq!(failed(&plain(), b"HTTP/1.1 102 X\r\n\r\n"), ClosedInHead);
+    }
+
+    #[test]
+    fn subprotocols() {
+        use ResponseError::*;
+        let header = |value: &str| and(&[&format!("Sec-WebSocket-Protocol: {value}")]);
+        assert_eq!(accepted(&offering(), &header("superchat")).subprotocol.as_deref(), Some("superchat"));
+        assert_eq!(accepted(&offering(), &octets(&MINIMAL)).subprotocol, None);
+        for value in ["", "other", "Chat", "chat, superchat", "chat,", "\"chat\""] {
+            assert_eq!(failed(&offering(), &header(value)), SubprotocolNotOffered, "{value}");
+        }
+        assert_eq!(failed(&plain(), &header("chat")), SubprotocolNotOffered);
+        let two = and(&["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: chat"]);
+        assert_eq!(failed(&offering(), &two), SubprotocolRepeated);
+    }
+
+    #[test]
+    fn extensions() {
+        use ResponseError::*;
+        let header = |value: &str| and(&[&format!("Sec-WebSocket-Extensions: {value}")]);
+        let agreed = |value: &str| params::write_list(&accepted(&offering(), &header(value)).extensions);
+        assert_eq!(agreed("permessage-deflate; a=\"b\""), "permessage-deflate; a=b");
+        assert_eq!(agreed("x-a, permessage-deflate"), "x-a, permessage-deflate");
+        assert_eq!(accepted(&offering(), &octets(&MINIMAL)).extensions, []);
+        for (value, error) in [
+            ("x-b", ExtensionNotOffered),
+            ("X-A", ExtensionNotOffered),
+            ("x-a, x-b", ExtensionNotOffered),
+            ("x-a, x-a", ExtensionAcceptedTwice),
+            ("x-a; b, permessage-deflate, x-a; c", ExtensionAcceptedTwice),
+            ("", Extensions(ExtensionError::Empty)),
+            ("x-a;", Extensions(ExtensionError::ParamName)),
+            ("x-a b", Extensions(ExtensionError::Delimiter)),
+        ] {
+            assert_eq!(failed(&offering(), &header(value)), error, "{value}");
+        }
+        assert_eq!(failed(&plain(), &header("permessage-deflate")), ExtensionNotOffered);
+        let two = and(&["Sec-WebSocket-Extensions: x-a", "Sec-WebSocket-Extensions: permessage-deflate"]);
+        assert_eq!(failed(&offering(), &two), ExtensionsRepeated);
+    }
+
+    #[test]
+    fn refusals_are_handed_over() {
+        let upgrade = [&MINIMAL[1..], &["Content-Length: 2"]].concat();
+        let ok = octets(&[&["HTTP/1.1 200 OK"], &upgrade[..]].concat());
+        let response = refused(&[&ok[..], b"hi, more"].concat());
+        assert_eq!((response.status(), response.reason(), response.body()), (200, &b"OK"[..], &b"hi"[..]));
+        assert!(!response.is_truncated());
+        for status in [200, 206, 301, 302, 307, 401, 403, 407, 426, 429, 500, 503, 999] {
+            let response = refused(
+                format!("HTTP/1.1 {status} X\r\nLocation: /a\r\nRetry-After: 5\r\n\r\nbody").as_bytes(),
+            );
+            assert_eq!((response.status(), response.body()), (status, &b"body"[..]));
+            assert_eq!(response.header("retry-after"), Some(&b"5"[..]));
+            assert_eq!(response.headers().count(), 2);
+        }
+        for status in [204, 304] {
+            let response =
+                refused(format!("HTTP/1.1 {status} X\r\nContent-Length: 9\r\n\r\nbody").as_bytes());
+            assert_eq!((response.status(), response.body()), (status, &b""[..]));
+        }
+        // An old proxy may say no.
+        assert_eq!(refused(b"HTTP/1.0 502 Bad\r\n\r\nx").status(), 502);
+        // Interim responses may come first.
+        assert_eq!(
+            refused(b"HTTP/1.1 100 X\r\n\r\nHTTP/1.1 403 No\r\nContent-Length: 1\r\n\r\nx").body(),
+            b"x"
+        );
+        // What goes to a terminal is visible ASCII.
+        let text = refused(b"HTTP/1.1 403 \xff\x9b31m\r\n\r\n").to_string();
+        assert_eq!(text, "The server refuses the upgrade with status 403 \\xff\\x9b31m.");
+        let versions =
+            refused(b"HTTP/1.1 426 X\r\nSec-WebSocket-Version: 7\r\nSec-WebSocket-Version: 8, 13\r\n\r\n");
+        assert!(versions.head().tokens("sec-websocket-version").eq([&b"7"[..], b"8", b"13"]));
+    }
+
+    #[test]
+    fn bodies_of_refusals() {
+        let body = |rest: &str| {
+            let response = refused(format!("HTTP/1.1 400 X\r\n{rest}").as_bytes());
+            (String::from_utf8(response.body().to_vec()).unwrap(), response.is_truncated())
+        };
+        let full = |text: &str| (text.to_owned(), false);
+        let cut = |text: &str| (text.to_owned(), true);
+        // By length, or by the end where the length says nothing.
+        assert_eq!(body("Content-Length: 0\r\n\r\n"), full(""));
+        assert_eq!(body("Content-Length: 5\r\n\r\nhello"), full("hello"));
+        assert_eq!(body("Content-Length: 6\r\n\r\nhello"), cut("hello"));
+        assert_eq!(body("Content-Length: 18446744073709551615\r\n\r\nhello"), cut("hello"));
+        for faulty in ["-1", "+5", "5, 5", "0x5", "99999999999999999999", ""] {
+            assert_eq!(body(&format!("Content-Length: {faulty}\r\n\r\nhello")), full("hello"), "{faulty}");
+        }
+        // Up to the limit of 100.
+        let a = |n: usize| "a".repeat(n);
+        assert_eq!(body(&format!("\r\n{}", a(100))), full(&a(100)));
+        assert_eq!(body(&format!("\r\n{}", a(101))), cut(&a(100)));
+        assert_eq!(body(&format!("Content-Length: 100\r\n\r\n{}", a(100))), full(&a(100)));
+        assert_eq!(body(&format!("Content-Length: 101\r\n\r\n{}", a(101))), cut(&a(100)));
+        assert_eq!(
+            body(&format!("Transfer-Encoding: chunked\r\n\r\n65\r\n{}\r\n0\r\n", a(101))),
+            cut(&a(100))
+        );
+        // In chunks.
+        let chunked = |text: &str| {
+            body(&format!("Transfer-Encoding: gzip, Chunked\r\nContent-Length: 1\r\n\r\n{text}"))
+        };
+        assert_eq!(chunked("0\r\n\r\n"), full(""));
+        assert_eq!(chunked("5\r\nhello\r\n0\r\n\r\n"), full("hello"));
+        assert_eq!(
+            chunked("5;a=\"b\"\r\nhello\r\n00a \r\n, world, w\r\n0\r\nX: y\r\n\r\n"),
+            full("hello, world, w")
+        );
+        assert_eq!(chunked("5\r\nhello\r\n"), cut("hello"));
+        assert_eq!(chunked("5\r\nhel"), cut("hel"));
+        assert_eq!(chunked("5\r\nhello0\r\n"), cut("hello"));
+        assert_eq!(chunked("5\r\nhello\n0\r\n"), cut("hello"));
+        for faulty in ["", "x", "-1", "+1", "0x1", "1 1", ";", "10000000000000000", "5\n", " "] {
+            assert_eq!(chunked(&format!("{faulty}\r\nhello")), cut(""), "{faulty}");
+        }
+        assert_eq!(chunked(&format!("5;{}\r\nhello\r\n0\r\n", a(MAX_CHUNK_LINE))), cut(""));
+        assert_eq!(chunked("ffffffffffffffff\r\nhello"), cut("hello"));
+        // A coding that is not chunked in the end is read to the end.
+        assert_eq!(body("Transfer-Encoding: gzip\r\n\r\nhello"), full("hello"));
+    }
+
+    #[test]
+    fn what_waits_too_long_can_be_given_up() {
+        let mut handshake = ClientHandshake::new(plain(), NONCE);
+        assert_eq!(handshake.receive(b"HTTP/1.1 503 X\r\n\r\nbusy").map(drop_value), Ok(()));
+        let ResponseError::Refused(response) = handshake.receive_eof() else { panic!() };
+        assert_eq!(response.body(), b"busy");
+    }
+
+    fn drop_value(progress: Progress<Response>) {
+        assert!(matches!(progress, Progress::NeedMore));
+    }
+
+    /// Every octet in turn becomes one that means something elsewhere: no panic, and cuts do not matter.
+    #[test]
+    fn any_octet_may_be_wrong() {
+        let request = offering();
+        let right = and(&["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Extensions: x-a; b=\"c\""]);
+        let outcome = |parts: &[&[u8]]| {
+            let mut handshake = ClientHandshake::new(request.clone(), NONCE);
+            for part in parts {
+                match handshake.receive(part) {
+                    Ok(Progress::NeedMore) => {}
+                    Ok(Progress::Done { value, .. }) => return Ok(value.into_agreement()),
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(handshake.receive_eof())
+        };
+        for at in 0..right.len() {
+            let mut input = right.clone();
+            for wrong in *b"\0\t\n\r \"#%,/0:;=?Aaz~\x7f\x80\xff" {
+                input[at] = wrong;
+                let (a, b) = input.split_at(at);
+                assert_eq!(outcome(&[&input]), outcome(&[a, b]), "{}", input.escape_ascii());
+            }
+        }
     }
 }
-
-/// The size in a chunk's first line (RFC 9112 §7.1), whose extensions are ignored.
-fn chunk_size(line: &[u8]) -> Option<u64> {
-    let line = line.strip_suffix(b"\r\n")?;
-    let digits = line.split(|&octet| octet == b';').next()?;
-    number(trim_blanks(digits), 16)
-}
-
-/// Digits and nothing else.
-fn number(digits: &[u8], radix: u32) -> Option<u64> {
-    let all_digits = !digits.is_empty() && digits.iter().all(|&octet| char::from(octet).is_digit(radix));
-    all_digits
-        .then(|| str::from_utf8(digits).ok())
-        .flatten()
-        .and_then(|text| u64::from_str_radix(text, radix).ok())
-}
-
-/// The longest line in front of a chunk: a size and room for an extension.
-const MAX_CHUNK_LINE: usize = 256;

@@ -7,9 +7,9 @@
 
 use std::fmt;
 
-use super::client::RefusedResponse;
 use super::head::HeadError;
 use super::refusal::Refusal;
+use super::refused::RefusedResponse;
 use crate::extension::ExtensionError;
 
 /// A rule that a request breaks, so that the server refuses it.

@@ -1,279 +1,13 @@
-//! Collects and parses one HTTP head: a start line, field lines, a blank line (RFC 9112 §2).
+//! One HTTP head, parsed: what it says and what can be wrong with it (RFC 9112 §3 to §5).
 //!
-//! In: octets in any cut. Out: a [`Head`] and how many octets of the last input belonged to it. Promises: the
-//! result does not depend on the cuts; every octet is looked at once while the head is collected and the head is
-//! parsed once, when it is whole; no more than [`HeadLimits::max_bytes`] is ever held. What no head can start
-//! with or contain is refused at the octet that shows it, so that a peer which speaks TLS or WebSocket frames
-//! to us does not wait for a timeout.
-//!
-//! Nothing here knows WebSocket: which method, status or field is right is judged by others.
-//!
-//! Stricter than what HTTP allows a recipient to forgive (RFC 9112 §2.2, §5): lines end in CR LF and nothing
-//! else; no octet below 0x20 but a tab inside a field line, and no DEL; no folded lines; no blank before the
-//! colon; exactly one space between the parts of a start line. Two things are forgiven: one empty line before a
-//! request line (RFC 9112 §2.2) and a status line that ends right behind the code (§4), since a missing reason
-//! phrase is often written that way.
+//! The [`HeadReader`](super::HeadReader) makes these. Field lines are parsed by `httparse`, once; the start line
+//! by hand, since RFC 6455 §4.2.1 asks for "HTTP/1.1 or higher" and `httparse` knows 1.0 and 1.1 alone.
 
 use std::fmt;
 use std::ops::Range;
 
 use super::field::is_secret;
 use crate::token::{is_token_octet, trim_blanks};
-
-/// How much of a head we are ready to collect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeadLimits {
-    /// The most octets of a head, from its first octet to the end of its blank line.
-    ///
-    /// 16 KiB: browsers send up to 4 KiB for each cookie and well under 2 KiB of everything else; common
-    /// servers stop at 8 to 16 KiB.
-    pub max_bytes: usize,
-    /// The most field lines.
-    ///
-    /// 100: what common servers allow; a browser sends about 15, a chain of proxies adds as many.
-    pub max_headers: usize,
-}
-
-impl Default for HeadLimits {
-    fn default() -> Self {
-        Self { max_bytes: 16 * 1024, max_headers: 100 }
-    }
-}
-
-/// How far a reader of octets has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress<T> {
-    /// All of the input is taken, and it ends before the value is complete.
-    NeedMore,
-    /// The value is complete.
-    Done {
-        /// What was read.
-        value: T,
-        /// How many octets of this input belong to it; the rest is what follows.
-        used: usize,
-    },
-}
-
-/// Reads heads from octets that come in any cut.
-///
-/// ```
-/// use bowsprit::handshake::{HeadLimits, HeadReader, Progress, StartLine};
-///
-/// let mut reader = HeadReader::request(HeadLimits::default());
-/// assert_eq!(reader.receive(b"GET /chat HTTP/1.1\r\nHo"), Ok(Progress::NeedMore));
-/// let Ok(Progress::Done { value: head, used }) = reader.receive(b"st: example.com\r\n\r\n\x81") else { panic!() };
-/// assert_eq!(used, 19);
-/// assert!(matches!(head.start_line(), StartLine::Request { method: "GET", target: "/chat", .. }));
-/// assert_eq!(head.only("host"), Ok(Some(&b"example.com"[..])));
-/// ```
-///
-/// After a head is done the reader is ready for the next one; after an error it repeats that error.
-#[derive(Clone, Debug)]
-pub struct HeadReader {
-    kind: Kind,
-    limits: HeadLimits,
-    /// What has come of this head.
-    octets: Vec<u8>,
-    state: State,
-    /// An empty line in front of the request line was skipped.
-    skipped_blank_line: bool,
-    start: Option<Start>,
-    field_lines: usize,
-    failed: Option<HeadError>,
-    #[cfg(test)]
-    steps: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Request,
-    Response,
-}
-
-/// Where in a head the next octet stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// At the first octet of all.
-    Begin,
-    /// Behind a CR in front of the request line.
-    LeadingCr,
-    /// This many octets into the method of a request line, or into the `HTTP/` of a status line.
-    Opening(usize),
-    /// In the rest of the start line.
-    StartLine,
-    /// Behind the CR of the start line.
-    StartLineCr,
-    /// At the first octet of a line.
-    LineBegin,
-    /// In a field line.
-    Line,
-    /// Behind the CR of a field line.
-    LineCr,
-    /// Behind the CR of the blank line.
-    BlankLineCr,
-    /// Behind the blank line.
-    End,
-}
-
-impl HeadReader {
-    /// A reader of request heads.
-    pub fn request(limits: HeadLimits) -> Self {
-        Self::new(Kind::Request, limits)
-    }
-
-    /// A reader of response heads.
-    pub fn response(limits: HeadLimits) -> Self {
-        Self::new(Kind::Response, limits)
-    }
-
-    fn new(kind: Kind, limits: HeadLimits) -> Self {
-        Self {
-            kind,
-            limits,
-            octets: Vec::new(),
-            state: State::Begin,
-            skipped_blank_line: false,
-            start: None,
-            field_lines: 0,
-            failed: None,
-            #[cfg(test)]
-            steps: 0,
-        }
-    }
-
-    /// Whether nothing of the next head has come yet.
-    pub fn is_empty(&self) -> bool {
-        self.octets.is_empty() && self.state == State::Begin && !self.skipped_blank_line
-    }
-
-    /// What has come of the head so far, without an empty line in front.
-    pub fn octets(&self) -> &[u8] {
-        &self.octets
-    }
-
-    /// Takes the next octets.
-    ///
-    /// # Errors
-    ///
-    /// [`HeadError`] as soon as the octets cannot become a head within the limits.
-    pub fn receive(&mut self, input: &[u8]) -> Result<Progress<Head>, HeadError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        self.scan(input).inspect_err(|&error| {
-            self.octets = Vec::new();
-            self.failed = Some(error);
-        })
-    }
-
-    fn scan(&mut self, input: &[u8]) -> Result<Progress<Head>, HeadError> {
-        // Octets of `input` before this one are no part of the head: they are the empty line in front.
-        let mut from = 0;
-        for (at, &octet) in input.iter().enumerate() {
-            #[cfg(test)]
-            {
-                self.steps += 1;
-            }
-            let before = self.state;
-            self.state = self.step(octet)?;
-            if self.state == State::Begin || self.state == State::LeadingCr {
-                from = at + 1;
-                continue;
-            }
-            let taken = self.octets.len() + (at + 1 - from);
-            if taken > self.limits.max_bytes {
-                return Err(if self.start.is_none() {
-                    HeadError::StartLineTooLong
-                } else {
-                    HeadError::TooLong
-                });
-            }
-            if before == State::StartLineCr {
-                self.octets.extend_from_slice(&input[from..=at]);
-                from = at + 1;
-                self.start = Some(Start::parse(self.kind, &self.octets)?);
-            }
-            if self.state == State::End {
-                self.octets.extend_from_slice(&input[from..=at]);
-                return Ok(Progress::Done { value: self.finish()?, used: at + 1 });
-            }
-        }
-        self.octets.extend_from_slice(&input[from..]);
-        Ok(Progress::NeedMore)
-    }
-
-    /// Where the octet leads; the only place that looks at each octet.
-    fn step(&mut self, octet: u8) -> Result<State, HeadError> {
-        match (self.state, octet) {
-            // RFC 9112 §2.2: a server ignores at least one empty line before the request line.
-            (State::Begin, b'\r') if self.kind == Kind::Request => match self.skipped_blank_line {
-                false => Ok(State::LeadingCr),
-                true => Err(HeadError::LeadingBlankLines),
-            },
-            (State::LeadingCr, b'\n') => {
-                self.skipped_blank_line = true;
-                Ok(State::Begin)
-            }
-            (State::LeadingCr, _) => Err(HeadError::BareCr),
-
-            (State::Begin, _) => self.opening(0, octet),
-            (State::Opening(so_far), _) => self.opening(so_far, octet),
-            (State::StartLine, b'\r') => Ok(State::StartLineCr),
-            (State::StartLine, b'\n') => Err(HeadError::BareLf),
-            (State::StartLine, b' '..=b'~') => Ok(State::StartLine),
-            // RFC 9112 §4: a reason phrase may hold tabs and obs-text; a request line may not.
-            (State::StartLine, b'\t' | 0x80..) if self.kind == Kind::Response => Ok(State::StartLine),
-            (State::StartLine, b'\t' | 0x80..) => Err(HeadError::RequestLine),
-            (State::StartLineCr, b'\n') => Ok(State::LineBegin),
-
-            (State::LineBegin, b'\r') => Ok(State::BlankLineCr),
-            // RFC 9112 §5.2 and §2.2: no folded lines, no white space behind the start line.
-            (State::LineBegin, b' ' | b'\t') => Err(HeadError::FoldedLine),
-            (State::LineBegin, b'\n') => Err(HeadError::BareLf),
-            (State::LineBegin, _) if self.field_lines == self.limits.max_headers => {
-                Err(HeadError::TooManyHeaders)
-            }
-            (State::LineBegin, b'!'..=b'~' | 0x80..) => {
-                self.field_lines += 1;
-                Ok(State::Line)
-            }
-            (State::Line, b'\r') => Ok(State::LineCr),
-            (State::Line, b'\n') => Err(HeadError::BareLf),
-            (State::Line, b'\t' | b' '..=b'~' | 0x80..) => Ok(State::Line),
-            (State::LineCr, b'\n') => Ok(State::LineBegin),
-            (State::BlankLineCr, b'\n') => Ok(State::End),
-
-            // RFC 9112 §2.2: a CR that no LF follows is no line end and no blank.
-            (State::StartLineCr | State::LineCr | State::BlankLineCr, _) => Err(HeadError::BareCr),
-            (State::StartLine | State::LineBegin | State::Line | State::End, _) => {
-                Err(HeadError::ControlOctet)
-            }
-        }
-    }
-
-    /// The first octets: they tell HTTP from everything else.
-    fn opening(&self, so_far: usize, octet: u8) -> Result<State, HeadError> {
-        match self.kind {
-            Kind::Request if octet == b' ' && so_far > 0 => Ok(State::StartLine),
-            Kind::Request if is_token_octet(octet) => Ok(State::Opening(so_far + 1)),
-            Kind::Response if HTTP.get(so_far) == Some(&octet) && so_far + 1 == HTTP.len() => {
-                Ok(State::StartLine)
-            }
-            Kind::Response if HTTP.get(so_far) == Some(&octet) => Ok(State::Opening(so_far + 1)),
-            _ => Err(HeadError::NotHttp),
-        }
-    }
-
-    fn finish(&mut self) -> Result<Head, HeadError> {
-        let start = self.start.take().ok_or(HeadError::NotHttp)?;
-        let octets = std::mem::take(&mut self.octets);
-        let fields = parse_fields(&octets, start.end, self.field_lines)?;
-        self.state = State::Begin;
-        self.skipped_blank_line = false;
-        self.field_lines = 0;
-        Ok(Head { octets, start, fields })
-    }
-}
 
 /// One HTTP head, owned: the start line and the field lines, in order.
 ///
@@ -329,6 +63,12 @@ struct FieldSpan {
 }
 
 impl Head {
+    /// Parses the field lines of a whole head, which number `lines`, with `httparse`.
+    pub(super) fn parse(octets: Vec<u8>, start: Start, lines: usize) -> Result<Self, HeadError> {
+        let fields = parse_fields(&octets, start.end, lines)?;
+        Ok(Self { octets, start, fields })
+    }
+
     /// The first line.
     pub fn start_line(&self) -> StartLine<'_> {
         match &self.start.line {
@@ -424,11 +164,11 @@ pub enum HeadError {
     RequestLine,
     /// The status line is not `HTTP/` digit `.` digit, space, three digits from 100, and a reason behind a space.
     StatusLine,
-    /// The start line does not end within [`HeadLimits::max_bytes`].
+    /// The start line does not end within [`HeadLimits::max_bytes`](super::HeadLimits::max_bytes).
     StartLineTooLong,
-    /// The head does not end within [`HeadLimits::max_bytes`].
+    /// The head does not end within [`HeadLimits::max_bytes`](super::HeadLimits::max_bytes).
     TooLong,
-    /// More field lines than [`HeadLimits::max_headers`].
+    /// More field lines than [`HeadLimits::max_headers`](super::HeadLimits::max_headers).
     TooManyHeaders,
     /// A line ends in LF without CR.
     BareLf,
@@ -495,9 +235,16 @@ impl fmt::Display for HttpVersion {
     }
 }
 
+/// Which of the two start lines a head has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Request,
+    Response,
+}
+
 /// A parsed start line, as spans of the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Start {
+pub(super) struct Start {
     line: Line,
     version: HttpVersion,
     /// Where the field lines start.
@@ -511,11 +258,8 @@ enum Line {
 }
 
 impl Start {
-    /// Parses a line that [`HeadReader::step`] let through: its CR LF is the only one.
-    ///
-    /// By hand, since `httparse` knows no version but 1.0 and 1.1, while RFC 6455 §4.2.1 asks for "HTTP/1.1 or
-    /// higher".
-    fn parse(kind: Kind, octets: &[u8]) -> Result<Self, HeadError> {
+    /// Parses a line that the reader let through: its CR LF is the only one.
+    pub(super) fn parse(kind: Kind, octets: &[u8]) -> Result<Self, HeadError> {
         let end = octets.len();
         let line = octets.strip_suffix(b"\r\n").unwrap_or(octets);
         match kind {
@@ -604,4 +348,4 @@ fn diagnose(lines: &[u8]) -> HeadError {
 }
 
 /// How every version starts.
-const HTTP: &[u8] = b"HTTP/";
+pub(super) const HTTP: &[u8] = b"HTTP/";

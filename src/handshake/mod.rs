@@ -14,26 +14,29 @@
 
 mod agreement;
 mod client;
+mod client_request;
 mod error;
 mod field;
 mod head;
+mod head_reader;
 mod host;
 mod nonce;
 mod refusal;
+mod refused;
 mod server;
 #[cfg(feature = "url")]
 mod url;
 
 pub use agreement::Agreement;
-pub use client::{
-    ClientHandshake, ClientRequest, MAX_INTERIM, MAX_REFUSAL_BODY, RefusedResponse, RequestBuildError,
-    Response,
-};
+pub use client::{ClientHandshake, MAX_INTERIM, Response};
+pub use client_request::{ClientRequest, RequestBuildError};
 pub use error::{RequestError, ResponseError};
 pub use field::{FieldError, HeaderField};
-pub use head::{Head, HeadError, HeadLimits, HeadReader, HttpVersion, Progress, Repeated, StartLine};
+pub use head::{Head, HeadError, HttpVersion, Repeated, StartLine};
+pub use head_reader::{HeadLimits, HeadReader, Progress};
 pub use nonce::Key;
 pub use refusal::{Refusal, RefusalError};
+pub use refused::{MAX_REFUSAL_BODY, RefusedResponse};
 pub use server::{
     AcceptError, Acceptance, Incoming, MAX_SUBPROTOCOLS, PlainRequest, Request, ServerHandshake,
 };

@@ -368,8 +368,8 @@ mod tests {
             ("ws://host/b\u{fc}cher", Syntax { at: 11 }),
             ("ws://b\u{fc}cher.example/", Syntax { at: 6 }),
             ("ws://a b@host/", Syntax { at: 6 }),
-            ("ws://a@b@host/", Syntax { at: 6 }),
-            ("ws://[::g]/", Syntax { at: 6 }),
+            ("ws://a@b@host/", Syntax { at: 8 }),
+            ("ws://[::g]/", Syntax { at: 8 }),
             ("ws://host\\path/", Syntax { at: 9 }),
         ] {
             assert_eq!(Url::parse(text), Err(error), "{text:?}");

@@ -1,0 +1,292 @@
+//! What a client asks for (RFC 6455 §4.1).
+//!
+//! In: a host, a resource name and whatever else an application wants to say. Out: the octets of a request.
+//! Promises: each part is checked when it is given, so nothing malformed and nothing twice ever reaches the wire.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::field::{HeaderField, is_owned_by_handshake};
+use super::host::is_host;
+use super::nonce::Key;
+use crate::extension::{Extension, params};
+use crate::token::is_token;
+
+/// What a client asks for (§4.1).
+///
+/// ```
+/// use bowsprit::handshake::{ClientRequest, HeaderField, RequestBuildError};
+///
+/// # fn main() -> Result<(), RequestBuildError> {
+/// let cookie = HeaderField::new("Cookie", "session=1f2e").unwrap();
+/// let request = ClientRequest::new("server.example.com", "/chat")?
+///     .origin("https://example.com")?
+///     .subprotocol("chat")?
+///     .header(cookie)?;
+/// assert_eq!(request.subprotocols(), ["chat"]);
+/// assert_eq!(request.subprotocol("chat").unwrap_err(), RequestBuildError::SubprotocolRepeated);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientRequest {
+    host: String,
+    resource: String,
+    origin: Option<String>,
+    subprotocols: Vec<String>,
+    extensions: Vec<Extension>,
+    headers: Vec<HeaderField>,
+}
+
+impl ClientRequest {
+    /// A request for `resource` (§3: path and query, percent-encoded, from `/` on) of `host` (the value of the
+    /// `Host` header: the port is named unless it is the scheme's default).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestBuildError::Host`], [`RequestBuildError::Resource`].
+    pub fn new(host: &str, resource: &str) -> Result<Self, RequestBuildError> {
+        if !is_host(host.as_bytes()) {
+            return Err(RequestBuildError::Host);
+        }
+        let right = |octet: u8| octet.is_ascii_graphic() && octet != b'#';
+        if !resource.starts_with('/') || !resource.bytes().all(right) {
+            return Err(RequestBuildError::Resource);
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            resource: resource.to_owned(),
+            origin: None,
+            subprotocols: Vec::new(),
+            extensions: Vec::new(),
+            headers: Vec::new(),
+        })
+    }
+
+    /// A request for what the URL names; its user-info becomes Basic authentication.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestBuildError::Credentials`] where the user-info fits in no header.
+    #[cfg(feature = "url")]
+    pub fn to(url: &super::Url) -> Result<Self, RequestBuildError> {
+        let request = Self::new(url.host_header(), url.resource())?;
+        match url.user_info() {
+            Some((user, password)) => request.basic_auth(user, password),
+            None => Ok(request),
+        }
+    }
+
+    /// Names the origin of the code that connects (§10.2): browsers have to, others need not. Sent in lower case,
+    /// as an origin is written (RFC 6454 §4).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestBuildError::Origin`] unless it is `null` or such as `https://example.com`.
+    pub fn origin(mut self, origin: &str) -> Result<Self, RequestBuildError> {
+        let visible = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_graphic());
+        if !origin.split(' ').all(visible) {
+            return Err(RequestBuildError::Origin);
+        }
+        self.origin = Some(origin.to_ascii_lowercase());
+        Ok(self)
+    }
+
+    /// Offers one more subprotocol, less preferred than those before.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestBuildError::Subprotocol`] unless it is a token, [`RequestBuildError::SubprotocolRepeated`].
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, RequestBuildError> {
+        if !is_token(name.as_bytes()) {
+            return Err(RequestBuildError::Subprotocol);
+        }
+        if self.subprotocols.iter().any(|earlier| earlier == name) {
+            return Err(RequestBuildError::SubprotocolRepeated);
+        }
+        self.subprotocols.push(name.to_owned());
+        Ok(self)
+    }
+
+    /// Offers one more extension, less preferred than those before. A name may come several times, with
+    /// different parameters.
+    #[must_use]
+    pub fn extension(mut self, offer: Extension) -> Self {
+        self.extensions.push(offer);
+        self
+    }
+
+    /// Adds a header field; several of one name make several lines.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestBuildError::ReservedHeader`] for fields that the handshake writes itself: `Host`, `Origin`,
+    /// `Upgrade`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Sec-WebSocket-*`.
+    pub fn header(mut self, field: HeaderField) -> Result<Self, RequestBuildError> {
+        if is_owned_by_handshake(field.name()) || field.is("host") || field.is("origin") {
+            return Err(RequestBuildError::ReservedHeader(field.name().to_owned()));
+        }
+        self.headers.push(field);
+        Ok(self)
+    }
+
+    /// Adds an `Authorization` header for Basic authentication (RFC 7617), in place of one that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestBuildError::Credentials`] for control characters, or a colon in the user name.
+    pub fn basic_auth(mut self, user: &str, password: &str) -> Result<Self, RequestBuildError> {
+        if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) {
+            return Err(RequestBuildError::Credentials);
+        }
+        let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        self.headers.retain(|field| !field.is("authorization"));
+        self.headers.push(HeaderField::trusted("Authorization", value));
+        Ok(self)
+    }
+
+    /// The value of `Host`.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The resource name (§3).
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The offered subprotocols, in order of preference.
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    /// The offered extensions, in order of preference.
+    pub fn extensions(&self) -> &[Extension] {
+        &self.extensions
+    }
+
+    /// The added header fields.
+    pub fn headers(&self) -> &[HeaderField] {
+        &self.headers
+    }
+
+    /// The octets of the request.
+    pub(super) fn encode(&self, key: &Key) -> Vec<u8> {
+        let mut out = format!("GET {} HTTP/1.1\r\nHost: {}\r\n", self.resource, self.host).into_bytes();
+        out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
+        HeaderField::trusted("Sec-WebSocket-Key", key.text()).write_to(&mut out);
+        if let Some(origin) = &self.origin {
+            HeaderField::trusted("Origin", origin).write_to(&mut out);
+        }
+        if !self.subprotocols.is_empty() {
+            HeaderField::trusted("Sec-WebSocket-Protocol", self.subprotocols.join(", ")).write_to(&mut out);
+        }
+        if !self.extensions.is_empty() {
+            let list = params::write_list(&self.extensions);
+            HeaderField::trusted("Sec-WebSocket-Extensions", list).write_to(&mut out);
+        }
+        for field in &self.headers {
+            field.write_to(&mut out);
+        }
+        out.extend_from_slice(b"\r\n");
+        out
+    }
+}
+
+/// Why a [`ClientRequest`] cannot be made: nothing has been sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestBuildError {
+    /// The host is not a host with an optional port (RFC 3986 §3.2.2).
+    Host,
+    /// The resource name does not start with `/`, or holds blanks, control characters, `#` or non-ASCII text.
+    Resource,
+    /// The origin is empty or holds more than visible ASCII and single blanks.
+    Origin,
+    /// The subprotocol is not a token.
+    Subprotocol,
+    /// The subprotocol is offered already.
+    SubprotocolRepeated,
+    /// The field with this name is written by the handshake itself.
+    ReservedHeader(String),
+    /// The user name or password cannot travel in Basic authentication (RFC 7617 §2).
+    Credentials,
+}
+
+impl fmt::Display for RequestBuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Host => "use a host such as example.com, 192.0.2.1:9001 or [2001:db8::1]:9001",
+            Self::Resource => {
+                "start the resource name with / and percent-encode blanks, # and non-ASCII text"
+            }
+            Self::Origin => "use an origin such as https://example.com",
+            Self::Subprotocol => "use letters, digits and !#$%&'*+-.^_`|~ in a subprotocol",
+            Self::SubprotocolRepeated => "offer each subprotocol once",
+            Self::ReservedHeader(name) => {
+                return write!(
+                    f,
+                    "leave {name} to the handshake, which has a method for it or writes it itself"
+                );
+            }
+            Self::Credentials => {
+                "use no colon in the user name and no control characters in either credential"
+            }
+        })
+    }
+}
+
+impl std::error::Error for RequestBuildError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain() -> ClientRequest {
+        ClientRequest::new("server.example.com", "/chat").unwrap()
+    }
+
+    #[test]
+    fn nothing_wrong_is_sent() {
+        for host in ["", "a b", "a\r\nX: y", "a\0", "user@a", "a/b", "::1", "a:65536", "[::1%25lo]", "\u{e9}"]
+        {
+            assert_eq!(ClientRequest::new(host, "/"), Err(RequestBuildError::Host), "{host:?}");
+        }
+        for resource in
+            ["", "a", "?a", "*", "/a b", "/a\r\nX: y", "/\0", "/\t", "/#a", "/\u{e9}", "http://a/"]
+        {
+            assert_eq!(ClientRequest::new("a", resource), Err(RequestBuildError::Resource), "{resource:?}");
+        }
+        for origin in ["", " ", "a  b", "a\r\nX: y", "a\0", "\u{e9}"] {
+            assert_eq!(plain().origin(origin), Err(RequestBuildError::Origin), "{origin:?}");
+        }
+        for name in ["", "a b", "a,b", "a\r\nX: y", "a\0", "\"a\"", "\u{e9}"] {
+            assert_eq!(plain().subprotocol(name), Err(RequestBuildError::Subprotocol), "{name:?}");
+        }
+        let twice = plain().subprotocol("a").unwrap().subprotocol("a");
+        assert_eq!(twice, Err(RequestBuildError::SubprotocolRepeated));
+        for name in [
+            "Host",
+            "origin",
+            "Upgrade",
+            "CONNECTION",
+            "Sec-WebSocket-Key",
+            "sec-websocket-version",
+            "Sec-WebSocket-Protocol",
+            "Sec-WebSocket-Extensions",
+            "Content-Length",
+            "Transfer-Encoding",
+        ] {
+            let field = HeaderField::new(name, "1").unwrap();
+            assert_eq!(plain().header(field), Err(RequestBuildError::ReservedHeader(name.into())));
+        }
+        for (user, password) in [("a:b", ""), ("a\r\n", ""), ("a", "b\0"), ("a", "\u{85}")] {
+            assert_eq!(plain().basic_auth(user, password), Err(RequestBuildError::Credentials));
+        }
+        // The example of RFC 7617 §2.
+        let request = plain().basic_auth("x", "y").unwrap().basic_auth("Aladdin", "open sesame").unwrap();
+        assert_eq!(request.headers().len(), 1);
+        assert_eq!(request.headers()[0].value(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    }
+}

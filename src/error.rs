@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::close::CloseCode;
+use crate::close_code::CloseCode;
 
 /// A section of an RFC, as errors, cases and comments name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,7 @@
 //! A strict WebSocket (RFC 6455) on `mio`, without an async runtime.
 
 pub mod close;
+mod close_code;
 pub mod connection;
 pub mod entropy;
 pub mod error;

@@ -167,7 +167,7 @@ impl Inbound {
         Some(self.assembler.room(wanted))
     }
 
-    /// Counts `len` octets of the [`room`](Self::room) as arrived.
+    /// Counts the first `len` octets of the [`room`](Self::room) as arrived.
     ///
     /// # Errors
     ///
@@ -178,6 +178,10 @@ impl Inbound {
         outbound: &mut Outbound,
     ) -> Result<Option<Event<'_>>, ProtocolError> {
         let decoder = &mut self.decoder;
+        let len = usize::try_from(decoder.remaining()).map_or(len, |left| left.min(len));
+        if len == 0 {
+            return Ok(None);
+        }
         match self.assembler.filled(len, |chunk| decoder.advance(chunk)) {
             Ok(message) => Ok(message.map(Event::Message)),
             Err(error) => Err(fail(&mut self.failed, error, outbound)),

@@ -49,6 +49,10 @@ use crate::entropy::Entropy;
 use crate::error::ProtocolError;
 
 /// Both halves of a connection, and its deadlines.
+///
+/// Whoever drives the halves apart tells the deadlines what the methods here tell them: that octets were
+/// [`heard`](Deadlines::heard), and that the connection is [`closing`](Deadlines::closing) once the
+/// [`Outbound`] has [`sent_close`](Outbound::sent_close).
 #[derive(Debug)]
 pub struct Connection {
     /// The peer's half: what it says.
@@ -120,7 +124,11 @@ impl Connection {
         if !input.is_empty() {
             self.deadlines.heard(now);
         }
-        self.inbound.next(input, &mut self.outbound)
+        let event = self.inbound.next(input, &mut self.outbound);
+        if self.outbound.sent_close() {
+            self.deadlines.closing(now); // we have answered the peer's Close frame, or failed the connection
+        }
+        event
     }
 
     /// Begins the closing handshake (§7.1.2).
@@ -188,5 +196,26 @@ pub(crate) fn expire(deadlines: &mut Deadlines, outbound: &mut Outbound, now: In
         Due::CloseTimeout => return Some(due),
     };
     outbound.fail(CloseReason { code: CloseCode::GOING_AWAY, reason });
+    deadlines.closing(now);
     Some(due)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody but [`Connection::next`] sees that the peer ends the connection; without a deadline a driver would
+    /// wait for the TCP connection's end for ever.
+    #[test]
+    fn the_peers_close_and_its_faults_arm_the_close_deadline() {
+        let config = Arc::new(Config::default());
+        let start = Instant::now();
+        for octets in [&b"\x88\x80\0\0\0\0"[..], b"\x88\0", b"HTTP"] {
+            let mut conn = Connection::server(Arc::clone(&config), start);
+            assert_eq!(conn.next_timeout(), None);
+            let mut octets = octets.to_vec();
+            let _ = conn.next(&mut &mut octets[..], start);
+            assert_eq!(conn.next_timeout(), Some(start + config.close_timeout));
+        }
+    }
 }

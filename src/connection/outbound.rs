@@ -23,6 +23,8 @@ pub struct Outbound {
     /// A client's source of masking keys; a server has none (§5.1).
     masks: Option<Box<dyn Entropy + Send>>,
     queue: Option<Box<SendQueue>>,
+    /// What the last Ping said that came while much waited.
+    late_ping: Option<Box<[u8]>>,
     closing: Option<Box<Closing>>,
     /// The message that is being sent in parts.
     open: Option<Open>,
@@ -80,14 +82,14 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
-/// While more than this many octets wait, only the latest Ping is answered (§5.5.3 allows it), so that a flood
-/// of Pings to a peer that does not read is bounded.
+/// While more than this many octets wait, only the latest Ping is answered (§5.5.3 allows it), so that what a flood
+/// of Pings from a peer that does not read costs is bounded.
 const PONG_BACKLOG: usize = 64 * 1024;
 
 impl Outbound {
     /// The sending half of a server's connection.
     pub fn server(config: Arc<Config>) -> Self {
-        Self { config, masks: None, queue: None, closing: None, open: None }
+        Self { config, masks: None, queue: None, late_ping: None, closing: None, open: None }
     }
 
     /// The sending half of a client's connection, with its source of masking keys.
@@ -144,8 +146,10 @@ impl Outbound {
     /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
         self.may_start()?;
-        if self.masks.is_some() || self.config.fragment_size.is_some() {
-            self.message(message.kind(), message.payload());
+        let payload = message.payload();
+        let in_fragments = self.config.fragment_size.is_some_and(|size| payload.len() > size.get());
+        if self.masks.is_some() || in_fragments {
+            self.message(message.kind(), payload);
         } else {
             self.queue().push_shared(message.frame());
         }
@@ -223,6 +227,9 @@ impl Outbound {
                 return Err(SendError::ReasonTooLong);
             }
         }
+        if let Some(payload) = self.late_ping.take() {
+            self.frame(RawHeader::PONG, &payload); // §5.5.2: a Ping is answered, and after the Close is too late
+        }
         self.close_frame(reason, false);
         Ok(())
     }
@@ -264,7 +271,8 @@ impl Outbound {
         self.answer_late_ping();
     }
 
-    /// The queue, for drivers that gather writes and lend buffers.
+    /// The queue, for drivers that gather writes and lend buffers. What they have written they tell
+    /// [`advance`](Self::advance) here.
     pub fn queue(&mut self) -> &mut SendQueue {
         self.queue.get_or_insert_default()
     }
@@ -290,14 +298,15 @@ impl Outbound {
         self.queue.take_if(|queue| queue.is_empty())
     }
 
-    /// Answers a Ping; of those that come while much waits, the last one.
+    /// Answers a Ping; of those that come while much waits, the last one (§5.5.3).
     pub(super) fn answer_ping(&mut self, payload: &[u8]) {
         if self.sent_close() {
-            return; // §5.5.2: unless it already received a Close frame; after ours nothing goes out either
+            return; // §5.5.1: nothing goes out after a Close frame
         }
         if self.queued() > PONG_BACKLOG {
-            self.queue().hold_pong(payload);
+            self.late_ping = Some(payload.into());
         } else {
+            self.late_ping = None; // older
             self.frame(RawHeader::PONG, payload);
         }
     }
@@ -305,8 +314,7 @@ impl Outbound {
     #[inline]
     fn answer_late_ping(&mut self) {
         if self.queued() <= PONG_BACKLOG
-            && let Some(payload) = self.queue.as_mut().and_then(|queue| queue.take_pong())
-            && !self.sent_close()
+            && let Some(payload) = self.late_ping.take()
         {
             self.frame(RawHeader::PONG, &payload);
         }
@@ -332,6 +340,7 @@ impl Outbound {
         let used = reason.as_ref().map_or(0, |close| close.encode(&mut payload));
         self.frame(RawHeader::CLOSE, &payload[..used]);
         self.open = None;
+        self.late_ping = None;
         self.closing = Some(Box::new(Closing { sent: reason.map(|close| close.to_owned()), failed }));
     }
 

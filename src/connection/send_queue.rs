@@ -22,8 +22,6 @@ pub struct SendQueue {
     scratch: Lender,
     /// The buffer of the message that is being delivered.
     message: Lender,
-    /// The answer to the last Ping that came while much waited.
-    pong: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -64,8 +62,11 @@ const LEND_FROM: usize = 4096;
 /// From this length on, sharing a prepared frame is cheaper than copying it.
 const SHARE_FROM: usize = 4096;
 
-/// More copied memory than this is not kept by an empty queue.
+/// More copied octets than this are not kept room for by an empty queue.
 const KEEP: usize = 64 * 1024;
+
+/// Nor for more segments than this.
+const KEEP_SEGMENTS: usize = 256;
 
 impl SendQueue {
     /// Octets to be written.
@@ -137,7 +138,8 @@ impl SendQueue {
         self.len += len;
         match self.segments.back_mut() {
             Some(Segment::Copied(run)) => *run += len,
-            _ => self.segments.push_back(Segment::Copied(len)),
+            _ if len > 0 => self.segments.push_back(Segment::Copied(len)),
+            _ => {}
         }
     }
 
@@ -199,19 +201,6 @@ impl SendQueue {
         }
     }
 
-    /// Keeps the answer to a Ping for later, in place of the one kept before.
-    pub(super) fn hold_pong(&mut self, payload: &[u8]) {
-        let pong = self.pong.get_or_insert_default();
-        pong.clear();
-        pong.extend_from_slice(payload);
-    }
-
-    /// Takes the answer that was kept.
-    #[inline]
-    pub(super) const fn take_pong(&mut self) -> Option<Vec<u8>> {
-        self.pong.take()
-    }
-
     /// Fills `out` with what is to be written, from the front; says how many slices that makes.
     ///
     /// `buffer` is the receive buffer, or empty where nothing of it was lent. A message's loan is to be settled
@@ -258,10 +247,7 @@ impl SendQueue {
         debug_assert!(len <= self.len);
         self.len = self.len.saturating_sub(len);
         if self.len == 0 {
-            let pong = self.pong.take();
-            self.clear();
-            self.pong = pong;
-            return;
+            return self.clear();
         }
         self.advance_segments(len);
     }
@@ -308,9 +294,11 @@ impl SendQueue {
         self.start = 0;
         self.segments.clear();
         self.copied.clear();
-        self.pong = None;
         if self.copied.capacity() > KEEP {
             self.copied.shrink_to(KEEP);
+        }
+        if self.segments.capacity() > KEEP_SEGMENTS {
+            self.segments.shrink_to(KEEP_SEGMENTS);
         }
     }
 }
@@ -399,6 +387,32 @@ mod tests {
         assert!(!queue.has_lent());
         queue.push_payload(&buffer[LEND_FROM..]);
         assert!(queue.has_lent());
+    }
+
+    /// A segment without octets would make the front look empty while something waits.
+    #[test]
+    fn nothing_makes_no_segment() {
+        let shared: Arc<[u8]> = vec![b's'; SHARE_FROM].into();
+        let mut queue = SendQueue::default();
+        queue.push(b"");
+        queue.push_shared(&shared);
+        queue.push_mut(b"");
+        assert_eq!(queue.front(), &shared[..]);
+        assert!(queue.is_contiguous());
+        queue.advance(SHARE_FROM);
+        assert!(queue.is_empty() && queue.front().is_empty());
+    }
+
+    #[test]
+    fn an_empty_queue_keeps_a_moderate_amount_of_memory() {
+        let shared: Arc<[u8]> = vec![b's'; SHARE_FROM].into();
+        let mut queue = SendQueue::default();
+        for _ in 0..100_000 {
+            queue.push(&[0; 10]);
+            queue.push_shared(&shared);
+        }
+        queue.advance(queue.len());
+        assert!(queue.capacity() <= KEEP + KEEP_SEGMENTS * size_of::<Segment>());
     }
 
     #[test]

@@ -99,12 +99,12 @@ impl Assembler {
             (Kind::Continuation { fin, length }, State::Open) => (fin, length),
         };
         self.fin = fin;
-        self.fragments += 1;
+        self.fragments = self.fragments.saturating_add(1); // the greatest limit is none
         if self.fragments > limits.fragments {
             return Err(ProtocolError::TooManyFragments); // §10.4
         }
         if length == 0 && !fin {
-            self.empty_fragments += 1;
+            self.empty_fragments = self.empty_fragments.saturating_add(1);
             if self.empty_fragments > limits.empty_fragments {
                 return Err(ProtocolError::TooManyEmptyFragments); // §10.4
             }
@@ -167,16 +167,17 @@ impl Assembler {
 
     /// The message that ended last, where all of it was held.
     pub fn kept(&self) -> Option<Message<'_>> {
-        if self.is_open() || !self.whole {
+        let ends_inside_a_character = self.kind == DataKind::Text && self.utf8.finish().is_err();
+        if self.is_open() || !self.whole || ends_inside_a_character {
             return None;
         }
         let octets = self.buffer.as_ref().map_or(&[][..], |buffer| buffer.as_slice());
         Some(match self.kind {
             DataKind::Binary => Message::Binary(octets),
             #[allow(unsafe_code)]
-            // SAFETY: `whole` says that every octet in the buffer went through `check` in order and none beside
-            // them, and a text message ends only where `check` found its last character complete. A second
-            // validation would read the whole message again (benches/NOTES.md, "utf8").
+            // SAFETY: `whole` says that the buffer holds what `utf8` has accepted since it was empty, in order
+            // and nothing beside; the condition above, that its last character is complete. A second validation
+            // would read the whole message again (benches/NOTES.md, "utf8").
             DataKind::Text => Message::Text(unsafe { std::str::from_utf8_unchecked(octets) }),
         })
     }
@@ -199,8 +200,10 @@ impl Assembler {
         unmask: impl FnOnce(&mut [u8]) -> bool,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
         let mut buffer = self.buffer.take().unwrap_or_default();
+        let whole = std::mem::replace(&mut self.whole, false); // what a panic in `unmask` leaves is not
         let chunk = buffer.advance(len);
         let frame_ends = unmask(chunk);
+        self.whole = whole;
         let checked = self.check(chunk, frame_ends);
         self.buffer = Some(buffer);
         Ok(if checked?.message_ends { self.kept() } else { None })
@@ -209,7 +212,7 @@ impl Assembler {
     /// Octets of the open message that are held.
     #[inline]
     pub fn held(&self) -> usize {
-        self.buffer.as_ref().map_or(0, |buffer| buffer.len())
+        if self.is_open() { self.buffer.as_ref().map_or(0, |buffer| buffer.len()) } else { 0 }
     }
 
     /// Whether the current frame is the last of its message.
@@ -234,7 +237,11 @@ impl Assembler {
     /// Takes the buffer back, where no message is open in it. What it holds is the last message.
     #[inline]
     pub fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
-        if self.is_open() && self.held() > 0 { None } else { self.buffer.take() }
+        if self.held() > 0 {
+            return None;
+        }
+        self.whole &= self.is_open(); // the last message leaves
+        self.buffer.take()
     }
 
     /// Where a chunk is judged; a message that ends with it is closed.
@@ -330,6 +337,58 @@ mod tests {
             }
             assert_eq!(assembler.begin(next(false, length), &LIMITS), Err(error));
         }
+    }
+
+    #[test]
+    fn the_greatest_limit_is_no_limit() {
+        let limits = Limits { fragments: u32::MAX, empty_fragments: u32::MAX, ..LIMITS };
+        let mut assembler = Assembler::new();
+        assembler.begin(first(DataKind::Binary, false, 0), &limits).unwrap();
+        assembler.fragments = u32::MAX - 1;
+        assembler.empty_fragments = u32::MAX - 1;
+        for _ in 0..3 {
+            assert_eq!(assembler.begin(next(false, 0), &limits), Ok(()));
+        }
+    }
+
+    /// However the calls are ordered, half a character is not text.
+    #[test]
+    fn what_is_kept_is_text_or_nothing() {
+        let text = first(DataKind::Text, true, 4);
+
+        let mut assembler = Assembler::new();
+        assembler.begin(text, &LIMITS).unwrap();
+        assembler.keep(b"a", true).unwrap();
+        assert_eq!(assembler.kept(), Some(Message::Text("a")));
+        assembler.keep(b"\xc3", false).unwrap(); // of no frame
+        assert_eq!(assembler.kept(), None);
+        assembler.reclaim().unwrap();
+        assembler.keep(b"\xa9", false).unwrap();
+        assert_eq!(assembler.kept(), None);
+
+        let mut assembler = Assembler::new();
+        assembler.begin(text, &LIMITS).unwrap();
+        assembler.room(1)[0] = b'\xc3';
+        assert_eq!(assembler.filled(1, |_| false), Ok(None));
+        let panics = std::panic::AssertUnwindSafe(|| {
+            let _ = assembler.filled(0, |_| panic!("as the test wants it"));
+        });
+        std::panic::catch_unwind(panics).unwrap_err();
+        assembler.keep(b"\xa9", true).unwrap();
+        assert_eq!(assembler.kept(), None);
+    }
+
+    #[test]
+    fn nothing_is_held_once_a_message_has_ended() {
+        let mut assembler = Assembler::new();
+        assembler.begin(first(DataKind::Text, true, 2), &LIMITS).unwrap();
+        assembler.keep(b"h", false).unwrap();
+        assert_eq!(assembler.held(), 1);
+        assembler.keep(b"i", true).unwrap();
+        assert_eq!(assembler.held(), 0);
+        assert_eq!(assembler.kept(), Some(Message::Text("hi")));
+        assert_eq!(assembler.reclaim().map(|buffer| buffer.as_slice().to_vec()), Some(b"hi".to_vec()));
+        assert_eq!(assembler.kept(), None, "it has left");
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl MessageBuffer {
     /// Counts `len` octets of the room as arrived and gives them for a last touch.
     pub fn advance(&mut self, len: usize) -> &mut [u8] {
         let start = self.filled;
-        self.filled = (start + len).min(self.octets.len());
+        self.filled = start.saturating_add(len).min(self.octets.len());
         &mut self.octets[start..self.filled]
     }
 

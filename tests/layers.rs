@@ -1,0 +1,205 @@
+//! Imports point one way: a layer uses what stands above it in [`LAYERS`], and of that only what is listed.
+//!
+//! The test reads the sources. A new module needs a row, and a new import an entry: both are worth a thought about
+//! whether the layer is the right place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module at the top of the crate, and what it may import of the others.
+const LAYERS: &[(&str, &[&str])] = &[
+    // What everybody knows.
+    ("role", &[]),
+    ("token", &[]),
+    ("utf8", &[]),
+    ("close_code", &[]),
+    ("error", &["close_code"]),
+    ("close", &["close_code", "error", "utf8"]),
+    // The path of the octets.
+    ("frame", &["error", "role"]),
+    ("entropy", &["frame::MaskKey"]),
+    ("extension", &["error", "token"]),
+    ("message", &["error", "extension", "frame", "utf8"]),
+    ("connection", &["close", "entropy", "error", "extension", "frame", "message", "role", "utf8"]),
+    // Runs once, before it.
+    ("handshake", &["entropy", "extension", "token"]),
+    // What touches sockets and clocks.
+    ("transport", &[]),
+    ("tls", &["transport"]),
+    ("blocking", &["close", "connection", "entropy", "error", "handshake", "message", "transport", "tls"]),
+    (
+        "event_loop",
+        &[
+            "close",
+            "connection",
+            "entropy",
+            "error",
+            "extension",
+            "frame::DataKind",
+            "frame::Header",
+            "handshake",
+            "message",
+            "role",
+            "transport",
+            "tls",
+        ],
+    ),
+    // The examiner: what it shares with the examined knows no rule that it examines.
+    (
+        "lab",
+        &[
+            "frame::LengthForm",
+            "frame::MAX_HEADER",
+            "frame::MaskKey",
+            "frame::Parsed",
+            "frame::RawHeader",
+            "handshake::Head",
+            "handshake::HeadError",
+            "handshake::HeadLimits",
+            "handshake::HeadReader",
+            "handshake::HttpVersion",
+            "handshake::Progress",
+            "handshake::StartLine",
+            "transport",
+            "tls",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "blocking",
+            "close",
+            "connection",
+            "error",
+            "event_loop",
+            "handshake",
+            "lab",
+            "message",
+            "role",
+            "tls",
+        ],
+    ),
+];
+
+/// The files that stand over all layers.
+const ROOTS: [&str; 2] = ["lib.rs", "main.rs"];
+
+#[test]
+fn every_import_is_allowed() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut faults = Vec::new();
+    let files = sources(&src);
+    assert!(files.len() > 20, "the sources are where they are looked for");
+    for file in files {
+        let name = file.strip_prefix(&src).unwrap();
+        let layer = name.iter().next().unwrap().to_str().unwrap();
+        if ROOTS.contains(&layer) {
+            continue;
+        }
+        let layer = layer.trim_end_matches(".rs");
+        let name = name.display();
+        let Some((_, allowed)) = LAYERS.iter().find(|(module, _)| *module == layer) else {
+            faults.push(format!("{name}: the module `{layer}` has no row"));
+            continue;
+        };
+        let code = code(&fs::read_to_string(&file).unwrap());
+        for import in imports(&code) {
+            let within = |allowed: &str| import == allowed || import.starts_with(&format!("{allowed}::"));
+            if !within(layer) && !allowed.iter().any(|allowed| within(allowed)) {
+                faults.push(format!("{name}: `crate::{import}` is not for `{layer}`"));
+            }
+        }
+        if code.contains("super::super") {
+            faults.push(format!("{name}: `super::super` hides what is imported"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_table_points_one_way() {
+    for (at, (layer, allowed)) in LAYERS.iter().enumerate() {
+        for import in *allowed {
+            let module = import.split("::").next();
+            let above = LAYERS[..at].iter().any(|(earlier, _)| Some(*earlier) == module);
+            assert!(above, "`{layer}` imports `{import}`, which does not stand above it");
+        }
+    }
+}
+
+#[test]
+fn imports_are_read() {
+    for (code, expected) in [
+        ("use crate::role::Role;", &["role::Role"][..]),
+        ("use crate::{role::Role, utf8};", &["role::Role", "utf8"]),
+        ("use crate::a::{self, b::{C, D}, E as F};", &["a::self", "a::b::C", "a::b::D", "a::E"]),
+        ("use crate::a::{\n    B,\n    c::*,\n};", &["a::B", "a::c"]),
+        ("pub(crate) fn f(x: crate::a::B) -> crate::c::D::<u8> { crate::e() }", &["a::B", "c::D", "e"]),
+    ] {
+        assert_eq!(imports(code), expected, "{code}");
+    }
+    let code =
+        code("/// [`x`](crate::a)\nuse crate::b; // crate::c\n#[cfg(test)]\nmod tests { use crate::d; }");
+    assert_eq!(imports(&code), ["b"]);
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The source without its comments and without the tests at its end.
+fn code(source: &str) -> String {
+    let source = source.split("#[cfg(test)]\nmod tests").next().unwrap();
+    source.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// All paths that start with `crate::`, each in full and without that start.
+fn imports(code: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    for (at, start) in code.match_indices("crate::") {
+        tree(&code[at + start.len()..], "", &mut paths);
+    }
+    paths
+}
+
+/// Reads one path, or the paths of a group in braces, and gives what follows it.
+fn tree<'a>(code: &'a str, prefix: &str, paths: &mut Vec<String>) -> &'a str {
+    let code = code.trim_start();
+    if let Some(mut rest) = code.strip_prefix('{') {
+        loop {
+            rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+            if let Some(after) = rest.strip_prefix('}') {
+                return after;
+            }
+            rest = tree(rest, prefix, paths);
+            rest = rest.trim_start_matches(|c| c != ',' && c != '}'); // such as `as Name`
+            if rest.is_empty() {
+                return rest;
+            }
+        }
+    }
+    let end = code.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(code.len());
+    let (name, rest) = code.split_at(end);
+    if name.is_empty() {
+        paths.push(prefix.to_owned()); // a glob, or generic arguments
+        return rest;
+    }
+    let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}::{name}") };
+    match rest.strip_prefix("::") {
+        Some(rest) => tree(rest, &path, paths),
+        None => {
+            paths.push(path);
+            rest
+        }
+    }
+}

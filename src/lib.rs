@@ -10,6 +10,8 @@ pub mod event_loop;
 pub mod extension;
 pub mod frame;
 pub mod handshake;
+#[cfg(feature = "lab")]
+pub mod lab;
 pub mod message;
 pub mod role;
 mod token;

@@ -1,0 +1,235 @@
+//! `bowsprit test`: the conformance lab.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::net::ToSocketAddrs as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
+
+use bowsprit::lab::report::{Deny, Outcome, Run, text};
+use bowsprit::lab::runner::{self, Peer, Plan, Target};
+use bowsprit::lab::{Effort, Level, Options, Selection, Subject};
+use clap::{Subcommand, ValueEnum};
+
+/// Arguments of `bowsprit test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    side: Side,
+}
+
+#[derive(Debug, Subcommand)]
+enum Side {
+    /// Examine a server: it must echo every message.
+    Server {
+        /// Where it is, such as ws://127.0.0.1:9001/
+        url: String,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Ids, groups (6.2) or globs (HSS-*); may be repeated or joined by commas.
+    #[arg(long = "case", short = 'c', value_name = "CASE", value_delimiter = ',')]
+    cases: Vec<String>,
+    /// Leave these out.
+    #[arg(long, short = 'x', value_name = "CASE", value_delimiter = ',')]
+    exclude: Vec<String>,
+    /// Only rules of these sections, such as 5.1 or 7692.
+    #[arg(long, value_delimiter = ',')]
+    section: Vec<String>,
+    /// Only rules of these levels.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    level: Vec<LevelArg>,
+    /// Only cases with one of these tags.
+    #[arg(long, value_delimiter = ',')]
+    tag: Vec<String>,
+    /// Leave out most of what is heavy.
+    #[arg(long)]
+    quick: bool,
+    /// Take in cases that wait for the peer's own timeouts.
+    #[arg(long)]
+    slow: bool,
+    /// Send every message of 12.* and 13.*, 1000 for each case.
+    #[arg(long)]
+    full: bool,
+    /// Only list the chosen cases.
+    #[arg(long)]
+    list: bool,
+    /// Masking keys and nonces follow from this number.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Seconds to wait for the peer, in place of what each case says.
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
+    /// How many cases at once.
+    #[arg(long, short, default_value_t = 32)]
+    jobs: usize,
+    /// Failures of which level fail the run.
+    #[arg(long, value_enum, default_value_t = DenyArg::Must)]
+    deny: DenyArg,
+    /// What the peer is called in reports.
+    #[arg(long)]
+    agent: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LevelArg {
+    Must,
+    Should,
+    May,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DenyArg {
+    Must,
+    Should,
+}
+
+/// Exit status where the peer could not be reached.
+const UNREACHABLE: u8 = 3;
+
+pub(crate) fn run(args: Args) -> ExitCode {
+    match args.side {
+        Side::Server { url, common } => match server(&url, &common) {
+            Ok(code) => code,
+            Err(error) => super::usage(&error),
+        },
+    }
+}
+
+fn server(url: &str, common: &Common) -> Result<ExitCode, String> {
+    let cases = common.selection().choose(Subject::Server)?;
+    if common.list {
+        return Ok(super::print(&list(&cases)));
+    }
+    let (host, path) = parse_url(url)?;
+    let name = if host.contains(':') { host.clone() } else { format!("{host}:80") };
+    let addr = match name.to_socket_addrs().map(|mut addrs| addrs.next()) {
+        Ok(Some(addr)) => addr,
+        Ok(None) => return Ok(unreachable(url, "the name has no address")),
+        Err(error) => return Ok(unreachable(url, &error.to_string())),
+    };
+    let target = Target { addr, host, path };
+    let options = common.options()?;
+    if let Err(error) = runner::preflight(&target, options) {
+        return Ok(unreachable(url, &error));
+    }
+    let mut run = Run {
+        agent: common.agent.clone().unwrap_or_else(|| url.to_owned()),
+        place: url.to_owned(),
+        subject: Subject::Server,
+        seed: common.seed,
+        duration: Duration::ZERO,
+        started: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        outcomes: Vec::with_capacity(cases.len()),
+    };
+    let total = cases.len();
+    let plan = Plan { target, cases, options, jobs: common.jobs };
+    let started = Instant::now();
+    let progress = std::io::stderr().is_terminal();
+    let peer = runner::run(&plan, &mut |record, aftermath| {
+        run.outcomes.push(Outcome { record, aftermath });
+        if progress {
+            let _ = write!(std::io::stderr(), "\r{}/{total}", run.outcomes.len());
+        }
+    });
+    if progress {
+        let _ = write!(std::io::stderr(), "\r\x1b[K");
+    }
+    let peer = peer.map_err(|error| format!("the poll failed: {error}"))?;
+    run.duration = started.elapsed();
+    run.sort();
+    let deny = match common.deny {
+        DenyArg::Must => Deny::Must,
+        DenyArg::Should => Deny::Should,
+    };
+    let code = super::print(&text::report(&run, deny));
+    if let Peer::Gone(suspects) = peer {
+        super::say(&format!(
+            "the server stopped accepting connections while these were played: {}; find the one with --jobs 1",
+            suspects.join(", ")
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
+    match run.outcomes.iter().any(|outcome| outcome.denied(deny)) {
+        true => Ok(ExitCode::FAILURE),
+        false => Ok(code),
+    }
+}
+
+fn unreachable(url: &str, error: &str) -> ExitCode {
+    super::say(&format!("there is no WebSocket server at {url}: {error}"));
+    ExitCode::from(UNREACHABLE)
+}
+
+fn list(cases: &[&bowsprit::lab::Case]) -> String {
+    cases
+        .iter()
+        .map(|case| format!("{:<12} {:<7} {:<28} {}\n", case.id, case.level, case.rule.section, case.title))
+        .collect()
+}
+
+/// Host with port, and target.
+fn parse_url(url: &str) -> Result<(String, String), String> {
+    let uri = fluent_uri::UriRef::parse(url).map_err(|error| format!("\"{url}\" is no URL: {error}"))?;
+    if uri.scheme().is_none_or(|scheme| !scheme.as_str().eq_ignore_ascii_case("ws")) {
+        return Err(format!("\"{url}\" does not start with ws://"));
+    }
+    let authority = uri.authority().filter(|authority| !authority.host().is_empty());
+    let authority = authority.ok_or_else(|| format!("\"{url}\" names no host"))?;
+    let host = match authority.port().filter(|port| !port.is_empty()) {
+        Some(port) => format!("{}:{port}", authority.host()),
+        None => authority.host().to_owned(),
+    };
+    let path = match uri.path().as_str() {
+        "" => "/",
+        path => path,
+    };
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    Ok((host, target))
+}
+
+impl Common {
+    fn selection(&self) -> Selection {
+        Selection {
+            patterns: self.cases.clone(),
+            exclude: self.exclude.clone(),
+            sections: self.section.clone(),
+            levels: self.level.iter().map(|level| level.level()).collect(),
+            tags: self.tag.clone(),
+            quick: self.quick,
+            slow: self.slow,
+        }
+    }
+
+    fn options(&self) -> Result<Options, String> {
+        let patience = match self.timeout {
+            Some(seconds) => {
+                Some(Duration::try_from_secs_f64(seconds).map_err(|_| "--timeout is no time".to_owned())?)
+            }
+            None => None,
+        };
+        let effort = match (self.quick, self.full) {
+            (true, true) => return Err("--quick and --full exclude each other".to_owned()),
+            (true, false) => Effort::Quick,
+            (false, true) => Effort::Full,
+            (false, false) => Effort::Normal,
+        };
+        Ok(Options { seed: self.seed, effort, patience })
+    }
+}
+
+impl LevelArg {
+    fn level(self) -> Level {
+        match self {
+            LevelArg::Must => Level::Must,
+            LevelArg::Should => Level::Should,
+            LevelArg::May => Level::May,
+        }
+    }
+}

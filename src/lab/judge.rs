@@ -1,0 +1,275 @@
+//! From what happened to a verdict: behaviour and ending judged apart, in the classes of the Autobahn suite.
+
+use std::fmt;
+
+use super::case::{By, Case, Class, Decides, Subject};
+
+/// The verdict on what the peer did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Behaviour {
+    /// As the rule asks.
+    Ok,
+    /// Within the rule, against a recommendation.
+    NonStrict,
+    /// Observed only.
+    Informational,
+    /// The peer does not offer what the case is about.
+    Unimplemented,
+    /// Against the rule.
+    Failed,
+}
+
+/// The verdict on how the connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CloseBehaviour {
+    /// As it should.
+    Ok,
+    /// Observed only.
+    Informational,
+    /// We had to end the TCP connection, which is the server's part (RFC 6455 §7.1.1).
+    FailedByClient,
+    /// The close code is not among the right ones.
+    WrongCode,
+    /// No whole closing handshake where one is demanded.
+    Unclean,
+    /// The wrong side closed.
+    Failed,
+}
+
+/// What happened, as far as the verdict depends on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The answer to the opening handshake, if there was one that is right.
+    pub answer: Option<(AnswerSeen, Option<Class>)>,
+    /// Bits of the outcomes that match the events in full.
+    pub reached: u32,
+    /// The case needs an extension that was not agreed.
+    pub unimplemented: bool,
+    /// The first rule that the peer's own octets break, or a check that does not hold.
+    pub violation: Option<String>,
+    /// We sent a Close before the peer did.
+    pub closed_by_us: bool,
+    /// The code of the peer's Close.
+    pub remote_code: Option<u16>,
+    /// A Close was sent and one received.
+    pub both_closed: bool,
+    /// We ended the TCP connection because the peer did not.
+    pub dropped_by_us: bool,
+    /// The patience of the case ended before anything else.
+    pub timed_out: bool,
+}
+
+/// What the peer answered to our half of the opening handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AnswerSeen {
+    /// The connection is open.
+    Opened,
+    /// An HTTP status other than 101.
+    Status(u16),
+    /// It ended the connection.
+    Dropped,
+    /// Nothing.
+    Silent,
+}
+
+/// Both verdicts, each with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// On the behaviour.
+    pub behaviour: Behaviour,
+    /// Why.
+    pub reason: String,
+    /// On the ending.
+    pub close: CloseBehaviour,
+    /// Why.
+    pub close_reason: String,
+}
+
+impl Verdict {
+    /// Whether both are fine in the eyes of someone who accepts what is not strict.
+    pub fn passed(&self) -> bool {
+        self.behaviour != Behaviour::Failed
+            && matches!(
+                self.close,
+                CloseBehaviour::Ok | CloseBehaviour::Informational | CloseBehaviour::FailedByClient
+            )
+    }
+
+    /// Whether both are fine in the eyes of someone who does not.
+    pub fn strictly_passed(&self) -> bool {
+        self.passed()
+            && self.behaviour != Behaviour::NonStrict
+            && self.close != CloseBehaviour::FailedByClient
+    }
+}
+
+/// The verdict on a case.
+pub fn judge(case: &Case, facts: &Facts) -> Verdict {
+    let (mut behaviour, mut reason) = judge_behaviour(case, facts);
+    let (close, close_reason) = judge_close(case, facts);
+    let wrong_side = opened(facts) && side_is_wrong(case, facts);
+    let decides = case.expect.close.decides;
+    let fatal = (wrong_side && matches!(decides, Decides::Side | Decides::Both))
+        || (close == CloseBehaviour::WrongCode && matches!(decides, Decides::Code | Decides::Both));
+    if fatal && !matches!(behaviour, Behaviour::Informational | Behaviour::Unimplemented) {
+        behaviour = Behaviour::Failed;
+        reason = close_reason.clone();
+    }
+    Verdict { behaviour, reason, close, close_reason }
+}
+
+fn opened(facts: &Facts) -> bool {
+    matches!(facts.answer, Some((AnswerSeen::Opened, _)))
+}
+
+fn judge_behaviour(case: &Case, facts: &Facts) -> (Behaviour, String) {
+    let best = case
+        .expect
+        .outcomes
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| facts.reached & (1 << i) != 0)
+        .map(|(_, (class, _))| *class)
+        .min();
+    if let Some(violation) = &facts.violation {
+        return (Behaviour::Failed, violation.clone());
+    }
+    let observed_only = case.expect.outcomes.iter().any(|(class, _)| *class == Class::Informational);
+    match facts.answer {
+        None => (Behaviour::Failed, "There was no answer to judge.".to_owned()),
+        Some((seen, None)) => (Behaviour::Failed, format!("The opening handshake ended wrongly: {seen}.")),
+        Some((AnswerSeen::Opened, Some(_))) if facts.unimplemented => {
+            (Behaviour::Unimplemented, "The extension that this case needs was not agreed.".to_owned())
+        }
+        Some((AnswerSeen::Opened, Some(_))) if observed_only => {
+            (Behaviour::Informational, "This is left open by the rule; it is only observed.".to_owned())
+        }
+        Some((AnswerSeen::Opened, Some(class))) => match best {
+            Some(outcome) => match class.max(outcome) {
+                Class::Ok => (Behaviour::Ok, "Events match an expected outcome.".to_owned()),
+                Class::NonStrict => (
+                    Behaviour::NonStrict,
+                    "Events match an outcome that is allowed but not recommended.".to_owned(),
+                ),
+                Class::Informational => (Behaviour::Informational, "Observed.".to_owned()),
+            },
+            None if facts.timed_out => {
+                (Behaviour::Failed, "What was expected did not come in time.".to_owned())
+            }
+            None => (Behaviour::Failed, "Events match no expected outcome.".to_owned()),
+        },
+        Some((seen, Some(Class::Ok))) => {
+            (Behaviour::Ok, format!("The opening handshake ended as it should: {seen}."))
+        }
+        Some((seen, Some(Class::NonStrict))) => (
+            Behaviour::NonStrict,
+            format!("The opening handshake ended in an allowed, not the recommended way: {seen}."),
+        ),
+        Some((seen, Some(Class::Informational))) => {
+            (Behaviour::Informational, format!("The opening handshake ended: {seen}."))
+        }
+    }
+}
+
+fn side_is_wrong(case: &Case, facts: &Facts) -> bool {
+    match case.expect.close.by {
+        By::Us | By::Script => !facts.closed_by_us,
+        By::Peer => facts.closed_by_us,
+        By::Anyone => false,
+    }
+}
+
+fn judge_close(case: &Case, facts: &Facts) -> (CloseBehaviour, String) {
+    let rule = &case.expect.close;
+    if !opened(facts) {
+        // Whoever answers rightly with an HTTP status has no closing handshake to perform.
+        return match facts.answer {
+            Some((_, Some(_))) => (CloseBehaviour::Ok, "There was no connection to close.".to_owned()),
+            _ => (CloseBehaviour::Failed, "The opening handshake was never completed.".to_owned()),
+        };
+    }
+    let observed_only = case.expect.outcomes.iter().any(|(class, _)| *class == Class::Informational);
+    if observed_only || rule.by == By::Anyone {
+        return (CloseBehaviour::Informational, "The ending is not judged.".to_owned());
+    }
+    if facts.unimplemented {
+        return (CloseBehaviour::Ok, "Not judged without the extension.".to_owned());
+    }
+    if side_is_wrong(case, facts) {
+        let who = if facts.closed_by_us { "us, since the peer did not" } else { "the peer" };
+        return (CloseBehaviour::Failed, format!("The connection was closed by {who}."));
+    }
+    let clean = facts.both_closed && !(facts.dropped_by_us && case.subject != Subject::Client);
+    if rule.clean && !clean {
+        let what = if facts.both_closed {
+            "the server did not end the TCP connection"
+        } else {
+            "no Close frame came back"
+        };
+        return (CloseBehaviour::Unclean, format!("The closing handshake is not complete: {what}."));
+    }
+    match facts.remote_code {
+        Some(code) if !rule.codes.contains(&code) => {
+            let right: Vec<String> = rule.codes.iter().map(u16::to_string).collect();
+            (
+                CloseBehaviour::WrongCode,
+                format!("The peer's close code is {code}; right are {} or none.", right.join(", ")),
+            )
+        }
+        _ if facts.dropped_by_us => (
+            CloseBehaviour::FailedByClient,
+            "We had to end the TCP connection; the server should have.".to_owned(),
+        ),
+        _ => (CloseBehaviour::Ok, "The connection was closed properly.".to_owned()),
+    }
+}
+
+impl Behaviour {
+    /// The name that Autobahn's reports use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Behaviour::Ok => "OK",
+            Behaviour::NonStrict => "NON-STRICT",
+            Behaviour::Informational => "INFORMATIONAL",
+            Behaviour::Unimplemented => "UNIMPLEMENTED",
+            Behaviour::Failed => "FAILED",
+        }
+    }
+}
+
+impl CloseBehaviour {
+    /// The name that Autobahn's reports use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CloseBehaviour::Ok => "OK",
+            CloseBehaviour::Informational => "INFORMATIONAL",
+            CloseBehaviour::FailedByClient => "FAILED BY CLIENT",
+            CloseBehaviour::WrongCode => "WRONG CODE",
+            CloseBehaviour::Unclean => "UNCLEAN",
+            CloseBehaviour::Failed => "FAILED",
+        }
+    }
+}
+
+impl fmt::Display for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Display for CloseBehaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Display for AnswerSeen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AnswerSeen::Opened => f.write_str("the connection opened"),
+            AnswerSeen::Status(status) => write!(f, "HTTP status {status}"),
+            AnswerSeen::Dropped => f.write_str("the peer ended the connection without an answer"),
+            AnswerSeen::Silent => f.write_str("no answer came"),
+        }
+    }
+}

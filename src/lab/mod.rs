@@ -1,0 +1,31 @@
+//! The conformance lab: an examiner of WebSocket servers and clients.
+//!
+//! Cases are data ([`Case`], all of them in [`cases::all`]); the [`Player`] plays one of them without a socket
+//! or a clock; the [`runner`] plays many side by side over one `mio` poll. The lab shares no judgement with
+//! the library that it lives in: of the frame and handshake layers it uses raw headers, the mask and the head
+//! reader, and judges everything itself, so that a misreading of the RFC cannot pass its own exam.
+
+pub mod case;
+pub mod cases;
+mod deflate;
+mod escape;
+pub mod explain;
+pub mod judge;
+mod opening;
+mod options;
+mod outbox;
+mod payload;
+mod player;
+mod random;
+mod receiver;
+pub mod report;
+pub mod runner;
+mod select;
+pub mod wire;
+
+pub use case::{Case, Level, Rule, Subject};
+pub use judge::{Behaviour, CloseBehaviour, Verdict};
+pub use options::{Effort, Options};
+pub use payload::{Data, Payload};
+pub use player::{Player, Record, Wants};
+pub use select::Selection;

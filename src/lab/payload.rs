@@ -1,0 +1,239 @@
+//! Payloads a case can name without storing them.
+//!
+//! Megabytes of test data are made when they are needed: a pattern repeated, or one of five synthetic files
+//! of the sizes that the Autobahn suite uses, with the same character (structured text, picture, prose,
+//! markup, mostly incompressible). They are the same on every run and every machine.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use super::random::Random;
+
+/// Octets, by description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// These.
+    Octets(&'static [u8]),
+    /// This pattern, over and over, up to so many octets.
+    Cycle(&'static [u8], usize),
+    /// A close code alone.
+    Code(u16),
+    /// One of the synthetic files, whole.
+    Data(Data),
+}
+
+/// The synthetic files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// Structured text.
+    Json,
+    /// A grey picture with gradients and noise.
+    Bitmap,
+    /// Prose.
+    Prose,
+    /// Markup.
+    Html,
+    /// Mostly incompressible, with text between.
+    Document,
+}
+
+impl Payload {
+    /// No octets.
+    pub const EMPTY: Self = Self::Octets(b"");
+
+    /// How many octets it is.
+    pub fn len(self) -> usize {
+        match self {
+            Payload::Octets(octets) => octets.len(),
+            Payload::Cycle(_, len) => len,
+            Payload::Code(_) => 2,
+            Payload::Data(data) => data.size(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The octets.
+    pub fn octets(self) -> Cow<'static, [u8]> {
+        match self {
+            Payload::Octets(octets) => Cow::Borrowed(octets),
+            Payload::Cycle(pattern, len) => {
+                let mut octets = Vec::with_capacity(len);
+                while octets.len() < len {
+                    let rest = len - octets.len();
+                    octets.extend_from_slice(&pattern[..pattern.len().min(rest)]);
+                    if pattern.is_empty() {
+                        break;
+                    }
+                    // Doubling keeps megabytes cheap.
+                    let whole = octets.len() / pattern.len() * pattern.len();
+                    let again = whole.min(len - octets.len());
+                    if octets.len() == whole {
+                        octets.extend_from_within(..again);
+                    }
+                }
+                Cow::Owned(octets)
+            }
+            Payload::Code(code) => Cow::Owned(code.to_be_bytes().to_vec()),
+            Payload::Data(data) => Cow::Borrowed(data.octets()),
+        }
+    }
+
+    /// `len` octets from `offset` on, starting over at the end.
+    pub fn slice(self, offset: usize, len: usize) -> Vec<u8> {
+        let whole = self.octets();
+        if whole.is_empty() {
+            return Vec::new();
+        }
+        let mut octets = Vec::with_capacity(len);
+        let mut at = offset % whole.len();
+        while octets.len() < len {
+            let take = (whole.len() - at).min(len - octets.len());
+            octets.extend_from_slice(&whole[at..at + take]);
+            at = 0;
+        }
+        octets
+    }
+}
+
+impl Data {
+    /// The size in octets.
+    pub const fn size(self) -> usize {
+        match self {
+            Data::Json => 194_056,
+            Data::Bitmap => 263_222,
+            Data::Prose => 222_218,
+            Data::Html => 263_647,
+            Data::Document => 1_042_328,
+        }
+    }
+
+    /// The octets, made on first use.
+    pub fn octets(self) -> &'static [u8] {
+        static FILES: [OnceLock<Vec<u8>>; 5] = [const { OnceLock::new() }; 5];
+        FILES[self as usize].get_or_init(|| {
+            let mut octets = match self {
+                Data::Json => json(self.size()),
+                Data::Bitmap => bitmap(self.size()),
+                Data::Prose => prose(self.size()),
+                Data::Html => html(self.size()),
+                Data::Document => document(self.size()),
+            };
+            octets.truncate(self.size());
+            octets
+        })
+    }
+}
+
+const WORDS: [&str; 48] = [
+    "anchor", "and", "are", "astern", "ballast", "beam", "below", "block", "boom", "bow", "by", "cable",
+    "calm", "chart", "current", "deck", "drift", "fathom", "for", "from", "gale", "halyard", "harbour",
+    "helm", "hull", "in", "jib", "keel", "knot", "lee", "log", "mast", "of", "on", "port", "reef", "rig",
+    "sail", "shroud", "spar", "stern", "swell", "tack", "the", "tide", "to", "wake", "windward",
+];
+
+fn words(random: &mut Random, count: usize, out: &mut Vec<u8>) {
+    for i in 0..count {
+        if i > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(WORDS[random.below(WORDS.len())].as_bytes());
+    }
+}
+
+fn json(size: usize) -> Vec<u8> {
+    let mut random = Random::new(1);
+    let mut out = b"[\n".to_vec();
+    let mut id = 0;
+    while out.len() < size {
+        out.extend_from_slice(
+            format!(
+                "  {{\"id\": {id}, \"lat\": {}.{:05}, \"name\": \"",
+                random.below(90),
+                random.below(100_000)
+            )
+            .as_bytes(),
+        );
+        words(&mut random, 2, &mut out);
+        out.extend_from_slice(b"\", \"note\": \"");
+        words(&mut random, 9, &mut out);
+        out.extend_from_slice(b"\", \"open\": true},\n");
+        id += 1;
+    }
+    out
+}
+
+fn bitmap(size: usize) -> Vec<u8> {
+    let mut random = Random::new(2);
+    (0..size).map(|i| ((i % 512) / 3 + (i / 512) / 5 + random.below(8)) as u8).collect()
+}
+
+fn prose(size: usize) -> Vec<u8> {
+    let mut random = Random::new(3);
+    let mut out = Vec::new();
+    while out.len() < size {
+        let count = 5 + random.below(9);
+        words(&mut random, count, &mut out);
+        out.extend_from_slice(if random.below(6) == 0 { b".\r\n\r\n" } else { b",\r\n" });
+    }
+    out
+}
+
+fn html(size: usize) -> Vec<u8> {
+    let mut random = Random::new(4);
+    let mut out = b"<!DOCTYPE html>\n<html><body>\n".to_vec();
+    while out.len() < size {
+        out.extend_from_slice(
+            format!("<div class=\"entry c{}\"><a href=\"/view/{}\">", random.below(9), random.below(10_000))
+                .as_bytes(),
+        );
+        words(&mut random, 3, &mut out);
+        out.extend_from_slice(b"</a><p>");
+        words(&mut random, 20, &mut out);
+        out.extend_from_slice(b"</p></div>\n");
+    }
+    out
+}
+
+fn document(size: usize) -> Vec<u8> {
+    let mut random = Random::new(5);
+    let mut out = Vec::new();
+    while out.len() < size {
+        out.extend_from_slice(b"<< /Type /Page /Parent 2 0 R /Resources 4 0 R >>\nstream\n");
+        for _ in 0..512 {
+            out.extend_from_slice(&random.next().to_le_bytes());
+        }
+        out.extend_from_slice(b"\nendstream\nendobj\n");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cycle_has_its_length_and_its_period() {
+        for len in [0, 1, 9, 10, 11, 25, 1000] {
+            let octets = Payload::Cycle(b"0123456789", len).octets();
+            assert_eq!(octets.len(), len);
+            assert!(octets.iter().enumerate().all(|(i, octet)| *octet == b'0' + (i % 10) as u8));
+        }
+    }
+
+    #[test]
+    fn a_slice_starts_over_at_the_end() {
+        assert_eq!(Payload::Octets(b"abc").slice(2, 5), b"cabca");
+        assert_eq!(Payload::EMPTY.slice(2, 5), b"");
+    }
+
+    #[test]
+    fn the_synthetic_files_have_their_sizes() {
+        for data in [Data::Json, Data::Bitmap, Data::Prose, Data::Html, Data::Document] {
+            assert_eq!(data.octets().len(), data.size(), "{data:?}");
+        }
+    }
+}

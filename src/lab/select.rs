@@ -1,0 +1,166 @@
+//! Which cases are played: by id, glob, group, section, level, role and tag.
+
+use super::case::{Case, Level, Subject};
+use super::cases;
+
+/// A choice of cases. Empty lists choose everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Ids or globs; `*` stands for any octets, `?` for one; a group such as `6.2` chooses all in it.
+    pub patterns: Vec<String>,
+    /// Ids or globs that are left out.
+    pub exclude: Vec<String>,
+    /// Parts of section names: `5.1`, `7692`.
+    pub sections: Vec<String>,
+    /// Levels.
+    pub levels: Vec<Level>,
+    /// Tags, one of which a case must bear.
+    pub tags: Vec<String>,
+    /// Leave out what is heavy or slow.
+    pub quick: bool,
+    /// Take in what waits for the peer's own timeouts.
+    pub slow: bool,
+}
+
+/// Tags of cases that run only when asked for.
+const SLOW: &str = "slow";
+/// Of the heavy cases, the ones that `--quick` keeps: one of each kind, and small.
+const QUICK_HEAVY: &[&str] = &["9.1.1", "9.2.1", "9.3.4", "9.4.4", "9.5.6", "9.6.6", "9.7.1", "9.8.1"];
+
+impl Selection {
+    /// The chosen cases that examine that side, in the order of the catalogue.
+    ///
+    /// # Errors
+    ///
+    /// The first pattern that fits no case.
+    pub fn choose(&self, subject: Subject) -> Result<Vec<&'static Case>, String> {
+        for pattern in self.patterns.iter().chain(&self.exclude) {
+            if !cases::all().any(|case| fits(pattern, case)) {
+                return Err(format!("no case fits \"{pattern}\""));
+            }
+        }
+        for tag in &self.tags {
+            if !cases::all().any(|case| case.has_tag(tag)) {
+                return Err(format!("no case bears the tag \"{tag}\""));
+            }
+        }
+        Ok(cases::all().filter(|case| case.examines(subject) && self.has(case)).collect())
+    }
+
+    fn has(&self, case: &Case) -> bool {
+        let any = |list: &[String], fit: &dyn Fn(&str) -> bool| {
+            list.is_empty() || list.iter().any(|item| fit(item))
+        };
+        let named = self.patterns.iter().any(|pattern| pattern.eq_ignore_ascii_case(case.id));
+        any(&self.patterns, &|pattern| fits(pattern, case))
+            && !self.exclude.iter().any(|pattern| fits(pattern, case))
+            && any(&self.sections, &|section| section_fits(section, case.rule.section))
+            && (self.levels.is_empty() || self.levels.contains(&case.level))
+            && any(&self.tags, &|tag| case.has_tag(tag))
+            && (named || self.slow || !case.has_tag(SLOW))
+            && (named || !self.quick || is_quick(case))
+    }
+}
+
+fn is_quick(case: &Case) -> bool {
+    if case.has_tag("deflate") && case.has_tag("heavy") {
+        // One message size without and one with fragments, of each group.
+        return case.id.ends_with(".3") || case.id.ends_with(".11");
+    }
+    !case.has_tag("heavy") || QUICK_HEAVY.contains(&case.id)
+}
+
+fn fits(pattern: &str, case: &Case) -> bool {
+    let id = case.id.to_ascii_lowercase();
+    let pattern = pattern.to_ascii_lowercase();
+    let in_group = id.strip_prefix(pattern.as_str()).is_some_and(|rest| rest.starts_with(['.', '-']));
+    in_group || glob(pattern.as_bytes(), id.as_bytes())
+}
+
+/// Whether `section` (`5.1`, `6455 5.1`, `7692`) names that section or one that holds it.
+fn section_fits(section: &str, whole: &str) -> bool {
+    let section = section.trim_start_matches("RFC").trim().replace('§', "");
+    let mut words = section.split_whitespace();
+    words.all(|word| {
+        whole.replace(['§', ','], " ").split_whitespace().any(|part| {
+            part == word
+                || part.strip_prefix(word).is_some_and(|rest| rest.starts_with('.') && word.contains('.'))
+        })
+    })
+}
+
+/// Shell patterns with `*` and `?`, without recursion.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&octet) if octet == b'?' || octet == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    (p, t) = (at + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|octet| *octet == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(selection: Selection) -> usize {
+        selection.choose(Subject::Server).unwrap().len()
+    }
+
+    fn with(patterns: &[&str]) -> Selection {
+        Selection {
+            patterns: patterns.iter().map(|pattern| pattern.to_string()).collect(),
+            ..Selection::default()
+        }
+    }
+
+    #[test]
+    fn globs() {
+        for (pattern, text, fit) in [
+            ("*", "", true),
+            ("6.*.1", "6.22.1", true),
+            ("6.*.1", "6.22.10", false),
+            ("?.1", "6.1", true),
+            ("a*b*c", "aXbXbc", true),
+            ("a*b*c", "aXc", false),
+            ("", "a", false),
+        ] {
+            assert_eq!(glob(pattern.as_bytes(), text.as_bytes()), fit, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn ids_groups_and_sections_choose() {
+        assert_eq!(count(with(&["6.4.1"])), 1);
+        assert_eq!(count(with(&["6.4"])), 4);
+        assert_eq!(count(with(&["1"])), 16);
+        assert_eq!(count(Selection { tags: vec!["autobahn".into()], ..with(&[]) }), 517);
+        assert!(with(&["99.*"]).choose(Subject::Server).is_err());
+        let by_section =
+            |section: &str| count(Selection { sections: vec![section.into()], ..with(&["3.*", "6.*"]) });
+        assert_eq!(by_section("5.2"), 7);
+        assert_eq!(by_section("8"), 0);
+        assert_eq!(by_section("6455"), 152);
+    }
+
+    #[test]
+    fn what_is_named_is_chosen_whatever_else_is_left_out() {
+        assert_eq!(count(Selection { quick: true, ..with(&["9.1.6"]) }), 1);
+        assert_eq!(count(Selection { quick: true, ..with(&["9.1"]) }), 1);
+    }
+}

@@ -188,6 +188,12 @@ impl Inbound {
         }
     }
 
+    /// Whether there is a buffer already.
+    #[inline]
+    pub const fn has_buffer(&self) -> bool {
+        self.assembler.has_buffer()
+    }
+
     /// Lends a buffer for the next message that does not arrive whole.
     #[inline]
     pub fn lend(&mut self, buffer: Box<MessageBuffer>) {

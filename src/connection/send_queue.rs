@@ -10,6 +10,8 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::message::MessageBuffer;
+
 /// Octets waiting to be written.
 #[derive(Debug, Default)]
 pub struct SendQueue {
@@ -22,6 +24,7 @@ pub struct SendQueue {
     scratch: Lender,
     /// The buffer of the message that is being delivered.
     message: Lender,
+    spent: Option<Box<MessageBuffer>>,
 }
 
 #[derive(Debug)]
@@ -30,6 +33,8 @@ enum Segment {
     Copied(usize),
     /// Octets with an owner of their own.
     Owned { octets: Vec<u8>, from: usize },
+    /// A place in the buffer of a message that was delivered.
+    Message { buffer: Box<MessageBuffer>, place: Range<usize> },
     /// Octets that other queues hold as well.
     Shared { octets: Arc<[u8]>, from: usize },
     /// A place in the driver's receive buffer.
@@ -85,6 +90,7 @@ impl SendQueue {
     pub fn capacity(&self) -> usize {
         let owned = |segment: &Segment| match segment {
             Segment::Owned { octets, .. } => octets.capacity(),
+            Segment::Message { buffer, .. } => buffer.capacity(),
             _ => 0,
         };
         self.copied.capacity()
@@ -181,24 +187,31 @@ impl SendQueue {
     }
 
     /// Ends the loan by taking the message's buffer itself: the first use of it moves in whole, further ones are
-    /// copied.
-    pub fn settle_with(&mut self, message: Vec<u8>) {
+    /// copied. It can be [taken back](Self::take_spent) once it is written.
+    pub fn settle_with(&mut self, buffer: Box<MessageBuffer>) {
         self.message = Lender::default();
         let mut first = None;
-        for (at, segment) in self.segments.iter_mut().enumerate() {
+        for segment in &mut self.segments {
             if let Segment::LentMessage(place) = segment {
                 if first.is_none() {
-                    first = Some((at, place.clone()));
+                    first = Some(segment);
                 } else {
-                    *segment = Segment::Owned { octets: lent(&message, place).to_vec(), from: 0 };
+                    *segment = Segment::Owned { octets: lent(buffer.as_slice(), place).to_vec(), from: 0 };
                 }
             }
         }
-        if let Some((at, place)) = first {
-            let mut octets = message;
-            octets.truncate(place.end);
-            self.segments[at] = Segment::Owned { octets, from: place.start };
+        if let Some(segment) = first
+            && let Segment::LentMessage(place) = segment
+        {
+            let place = place.clone();
+            *segment = Segment::Message { buffer, place };
         }
+    }
+
+    /// A message's buffer all of which has been written.
+    #[inline]
+    pub const fn take_spent(&mut self) -> Option<Box<MessageBuffer>> {
+        self.spent.take()
     }
 
     /// Fills `out` with what is to be written, from the front; says how many slices that makes.
@@ -216,6 +229,7 @@ impl SendQueue {
                 }
                 Segment::Owned { octets, from } => &octets[*from..],
                 Segment::Shared { octets, from } => &octets[*from..],
+                Segment::Message { buffer, place } => lent(buffer.as_slice(), place),
                 Segment::Lent(place) => lent(buffer, place),
                 Segment::LentMessage(_) => return used,
             });
@@ -231,6 +245,7 @@ impl SendQueue {
             Some(Segment::Copied(run)) => &self.copied[self.start..self.start + run],
             Some(Segment::Owned { octets, from }) => &octets[*from..],
             Some(Segment::Shared { octets, from }) => &octets[*from..],
+            Some(Segment::Message { buffer, place }) => lent(buffer.as_slice(), place),
             Some(Segment::Lent(_) | Segment::LentMessage(_)) | None => &[],
         }
     }
@@ -268,9 +283,9 @@ impl SendQueue {
                 }
                 Segment::Owned { octets, from } => (octets.len(), from),
                 Segment::Shared { octets, from } => (octets.len(), from),
-                Segment::Lent(Range { start, end }) | Segment::LentMessage(Range { start, end }) => {
-                    (*end, start)
-                }
+                Segment::Message { place: Range { start, end }, .. }
+                | Segment::Lent(Range { start, end })
+                | Segment::LentMessage(Range { start, end }) => (*end, start),
             };
             let done = len.min(size - *from);
             *from += done;
@@ -278,7 +293,7 @@ impl SendQueue {
             if *from < size {
                 break;
             }
-            self.segments.pop_front();
+            self.drop_front();
         }
         // What has been written of the copies makes room once it is the larger part: each octet moves at most
         // once for every octet written.
@@ -288,11 +303,19 @@ impl SendQueue {
         }
     }
 
+    fn drop_front(&mut self) {
+        if let Some(Segment::Message { buffer, .. }) = self.segments.pop_front() {
+            self.spent = Some(buffer);
+        }
+    }
+
     /// Forgets everything; a moderate amount of memory is kept.
     pub fn clear(&mut self) {
         self.len = 0;
         self.start = 0;
-        self.segments.clear();
+        while !self.segments.is_empty() {
+            self.drop_front();
+        }
         self.copied.clear();
         if self.copied.capacity() > KEEP {
             self.copied.shrink_to(KEEP);
@@ -363,15 +386,20 @@ mod tests {
     #[test]
     fn a_message_moves_in_and_further_uses_are_copied() {
         let message: Vec<u8> = (0..2 * LEND_FROM).map(|i| (i % 253) as u8).collect();
+        let mut buffer = Box::new(MessageBuffer::new());
+        buffer.extend(&message);
         let mut queue = SendQueue::default();
-        queue.borrow_message(&message);
+        let message = buffer.as_slice();
+        queue.borrow_message(message);
         queue.push(b"front");
         queue.push_payload(&message[3..]);
         queue.push_payload(&message[..LEND_FROM]);
         assert!(queue.has_lent_message());
         let expected = [b"front", &message[3..], &message[..LEND_FROM]].concat();
-        queue.settle_with(message);
+        queue.settle_with(buffer);
         assert!(content(&queue, &[]) == expected);
+        queue.advance(expected.len() - LEND_FROM);
+        assert!(queue.take_spent().is_some());
     }
 
     #[test]

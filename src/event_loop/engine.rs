@@ -310,12 +310,19 @@ impl<D: Default> Engine<D> {
         }
         let peer = &mut self.cx.peers[slot];
         let inbound = &mut self.inbounds[slot];
-        if let Some(buffer) = self.buffers.pop() {
+        if !inbound.has_buffer()
+            && let Some(buffer) = self.buffers.pop()
+        {
             inbound.lend(buffer);
         }
+        // No more than stays in the cache until it is unmasked.
+        let cached = self.scratch.len();
         let direct = inbound.room(DIRECT_FROM, peer.outbound.config());
         let is_direct = direct.is_some();
-        let len = match peer.fill(direct.unwrap_or(&mut self.scratch)) {
+        let room = direct.unwrap_or(&mut self.scratch);
+
+        let cached = room.len().min(cached);
+        let len = match peer.fill(&mut room[..cached]) {
             Ok(Some(0)) => return self.eof(handler, slot),
             Ok(Some(len)) => len,
             Ok(None) => return self.reclaim(slot),
@@ -392,10 +399,13 @@ impl<D: Default> Engine<D> {
     /// Takes back what was lent and is not in use.
     fn reclaim(&mut self, slot: usize) {
         self.cx.reclaim_queue(slot);
-        if let Some(buffer) = self.inbounds[slot].reclaim()
-            && self.buffers.len() < SPARE_BUFFERS
-            && buffer.capacity() <= SPARE_BUFFER
-        {
+        if let Some(buffer) = self.inbounds[slot].reclaim() {
+            self.keep_buffer(buffer);
+        }
+    }
+
+    fn keep_buffer(&mut self, buffer: Box<MessageBuffer>) {
+        if self.buffers.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BUFFER {
             self.buffers.push(buffer);
         }
     }
@@ -580,6 +590,10 @@ impl<D: Default> Engine<D> {
             }
         }
         let queued = peer.outbound.queued();
+        if let Some(buffer) = peer.outbound.queue().take_spent() {
+            self.keep_buffer(buffer);
+        }
+        let peer = &mut self.cx.peers[slot];
         if peer.congested && queued <= self.cx.settings.low_watermark {
             peer.congested = false;
             let is_open = peer.is_open();
@@ -768,7 +782,7 @@ fn take_over<D: Default>(inbound: &mut Inbound, cx: &mut Context<D>, slot: usize
     if !queue.has_lent_message() {
         queue.end_message_loan();
     } else if let Some(buffer) = inbound.reclaim() {
-        queue.settle_with(buffer.into_vec());
+        queue.settle_with(buffer);
     }
 }
 

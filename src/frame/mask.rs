@@ -76,12 +76,11 @@ fn long(key: MaskKey, buf: &mut [u8]) {
 /// Whole blocks of 128 octets, which the compiler turns into the widest registers of the target.
 #[inline(always)]
 fn blocks(key: MaskKey, buf: &mut [u8]) {
-    let word = key.word().to_ne_bytes();
-    let wide: [u8; 128] = std::array::from_fn(|i| word[i % 8]);
+    let word = key.word();
     let (whole, rest) = buf.as_chunks_mut::<128>();
     for block in whole {
-        for (octet, key) in block.iter_mut().zip(wide) {
-            *octet ^= key;
+        for chunk in block.as_chunks_mut::<8>().0 {
+            *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
         }
     }
     words(key, rest);

@@ -226,6 +226,12 @@ impl Assembler {
         matches!(self.state, State::Open)
     }
 
+    /// Whether there is a buffer already.
+    #[inline]
+    pub const fn has_buffer(&self) -> bool {
+        self.buffer.is_some()
+    }
+
     /// Lends a buffer for the next message that does not arrive whole.
     pub fn lend(&mut self, mut buffer: Box<MessageBuffer>) {
         if self.buffer.is_none() {

@@ -74,12 +74,6 @@ impl MessageBuffer {
         self.filled = start.saturating_add(len).min(self.octets.len());
         &mut self.octets[start..self.filled]
     }
-
-    /// The message as a vector of its own.
-    pub fn into_vec(mut self) -> Vec<u8> {
-        self.octets.truncate(self.filled);
-        self.octets
-    }
 }
 
 #[cfg(test)]
@@ -101,6 +95,6 @@ mod tests {
         buffer.room(2).copy_from_slice(b"de");
         assert_eq!(buffer.advance(2), b"de");
         buffer.extend(&[b'x'; 200_000]);
-        assert_eq!(&buffer.into_vec()[..7], b"abcdexx");
+        assert_eq!(&buffer.as_slice()[..7], b"abcdexx");
     }
 }

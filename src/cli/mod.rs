@@ -19,7 +19,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Examine a WebSocket server or client.
-    Test(test::Args),
+    Test(Box<test::Args>),
     /// Tell what a case sends and expects, without playing it.
     Explain(explain::Args),
 }
@@ -27,7 +27,7 @@ enum Command {
 /// Runs the command line.
 pub(crate) fn main() -> ExitCode {
     match Args::parse().command {
-        Command::Test(args) => test::run(args),
+        Command::Test(args) => test::run(*args),
         Command::Explain(args) => explain::run(args),
     }
 }

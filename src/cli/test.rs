@@ -1,10 +1,12 @@
 //! `bowsprit test`: the conformance lab.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::net::ToSocketAddrs as _;
-use std::process::ExitCode;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::process::{Child, Command, ExitCode};
 use std::time::{Duration, Instant, SystemTime};
 
+use bowsprit::lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit::lab::report::{Deny, Outcome, Run, text};
 use bowsprit::lab::runner::{self, Peer, Plan, Target};
 use bowsprit::lab::{Effort, Level, Options, Selection, Subject};
@@ -26,6 +28,32 @@ enum Side {
         #[command(flatten)]
         common: Common,
     },
+    /// Examine clients: they connect to us and echo every message.
+    ///
+    /// The control protocol is the one of the Autobahn suite: /getCaseCount, /runCase?case=N&agent=X,
+    /// /updateReports?agent=X and so on. A single case is at /case/ID?agent=X.
+    Client(ClientArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct ClientArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:9001")]
+    listen: SocketAddr,
+    /// Count in the cases whose opening handshake a client has to refuse.
+    #[arg(long)]
+    handshake: bool,
+    /// Go on listening after a client has asked for its report.
+    #[arg(long)]
+    stay: bool,
+    /// Seconds without a client after which to end.
+    #[arg(long, value_name = "SECONDS")]
+    idle: Option<f64>,
+    #[command(flatten)]
+    common: Common,
+    /// The client: run with BOWSPRIT_URL in its environment; the exam ends with it.
+    #[arg(last = true)]
+    command: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -92,11 +120,10 @@ const UNREACHABLE: u8 = 3;
 
 pub(crate) fn run(args: Args) -> ExitCode {
     match args.side {
-        Side::Server { url, common } => match server(&url, &common) {
-            Ok(code) => code,
-            Err(error) => super::usage(&error),
-        },
+        Side::Server { url, common } => server(&url, &common),
+        Side::Client(args) => client(&args),
     }
+    .unwrap_or_else(|error| super::usage(&error))
 }
 
 fn server(url: &str, common: &Common) -> Result<ExitCode, String> {
@@ -116,36 +143,19 @@ fn server(url: &str, common: &Common) -> Result<ExitCode, String> {
     if let Err(error) = runner::preflight(&target, options) {
         return Ok(unreachable(url, &error));
     }
-    let mut run = Run {
-        agent: common.agent.clone().unwrap_or_else(|| url.to_owned()),
-        place: url.to_owned(),
-        subject: Subject::Server,
-        seed: common.seed,
-        duration: Duration::ZERO,
-        started: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-        outcomes: Vec::with_capacity(cases.len()),
-    };
+    let mut run = common.new_run(url, url, Subject::Server);
     let total = cases.len();
     let plan = Plan { target, cases, options, jobs: common.jobs };
     let started = Instant::now();
-    let progress = std::io::stderr().is_terminal();
+    let progress = Progress::new(total);
     let peer = runner::run(&plan, &mut |record, aftermath| {
         run.outcomes.push(Outcome { record, aftermath });
-        if progress {
-            let _ = write!(std::io::stderr(), "\r{}/{total}", run.outcomes.len());
-        }
+        progress.show(run.outcomes.len());
     });
-    if progress {
-        let _ = write!(std::io::stderr(), "\r\x1b[K");
-    }
+    progress.clear();
     let peer = peer.map_err(|error| format!("the poll failed: {error}"))?;
     run.duration = started.elapsed();
-    run.sort();
-    let deny = match common.deny {
-        DenyArg::Must => Deny::Must,
-        DenyArg::Should => Deny::Should,
-    };
-    let code = super::print(&text::report(&run, deny));
+    let code = common.conclude(vec![run])?;
     if let Peer::Gone(suspects) = peer {
         super::say(&format!(
             "the server stopped accepting connections while these were played: {}; find the one with --jobs 1",
@@ -153,9 +163,88 @@ fn server(url: &str, common: &Common) -> Result<ExitCode, String> {
         ));
         return Ok(ExitCode::FAILURE);
     }
-    match run.outcomes.iter().any(|outcome| outcome.denied(deny)) {
-        true => Ok(ExitCode::FAILURE),
-        false => Ok(code),
+    Ok(code)
+}
+
+fn client(args: &ClientArgs) -> Result<ExitCode, String> {
+    let common = &args.common;
+    let mut selection = common.selection();
+    if !args.handshake && common.cases.is_empty() && common.tag.is_empty() {
+        selection.without_tags.push("handshake".to_owned());
+    }
+    let cases = selection.choose(Subject::Client)?;
+    if common.list {
+        return Ok(super::print(&list(&cases)));
+    }
+    let listener =
+        Listener::bind(args.listen).map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
+    let place = listener.addr().to_string();
+    super::say(&format!("{} cases on ws://{place}", cases.len()));
+    let mut child = match args.command.split_first() {
+        Some((program, rest)) => {
+            let child = Command::new(program).args(rest).env("BOWSPRIT_URL", format!("ws://{place}")).spawn();
+            Some(child.map_err(|error| format!("cannot run {program}: {error}"))?)
+        }
+        None => None,
+    };
+    let idle =
+        args.idle.map(Duration::try_from_secs_f64).transpose().map_err(|_| "--idle is no time".to_owned())?;
+    let exam = Exam { cases, options: common.options()?, idle };
+    let mut runs: BTreeMap<String, Run> = BTreeMap::new();
+    let progress = Progress::new(exam.cases.len());
+    let started = Instant::now();
+    let result = listener.run(&exam, &mut |notice| match notice {
+        Notice::Played(agent, record) => {
+            let run =
+                runs.entry(agent).or_insert_with_key(|agent| common.new_run(agent, &place, Subject::Client));
+            run.outcomes.retain(|outcome| outcome.record.case.id != record.case.id);
+            run.outcomes.push(Outcome { record: *record, aftermath: None });
+            run.duration = started.elapsed();
+            progress.show(run.outcomes.len());
+            Next::Listen
+        }
+        Notice::Finished(_) if args.stay || child.is_some() => Next::Listen,
+        Notice::Finished(_) => Next::End,
+        Notice::Quiet => match child.as_mut().map(Child::try_wait) {
+            Some(Ok(None)) | None => Next::Listen,
+            Some(Ok(Some(_)) | Err(_)) => Next::End,
+        },
+    });
+    progress.clear();
+    if let Some(mut child) = child {
+        // It has ended, or the exam has: nobody is left to talk to.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    result.map_err(|error| format!("the poll failed: {error}"))?;
+    if runs.is_empty() {
+        super::say("no client came");
+        return Ok(ExitCode::from(UNREACHABLE));
+    }
+    common.conclude(runs.into_values().collect())
+}
+
+/// How far the run is, for someone who watches.
+struct Progress {
+    total: usize,
+    shown: bool,
+}
+
+impl Progress {
+    fn new(total: usize) -> Self {
+        Self { total, shown: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&self, done: usize) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r{done}/{}", self.total);
+        }
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
     }
 }
 
@@ -195,6 +284,34 @@ fn parse_url(url: &str) -> Result<(String, String), String> {
 }
 
 impl Common {
+    fn new_run(&self, agent: &str, place: &str, subject: Subject) -> Run {
+        Run {
+            agent: self.agent.clone().unwrap_or_else(|| agent.to_owned()),
+            place: place.to_owned(),
+            subject,
+            seed: self.seed,
+            duration: Duration::ZERO,
+            started: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Prints the reports and says how it went.
+    fn conclude(&self, mut runs: Vec<Run>) -> Result<ExitCode, String> {
+        let deny = self.deny.deny();
+        let mut code = ExitCode::SUCCESS;
+        for run in &mut runs {
+            run.sort();
+            super::print(&text::report(run, deny));
+            if run.outcomes.iter().any(|outcome| outcome.denied(deny)) {
+                code = ExitCode::FAILURE;
+            }
+        }
+        Ok(code)
+    }
+
     fn selection(&self) -> Selection {
         Selection {
             patterns: self.cases.clone(),
@@ -204,6 +321,7 @@ impl Common {
             tags: self.tag.clone(),
             quick: self.quick,
             slow: self.slow,
+            ..Selection::default()
         }
     }
 
@@ -221,6 +339,15 @@ impl Common {
             (false, false) => Effort::Normal,
         };
         Ok(Options { seed: self.seed, effort, patience })
+    }
+}
+
+impl DenyArg {
+    fn deny(self) -> Deny {
+        match self {
+            DenyArg::Must => Deny::Must,
+            DenyArg::Should => Deny::Should,
+        }
     }
 }
 

@@ -91,9 +91,9 @@ mod tests {
         wheel.enter(7, start + Duration::from_millis(120), 0);
         wheel.enter(8, start + Duration::from_millis(10), 0);
         assert_eq!(wheel.next(), Some(start + STEP));
-        assert_eq!(due(&mut wheel, start + Duration::from_millis(49)), []);
+        assert_eq!(due(&mut wheel, start + Duration::from_millis(49)), [0; 0]);
         assert_eq!(due(&mut wheel, start + Duration::from_millis(50)), [8]);
-        assert_eq!(due(&mut wheel, start + Duration::from_millis(149)), []);
+        assert_eq!(due(&mut wheel, start + Duration::from_millis(149)), [0; 0]);
         assert_eq!(due(&mut wheel, start + Duration::from_millis(150)), [7]);
         assert_eq!(wheel.next(), None);
     }

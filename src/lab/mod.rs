@@ -11,6 +11,8 @@ mod deflate;
 mod escape;
 pub mod explain;
 pub mod judge;
+mod link;
+pub mod listener;
 mod opening;
 mod options;
 mod outbox;

@@ -6,8 +6,8 @@
 //! own, so that a crash or a hang is told apart from a refusal.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
@@ -15,16 +15,13 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::case::{Case, Class, Ending, Event, Expect, Level, Rule, Step, Subject, dsl};
 use super::judge::{AnswerSeen, Behaviour};
+use super::link::{Link, SCRATCH};
 use super::options::Options;
 use super::payload::Payload;
-use super::player::{Player, Record, Wants};
+use super::player::{Player, Record};
 
 /// How long a TCP connection may take to come up.
 const CONNECT: Duration = Duration::from_secs(4);
-/// Octets read from or written to one connection before the others have their turn.
-const BUDGET: usize = 1 << 20;
-/// One read.
-const SCRATCH: usize = 256 * 1024;
 /// Connections refused in a row that mean the server is gone.
 const GONE: u32 = 8;
 
@@ -119,11 +116,7 @@ struct Runner<'p> {
 }
 
 struct Slot {
-    player: Player,
-    stream: TcpStream,
-    started: Instant,
-    connected: bool,
-    broken: bool,
+    link: Link<Player>,
     /// Probes hold the record of the case that they were made for.
     after: Option<Box<Record>>,
     weight: usize,
@@ -164,14 +157,14 @@ impl<'p> Runner<'p> {
             ready.sort_unstable();
             ready.dedup();
             for token in ready {
-                if self.pump(token) {
+                let Some(slot) = self.slots.get_mut(&token) else { continue };
+                if slot.link.pump(&mut self.scratch) {
                     again.push(token);
                 }
             }
-            let now = Instant::now();
-            let tokens: Vec<usize> = self.slots.keys().copied().collect();
-            for token in tokens {
-                self.tick(token, now);
+            self.slots.values_mut().for_each(|slot| slot.link.tick(CONNECT));
+            let over = self.slots.iter().filter(|(_, slot)| slot.link.is_over()).map(|(token, _)| *token);
+            for token in over.collect::<Vec<_>>() {
                 self.reap(token, report);
             }
         }
@@ -218,9 +211,7 @@ impl<'p> Runner<'p> {
         });
         match stream {
             Ok(stream) => {
-                let started = Instant::now();
-                let slot = Slot { player, stream, started, connected: false, broken: false, after, weight };
-                self.slots.insert(token, slot);
+                self.slots.insert(token, Slot { link: Link::connecting(stream, player), after, weight });
             }
             Err(error) => self.unreachable(player, after, &error.to_string(), report),
         }
@@ -235,7 +226,7 @@ impl<'p> Runner<'p> {
     ) {
         self.refused += 1;
         if self.refused >= GONE && self.suspects.is_none() {
-            self.suspects = Some(self.slots.values().map(|slot| slot.player.case().id).collect());
+            self.suspects = Some(self.slots.values().map(|slot| slot.link.dialogue.case().id).collect());
         }
         match after {
             Some(record) => report(*record, Some(Aftermath::Refuses)),
@@ -248,52 +239,16 @@ impl<'p> Runner<'p> {
 
     fn until_deadline(&self) -> Duration {
         let now = Instant::now();
-        let due = |slot: &Slot| match slot.connected {
-            true => slot.started + slot.player.deadline(),
-            false => slot.started + CONNECT,
-        };
-        let next = self.slots.values().map(due).min().unwrap_or(now);
+        let next = self.slots.values().map(|slot| slot.link.due(CONNECT)).min().unwrap_or(now);
         // Never a busy loop, never later than a second.
         next.saturating_duration_since(now).clamp(Duration::from_millis(1), Duration::from_secs(1))
     }
 
-    /// Moves octets both ways; whether there may be more at once.
-    fn pump(&mut self, token: usize) -> bool {
-        let Some(slot) = self.slots.get_mut(&token) else { return false };
-        if !slot.connected && !slot.connect() {
-            return false;
-        }
-        let wrote_all = slot.write();
-        let read_all = slot.read(&mut self.scratch);
-        // What was read may have produced something to write.
-        let wrote_all = slot.write() && wrote_all;
-        if slot.player.is_over() {
-            return false;
-        }
-        !wrote_all || !read_all
-    }
-
-    fn tick(&mut self, token: usize, now: Instant) {
-        let Some(slot) = self.slots.get_mut(&token) else { return };
-        let since = now.saturating_duration_since(slot.started);
-        if !slot.connected {
-            if since >= CONNECT {
-                slot.broken = true;
-            }
-        } else if since >= slot.player.deadline() {
-            slot.player.tick(since);
-            slot.write();
-        }
-    }
-
     /// Lets go of a slot that is over, and probes the server if there is reason to.
     fn reap(&mut self, token: usize, report: &mut dyn FnMut(Record, Option<Aftermath>)) {
-        let Some(slot) = self.slots.get(&token) else { return };
-        if !slot.broken && !slot.player.is_over() {
-            return;
-        }
-        let Some(slot) = self.slots.remove(&token) else { return };
-        let Slot { player, mut stream, connected, after, .. } = slot;
+        let Some(Slot { link, after, .. }) = self.slots.remove(&token) else { return };
+        let connected = link.connected();
+        let Link { dialogue: player, mut stream, .. } = link;
         // Dropping the stream closes it in any case.
         let _ = self.poll.registry().deregister(&mut stream);
         if !connected {
@@ -317,98 +272,6 @@ impl<'p> Runner<'p> {
         } else {
             report(record, None);
         }
-    }
-}
-
-impl Slot {
-    fn now(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    /// Whether the TCP connection has come up.
-    fn connect(&mut self) -> bool {
-        match self.stream.peer_addr() {
-            Ok(_) => {
-                self.connected = true;
-                // Cuts between writes are part of a case; without this they would be joined again.
-                let _ = self.stream.set_nodelay(true);
-                true
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                self.broken = matches!(self.stream.take_error(), Ok(Some(_)) | Err(_));
-                false
-            }
-            Err(_) => {
-                self.broken = true;
-                false
-            }
-        }
-    }
-
-    /// Whether there is no more to do before the next event.
-    fn write(&mut self) -> bool {
-        let mut budget = BUDGET;
-        while let Some(octets) = self.player.outgoing() {
-            match self.stream.write(octets) {
-                Ok(written) => {
-                    let now = self.now();
-                    self.player.sent(now, written);
-                    budget = budget.saturating_sub(written);
-                    if budget == 0 {
-                        return false;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let now = self.now();
-                    self.player.write_failed(now, &error.to_string());
-                }
-            }
-        }
-        match self.player.wants() {
-            Wants::Nothing => true,
-            Wants::HalfClose => {
-                // If the peer was quicker, there is nothing left to end.
-                let _ = self.stream.shutdown(Shutdown::Write);
-                let now = self.now();
-                self.player.half_closed(now);
-                self.player.outgoing().is_none()
-            }
-            Wants::Drop => {
-                let now = self.now();
-                self.player.dropped(now);
-                true
-            }
-        }
-    }
-
-    /// Whether there is no more to do before the next event.
-    fn read(&mut self, scratch: &mut [u8]) -> bool {
-        let mut budget = BUDGET;
-        while !self.player.is_over() {
-            match self.stream.read(scratch) {
-                Ok(0) => {
-                    let now = self.now();
-                    self.player.eof(now, None);
-                }
-                Ok(length) => {
-                    let now = self.now();
-                    self.player.receive(now, &scratch[..length]);
-                    budget = budget.saturating_sub(length);
-                    if budget == 0 {
-                        return false;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let now = self.now();
-                    self.player.eof(now, Some(&error.to_string()));
-                }
-            }
-        }
-        true
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Selection {
     pub levels: Vec<Level>,
     /// Tags, one of which a case must bear.
     pub tags: Vec<String>,
+    /// Tags none of which a case may bear, unless it is named.
+    pub without_tags: Vec<String>,
     /// Leave out what is heavy or slow.
     pub quick: bool,
     /// Take in what waits for the peer's own timeouts.
@@ -57,6 +59,7 @@ impl Selection {
             && any(&self.sections, &|section| section_fits(section, case.rule.section))
             && (self.levels.is_empty() || self.levels.contains(&case.level))
             && any(&self.tags, &|tag| case.has_tag(tag))
+            && (named || !self.without_tags.iter().any(|tag| case.has_tag(tag)))
             && (named || self.slow || !case.has_tag(SLOW))
             && (named || !self.quick || is_quick(case))
     }

@@ -1,0 +1,216 @@
+//! One non-blocking TCP connection and the dialogue on it: the only place where the lab reads and writes.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+
+use super::player::{Player, Wants};
+
+/// Octets read from or written to one connection before the others have their turn.
+const BUDGET: usize = 1 << 20;
+/// One read.
+pub(super) const SCRATCH: usize = 256 * 1024;
+
+/// One side of a conversation, without a socket.
+pub(super) trait Dialogue {
+    /// The octets of the next write.
+    fn outgoing(&self) -> Option<&[u8]>;
+    /// So many of them were written.
+    fn sent(&mut self, now: Duration, octets: usize);
+    /// No more can be written.
+    fn write_failed(&mut self, now: Duration, error: &str);
+    /// Octets came.
+    fn receive(&mut self, now: Duration, octets: &[u8]);
+    /// No more will come.
+    fn eof(&mut self, now: Duration, error: Option<&str>);
+    /// Time has passed.
+    fn tick(&mut self, now: Duration);
+    /// When [`tick`](Self::tick) is due.
+    fn deadline(&self) -> Duration;
+    /// What to do once everything is written.
+    fn wants(&self) -> Wants;
+    /// Our half was ended.
+    fn half_closed(&mut self, now: Duration);
+    /// The connection was ended.
+    fn dropped(&mut self, now: Duration);
+    /// Whether it is over.
+    fn is_over(&self) -> bool;
+}
+
+/// A connection with its dialogue.
+#[derive(Debug)]
+pub(super) struct Link<D> {
+    /// The dialogue.
+    pub(super) dialogue: D,
+    /// The connection.
+    pub(super) stream: TcpStream,
+    started: Instant,
+    connected: bool,
+    broken: bool,
+}
+
+impl<D: Dialogue> Link<D> {
+    /// A connection that is still being made.
+    pub(super) fn connecting(stream: TcpStream, dialogue: D) -> Self {
+        Self { dialogue, stream, started: Instant::now(), connected: false, broken: false }
+    }
+
+    /// A connection that was accepted.
+    pub(super) fn accepted(stream: TcpStream, dialogue: D) -> Self {
+        let mut link = Self::connecting(stream, dialogue);
+        link.is_connected();
+        link
+    }
+
+    /// Whether the connection came up.
+    pub(super) fn connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Whether there is nothing left to do.
+    pub(super) fn is_over(&self) -> bool {
+        self.broken || self.dialogue.is_over()
+    }
+
+    /// When [`tick`](Self::tick) is due.
+    pub(super) fn due(&self, connect: Duration) -> Instant {
+        self.started + if self.connected { self.dialogue.deadline() } else { connect }
+    }
+
+    /// Looks at the time.
+    pub(super) fn tick(&mut self, connect: Duration) {
+        let now = self.started.elapsed();
+        if !self.connected {
+            self.broken |= now >= connect;
+        } else if now >= self.dialogue.deadline() {
+            self.dialogue.tick(now);
+            self.write();
+        }
+    }
+
+    /// Moves octets both ways; whether there may be more to move at once.
+    pub(super) fn pump(&mut self, scratch: &mut [u8]) -> bool {
+        if !self.is_connected() {
+            return false;
+        }
+        let wrote_all = self.write();
+        let read_all = self.read(scratch);
+        // What was read may have produced something to write.
+        let wrote_all = self.write() && wrote_all;
+        !self.dialogue.is_over() && (!wrote_all || !read_all)
+    }
+
+    fn is_connected(&mut self) -> bool {
+        if self.connected {
+            return true;
+        }
+        match self.stream.peer_addr() {
+            Ok(_) => {
+                self.connected = true;
+                // Cuts between writes are part of a case; without this they would be joined again.
+                let _ = self.stream.set_nodelay(true);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                self.broken = matches!(self.stream.take_error(), Ok(Some(_)) | Err(_));
+            }
+            Err(_) => self.broken = true,
+        }
+        self.connected
+    }
+
+    /// Whether there is no more to do before the next event.
+    pub(super) fn write(&mut self) -> bool {
+        let mut budget = BUDGET;
+        while let Some(octets) = self.dialogue.outgoing() {
+            let written = self.stream.write(octets);
+            let now = self.started.elapsed();
+            match written {
+                Ok(written) => {
+                    self.dialogue.sent(now, written);
+                    budget = budget.saturating_sub(written.max(1));
+                    if budget == 0 {
+                        return false;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.dialogue.write_failed(now, &error.to_string()),
+            }
+        }
+        let now = self.started.elapsed();
+        match self.dialogue.wants() {
+            Wants::Nothing => true,
+            Wants::HalfClose => {
+                // If the peer was quicker, there is nothing left to end.
+                let _ = self.stream.shutdown(Shutdown::Write);
+                self.dialogue.half_closed(now);
+                self.dialogue.outgoing().is_none()
+            }
+            Wants::Drop => {
+                self.dialogue.dropped(now);
+                true
+            }
+        }
+    }
+
+    /// Whether there is no more to do before the next event.
+    fn read(&mut self, scratch: &mut [u8]) -> bool {
+        let mut budget = BUDGET;
+        while !self.dialogue.is_over() {
+            let read = self.stream.read(scratch);
+            let now = self.started.elapsed();
+            match read {
+                Ok(0) => self.dialogue.eof(now, None),
+                Ok(length) => {
+                    self.dialogue.receive(now, &scratch[..length]);
+                    budget = budget.saturating_sub(length);
+                    if budget == 0 {
+                        return false;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.dialogue.eof(now, Some(&error.to_string())),
+            }
+        }
+        true
+    }
+}
+
+impl Dialogue for Player {
+    fn outgoing(&self) -> Option<&[u8]> {
+        self.outgoing()
+    }
+    fn sent(&mut self, now: Duration, octets: usize) {
+        self.sent(now, octets);
+    }
+    fn write_failed(&mut self, now: Duration, error: &str) {
+        self.write_failed(now, error);
+    }
+    fn receive(&mut self, now: Duration, octets: &[u8]) {
+        self.receive(now, octets);
+    }
+    fn eof(&mut self, now: Duration, error: Option<&str>) {
+        self.eof(now, error);
+    }
+    fn tick(&mut self, now: Duration) {
+        self.tick(now);
+    }
+    fn deadline(&self) -> Duration {
+        self.deadline()
+    }
+    fn wants(&self) -> Wants {
+        self.wants()
+    }
+    fn half_closed(&mut self, now: Duration) {
+        self.half_closed(now);
+    }
+    fn dropped(&mut self, now: Duration) {
+        self.dropped(now);
+    }
+    fn is_over(&self) -> bool {
+        self.is_over()
+    }
+}

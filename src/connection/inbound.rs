@@ -151,9 +151,9 @@ impl Inbound {
         self.failed.is_some() || self.received.is_some()
     }
 
-    /// Whether the input so far ends between two messages and between two frames.
+    /// Whether the input so far ends between two messages and between two frames; never after a broken rule.
     pub fn is_between_messages(&self) -> bool {
-        self.decoder.is_between_frames() && !self.assembler.is_open()
+        self.failed.is_none() && self.decoder.is_between_frames() && !self.assembler.is_open()
     }
 
     /// Room for what follows of a long frame, so that a driver can read it straight to where it is needed; `None`

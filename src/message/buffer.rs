@@ -2,8 +2,8 @@
 
 /// Octets so far, and room that is initialised once and then read into again and again.
 ///
-/// Grows with what arrives, never with what a header promises: the room is at most as large as what is there
-/// already, or [`MIN_ROOM`](Self::MIN_ROOM).
+/// Grows with what arrives, never with what a header promises: holds memory for at most twice what is there, or twice
+/// [`MIN_ROOM`](Self::MIN_ROOM) once it has offered room.
 #[derive(Debug, Default)]
 pub struct MessageBuffer {
     /// All of it initialised; the message is the first `filled` octets.
@@ -62,6 +62,10 @@ impl MessageBuffer {
         let free = self.octets.len() - self.filled;
         if free == 0 || free < wanted.min(Self::MIN_ROOM) {
             let grown = self.filled + wanted.min(self.filled.max(Self::MIN_ROOM));
+            if self.filled >= Self::MIN_ROOM {
+                // Twice what is there already: a vector that doubled again would hold four times as much.
+                self.octets.reserve_exact(grown - self.octets.len());
+            }
             self.octets.resize(grown, 0);
         }
         let end = self.octets.len().min(self.filled.saturating_add(wanted));

@@ -1,0 +1,268 @@
+//! What the core allocates, counted: nothing for frames that arrive whole, nothing for what a header merely promises,
+//! and never much more than has arrived.
+
+#![allow(unsafe_code, reason = "a global allocator is")]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bowsprit::Role;
+use bowsprit::connection::{Config, Connection, Delivery, Event};
+use bowsprit::frame::RawHeader;
+use bowsprit::message::MessageBuffer;
+use support::*;
+
+/// The system's allocator, which counts for each thread apart, as tests run side by side.
+struct Counting;
+
+thread_local! {
+    static COUNTS: Cell<Counts> = const { Cell::new(Counts { calls: 0, live: 0, peak: 0 }) };
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    calls: usize,
+    /// Octets; below 0 where what is freed was allocated by another thread.
+    live: isize,
+    peak: isize,
+}
+
+fn count(calls: usize, octets: isize) {
+    let mut counts = COUNTS.get();
+    counts.calls += calls;
+    counts.live += octets;
+    counts.peak = counts.peak.max(counts.live);
+    COUNTS.set(counts);
+}
+
+// SAFETY: every call goes to the system's allocator as it came, and counting allocates nothing: the thread's counts are
+// initialised at compile time and have no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, layout.size() as isize);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, octets: *mut u8, layout: Layout) {
+        count(0, -(layout.size() as isize));
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(octets, layout) }
+    }
+
+    unsafe fn realloc(&self, octets: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, size as isize - layout.size() as isize);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(octets, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `work` allocates, how many octets more are live at its peak, and how many after it.
+fn allocations(work: impl FnOnce()) -> (usize, usize, isize) {
+    let before = COUNTS.get();
+    COUNTS.set(Counts { peak: before.live, ..before });
+    work();
+    let after = COUNTS.get();
+    (after.calls - before.calls, (after.peak - before.live) as usize, after.live - before.live)
+}
+
+fn connection(role: Role, settings: &Arc<Config>) -> Connection {
+    Side::new(role, settings, Instant::now()).conn
+}
+
+fn unlimited() -> Config {
+    config(|config| {
+        config.max_message = usize::MAX;
+        config.max_frame = u64::MAX;
+    })
+}
+
+/// Takes a read as a driver does that keeps nothing of it.
+fn read(conn: &mut Connection, input: &mut [u8]) {
+    let Connection { inbound, outbound, .. } = conn;
+    let mut input = input;
+    while inbound.next(&mut input, outbound).is_ok_and(|event| event.is_some()) {}
+}
+
+#[test]
+fn the_counting_counts() {
+    let (calls, peak, live) = allocations(|| drop(vec![0u8; 1000]));
+    assert_eq!((calls, peak, live), (1, 1000, 0));
+}
+
+#[test]
+fn an_echo_of_whole_frames_allocates_nothing() {
+    for role in ROLES {
+        let mut conn = connection(role, &Arc::new(Config::default()));
+        let peer = role.peer();
+        let wire = [
+            sent_by(peer, RawHeader::TEXT, "κόσμε".as_bytes()),
+            sent_by(peer, RawHeader::BINARY, &[7; 3000]),
+            sent_by(peer, RawHeader::PING, b"?"),
+            sent_by(peer, RawHeader::TEXT, &[b'x'; 50_000]),
+            sent_by(peer, RawHeader::BINARY, b""),
+        ]
+        .concat();
+        let mut buf = wire.clone();
+        let mut turn = || {
+            buf.copy_from_slice(&wire);
+            let Connection { inbound, outbound, .. } = &mut conn;
+            let mut input = &mut buf[..];
+            while let Some(event) = inbound.next(&mut input, outbound).unwrap() {
+                if let Event::Message(message) = event {
+                    outbound.send(message).unwrap();
+                }
+            }
+            outbound.advance(outbound.queued());
+        };
+        turn(); // the queue grows to what a turn needs, and is kept
+        let (calls, ..) = allocations(|| (0..100).for_each(|_| turn()));
+        assert_eq!(calls, 0, "{role:?}");
+    }
+}
+
+/// A header that promises a tebioctet, in one read and octet by octet.
+#[test]
+fn a_promise_allocates_nothing() {
+    for role in ROLES {
+        for delivery in [Delivery::Messages, Delivery::Frames, Delivery::Both] {
+            let settings = Arc::new(config(|config| {
+                *config = unlimited();
+                config.delivery = delivery;
+            }));
+            for step in [1, 14] {
+                let mut octets = raw_frame(by(role.peer(), RawHeader::BINARY.with_length(1 << 40)), b"");
+                let mut conn = connection(role, &settings);
+                let (calls, ..) =
+                    allocations(|| octets.chunks_mut(step).for_each(|input| read(&mut conn, input)));
+                assert_eq!(calls, 0, "{role:?} {delivery:?}");
+            }
+        }
+    }
+}
+
+/// What is refused costs the Close frame that says so.
+#[test]
+fn a_refusal_costs_little() {
+    for role in ROLES {
+        for length in [1 << 40, 1 << 63, u64::MAX] {
+            let mut conn = connection(role, &Arc::new(Config::default()));
+            let mut octets = raw_frame(by(role.peer(), RawHeader::BINARY.with_length(length)), b"");
+            let (_, peak, _) = allocations(|| read(&mut conn, &mut octets));
+            assert!(conn.inbound.error().is_some());
+            assert!(peak <= 1024, "{peak} octets");
+        }
+    }
+}
+
+/// The bound that [`MessageBuffer`] states: what has arrived, twice.
+#[test]
+fn a_message_in_progress_holds_what_has_arrived_twice() {
+    for step in [1, 7, 1000, 65_536] {
+        let mut conn = connection(Role::Client, &Arc::new(unlimited()));
+        read(&mut conn, &mut raw_frame(RawHeader::BINARY.with_length(1 << 40), b""));
+        let mut block = vec![7; step];
+        let mut arrived = 0;
+        let before = COUNTS.get().live;
+        while arrived < 300_000 {
+            read(&mut conn, &mut block);
+            arrived += step;
+            let live = (COUNTS.get().live - before) as usize;
+            assert!(live <= 2 * arrived + 256, "{live} octets for {arrived} that arrived");
+        }
+        assert_eq!(conn.inbound.held(), arrived);
+    }
+}
+
+/// The same for a driver that reads past the input; it is offered at least one moderate read.
+#[test]
+fn room_is_offered_for_what_has_arrived() {
+    for step in [100, 5000, usize::MAX] {
+        let mut conn = connection(Role::Client, &Arc::new(unlimited()));
+        read(&mut conn, &mut raw_frame(RawHeader::BINARY.with_length(1 << 40), b"first"));
+        let mut arrived = 5;
+        let before = COUNTS.get().live;
+        while arrived < 2_000_000 {
+            let (inbound, outbound) = (&mut conn.inbound, &mut conn.outbound);
+            let len = inbound.room(1, outbound.config()).unwrap().len().min(step);
+            let live = (COUNTS.get().live - before) as usize;
+            let bound = 2 * arrived.max(MessageBuffer::MIN_ROOM) + 256;
+            assert!(live <= bound, "{live} octets for {arrived} that arrived");
+            assert_eq!(inbound.filled(len, outbound), Ok(None));
+            arrived += len;
+        }
+    }
+}
+
+/// A fragment costs nothing to hold beside what it carries.
+#[test]
+fn fragments_share_one_buffer() {
+    let mut conn = connection(Role::Client, &Arc::new(Config::default()));
+    let mut wire = frame(not_fin(RawHeader::BINARY), b"x");
+    for _ in 1..65_536 {
+        wire.extend(frame(not_fin(RawHeader::CONTINUATION), b"x"));
+    }
+    let (_, peak, live) = allocations(|| wire.chunks_mut(1000).for_each(|input| read(&mut conn, input)));
+    assert_eq!(conn.inbound.held(), 65_536);
+    assert!(peak <= 3 * 65_536 && live <= 2 * 65_536 + 256, "{peak} at the peak, {live} in the end");
+}
+
+/// A peer that sends and does not read costs what the settings say.
+#[test]
+fn a_flood_of_pings_has_a_ceiling() {
+    for role in ROLES {
+        let mut conn = connection(role, &Arc::new(Config::default()));
+        let ping = sent_by(role.peer(), RawHeader::PING, &[7; 125]);
+        let mut input = ping.repeat(100);
+        let wire = input.clone();
+        let (_, peak, _) = allocations(|| {
+            for _ in 0..100 {
+                input.copy_from_slice(&wire);
+                read(&mut conn, &mut input);
+            }
+        });
+        assert!(peak <= 256 * 1024, "{peak} octets for 1.25 MB of Pings");
+    }
+}
+
+#[test]
+fn a_queue_has_a_ceiling() {
+    let settings = Arc::new(config(|config| config.max_queued = 1 << 20));
+    for role in ROLES {
+        let mut conn = connection(role, &settings);
+        let (_, peak, _) = allocations(|| while conn.outbound.send_binary(&[7; 1000]).is_ok() {});
+        assert!(conn.outbound.queued() < (1 << 20) + 1100);
+        assert!(peak <= 4 << 20, "{peak} octets");
+    }
+}
+
+/// A connection that has nothing to do gives its buffers back and owns none, whatever it did before.
+#[test]
+fn an_idle_connection_owns_no_buffer() {
+    for role in ROLES {
+        let mut conn = connection(role, &Arc::new(Config::default()));
+        let mut wire = [
+            sent_by(role.peer(), not_fin(RawHeader::BINARY), &[7; 100_000]),
+            sent_by(role.peer(), RawHeader::PING, b"?"),
+            sent_by(role.peer(), RawHeader::CONTINUATION, &[7; 100_000]),
+            sent_by(role.peer(), RawHeader::TEXT, b"whole"),
+        ]
+        .concat();
+        let (_, _, live) = allocations(|| {
+            wire.chunks_mut(5000).for_each(|input| read(&mut conn, input));
+            conn.outbound.send_binary(&[7; 100_000]).unwrap();
+            conn.outbound.advance(conn.outbound.queued());
+            assert!(conn.outbound.reclaim_queue().is_some());
+            assert!(conn.inbound.reclaim().is_some());
+        });
+        assert_eq!(live, 0);
+    }
+    assert!(size_of::<Connection>() <= 272, "{} octets", size_of::<Connection>());
+}

@@ -1,0 +1,13 @@
+//! The core as its users see it: two connections that talk, and one that hears whatever octets can say.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod closing;
+mod control;
+mod deadlines;
+mod delivery;
+mod faults;
+mod limits;
+mod messages;
+mod sending;

@@ -61,8 +61,8 @@ const THEMES: &[(&str, &str)] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::{Class, Step, Subject};
     use super::*;
+    use crate::lab::case::{Class, Step, Subject};
     use std::collections::HashSet;
 
     #[test]

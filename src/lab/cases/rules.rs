@@ -1,6 +1,6 @@
 //! The requirements that several cases share, each in one sentence.
 
-use super::super::case::Rule;
+use crate::lab::case::Rule;
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident = $section:literal, $text:literal;)*) => {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::super::case::{Level, Subject};
-use super::super::cases::theme;
-use super::super::escape::visible;
-use super::super::explain;
-use super::super::judge::Behaviour;
-use super::super::runner::Aftermath;
 use super::{Deny, Outcome, Run};
+use crate::lab::case::{Level, Subject};
+use crate::lab::cases::theme;
+use crate::lab::escape::visible;
+use crate::lab::explain;
+use crate::lab::judge::Behaviour;
+use crate::lab::runner::Aftermath;
 
 /// The failures in full, then a summary by theme.
 pub fn report(run: &Run, deny: Deny) -> String {

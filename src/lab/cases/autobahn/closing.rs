@@ -1,9 +1,9 @@
 //! Group 7: the closing handshake, its codes and reasons.
 
-use super::super::super::case::dsl::{close, close_code, cont, ping, text};
-use super::super::super::case::{By, Case, Class, Decides, Ending, Event, Expect, Frame, Level, Step};
-use super::super::super::payload::Payload;
 use super::{BASE, echoes, rules};
+use crate::lab::case::dsl::{close, close_code, cont, ping, text};
+use crate::lab::case::{By, Case, Class, Decides, Ending, Event, Expect, Frame, Level, Step};
+use crate::lab::payload::Payload;
 
 /// The script closes; the answer is 1000 or empty, and another code fails the case.
 const ANSWERED: Expect = Expect {
@@ -71,7 +71,7 @@ macro_rules! open_codes {
     };
 }
 
-pub(in super::super) static SEQUENCE: &[Case] = &[
+pub(in crate::lab::cases) static SEQUENCE: &[Case] = &[
     Case {
         id: "7.1.1",
         title: "text, then our Close behind its echo",
@@ -135,7 +135,7 @@ pub(in super::super) static SEQUENCE: &[Case] = &[
     },
 ];
 
-pub(in super::super) static BODIES: &[Case] = &[
+pub(in crate::lab::cases) static BODIES: &[Case] = &[
     Case {
         id: "7.3.1",
         title: "empty Close",
@@ -196,12 +196,12 @@ pub(in super::super) static BODIES: &[Case] = &[
     },
 ];
 
-pub(in super::super) static GOOD_CODES: &[Case] = good_codes![
+pub(in crate::lab::cases) static GOOD_CODES: &[Case] = good_codes![
     "7.7.1" 1000, "7.7.2" 1001, "7.7.3" 1002, "7.7.4" 1003, "7.7.5" 1007, "7.7.6" 1008, "7.7.7" 1009, "7.7.8" 1010, "7.7.9" 1011, "7.7.10" 3000, "7.7.11" 3999, "7.7.12" 4000, "7.7.13" 4999,
 ];
 
-pub(in super::super) static BAD_CODES: &[Case] = bad_codes![
+pub(in crate::lab::cases) static BAD_CODES: &[Case] = bad_codes![
     "7.9.1" 0, "7.9.2" 999, "7.9.3" 1004, "7.9.4" 1005, "7.9.5" 1006, "7.9.6" 1016, "7.9.7" 1100, "7.9.8" 2000, "7.9.9" 2999,
 ];
 
-pub(in super::super) static OPEN_CODES: &[Case] = open_codes!["7.13.1" 5000, "7.13.2" 65535];
+pub(in crate::lab::cases) static OPEN_CODES: &[Case] = open_codes!["7.13.1" 5000, "7.13.2" 65535];

@@ -1,8 +1,8 @@
 //! Groups 12 and 13: compressed messages of many sizes, cut in many ways, under many parameters.
 
-use super::super::super::case::{Case, Class, Deflate, Echo, Event, Kind, Opening, Step};
-use super::super::super::payload::{Data, Payload};
 use super::{BASE, echoes, rules};
+use crate::lab::case::{Case, Class, Deflate, Echo, Event, Kind, Opening, Step};
+use crate::lab::payload::{Data, Payload};
 
 /// The 18 cases of a group: size of a message, size of a fragment.
 macro_rules! group {
@@ -42,7 +42,7 @@ const BOTH_9: &[Deflate] = &[Deflate { peer_no_context_takeover: true, peer_max_
 const BOTH_15: &[Deflate] = &[Deflate { peer_no_context_takeover: true, peer_max_window_bits: 15 }];
 const FALLBACK: &[Deflate] = &[BOTH_9[0], NO_CONTEXT[0], PLAIN[0]];
 
-pub(in super::super) static GROUPS: [&[Case]; 12] = [
+pub(in crate::lab::cases) static GROUPS: [&[Case]; 12] = [
     group!("12.1", "structured text", Text Json, PLAIN),
     group!("12.2", "a picture", Binary Bitmap, PLAIN),
     group!("12.3", "prose", Binary Prose, PLAIN),

@@ -1,9 +1,9 @@
 //! Group 5: fragmented messages, with control frames between, and fragments out of place.
 
-use super::super::super::case::dsl::{cont, ping, pong, text};
-use super::super::super::case::{Case, Class, Event, Expect, Pace, Step};
-use super::super::super::payload::Payload;
 use super::{BASE, FAILS, echoes, fails_after, rules};
+use crate::lab::case::dsl::{cont, ping, pong, text};
+use crate::lab::case::{Case, Class, Event, Expect, Pace, Step};
+use crate::lab::payload::Payload;
 
 const JOINED: Event = Event::Text(Payload::Octets(b"fragment1fragment2"));
 const ECHOED: Expect = echoes(&[(Class::Ok, &[JOINED])]);
@@ -17,7 +17,7 @@ const FIVE: Expect = echoes(&[(
     ],
 )]);
 
-pub(in super::super) static CASES: &[Case] = &[
+pub(in crate::lab::cases) static CASES: &[Case] = &[
     Case {
         id: "5.1",
         title: "Ping in two fragments",

@@ -2,9 +2,9 @@
 //!
 //! The RFC names no sizes, so these are SHOULDs: what an unconfigured endpoint is hoped to handle.
 
-use super::super::super::case::{Case, Class, Echo, Event, Frame, Kind, Level, Pace, Step};
-use super::super::super::payload::Payload;
 use super::{BASE, echoes, rules};
+use crate::lab::case::{Case, Class, Echo, Event, Frame, Kind, Level, Pace, Step};
+use crate::lab::payload::Payload;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * 1024;
@@ -76,7 +76,7 @@ macro_rules! round_trips {
     };
 }
 
-pub(in super::super) static TEXT: &[Case] = messages! {
+pub(in crate::lab::cases) static TEXT: &[Case] = messages! {
     Text 1:
     "9.1.1" "Text of 64 KiB in one frame" 64 * KIB,
     "9.1.2" "Text of 256 KiB in one frame" 256 * KIB,
@@ -86,7 +86,7 @@ pub(in super::super) static TEXT: &[Case] = messages! {
     "9.1.6" "Text of 16 MiB in one frame" 16 * MIB,
 };
 
-pub(in super::super) static BINARY: &[Case] = messages! {
+pub(in crate::lab::cases) static BINARY: &[Case] = messages! {
     Binary 2:
     "9.2.1" "Binary of 64 KiB in one frame" 64 * KIB,
     "9.2.2" "Binary of 256 KiB in one frame" 256 * KIB,
@@ -96,37 +96,37 @@ pub(in super::super) static BINARY: &[Case] = messages! {
     "9.2.6" "Binary of 16 MiB in one frame" 16 * MIB,
 };
 
-pub(in super::super) static TEXT_FRAGMENTS: &[Case] = fragments! {
+pub(in crate::lab::cases) static TEXT_FRAGMENTS: &[Case] = fragments! {
     Text:
     "9.3.1" 64, "9.3.2" 256, "9.3.3" 1024, "9.3.4" 4096, "9.3.5" 16384, "9.3.6" 65536, "9.3.7" 262144, "9.3.8" 1048576, "9.3.9" 4194304,
 };
 
-pub(in super::super) static BINARY_FRAGMENTS: &[Case] = fragments! {
+pub(in crate::lab::cases) static BINARY_FRAGMENTS: &[Case] = fragments! {
     Binary:
     "9.4.1" 64, "9.4.2" 256, "9.4.3" 1024, "9.4.4" 4096, "9.4.5" 16384, "9.4.6" 65536, "9.4.7" 262144, "9.4.8" 1048576, "9.4.9" 4194304,
 };
 
-pub(in super::super) static TEXT_WRITES: &[Case] = writes! {
+pub(in crate::lab::cases) static TEXT_WRITES: &[Case] = writes! {
     Text 1:
     "9.5.1" 64, "9.5.2" 128, "9.5.3" 256, "9.5.4" 512, "9.5.5" 1024, "9.5.6" 2048,
 };
 
-pub(in super::super) static BINARY_WRITES: &[Case] = writes! {
+pub(in crate::lab::cases) static BINARY_WRITES: &[Case] = writes! {
     Binary 2:
     "9.6.1" 64, "9.6.2" 128, "9.6.3" 256, "9.6.4" 512, "9.6.5" 1024, "9.6.6" 2048,
 };
 
-pub(in super::super) static TEXT_ROUND_TRIPS: &[Case] = round_trips! {
+pub(in crate::lab::cases) static TEXT_ROUND_TRIPS: &[Case] = round_trips! {
     Text b"*":
     "9.7.1" 0, "9.7.2" 16, "9.7.3" 64, "9.7.4" 256, "9.7.5" 1024, "9.7.6" 4096,
 };
 
-pub(in super::super) static BINARY_ROUND_TRIPS: &[Case] = round_trips! {
+pub(in crate::lab::cases) static BINARY_ROUND_TRIPS: &[Case] = round_trips! {
     Binary b"\xfe":
     "9.8.1" 0, "9.8.2" 16, "9.8.3" 64, "9.8.4" 256, "9.8.5" 1024, "9.8.6" 4096,
 };
 
-pub(in super::super) static AUTOMATIC: &[Case] = &[Case {
+pub(in crate::lab::cases) static AUTOMATIC: &[Case] = &[Case {
     id: "10.1.1",
     title: "text of 65536 octets in fragments of 1300 octets",
     rule: &rules::FRAGMENTS,

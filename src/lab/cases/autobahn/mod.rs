@@ -18,8 +18,8 @@ pub(super) mod pings;
 pub(super) mod reserved;
 pub(super) mod utf8;
 
-use super::super::case::{Case, Class, Ending, Event, Expect};
 use super::rules;
+use crate::lab::case::{Case, Class, Ending, Event, Expect};
 
 /// The start of every case of the suite.
 const BASE: Case = Case { tags: &["autobahn"], ..Case::BASE };

@@ -1,9 +1,9 @@
 //! Group 2: Pings, and Pongs that nobody asked for.
 
-use super::super::super::case::dsl::{close_code, ping, pong};
-use super::super::super::case::{By, Case, Class, Ending, Event, Expect, Level, Pace, Step};
-use super::super::super::payload::Payload;
 use super::{BASE, FAILS, echoes, rules};
+use crate::lab::case::dsl::{close_code, ping, pong};
+use crate::lab::case::{By, Case, Class, Ending, Event, Expect, Level, Pace, Step};
+use crate::lab::payload::Payload;
 
 const NOT_UTF8: &[u8] = b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff";
 const FULL: Payload = Payload::Octets(&[0xfe; 125]);
@@ -46,7 +46,7 @@ macro_rules! ten_pings {
 const QUIET: Expect =
     Expect { outcomes: &[(Class::Ok, &[])], close: Ending { by: By::Script, ..Ending::CLEAN } };
 
-pub(in super::super) static CASES: &[Case] = &[
+pub(in crate::lab::cases) static CASES: &[Case] = &[
     Case {
         id: "2.1",
         title: "empty Ping",

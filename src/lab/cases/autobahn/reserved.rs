@@ -1,9 +1,9 @@
 //! Groups 3 and 4: reserved bits and reserved opcodes.
 
-use super::super::super::case::dsl::{binary, close, ping, text};
-use super::super::super::case::{Case, Class, Event, Expect, Frame, Pace, Step};
-use super::super::super::payload::Payload;
 use super::{BASE, FAILS, fails_after, rules};
+use crate::lab::case::dsl::{binary, close, ping, text};
+use crate::lab::case::{Case, Class, Event, Expect, Frame, Pace, Step};
+use crate::lab::payload::Payload;
 
 const HELLO: &[u8] = b"Hello, world!";
 const RESERVED: Payload = Payload::Octets(b"reserved opcode payload");
@@ -12,7 +12,7 @@ const RESERVED: Payload = Payload::Octets(b"reserved opcode payload");
 const AFTER_ECHO: Expect =
     fails_after(&[(Class::Ok, &[Event::Text(Payload::Octets(HELLO))]), (Class::NonStrict, &[])]);
 
-pub(in super::super) static CASES: &[Case] = &[
+pub(in crate::lab::cases) static CASES: &[Case] = &[
     Case {
         id: "3.1",
         title: "text with RSV 1",

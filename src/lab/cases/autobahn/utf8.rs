@@ -1,9 +1,9 @@
 //! Group 6: texts that are UTF-8 and texts that are not.
 
-use super::super::super::case::dsl::{cont, text};
-use super::super::super::case::{By, Case, Class, Decides, Ending, Event, Expect, Kind, Step};
-use super::super::super::payload::Payload;
 use super::{BASE, echoes, rules};
+use crate::lab::case::dsl::{cont, text};
+use crate::lab::case::{By, Case, Class, Decides, Ending, Event, Expect, Kind, Step};
+use crate::lab::payload::Payload;
 
 const GREEK: &[u8] = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5";
 
@@ -46,7 +46,7 @@ macro_rules! texts {
     };
 }
 
-pub(in super::super) static FRAGMENTS: &[Case] = &[
+pub(in crate::lab::cases) static FRAGMENTS: &[Case] = &[
     Case {
         id: "6.1.1",
         title: "empty text",
@@ -184,7 +184,7 @@ pub(in super::super) static FRAGMENTS: &[Case] = &[
     },
 ];
 
-pub(in super::super) static SINGLE: &[Case] = texts! {
+pub(in crate::lab::cases) static SINGLE: &[Case] = texts! {
     "6.5.1" "well-formed samples" valid b"\x68\x65\x6c\x6c\x6f\x24\x77\x6f\x72\x6c\x64";
     "6.5.2" "well-formed samples" valid b"\x68\x65\x6c\x6c\x6f\xc2\xa2\x77\x6f\x72\x6c\x64";
     "6.5.3" "well-formed samples" valid b"\x68\x65\x6c\x6c\x6f\xe2\x82\xac\x77\x6f\x72\x6c\x64";

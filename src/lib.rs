@@ -14,6 +14,8 @@ pub mod handshake;
 pub mod lab;
 pub mod message;
 pub mod role;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod token;
 pub mod utf8;
 

@@ -26,10 +26,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     // What touches sockets and clocks.
     ("transport", &[]),
     ("tls", &["transport"]),
-    ("blocking", &["close", "connection", "entropy", "error", "handshake", "message", "transport", "tls"]),
+    // How a server is reached: knows no socket, only what follows from what.
+    ("client", &["close", "connection", "entropy", "error", "handshake", "tls", "token"]),
+    (
+        "blocking",
+        &["client", "close", "connection", "entropy", "error", "handshake", "message", "transport", "tls"],
+    ),
     (
         "event_loop",
         &[
+            "client",
             "close",
             "connection",
             "entropy",
@@ -68,6 +74,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "blocking",
+            "client",
             "close",
             "connection",
             "error",

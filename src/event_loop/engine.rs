@@ -280,6 +280,9 @@ impl<D: Default> Engine<D> {
                 Err(error) => return self.fail(handler, slot, &Failed::Io(error)),
             }
         }
+        if let Err(error) = peer.transport.flush_held() {
+            return self.broken(handler, slot, error);
+        }
         if peer.outbound.queued() > 0 {
             self.flush(handler, slot, 0);
         }

@@ -32,6 +32,8 @@ mod handler;
 mod listener;
 mod peer;
 mod settings;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 mod wheel;
 

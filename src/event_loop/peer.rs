@@ -160,7 +160,7 @@ impl<D> Peer<D> {
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    self.writable = written == offered;
+                    self.writable = written == offered || !self.transport.short_write_fills();
                     self.outbound.advance(written);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,

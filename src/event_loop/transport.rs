@@ -19,6 +19,28 @@ pub trait Stream: Read + Write + Source + Send {
     ///
     /// What the stream says.
     fn shutdown_write(&mut self) -> io::Result<()>;
+
+    /// The socket below takes octets again: a stream that holds some back, as TLS does, sends them.
+    ///
+    /// # Errors
+    ///
+    /// What the stream says; `WouldBlock` is none.
+    fn writable(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for TcpStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+#[cfg(unix)]
+impl Stream for UnixStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
 }
 
 /// A socket, or any other [`Stream`].
@@ -46,6 +68,13 @@ impl Transport {
     /// Any stream.
     pub fn other(stream: impl Stream + 'static) -> Self {
         Transport::Other(Box::new(OtherStream(Box::new(stream))))
+    }
+
+    /// Whether a write that takes less than it was offered has filled the socket, so that the next readiness is a new
+    /// event. Another stream is asked until it says so.
+    #[inline]
+    pub(super) const fn short_write_fills(&self) -> bool {
+        !matches!(self, Transport::Other(_))
     }
 
     /// Whether a read that fills less than its buffer has taken all there is, so that the next readiness is a new
@@ -82,6 +111,14 @@ impl Transport {
             Transport::Unix(stream) => stream.write_vectored(slices),
             Transport::Other(stream) => stream.0.write_vectored(slices),
         })
+    }
+
+    /// The socket takes octets again.
+    pub(super) fn flush_held(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Other(stream) => stream.0.writable(),
+            _ => Ok(()),
+        }
     }
 
     /// Ends our direction; what is written already still goes out.

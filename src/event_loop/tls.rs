@@ -1,0 +1,39 @@
+//! TLS as a stream of the loop.
+
+use std::io::{self, Read, Write};
+
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+
+use super::transport::Stream;
+use crate::tls::TlsStream;
+
+impl<S: Read + Write + Source> Source for TlsStream<S> {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.socket_mut().register(registry, token, interests)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.socket_mut().reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.socket_mut().deregister(registry)
+    }
+}
+
+impl<S: Stream> Stream for TlsStream<S> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.close_notify()?;
+        // Until the `close_notify` is out the socket stays open; `writable` goes on.
+        if self.wants_write() { Ok(()) } else { self.socket_mut().shutdown_write() }
+    }
+
+    fn writable(&mut self) -> io::Result<()> {
+        match self.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Ok(()) if self.is_ending() => self.shutdown_write(),
+            result => result,
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Whom a client trusts, and what it shows of itself.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientConnection, Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+/// What every TLS connection of a client is made from; cheap to clone.
+///
+/// ```no_run
+/// use bowsprit::tls::TlsClient;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let system = TlsClient::system_roots()?; // what other programs on this machine trust
+/// let own = TlsClient::builder().ca_file("ca.pem")?.client_certificate("me.pem", "me.key")?.build()?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct TlsClient {
+    config: Arc<ClientConfig>,
+}
+
+impl TlsClient {
+    /// Trusts what the system trusts.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::NoRoots`] where the system has no certificates to offer.
+    pub fn system_roots() -> Result<Self, TlsConfigError> {
+        Self::builder().system_roots()?.build()
+    }
+
+    /// Trusts Mozilla's list of authorities as it was when this crate was built.
+    ///
+    /// # Errors
+    ///
+    /// None is known.
+    pub fn bundled_roots() -> Result<Self, TlsConfigError> {
+        Self::builder().bundled_roots().build()
+    }
+
+    /// Trusts nobody yet.
+    pub fn builder() -> TlsClientBuilder {
+        TlsClientBuilder { roots: RootCertStore::empty(), identity: None, judge: None, key_log: false }
+    }
+
+    /// A `rustls` configuration made elsewhere.
+    pub fn from_config(config: Arc<ClientConfig>) -> Self {
+        Self { config }
+    }
+
+    /// A TLS connection to the server with this name, or IP address, which its certificate has to bear. A name is sent
+    /// along (SNI), an address is not (RFC 6066 §3).
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::ServerName`].
+    pub fn connection(&self, host: &str) -> Result<ClientConnection, TlsConfigError> {
+        // The zone of an IPv6 address is for this machine alone.
+        let host = host.split('%').next().unwrap_or(host);
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsConfigError::ServerName)?;
+        ClientConnection::new(Arc::clone(&self.config), name).map_err(TlsConfigError::Tls)
+    }
+}
+
+impl fmt::Debug for TlsClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsClient")
+    }
+}
+
+/// Builds a [`TlsClient`].
+pub struct TlsClientBuilder {
+    roots: RootCertStore,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    judge: Option<Judge>,
+    key_log: bool,
+}
+
+type Judge = Arc<dyn Fn(&Fault<'_>) -> Trust + Send + Sync>;
+
+/// A server's certificate that is not to be trusted, and why.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Fault<'a> {
+    /// The name or address that was to be reached.
+    pub server: &'a ServerName<'a>,
+    /// The certificate, DER.
+    pub certificate: &'a [u8],
+    /// What is wrong with it: another name, expired, an unknown issuer.
+    pub error: &'a rustls::Error,
+}
+
+/// What to do about a [`Fault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Give up the connection.
+    Refuse,
+    /// Go on all the same.
+    Accept,
+}
+
+impl TlsClientBuilder {
+    /// Trusts what the system trusts, besides others.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::NoRoots`] where the system has nothing to offer.
+    pub fn system_roots(mut self) -> Result<Self, TlsConfigError> {
+        let found = rustls_native_certs::load_native_certs();
+        // Some systems carry certificates that nobody can read; the others still count.
+        let (added, _) = self.roots.add_parsable_certificates(found.certs);
+        if added == 0 {
+            return Err(TlsConfigError::NoRoots);
+        }
+        Ok(self)
+    }
+
+    /// Trusts Mozilla's list of authorities, besides others.
+    #[must_use]
+    pub fn bundled_roots(mut self) -> Self {
+        self.roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        self
+    }
+
+    /// Trusts the certificates in a PEM file, besides others.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::Pem`] where the file cannot be read or holds no certificate.
+    pub fn ca_file(mut self, path: impl AsRef<Path>) -> Result<Self, TlsConfigError> {
+        for certificate in certificates(path.as_ref())? {
+            self = self.ca(certificate)?;
+        }
+        Ok(self)
+    }
+
+    /// Trusts a certificate, besides others.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::Tls`] where it is none.
+    pub fn ca(mut self, certificate: CertificateDer<'static>) -> Result<Self, TlsConfigError> {
+        self.roots.add(certificate).map_err(TlsConfigError::Tls)?;
+        Ok(self)
+    }
+
+    /// Shows a server that asks for it this chain of certificates, the client's own first; both files are PEM.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::Pem`] where a file cannot be read or holds nothing of use.
+    pub fn client_certificate(
+        self,
+        chain: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, TlsConfigError> {
+        let key = PrivateKeyDer::from_pem_file(key.as_ref()).map_err(|error| pem(key.as_ref(), &error))?;
+        Ok(self.identity(certificates(chain.as_ref())?, key))
+    }
+
+    /// Shows a server that asks for it this chain of certificates, the client's own first.
+    #[must_use]
+    pub fn identity(mut self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
+        self.identity = Some((chain, key));
+        self
+    }
+
+    /// Asks `judge` before a connection is given up over a certificate, as `QWebSocket::sslErrors` does. The rest of
+    /// TLS holds: the server still has to prove that the certificate is its own.
+    #[must_use]
+    pub fn on_fault(mut self, judge: impl Fn(&Fault<'_>) -> Trust + Send + Sync + 'static) -> Self {
+        self.judge = Some(Arc::new(judge));
+        self
+    }
+
+    /// **Dangerous.** Accepts every certificate: whoever sits between can read and change everything.
+    #[must_use]
+    pub fn insecure(self) -> Self {
+        self.on_fault(|_| Trust::Accept)
+    }
+
+    /// Writes the secrets of each connection to the file that the environment variable `SSLKEYLOGFILE` names, for
+    /// Wireshark. Off unless asked for.
+    #[must_use]
+    pub fn key_log(mut self) -> Self {
+        self.key_log = true;
+        self
+    }
+
+    /// The result.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::NoRoots`] where nobody is trusted, [`TlsConfigError::Tls`] where the client's certificate and
+    /// key do not fit.
+    pub fn build(self) -> Result<TlsClient, TlsConfigError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(TlsConfigError::Tls)?;
+        let usual = if self.roots.is_empty() {
+            None
+        } else {
+            let builder =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots), Arc::clone(&provider));
+            Some(builder.build().map_err(|_| TlsConfigError::NoRoots)?)
+        };
+        let builder = match (self.judge, usual) {
+            (None, None) => return Err(TlsConfigError::NoRoots),
+            (None, Some(usual)) => builder.with_webpki_verifier(usual),
+            (Some(judge), usual) => {
+                let verifier = Judging { usual, judge, provider };
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+            }
+        };
+        let mut config = match self.identity {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(TlsConfigError::Tls)?,
+        };
+        // RFC 6455 runs over HTTP/1.1; a server that answers with another protocol is refused (RFC 7301 §3.2).
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.resumption = Resumption::in_memory_sessions(64);
+        if self.key_log {
+            config.key_log = Arc::new(rustls::KeyLogFile::new());
+        }
+        Ok(TlsClient { config: Arc::new(config) })
+    }
+}
+
+impl fmt::Debug for TlsClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut builder = f.debug_struct("TlsClientBuilder");
+        builder.field("roots", &self.roots.len()).field("identity", &self.identity.is_some());
+        builder.field("on_fault", &self.judge.is_some()).field("key_log", &self.key_log).finish()
+    }
+}
+
+/// The usual check, and somebody to ask where it fails.
+struct Judging {
+    usual: Option<Arc<WebPkiServerVerifier>>,
+    judge: Judge,
+    provider: Arc<CryptoProvider>,
+}
+
+impl fmt::Debug for Judging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Judging")
+    }
+}
+
+impl ServerCertVerifier for Judging {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let result = match &self.usual {
+            Some(usual) => {
+                usual.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            }
+            None => Err(rustls::CertificateError::UnknownIssuer.into()),
+        };
+        result.or_else(|error| {
+            let fault = Fault { server: server_name, certificate: end_entity, error: &error };
+            match (self.judge)(&fault) {
+                Trust::Accept => Ok(ServerCertVerified::assertion()),
+                Trust::Refuse => Err(error),
+            }
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
+    let found: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(path).and_then(|certificates| certificates.collect());
+    match found {
+        Ok(found) if found.is_empty() => {
+            Err(TlsConfigError::Pem(path.display().to_string(), "it holds no certificate".to_owned()))
+        }
+        Ok(found) => Ok(found),
+        Err(error) => Err(pem(path, &error)),
+    }
+}
+
+fn pem(path: &Path, error: &dyn fmt::Display) -> TlsConfigError {
+    TlsConfigError::Pem(path.display().to_string(), error.to_string())
+}
+
+/// Why there is no [`TlsClient`], or no connection from one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TlsConfigError {
+    /// Nobody is trusted: the system has no certificates to offer, or none was named.
+    NoRoots,
+    /// A PEM file, and what is wrong with it.
+    Pem(String, String),
+    /// The host is neither a DNS name nor an address.
+    ServerName,
+    /// A certificate or a key is of no use.
+    Tls(rustls::Error),
+}
+
+impl fmt::Display for TlsConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRoots => f.write_str("name certificates to trust: the system has none to offer"),
+            Self::Pem(path, fault) => write!(f, "cannot use {path}: {fault}"),
+            Self::ServerName => f.write_str("use a DNS name or an IP address: a certificate bears no other"),
+            Self::Tls(error) => write!(f, "TLS cannot be set up: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for TlsConfigError {}
+
+impl From<TlsConfigError> for io::Error {
+    fn from(error: TlsConfigError) -> Self {
+        io::Error::new(io::ErrorKind::InvalidInput, error)
+    }
+}

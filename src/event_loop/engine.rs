@@ -284,6 +284,8 @@ impl<D: Default> Engine<D> {
             return self.broken(handler, slot, error);
         }
         if peer.outbound.queued() > 0 {
+            // Room in the socket means that the peer reads: it lives, though we may not be listening to it now.
+            peer.deadlines.heard(self.cx.now);
             self.flush(handler, slot, 0);
         }
     }
@@ -571,6 +573,8 @@ impl<D: Default> Engine<D> {
         peer.stage = Stage::Ending;
         peer.deadlines.closing(self.cx.now);
         let outcome = connection::outcome(&self.inbounds[slot], &peer.outbound);
+        // Once both Close frames have passed, it does not matter how TCP ends (§7.1.4).
+        let cause = if outcome.is_clean() { Cause::Closed } else { cause };
         self.cx.watch_deadline(slot);
         handler.on_close(&mut self.cx, id, &Ended { outcome, cause });
     }

@@ -7,18 +7,20 @@ use std::time::{Duration, Instant};
 
 use super::config::Config;
 
-/// The deadlines of one connection.
+/// The deadlines of one connection. Small, as an idle connection owns one.
 #[derive(Clone, Debug)]
 pub struct Deadlines {
-    heard: Instant,
+    /// When something was heard last; once we wait for the close, since when.
+    since: Instant,
     waiting: Waiting,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
     Nothing,
-    Pong { since: Instant },
-    Close { since: Instant },
+    /// For the answer to the Ping that went out so many milliseconds after something was heard last.
+    Pong(u32),
+    Close,
 }
 
 /// Something is due.
@@ -37,22 +39,23 @@ pub enum Due {
 impl Deadlines {
     /// Of a connection that opens now.
     pub const fn new(now: Instant) -> Self {
-        Self { heard: now, waiting: Waiting::Nothing }
+        Self { since: now, waiting: Waiting::Nothing }
     }
 
     /// Octets have arrived.
     #[inline]
     pub fn heard(&mut self, now: Instant) {
-        self.heard = now;
-        if let Waiting::Pong { .. } = self.waiting {
+        if self.waiting != Waiting::Close {
+            self.since = now;
             self.waiting = Waiting::Nothing;
         }
     }
 
     /// The closing handshake has begun. Only the first call counts: nothing extends the close deadline.
     pub fn closing(&mut self, now: Instant) {
-        if !matches!(self.waiting, Waiting::Close { .. }) {
-            self.waiting = Waiting::Close { since: now };
+        if self.waiting != Waiting::Close {
+            self.since = now;
+            self.waiting = Waiting::Close;
         }
     }
 
@@ -66,7 +69,8 @@ impl Deadlines {
     pub fn expire(&mut self, now: Instant, config: &Config) -> Option<Due> {
         let (_, due) = self.first(config).filter(|(at, _)| *at <= now)?;
         if due == Due::Ping {
-            self.waiting = Waiting::Pong { since: now };
+            let silence = now.saturating_duration_since(self.since).as_millis();
+            self.waiting = Waiting::Pong(u32::try_from(silence).unwrap_or(u32::MAX));
         }
         Some(due)
     }
@@ -74,15 +78,16 @@ impl Deadlines {
     fn first(&self, config: &Config) -> Option<(Instant, Due)> {
         // A time too far off to be told is never due.
         let after = |since: Instant, wait: Duration, due| Some((since.checked_add(wait)?, due));
-        let idle = || after(self.heard, config.idle_timeout?, Due::Idle);
         let alive = match self.waiting {
-            Waiting::Close { since } => return after(since, config.close_timeout, Due::CloseTimeout),
-            Waiting::Pong { since } => after(since, config.pong_timeout, Due::Dead),
-            Waiting::Nothing => {
-                config.ping_interval.and_then(|interval| after(self.heard, interval, Due::Ping))
+            Waiting::Close => return after(self.since, config.close_timeout, Due::CloseTimeout),
+            Waiting::Pong(silence) => {
+                let pinged = self.since.checked_add(Duration::from_millis(silence.into()))?;
+                after(pinged, config.pong_timeout, Due::Dead)
             }
+            Waiting::Nothing => config.ping_interval.and_then(|wait| after(self.since, wait, Due::Ping)),
         };
-        [idle(), alive].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let idle = config.idle_timeout.and_then(|wait| after(self.since, wait, Due::Idle));
+        [idle, alive].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 }
 

@@ -157,7 +157,7 @@ fn server(url: &str, common: &Common) -> Result<ExitCode, String> {
     run.duration = started.elapsed();
     let code = common.conclude(vec![run])?;
     if let Peer::Gone(suspects) = peer {
-        super::say(&format!(
+        super::say(format_args!(
             "the server stopped accepting connections while these were played: {}; find the one with --jobs 1",
             suspects.join(", ")
         ));
@@ -179,7 +179,7 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     let listener =
         Listener::bind(args.listen).map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let place = listener.addr().to_string();
-    super::say(&format!("{} cases on ws://{place}", cases.len()));
+    super::say(format_args!("{} cases on ws://{place}", cases.len()));
     let mut child = match args.command.split_first() {
         Some((program, rest)) => {
             let child = Command::new(program).args(rest).env("BOWSPRIT_URL", format!("ws://{place}")).spawn();
@@ -249,7 +249,7 @@ impl Progress {
 }
 
 fn unreachable(url: &str, error: &str) -> ExitCode {
-    super::say(&format!("there is no WebSocket server at {url}: {error}"));
+    super::say(format_args!("there is no WebSocket server at {url}: {error}"));
     ExitCode::from(UNREACHABLE)
 }
 

@@ -235,6 +235,14 @@ impl<D: Default> Context<D> {
         self.insert(transport, outbound, stage)
     }
 
+    /// The octets of our request on a connection that is not open yet.
+    pub fn handshake_request(&self, id: ConnId) -> Option<&[u8]> {
+        match &self.peer(id)?.stage {
+            Stage::Dialing(opening) | Stage::Client(opening) => Some(opening.handshake.request()),
+            _ => None,
+        }
+    }
+
     /// Lets the loop return from [`run`](super::EventLoop::run) at the end of this turn. Connections stay as they are.
     pub fn stop(&mut self) {
         self.stopping = true;

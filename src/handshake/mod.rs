@@ -21,6 +21,7 @@ mod head;
 mod head_reader;
 mod host;
 mod nonce;
+mod origin;
 mod refusal;
 mod refused;
 mod server;
@@ -35,6 +36,7 @@ pub use field::{FieldError, HeaderField};
 pub use head::{Head, HeadError, HttpVersion, Repeated, StartLine};
 pub use head_reader::{HeadLimits, HeadReader, Progress};
 pub use nonce::Key;
+pub use origin::{OriginError, OriginPolicy, OriginSyntax};
 pub use refusal::{Refusal, RefusalError};
 pub use refused::{MAX_REFUSAL_BODY, RefusedResponse};
 pub use server::{

@@ -1,0 +1,72 @@
+//! The client that the Autobahn suite tests: asks how many cases there are, plays each by echoing every message,
+//! then asks for the reports.
+//!
+//! `cargo run --release --example autobahn_client -- ws://127.0.0.1:9001`
+
+use std::error::Error;
+use std::net::ToSocketAddrs;
+
+use bowsprit::event_loop::{ConnId, Context, Ended, EventLoop, Failed, Handler};
+use bowsprit::handshake::{ClientRequest, Url};
+use bowsprit::message::Message;
+
+/// One connection: keeps the first message, or echoes them all.
+struct Session {
+    echo: bool,
+    first: Option<String>,
+    failed: Option<String>,
+}
+
+impl Handler for Session {
+    type Data = ();
+
+    fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+        if self.echo {
+            cx.send(id, message);
+        } else if let Message::Text(text) = message {
+            self.first.get_or_insert_with(|| text.to_owned());
+        }
+    }
+
+    fn on_close(&mut self, cx: &mut Context<()>, _: ConnId, _: &Ended) {
+        cx.stop();
+    }
+
+    fn on_failed(&mut self, cx: &mut Context<()>, _: ConnId, failed: &Failed) {
+        self.failed = Some(format!("{failed:?}"));
+        cx.stop();
+    }
+}
+
+struct Client {
+    event_loop: EventLoop<()>,
+    base: String,
+}
+
+impl Client {
+    /// Opens `resource`, stays until the connection is over, and gives the first message unless it `echo`es.
+    fn visit(&mut self, resource: &str, echo: bool) -> Result<Option<String>, Box<dyn Error>> {
+        let url = Url::parse(&format!("{}{resource}", self.base))?;
+        let address = (url.host(), url.port()).to_socket_addrs()?.next().ok_or("the host has no address")?;
+        self.event_loop.context().connect(address, ClientRequest::to(&url)?)?;
+        let mut session = Session { echo, first: None, failed: None };
+        self.event_loop.run(&mut session)?;
+        match session.failed {
+            Some(failed) => Err(format!("{resource}: {failed}").into()),
+            None => Ok(session.first),
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let url = std::env::args().nth(1).ok_or("usage: autobahn_client URL")?;
+    let base = url.trim_end_matches('/').to_owned();
+    let mut client = Client { event_loop: EventLoop::new()?, base };
+    let cases: u32 = client.visit("/getCaseCount", false)?.ok_or("no count of cases came")?.trim().parse()?;
+    for case in 1..=cases {
+        client.visit(&format!("/runCase?case={case}&agent=bowsprit"), true)?;
+    }
+    client.visit("/updateReports?agent=bowsprit", false)?;
+    println!("{cases} cases played");
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! The engine in a `mio::Poll` of ours, beside signals and a waker.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bowsprit::event_loop::{Engine, Handler, Settings};
+use mio::{Events, Poll, Token, Waker};
+
+use super::signals::Signals;
+
+pub(super) struct Driver<D> {
+    pub(super) engine: Engine<D>,
+    poll: Poll,
+    events: Events,
+    signals: Signals,
+    waker: Arc<Waker>,
+}
+
+/// Whether a turn has brought a signal that asks for the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Done,
+    AskedToEnd,
+}
+
+const SIGNALS: Token = Token(0);
+const WAKER: Token = Token(1);
+const ENGINE: usize = 2;
+
+impl<D: Default> Driver<D> {
+    pub(super) fn new(settings: Settings) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        Ok(Self {
+            engine: Engine::new(settings, poll.registry(), ENGINE)?,
+            signals: Signals::new(poll.registry(), SIGNALS)?,
+            waker: Arc::new(Waker::new(poll.registry(), WAKER)?),
+            events: Events::with_capacity(1024),
+            poll,
+        })
+    }
+
+    /// Ends the wait of a turn from another thread.
+    pub(super) fn waker(&self) -> Arc<Waker> {
+        self.waker.clone()
+    }
+
+    /// Waits for events, at most until `until`, and handles them.
+    pub(super) fn turn<H: Handler<Data = D>>(
+        &mut self,
+        handler: &mut H,
+        until: Option<Instant>,
+    ) -> io::Result<Turn> {
+        let due = [until, self.engine.next_deadline()].into_iter().flatten().min();
+        let wait = due.map(|at| at.saturating_duration_since(Instant::now()));
+        match self.poll.poll(&mut self.events, wait) {
+            Ok(()) => {}
+            // A signal; what it has written to its pipe is there at the next turn.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            Err(error) => return Err(error),
+        }
+        let mut turn = Turn::Done;
+        for event in &self.events {
+            match event.token() {
+                SIGNALS => {
+                    self.signals.take();
+                    turn = Turn::AskedToEnd;
+                }
+                WAKER => {}
+                _ => self.engine.handle(event, handler),
+            }
+        }
+        self.engine.finish_turn(handler);
+        Ok(turn)
+    }
+}

@@ -1,0 +1,32 @@
+//! How a command ends.
+
+use std::process::ExitCode;
+
+use super::output::say;
+
+/// The end of a command, for scripts. Its numbers are part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went as it should.
+    Done = 0,
+    /// The peer failed, or ended the connection otherwise than by a normal close.
+    PeerFailed = 1,
+    /// What was asked for cannot be done. Also what clap exits with.
+    Usage = 2,
+    /// There is no connection: nobody listens there, or the upgrade was refused.
+    NotConnected = 3,
+}
+
+impl Exit {
+    /// Says why on stderr.
+    pub(crate) fn because(self, why: impl std::fmt::Display) -> Self {
+        say(why);
+        self
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}

@@ -1,0 +1,120 @@
+//! A flag for each limit of the library, with the library's defaults.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use bowsprit::connection::Config;
+use bowsprit::event_loop::{Overflow, Settings};
+use clap::ValueEnum;
+
+use super::args::{Size, Time};
+
+/// What holds for a connection in either role.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits of a connection")]
+pub(super) struct ConnectionArgs {
+    /// The longest message to accept, in octets.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(Config::default().max_message))]
+    max_message: Size,
+    /// The longest frame to accept, in octets; refused at its header.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(Config::default().max_frame as usize))]
+    max_frame: Size,
+    /// The most frames that a message may come in.
+    #[arg(long, value_name = "N", default_value_t = Config::default().max_fragments)]
+    max_fragments: u32,
+    /// The most frames without payload that a message may come in.
+    #[arg(long, value_name = "N", default_value_t = Config::default().max_empty_fragments)]
+    max_empty_fragments: u32,
+    /// Send messages that are longer than this in fragments.
+    #[arg(long, value_name = "OCTETS")]
+    fragment_size: Option<NonZeroUsize>,
+    /// Octets that may wait for a peer that does not read.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(Config::default().max_queued))]
+    max_queued: Size,
+    /// How long the peer may take to answer a Close frame, and then to end the TCP connection.
+    #[arg(long, value_name = "TIME", default_value_t = Time(Config::default().close_timeout))]
+    close_timeout: Time,
+    /// Close a connection on which nothing has arrived for this long.
+    #[arg(long, value_name = "TIME")]
+    idle_timeout: Option<Time>,
+    /// Send a Ping when nothing has arrived for this long.
+    #[arg(long, value_name = "TIME")]
+    ping: Option<Time>,
+    /// How long after such a Ping something must have arrived.
+    #[arg(long, value_name = "TIME", default_value_t = Time(Config::default().pong_timeout))]
+    pong_timeout: Time,
+}
+
+/// What holds for a server.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits of the server")]
+pub(super) struct ServerArgs {
+    /// The most connections at once, handshakes included; further ones are answered 503 [default: no limit].
+    #[arg(long, value_name = "N")]
+    max_connections: Option<usize>,
+    /// How long a handshake may take, from the TCP connection on.
+    #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().handshake_timeout))]
+    handshake_timeout: Time,
+    /// The most octets of an HTTP head.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().head.max_bytes))]
+    max_head: Size,
+    /// The most header lines of an HTTP head.
+    #[arg(long, value_name = "N", default_value_t = Settings::default().head.max_headers)]
+    max_headers: usize,
+    /// What happens when --max-queued octets wait for a client and more is to be sent to it.
+    #[arg(long, value_enum, default_value_t = OverflowArg::Close)]
+    overflow: OverflowArg,
+    /// Octets that may wait for a client before nothing more is read from it.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().high_watermark))]
+    high_watermark: Size,
+    /// Octets that still wait when reading goes on.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().low_watermark))]
+    low_watermark: Size,
+    /// Octets of the receive buffer that all connections share.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().receive_buffer))]
+    receive_buffer: Size,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OverflowArg {
+    /// End the connection.
+    Close,
+    /// Drop the message.
+    Drop,
+}
+
+impl ConnectionArgs {
+    pub(super) fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.max_message = self.max_message.0;
+        config.max_frame = self.max_frame.0 as u64;
+        config.max_fragments = self.max_fragments;
+        config.max_empty_fragments = self.max_empty_fragments;
+        config.fragment_size = self.fragment_size;
+        config.max_queued = self.max_queued.0;
+        config.close_timeout = self.close_timeout.0;
+        config.idle_timeout = self.idle_timeout.map(|time| time.0);
+        config.ping_interval = self.ping.map(|time| time.0);
+        config.pong_timeout = self.pong_timeout.0;
+        config
+    }
+}
+
+impl ServerArgs {
+    pub(super) fn settings(&self, config: Config) -> Settings {
+        let mut settings = Settings::default();
+        settings.connection = Arc::new(config);
+        settings.max_connections = self.max_connections.unwrap_or(usize::MAX);
+        settings.handshake_timeout = self.handshake_timeout.0;
+        settings.head.max_bytes = self.max_head.0;
+        settings.head.max_headers = self.max_headers;
+        settings.overflow = match self.overflow {
+            OverflowArg::Close => Overflow::Close,
+            OverflowArg::Drop => Overflow::DropData,
+        };
+        settings.high_watermark = self.high_watermark.0;
+        settings.low_watermark = self.low_watermark.0;
+        settings.receive_buffer = self.receive_buffer.0;
+        settings
+    }
+}

@@ -1,0 +1,109 @@
+//! What people see: talk on stderr, and octets of a peer made fit for a terminal.
+
+use std::fmt::{Display, Write as _};
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use super::exit::Exit;
+
+/// Prints data; a reader that has gone away is no failure.
+pub(super) fn print(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => usage(error),
+    }
+}
+
+/// Says what is wrong with the command line.
+pub(super) fn usage(error: impl Display) -> ExitCode {
+    Exit::Usage.because(error).into()
+}
+
+/// Says something to whoever started the command.
+pub(super) fn say(text: impl Display) {
+    // Nowhere is left to tell that stderr is gone.
+    let _ = writeln!(std::io::stderr(), "bowsprit: {text}");
+}
+
+/// Lets the library's warnings be seen.
+pub(super) fn log_to_stderr() {
+    if log::set_logger(&Stderr).is_ok() {
+        log::set_max_level(log::LevelFilter::Warn);
+    }
+}
+
+struct Stderr;
+
+impl log::Log for Stderr {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::Level::Warn
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            say(record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Text on one line: everything that a terminal would act on is escaped, line ends included.
+pub(super) fn one_line(octets: &[u8]) -> String {
+    escape(octets, |c| c == '\n' || c == '\t' || acts(c))
+}
+
+/// Text for a terminal, its line ends and tabs kept.
+pub(super) fn for_terminal(text: &str) -> String {
+    escape(text.as_bytes(), acts)
+}
+
+/// Octets as hexadecimal digits behind `0x`.
+pub(super) fn hex(octets: &[u8]) -> String {
+    let mut out = String::with_capacity(2 + 2 * octets.len());
+    out.push_str("0x");
+    for octet in octets {
+        let _ = write!(out, "{octet:02x}");
+    }
+    out
+}
+
+fn escape(octets: &[u8], escaped: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(octets.len());
+    for chunk in octets.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\n' if escaped(c) => out.push_str("\\n"),
+                '\t' if escaped(c) => out.push_str("\\t"),
+                '\r' if escaped(c) => out.push_str("\\r"),
+                c if escaped(c) => out.extend(c.escape_unicode()),
+                c => out.push(c),
+            }
+        }
+        for octet in chunk.invalid() {
+            let _ = write!(out, "\\x{octet:02x}");
+        }
+    }
+    out
+}
+
+/// Controls (but line feed and tab), and what reorders or hides text.
+fn acts(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_peer_acts_on_a_terminal() {
+        assert_eq!(for_terminal("a\x1b[31m\r\n\tb\u{9b}"), "a\\u{1b}[31m\\r\n\tb\\u{9b}");
+        assert_eq!(for_terminal("x\u{202e}y grün 🌍"), "x\\u{202e}y grün 🌍");
+        assert_eq!(one_line(b"a\nb\t\xff"), "a\\nb\\t\\xff");
+        assert_eq!(hex(b"\x00\xff"), "0x00ff");
+    }
+}

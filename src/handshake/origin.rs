@@ -1,0 +1,326 @@
+//! Which pages may talk to a server, and under which names it may be reached (RFC 6455 §10.2).
+//!
+//! A browser lets any page open a WebSocket to any server, sends the server's cookies along, and names the page's
+//! origin in `Origin`. So a server that trusts cookies, or that only this machine can reach, has to look at it: that
+//! is all that keeps a foreign page from speaking for the user (cross-site hijacking). It has to look at its own name
+//! too: a page of `evil.example` whose name is made to resolve to 127.0.0.1 is of the same origin as what it
+//! reaches (DNS rebinding).
+//!
+//! Clients that are no browsers need not send `Origin` and are let through: they can say whatever they like.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::host::is_host;
+use super::refusal::Refusal;
+use super::server::Request;
+
+/// Decides on requests by their `Origin` and `Host`.
+///
+/// ```
+/// use bowsprit::handshake::OriginPolicy;
+///
+/// let policy = OriginPolicy::loopback().allow_origin("https://app.example.com").unwrap();
+/// assert!(policy.judge(Some("http://localhost:9001"), "localhost:9001").is_ok());
+/// assert!(policy.judge(Some("https://app.example.com"), "localhost:9001").is_ok());
+/// assert!(policy.judge(None, "localhost:9001").is_ok()); // no browser
+///
+/// assert!(policy.judge(Some("https://evil.example"), "localhost:9001").is_err());
+/// assert!(policy.judge(Some("http://evil.example:9001"), "evil.example:9001").is_err()); // rebinding
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginPolicy {
+    any_origin: bool,
+    origins: Vec<Origin>,
+    hosts: Hosts,
+    names: Vec<String>,
+}
+
+/// Under which names a server may be reached, besides those that are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hosts {
+    Any,
+    Addresses,
+    Loopback,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OriginError {
+    /// The page is of another origin, and that one is not allowed. Status 403.
+    Foreign,
+    /// `Host` is not a name of this server. Status 421.
+    Host,
+}
+
+/// What was given is not an origin: `null`, or a scheme, `://`, a host and, if need be, a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginSyntax;
+
+impl OriginPolicy {
+    /// For a server that only this machine reaches: pages that it served itself, under `localhost` or a loopback
+    /// address.
+    pub fn loopback() -> Self {
+        Self { any_origin: false, origins: Vec::new(), hosts: Hosts::Loopback, names: Vec::new() }
+    }
+
+    /// For a server that others reach: pages that it served itself, under an address, `localhost` or a name that is
+    /// [allowed](Self::allow_host).
+    pub fn same_origin() -> Self {
+        Self { hosts: Hosts::Addresses, ..Self::loopback() }
+    }
+
+    /// For a server that trusts neither cookies nor the network that a request comes from: every page.
+    pub fn any() -> Self {
+        Self { any_origin: true, hosts: Hosts::Any, ..Self::loopback() }
+    }
+
+    /// Lets pages of `origin` in as well; `null` stands for those that have none, such as local files.
+    ///
+    /// # Errors
+    ///
+    /// [`OriginSyntax`].
+    pub fn allow_origin(mut self, origin: &str) -> Result<Self, OriginSyntax> {
+        self.origins.push(Origin::parse(origin).ok_or(OriginSyntax)?);
+        Ok(self)
+    }
+
+    /// Takes `name` as a name of this server, whatever the port.
+    ///
+    /// # Errors
+    ///
+    /// [`OriginSyntax`] where it is not a host without a port.
+    pub fn allow_host(mut self, name: &str) -> Result<Self, OriginSyntax> {
+        if !is_host(name.as_bytes()) || split_port(name).1.is_some() {
+            return Err(OriginSyntax);
+        }
+        self.names.push(normal(name));
+        Ok(self)
+    }
+
+    /// Judges a request.
+    ///
+    /// # Errors
+    ///
+    /// [`OriginError`]; [`OriginError::refusal`] is the answer to it.
+    pub fn check(&self, request: &Request) -> Result<(), OriginError> {
+        self.judge(request.origin(), request.host())
+    }
+
+    /// Judges the value of `Origin`, if there was one, and that of `Host`.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn judge(&self, origin: Option<&str>, host: &str) -> Result<(), OriginError> {
+        let Some(origin) = origin else { return Ok(()) };
+        self.judge_host(host)?;
+        if self.any_origin {
+            return Ok(());
+        }
+        let origin = Origin::parse(origin).ok_or(OriginError::Foreign)?;
+        if self.origins.contains(&origin) || origin.serves(host) { Ok(()) } else { Err(OriginError::Foreign) }
+    }
+
+    /// Judges the value of `Host` alone: for answers to requests without `Origin` that only a page of ours should
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// [`OriginError::Host`].
+    pub fn judge_host(&self, host: &str) -> Result<(), OriginError> {
+        let name = normal(split_port(host).0);
+        let known = match self.hosts {
+            Hosts::Any => true,
+            Hosts::Addresses => is_address(&name) || is_loopback(&name),
+            Hosts::Loopback => is_loopback(&name),
+        };
+        if known || self.names.contains(&name) { Ok(()) } else { Err(OriginError::Host) }
+    }
+}
+
+impl OriginError {
+    /// The answer: says what is wrong, and nothing of the request.
+    pub fn refusal(self) -> Refusal {
+        match self {
+            Self::Foreign => Refusal::trusted(403),
+            // RFC 9110 §15.5.20: this server does not answer for that name.
+            Self::Host => Refusal::trusted(421),
+        }
+        .with_text(&self.to_string())
+    }
+}
+
+impl fmt::Display for OriginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Foreign => "Pages of this origin may not connect here; the server has to allow the origin.",
+            Self::Host => "This server does not go by the name in Host; the server has to allow the name.",
+        })
+    }
+}
+
+impl std::error::Error for OriginError {}
+
+impl fmt::Display for OriginSyntax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("use an origin such as https://example.com or null, and a host such as example.com")
+    }
+}
+
+impl std::error::Error for OriginSyntax {}
+
+/// An origin as RFC 6454 §6.2 writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    Null,
+    Tuple { scheme: String, host: String, port: Option<u16> },
+}
+
+impl Origin {
+    fn parse(text: &str) -> Option<Self> {
+        if text == "null" {
+            return Some(Self::Null);
+        }
+        let (scheme, authority) = text.split_once("://")?;
+        let (first, rest) = scheme.as_bytes().split_first()?;
+        let follows = |octet: &u8| octet.is_ascii_alphanumeric() || b"+-.".contains(octet);
+        if !first.is_ascii_alphabetic() || !rest.iter().all(follows) || !is_host(authority.as_bytes()) {
+            return None;
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let (host, port) = split_port(authority);
+        let port = port.or(default_port(&scheme));
+        Some(Self::Tuple { host: normal(host), port, scheme })
+    }
+
+    /// Whether a page of this origin came from the server that goes by `host`.
+    ///
+    /// The server may stand behind a proxy that speaks TLS, so that it cannot tell its own scheme: the page's counts.
+    fn serves(&self, host: &str) -> bool {
+        let Self::Tuple { scheme, host: origin, port } = self else { return false };
+        let (name, host_port) = split_port(host);
+        matches!(scheme.as_str(), "http" | "https")
+            && *origin == normal(name)
+            && *port == host_port.or(default_port(scheme))
+    }
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+/// Host and port of what [`is_host`] has found right.
+fn split_port(host: &str) -> (&str, Option<u16>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, port.parse().ok()),
+        _ => (host, None),
+    }
+}
+
+/// Names are the same in any case, and with or without the dot of the root.
+fn normal(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+fn is_address(host: &str) -> bool {
+    host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok()
+}
+
+fn is_loopback(host: &str) -> bool {
+    if let Some(literal) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        return literal.parse::<Ipv6Addr>().is_ok_and(|address| address.to_canonical().is_loopback());
+    }
+    match host.parse::<Ipv4Addr>() {
+        Ok(address) => address.is_loopback(),
+        // RFC 6761 §6.3: localhost and all below it.
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: &str = "127.0.0.1:9001";
+
+    #[test]
+    fn loopback_serves_its_own_pages() {
+        let policy = OriginPolicy::loopback();
+        for (origin, host) in [
+            (None, HERE),
+            (None, "server.example.com"), // no browser
+            (Some("http://127.0.0.1:9001"), HERE),
+            (Some("http://localhost:9001"), "LOCALHOST:9001"),
+            (Some("http://localhost"), "localhost"),
+            (Some("http://localhost"), "localhost:80"),
+            (Some("https://localhost"), "localhost"),
+            (Some("http://app.localhost:9001"), "app.localhost:9001"),
+            (Some("http://[::1]:9001"), "[::1]:9001"),
+            (Some("http://[::ffff:127.0.0.1]:9001"), "[::ffff:127.0.0.1]:9001"),
+            (Some("http://localhost.:9001"), "localhost.:9001"),
+        ] {
+            assert_eq!(policy.judge(origin, host), Ok(()), "{origin:?} at {host}");
+        }
+        for (origin, host, error) in [
+            ("https://evil.example", HERE, OriginError::Foreign),
+            ("http://127.0.0.1:3000", HERE, OriginError::Foreign),
+            ("http://localhost:9001", HERE, OriginError::Foreign),
+            ("null", HERE, OriginError::Foreign),
+            ("file://", HERE, OriginError::Foreign),
+            ("chrome-extension://abcdef", HERE, OriginError::Foreign),
+            ("ftp://127.0.0.1:9001", HERE, OriginError::Foreign),
+            ("http://127.0.0.1.evil.example:9001", HERE, OriginError::Foreign),
+            ("http://evil.example http://127.0.0.1:9001", HERE, OriginError::Foreign),
+            ("http://127.0.0.1:9001/", HERE, OriginError::Foreign),
+            ("http://user@127.0.0.1:9001", HERE, OriginError::Foreign),
+            ("http://evil.example:9001", "evil.example:9001", OriginError::Host),
+            ("http://localhost.evil.example", "localhost.evil.example", OriginError::Host),
+            ("http://notlocalhost", "notlocalhost", OriginError::Host),
+            ("http://192.0.2.1", "192.0.2.1", OriginError::Host),
+        ] {
+            assert_eq!(policy.judge(Some(origin), host), Err(error), "{origin} at {host}");
+        }
+    }
+
+    #[test]
+    fn a_public_server_names_itself() {
+        let policy = OriginPolicy::same_origin();
+        assert_eq!(policy.judge(Some("http://192.0.2.1"), "192.0.2.1"), Ok(()));
+        let own = (Some("https://www.example.com"), "www.example.com");
+        assert_eq!(policy.judge(own.0, own.1), Err(OriginError::Host));
+        let policy = policy.allow_host("www.Example.com").unwrap();
+        assert_eq!(policy.judge(own.0, own.1), Ok(()));
+        assert_eq!(policy.judge(Some("https://example.com"), own.1), Err(OriginError::Foreign));
+    }
+
+    #[test]
+    fn what_is_allowed_is_let_in() {
+        let policy = OriginPolicy::loopback().allow_origin("https://Example.com:443").unwrap();
+        assert_eq!(policy.judge(Some("https://example.com"), HERE), Ok(()));
+        assert_eq!(policy.judge(Some("http://example.com"), HERE), Err(OriginError::Foreign));
+        assert_eq!(policy.judge(Some("https://example.com:8443"), HERE), Err(OriginError::Foreign));
+        // An allowed page does not make up for a rebound name.
+        assert_eq!(policy.judge(Some("https://example.com"), "evil.example"), Err(OriginError::Host));
+        let policy = policy.allow_origin("null").unwrap();
+        assert_eq!(policy.judge(Some("null"), HERE), Ok(()));
+        assert_eq!(OriginPolicy::any().judge(Some("anything goes"), "evil.example"), Ok(()));
+    }
+
+    #[test]
+    fn what_is_no_origin_is_not_taken_for_one() {
+        for text in ["", "example.com", "*", "://a", "http://", "http://a/", "1http://a", "http://a:b"] {
+            assert_eq!(OriginPolicy::any().allow_origin(text), Err(OriginSyntax), "{text:?}");
+        }
+        for name in ["", "a:80", "a/b", "http://a"] {
+            assert_eq!(OriginPolicy::any().allow_host(name), Err(OriginSyntax), "{name:?}");
+        }
+        assert_eq!(OriginError::Foreign.refusal().status(), 403);
+        assert_eq!(OriginError::Host.refusal().status(), 421);
+    }
+}

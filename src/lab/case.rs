@@ -81,7 +81,8 @@ pub struct Opening {
 
 /// One change to an otherwise well-formed head.
 ///
-/// Texts may hold `{host}`, `{target}`, `{key}`, `{accept}` and `{random}`, filled in when played.
+/// Texts may hold `{host}`, `{target}`, `{key}`, `{accept}`, `{tpecca}` (the same with upper and lower case
+/// swapped) and `{random}`, filled in when played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// Another first line.
@@ -96,6 +97,8 @@ pub enum Edit {
     Long(&'static str, &'static str, usize),
     /// This line, this many times.
     Repeat(&'static str, usize),
+    /// A request target of so many octets.
+    Target(usize),
     /// Octets in front of the first line.
     Before(&'static [u8]),
     /// Octets behind the blank line, in the same write.
@@ -117,6 +120,8 @@ pub enum Answer {
     Opens,
     /// An HTTP response whose status is one of these; any of 400 to 599 if none is named.
     Status(&'static [u16]),
+    /// Any final HTTP response but an upgrade.
+    Refuses,
     /// The connection ended without an upgrade and without a response.
     Drops,
     /// Nothing came until our patience ended.
@@ -128,6 +133,8 @@ pub enum Answer {
 pub enum HeadCheck {
     /// A field with this name, of which this is one value (compared without case).
     Has(&'static str, &'static str),
+    /// The same, where the answer is not an upgrade.
+    RefusalHas(&'static str, &'static str),
     /// No field with this name.
     Lacks(&'static str),
     /// `Sec-WebSocket-Extensions` is absent or does not hold this parameter or name.
@@ -136,8 +143,10 @@ pub enum HeadCheck {
     AtMost(&'static str, u8),
     /// This parameter is in the answer, if permessage-deflate was accepted.
     Repeats(&'static str),
-    /// The octets sent back do not hold these.
+    /// The octets sent back, as far as they came with the head, do not hold these.
     NotEchoed(&'static str),
+    /// A 426 says what to upgrade to.
+    Says426,
 }
 
 /// `permessage-deflate` parameters (RFC 7692 §7.1), as one side asks them of the other.

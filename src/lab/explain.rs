@@ -337,6 +337,7 @@ impl std::fmt::Display for Edit {
                 )
             }
             Edit::Repeat(line, times) => write!(f, "with {times} times the line: {}", short(line.as_bytes())),
+            Edit::Target(length) => write!(f, "a request target of {length} octets"),
             Edit::Before(octets) => write!(f, "in front of it: {}", short(octets)),
             Edit::After(octets) => write!(f, "behind it, in the same write: {}", short(octets)),
             Edit::Raw(octets) => write!(f, "instead of it: {}", short(octets)),
@@ -356,6 +357,7 @@ impl std::fmt::Display for Answer {
                 let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
                 write!(f, "HTTP status {}", statuses.join(" or "))
             }
+            Answer::Refuses => f.write_str("any HTTP response but an upgrade"),
             Answer::Drops => f.write_str("the end of the connection without an answer"),
             Answer::Silent => f.write_str("no answer"),
         }

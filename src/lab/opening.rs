@@ -32,8 +32,15 @@ impl Fill {
             .replace("{target}", &self.target)
             .replace("{key}", &self.key)
             .replace("{accept}", &accept_for(self.key.as_bytes()))
+            .replace("{tpecca}", &swap_case(&accept_for(self.key.as_bytes())))
             .replace("{random}", &self.random)
     }
+}
+
+/// Upper case for lower and the other way round.
+fn swap_case(text: &str) -> String {
+    let swap = |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+    text.chars().map(swap).collect()
 }
 
 /// The answer to a key (RFC 6455 §4.2.2 step 5.4).
@@ -92,6 +99,7 @@ fn edited(mut lines: Vec<String>, edits: &[Edit], fill: &Fill) -> Vec<u8> {
             Edit::Add(line) => lines.push(line.to_owned()),
             Edit::Long(prefix, unit, times) => lines.push(format!("{prefix}{}", unit.repeat(times))),
             Edit::Repeat(line, times) => lines.extend(std::iter::repeat_n(line.to_owned(), times)),
+            Edit::Target(length) => lines[0] = format!("GET /{} HTTP/1.1", "a".repeat(length - 1)),
             Edit::Before(octets) => before = octets,
             Edit::After(octets) => after = octets,
             Edit::Raw(octets) => return octets.to_vec(),
@@ -266,7 +274,7 @@ pub(super) fn judge_request(head: &Head) -> Result<String, String> {
 /// # Errors
 ///
 /// What is there instead.
-pub(super) fn check(check: HeadCheck, head: &Head) -> Result<(), String> {
+pub(super) fn check(check: HeadCheck, head: &Head, behind: &[u8]) -> Result<(), String> {
     let extensions = || -> Vec<Extension> {
         head.values("sec-websocket-extensions")
             .filter_map(|value| deflate::parse(value).ok())
@@ -277,10 +285,14 @@ pub(super) fn check(check: HeadCheck, head: &Head) -> Result<(), String> {
         let all = extensions().into_iter().flat_map(|element| element.params);
         all.filter(|(this, _)| this == name).map(|(_, value)| value).collect()
     };
+    let has = |name, value: &str| head.tokens(name).any(|token| token.eq_ignore_ascii_case(value.as_bytes()));
+    let status = match head.start_line() {
+        StartLine::Response { status, .. } => Some(status),
+        StartLine::Request { .. } => None,
+    };
     let holds = match check {
-        HeadCheck::Has(name, value) => {
-            head.tokens(name).any(|token| token.eq_ignore_ascii_case(value.as_bytes()))
-        }
+        HeadCheck::Has(name, value) => has(name, value),
+        HeadCheck::RefusalHas(name, value) => status == Some(101) || has(name, value),
         HeadCheck::Lacks(name) => !head.has(name),
         HeadCheck::NoExtension(name) => {
             params(name).is_empty() && extensions().iter().all(|element| element.name != name)
@@ -289,8 +301,11 @@ pub(super) fn check(check: HeadCheck, head: &Head) -> Result<(), String> {
             value.as_ref().and_then(|value| value.parse::<u8>().ok()).is_some_and(|bits| bits <= most)
         }),
         HeadCheck::Repeats(name) => extensions().is_empty() || !params(name).is_empty(),
-        HeadCheck::NotEchoed(text) => {
-            !head.octets().windows(text.len().max(1)).any(|window| window == text.as_bytes())
+        HeadCheck::NotEchoed(text) => ![head.octets(), behind]
+            .into_iter()
+            .any(|octets| octets.windows(text.len().max(1)).any(|window| window == text.as_bytes())),
+        HeadCheck::Says426 => {
+            status != Some(426) || (has("upgrade", "websocket") && has("connection", "upgrade"))
         }
     };
     if holds { Ok(()) } else { Err(format!("the head that came back does not fulfil: {check}")) }
@@ -300,10 +315,14 @@ impl std::fmt::Display for HeadCheck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             HeadCheck::Has(name, value) => write!(f, "a field {name} holds {value}"),
+            HeadCheck::RefusalHas(name, value) => {
+                write!(f, "a refusal has a field {name} that holds {value}")
+            }
             HeadCheck::Lacks(name) => write!(f, "there is no field {name}"),
             HeadCheck::NoExtension(name) => write!(f, "Sec-WebSocket-Extensions does not hold {name}"),
             HeadCheck::AtMost(name, most) => write!(f, "if {name} is answered, it is a number up to {most}"),
             HeadCheck::Repeats(name) => write!(f, "an accepted permessage-deflate repeats {name}"),
+            HeadCheck::Says426 => f.write_str("a 426 holds Upgrade: websocket and Connection: Upgrade"),
             HeadCheck::NotEchoed(text) => write!(f, "\"{}\" is not sent back", text.escape_default()),
         }
     }

@@ -238,7 +238,10 @@ impl Player {
                 Ok(Some(frame)) => {
                     let (header, excerpt) = (frame.header, Excerpt::of(&frame.payload));
                     self.log.add(now, || Item::Frame(Way::Received, header, excerpt));
-                    self.decide(AnswerSeen::Opened);
+                    // A client that fails the connection with a Close has not opened it.
+                    let refuses = matches!(frame.seen, Some(Seen::Close(Some(1002 | 1003 | 1010), _)));
+                    let opens = self.we_are_client() || self.must_open() || !refuses;
+                    self.decide(if opens { AnswerSeen::Opened } else { AnswerSeen::Dropped });
                     if let Some(seen) = frame.seen {
                         self.on_seen(now, seen);
                     }
@@ -325,6 +328,10 @@ impl Player {
         self.subject != Subject::Client
     }
 
+    fn must_open(&self) -> bool {
+        self.case.opening.answers.iter().any(|(_, answer)| *answer == Answer::Opens)
+    }
+
     fn patience(&self) -> Duration {
         self.options.patience.unwrap_or(Duration::from_millis(self.case.patience.into()))
     }
@@ -352,6 +359,7 @@ impl Player {
             (Answer::Opens, AnswerSeen::Opened)
             | (Answer::Drops, AnswerSeen::Dropped)
             | (Answer::Silent, AnswerSeen::Silent) => true,
+            (Answer::Refuses, AnswerSeen::Status(_)) => true,
             (Answer::Status(right), AnswerSeen::Status(status)) => match right {
                 [] => (400..600).contains(&status),
                 _ => right.contains(&status),
@@ -394,13 +402,20 @@ impl Player {
                         StartLine::Response { status: 100 | 102..=199, .. } => continue,
                         StartLine::Response { status: 101, .. } => self.on_switching(now, &head),
                         StartLine::Response { status, .. } => {
-                            self.check_head(now, &head);
+                            self.check_head(now, &head, &octets[used_before..]);
                             self.decide(AnswerSeen::Status(status));
                             let body = Excerpt::of(&octets[used_before..]);
                             if body.len > 0 {
                                 self.log.add(now, || Item::Octets(Way::Received, body));
                             }
                             self.over(now);
+                        }
+                        StartLine::Request { .. } if used_before < octets.len() => {
+                            self.facts.answer = Some((AnswerSeen::Dropped, None));
+                            self.violate(
+                                now,
+                                "It sends octets before it has the response (§4.1).".to_owned(),
+                            );
                         }
                         StartLine::Request { .. } => self.on_request(now, &head),
                     }
@@ -421,9 +436,9 @@ impl Player {
         }
     }
 
-    fn check_head(&mut self, now: Duration, head: &Head) {
+    fn check_head(&mut self, now: Duration, head: &Head, behind: &[u8]) {
         for check in self.case.opening.checks {
-            if let Err(error) = opening::check(*check, head) {
+            if let Err(error) = opening::check(*check, head, behind) {
                 self.violate(now, error);
             }
         }
@@ -455,7 +470,7 @@ impl Player {
             Ok(agreed) => self.codec = agreed.map(Codec::new),
             Err(violation) => return self.violate(now, violation),
         }
-        self.check_head(now, head);
+        self.check_head(now, head, b"");
         if self.phase == Phase::Opening && self.facts.violation.is_none() {
             self.open(now);
         }
@@ -470,7 +485,7 @@ impl Player {
                 return self.violate(now, violation);
             }
         }
-        self.check_head(now, head);
+        self.check_head(now, head, b"");
         if self.facts.violation.is_some() {
             return;
         }
@@ -535,15 +550,21 @@ impl Player {
             self.play(now, step);
         }
         let done = self.phase == Phase::Open && self.step >= self.case.script.len();
-        if done
-            && matches!(self.pause, Pause::None)
-            && !self.sent_close
-            && self.case.expect.close.by == By::Us
-        {
-            let mismatch = self.case_outcomes_alive() == 0;
-            if mismatch || self.reached() != 0 {
-                self.close(now, 1000);
-            }
+        if done && matches!(self.pause, Pause::None) && !self.sent_close && self.settled() {
+            self.close(now, 1000);
+        }
+    }
+
+    /// Whether nothing more is expected, so that it is on us to close.
+    fn settled(&self) -> bool {
+        let alive = self.case_outcomes_alive();
+        let outcomes = self.case.expect.outcomes.iter().enumerate();
+        let longest =
+            outcomes.filter(|(i, _)| alive & (1 << i) != 0).map(|(_, (_, events))| events.len()).max();
+        match self.case.expect.close.by {
+            By::Us => alive == 0 || self.reached() != 0,
+            By::Anyone => longest.is_none_or(|longest| longest > 0 && longest == self.events),
+            By::Script | By::Peer => false,
         }
     }
 

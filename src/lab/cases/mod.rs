@@ -1,9 +1,14 @@
 //! Every case, one file for each theme.
 
-use super::case::Case;
+use super::case::{Case, Deflate};
 
 pub mod autobahn;
+mod frames;
+mod negotiation;
+mod opening_client;
+mod opening_server;
 mod rules;
+mod streams;
 
 /// All cases, in the order in which they are listed.
 pub fn all() -> impl Iterator<Item = &'static Case> + Clone {
@@ -43,7 +48,36 @@ static FILES: &[&[Case]] = &[
     autobahn::limits::TEXT_ROUND_TRIPS,
     autobahn::limits::BINARY_ROUND_TRIPS,
     autobahn::limits::AUTOMATIC,
+    opening_server::REQUEST_LINE,
+    opening_server::HOST_FIELD,
+    opening_server::UPGRADE_FIELDS,
+    opening_server::KEYS,
+    opening_server::VERSIONS_FIELD,
+    opening_server::HYGIENE,
+    opening_server::PIECES,
+    opening_client::STATUSES,
+    opening_client::FIELDS,
+    opening_client::EXTENSION_ANSWERS,
+    opening_client::PIECES,
+    opening_client::SUBPROTOCOLS,
+    opening_client::REPEATED,
+    negotiation::GENERIC,
+    negotiation::LISTS,
+    negotiation::DEFLATE_OFFERS,
+    streams::FRAMING,
+    streams::STREAMS,
+    streams::BOMBS,
+    frames::MASKING,
+    frames::LENGTHS,
+    frames::RESERVED_BITS,
+    frames::STREAM,
+    frames::CHOPS,
+    frames::CLOSING,
+    frames::TEXTS,
 ];
+
+/// The plain offer of `permessage-deflate`.
+const DEFLATE: &[Deflate] = &[Deflate { peer_no_context_takeover: false, peer_max_window_bits: 0 }];
 
 const THEMES: &[(&str, &str)] = &[
     ("1", "framing"),
@@ -57,6 +91,17 @@ const THEMES: &[(&str, &str)] = &[
     ("10", "automatic fragmentation"),
     ("12", "permessage-deflate, payloads"),
     ("13", "permessage-deflate, parameters"),
+    ("HSS", "opening handshake, servers"),
+    ("HSC", "opening handshake, clients"),
+    ("SUB", "subprotocols"),
+    ("EXT", "extensions"),
+    ("PMN", "permessage-deflate, negotiation"),
+    ("PMD", "permessage-deflate, streams"),
+    ("FRM", "frames beyond Autobahn"),
+    ("FRG", "fragments beyond Autobahn"),
+    ("CTL", "control frames beyond Autobahn"),
+    ("CLS", "closing beyond Autobahn"),
+    ("UTF", "texts beyond Autobahn"),
 ];
 
 #[cfg(test)]

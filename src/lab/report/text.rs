@@ -45,10 +45,11 @@ pub fn summary(run: &Run, deny: Deny) -> String {
     let mut rows: Vec<(&str, [usize; 5], usize)> = Vec::new();
     for outcome in &run.outcomes {
         let group = outcome.record.case.group().split('.').next().unwrap_or_default();
-        if rows.last().is_none_or(|(last, ..)| *last != group) {
+        let at = rows.iter().position(|(this, ..)| *this == group).unwrap_or_else(|| {
             rows.push((group, [0; 5], 0));
-        }
-        let Some((_, counts, bad_close)) = rows.last_mut() else { continue };
+            rows.len() - 1
+        });
+        let (_, counts, bad_close) = &mut rows[at];
         let verdict = &outcome.record.verdict;
         counts[COLUMNS.iter().position(|column| *column == verdict.behaviour).unwrap_or(0)] += 1;
         *bad_close += usize::from(verdict.behaviour != Behaviour::Failed && !verdict.passed());

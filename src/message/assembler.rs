@@ -172,6 +172,7 @@ impl Assembler {
             return None;
         }
         let octets = self.buffer.as_ref().map_or(&[][..], |buffer| buffer.as_slice());
+        debug_assert!(self.kind == DataKind::Binary || utf8::validate(octets).is_ok());
         Some(match self.kind {
             DataKind::Binary => Message::Binary(octets),
             #[allow(unsafe_code)]

@@ -76,6 +76,20 @@ fn chunks_follow_the_reads() {
     assert_eq!(seen, expected);
 }
 
+/// A message that is still to be handed over is not taken away with its buffer.
+#[test]
+fn the_buffer_stays_until_its_message_is_handed_over() {
+    let (mut side, now) = side(Role::Client, Delivery::Both);
+    let mut octets = *b"\x81\x02hi";
+    let mut input = &mut octets[..];
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        seen.extend(side.conn.next(&mut input, now).unwrap().map(Seen::from));
+        assert_eq!(side.conn.inbound.reclaim().is_some(), seen.len() == 3);
+    }
+    assert_eq!(seen[2], Seen::text("hi"));
+}
+
 /// §8.1: the chunk that carries the first bad octet is refused, though its frame goes on.
 #[test]
 fn bad_text_ends_it_at_its_chunk() {

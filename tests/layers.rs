@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // The path of the octets.
     ("frame", &["error", "role"]),
     ("entropy", &["frame::MaskKey"]),
-    ("extension", &["error", "token"]),
+    ("extension", &["error", "role", "token"]),
     ("message", &["error", "extension", "frame", "utf8"]),
     ("connection", &["close", "entropy", "error", "extension", "frame", "message", "role", "utf8"]),
     // Runs once, before it.

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::extension::deflate::DeflateConfig;
 use crate::message::Limits;
 
 /// Settings of a connection. One `Arc` of them serves any number of connections.
@@ -31,6 +32,10 @@ pub struct Config {
     pub max_empty_fragments: u32,
     /// How data frames are handed over.
     pub delivery: Delivery,
+    /// Whether permessage-deflate (RFC 7692) is offered and accepted, and how it is used; needs feature `deflate`.
+    ///
+    /// None: compression takes far more time than everything else here, and not every payload gains by it.
+    pub deflate: Option<DeflateConfig>,
     /// Whether a Ping is answered without being asked to (§5.5.2).
     pub answer_pings: bool,
     /// Messages longer than this go out in fragments of at most this many octets (§5.4).
@@ -72,6 +77,7 @@ impl Default for Config {
             max_fragments: 1 << 20,
             max_empty_fragments: 1024,
             delivery: Delivery::Messages,
+            deflate: None,
             answer_pings: true,
             fragment_size: None,
             max_queued: 4 << 20,

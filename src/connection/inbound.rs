@@ -8,8 +8,10 @@ use super::config::{Config, Delivery};
 use super::outbound::Outbound;
 use crate::close::{CloseReason, OwnedClose};
 use crate::error::ProtocolError;
+use crate::extension::deflate::{DeflateParams, DeflatePool};
 use crate::frame::{Control, DataKind, FrameDecoder, Header, Kind, Part, Rules};
 use crate::message::{Assembler, Message, MessageBuffer};
+use crate::role::Role;
 
 /// What the peer did.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub enum Event<'a> {
     Message(Message<'a>),
     /// A frame of a message starts ([`Delivery::Frames`] and [`Delivery::Both`]).
     Frame(Header),
-    /// The next octets of that frame.
+    /// The next octets of that frame, inflated where the message is compressed.
     Chunk(Chunk<'a>),
     /// A Ping (§5.5.2); its answer is queued already unless [`Config::answer_pings`] is off.
     Ping(&'a [u8]),
@@ -33,7 +35,7 @@ pub enum Event<'a> {
 pub struct Chunk<'a> {
     /// Of the message. A chunk of text may end inside a character; all text so far is UTF-8.
     pub kind: DataKind,
-    /// The octets, unmasked.
+    /// The octets, unmasked and inflated.
     pub payload: &'a [u8],
     /// Whether the frame ends with them.
     pub frame_ends: bool,
@@ -52,6 +54,8 @@ pub struct Inbound {
     current: Current,
     /// A message is whole and comes after its last chunk ([`Delivery::Both`]).
     message_due: bool,
+    /// The current frame is inflated piece by piece ([`Delivery::Frames`]).
+    in_pieces: bool,
     failed: Option<ProtocolError>,
 }
 
@@ -83,6 +87,7 @@ impl Inbound {
             received: None,
             current: Current::Data,
             message_due: false,
+            in_pieces: false,
             failed: None,
         }
     }
@@ -106,9 +111,9 @@ impl Inbound {
             self.message_due = false;
             return Ok(self.assembler.kept().map(Event::Message));
         }
-        let rules = rules(outbound);
+        let rules = self.rules(outbound);
         loop {
-            match self.decoder.next(input, &rules) {
+            match self.part(input, &rules) {
                 Ok(None) => return Ok(None),
                 Ok(Some(Part::Header(header))) => match self.begin(&header, outbound) {
                     Ok(false) => {}
@@ -127,6 +132,33 @@ impl Inbound {
                 Err(error) => return Err(self.fail(error, outbound)),
             }
         }
+    }
+
+    /// Uses permessage-deflate as agreed, for what the peer sends to us on `side`.
+    pub fn use_deflate(&mut self, agreed: DeflateParams, side: Role) {
+        self.assembler.use_deflate(agreed.receiving(side));
+    }
+
+    /// Lends what inflates messages, where permessage-deflate was agreed.
+    #[inline]
+    pub fn lend_inflater(&mut self, pool: &mut DeflatePool) {
+        if let Some((slot, _)) = self.assembler.idle_inflater() {
+            pool.lend_inflater(slot);
+        }
+    }
+
+    /// Takes it back, where no compressed message is open.
+    #[inline]
+    pub fn reclaim_inflater(&mut self, pool: &mut DeflatePool) {
+        if let Some((slot, agreed)) = self.assembler.idle_inflater() {
+            pool.reclaim_inflater(slot, agreed);
+        }
+    }
+
+    /// What inflates messages, if it is here: what it has done, and the memory that it takes.
+    #[cfg(feature = "deflate")]
+    pub fn inflater(&self) -> Option<&crate::extension::deflate::Inflater> {
+        self.assembler.inflater()
     }
 
     /// Whether the peer's Close frame has come.
@@ -160,7 +192,9 @@ impl Inbound {
     /// where less than `least` octets follow or the frame is not assembled.
     pub fn room(&mut self, least: usize, config: &Config) -> Option<&mut [u8]> {
         let wanted = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
-        let assembled = self.current == Current::Data && config.delivery == Delivery::Messages;
+        let assembled = self.current == Current::Data
+            && config.delivery == Delivery::Messages
+            && !self.assembler.is_compressed();
         if wanted < least.max(1) || !assembled || self.is_over() {
             return None;
         }
@@ -211,6 +245,32 @@ impl Inbound {
         self.assembler.held()
     }
 
+    #[inline]
+    fn rules(&self, outbound: &Outbound) -> Rules {
+        Rules {
+            role: outbound.role(),
+            compression: self.assembler.takes_compressed(),
+            max_frame: outbound.config().max_frame,
+        }
+    }
+
+    /// The next part of what has arrived; of a compressed message that is handed over in pieces, not much at a
+    /// time, as each piece may become a thousand times as long.
+    #[inline]
+    fn part<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        rules: &Rules,
+    ) -> Result<Option<Part<'b>>, ProtocolError> {
+        if !self.in_pieces || self.decoder.remaining() == 0 {
+            return self.decoder.next(input, rules);
+        }
+        let piece = usize::try_from(self.decoder.remaining()).unwrap_or(PIECE).min(PIECE).min(input.len());
+        let (mut piece, rest) = std::mem::take(input).split_at_mut(piece);
+        *input = rest;
+        self.decoder.next(&mut piece, rules)
+    }
+
     /// A header has been read; says whether it is an event.
     #[inline]
     fn begin(&mut self, header: &Header, outbound: &Outbound) -> Result<bool, ProtocolError> {
@@ -221,7 +281,9 @@ impl Inbound {
         }
         self.current = Current::Data;
         self.assembler.begin(header.kind(), &outbound.config().limits())?;
-        Ok(outbound.config().delivery != Delivery::Messages)
+        let delivery = outbound.config().delivery;
+        self.in_pieces = delivery == Delivery::Frames && self.assembler.is_compressed();
+        Ok(delivery != Delivery::Messages)
     }
 
     /// Whether the next chunk of the current frame is an event or completes one.
@@ -298,6 +360,7 @@ impl Inbound {
         outbound: &mut Outbound,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         let both = outbound.config().delivery == Delivery::Both;
+        let start = if both { self.assembler.held() } else { 0 };
         let passed = if both {
             self.assembler.keep(payload, frame_ends)
         } else {
@@ -307,6 +370,8 @@ impl Inbound {
             Ok(passed) => {
                 self.message_due = both && passed.message_ends;
                 let (kind, message_ends) = (passed.kind, passed.message_ends);
+                let compressed = self.assembler.is_compressed();
+                let payload = if compressed { self.assembler.inflated(start) } else { payload };
                 Ok(Some(Event::Chunk(Chunk { kind, payload, frame_ends, message_ends })))
             }
             Err(error) => Err(self.fail(error, outbound)),
@@ -327,7 +392,5 @@ fn fail(failed: &mut Option<ProtocolError>, error: ProtocolError, outbound: &mut
     error
 }
 
-#[inline]
-fn rules(outbound: &Outbound) -> Rules {
-    Rules { role: outbound.role(), compression: false, max_frame: outbound.config().max_frame }
-}
+/// The most compressed octets that become one [`Chunk`].
+const PIECE: usize = 1024;

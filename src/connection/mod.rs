@@ -44,9 +44,12 @@ pub use inbound::{Chunk, Event, Inbound};
 pub use outbound::{Outbound, SendError};
 pub use send_queue::SendQueue;
 
+pub use crate::extension::Compression;
+
 use crate::close::{CloseCode, CloseReason, OwnedClose};
 use crate::entropy::Entropy;
 use crate::error::ProtocolError;
+use crate::extension::deflate::DeflateParams;
 
 /// Both halves of a connection, and its deadlines.
 ///
@@ -105,6 +108,15 @@ impl Connection {
     /// A client's connection that opens now, with its source of masking keys.
     pub fn client(config: Arc<Config>, masks: Box<dyn Entropy + Send>, now: Instant) -> Self {
         Self::new(Outbound::client(config, masks), now)
+    }
+
+    /// This connection, with permessage-deflate as agreed in the handshake
+    /// ([`Agreement::deflate`](crate::handshake::Agreement::deflate)).
+    #[must_use]
+    pub fn with_deflate(mut self, agreed: DeflateParams) -> Self {
+        self.inbound.use_deflate(agreed, self.outbound.role());
+        self.outbound.use_deflate(agreed);
+        self
     }
 
     fn new(outbound: Outbound, now: Instant) -> Self {

@@ -12,6 +12,8 @@ use super::config::Config;
 use super::send_queue::SendQueue;
 use crate::close::{CloseReason, MAX_REASON, OwnedClose};
 use crate::entropy::Entropy;
+use crate::extension::Compression;
+use crate::extension::deflate::{Compressor, DeflateParams, DeflatePool, Half};
 use crate::frame::{Control, DataKind, MAX_HEADER, RawHeader};
 use crate::message::{Message, Prepared};
 use crate::role::Role;
@@ -28,12 +30,16 @@ pub struct Outbound {
     closing: Option<Box<Closing>>,
     /// The message that is being sent in parts.
     open: Option<Open>,
+    /// What was agreed for compressed messages, if anything was.
+    deflate: Option<Half>,
+    compressor: Option<Box<Compressor>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Open {
     kind: DataKind,
     utf8: Utf8Stream,
+    compressed: bool,
 }
 
 /// What our Close frame said.
@@ -89,7 +95,16 @@ const PONG_BACKLOG: usize = 64 * 1024;
 impl Outbound {
     /// The sending half of a server's connection.
     pub fn server(config: Arc<Config>) -> Self {
-        Self { config, masks: None, queue: None, late_ping: None, closing: None, open: None }
+        Self {
+            config,
+            masks: None,
+            queue: None,
+            late_ping: None,
+            closing: None,
+            open: None,
+            deflate: None,
+            compressor: None,
+        }
     }
 
     /// The sending half of a client's connection, with its source of masking keys.
@@ -109,15 +124,30 @@ impl Outbound {
         &self.config
     }
 
-    /// Queues a message.
+    /// Uses permessage-deflate as agreed, for what we send.
+    pub fn use_deflate(&mut self, agreed: DeflateParams) {
+        self.deflate = agreed.sending(self.role(), self.config.deflate);
+    }
+
+    /// Queues a message; compressed where that was agreed and seems worth it.
     ///
     /// # Errors
     ///
     /// [`SendError::Closing`], [`SendError::QueueFull`] and [`SendError::MessageOpen`].
     #[inline]
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.send_with(message, Compression::Auto)
+    }
+
+    /// Queues a message, with a choice about its compression.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_with(&mut self, message: Message<'_>, choice: Compression) -> Result<(), SendError> {
         self.may_start()?;
-        self.message(message.kind(), message.as_bytes());
+        self.data(message.kind(), message.as_bytes(), choice);
         Ok(())
     }
 
@@ -149,8 +179,8 @@ impl Outbound {
         let payload = message.payload();
         let in_fragments = self.config.fragment_size.is_some_and(|size| payload.len() > size.get());
         if self.masks.is_some() || in_fragments {
-            self.message(message.kind(), payload);
-        } else {
+            self.data(message.kind(), payload, Compression::Auto);
+        } else if self.deflate.is_none() || !self.prepared(message) {
             self.queue().push_shared(message.frame());
         }
         Ok(())
@@ -164,8 +194,26 @@ impl Outbound {
     ///
     /// As [`send`](Self::send), and [`SendError::NotUtf8`]. A character may be cut between two parts.
     pub fn begin(&mut self, kind: DataKind, part: &[u8]) -> Result<(), SendError> {
+        self.begin_with(kind, part, Compression::Auto)
+    }
+
+    /// [`begin`](Self::begin), with a choice about compression. [`Compression::Auto`] looks at the length of the
+    /// first part.
+    ///
+    /// Each part can be inflated as soon as it has arrived, which costs some octets for each.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Self::begin).
+    pub fn begin_with(&mut self, kind: DataKind, part: &[u8], choice: Compression) -> Result<(), SendError> {
         self.may_start()?;
-        self.part(Open { kind, utf8: Utf8Stream::EMPTY }, kind.opcode(), part, false)
+        let config = self.config.deflate;
+        let deflate = self.deflate.filter(|&agreed| Compressor::wants(config, agreed, part.len(), choice));
+        let open = Open { kind, utf8: Utf8Stream::EMPTY, compressed: deflate.is_some() };
+        if let Some(agreed) = deflate {
+            self.compressor.get_or_insert_with(|| agreed.compressor()).begin(config, agreed);
+        }
+        self.part(open, RawHeader { rsv1: open.compressed, ..RawHeader::of(kind.opcode()) }, part, false)
     }
 
     /// Queues a further part; see [`begin`](Self::begin).
@@ -177,7 +225,7 @@ impl Outbound {
     pub fn proceed(&mut self, part: &[u8]) -> Result<(), SendError> {
         self.may_send()?;
         let open = self.open.ok_or(SendError::NoMessageOpen)?;
-        self.part(open, 0x0, part, false)
+        self.part(open, RawHeader::CONTINUATION, part, false)
     }
 
     /// Queues the last part, which ends the message; see [`begin`](Self::begin).
@@ -188,7 +236,7 @@ impl Outbound {
     pub fn end(&mut self, part: &[u8]) -> Result<(), SendError> {
         self.may_send()?;
         let open = self.open.ok_or(SendError::NoMessageOpen)?;
-        self.part(open, 0x0, part, true)
+        self.part(open, RawHeader::CONTINUATION, part, true)
     }
 
     /// Queues a Ping (§5.5.2).
@@ -298,6 +346,34 @@ impl Outbound {
         self.queue.take_if(|queue| queue.is_empty())
     }
 
+    /// Lends what compresses messages, where permessage-deflate was agreed.
+    #[inline]
+    pub fn lend_compressor(&mut self, pool: &mut DeflatePool) {
+        if let Some(agreed) = self.idle_deflate() {
+            pool.lend_compressor(&mut self.compressor, agreed);
+        }
+    }
+
+    /// Takes it back, where no compressed message is being sent in parts.
+    #[inline]
+    pub fn reclaim_compressor(&mut self, pool: &mut DeflatePool) {
+        if let Some(agreed) = self.idle_deflate() {
+            pool.reclaim_compressor(&mut self.compressor, self.config.deflate, agreed);
+        }
+    }
+
+    /// What compresses messages, if it is here: what it has done, and the memory that it takes.
+    #[cfg(feature = "deflate")]
+    pub fn compressor(&self) -> Option<&Compressor> {
+        self.compressor.as_deref()
+    }
+
+    #[inline]
+    fn idle_deflate(&self) -> Option<Half> {
+        let agreed = self.deflate?;
+        if self.open.is_some_and(|open| open.compressed) { None } else { Some(agreed) }
+    }
+
     /// Answers a Ping; of those that come while much waits, the last one (§5.5.3).
     pub(super) fn answer_ping(&mut self, payload: &[u8]) {
         if self.sent_close() {
@@ -375,32 +451,90 @@ impl Outbound {
         Ok(())
     }
 
-    fn part(&mut self, mut open: Open, opcode: u8, part: &[u8], fin: bool) -> Result<(), SendError> {
+    fn part(&mut self, mut open: Open, header: RawHeader, part: &[u8], fin: bool) -> Result<(), SendError> {
         if open.kind == DataKind::Text {
             open.utf8.push(part).map_err(|_| SendError::NotUtf8)?;
             if fin {
                 open.utf8.finish().map_err(|_| SendError::NotUtf8)?;
             }
         }
-        self.frame(RawHeader { fin, ..RawHeader::of(opcode) }, part);
+        let header = RawHeader { fin, ..header };
+        match self.compressor.take() {
+            Some(mut compressor) if open.compressed => {
+                self.frame(header, compressor.part(part, fin));
+                self.compressor = Some(compressor);
+            }
+            idle => {
+                self.compressor = idle;
+                self.frame(header, part);
+            }
+        }
         self.open = if fin { None } else { Some(open) };
         Ok(())
     }
 
     #[inline]
-    fn message(&mut self, kind: DataKind, payload: &[u8]) {
-        match self.config.fragment_size {
-            Some(size) if payload.len() > size.get() => self.fragments(kind, payload, size.get()),
-            _ => self.frame(RawHeader::of(kind.opcode()), payload),
+    fn data(&mut self, kind: DataKind, payload: &[u8], choice: Compression) {
+        if self.deflate.is_none() || !self.compressed(kind, payload, choice) {
+            self.message(RawHeader::of(kind.opcode()), payload);
         }
     }
 
-    fn fragments(&mut self, kind: DataKind, payload: &[u8], size: usize) {
-        let mut opcode = kind.opcode();
+    /// Sends a message compressed; says whether it did.
+    #[inline(never)]
+    fn compressed(&mut self, kind: DataKind, payload: &[u8], choice: Compression) -> bool {
+        let config = self.config.deflate;
+        let Some(agreed) = self.deflate else { return false };
+        if !Compressor::wants(config, agreed, payload.len(), choice) {
+            return false;
+        }
+        let mut compressor = self.compressor.take().unwrap_or_else(|| agreed.compressor());
+        let output = compressor.message(config, agreed, payload, choice);
+        if let Some(output) = output {
+            // RFC 7692 §6.1: RSV1 marks the message, on its first frame.
+            self.message(RawHeader { rsv1: true, ..RawHeader::of(kind.opcode()) }, output);
+        }
+        let sent = output.is_some();
+        self.compressor = Some(compressor);
+        sent
+    }
+
+    /// Sends a prepared message compressed; says whether it did.
+    #[inline(never)]
+    fn prepared(&mut self, message: &Prepared) -> bool {
+        let config = self.config.deflate;
+        let Some(agreed) = self.deflate else { return false };
+        let payload = message.payload();
+        if !Compressor::wants(config, agreed, payload.len(), Compression::Auto) {
+            return false;
+        }
+        if !Compressor::shares(config, agreed) {
+            return self.compressed(message.kind(), payload, Compression::Auto);
+        }
+        let mut compressor = self.compressor.take().unwrap_or_else(|| agreed.compressor());
+        let frame = compressor.prepared(config, agreed, message.compressed(), payload, |output| {
+            message.compressed_frame(output)
+        });
+        self.compressor = Some(compressor);
+        if let Some(frame) = &frame {
+            self.queue().push_shared(frame);
+        }
+        frame.is_some()
+    }
+
+    #[inline]
+    fn message(&mut self, header: RawHeader, payload: &[u8]) {
+        match self.config.fragment_size {
+            Some(size) if payload.len() > size.get() => self.fragments(header, payload, size.get()),
+            _ => self.frame(header, payload),
+        }
+    }
+
+    fn fragments(&mut self, mut header: RawHeader, payload: &[u8], size: usize) {
         let mut parts = payload.chunks(size).peekable();
         while let Some(part) = parts.next() {
-            self.frame(RawHeader { fin: parts.peek().is_none(), ..RawHeader::of(opcode) }, part);
-            opcode = 0x0;
+            self.frame(RawHeader { fin: parts.peek().is_none(), ..header }, part);
+            header = RawHeader::CONTINUATION;
         }
     }
 

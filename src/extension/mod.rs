@@ -1,8 +1,28 @@
 //! Extensions of the protocol (RFC 6455 §9).
 //!
 //! [`params`] reads and writes what the two sides say about extensions in the handshake. What an extension does
-//! to frames lies in a file of its own.
+//! to frames lies in a module of its own: [`deflate`].
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "no_deflate.rs"]
+pub mod deflate;
 pub mod params;
 
 pub use params::{Extension, ExtensionError, ExtensionNameError};
+
+/// Whether a message that we send travels compressed, where that was agreed. Without an agreement it never does.
+///
+/// A secret and text that an attacker chooses should not be compressed into one message, nor into one context: the
+/// length would tell how much they have in common (RFC 7692 §8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// If it is long enough for the settings and becomes shorter.
+    #[default]
+    Auto,
+    /// Yes, even if it becomes longer.
+    On,
+    /// No.
+    Off,
+}

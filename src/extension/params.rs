@@ -65,6 +65,20 @@ impl Extension {
         Ok(self)
     }
 
+    /// An extension of ours; its name and what is added to it are tokens.
+    #[cfg(feature = "deflate")]
+    pub(super) fn known(name: &'static str) -> Self {
+        Self { name: name.to_owned(), params: Vec::new() }
+    }
+
+    /// This extension with one more parameter of ours.
+    #[cfg(feature = "deflate")]
+    pub(super) fn with_known(mut self, name: &str, value: Option<String>) -> Self {
+        debug_assert!(is_token(name.as_bytes()) && value.iter().all(|value| is_token(value.as_bytes())));
+        self.params.push((name.to_owned(), value));
+        self
+    }
+
     /// The registered name, compared with case.
     pub fn name(&self) -> &str {
         &self.name

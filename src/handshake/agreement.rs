@@ -1,6 +1,7 @@
 //! What the two sides agree on in the handshake (RFC 6455 §4.2.2, §9.1).
 
 use crate::extension::Extension;
+use crate::extension::deflate::DeflateParams;
 
 /// The outcome of a handshake: the same on both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +10,13 @@ pub struct Agreement {
     pub subprotocol: Option<String>,
     /// The extensions in use with their agreed parameters, in the order in which they apply (§9.1).
     pub extensions: Vec<Extension>,
+}
+
+impl Agreement {
+    /// What was agreed of permessage-deflate, if it is in use.
+    pub fn deflate(&self) -> Option<DeflateParams> {
+        DeflateParams::among(&self.extensions)
+    }
 }
 
 /// How an answer can fail to fit the offers.

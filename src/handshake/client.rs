@@ -16,7 +16,7 @@ use super::head::{Head, HttpVersion, StartLine};
 use super::head_reader::{HeadLimits, HeadReader, Progress};
 use super::nonce::Key;
 use super::refused::{BodyReader, MAX_REFUSAL_BODY};
-use crate::extension::{Extension, params};
+use crate::extension::{Extension, deflate, params};
 
 /// The most interim responses before the final one: 100, 102 and 103 have their uses, more than a few do not.
 pub const MAX_INTERIM: usize = 8;
@@ -267,7 +267,11 @@ fn judge_extensions(head: &Head, request: &ClientRequest) -> Result<Vec<Extensio
     let Some(line) = line else { return Ok(Vec::new()) };
     let extensions = params::parse([line])?;
     match check_answer(&extensions, request.extensions()) {
-        Ok(()) => Ok(extensions),
+        Ok(()) => {
+            // RFC 7692 §7: an answer that does not fit MUST fail the connection.
+            deflate::check_answers(&extensions, request.extensions())?;
+            Ok(extensions)
+        }
         Err(Misfit::NotOffered) => Err(ResponseError::ExtensionNotOffered),
         Err(Misfit::Repeated) => Err(ResponseError::ExtensionAcceptedTwice),
     }
@@ -556,7 +560,7 @@ mod tests {
         use ResponseError::*;
         let header = |value: &str| and(&[&format!("Sec-WebSocket-Extensions: {value}")]);
         let agreed = |value: &str| params::write_list(&accepted(&offering(), &header(value)).extensions);
-        assert_eq!(agreed("permessage-deflate; a=\"b\""), "permessage-deflate; a=b");
+        assert_eq!(agreed("x-a; b=\"c\""), "x-a; b=c");
         assert_eq!(agreed("x-a, permessage-deflate"), "x-a, permessage-deflate");
         assert_eq!(accepted(&offering(), &octets(&MINIMAL)).extensions, []);
         for (value, error) in [

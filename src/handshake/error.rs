@@ -11,6 +11,7 @@ use super::head::HeadError;
 use super::refusal::Refusal;
 use super::refused::RefusedResponse;
 use crate::extension::ExtensionError;
+use crate::extension::deflate::DeflateAnswerError;
 
 /// A rule that a request breaks, so that the server refuses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -202,6 +203,8 @@ pub enum ResponseError {
     ExtensionNotOffered,
     /// The server accepts an extension twice.
     ExtensionAcceptedTwice,
+    /// The server's answer to permessage-deflate does not fit what was offered (RFC 7692 §7).
+    Deflate(DeflateAnswerError),
     /// There are several `Sec-WebSocket-Protocol` lines.
     SubprotocolRepeated,
     /// The server picks a subprotocol that was not offered, or several, or an empty one.
@@ -246,7 +249,8 @@ impl ResponseError {
             SubprotocolNotOffered => {
                 ("4.1", "The server has to pick one of the subprotocols that were offered.")
             }
-            // Both have their own.
+            // They have their own.
+            Deflate(_) => ("RFC 7692 7.1", ""),
             Head(_) | Extensions(_) => ("4.1", ""),
         }
     }
@@ -258,6 +262,7 @@ impl fmt::Display for ResponseError {
             Self::Refused(response) => response.fmt(f),
             Self::Head(error) => write!(f, "The server's answer is faulty: {error}"),
             Self::Extensions(error) => write!(f, "The server's answer is faulty: {error}"),
+            Self::Deflate(error) => write!(f, "The server's answer is faulty: {}.", error.rule()),
             _ => f.write_str(self.facts().1),
         }
     }
@@ -268,6 +273,12 @@ impl std::error::Error for ResponseError {}
 impl From<HeadError> for ResponseError {
     fn from(error: HeadError) -> Self {
         Self::Head(error)
+    }
+}
+
+impl From<DeflateAnswerError> for ResponseError {
+    fn from(error: DeflateAnswerError) -> Self {
+        Self::Deflate(error)
     }
 }
 

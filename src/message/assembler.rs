@@ -1,12 +1,14 @@
-//! Frames become messages (RFC 6455 §5.4, §5.6, §8.1).
+//! Frames become messages (RFC 6455 §5.4, §5.6, §8.1; RFC 7692 §6.2).
 //!
 //! In: checked headers of data frames and their unmasked payload, in order and in any cut. Out: whole messages,
 //! borrowed from the input where a message arrived in one piece. Promises: judges the sequence and the size at
 //! the header, rejects bad UTF-8 at the octet that makes it bad, and holds at most what has arrived, twice.
-//! Control frames never come here.
+//! Compressed messages count and are checked inflated, and are inflated no further than they may be long. Control
+//! frames never come here.
 
 use super::{Message, MessageBuffer};
 use crate::error::ProtocolError;
+use crate::extension::deflate::{Half, Inflater, Pushed};
 use crate::frame::{DataKind, Kind};
 use crate::utf8::{self, Utf8Stream};
 
@@ -36,6 +38,13 @@ pub struct Assembler {
     /// Octets that all headers of this message have announced.
     announced: usize,
     buffer: Option<Box<MessageBuffer>>,
+    /// Whether the message is compressed.
+    compressed: bool,
+    /// What was agreed for compressed messages, if anything was.
+    deflate: Option<Half>,
+    inflater: Option<Box<Inflater>>,
+    /// Octets that may still come out of the message.
+    budget: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +74,10 @@ impl Assembler {
             empty_fragments: 0,
             announced: 0,
             buffer: None,
+            compressed: false,
+            deflate: None,
+            inflater: None,
+            budget: 0,
         }
     }
 
@@ -83,7 +96,7 @@ impl Assembler {
             (Kind::Continuation { .. }, State::Between) => {
                 return Err(ProtocolError::ContinuationWithoutMessage);
             }
-            (Kind::First { data, fin, length, .. }, State::Between) => {
+            (Kind::First { data, fin, length, compressed }, State::Between) => {
                 self.state = State::Open;
                 self.kind = data;
                 self.utf8 = Utf8Stream::EMPTY;
@@ -94,6 +107,10 @@ impl Assembler {
                 self.fragments = 0;
                 self.empty_fragments = 0;
                 self.announced = 0;
+                self.compressed = compressed;
+                if compressed {
+                    self.begin_inflating(limits);
+                }
                 (fin, length)
             }
             (Kind::Continuation { fin, length }, State::Open) => (fin, length),
@@ -112,6 +129,7 @@ impl Assembler {
         let sum = usize::try_from(length).ok().and_then(|length| self.announced.checked_add(length));
         match sum {
             Some(sum) if sum <= limits.octets => self.announced = sum,
+            Some(sum) if self.compressed && sum <= longest_compressed(limits.octets) => self.announced = sum,
             _ => return Err(ProtocolError::MessageTooLong), // §10.4
         }
         Ok(())
@@ -129,7 +147,7 @@ impl Assembler {
         frame_ends: bool,
     ) -> Result<Option<Message<'a>>, ProtocolError> {
         let message_ends = frame_ends && self.fin;
-        if message_ends && self.held() == 0 && self.whole {
+        if message_ends && self.held() == 0 && self.whole && !self.compressed {
             self.state = State::Between;
             return match self.kind {
                 DataKind::Text => utf8::validate(chunk).map(Message::Text),
@@ -142,12 +160,18 @@ impl Assembler {
         Ok(if message_ends { self.kept() } else { None })
     }
 
-    /// Checks a chunk and gives it through, for those who take messages in pieces. Nothing is held.
+    /// Checks a chunk and gives it through, for those who take messages in pieces. Nothing is held, unless the
+    /// message is compressed: then [`inflated`](Self::inflated) is what the chunk has become.
     ///
     /// # Errors
     ///
     /// [`TextNotUtf8`](ProtocolError::TextNotUtf8).
     pub fn pass(&mut self, chunk: &[u8], frame_ends: bool) -> Result<Passed, ProtocolError> {
+        if self.compressed {
+            self.whole = false;
+            self.buffer.get_or_insert_default().clear();
+            return self.inflate(chunk, frame_ends);
+        }
         self.whole &= chunk.is_empty();
         self.check(chunk, frame_ends)
     }
@@ -158,6 +182,9 @@ impl Assembler {
     ///
     /// [`TextNotUtf8`](ProtocolError::TextNotUtf8).
     pub fn keep(&mut self, chunk: &[u8], frame_ends: bool) -> Result<Passed, ProtocolError> {
+        if self.compressed {
+            return self.inflate(chunk, frame_ends);
+        }
         let passed = self.check(chunk, frame_ends)?;
         if !chunk.is_empty() {
             self.buffer.get_or_insert_default().extend(chunk);
@@ -210,6 +237,41 @@ impl Assembler {
         Ok(if checked?.message_ends { self.kept() } else { None })
     }
 
+    /// Uses permessage-deflate as agreed for what is received.
+    pub(crate) const fn use_deflate(&mut self, agreed: Option<Half>) {
+        self.deflate = agreed;
+    }
+
+    /// Whether messages may be compressed.
+    #[inline]
+    pub const fn takes_compressed(&self) -> bool {
+        self.deflate.is_some()
+    }
+
+    /// Whether the message is compressed.
+    #[inline]
+    pub const fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// What is held, from `start` on.
+    pub fn inflated(&self, start: usize) -> &[u8] {
+        self.buffer.as_ref().and_then(|buffer| buffer.as_slice().get(start..)).unwrap_or_default()
+    }
+
+    /// What inflates messages, and what was agreed; `None` where it is in use, or nothing was.
+    #[inline]
+    pub(crate) fn idle_inflater(&mut self) -> Option<(&mut Option<Box<Inflater>>, Half)> {
+        let agreed = self.deflate?;
+        if self.compressed && self.is_open() { None } else { Some((&mut self.inflater, agreed)) }
+    }
+
+    /// What inflates messages.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn inflater(&self) -> Option<&Inflater> {
+        self.inflater.as_deref()
+    }
+
     /// Octets of the open message that are held.
     #[inline]
     pub fn held(&self) -> usize {
@@ -251,6 +313,61 @@ impl Assembler {
         self.buffer.take()
     }
 
+    #[cold]
+    fn begin_inflating(&mut self, limits: &Limits) {
+        self.budget = limits.octets;
+        if let Some(agreed) = self.deflate {
+            self.inflater.get_or_insert_with(|| agreed.inflater()).begin(agreed);
+        }
+    }
+
+    /// Inflates a chunk to the end of the buffer, and judges what it becomes.
+    #[inline(never)]
+    fn inflate(&mut self, chunk: &[u8], frame_ends: bool) -> Result<Passed, ProtocolError> {
+        let message_ends = frame_ends && self.fin;
+        // The gate at the header lets no compressed frame through where nothing was agreed.
+        let Some(agreed) = self.deflate else { return Err(ProtocolError::ReservedBit) };
+        let mut inflater = self.inflater.take().unwrap_or_else(|| agreed.inflater());
+        let mut result = self.inflate_with(&mut inflater, chunk);
+        if message_ends {
+            result = result.and_then(|()| inflater.finish(agreed));
+            result = result.and_then(|()| self.finish_text());
+            self.state = State::Between;
+        }
+        self.inflater = Some(inflater);
+        self.whole &= result.is_ok();
+        result.map(|()| Passed { kind: self.kind, message_ends })
+    }
+
+    fn inflate_with(&mut self, inflater: &mut Inflater, mut chunk: &[u8]) -> Result<(), ProtocolError> {
+        let buffer = self.buffer.get_or_insert_default();
+        loop {
+            if self.budget == 0 {
+                // Nothing may come any more; whether something would takes an octet of room to see.
+                let Pushed { made, result } = inflater.push(&mut chunk, &mut [0]);
+                return if made > 0 { Err(ProtocolError::MessageTooLong) } else { result }; // §10.4
+            }
+            let room = buffer.spare(self.budget);
+            let size = room.len();
+            let Pushed { made, result } = inflater.push(&mut chunk, room);
+            self.budget -= made;
+            let made = buffer.advance(made);
+            if self.kind == DataKind::Text && self.utf8.push(made).is_err() {
+                return Err(ProtocolError::TextNotUtf8); // §8.1
+            }
+            if result.is_err() || made.len() < size {
+                return result;
+            }
+        }
+    }
+
+    fn finish_text(&self) -> Result<(), ProtocolError> {
+        if self.kind == DataKind::Text && self.utf8.finish().is_err() {
+            return Err(ProtocolError::TextNotUtf8); // §8.1
+        }
+        Ok(())
+    }
+
     /// Where a chunk is judged; a message that ends with it is closed.
     #[inline]
     fn check(&mut self, chunk: &[u8], frame_ends: bool) -> Result<Passed, ProtocolError> {
@@ -276,6 +393,12 @@ pub struct Passed {
     pub kind: DataKind,
     /// Whether the message ends with it.
     pub message_ends: bool,
+}
+
+/// Octets of compressed payload that a message may have: what does not compress becomes a little longer, and
+/// flushes make it longer still, but not without bound.
+const fn longest_compressed(octets: usize) -> usize {
+    octets.saturating_mul(2).saturating_add(1024)
 }
 
 #[cfg(test)]

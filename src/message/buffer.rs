@@ -72,6 +72,15 @@ impl MessageBuffer {
         &mut self.octets[self.filled..end]
     }
 
+    /// Room to write into that is there already, or [`room`](Self::room) where there is none.
+    pub fn spare(&mut self, wanted: usize) -> &mut [u8] {
+        if self.filled == self.octets.len() {
+            return self.room(wanted);
+        }
+        let end = self.octets.len().min(self.filled.saturating_add(wanted));
+        &mut self.octets[self.filled..end]
+    }
+
     /// Counts `len` octets of the room as arrived and gives them for a last touch.
     pub fn advance(&mut self, len: usize) -> &mut [u8] {
         let start = self.filled;

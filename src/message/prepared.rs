@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use super::Message;
+use crate::extension::deflate::SharedForms;
 use crate::frame::{DataKind, MAX_HEADER, RawHeader};
 
 /// A message as one finished frame. A clone shares the octets.
+///
+/// Connections with permessage-deflate send it compressed: that is done once for all of them that agreed to the
+/// same window, by the first.
 ///
 /// ```
 /// use bowsprit::message::{Message, Prepared};
@@ -19,19 +23,15 @@ pub struct Prepared {
     kind: DataKind,
     header: u8,
     frame: Arc<[u8]>,
+    compressed: SharedForms,
 }
 
 impl Prepared {
     /// Encodes `message` as a server sends it: one frame, without a mask.
     pub fn new(message: Message<'_>) -> Self {
-        let payload = message.as_bytes();
-        let mut header = [0; MAX_HEADER];
-        let used =
-            RawHeader::of(message.kind().opcode()).with_length(payload.len() as u64).encode(&mut header);
-        let mut frame = Vec::with_capacity(used + payload.len());
-        frame.extend_from_slice(&header[..used]);
-        frame.extend_from_slice(payload);
-        Self { kind: message.kind(), header: used as u8, frame: frame.into() }
+        let kind = message.kind();
+        let (frame, header) = encode(RawHeader::of(kind.opcode()), message.as_bytes());
+        Self { kind, header, frame, compressed: SharedForms::default() }
     }
 
     /// Text or binary.
@@ -44,8 +44,28 @@ impl Prepared {
         &self.frame
     }
 
+    /// The frames for those who read compressed messages.
+    pub(crate) const fn compressed(&self) -> &SharedForms {
+        &self.compressed
+    }
+
+    /// The frame with `payload`, which is this message compressed.
+    pub(crate) fn compressed_frame(&self, payload: &[u8]) -> Arc<[u8]> {
+        encode(RawHeader { rsv1: true, ..RawHeader::of(self.kind.opcode()) }, payload).0
+    }
+
     /// The payload in it.
     pub fn payload(&self) -> &[u8] {
         &self.frame[usize::from(self.header)..]
     }
+}
+
+/// The frame, and the length of its header.
+fn encode(header: RawHeader, payload: &[u8]) -> (Arc<[u8]>, u8) {
+    let mut octets = [0; MAX_HEADER];
+    let used = header.with_length(payload.len() as u64).encode(&mut octets);
+    let mut frame = Vec::with_capacity(used + payload.len());
+    frame.extend_from_slice(&octets[..used]);
+    frame.extend_from_slice(payload);
+    (frame.into(), used as u8)
 }

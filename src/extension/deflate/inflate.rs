@@ -1,0 +1,321 @@
+//! Compressed payload becomes octets (RFC 7692 §7.2.2).
+//!
+//! In: the payload of a compressed message in any cut, and room. Out: as many octets as there is room for.
+//! Promises: writes nowhere but into the room; the same octets whatever the cut; time linear in what comes in and
+//! what goes out; a message that ends anywhere but at the end of a block is refused. How much room there is, and
+//! what it means when it ends, is the caller's affair.
+//!
+//! Where the RFCs leave a choice:
+//!
+//! * A block with BFINAL set does not end a message: what follows on the next octet is decoded as well, and may
+//!   refer back to what came before (§7.2.3.4 needs that for its padding octet).
+//! * A sender that keeps the `00 00 ff ff` at the end, or ends with a BFINAL block and no padding, is understood.
+//! * A compressed message without any payload is an empty message.
+
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use super::history::History;
+use super::params::WindowBits;
+use super::settings::{Half, Traffic};
+use crate::error::ProtocolError;
+
+/// Inflates one message after the other; between them, what the next one may refer to.
+#[derive(Default)]
+pub struct Inflater {
+    /// Serves any connection; the rest belongs to this one.
+    pub(super) engine: Option<Inflate>,
+    history: History,
+    message: Progress,
+    traffic: Traffic,
+}
+
+/// Where in a message it is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// Octets of payload so far, and of what came out of them.
+    taken: u64,
+    made: u64,
+    /// The last four octets of payload.
+    tail: [u8; 4],
+    /// The stream ended with a BFINAL block, and nothing has come since.
+    ended: bool,
+    /// How often it did.
+    ends: u64,
+}
+
+/// What one call of [`Inflater::push`] did.
+#[derive(Debug)]
+pub(crate) struct Pushed {
+    /// Octets written to the room. If the room is full, there may be more to come.
+    pub(crate) made: usize,
+    /// Whether they are followed by something that is not DEFLATE.
+    pub(crate) result: Result<(), ProtocolError>,
+}
+
+/// An empty stored block without its header: what a sender leaves out (§7.2.1), followed by an empty last block,
+/// at the end of which the engine stands still if, and only if, all before it was whole.
+const TAIL: [u8; 6] = [0x00, 0x00, 0xff, 0xff, 0x03, 0x00];
+
+/// Each end of a stream takes the engine as long as many octets: a message may have a few, and then one for each
+/// so many octets that came out.
+const FREE_ENDS: u64 = 64;
+const OCTETS_PER_END: u64 = 4096;
+
+impl Inflater {
+    /// A message begins.
+    pub(crate) fn begin(&mut self, agreed: Half) {
+        self.message = Progress::default();
+        if !agreed.takeover {
+            self.history.clear(); // §7.1.1: starts with an empty window
+        }
+        self.restart(agreed.window);
+    }
+
+    /// Takes payload off the front of `input` until the room is full or all of it is taken.
+    pub(crate) fn push(&mut self, input: &mut &[u8], room: &mut [u8]) -> Pushed {
+        let mut made = 0;
+        loop {
+            if self.message.ended && !input.is_empty() {
+                self.message.ended = false;
+                self.message.ends += 1;
+                if self.message.ends > FREE_ENDS + self.message.made / OCTETS_PER_END {
+                    return Pushed { made, result: Err(ProtocolError::DeflateInvalid) };
+                }
+                self.restart(WindowBits::MAX);
+            }
+            let (status, used, written) = self.step(input, &mut room[made..]);
+            self.note(&input[..used]);
+            *input = &input[used..];
+            self.history.push(&room[made..made + written], WindowBits::MAX.octets());
+            self.message.made += written as u64;
+            made += written;
+            match status {
+                Err(error) => return Pushed { made, result: Err(error) },
+                Ok(Status::StreamEnd) => self.message.ended = true,
+                Ok(_) if made == room.len() || input.is_empty() => return Pushed { made, result: Ok(()) },
+                // Room and input, and no way forward: it would be the engine's fault, not the peer's.
+                Ok(_) if used == 0 && written == 0 => {
+                    return Pushed { made, result: Err(ProtocolError::DeflateInvalid) };
+                }
+                Ok(_) => {}
+            }
+            if self.message.ended && input.is_empty() {
+                return Pushed { made, result: Ok(()) };
+            }
+        }
+    }
+
+    /// The message ends here: all payload is pushed, and nothing more came out of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::DeflateInvalid`] where its last block has no end.
+    pub(crate) fn finish(&mut self, agreed: Half) -> Result<(), ProtocolError> {
+        let Progress { taken, made, tail, ended, .. } = self.message;
+        if taken > 0 && !ended {
+            // A stream that the sender has cut ends with the header of a stored block: never in 0xff.
+            let end = if tail == TAIL[..4] { &TAIL[4..] } else { &TAIL[..] };
+            let result = self.step(end, &mut [0]);
+            if result != (Ok(Status::StreamEnd), end.len(), 0) {
+                return Err(ProtocolError::DeflateInvalid);
+            }
+        }
+        self.traffic += Traffic { messages: 1, plain: made, compressed: taken };
+        if agreed.takeover {
+            self.history.settle(agreed.window.octets());
+        }
+        Ok(())
+    }
+
+    /// What it has done so far.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Octets of memory held, about.
+    pub fn memory(&self) -> usize {
+        let engine = if self.engine.is_some() { ENGINE } else { 0 };
+        size_of::<Self>() + engine + self.history.capacity()
+    }
+
+    pub(super) fn take_traffic(&mut self) -> Traffic {
+        std::mem::take(&mut self.traffic)
+    }
+
+    /// An empty window and, in it, the last octets so far.
+    fn restart(&mut self, window: WindowBits) {
+        let engine = self.engine.get_or_insert_with(|| Inflate::new(false, WindowBits::MAX.bits()));
+        engine.reset(false);
+        let recent = self.history.recent(window.octets());
+        if !recent.is_empty() {
+            // Raw DEFLATE takes a dictionary at any time.
+            let _ = engine.set_dictionary(recent);
+        }
+    }
+
+    fn step(&mut self, input: &[u8], room: &mut [u8]) -> (Result<Status, ProtocolError>, usize, usize) {
+        let engine = self.engine.get_or_insert_with(|| Inflate::new(false, WindowBits::MAX.bits()));
+        let (before_in, before_out) = (engine.total_in(), engine.total_out());
+        let status =
+            engine.decompress(input, room, InflateFlush::NoFlush).map_err(|_| ProtocolError::DeflateInvalid);
+        let used = (engine.total_in() - before_in) as usize;
+        let written = (engine.total_out() - before_out) as usize;
+        (status, used.min(input.len()), written.min(room.len()))
+    }
+
+    fn note(&mut self, taken: &[u8]) {
+        self.message.taken += taken.len() as u64;
+        let tail = &mut self.message.tail;
+        match taken.len() {
+            0 => {}
+            len @ 1..4 => {
+                tail.rotate_left(len);
+                tail[4 - len..].copy_from_slice(taken);
+            }
+            len => tail.copy_from_slice(&taken[len - 4..]),
+        }
+    }
+}
+
+/// Octets that the engine takes, whatever the window (`examples/deflate_memory.rs`).
+const ENGINE: usize = 47_552;
+
+impl std::fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inflater")
+            .field("message", &self.message)
+            .field("traffic", &self.traffic)
+            .field("memory", &self.memory())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRESH: Half = Half { window: WindowBits::MAX, takeover: false };
+    const KEEP: Half = Half { takeover: true, ..FRESH };
+
+    /// One message, its payload in cuts of `cut`, with `room` octets of room at a time.
+    fn inflate(
+        inflater: &mut Inflater,
+        agreed: Half,
+        payload: &[u8],
+        cut: usize,
+        room: usize,
+    ) -> Result<Vec<u8>, ProtocolError> {
+        let mut out = Vec::new();
+        inflater.begin(agreed);
+        for mut input in payload.chunks(cut) {
+            loop {
+                let mut buffer = vec![0; room];
+                let Pushed { made, result } = inflater.push(&mut input, &mut buffer);
+                out.extend_from_slice(&buffer[..made]);
+                result?;
+                if made < room {
+                    break;
+                }
+            }
+            assert!(input.is_empty());
+        }
+        inflater.finish(agreed).map(|()| out)
+    }
+
+    /// In every cut and with every room; afterwards another message decodes.
+    fn check(payload: &[u8], expected: Result<&[u8], ProtocolError>) {
+        for cut in 1..=payload.len().max(1) {
+            for room in [1, 2, 3, 100, 70_000] {
+                let mut inflater = Inflater::default();
+                let result = inflate(&mut inflater, KEEP, payload, cut, room);
+                assert_eq!(result.as_deref().map_err(|error| *error), expected, "{payload:x?} cut at {cut}");
+                if expected.is_ok() {
+                    let next = inflate(&mut inflater, KEEP, &HELLO, cut, room);
+                    assert_eq!(next.as_deref(), Ok(&b"Hello"[..]), "after {payload:x?}");
+                }
+            }
+        }
+    }
+
+    const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+
+    #[test]
+    fn the_examples_of_the_rfc() {
+        check(&HELLO, Ok(b"Hello")); // §7.2.3.1
+        // §7.2.3.2: the second Hello is a reference to the first.
+        let mut inflater = Inflater::default();
+        let short = [0xf2, 0x00, 0x11, 0x00, 0x00];
+        assert_eq!(inflate(&mut inflater, KEEP, &HELLO, 100, 100).unwrap(), b"Hello");
+        assert_eq!(inflate(&mut inflater, KEEP, &short, 100, 100).unwrap(), b"Hello");
+        check(&[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00], Ok(b"Hello")); // §7.2.3.3
+        check(&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00], Ok(b"Hello")); // §7.2.3.4
+        // §7.2.3.5: two blocks.
+        check(&[0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00], Ok(b"Hello"));
+        check(&[0x00], Ok(b"")); // §7.2.3.6
+    }
+
+    #[test]
+    fn ends_in_many_ways() {
+        check(b"", Ok(b""));
+        // The sender keeps the end that it should cut.
+        check(&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00, 0x00, 0xff, 0xff], Ok(b"Hello"));
+        check(&[0x00, 0x00, 0x00, 0xff, 0xff], Ok(b""));
+        // A last block without padding, and blocks after one.
+        check(&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], Ok(b"Hello"));
+        check(&[&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], &HELLO[..]].concat(), Ok(b"HelloHello"));
+        // A reference from behind a last block to before it: distance 5, length 5.
+        check(
+            &[&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], &[0xf2, 0x00, 0x11, 0x00, 0x00][..]].concat(),
+            Ok(b"HelloHello"),
+        );
+    }
+
+    #[test]
+    fn what_is_not_deflate() {
+        let invalid = Err(ProtocolError::DeflateInvalid);
+        for payload in [
+            &[0x06][..],                                                         // BTYPE 11
+            &[0x00, 0x05, 0x00, 0xfa, 0xfe, 0x48, 0x65, 0x6c, 0x6c],             // NLEN
+            &[0xf2, 0x00, 0x11, 0x00, 0x00], // a distance before the start
+            &[0x78, 0x9c, 0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], // a zlib header
+            &[0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0, 3], // a gzip header
+            &[0xf2, 0x48, 0xcd, 0xc9],       // cut
+            &[0xf2, 0x48, 0xcd, 0xc9, 0xc9], // cut before the end of the block
+            &[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65], // cut in a stored block
+            &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0xde, 0xad, 0xbe, 0xef], // garbage behind a block
+            &[0xfc, 0xff, 0xff, 0xff],       // an over-subscribed code
+        ] {
+            check(payload, invalid);
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_the_last_message_without_takeover() {
+        let mut inflater = Inflater::default();
+        assert!(inflate(&mut inflater, FRESH, &HELLO, 100, 100).is_ok());
+        let short = inflate(&mut inflater, FRESH, &[0xf2, 0x00, 0x11, 0x00, 0x00], 100, 100);
+        assert_eq!(short, Err(ProtocolError::DeflateInvalid));
+    }
+
+    /// A stream that ends and ends makes the engine start again each time.
+    #[test]
+    fn ends_are_bounded_by_what_comes_out() {
+        let empty = [0x03, 0x00];
+        assert_eq!(inflate(&mut Inflater::default(), FRESH, &empty.repeat(60), 7, 10), Ok(Vec::new()));
+        assert_eq!(
+            inflate(&mut Inflater::default(), FRESH, &empty.repeat(100), 7, 10),
+            Err(ProtocolError::DeflateInvalid)
+        );
+        let stored: Vec<u8> = [&[0x01, 0x00, 0x20, 0xff, 0xdf][..], &[7; 0x2000]].concat();
+        let many = inflate(&mut Inflater::default(), FRESH, &stored.repeat(200), 4096, 4096);
+        assert_eq!(many.map(|out| out.len()), Ok(200 * 0x2000));
+    }
+
+    #[test]
+    fn counts() {
+        let mut inflater = Inflater::default();
+        inflate(&mut inflater, KEEP, &HELLO, 1, 1).unwrap();
+        assert_eq!(inflater.traffic(), Traffic { messages: 1, plain: 5, compressed: 7 });
+        assert!(inflater.traffic().ratio() < 1.0);
+    }
+}

@@ -1,0 +1,367 @@
+//! Who offers and who answers (RFC 7692 §5, §7.1).
+//!
+//! A server reads the offers in the client's order and takes the first one that breaks no rule: a bad offer is
+//! declined by passing over it, which is no fault of the handshake. A client reads the answer against what it
+//! offered: whatever is wrong there fails the connection.
+
+use std::fmt;
+
+use super::params::{DeflateParamError, DeflateParams, NAME, Named, WindowBits};
+use super::settings::{DeflateConfig, ReceiveContext, SendContext};
+use crate::error::Section;
+use crate::extension::Extension;
+
+impl DeflateConfig {
+    /// The server's choice: what to say to the first offer of permessage-deflate that breaks no rule; `None` where
+    /// there is none.
+    ///
+    /// ```
+    /// use bowsprit::extension::{deflate::DeflateConfig, params};
+    ///
+    /// let offers = [&b"permessage-deflate; server_max_window_bits=7"[..], b"permessage-deflate; server_max_window_bits=10"];
+    /// let params = DeflateConfig::default().choose(&params::parse(offers).unwrap()).unwrap();
+    /// assert_eq!(
+    ///     params.to_extension().to_string(),
+    ///     "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10"
+    /// );
+    /// ```
+    pub fn choose(&self, offers: &[Extension]) -> Option<DeflateParams> {
+        let named = offers.iter().filter(|offer| offer.name() == NAME);
+        named.filter_map(|offer| DeflateOffer::parse(offer).ok()).map(|offer| self.answer(&offer)).next()
+    }
+
+    /// Every offer that breaks no rule can be met: all windows are supported in both directions.
+    fn answer(&self, DeflateOffer(offer): &DeflateOffer) -> DeflateParams {
+        // §7.1.2.2: only a client that says so can limit its window. What it names is what it will do at most.
+        let client_max_window_bits = match offer.client_max_window_bits {
+            None => WindowBits::MAX,
+            Some(most) => self.receive_window.min(most.unwrap_or_default()),
+        };
+        DeflateParams {
+            server_no_context_takeover: offer.server_no_context_takeover
+                || self.send_context == SendContext::Fresh,
+            client_no_context_takeover: offer.client_no_context_takeover
+                || self.receive_context == ReceiveContext::Fresh
+                || client_max_window_bits > self.receive_window,
+            server_max_window_bits: self.send_window.min(offer.server_max_window_bits.unwrap_or_default()),
+            client_max_window_bits,
+        }
+    }
+}
+
+/// What a client offers.
+///
+/// ```
+/// use bowsprit::extension::deflate::{DeflateConfig, DeflateOffer};
+///
+/// let offer = DeflateOffer::new(&DeflateConfig::default()).to_extension();
+/// assert_eq!(
+///     offer.to_string(),
+///     "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"
+/// );
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeflateOffer(Named);
+
+impl DeflateOffer {
+    /// The offer of a client with these settings.
+    pub fn new(config: &DeflateConfig) -> Self {
+        let limited = |bits: WindowBits| (bits < WindowBits::MAX).then_some(bits);
+        Self(Named {
+            server_no_context_takeover: config.receive_context == ReceiveContext::Fresh,
+            client_no_context_takeover: config.send_context == SendContext::Fresh,
+            server_max_window_bits: limited(config.receive_window),
+            client_max_window_bits: Some(limited(config.send_window)),
+        })
+    }
+
+    /// An offer that came in.
+    ///
+    /// # Errors
+    ///
+    /// [`DeflateParamError`]: the offer is to be declined.
+    pub fn parse(offer: &Extension) -> Result<Self, DeflateParamError> {
+        Named::parse(offer).map(Self)
+    }
+
+    /// The offer as it is sent.
+    pub fn to_extension(&self) -> Extension {
+        self.0.to_extension()
+    }
+
+    /// Reads the answer to this offer.
+    ///
+    /// # Errors
+    ///
+    /// [`DeflateAnswerError`]: the connection has failed.
+    pub fn accept(&self, answer: &Extension) -> Result<DeflateParams, DeflateAnswerError> {
+        let Self(offer) = self;
+        let params = DeflateParams::from_answer(answer)?;
+        if offer.server_no_context_takeover && !params.server_no_context_takeover {
+            return Err(DeflateAnswerError::ServerContextKept); // §7.1.1.1
+        }
+        if offer.server_max_window_bits.is_some_and(|most| params.server_max_window_bits > most) {
+            return Err(DeflateAnswerError::ServerWindowTooLarge); // §7.1.2.1
+        }
+        let named = Named::parse(answer)?.client_max_window_bits.flatten();
+        match (offer.client_max_window_bits, named) {
+            (None, Some(_)) => Err(DeflateAnswerError::ClientWindowNotOffered), // §7.1.2.2
+            (Some(Some(most)), Some(bits)) if bits > most => Err(DeflateAnswerError::ClientWindowTooLarge),
+            _ => Ok(params),
+        }
+    }
+}
+
+/// Whether an answer of permessage-deflate, if there is one, fits one of the offers of it.
+pub(crate) fn check_answers(answers: &[Extension], offers: &[Extension]) -> Result<(), DeflateAnswerError> {
+    let Some(answer) = answers.iter().find(|answer| answer.name() == NAME) else { return Ok(()) };
+    let mut result = Ok(());
+    // A client that offers several times gets one answer, to any of them.
+    for offer in offers.iter().filter(|offer| offer.name() == NAME) {
+        let Ok(offer) = DeflateOffer::parse(offer) else { continue };
+        match offer.accept(answer) {
+            Ok(_) => return Ok(()),
+            Err(error) => result = result.and(Err(error)),
+        }
+    }
+    result
+}
+
+/// What is wrong with a server's answer to an offer of permessage-deflate: the connection has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeflateAnswerError {
+    /// The answer breaks a rule by itself.
+    Param(DeflateParamError),
+    /// `server_no_context_takeover` was offered and is not in the answer.
+    ServerContextKept,
+    /// `server_max_window_bits` was offered, and the answer has a larger one or none.
+    ServerWindowTooLarge,
+    /// `client_max_window_bits` is in the answer and was not offered.
+    ClientWindowNotOffered,
+    /// `client_max_window_bits` is larger than offered.
+    ClientWindowTooLarge,
+}
+
+impl DeflateAnswerError {
+    /// Where the rule stands.
+    pub const fn section(self) -> Section {
+        match self {
+            Self::Param(error) => error.section(),
+            Self::ServerContextKept => Section::rfc7692("7.1.1.1"),
+            Self::ServerWindowTooLarge => Section::rfc7692("7.1.2.1"),
+            Self::ClientWindowNotOffered | Self::ClientWindowTooLarge => Section::rfc7692("7.1.2.2"),
+        }
+    }
+
+    /// The rule in a few words.
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::Param(error) => error.rule(),
+            Self::ServerContextKept => "a server that takes the offer has to start each message afresh",
+            Self::ServerWindowTooLarge => "a server that takes the offer has to keep to the window in it",
+            Self::ClientWindowNotOffered => {
+                "a server limits the window of a client only where that was offered"
+            }
+            Self::ClientWindowTooLarge => "a server cannot allow a client a larger window than was offered",
+        }
+    }
+}
+
+impl fmt::Display for DeflateAnswerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.rule(), self.section())
+    }
+}
+
+impl std::error::Error for DeflateAnswerError {}
+
+impl From<DeflateParamError> for DeflateAnswerError {
+    fn from(error: DeflateParamError) -> Self {
+        Self::Param(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extension::params;
+
+    fn bits(bits: u8) -> WindowBits {
+        WindowBits::new(bits).unwrap()
+    }
+
+    fn answer(config: &DeflateConfig, lines: &[&str]) -> Option<String> {
+        let offers = params::parse(lines.iter().map(|line| line.as_bytes())).unwrap();
+        config.choose(&offers).map(|params| params.to_extension().to_string())
+    }
+
+    const KEEP: DeflateConfig = DeflateConfig {
+        level: 6,
+        memory_level: 8,
+        threshold: 0,
+        send_window: WindowBits::MAX,
+        send_context: SendContext::Window,
+        receive_window: WindowBits::MAX,
+        receive_context: ReceiveContext::Window,
+    };
+
+    #[test]
+    fn a_server_takes_the_first_good_offer() {
+        let small = DeflateConfig { send_window: bits(11), receive_window: bits(10), ..KEEP };
+        let fresh = DeflateConfig::default();
+        for (config, lines, expected) in [
+            (KEEP, &["x"][..], None),
+            (KEEP, &["Permessage-Deflate"], None), // RFC 6455 §9.1: names are compared with case
+            (KEEP, &["x-webkit-deflate-frame, permessage-bzip2"], None),
+            (KEEP, &["P"], Some("P")),
+            (KEEP, &["P; server_no_context_takeover"], Some("P; server_no_context_takeover")),
+            (KEEP, &["P; client_no_context_takeover"], Some("P; client_no_context_takeover")),
+            (KEEP, &["P; client_max_window_bits"], Some("P")),
+            (KEEP, &["P; client_max_window_bits=15"], Some("P")),
+            (KEEP, &["P; client_max_window_bits=10"], Some("P; client_max_window_bits=10")),
+            (KEEP, &["P; server_max_window_bits=\"10\""], Some("P; server_max_window_bits=10")),
+            (KEEP, &["P; server_max_window_bits=8"], Some("P; server_max_window_bits=8")),
+            (KEEP, &["P; server_max_window_bits=7"], None),
+            (
+                KEEP,
+                &["P; server_max_window_bits=7, P; server_max_window_bits=9"],
+                Some("P; server_max_window_bits=9"),
+            ),
+            (KEEP, &["P; foo", "x, P; client_max_window_bits=9", "P"], Some("P; client_max_window_bits=9")),
+            (KEEP, &["P; server_no_context_takeover, P; foo"], Some("P; server_no_context_takeover")),
+            (
+                KEEP,
+                &[
+                    "P; client_max_window_bits=9; server_max_window_bits=10; client_no_context_takeover; server_no_context_takeover",
+                ],
+                Some(
+                    "P; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10; client_max_window_bits=9",
+                ),
+            ),
+            // A client that cannot limit its window is asked to keep nothing instead.
+            (small, &["P"], Some("P; client_no_context_takeover; server_max_window_bits=11")),
+            (
+                small,
+                &["P; client_max_window_bits"],
+                Some("P; server_max_window_bits=11; client_max_window_bits=10"),
+            ),
+            (
+                small,
+                &["P; client_max_window_bits=9"],
+                Some("P; server_max_window_bits=11; client_max_window_bits=9"),
+            ),
+            (
+                small,
+                &["P; server_max_window_bits=14; client_max_window_bits=12"],
+                Some("P; server_max_window_bits=11; client_max_window_bits=10"),
+            ),
+            (fresh, &["P"], Some("P; server_no_context_takeover; client_no_context_takeover")),
+        ] {
+            let whole =
+                |text: &str| text.replace("P;", &format!("{NAME};")).replace("P,", &format!("{NAME},"));
+            let whole = |text: &str| if text == "P" { NAME.to_owned() } else { whole(text) };
+            let lines: Vec<String> = lines.iter().map(|line| whole(line)).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let expected = expected.map(whole);
+            assert_eq!(answer(&config, &lines), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_holds_the_answer_against_its_offer() {
+        use DeflateAnswerError::*;
+        let one = |text: &str| params::parse([format!("{NAME}{text}").as_bytes()]).unwrap().remove(0);
+        let param = |error| Err(Param(error));
+        let agreed = DeflateParams::default();
+        for (offer, answer, expected) in [
+            ("", "", Ok(agreed)),
+            (
+                "",
+                "; server_max_window_bits=10",
+                Ok(DeflateParams { server_max_window_bits: bits(10), ..agreed }),
+            ),
+            (
+                "",
+                "; server_no_context_takeover",
+                Ok(DeflateParams { server_no_context_takeover: true, ..agreed }),
+            ),
+            (
+                "",
+                "; client_no_context_takeover",
+                Ok(DeflateParams { client_no_context_takeover: true, ..agreed }),
+            ),
+            ("", "; client_max_window_bits=12", Err(ClientWindowNotOffered)),
+            ("; client_max_window_bits", "; client_max_window_bits", param(DeflateParamError::ValueMissing)),
+            ("; client_max_window_bits=10", "; client_max_window_bits=12", Err(ClientWindowTooLarge)),
+            ("; client_max_window_bits=10", "", Ok(agreed)),
+            (
+                "; client_max_window_bits",
+                "; client_max_window_bits=8",
+                Ok(DeflateParams { client_max_window_bits: bits(8), ..agreed }),
+            ),
+            ("; server_max_window_bits=10", "", Err(ServerWindowTooLarge)),
+            ("; server_max_window_bits=10", "; server_max_window_bits=12", Err(ServerWindowTooLarge)),
+            (
+                "; server_max_window_bits=10",
+                "; server_max_window_bits=9",
+                Ok(DeflateParams { server_max_window_bits: bits(9), ..agreed }),
+            ),
+            ("; server_no_context_takeover", "", Err(ServerContextKept)),
+            ("", "; server_max_window_bits=0", param(DeflateParamError::WindowOutOfRange)),
+            ("", "; server_max_window_bits=300", param(DeflateParamError::WindowOutOfRange)),
+            ("", "; server_max_window_bits=08", param(DeflateParamError::WindowOutOfRange)),
+            ("", "; server_max_window_bits", param(DeflateParamError::ValueMissing)),
+            ("", "; server_no_context_takeover=1", param(DeflateParamError::ValueUnexpected)),
+            (
+                "",
+                "; client_no_context_takeover; client_no_context_takeover",
+                param(DeflateParamError::Repeated),
+            ),
+            ("", "; foo", param(DeflateParamError::Unknown)),
+        ] {
+            let offers = [one(offer)];
+            let answer = one(answer);
+            let result = DeflateOffer::parse(&offers[0]).unwrap().accept(&answer);
+            assert_eq!(result, expected, "{} to {}", answer, offers[0]);
+            let answers = std::slice::from_ref(&answer);
+            assert_eq!(check_answers(answers, &offers), expected.map(drop));
+            // The same, offered second.
+            let either = [one("; server_no_context_takeover; server_max_window_bits=8"), one(offer)];
+            assert_eq!(check_answers(answers, &either).is_ok(), expected.is_ok());
+        }
+    }
+
+    #[test]
+    fn each_answer_of_ours_fits_each_offer_of_ours() {
+        let windows = [WindowBits::MIN, bits(9), bits(12), WindowBits::MAX];
+        let mut configs = Vec::new();
+        for send_window in windows {
+            for receive_window in windows {
+                for send_context in [SendContext::Fresh, SendContext::Window, SendContext::Compressor] {
+                    for receive_context in [ReceiveContext::Fresh, ReceiveContext::Window] {
+                        configs.push(DeflateConfig {
+                            send_window,
+                            receive_window,
+                            send_context,
+                            receive_context,
+                            ..KEEP
+                        });
+                    }
+                }
+            }
+        }
+        for client in &configs {
+            let offer = DeflateOffer::new(client);
+            for server in &configs {
+                let params = server.choose(&[offer.to_extension()]).unwrap();
+                assert_eq!(offer.accept(&params.to_extension()), Ok(params));
+                assert!(params.server_max_window_bits <= client.receive_window.min(server.send_window));
+                assert!(
+                    params.client_no_context_takeover
+                        || params.client_max_window_bits <= server.receive_window
+                );
+            }
+        }
+    }
+}

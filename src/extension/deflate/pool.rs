@@ -1,0 +1,106 @@
+//! What connections share while none of them is inside a message.
+
+use super::compress::Compressor;
+use super::inflate::Inflater;
+use super::params::WindowBits;
+use super::settings::{DeflateConfig, Half, SendContext, Traffic};
+
+/// Compressors and inflaters for connections on one thread.
+///
+/// A driver lends them before it lets a connection work and takes them back after that. A connection that got none
+/// makes its own and keeps it; one that is inside a message keeps what it has until the message ends.
+#[derive(Debug, Default)]
+pub struct DeflatePool {
+    inflater: Option<Box<Inflater>>,
+    /// One for each window.
+    compressors: [Option<Box<Compressor>>; 8],
+    received: Traffic,
+    sent: Traffic,
+}
+
+impl DeflatePool {
+    /// Without anything in it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What was received compressed by connections that borrowed from here.
+    pub fn received(&self) -> Traffic {
+        self.received
+    }
+
+    /// What was sent compressed by connections that borrowed from here; what was broadcast counts once.
+    pub fn sent(&self) -> Traffic {
+        self.sent
+    }
+
+    /// Octets of memory held, about.
+    pub fn memory(&self) -> usize {
+        let compressors = self.compressors.iter().flatten().map(|compressor| compressor.memory());
+        self.inflater.as_ref().map_or(0, |inflater| inflater.memory()) + compressors.sum::<usize>()
+    }
+
+    pub(crate) fn lend_inflater(&mut self, slot: &mut Option<Box<Inflater>>) {
+        match (slot, &mut self.inflater) {
+            (slot @ None, spare) => *slot = spare.take(),
+            (Some(inflater), Some(spare)) if inflater.engine.is_none() => {
+                inflater.engine = spare.engine.take();
+            }
+            _ => {}
+        }
+    }
+
+    /// Not to be called inside a compressed message.
+    pub(crate) fn reclaim_inflater(&mut self, slot: &mut Option<Box<Inflater>>, agreed: Half) {
+        let Some(inflater) = slot else { return };
+        self.received += inflater.take_traffic();
+        if !agreed.takeover {
+            let inflater = slot.take();
+            if self.inflater.is_none() {
+                self.inflater = inflater;
+            }
+        } else if let Some(engine) = inflater.engine.take() {
+            self.inflater.get_or_insert_default().engine = Some(engine);
+        }
+    }
+
+    pub(crate) fn lend_compressor(&mut self, slot: &mut Option<Box<Compressor>>, agreed: Half) {
+        let spare = self.compressor(agreed.window);
+        match (slot, spare) {
+            (slot @ None, spare) => *slot = spare.take(),
+            (Some(compressor), Some(spare)) if compressor.engine.is_none() => {
+                compressor.engine = spare.engine.take();
+                std::mem::swap(&mut compressor.out, &mut spare.out);
+            }
+            _ => {}
+        }
+    }
+
+    /// Not to be called inside a compressed message.
+    pub(crate) fn reclaim_compressor(
+        &mut self,
+        slot: &mut Option<Box<Compressor>>,
+        config: Option<DeflateConfig>,
+        agreed: Half,
+    ) {
+        let Some(compressor) = slot else { return };
+        self.sent += compressor.take_traffic();
+        if !agreed.takeover {
+            let compressor = slot.take();
+            let spare = self.compressor(agreed.window);
+            if spare.is_none() {
+                *spare = compressor;
+            }
+        } else if config.unwrap_or_default().send_context == SendContext::Window {
+            let spare = self.compressor(agreed.window).get_or_insert_default();
+            if let Some(engine) = compressor.engine.take() {
+                spare.engine = Some(engine);
+            }
+            spare.out = std::mem::take(&mut compressor.out);
+        }
+    }
+
+    fn compressor(&mut self, window: WindowBits) -> &mut Option<Box<Compressor>> {
+        &mut self.compressors[usize::from(window.bits() - WindowBits::MIN.bits())]
+    }
+}

@@ -1,0 +1,117 @@
+//! What our side wants of permessage-deflate, and what each half of a connection comes to.
+
+use super::compress::Compressor;
+use super::inflate::Inflater;
+use super::params::WindowBits;
+
+/// Settings of permessage-deflate; see [`Config::deflate`](crate::connection::Config::deflate).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeflateConfig {
+    /// How hard to look for repetitions: 0 (not at all) to 9; more is 9.
+    ///
+    /// 4: within a few percent of the ratio of 6, the usual default, at two thirds of its time.
+    pub level: u8,
+    /// How much of a message the compressor looks at before it writes a block: 1 to 9.
+    ///
+    /// 8, the usual default. It costs memory (see [`SendContext`]), but not per connection.
+    pub memory_level: u8,
+    /// Messages shorter than this go out as they are, unless their sender says otherwise; so do messages that
+    /// compression makes longer.
+    ///
+    /// 1,024 octets: what goes into one packet anyway gains little from being shorter.
+    pub threshold: usize,
+    /// The largest window for messages that we send. The peer may ask for a smaller one.
+    pub send_window: WindowBits,
+    /// What is kept between messages that we send.
+    pub send_context: SendContext,
+    /// The largest window that the peer is allowed for the messages that it sends.
+    ///
+    /// A client that does not say that it can limit its window is told to start each message afresh, so that
+    /// nothing has to be kept, where this is less than 15 bits.
+    pub receive_window: WindowBits,
+    /// What is kept between messages that we receive.
+    pub receive_context: ReceiveContext,
+}
+
+impl Default for DeflateConfig {
+    fn default() -> Self {
+        Self {
+            level: 4,
+            memory_level: 8,
+            threshold: 1024,
+            send_window: WindowBits::MAX,
+            send_context: SendContext::Fresh,
+            receive_window: WindowBits::MAX,
+            receive_context: ReceiveContext::Fresh,
+        }
+    }
+}
+
+/// What is kept between two messages that we send (§7.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SendContext {
+    /// Nothing: each message is compressed by itself, and an idle connection costs nothing.
+    #[default]
+    Fresh,
+    /// The last octets sent, as many as the window has. A shared compressor reads them before each message, which
+    /// takes time in proportion to the window: little with 12 bits, more than most messages with 15.
+    Window,
+    /// A compressor of its own for each connection: the fastest with a large window, at some 100 times the memory.
+    Compressor,
+}
+
+/// What is kept between two messages that we receive (§7.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReceiveContext {
+    /// Nothing: the peer is asked to compress each message by itself.
+    #[default]
+    Fresh,
+    /// The last octets received, as many as the window has.
+    Window,
+}
+
+/// What was agreed for one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Half {
+    /// The largest distance that is referred back.
+    pub window: WindowBits,
+    /// Whether a message may refer to the ones before it.
+    pub takeover: bool,
+}
+
+impl Half {
+    pub(crate) fn inflater(self) -> Box<Inflater> {
+        Box::default()
+    }
+
+    pub(crate) fn compressor(self) -> Box<Compressor> {
+        Box::default()
+    }
+}
+
+/// What compression has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Messages.
+    pub messages: u64,
+    /// Octets of their payload as the application sees it.
+    pub plain: u64,
+    /// Octets of their payload as it travels.
+    pub compressed: u64,
+}
+
+impl Traffic {
+    /// Plain octets for each compressed one; 1 where there were none.
+    pub fn ratio(&self) -> f64 {
+        if self.compressed == 0 { 1.0 } else { self.plain as f64 / self.compressed as f64 }
+    }
+}
+
+impl std::ops::AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.plain += other.plain;
+        self.compressed += other.compressed;
+    }
+}

@@ -1,0 +1,26 @@
+//! One compressed message for many connections.
+
+use std::sync::{Arc, OnceLock};
+
+use super::params::WindowBits;
+
+/// The frames that a message has become, one for each window, made when first asked for.
+///
+/// A clone shares those that were there when it was made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedForms(OnceLock<Arc<Forms>>);
+
+/// `None`: not shorter than the message itself.
+type Forms = [OnceLock<Option<Arc<[u8]>>>; 8];
+
+impl SharedForms {
+    pub(super) fn frame(
+        &self,
+        window: WindowBits,
+        make: impl FnOnce() -> Option<Arc<[u8]>>,
+    ) -> Option<Arc<[u8]>> {
+        let forms = self.0.get_or_init(Arc::default);
+        let form = &forms[usize::from(window.bits() - WindowBits::MIN.bits())];
+        form.get_or_init(make).clone()
+    }
+}

@@ -1,0 +1,161 @@
+//! Stands in for permessage-deflate where feature `deflate` is off: types without values, so that the compiler
+//! drops what would use them.
+
+use std::sync::Arc;
+
+use super::Compression;
+use super::params::Extension;
+use crate::error::{ProtocolError, Section};
+use crate::role::Role;
+
+/// Settings of permessage-deflate; feature `deflate` gives them values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeflateConfig {}
+
+/// What was agreed of permessage-deflate; feature `deflate` gives it values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeflateParams {}
+
+/// What is wrong with an answer to an offer of permessage-deflate; feature `deflate` gives it values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeflateAnswerError {}
+
+/// Lends nothing.
+#[derive(Debug, Default)]
+pub struct DeflatePool;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Half {}
+
+#[derive(Debug)]
+pub(crate) enum Compressor {}
+
+#[derive(Debug)]
+pub(crate) enum Inflater {}
+
+pub(crate) struct Pushed {
+    pub(crate) made: usize,
+    pub(crate) result: Result<(), ProtocolError>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedForms(());
+
+impl DeflateParams {
+    pub(crate) fn among(_: &[Extension]) -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn sending(self, _: Role, _: Option<DeflateConfig>) -> Option<Half> {
+        match self {}
+    }
+
+    pub(crate) fn receiving(self, _: Role) -> Option<Half> {
+        match self {}
+    }
+}
+
+impl DeflateAnswerError {
+    /// Where the rule stands.
+    pub const fn section(self) -> Section {
+        match self {}
+    }
+
+    /// The rule in a few words.
+    pub const fn rule(self) -> &'static str {
+        match self {}
+    }
+}
+
+pub(crate) fn check_answers(_: &[Extension], _: &[Extension]) -> Result<(), DeflateAnswerError> {
+    Ok(())
+}
+
+impl DeflatePool {
+    /// Without anything in it.
+    pub fn new() -> Self {
+        Self
+    }
+
+    pub(crate) fn lend_inflater(&mut self, _: &mut Option<Box<Inflater>>) {}
+
+    pub(crate) fn reclaim_inflater(&mut self, _: &mut Option<Box<Inflater>>, agreed: Half) {
+        match agreed {}
+    }
+
+    pub(crate) fn lend_compressor(&mut self, _: &mut Option<Box<Compressor>>, agreed: Half) {
+        match agreed {}
+    }
+
+    pub(crate) fn reclaim_compressor(
+        &mut self,
+        _: &mut Option<Box<Compressor>>,
+        _: Option<DeflateConfig>,
+        agreed: Half,
+    ) {
+        match agreed {}
+    }
+}
+
+impl Half {
+    pub(crate) fn inflater(self) -> Box<Inflater> {
+        match self {}
+    }
+
+    pub(crate) fn compressor(self) -> Box<Compressor> {
+        match self {}
+    }
+}
+
+impl Inflater {
+    pub(crate) fn begin(&mut self, _: Half) {
+        match *self {}
+    }
+
+    pub(crate) fn push(&mut self, _: &mut &[u8], _: &mut [u8]) -> Pushed {
+        match *self {}
+    }
+
+    pub(crate) fn finish(&mut self, _: Half) -> Result<(), ProtocolError> {
+        match *self {}
+    }
+}
+
+impl Compressor {
+    pub(crate) fn message(
+        &mut self,
+        _: Option<DeflateConfig>,
+        _: Half,
+        _: &[u8],
+        _: Compression,
+    ) -> Option<&[u8]> {
+        match *self {}
+    }
+
+    pub(crate) fn prepared(
+        &mut self,
+        _: Option<DeflateConfig>,
+        _: Half,
+        _: &SharedForms,
+        _: &[u8],
+        _: impl FnOnce(&[u8]) -> Arc<[u8]>,
+    ) -> Option<Arc<[u8]>> {
+        match *self {}
+    }
+
+    pub(crate) fn begin(&mut self, _: Option<DeflateConfig>, _: Half) {
+        match *self {}
+    }
+
+    pub(crate) fn part(&mut self, _: &[u8], _: bool) -> &[u8] {
+        match *self {}
+    }
+
+    pub(crate) fn shares(_: Option<DeflateConfig>, agreed: Half) -> bool {
+        match agreed {}
+    }
+
+    pub(crate) fn wants(_: Option<DeflateConfig>, agreed: Half, _: usize, _: Compression) -> bool {
+        match agreed {}
+    }
+}

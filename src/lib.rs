@@ -1,5 +1,9 @@
 //! A strict WebSocket (RFC 6455) on `mio`, without an async runtime.
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod close;
 mod close_code;
 pub mod connection;

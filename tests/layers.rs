@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("transport", &[]),
     ("tls", &["transport"]),
     // How a server is reached: knows no socket, only what follows from what.
-    ("client", &["close", "connection", "entropy", "error", "handshake", "tls", "token"]),
+    ("client", &["close", "connection", "entropy", "error", "extension", "handshake", "tls"]),
     (
         "blocking",
         &["client", "close", "connection", "entropy", "error", "handshake", "message", "transport", "tls"],

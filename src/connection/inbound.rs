@@ -188,6 +188,12 @@ impl Inbound {
         self.failed.is_none() && self.decoder.is_between_frames() && !self.assembler.is_open()
     }
 
+    /// The message that ended last, where it was put together from pieces; what the last event said, if that was such
+    /// a message. For drivers that cannot return the event itself.
+    pub fn assembled(&self) -> Option<Message<'_>> {
+        self.assembler.kept()
+    }
+
     /// Room for what follows of a long frame, so that a driver can read it straight to where it is needed; `None`
     /// where less than `least` octets follow or the frame is not assembled.
     pub fn room(&mut self, least: usize, config: &Config) -> Option<&mut [u8]> {

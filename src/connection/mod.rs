@@ -31,6 +31,7 @@ mod closing;
 mod config;
 mod deadlines;
 mod inbound;
+mod latency;
 mod outbound;
 mod send_queue;
 
@@ -41,6 +42,7 @@ pub use closing::{CloseStep, close_step};
 pub use config::{Config, Delivery};
 pub use deadlines::{Deadlines, Due};
 pub use inbound::{Chunk, Event, Inbound};
+pub use latency::Latency;
 pub use outbound::{Outbound, SendError};
 pub use send_queue::SendQueue;
 

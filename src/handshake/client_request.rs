@@ -146,6 +146,44 @@ impl ClientRequest {
         Ok(self)
     }
 
+    /// Adds an `Authorization` header with a bearer token (RFC 6750 §2.1), in place of one that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestBuildError::Credentials`] for a token with other characters than letters, digits and `-._~+/=`.
+    pub fn bearer_auth(mut self, token: &str) -> Result<Self, RequestBuildError> {
+        let right = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~+/=".contains(&octet);
+        if token.is_empty() || !token.bytes().all(right) {
+            return Err(RequestBuildError::Credentials);
+        }
+        self.headers.retain(|field| !field.is("authorization"));
+        self.headers.push(HeaderField::trusted("Authorization", format!("Bearer {token}")));
+        Ok(self)
+    }
+
+    /// The same request to another host or resource; both as for [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn retarget(mut self, host: &str, resource: &str) -> Result<Self, RequestBuildError> {
+        let Self { host, resource, .. } = Self::new(host, resource)?;
+        self.host = host;
+        self.resource = resource;
+        Ok(self)
+    }
+
+    /// This request without what is meant for one server alone: `Authorization`, `Proxy-Authorization`, `Cookie`, and
+    /// whatever else of its headers `is_secret` picks.
+    #[must_use]
+    pub fn without_secrets(mut self, is_secret: impl Fn(&HeaderField) -> bool) -> Self {
+        self.headers.retain(|field| {
+            let known = ["authorization", "proxy-authorization", "cookie"].iter().any(|name| field.is(name));
+            !known && !is_secret(field)
+        });
+        self
+    }
+
     /// The value of `Host`.
     pub fn host(&self) -> &str {
         &self.host
@@ -284,6 +322,12 @@ mod tests {
         for (user, password) in [("a:b", ""), ("a\r\n", ""), ("a", "b\0"), ("a", "\u{85}")] {
             assert_eq!(plain().basic_auth(user, password), Err(RequestBuildError::Credentials));
         }
+        for token in ["", "a b", "a\r\nX: y", "\u{e9}"] {
+            assert_eq!(plain().bearer_auth(token), Err(RequestBuildError::Credentials), "{token:?}");
+        }
+        let request = plain().basic_auth("x", "y").unwrap().bearer_auth("mF_9.B5f-4.1JqM").unwrap();
+        assert_eq!(request.headers().len(), 1);
+        assert_eq!(request.headers()[0].value(), "Bearer mF_9.B5f-4.1JqM");
         // The example of RFC 7617 §2.
         let request = plain().basic_auth("x", "y").unwrap().basic_auth("Aladdin", "open sesame").unwrap();
         assert_eq!(request.headers().len(), 1);

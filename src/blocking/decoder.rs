@@ -1,0 +1,174 @@
+//! The receiving side of a blocking client: a buffer, and events out of it.
+//!
+//! An event is borrowed from the buffer, and a function that fills the buffer in a loop cannot return it: the borrow
+//! checker would hold the buffer borrowed in the next round, too. So there are two steps: [`step`](Decoder::step) finds
+//! the next event and borrows nothing, [`view`](Decoder::view) shows what was found.
+
+use std::ops::Range;
+
+use crate::connection::{Chunk, Config, Event, Inbound, Outbound};
+use crate::error::ProtocolError;
+use crate::frame::{DataKind, Header};
+use crate::message::Message;
+use crate::utf8;
+
+/// A buffer and the state of what has come out of it.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    inbound: Inbound,
+    buf: Vec<u8>,
+    /// What of the buffer has been read and not taken.
+    start: usize,
+    end: usize,
+    /// The last read went to the room of a long message.
+    direct: bool,
+    /// The payload of the last Ping or Pong.
+    control: ([u8; 125], usize),
+}
+
+/// Where an event lies.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A message in the buffer.
+    Message(DataKind, Range<usize>),
+    /// A message that was put together from pieces.
+    Assembled,
+    Frame(Header),
+    Chunk {
+        kind: DataKind,
+        place: Range<usize>,
+        frame_ends: bool,
+        message_ends: bool,
+    },
+    Ping,
+    Pong,
+    Close,
+}
+
+/// A read of 64 KiB costs little more than one of 4, and saves most of the calls under load.
+const BUFFER: usize = 64 * 1024;
+
+/// A message of which at least so much is still to come is read straight into its own buffer.
+const DIRECT_FROM: usize = 64 * 1024;
+
+impl Decoder {
+    pub(super) fn new() -> Self {
+        Self {
+            inbound: Inbound::new(),
+            buf: vec![0; BUFFER],
+            start: 0,
+            end: 0,
+            direct: false,
+            control: ([0; 125], 0),
+        }
+    }
+
+    pub(super) const fn inbound(&self) -> &Inbound {
+        &self.inbound
+    }
+
+    /// Takes octets that were read elsewhere.
+    pub(super) fn preload(&mut self, octets: &[u8]) {
+        debug_assert!(self.start == self.end);
+        self.buf.resize(octets.len().max(BUFFER), 0);
+        self.buf[..octets.len()].copy_from_slice(octets);
+        (self.start, self.end) = (0, octets.len());
+    }
+
+    /// Finds the next event in what has been read; `None` once all of it is taken.
+    pub(super) fn step(&mut self, outbound: &mut Outbound) -> Result<Option<Found>, ProtocolError> {
+        let base = self.buf.as_ptr() as usize;
+        let end = self.end;
+        let mut input = &mut self.buf[self.start..end];
+        let event = self.inbound.next(&mut input, outbound);
+        // Addresses are compared, never followed.
+        let place = |octets: &[u8]| {
+            let start = (octets.as_ptr() as usize).checked_sub(base).filter(|start| *start < end)?;
+            Some(start..start + octets.len())
+        };
+        let control = &mut self.control;
+        let mut keep = |payload: &[u8]| {
+            control.0[..payload.len()].copy_from_slice(payload);
+            control.1 = payload.len();
+        };
+        let found = match event? {
+            None => None,
+            Some(Event::Message(message)) => Some(match place(message.as_bytes()) {
+                Some(place) if !message.is_empty() => Found::Message(message.kind(), place),
+                _ if message.is_empty() => Found::Message(message.kind(), 0..0),
+                _ => Found::Assembled,
+            }),
+            Some(Event::Frame(header)) => Some(Found::Frame(header)),
+            Some(Event::Chunk(Chunk { kind, payload, frame_ends, message_ends })) => {
+                let place = place(payload).unwrap_or(0..0);
+                Some(Found::Chunk { kind, place, frame_ends, message_ends })
+            }
+            Some(Event::Ping(payload)) => {
+                keep(payload);
+                Some(Found::Ping)
+            }
+            Some(Event::Pong(payload)) => {
+                keep(payload);
+                Some(Found::Pong)
+            }
+            Some(Event::Close(_)) => Some(Found::Close),
+        };
+        self.start = end - input.len();
+        Ok(found)
+    }
+
+    /// The message that was found; `None` for any other event.
+    pub(super) fn message(&self, found: Found) -> Option<Message<'_>> {
+        match found {
+            // Found to be text before; to look twice at 64 KiB at most is cheaper than what it would take not to.
+            Found::Message(DataKind::Text, place) => utf8::validate(&self.buf[place]).ok().map(Message::Text),
+            Found::Message(DataKind::Binary, place) => Some(Message::Binary(&self.buf[place])),
+            Found::Assembled => self.inbound.assembled(),
+            _ => None,
+        }
+    }
+
+    /// The event that was found.
+    pub(super) fn view(&self, found: Found) -> Option<Event<'_>> {
+        Some(match found {
+            Found::Message(..) | Found::Assembled => Event::Message(self.message(found)?),
+            Found::Frame(header) => Event::Frame(header),
+            Found::Chunk { kind, place, frame_ends, message_ends } => {
+                Event::Chunk(Chunk { kind, payload: &self.buf[place], frame_ends, message_ends })
+            }
+            Found::Ping => Event::Ping(self.control()),
+            Found::Pong => Event::Pong(self.control()),
+            Found::Close => Event::Close(self.inbound.close_received()),
+        })
+    }
+
+    /// The payload of the last Ping or Pong.
+    pub(super) fn control(&self) -> &[u8] {
+        &self.control.0[..self.control.1]
+    }
+
+    /// Where the next read goes; once all is taken.
+    pub(super) fn space(&mut self, config: &Config) -> &mut [u8] {
+        debug_assert!(self.start == self.end);
+        (self.start, self.end) = (0, 0);
+        // Asked twice, as the answer cannot be kept over the branch.
+        self.direct = self.inbound.room(DIRECT_FROM, config).is_some();
+        if self.direct {
+            return self.inbound.room(DIRECT_FROM, config).unwrap_or_default();
+        }
+        &mut self.buf
+    }
+
+    /// `len` octets have been read to the [`space`](Self::space).
+    pub(super) fn filled(
+        &mut self,
+        len: usize,
+        outbound: &mut Outbound,
+    ) -> Result<Option<Found>, ProtocolError> {
+        if self.direct {
+            return Ok(self.inbound.filled(len, outbound)?.map(|_| Found::Assembled));
+        }
+        self.end = len;
+        Ok(None)
+    }
+}

@@ -1,0 +1,76 @@
+//! A client that blocks: the shortest full driver of the core, without a loop and without a hidden thread.
+//!
+//! ```no_run
+//! use bowsprit::blocking;
+//!
+//! # fn main() -> Result<(), blocking::Error> {
+//! let mut client = blocking::connect("ws://127.0.0.1:9001/chat")?;
+//! client.send("hello")?;
+//! while let Some(message) = client.read()? {
+//!     println!("{message:?}"); // borrowed from where it arrived
+//! }
+//! println!("closed with code {}", client.outcome().code().0);
+//! # Ok(()) }
+//! ```
+//!
+//! * [`connect`] takes a URL, [`connect_with`] all that a [`ClientConfig`] can say: headers, proxies, TLS, redirects.
+//! * [`handshake`] opens a WebSocket over any [`Socket`], that is, over any `Read + Write`
+//!   ([`Untimed`] where it knows no timeouts).
+//! * Every call keeps to the time that [`Client::set_timeout`] sets, and leaves the connection whole when it is up.
+//! * [`Client::split`] gives two halves for two threads.
+//! * Connecting again is a loop around [`connect_with`] and a [`Reconnect`](crate::client::Reconnect), which see.
+
+mod client;
+mod decoder;
+mod error;
+mod reach;
+mod socket;
+mod split;
+
+use std::time::Instant;
+
+pub use client::Client;
+pub use error::Error;
+pub use socket::{NetStream, Socket, Untimed};
+pub use split::{Reader, Writer};
+
+use crate::client::ClientConfig;
+
+/// Connects to a `ws:` or `ws+unix:` URL, with the defaults of [`ClientConfig::new`]; for `wss:` with feature `tls` the
+/// system's certificates are trusted.
+///
+/// # Errors
+///
+/// [`Error::Config`], [`Error::Connect`].
+pub fn connect(url: &str) -> Result<Client<NetStream>, Error> {
+    #[allow(unused_mut, reason = "with TLS it changes")]
+    let mut config = ClientConfig::new(url)?;
+    #[cfg(feature = "tls")]
+    if config.target().is_secure() {
+        let tls = crate::tls::TlsClient::system_roots()
+            .map_err(|error| crate::client::ConnectError::Tls(error.into()))?;
+        config = config.tls(tls);
+    }
+    connect_with(&config)
+}
+
+/// Connects as `config` says. Its [`reconnect`](ClientConfig::reconnect) is left to the caller.
+///
+/// # Errors
+///
+/// [`Error::Connect`].
+pub fn connect_with(config: &ClientConfig) -> Result<Client<NetStream>, Error> {
+    Ok(reach::reach(config)?)
+}
+
+/// Opens a WebSocket over a stream that is connected, within [`ClientConfig::handshake_timeout`]. Of `config` only
+/// what concerns the request and the connection counts.
+///
+/// # Errors
+///
+/// [`Error::Connect`].
+pub fn handshake<S: Socket>(mut stream: S, config: &ClientConfig) -> Result<Client<S>, Error> {
+    let until = Instant::now().checked_add(config.handshake_timeout);
+    let (response, rest) = reach::shake_hands(&mut stream, config, until)?;
+    Ok(Client::new(stream, response, &rest, config.connection.clone(), (config.masks)()))
+}

@@ -1,0 +1,338 @@
+//! What a client wants: where to, by which way, with what in its hand.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::proxy::ProxySettings;
+use super::race::ATTEMPT_DELAY;
+use super::reconnect::ReconnectPolicy;
+use super::redirect::RedirectPolicy;
+use super::resolve::Resolver;
+use super::target::Target;
+use crate::connection::Config;
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::extension::Extension;
+use crate::handshake::{ClientRequest, HeaderField, RequestBuildError, UrlError};
+
+/// Where to connect, by which way, and what to say: of [`blocking`](crate::blocking) clients and of those in a loop.
+///
+/// ```
+/// use bowsprit::client::{ClientConfig, ReconnectPolicy, ThreadResolver};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = ClientConfig::new("ws://server.example.com/chat")?
+///     .subprotocol("chat")?
+///     .header("Cookie", "session=1f2e")?
+///     .resolver(ThreadResolver)
+///     .connect_timeout(Duration::from_secs(5))
+///     .reconnect(ReconnectPolicy::exponential());
+/// assert_eq!(config.target().to_string(), "ws://server.example.com/chat");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct ClientConfig {
+    pub(crate) target: Target,
+    pub(crate) request: ClientRequest,
+    pub(crate) proxies: ProxySettings,
+    pub(crate) redirects: RedirectPolicy,
+    pub(crate) reconnect: ReconnectPolicy,
+    pub(crate) resolver: Option<Arc<dyn Resolver>>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) attempt_delay: Duration,
+    pub(crate) connection: Arc<Config>,
+    pub(crate) masks: Arc<dyn Fn() -> Box<dyn Entropy + Send> + Send + Sync>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<crate::tls::TlsClient>,
+    /// Names of headers that are for the first server alone.
+    secrets: Vec<String>,
+}
+
+impl ClientConfig {
+    /// For this URL, with nothing but defaults: no proxy, no redirects, no second try; 10 s to connect, 10 s for the
+    /// handshake; the limits of [`Config`].
+    ///
+    /// # Errors
+    ///
+    /// [`ClientConfigError`] where the URL cannot be used.
+    pub fn new(url: &str) -> Result<Self, ClientConfigError> {
+        Self::to(Target::parse(url)?)
+    }
+
+    /// For this target, as [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// [`ClientConfigError::Request`] where its user-info fits in no header.
+    pub fn to(target: Target) -> Result<Self, ClientConfigError> {
+        Ok(Self {
+            request: target.request()?,
+            target,
+            proxies: ProxySettings::none(),
+            redirects: RedirectPolicy::NONE,
+            reconnect: ReconnectPolicy::never(),
+            resolver: None,
+            connect_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            attempt_delay: ATTEMPT_DELAY,
+            connection: Arc::new(Config::default()),
+            masks: Arc::new(|| Box::new(SystemEntropy::new())),
+            #[cfg(feature = "tls")]
+            tls: None,
+            secrets: Vec::new(),
+        })
+    }
+
+    /// Where to.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What is asked for.
+    pub fn request(&self) -> &ClientRequest {
+        &self.request
+    }
+
+    /// The time that the lookup, the TCP connection and the proxy may take together.
+    pub fn connect_limit(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// Changes the target; all else stays. What is meant for the old server alone is dropped where the new one has
+    /// another origin: `Authorization`, `Cookie`, and [`secret_header`](Self::secret_header)s.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestBuildError`] where the new URL's user-info fits in no header.
+    pub fn retarget(mut self, target: Target) -> Result<Self, RequestBuildError> {
+        let fresh = target.request()?;
+        if !self.target.is_same_origin(&target) {
+            let secrets = std::mem::take(&mut self.secrets);
+            self.request =
+                self.request.without_secrets(|field| secrets.iter().any(|secret| field.is(secret)));
+        }
+        self.request = self.request.retarget(fresh.host(), fresh.resource())?;
+        if let Target::Host(url) = &target
+            && let Some((user, password)) = url.user_info()
+        {
+            self.request = self.request.basic_auth(user, password)?;
+        }
+        self.target = target;
+        Ok(self)
+    }
+
+    /// Names the origin; see [`ClientRequest::origin`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientRequest::origin`].
+    pub fn origin(self, origin: &str) -> Result<Self, RequestBuildError> {
+        self.ask(|request| request.origin(origin))
+    }
+
+    /// Offers one more subprotocol; see [`ClientRequest::subprotocol`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientRequest::subprotocol`].
+    pub fn subprotocol(self, name: &str) -> Result<Self, RequestBuildError> {
+        self.ask(|request| request.subprotocol(name))
+    }
+
+    /// Offers one more extension.
+    #[must_use]
+    pub fn extension(mut self, offer: Extension) -> Self {
+        self.request = self.request.extension(offer);
+        self
+    }
+
+    /// Adds a header.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientConfigError::Field`], or as [`ClientRequest::header`].
+    pub fn header(self, name: &str, value: &str) -> Result<Self, ClientConfigError> {
+        let field = HeaderField::new(name, value).map_err(ClientConfigError::Field)?;
+        Ok(self.ask(|request| request.header(field))?)
+    }
+
+    /// Adds a header that a redirect to another origin drops, as it does with `Authorization` and `Cookie`.
+    ///
+    /// # Errors
+    ///
+    /// As [`header`](Self::header).
+    pub fn secret_header(mut self, name: &str, value: &str) -> Result<Self, ClientConfigError> {
+        self.secrets.push(name.to_owned());
+        self.header(name, value)
+    }
+
+    /// Basic authentication (RFC 7617).
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientRequest::basic_auth`].
+    pub fn basic_auth(self, user: &str, password: &str) -> Result<Self, RequestBuildError> {
+        self.ask(|request| request.basic_auth(user, password))
+    }
+
+    /// A bearer token (RFC 6750).
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientRequest::bearer_auth`].
+    pub fn bearer_auth(self, token: &str) -> Result<Self, RequestBuildError> {
+        self.ask(|request| request.bearer_auth(token))
+    }
+
+    /// Goes through proxies. [`ProxySettings::from_env`] is what other programs do.
+    #[must_use]
+    pub fn proxies(mut self, proxies: ProxySettings) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// Follows redirects.
+    #[must_use]
+    pub fn redirects(mut self, policy: RedirectPolicy) -> Self {
+        self.redirects = policy;
+        self
+    }
+
+    /// Connects again. A blocking client does not do so by itself.
+    #[must_use]
+    pub fn reconnect(mut self, policy: ReconnectPolicy) -> Self {
+        self.reconnect = policy;
+        self
+    }
+
+    /// Looks names up with `resolver`. Without one a loop connects to addresses and `localhost` alone, and a blocking
+    /// client looks up in the calling thread, which no timeout ends.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// The time that the lookup, the TCP connection and the proxy may take together. 10 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// The time that TLS and the WebSocket handshake may take together, from the TCP connection on (RFC 6455 §10.4).
+    /// 10 s.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long one address is tried before the next one is tried beside it. 250 ms.
+    #[must_use]
+    pub fn attempt_delay(mut self, delay: Duration) -> Self {
+        self.attempt_delay = delay;
+        self
+    }
+
+    /// The limits, timeouts and delivery of the connection.
+    #[must_use]
+    pub fn connection(mut self, config: impl Into<Arc<Config>>) -> Self {
+        self.connection = config.into();
+        self
+    }
+
+    /// Takes masking keys from another source than the system's entropy; `source` makes one for each connection. What
+    /// it gives must be unpredictable (RFC 6455 §5.3).
+    #[must_use]
+    pub fn masks(mut self, source: impl Fn() -> Box<dyn Entropy + Send> + Send + Sync + 'static) -> Self {
+        self.masks = Arc::new(source);
+        self
+    }
+
+    /// How `wss://` is done. Without it such a URL is an error: nobody is trusted unasked.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::tls::TlsClient) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    fn ask(
+        mut self,
+        change: impl FnOnce(ClientRequest) -> Result<ClientRequest, RequestBuildError>,
+    ) -> Result<Self, RequestBuildError> {
+        self.request = change(self.request)?;
+        Ok(self)
+    }
+}
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut config = f.debug_struct("ClientConfig");
+        config.field("target", &self.target).field("request", &self.request);
+        config.field("proxies", &self.proxies).field("redirects", &self.redirects);
+        config.field("reconnect", &self.reconnect).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no [`ClientConfig`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientConfigError {
+    /// The URL.
+    Url(UrlError),
+    /// The request.
+    Request(RequestBuildError),
+    /// A header.
+    Field(crate::handshake::FieldError),
+}
+
+impl fmt::Display for ClientConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(error) => error.fmt(f),
+            Self::Request(error) => error.fmt(f),
+            Self::Field(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ClientConfigError {}
+
+impl From<UrlError> for ClientConfigError {
+    fn from(error: UrlError) -> Self {
+        Self::Url(error)
+    }
+}
+
+impl From<RequestBuildError> for ClientConfigError {
+    fn from(error: RequestBuildError) -> Self {
+        Self::Request(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// HSC-023: what is meant for one server does not follow a redirect to another.
+    #[test]
+    fn secrets_stay_with_their_origin() {
+        let config = ClientConfig::new("ws://user:pw@a/").unwrap();
+        let config = config.header("Cookie", "a=b").unwrap().header("X-Plain", "1").unwrap();
+        let config = config.secret_header("X-Key", "2").unwrap();
+        let names = |config: &ClientConfig| -> Vec<String> {
+            config.request.headers().iter().map(|field| field.name().to_owned()).collect()
+        };
+        let same = config.clone().retarget(Target::parse("ws://a:80/other?x").unwrap()).unwrap();
+        assert_eq!(same.request.resource(), "/other?x");
+        assert_eq!(names(&same), ["Authorization", "Cookie", "X-Plain", "X-Key"]);
+        for other in ["ws://b/", "wss://a/", "ws://a:81/"] {
+            let other = config.clone().retarget(Target::parse(other).unwrap()).unwrap();
+            assert_eq!(names(&other), ["X-Plain"]);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Why a server was not reached.
+
+use std::fmt;
+use std::io;
+
+use super::proxy::ProxyError;
+use super::reconnect::{Loss, retry_after};
+use super::redirect::RedirectError;
+use crate::handshake::{RequestBuildError, ResponseError};
+
+/// Why there is no connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The request cannot be made.
+    Request(RequestBuildError),
+    /// The name could not be looked up.
+    Resolve(io::Error),
+    /// The host is a name, and no [`Resolver`](super::Resolver) was given to look it up.
+    NoResolver,
+    /// The name has no address.
+    NoAddress,
+    /// No address could be connected to; the fault of the last one.
+    Connect(io::Error),
+    /// There is no way through the proxy.
+    Proxy(ProxyError),
+    /// TLS failed: a certificate that is not trusted, an alert of the server.
+    Tls(io::Error),
+    /// The URL is `wss` and no TLS is set up.
+    NoTls,
+    /// The connection broke before the WebSocket was open.
+    Io(io::Error),
+    /// The server's answer breaks a rule, or refuses.
+    Response(ResponseError),
+    /// The server redirects, and that is not followed.
+    Redirect(RedirectError),
+    /// It took too long.
+    Timeout(Phase),
+}
+
+/// What was going on when the time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// The name was looked up.
+    Resolve,
+    /// The TCP connection was made.
+    Connect,
+    /// The proxy opened the tunnel.
+    Proxy,
+    /// TLS was agreed on.
+    Tls,
+    /// The server answered the request.
+    Response,
+}
+
+impl ConnectError {
+    /// What it means for another try.
+    pub fn loss(&self) -> Loss {
+        match self {
+            Self::Response(ResponseError::Refused(response)) => {
+                Loss::Refused(response.status(), response.header("retry-after").and_then(retry_after))
+            }
+            Self::Response(ResponseError::ClosedBeforeResponse | ResponseError::ClosedInHead) => Loss::Broken,
+            Self::Response(_) => Loss::Protocol,
+            Self::Proxy(ProxyError::Status(status)) => Loss::Refused(*status, None),
+            Self::Proxy(ProxyError::Socks(_) | ProxyError::Closed) => Loss::Broken,
+            Self::Request(_)
+            | Self::NoResolver
+            | Self::NoTls
+            | Self::Redirect(_)
+            | Self::Proxy(_)
+            | Self::Tls(_) => Loss::Fatal,
+            Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Io(_) => Loss::Broken,
+            Self::Timeout(_) => Loss::Timeout,
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(error) => error.fmt(f),
+            Self::Resolve(error) => write!(f, "the host's name could not be looked up: {error}"),
+            Self::NoResolver => f.write_str("set a resolver to connect to a host by its name"),
+            Self::NoAddress => f.write_str("the host's name has no address"),
+            Self::Connect(error) => write!(f, "no connection could be made: {error}"),
+            Self::Proxy(error) => error.fmt(f),
+            Self::Tls(error) => write!(f, "TLS failed: {error}"),
+            Self::NoTls => f.write_str("set up TLS to connect to a wss:// URL"),
+            Self::Io(error) => write!(f, "the connection broke: {error}"),
+            Self::Response(error) => error.fmt(f),
+            Self::Redirect(error) => error.fmt(f),
+            Self::Timeout(phase) => f.write_str(match phase {
+                Phase::Resolve => "looking the host's name up took too long",
+                Phase::Connect => "no connection could be made in time",
+                Phase::Proxy => "the proxy gave no answer in time",
+                Phase::Tls => "TLS was not agreed on in time",
+                Phase::Response => "the server did not answer in time",
+            }),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Resolve(error) | Self::Connect(error) | Self::Tls(error) | Self::Io(error) => Some(error),
+            Self::Request(error) => Some(error),
+            Self::Response(error) => Some(error),
+            Self::Proxy(error) => Some(error),
+            Self::Redirect(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ConnectError> for io::Error {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Resolve(error)
+            | ConnectError::Connect(error)
+            | ConnectError::Tls(error)
+            | ConnectError::Io(error) => error,
+            ConnectError::Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, error),
+            error => io::Error::other(error),
+        }
+    }
+}
+
+impl From<ProxyError> for ConnectError {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(error)
+    }
+}
+
+impl From<RequestBuildError> for ConnectError {
+    fn from(error: RequestBuildError) -> Self {
+        Self::Request(error)
+    }
+}

@@ -1,0 +1,38 @@
+//! Reaching a server: what to connect to, by which way, and what to do when that fails (RFC 6455 §4.1, §7.2.3).
+//!
+//! No file here touches a socket or a clock. [`blocking`](crate::blocking) and
+//! [`event_loop`](crate::event_loop) drive these pieces, and so can anybody:
+//!
+//! | Piece | In | Out |
+//! |---|---|---|
+//! | [`Target`] | a URL | host and port, or the path of a Unix-domain socket |
+//! | [`ProxySettings`] | the environment | a [`Proxy`] for a target, or none |
+//! | [`Resolver`] | a name | addresses |
+//! | [`Race`] | addresses, the time | which one to try when (RFC 8305) |
+//! | [`Tunnel`] | the proxy's octets | ours, and an open tunnel (HTTP CONNECT, SOCKS 5) |
+//! | [`RedirectPolicy`] | a refusal | another target |
+//! | [`Reconnect`] | a loss, the time | how long to wait, or to stop |
+//!
+//! [`ClientConfig`] holds what a program chooses of all that.
+
+mod config;
+mod error;
+mod proxy;
+mod race;
+mod reconnect;
+mod redirect;
+mod resolve;
+mod socks;
+mod target;
+
+pub use config::{ClientConfig, ClientConfigError};
+pub use error::{ConnectError, Phase};
+pub use proxy::{Proxy, ProxyError, ProxyKind, ProxySettings, Tunnel};
+pub use race::{ATTEMPT_DELAY, Race};
+pub use reconnect::{
+    Backoff, Loss, MAX_RETRY_AFTER, MIN_DELAY, Next, Reconnect, ReconnectPolicy, Stop, retry_after,
+};
+pub use redirect::{RedirectError, RedirectPolicy};
+pub use resolve::{Reply, Resolver, SystemResolver, ThreadResolver, literal};
+pub use socks::Socks5;
+pub use target::{Target, UnixTarget};

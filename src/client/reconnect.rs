@@ -1,0 +1,415 @@
+//! When to connect again (RFC 6455 §7.2.3), as a policy and a state machine without a clock.
+//!
+//! In: that a connection has opened, that one is lost and why, the time, entropy. Out: wait so long, or stop. Promises:
+//! never a tight loop, whatever the policy says ([`MIN_DELAY`]); a connection that opens and falls at once does not
+//! bring the first, short delay back; what another try cannot mend is not tried again unless the policy says so.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::close::CloseCode;
+use crate::entropy::Entropy;
+
+/// The least delay between two tries.
+pub const MIN_DELAY: Duration = Duration::from_millis(100);
+
+/// The longest that a server can send us away with `Retry-After`.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// Whether and when to connect again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReconnectPolicy {
+    /// How long to wait before a try.
+    pub backoff: Backoff,
+    /// The most tries in a row without a connection that lasted.
+    pub max_tries: Option<u32>,
+    /// A connection that was open for so long counts as one that lasted: after it the delays start anew.
+    pub stable_after: Duration,
+    /// Whether to try again where that cannot help: a 4xx, a certificate that is not trusted, a broken rule.
+    pub retry_fatal: bool,
+    /// The spread of the wait after 1012 (restart), 1013 (try again later) and 503, unless the regular wait is longer.
+    pub busy: (Duration, Duration),
+}
+
+/// How the wait before a try is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backoff {
+    /// There is no other try.
+    Never,
+    /// Always so long.
+    Fixed(Duration),
+    /// Any time up to `first`, then up to twice that, and so on up to `cap` ("full jitter"), so that clients which lost
+    /// a server together do not come back together.
+    Exponential {
+        /// The most to wait before the first try.
+        first: Duration,
+        /// The most to wait before any.
+        cap: Duration,
+    },
+}
+
+impl ReconnectPolicy {
+    /// No other try.
+    pub const fn never() -> Self {
+        Self::with(Backoff::Never)
+    }
+
+    /// The classic: a timer of 3 s.
+    pub const fn fixed() -> Self {
+        Self::with(Backoff::Fixed(Duration::from_secs(3)))
+    }
+
+    /// The first try after 0 to 5 s, as RFC 6455 §7.2.3 has it, the later ones after up to 5 minutes.
+    pub const fn exponential() -> Self {
+        Self::with(Backoff::Exponential { first: Duration::from_secs(5), cap: Duration::from_secs(300) })
+    }
+
+    /// Another [`Backoff`].
+    pub const fn with(backoff: Backoff) -> Self {
+        Self {
+            backoff,
+            max_tries: None,
+            stable_after: Duration::from_secs(60),
+            retry_fatal: false,
+            // The close code registry says of 1012: "a randomized delay of 5 - 30s".
+            busy: (Duration::from_secs(5), Duration::from_secs(30)),
+        }
+    }
+
+    /// At most so many tries in a row.
+    #[must_use]
+    pub const fn max_tries(mut self, tries: u32) -> Self {
+        self.max_tries = Some(tries);
+        self
+    }
+
+    /// Another time after which a connection counts as one that lasted.
+    #[must_use]
+    pub const fn stable_after(mut self, time: Duration) -> Self {
+        self.stable_after = time;
+        self
+    }
+
+    /// Tries again even where that cannot help.
+    #[must_use]
+    pub const fn retry_fatal(mut self) -> Self {
+        self.retry_fatal = true;
+        self
+    }
+}
+
+impl Default for ReconnectPolicy {
+    fn default() -> Self {
+        Self::never()
+    }
+}
+
+/// Why there is no connection, or no longer one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Loss {
+    /// We closed it ourselves: nobody wants another one.
+    Local,
+    /// A Close frame came with this code; 1005 for one without.
+    Closed(CloseCode),
+    /// The connection broke, or could not be made.
+    Broken,
+    /// The peer broke a rule of the protocol, or its answer to the handshake did.
+    Protocol,
+    /// Somebody took longer than we wait.
+    Timeout,
+    /// The server, or a proxy, answered with this status, and said how long to stay away.
+    Refused(u16, Option<Duration>),
+    /// What we ask for cannot be had: a certificate that is not trusted, credentials that a proxy does not take, a
+    /// redirect that is not followed.
+    Fatal,
+}
+
+/// What a loss means for another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Retry,
+    Busy(Option<Duration>),
+    Fatal,
+    Done,
+}
+
+impl Loss {
+    /// Whether another try cannot help.
+    pub const fn is_fatal(&self) -> bool {
+        matches!(self.fate(), Fate::Fatal)
+    }
+
+    const fn fate(&self) -> Fate {
+        match self {
+            Loss::Local => Fate::Done,
+            Loss::Closed(CloseCode(1012 | 1013)) => Fate::Busy(None),
+            // We broke a rule, sent what nobody takes, or lack an extension: it would happen again.
+            Loss::Closed(CloseCode(1002 | 1003 | 1007 | 1008 | 1010)) => Fate::Fatal,
+            Loss::Refused(408 | 425, None) => Fate::Retry,
+            Loss::Refused(408 | 425 | 429 | 503, after) => Fate::Busy(*after),
+            Loss::Refused(500.., Some(after)) => Fate::Busy(Some(*after)),
+            Loss::Refused(500.., None) => Fate::Retry,
+            Loss::Refused(..) | Loss::Protocol | Loss::Fatal => Fate::Fatal,
+            Loss::Closed(_) | Loss::Broken | Loss::Timeout => Fate::Retry,
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Loss::Local => f.write_str("closed by us"),
+            Loss::Closed(code) => write!(f, "closed with code {}", code.0),
+            Loss::Broken => f.write_str("the connection broke or could not be made"),
+            Loss::Protocol => f.write_str("the peer broke a rule"),
+            Loss::Timeout => f.write_str("no answer in time"),
+            Loss::Refused(status, None) => write!(f, "refused with status {status}"),
+            Loss::Refused(status, Some(after)) => {
+                write!(f, "refused with status {status} for {} s", after.as_secs())
+            }
+            Loss::Fatal => f.write_str("cannot be had this way"),
+        }
+    }
+}
+
+/// What to do after a loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Connect after this long.
+    Retry {
+        /// Which try this is, from 1.
+        attempt: u32,
+        /// How long to wait first.
+        delay: Duration,
+    },
+    /// Do not connect again.
+    Stop(Stop),
+}
+
+/// Why there is no other try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// We closed the connection ourselves.
+    Done,
+    /// The policy knows no other try.
+    Never,
+    /// Another try cannot help.
+    Fatal,
+    /// [`ReconnectPolicy::max_tries`] is reached.
+    Exhausted,
+}
+
+/// The tries of one client.
+#[derive(Clone, Debug)]
+pub struct Reconnect {
+    policy: ReconnectPolicy,
+    tries: u32,
+    opened: Option<Instant>,
+}
+
+impl Reconnect {
+    /// Before the first connection.
+    pub const fn new(policy: ReconnectPolicy) -> Self {
+        Self { policy, tries: 0, opened: None }
+    }
+
+    /// A connection has opened at `now`.
+    pub const fn opened(&mut self, now: Instant) {
+        self.opened = Some(now);
+    }
+
+    /// Tries since the last connection that lasted.
+    pub const fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// There is no connection, or no longer one: what now?
+    pub fn lost(&mut self, loss: &Loss, now: Instant, entropy: &mut dyn Entropy) -> Next {
+        if let Some(opened) = self.opened.take()
+            && now.saturating_duration_since(opened) >= self.policy.stable_after
+        {
+            self.tries = 0;
+        }
+        let fate = loss.fate();
+        match fate {
+            Fate::Done => return Next::Stop(Stop::Done),
+            _ if self.policy.backoff == Backoff::Never => return Next::Stop(Stop::Never),
+            Fate::Fatal if !self.policy.retry_fatal => return Next::Stop(Stop::Fatal),
+            _ if self.policy.max_tries.is_some_and(|most| self.tries >= most) => {
+                return Next::Stop(Stop::Exhausted);
+            }
+            _ => {}
+        }
+        let regular = match self.policy.backoff {
+            Backoff::Never => Duration::ZERO,
+            Backoff::Fixed(delay) => delay,
+            Backoff::Exponential { first, cap } => {
+                let most = first.saturating_mul(2u32.saturating_pow(self.tries)).min(cap);
+                between(Duration::ZERO, most, entropy)
+            }
+        };
+        let delay = match fate {
+            Fate::Busy(after) => {
+                let (least, most) = self.policy.busy;
+                // Those who are told the same time shall not come at the same time.
+                let told = after.unwrap_or_default().min(MAX_RETRY_AFTER);
+                let spread = if told.is_zero() {
+                    between(least, most, entropy)
+                } else {
+                    told + between(Duration::ZERO, least, entropy)
+                };
+                regular.max(spread)
+            }
+            _ => regular,
+        };
+        self.tries += 1;
+        Next::Retry { attempt: self.tries, delay: delay.max(MIN_DELAY) }
+    }
+}
+
+/// A random time, evenly spread.
+fn between(least: Duration, most: Duration, entropy: &mut dyn Entropy) -> Duration {
+    let mut octets = [0; 4];
+    entropy.fill(&mut octets);
+    let share = f64::from(u32::from_be_bytes(octets)) / f64::from(u32::MAX);
+    least + most.saturating_sub(least).mul_f64(share)
+}
+
+/// The value of `Retry-After` where it is a number of seconds (RFC 9110 §10.2.3). A date is not read: a clock that is
+/// wrong would make it any time.
+pub fn retry_after(value: &[u8]) -> Option<Duration> {
+    let digits =
+        std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|octet| octet.is_ascii_digit()))?;
+    digits.parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Gives the same octet for ever.
+    struct Constant(u8);
+
+    impl Entropy for Constant {
+        fn fill(&mut self, out: &mut [u8]) {
+            out.fill(self.0);
+        }
+    }
+
+    fn delay(next: Next) -> Duration {
+        match next {
+            Next::Retry { delay, .. } => delay,
+            Next::Stop(why) => panic!("{why:?}"),
+        }
+    }
+
+    #[test]
+    fn the_first_retry_is_random_within_five_seconds() {
+        let now = Instant::now();
+        let first = |octet| {
+            delay(Reconnect::new(ReconnectPolicy::exponential()).lost(
+                &Loss::Broken,
+                now,
+                &mut Constant(octet),
+            ))
+        };
+        assert_eq!(first(0), MIN_DELAY);
+        assert_eq!(first(0xff), 5 * SECOND);
+        assert!(first(0x80) > 2 * SECOND && first(0x80) < 3 * SECOND);
+    }
+
+    /// RCN-004: of a thousand clients that lose their server together no fifth of the time sees more than its share.
+    #[test]
+    #[cfg(feature = "entropy")]
+    fn a_thousand_clients_spread() {
+        let mut entropy = crate::entropy::SystemEntropy::new();
+        let mut buckets = [0; 5];
+        for _ in 0..1000 {
+            let mut client = Reconnect::new(ReconnectPolicy::exponential());
+            let delay = delay(client.lost(&Loss::Broken, Instant::now(), &mut entropy));
+            buckets[(delay.as_millis() / 1000).min(4) as usize] += 1;
+        }
+        assert!(buckets.iter().all(|count| (120..280).contains(count)), "{buckets:?}");
+    }
+
+    #[test]
+    fn delays_grow_to_the_cap_and_start_anew_after_a_connection_that_lasted() {
+        let mut now = Instant::now();
+        let policy = ReconnectPolicy::with(Backoff::Exponential { first: SECOND, cap: 10 * SECOND });
+        let mut client = Reconnect::new(policy.stable_after(60 * SECOND));
+        let mut entropy = Constant(0xff);
+        for expected in [1, 2, 4, 8, 10, 10] {
+            assert_eq!(delay(client.lost(&Loss::Broken, now, &mut entropy)), expected * SECOND);
+        }
+        // RCN-003: opened and lost at once is no success.
+        client.opened(now);
+        now += 59 * SECOND;
+        assert_eq!(delay(client.lost(&Loss::Broken, now, &mut entropy)), 10 * SECOND);
+        client.opened(now);
+        now += 60 * SECOND;
+        assert_eq!(delay(client.lost(&Loss::Broken, now, &mut entropy)), SECOND);
+        for _ in 0..100 {
+            assert!(delay(client.lost(&Loss::Broken, now, &mut entropy)) <= 10 * SECOND);
+        }
+    }
+
+    #[test]
+    fn the_classic_timer_and_never_a_tight_loop() {
+        let now = Instant::now();
+        let mut client = Reconnect::new(ReconnectPolicy::fixed());
+        for attempt in 1..5 {
+            let next = client.lost(&Loss::Broken, now, &mut Constant(7));
+            assert_eq!(next, Next::Retry { attempt, delay: 3 * SECOND });
+        }
+        let mut eager = Reconnect::new(ReconnectPolicy::with(Backoff::Fixed(Duration::ZERO)));
+        assert_eq!(delay(eager.lost(&Loss::Broken, now, &mut Constant(0))), MIN_DELAY);
+    }
+
+    #[test]
+    fn when_to_stop() {
+        let now = Instant::now();
+        let lost = |policy, loss| Reconnect::new(policy).lost(&loss, now, &mut Constant(0));
+        assert_eq!(lost(ReconnectPolicy::never(), Loss::Broken), Next::Stop(Stop::Never));
+        assert_eq!(lost(ReconnectPolicy::fixed(), Loss::Local), Next::Stop(Stop::Done));
+        let fatal = [400, 401, 403, 404, 407, 302].map(|status| Loss::Refused(status, None));
+        let codes = [1002, 1003, 1007, 1008, 1010].map(|code| Loss::Closed(CloseCode(code)));
+        for loss in fatal.into_iter().chain(codes).chain([Loss::Protocol, Loss::Fatal]) {
+            assert!(loss.is_fatal());
+            assert_eq!(lost(ReconnectPolicy::fixed(), loss.clone()), Next::Stop(Stop::Fatal), "{loss}");
+            assert!(matches!(lost(ReconnectPolicy::fixed().retry_fatal(), loss), Next::Retry { .. }));
+        }
+        let mut client = Reconnect::new(ReconnectPolicy::fixed().max_tries(2));
+        for _ in 0..2 {
+            assert!(matches!(client.lost(&Loss::Timeout, now, &mut Constant(0)), Next::Retry { .. }));
+        }
+        assert_eq!(client.lost(&Loss::Timeout, now, &mut Constant(0)), Next::Stop(Stop::Exhausted));
+    }
+
+    #[test]
+    fn a_busy_server_is_left_alone_for_longer() {
+        let now = Instant::now();
+        for (loss, least, most) in [
+            (Loss::Closed(CloseCode(1012)), 5, 30),
+            (Loss::Closed(CloseCode(1013)), 5, 30),
+            (Loss::Refused(503, None), 5, 30),
+            (Loss::Refused(503, Some(120 * SECOND)), 120, 125),
+            (Loss::Refused(429, Some(7 * SECOND)), 7, 12),
+            (Loss::Refused(503, Some(Duration::MAX)), 3600, 3605),
+        ] {
+            for (octet, expected) in [(0, least), (0xff, most)] {
+                let mut client = Reconnect::new(ReconnectPolicy::exponential());
+                let delay = delay(client.lost(&loss, now, &mut Constant(octet)));
+                assert_eq!(delay, expected * SECOND, "{loss}");
+            }
+        }
+        assert_eq!(retry_after(b"120"), Some(120 * SECOND));
+        for value in [&b"-1"[..], b"", b"1.5", b"Fri, 31 Dec 1999 23:59:59 GMT", b"99999999999999999999999"] {
+            assert_eq!(retry_after(value), None);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What a client connects to: `ws:`, `wss:` and `ws+unix:` URLs.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::handshake::{ClientRequest, RequestBuildError, Url, UrlError};
+
+/// A parsed URL of a server.
+///
+/// ```
+/// use bowsprit::client::Target;
+///
+/// let target = Target::parse("wss://example.com/chat").unwrap();
+/// assert!(target.is_secure());
+/// let local = Target::parse("ws+unix:/run/app.sock:/chat?room=7").unwrap();
+/// assert_eq!(local.resource(), "/chat?room=7");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Target {
+    /// `ws://` or `wss://`: a host and a port.
+    Host(Url),
+    /// `ws+unix:`: a Unix-domain socket.
+    Unix(UnixTarget),
+}
+
+/// A Unix-domain socket and a resource behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UnixTarget {
+    path: PathBuf,
+    resource: String,
+}
+
+impl Target {
+    /// Parses `ws://host…`, `wss://host…` or `ws+unix:/path/of/socket:/resource`. In the path of a socket `%3A` stands
+    /// for a colon and `%25` for a percent sign; without a resource it is `/`.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError`] for the first thing that is wrong.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        const UNIX: &str = "ws+unix:";
+        match text.get(..UNIX.len()) {
+            Some(scheme) if scheme.eq_ignore_ascii_case(UNIX) => {
+                UnixTarget::parse(&text[UNIX.len()..]).map(Target::Unix)
+            }
+            _ => Url::parse(text).map(Target::Host),
+        }
+    }
+
+    /// Whether the connection goes through TLS.
+    pub fn is_secure(&self) -> bool {
+        matches!(self, Target::Host(url) if url.is_secure())
+    }
+
+    /// The host and the port to connect to; a Unix-domain socket has none.
+    pub fn host_port(&self) -> Option<(&str, u16)> {
+        match self {
+            Target::Host(url) => Some((url.host(), url.port())),
+            Target::Unix(_) => None,
+        }
+    }
+
+    /// The value of `Host`: for a Unix-domain socket `localhost`.
+    pub fn host_header(&self) -> &str {
+        match self {
+            Target::Host(url) => url.host_header(),
+            Target::Unix(_) => "localhost",
+        }
+    }
+
+    /// The resource name (RFC 6455 §3).
+    pub fn resource(&self) -> &str {
+        match self {
+            Target::Host(url) => url.resource(),
+            Target::Unix(unix) => &unix.resource,
+        }
+    }
+
+    /// A request for it; user-info becomes Basic authentication.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestBuildError`] where the user-info fits in no header.
+    pub fn request(&self) -> Result<ClientRequest, RequestBuildError> {
+        match self {
+            Target::Host(url) => ClientRequest::to(url),
+            Target::Unix(unix) => ClientRequest::new("localhost", &unix.resource),
+        }
+    }
+
+    /// Whether both are reached over the same scheme, host and port: what secrets may follow (RFC 6454 §5).
+    pub fn is_same_origin(&self, other: &Target) -> bool {
+        match (self, other) {
+            (Target::Host(a), Target::Host(b)) => {
+                (a.is_secure(), a.host(), a.port()) == (b.is_secure(), b.host(), b.port())
+            }
+            (Target::Unix(a), Target::Unix(b)) => a.path == b.path,
+            _ => false,
+        }
+    }
+}
+
+impl UnixTarget {
+    fn parse(rest: &str) -> Result<Self, UrlError> {
+        // `ws+unix:///path` names the same: an empty authority.
+        let rest = if rest.starts_with("///") { &rest[2..] } else { rest };
+        let (path, resource) = rest.split_once(':').unwrap_or((rest, "/"));
+        let right = path.starts_with('/') && !path.starts_with("//") && path.len() > 1;
+        if !right || !(resource.is_empty() || resource.starts_with(['/', '?'])) {
+            return Err(UrlError::Host);
+        }
+        let path = percent_decode(path).ok_or(UrlError::Host)?;
+        // The rest is judged as every other URL is.
+        let resource = Url::parse(&format!("ws://localhost{resource}"))?.resource().to_owned();
+        Ok(Self { path: path.into(), resource })
+    }
+
+    /// Where the socket lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The resource name.
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+}
+
+/// A path without NUL; what is percent-encoded has to be UTF-8.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(octet) = rest.next() {
+        let octet = match octet {
+            b'%' => {
+                let digits = [char::from(rest.next()?), char::from(rest.next()?)];
+                let [high, low] = digits.map(|digit| digit.to_digit(16));
+                (high? * 16 + low?) as u8
+            }
+            octet => octet,
+        };
+        if octet == 0 {
+            return None;
+        }
+        octets.push(octet);
+    }
+    String::from_utf8(octets).ok()
+}
+
+impl FromStr for Target {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        Self::parse(text)
+    }
+}
+
+/// The URL without user-info.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Host(url) => url.fmt(f),
+            Target::Unix(unix) => write!(f, "ws+unix:{}:{}", unix.path.display(), unix.resource),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unix_sockets() {
+        for (text, path, resource) in [
+            ("ws+unix:/run/a.sock", "/run/a.sock", "/"),
+            ("WS+UNIX:/run/a.sock:/chat", "/run/a.sock", "/chat"),
+            ("ws+unix:///run/a.sock:/chat?x=y", "/run/a.sock", "/chat?x=y"),
+            ("ws+unix:/run/a%3Ab%25.sock:/", "/run/a:b%.sock", "/"),
+            ("ws+unix:/a:?x", "/a", "/?x"),
+        ] {
+            let target = Target::parse(text).unwrap();
+            let Target::Unix(unix) = &target else { panic!("{text}") };
+            assert_eq!((unix.path(), unix.resource()), (Path::new(path), resource), "{text}");
+            assert_eq!(target.host_header(), "localhost");
+            assert!(!target.is_secure() && target.request().is_ok());
+        }
+        for text in [
+            "ws+unix:",
+            "ws+unix:/",
+            "ws+unix:a.sock",
+            "ws+unix://host/a",
+            "ws+unix:/a%",
+            "ws+unix:/a%zz",
+            "ws+unix:/a%00b",
+            "ws+unix:/a:chat",
+            "ws+unix:/a:/b c",
+            "ws+unix:/a:/b#c",
+            "ws+unix:/a:/b\r\nX: y",
+        ] {
+            assert!(Target::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn origins() {
+        let same = |a, b| Target::parse(a).unwrap().is_same_origin(&Target::parse(b).unwrap());
+        assert!(same("ws://a/x", "ws://A:80/y?z"));
+        assert!(
+            !same("ws://a/", "wss://a/") && !same("ws://a/", "ws://a:81/") && !same("ws://a/", "ws://b/")
+        );
+        assert!(same("ws+unix:/a:/x", "ws+unix:/a") && !same("ws+unix:/a", "ws+unix:/b"));
+    }
+}

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+pub mod peer;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

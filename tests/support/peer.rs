@@ -1,0 +1,150 @@
+//! A peer that knows only TCP and frames, so that it can say anything, at any speed, in any pieces.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use bowsprit::Role;
+use bowsprit::frame::{Parsed, RawHeader};
+
+use super::{close_payload, sent_by};
+
+/// No answer takes longer, however busy the machine is.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The request of RFC 6455 §1.3.
+pub const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                           Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// A client of the server that is tested.
+#[derive(Debug)]
+pub struct Peer {
+    pub stream: TcpStream,
+    /// What was read and not looked at.
+    pub ahead: Vec<u8>,
+}
+
+/// A frame as it came.
+pub type Frame = (RawHeader, Vec<u8>);
+
+impl Peer {
+    /// A TCP connection.
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, ahead: Vec::new() }
+    }
+
+    /// A WebSocket, for servers that run by themselves.
+    pub fn open(address: SocketAddr) -> Self {
+        let mut peer = Self::connect(address);
+        peer.write(REQUEST.as_bytes());
+        let head = peer.head();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        peer
+    }
+
+    /// Octets as they are.
+    pub fn write(&mut self, octets: &[u8]) {
+        self.stream.write_all(octets).unwrap();
+    }
+
+    /// A frame, masked.
+    pub fn send(&mut self, header: RawHeader, payload: &[u8]) {
+        self.write(&sent_by(Role::Client, header, payload));
+    }
+
+    pub fn text(&mut self, text: &str) {
+        self.send(RawHeader::TEXT, text.as_bytes());
+    }
+
+    pub fn close(&mut self, code: u16) {
+        self.send(RawHeader::CLOSE, &close_payload(code, ""));
+    }
+
+    /// The next HTTP head.
+    pub fn head(&mut self) -> String {
+        loop {
+            if let Some(head) = self.try_head() {
+                return head;
+            }
+            self.more();
+        }
+    }
+
+    /// The next HTTP head, if it is there.
+    pub fn try_head(&mut self) -> Option<String> {
+        let end = self.ahead.windows(4).position(|octets| octets == b"\r\n\r\n")? + 4;
+        Some(String::from_utf8(self.ahead.drain(..end).collect()).unwrap())
+    }
+
+    /// The next frame.
+    pub fn frame(&mut self) -> Frame {
+        loop {
+            if let Some(frame) = self.try_frame() {
+                return frame;
+            }
+            self.more();
+        }
+    }
+
+    /// The next frame, if it is there.
+    pub fn try_frame(&mut self) -> Option<Frame> {
+        let Parsed::Done(header, used) = RawHeader::parse(&self.ahead) else { return None };
+        let end = used + header.length as usize;
+        if self.ahead.len() < end {
+            return None;
+        }
+        assert_eq!(header.mask, None, "§5.1: a server masks no frame");
+        let payload = self.ahead[used..end].to_vec();
+        self.ahead.drain(..end);
+        Some((header, payload))
+    }
+
+    /// Everything up to the end of the server's direction, which has to be an orderly one.
+    pub fn rest(&mut self) -> Vec<u8> {
+        while self.read().unwrap() > 0 {}
+        std::mem::take(&mut self.ahead)
+    }
+
+    /// Reads what there is; 0 at the end.
+    pub fn read(&mut self) -> io::Result<usize> {
+        let mut octets = [0; 64 * 1024];
+        let len = self.stream.read(&mut octets)?;
+        self.ahead.extend_from_slice(&octets[..len]);
+        Ok(len)
+    }
+
+    fn more(&mut self) {
+        let len = self.read().unwrap();
+        assert_ne!(len, 0, "the server ended the connection; before: {}", self.ahead.escape_ascii());
+    }
+
+    /// Ends our direction only.
+    pub fn finish(&mut self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Ends the connection with a reset.
+    #[cfg(feature = "event-loop")]
+    pub fn reset(self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}
+
+#[track_caller]
+pub fn assert_text(frame: &Frame, text: &str) {
+    let (header, payload) = frame;
+    assert_eq!(*header, RawHeader::TEXT.with_length(text.len() as u64));
+    assert_eq!(String::from_utf8_lossy(payload), text);
+}
+
+#[track_caller]
+pub fn assert_close(frame: &Frame, code: u16) {
+    let (header, payload) = frame;
+    assert_eq!(header.opcode, RawHeader::CLOSE.opcode, "{header:?} {}", payload.escape_ascii());
+    assert_eq!(payload.get(..2), Some(&code.to_be_bytes()[..]), "{}", payload.escape_ascii());
+}

@@ -4,114 +4,15 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use bowsprit::frame::{Parsed, RawHeader};
+use support::command::{BOWSPRIT, Running, Server, serve, serve_by};
 use support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text};
 use support::{close_payload, frame};
-
-const BOWSPRIT: &str = env!("CARGO_BIN_EXE_bowsprit");
-
-/// A running command, which does not outlive its test.
-struct Running {
-    child: Child,
-    stderr: Option<JoinHandle<String>>,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr: ChildStderr = child.stderr.take().unwrap();
-        Self { stderr: Some(drain(stderr)), child }
-    }
-
-    fn bowsprit(args: &[&str]) -> Self {
-        Self::start(Command::new(BOWSPRIT).args(args))
-    }
-
-    /// `connect` to `url`.
-    fn client(url: &str, args: &[&str]) -> Self {
-        Self::bowsprit(&[&["connect", url], args].concat())
-    }
-
-    fn stdout(&mut self) -> ChildStdout {
-        self.child.stdout.take().unwrap()
-    }
-
-    fn write(&mut self, octets: &[u8]) {
-        self.child.stdin.as_mut().unwrap().write_all(octets).unwrap();
-    }
-
-    fn end_input(&mut self) {
-        drop(self.child.stdin.take());
-    }
-
-    fn signal(&self, name: &str) {
-        let killed = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
-    }
-
-    /// Waits for its end.
-    fn status(&mut self) -> ExitStatus {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < until, "it does not end");
-            thread::sleep(Duration::from_millis(2)); // a child's end is no event that std can wait for with a limit
-        }
-    }
-
-    /// Exit code, stdout, stderr.
-    fn finish(mut self) -> (i32, String, String) {
-        self.end_input();
-        let stdout = self.child.stdout.take().map(drain);
-        let code = self.status().code().expect("it ended by itself");
-        let stdout = stdout.map(|stdout| stdout.join().unwrap()).unwrap_or_default();
-        (code, stdout, self.stderr.take().unwrap().join().unwrap())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn drain(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
-    thread::spawn(move || {
-        let mut octets = Vec::new();
-        from.read_to_end(&mut octets).unwrap();
-        String::from_utf8(octets).unwrap()
-    })
-}
-
-/// `bowsprit serve` on a free port.
-struct Server {
-    running: Running,
-    url: String,
-    address: SocketAddr,
-}
-
-fn serve(args: &[&str]) -> Server {
-    serve_by(Command::new(BOWSPRIT).args(["serve", "--listen", "127.0.0.1:0"]).args(args))
-}
-
-fn serve_by(command: &mut Command) -> Server {
-    let mut running = Running::start(command);
-    let mut url = String::new();
-    BufReader::new(running.stdout()).read_line(&mut url).unwrap();
-    let url = url.trim_end().to_owned();
-    let address = url.strip_prefix("ws://").and_then(|url| url.strip_suffix('/')).unwrap().parse().unwrap();
-    Server { running, url, address }
-}
 
 /// A server that says what `script` says, in a thread of its own.
 fn fake_server(script: impl FnOnce(Peer) + Send + 'static) -> (String, JoinHandle<()>) {

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+#[cfg(all(feature = "cli", unix))]
+pub mod command;
 pub mod peer;
 
 use std::sync::Arc;

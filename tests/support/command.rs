@@ -1,0 +1,113 @@
+//! Commands that run beside a test and do not outlive it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::peer::PATIENCE;
+
+pub const BOWSPRIT: &str = env!("CARGO_BIN_EXE_bowsprit");
+
+/// A running command, which does not outlive its test.
+pub struct Running {
+    child: Child,
+    stderr: Option<JoinHandle<String>>,
+}
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        Self { stderr: Some(drain(stderr)), child }
+    }
+
+    pub fn bowsprit(args: &[&str]) -> Self {
+        Self::start(Command::new(BOWSPRIT).args(args))
+    }
+
+    /// `connect` to `url`.
+    pub fn client(url: &str, args: &[&str]) -> Self {
+        Self::bowsprit(&[&["connect", url], args].concat())
+    }
+
+    pub fn stdout(&mut self) -> ChildStdout {
+        self.child.stdout.take().unwrap()
+    }
+
+    /// The first line of stdout; what follows it is lost.
+    pub fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(self.stdout()).read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    pub fn write(&mut self, octets: &[u8]) {
+        self.child.stdin.as_mut().unwrap().write_all(octets).unwrap();
+    }
+
+    pub fn end_input(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
+    pub fn signal(&self, name: &str) {
+        let killed = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    /// Waits for its end.
+    pub fn status(&mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < until, "it does not end");
+            thread::sleep(Duration::from_millis(2)); // a child's end is no event that std can wait for with a limit
+        }
+    }
+
+    /// Exit code, stdout, stderr.
+    pub fn finish(mut self) -> (i32, String, String) {
+        self.end_input();
+        let stdout = self.child.stdout.take().map(drain);
+        let code = self.status().code().expect("it ended by itself");
+        let stdout = stdout.map(|stdout| stdout.join().unwrap()).unwrap_or_default();
+        (code, stdout, self.stderr.take().unwrap().join().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn drain(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut octets = Vec::new();
+        from.read_to_end(&mut octets).unwrap();
+        String::from_utf8(octets).unwrap()
+    })
+}
+
+/// `bowsprit serve` on a free port.
+pub struct Server {
+    pub running: Running,
+    pub url: String,
+    pub address: SocketAddr,
+}
+
+pub fn serve(args: &[&str]) -> Server {
+    serve_by(Command::new(BOWSPRIT).args(["serve", "--listen", "127.0.0.1:0"]).args(args))
+}
+
+pub fn serve_by(command: &mut Command) -> Server {
+    let mut running = Running::start(command);
+    let url = running.first_line();
+    let address = url.strip_prefix("ws://").and_then(|url| url.strip_suffix('/')).unwrap().parse().unwrap();
+    Server { running, url, address }
+}

@@ -1,7 +1,7 @@
 //! Where mask keys and handshake nonces come from (RFC 6455 §5.3, §10.3).
 //!
 //! The core asks for octets through [`Entropy`]; with feature `entropy` the operating system gives them
-//! ([`SystemEntropy`]). Tests and fuzzers bring a fixed source.
+//! (`SystemEntropy`). Tests and fuzzers bring a fixed source.
 
 use crate::frame::MaskKey;
 

@@ -4,10 +4,11 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use bowsprit::frame::{Parsed, RawHeader};
 use support::command::{BOWSPRIT, Running, Server, serve, serve_by};
@@ -149,7 +150,13 @@ fn a_reader_that_has_had_enough_is_no_failure() {
     client.write(b"one\n");
     stdout.read_line(&mut String::new()).unwrap();
     drop(stdout);
-    client.write(b"two\n");
+    // More than once: a child of another test that is just being started may hold the reading end for a moment.
+    let until = Instant::now() + PATIENCE;
+    while client.child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < until, "it does not end");
+        let _ = client.child.stdin.as_mut().unwrap().write_all(b"two\n");
+        thread::sleep(Duration::from_millis(2));
+    }
     assert_eq!(client.status().code(), Some(0), "stdin is still open");
     let (code, _, stderr) = client.finish();
     assert_eq!((code, stderr.as_str()), (0, ""));
@@ -171,13 +178,7 @@ fn nobody_there_exits_3() {
 fn a_refusal_is_shown_and_cannot_act_on_the_terminal() {
     let (url, server) = fake_server(|mut peer| {
         peer.head();
-        peer.write(
-            b"HTTP/1.1 401 Un\x1b[31mauthorized\r\nWWW-Authenticate: Basic\r\nConnection: close\r\n\r\n",
-        );
-        peer.write(b"Log in \x1b]0;title\x07first.\r\n");
-        peer.write(&[b'x'; 100_000]);
-        peer.finish();
-        peer.rest();
+        peer.write(b"HTTP/1.1 401 Un\x1b[31mauthorized\r\n\r\n");
     });
     let (code, stdout, stderr) = Running::client(&url, &[]).finish();
     server.join().unwrap();
@@ -189,9 +190,9 @@ fn a_refusal_is_shown_and_cannot_act_on_the_terminal() {
         peer.head();
         peer.write(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nConnection: close\r\n\r\n");
         peer.write(b"Log in \x1b]0;title\x07first.\r\n");
-        peer.write(&[b'x'; 100_000]);
+        peer.write(&[b'x'; 20_000]);
         peer.finish();
-        peer.rest();
+        peer.until_gone();
     });
     let (code, _, stderr) = Running::client(&url, &[]).finish();
     server.join().unwrap();
@@ -211,7 +212,7 @@ fn a_server_that_is_none_exits_3() {
 
     let (url, server) = fake_server(|mut peer| {
         peer.head();
-        peer.rest(); // never answers
+        peer.until_gone(); // never answers
     });
     let (code, _, stderr) = Running::client(&url, &["--connect-timeout", "0.1"]).finish();
     assert_eq!(code, 3);
@@ -239,7 +240,7 @@ fn the_end_by_the_server_is_judged() {
             accept_upgrade(&mut peer);
             peer.write(&[frame(RawHeader::TEXT, b"before"), end].concat());
             peer.finish();
-            peer.rest();
+            peer.until_gone();
         });
         let mut client = Running::client(&url, &[]);
         let status = client.status();
@@ -254,7 +255,7 @@ fn the_end_by_the_server_is_judged() {
 fn a_close_that_is_not_answered_ends_in_time() {
     let (url, server) = fake_server(|mut peer| {
         accept_upgrade(&mut peer);
-        peer.rest();
+        peer.until_gone();
     });
     let (code, _, stderr) = Running::client(&url, &["--close-timeout", "0.2"]).finish();
     assert_eq!(code, 1);
@@ -272,7 +273,7 @@ fn what_comes_before_the_answer_to_our_close_is_shown() {
         peer.write(&frame(RawHeader::BINARY, b"\x00\xff"));
         peer.write(&frame(RawHeader::CLOSE, &payload));
         peer.finish();
-        peer.rest();
+        peer.until_gone();
     });
     assert_eq!(Running::client(&url, &[]).finish(), (0, "one more\n0x00ff\n".into(), String::new()));
     server.join().unwrap();
@@ -305,7 +306,7 @@ fn verbose_shows_the_handshake_and_control_frames() {
         peer.write(&frame(RawHeader::PING, b"are you\nthere"));
         peer.write(&frame(RawHeader::PONG, b""));
         peer.write(&frame(RawHeader::CLOSE, &close_payload(1000, "bye")));
-        peer.rest();
+        peer.until_gone();
     });
     let mut client = Running::client(&url, &["-v"]);
     client.status();
@@ -330,7 +331,7 @@ fn pings_go_out_on_a_silent_line() {
     let (url, server) = fake_server(|mut peer| {
         accept_upgrade(&mut peer);
         assert_eq!(peer.masked_frame().0.opcode, RawHeader::PING.opcode);
-        peer.rest(); // and never a Pong
+        peer.until_gone(); // and never a Pong
     });
     let mut client = Running::client(&url, &["--ping", "0.05", "--pong-timeout", "0.05"]);
     assert_eq!(client.status().code(), Some(1));

@@ -12,7 +12,7 @@ pub const BOWSPRIT: &str = env!("CARGO_BIN_EXE_bowsprit");
 
 /// A running command, which does not outlive its test.
 pub struct Running {
-    child: Child,
+    pub child: Child,
     stderr: Option<JoinHandle<String>>,
 }
 

@@ -110,6 +110,11 @@ impl Peer {
         std::mem::take(&mut self.ahead)
     }
 
+    /// Waits for the other side's end, of whatever kind.
+    pub fn until_gone(&mut self) {
+        while matches!(self.read(), Ok(1..)) {}
+    }
+
     /// Reads what there is; 0 at the end.
     pub fn read(&mut self) -> io::Result<usize> {
         let mut octets = [0; 64 * 1024];

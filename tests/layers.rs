@@ -30,7 +30,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("client", &["close", "connection", "entropy", "error", "extension", "handshake", "tls"]),
     (
         "blocking",
-        &["client", "close", "connection", "entropy", "error", "handshake", "message", "transport", "tls"],
+        &[
+            "client",
+            "close",
+            "connection",
+            "entropy",
+            "error",
+            "frame::DataKind",
+            "frame::Header",
+            "handshake",
+            "message",
+            "transport",
+            "tls",
+            "utf8",
+        ],
     ),
     (
         "event_loop",

@@ -89,7 +89,10 @@ impl Receiver {
         let frame = match self.frames.next_frame() {
             Ok(Some(frame)) => frame,
             Ok(None) => return Ok(None),
-            Err(TooLong(header)) => return Err(format!("It declares a frame of {} octets.", header.length)),
+            Err(TooLong(header)) => {
+                self.check_header(header, codec.is_some())?;
+                return Err(format!("It declares a frame of {} octets.", header.length));
+            }
         };
         let (header, payload) = (frame.header, frame.payload);
         let seen = self.take(header, &payload, codec).inspect_err(|_| {

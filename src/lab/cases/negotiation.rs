@@ -175,7 +175,7 @@ pub(super) static DEFLATE_OFFERS: &[Case] = offers! {
     "PMN-003" Must RESET "permessage-deflate; server_no_context_takeover" [HeadCheck::Repeats("server_no_context_takeover")] => OPENS;
     "PMN-004.1" Must NO_VALUE "permessage-deflate; server_no_context_takeover=1" [NO_DEFLATE] => DECLINES;
     "PMN-004.2" Must NO_VALUE "permessage-deflate; server_no_context_takeover=true" [NO_DEFLATE] => DECLINES;
-    "PMN-004.3" Must NO_VALUE "permessage-deflate; server_no_context_takeover=\"\"" [NO_DEFLATE] => DECLINES;
+    "PMN-004.3" Must GRAMMAR "permessage-deflate; server_no_context_takeover=\"\"" [NO_DEFLATE] => EITHER;
     "PMN-005" Must DECLINE "permessage-deflate; server_no_context_takeover; server_no_context_takeover" [NO_DEFLATE] => DECLINES;
     "PMN-006" May ACCEPT "permessage-deflate; client_no_context_takeover" [] => OPENS;
     "PMN-007" Must NO_VALUE "permessage-deflate; client_no_context_takeover=0" [NO_DEFLATE] => DECLINES;

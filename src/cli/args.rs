@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use super::{connect, explain, serve, test};
+use super::{connect, decode, explain, serve, test};
 
 /// A strict WebSocket (RFC 6455): server, client and conformance lab.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Test(Box<test::Args>),
     /// Tell what a case sends and expects, without playing it.
     Explain(explain::Args),
+    /// Show octets as frames, and say what is wrong with them.
+    Decode(decode::Args),
 }
 
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 done, 1 the peer failed or closed abnormally, \

@@ -5,6 +5,7 @@
 
 mod args;
 mod connect;
+mod decode;
 mod driver;
 mod exit;
 mod explain;
@@ -31,5 +32,6 @@ pub(crate) fn main() -> ExitCode {
         Command::Connect(args) => connect::run(*args).into(),
         Command::Test(args) => test::run(*args),
         Command::Explain(args) => explain::run(args),
+        Command::Decode(args) => decode::run(args),
     }
 }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 use std::time::{Duration, Instant, SystemTime};
 
+use bowsprit::lab::baseline::Baseline;
 use bowsprit::lab::listener::{Exam, Listener, Next, Notice};
-use bowsprit::lab::report::{Deny, Outcome, Run, text};
+use bowsprit::lab::report::json::Report;
+use bowsprit::lab::report::{Deny, Outcome, Run, autobahn, html, junit, markdown, text};
 use bowsprit::lab::runner::{self, Peer, Plan, Target};
 use bowsprit::lab::{Effort, Level, Options, Selection, Subject};
 use clap::{Subcommand, ValueEnum};
@@ -28,11 +31,26 @@ enum Side {
         #[command(flatten)]
         common: Common,
     },
+    /// Put the JSON reports of several runs side by side.
+    Report(ReportArgs),
     /// Examine clients: they connect to us and echo every message.
     ///
     /// The control protocol is the one of the Autobahn suite: /getCaseCount, /runCase?case=N&agent=X,
     /// /updateReports?agent=X and so on. A single case is at /case/ID?agent=X.
     Client(ClientArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct ReportArgs {
+    /// The reports.
+    #[arg(required = true, value_name = "PATH")]
+    reports: Vec<PathBuf>,
+    /// Write Markdown; - for standard output.
+    #[arg(long, value_name = "PATH")]
+    markdown: Option<PathBuf>,
+    /// Write a page to look at.
+    #[arg(long, value_name = "PATH")]
+    html: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -100,6 +118,30 @@ struct Common {
     /// What the peer is called in reports.
     #[arg(long)]
     agent: Option<String>,
+    /// Known failures with their reasons; only new ones fail the run.
+    #[arg(long, value_name = "PATH")]
+    baseline: Option<PathBuf>,
+    /// Write the failures of this run as the start of a baseline.
+    #[arg(long, value_name = "PATH")]
+    write_baseline: Option<PathBuf>,
+    /// Only the cases that did not pass in this JSON report.
+    #[arg(long, value_name = "PATH")]
+    rerun_failed: Option<PathBuf>,
+    /// Write a JSON report; - for standard output, in place of the text.
+    #[arg(long, value_name = "PATH")]
+    json: Option<PathBuf>,
+    /// Write JUnit XML.
+    #[arg(long, value_name = "PATH")]
+    junit: Option<PathBuf>,
+    /// Write Markdown.
+    #[arg(long, value_name = "PATH")]
+    markdown: Option<PathBuf>,
+    /// Write a page to look at.
+    #[arg(long, value_name = "PATH")]
+    html: Option<PathBuf>,
+    /// Write the index.json of the Autobahn suite.
+    #[arg(long, value_name = "PATH")]
+    index: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -122,12 +164,13 @@ pub(crate) fn run(args: Args) -> ExitCode {
     match args.side {
         Side::Server { url, common } => server(&url, &common),
         Side::Client(args) => client(&args),
+        Side::Report(args) => report(&args),
     }
     .unwrap_or_else(|error| super::usage(&error))
 }
 
 fn server(url: &str, common: &Common) -> Result<ExitCode, String> {
-    let cases = common.selection().choose(Subject::Server)?;
+    let cases = common.selection()?.choose(Subject::Server)?;
     if common.list {
         return Ok(super::print(&list(&cases)));
     }
@@ -168,8 +211,8 @@ fn server(url: &str, common: &Common) -> Result<ExitCode, String> {
 
 fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     let common = &args.common;
-    let mut selection = common.selection();
-    if !args.handshake && common.cases.is_empty() && common.tag.is_empty() {
+    let mut selection = common.selection()?;
+    if !args.handshake && selection.patterns.is_empty() && selection.tags.is_empty() {
         selection.without_tags.push("handshake".to_owned());
     }
     let cases = selection.choose(Subject::Client)?;
@@ -222,6 +265,39 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
         return Ok(ExitCode::from(UNREACHABLE));
     }
     common.conclude(runs.into_values().collect())
+}
+
+fn report(args: &ReportArgs) -> Result<ExitCode, String> {
+    let mut whole: Option<Report> = None;
+    for path in &args.reports {
+        let report =
+            Report::from_json(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+        match &mut whole {
+            Some(whole) => whole.runs.extend(report.runs),
+            None => whole = Some(report),
+        }
+    }
+    let whole = whole.ok_or("there is no report")?;
+    match (&args.markdown, &args.html) {
+        (None, None) => return Ok(super::print(&markdown::report(&whole))),
+        (md, page) => {
+            md.iter().try_for_each(|path| write(path, &markdown::report(&whole)))?;
+            page.iter().try_for_each(|path| write(path, &html::page(&whole)))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    if path == Path::new("-") {
+        super::print(text);
+        return Ok(());
+    }
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// How far the run is, for someone who watches.
@@ -298,23 +374,78 @@ impl Common {
         }
     }
 
-    /// Prints the reports and says how it went.
+    /// Prints and writes the reports, and says how it went.
     fn conclude(&self, mut runs: Vec<Run>) -> Result<ExitCode, String> {
         let deny = self.deny.deny();
         let mut code = ExitCode::SUCCESS;
-        for run in &mut runs {
-            run.sort();
-            super::print(&text::report(run, deny));
-            if run.outcomes.iter().any(|outcome| outcome.denied(deny)) {
+        runs.iter_mut().for_each(Run::sort);
+        for run in &runs {
+            if self.json.as_deref() != Some(Path::new("-")) {
+                super::print(&text::report(run, deny));
+            }
+            if !self.is_fine(run, deny)? {
                 code = ExitCode::FAILURE;
             }
+        }
+        self.write_reports(&Report::new(&runs, deny))?;
+        if let Some(path) = &self.write_baseline {
+            let lines: String = runs.iter().map(|run| Baseline::of(&run.outcomes, deny)).collect();
+            write(path, &lines)?;
         }
         Ok(code)
     }
 
-    fn selection(&self) -> Selection {
-        Selection {
-            patterns: self.cases.clone(),
+    /// Whether nothing fails the run that is not known to fail.
+    fn is_fine(&self, run: &Run, deny: Deny) -> Result<bool, String> {
+        let Some(path) = &self.baseline else {
+            return Ok(!run.outcomes.iter().any(|outcome| outcome.denied(deny)));
+        };
+        let baseline =
+            Baseline::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+        let comparison = baseline.compare(&run.outcomes, deny);
+        for (id, reason) in &comparison.known {
+            super::say(format!("{id} fails as known: {reason}"));
+        }
+        for id in &comparison.mended {
+            super::say(format!("{id} passes now: take it out of {}", path.display()));
+        }
+        for id in &comparison.new {
+            super::say(format!("{id} fails, and {} does not know of it", path.display()));
+        }
+        Ok(comparison.new.is_empty())
+    }
+
+    fn write_reports(&self, report: &Report) -> Result<(), String> {
+        type Form = fn(&Report) -> String;
+        let forms: [(&Option<PathBuf>, Form); 5] = [
+            (&self.json, Report::to_json),
+            (&self.junit, junit::report),
+            (&self.markdown, markdown::report),
+            (&self.html, html::page),
+            (&self.index, autobahn::index),
+        ];
+        for (path, form) in forms {
+            if let Some(path) = path {
+                write(path, &form(report))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn selection(&self) -> Result<Selection, String> {
+        let mut patterns = self.cases.clone();
+        if let Some(path) = &self.rerun_failed {
+            let report =
+                Report::from_json(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+            let failed =
+                report.runs.into_iter().flat_map(|run| run.cases).filter(|case| !case.passed || case.denied);
+            patterns.extend(failed.map(|case| case.id));
+            if patterns.is_empty() {
+                return Err(format!("nothing failed in {}", path.display()));
+            }
+        }
+        Ok(Selection {
+            patterns,
             exclude: self.exclude.clone(),
             sections: self.section.clone(),
             levels: self.level.iter().map(|level| level.level()).collect(),
@@ -322,7 +453,7 @@ impl Common {
             quick: self.quick,
             slow: self.slow,
             ..Selection::default()
-        }
+        })
     }
 
     fn options(&self) -> Result<Options, String> {

@@ -38,7 +38,6 @@ pub(super) fn hex(octets: &[u8]) -> String {
 }
 
 /// Text safe inside HTML elements and quoted attributes, and in XML.
-#[allow(dead_code, reason = "the HTML report comes next")]
 pub(super) fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -32,22 +32,31 @@ pub fn case(case: &Case) -> String {
     if !case.opening.deflate.is_empty() {
         let _ = writeln!(out, "  opening   offers {}", super::deflate::offer(case.opening.deflate));
     }
-    for (class, answer) in case.opening.answers {
-        let _ = writeln!(out, "  answer    {answer}{}", in_class(*class));
-    }
-    for check in case.opening.checks {
-        let _ = writeln!(out, "  answer    {check}");
-    }
     for step in case.script {
         let _ = writeln!(out, "  script    {step}");
     }
-    if case.opening.answers.iter().any(|(_, answer)| *answer == Answer::Opens) {
-        for (class, events) in case.expect.outcomes {
-            let _ = writeln!(out, "  expected  {}{}", list(events), in_class(*class));
-        }
-        let _ = writeln!(out, "  ending    {}", ending(case));
+    for line in expected(case) {
+        let _ = writeln!(out, "  expected  {line}");
     }
     out
+}
+
+/// What is right: the answers to the opening handshake, the events, the ending.
+pub fn expected(case: &Case) -> Vec<String> {
+    let mut lines = Vec::new();
+    let opens = |answer: &Answer| *answer == Answer::Opens;
+    let must_open = case.opening.answers.iter().all(|(_, answer)| opens(answer));
+    for (class, answer) in case.opening.answers.iter().filter(|_| !must_open) {
+        lines.push(format!("{answer}{}", in_class(*class)));
+    }
+    lines.extend(case.opening.checks.iter().map(|check| check.to_string()));
+    if case.opening.answers.iter().any(|(_, answer)| opens(answer)) {
+        for (class, events) in case.expect.outcomes {
+            lines.push(format!("{}{}", list(events), in_class(*class)));
+        }
+        lines.push(ending(case));
+    }
+    lines
 }
 
 /// Why a case failed, with everything needed to see it oneself.
@@ -59,16 +68,8 @@ pub fn failure(record: &Record, again: &str) -> String {
     let _ = writeln!(out, "  rule      {} ({}, {})", case.rule.text, case.rule.section, case.level);
     let _ = writeln!(out, "  behaviour {}: {}", verdict.behaviour, visible(verdict.reason.as_bytes()));
     let _ = writeln!(out, "  ending    {}: {}", verdict.close, visible(verdict.close_reason.as_bytes()));
-    for (class, answer) in case.opening.answers {
-        if !matches!(answer, Answer::Opens) {
-            let _ = writeln!(out, "  expected  {answer}{}", in_class(*class));
-        }
-    }
-    if case.opening.answers.iter().any(|(_, answer)| *answer == Answer::Opens) {
-        for (class, events) in case.expect.outcomes {
-            let _ = writeln!(out, "  expected  {}{}", list(events), in_class(*class));
-        }
-        let _ = writeln!(out, "  expected  {}", ending(case));
+    for line in expected(case) {
+        let _ = writeln!(out, "  expected  {line}");
     }
     let lines = record.log.lines();
     for line in &lines[..lines.len().min(LOG_LINES)] {

@@ -5,8 +5,10 @@
 //! the library that it lives in: of the frame and handshake layers it uses raw headers, the mask and the head
 //! reader, and judges everything itself, so that a misreading of the RFC cannot pass its own exam.
 
+pub mod baseline;
 pub mod case;
 pub mod cases;
+pub mod decode;
 mod deflate;
 mod escape;
 pub mod explain;

@@ -93,7 +93,7 @@ fn section_fits(section: &str, whole: &str) -> bool {
 }
 
 /// Shell patterns with `*` and `?`, without recursion.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {
         match pattern.get(p) {

@@ -1,5 +1,10 @@
 //! A run as text, JSON, Autobahn's `index.json`, JUnit XML, Markdown and HTML.
 
+pub mod autobahn;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod markdown;
 pub mod text;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,93 @@
+//! Known failures with their reasons: a run fails on new ones only, and tells of mended ones.
+//!
+//! One line for each: the id (or a glob), blanks, the reason. Empty lines and lines that start with `#` do
+//! not count.
+
+use super::report::{Deny, Outcome};
+use super::select::glob;
+
+/// The known failures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Baseline {
+    known: Vec<(String, String)>,
+}
+
+/// What a run says about a baseline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// Failures that are not known.
+    pub new: Vec<&'static str>,
+    /// Failures that are known, with their reasons.
+    pub known: Vec<(&'static str, String)>,
+    /// Known failures of which every played case passed.
+    pub mended: Vec<String>,
+}
+
+impl Baseline {
+    /// Reads a baseline.
+    ///
+    /// # Errors
+    ///
+    /// The first line without a reason.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut known = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match line.split_once(char::is_whitespace) {
+                Some((id, reason)) => known.push((id.to_ascii_lowercase(), reason.trim().to_owned())),
+                None => return Err(format!("line {}: {line} has no reason", number + 1)),
+            }
+        }
+        Ok(Self { known })
+    }
+
+    /// Holds a run against it.
+    pub fn compare(&self, outcomes: &[Outcome], deny: Deny) -> Comparison {
+        let mut comparison = Comparison::default();
+        let mut seen = vec![(false, false); self.known.len()];
+        for outcome in outcomes {
+            let id = outcome.record.case.id;
+            let fits = |pattern: &str| glob(pattern.as_bytes(), id.to_ascii_lowercase().as_bytes());
+            let at = self.known.iter().position(|(pattern, _)| fits(pattern));
+            let denied = outcome.denied(deny);
+            match at {
+                Some(at) => {
+                    seen[at].0 = true;
+                    seen[at].1 |= denied;
+                    if denied {
+                        comparison.known.push((id, self.known[at].1.clone()));
+                    }
+                }
+                None if denied => comparison.new.push(id),
+                None => {}
+            }
+        }
+        let mended = self.known.iter().zip(seen).filter(|(_, (played, failed))| *played && !failed);
+        comparison.mended = mended.map(|((id, _), _)| id.clone()).collect();
+        comparison
+    }
+
+    /// A baseline of these failures, for someone to write the reasons.
+    pub fn of(outcomes: &[Outcome], deny: Deny) -> String {
+        let denied = outcomes.iter().filter(|outcome| outcome.denied(deny));
+        denied
+            .map(|outcome| format!("{:<12} {}\n", outcome.record.case.id, outcome.record.case.title))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_needs_a_reason() {
+        let baseline =
+            Baseline::parse("# ours\n\n6.4.*  checks whole messages\nHSS-032 behind a proxy\n").unwrap();
+        assert_eq!(baseline.known.len(), 2);
+        assert!(Baseline::parse("6.4.1").unwrap_err().contains("line 1"));
+    }
+}

@@ -1,0 +1,36 @@
+//! The form of the Autobahn suite's `index.json`, for scripts made for it.
+
+use serde_json::{Map, Value, json};
+
+use super::json::Report;
+
+/// `index.json`: agent, then case, then its verdicts. `reportfile` names a file that is not written.
+pub fn index(report: &Report) -> String {
+    let mut agents = Map::new();
+    for run in &report.runs {
+        let mut cases = Map::new();
+        for case in &run.cases {
+            let file = format!("{}_case_{}.json", file_name(&run.agent), case.id.replace('.', "_"));
+            let verdicts = json!({
+                "behavior": case.behaviour,
+                "behaviorClose": case.close,
+                "duration": case.duration_ms,
+                "remoteCloseCode": case.close_code,
+                "reportfile": file,
+            });
+            cases.insert(case.id.clone(), verdicts);
+        }
+        agents.insert(run.agent.clone(), Value::Object(cases));
+    }
+    format!("{:#}\n", Value::Object(agents))
+}
+
+/// The suite's own way: lower-case letters and digits, everything else an underscore.
+fn file_name(agent: &str) -> String {
+    let text: String = agent
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { ' ' })
+        .collect();
+    text.trim().replace(' ', "_")
+}

@@ -1,11 +1,18 @@
-//! The examiner examines its own house: every case against our own server, over sockets. No exceptions list.
+//! The examiner examines its own house: every case against our own server and our own client, over sockets.
+//! No exceptions list.
 
-#![cfg(all(feature = "lab", feature = "event-loop"))]
+#![cfg(all(feature = "lab", feature = "event-loop", feature = "blocking"))]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
+use bowsprit::blocking;
+use bowsprit::client::ClientConfig;
 use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler};
+use bowsprit::lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit::lab::report::{Deny, Outcome};
 use bowsprit::lab::runner::{self, Peer, Plan, Target};
 use bowsprit::lab::{Effort, Options, Selection, Subject, explain};
@@ -50,5 +57,67 @@ fn our_server_passes_every_case() {
     });
     assert_eq!(peer.unwrap(), Peer::Alive);
     assert_eq!(played, plan.cases.len());
+    assert!(denied.is_empty(), "{denied}");
+}
+
+/// Connects to this path and echoes whatever comes, until the end of the connection, however it ends.
+fn echo_client(place: &str, path: &str) {
+    let config = ClientConfig::new(&format!("ws://{place}{path}")).unwrap();
+    let Ok(mut client) = blocking::connect_with(&config) else { return };
+    client.set_timeout(Some(Duration::from_secs(20)));
+    while let Ok(Some(message)) = client.read() {
+        let sent = match message {
+            Message::Text(text) => {
+                let text = text.to_owned();
+                client.send(&*text)
+            }
+            Message::Binary(octets) => {
+                let octets = octets.to_vec();
+                client.send(&*octets)
+            }
+        };
+        if sent.is_err() {
+            // The rest of the closing handshake is still to be read.
+            while let Ok(Some(_)) = client.read() {}
+            return;
+        }
+    }
+}
+
+#[test]
+fn our_client_passes_every_case() {
+    let cases = Selection::default().choose(Subject::Client).unwrap();
+    let count = cases.len();
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let place = listener.addr().to_string();
+    let options = Options { effort: Effort::Quick, ..Options::default() };
+    let exam = Exam { cases, options, idle: Some(Duration::from_secs(30)) };
+    let next = Arc::new(AtomicUsize::new(1));
+    for _ in 0..8 {
+        let (next, place) = (Arc::clone(&next), place.clone());
+        thread::spawn(move || {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number > count {
+                    return;
+                }
+                echo_client(&place, &format!("/runCase?case={number}&agent=bowsprit"));
+            }
+        });
+    }
+    let mut denied = String::new();
+    let mut played = 0;
+    let end = listener.run(&exam, &mut |notice| {
+        if let Notice::Played(_, record) = notice {
+            played += 1;
+            let outcome = Outcome { record: *record, aftermath: None };
+            if outcome.denied(Deny::Should) {
+                denied += &explain::failure(&outcome.record, "");
+            }
+        }
+        if played == count { Next::End } else { Next::Listen }
+    });
+    end.unwrap();
+    assert_eq!(played, count);
     assert!(denied.is_empty(), "{denied}");
 }

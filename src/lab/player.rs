@@ -504,6 +504,10 @@ impl Player {
         self.outbox.pace(self.case.opening.pace);
         self.log.add(now, || Item::Head(Way::Sent, Excerpt::whole(&response[..response.len().min(8192)])));
         self.outbox.push(&response);
+        // Nothing is wrong with it, so whatever the client does from here on, it does on an open connection.
+        if self.case.opening.edits.is_empty() {
+            self.decide(AnswerSeen::Opened);
+        }
         self.open(now);
     }
 

@@ -86,7 +86,7 @@ macro_rules! heads {
 use Edit::{Add, BareLf, Before, First, Line, Long, MixedCase, Raw, Repeat, Without};
 
 pub(super) static STATUSES: &[Case] = heads! { CLIENT:
-    "HSC-015" Must STATUS "200 with everything else right" [First("HTTP/1.1 200 OK")] => REFUSES;
+    "HSC-015" Must STATUS "200 with everything else right" [First("HTTP/1.1 200 OK"), Add("Content-Length: 0")] => REFUSES;
     "HSC-016.1" Must STATUS "204" [First("HTTP/1.1 204 No Content")] => REFUSES;
     "HSC-016.2" Must STATUS "206" [First("HTTP/1.1 206 Partial Content"), Add("Content-Length: 0")] => REFUSES;
     "HSC-016.3" Must STATUS "304" [First("HTTP/1.1 304 Not Modified")] => REFUSES;

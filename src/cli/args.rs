@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use super::{connect, decode, explain, serve, test};
+use super::{bench, connect, decode, explain, serve, test};
 
 /// A strict WebSocket (RFC 6455): server, client and conformance lab.
 #[derive(Debug, Parser)]
@@ -22,6 +22,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Serve(Box<serve::Args>),
     Connect(Box<connect::Args>),
+    Bench(Box<bench::Args>),
     /// Examine a WebSocket server or client.
     Test(Box<test::Args>),
     /// Tell what a case sends and expects, without playing it.

@@ -4,6 +4,7 @@
 //! goes to stderr.
 
 mod args;
+mod bench;
 mod connect;
 mod decode;
 mod driver;
@@ -30,6 +31,7 @@ pub(crate) fn main() -> ExitCode {
     match Args::parse().command {
         Command::Serve(args) => serve::run(*args).into(),
         Command::Connect(args) => connect::run(*args).into(),
+        Command::Bench(args) => bench::run(*args),
         Command::Test(args) => test::run(*args),
         Command::Explain(args) => explain::run(args),
         Command::Decode(args) => decode::run(args),

@@ -1,0 +1,80 @@
+//! Whole frames, from the octets of a read to the event: header, judgement, unmasking, UTF-8, hand-over.
+
+use std::sync::Arc;
+
+use bowsprit::Role;
+use bowsprit::connection::{Config, Event, Inbound, Outbound};
+use bowsprit::frame::{DataKind, FrameDecoder, MaskKey, Rules};
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+
+use super::wire::{ASCII, CYRILLIC, KEY, ZERO, frames, frames_in_a_pass, text};
+
+const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 64 << 10];
+
+/// The codec alone: headers read and judged, payload unmasked where it lies.
+#[divan::bench(args = SIZES)]
+fn frames_only(bencher: Bencher<'_, '_>, size: usize) {
+    const RULES: Rules = Rules { role: Role::Server, compression: false, max_frame: 16 << 20 };
+    let mut wire = frames(DataKind::Binary, &vec![7; size], KEY);
+    let count = frames_in_a_pass(size);
+    let mut decoder = FrameDecoder::new();
+    bencher.counter(ItemsCount::new(count)).counter(BytesCount::new(count * size)).bench_local(|| {
+        let mut input = black_box(&mut wire[..]);
+        while let Ok(Some(part)) = decoder.next(&mut input, &RULES) {
+            black_box(&part);
+        }
+    });
+}
+
+#[divan::bench(args = SIZES)]
+fn binary(bencher: Bencher<'_, '_>, size: usize) {
+    receive(bencher, DataKind::Binary, &vec![7; size], KEY);
+}
+
+#[divan::bench(args = SIZES)]
+fn ascii(bencher: Bencher<'_, '_>, size: usize) {
+    receive(bencher, DataKind::Text, text(ASCII, size).as_bytes(), ZERO);
+}
+
+#[divan::bench(args = SIZES)]
+fn two_octet_text(bencher: Bencher<'_, '_>, size: usize) {
+    receive(bencher, DataKind::Text, text(CYRILLIC, size).as_bytes(), ZERO);
+}
+
+/// Receiving and answering: each message goes to the send queue, whose octets a driver would write.
+#[divan::bench(args = SIZES)]
+fn echo(bencher: Bencher<'_, '_>, size: usize) {
+    let mut wire = frames(DataKind::Binary, &vec![7; size], KEY);
+    let count = frames_in_a_pass(size);
+    let mut inbound = Inbound::new();
+    let mut outbound = Outbound::server(Arc::new(Config::default()));
+    bencher.counter(ItemsCount::new(count)).counter(BytesCount::new(count * size)).bench_local(|| {
+        let mut input = black_box(&mut wire[..]);
+        while let Ok(Some(event)) = inbound.next(&mut input, &mut outbound) {
+            if let Event::Message(message) = event {
+                let _ = outbound.send(message);
+            }
+        }
+        black_box(outbound.pending());
+        outbound.advance(outbound.queued());
+    });
+}
+
+fn receive(bencher: Bencher<'_, '_>, kind: DataKind, payload: &[u8], key: MaskKey) {
+    let mut wire = frames(kind, payload, key);
+    let count = frames_in_a_pass(payload.len());
+    let mut inbound = Inbound::new();
+    let mut outbound = Outbound::server(Arc::new(Config::default()));
+    bencher.counter(ItemsCount::new(count)).counter(BytesCount::new(count * payload.len())).bench_local(
+        || {
+            let mut input = black_box(&mut wire[..]);
+            let mut received = 0;
+            while let Ok(Some(event)) = inbound.next(&mut input, &mut outbound) {
+                black_box(&event);
+                received += 1;
+            }
+            assert_eq!(received, count);
+        },
+    );
+}

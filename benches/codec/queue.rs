@@ -1,0 +1,89 @@
+//! Sending: frames into the queue of a connection, and one message into the queues of many.
+
+use std::sync::Arc;
+
+use bowsprit::connection::{Config, Outbound, SendQueue};
+use bowsprit::entropy::Entropy;
+use bowsprit::message::{Message, Prepared};
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+
+const SIZES: [usize; 5] = [16, 125, 1 << 10, 4 << 10, 16 << 10];
+
+/// As many at a time.
+const BATCH: usize = 64;
+
+#[divan::bench(args = SIZES)]
+fn server_frame(bencher: Bencher<'_, '_>, size: usize) {
+    send(bencher, size, Outbound::server(config()));
+}
+
+/// With a key for each frame, from a source that costs nothing.
+#[divan::bench(args = SIZES)]
+fn client_frame(bencher: Bencher<'_, '_>, size: usize) {
+    send(bencher, size, Outbound::client(config(), Box::new(Counting(0))));
+}
+
+#[divan::bench(args = SIZES)]
+fn prepared(bencher: Bencher<'_, '_>, size: usize) {
+    let payload = vec![7; size];
+    bencher.bench_local(|| Prepared::new(Message::Binary(black_box(&payload))));
+}
+
+/// The message of a broadcast into the queue of each of its receivers, and out again as written.
+#[divan::bench(args = SIZES)]
+fn broadcast_to_1000(bencher: Bencher<'_, '_>, size: usize) {
+    const RECEIVERS: usize = 1000;
+    let prepared = Prepared::new(Message::Binary(&vec![7; size]));
+    let mut receivers: Vec<Outbound> = (0..RECEIVERS).map(|_| Outbound::server(config())).collect();
+    bencher.counter(ItemsCount::new(RECEIVERS)).bench_local(|| {
+        for receiver in &mut receivers {
+            let _ = receiver.send_prepared(black_box(&prepared));
+        }
+        for receiver in &mut receivers {
+            black_box(receiver.pending());
+            receiver.advance(receiver.queued());
+        }
+    });
+}
+
+/// A payload that lies in the receive buffer: copied up to a length, lent from it on.
+#[divan::bench(args = [1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 64 << 10])]
+fn payload_of_the_receive_buffer(bencher: Bencher<'_, '_>, size: usize) {
+    let scratch = vec![7; 256 << 10];
+    let mut queue = SendQueue::default();
+    bencher.bench_local(|| {
+        queue.borrow_from(&scratch);
+        queue.push(black_box(&[0x82, 126, 0, 0]));
+        queue.push_payload(black_box(&scratch[6..6 + size]));
+        let mut slices = [std::io::IoSlice::new(&[]); 4];
+        black_box(queue.slices(&scratch, &mut slices));
+        queue.advance(queue.len());
+        queue.settle(&scratch);
+    });
+}
+
+fn config() -> Arc<Config> {
+    Arc::new(Config::default())
+}
+
+fn send(bencher: Bencher<'_, '_>, size: usize, mut outbound: Outbound) {
+    let payload = vec![7; size];
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        for _ in 0..BATCH {
+            let _ = outbound.send(Message::Binary(black_box(&payload)));
+        }
+        black_box(outbound.pending());
+        outbound.advance(outbound.queued());
+    });
+}
+
+/// Keys by counting, for benchmarks.
+struct Counting(u8);
+
+impl Entropy for Counting {
+    fn fill(&mut self, out: &mut [u8]) {
+        self.0 = self.0.wrapping_add(1);
+        out.fill(self.0);
+    }
+}

@@ -1,0 +1,100 @@
+//! Every message comes back to its sender.
+
+use super::fleet::{Fleet, Scene, Stopped};
+use super::link::{Fault, Link};
+use super::pace::Pacer;
+use super::plan::Pace;
+use super::report::{Report, Unit};
+use super::tally::Tally;
+
+/// Measures echoes.
+pub(super) fn run(fleet: &mut Fleet<'_>) -> Result<Report, Stopped> {
+    let stretch = match fleet.plan.pace {
+        Pace::InFlight(depth) => fleet.measure(&mut Closed { depth: depth as usize, stopped: false }),
+        Pace::Rate(rate) => fleet.measure(&mut Open { rate, pacer: None, turn: 0, stopped: false }),
+    }?;
+    Ok(Report::new(fleet, Unit::Messages, stretch))
+}
+
+/// Each connection sends on when half of what it has in flight is back.
+struct Closed {
+    depth: usize,
+    stopped: bool,
+}
+
+impl Scene for Closed {
+    fn least(&self) -> usize {
+        self.depth.div_ceil(2)
+    }
+
+    fn opened(&mut self, link: &mut Link, now: u64) {
+        (0..self.depth).for_each(|_| send(link, now));
+    }
+
+    #[inline]
+    fn answered(&mut self, link: &mut Link, messages: u32, now: u64, tally: &mut Tally) -> Result<(), Fault> {
+        count(link, messages, now, tally)?;
+        if !self.stopped {
+            (0..messages).for_each(|_| send(link, now));
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+    }
+}
+
+/// Messages are due at fixed times, the connections take turns, and nobody waits for anybody.
+struct Open {
+    rate: f64,
+    /// From the moment all connections are open.
+    pacer: Option<Pacer>,
+    turn: usize,
+    stopped: bool,
+}
+
+impl Scene for Open {
+    fn answered(&mut self, link: &mut Link, messages: u32, now: u64, tally: &mut Tally) -> Result<(), Fault> {
+        count(link, messages, now, tally)
+    }
+
+    fn tick(&mut self, fleet: &mut Fleet<'_>, now: u64) -> u64 {
+        let pacer = self.pacer.get_or_insert_with(|| Pacer::new(now, self.rate));
+        while !self.stopped && fleet.open > 0 {
+            let Some(due) = pacer.take(now) else { break };
+            let number = loop {
+                self.turn = (self.turn + 1) % fleet.links.len();
+                if fleet.links[self.turn].as_ref().is_some_and(Link::is_open) {
+                    break self.turn;
+                }
+            };
+            if let Some(link) = &mut fleet.links[number] {
+                send(link, due);
+            }
+            fleet.write(number);
+        }
+        pacer.next()
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+    }
+}
+
+#[inline]
+pub(super) fn send(link: &mut Link, due: u64) {
+    link.waiting.push_back(due);
+    link.send();
+}
+
+/// Answers come in the order of the messages.
+#[inline]
+pub(super) fn count(link: &mut Link, messages: u32, now: u64, tally: &mut Tally) -> Result<(), Fault> {
+    tally.operations += u64::from(messages);
+    for _ in 0..messages {
+        let due = link.waiting.pop_front().ok_or(Fault::Unasked)?;
+        tally.latency.add(now.saturating_sub(due));
+    }
+    Ok(())
+}

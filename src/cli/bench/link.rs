@@ -1,0 +1,356 @@
+//! One connection: its socket, its handshake, then messages out and answers in.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bowsprit::close::{CloseCode, CloseReason};
+use bowsprit::connection::{Config, Connection, Event};
+use bowsprit::entropy::SystemEntropy;
+use bowsprit::error::ProtocolError;
+use bowsprit::frame::DataKind;
+use bowsprit::handshake::{ClientHandshake, Progress, ResponseError};
+use bowsprit::tls::TlsStream;
+use mio::net::TcpStream;
+
+use super::traffic::Traffic;
+
+/// What a connection reads from and writes to.
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection under way.
+pub(super) struct Link {
+    pub(super) stream: Stream,
+    stage: Stage,
+    /// When it set out, in nanoseconds since the run began.
+    pub(super) dialed: u64,
+    /// For each message without an answer yet: when it was due.
+    pub(super) waiting: VecDeque<u64>,
+    /// Whole messages received.
+    pub(super) received: u64,
+    /// Octets received of the message that has not come whole.
+    partial: usize,
+    /// Messages to be written for which no frames are taken yet.
+    credits: usize,
+    /// The next frame of the traffic.
+    frame: usize,
+    /// Octets of the traffic that are on their way.
+    unsent: Range<usize>,
+    closing: bool,
+}
+
+enum Stage {
+    Dialing(Box<ClientHandshake>),
+    Shaking(Box<ClientHandshake>),
+    Open(Box<Connection>),
+}
+
+/// What reading has brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Got {
+    /// The handshake is done.
+    pub(super) opened: bool,
+    /// Messages that have become whole.
+    pub(super) messages: u32,
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// No TCP connection, or it broke.
+    Io(io::Error),
+    /// The server refused, or its answer was wrong.
+    Handshake(ResponseError),
+    /// Not open in time.
+    OpenTimeout,
+    /// Messages stayed without an answer.
+    Unanswered(usize),
+    /// The server sent a Close frame.
+    Closed(String),
+    /// The server ended the TCP connection.
+    Eof,
+    /// The server broke a rule.
+    Protocol(ProtocolError),
+    /// An answer is not what was sent.
+    Length { expected: usize, got: usize },
+    /// Text for binary, or the other way round.
+    Kind(DataKind),
+    /// The same length, other octets.
+    Payload { message: u64, at: usize },
+    /// More answers than messages.
+    Unasked,
+}
+
+impl Link {
+    /// A connection that has set out at `now`.
+    pub(super) fn new(stream: Stream, handshake: ClientHandshake, now: u64) -> Self {
+        Self {
+            stream,
+            stage: Stage::Dialing(Box::new(handshake)),
+            dialed: now,
+            waiting: VecDeque::new(),
+            received: 0,
+            partial: 0,
+            credits: 0,
+            frame: 0,
+            unsent: 0..0,
+            closing: false,
+        }
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open(_))
+    }
+
+    /// Whether we have begun the closing handshake.
+    pub(super) const fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// A message is due; [`write`](Self::write) sends it.
+    #[inline]
+    pub(super) const fn send(&mut self) {
+        self.credits += 1;
+    }
+
+    /// Begins the closing handshake.
+    pub(super) fn close(&mut self) {
+        self.closing = true;
+        if let Stage::Open(core) = &mut self.stage {
+            // Refused only where it is closing already.
+            let _ = core.outbound.close(Some(CloseReason { code: CloseCode::NORMAL, reason: "" }));
+        }
+    }
+
+    /// The socket is writable for the first time: the TCP connection is there, or has failed.
+    pub(super) fn connected(&mut self) -> Result<bool, Fault> {
+        let Stage::Dialing(handshake) = &self.stage else { return Ok(true) };
+        let tcp = self.stream.tcp();
+        if let Some(error) = tcp.take_error().map_err(Fault::Io)? {
+            return Err(Fault::Io(error));
+        }
+        match tcp.peer_addr() {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
+            Err(error) => return Err(Fault::Io(error)),
+        }
+        let handshake = handshake.clone();
+        // A socket that has just connected takes as much as a request; TLS keeps it until it may speak.
+        self.stream.write_all(handshake.request()).map_err(Fault::Io)?;
+        self.stage = Stage::Shaking(handshake);
+        Ok(true)
+    }
+
+    /// Reads what there is; to the very end where the server has `ended` its direction, as no event tells of that again.
+    pub(super) fn read(
+        &mut self,
+        scratch: &mut [u8],
+        ended: bool,
+        config: &Arc<Config>,
+        traffic: &Traffic,
+    ) -> Result<Got, Fault> {
+        let mut got = Got::default();
+        loop {
+            let len = match self.stream.read(scratch) {
+                Ok(0) => return Err(Fault::Eof),
+                Ok(len) => len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(got),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Fault::Io(error)),
+            };
+            let mut input = &mut scratch[..len];
+            if let Stage::Shaking(handshake) = &mut self.stage {
+                match handshake.receive(input).map_err(Fault::Handshake)? {
+                    Progress::NeedMore => continue,
+                    Progress::Done { used, .. } => {
+                        input = &mut scratch[used..len];
+                        let masks = Box::new(SystemEntropy::new());
+                        let core = Connection::client(config.clone(), masks, Instant::now());
+                        self.stage = Stage::Open(Box::new(core));
+                        got.opened = true;
+                    }
+                }
+            }
+            got.messages += self.take(input, traffic)?;
+            // A short read has drained the socket; TLS may hold more.
+            if len < scratch.len() && !ended && matches!(self.stream, Stream::Tcp(_)) {
+                return Ok(got);
+            }
+        }
+    }
+
+    /// Checks what has arrived; says how many messages it completes.
+    fn take(&mut self, mut input: &mut [u8], traffic: &Traffic) -> Result<u32, Fault> {
+        let Stage::Open(core) = &mut self.stage else { return Ok(0) };
+        let Connection { inbound, outbound, .. } = &mut **core;
+        let mut messages = 0;
+        while let Some(event) = inbound.next(&mut input, outbound).map_err(Fault::Protocol)? {
+            let (kind, octets, ends) = match event {
+                Event::Message(message) => (message.kind(), message.as_bytes(), true),
+                Event::Chunk(chunk) => (chunk.kind, chunk.payload, chunk.message_ends),
+                // Its answer to ours; the end of the TCP connection follows.
+                Event::Close(_) if self.closing => continue,
+                Event::Close(reason) => {
+                    let reason =
+                        reason.map_or_else(|| "without a code".to_owned(), |reason| reason.code.to_string());
+                    return Err(Fault::Closed(reason));
+                }
+                Event::Frame(_) | Event::Ping(_) | Event::Pong(_) => continue,
+            };
+            if kind != traffic.kind {
+                return Err(Fault::Kind(kind));
+            }
+            let end = self.partial + octets.len();
+            if end > traffic.payload.len() || (ends && end != traffic.payload.len()) {
+                return Err(Fault::Length { expected: traffic.payload.len(), got: end });
+            }
+            if self.received.is_multiple_of(u64::from(traffic.sample))
+                && *octets != traffic.payload[self.partial..end]
+            {
+                return Err(Fault::Payload { message: self.received, at: self.partial });
+            }
+            self.partial = if ends { 0 } else { end };
+            self.received += u64::from(ends);
+            messages += u32::from(ends);
+        }
+        Ok(messages)
+    }
+
+    /// Writes what is due, once at least `least` messages are.
+    pub(super) fn write(&mut self, traffic: &Traffic, least: usize) -> Result<(), Fault> {
+        let Stage::Open(core) = &mut self.stage else { return self.stream.push().map_err(Fault::Io) };
+        loop {
+            if self.unsent.is_empty() {
+                // Between two frames: Pongs and the Close frame.
+                while core.outbound.queued() > 0 {
+                    match self.stream.put(core.outbound.pending()).map_err(Fault::Io)? {
+                        None => return Ok(()),
+                        Some(len) => core.outbound.advance(len),
+                    }
+                }
+                if self.credits < least.max(1) || core.outbound.sent_close() {
+                    return self.stream.push().map_err(Fault::Io);
+                }
+                let (place, count) = traffic.run(self.frame, self.credits);
+                self.frame += count;
+                self.credits -= count;
+                self.unsent = place;
+            }
+            match self.stream.put(traffic.octets(self.unsent.clone())).map_err(Fault::Io)? {
+                None => return Ok(()),
+                Some(len) => self.unsent.start += len,
+            }
+        }
+    }
+}
+
+impl Stream {
+    pub(super) fn tcp(&mut self) -> &mut TcpStream {
+        match self {
+            Stream::Tcp(tcp) => tcp,
+            Stream::Tls(tls) => tls.socket_mut(),
+        }
+    }
+
+    /// Writes what goes; `None` where nothing does now.
+    #[inline]
+    fn put(&mut self, octets: &[u8]) -> io::Result<Option<usize>> {
+        loop {
+            match self.write(octets) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => return Ok(Some(len)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends on what TLS holds back.
+    fn push(&mut self) -> io::Result<()> {
+        match self.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Read for Stream {
+    #[inline]
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(tcp) => tcp.read(buf),
+            Stream::Tls(tls) => tls.read(buf),
+        }
+    }
+}
+
+impl Write for Stream {
+    #[inline]
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(tcp) => tcp.write(octets),
+            Stream::Tls(tls) => tls.write(octets),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(_) => Ok(()),
+            Stream::Tls(tls) => tls.flush(),
+        }
+    }
+}
+
+impl Fault {
+    /// What errors are counted by.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Fault::Io(error) => match error.kind() {
+                ErrorKind::ConnectionRefused => "refused",
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => "reset",
+                ErrorKind::TimedOut => "timed out",
+                _ => "socket",
+            },
+            Fault::Handshake(_) => "handshake",
+            Fault::OpenTimeout => "not open in time",
+            Fault::Unanswered(_) => "unanswered",
+            Fault::Closed(_) => "closed",
+            Fault::Eof => "connection ended",
+            Fault::Protocol(_) => "protocol",
+            Fault::Length { .. } => "wrong length",
+            Fault::Kind(_) => "wrong kind",
+            Fault::Payload { .. } => "wrong payload",
+            Fault::Unasked => "unasked",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Io(error) => error.fmt(f),
+            Fault::Handshake(error) => error.fmt(f),
+            Fault::OpenTimeout => f.write_str("the connection did not open in time"),
+            Fault::Unanswered(count) => write!(f, "{count} messages had no answer when the run ended"),
+            Fault::Closed(code) => write!(f, "the server closed the connection: {code}"),
+            Fault::Eof => f.write_str("the server ended the TCP connection without a Close frame"),
+            Fault::Protocol(error) => error.fmt(f),
+            Fault::Length { expected, got } => {
+                write!(f, "an answer of {got} octets or more instead of {expected}")
+            }
+            Fault::Kind(DataKind::Text) => f.write_str("a text message came back for a binary one"),
+            Fault::Kind(DataKind::Binary) => f.write_str("a binary message came back for text"),
+            Fault::Payload { message, at } => {
+                write!(f, "the payload of message {message} differs in what came from octet {at} on")
+            }
+            Fault::Unasked => f.write_str("a message came that answers nothing"),
+        }
+    }
+}

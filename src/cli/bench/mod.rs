@@ -1,0 +1,96 @@
+//! `bowsprit bench`: how much a server carries, and how fast.
+//!
+//! What was typed becomes a [`plan`]; [`fleet`] holds the connections and their loop, [`link`] is one of them; the
+//! scenarios say who sends when ([`echo`], [`broadcast`], [`storm`], [`idle`]); [`report`] is what comes out.
+//!
+//! The connections are the library's own core, driven here without the event loop: masked frames are encoded once,
+//! before the run, and written from where they lie, so that the load costs little more than the system calls.
+
+mod broadcast;
+mod compare;
+mod echo;
+mod fleet;
+mod idle;
+mod link;
+mod pace;
+mod plan;
+mod process;
+mod progress;
+mod report;
+mod storm;
+mod tally;
+mod target;
+mod traffic;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use self::fleet::{Fleet, Stopped};
+use self::plan::{Load, Plan, Scenario};
+use self::report::Report;
+use super::args::EXIT_CODES;
+use super::exit::Exit;
+use super::output::{print, say, usage};
+
+/// Measure a server: throughput and latency of echoes or broadcasts, storms of connections, idle ones
+///
+/// Opens connections, sends messages and checks what comes back: every answer's kind and length, and the payload of
+/// every so many. In a closed loop (--in-flight) each connection sends on when answers arrive; in an open one (--rate)
+/// messages are due at fixed times and their latency counts from then, so that a server that stalls is not spared
+/// the messages that it kept waiting. The report goes to stdout, progress to a terminal on stderr.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    load: Option<Load>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Compare two runs that were written with --json
+    Compare {
+        /// The first run, which the second is measured by.
+        a: PathBuf,
+        /// The second run.
+        b: PathBuf,
+    },
+}
+
+pub(crate) fn run(args: Args) -> ExitCode {
+    match (args.command, args.load) {
+        (Some(Command::Compare { a, b }), _) => compare::run(&a, &b),
+        (None, Some(load)) => measure(load),
+        // clap asks for a URL before it comes to this.
+        (None, None) => usage("give a URL"),
+    }
+}
+
+fn measure(load: Load) -> ExitCode {
+    let json = load.json;
+    let plan = match Plan::new(load) {
+        Ok(plan) => plan,
+        Err(exit) => return exit.into(),
+    };
+    let result = Fleet::new(&plan).and_then(|mut fleet| match plan.scenario {
+        Scenario::Echo => echo::run(&mut fleet),
+        Scenario::Broadcast(to) => broadcast::run(&mut fleet, to),
+        Scenario::Storm => storm::run(&mut fleet),
+        Scenario::Idle => idle::run(&mut fleet),
+    });
+    match result {
+        Ok(report) => finish(&report, json),
+        Err(Stopped::NotConnected(why)) => Exit::NotConnected.because(why).into(),
+        Err(Stopped::Broken(error)) => usage(format_args!("cannot go on: {error}")),
+    }
+}
+
+/// Prints the report, then what went wrong.
+fn finish(report: &Report, json: bool) -> ExitCode {
+    let printed = print(&if json { report.to_json() } else { report.to_string() });
+    for (kind, errors) in &report.errors {
+        say(format_args!("{kind}: {}, the first: {}", errors.count, errors.first));
+    }
+    if report.errors.is_empty() { printed } else { Exit::PeerFailed.into() }
+}

@@ -545,15 +545,13 @@ impl Outbound {
         match &mut self.masks {
             None => {
                 let used = header.encode(&mut octets);
-                let queue = self.queue.get_or_insert_default();
-                queue.push(&octets[..used]);
-                queue.push_payload(payload);
+                self.queue.get_or_insert_default().push_frame(&octets, used, payload);
             }
             Some(masks) => {
                 let key = masks.mask_key(); // §5.3: a fresh key for every frame
                 let used = header.with_mask(key).encode(&mut octets);
                 let queue = self.queue.get_or_insert_default();
-                queue.push(&octets[..used]);
+                queue.push_frame(&octets, used, b"");
                 key.apply(queue.push_mut(payload));
             }
         }

@@ -10,6 +10,7 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::frame::MAX_HEADER;
 use crate::message::MessageBuffer;
 
 /// Octets waiting to be written.
@@ -103,6 +104,23 @@ impl SendQueue {
     pub fn push(&mut self, octets: &[u8]) {
         self.copied.extend_from_slice(octets);
         self.count_copied(octets.len());
+    }
+
+    /// Appends a frame: the first `used` octets of `header`, and a payload as [`push_payload`](Self::push_payload)
+    /// does.
+    #[inline]
+    pub fn push_frame(&mut self, header: &[u8; MAX_HEADER], used: usize, payload: &[u8]) {
+        // An append of a fixed length is two moves; one of a few octets would be a call.
+        let start = self.copied.len();
+        self.copied.extend_from_slice(header);
+        self.copied.truncate(start + used);
+        if payload.len() < LEND_FROM {
+            self.copied.extend_from_slice(payload);
+            self.count_copied(used + payload.len());
+        } else {
+            self.count_copied(used);
+            self.push_payload(payload);
+        }
     }
 
     /// Appends a copy of `octets` and gives it, to be masked where it lies.

@@ -1,4 +1,57 @@
 //! A strict WebSocket (RFC 6455) on `mio`, without an async runtime.
+//!
+//! Octets travel one way, and the modules are its stations:
+//!
+//! ```text
+//! octets in ─► frame ─► message ─► connection ─► event_loop or blocking ─► your handler
+//! octets out ◄───────────────────── connection ◄────────────────────────── your handler
+//! ```
+//!
+//! Each layer knows only those to its left, is public, and can be used alone. Nothing left of `event_loop` and
+//! `blocking` touches a socket or a clock: octets and the time come in as arguments, events and octets go out.
+//!
+//! | Module | Its job | Start with |
+//! |---|---|---|
+//! | [`frame`] | headers, legal ([`Header`](frame::Header)) or not ([`RawHeader`](frame::RawHeader)); masking | [`RawHeader::parse`](frame::RawHeader::parse) |
+//! | [`message`] | what frames add up to | [`Message`], [`Prepared`](message::Prepared) |
+//! | [`extension`] | the grammar of extensions, and permessage-deflate (RFC 7692) | [`extension::deflate`] |
+//! | [`connection`] | both halves of an open connection: fragments, control frames, closing, deadlines | [`Connection`](connection::Connection) |
+//! | [`handshake`] | HTTP heads, requests and responses, who may connect | [`ServerHandshake`](handshake::ServerHandshake), [`ClientHandshake`](handshake::ClientHandshake), [`OriginPolicy`](handshake::OriginPolicy) |
+//! | `client` | reaching a server: targets, proxies, several addresses, redirects, reconnecting (feature `client`) | `ClientConfig` |
+//! | `tls` | TLS over any byte stream (feature `tls`) | |
+//! | `blocking` | a client on any `Read + Write` (feature `blocking`) | `blocking::connect` |
+//! | `event_loop` | servers and clients on one thread (feature `event-loop`) | `EventLoop`, `Handler` |
+//! | `lab` | the conformance lab; shares no judgement with the layers that it examines (feature `lab`) | `lab::cases` |
+//!
+//! Beside them [`error`] lists every rule that a peer can break after the handshake, with its section and close code;
+//! [`close`] has close codes and reasons, [`utf8`] the check that fails on the first wrong octet, [`entropy`] the
+//! source of masking keys, [`role`] the few answers that differ by side.
+//!
+//! With the default features:
+//!
+//! ```no_run
+//! # #[cfg(feature = "event-loop")] {
+//! use bowsprit::{ConnId, Context, EventLoop, Handler, Message};
+//!
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     type Data = ();
+//!
+//!     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+//!         cx.send(id, message);
+//!     }
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let mut server = EventLoop::new()?;
+//! println!("ws://{}/", server.listen("127.0.0.1:9001".parse().unwrap())?);
+//! server.run(&mut Echo)
+//! # } }
+//! ```
+//!
+//! Words: those of the RFC for what the RFC names (*masking key*, *fail the connection*, *closing handshake*); a section
+//! number stands for RFC 6455 unless another RFC is named.
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -23,4 +76,14 @@ pub mod tls;
 mod token;
 pub mod utf8;
 
+pub use close::{CloseCode, CloseReason};
+pub use error::ProtocolError;
+#[cfg(feature = "event-loop")]
+pub use event_loop::{ConnId, Context, EventLoop, Handler};
+pub use message::Message;
 pub use role::Role;
+
+/// The examples in the README are compiled, and run where they can be.
+#[cfg(all(doctest, feature = "event-loop", feature = "blocking"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -93,7 +93,7 @@ fn our_client_passes_every_case() {
     let options = Options { effort: Effort::Quick, ..Options::default() };
     let exam = Exam { cases, options, idle: Some(Duration::from_secs(30)) };
     let next = Arc::new(AtomicUsize::new(1));
-    for _ in 0..8 {
+    for _ in 0..16 {
         let (next, place) = (Arc::clone(&next), place.clone());
         thread::spawn(move || {
             loop {

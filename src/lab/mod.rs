@@ -26,6 +26,7 @@ pub mod report;
 pub mod runner;
 mod select;
 pub mod wire;
+mod words;
 
 pub use case::{Case, Level, Rule, Subject};
 pub use judge::{Behaviour, CloseBehaviour, Verdict};

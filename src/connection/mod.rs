@@ -177,7 +177,7 @@ impl Connection {
         if self.close_step() != CloseStep::None {
             self.deadlines.closing(now);
         }
-        expire(&mut self.deadlines, &mut self.outbound, now)
+        expire(&mut self.deadlines, &mut self.outbound, now, b"")
     }
 
     /// How the connection has ended, or would have if it ended now.
@@ -197,12 +197,18 @@ pub(crate) fn outcome(inbound: &Inbound, outbound: &Outbound) -> Outcome {
 }
 
 /// [`Connection::handle_timeout`], for drivers that keep the halves apart.
-pub(crate) fn expire(deadlines: &mut Deadlines, outbound: &mut Outbound, now: Instant) -> Option<Due> {
+/// A Ping that is due carries `ping`.
+pub(crate) fn expire(
+    deadlines: &mut Deadlines,
+    outbound: &mut Outbound,
+    now: Instant,
+    ping: &[u8],
+) -> Option<Due> {
     let due = deadlines.expire(now, outbound.config())?;
     let reason = match due {
         Due::Ping => {
             // Refused only while closing, and then no Ping is due.
-            let _ = outbound.ping(b"");
+            let _ = outbound.ping(ping);
             return None;
         }
         Due::Idle => "idle for too long",

@@ -124,6 +124,11 @@ impl Outbound {
         &self.config
     }
 
+    /// Follows other settings from now on, in both directions.
+    pub fn set_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
     /// Uses permessage-deflate as agreed, for what we send.
     pub fn use_deflate(&mut self, agreed: DeflateParams) {
         self.deflate = agreed.sending(self.role(), self.config.deflate);

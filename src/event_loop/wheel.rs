@@ -29,15 +29,29 @@ impl Wheel {
     }
 
     /// Enters connection `number` to be looked at `at`, unless `entered` (its entry that counts, 0 for none) comes
-    /// up earlier. Gives the entry that counts now.
-    pub(super) fn enter(&mut self, number: u32, at: Instant, entered: u64) -> u64 {
+    /// up earlier. Gives the entry that counts now: the last 32 bits of its step, which tell it from every other one
+    /// of a round.
+    pub(super) fn enter(&mut self, number: u32, at: Instant, entered: u32) -> u32 {
         let step = self.step_after(at).clamp(self.now + 1, self.now + SLOTS - 1);
-        if entered > self.now && entered <= step {
+        let ahead = u64::from(entered.wrapping_sub(self.now as u32));
+        if entered != 0 && (1..=step - self.now).contains(&ahead) {
             return entered;
         }
         self.slots[(step % SLOTS) as usize].push(number);
         self.entries += 1;
-        step
+        step as u32
+    }
+
+    /// The step in which `now` lies, its last 32 bits.
+    pub(super) fn step_of(&self, now: Instant) -> u32 {
+        (now.saturating_duration_since(self.start).as_millis() / STEP.as_millis()) as u32
+    }
+
+    /// When a step of the last three years began.
+    pub(super) fn time_of(&self, step: u32) -> Instant {
+        let ago = (self.now as u32).wrapping_sub(step).cast_signed();
+        let millis = STEP.as_millis() as u64;
+        self.start + Duration::from_millis(self.now.saturating_add_signed(-i64::from(ago)) * millis)
     }
 
     /// When the next entry comes up.
@@ -51,7 +65,7 @@ impl Wheel {
     }
 
     /// Moves the entries that have come up by `now` to `due`, each with the step that it was entered for.
-    pub(super) fn expire(&mut self, now: Instant, due: &mut Vec<(u32, u64)>) {
+    pub(super) fn expire(&mut self, now: Instant, due: &mut Vec<(u32, u32)>) {
         let target = (now.saturating_duration_since(self.start).as_millis() / STEP.as_millis()) as u64;
         if self.entries == 0 {
             self.now = self.now.max(target);
@@ -62,7 +76,7 @@ impl Wheel {
             let step = self.now;
             let slot = &mut self.slots[(step % SLOTS) as usize];
             self.entries -= slot.len();
-            due.extend(slot.drain(..).map(|number| (number, step)));
+            due.extend(slot.drain(..).map(|number| (number, step as u32)));
         }
     }
 
@@ -107,6 +121,20 @@ mod tests {
         assert_eq!(wheel.entries, 1);
         let earlier = wheel.enter(1, start + STEP, first);
         assert!(earlier < first);
+    }
+
+    #[test]
+    fn steps_are_told_apart_for_years() {
+        let start = Instant::now();
+        let years = Duration::from_secs(9 * 365 * 86_400);
+        let mut wheel = Wheel::new(start);
+        assert!(due(&mut wheel, start + years).is_empty());
+        let later = start + years + STEP;
+        let entered = wheel.enter(1, start + years + 3 * STEP, 0);
+        assert_eq!(wheel.enter(1, start + years + 9 * STEP, entered), entered);
+        assert_ne!(wheel.enter(1, start + years + 2 * STEP, entered), entered);
+        assert_eq!(wheel.time_of(wheel.step_of(later)), later);
+        assert_eq!(due(&mut wheel, start + years + 4 * STEP), [1, 1]);
     }
 
     #[test]

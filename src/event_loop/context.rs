@@ -771,7 +771,15 @@ impl<D: Default> Context<D> {
     /// Sees to it that the wheel comes by when something is due.
     pub(super) fn watch_deadline(&mut self, slot: usize) {
         let peer = &mut self.peers[slot];
-        if let Some(at) = peer.deadline(&self.settings, &self.wheel) {
+        if let Some(mut at) = peer.deadline(&self.settings, &self.wheel) {
+            // What arrives can only put a deadline off, with one exception: after a Pong the next Ping is due before
+            // the Pong was. Nothing tells the wheel, so it comes by in time for that.
+            if let Some(next_ping) =
+                peer.outbound.config().ping_interval.and_then(|wait| self.now.checked_add(wait))
+                && peer.is_open()
+            {
+                at = at.min(next_ping);
+            }
             peer.wheel = self.wheel.enter(slot as u32, at, peer.wheel);
         }
     }

@@ -72,18 +72,12 @@ pub struct FailedStats {
 }
 
 /// How often each close code came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CloseCodes {
     /// 1000 to 1015.
     standard: [u64; 16],
     libraries: u64,
     applications: u64,
-}
-
-impl Default for CloseCodes {
-    fn default() -> Self {
-        Self { standard: [0; 16], libraries: 0, applications: 0 }
-    }
 }
 
 impl CloseCodes {

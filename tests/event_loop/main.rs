@@ -1,9 +1,12 @@
 //! The event loop on real sockets: what a handler can do, and what a peer cannot.
 
-#![cfg(feature = "event-loop")]
+#![cfg(all(feature = "event-loop", unix))]
 #![allow(unreachable_pub, reason = "modules of one binary")]
 
+mod ending;
 mod handler;
+mod limits;
+mod own_poll;
 mod pressure;
 mod remote;
 mod support;

@@ -177,7 +177,7 @@ impl Connection {
         if self.close_step() != CloseStep::None {
             self.deadlines.closing(now);
         }
-        expire(&mut self.deadlines, &mut self.outbound, now, b"")
+        expire(&mut self.deadlines, &mut self.outbound, now)
     }
 
     /// How the connection has ended, or would have if it ended now.
@@ -197,8 +197,12 @@ pub(crate) fn outcome(inbound: &Inbound, outbound: &Outbound) -> Outcome {
 }
 
 /// [`Connection::handle_timeout`], for drivers that keep the halves apart.
-/// A Ping that is due carries `ping`.
-pub(crate) fn expire(
+pub(crate) fn expire(deadlines: &mut Deadlines, outbound: &mut Outbound, now: Instant) -> Option<Due> {
+    expire_with(deadlines, outbound, now, b"")
+}
+
+/// The same; a Ping that is due carries `ping`.
+pub(crate) fn expire_with(
     deadlines: &mut Deadlines,
     outbound: &mut Outbound,
     now: Instant,

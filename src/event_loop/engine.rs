@@ -847,7 +847,8 @@ impl<D: Default> Engine<D> {
             }
             // Whoever is not listened to has not fallen silent.
             Stage::Open if peer.held && !peer.outbound.sent_close() => peer.deadlines.heard(now),
-            Stage::Open => match connection::expire(&mut peer.deadlines, &mut peer.outbound, now, &ping) {
+            Stage::Open => match connection::expire_with(&mut peer.deadlines, &mut peer.outbound, now, &ping)
+            {
                 None => self.cx.mark_dirty(slot as u32), // a Ping may have been queued
                 Some(Due::CloseTimeout) => {
                     self.over(handler, slot, Cause::Timeout(Due::CloseTimeout));

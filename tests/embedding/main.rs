@@ -1,4 +1,4 @@
-//! The event loop on real sockets: what a handler can do, and what a peer cannot.
+//! The event loop as programs embed it: what a handler can do, and what a peer cannot.
 
 #![cfg(all(feature = "event-loop", unix))]
 #![allow(unreachable_pub, reason = "modules of one binary")]

@@ -75,7 +75,7 @@ pub struct Engine<D> {
     /// Those that had more to give than one read took.
     resumed: Vec<u32>,
     dead: Vec<u32>,
-    due: Vec<(u32, u32)>,
+    due: Vec<(u32, u16)>,
     in_turn: bool,
     /// The engine never looks at the clock: time is what it is told.
     given_time: bool,

@@ -23,7 +23,7 @@ pub(super) struct Peer<D> {
     pub(super) stage: Stage,
     pub(super) generation: u32,
     /// The entry in the wheel that counts; 0 for none.
-    pub(super) wheel: u32,
+    pub(super) wheel: u16,
     /// The step of the wheel in which it opened.
     pub(super) opened: u32,
     /// The number of its address among those that are counted.

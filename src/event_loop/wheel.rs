@@ -29,17 +29,18 @@ impl Wheel {
     }
 
     /// Enters connection `number` to be looked at `at`, unless `entered` (its entry that counts, 0 for none) comes
-    /// up earlier. Gives the entry that counts now: the last 32 bits of its step, which tell it from every other one
-    /// of a round.
-    pub(super) fn enter(&mut self, number: u32, at: Instant, entered: u32) -> u32 {
+    /// up earlier. Gives the entry that counts now: its place in the wheel, counted from 1, where it lies for less than
+    /// a round.
+    pub(super) fn enter(&mut self, number: u32, at: Instant, entered: u16) -> u16 {
         let step = self.step_after(at).clamp(self.now + 1, self.now + SLOTS - 1);
-        let ahead = u64::from(entered.wrapping_sub(self.now as u32));
+        // Steps from now to the entry that counts; 0 for none, as that has come up.
+        let ahead = (u64::from(entered) + SLOTS - 1).wrapping_sub(self.now) % SLOTS;
         if entered != 0 && (1..=step - self.now).contains(&ahead) {
             return entered;
         }
         self.slots[(step % SLOTS) as usize].push(number);
         self.entries += 1;
-        step as u32
+        place(step)
     }
 
     /// The step in which `now` lies, its last 32 bits.
@@ -64,8 +65,8 @@ impl Wheel {
         Some(self.start + STEP * u32::try_from(step).unwrap_or(u32::MAX))
     }
 
-    /// Moves the entries that have come up by `now` to `due`, each with the step that it was entered for.
-    pub(super) fn expire(&mut self, now: Instant, due: &mut Vec<(u32, u32)>) {
+    /// Moves the entries that have come up by `now` to `due`, each with its place.
+    pub(super) fn expire(&mut self, now: Instant, due: &mut Vec<(u32, u16)>) {
         let target = (now.saturating_duration_since(self.start).as_millis() / STEP.as_millis()) as u64;
         if self.entries == 0 {
             self.now = self.now.max(target);
@@ -76,7 +77,7 @@ impl Wheel {
             let step = self.now;
             let slot = &mut self.slots[(step % SLOTS) as usize];
             self.entries -= slot.len();
-            due.extend(slot.drain(..).map(|number| (number, step as u32)));
+            due.extend(slot.drain(..).map(|number| (number, place(step))));
         }
     }
 
@@ -85,6 +86,10 @@ impl Wheel {
         let since = at.saturating_duration_since(self.start).as_millis();
         u64::try_from(since.div_ceil(STEP.as_millis())).unwrap_or(u64::MAX)
     }
+}
+
+const fn place(step: u64) -> u16 {
+    (step % SLOTS) as u16 + 1
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The engine in a `mio::Poll` of ours, beside signals and a waker.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,7 +27,7 @@ pub(super) enum Turn {
 
 const SIGNALS: Token = Token(0);
 const WAKER: Token = Token(1);
-const ENGINE: usize = 2;
+const ENGINE: Range<usize> = 2..usize::MAX;
 
 impl<D: Default> Driver<D> {
     pub(super) fn new(settings: Settings) -> io::Result<Self> {
@@ -70,7 +71,7 @@ impl<D: Default> Driver<D> {
                 _ => self.engine.handle(event, handler),
             }
         }
-        self.engine.finish_turn(handler);
+        self.engine.on_time(Instant::now(), handler);
         Ok(turn)
     }
 }

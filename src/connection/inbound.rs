@@ -50,13 +50,21 @@ pub struct Inbound {
     assembler: Assembler,
     /// The payload of a control frame that did not arrive whole.
     control: Option<Box<ControlPayload>>,
-    received: Option<Box<Option<OwnedClose>>>,
+    /// How the peer has ended the connection: all further input is ignored.
+    end: Option<Box<End>>,
     current: Current,
     /// A message is whole and comes after its last chunk ([`Delivery::Both`]).
     message_due: bool,
     /// The current frame is inflated piece by piece ([`Delivery::Frames`]).
     in_pieces: bool,
-    failed: Option<ProtocolError>,
+}
+
+#[derive(Debug)]
+enum End {
+    /// With a Close frame, and what it said.
+    Close(Option<OwnedClose>),
+    /// By breaking a rule.
+    Fault(ProtocolError),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,11 +92,10 @@ impl Inbound {
             decoder: FrameDecoder::new(),
             assembler: Assembler::new(),
             control: None,
-            received: None,
+            end: None,
             current: Current::Data,
             message_due: false,
             in_pieces: false,
-            failed: None,
         }
     }
 
@@ -163,29 +170,37 @@ impl Inbound {
 
     /// Whether the peer's Close frame has come.
     #[inline]
-    pub const fn received_close(&self) -> bool {
-        self.received.is_some()
+    pub fn received_close(&self) -> bool {
+        matches!(&self.end, Some(end) if matches!(**end, End::Close(_)))
     }
 
     /// What the peer's Close frame said; `None` before it and where it had no code.
     pub fn close_received(&self) -> Option<CloseReason<'_>> {
-        self.received.as_ref()?.as_ref().as_ref().map(OwnedClose::as_reason)
+        match self.end.as_deref() {
+            Some(End::Close(close)) => close.as_ref().map(OwnedClose::as_reason),
+            _ => None,
+        }
     }
 
     /// The rule that the peer broke, if it did.
-    pub const fn error(&self) -> Option<ProtocolError> {
-        self.failed
+    pub fn error(&self) -> Option<ProtocolError> {
+        match self.end.as_deref() {
+            Some(End::Fault(error)) => Some(*error),
+            _ => None,
+        }
     }
 
     /// Whether all further input is ignored.
     #[inline]
     pub const fn is_over(&self) -> bool {
-        self.failed.is_some() || self.received.is_some()
+        self.end.is_some()
     }
 
     /// Whether the input so far ends between two messages and between two frames; never after a broken rule.
     pub fn is_between_messages(&self) -> bool {
-        self.failed.is_none() && self.decoder.is_between_frames() && !self.assembler.is_open()
+        !matches!(self.end.as_deref(), Some(End::Fault(_)))
+            && self.decoder.is_between_frames()
+            && !self.assembler.is_open()
     }
 
     /// The message that ended last, where it was put together from pieces; what the last event said, if that was such
@@ -224,7 +239,7 @@ impl Inbound {
         }
         match self.assembler.filled(len, |chunk| decoder.advance(chunk)) {
             Ok(message) => Ok(message.map(Event::Message)),
-            Err(error) => Err(fail(&mut self.failed, error, outbound)),
+            Err(error) => Err(fail(&mut self.end, error, outbound)),
         }
     }
 
@@ -324,10 +339,10 @@ impl Inbound {
         let opcode = match self.current {
             Current::Control(opcode) => opcode,
             Current::Data if outbound.config().delivery == Delivery::Messages => {
-                let failed = &mut self.failed;
+                let end = &mut self.end;
                 return match self.assembler.push(chunk, last) {
                     Ok(message) => Ok(message.map(Event::Message)),
-                    Err(error) => Err(fail(failed, error, outbound)),
+                    Err(error) => Err(fail(end, error, outbound)),
                 };
             }
             Current::Data => return self.chunk(chunk, last, outbound),
@@ -350,11 +365,11 @@ impl Inbound {
             Control::Pong => Ok(Some(Event::Pong(payload))),
             Control::Close => match CloseReason::parse(payload) {
                 Ok(close) => {
-                    self.received = Some(Box::new(close.map(|close| close.to_owned())));
+                    self.end = Some(Box::new(End::Close(close.map(|close| close.to_owned()))));
                     outbound.answer_close(close);
                     Ok(Some(Event::Close(close)))
                 }
-                Err(error) => Err(fail(&mut self.failed, error, outbound)),
+                Err(error) => Err(fail(&mut self.end, error, outbound)),
             },
         }
     }
@@ -386,14 +401,14 @@ impl Inbound {
 
     #[cold]
     fn fail(&mut self, error: ProtocolError, outbound: &mut Outbound) -> ProtocolError {
-        fail(&mut self.failed, error, outbound)
+        fail(&mut self.end, error, outbound)
     }
 }
 
 /// §7.1.7: the peer is told, and nothing that follows is looked at.
 #[cold]
-fn fail(failed: &mut Option<ProtocolError>, error: ProtocolError, outbound: &mut Outbound) -> ProtocolError {
-    *failed = Some(error);
+fn fail(end: &mut Option<Box<End>>, error: ProtocolError, outbound: &mut Outbound) -> ProtocolError {
+    *end = Some(Box::new(End::Fault(error)));
     outbound.fail(CloseReason { code: error.close_code(), reason: error.rule() });
     error
 }

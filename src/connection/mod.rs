@@ -198,11 +198,21 @@ pub(crate) fn outcome(inbound: &Inbound, outbound: &Outbound) -> Outcome {
 
 /// [`Connection::handle_timeout`], for drivers that keep the halves apart.
 pub(crate) fn expire(deadlines: &mut Deadlines, outbound: &mut Outbound, now: Instant) -> Option<Due> {
+    expire_with(deadlines, outbound, now, b"")
+}
+
+/// The same; a Ping that is due carries `ping`.
+pub(crate) fn expire_with(
+    deadlines: &mut Deadlines,
+    outbound: &mut Outbound,
+    now: Instant,
+    ping: &[u8],
+) -> Option<Due> {
     let due = deadlines.expire(now, outbound.config())?;
     let reason = match due {
         Due::Ping => {
             // Refused only while closing, and then no Ping is due.
-            let _ = outbound.ping(b"");
+            let _ = outbound.ping(ping);
             return None;
         }
         Due::Idle => "idle for too long",

@@ -23,10 +23,10 @@ use crate::utf8::Utf8Stream;
 pub struct Outbound {
     config: Arc<Config>,
     /// A client's source of masking keys; a server has none (§5.1).
-    masks: Option<Box<dyn Entropy + Send>>,
+    masks: Option<Box<Masks>>,
     queue: Option<Box<SendQueue>>,
     /// What the last Ping said that came while much waited.
-    late_ping: Option<Box<[u8]>>,
+    late_ping: Option<Box<LatePing>>,
     closing: Option<Box<Closing>>,
     /// The message that is being sent in parts.
     open: Option<Open>,
@@ -40,6 +40,15 @@ struct Open {
     kind: DataKind,
     utf8: Utf8Stream,
     compressed: bool,
+}
+
+/// Boxed twice: a server's connection, of which there are most, pays for one pointer.
+struct Masks(Box<dyn Entropy + Send>);
+
+/// A payload that fits into a control frame.
+struct LatePing {
+    octets: [u8; 125],
+    len: usize,
 }
 
 /// What our Close frame said.
@@ -109,7 +118,7 @@ impl Outbound {
 
     /// The sending half of a client's connection, with its source of masking keys.
     pub fn client(config: Arc<Config>, masks: Box<dyn Entropy + Send>) -> Self {
-        Self { masks: Some(masks), ..Self::server(config) }
+        Self { masks: Some(Box::new(Masks(masks))), ..Self::server(config) }
     }
 
     /// Our side.
@@ -122,6 +131,11 @@ impl Outbound {
     #[inline]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Follows other settings from now on, in both directions.
+    pub fn set_config(&mut self, config: Arc<Config>) {
+        self.config = config;
     }
 
     /// Uses permessage-deflate as agreed, for what we send.
@@ -276,7 +290,7 @@ impl Outbound {
             }
         }
         if let Some(payload) = self.late_ping.take() {
-            self.frame(RawHeader::PONG, &payload); // §5.5.2: a Ping is answered, and after the Close is too late
+            self.frame(RawHeader::PONG, &payload.octets[..payload.len]); // §5.5.2: a Ping is answered, and after the Close is too late
         }
         self.close_frame(reason, false);
         Ok(())
@@ -380,7 +394,9 @@ impl Outbound {
             return; // §5.5.1: nothing goes out after a Close frame
         }
         if self.queued() > PONG_BACKLOG {
-            self.late_ping = Some(payload.into());
+            let mut late = LatePing { octets: [0; 125], len: payload.len().min(125) };
+            late.octets[..late.len].copy_from_slice(&payload[..late.len]);
+            self.late_ping = Some(Box::new(late));
         } else {
             self.late_ping = None; // older
             self.frame(RawHeader::PONG, payload);
@@ -392,7 +408,7 @@ impl Outbound {
         if self.queued() <= PONG_BACKLOG
             && let Some(payload) = self.late_ping.take()
         {
-            self.frame(RawHeader::PONG, &payload);
+            self.frame(RawHeader::PONG, &payload.octets[..payload.len]);
         }
     }
 
@@ -548,7 +564,7 @@ impl Outbound {
                 self.queue.get_or_insert_default().push_frame(&octets, used, payload);
             }
             Some(masks) => {
-                let key = masks.mask_key(); // §5.3: a fresh key for every frame
+                let key = masks.0.mask_key(); // §5.3: a fresh key for every frame
                 let used = header.with_mask(key).encode(&mut octets);
                 let queue = self.queue.get_or_insert_default();
                 queue.push_frame(&octets, used, b"");

@@ -1,23 +1,33 @@
 //! What a handler can do with connections.
 
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Registry, Token};
 use slab::Slab;
 
-use super::peer::{Opening, Peer, Stage, Verdict};
-use super::settings::{Overflow, Settings};
+use super::accepting::prepare;
+use super::limits::Addresses;
+use super::peer::{Answer, Opening, Peer, Stage, Verdict};
+use super::remote::{Inbox, Remote};
+use super::settings::{Overflow, Pressure, Settings};
+use super::shutdown::{Shutdown, ShutdownReport};
+use super::stats::Stats;
+use super::timers::{TimerId, Timers};
+use super::topics::{SubscribeError, Topics};
 use super::transport::Transport;
 use super::wheel::Wheel;
 use crate::close::CloseReason;
-use crate::connection::{Outbound, SendError, SendQueue};
+use crate::connection::{Config, Outbound, Outcome, SendError, SendQueue};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::frame::DataKind;
-use crate::handshake::{ClientHandshake, ClientRequest};
+use crate::handshake::{AcceptError, Acceptance, ClientHandshake, ClientRequest, Refusal, Request};
 use crate::message::{Message, Prepared};
 
 /// Names a connection for as long as it lives, and nothing after that: slots are used again, names are not.
@@ -55,13 +65,32 @@ pub struct Context<D> {
     pub(super) peers: Slab<Peer<D>>,
     pub(super) registry: Registry,
     pub(super) first_token: usize,
+    /// As many connections as there are tokens for.
+    slots: usize,
     pub(super) now: Instant,
+    /// When the loop began.
+    start: Instant,
     pub(super) wheel: Wheel,
     /// Those with something to write.
     pub(super) dirty: Vec<u32>,
     /// Those on which a verdict has been given.
     pub(super) judged: Vec<u32>,
+    /// Those that may be read from again.
+    pub(super) released: Vec<u32>,
+    /// The connection whose octets are being read, [`NOBODY`] outside of that.
+    pub(super) reading: u32,
     pub(super) stopping: bool,
+    pub(super) accepting: bool,
+    pub(super) shutdown: Option<Shutdown>,
+    pub(super) timers: Timers,
+    pub(super) topics: Topics,
+    pub(super) addresses: Addresses,
+    pub(super) stats: Stats,
+    pub(super) inbox: Inbox<D>,
+    /// The other loops of a group.
+    pub(super) siblings: Arc<[Remote<D>]>,
+    /// Signs what Pings of ours carry.
+    secret: RandomState,
     #[expect(clippy::vec_box, reason = "they move into connections that hold one pointer")]
     queues: Vec<Box<SendQueue>>,
     generation: u32,
@@ -71,18 +100,63 @@ pub struct Context<D> {
 /// Empty queues that are kept for the next connection that has something to send.
 const SPARE_QUEUES: usize = 4096;
 
+/// No slot.
+pub(super) const NOBODY: u32 = u32::MAX;
+
+/// Why the answer to a request is not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerError {
+    /// No request of this connection waits for an answer: it has one, or was given up.
+    NotWaiting,
+    /// The answer does not fit the request, which goes on waiting.
+    Unfit(AcceptError),
+}
+
+impl fmt::Display for AnswerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AnswerError::NotWaiting => f.write_str("no request of this connection waits for an answer"),
+            AnswerError::Unfit(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AnswerError {}
+
+/// Octets of a Ping that is measured: when it was sent, and a signature.
+const TIMED_PING: usize = 16;
+
 impl<D: Default> Context<D> {
-    pub(super) fn new(settings: Settings, registry: Registry, first_token: usize, now: Instant) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        registry: Registry,
+        first_token: usize,
+        slots: usize,
+        now: Instant,
+    ) -> Self {
         Self {
+            inbox: Inbox::new(&settings),
             settings,
             peers: Slab::new(),
             registry,
             first_token,
+            slots,
             now,
+            start: now,
             wheel: Wheel::new(now),
             dirty: Vec::new(),
             judged: Vec::new(),
+            released: Vec::new(),
+            reading: NOBODY,
             stopping: false,
+            accepting: true,
+            shutdown: None,
+            timers: Timers::default(),
+            topics: Topics::default(),
+            addresses: Addresses::default(),
+            stats: Stats::default(),
+            siblings: Arc::new([]),
+            secret: RandomState::new(),
             queues: Vec::new(),
             generation: 0,
             entropy: SystemEntropy::new(),
@@ -92,7 +166,8 @@ impl<D: Default> Context<D> {
     /// Sends a message.
     #[inline]
     pub fn send(&mut self, id: ConnId, message: Message<'_>) -> Sent {
-        self.send_with(id, |outbound| outbound.send(message))
+        let sent = self.send_with(id, |outbound| outbound.send(message));
+        self.count_message(sent)
     }
 
     /// Sends a text message.
@@ -107,7 +182,8 @@ impl<D: Default> Context<D> {
 
     /// Sends a message that was encoded before.
     pub fn send_prepared(&mut self, id: ConnId, message: &Prepared) -> Sent {
-        self.send_with(id, |outbound| outbound.send_prepared(message))
+        let sent = self.send_with(id, |outbound| outbound.send_prepared(message));
+        self.count_message(sent)
     }
 
     /// Sends the first part of a message as a frame of its own; see [`Outbound::begin`].
@@ -122,12 +198,45 @@ impl<D: Default> Context<D> {
 
     /// Sends the last part; see [`Outbound::end`].
     pub fn end(&mut self, id: ConnId, part: &[u8]) -> Sent {
-        self.send_with(id, |outbound| outbound.end(part))
+        let sent = self.send_with(id, |outbound| outbound.end(part));
+        self.count_message(sent)
     }
 
     /// Sends a Ping.
     pub fn ping(&mut self, id: ConnId, payload: &[u8]) -> Sent {
         self.send_with(id, |outbound| outbound.ping(payload))
+    }
+
+    /// Sends a Ping that [`round_trip`](Self::round_trip) knows again.
+    pub fn ping_timed(&mut self, id: ConnId) -> Sent {
+        let payload = self.timed_ping(id);
+        self.ping(id, &payload)
+    }
+
+    /// How long ago the Ping was sent that a Pong with this payload answers, where it was one of the loop's own or of
+    /// [`ping_timed`](Self::ping_timed).
+    ///
+    /// Nothing is kept for it: the payload says when it was sent, and is signed, so that a peer cannot claim to be
+    /// faster than it is.
+    pub fn round_trip(&self, id: ConnId, payload: &[u8]) -> Option<Duration> {
+        let payload: &[u8; TIMED_PING] = payload.try_into().ok()?;
+        let (sent, _) = payload.split_first_chunk()?;
+        let sent = u64::from_be_bytes(*sent);
+        let since = u64::try_from(self.now.saturating_duration_since(self.start).as_nanos()).ok()?;
+        (self.signed(id, sent) == *payload).then(|| Duration::from_nanos(since.saturating_sub(sent)))
+    }
+
+    /// The payload of a Ping that is sent now.
+    pub(super) fn timed_ping(&self, id: ConnId) -> [u8; TIMED_PING] {
+        let since = self.now.saturating_duration_since(self.start).as_nanos();
+        self.signed(id, u64::try_from(since).unwrap_or(u64::MAX))
+    }
+
+    fn signed(&self, id: ConnId, sent: u64) -> [u8; TIMED_PING] {
+        let mut payload = [0; TIMED_PING];
+        payload[..8].copy_from_slice(&sent.to_be_bytes());
+        payload[8..].copy_from_slice(&self.secret.hash_one((id, sent)).to_be_bytes());
+        payload
     }
 
     /// Sends a Pong.
@@ -148,6 +257,14 @@ impl<D: Default> Context<D> {
         }
     }
 
+    /// Fails an open connection with code 1011: the program met a condition that it did not expect. Nothing more is
+    /// read from it. A connection that is not open yet is given up.
+    pub fn fail(&mut self, id: ConnId) {
+        if self.peer(id).is_some() {
+            self.judge(id.slot, Verdict::Fail);
+        }
+    }
+
     /// Sends `message` to every open connection, encoded once; says to how many.
     pub fn broadcast(&mut self, message: Message<'_>) -> usize {
         self.broadcast_to(message, |_| true)
@@ -158,20 +275,355 @@ impl<D: Default> Context<D> {
         self.broadcast_to(message, |id| id != but)
     }
 
+    /// Sends a message that was encoded before to every open connection; says to how many.
+    pub fn broadcast_prepared(&mut self, message: &Prepared) -> usize {
+        self.send_to_all(message, |_| true)
+    }
+
     /// Sends `message` to every open connection that `to` picks, encoded once; says to how many.
-    pub fn broadcast_to(&mut self, message: Message<'_>, mut to: impl FnMut(ConnId) -> bool) -> usize {
-        let prepared = Prepared::new(message);
+    pub fn broadcast_to(&mut self, message: Message<'_>, to: impl FnMut(ConnId) -> bool) -> usize {
+        self.send_to_all(&Prepared::new(message), to)
+    }
+
+    fn send_to_all(&mut self, message: &Prepared, mut to: impl FnMut(ConnId) -> bool) -> usize {
         let mut receivers = 0;
         for slot in 0..self.peers.capacity() {
             let Some(peer) = self.peers.get(slot) else { continue };
             // Slots are numbered by `u32`: a process has fewer descriptors.
             let id = ConnId { slot: slot as u32, generation: peer.generation };
             if peer.is_open() && to(id) {
-                let sent = self.send_prepared(id, &prepared);
-                receivers += usize::from(matches!(sent, Sent::Now | Sent::Queued(_)));
+                receivers += usize::from(self.send_prepared(id, message).is_queued());
             }
         }
         receivers
+    }
+
+    /// Sends a message to every open connection of every loop of the group ([`run_threads`](super::run_threads)).
+    pub fn broadcast_everywhere(&mut self, message: Message<'_>) -> Everywhere {
+        let prepared = Prepared::new(message);
+        let behind = self.tell_siblings(|sibling| sibling.broadcast_prepared(&prepared).is_ok());
+        Everywhere { here: self.broadcast_prepared(&prepared), behind }
+    }
+
+    /// Subscribes a connection to a topic; says whether it had not been.
+    ///
+    /// A topic exists while somebody subscribes to it. A connection leaves its topics when it closes.
+    ///
+    /// # Errors
+    ///
+    /// Where the connection is not open, or has too many subscriptions.
+    pub fn subscribe(&mut self, id: ConnId, topic: &str) -> Result<bool, SubscribeError> {
+        if !self.is_open(id) {
+            return Err(SubscribeError::Closed);
+        }
+        let links = &mut self.peers[id.slot as usize].extras().topics;
+        if let Some(topic) = self.topics.find(topic)
+            && links.iter().any(|link| link.to == topic)
+        {
+            return Ok(false);
+        }
+        if links.len() >= self.settings.max_subscriptions {
+            return Err(SubscribeError::TooMany);
+        }
+        let topic = self.topics.find_or_make(topic);
+        self.topics.enter(topic, id.slot, links);
+        Ok(true)
+    }
+
+    /// Ends a subscription; says whether there was one.
+    pub fn unsubscribe(&mut self, id: ConnId, topic: &str) -> bool {
+        if self.peer(id).is_none() {
+            return false;
+        }
+        let Some(topic) = self.topics.find(topic) else { return false };
+        let Some(extras) = &mut self.peers[id.slot as usize].extras else { return false };
+        let Some(index) = extras.topics.iter().position(|link| link.to == topic) else { return false };
+        let mut links = std::mem::take(&mut extras.topics);
+        self.leave(&mut links, index);
+        self.peers[id.slot as usize].extras().topics = links;
+        true
+    }
+
+    /// Sends a message to the subscribers of a topic, encoded once; says to how many.
+    pub fn publish(&mut self, topic: &str, message: Message<'_>) -> usize {
+        self.publish_to(topic, message, NOBODY)
+    }
+
+    /// Sends a message to the subscribers of a topic but one; says to how many.
+    pub fn publish_others(&mut self, topic: &str, message: Message<'_>, but: ConnId) -> usize {
+        let but = self.peer(but).map_or(NOBODY, |_| but.slot);
+        self.publish_to(topic, message, but)
+    }
+
+    /// Sends a message that was encoded before to the subscribers of a topic; says to how many.
+    pub fn publish_prepared(&mut self, topic: &str, message: &Prepared) -> usize {
+        self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, message, NOBODY))
+    }
+
+    /// Sends a message to the subscribers of a topic in every loop of the group
+    /// ([`run_threads`](super::run_threads)).
+    pub fn publish_everywhere(&mut self, topic: &str, message: Message<'_>) -> Everywhere {
+        let prepared = Prepared::new(message);
+        let behind = self.tell_siblings(|sibling| sibling.publish_prepared(topic, &prepared).is_ok());
+        Everywhere { here: self.publish_prepared(topic, &prepared), behind }
+    }
+
+    fn publish_to(&mut self, topic: &str, message: Message<'_>, but: u32) -> usize {
+        match self.topics.find(topic) {
+            None => 0,
+            Some(topic) => self.send_to_topic(topic, &Prepared::new(message), but),
+        }
+    }
+
+    fn send_to_topic(&mut self, topic: u32, message: &Prepared, but: u32) -> usize {
+        let subscribers = self.topics.lend(topic);
+        let mut receivers = 0;
+        for link in &subscribers {
+            if link.to != but {
+                let id = self.id(link.to);
+                receivers += usize::from(self.send_prepared(id, message).is_queued());
+            }
+        }
+        self.topics.give_back(topic, subscribers);
+        receivers
+    }
+
+    fn tell_siblings(&self, tell: impl Fn(&Remote<D>) -> bool) -> usize {
+        self.siblings.iter().filter(|sibling| !tell(sibling)).count()
+    }
+
+    /// How many have subscribed to a topic.
+    pub fn subscribers(&self, topic: &str) -> usize {
+        self.topics.find(topic).map_or(0, |topic| self.topics.subscribers(topic).len())
+    }
+
+    /// Who has subscribed to a topic.
+    pub fn subscribers_of(&self, topic: &str) -> impl Iterator<Item = ConnId> + '_ {
+        let links = self.topics.find(topic).map_or(&[][..], |topic| self.topics.subscribers(topic));
+        links.iter().map(|link| self.id(link.to))
+    }
+
+    /// The topics that a connection has subscribed to.
+    pub fn topics_of(&self, id: ConnId) -> impl Iterator<Item = &str> + '_ {
+        let links =
+            self.peer(id).and_then(|peer| peer.extras.as_ref()).map_or(&[][..], |extras| &extras.topics);
+        links.iter().map(|link| &**self.topics.name(link.to))
+    }
+
+    /// All topics, each with the number of its subscribers.
+    pub fn topics(&self) -> impl Iterator<Item = (&str, usize)> + '_ {
+        self.topics.names()
+    }
+
+    /// Accepts a request that was left for [later](super::Decision::Later). What is sent from now on follows the
+    /// acceptance; [`on_open`](super::Handler::on_open) comes when the callback has returned.
+    ///
+    /// # Errors
+    ///
+    /// Where the request does not wait any more, or the answer does not fit it.
+    pub fn accept(&mut self, id: ConnId, acceptance: &Acceptance) -> Result<(), AnswerError> {
+        let waiting = self.waiting(id)?;
+        let (response, agreement) = waiting.request.accept(acceptance).map_err(AnswerError::Unfit)?;
+        waiting.answer = Some(Answer::Accept(agreement));
+        self.lend_queue(id.slot as usize);
+        self.peers[id.slot as usize].outbound.queue().push(&response);
+        self.judge(id.slot, Verdict::Answer);
+        Ok(())
+    }
+
+    /// Refuses a request that was left for [later](super::Decision::Later).
+    ///
+    /// # Errors
+    ///
+    /// Where the request does not wait any more.
+    pub fn refuse(&mut self, id: ConnId, refusal: Refusal) -> Result<(), AnswerError> {
+        self.waiting(id)?.answer = Some(Answer::Refuse(refusal));
+        self.judge(id.slot, Verdict::Answer);
+        Ok(())
+    }
+
+    /// The request of a connection that waits for its answer.
+    pub fn request(&self, id: ConnId) -> Option<&Request> {
+        match &self.peer(id)?.stage {
+            Stage::Waiting(waiting) => Some(&waiting.request),
+            _ => None,
+        }
+    }
+
+    fn waiting(&mut self, id: ConnId) -> Result<&mut super::peer::Waiting, AnswerError> {
+        let peer = self.peers.get_mut(id.slot as usize).filter(|peer| peer.generation == id.generation);
+        match peer {
+            Some(Peer { stage: Stage::Waiting(waiting), verdict: None, .. }) if waiting.answer.is_none() => {
+                Ok(waiting)
+            }
+            _ => Err(AnswerError::NotWaiting),
+        }
+    }
+
+    /// Sets a timer that comes once, `after` from now; `tag` is for the program to know it by.
+    pub fn set_timer(&mut self, after: Duration, tag: u64) -> TimerId {
+        self.timers.set(self.now.checked_add(after), None, tag, None)
+    }
+
+    /// Sets a timer that comes again and again, at most once in a millisecond. It does not drift; where the loop was
+    /// too late for some, they come as one.
+    pub fn set_timer_every(&mut self, every: Duration, tag: u64) -> TimerId {
+        self.timers.set(self.now.checked_add(every), Some(every), tag, None)
+    }
+
+    /// Sets a timer that belongs to a connection: it does not come once that is no longer open.
+    pub fn set_timer_for(&mut self, id: ConnId, after: Duration, tag: u64) -> TimerId {
+        self.timers.set(self.now.checked_add(after), None, tag, Some(id))
+    }
+
+    /// Cancels a timer; says whether it was still to come.
+    pub fn cancel_timer(&mut self, id: TimerId) -> bool {
+        self.timers.cancel(id)
+    }
+
+    /// Reads nothing more from a connection, so that its peer has to wait, until [`resume`](Self::resume). Silence of
+    /// a connection that is paused is not held against it. What was read before still comes.
+    pub fn pause(&mut self, id: ConnId) {
+        if self.peer(id).is_some() {
+            let peer = &mut self.peers[id.slot as usize];
+            peer.extras().paused = true;
+            peer.held = true;
+        }
+    }
+
+    /// Reads on.
+    pub fn resume(&mut self, id: ConnId) {
+        if self.peer(id).is_some()
+            && let Some(extras) = &mut self.peers[id.slot as usize].extras
+        {
+            extras.paused = false;
+            self.release(id.slot);
+        }
+    }
+
+    /// Has `producer` wait until `reader` has read so much that no more than its low watermark waits for it: what
+    /// [`Overflow::Block`] does by itself. Nothing happens where so little waits already.
+    pub fn pause_until_drained(&mut self, producer: ConnId, reader: ConnId) {
+        if producer == reader || self.peer(producer).is_none() || self.peer(reader).is_none() {
+            return;
+        }
+        let low = self.peers[reader.slot as usize].pressure(&self.settings).low_watermark;
+        let peer = &mut self.peers[reader.slot as usize];
+        if peer.outbound.queued() <= low {
+            return;
+        }
+        peer.congested = true; // so that its being drained is noticed
+        let feeders = &mut peer.extras().feeders;
+        if feeders.contains(&producer) {
+            return;
+        }
+        feeders.push(producer);
+        let peer = &mut self.peers[producer.slot as usize];
+        peer.extras().waits += 1;
+        peer.held = true;
+    }
+
+    /// Lets those read on that wait for `reader`.
+    pub(super) fn release_feeders(&mut self, reader: u32) {
+        let Some(extras) = &mut self.peers[reader as usize].extras else { return };
+        for id in std::mem::take(&mut extras.feeders) {
+            let peer = self.peers.get_mut(id.slot as usize).filter(|peer| peer.generation == id.generation);
+            if let Some(extras) = peer.and_then(|peer| peer.extras.as_mut()) {
+                extras.waits = extras.waits.saturating_sub(1);
+                self.release(id.slot);
+            }
+        }
+    }
+
+    fn release(&mut self, slot: u32) {
+        let peer = &mut self.peers[slot as usize];
+        let may_read = peer.extras.as_ref().is_none_or(|extras| !extras.paused && extras.waits == 0);
+        if peer.held && may_read {
+            peer.held = false;
+            self.released.push(slot);
+        }
+    }
+
+    /// Has a connection follow other settings than those of the loop, from now on: timeouts, limits, the way in which
+    /// messages are delivered.
+    pub fn set_config(&mut self, id: ConnId, config: Arc<Config>) {
+        if self.peer(id).is_some() {
+            self.peers[id.slot as usize].outbound.set_config(config);
+            self.watch_deadline(id.slot as usize);
+        }
+    }
+
+    /// Has a connection treat a peer that does not read in another way than [`Settings`] say.
+    pub fn set_pressure(&mut self, id: ConnId, pressure: Pressure) {
+        if self.peer(id).is_some() {
+            self.peers[id.slot as usize].extras().pressure = Some(pressure);
+        }
+    }
+
+    /// Has a connection live for another time than [`Settings::max_lifetime`], from its opening on; `None` for ever.
+    pub fn set_max_lifetime(&mut self, id: ConnId, most: Option<Duration>) {
+        if self.peer(id).is_some() {
+            self.peers[id.slot as usize].extras().max_lifetime = Some(most);
+            self.watch_deadline(id.slot as usize);
+        }
+    }
+
+    /// Accepts no connections until [`resume_accepting`](Self::resume_accepting). They wait in the system's backlog.
+    pub fn pause_accepting(&mut self) {
+        self.accepting = false;
+    }
+
+    /// Accepts connections again.
+    pub fn resume_accepting(&mut self) {
+        self.accepting = true;
+    }
+
+    /// Ends the loop so that its peers know: no connection is accepted any more, handshakes are refused, every open
+    /// connection gets what was sent to it before and a Close frame with code 1001. Once all are gone, and after
+    /// `grace` in any case, [`on_shutdown`](super::Handler::on_shutdown) reports, and the loop returns from
+    /// [`run`](super::EventLoop::run). A second call can only shorten the grace.
+    pub fn shutdown(&mut self, grace: Duration) {
+        let until = self.now.checked_add(grace);
+        match &mut self.shutdown {
+            None => {
+                self.shutdown = Some(Shutdown { until, begun: false, report: ShutdownReport::default() });
+            }
+            Some(shutdown) => {
+                shutdown.until = [shutdown.until, until].into_iter().flatten().min();
+            }
+        }
+    }
+
+    /// Whether a shutdown goes on.
+    pub const fn is_shutting_down(&self) -> bool {
+        self.shutdown.is_some()
+    }
+
+    /// The counters of the loop, with what there is now; to tell that takes a look at every connection.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats.clone();
+        stats.connections = self.peers.len() as u64;
+        stats.topics = self.topics.len() as u64;
+        for (_, peer) in &self.peers {
+            stats.open += u64::from(peer.is_open());
+            stats.queued += peer.outbound.queued() as u64;
+        }
+        stats
+    }
+
+    /// What a connection reads from and writes to: the way to its addresses and, under TLS, to its certificates.
+    pub fn transport(&self, id: ConnId) -> Option<&Transport> {
+        self.peer(id).map(|peer| &peer.transport)
+    }
+
+    /// The address of the peer, where the transport is TCP.
+    pub fn peer_address(&self, id: ConnId) -> Option<SocketAddr> {
+        self.transport(id)?.peer_address()
+    }
+
+    /// Our own address in this connection, where the transport is TCP.
+    pub fn local_address(&self, id: ConnId) -> Option<SocketAddr> {
+        self.transport(id)?.local_address()
     }
 
     /// The open connections.
@@ -215,11 +667,9 @@ impl<D: Default> Context<D> {
     ///
     /// Where no socket could be made.
     pub fn connect(&mut self, address: SocketAddr, request: ClientRequest) -> io::Result<ConnId> {
-        let stream = TcpStream::connect(address)?;
-        if self.settings.nodelay {
-            let _ = stream.set_nodelay(true);
-        }
-        self.dial(Transport::Tcp(stream), request)
+        let transport = Transport::Tcp(TcpStream::connect(address)?);
+        prepare(&transport, &self.settings);
+        self.dial(transport, request)
     }
 
     /// Opens a WebSocket over a transport that is connected or about to be.
@@ -232,7 +682,9 @@ impl<D: Default> Context<D> {
         let stage = Stage::Dialing(Box::new(Opening { handshake, since: self.now }));
         let masks = Box::new(SystemEntropy::new());
         let outbound = Outbound::client(self.settings.connection.clone(), masks);
-        self.insert(transport, outbound, stage)
+        let id = self.insert(transport, outbound, stage)?;
+        self.stats.dialed += 1;
+        Ok(id)
     }
 
     /// The octets of our request on a connection that is not open yet.
@@ -248,12 +700,64 @@ impl<D: Default> Context<D> {
         self.stopping = true;
     }
 
+    /// Lets this loop and all others of its group return from their `run`.
+    pub fn stop_everywhere(&mut self) {
+        self.stopping = true;
+        self.tell_siblings(|sibling| sibling.stop().is_ok());
+    }
+
+    /// Whether there may be one more connection.
+    pub(super) fn has_room(&self) -> bool {
+        self.peers.len() < self.settings.max_connections.min(self.slots)
+    }
+
+    /// Counts an open connection that is over.
+    pub(super) fn count_end(&mut self, id: ConnId, outcome: &Outcome) {
+        self.stats.closed += 1;
+        self.stats.close_codes.count(outcome.code());
+        if let Some(shutdown) = &mut self.shutdown {
+            if outcome.is_clean() {
+                shutdown.report.closed += 1;
+            } else {
+                shutdown.report.cut.push(id);
+            }
+        }
+    }
+
+    /// An open connection is over: it leaves its topics, and whoever waits for it goes on.
+    pub(super) fn leave_all(&mut self, slot: u32) {
+        let Some(extras) = &mut self.peers[slot as usize].extras else { return };
+        let mut links = std::mem::take(&mut extras.topics);
+        while let Some(last) = links.len().checked_sub(1) {
+            self.leave(&mut links, last);
+        }
+        self.release_feeders(slot);
+    }
+
+    fn leave(&mut self, links: &mut Vec<super::topics::Link>, index: usize) {
+        let peers = &mut self.peers;
+        self.topics.remove(links, index, |slot| {
+            peers.get_mut(slot as usize)?.extras.as_mut().map(|extras| &mut extras.topics)
+        });
+    }
+
+    #[inline]
+    fn count_message(&mut self, sent: Sent) -> Sent {
+        if sent.is_queued() {
+            self.stats.messages_out += 1;
+        }
+        sent
+    }
+
     pub(super) fn insert(
         &mut self,
         mut transport: Transport,
         outbound: Outbound,
         stage: Stage,
     ) -> io::Result<ConnId> {
+        if self.peers.len() >= self.slots {
+            return Err(io::Error::other("there are as many connections as the loop has tokens for"));
+        }
         self.generation = self.generation.wrapping_add(1);
         let entry = self.peers.vacant_entry();
         let slot = entry.key();
@@ -267,7 +771,15 @@ impl<D: Default> Context<D> {
     /// Sees to it that the wheel comes by when something is due.
     pub(super) fn watch_deadline(&mut self, slot: usize) {
         let peer = &mut self.peers[slot];
-        if let Some(at) = peer.deadline(&self.settings) {
+        if let Some(mut at) = peer.deadline(&self.settings, &self.wheel) {
+            // What arrives can only put a deadline off, with one exception: after a Pong the next Ping is due before
+            // the Pong was. Nothing tells the wheel, so it comes by in time for that.
+            if let Some(next_ping) =
+                peer.outbound.config().ping_interval.and_then(|wait| self.now.checked_add(wait))
+                && peer.is_open()
+            {
+                at = at.min(next_ping);
+            }
             peer.wheel = self.wheel.enter(slot as u32, at, peer.wheel);
         }
     }
@@ -310,8 +822,14 @@ impl<D: Default> Context<D> {
         }
     }
 
+    /// The connection in this slot, which there is.
     #[inline]
-    fn peer(&self, id: ConnId) -> Option<&Peer<D>> {
+    pub(super) fn id(&self, slot: u32) -> ConnId {
+        ConnId { slot, generation: self.peers[slot as usize].generation }
+    }
+
+    #[inline]
+    pub(super) fn peer(&self, id: ConnId) -> Option<&Peer<D>> {
         self.peers.get(id.slot as usize).filter(|peer| peer.generation == id.generation)
     }
 
@@ -328,21 +846,57 @@ impl<D: Default> Context<D> {
             Ok(()) => {
                 let queued = peer.outbound.queued();
                 let sent = if peer.writable { Sent::Now } else { Sent::Queued(queued) };
-                if queued > self.settings.high_watermark {
-                    peer.congested = true;
-                }
+                let is_congested = queued > peer.pressure(&self.settings).high_watermark;
+                peer.congested |= is_congested;
                 self.mark_dirty(id.slot);
+                if is_congested {
+                    self.congested(id);
+                }
                 sent
             }
             Err(SendError::Closing) => Sent::Closed,
-            Err(SendError::QueueFull) => match self.settings.overflow {
-                Overflow::DropData => Sent::Dropped,
-                Overflow::Close => {
-                    self.judge(id.slot, Verdict::Overflow);
-                    Sent::Closed
-                }
-            },
+            Err(SendError::QueueFull) => self.full(id),
             Err(error) => Sent::Refused(error),
         }
     }
+
+    /// More than the high watermark waits.
+    #[cold]
+    fn congested(&mut self, id: ConnId) {
+        let overflow = self.peers[id.slot as usize].pressure(&self.settings).overflow;
+        if overflow == Overflow::Block && self.reading != NOBODY {
+            self.pause_until_drained(self.id(self.reading), id);
+        }
+    }
+
+    #[cold]
+    fn full(&mut self, id: ConnId) -> Sent {
+        match self.peers[id.slot as usize].pressure(&self.settings).overflow {
+            Overflow::DropData => {
+                self.stats.dropped += 1;
+                Sent::Dropped
+            }
+            Overflow::Close | Overflow::Block => {
+                self.judge(id.slot, Verdict::Overflow);
+                Sent::Closed
+            }
+        }
+    }
+}
+
+impl Sent {
+    /// Whether it goes out, now or later.
+    #[inline]
+    pub const fn is_queued(self) -> bool {
+        matches!(self, Sent::Now | Sent::Queued(_))
+    }
+}
+
+/// Where something went that was sent to a group of loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Everywhere {
+    /// Connections of this loop that it was sent to.
+    pub here: usize,
+    /// Loops that are behind, or gone, and did not take it.
+    pub behind: usize,
 }

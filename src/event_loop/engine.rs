@@ -2,49 +2,90 @@
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
-use mio::event::Event as Readiness;
-use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Registry, Token};
+use mio::event;
+use mio::{Registry, Token, Waker};
 
-use super::context::{ConnId, Context};
-use super::handler::{Cause, Decision, Ended, Failed, Handler};
-use super::listener::{Accepted, Listener};
-use super::peer::{Opening, Stage, Verdict};
+use super::context::{ConnId, Context, NOBODY};
+use super::handler::{Cause, Decision, Ended, Failed, Handler, LoopError};
+use super::limits::Bucket;
+use super::listener::Listener;
+use super::peer::{Stage, Verdict};
+use super::readiness::Readiness;
+use super::remote::Remote;
 use super::settings::Settings;
-use super::transport::Transport;
-use crate::connection::{self, CloseStep, Due, Event, Inbound, Outbound, close_step};
+use crate::close::{CloseCode, CloseReason};
+use crate::connection::{self, CloseStep, Due, Event, Inbound, close_step};
 use crate::error::ProtocolError;
-use crate::handshake::{Incoming, Progress, Refusal, ServerHandshake};
+use crate::handshake::{Incoming, Progress, Refusal};
 use crate::message::MessageBuffer;
 
 /// Connections and listeners, driven by whoever owns the `mio::Poll`.
 ///
-/// [`EventLoop`](super::EventLoop) is this with a `Poll` of its own. To let it live in another one: give it that
-/// one's registry and a range of tokens, pass it the [`handle`](Self::handle)d events whose token it
-/// [`owns`](Self::owns), call [`finish_turn`](Self::finish_turn) after each batch, and wait no longer than until
-/// [`next_deadline`](Self::next_deadline).
+/// [`EventLoop`](super::EventLoop) is this with a `Poll` of its own. To let it live in another one:
+///
+/// 1. give it that one's registry and a range of tokens that nobody else uses;
+/// 2. pass it each event whose token it [`owns`](Self::owns) ([`handle`](Self::handle));
+/// 3. call [`on_time`](Self::on_time) after each batch of events, an empty one included;
+/// 4. wait no longer than until [`next_deadline`](Self::next_deadline).
+///
+/// ```no_run
+/// # use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Settings};
+/// # use bowsprit::message::Message;
+/// # use std::time::Instant;
+/// # struct Echo;
+/// # impl Handler for Echo {
+/// #     type Data = ();
+/// #     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) { cx.send(id, message); }
+/// # }
+/// # fn main() -> std::io::Result<()> {
+/// let mut poll = mio::Poll::new()?;
+/// let mut events = mio::Events::with_capacity(1024);
+/// let mut engine = Engine::new(Settings::default(), poll.registry(), 1000..50_000)?;
+/// engine.listen("127.0.0.1:0".parse().unwrap())?;
+/// loop {
+///     let timeout = engine.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
+///     poll.poll(&mut events, timeout)?;
+///     for event in &events {
+///         if engine.owns(event.token()) {
+///             engine.handle(event, &mut Echo);
+///         } // else it belongs to another source of the program
+///     }
+///     engine.on_time(Instant::now(), &mut Echo);
+/// }
+/// # }
+/// ```
+///
+/// Where no `Poll` brings the events, as in a simulation or a fuzzer, [`ready`](Self::ready) takes readiness as
+/// plain values, and [`set_time`](Self::set_time) makes time an argument.
 #[derive(Debug)]
 pub struct Engine<D> {
-    cx: Context<D>,
+    pub(super) cx: Context<D>,
     /// The reading sides, by slot.
     inbounds: Vec<Inbound>,
-    listeners: Vec<Listener>,
-    first_token: usize,
-    scratch: Vec<u8>,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) bucket: Bucket,
+    pub(super) tokens: Range<usize>,
+    pub(super) scratch: Vec<u8>,
     #[expect(clippy::vec_box, reason = "they move into connections that hold one pointer")]
     buffers: Vec<Box<MessageBuffer>>,
     /// Those that had more to give than one read took.
     resumed: Vec<u32>,
     dead: Vec<u32>,
-    due: Vec<(u32, u64)>,
+    due: Vec<(u32, u16)>,
     in_turn: bool,
+    /// The engine never looks at the clock: time is what it is told.
+    given_time: bool,
 }
 
-/// Tokens before those of connections.
-const LISTENERS: usize = 64;
+/// Listeners that an engine can have.
+pub(super) const LISTENERS: usize = 64;
+
+/// Tokens before those of connections: the waker's, then those of listeners.
+const RESERVED: usize = 1 + LISTENERS;
 
 /// A message of which at least so much is still to come is read straight into its own buffer.
 const DIRECT_FROM: usize = 64 * 1024;
@@ -52,87 +93,107 @@ const DIRECT_FROM: usize = 64 * 1024;
 /// So much for one connection goes out before the end of the turn.
 const FLUSH_FROM: usize = 16 * 1024;
 
-/// Connections accepted in a turn before others get theirs.
-const ACCEPTS: usize = 64;
-
 /// Message buffers kept for the next message, and the most that each may hold.
 const SPARE_BUFFERS: usize = 16;
 const SPARE_BUFFER: usize = 4 << 20;
 
 impl<D: Default> Engine<D> {
-    /// An engine without connections, whose tokens are `first_token` and up.
+    /// Tokens that an engine needs beside one for each connection.
+    pub const RESERVED_TOKENS: usize = RESERVED;
+
+    /// An engine without connections that uses these tokens, [`RESERVED_TOKENS`](Self::RESERVED_TOKENS) of them for
+    /// itself: so many fewer connections can there be at once. `1000..usize::MAX` is a fine range.
     ///
     /// # Errors
     ///
-    /// Where the registry cannot be shared.
-    pub fn new(settings: Settings, registry: &Registry, first_token: usize) -> io::Result<Self> {
+    /// Where the range leaves no token for a connection, and where the registry cannot be shared.
+    pub fn new(settings: Settings, registry: &Registry, tokens: Range<usize>) -> io::Result<Self> {
+        Self::new_at(settings, registry, tokens, Instant::now())
+    }
+
+    /// An engine whose time begins at `now`; see [`set_time`](Self::set_time).
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn new_at(
+        settings: Settings,
+        registry: &Registry,
+        tokens: Range<usize>,
+        now: Instant,
+    ) -> io::Result<Self> {
+        if tokens.len() <= RESERVED {
+            let needed = format!("an engine needs {RESERVED} tokens and one for each connection");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, needed));
+        }
         let receive_buffer = settings.receive_buffer.max(1024);
-        let cx = Context::new(settings, registry.try_clone()?, first_token + LISTENERS, Instant::now());
+        // Slots are numbered by `u32`: a process has fewer descriptors.
+        let slots = (tokens.len() - RESERVED).min(u32::MAX as usize);
+        let bucket = Bucket::new(settings.accept_rate, now);
+        let cx = Context::new(settings, registry.try_clone()?, tokens.start + RESERVED, slots, now);
         Ok(Self {
             cx,
             inbounds: Vec::new(),
             listeners: Vec::new(),
-            first_token,
+            bucket,
+            tokens,
             scratch: vec![0; receive_buffer],
             buffers: Vec::new(),
             resumed: Vec::new(),
             dead: Vec::new(),
             due: Vec::new(),
             in_turn: false,
+            given_time: false,
         })
+    }
+
+    /// Sets the time of the turn that now begins. From here on the engine never looks at the clock: its time is what
+    /// it is told here and by [`on_time`](Self::on_time), so that a run can be repeated exactly.
+    pub fn set_time(&mut self, now: Instant) {
+        self.given_time = true;
+        self.in_turn = true;
+        self.cx.now = self.cx.now.max(now);
+    }
+
+    /// The settings.
+    pub const fn settings(&self) -> &Settings {
+        self.cx.settings()
+    }
+
+    /// The time of this turn: one look at the clock serves all of it.
+    pub(super) fn turn_time(&mut self) -> Instant {
+        self.begin_turn();
+        self.cx.now
+    }
+
+    /// Makes this loop one of a group.
+    pub(super) fn join(&mut self, siblings: Arc<[Remote<D>]>) {
+        self.cx.siblings = siblings;
+    }
+
+    /// A handle for other threads; see [`Remote`].
+    ///
+    /// # Errors
+    ///
+    /// Where no `mio::Waker` can be made.
+    pub fn remote(&mut self) -> io::Result<Remote<D>> {
+        self.cx.inbox.remote(&self.cx.registry, Token(self.tokens.start))
+    }
+
+    /// A handle for other threads that wakes the loop through the program's own `mio::Waker`, of which a `Poll` may
+    /// have but one.
+    ///
+    /// # Errors
+    ///
+    /// Where [`remote`](Self::remote) has made one already.
+    pub fn remote_with(&mut self, waker: Arc<Waker>) -> io::Result<Remote<D>> {
+        self.cx.inbox.remote_with(waker)
     }
 
     /// The context that handlers get.
     pub fn context(&mut self) -> &mut Context<D> {
         self.begin_turn();
         &mut self.cx
-    }
-
-    /// Listens on `address`; port 0 takes a free one. Gives the address that was taken.
-    ///
-    /// # Errors
-    ///
-    /// Where the address cannot be bound, or 64 listeners are there already.
-    pub fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
-        self.listen_on(TcpListener::bind(address)?)
-    }
-
-    /// Accepts from a listener that exists.
-    ///
-    /// # Errors
-    ///
-    /// As [`listen`](Self::listen).
-    pub fn listen_on(&mut self, mut socket: TcpListener) -> io::Result<SocketAddr> {
-        let number = self.listeners.len();
-        if number == LISTENERS {
-            return Err(io::Error::other("an engine has at most 64 listeners"));
-        }
-        let address = socket.local_addr()?;
-        let token = Token(self.first_token + number);
-        self.cx.registry.register(&mut socket, token, Interest::READABLE)?;
-        self.listeners.push(Listener::new(socket));
-        Ok(address)
-    }
-
-    /// Accepts no more connections.
-    pub fn stop_listening(&mut self) {
-        for mut listener in self.listeners.drain(..) {
-            // Dropping the socket ends it in any case.
-            let _ = self.cx.registry.deregister(&mut listener.socket);
-        }
-    }
-
-    /// Opens a WebSocket as its server over a transport that exists.
-    ///
-    /// # Errors
-    ///
-    /// Where the transport could not be registered.
-    pub fn adopt(&mut self, transport: Transport) -> io::Result<ConnId> {
-        self.begin_turn();
-        let handshake = ServerHandshake::new(self.cx.settings.head);
-        let stage = Stage::Server(Box::new(Opening { handshake, since: self.cx.now }));
-        let outbound = Outbound::server(self.cx.settings.connection.clone());
-        self.cx.insert(transport, outbound, stage)
     }
 
     /// Whether [`Context::stop`] was called since this was asked last.
@@ -152,43 +213,78 @@ impl<D: Default> Engine<D> {
 
     /// Whether events with this token are for this engine.
     pub const fn owns(&self, token: Token) -> bool {
-        token.0 >= self.first_token
+        self.tokens.start <= token.0 && token.0 < self.tokens.end
     }
 
-    /// Takes an event.
-    pub fn handle<H: Handler<Data = D>>(&mut self, event: &Readiness, handler: &mut H) {
-        let Some(number) = event.token().0.checked_sub(self.first_token) else { return };
+    /// The tokens of this engine.
+    pub const fn tokens(&self) -> &Range<usize> {
+        &self.tokens
+    }
+
+    /// The token of a connection: what a simulation calls [`ready`](Self::ready) with. `None` once it is gone.
+    pub fn token_of(&self, id: ConnId) -> Option<Token> {
+        self.cx.peer(id).map(|_| Token(self.cx.first_token + id.slot as usize))
+    }
+
+    /// Takes an event. One that is not for this engine, or for a connection that is gone, does nothing.
+    pub fn handle<H: Handler<Data = D>>(&mut self, event: &event::Event, handler: &mut H) {
+        self.ready(event.token(), Readiness::from(event), handler);
+    }
+
+    /// Takes readiness from elsewhere than a `mio::Poll`.
+    pub fn ready<H: Handler<Data = D>>(&mut self, token: Token, readiness: Readiness, handler: &mut H) {
+        if !self.owns(token) {
+            return;
+        }
         self.begin_turn();
-        let Some(slot) = number.checked_sub(LISTENERS) else {
-            if let Some(listener) = self.listeners.get_mut(number) {
+        let number = token.0 - self.tokens.start;
+        let Some(slot) = number.checked_sub(RESERVED) else {
+            // Number 0 is the waker, which `on_time` looks after.
+            if let Some(number) = number.checked_sub(1)
+                && let Some(listener) = self.listeners.get_mut(number)
+            {
                 listener.ready = true;
-                self.accept(number);
+                self.accept(handler, number);
             }
             return;
         };
         let Some(peer) = self.cx.peers.get_mut(slot) else { return };
-        peer.writable |= event.is_writable();
-        peer.read_closed |= event.is_read_closed() || event.is_error();
-        peer.readable |= event.is_readable() || peer.read_closed;
-        if event.is_writable() || event.is_error() {
+        let Readiness { readable, writable, read_closed, error } = readiness;
+        peer.writable |= writable;
+        peer.read_closed |= read_closed || error;
+        peer.readable |= readable || peer.read_closed;
+        if writable || error {
             self.writable(handler, slot);
         }
         self.read(handler, slot);
     }
 
-    /// When [`finish_turn`](Self::finish_turn) is to be called even if no event comes.
+    /// When [`on_time`](Self::on_time) is to be called even if no event comes.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let listeners = self.listeners.iter().filter(|listener| listener.ready);
-        let accept = listeners.map(|listener| listener.paused_until.unwrap_or(self.cx.now)).min();
-        let work = self.has_work().then_some(self.cx.now);
-        [work, accept, self.cx.wheel.next()].into_iter().flatten().min()
+        let now = self.cx.now;
+        let listeners = self.listeners.iter().filter(|listener| listener.ready && self.cx.accepting);
+        let accept = listeners.map(|listener| listener.paused_until.unwrap_or(now)).min();
+        let work = (self.has_work() || self.cx.inbox.has_mail()).then_some(now);
+        let shutdown = self.cx.shutdown.as_ref().and_then(|shutdown| match shutdown.begun {
+            true => shutdown.until,
+            false => Some(now),
+        });
+        let due = [self.cx.wheel.next(), self.cx.timers.next()];
+        [work, accept, shutdown].into_iter().chain(due).flatten().min()
     }
 
     /// Ends a turn: reads on where there was more, does what is due, writes what was sent, removes what is over.
     ///
-    /// To be called after each batch of events, an empty one included.
-    pub fn finish_turn<H: Handler<Data = D>>(&mut self, handler: &mut H) {
-        self.begin_turn();
+    /// To be called after each batch of events, an empty one included. `now` counts for deadlines; it never goes
+    /// back.
+    pub fn on_time<H: Handler<Data = D>>(&mut self, now: Instant, handler: &mut H) {
+        self.in_turn = true;
+        self.cx.now = self.cx.now.max(now);
+        self.obey(handler);
+        for slot in mem::take(&mut self.cx.released) {
+            // It may be another connection by now, which is read from then without need.
+            self.read(handler, slot as usize);
+        }
         for slot in mem::take(&mut self.resumed) {
             if let Some(peer) = self.cx.peers.get_mut(slot as usize) {
                 peer.resumed = false;
@@ -196,9 +292,11 @@ impl<D: Default> Engine<D> {
             }
         }
         for number in 0..self.listeners.len() {
-            self.accept(number);
+            self.accept(handler, number);
         }
         self.expire(handler);
+        self.ring(handler);
+        self.wind_up(handler);
         // Callbacks of a flush may send again; what they send after so many rounds goes out in the next turn.
         for _ in 0..4 {
             if self.cx.dirty.is_empty() && self.cx.judged.is_empty() {
@@ -217,57 +315,57 @@ impl<D: Default> Engine<D> {
             }
         }
         self.reap();
+        self.finish_shutdown(handler);
         self.in_turn = false;
     }
 
+    /// Does what other threads have asked for.
+    fn obey<H: Handler<Data = D>>(&mut self, handler: &mut H) {
+        if !self.cx.inbox.has_mail() {
+            return;
+        }
+        let mail = self.cx.inbox.take();
+        for command in mail.commands {
+            command.execute(&mut self.cx, handler);
+        }
+        self.cx.stopping |= mail.stop;
+        if mail.wake {
+            handler.on_wake(&mut self.cx);
+        }
+    }
+
+    /// Tells the program of timers whose time has come.
+    fn ring<H: Handler<Data = D>>(&mut self, handler: &mut H) {
+        if self.cx.timers.next().is_none_or(|at| at > self.cx.now) {
+            return;
+        }
+        let mut due = Vec::new();
+        self.cx.timers.expire(self.cx.now, &mut due);
+        for timer in due {
+            if timer.connection.is_none_or(|id| self.cx.is_open(id)) {
+                handler.on_timer(&mut self.cx, timer);
+            }
+        }
+    }
+
     fn has_work(&self) -> bool {
-        !(self.resumed.is_empty() && self.cx.dirty.is_empty() && self.cx.judged.is_empty())
+        let cx = &self.cx;
+        !(self.resumed.is_empty() && cx.dirty.is_empty() && cx.judged.is_empty() && cx.released.is_empty())
     }
 
     /// One look at the clock serves a whole turn.
     #[inline]
-    fn begin_turn(&mut self) {
+    pub(super) fn begin_turn(&mut self) {
         if !self.in_turn {
             self.in_turn = true;
-            self.cx.now = Instant::now();
-        }
-    }
-
-    fn accept(&mut self, number: usize) {
-        let now = self.cx.now;
-        for _ in 0..ACCEPTS {
-            let listener = &mut self.listeners[number];
-            if !listener.ready || listener.paused_until.is_some_and(|until| now < until) {
-                return;
+            if !self.given_time {
+                self.cx.now = Instant::now();
             }
-            listener.paused_until = None;
-            match listener.accept(now) {
-                Accepted::Stream(stream) => self.accepted(stream),
-                Accepted::Nothing => return,
-                Accepted::Exhausted(error) => {
-                    log::warn!("cannot accept for now: {error}");
-                    return;
-                }
-            }
-        }
-    }
-
-    fn accepted(&mut self, stream: TcpStream) {
-        if self.cx.peers.len() >= self.cx.settings.max_connections {
-            refuse(stream);
-            return;
-        }
-        if self.cx.settings.nodelay {
-            // A socket that is gone already tells so at the first read.
-            let _ = stream.set_nodelay(true);
-        }
-        if let Err(error) = self.adopt(Transport::Tcp(stream)) {
-            log::warn!("cannot watch an accepted connection: {error}");
         }
     }
 
     /// Output may go on.
-    fn writable<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
+    pub(super) fn writable<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         if let Stage::Dialing(_) = peer.stage {
             match peer.transport.is_connected() {
@@ -291,13 +389,18 @@ impl<D: Default> Engine<D> {
     }
 
     /// Reads once, unless there is nothing to read or the peer has to read first.
-    fn read<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
+    pub(super) fn read<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
         let Some(peer) = self.cx.peers.get_mut(slot) else { return };
-        if !peer.readable || (peer.congested && peer.is_open()) {
+        if !peer.readable || ((peer.congested || peer.held) && peer.is_open()) {
             return;
         }
         match peer.stage {
-            Stage::Open => self.read_open(handler, slot),
+            Stage::Open => {
+                self.cx.reading = slot as u32;
+                self.read_open(handler, slot);
+                self.cx.reading = NOBODY;
+            }
+            Stage::Waiting(_) => return self.read_waiting(handler, slot),
             Stage::Server(_) | Stage::Client(_) => self.read_handshake(handler, slot),
             Stage::Ending => self.read_ending(slot),
             Stage::Dialing(_) | Stage::Dead => return,
@@ -334,6 +437,7 @@ impl<D: Default> Engine<D> {
             Err(error) => return self.broken(handler, slot, error),
         };
         peer.deadlines.heard(self.cx.now);
+        self.cx.stats.octets_in += len as u64;
         if is_direct { self.direct(handler, slot, len) } else { self.process(handler, slot, 0, len) }
     }
 
@@ -415,7 +519,7 @@ impl<D: Default> Engine<D> {
         }
     }
 
-    fn read_handshake<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
+    pub(super) fn read_handshake<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         let len = match peer.fill(&mut self.scratch) {
             Ok(Some(0)) => return self.eof(handler, slot),
@@ -423,6 +527,7 @@ impl<D: Default> Engine<D> {
             Ok(None) => return,
             Err(error) => return self.broken(handler, slot, error),
         };
+        self.cx.stats.octets_in += len as u64;
         let input = &self.scratch[..len];
         match &mut peer.stage {
             Stage::Server(opening) => match opening.handshake.receive(input) {
@@ -466,6 +571,10 @@ impl<D: Default> Engine<D> {
                     let failed = Failed::Refused(refusal.status());
                     self.refuse(handler, slot, &refusal.encode(), &failed);
                 }
+                Decision::Later => {
+                    let rest = self.scratch[used..len].to_vec();
+                    self.wait(slot, request, rest);
+                }
                 Decision::Accept(acceptance) => match request.accept(&acceptance) {
                     Ok((response, agreement)) => {
                         self.cx.lend_queue(slot);
@@ -473,10 +582,8 @@ impl<D: Default> Engine<D> {
                         self.open(handler, slot, &agreement, used, len);
                     }
                     Err(error) => {
-                        log::error!("the handler's answer to a request cannot be sent: {error}");
-                        if let Ok(refusal) = Refusal::new(500) {
-                            self.refuse(handler, slot, &refusal.encode(), &Failed::Refused(500));
-                        }
+                        handler.on_error(&mut self.cx, &LoopError::Answer(error));
+                        self.refuse(handler, slot, &Refusal::trusted(500).encode(), &Failed::Refused(500));
                     }
                 },
             },
@@ -484,7 +591,7 @@ impl<D: Default> Engine<D> {
     }
 
     /// The handshake is done; octets `used..len` of the scratch buffer are frames.
-    fn open<H: Handler<Data = D>>(
+    pub(super) fn open<H: Handler<Data = D>>(
         &mut self,
         handler: &mut H,
         slot: usize,
@@ -498,6 +605,8 @@ impl<D: Default> Engine<D> {
         let peer = &mut self.cx.peers[slot];
         peer.stage = Stage::Open;
         peer.deadlines = connection::Deadlines::new(self.cx.now);
+        peer.opened = self.cx.wheel.step_of(self.cx.now);
+        self.cx.stats.opened += 1;
         self.cx.watch_deadline(slot);
         let id = self.id(slot);
         handler.on_open(&mut self.cx, id, agreement);
@@ -505,18 +614,26 @@ impl<D: Default> Engine<D> {
     }
 
     /// Answers a handshake and ends the connection.
-    fn refuse<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, answer: &[u8], failed: &Failed) {
+    pub(super) fn refuse<H: Handler<Data = D>>(
+        &mut self,
+        handler: &mut H,
+        slot: usize,
+        answer: &[u8],
+        failed: &Failed,
+    ) {
         let id = self.id(slot);
         self.cx.peers[slot].end_after(answer, self.cx.now);
         self.cx.watch_deadline(slot);
+        self.cx.stats.failed.count(failed);
         handler.on_failed(&mut self.cx, id, failed);
         self.flush(handler, slot, 0);
     }
 
     /// A connection that has not opened never will.
-    fn fail<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, failed: &Failed) {
+    pub(super) fn fail<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, failed: &Failed) {
         let id = self.id(slot);
         self.kill(slot);
+        self.cx.stats.failed.count(failed);
         handler.on_failed(&mut self.cx, id, failed);
     }
 
@@ -564,7 +681,7 @@ impl<D: Default> Engine<D> {
     }
 
     /// Tells the program that an open connection is over.
-    fn over<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, cause: Cause) {
+    pub(super) fn over<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, cause: Cause) {
         let id = self.id(slot);
         let peer = &mut self.cx.peers[slot];
         if !peer.is_open() {
@@ -576,16 +693,18 @@ impl<D: Default> Engine<D> {
         // Once both Close frames have passed, it does not matter how TCP ends (§7.1.4).
         let cause = if outcome.is_clean() { Cause::Closed } else { cause };
         self.cx.watch_deadline(slot);
+        self.cx.leave_all(slot as u32);
+        self.cx.count_end(id, &outcome);
         handler.on_close(&mut self.cx, id, &Ended { outcome, cause });
     }
 
     /// Writes what is queued, then sees what follows from it.
-    fn flush<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, lent: usize) {
+    pub(super) fn flush<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, lent: usize) {
         let peer = &mut self.cx.peers[slot];
         if matches!(peer.stage, Stage::Dead) {
             return;
         }
-        if peer.flush(&self.scratch[..lent]).is_err() {
+        if peer.flush(&self.scratch[..lent], &mut self.cx.stats.octets_out).is_err() {
             // The peer may have said why before it went: what it has sent is read first, and reading tells the error.
             peer.outbound.queue().clear();
             peer.writable = false;
@@ -601,13 +720,14 @@ impl<D: Default> Engine<D> {
             self.keep_buffer(buffer);
         }
         let peer = &mut self.cx.peers[slot];
-        if peer.congested && queued <= self.cx.settings.low_watermark {
+        if peer.congested && queued <= peer.pressure(&self.cx.settings).low_watermark {
             peer.congested = false;
             let is_open = peer.is_open();
             if peer.readable && !peer.resumed {
                 peer.resumed = true;
                 self.resumed.push(slot as u32);
             }
+            self.cx.release_feeders(slot as u32);
             if is_open {
                 let id = self.id(slot);
                 handler.on_drained(&mut self.cx, id);
@@ -659,7 +779,17 @@ impl<D: Default> Engine<D> {
         let Some(verdict) = peer.verdict.take() else { return };
         let (cause, failed) = match verdict {
             Verdict::Abort => (Cause::Aborted, Failed::Aborted),
-            Verdict::Overflow => (Cause::Overflow, Failed::Aborted),
+            Verdict::Overflow => {
+                self.cx.stats.overflowed += 1;
+                (Cause::Overflow, Failed::Aborted)
+            }
+            Verdict::Fail => {
+                if peer.is_open() {
+                    return self.fail_open(handler, slot);
+                }
+                (Cause::Failed, Failed::Aborted)
+            }
+            Verdict::Answer => return self.answer(handler, slot),
         };
         match peer.stage {
             Stage::Open => {
@@ -683,7 +813,7 @@ impl<D: Default> Engine<D> {
                 continue; // another entry counts
             }
             peer.wheel = 0;
-            if peer.deadline(&self.cx.settings).is_some_and(|at| at <= self.cx.now) {
+            if peer.deadline(&self.cx.settings, &self.cx.wheel).is_some_and(|at| at <= self.cx.now) {
                 self.timeout(handler, slot);
             }
             self.cx.watch_deadline(slot);
@@ -692,8 +822,13 @@ impl<D: Default> Engine<D> {
     }
 
     fn timeout<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
+        let now = self.cx.now;
+        let ping = self.cx.timed_ping(self.id(slot));
         let peer = &mut self.cx.peers[slot];
         match &peer.stage {
+            Stage::Waiting(_) => {
+                self.refuse(handler, slot, &Refusal::trusted(503).encode(), &Failed::Timeout);
+            }
             Stage::Dialing(_) | Stage::Client(_) => self.fail(handler, slot, &Failed::Timeout),
             Stage::Server(opening) => match Refusal::new(408) {
                 Ok(refusal) if !opening.handshake.is_empty() => {
@@ -701,7 +836,19 @@ impl<D: Default> Engine<D> {
                 }
                 _ => self.fail(handler, slot, &Failed::Timeout),
             },
-            Stage::Open => match connection::expire(&mut peer.deadlines, &mut peer.outbound, self.cx.now) {
+            Stage::Open
+                if peer.end_of_life(&self.cx.settings, &self.cx.wheel).is_some_and(|at| at <= now) =>
+            {
+                let reason =
+                    CloseReason { code: CloseCode::GOING_AWAY, reason: "open for as long as it may be" };
+                let _ = peer.outbound.close(Some(reason));
+                peer.deadlines.closing(now);
+                self.cx.mark_dirty(slot as u32);
+            }
+            // Whoever is not listened to has not fallen silent.
+            Stage::Open if peer.held && !peer.outbound.sent_close() => peer.deadlines.heard(now),
+            Stage::Open => match connection::expire_with(&mut peer.deadlines, &mut peer.outbound, now, &ping)
+            {
                 None => self.cx.mark_dirty(slot as u32), // a Ping may have been queued
                 Some(Due::CloseTimeout) => {
                     self.over(handler, slot, Cause::Timeout(Due::CloseTimeout));
@@ -717,7 +864,7 @@ impl<D: Default> Engine<D> {
         }
     }
 
-    fn kill(&mut self, slot: usize) {
+    pub(super) fn kill(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         if !matches!(peer.stage, Stage::Dead) {
             peer.stage = Stage::Dead;
@@ -726,7 +873,7 @@ impl<D: Default> Engine<D> {
     }
 
     /// Frees the slots of those that are over. Only here: until now their numbers stood for nobody else.
-    fn reap(&mut self) {
+    pub(super) fn reap(&mut self) {
         if self.dead.is_empty() {
             return;
         }
@@ -741,6 +888,7 @@ impl<D: Default> Engine<D> {
                 continue;
             }
             let mut peer = self.cx.peers.remove(slot);
+            self.cx.addresses.leave(peer.address);
             // Dropping the socket ends it in any case.
             let _ = peer.transport.deregister(&self.cx.registry);
             if let Some(inbound) = self.inbounds.get_mut(slot) {
@@ -750,7 +898,7 @@ impl<D: Default> Engine<D> {
     }
 
     #[inline]
-    fn id(&self, slot: usize) -> ConnId {
+    pub(super) fn id(&self, slot: usize) -> ConnId {
         ConnId { slot: slot as u32, generation: self.cx.peers[slot].generation }
     }
 }
@@ -773,6 +921,7 @@ fn deliver<H: Handler>(
                 cx.lend_queue(slot);
                 cx.peers[slot].outbound.queue().borrow_message(message.as_bytes());
             }
+            cx.stats.messages_in += 1;
             handler.on_message(cx, id, message);
         }
         Event::Frame(header) => handler.on_frame(cx, id, &header),
@@ -790,15 +939,5 @@ fn take_over<D: Default>(inbound: &mut Inbound, cx: &mut Context<D>, slot: usize
         queue.end_message_loan();
     } else if let Some(buffer) = inbound.reclaim() {
         queue.settle_with(buffer);
-    }
-}
-
-/// Tells a client that there is no room, as far as one write can.
-fn refuse(mut stream: TcpStream) {
-    use std::io::Write;
-    if let Ok(refusal) = Refusal::new(503) {
-        let refusal = refusal.with_text("No room for another connection; try again later.");
-        let _ = stream.write(&refusal.encode());
-        let _ = stream.shutdown(std::net::Shutdown::Write);
     }
 }

@@ -3,6 +3,9 @@
 use std::io;
 
 use super::context::{ConnId, Context};
+use super::remote::Task;
+use super::shutdown::ShutdownReport;
+use super::timers::Timer;
 use crate::connection::{Chunk, Due, Outcome};
 use crate::error::ProtocolError;
 use crate::frame::Header;
@@ -63,7 +66,8 @@ pub trait Handler {
         let _ = (cx, id, payload);
     }
 
-    /// A Pong.
+    /// A Pong. [`Context::round_trip`] says how long it took where it answers a Ping of the loop's own or of
+    /// [`Context::ping_timed`].
     fn on_pong(&mut self, cx: &mut Context<Self::Data>, id: ConnId, payload: &[u8]) {
         let _ = (cx, id, payload);
     }
@@ -83,6 +87,32 @@ pub trait Handler {
     fn on_failed(&mut self, cx: &mut Context<Self::Data>, id: ConnId, failed: &Failed) {
         let _ = (cx, id, failed);
     }
+
+    /// The time of a timer has come ([`Context::set_timer`] and its like).
+    fn on_timer(&mut self, cx: &mut Context<Self::Data>, timer: Timer) {
+        let _ = (cx, timer);
+    }
+
+    /// Another thread has called [`Remote::wake`](super::Remote::wake), once or several times.
+    fn on_wake(&mut self, cx: &mut Context<Self::Data>) {
+        let _ = cx;
+    }
+
+    /// Another thread has sent a piece of work ([`Remote::run`](super::Remote::run)). Unless changed, it runs.
+    fn on_task(&mut self, cx: &mut Context<Self::Data>, task: Task<Self::Data>) {
+        task(cx);
+    }
+
+    /// Something went wrong that belongs to no connection. The loop goes on.
+    fn on_error(&mut self, cx: &mut Context<Self::Data>, error: &LoopError) {
+        let _ = cx;
+        log::warn!("{error}");
+    }
+
+    /// A shutdown ([`Context::shutdown`]) is done: no connection is left.
+    fn on_shutdown(&mut self, cx: &mut Context<Self::Data>, report: &ShutdownReport) {
+        let _ = (cx, report);
+    }
 }
 
 /// The answer to a request.
@@ -92,7 +122,35 @@ pub enum Decision {
     Accept(Acceptance),
     /// Answer with this response and end the connection.
     Refuse(Refusal),
+    /// The answer comes with [`Context::accept`] or [`Context::refuse`], before
+    /// [`Settings::handshake_timeout`](super::Settings::handshake_timeout) is over; after it the request is answered
+    /// 503. Nothing is read from the client meanwhile; should it go away, [`Handler::on_failed`] tells.
+    Later,
 }
+
+/// What can go wrong that belongs to no connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoopError {
+    /// The system cannot accept a connection for now, as it has no descriptors or no memory left. It is tried again.
+    Accept(io::Error),
+    /// A connection was accepted and could not be used.
+    Adopt(io::Error),
+    /// The program's answer to a request could not be sent; the client got a 500.
+    Answer(crate::handshake::AcceptError),
+}
+
+impl std::fmt::Display for LoopError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LoopError::Accept(error) => write!(f, "cannot accept for now: {error}"),
+            LoopError::Adopt(error) => write!(f, "cannot use an accepted connection: {error}"),
+            LoopError::Answer(error) => write!(f, "the answer to a request cannot be sent: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LoopError {}
 
 /// How an open connection ended.
 #[derive(Debug)]
@@ -122,6 +180,10 @@ pub enum Cause {
     Overflow,
     /// The program gave it up ([`Context::abort`]).
     Aborted,
+    /// The program failed it ([`Context::fail`]): it met a condition that it did not expect.
+    Failed,
+    /// The grace of [`Context::shutdown`] is over.
+    ShutDown,
 }
 
 /// Why a connection did not open.

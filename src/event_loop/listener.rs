@@ -1,25 +1,135 @@
-//! Accepting connections, without ever ending the server over it.
+//! Listening sockets, and accepting from them without ever ending the server over it.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
+#[cfg(unix)]
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::event::Source;
+use mio::net::TcpListener;
+#[cfg(unix)]
+use mio::net::UnixListener;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
 
-/// A listening socket.
+use super::settings::Settings;
+use super::transport::Transport;
+
+/// A socket that listens, of any kind that an engine can accept from.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ListenSocket {
+    /// TCP.
+    Tcp(TcpListener),
+    /// A Unix-domain socket. Its path is left when the socket is gone.
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl ListenSocket {
+    /// Listens on a TCP address, with the options of these settings; port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn tcp(address: SocketAddr, settings: &Settings) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // On Unix this only means not to wait for the last connections of an earlier server (TIME_WAIT).
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        #[cfg(unix)]
+        if settings.reuse_port {
+            socket.set_reuse_port(true)?;
+        }
+        // Accepted connections inherit them, and a large window can only be agreed on while they open.
+        if let Some(octets) = settings.socket_receive_buffer {
+            socket.set_recv_buffer_size(octets)?;
+        }
+        if let Some(octets) = settings.socket_send_buffer {
+            socket.set_send_buffer_size(octets)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(settings.backlog)?;
+        socket.set_nonblocking(true)?;
+        Ok(ListenSocket::Tcp(TcpListener::from_std(socket.into())))
+    }
+
+    /// Listens on a path in the file system. It must not exist; whoever may write to it may connect.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    #[cfg(unix)]
+    pub fn unix(path: impl AsRef<Path>) -> io::Result<Self> {
+        Ok(ListenSocket::Unix(UnixListener::bind(path)?))
+    }
+
+    /// The address, where it is TCP.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            ListenSocket::Tcp(socket) => socket.local_addr().ok(),
+            #[cfg(unix)]
+            ListenSocket::Unix(_) => None,
+        }
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            ListenSocket::Tcp(socket) => socket,
+            #[cfg(unix)]
+            ListenSocket::Unix(socket) => socket,
+        }
+    }
+}
+
+impl From<TcpListener> for ListenSocket {
+    fn from(socket: TcpListener) -> Self {
+        ListenSocket::Tcp(socket)
+    }
+}
+
+impl TryFrom<std::net::TcpListener> for ListenSocket {
+    type Error = io::Error;
+
+    fn try_from(socket: std::net::TcpListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(ListenSocket::Tcp(TcpListener::from_std(socket)))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixListener> for ListenSocket {
+    fn from(socket: UnixListener) -> Self {
+        ListenSocket::Unix(socket)
+    }
+}
+
+#[cfg(unix)]
+impl TryFrom<std::os::unix::net::UnixListener> for ListenSocket {
+    type Error = io::Error;
+
+    fn try_from(socket: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(ListenSocket::Unix(UnixListener::from_std(socket)))
+    }
+}
+
+/// A listening socket and what the loop knows of it.
 #[derive(Debug)]
 pub(super) struct Listener {
-    pub(super) socket: TcpListener,
+    socket: ListenSocket,
     /// There may be a connection to accept.
     pub(super) ready: bool,
-    /// Nothing is accepted before: the system had no descriptor or memory left.
+    /// Nothing is accepted before: the system had no descriptor or memory left, or it would be too fast.
     pub(super) paused_until: Option<Instant>,
 }
 
 /// What one attempt to accept gave.
 #[derive(Debug)]
 pub(super) enum Accepted {
-    /// A connection.
-    Stream(TcpStream),
+    /// A connection, and the address that it counts for.
+    Stream(Transport, Option<IpAddr>),
     /// Nothing more now.
     Nothing,
     /// The system is out of something; try again later.
@@ -30,14 +140,31 @@ pub(super) enum Accepted {
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Listener {
-    pub(super) fn new(socket: TcpListener) -> Self {
+    pub(super) const fn new(socket: ListenSocket) -> Self {
         Self { socket, ready: false, paused_until: None }
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.socket.source().register(registry, token, Interest::READABLE)
+    }
+
+    pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.socket.source().deregister(registry)
     }
 
     pub(super) fn accept(&mut self, now: Instant) -> Accepted {
         loop {
-            match self.socket.accept() {
-                Ok((stream, _)) => return Accepted::Stream(stream),
+            let accepted = match &self.socket {
+                ListenSocket::Tcp(socket) => {
+                    socket.accept().map(|(stream, from)| (Transport::Tcp(stream), Some(from.ip())))
+                }
+                #[cfg(unix)]
+                ListenSocket::Unix(socket) => {
+                    socket.accept().map(|(stream, _)| (Transport::Unix(stream), None))
+                }
+            };
+            match accepted {
+                Ok((transport, from)) => return Accepted::Stream(transport, from),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {
                         self.ready = false;

@@ -26,14 +26,25 @@
 //! message is borrowed from it where it arrived whole, and what a handler sends goes out in one write for each
 //! connection and turn. An idle connection owns no buffer.
 
+mod accepting;
 mod context;
+mod ending;
 mod engine;
 mod handler;
+mod isolated;
+mod limits;
 mod listener;
 mod peer;
+mod readiness;
+mod remote;
 mod settings;
+mod shutdown;
+mod stats;
+mod threads;
+mod timers;
 #[cfg(feature = "tls")]
 mod tls;
+mod topics;
 mod transport;
 mod wheel;
 
@@ -43,10 +54,20 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
-pub use context::{ConnId, Context, Sent};
+pub use context::{AnswerError, ConnId, Context, Everywhere, Sent};
 pub use engine::Engine;
-pub use handler::{Cause, Decision, Ended, Failed, Handler};
-pub use settings::{Overflow, Settings};
+pub use handler::{Cause, Decision, Ended, Failed, Handler, LoopError};
+pub use isolated::Isolated;
+pub use limits::AcceptRate;
+pub use listener::ListenSocket;
+pub use readiness::Readiness;
+pub use remote::{Remote, RemoteError, Task};
+pub use settings::{Overflow, Pressure, Settings};
+pub use shutdown::ShutdownReport;
+pub use stats::{CloseCodes, FailedStats, Stats};
+pub use threads::{Group, run_threads};
+pub use timers::{Timer, TimerId};
+pub use topics::SubscribeError;
 pub use transport::{OtherStream, Stream, Transport};
 
 /// An [`Engine`] with a `mio::Poll` of its own.
@@ -77,7 +98,7 @@ impl<D: Default> EventLoop<D> {
     /// As [`new`](Self::new).
     pub fn with_settings(settings: Settings) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let engine = Engine::new(settings, poll.registry(), 0)?;
+        let engine = Engine::new(settings, poll.registry(), 0..usize::MAX)?;
         Ok(Self { poll, events: Events::with_capacity(EVENTS), engine })
     }
 
@@ -88,6 +109,25 @@ impl<D: Default> EventLoop<D> {
     /// As [`Engine::listen`].
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
         self.engine.listen(address)
+    }
+
+    /// Listens on a path in the file system; see [`ListenSocket::unix`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::listen`].
+    #[cfg(unix)]
+    pub fn listen_unix(&mut self, path: impl AsRef<std::path::Path>) -> io::Result<()> {
+        self.engine.listen_unix(path)
+    }
+
+    /// A handle for other threads.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::remote`].
+    pub fn remote(&mut self) -> io::Result<Remote<D>> {
+        self.engine.remote()
     }
 
     /// The engine.
@@ -122,17 +162,46 @@ impl<D: Default> EventLoop<D> {
         handler: &mut H,
         timeout: Option<Duration>,
     ) -> io::Result<()> {
-        let due = self.engine.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
-        let timeout = [timeout, due].into_iter().flatten().min();
-        match self.poll.poll(&mut self.events, timeout) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
-            Err(error) => return Err(error),
-        }
+        self.wait(timeout)?;
         for event in &self.events {
             self.engine.handle(event, handler);
         }
-        self.engine.finish_turn(handler);
+        let now = self.engine.turn_time();
+        self.engine.on_time(now, handler);
         Ok(())
+    }
+
+    /// Waits for events, but at most for `timeout` and until something is due. Before that, looks for them without a
+    /// pause for as long as [`Settings::spin`] says.
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let due = self.engine.next_deadline();
+        let spin = self.engine.settings().spin;
+        if spin.is_zero() {
+            let due = due.map(|at| at.saturating_duration_since(Instant::now()));
+            return self.poll([timeout, due].into_iter().flatten().min());
+        }
+        let start = Instant::now();
+        let until = [timeout.and_then(|timeout| start.checked_add(timeout)), due].into_iter().flatten().min();
+        loop {
+            self.poll(Some(Duration::ZERO))?;
+            let now = Instant::now();
+            if !self.events.is_empty() || until.is_some_and(|until| until <= now) {
+                return Ok(());
+            }
+            if now - start >= spin {
+                return self.poll(until.map(|until| until - now));
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
+        }
     }
 }

@@ -1,13 +1,17 @@
 //! One socket and what the loop knows of it.
 
 use std::io::{self, IoSlice};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::context::ConnId;
 use super::handler::Failed;
-use super::settings::Settings;
+use super::limits::UNCOUNTED;
+use super::settings::{Pressure, Settings};
+use super::topics::Link;
 use super::transport::Transport;
+use super::wheel::Wheel;
 use crate::connection::{Deadlines, Outbound};
-use crate::handshake::{ClientHandshake, ServerHandshake};
+use crate::handshake::{Agreement, ClientHandshake, Refusal, Request, ServerHandshake};
 
 /// The writing side of a connection, beside which its reading side lives in a slab of its own: so a message can be
 /// looked at while it is sent to others.
@@ -19,7 +23,11 @@ pub(super) struct Peer<D> {
     pub(super) stage: Stage,
     pub(super) generation: u32,
     /// The entry in the wheel that counts; 0 for none.
-    pub(super) wheel: u64,
+    pub(super) wheel: u16,
+    /// The step of the wheel in which it opened.
+    pub(super) opened: u32,
+    /// The number of its address among those that are counted.
+    pub(super) address: u32,
     /// The last write took all that was offered.
     pub(super) writable: bool,
     /// There may be something to read.
@@ -34,11 +42,32 @@ pub(super) struct Peer<D> {
     pub(super) resumed: bool,
     /// The high watermark has been passed and the low one not been reached again.
     pub(super) congested: bool,
+    /// Nothing is read: the program wants it so, or a slow reader that it feeds does.
+    pub(super) held: bool,
     /// Our direction is ended.
     pub(super) fin_sent: bool,
     /// What the program, or a policy, has decided since the loop last looked.
     pub(super) verdict: Option<Verdict>,
+    /// What few connections have.
+    pub(super) extras: Option<Box<Extras>>,
     pub(super) data: D,
+}
+
+/// What few connections have.
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    /// Its subscriptions.
+    pub(super) topics: Vec<Link>,
+    /// In place of what the settings of the loop say.
+    pub(super) pressure: Option<Pressure>,
+    /// In place of what the settings of the loop say.
+    pub(super) max_lifetime: Option<Option<Duration>>,
+    /// The program has paused it.
+    pub(super) paused: bool,
+    /// Slow readers that it waits for.
+    pub(super) waits: u32,
+    /// Those that wait for it to have read.
+    pub(super) feeders: Vec<ConnId>,
 }
 
 /// Where a connection stands.
@@ -50,6 +79,8 @@ pub(super) enum Stage {
     Client(Box<Opening<ClientHandshake>>),
     /// We wait for the client's request.
     Server(Box<Opening<ServerHandshake>>),
+    /// The client waits for the program's answer.
+    Waiting(Box<Waiting>),
     /// Frames travel.
     Open,
     /// The program knows that it is over. What is queued goes out, then our direction is ended, then the peer's end is
@@ -66,10 +97,31 @@ pub(super) struct Opening<H> {
     pub(super) since: Instant,
 }
 
+/// A request whose answer comes later.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) request: Request,
+    pub(super) since: Instant,
+    /// What the client has sent behind its request.
+    pub(super) rest: Vec<u8>,
+    pub(super) answer: Option<Answer>,
+}
+
+/// The program's answer; an acceptance is queued already.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Accept(Agreement),
+    Refuse(Refusal),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Abort,
     Overflow,
+    /// With code 1011.
+    Fail,
+    /// The answer to a request is there.
+    Answer,
 }
 
 impl<D> Peer<D> {
@@ -88,6 +140,8 @@ impl<D> Peer<D> {
             stage,
             generation,
             wheel: 0,
+            opened: 0,
+            address: UNCOUNTED,
             writable: true,
             readable: false,
             read_closed: false,
@@ -95,8 +149,10 @@ impl<D> Peer<D> {
             dirty: false,
             resumed: false,
             congested: false,
+            held: false,
             fin_sent: false,
             verdict: None,
+            extras: None,
             data,
         }
     }
@@ -106,16 +162,45 @@ impl<D> Peer<D> {
         matches!(self.stage, Stage::Open)
     }
 
+    pub(super) const fn is_handshaking(&self) -> bool {
+        matches!(self.stage, Stage::Dialing(_) | Stage::Client(_) | Stage::Server(_) | Stage::Waiting(_))
+    }
+
+    /// How a peer that does not read is treated.
+    #[inline]
+    pub(super) fn pressure(&self, settings: &Settings) -> Pressure {
+        match self.extras.as_ref().and_then(|extras| extras.pressure) {
+            None => settings.pressure(),
+            Some(pressure) => pressure,
+        }
+    }
+
+    pub(super) fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
     /// When the loop has to look at this peer, if nothing happens before.
-    pub(super) fn deadline(&self, settings: &Settings) -> Option<Instant> {
+    pub(super) fn deadline(&self, settings: &Settings, wheel: &Wheel) -> Option<Instant> {
         match &self.stage {
             Stage::Dialing(opening) | Stage::Client(opening) => {
                 opening.since.checked_add(settings.handshake_timeout)
             }
             Stage::Server(opening) => opening.since.checked_add(settings.handshake_timeout),
-            Stage::Open | Stage::Ending => self.deadlines.next(self.outbound.config()),
+            Stage::Waiting(waiting) => waiting.since.checked_add(settings.handshake_timeout),
+            Stage::Open => {
+                let due = self.deadlines.next(self.outbound.config());
+                [due, self.end_of_life(settings, wheel)].into_iter().flatten().min()
+            }
+            Stage::Ending => self.deadlines.next(self.outbound.config()),
             Stage::Dead => None,
         }
+    }
+
+    /// When an open connection has lived for as long as it may.
+    pub(super) fn end_of_life(&self, settings: &Settings, wheel: &Wheel) -> Option<Instant> {
+        let own = self.extras.as_ref().and_then(|extras| extras.max_lifetime);
+        let most = own.unwrap_or(settings.max_lifetime)?;
+        if self.outbound.sent_close() { None } else { wheel.time_of(self.opened).checked_add(most) }
     }
 
     /// Ends a handshake that failed: what it has queued still goes out.
@@ -143,9 +228,10 @@ impl<D> Peer<D> {
         }
     }
 
-    /// Writes what is queued until the socket takes no more. `lent` is the buffer that the queue may refer to.
+    /// Writes what is queued until the socket takes no more. `lent` is the buffer that the queue may refer to;
+    /// `count` goes up by what was written.
     #[inline]
-    pub(super) fn flush(&mut self, lent: &[u8]) -> io::Result<()> {
+    pub(super) fn flush(&mut self, lent: &[u8], count: &mut u64) -> io::Result<()> {
         while self.writable && self.outbound.queued() > 0 {
             let queue = self.outbound.queue();
             let (result, offered) = if queue.is_contiguous() {
@@ -160,6 +246,7 @@ impl<D> Peer<D> {
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
+                    *count += written as u64;
                     self.writable = written == offered || !self.transport.short_write_fills();
                     self.outbound.advance(written);
                 }
@@ -192,3 +279,16 @@ impl Stage {
 
 /// Slices in one gathered write. Systems take 1,024; more than these add nothing.
 const MAX_SLICES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Inbound;
+
+    /// What an idle connection costs beside its socket: no buffer, no heap entry. 256 octets are promised in all.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let (writing, reading) = (size_of::<Peer<()>>(), size_of::<Inbound>());
+        assert!(writing + reading <= 256, "{writing} + {reading}");
+    }
+}

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::connection::Config;
 use crate::handshake::HeadLimits;
 
+use super::limits::AcceptRate;
+
 /// Settings of a loop; see [`Config`] for those of a connection.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -20,6 +22,16 @@ pub struct Settings {
     /// The most connections at once, handshakes included; further ones are answered 503. As many as there are
     /// descriptors unless set.
     pub max_connections: usize,
+    /// The most connections at once from one address, handshakes included; further ones are answered 429. An IPv6
+    /// address counts by its first 64 bits. No limit unless set: many users may share an address.
+    pub max_per_address: Option<usize>,
+    /// How fast connections are accepted. No limit unless set.
+    pub accept_rate: Option<AcceptRate>,
+    /// How long a connection may stay open: then a closing handshake begins with code 1001. For ever unless set.
+    pub max_lifetime: Option<Duration>,
+    /// The most topics that one connection may subscribe to. 4,096: what it costs to subscribe grows with those that
+    /// are there.
+    pub max_subscriptions: usize,
     /// What happens to a connection whose peer does not read.
     pub overflow: Overflow,
     /// Octets that may wait for a peer before nothing more is read from it. 1 MiB.
@@ -27,6 +39,26 @@ pub struct Settings {
     /// Octets that still wait when reading goes on and [`on_drained`](super::Handler::on_drained) is called.
     /// 256 KiB.
     pub low_watermark: usize,
+    /// Commands of other threads that may wait ([`Remote`](super::Remote)). 16,384.
+    pub remote_commands: usize,
+    /// Octets of messages that may wait in them. 64 MiB.
+    pub remote_octets: usize,
+    /// How long the loop looks for events without a pause before it lets the system wake it. Zero unless set. Some
+    /// 50 µs halve the latency of few connections and cost the processor that time; [`Duration::MAX`] never pauses,
+    /// for a processor of its own. Of [`EventLoop`](super::EventLoop) only.
+    pub spin: Duration,
+    /// Connections that may wait to be accepted (`listen(2)`). 1,024; the system may have a lower limit.
+    pub backlog: i32,
+    /// Whether other sockets, of other loops, may listen on the same address (SO_REUSEPORT): the system shares
+    /// connections out among them.
+    pub reuse_port: bool,
+    /// TCP keep-alive after so much silence. Off: a WebSocket has its own
+    /// ([`Config::ping_interval`]), which also notices a program that hangs.
+    pub tcp_keepalive: Option<Duration>,
+    /// The system's receive buffer for each socket (SO_RCVBUF); it chooses unless set.
+    pub socket_receive_buffer: Option<usize>,
+    /// The system's send buffer for each socket (SO_SNDBUF); it chooses unless set.
+    pub socket_send_buffer: Option<usize>,
     /// Whether small writes go out at once (TCP_NODELAY). On: the loop collects what belongs together by itself.
     pub nodelay: bool,
     /// Octets of the receive buffer that all connections share. 256 KiB: 16 KiB halves the speed of 16 KiB messages,
@@ -34,14 +66,47 @@ pub struct Settings {
     pub receive_buffer: usize,
 }
 
-/// What happens when [`Config::max_queued`] octets wait for a peer and more is sent.
+/// What happens to a connection whose peer does not read.
+///
+/// In all cases nothing is read from it while more than the high watermark waits for it. Control frames are never
+/// dropped and never refused; they are small, and answers to Pings are bounded by themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
-    /// The connection is ended at once, without a closing handshake that the peer would not read.
+    /// Once [`Config::max_queued`] octets wait and more is sent, the connection is ended at once, without a closing
+    /// handshake that the peer would not read.
     #[default]
     Close,
-    /// The message is dropped, and the sender told.
+    /// Once [`Config::max_queued`] octets wait and more is sent, the message is dropped, and the sender told.
     DropData,
+    /// Once more than the high watermark waits, nothing is read any more from the connection whose event made the
+    /// program send, until no more than the low watermark waits: the slow reader slows its producer down. What the
+    /// producer had sent before, at most one receive buffer of it, still comes. Where [`Config::max_queued`] is
+    /// reached all the same (the program sends unasked) the connection is ended, as with [`Close`](Self::Close).
+    Block,
+}
+
+/// How one connection treats a peer that does not read, where it is not as [`Settings`] say; see
+/// [`Context::set_pressure`](super::Context::set_pressure).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pressure {
+    /// As [`Settings::overflow`].
+    pub overflow: Overflow,
+    /// As [`Settings::high_watermark`].
+    pub high_watermark: usize,
+    /// As [`Settings::low_watermark`].
+    pub low_watermark: usize,
+}
+
+impl Settings {
+    /// What holds for a connection that has no [`Pressure`] of its own.
+    #[inline]
+    pub const fn pressure(&self) -> Pressure {
+        Pressure {
+            overflow: self.overflow,
+            high_watermark: self.high_watermark,
+            low_watermark: self.low_watermark,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -51,9 +116,21 @@ impl Default for Settings {
             head: HeadLimits::default(),
             handshake_timeout: Duration::from_secs(10),
             max_connections: usize::MAX,
+            max_per_address: None,
+            accept_rate: None,
+            max_lifetime: None,
+            max_subscriptions: 4096,
             overflow: Overflow::Close,
             high_watermark: 1 << 20,
             low_watermark: 256 << 10,
+            remote_commands: 16_384,
+            remote_octets: 64 << 20,
+            spin: Duration::ZERO,
+            backlog: 1024,
+            reuse_port: false,
+            tcp_keepalive: None,
+            socket_receive_buffer: None,
+            socket_send_buffer: None,
             nodelay: true,
             receive_buffer: 256 << 10,
         }

@@ -1,7 +1,7 @@
 //! What a connection reads from and writes to.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 
 use mio::event::Source;
 use mio::net::TcpStream;
@@ -75,6 +75,22 @@ impl Transport {
     #[inline]
     pub(super) const fn short_write_fills(&self) -> bool {
         !matches!(self, Transport::Other(_))
+    }
+
+    /// The peer's address, over TCP.
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        match self {
+            Transport::Tcp(stream) => stream.peer_addr().ok(),
+            _ => None,
+        }
+    }
+
+    /// Our address, over TCP.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Transport::Tcp(stream) => stream.local_addr().ok(),
+            _ => None,
+        }
     }
 
     /// Whether a read that fills less than its buffer has taken all there is, so that the next readiness is a new

@@ -29,15 +29,30 @@ impl Wheel {
     }
 
     /// Enters connection `number` to be looked at `at`, unless `entered` (its entry that counts, 0 for none) comes
-    /// up earlier. Gives the entry that counts now.
-    pub(super) fn enter(&mut self, number: u32, at: Instant, entered: u64) -> u64 {
+    /// up earlier. Gives the entry that counts now: its place in the wheel, counted from 1, where it lies for less than
+    /// a round.
+    pub(super) fn enter(&mut self, number: u32, at: Instant, entered: u16) -> u16 {
         let step = self.step_after(at).clamp(self.now + 1, self.now + SLOTS - 1);
-        if entered > self.now && entered <= step {
+        // Steps from now to the entry that counts; 0 for none, as that has come up.
+        let ahead = (u64::from(entered) + SLOTS - 1).wrapping_sub(self.now) % SLOTS;
+        if entered != 0 && (1..=step - self.now).contains(&ahead) {
             return entered;
         }
         self.slots[(step % SLOTS) as usize].push(number);
         self.entries += 1;
-        step
+        place(step)
+    }
+
+    /// The step in which `now` lies, its last 32 bits.
+    pub(super) fn step_of(&self, now: Instant) -> u32 {
+        (now.saturating_duration_since(self.start).as_millis() / STEP.as_millis()) as u32
+    }
+
+    /// When a step of the last three years began.
+    pub(super) fn time_of(&self, step: u32) -> Instant {
+        let ago = (self.now as u32).wrapping_sub(step).cast_signed();
+        let millis = STEP.as_millis() as u64;
+        self.start + Duration::from_millis(self.now.saturating_add_signed(-i64::from(ago)) * millis)
     }
 
     /// When the next entry comes up.
@@ -50,8 +65,8 @@ impl Wheel {
         Some(self.start + STEP * u32::try_from(step).unwrap_or(u32::MAX))
     }
 
-    /// Moves the entries that have come up by `now` to `due`, each with the step that it was entered for.
-    pub(super) fn expire(&mut self, now: Instant, due: &mut Vec<(u32, u64)>) {
+    /// Moves the entries that have come up by `now` to `due`, each with its place.
+    pub(super) fn expire(&mut self, now: Instant, due: &mut Vec<(u32, u16)>) {
         let target = (now.saturating_duration_since(self.start).as_millis() / STEP.as_millis()) as u64;
         if self.entries == 0 {
             self.now = self.now.max(target);
@@ -62,7 +77,7 @@ impl Wheel {
             let step = self.now;
             let slot = &mut self.slots[(step % SLOTS) as usize];
             self.entries -= slot.len();
-            due.extend(slot.drain(..).map(|number| (number, step)));
+            due.extend(slot.drain(..).map(|number| (number, place(step))));
         }
     }
 
@@ -71,6 +86,10 @@ impl Wheel {
         let since = at.saturating_duration_since(self.start).as_millis();
         u64::try_from(since.div_ceil(STEP.as_millis())).unwrap_or(u64::MAX)
     }
+}
+
+const fn place(step: u64) -> u16 {
+    (step % SLOTS) as u16 + 1
 }
 
 #[cfg(test)]
@@ -107,6 +126,20 @@ mod tests {
         assert_eq!(wheel.entries, 1);
         let earlier = wheel.enter(1, start + STEP, first);
         assert!(earlier < first);
+    }
+
+    #[test]
+    fn steps_are_told_apart_for_years() {
+        let start = Instant::now();
+        let years = Duration::from_secs(9 * 365 * 86_400);
+        let mut wheel = Wheel::new(start);
+        assert!(due(&mut wheel, start + years).is_empty());
+        let later = start + years + STEP;
+        let entered = wheel.enter(1, start + years + 3 * STEP, 0);
+        assert_eq!(wheel.enter(1, start + years + 9 * STEP, entered), entered);
+        assert_ne!(wheel.enter(1, start + years + 2 * STEP, entered), entered);
+        assert_eq!(wheel.time_of(wheel.step_of(later)), later);
+        assert_eq!(due(&mut wheel, start + years + 4 * STEP), [1, 1]);
     }
 
     #[test]

@@ -108,6 +108,10 @@ impl Half {
 }
 
 impl Inflater {
+    pub(crate) const fn budget(&mut self) -> &mut usize {
+        match *self {}
+    }
+
     pub(crate) fn begin(&mut self, _: Half) {
         match *self {}
     }

@@ -43,8 +43,6 @@ pub struct Assembler {
     /// What was agreed for compressed messages, if anything was.
     deflate: Option<Half>,
     inflater: Option<Box<Inflater>>,
-    /// Octets that may still come out of the message.
-    budget: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +75,6 @@ impl Assembler {
             compressed: false,
             deflate: None,
             inflater: None,
-            budget: 0,
         }
     }
 
@@ -315,9 +312,10 @@ impl Assembler {
 
     #[cold]
     fn begin_inflating(&mut self, limits: &Limits) {
-        self.budget = limits.octets;
         if let Some(agreed) = self.deflate {
-            self.inflater.get_or_insert_with(|| agreed.inflater()).begin(agreed);
+            let inflater = self.inflater.get_or_insert_with(|| agreed.inflater());
+            inflater.begin(agreed);
+            *inflater.budget() = limits.octets;
         }
     }
 
@@ -342,15 +340,15 @@ impl Assembler {
     fn inflate_with(&mut self, inflater: &mut Inflater, mut chunk: &[u8]) -> Result<(), ProtocolError> {
         let buffer = self.buffer.get_or_insert_default();
         loop {
-            if self.budget == 0 {
+            if *inflater.budget() == 0 {
                 // Nothing may come any more; whether something would takes an octet of room to see.
                 let Pushed { made, result } = inflater.push(&mut chunk, &mut [0]);
                 return if made > 0 { Err(ProtocolError::MessageTooLong) } else { result }; // §10.4
             }
-            let room = buffer.spare(self.budget);
+            let room = buffer.spare(*inflater.budget());
             let size = room.len();
             let Pushed { made, result } = inflater.push(&mut chunk, room);
-            self.budget -= made;
+            *inflater.budget() -= made;
             let made = buffer.advance(made);
             if self.kind == DataKind::Text && self.utf8.push(made).is_err() {
                 return Err(ProtocolError::TextNotUtf8); // §8.1

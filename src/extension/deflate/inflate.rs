@@ -27,6 +27,8 @@ pub struct Inflater {
     history: History,
     message: Progress,
     traffic: Traffic,
+    /// Octets that may still come out of the message.
+    budget: usize,
 }
 
 /// Where in a message it is.
@@ -69,6 +71,12 @@ impl Inflater {
             self.history.clear(); // §7.1.1: starts with an empty window
         }
         self.restart(agreed.window);
+    }
+
+    /// Octets that may still come out of the message: for whoever pushes to keep, as here only connections that
+    /// inflate pay for them.
+    pub(crate) const fn budget(&mut self) -> &mut usize {
+        &mut self.budget
     }
 
     /// Takes payload off the front of `input` until the room is full or all of it is taken.

@@ -1,0 +1,168 @@
+//! The part of an engine that brings connections in: listeners, limits, adoption.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+#[cfg(unix)]
+use std::path::Path;
+use std::time::Duration;
+
+use mio::Token;
+
+use super::context::ConnId;
+use super::engine::{Engine, LISTENERS};
+use super::handler::{Handler, LoopError};
+use super::limits::UNCOUNTED;
+use super::listener::{Accepted, ListenSocket, Listener};
+use super::peer::{Opening, Stage};
+use super::settings::Settings;
+use super::transport::Transport;
+use crate::connection::Outbound;
+use crate::handshake::{Refusal, ServerHandshake};
+
+/// Connections accepted in a turn before others get theirs.
+const ACCEPTS: usize = 64;
+
+impl<D: Default> Engine<D> {
+    /// Listens on `address`; port 0 takes a free one. Gives the address that was taken.
+    ///
+    /// # Errors
+    ///
+    /// Where the address cannot be bound, or 64 listeners are there already.
+    pub fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let socket = ListenSocket::tcp(address, &self.cx.settings)?;
+        let address = socket.local_address().unwrap_or(address);
+        self.listen_on(socket)?;
+        Ok(address)
+    }
+
+    /// Listens on a path in the file system; see [`ListenSocket::unix`].
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    #[cfg(unix)]
+    pub fn listen_unix(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.listen_on(ListenSocket::unix(path)?)
+    }
+
+    /// Accepts from a listener that exists.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    pub fn listen_on(&mut self, socket: impl Into<ListenSocket>) -> io::Result<()> {
+        let number = self.listeners.len();
+        if number == LISTENERS {
+            return Err(io::Error::other("an engine has at most 64 listeners"));
+        }
+        let mut listener = Listener::new(socket.into());
+        listener.register(&self.cx.registry, Token(self.tokens.start + 1 + number))?;
+        self.listeners.push(listener);
+        Ok(())
+    }
+
+    /// Accepts no more connections: the listeners are closed.
+    pub fn stop_listening(&mut self) {
+        for mut listener in self.listeners.drain(..) {
+            // Dropping the socket ends it in any case.
+            let _ = listener.deregister(&self.cx.registry);
+        }
+    }
+
+    /// Opens a WebSocket as its server over a transport that exists.
+    ///
+    /// # Errors
+    ///
+    /// Where the transport could not be registered, and where there is no token for it.
+    pub fn adopt(&mut self, transport: Transport) -> io::Result<ConnId> {
+        self.begin_turn();
+        self.adopt_from(transport, UNCOUNTED)
+    }
+
+    fn adopt_from(&mut self, transport: Transport, address: u32) -> io::Result<ConnId> {
+        let handshake = ServerHandshake::new(self.cx.settings.head);
+        let stage = Stage::Server(Box::new(Opening { handshake, since: self.cx.now }));
+        let outbound = Outbound::server(self.cx.settings.connection.clone());
+        let id = self.cx.insert(transport, outbound, stage)?;
+        self.cx.peers[id.slot as usize].address = address;
+        self.cx.stats.accepted += 1;
+        Ok(id)
+    }
+
+    /// Accepts what waits at a listener, as far as limits allow.
+    pub(super) fn accept<H: Handler<Data = D>>(&mut self, handler: &mut H, number: usize) {
+        let now = self.cx.now;
+        for _ in 0..ACCEPTS {
+            let Some(listener) = self.listeners.get_mut(number) else { return };
+            if !listener.ready || !self.cx.accepting || listener.paused_until.is_some_and(|until| now < until)
+            {
+                return;
+            }
+            listener.paused_until = None;
+            if let Some(rate) = self.cx.settings.accept_rate
+                && let Err(until) = self.bucket.take(rate, now)
+            {
+                listener.paused_until = Some(until);
+                return;
+            }
+            match listener.accept(now) {
+                Accepted::Stream(transport, from) => self.accepted(handler, transport, from),
+                Accepted::Nothing => {
+                    if self.cx.settings.accept_rate.is_some() {
+                        self.bucket.give_back();
+                    }
+                    return;
+                }
+                Accepted::Exhausted(error) => {
+                    self.cx.stats.accept_errors += 1;
+                    return handler.on_error(&mut self.cx, &LoopError::Accept(error));
+                }
+            }
+        }
+    }
+
+    fn accepted<H: Handler<Data = D>>(
+        &mut self,
+        handler: &mut H,
+        transport: Transport,
+        from: Option<IpAddr>,
+    ) {
+        if !self.cx.has_room() {
+            self.cx.stats.failed.no_room += 1;
+            return refuse(transport, 503, "No room for another connection; try again later.");
+        }
+        let mut address = UNCOUNTED;
+        if let (Some(most), Some(from)) = (self.cx.settings.max_per_address, from) {
+            match self.cx.addresses.enter(from, most) {
+                Some(number) => address = number,
+                None => {
+                    self.cx.stats.failed.address += 1;
+                    return refuse(transport, 429, "Too many connections from this address.");
+                }
+            }
+        }
+        prepare(&transport, &self.cx.settings);
+        if let Err(error) = self.adopt_from(transport, address) {
+            self.cx.addresses.leave(address);
+            handler.on_error(&mut self.cx, &LoopError::Adopt(error));
+        }
+    }
+}
+
+/// Sets the options of a socket that connects or is connected. One that is gone already tells so at the first read.
+pub(super) fn prepare(transport: &Transport, settings: &Settings) {
+    let Transport::Tcp(stream) = transport else { return };
+    if settings.nodelay {
+        let _ = stream.set_nodelay(true);
+    }
+    if let Some(silence) = settings.tcp_keepalive {
+        let keepalive = socket2::TcpKeepalive::new().with_time(silence.max(Duration::from_secs(1)));
+        let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
+    }
+}
+
+/// Tells a client that it cannot stay, as far as one write can.
+fn refuse(mut transport: Transport, status: u16, why: &str) {
+    let _ = transport.write(&Refusal::trusted(status).with_text(why).encode());
+    let _ = transport.shutdown_write();
+}

@@ -1,0 +1,170 @@
+//! How many connections may come, from where, and how fast.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+/// How fast connections are accepted: a bucket that holds `burst` of them and gets `per_second` new ones. While it is
+/// empty, connections wait in the system's backlog; none is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptRate {
+    /// Connections a second in the long run.
+    pub per_second: u32,
+    /// Connections at once after a pause.
+    pub burst: u32,
+}
+
+/// The bucket.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    /// Connections that may come now, in parts of a thousand million.
+    tokens: u64,
+    filled: Instant,
+}
+
+const TOKEN: u64 = 1_000_000_000;
+
+impl Bucket {
+    pub(super) fn new(rate: Option<AcceptRate>, now: Instant) -> Self {
+        let burst = rate.map_or(0, |rate| rate.burst.max(1));
+        Self { tokens: u64::from(burst) * TOKEN, filled: now }
+    }
+
+    /// Takes a token.
+    ///
+    /// # Errors
+    ///
+    /// When there will be one.
+    pub(super) fn take(&mut self, rate: AcceptRate, now: Instant) -> Result<(), Instant> {
+        let rate = AcceptRate { per_second: rate.per_second.max(1), burst: rate.burst.max(1) };
+        let elapsed =
+            u64::try_from(now.saturating_duration_since(self.filled).as_nanos()).unwrap_or(u64::MAX);
+        let gained = elapsed.saturating_mul(u64::from(rate.per_second));
+        self.tokens = self.tokens.saturating_add(gained).min(u64::from(rate.burst) * TOKEN);
+        self.filled = self.filled.max(now);
+        if self.tokens >= TOKEN {
+            self.tokens -= TOKEN;
+            return Ok(());
+        }
+        let missing = (TOKEN - self.tokens).div_ceil(u64::from(rate.per_second));
+        Err(now + Duration::from_nanos(missing))
+    }
+
+    /// The token that was taken last was not needed.
+    pub(super) const fn give_back(&mut self) {
+        self.tokens = self.tokens.saturating_add(TOKEN);
+    }
+}
+
+/// How many connections there are from each address.
+///
+/// IPv6 addresses count by their first 64 bits: whoever has one has all of those. A connection remembers the number
+/// of its address, four octets.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    numbers: HashMap<IpAddr, u32>,
+    counts: Slab<(IpAddr, u32)>,
+}
+
+/// Stands for an address that is not counted.
+pub(super) const UNCOUNTED: u32 = u32::MAX;
+
+impl Addresses {
+    /// Counts one more connection from `address`, unless there are `most` already.
+    pub(super) fn enter(&mut self, address: IpAddr, most: usize) -> Option<u32> {
+        let address = network(address);
+        if let Some(&number) = self.numbers.get(&address) {
+            let (_, count) = &mut self.counts[number as usize];
+            if *count as usize >= most {
+                return None;
+            }
+            *count += 1;
+            return Some(number);
+        }
+        if most == 0 {
+            return None;
+        }
+        let number = self.counts.insert((address, 1)) as u32;
+        self.numbers.insert(address, number);
+        Some(number)
+    }
+
+    pub(super) fn leave(&mut self, number: u32) {
+        let Some((address, count)) = self.counts.get_mut(number as usize) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.numbers.remove(address);
+            self.counts.remove(number as usize);
+        }
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let network = u128::from(v6) & !u128::from(u64::MAX);
+            // The loopback network holds one machine.
+            if v6 == Ipv6Addr::LOCALHOST { v6.into() } else { Ipv6Addr::from(network).into() }
+        }
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let start = Instant::now();
+        let rate = AcceptRate { per_second: 10, burst: 3 };
+        let mut bucket = Bucket::new(Some(rate), start);
+        for _ in 0..3 {
+            assert_eq!(bucket.take(rate, start), Ok(()));
+        }
+        assert_eq!(bucket.take(rate, start), Err(start + Duration::from_millis(100)));
+        assert_eq!(bucket.take(rate, start + Duration::from_millis(100)), Ok(()));
+        let later = start + Duration::from_secs(3600);
+        for _ in 0..3 {
+            assert_eq!(bucket.take(rate, later), Ok(()));
+        }
+        assert!(bucket.take(rate, later).is_err(), "no more than a burst is saved up");
+    }
+
+    #[test]
+    fn no_rate_is_no_division_by_zero() {
+        let start = Instant::now();
+        let rate = AcceptRate { per_second: 0, burst: 0 };
+        let mut bucket = Bucket::new(Some(rate), start);
+        assert_eq!(bucket.take(rate, start), Ok(()));
+        assert_eq!(bucket.take(rate, start), Err(start + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn addresses_are_counted_and_forgotten() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut addresses = Addresses::default();
+        let first = addresses.enter(ip("192.0.2.1"), 2).unwrap();
+        assert_eq!(
+            addresses.enter(ip("::ffff:192.0.2.1"), 2),
+            Some(first),
+            "the same address, written in IPv6"
+        );
+        assert_eq!(addresses.enter(ip("192.0.2.1"), 2), None);
+        assert!(addresses.enter(ip("192.0.2.2"), 2).is_some());
+        addresses.leave(first);
+        assert_eq!(addresses.enter(ip("192.0.2.1"), 2), Some(first));
+        let six = addresses.enter(ip("2001:db8::1"), 1).unwrap();
+        assert_eq!(addresses.enter(ip("2001:db8::2"), 1), None, "one network of 64 bits");
+        assert!(addresses.enter(ip("2001:db8:0:1::1"), 1).is_some());
+        addresses.leave(six);
+        assert!(addresses.enter(ip("2001:db8::2"), 1).is_some());
+        assert_eq!(addresses.enter(ip("192.0.2.9"), 0), None);
+        for number in [first, first] {
+            addresses.leave(number);
+        }
+        assert_eq!(addresses.numbers.len(), addresses.counts.len());
+    }
+}

@@ -1,0 +1,338 @@
+//! Asking a loop for something from another thread.
+//!
+//! A [`Remote`] puts commands in a bounded queue and wakes the loop; the loop does them at the end of its turn, in
+//! order. Nobody ever waits: a full queue is a result, not a pause, so two loops that send to each other cannot come
+//! to a deadlock. The lock is held for a push or a swap and never while a program's code runs.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use mio::{Registry, Token, Waker};
+
+use super::context::{ConnId, Context};
+use super::handler::Handler;
+use super::settings::Settings;
+use crate::close::{CloseReason, OwnedClose};
+use crate::message::{Message, Prepared};
+
+/// A piece of work for the thread of a loop; see [`Remote::run`].
+pub type Task<D> = Box<dyn FnOnce(&mut Context<D>) + Send>;
+
+/// A handle on a loop that can be cloned and sent to other threads.
+///
+/// `Ok` says that the loop will do it, not what becomes of it: a connection may be gone by then.
+pub struct Remote<D> {
+    shared: Arc<Shared<D>>,
+}
+
+/// Why a loop will not do what it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteError {
+    /// The loop is behind: [`Settings::remote_commands`] or [`Settings::remote_octets`] wait already.
+    Full,
+    /// The loop is gone.
+    Gone,
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RemoteError::Full => "the loop is behind: its queue of commands is full",
+            RemoteError::Gone => "the loop is gone",
+        })
+    }
+}
+
+impl std::error::Error for RemoteError {}
+
+impl<D> Remote<D> {
+    /// Sends a message; see [`Context::send`].
+    ///
+    /// # Errors
+    ///
+    /// As all methods here: where the queue is full or the loop gone.
+    pub fn send(&self, id: ConnId, message: Message<'_>) -> Result<(), RemoteError> {
+        self.send_prepared(id, &Prepared::new(message))
+    }
+
+    /// Sends a message that was encoded before.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&self, id: ConnId, message: &Prepared) -> Result<(), RemoteError> {
+        self.shared.push(message.frame().len(), Command::Send(id, message.clone()))
+    }
+
+    /// Sends a message to the subscribers of a topic; see [`Context::publish`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<(), RemoteError> {
+        self.publish_prepared(topic, &Prepared::new(message))
+    }
+
+    /// Sends a message that was encoded before to the subscribers of a topic.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn publish_prepared(&self, topic: &str, message: &Prepared) -> Result<(), RemoteError> {
+        let octets = topic.len() + message.frame().len();
+        self.shared.push(octets, Command::Publish(topic.into(), message.clone()))
+    }
+
+    /// Sends a message to every open connection; see [`Context::broadcast`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn broadcast(&self, message: Message<'_>) -> Result<(), RemoteError> {
+        self.broadcast_prepared(&Prepared::new(message))
+    }
+
+    /// Sends a message that was encoded before to every open connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn broadcast_prepared(&self, message: &Prepared) -> Result<(), RemoteError> {
+        self.shared.push(message.frame().len(), Command::Broadcast(message.clone()))
+    }
+
+    /// Begins a closing handshake; see [`Context::close`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn close(&self, id: ConnId, reason: Option<CloseReason<'_>>) -> Result<(), RemoteError> {
+        self.shared.push(0, Command::Close(id, reason.map(|reason| reason.to_owned())))
+    }
+
+    /// Ends a connection at once; see [`Context::abort`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn abort(&self, id: ConnId) -> Result<(), RemoteError> {
+        self.shared.push(0, Command::Abort(id))
+    }
+
+    /// Runs `task` on the thread of the loop.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn run(&self, task: impl FnOnce(&mut Context<D>) + Send + 'static) -> Result<(), RemoteError> {
+        self.shared.push(0, Command::Run(Box::new(task)))
+    }
+
+    /// Wakes the loop and has it call [`Handler::on_wake`], once for any number of calls before that. It needs no
+    /// place in the queue.
+    ///
+    /// # Errors
+    ///
+    /// Where the loop is gone.
+    pub fn wake(&self) -> Result<(), RemoteError> {
+        self.shared.change(|state| {
+            state.wake = true;
+            Ok(())
+        })
+    }
+
+    /// Lets the loop return from [`run`](super::EventLoop::run). It needs no place in the queue.
+    ///
+    /// # Errors
+    ///
+    /// Where the loop is gone.
+    pub fn stop(&self) -> Result<(), RemoteError> {
+        self.shared.change(|state| {
+            state.stop = true;
+            Ok(())
+        })
+    }
+}
+
+impl<D> Clone for Remote<D> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<D> fmt::Debug for Remote<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").finish_non_exhaustive()
+    }
+}
+
+/// What a loop was asked for.
+pub(super) enum Command<D> {
+    Send(ConnId, Prepared),
+    Publish(Box<str>, Prepared),
+    Broadcast(Prepared),
+    Close(ConnId, Option<OwnedClose>),
+    Abort(ConnId),
+    Run(Task<D>),
+}
+
+impl<D: Default> Command<D> {
+    pub(super) fn execute<H: Handler<Data = D>>(self, cx: &mut Context<D>, handler: &mut H) {
+        match self {
+            Command::Send(id, message) => {
+                cx.send_prepared(id, &message);
+            }
+            Command::Publish(topic, message) => {
+                cx.publish_prepared(&topic, &message);
+            }
+            Command::Broadcast(message) => {
+                cx.broadcast_prepared(&message);
+            }
+            Command::Close(id, reason) => {
+                cx.close(id, reason.as_ref().map(OwnedClose::as_reason));
+            }
+            Command::Abort(id) => cx.abort(id),
+            Command::Run(task) => handler.on_task(cx, task),
+        }
+    }
+}
+
+struct Shared<D> {
+    state: Mutex<State<D>>,
+    /// There is something for the loop to look at. Changed under the lock, read without.
+    pending: AtomicBool,
+    waker: OnceLock<Arc<Waker>>,
+    most_commands: usize,
+    most_octets: usize,
+}
+
+struct State<D> {
+    commands: VecDeque<Command<D>>,
+    octets: usize,
+    wake: bool,
+    stop: bool,
+    gone: bool,
+}
+
+impl<D> Shared<D> {
+    fn lock(&self) -> MutexGuard<'_, State<D>> {
+        // Nothing that can panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, octets: usize, command: Command<D>) -> Result<(), RemoteError> {
+        self.change(|state| {
+            let sum = state.octets.saturating_add(octets);
+            // Whatever its size, one command has room in an empty queue.
+            let fits = state.commands.is_empty()
+                || (state.commands.len() < self.most_commands && sum <= self.most_octets);
+            if !fits {
+                return Err(RemoteError::Full);
+            }
+            state.octets = sum;
+            state.commands.push_back(command);
+            Ok(())
+        })
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&mut State<D>) -> Result<(), RemoteError>,
+    ) -> Result<(), RemoteError> {
+        let was_pending = {
+            let mut state = self.lock();
+            if state.gone {
+                return Err(RemoteError::Gone);
+            }
+            change(&mut state)?;
+            self.pending.swap(true, Ordering::Relaxed)
+        };
+        // One call wakes for all that comes until the loop looks.
+        if !was_pending
+            && let Some(waker) = self.waker.get()
+            && let Err(error) = waker.wake()
+        {
+            log::error!("cannot wake the loop: {error}");
+        }
+        Ok(())
+    }
+}
+
+/// The loop's end of the queue.
+pub(super) struct Inbox<D> {
+    shared: Arc<Shared<D>>,
+}
+
+impl<D> fmt::Debug for Inbox<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").finish_non_exhaustive()
+    }
+}
+
+/// What the loop finds in its inbox.
+pub(super) struct Mail<D> {
+    pub(super) commands: VecDeque<Command<D>>,
+    pub(super) wake: bool,
+    pub(super) stop: bool,
+}
+
+impl<D> Inbox<D> {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let state = State { commands: VecDeque::new(), octets: 0, wake: false, stop: false, gone: false };
+        let shared = Shared {
+            state: Mutex::new(state),
+            pending: AtomicBool::new(false),
+            waker: OnceLock::new(),
+            most_commands: settings.remote_commands,
+            most_octets: settings.remote_octets,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    pub(super) fn remote(&self, registry: &Registry, token: Token) -> io::Result<Remote<D>> {
+        if self.shared.waker.get().is_none() {
+            let waker = Waker::new(registry, token)?;
+            // Only the loop's own thread sets it.
+            let _ = self.shared.waker.set(Arc::new(waker));
+        }
+        Ok(Remote { shared: Arc::clone(&self.shared) })
+    }
+
+    pub(super) fn remote_with(&self, waker: Arc<Waker>) -> io::Result<Remote<D>> {
+        let used = self.shared.waker.get_or_init(|| Arc::clone(&waker));
+        if !Arc::ptr_eq(used, &waker) {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the loop has a waker already"));
+        }
+        Ok(Remote { shared: Arc::clone(&self.shared) })
+    }
+
+    /// Whether there is something to look at. What is missed comes with the waker's event.
+    #[inline]
+    pub(super) fn has_mail(&self) -> bool {
+        self.shared.pending.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn take(&self) -> Mail<D> {
+        let mut state = self.shared.lock();
+        self.shared.pending.store(false, Ordering::Relaxed);
+        state.octets = 0;
+        Mail {
+            commands: std::mem::take(&mut state.commands),
+            wake: std::mem::take(&mut state.wake),
+            stop: std::mem::take(&mut state.stop),
+        }
+    }
+}
+
+impl<D> Drop for Inbox<D> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.gone = true;
+        let commands = std::mem::take(&mut state.commands);
+        drop(state);
+        drop(commands); // a program's closures: not under the lock
+    }
+}

@@ -1,0 +1,301 @@
+//! What a loop has done so far, in numbers.
+
+use std::fmt::{self, Write};
+
+use super::handler::Failed;
+use crate::close::CloseCode;
+
+/// Counters of a loop, since it began; see [`Context::stats`](super::Context::stats).
+///
+/// They are plain numbers of one thread: to count costs an addition. Several loops are [`add`](Self::add)ed up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Connections that listeners have brought, and adopted ones.
+    pub accepted: u64,
+    /// Connections that were dialed.
+    pub dialed: u64,
+    /// Handshakes that were completed, in either role.
+    pub opened: u64,
+    /// Open connections that have ended.
+    pub closed: u64,
+    /// Connections of any stage, now.
+    pub connections: u64,
+    /// Open connections, now.
+    pub open: u64,
+    /// Messages that were delivered whole.
+    pub messages_in: u64,
+    /// Messages that were queued.
+    pub messages_out: u64,
+    /// Octets read, handshakes included.
+    pub octets_in: u64,
+    /// Octets written, handshakes included.
+    pub octets_out: u64,
+    /// Octets that wait for peers, now.
+    pub queued: u64,
+    /// Messages that were dropped, as too much waited ([`Overflow::DropData`](super::Overflow::DropData)).
+    pub dropped: u64,
+    /// Connections that were ended, as too much waited ([`Overflow::Close`](super::Overflow::Close)).
+    pub overflowed: u64,
+    /// Attempts to accept that the system refused: no descriptors, no memory.
+    pub accept_errors: u64,
+    /// What failed before it opened.
+    pub failed: FailedStats,
+    /// How open connections ended, by the code of §7.1.5: 1006 where no Close frame came.
+    pub close_codes: CloseCodes,
+    /// Topics, now.
+    pub topics: u64,
+}
+
+/// Connections that failed before they opened, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailedStats {
+    /// There was no room ([`Settings::max_connections`](super::Settings::max_connections)).
+    pub no_room: u64,
+    /// Too many from one address ([`Settings::max_per_address`](super::Settings::max_per_address)).
+    pub address: u64,
+    /// The request broke a rule.
+    pub request: u64,
+    /// The program refused, or the request asked for no upgrade.
+    pub refused: u64,
+    /// A server's response broke a rule, or refused.
+    pub response: u64,
+    /// The handshake took too long.
+    pub timeout: u64,
+    /// The peer went away.
+    pub eof: u64,
+    /// The transport failed, TLS included.
+    pub io: u64,
+    /// The program gave it up.
+    pub aborted: u64,
+}
+
+/// How often each close code came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CloseCodes {
+    /// 1000 to 1015.
+    standard: [u64; 16],
+    libraries: u64,
+    applications: u64,
+}
+
+impl CloseCodes {
+    pub(super) const fn count(&mut self, code: CloseCode) {
+        match code.0 {
+            1000..=1015 => self.standard[(code.0 - 1000) as usize] += 1,
+            3000..=3999 => self.libraries += 1,
+            _ => self.applications += 1,
+        }
+    }
+
+    /// How often this code came; those from 3000 to 3999, and from 4000 to 4999, count as one each.
+    pub const fn of(&self, code: CloseCode) -> u64 {
+        match code.0 {
+            1000..=1015 => self.standard[(code.0 - 1000) as usize],
+            3000..=3999 => self.libraries,
+            4000..=4999 => self.applications,
+            _ => 0,
+        }
+    }
+
+    /// Each code that came, and how often.
+    fn labels(&self) -> impl Iterator<Item = (String, u64)> {
+        let standard = (1000..).zip(self.standard).map(|(code, count): (u16, u64)| (code.to_string(), count));
+        let others = [("3000-3999".to_owned(), self.libraries), ("4000-4999".to_owned(), self.applications)];
+        standard.chain(others).filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Stats {
+    /// Adds the numbers of another loop.
+    pub fn add(&mut self, other: &Self) {
+        let Stats {
+            accepted,
+            dialed,
+            opened,
+            closed,
+            connections,
+            open,
+            messages_in,
+            messages_out,
+            octets_in,
+            octets_out,
+            queued,
+            dropped,
+            overflowed,
+            accept_errors,
+            failed,
+            close_codes,
+            topics,
+        } = other;
+        for (sum, more) in [
+            (&mut self.accepted, accepted),
+            (&mut self.dialed, dialed),
+            (&mut self.opened, opened),
+            (&mut self.closed, closed),
+            (&mut self.connections, connections),
+            (&mut self.open, open),
+            (&mut self.messages_in, messages_in),
+            (&mut self.messages_out, messages_out),
+            (&mut self.octets_in, octets_in),
+            (&mut self.octets_out, octets_out),
+            (&mut self.queued, queued),
+            (&mut self.dropped, dropped),
+            (&mut self.overflowed, overflowed),
+            (&mut self.accept_errors, accept_errors),
+            (&mut self.topics, topics),
+            (&mut self.close_codes.libraries, &close_codes.libraries),
+            (&mut self.close_codes.applications, &close_codes.applications),
+        ] {
+            *sum += more;
+        }
+        for (sum, (_, more)) in self.failed.counts_mut().into_iter().zip(failed.counts()) {
+            *sum += more;
+        }
+        for (sum, more) in self.close_codes.standard.iter_mut().zip(close_codes.standard) {
+            *sum += more;
+        }
+    }
+
+    /// The numbers in the text format of Prometheus.
+    ///
+    /// ```
+    /// use bowsprit::event_loop::Stats;
+    ///
+    /// let text = Stats::default().to_prometheus();
+    /// assert!(text.contains("# TYPE bowsprit_messages_in_total counter\nbowsprit_messages_in_total 0\n"));
+    /// ```
+    pub fn to_prometheus(&self) -> String {
+        let mut text = String::with_capacity(4096);
+        // Writing to a string does not fail.
+        let _ = self.write_prometheus(&mut text);
+        text
+    }
+
+    fn write_prometheus(&self, out: &mut String) -> fmt::Result {
+        let counters = [
+            ("connections_accepted", "Connections accepted or adopted", self.accepted),
+            ("connections_dialed", "Connections dialed", self.dialed),
+            ("connections_opened", "Handshakes completed", self.opened),
+            ("connections_closed", "Open connections that ended", self.closed),
+            ("messages_in", "Messages delivered whole", self.messages_in),
+            ("messages_out", "Messages queued", self.messages_out),
+            ("bytes_in", "Octets read, handshakes included", self.octets_in),
+            ("bytes_out", "Octets written, handshakes included", self.octets_out),
+            ("messages_dropped", "Messages dropped for slow readers", self.dropped),
+            ("connections_overflowed", "Connections ended as slow readers", self.overflowed),
+            ("accept_errors", "Failed attempts to accept", self.accept_errors),
+        ];
+        for (name, help, value) in counters {
+            writeln!(out, "# HELP bowsprit_{name}_total {help}.\n# TYPE bowsprit_{name}_total counter")?;
+            writeln!(out, "bowsprit_{name}_total {value}")?;
+        }
+        let gauges = [
+            ("connections", "Connections of any stage", self.connections),
+            ("connections_open", "Open connections", self.open),
+            ("queued_bytes", "Octets that wait for peers", self.queued),
+            ("topics", "Topics with subscribers", self.topics),
+        ];
+        for (name, help, value) in gauges {
+            writeln!(out, "# HELP bowsprit_{name} {help}.\n# TYPE bowsprit_{name} gauge")?;
+            writeln!(out, "bowsprit_{name} {value}")?;
+        }
+        let name = "bowsprit_handshakes_failed_total";
+        writeln!(out, "# HELP {name} Connections that failed before they opened.\n# TYPE {name} counter")?;
+        for (reason, count) in self.failed.counts() {
+            writeln!(out, "{name}{{reason=\"{reason}\"}} {count}")?;
+        }
+        let name = "bowsprit_close_codes_total";
+        writeln!(out, "# HELP {name} Ends of open connections by close code.\n# TYPE {name} counter")?;
+        for (code, count) in self.close_codes.labels() {
+            writeln!(out, "{name}{{code=\"{code}\"}} {count}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FailedStats {
+    pub(super) const fn count(&mut self, failed: &Failed) {
+        let count = match failed {
+            Failed::Request(_) => &mut self.request,
+            Failed::Refused(_) => &mut self.refused,
+            Failed::Response(_) => &mut self.response,
+            Failed::Timeout => &mut self.timeout,
+            Failed::Eof => &mut self.eof,
+            Failed::Io(_) => &mut self.io,
+            Failed::Aborted => &mut self.aborted,
+        };
+        *count += 1;
+    }
+
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        self.counts().iter().map(|(_, count)| count).sum()
+    }
+
+    /// Each reason in a word, and how often it was one.
+    pub const fn counts(&self) -> [(&'static str, u64); 9] {
+        [
+            ("no_room", self.no_room),
+            ("address", self.address),
+            ("request", self.request),
+            ("refused", self.refused),
+            ("response", self.response),
+            ("timeout", self.timeout),
+            ("eof", self.eof),
+            ("io", self.io),
+            ("aborted", self.aborted),
+        ]
+    }
+
+    const fn counts_mut(&mut self) -> [&mut u64; 9] {
+        [
+            &mut self.no_room,
+            &mut self.address,
+            &mut self.request,
+            &mut self.refused,
+            &mut self.response,
+            &mut self.timeout,
+            &mut self.eof,
+            &mut self.io,
+            &mut self.aborted,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_and_text() {
+        let mut stats = Stats { messages_in: 3, open: 2, ..Stats::default() };
+        stats.failed.timeout = 1;
+        stats.failed.aborted = 4;
+        stats.close_codes.count(CloseCode::NORMAL);
+        stats.close_codes.count(CloseCode(4242));
+        let mut sum = stats.clone();
+        sum.add(&stats);
+        assert_eq!((sum.messages_in, sum.open, sum.failed.sum()), (6, 4, 10));
+        assert_eq!(sum.close_codes.of(CloseCode::NORMAL), 2);
+        assert_eq!(sum.close_codes.of(CloseCode(4000)), 2);
+        let text = sum.to_prometheus();
+        for line in [
+            "bowsprit_messages_in_total 6",
+            "bowsprit_connections_open 4",
+            "bowsprit_handshakes_failed_total{reason=\"timeout\"} 2",
+            "bowsprit_handshakes_failed_total{reason=\"aborted\"} 8",
+            "bowsprit_close_codes_total{code=\"1000\"} 2",
+            "bowsprit_close_codes_total{code=\"4000-4999\"} 2",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("code=\"1001\""));
+        // Every sample follows the type of its family, as the format wants it.
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let family = line.split(['{', ' ']).next().unwrap();
+            assert!(text.contains(&format!("# TYPE {family} ")), "{line}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The event loop as programs embed it: what a handler can do, and what a peer cannot.
+
+#![cfg(all(feature = "event-loop", unix))]
+#![allow(unreachable_pub, reason = "modules of one binary")]
+
+mod ending;
+mod handler;
+mod limits;
+mod own_poll;
+mod pressure;
+mod remote;
+mod support;
+mod timers;
+mod topics;

@@ -1,0 +1,227 @@
+//! The engine in somebody else's `Poll`, and in none.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bowsprit::connection::Config;
+use bowsprit::event_loop::{Engine, ListenSocket, Readiness, Settings, Stream, Transport};
+use bowsprit::frame::RawHeader;
+use mio::event::Source;
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Registry, Token};
+
+use super::support::{Client, Hooks, LONG, REQUEST, frame, report};
+
+/// Two engines and a UDP socket in one `Poll`.
+#[test]
+fn engines_live_beside_other_sources() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(64);
+    let mut udp = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let udp_address = udp.local_addr().unwrap();
+    poll.registry().register(&mut udp, Token(500), Interest::READABLE).unwrap();
+    let mut engines: Vec<Engine<u32>> = [0..500, 501..2000]
+        .map(|tokens| Engine::new(Settings::default(), poll.registry(), tokens).unwrap())
+        .into();
+    assert!(!engines[0].owns(Token(500)) && !engines[1].owns(Token(500)));
+    let addresses: Vec<_> =
+        engines.iter_mut().map(|engine| engine.listen("127.0.0.1:0".parse().unwrap()).unwrap()).collect();
+
+    let client = std::thread::spawn(move || {
+        for address in addresses {
+            let mut client = Client::connect(address);
+            for _ in 0..20 {
+                client.text("hello");
+                assert_eq!(client.next_text(), "hello");
+            }
+        }
+        std::net::UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"done", udp_address).unwrap();
+    });
+    let mut handler = Hooks::echo();
+    let mut is_done = false;
+    while !is_done {
+        let due = engines.iter().filter_map(Engine::next_deadline).min();
+        let wait = due.map_or(LONG, |at| at.saturating_duration_since(Instant::now()));
+        poll.poll(&mut events, Some(wait)).unwrap();
+        for event in &events {
+            if event.token() == Token(500) {
+                let mut datagram = [0; 16];
+                is_done = udp.recv(&mut datagram).is_ok_and(|len| &datagram[..len] == b"done");
+            }
+            // Whoever does not own the token does nothing with it.
+            engines.iter_mut().for_each(|engine| engine.handle(event, &mut handler));
+        }
+        engines.iter_mut().for_each(|engine| engine.on_time(Instant::now(), &mut handler));
+    }
+    client.join().unwrap();
+}
+
+/// The far end of a stream in memory.
+#[derive(Clone, Default)]
+struct Wire(Arc<Mutex<Ends>>);
+
+#[derive(Default)]
+struct Ends {
+    to_server: VecDeque<u8>,
+    to_client: Vec<u8>,
+    is_shut: bool,
+}
+
+struct Simulated(Wire);
+
+impl Read for Simulated {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.0.0.lock().unwrap().to_server.read(buf)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            len => Ok(len),
+        }
+    }
+}
+
+impl Write for Simulated {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.0.lock().unwrap().to_client.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Source for Simulated {
+    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Simulated {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.0.lock().unwrap().is_shut = true;
+        Ok(())
+    }
+}
+
+impl Wire {
+    fn send(&self, octets: &[u8]) {
+        self.0.lock().unwrap().to_server.extend(octets);
+    }
+
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap().to_client)
+    }
+}
+
+/// An hour of pings without a socket, without an event of mio, and without waiting.
+#[test]
+fn an_hour_passes_in_no_time() {
+    let poll = Poll::new().unwrap();
+    let start = Instant::now();
+    let mut config = Config::default();
+    config.ping_interval = Some(Duration::from_secs(30));
+    config.pong_timeout = Duration::from_secs(10);
+    let mut settings = Settings::default();
+    settings.connection = config.into();
+    let mut engine: Engine<u32> = Engine::new_at(settings, poll.registry(), 0..200, start).unwrap();
+    engine.set_time(start);
+    let (timer, timers) = report();
+    let mut handler = Hooks { timer, ..Hooks::echo() };
+    let wire = Wire::default();
+    let id = engine.adopt(Transport::other(Simulated(wire.clone()))).unwrap();
+    let token = engine.token_of(id).unwrap();
+    wire.send(REQUEST);
+    wire.send(&frame(RawHeader::TEXT, b"hello"));
+    engine.ready(token, Readiness::READABLE, &mut handler);
+    engine.on_time(start, &mut handler);
+    let answer = String::from_utf8_lossy(&wire.take()).into_owned();
+    assert!(
+        answer.starts_with("HTTP/1.1 101 ") && answer.ends_with("\r\n\r\n\u{fffd}\u{5}hello"),
+        "{answer:?}"
+    );
+
+    engine.context().set_timer_every(Duration::from_secs(60), 1);
+    let (mut now, mut pings) = (start, 0);
+    while now < start + Duration::from_secs(3600) {
+        now = now.max(engine.next_deadline().expect("a Ping is due"));
+        engine.on_time(now, &mut handler);
+        let sent = wire.take();
+        if let [0x89, 16, payload @ ..] = &sent[..] {
+            pings += 1;
+            wire.send(&frame(RawHeader::PONG, payload));
+            engine.ready(token, Readiness::READABLE, &mut handler);
+            engine.on_time(now, &mut handler);
+        } else {
+            assert!(sent.is_empty(), "{sent:?}");
+        }
+    }
+    assert!((119..=120).contains(&pings), "{pings} Pings");
+    assert_eq!(timers.try_iter().count(), 60);
+    // Now it falls silent.
+    for _ in 0..2 {
+        engine.on_time(now + Duration::from_secs(31), &mut handler);
+        now += Duration::from_secs(31);
+    }
+    assert!(wire.take().ends_with(b"\x03\xe9no answer to a Ping"));
+    engine.on_time(now + Duration::from_secs(31), &mut handler);
+    assert!(engine.is_empty());
+    engine.ready(token, Readiness { error: true, ..Readiness::READABLE }, &mut handler); // an old event
+}
+
+#[test]
+fn unix_sockets_and_adopted_listeners() {
+    let path = std::env::temp_dir().join(format!("bowsprit-test-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let std_listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let adopted = std_listener.local_addr().unwrap();
+    let listen = path.clone();
+    let server = super::support::Server::start_with(Settings::default(), Hooks::echo(), move |event_loop| {
+        event_loop.listen_unix(&listen).unwrap();
+        event_loop.engine().listen_on(ListenSocket::try_from(std_listener).unwrap()).unwrap();
+    });
+    let stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let mut client = Client::over(stream);
+    client.upgrade();
+    client.text("over a path");
+    assert_eq!(client.next_text(), "over a path");
+    let mut client = Client::connect(adopted);
+    client.text("over an adopted listener");
+    assert_eq!(client.next_text(), "over an adopted listener");
+    server.ask(|cx| {
+        let ids: Vec<_> = cx.connections().collect();
+        let addresses: Vec<_> = ids.iter().filter_map(|id| cx.peer_address(*id)).collect();
+        assert_eq!(addresses.len(), 1, "{addresses:?}");
+    });
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn sockets_get_the_options_that_were_asked_for() {
+    let mut settings = Settings::default();
+    settings.tcp_keepalive = Some(Duration::from_secs(77));
+    settings.socket_send_buffer = Some(65_536);
+    settings.socket_receive_buffer = Some(32_768);
+    settings.nodelay = true;
+    let server = super::support::Server::start(settings, Hooks::echo());
+    let _client = server.connect();
+    server.wait_until(|cx| cx.stats().open == 1);
+    server.ask(|cx| {
+        let id = cx.connections().next().unwrap();
+        let Some(Transport::Tcp(stream)) = cx.transport(id) else { panic!("it is TCP") };
+        assert!(stream.nodelay().unwrap());
+        let socket = socket2::SockRef::from(stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(77));
+        assert!((65_536..1 << 18).contains(&socket.send_buffer_size().unwrap()));
+        assert!((32_768..1 << 18).contains(&socket.recv_buffer_size().unwrap()));
+    });
+}

@@ -1,0 +1,267 @@
+//! Peers that do not read, or that send nothing of use.
+
+use std::io::Write;
+use std::sync::mpsc::channel;
+
+use bowsprit::connection::Config;
+use bowsprit::event_loop::{Overflow, Pressure, Sent, Settings};
+use bowsprit::frame::RawHeader;
+use bowsprit::message::Message;
+
+use super::support::{Client, Hooks, LONG, Server, ends, frame, report, wait};
+
+const KIB: usize = 1024;
+
+/// Small buffers everywhere, so that little makes a peer a slow reader.
+fn tight(overflow: Overflow) -> Settings {
+    let mut config = Config::default();
+    config.max_queued = 512 * KIB;
+    let mut settings = Settings::default();
+    settings.connection = config.into();
+    settings.overflow = overflow;
+    (settings.high_watermark, settings.low_watermark) = (256 * KIB, 64 * KIB);
+    settings.socket_send_buffer = Some(16 * KIB);
+    settings
+}
+
+/// One reader never reads; the others get everything, and the server holds no more for it than it says.
+#[test]
+fn a_reader_that_never_reads_costs_a_bounded_amount_and_others_nothing() {
+    for overflow in [Overflow::Close, Overflow::DropData] {
+        let (open, opened) = report();
+        let (close, ended) = ends();
+        let server = Server::start(tight(overflow), Hooks { open, close, ..Hooks::default() });
+        let stuck = server.connect();
+        let id = wait(&opened);
+        let mut readers: Vec<_> = (0..3).map(|_| server.connect()).collect();
+        let text = "x".repeat(16 * KIB);
+        for round in 0..300 {
+            let message = text.clone();
+            let (queued, dropped) = server.ask(move |cx| {
+                cx.broadcast(Message::Text(&message));
+                (cx.queued(id), cx.stats().dropped)
+            });
+            assert!(queued <= 512 * KIB + text.len() + 14, "{queued} octets wait");
+            for reader in &mut readers {
+                assert_eq!(reader.next_text().len(), text.len(), "round {round}, {dropped} dropped");
+            }
+        }
+        match overflow {
+            Overflow::Close => {
+                assert_eq!(wait(&ended), (id, "Overflow 1006".into()));
+                server.wait_until(|cx| cx.stats().overflowed == 1 && cx.stats().connections == 3);
+            }
+            _ => {
+                let stats = server.ask(|cx| cx.stats());
+                assert!(stats.dropped > 100 && stats.open == 4, "{stats:?}");
+                // Control frames are never dropped, even now.
+                assert!(server.ask(move |cx| cx.ping(id, b"still here")).is_queued());
+            }
+        }
+        drop(stuck);
+    }
+}
+
+/// The slow reader slows its producer down: nothing is lost, nothing is held beyond the watermarks.
+#[test]
+fn a_slow_reader_blocks_its_producer() {
+    const MESSAGES: usize = 400;
+    let (open, opened) = report();
+    let (sender, drained) = channel();
+    let hooks = Hooks {
+        open,
+        message: Some(Box::new(|cx, id, message| {
+            let sent = cx.broadcast_others(message, id);
+            assert_eq!(sent, 1);
+        })),
+        drained: Some(Box::new(move |_, id| sender.send(id).unwrap())),
+        ..Hooks::default()
+    };
+    let mut settings = tight(Overflow::Block);
+    settings.receive_buffer = 64 * KIB;
+    let server = Server::start(settings, hooks);
+    let mut reader = server.connect();
+    let id = wait(&opened);
+    let mut producer = server.connect();
+    wait(&opened);
+    let text = "y".repeat(16 * KIB);
+    let octets = frame(RawHeader::TEXT, text.as_bytes());
+    let writer = std::thread::spawn(move || {
+        for _ in 0..MESSAGES {
+            producer.write(&octets);
+        }
+        producer
+    });
+    server.wait_until(move |cx| cx.queued(id) > 256 * KIB);
+    for _ in 0..MESSAGES {
+        let queued = server.ask(move |cx| cx.queued(id));
+        assert!(queued < 256 * KIB + 64 * KIB + 2 * 16 * KIB, "{queued} octets wait");
+        assert_eq!(reader.next_text().len(), text.len());
+    }
+    assert_eq!(wait(&drained), id);
+    drop(writer.join().unwrap());
+    server.wait_until(|cx| cx.stats().dropped == 0 && cx.stats().overflowed == 0);
+}
+
+/// A producer that waits for a reader goes on when the reader goes away.
+#[test]
+fn a_producer_is_released_when_its_reader_dies() {
+    let (open, opened) = report();
+    let hooks = Hooks {
+        open,
+        message: Some(Box::new(|cx, id, message| {
+            if cx.broadcast_others(message, id) == 0 {
+                cx.send(id, message);
+            }
+        })),
+        ..Hooks::default()
+    };
+    let server = Server::start(tight(Overflow::Block), hooks);
+    let reader = server.connect();
+    let id = wait(&opened);
+    let mut producer = server.connect();
+    let octets = frame(RawHeader::TEXT, "y".repeat(16 * KIB).as_bytes());
+    let mut clone = Client::over(producer.stream.try_clone().unwrap());
+    let writer = std::thread::spawn(move || {
+        for _ in 0..200 {
+            clone.write(&octets);
+        }
+        clone.text("last");
+    });
+    server.wait_until(move |cx| cx.queued(id) > 256 * KIB);
+    drop(reader);
+    while producer.next_text() != "last" {}
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_connection_may_be_pressed_in_its_own_way() {
+    let (open, opened) = report();
+    let server = Server::start(tight(Overflow::Close), Hooks { open, ..Hooks::default() });
+    let _stuck = server.connect();
+    let id = wait(&opened);
+    let last = server.ask(move |cx| {
+        let pressure = Pressure { overflow: Overflow::DropData, ..cx.settings().pressure() };
+        cx.set_pressure(id, pressure);
+        let octets = vec![0; 64 * KIB];
+        (0..1000).map(|_| cx.send_binary(id, &octets)).last()
+    });
+    assert_eq!(last, Some(Sent::Dropped));
+    assert!(server.ask(move |cx| cx.is_open(id)));
+}
+
+/// What one flood costs: bounded memory, and a second connection is still served.
+fn flood(octets: Vec<u8>, times: usize, expected: &str) {
+    let (close, ended) = ends();
+    let server = Server::start(tight(Overflow::Close), Hooks { close, ..Hooks::echo() });
+    let mut flooder = server.connect();
+    let mut other = server.connect();
+    let mut failed = false;
+    for round in 0..times {
+        failed |= flooder.stream.write_all(&octets).is_err();
+        if round % 64 == 0 {
+            other.text("x");
+            other.next_text();
+            let queued = server.ask(|cx| cx.stats().queued);
+            assert!(queued <= 512 * KIB as u64 + 1024, "{queued}");
+        }
+        if failed {
+            break;
+        }
+    }
+    drop(flooder);
+    assert!(wait(&ended).1.starts_with(expected));
+    other.text("x");
+    other.next_text();
+}
+
+#[test]
+fn a_flood_of_pings_that_nobody_reads_the_answers_of() {
+    let ping = frame(RawHeader::PING, &[1; 125]);
+    flood(ping.repeat(500), 300, "");
+}
+
+#[test]
+fn a_flood_of_empty_fragments_breaks_a_limit() {
+    let first = frame(RawHeader { fin: false, ..RawHeader::TEXT }, b"");
+    let next = frame(RawHeader { fin: false, ..RawHeader::CONTINUATION }, b"");
+    flood([first, next.repeat(2000)].concat(), 10, "Protocol(TooManyEmptyFragments)");
+}
+
+#[test]
+fn tiny_segments_are_put_together() {
+    let server = Server::start(Settings::default(), Hooks::echo());
+    let mut client = server.connect();
+    let text = "z".repeat(300);
+    let octets = frame(RawHeader::TEXT, text.as_bytes());
+    for _ in 0..10 {
+        for octet in &octets {
+            client.write(&[*octet]); // TCP_NODELAY is set: each is a segment
+        }
+        assert_eq!(client.next_text(), text);
+    }
+}
+
+#[test]
+fn resets_in_the_middle_of_a_frame_end_one_connection() {
+    let (close, ended) = ends();
+    let server = Server::start(Settings::default(), Hooks { close, ..Hooks::echo() });
+    let mut other = server.connect();
+    let octets = frame(RawHeader::TEXT, &[b'a'; 200_000]);
+    for len in [1, 3, 7, 100, 100_000, 150_000] {
+        let mut client = server.connect();
+        client.write(&octets[..len]);
+        server.wait_until(|cx| cx.stats().octets_in > 0);
+        client.reset();
+        let (_, how) = wait(&ended);
+        assert!(how.starts_with("Io") || how.starts_with("Eof"), "{how}");
+        other.text("x");
+        other.next_text();
+    }
+}
+
+/// A peer that has ended its direction still gets what it asked for, and then the end.
+#[test]
+fn half_closed_peers_get_their_answers() {
+    let (close, ended) = ends();
+    let server = Server::start(Settings::default(), Hooks { close, ..Hooks::echo() });
+    let mut client = server.connect();
+    let large = "w".repeat(3 << 20);
+    client.text(&large);
+    client.text("and this");
+    client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(client.next_text().len(), large.len());
+    assert_eq!(client.next_text(), "and this");
+    assert!(client.next().is_none());
+    assert_eq!(wait(&ended).1, "Eof 1006");
+    server.wait_until(|cx| cx.stats().connections == 0);
+}
+
+/// The watermarks of one connection: reading from it stops above the high one and goes on below the low one.
+#[test]
+fn a_peer_that_does_not_read_is_not_read_from() {
+    let (open, opened) = report();
+    let (sender, drained) = channel();
+    let hooks = Hooks {
+        open,
+        drained: Some(Box::new(move |cx, id| sender.send(cx.queued(id)).unwrap())),
+        ..Hooks::echo()
+    };
+    let server = Server::start(tight(Overflow::Close), hooks);
+    let mut client = server.connect();
+    let id = wait(&opened);
+    let octets = frame(RawHeader::TEXT, "v".repeat(8 * KIB).as_bytes());
+    let mut clone = Client::over(client.stream.try_clone().unwrap());
+    let writer = std::thread::spawn(move || {
+        for _ in 0..500 {
+            clone.write(&octets);
+        }
+    });
+    server.wait_until(move |cx| cx.queued(id) > 256 * KIB);
+    for _ in 0..500 {
+        client.next_text();
+    }
+    writer.join().unwrap();
+    assert!(drained.recv_timeout(LONG).unwrap() <= 64 * KIB);
+    assert!(server.ask(|cx| cx.stats().overflowed) == 0);
+}

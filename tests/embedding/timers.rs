@@ -1,0 +1,128 @@
+//! Timers, lifetimes, and what silence costs.
+
+use std::time::{Duration, Instant};
+
+use bowsprit::connection::Config;
+use bowsprit::event_loop::{Settings, Timer};
+
+use super::support::{Client, Hooks, Server, ends, report, wait};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+#[test]
+fn timers_come_in_order_repeat_and_can_be_cancelled() {
+    let (timer, came) = report::<Timer>();
+    let server = Server::start(Settings::default(), Hooks { timer, ..Hooks::default() });
+    let start = Instant::now();
+    let (every, never) = server.ask(|cx| {
+        cx.set_timer(60 * MILLISECOND, 2);
+        cx.set_timer(20 * MILLISECOND, 1);
+        let never = cx.set_timer(40 * MILLISECOND, 9);
+        assert!(cx.cancel_timer(never));
+        assert!(!cx.cancel_timer(never));
+        cx.set_timer(Duration::MAX, 10);
+        (cx.set_timer_every(100 * MILLISECOND, 3), never)
+    });
+    for (tag, after) in [(1, 20), (2, 60), (3, 100), (3, 200)] {
+        let timer = wait(&came);
+        assert_eq!((timer.tag, timer.connection), (tag, None));
+        assert!(start.elapsed() >= after * MILLISECOND, "not before its time");
+        assert_ne!(timer.id, never);
+    }
+    assert!(server.ask(move |cx| cx.cancel_timer(every)));
+    server.ask(|cx| cx.set_timer(150 * MILLISECOND, 4));
+    assert_eq!(wait(&came).tag, 4, "the cancelled one does not come before it");
+}
+
+#[test]
+fn a_timer_of_a_connection_ends_with_it() {
+    let (timer, came) = report::<Timer>();
+    let (open, opened) = report();
+    let (close, ended) = ends();
+    let server = Server::start(Settings::default(), Hooks { timer, open, close, ..Hooks::default() });
+    let (client, _other) = (server.connect(), server.connect());
+    let (first, second) = (wait(&opened), wait(&opened));
+    server.ask(move |cx| {
+        cx.set_timer_for(first, 150 * MILLISECOND, 1);
+        cx.set_timer_for(second, 200 * MILLISECOND, 2);
+    });
+    drop(client);
+    wait(&ended);
+    let timer = wait(&came);
+    assert_eq!((timer.tag, timer.connection), (2, Some(second)));
+}
+
+#[test]
+fn a_lifetime_ends_with_1001_and_may_differ() {
+    let (open, opened) = report();
+    let (close, ended) = ends();
+    let mut settings = Settings::default();
+    settings.max_lifetime = Some(300 * MILLISECOND);
+    let hooks = Hooks { open, close, ..Hooks::echo() };
+    let server = Server::start(settings, hooks);
+    let start = Instant::now();
+    let (mut mortal, mut immortal) = (server.connect(), server.connect());
+    let (first, second) = (wait(&opened), wait(&opened));
+    server.ask(move |cx| cx.set_max_lifetime(second, None));
+    mortal.text("being busy does not help");
+    mortal.next_text();
+    assert_eq!(mortal.next_close(), 1001);
+    assert!(start.elapsed() >= 250 * MILLISECOND);
+    mortal.close(1001);
+    assert_eq!(wait(&ended), (first, "Closed 1001".into()));
+    immortal.text("here");
+    assert_eq!(immortal.next_text(), "here");
+}
+
+#[test]
+fn silence_is_answered_and_a_paused_connection_is_not_silent() {
+    let (open, opened) = report();
+    let (close, ended) = ends();
+    let mut config = Config::default();
+    config.idle_timeout = Some(200 * MILLISECOND);
+    let mut settings = Settings::default();
+    settings.connection = config.into();
+    let server = Server::start(settings, Hooks { open, close, ..Hooks::echo() });
+    let mut paused = server.connect();
+    let id = wait(&opened);
+    server.ask(move |cx| cx.pause(id));
+    let mut idle = server.connect();
+    let other = wait(&opened);
+    paused.text("waits");
+    assert_eq!(idle.next_close(), 1001);
+    assert_eq!(wait(&ended).0, other);
+    server.ask(move |cx| {
+        assert_eq!(cx.stats().messages_in, 0, "nothing is read");
+        cx.resume(id);
+    });
+    assert_eq!(paused.next_text(), "waits");
+}
+
+/// §10.4: the time of a handshake counts from the moment TCP is there; octets that trickle in change nothing.
+#[test]
+fn slow_handshakes_end_in_time_and_cost_others_nothing() {
+    let mut settings = Settings::default();
+    settings.handshake_timeout = 400 * MILLISECOND;
+    let server = Server::start(settings, Hooks::echo());
+    let start = Instant::now();
+    let mut silent: Vec<_> = (0..50).map(|_| Client::tcp(server.address)).collect();
+    let mut slow: Vec<_> = (0..50).map(|_| Client::tcp(server.address)).collect();
+    let mut quick = server.connect();
+    for octet in b"GET / HTTP" {
+        for client in &mut slow {
+            // Fails once the server has had enough.
+            let _ = std::io::Write::write_all(&mut client.stream, &[*octet]);
+        }
+        quick.text("x");
+        quick.next_text();
+    }
+    for client in &mut slow {
+        assert!(client.head().starts_with("HTTP/1.1 408 "));
+    }
+    for client in &mut silent {
+        assert!(client.next().is_none());
+    }
+    assert!(start.elapsed() >= 350 * MILLISECOND);
+    server.wait_until(|cx| cx.stats().failed.timeout == 100);
+    server.wait_until(|cx| cx.stats().connections <= 1 + 50);
+}

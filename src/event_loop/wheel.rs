@@ -14,6 +14,8 @@ pub(super) struct Wheel {
     /// The step up to which entries have been taken.
     now: u64,
     slots: Vec<Vec<u32>>,
+    /// A bit for each slot that is not empty, so that every turn can ask for the next one.
+    taken: [u64; WORDS],
     entries: usize,
 }
 
@@ -23,9 +25,11 @@ pub(super) const STEP: Duration = Duration::from_millis(50);
 /// Steps around the wheel; a deadline further off is looked at once a round.
 const SLOTS: u64 = 1024;
 
+const WORDS: usize = SLOTS as usize / 64;
+
 impl Wheel {
     pub(super) fn new(start: Instant) -> Self {
-        Self { start, now: 0, slots: vec![Vec::new(); SLOTS as usize], entries: 0 }
+        Self { start, now: 0, slots: vec![Vec::new(); SLOTS as usize], taken: [0; WORDS], entries: 0 }
     }
 
     /// Enters connection `number` to be looked at `at`, unless `entered` (its entry that counts, 0 for none) comes
@@ -38,7 +42,9 @@ impl Wheel {
         if entered != 0 && (1..=step - self.now).contains(&ahead) {
             return entered;
         }
-        self.slots[(step % SLOTS) as usize].push(number);
+        let slot = (step % SLOTS) as usize;
+        self.slots[slot].push(number);
+        self.taken[slot / 64] |= 1 << (slot % 64);
         self.entries += 1;
         place(step)
     }
@@ -60,9 +66,21 @@ impl Wheel {
         if self.entries == 0 {
             return None;
         }
-        let step =
-            (self.now + 1..self.now + SLOTS).find(|step| !self.slots[(step % SLOTS) as usize].is_empty())?;
-        Some(self.start + STEP * u32::try_from(step).unwrap_or(u32::MAX))
+        // From the word of the next slot once around, back to the part of that word that lies before it.
+        let first = ((self.now + 1) % SLOTS) as usize;
+        let later = u64::MAX << (first % 64);
+        let slot = (0..=WORDS).find_map(|at| {
+            let word = (first / 64 + at) % WORDS;
+            let part = match at {
+                0 => later,
+                WORDS => !later,
+                _ => u64::MAX,
+            };
+            let bits = self.taken[word] & part;
+            (bits != 0).then(|| word as u64 * 64 + u64::from(bits.trailing_zeros()))
+        })?;
+        let ahead = (slot + SLOTS - self.now % SLOTS) % SLOTS;
+        Some(self.start + STEP * u32::try_from(self.now + ahead).unwrap_or(u32::MAX))
     }
 
     /// Moves the entries that have come up by `now` to `due`, each with its place.
@@ -75,7 +93,9 @@ impl Wheel {
         while self.now < target {
             self.now += 1;
             let step = self.now;
-            let slot = &mut self.slots[(step % SLOTS) as usize];
+            let number = (step % SLOTS) as usize;
+            self.taken[number / 64] &= !(1 << (number % 64));
+            let slot = &mut self.slots[number];
             self.entries -= slot.len();
             due.extend(slot.drain(..).map(|number| (number, place(step))));
         }
@@ -140,6 +160,21 @@ mod tests {
         assert_ne!(wheel.enter(1, start + years + 2 * STEP, entered), entered);
         assert_eq!(wheel.time_of(wheel.step_of(later)), later);
         assert_eq!(due(&mut wheel, start + years + 4 * STEP), [1, 1]);
+    }
+
+    #[test]
+    fn the_next_entry_is_found_from_anywhere() {
+        let start = Instant::now();
+        for now in [0, 1, 62, 63, 64, 1000, 1022, 1023, 1024, 5000] {
+            for ahead in [1, 2, 63, 64, 65, 500, 1022, 1023] {
+                let mut wheel = Wheel::new(start);
+                due(&mut wheel, start + STEP * now);
+                wheel.enter(7, start + STEP * (now + ahead), 0);
+                assert_eq!(wheel.next(), Some(start + STEP * (now + ahead)), "at {now}, {ahead} ahead");
+                assert_eq!(due(&mut wheel, start + STEP * (now + ahead)), [7]);
+                assert_eq!(wheel.next(), None);
+            }
+        }
     }
 
     #[test]

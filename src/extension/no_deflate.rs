@@ -67,6 +67,14 @@ impl DeflateAnswerError {
     }
 }
 
+pub(crate) fn answer(_: Option<DeflateConfig>, _: &[Extension]) -> Option<Extension> {
+    None
+}
+
+pub(crate) fn offer(_: Option<DeflateConfig>, _: &[Extension]) -> Option<Extension> {
+    None
+}
+
 pub(crate) fn check_answers(_: &[Extension], _: &[Extension]) -> Result<(), DeflateAnswerError> {
     Ok(())
 }

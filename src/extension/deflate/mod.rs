@@ -58,5 +58,5 @@ pub use pool::DeflatePool;
 pub use settings::{DeflateConfig, Half, ReceiveContext, SendContext, Traffic};
 
 pub(crate) use inflate::Pushed;
-pub(crate) use negotiate::check_answers;
+pub(crate) use negotiate::{answer, check_answers, offer};
 pub(crate) use shared::SharedForms;

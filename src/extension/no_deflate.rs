@@ -67,11 +67,13 @@ impl DeflateAnswerError {
     }
 }
 
-pub(crate) fn answer(_: Option<DeflateConfig>, _: &[Extension]) -> Option<Extension> {
+/// What a server with these settings says to these offers: nothing.
+pub fn answer(_: Option<DeflateConfig>, _: &[Extension]) -> Option<Extension> {
     None
 }
 
-pub(crate) fn offer(_: Option<DeflateConfig>, _: &[Extension]) -> Option<Extension> {
+/// What a client with these settings offers: nothing.
+pub fn offer(_: Option<DeflateConfig>, _: &[Extension]) -> Option<Extension> {
     None
 }
 

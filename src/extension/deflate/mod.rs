@@ -52,11 +52,11 @@ mod strict;
 
 pub use compress::Compressor;
 pub use inflate::Inflater;
-pub use negotiate::{DeflateAnswerError, DeflateOffer};
+pub use negotiate::{DeflateAnswerError, DeflateOffer, answer, offer};
 pub use params::{DeflateParamError, DeflateParams, NAME, WindowBits};
 pub use pool::DeflatePool;
 pub use settings::{DeflateConfig, Half, ReceiveContext, SendContext, Traffic};
 
 pub(crate) use inflate::Pushed;
-pub(crate) use negotiate::{answer, check_answers, offer};
+pub(crate) use negotiate::check_answers;
 pub(crate) use shared::SharedForms;

@@ -113,12 +113,12 @@ impl DeflateOffer {
 }
 
 /// What a server with these settings says to these offers, if anything.
-pub(crate) fn answer(config: Option<DeflateConfig>, offers: &[Extension]) -> Option<Extension> {
+pub fn answer(config: Option<DeflateConfig>, offers: &[Extension]) -> Option<Extension> {
     config?.choose(offers).map(DeflateParams::to_extension)
 }
 
 /// What a client with these settings offers beside what it offers already, if anything.
-pub(crate) fn offer(config: Option<DeflateConfig>, others: &[Extension]) -> Option<Extension> {
+pub fn offer(config: Option<DeflateConfig>, others: &[Extension]) -> Option<Extension> {
     let offer = DeflateOffer::new(&config?);
     if others.iter().any(|other| other.name() == NAME) { None } else { Some(offer.to_extension()) }
 }

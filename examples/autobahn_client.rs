@@ -5,8 +5,10 @@
 
 use std::error::Error;
 use std::net::ToSocketAddrs;
+use std::sync::Arc;
 
-use bowsprit::event_loop::{ConnId, Context, Ended, EventLoop, Failed, Handler};
+use bowsprit::connection::Config;
+use bowsprit::event_loop::{ConnId, Context, Ended, EventLoop, Failed, Handler, Settings};
 use bowsprit::handshake::{ClientRequest, Url};
 use bowsprit::message::Message;
 
@@ -58,10 +60,28 @@ impl Client {
     }
 }
 
+/// All messages travel compressed and refer to those before, which is the most that can go wrong.
+fn settings() -> Settings {
+    #[allow(unused_mut, reason = "without feature `deflate`")]
+    let mut config = Config::default();
+    #[cfg(feature = "deflate")]
+    {
+        use bowsprit::extension::deflate::{DeflateConfig, ReceiveContext, SendContext};
+        let mut deflate = DeflateConfig::default();
+        deflate.threshold = 0;
+        deflate.send_context = SendContext::Window;
+        deflate.receive_context = ReceiveContext::Window;
+        config.deflate = Some(deflate);
+    }
+    let mut settings = Settings::default();
+    settings.connection = Arc::new(config);
+    settings
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).ok_or("usage: autobahn_client URL")?;
     let base = url.trim_end_matches('/').to_owned();
-    let mut client = Client { event_loop: EventLoop::new()?, base };
+    let mut client = Client { event_loop: EventLoop::with_settings(settings())?, base };
     let cases: u32 = client.visit("/getCaseCount", false)?.ok_or("no count of cases came")?.trim().parse()?;
     for case in 1..=cases {
         client.visit(&format!("/runCase?case={case}&agent=bowsprit"), true)?;

@@ -50,25 +50,47 @@ fn skip(name: &str, hint: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {name} is not installed; {hint}");
 }
 
-/// The peer's client checks each answer by itself.
+/// Settings of ours for compression in every way.
+const COMPRESSED: [&[&str]; 4] = [
+    &[],
+    &["--deflate-threshold", "0", "--deflate-send-context", "window", "--deflate-receive-context", "window"],
+    &["--deflate-threshold", "0", "--deflate-send-context", "compressor", "--deflate-send-window", "10"],
+    &["--deflate-threshold", "0", "--deflate-send-window", "8", "--deflate-receive-window", "9"],
+];
+
+/// The peer's client checks each answer by itself, and that compression was agreed.
 fn our_server_serves(interpreter: Interpreter, script: &str) {
-    let server = serve(&[]);
-    let Some(mut command) = interpreter.command(script, &[&server.url]) else { return };
-    let (code, stdout, stderr) = Running::start(&mut command).finish();
-    assert_eq!(code, 0, "{stderr}");
-    assert!(stdout.contains("closed with 1000"), "{stdout}");
+    let plain = (&[][..], &[][..]);
+    for (ours, theirs) in [plain].into_iter().chain(COMPRESSED.map(|ours| (ours, &["--deflate"][..]))) {
+        let server = serve(ours);
+        let args = [&[&server.url[..]], theirs].concat();
+        let Some(mut command) = interpreter.command(script, &args) else { return };
+        let (code, stdout, stderr) = Running::start(&mut command).finish();
+        assert_eq!(code, 0, "{ours:?}: {stderr}");
+        assert!(stdout.contains("closed with 1000"), "{stdout}");
+    }
 }
 
 fn our_client_is_served(interpreter: Interpreter, script: &str) {
+    let sizes = [0, 1, 125, 126, 127, 65_535, 65_536, 300_000];
+    let lines = sizes.map(|size| "κόσμε 🌍 ".repeat(size / 16) + "\n").concat();
+    let octets: Vec<u8> = (0..2_000_000_u32).map(|i| (i * 31 + (i >> 9)) as u8).collect();
+
     let Some(mut command) = interpreter.command(script, &[]) else { return };
     let mut server = Running::start(&mut command);
     let url = server.first_line();
-
-    let sizes = [0, 1, 125, 126, 127, 65_535, 65_536, 300_000];
-    let lines = sizes.map(|size| "κόσμε 🌍 ".repeat(size / 16) + "\n").concat();
     comes_back(&url, &[], lines.as_bytes());
-    let octets: Vec<u8> = (0..2_000_000_u32).map(|i| (i * 31 + (i >> 9)) as u8).collect();
     comes_back(&url, &["--binary"], &octets);
+
+    let Some(mut command) = interpreter.command(script, &["--deflate"]) else { return };
+    let mut server = Running::start(&mut command);
+    let url = server.first_line();
+    for ours in COMPRESSED {
+        comes_back(&url, ours, lines.as_bytes());
+        comes_back(&url, &[&["--binary"], ours].concat(), &octets);
+    }
+    let told = Running::bowsprit(&["connect", &url, "--verbose"]).finish().2;
+    assert!(told.contains("agreed: permessage-deflate"), "{told}");
 }
 
 /// stdin stays open until all is there: a server may answer a Close frame before it has echoed what came before it.

@@ -92,6 +92,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "connection",
             "error",
             "event_loop",
+            "extension",
             "handshake",
             "lab",
             "message",

@@ -11,12 +11,13 @@ use bowsprit::close::{CloseCode, CloseReason, OwnedClose};
 use bowsprit::connection::Due;
 use bowsprit::event_loop::{Cause, ConnId, Context, Ended, Failed, Handler, Sent, Settings};
 use bowsprit::handshake::{
-    ClientRequest, HeaderField, RefusedResponse, RequestBuildError, Response, ResponseError, Url,
+    Agreement, ClientRequest, HeaderField, RefusedResponse, RequestBuildError, Response, ResponseError, Url,
 };
 use bowsprit::message::Message;
 use mio::Waker;
 
 use super::args::{EXIT_CODES, Time, header};
+use super::deflate::{DeflateArgs, agreed};
 use super::driver::{Driver, Turn};
 use super::exit::Exit;
 use super::input::{Format, Input, Item};
@@ -55,6 +56,8 @@ pub(crate) struct Args {
     verbose: bool,
     #[command(flatten)]
     connection: ConnectionArgs,
+    #[command(flatten)]
+    deflate: DeflateArgs,
 }
 
 pub(crate) fn run(args: Args) -> Exit {
@@ -78,7 +81,8 @@ pub(crate) fn run(args: Args) -> Exit {
         }
     };
 
-    let config = args.connection.config();
+    let mut config = args.connection.config();
+    config.deflate = args.deflate.config();
     let settings = {
         let mut settings = Settings::default();
         settings.handshake_timeout = args.connect_timeout.0;
@@ -336,10 +340,11 @@ impl Handler for Client {
         }
     }
 
-    fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, _: &bowsprit::handshake::Agreement) {
+    fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, agreement: &Agreement) {
         if matches!(self.stage, Stage::Over(_)) {
             return cx.abort(id);
         }
+        self.trace(format_args!("agreed: {}", agreed(agreement.deflate())));
         self.stage = Stage::Open(id);
         let format = if self.binary { Format::Octets } else { Format::Lines };
         self.input = Some(Input::start(format, self.waker.clone()));

@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod connect;
 mod decode;
+mod deflate;
 mod driver;
 mod exit;
 mod explain;

@@ -13,6 +13,7 @@ use bowsprit::message::Message;
 use clap::ValueEnum;
 
 use super::args::{EXIT_CODES, listen_address};
+use super::deflate::{DeflateArgs, agreed};
 use super::driver::{Driver, Turn};
 use super::exit::Exit;
 use super::limits::{ConnectionArgs, ServerArgs};
@@ -52,6 +53,8 @@ pub(crate) struct Args {
     server: ServerArgs,
     #[command(flatten)]
     connection: ConnectionArgs,
+    #[command(flatten)]
+    deflate: DeflateArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -69,7 +72,8 @@ pub(crate) fn run(args: Args) -> Exit {
         Ok(server) => server,
         Err(why) => return Exit::Usage.because(why),
     };
-    let config = args.connection.config();
+    let mut config = args.connection.config();
+    config.deflate = args.deflate.config();
     let drain = config.close_timeout;
     let mut driver = match Driver::new(args.server.settings(config)) {
         Ok(driver) => driver,
@@ -207,7 +211,8 @@ impl Handler for Server {
     fn on_open(&mut self, _: &mut Context<()>, id: ConnId, agreement: &Agreement) {
         if self.verbose {
             let subprotocol = agreement.subprotocol.as_deref().unwrap_or("none");
-            say(format_args!("{id} opened, subprotocol {subprotocol}"));
+            let compression = agreed(agreement.deflate());
+            say(format_args!("{id} opened, subprotocol {subprotocol}, {compression}"));
         }
     }
 

@@ -26,6 +26,8 @@ use super::wheel::Wheel;
 use crate::close::CloseReason;
 use crate::connection::{Config, Outbound, Outcome, SendError, SendQueue};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::extension::Compression;
+use crate::extension::deflate::{self, DeflatePool};
 use crate::frame::DataKind;
 use crate::handshake::{AcceptError, Acceptance, ClientHandshake, ClientRequest, Refusal, Request};
 use crate::message::{Message, Prepared};
@@ -93,6 +95,7 @@ pub struct Context<D> {
     secret: RandomState,
     #[expect(clippy::vec_box, reason = "they move into connections that hold one pointer")]
     queues: Vec<Box<SendQueue>>,
+    pub(super) deflate: DeflatePool,
     generation: u32,
     entropy: SystemEntropy,
 }
@@ -158,6 +161,7 @@ impl<D: Default> Context<D> {
             siblings: Arc::new([]),
             secret: RandomState::new(),
             queues: Vec::new(),
+            deflate: DeflatePool::new(),
             generation: 0,
             entropy: SystemEntropy::new(),
         }
@@ -168,6 +172,11 @@ impl<D: Default> Context<D> {
     pub fn send(&mut self, id: ConnId, message: Message<'_>) -> Sent {
         let sent = self.send_with(id, |outbound| outbound.send(message));
         self.count_message(sent)
+    }
+
+    /// Sends a message, with a choice about its compression.
+    pub fn send_compressed(&mut self, id: ConnId, message: Message<'_>, choice: Compression) -> Sent {
+        self.send_with(id, |outbound| outbound.send_with(message, choice))
     }
 
     /// Sends a text message.
@@ -660,6 +669,11 @@ impl<D: Default> Context<D> {
         &self.settings
     }
 
+    /// What connections share for permessage-deflate: what was compressed, and the memory for it.
+    pub const fn deflate(&self) -> &DeflatePool {
+        &self.deflate
+    }
+
     /// Opens a connection to the server at `address`. [`on_open`](super::Handler::on_open) or
     /// [`on_failed`](super::Handler::on_failed) tells what became of it.
     ///
@@ -672,12 +686,16 @@ impl<D: Default> Context<D> {
         self.dial(transport, request)
     }
 
-    /// Opens a WebSocket over a transport that is connected or about to be.
+    /// Opens a WebSocket over a transport that is connected or about to be. Permessage-deflate is offered where
+    /// [`Config::deflate`](crate::connection::Config::deflate) says so.
     ///
     /// # Errors
     ///
     /// Where the transport could not be registered.
-    pub fn dial(&mut self, transport: Transport, request: ClientRequest) -> io::Result<ConnId> {
+    pub fn dial(&mut self, transport: Transport, mut request: ClientRequest) -> io::Result<ConnId> {
+        if let Some(offer) = deflate::offer(self.settings.connection.deflate, request.extensions()) {
+            request = request.extension(offer);
+        }
         let handshake = ClientHandshake::new(request, self.entropy.nonce());
         let stage = Stage::Dialing(Box::new(Opening { handshake, since: self.now }));
         let masks = Box::new(SystemEntropy::new());
@@ -842,7 +860,10 @@ impl<D: Default> Context<D> {
         }
         self.lend_queue(slot);
         let peer = &mut self.peers[slot];
-        match send(&mut peer.outbound) {
+        peer.outbound.lend_compressor(&mut self.deflate);
+        let result = send(&mut peer.outbound);
+        peer.outbound.reclaim_compressor(&mut self.deflate);
+        match result {
             Ok(()) => {
                 let queued = peer.outbound.queued();
                 let sent = if peer.writable { Sent::Now } else { Sent::Queued(queued) };

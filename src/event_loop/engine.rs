@@ -20,7 +20,8 @@ use super::settings::Settings;
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::{self, CloseStep, Due, Event, Inbound, close_step};
 use crate::error::ProtocolError;
-use crate::handshake::{Incoming, Progress, Refusal};
+use crate::extension::deflate;
+use crate::handshake::{Acceptance, Incoming, Progress, Refusal, Request};
 use crate::message::MessageBuffer;
 
 /// Connections and listeners, driven by whoever owns the `mio::Poll`.
@@ -457,6 +458,7 @@ impl<D: Default> Engine<D> {
     fn process<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, from: usize, to: usize) {
         self.cx.lend_queue(slot);
         self.cx.peers[slot].outbound.queue().borrow_from(&self.scratch[..to]);
+        self.inbounds[slot].lend_inflater(&mut self.cx.deflate);
         let whole = self.scratch.as_ptr_range();
         let mut input = &mut self.scratch[from..to];
         loop {
@@ -508,6 +510,7 @@ impl<D: Default> Engine<D> {
     /// Takes back what was lent and is not in use.
     fn reclaim(&mut self, slot: usize) {
         self.cx.reclaim_queue(slot);
+        self.inbounds[slot].reclaim_inflater(&mut self.cx.deflate);
         if let Some(buffer) = self.inbounds[slot].reclaim() {
             self.keep_buffer(buffer);
         }
@@ -575,7 +578,7 @@ impl<D: Default> Engine<D> {
                     let rest = self.scratch[used..len].to_vec();
                     self.wait(slot, request, rest);
                 }
-                Decision::Accept(acceptance) => match request.accept(&acceptance) {
+                Decision::Accept(acceptance) => match request.accept(&self.complete(acceptance, &request)) {
                     Ok((response, agreement)) => {
                         self.cx.lend_queue(slot);
                         self.cx.peers[slot].outbound.queue().push(&response);
@@ -588,6 +591,17 @@ impl<D: Default> Engine<D> {
                 },
             },
         }
+    }
+
+    /// The answer to an offer of permessage-deflate, unless the handler has given one.
+    fn complete(&self, mut acceptance: Acceptance, request: &Request) -> Acceptance {
+        let answer = deflate::answer(self.cx.settings.connection.deflate, request.extensions());
+        if let Some(answer) = answer
+            && !acceptance.extensions.iter().any(|extension| extension.name() == answer.name())
+        {
+            acceptance.extensions.push(answer);
+        }
+        acceptance
     }
 
     /// The handshake is done; octets `used..len` of the scratch buffer are frames.
@@ -604,6 +618,10 @@ impl<D: Default> Engine<D> {
         }
         let peer = &mut self.cx.peers[slot];
         peer.stage = Stage::Open;
+        if let Some(agreed) = agreement.deflate() {
+            self.inbounds[slot].use_deflate(agreed, peer.outbound.role());
+            peer.outbound.use_deflate(agreed);
+        }
         peer.deadlines = connection::Deadlines::new(self.cx.now);
         peer.opened = self.cx.wheel.step_of(self.cx.now);
         self.cx.stats.opened += 1;

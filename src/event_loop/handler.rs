@@ -25,7 +25,8 @@ pub trait Handler {
     /// What the program keeps for each connection; see [`Context::data`].
     type Data: Default;
 
-    /// A client asks to open a connection (RFC 6455 §4.2); the request is right in every point.
+    /// A client asks to open a connection (RFC 6455 §4.2); the request is right in every point. An offer of
+    /// permessage-deflate is answered by itself as [`Config::deflate`](crate::connection::Config::deflate) says.
     fn on_request(&mut self, cx: &mut Context<Self::Data>, id: ConnId, request: &Request) -> Decision {
         let _ = (cx, id, request);
         Decision::Accept(Acceptance::default())

@@ -67,6 +67,16 @@ impl DeflateAnswerError {
     }
 }
 
+/// What a server with these settings says to these offers: nothing.
+pub fn answer(_: Option<DeflateConfig>, _: &[Extension]) -> Option<Extension> {
+    None
+}
+
+/// What a client with these settings offers: nothing.
+pub fn offer(_: Option<DeflateConfig>, _: &[Extension]) -> Option<Extension> {
+    None
+}
+
 pub(crate) fn check_answers(_: &[Extension], _: &[Extension]) -> Result<(), DeflateAnswerError> {
     Ok(())
 }

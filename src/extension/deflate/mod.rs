@@ -52,7 +52,7 @@ mod strict;
 
 pub use compress::Compressor;
 pub use inflate::Inflater;
-pub use negotiate::{DeflateAnswerError, DeflateOffer};
+pub use negotiate::{DeflateAnswerError, DeflateOffer, answer, offer};
 pub use params::{DeflateParamError, DeflateParams, NAME, WindowBits};
 pub use pool::DeflatePool;
 pub use settings::{DeflateConfig, Half, ReceiveContext, SendContext, Traffic};

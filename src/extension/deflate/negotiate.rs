@@ -112,6 +112,17 @@ impl DeflateOffer {
     }
 }
 
+/// What a server with these settings says to these offers, if anything.
+pub fn answer(config: Option<DeflateConfig>, offers: &[Extension]) -> Option<Extension> {
+    config?.choose(offers).map(DeflateParams::to_extension)
+}
+
+/// What a client with these settings offers beside what it offers already, if anything.
+pub fn offer(config: Option<DeflateConfig>, others: &[Extension]) -> Option<Extension> {
+    let offer = DeflateOffer::new(&config?);
+    if others.iter().any(|other| other.name() == NAME) { None } else { Some(offer.to_extension()) }
+}
+
 /// Whether an answer of permessage-deflate, if there is one, fits one of the offers of it.
 pub(crate) fn check_answers(answers: &[Extension], offers: &[Extension]) -> Result<(), DeflateAnswerError> {
     let Some(answer) = answers.iter().find(|answer| answer.name() == NAME) else { return Ok(()) };

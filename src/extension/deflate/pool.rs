@@ -65,11 +65,12 @@ impl DeflatePool {
     }
 
     pub(crate) fn lend_compressor(&mut self, slot: &mut Option<Box<Compressor>>, agreed: Half) {
-        let spare = self.compressor(agreed.window);
-        match (slot, spare) {
+        match (slot, self.compressor(agreed.window)) {
             (slot @ None, spare) => *slot = spare.take(),
-            (Some(compressor), Some(spare)) if compressor.engine.is_none() => {
-                compressor.engine = spare.engine.take();
+            (Some(compressor), Some(spare)) => {
+                if compressor.engine.is_none() {
+                    compressor.engine = spare.engine.take();
+                }
                 std::mem::swap(&mut compressor.out, &mut spare.out);
             }
             _ => {}
@@ -85,18 +86,20 @@ impl DeflatePool {
     ) {
         let Some(compressor) = slot else { return };
         self.sent += compressor.take_traffic();
+        let spare = self.compressor(agreed.window);
         if !agreed.takeover {
             let compressor = slot.take();
-            let spare = self.compressor(agreed.window);
             if spare.is_none() {
                 *spare = compressor;
             }
-        } else if config.unwrap_or_default().send_context == SendContext::Window {
-            let spare = self.compressor(agreed.window).get_or_insert_default();
-            if let Some(engine) = compressor.engine.take() {
-                spare.engine = Some(engine);
-            }
-            spare.out = std::mem::take(&mut compressor.out);
+            return;
+        }
+        let spare = spare.get_or_insert_default();
+        spare.out = std::mem::take(&mut compressor.out);
+        if config.unwrap_or_default().send_context == SendContext::Window
+            && let Some(engine) = compressor.engine.take()
+        {
+            spare.engine = Some(engine);
         }
     }
 

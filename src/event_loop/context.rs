@@ -176,7 +176,8 @@ impl<D: Default> Context<D> {
 
     /// Sends a message, with a choice about its compression.
     pub fn send_compressed(&mut self, id: ConnId, message: Message<'_>, choice: Compression) -> Sent {
-        self.send_with(id, |outbound| outbound.send_with(message, choice))
+        let sent = self.send_with(id, |outbound| outbound.send_with(message, choice));
+        self.count_message(sent)
     }
 
     /// Sends a text message.
@@ -431,8 +432,10 @@ impl<D: Default> Context<D> {
     ///
     /// Where the request does not wait any more, or the answer does not fit it.
     pub fn accept(&mut self, id: ConnId, acceptance: &Acceptance) -> Result<(), AnswerError> {
+        let acceptance = self.request(id).map(|request| self.complete(acceptance.clone(), request));
+        let acceptance = acceptance.ok_or(AnswerError::NotWaiting)?;
         let waiting = self.waiting(id)?;
-        let (response, agreement) = waiting.request.accept(acceptance).map_err(AnswerError::Unfit)?;
+        let (response, agreement) = waiting.request.accept(&acceptance).map_err(AnswerError::Unfit)?;
         waiting.answer = Some(Answer::Accept(agreement));
         self.lend_queue(id.slot as usize);
         self.peers[id.slot as usize].outbound.queue().push(&response);
@@ -457,6 +460,17 @@ impl<D: Default> Context<D> {
             Stage::Waiting(waiting) => Some(&waiting.request),
             _ => None,
         }
+    }
+
+    /// What is accepted, with the answer to an offer of permessage-deflate unless the handler has given one.
+    pub(super) fn complete(&self, mut acceptance: Acceptance, request: &Request) -> Acceptance {
+        let answer = deflate::answer(self.settings.connection.deflate, request.extensions());
+        if let Some(answer) = answer
+            && !acceptance.extensions.iter().any(|extension| extension.name() == answer.name())
+        {
+            acceptance.extensions.push(answer);
+        }
+        acceptance
     }
 
     fn waiting(&mut self, id: ConnId) -> Result<&mut super::peer::Waiting, AnswerError> {

@@ -20,8 +20,7 @@ use super::settings::Settings;
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::{self, CloseStep, Due, Event, Inbound, close_step};
 use crate::error::ProtocolError;
-use crate::extension::deflate;
-use crate::handshake::{Acceptance, Incoming, Progress, Refusal, Request};
+use crate::handshake::{Incoming, Progress, Refusal};
 use crate::message::MessageBuffer;
 
 /// Connections and listeners, driven by whoever owns the `mio::Poll`.
@@ -578,7 +577,8 @@ impl<D: Default> Engine<D> {
                     let rest = self.scratch[used..len].to_vec();
                     self.wait(slot, request, rest);
                 }
-                Decision::Accept(acceptance) => match request.accept(&self.complete(acceptance, &request)) {
+                Decision::Accept(acceptance) => match request.accept(&self.cx.complete(acceptance, &request))
+                {
                     Ok((response, agreement)) => {
                         self.cx.lend_queue(slot);
                         self.cx.peers[slot].outbound.queue().push(&response);
@@ -591,17 +591,6 @@ impl<D: Default> Engine<D> {
                 },
             },
         }
-    }
-
-    /// The answer to an offer of permessage-deflate, unless the handler has given one.
-    fn complete(&self, mut acceptance: Acceptance, request: &Request) -> Acceptance {
-        let answer = deflate::answer(self.cx.settings.connection.deflate, request.extensions());
-        if let Some(answer) = answer
-            && !acceptance.extensions.iter().any(|extension| extension.name() == answer.name())
-        {
-            acceptance.extensions.push(answer);
-        }
-        acceptance
     }
 
     /// The handshake is done; octets `used..len` of the scratch buffer are frames.

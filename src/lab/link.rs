@@ -48,13 +48,14 @@ pub(super) struct Link<D> {
     pub(super) stream: TcpStream,
     started: Instant,
     connected: bool,
-    broken: bool,
+    /// Why the connection did not come up.
+    error: Option<String>,
 }
 
 impl<D: Dialogue> Link<D> {
     /// A connection that is still being made.
     pub(super) fn connecting(stream: TcpStream, dialogue: D) -> Self {
-        Self { dialogue, stream, started: Instant::now(), connected: false, broken: false }
+        Self { dialogue, stream, started: Instant::now(), connected: false, error: None }
     }
 
     /// A connection that was accepted.
@@ -69,9 +70,14 @@ impl<D: Dialogue> Link<D> {
         self.connected
     }
 
+    /// Why the connection did not come up, if it did not.
+    pub(super) fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
     /// Whether there is nothing left to do.
     pub(super) fn is_over(&self) -> bool {
-        self.broken || self.dialogue.is_over()
+        self.error.is_some() || self.dialogue.is_over()
     }
 
     /// When [`tick`](Self::tick) is due.
@@ -83,7 +89,9 @@ impl<D: Dialogue> Link<D> {
     pub(super) fn tick(&mut self, connect: Duration) {
         let now = self.started.elapsed();
         if !self.connected {
-            self.broken |= now >= connect;
+            if now >= connect {
+                self.error.get_or_insert_with(|| "no answer in time".to_owned());
+            }
         } else if now >= self.dialogue.deadline() {
             self.dialogue.tick(now);
             self.write();
@@ -113,9 +121,12 @@ impl<D: Dialogue> Link<D> {
                 let _ = self.stream.set_nodelay(true);
             }
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                self.broken = matches!(self.stream.take_error(), Ok(Some(_)) | Err(_));
+                self.error = match self.stream.take_error() {
+                    Ok(None) => None,
+                    Ok(Some(error)) | Err(error) => Some(error.to_string()),
+                };
             }
-            Err(_) => self.broken = true,
+            Err(error) => self.error = Some(error.to_string()),
         }
         self.connected
     }

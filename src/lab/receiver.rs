@@ -195,8 +195,9 @@ impl Receiver {
                     }
                 };
                 match code {
-                    // §7.4: the RFC's own codes, those registered since, and the two open ranges.
-                    None | Some(1000..=1003 | 1007..=1014 | 3000..=4999) => {
+                    // §7.4: the RFC's own codes, those registered since, the two open ranges, and what lies beyond,
+                    // of which the RFC says nothing.
+                    None | Some(1000..=1003 | 1007..=1014 | 3000..) => {
                         Ok(Seen::Close(code, payload.to_vec()))
                     }
                     Some(code) => {

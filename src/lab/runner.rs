@@ -248,13 +248,11 @@ impl<'p> Runner<'p> {
     fn reap(&mut self, token: usize, report: &mut dyn FnMut(Record, Option<Aftermath>)) {
         let Some(Slot { link, after, .. }) = self.slots.remove(&token) else { return };
         let connected = link.connected();
+        let error = link.error().unwrap_or("the connection did not come up").to_owned();
         let Link { dialogue: player, mut stream, .. } = link;
         // Dropping the stream closes it in any case.
         let _ = self.poll.registry().deregister(&mut stream);
         if !connected {
-            let error = stream.take_error().ok().flatten();
-            let error =
-                error.map_or_else(|| "no answer to the connection request".to_owned(), |e| e.to_string());
             return self.unreachable(player, after, &error, report);
         }
         self.refused = 0;
@@ -306,7 +304,8 @@ pub fn preflight(target: &Target, options: Options) -> Result<Record, String> {
     match record.facts.answer {
         Some((AnswerSeen::Opened, Some(_))) if record.facts.violation.is_none() => Ok(record),
         _ if aftermath == Some(Aftermath::Refuses) && record.facts.remote_code.is_none() => {
-            Err(last_note.unwrap_or_else(|| "could not connect".to_owned()))
+            let why = last_note.unwrap_or_else(|| "could not connect".to_owned());
+            Err(why.trim_start_matches("the TCP connection broke: ").to_owned())
         }
         _ => Err(record.verdict.reason.clone()),
     }

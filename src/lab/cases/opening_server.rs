@@ -61,6 +61,9 @@ const EITHER: &[(Class, Answer)] =
     &[(Class::Ok, Answer::Opens), (Class::Ok, Answer::Status(&[])), (Class::Ok, Answer::Drops)];
 const RATHER_NOT: &[(Class, Answer)] =
     &[(Class::Ok, Answer::Status(&[])), (Class::Ok, Answer::Drops), (Class::NonStrict, Answer::Opens)];
+/// A client has to wait for the response, so that a server may refuse one that does not.
+const RATHER_OPENS: &[(Class, Answer)] =
+    &[(Class::Ok, Answer::Opens), (Class::NonStrict, Answer::Status(&[])), (Class::NonStrict, Answer::Drops)];
 const ENDS: &[(Class, Answer)] = &[(Class::Ok, Answer::Status(&[])), (Class::Ok, Answer::Drops)];
 const WHATEVER: &[(Class, Answer)] =
     &[(Class::Ok, Answer::Status(&[])), (Class::Ok, Answer::Drops), (Class::Ok, Answer::Silent)];
@@ -316,7 +319,11 @@ pub(super) static PIECES: &[Case] = &[
         title: "a masked text frame in the same write as the request",
         rule: &AFTER,
         level: Level::Should,
-        opening: Opening { edits: &[After(b"\x81\x85\x01\x02\x03\x04fnvae")], ..Opening::GOOD },
+        opening: Opening {
+            edits: &[After(b"\x81\x85\x01\x02\x03\x04fnvae")],
+            answers: RATHER_OPENS,
+            ..Opening::GOOD
+        },
         script: &[],
         expect: Expect {
             outcomes: &[(Class::Ok, &[Event::Text(Payload::Octets(b"glued"))])],
@@ -330,6 +337,7 @@ pub(super) static PIECES: &[Case] = &[
         rule: &AFTER,
         opening: Opening {
             edits: &[After(b"GET / HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n")],
+            answers: EITHER,
             ..Opening::GOOD
         },
         script: &[],

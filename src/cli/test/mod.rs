@@ -1,0 +1,190 @@
+//! `bowsprit test`: the conformance lab.
+
+mod args;
+mod reports;
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::net::ToSocketAddrs as _;
+use std::process::{Child, Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use bowsprit::lab::Subject;
+use bowsprit::lab::listener::{Exam, Listener, Next, Notice};
+use bowsprit::lab::report::{Outcome, Run};
+use bowsprit::lab::runner::{self, Peer, Plan, Target};
+
+pub(crate) use args::Args;
+use args::{ClientArgs, Common, Side};
+use reports::report;
+
+use super::{print, say, usage};
+
+/// Exit status where the peer could not be reached.
+const UNREACHABLE: u8 = 3;
+
+pub(crate) fn run(args: Args) -> ExitCode {
+    match args.side {
+        Side::Server { url, common } => server(&url, &common),
+        Side::Client(args) => client(&args),
+        Side::Report(args) => report(&args),
+    }
+    .unwrap_or_else(|error| usage(&error))
+}
+
+fn server(url: &str, common: &Common) -> Result<ExitCode, String> {
+    let cases = common.selection()?.choose(Subject::Server)?;
+    if common.list {
+        return Ok(print(&list(&cases)));
+    }
+    let (name, host, path) = parse_url(url)?;
+    let addr = match name.to_socket_addrs().map(|mut addrs| addrs.next()) {
+        Ok(Some(addr)) => addr,
+        Ok(None) => return Ok(unreachable(url, "the name has no address")),
+        Err(error) => return Ok(unreachable(url, &error.to_string())),
+    };
+    let target = Target { addr, host, path };
+    let options = common.options()?;
+    if let Err(error) = runner::preflight(&target, options) {
+        return Ok(unreachable(url, &error));
+    }
+    let mut run = common.new_run(url, url, Subject::Server);
+    let total = cases.len();
+    let plan = Plan { target, cases, options, jobs: common.jobs };
+    let started = Instant::now();
+    let progress = Progress::new(total);
+    let peer = runner::run(&plan, &mut |record, aftermath| {
+        run.outcomes.push(Outcome { record, aftermath });
+        progress.show(run.outcomes.len());
+    });
+    progress.clear();
+    let peer = peer.map_err(|error| format!("the poll failed: {error}"))?;
+    run.duration = started.elapsed();
+    let code = common.conclude(vec![run])?;
+    if let Peer::Gone(suspects) = peer {
+        say(format_args!(
+            "the server stopped accepting connections while these were played: {}; find the one with --jobs 1",
+            suspects.join(", ")
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(code)
+}
+
+fn client(args: &ClientArgs) -> Result<ExitCode, String> {
+    let common = &args.common;
+    let mut selection = common.selection()?;
+    if !args.handshake && selection.patterns.is_empty() && selection.tags.is_empty() {
+        selection.without_tags.push("handshake".to_owned());
+    }
+    let cases = selection.choose(Subject::Client)?;
+    if common.list {
+        return Ok(print(&list(&cases)));
+    }
+    let listener =
+        Listener::bind(args.listen).map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
+    let place = listener.addr().to_string();
+    say(format_args!("{} cases on ws://{place}", cases.len()));
+    let mut child = match args.command.split_first() {
+        Some((program, rest)) => {
+            let child = Command::new(program).args(rest).env("BOWSPRIT_URL", format!("ws://{place}")).spawn();
+            Some(child.map_err(|error| format!("cannot run {program}: {error}"))?)
+        }
+        None => None,
+    };
+    let idle =
+        args.idle.map(Duration::try_from_secs_f64).transpose().map_err(|_| "--idle is no time".to_owned())?;
+    let exam = Exam { cases, options: common.options()?, idle };
+    let mut runs: BTreeMap<String, Run> = BTreeMap::new();
+    let progress = Progress::new(exam.cases.len());
+    let started = Instant::now();
+    let result = listener.run(&exam, &mut |notice| match notice {
+        Notice::Played(agent, record) => {
+            let run =
+                runs.entry(agent).or_insert_with_key(|agent| common.new_run(agent, &place, Subject::Client));
+            run.outcomes.retain(|outcome| outcome.record.case.id != record.case.id);
+            run.outcomes.push(Outcome { record: *record, aftermath: None });
+            run.duration = started.elapsed();
+            progress.show(run.outcomes.len());
+            Next::Listen
+        }
+        Notice::Finished(_) if args.stay || child.is_some() => Next::Listen,
+        Notice::Finished(_) => Next::End,
+        Notice::Quiet => match child.as_mut().map(Child::try_wait) {
+            Some(Ok(None)) | None => Next::Listen,
+            Some(Ok(Some(_)) | Err(_)) => Next::End,
+        },
+    });
+    progress.clear();
+    if let Some(mut child) = child {
+        // It has ended, or the exam has: nobody is left to talk to.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    result.map_err(|error| format!("the poll failed: {error}"))?;
+    if runs.is_empty() {
+        say("no client came");
+        return Ok(ExitCode::from(UNREACHABLE));
+    }
+    common.conclude(runs.into_values().collect())
+}
+
+/// How far the run is, for someone who watches.
+struct Progress {
+    total: usize,
+    shown: bool,
+}
+
+impl Progress {
+    fn new(total: usize) -> Self {
+        Self { total, shown: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&self, done: usize) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r{done}/{}", self.total);
+        }
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn unreachable(url: &str, error: &str) -> ExitCode {
+    say(format_args!("there is no WebSocket server at {url}: {error}"));
+    ExitCode::from(UNREACHABLE)
+}
+
+fn list(cases: &[&bowsprit::lab::Case]) -> String {
+    cases
+        .iter()
+        .map(|case| format!("{:<12} {:<7} {:<28} {}\n", case.id, case.level, case.rule.section, case.title))
+        .collect()
+}
+
+/// The name to look up, with its port; what the Host field says; the request target.
+fn parse_url(url: &str) -> Result<(String, String, String), String> {
+    let uri = fluent_uri::UriRef::parse(url).map_err(|error| format!("\"{url}\" is no URL: {error}"))?;
+    if uri.scheme().is_none_or(|scheme| !scheme.as_str().eq_ignore_ascii_case("ws")) {
+        return Err(format!("\"{url}\" does not start with ws://"));
+    }
+    let authority = uri.authority().filter(|authority| !authority.host().is_empty());
+    let authority = authority.ok_or_else(|| format!("\"{url}\" names no host"))?;
+    let host = authority.host();
+    let (name, host) = match authority.port().filter(|port| !port.is_empty()) {
+        Some(port) => (format!("{host}:{port}"), format!("{host}:{port}")),
+        None => (format!("{host}:80"), host.to_owned()),
+    };
+    let path = match uri.path().as_str() {
+        "" => "/",
+        path => path,
+    };
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    Ok((name, host, target))
+}

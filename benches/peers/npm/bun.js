@@ -1,0 +1,21 @@
+// Bun's own server, which has uWebSockets inside: bun bun.js PORT [echo|broadcast]
+const broadcasts = process.argv[3] === "broadcast";
+const server = Bun.serve({
+  hostname: "127.0.0.1",
+  port: Number(process.argv[2]),
+  fetch(request, server) {
+    if (!server.upgrade(request)) return new Response("a WebSocket server", { status: 426 });
+  },
+  websocket: {
+    perMessageDeflate: false,
+    maxPayloadLength: 64 << 20,
+    backpressureLimit: 64 << 20,
+    open(socket) {
+      if (broadcasts) socket.subscribe("all");
+    },
+    message(socket, message) {
+      if (broadcasts) server.publish("all", message);
+      else socket.send(message);
+    },
+  },
+});

@@ -1,0 +1,207 @@
+//! What an echo on one thread and epoll costs at the least: `peer-null PORT [echo|broadcast]`
+//!
+//! No server to use: it checks nothing, knows no fragments, and answers a Close frame by ending the connection. One
+//! buffer for all: each frame in it is unmasked and moved down over its mask, so that the answers to everything that a
+//! read brought are one piece and go out in one write. A message longer than the buffer is answered while it arrives,
+//! so at large messages a server that takes them whole can be faster.
+
+use std::io::{ErrorKind, Read, Write};
+use std::ops::Range;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+use sha1::{Digest, Sha1};
+use slab::Slab;
+
+struct Connection {
+    stream: TcpStream,
+    open: bool,
+    /// The start of a head that has not come whole: of the request, then of a frame.
+    head: Vec<u8>,
+    /// Payload that is still to come, and its key rotated to the next octet.
+    remaining: usize,
+    key: u64,
+    closing: bool,
+    /// What the socket did not take.
+    unsent: Vec<u8>,
+}
+
+const BUFFER: usize = 512 << 10;
+const LISTENER: Token = Token(usize::MAX);
+
+impl Connection {
+    /// Turns the frames in `octets` into their answers, at the start of `octets`; says how long they are.
+    fn turn(&mut self, octets: &mut [u8]) -> usize {
+        let (mut read, mut written) = (0, 0);
+        loop {
+            let len = self.remaining.min(octets.len() - read);
+            unmask_down(octets, read, written, len, self.key);
+            self.key = self.key.rotate_right(8 * (len as u32 % 8));
+            self.remaining -= len;
+            (read, written) = (read + len, written + len);
+            let rest = &octets[read..];
+            if rest.is_empty() {
+                return written;
+            }
+            let head = match rest.get(1).map(|octet| octet & 0x7f) {
+                Some(126) => 4,
+                Some(127) => 10,
+                _ => 2,
+            };
+            if rest.len() < head + 4 {
+                self.head.extend_from_slice(rest);
+                return written;
+            }
+            self.remaining = match head {
+                4 => u16::from_be_bytes([rest[2], rest[3]]).into(),
+                10 => u64::from_be_bytes(*rest[2..].first_chunk().expect("10 octets")) as usize,
+                _ => usize::from(rest[1] & 0x7f),
+            };
+            self.closing |= rest[0] & 0xf == 8;
+            let key = u64::from(u32::from_le_bytes(*rest[head..].first_chunk().expect("4 octets")));
+            self.key = key | key << 32;
+            octets[read + 1] &= 0x7f;
+            octets.copy_within(read..read + head, written);
+            (read, written) = (read + head + 4, written + head);
+        }
+    }
+
+    /// Sends, or keeps what does not go.
+    fn send(&mut self, octets: &[u8]) {
+        let sent = if self.unsent.is_empty() { self.stream.write(octets).unwrap_or(0) } else { 0 };
+        self.unsent.extend_from_slice(&octets[sent..]);
+    }
+
+    fn flush(&mut self) {
+        let sent = if self.unsent.is_empty() { 0 } else { self.stream.write(&self.unsent).unwrap_or(0) };
+        self.unsent.drain(..sent);
+    }
+
+    /// Answers the request once it is whole.
+    fn accept(&mut self) {
+        if !self.head.ends_with(b"\r\n\r\n") {
+            return;
+        }
+        let head = String::from_utf8_lossy(&self.head);
+        let key = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("Sec-WebSocket-Key").then(|| value.trim().to_owned())
+        });
+        let accept = Sha1::digest(key.unwrap_or_default() + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+        let response = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {}\r\n\r\n",
+            STANDARD.encode(accept)
+        );
+        self.head.clear();
+        self.open = true;
+        self.send(response.as_bytes());
+    }
+}
+
+/// Moves `len` octets down from `from` to `to` and unmasks them on the way.
+fn unmask_down(octets: &mut [u8], from: usize, to: usize, len: usize, key: u64) {
+    let mut at = 0;
+    while at + 64 <= len {
+        let mut block: [u8; 64] = *octets[from + at..].first_chunk().expect("64 octets");
+        for word in block.as_chunks_mut::<8>().0 {
+            *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
+        }
+        octets[to + at..to + at + 64].copy_from_slice(&block);
+        at += 64;
+    }
+    let key = key.to_le_bytes();
+    for at in at..len {
+        octets[to + at] = octets[from + at] ^ key[at % 8];
+    }
+}
+
+/// Reads from one connection until it is empty; gives the place in the buffer of what is to be sent to everybody.
+fn ready(
+    connection: &mut Connection,
+    buffer: &mut [u8],
+    broadcasts: bool,
+) -> Result<Option<Range<usize>>, ()> {
+    connection.flush();
+    while connection.unsent.is_empty() {
+        let start = if connection.open { connection.head.len() } else { 0 };
+        let len = match connection.stream.read(&mut buffer[start..]) {
+            Ok(0) => return Err(()),
+            Ok(len) => len,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(_) => return Err(()),
+        };
+        if !connection.open {
+            connection.head.extend_from_slice(&buffer[..len]);
+            connection.accept();
+            return Ok(None);
+        }
+        buffer[..start].copy_from_slice(&connection.head);
+        connection.head.clear();
+        let answers = connection.turn(&mut buffer[..start + len]);
+        if connection.closing {
+            connection.send(&buffer[..answers]);
+            return Err(());
+        }
+        if broadcasts {
+            return Ok(Some(0..answers));
+        }
+        connection.send(&buffer[..answers]);
+        // A short read has emptied the socket.
+        if start + len < buffer.len() {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let port: u16 = arguments.next().expect("PORT").parse().expect("a number");
+    let broadcasts = arguments.next().as_deref() == Some("broadcast");
+    let mut poll = Poll::new().expect("a selector");
+    let mut events = Events::with_capacity(1024);
+    let mut listener = TcpListener::bind(([127, 0, 0, 1], port).into()).expect("the port is free");
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE).expect("a registration");
+    let mut connections: Slab<Connection> = Slab::new();
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        if poll.poll(&mut events, None).is_err() {
+            continue;
+        }
+        for event in &events {
+            if event.token() == LISTENER {
+                while let Ok((mut stream, _)) = listener.accept() {
+                    let _ = stream.set_nodelay(true);
+                    let entry = connections.vacant_entry();
+                    let both = Interest::READABLE | Interest::WRITABLE;
+                    poll.registry().register(&mut stream, Token(entry.key()), both).expect("a registration");
+                    let (head, unsent) = (Vec::new(), Vec::new());
+                    entry.insert(Connection {
+                        stream,
+                        open: false,
+                        head,
+                        remaining: 0,
+                        key: 0,
+                        closing: false,
+                        unsent,
+                    });
+                }
+                continue;
+            }
+            let Token(number) = event.token();
+            let Some(connection) = connections.get_mut(number) else { continue };
+            match ready(connection, &mut buffer, broadcasts) {
+                Ok(None) => {}
+                Ok(Some(place)) => {
+                    for (_, connection) in &mut connections {
+                        connection.send(&buffer[place.clone()]);
+                    }
+                }
+                Err(()) => drop(connections.remove(number)),
+            }
+        }
+    }
+}

@@ -239,7 +239,7 @@ impl<S: Socket> Client<S> {
                 self.deadlines.closing(now); // the answer to the server's Close frame
             }
             let queued = self.outbound.queued();
-            if let Some(due) = connection::expire(&mut self.deadlines, &mut self.outbound, now, b"") {
+            if let Some(due) = connection::expire(&mut self.deadlines, &mut self.outbound, now) {
                 let closed = self.decoder.inbound().received_close();
                 return match self.fail(Error::Due(due)) {
                     // §7.1.1: a client need not wait for ever until the server ends the TCP connection.

@@ -273,7 +273,7 @@ impl Reader {
             deadlines.closing(now);
         }
         let queued = outbound.queued();
-        let due = connection::expire(deadlines, outbound, now, b"");
+        let due = connection::expire(deadlines, outbound, now);
         if due.is_none() && outbound.queued() > queued {
             latency.pinged(b"", now);
         }

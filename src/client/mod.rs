@@ -18,6 +18,7 @@
 mod config;
 mod error;
 mod proxy;
+pub mod qwebsocket;
 mod race;
 mod reconnect;
 mod redirect;

@@ -38,6 +38,7 @@ pub struct ClientConfig {
     pub(crate) proxies: ProxySettings,
     pub(crate) redirects: RedirectPolicy,
     pub(crate) reconnect: ReconnectPolicy,
+    pub(crate) away: Away,
     pub(crate) resolver: Option<Arc<dyn Resolver>>,
     pub(crate) connect_timeout: Duration,
     pub(crate) handshake_timeout: Duration,
@@ -73,6 +74,7 @@ impl ClientConfig {
             proxies: ProxySettings::none(),
             redirects: RedirectPolicy::NONE,
             reconnect: ReconnectPolicy::never(),
+            away: Away::Refuse,
             resolver: None,
             connect_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
@@ -207,6 +209,13 @@ impl ClientConfig {
         self
     }
 
+    /// What becomes of messages that are sent while there is no connection; for clients of a loop.
+    #[must_use]
+    pub fn while_away(mut self, away: Away) -> Self {
+        self.away = away;
+        self
+    }
+
     /// Looks names up with `resolver`. Without one a loop connects to addresses and `localhost` alone, and a blocking
     /// client looks up in the calling thread, which no timeout ends.
     #[must_use]
@@ -276,6 +285,16 @@ impl fmt::Debug for ClientConfig {
         config.field("proxies", &self.proxies).field("redirects", &self.redirects);
         config.field("reconnect", &self.reconnect).finish_non_exhaustive()
     }
+}
+
+/// What becomes of messages that are sent while there is no connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Away {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They are kept until there is one, up to so many octets; further ones are dropped.
+    Queue(usize),
 }
 
 /// Why there is no [`ClientConfig`].

@@ -18,6 +18,7 @@
 mod config;
 mod error;
 mod proxy;
+pub mod qwebsocket;
 mod race;
 mod reconnect;
 mod redirect;
@@ -25,7 +26,7 @@ mod resolve;
 mod socks;
 mod target;
 
-pub use config::{ClientConfig, ClientConfigError};
+pub use config::{Away, ClientConfig, ClientConfigError};
 pub use error::{ConnectError, Phase};
 pub use proxy::{Proxy, ProxyError, ProxyKind, ProxySettings, Tunnel};
 pub use race::{ATTEMPT_DELAY, Race};

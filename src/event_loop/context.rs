@@ -13,6 +13,7 @@ use mio::{Registry, Token};
 use slab::Slab;
 
 use super::accepting::prepare;
+use super::clients::Clients;
 use super::limits::Addresses;
 use super::peer::{Answer, Opening, Peer, Stage, Verdict};
 use super::remote::{Inbox, Remote};
@@ -85,6 +86,7 @@ pub struct Context<D> {
     pub(super) accepting: bool,
     pub(super) shutdown: Option<Shutdown>,
     pub(super) timers: Timers,
+    pub(super) clients: Clients,
     pub(super) topics: Topics,
     pub(super) addresses: Addresses,
     pub(super) stats: Stats,
@@ -155,6 +157,7 @@ impl<D: Default> Context<D> {
             accepting: true,
             shutdown: None,
             timers: Timers::default(),
+            clients: Clients::default(),
             topics: Topics::default(),
             addresses: Addresses::default(),
             stats: Stats::default(),
@@ -257,7 +260,13 @@ impl<D: Default> Context<D> {
     /// Begins the closing handshake; what was sent before still goes out. [`on_close`](super::Handler::on_close)
     /// tells when it is done.
     pub fn close(&mut self, id: ConnId, reason: Option<CloseReason<'_>>) -> Sent {
-        self.send_with(id, |outbound| outbound.close(reason))
+        let sent = self.send_with(id, |outbound| outbound.close(reason));
+        if sent.is_queued()
+            && let Some(extras) = &mut self.peers[id.slot as usize].extras
+        {
+            extras.closed_here = true;
+        }
+        sent
     }
 
     /// Ends the connection at once, without a closing handshake; what was sent and has not gone out is lost.

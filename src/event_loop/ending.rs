@@ -81,7 +81,9 @@ impl<D: Default> Engine<D> {
                     let answer = Refusal::trusted(503).with_text("The server shuts down.").encode();
                     self.refuse(handler, slot, &answer, &Failed::Aborted);
                 }
-                Stage::Dialing(_) | Stage::Client(_) => self.fail(handler, slot, &Failed::Aborted),
+                Stage::Reaching(_) | Stage::Dialing(_) | Stage::Client(_) => {
+                    self.fail(handler, slot, &Failed::Aborted);
+                }
                 Stage::Ending | Stage::Dead => {}
             }
         }

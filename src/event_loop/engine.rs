@@ -14,6 +14,7 @@ use super::handler::{Cause, Decision, Ended, Failed, Handler, LoopError};
 use super::limits::Bucket;
 use super::listener::Listener;
 use super::peer::{Stage, Verdict};
+use super::reaching::loss_of;
 use super::readiness::Readiness;
 use super::remote::Remote;
 use super::settings::Settings;
@@ -85,7 +86,7 @@ pub struct Engine<D> {
 pub(super) const LISTENERS: usize = 64;
 
 /// Tokens before those of connections: the waker's, then those of listeners.
-const RESERVED: usize = 1 + LISTENERS;
+pub(super) const RESERVED: usize = 1 + LISTENERS;
 
 /// A message of which at least so much is still to come is read straight into its own buffer.
 const DIRECT_FROM: usize = 64 * 1024;
@@ -269,7 +270,7 @@ impl<D: Default> Engine<D> {
             true => shutdown.until,
             false => Some(now),
         });
-        let due = [self.cx.wheel.next(), self.cx.timers.next()];
+        let due = [self.cx.wheel.next(), self.cx.timers.next(), self.cx.clients.timers.next()];
         [work, accept, shutdown].into_iter().chain(due).flatten().min()
     }
 
@@ -296,6 +297,7 @@ impl<D: Default> Engine<D> {
         }
         self.expire(handler);
         self.ring(handler);
+        self.serve_clients(handler);
         self.wind_up(handler);
         // Callbacks of a flush may send again; what they send after so many rounds goes out in the next turn.
         for _ in 0..4 {
@@ -351,6 +353,7 @@ impl<D: Default> Engine<D> {
     fn has_work(&self) -> bool {
         let cx = &self.cx;
         !(self.resumed.is_empty() && cx.dirty.is_empty() && cx.judged.is_empty() && cx.released.is_empty())
+            || cx.clients.has_work()
     }
 
     /// One look at the clock serves a whole turn.
@@ -367,6 +370,9 @@ impl<D: Default> Engine<D> {
     /// Output may go on.
     pub(super) fn writable<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
         let peer = &mut self.cx.peers[slot];
+        if let Stage::Reaching(_) = peer.stage {
+            return self.reaching(handler, slot);
+        }
         if let Stage::Dialing(_) = peer.stage {
             match peer.transport.is_connected() {
                 Ok(false) => return,
@@ -401,6 +407,7 @@ impl<D: Default> Engine<D> {
                 self.cx.reading = NOBODY;
             }
             Stage::Waiting(_) => return self.read_waiting(handler, slot),
+            Stage::Reaching(_) => return self.reaching(handler, slot),
             Stage::Server(_) | Stage::Client(_) => self.read_handshake(handler, slot),
             Stage::Ending => self.read_ending(slot),
             Stage::Dialing(_) | Stage::Dead => return,
@@ -617,6 +624,9 @@ impl<D: Default> Engine<D> {
         self.cx.watch_deadline(slot);
         let id = self.id(slot);
         handler.on_open(&mut self.cx, id, agreement);
+        if self.cx.peers[slot].extras.is_some() {
+            self.client_opened(handler, id);
+        }
         self.process(handler, slot, used, len);
     }
 
@@ -639,8 +649,11 @@ impl<D: Default> Engine<D> {
     /// A connection that has not opened never will.
     pub(super) fn fail<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, failed: &Failed) {
         let id = self.id(slot);
-        self.kill(slot);
         self.cx.stats.failed.count(failed);
+        if self.client_failed(handler, slot, failed) {
+            return;
+        }
+        self.kill(slot);
         handler.on_failed(&mut self.cx, id, failed);
     }
 
@@ -702,7 +715,11 @@ impl<D: Default> Engine<D> {
         self.cx.watch_deadline(slot);
         self.cx.leave_all(slot as u32);
         self.cx.count_end(id, &outcome);
+        let loss = self.cx.client_of(id).map(|_| loss_of(&outcome, &cause));
         handler.on_close(&mut self.cx, id, &Ended { outcome, cause });
+        if let Some(loss) = loss {
+            self.client_over(handler, id, &loss);
+        }
     }
 
     /// Writes what is queued, then sees what follows from it.
@@ -867,7 +884,7 @@ impl<D: Default> Engine<D> {
                 }
             },
             Stage::Ending => self.kill(slot),
-            Stage::Dead => {}
+            Stage::Reaching(_) | Stage::Dead => {}
         }
     }
 

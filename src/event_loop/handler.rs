@@ -2,10 +2,12 @@
 
 use std::io;
 
+use super::clients::{ClientEvent, ClientId};
 use super::context::{ConnId, Context};
 use super::remote::Task;
 use super::shutdown::ShutdownReport;
 use super::timers::Timer;
+use crate::client::ClientConfig;
 use crate::connection::{Chunk, Due, Outcome};
 use crate::error::ProtocolError;
 use crate::frame::Header;
@@ -87,6 +89,23 @@ pub trait Handler {
     /// A connection that never opened is over.
     fn on_failed(&mut self, cx: &mut Context<Self::Data>, id: ConnId, failed: &Failed) {
         let _ = (cx, id, failed);
+    }
+
+    /// Something happens to a client ([`Context::open`]).
+    fn on_client(&mut self, cx: &mut Context<Self::Data>, client: ClientId, event: &ClientEvent<'_>) {
+        let _ = (cx, client, event);
+    }
+
+    /// A client sets out for its server, for the `attempt`th time in its life. The URL, the headers and whatever else
+    /// `config` says can be changed, for this try and those after it.
+    fn on_try(
+        &mut self,
+        cx: &mut Context<Self::Data>,
+        client: ClientId,
+        attempt: u32,
+        config: &mut ClientConfig,
+    ) {
+        let _ = (cx, client, attempt, config);
     }
 
     /// The time of a timer has come ([`Context::set_timer`] and its like).

@@ -2,11 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::clients::{ClientEvent, ClientId};
 use super::context::{ConnId, Context};
 use super::handler::{Decision, Ended, Failed, Handler, LoopError};
 use super::remote::Task;
 use super::shutdown::ShutdownReport;
 use super::timers::Timer;
+use crate::client::ClientConfig;
 use crate::connection::Chunk;
 use crate::frame::Header;
 use crate::handshake::{Agreement, PlainRequest, Refusal, Request, Response};
@@ -120,6 +122,20 @@ impl<H: Handler> Handler for Isolated<H> {
 
     fn on_failed(&mut self, cx: &mut Context<H::Data>, id: ConnId, failed: &Failed) {
         self.or_fail(cx, id, |handler, cx| handler.on_failed(cx, id, failed));
+    }
+
+    fn on_client(&mut self, cx: &mut Context<H::Data>, client: ClientId, event: &ClientEvent<'_>) {
+        self.or_log(cx, |handler, cx| handler.on_client(cx, client, event));
+    }
+
+    fn on_try(
+        &mut self,
+        cx: &mut Context<H::Data>,
+        client: ClientId,
+        attempt: u32,
+        config: &mut ClientConfig,
+    ) {
+        self.or_log(cx, |handler, cx| handler.on_try(cx, client, attempt, config));
     }
 
     fn on_timer(&mut self, cx: &mut Context<H::Data>, timer: Timer) {

@@ -27,6 +27,7 @@
 //! connection and turn. An idle connection owns no buffer.
 
 mod accepting;
+mod clients;
 mod context;
 mod ending;
 mod engine;
@@ -35,6 +36,7 @@ mod isolated;
 mod limits;
 mod listener;
 mod peer;
+mod reaching;
 mod readiness;
 mod remote;
 mod settings;
@@ -54,6 +56,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
+pub use clients::{ClientEvent, ClientId, ClientState};
 pub use context::{AnswerError, ConnId, Context, Everywhere, Sent};
 pub use engine::Engine;
 pub use handler::{Cause, Decision, Ended, Failed, Handler, LoopError};

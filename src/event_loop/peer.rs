@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
+use super::clients::ClientId;
 use super::context::ConnId;
 use super::handler::Failed;
 use super::limits::UNCOUNTED;
@@ -10,6 +11,7 @@ use super::settings::{Pressure, Settings};
 use super::topics::Link;
 use super::transport::Transport;
 use super::wheel::Wheel;
+use crate::client::Tunnel;
 use crate::connection::{Deadlines, Outbound};
 use crate::handshake::{Agreement, ClientHandshake, Refusal, Request, ServerHandshake};
 
@@ -62,6 +64,10 @@ pub(super) struct Extras {
     pub(super) pressure: Option<Pressure>,
     /// In place of what the settings of the loop say.
     pub(super) max_lifetime: Option<Option<Duration>>,
+    /// The client that it belongs to.
+    pub(super) client: Option<ClientId>,
+    /// The program has closed it.
+    pub(super) closed_here: bool,
     /// The program has paused it.
     pub(super) paused: bool,
     /// Slow readers that it waits for.
@@ -73,6 +79,8 @@ pub(super) struct Extras {
 /// Where a connection stands.
 #[derive(Debug)]
 pub(super) enum Stage {
+    /// A client's connection before the handshake; the client counts its time.
+    Reaching(Box<Reaching>),
     /// We wait for the TCP connection.
     Dialing(Box<Opening<ClientHandshake>>),
     /// We wait for the server's response.
@@ -88,6 +96,13 @@ pub(super) enum Stage {
     Ending,
     /// To be removed at the end of the turn.
     Dead,
+}
+
+/// An attempt of a client, and what is said to the proxy once it stands.
+#[derive(Debug)]
+pub(super) struct Reaching {
+    pub(super) client: ClientId,
+    pub(super) tunnel: Option<Tunnel>,
 }
 
 /// A handshake, and when it began.
@@ -163,7 +178,10 @@ impl<D> Peer<D> {
     }
 
     pub(super) const fn is_handshaking(&self) -> bool {
-        matches!(self.stage, Stage::Dialing(_) | Stage::Client(_) | Stage::Server(_) | Stage::Waiting(_))
+        matches!(
+            self.stage,
+            Stage::Reaching(_) | Stage::Dialing(_) | Stage::Client(_) | Stage::Server(_) | Stage::Waiting(_)
+        )
     }
 
     /// How a peer that does not read is treated.
@@ -192,7 +210,7 @@ impl<D> Peer<D> {
                 [due, self.end_of_life(settings, wheel)].into_iter().flatten().min()
             }
             Stage::Ending => self.deadlines.next(self.outbound.config()),
-            Stage::Dead => None,
+            Stage::Reaching(_) | Stage::Dead => None,
         }
     }
 

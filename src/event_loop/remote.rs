@@ -301,6 +301,12 @@ impl<D> Inbox<D> {
         Ok(Remote { shared: Arc::clone(&self.shared) })
     }
 
+    /// The waker of the loop, made if need be.
+    pub(super) fn waker(&self, registry: &Registry, token: Token) -> io::Result<Arc<Waker>> {
+        self.remote(registry, token)?;
+        self.shared.waker.get().cloned().ok_or_else(|| io::Error::other("the loop has no waker"))
+    }
+
     pub(super) fn remote_with(&self, waker: Arc<Waker>) -> io::Result<Remote<D>> {
         let used = self.shared.waker.get_or_init(|| Arc::clone(&waker));
         if !Arc::ptr_eq(used, &waker) {

@@ -1,6 +1,7 @@
 //! TLS as a stream of the loop.
 
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
@@ -35,5 +36,13 @@ impl<S: Stream> Stream for TlsStream<S> {
             Ok(()) if self.is_ending() => self.shutdown_write(),
             result => result,
         }
+    }
+
+    fn peer_address(&self) -> Option<SocketAddr> {
+        self.socket().peer_address()
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.socket().local_address()
     }
 }

@@ -28,11 +28,29 @@ pub trait Stream: Read + Write + Source + Send {
     fn writable(&mut self) -> io::Result<()> {
         Ok(())
     }
+
+    /// The peer's address, if the stream knows one.
+    fn peer_address(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// Our address, if the stream knows it.
+    fn local_address(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 impl Stream for TcpStream {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    fn peer_address(&self) -> Option<SocketAddr> {
+        self.peer_addr().ok()
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.local_addr().ok()
     }
 }
 
@@ -64,6 +82,102 @@ impl std::fmt::Debug for OtherStream {
     }
 }
 
+impl Read for OtherStream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl Write for OtherStream {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.write(octets)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Source for OtherStream {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.0.register(registry, token, interests)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.0.reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.0.deregister(registry)
+    }
+}
+
+impl Stream for OtherStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.shutdown_write()
+    }
+
+    fn writable(&mut self) -> io::Result<()> {
+        self.0.writable()
+    }
+
+    fn peer_address(&self) -> Option<SocketAddr> {
+        self.0.peer_address()
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.0.local_address()
+    }
+}
+
+/// Stands for a stream while another one is laid over it.
+#[cfg(feature = "tls")]
+struct Gone;
+
+#[cfg(feature = "tls")]
+impl Read for Gone {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Write for Gone {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Source for Gone {
+    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Stream for Gone {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Transport {
     /// Any stream.
     pub fn other(stream: impl Stream + 'static) -> Self {
@@ -77,11 +191,26 @@ impl Transport {
         !matches!(self, Transport::Other(_))
     }
 
+    /// Lays TLS over what there is.
+    #[cfg(feature = "tls")]
+    pub(super) fn wrap(&mut self, tls: rustls::ClientConnection) {
+        use crate::tls::TlsStream;
+        let below = std::mem::replace(self, Transport::other(Gone));
+        *self = match below {
+            Transport::Tcp(stream) => Transport::other(TlsStream::new(tls, stream)),
+            #[cfg(unix)]
+            Transport::Unix(stream) => Transport::other(TlsStream::new(tls, stream)),
+            Transport::Other(stream) => Transport::other(TlsStream::new(tls, *stream)),
+        };
+    }
+
     /// The peer's address, over TCP.
     pub fn peer_address(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(stream) => stream.peer_addr().ok(),
-            _ => None,
+            #[cfg(unix)]
+            Transport::Unix(_) => None,
+            Transport::Other(stream) => stream.0.peer_address(),
         }
     }
 
@@ -89,7 +218,9 @@ impl Transport {
     pub fn local_address(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(stream) => stream.local_addr().ok(),
-            _ => None,
+            #[cfg(unix)]
+            Transport::Unix(_) => None,
+            Transport::Other(stream) => stream.0.local_address(),
         }
     }
 

@@ -1,0 +1,363 @@
+//! TLS clients, blocking and in a loop, against servers with certificates made for the test.
+#![cfg(all(feature = "tls", feature = "blocking", feature = "event-loop"))]
+
+#[path = "support/certificates.rs"]
+mod certificates;
+#[path = "support/server.rs"]
+mod server;
+
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use bowsprit::blocking::{self, Error};
+use bowsprit::client::{ClientConfig, ConnectError, Loss, Proxy, ProxySettings, Stop};
+use bowsprit::connection::Outcome;
+use bowsprit::event_loop::{Cause, ClientEvent, ClientId, ConnId, Context, Ended, EventLoop, Handler};
+use bowsprit::handshake::Agreement;
+use bowsprit::message::Message;
+use bowsprit::tls::{TlsClient, Trust, rustls, tls_error};
+use certificates::{Authority, accept_tls, server_config};
+use server::{accept, drain, open, read_head, serve};
+
+fn client(port: u16, tls: TlsClient) -> ClientConfig {
+    ClientConfig::new(&format!("wss://localhost:{port}/")).unwrap().tls(tls)
+}
+
+fn trusting(authority: &Authority) -> TlsClient {
+    TlsClient::builder().ca(authority.certificate()).unwrap().build().unwrap()
+}
+
+/// The TLS fault of a failed connection.
+fn fault(error: Error) -> rustls::Error {
+    match &error {
+        Error::Connect(ConnectError::Tls(io)) => {
+            assert!(error.loss().is_fatal());
+            tls_error(io).unwrap().clone()
+        }
+        error => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn blocking_through_tls_whole_and_split() {
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let (address, server) = serve(2, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        open(&mut stream, b"\x81\x05Hello");
+        let name = stream.conn.server_name().map(ToOwned::to_owned);
+        let alpn = stream.conn.alpn_protocol().map(<[u8]>::to_vec);
+        let mut frame = [0; 6 + 2];
+        stream.read_exact(&mut frame).unwrap();
+        stream.write_all(&[&[0x82, 127, 0, 0, 0, 0, 0, 0x10, 0, 0][..], &[7; 1 << 20]].concat()).unwrap();
+        stream.write_all(b"\x88\x02\x03\xe8").unwrap();
+        let mut close = [0; 6 + 2];
+        stream.read_exact(&mut close).unwrap();
+        stream.conn.send_close_notify();
+        stream.flush().unwrap();
+        (name, alpn)
+    });
+    let config = client(address.port(), trusting(&authority));
+
+    let mut whole = blocking::connect_with(&config).unwrap();
+    assert_eq!(whole.socket().tls().unwrap().protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
+    assert_eq!(whole.read().unwrap(), Some(Message::Text("Hello")));
+    whole.send("hi").unwrap();
+    assert!(whole.read().unwrap() == Some(Message::Binary(&[7; 1 << 20])));
+    assert!(whole.read().unwrap().is_none() && whole.outcome().is_clean());
+
+    let (mut reader, writer) = blocking::connect_with(&config).unwrap().split().unwrap();
+    let reading = thread::spawn(move || {
+        assert_eq!(reader.read().unwrap(), Some(Message::Text("Hello")));
+        assert!(reader.read().unwrap() == Some(Message::Binary(&[7; 1 << 20])));
+        assert!(reader.read().unwrap().is_none() && reader.outcome().is_clean());
+    });
+    writer.send("hi").unwrap();
+    reading.join().unwrap();
+    for (name, alpn) in server.join().unwrap() {
+        // TLS-001; ALPN is not answered by a server that knows none.
+        assert_eq!((name.as_deref(), alpn), (Some("localhost"), None));
+    }
+}
+
+/// TLS-002: another name, expired, an unknown issuer: refused, and the reason is told. And the explicit ways on.
+#[test]
+fn certificates_that_are_not_to_be_trusted() {
+    use rustls::CertificateError as Fault;
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let other_name = authority.issue(&["example.com"]);
+    let expired = authority.issue_with(&["localhost"], |params| {
+        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    });
+    let unknown = stranger.issue(&["localhost"]);
+    let identities = [&other_name, &expired, &unknown].map(|identity| server_config(identity, None));
+    let configs = identities.clone();
+    let mut number = 0;
+    let (address, server) = serve(9, move |stream| {
+        let mut stream = accept_tls(&configs[number % 3], stream);
+        number += 1;
+        // It fails where the client refuses.
+        if stream.conn.complete_io(&mut stream.sock).is_ok() {
+            open(&mut stream, b"\x81\x02ok");
+            drain(&mut stream);
+        }
+    });
+    let port = address.port();
+    for expected in 0..3 {
+        let found = fault(blocking::connect_with(&client(port, trusting(&authority))).unwrap_err());
+        let rustls::Error::InvalidCertificate(found) = found else { panic!("{found:?}") };
+        let fits = match expected {
+            0 => matches!(found, Fault::NotValidForName | Fault::NotValidForNameContext { .. }),
+            1 => matches!(found, Fault::Expired | Fault::ExpiredContext { .. }),
+            _ => matches!(found, Fault::UnknownIssuer),
+        };
+        assert!(fits, "{expected}: {found:?}");
+    }
+    // Somebody is asked, and sees what is wrong with what.
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let asked = TlsClient::builder().ca(authority.certificate()).unwrap().on_fault(move |fault| {
+        log.lock().unwrap().push(fault.error.to_string());
+        assert_eq!(fault.server.to_str(), "localhost");
+        assert!(!fault.certificate.is_empty());
+        Trust::Accept
+    });
+    let asked = asked.build().unwrap();
+    for _ in 0..3 {
+        let mut client = blocking::connect_with(&client(port, asked.clone())).unwrap();
+        assert_eq!(client.read().unwrap(), Some(Message::Text("ok")));
+    }
+    assert_eq!(seen.lock().unwrap().len(), 3);
+    let insecure = TlsClient::builder().insecure().build().unwrap();
+    for _ in 0..3 {
+        assert!(blocking::connect_with(&client(port, insecure.clone())).is_ok());
+    }
+    server.join().unwrap();
+    assert!(TlsClient::builder().build().is_err(), "nobody is trusted");
+    assert!(TlsClient::bundled_roots().is_ok());
+}
+
+#[test]
+fn client_certificates_from_files_and_an_address_as_name() {
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["127.0.0.1"]), Some(&authority));
+    let (address, server) = serve(2, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        if stream.conn.complete_io(&mut stream.sock).is_err() {
+            return (None, false);
+        }
+        open(&mut stream, b"");
+        let shown = stream.conn.peer_certificates().map(<[_]>::len);
+        (shown, stream.conn.server_name().is_some())
+    });
+    let me = authority.issue(&["me"]);
+    let folder = std::env::temp_dir().join(format!("bowsprit-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let ca = file("ca.pem", &authority.pem());
+    let (chain, key) = (file("me.pem", &me.certificate_pem), file("me.key", &me.key_pem));
+    let url = format!("wss://{address}/");
+    let builder = || TlsClient::builder().ca_file(&ca).unwrap();
+    let with = builder().client_certificate(&chain, &key).unwrap().build().unwrap();
+    blocking::connect_with(&ClientConfig::new(&url).unwrap().tls(with)).unwrap();
+    // In TLS 1.3 the server's refusal comes after the client believes the handshake done (TLS-008).
+    let without = ClientConfig::new(&url).unwrap().tls(builder().build().unwrap());
+    assert!(blocking::connect_with(&without).is_err());
+    assert!(TlsClient::builder().ca_file(&key).is_err(), "no certificate in it");
+    assert!(TlsClient::builder().ca_file(folder.join("absent")).is_err());
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(server.join().unwrap(), [(Some(1), false), (None, false)]);
+}
+
+/// TLS-004, TLS-005: a cut connection is not a close_notify, and neither is a Close frame.
+#[test]
+fn truncation_and_close_notify_are_told_apart() {
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let mut number = 0;
+    let (address, server) = serve(2, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        open(&mut stream, b"\x81\x05Hel");
+        if number == 1 {
+            stream.conn.send_close_notify();
+            stream.flush().unwrap();
+        }
+        number += 1;
+    });
+    let config = client(address.port(), trusting(&authority));
+    let mut cut = blocking::connect_with(&config).unwrap();
+    let error = cut.read().unwrap_err();
+    let Error::Io(error) = &error else { panic!("{error:?}") };
+    assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+    let mut ended = blocking::connect_with(&config).unwrap();
+    assert!(matches!(ended.read(), Err(Error::Eof)));
+    assert_eq!(ended.outcome().code().0, 1006);
+    server.join().unwrap();
+}
+
+/// PXY-009: through a proxy the certificate has to be the server's.
+#[test]
+fn through_a_proxy_to_the_name_of_the_server() {
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["server.example"]), None);
+    let (proxy, server) = serve(1, move |mut stream| {
+        let head = read_head(&mut stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        open(&mut accept_tls(&config, stream), b"");
+        head
+    });
+    let config = ClientConfig::new("wss://server.example/").unwrap().tls(trusting(&authority));
+    let config = config.proxies(ProxySettings::all(Proxy::parse(&proxy.to_string()).unwrap()));
+    blocking::connect_with(&config).unwrap();
+    assert!(server.join().unwrap()[0].starts_with("CONNECT server.example:443 HTTP/1.1\r\n"));
+}
+
+// --- in a loop -----------------------------------------------------------------------------------------------------
+
+#[derive(Default)]
+struct Collect {
+    texts: Vec<String>,
+    octets: usize,
+    ended: Vec<(Outcome, String)>,
+    unreached: Vec<String>,
+    tls_faults: usize,
+    client: Option<ClientId>,
+    echo: usize,
+}
+
+impl Handler for Collect {
+    type Data = ();
+
+    fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, _: &Agreement) {
+        assert!(cx.peer_address(id).is_some() && cx.local_address(id).is_some());
+        if self.echo > 0 {
+            cx.send_binary(id, &vec![9; self.echo]);
+        }
+    }
+
+    fn on_message(&mut self, _: &mut Context<()>, _: ConnId, message: Message<'_>) {
+        match message {
+            Message::Text(text) => self.texts.push(text.to_owned()),
+            Message::Binary(octets) => self.octets += octets.len(),
+        }
+    }
+
+    fn on_close(&mut self, _: &mut Context<()>, _: ConnId, ended: &Ended) {
+        let cause = match &ended.cause {
+            Cause::Io(error) => format!("{:?}", error.kind()),
+            cause => format!("{cause:?}"),
+        };
+        self.ended.push((ended.outcome.clone(), cause));
+    }
+
+    fn on_client(&mut self, cx: &mut Context<()>, client: ClientId, event: &ClientEvent<'_>) {
+        assert_eq!(self.client, Some(client));
+        match event {
+            ClientEvent::Unreached(error) => {
+                if let ConnectError::Tls(io) = error {
+                    assert!(tls_error(io).is_some());
+                    self.tls_faults += 1;
+                }
+                self.unreached.push(error.to_string());
+            }
+            ClientEvent::End { stop, cause } => {
+                assert!(*stop == Stop::Never || **cause == Loss::Local || *stop == Stop::Fatal);
+                cx.stop();
+            }
+            _ => {}
+        }
+    }
+}
+
+fn run(config: ClientConfig, echo: usize) -> Collect {
+    let mut handler = Collect { echo, ..Collect::default() };
+    let mut event_loop = EventLoop::new().unwrap();
+    handler.client = Some(event_loop.context().open(config).unwrap());
+    event_loop.run(&mut handler).unwrap();
+    handler
+}
+
+/// TLS-006: many frames in one record, records cut anywhere, one octet at a time; nothing stays behind.
+#[test]
+fn a_loop_drains_what_tls_holds() {
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let mut number = 0;
+    let (address, server) = serve(2, move |stream| {
+        number += 1;
+        let drip = number == 2;
+        stream.set_nodelay(true).unwrap();
+        let mut stream = accept_tls(&config, stream);
+        let head = read_head(&mut stream);
+        let frames = b"\x81\x03one".repeat(1000);
+        let answer = [&accept(&head)[..], &frames, b"\x88\x02\x03\xe8"].concat();
+        if drip {
+            // What the TLS server would send, an octet at a time.
+            stream.conn.set_buffer_limit(None);
+            stream.conn.writer().write_all(&answer).unwrap();
+            let mut cipher = Vec::new();
+            while stream.conn.wants_write() {
+                stream.conn.write_tls(&mut cipher).unwrap();
+            }
+            cipher.chunks(7).for_each(|chunk| stream.sock.write_all(chunk).unwrap());
+        } else {
+            stream.write_all(&answer).unwrap();
+        }
+        let mut close = [0; 8];
+        stream.read_exact(&mut close).unwrap();
+    });
+    for _ in 0..2 {
+        let seen = run(client(address.port(), trusting(&authority)), 0);
+        assert_eq!(seen.texts.len(), 1000);
+        assert!(seen.ended[0].0.is_clean(), "{:?}", seen.ended);
+    }
+    server.join().unwrap();
+}
+
+/// More than any buffer holds, to a server that reads late: what TLS holds back goes out when the socket can take it.
+#[test]
+fn a_loop_writes_all_to_a_slow_server() {
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let size = 3 << 20;
+    let (address, server) = serve(1, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        open(&mut stream, b"");
+        thread::sleep(Duration::from_millis(200));
+        let mut message = vec![0; size + 14];
+        stream.read_exact(&mut message).unwrap();
+        stream.write_all(b"\x82\x01x\x88\x02\x03\xe8").unwrap();
+        let mut close = [0; 8];
+        stream.read_exact(&mut close).unwrap();
+        close[0]
+    });
+    let seen = run(client(address.port(), trusting(&authority)), size);
+    assert_eq!((seen.octets, seen.ended[0].0.is_clean()), (1, true));
+    assert_eq!(server.join().unwrap(), [0x88]);
+}
+
+#[test]
+fn a_loop_tells_truncation_and_faults_of_certificates() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let (address, server) = serve(2, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        if stream.conn.complete_io(&mut stream.sock).is_ok() {
+            open(&mut stream, b"\x81\x05Hel");
+        }
+    });
+    let cut = run(client(address.port(), trusting(&authority)), 0);
+    assert_eq!(cut.ended[0].1, "UnexpectedEof");
+    let refused = run(client(address.port(), trusting(&stranger)), 0);
+    assert_eq!((refused.tls_faults, refused.unreached.len()), (1, 1), "{:?}", refused.unreached);
+    server.join().unwrap();
+    let without = ClientConfig::new("wss://localhost/").unwrap();
+    assert_eq!(run(without, 0).unreached.len(), 1);
+}

@@ -18,6 +18,8 @@ use super::settings::Settings;
 use super::transport::Transport;
 use crate::connection::Outbound;
 use crate::handshake::{Refusal, ServerHandshake};
+#[cfg(feature = "tls")]
+use crate::tls::TlsServer;
 
 /// Connections accepted in a turn before others get theirs.
 const ACCEPTS: usize = 64;
@@ -58,6 +60,33 @@ impl<D: Default> Engine<D> {
         let mut listener = Listener::new(socket.into());
         listener.register(&self.cx.registry, Token(self.tokens.start + 1 + number))?;
         self.listeners.push(listener);
+        Ok(())
+    }
+
+    /// Listens on `address` for TLS.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(&mut self, address: SocketAddr, tls: TlsServer) -> io::Result<SocketAddr> {
+        let socket = ListenSocket::tcp(address, &self.cx.settings)?;
+        let address = socket.local_address().unwrap_or(address);
+        self.listen_tls_on(socket, tls)?;
+        Ok(address)
+    }
+
+    /// Accepts TLS from a listener that exists.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    #[cfg(feature = "tls")]
+    pub fn listen_tls_on(&mut self, socket: impl Into<ListenSocket>, tls: TlsServer) -> io::Result<()> {
+        self.listen_on(socket)?;
+        if let Some(listener) = self.listeners.last_mut() {
+            listener.tls = Some(tls);
+        }
         Ok(())
     }
 
@@ -106,7 +135,7 @@ impl<D: Default> Engine<D> {
                 return;
             }
             match listener.accept(now) {
-                Accepted::Stream(transport, from) => self.accepted(handler, transport, from),
+                Accepted::Stream(transport, from) => self.accepted(handler, number, transport, from),
                 Accepted::Nothing => {
                     if self.cx.settings.accept_rate.is_some() {
                         self.bucket.give_back();
@@ -124,12 +153,21 @@ impl<D: Default> Engine<D> {
     fn accepted<H: Handler<Data = D>>(
         &mut self,
         handler: &mut H,
+        number: usize,
         transport: Transport,
         from: Option<IpAddr>,
     ) {
+        // Under TLS there is nobody yet who could be told why: the connection just ends.
+        #[cfg(feature = "tls")]
+        let tls = self.listeners[number].tls.clone();
+        #[cfg(not(feature = "tls"))]
+        let (tls, _) = (None::<()>, number);
         if !self.cx.has_room() {
             self.cx.stats.failed.no_room += 1;
-            return refuse(transport, 503, "No room for another connection; try again later.");
+            if tls.is_none() {
+                refuse(transport, 503, "No room for another connection; try again later.");
+            }
+            return;
         }
         let mut address = UNCOUNTED;
         if let (Some(most), Some(from)) = (self.cx.settings.max_per_address, from) {
@@ -137,12 +175,22 @@ impl<D: Default> Engine<D> {
                 Some(number) => address = number,
                 None => {
                     self.cx.stats.failed.address += 1;
-                    return refuse(transport, 429, "Too many connections from this address.");
+                    if tls.is_none() {
+                        refuse(transport, 429, "Too many connections from this address.");
+                    }
+                    return;
                 }
             }
         }
         prepare(&transport, &self.cx.settings);
-        if let Err(error) = self.adopt_from(transport, address) {
+        #[cfg(feature = "tls")]
+        let transport = match tls {
+            None => Ok(transport),
+            Some(tls) => lay_tls(transport, &tls),
+        };
+        #[cfg(not(feature = "tls"))]
+        let transport = Ok::<_, io::Error>(transport);
+        if let Err(error) = transport.and_then(|transport| self.adopt_from(transport, address)) {
             self.cx.addresses.leave(address);
             handler.on_error(&mut self.cx, &LoopError::Adopt(error));
         }
@@ -159,6 +207,18 @@ pub(super) fn prepare(transport: &Transport, settings: &Settings) {
         let keepalive = socket2::TcpKeepalive::new().with_time(silence.max(Duration::from_secs(1)));
         let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
     }
+}
+
+#[cfg(feature = "tls")]
+fn lay_tls(transport: Transport, tls: &TlsServer) -> io::Result<Transport> {
+    use crate::tls::TlsStream;
+    let connection = tls.connection()?;
+    Ok(match transport {
+        Transport::Tcp(stream) => Transport::other(TlsStream::new(connection, stream)),
+        #[cfg(unix)]
+        Transport::Unix(stream) => Transport::other(TlsStream::new(connection, stream)),
+        other @ Transport::Other(_) => other, // no listener accepts one
+    })
 }
 
 /// Tells a client that it cannot stay, as far as one write can.

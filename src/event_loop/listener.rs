@@ -15,6 +15,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::settings::Settings;
 use super::transport::Transport;
+#[cfg(feature = "tls")]
+use crate::tls::TlsServer;
 
 /// A socket that listens, of any kind that an engine can accept from.
 #[derive(Debug)]
@@ -119,6 +121,9 @@ impl TryFrom<std::os::unix::net::UnixListener> for ListenSocket {
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: ListenSocket,
+    /// What it speaks is TLS.
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<TlsServer>,
     /// There may be a connection to accept.
     pub(super) ready: bool,
     /// Nothing is accepted before: the system had no descriptor or memory left, or it would be too fast.
@@ -141,7 +146,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 impl Listener {
     pub(super) const fn new(socket: ListenSocket) -> Self {
-        Self { socket, ready: false, paused_until: None }
+        Self {
+            socket,
+            #[cfg(feature = "tls")]
+            tls: None,
+            ready: false,
+            paused_until: None,
+        }
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {

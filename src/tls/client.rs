@@ -303,7 +303,7 @@ impl ServerCertVerifier for Judging {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).and_then(|certificates| certificates.collect());
     match found {
@@ -315,16 +315,18 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigEr
     }
 }
 
-fn pem(path: &Path, error: &dyn fmt::Display) -> TlsConfigError {
+pub(super) fn pem(path: &Path, error: &dyn fmt::Display) -> TlsConfigError {
     TlsConfigError::Pem(path.display().to_string(), error.to_string())
 }
 
-/// Why there is no [`TlsClient`], or no connection from one.
+/// Why there is no [`TlsClient`] or [`TlsServer`](super::TlsServer), or no connection from one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsConfigError {
     /// Nobody is trusted: the system has no certificates to offer, or none was named.
     NoRoots,
+    /// A server without a certificate to show.
+    NoCertificate,
     /// A PEM file, and what is wrong with it.
     Pem(String, String),
     /// The host is neither a DNS name nor an address.
@@ -337,6 +339,7 @@ impl fmt::Display for TlsConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRoots => f.write_str("name certificates to trust: the system has none to offer"),
+            Self::NoCertificate => f.write_str("name a certificate and its key: a TLS server needs them"),
             Self::Pem(path, fault) => write!(f, "cannot use {path}: {fault}"),
             Self::ServerName => f.write_str("use a DNS name or an IP address: a certificate bears no other"),
             Self::Tls(error) => write!(f, "TLS cannot be set up: {error}"),

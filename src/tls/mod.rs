@@ -2,11 +2,13 @@
 //!
 //! [`TlsStream`] lays TLS over any byte stream and is one itself; over a socket of mio it is a
 //! `Stream` for the event loop. [`TlsClient`] says whom a client trusts and what it shows
-//! of itself.
+//! of itself, [`TlsServer`] what a server shows and whom it lets in.
 
 mod client;
+mod server;
 mod stream;
 
 pub use client::{Fault, TlsClient, TlsClientBuilder, TlsConfigError, Trust};
 pub use rustls;
+pub use server::{ClientCertificate, TlsServer, TlsServerBuilder};
 pub use stream::{TlsStream, tls_error};

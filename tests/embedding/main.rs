@@ -11,4 +11,6 @@ mod pressure;
 mod remote;
 mod support;
 mod timers;
+#[cfg(feature = "tls")]
+mod tls;
 mod topics;

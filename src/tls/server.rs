@@ -1,0 +1,223 @@
+//! What a server shows of itself, and whom it lets in.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::RootCertStore;
+use rustls::client::verify_server_name;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{
+    ClientHello, ParsedCertificate, ResolvesServerCert, ServerConfig, ServerConnection, WebPkiClientVerifier,
+};
+use rustls::sign::CertifiedKey;
+
+use super::client::{TlsConfigError, certificates, pem};
+
+/// What every TLS connection of a server is made from; a clone shares it.
+///
+/// The cryptography is `ring`'s: it builds with a C compiler alone, in seconds, where `aws-lc` would ask for more.
+///
+/// ```no_run
+/// use bowsprit::tls::TlsServer;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let tls = TlsServer::builder()
+///     .certificate("example.com.pem", "example.com.key") // shown to whoever names no server
+///     .certificate("example.org.pem", "example.org.key")
+///     .build()?;
+/// // Later, when the files have been renewed; connections that are open stay as they are.
+/// tls.reload()?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct TlsServer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    recipe: TlsServerBuilder,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+/// Whether clients have to show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// Who shows none is let in; who shows a bad one is not.
+    Optional,
+    /// Who shows none is not let in.
+    Required,
+}
+
+impl TlsServer {
+    /// Shows nothing yet.
+    pub fn builder() -> TlsServerBuilder {
+        TlsServerBuilder { sources: Vec::new(), clients: None }
+    }
+
+    /// Shows this chain of certificates, the server's own first; both files are PEM.
+    ///
+    /// # Errors
+    ///
+    /// As [`TlsServerBuilder::build`].
+    pub fn from_files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsConfigError> {
+        Self::builder().certificate(chain, key).build()
+    }
+
+    /// A `rustls` configuration made elsewhere; [`reload`](Self::reload) does nothing to it.
+    pub fn from_config(config: Arc<ServerConfig>) -> Self {
+        Self { shared: Arc::new(Shared { recipe: Self::builder(), config: RwLock::new(config) }) }
+    }
+
+    /// Reads all files again. Connections that come from now on get what is in them; those that are there keep what
+    /// they have. Where something is wrong with a file, everything stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`TlsServerBuilder::build`].
+    pub fn reload(&self) -> Result<(), TlsConfigError> {
+        if self.shared.recipe.sources.is_empty() {
+            return Ok(());
+        }
+        let config = self.shared.recipe.config()?;
+        *self.shared.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
+    /// A TLS connection to a client that has connected.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::Tls`].
+    pub fn connection(&self) -> Result<ServerConnection, TlsConfigError> {
+        let config = Arc::clone(&self.shared.config.read().unwrap_or_else(PoisonError::into_inner));
+        ServerConnection::new(config).map_err(TlsConfigError::Tls)
+    }
+}
+
+impl fmt::Debug for TlsServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsServer")
+    }
+}
+
+/// Builds a [`TlsServer`].
+pub struct TlsServerBuilder {
+    sources: Vec<Source>,
+    clients: Option<(PathBuf, ClientCertificate)>,
+}
+
+enum Source {
+    Files { chain: PathBuf, key: PathBuf },
+    Memory { chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static> },
+}
+
+impl TlsServerBuilder {
+    /// Shows this chain of certificates, the server's own first, to clients that name a server it is for (SNI); the
+    /// first one added also to all others. Both files are PEM.
+    #[must_use]
+    pub fn certificate(mut self, chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        self.sources.push(Source::Files { chain: chain.as_ref().into(), key: key.as_ref().into() });
+        self
+    }
+
+    /// The same from memory.
+    #[must_use]
+    pub fn identity(mut self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
+        self.sources.push(Source::Memory { chain, key });
+        self
+    }
+
+    /// Asks clients for a certificate that one of these authorities has signed; the file is PEM.
+    #[must_use]
+    pub fn client_certificates(mut self, authorities: impl AsRef<Path>, demand: ClientCertificate) -> Self {
+        self.clients = Some((authorities.as_ref().into(), demand));
+        self
+    }
+
+    /// Reads the files.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::NoCertificate`] where there is nothing to show, [`TlsConfigError::Pem`] where a file cannot be
+    /// read or holds nothing of use, [`TlsConfigError::Tls`] where a certificate and its key do not fit.
+    pub fn build(self) -> Result<TlsServer, TlsConfigError> {
+        let config = RwLock::new(self.config()?);
+        Ok(TlsServer { shared: Arc::new(Shared { recipe: self, config }) })
+    }
+
+    fn config(&self) -> Result<Arc<ServerConfig>, TlsConfigError> {
+        if self.sources.is_empty() {
+            return Err(TlsConfigError::NoCertificate);
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let keys: Result<_, _> = self.sources.iter().map(|source| source.load(&provider)).collect();
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(TlsConfigError::Tls)?;
+        let builder = match &self.clients {
+            None => builder.with_no_client_auth(),
+            Some((path, demand)) => {
+                let mut roots = RootCertStore::empty();
+                for certificate in certificates(path)? {
+                    roots.add(certificate).map_err(TlsConfigError::Tls)?;
+                }
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+                let verifier = match demand {
+                    ClientCertificate::Optional => verifier.allow_unauthenticated(),
+                    ClientCertificate::Required => verifier,
+                };
+                builder.with_client_cert_verifier(verifier.build().map_err(|error| pem(path, &error))?)
+            }
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(ByName { keys: keys? }));
+        // RFC 6455 runs over HTTP/1.1; a client that can only speak another protocol is refused (RFC 7301 §3.2).
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+impl Source {
+    fn load(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsConfigError> {
+        let (chain, key) = match self {
+            Source::Memory { chain, key } => (chain.clone(), key.clone_key()),
+            Source::Files { chain, key } => {
+                let path = key;
+                let key = PrivateKeyDer::from_pem_file(path).map_err(|error| pem(path, &error))?;
+                (certificates(chain)?, key)
+            }
+        };
+        CertifiedKey::from_der(chain, key, provider).map(Arc::new).map_err(TlsConfigError::Tls)
+    }
+}
+
+impl fmt::Debug for TlsServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut builder = f.debug_struct("TlsServerBuilder");
+        builder.field("certificates", &self.sources.len()).field("clients", &self.clients).finish()
+    }
+}
+
+/// Picks a certificate by the name that the client asks for.
+#[derive(Debug)]
+struct ByName {
+    /// At least one.
+    keys: Vec<Arc<CertifiedKey>>,
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let name = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
+        let fits = |key: &&Arc<CertifiedKey>| {
+            let certificate = key.cert.first().and_then(|der| ParsedCertificate::try_from(der).ok());
+            match (&certificate, &name) {
+                (Some(certificate), Some(name)) => verify_server_name(certificate, name).is_ok(),
+                _ => false,
+            }
+        };
+        let found = if self.keys.len() > 1 { self.keys.iter().find(fits) } else { None };
+        found.or_else(|| self.keys.first()).cloned()
+    }
+}

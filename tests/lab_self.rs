@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use bowsprit::blocking;
 use bowsprit::client::ClientConfig;
-use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler};
+use bowsprit::connection::Config;
+use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, Settings};
 use bowsprit::lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit::lab::report::{Deny, Outcome};
 use bowsprit::lab::runner::{self, Peer, Plan, Target};
@@ -28,9 +29,24 @@ impl Handler for Echo {
     }
 }
 
+/// The defaults, and permessage-deflate on every message where it is built in.
+fn config() -> Arc<Config> {
+    #[allow(unused_mut, reason = "with permessage-deflate it changes")]
+    let mut config = Config::default();
+    #[cfg(feature = "deflate")]
+    {
+        let mut deflate = bowsprit::extension::deflate::DeflateConfig::default();
+        deflate.threshold = 0;
+        config.deflate = Some(deflate);
+    }
+    Arc::new(config)
+}
+
 /// Our server, on a thread that ends with the test.
 fn serve() -> SocketAddr {
-    let mut server = EventLoop::new().unwrap();
+    let mut settings = Settings::default();
+    settings.connection = config();
+    let mut server = EventLoop::with_settings(settings).unwrap();
     let addr = server.listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     thread::spawn(move || server.run(&mut Echo));
     addr
@@ -62,7 +78,7 @@ fn our_server_passes_every_case() {
 
 /// Connects to this path and echoes whatever comes, until the end of the connection, however it ends.
 fn echo_client(place: &str, path: &str) {
-    let config = ClientConfig::new(&format!("ws://{place}{path}")).unwrap();
+    let config = ClientConfig::new(&format!("ws://{place}{path}")).unwrap().connection(config());
     let Ok(mut client) = blocking::connect_with(&config) else { return };
     client.set_timeout(Some(Duration::from_secs(20)));
     while let Ok(Some(message)) = client.read() {

@@ -26,8 +26,15 @@ impl DeflateConfig {
     /// );
     /// ```
     pub fn choose(&self, offers: &[Extension]) -> Option<DeflateParams> {
+        self.pick(offers).map(|(_, params)| params)
+    }
+
+    fn pick(&self, offers: &[Extension]) -> Option<(DeflateOffer, DeflateParams)> {
         let named = offers.iter().filter(|offer| offer.name() == NAME);
-        named.filter_map(|offer| DeflateOffer::parse(offer).ok()).map(|offer| self.answer(&offer)).next()
+        named
+            .filter_map(|offer| DeflateOffer::parse(offer).ok())
+            .map(|offer| (offer, self.answer(&offer)))
+            .next()
     }
 
     /// Every offer that breaks no rule can be met: all windows are supported in both directions.
@@ -114,7 +121,11 @@ impl DeflateOffer {
 
 /// What a server with these settings says to these offers, if anything.
 pub fn answer(config: Option<DeflateConfig>, offers: &[Extension]) -> Option<Extension> {
-    config?.choose(offers).map(DeflateParams::to_extension)
+    let (DeflateOffer(offer), params) = config?.pick(offers)?;
+    let answer = params.to_extension();
+    // §7.1.2.1: who accepts server_max_window_bits says so, even where that changes nothing.
+    let unsaid = offer.server_max_window_bits.is_some() && params.server_max_window_bits == WindowBits::MAX;
+    Some(if unsaid { answer.with_known("server_max_window_bits", Some("15".to_owned())) } else { answer })
 }
 
 /// What a client with these settings offers beside what it offers already, if anything.
@@ -204,7 +215,7 @@ mod tests {
 
     fn answer(config: &DeflateConfig, lines: &[&str]) -> Option<String> {
         let offers = params::parse(lines.iter().map(|line| line.as_bytes())).unwrap();
-        config.choose(&offers).map(|params| params.to_extension().to_string())
+        super::answer(Some(*config), &offers).map(|answer| answer.to_string())
     }
 
     const KEEP: DeflateConfig = DeflateConfig {
@@ -232,6 +243,7 @@ mod tests {
             (KEEP, &["P; client_max_window_bits=15"], Some("P")),
             (KEEP, &["P; client_max_window_bits=10"], Some("P; client_max_window_bits=10")),
             (KEEP, &["P; server_max_window_bits=\"10\""], Some("P; server_max_window_bits=10")),
+            (KEEP, &["P; server_max_window_bits=15"], Some("P; server_max_window_bits=15")),
             (KEEP, &["P; server_max_window_bits=8"], Some("P; server_max_window_bits=8")),
             (KEEP, &["P; server_max_window_bits=7"], None),
             (

@@ -217,3 +217,59 @@ fn answer(server: &mut Loop, offer: &str) -> String {
     server.both.failed = None;
     String::from_utf8(head[..len].to_vec()).unwrap()
 }
+
+/// The client without a loop: messages, pieces, and both.
+#[cfg(feature = "blocking")]
+#[test]
+fn the_blocking_client_inflates() {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    use bowsprit::blocking;
+    use bowsprit::client::ClientConfig;
+    use bowsprit::connection::{Delivery, Event};
+
+    let windows = deflate(|deflate| {
+        deflate.send_context = SendContext::Window;
+        deflate.receive_context = ReceiveContext::Window;
+    });
+    let mut server = Loop::new(windows);
+    let url = format!("ws://{}/", server.address);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = stop.clone();
+    let turning = std::thread::spawn(move || {
+        while !stopped.load(Relaxed) {
+            server.turns.turn(&mut server.both, Some(Duration::from_millis(20))).unwrap();
+        }
+    });
+    for delivery in [Delivery::Messages, Delivery::Frames, Delivery::Both] {
+        let mut config = Config::default();
+        config.delivery = delivery;
+        config.deflate = windows;
+        let config = ClientConfig::new(&url).unwrap().connection(config);
+        let mut client = blocking::connect_with(&config).unwrap();
+        assert!(client.response().agreement().deflate().is_some());
+        for text in ["small", &"large and repetitive; ".repeat(5000), "small"] {
+            client.send(Message::Text(text)).unwrap();
+            let (mut whole, mut pieces) = (None, Vec::new());
+            loop {
+                match client.read_event().unwrap().unwrap() {
+                    Event::Message(message) => whole = Some(message.as_bytes().to_vec()),
+                    Event::Chunk(chunk) => {
+                        pieces.extend_from_slice(chunk.payload);
+                        if chunk.message_ends && delivery == Delivery::Frames {
+                            whole = Some(std::mem::take(&mut pieces));
+                        }
+                    }
+                    _ => {}
+                }
+                if let Some(whole) = &whole {
+                    assert_eq!(whole, text.as_bytes());
+                    assert!(delivery != Delivery::Both || pieces == whole[..]);
+                    break;
+                }
+            }
+        }
+    }
+    stop.store(true, Relaxed);
+    turning.join().unwrap();
+}

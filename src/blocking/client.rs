@@ -54,9 +54,14 @@ impl<S: Socket> Client<S> {
     ) -> Self {
         let mut decoder = Decoder::new();
         decoder.preload(rest);
+        let mut outbound = Outbound::client(config, masks);
+        if let Some(agreed) = response.agreement().deflate() {
+            decoder.use_deflate(agreed);
+            outbound.use_deflate(agreed);
+        }
         Self {
             socket,
-            outbound: Outbound::client(config, masks),
+            outbound,
             deadlines: Deadlines::new(Instant::now()),
             decoder,
             timeout: None,

@@ -8,8 +8,10 @@ use std::ops::Range;
 
 use crate::connection::{Chunk, Config, Event, Inbound, Outbound};
 use crate::error::ProtocolError;
+use crate::extension::deflate::DeflateParams;
 use crate::frame::{DataKind, Header};
 use crate::message::Message;
+use crate::role::Role;
 use crate::utf8;
 
 /// A buffer and the state of what has come out of it.
@@ -40,6 +42,13 @@ pub(super) enum Found {
         frame_ends: bool,
         message_ends: bool,
     },
+    /// A chunk that so many octets were inflated to.
+    Inflated {
+        kind: DataKind,
+        len: usize,
+        frame_ends: bool,
+        message_ends: bool,
+    },
     Ping,
     Pong,
     Close,
@@ -61,6 +70,11 @@ impl Decoder {
             direct: false,
             control: ([0; 125], 0),
         }
+    }
+
+    /// Uses permessage-deflate as agreed.
+    pub(super) fn use_deflate(&mut self, agreed: DeflateParams) {
+        self.inbound.use_deflate(agreed, Role::Client);
     }
 
     pub(super) const fn inbound(&self) -> &Inbound {
@@ -100,8 +114,11 @@ impl Decoder {
             }),
             Some(Event::Frame(header)) => Some(Found::Frame(header)),
             Some(Event::Chunk(Chunk { kind, payload, frame_ends, message_ends })) => {
-                let place = place(payload).unwrap_or(0..0);
-                Some(Found::Chunk { kind, place, frame_ends, message_ends })
+                let len = payload.len();
+                Some(match place(payload) {
+                    Some(place) => Found::Chunk { kind, place, frame_ends, message_ends },
+                    None => Found::Inflated { kind, len, frame_ends, message_ends },
+                })
             }
             Some(Event::Ping(payload)) => {
                 keep(payload);
@@ -135,6 +152,10 @@ impl Decoder {
             Found::Frame(header) => Event::Frame(header),
             Found::Chunk { kind, place, frame_ends, message_ends } => {
                 Event::Chunk(Chunk { kind, payload: &self.buf[place], frame_ends, message_ends })
+            }
+            Found::Inflated { kind, len, frame_ends, message_ends } => {
+                let payload = self.inbound.inflated_last(len);
+                Event::Chunk(Chunk { kind, payload, frame_ends, message_ends })
             }
             Found::Ping => Event::Ping(self.control()),
             Found::Pong => Event::Pong(self.control()),

@@ -16,6 +16,7 @@ use crate::client::{
     ClientConfig, ConnectError, Phase, Race, Reply, Resolver, SystemResolver, Target, literal,
 };
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::extension::deflate;
 use crate::handshake::{ClientHandshake, Progress, Response, ResponseError};
 
 /// Connects, following redirects as far as `config` allows.
@@ -219,7 +220,11 @@ pub(super) fn shake_hands(
     until: Option<Instant>,
 ) -> Result<(Response, Vec<u8>), ConnectError> {
     let nonce = SystemEntropy::new().nonce();
-    let mut handshake = ClientHandshake::new(config.request.clone(), nonce);
+    let mut request = config.request.clone();
+    if let Some(offer) = deflate::offer(config.connection.deflate, request.extensions()) {
+        request = request.extension(offer);
+    }
+    let mut handshake = ClientHandshake::new(request, nonce);
     let mut pending = handshake.request();
     while !pending.is_empty() {
         match write(stream, pending, until) {

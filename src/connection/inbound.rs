@@ -146,6 +146,13 @@ impl Inbound {
         self.assembler.use_deflate(agreed.receiving(side));
     }
 
+    /// The chunk of a compressed message that was the last event, if it had `len` octets: for drivers that cannot
+    /// keep the event itself.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn inflated_last(&self, len: usize) -> &[u8] {
+        self.assembler.inflated_last(len)
+    }
+
     /// Lends what inflates messages, where permessage-deflate was agreed.
     #[inline]
     pub fn lend_inflater(&mut self, pool: &mut DeflatePool) {

@@ -256,6 +256,11 @@ impl Assembler {
         self.buffer.as_ref().and_then(|buffer| buffer.as_slice().get(start..)).unwrap_or_default()
     }
 
+    /// The last `len` octets of what is held.
+    pub fn inflated_last(&self, len: usize) -> &[u8] {
+        self.inflated(self.held().saturating_sub(len))
+    }
+
     /// What inflates messages, and what was agreed; `None` where it is in use, or nothing was.
     #[inline]
     pub(crate) fn idle_inflater(&mut self) -> Option<(&mut Option<Box<Inflater>>, Half)> {

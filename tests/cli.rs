@@ -75,6 +75,41 @@ fn a_taken_port_is_told() {
     assert!(stderr.contains("--listen"), "{stderr}");
 }
 
+#[test]
+fn counters_are_told_where_they_are_asked_for() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = serve(&["--metrics", &free.to_string()]);
+    let mut client = Peer::connect(server.address);
+    client.write(REQUEST.as_bytes());
+    assert!(client.head().starts_with("HTTP/1.1 101 "));
+    let get = |address, path: &str| http(address, &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
+    let answer = get(free, "/metrics");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.contains("\nbowsprit_connections_open 1\n"),
+        "{answer}"
+    );
+    assert!(get(free, "/").starts_with("HTTP/1.1 404 "));
+    assert!(get(server.address, "/metrics").starts_with("HTTP/1.1 426 "), "not where everybody may ask");
+    let mut upgrade = Peer::connect(free);
+    upgrade.write(REQUEST.as_bytes());
+    assert!(upgrade.head().starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
+fn a_path_is_listened_on_and_removed() {
+    let path = std::env::temp_dir().join(format!("bowsprit-cli-{}", std::process::id()));
+    let server = serve(&["--unix", path.to_str().unwrap()]);
+    let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    stream.write_all(REQUEST.as_bytes()).unwrap();
+    let mut start = [0; 13];
+    stream.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 101 ");
+    drop(stream);
+    server.running.signal("INT");
+    assert_eq!(server.running.finish().0, 0);
+    assert!(!path.exists());
+}
+
 // --- connect -----------------------------------------------------------------------------------------------------
 
 #[test]

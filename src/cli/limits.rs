@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bowsprit::connection::Config;
-use bowsprit::event_loop::{Overflow, Settings};
+use bowsprit::event_loop::{AcceptRate, Overflow, Settings};
 use clap::ValueEnum;
 
 use super::args::{Size, Time};
@@ -52,6 +52,15 @@ pub(super) struct ServerArgs {
     /// The most connections at once, handshakes included; further ones are answered 503 [default: no limit].
     #[arg(long, value_name = "N")]
     max_connections: Option<usize>,
+    /// The most connections at once from one address; further ones are answered 429 [default: no limit].
+    #[arg(long, value_name = "N")]
+    max_per_address: Option<usize>,
+    /// Connections to accept in a second; others wait in the system's backlog [default: no limit].
+    #[arg(long, value_name = "N")]
+    accept_rate: Option<u32>,
+    /// Close a connection that has been open for this long.
+    #[arg(long, value_name = "TIME")]
+    max_lifetime: Option<Time>,
     /// How long a handshake may take, from the TCP connection on.
     #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().handshake_timeout))]
     handshake_timeout: Time,
@@ -81,6 +90,8 @@ enum OverflowArg {
     Close,
     /// Drop the message.
     Drop,
+    /// Read nothing more from whom it comes from, already above --high-watermark.
+    Block,
 }
 
 impl ConnectionArgs {
@@ -105,12 +116,17 @@ impl ServerArgs {
         let mut settings = Settings::default();
         settings.connection = Arc::new(config);
         settings.max_connections = self.max_connections.unwrap_or(usize::MAX);
+        settings.max_per_address = self.max_per_address;
+        settings.accept_rate =
+            self.accept_rate.map(|per_second| AcceptRate { per_second, burst: per_second });
+        settings.max_lifetime = self.max_lifetime.map(|time| time.0);
         settings.handshake_timeout = self.handshake_timeout.0;
         settings.head.max_bytes = self.max_head.0;
         settings.head.max_headers = self.max_headers;
         settings.overflow = match self.overflow {
             OverflowArg::Close => Overflow::Close,
             OverflowArg::Drop => Overflow::DropData,
+            OverflowArg::Block => Overflow::Block,
         };
         settings.high_watermark = self.high_watermark.0;
         settings.low_watermark = self.low_watermark.0;

@@ -1,7 +1,9 @@
 //! `bowsprit serve`: a server that echoes, relays or broadcasts.
 
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bowsprit::close::{CloseCode, CloseReason};
@@ -10,6 +12,7 @@ use bowsprit::handshake::{
     Acceptance, Agreement, HeaderField, OriginError, OriginPolicy, PlainRequest, Refusal, Request,
 };
 use bowsprit::message::Message;
+use bowsprit::tls::{ClientCertificate, TlsServer};
 use clap::ValueEnum;
 
 use super::args::{EXIT_CODES, listen_address};
@@ -29,6 +32,22 @@ pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9001", value_parser = listen_address)]
     listen: SocketAddr,
+    /// Listen on this path too: a Unix-domain socket. It must not exist, and is removed at the end.
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH")]
+    unix: Option<PathBuf>,
+    /// Speak TLS, with the certificates in this PEM file, the server's own first.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the first of them, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Let in only clients that show a certificate signed by an authority in this PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// Tell counters at this address, as /metrics in the text format of Prometheus, in the clear.
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
+    metrics: Option<SocketAddr>,
     /// Where messages go.
     #[arg(long, value_enum, default_value_t = Mode::Echo)]
     mode: Mode,
@@ -79,28 +98,57 @@ pub(crate) fn run(args: Args) -> Exit {
         Ok(driver) => driver,
         Err(error) => return Exit::Usage.because(format_args!("cannot start: {error}")),
     };
-    match driver.engine.listen(args.listen) {
-        Ok(address) => announce(address),
-        Err(error) => {
-            let hint = match error.kind() {
-                io::ErrorKind::AddrInUse => "; choose another port with --listen",
-                io::ErrorKind::PermissionDenied => "; ports below 1024 may need a permission",
-                _ => "",
-            };
-            return Exit::Usage.because(format_args!("cannot listen on {}: {error}{hint}", args.listen));
-        }
+    if let Err(why) = listen(&mut driver, &mut server, &args) {
+        return Exit::Usage.because(why);
     }
-    match serve(&mut driver, &mut server, drain) {
+    let served = serve(&mut driver, &mut server, drain);
+    #[cfg(unix)]
+    if let Some(path) = &args.unix {
+        let _ = std::fs::remove_file(path); // whoever has removed it was faster
+    }
+    match served {
         Ok(()) => Exit::Done,
         Err(error) => Exit::Usage.because(format_args!("cannot wait for events: {error}")),
     }
 }
 
-/// The first line of stdout, at once also where stdout is a pipe.
-fn announce(address: SocketAddr) {
+/// Listens wherever the command line says. The address is the first line of stdout, those of others go to stderr.
+fn listen(driver: &mut Driver<()>, server: &mut Server, args: &Args) -> Result<(), String> {
+    let cannot = |what: &dyn Display, flag: &str, error: &io::Error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => format!("; choose another one with {flag}"),
+            io::ErrorKind::PermissionDenied => "; ports below 1024 may need a permission".to_owned(),
+            _ => String::new(),
+        };
+        format!("cannot listen on {what}: {error}{hint}")
+    };
+    let engine = &mut driver.engine;
+    if let Some(address) = args.metrics {
+        let taken = engine.listen(address).map_err(|error| cannot(&address, "--metrics", &error))?;
+        server.metrics = Some(taken);
+        say(format_args!("counters at http://{taken}/metrics"));
+    }
+    #[cfg(unix)]
+    if let Some(path) = &args.unix {
+        engine.listen_unix(path).map_err(|error| cannot(&path.display(), "--unix", &error))?;
+        say(format_args!("listening on {}", path.display()));
+    }
+    let listening = match (&args.tls_cert, &args.tls_key) {
+        (Some(chain), Some(key)) => {
+            let mut builder = TlsServer::builder().certificate(chain, key);
+            if let Some(authorities) = &args.tls_client_ca {
+                builder = builder.client_certificates(authorities, ClientCertificate::Required);
+            }
+            let tls = builder.build().map_err(|error| error.to_string())?;
+            engine.listen_tls(args.listen, tls).map(|address| ("wss", address))
+        }
+        _ => engine.listen(args.listen).map(|address| ("ws", address)),
+    };
+    let (scheme, address) = listening.map_err(|error| cannot(&args.listen, "--listen", &error))?;
+    // At once also where stdout is a pipe. Whoever does not read it knows the address already.
     let mut stdout = io::stdout().lock();
-    // Whoever does not read it knows the address already.
-    let _ = writeln!(stdout, "ws://{address}/").and_then(|()| stdout.flush());
+    let _ = writeln!(stdout, "{scheme}://{address}/").and_then(|()| stdout.flush());
+    Ok(())
 }
 
 /// Serves until a signal asks for the end, then closes all connections and waits for them, but at most for `drain`.
@@ -137,6 +185,8 @@ struct Server {
     policy: OriginPolicy,
     verbose: bool,
     stopping: bool,
+    /// Where counters are told, and nothing else.
+    metrics: Option<SocketAddr>,
 }
 
 impl Server {
@@ -164,7 +214,19 @@ impl Server {
             policy,
             verbose: args.verbose,
             stopping: false,
+            metrics: None,
         })
+    }
+
+    /// Whether a connection has come in where counters are told.
+    fn is_for_metrics(&self, cx: &Context<()>, id: ConnId) -> bool {
+        match (self.metrics, cx.local_address(id)) {
+            (Some(metrics), Some(local)) => {
+                let any = metrics.ip().is_unspecified();
+                metrics.port() == local.port() && (any || metrics.ip() == local.ip())
+            }
+            _ => false,
+        }
     }
 
     fn refuse(&self, error: OriginError, origin: Option<&str>, host: &str) -> Refusal {
@@ -186,7 +248,10 @@ impl Server {
 impl Handler for Server {
     type Data = ();
 
-    fn on_request(&mut self, _: &mut Context<()>, _: ConnId, request: &Request) -> Decision {
+    fn on_request(&mut self, cx: &mut Context<()>, id: ConnId, request: &Request) -> Decision {
+        if self.is_for_metrics(cx, id) {
+            return Decision::Refuse(status(404));
+        }
         if self.stopping {
             return Decision::Refuse(status(503));
         }
@@ -198,12 +263,15 @@ impl Handler for Server {
         Decision::Accept(Acceptance { subprotocol, ..Acceptance::default() })
     }
 
-    fn on_plain(&mut self, _: &mut Context<()>, _: ConnId, request: &PlainRequest) -> Refusal {
+    fn on_plain(&mut self, cx: &mut Context<()>, id: ConnId, request: &PlainRequest) -> Refusal {
         // A rebound name is to learn nothing, not even that this server is here.
         if let Some(host) = request.host()
             && let Err(error) = self.policy.judge_host(host)
         {
             return self.refuse(error, None, host);
+        }
+        if self.is_for_metrics(cx, id) {
+            return answer_metrics(request.method(), request.target(), cx);
         }
         answer_plain(request.method(), request.target())
     }
@@ -241,6 +309,17 @@ impl Handler for Server {
         if self.verbose {
             say(format_args!("{id} did not open: {failed:?}"));
         }
+    }
+}
+
+/// The counters at `/metrics`.
+fn answer_metrics(method: &str, target: &str, cx: &Context<()>) -> Refusal {
+    match (method, target.split('?').next()) {
+        ("GET" | "HEAD", Some("/metrics")) => Refusal::new(200)
+            .and_then(|answer| answer.with_body("text/plain; version=0.0.4", cx.stats().to_prometheus()))
+            .unwrap_or_else(|_| status(500)),
+        ("GET" | "HEAD", _) => status(404),
+        _ => with(status(405), "Allow", "GET, HEAD"),
     }
 }
 

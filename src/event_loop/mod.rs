@@ -36,6 +36,7 @@ mod isolated;
 mod limits;
 mod listener;
 mod peer;
+pub mod qt;
 mod reaching;
 mod readiness;
 mod remote;

@@ -1,0 +1,135 @@
+//! What subscriptions cost in memory, counted at the allocator.
+//!
+//! `cargo run --release --example subscriptions`
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Readiness, Settings, Stream, Transport};
+use bowsprit::message::Message;
+use mio::event::Source;
+use mio::{Interest, Poll, Registry, Token};
+
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+#[expect(unsafe_code, reason = "an allocator is")]
+// SAFETY: everything is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        HELD.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Says what a client says, once, and takes what the server says.
+struct Client {
+    request: &'static [u8],
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+impl io::Read for Client {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.request.read(buf)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            len => Ok(len),
+        }
+    }
+}
+
+impl io::Write for Client {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Source for Client {
+    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Client {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Silent;
+
+impl Handler for Silent {
+    type Data = ();
+
+    fn on_message(&mut self, _: &mut Context<()>, _: ConnId, _: Message<'_>) {}
+}
+
+const CONNECTIONS: usize = 10_000;
+
+fn main() -> io::Result<()> {
+    println!("octets for each subscription of {CONNECTIONS} connections\n");
+    println!("| topics of each | its own topic | all the same topics | publish to all, ns each |");
+    println!("|---:|---:|---:|---:|");
+    for each in [1, 2, 4, 16, 64] {
+        let (own, _) = measure(each, |connection, number| format!("topic {connection} {number}"))?;
+        let (same, took) = measure(each, |_, number| format!("topic {number}"))?;
+        println!("| {each} | {own} | {same} | {took} |");
+    }
+    Ok(())
+}
+
+fn measure(each: usize, name: impl Fn(usize, usize) -> String) -> io::Result<(usize, u128)> {
+    let poll = Poll::new()?;
+    let mut engine: Engine<()> = Engine::new(Settings::default(), poll.registry(), 0..1 << 20)?;
+    let mut ids = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let id = engine.adopt(Transport::other(Client { request: REQUEST }))?;
+        let token = engine.token_of(id).ok_or(io::ErrorKind::NotFound)?;
+        engine.ready(token, Readiness::READABLE, &mut Silent);
+        ids.push(id);
+    }
+    engine.on_time(Instant::now(), &mut Silent);
+
+    let before = HELD.load(Ordering::Relaxed);
+    for (connection, id) in ids.iter().enumerate() {
+        for number in 0..each {
+            let subscribed = engine.context().subscribe(*id, &name(connection, number));
+            assert_eq!(subscribed, Ok(true));
+        }
+    }
+    let held = HELD.load(Ordering::Relaxed) - before;
+
+    // The first round makes the queues; they are kept for the next one.
+    engine.context().publish(&name(0, 0), Message::Text("sixteen octets !"));
+    engine.on_time(Instant::now(), &mut Silent);
+    let start = Instant::now();
+    let reached = engine.context().publish(&name(0, 0), Message::Text("sixteen octets !"));
+    let took = start.elapsed().as_nanos() / reached.max(1) as u128;
+    Ok((held / (CONNECTIONS * each), took))
+}

@@ -26,7 +26,7 @@ impl MaskKey {
     #[inline]
     pub fn apply(self, buf: &mut [u8]) {
         if buf.len() < AVX2_FROM {
-            words(self, buf);
+            pieces(self, buf);
         } else {
             long(self, buf);
         }
@@ -83,38 +83,40 @@ fn blocks(key: MaskKey, buf: &mut [u8]) {
             *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
         }
     }
-    words(key, rest);
+    pieces(key, rest);
 }
 
-/// Words of eight octets; the last, partial one is done as the word that ends with the buffer, with the
-/// key blanked where that word overlaps what is done already.
+/// Pieces of sixteen octets. What is left is done as the sixteen octets that end with the buffer, as they were before:
+/// where they overlap what is done already, the same is written again. (To read them afterwards would wait for the
+/// writes before.)
 #[inline(always)]
-fn words(key: MaskKey, buf: &mut [u8]) {
-    let word = key.word();
-    let (whole, rest) = buf.as_chunks_mut::<8>();
-    for chunk in &mut *whole {
-        *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
+fn pieces(key: MaskKey, buf: &mut [u8]) {
+    let Some(&last) = buf.last_chunk::<16>() else { return short(key, buf) };
+    let end = buf.len() - 16;
+    for piece in buf.as_chunks_mut::<16>().0 {
+        *piece = xor(*piece, key);
     }
-    if rest.is_empty() {
-        return;
-    }
-    if whole.is_empty() {
-        return short(key, rest);
-    }
-    let left = rest.len();
-    if let Some(last) = buf.last_chunk_mut::<8>() {
-        // Little-endian view: later octets are the higher ones, and 8 - left octets are done.
-        let key = u64::from_le_bytes(word.to_ne_bytes()).rotate_left(8 * (8 - left as u32) % 32);
-        let fresh = u64::MAX << (8 * (8 - left));
-        *last = (u64::from_le_bytes(*last) ^ (key & fresh)).to_le_bytes();
+    if let Some(piece) = buf.last_chunk_mut::<16>() {
+        *piece = xor(last, key.rotated(end));
     }
 }
 
-/// At most seven octets.
+#[inline(always)]
+fn xor(octets: [u8; 16], key: MaskKey) -> [u8; 16] {
+    let word = u128::from(key.word());
+    (u128::from_ne_bytes(octets) ^ (word | word << 64)).to_ne_bytes()
+}
+
+/// Less than sixteen octets, in the same manner.
 #[inline(always)]
 fn short(key: MaskKey, buf: &mut [u8]) {
-    for (octet, key) in buf.iter_mut().zip(key.word().to_ne_bytes()) {
-        *octet ^= key;
+    if let (Some(&first), Some(&last)) = (buf.first_chunk::<8>(), buf.last_chunk::<8>()) {
+        let end = buf.len() - 8;
+        let word = |octets, key: MaskKey| (u64::from_ne_bytes(octets) ^ key.word()).to_ne_bytes();
+        buf[..8].copy_from_slice(&word(first, key));
+        buf[end..].copy_from_slice(&word(last, key.rotated(end)));
+    } else {
+        buf.iter_mut().zip(key.word().to_ne_bytes()).for_each(|(octet, key)| *octet ^= key);
     }
 }
 
@@ -143,10 +145,10 @@ mod tests {
     #[test]
     fn every_path_agrees_with_the_definition() {
         let key = MaskKey([1, 2, 4, 8]);
-        for len in [0, 1, 7, 8, 9, 127, 128, 129, 1000, 65_537] {
+        for len in [0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 127, 128, 129, 1000, 65_537] {
             let mut expected = vec![0xa5; len];
             key.apply_naive(&mut expected);
-            for path in [words, blocks, long] {
+            for path in [pieces, blocks, long] {
                 let mut buf = vec![0xa5; len];
                 path(key, &mut buf);
                 assert!(buf == expected, "length {len}");

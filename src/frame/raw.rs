@@ -138,11 +138,11 @@ impl RawHeader {
             },
             length => (LengthForm::Short, length.into(), rest),
         };
-        let mask = if second & 0x80 == 0 {
-            None
+        let (mask, rest) = if second & 0x80 == 0 {
+            (None, rest)
         } else {
-            match rest.first_chunk() {
-                Some(key) => Some(MaskKey(*key)),
+            match rest.split_first_chunk() {
+                Some((key, rest)) => (Some(MaskKey(*key)), rest),
                 None => return Parsed::NeedMore(Self::size_of(second) - input.len()),
             }
         };
@@ -156,7 +156,7 @@ impl RawHeader {
             length,
             form,
         };
-        Parsed::Done(header, header.size())
+        Parsed::Done(header, input.len() - rest.len())
     }
 
     /// The size of a header whose second octet is this one.

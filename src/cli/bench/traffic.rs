@@ -20,8 +20,8 @@ pub(super) struct Traffic {
     frames: usize,
 }
 
-/// The most octets of encoded frames, unless a single one is longer.
-const RING: usize = 16 << 20;
+/// The most octets of encoded frames, unless a single one is longer: what is written again and again stays in the cache.
+const RING: usize = 2 << 20;
 
 /// More distinct keys add nothing.
 const FRAMES: usize = 1024;

@@ -270,19 +270,23 @@ impl<'a> World<'a> {
     fn run(choices: &'a mut dyn Choices) -> Tally {
         let poll = Poll::new().expect("a selector, which nothing is registered with");
         let now = Instant::now();
-        let mut config = Config::default();
-        config.max_queued = QUEUED;
-        config.ping_interval = [None, Some(Duration::from_secs(10))][choices.below(2)];
-        config.pong_timeout = Duration::from_secs(5);
-        config.idle_timeout = [None, Some(Duration::from_secs(30))][choices.below(2)];
-        config.close_timeout = Duration::from_secs(3);
-        let mut settings = Settings::default();
-        settings.connection = Arc::new(config);
-        settings.handshake_timeout = Duration::from_secs(8);
-        settings.high_watermark = 10_000;
-        settings.low_watermark = LOW;
-        settings.receive_buffer = 2048;
-        settings.overflow = [Overflow::Close, Overflow::DropData][choices.below(2)];
+        let config = Config {
+            max_queued: QUEUED,
+            ping_interval: [None, Some(Duration::from_secs(10))][choices.below(2)],
+            pong_timeout: Duration::from_secs(5),
+            idle_timeout: [None, Some(Duration::from_secs(30))][choices.below(2)],
+            close_timeout: Duration::from_secs(3),
+            ..Config::default()
+        };
+        let settings = Settings {
+            connection: Arc::new(config),
+            handshake_timeout: Duration::from_secs(8),
+            high_watermark: 10_000,
+            low_watermark: LOW,
+            receive_buffer: 2048,
+            overflow: [Overflow::Close, Overflow::DropData][choices.below(2)],
+            ..Settings::default()
+        };
         let engine = || {
             let mut engine =
                 Engine::new_at(settings.clone(), poll.registry(), 0..10_000, now).expect("enough tokens");

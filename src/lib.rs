@@ -66,6 +66,9 @@ pub mod error;
 pub mod event_loop;
 pub mod extension;
 pub mod frame;
+#[cfg(any(fuzzing, test))]
+#[cfg_attr(not(fuzzing), allow(dead_code))]
+pub mod fuzzing;
 pub mod handshake;
 #[cfg(feature = "lab")]
 pub mod lab;

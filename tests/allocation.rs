@@ -266,3 +266,169 @@ fn an_idle_connection_owns_no_buffer() {
     }
     assert!(size_of::<Connection>() <= 272, "{} octets", size_of::<Connection>());
 }
+
+/// What the nastiest peers can make us hold, held against what they sent.
+#[test]
+fn memory_is_bounded_by_what_was_received() {
+    let close_to = |role: Role, header: RawHeader| sent_by(role.peer(), header, b"");
+    for role in ROLES {
+        let peer = role.peer();
+        let first = sent_by(peer, not_fin(RawHeader::BINARY), b"");
+        let inputs: [(&str, Vec<u8>, Vec<u8>); 6] = [
+            ("empty fragments", first.clone(), close_to(role, not_fin(RawHeader::CONTINUATION))),
+            ("fragments of an octet", first.clone(), sent_by(peer, not_fin(RawHeader::CONTINUATION), b"x")),
+            ("long headers", raw_frame(by(peer, RawHeader::BINARY.with_length(1 << 20)), b""), b"x".to_vec()),
+            ("Pings", Vec::new(), sent_by(peer, RawHeader::PING, &[7; 125])),
+            ("half a control frame", raw_frame(by(peer, RawHeader::PING.with_length(125)), b""), Vec::new()),
+            ("Pongs inside a message", first, sent_by(peer, RawHeader::PONG, &[7; 125])),
+        ];
+        for (name, start, unit) in inputs {
+            let mut conn = connection(role, &Arc::new(Config::default()));
+            let before = COUNTS.get().live;
+            let mut received = 0;
+            for round in 0..20_000 {
+                let mut octets = if round == 0 { start.clone() } else { unit.clone() };
+                received += octets.len();
+                read(&mut conn, &mut octets);
+                drop(octets);
+                let live = (COUNTS.get().live - before).max(0) as usize;
+                let queued = 3 * conn.outbound.queued();
+                let bound = 2 * received.min(Config::default().max_message) + queued + 1024;
+                assert!(
+                    live <= bound,
+                    "{role:?} {name}: {live} octets for {received}, {queued} of them to be sent"
+                );
+            }
+        }
+    }
+}
+
+/// Half a DEFLATE block holds one window, whatever its size promises.
+#[test]
+#[cfg(feature = "deflate")]
+fn half_a_compressed_block_holds_a_window() {
+    use bowsprit::extension::deflate::{DeflateConfig, DeflateParams};
+    for role in ROLES {
+        let mut settings = Config::default();
+        settings.deflate = Some(DeflateConfig::default());
+        let mut conn =
+            Side::new(role, &Arc::new(settings), Instant::now()).conn.with_deflate(DeflateParams::default());
+        let rsv1 = RawHeader { rsv1: true, ..by(role.peer(), RawHeader::BINARY) };
+        // A stored block of 65,535 octets, of which one comes.
+        let block = [0x00, 0xff, 0xff, 0x00, 0x00, b'x'];
+        let mut octets = raw_frame(rsv1.with_length(1 << 20), &block);
+        let before = COUNTS.get().live;
+        read(&mut conn, &mut octets);
+        assert_eq!(conn.inbound.error(), None);
+        let live = COUNTS.get().live - before;
+        assert!(live <= 160 * 1024, "{role:?}: {live} octets");
+    }
+}
+
+/// The loop: readiness in, an echo of whole frames out, and nothing allocated on the way.
+#[cfg(feature = "event-loop")]
+mod the_loop {
+    use std::cell::RefCell;
+    use std::io::{self, Cursor, Read, Write};
+
+    use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Readiness, Settings, Stream, Transport};
+    use bowsprit::message::Message;
+    use mio::event::Source;
+    use mio::{Interest, Poll, Registry, Token};
+
+    use super::*;
+
+    thread_local! {
+        /// To the loop, from the loop.
+        static WIRE: RefCell<(Cursor<Vec<u8>>, Vec<u8>)> =
+            const { RefCell::new((Cursor::new(Vec::new()), Vec::new())) };
+    }
+
+    struct Fake;
+
+    impl Read for Fake {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            WIRE.with_borrow_mut(|(to, _)| match to.read(buf)? {
+                0 => Err(io::ErrorKind::WouldBlock.into()),
+                len => Ok(len),
+            })
+        }
+    }
+
+    impl Write for Fake {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            WIRE.with_borrow_mut(|(_, from)| from.extend_from_slice(buf));
+            Ok(buf.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Source for Fake {
+        fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+            Ok(())
+        }
+        fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+            Ok(())
+        }
+        fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Fake {
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Echo;
+
+    impl Handler for Echo {
+        type Data = ();
+
+        fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+            cx.send(id, message);
+        }
+    }
+
+    #[test]
+    fn an_echo_through_the_loop_allocates_nothing() {
+        let poll = Poll::new().unwrap();
+        let now = Instant::now();
+        let mut engine: Engine<()> =
+            Engine::new_at(Settings::default(), poll.registry(), 0..200, now).unwrap();
+        engine.set_time(now);
+        let id = engine.adopt(Transport::other(Fake)).unwrap();
+        let token = engine.token_of(id).unwrap();
+        let mut turn = |octets: &[u8]| {
+            WIRE.with_borrow_mut(|(to, from)| {
+                from.clear();
+                to.get_mut().clear();
+                to.get_mut().extend_from_slice(octets);
+                to.set_position(0);
+            });
+            engine.ready(token, Readiness::READABLE, &mut Echo);
+            engine.on_time(now, &mut Echo);
+            WIRE.with_borrow(|(_, from)| from.len())
+        };
+        let head = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+        assert!(turn(head.as_bytes()) > 100);
+        let wire = [
+            sent_by(Role::Client, RawHeader::TEXT, "κόσμε".as_bytes()),
+            sent_by(Role::Client, RawHeader::BINARY, &[7; 3000]),
+            sent_by(Role::Client, RawHeader::PING, b"?"),
+            sent_by(Role::Client, RawHeader::TEXT, &[b'x'; 50_000]),
+        ]
+        .concat();
+        for _ in 0..3 {
+            turn(&wire); // buffers grow to what a turn needs, and are kept
+        }
+        let mut answered = 0;
+        let (calls, ..) = allocations(|| (0..100).for_each(|_| answered = turn(&wire)));
+        assert!(answered > 53_000, "{answered} octets come back");
+        assert_eq!(calls, 0, "allocations in 100 turns");
+    }
+}

@@ -102,6 +102,24 @@ const LAYERS: &[(&str, &[&str])] = &[
             "tls",
         ],
     ),
+    // Calls whatever takes octets; compiled for fuzzing only.
+    (
+        "fuzzing",
+        &[
+            "close",
+            "connection",
+            "entropy",
+            "error",
+            "event_loop",
+            "extension",
+            "frame",
+            "handshake",
+            "lab",
+            "message",
+            "role",
+            "utf8",
+        ],
+    ),
 ];
 
 /// The files that stand over all layers.

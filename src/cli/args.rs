@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use super::{bench, connect, decode, explain, serve, test};
+use super::{bench, connect, decode, explain, fuzz, replay, serve, test};
 
 /// A strict WebSocket (RFC 6455): server, client and conformance lab.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Explain(explain::Args),
     /// Show octets as frames, and say what is wrong with them.
     Decode(decode::Args),
+    Fuzz(Box<fuzz::Args>),
+    Replay(replay::Args),
 }
 
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 done, 1 the peer failed or closed abnormally, \

@@ -11,9 +11,11 @@ mod deflate;
 mod driver;
 mod exit;
 mod explain;
+mod fuzz;
 mod input;
 mod limits;
 mod output;
+mod replay;
 mod resolve;
 mod serve;
 mod signals;
@@ -36,5 +38,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Test(args) => test::run(*args),
         Command::Explain(args) => explain::run(args),
         Command::Decode(args) => decode::run(args),
+        Command::Fuzz(args) => fuzz::run(*args).into(),
+        Command::Replay(args) => replay::run(&args).into(),
     }
 }

@@ -75,6 +75,8 @@ pub struct Engine<D> {
     buffers: Vec<Box<MessageBuffer>>,
     /// Those that had more to give than one read took.
     resumed: Vec<u32>,
+    /// Empty: memory for the next list of those.
+    resuming: Vec<u32>,
     dead: Vec<u32>,
     due: Vec<(u32, u16)>,
     in_turn: bool,
@@ -141,6 +143,7 @@ impl<D: Default> Engine<D> {
             scratch: vec![0; receive_buffer],
             buffers: Vec::new(),
             resumed: Vec::new(),
+            resuming: Vec::new(),
             dead: Vec::new(),
             due: Vec::new(),
             in_turn: false,
@@ -286,12 +289,15 @@ impl<D: Default> Engine<D> {
             // It may be another connection by now, which is read from then without need.
             self.read(handler, slot as usize);
         }
-        for slot in mem::take(&mut self.resumed) {
+        let mut resuming = mem::take(&mut self.resuming);
+        mem::swap(&mut resuming, &mut self.resumed);
+        for slot in resuming.drain(..) {
             if let Some(peer) = self.cx.peers.get_mut(slot as usize) {
                 peer.resumed = false;
                 self.read(handler, slot as usize);
             }
         }
+        self.resuming = resuming;
         for number in 0..self.listeners.len() {
             self.accept(handler, number);
         }
@@ -740,7 +746,10 @@ impl<D: Default> Engine<D> {
             }
         }
         let queued = peer.outbound.queued();
-        if let Some(buffer) = peer.outbound.queue().take_spent() {
+        // Asked for, a queue that was taken back already would be made anew.
+        if peer.outbound.has_queue()
+            && let Some(buffer) = peer.outbound.queue().take_spent()
+        {
             self.keep_buffer(buffer);
         }
         let peer = &mut self.cx.peers[slot];

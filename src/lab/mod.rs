@@ -12,6 +12,7 @@ pub mod decode;
 mod deflate;
 mod escape;
 pub mod explain;
+pub mod fuzz;
 pub mod judge;
 mod link;
 pub mod listener;

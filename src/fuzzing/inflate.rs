@@ -1,0 +1,158 @@
+//! Compressed messages (RFC 7692): any cut gives the same, no more comes out than the limit allows, what another inflater
+//! makes of a stream is what ours makes of it, and what we compress comes back from both.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::support::{Cuts, Random, Seen, frames};
+use crate::connection::{Config, Connection, Event};
+use crate::error::ProtocolError;
+use crate::extension::deflate::{DeflateConfig, DeflateParams};
+use crate::frame::RawHeader;
+use crate::message::Message;
+
+/// What a message may inflate to here.
+const MOST: usize = 20_000;
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+pub fn run(mut data: &[u8]) {
+    let cuts = Cuts::take(&mut data);
+    let Some((&bits, data)) = data.split_first() else { return };
+    inflate(&cuts, bits, data);
+    compress(bits, data);
+}
+
+fn config() -> Arc<Config> {
+    let mut deflate = DeflateConfig::default();
+    deflate.threshold = 0;
+    let mut config = Config::default();
+    config.max_message = MOST;
+    config.deflate = Some(deflate);
+    Arc::new(config)
+}
+
+/// `data` is a compressed message, in one frame or two, sent twice with the window kept between.
+fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
+    let half = if bits & 1 == 0 { data.len() } else { data.len() / 2 };
+    let first = RawHeader { rsv1: true, fin: half == data.len(), ..RawHeader::BINARY };
+    let mut wire = frame(first, &data[..half]);
+    if half < data.len() {
+        wire.extend(frame(RawHeader::CONTINUATION, &data[half..]));
+    }
+    wire = wire.repeat(2);
+    let take = |pieces: &[&[u8]]| -> Vec<Seen> {
+        let mut conn = client();
+        let mut seen = Vec::new();
+        for piece in pieces {
+            let mut octets = piece.to_vec();
+            let mut input = &mut octets[..];
+            loop {
+                match conn.inbound.next(&mut input, &mut conn.outbound) {
+                    Ok(None) => break,
+                    Ok(Some(event)) => Seen::of(&event).push(&mut seen),
+                    Err(error) => Seen::Failed(error).push(&mut seen),
+                }
+            }
+            assert!(conn.inbound.held() <= MOST, "{} octets held", conn.inbound.held());
+        }
+        seen
+    };
+    let seen = take(&[&wire]);
+    assert_eq!(take(&cuts.pieces(&wire)), seen, "{cuts:?}");
+
+    // The other inflater, on the same stream.
+    let mut other = Decompress::new(false);
+    for at in 0..2 {
+        match (reference(&mut other, data), seen.get(at)) {
+            (Reference::Message(octets), Some(Seen::Binary(ours))) => assert_eq!(*ours, octets),
+            (Reference::Message(octets), Some(Seen::Failed(ProtocolError::MessageTooLong))) => {
+                assert!(octets.len() > MOST, "{} octets are not too many", octets.len());
+            }
+            (
+                Reference::Wrong,
+                Some(Seen::Failed(ProtocolError::DeflateInvalid | ProtocolError::MessageTooLong)),
+            ) => {}
+            // A final block ends a stream (§7.2.3.4); what may follow is not told in one way only.
+            (Reference::Ended, _) | (_, None) => return,
+            (Reference::Message(octets), other) => panic!("{} octets, but ours is {other:?}", octets.len()),
+            (Reference::Wrong, other) => panic!("no DEFLATE, but ours is {other:?}"),
+        }
+        if matches!(seen.get(at), Some(Seen::Failed(_))) {
+            assert_eq!(seen.len(), at + 1);
+            return;
+        }
+    }
+}
+
+enum Reference {
+    Message(Vec<u8>),
+    Wrong,
+    Ended,
+}
+
+fn reference(other: &mut Decompress, payload: &[u8]) -> Reference {
+    let mut out = Vec::with_capacity(4096);
+    for part in [payload, &TAIL[..]] {
+        let mut at = 0;
+        loop {
+            let before = other.total_in();
+            match other.decompress_vec(&part[at..], &mut out, FlushDecompress::Sync) {
+                Err(_) => return Reference::Wrong,
+                Ok(Status::StreamEnd) => return Reference::Ended,
+                Ok(_) => {}
+            }
+            at += (other.total_in() - before) as usize;
+            if out.len() > 2 * MOST {
+                return Reference::Message(out);
+            }
+            if at == part.len() && out.len() < out.capacity() {
+                break;
+            }
+            out.reserve(4096);
+        }
+    }
+    Reference::Message(out)
+}
+
+/// `data` is a message that we compress.
+fn compress(bits: u8, data: &[u8]) {
+    let data = data.repeat(1 + usize::from(bits >> 4));
+    let data = &data[..data.len().min(MOST)];
+    let mut server = Connection::server(config(), Instant::now()).with_deflate(DeflateParams::default());
+    let mut client = client();
+    let mut other = Decompress::new(false);
+    for _ in 0..2 {
+        server.outbound.send(Message::Binary(data)).expect("nothing waits");
+        let mut wire = Vec::new();
+        while !server.outbound.pending().is_empty() {
+            wire.extend_from_slice(server.outbound.pending());
+            let len = server.outbound.pending().len();
+            server.outbound.advance(len);
+        }
+        if let [(header, payload)] = &frames(&wire)[..]
+            && header.rsv1
+        {
+            let Reference::Message(back) = reference(&mut other, payload) else { panic!("not DEFLATE") };
+            assert_eq!(back, data);
+        }
+        let mut input = &mut wire[..];
+        match client.inbound.next(&mut input, &mut client.outbound) {
+            Ok(Some(Event::Message(Message::Binary(back)))) => assert_eq!(back, data),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn client() -> Connection {
+    Connection::client(config(), Box::new(Random(1)), Instant::now()).with_deflate(DeflateParams::default())
+}
+
+/// As a server sends it.
+fn frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::new();
+    header.with_length(payload.len() as u64).encode_into(&mut octets);
+    octets.extend_from_slice(payload);
+    octets
+}

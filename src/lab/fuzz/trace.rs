@@ -1,0 +1,71 @@
+//! A finding in a file.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Side;
+use super::play::{Finding, Oracles};
+use super::script::Script;
+
+/// All that is needed to see a finding again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Trace {
+    /// Who was fuzzed.
+    pub side: Side,
+    /// Where: a URL, or the address we listened on.
+    pub place: String,
+    /// The seed and the number of the iteration that found it.
+    pub seed: u64,
+    /// See `seed`.
+    pub number: u64,
+    /// What does not fit.
+    pub finding: Finding,
+    /// Whether it came out again when the iteration was played again by itself.
+    pub reproduced: bool,
+    /// Steps and octets before they were made fewer.
+    pub was: (usize, usize),
+    /// How long an answer may take, in milliseconds.
+    pub timeout: u64,
+    /// Whether the peer sends every message back.
+    pub echo: bool,
+    /// What is said.
+    pub script: Script,
+    /// What came back, a line for each frame.
+    pub received: Vec<String>,
+}
+
+impl Trace {
+    /// What to hold against the peer when it is played again.
+    pub fn oracles(&self, host: &str, target: &str) -> Oracles {
+        Oracles {
+            side: self.side,
+            host: host.to_owned(),
+            target: target.to_owned(),
+            timeout: Duration::from_millis(self.timeout),
+            echo: self.echo,
+        }
+    }
+
+    /// In words: what is sent, what came, and what the RFC says.
+    pub fn show(&self) -> String {
+        let Finding { kind, rule, section, what } = &self.finding;
+        let mut out = String::new();
+        let _ = writeln!(out, "{kind:?}: {what}");
+        let _ = writeln!(out, "  rule      {rule} ({section})");
+        let _ = writeln!(
+            out,
+            "  found by  seed {}, iteration {}, {} steps of {} octets",
+            self.seed, self.number, self.was.0, self.was.1
+        );
+        if !self.reproduced {
+            let _ = writeln!(out, "            it did not come out again when played by itself");
+        }
+        out.push_str(&self.script.show());
+        for line in &self.received {
+            let _ = writeln!(out, "  received  {line}");
+        }
+        out
+    }
+}

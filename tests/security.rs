@@ -1,0 +1,636 @@
+//! What has gone wrong in WebSocket software before, a test for each way it could go wrong here, named after the first
+//! advisory of its kind. SECURITY.md links each row to its tests.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bowsprit::Role;
+use bowsprit::connection::{Config, Delivery};
+use bowsprit::error::ProtocolError;
+use bowsprit::extension::params;
+use bowsprit::frame::{LengthForm, RawHeader};
+use bowsprit::handshake::{
+    Acceptance, ClientHandshake, ClientRequest, HeadError, HeadLimits, HeaderField, Incoming, OriginPolicy,
+    Progress, Refusal, RequestError, ResponseError, ServerHandshake,
+};
+use support::*;
+
+const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+
+/// The request with these lines behind it.
+fn with(lines: &str) -> Vec<u8> {
+    format!("{REQUEST}{lines}\r\n").into_bytes()
+}
+
+fn judge(request: &[u8], limits: HeadLimits) -> Result<Progress<Incoming>, RequestError> {
+    ServerHandshake::new(limits).receive(request)
+}
+
+fn accepted(request: &[u8]) -> bool {
+    matches!(judge(request, HeadLimits::default()), Ok(Progress::Done { value: Incoming::Upgrade(_), .. }))
+}
+
+const WIDE: HeadLimits = HeadLimits { max_bytes: 1 << 20, max_headers: 2000 };
+
+/// Work in proportion to its input takes far less than this, even here; work that grows with its square far more.
+#[track_caller]
+fn in_time(work: impl FnOnce()) {
+    let started = Instant::now();
+    work();
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+fn side(role: Role, change: impl FnOnce(&mut Config)) -> Side {
+    Side::new(role, &Arc::new(config(change)), Instant::now())
+}
+
+fn read(side: &mut Side, octets: &[u8]) {
+    side.read(octets, Instant::now());
+}
+
+fn failed(side: &Side) -> Option<ProtocolError> {
+    side.conn.inbound.error()
+}
+
+// --- memory ---------------------------------------------------------------------------------------------------------
+
+#[test]
+fn rustsec_2020_0043_the_queue_of_a_peer_that_never_reads_is_bounded() {
+    for role in ROLES {
+        let mut side = side(role, |config| config.max_queued = 100_000);
+        let mut refused = 0;
+        for _ in 0..10_000 {
+            refused += usize::from(side.conn.outbound.send_binary(&[7; 1000]).is_err());
+            read(&mut side, &sent_by(role.peer(), RawHeader::PING, &[7; 125]));
+        }
+        assert!(refused > 9_000);
+        assert!(side.conn.outbound.queued() < 102_000, "{} octets", side.conn.outbound.queued());
+    }
+}
+
+#[test]
+fn rustsec_2022_0035_a_declared_length_is_a_promise_and_no_memory() {
+    for role in ROLES {
+        for length in [1 << 25, 1 << 40, (1 << 63) - 1] {
+            let mut side = side(role, |_| {});
+            read(&mut side, &raw_frame(by(role.peer(), RawHeader::BINARY.with_length(length)), b""));
+            assert_eq!(failed(&side), Some(ProtocolError::FrameTooLong), "at the header");
+            assert_eq!(side.conn.inbound.held(), 0);
+        }
+        let mut side = side(role, |config| {
+            config.max_frame = u64::MAX;
+            config.max_message = usize::MAX;
+        });
+        read(&mut side, &raw_frame(by(role.peer(), RawHeader::BINARY.with_length(1 << 40)), b"x"));
+        assert_eq!(failed(&side), None);
+        assert!(side.conn.inbound.held() <= 1);
+    }
+}
+
+#[test]
+fn cve_2016_10542_a_message_has_a_limit_to_the_octet() {
+    for role in ROLES {
+        for (len, fails) in [(1000, None), (1001, Some(ProtocolError::MessageTooLong))] {
+            let mut side = side(role, |config| config.max_message = 1000);
+            let payload = vec![7; len];
+            read(&mut side, &sent_by(role.peer(), not_fin(RawHeader::BINARY), &payload[..600]));
+            read(&mut side, &sent_by(role.peer(), RawHeader::CONTINUATION, &payload[600..]));
+            assert_eq!(failed(&side), fails);
+        }
+    }
+}
+
+#[test]
+fn cve_2018_21035_the_limits_are_there_without_asking_and_small() {
+    let config = Config::default();
+    assert!(config.max_message <= 16 << 20 && config.max_frame <= 16 << 20 && config.max_queued <= 16 << 20);
+    assert!(config.max_fragments <= 1 << 20 && config.max_empty_fragments <= 1024);
+    let head = HeadLimits::default();
+    assert!(head.max_bytes <= 64 << 10 && head.max_headers <= 200);
+}
+
+#[test]
+fn cve_2026_48779_a_fragment_costs_no_more_than_it_carries() {
+    for role in ROLES {
+        let mut side = side(role, |_| {});
+        read(&mut side, &sent_by(role.peer(), not_fin(RawHeader::BINARY), b"x"));
+        let fragment = sent_by(role.peer(), not_fin(RawHeader::CONTINUATION), b"x").repeat(1000);
+        for _ in 0..131 {
+            read(&mut side, &fragment);
+        }
+        assert_eq!((failed(&side), side.conn.inbound.held()), (None, 131_001));
+        let empty = sent_by(role.peer(), not_fin(RawHeader::CONTINUATION), b"").repeat(1100);
+        read(&mut side, &empty);
+        assert_eq!(failed(&side), Some(ProtocolError::TooManyEmptyFragments));
+    }
+}
+
+#[test]
+fn cve_2026_12151_fragments_are_counted() {
+    for role in ROLES {
+        let mut side = side(role, |config| config.max_fragments = 100);
+        read(&mut side, &sent_by(role.peer(), not_fin(RawHeader::TEXT), b"x"));
+        read(&mut side, &sent_by(role.peer(), not_fin(RawHeader::CONTINUATION), b"x").repeat(99));
+        assert_eq!(failed(&side), None);
+        read(&mut side, &sent_by(role.peer(), RawHeader::CONTINUATION, b"x"));
+        assert_fails_with(&mut side, 1008, Instant::now());
+    }
+}
+
+#[test]
+fn cve_2026_19204_an_unknown_opcode_is_refused_before_its_payload() {
+    for role in ROLES {
+        for opcode in [3, 7, 11, 15] {
+            let mut side = side(role, |_| {});
+            read(&mut side, &raw_frame(by(role.peer(), RawHeader::of(opcode).with_length(1 << 40)), b""));
+            assert_fails_with(&mut side, 1002, Instant::now());
+        }
+    }
+}
+
+// --- lengths --------------------------------------------------------------------------------------------------------
+
+#[test]
+fn cve_2020_27813_no_length_overflows() {
+    for role in ROLES {
+        for delivery in [Delivery::Messages, Delivery::Frames, Delivery::Both] {
+            // Every edge, alone and behind a fragment, so that sums wrap if anything does.
+            let edges = [31, 32, 62, 63].map(|bit| 1u64 << bit);
+            let lengths =
+                edges.iter().flat_map(|edge| [edge - 1, *edge, edge + 1]).chain([u64::MAX, u64::MAX - 1]);
+            for length in lengths {
+                for before in [0, 1, 2, 126] {
+                    let mut side = side(role, |config| {
+                        config.delivery = delivery;
+                        config.max_frame = u64::MAX;
+                        config.max_message = usize::MAX;
+                    });
+                    let peer = role.peer();
+                    read(&mut side, &sent_by(peer, not_fin(RawHeader::BINARY), &vec![7; before]));
+                    read(
+                        &mut side,
+                        &raw_frame(by(peer, RawHeader::CONTINUATION.with_length(length)), b"abc"),
+                    );
+                    let expected = match length {
+                        length if length >> 63 != 0 => Some(ProtocolError::LengthTopBit),
+                        length
+                            if usize::try_from(length)
+                                .ok()
+                                .and_then(|len| len.checked_add(before))
+                                .is_none() =>
+                        {
+                            Some(ProtocolError::MessageTooLong)
+                        }
+                        _ => None,
+                    };
+                    assert_eq!(failed(&side), expected, "{before} + {length}");
+                    assert!(side.conn.inbound.held() <= before + 3);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn cve_2020_13935_a_length_with_its_top_bit_ends_it_at_once() {
+    for role in ROLES {
+        for length in [1 << 63, u64::MAX] {
+            let mut side = side(role, |_| {});
+            let header = RawHeader { length, form: LengthForm::Long, ..by(role.peer(), RawHeader::TEXT) };
+            in_time(|| read(&mut side, &raw_frame(header, &[b'x'; 100_000])));
+            assert_fails_with(&mut side, 1002, Instant::now());
+        }
+    }
+}
+
+#[test]
+fn libhv_769_a_length_that_ends_behind_the_input_reads_nothing_else() {
+    for role in ROLES {
+        for length in [0usize, 1, 124, 125, 126, 127, 65_535, 65_536] {
+            let payload: Vec<u8> = (0..length).map(|at| at as u8 | 0x80).collect();
+            let wire = sent_by(role.peer(), RawHeader::BINARY, &payload);
+            let mut whole = side(role, |_| {});
+            read(&mut whole, &wire);
+            assert_eq!(whole.seen, [Seen::Binary(payload)]);
+            let mut cut = side(role, |_| {});
+            read(&mut cut, &wire[..wire.len() - 1]);
+            assert_eq!((cut.seen.len(), failed(&cut)), (0, None));
+        }
+    }
+}
+
+// --- masks ----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn facil_io_169_a_frame_without_a_mask_is_never_delivered() {
+    for header in [
+        RawHeader::TEXT,
+        RawHeader::BINARY,
+        RawHeader::CONTINUATION,
+        RawHeader::PING,
+        RawHeader::PONG,
+        RawHeader::CLOSE,
+    ] {
+        let mut server = side(Role::Server, |_| {});
+        read(&mut server, &frame(header, b""));
+        assert_eq!(server.seen, [Seen::Failed(ProtocolError::MaskMissing)]);
+        assert_fails_with(&mut server, 1002, Instant::now());
+    }
+}
+
+#[test]
+#[cfg(feature = "entropy")]
+fn cve_2025_10148_every_frame_has_a_mask_of_its_own() {
+    let now = Instant::now();
+    let masks = Box::new(bowsprit::entropy::SystemEntropy::new());
+    let mut client = bowsprit::connection::Connection::client(Arc::new(Config::default()), masks, now);
+    // What a proxy might take for a request must not stand on the wire.
+    let poison = b"GET /ad.js HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    for _ in 0..1000 {
+        client.outbound.send_binary(poison).unwrap();
+    }
+    let wire = client.outbound.pending().to_vec();
+    let keys: std::collections::HashSet<[u8; 4]> =
+        frames(&wire).iter().map(|(header, _)| header.mask.expect("§5.3").0).collect();
+    assert!(keys.len() > 990, "{} keys for 1000 frames", keys.len());
+    assert!(!wire.windows(8).any(|window| poison.starts_with(window)));
+    // Huang et al. 2011: each bit of a key is a coin.
+    for bit in 0..32 {
+        let ones = keys.iter().filter(|key| u32::from_be_bytes(**key) >> bit & 1 == 1).count();
+        assert!((350..650).contains(&ones), "bit {bit} is set in {ones} of {}", keys.len());
+    }
+}
+
+// --- nothing else goes out -------------------------------------------------------------------------------------------
+
+#[test]
+fn cve_2026_45736_nothing_goes_out_but_what_was_said() {
+    for role in ROLES {
+        let mut side = side(role, |_| {});
+        side.conn.outbound.ping(b"1").unwrap();
+        side.conn.outbound.send_text("").unwrap();
+        side.conn.outbound.close(reason(1000, "bye")).unwrap();
+        let sent: Vec<Vec<u8>> = frames(&side.write()).into_iter().map(|(_, payload)| payload).collect();
+        assert_eq!(sent, [b"1".to_vec(), Vec::new(), close_payload(1000, "bye")]);
+    }
+}
+
+// --- time -----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn rustsec_2023_0065_a_head_in_small_reads_is_looked_at_once() {
+    in_time(|| {
+        let head = with(&format!("X: {}\r\n", "a".repeat(300_000)));
+        let mut handshake = ServerHandshake::new(WIDE);
+        let mut done = false;
+        for octet in &head {
+            done |= matches!(handshake.receive(&[*octet]), Ok(Progress::Done { .. }));
+        }
+        assert!(done);
+    });
+}
+
+#[test]
+fn cve_2021_32640_blanks_and_commas_take_no_longer_than_letters() {
+    for unit in [" ", ",", " ,", "\t", "a ,", "a, "] {
+        let value = unit.repeat(65_536 / unit.len());
+        for name in ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Connection", "Upgrade"] {
+            in_time(|| drop(judge(&with(&format!("{name}: {value}\r\n")), WIDE)));
+        }
+    }
+}
+
+#[test]
+fn cve_2020_7662_quotes_and_backslashes_take_no_longer_than_letters() {
+    for unit in ["\"", "\\", "\\\"", "a=\"\\", ";a=\"", "\"\\\\\"", "; "] {
+        let value = format!("a; b=\"{}", unit.repeat(65_536 / unit.len()));
+        in_time(|| drop(params::parse([value.as_bytes()])));
+        in_time(|| drop(judge(&with(&format!("Sec-WebSocket-Extensions: {value}\r\n")), WIDE)));
+    }
+}
+
+#[test]
+fn cve_2025_5399_no_frame_makes_it_go_round_for_ever() {
+    in_time(|| {
+        let mut random = Random(1);
+        for _ in 0..5000 {
+            for role in ROLES {
+                let len = random.below(40);
+                let octets = random.octets(len);
+                let mut side = side(role, |_| {});
+                read(&mut side, &octets);
+                assert!(side.seen.len() <= octets.len());
+            }
+        }
+    });
+}
+
+#[test]
+fn websocketpp_789_a_handshake_is_timed_from_its_start() {
+    // The core has no clock for it: the loop has (`slow_handshakes_end_in_time_whatever_they_send` of
+    // tests/event_loop.rs). What the core owes is not to grow while it waits.
+    let mut handshake = ServerHandshake::new(HeadLimits::default());
+    let mut refused = None;
+    for count in 0.. {
+        if let Err(error) = handshake.receive(b"GET / HTTP/1.1\r\n".get(count..=count).unwrap_or(b"a")) {
+            refused = Some(error);
+            break;
+        }
+        assert!(count <= HeadLimits::default().max_bytes);
+    }
+    assert!(matches!(refused, Some(RequestError::Head(HeadError::TooLong))), "{refused:?}");
+}
+
+// --- the handshake -----------------------------------------------------------------------------------------------------
+
+#[test]
+fn cve_2024_37890_more_headers_than_the_limit_are_refused() {
+    let limits = HeadLimits::default();
+    let own = REQUEST.matches("\r\n").count() - 1;
+    for (more, taken) in
+        [(limits.max_headers - own, true), (limits.max_headers - own + 1, false), (1000, false)]
+    {
+        let request = with(&"a: b\r\n".repeat(more));
+        let result = judge(&request, limits);
+        assert_eq!(result.is_ok(), taken, "{more}: {result:?}");
+        if !taken {
+            assert!(matches!(result, Err(RequestError::Head(HeadError::TooManyHeaders))), "{result:?}");
+        }
+    }
+}
+
+#[test]
+fn cve_2026_59898_only_version_13_with_all_its_fields_is_a_handshake() {
+    assert!(accepted(&with("")));
+    for version in (0..=255).filter(|version| *version != 13) {
+        let request = REQUEST.replace("Version: 13", &format!("Version: {version}"));
+        assert!(!accepted(format!("{request}\r\n").as_bytes()), "{version}");
+    }
+    for odd in ["013", "+13", "13.0", "13, 8", "0x0d", "", "13 13"] {
+        let request = REQUEST.replace("Version: 13", &format!("Version: {odd}"));
+        assert!(!accepted(format!("{request}\r\n").as_bytes()), "{odd}");
+    }
+    // CVE-2026-54466: the drafts, which had other keys.
+    for line in [
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+        "Host: example.com",
+    ] {
+        let request = REQUEST.replace(&format!("{line}\r\n"), "");
+        assert!(!accepted(format!("{request}\r\n").as_bytes()), "without {line}");
+        let draft = format!(
+            "{request}Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nSec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n^n:ds[4U"
+        );
+        assert!(!accepted(draft.as_bytes()));
+    }
+}
+
+#[test]
+fn ws_3_3_1_names_that_are_words_elsewhere_are_names_here() {
+    for name in ["constructor", "__proto__", "toString", "hasOwnProperty", "prototype"] {
+        assert!(accepted(&with(&format!("Sec-WebSocket-Extensions: {name}; {name}={name}\r\n"))));
+        assert!(accepted(&with(&format!("Sec-WebSocket-Protocol: {name}\r\n"))));
+        assert!(accepted(&with(&format!("{name}: x\r\n"))));
+    }
+}
+
+#[test]
+fn cve_2026_1527_no_line_can_be_split_from_within() {
+    for bad in ["a\r\nX: y", "a\nX: y", "a\rX: y", "a\0", "a\x7f", "a\x1b[2J"] {
+        assert!(HeaderField::new("X-Name", bad).is_err(), "{bad:?}");
+        assert!(HeaderField::new(bad, "value").is_err(), "{bad:?}");
+        assert!(ClientRequest::new(bad, "/").is_err(), "{bad:?}"); // CVE-2026-42578: the host of a CONNECT as well
+        assert!(ClientRequest::new("example.com", &format!("/{bad}")).is_err(), "{bad:?}");
+        let request = || ClientRequest::new("example.com", "/").unwrap();
+        assert!(request().origin(bad).is_err(), "{bad:?}");
+        assert!(request().subprotocol(bad).is_err(), "{bad:?}");
+        assert!(Refusal::new(400).unwrap().with_body(bad, b"x".to_vec()).is_err(), "{bad:?}");
+    }
+}
+
+/// hyper RUSTSEC-2017-0002, 2020-0008, 2021-0020, 2021-0078, 2021-0079: what a proxy in front might read in another way.
+#[test]
+fn rustsec_2021_0078_a_request_reads_one_way_only() {
+    for lines in [
+        "Content-Length: 5\r\n",
+        "Content-Length: +0\r\n",
+        "Content-Length: 0, 5\r\n",
+        "Content-Length: 0\r\nContent-Length: 5\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding : chunked\r\n",
+        "X: y\r\n folded: z\r\n",
+        "X: y\nContent-Length: 5\r\n",
+        "X: y\rZ: z\r\n",
+        "X\0: y\r\n",
+        ": y\r\n",
+        "Host: other.example\r\n",
+    ] {
+        assert!(!accepted(&with(lines)), "{lines:?}");
+    }
+}
+
+#[test]
+fn websocket_smuggle_after_a_refusal_nothing_more_is_read() {
+    let wrong = format!("{}\r\nGET /secret HTTP/1.1\r\nHost: a\r\n\r\n", REQUEST.replace("13", "1337"));
+    let mut handshake = ServerHandshake::new(HeadLimits::default());
+    let error = handshake.receive(wrong.as_bytes()).unwrap_err();
+    let answer = String::from_utf8(handshake.answer(error)).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 426 ") && answer.contains("Sec-WebSocket-Version: 13\r\n"),
+        "{answer}"
+    );
+    let connection = answer.lines().find(|line| line.starts_with("Connection:")).unwrap();
+    assert!(connection.contains("close"), "{connection}");
+    assert_eq!(answer.matches("HTTP/1.1").count(), 1, "one answer, whatever else came");
+    assert_eq!(handshake.receive(&with("")).err(), Some(error));
+    assert!(Refusal::new(101).is_err(), "and no other code ever says 101");
+}
+
+#[test]
+fn ghsa_cf66_xwfp_gvc4_foreign_pages_are_kept_out_of_a_local_server() {
+    let policy = OriginPolicy::loopback();
+    for origin in
+        ["https://evil.example", "http://localhost.evil.example", "null", "http://127.0.0.1.evil.example"]
+    {
+        assert!(policy.judge(Some(origin), "localhost:9001").is_err(), "{origin}");
+    }
+    assert!(policy.judge(Some("http://localhost:9001"), "localhost:9001").is_ok());
+    // A name that was rebound to this machine.
+    assert!(policy.judge(Some("http://evil.example:9001"), "evil.example:9001").is_err());
+}
+
+#[test]
+fn cve_2026_2229_answers_out_of_range_are_refused() {
+    let offer = bowsprit::extension::Extension::new("permessage-deflate").unwrap();
+    let offer = offer.with("client_max_window_bits", None).unwrap();
+    for (answer, fine) in [
+        ("permessage-deflate", true),
+        ("permessage-deflate; server_max_window_bits=", false),
+        ("permessage-deflate; server_max_window_bits=\"\"", false),
+        ("permessage-deflate; server_max_window_bits=0", false),
+        ("permessage-deflate; server_max_window_bits=7", false),
+        ("permessage-deflate; server_max_window_bits=16", false),
+        ("permessage-deflate; server_max_window_bits=300", false),
+        ("permessage-deflate; server_max_window_bits=99999999999999999999", false),
+        ("permessage-deflate; client_max_window_bits=-1", false),
+    ] {
+        let request = ClientRequest::new("example.com", "/").unwrap().extension(offer.clone());
+        let mut client = ClientHandshake::new(request, *b"the sample nonce");
+        let response = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Extensions: {answer}\r\n\r\n"
+        );
+        let result = client.receive(response.as_bytes());
+        let refused =
+            matches!(result, Err(ResponseError::Extensions(_) | ResponseError::ExtensionNotOffered))
+                || cfg!(feature = "deflate") && result.is_err();
+        // Without the extension nobody looks at its parameters, and nothing is inflated.
+        assert!(refused != fine || !cfg!(feature = "deflate"), "{answer}: {result:?}");
+    }
+}
+
+#[test]
+fn cve_2026_54490_a_bomb_ends_at_the_inflated_limit() {
+    // The stream itself is small; RFC 7692 §7.2.3.1 says what it means, and without the extension it has no meaning.
+    for role in ROLES {
+        let mut side = side(role, |config| config.max_message = 1000);
+        let rsv1 = RawHeader { rsv1: true, ..by(role.peer(), RawHeader::TEXT) };
+        read(&mut side, &frame(rsv1, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]));
+        assert_eq!(failed(&side), Some(ProtocolError::ReservedBit));
+    }
+    #[cfg(all(feature = "lab", feature = "deflate"))]
+    {
+        use bowsprit::connection::Connection;
+        use bowsprit::extension::deflate::{DeflateConfig, DeflateParams};
+        for (len, fails) in [
+            (1000, None),
+            (1001, Some(ProtocolError::MessageTooLong)),
+            (50 << 20, Some(ProtocolError::MessageTooLong)),
+        ] {
+            let mut stream = Vec::with_capacity(len / 500 + 1000);
+            let mut compress = flate2::Compress::new(flate2::Compression::best(), false);
+            compress.compress_vec(&vec![0; len], &mut stream, flate2::FlushCompress::Sync).unwrap();
+            assert!(stream.ends_with(&[0, 0, 0xff, 0xff]));
+            stream.truncate(stream.len() - 4);
+            let mut settings = config(|config| config.max_message = 1000);
+            settings.deflate = Some(DeflateConfig::default());
+            let mut conn = Connection::client(Arc::new(settings), Box::new(Random(1)), Instant::now())
+                .with_deflate(DeflateParams::default());
+            let mut wire = frame(RawHeader { rsv1: true, ..RawHeader::BINARY }, &stream);
+            for piece in wire.chunks_mut(100) {
+                let mut input = piece;
+                while let Ok(Some(_)) = conn.inbound.next(&mut input, &mut conn.outbound) {
+                    assert!(conn.inbound.held() <= 1000);
+                }
+            }
+            assert_eq!(conn.inbound.error(), fails, "{len} octets");
+        }
+    }
+}
+
+/// An acceptance cannot say what the peer did not ask for, whatever a handler does.
+#[test]
+fn only_what_was_offered_is_accepted() {
+    let Ok(Progress::Done { value: Incoming::Upgrade(request), .. }) =
+        judge(&with(""), HeadLimits::default())
+    else {
+        panic!("a right request")
+    };
+    let acceptance = Acceptance { subprotocol: Some("chat".to_owned()), ..Acceptance::default() };
+    assert!(request.accept(&acceptance).is_err());
+}
+
+// --- one connection is one connection -------------------------------------------------------------------------------------
+
+#[cfg(feature = "event-loop")]
+mod the_loop {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::time::{Duration, Instant};
+
+    use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler};
+    use bowsprit::message::Message;
+
+    struct Echo;
+
+    impl Handler for Echo {
+        type Data = ();
+
+        fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+            cx.send(id, message);
+        }
+    }
+
+    /// Turns the loop until `done`.
+    fn turn_until(server: &mut EventLoop<()>, mut done: impl FnMut(&mut EventLoop<()>) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !done(server) {
+            assert!(Instant::now() < deadline, "it takes too long");
+            server.turn(&mut Echo, Some(Duration::from_millis(5))).unwrap();
+        }
+    }
+
+    fn open(server: &mut EventLoop<()>, address: std::net::SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(&super::with("")).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut head = Vec::new();
+        turn_until(server, |_| {
+            let mut buf = [0; 1024];
+            if let Ok(len) = stream.read(&mut buf) {
+                head.extend_from_slice(&buf[..len]);
+            }
+            head.ends_with(b"\r\n\r\n")
+        });
+        stream
+    }
+
+    /// Tomcat: CVE-2021-42340; Undertow: CVE-2021-3690.
+    #[test]
+    fn cve_2021_42340_nothing_is_kept_after_a_close() {
+        let mut server = EventLoop::<()>::new().unwrap();
+        let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        for round in 0..150 {
+            let mut stream = open(&mut server, address);
+            let said: &[u8] = match round % 4 {
+                0 => b"\x88\x82\0\0\0\0\x03\xe8", // a clean close
+                1 => b"\xff\xff",                 // a broken rule
+                2 => b"\x01\xfe\x10\x00\0\0\0\0half a message",
+                _ => b"",
+            };
+            stream.write_all(said).unwrap();
+            drop(stream);
+        }
+        turn_until(&mut server, |server| server.engine().is_empty());
+    }
+
+    /// engine.io: CVE-2023-31125, CVE-2026-59725.
+    #[test]
+    fn cve_2023_31125_a_peer_ends_its_own_connection_only() {
+        let mut server = EventLoop::<()>::new().unwrap();
+        let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut bystander = open(&mut server, address);
+        let mut random = super::Random(9);
+        for _ in 0..40 {
+            let mut stream = open(&mut server, address);
+            let len = 1 + random.below(60);
+            stream.write_all(&random.octets(len)).unwrap();
+        }
+        bystander.write_all(b"\x81\x82\0\0\0\0hi").unwrap();
+        let mut echo = Vec::new();
+        turn_until(&mut server, |_| {
+            let mut buf = [0; 64];
+            if let Ok(len) = bystander.read(&mut buf) {
+                echo.extend_from_slice(&buf[..len]);
+            }
+            !echo.is_empty()
+        });
+        assert_eq!(echo, b"\x81\x02hi");
+    }
+}

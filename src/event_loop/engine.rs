@@ -403,7 +403,7 @@ impl<D: Default> Engine<D> {
     /// Reads once, unless there is nothing to read or the peer has to read first.
     pub(super) fn read<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
         let Some(peer) = self.cx.peers.get_mut(slot) else { return };
-        if !peer.readable || ((peer.congested || peer.held) && peer.is_open()) {
+        if !peer.readable || (peer.is_open() && !peer.listens()) {
             return;
         }
         match peer.stage {

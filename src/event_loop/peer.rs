@@ -14,6 +14,7 @@ use super::wheel::Wheel;
 use crate::client::Tunnel;
 use crate::connection::{Deadlines, Outbound};
 use crate::handshake::{Agreement, ClientHandshake, Refusal, Request, ServerHandshake};
+use crate::role::Role;
 
 /// The writing side of a connection, beside which its reading side lives in a slab of its own: so a message can be
 /// looked at while it is sent to others.
@@ -195,6 +196,13 @@ impl<D> Peer<D> {
 
     pub(super) fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
+    }
+
+    /// Whether what comes from the peer is read. A server whose answers are not read stops, so that they do not pile
+    /// up; a client goes on, or both sides would wait for each other for ever.
+    #[inline]
+    pub(super) const fn listens(&self) -> bool {
+        !self.held && !(self.congested && matches!(self.outbound.role(), Role::Server))
     }
 
     /// When the loop has to look at this peer, if nothing happens before.

@@ -34,7 +34,8 @@ pub struct Settings {
     pub max_subscriptions: usize,
     /// What happens to a connection whose peer does not read.
     pub overflow: Overflow,
-    /// Octets that may wait for a peer before nothing more is read from it. 1 MiB.
+    /// Octets that may wait for a client before nothing more is read from it. 1 MiB. (From a server we read on: if
+    /// both sides stopped, each would wait for the other.)
     pub high_watermark: usize,
     /// Octets that still wait when reading goes on and [`on_drained`](super::Handler::on_drained) is called.
     /// 256 KiB.

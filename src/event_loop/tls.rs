@@ -45,4 +45,8 @@ impl<S: Stream> Stream for TlsStream<S> {
     fn local_address(&self) -> Option<SocketAddr> {
         self.socket().local_address()
     }
+
+    fn tls(&self) -> Option<&rustls::Connection> {
+        Some(self.tls())
+    }
 }

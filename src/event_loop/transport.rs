@@ -38,6 +38,12 @@ pub trait Stream: Read + Write + Source + Send {
     fn local_address(&self) -> Option<SocketAddr> {
         None
     }
+
+    /// The TLS connection, if there is one: its version, the peer's certificates.
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<&rustls::Connection> {
+        None
+    }
 }
 
 impl Stream for TcpStream {
@@ -132,6 +138,11 @@ impl Stream for OtherStream {
     fn local_address(&self) -> Option<SocketAddr> {
         self.0.local_address()
     }
+
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<&rustls::Connection> {
+        self.0.tls()
+    }
 }
 
 /// Stands for a stream while another one is laid over it.
@@ -202,6 +213,15 @@ impl Transport {
             Transport::Unix(stream) => Transport::other(TlsStream::new(tls, stream)),
             Transport::Other(stream) => Transport::other(TlsStream::new(tls, *stream)),
         };
+    }
+
+    /// The TLS connection, if there is one: its version, the peer's certificates.
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<&rustls::Connection> {
+        match self {
+            Transport::Other(stream) => stream.tls(),
+            _ => None,
+        }
     }
 
     /// The peer's address, over TCP.

@@ -67,13 +67,16 @@ struct Ends {
     to_server: VecDeque<u8>,
     to_client: Vec<u8>,
     is_shut: bool,
+    is_gone: bool,
 }
 
 struct Simulated(Wire);
 
 impl Read for Simulated {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self.0.0.lock().unwrap().to_server.read(buf)? {
+        let mut ends = self.0.0.lock().unwrap();
+        match ends.to_server.read(buf)? {
+            0 if ends.is_gone => Err(io::ErrorKind::ConnectionReset.into()),
             0 => Err(io::ErrorKind::WouldBlock.into()),
             len => Ok(len),
         }
@@ -174,6 +177,49 @@ fn an_hour_passes_in_no_time() {
     engine.on_time(now + Duration::from_secs(31), &mut handler);
     assert!(engine.is_empty());
     engine.ready(token, Readiness { error: true, ..Readiness::READABLE }, &mut handler); // an old event
+}
+
+/// More than a process has descriptors for, all gone in one turn: each is told once, the slots are free, and what the
+/// turn costs grows with their number alone.
+#[test]
+fn ten_thousand_vanish_in_one_turn() {
+    const MANY: usize = 10_000;
+    let poll = Poll::new().unwrap();
+    let mut engine: Engine<u32> = Engine::new(Settings::default(), poll.registry(), 0..usize::MAX).unwrap();
+    let (close, ended) = super::support::ends();
+    let mut handler = Hooks {
+        // Whoever is still there hears of each that goes.
+        open: Some(Box::new(|cx, id| assert_eq!(cx.subscribe(id, "all"), Ok(true)))),
+        close,
+        ..Hooks::default()
+    };
+    for round in 0..2 {
+        let mut wires = Vec::new();
+        for _ in 0..MANY {
+            let wire = Wire::default();
+            wire.send(REQUEST);
+            let id = engine.adopt(Transport::other(Simulated(wire.clone()))).unwrap();
+            let token = engine.token_of(id).unwrap();
+            engine.ready(token, Readiness::READABLE, &mut handler);
+            wires.push((token, wire));
+        }
+        engine.on_time(Instant::now(), &mut handler);
+        assert_eq!(engine.context().subscribers("all"), MANY);
+        let start = Instant::now();
+        for (token, wire) in &wires {
+            wire.0.lock().unwrap().is_gone = true;
+            let gone = Readiness { error: true, read_closed: true, ..Readiness::READABLE };
+            engine.ready(*token, gone, &mut handler);
+        }
+        engine.on_time(Instant::now(), &mut handler);
+        assert!(engine.is_empty() && engine.context().subscribers("all") == 0);
+        assert_eq!(ended.try_iter().count(), MANY, "round {round}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        assert!(
+            wires.iter().all(|(token, _)| token.0 < MANY + Engine::<u32>::RESERVED_TOKENS),
+            "slots are used again"
+        );
+    }
 }
 
 #[test]

@@ -169,7 +169,18 @@ fn clients_show_certificates_where_they_must() {
             .client_certificates(authority.path("ca", "pem"), demand)
             .build()
             .unwrap();
-        let (server, address) = serve(tls);
+        let mut address = None;
+        let (sender, shown) = std::sync::mpsc::channel();
+        let mut hooks = Hooks::echo();
+        hooks.open = Some(Box::new(move |cx, id| {
+            let certificates = cx.transport(id).unwrap().tls().unwrap().peer_certificates();
+            sender.send(certificates.map(|chain| chain[0].clone())).unwrap();
+        }));
+        let server = Server::start_with(Settings::default(), hooks, |event_loop| {
+            let any = "127.0.0.1:0".parse().unwrap();
+            address = Some(event_loop.engine().listen_tls(any, tls).unwrap());
+        });
+        let address = address.unwrap();
         let attempt = |identity| {
             let mut client = connect(&authority.client(identity), address, "a.test").ok()?;
             // In TLS 1.3 a client learns of a refusal only when it reads.
@@ -181,6 +192,7 @@ fn clients_show_certificates_where_they_must() {
             Some((certificate.clone(), key.clone_key()))
         };
         assert!(attempt(identity(&client)).is_some());
+        assert_eq!(super::support::wait(&shown).as_ref(), Some(&client.0), "the handler sees who it is");
         assert_eq!(attempt(None).is_some(), demand == ClientCertificate::Optional);
         assert!(attempt(identity(&stranger)).is_none());
         server.wait_until(|cx| cx.stats().failed.io >= 1);

@@ -85,6 +85,8 @@ pub struct Context<D> {
     pub(super) stopping: bool,
     pub(super) accepting: bool,
     pub(super) shutdown: Option<Shutdown>,
+    /// A shutdown is done.
+    pub(super) was_shut_down: bool,
     pub(super) timers: Timers,
     pub(super) clients: Clients,
     pub(super) topics: Topics,
@@ -156,6 +158,7 @@ impl<D: Default> Context<D> {
             stopping: false,
             accepting: true,
             shutdown: None,
+            was_shut_down: false,
             timers: Timers::default(),
             clients: Clients::default(),
             topics: Topics::default(),

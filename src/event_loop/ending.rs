@@ -106,6 +106,7 @@ impl<D: Default> Engine<D> {
         }
         if let Some(shutdown) = self.cx.shutdown.take() {
             handler.on_shutdown(&mut self.cx, &shutdown.report);
+            self.cx.was_shut_down = true;
             self.cx.stop();
         }
     }

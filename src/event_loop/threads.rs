@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::handler::Handler;
 use super::listener::ListenSocket;
@@ -53,6 +54,15 @@ impl<D> Group<D> {
         self.count_refusals(|remote| remote.stop().is_ok());
     }
 
+    /// Shuts every loop down; see [`Context::shutdown`](super::Context::shutdown). Each ends once its own connections
+    /// are gone.
+    pub fn shutdown(&self, grace: Duration)
+    where
+        D: Default,
+    {
+        self.count_refusals(|remote| remote.run(move |cx| cx.shutdown(grace)).is_ok());
+    }
+
     /// Asks every loop for its counters and waits for the sum. Not to be called on the thread of a loop, which it
     /// would wait for.
     pub fn stats(&self) -> Stats
@@ -79,6 +89,7 @@ impl<D> Group<D> {
 }
 
 /// Runs one loop on each of `threads` threads, all of which listen on `address`, until one of them stops; then all do.
+/// A shutdown of the [`Group`] ends each in its own time.
 ///
 /// The system shares connections out among the loops (SO_REUSEPORT). A connection stays on its thread, so handlers
 /// lock nothing: `make` makes one for each thread, given its number and handles on all loops. What is to reach the
@@ -130,9 +141,13 @@ where
         for (number, mut event_loop) in loops.into_iter().enumerate() {
             let (group, make, result) = (&group, &make, &result);
             let run = move || {
-                // However it ends, the others do not go on alone.
-                let _stop = StopAll(group);
+                // However it ends, the others do not go on alone; unless it was shut down, as they then are too and
+                // have connections of their own to see off.
+                let stop = StopAll(group);
                 let ended = event_loop.run(&mut make(number, group));
+                if event_loop.context().was_shut_down {
+                    std::mem::forget(stop);
+                }
                 if ended.is_err() {
                     *result.lock().unwrap_or_else(PoisonError::into_inner) = ended;
                 }

@@ -202,7 +202,7 @@ impl<D> Peer<D> {
     /// up; a client goes on, or both sides would wait for each other for ever.
     #[inline]
     pub(super) const fn listens(&self) -> bool {
-        !self.held && !(self.congested && matches!(self.outbound.role(), Role::Server))
+        !(self.held || self.congested && matches!(self.outbound.role(), Role::Server))
     }
 
     /// When the loop has to look at this peer, if nothing happens before.

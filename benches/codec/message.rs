@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bowsprit::Role;
 use bowsprit::connection::{Config, Event, Inbound, Outbound};
-use bowsprit::frame::{DataKind, FrameDecoder, MaskKey, Rules};
+use bowsprit::frame::{DataKind, FrameDecoder, Header, MaskKey, Parsed, Part, RawHeader, Rules};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 
@@ -12,17 +12,40 @@ use super::wire::{ASCII, CYRILLIC, KEY, ZERO, frames, frames_in_a_pass, text};
 
 const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 64 << 10];
 
+const RULES: Rules = Rules { role: Role::Server, compression: false, max_frame: 16 << 20 };
+
+/// The parts of the codec called one after the other, without the state of a decoder: what a frame costs at the least.
+#[divan::bench(args = SIZES)]
+fn header_and_unmasking(bencher: Bencher<'_, '_>, size: usize) {
+    let mut wire = frames(DataKind::Binary, &vec![7; size], KEY);
+    let count = frames_in_a_pass(size);
+    bencher.counter(ItemsCount::new(count)).counter(BytesCount::new(count * size)).bench_local(|| {
+        let mut input = black_box(&mut wire[..]);
+        while let Parsed::Done(raw, used) = RawHeader::parse(input) {
+            let Ok(header) = Header::check(&raw, &RULES) else { break };
+            let (frame, rest) = input.split_at_mut(used + header.length() as usize);
+            if let Some(key) = header.mask() {
+                key.apply(&mut frame[used..]);
+            }
+            black_box(frame.as_ptr());
+            input = rest;
+        }
+    });
+}
+
 /// The codec alone: headers read and judged, payload unmasked where it lies.
 #[divan::bench(args = SIZES)]
 fn frames_only(bencher: Bencher<'_, '_>, size: usize) {
-    const RULES: Rules = Rules { role: Role::Server, compression: false, max_frame: 16 << 20 };
     let mut wire = frames(DataKind::Binary, &vec![7; size], KEY);
     let count = frames_in_a_pass(size);
     let mut decoder = FrameDecoder::new();
     bencher.counter(ItemsCount::new(count)).counter(BytesCount::new(count * size)).bench_local(|| {
         let mut input = black_box(&mut wire[..]);
         while let Ok(Some(part)) = decoder.next(&mut input, &RULES) {
-            black_box(&part);
+            match part {
+                Part::Header(header) => _ = black_box(header.length()),
+                Part::Payload { chunk, last } => _ = black_box((chunk.as_ptr(), chunk.len(), last)),
+            }
         }
     });
 }

@@ -60,12 +60,12 @@ impl Broadcast {
         }
     }
 
+    /// Messages of one turn go out in one write.
     fn send(&mut self, fleet: &mut Fleet<'_>, due: u64) {
         let missing = self.receivers(fleet.open);
         let Some(link) = &mut fleet.links[SENDER] else { return };
         link.send();
         self.on_their_way.push_back(Message { due, missing });
-        fleet.write(SENDER);
     }
 }
 
@@ -101,7 +101,7 @@ impl Scene for Broadcast {
         if self.stopped {
             return u64::MAX;
         }
-        match self.pace {
+        let next = match self.pace {
             Pace::InFlight(depth) => {
                 while self.on_their_way.len() < depth as usize && fleet.links[SENDER].is_some() {
                     self.send(fleet, now);
@@ -115,7 +115,9 @@ impl Scene for Broadcast {
                 }
                 self.pacer.as_ref().map_or(u64::MAX, Pacer::next)
             }
-        }
+        };
+        fleet.write(SENDER);
+        next
     }
 
     fn stop(&mut self) {

@@ -104,7 +104,7 @@ const SPARE_DESCRIPTORS: u64 = 64;
 /// Messages from this length on are checked as they come instead of being put together.
 const IN_PIECES: usize = 64 << 10;
 
-/// How long answers are awaited after the run.
+/// How long answers are awaited after the run while none comes.
 const PATIENCE: u64 = 2_000_000_000;
 
 /// The longest wait: deadlines are as coarse.
@@ -221,10 +221,14 @@ impl<'p> Fleet<'p> {
         for number in 0..self.links.len() {
             self.write(number); // what has waited for company
         }
-        let patience = self.now() + PATIENCE;
+        let mut patience = self.now() + PATIENCE;
         let waits = |link: &Option<Link>| link.as_ref().is_some_and(|link| !link.waiting.is_empty());
         while self.links.iter().any(waits) && self.now() < patience {
+            let before = self.tally.operations;
             self.turn(scene, patience)?;
+            if self.tally.operations > before {
+                patience = self.now() + PATIENCE;
+            }
         }
         let now = self.now();
         for link in self.links.iter_mut().flatten() {

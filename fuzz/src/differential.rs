@@ -14,6 +14,10 @@ use tungstenite::protocol::{self, WebSocketConfig};
 
 /// Streams that we refuse and tungstenite takes, or takes for longer.
 pub const DIFFERENCES: &[(ProtocolError, &str)] = &[
+    (
+        ProtocolError::ControlTooLong,
+        "§5.5 with §5.2: a short control frame with a long length; tungstenite looks at its value",
+    ),
     (ProtocolError::LengthNotMinimal, "§5.2 demands the shortest form; tungstenite reads any"),
     (
         ProtocolError::LengthTopBit,

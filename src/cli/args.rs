@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use super::{bench, connect, decode, explain, fuzz, replay, serve, test};
+use super::{bench, completions, connect, decode, explain, fuzz, replay, serve, test};
 
 /// A strict WebSocket (RFC 6455): server, client and conformance lab.
 #[derive(Debug, Parser)]
@@ -25,6 +25,10 @@ pub(crate) enum Command {
     Bench(Box<bench::Args>),
     /// Examine a WebSocket server or client.
     Test(Box<test::Args>),
+    /// Write a script that completes this command in a shell.
+    Completions(completions::Args),
+    /// Write the manual page of this command.
+    Man,
     /// Tell what a case sends and expects, without playing it.
     Explain(explain::Args),
     /// Show octets as frames, and say what is wrong with them.

@@ -32,10 +32,14 @@ const ENGINE: Range<usize> = 2..usize::MAX;
 impl<D: Default> Driver<D> {
     pub(super) fn new(settings: Settings) -> io::Result<Self> {
         let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let mut engine = Engine::new(settings, poll.registry(), ENGINE)?;
+        // A `Poll` has one waker: what the engine's resolvers answer comes through ours.
+        engine.remote_with(waker.clone())?;
         Ok(Self {
-            engine: Engine::new(settings, poll.registry(), ENGINE)?,
+            engine,
             signals: Signals::new(poll.registry(), SIGNALS)?,
-            waker: Arc::new(Waker::new(poll.registry(), WAKER)?),
+            waker,
             events: Events::with_capacity(1024),
             poll,
         })

@@ -23,6 +23,8 @@ pub(super) enum Format {
 pub(super) enum Item {
     Text(String),
     Binary(Vec<u8>),
+    /// Ctrl-C on a terminal that is no signal.
+    Interrupt,
     /// It is at its end.
     End,
     /// It cannot be sent; nothing follows.
@@ -53,6 +55,12 @@ impl Input {
             }
         });
         Self(receiver)
+    }
+
+    /// Items from elsewhere: what gives them says whether somebody still wants more.
+    pub(super) fn channel(waker: Arc<Waker>) -> (impl Fn(Item) -> bool + Send, Self) {
+        let (items, receiver) = mpsc::sync_channel(WAITING);
+        (move |item| pass(&items, &waker, item), Self(receiver))
     }
 
     /// What has come, if anything has.

@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod completions;
 mod connect;
 mod decode;
 mod deflate;
@@ -33,7 +34,9 @@ pub(crate) fn main() -> ExitCode {
     output::log_to_stderr();
     match Args::parse().command {
         Command::Serve(args) => serve::run(*args).into(),
-        Command::Connect(args) => connect::run(*args).into(),
+        Command::Connect(args) => ExitCode::from(connect::run(*args) as u8),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man => completions::man(),
         Command::Bench(args) => bench::run(*args),
         Command::Test(args) => test::run(*args),
         Command::Explain(args) => explain::run(args),

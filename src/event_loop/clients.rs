@@ -291,6 +291,11 @@ impl<D: Default> Context<D> {
         }
     }
 
+    /// The octets of the request that a client has sent, while it waits for the answer.
+    pub fn client_request(&self, client: ClientId) -> Option<&[u8]> {
+        self.handshake_request(self.clients.peek(client)?.conn?)
+    }
+
     /// What a client connects to: where redirects have led.
     pub fn client_target(&self, client: ClientId) -> Option<&Target> {
         self.clients.peek(client).map(|client| &client.config.target)

@@ -20,6 +20,7 @@ use crate::client::{
 use crate::close::CloseCode;
 use crate::connection::{Outbound, Outcome};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::extension::deflate;
 use crate::handshake::{ClientHandshake, ResponseError};
 use crate::message::Message;
 
@@ -308,7 +309,11 @@ impl<D: Default> Engine<D> {
             }
         }
         let nonce = SystemEntropy::new().nonce();
-        let handshake = ClientHandshake::new(config.request.clone(), nonce);
+        let mut request = config.request.clone();
+        if let Some(offer) = deflate::offer(config.connection.deflate, request.extensions()) {
+            request = request.extension(offer);
+        }
+        let handshake = ClientHandshake::new(request, nonce);
         // The loop gives every handshake the same time; this one may have another.
         let now = self.cx.now;
         let loop_time = self.cx.settings.handshake_timeout;

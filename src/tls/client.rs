@@ -1,16 +1,17 @@
 //! Whom a client trusts, and what it shows of itself.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConnection, Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, KeyLog, RootCertStore, SignatureScheme};
 
 /// What every TLS connection of a client is made from; cheap to clone.
 ///
@@ -48,7 +49,7 @@ impl TlsClient {
 
     /// Trusts nobody yet.
     pub fn builder() -> TlsClientBuilder {
-        TlsClientBuilder { roots: RootCertStore::empty(), identity: None, judge: None, key_log: false }
+        TlsClientBuilder { roots: RootCertStore::empty(), identity: None, judge: None, key_log: None }
     }
 
     /// A `rustls` configuration made elsewhere.
@@ -81,7 +82,7 @@ pub struct TlsClientBuilder {
     roots: RootCertStore,
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     judge: Option<Judge>,
-    key_log: bool,
+    key_log: Option<Arc<dyn KeyLog>>,
 }
 
 type Judge = Arc<dyn Fn(&Fault<'_>) -> Trust + Send + Sync>;
@@ -191,8 +192,21 @@ impl TlsClientBuilder {
     /// Wireshark. Off unless asked for.
     #[must_use]
     pub fn key_log(mut self) -> Self {
-        self.key_log = true;
+        self.key_log = Some(Arc::new(rustls::KeyLogFile::new()));
         self
+    }
+
+    /// Appends the secrets of each connection to this file, for Wireshark.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::KeyLog`] where the file cannot be written.
+    pub fn key_log_file(mut self, path: impl AsRef<Path>) -> Result<Self, TlsConfigError> {
+        let file = File::options().append(true).create(true).open(path.as_ref());
+        let file =
+            file.map_err(|error| TlsConfigError::KeyLog(path.as_ref().display().to_string(), error))?;
+        self.key_log = Some(Arc::new(LogFile(Mutex::new(file))));
+        Ok(self)
     }
 
     /// The result.
@@ -228,8 +242,8 @@ impl TlsClientBuilder {
         // RFC 6455 runs over HTTP/1.1; a server that answers with another protocol is refused (RFC 7301 §3.2).
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.resumption = Resumption::in_memory_sessions(64);
-        if self.key_log {
-            config.key_log = Arc::new(rustls::KeyLogFile::new());
+        if let Some(key_log) = self.key_log {
+            config.key_log = key_log;
         }
         Ok(TlsClient { config: Arc::new(config) })
     }
@@ -239,7 +253,23 @@ impl fmt::Debug for TlsClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut builder = f.debug_struct("TlsClientBuilder");
         builder.field("roots", &self.roots.len()).field("identity", &self.identity.is_some());
-        builder.field("on_fault", &self.judge.is_some()).field("key_log", &self.key_log).finish()
+        builder.field("on_fault", &self.judge.is_some()).field("key_log", &self.key_log.is_some()).finish()
+    }
+}
+
+/// Secrets in the form that NSS has begun with: a label, the random of the client, the secret.
+#[derive(Debug)]
+struct LogFile(Mutex<File>);
+
+impl KeyLog for LogFile {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+        let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = file.write_all(line.as_bytes()) {
+            // A connection is worth more than its log.
+            drop(error);
+        }
     }
 }
 
@@ -329,6 +359,8 @@ pub enum TlsConfigError {
     NoCertificate,
     /// A PEM file, and what is wrong with it.
     Pem(String, String),
+    /// A file for key logs, and what is wrong with it.
+    KeyLog(String, io::Error),
     /// The host is neither a DNS name nor an address.
     ServerName,
     /// A certificate or a key is of no use.
@@ -341,6 +373,7 @@ impl fmt::Display for TlsConfigError {
             Self::NoRoots => f.write_str("name certificates to trust: the system has none to offer"),
             Self::NoCertificate => f.write_str("name a certificate and its key: a TLS server needs them"),
             Self::Pem(path, fault) => write!(f, "cannot use {path}: {fault}"),
+            Self::KeyLog(path, error) => write!(f, "cannot write to {path}: {error}"),
             Self::ServerName => f.write_str("use a DNS name or an IP address: a certificate bears no other"),
             Self::Tls(error) => write!(f, "TLS cannot be set up: {error}"),
         }

@@ -1,0 +1,253 @@
+//! `bowsprit connect`: a client between stdin and stdout.
+
+mod lines;
+mod output;
+mod session;
+mod terminal;
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bowsprit::client::{
+    Backoff, ClientConfig, Proxy, ProxySettings, ReconnectPolicy, RedirectPolicy, ThreadResolver,
+};
+use bowsprit::connection::Config;
+use bowsprit::event_loop::Settings;
+use bowsprit::handshake::HeaderField;
+use bowsprit::tls::{TlsClient, TlsConfigError};
+
+use super::args::{EXIT_CODES, Time, header};
+use super::deflate::DeflateArgs;
+use super::driver::Driver;
+use super::exit::Exit;
+use super::limits::ConnectionArgs;
+use super::output::one_line;
+use session::{Plan, Session};
+
+/// Connect to a server: lines from stdin go out as messages, messages go to stdout
+///
+/// Each line of stdin is sent as a text message. Each text message goes to stdout with a line end behind it, a binary
+/// one as hexadecimal digits behind 0x. At the end of stdin the connection is closed with 1000, and what the server
+/// still sends before it answers the Close frame is shown. A Close frame of the server ends the command at once.
+/// Ctrl-C closes with 1001; a second one ends at once.
+///
+/// On a terminal lines can be edited, earlier ones are kept, and /help tells of commands.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    /// Where to connect, such as ws://127.0.0.1:9001/chat, wss://example.com or ws+unix:/run/app.sock:/chat
+    url: String,
+    /// A header for the request; may be repeated.
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<HeaderField>,
+    /// The value of Origin.
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<String>,
+    /// Subprotocols to offer, the preferred one first.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    subprotocol: Vec<String>,
+    /// Basic authentication.
+    #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "bearer")]
+    basic: Option<String>,
+    /// Authentication by a token.
+    #[arg(long, value_name = "TOKEN")]
+    bearer: Option<String>,
+    /// Send what stdin brings as binary messages, write the octets of all messages to stdout as they are.
+    #[arg(short, long)]
+    binary: bool,
+    /// Show binary messages in base64 and not in hexadecimal digits.
+    #[arg(long, conflicts_with = "binary")]
+    base64: bool,
+    /// Write each message and each event as a line of JSON.
+    #[arg(long, conflicts_with = "binary")]
+    json: bool,
+    /// Take commands such as /ping from a stdin that is no terminal, too.
+    #[arg(long, conflicts_with = "binary")]
+    commands: bool,
+    /// Do not keep the lines that are typed on a terminal for the next time.
+    #[arg(long)]
+    no_history: bool,
+    /// Send this message in place of stdin; may be repeated.
+    #[arg(short, long, value_name = "TEXT")]
+    message: Vec<String>,
+    /// Close once so many messages have come.
+    #[arg(long, value_name = "N")]
+    expect: Option<u64>,
+    /// Give up after this long; with --expect a failure.
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<Time>,
+    /// How long it may take until the connection is open: lookup, TCP and proxy, then TLS and the handshake.
+    #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().handshake_timeout))]
+    connect_timeout: Time,
+    /// Connect again when the connection is lost: after a random time that grows, or always after this time.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true)]
+    reconnect: Option<Option<Time>>,
+    /// The most tries in a row with --reconnect.
+    #[arg(long, value_name = "N", requires = "reconnect")]
+    max_tries: Option<u32>,
+    /// Send this message whenever a connection opens, before others; may be repeated.
+    #[arg(long, value_name = "TEXT")]
+    preamble: Vec<String>,
+    /// Follow so many redirects.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    redirects: u32,
+    /// Exit with the close code: 0 for 1000, its last two digits and 100 for 1001 to 1015, 130 for 3000 to 3999, 150
+    /// and more for 4000 and more.
+    #[arg(long)]
+    close_code_exit: bool,
+    /// Show the handshake, Pings, Pongs and Close frames on stderr, with the time, and how long answers took.
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    way: WayArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    deflate: DeflateArgs,
+}
+
+impl Args {
+    fn limits(&self) -> Config {
+        let mut config = self.connection.config();
+        config.deflate = self.deflate.config();
+        config
+    }
+}
+
+/// The way to the server.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Proxies and TLS")]
+struct WayArgs {
+    /// The proxy: http://, socks5:// or socks5h://, or none [default: what http_proxy and the like say].
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+    /// Trust these certificates (PEM) and no others.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Trust Mozilla's list of authorities and not the system's.
+    #[arg(long, conflicts_with = "ca")]
+    bundled_roots: bool,
+    /// Show this certificate (PEM) to a server that asks for one.
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// Its key (PEM) [default: in the same file].
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Accept every certificate. Whoever sits between can read and change everything.
+    #[arg(long)]
+    insecure: bool,
+    /// Write the secrets of the TLS connection to this file, for Wireshark.
+    #[arg(long, value_name = "FILE")]
+    tls_key_log: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: Args) -> i32 {
+    let config = match config(&args) {
+        Ok(config) => config,
+        Err(why) => return Exit::Usage.because(why) as i32,
+    };
+    let settings = {
+        let mut settings = Settings::default();
+        settings.handshake_timeout = args.connect_timeout.0;
+        settings.connection = Arc::new(args.limits());
+        settings
+    };
+    let mut driver = match Driver::new(settings) {
+        Ok(driver) => driver,
+        Err(error) => return Exit::Usage.because(format_args!("cannot start: {error}")) as i32,
+    };
+    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let plan = Plan {
+        target: one_line(config.target().to_string().as_bytes()),
+        messages: args.message,
+        preamble: args.preamble,
+        expect: args.expect,
+        until: args.timeout.and_then(|timeout| Instant::now().checked_add(timeout.0)),
+        close_timeout: args.connection.config().close_timeout,
+        binary: args.binary,
+        base64: args.base64,
+        json: args.json,
+        commands: args.commands,
+        edit: is_terminal && !args.binary && !args.json,
+        keep_history: !args.no_history,
+        verbose: args.verbose,
+        close_code_exit: args.close_code_exit,
+    };
+    match Session::new(plan, driver.waker()).run(&mut driver, config) {
+        Ok(code) => code,
+        Err(error) => Exit::Usage.because(format_args!("cannot wait for events: {error}")) as i32,
+    }
+}
+
+/// What the user typed as what the library takes.
+fn config(args: &Args) -> Result<ClientConfig, String> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", one_line(args.url.as_bytes()));
+    let mut config = ClientConfig::new(&args.url).map_err(|error| named(&error))?;
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    if let Some(origin) = &args.origin {
+        config = config.origin(origin).map_err(|error| text(&error))?;
+    }
+    for name in &args.subprotocol {
+        config = config.subprotocol(name).map_err(|error| text(&error))?;
+    }
+    for field in &args.header {
+        config = config.header(field.name(), field.value()).map_err(|error| text(&error))?;
+    }
+    if let Some(basic) = &args.basic {
+        let (user, password) = basic.split_once(':').ok_or("use --basic USER:PASSWORD")?;
+        config = config.basic_auth(user, password).map_err(|error| text(&error))?;
+    }
+    if let Some(token) = &args.bearer {
+        config = config.bearer_auth(token).map_err(|error| text(&error))?;
+    }
+    if let Some(time) = &args.reconnect {
+        let mut policy = match time {
+            None => ReconnectPolicy::exponential(),
+            Some(time) => ReconnectPolicy::with(Backoff::Fixed(time.0)),
+        };
+        policy.max_tries = args.max_tries;
+        config = config.reconnect(policy);
+    }
+    let proxies = match args.way.proxy.as_deref() {
+        None => ProxySettings::from_env().map_err(|(name, error)| format!("{name}: {error}"))?,
+        Some("none" | "") => ProxySettings::none(),
+        Some(url) => ProxySettings::all(Proxy::parse(url).map_err(|error| format!("--proxy: {error}"))?),
+    };
+    if config.target().is_secure() || args.redirects > 0 {
+        config = config.tls(args.way.tls().map_err(|error| text(&error))?);
+    }
+    Ok(config
+        .proxies(proxies)
+        .redirects(RedirectPolicy::up_to(args.redirects))
+        .resolver(ThreadResolver)
+        .connect_timeout(args.connect_timeout.0)
+        .handshake_timeout(args.connect_timeout.0)
+        .connection(args.limits()))
+}
+
+impl WayArgs {
+    fn tls(&self) -> Result<TlsClient, TlsConfigError> {
+        let mut builder = TlsClient::builder();
+        builder = match &self.ca {
+            Some(ca) => builder.ca_file(ca)?,
+            None if self.bundled_roots => builder.bundled_roots(),
+            None if self.insecure => builder,
+            None => builder.system_roots()?,
+        };
+        if let Some(cert) = &self.cert {
+            builder = builder.client_certificate(cert, self.key.as_ref().unwrap_or(cert))?;
+        }
+        if self.insecure {
+            builder = builder.insecure();
+        }
+        if let Some(path) = &self.tls_key_log {
+            builder = builder.key_log_file(path)?;
+        }
+        builder.build()
+    }
+}
+
+/// How long the server may take to end the TCP connection, which it does first (§7.1.1), before we do.
+const LINGER: Duration = Duration::from_secs(1);

@@ -20,7 +20,10 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 pub fn run(mut data: &[u8]) {
     let cuts = Cuts::take(&mut data);
     let Some((&bits, data)) = data.split_first() else { return };
-    inflate(&cuts, bits, data);
+    // No octet at all is an empty message to us; to the other it is a block cut short (RFC 7692 §7.2.3.6).
+    if !data.is_empty() {
+        inflate(&cuts, bits, data);
+    }
     compress(bits, data);
 }
 

@@ -1,8 +1,8 @@
 //! Load with compression on an echo server: messages a second, the server's CPU time for each, the ratio of what it
 //! sends, and its memory for each connection.
 //!
-//! `cargo run --release --example deflate_load -- URL PID`, where `PID` is that of the server; Linux only. The driver
-//! `benches/deflate.py` runs it against several servers.
+//! `cargo run --release --example deflate_load -- URL PID OCTETS` sends messages of so many octets to the
+//! server with that process id; Linux only. `benches/deflate` runs it against several servers.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -19,16 +19,14 @@ use bowsprit::message::Message;
 
 const CONNECTIONS: usize = 50;
 const IN_FLIGHT: usize = 4;
-const SIZES: [usize; 3] = [300, 4096, 65_536];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let usage = "usage: deflate_load URL PID";
+    let usage = "usage: deflate_load URL PID OCTETS";
     let url = Url::parse(&std::env::args().nth(1).ok_or(usage)?)?;
     let pid: u32 = std::env::args().nth(2).ok_or(usage)?.parse()?;
     let address = (url.host(), url.port()).to_socket_addrs()?.next().ok_or("the host has no address")?;
-    for size in SIZES {
-        println!("{}", Load::run(address, &url, pid, size)?);
-    }
+    let size = std::env::args().nth(3).ok_or(usage)?.parse()?;
+    println!("{}", Load::run(address, &url, pid, size)?);
     Ok(())
 }
 

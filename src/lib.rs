@@ -87,6 +87,6 @@ pub use message::Message;
 pub use role::Role;
 
 /// The examples in the README are compiled, and run where they can be.
-#[cfg(all(doctest, feature = "event-loop", feature = "blocking"))]
+#[cfg(all(doctest, feature = "event-loop", feature = "blocking", feature = "deflate"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -432,3 +432,29 @@ mod the_loop {
         assert_eq!(calls, 0, "allocations in 100 turns");
     }
 }
+
+/// A mebioctet of zeros in a kilooctet, again and again: what is allocated ends at the limit, beside the inflater.
+#[cfg(feature = "deflate")]
+#[test]
+fn a_bomb_allocates_no_more_than_the_limit() {
+    use bowsprit::error::ProtocolError;
+    use bowsprit::extension::deflate::{DeflateConfig, DeflateParams};
+
+    const LIMIT: usize = 200_000;
+    const INFLATER: usize = 47_552 + 2 * 32_768 + 1024;
+    let settings = Arc::new(config(|config| {
+        config.max_message = LIMIT;
+        config.deflate = Some(DeflateConfig::default());
+    }));
+    let connection = || connection(Role::Server, &settings).with_deflate(DeflateParams::default());
+    let mut sender = connection();
+    sender.outbound.send_binary(&vec![0; 32 << 20]).unwrap();
+    let frame = sender.outbound.pending();
+    let payload = &frame[if frame[1] < 126 { 2 } else { 4 }..];
+    let mut wire = sent_by(Role::Client, RawHeader { rsv1: true, ..RawHeader::BINARY }, payload);
+
+    let mut conn = connection();
+    let (_, peak, _) = allocations(|| read(&mut conn, &mut wire));
+    assert_eq!(conn.inbound.error(), Some(ProtocolError::MessageTooLong));
+    assert!(peak <= LIMIT + INFLATER, "{peak} octets for a message of at most {LIMIT}");
+}

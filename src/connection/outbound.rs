@@ -15,7 +15,7 @@ use crate::entropy::Entropy;
 use crate::extension::Compression;
 use crate::extension::deflate::{Compressor, DeflateParams, DeflatePool, Half};
 use crate::frame::{Control, DataKind, MAX_HEADER, RawHeader};
-use crate::message::{Message, Prepared};
+use crate::message::{Message, MessageBuffer, Prepared};
 use crate::role::Role;
 use crate::utf8::Utf8Stream;
 
@@ -352,6 +352,12 @@ impl Outbound {
         if self.queue.is_none() {
             self.queue = Some(queue);
         }
+    }
+
+    /// A message's buffer that the queue took and has written.
+    #[inline]
+    pub fn take_spent(&mut self) -> Option<Box<MessageBuffer>> {
+        self.queue.as_mut()?.take_spent()
     }
 
     /// Takes the queue back once it is empty.

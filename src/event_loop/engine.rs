@@ -418,8 +418,16 @@ impl<D: Default> Engine<D> {
             Stage::Ending => self.read_ending(slot),
             Stage::Dialing(_) | Stage::Dead => return,
         }
-        let Some(peer) = self.cx.peers.get_mut(slot) else { return };
-        if peer.readable && !peer.resumed && !matches!(peer.stage, Stage::Dead) {
+        if self.cx.peers.get(slot).is_some_and(|peer| !matches!(peer.stage, Stage::Dead)) {
+            self.resume(slot);
+        }
+    }
+
+    /// Where there may be more to read, sees to it that it is read in the next turn.
+    #[inline]
+    fn resume(&mut self, slot: usize) {
+        let peer = &mut self.cx.peers[slot];
+        if peer.readable && !peer.resumed {
             peer.resumed = true;
             self.resumed.push(slot as u32);
         }
@@ -740,26 +748,18 @@ impl<D: Default> Engine<D> {
             peer.writable = false;
             peer.read_closed = true;
             peer.readable = true;
-            if !peer.resumed {
-                peer.resumed = true;
-                self.resumed.push(slot as u32);
-            }
+            self.resume(slot);
         }
+        let peer = &mut self.cx.peers[slot];
         let queued = peer.outbound.queued();
-        // Asked for, a queue that was taken back already would be made anew.
-        if peer.outbound.has_queue()
-            && let Some(buffer) = peer.outbound.queue().take_spent()
-        {
+        if let Some(buffer) = peer.outbound.take_spent() {
             self.keep_buffer(buffer);
         }
         let peer = &mut self.cx.peers[slot];
         if peer.congested && queued <= peer.pressure(&self.cx.settings).low_watermark {
             peer.congested = false;
             let is_open = peer.is_open();
-            if peer.readable && !peer.resumed {
-                peer.resumed = true;
-                self.resumed.push(slot as u32);
-            }
+            self.resume(slot);
             self.cx.release_feeders(slot as u32);
             if is_open {
                 let id = self.id(slot);

@@ -110,6 +110,49 @@ impl Inbound {
         input: &mut &'b mut [u8],
         outbound: &mut Outbound,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
+        match self.whole_message(input, outbound)? {
+            Some(message) => Ok(Some(Event::Message(message))),
+            None => self.next_part(input, outbound),
+        }
+    }
+
+    /// The next message, where it is one frame that is here whole, as nearly all are; else `None`, and nothing is
+    /// taken: [`next_part`](Self::next_part) tells.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    #[inline]
+    pub(crate) fn whole_message<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        outbound: &mut Outbound,
+    ) -> Result<Option<Message<'b>>, ProtocolError> {
+        let config = outbound.config();
+        if self.is_over() || config.delivery != Delivery::Messages {
+            return Ok(None);
+        }
+        let Some(longest) = self.assembler.longest_whole(&config.limits()) else { return Ok(None) };
+        let rules = self.rules(outbound);
+        let Some((kind, payload)) = self.decoder.whole_message(input, &rules, longest) else {
+            return Ok(None);
+        };
+        match self.assembler.whole(kind, payload) {
+            Ok(message) => Ok(Some(message)),
+            Err(error) => Err(self.fail(error, outbound)),
+        }
+    }
+
+    /// The next event where it is anything but a message that is here whole, [asked for](Self::whole_message) before.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    pub(crate) fn next_part<'a, 'b: 'a>(
+        &'a mut self,
+        input: &mut &'b mut [u8],
+        outbound: &mut Outbound,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
         if self.is_over() {
             *input = &mut [];
             return Ok(None);

@@ -16,10 +16,13 @@ use crate::message::MessageBuffer;
 /// Octets waiting to be written.
 #[derive(Debug, Default)]
 pub struct SendQueue {
-    /// The octets of all [`Segment::Copied`], in order, from `start`.
+    /// The octets of all [`Segment::Copied`] in order, then those of the tail, from `start`.
     copied: Vec<u8>,
     start: usize,
     segments: VecDeque<Segment>,
+    /// So many of the last octets of `copied` come after all segments. Small frames are only ever this: they make no
+    /// segment.
+    tail: usize,
     len: usize,
     /// The driver's receive buffer.
     scratch: Lender,
@@ -144,8 +147,7 @@ impl SendQueue {
         } else {
             return self.push(octets);
         };
-        self.len += octets.len();
-        self.segments.push_back(segment);
+        self.push_segment(segment, octets.len());
     }
 
     /// Appends octets that other queues hold as well.
@@ -153,18 +155,21 @@ impl SendQueue {
         if octets.len() < SHARE_FROM {
             return self.push(octets);
         }
-        self.len += octets.len();
-        self.segments.push_back(Segment::Shared { octets: Arc::clone(octets), from: 0 });
+        self.push_segment(Segment::Shared { octets: Arc::clone(octets), from: 0 }, octets.len());
     }
 
     #[inline]
-    fn count_copied(&mut self, len: usize) {
+    const fn count_copied(&mut self, len: usize) {
         self.len += len;
-        match self.segments.back_mut() {
-            Some(Segment::Copied(run)) => *run += len,
-            _ if len > 0 => self.segments.push_back(Segment::Copied(len)),
-            _ => {}
+        self.tail += len;
+    }
+
+    fn push_segment(&mut self, segment: Segment, len: usize) {
+        if self.tail > 0 {
+            self.segments.push_back(Segment::Copied(std::mem::take(&mut self.tail)));
         }
+        self.len += len;
+        self.segments.push_back(segment);
     }
 
     /// Lets payloads that lie in `buffer`, the driver's receive buffer, be lent until [`settle`](Self::settle).
@@ -173,6 +178,7 @@ impl SendQueue {
     }
 
     /// Whether octets of the receive buffer wait.
+    #[inline]
     pub fn has_lent(&self) -> bool {
         self.segments.iter().any(|segment| matches!(segment, Segment::Lent(_)))
     }
@@ -239,7 +245,7 @@ impl SendQueue {
     pub fn slices<'a>(&'a self, buffer: &'a [u8], out: &mut [IoSlice<'a>]) -> usize {
         let mut at = self.start;
         let mut used = 0;
-        for (segment, slot) in self.segments.iter().zip(out) {
+        for (segment, slot) in self.segments.iter().zip(&mut *out) {
             *slot = IoSlice::new(match segment {
                 Segment::Copied(run) => {
                     at += run;
@@ -253,6 +259,12 @@ impl SendQueue {
             });
             used += 1;
         }
+        if self.tail > 0
+            && let Some(slot) = out.get_mut(used)
+        {
+            *slot = IoSlice::new(&self.copied[at..]);
+            used += 1;
+        }
         used
     }
 
@@ -264,14 +276,15 @@ impl SendQueue {
             Some(Segment::Owned { octets, from }) => &octets[*from..],
             Some(Segment::Shared { octets, from }) => &octets[*from..],
             Some(Segment::Message { buffer, place }) => lent(buffer.as_slice(), place),
-            Some(Segment::Lent(_) | Segment::LentMessage(_)) | None => &[],
+            Some(Segment::Lent(_) | Segment::LentMessage(_)) => &[],
+            None => &self.copied[self.start..],
         }
     }
 
     /// Whether all that waits lies in one piece: [`front`](Self::front) gives it whole.
     #[inline]
     pub fn is_contiguous(&self) -> bool {
-        self.segments.len() <= 1 && self.front().len() == self.len
+        self.segments.is_empty() || self.front().len() == self.len
     }
 
     /// Drops `len` octets that have been written.
@@ -313,6 +326,11 @@ impl SendQueue {
             }
             self.drop_front();
         }
+        if self.segments.is_empty() {
+            let done = len.min(self.tail);
+            self.tail -= done;
+            self.start += done;
+        }
         // What has been written of the copies makes room once it is the larger part: each octet moves at most
         // once for every octet written.
         if self.start > self.copied.len() / 2 {
@@ -331,6 +349,7 @@ impl SendQueue {
     pub fn clear(&mut self) {
         self.len = 0;
         self.start = 0;
+        self.tail = 0;
         while !self.segments.is_empty() {
             self.drop_front();
         }

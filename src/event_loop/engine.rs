@@ -22,7 +22,7 @@ use crate::close::{CloseCode, CloseReason};
 use crate::connection::{self, CloseStep, Due, Event, Inbound, close_step};
 use crate::error::ProtocolError;
 use crate::handshake::{Incoming, Progress, Refusal};
-use crate::message::MessageBuffer;
+use crate::message::{Message, MessageBuffer};
 
 /// Connections and listeners, driven by whoever owns the `mio::Poll`.
 ///
@@ -486,7 +486,19 @@ impl<D: Default> Engine<D> {
             if !peer.is_open() || peer.verdict.is_some() {
                 break;
             }
-            match self.inbounds[slot].next(&mut input, &mut peer.outbound) {
+            let inbound = &mut self.inbounds[slot];
+            match inbound.whole_message(&mut input, &mut peer.outbound) {
+                Ok(None) => {}
+                Ok(Some(message)) => {
+                    deliver_message(handler, &mut self.cx, slot, message);
+                    continue;
+                }
+                Err(error) => {
+                    self.protocol_error(handler, slot, error);
+                    break;
+                }
+            }
+            match inbound.next_part(&mut input, &mut peer.outbound) {
                 Ok(Some(Event::Message(message))) => {
                     // A message that is not in the scratch buffer was put together in one of its own.
                     let assembled = !message.is_empty() && !whole.contains(&message.as_bytes().as_ptr());
@@ -954,8 +966,7 @@ fn deliver<H: Handler>(
                 cx.lend_queue(slot);
                 cx.peers[slot].outbound.queue().borrow_message(message.as_bytes());
             }
-            cx.stats.messages_in += 1;
-            handler.on_message(cx, id, message);
+            deliver_message(handler, cx, slot, message);
         }
         Event::Frame(header) => handler.on_frame(cx, id, &header),
         Event::Chunk(chunk) => handler.on_chunk(cx, id, chunk),
@@ -963,6 +974,18 @@ fn deliver<H: Handler>(
         Event::Pong(payload) => handler.on_pong(cx, id, payload),
         Event::Close(_) => {} // `on_close` tells, once the answer is on its way
     }
+}
+
+#[inline]
+fn deliver_message<H: Handler>(
+    handler: &mut H,
+    cx: &mut Context<H::Data>,
+    slot: usize,
+    message: Message<'_>,
+) {
+    cx.stats.messages_in += 1;
+    let id = cx.id(slot as u32);
+    handler.on_message(cx, id, message);
 }
 
 /// The queue may refer to the message that was delivered last: if it does it gets the buffer.

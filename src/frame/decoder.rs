@@ -4,7 +4,7 @@
 //! unmasked in place. Promises: takes all input before it asks for more, keeps at most one unfinished header
 //! (14 octets) between calls, allocates nothing. The order of frames is judged above.
 
-use super::{Header, MAX_HEADER, MaskKey, Parsed, RawHeader, Rules};
+use super::{DataKind, Header, MAX_HEADER, MaskKey, Parsed, RawHeader, Rules};
 use crate::error::ProtocolError;
 
 /// The next thing on the wire.
@@ -84,6 +84,32 @@ impl FrameDecoder {
         }
     }
 
+    /// Takes a frame that is a message by itself, not compressed and of at most `most` octets, at once where all of
+    /// it is there: its payload, unmasked. Where that is not what comes next, `None`, and nothing is taken:
+    /// [`next`](Self::next) tells.
+    #[inline]
+    pub fn whole_message<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        rules: &Rules,
+        most: usize,
+    ) -> Option<(DataKind, &'a mut [u8])> {
+        if !self.is_between_frames() {
+            return None;
+        }
+        let Parsed::Done(raw, used) = RawHeader::parse(input) else { return None };
+        let kind = Header::check(&raw, rules).ok()?.whole_message()?;
+        let length = usize::try_from(raw.length).ok()?;
+        if length > most.min(input.len() - used) {
+            return None;
+        }
+        let payload = &mut take(input, used + length)[used..];
+        if let Some(key) = raw.mask {
+            key.apply(payload);
+        }
+        Some((kind, payload))
+    }
+
     /// Octets of the current frame's payload that have not come yet.
     #[inline]
     pub const fn remaining(&self) -> u64 {
@@ -91,6 +117,7 @@ impl FrameDecoder {
     }
 
     /// Whether the input so far ends between two frames.
+    #[inline]
     pub const fn is_between_frames(&self) -> bool {
         !self.in_payload && self.held == 0
     }

@@ -20,10 +20,26 @@ pub struct Rules {
 }
 
 /// A header that has passed [`Header::check`].
+// Plain words, so that it stays in registers: a `Kind` here would be written and read again in other pieces
+// (benches/NOTES.md, "turn").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    kind: Kind,
+    opcode: Opcode,
+    fin: bool,
+    compressed: bool,
+    length: u64,
     mask: Option<MaskKey>,
+}
+
+/// The opcodes that have a meaning (§5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opcode {
+    Continuation,
+    Text,
+    Binary,
+    Close,
+    Ping,
+    Pong,
 }
 
 /// What a legal frame can be.
@@ -108,16 +124,23 @@ impl Header {
         if raw.rsv2 || raw.rsv3 || (raw.rsv1 && !rules.compression) {
             return Err(ProtocolError::ReservedBit); // §5.2: MUST be 0 unless an extension is negotiated
         }
-        let kind = match raw.opcode {
-            0x0 => Kind::Continuation { fin: raw.fin, length: raw.length },
-            0x1 => first(raw, DataKind::Text),
-            0x2 => first(raw, DataKind::Binary),
-            0x8 => control(raw, Control::Close)?,
-            0x9 => control(raw, Control::Ping)?,
-            0xa => control(raw, Control::Pong)?,
+        let opcode = match raw.opcode {
+            0x0 => Opcode::Continuation,
+            0x1 => Opcode::Text,
+            0x2 => Opcode::Binary,
+            0x8 => Opcode::Close,
+            0x9 => Opcode::Ping,
+            0xa => Opcode::Pong,
             opcode => return Err(ProtocolError::ReservedOpcode(opcode)), // §5.2
         };
-        if raw.rsv1 && !matches!(kind, Kind::First { .. }) {
+        let is_control = raw.opcode >= 0x8;
+        if is_control && !raw.fin {
+            return Err(ProtocolError::ControlFragmented); // §5.5: MUST NOT be fragmented
+        }
+        if is_control && raw.form != LengthForm::Short {
+            return Err(ProtocolError::ControlTooLong); // §5.5: 125 octets or less
+        }
+        if raw.rsv1 && !matches!(opcode, Opcode::Text | Opcode::Binary) {
             return Err(ProtocolError::CompressedBitMisplaced); // RFC 7692 §6.1: only on the first fragment
         }
         match (rules.role.peer_masks(), raw.mask) {
@@ -133,16 +156,25 @@ impl Header {
                 return Err(ProtocolError::LengthNotMinimal); // §5.2: the minimal number of bytes MUST be used
             }
         }
-        if raw.length > rules.max_frame && !matches!(kind, Kind::Control { .. }) {
+        if raw.length > rules.max_frame && !is_control {
             return Err(ProtocolError::FrameTooLong); // §10.4
         }
-        Ok(Self { kind, mask: raw.mask })
+        Ok(Self { opcode, fin: raw.fin, compressed: raw.rsv1, length: raw.length, mask: raw.mask })
     }
 
     /// What the frame is.
     #[inline]
     pub const fn kind(&self) -> Kind {
-        self.kind
+        let &Self { opcode, fin, compressed, length, .. } = self;
+        match opcode {
+            Opcode::Continuation => Kind::Continuation { fin, length },
+            Opcode::Text => Kind::First { data: DataKind::Text, fin, compressed, length },
+            Opcode::Binary => Kind::First { data: DataKind::Binary, fin, compressed, length },
+            // A control frame passed as no longer than 125 octets.
+            Opcode::Close => Kind::Control { opcode: Control::Close, length: length as u8 },
+            Opcode::Ping => Kind::Control { opcode: Control::Ping, length: length as u8 },
+            Opcode::Pong => Kind::Control { opcode: Control::Pong, length: length as u8 },
+        }
     }
 
     /// The masking key of a client's frame.
@@ -154,26 +186,17 @@ impl Header {
     /// Octets of payload that follow.
     #[inline]
     pub const fn length(&self) -> u64 {
-        match self.kind {
-            Kind::Control { length, .. } => length as u64,
-            Kind::First { length, .. } | Kind::Continuation { length, .. } => length,
+        self.length
+    }
+
+    /// The message of which the frame is all, if it is and is not compressed.
+    #[inline]
+    pub(super) const fn whole_message(&self) -> Option<DataKind> {
+        match self.opcode {
+            Opcode::Text if self.fin && !self.compressed => Some(DataKind::Text),
+            Opcode::Binary if self.fin && !self.compressed => Some(DataKind::Binary),
+            _ => None,
         }
-    }
-}
-
-#[inline]
-const fn first(raw: &RawHeader, data: DataKind) -> Kind {
-    Kind::First { data, fin: raw.fin, compressed: raw.rsv1, length: raw.length }
-}
-
-#[inline]
-const fn control(raw: &RawHeader, opcode: Control) -> Result<Kind, ProtocolError> {
-    if !raw.fin {
-        return Err(ProtocolError::ControlFragmented); // §5.5: MUST NOT be fragmented
-    }
-    match raw.form {
-        LengthForm::Short => Ok(Kind::Control { opcode, length: raw.length as u8 }), // a short form is under 126
-        LengthForm::Medium | LengthForm::Long => Err(ProtocolError::ControlTooLong), // §5.5: 125 octets or less
     }
 }
 

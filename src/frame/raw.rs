@@ -181,32 +181,28 @@ impl RawHeader {
     #[inline]
     pub fn encode(&self, out: &mut [u8; MAX_HEADER]) -> usize {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
-        out[0] = bit(self.fin, 0x80)
+        let first = bit(self.fin, 0x80)
             | bit(self.rsv1, 0x40)
             | bit(self.rsv2, 0x20)
             | bit(self.rsv3, 0x10)
             | (self.opcode & 0x0f);
+        // Put together in a register and written at once: who copies the header next need not wait for octets written
+        // one by one. The casts keep every bit: `written_form` holds the length.
         let form = self.written_form();
-        // The casts below keep every bit: `written_form` holds the length.
-        let marker = match form {
-            LengthForm::Short => self.length as u8,
-            LengthForm::Medium => {
-                out[2..4].copy_from_slice(&(self.length as u16).to_be_bytes());
-                126
-            }
-            LengthForm::Long => {
-                out[2..10].copy_from_slice(&self.length.to_be_bytes());
-                127
-            }
+        let (marker, length) = match form {
+            LengthForm::Short => (self.length as u8, 0),
+            LengthForm::Medium => (126, u64::from((self.length as u16).swap_bytes())),
+            LengthForm::Long => (127, self.length.swap_bytes()),
         };
-        let used = form.octets();
-        let Some(key) = self.mask else {
-            out[1] = marker;
-            return used;
-        };
-        out[1] = marker | 0x80;
-        out[used..used + 4].copy_from_slice(&key.0);
-        used + 4
+        let mut used = form.octets();
+        let mut octets = u128::from(first) | u128::from(marker) << 8 | u128::from(length) << 16;
+        if let Some(key) = self.mask {
+            octets |= 0x80 << 8 | u128::from(u32::from_le_bytes(key.0)) << (8 * used);
+            used += 4;
+        }
+        let [octets @ .., _, _] = octets.to_le_bytes();
+        *out = octets;
+        used
     }
 
     /// Appends the header to `out`.

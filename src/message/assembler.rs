@@ -132,6 +132,30 @@ impl Assembler {
         Ok(())
     }
 
+    /// How long a message may be that is one whole frame and comes now; `None` where none may come.
+    #[inline]
+    pub const fn longest_whole(&self, limits: &Limits) -> Option<usize> {
+        if self.is_open() || limits.fragments == 0 { None } else { Some(limits.octets) }
+    }
+
+    /// Takes a message that is one whole frame, no [longer](Self::longest_whole) than it may be and not compressed.
+    /// Nothing of it is held.
+    ///
+    /// # Errors
+    ///
+    /// [`TextNotUtf8`](ProtocolError::TextNotUtf8).
+    #[inline]
+    pub fn whole<'a>(&mut self, kind: DataKind, payload: &'a [u8]) -> Result<Message<'a>, ProtocolError> {
+        self.whole = false;
+        match kind {
+            DataKind::Binary => Ok(Message::Binary(payload)),
+            DataKind::Text => match utf8::validate(payload) {
+                Ok(text) => Ok(Message::Text(text)),
+                Err(_) => Err(ProtocolError::TextNotUtf8), // §8.1
+            },
+        }
+    }
+
     /// Takes the next payload of the current frame; gives the message where it ends with this chunk.
     ///
     /// # Errors
@@ -287,6 +311,7 @@ impl Assembler {
     }
 
     /// Whether a message is open.
+    #[inline]
     pub const fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
     }

@@ -1,0 +1,144 @@
+//! What the loop itself costs, without a system: its streams lie in memory, so all that is left is ours.
+//!
+//!     cargo bench --bench turn               everything
+//!     cargo bench --bench turn -- broadcast  one part
+//!
+//! A figure here and the cost of the system calls (`benches/compare` against `null`) are the whole cost of a message.
+//! What they have led to stands in `benches/NOTES.md`.
+
+mod stream;
+
+use std::rc::Rc;
+
+use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Readiness, Settings, Transport};
+use bowsprit::frame::{DataKind, MaskKey, RawHeader};
+use bowsprit::message::{Message, Prepared};
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use mio::{Poll, Token};
+use stream::{InMemory, arrive};
+
+fn main() {
+    divan::main();
+}
+
+struct Echo;
+
+impl Handler for Echo {
+    type Data = u64;
+
+    fn on_message(&mut self, cx: &mut Context<u64>, id: ConnId, message: Message<'_>) {
+        cx.send(id, message);
+    }
+}
+
+/// What one read brings: so many messages of so many octets.
+const READS: [(usize, usize); 6] =
+    [(1, 16), (16, 16), (16, 125), (16, 1 << 10), (4, 16 << 10), (1, 64 << 10)];
+
+#[divan::bench(args = READS)]
+fn echo(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
+    echoed(bencher, depth, size, DataKind::Binary);
+}
+
+#[divan::bench(args = READS)]
+fn echo_of_text(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
+    echoed(bencher, depth, size, DataKind::Text);
+}
+
+/// One message to each of a thousand connections, as many of them in one turn.
+#[divan::bench(args = [1, 8])]
+fn broadcast(bencher: Bencher<'_, '_>, messages: usize) {
+    const RECEIVERS: usize = 1000;
+    let mut server = Server::open(RECEIVERS);
+    let mut stream = [0; 64];
+    let counter = ItemsCount::new(RECEIVERS * messages);
+    bencher.counter(counter).bench_local(|| {
+        for number in 0..messages {
+            stream[0] = number as u8;
+            server.engine.context().broadcast(Message::Binary(&stream));
+        }
+        server.turn();
+    });
+}
+
+/// The same, encoded once for all rounds and sent by a topic.
+#[divan::bench(args = [1, 8])]
+fn publish(bencher: Bencher<'_, '_>, messages: usize) {
+    const RECEIVERS: usize = 1000;
+    let mut server = Server::open(RECEIVERS);
+    let cx = server.engine.context();
+    let ids: Vec<ConnId> = cx.connections().collect();
+    for &id in &ids {
+        cx.subscribe(id, "all").expect("an open connection subscribes");
+    }
+    let prepared = Prepared::new(Message::Binary(&[0; 64]));
+    bencher.counter(ItemsCount::new(RECEIVERS * messages)).bench_local(|| {
+        for _ in 0..messages {
+            server.engine.context().publish_prepared("all", &prepared);
+        }
+        server.turn();
+    });
+}
+
+fn echoed(bencher: Bencher<'_, '_>, depth: usize, size: usize, kind: DataKind) {
+    const CONNECTIONS: usize = 64;
+    let mut server = Server::open(CONNECTIONS);
+    let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
+    let mut payload = vec![b'7'; size];
+    key.apply(&mut payload);
+    let mut read = Vec::new();
+    for _ in 0..depth {
+        RawHeader::of(kind.opcode()).with_length(size as u64).with_mask(key).encode_into(&mut read);
+        read.extend_from_slice(&payload);
+    }
+    let read = Rc::from(read);
+    let count = CONNECTIONS * depth;
+    bencher.counter(ItemsCount::new(count)).counter(BytesCount::new(count * size)).bench_local(|| {
+        for number in 0..CONNECTIONS {
+            server.arrive(number, &read);
+        }
+        server.turn();
+    });
+}
+
+/// An engine whose connections are open.
+struct Server {
+    engine: Engine<u64>,
+    tokens: Vec<Token>,
+    _poll: Poll,
+}
+
+impl Server {
+    fn open(connections: usize) -> Self {
+        let poll = Poll::new().expect("a poll");
+        let now = std::time::Instant::now();
+        let mut engine = Engine::new_at(Settings::default(), poll.registry(), 0..usize::MAX, now)
+            .expect("room for connections");
+        let mut tokens = Vec::new();
+        for _ in 0..connections {
+            let id = engine.adopt(Transport::other(InMemory)).expect("a stream that is always registered");
+            tokens.push(engine.token_of(id).expect("it is there"));
+        }
+        let mut server = Self { engine, tokens, _poll: poll };
+        for number in 0..connections {
+            server.arrive(number, &Rc::from(REQUEST));
+        }
+        server.turn();
+        assert_eq!(server.engine.context().connections().count(), connections, "all are open");
+        server
+    }
+
+    fn arrive(&mut self, number: usize, octets: &Rc<[u8]>) {
+        arrive(Rc::clone(octets));
+        self.engine.ready(self.tokens[number], Readiness::READABLE, &mut Echo);
+    }
+
+    fn turn(&mut self) {
+        let now = self.engine.context().now();
+        self.engine.on_time(now, &mut Echo);
+    }
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";

@@ -129,7 +129,7 @@ impl<D: Default> Engine<D> {
             }
             listener.paused_until = None;
             if let Some(rate) = self.cx.settings.accept_rate
-                && let Err(until) = self.bucket.take(rate, now)
+                && let Err(until) = self.cx.admission.take(rate, now)
             {
                 listener.paused_until = Some(until);
                 return;
@@ -138,7 +138,7 @@ impl<D: Default> Engine<D> {
                 Accepted::Stream(transport, from) => self.accepted(handler, number, transport, from),
                 Accepted::Nothing => {
                     if self.cx.settings.accept_rate.is_some() {
-                        self.bucket.give_back();
+                        self.cx.admission.give_back();
                     }
                     return;
                 }
@@ -157,45 +157,69 @@ impl<D: Default> Engine<D> {
         transport: Transport,
         from: Option<IpAddr>,
     ) {
-        // Under TLS there is nobody yet who could be told why: the connection just ends.
+        prepare(&transport, &self.cx.settings);
         #[cfg(feature = "tls")]
-        let tls = self.listeners[number].tls.clone();
+        let transport = match &self.listeners[number].tls {
+            None => Ok(transport),
+            Some(tls) => lay_tls(transport, tls),
+        };
         #[cfg(not(feature = "tls"))]
-        let (tls, _) = (None::<()>, number);
-        if !self.cx.has_room() {
+        let (transport, _) = (Ok::<_, io::Error>(transport), number);
+        let transport = match transport {
+            Ok(transport) => transport,
+            Err(error) => return handler.on_error(&mut self.cx, &LoopError::Adopt(error)),
+        };
+        if !self.cx.reserve() {
             self.cx.stats.failed.no_room += 1;
-            if tls.is_none() {
-                refuse(transport, 503, "No room for another connection; try again later.");
-            }
-            return;
+            return self.turn_away(transport, 503, "No room for another connection; try again later.");
         }
         let mut address = UNCOUNTED;
         if let (Some(most), Some(from)) = (self.cx.settings.max_per_address, from) {
-            match self.cx.addresses.enter(from, most) {
+            match self.cx.admission.enter_from(from, most) {
                 Some(number) => address = number,
                 None => {
+                    self.cx.admission.leave();
                     self.cx.stats.failed.address += 1;
-                    if tls.is_none() {
-                        refuse(transport, 429, "Too many connections from this address.");
-                    }
-                    return;
+                    return self.turn_away(transport, 429, "Too many connections from this address.");
                 }
             }
         }
-        prepare(&transport, &self.cx.settings);
-        #[cfg(feature = "tls")]
-        let transport = match tls {
-            None => Ok(transport),
-            Some(tls) => lay_tls(transport, &tls),
-        };
-        #[cfg(not(feature = "tls"))]
-        let transport = Ok::<_, io::Error>(transport);
-        if let Err(error) = transport.and_then(|transport| self.adopt_from(transport, address)) {
-            self.cx.addresses.leave(address);
+        let adopted = self.adopt_from(transport, address);
+        self.cx.admission.leave(); // it counts by itself now, or not at all
+        if let Err(error) = adopted {
+            self.cx.admission.leave_from(address);
             handler.on_error(&mut self.cx, &LoopError::Adopt(error));
         }
     }
+
+    /// Tells a client that it cannot stay. Over a bare socket one write does that. Under TLS the handshake has to be
+    /// done first: a few may go through that at a time, in the time that a closing handshake has, and take no place
+    /// of a connection; further ones are just ended.
+    fn turn_away(&mut self, mut transport: Transport, status: u16, why: &str) {
+        let answer = Refusal::trusted(status).with_text(why).encode();
+        if !matches!(transport, Transport::Other(_)) {
+            let _ = transport.write(&answer);
+            let _ = transport.shutdown_write();
+            return;
+        }
+        if self.cx.turned_away >= TURNED_AWAY {
+            return;
+        }
+        let outbound = Outbound::server(self.cx.settings.connection.clone());
+        if let Ok(id) = self.cx.insert(transport, outbound, Stage::Ending) {
+            let peer = &mut self.cx.peers[id.slot as usize];
+            peer.counted = false;
+            peer.end_after(&answer, self.cx.now);
+            self.cx.admission.leave();
+            self.cx.turned_away += 1;
+            self.cx.watch_deadline(id.slot as usize);
+            self.cx.mark_dirty(id.slot);
+        }
+    }
 }
+
+/// Clients that are told at once, under TLS, that they cannot stay.
+const TURNED_AWAY: usize = 64;
 
 /// Sets the options of a socket that connects or is connected. One that is gone already tells so at the first read.
 pub(super) fn prepare(transport: &Transport, settings: &Settings) {
@@ -219,10 +243,4 @@ fn lay_tls(transport: Transport, tls: &TlsServer) -> io::Result<Transport> {
         Transport::Unix(stream) => Transport::other(TlsStream::new(connection, stream)),
         other @ Transport::Other(_) => other, // no listener accepts one
     })
-}
-
-/// Tells a client that it cannot stay, as far as one write can.
-fn refuse(mut transport: Transport, status: u16, why: &str) {
-    let _ = transport.write(&Refusal::trusted(status).with_text(why).encode());
-    let _ = transport.shutdown_write();
 }

@@ -14,7 +14,7 @@ use slab::Slab;
 
 use super::accepting::prepare;
 use super::clients::Clients;
-use super::limits::Addresses;
+use super::limits::Admission;
 use super::peer::{Answer, Opening, Peer, Stage, Verdict};
 use super::remote::{Inbox, Remote};
 use super::settings::{Overflow, Pressure, Settings};
@@ -90,7 +90,10 @@ pub struct Context<D> {
     pub(super) timers: Timers,
     pub(super) clients: Clients,
     pub(super) topics: Topics,
-    pub(super) addresses: Addresses,
+    /// What limits look at; of the whole group, where there is one.
+    pub(super) admission: Arc<Admission>,
+    /// Connections that take no place, as they are only told that there is none.
+    pub(super) turned_away: usize,
     pub(super) stats: Stats,
     pub(super) inbox: Inbox<D>,
     /// The other loops of a group.
@@ -143,6 +146,7 @@ impl<D: Default> Context<D> {
     ) -> Self {
         Self {
             inbox: Inbox::new(&settings),
+            admission: Arc::new(Admission::new(settings.accept_rate, now)),
             settings,
             peers: Slab::new(),
             registry,
@@ -162,7 +166,7 @@ impl<D: Default> Context<D> {
             timers: Timers::default(),
             clients: Clients::default(),
             topics: Topics::default(),
-            addresses: Addresses::default(),
+            turned_away: 0,
             stats: Stats::default(),
             siblings: Arc::new([]),
             secret: RandomState::new(),
@@ -320,11 +324,18 @@ impl<D: Default> Context<D> {
         receivers
     }
 
-    /// Sends a message to every open connection of every loop of the group ([`run_threads`](super::run_threads)).
+    /// Sends a message to every open connection of every loop of the group ([`Loops`](super::Loops)).
     pub fn broadcast_everywhere(&mut self, message: Message<'_>) -> Everywhere {
         let prepared = Prepared::new(message);
         let behind = self.tell_siblings(|sibling| sibling.broadcast_prepared(&prepared).is_ok());
         Everywhere { here: self.broadcast_prepared(&prepared), behind }
+    }
+
+    /// Sends a message to every open connection of every loop of the group but one, which is of this loop.
+    pub fn broadcast_everywhere_others(&mut self, message: Message<'_>, but: ConnId) -> Everywhere {
+        let prepared = Prepared::new(message);
+        let behind = self.tell_siblings(|sibling| sibling.broadcast_prepared(&prepared).is_ok());
+        Everywhere { here: self.send_to_all(&prepared, |id| id != but), behind }
     }
 
     /// Subscribes a connection to a topic; says whether it had not been.
@@ -382,12 +393,25 @@ impl<D: Default> Context<D> {
         self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, message, NOBODY))
     }
 
-    /// Sends a message to the subscribers of a topic in every loop of the group
-    /// ([`run_threads`](super::run_threads)).
+    /// Sends a message to the subscribers of a topic in every loop of the group ([`Loops`](super::Loops)).
     pub fn publish_everywhere(&mut self, topic: &str, message: Message<'_>) -> Everywhere {
         let prepared = Prepared::new(message);
         let behind = self.tell_siblings(|sibling| sibling.publish_prepared(topic, &prepared).is_ok());
         Everywhere { here: self.publish_prepared(topic, &prepared), behind }
+    }
+
+    /// Sends a message to the subscribers of a topic in every loop of the group but one, which is of this loop.
+    pub fn publish_everywhere_others(
+        &mut self,
+        topic: &str,
+        message: Message<'_>,
+        but: ConnId,
+    ) -> Everywhere {
+        let prepared = Prepared::new(message);
+        let behind = self.tell_siblings(|sibling| sibling.publish_prepared(topic, &prepared).is_ok());
+        let but = self.peer(but).map_or(NOBODY, |_| but.slot);
+        let here = self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, &prepared, but));
+        Everywhere { here, behind }
     }
 
     fn publish_to(&mut self, topic: &str, message: Message<'_>, but: u32) -> usize {
@@ -410,8 +434,10 @@ impl<D: Default> Context<D> {
         receivers
     }
 
-    fn tell_siblings(&self, tell: impl Fn(&Remote<D>) -> bool) -> usize {
-        self.siblings.iter().filter(|sibling| !tell(sibling)).count()
+    fn tell_siblings(&mut self, tell: impl Fn(&Remote<D>) -> bool) -> usize {
+        let behind = self.siblings.iter().filter(|sibling| !tell(sibling)).count();
+        self.stats.behind += behind as u64;
+        behind
     }
 
     /// How many have subscribed to a topic.
@@ -747,12 +773,14 @@ impl<D: Default> Context<D> {
     /// Lets this loop and all others of its group return from their `run`.
     pub fn stop_everywhere(&mut self) {
         self.stopping = true;
-        self.tell_siblings(|sibling| sibling.stop().is_ok());
+        for sibling in self.siblings.iter() {
+            let _ = sibling.stop(); // one that is gone has stopped
+        }
     }
 
-    /// Whether there may be one more connection.
-    pub(super) fn has_room(&self) -> bool {
-        self.peers.len() < self.settings.max_connections.min(self.slots)
+    /// Takes a place for one more connection, if there is one.
+    pub(super) fn reserve(&self) -> bool {
+        self.peers.len() < self.slots && self.admission.reserve(self.settings.max_connections)
     }
 
     /// Counts an open connection that is over.
@@ -808,6 +836,7 @@ impl<D: Default> Context<D> {
         transport.register(&self.registry, Token(self.first_token + slot))?;
         let generation = self.generation;
         entry.insert(Peer::new(transport, outbound, stage, generation, self.now, D::default()));
+        self.admission.enter();
         self.watch_deadline(slot);
         Ok(ConnId { slot: slot as u32, generation })
     }

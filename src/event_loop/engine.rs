@@ -11,7 +11,7 @@ use mio::{Registry, Token, Waker};
 
 use super::context::{ConnId, Context, NOBODY};
 use super::handler::{Cause, Decision, Ended, Failed, Handler, LoopError};
-use super::limits::Bucket;
+use super::limits::Admission;
 use super::listener::Listener;
 use super::peer::{Stage, Verdict};
 use super::reaching::loss_of;
@@ -68,7 +68,6 @@ pub struct Engine<D> {
     /// The reading sides, by slot.
     inbounds: Vec<Inbound>,
     pub(super) listeners: Vec<Listener>,
-    pub(super) bucket: Bucket,
     pub(super) tokens: Range<usize>,
     pub(super) scratch: Vec<u8>,
     #[expect(clippy::vec_box, reason = "they move into connections that hold one pointer")]
@@ -132,13 +131,11 @@ impl<D: Default> Engine<D> {
         let receive_buffer = settings.receive_buffer.max(1024);
         // Slots are numbered by `u32`: a process has fewer descriptors.
         let slots = (tokens.len() - RESERVED).min(u32::MAX as usize);
-        let bucket = Bucket::new(settings.accept_rate, now);
         let cx = Context::new(settings, registry.try_clone()?, tokens.start + RESERVED, slots, now);
         Ok(Self {
             cx,
             inbounds: Vec::new(),
             listeners: Vec::new(),
-            bucket,
             tokens,
             scratch: vec![0; receive_buffer],
             buffers: Vec::new(),
@@ -170,9 +167,10 @@ impl<D: Default> Engine<D> {
         self.cx.now
     }
 
-    /// Makes this loop one of a group.
-    pub(super) fn join(&mut self, siblings: Arc<[Remote<D>]>) {
+    /// Makes this loop one of a group, whose loops share their limits. It has no connection yet.
+    pub(super) fn join(&mut self, siblings: Arc<[Remote<D>]>, admission: Arc<Admission>) {
         self.cx.siblings = siblings;
+        self.cx.admission = admission;
     }
 
     /// A handle for other threads; see [`Remote`].
@@ -933,7 +931,12 @@ impl<D: Default> Engine<D> {
                 continue;
             }
             let mut peer = self.cx.peers.remove(slot);
-            self.cx.addresses.leave(peer.address);
+            self.cx.admission.leave_from(peer.address);
+            if peer.counted {
+                self.cx.admission.leave();
+            } else {
+                self.cx.turned_away -= 1;
+            }
             // Dropping the socket ends it in any case.
             let _ = peer.transport.deregister(&self.cx.registry);
             if let Some(inbound) = self.inbounds.get_mut(slot) {

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
@@ -16,9 +18,63 @@ pub struct AcceptRate {
     pub burst: u32,
 }
 
+/// What limits look at. All loops of a group share one, so that limits hold for the group.
+#[derive(Debug)]
+pub(super) struct Admission {
+    population: AtomicUsize,
+    addresses: Mutex<Addresses>,
+    bucket: Mutex<Bucket>,
+}
+
+impl Admission {
+    pub(super) fn new(rate: Option<AcceptRate>, now: Instant) -> Self {
+        Self {
+            population: AtomicUsize::new(0),
+            addresses: Mutex::default(),
+            bucket: Mutex::new(Bucket::new(rate, now)),
+        }
+    }
+
+    /// Counts a connection where there are fewer than `most`.
+    pub(super) fn reserve(&self, most: usize) -> bool {
+        let enter = |count| (count < most).then_some(count + 1);
+        self.population.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).is_ok()
+    }
+
+    /// Counts a connection, whatever the limit.
+    pub(super) fn enter(&self) {
+        self.population.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn leave(&self) {
+        self.population.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// As [`Addresses::enter`].
+    pub(super) fn enter_from(&self, address: IpAddr, most: usize) -> Option<u32> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).enter(address, most)
+    }
+
+    pub(super) fn leave_from(&self, number: u32) {
+        if number != UNCOUNTED {
+            self.addresses.lock().unwrap_or_else(PoisonError::into_inner).leave(number);
+        }
+    }
+
+    /// As [`Bucket::take`].
+    pub(super) fn take(&self, rate: AcceptRate, now: Instant) -> Result<(), Instant> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(rate, now)
+    }
+
+    /// As [`Bucket::give_back`].
+    pub(super) fn give_back(&self) {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).give_back();
+    }
+}
+
 /// The bucket.
 #[derive(Debug)]
-pub(super) struct Bucket {
+struct Bucket {
     /// Connections that may come now, in parts of a thousand million.
     tokens: u64,
     filled: Instant,
@@ -27,7 +83,7 @@ pub(super) struct Bucket {
 const TOKEN: u64 = 1_000_000_000;
 
 impl Bucket {
-    pub(super) fn new(rate: Option<AcceptRate>, now: Instant) -> Self {
+    fn new(rate: Option<AcceptRate>, now: Instant) -> Self {
         let burst = rate.map_or(0, |rate| rate.burst.max(1));
         Self { tokens: u64::from(burst) * TOKEN, filled: now }
     }
@@ -37,7 +93,7 @@ impl Bucket {
     /// # Errors
     ///
     /// When there will be one.
-    pub(super) fn take(&mut self, rate: AcceptRate, now: Instant) -> Result<(), Instant> {
+    fn take(&mut self, rate: AcceptRate, now: Instant) -> Result<(), Instant> {
         let rate = AcceptRate { per_second: rate.per_second.max(1), burst: rate.burst.max(1) };
         let elapsed =
             u64::try_from(now.saturating_duration_since(self.filled).as_nanos()).unwrap_or(u64::MAX);
@@ -53,7 +109,7 @@ impl Bucket {
     }
 
     /// The token that was taken last was not needed.
-    pub(super) const fn give_back(&mut self) {
+    const fn give_back(&mut self) {
         self.tokens = self.tokens.saturating_add(TOKEN);
     }
 }
@@ -63,7 +119,7 @@ impl Bucket {
 /// IPv6 addresses count by their first 64 bits: whoever has one has all of those. A connection remembers the number
 /// of its address, four octets.
 #[derive(Debug, Default)]
-pub(super) struct Addresses {
+struct Addresses {
     numbers: HashMap<IpAddr, u32>,
     counts: Slab<(IpAddr, u32)>,
 }
@@ -73,7 +129,7 @@ pub(super) const UNCOUNTED: u32 = u32::MAX;
 
 impl Addresses {
     /// Counts one more connection from `address`, unless there are `most` already.
-    pub(super) fn enter(&mut self, address: IpAddr, most: usize) -> Option<u32> {
+    fn enter(&mut self, address: IpAddr, most: usize) -> Option<u32> {
         let address = network(address);
         if let Some(&number) = self.numbers.get(&address) {
             let (_, count) = &mut self.counts[number as usize];
@@ -91,7 +147,7 @@ impl Addresses {
         Some(number)
     }
 
-    pub(super) fn leave(&mut self, number: u32) {
+    fn leave(&mut self, number: u32) {
         let Some((address, count)) = self.counts.get_mut(number as usize) else { return };
         *count -= 1;
         if *count == 0 {

@@ -11,7 +11,7 @@ use mio::net::TcpListener;
 #[cfg(unix)]
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::settings::Settings;
 use super::transport::Transport;
@@ -65,6 +65,24 @@ impl ListenSocket {
     #[cfg(unix)]
     pub fn unix(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(ListenSocket::Unix(UnixListener::bind(path)?))
+    }
+
+    /// Another handle on the same socket, for another loop: whoever is faster accepts.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no descriptor left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            ListenSocket::Tcp(socket) => {
+                ListenSocket::Tcp(TcpListener::from_std(SockRef::from(socket).try_clone()?.into()))
+            }
+            #[cfg(unix)]
+            ListenSocket::Unix(socket) => {
+                let socket = SockRef::from(socket).try_clone()?;
+                ListenSocket::Unix(UnixListener::from_std(std::os::fd::OwnedFd::from(socket).into()))
+            }
+        })
     }
 
     /// The address, where it is TCP.

@@ -69,7 +69,7 @@ pub use remote::{Remote, RemoteError, Task};
 pub use settings::{Overflow, Pressure, Settings};
 pub use shutdown::ShutdownReport;
 pub use stats::{CloseCodes, FailedStats, Stats};
-pub use threads::{Group, run_threads};
+pub use threads::{Group, Loops, run_threads};
 pub use timers::{Timer, TimerId};
 pub use topics::SubscribeError;
 pub use transport::{OtherStream, Stream, Transport};

@@ -31,6 +31,8 @@ pub(super) struct Peer<D> {
     pub(super) opened: u32,
     /// The number of its address among those that are counted.
     pub(super) address: u32,
+    /// It takes one of the places that there are for connections.
+    pub(super) counted: bool,
     /// The last write took all that was offered.
     pub(super) writable: bool,
     /// There may be something to read.
@@ -158,6 +160,7 @@ impl<D> Peer<D> {
             wheel: 0,
             opened: 0,
             address: UNCOUNTED,
+            counted: true,
             writable: true,
             readable: false,
             read_closed: false,

@@ -20,7 +20,7 @@ pub struct Settings {
     /// a second gains nothing. 10 s: a slow phone on a bad line needs about 2.
     pub handshake_timeout: Duration,
     /// The most connections at once, handshakes included; further ones are answered 503. As many as there are
-    /// descriptors unless set.
+    /// descriptors unless set. This and the next two hold for all [`Loops`](super::Loops) of a group together.
     pub max_connections: usize,
     /// The most connections at once from one address, handshakes included; further ones are answered 429. An IPv6
     /// address counts by its first 64 bits. No limit unless set: many users may share an address.

@@ -37,6 +37,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Connections that were ended, as too much waited ([`Overflow::Close`](super::Overflow::Close)).
     pub overflowed: u64,
+    /// Messages to the whole group that another loop did not take, as it was behind or gone.
+    pub behind: u64,
     /// Attempts to accept that the system refused: no descriptors, no memory.
     pub accept_errors: u64,
     /// What failed before it opened.
@@ -124,6 +126,7 @@ impl Stats {
             queued,
             dropped,
             overflowed,
+            behind,
             accept_errors,
             failed,
             close_codes,
@@ -143,6 +146,7 @@ impl Stats {
             (&mut self.queued, queued),
             (&mut self.dropped, dropped),
             (&mut self.overflowed, overflowed),
+            (&mut self.behind, behind),
             (&mut self.accept_errors, accept_errors),
             (&mut self.topics, topics),
             (&mut self.close_codes.libraries, &close_codes.libraries),
@@ -185,6 +189,7 @@ impl Stats {
             ("bytes_out", "Octets written, handshakes included", self.octets_out),
             ("messages_dropped", "Messages dropped for slow readers", self.dropped),
             ("connections_overflowed", "Connections ended as slow readers", self.overflowed),
+            ("group_messages_lost", "Messages that another loop was too far behind to take", self.behind),
             ("accept_errors", "Failed attempts to accept", self.accept_errors),
         ];
         for (name, help, value) in counters {

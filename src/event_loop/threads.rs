@@ -5,14 +5,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::engine::Engine;
 use super::handler::Handler;
+use super::limits::Admission;
 use super::listener::ListenSocket;
 use super::remote::Remote;
 use super::settings::Settings;
 use super::{EventLoop, Stats};
 use crate::message::{Message, Prepared};
+#[cfg(feature = "tls")]
+use crate::tls::TlsServer;
 
 /// Handles on all loops of a group.
 pub struct Group<D> {
@@ -88,24 +92,195 @@ impl<D> Group<D> {
     }
 }
 
-/// Runs one loop on each of `threads` threads, all of which listen on `address`, until one of them stops; then all do.
-/// A shutdown of the [`Group`] ends each in its own time.
+/// One loop for each of some threads, which together are one server: what listens listens in all of them, the limits
+/// on connections hold for all together, and what is to reach the connections of other loops goes through
+/// [`Context::publish_everywhere`](super::Context::publish_everywhere), its like, or the [`Group`].
 ///
-/// The system shares connections out among the loops (SO_REUSEPORT). A connection stays on its thread, so handlers
-/// lock nothing: `make` makes one for each thread, given its number and handles on all loops. What is to reach the
-/// connections of other loops goes through [`Context::publish_everywhere`](super::Context::publish_everywhere), its
-/// like, or the [`Group`]. `started` is called with the address, whose port is known then, before the first
-/// connection is accepted.
+/// A connection stays on its thread, so handlers lock nothing.
 ///
-/// The calling thread runs no loop; it waits. All threads are gone when this returns.
+/// ```no_run
+/// use bowsprit::event_loop::{ConnId, Context, Handler, Loops, Settings};
+/// use bowsprit::message::Message;
+///
+/// struct Chat;
+///
+/// impl Handler for Chat {
+///     type Data = ();
+///
+///     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+///         cx.broadcast_everywhere_others(message, id);
+///     }
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut loops = Loops::new(4, &Settings::default())?;
+/// println!("ws://{}/", loops.listen("127.0.0.1:0".parse().unwrap())?);
+/// loops.run(|_, _| Chat, |_| ())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Loops<D> {
+    loops: Vec<EventLoop<D>>,
+    group: Group<D>,
+}
+
+impl<D: Default> Loops<D> {
+    /// Loops for so many threads, at least one.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventLoop::new`].
+    pub fn new(threads: usize, settings: &Settings) -> io::Result<Self> {
+        let mut loops = Vec::with_capacity(threads);
+        let mut remotes = Vec::with_capacity(threads);
+        for _ in 0..threads.max(1) {
+            let mut event_loop = EventLoop::with_settings(settings.clone())?;
+            remotes.push(event_loop.remote()?);
+            loops.push(event_loop);
+        }
+        let admission = Arc::new(Admission::new(settings.accept_rate, Instant::now()));
+        for (number, event_loop) in loops.iter_mut().enumerate() {
+            let others = remotes.iter().enumerate().filter(|(other, _)| *other != number);
+            let others = others.map(|(_, remote)| remote.clone()).collect();
+            event_loop.engine().join(others, Arc::clone(&admission));
+        }
+        Ok(Self { loops, group: Group { remotes: remotes.into() } })
+    }
+
+    /// Has every loop listen on `address` with a socket of its own, among which the system shares connections out
+    /// (SO_REUSEPORT); port 0 takes a free one. Gives the address that was taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::listen`]; also where somebody else listens there, unless [`Settings::reuse_port`] says that this is
+    /// meant.
+    pub fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        self.listen_each(address, Engine::listen_on)
+    }
+
+    /// Has every loop listen on `address` for TLS; as [`listen`](Self::listen).
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(&mut self, address: SocketAddr, tls: &TlsServer) -> io::Result<SocketAddr> {
+        self.listen_each(address, |engine, socket| engine.listen_tls_on(socket, tls.clone()))
+    }
+
+    /// Has every loop accept from one listener: whichever is free does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::listen_on`], and where there is no descriptor left.
+    pub fn listen_on(&mut self, socket: impl Into<ListenSocket>) -> io::Result<()> {
+        self.share(socket.into(), Engine::listen_on)
+    }
+
+    /// Has every loop accept TLS from one listener; as [`listen_on`](Self::listen_on).
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_on`](Self::listen_on).
+    #[cfg(feature = "tls")]
+    pub fn listen_tls_on(&mut self, socket: impl Into<ListenSocket>, tls: &TlsServer) -> io::Result<()> {
+        self.share(socket.into(), |engine, socket| engine.listen_tls_on(socket, tls.clone()))
+    }
+
+    fn listen_each(
+        &mut self,
+        mut address: SocketAddr,
+        listen: impl Fn(&mut Engine<D>, ListenSocket) -> io::Result<()>,
+    ) -> io::Result<SocketAddr> {
+        let mut settings = self.loops[0].engine().settings().clone();
+        if self.loops.len() > 1 && !settings.reuse_port {
+            // Beside a socket that shares its port, and only there, another one that does would go unnoticed.
+            drop(ListenSocket::tcp(address, &settings)?);
+            settings.reuse_port = true;
+        }
+        for event_loop in &mut self.loops {
+            let socket = ListenSocket::tcp(address, &settings)?;
+            address = socket.local_address().unwrap_or(address);
+            listen(event_loop.engine(), socket)?;
+        }
+        Ok(address)
+    }
+
+    fn share(
+        &mut self,
+        socket: ListenSocket,
+        listen: impl Fn(&mut Engine<D>, ListenSocket) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for event_loop in &mut self.loops[1..] {
+            listen(event_loop.engine(), socket.try_clone()?)?;
+        }
+        listen(self.loops[0].engine(), socket)
+    }
+
+    /// Handles on all of them.
+    pub const fn group(&self) -> &Group<D> {
+        &self.group
+    }
+
+    /// Runs each loop on a thread of its own until one of them stops; then all do. A shutdown of the [`Group`] ends
+    /// each in its own time. `make` makes a handler for each thread, on it, given its number and handles on all loops.
+    /// `beside` runs meanwhile on the calling thread, which has no loop. All threads are gone when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Where a thread cannot be started, and what [`EventLoop::run`] says.
+    ///
+    /// # Panics
+    ///
+    /// Where a handler did, once the other loops have stopped.
+    pub fn run<H: Handler<Data = D>>(
+        self,
+        make: impl Fn(usize, &Group<D>) -> H + Sync,
+        beside: impl FnOnce(&Group<D>),
+    ) -> io::Result<()>
+    where
+        D: Send,
+    {
+        let Self { loops, group } = self;
+        let result = Mutex::new(Ok(()));
+        thread::scope(|scope| {
+            for (number, mut event_loop) in loops.into_iter().enumerate() {
+                let (group, make, result) = (&group, &make, &result);
+                let run = move || {
+                    // However it ends, the others do not go on alone; unless it was shut down, as they then are too
+                    // and have connections of their own to see off.
+                    let stop = StopAll(group);
+                    let ended = event_loop.run(&mut make(number, group));
+                    if event_loop.context().was_shut_down {
+                        std::mem::forget(stop);
+                    }
+                    if ended.is_err() {
+                        *result.lock().unwrap_or_else(PoisonError::into_inner) = ended;
+                    }
+                };
+                let named = thread::Builder::new().name(format!("loop {number}")).spawn_scoped(scope, run);
+                if let Err(error) = named {
+                    group.stop();
+                    *result.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
+                    return;
+                }
+            }
+            beside(&group);
+        });
+        result.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs [`Loops`] that listen on one address. `started` is called with it, whose port is known then, before the first
+/// connection is accepted. The calling thread waits.
 ///
 /// # Errors
 ///
-/// Where a loop cannot be made or the address not be bound, and what [`EventLoop::run`] says.
+/// As [`Loops::new`], [`Loops::listen`] and [`Loops::run`].
 ///
 /// # Panics
 ///
-/// Where a handler did, once the other loops have stopped.
+/// As [`Loops::run`].
 pub fn run_threads<H: Handler>(
     threads: usize,
     settings: &Settings,
@@ -116,51 +291,10 @@ pub fn run_threads<H: Handler>(
 where
     H::Data: Send,
 {
-    let threads = threads.max(1);
-    let settings = Settings { reuse_port: threads > 1 || settings.reuse_port, ..settings.clone() };
-    let mut bound = address;
-    let mut loops = Vec::with_capacity(threads);
-    let mut remotes = Vec::with_capacity(threads);
-    for _ in 0..threads {
-        let mut event_loop = EventLoop::with_settings(settings.clone())?;
-        let socket = ListenSocket::tcp(bound, &settings)?;
-        bound = socket.local_address().unwrap_or(bound);
-        event_loop.engine().listen_on(socket)?;
-        remotes.push(event_loop.remote()?);
-        loops.push(event_loop);
-    }
-    for (number, event_loop) in loops.iter_mut().enumerate() {
-        let others = remotes.iter().enumerate().filter(|(other, _)| *other != number);
-        event_loop.engine().join(others.map(|(_, remote)| remote.clone()).collect());
-    }
-    let group = Group { remotes: remotes.into() };
-    started(bound, &group);
-
-    let result = Mutex::new(Ok(()));
-    thread::scope(|scope| {
-        for (number, mut event_loop) in loops.into_iter().enumerate() {
-            let (group, make, result) = (&group, &make, &result);
-            let run = move || {
-                // However it ends, the others do not go on alone; unless it was shut down, as they then are too and
-                // have connections of their own to see off.
-                let stop = StopAll(group);
-                let ended = event_loop.run(&mut make(number, group));
-                if event_loop.context().was_shut_down {
-                    std::mem::forget(stop);
-                }
-                if ended.is_err() {
-                    *result.lock().unwrap_or_else(PoisonError::into_inner) = ended;
-                }
-            };
-            let named = thread::Builder::new().name(format!("loop {number}")).spawn_scoped(scope, run);
-            if let Err(error) = named {
-                group.stop();
-                *result.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
-                break;
-            }
-        }
-    });
-    result.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let mut loops = Loops::new(threads, settings)?;
+    let address = loops.listen(address)?;
+    started(address, loops.group());
+    loops.run(make, |_| ())
 }
 
 struct StopAll<'a, D>(&'a Group<D>);

@@ -20,6 +20,8 @@ pub struct TlsStream<S> {
     socket: S,
     /// Our direction is to be ended once all is sent.
     ending: bool,
+    /// The `close_notify` that says so is made.
+    notified: bool,
 }
 
 /// So much plaintext is encrypted before the socket is asked to take it: the most that one TLS record holds.
@@ -32,7 +34,7 @@ impl<S: Read + Write> TlsStream<S> {
         // `write` bounds what it hands over by itself; what is written before the handshake is done has to wait in
         // full, as no event would tell a loop to offer the rest.
         tls.set_buffer_limit(None);
-        Self { tls, socket, ending: false }
+        Self { tls, socket, ending: false, notified: false }
     }
 
     /// Runs the TLS handshake to its end, on a socket that blocks.
@@ -75,19 +77,25 @@ impl<S: Read + Write> TlsStream<S> {
         (self.tls, self.socket)
     }
 
-    /// Says that nothing more will be written (`close_notify`); sends it as far as the socket takes it.
+    /// Says that nothing more will be written (`close_notify`); sends it as far as the socket takes it. What was
+    /// written before the TLS handshake was done goes out first, so then this waits for the handshake too.
     ///
     /// # Errors
     ///
     /// What the socket says; `WouldBlock` is none, as a later [`flush`](Write::flush) goes on.
     pub fn close_notify(&mut self) -> io::Result<()> {
-        if !self.ending {
-            self.ending = true;
-            self.tls.send_close_notify();
-        }
+        self.ending = true;
+        self.notify();
         match self.send() {
             Err(error) if is_block(&error) => Ok(()),
             result => result,
+        }
+    }
+
+    fn notify(&mut self) {
+        if self.ending && !self.notified && !self.tls.is_handshaking() {
+            self.notified = true;
+            self.tls.send_close_notify();
         }
     }
 
@@ -96,9 +104,9 @@ impl<S: Read + Write> TlsStream<S> {
         self.ending
     }
 
-    /// Whether TLS holds octets that the socket has not taken yet.
+    /// Whether TLS holds octets that the socket has not taken yet, or a `close_notify` that waits for the handshake.
     pub fn wants_write(&self) -> bool {
-        self.tls.wants_write()
+        self.tls.wants_write() || (self.ending && !self.notified)
     }
 
     /// Sends what TLS has to send.
@@ -127,6 +135,7 @@ impl<S: Read + Write> TlsStream<S> {
             let _ = self.send();
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
+        self.notify();
         Ok(len)
     }
 }

@@ -6,11 +6,12 @@ use std::thread;
 use std::time::Duration;
 
 use bowsprit::close::{CloseCode, CloseReason};
-use bowsprit::event_loop::{Engine, Group, Remote, RemoteError, Settings, run_threads};
+use bowsprit::event_loop::{Engine, Group, ListenSocket, Loops, Remote, RemoteError, Settings, run_threads};
+use bowsprit::frame::RawHeader;
 use bowsprit::message::Message;
 use mio::{Events, Poll, Token, Waker};
 
-use super::support::{Client, Hooks, LONG, Server, ends, report, wait};
+use super::support::{Client, Hooks, LONG, Server, ends, frame, report, wait};
 
 #[test]
 fn another_thread_sends_closes_and_runs() {
@@ -208,4 +209,40 @@ fn threads_share_a_port_and_what_is_published_everywhere_reaches_all() {
     }
     runner.join().unwrap().unwrap();
     assert_eq!(group.broadcast(Message::Text("nobody")), 3);
+}
+
+/// Of one listener that all loops share, whoever is free accepts; one may be left out of what goes everywhere.
+#[test]
+fn loops_share_a_listener_and_leave_the_sender_out() {
+    let mut loops = Loops::<u32>::new(2, &Settings::default()).unwrap();
+    let socket = ListenSocket::tcp("127.0.0.1:0".parse().unwrap(), &Settings::default()).unwrap();
+    let address = socket.local_address().unwrap();
+    loops.listen_on(socket).unwrap();
+    let own = loops.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let make = |_: usize, _: &Group<u32>| Hooks {
+        open: Some(Box::new(|cx, id| assert_eq!(cx.subscribe(id, "all"), Ok(true)))),
+        message: Some(Box::new(|cx, id, message| {
+            let everywhere = match message {
+                Message::Text(_) => cx.publish_everywhere_others("all", message, id),
+                Message::Binary(_) => cx.broadcast_everywhere_others(message, id),
+            };
+            assert_eq!(everywhere.behind, 0);
+        })),
+        ..Hooks::default()
+    };
+    loops
+        .run(make, |group| {
+            let mut clients: Vec<Client> =
+                (0..24).map(|at| Client::connect(if at % 2 == 0 { address } else { own })).collect();
+            for opcode in [RawHeader::TEXT, RawHeader::BINARY] {
+                clients[0].write(&frame(opcode, b"to the others"));
+                for client in &mut clients[1..] {
+                    let (header, payload) = client.next().unwrap();
+                    assert_eq!((header.opcode, &payload[..]), (opcode.opcode, &b"to the others"[..]));
+                }
+            }
+            assert_eq!(group.stats().messages_out, 2 * 23);
+            group.stop();
+        })
+        .unwrap();
 }

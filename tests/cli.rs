@@ -80,20 +80,21 @@ fn a_taken_port_is_told() {
 
 #[test]
 fn counters_are_told_where_they_are_asked_for() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let server = serve(&["--metrics", &free.to_string()]);
+    let server = serve(&["--metrics", "127.0.0.1:0"]);
+    let metrics = server.running.told("counters at http://");
+    let metrics = metrics.strip_suffix("/metrics").unwrap().parse().unwrap();
     let mut client = Peer::connect(server.address);
     client.write(REQUEST.as_bytes());
     assert!(client.head().starts_with("HTTP/1.1 101 "));
     let get = |address, path: &str| http(address, &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
-    let answer = get(free, "/metrics");
+    let answer = get(metrics, "/metrics");
     assert!(
         answer.starts_with("HTTP/1.1 200 ") && answer.contains("\nbowsprit_connections_open 1\n"),
         "{answer}"
     );
-    assert!(get(free, "/").starts_with("HTTP/1.1 404 "));
+    assert!(get(metrics, "/").starts_with("HTTP/1.1 404 "));
     assert!(get(server.address, "/metrics").starts_with("HTTP/1.1 426 "), "not where everybody may ask");
-    let mut upgrade = Peer::connect(free);
+    let mut upgrade = Peer::connect(metrics);
     upgrade.write(REQUEST.as_bytes());
     assert!(upgrade.head().starts_with("HTTP/1.1 404 "));
 }

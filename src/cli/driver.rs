@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bowsprit::event_loop::{Engine, Handler, Settings};
-use mio::{Events, Poll, Token, Waker};
+use mio::event::Event;
+use mio::{Events, Poll, Registry, Token, Waker};
 
 use super::signals::Signals;
 
@@ -18,16 +19,20 @@ pub(super) struct Driver<D> {
     waker: Arc<Waker>,
 }
 
-/// Whether a turn has brought a signal that asks for the end.
+/// Whether a turn has brought a signal that asks for something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     Done,
     AskedToEnd,
+    /// To read files again; after [`Driver::catch_hangup`] only.
+    AskedToReload,
 }
 
 const SIGNALS: Token = Token(0);
 const WAKER: Token = Token(1);
-const ENGINE: Range<usize> = 2..usize::MAX;
+/// For what else a command waits for.
+pub(super) const OTHERS: Range<usize> = 2..1000;
+const ENGINE: Range<usize> = 1000..usize::MAX;
 
 impl<D: Default> Driver<D> {
     pub(super) fn new(settings: Settings) -> io::Result<Self> {
@@ -50,11 +55,31 @@ impl<D: Default> Driver<D> {
         self.waker.clone()
     }
 
+    /// Where to register what has the tokens [`OTHERS`].
+    pub(super) fn registry(&self) -> &Registry {
+        self.poll.registry()
+    }
+
+    /// From now on SIGHUP is [`Turn::AskedToReload`], and not an end.
+    pub(super) fn catch_hangup(&self) -> io::Result<()> {
+        self.signals.catch_hangup()
+    }
+
     /// Waits for events, at most until `until`, and handles them.
     pub(super) fn turn<H: Handler<Data = D>>(
         &mut self,
         handler: &mut H,
         until: Option<Instant>,
+    ) -> io::Result<Turn> {
+        self.turn_with(handler, until, |_, _| ())
+    }
+
+    /// As [`turn`](Self::turn); `other` gets events whose tokens are of [`OTHERS`].
+    pub(super) fn turn_with<H: Handler<Data = D>>(
+        &mut self,
+        handler: &mut H,
+        until: Option<Instant>,
+        mut other: impl FnMut(&mut Engine<D>, &Event),
     ) -> io::Result<Turn> {
         let due = [until, self.engine.next_deadline()].into_iter().flatten().min();
         let wait = due.map(|at| at.saturating_duration_since(Instant::now()));
@@ -68,10 +93,15 @@ impl<D: Default> Driver<D> {
         for event in &self.events {
             match event.token() {
                 SIGNALS => {
-                    self.signals.take();
-                    turn = Turn::AskedToEnd;
+                    let asked = self.signals.take();
+                    if asked.end {
+                        turn = Turn::AskedToEnd;
+                    } else if asked.reload {
+                        turn = Turn::AskedToReload;
+                    }
                 }
                 WAKER => {}
+                Token(token) if OTHERS.contains(&token) => other(&mut self.engine, event),
                 _ => self.engine.handle(event, handler),
             }
         }

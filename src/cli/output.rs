@@ -1,8 +1,9 @@
 //! What people see: talk on stderr, and octets of a peer made fit for a terminal.
 
 use std::fmt::{Display, Write as _};
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::exit::Exit;
 
@@ -23,7 +24,44 @@ pub(super) fn usage(error: impl Display) -> ExitCode {
 /// Says something to whoever started the command.
 pub(super) fn say(text: impl Display) {
     // Nowhere is left to tell that stderr is gone.
-    let _ = writeln!(std::io::stderr(), "bowsprit: {text}");
+    let _ = writeln!(std::io::stderr(), "{}bowsprit: {text}", take_away());
+}
+
+/// One line on stderr that tells how it goes, written over again and again; none where stderr is no terminal.
+pub(super) struct LiveLine(());
+
+/// It stands there now, so that what else is said has to take it away first.
+static STANDS: AtomicBool = AtomicBool::new(false);
+
+impl LiveLine {
+    pub(super) fn new() -> Option<Self> {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        (std::io::stderr().is_terminal() && !is_dumb).then_some(Self(()))
+    }
+
+    pub(super) fn write(&mut self, text: impl Display) {
+        STANDS.store(true, Ordering::Relaxed);
+        let _ = write!(std::io::stderr(), "\r\x1b[K{text}"); // as above
+    }
+
+    pub(super) fn clear(&mut self) {
+        let _ = write!(std::io::stderr(), "{}", take_away()); // as above
+    }
+}
+
+/// What takes the live line away, if it stands there.
+fn take_away() -> &'static str {
+    if STANDS.swap(false, Ordering::Relaxed) { "\r\x1b[K" } else { "" }
+}
+
+/// A number with three digits that count.
+pub(super) fn si(number: f64) -> String {
+    match number {
+        n if n >= 1e6 => format!("{:.2}M", n / 1e6),
+        n if n >= 1e4 => format!("{:.1}k", n / 1e3),
+        n if n >= 100.0 => format!("{n:.0}"),
+        n => format!("{n:.1}"),
+    }
 }
 
 /// Lets the library's warnings be seen.

@@ -1,6 +1,11 @@
-//! SIGINT and SIGTERM: the first asks for an orderly end, the second ends at once.
+//! SIGINT and SIGTERM: the first asks for an orderly end, the second ends at once. SIGHUP, where somebody has a use for
+//! it, asks for files to be read again.
 
 use std::io;
+#[cfg(unix)]
+use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::{Registry, Token};
 
@@ -8,15 +13,30 @@ use mio::{Registry, Token};
 #[derive(Debug)]
 pub(super) struct Signals {
     #[cfg(unix)]
+    unix: Unix,
+}
+
+/// What signals have asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) end: bool,
+    pub(super) reload: bool,
+}
+
+#[cfg(unix)]
+#[derive(Debug)]
+struct Unix {
     pipe: mio::net::UnixStream,
+    /// Where signals write to.
+    end: std::os::unix::net::UnixStream,
+    asked_to_end: Arc<AtomicBool>,
+    asked_to_reload: Arc<AtomicBool>,
 }
 
 #[cfg(unix)]
 impl Signals {
     pub(super) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
         use std::os::unix::net::UnixStream;
-        use std::sync::Arc;
-        use std::sync::atomic::AtomicBool;
 
         use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -32,14 +52,28 @@ impl Signals {
             signal_hook::flag::register(signal, asked.clone())?;
             signal_hook::low_level::pipe::register(signal, end.try_clone()?)?;
         }
-        Ok(Self { pipe })
+        Ok(Self { unix: Unix { pipe, end, asked_to_end: asked, asked_to_reload: Arc::default() } })
+    }
+
+    /// From now on SIGHUP is [`Asked::reload`], and not an end.
+    pub(super) fn catch_hangup(&self) -> io::Result<()> {
+        use signal_hook::consts::SIGHUP;
+
+        signal_hook::flag::register(SIGHUP, self.unix.asked_to_reload.clone())?;
+        signal_hook::low_level::pipe::register(SIGHUP, self.unix.end.try_clone()?)?;
+        Ok(())
     }
 
     /// Takes what has come, so that the next signal is a new event.
-    pub(super) fn take(&mut self) {
+    pub(super) fn take(&mut self) -> Asked {
         use std::io::Read as _;
         let mut octets = [0; 16];
-        while matches!(self.pipe.read(&mut octets), Ok(1..)) {}
+        while matches!(self.unix.pipe.read(&mut octets), Ok(1..)) {}
+        Asked {
+            // It stays up, as the second signal ends the process.
+            end: self.unix.asked_to_end.load(Ordering::SeqCst),
+            reload: self.unix.asked_to_reload.swap(false, Ordering::SeqCst),
+        }
     }
 }
 
@@ -50,5 +84,11 @@ impl Signals {
         Ok(Self {})
     }
 
-    pub(super) fn take(&mut self) {}
+    pub(super) fn catch_hangup(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn take(&mut self) -> Asked {
+        Asked::default()
+    }
 }

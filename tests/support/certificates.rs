@@ -1,5 +1,7 @@
 //! Certificates made for one test, and TLS servers that show them.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

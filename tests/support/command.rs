@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -13,15 +14,65 @@ pub const BOWSPRIT: &str = env!("CARGO_BIN_EXE_bowsprit");
 /// A running command, which does not outlive its test.
 pub struct Running {
     pub child: Child,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Arc<Told>,
+}
+
+/// What a command has said on stderr so far.
+#[derive(Default)]
+struct Told {
+    /// The text, and whether that is all.
+    state: Mutex<(String, bool)>,
+    changed: Condvar,
+}
+
+impl Told {
+    /// Waits until `find` finds something, and in any case for the end.
+    fn wait<T>(&self, find: impl Fn(&str, bool) -> Option<T>) -> T {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.state.lock().unwrap();
+        loop {
+            let (text, is_all) = &*state;
+            if let Some(found) = find(text, *is_all) {
+                return found;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!is_all && !left.is_zero(), "not what is waited for: {text}");
+            state = self.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    fn gather(&self, from: impl Read) {
+        let mut from = BufReader::new(from);
+        loop {
+            let mut line = Vec::new();
+            let len = from.read_until(b'\n', &mut line).unwrap();
+            let mut state = self.state.lock().unwrap();
+            state.0.push_str(std::str::from_utf8(&line).unwrap());
+            state.1 = len == 0;
+            self.changed.notify_all();
+            if len == 0 {
+                return;
+            }
+        }
+    }
 }
 
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = child.stderr.take().unwrap();
-        Self { stderr: Some(drain(stderr)), child }
+        let (from, stderr) = (child.stderr.take().unwrap(), Arc::new(Told::default()));
+        let told = stderr.clone();
+        thread::spawn(move || told.gather(from));
+        Self { stderr, child }
+    }
+
+    /// What follows `prefix` on a line of stderr; waits for it.
+    pub fn told(&self, prefix: &str) -> String {
+        self.stderr.wait(|text, _| {
+            let (_, rest) = text.split_once(prefix)?;
+            Some(rest.split_once('\n')?.0.to_owned())
+        })
     }
 
     pub fn bowsprit(args: &[&str]) -> Self {
@@ -75,7 +126,7 @@ impl Running {
         let stdout = self.child.stdout.take().map(drain);
         let code = self.status().code().expect("it ended by itself");
         let stdout = stdout.map(|stdout| stdout.join().unwrap()).unwrap_or_default();
-        (code, stdout, self.stderr.take().unwrap().join().unwrap())
+        (code, stdout, self.stderr.wait(|text, is_all| is_all.then(|| text.to_owned())))
     }
 }
 

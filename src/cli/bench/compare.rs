@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::report::{FORMAT, Report, VERSION, si};
+use super::report::{FORMAT, Report, VERSION};
 use super::tally::Summary;
-use crate::cli::output::{one_line, print, say, usage};
+use crate::cli::output::{one_line, print, say, si, usage};
 
 pub(super) fn run(a: &Path, b: &Path) -> ExitCode {
     let (a, b) = match (read(a), read(b)) {

@@ -9,6 +9,7 @@ use super::fleet::{Fleet, Stretch};
 use super::plan::{Pace, Receivers, Scenario};
 use super::process::resident;
 use super::tally::{Errors, Summary};
+use crate::cli::output::si;
 
 /// The report. Its JSON is part of the interface: members are added, but none changes its meaning under the same
 /// [`VERSION`].
@@ -241,15 +242,5 @@ impl fmt::Display for Report {
             writeln!(f, "  {kind}: {}", errored.count)?;
         }
         Ok(())
-    }
-}
-
-/// A number with three digits that count.
-pub(super) fn si(number: f64) -> String {
-    match number {
-        n if n >= 1e6 => format!("{:.2}M", n / 1e6),
-        n if n >= 1e4 => format!("{:.1}k", n / 1e3),
-        n if n >= 100.0 => format!("{n:.0}"),
-        n => format!("{n:.1}"),
     }
 }

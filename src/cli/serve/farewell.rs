@@ -1,0 +1,79 @@
+//! Who went how when the server went down.
+
+use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bowsprit::event_loop::{Cause, Ended};
+
+/// What all loops know of it.
+#[derive(Debug, Default)]
+pub(super) struct Farewell {
+    /// Connections that ended with a closing handshake.
+    pub(super) closed: usize,
+    cut: usize,
+    /// The first of those that were cut.
+    names: Vec<String>,
+}
+
+pub(super) type SharedFarewell = Arc<Mutex<Farewell>>;
+
+/// So many are named.
+const NAMED: usize = 10;
+
+impl Farewell {
+    pub(super) fn lock(shared: &SharedFarewell) -> MutexGuard<'_, Self> {
+        shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An open connection is over.
+    pub(super) fn note(&mut self, peer: Option<SocketAddr>, ended: &Ended) {
+        if ended.outcome.is_clean() {
+            return;
+        }
+        self.cut += 1;
+        if self.names.len() < NAMED {
+            let peer = peer.map_or_else(|| "somebody on a Unix socket".to_owned(), |peer| peer.to_string());
+            let why = match ended.cause {
+                Cause::ShutDown | Cause::Timeout(_) => "did not answer in time",
+                _ => "went away",
+            };
+            self.names.push(format!("{peer} {why}"));
+        }
+    }
+
+    /// Whether somebody was cut.
+    pub(super) const fn has_cut(&self) -> bool {
+        self.cut > 0
+    }
+}
+
+impl fmt::Display for Farewell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "closed {} connections", self.closed)?;
+        if self.cut > 0 {
+            write!(f, ", cut {}: {}", self.cut, self.names.join(", "))?;
+        }
+        if self.cut > self.names.len() {
+            f.write_str(", ")?;
+            write!(f, "and {} more", self.cut - self.names.len())?;
+        }
+        f.write_char('.')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_names_the_first_and_counts_the_rest() {
+        let mut farewell = Farewell { closed: 3, ..Farewell::default() };
+        assert_eq!(farewell.to_string(), "closed 3 connections.");
+        farewell.cut = NAMED + 2;
+        farewell.names = vec!["a went away".to_owned(); NAMED];
+        let text = farewell.to_string();
+        assert!(text.starts_with("closed 3 connections, cut 12: a went away, a went"), "{text}");
+        assert!(text.ends_with("away, and 2 more."), "{text}");
+    }
+}

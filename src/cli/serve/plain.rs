@@ -1,0 +1,79 @@
+//! Answers to requests that ask for no WebSocket: the page, and what is not here.
+
+use bowsprit::handshake::{HeaderField, Refusal, RefusalError};
+use clap::ValueEnum as _;
+
+use super::Mode;
+
+/// The page at `/`; every other path is for WebSocket clients.
+pub(super) fn answer(method: &str, target: &str, mode: Mode) -> Refusal {
+    if !matches!(method, "GET" | "HEAD") {
+        return with(status(405), "Allow", "GET, HEAD");
+    }
+    let path = target.split('?').next().unwrap_or_default();
+    // An absolute target is for proxies, and says the host once more.
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
+    match path {
+        "/" => page(mode).unwrap_or_else(|_| status(500)),
+        "/favicon.ico" | "/robots.txt" => status(404),
+        _ => Refusal::upgrade_required(),
+    }
+}
+
+fn page(mode: Mode) -> Result<Refusal, RefusalError> {
+    let name = mode.to_possible_value();
+    let page = PAGE.replacen("{mode}", name.as_ref().map_or("", |name| name.get_name()), 1);
+    let page = Refusal::new(200)?.with_body("text/html; charset=utf-8", page)?;
+    let page = with(page, "Content-Security-Policy", CONTENT_SECURITY_POLICY);
+    let page = with(page, "X-Content-Type-Options", "nosniff");
+    let page = with(page, "Referrer-Policy", "no-referrer");
+    Ok(with(page, "Cache-Control", "no-store"))
+}
+
+/// `{mode}` in it stands for what the server does with messages.
+const PAGE: &str = include_str!("page.html");
+
+/// The page loads nothing, is framed by nobody, and connects to WebSocket servers only.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; \
+    style-src 'unsafe-inline'; img-src data:; connect-src ws: wss:; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
+
+pub(super) fn status(status: u16) -> Refusal {
+    Refusal::new(status).unwrap_or_else(|_| Refusal::upgrade_required())
+}
+
+/// `refusal` with a field that is one of ours.
+pub(super) fn with(refusal: Refusal, name: &str, value: &str) -> Refusal {
+    match HeaderField::new(name, value) {
+        Ok(field) => refusal.clone().with_header(field).unwrap_or(refusal),
+        Err(_) => refusal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_requests_get_what_fits() {
+        for (method, target, status) in [
+            ("GET", "/", 200),
+            ("HEAD", "/", 200),
+            ("GET", "/?a=b", 200),
+            ("GET", "http://127.0.0.1:9001/", 200),
+            ("GET", "http://127.0.0.1:9001", 200),
+            ("GET", "/chat", 426),
+            ("GET", "/favicon.ico", 404),
+            ("POST", "/", 405),
+            ("OPTIONS", "*", 405),
+        ] {
+            assert_eq!(answer(method, target, Mode::Echo).status(), status, "{method} {target}");
+        }
+        assert!(answer("PUT", "/", Mode::Echo).headers().iter().any(|field| field.is("Allow")));
+        assert_eq!(PAGE.matches("{mode}").count(), 1);
+        let page = answer("GET", "/", Mode::Relay);
+        assert_eq!(page.headers().len(), 4);
+        let text = std::str::from_utf8(page.body()).unwrap();
+        assert!(text.starts_with("<!doctype html>") && text.contains("data-mode=\"relay\""));
+    }
+}

@@ -2,11 +2,13 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bowsprit::handshake::Url;
-use bowsprit::lab::fuzz::campaign::{self, Campaign, Dial, Progress, Summary};
-use bowsprit::lab::fuzz::{Oracles, Side};
+use bowsprit::lab::fuzz::campaign::{self, Campaign, Progress, Summary, Watch};
+use bowsprit::lab::fuzz::{Dial, Oracles, Peer, Process, Side};
 use clap::Subcommand;
 
 use super::args::{Size, Time, listen_address};
@@ -68,12 +70,14 @@ struct Common {
     /// The peer does not send messages back: only Pings ask whether it is there.
     #[arg(long)]
     no_echo: bool,
+    #[command(flatten)]
+    process: ProcessArgs,
     /// Watch the memory of this process.
     #[arg(long)]
     pid: Option<u32>,
-    /// How much the memory of --pid may grow, once it is warm.
-    #[arg(long, default_value = "64M", requires = "pid")]
-    memory: Size,
+    /// How much the memory of --pid, or of what --start runs, may grow once it is warm [default: 64M with --pid]
+    #[arg(long)]
+    memory: Option<Size>,
     /// Scripts played to make one finding small.
     #[arg(long, value_name = "NUMBER", default_value_t = 400)]
     minimise: usize,
@@ -83,6 +87,44 @@ struct Common {
     /// Print the outcome as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// How a peer comes to be there.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProcessArgs {
+    /// Start the peer with this shell command, and again when it has gone; {url} is where clients connect to. Use `exec`
+    /// where it is more than one simple command. Its output goes to peer.log in the folder for traces.
+    #[arg(long, value_name = "COMMAND")]
+    start: Option<String>,
+    /// How long a peer may take to be there, and to be back when it has gone.
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    back: Time,
+}
+
+impl ProcessArgs {
+    /// The peer; `traces` is the folder for its output.
+    pub(super) fn peer(&self, dial: Dial, traces: Option<&Path>) -> Result<Peer, String> {
+        let process = match &self.start {
+            None => None,
+            Some(command) => {
+                let mut command = command.clone();
+                if let Dial::Accept(listener) = &dial {
+                    let address = listener.local_addr().map_err(|error| error.to_string())?;
+                    command = command.replace("{url}", &format!("ws://{address}/"));
+                }
+                if let Some(folder) = traces {
+                    std::fs::create_dir_all(folder)
+                        .map_err(|error| format!("{}: {error}", folder.display()))?;
+                }
+                Some(Process::new(command, traces.map(|folder| folder.join("peer.log"))))
+            }
+        };
+        Ok(Peer { dial, process, back: self.back.0 })
+    }
+
+    pub(super) fn starts(&self) -> bool {
+        self.start.is_some()
+    }
 }
 
 pub(crate) fn run(args: Args) -> Exit {
@@ -130,12 +172,14 @@ fn fuzz(args: Args) -> Result<Exit, String> {
         jobs,
         oracles: Oracles { side, host, target, timeout: common.timeout.0, echo: !common.no_echo },
         place,
-        watch: common.pid.map(|pid| (pid, common.memory.0 as u64)),
+        watch: watch(&common)?,
         minimise: common.minimise,
+        interrupt: interrupt().map_err(|error| error.to_string())?,
     };
+    let peer = common.process.peer(dial, Some(&common.traces))?;
     let watched = std::io::stderr().is_terminal();
     let mut last = std::time::Duration::ZERO;
-    let summary = campaign::run(&campaign, &dial, &mut |progress| {
+    let summary = campaign::run(&campaign, &peer, &mut |progress| {
         if watched && progress.elapsed >= last + std::time::Duration::from_millis(250) {
             last = progress.elapsed;
             // Nobody is hurt if it cannot be seen.
@@ -150,6 +194,25 @@ fn fuzz(args: Args) -> Result<Exit, String> {
         return Ok(Exit::NotConnected.because(format!("nobody is at {}: {error}", campaign.place)));
     }
     conclude(&summary, &common)
+}
+
+fn watch(common: &Common) -> Result<Option<Watch>, String> {
+    match (common.pid, common.memory, common.process.starts()) {
+        (None, Some(_), false) => Err("--memory needs to know of which process: --pid or --start".to_owned()),
+        (None, None, _) => Ok(None),
+        (pid, memory, _) => Ok(Some(Watch { pid, most: memory.map_or(64 << 20, |size| size.0 as u64) })),
+    }
+}
+
+/// The first SIGINT or SIGTERM asks for an end with what was found so far; the second ends at once.
+fn interrupt() -> std::io::Result<Arc<AtomicBool>> {
+    let asked = Arc::new(AtomicBool::new(false));
+    #[cfg(unix)]
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, asked.clone())?;
+        signal_hook::flag::register(signal, asked.clone())?;
+    }
+    Ok(asked)
 }
 
 fn conclude(summary: &Summary, common: &Common) -> Result<Exit, String> {

@@ -3,12 +3,11 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use bowsprit::lab::fuzz::campaign::{Dial, once};
-use bowsprit::lab::fuzz::{Side, Trace};
+use bowsprit::lab::fuzz::{Again, Dial, Kind, Side, Trace};
 
-use super::args::listen_address;
+use super::args::{Size, listen_address};
 use super::exit::Exit;
-use super::fuzz::address_of;
+use super::fuzz::{ProcessArgs, address_of};
 use super::output::{for_terminal, print};
 
 /// Play a finding of `bowsprit fuzz` again, and tell whether it still is one.
@@ -22,6 +21,14 @@ pub(crate) struct Args {
     /// Another place to wait for a client than the one it was found at.
     #[arg(long, value_parser = listen_address)]
     listen: Option<SocketAddr>,
+    #[command(flatten)]
+    process: ProcessArgs,
+    /// The process whose memory is looked at, for a finding about that.
+    #[arg(long)]
+    pid: Option<u32>,
+    /// How much its memory may grow in the long run; here it is played a few times only.
+    #[arg(long, default_value = "64M", requires = "pid")]
+    memory: Size,
     /// Only tell what is in the file.
     #[arg(long)]
     show: bool,
@@ -61,13 +68,20 @@ fn replay(args: &Args) -> Result<Exit, String> {
             (Dial::Accept(listener), String::new(), String::new())
         }
     };
-    let played = match once(&dial, &trace.script, &trace.oracles(&host, &target)) {
-        Ok(played) => played,
+    if trace.finding.kind == Kind::Memory && args.pid.is_none() {
+        return Err("this finding is about memory: --pid says of which process".to_owned());
+    }
+    let oracles = trace.oracles(&host, &target);
+    let peer = args.process.peer(dial, None)?;
+    let watch = args.pid.map(|pid| (pid, args.memory.0 as u64));
+    let mut again = Again::new(&peer, &oracles, &trace.finding, watch);
+    let found = match again.any(&trace.script) {
+        Ok(found) => found,
         Err(error) => return Ok(Exit::NotConnected.because(format!("{}: {error}", trace.place))),
     };
-    trace.received = played.received;
-    trace.reproduced = true;
-    match played.finding {
+    trace.received = again.received;
+    (trace.reproduced, trace.unasked) = (true, None);
+    match found {
         Some(finding) => {
             trace.finding = finding;
             print(&for_terminal(&trace.show()));

@@ -37,6 +37,8 @@ pub(super) struct Codec {
     agreed: Agreed,
     compress: Compress,
     decompress: Decompress,
+    /// What `decompress_whole` reads on with.
+    window: Vec<u8>,
 }
 
 /// Reads the elements of an extension list (RFC 6455 §9.1).
@@ -191,6 +193,7 @@ impl Codec {
                 agreed.our_bits.clamp(9, 15),
             ),
             decompress: Decompress::new_with_window_bits(false, agreed.their_bits.clamp(9, 15)),
+            window: Vec::new(),
         }
     }
 
@@ -257,6 +260,33 @@ impl Codec {
         }
         Ok(out)
     }
+
+    /// The same for a message that nobody else reads with: also an error where the stream stops inside a block, which
+    /// no endpoint may send and some take.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the stream.
+    pub(super) fn decompress_whole(&mut self, payload: &[u8]) -> Result<Vec<u8>, String> {
+        let kept = std::mem::replace(&mut self.agreed.their_reset, false);
+        let out = self.decompress(payload);
+        self.agreed.their_reset = kept;
+        let out = out?;
+        // Between two blocks, and nowhere else, this is an empty last block.
+        const LAST: [u8; 5] = [1, 0, 0, 0xff, 0xff];
+        let mut nothing = Vec::with_capacity(8);
+        let status = self.decompress.decompress_vec(&LAST, &mut nothing, FlushDecompress::Sync);
+        self.decompress.reset(false);
+        if !matches!(status, Ok(Status::StreamEnd)) || !nothing.is_empty() {
+            return Err("the DEFLATE stream stops inside a block".to_owned());
+        }
+        if !self.agreed.their_reset {
+            self.window.extend_from_slice(&out);
+            self.window.drain(..self.window.len().saturating_sub(1 << self.agreed.their_bits));
+            self.decompress.set_dictionary(&self.window).map_err(|error| error.to_string())?;
+        }
+        Ok(out)
+    }
 }
 
 #[cfg(test)]
@@ -264,6 +294,25 @@ mod tests {
     use super::*;
 
     const PLAIN: Agreed = Agreed { our_reset: false, our_bits: 15, their_reset: false, their_bits: 15 };
+
+    /// What is read on with is what was read before, and half a block is none.
+    #[test]
+    fn whole_streams_are_told_from_cut_ones() {
+        for reset in [false, true] {
+            let agreed = Agreed { our_reset: reset, our_bits: 15, their_reset: reset, their_bits: 15 };
+            let mut codec = Codec::new(agreed);
+            for message in [&b"Hello"[..], b"Hello", b"", &[7; 100_000], crate::lab::Data::Document.octets()]
+            {
+                let compressed = codec.compress(message);
+                assert!(codec.decompress_whole(&compressed).unwrap() == message);
+            }
+        }
+        // RFC 7692 §7.2.3.4, and with the octet left out; a stored block of eight octets without any.
+        let whole = |octets: &[u8]| Codec::new(PLAIN).decompress_whole(octets);
+        assert_eq!(whole(&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00]).unwrap(), b"Hello");
+        assert!(whole(&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]).is_err());
+        assert!(whole(b"\0\x08\0\xf7\xff").is_err());
+    }
 
     #[test]
     fn messages_survive_both_contexts() {

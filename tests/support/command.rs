@@ -75,6 +75,22 @@ impl Running {
         })
     }
 
+    /// With its stderr left to the test.
+    pub fn start_bare(command: &mut Command) -> Self {
+        let child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self { stderr: None, child }
+    }
+
+    /// The first line of stderr; the rest goes where [`Running::finish`] gives it.
+    pub fn first_line_of_stderr(&mut self) -> String {
+        let mut stderr = BufReader::new(self.child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        self.stderr = Some(drain(stderr));
+        line
+    }
+
     pub fn bowsprit(args: &[&str]) -> Self {
         Self::start(Command::new(BOWSPRIT).args(args))
     }
@@ -110,7 +126,11 @@ impl Running {
 
     /// Waits for its end.
     pub fn status(&mut self) -> ExitStatus {
-        let until = Instant::now() + PATIENCE;
+        self.status_within(PATIENCE)
+    }
+
+    fn status_within(&mut self, patience: Duration) -> ExitStatus {
+        let until = Instant::now() + patience;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
@@ -121,10 +141,15 @@ impl Running {
     }
 
     /// Exit code, stdout, stderr.
-    pub fn finish(mut self) -> (i32, String, String) {
+    pub fn finish(self) -> (i32, String, String) {
+        self.finish_within(PATIENCE.as_secs())
+    }
+
+    /// The same for a command that has a lot to do.
+    pub fn finish_within(mut self, seconds: u64) -> (i32, String, String) {
         self.end_input();
         let stdout = self.child.stdout.take().map(drain);
-        let code = self.status().code().expect("it ended by itself");
+        let code = self.status_within(Duration::from_secs(seconds)).code().expect("it ended by itself");
         let stdout = stdout.map(|stdout| stdout.join().unwrap()).unwrap_or_default();
         (code, stdout, self.stderr.wait(|text, is_all| is_all.then(|| text.to_owned())))
     }

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+pub mod broken;
 #[cfg(all(feature = "cli", unix))]
 pub mod command;
 pub mod peer;

@@ -1,17 +1,15 @@
 //! Many iterations, on several connections at once, until a count, a time or a finding ends them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
-
-use super::play::{Finding, Kind, Oracles, Played, play};
-use super::script::Script;
+use super::again::Again;
+use super::peer::{Dial, Peer};
+use super::play::{Finding, Kind, Oracles, Played};
 use super::{Side, Trace, generate, minimise};
 
 /// What to do.
@@ -33,19 +31,27 @@ pub struct Campaign {
     pub oracles: Oracles,
     /// How it is called in traces.
     pub place: String,
-    /// The process whose memory is watched, and by how many octets it may grow.
-    pub watch: Option<(u32, u64)>,
+    /// Whose memory is watched.
+    pub watch: Option<Watch>,
     /// Scripts played to make one finding smaller.
     pub minimise: usize,
+    /// Set from elsewhere, it ends the campaign, and making findings small.
+    pub interrupt: Arc<AtomicBool>,
 }
 
-/// Where connections come from.
-#[derive(Debug)]
-pub enum Dial {
-    /// We connect to a server.
-    Connect(SocketAddr),
-    /// Clients connect to us.
-    Accept(TcpListener),
+/// A bound on memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    /// The process; `None`: the one that [`Peer::process`] runs.
+    pub pid: Option<u32>,
+    /// By how many octets it may grow once it is warm.
+    pub most: u64,
+}
+
+impl Watch {
+    fn pid(&self, peer: &Peer) -> Option<u32> {
+        self.pid.or_else(|| peer.process.as_ref()?.id())
+    }
 }
 
 /// How far a campaign is.
@@ -74,125 +80,117 @@ pub struct Summary {
 
 /// Iterations before memory is looked at first: a process grows while it warms up.
 const WARM_UP: u64 = 1000;
-/// How long a peer may be gone before it is gone.
-const GONE: Duration = Duration::from_secs(2);
-/// A new client may take its time.
-const ACCEPT: Duration = Duration::from_secs(5);
-
-impl Dial {
-    /// A connection.
-    ///
-    /// # Errors
-    ///
-    /// Where nobody is there, or nobody comes.
-    pub fn dial(&self, timeout: Duration) -> io::Result<TcpStream> {
-        let stream = match self {
-            Dial::Connect(address) => TcpStream::connect_timeout(address, timeout)?,
-            Dial::Accept(listener) => {
-                let deadline = Instant::now() + ACCEPT.max(timeout);
-                listener.set_nonblocking(true)?;
-                loop {
-                    match listener.accept() {
-                        Ok((stream, _)) => {
-                            stream.set_nonblocking(false)?;
-                            break stream;
-                        }
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            if Instant::now() >= deadline {
-                                return Err(io::ErrorKind::TimedOut.into());
-                            }
-                            thread::sleep(Duration::from_micros(200));
-                        }
-                        Err(error) => return Err(error),
-                    }
-                }
-            }
-        };
-        // Thousands of connections a second would use up the ports for as long as each rests.
-        SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
-        Ok(stream)
-    }
-}
-
-/// Plays one script.
-///
-/// # Errors
-///
-/// Where there is no connection.
-pub fn once(dial: &Dial, script: &Script, oracles: &Oracles) -> io::Result<Played> {
-    let mut last = None;
-    let started = Instant::now();
-    // A listener's queue may be full, and ports may be short, for a moment.
-    while started.elapsed() < GONE.max(oracles.timeout) {
-        match dial.dial(oracles.timeout).and_then(|stream| play(stream, script, oracles)) {
-            Ok(played) => return Ok(played),
-            Err(error) => last = Some(error),
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    Err(last.unwrap_or_else(|| io::ErrorKind::TimedOut.into()))
-}
 
 /// Runs a campaign; `progress` is called a few times a second.
 ///
 /// # Errors
 ///
 /// Where the memory of the peer cannot be read.
-pub fn run(campaign: &Campaign, dial: &Dial, progress: &mut dyn FnMut(Progress)) -> io::Result<Summary> {
+pub fn run(campaign: &Campaign, peer: &Peer, progress: &mut dyn FnMut(Progress)) -> io::Result<Summary> {
     let started = Instant::now();
-    let baseline = campaign.watch.map(|(pid, _)| resident(pid)).transpose()?;
-    if let Dial::Connect(_) = dial
-        && let Err(error) = dial.dial(campaign.oracles.timeout)
-    {
-        return Ok(Summary { unreachable: Some(error.to_string()), ..Summary::default() });
+    if let Err(error) = peer.ready() {
+        return Ok(Summary {
+            unreachable: Some(peer.crashed().unwrap_or_else(|| error.to_string())),
+            ..Summary::default()
+        });
     }
+    let mut memory = match campaign.watch {
+        Some(watch) => Some(Memory::start(watch, peer)?),
+        None => None,
+    };
+    let jobs = if campaign.oracles.side == Side::Client { 1 } else { campaign.jobs.max(1) };
     let shared = Shared {
         next: AtomicU64::new(campaign.first),
         runs: AtomicU64::new(0),
         stop: AtomicBool::new(false),
         found: Mutex::new(Found::default()),
+        playing: Mutex::new(vec![[None; 2]; jobs]),
+        life: AtomicU64::new(0),
+        revival: Mutex::new(()),
     };
-    let jobs = if campaign.oracles.side == Side::Client { 1 } else { campaign.jobs.max(1) };
     thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| worker(campaign, dial, &shared));
-        }
-        let mut warm = None;
-        loop {
+        let workers: Vec<_> = (0..jobs)
+            .map(|job| {
+                let shared = &shared;
+                scope.spawn(move || worker(campaign, peer, shared, job))
+            })
+            .collect();
+        while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
             thread::sleep(Duration::from_millis(20));
             let runs = shared.runs.load(Ordering::Relaxed);
-            if let (Some((pid, most)), Some(before)) = (campaign.watch, baseline)
-                && let Ok(now) = resident(pid)
-            {
-                if warm.is_none() && runs >= WARM_UP {
-                    warm = Some(now);
-                }
-                let from = warm.unwrap_or(before);
-                if now > from + most {
-                    shared.found(campaign, runs, memory(from, now, runs));
-                    shared.stop.store(true, Ordering::Relaxed);
-                }
+            if let Some(finding) = memory.as_mut().and_then(|memory| memory.look(peer, runs)) {
+                let last = shared.next.load(Ordering::Relaxed).saturating_sub(1).max(campaign.first);
+                shared.found(campaign, last, finding);
+                shared.stop.store(true, Ordering::Relaxed);
             }
             let elapsed = started.elapsed();
             let findings = shared.lock().first.len();
             progress(Progress { runs, elapsed, findings });
-            if campaign.time.is_some_and(|time| elapsed >= time) || findings >= campaign.findings {
+            let over = campaign.time.is_some_and(|time| elapsed >= time)
+                || campaign.count.is_some_and(|count| runs >= count)
+                || findings >= campaign.findings
+                || campaign.is_interrupted();
+            if over {
                 shared.stop.store(true, Ordering::Relaxed);
-            }
-            let over = campaign.count.is_some_and(|count| runs >= count);
-            if over || shared.stop.load(Ordering::Relaxed) {
-                shared.stop.store(true, Ordering::Relaxed);
-                break;
             }
         }
     });
     let runs = shared.runs.load(Ordering::Relaxed);
     let elapsed = started.elapsed();
-    let found = shared.found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let traces: Vec<Trace> =
-        found.first.into_values().map(|(number, finding)| trace(campaign, dial, number, finding)).collect();
+    let Found { first, seen, suspects, unreachable } =
+        shared.found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let has_gone = first.keys().any(|(kind, _)| *kind == Kind::Gone);
+    let traces: Vec<Trace> = first
+        .into_values()
+        .map(|(number, finding)| trace(campaign, peer, number, finding, &suspects))
+        // A connection that ended with its peer is no finding of its own.
+        .filter(|(_, ends_it)| !(*ends_it && has_gone))
+        .map(|(trace, _)| trace)
+        .collect();
     let progress = Progress { runs, elapsed, findings: traces.len() };
-    Ok(Summary { progress, traces, seen: found.seen, unreachable: found.unreachable })
+    Ok(Summary { progress, traces, seen, unreachable })
+}
+
+impl Campaign {
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
+    }
+}
+
+/// What the peer's process held when it was warm.
+struct Memory {
+    watch: Watch,
+    /// Its number, what it held, and after how many runs.
+    from: Option<(u32, u64, u64)>,
+    is_warm: bool,
+}
+
+impl Memory {
+    fn start(watch: Watch, peer: &Peer) -> io::Result<Self> {
+        let from = match watch.pid(peer) {
+            Some(pid) => Some((pid, resident(pid)?, 0)),
+            None => None,
+        };
+        Ok(Self { watch, from, is_warm: false })
+    }
+
+    fn look(&mut self, peer: &Peer, runs: u64) -> Option<Finding> {
+        let pid = self.watch.pid(peer)?;
+        let now = resident(pid).ok()?;
+        let (from, since) = match self.from {
+            Some((this, from, since)) if this == pid => (from, since),
+            // It was started again.
+            _ => {
+                (self.from, self.is_warm) = (Some((pid, now, runs)), false);
+                return None;
+            }
+        };
+        if !self.is_warm && runs >= since + WARM_UP {
+            (self.from, self.is_warm) = (Some((pid, now, since)), true);
+            return None;
+        }
+        (now > from + self.watch.most).then(|| Finding::memory(from, now, runs))
+    }
 }
 
 #[derive(Default)]
@@ -200,6 +198,8 @@ struct Found {
     /// The first iteration of each finding.
     first: BTreeMap<(Kind, String), (u64, Finding)>,
     seen: BTreeMap<String, u64>,
+    /// What was being said when the peer went, and just before: the newest of each job first.
+    suspects: Vec<u64>,
     unreachable: Option<String>,
 }
 
@@ -208,11 +208,21 @@ struct Shared {
     runs: AtomicU64,
     stop: AtomicBool,
     found: Mutex<Found>,
+    /// The iterations that each job plays, and has played last.
+    playing: Mutex<Vec<[Option<u64>; 2]>>,
+    /// How often the peer has come back.
+    life: AtomicU64,
+    /// Held by the job that brings it back.
+    revival: Mutex<()>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Found> {
-        self.found.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn lock(&self) -> MutexGuard<'_, Found> {
+        lock(&self.found)
     }
 
     fn found(&self, campaign: &Campaign, number: u64, finding: Finding) {
@@ -226,119 +236,138 @@ impl Shared {
             self.stop.store(true, Ordering::Relaxed);
         }
     }
+
+    fn plays(&self, job: usize, number: u64) {
+        let mut playing = lock(&self.playing);
+        if playing[job][0] != Some(number) {
+            playing[job] = [Some(number), playing[job][0]];
+        }
+    }
+
+    fn gone(&self, campaign: &Campaign, job: usize, why: &str) {
+        let playing = lock(&self.playing).clone();
+        // The one that noticed comes first.
+        let mut suspects: Vec<u64> = playing[job].iter().flatten().copied().collect();
+        for last in [0, 1] {
+            suspects.extend(playing.iter().filter_map(|job| job[last]));
+        }
+        let mut seen = BTreeSet::new();
+        suspects.retain(|number| seen.insert(*number));
+        let finding = Finding::gone(why);
+        let mut found = self.lock();
+        if !found.first.contains_key(&finding.key()) {
+            found.suspects.clone_from(&suspects);
+        }
+        drop(found);
+        self.found(campaign, suspects.first().copied().unwrap_or(campaign.first), finding);
+    }
 }
 
-fn worker(campaign: &Campaign, dial: &Dial, shared: &Shared) {
-    let mut before = None;
+fn worker(campaign: &Campaign, peer: &Peer, shared: &Shared, job: usize) {
+    let mut again = None;
     while !shared.stop.load(Ordering::Relaxed) {
-        let number = shared.next.fetch_add(1, Ordering::Relaxed);
+        let number = again.take().unwrap_or_else(|| shared.next.fetch_add(1, Ordering::Relaxed));
         if campaign.count.is_some_and(|count| number - campaign.first >= count) {
             return;
         }
         let script = generate::script(campaign.oracles.side, campaign.seed, number);
-        match once(dial, &script, &campaign.oracles) {
-            Ok(Played { finding: None, .. }) => {}
-            Ok(Played { finding: Some(finding), .. }) => shared.found(campaign, number, finding),
-            Err(error) if shared.runs.load(Ordering::Relaxed) == 0 => {
+        let life = shared.life.load(Ordering::SeqCst);
+        shared.plays(job, number);
+        let gone = match peer.play(&script, &campaign.oracles) {
+            Ok(Played { finding: None, .. }) => peer.crashed(),
+            Ok(Played { finding: Some(finding), .. }) => {
+                // A connection may have ended because of what another one said.
+                let gone = peer.gone_by(&finding, &campaign.oracles);
+                drop(lock(&shared.revival)); // it may be on its way back just now
+                if shared.life.load(Ordering::SeqCst) != life {
+                    again = Some(number);
+                    continue;
+                }
+                if gone.is_none() {
+                    shared.found(campaign, number, finding);
+                }
+                gone
+            }
+            Err(error) if shared.runs.load(Ordering::Relaxed) == 0 && peer.crashed().is_none() => {
                 shared.lock().unreachable = Some(error.to_string());
                 shared.stop.store(true, Ordering::Relaxed);
+                None
             }
-            Err(error) => {
-                let finding = Finding {
-                    kind: Kind::Gone,
-                    rule: "a peer outlives what it is sent".to_owned(),
-                    section: "RFC 6455 §7.1.7".to_owned(),
-                    what: format!("{error}, after an iteration that ended well"),
-                };
-                // What it was sent last is the suspect.
-                shared.found(campaign, before.unwrap_or(number), finding);
+            Err(error) => Some(peer.crashed().unwrap_or_else(|| error.to_string())),
+        };
+        if let Some(why) = gone {
+            let _one = lock(&shared.revival);
+            if shared.life.load(Ordering::SeqCst) != life {
+                again = Some(number); // it is back already
+                continue;
+            }
+            shared.gone(campaign, job, &why);
+            if !shared.stop.load(Ordering::Relaxed) && peer.revive(&campaign.oracles).is_err() {
                 shared.stop.store(true, Ordering::Relaxed);
             }
+            shared.life.fetch_add(1, Ordering::SeqCst);
         }
-        before = Some(number);
         shared.runs.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn memory(from: u64, now: u64, runs: u64) -> Finding {
-    Finding {
-        kind: Kind::Memory,
-        rule: "memory is bounded whatever is sent".to_owned(),
-        section: "RFC 6455 §10.4".to_owned(),
-        what: format!("{} KiB have become {} KiB after {runs} iterations", from / 1024, now / 1024),
-    }
-}
-
-/// Plays an iteration again, makes it small, and writes all of it down.
-fn trace(campaign: &Campaign, dial: &Dial, number: u64, finding: Finding) -> Trace {
+/// Plays an iteration again, makes it small, and writes all of it down. Also tells whether the peer has gone instead of
+/// what was looked for.
+fn trace(campaign: &Campaign, peer: &Peer, number: u64, finding: Finding, suspects: &[u64]) -> (Trace, bool) {
     let oracles = &campaign.oracles;
-    let script = generate::script(oracles.side, campaign.seed, number);
-    let key = finding.key();
+    let script = |number| generate::script(oracles.side, campaign.seed, number);
+    let watch = campaign.watch.and_then(|watch| Some((watch.pid(peer)?, watch.most)));
+    let mut again = Again::new(peer, oracles, &finding, watch);
     let mut trace = Trace {
         side: oracles.side,
         place: campaign.place.clone(),
         seed: campaign.seed,
         number,
-        finding,
         reproduced: false,
-        was: (script.steps.len(), script.size()),
+        unasked: None,
+        was: (0, 0),
         timeout: u64::try_from(oracles.timeout.as_millis()).unwrap_or(u64::MAX),
         echo: oracles.echo,
-        script,
+        script: script(number),
         received: Vec::new(),
+        finding,
     };
-    let mut watched =
-        campaign.watch.filter(|_| key.0 == Kind::Memory).map(|(pid, most)| Growth { pid, most });
-    let mut fails = |script: &Script| match &mut watched {
-        Some(growth) => growth.comes_from(dial, script, oracles),
-        None => once(dial, script, oracles)
-            .ok()
-            .and_then(|played| played.finding)
-            .is_some_and(|this| this.key() == key),
+    if trace.finding.kind == Kind::Gone && peer.process.is_none() && matches!(peer.dial, Dial::Accept(_)) {
+        trace.unasked = Some("nobody here can start the client again: --start does".to_owned());
+    }
+    // Of a memory that grows, and of a peer that has gone, nobody saw which iteration it was.
+    let candidates: Vec<u64> = match trace.finding.kind {
+        Kind::Memory => (number.saturating_sub(40)..=number).collect(),
+        Kind::Gone => suspects.to_vec(),
+        _ => vec![number; 3],
     };
-    if key.0 == Kind::Gone {
-        return trace;
-    }
-    if key.0 == Kind::Memory {
-        // Nobody saw which iteration it was: one of the last ones, played many times, is asked.
-        let suspect = (number.saturating_sub(40)..=number)
-            .map(|number| (number, generate::script(oracles.side, campaign.seed, number)))
-            .find(|(_, script)| fails(script));
-        let Some((number, script)) = suspect else { return trace };
-        trace.was = (script.steps.len(), script.size());
-        (trace.number, trace.script, trace.reproduced) = (number, script, true);
-    } else {
-        trace.reproduced = (0..3).any(|_| fails(&trace.script));
-    }
-    if trace.reproduced {
-        let plays = if key.0 == Kind::Memory { campaign.minimise / 5 } else { campaign.minimise };
-        trace.script = minimise(&trace.script, plays, &mut fails);
-        if let Ok(played) = once(dial, &trace.script, oracles) {
-            trace.received = played.received;
-            if let Some(finding) = played.finding.filter(|finding| finding.key() == key) {
-                trace.finding = finding;
+    let mut ends_it = false;
+    for number in candidates {
+        if trace.unasked.is_some() || trace.reproduced || ends_it {
+            break;
+        }
+        match again.any(&script(number)) {
+            Ok(Some(found)) if found.kind == Kind::Gone && trace.finding.kind != Kind::Gone => ends_it = true,
+            Ok(Some(found)) if found.key() == trace.finding.key() => {
+                (trace.number, trace.script, trace.reproduced) = (number, script(number), true)
             }
+            Ok(_) => {}
+            Err(error) => trace.unasked = Some(format!("the peer is not there any more: {error}")),
         }
     }
-    trace
-}
-
-/// Whether memory grows with a script.
-struct Growth {
-    pid: u32,
-    most: u64,
-}
-
-impl Growth {
-    fn comes_from(&mut self, dial: &Dial, script: &Script, oracles: &Oracles) -> bool {
-        const TIMES: u64 = 20;
-        let Ok(before) = resident(self.pid) else { return false };
-        for _ in 0..TIMES {
-            let _ = once(dial, script, oracles);
+    trace.was = (trace.script.steps.len(), trace.script.size());
+    if trace.reproduced {
+        let plays =
+            if trace.finding.kind == Kind::Memory { campaign.minimise / 5 } else { campaign.minimise };
+        trace.script = minimise(&trace.script, plays, &mut |script| {
+            !campaign.is_interrupted() && again.find(script).is_ok_and(|found| found.is_some())
+        });
+        if let Ok(Some(finding)) = again.find(&trace.script) {
+            trace.finding = finding;
         }
-        // A leak of an iteration shows with each of them; what merely warms up does not.
-        resident(self.pid).is_ok_and(|now| now > before + (self.most / 50).max(TIMES * 4096))
+        trace.received = again.received;
     }
+    (trace, ends_it)
 }
 
 /// Octets of memory that a process holds.

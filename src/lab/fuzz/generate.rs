@@ -13,6 +13,28 @@ pub fn script(side: Side, seed: u64, number: u64) -> Script {
     generator.script()
 }
 
+/// A right opening handshake, and nothing behind it.
+pub(super) fn plain(side: Side) -> Script {
+    let lines: &[&str] = match side {
+        Side::Server => &[
+            "GET {target} HTTP/1.1",
+            "Host: {host}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
+        ],
+        Side::Client => &[
+            "HTTP/1.1 101 Switching Protocols",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Accept: {accept}",
+        ],
+    };
+    let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+    Script { opening: Opening { lines, deflate: false, wrong: None }, steps: Vec::new(), cut: 0 }
+}
+
 struct Generator {
     random: Random,
     side: Side,
@@ -341,24 +363,7 @@ impl Generator {
     }
 
     fn opening(&mut self) -> Opening {
-        let lines: &[&str] = match self.side {
-            Side::Server => &[
-                "GET {target} HTTP/1.1",
-                "Host: {host}",
-                "Upgrade: websocket",
-                "Connection: Upgrade",
-                "Sec-WebSocket-Key: {key}",
-                "Sec-WebSocket-Version: 13",
-            ],
-            Side::Client => &[
-                "HTTP/1.1 101 Switching Protocols",
-                "Upgrade: websocket",
-                "Connection: Upgrade",
-                "Sec-WebSocket-Accept: {accept}",
-            ],
-        };
-        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
-        let mut opening = Opening { lines, deflate: self.deflate, wrong: None };
+        let mut opening = Opening { deflate: self.deflate, ..plain(self.side).opening };
         match self.random.below(24) {
             0 => self.wrong_opening(&mut opening),
             1..4 => self.right_opening(&mut opening),

@@ -142,7 +142,7 @@ pub(super) fn expect(mut octets: &[u8], peer_masks: bool, deflate: Option<Agreed
 impl Expected {
     fn take(&mut self, message: Open, inflater: Option<&mut Codec>) -> Option<End> {
         let octets = match inflater {
-            Some(codec) if message.compressed => match codec.decompress(&message.octets) {
+            Some(codec) if message.compressed => match codec.decompress_whole(&message.octets) {
                 Ok(octets) => octets,
                 // A final block in the middle is read in more than one way (RFC 7692 §7.2.3.4); a block of the kind
                 // that does not exist, at the very start, in one only.

@@ -79,6 +79,26 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// There is nobody any more.
+    pub(super) fn gone(why: &str) -> Self {
+        Self {
+            kind: Kind::Gone,
+            rule: "a peer outlives what it is sent".to_owned(),
+            section: "RFC 6455 §7.1.7".to_owned(),
+            what: why.to_owned(),
+        }
+    }
+
+    /// Memory has grown from so many octets to so many.
+    pub(super) fn memory(from: u64, now: u64, runs: u64) -> Self {
+        Self {
+            kind: Kind::Memory,
+            rule: "memory is bounded whatever is sent".to_owned(),
+            section: "RFC 6455 §10.4".to_owned(),
+            what: format!("{} KiB have become {} KiB after {runs} iterations", from / 1024, now / 1024),
+        }
+    }
+
     /// What two findings of one fault have in common.
     pub fn key(&self) -> (Kind, String) {
         (self.kind, self.section.clone())
@@ -255,6 +275,8 @@ impl Game<'_> {
         let Some(wrong) = &self.script.opening.wrong else { return Ok(Opened::Yes(agreed, Vec::new())) };
         // A client that believes the connection open would answer this.
         let _ = self.write(b"\x89\x0cstill there?");
+        // To some it may be the head of a page, which ends with the connection.
+        let _ = self.stream.shutdown(Shutdown::Write);
         let deadline = Instant::now() + self.oracles.timeout;
         Ok(Opened::No(match self.read_until(deadline)? {
             Came::Eof => None,

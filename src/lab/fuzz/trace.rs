@@ -24,6 +24,9 @@ pub struct Trace {
     pub finding: Finding,
     /// Whether it came out again when the iteration was played again by itself.
     pub reproduced: bool,
+    /// Why it was not played again, or not to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unasked: Option<String>,
     /// Steps and octets before they were made fewer.
     pub was: (usize, usize),
     /// How long an answer may take, in milliseconds.
@@ -59,7 +62,9 @@ impl Trace {
             "  found by  seed {}, iteration {}, {} steps of {} octets",
             self.seed, self.number, self.was.0, self.was.1
         );
-        if !self.reproduced {
+        if let Some(why) = &self.unasked {
+            let _ = writeln!(out, "            it was not played again: {why}");
+        } else if !self.reproduced {
             let _ = writeln!(out, "            it did not come out again when played by itself");
         }
         out.push_str(&self.script.show());

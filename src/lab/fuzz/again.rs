@@ -1,0 +1,80 @@
+//! Whether a finding comes out of a script, and out of smaller ones.
+
+use std::io;
+
+use super::campaign::resident;
+use super::peer::Peer;
+use super::play::{Finding, Kind, Oracles};
+use super::script::Script;
+
+/// Plays scripts in which one finding is looked for.
+pub struct Again<'a> {
+    /// Whom to ask.
+    pub peer: &'a Peer,
+    /// What is asked.
+    pub oracles: &'a Oracles,
+    /// What two findings of one fault have in common.
+    pub key: (Kind, String),
+    /// The process whose memory is looked at, and by how many octets it may grow; for a finding about that.
+    pub watch: Option<(u32, u64)>,
+    /// What the peer sent in the last script that was played.
+    pub received: Vec<String>,
+}
+
+/// How often a script is played before the memory of its peer is looked at again.
+const TIMES: u64 = 20;
+
+impl<'a> Again<'a> {
+    /// Looks for what `finding` is about.
+    pub fn new(peer: &'a Peer, oracles: &'a Oracles, finding: &Finding, watch: Option<(u32, u64)>) -> Self {
+        Self { peer, oracles, key: finding.key(), watch, received: Vec::new() }
+    }
+
+    /// The finding, if this script brings it out.
+    ///
+    /// # Errors
+    ///
+    /// Where the peer is not there to begin with.
+    pub fn find(&mut self, script: &Script) -> io::Result<Option<Finding>> {
+        Ok(self.any(script)?.filter(|finding| finding.key() == self.key))
+    }
+
+    /// What this script brings out, be it another finding.
+    ///
+    /// # Errors
+    ///
+    /// Where the peer is not there to begin with.
+    pub fn any(&mut self, script: &Script) -> io::Result<Option<Finding>> {
+        if self.key.0 == Kind::Memory {
+            return self.grows(script);
+        }
+        self.peer.ready()?;
+        let played = self.peer.play(script, self.oracles);
+        if self.key.0 == Kind::Gone || played.is_err() {
+            self.received = played.map(|played| played.received).unwrap_or_default();
+            let gone = self.peer.gone(self.oracles);
+            if gone.is_some()
+                && let Some(process) = &self.peer.process
+            {
+                process.stop(); // it may hang
+            }
+            return Ok(gone.map(|why| Finding::gone(&why)));
+        }
+        let played = played?;
+        self.received = played.received;
+        let gone = played.finding.as_ref().and_then(|finding| self.peer.gone_by(finding, self.oracles));
+        Ok(gone.map(|why| Finding::gone(&why)).or(played.finding))
+    }
+
+    fn grows(&mut self, script: &Script) -> io::Result<Option<Finding>> {
+        let Some((pid, most)) = self.watch else { return Ok(None) };
+        let before = resident(pid)?;
+        for _ in 0..TIMES {
+            self.received = self.peer.play(script, self.oracles)?.received;
+        }
+        let now = resident(pid)?;
+        // A leak of an iteration shows with each of them; what merely warms up does not.
+        let grown = now > before + (most / 100).max(TIMES * 4096);
+        Ok(grown.then(|| Finding::memory(before, now, TIMES)))
+    }
+}

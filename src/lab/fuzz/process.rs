@@ -1,0 +1,98 @@
+//! A peer that we start ourselves, and again when it has gone.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard};
+
+/// A shell command that runs one peer at a time. Dropping it ends what runs.
+#[derive(Debug)]
+pub struct Process {
+    command: String,
+    /// Where its output goes; nowhere where it is `None`.
+    log: Option<PathBuf>,
+    running: Mutex<Option<Child>>,
+}
+
+impl Process {
+    /// Nothing runs yet. Output is appended to `log`.
+    pub fn new(command: impl Into<String>, log: Option<PathBuf>) -> Self {
+        Self { command: command.into(), log, running: Mutex::new(None) }
+    }
+
+    /// Starts it where it does not run.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no shell, or the log cannot be written.
+    pub fn start(&self) -> io::Result<()> {
+        let mut running = self.lock();
+        if let Some(child) = &mut *running
+            && child.try_wait()?.is_none()
+        {
+            return Ok(());
+        }
+        let (out, err) = match &self.log {
+            Some(log) => {
+                let file = OpenOptions::new().create(true).append(true).open(log)?;
+                (Stdio::from(file.try_clone()?), Stdio::from(file))
+            }
+            None => (Stdio::null(), Stdio::null()),
+        };
+        let mut command = Command::new("sh");
+        // A pipe nobody writes to: some peers end with their input, and so with us.
+        command.args(["-c", &self.command]).stdin(Stdio::piped()).stdout(out).stderr(err);
+        // A group of its own: Ctrl-C is for us, and what the shell starts ends with it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        *running = Some(command.spawn()?);
+        Ok(())
+    }
+
+    /// How it ended; `None` while it runs, and where it was never started.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.lock().as_mut()?.try_wait().ok().flatten()
+    }
+
+    /// Its number, where it runs: that of the shell, unless the shell became the peer.
+    pub fn id(&self) -> Option<u32> {
+        let mut running = self.lock();
+        let child = running.as_mut()?;
+        child.try_wait().is_ok_and(|status| status.is_none()).then(|| child.id())
+    }
+
+    /// Ends it.
+    pub fn stop(&self) {
+        let Some(mut child) = self.lock().take() else { return };
+        if child.try_wait().is_ok_and(|status| status.is_some()) {
+            return;
+        }
+        #[cfg(unix)]
+        {
+            let kill = format!("kill -9 -{}", child.id());
+            let _ =
+                Command::new("sh").args(["-c", &kill]).stdin(Stdio::null()).stderr(Stdio::null()).status();
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Child>> {
+        self.running.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Whether a process ended as none ends by its own will.
+pub(super) fn is_crash(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    return std::os::unix::process::ExitStatusExt::signal(&status).is_some();
+    #[cfg(not(unix))]
+    return !status.success();
+}

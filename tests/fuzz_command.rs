@@ -13,7 +13,7 @@ use std::{env, fs, thread};
 
 use serde_json::Value;
 use support::broken::{self, Fault, Server};
-use support::command::{BOWSPRIT, Running, serve};
+use support::command::{Running, serve};
 
 /// A folder for traces of its own, gone with its test.
 struct Folder(PathBuf);
@@ -288,7 +288,7 @@ fn fuzz_client(folder: &Folder, args: &[&str]) -> (Running, SocketAddr) {
         args,
     ]
     .concat();
-    let mut running = Running::start_bare(Command::new(BOWSPRIT).args(args));
+    let running = Running::bowsprit(&args);
     let line = running.first_line_of_stderr();
     let address = line.split_once("ws://").unwrap().1.trim_end().trim_end_matches('/').parse().unwrap();
     (running, address)

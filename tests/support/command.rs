@@ -75,20 +75,9 @@ impl Running {
         })
     }
 
-    /// With its stderr left to the test.
-    pub fn start_bare(command: &mut Command) -> Self {
-        let child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Self { stderr: None, child }
-    }
-
-    /// The first line of stderr; the rest goes where [`Running::finish`] gives it.
-    pub fn first_line_of_stderr(&mut self) -> String {
-        let mut stderr = BufReader::new(self.child.stderr.take().unwrap());
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
-        self.stderr = Some(drain(stderr));
-        line
+    /// The first line of stderr; waits for it.
+    pub fn first_line_of_stderr(&self) -> String {
+        self.stderr.wait(|text, _| Some(text.split_inclusive('\n').next()?.to_owned()))
     }
 
     pub fn bowsprit(args: &[&str]) -> Self {

@@ -6,10 +6,14 @@
 
 mod support;
 
+#[path = "support/installed.rs"]
+mod installed;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
+use installed::skip;
 use serde_json::{Value, json};
 use support::command::{Running, serve};
 use support::peer::PATIENCE;
@@ -50,11 +54,7 @@ impl Driver {
     fn start() -> Option<Self> {
         let chromium = ["chromium", "chromium-browser"].into_iter().find(|name| is_there(name));
         let (Some(chromium), true) = (chromium, is_there("chromedriver")) else {
-            assert!(
-                std::env::var_os("BOWSPRIT_REQUIRE_PEERS").is_none(),
-                "Chromium and ChromeDriver are not installed"
-            );
-            println!("skipped: install Debian's chromium and chromium-driver to test the page in a browser");
+            skip("Chromium with ChromeDriver", "apt-get install chromium chromium-driver");
             return None;
         };
         let mut process = Running::start(Command::new("chromedriver").arg("--port=0"));

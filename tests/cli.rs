@@ -7,35 +7,13 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use bowsprit::frame::{Parsed, RawHeader};
+use bowsprit::frame::RawHeader;
 use support::command::{BOWSPRIT, Running, Server, serve, serve_by};
-use support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text};
+use support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text, fake_server};
 use support::{close_payload, frame};
-
-/// A server that says what `script` says, in a thread of its own.
-fn fake_server(script: impl FnOnce(Peer) + Send + 'static) -> (String, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
-    let server = thread::spawn(move || script(Peer::of(listener.accept().unwrap().0)));
-    (url, server)
-}
-
-/// Accepts the upgrade of `connect`.
-fn accept_upgrade(peer: &mut Peer) {
-    let head = peer.head();
-    let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
-    let accept = bowsprit::handshake::Key::parse(key.as_bytes()).unwrap().accept();
-    peer.write(
-        format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {accept}\r\n\r\n"
-        )
-        .as_bytes(),
-    );
-}
 
 fn http(address: SocketAddr, request: &str) -> String {
     let mut peer = Peer::connect(address);
@@ -276,7 +254,7 @@ fn the_end_by_the_server_is_judged() {
         (Vec::new(), 1, "without a Close frame"),
     ] {
         let (url, server) = fake_server(move |mut peer| {
-            accept_upgrade(&mut peer);
+            peer.accept_upgrade();
             peer.write(&[frame(RawHeader::TEXT, b"before"), end].concat());
             peer.finish();
             peer.until_gone();
@@ -293,7 +271,7 @@ fn the_end_by_the_server_is_judged() {
 #[test]
 fn a_close_that_is_not_answered_ends_in_time() {
     let (url, server) = fake_server(|mut peer| {
-        accept_upgrade(&mut peer);
+        peer.accept_upgrade();
         peer.until_gone();
     });
     let (code, _, stderr) = Running::client(&url, &["--close-timeout", "0.2"]).finish();
@@ -305,8 +283,8 @@ fn a_close_that_is_not_answered_ends_in_time() {
 #[test]
 fn what_comes_before_the_answer_to_our_close_is_shown() {
     let (url, server) = fake_server(|mut peer| {
-        accept_upgrade(&mut peer);
-        let (header, payload) = peer.masked_frame();
+        peer.accept_upgrade();
+        let (header, payload) = peer.client_frame();
         assert_eq!((header.opcode, &payload[..]), (RawHeader::CLOSE.opcode, &close_payload(1000, "")[..]));
         peer.write(&frame(RawHeader::TEXT, b"one more"));
         peer.write(&frame(RawHeader::BINARY, b"\x00\xff"));
@@ -341,7 +319,7 @@ fn the_request_says_what_was_asked_for() {
 #[test]
 fn verbose_shows_the_handshake_and_control_frames() {
     let (url, server) = fake_server(|mut peer| {
-        accept_upgrade(&mut peer);
+        peer.accept_upgrade();
         peer.write(&frame(RawHeader::PING, b"are you\nthere"));
         peer.write(&frame(RawHeader::PONG, b""));
         peer.write(&frame(RawHeader::CLOSE, &close_payload(1000, "bye")));
@@ -368,8 +346,8 @@ fn verbose_shows_the_handshake_and_control_frames() {
 #[test]
 fn pings_go_out_on_a_silent_line() {
     let (url, server) = fake_server(|mut peer| {
-        accept_upgrade(&mut peer);
-        assert_eq!(peer.masked_frame().0.opcode, RawHeader::PING.opcode);
+        peer.accept_upgrade();
+        assert_eq!(peer.client_frame().0.opcode, RawHeader::PING.opcode);
         peer.until_gone(); // and never a Pong
     });
     let mut client = Running::client(&url, &["--ping", "0.05", "--pong-timeout", "0.05"]);
@@ -381,9 +359,9 @@ fn pings_go_out_on_a_silent_line() {
 #[test]
 fn ctrl_c_closes_the_connection() {
     let (url, server) = fake_server(|mut peer| {
-        accept_upgrade(&mut peer);
+        peer.accept_upgrade();
         peer.write(&frame(RawHeader::TEXT, b"open"));
-        let (header, payload) = peer.masked_frame();
+        let (header, payload) = peer.client_frame();
         assert_eq!((header.opcode, &payload[..]), (RawHeader::CLOSE.opcode, &close_payload(1001, "")[..]));
         peer.write(&frame(RawHeader::CLOSE, &payload));
     });
@@ -543,31 +521,4 @@ fn a_server_without_descriptors_goes_on_when_there_are_some() {
     assert_eq!(code, 0);
     assert!(stderr.contains("cannot accept for now"), "{stderr}");
     assert!(stderr.lines().count() < 100, "it spins: {stderr}");
-}
-
-trait FromServer {
-    fn of(stream: std::net::TcpStream) -> Self;
-    fn masked_frame(&mut self) -> (RawHeader, Vec<u8>);
-}
-
-impl FromServer for Peer {
-    fn of(stream: std::net::TcpStream) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Peer { stream, ahead: Vec::new() }
-    }
-
-    /// A frame of a client.
-    fn masked_frame(&mut self) -> (RawHeader, Vec<u8>) {
-        loop {
-            if let Parsed::Done(header, used) = RawHeader::parse(&self.ahead)
-                && let Some(payload) = self.ahead.get(used..used + header.length as usize)
-            {
-                let mut payload = payload.to_vec();
-                header.mask.expect("§5.1: a client masks every frame").apply_naive(&mut payload);
-                self.ahead.drain(..used + payload.len());
-                return (header, payload);
-            }
-            assert_ne!(self.read().unwrap(), 0, "the client ended the connection");
-        }
-    }
 }

@@ -12,9 +12,12 @@ use std::io::{Read, Write};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use bowsprit::frame::RawHeader;
 use certificates::{Authority, accept_tls, server_config};
 use server::{drain, header, open, read_head, serve as fake};
 use support::command::{BOWSPRIT, Running, serve};
+use support::frame;
+use support::peer::fake_server;
 
 /// `connect` that gets nothing from stdin; exit code, stdout, stderr.
 fn connect(url: &str, args: &[&str]) -> (i32, String, String) {
@@ -83,45 +86,42 @@ fn binary_messages_in_base64_and_exit_codes_from_close_codes() {
 
 #[test]
 fn commands() {
-    let (address, server) = fake(1, |mut stream| {
-        open(&mut stream, b"");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let (url, server) = fake_server(|mut peer| {
+        peer.accept_upgrade();
         let mut frames = Vec::new();
         loop {
-            let mut start = [0; 6];
-            stream.read_exact(&mut start).unwrap();
-            let mut payload = vec![0; usize::from(start[1] & 0x7f)];
-            stream.read_exact(&mut payload).unwrap();
-            payload.iter_mut().zip(start[2..].iter().cycle()).for_each(|(octet, key)| *octet ^= key);
-            frames.push((start[0], payload.clone()));
-            match start[0] {
-                0x89 => stream.write_all(&[&[0x8a, payload.len() as u8][..], &payload].concat()).unwrap(),
-                0x88 => {
-                    stream.write_all(&[&[0x88, payload.len() as u8][..], &payload].concat()).unwrap();
-                    return frames;
-                }
-                _ => {}
+            let (header, payload) = peer.client_frame();
+            frames.push((header.fin, header.opcode, payload.clone()));
+            let answer = match header.opcode {
+                0x9 => RawHeader::PONG,
+                0x8 => RawHeader::CLOSE,
+                _ => continue,
+            };
+            peer.write(&frame(answer, &payload));
+            if header.opcode == 0x8 {
+                return frames;
             }
         }
     });
-    let mut client = Running::client(&format!("ws://{address}/"), &["--commands", "-v"]);
+    let mut client = Running::client(&url, &["--commands", "-v"]);
     client.write(b"plain\n//slash\n/ping hi\n/pong yo\n/binary 00ff\n/fragment a\n/fragment b\n/end c\n/close 4001 see you\n");
     client.status();
     let (code, _, stderr) = client.finish();
     assert_eq!(code, 0, "{stderr}");
-    let frames = server.join().unwrap().remove(0);
-    let expected: [(u8, &[u8]); 9] = [
-        (0x81, b"plain"),
-        (0x81, b"/slash"),
-        (0x89, b"hi"),
-        (0x8a, b"yo"),
-        (0x82, b"\0\xff"),
-        (0x01, b"a"),
-        (0x00, b"b"),
-        (0x80, b"c"),
-        (0x88, b"\x0f\xa1see you"),
+    let frames = server.join().unwrap();
+    let expected: [(bool, u8, &[u8]); 9] = [
+        (true, 0x1, b"plain"),
+        (true, 0x1, b"/slash"),
+        (true, 0x9, b"hi"),
+        (true, 0xa, b"yo"),
+        (true, 0x2, b"\0\xff"),
+        (false, 0x1, b"a"),
+        (false, 0x0, b"b"),
+        (true, 0x0, b"c"),
+        (true, 0x8, b"\x0f\xa1see you"),
     ];
-    assert!(frames.iter().map(|(first, payload)| (*first, &payload[..])).eq(expected), "{frames:?}");
+    let seen = frames.iter().map(|(fin, opcode, payload)| (*fin, *opcode, &payload[..]));
+    assert!(seen.eq(expected), "{frames:?}");
     assert!(stderr.contains("< Pong \"hi\" after ") && stderr.contains(" ms\n"), "{stderr}");
     assert!(stderr.contains("> Close 4001 \"see you\""), "{stderr}");
     // Without --commands a slash is text.

@@ -7,11 +7,15 @@
 
 mod support;
 
-use std::io::{Read as _, Write as _};
+#[path = "support/installed.rs"]
+mod installed;
+
+use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use installed::skip;
 use support::command::{Running, serve};
 
 /// A program that interprets the scripts in `tests/peers`, if what they need is installed.
@@ -42,12 +46,6 @@ impl Interpreter {
         command.current_dir(root).arg(root.join("tests/peers").join(script)).args(args);
         Some(command)
     }
-}
-
-/// Not by `eprintln`, which is shown for failed tests only.
-fn skip(name: &str, hint: &str) {
-    assert!(std::env::var_os("BOWSPRIT_REQUIRE_PEERS").is_none(), "{name} is not installed: {hint}");
-    let _ = writeln!(std::io::stderr(), "skipped: {name} is not installed; {hint}");
 }
 
 /// Settings of ours for compression in every way.

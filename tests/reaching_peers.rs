@@ -4,7 +4,10 @@
 //! passes, unless `BOWSPRIT_REQUIRE_PEERS` is set.
 #![cfg(all(feature = "blocking", feature = "event-loop", unix))]
 
-use std::io::{BufRead, BufReader, Write as _};
+#[path = "support/installed.rs"]
+mod installed;
+
+use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,6 +20,7 @@ use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::event_loop::{ClientEvent, ClientId, ConnId, Context, EventLoop, Handler};
 use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
+use installed::skip;
 
 /// A program that ends with the test.
 struct Peer(Child);
@@ -30,12 +34,6 @@ impl Drop for Peer {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Not by `eprintln`, which is shown for failed tests only.
-fn skip(name: &str, hint: &str) {
-    assert!(std::env::var_os("BOWSPRIT_REQUIRE_PEERS").is_none(), "{name} is not installed: {hint}");
-    let _ = writeln!(std::io::stderr(), "skipped: {name} is not installed; {hint}");
 }
 
 /// An echo server of another library, and its URL.

@@ -1,7 +1,8 @@
 //! A peer that knows only TCP and frames, so that it can say anything, at any speed, in any pieces.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bowsprit::Role;
@@ -16,7 +17,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-/// A client of the server that is tested.
+/// The other side of what is tested.
 #[derive(Debug)]
 pub struct Peer {
     pub stream: TcpStream,
@@ -45,6 +46,36 @@ impl Peer {
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
         peer
+    }
+
+    /// A client that was accepted.
+    pub fn of(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { stream, ahead: Vec::new() }
+    }
+
+    /// Answers a request with 101.
+    pub fn accept_upgrade(&mut self) {
+        let head = self.head();
+        let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        let accept = bowsprit::handshake::Key::parse(key.as_bytes()).unwrap().accept();
+        let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+        self.write(format!("{head}Sec-WebSocket-Accept: {accept}\r\n\r\n").as_bytes());
+    }
+
+    /// A frame of a client.
+    pub fn client_frame(&mut self) -> Frame {
+        loop {
+            if let Parsed::Done(header, used) = RawHeader::parse(&self.ahead)
+                && let Some(payload) = self.ahead.get(used..used + header.length as usize)
+            {
+                let mut payload = payload.to_vec();
+                header.mask.expect("§5.1: a client masks every frame").apply_naive(&mut payload);
+                self.ahead.drain(..used + payload.len());
+                return (header, payload);
+            }
+            assert_ne!(self.read().unwrap(), 0, "the client ended the connection");
+        }
     }
 
     /// Octets as they are.
@@ -138,6 +169,16 @@ impl Peer {
     pub fn reset(self) {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
+}
+
+/// A server for one client that says what `script` says, in a thread of its own; its URL.
+pub fn fake_server<T: Send + 'static>(
+    script: impl FnOnce(Peer) -> T + Send + 'static,
+) -> (String, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let server = thread::spawn(move || script(Peer::of(listener.accept().unwrap().0)));
+    (url, server)
 }
 
 #[track_caller]

@@ -23,8 +23,6 @@ pub(super) enum Format {
 pub(super) enum Item {
     Text(String),
     Binary(Vec<u8>),
-    /// Ctrl-C on a terminal that is no signal.
-    Interrupt,
     /// It is at its end.
     End,
     /// It cannot be sent; nothing follows.
@@ -57,10 +55,10 @@ impl Input {
         Self(receiver)
     }
 
-    /// Items from elsewhere: what gives them says whether somebody still wants more.
-    pub(super) fn channel(waker: Arc<Waker>) -> (impl Fn(Item) -> bool + Send, Self) {
-        let (items, receiver) = mpsc::sync_channel(WAITING);
-        (move |item| pass(&items, &waker, item), Self(receiver))
+    /// What a person types, who never has to wait: what gives an item is told whether somebody still wants more.
+    pub(super) fn typed(waker: Arc<Waker>) -> (impl Fn(Item) -> bool + Send, Self) {
+        let (items, receiver) = mpsc::channel();
+        (move |item| items.send(item).is_ok() && waker.wake().is_ok(), Self(receiver))
     }
 
     /// What has come, if anything has.

@@ -1,7 +1,9 @@
 //! `bowsprit connect`: a client between stdin and stdout.
 
 mod lines;
+mod mode;
 mod output;
+mod screen;
 mod session;
 mod terminal;
 

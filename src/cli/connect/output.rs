@@ -7,15 +7,15 @@ use base64::engine::general_purpose::STANDARD;
 use bowsprit::message::Message;
 use serde_json::{Value, json};
 
-use super::terminal::Printer;
+use super::screen::Screen;
 use crate::cli::output::{for_terminal, hex, say};
 
 pub(super) struct Output {
     to: Option<BufWriter<StdoutLock<'static>>>,
     form: Form,
     base64: bool,
-    /// In place of stdout and stderr while a line is being edited.
-    printer: Option<Printer>,
+    /// In place of stdout and stderr while lines are edited.
+    screen: Option<Screen>,
     failed: io::Result<()>,
 }
 
@@ -40,7 +40,7 @@ impl Output {
             _ if stdout.is_terminal() => Form::Escaped,
             _ => Form::Lines,
         };
-        Self { to: Some(BufWriter::new(stdout)), form, base64, printer: None, failed: Ok(()) }
+        Self { to: Some(BufWriter::new(stdout)), form, base64, screen: None, failed: Ok(()) }
     }
 
     pub(super) fn is_for_people(&self) -> bool {
@@ -48,19 +48,32 @@ impl Output {
     }
 
     /// Prints above the line that is being edited from now on; stdout is not locked any more.
-    pub(super) fn print_with(&mut self, printer: Printer) {
-        self.printer = Some(printer);
+    pub(super) fn print_to(&mut self, screen: Screen) {
+        self.screen = Some(screen);
         self.to = None;
     }
 
+    /// No line is edited any more.
+    pub(super) fn leave_screen(&mut self) {
+        if let Some(screen) = self.screen.take() {
+            screen.leave();
+        }
+    }
+
+    /// Whether more has come than could be shown.
+    pub(super) fn is_behind(&self) -> bool {
+        self.screen.as_ref().is_some_and(Screen::is_behind)
+    }
+
     pub(super) fn message(&mut self, message: Message<'_>) {
-        if let Some(print) = &mut self.printer {
+        if let Some(screen) = &self.screen {
             let text = match message {
-                Message::Text(text) => for_terminal(text),
+                // No line of a message looks like the start of another, or like talk of ours.
+                Message::Text(text) => for_terminal(text).replace('\n', "\n  "),
                 Message::Binary(octets) if self.base64 => STANDARD.encode(octets),
                 Message::Binary(octets) => hex(octets),
             };
-            return print(format!("< {text}\n"));
+            return screen.print(format!("< {text}\n"));
         }
         if self.form == Form::Json {
             return self.event(match message {
@@ -101,8 +114,8 @@ impl Output {
 
     /// Talk.
     pub(super) fn note(&mut self, text: impl std::fmt::Display) {
-        match &mut self.printer {
-            Some(print) => print(format!("bowsprit: {text}\n")),
+        match &self.screen {
+            Some(screen) => screen.print(format!("bowsprit: {text}\n")),
             None => say(text),
         }
     }

@@ -27,7 +27,7 @@ use crate::cli::deflate::agreed;
 use crate::cli::driver::{Driver, Turn};
 use crate::cli::exit::Exit;
 use crate::cli::input::{Format, Input, Item};
-use crate::cli::output::{one_line, say};
+use crate::cli::output::one_line;
 
 /// What the user wants.
 pub(super) struct Plan {
@@ -60,6 +60,8 @@ pub(super) struct Session {
     received: u64,
     /// A message is being sent in fragments.
     in_fragments: bool,
+    /// Nothing is read from the server until the terminal has shown what has come.
+    paused: bool,
     /// The code of the last connection that was open.
     code: Option<CloseCode>,
 }
@@ -96,19 +98,26 @@ impl Session {
             latency: Latency::new(),
             received: 0,
             in_fragments: false,
+            paused: false,
             code: None,
             plan,
         }
     }
 
     pub(super) fn run(mut self, driver: &mut Driver<()>, config: ClientConfig) -> io::Result<i32> {
+        let exit = self.live(driver, config);
+        self.output.leave_screen();
+        Ok(self.exit_code(exit?))
+    }
+
+    fn live(&mut self, driver: &mut Driver<()>, config: ClientConfig) -> io::Result<Exit> {
         self.client = Some(driver.engine.context().open(config)?);
         let exit = loop {
             if let Stage::Over(exit) = self.stage {
                 break exit;
             }
             let until = if let Stage::Closing(_) = self.stage { None } else { self.plan.until };
-            let turn = driver.turn(&mut self, until)?;
+            let turn = driver.turn(self, until)?;
             let cx = driver.engine.context();
             if turn == Turn::AskedToEnd {
                 self.interrupted(cx);
@@ -118,9 +127,10 @@ impl Session {
             }
             self.send_input(cx);
             self.flush_output(cx);
+            self.keep_pace(cx);
         };
         self.linger(driver)?;
-        Ok(self.exit_code(exit))
+        Ok(exit)
     }
 
     /// Lets what is left to be said go out.
@@ -145,13 +155,31 @@ impl Session {
         }
     }
 
+    /// Says why it ends so.
+    fn because(&mut self, exit: Exit, why: impl Display) -> Exit {
+        self.output.note(why);
+        exit
+    }
+
+    /// Reads no faster than the terminal shows.
+    fn keep_pace(&mut self, cx: &mut Context<()>) {
+        let behind = self.output.is_behind();
+        if let Stage::Open(id) = self.stage
+            && behind != self.paused
+        {
+            self.paused = behind;
+            if behind { cx.pause(id) } else { cx.resume(id) }
+        }
+    }
+
     fn interrupted(&mut self, cx: &mut Context<()>) {
         match self.stage {
             Stage::Open(_) => self.close(cx, CloseCode::GOING_AWAY, "", Exit::Done),
             Stage::Closing(..) | Stage::Over(_) => {}
             Stage::Away => {
                 let exit = if self.code.is_some() { Exit::Done } else { Exit::NotConnected };
-                self.give_up(cx, exit.because("interrupted before it was connected"));
+                self.output.note("interrupted while there was no connection");
+                self.give_up(cx, exit);
             }
         }
     }
@@ -160,7 +188,8 @@ impl Session {
         self.plan.until = None;
         let exit = match self.plan.expect {
             Some(expect) => {
-                Exit::PeerFailed.because(format_args!("{} of {expect} messages came in time", self.received))
+                let received = self.received;
+                self.because(Exit::PeerFailed, format_args!("{received} of {expect} messages came in time"))
             }
             None => Exit::Done,
         };
@@ -169,7 +198,8 @@ impl Session {
             Stage::Closing(..) | Stage::Over(_) => {}
             Stage::Away => {
                 let exit = if self.code.is_some() { exit } else { Exit::NotConnected };
-                self.give_up(cx, exit.because("the time was up before it was connected"));
+                self.output.note("the time was up while there was no connection");
+                self.give_up(cx, exit);
             }
         }
     }
@@ -212,7 +242,6 @@ impl Session {
                 Some(Item::Text(line)) if self.plan.edit || self.plan.commands => self.obey(cx, id, &line),
                 Some(Item::Text(text)) => self.send(cx, id, Message::Text(&text)),
                 Some(Item::Binary(octets)) => self.send(cx, id, Message::Binary(&octets)),
-                Some(Item::Interrupt) => self.close(cx, CloseCode::GOING_AWAY, "", Exit::Done),
                 // What is expected may still come.
                 Some(Item::End) if self.plan.expect.is_some() => {
                     self.input = None;
@@ -282,7 +311,8 @@ impl Session {
             // The reader has had enough, which is its right.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.stop(cx, Exit::Done),
             Err(error) => {
-                self.stop(cx, Exit::Usage.because(format_args!("cannot write to stdout: {error}")));
+                self.output.note(format_args!("cannot write to stdout: {error}"));
+                self.stop(cx, Exit::Usage);
             }
         }
     }
@@ -306,16 +336,15 @@ impl Session {
 
     /// What the end of an open connection means.
     fn judge(&mut self, ended: &Ended) -> Exit {
-        let asked = match self.stage {
-            Stage::Closing(exit) => exit,
-            _ => match self.plan.expect {
-                Some(expect) if self.received < expect => {
-                    Exit::PeerFailed.because(format_args!("{} of {expect} messages came", self.received))
-                }
-                _ => Exit::Done,
-            },
+        let received = self.received;
+        let asked = match (self.stage, self.plan.expect) {
+            (Stage::Closing(exit), _) => exit,
+            (_, Some(expect)) if received < expect => {
+                self.because(Exit::PeerFailed, format_args!("{received} of {expect} messages came"))
+            }
+            _ => Exit::Done,
         };
-        match &ended.cause {
+        let why = match &ended.cause {
             Cause::Closed => {
                 let code = ended.outcome.code();
                 let ours = ended.outcome.sent.as_ref().and_then(|sent| sent.as_ref()).map(|sent| sent.code);
@@ -325,21 +354,20 @@ impl Session {
                 }
                 let reason = one_line(ended.outcome.reason().as_bytes());
                 let colon = if reason.is_empty() { "" } else { ": " };
-                Exit::PeerFailed.because(format_args!("the server closed with {code}{colon}{reason}"))
+                format!("the server closed with {code}{colon}{reason}")
             }
-            Cause::Protocol(error) => {
-                Exit::PeerFailed.because(format_args!("the server broke a rule: {error}"))
+            Cause::Protocol(error) => format!("the server broke a rule: {error}"),
+            Cause::Eof => "the server ended the connection without a Close frame".to_owned(),
+            Cause::Io(error) => format!("the connection broke: {error}"),
+            Cause::Timeout(Due::CloseTimeout) => {
+                let timeout = Time(self.plan.close_timeout);
+                format!("the server did not answer the Close frame within {timeout}")
             }
-            Cause::Eof => Exit::PeerFailed.because("the server ended the connection without a Close frame"),
-            Cause::Io(error) => Exit::PeerFailed.because(format_args!("the connection broke: {error}")),
-            Cause::Timeout(Due::CloseTimeout) => Exit::PeerFailed.because(format_args!(
-                "the server did not answer the Close frame within {}",
-                Time(self.plan.close_timeout)
-            )),
-            Cause::Timeout(Due::Idle) => Exit::PeerFailed.because("the server was silent for too long"),
-            Cause::Timeout(_) => Exit::PeerFailed.because("the server did not answer a Ping in time"),
-            other => Exit::PeerFailed.because(format_args!("the connection ended: {other:?}")),
-        }
+            Cause::Timeout(Due::Idle) => "the server was silent for too long".to_owned(),
+            Cause::Timeout(_) => "the server did not answer a Ping in time".to_owned(),
+            other => format!("the connection ended: {other:?}"),
+        };
+        self.because(Exit::PeerFailed, why)
     }
 
     fn start_input(&mut self) {
@@ -348,10 +376,10 @@ impl Session {
         }
         if self.plan.edit
             && self.output.is_for_people()
-            && let Some((input, printer)) = terminal::start(self.waker.clone(), self.plan.keep_history)
+            && let Some((input, screen)) = terminal::start(self.waker.clone(), self.plan.keep_history)
         {
             self.input = Some(input);
-            return self.output.print_with(printer);
+            return self.output.print_to(screen);
         }
         let format = if self.plan.binary { Format::Octets } else { Format::Lines };
         self.input = Some(Input::start(format, self.waker.clone()));
@@ -360,7 +388,7 @@ impl Session {
     fn unreached(&mut self, error: &ConnectError) {
         let target = &self.plan.target;
         let text = match error {
-            ConnectError::Response(ResponseError::Refused(response)) => return show_refusal(response),
+            ConnectError::Response(ResponseError::Refused(response)) => return self.show_refusal(response),
             ConnectError::Response(error) => {
                 format!("{target} is no WebSocket server as it should be: {error}")
             }
@@ -374,6 +402,33 @@ impl Session {
         };
         self.output.note(text);
     }
+
+    /// The answer of a server that refuses.
+    fn show_refusal(&mut self, response: &RefusedResponse) {
+        self.output.note(response);
+        self.show_head('<', response.head().octets());
+        let body = response.body();
+        let shown = &body[..body.len().min(SHOWN_BODY)];
+        for line in lines_of(shown) {
+            self.output.note(format_args!("  {}", one_line(line)));
+        }
+        if shown.len() < body.len() || response.is_truncated() {
+            self.output.note("  ... and more");
+        }
+    }
+
+    /// The lines of an HTTP head.
+    fn show_head(&mut self, direction: char, octets: &[u8]) {
+        for line in lines_of(octets) {
+            self.output.note(format_args!("{direction} {}", one_line(line)));
+        }
+    }
+}
+
+/// The lines that hold something.
+fn lines_of(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = octets.split(|&octet| octet == b'\n');
+    lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).filter(|line| !line.is_empty())
 }
 
 impl Handler for Session {
@@ -381,7 +436,7 @@ impl Handler for Session {
 
     fn on_response(&mut self, _: &mut Context<()>, _: ConnId, response: &Response) {
         if self.plan.verbose {
-            show_head('<', response.head().octets());
+            self.show_head('<', response.head().octets());
         }
     }
 
@@ -391,6 +446,7 @@ impl Handler for Session {
         }
         self.stage = Stage::Open(id);
         self.in_fragments = false;
+        self.paused = false;
         let address = cx.peer_address(id).map(|address| address.to_string());
         self.trace(format_args!("open, to {}", address.as_deref().unwrap_or(&self.plan.target).to_owned()));
         self.trace(format_args!("agreed: {}", agreed(agreement.deflate())));
@@ -461,7 +517,7 @@ impl Handler for Session {
         match event {
             ClientEvent::State(ClientState::Handshaking) if self.plan.verbose => {
                 if let Some(octets) = cx.client_request(client) {
-                    show_head('>', octets);
+                    self.show_head('>', octets);
                 }
             }
             ClientEvent::State(
@@ -501,32 +557,6 @@ fn clock() -> String {
     let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
     let (hours, minutes, seconds) = (ms / 3_600_000 % 24, ms / 60_000 % 60, ms / 1000 % 60);
     format!("{hours:02}:{minutes:02}:{seconds:02}.{:03}", ms % 1000)
-}
-
-/// The answer of a server that refuses.
-fn show_refusal(response: &RefusedResponse) {
-    say(response);
-    show_head('<', response.head().octets());
-    let body = response.body();
-    let shown = &body[..body.len().min(SHOWN_BODY)];
-    for line in shown.split(|&octet| octet == b'\n') {
-        if !line.is_empty() {
-            say(format_args!("  {}", one_line(line.strip_suffix(b"\r").unwrap_or(line))));
-        }
-    }
-    if shown.len() < body.len() || response.is_truncated() {
-        say("  ... and more");
-    }
-}
-
-/// The lines of an HTTP head.
-fn show_head(direction: char, octets: &[u8]) {
-    for line in octets.split(|&octet| octet == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if !line.is_empty() {
-            say(format_args!("{direction} {}", one_line(line)));
-        }
-    }
 }
 
 fn close_text(direction: char, close: Option<&OwnedClose>) -> String {

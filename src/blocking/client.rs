@@ -238,7 +238,7 @@ impl<S: Socket> Client<S> {
                 Ok(Some(found)) => return self.found(found, deadline),
                 Err(error) => return self.fail(error.into()),
             }
-            self.write(deadline)?;
+            self.write_some(deadline)?;
             let now = Instant::now();
             if self.outbound.sent_close() {
                 self.deadlines.closing(now); // the answer to the server's Close frame
@@ -256,8 +256,10 @@ impl<S: Socket> Client<S> {
                 self.latency.pinged(b"", now); // the Ping of `Config::ping_interval`
                 continue;
             }
-            // A Ping may be due before the caller's time is up.
-            let until = [deadline, self.deadlines.next(self.outbound.config())].into_iter().flatten().min();
+            // A Ping may be due before the caller's time is up, and what could not be written may be now.
+            let due = self.deadlines.next(self.outbound.config());
+            let again = if self.outbound.queued() > 0 { now.checked_add(AGAIN) } else { None };
+            let until = [deadline, due, again].into_iter().flatten().min();
             match self.fill(until) {
                 Ok(None) => {}
                 Ok(Some(found)) => return self.found(found, deadline),
@@ -290,10 +292,7 @@ impl<S: Socket> Client<S> {
             self.latency.ponged(self.decoder.control(), Instant::now());
         }
         if self.outbound.queued() > 0 {
-            match self.write(deadline) {
-                Ok(()) | Err(Error::Timeout) => {}
-                Err(error) => return Err(error),
-            }
+            self.write_some(deadline)?;
         }
         Ok(Some(found))
     }
@@ -323,6 +322,15 @@ impl<S: Socket> Client<S> {
         }
     }
 
+    /// Writes what the server takes now. Nobody who reads waits for it to take more: it may want to be read first.
+    fn write_some(&mut self, deadline: Option<Instant>) -> Result<(), Error> {
+        let soon = Instant::now().checked_add(SOON);
+        match self.write([deadline, soon].into_iter().flatten().min()) {
+            Err(Error::Timeout) => Ok(()),
+            result => result,
+        }
+    }
+
     /// Writes what is queued.
     fn write(&mut self, deadline: Option<Instant>) -> Result<(), Error> {
         let result = self.write_all(deadline);
@@ -347,8 +355,14 @@ impl<S: Socket> Client<S> {
     }
 }
 
+/// How long a server may take to take what is written by one who reads.
+pub(super) const SOON: Duration = Duration::from_millis(1);
+
+/// How long until it is offered that again.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// How long a connection that has failed may take to tell its server why.
-const PARTING: Duration = Duration::from_secs(1);
+pub(super) const PARTING: Duration = Duration::from_secs(1);
 
 /// The time that is left; no socket takes a timeout of zero.
 pub(super) fn remaining(until: Option<Instant>) -> Result<Option<Duration>, Error> {

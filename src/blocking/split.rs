@@ -9,7 +9,7 @@ use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::client::{Client, remaining, timed};
+use super::client::{Client, PARTING, SOON, remaining, timed};
 use super::decoder::{Decoder, Found};
 use super::error::Error;
 use super::socket::{Layers, NetStream, Socket, Wire};
@@ -291,7 +291,7 @@ impl Reader {
     /// Sends what reading has led to, unless a writer is at it. A server that takes nothing now gets it later: to wait
     /// here would keep us from reading, and a server that waits for us to read would never read itself.
     fn answer(&mut self) -> Result<(), Error> {
-        match self.shared.write(Instant::now().checked_add(Duration::from_millis(1)), false) {
+        match self.shared.write(Instant::now().checked_add(SOON), false) {
             Ok(()) | Err(Error::Timeout) => Ok(()),
             Err(error) if self.decoder.inbound().received_close() => {
                 drop(error); // the server has gone after its Close frame
@@ -306,7 +306,7 @@ impl Reader {
 
     fn fail<T>(&mut self, error: Error) -> Result<T, Error> {
         self.over = true;
-        let _ = self.shared.write(Instant::now().checked_add(Duration::from_secs(1)), true);
+        let _ = self.shared.write(Instant::now().checked_add(PARTING), true);
         let _ = self.socket.shutdown_write();
         Err(error)
     }

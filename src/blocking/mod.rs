@@ -27,14 +27,15 @@ mod reach;
 mod socket;
 mod split;
 
-use std::time::Instant;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 pub use client::Client;
 pub use error::Error;
 pub use socket::{NetStream, Socket, Untimed};
 pub use split::{Reader, Writer};
 
-use crate::client::ClientConfig;
+use crate::client::{ClientConfig, ConnectError, Resolver};
 
 /// Connects to a `ws:` or `ws+unix:` URL, with the defaults of [`ClientConfig::new`]; for `wss:` with feature `tls` the
 /// system's certificates are trusted.
@@ -61,6 +62,22 @@ pub fn connect(url: &str) -> Result<Client<NetStream>, Error> {
 /// [`Error::Connect`].
 pub fn connect_with(config: &ClientConfig) -> Result<Client<NetStream>, Error> {
     Ok(reach::reach(config)?)
+}
+
+/// Looks up the addresses of a host and waits for the answer, for at most `timeout` where the resolver itself does not
+/// block. [`connect_with`] does so by itself.
+///
+/// # Errors
+///
+/// [`ConnectError::Resolve`], [`ConnectError::NoAddress`], [`ConnectError::Timeout`].
+pub fn look_up(
+    resolver: &dyn Resolver,
+    host: &str,
+    port: u16,
+    timeout: Option<Duration>,
+) -> Result<Vec<SocketAddr>, ConnectError> {
+    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    reach::look_up(resolver, host, port, until)
 }
 
 /// Opens a WebSocket over a stream that is connected, within [`ClientConfig::handshake_timeout`]. Of `config` only

@@ -54,16 +54,18 @@ fn attempt(config: &ClientConfig) -> Result<Client<NetStream>, ConnectError> {
 
 /// A TCP connection to the server, or through the proxy that stands before it.
 fn dial(config: &ClientConfig, host: &str, port: u16, until: Option<Instant>) -> Result<Wire, ConnectError> {
+    let resolver = config.resolver.as_deref().unwrap_or(&SystemResolver);
     let Some(proxy) = config.proxies.proxy_for(&config.target) else {
-        return race(config, look_up(config, host, port, until)?, until).map(Wire::Tcp);
+        return race(config, look_up(resolver, host, port, until)?, until).map(Wire::Tcp);
     };
     let mut tunnel = if proxy.wants_address() {
-        let address = look_up(config, host, port, until)?.first().copied().ok_or(ConnectError::NoAddress)?;
+        let address =
+            look_up(resolver, host, port, until)?.first().copied().ok_or(ConnectError::NoAddress)?;
         proxy.tunnel(&address.ip().to_string(), port)?
     } else {
         proxy.tunnel(host, port)?
     };
-    let mut stream = race(config, look_up(config, proxy.host(), proxy.port(), until)?, until)?;
+    let mut stream = race(config, look_up(resolver, proxy.host(), proxy.port(), until)?, until)?;
     let mut buf = [0; 2048];
     loop {
         let fault = |error| phase(error, Phase::Proxy);
@@ -81,8 +83,9 @@ fn dial(config: &ClientConfig, host: &str, port: u16, until: Option<Instant>) ->
     }
 }
 
-fn look_up(
-    config: &ClientConfig,
+/// The addresses of a host, waiting for the answer of `resolver`.
+pub(super) fn look_up(
+    resolver: &dyn Resolver,
     host: &str,
     port: u16,
     until: Option<Instant>,
@@ -91,11 +94,7 @@ fn look_up(
         return Ok(addresses);
     }
     let (sender, receiver) = mpsc::channel();
-    let reply = Reply::new(move |answer| drop(sender.send(answer)));
-    match &config.resolver {
-        Some(resolver) => resolver.resolve(host, port, reply),
-        None => SystemResolver.resolve(host, port, reply),
-    }
+    resolver.resolve(host, port, Reply::new(move |answer| drop(sender.send(answer))));
     let answer = match until {
         None => receiver.recv().ok(),
         Some(until) => receiver.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),

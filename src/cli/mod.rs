@@ -17,7 +17,6 @@ mod input;
 mod limits;
 mod output;
 mod replay;
-mod resolve;
 mod serve;
 mod signals;
 mod test;

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bowsprit::blocking;
+use bowsprit::client::{Race, ThreadResolver};
 use bowsprit::handshake::{ClientRequest, HeaderField, Url};
 use bowsprit::tls::{TlsClient, TlsStream};
 use mio::net::TcpStream;
@@ -11,7 +13,6 @@ use mio::net::TcpStream;
 use super::link::Stream;
 use crate::cli::exit::Exit;
 use crate::cli::output::one_line;
-use crate::cli::resolve::resolve;
 
 pub(super) struct Target {
     /// The first address of the host that takes a connection.
@@ -60,10 +61,12 @@ fn anybody() -> Result<TlsClient, bowsprit::tls::TlsConfigError> {
     TlsClient::builder().insecure().build()
 }
 
-/// The address that all connections go to: the first one of the host where somebody listens.
+/// The address that all connections go to: the first one of the host where somebody listens, the families by turns.
 fn reachable(url: &Url, timeout: Duration) -> io::Result<SocketAddr> {
+    let addresses = blocking::look_up(&ThreadResolver, url.host(), url.port(), Some(timeout))?;
+    let mut turns = Race::new(addresses, Duration::ZERO);
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for address in resolve(url.host(), url.port(), timeout)? {
+    while let Some(address) = turns.start(Instant::now()) {
         match std::net::TcpStream::connect_timeout(&address, timeout) {
             Ok(_) => return Ok(address),
             Err(error) => last = error,

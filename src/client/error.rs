@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
+use std::time::{Duration, SystemTime};
 
 use super::proxy::ProxyError;
 use super::reconnect::{Loss, retry_after};
 use super::redirect::RedirectError;
-use crate::handshake::{RequestBuildError, ResponseError};
+use crate::handshake::{RefusedResponse, RequestBuildError, ResponseError};
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl ConnectError {
     pub fn loss(&self) -> Loss {
         match self {
             Self::Response(ResponseError::Refused(response)) => {
-                Loss::Refused(response.status(), response.header("retry-after").and_then(retry_after))
+                Loss::Refused(response.status(), stay_away(response))
             }
             Self::Response(ResponseError::ClosedBeforeResponse | ResponseError::ClosedInHead) => Loss::Broken,
             Self::Response(_) => Loss::Protocol,
@@ -75,6 +76,13 @@ impl ConnectError {
             Self::Timeout(_) => Loss::Timeout,
         }
     }
+}
+
+/// How long the server does not want to see us. It is asked for its own clock first.
+fn stay_away(response: &RefusedResponse) -> Option<Duration> {
+    let date = response.header("date").and_then(|date| std::str::from_utf8(date).ok());
+    let sent = date.and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or_else(SystemTime::now);
+    response.header("retry-after").and_then(|value| retry_after(value, sent))
 }
 
 impl fmt::Display for ConnectError {

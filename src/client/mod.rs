@@ -1,6 +1,6 @@
 //! Reaching a server: what to connect to, by which way, and what to do when that fails (RFC 6455 §4.1, §7.2.3).
 //!
-//! No file here touches a socket or a clock. [`blocking`](crate::blocking) and
+//! No file here touches a socket, or a clock but where a server names a time to come back and not its own. [`blocking`](crate::blocking) and
 //! [`event_loop`](crate::event_loop) drive these pieces, and so can anybody:
 //!
 //! | Piece | In | Out |

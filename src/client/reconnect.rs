@@ -5,7 +5,7 @@
 //! bring the first, short delay back; what another try cannot mend is not tried again unless the policy says so.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::close::CloseCode;
 use crate::entropy::Entropy;
@@ -278,12 +278,16 @@ fn between(least: Duration, most: Duration, entropy: &mut dyn Entropy) -> Durati
     least + most.saturating_sub(least).mul_f64(share)
 }
 
-/// The value of `Retry-After` where it is a number of seconds (RFC 9110 §10.2.3). A date is not read: a clock that is
-/// wrong would make it any time.
-pub fn retry_after(value: &[u8]) -> Option<Duration> {
-    let digits =
-        std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|octet| octet.is_ascii_digit()))?;
-    digits.parse().ok().map(Duration::from_secs)
+/// What `Retry-After` says (RFC 9110 §10.2.3): a number of seconds, or a time, of which `sent` is taken; zero where that
+/// is past. `sent` is when the server answered: by its own clock, in `Date`, if it says so, since ours may be wrong.
+pub fn retry_after(value: &[u8], sent: SystemTime) -> Option<Duration> {
+    let text = std::str::from_utf8(value).ok()?;
+    if !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit()) {
+        // More seconds than can be counted are as many as can be.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let until = httpdate::parse_http_date(text).ok()?;
+    Some(until.duration_since(sent).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -308,6 +312,7 @@ mod tests {
         }
     }
 
+    /// RCN-001.
     #[test]
     fn the_first_retry_is_random_within_five_seconds() {
         let now = Instant::now();
@@ -337,6 +342,7 @@ mod tests {
         assert!(buckets.iter().all(|count| (120..280).contains(count)), "{buckets:?}");
     }
 
+    /// RCN-002, RCN-003.
     #[test]
     fn delays_grow_to_the_cap_and_start_anew_after_a_connection_that_lasted() {
         let mut now = Instant::now();
@@ -346,7 +352,7 @@ mod tests {
         for expected in [1, 2, 4, 8, 10, 10] {
             assert_eq!(delay(client.lost(&Loss::Broken, now, &mut entropy)), expected * SECOND);
         }
-        // RCN-003: opened and lost at once is no success.
+        // Opened and lost at once is no success.
         client.opened(now);
         now += 59 * SECOND;
         assert_eq!(delay(client.lost(&Loss::Broken, now, &mut entropy)), 10 * SECOND);
@@ -370,6 +376,7 @@ mod tests {
         assert_eq!(delay(eager.lost(&Loss::Broken, now, &mut Constant(0))), MIN_DELAY);
     }
 
+    /// RCN-005.
     #[test]
     fn when_to_stop() {
         let now = Instant::now();
@@ -390,6 +397,7 @@ mod tests {
         assert_eq!(client.lost(&Loss::Timeout, now, &mut Constant(0)), Next::Stop(Stop::Exhausted));
     }
 
+    /// RCN-006.
     #[test]
     fn a_busy_server_is_left_alone_for_longer() {
         let now = Instant::now();
@@ -407,9 +415,29 @@ mod tests {
                 assert_eq!(delay, expected * SECOND, "{loss}");
             }
         }
-        assert_eq!(retry_after(b"120"), Some(120 * SECOND));
-        for value in [&b"-1"[..], b"", b"1.5", b"Fri, 31 Dec 1999 23:59:59 GMT", b"99999999999999999999999"] {
-            assert_eq!(retry_after(value), None);
+    }
+
+    #[test]
+    fn retry_after_in_seconds_or_as_a_date() {
+        let sent = SystemTime::UNIX_EPOCH + 784_111_777 * SECOND; // Sun, 06 Nov 1994 08:49:37 GMT
+        for (value, expected) in [
+            ("120", Some(120 * SECOND)),
+            ("0", Some(Duration::ZERO)),
+            ("99999999999999999999999", Some(Duration::from_secs(u64::MAX))),
+            // RFC 9110 §5.6.7: three forms, the last two obsolete.
+            ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120 * SECOND)),
+            ("Sunday, 06-Nov-94 08:51:37 GMT", Some(120 * SECOND)),
+            ("Sun Nov  6 08:51:37 1994", Some(120 * SECOND)),
+            ("Sun, 06 Nov 1994 08:49:36 GMT", Some(Duration::ZERO)),
+            ("", None),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("Sun, 06 Nov 1994 08:51:37 CET", None),
+            ("Sun, 99 Nov 1994 08:51:37 GMT", None),
+        ] {
+            assert_eq!(retry_after(value.as_bytes(), sent), expected, "{value}");
         }
+        assert_eq!(retry_after(b"\xff", sent), None);
     }
 }

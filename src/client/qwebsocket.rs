@@ -13,12 +13,13 @@
 //! | `open(request)`, request headers | [`ClientConfig::header`], [`secret_header`](super::ClientConfig::secret_header) | the same |
 //! | `open(url, QWebSocketHandshakeOptions)`, `handshakeOptions`, `subprotocols` | [`ClientConfig::subprotocol`], [`ClientConfig::request`] | the same |
 //! | `close(code, reason)` | [`Context::close_client`], [`Context::close`] | [`Client::close`], [`Client::start_close`] |
-//! | `abort()` | [`Context::abort_client`], [`Context::abort`] | dropping it; `Writer::abort` |
+//! | `abort()`, destructor | [`Context::abort_client`], [`Context::abort`] | dropping it; `Writer::abort` |
 //! | `flush()` | by itself, at the end of each turn | [`Client::flush`] |
 //! | `sendTextMessage`, `sendBinaryMessage` | [`Context::send`], [`Context::send_to`] | [`Client::send`] |
 //! | `ping(payload)` | [`Context::ping`], [`Context::ping_timed`] | [`Client::ping`] |
 //! | `pong(elapsedTime, payload)` | `on_pong`, [`Context::round_trip`] | [`Client::read_event`], [`Client::latency`] |
 //! | `connected` | `on_open` | `connect` returns |
+//! | `readChannelFinished` | `on_close`: nothing is read after it | `read` says `None` or an error |
 //! | `disconnected` | `on_close`, then [`ClientEvent::End`] or [`ClientEvent::Retry`] | `read` says `None` or an error |
 //! | `aboutToClose` | whoever calls `close` knows | the same |
 //! | `textMessageReceived`, `binaryMessageReceived` | `on_message` | [`Client::read`] |
@@ -35,15 +36,15 @@
 //! | `origin()` | [`ClientConfig::request`] | the same |
 //! | `subprotocol()` | [`Agreement::subprotocol`](crate::handshake::Agreement), in `on_open` | [`Client::response`] |
 //! | `version()` | 13 | |
-//! | `maxAllowedIncomingFrameSize`, `maxAllowedIncomingMessageSize` | [`Config::max_frame`], [`Config::max_message`]; [`Context::set_config`] | [`ClientConfig::connection`] |
-//! | `outgoingFrameSize` | [`Config::fragment_size`] | the same |
+//! | `maxAllowedIncomingFrameSize()`, `setMaxAllowedIncomingFrameSize`, `maxAllowedIncomingMessageSize()`, `setMaxAllowedIncomingMessageSize` | [`Config::max_frame`], [`Config::max_message`]; [`Context::set_config`] | [`ClientConfig::connection`] |
+//! | `outgoingFrameSize()`, `setOutgoingFrameSize` | [`Config::fragment_size`] | the same |
 //! | `maxIncomingFrameSize()`, `maxIncomingMessageSize()`, `maxOutgoingFrameSize()` | the maximum of each type | the same |
 //! | `maskGenerator()`, `setMaskGenerator` | [`ClientConfig::masks`] | the same |
 //! | `readBufferSize()`, `setReadBufferSize` | `Settings::receive_buffer`, shared by all connections | fixed |
 //! | `pauseMode()`, `setPauseMode`, `resume()` | [`Context::pause`], [`Context::resume`] | not to `read` |
 //! | `proxy()`, `setProxy`, `proxyAuthenticationRequired` | [`ClientConfig::proxies`], [`Proxy::with_credentials`](super::Proxy::with_credentials) | the same |
-//! | `authenticationRequired` | [`ClientConfig::basic_auth`], [`ClientConfig::bearer_auth`]; a 401 comes as [`ConnectError::Response`] and `on_try` can add them | the same |
-//! | `sslConfiguration`, `setSslConfiguration` | `ClientConfig::tls` | the same |
+//! | `authenticationRequired` | [`ClientConfig::basic_auth`], [`ClientConfig::bearer_auth`]; a 401 comes as [`ConnectError::Response`], and where [`ReconnectPolicy::retry_fatal`] has it tried again `on_try` can add them | 401 comes as [`ConnectError::Response`] |
+//! | `sslConfiguration()`, `setSslConfiguration` | `ClientConfig::tls` | the same |
 //! | `sslErrors`, `peerVerifyError`, `ignoreSslErrors()` | `TlsClientBuilder::on_fault`: asked, with certificate and fault | the same |
 //! | `handshakeInterruptedOnError`, `continueInterruptedHandshake()` | the answer of `on_fault` | the same |
 //! | `alertSent`, `alertReceived` | [`ConnectError::Tls`] names the alert | the same |
@@ -65,6 +66,7 @@
 //! [`ClientConfig::bearer_auth`]: super::ClientConfig::bearer_auth
 //! [`ConnectError::Response`]: super::ConnectError::Response
 //! [`ConnectError::Tls`]: super::ConnectError::Tls
+//! [`ReconnectPolicy::retry_fatal`]: super::ReconnectPolicy::retry_fatal
 //! [`ReconnectPolicy::fixed`]: super::ReconnectPolicy::fixed
 //! [`Target::resource`]: super::Target::resource
 //! [`Config::max_frame`]: crate::connection::Config::max_frame
@@ -113,3 +115,32 @@
 //! [`ClientEvent::Retry`]: crate::event_loop::ClientEvent::Retry
 //! [`ClientEvent::State`]: crate::event_loop::ClientEvent::State
 //! [`ClientEvent::Unreached`]: crate::event_loop::ClientEvent::Unreached
+
+#[cfg(test)]
+mod tests {
+    /// The members and signals of `QWebSocket` as of Qt 6.
+    const MEMBERS: &str = "abort bytesToWrite close closeCode closeReason continueInterruptedHandshake error errorString \
+        flush handshakeOptions ignoreSslErrors isValid localAddress localPort maskGenerator \
+        maxAllowedIncomingFrameSize maxAllowedIncomingMessageSize maxIncomingFrameSize maxIncomingMessageSize \
+        maxOutgoingFrameSize open origin outgoingFrameSize pauseMode peerAddress peerName peerPort ping proxy \
+        readBufferSize request requestUrl resourceName resume sendBinaryMessage sendTextMessage setMaskGenerator \
+        setMaxAllowedIncomingFrameSize setMaxAllowedIncomingMessageSize setOutgoingFrameSize setPauseMode setProxy \
+        setReadBufferSize setSslConfiguration sslConfiguration state subprotocol version \
+        aboutToClose alertReceived alertSent authenticationRequired binaryFrameReceived binaryMessageReceived \
+        bytesWritten connected disconnected errorOccurred handshakeInterruptedOnError peerVerifyError pong \
+        preSharedKeyAuthenticationRequired proxyAuthenticationRequired readChannelFinished sslErrors stateChanged \
+        textFrameReceived textMessageReceived";
+
+    #[test]
+    fn every_member_has_a_row() {
+        let rows = include_str!("qwebsocket.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
+        let first = rows.filter_map(|row| row.split(" | ").next());
+        let named: Vec<&str> = first
+            .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+            .map(|code| code.split('(').next().unwrap())
+            .collect();
+        for member in MEMBERS.split_ascii_whitespace() {
+            assert!(named.contains(&member), "{member}");
+        }
+    }
+}

@@ -158,6 +158,7 @@ fn one_connection_from_lookup_to_end() {
     server.join().unwrap();
 }
 
+/// RCN-007 as well: what was sent while there was a connection is not sent again.
 #[test]
 fn it_comes_back_says_the_preamble_again_and_keeps_what_was_sent_meanwhile() {
     let mut number = 0;

@@ -10,7 +10,6 @@ mod server;
 
 use std::io::{Read, Write};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use bowsprit::frame::RawHeader;
 use certificates::{Authority, accept_tls, server_config};
@@ -31,11 +30,9 @@ fn one_shot() {
     assert_eq!(connect(&server.url, &args), (0, "one\ntwo\n".into(), String::new()));
     // Without a number: what comes before the server's Close frame.
     assert_eq!(connect(&server.url, &["-m", "x"]).0, 0);
-    let start = Instant::now();
-    let (code, stdout, stderr) = connect(&server.url, &["-m", "x", "--expect", "2", "--timeout", "300ms"]);
+    let (code, stdout, stderr) = connect(&server.url, &["-m", "x", "--expect", "2", "--timeout", "3s"]);
     assert_eq!((code, stdout.as_str()), (1, "x\n"));
     assert!(stderr.contains("1 of 2 messages"), "{stderr}");
-    assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 #[test]

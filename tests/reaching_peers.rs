@@ -4,6 +4,10 @@
 //! passes, unless `BOWSPRIT_REQUIRE_PEERS` is set.
 #![cfg(all(feature = "blocking", feature = "event-loop", unix))]
 
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "no TLS server of ours here")]
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "support/installed.rs"]
 mod installed;
 
@@ -37,26 +41,32 @@ fn root() -> &'static Path {
 }
 
 /// An echo server of another library, and its URL.
-fn echo_server(name: &str, program: &str, proof: &str, script: &str) -> Option<(Peer, String)> {
+fn echo_server(
+    name: &str,
+    program: &str,
+    proof: &str,
+    script: &str,
+    args: &[&str],
+) -> Option<(Peer, String)> {
     if !root().join(proof).exists() {
         skip(name, "run tests/peers/install");
         return None;
     }
     let mut command = Command::new(program);
-    command.current_dir(root()).arg(root().join("tests/peers").join(script));
+    command.current_dir(root()).arg(root().join("tests/peers").join(script)).args(args);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut url = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
     Some((Peer(child), url.trim().to_owned()))
 }
 
-fn npm_ws() -> Option<(Peer, String)> {
-    echo_server("npm ws", "node", "target/peers/node/node_modules/ws", "ws_echo_server.js")
+fn npm_ws(args: &[&str]) -> Option<(Peer, String)> {
+    echo_server("npm ws", "node", "target/peers/node/node_modules/ws", "ws_echo_server.js", args)
 }
 
-fn python_websockets() -> Option<(Peer, String)> {
+fn python_websockets(args: &[&str]) -> Option<(Peer, String)> {
     let python = "target/peers/venv/bin/python";
-    echo_server("Python websockets", python, python, "websockets_echo_server.py")
+    echo_server("Python websockets", python, python, "websockets_echo_server.py", args)
 }
 
 fn free_port() -> u16 {
@@ -133,7 +143,7 @@ fn comes_back_in_a_loop(config: ClientConfig) {
 
 #[test]
 fn npm_ws_and_python_websockets_serve() {
-    for (_peer, url) in [npm_ws(), python_websockets()].into_iter().flatten() {
+    for (_peer, url) in [npm_ws(&[]), python_websockets(&[])].into_iter().flatten() {
         let config = ClientConfig::new(&url).unwrap();
         comes_back(&config);
         comes_back_in_a_loop(config);
@@ -144,7 +154,7 @@ fn npm_ws_and_python_websockets_serve() {
 fn through_tinyproxy() {
     let port = free_port();
     let Some((_proxy, file)) = tinyproxy(port, "BasicAuth user secret") else { return };
-    if let Some((_peer, url)) = npm_ws() {
+    if let Some((_peer, url)) = npm_ws(&[]) {
         let config = |proxy: &str| {
             let proxies = ProxySettings::all(Proxy::parse(proxy).unwrap());
             ClientConfig::new(&url).unwrap().proxies(proxies)
@@ -174,7 +184,7 @@ fn through_microsocks() {
     };
     let args = ["-i", "127.0.0.1", "-p", &closed.to_string(), "-u", "user", "-P", "secret"];
     let Some(_closed) = proxy("microsocks", closed, &args) else { return };
-    let Some((_peer, url)) = python_websockets() else { return };
+    let Some((_peer, url)) = python_websockets(&[]) else { return };
     let named = url.replace("127.0.0.1", "localhost");
     for (url, proxy) in [
         (&url, format!("socks5://127.0.0.1:{open}")),
@@ -194,5 +204,59 @@ fn through_microsocks() {
             Error::Connect(ConnectError::Proxy(ProxyError::Authentication | ProxyError::Closed))
         );
         assert!(refused, "{error:?}");
+    }
+}
+
+/// The TLS of others: OpenSSL, in Node and in Python.
+#[cfg(feature = "tls")]
+mod tls {
+    use super::*;
+    use crate::certificates::Authority;
+    use bowsprit::tls::TlsClient;
+
+    /// A certificate for 127.0.0.1 in two files, and who trusts it.
+    fn identity(name: &str) -> (PathBuf, [String; 2], TlsClient) {
+        let authority = Authority::new();
+        let identity = authority.issue(&["127.0.0.1"]);
+        let folder = std::env::temp_dir().join(format!("bowsprit-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let files = [("certificate.pem", identity.certificate_pem), ("key.pem", identity.key_pem)];
+        let files = files.map(|(name, text)| {
+            std::fs::write(folder.join(name), text).unwrap();
+            folder.join(name).to_str().unwrap().to_owned()
+        });
+        let client = TlsClient::builder().ca(authority.certificate()).unwrap().build().unwrap();
+        (folder, files, client)
+    }
+
+    #[test]
+    fn npm_ws_and_python_websockets_serve_through_tls() {
+        let (folder, [certificate, key], client) = identity("peers-tls");
+        let args = ["--tls", &certificate, &key];
+        for (_peer, url) in [npm_ws(&args), python_websockets(&args)].into_iter().flatten() {
+            let config = ClientConfig::new(&url).unwrap();
+            assert!(matches!(blocking::connect_with(&config), Err(Error::Connect(ConnectError::NoTls))));
+            let config = config.tls(client.clone());
+            comes_back(&config);
+            comes_back_in_a_loop(config);
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// TLS-007: another handshake is not for us to make. OpenSSL ends the connection over that; nobody waits for ever.
+    #[test]
+    fn a_renegotiation_in_the_middle_of_a_message_is_declined() {
+        let (folder, [certificate, key], client) = identity("peers-renegotiation");
+        if let Some((_peer, url)) = npm_ws(&["--tls", &certificate, &key, "--renegotiate"]) {
+            let config = ClientConfig::new(&url).unwrap().tls(client);
+            let mut client = blocking::connect_with(&config).unwrap();
+            client.set_timeout(Some(Duration::from_secs(20)));
+            client.send("in two parts").unwrap();
+            match client.read() {
+                Ok(message) => assert_eq!(message, Some(Message::Text("in two parts"))),
+                Err(error) => assert!(!matches!(error, Error::Timeout), "it stalls"),
+            }
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -202,6 +202,83 @@ fn truncation_and_close_notify_are_told_apart() {
     server.join().unwrap();
 }
 
+/// TLS-003: a protocol that was not offered, picked in a ServerHello of TLS 1.2, which needs no key.
+#[test]
+fn a_server_that_picks_a_protocol_that_was_not_offered() {
+    let (address, server) = serve(1, |mut stream| {
+        let mut record = [0; 5];
+        stream.read_exact(&mut record).unwrap();
+        let mut hello = vec![0; usize::from(u16::from_be_bytes([record[3], record[4]]))];
+        stream.read_exact(&mut hello).unwrap();
+        assert!(hello.windows(8).any(|octets| octets == b"http/1.1"), "offered");
+        assert!(!hello.windows(3).any(|octets| octets == b"\x02h2"), "not offered");
+        let mut body = [&[3, 3][..], &[7; 32], &[0, 0xc0, 0x2b, 0]].concat(); // TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+        body.extend_from_slice(b"\0\x09\0\x10\0\x05\0\x03\x02h2");
+        let hello = [&[2, 0, 0, body.len() as u8][..], &body].concat();
+        stream.write_all(&[&[22, 3, 3, 0, hello.len() as u8][..], &hello].concat()).unwrap();
+        drain(&mut stream)
+    });
+    let tls = TlsClient::builder().insecure().build().unwrap();
+    let fault = fault(blocking::connect_with(&client(address.port(), tls)).unwrap_err());
+    let expected = rustls::PeerMisbehaved::SelectedUnofferedApplicationProtocol;
+    assert_eq!(fault, rustls::Error::PeerMisbehaved(expected));
+    let alert = server.join().unwrap().remove(0);
+    assert_eq!((alert[0], alert[5]), (21, 2), "a fatal alert");
+}
+
+/// And a server that knows none of those that were offered says so.
+#[test]
+fn a_server_that_knows_another_protocol_only() {
+    let authority = Authority::new();
+    let mut config = (*server_config(&authority.issue(&["localhost"]), None)).clone();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let config = Arc::new(config);
+    let (address, server) = serve(1, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        assert!(stream.conn.complete_io(&mut stream.sock).is_err());
+    });
+    let fault = fault(blocking::connect_with(&client(address.port(), trusting(&authority))).unwrap_err());
+    assert_eq!(fault, rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol));
+    server.join().unwrap();
+}
+
+/// TLS-007: new keys in the middle of a message, on request in our direction, too.
+#[test]
+fn keys_change_in_the_middle_of_a_message() {
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let (address, server) = serve(3, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        open(&mut stream, b"\x01\x03one\x00\x05 two");
+        stream.flush().unwrap();
+        for end in [&b"-\x80\x06 three"[..], b"\x89\x01!", b"\x81\x04last"] {
+            stream.conn.refresh_traffic_keys().unwrap();
+            stream.write_all(end).unwrap();
+        }
+        stream.write_all(b"\x88\x02\x03\xe8").unwrap();
+        // The answers come with new keys.
+        let mut answers = [0; 6 + 1 + 6 + 2];
+        stream.read_exact(&mut answers).unwrap();
+        (answers[0], answers[7])
+    });
+    let config = client(address.port(), trusting(&authority));
+
+    let mut whole = blocking::connect_with(&config).unwrap();
+    assert_eq!(whole.read().unwrap(), Some(Message::Text("one two- three")));
+    assert_eq!(whole.read().unwrap(), Some(Message::Text("last")));
+    assert!(whole.read().unwrap().is_none());
+
+    let (mut reader, _writer) = blocking::connect_with(&config).unwrap().split().unwrap();
+    assert_eq!(reader.read().unwrap(), Some(Message::Text("one two- three")));
+    assert_eq!(reader.read().unwrap(), Some(Message::Text("last")));
+    assert!(reader.read().unwrap().is_none());
+
+    let seen = run(config, 0);
+    assert_eq!(seen.texts, ["one two- three", "last"]);
+    assert!(seen.ended[0].0.is_clean(), "{:?}", seen.ended);
+    assert_eq!(server.join().unwrap(), [(0x8a, 0x88); 3]);
+}
+
 /// PXY-009: through a proxy the certificate has to be the server's.
 #[test]
 fn through_a_proxy_to_the_name_of_the_server() {

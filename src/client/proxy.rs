@@ -433,6 +433,7 @@ mod tests {
         assert_eq!(Proxy::parse("http://u%0d:p@a"), Err(ProxyError::Credentials));
     }
 
+    /// PXY-008.
     #[test]
     fn the_environment_and_its_exceptions() {
         let environment = |name: &str| match name {
@@ -493,6 +494,7 @@ mod tests {
         whole
     }
 
+    /// PXY-001 to PXY-006.
     #[test]
     fn connect_asks_and_judges() {
         let proxy = Proxy::parse("http://Aladdin:open%20sesame@proxy.example").unwrap();

@@ -189,6 +189,7 @@ mod tests {
         Ok(left)
     }
 
+    /// PXY-007.
     #[test]
     fn tunnels_open_in_any_cut() {
         let bound = b"\x05\0\0\x01\x7f\0\0\x01\x04\x38";

@@ -430,6 +430,7 @@ mod tests {
         assert_eq!((response.agreement(), used), (&agreement, head.len()));
     }
 
+    /// HSC-017, HSC-018, HSC-034, HSC-035, HSC-037, HSC-040 to HSC-042, HSC-050, HSC-054, HSC-058, HSC-068.
     #[test]
     fn what_may_differ() {
         let early = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
@@ -462,6 +463,7 @@ mod tests {
         assert_eq!(response.headers().count(), 4);
     }
 
+    /// HSC-060.
     #[test]
     fn frames_behind_the_response_are_left() {
         let input = [&octets(&MINIMAL)[..], b"\x88\x02\x03\xe8"].concat();
@@ -470,6 +472,8 @@ mod tests {
         assert_eq!(read(&plain(), &input), Ok((Agreement::default(), input.len() - 4)));
     }
 
+    /// HSC-019, HSC-032, HSC-033, HSC-036 to HSC-039, HSC-043 to HSC-049, HSC-051 to HSC-053, HSC-055 to HSC-057,
+    /// HSC-059, HSC-067.
     #[test]
     fn what_breaks_a_rule() {
         use ResponseError::*;
@@ -531,6 +535,7 @@ mod tests {
         assert_eq!(failed(&plain(), &long), Head(HeadError::TooLong));
     }
 
+    /// HSC-020, HSC-064.
     #[test]
     fn the_connection_may_end_early() {
         use ResponseError::*;
@@ -580,6 +585,7 @@ mod tests {
         assert_eq!(failed(&offering(), &two), ExtensionsRepeated);
     }
 
+    /// HSC-015, HSC-016, HSC-021, HSC-027 to HSC-030.
     #[test]
     fn refusals_are_handed_over() {
         let upgrade = [&MINIMAL[1..], &["Content-Length: 2"]].concat();
@@ -615,6 +621,7 @@ mod tests {
         assert!(versions.head().tokens("sec-websocket-version").eq([&b"7"[..], b"8", b"13"]));
     }
 
+    /// HSC-031.
     #[test]
     fn bodies_of_refusals() {
         let body = |rest: &str| {

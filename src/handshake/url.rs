@@ -276,6 +276,7 @@ mod tests {
     use super::*;
     use crate::handshake::ClientRequest;
 
+    /// URI-001, URI-004, URI-005, URI-007; HSC-001 to HSC-004.
     #[test]
     fn what_connects_where() {
         // text, secure, host, port, Host, resource
@@ -318,6 +319,7 @@ mod tests {
         }
     }
 
+    /// URI-002, URI-003, URI-005 to URI-008; HSC-005, HSC-011.
     #[test]
     fn what_does_not() {
         use UrlError::*;
@@ -376,6 +378,7 @@ mod tests {
         }
     }
 
+    /// HSC-014.
     #[test]
     fn user_info_goes_into_authorization_alone() {
         let url = Url::parse("ws://al%69ce:p%40ss%3A@host/").unwrap();
@@ -392,6 +395,7 @@ mod tests {
         assert!(ClientRequest::to(&Url::parse("ws://a%3ab:c@host/").unwrap()).is_err());
     }
 
+    /// URI-009.
     #[test]
     fn long_ones_are_no_trouble() {
         let text = format!("ws://host/{}", "a".repeat(65_536));

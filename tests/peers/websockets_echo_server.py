@@ -1,9 +1,10 @@
-"""An echo server on Python `websockets`: websockets_echo_server.py [--deflate]
+"""An echo server on Python `websockets`: websockets_echo_server.py [--deflate] [--tls CERTIFICATE KEY]
 
 The first line on stdout is its URL. It ends when its standard input is closed, so it never outlives its starter.
 """
 
 import os
+import ssl
 import sys
 import threading
 
@@ -26,7 +27,13 @@ def end_with_stdin():
 
 
 compression = "deflate" if "--deflate" in sys.argv else None
-with serve(echo, "127.0.0.1", 0, compression=compression, max_size=16 << 20) as server:
-    print(f"ws://127.0.0.1:{server.socket.getsockname()[1]}/", flush=True)
+context = None
+if "--tls" in sys.argv:
+    at = sys.argv.index("--tls")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(sys.argv[at + 1], sys.argv[at + 2])
+with serve(echo, "127.0.0.1", 0, ssl=context, compression=compression, max_size=16 << 20) as server:
+    scheme = "wss" if context else "ws"
+    print(f"{scheme}://127.0.0.1:{server.socket.getsockname()[1]}/", flush=True)
     threading.Thread(target=end_with_stdin, daemon=True).start()
     server.serve_forever()

@@ -1,6 +1,6 @@
 //! What subscriptions cost in memory, counted at the allocator.
 //!
-//! `cargo run --release --example subscriptions`
+//! `cargo run --release --example subscriptions -- 10000` has so many connections subscribe.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
@@ -90,25 +90,29 @@ impl Handler for Silent {
     fn on_message(&mut self, _: &mut Context<()>, _: ConnId, _: Message<'_>) {}
 }
 
-const CONNECTIONS: usize = 10_000;
-
-fn main() -> io::Result<()> {
-    println!("octets for each subscription of {CONNECTIONS} connections\n");
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let connections: usize = std::env::args().nth(1).map_or(Ok(10_000), |text| text.parse())?;
+    println!("octets for each subscription of {connections} connections\n");
     println!("| topics of each | its own topic | all the same topics | publish to all, ns each |");
     println!("|---:|---:|---:|---:|");
     for each in [1, 2, 4, 16, 64] {
-        let (own, _) = measure(each, |connection, number| format!("topic {connection} {number}"))?;
-        let (same, took) = measure(each, |_, number| format!("topic {number}"))?;
+        let (own, _) =
+            measure(connections, each, |connection, number| format!("topic {connection} {number}"))?;
+        let (same, took) = measure(connections, each, |_, number| format!("topic {number}"))?;
         println!("| {each} | {own} | {same} | {took} |");
     }
     Ok(())
 }
 
-fn measure(each: usize, name: impl Fn(usize, usize) -> String) -> io::Result<(usize, u128)> {
+fn measure(
+    connections: usize,
+    each: usize,
+    name: impl Fn(usize, usize) -> String,
+) -> io::Result<(usize, u128)> {
     let poll = Poll::new()?;
     let mut engine: Engine<()> = Engine::new(Settings::default(), poll.registry(), 0..1 << 20)?;
     let mut ids = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..connections {
         let id = engine.adopt(Transport::other(Client { request: REQUEST }))?;
         let token = engine.token_of(id).ok_or(io::ErrorKind::NotFound)?;
         engine.ready(token, Readiness::READABLE, &mut Silent);
@@ -131,5 +135,5 @@ fn measure(each: usize, name: impl Fn(usize, usize) -> String) -> io::Result<(us
     let start = Instant::now();
     let reached = engine.context().publish(&name(0, 0), Message::Text("sixteen octets !"));
     let took = start.elapsed().as_nanos() / reached.max(1) as u128;
-    Ok((held / (CONNECTIONS * each), took))
+    Ok((held / (connections * each), took))
 }

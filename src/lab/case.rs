@@ -253,9 +253,9 @@ pub enum Kind {
 pub enum Pace {
     /// As much as possible in one write.
     Whole,
-    /// One write for each frame.
+    /// One write for each frame, with a millisecond between them.
     PerFrame,
-    /// So many octets for each write.
+    /// So many octets for each write; single octets have a millisecond between them.
     Octets(usize),
 }
 

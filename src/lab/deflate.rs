@@ -135,12 +135,13 @@ pub(super) fn accept(sets: &[Deflate], offers: &[Extension]) -> Option<(Agreed, 
 
 fn accept_one(set: &Deflate, offer: &Extension) -> Option<(Agreed, String)> {
     let mut agreed = Agreed { our_reset: false, our_bits: 15, their_reset: false, their_bits: 15 };
-    let (mut may_reset, mut may_limit) = (false, false);
+    let mut may_limit = false;
     for (name, value) in &offer.params {
         match (name.as_str(), value.as_deref()) {
             ("server_no_context_takeover", None) => agreed.our_reset = true,
             ("server_max_window_bits", Some(value)) => agreed.our_bits = bits(name, value).ok()?,
-            ("client_no_context_takeover", None) => may_reset = true,
+            // A hint: the server may ask for it in any case (RFC 7692 §7.1.1.2).
+            ("client_no_context_takeover", None) => {}
             ("client_max_window_bits", None) => may_limit = true,
             ("client_max_window_bits", Some(value)) => {
                 may_limit = true;
@@ -150,10 +151,7 @@ fn accept_one(set: &Deflate, offer: &Extension) -> Option<(Agreed, String)> {
         }
     }
     // Our encoder has no window of 2^8.
-    if (set.peer_no_context_takeover && !may_reset)
-        || (set.peer_max_window_bits != 0 && !may_limit)
-        || agreed.our_bits < 9
-    {
+    if (set.peer_max_window_bits != 0 && !may_limit) || agreed.our_bits < 9 {
         return None;
     }
     let mut answer = "permessage-deflate".to_owned();
@@ -337,6 +335,18 @@ mod tests {
             assert_eq!(Codec::new(PLAIN).decompress(octets).unwrap(), b"Hello");
         }
         assert!(Codec::new(PLAIN).decompress(&[0x07]).is_err());
+    }
+
+    /// RFC 7692 §7.1.1.2 against §7.1.2.2: only the window has to be offered to be asked for.
+    #[test]
+    fn a_server_may_ask_for_no_context_takeover_without_an_offer() {
+        let offers = parse(b"permessage-deflate").unwrap();
+        let reset = Deflate { peer_no_context_takeover: true, peer_max_window_bits: 0 };
+        let (agreed, answer) = accept(&[reset], &offers).unwrap();
+        assert!(agreed.their_reset);
+        assert_eq!(answer, "permessage-deflate; client_no_context_takeover");
+        let window = Deflate { peer_no_context_takeover: false, peer_max_window_bits: 9 };
+        assert!(accept(&[window], &offers).is_none());
     }
 
     #[test]

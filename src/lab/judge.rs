@@ -47,6 +47,8 @@ pub struct Facts {
     pub unimplemented: bool,
     /// The first rule that the peer's own octets break, or a check that does not hold.
     pub violation: Option<String>,
+    /// That rule is one of the wire, so that nothing of the connection can be trusted any more.
+    pub broken: bool,
     /// We sent a Close before the peer did.
     pub closed_by_us: bool,
     /// The code of the peer's Close.
@@ -199,9 +201,12 @@ fn judge_close(case: &Case, facts: &Facts) -> (CloseBehaviour, String) {
         let who = if facts.closed_by_us { "us, since the peer did not" } else { "the peer" };
         return (CloseBehaviour::Failed, format!("The connection was closed by {who}."));
     }
-    let clean = facts.both_closed && !(facts.dropped_by_us && case.subject != Subject::Client);
+    let clean =
+        facts.both_closed && !facts.broken && !(facts.dropped_by_us && case.subject != Subject::Client);
     if rule.clean && !clean {
-        let what = if facts.both_closed {
+        let what = if facts.broken {
+            "the peer had broken a rule before"
+        } else if facts.both_closed {
             "the server did not end the TCP connection"
         } else {
             "no Close frame came back"

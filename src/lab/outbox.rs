@@ -22,6 +22,8 @@ struct Piece {
     at: usize,
     /// A write ends at each multiple of this.
     cut: usize,
+    /// A breath is taken after each write.
+    breathes: bool,
 }
 
 impl Default for Outbox {
@@ -70,14 +72,20 @@ impl Outbox {
         Some(&piece.octets[piece.at..end])
     }
 
-    /// So many of them were written.
-    pub(super) fn advance(&mut self, octets: usize) {
-        if let Some(piece) = self.pieces.front_mut() {
-            piece.at += octets;
-            if piece.at >= piece.octets.len() {
-                self.pieces.pop_front();
-            }
+    /// Whether everything is written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// So many of them were written; whether a breath is to be taken before the next write.
+    pub(super) fn advance(&mut self, octets: usize) -> bool {
+        let Some(piece) = self.pieces.front_mut() else { return false };
+        piece.at += octets;
+        let (breathes, whole) = (piece.breathes, piece.at >= piece.octets.len());
+        if whole {
+            self.pieces.pop_front();
         }
+        breathes && !self.pieces.is_empty()
     }
 
     /// Forgets everything.
@@ -91,9 +99,12 @@ impl Outbox {
             Pace::Octets(cut) => cut.max(1),
             Pace::Whole | Pace::PerFrame => usize::MAX,
         };
-        let joins = self.pace != Pace::PerFrame && self.pieces.back().is_some_and(|last| last.cut == cut);
+        // Larger cuts are about how octets are taken apart, these about what the peer does before the next ones come.
+        let breathes = matches!(self.pace, Pace::PerFrame | Pace::Octets(..=1));
+        let joins = self.pace != Pace::PerFrame
+            && self.pieces.back().is_some_and(|last| last.cut == cut && last.breathes == breathes);
         if !joins {
-            self.pieces.push_back(Piece { octets: Vec::with_capacity(room), at: 0, cut });
+            self.pieces.push_back(Piece { octets: Vec::with_capacity(room), at: 0, cut, breathes });
         }
         let last = self.pieces.len() - 1;
         &mut self.pieces[last].octets
@@ -127,6 +138,20 @@ mod tests {
         outbox.push_frame(RawHeader::PING, b"");
         outbox.push_frame(RawHeader::PONG, b"");
         assert_eq!(writes(&mut outbox), [&b"\x89\x00"[..], b"\x8a\x00"]);
+    }
+
+    #[test]
+    fn a_breath_is_taken_between_frames_and_between_octets() {
+        let mut outbox = Outbox::default();
+        outbox.push(b"ab");
+        outbox.pace(Pace::Octets(1));
+        outbox.push(b"cd");
+        outbox.pace(Pace::PerFrame);
+        outbox.push_frame(RawHeader::PING, b"");
+        outbox.push_frame(RawHeader::PING, b"");
+        let breaths: Vec<bool> = [2, 1, 1, 2, 2].map(|octets| outbox.advance(octets)).into();
+        assert_eq!(breaths, [false, true, true, true, false]);
+        assert!(outbox.is_empty());
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) struct Receiver {
     peer_masks: bool,
     message: Option<Message>,
     closed: bool,
+    /// The code of its Close, whether it may travel or not.
+    code: Option<u16>,
     offending: Vec<u8>,
 }
 
@@ -66,6 +68,7 @@ impl Receiver {
             peer_masks,
             message: None,
             closed: false,
+            code: None,
             offending: Vec::new(),
         }
     }
@@ -78,6 +81,11 @@ impl Receiver {
     /// The frame that broke a rule, or the octets that are left.
     pub(super) fn offending(&self) -> &[u8] {
         if self.offending.is_empty() { self.frames.rest() } else { &self.offending }
+    }
+
+    /// The code of the peer's Close, whether it may travel or not.
+    pub(super) fn code(&self) -> Option<u16> {
+        self.code
     }
 
     /// The next whole frame.
@@ -194,6 +202,7 @@ impl Receiver {
                         Some(u16::from_be_bytes([*high, *low]))
                     }
                 };
+                self.code = code;
                 match code {
                     // §7.4: the RFC's own codes, those registered since, the two open ranges, and what lies beyond,
                     // of which the RFC says nothing.

@@ -24,6 +24,9 @@ use super::random::Random;
 use super::receiver::{Receiver, Seen};
 use super::wire::{Excerpt, Item, Log, Way};
 
+/// Between two writes that are to arrive apart: enough for a peer on the same machine to have read the first.
+const BREATH: Duration = Duration::from_millis(1);
+
 /// One case being played.
 #[derive(Debug)]
 pub struct Player {
@@ -48,6 +51,8 @@ pub struct Player {
     sent_close: bool,
     peer_closed: bool,
     log: Log,
+    /// Nothing is written before.
+    breath: Option<Duration>,
     deadline: Duration,
     limit: Duration,
     ended: Duration,
@@ -148,6 +153,7 @@ impl Player {
             sent_close: false,
             peer_closed: false,
             log: Log::default(),
+            breath: None,
             deadline: patience,
             limit: patience * 6 + waits(case),
             ended: Duration::ZERO,
@@ -171,12 +177,14 @@ impl Player {
 
     /// The next octets to write, as one write.
     pub fn outgoing(&self) -> Option<&[u8]> {
-        self.outbox.next()
+        if self.breath.is_some() { None } else { self.outbox.next() }
     }
 
     /// So many of them were written.
     pub fn sent(&mut self, now: Duration, octets: usize) {
-        self.outbox.advance(octets);
+        if self.outbox.advance(octets) {
+            self.breath = Some(now + BREATH);
+        }
         self.progress(now);
     }
 
@@ -184,11 +192,12 @@ impl Player {
     pub fn write_failed(&mut self, now: Duration, error: &str) {
         self.log.note(now, format!("writing failed: {error}"));
         self.outbox.clear();
+        self.breath = None;
     }
 
     /// What to do with the connection once everything is written.
     pub fn wants(&self) -> Wants {
-        self.wants
+        if self.outbox.is_empty() { self.wants } else { Wants::Nothing }
     }
 
     /// The driver did what [`wants`](Self::wants) asked for.
@@ -207,10 +216,11 @@ impl Player {
 
     /// When [`tick`](Self::tick) is due.
     pub fn deadline(&self) -> Duration {
-        match self.pause {
+        let due = match self.pause {
             Pause::Until(at) | Pause::Rest(at) if self.phase == Phase::Open => at.min(self.limit),
             _ => self.deadline.min(self.limit),
-        }
+        };
+        self.breath.map_or(due, |at| at.min(due))
     }
 
     /// Whether the case is over and the connection can be let go.
@@ -249,6 +259,7 @@ impl Player {
                     self.decide(AnswerSeen::Opened);
                     let rest = Excerpt::of(self.receiver.offending());
                     self.log.add(now, || Item::Octets(Way::Received, rest));
+                    self.facts.remote_code = self.facts.remote_code.or(self.receiver.code());
                     self.violate(now, violation);
                     break;
                 }
@@ -277,6 +288,7 @@ impl Player {
 
     /// Time has passed.
     pub fn tick(&mut self, now: Duration) {
+        self.breath = self.breath.filter(|at| now < *at);
         if self.phase == Phase::Open {
             self.advance(now);
         }
@@ -352,6 +364,7 @@ impl Player {
         self.wants = Wants::Drop;
         self.ended = now;
         self.outbox.clear();
+        self.breath = None;
     }
 
     /// Settles what the peer answered, unless that is settled.
@@ -378,6 +391,7 @@ impl Player {
     fn violate(&mut self, now: Duration, violation: String) {
         self.log.note(now, format!("the peer breaks a rule: {violation}"));
         self.facts.violation.get_or_insert(violation);
+        self.facts.broken = true;
         self.alive = 0;
         if self.phase == Phase::Opening {
             self.over(now);

@@ -115,7 +115,7 @@ impl Player {
         self.events += 1;
         // The verdict on the behaviour is settled; a little time is left for the ending.
         if self.case_outcomes_alive() == 0 {
-            self.deadline = self.deadline.min(now + self.closing());
+            self.deadline = self.deadline.min(now + self.patience() / 8);
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Options {
 pub enum Effort {
     /// At most a hundred messages and 32 KiB for each echo run; waits are halved.
     Quick,
-    /// At most a thousand messages and 512 KiB for each echo run.
+    /// At most 250 messages and 256 KiB for each echo run.
     Normal,
     /// Every message of every case.
     Full,
@@ -37,7 +37,7 @@ impl Effort {
     pub(super) fn messages(self, echo: &Echo) -> u32 {
         let (most, octets) = match self {
             Effort::Quick => (100, 32 << 10),
-            Effort::Normal => (1000, 512 << 10),
+            Effort::Normal => (250, 256 << 10),
             Effort::Full => return echo.count,
         };
         let enough = u32::try_from(octets / echo.size.max(1)).unwrap_or(most);

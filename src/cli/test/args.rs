@@ -65,7 +65,8 @@ pub(super) struct ClientArgs {
     pub(super) idle: Option<f64>,
     #[command(flatten)]
     pub(super) common: Common,
-    /// The client: run with BOWSPRIT_URL in its environment; the exam ends with it.
+    /// The client, which the exam ends with: {url} in its arguments stands for our URL, and so does BOWSPRIT_URL in its
+    /// environment.
     #[arg(last = true)]
     pub(super) command: Vec<String>,
 }
@@ -93,7 +94,7 @@ pub(super) struct Common {
     /// Take in cases that wait for the peer's own timeouts.
     #[arg(long)]
     pub(super) slow: bool,
-    /// Send every message of 12.* and 13.*, 1000 for each case.
+    /// Send every message of 12.* and 13.*, 1000 for each case; without it 250, and no more than 256 KiB.
     #[arg(long)]
     pub(super) full: bool,
     /// Only list the chosen cases.

@@ -87,7 +87,9 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     say(format_args!("{} cases on ws://{place}", cases.len()));
     let mut child = match args.command.split_first() {
         Some((program, rest)) => {
-            let child = Command::new(program).args(rest).env("BOWSPRIT_URL", format!("ws://{place}")).spawn();
+            let url = format!("ws://{place}");
+            let rest = rest.iter().map(|argument| argument.replace("{url}", &url));
+            let child = Command::new(program).args(rest).env("BOWSPRIT_URL", &url).spawn();
             Some(child.map_err(|error| format!("cannot run {program}: {error}"))?)
         }
         None => None,

@@ -88,8 +88,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether both are fine in the eyes of someone who accepts what is not strict.
+    /// Whether both are fine in the eyes of someone who accepts what is not strict. Without the extension that a case
+    /// is about, it says nothing of the peer.
     pub fn passed(&self) -> bool {
+        if self.behaviour == Behaviour::Unimplemented {
+            return true;
+        }
         self.behaviour != Behaviour::Failed
             && matches!(
                 self.close,
@@ -99,9 +103,10 @@ impl Verdict {
 
     /// Whether both are fine in the eyes of someone who does not.
     pub fn strictly_passed(&self) -> bool {
-        self.passed()
-            && self.behaviour != Behaviour::NonStrict
-            && self.close != CloseBehaviour::FailedByClient
+        self.behaviour == Behaviour::Unimplemented
+            || (self.passed()
+                && self.behaviour != Behaviour::NonStrict
+                && self.close != CloseBehaviour::FailedByClient)
     }
 }
 
@@ -193,9 +198,6 @@ fn judge_close(case: &Case, facts: &Facts) -> (CloseBehaviour, String) {
     let observed_only = case.expect.outcomes.iter().any(|(class, _)| *class == Class::Informational);
     if observed_only || rule.by == By::Anyone {
         return (CloseBehaviour::Informational, "The ending is not judged.".to_owned());
-    }
-    if facts.unimplemented {
-        return (CloseBehaviour::Ok, "Not judged without the extension.".to_owned());
     }
     if side_is_wrong(case, facts) {
         let who = if facts.closed_by_us { "us, since the peer did not" } else { "the peer" };

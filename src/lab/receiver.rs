@@ -196,13 +196,13 @@ impl Receiver {
                     [] => None,
                     [_] => return Err("Its Close has a payload of one octet (§5.5.1).".to_owned()),
                     [high, low, reason @ ..] => {
+                        self.code = Some(u16::from_be_bytes([*high, *low]));
                         if str::from_utf8(reason).is_err() {
                             return Err("The reason of its Close is not UTF-8 (§5.5.1).".to_owned());
                         }
-                        Some(u16::from_be_bytes([*high, *low]))
+                        self.code
                     }
                 };
-                self.code = code;
                 match code {
                     // §7.4: the RFC's own codes, those registered since, the two open ranges, and what lies beyond,
                     // of which the RFC says nothing.

@@ -42,6 +42,7 @@ static FILES: &[&[Case]] = &[
     autobahn::limits::TEXT,
     autobahn::limits::BINARY,
     autobahn::limits::TEXT_FRAGMENTS,
+    autobahn::limits::SMALL_BINARY_FRAGMENTS,
     autobahn::limits::BINARY_FRAGMENTS,
     autobahn::limits::TEXT_WRITES,
     autobahn::limits::BINARY_WRITES,

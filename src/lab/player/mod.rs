@@ -396,7 +396,8 @@ impl Player {
         if self.phase == Phase::Opening {
             self.over(now);
         } else if self.sent_close {
-            // Nothing it sends can be trusted any more.
+            // Nothing it sends can be trusted any more, and so the end is ours.
+            self.facts.dropped_by_us = self.we_are_client();
             self.over(now);
         } else {
             self.close(now, 1002);

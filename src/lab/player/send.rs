@@ -45,7 +45,7 @@ impl Player {
         let payload = compressed.as_deref().unwrap_or(message);
         let size = if fragment == 0 { payload.len().max(1) } else { fragment };
         // Like the Autobahn suite, a message that fills its fragments ends in an empty one: peers count fragments.
-        let ends_empty = payload.len() > size && payload.len() % size == 0;
+        let ends_empty = payload.len() > size && payload.len().is_multiple_of(size);
         let mut chunks = payload.chunks(size).chain(ends_empty.then_some(&[][..])).peekable();
         let mut opcode = if kind == Kind::Text { 1 } else { 2 };
         let mut rsv1 = compressed.is_some();

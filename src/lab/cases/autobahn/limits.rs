@@ -9,7 +9,9 @@ use crate::lab::payload::Payload;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * 1024;
 /// Ten octets, so that no power of two is a multiple of its period.
-const PATTERN: &[u8] = b"BAsd7&jh23";
+const TEXT_PATTERN: &[u8] = b"BAsd7&jh23";
+/// Five, and no UTF-8.
+const BINARY_PATTERN: &[u8] = b"\x00\xfe\x23\xfa\xf0";
 
 const LIMIT: Case = Case {
     rule: &rules::LIMITS,
@@ -20,39 +22,39 @@ const LIMIT: Case = Case {
 };
 
 macro_rules! messages {
-    ($kind:ident $opcode:literal: $($id:literal $title:literal $size:expr),* $(,)?) => {
+    ($kind:ident $opcode:literal $pattern:ident: $($id:literal $title:literal $size:expr),* $(,)?) => {
         &[$(Case {
             id: $id,
             title: $title,
-            script: &[Step::Frame(Frame::of($opcode, Payload::Cycle(PATTERN, $size)))],
-            expect: echoes(&[(Class::Ok, &[Event::$kind(Payload::Cycle(PATTERN, $size))])]),
+            script: &[Step::Frame(Frame::of($opcode, Payload::Cycle($pattern, $size)))],
+            expect: echoes(&[(Class::Ok, &[Event::$kind(Payload::Cycle($pattern, $size))])]),
             ..LIMIT
         }),*]
     };
 }
 
 macro_rules! fragments {
-    ($kind:ident: $($id:literal $fragment:literal),* $(,)?) => {
+    ($kind:ident $pattern:ident: $($id:literal $fragment:literal),* $(,)?) => {
         &[$(Case {
             id: $id,
             title: concat!(stringify!($kind), " of 4 MiB in fragments of ", $fragment, " octets"),
-            script: &[Step::Message(Kind::$kind, Payload::Cycle(PATTERN, 4 * MIB), $fragment)],
-            expect: echoes(&[(Class::Ok, &[Event::$kind(Payload::Cycle(PATTERN, 4 * MIB))])]),
+            script: &[Step::Message(Kind::$kind, Payload::Cycle($pattern, 4 * MIB), $fragment)],
+            expect: echoes(&[(Class::Ok, &[Event::$kind(Payload::Cycle($pattern, 4 * MIB))])]),
             ..LIMIT
         }),*]
     };
 }
 
 macro_rules! writes {
-    ($kind:ident $opcode:literal: $($id:literal $cut:literal),* $(,)?) => {
+    ($kind:ident $opcode:literal $pattern:ident: $($id:literal $cut:literal),* $(,)?) => {
         &[$(Case {
             id: $id,
             title: concat!(stringify!($kind), " of 1 MiB in one frame, ", $cut, " octets for each write"),
             script: &[
                 Step::Pace(Pace::Octets($cut)),
-                Step::Frame(Frame::of($opcode, Payload::Cycle(PATTERN, MIB))),
+                Step::Frame(Frame::of($opcode, Payload::Cycle($pattern, MIB))),
             ],
-            expect: echoes(&[(Class::Ok, &[Event::$kind(Payload::Cycle(PATTERN, MIB))])]),
+            expect: echoes(&[(Class::Ok, &[Event::$kind(Payload::Cycle($pattern, MIB))])]),
             ..LIMIT
         }),*]
     };
@@ -77,7 +79,7 @@ macro_rules! round_trips {
 }
 
 pub(in crate::lab::cases) static TEXT: &[Case] = messages! {
-    Text 1:
+    Text 1 TEXT_PATTERN:
     "9.1.1" "Text of 64 KiB in one frame" 64 * KIB,
     "9.1.2" "Text of 256 KiB in one frame" 256 * KIB,
     "9.1.3" "Text of 1 MiB in one frame" MIB,
@@ -87,7 +89,7 @@ pub(in crate::lab::cases) static TEXT: &[Case] = messages! {
 };
 
 pub(in crate::lab::cases) static BINARY: &[Case] = messages! {
-    Binary 2:
+    Binary 2 BINARY_PATTERN:
     "9.2.1" "Binary of 64 KiB in one frame" 64 * KIB,
     "9.2.2" "Binary of 256 KiB in one frame" 256 * KIB,
     "9.2.3" "Binary of 1 MiB in one frame" MIB,
@@ -97,22 +99,28 @@ pub(in crate::lab::cases) static BINARY: &[Case] = messages! {
 };
 
 pub(in crate::lab::cases) static TEXT_FRAGMENTS: &[Case] = fragments! {
-    Text:
+    Text TEXT_PATTERN:
     "9.3.1" 64, "9.3.2" 256, "9.3.3" 1024, "9.3.4" 4096, "9.3.5" 16384, "9.3.6" 65536, "9.3.7" 262144, "9.3.8" 1048576, "9.3.9" 4194304,
 };
 
+pub(in crate::lab::cases) static SMALL_BINARY_FRAGMENTS: &[Case] = fragments! {
+    Binary BINARY_PATTERN:
+    "9.4.1" 64,
+};
+
+/// In the suite, too, these hold what would also be text.
 pub(in crate::lab::cases) static BINARY_FRAGMENTS: &[Case] = fragments! {
-    Binary:
-    "9.4.1" 64, "9.4.2" 256, "9.4.3" 1024, "9.4.4" 4096, "9.4.5" 16384, "9.4.6" 65536, "9.4.7" 262144, "9.4.8" 1048576, "9.4.9" 4194304,
+    Binary TEXT_PATTERN:
+    "9.4.2" 256, "9.4.3" 1024, "9.4.4" 4096, "9.4.5" 16384, "9.4.6" 65536, "9.4.7" 262144, "9.4.8" 1048576, "9.4.9" 4194304,
 };
 
 pub(in crate::lab::cases) static TEXT_WRITES: &[Case] = writes! {
-    Text 1:
+    Text 1 TEXT_PATTERN:
     "9.5.1" 64, "9.5.2" 128, "9.5.3" 256, "9.5.4" 512, "9.5.5" 1024, "9.5.6" 2048,
 };
 
 pub(in crate::lab::cases) static BINARY_WRITES: &[Case] = writes! {
-    Binary 2:
+    Binary 2 BINARY_PATTERN:
     "9.6.1" 64, "9.6.2" 128, "9.6.3" 256, "9.6.4" 512, "9.6.5" 1024, "9.6.6" 2048,
 };
 

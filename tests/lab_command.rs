@@ -2,6 +2,9 @@
 
 #![cfg(all(feature = "cli", unix))]
 
+#[allow(dead_code, reason = "each test binary uses its part")]
+#[path = "support/certificates.rs"]
+mod certificates;
 mod support;
 
 use std::collections::BTreeSet;
@@ -14,8 +17,9 @@ use std::thread;
 
 use bowsprit::handshake::{Acceptance, HeadLimits, Incoming, Progress, ServerHandshake};
 use bowsprit::lab::report::json::{Report, RunReport};
+use certificates::Authority;
 use serde_json::Value;
-use support::command::{BOWSPRIT, serve};
+use support::command::{BOWSPRIT, Running, serve};
 
 /// Exit code, stdout, stderr. The lab bounds its time itself.
 fn bowsprit(args: &[&str]) -> (i32, String, String) {
@@ -26,6 +30,18 @@ fn bowsprit(args: &[&str]) -> (i32, String, String) {
 
 fn test_server(url: &str, args: &[&str]) -> (i32, String, String) {
     bowsprit(&[&["test", "server", url], args].concat())
+}
+
+/// `bowsprit serve` behind TLS.
+struct Secure {
+    _running: Running,
+    url: String,
+}
+
+fn serve_tls(args: &[&str]) -> Secure {
+    let mut running = Running::bowsprit(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+    let url = running.first_line();
+    Secure { _running: running, url }
 }
 
 /// A directory of one test, empty at its start.
@@ -84,7 +100,8 @@ fn exit_codes_tell_a_pass_a_failure_a_wrong_command_line_and_nobody_there() {
 
     let url = &*server.url;
     for (args, hint) in [
-        (&["http://127.0.0.1/"][..], "ws://"),
+        (&["http://127.0.0.1/"][..], "wss://"),
+        (&["ws://127.0.0.1:70000/"], "70000"),
         (&["ws:///"], "host"),
         (&[url, "--case", "99.1"], "99.1"),
         (&[url, "--tag", "unheard-of"], "unheard-of"),
@@ -230,6 +247,42 @@ fn one_seed_makes_one_run() {
     };
     assert_eq!(sent("a.json", "7"), sent("b.json", "7"));
     assert_ne!(sent("a.json", "7"), sent("c.json", "8"));
+}
+
+// --- TLS ---------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_server_behind_tls_is_examined_once_it_is_trusted() {
+    let folder = Folder::new("tls");
+    let authority = Authority::new();
+    let identity = authority.issue(&["localhost", "127.0.0.1"]);
+    let ca = folder.write("ca.pem", &authority.pem());
+    let (chain, key) =
+        (folder.write("chain.pem", &identity.certificate_pem), folder.write("key.pem", &identity.key_pem));
+    let server = serve_tls(&["--tls-cert", &chain, "--tls-key", &key]);
+    let url = server.url.replacen("127.0.0.1", "localhost", 1);
+    assert!(url.starts_with("wss://"), "{url}");
+
+    // Framing, closing, an opening handshake octet by octet, compression, large messages.
+    let cases = ["--case", "1,7.1,7.9,5.19,9.1.4,9.5.6,12.1.3,HSS-001,HSS-004,HSS-107"];
+    let (code, stdout, stderr) =
+        test_server(&url, &[&cases[..], &["--ca", &ca, "--deny", "should", "--quick"]].concat());
+    assert_eq!(code, 0, "{stdout}{stderr}");
+
+    // The command of a failed case alone names the authority, too.
+    let tiny = serve_tls(&["--tls-cert", &chain, "--tls-key", &key, "--max-message", "8"]);
+    let (code, stdout, _) = test_server(&tiny.url, &["--case", "1.1.2", "--insecure"]);
+    assert_eq!((code, stdout.contains("--case 1.1.2 --insecure")), (1, true), "{stdout}");
+
+    let (code, _, stderr) = test_server(&url, &["--case", "1.1.1"]);
+    assert_eq!((code, stderr.contains("certificate")), (3, true), "{stderr}");
+    let (code, _, stderr) = test_server(&url, &["--case", "1.1.1", "--ca", "/absent"]);
+    assert_eq!((code, stderr.contains("/absent")), (2, true), "{stderr}");
+    let plain = serve(&[]);
+    assert_eq!(test_server(&plain.url, &["--case", "1.1.1", "--insecure"]).0, 2);
+    let (code, _, stderr) =
+        test_server(&plain.url.replacen("ws:", "wss:", 1), &["--case", "1.1.1", "--insecure"]);
+    assert_eq!(code, 3, "{stderr}");
 }
 
 // --- known failures ----------------------------------------------------------------------------------------------

@@ -189,9 +189,12 @@ impl Ours {
 
     fn tick(&mut self, now: Duration) {
         match &mut self.stage {
-            Stage::Open(connection) if connection.handle_timeout(self.start + now).is_some() => {
-                self.flush();
-                self.end_with(b"");
+            Stage::Open(connection) => {
+                let due = connection.handle_timeout(self.start + now);
+                if due.is_some() {
+                    self.flush();
+                    self.end_with(b"");
+                }
             }
             Stage::Server(_) | Stage::Client(_) if now >= HANDSHAKE => self.end_with(b""),
             _ => {}

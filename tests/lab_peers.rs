@@ -45,7 +45,7 @@ fn upgrade(stream: &mut TcpStream) {
 }
 
 fn target(addr: SocketAddr) -> Target {
-    Target { addr, host: addr.to_string(), path: "/".to_owned() }
+    Target::new(addr, &addr.to_string(), "/")
 }
 
 fn options() -> Options {

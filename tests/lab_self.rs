@@ -57,7 +57,7 @@ fn our_server_passes_every_case() {
     let addr = serve();
     let cases = Selection::default().choose(Subject::Server).unwrap();
     let plan = Plan {
-        target: Target { addr, host: addr.to_string(), path: "/".to_owned() },
+        target: Target::new(addr, &addr.to_string(), "/"),
         cases,
         options: Options { effort: Effort::Quick, ..Options::default() },
         jobs: 16,

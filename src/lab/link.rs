@@ -1,12 +1,10 @@
 //! One non-blocking TCP connection and the dialogue on it: the only place where the lab reads and writes.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
-
 use super::player::{Player, Wants};
+use super::socket::Socket;
 
 /// Octets read from or written to one connection before the others have their turn.
 const BUDGET: usize = 1 << 20;
@@ -45,7 +43,7 @@ pub(super) struct Link<D> {
     /// The dialogue.
     pub(super) dialogue: D,
     /// The connection.
-    pub(super) stream: TcpStream,
+    pub(super) stream: Socket,
     started: Instant,
     connected: bool,
     /// Why the connection did not come up.
@@ -54,12 +52,12 @@ pub(super) struct Link<D> {
 
 impl<D: Dialogue> Link<D> {
     /// A connection that is still being made.
-    pub(super) fn connecting(stream: TcpStream, dialogue: D) -> Self {
+    pub(super) fn connecting(stream: Socket, dialogue: D) -> Self {
         Self { dialogue, stream, started: Instant::now(), connected: false, error: None }
     }
 
     /// A connection that was accepted.
-    pub(super) fn accepted(stream: TcpStream, dialogue: D) -> Self {
+    pub(super) fn accepted(stream: Socket, dialogue: D) -> Self {
         let mut link = Self::connecting(stream, dialogue);
         link.is_connected();
         link
@@ -114,14 +112,14 @@ impl<D: Dialogue> Link<D> {
         if self.connected {
             return true;
         }
-        match self.stream.peer_addr() {
+        match self.stream.tcp().peer_addr() {
             Ok(_) => {
                 self.connected = true;
                 // Cuts between writes are part of a case; without this they would be joined again.
-                let _ = self.stream.set_nodelay(true);
+                let _ = self.stream.tcp().set_nodelay(true);
             }
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                self.error = match self.stream.take_error() {
+                self.error = match self.stream.tcp().take_error() {
                     Ok(None) => None,
                     Ok(Some(error)) | Err(error) => Some(error.to_string()),
                 };
@@ -150,12 +148,14 @@ impl<D: Dialogue> Link<D> {
                 Err(error) => self.dialogue.write_failed(now, &error.to_string()),
             }
         }
+        // TLS may hold back what the socket did not take; where that fails, reading tells.
+        let _ = self.stream.flush();
         let now = self.started.elapsed();
         match self.dialogue.wants() {
             Wants::Nothing => true,
             Wants::HalfClose => {
                 // If the peer was quicker, there is nothing left to end.
-                let _ = self.stream.shutdown(Shutdown::Write);
+                let _ = self.stream.end_writing();
                 self.dialogue.half_closed(now);
                 self.dialogue.outgoing().is_none()
             }

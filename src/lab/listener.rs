@@ -22,6 +22,7 @@ use super::link::{Dialogue, Link, SCRATCH};
 use super::opening;
 use super::options::Options;
 use super::player::{Player, Record, Wants};
+use super::socket::Socket;
 use super::wire::FrameReader;
 
 /// How long a client has for its request.
@@ -156,7 +157,7 @@ impl Loop<'_> {
             self.next_token += 1;
             let interest = Interest::READABLE | Interest::WRITABLE;
             if self.net.poll.registry().register(&mut stream, Token(token), interest).is_ok() {
-                self.links.insert(token, Link::accepted(stream, Visitor::new()));
+                self.links.insert(token, Link::accepted(Socket::Tcp(stream), Visitor::new()));
             }
         }
     }
@@ -183,7 +184,7 @@ impl Loop<'_> {
         for token in over.collect::<Vec<_>>() {
             let Some(mut link) = self.links.remove(&token) else { continue };
             // Dropping the stream closes it in any case.
-            let _ = self.net.poll.registry().deregister(&mut link.stream);
+            let _ = self.net.poll.registry().deregister(link.stream.tcp_mut());
             let notice = match link.dialogue.stage {
                 Stage::Case(player, agent) => {
                     let record = player.finish();

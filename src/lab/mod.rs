@@ -26,6 +26,7 @@ mod receiver;
 pub mod report;
 pub mod runner;
 mod select;
+mod socket;
 pub mod wire;
 mod words;
 

@@ -19,6 +19,9 @@ use super::link::{Link, SCRATCH};
 use super::options::Options;
 use super::payload::Payload;
 use super::player::{Player, Record};
+use super::socket::Socket;
+#[cfg(feature = "tls")]
+use crate::tls::{TlsClient, TlsStream};
 
 /// How long a TCP connection may take to come up.
 const CONNECT: Duration = Duration::from_secs(4);
@@ -42,7 +45,7 @@ pub struct Plan {
 pub const HEAVY: usize = 4;
 
 /// A server under test.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// Where it listens.
     pub addr: SocketAddr,
@@ -50,6 +53,39 @@ pub struct Target {
     pub host: String,
     /// The request target.
     pub path: String,
+    /// How it is trusted, and the name that its certificate has to bear.
+    #[cfg(feature = "tls")]
+    tls: Option<(TlsClient, String)>,
+}
+
+impl Target {
+    /// A server at this address, with what the Host field and the request line say.
+    pub fn new(addr: SocketAddr, host: &str, path: &str) -> Self {
+        Self {
+            addr,
+            host: host.to_owned(),
+            path: path.to_owned(),
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// The same behind TLS; `name` is the one that its certificate has to bear.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(self, client: TlsClient, name: &str) -> Self {
+        Self { tls: Some((client, name.to_owned())), ..self }
+    }
+
+    fn connect(&self) -> io::Result<Socket> {
+        let stream = TcpStream::connect(self.addr)?;
+        #[cfg(feature = "tls")]
+        if let Some((client, name)) = &self.tls {
+            let tls = client.connection(name).map_err(io::Error::other)?;
+            return Ok(Socket::Tls(Box::new(TlsStream::new(tls, stream))));
+        }
+        Ok(Socket::Tcp(stream))
+    }
 }
 
 /// What became of the server.
@@ -204,9 +240,9 @@ impl<'p> Runner<'p> {
         let player = self.player(case);
         let token = self.next_token;
         self.next_token += 1;
-        let stream = TcpStream::connect(self.plan.target.addr).and_then(|mut stream| {
+        let stream = self.plan.target.connect().and_then(|mut stream| {
             let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut stream, Token(token), interest)?;
+            self.poll.registry().register(stream.tcp_mut(), Token(token), interest)?;
             Ok(stream)
         });
         match stream {
@@ -251,7 +287,7 @@ impl<'p> Runner<'p> {
         let error = link.error().unwrap_or("the connection did not come up").to_owned();
         let Link { dialogue: player, mut stream, .. } = link;
         // Dropping the stream closes it in any case.
-        let _ = self.poll.registry().deregister(&mut stream);
+        let _ = self.poll.registry().deregister(stream.tcp_mut());
         if !connected {
             return self.unreachable(player, after, &error, report);
         }
@@ -307,7 +343,11 @@ pub fn preflight(target: &Target, options: Options) -> Result<Record, String> {
             let why = last_note.unwrap_or_else(|| "could not connect".to_owned());
             Err(why.trim_start_matches("the TCP connection broke: ").to_owned())
         }
-        _ => Err(record.verdict.reason.clone()),
+        // TLS says more than that the connection ended.
+        _ => match last_note.as_deref().and_then(|note| note.strip_prefix("the TCP connection broke: ")) {
+            Some(why) => Err(why.to_owned()),
+            None => Err(record.verdict.reason.clone()),
+        },
     }
 }
 

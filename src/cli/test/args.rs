@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use bowsprit::lab::report::json::Report;
 use bowsprit::lab::report::{Deny, Run};
 use bowsprit::lab::{Effort, Level, Options, Selection, Subject};
+use bowsprit::tls::TlsClient;
 use clap::{Subcommand, ValueEnum};
 
 use super::reports::read;
@@ -22,8 +23,10 @@ pub(crate) struct Args {
 pub(super) enum Side {
     /// Examine a server: it must echo every message.
     Server {
-        /// Where it is, such as ws://127.0.0.1:9001/
+        /// Where it is, such as ws://127.0.0.1:9001/ or wss://localhost:9443/
         url: String,
+        #[command(flatten)]
+        trust: Trust,
         #[command(flatten)]
         common: Common,
     },
@@ -34,6 +37,17 @@ pub(super) enum Side {
     /// The control protocol is the one of the Autobahn suite: /getCaseCount, /runCase?case=N&agent=X,
     /// /updateReports?agent=X and so on. A single case is at /case/ID?agent=X.
     Client(ClientArgs),
+}
+
+/// Whom to trust behind wss://.
+#[derive(Debug, clap::Args)]
+pub(super) struct Trust {
+    /// Trust these certificates (PEM) and no others.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// Accept every certificate.
+    #[arg(long)]
+    pub(super) insecure: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -159,6 +173,7 @@ impl Common {
         Run {
             agent: self.agent.clone().unwrap_or_else(|| agent.to_owned()),
             place: place.to_owned(),
+            flags: String::new(),
             subject,
             seed: self.seed,
             duration: Duration::ZERO,
@@ -207,6 +222,24 @@ impl Common {
             (false, false) => Effort::Normal,
         };
         Ok(Options { seed: self.seed, effort, patience })
+    }
+}
+
+impl Trust {
+    pub(super) fn client(&self) -> Result<TlsClient, String> {
+        let builder = TlsClient::builder();
+        let builder = match &self.ca {
+            Some(ca) => builder.ca_file(ca),
+            None if self.insecure => Ok(builder.insecure()),
+            None => builder.system_roots(),
+        };
+        builder.and_then(|builder| builder.build()).map_err(|error| error.to_string())
+    }
+
+    /// The same as flags of a command.
+    pub(super) fn flags(&self) -> String {
+        let ca = self.ca.as_ref().map(|ca| format!(" --ca '{}'", ca.display())).unwrap_or_default();
+        if self.insecure { ca + " --insecure" } else { ca }
     }
 }
 

@@ -15,7 +15,7 @@ use bowsprit::lab::report::{Outcome, Run};
 use bowsprit::lab::runner::{self, Peer, Plan, Target};
 
 pub(crate) use args::Args;
-use args::{ClientArgs, Common, Side};
+use args::{ClientArgs, Common, Side, Trust};
 use reports::report;
 
 use super::{print, say, usage};
@@ -25,30 +25,36 @@ const UNREACHABLE: u8 = 3;
 
 pub(crate) fn run(args: Args) -> ExitCode {
     match args.side {
-        Side::Server { url, common } => server(&url, &common),
+        Side::Server { url, trust, common } => server(&url, &trust, &common),
         Side::Client(args) => client(&args),
         Side::Report(args) => report(&args),
     }
     .unwrap_or_else(|error| usage(&error))
 }
 
-fn server(url: &str, common: &Common) -> Result<ExitCode, String> {
+fn server(url: &str, trust: &Trust, common: &Common) -> Result<ExitCode, String> {
     let cases = common.selection()?.choose(Subject::Server)?;
     if common.list {
         return Ok(print(&list(&cases)));
     }
-    let (name, host, path) = parse_url(url)?;
-    let addr = match name.to_socket_addrs().map(|mut addrs| addrs.next()) {
+    let place = parse_url(url)?;
+    let addr = match (&*place.name, place.port).to_socket_addrs().map(|mut addrs| addrs.next()) {
         Ok(Some(addr)) => addr,
         Ok(None) => return Ok(unreachable(url, "the name has no address")),
         Err(error) => return Ok(unreachable(url, &error.to_string())),
     };
-    let target = Target { addr, host, path };
+    let mut target = Target::new(addr, &place.host, &place.target);
+    if place.secure {
+        target = target.with_tls(trust.client()?, &place.name);
+    } else if trust.ca.is_some() || trust.insecure {
+        return Err("--ca and --insecure are for wss://".to_owned());
+    }
     let options = common.options()?;
     if let Err(error) = runner::preflight(&target, options) {
         return Ok(unreachable(url, &error));
     }
     let mut run = common.new_run(url, url, Subject::Server);
+    run.flags = trust.flags();
     let total = cases.len();
     let plan = Plan { target, cases, options, jobs: common.jobs };
     let started = Instant::now();
@@ -167,18 +173,36 @@ fn list(cases: &[&bowsprit::lab::Case]) -> String {
         .collect()
 }
 
-/// The name to look up, with its port; what the Host field says; the request target.
-fn parse_url(url: &str) -> Result<(String, String, String), String> {
+/// Where a server is.
+struct Place {
+    secure: bool,
+    /// The name to look up, and that of its certificate.
+    name: String,
+    port: u16,
+    /// What the Host field says.
+    host: String,
+    /// The request target.
+    target: String,
+}
+
+fn parse_url(url: &str) -> Result<Place, String> {
     let uri = fluent_uri::UriRef::parse(url).map_err(|error| format!("\"{url}\" is no URL: {error}"))?;
-    if uri.scheme().is_none_or(|scheme| !scheme.as_str().eq_ignore_ascii_case("ws")) {
-        return Err(format!("\"{url}\" does not start with ws://"));
-    }
+    let scheme = uri.scheme().map(|scheme| scheme.as_str().to_ascii_lowercase());
+    let (secure, default) = match scheme.as_deref() {
+        Some("ws") => (false, 80),
+        Some("wss") => (true, 443),
+        _ => return Err(format!("\"{url}\" starts with neither ws:// nor wss://")),
+    };
     let authority = uri.authority().filter(|authority| !authority.host().is_empty());
     let authority = authority.ok_or_else(|| format!("\"{url}\" names no host"))?;
     let host = authority.host();
-    let (name, host) = match authority.port().filter(|port| !port.is_empty()) {
-        Some(port) => (format!("{host}:{port}"), format!("{host}:{port}")),
-        None => (format!("{host}:80"), host.to_owned()),
+    let (port, shown) = match authority.port().filter(|port| !port.is_empty()) {
+        Some(port) => {
+            let number =
+                port.as_str().parse().map_err(|_| format!("\"{url}\" has no port from 0 to 65535"))?;
+            (number, format!("{host}:{port}"))
+        }
+        None => (default, host.to_owned()),
     };
     let path = match uri.path().as_str() {
         "" => "/",
@@ -188,5 +212,7 @@ fn parse_url(url: &str) -> Result<(String, String, String), String> {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    Ok((name, host, target))
+    // An IPv6 address stands in brackets there, and nowhere else.
+    let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(Place { secure, name, port, host: shown, target })
 }

@@ -22,6 +22,8 @@ pub struct Run {
     pub agent: String,
     /// Where it is, or where we listened for it.
     pub place: String,
+    /// Further flags of the command that plays one case alone, each with a blank in front.
+    pub flags: String,
     /// Who was examined.
     pub subject: Subject,
     /// The seed.

@@ -99,6 +99,6 @@ pub fn again(run: &Run, outcome: &Outcome) -> String {
     let seed = if run.seed == 1 { String::new() } else { format!(" --seed {}", run.seed) };
     match run.subject {
         Subject::Client => format!("bowsprit test client --listen {} --case {id}{seed}", run.place),
-        _ => format!("bowsprit test server {} --case {id}{seed}", run.place),
+        _ => format!("bowsprit test server {} --case {id}{seed}{}", run.place, run.flags),
     }
 }

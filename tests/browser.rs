@@ -6,17 +6,14 @@
 
 mod support;
 
+#[path = "support/browser.rs"]
+mod browser;
 #[path = "support/installed.rs"]
 mod installed;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::Command;
-use std::time::Duration;
-
-use installed::skip;
+use browser::Driver;
 use serde_json::{Value, json};
-use support::command::{Running, serve};
+use support::command::serve;
 
 /// Helpers in front of each script: an element, a wait for something to become true, the newest row of a kind.
 const PRELUDE: &str = r##"
@@ -117,7 +114,7 @@ fn the_page_talks_to_its_server() {
     driver.go(&page);
     // Markup stays text, in both directions.
     let text = "κόσμε <b>bold</b>";
-    let told = driver.run(TEXT, json!([text]));
+    let told = run(&driver, TEXT, json!([text]));
     assert_eq!(told["sent"], json!(["↑ sent", "text", "22", text]));
     assert_eq!([&told["direction"], &told["kind"], &told["size"]], ["↓ received", "text", "22"]);
     assert_eq!((&told["content"], &told["markup"]), (&json!(text), &json!(0)));
@@ -129,7 +126,7 @@ fn the_page_talks_to_its_server() {
     assert!(rtt.strip_suffix(" ms").unwrap().parse::<f64>().unwrap() >= 0.0, "{rtt}");
 
     driver.go(&page);
-    let told = driver.run(BINARY, json!([]));
+    let told = run(&driver, BINARY, json!([]));
     assert_eq!((&told["invalid"], &told["fault"]), (&json!("true"), &json!(true)));
     let received = told["received"].as_array().unwrap();
     assert_eq!(received[0], json!(["↓ received", "binary", "4", "de ad be ef"]));
@@ -138,12 +135,12 @@ fn the_page_talks_to_its_server() {
     assert_eq!((&received[2][1], &received[2][2]), (&json!("binary"), &json!("8")));
 
     driver.go(&page);
-    let told = driver.run(TOGGLE, json!([]));
+    let told = run(&driver, TOGGLE, json!([]));
     assert_eq!(told, json!({ "told": "closed with 1000", "off": [true, true, false], "on": false }));
 
     driver.go(&page);
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let told = driver.run(NOBODY, json!([format!("ws://{nobody}/")]));
+    let told = run(&driver, NOBODY, json!([format!("ws://{nobody}/")]));
     assert_eq!(told, json!([true, true, "closed"]));
 }
 
@@ -158,125 +155,19 @@ fn two_tabs_chat_through_a_relay() {
     let to = |tab: &Value| driver.command("POST", "/window", &json!({ "handle": tab }));
     to(&second);
     driver.go(&page);
-    driver.run(SAY, json!(["hello from <b>two</b>"]));
+    run(&driver, SAY, json!(["hello from <b>two</b>"]));
     to(&first);
-    driver.run(CHAT, json!([1]));
-    driver.run(SAY, json!(["and from one"]));
-    let told = driver.run(CHAT, json!([1]));
+    run(&driver, CHAT, json!([1]));
+    run(&driver, SAY, json!(["and from one"]));
+    let told = run(&driver, CHAT, json!([1]));
     let expected = |own: &str, others: &str| json!({ "own": [own], "others": [others], "mode": "relay", "measure": true, "markup": 0 });
     assert_eq!(told, expected("and from one", "hello from <b>two</b>"));
     to(&second);
-    let told = driver.run(CHAT, json!([1]));
+    let told = run(&driver, CHAT, json!([1]));
     assert_eq!(told, expected("hello from <b>two</b>", "and from one"));
 }
 
-/// A browser takes its time to start on a busy machine.
-const LONG: Duration = Duration::from_secs(120);
-
-/// ChromeDriver with one session of Chromium.
-struct Driver {
-    _process: Running,
-    port: u16,
-    session: String,
-}
-
-impl Driver {
-    fn start() -> Option<Self> {
-        let chromium = ["chromium", "chromium-browser"].into_iter().find(|name| is_there(name));
-        let (Some(chromium), true) = (chromium, is_there("chromedriver")) else {
-            skip("Chromium with ChromeDriver", "apt-get install chromium chromium-driver");
-            return None;
-        };
-        let mut process = Running::start(Command::new("chromedriver").arg("--port=0"));
-        // The pipe stays open for what it says later.
-        let port = BufReader::new(process.stdout()).lines().map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse().ok()
-        })?;
-        let mut driver = Self { _process: process, port, session: String::new() };
-        // Chromium's sandbox does not work for root, as which tests often run in a container.
-        let args = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-        ];
-        let options = json!({ "binary": which(chromium), "args": args });
-        let wanted =
-            json!({ "goog:chromeOptions": options, "timeouts": { "script": LONG.as_millis() as u64 } });
-        let capabilities = json!({ "capabilities": { "alwaysMatch": wanted } });
-        let session = driver.request("POST", "/session", &capabilities);
-        driver.session = session["sessionId"].as_str()?.to_owned();
-        Some(driver)
-    }
-
-    /// Opens a page.
-    fn go(&self, url: &str) {
-        self.command("POST", "/url", &json!({ "url": url }));
-    }
-
-    /// Runs a script that tells when it is done.
-    fn run(&self, script: &str, args: Value) -> Value {
-        let script = format!("{PRELUDE}{script}");
-        self.command("POST", "/execute/async", &json!({ "script": script, "args": args }))
-    }
-
-    /// A command to the session.
-    fn command(&self, method: &str, path: &str, body: &Value) -> Value {
-        self.request(method, &format!("/session/{}{path}", self.session), body)
-    }
-
-    /// The WebDriver protocol: JSON over HTTP.
-    fn request(&self, method: &str, path: &str, body: &Value) -> Value {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            self.port,
-            body.len()
-        )
-        .unwrap();
-        // It keeps the connection open, whatever is asked.
-        let mut response = BufReader::new(stream);
-        let mut length = 0;
-        let mut line = String::new();
-        response.read_line(&mut line).unwrap();
-        assert!(line.starts_with("HTTP/1.1 200"), "{path}: {line}");
-        while line.trim_end() != "" {
-            line.clear();
-            response.read_line(&mut line).unwrap();
-            if let Some((_, value)) = line.to_ascii_lowercase().split_once("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-        }
-        let mut body = vec![0; length];
-        response.read_exact(&mut body).unwrap();
-        serde_json::from_slice::<Value>(&body).unwrap()["value"].take()
-    }
-}
-
-impl Drop for Driver {
-    /// Ends Chromium; ChromeDriver ends with its [`Running`].
-    fn drop(&mut self) {
-        if !self.session.is_empty() && !std::thread::panicking() {
-            self.command("DELETE", "", &json!({}));
-        }
-    }
-}
-
-fn which(program: &str) -> Option<String> {
-    let output = Command::new("which").arg(program).output().ok()?;
-    let path = String::from_utf8(output.stdout).ok()?;
-    (output.status.success()).then(|| path.trim().to_owned())
-}
-
-fn is_there(program: &str) -> bool {
-    which(program).is_some()
+/// Runs a script that tells when it is done.
+fn run(driver: &Driver, script: &str, args: Value) -> Value {
+    driver.run(&format!("{PRELUDE}{script}"), args)
 }

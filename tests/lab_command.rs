@@ -2,7 +2,6 @@
 
 #![cfg(all(feature = "cli", unix))]
 
-#[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "support/certificates.rs"]
 mod certificates;
 mod support;

@@ -1,5 +1,6 @@
 //! The examiner examines its own house: every case against our own server and our own client, over sockets.
-//! No exceptions list.
+//! No exceptions list. Here a loaded machine may make an answer late, and so NON-STRICT; `lab_memory.rs` allows not even
+//! that.
 
 #![cfg(all(feature = "lab", feature = "event-loop", feature = "blocking"))]
 
@@ -14,9 +15,9 @@ use bowsprit::client::ClientConfig;
 use bowsprit::connection::Config;
 use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, Settings};
 use bowsprit::lab::listener::{Exam, Listener, Next, Notice};
-use bowsprit::lab::report::{Deny, Outcome};
+use bowsprit::lab::report::Outcome;
 use bowsprit::lab::runner::{self, Peer, Plan, Target};
-use bowsprit::lab::{Effort, Options, Selection, Subject, explain};
+use bowsprit::lab::{Effort, Level, Options, Selection, Subject, explain};
 use bowsprit::message::Message;
 
 struct Echo;
@@ -67,7 +68,7 @@ fn our_server_passes_every_case() {
     let peer = runner::run(&plan, &mut |record, aftermath| {
         played += 1;
         let outcome = Outcome { record, aftermath };
-        if outcome.denied(Deny::Should) {
+        if outcome.record.case.level <= Level::Should && !outcome.passed() {
             denied += &explain::failure(&outcome.record, "");
         }
     });
@@ -127,7 +128,7 @@ fn our_client_passes_every_case() {
         if let Notice::Played(_, record) = notice {
             played += 1;
             let outcome = Outcome { record: *record, aftermath: None };
-            if outcome.denied(Deny::Should) {
+            if outcome.record.case.level <= Level::Should && !outcome.passed() {
                 denied += &explain::failure(&outcome.record, "");
             }
         }

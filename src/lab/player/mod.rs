@@ -397,7 +397,7 @@ impl Player {
             self.over(now);
         } else if self.sent_close {
             // Nothing it sends can be trusted any more, and so the end is ours.
-            self.facts.dropped_by_us = self.we_are_client();
+            self.facts.dropped_by_us = self.we_are_client() && !self.peer_closed;
             self.over(now);
         } else {
             self.close(now, 1002);

@@ -5,7 +5,6 @@
 #![cfg(all(feature = "blocking", feature = "event-loop", unix))]
 
 #[cfg(feature = "tls")]
-#[allow(dead_code, reason = "no TLS server of ours here")]
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/installed.rs"]

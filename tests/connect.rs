@@ -5,6 +5,8 @@ mod support;
 
 #[path = "support/certificates.rs"]
 mod certificates;
+#[path = "support/installed.rs"]
+mod installed;
 #[path = "support/server.rs"]
 mod server;
 
@@ -13,6 +15,7 @@ use std::process::Command;
 
 use bowsprit::frame::RawHeader;
 use certificates::{Authority, accept_tls, server_config};
+use installed::skip;
 use server::{drain, header, open, read_head, serve as fake};
 use support::command::{BOWSPRIT, Running, serve};
 use support::frame;
@@ -187,11 +190,70 @@ fn through_tls() {
     assert!(std::fs::read_to_string(&log).unwrap().contains("CLIENT_TRAFFIC_SECRET_0 "));
     let (code, _, stderr) = connect(&url, &["--ca", &stranger, "--cert", &cert]);
     assert_eq!(code, 3);
-    assert!(stderr.contains("UnknownIssuer"), "{stderr}");
+    assert!(stderr.contains("UnknownIssuer; see --ca, or --insecure"), "{stderr}");
     let (code, stdout, _) = connect(&url, &["--ca", &stranger, "--cert", &cert, "--insecure"]);
     assert_eq!((code, stdout.as_str()), (0, "hi\n"));
     server.join().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// The other way round, too: the server speaks no TLS, or nothing else.
+#[test]
+fn tls_on_one_side_only() {
+    let server = serve(&[]);
+    let (code, _, stderr) = connect(&server.url.replace("ws://", "wss://"), &["--insecure"]);
+    assert_eq!(code, 3);
+    assert!(stderr.contains("does the server speak TLS there? ws:// is without"), "{stderr}");
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let (address, server) = fake(1, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        assert!(stream.conn.complete_io(&mut stream.sock).is_err());
+        let _ = stream.conn.write_tls(&mut stream.sock); // an alert
+    });
+    let (code, _, stderr) = connect(&format!("ws://localhost:{}/", address.port()), &[]);
+    assert_eq!(code, 3);
+    assert!(stderr.contains("if the server speaks TLS, use wss://"), "{stderr}");
+    server.join().unwrap();
+    for flag in [&["--ca", "x"][..], &["--cert", "x"], &["--tls-key-log", "x"], &["--bundled-roots"]] {
+        let (code, _, stderr) = connect("ws://localhost:1/", flag);
+        assert!(code == 2 && stderr.contains("for wss:// URLs"), "{stderr}");
+    }
+}
+
+/// For those who only listen.
+#[test]
+fn it_can_stay_when_stdin_has_ended() {
+    for message in [&[][..], &["--message", "x"]] {
+        let (url, server) = fake_server(move |mut peer| {
+            peer.accept_upgrade();
+            if !message.is_empty() {
+                assert_eq!(peer.client_frame().1, b"x");
+            }
+            peer.write(&frame(RawHeader::PING, b"")); // its answer shows that the client is still there
+            assert_eq!(peer.client_frame().0.opcode, 0xa);
+            peer.write(&[frame(RawHeader::TEXT, b"late"), frame(RawHeader::CLOSE, b"\x03\xe8")].concat());
+            peer.until_gone();
+        });
+        let (code, stdout, stderr) = connect(&url, &[&["--stay"], message].concat());
+        assert_eq!((code, stdout.as_str()), (0, "late\n"), "{stderr}");
+        server.join().unwrap();
+    }
+    let server = serve(&[]);
+    assert_eq!(
+        connect(&server.url, &["--stay", "--timeout", "1s", "-m", "x"]),
+        (0, "x\n".into(), String::new())
+    );
+    assert_eq!(connect(&server.url, &["--expect", "0"]).0, 2);
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let proxy = format!("socks5h://{nobody}");
+    let (code, _, stderr) = connect("ws://server.example/", &["--proxy", &proxy]);
+    assert_eq!(code, 3);
+    assert!(stderr.contains(&format!("cannot connect to the proxy {proxy}: ")), "{stderr}");
 }
 
 #[test]
@@ -223,4 +285,52 @@ fn completions_and_the_manual_come_from_the_command() {
     }
     let (code, stdout, _) = Running::bowsprit(&["man"]).finish();
     assert!(code == 0 && stdout.contains(".TH") && stdout.contains("close\\-code\\-exit"), "{stdout}");
+}
+
+/// What each shell proposes, asked in its own way.
+#[test]
+fn completions_complete() {
+    let folder = std::env::temp_dir().join(format!("bowsprit-completions-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (shell, file, ask) in [
+        (
+            "bash",
+            "bowsprit.bash",
+            "source bowsprit.bash && COMP_WORDS=(bowsprit connect --redi) COMP_CWORD=2 && \
+             _bowsprit bowsprit --redi connect && echo ${COMPREPLY[@]}",
+        ),
+        // Its completions work in an editor only; here they are read and taken for the command.
+        (
+            "zsh",
+            "_bowsprit",
+            "fpath=($PWD $fpath); autoload -Uz compinit && compinit -u -d dump && \
+             [ $_comps[bowsprit] = _bowsprit ] && autoload +X _bowsprit && functions _bowsprit | grep -o -- --redirects",
+        ),
+        ("fish", "bowsprit.fish", "source bowsprit.fish; complete -C 'bowsprit connect --redi'"),
+    ] {
+        let (_, script, _) = Running::bowsprit(&["completions", shell]).finish();
+        std::fs::write(folder.join(file), script).unwrap();
+        let Ok(output) =
+            Command::new(shell).args(["-c", ask]).current_dir(&folder).env("HOME", &folder).output()
+        else {
+            skip(shell, &format!("apt-get install {shell}"));
+            continue;
+        };
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("--redirects"), "{shell}: {said} {}", String::from_utf8_lossy(&output.stderr));
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_manual_is_set_without_complaint() {
+    let (_, page, _) = Running::bowsprit(&["man"]).finish();
+    let file = std::env::temp_dir().join(format!("bowsprit-{}.1", std::process::id()));
+    std::fs::write(&file, page).unwrap();
+    let groff = Command::new("groff").args(["-man", "-ww", "-Tascii"]).arg(&file).output();
+    std::fs::remove_file(&file).unwrap();
+    let Ok(output) = groff else { return skip("groff", "apt-get install groff-base") };
+    let (text, complaints) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("bowsprit-connect(1)") && complaints.is_empty(), "{complaints}");
 }

@@ -75,8 +75,11 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "TEXT")]
     message: Vec<String>,
     /// Close once so many messages have come.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     expect: Option<u64>,
+    /// Stay when stdin has ended or the last --message is sent, until the server closes, Ctrl-C or --timeout.
+    #[arg(long)]
+    stay: bool,
     /// Give up after this long; with --expect a failure.
     #[arg(long, value_name = "TIME")]
     timeout: Option<Time>,
@@ -146,8 +149,8 @@ struct WayArgs {
 }
 
 pub(crate) fn run(args: Args) -> i32 {
-    let config = match config(&args) {
-        Ok(config) => config,
+    let (config, proxy) = match config(&args) {
+        Ok(way) => way,
         Err(why) => return Exit::Usage.because(why) as i32,
     };
     let settings = {
@@ -163,9 +166,11 @@ pub(crate) fn run(args: Args) -> i32 {
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let plan = Plan {
         target: one_line(config.target().to_string().as_bytes()),
+        proxy,
         messages: args.message,
         preamble: args.preamble,
         expect: args.expect,
+        stay: args.stay || args.expect.is_some(),
         until: args.timeout.and_then(|timeout| Instant::now().checked_add(timeout.0)),
         close_timeout: args.connection.config().close_timeout,
         binary: args.binary,
@@ -183,8 +188,8 @@ pub(crate) fn run(args: Args) -> i32 {
     }
 }
 
-/// What the user typed as what the library takes.
-fn config(args: &Args) -> Result<ClientConfig, String> {
+/// What the user typed as what the library takes, and the proxy on the way.
+fn config(args: &Args) -> Result<(ClientConfig, Option<String>), String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", one_line(args.url.as_bytes()));
     let mut config = ClientConfig::new(&args.url).map_err(|error| named(&error))?;
     let text = |error: &dyn std::fmt::Display| error.to_string();
@@ -219,17 +224,25 @@ fn config(args: &Args) -> Result<ClientConfig, String> {
     };
     if config.target().is_secure() || args.redirects > 0 {
         config = config.tls(args.way.tls().map_err(|error| text(&error))?);
+    } else if args.way.is_about_tls() {
+        return Err(named(&"--ca, --bundled-roots, --cert and --tls-key-log are for wss:// URLs"));
     }
-    Ok(config
+    let proxy = proxies.proxy_for(config.target()).map(ToString::to_string);
+    let config = config
         .proxies(proxies)
         .redirects(RedirectPolicy::up_to(args.redirects))
         .resolver(ThreadResolver)
         .connect_timeout(args.connect_timeout.0)
         .handshake_timeout(args.connect_timeout.0)
-        .connection(args.limits()))
+        .connection(args.limits());
+    Ok((config, proxy))
 }
 
 impl WayArgs {
+    fn is_about_tls(&self) -> bool {
+        self.ca.is_some() || self.bundled_roots || self.cert.is_some() || self.tls_key_log.is_some()
+    }
+
     fn tls(&self) -> Result<TlsClient, TlsConfigError> {
         let mut builder = TlsClient::builder();
         builder = match &self.ca {

@@ -13,8 +13,9 @@ use bowsprit::event_loop::{
     Cause, ClientEvent, ClientId, ClientState, ConnId, Context, Ended, Handler, Sent,
 };
 use bowsprit::frame::DataKind;
-use bowsprit::handshake::{Agreement, RefusedResponse, Response, ResponseError};
+use bowsprit::handshake::{Agreement, HeadError, RefusedResponse, Response, ResponseError};
 use bowsprit::message::Message;
+use bowsprit::tls::{rustls, tls_error};
 use mio::Waker;
 use serde_json::json;
 
@@ -32,9 +33,13 @@ use crate::cli::output::one_line;
 /// What the user wants.
 pub(super) struct Plan {
     pub(super) target: String,
+    /// The one that stands before it.
+    pub(super) proxy: Option<String>,
     pub(super) messages: Vec<String>,
     pub(super) preamble: Vec<String>,
     pub(super) expect: Option<u64>,
+    /// More may come when there is nothing left to send.
+    pub(super) stay: bool,
     pub(super) until: Option<Instant>,
     pub(super) close_timeout: Duration,
     pub(super) binary: bool,
@@ -231,7 +236,7 @@ impl Session {
                 continue;
             }
             if !self.plan.messages.is_empty() {
-                if self.plan.expect.is_none() {
+                if !self.plan.stay {
                     self.close(cx, CloseCode::NORMAL, "", Exit::Done);
                 }
                 return;
@@ -242,8 +247,7 @@ impl Session {
                 Some(Item::Text(line)) if self.plan.edit || self.plan.commands => self.obey(cx, id, &line),
                 Some(Item::Text(text)) => self.send(cx, id, Message::Text(&text)),
                 Some(Item::Binary(octets)) => self.send(cx, id, Message::Binary(&octets)),
-                // What is expected may still come.
-                Some(Item::End) if self.plan.expect.is_some() => {
+                Some(Item::End) if self.plan.stay => {
                     self.input = None;
                     return;
                 }
@@ -387,16 +391,26 @@ impl Session {
 
     fn unreached(&mut self, error: &ConnectError) {
         let target = &self.plan.target;
+        // Whom we look up and connect to.
+        let first = match &self.plan.proxy {
+            Some(proxy) => format!("the proxy {proxy}"),
+            None => target.clone(),
+        };
         let text = match error {
             ConnectError::Response(ResponseError::Refused(response)) => return self.show_refusal(response),
+            ConnectError::Response(ResponseError::Head(HeadError::NotHttp)) if target.starts_with("ws:") => {
+                format!("{target} does not speak HTTP; if the server speaks TLS, use wss://")
+            }
             ConnectError::Response(error) => {
                 format!("{target} is no WebSocket server as it should be: {error}")
             }
-            ConnectError::Resolve(error) => format!("cannot find the address of {target}: {error}"),
+            ConnectError::Resolve(error) => format!("cannot find the address of {first}: {error}"),
             ConnectError::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                format!("cannot connect to {target}: {error}; is the server running?")
+                format!("cannot connect to {first}: {error}; is the server running?")
             }
-            ConnectError::Connect(error) => format!("cannot connect to {target}: {error}"),
+            ConnectError::Connect(error) => format!("cannot connect to {first}: {error}"),
+            ConnectError::Proxy(error) => format!("{first}: {error}"),
+            ConnectError::Tls(fault) => format!("{target}: {error}{}", advice(fault)),
             ConnectError::Timeout(_) => format!("{target}: {error}; see --connect-timeout"),
             error => format!("{target}: {error}"),
         };
@@ -422,6 +436,19 @@ impl Session {
         for line in lines_of(octets) {
             self.output.note(format_args!("{direction} {}", one_line(line)));
         }
+    }
+}
+
+/// What may help where TLS has failed.
+fn advice(fault: &io::Error) -> &'static str {
+    use rustls::AlertDescription::{BadCertificate, CertificateRequired, HandshakeFailure};
+    match tls_error(fault) {
+        Some(rustls::Error::InvalidCertificate(_)) => "; see --ca, or --insecure",
+        Some(rustls::Error::InvalidMessage(_)) => "; does the server speak TLS there? ws:// is without",
+        Some(rustls::Error::AlertReceived(BadCertificate | CertificateRequired | HandshakeFailure)) => {
+            "; see --cert"
+        }
+        _ => "",
     }
 }
 

@@ -6,6 +6,8 @@
 //! What these figures have led to stands in `benches/NOTES.md`; the same work by other crates is in
 //! `benches/peers/codec`, a workspace of its own, as those crates bring async runtimes.
 
+#[cfg(feature = "deflate")]
+mod deflate;
 mod header;
 mod mask;
 mod message;

@@ -46,6 +46,24 @@ fn echo_of_text(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
     echoed(bencher, depth, size, DataKind::Text);
 }
 
+/// One message a turn on one of so many connections after the other: what a connection more costs the others.
+#[divan::bench(args = [10, 1_000, 15_000])]
+fn echo_among(bencher: Bencher<'_, '_>, connections: usize) {
+    let mut server = Server::open(connections);
+    let read = reads(1, 125, DataKind::Binary);
+    let mut next = 0;
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        for _ in 0..BATCH {
+            server.arrive(next, &read);
+            next = (next + 1) % connections;
+        }
+        server.turn();
+    });
+}
+
+/// Connections that have something to say in a turn.
+const BATCH: usize = 10;
+
 /// One message to each of a thousand connections, as many of them in one turn.
 #[divan::bench(args = [1, 8])]
 fn broadcast(bencher: Bencher<'_, '_>, messages: usize) {
@@ -84,6 +102,18 @@ fn publish(bencher: Bencher<'_, '_>, messages: usize) {
 fn echoed(bencher: Bencher<'_, '_>, depth: usize, size: usize, kind: DataKind) {
     const CONNECTIONS: usize = 64;
     let mut server = Server::open(CONNECTIONS);
+    let read = reads(depth, size, kind);
+    let count = CONNECTIONS * depth;
+    bencher.counter(ItemsCount::new(count)).counter(BytesCount::new(count * size)).bench_local(|| {
+        for number in 0..CONNECTIONS {
+            server.arrive(number, &read);
+        }
+        server.turn();
+    });
+}
+
+/// What one read brings: `depth` messages of `size` octets.
+fn reads(depth: usize, size: usize, kind: DataKind) -> Rc<[u8]> {
     let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
     let mut payload = vec![b'7'; size];
     key.apply(&mut payload);
@@ -92,14 +122,7 @@ fn echoed(bencher: Bencher<'_, '_>, depth: usize, size: usize, kind: DataKind) {
         RawHeader::of(kind.opcode()).with_length(size as u64).with_mask(key).encode_into(&mut read);
         read.extend_from_slice(&payload);
     }
-    let read = Rc::from(read);
-    let count = CONNECTIONS * depth;
-    bencher.counter(ItemsCount::new(count)).counter(BytesCount::new(count * size)).bench_local(|| {
-        for number in 0..CONNECTIONS {
-            server.arrive(number, &read);
-        }
-        server.turn();
-    });
+    Rc::from(read)
 }
 
 /// An engine whose connections are open.

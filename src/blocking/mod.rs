@@ -24,6 +24,7 @@ mod client;
 mod decoder;
 mod error;
 mod reach;
+mod reading;
 mod socket;
 mod split;
 

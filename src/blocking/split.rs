@@ -9,24 +9,29 @@ use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::client::{Client, PARTING, SOON, remaining, timed};
-use super::decoder::{Decoder, Found};
+use super::client::{Client, Whole, remaining, timed};
+use super::decoder::Decoder;
 use super::error::Error;
+use super::reading::{Link, Reading, Sending, after};
 use super::socket::{Layers, NetStream, Socket, Wire};
 use crate::close::CloseReason;
-use crate::connection::{self, Deadlines, Event, Latency, Outbound, Outcome, SendError};
+use crate::connection::{Event, Latency, Outcome, SendError};
 use crate::handshake::Response;
 use crate::message::Message;
 
 /// The half that reads. It answers Pings and the server's Close frame by itself.
 #[derive(Debug)]
 pub struct Reader {
+    reading: Reading,
+    link: Half,
+    response: Response,
+}
+
+/// A handle of the socket, and what is shared with those who write.
+#[derive(Debug)]
+struct Half {
     shared: Arc<Shared>,
     socket: Wire,
-    decoder: Decoder,
-    timeout: Option<Duration>,
-    response: Response,
-    over: bool,
     /// Octets of TLS as they come.
     #[cfg(feature = "tls")]
     cipher: Vec<u8>,
@@ -48,9 +53,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    outbound: Outbound,
-    deadlines: Deadlines,
-    latency: Latency,
+    sending: Sending,
     #[cfg(feature = "tls")]
     tls: Option<rustls::Connection>,
 }
@@ -74,7 +77,7 @@ impl Client<NetStream> {
     ///
     /// Where the system gives no second handle of the socket.
     pub fn split(self) -> Result<(Reader, Writer), Error> {
-        let Self { socket, outbound, deadlines, decoder, timeout, latency, response, .. } = self;
+        let Self { reading, link: Whole { socket, sending }, response } = self;
         #[cfg(feature = "tls")]
         let (wire, tls) = match socket.0 {
             Layers::Plain(wire) => (wire, None),
@@ -87,24 +90,19 @@ impl Client<NetStream> {
         let Layers::Plain(wire) = socket.0;
         let pen = Pen { socket: wire.try_clone()?, octets: Vec::new(), written: 0 };
         let state = State {
-            outbound,
-            deadlines,
-            latency,
+            sending,
             #[cfg(feature = "tls")]
             tls,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), pen: Mutex::new(pen) });
-        let writer = Writer { shared: Arc::clone(&shared), timeout };
-        let reader = Reader {
+        let writer = Writer { shared: Arc::clone(&shared), timeout: reading.timeout };
+        let link = Half {
             shared,
             socket: wire,
-            decoder,
-            timeout,
-            response,
-            over: false,
             #[cfg(feature = "tls")]
             cipher: Vec::new(),
         };
+        let reader = Reader { reading, link, response };
         Ok((reader, writer))
     }
 }
@@ -121,7 +119,7 @@ impl Writer {
     ///
     /// [`Error::Send`] where nothing was sent; [`Error::Timeout`] where it goes out with the next call of either half.
     pub fn send<'a>(&self, message: impl Into<Message<'a>>) -> Result<(), Error> {
-        self.queue(|state| state.outbound.send(message.into()))
+        self.queue(|sending| sending.outbound.send(message.into()))
     }
 
     /// Sends a Ping.
@@ -130,11 +128,7 @@ impl Writer {
     ///
     /// As [`send`](Self::send).
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.queue(|state| {
-            state.outbound.ping(payload)?;
-            state.latency.pinged(payload, Instant::now());
-            Ok(())
-        })
+        self.queue(|sending| sending.ping(payload))
     }
 
     /// Sends a Close frame. The reader goes on until the server has answered, for at most
@@ -144,11 +138,7 @@ impl Writer {
     ///
     /// As [`send`](Self::send).
     pub fn close(&self, reason: Option<CloseReason<'_>>) -> Result<(), Error> {
-        self.queue(|state| {
-            state.outbound.close(reason)?;
-            state.deadlines.closing(Instant::now());
-            Ok(())
-        })
+        self.queue(|sending| sending.close(reason))
     }
 
     /// Ends the connection at once; both halves see it.
@@ -159,25 +149,24 @@ impl Writer {
 
     /// Octets that wait to be written.
     pub fn bytes_to_write(&self) -> usize {
-        self.shared.lock().outbound.queued()
+        self.shared.lock().sending.outbound.queued()
     }
 
     /// What Pings and their answers tell of the way to the server.
     pub fn latency(&self) -> Latency {
-        self.shared.lock().latency.clone()
+        self.shared.lock().sending.latency.clone()
     }
 
-    fn queue(&self, queue: impl FnOnce(&mut State) -> Result<(), SendError>) -> Result<(), Error> {
-        queue(&mut self.shared.lock())?;
-        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        self.shared.write(deadline, true)
+    fn queue(&self, queue: impl FnOnce(&mut Sending) -> Result<(), SendError>) -> Result<(), Error> {
+        queue(&mut self.shared.lock().sending)?;
+        self.shared.write(after(self.timeout), true)
     }
 }
 
 impl Reader {
     /// How long each call may take; `None`: as long as it takes.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-        self.timeout = timeout;
+        self.reading.timeout = timeout;
     }
 
     /// The next message; see [`Client::read`].
@@ -186,16 +175,7 @@ impl Reader {
     ///
     /// As [`Client::read`].
     pub fn read(&mut self) -> Result<Option<Message<'_>>, Error> {
-        let deadline = self.deadline();
-        loop {
-            match self.find(deadline)? {
-                None => return Ok(None),
-                Some(found @ (Found::Message(..) | Found::Assembled)) => {
-                    return Ok(self.decoder.message(found));
-                }
-                Some(_) => {}
-            }
-        }
+        self.reading.message(&mut self.link)
     }
 
     /// The next event of any kind; see [`Client::read_event`].
@@ -204,153 +184,61 @@ impl Reader {
     ///
     /// As [`read`](Self::read).
     pub fn read_event(&mut self) -> Result<Option<Event<'_>>, Error> {
-        let deadline = self.deadline();
-        Ok(self.find(deadline)?.and_then(|found| self.decoder.view(found)))
+        self.reading.event(&mut self.link)
     }
 
     /// What both sides have said of the end, so far.
     pub fn outcome(&self) -> Outcome {
-        connection::outcome(self.decoder.inbound(), &self.shared.lock().outbound)
+        self.reading.outcome(&self.link.shared.lock().sending.outbound)
     }
 
     /// The server's response.
     pub fn response(&self) -> &Response {
         &self.response
     }
+}
 
-    fn deadline(&self) -> Option<Instant> {
-        self.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+impl Link for Half {
+    // A writer may begin to close at any time, and nothing wakes us then.
+    const LOOK: Option<Duration> = Some(Duration::from_millis(250));
+
+    fn sending<T>(&mut self, act: impl FnOnce(&mut Sending) -> T) -> T {
+        act(&mut self.shared.lock().sending)
     }
 
-    fn find(&mut self, deadline: Option<Instant>) -> Result<Option<Found>, Error> {
-        loop {
-            if self.over {
-                return Ok(None);
-            }
-            let stepped = self.decoder.step(&mut self.shared.lock().outbound);
-            match stepped {
-                Ok(None) => {}
-                Ok(Some(found)) => return self.found(found),
-                Err(error) => return self.fail(error.into()),
-            }
-            if let Some(due) = self.expire() {
-                let closed = self.decoder.inbound().received_close();
-                return match self.fail(Error::Due(due)) {
-                    Err(_) if closed => Ok(None), // §7.1.1, as in `Client`
-                    result => result,
-                };
-            }
-            self.answer()?;
-            let due = {
-                let state = self.shared.lock();
-                state.deadlines.next(state.outbound.config())
-            };
-            // A writer may begin to close at any time, and nothing wakes us then.
-            let look = Instant::now().checked_add(LOOK);
-            let until = [deadline, due, look].into_iter().flatten().min();
-            match self.fill(until) {
-                Ok(None) => {}
-                Ok(Some(found)) => return self.found(found),
-                Err(Error::Timeout) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                    return Err(Error::Timeout);
-                }
-                Err(Error::Timeout) => {}
-                Err(error) => {
-                    self.over = true;
-                    // §7.1.1: after both Close frames the end is what we wait for, whatever form it takes.
-                    let closed = self.decoder.inbound().received_close();
-                    return if closed { Ok(None) } else { Err(error) };
-                }
-            }
-        }
-    }
-
-    /// Does what is due.
-    fn expire(&mut self) -> Option<connection::Due> {
-        let now = Instant::now();
-        let State { outbound, deadlines, latency, .. } = &mut *self.shared.lock();
-        if outbound.sent_close() {
-            deadlines.closing(now);
-        }
-        let queued = outbound.queued();
-        let due = connection::expire(deadlines, outbound, now);
-        if due.is_none() && outbound.queued() > queued {
-            latency.pinged(b"", now);
-        }
-        due
-    }
-
-    fn found(&mut self, found: Found) -> Result<Option<Found>, Error> {
-        if let Found::Pong = found {
-            self.shared.lock().latency.ponged(self.decoder.control(), Instant::now());
-        }
-        self.answer()?;
-        Ok(Some(found))
-    }
-
-    /// Sends what reading has led to, unless a writer is at it. A server that takes nothing now gets it later: to wait
-    /// here would keep us from reading, and a server that waits for us to read would never read itself.
-    fn answer(&mut self) -> Result<(), Error> {
-        match self.shared.write(Instant::now().checked_add(SOON), false) {
-            Ok(()) | Err(Error::Timeout) => Ok(()),
-            Err(error) if self.decoder.inbound().received_close() => {
-                drop(error); // the server has gone after its Close frame
-                Ok(())
-            }
-            Err(error) => {
-                self.over = true;
-                Err(error)
-            }
-        }
-    }
-
-    fn fail<T>(&mut self, error: Error) -> Result<T, Error> {
-        self.over = true;
-        let _ = self.shared.write(Instant::now().checked_add(PARTING), true);
-        let _ = self.socket.shutdown_write();
-        Err(error)
-    }
-
-    fn fill(&mut self, until: Option<Instant>) -> Result<Option<Found>, Error> {
+    fn fill(&mut self, decoder: &mut Decoder, until: Option<Instant>) -> Result<usize, Error> {
         #[cfg(feature = "tls")]
         if self.shared.lock().tls.is_some() {
-            return self.fill_through_tls(until);
+            return self.fill_through_tls(decoder, until);
         }
         self.socket.set_read_timeout(remaining(until)?)?;
         // The room depends on settings that do not change.
-        let shared = Arc::clone(&self.shared);
-        let space = self.decoder.space(shared.lock().outbound.config());
-        let len = self.socket.read(space).map_err(timed)?;
-        self.filled(len)
+        let space = decoder.space(self.shared.lock().sending.outbound.config());
+        self.socket.read(space).map_err(timed)
     }
 
-    fn filled(&mut self, len: usize) -> Result<Option<Found>, Error> {
-        if len == 0 {
-            return Err(Error::Eof);
-        }
-        let filled = {
-            let State { outbound, deadlines, .. } = &mut *self.shared.lock();
-            deadlines.heard(Instant::now());
-            self.decoder.filled(len, outbound)
-        };
-        match filled {
-            Ok(found) => Ok(found),
-            Err(error) => self.fail(error.into()),
-        }
+    fn write(&mut self, until: Option<Instant>) -> Result<(), Error> {
+        self.shared.write(until, false)
     }
 
+    fn part(&mut self, until: Option<Instant>) {
+        let _ = self.shared.write(until, true);
+        let _ = self.socket.shutdown_write();
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Half {
     /// Reads what is encrypted without a lock, and what it says under one.
-    #[cfg(feature = "tls")]
-    fn fill_through_tls(&mut self, until: Option<Instant>) -> Result<Option<Found>, Error> {
-        let shared = Arc::clone(&self.shared);
+    fn fill_through_tls(&mut self, decoder: &mut Decoder, until: Option<Instant>) -> Result<usize, Error> {
         loop {
             let result = {
-                let mut state = shared.lock();
-                let State { outbound, tls: Some(tls), .. } = &mut *state else { return Err(Error::Eof) };
-                tls.reader().read(self.decoder.space(outbound.config()))
+                let mut state = self.shared.lock();
+                let State { sending, tls: Some(tls) } = &mut *state else { return Err(Error::Eof) };
+                tls.reader().read(decoder.space(sending.outbound.config()))
             };
             match result {
-                Ok(len) => return self.filled(len),
+                Ok(len) => return Ok(len),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(Error::Io(error)),
             }
@@ -365,7 +253,7 @@ impl Reader {
                     }
                 }
             }
-            let mut state = shared.lock();
+            let mut state = self.shared.lock();
             let Some(tls) = &mut state.tls else { return Err(Error::Eof) };
             // An empty input is the end, which the reader above tells apart.
             let used = tls.read_tls(&mut &self.cipher[..])?;
@@ -376,9 +264,6 @@ impl Reader {
         }
     }
 }
-
-/// How often a reader looks whether a writer has begun to close.
-const LOOK: Duration = Duration::from_millis(250);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -405,7 +290,7 @@ impl Shared {
             drop(pen);
             // What was queued while we had the socket was left to us.
             let state = self.lock();
-            if state.outbound.queued() == 0 && !state.wants_write() {
+            if state.sending.outbound.queued() == 0 && !state.wants_write() {
                 return Ok(());
             }
         }
@@ -432,20 +317,20 @@ impl Pen {
         self.written = 0;
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut state.tls {
-            let pending = state.outbound.pending();
+            let pending = state.sending.outbound.pending();
             let len = pending.len().min(PIECE);
             // A `Vec` takes all, and TLS has no limit here.
             if tls.writer().write_all(&pending[..len]).is_ok() {
-                state.outbound.advance(len);
+                state.sending.outbound.advance(len);
             }
             while tls.wants_write() && tls.write_tls(&mut self.octets).is_ok() {}
             return !self.octets.is_empty();
         }
-        while self.octets.len() < PIECE && state.outbound.queued() > 0 {
-            let pending = state.outbound.pending();
+        while self.octets.len() < PIECE && state.sending.outbound.queued() > 0 {
+            let pending = state.sending.outbound.pending();
             let len = pending.len().min(PIECE - self.octets.len());
             self.octets.extend_from_slice(&pending[..len]);
-            state.outbound.advance(len);
+            state.sending.outbound.advance(len);
         }
         !self.octets.is_empty()
     }

@@ -1,0 +1,235 @@
+//! The loop that all reading is, of a client on one thread and of the half that reads.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::decoder::{Decoder, Found};
+use super::error::Error;
+use crate::close::CloseReason;
+use crate::connection::{self, Config, Deadlines, Due, Event, Latency, Outbound, Outcome, SendError};
+use crate::entropy::Entropy;
+use crate::extension::deflate::DeflateParams;
+use crate::message::Message;
+
+/// What has come, and what of it is left.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) timeout: Option<Duration>,
+    decoder: Decoder,
+    /// Nothing more comes.
+    over: bool,
+}
+
+/// What is on its way out, and what is measured and awaited with it.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) outbound: Outbound,
+    pub(super) deadlines: Deadlines,
+    pub(super) latency: Latency,
+}
+
+/// What reading needs of the rest of a client.
+pub(super) trait Link {
+    /// How often to look whether another thread has begun to close; `None` where there is none.
+    const LOOK: Option<Duration>;
+
+    /// Does something with what is on its way out.
+    fn sending<T>(&mut self, act: impl FnOnce(&mut Sending) -> T) -> T;
+
+    /// Reads once, to the space that the decoder has.
+    fn fill(&mut self, decoder: &mut Decoder, until: Option<Instant>) -> Result<usize, Error>;
+
+    /// Writes what is queued, or says [`Error::Timeout`]. What another thread is writing is left to it.
+    fn write(&mut self, until: Option<Instant>) -> Result<(), Error>;
+
+    /// Says the last words, and that nothing follows them.
+    fn part(&mut self, until: Option<Instant>);
+}
+
+/// How long a server may take to take what is written by one who reads.
+const SOON: Duration = Duration::from_millis(1);
+
+/// How long until it is offered that again.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// How long a connection that has failed may take to tell its server why.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// So much time from now; `None`: as long as it takes.
+pub(super) fn after(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+impl Sending {
+    /// Of a connection that opens now.
+    pub(super) fn new(
+        config: Arc<Config>,
+        masks: Box<dyn Entropy + Send>,
+        deflate: Option<DeflateParams>,
+    ) -> Self {
+        let mut outbound = Outbound::client(config, masks);
+        if let Some(agreed) = deflate {
+            outbound.use_deflate(agreed);
+        }
+        Self { outbound, deadlines: Deadlines::new(Instant::now()), latency: Latency::new() }
+    }
+
+    /// Queues a Ping whose answer is timed.
+    pub(super) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.outbound.ping(payload)?;
+        self.latency.pinged(payload, Instant::now());
+        Ok(())
+    }
+
+    /// Queues a Close frame whose answer is awaited for so long and no longer.
+    pub(super) fn close(&mut self, reason: Option<CloseReason<'_>>) -> Result<(), SendError> {
+        self.outbound.close(reason)?;
+        self.deadlines.closing(Instant::now());
+        Ok(())
+    }
+
+    /// Does what is due; says what ends the connection, and whether a Ping is on its way.
+    fn expire(&mut self) -> (Option<Due>, bool) {
+        let now = Instant::now();
+        if self.outbound.sent_close() {
+            self.deadlines.closing(now); // the answer to the server's Close frame
+        }
+        let queued = self.outbound.queued();
+        let due = connection::expire(&mut self.deadlines, &mut self.outbound, now);
+        let has_pinged = due.is_none() && self.outbound.queued() > queued;
+        if has_pinged {
+            self.latency.pinged(b"", now); // that of `Config::ping_interval`
+        }
+        (due, has_pinged)
+    }
+}
+
+impl Reading {
+    /// `rest` is what came behind the response.
+    pub(super) fn new(rest: &[u8], deflate: Option<DeflateParams>) -> Self {
+        let mut decoder = Decoder::new();
+        decoder.preload(rest);
+        if let Some(agreed) = deflate {
+            decoder.use_deflate(agreed);
+        }
+        Self { timeout: None, decoder, over: false }
+    }
+
+    /// The next message.
+    pub(super) fn message(&mut self, link: &mut impl Link) -> Result<Option<Message<'_>>, Error> {
+        let deadline = after(self.timeout);
+        loop {
+            match self.find(link, deadline)? {
+                None => return Ok(None),
+                // The borrow leaves where it leaves for sure: the view is taken behind the loop of `find`.
+                Some(found @ (Found::Message(..) | Found::Assembled)) => {
+                    return Ok(self.decoder.message(found));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The next event of any kind.
+    pub(super) fn event(&mut self, link: &mut impl Link) -> Result<Option<Event<'_>>, Error> {
+        let deadline = after(self.timeout);
+        Ok(self.find(link, deadline)?.and_then(|found| self.decoder.view(found)))
+    }
+
+    /// What both sides have said of the end, so far.
+    pub(super) fn outcome(&self, outbound: &Outbound) -> Outcome {
+        connection::outcome(self.decoder.inbound(), outbound)
+    }
+
+    /// Nothing more is to be read: the connection has broken.
+    pub(super) const fn end(&mut self) {
+        self.over = true;
+    }
+
+    /// Takes what is there, does what is due, sends what follows, waits for more.
+    fn find<L: Link>(&mut self, link: &mut L, deadline: Option<Instant>) -> Result<Option<Found>, Error> {
+        loop {
+            if self.over {
+                return Ok(None);
+            }
+            match link.sending(|sending| self.decoder.step(&mut sending.outbound)) {
+                Ok(None) => {}
+                Ok(Some(found)) => return self.found(link, found, deadline),
+                Err(error) => return self.fail(link, error.into()),
+            }
+            self.write(link, deadline)?;
+            match link.sending(Sending::expire) {
+                (Some(due), _) => return self.fail(link, Error::Due(due)),
+                (None, true) => continue,
+                (None, false) => {}
+            }
+            match self.fill(link, deadline) {
+                Ok(None) => {}
+                Ok(Some(found)) => return self.found(link, found, deadline),
+                Err(Error::Timeout) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    return Err(Error::Timeout);
+                }
+                // A Ping may be due, or what was not taken is to be offered again.
+                Err(Error::Timeout) => {}
+                Err(error @ Error::Protocol(_)) => return self.fail(link, error),
+                Err(error) => return self.broken(error),
+            }
+        }
+    }
+
+    /// Reads once.
+    fn fill<L: Link>(&mut self, link: &mut L, deadline: Option<Instant>) -> Result<Option<Found>, Error> {
+        let (due, queued) = link.sending(|sending| {
+            (sending.deadlines.next(sending.outbound.config()), sending.outbound.queued())
+        });
+        let look = after(if queued > 0 { Some(AGAIN) } else { L::LOOK });
+        let len = link.fill(&mut self.decoder, [deadline, due, look].into_iter().flatten().min())?;
+        if len == 0 {
+            return Err(Error::Eof);
+        }
+        Ok(link.sending(|sending| {
+            sending.deadlines.heard(Instant::now());
+            self.decoder.filled(len, &mut sending.outbound)
+        })?)
+    }
+
+    /// An event; what it has led to (a Pong, the answer to a Close frame) goes out first, if the socket takes it.
+    fn found(
+        &mut self,
+        link: &mut impl Link,
+        found: Found,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Found>, Error> {
+        if let Found::Pong = found {
+            link.sending(|sending| sending.latency.ponged(self.decoder.control(), Instant::now()));
+        }
+        self.write(link, deadline)?;
+        Ok(Some(found))
+    }
+
+    /// Writes what the server takes now. Nobody who reads waits for it to take more: it may want to be read first.
+    fn write(&mut self, link: &mut impl Link, deadline: Option<Instant>) -> Result<(), Error> {
+        match link.write([deadline, after(Some(SOON))].into_iter().flatten().min()) {
+            Ok(()) | Err(Error::Timeout) => Ok(()),
+            // The server has gone after its Close frame; what it said before may still be read.
+            Err(_) if self.decoder.inbound().received_close() => Ok(()),
+            Err(error) => {
+                self.over = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// The connection fails: what is queued goes out if it can at once, then our direction ends (§7.1.7).
+    fn fail<T>(&mut self, link: &mut impl Link, error: Error) -> Result<Option<T>, Error> {
+        link.part(after(Some(PARTING)));
+        self.broken(error)
+    }
+
+    /// The end: after the server's Close frame it is what we wait for, whatever form it takes (§7.1.1).
+    fn broken<T>(&mut self, error: Error) -> Result<Option<T>, Error> {
+        self.over = true;
+        let closed = self.decoder.inbound().received_close() && !matches!(error, Error::Protocol(_));
+        if closed { Ok(None) } else { Err(error) }
+    }
+}

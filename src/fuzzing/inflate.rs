@@ -66,19 +66,26 @@ fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
     assert_eq!(take(&cuts.pieces(&wire)), seen, "{cuts:?}");
 
     // The other inflater, on the same stream.
-    let mut other = Decompress::new(false);
+    let mut history = Vec::new();
     for at in 0..2 {
-        match (reference(&mut other, data), seen.get(at)) {
-            (Reference::Message(octets), Some(Seen::Binary(ours))) => assert_eq!(*ours, octets),
-            (Reference::Message(octets), Some(Seen::Failed(ProtocolError::MessageTooLong))) => {
+        match (reference(&history, data), seen.get(at)) {
+            (Reference::Message(octets), Some(Seen::Binary(ours))) => {
+                assert_eq!(*ours, octets);
+                history.extend(octets);
+            }
+            (
+                Reference::Message(octets) | Reference::Cut(octets),
+                Some(Seen::Failed(ProtocolError::MessageTooLong)),
+            ) => {
                 assert!(octets.len() > MOST, "{} octets are not too many", octets.len());
             }
             (
                 Reference::Wrong,
                 Some(Seen::Failed(ProtocolError::DeflateInvalid | ProtocolError::MessageTooLong)),
             ) => {}
-            // A message ends with a block (§7.2.1); the other inflater does not tell whether this one did.
-            (Reference::Message(_), Some(Seen::Failed(ProtocolError::DeflateInvalid))) => {}
+            // A message ends with a block (§7.2.1).
+            (Reference::Cut(_), Some(Seen::Failed(ProtocolError::DeflateInvalid))) => {}
+            (Reference::Cut(octets), other) => panic!("{} octets, and half a block: {other:?}", octets.len()),
             // A final block ends a stream (§7.2.3.4); what may follow is not told in one way only.
             (Reference::Ended, _) | (_, None) => return,
             (Reference::Message(octets), other) => panic!("{} octets, but ours is {other:?}", octets.len()),
@@ -93,24 +100,38 @@ fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
 
 enum Reference {
     Message(Vec<u8>),
+    /// What comes out of a stream that stops inside a block.
+    Cut(Vec<u8>),
     Wrong,
+    /// A final block, and something behind it.
     Ended,
 }
 
-fn reference(other: &mut Decompress, payload: &[u8]) -> Reference {
+fn reference(history: &[u8], payload: &[u8]) -> Reference {
+    // Between two blocks, and nowhere else, this is an empty final one.
+    const LAST: [u8; 5] = [1, 0, 0, 0xff, 0xff];
+    let mut other = Decompress::new(false);
+    if !history.is_empty() {
+        other
+            .set_dictionary(&history[history.len().saturating_sub(1 << 15)..])
+            .expect("raw DEFLATE takes one at any time");
+    }
     let mut out = Vec::with_capacity(4096);
     // A sender that keeps the tail is understood by ours: one more of it would begin a block that has no end.
     let tail = if payload.ends_with(&TAIL) { &[][..] } else { &TAIL };
-    for part in [payload, tail] {
+    for (number, part) in [payload, tail].into_iter().enumerate() {
         let mut at = 0;
         loop {
             let before = other.total_in();
-            match other.decompress_vec(&part[at..], &mut out, FlushDecompress::Sync) {
+            let status = other.decompress_vec(&part[at..], &mut out, FlushDecompress::Sync);
+            at += (other.total_in() - before) as usize;
+            match status {
                 Err(_) => return Reference::Wrong,
+                // The empty block that a sender cuts may be a final one.
+                Ok(Status::StreamEnd) if number == 1 && at == part.len() => return Reference::Message(out),
                 Ok(Status::StreamEnd) => return Reference::Ended,
                 Ok(_) => {}
             }
-            at += (other.total_in() - before) as usize;
             if out.len() > 2 * MOST {
                 return Reference::Message(out);
             }
@@ -120,7 +141,11 @@ fn reference(other: &mut Decompress, payload: &[u8]) -> Reference {
             out.reserve(4096);
         }
     }
-    Reference::Message(out)
+    let mut nothing = Vec::with_capacity(8);
+    match other.decompress_vec(&LAST, &mut nothing, FlushDecompress::Sync) {
+        Ok(Status::StreamEnd) if nothing.is_empty() => Reference::Message(out),
+        _ => Reference::Cut(out),
+    }
 }
 
 /// `data` is a message that we compress.
@@ -129,7 +154,7 @@ fn compress(bits: u8, data: &[u8]) {
     let data = &data[..data.len().min(MOST)];
     let mut server = Connection::server(config(), Instant::now()).with_deflate(DeflateParams::default());
     let mut client = client();
-    let mut other = Decompress::new(false);
+    let mut history = Vec::new();
     for _ in 0..2 {
         server.outbound.send(Message::Binary(data)).expect("nothing waits");
         let mut wire = Vec::new();
@@ -141,8 +166,9 @@ fn compress(bits: u8, data: &[u8]) {
         if let [(header, payload)] = &frames(&wire)[..]
             && header.rsv1
         {
-            let Reference::Message(back) = reference(&mut other, payload) else { panic!("not DEFLATE") };
+            let Reference::Message(back) = reference(&history, payload) else { panic!("not DEFLATE") };
             assert_eq!(back, data);
+            history.extend(back);
         }
         let mut input = &mut wire[..];
         match client.inbound.next(&mut input, &mut client.outbound) {

@@ -124,7 +124,9 @@ impl Inflater {
             // A stream that the sender has cut ends with the header of a stored block: never in 0xff.
             let end = if tail == TAIL[..4] { &TAIL[4..] } else { &TAIL[..] };
             let result = self.step(end, &mut [0]);
-            if result != (Ok(Status::StreamEnd), end.len(), 0) {
+            // §7.2.1 does not say that the stored block that is cut is none with BFINAL set: then nothing is left to end.
+            let is_last = end.len() > 4 && result == (Ok(Status::StreamEnd), 4, 0);
+            if !is_last && result != (Ok(Status::StreamEnd), end.len(), 0) {
                 return Err(ProtocolError::DeflateInvalid);
             }
         }
@@ -246,6 +248,18 @@ mod tests {
     }
 
     const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+
+    /// Found by `bowsprit fuzz`: `01 00 00 ff ff` is an empty stored block too, and its end is cut as that of any other.
+    #[test]
+    fn a_cut_block_may_have_bfinal_set() {
+        check(&[0x01], Ok(b""));
+        check(&[0x61], Ok(b"")); // the rest of the octet says nothing
+        check(&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x01], Err(ProtocolError::DeflateInvalid)); // 01 is inside a block
+        check(&[0, 5, 0, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x01], Ok(b"Hello"));
+        // Cut short otherwise, the tail is no end.
+        check(&[0x01, 0x05, 0x00], Err(ProtocolError::DeflateInvalid));
+        check(&[0x01, 0x00], Err(ProtocolError::DeflateInvalid));
+    }
 
     #[test]
     fn the_examples_of_the_rfc() {

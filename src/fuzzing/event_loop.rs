@@ -46,20 +46,56 @@ impl Choices for Bytes<'_> {
     }
 }
 
+/// Numbers that follow from a seed (splitmix64).
+struct Seeded(u64);
+
+impl Choices for Seeded {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+
+    fn goes_on(&mut self) -> bool {
+        true
+    }
+}
+
+/// A run of which a seed makes the choices: all [`STEPS`] of them, with what must hold looked at after each.
+pub fn simulate(seed: u64) -> Tally {
+    World::run(&mut Seeded(seed))
+}
+
 /// A run of which a fuzzer makes the choices.
 pub fn run(data: &[u8]) {
     World::run(&mut Bytes(data));
 }
 
-/// What a run came to, so that a test can tell that its runs come to something.
-#[derive(Debug, Default)]
-#[allow(dead_code, reason = "fuzzers do not ask")]
-struct Tally {
-    opened: usize,
-    delivered: usize,
-    clean: usize,
-    broken: usize,
-    failed: usize,
+/// What runs came to, so that it can be told that they come to something.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Ends of connections that were told that theirs is open.
+    pub opened: usize,
+    /// Messages.
+    pub delivered: usize,
+    /// Ends with a closing handshake.
+    pub clean: usize,
+    /// Ends without.
+    pub broken: usize,
+    /// Ends of connections that never were open.
+    pub failed: usize,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.opened += other.opened;
+        self.delivered += other.delivered;
+        self.clean += other.clean;
+        self.broken += other.broken;
+        self.failed += other.failed;
+    }
 }
 
 /// One direction of a wire.
@@ -583,22 +619,6 @@ impl<'a> World<'a> {
 mod tests {
     use super::*;
 
-    struct Seeded(u64);
-
-    impl Choices for Seeded {
-        fn below(&mut self, bound: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((z ^ (z >> 31)) % bound as u64) as usize
-        }
-
-        fn goes_on(&mut self) -> bool {
-            true
-        }
-    }
-
     /// As many as BOWSPRIT_SIMULATIONS says, from the seed BOWSPRIT_SEED.
     #[test]
     fn simulated_networks() {
@@ -609,14 +629,10 @@ mod tests {
         let started = Instant::now();
         let mut all = Tally::default();
         for seed in seed..seed + count {
-            let Ok(tally) = std::panic::catch_unwind(|| World::run(&mut Seeded(seed))) else {
+            let Ok(tally) = std::panic::catch_unwind(|| simulate(seed)) else {
                 panic!("BOWSPRIT_SEED={seed} BOWSPRIT_SIMULATIONS=1 shows it again")
             };
-            all.opened += tally.opened;
-            all.delivered += tally.delivered;
-            all.clean += tally.clean;
-            all.broken += tally.broken;
-            all.failed += tally.failed;
+            all += tally;
         }
         println!("{count} runs in {:?}: {all:?}", started.elapsed());
         if count >= 100 {

@@ -303,6 +303,37 @@ fn memory_is_bounded_by_what_was_received() {
     }
 }
 
+/// A head of the greatest length, in one line or in many, octet by octet: no more than twice what has arrived, and
+/// nothing once it is refused.
+#[test]
+fn a_head_holds_what_has_arrived_twice() {
+    use bowsprit::handshake::{HeadLimits, ServerHandshake};
+
+    let limits = HeadLimits::default();
+    let start = "GET / HTTP/1.1\r\n".to_owned();
+    let lines = [
+        start.clone() + &"x".repeat(limits.max_bytes),
+        start.clone() + "x: " + &" ".repeat(limits.max_bytes),
+        start + &format!("{}: {}\r\n", "n".repeat(70), "v".repeat(70)).repeat(limits.max_headers * 2),
+        "G".repeat(2 * limits.max_bytes),
+    ];
+    for head in lines {
+        for step in [1, 1000] {
+            let before = COUNTS.get().live;
+            let mut handshake = ServerHandshake::new(limits);
+            let mut arrived = 0;
+            let mut refused = false;
+            for octets in head.as_bytes().chunks(step) {
+                arrived += octets.len();
+                refused |= handshake.receive(octets).is_err();
+                let live = (COUNTS.get().live - before) as usize;
+                assert!(live <= 2 * arrived.min(limits.max_bytes) + 1024, "{live} octets for {arrived}");
+            }
+            assert!(refused);
+        }
+    }
+}
+
 /// Half a DEFLATE block holds one window, whatever its size promises.
 #[test]
 #[cfg(feature = "deflate")]

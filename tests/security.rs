@@ -1,6 +1,10 @@
 //! What has gone wrong in WebSocket software before, a test for each way it could go wrong here, named after the first
 //! advisory of its kind. SECURITY.md links each row to its tests.
 
+#[cfg(all(feature = "tls", feature = "blocking", feature = "event-loop"))]
+#[path = "support/certificates.rs"]
+#[allow(dead_code, reason = "some of it")]
+mod certificates;
 mod support;
 
 use std::sync::Arc;
@@ -137,6 +141,30 @@ fn cve_2026_12151_fragments_are_counted() {
         assert_eq!(failed(&side), None);
         read(&mut side, &sent_by(role.peer(), RawHeader::CONTINUATION, b"x"));
         assert_fails_with(&mut side, 1008, Instant::now());
+    }
+}
+
+/// NATS: Pings, Pongs, empty messages and half-sent fragments without end, to a side that is never written out.
+#[test]
+fn ghsa_8r68_gvr4_jh7j_a_flood_costs_what_the_settings_say() {
+    for role in ROLES {
+        let peer = role.peer();
+        for (header, payload) in [
+            (RawHeader::PING, &[7; 125][..]),
+            (RawHeader::PONG, &[7; 125]),
+            (RawHeader::TEXT, b""),
+            (RawHeader::BINARY, b"x"),
+        ] {
+            let mut side = side(role, |_| {});
+            let flood = sent_by(peer, header, payload).repeat(1000);
+            for _ in 0..50 {
+                read(&mut side, &flood);
+                side.seen.clear();
+            }
+            assert_eq!((failed(&side), side.conn.inbound.held()), (None, 0));
+            let queued = side.conn.outbound.queued();
+            assert!(queued <= Config::default().max_queued + 200, "{queued} octets wait");
+        }
     }
 }
 
@@ -534,6 +562,73 @@ fn cve_2026_54490_a_bomb_ends_at_the_inflated_limit() {
     }
 }
 
+/// zlib in Beast: many matches at a great distance, at each window and level that we send with; another inflater reads it.
+#[test]
+#[cfg(all(feature = "lab", feature = "deflate"))]
+fn cve_2018_25032_distant_matches_survive() {
+    use bowsprit::connection::Connection;
+    use bowsprit::extension::Compression;
+    use bowsprit::extension::deflate::{DeflateConfig, DeflateParams, WindowBits};
+
+    let mut random = Random(25032);
+    for bits in 9..=15u8 {
+        // A few octets come again as far away as an encoder looks, with others between.
+        let window = 1usize << bits;
+        let mut message = random.octets(window);
+        while message.len() < 3 * window {
+            let at = message.len() - window + 262 + random.below(8);
+            let len = 3 + random.below(5);
+            message.extend_from_within(at..at + len);
+            let noise = random.below(3);
+            message.extend(random.octets(noise));
+        }
+        let mut settings = config(|_| {});
+        settings.deflate = Some(DeflateConfig::default());
+        let params = DeflateParams {
+            server_max_window_bits: WindowBits::new(bits).unwrap(),
+            ..DeflateParams::default()
+        };
+        let mut conn = Connection::server(Arc::new(settings), Instant::now()).with_deflate(params);
+        for _ in 0..3 {
+            conn.outbound.send_with(bowsprit::Message::Binary(&message), Compression::On).unwrap();
+            let wire = conn.outbound.pending().to_vec();
+            conn.outbound.advance(wire.len());
+            let [(header, payload)] = &frames(&wire)[..] else { panic!("one frame") };
+            assert!(header.rsv1);
+            let mut inflate = flate2::Decompress::new_with_window_bits(false, bits);
+            let mut came = Vec::with_capacity(message.len() + 64);
+            for part in [&payload[..], &[0, 0, 0xff, 0xff]] {
+                inflate.decompress_vec(part, &mut came, flate2::FlushDecompress::Sync).unwrap();
+            }
+            assert!(came == message, "{bits} bits");
+        }
+    }
+}
+
+/// CRIME and BREACH: a message with a secret in it can go as it is, on a connection that compresses others.
+#[test]
+#[cfg(feature = "deflate")]
+fn crime_a_message_with_a_secret_goes_uncompressed() {
+    use bowsprit::connection::Connection;
+    use bowsprit::extension::Compression;
+    use bowsprit::extension::deflate::{DeflateConfig, DeflateParams};
+
+    let mut settings = config(|_| {});
+    settings.deflate = Some(DeflateConfig::default());
+    let mut conn =
+        Connection::server(Arc::new(settings), Instant::now()).with_deflate(DeflateParams::default());
+    let text = bowsprit::Message::Text("secret=secret=secret=secret=secret=");
+    let mut sent = |choice| {
+        conn.outbound.send_with(text, choice).unwrap();
+        let wire = conn.outbound.pending().to_vec();
+        conn.outbound.advance(wire.len());
+        frames(&wire).remove(0)
+    };
+    assert!(sent(Compression::On).0.rsv1);
+    let (header, payload) = sent(Compression::Off);
+    assert!(!header.rsv1 && payload == b"secret=secret=secret=secret=secret=");
+}
+
 /// An acceptance cannot say what the peer did not ask for, whatever a handler does.
 #[test]
 fn only_what_was_offered_is_accepted() {
@@ -554,7 +649,8 @@ mod the_loop {
     use std::net::TcpStream;
     use std::time::{Duration, Instant};
 
-    use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler};
+    use bowsprit::event_loop::{ConnId, Context, Ended, EventLoop, Handler};
+    use bowsprit::handshake::Agreement;
     use bowsprit::message::Message;
 
     struct Echo;
@@ -610,6 +706,193 @@ mod the_loop {
         turn_until(&mut server, |server| server.engine().is_empty());
     }
 
+    /// Topics as a model has them, whatever is joined, left, published and closed in whatever order.
+    #[test]
+    fn cve_2020_36406_topics_are_what_a_model_says() {
+        use std::collections::{BTreeMap, BTreeSet};
+
+        let mut server = EventLoop::<()>::new().unwrap();
+        let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut random = super::Random(36406);
+        let mut model: BTreeMap<String, BTreeSet<ConnId>> = BTreeMap::new();
+        let mut streams: Vec<(ConnId, TcpStream)> = Vec::new();
+        for _ in 0..600 {
+            let topic = "t/".repeat(random.below(4)) + &random.below(5).to_string();
+            let choice = random.below(10);
+            if streams.len() < 3 || choice == 0 && streams.len() < 12 {
+                let known: BTreeSet<ConnId> = server.context().connections().collect();
+                let stream = open(&mut server, address);
+                let id = server.context().connections().find(|id| !known.contains(id)).unwrap();
+                streams.push((id, stream));
+                continue;
+            }
+            let at = random.below(streams.len());
+            let id = streams[at].0;
+            let cx = server.context();
+            match choice {
+                1..=4 => {
+                    let is_new = model.entry(topic.clone()).or_default().insert(id);
+                    assert_eq!(cx.subscribe(id, &topic), Ok(is_new));
+                }
+                5 | 6 => {
+                    let was_there = model.get_mut(&topic).is_some_and(|ids| ids.remove(&id));
+                    assert_eq!(cx.unsubscribe(id, &topic), was_there);
+                }
+                7 | 8 => {
+                    let ids = model.get(&topic).cloned().unwrap_or_default();
+                    assert_eq!(cx.publish(&topic, Message::Text("x")), ids.len());
+                    assert_eq!(cx.subscribers_of(&topic).collect::<BTreeSet<_>>(), ids);
+                }
+                _ => {
+                    drop(streams.swap_remove(at));
+                    turn_until(&mut server, |server| !server.context().connections().any(|this| this == id));
+                    for ids in model.values_mut() {
+                        ids.remove(&id);
+                    }
+                }
+            }
+            model.retain(|_, ids| !ids.is_empty());
+            let cx = server.context();
+            let topics: BTreeMap<String, usize> =
+                cx.topics().map(|(name, count)| (name.to_owned(), count)).collect();
+            assert_eq!(topics, model.iter().map(|(name, ids)| (name.clone(), ids.len())).collect());
+        }
+    }
+
+    /// What a handler may do to connections while it is called for one of them: close, abort, send, all at once.
+    struct Reckless(super::Random);
+
+    impl Reckless {
+        fn act(&mut self, cx: &mut Context<()>) {
+            let all: Vec<ConnId> = cx.connections().collect();
+            for _ in 0..3 {
+                let id = all[self.0.below(all.len())];
+                match self.0.below(6) {
+                    0 => cx.abort(id),
+                    1 => drop(cx.close(id, None)),
+                    2 => drop(cx.subscribe(id, "all")),
+                    3 => drop(cx.publish("all", Message::Text("x"))),
+                    4 => drop(cx.set_timer_for(id, Duration::ZERO, 0)),
+                    _ => drop(cx.send_text(id, "y")),
+                }
+            }
+        }
+    }
+
+    impl Handler for Reckless {
+        type Data = ();
+
+        fn on_open(&mut self, cx: &mut Context<()>, _: ConnId, _: &Agreement) {
+            self.act(cx);
+        }
+
+        fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+            self.act(cx);
+            cx.send(id, message); // perhaps to one that is no more
+            self.act(cx);
+        }
+
+        fn on_close(&mut self, cx: &mut Context<()>, id: ConnId, _: &Ended) {
+            assert!(!cx.is_open(id));
+            cx.abort(id);
+        }
+    }
+
+    #[test]
+    fn uwebsockets_1583_a_callback_may_end_any_connection() {
+        let mut server = EventLoop::<()>::new().unwrap();
+        let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut handler = Reckless(super::Random(1583));
+        let mut random = super::Random(1);
+        let mut streams = Vec::new();
+        let mut opened = 0;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while opened < 300 {
+            assert!(Instant::now() < deadline, "it takes too long");
+            if streams.len() < 8 {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.set_nonblocking(true).unwrap();
+                let said = [super::with(""), b"\x81\x82\0\0\0\0hi".repeat(1 + random.below(20))].concat();
+                opened += usize::from(stream.write(&said).is_ok());
+                streams.push(stream);
+            }
+            server.turn(&mut handler, Some(Duration::ZERO)).unwrap();
+            let mut buf = [0; 4096];
+            streams.retain_mut(|stream| match stream.read(&mut buf) {
+                Ok(len) => len > 0,
+                Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+            });
+            if random.below(20) == 0 {
+                streams.pop();
+            }
+        }
+        drop(streams);
+        while !server.engine().is_empty() {
+            assert!(Instant::now() < deadline, "connections are left");
+            server.turn(&mut handler, Some(Duration::from_millis(5))).unwrap();
+        }
+    }
+
+    /// libwebsockets: the upgrade and the end of a connection race each other; here at every octet of the handshake.
+    #[test]
+    fn cve_2025_11677_an_upgrade_may_end_at_any_octet() {
+        let mut server = EventLoop::<()>::new().unwrap();
+        let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let request = [super::with(""), b"\x88\x80\0\0\0\0".to_vec()].concat();
+        for cut in 0..=request.len() {
+            for resets in [false, true] {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.write_all(&request[..cut]).unwrap();
+                if resets {
+                    socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+                }
+                server.turn(&mut Echo, Some(Duration::ZERO)).unwrap();
+                drop(stream);
+                server.turn(&mut Echo, Some(Duration::ZERO)).unwrap();
+            }
+        }
+        turn_until(&mut server, |server| server.engine().is_empty());
+        let stats = server.context().stats();
+        assert_eq!(stats.connections, 0);
+        assert!(stats.accepted >= request.len() as u64, "{stats:?}");
+    }
+
+    /// mio: a token that comes after its registration has ended is nobody's.
+    #[test]
+    fn rustsec_2024_0019_a_late_token_reaches_nobody() {
+        use bowsprit::event_loop::Readiness;
+
+        let mut server = EventLoop::<()>::new().unwrap();
+        let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let late = Readiness { readable: true, writable: true, read_closed: true, error: true };
+        let mut tokens = Vec::new();
+        for _ in 0..5 {
+            let stream = open(&mut server, address);
+            let id = server.context().connections().next().unwrap();
+            tokens.push(server.engine().token_of(id).unwrap());
+            drop(stream);
+            turn_until(&mut server, |server| server.engine().is_empty());
+            assert_eq!(server.engine().token_of(id), None);
+        }
+        let mut bystander = open(&mut server, address);
+        let own = server.context().connections().next().unwrap();
+        let own = server.engine().token_of(own).unwrap();
+        for token in tokens.into_iter().filter(|token| *token != own) {
+            server.engine().ready(token, late, &mut Echo);
+        }
+        // Even its own says too much: what is true is found out by reading.
+        server.engine().ready(own, Readiness { error: false, read_closed: false, ..late }, &mut Echo);
+        bystander.write_all(b"\x81\x82\0\0\0\0hi").unwrap();
+        let mut echo = Vec::new();
+        turn_until(&mut server, |_| {
+            let mut buf = [0; 64];
+            if let Ok(len) = bystander.read(&mut buf) {
+                echo.extend_from_slice(&buf[..len]);
+            }
+            echo == b"\x81\x02hi"
+        });
+    }
+
     /// engine.io: CVE-2023-31125, CVE-2026-59725.
     #[test]
     fn cve_2023_31125_a_peer_ends_its_own_connection_only() {
@@ -632,5 +915,219 @@ mod the_loop {
             !echo.is_empty()
         });
         assert_eq!(echo, b"\x81\x02hi");
+    }
+}
+
+#[cfg(all(feature = "tls", feature = "blocking", feature = "event-loop"))]
+mod the_tls {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Shutdown, SocketAddr, TcpStream};
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use bowsprit::blocking::{self, Error};
+    use bowsprit::client::{ClientConfig, ConnectError};
+    use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler};
+    use bowsprit::message::Message;
+    use bowsprit::tls::rustls::{self, CertificateError, ClientConnection, RootCertStore, StreamOwned};
+    use bowsprit::tls::{TlsClient, TlsServer, tls_error};
+
+    use super::certificates::Authority;
+
+    struct Echo;
+
+    impl Handler for Echo {
+        type Data = ();
+
+        fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+            cx.send(id, message);
+        }
+    }
+
+    fn listen(authority: &Authority, name: &str) -> (EventLoop<()>, SocketAddr) {
+        let identity = authority.issue(&[name]);
+        let tls = TlsServer::builder().identity(vec![identity.certificate], identity.key).build().unwrap();
+        let mut server = EventLoop::<()>::new().unwrap();
+        let address = server.engine().listen_tls("127.0.0.1:0".parse().unwrap(), tls).unwrap();
+        (server, address)
+    }
+
+    /// Turns the loop while `work` is done in another thread, and a little longer if `empties`.
+    fn turn_while<T: Send>(server: &mut EventLoop<()>, empties: bool, work: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let working = scope.spawn(work);
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while !working.is_finished() || empties && !server.engine().is_empty() {
+                assert!(Instant::now() < deadline, "it takes too long");
+                server.turn(&mut Echo, Some(Duration::from_millis(5))).unwrap();
+            }
+            working.join().unwrap()
+        })
+    }
+
+    fn connection(authority: &Authority, name: &str) -> ClientConnection {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        ClientConnection::new(Arc::new(config), name.to_owned().try_into().unwrap()).unwrap()
+    }
+
+    fn secure(authority: &Authority, address: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        StreamOwned::new(connection(authority, "a.test"), stream)
+    }
+
+    /// An echo through TLS: the server is well.
+    fn is_well(server: &mut EventLoop<()>, authority: &Authority, address: SocketAddr) {
+        let echo = turn_while(server, true, || {
+            let mut stream = secure(authority, address);
+            stream.write_all(&[super::with(""), b"\x81\x82\0\0\0\0hi".to_vec()].concat()).unwrap();
+            let mut came = Vec::new();
+            while !came.ends_with(b"hi") {
+                let mut buf = [0; 1024];
+                let len = stream.read(&mut buf).unwrap();
+                assert!(len > 0);
+                came.extend_from_slice(&buf[..len]);
+            }
+            came
+        });
+        assert!(echo.ends_with(b"\r\n\r\n\x81\x02hi"));
+    }
+
+    /// faye: CVE-2020-15133, CVE-2020-15134; Java-WebSocket: CVE-2020-11050.
+    #[test]
+    fn cve_2020_15133_a_certificate_for_another_name_is_refused_unasked() {
+        let authority = Authority::new();
+        let (mut server, address) = listen(&authority, "other.test");
+        let url = format!("wss://localhost:{}/", address.port());
+        let trusting = TlsClient::builder().ca(authority.certificate()).unwrap().build().unwrap();
+        let config = ClientConfig::new(&url).unwrap().tls(trusting);
+        let refused =
+            turn_while(&mut server, false, || blocking::connect_with(&config)).map(drop).unwrap_err();
+        let Error::Connect(ConnectError::Tls(error)) = &refused else { panic!("{refused:?}") };
+        let error = tls_error(error).unwrap();
+        assert!(
+            matches!(
+                error,
+                rustls::Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+                )
+            ),
+            "{error:?}"
+        );
+    }
+
+    /// Jetty: a TLS record that announces more than any may hold.
+    #[test]
+    fn cve_2021_28165_a_large_tls_record_costs_a_connection_and_no_time() {
+        let authority = Authority::new();
+        let (mut server, address) = listen(&authority, "a.test");
+        for kind in [20, 21, 22, 23, 24, 255] {
+            for length in [0, 1, 0x4000u16, 0x4001, 0x4800, 0x4801, 0xffff] {
+                turn_while(&mut server, true, || {
+                    let mut stream = TcpStream::connect(address).unwrap();
+                    let [high, low] = length.to_be_bytes();
+                    let record = [&[kind, 3, 3, high, low][..], &vec![1; usize::from(length)]].concat();
+                    // It may have had enough before all is said.
+                    let _ = stream.write_all(&record);
+                    let _ = stream.shutdown(Shutdown::Both);
+                });
+            }
+        }
+        is_well(&mut server, &authority, address);
+    }
+
+    /// rustls: a ClientHello that is none, or is odd: what ours would say, with any octet changed, left out or cut off.
+    #[test]
+    fn rustsec_2024_0399_an_odd_client_hello_ends_its_own_connection_only() {
+        let authority = Authority::new();
+        let (mut server, address) = listen(&authority, "a.test");
+        let mut hello = Vec::new();
+        connection(&authority, "a.test").write_tls(&mut hello).unwrap();
+        let mut random = super::Random(399);
+        for round in 0..300 {
+            let mut odd = hello.clone();
+            match round % 3 {
+                0 => odd.truncate(random.below(hello.len())),
+                1 => drop(odd.remove(random.below(hello.len()))),
+                _ => odd[random.below(hello.len())] ^= 1 << random.below(8),
+            }
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(&odd).unwrap();
+            drop(stream);
+            server.turn(&mut Echo, Some(Duration::ZERO)).unwrap();
+        }
+        is_well(&mut server, &authority, address);
+    }
+
+    /// rustls: close_notify in the middle of it, with the TCP connection open or half open, is an end and no endless loop.
+    #[test]
+    fn rustsec_2024_0336_a_tls_peer_that_ends_half_way_is_gone() {
+        let authority = Authority::new();
+        let (mut server, address) = listen(&authority, "a.test");
+        for half in [false, true] {
+            for said in
+                [&b""[..], b"GET / HT", &super::with(""), &[&super::with("")[..], b"\x81\xfe"].concat()]
+            {
+                turn_while(&mut server, true, || {
+                    let mut stream = secure(&authority, address);
+                    stream.write_all(said).unwrap();
+                    stream.conn.send_close_notify();
+                    while stream.conn.wants_write() {
+                        stream.conn.write_tls(&mut stream.sock).unwrap();
+                    }
+                    if half {
+                        stream.sock.shutdown(Shutdown::Write).unwrap();
+                    }
+                    // The server ends its direction too, of itself.
+                    let mut sink = Vec::new();
+                    let _ = stream.sock.read_to_end(&mut sink);
+                });
+            }
+        }
+        is_well(&mut server, &authority, address);
+    }
+}
+
+/// Each row of the table in SECURITY.md names a test of this file at least, and each of those is there; each test here
+/// that is named after an advisory stands in the table.
+#[test]
+fn the_table_and_the_tests_are_of_each_other() {
+    let (table, source) = (include_str!("../SECURITY.md"), include_str!("security.rs"));
+    let tests: Vec<&str> = source
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("fn "))
+        .filter_map(|line| line.split_once("() {").map(|(name, _)| name))
+        .collect();
+    let rows: Vec<&str> = table
+        .lines()
+        .skip_while(|line| !line.starts_with("| attack |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .collect();
+    assert!(rows.len() >= 30, "{} rows", rows.len());
+    let mut named = Vec::new();
+    for row in rows {
+        let own: Vec<&str> = row
+            .split('`')
+            .filter_map(|item| item.strip_prefix("security::"))
+            .map(|name| name.rsplit("::").next().unwrap().trim_end_matches('…'))
+            .collect();
+        assert!(!own.is_empty(), "no test of its own: {row}");
+        for name in &own {
+            assert!(tests.iter().any(|test| test.starts_with(name)), "{name} is not there: {row}");
+        }
+        named.extend(own);
+    }
+    let prefixes =
+        ["rustsec_", "cve_", "ghsa_", "ws_", "crime_", "libhv_", "facil_io_", "websocket", "uwebsockets_"];
+    for test in tests.iter().filter(|test| prefixes.iter().any(|prefix| test.starts_with(prefix))) {
+        assert!(named.iter().any(|name| test.starts_with(name)), "{test} is not in SECURITY.md");
     }
 }

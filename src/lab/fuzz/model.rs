@@ -261,4 +261,41 @@ mod tests {
         }
         assert!(expect(b"\x01\x01a", true, None).message_open);
     }
+
+    /// With permessage-deflate agreed, nothing kept between messages.
+    fn deflated(octets: &[u8]) -> Expected {
+        let agreed = Agreed { our_reset: true, our_bits: 15, their_reset: true, their_bits: 15 };
+        expect(octets, true, Some(agreed))
+    }
+
+    // Findings of earlier builds that were faults of the model, each a thing that two readings of the RFCs allow.
+
+    #[test]
+    fn a_second_fault_behind_a_bad_compressed_message_may_be_met_first() {
+        let End::Fails(rule) = deflated(b"\xc1\x02\x07\x00\x81\x01\xff").end else {
+            panic!("a block of no kind")
+        };
+        assert!(rule.codes.contains(&1002) && rule.codes.contains(&1007));
+    }
+
+    #[test]
+    fn a_final_block_in_the_middle_is_read_in_more_than_one_way() {
+        // "Hello" in a final block, then garbage where the next block would start.
+        let end = deflated(b"\xc1\x09\xf3\x48\xcd\xc9\xc9\x07\x00\xff\xff").end;
+        assert_eq!(end, End::Unknown);
+    }
+
+    #[test]
+    fn a_close_inside_a_message_may_be_a_fault() {
+        let expected = expect(b"\x01\x01a\x88\x02\x03\xe8", true, None);
+        assert_eq!((expected.end, expected.message_open), (End::Closed(Some(1000)), true));
+        // And behind half a compressed message nobody knows what the peer has noticed.
+        assert_eq!(deflated(b"\x41\x01a\x88\x02\x03\xe8").end, End::Unknown);
+    }
+
+    #[test]
+    fn a_stream_that_stops_inside_a_block_may_be_refused() {
+        assert_eq!(deflated(b"\xc2\x05\0\x08\0\xf7\xff").end, End::Unknown);
+        assert_eq!(deflated(b"\xc2\x01\x01").end, End::Open, "a final block is cut as any other");
+    }
 }

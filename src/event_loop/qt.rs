@@ -8,14 +8,14 @@
 //! | `QWebSocketServer` | Here |
 //! |---|---|
 //! | `QWebSocketServer(serverName, NonSecureMode)` | [`EventLoop::new`], [`EventLoop::with_settings`] |
-//! | `QWebSocketServer(serverName, SecureMode)`, `secureMode` | `Engine::listen_tls` (feature `tls`); one loop may listen in both ways |
+//! | `QWebSocketServer(serverName, SecureMode)`, `secureMode`, `SslMode` | `Engine::listen_tls` (feature `tls`); one loop may listen in both ways |
 //! | `serverName`, `setServerName` | a `Server` field in [`Acceptance::headers`] and [`Refusal::with_header`]; none is sent unasked |
 //! | `listen(address, port)` | [`EventLoop::listen`]; several addresses, [Unix sockets](Engine::listen_unix) too |
 //! | `close` | [`Engine::stop_listening`]; [`Context::shutdown`] also closes the connections, with 1001 |
 //! | `isListening`, `serverAddress`, `serverPort`, `serverUrl` | the address that [`EventLoop::listen`] gives |
-//! | `socketDescriptor`, `setSocketDescriptor`, `nativeDescriptor` | [`Engine::listen_on`] takes any listener |
-//! | `maxPendingConnections` | [`Settings::backlog`]; nothing waits to be fetched, [`on_open`](Handler::on_open) hands it over |
-//! | `handshakeTimeout`, `setHandshakeTimeout` | [`Settings::handshake_timeout`] |
+//! | `socketDescriptor`, `setSocketDescriptor`, `nativeDescriptor`, `setNativeDescriptor` | [`Engine::listen_on`] takes any listener |
+//! | `maxPendingConnections`, `setMaxPendingConnections` | [`Settings::backlog`]; nothing waits to be fetched, [`on_open`](Handler::on_open) hands it over |
+//! | `handshakeTimeout`, `handshakeTimeoutMS`, `setHandshakeTimeout` | [`Settings::handshake_timeout`] |
 //! | `pauseAccepting`, `resumeAccepting` | [`Context::pause_accepting`], [`Context::resume_accepting`] |
 //! | `setProxy`, `proxy` | none: a proxy is for those who connect |
 //! | `sslConfiguration`, `setSslConfiguration` | `bowsprit::tls::TlsServer`, whose files can be read again while it runs |
@@ -30,7 +30,8 @@
 //! | `newConnection`, `nextPendingConnection`, `hasPendingConnections` | [`on_open`](Handler::on_open) |
 //! | `originAuthenticationRequired`, `QWebSocketCorsAuthenticator` | [`on_request`](Handler::on_request) decides, at once or [later](Decision::Later); [`OriginPolicy`] is the usual rule |
 //! | `acceptError` | [`on_error`](Handler::on_error) with [`LoopError::Accept`]; it is tried again |
-//! | `serverError`, `peerVerifyError`, `sslErrors`, `alertReceived`, `preSharedKeyAuthenticationRequired` | [`on_failed`](Handler::on_failed) |
+//! | `serverError`, `peerVerifyError`, `sslErrors`, `alertSent`, `alertReceived`, `handshakeInterruptedOnError` | [`on_failed`](Handler::on_failed); nothing can be let pass there |
+//! | `preSharedKeyAuthenticationRequired` | none: TLS here is by certificates |
 //! | `closed` | [`on_shutdown`](Handler::on_shutdown) |
 //! | `handleConnection(QTcpSocket *)` | [`Engine::adopt`] |
 //!
@@ -60,3 +61,65 @@ use crate::{
     connection::Config,
     handshake::{Acceptance, Agreement, OriginPolicy, Refusal, Request},
 };
+
+#[cfg(test)]
+mod tests {
+    /// Members and signals of `QWebSocketServer` in Qt 6, those that it inherits left out.
+    const MEMBERS: [&str; 44] = [
+        "QWebSocketServer",
+        "SslMode",
+        "NonSecureMode",
+        "SecureMode",
+        "close",
+        "error",
+        "errorString",
+        "handleConnection",
+        "handshakeTimeout",
+        "handshakeTimeoutMS",
+        "hasPendingConnections",
+        "isListening",
+        "listen",
+        "maxPendingConnections",
+        "nativeDescriptor",
+        "nextPendingConnection",
+        "pauseAccepting",
+        "proxy",
+        "resumeAccepting",
+        "secureMode",
+        "serverAddress",
+        "serverName",
+        "serverPort",
+        "serverUrl",
+        "setHandshakeTimeout",
+        "setMaxPendingConnections",
+        "setNativeDescriptor",
+        "setProxy",
+        "setServerName",
+        "setSocketDescriptor",
+        "setSslConfiguration",
+        "setSupportedSubprotocols",
+        "socketDescriptor",
+        "sslConfiguration",
+        "supportedSubprotocols",
+        "supportedVersions",
+        "acceptError",
+        "alertReceived",
+        "alertSent",
+        "closed",
+        "handshakeInterruptedOnError",
+        "newConnection",
+        "originAuthenticationRequired",
+        "peerVerifyError",
+    ];
+
+    #[test]
+    fn the_table_has_every_member() {
+        let text: String = include_str!("qt.rs").lines().filter(|line| line.starts_with("//! |")).collect();
+        let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        for member in
+            MEMBERS.iter().chain(&["preSharedKeyAuthenticationRequired", "serverError", "sslErrors"])
+        {
+            assert!(words.contains(member), "{member} is not in the table");
+        }
+    }
+}

@@ -1,13 +1,14 @@
 //! The engine in somebody else's `Poll`, and in none.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bowsprit::connection::Config;
-use bowsprit::event_loop::{Engine, ListenSocket, Readiness, Settings, Stream, Transport};
-use bowsprit::frame::RawHeader;
+use bowsprit::event_loop::{Engine, ListenSocket, Readiness, Sent, Settings, Stream, Transport};
+use bowsprit::frame::{DataKind, RawHeader};
+use bowsprit::message::{Message, Prepared};
 use mio::event::Source;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Registry, Token};
@@ -66,6 +67,7 @@ struct Wire(Arc<Mutex<Ends>>);
 struct Ends {
     to_server: VecDeque<u8>,
     to_client: Vec<u8>,
+    writes: usize,
     is_shut: bool,
     is_gone: bool,
 }
@@ -85,7 +87,15 @@ impl Read for Simulated {
 
 impl Write for Simulated {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0.0.lock().unwrap().to_client.write(buf)
+        let mut ends = self.0.0.lock().unwrap();
+        ends.writes += 1;
+        ends.to_client.write(buf)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut ends = self.0.0.lock().unwrap();
+        ends.writes += 1;
+        ends.to_client.write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -177,6 +187,63 @@ fn an_hour_passes_in_no_time() {
     engine.on_time(now + Duration::from_secs(31), &mut handler);
     assert!(engine.is_empty());
     engine.ready(token, Readiness { error: true, ..Readiness::READABLE }, &mut handler); // an old event
+}
+
+/// Echoes, two topics, a broadcast, a prepared message, a message in parts, a Ping: whatever a turn sends to a
+/// connection is one write, and so is what several events of the turn lead to.
+#[test]
+fn what_a_turn_sends_is_one_write_for_each_connection() {
+    let poll = Poll::new().unwrap();
+    let mut engine: Engine<u32> = Engine::new(Settings::default(), poll.registry(), 0..200).unwrap();
+    let prepared = Prepared::new(Message::Text("prepared"));
+    let mut handler = Hooks {
+        open: Some(Box::new(|cx, id| {
+            for topic in ["a", "b"] {
+                assert_eq!(cx.subscribe(id, topic), Ok(true));
+            }
+        })),
+        message: Some(Box::new(move |cx, id, message| {
+            assert_eq!(cx.send(id, message), Sent::Now);
+            assert_eq!(cx.publish("a", message), 3);
+            assert_eq!(cx.publish("b", message), 3);
+            assert_eq!(cx.broadcast_others(message, id), 2);
+            assert_eq!(cx.publish_prepared("a", &prepared), 3);
+            cx.begin(id, DataKind::Binary, b"one ");
+            cx.proceed(id, b"two ");
+            cx.end(id, b"three");
+            cx.ping(id, b"?");
+        })),
+        ..Hooks::default()
+    };
+    let mut ends: Vec<_> = (0..3)
+        .map(|_| {
+            let wire = Wire::default();
+            wire.send(REQUEST);
+            let id = engine.adopt(Transport::other(Simulated(wire.clone()))).unwrap();
+            let token = engine.token_of(id).unwrap();
+            engine.ready(token, Readiness::READABLE, &mut handler);
+            (token, wire)
+        })
+        .collect();
+    engine.on_time(Instant::now(), &mut handler);
+    for (_, wire) in &mut ends {
+        wire.take();
+        wire.0.lock().unwrap().writes = 0;
+    }
+    for (token, wire) in &ends {
+        wire.send(&frame(RawHeader::TEXT, b"hello"));
+        wire.send(&frame(RawHeader::BINARY, &[7; 300]));
+        engine.ready(*token, Readiness::READABLE, &mut handler);
+    }
+    for (_, wire) in &ends {
+        assert_eq!(wire.0.lock().unwrap().writes, 0, "nothing goes out before the end of the turn");
+    }
+    engine.on_time(Instant::now(), &mut handler);
+    for (_, wire) in &ends {
+        let octets = wire.take();
+        assert!(octets.ends_with(b"\x80\x05three\x89\x01?") || octets.ends_with(b"\x81\x08prepared"));
+        assert_eq!(wire.0.lock().unwrap().writes, 1, "{} octets", octets.len());
+    }
 }
 
 /// More than a process has descriptors for, all gone in one turn: each is told once, the slots are free, and what the

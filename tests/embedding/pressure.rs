@@ -1,11 +1,12 @@
 //! Peers that do not read, or that send nothing of use.
 
 use std::io::Write;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 
-use bowsprit::connection::Config;
-use bowsprit::event_loop::{Overflow, Pressure, Sent, Settings};
+use bowsprit::connection::{Chunk, Config, Delivery};
+use bowsprit::event_loop::{ConnId, Context, Handler, Overflow, Pressure, Sent, Settings};
 use bowsprit::frame::RawHeader;
+use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
 
 use super::support::{Client, Hooks, LONG, Server, ends, frame, report, wait};
@@ -101,6 +102,75 @@ fn a_slow_reader_blocks_its_producer() {
     assert_eq!(wait(&drained), id);
     drop(writer.join().unwrap());
     server.wait_until(|cx| cx.stats().dropped == 0 && cx.stats().overflowed == 0);
+}
+
+/// Passes the pieces of each message on as they come.
+struct Pieces {
+    receiver: Option<ConnId>,
+    most: Sender<usize>,
+    open: bool,
+}
+
+impl Handler for Pieces {
+    type Data = u32;
+
+    fn on_open(&mut self, _: &mut Context<u32>, id: ConnId, _: &Agreement) {
+        self.receiver.get_or_insert(id);
+    }
+
+    fn on_chunk(&mut self, cx: &mut Context<u32>, _: ConnId, chunk: Chunk<'_>) {
+        let Some(to) = self.receiver else { return };
+        let sent = match (self.open, chunk.message_ends) {
+            (false, false) => cx.begin(to, chunk.kind, chunk.payload),
+            (true, false) => cx.proceed(to, chunk.payload),
+            (_, true) => cx.end(to, chunk.payload),
+        };
+        assert!(sent.is_queued(), "{sent:?}");
+        self.open = !chunk.message_ends;
+        self.most.send(cx.queued(to)).unwrap();
+    }
+
+    fn on_message(&mut self, _: &mut Context<u32>, _: ConnId, _: Message<'_>) {
+        panic!("nobody wants whole messages");
+    }
+}
+
+/// A message of one frame that is longer than all that the server may hold passes through it.
+#[test]
+fn a_message_larger_than_what_is_held_passes_through() {
+    const LEN: usize = 16 << 20;
+    let mut config = Config::default();
+    config.delivery = Delivery::Frames;
+    (config.max_message, config.max_frame) = (usize::MAX, u64::MAX);
+    config.max_queued = 512 * KIB;
+    let mut settings = tight(Overflow::Block);
+    settings.connection = config.into();
+    settings.receive_buffer = 64 * KIB;
+    settings.socket_send_buffer = None; // a small one waits for an acknowledgement again and again
+    let (most, held) = channel();
+    let server = Server::start(settings, Pieces { receiver: None, most, open: false });
+    let mut reader = server.connect();
+    let mut producer = server.connect();
+    let payload: Vec<u8> = (0..LEN).map(|at| (at % 251) as u8).collect();
+    let octets = frame(RawHeader::BINARY, &payload);
+    let writer = std::thread::spawn(move || {
+        producer.write(&octets);
+        producer
+    });
+    let mut received = 0;
+    loop {
+        let (header, part) = reader.next().expect("a part of the message");
+        assert!(part == payload[received..received + part.len()], "at {received}");
+        received += part.len();
+        if header.fin {
+            break;
+        }
+    }
+    assert_eq!(received, LEN);
+    drop(writer.join().unwrap());
+    drop(server);
+    let most = held.iter().max().unwrap();
+    assert!(most <= 256 * KIB + 2 * 64 * KIB, "{most} octets waited");
 }
 
 /// A producer that waits for a reader goes on when the reader goes away.

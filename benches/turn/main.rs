@@ -10,7 +10,7 @@ mod stream;
 
 use std::rc::Rc;
 
-use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Readiness, Settings, Transport};
+use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Isolated, Readiness, Settings, Transport};
 use bowsprit::frame::{DataKind, MaskKey, RawHeader};
 use bowsprit::message::{Message, Prepared};
 use divan::Bencher;
@@ -38,18 +38,24 @@ const READS: [(usize, usize); 6] =
 
 #[divan::bench(args = READS)]
 fn echo(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
-    echoed(bencher, depth, size, DataKind::Binary);
+    echoed(bencher, Echo, depth, size, DataKind::Binary);
+}
+
+/// The same by a handler whose panics would be caught.
+#[divan::bench(args = READS)]
+fn echo_isolated(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
+    echoed(bencher, Isolated(Echo), depth, size, DataKind::Binary);
 }
 
 #[divan::bench(args = READS)]
 fn echo_of_text(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
-    echoed(bencher, depth, size, DataKind::Text);
+    echoed(bencher, Echo, depth, size, DataKind::Text);
 }
 
 /// One message a turn on one of so many connections after the other: what a connection more costs the others.
 #[divan::bench(args = [10, 1_000, 15_000])]
 fn echo_among(bencher: Bencher<'_, '_>, connections: usize) {
-    let mut server = Server::open(connections);
+    let mut server = Server::open(Echo, connections);
     let read = reads(1, 125, DataKind::Binary);
     let mut next = 0;
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
@@ -68,7 +74,7 @@ const BATCH: usize = 10;
 #[divan::bench(args = [1, 8])]
 fn broadcast(bencher: Bencher<'_, '_>, messages: usize) {
     const RECEIVERS: usize = 1000;
-    let mut server = Server::open(RECEIVERS);
+    let mut server = Server::open(Echo, RECEIVERS);
     let mut stream = [0; 64];
     let counter = ItemsCount::new(RECEIVERS * messages);
     bencher.counter(counter).bench_local(|| {
@@ -84,7 +90,7 @@ fn broadcast(bencher: Bencher<'_, '_>, messages: usize) {
 #[divan::bench(args = [1, 8])]
 fn publish(bencher: Bencher<'_, '_>, messages: usize) {
     const RECEIVERS: usize = 1000;
-    let mut server = Server::open(RECEIVERS);
+    let mut server = Server::open(Echo, RECEIVERS);
     let cx = server.engine.context();
     let ids: Vec<ConnId> = cx.connections().collect();
     for &id in &ids {
@@ -99,9 +105,15 @@ fn publish(bencher: Bencher<'_, '_>, messages: usize) {
     });
 }
 
-fn echoed(bencher: Bencher<'_, '_>, depth: usize, size: usize, kind: DataKind) {
+fn echoed<H: Handler<Data = u64>>(
+    bencher: Bencher<'_, '_>,
+    handler: H,
+    depth: usize,
+    size: usize,
+    kind: DataKind,
+) {
     const CONNECTIONS: usize = 64;
-    let mut server = Server::open(CONNECTIONS);
+    let mut server = Server::open(handler, CONNECTIONS);
     let read = reads(depth, size, kind);
     let count = CONNECTIONS * depth;
     bencher.counter(ItemsCount::new(count)).counter(BytesCount::new(count * size)).bench_local(|| {
@@ -126,14 +138,15 @@ fn reads(depth: usize, size: usize, kind: DataKind) -> Rc<[u8]> {
 }
 
 /// An engine whose connections are open.
-struct Server {
+struct Server<H> {
     engine: Engine<u64>,
+    handler: H,
     tokens: Vec<Token>,
     _poll: Poll,
 }
 
-impl Server {
-    fn open(connections: usize) -> Self {
+impl<H: Handler<Data = u64>> Server<H> {
+    fn open(handler: H, connections: usize) -> Self {
         let poll = Poll::new().expect("a poll");
         let now = std::time::Instant::now();
         let mut engine = Engine::new_at(Settings::default(), poll.registry(), 0..usize::MAX, now)
@@ -143,7 +156,7 @@ impl Server {
             let id = engine.adopt(Transport::other(InMemory)).expect("a stream that is always registered");
             tokens.push(engine.token_of(id).expect("it is there"));
         }
-        let mut server = Self { engine, tokens, _poll: poll };
+        let mut server = Self { engine, handler, tokens, _poll: poll };
         for number in 0..connections {
             server.arrive(number, &Rc::from(REQUEST));
         }
@@ -154,12 +167,12 @@ impl Server {
 
     fn arrive(&mut self, number: usize, octets: &Rc<[u8]>) {
         arrive(Rc::clone(octets));
-        self.engine.ready(self.tokens[number], Readiness::READABLE, &mut Echo);
+        self.engine.ready(self.tokens[number], Readiness::READABLE, &mut self.handler);
     }
 
     fn turn(&mut self) {
         let now = self.engine.context().now();
-        self.engine.on_time(now, &mut Echo);
+        self.engine.on_time(now, &mut self.handler);
     }
 }
 

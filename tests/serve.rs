@@ -149,6 +149,57 @@ fn until(mut ask: impl FnMut() -> bool) {
     }
 }
 
+// --- many at once ------------------------------------------------------------------------------------------------
+
+/// A process with so many connections is killed: its system ends them all in one moment.
+fn vanish_at_once(connections: u64, threads: &str) {
+    let server = serve(&["--threads", threads, "--metrics", "127.0.0.1:0"]);
+    let metrics = server.running.told("counters at http://");
+    let metrics = metrics.strip_suffix("/metrics").unwrap().parse().unwrap();
+    let mut witness = Peer::open(server.address);
+    let number = connections.to_string();
+    let mut clients = Running::bowsprit(&[
+        "bench",
+        &server.url,
+        "--idle",
+        "--connections",
+        &number,
+        "--connect-timeout",
+        "5m",
+        "--duration",
+        "1h",
+    ]);
+    let open = |wanted| {
+        let end = std::time::Instant::now() + 10 * PATIENCE;
+        while counter(metrics, "bowsprit_connections_open") != wanted {
+            assert!(std::time::Instant::now() < end, "there are never {wanted}");
+        }
+    };
+    open(connections + 1);
+    clients.child.kill().unwrap();
+    clients.child.wait().unwrap();
+    witness.text("still served");
+    assert_text(&witness.frame(), "still served");
+    open(1);
+    assert_eq!(counter(metrics, "bowsprit_connections"), 1);
+    assert_eq!(counter(metrics, "bowsprit_connections_closed_total"), connections);
+    witness.text("and now");
+    assert_text(&witness.frame(), "and now");
+}
+
+#[test]
+fn a_thousand_clients_vanish_at_once() {
+    vanish_at_once(1000, "1");
+    vanish_at_once(1000, "2");
+}
+
+#[test]
+#[ignore = "10,000 connections, of which each process needs a descriptor: ulimit -n 10100"]
+fn ten_thousand_clients_vanish_at_once() {
+    vanish_at_once(10_000, "1");
+    vanish_at_once(10_000, "2");
+}
+
 // --- sockets that were passed ------------------------------------------------------------------------------------
 
 /// What systemd does: binds, then becomes the server with the sockets as descriptors 3 and up.

@@ -39,8 +39,6 @@ pub(crate) struct Args {
     #[cfg(unix)]
     #[arg(long, conflicts_with = "listen")]
     systemd: bool,
-    #[command(flatten)]
-    tls: TlsArgs,
     /// Tell counters at this address, as /metrics in the text format of Prometheus, in the clear.
     #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
     metrics: Option<SocketAddr>,
@@ -72,6 +70,8 @@ pub(crate) struct Args {
     /// is a terminal, and not who is refused.
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(flatten)]
     server: ServerArgs,
     #[command(flatten)]

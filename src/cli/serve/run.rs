@@ -24,6 +24,8 @@ use crate::cli::output::say;
 ///
 /// Why there is no server, or none any more.
 pub(super) fn serve(args: &Args) -> Result<(), String> {
+    // A connection costs a descriptor. Where no more are given, accepting tells.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let farewell = SharedFarewell::default();
     let server = Server::new(args, farewell.clone())?;
     let tls = args.tls.server()?;

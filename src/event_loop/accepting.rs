@@ -208,7 +208,7 @@ impl<D: Default> Engine<D> {
         let outbound = Outbound::server(self.cx.settings.connection.clone());
         if let Ok(id) = self.cx.insert(transport, outbound, Stage::Ending) {
             let peer = &mut self.cx.peers[id.slot as usize];
-            peer.counted = false;
+            peer.extras().turned_away = true;
             peer.end_after(&answer, self.cx.now);
             self.cx.admission.leave();
             self.cx.turned_away += 1;

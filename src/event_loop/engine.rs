@@ -932,10 +932,10 @@ impl<D: Default> Engine<D> {
             }
             let mut peer = self.cx.peers.remove(slot);
             self.cx.admission.leave_from(peer.address);
-            if peer.counted {
-                self.cx.admission.leave();
-            } else {
+            if peer.is_turned_away() {
                 self.cx.turned_away -= 1;
+            } else {
+                self.cx.admission.leave();
             }
             // Dropping the socket ends it in any case.
             let _ = peer.transport.deregister(&self.cx.registry);

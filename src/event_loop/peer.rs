@@ -31,8 +31,6 @@ pub(super) struct Peer<D> {
     pub(super) opened: u32,
     /// The number of its address among those that are counted.
     pub(super) address: u32,
-    /// It takes one of the places that there are for connections.
-    pub(super) counted: bool,
     /// The last write took all that was offered.
     pub(super) writable: bool,
     /// There may be something to read.
@@ -77,6 +75,8 @@ pub(super) struct Extras {
     pub(super) waits: u32,
     /// Those that wait for it to have read.
     pub(super) feeders: Vec<ConnId>,
+    /// It takes no place of a connection: it is only told that there is none.
+    pub(super) turned_away: bool,
 }
 
 /// Where a connection stands.
@@ -160,7 +160,6 @@ impl<D> Peer<D> {
             wheel: 0,
             opened: 0,
             address: UNCOUNTED,
-            counted: true,
             writable: true,
             readable: false,
             read_closed: false,
@@ -195,6 +194,10 @@ impl<D> Peer<D> {
             None => settings.pressure(),
             Some(pressure) => pressure,
         }
+    }
+
+    pub(super) fn is_turned_away(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.turned_away)
     }
 
     pub(super) fn extras(&mut self) -> &mut Extras {

@@ -39,14 +39,19 @@ pub enum Part<'a> {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct FrameDecoder {
-    /// Octets of the payload that have not come yet.
-    remaining: u64,
-    /// The masking key, rotated to the next octet.
-    key: MaskKey,
-    masked: bool,
-    in_payload: bool,
-    held: u8,
-    header: [u8; MAX_HEADER],
+    place: Place,
+}
+
+/// Where in the stream it is.
+// Two words: a connection that is idle has this as well.
+#[derive(Clone, Debug, Default)]
+enum Place {
+    #[default]
+    BetweenFrames,
+    /// In a header, of which so many octets are here.
+    Header { held: u8, octets: [u8; MAX_HEADER] },
+    /// In a payload, of which so many octets have not come yet; with the masking key, rotated to the next one.
+    Payload { masked: bool, key: MaskKey, remaining: u64 },
 }
 
 impl FrameDecoder {
@@ -66,11 +71,10 @@ impl FrameDecoder {
         input: &mut &'a mut [u8],
         rules: &Rules,
     ) -> Result<Option<Part<'a>>, ProtocolError> {
-        if self.in_payload {
-            return Ok(self.payload(input));
-        }
-        if self.held > 0 {
-            return self.held_header(input, rules);
+        match self.place {
+            Place::BetweenFrames => {}
+            Place::Header { .. } => return self.held_header(input, rules),
+            Place::Payload { remaining, .. } => return Ok(self.payload(input, remaining)),
         }
         match RawHeader::parse(input) {
             Parsed::Done(raw, used) => {
@@ -113,13 +117,16 @@ impl FrameDecoder {
     /// Octets of the current frame's payload that have not come yet.
     #[inline]
     pub const fn remaining(&self) -> u64 {
-        self.remaining
+        match self.place {
+            Place::Payload { remaining, .. } => remaining,
+            _ => 0,
+        }
     }
 
     /// Whether the input so far ends between two frames.
     #[inline]
     pub const fn is_between_frames(&self) -> bool {
-        !self.in_payload && self.held == 0
+        matches!(self.place, Place::BetweenFrames)
     }
 
     /// Unmasks payload that was read past the decoder, straight to where it is needed.
@@ -128,32 +135,37 @@ impl FrameDecoder {
     /// whether the frame ends with them.
     #[inline]
     pub fn advance(&mut self, chunk: &mut [u8]) -> bool {
-        debug_assert!(self.in_payload && chunk.len() as u64 <= self.remaining);
-        if self.masked {
-            self.key.apply(chunk);
-            self.key = self.key.rotated(chunk.len());
+        debug_assert!(chunk.len() as u64 <= self.remaining());
+        let Place::Payload { masked, key, remaining } = &mut self.place else { return true };
+        if *masked {
+            key.apply(chunk);
+            *key = key.rotated(chunk.len());
         }
-        self.remaining -= chunk.len() as u64;
-        self.in_payload = self.remaining > 0;
-        !self.in_payload
+        *remaining = remaining.saturating_sub(chunk.len() as u64);
+        let ends = *remaining == 0;
+        if ends {
+            self.place = Place::BetweenFrames;
+        }
+        ends
     }
 
     #[inline]
     fn begin<'a>(&mut self, raw: &RawHeader, rules: &Rules) -> Result<Part<'a>, ProtocolError> {
         let header = Header::check(raw, rules)?;
-        self.remaining = header.length();
-        self.masked = header.mask().is_some();
-        self.key = header.mask().unwrap_or_default();
-        self.in_payload = true;
+        self.place = Place::Payload {
+            masked: header.mask().is_some(),
+            key: header.mask().unwrap_or_default(),
+            remaining: header.length(),
+        };
         Ok(Part::Header(header))
     }
 
     #[inline]
-    fn payload<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Part<'a>> {
-        if input.is_empty() && self.remaining > 0 {
+    fn payload<'a>(&mut self, input: &mut &'a mut [u8], remaining: u64) -> Option<Part<'a>> {
+        if input.is_empty() && remaining > 0 {
             return None;
         }
-        let len = usize::try_from(self.remaining).map_or(input.len(), |left| left.min(input.len()));
+        let len = usize::try_from(remaining).map_or(input.len(), |left| left.min(input.len()));
         let chunk = take(input, len);
         let last = self.advance(chunk);
         Some(Part::Payload { chunk, last })
@@ -167,33 +179,31 @@ impl FrameDecoder {
         rules: &Rules,
     ) -> Result<Option<Part<'a>>, ProtocolError> {
         loop {
-            match RawHeader::parse(&self.header[..usize::from(self.held)]) {
-                Parsed::Done(raw, _) => {
-                    self.held = 0;
-                    return self.begin(&raw, rules).map(Some);
-                }
+            let Place::Header { held, octets } = &mut self.place else { return Ok(None) };
+            match RawHeader::parse(&octets[..usize::from(*held)]) {
+                Parsed::Done(raw, _) => return self.begin(&raw, rules).map(Some),
                 Parsed::NeedMore(_) if input.is_empty() => return Ok(None),
-                Parsed::NeedMore(more) => {
-                    let len = more.min(input.len());
-                    let octets = take(input, len);
-                    self.hold_octets(octets);
-                }
+                Parsed::NeedMore(more) => append(octets, held, take(input, more.min(input.len()))),
             }
         }
     }
 
     #[cold]
     fn hold(&mut self, input: &mut &mut [u8]) {
-        let octets = std::mem::take(input);
-        self.hold_octets(octets);
+        if !input.is_empty() {
+            let (mut held, mut octets) = (0, [0; MAX_HEADER]);
+            let len = input.len();
+            append(&mut octets, &mut held, take(input, len));
+            self.place = Place::Header { held, octets };
+        }
     }
+}
 
-    /// The input of a parse that needs more is shorter than a header.
-    fn hold_octets(&mut self, octets: &[u8]) {
-        let start = usize::from(self.held);
-        self.header[start..start + octets.len()].copy_from_slice(octets);
-        self.held += octets.len() as u8;
-    }
+/// What of a header has come is shorter than it, and so is what it needs more.
+fn append(octets: &mut [u8; MAX_HEADER], held: &mut u8, more: &[u8]) {
+    let start = usize::from(*held);
+    octets[start..start + more.len()].copy_from_slice(more);
+    *held += more.len() as u8;
 }
 
 /// Takes the first `len` octets off the input.
@@ -275,6 +285,6 @@ mod tests {
 
     #[test]
     fn is_small() {
-        assert!(size_of::<FrameDecoder>() <= 32);
+        assert!(size_of::<FrameDecoder>() <= 16);
     }
 }

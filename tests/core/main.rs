@@ -10,4 +10,5 @@ mod delivery;
 mod faults;
 mod limits;
 mod messages;
+mod opening;
 mod sending;

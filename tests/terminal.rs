@@ -438,6 +438,28 @@ fn ctrl_c_ends_the_waiting_for_another_connection() {
     server.join().unwrap();
 }
 
+/// What a script would not be told.
+#[test]
+fn a_person_is_told_what_happens() {
+    let home = Home::new("told");
+    let (url, server) = fake_server(|mut peer| {
+        peer.accept_upgrade();
+        let (header, payload) = peer.client_frame();
+        assert_eq!((header.opcode, &payload[..]), (0x9, &b"hi"[..]));
+        peer.write(&frame(RawHeader::PONG, &payload));
+        peer.write(&frame(RawHeader::CLOSE, &close_payload(1000, "bye")));
+        peer.until_gone();
+    });
+    let Some(mut typist) = Typist::new(&home, &url, &[]) else { return };
+    typist.sees(&format!("bowsprit: connected to {url}; /help tells of commands"));
+    typist.sees("> ");
+    typist.types("/ping hi\r");
+    typist.sees("bowsprit: < Pong \"hi\" after ");
+    typist.sees("bowsprit: the server closed with 1000: bye");
+    typist.sees_the_end(0);
+    server.join().unwrap();
+}
+
 /// A terminal that can do no more than lines.
 #[test]
 fn a_dumb_terminal_gets_lines() {

@@ -164,6 +164,7 @@ pub(crate) fn run(args: Args) -> i32 {
         Err(error) => return Exit::Usage.because(format_args!("cannot start: {error}")) as i32,
     };
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let edit = is_terminal && !args.binary && !args.json && args.message.is_empty();
     let plan = Plan {
         target: one_line(config.target().to_string().as_bytes()),
         proxy,
@@ -177,7 +178,7 @@ pub(crate) fn run(args: Args) -> i32 {
         base64: args.base64,
         json: args.json,
         commands: args.commands,
-        edit: is_terminal && !args.binary && !args.json,
+        edit,
         keep_history: !args.no_history,
         verbose: args.verbose,
         close_code_exit: args.close_code_exit,

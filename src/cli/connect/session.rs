@@ -166,6 +166,13 @@ impl Session {
         exit
     }
 
+    /// Says what a person at a terminal wants to know, and a script does not.
+    fn tell(&mut self, text: impl Display) {
+        if self.plan.edit {
+            self.output.note(text);
+        }
+    }
+
     /// Reads no faster than the terminal shows.
     fn keep_pace(&mut self, cx: &mut Context<()>) {
         let behind = self.output.is_behind();
@@ -353,12 +360,17 @@ impl Session {
                 let code = ended.outcome.code();
                 let ours = ended.outcome.sent.as_ref().and_then(|sent| sent.as_ref()).map(|sent| sent.code);
                 let usual = matches!(code, CloseCode::NORMAL | CloseCode::GOING_AWAY | CloseCode::NO_STATUS);
-                if usual || (matches!(self.stage, Stage::Closing(_)) && ours == Some(code)) {
-                    return asked;
-                }
+                let by_us = matches!(self.stage, Stage::Closing(_));
                 let reason = one_line(ended.outcome.reason().as_bytes());
                 let colon = if reason.is_empty() { "" } else { ": " };
-                format!("the server closed with {code}{colon}{reason}")
+                let text = format!("the server closed with {code}{colon}{reason}");
+                if usual || (by_us && ours == Some(code)) {
+                    if !by_us {
+                        self.tell(text);
+                    }
+                    return asked;
+                }
+                text
             }
             Cause::Protocol(error) => format!("the server broke a rule: {error}"),
             Cause::Eof => "the server ended the connection without a Close frame".to_owned(),
@@ -481,6 +493,8 @@ impl Handler for Session {
             "type": "open", "address": address, "subprotocol": agreement.subprotocol,
             "extensions": agreement.extensions.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }));
+        let again = if self.code.is_some() { " again" } else { "; /help tells of commands, Ctrl-D ends" };
+        self.tell(format_args!("connected to {}{again}", self.plan.target.clone()));
         for text in self.plan.preamble.clone() {
             self.send(cx, id, Message::Text(&text));
         }
@@ -507,7 +521,11 @@ impl Handler for Session {
         let time = measured.or(timed);
         let shown = if timed.is_some() { String::new() } else { one_line(payload) };
         let after = time.map(|time| format!(" after {:.3} ms", time.as_secs_f64() * 1e3)).unwrap_or_default();
-        self.trace(format_args!("< Pong \"{shown}\"{after}"));
+        if self.plan.verbose || measured.is_none() {
+            self.trace(format_args!("< Pong \"{shown}\"{after}"));
+        } else {
+            self.tell(format_args!("< Pong \"{shown}\"{after}"));
+        }
         if self.output.wants_events() {
             let ms = time.map(|time| time.as_secs_f64() * 1e3);
             self.output.event(json!({"type": "pong", "data": shown, "latency_ms": ms}));

@@ -112,7 +112,7 @@ fn messages_are_borrowed_wherever_they_arrived() {
     server.join().unwrap();
 }
 
-/// HSC-060, HSC-061: a response in any cut, with frames right behind it.
+/// HSC-060, HSC-061: a response in any cut, with frames right behind it. HSC-006: each request has a key of its own.
 #[test]
 fn a_response_cut_at_each_octet() {
     let length = accept("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==").len() + 7;
@@ -127,12 +127,13 @@ fn a_response_cut_at_each_octet() {
         thread::sleep(Duration::from_micros(200));
         stream.write_all(back).unwrap();
         drain(&mut stream);
+        header(&head, "sec-websocket-key").unwrap().to_owned()
     });
     for _ in 0..length {
         let mut client = blocking::connect(&format!("ws://{address}/")).unwrap();
         assert_eq!(client.read().unwrap(), Some(Message::Text("Hello")));
     }
-    server.join().unwrap();
+    assert_eq!(server.join().unwrap().into_iter().collect::<HashSet<_>>().len(), length);
 }
 
 #[test]

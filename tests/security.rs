@@ -3,7 +3,6 @@
 
 #[cfg(all(feature = "tls", feature = "blocking", feature = "event-loop"))]
 #[path = "support/certificates.rs"]
-#[allow(dead_code, reason = "some of it")]
 mod certificates;
 mod support;
 

@@ -28,7 +28,11 @@ fn main() -> std::process::ExitCode {
         seed += 1;
     }
     let (runs, elapsed) = (seed - first, started.elapsed());
-    println!("seeds {first} to {}: {:.0} runs a minute", seed - 1, runs as f64 * 60.0 / elapsed.as_secs_f64());
+    println!(
+        "seeds {first} to {}: {:.0} runs a minute",
+        seed - 1,
+        runs as f64 * 60.0 / elapsed.as_secs_f64()
+    );
     println!("{all:?}");
     0.into()
 }

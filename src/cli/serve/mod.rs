@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9001", value_parser = listen_address)]
     listen: SocketAddr,
-    /// Listen on this path too: a Unix-domain socket. It must not exist, and is removed at the end.
+    /// Listen on this path too, in the clear: a Unix-domain socket. It must not exist, and is removed at the end.
     #[cfg(unix)]
     #[arg(long, value_name = "PATH")]
     unix: Option<PathBuf>,

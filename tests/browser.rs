@@ -8,12 +8,17 @@ mod support;
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "support/installed.rs"]
 mod installed;
 
+use std::process::Command;
+
 use browser::Driver;
+use certificates::Authority;
 use serde_json::{Value, json};
-use support::command::serve;
+use support::command::{BOWSPRIT, Running, serve};
 
 /// Helpers in front of each script: an element, a wait for something to become true, the newest row of a kind.
 const PRELUDE: &str = r##"
@@ -170,4 +175,25 @@ fn two_tabs_chat_through_a_relay() {
 /// Runs a script that tells when it is done.
 fn run(driver: &Driver, script: &str, args: Value) -> Value {
     driver.run(&format!("{PRELUDE}{script}"), args)
+}
+
+/// Under https the page uses wss, and is of the same origin there too.
+#[test]
+fn the_page_works_under_tls() {
+    let Some(driver) = Driver::start() else { return };
+    let identity = Authority::new().issue(&["localhost"]);
+    let folder = std::env::temp_dir().join(format!("bowsprit-browser-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+    std::fs::write(&chain, identity.certificate_pem).unwrap();
+    std::fs::write(&key, identity.key_pem).unwrap();
+    let mut command = Command::new(BOWSPRIT);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--tls-cert"]).arg(&chain).arg("--tls-key").arg(&key);
+    let mut server = Running::start(&mut command);
+    let url = server.first_line();
+    std::fs::remove_dir_all(&folder).unwrap();
+    driver.go(&url.replacen("wss://127.0.0.1", "https://localhost", 1));
+    let told = run(&driver, TEXT, json!(["under TLS"]));
+    assert_eq!(told["sent"], json!(["↑ sent", "text", "9", "under TLS"]));
+    assert_eq!(told["content"], "under TLS");
 }

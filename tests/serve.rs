@@ -66,7 +66,7 @@ fn messages_and_counters_know_no_border_between_threads() {
         }
         let (code, _, stderr) = server.running.finish();
         assert_eq!(code, 0, "{stderr}");
-        assert!(stderr.contains("closed 24 connections."), "{stderr}");
+        assert!(stderr.contains("connections closed: 24\n"), "{stderr}");
         // The system shares them out by a hash of the port, so each loop has some.
         let loops = (0..3).filter(|number| stderr.contains(&format!(" {number}:0.1 opened"))).count();
         assert!(loops > 1, "all landed in one loop: {stderr}");
@@ -139,7 +139,7 @@ fn who_was_cut_is_told() {
         let (code, _, stderr) = server.running.finish();
         let name = silent.stream.local_addr().unwrap();
         assert_eq!(code, 0);
-        let told = format!("closed 1 connections, cut 1: {name} did not answer in time.");
+        let told = format!("connections closed: 1; cut: 1, of which {name} did not answer in time\n");
         assert!(stderr.contains(&told), "{told} is not in {stderr}");
     }
 }

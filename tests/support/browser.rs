@@ -48,8 +48,12 @@ impl Driver {
             "--disable-sync",
         ];
         let options = json!({ "binary": which(chromium), "args": args });
-        let wanted =
-            json!({ "goog:chromeOptions": options, "timeouts": { "script": LONG.as_millis() as u64 } });
+        let wanted = json!({
+            "goog:chromeOptions": options,
+            "timeouts": { "script": LONG.as_millis() as u64 },
+            // A test makes its own authority.
+            "acceptInsecureCerts": true,
+        });
         let capabilities = json!({ "capabilities": { "alwaysMatch": wanted } });
         let session = driver.request("POST", "/session", &capabilities);
         driver.session = session["sessionId"].as_str()?.to_owned();

@@ -1,6 +1,6 @@
 //! Who went how when the server went down.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -50,15 +50,14 @@ impl Farewell {
 
 impl fmt::Display for Farewell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "closed {} connections", self.closed)?;
+        write!(f, "connections closed: {}", self.closed)?;
         if self.cut > 0 {
-            write!(f, ", cut {}: {}", self.cut, self.names.join(", "))?;
+            write!(f, "; cut: {}, of which {}", self.cut, self.names.join(", "))?;
         }
-        if self.cut > self.names.len() {
-            f.write_str(", ")?;
-            write!(f, "and {} more", self.cut - self.names.len())?;
+        match self.cut - self.names.len() {
+            0 => Ok(()),
+            more => write!(f, ", and {more} more"),
         }
-        f.write_char('.')
     }
 }
 
@@ -69,11 +68,11 @@ mod tests {
     #[test]
     fn it_names_the_first_and_counts_the_rest() {
         let mut farewell = Farewell { closed: 3, ..Farewell::default() };
-        assert_eq!(farewell.to_string(), "closed 3 connections.");
+        assert_eq!(farewell.to_string(), "connections closed: 3");
         farewell.cut = NAMED + 2;
         farewell.names = vec!["a went away".to_owned(); NAMED];
         let text = farewell.to_string();
-        assert!(text.starts_with("closed 3 connections, cut 12: a went away, a went"), "{text}");
-        assert!(text.ends_with("away, and 2 more."), "{text}");
+        assert!(text.starts_with("connections closed: 3; cut: 12, of which a went away, a went"), "{text}");
+        assert!(text.ends_with("away, and 2 more"), "{text}");
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bowsprit::connection::Config;
 use bowsprit::event_loop::Settings;
 use bowsprit::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use bowsprit::tls::rustls::{self, ClientConfig, ClientConnection, RootCertStore};
@@ -244,4 +245,43 @@ fn broken_handshakes_end() {
     let (_, socket) = good.stream.into_parts();
     drop(socket);
     server.wait_until(|cx| cx.stats().closed == 1);
+}
+
+/// Who finds no room is told so after the TLS handshake, takes no place, and is not waited for longer than a closing
+/// handshake; of a crowd that says nothing only some are held at all.
+#[test]
+fn a_crowd_without_room_holds_little_and_goes() {
+    let authority = Authority::new("room");
+    authority.sign("a", "a.test");
+    let tls = TlsServer::from_files(authority.path("a", "pem"), authority.path("a", "key")).unwrap();
+    let mut config = Config::default();
+    config.close_timeout = Duration::from_secs(1);
+    let mut settings = Settings::default();
+    settings.connection = config.into();
+    settings.max_connections = 1;
+    let mut address = None;
+    let server = Server::start_with(settings, Hooks::echo(), |event_loop| {
+        let any = "127.0.0.1:0".parse().unwrap();
+        address = Some(event_loop.engine().listen_tls(any, tls).unwrap());
+    });
+    let address = address.unwrap();
+    let mut first = connect(&authority.client(None), address, "a.test").unwrap();
+    first.upgrade();
+    let mut crowd: Vec<_> = (0..200).map(|_| Client::tcp(address)).collect();
+    server.wait_until(|cx| cx.stats().failed.no_room == 200);
+    let most = server.ask(|cx| cx.stats().connections);
+    assert!(most <= 1 + 64, "{most} are held");
+    for client in &mut crowd {
+        assert!(client.try_head().is_none(), "the server ends each");
+    }
+    server.wait_until(|cx| cx.stats().connections == 1);
+    let mut told = connect(&authority.client(None), address, "a.test").unwrap();
+    let mut answer = Vec::new();
+    told.stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 503 "), "{}", answer.escape_ascii());
+    echo(&mut first, "undisturbed");
+    // Its place is free once it has gone.
+    drop(first);
+    server.wait_until(|cx| cx.stats().closed == 1 && cx.stats().connections <= 1);
+    connect(&authority.client(None), address, "a.test").unwrap().upgrade();
 }

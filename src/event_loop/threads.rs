@@ -96,7 +96,9 @@ impl<D> Group<D> {
 /// on connections hold for all together, and what is to reach the connections of other loops goes through
 /// [`Context::publish_everywhere`](super::Context::publish_everywhere), its like, or the [`Group`].
 ///
-/// A connection stays on its thread, so handlers lock nothing.
+/// A connection stays on its thread, so handlers lock nothing. For the same reason
+/// [`Overflow::Block`](super::Overflow::Block) slows only producers of the reader's own loop, and a loop that is too far
+/// behind does not take a message from another one, which [`Stats::behind`] counts.
 ///
 /// ```no_run
 /// use bowsprit::event_loop::{ConnId, Context, Handler, Loops, Settings};

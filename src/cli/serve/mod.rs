@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Mode::Echo)]
     mode: Mode,
     /// Threads that serve, each with a loop and connections of its own; messages and limits know no border between
-    /// them.
+    /// them, but `--overflow block` slows only clients of the same thread.
     #[arg(long, value_name = "N", default_value = "1")]
     threads: NonZeroUsize,
     /// Subprotocols to speak, the preferred one first.

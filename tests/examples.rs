@@ -88,6 +88,7 @@ fn says_back(peer: &mut Peer) {
 fn each_example_is_run_here() {
     let mut known = [
         "echo",
+        "spin",
         "turns",
         "chat",
         "own_poll",
@@ -107,6 +108,12 @@ fn each_example_is_run_here() {
 #[test]
 fn echo() {
     let (_server, _stdout, address, _) = server("echo", &["127.0.0.1:0"]);
+    says_back(&mut Peer::open(address));
+}
+
+#[test]
+fn spin() {
+    let (_server, _stdout, address, _) = server("spin", &["127.0.0.1:0", "20"]);
     says_back(&mut Peer::open(address));
 }
 

@@ -406,15 +406,18 @@ fn ctrl_c_closes_and_a_second_one_ends_at_once() {
     typist.sees_the_end(0);
     server.join().unwrap();
 
-    let (url, server) = fake_server(|mut peer| {
+    let (sender, closing) = mpsc::channel();
+    let (url, server) = fake_server(move |mut peer| {
         peer.accept_upgrade();
         assert_close(&peer.client_frame(), 1001);
+        sender.send(()).unwrap();
         peer.until_gone(); // no answer
     });
     let Some(mut typist) = Typist::new(&home, &url, &["--close-timeout", "1h"]) else { return };
     typist.sees("> ");
     typist.types(CTRL_C);
     typist.sees("> "); // the next line, which may still be typed
+    closing.recv_timeout(PATIENCE).expect("the first one closes");
     typist.types(CTRL_C);
     typist.sees_the_end(130);
     server.join().unwrap();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::case::{Case, Class, Ending, Event, Expect, Level, Rule, Step, Subject, dsl};
+use super::case::{Case, Class, Ending, Event, Expect, Level, Pace, Rule, Step, Subject, dsl};
 use super::judge::{AnswerSeen, Behaviour};
 use super::link::{Link, SCRATCH};
 use super::options::Options;
@@ -313,13 +313,15 @@ fn weight(case: &Case) -> usize {
     if case.has_tag("heavy") { HEAVY } else { 1 }
 }
 
-/// Milliseconds that a script waits.
+/// Milliseconds that a script waits, breaths between single octets guessed.
 fn waiting(case: &Case) -> u32 {
+    let breaths = |pace: Pace| if pace == Pace::Octets(1) { 300 } else { 0 };
     let millis = |step: &Step| match step {
         Step::Wait(millis) | Step::Rest(millis) => u32::from(*millis),
+        Step::Pace(pace) => breaths(*pace),
         _ => 0,
     };
-    case.script.iter().map(millis).sum()
+    breaths(case.opening.pace) + case.script.iter().map(millis).sum::<u32>()
 }
 
 /// Whether there is a WebSocket server at all: one plain echo.

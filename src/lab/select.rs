@@ -147,6 +147,22 @@ mod tests {
         }
     }
 
+    /// Nothing heavy is left out by default, the largest messages and the most compressed ones included; of each kind
+    /// something is left by `--quick`.
+    #[test]
+    fn what_is_heavy_is_played_by_default() {
+        let heavy = |quick: bool, group: &str| {
+            let selection = Selection { quick, ..with(&[group]) };
+            let chosen = selection.choose(Subject::Server).unwrap();
+            chosen.iter().filter(|case| case.has_tag("heavy")).count()
+        };
+        assert_eq!([heavy(false, "9"), heavy(false, "12"), heavy(false, "13")], [54, 90, 126]);
+        assert_eq!([heavy(true, "9"), heavy(true, "12"), heavy(true, "13")], [8, 10, 14]);
+        for id in ["9.1.6", "9.2.6", "9.3.1", "12.3.18", "13.7.18"] {
+            assert!(with(&[]).choose(Subject::Server).unwrap().iter().any(|case| case.id == id), "{id}");
+        }
+    }
+
     #[test]
     fn ids_groups_and_sections_choose() {
         assert_eq!(count(with(&["6.4.1"])), 1);

@@ -185,6 +185,10 @@ impl Player {
         if self.outbox.advance(octets) {
             self.breath = Some(now + BREATH);
         }
+        // The answer to a Close is waited for from when the Close has gone out, behind all that stood before it.
+        if self.sent_close && self.phase == Phase::Open {
+            self.deadline = self.deadline.max(now + self.closing());
+        }
         self.progress(now);
     }
 

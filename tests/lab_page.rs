@@ -76,6 +76,12 @@ fn the_report_shows_filters_and_explains_and_loads_nothing() {
     assert!(all.contains(&vec!["1.1.2".into(), "FAILED".into(), "OK".into()]), "{all:?}");
     assert!(all.contains(&vec!["1.1.1".into(), "OK".into(), "OK".into()]), "{all:?}");
 
+    // How many passed, section by section.
+    let counts = run(
+        "return [...document.querySelectorAll('#body th.v')].slice(0, 2).map(cell => cell.innerText.trim())",
+    );
+    assert_eq!(counts, json!(["1 of 8", "8 passed"]));
+
     // The filters.
     let found = filter("1.1.2", false, false);
     assert_eq!(found.len(), 1, "{found:?}");

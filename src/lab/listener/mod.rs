@@ -1,0 +1,210 @@
+//! Examines clients: they come to us, one case for each connection.
+//!
+//! The control protocol is the one of the Autobahn suite, so that harnesses made for it work unchanged:
+//! `/getCaseCount`, `/runCase?case=N&agent=X`, `/getCaseStatus?case=N&agent=X`, `/getCaseInfo?case=N` and
+//! `/updateReports?agent=X`. A case can also be named: `/case/HSC-015?agent=X`. Promises: bounded time and
+//! memory for each connection, whatever the client does.
+
+mod desk;
+mod tell;
+mod visitor;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+
+use super::case::Case;
+use super::link::{Link, SCRATCH};
+use super::options::Options;
+use super::player::Record;
+use super::socket::Socket;
+use desk::Desk;
+use tell::Tell;
+use visitor::{REQUEST, Stage, Visitor};
+
+/// Connections at once; more are turned away.
+const MAX_VISITORS: usize = 1024;
+const LISTENER: Token = Token(usize::MAX);
+
+/// What to play with the clients that come.
+#[derive(Clone, Debug)]
+pub struct Exam {
+    /// The cases, numbered from 1 in this order.
+    pub cases: Vec<&'static Case>,
+    /// How to play them.
+    pub options: Options,
+    /// Ends the exam when nothing happens for so long.
+    pub idle: Option<Duration>,
+}
+
+/// What happened at the listener.
+#[derive(Debug)]
+pub enum Notice {
+    /// A case was played with this agent.
+    Played(String, Box<Record>),
+    /// The agent asked for its report: it has played all it wants to.
+    Finished(String),
+    /// Nobody is being served just now; told several times a second.
+    Quiet,
+}
+
+/// Whether to go on listening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Go on.
+    Listen,
+    /// Let those that are being served finish, and end.
+    End,
+}
+
+/// A bound listener.
+#[derive(Debug)]
+pub struct Listener {
+    poll: Poll,
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Listener {
+    /// Binds to an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// What binding fails with.
+    pub fn bind(addr: SocketAddr) -> io::Result<Self> {
+        let mut listener = TcpListener::bind(addr)?;
+        let poll = Poll::new()?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let addr = listener.local_addr()?;
+        Ok(Self { poll, listener, addr })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves clients until `notify` says [`Next::End`] or nothing happens for too long.
+    ///
+    /// # Errors
+    ///
+    /// Only what our own poll fails with.
+    pub fn run(self, exam: &Exam, notify: &mut dyn FnMut(Notice) -> Next) -> io::Result<()> {
+        let desk = Desk { exam, host: self.addr.to_string(), statuses: HashMap::new(), next: Next::Listen };
+        Loop { net: self, desk, links: BTreeMap::new(), next_token: 0, scratch: vec![0; SCRATCH] }.run(notify)
+    }
+}
+
+struct Loop<'e> {
+    net: Listener,
+    desk: Desk<'e>,
+    links: BTreeMap<usize, Link<Visitor>>,
+    next_token: usize,
+    scratch: Vec<u8>,
+}
+
+impl Loop<'_> {
+    fn run(mut self, notify: &mut dyn FnMut(Notice) -> Next) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
+        let mut again: Vec<usize> = Vec::new();
+        let mut last = Instant::now();
+        loop {
+            if self.links.is_empty() {
+                let idle = self.desk.exam.idle.is_some_and(|idle| last.elapsed() >= idle);
+                if self.desk.next == Next::End || idle || notify(Notice::Quiet) == Next::End {
+                    return Ok(());
+                }
+            }
+            let timeout = if again.is_empty() { self.until_deadline() } else { Duration::ZERO };
+            match self.net.poll.poll(&mut events, Some(timeout)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            }
+            let mut ready = std::mem::take(&mut again);
+            for event in &events {
+                last = Instant::now();
+                match event.token() {
+                    LISTENER => self.accept(),
+                    Token(token) => ready.push(token),
+                }
+            }
+            ready.sort_unstable();
+            ready.dedup();
+            for token in ready {
+                if self.serve(token) {
+                    again.push(token);
+                }
+            }
+            self.links.values_mut().for_each(|link| link.tick(REQUEST));
+            self.reap(notify);
+        }
+    }
+
+    fn accept(&mut self) {
+        // An accept that fails for one client must not end the exam; readiness comes again.
+        while let Ok((mut stream, _)) = self.net.listener.accept() {
+            if self.links.len() >= MAX_VISITORS {
+                continue;
+            }
+            let token = self.next_token;
+            self.next_token += 1;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if self.net.poll.registry().register(&mut stream, Token(token), interest).is_ok() {
+                self.links.insert(token, Link::accepted(Socket::Tcp(stream), Visitor::new()));
+            }
+        }
+    }
+
+    fn serve(&mut self, token: usize) -> bool {
+        let Some(link) = self.links.get_mut(&token) else { return false };
+        let more = link.pump(&mut self.scratch);
+        if let Stage::Asked(now, head, octets) = &link.dialogue.stage {
+            link.dialogue.stage = self.desk.answer(*now, head, octets);
+            return true;
+        }
+        more
+    }
+
+    fn until_deadline(&self) -> Duration {
+        let now = Instant::now();
+        let next = self.links.values().map(|link| link.due(REQUEST)).min();
+        let wait = next.map_or(Duration::from_millis(200), |next| next.saturating_duration_since(now));
+        wait.clamp(Duration::from_millis(1), Duration::from_millis(200))
+    }
+
+    fn reap(&mut self, notify: &mut dyn FnMut(Notice) -> Next) {
+        let over = self.links.iter().filter(|(_, link)| link.is_over()).map(|(token, _)| *token);
+        for token in over.collect::<Vec<_>>() {
+            let Some(mut link) = self.links.remove(&token) else { continue };
+            // Dropping the stream closes it in any case.
+            let _ = self.net.poll.registry().deregister(link.stream.tcp_mut());
+            let notice = match link.dialogue.stage {
+                Stage::Case(player, agent) => {
+                    let record = player.finish();
+                    let status = record.verdict.behaviour.name();
+                    self.desk.statuses.insert((agent.clone(), record.case.id), status);
+                    Notice::Played(agent, Box::new(record))
+                }
+                Stage::Told(Tell { finished: Some(agent), .. }) => Notice::Finished(agent),
+                _ => continue,
+            };
+            if notify(notice) == Next::End {
+                self.desk.next = Next::End;
+            }
+        }
+        // Whoever waits for a status can be told now.
+        for link in self.links.values_mut() {
+            if let Stage::Told(tell) = &mut link.dialogue.stage
+                && let Some(status) = tell.waits_for.as_ref().and_then(|key| self.desk.statuses.get(key))
+            {
+                tell.waits_for = None;
+                tell.say(&format!("{{\"behavior\": \"{status}\"}}"));
+                link.write();
+            }
+        }
+    }
+}

@@ -157,7 +157,8 @@ impl<D: Default> Engine<D> {
         transport: Transport,
         from: Option<IpAddr>,
     ) {
-        prepare(&transport, &self.cx.settings);
+        let Settings { nodelay, tcp_keepalive, .. } = self.cx.settings;
+        prepare(&transport, nodelay && !self.listeners[number].hands_on_nodelay, tcp_keepalive);
         #[cfg(feature = "tls")]
         let transport = match &self.listeners[number].tls {
             None => Ok(transport),
@@ -222,12 +223,12 @@ impl<D: Default> Engine<D> {
 const TURNED_AWAY: usize = 64;
 
 /// Sets the options of a socket that connects or is connected. One that is gone already tells so at the first read.
-pub(super) fn prepare(transport: &Transport, settings: &Settings) {
+pub(super) fn prepare(transport: &Transport, nodelay: bool, keepalive: Option<Duration>) {
     let Transport::Tcp(stream) = transport else { return };
-    if settings.nodelay {
+    if nodelay {
         let _ = stream.set_nodelay(true);
     }
-    if let Some(silence) = settings.tcp_keepalive {
+    if let Some(silence) = keepalive {
         let keepalive = socket2::TcpKeepalive::new().with_time(silence.max(Duration::from_secs(1)));
         let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
     }

@@ -734,7 +734,7 @@ impl<D: Default> Context<D> {
     /// Where no socket could be made.
     pub fn connect(&mut self, address: SocketAddr, request: ClientRequest) -> io::Result<ConnId> {
         let transport = Transport::Tcp(TcpStream::connect(address)?);
-        prepare(&transport, &self.settings);
+        prepare(&transport, self.settings.nodelay, self.settings.tcp_keepalive);
         self.dial(transport, request)
     }
 

@@ -44,7 +44,8 @@ impl ListenSocket {
         if settings.reuse_port {
             socket.set_reuse_port(true)?;
         }
-        // Accepted connections inherit them, and a large window can only be agreed on while they open.
+        // Accepted connections inherit what follows. (A large window can only be agreed on while they open.)
+        socket.set_tcp_nodelay(settings.nodelay)?;
         if let Some(octets) = settings.socket_receive_buffer {
             socket.set_recv_buffer_size(octets)?;
         }
@@ -146,6 +147,8 @@ pub(super) struct Listener {
     pub(super) ready: bool,
     /// Nothing is accepted before: the system had no descriptor or memory left, or it would be too fast.
     pub(super) paused_until: Option<Instant>,
+    /// What it accepts has TCP_NODELAY as it has itself.
+    pub(super) hands_on_nodelay: bool,
 }
 
 /// What one attempt to accept gave.
@@ -163,8 +166,13 @@ pub(super) enum Accepted {
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Listener {
-    pub(super) const fn new(socket: ListenSocket) -> Self {
+    pub(super) fn new(socket: ListenSocket) -> Self {
+        // Linux hands it on; one call less for each connection.
+        let hands_on_nodelay = cfg!(target_os = "linux")
+            && matches!(&socket, ListenSocket::Tcp(listener)
+                if socket2::SockRef::from(listener).tcp_nodelay().unwrap_or(false));
         Self {
+            hands_on_nodelay,
             socket,
             #[cfg(feature = "tls")]
             tls: None,

@@ -203,7 +203,7 @@ impl<D: Default> Engine<D> {
     }
 
     fn start_attempt(&mut self, id: ClientId, transport: Transport) -> io::Result<()> {
-        prepare(&transport, &self.cx.settings);
+        prepare(&transport, self.cx.settings.nodelay, self.cx.settings.tcp_keepalive);
         let Some(client) = self.cx.clients.get(id) else { return Ok(()) };
         let outbound = Outbound::client(client.config.connection.clone(), (client.config.masks)());
         let stage = Stage::Reaching(Box::new(Reaching { client: id, tunnel: None }));

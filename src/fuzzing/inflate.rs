@@ -119,6 +119,7 @@ fn reference(history: &[u8], payload: &[u8]) -> Reference {
     let mut out = Vec::with_capacity(4096);
     // A sender that keeps the tail is understood by ours: one more of it would begin a block that has no end.
     let tail = if payload.ends_with(&TAIL) { &[][..] } else { &TAIL };
+    let mut of_payload = 0;
     for (number, part) in [payload, tail].into_iter().enumerate() {
         let mut at = 0;
         loop {
@@ -128,7 +129,9 @@ fn reference(history: &[u8], payload: &[u8]) -> Reference {
             match status {
                 Err(_) => return Reference::Wrong,
                 // The empty block that a sender cuts may be a final one.
-                Ok(Status::StreamEnd) if number == 1 && at == part.len() => return Reference::Message(out),
+                Ok(Status::StreamEnd) if number == 1 && at == part.len() && out.len() == of_payload => {
+                    return Reference::Message(out);
+                }
                 Ok(Status::StreamEnd) => return Reference::Ended,
                 Ok(_) => {}
             }
@@ -140,10 +143,14 @@ fn reference(history: &[u8], payload: &[u8]) -> Reference {
             }
             out.reserve(4096);
         }
+        if number == 0 {
+            of_payload = out.len();
+        }
     }
     let mut nothing = Vec::with_capacity(8);
     match other.decompress_vec(&LAST, &mut nothing, FlushDecompress::Sync) {
-        Ok(Status::StreamEnd) if nothing.is_empty() => Reference::Message(out),
+        // What comes out of the tail shows that it is no empty block, which alone may be cut.
+        Ok(Status::StreamEnd) if nothing.is_empty() && out.len() == of_payload => Reference::Message(out),
         _ => Reference::Cut(out),
     }
 }

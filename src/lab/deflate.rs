@@ -229,34 +229,37 @@ impl Codec {
     /// What is wrong with the stream.
     pub(super) fn decompress(&mut self, payload: &[u8]) -> Result<Vec<u8>, String> {
         let mut out = Vec::with_capacity(payload.len() * 3 + 64);
-        for part in [payload, &TAIL[..]] {
-            let mut at = 0;
-            loop {
-                let before = self.decompress.total_in();
-                let status = self
-                    .decompress
-                    .decompress_vec(&part[at..], &mut out, FlushDecompress::Sync)
-                    .map_err(|error| format!("not a DEFLATE stream for the agreed window: {error}"))?;
-                at += (self.decompress.total_in() - before) as usize;
-                if status == Status::StreamEnd {
-                    // BFINAL: the stream starts over (RFC 7692 §7.2.3.4).
-                    self.decompress.reset(false);
-                } else if at == part.len() && out.len() < out.capacity() {
-                    break;
-                }
-                if at == part.len() && status == Status::StreamEnd {
-                    break;
-                }
-                if out.len() > MAX_INFLATED {
-                    return Err(format!("inflates to more than {MAX_INFLATED} octets"));
-                }
-                out.reserve(out.len() / 2 + 1024);
-            }
-        }
+        self.inflate(payload, &mut out)?;
+        self.inflate(&TAIL, &mut out)?;
         if self.agreed.their_reset {
             self.decompress.reset(false);
         }
         Ok(out)
+    }
+
+    fn inflate(&mut self, part: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+        let mut at = 0;
+        loop {
+            let before = self.decompress.total_in();
+            let status = self
+                .decompress
+                .decompress_vec(&part[at..], out, FlushDecompress::Sync)
+                .map_err(|error| format!("not a DEFLATE stream for the agreed window: {error}"))?;
+            at += (self.decompress.total_in() - before) as usize;
+            if status == Status::StreamEnd {
+                // BFINAL: the stream starts over (RFC 7692 §7.2.3.4).
+                self.decompress.reset(false);
+            } else if at == part.len() && out.len() < out.capacity() {
+                return Ok(());
+            }
+            if at == part.len() && status == Status::StreamEnd {
+                return Ok(());
+            }
+            if out.len() > MAX_INFLATED {
+                return Err(format!("inflates to more than {MAX_INFLATED} octets"));
+            }
+            out.reserve(out.len() / 2 + 1024);
+        }
     }
 
     /// The same for a message that nobody else reads with: also an error where the stream stops inside a block, which
@@ -266,16 +269,17 @@ impl Codec {
     ///
     /// What is wrong with the stream.
     pub(super) fn decompress_whole(&mut self, payload: &[u8]) -> Result<Vec<u8>, String> {
-        let kept = std::mem::replace(&mut self.agreed.their_reset, false);
-        let out = self.decompress(payload);
-        self.agreed.their_reset = kept;
-        let out = out?;
+        let mut out = Vec::with_capacity(payload.len() * 3 + 64);
+        self.inflate(payload, &mut out)?;
+        let of_payload = out.len();
+        self.inflate(&TAIL, &mut out)?;
         // Between two blocks, and nowhere else, this is an empty last block.
         const LAST: [u8; 5] = [1, 0, 0, 0xff, 0xff];
         let mut nothing = Vec::with_capacity(8);
         let status = self.decompress.decompress_vec(&LAST, &mut nothing, FlushDecompress::Sync);
         self.decompress.reset(false);
-        if !matches!(status, Ok(Status::StreamEnd)) || !nothing.is_empty() {
+        // What comes out of the tail shows that it is no empty block, which alone may be cut.
+        if !matches!(status, Ok(Status::StreamEnd)) || !nothing.is_empty() || out.len() > of_payload {
             return Err("the DEFLATE stream stops inside a block".to_owned());
         }
         if !self.agreed.their_reset {
@@ -310,6 +314,8 @@ mod tests {
         assert_eq!(whole(&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00]).unwrap(), b"Hello");
         assert!(whole(&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]).is_err());
         assert!(whole(b"\0\x08\0\xf7\xff").is_err());
+        // The tail as the rest of a stored block: found by the fuzz target `inflate`.
+        assert!(whole(b"\0\x05\0\xfa\xff2").is_err());
     }
 
     #[test]

@@ -256,6 +256,8 @@ mod tests {
         check(&[0x61], Ok(b"")); // the rest of the octet says nothing
         check(&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x01], Err(ProtocolError::DeflateInvalid)); // 01 is inside a block
         check(&[0, 5, 0, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x01], Ok(b"Hello"));
+        // Found by the fuzz target `inflate`: the tail would be the rest of a stored block, which nobody may cut.
+        check(&[0, 5, 0, 0xfa, 0xff, 0x32], Err(ProtocolError::DeflateInvalid));
         // Cut short otherwise, the tail is no end.
         check(&[0x01, 0x05, 0x00], Err(ProtocolError::DeflateInvalid));
         check(&[0x01, 0x00], Err(ProtocolError::DeflateInvalid));

@@ -106,6 +106,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "fuzzing",
         &[
+            "client",
             "close",
             "connection",
             "entropy",

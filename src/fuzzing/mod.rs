@@ -31,6 +31,8 @@ pub mod operations;
 pub mod raw_header;
 #[cfg(fuzzing)]
 mod support;
+#[cfg(all(fuzzing, feature = "client"))]
+pub mod tunnel;
 #[cfg(all(fuzzing, feature = "url"))]
 pub mod url;
 #[cfg(fuzzing)]
@@ -48,6 +50,8 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("extension", extension::run),
     #[cfg(feature = "url")]
     ("url", url::run),
+    #[cfg(feature = "client")]
+    ("tunnel", tunnel::run),
     ("connection_server", connection::server),
     ("connection_client", connection::client),
     ("operations", operations::run),

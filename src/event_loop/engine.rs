@@ -92,6 +92,10 @@ pub(super) const RESERVED: usize = 1 + LISTENERS;
 /// A message of which at least so much is still to come is read straight into its own buffer.
 const DIRECT_FROM: usize = 64 * 1024;
 
+/// Reads of one connection that follow each other at once while a long message comes: what has come of it is still in the
+/// cache when it goes on, and fewer messages are on their way at a time (benches/NOTES.md, "align").
+const MAX_READS: u32 = 16;
+
 /// So much for one connection goes out before the end of the turn.
 const FLUSH_FROM: usize = 16 * 1024;
 
@@ -407,7 +411,10 @@ impl<D: Default> Engine<D> {
         match peer.stage {
             Stage::Open => {
                 self.cx.reading = slot as u32;
-                self.read_open(handler, slot);
+                let mut reads = 1;
+                while self.read_open(handler, slot) && reads < MAX_READS {
+                    reads += 1;
+                }
                 self.cx.reading = NOBODY;
             }
             Stage::Waiting(_) => return self.read_waiting(handler, slot),
@@ -431,7 +438,8 @@ impl<D: Default> Engine<D> {
         }
     }
 
-    fn read_open<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
+    /// Reads once; says whether more of a long message is there.
+    fn read_open<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) -> bool {
         if self.inbounds.len() <= slot {
             self.inbounds.resize_with(slot + 1, Inbound::new);
         }
@@ -448,16 +456,26 @@ impl<D: Default> Engine<D> {
         let is_direct = direct.is_some();
         let room = direct.unwrap_or(&mut self.scratch);
 
-        let cached = room.len().min(cached);
-        let len = match peer.fill(&mut room[..cached]) {
-            Ok(Some(0)) => return self.eof(handler, slot),
-            Ok(Some(len)) => len,
-            Ok(None) => return self.reclaim(slot),
-            Err(error) => return self.broken(handler, slot, error),
-        };
-        peer.deadlines.heard(self.cx.now);
-        self.cx.stats.octets_in += len as u64;
-        if is_direct { self.direct(handler, slot, len) } else { self.process(handler, slot, 0, len) }
+        // The last piece takes a little more with it rather than leave it for a read of its own.
+        let len = if room.len() < cached + cached / 2 { room.len() } else { cached };
+        match peer.fill(&mut room[..len]) {
+            Ok(Some(0)) => self.eof(handler, slot),
+            Ok(Some(len)) => {
+                peer.deadlines.heard(self.cx.now);
+                self.cx.stats.octets_in += len as u64;
+                if is_direct {
+                    self.direct(handler, slot, len);
+                } else {
+                    self.process(handler, slot, 0, len);
+                }
+                let more = self.inbounds[slot].remaining();
+                return self.cx.peers[slot].readable
+                    && more >= if is_direct { 1 } else { DIRECT_FROM as u64 };
+            }
+            Ok(None) => self.reclaim(slot),
+            Err(error) => self.broken(handler, slot, error),
+        }
+        false
     }
 
     /// Octets of a long message have been read to where they belong.

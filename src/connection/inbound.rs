@@ -272,12 +272,6 @@ impl Inbound {
         Some(self.assembler.room(wanted))
     }
 
-    /// Octets of the current frame that have not come yet.
-    #[inline]
-    pub const fn remaining(&self) -> u64 {
-        self.decoder.remaining()
-    }
-
     /// Counts the first `len` octets of the [`room`](Self::room) as arrived.
     ///
     /// # Errors

@@ -468,14 +468,20 @@ impl<D: Default> Engine<D> {
                 } else {
                     self.process(handler, slot, 0, len);
                 }
-                let more = self.inbounds[slot].remaining();
-                return self.cx.peers[slot].readable
-                    && more >= if is_direct { 1 } else { DIRECT_FROM as u64 };
+                return self.goes_on(slot, is_direct);
             }
             Ok(None) => self.reclaim(slot),
             Err(error) => self.broken(handler, slot, error),
         }
         false
+    }
+
+    /// Whether more of a message that has a room of its own is there to be read, and wanted.
+    fn goes_on(&mut self, slot: usize, was_direct: bool) -> bool {
+        let (peer, inbound) = (&self.cx.peers[slot], &mut self.inbounds[slot]);
+        let wanted = peer.readable && peer.is_open() && peer.listens() && peer.verdict.is_none();
+        let least = if was_direct { 1 } else { DIRECT_FROM };
+        wanted && inbound.room(least, peer.outbound.config()).is_some()
     }
 
     /// Octets of a long message have been read to where they belong.

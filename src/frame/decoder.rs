@@ -91,7 +91,7 @@ impl FrameDecoder {
     /// Takes a frame that is a message by itself, not compressed and of at most `most` octets, at once where all of
     /// it is there: its payload, unmasked. Where that is not what comes next, `None`, and nothing is taken:
     /// [`next`](Self::next) tells.
-    #[inline]
+    #[inline(always)]
     pub fn whole_message<'a>(
         &mut self,
         input: &mut &'a mut [u8],
@@ -101,14 +101,31 @@ impl FrameDecoder {
         if !self.is_between_frames() {
             return None;
         }
-        let Parsed::Done(raw, used) = RawHeader::parse(input) else { return None };
-        let kind = Header::check(&raw, rules).ok()?.whole_message()?;
-        let length = usize::try_from(raw.length).ok()?;
-        if length > most.min(input.len() - used) {
+        // §5.2: FIN and no reserved bit in front of the opcode, as in nearly all frames. What else there is `next` judges.
+        let &[first, second, ref rest @ ..] = &**input else { return None };
+        let kind = match first {
+            0x81 => DataKind::Text,
+            0x82 => DataKind::Binary,
+            _ => return None,
+        };
+        let (length, rest) = match (second & 0x7f, rest) {
+            (126, &[high, low, ref rest @ ..]) if (high, low) > (0, 125) => {
+                (usize::from(u16::from_be_bytes([high, low])), rest)
+            }
+            (126 | 127, _) => return None,
+            (length, rest) => (usize::from(length), rest),
+        };
+        let (key, rest) = match (second & 0x80 != 0, rules.role.peer_masks()) {
+            (true, true) => rest.split_first_chunk().map(|(key, rest)| (Some(MaskKey(*key)), rest))?,
+            (false, false) => (None, rest),
+            _ => return None,
+        };
+        if length > most.min(rest.len()) || length as u64 > rules.max_frame {
             return None;
         }
+        let used = input.len() - rest.len();
         let payload = &mut take(input, used + length)[used..];
-        if let Some(key) = raw.mask {
+        if let Some(key) = key {
             key.apply(payload);
         }
         Some((kind, payload))
@@ -218,6 +235,7 @@ fn take<'a>(input: &mut &'a mut [u8], len: usize) -> &'a mut [u8] {
 mod tests {
     use super::*;
     use crate::Role;
+    use crate::frame::Kind;
 
     const RULES: Rules = Rules { role: Role::Server, compression: false, max_frame: 1 << 20 };
 
@@ -272,6 +290,54 @@ mod tests {
         assert_eq!(whole[4].1, (0..70_000).map(|i| i as u8).collect::<Vec<u8>>());
         for step in [1, 2, 3, 5, 7, 11, 13, 64, 127, 1499, 65_536] {
             assert!(decode(wire(), step) == whole, "in reads of {step}");
+        }
+    }
+
+    /// Every pair of first octets, on both sides: the one step takes a frame exactly where the two steps find a message
+    /// in it, and finds the same.
+    #[test]
+    fn one_step_and_two_agree() {
+        for (role, first, second) in [Role::Client, Role::Server].into_iter().flat_map(|role| {
+            (0..=0xff_u8).flat_map(move |first| (0..=0xff_u8).map(move |second| (role, first, second)))
+        }) {
+            for (extended, present) in [(125_u16, 400), (126, 400), (300, 400), (300, 90), (300, 3), (300, 6)]
+            {
+                let rules = Rules { role, max_frame: 300, compression: false };
+                let mut octets = vec![first, second];
+                match second & 0x7f {
+                    126 => octets.extend_from_slice(&extended.to_be_bytes()),
+                    127 => octets.extend_from_slice(&u64::from(extended).to_be_bytes()),
+                    _ => {}
+                }
+                octets.resize(present, 0x5c);
+                let mut decoder = FrameDecoder::new();
+                let (mut one, mut two) = (octets.clone(), octets);
+                let mut input = &mut one[..];
+                let at_once = decoder
+                    .whole_message(&mut input, &rules, 250)
+                    .map(|(kind, octets)| (kind, octets.to_vec()));
+                let rest = input.len();
+
+                let mut input = &mut two[..];
+                let header = decoder.next(&mut input, &rules);
+                let payload = decoder.next(&mut input, &rules);
+                let in_two = match (header.map(|part| part.map(header_of)), payload) {
+                    (
+                        Ok(Some(Some(Kind::First { data, fin: true, compressed: false, length: 0..=250 }))),
+                        Ok(Some(Part::Payload { chunk, last: true })),
+                    ) => Some((data, chunk.to_vec())),
+                    _ => None,
+                };
+                assert_eq!(at_once, in_two, "{role:?} {first:#x} {second:#x} {extended} {present}");
+                assert_eq!(rest, if at_once.is_some() { input.len() } else { present });
+            }
+        }
+    }
+
+    fn header_of(part: Part<'_>) -> Option<Kind> {
+        match part {
+            Part::Header(header) => Some(header.kind()),
+            Part::Payload { .. } => None,
         }
     }
 

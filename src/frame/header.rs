@@ -188,16 +188,6 @@ impl Header {
     pub const fn length(&self) -> u64 {
         self.length
     }
-
-    /// The message of which the frame is all, if it is and is not compressed.
-    #[inline]
-    pub(super) const fn whole_message(&self) -> Option<DataKind> {
-        match self.opcode {
-            Opcode::Text if self.fin && !self.compressed => Some(DataKind::Text),
-            Opcode::Binary if self.fin && !self.compressed => Some(DataKind::Binary),
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]

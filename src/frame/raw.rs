@@ -214,8 +214,11 @@ impl RawHeader {
 
     #[inline]
     const fn written_form(&self) -> LengthForm {
-        let minimal = LengthForm::minimal(self.length);
-        if (self.form as u8) < minimal as u8 { minimal } else { self.form }
+        match self.form {
+            LengthForm::Short if self.length <= 125 => LengthForm::Short,
+            LengthForm::Short | LengthForm::Medium if self.length <= 0xffff => LengthForm::Medium,
+            _ => LengthForm::Long,
+        }
     }
 }
 

@@ -122,14 +122,14 @@ impl Inbound {
     /// # Errors
     ///
     /// As [`next`](Self::next).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn whole_message<'b>(
         &mut self,
         input: &mut &'b mut [u8],
         outbound: &mut Outbound,
     ) -> Result<Option<Message<'b>>, ProtocolError> {
         let config = outbound.config();
-        if self.is_over() || config.delivery != Delivery::Messages {
+        if self.is_over() || self.message_due || config.delivery != Delivery::Messages {
             return Ok(None);
         }
         let Some(longest) = self.assembler.longest_whole(&config.limits()) else { return Ok(None) };
@@ -261,15 +261,21 @@ impl Inbound {
 
     /// Room for what follows of a long frame, so that a driver can read it straight to where it is needed; `None`
     /// where less than `least` octets follow or the frame is not assembled.
+    #[inline]
     pub fn room(&mut self, least: usize, config: &Config) -> Option<&mut [u8]> {
         let wanted = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
+        if wanted < least.max(1) {
+            return None;
+        }
+        self.room_for(wanted, config)
+    }
+
+    #[inline(never)]
+    fn room_for(&mut self, wanted: usize, config: &Config) -> Option<&mut [u8]> {
         let assembled = self.current == Current::Data
             && config.delivery == Delivery::Messages
             && !self.assembler.is_compressed();
-        if wanted < least.max(1) || !assembled || self.is_over() {
-            return None;
-        }
-        Some(self.assembler.room(wanted))
+        if assembled && !self.is_over() { Some(self.assembler.room(wanted)) } else { None }
     }
 
     /// Counts the first `len` octets of the [`room`](Self::room) as arrived.

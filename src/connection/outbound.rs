@@ -326,11 +326,14 @@ impl Outbound {
     }
 
     /// Drops `len` octets that have been written.
+    #[inline]
     pub fn advance(&mut self, len: usize) {
         if let Some(queue) = &mut self.queue {
             queue.advance(len);
         }
-        self.answer_late_ping();
+        if self.late_ping.is_some() {
+            self.answer_late_ping();
+        }
     }
 
     /// The queue, for drivers that gather writes and lend buffers. What they have written they tell
@@ -409,7 +412,7 @@ impl Outbound {
         }
     }
 
-    #[inline]
+    #[cold]
     fn answer_late_ping(&mut self) {
         if self.queued() <= PONG_BACKLOG
             && let Some(payload) = self.late_ping.take()
@@ -552,6 +555,7 @@ impl Outbound {
         }
     }
 
+    #[inline(never)]
     fn fragments(&mut self, mut header: RawHeader, payload: &[u8], size: usize) {
         let mut parts = payload.chunks(size).peekable();
         while let Some(part) = parts.next() {
@@ -563,20 +567,23 @@ impl Outbound {
     #[inline]
     fn frame(&mut self, header: RawHeader, payload: &[u8]) {
         let header = header.with_length(payload.len() as u64);
-        let mut octets = [0; MAX_HEADER];
-        match &mut self.masks {
-            None => {
-                let used = header.encode(&mut octets);
-                self.queue.get_or_insert_default().push_frame(&octets, used, payload);
-            }
-            Some(masks) => {
-                let key = masks.0.mask_key(); // §5.3: a fresh key for every frame
-                let used = header.with_mask(key).encode(&mut octets);
-                let queue = self.queue.get_or_insert_default();
-                queue.push_frame(&octets, used, b"");
-                key.apply(queue.push_mut(payload));
-            }
+        if self.masks.is_some() {
+            return self.masked_frame(header, payload);
         }
+        let mut octets = [0; MAX_HEADER];
+        let used = header.encode(&mut octets);
+        self.queue.get_or_insert_default().push_frame(&octets, used, payload);
+    }
+
+    #[inline(never)]
+    fn masked_frame(&mut self, header: RawHeader, payload: &[u8]) {
+        let Some(masks) = &mut self.masks else { return };
+        let key = masks.0.mask_key(); // §5.3: a fresh key for every frame
+        let mut octets = [0; MAX_HEADER];
+        let used = header.with_mask(key).encode(&mut octets);
+        let queue = self.queue.get_or_insert_default();
+        queue.push_frame(&octets, used, b"");
+        key.apply(queue.push_mut(payload));
     }
 }
 

@@ -135,7 +135,7 @@ impl SendQueue {
     }
 
     /// Appends a payload: by its place where it lies in the lender's buffer and is long, else as a copy.
-    #[inline]
+    #[inline(never)]
     pub fn push_payload(&mut self, octets: &[u8]) {
         if octets.len() < LEND_FROM {
             return self.push(octets);
@@ -180,12 +180,20 @@ impl SendQueue {
     /// Whether octets of the receive buffer wait.
     #[inline]
     pub fn has_lent(&self) -> bool {
-        self.segments.iter().any(|segment| matches!(segment, Segment::Lent(_)))
+        !self.segments.is_empty() && self.segments.iter().any(|segment| matches!(segment, Segment::Lent(_)))
     }
 
     /// Ends the loan: octets of `buffer` that still wait are copied.
+    #[inline]
     pub fn settle(&mut self, buffer: &[u8]) {
         self.scratch = Lender::default();
+        if !self.segments.is_empty() {
+            self.copy_lent(buffer);
+        }
+    }
+
+    #[inline(never)]
+    fn copy_lent(&mut self, buffer: &[u8]) {
         for segment in &mut self.segments {
             if let Segment::Lent(place) = segment {
                 *segment = Segment::Owned { octets: lent(buffer, place).to_vec(), from: 0 };
@@ -346,14 +354,22 @@ impl SendQueue {
     }
 
     /// Forgets everything; a moderate amount of memory is kept.
+    #[inline]
     pub fn clear(&mut self) {
         self.len = 0;
         self.start = 0;
         self.tail = 0;
+        self.copied.clear();
+        if self.segments.capacity() > 0 || self.copied.capacity() > KEEP {
+            self.clear_segments();
+        }
+    }
+
+    #[inline(never)]
+    fn clear_segments(&mut self) {
         while !self.segments.is_empty() {
             self.drop_front();
         }
-        self.copied.clear();
         if self.copied.capacity() > KEEP {
             self.copied.shrink_to(KEEP);
         }

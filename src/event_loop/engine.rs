@@ -513,6 +513,9 @@ impl<D: Default> Engine<D> {
                 Ok(None) => {}
                 Ok(Some(message)) => {
                     deliver_message(handler, &mut self.cx, slot, message);
+                    if input.is_empty() {
+                        break;
+                    }
                     continue;
                 }
                 Err(error) => {
@@ -570,6 +573,7 @@ impl<D: Default> Engine<D> {
         }
     }
 
+    #[inline(never)]
     fn keep_buffer(&mut self, buffer: Box<MessageBuffer>) {
         if self.buffers.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BUFFER {
             self.buffers.push(buffer);
@@ -777,28 +781,15 @@ impl<D: Default> Engine<D> {
             return;
         }
         if peer.flush(&self.scratch[..lent], &mut self.cx.stats.octets_out).is_err() {
-            // The peer may have said why before it went: what it has sent is read first, and reading tells the error.
-            peer.outbound.queue().clear();
-            peer.writable = false;
-            peer.read_closed = true;
-            peer.readable = true;
-            self.resume(slot);
+            self.not_writable(slot);
         }
         let peer = &mut self.cx.peers[slot];
-        let queued = peer.outbound.queued();
+        let is_congested = peer.congested;
         if let Some(buffer) = peer.outbound.take_spent() {
             self.keep_buffer(buffer);
         }
-        let peer = &mut self.cx.peers[slot];
-        if peer.congested && queued <= peer.pressure(&self.cx.settings).low_watermark {
-            peer.congested = false;
-            let is_open = peer.is_open();
-            self.resume(slot);
-            self.cx.release_feeders(slot as u32);
-            if is_open {
-                let id = self.id(slot);
-                handler.on_drained(&mut self.cx, id);
-            }
+        if is_congested {
+            self.drain(handler, slot);
         }
         self.progress(handler, slot);
         if lent == 0 {
@@ -806,8 +797,46 @@ impl<D: Default> Engine<D> {
         }
     }
 
+    /// A write has failed. The peer may have said why before it went: what it has sent is read first, and reading tells
+    /// the error.
+    #[cold]
+    fn not_writable(&mut self, slot: usize) {
+        let peer = &mut self.cx.peers[slot];
+        peer.outbound.queue().clear();
+        peer.writable = false;
+        peer.read_closed = true;
+        peer.readable = true;
+        self.resume(slot);
+    }
+
+    /// Tells those who wait for it that a slow reader has read enough, if it has.
+    #[cold]
+    fn drain<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
+        let peer = &mut self.cx.peers[slot];
+        if peer.outbound.queued() > peer.pressure(&self.cx.settings).low_watermark {
+            return;
+        }
+        peer.congested = false;
+        let is_open = peer.is_open();
+        self.resume(slot);
+        self.cx.release_feeders(slot as u32);
+        if is_open {
+            let id = self.id(slot);
+            handler.on_drained(&mut self.cx, id);
+        }
+    }
+
     /// Goes on towards the end, where the connection is on its way there.
+    #[inline]
     fn progress<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
+        let peer = &self.cx.peers[slot];
+        if !peer.is_open() || peer.outbound.sent_close() {
+            self.progress_to_end(handler, slot);
+        }
+    }
+
+    #[inline(never)]
+    fn progress_to_end<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         if peer.is_open() {
             let (sent, failed) = (peer.outbound.sent_close(), peer.outbound.has_failed());

@@ -9,10 +9,10 @@ use super::handler::Failed;
 use super::limits::UNCOUNTED;
 use super::settings::{Pressure, Settings};
 use super::topics::Link;
-use super::transport::Transport;
+use super::transport::{self, Transport};
 use super::wheel::Wheel;
 use crate::client::Tunnel;
-use crate::connection::{Deadlines, Outbound};
+use crate::connection::{Deadlines, Outbound, SendQueue};
 use crate::handshake::{Agreement, ClientHandshake, Refusal, Request, ServerHandshake};
 use crate::role::Role;
 
@@ -252,7 +252,7 @@ impl<D> Peer<D> {
                 self.readable = len == buf.len() || self.read_closed || !self.transport.short_read_drains();
                 Ok(Some(len))
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(error) if transport::is(&error, io::ErrorKind::WouldBlock) => {
                 self.readable = false;
                 Ok(None)
             }
@@ -270,10 +270,7 @@ impl<D> Peer<D> {
                 let front = queue.front();
                 (self.transport.write(front), front.len())
             } else {
-                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-                let used = queue.slices(lent, &mut slices);
-                let offered = slices[..used].iter().map(|slice| slice.len()).sum();
-                (self.transport.write_vectored(&slices[..used]), offered)
+                gather(&mut self.transport, queue, lent)
             };
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -282,7 +279,7 @@ impl<D> Peer<D> {
                     self.writable = written == offered || !self.transport.short_write_fills();
                     self.outbound.advance(written);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if transport::is(&error, io::ErrorKind::WouldBlock) => self.writable = false,
                 Err(error) => return Err(error),
             }
         }
@@ -297,6 +294,15 @@ impl<D> Peer<D> {
             let _ = self.transport.shutdown_write();
         }
     }
+}
+
+/// Writes from several places at once: what came of it, and how much was offered.
+#[inline(never)]
+fn gather(transport: &mut Transport, queue: &SendQueue, lent: &[u8]) -> (io::Result<usize>, usize) {
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    let used = queue.slices(lent, &mut slices);
+    let offered = slices[..used].iter().map(|slice| slice.len()).sum();
+    (transport.write_vectored(&slices[..used]), offered)
 }
 
 impl Stage {

@@ -348,8 +348,14 @@ fn pending(peer: io::Result<()>) -> io::Result<bool> {
 fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is(&error, io::ErrorKind::Interrupted) => {}
             result => return result,
         }
     }
+}
+
+/// Whether an error is of this kind. Out of the way of what succeeds.
+#[cold]
+pub(super) fn is(error: &io::Error, kind: io::ErrorKind) -> bool {
+    error.kind() == kind
 }

@@ -17,6 +17,8 @@ pub(super) struct Wheel {
     /// A bit for each slot that is not empty, so that every turn can ask for the next one.
     taken: [u64; WORDS],
     entries: usize,
+    /// Empty: what slots that have come up leave to others, so that not each keeps room for the most that it ever held.
+    spare: Vec<Vec<u32>>,
 }
 
 /// The coarseness of all deadlines.
@@ -25,11 +27,15 @@ pub(super) const STEP: Duration = Duration::from_millis(50);
 /// Steps around the wheel; a deadline further off is looked at once a round.
 const SLOTS: u64 = 1024;
 
+/// Empty slots of which the memory is kept.
+const SPARE: usize = 4;
+
 const WORDS: usize = SLOTS as usize / 64;
 
 impl Wheel {
     pub(super) fn new(start: Instant) -> Self {
-        Self { start, now: 0, slots: vec![Vec::new(); SLOTS as usize], taken: [0; WORDS], entries: 0 }
+        let slots = vec![Vec::new(); SLOTS as usize];
+        Self { start, now: 0, slots, taken: [0; WORDS], entries: 0, spare: Vec::new() }
     }
 
     /// Enters connection `number` to be looked at `at`, unless `entered` (its entry that counts, 0 for none) comes
@@ -43,7 +49,11 @@ impl Wheel {
             return entered;
         }
         let slot = (step % SLOTS) as usize;
-        self.slots[slot].push(number);
+        let entries = &mut self.slots[slot];
+        if entries.capacity() == 0 {
+            *entries = self.spare.pop().unwrap_or_default();
+        }
+        entries.push(number);
         self.taken[slot / 64] |= 1 << (slot % 64);
         self.entries += 1;
         place(step)
@@ -95,9 +105,12 @@ impl Wheel {
             let step = self.now;
             let number = (step % SLOTS) as usize;
             self.taken[number / 64] &= !(1 << (number % 64));
-            let slot = &mut self.slots[number];
+            let mut slot = std::mem::take(&mut self.slots[number]);
             self.entries -= slot.len();
             due.extend(slot.drain(..).map(|number| (number, place(step))));
+            if slot.capacity() > 0 && self.spare.len() < SPARE {
+                self.spare.push(slot);
+            }
         }
     }
 
@@ -175,6 +188,21 @@ mod tests {
                 assert_eq!(wheel.next(), None);
             }
         }
+    }
+
+    #[test]
+    fn memory_follows_the_entries_around() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        for step in 0..3 * SLOTS as u32 {
+            for number in due(&mut wheel, start + STEP * step).into_iter().chain(0..10 * u32::from(step < 20))
+            {
+                wheel.enter(number, start + STEP * (step + 20), 0);
+            }
+        }
+        assert_eq!(wheel.entries, 200);
+        let held: usize = wheel.slots.iter().map(Vec::capacity).sum();
+        assert!(held <= 1000, "{held} for 200");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler};
-use bowsprit::frame::RawHeader;
+use bowsprit::frame::{MaskKey, RawHeader};
 use bowsprit::handshake::{Acceptance, Agreement, Request};
 use bowsprit::message::Message;
 use serde_json::Value;
@@ -88,6 +88,7 @@ fn says_back(peer: &mut Peer) {
 fn each_example_is_run_here() {
     let mut known = [
         "echo",
+        "forward",
         "spin",
         "turns",
         "chat",
@@ -109,6 +110,27 @@ fn each_example_is_run_here() {
 fn echo() {
     let (_server, _stdout, address, _) = server("echo", &["127.0.0.1:0"]);
     says_back(&mut Peer::open(address));
+}
+
+#[test]
+fn forward() {
+    let (_server, _stdout, address, _) = server("forward", &["127.0.0.1:0"]);
+    let mut peer = Peer::open(address);
+    says_back(&mut peer);
+    // The first half of a message is answered before the second is sent; the cut is inside a character.
+    let (text, key) = ("nächster Versuch", MaskKey([1, 2, 3, 4]));
+    let mut payload = text.as_bytes().to_vec();
+    key.apply(&mut payload);
+    let mut wire = Vec::new();
+    RawHeader::TEXT.with_length(text.len() as u64).with_mask(key).encode_into(&mut wire);
+    let header = wire.len();
+    wire.extend_from_slice(&payload);
+    peer.write(&wire[..header + 2]);
+    let (first, octets) = peer.frame();
+    assert!(!first.fin && first.opcode == RawHeader::TEXT.opcode && octets == text.as_bytes()[..2]);
+    peer.write(&wire[header + 2..]);
+    let (last, octets) = peer.frame();
+    assert!(last.fin && last.opcode == RawHeader::CONTINUATION.opcode && octets == text.as_bytes()[2..]);
 }
 
 #[test]

@@ -278,6 +278,15 @@ impl Inbound {
         if assembled && !self.is_over() { Some(self.assembler.room(wanted)) } else { None }
     }
 
+    /// Whether the next octets may begin a frame for which there will be [`room`](Self::room), as the last message was at
+    /// least so long and had it.
+    #[inline]
+    pub(crate) fn may_want_room(&self, least: usize, config: &Config) -> bool {
+        self.assembler.last_message() >= Some(least)
+            && self.decoder.is_between_frames()
+            && config.delivery == Delivery::Messages
+    }
+
     /// Counts the first `len` octets of the [`room`](Self::room) as arrived.
     ///
     /// # Errors

@@ -96,6 +96,10 @@ const DIRECT_FROM: usize = 64 * 1024;
 /// cache when it goes on, and fewer messages are on their way at a time (benches/NOTES.md, "align").
 const MAX_READS: u32 = 16;
 
+/// What is read first where the last message was long, and the next one may be: its header and little more, so that most
+/// of it can be read to where it belongs.
+const FIRST_READ: usize = 1024;
+
 /// So much for one connection goes out before the end of the turn.
 const FLUSH_FROM: usize = 16 * 1024;
 
@@ -452,12 +456,19 @@ impl<D: Default> Engine<D> {
         }
         // No more than stays in the cache until it is unmasked.
         let cached = self.scratch.len();
+        let first = inbound.may_want_room(DIRECT_FROM, peer.outbound.config());
         let direct = inbound.room(DIRECT_FROM, peer.outbound.config());
         let is_direct = direct.is_some();
         let room = direct.unwrap_or(&mut self.scratch);
 
         // The last piece takes a little more with it rather than leave it for a read of its own.
-        let len = if room.len() < cached + cached / 2 { room.len() } else { cached };
+        let len = if first {
+            FIRST_READ
+        } else if room.len() < cached + cached / 2 {
+            room.len()
+        } else {
+            cached
+        };
         match peer.fill(&mut room[..len]) {
             Ok(Some(0)) => self.eof(handler, slot),
             Ok(Some(len)) => {

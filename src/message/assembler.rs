@@ -35,7 +35,7 @@ pub struct Assembler {
     whole: bool,
     fragments: u32,
     empty_fragments: u32,
-    /// Octets that all headers of this message have announced.
+    /// Octets that all headers of this message, or of the last one, have announced.
     announced: usize,
     buffer: Option<Box<MessageBuffer>>,
     /// Whether the message is compressed.
@@ -138,6 +138,12 @@ impl Assembler {
         if self.is_open() || limits.fragments == 0 { None } else { Some(limits.octets) }
     }
 
+    /// How long the last message was, where it was not compressed and no other one is open.
+    #[inline]
+    pub const fn last_message(&self) -> Option<usize> {
+        if self.is_open() || self.compressed { None } else { Some(self.announced) }
+    }
+
     /// Takes a message that is one whole frame, no [longer](Self::longest_whole) than it may be and not compressed.
     /// Nothing of it is held.
     ///
@@ -147,6 +153,7 @@ impl Assembler {
     #[inline]
     pub fn whole<'a>(&mut self, kind: DataKind, payload: &'a [u8]) -> Result<Message<'a>, ProtocolError> {
         self.whole = false;
+        self.announced = payload.len();
         match kind {
             DataKind::Binary => Ok(Message::Binary(payload)),
             DataKind::Text => match utf8::validate(payload) {

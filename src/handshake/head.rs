@@ -102,7 +102,12 @@ impl Head {
 
     /// The values of all lines with this name, in order.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
-        self.headers().filter(move |(this, _)| this.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let named = self.fields.iter().filter(move |field| self.is_named(field, name));
+        named.map(|field| &self.octets[field.value.clone()])
+    }
+
+    fn is_named(&self, field: &FieldSpan, name: &str) -> bool {
+        self.octets[field.name.clone()].eq_ignore_ascii_case(name.as_bytes())
     }
 
     /// The value of the line with this name, if there is one.
@@ -111,8 +116,8 @@ impl Head {
     ///
     /// [`Repeated`] where several lines bear the name, whether or not they agree.
     pub fn only(&self, name: &str) -> Result<Option<&[u8]>, Repeated> {
-        let mut values = self.fields.iter().filter(|field| self.text(&field.name).eq_ignore_ascii_case(name));
-        match (values.next(), values.next()) {
+        let mut named = self.fields.iter().filter(|field| self.is_named(field, name));
+        match (named.next(), named.next()) {
             (_, Some(_)) => Err(Repeated),
             (first, None) => Ok(first.map(|field| &self.octets[field.value.clone()])),
         }

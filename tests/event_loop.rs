@@ -445,8 +445,26 @@ fn the_server_ends_tcp_first() {
     let (_, cause, outcome) = world.told_closed();
     assert!(matches!(cause, Cause::Closed) && outcome.is_clean());
     assert_eq!(outcome.reason(), "bye");
-    drop(peer);
+    // Nothing is unread: to close the socket is to end it, and nobody has to wait for the peer.
     world.until_empty();
+    drop(peer);
+}
+
+/// What follows a Close frame is against the rules, but no reason to take our answer to it away by a reset.
+#[test]
+fn a_close_is_answered_also_to_a_peer_that_goes_on_talking() {
+    let mut world = World::echo();
+    for _ in 0..20 {
+        let (mut peer, _) = world.open();
+        let mut octets = b"\x88\x80\0\0\0\0".to_vec();
+        octets.resize(1 << 20, 0);
+        world.write(&mut peer, &octets);
+        let (header, payload) = world.frame(&mut peer);
+        assert_eq!((header.opcode, payload), (0x8, Vec::new()));
+        world.write(&mut peer, &octets);
+        assert_eq!(world.rest(&mut peer), b"");
+        world.told_closed();
+    }
 }
 
 #[test]

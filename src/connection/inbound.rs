@@ -61,8 +61,8 @@ pub struct Inbound {
 
 #[derive(Debug)]
 enum End {
-    /// With a Close frame, and what it said.
-    Close(Option<OwnedClose>),
+    /// With a Close frame, what it said, and whether octets came behind it, which must not be (§5.5.1).
+    Close(Option<OwnedClose>, bool),
     /// By breaking a rule.
     Fault(ProtocolError),
 }
@@ -153,7 +153,10 @@ impl Inbound {
         input: &mut &'b mut [u8],
         outbound: &mut Outbound,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        if self.is_over() {
+        if let Some(end) = &mut self.end {
+            if let End::Close(_, more) = &mut **end {
+                *more |= !input.is_empty();
+            }
             *input = &mut [];
             return Ok(None);
         }
@@ -221,13 +224,19 @@ impl Inbound {
     /// Whether the peer's Close frame has come.
     #[inline]
     pub fn received_close(&self) -> bool {
-        matches!(&self.end, Some(end) if matches!(**end, End::Close(_)))
+        matches!(&self.end, Some(end) if matches!(**end, End::Close(..)))
+    }
+
+    /// Whether the peer's Close frame has come, and nothing behind it.
+    #[inline]
+    pub fn ends_with_close(&self) -> bool {
+        matches!(&self.end, Some(end) if matches!(**end, End::Close(_, false)))
     }
 
     /// What the peer's Close frame said; `None` before it and where it had no code.
     pub fn close_received(&self) -> Option<CloseReason<'_>> {
         match self.end.as_deref() {
-            Some(End::Close(close)) => close.as_ref().map(OwnedClose::as_reason),
+            Some(End::Close(close, _)) => close.as_ref().map(OwnedClose::as_reason),
             _ => None,
         }
     }
@@ -430,7 +439,7 @@ impl Inbound {
             Control::Pong => Ok(Some(Event::Pong(payload))),
             Control::Close => match CloseReason::parse(payload) {
                 Ok(close) => {
-                    self.end = Some(Box::new(End::Close(close.map(|close| close.to_owned()))));
+                    self.end = Some(Box::new(End::Close(close.map(|close| close.to_owned()), false)));
                     outbound.answer_close(close);
                     Ok(Some(Event::Close(close)))
                 }

@@ -875,9 +875,16 @@ impl<D: Default> Engine<D> {
         // §7.1.1: the server ends TCP first; a client that was not told to go waits for it.
         let received = self.inbounds.get(slot).is_some_and(Inbound::received_close);
         let (role, failed) = (peer.outbound.role(), peer.outbound.has_failed());
-        if close_step(role, failed, peer.outbound.sent_close(), received) != CloseStep::AwaitEof {
-            peer.finish_writing();
+        if close_step(role, failed, peer.outbound.sent_close(), received) == CloseStep::AwaitEof {
+            return;
         }
+        // A socket that is closed while something is unread is reset, which may overtake our Close frame. Nothing is where
+        // the peer's has been read to its end; else our direction is ended, and what comes is read until the peer ends.
+        let nothing_unread = !peer.readable && self.inbounds.get(slot).is_some_and(Inbound::ends_with_close);
+        if nothing_unread && !failed {
+            return self.kill(slot);
+        }
+        self.cx.peers[slot].finish_writing();
     }
 
     /// Does what the program or a policy has decided.

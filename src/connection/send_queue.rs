@@ -14,21 +14,23 @@ use crate::frame::MAX_HEADER;
 use crate::message::MessageBuffer;
 
 /// Octets waiting to be written.
+// Small frames need only what lies in the first cache line: a broadcast touches it in the queue of every receiver.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub struct SendQueue {
     /// The octets of all [`Segment::Copied`] in order, then those of the tail, from `start`.
     copied: Vec<u8>,
     start: usize,
-    segments: VecDeque<Segment>,
+    len: usize,
     /// So many of the last octets of `copied` come after all segments. Small frames are only ever this: they make no
     /// segment.
     tail: usize,
-    len: usize,
+    spent: Option<Box<MessageBuffer>>,
+    segments: VecDeque<Segment>,
     /// The driver's receive buffer.
     scratch: Lender,
     /// The buffer of the message that is being delivered.
     message: Lender,
-    spent: Option<Box<MessageBuffer>>,
 }
 
 #[derive(Debug)]
@@ -279,6 +281,9 @@ impl SendQueue {
     /// The octets at the front that lie in one piece, lent ones left out.
     #[inline]
     pub fn front(&self) -> &[u8] {
+        if self.is_tail() {
+            return &self.copied[self.start..];
+        }
         match self.segments.front() {
             Some(Segment::Copied(run)) => &self.copied[self.start..self.start + run],
             Some(Segment::Owned { octets, from }) => &octets[*from..],
@@ -292,13 +297,22 @@ impl SendQueue {
     /// Whether all that waits lies in one piece: [`front`](Self::front) gives it whole.
     #[inline]
     pub fn is_contiguous(&self) -> bool {
-        self.segments.is_empty() || self.front().len() == self.len
+        self.is_tail() || self.front().len() == self.len
+    }
+
+    /// Whether nothing waits but the tail.
+    #[inline]
+    const fn is_tail(&self) -> bool {
+        self.tail == self.len
     }
 
     /// Drops `len` octets that have been written.
     #[inline]
     pub fn advance(&mut self, len: usize) {
         debug_assert!(len <= self.len);
+        if self.is_tail() && len == self.len {
+            return self.clear_tail();
+        }
         self.len = self.len.saturating_sub(len);
         if self.len == 0 {
             return self.clear();
@@ -347,6 +361,17 @@ impl SendQueue {
         }
     }
 
+    #[inline]
+    fn clear_tail(&mut self) {
+        self.len = 0;
+        self.start = 0;
+        self.tail = 0;
+        self.copied.clear();
+        if self.copied.capacity() > KEEP {
+            self.copied.shrink_to(KEEP);
+        }
+    }
+
     fn drop_front(&mut self) {
         if let Some(Segment::Message { buffer, .. }) = self.segments.pop_front() {
             self.spent = Some(buffer);
@@ -354,24 +379,10 @@ impl SendQueue {
     }
 
     /// Forgets everything; a moderate amount of memory is kept.
-    #[inline]
     pub fn clear(&mut self) {
-        self.len = 0;
-        self.start = 0;
-        self.tail = 0;
-        self.copied.clear();
-        if self.segments.capacity() > 0 || self.copied.capacity() > KEEP {
-            self.clear_segments();
-        }
-    }
-
-    #[inline(never)]
-    fn clear_segments(&mut self) {
+        self.clear_tail();
         while !self.segments.is_empty() {
             self.drop_front();
-        }
-        if self.copied.capacity() > KEEP {
-            self.copied.shrink_to(KEEP);
         }
         if self.segments.capacity() > KEEP_SEGMENTS {
             self.segments.shrink_to(KEEP_SEGMENTS);

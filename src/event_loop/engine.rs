@@ -96,8 +96,9 @@ const DIRECT_FROM: usize = 64 * 1024;
 /// cache when it goes on, and fewer messages are on their way at a time (benches/NOTES.md, "align").
 const MAX_READS: u32 = 16;
 
-/// What is read first where the last message was long, and the next one may be: its header and little more, so that most
-/// of it can be read to where it belongs.
+/// Where the last message was so long, the next one may be: only its header and little more is read first, so that most
+/// of it can be read to where it belongs. A shorter one is mostly whole after one read, and needs no other place.
+const HEADER_FIRST_FROM: usize = 128 * 1024;
 const FIRST_READ: usize = 1024;
 
 /// So much for one connection goes out before the end of the turn.
@@ -456,7 +457,7 @@ impl<D: Default> Engine<D> {
         }
         // No more than stays in the cache until it is unmasked.
         let cached = self.scratch.len();
-        let first = inbound.may_want_room(DIRECT_FROM, peer.outbound.config());
+        let first = inbound.may_want_room(HEADER_FIRST_FROM, peer.outbound.config());
         let direct = inbound.room(DIRECT_FROM, peer.outbound.config());
         let is_direct = direct.is_some();
         let room = direct.unwrap_or(&mut self.scratch);

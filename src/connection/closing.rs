@@ -15,7 +15,7 @@ pub enum CloseStep {
     /// Wait for the peer's Close frame, until the close deadline.
     AwaitClose,
     /// Send what is queued, then end our direction of the TCP connection and wait for the peer's end, until the
-    /// close deadline.
+    /// close deadline. (Where nothing is unread, closing the socket does both.)
     CloseTcp,
     /// Wait for the server to end the TCP connection, until the close deadline.
     AwaitEof,

@@ -153,11 +153,8 @@ impl Inbound {
         input: &mut &'b mut [u8],
         outbound: &mut Outbound,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        if let Some(end) = &mut self.end {
-            if let End::Close(_, more) = &mut **end {
-                *more |= !input.is_empty();
-            }
-            *input = &mut [];
+        if self.is_over() {
+            self.ignore(std::mem::take(input).len());
             return Ok(None);
         }
         if self.message_due {
@@ -227,7 +224,15 @@ impl Inbound {
         matches!(&self.end, Some(end) if matches!(**end, End::Close(..)))
     }
 
-    /// Whether the peer's Close frame has come, and nothing behind it.
+    /// Octets have come after the end and were not looked at: so many.
+    pub fn ignore(&mut self, len: usize) {
+        if let Some(End::Close(_, more)) = self.end.as_deref_mut() {
+            *more |= len > 0;
+        }
+    }
+
+    /// Whether the peer's Close frame has come, and nothing behind it; all that was read has to have been taken
+    /// ([`next`](Self::next) gave `None`) or [told](Self::ignore).
     #[inline]
     pub fn ends_with_close(&self) -> bool {
         matches!(&self.end, Some(end) if matches!(**end, End::Close(_, false)))
@@ -287,8 +292,8 @@ impl Inbound {
         if assembled && !self.is_over() { Some(self.assembler.room(wanted)) } else { None }
     }
 
-    /// Whether the next octets may begin a frame for which there will be [`room`](Self::room), as the last message was at
-    /// least so long and had it.
+    /// Whether the next octets may begin a frame for which there will be [`room`](Self::room): the last message was at
+    /// least so long.
     #[inline]
     pub(crate) fn may_want_room(&self, least: usize, config: &Config) -> bool {
         self.assembler.last_message() >= Some(least)

@@ -349,6 +349,7 @@ impl SendQueue {
             self.drop_front();
         }
         if self.segments.is_empty() {
+            self.keep_few_segments();
             let done = len.min(self.tail);
             self.tail -= done;
             self.start += done;
@@ -384,6 +385,10 @@ impl SendQueue {
         while !self.segments.is_empty() {
             self.drop_front();
         }
+        self.keep_few_segments();
+    }
+
+    fn keep_few_segments(&mut self) {
         if self.segments.capacity() > KEEP_SEGMENTS {
             self.segments.shrink_to(KEEP_SEGMENTS);
         }

@@ -732,7 +732,12 @@ impl<D: Default> Engine<D> {
                     self.kill(slot);
                 }
             }
-            Ok(_) => {}
+            Ok(Some(len)) => {
+                if let Some(inbound) = self.inbounds.get_mut(slot) {
+                    inbound.ignore(len);
+                }
+            }
+            Ok(None) => {}
             Err(_) => self.kill(slot),
         }
     }
@@ -880,9 +885,10 @@ impl<D: Default> Engine<D> {
             return;
         }
         // A socket that is closed while something is unread is reset, which may overtake our Close frame. Nothing is where
-        // the peer's has been read to its end; else our direction is ended, and what comes is read until the peer ends.
+        // the peer's was the last that came; else our direction is ended, and what comes is read until the peer ends. A
+        // stream over a socket may hold octets back and has an end of its own to tell (TLS: close_notify).
         let nothing_unread = !peer.readable && self.inbounds.get(slot).is_some_and(Inbound::ends_with_close);
-        if nothing_unread && !failed {
+        if nothing_unread && !failed && peer.transport.is_socket() {
             return self.kill(slot);
         }
         self.cx.peers[slot].finish_writing();

@@ -95,7 +95,8 @@ pub(super) enum Stage {
     /// Frames travel.
     Open,
     /// The program knows that it is over. What is queued goes out, then our direction is ended, then the peer's end is
-    /// awaited, so that no reset overtakes what it has not read (§7.1.1).
+    /// awaited, so that no reset overtakes what it has not read (§7.1.1); a bare socket of which all is read is closed
+    /// at once.
     Ending,
     /// To be removed at the end of the turn.
     Dead,

@@ -195,11 +195,17 @@ impl Transport {
         Transport::Other(Box::new(OtherStream(Box::new(stream))))
     }
 
+    /// Whether what is written is the system's at once, and ends when the descriptor is closed.
+    #[inline]
+    pub(super) const fn is_socket(&self) -> bool {
+        !matches!(self, Transport::Other(_))
+    }
+
     /// Whether a write that takes less than it was offered has filled the socket, so that the next readiness is a new
     /// event. Another stream is asked until it says so.
     #[inline]
     pub(super) const fn short_write_fills(&self) -> bool {
-        !matches!(self, Transport::Other(_))
+        self.is_socket()
     }
 
     /// Lays TLS over what there is.
@@ -248,7 +254,7 @@ impl Transport {
     /// event. True of sockets on epoll and kqueue; another stream may hold octets back.
     #[inline]
     pub(super) const fn short_read_drains(&self) -> bool {
-        !matches!(self, Transport::Other(_))
+        self.is_socket()
     }
 
     #[inline]

@@ -138,7 +138,7 @@ impl Assembler {
         if self.is_open() || limits.fragments == 0 { None } else { Some(limits.octets) }
     }
 
-    /// How long the last message was, where it was not compressed and no other one is open.
+    /// How long the last message was, where no other one is open and none that came in parts was compressed lately.
     #[inline]
     pub const fn last_message(&self) -> Option<usize> {
         if self.is_open() || self.compressed { None } else { Some(self.announced) }

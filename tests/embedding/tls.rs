@@ -119,6 +119,26 @@ fn messages_of_any_size_pass() {
     }
 }
 
+/// The client sends its Close frame, reads what is still on its way, then the answer, then the end: of TLS too, in order.
+#[test]
+fn a_close_ends_tls_too() {
+    let authority = Authority::new("ends");
+    authority.sign("a", "a.test");
+    let tls = TlsServer::from_files(authority.path("a", "pem"), authority.path("a", "key")).unwrap();
+    let (_server, address) = serve(tls);
+    for len in [5, 3 << 20] {
+        let mut client = connect(&authority.client(None), address, "a.test").unwrap();
+        client.upgrade();
+        let mut wire = client.pending(&"t".repeat(len));
+        wire.extend(super::support::frame(bowsprit::frame::RawHeader::CLOSE, &1000_u16.to_be_bytes()));
+        client.write(&wire);
+        assert_eq!(client.next_text().len(), len);
+        assert_eq!(client.next_close(), 1000);
+        let rest = client.stream.read_to_end(&mut Vec::new());
+        assert_eq!(rest.expect("a close_notify in front of the end"), 0);
+    }
+}
+
 impl Secure {
     fn pending(&self, text: &str) -> Vec<u8> {
         super::support::frame(bowsprit::frame::RawHeader::TEXT, text.as_bytes())

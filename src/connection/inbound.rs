@@ -295,7 +295,7 @@ impl Inbound {
     /// Whether the next octets may begin a frame for which there will be [`room`](Self::room): the last message was at
     /// least so long.
     #[inline]
-    pub(crate) fn may_want_room(&self, least: usize, config: &Config) -> bool {
+    pub fn may_want_room(&self, least: usize, config: &Config) -> bool {
         self.assembler.last_message() >= Some(least)
             && self.decoder.is_between_frames()
             && config.delivery == Delivery::Messages

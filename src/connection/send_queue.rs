@@ -289,8 +289,7 @@ impl SendQueue {
             Some(Segment::Owned { octets, from }) => &octets[*from..],
             Some(Segment::Shared { octets, from }) => &octets[*from..],
             Some(Segment::Message { buffer, place }) => lent(buffer.as_slice(), place),
-            Some(Segment::Lent(_) | Segment::LentMessage(_)) => &[],
-            None => &self.copied[self.start..],
+            Some(Segment::Lent(_) | Segment::LentMessage(_)) | None => &[],
         }
     }
 

@@ -857,9 +857,6 @@ impl<D: Default> Engine<D> {
         let peer = &mut self.cx.peers[slot];
         if peer.is_open() {
             let (sent, failed) = (peer.outbound.sent_close(), peer.outbound.has_failed());
-            if !sent {
-                return;
-            }
             let received = self.inbounds.get(slot).is_some_and(Inbound::received_close);
             match close_step(peer.outbound.role(), failed, sent, received) {
                 CloseStep::None | CloseStep::EchoClose => return,
@@ -891,7 +888,7 @@ impl<D: Default> Engine<D> {
         if nothing_unread && !failed && peer.transport.is_socket() {
             return self.kill(slot);
         }
-        self.cx.peers[slot].finish_writing();
+        peer.finish_writing();
     }
 
     /// Does what the program or a policy has decided.

@@ -101,13 +101,10 @@ impl Head {
     }
 
     /// The values of all lines with this name, in order.
-    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
-        let named = self.fields.iter().filter(move |field| self.is_named(field, name));
-        named.map(|field| &self.octets[field.value.clone()])
-    }
-
-    fn is_named(&self, field: &FieldSpan, name: &str) -> bool {
-        self.octets[field.name.clone()].eq_ignore_ascii_case(name.as_bytes())
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> + Clone {
+        let is_named =
+            |field: &&FieldSpan| self.octets[field.name.clone()].eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().filter(is_named).map(|field| &self.octets[field.value.clone()])
     }
 
     /// The value of the line with this name, if there is one.
@@ -116,10 +113,10 @@ impl Head {
     ///
     /// [`Repeated`] where several lines bear the name, whether or not they agree.
     pub fn only(&self, name: &str) -> Result<Option<&[u8]>, Repeated> {
-        let mut named = self.fields.iter().filter(|field| self.is_named(field, name));
-        match (named.next(), named.next()) {
+        let mut values = self.values(name);
+        match (values.next(), values.next()) {
             (_, Some(_)) => Err(Repeated),
-            (first, None) => Ok(first.map(|field| &self.octets[field.value.clone()])),
+            (first, None) => Ok(first),
         }
     }
 

@@ -453,18 +453,9 @@ fn the_server_ends_tcp_first() {
 /// What follows a Close frame is against the rules, but no reason to take our answer to it away by a reset.
 #[test]
 fn a_close_is_answered_also_to_a_peer_that_goes_on_talking() {
-    let mut world = World::echo();
-    for _ in 0..20 {
-        let (mut peer, _) = world.open();
-        let mut octets = b"\x88\x80\0\0\0\0".to_vec();
-        octets.resize(1 << 20, 0);
-        world.write(&mut peer, &octets);
-        let (header, payload) = world.frame(&mut peer);
-        assert_eq!((header.opcode, payload), (0x8, Vec::new()));
-        world.write(&mut peer, &octets);
-        assert_eq!(world.rest(&mut peer), b"");
-        world.told_closed();
-    }
+    goes_on_talking(b"\x88\x80\0\0\0\0", |(header, payload)| {
+        assert_eq!((header.opcode, payload), (0x8, &Vec::new()));
+    });
 }
 
 #[test]
@@ -503,13 +494,18 @@ fn a_broken_rule_is_told_to_both_sides() {
 /// What is unread when a socket is closed makes the system send a reset, which can overtake the Close frame.
 #[test]
 fn a_broken_rule_is_told_also_to_a_peer_that_goes_on_talking() {
+    goes_on_talking(b"\x83\x00", |frame| assert_close(frame, 1002));
+}
+
+/// Peers send `start` with much behind it, read the answer, send as much again, and see an orderly end.
+fn goes_on_talking(start: &[u8], assert_answer: impl Fn(&Frame)) {
     let mut world = World::echo();
     for _ in 0..20 {
         let (mut peer, _) = world.open();
-        let mut octets = b"\x83\x00".to_vec();
+        let mut octets = start.to_vec();
         octets.resize(1 << 20, 0);
         world.write(&mut peer, &octets);
-        assert_close(&world.frame(&mut peer), 1002);
+        assert_answer(&world.frame(&mut peer));
         world.write(&mut peer, &octets);
         assert_eq!(world.rest(&mut peer), b"");
         world.told_closed();

@@ -13,13 +13,15 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+use bowsprit::Role;
 use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler};
-use bowsprit::frame::{MaskKey, RawHeader};
+use bowsprit::frame::RawHeader;
 use bowsprit::handshake::{Acceptance, Agreement, Request};
 use bowsprit::message::Message;
 use serde_json::Value;
 use support::command::{Running, serve};
 use support::peer::{Peer, assert_close, assert_text};
+use support::sent_by;
 
 /// The examples as they are now: built by the same cargo, which has nothing to do where it has just built them.
 fn examples() -> &'static HashMap<String, PathBuf> {
@@ -118,17 +120,13 @@ fn forward() {
     let mut peer = Peer::open(address);
     says_back(&mut peer);
     // The first half of a message is answered before the second is sent; the cut is inside a character.
-    let (text, key) = ("nächster Versuch", MaskKey([1, 2, 3, 4]));
-    let mut payload = text.as_bytes().to_vec();
-    key.apply(&mut payload);
-    let mut wire = Vec::new();
-    RawHeader::TEXT.with_length(text.len() as u64).with_mask(key).encode_into(&mut wire);
-    let header = wire.len();
-    wire.extend_from_slice(&payload);
-    peer.write(&wire[..header + 2]);
+    let text = "nächster Versuch";
+    let wire = sent_by(Role::Client, RawHeader::TEXT, text.as_bytes());
+    let cut = wire.len() - text.len() + 2;
+    peer.write(&wire[..cut]);
     let (first, octets) = peer.frame();
     assert!(!first.fin && first.opcode == RawHeader::TEXT.opcode && octets == text.as_bytes()[..2]);
-    peer.write(&wire[header + 2..]);
+    peer.write(&wire[cut..]);
     let (last, octets) = peer.frame();
     assert!(last.fin && last.opcode == RawHeader::CONTINUATION.opcode && octets == text.as_bytes()[2..]);
 }

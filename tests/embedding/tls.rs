@@ -33,6 +33,14 @@ impl Authority {
         Self { issuer, folder }
     }
 
+    /// An authority, and a server that has a certificate of it for `a.test`.
+    fn with_server(name: &str) -> (Self, TlsServer) {
+        let authority = Self::new(name);
+        authority.sign("a", "a.test");
+        let tls = TlsServer::from_files(authority.path("a", "pem"), authority.path("a", "key")).unwrap();
+        (authority, tls)
+    }
+
     /// Signs a certificate for `name` and writes it and its key to files.
     fn sign(&self, file: &str, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let key = KeyPair::generate().unwrap();
@@ -101,9 +109,7 @@ fn echo(client: &mut Secure, text: &str) {
 
 #[test]
 fn messages_of_any_size_pass() {
-    let authority = Authority::new("sizes");
-    authority.sign("a", "a.test");
-    let tls = TlsServer::from_files(authority.path("a", "pem"), authority.path("a", "key")).unwrap();
+    let (authority, tls) = Authority::with_server("sizes");
     let (_server, address) = serve(tls);
     let mut client = connect(&authority.client(None), address, "a.test").unwrap();
     client.upgrade();
@@ -122,9 +128,7 @@ fn messages_of_any_size_pass() {
 /// The client sends its Close frame, reads what is still on its way, then the answer, then the end: of TLS too, in order.
 #[test]
 fn a_close_ends_tls_too() {
-    let authority = Authority::new("ends");
-    authority.sign("a", "a.test");
-    let tls = TlsServer::from_files(authority.path("a", "pem"), authority.path("a", "key")).unwrap();
+    let (authority, tls) = Authority::with_server("ends");
     let (_server, address) = serve(tls);
     for len in [5, 3 << 20] {
         let mut client = connect(&authority.client(None), address, "a.test").unwrap();
@@ -236,9 +240,7 @@ fn certificates_and_keys_have_to_fit() {
 /// deadline of the handshake ends what is left.
 #[test]
 fn broken_handshakes_end() {
-    let authority = Authority::new("broken");
-    authority.sign("a", "a.test");
-    let tls = TlsServer::from_files(authority.path("a", "pem"), authority.path("a", "key")).unwrap();
+    let (authority, tls) = Authority::with_server("broken");
     let mut address = None;
     let mut settings = Settings::default();
     settings.handshake_timeout = Duration::from_millis(500);
@@ -271,9 +273,7 @@ fn broken_handshakes_end() {
 /// handshake; of a crowd that says nothing only some are held at all.
 #[test]
 fn a_crowd_without_room_holds_little_and_goes() {
-    let authority = Authority::new("room");
-    authority.sign("a", "a.test");
-    let tls = TlsServer::from_files(authority.path("a", "pem"), authority.path("a", "key")).unwrap();
+    let (authority, tls) = Authority::with_server("room");
     let mut config = Config::default();
     config.close_timeout = Duration::from_secs(1);
     let mut settings = Settings::default();

@@ -21,7 +21,6 @@
 //! | `tls` | TLS over any byte stream (feature `tls`) | |
 //! | `blocking` | a client on any `Read + Write` (feature `blocking`) | `blocking::connect` |
 //! | `event_loop` | servers and clients on one thread (feature `event-loop`) | `EventLoop`, `Handler` |
-//! | `lab` | the conformance lab; shares no judgement with the layers that it examines (feature `lab`) | `lab::cases` |
 //!
 //! Beside them [`error`] lists every rule that a peer can break after the handshake, with its section and close code;
 //! [`close`] has close codes and reasons, [`utf8`] the check that fails on the first wrong octet, [`entropy`] the
@@ -66,12 +65,7 @@ pub mod error;
 pub mod event_loop;
 pub mod extension;
 pub mod frame;
-#[cfg(any(fuzzing, test))]
-#[cfg_attr(not(fuzzing), allow(dead_code))]
-pub mod fuzzing;
 pub mod handshake;
-#[cfg(feature = "lab")]
-pub mod lab;
 pub mod message;
 pub mod role;
 #[cfg(feature = "tls")]

@@ -531,7 +531,7 @@ fn cve_2026_54490_a_bomb_ends_at_the_inflated_limit() {
         read(&mut side, &frame(rsv1, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]));
         assert_eq!(failed(&side), Some(ProtocolError::ReservedBit));
     }
-    #[cfg(all(feature = "lab", feature = "deflate"))]
+    #[cfg(feature = "deflate")]
     {
         use bowsprit::connection::Connection;
         use bowsprit::extension::deflate::{DeflateConfig, DeflateParams};
@@ -563,7 +563,7 @@ fn cve_2026_54490_a_bomb_ends_at_the_inflated_limit() {
 
 /// zlib in Beast: many matches at a great distance, at each window and level that we send with; another inflater reads it.
 #[test]
-#[cfg(all(feature = "lab", feature = "deflate"))]
+#[cfg(feature = "deflate")]
 fn cve_2018_25032_distant_matches_survive() {
     use bowsprit::connection::Connection;
     use bowsprit::extension::Compression;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bowsprit::handshake::Key;
-use bowsprit::lab::{Effort, Options, Player, Subject, cases};
+use bowsprit_lab::{Effort, Options, Player, Subject, cases};
 
 /// Longer ones teach nothing that shorter ones do not.
 const LONGEST: usize = 1500;
@@ -64,7 +64,7 @@ fn save(
 }
 
 /// The head and the frames that the lab sends to this side.
-fn says(case: &'static bowsprit::lab::Case, subject: Subject) -> (Vec<u8>, Vec<u8>) {
+fn says(case: &'static bowsprit_lab::Case, subject: Subject) -> (Vec<u8>, Vec<u8>) {
     let options = Options { seed: 1, effort: Effort::Quick, patience: None };
     let mut player = Player::new(case, subject, "localhost", "/", options);
     let mut now = Duration::ZERO;

@@ -1,13 +1,12 @@
 //! Whole event loops on simulated networks, seed after seed, for so many seconds, and how many runs that makes a minute.
 //! A seed that breaks a promise is told, and is the same anywhere.
 //!
-//!     RUSTFLAGS='--cfg fuzzing' cargo run --release --example simulate -- SECONDS [FIRST-SEED]
+//!     cargo run --release --example simulate -- SECONDS [FIRST-SEED]
 
-#[cfg(fuzzing)]
 fn main() -> std::process::ExitCode {
     use std::time::{Duration, Instant};
 
-    use bowsprit::fuzzing::event_loop::{Tally, simulate};
+    use bowsprit_fuzz::event_loop::{Tally, simulate};
 
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
     let (Some(Ok(seconds)), Ok(first)) = (args.next(), args.next().unwrap_or(Ok(1))) else {
@@ -35,10 +34,4 @@ fn main() -> std::process::ExitCode {
     );
     println!("{all:?}");
     0.into()
-}
-
-#[cfg(not(fuzzing))]
-fn main() {
-    eprintln!("built without --cfg fuzzing: there is nothing to run");
-    std::process::exit(2);
 }

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| bowsprit::fuzzing::head::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bowsprit_fuzz::head::run(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| bowsprit::fuzzing::url::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bowsprit_fuzz::url::run(data));

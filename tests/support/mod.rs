@@ -4,8 +4,6 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 pub mod broken;
-#[cfg(all(feature = "cli", unix))]
-pub mod command;
 pub mod peer;
 
 use std::sync::Arc;

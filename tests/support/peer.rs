@@ -165,7 +165,6 @@ impl Peer {
     }
 
     /// Ends the connection with a reset.
-    #[cfg(feature = "event-loop")]
     pub fn reset(self) {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }

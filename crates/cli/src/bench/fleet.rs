@@ -1,0 +1,365 @@
+//! All connections of a run, and the loop that serves them.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bowsprit::connection::{Config, Delivery};
+use bowsprit::entropy::{Entropy as _, SystemEntropy};
+use bowsprit::handshake::ClientHandshake;
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Token};
+
+use super::link::{Fault, Link};
+use super::plan::Plan;
+use super::process::{Cost, Meter};
+use super::progress::Progress;
+use super::tally::Tally;
+use crate::signals::Signals;
+
+/// Who sends when, and what an answer means.
+pub(super) trait Scene {
+    /// How many messages of a connection are written together at the least.
+    fn least(&self) -> usize {
+        1
+    }
+
+    /// A connection is open.
+    fn opened(&mut self, link: &mut Link, now: u64) {
+        let _ = (link, now);
+    }
+
+    /// Messages have come. What the link is told to send goes out at once.
+    fn answered(&mut self, link: &mut Link, messages: u32, now: u64, tally: &mut Tally) -> Result<(), Fault>;
+
+    /// A connection is over: because of a fault, or as it was to be.
+    fn over(&mut self, number: usize, link: &Link, faulty: bool, tally: &mut Tally) {
+        let _ = (number, link, faulty, tally);
+    }
+
+    /// Does what is due; says when something is due next.
+    fn tick(&mut self, fleet: &mut Fleet<'_>, now: u64) -> u64 {
+        let _ = (fleet, now);
+        u64::MAX
+    }
+
+    /// The run ends: nothing more is to be sent.
+    fn stop(&mut self);
+}
+
+/// The connections.
+pub(super) struct Fleet<'p> {
+    pub(super) plan: &'p Plan,
+    pub(super) links: Vec<Option<Link>>,
+    pub(super) tally: Tally,
+    /// Connections that are open.
+    pub(super) open: usize,
+    /// Links in the order in which they set out, until they are open or over.
+    opening: VecDeque<(usize, u64)>,
+    /// Those that ended and of which the scene does not know yet.
+    ended: Vec<(usize, Link, bool)>,
+    /// Somebody has pressed Ctrl-C.
+    interrupted: bool,
+    poll: Poll,
+    events: Events,
+    signals: Signals,
+    scratch: Vec<u8>,
+    config: Arc<Config>,
+    nonces: SystemEntropy,
+    progress: Progress,
+    start: Instant,
+}
+
+/// Why a run has no result.
+pub(super) enum Stopped {
+    /// Not one connection opened.
+    NotConnected(String),
+    /// This machine does not play along.
+    Broken(io::Error),
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Stopped::Broken(error)
+    }
+}
+
+/// What a run has measured, beside the tally.
+pub(super) struct Stretch {
+    pub(super) elapsed: Duration,
+    pub(super) operations: u64,
+    pub(super) cost: Cost,
+}
+
+const SIGNALS: Token = Token(usize::MAX - 1);
+
+/// Connections on their way at a time: more would overflow the backlog of many a server, and TCP tries again only
+/// after a second.
+const OPENING: usize = 128;
+
+/// Descriptors that are not connections.
+const SPARE_DESCRIPTORS: u64 = 64;
+
+/// Messages from this length on are checked as they come instead of being put together.
+const IN_PIECES: usize = 64 << 10;
+
+/// How long answers are awaited after the run while none comes.
+const PATIENCE: u64 = 2_000_000_000;
+
+/// The longest wait: deadlines are as coarse.
+const LOOK: u64 = 100_000_000;
+
+impl<'p> Fleet<'p> {
+    pub(super) fn new(plan: &'p Plan) -> Result<Self, Stopped> {
+        let wanted = plan.connections as u64 + SPARE_DESCRIPTORS;
+        let allowed = rlimit::increase_nofile_limit(wanted)?;
+        if allowed < wanted {
+            let why = format!(
+                "{} connections need {wanted} descriptors, and this process gets {allowed}; see ulimit -n",
+                plan.connections
+            );
+            return Err(Stopped::Broken(io::Error::other(why)));
+        }
+        let poll = Poll::new()?;
+        let signals = Signals::new(poll.registry(), SIGNALS)?;
+        let size = plan.traffic.payload.len();
+        let mut config = Config::default();
+        config.max_message = usize::MAX;
+        config.max_frame = u64::MAX;
+        config.delivery = if size < IN_PIECES { Delivery::Messages } else { Delivery::Frames };
+        Ok(Self {
+            plan,
+            links: Vec::with_capacity(plan.connections),
+            tally: Tally::new(),
+            open: 0,
+            opening: VecDeque::new(),
+            ended: Vec::new(),
+            interrupted: false,
+            poll,
+            events: Events::with_capacity(1024),
+            signals,
+            scratch: vec![0; 256 << 10],
+            config: Arc::new(config),
+            nonces: SystemEntropy::new(),
+            progress: Progress::new(),
+            start: Instant::now(),
+        })
+    }
+
+    /// Nanoseconds since the run began.
+    #[inline]
+    pub(super) fn now(&self) -> u64 {
+        nanoseconds(self.start.elapsed())
+    }
+
+    /// Opens all connections, then runs `scene` for the warm-up and the duration, then awaits what is missing and
+    /// closes.
+    pub(super) fn measure(&mut self, scene: &mut impl Scene) -> Result<Stretch, Stopped> {
+        self.open_all(scene)?;
+        let warm = self.now() + nanoseconds(self.plan.warmup);
+        self.run(scene, warm, "warm-up")?;
+        self.tally.restart();
+        let stretch = self.stretch(scene)?;
+        self.finish(scene)?;
+        Ok(stretch)
+    }
+
+    /// Runs `scene` for the duration.
+    pub(super) fn stretch(&mut self, scene: &mut impl Scene) -> Result<Stretch, Stopped> {
+        let meter = Meter::start(self.plan.server_pid);
+        let began = self.now();
+        self.run(scene, began + nanoseconds(self.plan.duration), "measuring")?;
+        let elapsed = Duration::from_nanos(self.now() - began);
+        Ok(Stretch { elapsed, operations: self.tally.operations, cost: meter.stop() })
+    }
+
+    /// Opens all connections of the plan.
+    pub(super) fn open_all(&mut self, scene: &mut impl Scene) -> Result<(), Stopped> {
+        let total = self.plan.connections;
+        let step = nanoseconds(self.plan.ramp_up) / total as u64;
+        while (self.links.len() < total || !self.opening.is_empty()) && !self.interrupted {
+            let now = self.now();
+            while self.links.len() < total
+                && self.opening.len() < OPENING
+                && self.links.len() as u64 * step <= now
+            {
+                self.dial(self.links.len());
+            }
+            let next = self.links.len() as u64 * step;
+            let due = if self.links.len() < total && next > now { next } else { u64::MAX };
+            self.turn(scene, due)?;
+            self.progress.show(self.now(), "opening", self.open, &self.tally);
+        }
+        match self.tally.errors.iter().next() {
+            Some((kind, error)) if self.tally.opening.is_empty() => {
+                Err(Stopped::NotConnected(format!("{kind}: {}", error.first)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs `scene` until `end`, or until no connection is left.
+    pub(super) fn run(&mut self, scene: &mut impl Scene, end: u64, phase: &str) -> Result<(), Stopped> {
+        loop {
+            let now = self.now();
+            if now >= end || self.interrupted {
+                return Ok(());
+            }
+            let due = scene.tick(self, now);
+            if self.links.iter().all(Option::is_none) {
+                return Ok(());
+            }
+            self.turn(scene, due.min(end))?;
+            self.progress.show(now, phase, self.open, &self.tally);
+        }
+    }
+
+    /// Awaits the answers that are still to come, then closes all connections.
+    pub(super) fn finish(&mut self, scene: &mut impl Scene) -> Result<(), Stopped> {
+        scene.stop();
+        for number in 0..self.links.len() {
+            self.write(number); // what has waited for company
+        }
+        let mut patience = self.now() + PATIENCE;
+        let waits = |link: &Option<Link>| link.as_ref().is_some_and(|link| !link.waiting.is_empty());
+        while self.links.iter().any(waits) && self.now() < patience {
+            let before = self.tally.operations;
+            self.turn(scene, patience)?;
+            if self.tally.operations > before {
+                patience = self.now() + PATIENCE;
+            }
+        }
+        let now = self.now();
+        for link in self.links.iter_mut().flatten() {
+            if !link.waiting.is_empty() {
+                // They took at least this long; without them the slowest would not count.
+                link.waiting.iter().for_each(|due| self.tally.latency.add(now - due));
+                self.tally.error(&Fault::Unanswered(link.waiting.len()));
+            }
+            link.close();
+        }
+        let patience = self.now() + PATIENCE;
+        for number in 0..self.links.len() {
+            self.write(number);
+        }
+        while self.links.iter().any(Option::is_some) && self.now() < patience {
+            self.turn(scene, patience)?;
+        }
+        self.progress.clear();
+        Ok(())
+    }
+
+    /// Sets out for connection `number`.
+    pub(super) fn dial(&mut self, number: usize) {
+        let now = self.now();
+        let handshake = ClientHandshake::new(self.plan.target.request.clone(), self.nonces.nonce());
+        let link = self.plan.target.dial().and_then(|stream| {
+            let mut link = Link::new(stream, handshake, now);
+            let both = Interest::READABLE | Interest::WRITABLE;
+            self.poll.registry().register(link.stream.tcp(), Token(number), both)?;
+            Ok(link)
+        });
+        if self.links.len() <= number {
+            self.links.resize_with(number + 1, || None);
+        }
+        match link {
+            Ok(link) => {
+                self.links[number] = Some(link);
+                self.opening.push_back((number, now));
+            }
+            Err(error) => self.tally.error(&Fault::Io(error)),
+        }
+    }
+
+    /// Writes what connection `number` has to send.
+    pub(super) fn write(&mut self, number: usize) {
+        if let Some(link) = &mut self.links[number]
+            && let Err(fault) = link.write(&self.plan.traffic, 1)
+        {
+            self.end(number, &fault);
+        }
+    }
+
+    /// One wait, at most until `due`, and what it brings.
+    pub(super) fn turn(&mut self, scene: &mut impl Scene, due: u64) -> Result<(), Stopped> {
+        // The system counts in milliseconds and wakes up late: what is due sooner is waited for awake.
+        let wait = due.saturating_sub(self.now()).min(LOOK) / 1_000_000;
+        match self.poll.poll(&mut self.events, Some(Duration::from_millis(wait))) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            Err(error) => return Err(error.into()),
+        }
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            if event.token() == SIGNALS {
+                self.signals.take();
+                self.interrupted = true;
+            } else if let Err(fault) = self.serve(event, scene) {
+                self.end(event.token().0, &fault);
+            }
+        }
+        self.events = events;
+        self.give_up_late();
+        for (number, link, faulty) in std::mem::take(&mut self.ended) {
+            scene.over(number, &link, faulty, &mut self.tally);
+        }
+        Ok(())
+    }
+
+    /// Reads, lets the scene answer, writes.
+    #[inline]
+    fn serve(&mut self, event: &Event, scene: &mut impl Scene) -> Result<(), Fault> {
+        // An event may be left of a connection that this turn has ended.
+        let Some(Some(link)) = self.links.get_mut(event.token().0) else { return Ok(()) };
+        if !link.is_open() && !link.connected()? {
+            return Ok(());
+        }
+        let ended = event.is_read_closed() || event.is_error();
+        if event.is_readable() || ended {
+            let got = link.read(&mut self.scratch, ended, &self.config, &self.plan.traffic)?;
+            let now = nanoseconds(self.start.elapsed());
+            if got.opened {
+                self.open += 1;
+                self.tally.opening.add(now - link.dialed);
+                scene.opened(link, now);
+            }
+            if got.messages > 0 {
+                scene.answered(link, got.messages, now, &mut self.tally)?;
+            }
+        }
+        link.write(&self.plan.traffic, scene.least())
+    }
+
+    fn end(&mut self, number: usize, fault: &Fault) {
+        let Some(mut link) = self.links[number].take() else { return };
+        self.open -= usize::from(link.is_open());
+        let faulty = !(link.is_closing() && matches!(fault, Fault::Eof));
+        if faulty {
+            self.tally.error(fault);
+        }
+        // Dropping the socket ends it in any case.
+        let _ = self.poll.registry().deregister(link.stream.tcp());
+        self.ended.push((number, link, faulty));
+    }
+
+    /// Gives up connections that take too long to open.
+    fn give_up_late(&mut self) {
+        let timeout = nanoseconds(self.plan.connect_timeout);
+        while let Some(&(number, dialed)) = self.opening.front() {
+            let link = self.links[number].as_ref();
+            let waits = link.is_some_and(|link| link.dialed == dialed && !link.is_open());
+            if waits && self.now() - dialed < timeout {
+                return;
+            }
+            self.opening.pop_front();
+            if waits {
+                self.end(number, &Fault::OpenTimeout);
+            }
+        }
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,168 @@
+//! What was typed, and what it asks for.
+
+use std::time::Duration;
+
+use bowsprit::frame::DataKind;
+use bowsprit::handshake::HeaderField;
+use clap::ValueEnum;
+
+use super::target::Target;
+use super::traffic::Traffic;
+use crate::args::{Size, Time, header};
+use crate::exit::Exit;
+
+/// The arguments of a measurement.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Load {
+    /// The server, such as ws://127.0.0.1:9001/
+    #[arg(required = true)]
+    url: String,
+    /// Connections; in a storm, how many are under way at a time.
+    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    connections: u32,
+    /// Octets of payload in a message.
+    #[arg(short, long, value_name = "SIZE", default_value_t = Size(16))]
+    size: Size,
+    /// Messages of a connection that wait for an answer; a broadcast counts as one until everybody has it.
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    in_flight: u32,
+    /// Messages a second, all connections together, due at fixed times whatever the server does.
+    #[arg(short, long, value_name = "N", conflicts_with_all = ["in_flight", "storm", "idle"])]
+    rate: Option<f64>,
+    /// How long to measure.
+    #[arg(short, long, value_name = "TIME", default_value_t = Time(Duration::from_secs(10)))]
+    duration: Time,
+    /// How long to run before measuring.
+    #[arg(long, value_name = "TIME", default_value_t = Time(Duration::from_secs(1)))]
+    warmup: Time,
+    /// Open the connections evenly over this time instead of as fast as they open.
+    #[arg(long, value_name = "TIME", default_value_t = Time(Duration::ZERO))]
+    ramp_up: Time,
+    /// How long a connection may take to open.
+    #[arg(long, value_name = "TIME", default_value_t = Time(Duration::from_secs(10)))]
+    connect_timeout: Time,
+
+    /// Send binary messages (the default).
+    #[arg(long, conflicts_with = "text")]
+    binary: bool,
+    /// Send text: ASCII, or mostly letters of two octets.
+    #[arg(long, value_enum, value_name = "SCRIPT", num_args = 0..=1, require_equals = true, default_missing_value = "ascii")]
+    text: Option<Script>,
+    /// Compare the payload of every Nth answer of a connection; length and kind are checked always.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    sample: u32,
+
+    /// One connection sends, and the server passes it on to all, or to all but the sender.
+    #[arg(long, value_enum, value_name = "TO", num_args = 0..=1, require_equals = true, default_missing_value = "all", group = "scenario")]
+    broadcast: Option<Receivers>,
+    /// Open, send one message, await its echo, close; again and again.
+    #[arg(long, group = "scenario")]
+    storm: bool,
+    /// Open the connections, keep them for the duration, then see that they still echo.
+    #[arg(long, group = "scenario")]
+    idle: bool,
+
+    /// A header for the requests; may be repeated.
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<HeaderField>,
+    /// With wss://: talk to a server whose certificate nobody vouches for.
+    #[arg(long)]
+    insecure: bool,
+    /// The server's process on this machine: its CPU time and memory go into the report (Linux).
+    #[arg(long, value_name = "PID")]
+    server_pid: Option<u32>,
+    /// A name for this run in the report.
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
+    /// Write the report as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What the text consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Script {
+    Ascii,
+    Cyrillic,
+}
+
+/// To whom the server passes a broadcast on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Receivers {
+    All,
+    Others,
+}
+
+/// What is to be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scenario {
+    Echo,
+    Broadcast(Receivers),
+    Storm,
+    Idle,
+}
+
+/// When messages are due.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Pace {
+    /// So many wait for an answer at any time.
+    InFlight(u32),
+    /// So many a second, whatever the answers do.
+    Rate(f64),
+}
+
+/// A measurement, checked and ready.
+pub(super) struct Plan {
+    pub(super) url: String,
+    pub(super) label: Option<String>,
+    pub(super) target: Target,
+    pub(super) scenario: Scenario,
+    pub(super) connections: usize,
+    pub(super) pace: Pace,
+    pub(super) traffic: Traffic,
+    pub(super) duration: Duration,
+    pub(super) warmup: Duration,
+    pub(super) ramp_up: Duration,
+    pub(super) connect_timeout: Duration,
+    pub(super) server_pid: Option<u32>,
+}
+
+impl Plan {
+    pub(super) fn new(load: Load) -> Result<Self, Exit> {
+        let scenario = match (load.broadcast, load.storm, load.idle) {
+            (Some(to), ..) => Scenario::Broadcast(to),
+            (_, true, _) => Scenario::Storm,
+            (_, _, true) => Scenario::Idle,
+            _ => Scenario::Echo,
+        };
+        let pace = match load.rate {
+            Some(rate) if !(rate.is_finite() && rate > 0.0) => {
+                return Err(Exit::Usage.because("--rate needs a number above 0"));
+            }
+            Some(rate) => Pace::Rate(rate),
+            None => Pace::InFlight(load.in_flight),
+        };
+        if scenario == Scenario::Broadcast(Receivers::Others) && load.connections < 2 {
+            return Err(Exit::Usage.because("--broadcast=others needs at least 2 connections"));
+        }
+        let kind = if load.text.is_some() { DataKind::Text } else { DataKind::Binary };
+        let script = load.text.unwrap_or(Script::Ascii);
+        let traffic = Traffic::new(kind, script, load.size.0, load.in_flight, load.sample)
+            .map_err(|why| Exit::Usage.because(why))?;
+        let target = Target::new(&load.url, load.header, load.insecure, load.connect_timeout.0)?;
+        Ok(Self {
+            url: load.url,
+            label: load.label,
+            target,
+            scenario,
+            connections: load.connections as usize,
+            pace,
+            traffic,
+            duration: load.duration.0,
+            warmup: load.warmup.0,
+            ramp_up: load.ramp_up.0,
+            connect_timeout: load.connect_timeout.0,
+            server_pid: load.server_pid,
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! The `bowsprit` command: what the user typed becomes library types, then those act.
+//!
+//! [`args`] names the subcommands; each has a file of its own with its arguments and a `run`. Data go to stdout, talk
+//! goes to stderr.
+
+mod args;
+mod bench;
+mod completions;
+mod connect;
+mod decode;
+mod deflate;
+mod driver;
+mod exit;
+mod explain;
+mod fuzz;
+mod input;
+mod limits;
+mod output;
+mod replay;
+mod serve;
+mod signals;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use output::{print, say, usage};
+
+fn main() -> ExitCode {
+    output::log_to_stderr();
+    match Args::parse().command {
+        Command::Serve(args) => serve::run(*args).into(),
+        Command::Connect(args) => ExitCode::from(connect::run(*args) as u8),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man => completions::man(),
+        Command::Bench(args) => bench::run(*args),
+        Command::Test(args) => test::run(*args),
+        Command::Explain(args) => explain::run(args),
+        Command::Decode(args) => decode::run(args),
+        Command::Fuzz(args) => fuzz::run(*args).into(),
+        Command::Replay(args) => replay::run(&args).into(),
+    }
+}

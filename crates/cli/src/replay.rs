@@ -1,0 +1,95 @@
+//! `bowsprit replay`: a finding of `bowsprit fuzz` once more.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+use bowsprit_lab::fuzz::{Again, Dial, Kind, Side, Trace};
+
+use super::args::{Size, listen_address};
+use super::exit::Exit;
+use super::fuzz::{ProcessArgs, address_of};
+use super::output::{for_terminal, print};
+
+/// Play a finding of `bowsprit fuzz` again, and tell whether it still is one.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The file that `bowsprit fuzz` saved.
+    file: PathBuf,
+    /// Another server than the one it was found in.
+    #[arg(long, conflicts_with = "listen")]
+    url: Option<String>,
+    /// Another place to wait for a client than the one it was found at.
+    #[arg(long, value_parser = listen_address)]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    process: ProcessArgs,
+    /// The process whose memory is looked at, for a finding about that.
+    #[arg(long)]
+    pid: Option<u32>,
+    /// How much its memory may grow in the long run; here it is played a few times only.
+    #[arg(long, default_value = "64M", requires = "pid")]
+    memory: Size,
+    /// Only tell what is in the file.
+    #[arg(long)]
+    show: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Exit {
+    match replay(args) {
+        Ok(exit) => exit,
+        Err(error) => Exit::Usage.because(error),
+    }
+}
+
+fn replay(args: &Args) -> Result<Exit, String> {
+    let name = args.file.display();
+    let text = std::fs::read_to_string(&args.file).map_err(|error| format!("{name}: {error}"))?;
+    let mut trace: Trace =
+        serde_json::from_str(&text).map_err(|error| format!("{name} holds no finding: {error}"))?;
+    if args.show {
+        print(&for_terminal(&trace.show()));
+        return Ok(Exit::Done);
+    }
+    let (dial, host, target) = match trace.side {
+        Side::Server => {
+            let url = args.url.as_ref().unwrap_or(&trace.place);
+            match address_of(url)? {
+                Some((address, host, target)) => (Dial::Connect(address), host, target),
+                None => return Ok(Exit::NotConnected.because(format!("{url}: the name has no address"))),
+            }
+        }
+        Side::Client => {
+            let address = match args.listen {
+                Some(address) => address,
+                None => trace.place.parse().map_err(|_| format!("{name} names no address to listen on"))?,
+            };
+            let listener =
+                TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+            (Dial::Accept(listener), String::new(), String::new())
+        }
+    };
+    if trace.finding.kind == Kind::Memory && args.pid.is_none() {
+        return Err("this finding is about memory: --pid says of which process".to_owned());
+    }
+    let oracles = trace.oracles(&host, &target);
+    let peer = args.process.peer(dial, None)?;
+    let watch = args.pid.map(|pid| (pid, args.memory.0 as u64));
+    let mut again = Again::new(&peer, &oracles, &trace.finding, watch);
+    let found = match again.any(&trace.script) {
+        Ok(found) => found,
+        Err(error) => return Ok(Exit::NotConnected.because(format!("{}: {error}", trace.place))),
+    };
+    trace.received = again.received;
+    (trace.reproduced, trace.unasked) = (true, None);
+    match found {
+        Some(finding) => {
+            trace.finding = finding;
+            print(&for_terminal(&trace.show()));
+            Ok(Exit::PeerFailed)
+        }
+        None => {
+            print(&for_terminal(&format!("{}nothing is wrong any more\n", trace.script.show())));
+            Ok(Exit::Done)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Counters for Prometheus, at an address of their own: those who scrape take no place of a connection, and do not
+//! count themselves.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bowsprit::event_loop::{ConnId, Context, Decision, Engine, Handler, Settings, Stats};
+use bowsprit::handshake::{PlainRequest, Refusal, Request};
+use bowsprit::message::Message;
+use mio::Registry;
+use mio::event::Event;
+
+use super::plain::{status, with};
+use crate::driver::OTHERS;
+
+/// A little server beside the one that it tells of.
+pub(super) struct Metrics {
+    engine: Engine<()>,
+    answers: Answers,
+}
+
+struct Answers {
+    stats: Stats,
+}
+
+impl Metrics {
+    /// Gives the address too, whose port is known then.
+    pub(super) fn listen(registry: &Registry, address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
+        let mut settings = Settings::default();
+        settings.max_connections = 64;
+        settings.receive_buffer = settings.head.max_bytes;
+        let mut engine = Engine::new(settings, registry, OTHERS)?;
+        let address = engine.listen(address)?;
+        Ok((Self { engine, answers: Answers { stats: Stats::default() } }, address))
+    }
+
+    /// Takes an event; `stats` is what there is to tell.
+    pub(super) fn handle(&mut self, event: &Event, stats: impl FnOnce() -> Stats) {
+        self.answers.stats = stats();
+        self.engine.handle(event, &mut self.answers);
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.engine.next_deadline()
+    }
+
+    /// To be called at the end of each turn.
+    pub(super) fn on_time(&mut self, now: Instant) {
+        self.engine.on_time(now, &mut self.answers);
+    }
+}
+
+impl Handler for Answers {
+    type Data = ();
+
+    fn on_request(&mut self, _: &mut Context<()>, _: ConnId, _: &Request) -> Decision {
+        Decision::Refuse(status(404))
+    }
+
+    fn on_plain(&mut self, _: &mut Context<()>, _: ConnId, request: &PlainRequest) -> Refusal {
+        match (request.method(), request.target().split('?').next()) {
+            ("GET" | "HEAD", Some("/metrics")) => Refusal::new(200)
+                .and_then(|answer| answer.with_body("text/plain; version=0.0.4", self.stats.to_prometheus()))
+                .unwrap_or_else(|_| status(500)),
+            ("GET" | "HEAD", _) => status(404),
+            _ => with(status(405), "Allow", "GET, HEAD"),
+        }
+    }
+
+    fn on_message(&mut self, _: &mut Context<()>, _: ConnId, _: Message<'_>) {}
+}

@@ -1,0 +1,240 @@
+//! What the server listens on: addresses, paths, sockets that were passed; in the clear or under TLS.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bowsprit::event_loop::{Engine, ListenSocket, Loops};
+use bowsprit::tls::{ClientCertificate, TlsServer};
+
+use super::Args;
+use crate::output::say;
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "TLS")]
+pub(super) struct TlsArgs {
+    /// Speak TLS, with the certificates in this PEM file, the server's own first. Given several times, each with a
+    /// --tls-key, clients get the one that is for the name they ask for (SNI), and else the first. SIGHUP has all
+    /// files read again; open connections stay.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Vec<PathBuf>,
+    /// The key of the first certificate in that file, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Vec<PathBuf>,
+    /// Let in only clients that show a certificate signed by an authority in this PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// With --tls-client-ca, let in also clients that show no certificate.
+    #[arg(long, requires = "tls_client_ca")]
+    tls_client_optional: bool,
+}
+
+impl TlsArgs {
+    /// # Errors
+    ///
+    /// What is wrong with the command line or a file.
+    pub(super) fn server(&self) -> Result<Option<TlsServer>, String> {
+        if self.tls_cert.len() != self.tls_key.len() {
+            return Err("give as many --tls-key as --tls-cert, each behind the other".to_owned());
+        }
+        if self.tls_cert.is_empty() {
+            return Ok(None);
+        }
+        let mut builder = TlsServer::builder();
+        for (chain, key) in self.tls_cert.iter().zip(&self.tls_key) {
+            builder = builder.certificate(chain, key);
+        }
+        if let Some(authorities) = &self.tls_client_ca {
+            let demand = match self.tls_client_optional {
+                true => ClientCertificate::Optional,
+                false => ClientCertificate::Required,
+            };
+            builder = builder.client_certificates(authorities, demand);
+        }
+        builder.build().map(Some).map_err(|error| error.to_string())
+    }
+}
+
+impl Args {
+    /// Whether only this machine can reach the server.
+    pub(super) fn is_loopback(&self) -> bool {
+        #[cfg(unix)]
+        if self.systemd {
+            return false; // nobody knows
+        }
+        self.listen.ip().to_canonical().is_loopback()
+    }
+}
+
+/// One loop, or several that are one server.
+pub(super) trait Listening {
+    fn listen(&mut self, address: SocketAddr, tls: Option<&TlsServer>) -> io::Result<SocketAddr>;
+    fn listen_on(&mut self, socket: ListenSocket, tls: Option<&TlsServer>) -> io::Result<()>;
+}
+
+impl Listening for Engine<()> {
+    fn listen(&mut self, address: SocketAddr, tls: Option<&TlsServer>) -> io::Result<SocketAddr> {
+        match tls {
+            None => Engine::listen(self, address),
+            Some(tls) => self.listen_tls(address, tls.clone()),
+        }
+    }
+
+    fn listen_on(&mut self, socket: ListenSocket, tls: Option<&TlsServer>) -> io::Result<()> {
+        match tls {
+            None => Engine::listen_on(self, socket),
+            Some(tls) => self.listen_tls_on(socket, tls.clone()),
+        }
+    }
+}
+
+impl Listening for Loops<()> {
+    fn listen(&mut self, address: SocketAddr, tls: Option<&TlsServer>) -> io::Result<SocketAddr> {
+        match tls {
+            None => Loops::listen(self, address),
+            Some(tls) => self.listen_tls(address, tls),
+        }
+    }
+
+    fn listen_on(&mut self, socket: ListenSocket, tls: Option<&TlsServer>) -> io::Result<()> {
+        match tls {
+            None => Loops::listen_on(self, socket),
+            Some(tls) => self.listen_tls_on(socket, tls),
+        }
+    }
+}
+
+/// Listens wherever the command line says, and tells where: the first URL on stdout, others on stderr.
+///
+/// # Errors
+///
+/// Why that cannot be.
+pub(super) fn listen(
+    on: &mut impl Listening,
+    args: &Args,
+    tls: Option<&TlsServer>,
+) -> Result<Option<OwnPath>, String> {
+    let mut urls = Vec::new();
+    let scheme = if tls.is_some() { "wss" } else { "ws" };
+    #[cfg(unix)]
+    let passed = if args.systemd { passed()? } else { Vec::new() };
+    #[cfg(not(unix))]
+    let passed = Vec::<ListenSocket>::new();
+    for socket in passed {
+        let cannot = |error| format!("cannot listen on a socket that was passed: {error}");
+        match socket.local_address() {
+            Some(address) => {
+                urls.push(format!("{scheme}://{address}/"));
+                on.listen_on(socket, tls).map_err(cannot)?;
+            }
+            None => {
+                urls.push(path_url(&socket));
+                on.listen_on(socket, None).map_err(cannot)?;
+            }
+        }
+    }
+    if urls.is_empty() {
+        let address = args.listen;
+        let taken = on.listen(address, tls).map_err(|error| cannot(&address, "--listen", &error))?;
+        urls.push(format!("{scheme}://{taken}/"));
+    }
+    let mut own = None;
+    #[cfg(unix)]
+    if let Some(path) = &args.unix {
+        let cannot = |error| cannot(&path.display(), "--unix", &error);
+        let socket = ListenSocket::unix(path).map_err(cannot)?;
+        own = Some(OwnPath(path.clone()));
+        on.listen_on(socket, None).map_err(cannot)?;
+        urls.push(path.display().to_string());
+    }
+    let mut urls = urls.iter();
+    if let Some(url) = urls.next() {
+        // At once also where stdout is a pipe. Whoever does not read it knows the address already.
+        let mut stdout = io::stdout().lock();
+        let _ = writeln!(stdout, "{url}").and_then(|()| stdout.flush());
+    }
+    for url in urls {
+        say(format_args!("listening on {url}"));
+    }
+    Ok(own)
+}
+
+/// A socket in the file system, which goes when the server does.
+pub(super) struct OwnPath(PathBuf);
+
+impl Drop for OwnPath {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0); // whoever has removed it was faster
+    }
+}
+
+pub(super) fn cannot(what: &dyn Display, flag: &str, error: &io::Error) -> String {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => format!("; choose another one with {flag}"),
+        io::ErrorKind::PermissionDenied => "; ports below 1024 may need a permission".to_owned(),
+        _ => String::new(),
+    };
+    format!("cannot listen on {what}: {error}{hint}")
+}
+
+/// The sockets that a supervisor has opened for us (sd_listen_fds(3)).
+#[cfg(unix)]
+fn passed() -> Result<Vec<ListenSocket>, String> {
+    let mut fds = listenfd::ListenFd::from_env();
+    if fds.len() == 0 {
+        return Err(
+            "--systemd: no socket was passed (LISTEN_FDS and LISTEN_PID say none for this process)".into()
+        );
+    }
+    (0..fds.len()).map(|number| take(&mut fds, number).map_err(|why| format!("--systemd: {why}"))).collect()
+}
+
+#[cfg(unix)]
+fn take(fds: &mut listenfd::ListenFd, number: usize) -> Result<ListenSocket, String> {
+    let wrong = |error: io::Error| format!("socket {number} is of no use here: {error}");
+    let tcp = fds.take_tcp_listener(number).ok().flatten().map(ListenSocket::try_from);
+    let socket = match tcp {
+        Some(socket) => socket.map_err(wrong)?,
+        None => match fds.take_unix_listener(number).map_err(wrong)?.map(ListenSocket::try_from) {
+            Some(socket) => socket.map_err(wrong)?,
+            None => return Err(format!("socket {number} is gone")),
+        },
+    };
+    if listens(&socket).map_err(wrong)? {
+        Ok(socket)
+    } else {
+        Err(format!("socket {number} does not listen; a unit of systemd has to say Accept=no"))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn listens(socket: &ListenSocket) -> io::Result<bool> {
+    use socket2::SockRef;
+    match socket {
+        ListenSocket::Tcp(socket) => SockRef::from(socket).is_listener(),
+        ListenSocket::Unix(socket) => SockRef::from(socket).is_listener(),
+        _ => Ok(true),
+    }
+}
+
+/// Elsewhere accepting tells.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn listens(_: &ListenSocket) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// What names a socket that is no TCP.
+fn path_url(socket: &ListenSocket) -> String {
+    match socket {
+        #[cfg(unix)]
+        ListenSocket::Unix(socket) => match socket.local_addr() {
+            Ok(address) => match address.as_pathname() {
+                Some(path) => path.display().to_string(),
+                None => "a Unix socket without a path".to_owned(),
+            },
+            Err(error) => format!("a Unix socket ({error})"),
+        },
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,97 @@
+//! One line on a terminal that tells how it goes.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use bowsprit::event_loop::Stats;
+
+use crate::output::{LiveLine, si};
+
+/// The line, and what it told last.
+pub(super) struct Summary {
+    line: Option<LiveLine>,
+    last: Stats,
+    at: Instant,
+}
+
+const STEP: Duration = Duration::from_secs(1);
+
+impl Summary {
+    /// `wanted`: where stderr is a terminal.
+    pub(super) fn new(wanted: bool) -> Self {
+        let line = if wanted { LiveLine::new() } else { None };
+        Self { line, last: Stats::default(), at: Instant::now() }
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.line.as_ref().and(self.at.checked_add(STEP))
+    }
+
+    /// Writes the line again once a second; `stats` is only asked then.
+    pub(super) fn tick(&mut self, now: Instant, stats: impl FnOnce() -> Stats) {
+        let Some(line) = &mut self.line else { return };
+        let passed = now.saturating_duration_since(self.at);
+        if passed >= STEP {
+            let stats = stats();
+            line.write(Rates::between(&self.last, &stats, passed));
+            self.last = stats;
+            self.at = now;
+        }
+    }
+
+    /// Takes the line away.
+    pub(super) fn clear(&mut self) {
+        if let Some(line) = &mut self.line {
+            line.clear();
+        }
+    }
+}
+
+/// What happened in a second.
+#[derive(Debug, PartialEq)]
+struct Rates {
+    open: u64,
+    messages: [f64; 2],
+    octets: [f64; 2],
+}
+
+impl Rates {
+    fn between(then: &Stats, now: &Stats, passed: Duration) -> Self {
+        let rate = |then: u64, now: u64| now.saturating_sub(then) as f64 / passed.as_secs_f64();
+        Self {
+            open: now.open,
+            messages: [rate(then.messages_in, now.messages_in), rate(then.messages_out, now.messages_out)],
+            octets: [rate(then.octets_in, now.octets_in), rate(then.octets_out, now.octets_out)],
+        }
+    }
+}
+
+impl fmt::Display for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [messages_in, messages_out] = self.messages.map(si);
+        let [octets_in, octets_out] = self.octets.map(si);
+        let open = self.open;
+        write!(
+            f,
+            "{open} open | messages/s {messages_in} in, {messages_out} out | octets/s {octets_in} in, {octets_out} out"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_per_second() {
+        let mut then = Stats::default();
+        then.messages_in = 1000;
+        let mut now = then.clone();
+        now.open = 7;
+        now.messages_in = 3000;
+        now.octets_out = 5_000_000;
+        let rates = Rates::between(&then, &now, Duration::from_secs(2));
+        assert_eq!(rates.to_string(), "7 open | messages/s 1000 in, 0.0 out | octets/s 0.0 in, 2.50M out");
+    }
+}

@@ -1,0 +1,263 @@
+//! Arguments of `bowsprit test`, and what they mean to the lab.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use bowsprit::tls::TlsClient;
+use bowsprit_lab::report::json::Report;
+use bowsprit_lab::report::{Deny, Run};
+use bowsprit_lab::{Effort, Level, Options, Selection, Subject};
+use clap::{Subcommand, ValueEnum};
+
+use super::reports::read;
+
+/// Arguments of `bowsprit test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(super) side: Side,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Side {
+    /// Examine a server: it must echo every message.
+    Server {
+        /// Where it is, such as ws://127.0.0.1:9001/ or wss://localhost:9443/
+        url: String,
+        #[command(flatten)]
+        trust: Trust,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Put the JSON reports of several runs side by side.
+    Report(ReportArgs),
+    /// Examine clients: they connect to us and echo every message.
+    ///
+    /// The control protocol is the one of the Autobahn suite: /getCaseCount, /runCase?case=N&agent=X,
+    /// /updateReports?agent=X and so on. A single case is at /case/ID?agent=X.
+    Client(ClientArgs),
+}
+
+/// Whom to trust behind wss://.
+#[derive(Debug, clap::Args)]
+pub(super) struct Trust {
+    /// Trust these certificates (PEM) and no others.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// Accept every certificate.
+    #[arg(long)]
+    pub(super) insecure: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ReportArgs {
+    /// The reports.
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) reports: Vec<PathBuf>,
+    /// Write Markdown; - for standard output.
+    #[arg(long, value_name = "PATH")]
+    pub(super) markdown: Option<PathBuf>,
+    /// Write a page to look at.
+    #[arg(long, value_name = "PATH")]
+    pub(super) html: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ClientArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:9001")]
+    pub(super) listen: SocketAddr,
+    /// Count in the cases whose opening handshake a client has to refuse.
+    #[arg(long)]
+    pub(super) handshake: bool,
+    /// Go on listening after a client has asked for its report.
+    #[arg(long)]
+    pub(super) stay: bool,
+    /// Seconds without a client after which to end.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) idle: Option<f64>,
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// The client, which the exam ends with: {url} in its arguments stands for our URL, and so does BOWSPRIT_URL in its
+    /// environment.
+    #[arg(last = true)]
+    pub(super) command: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    /// Ids, groups (6.2) or globs (HSS-*); may be repeated or joined by commas.
+    #[arg(long = "case", short = 'c', value_name = "CASE", value_delimiter = ',')]
+    pub(super) cases: Vec<String>,
+    /// Leave these out.
+    #[arg(long, short = 'x', value_name = "CASE", value_delimiter = ',')]
+    pub(super) exclude: Vec<String>,
+    /// Only rules of these sections, such as 5.1 or 7692.
+    #[arg(long, value_delimiter = ',')]
+    pub(super) section: Vec<String>,
+    /// Only rules of these levels.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(super) level: Vec<LevelArg>,
+    /// Only cases with one of these tags.
+    #[arg(long, value_delimiter = ',')]
+    pub(super) tag: Vec<String>,
+    /// Leave out most of what is heavy.
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Take in cases that wait for the peer's own timeouts.
+    #[arg(long)]
+    pub(super) slow: bool,
+    /// Send every message of 12.* and 13.*, 1000 for each case; without it 250, and no more than 256 KiB.
+    #[arg(long)]
+    pub(super) full: bool,
+    /// Only list the chosen cases.
+    #[arg(long)]
+    pub(super) list: bool,
+    /// Masking keys and nonces follow from this number.
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Seconds to wait for the peer, in place of what each case says.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) timeout: Option<f64>,
+    /// How many cases at once.
+    #[arg(long, short, default_value_t = 32)]
+    pub(super) jobs: usize,
+    /// Failures of which level fail the run.
+    #[arg(long, value_enum, default_value_t = DenyArg::Must)]
+    pub(super) deny: DenyArg,
+    /// What the peer is called in reports.
+    #[arg(long)]
+    pub(super) agent: Option<String>,
+    /// Known failures with their reasons; only new ones fail the run.
+    #[arg(long, value_name = "PATH")]
+    pub(super) baseline: Option<PathBuf>,
+    /// Write the failures of this run as the start of a baseline.
+    #[arg(long, value_name = "PATH")]
+    pub(super) write_baseline: Option<PathBuf>,
+    /// Only the cases that did not pass in this JSON report.
+    #[arg(long, value_name = "PATH")]
+    pub(super) rerun_failed: Option<PathBuf>,
+    /// Write a JSON report; - for standard output, in place of the text.
+    #[arg(long, value_name = "PATH")]
+    pub(super) json: Option<PathBuf>,
+    /// Write JUnit XML.
+    #[arg(long, value_name = "PATH")]
+    pub(super) junit: Option<PathBuf>,
+    /// Write Markdown.
+    #[arg(long, value_name = "PATH")]
+    pub(super) markdown: Option<PathBuf>,
+    /// Write a page to look at.
+    #[arg(long, value_name = "PATH")]
+    pub(super) html: Option<PathBuf>,
+    /// Write the index.json of the Autobahn suite.
+    #[arg(long, value_name = "PATH")]
+    pub(super) index: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LevelArg {
+    Must,
+    Should,
+    May,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum DenyArg {
+    Must,
+    Should,
+}
+
+impl Common {
+    pub(super) fn new_run(&self, agent: &str, place: &str, subject: Subject) -> Run {
+        Run {
+            agent: self.agent.clone().unwrap_or_else(|| agent.to_owned()),
+            place: place.to_owned(),
+            flags: String::new(),
+            subject,
+            seed: self.seed,
+            duration: Duration::ZERO,
+            started: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+            outcomes: Vec::new(),
+        }
+    }
+
+    pub(super) fn selection(&self) -> Result<Selection, String> {
+        let mut patterns = self.cases.clone();
+        if let Some(path) = &self.rerun_failed {
+            let report =
+                Report::from_json(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+            let failed =
+                report.runs.into_iter().flat_map(|run| run.cases).filter(|case| !case.passed || case.denied);
+            patterns.extend(failed.map(|case| case.id));
+            if patterns.is_empty() {
+                return Err(format!("nothing failed in {}", path.display()));
+            }
+        }
+        Ok(Selection {
+            patterns,
+            exclude: self.exclude.clone(),
+            sections: self.section.clone(),
+            levels: self.level.iter().map(|level| level.level()).collect(),
+            tags: self.tag.clone(),
+            quick: self.quick,
+            slow: self.slow,
+            ..Selection::default()
+        })
+    }
+
+    pub(super) fn options(&self) -> Result<Options, String> {
+        let patience = match self.timeout {
+            Some(seconds) => {
+                Some(Duration::try_from_secs_f64(seconds).map_err(|_| "--timeout is no time".to_owned())?)
+            }
+            None => None,
+        };
+        let effort = match (self.quick, self.full) {
+            (true, true) => return Err("--quick and --full exclude each other".to_owned()),
+            (true, false) => Effort::Quick,
+            (false, true) => Effort::Full,
+            (false, false) => Effort::Normal,
+        };
+        Ok(Options { seed: self.seed, effort, patience })
+    }
+}
+
+impl Trust {
+    pub(super) fn client(&self) -> Result<TlsClient, String> {
+        let builder = TlsClient::builder();
+        let builder = match &self.ca {
+            Some(ca) => builder.ca_file(ca),
+            None if self.insecure => Ok(builder.insecure()),
+            None => builder.system_roots(),
+        };
+        builder.and_then(|builder| builder.build()).map_err(|error| error.to_string())
+    }
+
+    /// The same as flags of a command.
+    pub(super) fn flags(&self) -> String {
+        let ca = self.ca.as_ref().map(|ca| format!(" --ca '{}'", ca.display())).unwrap_or_default();
+        if self.insecure { ca + " --insecure" } else { ca }
+    }
+}
+
+impl DenyArg {
+    pub(super) fn deny(self) -> Deny {
+        match self {
+            DenyArg::Must => Deny::Must,
+            DenyArg::Should => Deny::Should,
+        }
+    }
+}
+
+impl LevelArg {
+    pub(super) fn level(self) -> Level {
+        match self {
+            LevelArg::Must => Level::Must,
+            LevelArg::Should => Level::Should,
+            LevelArg::May => Level::May,
+        }
+    }
+}

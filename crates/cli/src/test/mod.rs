@@ -1,0 +1,218 @@
+//! `bowsprit test`: the conformance lab.
+
+mod args;
+mod reports;
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::net::ToSocketAddrs as _;
+use std::process::{Child, Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use bowsprit_lab::Subject;
+use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
+use bowsprit_lab::report::{Outcome, Run};
+use bowsprit_lab::runner::{self, Peer, Plan, Target};
+
+pub(crate) use args::Args;
+use args::{ClientArgs, Common, Side, Trust};
+use reports::report;
+
+use super::{print, say, usage};
+
+/// Exit status where the peer could not be reached.
+const UNREACHABLE: u8 = 3;
+
+pub(crate) fn run(args: Args) -> ExitCode {
+    match args.side {
+        Side::Server { url, trust, common } => server(&url, &trust, &common),
+        Side::Client(args) => client(&args),
+        Side::Report(args) => report(&args),
+    }
+    .unwrap_or_else(|error| usage(&error))
+}
+
+fn server(url: &str, trust: &Trust, common: &Common) -> Result<ExitCode, String> {
+    let cases = common.selection()?.choose(Subject::Server)?;
+    if common.list {
+        return Ok(print(&list(&cases)));
+    }
+    let place = parse_url(url)?;
+    let addr = match (&*place.name, place.port).to_socket_addrs().map(|mut addrs| addrs.next()) {
+        Ok(Some(addr)) => addr,
+        Ok(None) => return Ok(unreachable(url, "the name has no address")),
+        Err(error) => return Ok(unreachable(url, &error.to_string())),
+    };
+    let mut target = Target::new(addr, &place.host, &place.target);
+    if place.secure {
+        target = target.with_tls(trust.client()?, &place.name);
+    } else if trust.ca.is_some() || trust.insecure {
+        return Err("--ca and --insecure are for wss://".to_owned());
+    }
+    let options = common.options()?;
+    if let Err(error) = runner::preflight(&target, options) {
+        return Ok(unreachable(url, &error));
+    }
+    let mut run = common.new_run(url, url, Subject::Server);
+    run.flags = trust.flags();
+    let total = cases.len();
+    let plan = Plan { target, cases, options, jobs: common.jobs };
+    let started = Instant::now();
+    let progress = Progress::new(total);
+    let peer = runner::run(&plan, &mut |record, aftermath| {
+        run.outcomes.push(Outcome { record, aftermath });
+        progress.show(run.outcomes.len());
+    });
+    progress.clear();
+    let peer = peer.map_err(|error| format!("the poll failed: {error}"))?;
+    run.duration = started.elapsed();
+    let code = common.conclude(vec![run])?;
+    if let Peer::Gone(suspects) = peer {
+        say(format_args!(
+            "the server stopped accepting connections while these were played: {}; find the one with --jobs 1",
+            suspects.join(", ")
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(code)
+}
+
+fn client(args: &ClientArgs) -> Result<ExitCode, String> {
+    let common = &args.common;
+    let mut selection = common.selection()?;
+    if !args.handshake && selection.patterns.is_empty() && selection.tags.is_empty() {
+        selection.without_tags.push("handshake".to_owned());
+    }
+    let cases = selection.choose(Subject::Client)?;
+    if common.list {
+        return Ok(print(&list(&cases)));
+    }
+    let listener =
+        Listener::bind(args.listen).map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
+    let place = listener.addr().to_string();
+    say(format_args!("{} cases on ws://{place}", cases.len()));
+    let mut child = match args.command.split_first() {
+        Some((program, rest)) => {
+            let url = format!("ws://{place}");
+            let rest = rest.iter().map(|argument| argument.replace("{url}", &url));
+            let child = Command::new(program).args(rest).env("BOWSPRIT_URL", &url).spawn();
+            Some(child.map_err(|error| format!("cannot run {program}: {error}"))?)
+        }
+        None => None,
+    };
+    let idle =
+        args.idle.map(Duration::try_from_secs_f64).transpose().map_err(|_| "--idle is no time".to_owned())?;
+    let exam = Exam { cases, options: common.options()?, idle };
+    let mut runs: BTreeMap<String, Run> = BTreeMap::new();
+    let progress = Progress::new(exam.cases.len());
+    let started = Instant::now();
+    let result = listener.run(&exam, &mut |notice| match notice {
+        Notice::Played(agent, record) => {
+            let run =
+                runs.entry(agent).or_insert_with_key(|agent| common.new_run(agent, &place, Subject::Client));
+            run.outcomes.retain(|outcome| outcome.record.case.id != record.case.id);
+            run.outcomes.push(Outcome { record: *record, aftermath: None });
+            run.duration = started.elapsed();
+            progress.show(run.outcomes.len());
+            Next::Listen
+        }
+        Notice::Finished(_) if args.stay || child.is_some() => Next::Listen,
+        Notice::Finished(_) => Next::End,
+        Notice::Quiet => match child.as_mut().map(Child::try_wait) {
+            Some(Ok(None)) | None => Next::Listen,
+            Some(Ok(Some(_)) | Err(_)) => Next::End,
+        },
+    });
+    progress.clear();
+    if let Some(mut child) = child {
+        // It has ended, or the exam has: nobody is left to talk to.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    result.map_err(|error| format!("the poll failed: {error}"))?;
+    if runs.is_empty() {
+        say("no client came");
+        return Ok(ExitCode::from(UNREACHABLE));
+    }
+    common.conclude(runs.into_values().collect())
+}
+
+/// How far the run is, for someone who watches.
+struct Progress {
+    total: usize,
+    shown: bool,
+}
+
+impl Progress {
+    fn new(total: usize) -> Self {
+        Self { total, shown: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&self, done: usize) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r{done}/{}", self.total);
+        }
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn unreachable(url: &str, error: &str) -> ExitCode {
+    say(format_args!("there is no WebSocket server at {url}: {error}"));
+    ExitCode::from(UNREACHABLE)
+}
+
+fn list(cases: &[&bowsprit_lab::Case]) -> String {
+    cases
+        .iter()
+        .map(|case| format!("{:<12} {:<7} {:<28} {}\n", case.id, case.level, case.rule.section, case.title))
+        .collect()
+}
+
+/// Where a server is.
+struct Place {
+    secure: bool,
+    /// The name to look up, and that of its certificate.
+    name: String,
+    port: u16,
+    /// What the Host field says.
+    host: String,
+    /// The request target.
+    target: String,
+}
+
+fn parse_url(url: &str) -> Result<Place, String> {
+    let uri = fluent_uri::UriRef::parse(url).map_err(|error| format!("\"{url}\" is no URL: {error}"))?;
+    let scheme = uri.scheme().map(|scheme| scheme.as_str().to_ascii_lowercase());
+    let (secure, default) = match scheme.as_deref() {
+        Some("ws") => (false, 80),
+        Some("wss") => (true, 443),
+        _ => return Err(format!("\"{url}\" starts with neither ws:// nor wss://")),
+    };
+    let authority = uri.authority().filter(|authority| !authority.host().is_empty());
+    let authority = authority.ok_or_else(|| format!("\"{url}\" names no host"))?;
+    let host = authority.host();
+    let (port, shown) = match authority.port().filter(|port| !port.is_empty()) {
+        Some(port) => {
+            let number =
+                port.as_str().parse().map_err(|_| format!("\"{url}\" has no port from 0 to 65535"))?;
+            (number, format!("{host}:{port}"))
+        }
+        None => (default, host.to_owned()),
+    };
+    let path = match uri.path().as_str() {
+        "" => "/",
+        path => path,
+    };
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    // An IPv6 address stands in brackets there, and nowhere else.
+    let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(Place { secure, name, port, host: shown, target })
+}

@@ -1,0 +1,105 @@
+//! What a run leaves behind: text, files, an exit status.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use bowsprit_lab::baseline::Baseline;
+use bowsprit_lab::report::json::Report;
+use bowsprit_lab::report::{Deny, Run, autobahn, html, junit, markdown, text};
+
+use super::super::{print, say};
+use super::args::{Common, ReportArgs};
+
+impl Common {
+    /// Prints and writes the reports, and says how it went.
+    pub(super) fn conclude(&self, mut runs: Vec<Run>) -> Result<ExitCode, String> {
+        let deny = self.deny.deny();
+        let mut code = ExitCode::SUCCESS;
+        runs.iter_mut().for_each(Run::sort);
+        for run in &runs {
+            if self.json.as_deref() != Some(Path::new("-")) {
+                print(&text::report(run, deny));
+            }
+            if !self.is_fine(run, deny)? {
+                code = ExitCode::FAILURE;
+            }
+        }
+        self.write_reports(&Report::new(&runs, deny))?;
+        if let Some(path) = &self.write_baseline {
+            let lines: String = runs.iter().map(|run| Baseline::of(&run.outcomes, deny)).collect();
+            write(path, &lines)?;
+        }
+        Ok(code)
+    }
+
+    /// Whether nothing fails the run that is not known to fail.
+    fn is_fine(&self, run: &Run, deny: Deny) -> Result<bool, String> {
+        let Some(path) = &self.baseline else {
+            return Ok(!run.outcomes.iter().any(|outcome| outcome.denied(deny)));
+        };
+        let baseline =
+            Baseline::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+        let comparison = baseline.compare(&run.outcomes, deny);
+        for (id, reason) in &comparison.known {
+            say(format!("{id} fails as known: {reason}"));
+        }
+        for id in &comparison.mended {
+            say(format!("{id} passes now: take it out of {}", path.display()));
+        }
+        for id in &comparison.new {
+            say(format!("{id} fails, and {} does not know of it", path.display()));
+        }
+        Ok(comparison.new.is_empty())
+    }
+
+    fn write_reports(&self, report: &Report) -> Result<(), String> {
+        type Form = fn(&Report) -> String;
+        let forms: [(&Option<PathBuf>, Form); 5] = [
+            (&self.json, Report::to_json),
+            (&self.junit, junit::report),
+            (&self.markdown, markdown::report),
+            (&self.html, html::page),
+            (&self.index, autobahn::index),
+        ];
+        for (path, form) in forms {
+            if let Some(path) = path {
+                write(path, &form(report))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts reports side by side.
+pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, String> {
+    let mut whole: Option<Report> = None;
+    for path in &args.reports {
+        let report =
+            Report::from_json(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+        match &mut whole {
+            Some(whole) => whole.runs.extend(report.runs),
+            None => whole = Some(report),
+        }
+    }
+    let whole = whole.ok_or("there is no report")?;
+    match (&args.markdown, &args.html) {
+        (None, None) => return Ok(print(&markdown::report(&whole))),
+        (md, page) => {
+            md.iter().try_for_each(|path| write(path, &markdown::report(&whole)))?;
+            page.iter().try_for_each(|path| write(path, &html::page(&whole)))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    if path == Path::new("-") {
+        print(text);
+        return Ok(());
+    }
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}

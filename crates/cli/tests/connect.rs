@@ -1,0 +1,336 @@
+//! What `bowsprit connect` can do beyond passing lines on.
+#![cfg(unix)]
+
+mod support;
+
+#[path = "../../../tests/support/certificates.rs"]
+mod certificates;
+#[path = "../../../tests/support/installed.rs"]
+mod installed;
+#[path = "../../../tests/support/server.rs"]
+mod server;
+
+use std::io::{Read, Write};
+use std::process::Command;
+
+use bowsprit::frame::RawHeader;
+use certificates::{Authority, accept_tls, server_config};
+use installed::skip;
+use server::{drain, header, open, read_head, serve as fake};
+use support::command::{BOWSPRIT, Running, serve};
+use support::frame;
+use support::peer::fake_server;
+
+/// `connect` that gets nothing from stdin; exit code, stdout, stderr.
+fn connect(url: &str, args: &[&str]) -> (i32, String, String) {
+    Running::client(url, args).finish()
+}
+
+#[test]
+fn one_shot() {
+    let server = serve(&[]);
+    let args = ["--message", "one", "-m", "two", "--expect", "2"];
+    assert_eq!(connect(&server.url, &args), (0, "one\ntwo\n".into(), String::new()));
+    // Without a number: what comes before the server's Close frame.
+    assert_eq!(connect(&server.url, &["-m", "x"]).0, 0);
+    let (code, stdout, stderr) = connect(&server.url, &["-m", "x", "--expect", "2", "--timeout", "3s"]);
+    assert_eq!((code, stdout.as_str()), (1, "x\n"));
+    assert!(stderr.contains("1 of 2 messages"), "{stderr}");
+}
+
+#[test]
+fn expectations_that_the_server_cuts_short_fail() {
+    let (address, server) = fake(1, |mut stream| {
+        open(&mut stream, b"\x81\x01x\x88\x02\x03\xe8");
+        drain(&mut stream);
+    });
+    let (code, stdout, stderr) = connect(&format!("ws://{address}/"), &["-m", "x", "--expect", "2"]);
+    assert_eq!((code, stdout.as_str()), (1, "x\n"), "{stderr}");
+    server.join().unwrap();
+}
+
+#[test]
+fn json_lines() {
+    let (address, server) = fake(1, |mut stream| {
+        open(&mut stream, b"\x89\x01p\x81\x03\"\xc2\x9b\x82\x02\0\xff\x88\x05\x0f\xa1bye");
+        drain(&mut stream);
+    });
+    let (code, stdout, _) = connect(&format!("ws://{address}/"), &["--json"]);
+    assert_eq!(code, 1, "an unusual code");
+    let events: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["open", "ping", "text", "binary", "close"]);
+    assert_eq!(events[2]["data"], "\"\u{9b}");
+    assert_eq!(events[3]["base64"], "AP8=");
+    assert_eq!((&events[4]["code"], &events[4]["reason"]), (&4001.into(), &"bye".into()));
+    server.join().unwrap();
+}
+
+#[test]
+fn binary_messages_in_base64_and_exit_codes_from_close_codes() {
+    for (code, exit) in [(1000u16, 0), (1001, 101), (1011, 111), (3000, 130), (4007, 157), (4999, 255)] {
+        let (address, server) = fake(1, move |mut stream| {
+            let [high, low] = code.to_be_bytes();
+            open(&mut stream, &[&b"\x82\x02\0\xff\x88\x02"[..], &[high, low]].concat());
+            drain(&mut stream);
+        });
+        let (found, stdout, _) = connect(&format!("ws://{address}/"), &["--base64", "--close-code-exit"]);
+        assert_eq!((found, stdout.as_str()), (exit, "AP8=\n"), "{code}");
+        server.join().unwrap();
+    }
+    let (address, server) = fake(1, |mut stream| drop(open(&mut stream, b"")));
+    assert_eq!(connect(&format!("ws://{address}/"), &["--close-code-exit"]).0, 106);
+    server.join().unwrap();
+}
+
+#[test]
+fn commands() {
+    let (url, server) = fake_server(|mut peer| {
+        peer.accept_upgrade();
+        let mut frames = Vec::new();
+        loop {
+            let (header, payload) = peer.client_frame();
+            frames.push((header.fin, header.opcode, payload.clone()));
+            let answer = match header.opcode {
+                0x9 => RawHeader::PONG,
+                0x8 => RawHeader::CLOSE,
+                _ => continue,
+            };
+            peer.write(&frame(answer, &payload));
+            if header.opcode == 0x8 {
+                return frames;
+            }
+        }
+    });
+    let mut client = Running::client(&url, &["--commands", "-v"]);
+    client.write(b"plain\n//slash\n/ping hi\n/pong yo\n/binary 00ff\n/fragment a\n/fragment b\n/end c\n/close 4001 see you\n");
+    client.status();
+    let (code, _, stderr) = client.finish();
+    assert_eq!(code, 0, "{stderr}");
+    let frames = server.join().unwrap();
+    let expected: [(bool, u8, &[u8]); 9] = [
+        (true, 0x1, b"plain"),
+        (true, 0x1, b"/slash"),
+        (true, 0x9, b"hi"),
+        (true, 0xa, b"yo"),
+        (true, 0x2, b"\0\xff"),
+        (false, 0x1, b"a"),
+        (false, 0x0, b"b"),
+        (true, 0x0, b"c"),
+        (true, 0x8, b"\x0f\xa1see you"),
+    ];
+    let seen = frames.iter().map(|(fin, opcode, payload)| (*fin, *opcode, &payload[..]));
+    assert!(seen.eq(expected), "{frames:?}");
+    assert!(stderr.contains("< Pong \"hi\" after ") && stderr.contains(" ms\n"), "{stderr}");
+    assert!(stderr.contains("> Close 4001 \"see you\""), "{stderr}");
+    // Without --commands a slash is text.
+    let server = serve(&[]);
+    let mut client = Running::client(&server.url, &[]);
+    client.write(b"/ping\n");
+    assert_eq!(client.finish().1, "/ping\n");
+    let mut client = Running::client(&server.url, &["--commands"]);
+    client.write(b"/nonsense\n");
+    assert_eq!(client.finish().0, 2);
+}
+
+#[test]
+fn it_connects_again_and_says_the_preamble() {
+    let mut number = 0;
+    let (address, server) = fake(3, move |mut stream| {
+        number += 1;
+        open(&mut stream, b"\x81\x02hi");
+        let mut preamble = [0; 6 + 3];
+        stream.read_exact(&mut preamble).unwrap();
+        if number == 3 {
+            let mut close = [0; 8];
+            stream.read_exact(&mut close).unwrap();
+            stream.write_all(b"\x88\x02\x03\xe8").unwrap();
+        }
+    });
+    let args = ["--reconnect=100ms", "--preamble", "sub", "--expect", "3"];
+    let mut client = Running::client(&format!("ws://{address}/"), &args);
+    client.status();
+    let (code, stdout, stderr) = client.finish();
+    assert_eq!((code, stdout.as_str()), (0, "hi\nhi\nhi\n"), "{stderr}");
+    assert!(stderr.contains("try 1 in 0.1 s"), "{stderr}");
+    server.join().unwrap();
+
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, _, stderr) = connect(&format!("ws://{nobody}/"), &["--reconnect=100ms", "--max-tries", "2"]);
+    assert_eq!((code, stderr.matches("is the server running").count()), (3, 3), "{stderr}");
+}
+
+#[test]
+fn through_tls() {
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), Some(&authority));
+    let folder = std::env::temp_dir().join(format!("bowsprit-connect-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).unwrap();
+        folder.join(name).to_str().unwrap().to_owned()
+    };
+    let me = authority.issue(&["me"]);
+    let (ca, stranger) = (file("ca.pem", &authority.pem()), file("stranger.pem", &Authority::new().pem()));
+    let cert = file("me.pem", &(me.certificate_pem.clone() + &me.key_pem));
+    let log = folder.join("keys").to_str().unwrap().to_owned();
+    let (address, server) = fake(3, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        if stream.conn.complete_io(&mut stream.sock).is_ok() {
+            open(&mut stream, b"\x81\x02hi\x88\x02\x03\xe8");
+            let mut close = [0; 8];
+            stream.read_exact(&mut close).unwrap();
+        }
+    });
+    let url = format!("wss://localhost:{}/", address.port());
+    let args = ["--ca", &ca, "--cert", &cert, "--tls-key-log", &log];
+    let (code, stdout, stderr) = connect(&url, &args);
+    assert_eq!((code, stdout.as_str()), (0, "hi\n"), "{stderr}");
+    assert!(std::fs::read_to_string(&log).unwrap().contains("CLIENT_TRAFFIC_SECRET_0 "));
+    let (code, _, stderr) = connect(&url, &["--ca", &stranger, "--cert", &cert]);
+    assert_eq!(code, 3);
+    assert!(stderr.contains("UnknownIssuer; see --ca, or --insecure"), "{stderr}");
+    let (code, stdout, _) = connect(&url, &["--ca", &stranger, "--cert", &cert, "--insecure"]);
+    assert_eq!((code, stdout.as_str()), (0, "hi\n"));
+    server.join().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// The other way round, too: the server speaks no TLS, or nothing else.
+#[test]
+fn tls_on_one_side_only() {
+    let server = serve(&[]);
+    let (code, _, stderr) = connect(&server.url.replace("ws://", "wss://"), &["--insecure"]);
+    assert_eq!(code, 3);
+    assert!(stderr.contains("does the server speak TLS there? ws:// is without"), "{stderr}");
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let (address, server) = fake(1, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        assert!(stream.conn.complete_io(&mut stream.sock).is_err());
+        let _ = stream.conn.write_tls(&mut stream.sock); // an alert
+    });
+    let (code, _, stderr) = connect(&format!("ws://localhost:{}/", address.port()), &[]);
+    assert_eq!(code, 3);
+    assert!(stderr.contains("if the server speaks TLS, use wss://"), "{stderr}");
+    server.join().unwrap();
+    for flag in [&["--ca", "x"][..], &["--cert", "x"], &["--tls-key-log", "x"], &["--bundled-roots"]] {
+        let (code, _, stderr) = connect("ws://localhost:1/", flag);
+        assert!(code == 2 && stderr.contains("for wss:// URLs"), "{stderr}");
+    }
+}
+
+/// For those who only listen.
+#[test]
+fn it_can_stay_when_stdin_has_ended() {
+    for message in [&[][..], &["--message", "x"]] {
+        let (url, server) = fake_server(move |mut peer| {
+            peer.accept_upgrade();
+            if !message.is_empty() {
+                assert_eq!(peer.client_frame().1, b"x");
+            }
+            peer.write(&frame(RawHeader::PING, b"")); // its answer shows that the client is still there
+            assert_eq!(peer.client_frame().0.opcode, 0xa);
+            peer.write(&[frame(RawHeader::TEXT, b"late"), frame(RawHeader::CLOSE, b"\x03\xe8")].concat());
+            peer.until_gone();
+        });
+        let (code, stdout, stderr) = connect(&url, &[&["--stay"], message].concat());
+        assert_eq!((code, stdout.as_str()), (0, "late\n"), "{stderr}");
+        server.join().unwrap();
+    }
+    let server = serve(&[]);
+    assert_eq!(
+        connect(&server.url, &["--stay", "--timeout", "1s", "-m", "x"]),
+        (0, "x\n".into(), String::new())
+    );
+    assert_eq!(connect(&server.url, &["--expect", "0"]).0, 2);
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let proxy = format!("socks5h://{nobody}");
+    let (code, _, stderr) = connect("ws://server.example/", &["--proxy", &proxy]);
+    assert_eq!(code, 3);
+    assert!(stderr.contains(&format!("cannot connect to the proxy {proxy}: ")), "{stderr}");
+}
+
+#[test]
+fn proxies_from_the_command_line_and_the_environment() {
+    let (address, server) = fake(2, |mut stream| {
+        let head = read_head(&mut stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        open(&mut stream, b"\x88\x02\x03\xe8");
+        drain(&mut stream);
+        head
+    });
+    let (code, _, stderr) = connect("ws://server.example/", &["--proxy", &format!("http://u:p@{address}")]);
+    assert_eq!(code, 0, "{stderr}");
+    let mut command = Command::new(BOWSPRIT);
+    command.args(["connect", "ws://server.example/", "--bearer", "token"]);
+    let (code, _, stderr) =
+        Running::start(command.env("http_proxy", address.to_string()).env_remove("no_proxy")).finish();
+    assert_eq!(code, 0, "{stderr}");
+    let heads = server.join().unwrap();
+    assert_eq!(header(&heads[0], "proxy-authorization"), Some("Basic dTpw"));
+    assert!(heads[1].starts_with("CONNECT server.example:80 "));
+}
+
+#[test]
+fn completions_and_the_manual_come_from_the_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, stdout, _) = Running::bowsprit(&["completions", shell]).finish();
+        assert!(code == 0 && stdout.contains("close-code-exit"), "{shell}");
+    }
+    let (code, stdout, _) = Running::bowsprit(&["man"]).finish();
+    assert!(code == 0 && stdout.contains(".TH") && stdout.contains("close\\-code\\-exit"), "{stdout}");
+}
+
+/// What each shell proposes, asked in its own way.
+#[test]
+fn completions_complete() {
+    let folder = std::env::temp_dir().join(format!("bowsprit-completions-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (shell, file, ask) in [
+        (
+            "bash",
+            "bowsprit.bash",
+            "source bowsprit.bash && COMP_WORDS=(bowsprit connect --redi) COMP_CWORD=2 && \
+             _bowsprit bowsprit --redi connect && echo ${COMPREPLY[@]}",
+        ),
+        // Its completions work in an editor only; here they are read and taken for the command.
+        (
+            "zsh",
+            "_bowsprit",
+            "fpath=($PWD $fpath); autoload -Uz compinit && compinit -u -d dump && \
+             [ $_comps[bowsprit] = _bowsprit ] && autoload +X _bowsprit && functions _bowsprit | grep -o -- --redirects",
+        ),
+        ("fish", "bowsprit.fish", "source bowsprit.fish; complete -C 'bowsprit connect --redi'"),
+    ] {
+        let (_, script, _) = Running::bowsprit(&["completions", shell]).finish();
+        std::fs::write(folder.join(file), script).unwrap();
+        let Ok(output) =
+            Command::new(shell).args(["-c", ask]).current_dir(&folder).env("HOME", &folder).output()
+        else {
+            skip(shell, &format!("apt-get install {shell}"));
+            continue;
+        };
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("--redirects"), "{shell}: {said} {}", String::from_utf8_lossy(&output.stderr));
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_manual_is_set_without_complaint() {
+    let (_, page, _) = Running::bowsprit(&["man"]).finish();
+    let file = std::env::temp_dir().join(format!("bowsprit-{}.1", std::process::id()));
+    std::fs::write(&file, page).unwrap();
+    let groff = Command::new("groff").args(["-man", "-ww", "-Tascii"]).arg(&file).output();
+    std::fs::remove_file(&file).unwrap();
+    let Ok(output) = groff else { return skip("groff", "apt-get install groff-base") };
+    let (text, complaints) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("bowsprit-connect(1)") && complaints.is_empty(), "{complaints}");
+}

@@ -1,0 +1,281 @@
+//! Every example runs, against clients and servers on sockets.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::process::{ChildStdout, Command};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use bowsprit::Role;
+use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler};
+use bowsprit::frame::RawHeader;
+use bowsprit::handshake::{Acceptance, Agreement, Request};
+use bowsprit::message::Message;
+use serde_json::Value;
+use support::command::{Running, serve};
+use support::peer::{Peer, assert_close, assert_text};
+use support::sent_by;
+use support::workspace;
+
+/// The examples as they are now: built by the same cargo, which has nothing to do where it has just built them.
+fn examples() -> &'static HashMap<String, PathBuf> {
+    static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args([
+            "build",
+            "--package=bowsprit",
+            "--examples",
+            "--all-features",
+            "--offline",
+            "--quiet",
+            "--message-format=json",
+        ]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        // What cargo tells a test of its package: build scripts would take it for a change.
+        for (name, _) in std::env::vars_os() {
+            let of_package =
+                ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+            if name.to_str().is_some_and(|name| of_package.iter().any(|start| name.starts_with(start))) {
+                build.env_remove(name);
+            }
+        }
+        let output = build.current_dir(workspace()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let messages = output.stdout.split(|octet| *octet == b'\n').filter(|line| !line.is_empty());
+        let messages = messages.map(|line| serde_json::from_slice::<Value>(line).unwrap());
+        let built = messages.filter_map(|message| {
+            let path = message["executable"].as_str()?;
+            Some((message["target"]["name"].as_str()?.to_owned(), PathBuf::from(path)))
+        });
+        built.collect()
+    })
+}
+
+fn start(name: &str, args: &[&str]) -> Running {
+    Running::start(Command::new(&examples()[name]).args(args))
+}
+
+/// An example that serves, what it says on stdout, and where it listens.
+fn server(name: &str, args: &[&str]) -> (Running, BufReader<ChildStdout>, SocketAddr, String) {
+    let mut running = start(name, args);
+    let mut stdout = BufReader::new(running.stdout());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let (_, address) = line.split_once("ws://").expect(&line);
+    let address = address.split('/').next().unwrap().parse().unwrap();
+    (running, stdout, address, line)
+}
+
+fn says_back(peer: &mut Peer) {
+    peer.text("come back");
+    loop {
+        let frame = peer.frame();
+        // Beside what the program says by itself.
+        if frame.1 == b"come back" {
+            break;
+        }
+        assert_eq!(frame.0.opcode, RawHeader::TEXT.opcode);
+    }
+}
+
+#[test]
+fn each_example_is_run_here() {
+    let mut known = [
+        "echo",
+        "forward",
+        "spin",
+        "turns",
+        "chat",
+        "own_poll",
+        "embed_udp",
+        "autobahn_client",
+        "subscriptions",
+        "idle_memory",
+        "deflate_memory",
+        "deflate_load",
+    ];
+    known.sort_unstable();
+    let mut found: Vec<&str> = examples().keys().map(String::as_str).collect();
+    found.sort_unstable();
+    assert_eq!(found, known);
+}
+
+#[test]
+fn echo() {
+    let (_server, _stdout, address, _) = server("echo", &["127.0.0.1:0"]);
+    says_back(&mut Peer::open(address));
+}
+
+#[test]
+fn forward() {
+    let (_server, _stdout, address, _) = server("forward", &["127.0.0.1:0"]);
+    let mut peer = Peer::open(address);
+    says_back(&mut peer);
+    // The first half of a message is answered before the second is sent; the cut is inside a character.
+    let text = "nächster Versuch";
+    let wire = sent_by(Role::Client, RawHeader::TEXT, text.as_bytes());
+    let cut = wire.len() - text.len() + 2;
+    peer.write(&wire[..cut]);
+    let (first, octets) = peer.frame();
+    assert!(!first.fin && first.opcode == RawHeader::TEXT.opcode && octets == text.as_bytes()[..2]);
+    peer.write(&wire[cut..]);
+    let (last, octets) = peer.frame();
+    assert!(last.fin && last.opcode == RawHeader::CONTINUATION.opcode && octets == text.as_bytes()[2..]);
+}
+
+#[test]
+fn spin() {
+    let (_server, _stdout, address, _) = server("spin", &["127.0.0.1:0", "20"]);
+    says_back(&mut Peer::open(address));
+}
+
+#[test]
+fn turns() {
+    let (_server, _stdout, address, _) = server("turns", &["127.0.0.1:0"]);
+    let mut peer = Peer::open(address);
+    let step = |peer: &mut Peer| {
+        let text = String::from_utf8(peer.frame().1).unwrap();
+        text.strip_prefix("step ").expect(&text).parse::<u64>().unwrap()
+    };
+    let (first, second) = (step(&mut peer), step(&mut peer));
+    assert_eq!(second, first + 1);
+    says_back(&mut peer);
+}
+
+#[test]
+fn chat() {
+    let (_server, mut stdout, address, _) = server("chat", &["127.0.0.1:0"]);
+    let mut peers = [(); 3].map(|()| Peer::open(address));
+    peers[0].text("hello, others");
+    for peer in &mut peers[1..] {
+        assert_text(&peer.frame(), "hello, others");
+    }
+    peers[0].close(1000);
+    assert_close(&peers[0].frame(), 1000);
+    let mut line = String::new();
+    while !line.contains("left: 1000") {
+        line.clear();
+        assert_ne!(stdout.read_line(&mut line).unwrap(), 0);
+    }
+}
+
+#[test]
+fn own_poll() {
+    let (mut server, _stdout, address, _) = server("own_poll", &["127.0.0.1:0"]);
+    let mut peer = Peer::open(address);
+    says_back(&mut peer);
+    server.write(b"from stdin\n");
+    assert_text(&peer.frame(), "from stdin");
+}
+
+#[test]
+fn embed_udp() {
+    let (_server, _stdout, address, line) = server("embed_udp", &["127.0.0.1:0", "127.0.0.1:0"]);
+    let (_, readings) = line.trim_end().rsplit_once("udp ").unwrap();
+    let mut watcher = Peer::open(address); // of /chat
+    let sensor = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sensor.connect(readings).unwrap();
+    sensor.send(b"cellar 7").unwrap();
+    sensor.send(b"chat 12.5").unwrap();
+    assert_text(&watcher.frame(), "12.5");
+    // Whoever comes later gets the last one.
+    assert_text(&Peer::open(address).frame(), "12.5");
+}
+
+/// What the suite's fuzzing server says to a client, with two cases.
+struct Suite {
+    visits: Sender<String>,
+}
+
+impl Handler for Suite {
+    type Data = String;
+
+    fn on_request(&mut self, cx: &mut Context<String>, id: ConnId, request: &Request) -> Decision {
+        *cx.data(id).unwrap() = request.resource().to_owned();
+        Decision::Accept(Acceptance::default())
+    }
+
+    fn on_open(&mut self, cx: &mut Context<String>, id: ConnId, _: &Agreement) {
+        let resource = cx.data(id).unwrap().clone();
+        match resource.split('?').next() {
+            Some("/getCaseCount") => {
+                cx.send_text(id, "2");
+                cx.close(id, None);
+            }
+            Some("/runCase") => {
+                cx.send_text(id, &resource);
+            }
+            _ => {
+                cx.close(id, None);
+            }
+        }
+        self.visits.send(resource).unwrap();
+    }
+
+    fn on_message(&mut self, cx: &mut Context<String>, id: ConnId, message: Message<'_>) {
+        self.visits.send(format!("echoed {}", String::from_utf8_lossy(message.as_bytes()))).unwrap();
+        cx.close(id, None);
+    }
+}
+
+#[test]
+fn autobahn_client() {
+    let mut suite = EventLoop::new().unwrap();
+    let address = suite.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let remote = suite.remote().unwrap();
+    let (visits, visited) = channel();
+    let thread = thread::spawn(move || suite.run(&mut Suite { visits }));
+    let (code, stdout, stderr) = start("autobahn_client", &[&format!("ws://{address}/")]).finish();
+    remote.stop().unwrap();
+    thread.join().unwrap().unwrap();
+    assert_eq!((code, stdout.as_str()), (0, "2 cases played\n"), "{stderr}");
+    let visited: Vec<String> = visited.iter().collect();
+    let case = |number| format!("/runCase?case={number}&agent=bowsprit");
+    let expected = [
+        "/getCaseCount".to_owned(),
+        case(1),
+        format!("echoed {}", case(1)),
+        case(2),
+        format!("echoed {}", case(2)),
+        "/updateReports?agent=bowsprit".to_owned(),
+    ];
+    assert_eq!(visited, expected);
+}
+
+/// Those that measure without a socket: what they assert by themselves holds, and they tell what they promise.
+#[test]
+fn measures() {
+    for (name, args, rows) in [
+        ("subscriptions", &["200"][..], &["| 1 |", "| 64 |"][..]),
+        ("idle_memory", &["1000"], &["memory after it", "closed in"]),
+        ("deflate_memory", &[], &["| Fresh | Fresh | 15 | 8 |"]),
+    ] {
+        let (code, stdout, stderr) = start(name, args).finish_within(200);
+        assert_eq!(code, 0, "{name}: {stderr}");
+        for row in rows {
+            assert!(stdout.contains(row), "{name}: {row} is not in {stdout}");
+        }
+    }
+}
+
+/// One that measures a server by its process id, where the system tells of processes.
+#[cfg(target_os = "linux")]
+#[test]
+fn deflate_load() {
+    let server = serve(&["--deflate-threshold", "0"]);
+    let pid = server.running.child.id().to_string();
+    let (code, stdout, stderr) = start("deflate_load", &[&server.url, &pid, "1000"]).finish_within(200);
+    assert_eq!(code, 0, "{stderr}");
+    let _ = std::io::stdout().write_all(stdout.as_bytes());
+    assert!(stdout.contains('|'), "{stdout}");
+}

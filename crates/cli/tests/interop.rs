@@ -1,0 +1,149 @@
+//! Against clients and servers of others: npm `ws`, Python `websockets`, curl.
+//!
+//! `tests/peers/install` installs the first two. A test whose peer is missing says so and passes, unless
+//! `BOWSPRIT_REQUIRE_PEERS` is set.
+
+#![cfg(unix)]
+
+mod support;
+
+#[path = "../../../tests/support/installed.rs"]
+mod installed;
+
+use std::io::Read as _;
+use std::process::Command;
+use std::thread;
+
+use installed::skip;
+use support::command::{Running, serve};
+use support::workspace;
+
+/// A program that interprets the scripts in `tests/peers`, if what they need is installed.
+#[derive(Clone, Copy)]
+struct Interpreter {
+    name: &'static str,
+    program: &'static str,
+    /// There where it is installed.
+    proof: &'static str,
+}
+
+const NODE: Interpreter =
+    Interpreter { name: "npm ws", program: "node", proof: "target/peers/node/node_modules/ws" };
+const PYTHON: Interpreter = Interpreter {
+    name: "Python websockets",
+    program: "target/peers/venv/bin/python",
+    proof: "target/peers/venv/bin/python",
+};
+
+impl Interpreter {
+    fn command(self, script: &str, args: &[&str]) -> Option<Command> {
+        let root = &workspace();
+        if !root.join(self.proof).exists() {
+            skip(self.name, "run tests/peers/install");
+            return None;
+        }
+        let mut command = Command::new(self.program);
+        command.current_dir(root).arg(root.join("tests/peers").join(script)).args(args);
+        Some(command)
+    }
+}
+
+/// Settings of ours for compression in every way.
+const COMPRESSED: [&[&str]; 4] = [
+    &[],
+    &["--deflate-threshold", "0", "--deflate-send-context", "window", "--deflate-receive-context", "window"],
+    &["--deflate-threshold", "0", "--deflate-send-context", "compressor", "--deflate-send-window", "10"],
+    &["--deflate-threshold", "0", "--deflate-send-window", "8", "--deflate-receive-window", "9"],
+];
+
+/// The peer's client checks each answer by itself, and that compression was agreed.
+fn our_server_serves(interpreter: Interpreter, script: &str) {
+    let plain = (&[][..], &[][..]);
+    for (ours, theirs) in [plain].into_iter().chain(COMPRESSED.map(|ours| (ours, &["--deflate"][..]))) {
+        let server = serve(ours);
+        let args = [&[&server.url[..]], theirs].concat();
+        let Some(mut command) = interpreter.command(script, &args) else { return };
+        let (code, stdout, stderr) = Running::start(&mut command).finish();
+        assert_eq!(code, 0, "{ours:?}: {stderr}");
+        assert!(stdout.contains("closed with 1000"), "{stdout}");
+    }
+}
+
+fn our_client_is_served(interpreter: Interpreter, script: &str) {
+    let sizes = [0, 1, 125, 126, 127, 65_535, 65_536, 300_000];
+    let lines = sizes.map(|size| "κόσμε 🌍 ".repeat(size / 16) + "\n").concat();
+    let octets: Vec<u8> = (0..2_000_000_u32).map(|i| (i * 31 + (i >> 9)) as u8).collect();
+
+    let Some(mut command) = interpreter.command(script, &[]) else { return };
+    let mut server = Running::start(&mut command);
+    let url = server.first_line();
+    comes_back(&url, &[], lines.as_bytes());
+    comes_back(&url, &["--binary"], &octets);
+
+    let Some(mut command) = interpreter.command(script, &["--deflate"]) else { return };
+    let mut server = Running::start(&mut command);
+    let url = server.first_line();
+    for ours in COMPRESSED {
+        comes_back(&url, ours, lines.as_bytes());
+        comes_back(&url, &[&["--binary"], ours].concat(), &octets);
+    }
+    let told = Running::bowsprit(&["connect", &url, "--verbose"]).finish().2;
+    assert!(told.contains("agreed: permessage-deflate"), "{told}");
+}
+
+/// stdin stays open until all is there: a server may answer a Close frame before it has echoed what came before it.
+fn comes_back(url: &str, args: &[&str], octets: &[u8]) {
+    let mut client = Running::bowsprit(&[&["connect", url], args].concat());
+    let mut stdout = client.stdout();
+    let mut echo = vec![0; octets.len()];
+    let reader = thread::spawn(move || stdout.read_exact(&mut echo).map(|()| echo));
+    client.write(octets);
+    assert!(reader.join().unwrap().unwrap() == octets);
+    let (code, _, stderr) = client.finish();
+    assert_eq!((code, stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn npm_ws_is_served() {
+    our_server_serves(NODE, "ws_client.js");
+}
+
+#[test]
+fn npm_ws_serves() {
+    our_client_is_served(NODE, "ws_echo_server.js");
+}
+
+#[test]
+fn python_websockets_is_served() {
+    our_server_serves(PYTHON, "websockets_client.py");
+}
+
+#[test]
+fn python_websockets_serves() {
+    our_client_is_served(PYTHON, "websockets_echo_server.py");
+}
+
+#[test]
+fn curl_gets_the_page() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        return skip("curl", "install it by hand");
+    }
+    let server = serve(&[]);
+    let url = server.url.replace("ws://", "http://");
+    let curl = |args: &[&str]| {
+        let output = Command::new("curl").args(["--silent", "--noproxy", "*"]).args(args).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(curl(&[&url]).contains("<title>bowsprit</title>"));
+    for (args, status) in [
+        (&[&url[..]][..], "200"),
+        (&["--head", &url], "200"),
+        (&["--http1.0", &url], "200"),
+        (&["--data", "a=b", &url], "405"),
+        (&[&format!("{url}chat")], "426"),
+        (&["--header", "Host: evil.example", &url], "421"),
+    ] {
+        let code = curl(&[&["--output", "/dev/null", "--write-out", "%{http_code}"], args].concat());
+        assert_eq!(code, status, "{args:?}");
+    }
+}

@@ -1,0 +1,17 @@
+//! What the tests of the command stand on: that of the library's tests, and commands that run beside a test.
+
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test binary uses its part")]
+
+#[path = "../../../../tests/support/mod.rs"]
+mod shared;
+
+pub mod command;
+
+use std::path::PathBuf;
+
+pub use shared::*;
+
+/// The folder that holds the whole project.
+pub fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}

@@ -1,0 +1,315 @@
+//! Octets of either direction as annotated frames, with what is illegal about them and why.
+//!
+//! For eyes: what a capture or a fuzzer left behind. Nothing is refused; a head in front of the frames is
+//! shown too. Judged is what one direction alone shows (RFC 6455 §5): compression, if it was agreed, is
+//! inflated when asked for.
+
+use std::fmt::Write as _;
+
+use bowsprit::frame::{LengthForm, Parsed, RawHeader};
+
+use super::deflate::{Agreed, Codec};
+use super::escape::{hex, visible};
+use super::explain::opcode_name;
+
+/// Octets of a payload that are shown.
+const SHOWN: usize = 64;
+
+/// Who sent the octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// A client: every frame is masked.
+    Client,
+    /// A server: none is.
+    Server,
+    /// Whoever the first frame fits.
+    Guess,
+}
+
+/// How to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Who sent them.
+    pub sender: Sender,
+    /// Whether permessage-deflate is agreed, with both contexts kept.
+    pub deflate: bool,
+}
+
+/// The octets in words, and how many faults were found.
+pub fn decode(octets: &[u8], reading: Reading) -> (String, usize) {
+    let mut decoder = Decoder {
+        out: String::new(),
+        faults: 0,
+        sender: reading.sender,
+        codec: reading.deflate.then(|| {
+            Codec::new(Agreed { our_reset: false, our_bits: 15, their_reset: false, their_bits: 15 })
+        }),
+        message: None,
+        closed: false,
+    };
+    let at = decoder.head(octets);
+    decoder.frames(octets, at);
+    (decoder.out, decoder.faults)
+}
+
+/// The octets behind hex digits; blanks, line ends, `0x`, `:` and `,` between them do not count.
+///
+/// # Errors
+///
+/// What is no hex digit.
+pub fn from_hex(text: &str) -> Result<Vec<u8>, String> {
+    let text = text.replace("0x", " ").replace("\\x", " ");
+    let mut digits = Vec::new();
+    for c in text.chars().filter(|c| !c.is_whitespace() && !matches!(c, ':' | ',' | '-')) {
+        let digit = c.to_digit(16).ok_or_else(|| format!("'{}' is no hex digit", c.escape_default()))?;
+        digits.push(digit as u8);
+    }
+    match digits.as_chunks() {
+        (pairs, []) => Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect()),
+        _ => Err("the number of hex digits is odd".to_owned()),
+    }
+}
+
+struct Decoder {
+    out: String,
+    faults: usize,
+    sender: Sender,
+    codec: Option<Codec>,
+    /// The open message: text or not, compressed or not, its octets.
+    message: Option<(bool, bool, Vec<u8>)>,
+    closed: bool,
+}
+
+impl Decoder {
+    fn fault(&mut self, text: &str) {
+        self.faults += 1;
+        let _ = writeln!(self.out, "         ! {text}");
+    }
+
+    /// A head in front of the frames, if there is one; where the frames start.
+    fn head(&mut self, octets: &[u8]) -> usize {
+        let is_head = [&b"GET "[..], b"HTTP/"].iter().any(|start| octets.starts_with(start));
+        if !is_head {
+            return 0;
+        }
+        let end =
+            octets.windows(4).position(|window| window == b"\r\n\r\n").map_or(octets.len(), |at| at + 4);
+        for line in octets[..end].split(|octet| *octet == b'\n').filter(|line| line.len() > 1) {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let _ = writeln!(self.out, "         {}", visible(line));
+        }
+        if self.sender == Sender::Guess {
+            self.sender = if octets.starts_with(b"GET ") { Sender::Client } else { Sender::Server };
+        }
+        end
+    }
+
+    fn frames(&mut self, octets: &[u8], mut at: usize) {
+        while at < octets.len() {
+            let rest = &octets[at..];
+            let Parsed::Done(header, used) = RawHeader::parse(rest) else {
+                let _ = writeln!(self.out, "{at:08x} {}", hex(rest));
+                self.fault("The octets end inside a header.");
+                return;
+            };
+            if self.sender == Sender::Guess {
+                self.sender = if header.mask.is_some() { Sender::Client } else { Sender::Server };
+            }
+            let body = &rest[used..];
+            // The comparison comes before the cast, so that it keeps the value.
+            let whole = header.length <= body.len() as u64;
+            let mut payload = body[..if whole { header.length as usize } else { body.len() }].to_vec();
+            if let Some(key) = header.mask {
+                key.apply(&mut payload);
+            }
+            let _ = writeln!(self.out, "{at:08x} {:<28} {}", hex(&rest[..used]), describe(&header));
+            self.show(&payload);
+            self.judge_header(&header);
+            if !whole {
+                let missing = header.length - body.len() as u64;
+                self.fault(&format!("The octets end inside the payload: {missing} are missing."));
+                return;
+            }
+            self.judge_payload(&header, &payload);
+            at += used + payload.len();
+        }
+    }
+
+    fn show(&mut self, payload: &[u8]) {
+        for (row, chunk) in payload[..payload.len().min(SHOWN)].chunks(16).enumerate() {
+            let _ = writeln!(self.out, "         {:>4}  {:<48} {}", row * 16, hex(chunk), visible(chunk));
+        }
+        if payload.len() > SHOWN {
+            let _ = writeln!(self.out, "               ... {} octets in all", payload.len());
+        }
+    }
+
+    fn judge_header(&mut self, header: &RawHeader) {
+        let control = header.opcode >= 8;
+        let faults: [(bool, &str); 10] = [
+            (
+                self.sender == Sender::Client && header.mask.is_none(),
+                "A client must mask every frame (§5.1).",
+            ),
+            (
+                self.sender == Sender::Server && header.mask.is_some(),
+                "A server must not mask its frames (§5.1).",
+            ),
+            (
+                header.form != LengthForm::minimal(header.length),
+                "The length is not in its shortest form (§5.2).",
+            ),
+            (header.length >> 63 != 0, "The most significant bit of the length must be 0 (§5.2)."),
+            (header.rsv2 || header.rsv3, "RSV2 and RSV3 must be 0 (§5.2)."),
+            (
+                header.rsv1 && self.codec.is_none(),
+                "RSV1 must be 0 unless permessage-deflate is agreed (§5.2).",
+            ),
+            (
+                header.rsv1 && self.codec.is_some() && !matches!(header.opcode, 1 | 2),
+                "RSV1 stands only on the first frame of a message (RFC 7692 §6.1).",
+            ),
+            (matches!(header.opcode, 3..=7 | 11..=15), "The opcode is reserved (§5.2)."),
+            (control && !header.fin, "A control frame must not be fragmented (§5.5)."),
+            (control && header.length > 125, "A control frame has at most 125 octets (§5.5)."),
+        ];
+        for (holds, text) in faults {
+            if holds {
+                self.fault(text);
+            }
+        }
+        if self.closed {
+            self.fault("Nothing may follow a Close (§5.5.1).");
+        }
+    }
+
+    fn judge_payload(&mut self, header: &RawHeader, payload: &[u8]) {
+        match header.opcode {
+            8 => return self.judge_close(payload),
+            0 => match &mut self.message {
+                Some((.., octets)) => octets.extend_from_slice(payload),
+                None => return self.fault("There is no message to continue (§5.4)."),
+            },
+            1 | 2 => {
+                if self.message.is_some() {
+                    self.fault("A new message starts before the open one has ended (§5.4).");
+                }
+                self.message = Some((header.opcode == 1, header.rsv1, payload.to_vec()));
+            }
+            _ => return,
+        }
+        if !header.fin {
+            return;
+        }
+        let Some((text, compressed, mut octets)) = self.message.take() else { return };
+        if let (true, Some(codec)) = (compressed, self.codec.as_mut()) {
+            match codec.decompress(&octets) {
+                Ok(inflated) => {
+                    let _ = writeln!(self.out, "         = inflates to {} octets", inflated.len());
+                    self.show(&inflated);
+                    octets = inflated;
+                }
+                Err(error) => return self.fault(&format!("The message is {error} (RFC 7692 §7.2.2).")),
+            }
+        }
+        if let (true, Err(error)) = (text, str::from_utf8(&octets)) {
+            self.fault(&format!("The text is not UTF-8 from octet {} on (§8.1).", error.valid_up_to()));
+        }
+    }
+
+    fn judge_close(&mut self, payload: &[u8]) {
+        self.closed = true;
+        match payload {
+            [] => {}
+            [_] => self.fault("A Close holds nothing or a code of two octets (§5.5.1)."),
+            [high, low, reason @ ..] => {
+                let code = u16::from_be_bytes([*high, *low]);
+                if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+                    self.fault(&format!("No endpoint may send the code {code} (§7.4)."));
+                }
+                if str::from_utf8(reason).is_err() {
+                    self.fault("The reason is not UTF-8 (§5.5.1).");
+                }
+            }
+        }
+    }
+}
+
+fn describe(header: &RawHeader) -> String {
+    let mut out = opcode_name(header.opcode).to_owned();
+    if !matches!(header.opcode, 0..=2 | 8..=10) {
+        let _ = write!(out, " {:#x}", header.opcode);
+    }
+    for (set, name) in
+        [(header.fin, "FIN"), (header.rsv1, "RSV1"), (header.rsv2, "RSV2"), (header.rsv3, "RSV3")]
+    {
+        if set {
+            let _ = write!(out, " {name}");
+        }
+    }
+    let _ = write!(out, ", {} octets", header.length);
+    if let Some(key) = header.mask {
+        let _ = write!(out, ", masking key {}", hex(&key.0));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(octets: &[u8], sender: Sender, deflate: bool) -> usize {
+        decode(octets, Reading { sender, deflate }).1
+    }
+
+    #[test]
+    fn the_examples_of_the_rfc_have_no_fault() {
+        // RFC 6455 §5.7 and RFC 7692 §7.2.3.1.
+        assert_eq!(faults(b"\x81\x05Hello", Sender::Server, false), 0);
+        assert_eq!(faults(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", Sender::Client, false), 0);
+        assert_eq!(faults(b"\x01\x03Hel\x80\x02lo\x89\x00\x88\x02\x03\xe8", Sender::Guess, false), 0);
+        assert_eq!(faults(b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", Sender::Server, true), 0);
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        for (octets, what) in [
+            (&b"\x81\x85\0\0\0\0Hello"[..], "masked by a server"),
+            (b"\x81\x7e\x00\x05Hello", "long form"),
+            (b"\xa1\x00", "RSV2"),
+            (b"\xc1\x00", "RSV1"),
+            (b"\x83\x00", "reserved opcode"),
+            (b"\x09\x00", "fragmented Ping"),
+            (b"\x80\x00", "nothing to continue"),
+            (b"\x01\x00\x81\x00", "interleaved"),
+            (b"\x81\x01\xff", "not UTF-8"),
+            (b"\x88\x01a", "Close of one octet"),
+            (b"\x88\x02\x03\xed", "code 1005"),
+            (b"\x88\x00\x81\x00", "after Close"),
+            (b"\x81\x05Hel", "cut payload"),
+            (b"\x81", "cut header"),
+        ] {
+            assert_eq!(faults(octets, Sender::Server, false), 1, "{what}");
+        }
+        assert_eq!(faults(b"\x81\x00", Sender::Client, false), 1);
+    }
+
+    #[test]
+    fn hex_comes_in_many_forms() {
+        for text in ["810548", "81 05\n48", "0x81, 0x05, 0x48", "81:05:48", "\\x81\\x05\\x48"] {
+            assert_eq!(from_hex(text).unwrap(), [0x81, 5, 0x48], "{text}");
+        }
+        assert!(from_hex("8").is_err() && from_hex("xy").is_err());
+    }
+
+    #[test]
+    fn any_octets_end_without_harm() {
+        let mut random = super::super::random::Random::new(3);
+        for _ in 0..2000 {
+            let octets = random.octets::<40>();
+            for deflate in [false, true] {
+                decode(&octets, Reading { sender: Sender::Guess, deflate });
+            }
+        }
+    }
+}

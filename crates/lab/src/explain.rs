@@ -1,0 +1,202 @@
+//! A case and its outcome in words: what is sent, what is right, what came back, and how to see it again.
+
+use std::fmt::Write as _;
+
+use bowsprit::frame::RawHeader;
+
+use super::case::{Answer, By, Case, Class, Event};
+use super::escape::{hex, visible};
+use super::player::Record;
+use super::wire::{Excerpt, Item, Line, Way};
+
+/// Octets of a payload shown in hex.
+pub(super) const SHOWN: usize = 48;
+/// Lines of a log shown with a failure.
+const LOG_LINES: usize = 40;
+
+/// A case, without playing it.
+pub fn case(case: &Case) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "{}  {}", case.id, case.title);
+    let _ = writeln!(out, "  rule      {} ({}, {})", case.rule.text, case.rule.section, case.level);
+    let _ = writeln!(out, "  examines  {}", case.subject);
+    if !case.tags.is_empty() {
+        let _ = writeln!(out, "  tags      {}", case.tags.join(", "));
+    }
+    for edit in case.opening.edits {
+        let _ = writeln!(out, "  opening   {edit}");
+    }
+    if !case.opening.deflate.is_empty() {
+        let _ = writeln!(out, "  opening   offers {}", super::deflate::offer(case.opening.deflate));
+    }
+    for step in case.script {
+        let _ = writeln!(out, "  script    {step}");
+    }
+    for line in expected(case) {
+        let _ = writeln!(out, "  expected  {line}");
+    }
+    out
+}
+
+/// What is right: the answers to the opening handshake, the events, the ending.
+pub fn expected(case: &Case) -> Vec<String> {
+    let mut lines = Vec::new();
+    let opens = |answer: &Answer| *answer == Answer::Opens;
+    let must_open = case.opening.answers.iter().all(|(_, answer)| opens(answer));
+    for (class, answer) in case.opening.answers.iter().filter(|_| !must_open) {
+        lines.push(format!("{answer}{}", in_class(*class)));
+    }
+    lines.extend(case.opening.checks.iter().map(|check| check.to_string()));
+    if case.opening.answers.iter().any(|(_, answer)| opens(answer)) {
+        for (class, events) in case.expect.outcomes {
+            lines.push(format!("{}{}", list(events), in_class(*class)));
+        }
+        lines.push(ending(case));
+    }
+    lines
+}
+
+/// Why a case failed, with everything needed to see it oneself.
+pub fn failure(record: &Record, again: &str) -> String {
+    let case = record.case;
+    let verdict = &record.verdict;
+    let mut out = String::new();
+    let _ = writeln!(out, "{}  {}", case.id, case.title);
+    let _ = writeln!(out, "  rule      {} ({}, {})", case.rule.text, case.rule.section, case.level);
+    let _ = writeln!(out, "  behaviour {}: {}", verdict.behaviour, visible(verdict.reason.as_bytes()));
+    let _ = writeln!(out, "  ending    {}: {}", verdict.close, visible(verdict.close_reason.as_bytes()));
+    for line in expected(case) {
+        let _ = writeln!(out, "  expected  {line}");
+    }
+    let lines = record.log.lines();
+    for line in &lines[..lines.len().min(LOG_LINES)] {
+        for text in log_line(line) {
+            let _ = writeln!(out, "  {text}");
+        }
+    }
+    let left_out = lines.len().saturating_sub(LOG_LINES) + record.log.left_out();
+    if left_out > 0 {
+        let _ = writeln!(out, "            ... {left_out} more");
+    }
+    let _ = writeln!(out, "  again     {again}");
+    out
+}
+
+/// A line of the wire log, in one line of text or two.
+pub fn log_line(line: &Line) -> Vec<String> {
+    let at = format!("{:>7.1} ms", line.at.as_secs_f64() * 1000.0);
+    match &line.item {
+        Item::Note(note) => vec![format!("{at}  -- {}", visible(note.as_bytes()))],
+        Item::Head(way, head) => {
+            let text = visible(&head.octets[..head.octets.len().min(1500)]);
+            let text = text.replace("\\r\\n\\r\\n", "").replace("\\r\\n", " | ");
+            vec![format!("{at}  {} {text}", arrow(*way))]
+        }
+        Item::Octets(way, octets) => {
+            vec![format!("{at}  {} {} octets: {}", arrow(*way), octets.len, shown(octets))]
+        }
+        Item::Frame(way, header, payload) => {
+            let mut lines = vec![format!("{at}  {} {}", arrow(*way), frame_line(header, payload))];
+            if payload.len > 0 {
+                lines.push(format!("               {}", shown(payload)));
+            }
+            lines
+        }
+    }
+}
+
+/// A frame in one line: `text FIN masked, 5 octets "Hello"`.
+pub fn frame_line(header: &RawHeader, payload: &Excerpt) -> String {
+    let mut out = opcode_name(header.opcode).to_owned();
+    if !matches!(header.opcode, 0 | 1 | 2 | 8..=10) {
+        let _ = write!(out, " {:#x}", header.opcode);
+    }
+    for (set, name) in [
+        (header.fin, " FIN"),
+        (header.rsv1, " RSV1"),
+        (header.rsv2, " RSV2"),
+        (header.rsv3, " RSV3"),
+        (header.mask.is_some(), " masked"),
+    ] {
+        if set {
+            out.push_str(name);
+        }
+    }
+    let _ = write!(out, ", {} octets", header.length);
+    if header.form != bowsprit::frame::LengthForm::minimal(header.length) {
+        out.push_str(" in a longer form than needed");
+    }
+    if header.length != payload.len as u64 {
+        let _ = write!(out, " declared, {} here", payload.len);
+    }
+    match (header.opcode, &payload.octets[..]) {
+        (8, [high, low, reason @ ..]) => {
+            let _ = write!(out, ", code {}", u16::from_be_bytes([*high, *low]));
+            if !reason.is_empty() {
+                let _ = write!(out, ", reason \"{}\"", visible(reason));
+            }
+        }
+        (_, octets) if !octets.is_empty() && !header.rsv1 => {
+            if let Ok(text) = str::from_utf8(&octets[..octets.len().min(SHOWN)]) {
+                let _ = write!(out, " \"{}\"", visible(text.as_bytes()));
+            }
+        }
+        _ => {}
+    }
+    out
+}
+
+/// The name of an opcode (RFC 6455 §11.8).
+pub fn opcode_name(opcode: u8) -> &'static str {
+    match opcode {
+        0 => "continuation",
+        1 => "text",
+        2 => "binary",
+        8 => "Close",
+        9 => "Ping",
+        10 => "Pong",
+        3..=7 => "reserved data opcode",
+        _ => "reserved control opcode",
+    }
+}
+
+fn arrow(way: Way) -> &'static str {
+    match way {
+        Way::Sent => "->",
+        Way::Received => "<-",
+    }
+}
+
+pub(super) fn shown(excerpt: &Excerpt) -> String {
+    let kept = &excerpt.octets[..excerpt.octets.len().min(SHOWN)];
+    let more = if excerpt.len > kept.len() { " ..." } else { "" };
+    format!("{}{more}", hex(kept))
+}
+
+fn in_class(class: Class) -> &'static str {
+    match class {
+        Class::Ok => "",
+        Class::NonStrict => " (not strict)",
+        Class::Informational => " (informational)",
+    }
+}
+
+fn list(events: &[Event]) -> String {
+    if events.is_empty() {
+        return "no message and no Pong".to_owned();
+    }
+    events.iter().map(Event::to_string).collect::<Vec<_>>().join(", then ")
+}
+
+fn ending(case: &Case) -> String {
+    let close = &case.expect.close;
+    let codes: Vec<String> = close.codes.iter().map(u16::to_string).collect();
+    let codes = codes.join(" or ");
+    let clean = if close.clean { ", down to the end of the TCP connection" } else { "" };
+    match close.by {
+        By::Us => format!("we close with 1000, the peer answers {codes} or without a code{clean}"),
+        By::Script => format!("the script closes, the peer answers {codes} or without a code{clean}"),
+        By::Peer => format!("the peer fails the connection, with {codes} if it sends a code"),
+        By::Anyone => "not judged".to_owned(),
+    }
+}

@@ -1,0 +1,239 @@
+//! What is said in one iteration: data, so that it can be saved, read, changed and played again.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::explain;
+use crate::wire::Excerpt;
+use bowsprit::frame::{LengthForm, MaskKey, RawHeader};
+
+/// One iteration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Our half of the opening handshake.
+    pub opening: Opening,
+    /// What follows once the connection is open.
+    pub steps: Vec<Step>,
+    /// Each write has at most so many octets; 0: a step is one write.
+    #[serde(default)]
+    pub cut: usize,
+}
+
+/// Our half of the opening handshake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// Lines of the head; `{host}`, `{target}`, `{key}` and `{accept}` are filled in.
+    pub lines: Vec<String>,
+    /// Whether `permessage-deflate` is offered, or accepted where a client offers it.
+    #[serde(default)]
+    pub deflate: bool,
+    /// What is wrong with the head and where the RFC says so; `None`: nothing.
+    #[serde(default)]
+    pub wrong: Option<Wrong>,
+}
+
+/// A rule that a head breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrong {
+    /// In a few words.
+    pub what: String,
+    /// Where the rule stands.
+    pub section: String,
+}
+
+/// One thing said on an open connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// A frame, legal or not.
+    Frame(FrameStep),
+    /// Octets as they are.
+    Octets(#[serde(with = "hex")] Vec<u8>),
+    /// Nothing, for so many milliseconds.
+    Pause(u64),
+}
+
+/// A frame, legal or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameStep {
+    /// The opcode.
+    pub opcode: u8,
+    /// The FIN bit.
+    pub fin: bool,
+    /// RSV1 is 4, RSV2 is 2, RSV3 is 1.
+    #[serde(default)]
+    pub rsv: u8,
+    /// The masking key, if any.
+    #[serde(default)]
+    pub mask: Option<[u8; 4]>,
+    /// The length that the header declares, where it is not that of the payload.
+    #[serde(default)]
+    pub declares: Option<u64>,
+    /// Octets of the length field (2 or 8), where it is not the shortest form.
+    #[serde(default)]
+    pub length_octets: Option<u8>,
+    /// The payload, before masking.
+    #[serde(with = "hex")]
+    pub payload: Vec<u8>,
+}
+
+impl Script {
+    /// Octets of all steps.
+    pub fn size(&self) -> usize {
+        self.steps.iter().map(|step| step.octets().len()).sum()
+    }
+
+    /// The script in words, a line for each step.
+    pub fn show(&self) -> String {
+        let mut out = String::new();
+        if let Some(wrong) = &self.opening.wrong {
+            let _ = writeln!(out, "  opening   {} ({})", wrong.what, wrong.section);
+            for line in &self.opening.lines {
+                let shown: String = line.chars().take(100).collect();
+                let _ = writeln!(out, "            {}", shown.escape_debug());
+            }
+        } else if self.opening.deflate {
+            let _ = writeln!(out, "  opening   with permessage-deflate");
+        }
+        for step in &self.steps {
+            let _ = match step {
+                Step::Frame(frame) => {
+                    writeln!(
+                        out,
+                        "  send      {}",
+                        explain::frame_line(&frame.header(), &Excerpt::of(&frame.payload))
+                    )
+                }
+                Step::Octets(octets) => {
+                    writeln!(out, "  send      {} octets: {}", octets.len(), short_hex(octets))
+                }
+                Step::Pause(millis) => writeln!(out, "  wait      {millis} ms"),
+            };
+        }
+        if self.cut > 0 {
+            let _ = writeln!(out, "  in writes of at most {} octets", self.cut);
+        }
+        out
+    }
+}
+
+impl Step {
+    /// As it travels.
+    pub fn octets(&self) -> Vec<u8> {
+        match self {
+            Step::Frame(frame) => frame.octets(),
+            Step::Octets(octets) => octets.clone(),
+            Step::Pause(_) => Vec::new(),
+        }
+    }
+}
+
+impl FrameStep {
+    /// A final frame.
+    pub fn new(opcode: u8, payload: impl Into<Vec<u8>>) -> Self {
+        let payload = payload.into();
+        Self { opcode, fin: true, rsv: 0, mask: None, declares: None, length_octets: None, payload }
+    }
+
+    /// The header.
+    pub fn header(&self) -> RawHeader {
+        let length = self.declares.unwrap_or(self.payload.len() as u64);
+        let form = match self.length_octets {
+            None => LengthForm::minimal(length),
+            Some(2) => LengthForm::Medium,
+            Some(_) => LengthForm::Long,
+        };
+        RawHeader {
+            fin: self.fin,
+            rsv1: self.rsv & 4 != 0,
+            rsv2: self.rsv & 2 != 0,
+            rsv3: self.rsv & 1 != 0,
+            opcode: self.opcode,
+            mask: self.mask.map(MaskKey),
+            length,
+            form,
+        }
+    }
+
+    fn octets(&self) -> Vec<u8> {
+        let mut octets = Vec::with_capacity(self.payload.len() + 14);
+        self.header().encode_into(&mut octets);
+        let start = octets.len();
+        octets.extend_from_slice(&self.payload);
+        if let Some(key) = self.mask {
+            MaskKey(key).apply(&mut octets[start..]);
+        }
+        octets
+    }
+}
+
+fn short_hex(octets: &[u8]) -> String {
+    let mut text = hex::text(&octets[..octets.len().min(32)]);
+    if octets.len() > 32 {
+        text.push_str("...");
+    }
+    text
+}
+
+/// Octets as hex digits in files.
+mod hex {
+    use std::fmt::Write as _;
+
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn text(octets: &[u8]) -> String {
+        let mut text = String::with_capacity(octets.len() * 2);
+        for octet in octets {
+            let _ = write!(text, "{octet:02x}");
+        }
+        text
+    }
+
+    pub(super) fn serialize<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&text(octets))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digits: Option<Vec<u8>> =
+            text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
+        match digits {
+            Some(digits) if digits.len() % 2 == 0 => {
+                Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+            }
+            _ => Err(D::Error::custom("not octets in hex digits")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_survives_a_file() {
+        let script = Script {
+            opening: Opening { lines: vec!["GET {target} HTTP/1.1".into()], deflate: true, wrong: None },
+            steps: vec![
+                Step::Frame(FrameStep { mask: Some([1, 2, 3, 4]), rsv: 4, ..FrameStep::new(1, *b"\xff\0a") }),
+                Step::Octets(vec![0, 255]),
+                Step::Pause(3),
+            ],
+            cut: 1,
+        };
+        let text = serde_json::to_string(&script).unwrap();
+        assert_eq!(serde_json::from_str::<Script>(&text).unwrap(), script);
+        assert!(serde_json::from_str::<Script>(&text.replace("00ff", "0ff")).is_err());
+        assert!(script.show().contains("text FIN RSV1 masked, 3 octets"));
+    }
+
+    #[test]
+    fn frames_say_what_they_are_told_to() {
+        let frame = FrameStep { length_octets: Some(2), mask: Some([0; 4]), ..FrameStep::new(9, *b"hi") };
+        assert_eq!(Step::Frame(frame).octets(), b"\x89\xfe\0\x02\0\0\0\0hi");
+        let frame = FrameStep { declares: Some(1 << 20), fin: false, rsv: 3, ..FrameStep::new(2, *b"") };
+        assert_eq!(Step::Frame(frame).octets(), b"\x32\x7f\0\0\0\0\0\x10\0\0");
+    }
+}

@@ -1,0 +1,111 @@
+//! What becomes of a request: the control protocol's resources, and the cases behind them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bowsprit::handshake::{Head, StartLine};
+
+use super::tell::Tell;
+use super::visitor::Stage;
+use super::{Exam, Next};
+use crate::case::{Case, Subject};
+use crate::cases;
+use crate::player::Player;
+
+/// Knows the cases and answers requests.
+pub(super) struct Desk<'e> {
+    pub(super) exam: &'e Exam,
+    pub(super) host: String,
+    pub(super) statuses: HashMap<(String, &'static str), &'static str>,
+    pub(super) next: Next,
+}
+
+impl Desk<'_> {
+    /// What becomes of a connection with this request.
+    pub(super) fn answer(&self, now: Duration, head: &Head, octets: &[u8]) -> Stage {
+        let StartLine::Request { target, .. } = head.start_line() else { return Stage::Over };
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let agent = param(query, "agent").unwrap_or_else(|| "client".to_owned());
+        let case = self.case(path, query);
+        match (path, case) {
+            ("/getCaseCount", _) => Tell::with(head, &self.exam.cases.len().to_string()),
+            ("/updateReports", _) => match Tell::new(head) {
+                Some(mut tell) => {
+                    tell.finished = Some(agent);
+                    tell.close();
+                    Stage::Told(tell)
+                }
+                None => Stage::Over,
+            },
+            ("/getCaseStatus", Some(case)) => match Tell::new(head) {
+                Some(mut tell) => {
+                    match self.statuses.get(&(agent.clone(), case.id)) {
+                        Some(status) => tell.say(&format!("{{\"behavior\": \"{status}\"}}")),
+                        None => tell.waits_for = Some((agent, case.id)),
+                    }
+                    Stage::Told(tell)
+                }
+                None => Stage::Over,
+            },
+            ("/getCaseInfo", Some(case)) => {
+                let info = serde_json::json!({ "id": case.id, "description": case.title });
+                Tell::with(head, &info.to_string())
+            }
+            (_, Some(case)) => {
+                let mut player = Player::new(case, Subject::Client, &self.host, "/", self.exam.options);
+                player.receive(now, octets);
+                Stage::Case(Box::new(player), agent)
+            }
+            _ => Stage::refuse(),
+        }
+    }
+
+    /// The case that a request names, by number, by Autobahn's `casetuple`, or in its path.
+    fn case(&self, path: &str, query: &str) -> Option<&'static Case> {
+        if let Some(id) = path.strip_prefix("/case/") {
+            return cases::find(&unescape(id)).filter(|case| case.examines(Subject::Client));
+        }
+        if let Some(id) = param(query, "casetuple") {
+            return cases::find(id.trim()).filter(|case| case.examines(Subject::Client));
+        }
+        let number: usize = param(query, "case")?.parse().ok()?;
+        self.exam.cases.get(number.checked_sub(1)?).copied()
+    }
+}
+
+/// A parameter of a query, percent-decoded.
+fn param(query: &str, name: &str) -> Option<String> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(this, _)| *this == name).map(|(_, value)| unescape(value)).next()
+}
+
+/// Percent-decoding, with `+` for a blank; what is no escape stays as it is.
+fn unescape(text: &str) -> String {
+    let octets = text.as_bytes();
+    let mut out = Vec::with_capacity(octets.len());
+    let mut at = 0;
+    while let Some(&octet) = octets.get(at) {
+        let digits = octets.get(at + 1..at + 3).and_then(|digits| str::from_utf8(digits).ok());
+        match (octet, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
+            (b'%', Some(decoded)) => {
+                out.push(decoded);
+                at += 2;
+            }
+            (b'+', _) => out.push(b' '),
+            _ => out.push(octet),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_decoded() {
+        assert_eq!(param("case=7&agent=a%20b+c%zz%", "agent").as_deref(), Some("a b c%zz%"));
+        assert_eq!(param("case=7", "agent"), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! A client on its connection, from its request to the end of what came of it.
+
+use std::time::Duration;
+
+use bowsprit::handshake::{Head, HeadLimits, HeadReader, Progress};
+
+use super::tell::Tell;
+use crate::link::Dialogue;
+use crate::player::{Player, Wants};
+
+/// How long a client has for its request.
+pub(super) const REQUEST: Duration = Duration::from_secs(10);
+/// How long a client has to read an answer of the control protocol and to close.
+const TOLD: Duration = Duration::from_secs(10);
+
+/// A client on a connection of its own.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    pub(super) stage: Stage,
+}
+
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Its request is being read.
+    Asks(HeadReader, Vec<u8>),
+    /// Its request is whole; these octets have come so far.
+    Asked(Duration, Head, Vec<u8>),
+    /// A case is being played with this agent.
+    Case(Box<Player>, String),
+    /// It is told something.
+    Told(Tell),
+    /// Nothing more to do.
+    Over,
+}
+
+impl Stage {
+    pub(super) fn refuse() -> Self {
+        let mut tell = Tell { waits_for: None, ..Tell::empty() };
+        tell.out = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+        tell.peer_closed = true;
+        Stage::Told(tell)
+    }
+}
+
+impl Visitor {
+    pub(super) fn new() -> Self {
+        let limits = HeadLimits { max_bytes: 64 * 1024, max_headers: 256 };
+        Self { stage: Stage::Asks(HeadReader::request(limits), Vec::new()) }
+    }
+}
+
+impl Dialogue for Visitor {
+    fn outgoing(&self) -> Option<&[u8]> {
+        match &self.stage {
+            Stage::Case(player, _) => player.outgoing(),
+            Stage::Told(tell) => Some(&tell.out[tell.written..]).filter(|rest| !rest.is_empty()),
+            _ => None,
+        }
+    }
+
+    fn sent(&mut self, now: Duration, octets: usize) {
+        match &mut self.stage {
+            Stage::Case(player, _) => player.sent(now, octets),
+            Stage::Told(tell) => tell.written += octets,
+            _ => {}
+        }
+    }
+
+    fn write_failed(&mut self, now: Duration, error: &str) {
+        match &mut self.stage {
+            Stage::Case(player, _) => player.write_failed(now, error),
+            Stage::Told(tell) => {
+                tell.written = tell.out.len();
+                tell.over = true;
+            }
+            _ => self.stage = Stage::Over,
+        }
+    }
+
+    fn receive(&mut self, now: Duration, octets: &[u8]) {
+        match &mut self.stage {
+            Stage::Asks(reader, all) => {
+                all.extend_from_slice(octets);
+                match reader.receive(octets) {
+                    Ok(Progress::NeedMore) => {}
+                    Ok(Progress::Done { value, .. }) => {
+                        self.stage = Stage::Asked(now, value, std::mem::take(all))
+                    }
+                    Err(_) => self.stage = Stage::Over,
+                }
+            }
+            // Read again before the desk has answered: kept for the case.
+            Stage::Asked(_, _, all) => all.extend_from_slice(octets),
+            Stage::Case(player, _) => player.receive(now, octets),
+            Stage::Told(tell) => {
+                tell.frames.push(octets);
+                loop {
+                    match tell.frames.next_frame() {
+                        Ok(Some(frame)) if frame.header.opcode == 8 => {
+                            if tell.waits_for.is_some() {
+                                tell.over = true;
+                            }
+                            tell.peer_closed = true;
+                        }
+                        Ok(Some(_)) => {}
+                        Ok(None) => break,
+                        Err(_) => {
+                            tell.over = true;
+                            break;
+                        }
+                    }
+                }
+            }
+            Stage::Over => {}
+        }
+    }
+
+    fn eof(&mut self, now: Duration, error: Option<&str>) {
+        match &mut self.stage {
+            Stage::Case(player, _) => player.eof(now, error),
+            Stage::Told(tell) => tell.over = true,
+            _ => self.stage = Stage::Over,
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        match &mut self.stage {
+            Stage::Case(player, _) => player.tick(now),
+            Stage::Told(tell) if now >= TOLD => tell.over = true,
+            Stage::Told(_) => {}
+            _ => self.stage = Stage::Over,
+        }
+    }
+
+    fn deadline(&self) -> Duration {
+        match &self.stage {
+            Stage::Case(player, _) => player.deadline(),
+            Stage::Told(_) => TOLD,
+            _ => REQUEST,
+        }
+    }
+
+    fn wants(&self) -> Wants {
+        match &self.stage {
+            Stage::Case(player, _) => player.wants(),
+            Stage::Told(tell) if tell.peer_closed => Wants::Drop,
+            _ => Wants::Nothing,
+        }
+    }
+
+    fn half_closed(&mut self, now: Duration) {
+        if let Stage::Case(player, _) = &mut self.stage {
+            player.half_closed(now);
+        }
+    }
+
+    fn dropped(&mut self, now: Duration) {
+        match &mut self.stage {
+            Stage::Case(player, _) => player.dropped(now),
+            Stage::Told(tell) => tell.over = true,
+            _ => self.stage = Stage::Over,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match &self.stage {
+            Stage::Case(player, _) => player.is_over(),
+            Stage::Told(tell) => tell.over,
+            Stage::Over => true,
+            Stage::Asks(..) | Stage::Asked(..) => false,
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! The opening handshake from both sides: heads as a case wants them, and what is right about the peer's
+//! (RFC 6455 §4.1, §4.2; RFC 7692 §5.1).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
+
+use bowsprit::handshake::{Head, HttpVersion, StartLine};
+
+use super::case::{Edit, HeadCheck, Opening};
+use super::deflate::{self, Agreed, Extension};
+
+/// What the placeholders of an [`Edit`] stand for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fill {
+    /// Host and port, as the Host field has them.
+    pub host: String,
+    /// The request target.
+    pub target: String,
+    /// The Sec-WebSocket-Key.
+    pub key: String,
+    /// Letters that change with the seed.
+    pub random: String,
+}
+
+impl Fill {
+    fn apply(&self, text: &str) -> String {
+        if !text.contains('{') {
+            return text.to_owned();
+        }
+        text.replace("{host}", &self.host)
+            .replace("{target}", &self.target)
+            .replace("{key}", &self.key)
+            .replace("{accept}", &accept_for(self.key.as_bytes()))
+            .replace("{tpecca}", &swap_case(&accept_for(self.key.as_bytes())))
+            .replace("{random}", &self.random)
+    }
+}
+
+/// Upper case for lower and the other way round.
+fn swap_case(text: &str) -> String {
+    let swap = |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+    text.chars().map(swap).collect()
+}
+
+/// The answer to a key (RFC 6455 §4.2.2 step 5.4).
+pub(super) fn accept_for(key: &[u8]) -> String {
+    let digest =
+        Sha1::new().chain_update(key).chain_update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
+    STANDARD.encode(digest)
+}
+
+/// A key of 16 random octets.
+pub(super) fn key_of(nonce: [u8; 16]) -> String {
+    STANDARD.encode(nonce)
+}
+
+/// The request of a case.
+pub(super) fn request(opening: &Opening, fill: &Fill) -> Vec<u8> {
+    let mut lines = vec![
+        "GET {target} HTTP/1.1".to_owned(),
+        "Host: {host}".to_owned(),
+        "Upgrade: websocket".to_owned(),
+        "Connection: Upgrade".to_owned(),
+        "Sec-WebSocket-Key: {key}".to_owned(),
+        "Sec-WebSocket-Version: 13".to_owned(),
+    ];
+    if !opening.deflate.is_empty() {
+        lines.push(format!("Sec-WebSocket-Extensions: {}", deflate::offer(opening.deflate)));
+    }
+    edited(lines, opening.edits, fill)
+}
+
+/// The response of a case, when a client is examined.
+pub(super) fn response(opening: &Opening, fill: &Fill, extension: Option<&str>) -> Vec<u8> {
+    let mut lines = vec![
+        "HTTP/1.1 101 Switching Protocols".to_owned(),
+        "Upgrade: websocket".to_owned(),
+        "Connection: Upgrade".to_owned(),
+        "Sec-WebSocket-Accept: {accept}".to_owned(),
+    ];
+    if let Some(extension) = extension {
+        lines.push(format!("Sec-WebSocket-Extensions: {extension}"));
+    }
+    edited(lines, opening.edits, fill)
+}
+
+fn edited(mut lines: Vec<String>, edits: &[Edit], fill: &Fill) -> Vec<u8> {
+    let (mut before, mut after, mut cut, mut end) = (&b""[..], &b""[..], usize::MAX, "\r\n");
+    for edit in edits {
+        match *edit {
+            Edit::First(line) => lines[0] = line.to_owned(),
+            Edit::Line(name, line) => {
+                let at = lines.iter().skip(1).position(|line| is_field(line, name)).map(|at| at + 1);
+                lines.retain(|line| !is_field(line, name));
+                lines.insert(at.unwrap_or(lines.len()), line.to_owned());
+            }
+            Edit::Without(name) => lines.retain(|line| !is_field(line, name)),
+            Edit::Add(line) => lines.push(line.to_owned()),
+            Edit::Long(prefix, unit, times) => lines.push(format!("{prefix}{}", unit.repeat(times))),
+            Edit::Repeat(line, times) => lines.extend(std::iter::repeat_n(line.to_owned(), times)),
+            Edit::Target(length) => lines[0] = format!("GET /{} HTTP/1.1", "a".repeat(length - 1)),
+            Edit::Before(octets) => before = octets,
+            Edit::After(octets) => after = octets,
+            Edit::Raw(octets) => return octets.to_vec(),
+            Edit::Cut(length) => cut = length,
+            Edit::BareLf => end = "\n",
+            Edit::MixedCase => lines.iter_mut().skip(1).for_each(mix_case),
+        }
+    }
+    let mut octets = before.to_vec();
+    for line in &lines {
+        octets.extend_from_slice(fill.apply(line).as_bytes());
+        octets.extend_from_slice(end.as_bytes());
+    }
+    octets.extend_from_slice(end.as_bytes());
+    octets.extend_from_slice(after);
+    octets.truncate(cut);
+    octets
+}
+
+fn is_field(line: &str, name: &str) -> bool {
+    line.split_once(':').is_some_and(|(this, _)| this.eq_ignore_ascii_case(name))
+}
+
+fn mix_case(line: &mut String) {
+    if let Some((name, value)) = line.split_once(':') {
+        let mixed = name.chars().enumerate().map(|(i, c)| match i % 2 {
+            0 => c.to_ascii_lowercase(),
+            _ => c.to_ascii_uppercase(),
+        });
+        *line = format!("{}:{value}", mixed.collect::<String>());
+    }
+}
+
+/// What is wrong with a 101 response, or the compression it agrees to (RFC 6455 §4.1, numbered there).
+///
+/// # Errors
+///
+/// The rule it breaks.
+pub(super) fn judge_response(
+    head: &Head,
+    key: &str,
+    offered: &[Extension],
+    protocols: &[&str],
+) -> Result<Option<Agreed>, String> {
+    if head.version() != (HttpVersion { major: 1, minor: 1 }) {
+        return Err(format!("the status line says {}, not HTTP/1.1", head.version()));
+    }
+    match head.only("upgrade") {
+        Ok(Some(value)) if value.eq_ignore_ascii_case(b"websocket") => {}
+        _ => {
+            return Err(
+                "the Upgrade field is not exactly one \"websocket\" (§4.1, response item 2)".to_owned()
+            );
+        }
+    }
+    if !head.tokens("connection").any(|token| token.eq_ignore_ascii_case(b"upgrade")) {
+        return Err("the Connection field does not hold \"Upgrade\" (§4.1, response item 3)".to_owned());
+    }
+    match head.only("sec-websocket-accept") {
+        Ok(Some(value)) if value == accept_for(key.as_bytes()).as_bytes() => {}
+        Ok(Some(value)) => {
+            return Err(format!(
+                "Sec-WebSocket-Accept is \"{}\", but the key asks for \"{}\" (§4.1, response item 4)",
+                value.escape_ascii(),
+                accept_for(key.as_bytes())
+            ));
+        }
+        Ok(None) => return Err("there is no Sec-WebSocket-Accept (§4.1, response item 4)".to_owned()),
+        Err(_) => return Err("there are several Sec-WebSocket-Accept fields (§11.3.3)".to_owned()),
+    }
+    if head.has("sec-websocket-key") {
+        return Err("the response holds a Sec-WebSocket-Key (§4.2.2)".to_owned());
+    }
+    if head.has("content-length") || head.has("transfer-encoding") {
+        return Err("a 101 has neither Content-Length nor Transfer-Encoding (RFC 9110 §8.6, RFC 9112 §6.1)"
+            .to_owned());
+    }
+    match head.only("sec-websocket-protocol") {
+        Ok(None) => {}
+        Ok(Some(value)) if protocols.iter().any(|offered| offered.as_bytes() == value) => {}
+        _ => return Err("a subprotocol is chosen that was not offered (§4.1, response item 6)".to_owned()),
+    }
+    let Ok(extensions) = head.only("sec-websocket-extensions") else {
+        return Err("there are several Sec-WebSocket-Extensions fields (§11.3.2)".to_owned());
+    };
+    let Some(value) = extensions else { return Ok(None) };
+    let elements =
+        deflate::parse(value).map_err(|error| format!("Sec-WebSocket-Extensions: {error} (§9.1)"))?;
+    let [element] = &elements[..] else {
+        return Err("several extensions are accepted where one was offered (§9.1, RFC 7692 §5.1)".to_owned());
+    };
+    if element.name != "permessage-deflate" || !offered.iter().any(|offer| offer.name == element.name) {
+        return Err(format!("extension \"{}\" was not offered (§4.1, response item 5)", element.name));
+    }
+    let agreed = deflate::answered(element)
+        .map_err(|error| format!("Sec-WebSocket-Extensions: {error} (RFC 7692 §7.1)"))?;
+    if !offered.iter().any(|offer| allows(offer, element)) {
+        return Err("the accepted parameters fit none of the offers (RFC 7692 §7.1)".to_owned());
+    }
+    Ok(Some(agreed))
+}
+
+/// Whether an answer fits an offer: what was demanded is there, and nothing that needed an offer is without one.
+fn allows(offer: &Extension, answer: &Extension) -> bool {
+    let find = |element: &Extension, name: &str| {
+        element.params.iter().find(|(this, _)| this == name).map(|(_, value)| value.clone())
+    };
+    let number = |value: Option<Option<String>>| value.flatten().and_then(|value| value.parse::<u8>().ok());
+    if offer.name != answer.name {
+        return false;
+    }
+    // RFC 7692 §7.1.1.1: an accepted server_no_context_takeover is repeated.
+    if find(offer, "server_no_context_takeover").is_some()
+        && find(answer, "server_no_context_takeover").is_none()
+    {
+        return false;
+    }
+    // §7.1.2.1: an accepted server_max_window_bits is repeated with the same or a smaller value.
+    if let Some(most) = number(find(offer, "server_max_window_bits"))
+        && number(find(answer, "server_max_window_bits")).is_none_or(|bits| bits > most)
+    {
+        return false;
+    }
+    // §7.1.2.2: client_max_window_bits only where it was offered, and not above the offered value.
+    match (find(offer, "client_max_window_bits"), number(find(answer, "client_max_window_bits"))) {
+        (None, Some(_)) => false,
+        (Some(most), Some(bits)) => number(Some(most)).is_none_or(|most| bits <= most),
+        _ => true,
+    }
+}
+
+/// What is wrong with a client's request (RFC 6455 §4.1, numbered there).
+///
+/// # Errors
+///
+/// The rule it breaks.
+pub(super) fn judge_request(head: &Head) -> Result<String, String> {
+    let StartLine::Request { method, version, .. } = head.start_line() else {
+        return Err("no request line".to_owned());
+    };
+    if method != "GET" || version < (HttpVersion { major: 1, minor: 1 }) {
+        return Err(format!(
+            "the request is {method} with {version}, not GET with HTTP/1.1 (§4.1, request item 2)"
+        ));
+    }
+    if !matches!(head.only("host"), Ok(Some(_))) {
+        return Err("there is not exactly one Host field (§4.1, request item 4)".to_owned());
+    }
+    if !head.tokens("upgrade").any(|token| token.eq_ignore_ascii_case(b"websocket")) {
+        return Err("the Upgrade field does not hold \"websocket\" (§4.1, request item 5)".to_owned());
+    }
+    if !head.tokens("connection").any(|token| token.eq_ignore_ascii_case(b"upgrade")) {
+        return Err("the Connection field does not hold \"Upgrade\" (§4.1, request item 6)".to_owned());
+    }
+    if head.only("sec-websocket-version") != Ok(Some(b"13")) {
+        return Err("Sec-WebSocket-Version is not one 13 (§4.1, request item 9)".to_owned());
+    }
+    let Ok(Some(key)) = head.only("sec-websocket-key") else {
+        return Err("there is not exactly one Sec-WebSocket-Key (§4.1, request item 7)".to_owned());
+    };
+    match STANDARD.decode(key) {
+        Ok(nonce) if nonce.len() == 16 => Ok(String::from_utf8_lossy(key).into_owned()),
+        _ => Err(format!(
+            "Sec-WebSocket-Key \"{}\" is not 16 octets in base64 (§4.1, request item 7)",
+            key.escape_ascii()
+        )),
+    }
+}
+
+/// Whether a check holds of the peer's head.
+///
+/// # Errors
+///
+/// What is there instead.
+pub(super) fn check(check: HeadCheck, head: &Head, behind: &[u8]) -> Result<(), String> {
+    let extensions = || -> Vec<Extension> {
+        head.values("sec-websocket-extensions")
+            .filter_map(|value| deflate::parse(value).ok())
+            .flatten()
+            .collect()
+    };
+    let params = |name: &str| -> Vec<Option<String>> {
+        let all = extensions().into_iter().flat_map(|element| element.params);
+        all.filter(|(this, _)| this == name).map(|(_, value)| value).collect()
+    };
+    let has = |name, value: &str| head.tokens(name).any(|token| token.eq_ignore_ascii_case(value.as_bytes()));
+    let status = match head.start_line() {
+        StartLine::Response { status, .. } => Some(status),
+        StartLine::Request { .. } => None,
+    };
+    let holds = match check {
+        HeadCheck::Has(name, value) => has(name, value),
+        HeadCheck::RefusalHas(name, value) => status == Some(101) || has(name, value),
+        HeadCheck::Lacks(name) => !head.has(name),
+        HeadCheck::NoExtension(name) => {
+            params(name).is_empty() && extensions().iter().all(|element| element.name != name)
+        }
+        HeadCheck::AtMost(name, most) => params(name).iter().all(|value| {
+            value.as_ref().and_then(|value| value.parse::<u8>().ok()).is_some_and(|bits| bits <= most)
+        }),
+        HeadCheck::Repeats(name) => extensions().is_empty() || !params(name).is_empty(),
+        HeadCheck::NotEchoed(text) => ![head.octets(), behind]
+            .into_iter()
+            .any(|octets| octets.windows(text.len().max(1)).any(|window| window == text.as_bytes())),
+        HeadCheck::Says426 => {
+            status != Some(426) || (has("upgrade", "websocket") && has("connection", "upgrade"))
+        }
+    };
+    if holds { Ok(()) } else { Err(format!("the head that came back does not fulfil: {check}")) }
+}
+
+impl std::fmt::Display for HeadCheck {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            HeadCheck::Has(name, value) => write!(f, "a field {name} holds {value}"),
+            HeadCheck::RefusalHas(name, value) => {
+                write!(f, "a refusal has a field {name} that holds {value}")
+            }
+            HeadCheck::Lacks(name) => write!(f, "there is no field {name}"),
+            HeadCheck::NoExtension(name) => write!(f, "Sec-WebSocket-Extensions does not hold {name}"),
+            HeadCheck::AtMost(name, most) => write!(f, "if {name} is answered, it is a number up to {most}"),
+            HeadCheck::Repeats(name) => write!(f, "an accepted permessage-deflate repeats {name}"),
+            HeadCheck::Says426 => f.write_str("a 426 holds Upgrade: websocket and Connection: Upgrade"),
+            HeadCheck::NotEchoed(text) => write!(f, "\"{}\" is not sent back", text.escape_default()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill() -> Fill {
+        Fill {
+            host: "localhost:9001".to_owned(),
+            target: "/chat".to_owned(),
+            key: "dGhlIHNhbXBsZSBub25jZQ==".to_owned(),
+            random: "x".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_sample_key_has_the_sample_answer() {
+        assert_eq!(accept_for(fill().key.as_bytes()), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn edits_change_what_they_name_and_nothing_else() {
+        let edit = |edits: &'static [Edit]| {
+            String::from_utf8(request(&Opening { edits, ..Opening::GOOD }, &fill())).unwrap()
+        };
+        let good = edit(&[]);
+        assert!(good.starts_with("GET /chat HTTP/1.1\r\nHost: localhost:9001\r\nUpgrade: websocket\r\n"));
+        assert!(good.ends_with("Sec-WebSocket-Version: 13\r\n\r\n"));
+        assert_eq!(edit(&[Edit::Line("host", "Host: {host}")]), good);
+        assert_eq!(edit(&[Edit::Without("HOST")]), good.replace("Host: localhost:9001\r\n", ""));
+        assert_eq!(edit(&[Edit::BareLf]), good.replace("\r\n", "\n"));
+        assert_eq!(edit(&[Edit::Cut(3)]), "GET");
+        assert_eq!(edit(&[Edit::Before(b"\r\n"), Edit::After(b"x")]), format!("\r\n{good}x"));
+        assert!(edit(&[Edit::MixedCase]).contains("sEc-wEbSoCkEt-kEy: dGhl"));
+    }
+}

@@ -1,0 +1,165 @@
+//! Octets waiting to be written, with the cuts between writes that a case asks for.
+
+use std::collections::VecDeque;
+
+use bowsprit::frame::{MaskKey, RawHeader};
+
+use super::case::Pace;
+
+/// A queue of pieces; each write takes from one piece, and no more than its cut allows.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    pieces: VecDeque<Piece>,
+    pace: Pace,
+    /// The key of the frame pushed last, and how many octets it has masked.
+    mask: Option<(MaskKey, usize)>,
+}
+
+#[derive(Debug)]
+struct Piece {
+    octets: Vec<u8>,
+    /// Written of it.
+    at: usize,
+    /// A write ends at each multiple of this.
+    cut: usize,
+    /// A breath is taken after each write.
+    breathes: bool,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self { pieces: VecDeque::new(), pace: Pace::Whole, mask: None }
+    }
+}
+
+impl Outbox {
+    /// How what is pushed from now on is cut.
+    pub(super) fn pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
+    /// Adds octets.
+    pub(super) fn push(&mut self, octets: &[u8]) {
+        self.piece(octets.len()).extend_from_slice(octets);
+    }
+
+    /// Adds a frame, masked as its header says.
+    pub(super) fn push_frame(&mut self, header: RawHeader, payload: &[u8]) {
+        let out = self.piece(payload.len() + bowsprit::frame::MAX_HEADER);
+        header.encode_into(out);
+        let start = out.len();
+        out.extend_from_slice(payload);
+        if let Some(key) = header.mask {
+            key.apply(&mut out[start..]);
+        }
+        self.mask = header.mask.map(|key| (key, payload.len()));
+    }
+
+    /// Adds more payload to the frame pushed last.
+    pub(super) fn push_part(&mut self, payload: &[u8]) {
+        let mut octets = payload.to_vec();
+        if let Some((key, masked)) = &mut self.mask {
+            key.rotated(*masked).apply(&mut octets);
+            *masked += payload.len();
+        }
+        self.push(&octets);
+    }
+
+    /// The octets of the next write.
+    pub(super) fn next(&self) -> Option<&[u8]> {
+        let piece = self.pieces.front()?;
+        let end = (piece.at / piece.cut + 1).saturating_mul(piece.cut).min(piece.octets.len());
+        Some(&piece.octets[piece.at..end])
+    }
+
+    /// Whether everything is written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// So many of them were written; whether a breath is to be taken before the next write.
+    pub(super) fn advance(&mut self, octets: usize) -> bool {
+        let Some(piece) = self.pieces.front_mut() else { return false };
+        piece.at += octets;
+        let (breathes, whole) = (piece.breathes, piece.at >= piece.octets.len());
+        if whole {
+            self.pieces.pop_front();
+        }
+        breathes && !self.pieces.is_empty()
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.pieces.clear();
+    }
+
+    /// The piece to append to.
+    fn piece(&mut self, room: usize) -> &mut Vec<u8> {
+        let cut = match self.pace {
+            Pace::Octets(cut) => cut.max(1),
+            Pace::Whole | Pace::PerFrame => usize::MAX,
+        };
+        // Larger cuts are about how octets are taken apart, these about what the peer does before the next ones come.
+        let breathes = matches!(self.pace, Pace::PerFrame | Pace::Octets(..=1));
+        let joins = self.pace != Pace::PerFrame
+            && self.pieces.back().is_some_and(|last| last.cut == cut && last.breathes == breathes);
+        if !joins {
+            self.pieces.push_back(Piece { octets: Vec::with_capacity(room), at: 0, cut, breathes });
+        }
+        let last = self.pieces.len() - 1;
+        &mut self.pieces[last].octets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writes(outbox: &mut Outbox) -> Vec<Vec<u8>> {
+        let mut writes = Vec::new();
+        while let Some(next) = outbox.next() {
+            writes.push(next.to_vec());
+            let len = next.len();
+            outbox.advance(len);
+        }
+        writes
+    }
+
+    #[test]
+    fn each_pace_has_its_cuts() {
+        let mut outbox = Outbox::default();
+        outbox.push(b"ab");
+        outbox.push(b"cd");
+        outbox.pace(Pace::Octets(2));
+        outbox.push(b"efg");
+        outbox.push(b"h");
+        assert_eq!(writes(&mut outbox), [&b"abcd"[..], b"ef", b"gh"]);
+        outbox.pace(Pace::PerFrame);
+        outbox.push_frame(RawHeader::PING, b"");
+        outbox.push_frame(RawHeader::PONG, b"");
+        assert_eq!(writes(&mut outbox), [&b"\x89\x00"[..], b"\x8a\x00"]);
+    }
+
+    #[test]
+    fn a_breath_is_taken_between_frames_and_between_octets() {
+        let mut outbox = Outbox::default();
+        outbox.push(b"ab");
+        outbox.pace(Pace::Octets(1));
+        outbox.push(b"cd");
+        outbox.pace(Pace::PerFrame);
+        outbox.push_frame(RawHeader::PING, b"");
+        outbox.push_frame(RawHeader::PING, b"");
+        let breaths: Vec<bool> = [2, 1, 1, 2, 2].map(|octets| outbox.advance(octets)).into();
+        assert_eq!(breaths, [false, true, true, true, false]);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_short_write_goes_on_where_it_stopped() {
+        let mut outbox = Outbox::default();
+        outbox.pace(Pace::Octets(4));
+        outbox.push(b"abcdef");
+        outbox.advance(1);
+        assert_eq!(outbox.next(), Some(&b"bcd"[..]));
+    }
+}

@@ -1,0 +1,157 @@
+//! The opening handshake: the peer's head read and judged, ours sent.
+
+use std::time::Duration;
+
+use bowsprit::handshake::{Head, HeadLimits, HeadReader, Progress, StartLine};
+
+use super::super::case::Pace;
+use super::super::deflate::{self, Codec};
+use super::super::judge::AnswerSeen;
+use super::super::opening;
+use super::super::wire::{Excerpt, Item, Way};
+use super::{Phase, Player};
+
+impl Player {
+    /// The peer's head; how many octets of the input belong to it, once it is settled and frames may follow.
+    pub(super) fn receive_head(&mut self, now: Duration, octets: &[u8]) -> Option<usize> {
+        let mut used_before = 0;
+        loop {
+            match self.head.receive(&octets[used_before..]) {
+                Ok(Progress::NeedMore) => {
+                    return None;
+                }
+                Ok(Progress::Done { value: head, used }) => {
+                    used_before += used;
+                    let kept = Excerpt::whole(head.octets());
+                    self.log.add(now, || Item::Head(Way::Received, kept));
+                    match head.start_line() {
+                        // RFC 9110 §15.2: interim responses may come first, but not 101.
+                        StartLine::Response { status: 100 | 102..=199, .. } => continue,
+                        StartLine::Response { status: 101, .. } => self.on_switching(now, &head),
+                        StartLine::Response { status, .. } => {
+                            self.check_head(now, &head, &octets[used_before..]);
+                            self.decide(AnswerSeen::Status(status));
+                            let body = Excerpt::of(&octets[used_before..]);
+                            if body.len > 0 {
+                                self.log.add(now, || Item::Octets(Way::Received, body));
+                            }
+                            self.over(now);
+                        }
+                        StartLine::Request { .. } if used_before < octets.len() => {
+                            self.facts.answer = Some((AnswerSeen::Dropped, None));
+                            self.violate(
+                                now,
+                                "It sends octets before it has the response (§4.1).".to_owned(),
+                            );
+                        }
+                        StartLine::Request { .. } => self.on_request(now, &head),
+                    }
+                    return (self.phase == Phase::Open).then_some(used_before);
+                }
+                Err(error) => {
+                    let kept = Excerpt::of(octets);
+                    self.log.add(now, || Item::Octets(Way::Received, kept));
+                    self.decide(AnswerSeen::Dropped);
+                    self.facts.answer = Some((AnswerSeen::Dropped, None));
+                    self.violate(
+                        now,
+                        format!("What came back is no HTTP head. ({error}, {})", error.section()),
+                    );
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn check_head(&mut self, now: Duration, head: &Head, behind: &[u8]) {
+        for check in self.case.opening.checks {
+            if let Err(error) = opening::check(*check, head, behind) {
+                self.violate(now, error);
+            }
+        }
+    }
+
+    /// A 101 from the server under test.
+    fn on_switching(&mut self, now: Duration, head: &Head) {
+        self.decide(AnswerSeen::Opened);
+        // What was offered is read back from what was sent, edits included.
+        let request = opening::request(&self.case.opening, &self.fill);
+        let mut reader = HeadReader::request(HeadLimits { max_bytes: 1 << 24, max_headers: 1 << 16 });
+        let sent = match reader.receive(&request) {
+            Ok(Progress::Done { value, .. }) => Some(value),
+            _ => None,
+        };
+        let values = |name: &'static str| sent.iter().flat_map(move |head| head.values(name));
+        let offered: Vec<_> = values("sec-websocket-extensions")
+            .filter_map(|value| deflate::parse(value).ok())
+            .flatten()
+            .collect();
+        let protocols: Vec<&str> = sent
+            .iter()
+            .flat_map(|head| head.tokens("sec-websocket-protocol"))
+            .filter_map(|token| str::from_utf8(token).ok())
+            .collect();
+        let key = values("sec-websocket-key").next().and_then(|key| str::from_utf8(key).ok());
+        let key = key.unwrap_or(&self.fill.key).to_owned();
+        match opening::judge_response(head, &key, &offered, &protocols) {
+            Ok(agreed) => self.codec = agreed.map(Codec::new),
+            Err(violation) => return self.violate(now, violation),
+        }
+        self.check_head(now, head, b"");
+        if self.phase == Phase::Opening && self.facts.violation.is_none() {
+            self.open(now);
+        }
+    }
+
+    /// The request of the client under test; our response follows.
+    fn on_request(&mut self, now: Duration, head: &Head) {
+        match opening::judge_request(head) {
+            Ok(key) => self.fill.key = key,
+            Err(violation) => {
+                self.facts.answer = Some((AnswerSeen::Dropped, None));
+                return self.violate(now, violation);
+            }
+        }
+        self.check_head(now, head, b"");
+        if self.facts.violation.is_some() {
+            return;
+        }
+        let offers: Vec<_> = head
+            .values("sec-websocket-extensions")
+            .filter_map(|value| deflate::parse(value).ok())
+            .flatten()
+            .collect();
+        let accepted = deflate::accept(self.case.opening.deflate, &offers);
+        let response = opening::response(
+            &self.case.opening,
+            &self.fill,
+            accepted.as_ref().map(|(_, answer)| answer.as_str()),
+        );
+        self.codec = accepted.map(|(agreed, _)| Codec::new(agreed));
+        self.outbox.pace(self.case.opening.pace);
+        self.log.add(now, || Item::Head(Way::Sent, Excerpt::whole(&response[..response.len().min(8192)])));
+        self.outbox.push(&response);
+        // Nothing is wrong with it, so whatever the client does from here on, it does on an open connection.
+        if self.case.opening.edits.is_empty() {
+            self.decide(AnswerSeen::Opened);
+        }
+        self.open(now);
+    }
+
+    fn open(&mut self, now: Duration) {
+        self.phase = Phase::Open;
+        self.deadline = now + self.patience();
+        self.outbox.pace(Pace::Whole);
+        let wrongly_open = self.we_are_client() && matches!(self.facts.answer, Some((_, None)));
+        if !self.case.opening.deflate.is_empty() && self.codec.is_none() {
+            self.facts.unimplemented = true;
+        }
+        if wrongly_open || self.facts.unimplemented {
+            self.alive = 0;
+            self.step = self.case.script.len();
+            self.close(now, 1000);
+        } else {
+            self.advance(now);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The script: its steps one after the other, and what the peer answers held against the outcomes.
+
+use std::time::Duration;
+
+use bowsprit::frame::RawHeader;
+
+use super::super::case::{By, Event, Kind, Step};
+use super::super::judge::AnswerSeen;
+use super::super::receiver::Seen;
+use super::super::wire::{Excerpt, Item, Way};
+use super::{EchoRun, Pause, Phase, Player, Wants};
+
+impl Player {
+    /// Runs the script as far as it goes, and closes once an outcome is reached.
+    pub(super) fn advance(&mut self, now: Duration) {
+        while self.phase == Phase::Open && self.wants == Wants::Nothing {
+            match &mut self.pause {
+                Pause::None => {}
+                Pause::Until(at) if now >= *at => {
+                    self.pause = Pause::None;
+                    if !self.peer_closed {
+                        self.on_event(now, &Seen::Waited);
+                    }
+                }
+                Pause::Rest(at) if now >= *at => self.pause = Pause::None,
+                Pause::Events(count) if self.events >= *count || now >= self.deadline => {
+                    self.pause = Pause::None
+                }
+                Pause::Until(_) | Pause::Rest(_) | Pause::Events(_) | Pause::Echo(_) => return,
+            }
+            let Some(step) = self.case.script.get(self.step) else { break };
+            self.step += 1;
+            // §5.5.1: an endpoint that has answered a Close sends nothing more, and neither do we.
+            if self.peer_closed {
+                continue;
+            }
+            self.play(now, step);
+        }
+        let done = self.phase == Phase::Open && self.step >= self.case.script.len();
+        if done && matches!(self.pause, Pause::None) && !self.sent_close && self.settled() {
+            self.close(now, 1000);
+        }
+    }
+
+    /// Whether nothing more is expected, so that it is on us to close.
+    fn settled(&self) -> bool {
+        let alive = self.case_outcomes_alive();
+        let outcomes = self.case.expect.outcomes.iter().enumerate();
+        let longest =
+            outcomes.filter(|(i, _)| alive & (1 << i) != 0).map(|(_, (_, events))| events.len()).max();
+        match self.case.expect.close.by {
+            By::Us => alive == 0 || self.reached() != 0,
+            By::Anyone => longest.is_none_or(|longest| longest > 0 && longest == self.events),
+            By::Script | By::Peer => false,
+        }
+    }
+
+    fn play(&mut self, now: Duration, step: &'static Step) {
+        match step {
+            Step::Frame(frame) => self.send_frame(now, frame),
+            Step::Times(frame, times) => (0..*times).for_each(|_| self.send_frame(now, frame)),
+            Step::Bytes(octets) => {
+                self.log.add(now, || Item::Octets(Way::Sent, Excerpt::of(octets)));
+                self.outbox.push(octets);
+            }
+            Step::Message(kind, payload, fragment) => {
+                self.send_message(now, *kind, &payload.octets(), *fragment)
+            }
+            Step::Echo(echo) => {
+                let count = self.options.effort.messages(echo);
+                self.pause =
+                    Pause::Echo(EchoRun { echo: *echo, count, sent: 0, offset: 0, expected: Vec::new() });
+                self.echo_next(now);
+            }
+            Step::Begin(frame) => self.send_frame(now, frame),
+            Step::Part(octets) => {
+                self.log.add(now, || Item::Octets(Way::Sent, Excerpt::of(octets)));
+                self.outbox.push_part(octets);
+            }
+            Step::Pace(pace) => self.outbox.pace(*pace),
+            Step::Wait(millis) => {
+                self.log.note(now, format!("waiting {millis} ms"));
+                self.pause = Pause::Until(now + self.options.effort.wait(*millis));
+            }
+            Step::Rest(millis) => self.pause = Pause::Rest(now + self.options.effort.wait(*millis)),
+            Step::Await(events) => self.pause = Pause::Events(*events),
+            Step::HalfClose => self.wants = Wants::HalfClose,
+            Step::Drop => {
+                self.log.note(now, "we end the TCP connection");
+                self.wants = Wants::Drop;
+                self.decide(AnswerSeen::Opened);
+            }
+        }
+    }
+
+    fn echo_next(&mut self, now: Duration) {
+        let Pause::Echo(run) = &mut self.pause else { return };
+        if run.sent == run.count {
+            self.pause = Pause::None;
+            return self.on_event(now, &Seen::Echoed);
+        }
+        run.expected = run.echo.source.slice(run.offset, run.echo.size);
+        run.offset += run.echo.size;
+        run.sent += 1;
+        let (kind, fragment, message) = (run.echo.kind, run.echo.fragment, run.expected.clone());
+        self.send_message(now, kind, &message, fragment);
+    }
+
+    fn on_event(&mut self, now: Duration, seen: &Seen) {
+        for (i, (_, events)) in self.case.expect.outcomes.iter().enumerate() {
+            if !events.get(self.events).is_some_and(|event| fits(event, seen)) {
+                self.alive &= !(1 << i);
+            }
+        }
+        self.events += 1;
+        // The verdict on the behaviour is settled; a little time is left for the ending.
+        if self.case_outcomes_alive() == 0 {
+            self.deadline = self.deadline.min(now + self.patience() / 8);
+        }
+    }
+
+    pub(super) fn case_outcomes_alive(&self) -> u32 {
+        self.alive & ((1 << self.case.expect.outcomes.len()) - 1)
+    }
+
+    pub(super) fn reached(&self) -> u32 {
+        let outcomes = self.case.expect.outcomes.iter().enumerate();
+        let whole = outcomes
+            .filter(|(_, (_, events))| events.len() == self.events)
+            .fold(0, |bits, (i, _)| bits | 1 << i);
+        whole & self.case_outcomes_alive()
+    }
+
+    pub(super) fn on_seen(&mut self, now: Duration, seen: Seen) {
+        match seen {
+            Seen::Close(code, payload) => return self.on_close(now, code, &payload),
+            // RFC 6455 §5.5.2: answered, as any endpoint must, and no event: peers may ping when they like.
+            Seen::Ping(payload) => {
+                if !self.sent_close {
+                    self.send_own(now, RawHeader::PONG, &payload);
+                }
+                return;
+            }
+            _ => {}
+        }
+        if let Pause::Echo(run) = &mut self.pause {
+            let (kind, message) = match &seen {
+                Seen::Text(message) => (Kind::Text, message),
+                Seen::Binary(message) => (Kind::Binary, message),
+                _ => return,
+            };
+            if kind == run.echo.kind && *message == run.expected {
+                return self.echo_next(now);
+            }
+            let nth = run.sent;
+            let what = if kind == run.echo.kind { "is not what was sent" } else { "is of the other type" };
+            self.pause = Pause::None;
+            self.alive = 0;
+            self.facts
+                .violation
+                .get_or_insert(format!("The echo of message {nth} {what} ({} octets).", message.len()));
+            return;
+        }
+        self.on_event(now, &seen);
+    }
+
+    fn on_close(&mut self, now: Duration, code: Option<u16>, payload: &[u8]) {
+        if self.peer_closed {
+            return;
+        }
+        self.peer_closed = true;
+        self.facts.remote_code = code;
+        self.facts.both_closed = true;
+        if !self.sent_close {
+            self.sent_close = true;
+            self.send_own(now, RawHeader::CLOSE, &payload[..payload.len().min(2)]);
+        }
+        self.phase = Phase::Ending;
+        self.deadline = now + self.closing();
+        self.limit = self.limit.max(self.deadline);
+        if !self.we_are_client() {
+            // §7.1.1: the server ends the TCP connection first.
+            self.wants = Wants::HalfClose;
+        }
+    }
+}
+
+fn fits(event: &Event, seen: &Seen) -> bool {
+    match (event, seen) {
+        (Event::Text(payload), Seen::Text(octets))
+        | (Event::Binary(payload), Seen::Binary(octets))
+        | (Event::Pong(payload), Seen::Pong(octets)) => {
+            payload.len() == octets.len() && *payload.octets() == octets[..]
+        }
+        (Event::Waited, Seen::Waited) | (Event::Echoed, Seen::Echoed) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,81 @@
+//! What we send: frames as a script bends them, whole messages, answers.
+
+use std::time::Duration;
+
+use bowsprit::frame::{MaskKey, RawHeader};
+
+use super::super::case::{By, Declare, Frame, Kind, Masking, Pace};
+use super::super::wire::{Excerpt, Item, Way};
+use super::Player;
+
+impl Player {
+    /// A frame as the script bends it.
+    pub(super) fn send_frame(&mut self, now: Duration, frame: &Frame) {
+        let payload = frame.payload.octets();
+        let length = match frame.declare {
+            Declare::Length(length) => length,
+            _ => payload.len() as u64,
+        };
+        let mut header = frame.header.with_length(length);
+        if let Declare::Form(form) = frame.declare {
+            header.form = header.form.max(form);
+        }
+        header.mask = match (frame.masking, self.we_are_client()) {
+            (Masking::ByRole, true) | (Masking::Wrong, false) => Some(MaskKey(self.random.octets())),
+            (Masking::ByRole, false) | (Masking::Wrong, true) => None,
+            (Masking::Key(key), _) => Some(MaskKey(key)),
+        };
+        // Where the peer has to fail the connection, a Close of ours is no more than the bait.
+        if header.opcode == 8 && !self.sent_close && self.case.expect.close.by != By::Peer {
+            self.sent_close = true;
+            self.facts.closed_by_us = !self.peer_closed;
+            self.deadline = now + self.patience();
+        }
+        self.push_frame(now, header, &payload);
+    }
+
+    fn push_frame(&mut self, now: Duration, header: RawHeader, payload: &[u8]) {
+        self.log.add(now, || Item::Frame(Way::Sent, header, Excerpt::of(payload)));
+        self.outbox.push_frame(header, payload);
+    }
+
+    /// A message, compressed if that was agreed.
+    pub(super) fn send_message(&mut self, now: Duration, kind: Kind, message: &[u8], fragment: usize) {
+        let compressed = self.codec.as_mut().map(|codec| codec.compress(message));
+        let payload = compressed.as_deref().unwrap_or(message);
+        let size = if fragment == 0 { payload.len().max(1) } else { fragment };
+        // Like the Autobahn suite, a message that fills its fragments ends in an empty one: peers count fragments.
+        let ends_empty = payload.len() > size && payload.len().is_multiple_of(size);
+        let mut chunks = payload.chunks(size).chain(ends_empty.then_some(&[][..])).peekable();
+        let mut opcode = if kind == Kind::Text { 1 } else { 2 };
+        let mut rsv1 = compressed.is_some();
+        loop {
+            let chunk = chunks.next().unwrap_or_default();
+            let fin = chunks.peek().is_none();
+            self.send_own(now, RawHeader { fin, rsv1, ..RawHeader::of(opcode) }, chunk);
+            if fin {
+                return;
+            }
+            (opcode, rsv1) = (0, false);
+        }
+    }
+
+    /// A frame that is right in length and mask.
+    pub(super) fn send_own(&mut self, now: Duration, header: RawHeader, payload: &[u8]) {
+        let mut header = header.with_length(payload.len() as u64);
+        if self.we_are_client() {
+            header.mask = Some(MaskKey(self.random.octets()));
+        }
+        self.push_frame(now, header, payload);
+    }
+
+    /// Starts the closing handshake.
+    pub(super) fn close(&mut self, now: Duration, code: u16) {
+        self.sent_close = true;
+        self.facts.closed_by_us = true;
+        self.deadline = now + self.closing();
+        self.limit = self.limit.max(self.deadline);
+        self.outbox.pace(Pace::Whole);
+        self.send_own(now, RawHeader::CLOSE, &code.to_be_bytes());
+    }
+}

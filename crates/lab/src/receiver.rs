@@ -1,0 +1,219 @@
+//! The peer's frames held against the rules that always apply (RFC 6455 §5; RFC 7692 §6).
+//!
+//! Written from the RFCs for the lab alone: nothing of the library's own judgement is used here.
+
+use bowsprit::frame::{LengthForm, RawHeader};
+
+use super::deflate::Codec;
+use super::wire::{FrameReader, MAX_FRAME, TooLong};
+
+/// The most a message may hold.
+const MAX_MESSAGE: usize = MAX_FRAME as usize;
+
+/// Reads frames and puts messages together.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    frames: FrameReader,
+    /// Whether the peer must mask.
+    peer_masks: bool,
+    message: Option<Message>,
+    closed: bool,
+    /// The code of its Close, whether it may travel or not.
+    code: Option<u16>,
+    offending: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Message {
+    text: bool,
+    compressed: bool,
+    octets: Vec<u8>,
+}
+
+/// A frame, and what it completes.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// The header.
+    pub header: RawHeader,
+    /// The payload, unmasked.
+    pub payload: Vec<u8>,
+    /// What it completes, if it completes something.
+    pub seen: Option<Seen>,
+}
+
+/// Something whole that the peer sent, or that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// A text message.
+    Text(Vec<u8>),
+    /// A binary message.
+    Binary(Vec<u8>),
+    /// A Ping.
+    Ping(Vec<u8>),
+    /// A Pong.
+    Pong(Vec<u8>),
+    /// A Close, its code, its whole payload.
+    Close(Option<u16>, Vec<u8>),
+    /// A wait passed.
+    Waited,
+    /// An echo run is through.
+    Echoed,
+}
+
+impl Receiver {
+    /// A receiver of what a client (`peer_masks`) or a server sends.
+    pub(super) fn new(peer_masks: bool) -> Self {
+        Self {
+            frames: FrameReader::default(),
+            peer_masks,
+            message: None,
+            closed: false,
+            code: None,
+            offending: Vec::new(),
+        }
+    }
+
+    /// Takes octets.
+    pub(super) fn push(&mut self, octets: &[u8]) {
+        self.frames.push(octets);
+    }
+
+    /// The frame that broke a rule, or the octets that are left.
+    pub(super) fn offending(&self) -> &[u8] {
+        if self.offending.is_empty() { self.frames.rest() } else { &self.offending }
+    }
+
+    /// The code of the peer's Close, whether it may travel or not.
+    pub(super) fn code(&self) -> Option<u16> {
+        self.code
+    }
+
+    /// The next whole frame.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the peer broke.
+    pub(super) fn next(&mut self, codec: Option<&mut Codec>) -> Result<Option<Received>, String> {
+        let frame = match self.frames.next_frame() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Ok(None),
+            Err(TooLong(header)) => {
+                self.check_header(header, codec.is_some())?;
+                return Err(format!("It declares a frame of {} octets.", header.length));
+            }
+        };
+        let (header, payload) = (frame.header, frame.payload);
+        let seen = self.take(header, &payload, codec).inspect_err(|_| {
+            self.offending.clear();
+            header.encode_into(&mut self.offending);
+            let kept = payload.len().min(super::wire::EXCERPT);
+            self.offending.extend_from_slice(&payload[..kept]);
+        })?;
+        Ok(Some(Received { header, payload, seen }))
+    }
+
+    fn take(
+        &mut self,
+        header: RawHeader,
+        payload: &[u8],
+        codec: Option<&mut Codec>,
+    ) -> Result<Option<Seen>, String> {
+        self.check_header(header, codec.is_some())?;
+        if header.opcode >= 8 {
+            return self.control(header.opcode, payload).map(Some);
+        }
+        if self.closed {
+            return Err("A data frame follows its Close (§5.5.1).".to_owned());
+        }
+        match (&mut self.message, header.opcode) {
+            (Some(message), 0) => message.octets.extend_from_slice(payload),
+            (None, 0) => {
+                return Err("A continuation frame comes without a message to continue (§5.4).".to_owned());
+            }
+            (Some(_), _) => return Err("A new message starts inside a fragmented one (§5.4).".to_owned()),
+            (message, opcode) => {
+                *message =
+                    Some(Message { text: opcode == 1, compressed: header.rsv1, octets: payload.to_vec() });
+            }
+        }
+        if self.message.as_ref().is_some_and(|message| message.octets.len() > MAX_MESSAGE) {
+            return Err(format!("Its message grows beyond {MAX_MESSAGE} octets."));
+        }
+        if !header.fin {
+            return Ok(None);
+        }
+        let Some(mut message) = self.message.take() else { return Ok(None) };
+        if let (true, Some(codec)) = (message.compressed, codec) {
+            message.octets = codec
+                .decompress(&message.octets)
+                .map_err(|error| format!("Its compressed message is {error} (RFC 7692 §7.2.2)."))?;
+        }
+        if !message.text {
+            return Ok(Some(Seen::Binary(message.octets)));
+        }
+        if str::from_utf8(&message.octets).is_err() {
+            return Err("Its text message is not UTF-8 (§5.6, §8.1).".to_owned());
+        }
+        Ok(Some(Seen::Text(message.octets)))
+    }
+
+    fn check_header(&self, header: RawHeader, deflate: bool) -> Result<(), String> {
+        let err = |text: &str| Err(text.to_owned());
+        match (header.mask.is_some(), self.peer_masks) {
+            (true, false) => return err("A server must not mask its frames (§5.1)."),
+            (false, true) => return err("A client must mask every frame (§5.1)."),
+            _ => {}
+        }
+        if header.rsv2 || header.rsv3 {
+            return err("RSV2 or RSV3 is set, and no extension gives it a meaning (§5.2).");
+        }
+        if header.rsv1 && !deflate {
+            return err("RSV1 is set, and no extension gives it a meaning (§5.2).");
+        }
+        if header.rsv1 && !matches!(header.opcode, 1 | 2) {
+            return err("RSV1 is set on a frame that does not start a message (RFC 7692 §6.1).");
+        }
+        if matches!(header.opcode, 3..=7 | 11..) {
+            return err("The opcode is reserved (§5.2).");
+        }
+        if header.form != LengthForm::minimal(header.length) {
+            return err("The length is not written in its shortest form (§5.2).");
+        }
+        if header.opcode >= 8 && (!header.fin || header.length > 125) {
+            return err("A control frame is fragmented or longer than 125 octets (§5.5).");
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, opcode: u8, payload: &[u8]) -> Result<Seen, String> {
+        match opcode {
+            9 => Ok(Seen::Ping(payload.to_vec())),
+            10 => Ok(Seen::Pong(payload.to_vec())),
+            _ if self.closed => Err("A second Close follows the first (§5.5.1).".to_owned()),
+            _ => {
+                self.closed = true;
+                let code = match payload {
+                    [] => None,
+                    [_] => return Err("Its Close has a payload of one octet (§5.5.1).".to_owned()),
+                    [high, low, reason @ ..] => {
+                        self.code = Some(u16::from_be_bytes([*high, *low]));
+                        if str::from_utf8(reason).is_err() {
+                            return Err("The reason of its Close is not UTF-8 (§5.5.1).".to_owned());
+                        }
+                        self.code
+                    }
+                };
+                match code {
+                    // §7.4: the RFC's own codes, those registered since, the two open ranges, and what lies beyond,
+                    // of which the RFC says nothing.
+                    None | Some(1000..=1003 | 1007..=1014 | 3000..) => {
+                        Ok(Seen::Close(code, payload.to_vec()))
+                    }
+                    Some(code) => {
+                        Err(format!("Its close code is {code}, which no endpoint may send (§7.4)."))
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Clients that are none, or bad ones: none ends the exam, and the good one among them is examined all the same.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
+use bowsprit_lab::{Behaviour, Options, Record, Selection, Subject};
+
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Examines whoever comes with these cases until so many were played.
+fn examine(patterns: &[&str], enough: usize, clients: &[fn(SocketAddr)]) -> Vec<(String, Record)> {
+    let patterns = patterns.iter().map(|pattern| pattern.to_string()).collect();
+    let cases = Selection { patterns, ..Selection::default() }.choose(Subject::Client).unwrap();
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let addr = listener.addr();
+    for client in clients {
+        let client = *client;
+        thread::spawn(move || client(addr));
+    }
+    let options = Options { patience: Some(PATIENCE), ..Options::default() };
+    let exam = Exam { cases, options, idle: Some(Duration::from_secs(30)) };
+    let mut played = Vec::new();
+    listener
+        .run(&exam, &mut |notice| {
+            if let Notice::Played(agent, record) = notice {
+                played.push((agent, *record));
+            }
+            if played.len() >= enough { Next::End } else { Next::Listen }
+        })
+        .unwrap();
+    played
+}
+
+/// Asks to play the first case, and reads the answer to its end.
+fn upgrade(addr: SocketAddr, agent: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    write!(
+        stream,
+        "GET /runCase?case=1&agent={agent} HTTP/1.1\r\nHost: {addr}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    .unwrap();
+    let mut head = Vec::new();
+    let mut octet = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut octet).unwrap();
+        head.push(octet[0]);
+    }
+    stream
+}
+
+/// Echoes case 1.1.2, which is a short text, and answers the Close.
+fn good(addr: SocketAddr) {
+    let mut stream = upgrade(addr, "good");
+    let mut frame = [0; 2];
+    while stream.read_exact(&mut frame).is_ok() {
+        let mut payload = vec![0; usize::from(frame[1])];
+        stream.read_exact(&mut payload).unwrap();
+        // The masking key is zero, which is one.
+        let answer = [&[frame[0], 0x80 | frame[1], 0, 0, 0, 0][..], &payload].concat();
+        let _ = stream.write_all(&answer);
+    }
+}
+
+#[test]
+fn the_good_one_is_examined_whatever_the_others_do() {
+    let bad: [fn(SocketAddr); 6] = [
+        // Goes at once.
+        |addr| drop(TcpStream::connect(addr)),
+        // Never says a word.
+        |addr| {
+            let _ = TcpStream::connect(addr).unwrap().read(&mut [0]);
+        },
+        // Speaks something else.
+        |addr| {
+            let mut stream = TcpStream::connect(addr).unwrap();
+            let _ = stream.write_all(&[0x16, 3, 1, 0, 200]);
+            let _ = stream.read(&mut [0]);
+        },
+        // A head without end.
+        |addr| {
+            let mut stream = TcpStream::connect(addr).unwrap();
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\n");
+            while stream
+                .write_all(b"X-Filler: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n")
+                .is_ok()
+            {}
+        },
+        // Asks for what there is not.
+        |addr| {
+            let mut stream = TcpStream::connect(addr).unwrap();
+            let _ = write!(stream, "GET /runCase?case=99999999999999999999 HTTP/1.1\r\nHost: {addr}\r\n\r\n");
+            let _ = stream.read(&mut [0]);
+        },
+        // A page, in the middle of which it goes.
+        |addr| {
+            let mut stream = TcpStream::connect(addr).unwrap();
+            let _ = stream.write_all(b"GET /getCaseCount HTTP/1.1\r\nHo");
+        },
+    ];
+    let mut clients = bad.to_vec();
+    clients.push(good);
+    let played = examine(&["1.1.2"], 1, &clients);
+    let (agent, record) = &played[0];
+    assert_eq!(
+        (agent.as_str(), record.verdict.behaviour),
+        ("good", Behaviour::Ok),
+        "{}",
+        record.verdict.reason
+    );
+    assert!(record.verdict.strictly_passed(), "{}", record.verdict.close_reason);
+}
+
+/// Plays one case with this client, and gives its verdict.
+fn verdict(client: fn(SocketAddr)) -> Record {
+    examine(&["1.1.2"], 1, &[client]).remove(0).1
+}
+
+#[test]
+fn each_bad_one_gets_its_verdict() {
+    let record = verdict(|addr| drop(upgrade(addr, "gone")));
+    assert_eq!(record.verdict.behaviour, Behaviour::Failed, "it closes at once");
+
+    let record = verdict(|addr| {
+        let mut stream = upgrade(addr, "silent");
+        while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
+        // It never closes either; the exam does.
+        let (_keep, wait) = mpsc::channel::<()>();
+        let _ = wait.recv_timeout(Duration::from_secs(20));
+        drop(stream);
+    });
+    assert_eq!(record.verdict.behaviour, Behaviour::Failed);
+    assert!(record.facts.timed_out, "{}", record.verdict.reason);
+
+    let record = verdict(|addr| {
+        let mut stream = upgrade(addr, "garbage");
+        let _ = stream.write_all(&[0xff; 64]);
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    assert!(record.verdict.reason.contains("RSV"), "{}", record.verdict.reason);
+
+    let record = verdict(|addr| {
+        let mut stream = upgrade(addr, "unmasked");
+        let _ = stream.write_all(b"\x81\x05Hello");
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    assert!(record.verdict.reason.contains("must mask"), "{}", record.verdict.reason);
+
+    let record = verdict(|addr| {
+        let mut stream = upgrade(addr, "flood");
+        let flood = [&[0x82, 0xfe, 0x40, 0x00, 0, 0, 0, 0][..], &[7; 0x4000]].concat();
+        while stream.write_all(&flood).is_ok() {}
+    });
+    assert_eq!(record.verdict.behaviour, Behaviour::Failed, "{}", record.verdict.reason);
+
+    // A message that grows and grows, and a frame that says it will.
+    let record = verdict(|addr| {
+        let mut stream = upgrade(addr, "endless");
+        let mut frame = [&[0x02, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0][..], &[7; 1 << 20]].concat();
+        while stream.write_all(&frame).is_ok() {
+            frame[0] = 0;
+        }
+    });
+    assert_eq!(record.verdict.behaviour, Behaviour::Failed, "{}", record.verdict.reason);
+    let record = verdict(|addr| {
+        let mut stream = upgrade(addr, "promise");
+        let _ = stream.write_all(&[0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    assert!(record.verdict.reason.contains("declares a frame"), "{}", record.verdict.reason);
+}

@@ -1,0 +1,213 @@
+//! The wire fuzzer finds what is planted: a server that is right in every point gives no finding, and with each of the
+//! faults below switched on one is found within a bounded number of iterations, made small, and comes out again from
+//! its file.
+
+#[path = "../../../tests/support/mod.rs"]
+mod support;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use bowsprit_lab::fuzz::campaign::{self, Campaign, Watch};
+use bowsprit_lab::fuzz::{Again, Dial, Kind, Oracles, Peer, Side, Step, Trace};
+use support::broken::{self, Fault, LEAK, Server};
+
+fn peer(address: SocketAddr) -> Peer {
+    Peer::from(Dial::Connect(address))
+}
+
+fn campaign(address: SocketAddr, timeout: u64) -> Campaign {
+    Campaign {
+        seed: 1,
+        first: 0,
+        count: Some(4000),
+        time: Some(Duration::from_secs(60)),
+        findings: 1,
+        jobs: 4,
+        oracles: Oracles {
+            side: Side::Server,
+            host: address.to_string(),
+            target: "/".to_owned(),
+            timeout: Duration::from_millis(timeout),
+            echo: true,
+        },
+        place: format!("ws://{address}/"),
+        watch: None,
+        minimise: 120,
+        interrupt: Arc::default(),
+    }
+}
+
+#[test]
+fn a_right_server_gives_no_finding() {
+    let server = Server::start(Fault::None);
+    let campaign = Campaign { count: Some(3000), ..campaign(server.address, 5000) };
+    let summary = campaign::run(&campaign, &peer(server.address), &mut |_| {}).unwrap();
+    for trace in &summary.traces {
+        println!("{}", trace.show());
+    }
+    assert_eq!(summary.traces.len(), 0);
+    assert!(summary.progress.runs >= 3000);
+}
+
+/// Finds the fault, and gives what was found: one of `kinds`, in at most `steps` steps of `octets` octets.
+fn finds(fault: Fault, kinds: &[Kind], steps: usize, octets: usize) -> Trace {
+    let waits = [Kind::NotFailed, Kind::NoPong, Kind::NoAnswer, Kind::TcpStaysOpen];
+    let timeouts =
+        if kinds.iter().any(|kind| waits.contains(kind)) { &[250, 1000, 5000] } else { &[5000; 3] };
+    let server = Server::start(fault);
+    let server_peer = peer(server.address);
+    // What waits takes the time it is given, so it gets little; where the machine is too slow for that, more.
+    let mut last = String::new();
+    let found = timeouts.iter().find_map(|timeout| {
+        let campaign = campaign(server.address, *timeout);
+        let summary = campaign::run(&campaign, &server_peer, &mut |_| {}).unwrap();
+        last = format!("{:?}", summary.progress);
+        let fits = |trace: &Trace| kinds.contains(&trace.finding.kind) && trace.reproduced;
+        summary.traces.into_iter().inspect(|trace| last = trace.show()).find(fits)
+    });
+    let trace = found.unwrap_or_else(|| panic!("{fault:?} is not found: {last}"));
+    let (left, size) = (trace.script.steps.len(), trace.script.size());
+    assert!(left <= steps && size <= octets, "{fault:?}: {left} steps, {size} octets\n{}", trace.show());
+
+    // From its file it comes out again, and not with a server that is right.
+    let file = serde_json::to_string(&trace).unwrap();
+    let back: Trace = serde_json::from_str(&file).unwrap();
+    let oracles = back.oracles(&server.address.to_string(), "/");
+    // What depends on how octets are cut on their way may take a few attempts.
+    let mut again = Again::new(&server_peer, &oracles, &back.finding, None);
+    let again = (0..20).find_map(|_| again.any(&back.script).unwrap());
+    let again = again.unwrap_or_else(|| panic!("{fault:?} is not seen again: {}", trace.show()));
+    assert_eq!(again.key(), trace.finding.key(), "{fault:?}");
+    let right = Server::start(Fault::None);
+    let played = peer(right.address).play(&back.script, &oracles).unwrap();
+    assert_eq!(played.finding, None, "{fault:?}: {}", trace.show());
+    trace
+}
+
+#[test]
+fn planted_faults_in_frames_are_found() {
+    // What gives it away depends on what came before it in the first iteration that hits it.
+    let taken = &[Kind::NotFailed, Kind::AnsweredForbidden, Kind::WrongCode];
+    finds(Fault::TakesUnmasked, taken, 3, 24);
+    finds(Fault::TakesReservedBits, taken, 3, 24);
+    finds(Fault::IgnoresReservedOpcodes, taken, 3, 24);
+    finds(Fault::TakesLongForms, taken, 3, 30);
+    finds(Fault::WaitsForTopBitLengths, taken, 3, 30);
+    finds(Fault::TakesFragmentedControl, taken, 3, 24);
+    finds(Fault::TakesLongControl, taken, 3, 160);
+    finds(Fault::NeedsWholeHeaders, &[Kind::EndedEarly], 3, 30);
+}
+
+#[test]
+fn planted_faults_in_messages_are_found() {
+    finds(Fault::TakesBadUtf8, &[Kind::NotFailed, Kind::AnsweredForbidden], 2, 20);
+    finds(Fault::SaysProtocolErrorForBadUtf8, &[Kind::WrongCode], 2, 20);
+    finds(Fault::EchoesFirstFragment, &[Kind::WrongEcho, Kind::AnsweredForbidden], 3, 30);
+    finds(Fault::TakesStrayContinuation, &[Kind::NotFailed, Kind::AnsweredForbidden, Kind::WrongCode], 3, 30);
+    finds(
+        Fault::TakesMessageInsideMessage,
+        &[Kind::NotFailed, Kind::AnsweredForbidden, Kind::WrongCode],
+        3,
+        30,
+    );
+    finds(Fault::LosesEmptyMessages, &[Kind::WrongEcho], 3, 20);
+    let trace = finds(Fault::ChangesAnOctetAt126, &[Kind::WrongEcho], 1, 140);
+    assert!(matches!(&trace.script.steps[..], [Step::Frame(frame)] if frame.payload.len() == 126));
+    finds(Fault::EchoesTwice, &[Kind::WrongEcho], 2, 20);
+    finds(Fault::ForgetsMessageAtPing, &[Kind::WrongEcho], 3, 30);
+}
+
+#[test]
+fn planted_faults_in_answers_are_found() {
+    finds(Fault::AnswersPingWithNothing, &[Kind::NoPong], 0, 0);
+    finds(Fault::NeverAnswersPing, &[Kind::NoPong], 0, 0);
+    finds(Fault::DropsInsteadOfClose, &[Kind::EndedEarly], 1, 8);
+    finds(Fault::AnswersCloseWith1011, &[Kind::WrongCode], 1, 8);
+    finds(Fault::EchoesForbiddenCodes, &[Kind::PeerBrokeRule], 1, 8);
+    finds(Fault::EchoesAfterClose, &[Kind::PeerBrokeRule], 3, 40);
+    finds(Fault::StaysAfterClose, &[Kind::TcpStaysOpen], 1, 8);
+    finds(Fault::MasksItsFrames, &[Kind::PeerBrokeRule], 0, 0);
+    finds(Fault::SetsReservedBits, &[Kind::PeerBrokeRule], 0, 0);
+}
+
+#[test]
+fn planted_faults_in_handshakes_are_found() {
+    finds(Fault::TakesAnyVersion, &[Kind::HandshakeAccepted], 0, 0);
+    finds(Fault::TakesAnyKey, &[Kind::HandshakeAccepted, Kind::PeerBrokeRule], 0, 0);
+    finds(Fault::RefusesUpperCaseNames, &[Kind::HandshakeRefused], 0, 0);
+}
+
+/// Finds the fault in a client that comes back after each iteration.
+fn finds_in_client(fault: Fault, kinds: &[Kind]) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = thread::spawn(move || broken::client(address, fault, usize::MAX));
+    let campaign = campaign(address, if kinds.contains(&Kind::NoPong) { 1000 } else { 5000 });
+    let campaign = Campaign {
+        count: Some(if fault == Fault::None { 1500 } else { 4000 }),
+        oracles: Oracles { side: Side::Client, ..campaign.oracles },
+        ..campaign
+    };
+    let peer = Peer::from(Dial::Accept(listener));
+    let mut summary = campaign::run(&campaign, &peer, &mut |_| {}).unwrap();
+    drop(peer);
+    client.join().unwrap();
+    if fault == Fault::None {
+        assert!(summary.traces.is_empty(), "{}", summary.traces[0].show());
+        assert!(summary.progress.runs >= 1500);
+        return;
+    }
+    let trace = summary.traces.pop().unwrap_or_else(|| panic!("{fault:?}: {:?}", summary.progress));
+    assert!(kinds.contains(&trace.finding.kind), "{fault:?}: {}", trace.show());
+    assert!(trace.reproduced && trace.script.size() <= 160, "{fault:?}: {}", trace.show());
+}
+
+#[test]
+fn a_right_client_gives_no_finding() {
+    finds_in_client(Fault::None, &[]);
+}
+
+#[test]
+fn planted_faults_in_clients_are_found() {
+    let taken = &[Kind::NotFailed, Kind::AnsweredForbidden, Kind::WrongCode];
+    finds_in_client(Fault::TakesUnmasked, taken); // the other way round: a server's frames have no mask
+    finds_in_client(Fault::TakesReservedBits, taken);
+    finds_in_client(Fault::TakesLongForms, taken);
+    finds_in_client(Fault::TakesBadUtf8, taken);
+    finds_in_client(Fault::NeverMasks, &[Kind::PeerBrokeRule]);
+    finds_in_client(Fault::AnswersPingWithNothing, &[Kind::NoPong]);
+    finds_in_client(Fault::LosesEmptyMessages, &[Kind::WrongEcho]);
+    finds_in_client(Fault::AnswersCloseWith1011, &[Kind::WrongCode]);
+    for fault in [Fault::TakesAnyAccept, Fault::TakesAnyStatus, Fault::TakesAnySubprotocol] {
+        finds_in_client(fault, &[Kind::HandshakeAccepted]);
+    }
+}
+
+/// The process that is watched is this one; what leaks is 64 KiB for each Ping.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_planted_leak_is_found() {
+    let server = Server::start(Fault::Leaks);
+    let campaign = Campaign {
+        count: Some(20_000),
+        watch: Some(Watch { pid: Some(std::process::id()), most: 100 << 20 }),
+        ..campaign(server.address, 5000)
+    };
+    let summary = campaign::run(&campaign, &peer(server.address), &mut |_| {}).unwrap();
+    let trace = &summary.traces[0];
+    assert_eq!(trace.finding.kind, Kind::Memory, "{}", trace.show());
+    assert!(trace.reproduced && trace.script.size() <= 100, "{}", trace.show());
+    LEAK.lock().unwrap().clear();
+}
+
+#[test]
+fn nobody_at_all_is_no_finding() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let summary = campaign::run(&campaign(address, 200), &peer(address), &mut |_| {}).unwrap();
+    assert!(summary.unreachable.is_some() && summary.traces.is_empty());
+}

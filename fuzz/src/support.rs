@@ -1,0 +1,146 @@
+//! What several targets stand on: numbers from a seed, cuts, and events that borrow nothing.
+
+use bowsprit::connection::Event;
+use bowsprit::entropy::Entropy;
+use bowsprit::error::ProtocolError;
+use bowsprit::frame::{Header, Parsed, RawHeader};
+use bowsprit::message::Message;
+
+/// A small generator of numbers (splitmix64), seeded by the input.
+#[derive(Clone, Debug)]
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `bound`, which is not 0.
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
+
+impl Entropy for Random {
+    fn fill(&mut self, out: &mut [u8]) {
+        out.fill_with(|| self.next() as u8);
+    }
+}
+
+/// How octets come in, as the first octet of the input says: octet by octet, in pieces of any length, cut once.
+#[derive(Clone, Debug)]
+pub(super) enum Cuts {
+    Each(usize),
+    At(usize),
+    Random(Random, usize),
+}
+
+impl Cuts {
+    /// Takes two octets off the input.
+    pub(super) fn take(input: &mut &[u8]) -> Self {
+        let mut octet = || {
+            let (first, rest) = input.split_first().map_or((0, &[][..]), |(first, rest)| (*first, rest));
+            *input = rest;
+            first
+        };
+        let (kind, detail) = (octet(), octet());
+        match kind % 4 {
+            0 => Cuts::Each(1 + usize::from(detail) % 16),
+            1 => Cuts::At(usize::from(kind / 4) << 8 | usize::from(detail)),
+            2 => Cuts::Random(Random(detail.into()), 8),
+            _ => Cuts::Random(Random(detail.into()), 300),
+        }
+    }
+
+    /// The pieces of `octets`.
+    pub(super) fn pieces<'a>(&self, mut octets: &'a [u8]) -> Vec<&'a [u8]> {
+        match self.clone() {
+            Cuts::Each(step) => octets.chunks(step).collect(),
+            Cuts::At(at) => {
+                let (front, back) = octets.split_at(at.min(octets.len()));
+                vec![front, back]
+            }
+            Cuts::Random(mut random, longest) => {
+                let mut pieces = Vec::new();
+                while !octets.is_empty() {
+                    let (piece, rest) = octets.split_at((1 + random.below(longest)).min(octets.len()));
+                    pieces.push(piece);
+                    octets = rest;
+                }
+                pieces
+            }
+        }
+    }
+}
+
+/// An event that borrows nothing. Chunks of one frame are joined, as their borders are those of the reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    Text(Vec<u8>),
+    Binary(Vec<u8>),
+    Frame(Header),
+    Chunk { text: bool, payload: Vec<u8>, frame_ends: bool, message_ends: bool },
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(Option<(u16, String)>),
+    Failed(ProtocolError),
+}
+
+impl Seen {
+    pub(super) fn of(event: &Event<'_>) -> Self {
+        match event {
+            Event::Message(Message::Text(text)) => Seen::Text(text.as_bytes().to_vec()),
+            Event::Message(Message::Binary(octets)) => Seen::Binary(octets.to_vec()),
+            Event::Frame(header) => Seen::Frame(*header),
+            Event::Chunk(chunk) => Seen::Chunk {
+                text: chunk.kind == bowsprit::frame::DataKind::Text,
+                payload: chunk.payload.to_vec(),
+                frame_ends: chunk.frame_ends,
+                message_ends: chunk.message_ends,
+            },
+            Event::Ping(payload) => Seen::Ping(payload.to_vec()),
+            Event::Pong(payload) => Seen::Pong(payload.to_vec()),
+            Event::Close(close) => Seen::Close(close.map(|close| (close.code.0, close.reason.to_owned()))),
+        }
+    }
+
+    /// Adds to what was seen. Of a frame in which text turned bad how much was handed over is the reads'.
+    pub(super) fn push(self, seen: &mut Vec<Seen>) {
+        match (seen.last_mut(), self) {
+            (
+                Some(Seen::Chunk { payload, frame_ends: ends @ false, message_ends: end, .. }),
+                Seen::Chunk { payload: more, frame_ends, message_ends, .. },
+            ) => {
+                payload.extend(more);
+                (*ends, *end) = (frame_ends, message_ends);
+            }
+            (
+                Some(last @ Seen::Chunk { frame_ends: false, .. }),
+                failed @ Seen::Failed(ProtocolError::TextNotUtf8),
+            ) => {
+                *last = failed;
+            }
+            (_, this) => seen.push(this),
+        }
+    }
+}
+
+/// Reads frames back, unmasked; nothing may be left over.
+pub(super) fn frames(mut octets: &[u8]) -> Vec<(RawHeader, Vec<u8>)> {
+    let mut frames = Vec::new();
+    while !octets.is_empty() {
+        let Parsed::Done(header, used) = RawHeader::parse(octets) else { panic!("half a header is sent") };
+        let length = usize::try_from(header.length).expect("what is sent fits into memory");
+        assert!(octets.len() >= used + length, "half a frame is sent");
+        let (payload, rest) = octets[used..].split_at(length);
+        let mut payload = payload.to_vec();
+        header.mask.unwrap_or_default().apply_naive(&mut payload);
+        frames.push((header, payload));
+        octets = rest;
+    }
+    frames
+}

@@ -1,7 +1,7 @@
 //! Load with compression on an echo server: messages a second, the server's CPU time for each, the ratio of what it
 //! sends, and its memory for each connection.
 //!
-//! `cargo run --release --example deflate_load -- URL PID OCTETS` sends messages of so many octets to the
+//! `cargo run --release --example deflate_load -- URL PID BYTES` sends messages of so many bytes to the
 //! server with that process id; Linux only. `benches/deflate` runs it against several servers.
 
 use std::error::Error;
@@ -21,7 +21,7 @@ const CONNECTIONS: usize = 50;
 const IN_FLIGHT: usize = 4;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let usage = "usage: deflate_load URL PID OCTETS";
+    let usage = "usage: deflate_load URL PID BYTES";
     let url = Url::parse(&std::env::args().nth(1).ok_or(usage)?)?;
     let pid: u32 = std::env::args().nth(2).ok_or(usage)?.parse()?;
     let address = (url.host(), url.port()).to_socket_addrs()?.next().ok_or("the host has no address")?;
@@ -139,7 +139,7 @@ impl Handler for Load {
     }
 }
 
-/// Octets of memory that the process has.
+/// Bytes of memory that the process has.
 fn resident(pid: u32) -> Result<usize, Box<dyn Error>> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;

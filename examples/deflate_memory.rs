@@ -1,4 +1,4 @@
-//! What permessage-deflate costs: octets for each idle connection, shared octets, time and ratio, under each setting.
+//! What permessage-deflate costs: bytes for each idle connection, shared bytes, time and ratio, under each setting.
 //!
 //! `cargo run --release --example deflate_memory` prints the tables that stand in the documentation of
 //! `bowsprit::extension::deflate`. Memory is counted at the allocator, not guessed.
@@ -29,10 +29,10 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, octets: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, bytes: *mut u8, layout: Layout) {
         LIVE.fetch_sub(layout.size() as isize, Relaxed);
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(octets, layout) }
+        unsafe { System.dealloc(bytes, layout) }
     }
 }
 
@@ -43,7 +43,7 @@ const CONNECTIONS: usize = 50;
 
 fn main() {
     println!(
-        "Octets that an idle connection holds for compression, beside {} without it, and octets that all",
+        "Bytes that an idle connection holds for compression, beside {} without it, and bytes that all",
         { size_of::<Connection>() }
     );
     println!(
@@ -76,7 +76,7 @@ fn main() {
     }
 
     println!("\nMicroseconds to compress and to inflate a message of JSON, and its ratio:\n");
-    println!("| level | kept | window | 300 octets | 4 KiB | 64 KiB |");
+    println!("| level | kept | window | 300 bytes | 4 KiB | 64 KiB |");
     println!("|---:|---|---:|---|---|---|");
     let contexts = [
         (SendContext::Fresh, 15),
@@ -140,7 +140,7 @@ fn exchange(from: &mut Connection, to: &mut Connection, text: &str, pool: &mut D
     [compressed, inflated]
 }
 
-/// Octets for each connection and for all.
+/// Bytes for each connection and for all.
 fn memory(deflate: DeflateConfig) -> (isize, isize) {
     let mut pool = DeflatePool::new();
     let text = json(65_536, 1);

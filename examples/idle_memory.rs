@@ -77,10 +77,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     engine.on_time(now, &mut echo);
     assert_eq!(echo.open, count as usize, "all are open");
     let opened = start.elapsed();
-    let octets = LIVE.get() - before;
+    let bytes = LIVE.get() - before;
     println!("connections          {count}");
     println!("opened in            {:.2} µs each, handshake included", micros(opened) / f64::from(count));
-    println!("memory               {:.0} octets each", octets as f64 / f64::from(count));
+    println!("memory               {:.0} bytes each", bytes as f64 / f64::from(count));
     WRITTEN.take();
 
     const TURNS: u32 = 10_000;
@@ -91,7 +91,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("turn, nothing due    {:.0} ns", micros(start.elapsed()) * 1000.0 / f64::from(TURNS));
 
-    let frame = masked(RawHeader::BINARY, b"sixteen octets!!");
+    let frame = masked(RawHeader::BINARY, b"sixteen bytes!!!");
     let start = Instant::now();
     const MESSAGES: u32 = 100_000;
     for number in 0..MESSAGES {
@@ -126,8 +126,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("Pings                {pings} in {ticks} turns, {each:.0} ns each with their Pongs");
     println!("longest turn         {:.2} ms", micros(longest) / 1000.0);
     assert_eq!(echo.open, count as usize, "all are alive");
-    let octets = LIVE.get() - before;
-    println!("memory after it      {:.0} octets each", octets as f64 / f64::from(count));
+    let bytes = LIVE.get() - before;
+    println!("memory after it      {:.0} bytes each", bytes as f64 / f64::from(count));
 
     let close = masked(RawHeader::CLOSE, &1000_u16.to_be_bytes());
     let start = Instant::now();
@@ -174,9 +174,9 @@ thread_local! {
     static WRITTEN: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Hands `octets` to the connection with this token.
-fn arrive(engine: &mut Engine<u64>, echo: &mut Echo, token: Token, octets: &[u8]) {
-    INPUT.with_borrow_mut(|input| input.extend_from_slice(octets));
+/// Hands `bytes` to the connection with this token.
+fn arrive(engine: &mut Engine<u64>, echo: &mut Echo, token: Token, bytes: &[u8]) {
+    INPUT.with_borrow_mut(|input| input.extend_from_slice(bytes));
     engine.ready(token, Readiness::READABLE, echo);
     INPUT.with_borrow(|input| assert!(input.is_empty(), "all is read"));
 }
@@ -199,9 +199,9 @@ impl Read for Simulated {
 }
 
 impl Write for Simulated {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         WRITTEN.with_borrow_mut(|written| written.push(self.0));
-        Ok(octets.len())
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -232,7 +232,7 @@ impl Source for Simulated {
 // --- memory, counted -------------------------------------------------------------------------------------------------
 
 thread_local! {
-    /// Octets that are allocated.
+    /// Bytes that are allocated.
     static LIVE: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -254,15 +254,15 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, octets: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, bytes: *mut u8, layout: Layout) {
         count(0, layout.size());
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(octets, layout) }
+        unsafe { System.dealloc(bytes, layout) }
     }
 
-    unsafe fn realloc(&self, octets: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+    unsafe fn realloc(&self, bytes: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size, layout.size());
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(octets, layout, size) }
+        unsafe { System.realloc(bytes, layout, size) }
     }
 }

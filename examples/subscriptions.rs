@@ -92,7 +92,7 @@ impl Handler for Silent {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let connections: usize = std::env::args().nth(1).map_or(Ok(10_000), |text| text.parse())?;
-    println!("octets for each subscription of {connections} connections\n");
+    println!("bytes for each subscription of {connections} connections\n");
     println!("| topics of each | its own topic | all the same topics | publish to all, ns each |");
     println!("|---:|---:|---:|---:|");
     for each in [1, 2, 4, 16, 64] {
@@ -130,10 +130,10 @@ fn measure(
     let held = HELD.load(Ordering::Relaxed) - before;
 
     // The first round makes the queues; they are kept for the next one.
-    engine.context().publish(&name(0, 0), Message::Text("sixteen octets !"));
+    engine.context().publish(&name(0, 0), Message::Text("sixteen bytes !"));
     engine.on_time(Instant::now(), &mut Silent);
     let start = Instant::now();
-    let reached = engine.context().publish(&name(0, 0), Message::Text("sixteen octets !"));
+    let reached = engine.context().publish(&name(0, 0), Message::Text("sixteen bytes !"));
     let took = start.elapsed().as_nanos() / reached.max(1) as u128;
     Ok((held / (connections * each), took))
 }

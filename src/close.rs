@@ -5,7 +5,7 @@ pub use crate::close_code::CloseCode;
 use crate::error::ProtocolError;
 use crate::utf8;
 
-/// The longest reason: a control frame carries 125 octets, the code takes two (§5.5).
+/// The longest reason: a control frame carries 125 bytes, the code takes two (§5.5).
 pub const MAX_REASON: usize = 123;
 
 /// The payload of a Close frame that has one: a code, and a reason that may be empty.
@@ -13,7 +13,7 @@ pub const MAX_REASON: usize = 123;
 pub struct CloseReason<'a> {
     /// The status code.
     pub code: CloseCode,
-    /// At most 123 octets of text, for people who debug rather than for users (§5.5.1).
+    /// At most 123 bytes of text, for people who debug rather than for users (§5.5.1).
     pub reason: &'a str,
 }
 
@@ -40,7 +40,7 @@ impl<'a> CloseReason<'a> {
 
     /// Writes the payload to the start of `out` and says how long it is.
     ///
-    /// A reason beyond [`MAX_REASON`] octets is cut at the last character that fits.
+    /// A reason beyond [`MAX_REASON`] bytes is cut at the last character that fits.
     pub fn encode(&self, out: &mut [u8; MAX_REASON + 2]) -> usize {
         let reason = &self.reason[..self.reason.floor_char_boundary_at(MAX_REASON)];
         out[..2].copy_from_slice(&self.code.0.to_be_bytes());

@@ -1,16 +1,16 @@
 //! Where mask keys and handshake nonces come from (RFC 6455 §5.3, §10.3).
 //!
-//! The core asks for octets through [`Entropy`]; with feature `entropy` the operating system gives them
+//! The core asks for bytes through [`Entropy`]; with feature `entropy` the operating system gives them
 //! (`SystemEntropy`). Tests and fuzzers bring a fixed source.
 
 use crate::frame::MaskKey;
 
-/// A source of unpredictable octets.
+/// A source of unpredictable bytes.
 ///
 /// §5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source
 /// of entropy". Only a source like that may serve a connection to the outside.
 pub trait Entropy {
-    /// Fills `out` with fresh octets.
+    /// Fills `out` with fresh bytes.
     fn fill(&mut self, out: &mut [u8]);
 
     /// A fresh masking key.
@@ -104,6 +104,6 @@ mod tests {
     fn draws_longer_than_a_block_are_filled() {
         let mut out = [0; 1000];
         SystemEntropy::new().fill(&mut out);
-        assert!(out.chunks(100).all(|part| part.iter().any(|&octet| octet != 0)));
+        assert!(out.chunks(100).all(|part| part.iter().any(|&byte| byte != 0)));
     }
 }

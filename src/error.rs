@@ -50,11 +50,11 @@ pub enum ProtocolError {
     ReservedBit,
     /// An opcode from 0x3-0x7 or 0xB-0xF.
     ReservedOpcode(u8),
-    /// A length written in more octets than it needs, such as 126 followed by 0x0005.
+    /// A length written in more bytes than it needs, such as 126 followed by 0x0005.
     LengthNotMinimal,
     /// A 64-bit length with its most significant bit set.
     LengthTopBit,
-    /// A Close, Ping or Pong frame with more than 125 octets of payload.
+    /// A Close, Ping or Pong frame with more than 125 bytes of payload.
     ControlTooLong,
     /// A Close, Ping or Pong frame without the FIN bit.
     ControlFragmented,
@@ -74,7 +74,7 @@ pub enum ProtocolError {
     TooManyEmptyFragments,
     /// A text message that is not UTF-8.
     TextNotUtf8,
-    /// A Close frame with one octet of payload: half a close code.
+    /// A Close frame with one byte of payload: half a close code.
     ClosePayloadTruncated,
     /// A Close frame with a code that must not travel: 0-999, 1004-1006, 1015, 1016-2999, 5000 and up.
     CloseCodeInvalid(u16),
@@ -127,7 +127,7 @@ impl ProtocolError {
             ReservedOpcode(_) => "the opcode is reserved",
             LengthNotMinimal => "the payload length is not in its shortest form",
             LengthTopBit => "the top bit of a 64-bit payload length is set",
-            ControlTooLong => "a control frame carries more than 125 octets",
+            ControlTooLong => "a control frame carries more than 125 bytes",
             ControlFragmented => "a control frame is fragmented",
             ContinuationWithoutMessage => "a continuation frame continues nothing",
             MessageInsideMessage => "a message starts before the last one has ended",
@@ -136,7 +136,7 @@ impl ProtocolError {
             TooManyFragments => "the message has more fragments than accepted here",
             TooManyEmptyFragments => "the message has more empty fragments than accepted here",
             TextNotUtf8 => "a text message is not UTF-8",
-            ClosePayloadTruncated => "a close code takes two octets",
+            ClosePayloadTruncated => "a close code takes two bytes",
             CloseCodeInvalid(_) => "the close code may not be sent",
             CloseReasonNotUtf8 => "a close reason is not UTF-8",
             CompressedBitMisplaced => "RSV1 is set on a frame that does not start a message",

@@ -1,14 +1,14 @@
 //! A strict WebSocket (RFC 6455) on `mio`, without an async runtime.
 //!
-//! Octets travel one way, and the modules are its stations:
+//! Bytes travel one way, and the modules are its stations:
 //!
 //! ```text
-//! octets in ─► frame ─► message ─► connection ─► event_loop or blocking ─► your handler
-//! octets out ◄───────────────────── connection ◄────────────────────────── your handler
+//! bytes in ─► frame ─► message ─► connection ─► event_loop or blocking ─► your handler
+//! bytes out ◄───────────────────── connection ◄────────────────────────── your handler
 //! ```
 //!
 //! Each layer knows only those to its left, is public, and can be used alone. Nothing left of `event_loop` and
-//! `blocking` touches a socket or a clock: octets and the time come in as arguments, events and octets go out.
+//! `blocking` touches a socket or a clock: bytes and the time come in as arguments, events and bytes go out.
 //!
 //! | Module | Its job | Start with |
 //! |---|---|---|
@@ -23,7 +23,7 @@
 //! | `event_loop` | servers and clients on one thread (feature `event-loop`) | `EventLoop`, `Handler` |
 //!
 //! Beside them [`error`] lists every rule that a peer can break after the handshake, with its section and close code;
-//! [`close`] has close codes and reasons, [`utf8`] the check that fails on the first wrong octet, [`entropy`] the
+//! [`close`] has close codes and reasons, [`utf8`] the check that fails on the first wrong byte, [`entropy`] the
 //! source of masking keys, [`role`] the few answers that differ by side.
 //!
 //! With the default features:

@@ -1,15 +1,15 @@
 //! The words of HTTP grammar that several layers share: `token` and the blanks around a value (RFC 9110 §5.6).
 
-/// Whether this is a `token` (RFC 9110 §5.6.2): one or more token octets.
+/// Whether this is a `token` (RFC 9110 §5.6.2): one or more token bytes.
 pub(crate) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().copied().all(is_token_octet)
+    !text.is_empty() && text.iter().copied().all(is_token_byte)
 }
 
 /// Whether this is a `tchar` (RFC 9110 §5.6.2): visible ASCII but no delimiter.
-pub(crate) const fn is_token_octet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric()
+pub(crate) const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
         || matches!(
-            octet,
+            byte,
             b'!' | b'#'
                 | b'$'
                 | b'%'
@@ -29,8 +29,8 @@ pub(crate) const fn is_token_octet(octet: u8) -> bool {
 
 /// `value` without the spaces and tabs around it (OWS of RFC 9110 §5.6.3).
 pub(crate) fn trim_blanks(value: &[u8]) -> &[u8] {
-    let blank = |octet: &u8| matches!(octet, b' ' | b'\t');
-    let start = value.iter().position(|octet| !blank(octet)).unwrap_or(value.len());
-    let end = value.iter().rposition(|octet| !blank(octet)).map_or(start, |last| last + 1);
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
     &value[start..end]
 }

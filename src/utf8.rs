@@ -1,24 +1,24 @@
 //! UTF-8 that arrives in pieces (RFC 6455 §5.6, §8.1; RFC 3629).
 //!
-//! In: octets, cut anywhere. Out: nothing while they can still become UTF-8; an error at the first octet
-//! after which they cannot, even inside a character that is not complete. Holds at most three octets.
+//! In: bytes, cut anywhere. Out: nothing while they can still become UTF-8; an error at the first byte
+//! after which they cannot, even inside a character that is not complete. Holds at most three bytes.
 
-/// The octets are not UTF-8.
+/// The bytes are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotUtf8;
 
-/// Octets as text.
+/// Bytes as text.
 ///
 /// # Errors
 ///
 /// [`NotUtf8`] where they are not, a cut character at the end included.
 #[inline]
-pub fn validate(octets: &[u8]) -> Result<&str, NotUtf8> {
+pub fn validate(bytes: &[u8]) -> Result<&str, NotUtf8> {
     #[cfg(feature = "simd")]
-    if octets.len() >= SIMD_FROM {
-        return simdutf8::basic::from_utf8(octets).map_err(|_| NotUtf8);
+    if bytes.len() >= SIMD_FROM {
+        return simdutf8::basic::from_utf8(bytes).map_err(|_| NotUtf8);
     }
-    std::str::from_utf8(octets).map_err(|_| NotUtf8)
+    std::str::from_utf8(bytes).map_err(|_| NotUtf8)
 }
 
 /// Below this length the standard library is as fast or faster (benches/NOTES.md, "utf8").
@@ -45,14 +45,14 @@ pub struct Utf8Stream {
 }
 
 impl Utf8Stream {
-    /// Before the first octet.
+    /// Before the first byte.
     pub const EMPTY: Self = Self { open: [0; 3], len: 0 };
 
-    /// Takes the next octets.
+    /// Takes the next bytes.
     ///
     /// # Errors
     ///
-    /// [`NotUtf8`] as soon as no continuation could make all octets so far valid.
+    /// [`NotUtf8`] as soon as no continuation could make all bytes so far valid.
     pub fn push(&mut self, mut chunk: &[u8]) -> Result<(), NotUtf8> {
         while self.len > 0 {
             let Some((&next, rest)) = chunk.split_first() else { return Ok(()) };
@@ -84,7 +84,7 @@ impl Utf8Stream {
         Ok(())
     }
 
-    /// Says that no more octets come.
+    /// Says that no more bytes come.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ fn open_tail(chunk: &[u8]) -> usize {
     chunk.len()
 }
 
-/// How many octets a character takes that starts with `lead`.
+/// How many bytes a character takes that starts with `lead`.
 const fn character_len(lead: u8) -> usize {
     match lead {
         0xf0.. => 4,
@@ -117,10 +117,10 @@ const fn character_len(lead: u8) -> usize {
     }
 }
 
-/// Whether these octets, at most four of them, are a character or the start of one (RFC 3629 §4).
-fn starts_a_character(octets: &[u8]) -> bool {
-    let second = match octets[0] {
-        0x00..=0x7f => return octets.len() == 1,
+/// Whether these bytes, at most four of them, are a character or the start of one (RFC 3629 §4).
+fn starts_a_character(bytes: &[u8]) -> bool {
+    let second = match bytes[0] {
+        0x00..=0x7f => return bytes.len() == 1,
         0xe0 => 0xa0..=0xbf, // shorter forms exist
         0xed => 0x80..=0x9f, // no surrogates
         0xf0 => 0x90..=0xbf, // shorter forms exist
@@ -128,17 +128,17 @@ fn starts_a_character(octets: &[u8]) -> bool {
         0xc2..=0xdf | 0xe1..=0xef | 0xf1..=0xf3 => 0x80..=0xbf,
         _ => return false,
     };
-    octets.get(1).is_none_or(|octet| second.contains(octet))
-        && octets[1..].iter().skip(1).all(|octet| (0x80..=0xbf).contains(octet))
+    bytes.get(1).is_none_or(|byte| second.contains(byte))
+        && bytes[1..].iter().skip(1).all(|byte| (0x80..=0xbf).contains(byte))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Where the standard library sees the first octet that cannot be mended, or the end.
-    fn oracle(octets: &[u8]) -> Result<(), usize> {
-        match std::str::from_utf8(octets) {
+    /// Where the standard library sees the first byte that cannot be mended, or the end.
+    fn oracle(bytes: &[u8]) -> Result<(), usize> {
+        match std::str::from_utf8(bytes) {
             Ok(_) => Ok(()),
             Err(error) if error.error_len().is_none() => Ok(()),
             Err(error) => Err(error.valid_up_to()),
@@ -153,20 +153,20 @@ mod tests {
         Ok(stream)
     }
 
-    fn check_every_cut(octets: &[u8]) {
-        let expected = oracle(octets).is_ok();
-        let complete = std::str::from_utf8(octets).is_ok();
-        for cut in 0..=octets.len() {
-            let (a, b) = octets.split_at(cut);
+    fn check_every_cut(bytes: &[u8]) {
+        let expected = oracle(bytes).is_ok();
+        let complete = std::str::from_utf8(bytes).is_ok();
+        for cut in 0..=bytes.len() {
+            let (a, b) = bytes.split_at(cut);
             let result = stream(&[a, b]);
-            assert_eq!(result.is_ok(), expected, "{octets:x?} cut at {cut}");
-            assert_eq!(result.is_ok_and(|s| s.finish().is_ok()), complete, "{octets:x?} cut at {cut}");
+            assert_eq!(result.is_ok(), expected, "{bytes:x?} cut at {cut}");
+            assert_eq!(result.is_ok_and(|s| s.finish().is_ok()), complete, "{bytes:x?} cut at {cut}");
         }
-        let bytes: Vec<&[u8]> = octets.chunks(1).collect();
-        assert_eq!(stream(&bytes).is_ok(), expected, "{octets:x?} octet by octet");
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(stream(&single).is_ok(), expected, "{bytes:x?} byte by byte");
     }
 
-    /// All sequences of up to three octets, and all of four from the octets at the borders of the ranges.
+    /// All sequences of up to three bytes, and all of four from the bytes at the borders of the ranges.
     #[test]
     fn agrees_with_the_standard_library() {
         for a in 0..=255u8 {
@@ -193,9 +193,9 @@ mod tests {
 
     #[test]
     fn every_character_passes_at_every_cut() {
-        let mut octets = [0; 4];
+        let mut bytes = [0; 4];
         for character in '\0'..=char::MAX {
-            let text = character.encode_utf8(&mut octets).as_bytes();
+            let text = character.encode_utf8(&mut bytes).as_bytes();
             for cut in 0..text.len() {
                 let stream = stream(&[&text[..cut], &text[cut..]]);
                 assert!(stream.is_ok_and(|s| s.finish().is_ok()), "{character:?} cut at {cut}");
@@ -203,16 +203,16 @@ mod tests {
         }
     }
 
-    /// Autobahn 6.4: the octet that makes the text invalid is refused at once, though its frame goes on.
+    /// Autobahn 6.4: the byte that makes the text invalid is refused at once, though its frame goes on.
     #[test]
-    fn fails_on_the_first_bad_octet() {
+    fn fails_on_the_first_bad_byte() {
         let text = "κόσμε".as_bytes();
-        let mut octets = text.to_vec();
-        octets.extend_from_slice(b"\xf4\x90");
+        let mut bytes = text.to_vec();
+        bytes.extend_from_slice(b"\xf4\x90");
         let mut stream = Utf8Stream::default();
-        for (at, octet) in octets.iter().enumerate() {
-            let result = stream.push(std::slice::from_ref(octet));
-            assert_eq!(result.is_err(), at == octets.len() - 1, "octet {at}");
+        for (at, byte) in bytes.iter().enumerate() {
+            let result = stream.push(std::slice::from_ref(byte));
+            assert_eq!(result.is_err(), at == bytes.len() - 1, "byte {at}");
         }
     }
 

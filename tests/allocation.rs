@@ -26,15 +26,15 @@ thread_local! {
 #[derive(Clone, Copy, Debug)]
 struct Counts {
     calls: usize,
-    /// Octets; below 0 where what is freed was allocated by another thread.
+    /// Bytes; below 0 where what is freed was allocated by another thread.
     live: isize,
     peak: isize,
 }
 
-fn count(calls: usize, octets: isize) {
+fn count(calls: usize, bytes: isize) {
     let mut counts = COUNTS.get();
     counts.calls += calls;
-    counts.live += octets;
+    counts.live += bytes;
     counts.peak = counts.peak.max(counts.live);
     COUNTS.set(counts);
 }
@@ -48,23 +48,23 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, octets: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, bytes: *mut u8, layout: Layout) {
         count(0, -(layout.size() as isize));
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(octets, layout) }
+        unsafe { System.dealloc(bytes, layout) }
     }
 
-    unsafe fn realloc(&self, octets: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+    unsafe fn realloc(&self, bytes: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(1, size as isize - layout.size() as isize);
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(octets, layout, size) }
+        unsafe { System.realloc(bytes, layout, size) }
     }
 }
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often `work` allocates, how many octets more are live at its peak, and how many after it.
+/// How often `work` allocates, how many bytes more are live at its peak, and how many after it.
 fn allocations(work: impl FnOnce()) -> (usize, usize, isize) {
     let before = COUNTS.get();
     COUNTS.set(Counts { peak: before.live, ..before });
@@ -128,7 +128,7 @@ fn an_echo_of_whole_frames_allocates_nothing() {
     }
 }
 
-/// A header that promises a tebioctet, in one read and octet by octet.
+/// A header that promises a tebibyte, in one read and byte by byte.
 #[test]
 fn a_promise_allocates_nothing() {
     for role in ROLES {
@@ -138,10 +138,10 @@ fn a_promise_allocates_nothing() {
                 config.delivery = delivery;
             }));
             for step in [1, 14] {
-                let mut octets = raw_frame(by(role.peer(), RawHeader::BINARY.with_length(1 << 40)), b"");
+                let mut bytes = raw_frame(by(role.peer(), RawHeader::BINARY.with_length(1 << 40)), b"");
                 let mut conn = connection(role, &settings);
                 let (calls, ..) =
-                    allocations(|| octets.chunks_mut(step).for_each(|input| read(&mut conn, input)));
+                    allocations(|| bytes.chunks_mut(step).for_each(|input| read(&mut conn, input)));
                 assert_eq!(calls, 0, "{role:?} {delivery:?}");
             }
         }
@@ -154,10 +154,10 @@ fn a_refusal_costs_little() {
     for role in ROLES {
         for length in [1 << 40, 1 << 63, u64::MAX] {
             let mut conn = connection(role, &Arc::new(Config::default()));
-            let mut octets = raw_frame(by(role.peer(), RawHeader::BINARY.with_length(length)), b"");
-            let (_, peak, _) = allocations(|| read(&mut conn, &mut octets));
+            let mut bytes = raw_frame(by(role.peer(), RawHeader::BINARY.with_length(length)), b"");
+            let (_, peak, _) = allocations(|| read(&mut conn, &mut bytes));
             assert!(conn.inbound.error().is_some());
-            assert!(peak <= 1024, "{peak} octets");
+            assert!(peak <= 1024, "{peak} bytes");
         }
     }
 }
@@ -175,7 +175,7 @@ fn a_message_in_progress_holds_what_has_arrived_twice() {
             read(&mut conn, &mut block);
             arrived += step;
             let live = (COUNTS.get().live - before) as usize;
-            assert!(live <= 2 * arrived + 256, "{live} octets for {arrived} that arrived");
+            assert!(live <= 2 * arrived + 256, "{live} bytes for {arrived} that arrived");
         }
         assert_eq!(conn.inbound.held(), arrived);
     }
@@ -194,7 +194,7 @@ fn room_is_offered_for_what_has_arrived() {
             let len = inbound.room(1, outbound.config()).unwrap().len().min(step);
             let live = (COUNTS.get().live - before) as usize;
             let bound = 2 * arrived.max(MessageBuffer::MIN_ROOM) + 256;
-            assert!(live <= bound, "{live} octets for {arrived} that arrived");
+            assert!(live <= bound, "{live} bytes for {arrived} that arrived");
             assert_eq!(inbound.filled(len, outbound), Ok(None));
             arrived += len;
         }
@@ -228,7 +228,7 @@ fn a_flood_of_pings_has_a_ceiling() {
                 read(&mut conn, &mut input);
             }
         });
-        assert!(peak <= 256 * 1024, "{peak} octets for 1.25 MB of Pings");
+        assert!(peak <= 256 * 1024, "{peak} bytes for 1.25 MB of Pings");
     }
 }
 
@@ -239,7 +239,7 @@ fn a_queue_has_a_ceiling() {
         let mut conn = connection(role, &settings);
         let (_, peak, _) = allocations(|| while conn.outbound.send_binary(&[7; 1000]).is_ok() {});
         assert!(conn.outbound.queued() < (1 << 20) + 1100);
-        assert!(peak <= 4 << 20, "{peak} octets");
+        assert!(peak <= 4 << 20, "{peak} bytes");
     }
 }
 
@@ -264,7 +264,7 @@ fn an_idle_connection_owns_no_buffer() {
         });
         assert_eq!(live, 0);
     }
-    assert!(size_of::<Connection>() <= 272, "{} octets", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 272, "{} bytes", size_of::<Connection>());
 }
 
 /// What the nastiest peers can make us hold, held against what they sent.
@@ -276,7 +276,7 @@ fn memory_is_bounded_by_what_was_received() {
         let first = sent_by(peer, not_fin(RawHeader::BINARY), b"");
         let inputs: [(&str, Vec<u8>, Vec<u8>); 6] = [
             ("empty fragments", first.clone(), close_to(role, not_fin(RawHeader::CONTINUATION))),
-            ("fragments of an octet", first.clone(), sent_by(peer, not_fin(RawHeader::CONTINUATION), b"x")),
+            ("fragments of a byte", first.clone(), sent_by(peer, not_fin(RawHeader::CONTINUATION), b"x")),
             ("long headers", raw_frame(by(peer, RawHeader::BINARY.with_length(1 << 20)), b""), b"x".to_vec()),
             ("Pings", Vec::new(), sent_by(peer, RawHeader::PING, &[7; 125])),
             ("half a control frame", raw_frame(by(peer, RawHeader::PING.with_length(125)), b""), Vec::new()),
@@ -287,23 +287,23 @@ fn memory_is_bounded_by_what_was_received() {
             let before = COUNTS.get().live;
             let mut received = 0;
             for round in 0..20_000 {
-                let mut octets = if round == 0 { start.clone() } else { unit.clone() };
-                received += octets.len();
-                read(&mut conn, &mut octets);
-                drop(octets);
+                let mut bytes = if round == 0 { start.clone() } else { unit.clone() };
+                received += bytes.len();
+                read(&mut conn, &mut bytes);
+                drop(bytes);
                 let live = (COUNTS.get().live - before).max(0) as usize;
                 let queued = 3 * conn.outbound.queued();
                 let bound = 2 * received.min(Config::default().max_message) + queued + 1024;
                 assert!(
                     live <= bound,
-                    "{role:?} {name}: {live} octets for {received}, {queued} of them to be sent"
+                    "{role:?} {name}: {live} bytes for {received}, {queued} of them to be sent"
                 );
             }
         }
     }
 }
 
-/// A head of the greatest length, in one line or in many, octet by octet: no more than twice what has arrived, and
+/// A head of the greatest length, in one line or in many, byte by byte: no more than twice what has arrived, and
 /// nothing once it is refused.
 #[test]
 fn a_head_holds_what_has_arrived_twice() {
@@ -323,11 +323,11 @@ fn a_head_holds_what_has_arrived_twice() {
             let mut handshake = ServerHandshake::new(limits);
             let mut arrived = 0;
             let mut refused = false;
-            for octets in head.as_bytes().chunks(step) {
-                arrived += octets.len();
-                refused |= handshake.receive(octets).is_err();
+            for bytes in head.as_bytes().chunks(step) {
+                arrived += bytes.len();
+                refused |= handshake.receive(bytes).is_err();
                 let live = (COUNTS.get().live - before) as usize;
-                assert!(live <= 2 * arrived.min(limits.max_bytes) + 1024, "{live} octets for {arrived}");
+                assert!(live <= 2 * arrived.min(limits.max_bytes) + 1024, "{live} bytes for {arrived}");
             }
             assert!(refused);
         }
@@ -345,14 +345,14 @@ fn half_a_compressed_block_holds_a_window() {
         let mut conn =
             Side::new(role, &Arc::new(settings), Instant::now()).conn.with_deflate(DeflateParams::default());
         let rsv1 = RawHeader { rsv1: true, ..by(role.peer(), RawHeader::BINARY) };
-        // A stored block of 65,535 octets, of which one comes.
+        // A stored block of 65,535 bytes, of which one comes.
         let block = [0x00, 0xff, 0xff, 0x00, 0x00, b'x'];
-        let mut octets = raw_frame(rsv1.with_length(1 << 20), &block);
+        let mut bytes = raw_frame(rsv1.with_length(1 << 20), &block);
         let before = COUNTS.get().live;
-        read(&mut conn, &mut octets);
+        read(&mut conn, &mut bytes);
         assert_eq!(conn.inbound.error(), None);
         let live = COUNTS.get().live - before;
-        assert!(live <= 160 * 1024, "{role:?}: {live} octets");
+        assert!(live <= 160 * 1024, "{role:?}: {live} bytes");
     }
 }
 
@@ -433,11 +433,11 @@ mod the_loop {
         engine.set_time(now);
         let id = engine.adopt(Transport::other(Fake)).unwrap();
         let token = engine.token_of(id).unwrap();
-        let mut turn = |octets: &[u8]| {
+        let mut turn = |bytes: &[u8]| {
             WIRE.with_borrow_mut(|(to, from)| {
                 from.clear();
                 to.get_mut().clear();
-                to.get_mut().extend_from_slice(octets);
+                to.get_mut().extend_from_slice(bytes);
                 to.set_position(0);
             });
             engine.ready(token, Readiness::READABLE, &mut Echo);
@@ -459,12 +459,12 @@ mod the_loop {
         }
         let mut answered = 0;
         let (calls, ..) = allocations(|| (0..100).for_each(|_| answered = turn(&wire)));
-        assert!(answered > 53_000, "{answered} octets come back");
+        assert!(answered > 53_000, "{answered} bytes come back");
         assert_eq!(calls, 0, "allocations in 100 turns");
     }
 }
 
-/// A mebioctet of zeros in a kilooctet, again and again: what is allocated ends at the limit, beside the inflater.
+/// A mebibyte of zeros in a kilobyte, again and again: what is allocated ends at the limit, beside the inflater.
 #[cfg(feature = "deflate")]
 #[test]
 fn a_bomb_allocates_no_more_than_the_limit() {
@@ -487,5 +487,5 @@ fn a_bomb_allocates_no_more_than_the_limit() {
     let mut conn = connection();
     let (_, peak, _) = allocations(|| read(&mut conn, &mut wire));
     assert_eq!(conn.inbound.error(), Some(ProtocolError::MessageTooLong));
-    assert!(peak <= LIMIT + INFLATER, "{peak} octets for a message of at most {LIMIT}");
+    assert!(peak <= LIMIT + INFLATER, "{peak} bytes for a message of at most {LIMIT}");
 }

@@ -35,7 +35,7 @@ fn limits(change: impl FnOnce(&mut Config)) -> Config {
     config
 }
 
-/// Reads one masked frame with a payload of less than 126 octets: opcode octet, key, payload unmasked.
+/// Reads one masked frame with a payload of less than 126 bytes: opcode byte, key, payload unmasked.
 fn read_frame(stream: &mut impl Read) -> (u8, [u8; 4], Vec<u8>) {
     let mut start = [0; 6];
     stream.read_exact(&mut start).unwrap();
@@ -43,7 +43,7 @@ fn read_frame(stream: &mut impl Read) -> (u8, [u8; 4], Vec<u8>) {
     assert!((0x80..0x80 + 126).contains(&length), "masked and short");
     let mut payload = vec![0; usize::from(length - 0x80)];
     stream.read_exact(&mut payload).unwrap();
-    payload.iter_mut().zip(key.iter().cycle()).for_each(|(octet, key)| *octet ^= key);
+    payload.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
     (first, key, payload)
 }
 
@@ -85,8 +85,8 @@ fn messages_are_borrowed_wherever_they_arrived() {
     let sent = large.clone();
     let (address, server) = serve(1, move |mut stream| {
         open(&mut stream, b"\x81\x03one\x81\x03two\x01\x02th\x89\x01!\x80\x03ree");
-        for octet in b"\x81\x04four" {
-            stream.write_all(&[*octet]).unwrap();
+        for byte in b"\x81\x04four" {
+            stream.write_all(&[*byte]).unwrap();
         }
         let mut frame = vec![0x82, 127];
         frame.extend_from_slice(&(sent.len() as u64).to_be_bytes());
@@ -114,7 +114,7 @@ fn messages_are_borrowed_wherever_they_arrived() {
 
 /// HSC-060, HSC-061: a response in any cut, with frames right behind it. HSC-006: each request has a key of its own.
 #[test]
-fn a_response_cut_at_each_octet() {
+fn a_response_cut_at_each_byte() {
     let length = accept("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==").len() + 7;
     let mut cut = 0;
     let (address, server) = serve(length, move |mut stream| {
@@ -243,8 +243,8 @@ fn a_write_that_times_out_goes_on_later() {
     client.flush().unwrap();
     assert_eq!(client.bytes_to_write(), 0);
     drop(client);
-    let octets = server.join().unwrap().remove(0);
-    assert_eq!(octets.len(), sent * (message.len() + 14));
+    let bytes = server.join().unwrap().remove(0);
+    assert_eq!(bytes.len(), sent * (message.len() + 14));
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn a_dead_peer_is_noticed() {
     server.join().unwrap();
 }
 
-/// CVE-2025-10148: one mask for all frames lets a server have any octets sent through a proxy.
+/// CVE-2025-10148: one mask for all frames lets a server have any bytes sent through a proxy.
 #[test]
 fn masks_never_repeat_a_pattern() {
     let (address, server) = serve(1, |mut stream| {
@@ -344,10 +344,10 @@ fn masks_never_repeat_a_pattern() {
     assert!(distinct.len() >= 999, "{} of 1000 keys differ", distinct.len());
     for place in 0..4 {
         let values: HashSet<_> = keys.iter().map(|key| key[place]).collect();
-        assert!(values.len() > 200, "{} values of octet {place}", values.len());
+        assert!(values.len() > 200, "{} values of byte {place}", values.len());
         let steps: HashSet<_> =
             keys.windows(2).map(|pair| pair[1][place].wrapping_sub(pair[0][place])).collect();
-        assert!(steps.len() > 200, "{} steps of octet {place}", steps.len());
+        assert!(steps.len() > 200, "{} steps of byte {place}", steps.len());
     }
 }
 
@@ -464,13 +464,13 @@ fn nothing_takes_longer_than_it_may() {
     let error = blocking::connect_with(&config).unwrap_err();
     assert!(matches!(error, Error::Connect(ConnectError::Timeout(Phase::Resolve))), "{error:?}");
 
-    // A server that says nothing, and one that says an octet now and then (HSC-062, HSC-063).
+    // A server that says nothing, and one that says a byte now and then (HSC-062, HSC-063).
     for drip in [false, true] {
         let (address, server) = serve(1, move |mut stream| {
             let head = read_head(&mut stream);
-            for octet in accept(&head).chunks(1) {
+            for byte in accept(&head).chunks(1) {
                 thread::sleep(Duration::from_millis(10));
-                if !drip || stream.write_all(octet).is_err() {
+                if !drip || stream.write_all(byte).is_err() {
                     break;
                 }
             }
@@ -521,7 +521,7 @@ fn a_proxy_that_refuses_or_talks_nonsense_or_nothing() {
     assert!(matches!(refused, Proxy(ProxyError::Status(403))));
     assert!(matches!(answered(b"HTTP/1.1 502 No\r\n\r\n"), Proxy(ProxyError::Status(502))));
     assert!(matches!(answered(b"SSH-2.0-OpenSSH_9\r\n"), Proxy(ProxyError::Head(_))));
-    assert!(matches!(answered(b"HTTP/1.1 200 OK\r\n\r\nearly"), Proxy(ProxyError::EarlyOctets)));
+    assert!(matches!(answered(b"HTTP/1.1 200 OK\r\n\r\nearly"), Proxy(ProxyError::EarlyBytes)));
     for unfinished in [&b"HTTP/1.1 200 OK\r\nX: y"[..], b""] {
         assert!(matches!(tunnel_fault(unfinished, SECOND), Timeout(Phase::Proxy)));
     }
@@ -532,8 +532,8 @@ fn a_proxy_that_refuses_or_talks_nonsense_or_nothing() {
 fn a_slow_proxy_and_the_handshake_inside_its_tunnel() {
     let (address, server) = serve(1, |mut stream| {
         read_head(&mut stream);
-        for octet in b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" {
-            stream.write_all(&[*octet]).unwrap();
+        for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" {
+            stream.write_all(&[*byte]).unwrap();
             thread::sleep(Duration::from_millis(1));
         }
         let head = read_head(&mut stream);
@@ -614,8 +614,8 @@ fn a_writer_that_waits_does_not_stop_the_reader() {
     reader.set_timeout(Some(20 * SECOND));
     assert_eq!(reader.read().unwrap(), Some(Message::Text("hi")));
     writing.join().unwrap();
-    let octets = server.join().unwrap().remove(0);
-    assert!(octets.len() >= 16 << 20);
+    let bytes = server.join().unwrap().remove(0);
+    assert!(bytes.len() >= 16 << 20);
 }
 
 #[cfg(unix)]

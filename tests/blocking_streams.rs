@@ -20,7 +20,7 @@ use server::{accept, drain, header, open, read_head, serve};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Octets that wait for a server which does not read.
+/// Bytes that wait for a server which does not read.
 const MUCH: usize = 3 << 20;
 
 /// Two pipes: a stream of bytes that no address leads to.
@@ -48,7 +48,7 @@ fn duplex() -> (Duplex, Duplex) {
     (Duplex(left, to_right), Duplex(right, to_left))
 }
 
-/// A stream that takes and gives an octet at a time, with a signal before each.
+/// A stream that takes and gives a byte at a time, with a signal before each.
 struct Drip<S>(S, bool);
 
 impl<S> Drip<S> {
@@ -170,10 +170,10 @@ fn every_call_that_writes_keeps_to_its_time() {
     client.flush().unwrap();
     assert_eq!(client.bytes_to_write(), 0);
     drop(client);
-    let octets = server.join().unwrap().remove(0);
+    let bytes = server.join().unwrap().remove(0);
     // In order, and whole: the messages, Ping, Pong, text, an empty Close frame.
-    assert_eq!(octets.len(), sent * (14 + part.len()) + 3 * (6 + 4) + 6);
-    let tail = &octets[octets.len() - 36..];
+    assert_eq!(bytes.len(), sent * (14 + part.len()) + 3 * (6 + 4) + 6);
+    let tail = &bytes[bytes.len() - 36..];
     assert_eq!([tail[0], tail[10], tail[20], tail[30]], [0x89, 0x8a, 0x81, 0x88]);
 }
 

@@ -259,8 +259,8 @@ fn redirects_proxies_and_tunnels() {
     let (proxy, tunnels) = serve(2, move |mut stream| {
         let head = read_head(&mut stream);
         let target = head.split(' ').nth(1).unwrap().to_owned();
-        for octet in b"HTTP/1.1 200 OK\r\n\r\n" {
-            stream.write_all(&[*octet]).unwrap();
+        for byte in b"HTTP/1.1 200 OK\r\n\r\n" {
+            stream.write_all(&[*byte]).unwrap();
         }
         pass_on(stream, target.parse().unwrap());
         target
@@ -304,8 +304,8 @@ fn socks_with_a_name_that_the_proxy_looks_up() {
         let mut request = [0; 4 + 1 + 14 + 2];
         stream.read_exact(&mut request).unwrap();
         assert_eq!(request, *b"\x05\x01\0\x03\x0eserver.example\0\x50");
-        for octet in b"\x05\0\0\x01\0\0\0\0\0\0" {
-            stream.write_all(&[*octet]).unwrap();
+        for byte in b"\x05\0\0\x01\0\0\0\0\0\0" {
+            stream.write_all(&[*byte]).unwrap();
         }
         open(&mut stream, b"\x81\x02hi");
         finish(stream);

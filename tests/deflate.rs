@@ -59,7 +59,7 @@ enum Said {
     Failed(ProtocolError),
 }
 
-/// Feeds `wire` in cuts of `cut` octets.
+/// Feeds `wire` in cuts of `cut` bytes.
 fn feed(conn: &mut Connection, wire: &[u8], cut: usize) -> Vec<Said> {
     let mut said = Vec::new();
     let mut pieces = Vec::new();
@@ -148,7 +148,7 @@ fn messages_in_frames_of_any_kind() {
             .concat(),
             vec![text("Hello")],
         ),
-        // Empty messages: one octet of payload, or none.
+        // Empty messages: one byte of payload, or none.
         (compressed(RawHeader::TEXT, &[0x00]), vec![text("")]),
         (compressed(RawHeader::TEXT, &[]), vec![text("")]),
     ] {
@@ -157,7 +157,7 @@ fn messages_in_frames_of_any_kind() {
 }
 
 #[test]
-fn fragments_at_every_octet() {
+fn fragments_at_every_byte() {
     for cut in 0..=HELLO.len() {
         let wire = [
             compressed(not_last(RawHeader::TEXT), &HELLO[..cut]),
@@ -215,19 +215,19 @@ fn a_window_that_was_given_up_is_gone() {
     assert_eq!(said, [text("Hello"), Said::Failed(ProtocolError::DeflateInvalid)]);
 }
 
-/// A client that agreed to 256 octets refers to a message further back.
+/// A client that agreed to 256 bytes refers to a message further back.
 #[test]
 fn of_the_messages_before_the_agreed_window_is_kept() {
     for (between, expected) in [(251, text("Hello")), (252, Said::Failed(ProtocolError::DeflateInvalid))] {
         let agreed = DeflateParams { client_max_window_bits: WindowBits::MIN, ..DeflateParams::default() };
         let mut conn = Connection::server(config(|_, _| {}), Instant::now()).with_deflate(agreed);
-        // A stored block, then a fixed one: 'H', then four octets from `5 + between` back.
+        // A stored block, then a fixed one: 'H', then four bytes from `5 + between` back.
         let filler: Vec<u8> =
             [&[0x00, between as u8, 0x00, !(between as u8), 0xff][..], &vec![b'.'; between], &[0x00]]
                 .concat();
         let mut bits = Bits::default();
         bits.put(0b010, 3); // BFINAL 0, BTYPE 01
-        bits.put_code(0b0000010, 7); // length code 258: 4 octets
+        bits.put_code(0b0000010, 7); // length code 258: 4 bytes
         let distance = 5 + between; // of 257 to 384: code 16 with 7 extra bits; of 193 to 256: code 15 with 6
         if distance > 256 {
             bits.put_code(16, 5);
@@ -242,17 +242,17 @@ fn of_the_messages_before_the_agreed_window_is_kept() {
         let wire = [
             compressed(RawHeader::TEXT, &HELLO),
             compressed(RawHeader::TEXT, &filler),
-            compressed(RawHeader::TEXT, &bits.octets),
+            compressed(RawHeader::TEXT, &bits.bytes),
         ]
         .concat();
         let said = feed(&mut conn, &wire, usize::MAX);
-        assert_eq!(said[2], expected, "{between} octets between");
+        assert_eq!(said[2], expected, "{between} bytes between");
     }
 }
 
 #[derive(Default)]
 struct Bits {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     used: usize,
 }
 
@@ -260,9 +260,9 @@ impl Bits {
     fn put(&mut self, value: usize, count: usize) {
         for bit in 0..count {
             if self.used.is_multiple_of(8) {
-                self.octets.push(0);
+                self.bytes.push(0);
             }
-            *self.octets.last_mut().unwrap() |= (((value >> bit) & 1) as u8) << (self.used % 8);
+            *self.bytes.last_mut().unwrap() |= (((value >> bit) & 1) as u8) << (self.used % 8);
             self.used += 1;
         }
     }
@@ -277,9 +277,9 @@ impl Bits {
 
 #[test]
 fn text_is_checked_inflated() {
-    let stored = |octets: &[u8]| {
-        let len = octets.len() as u8;
-        [&[0x00, len, 0x00, !len, 0xff][..], octets].concat()
+    let stored = |bytes: &[u8]| {
+        let len = bytes.len() as u8;
+        [&[0x00, len, 0x00, !len, 0xff][..], bytes].concat()
     };
     let message = |parts: &[&[u8]]| {
         let blocks: Vec<u8> = parts.iter().flat_map(|part| stored(part)).chain([0x00]).collect();
@@ -289,7 +289,7 @@ fn text_is_checked_inflated() {
     check(&message(&[b"\xce", b"\xba"]), &[text("κ")]);
     check(&message(&[b"\xce"]), &[Said::Failed(ProtocolError::TextNotUtf8)]);
     check(&message(&[b"ok", b"\xff"]), &[Said::Failed(ProtocolError::TextNotUtf8)]);
-    // Bad octets fail before the message ends.
+    // Bad bytes fail before the message ends.
     let mut conn = server(config(|_, _| {}));
     let long = compressed(not_last(RawHeader::TEXT), &[&stored(b"\xf4\x90")[..], &stored(b"...")].concat());
     let said = feed(&mut conn, &long, usize::MAX);
@@ -309,7 +309,7 @@ fn bombs_end_at_the_limit() {
         let exact = compressed(RawHeader::BINARY, &zeros(LIMIT));
         let said = feed(&mut conn(), &exact, usize::MAX);
         match said.last() {
-            Some(Said::Message(_, octets) | Said::Pieces(octets)) => assert_eq!(octets.len(), LIMIT),
+            Some(Said::Message(_, bytes) | Said::Pieces(bytes)) => assert_eq!(bytes.len(), LIMIT),
             other => panic!("{delivery:?}: {other:?}"),
         }
         let bomb = zeros(16 * LIMIT);
@@ -320,7 +320,7 @@ fn bombs_end_at_the_limit() {
             assert_eq!(said.last(), Some(&Said::Failed(ProtocolError::MessageTooLong)), "{delivery:?}");
             assert_eq!(conn.outbound.close_sent().unwrap().code.0, 1009);
             let held = conn.inbound.reclaim().map_or(0, |buffer| buffer.capacity());
-            assert!(held <= LIMIT, "{held} octets for a limit of {LIMIT}");
+            assert!(held <= LIMIT, "{held} bytes for a limit of {LIMIT}");
         }
         // In many small fragments, the limit is that of the message.
         let mut wire = compressed(not_last(RawHeader::BINARY), &[]);
@@ -334,7 +334,7 @@ fn bombs_end_at_the_limit() {
 
 /// What is not compressible is a little longer on the wire; the header of what is far too long is refused.
 #[test]
-fn announced_octets_are_bounded() {
+fn announced_bytes_are_bounded() {
     let limit = |config: &mut Config| config.max_message = 1000;
     let noise: Vec<u8> = (0..1000u32).map(|i| (i.wrapping_mul(i).wrapping_mul(7919) >> 5) as u8).collect();
     let mut conn = server(config(|_, deflate| deflate.level = 0));
@@ -356,7 +356,7 @@ fn announced_octets_are_bounded() {
     }
 }
 
-/// Streams that make much work of few octets, or never come to anything.
+/// Streams that make much work of few bytes, or never come to anything.
 #[test]
 fn work_is_linear_in_what_comes() {
     let empty_stored = [0x00, 0x00, 0x00, 0xff, 0xff].repeat(100_000);
@@ -398,9 +398,9 @@ struct Counting(u8);
 
 impl Entropy for Counting {
     fn fill(&mut self, out: &mut [u8]) {
-        for octet in out {
+        for byte in out {
             self.0 = self.0.wrapping_mul(5).wrapping_add(3);
-            *octet = self.0;
+            *byte = self.0;
         }
     }
 }
@@ -424,7 +424,7 @@ impl Pair {
         }
     }
 
-    /// What the other side makes of what `from` has queued, and how many octets that was.
+    /// What the other side makes of what `from` has queued, and how many bytes that was.
     fn carry(from: &mut Connection, to: &mut Connection, cut: usize) -> (Vec<Said>, usize) {
         let mut wire = Vec::new();
         while !from.outbound.pending().is_empty() {

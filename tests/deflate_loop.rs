@@ -153,7 +153,7 @@ fn windows_are_agreed_and_kept_to() {
         ..DeflateParams::default()
     };
     assert_eq!(both_sides.both.agreed, [Some(agreed); 2]);
-    both_sides.say(0, &"a window of 512 octets ".repeat(500), Compression::Auto, 1);
+    both_sides.say(0, &"a window of 512 bytes ".repeat(500), Compression::Auto, 1);
 }
 
 #[test]

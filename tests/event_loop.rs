@@ -297,13 +297,13 @@ impl World {
 
     /// Writes as the loop takes it.
     #[track_caller]
-    fn write(&mut self, peer: &mut Peer, mut octets: &[u8]) {
+    fn write(&mut self, peer: &mut Peer, mut bytes: &[u8]) {
         self.until(|_| {
-            match io::Write::write(&mut peer.stream, octets) {
-                Ok(len) => octets = &octets[len..],
+            match io::Write::write(&mut peer.stream, bytes) {
+                Ok(len) => bytes = &bytes[len..],
                 Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
             }
-            octets.is_empty().then_some(())
+            bytes.is_empty().then_some(())
         });
     }
 }
@@ -340,12 +340,12 @@ fn every_size_comes_back() {
 fn frames_glued_to_the_request_are_not_lost() {
     let mut world = World::echo();
     let mut peer = world.connect();
-    let octets = [
+    let bytes = [
         REQUEST.as_bytes(),
         &sent_by(Role::Client, RawHeader::TEXT, b"one"),
         &sent_by(Role::Client, RawHeader::TEXT, b"two")[..4],
     ];
-    peer.write(&octets.concat());
+    peer.write(&bytes.concat());
     world.head(&mut peer);
     assert_text(&world.frame(&mut peer), "one");
     peer.write(&sent_by(Role::Client, RawHeader::TEXT, b"two")[4..]);
@@ -353,12 +353,12 @@ fn frames_glued_to_the_request_are_not_lost() {
 }
 
 #[test]
-fn an_octet_at_a_time_is_fast_enough() {
+fn a_byte_at_a_time_is_fast_enough() {
     let mut world = World::echo();
     let mut peer = world.connect();
     let message = sent_by(Role::Client, RawHeader::TEXT, &[b'x'; 300]);
-    for octet in [REQUEST.as_bytes(), &message].concat() {
-        peer.write(&[octet]);
+    for byte in [REQUEST.as_bytes(), &message].concat() {
+        peer.write(&[byte]);
         world.turn();
     }
     world.head(&mut peer);
@@ -502,11 +502,11 @@ fn goes_on_talking(start: &[u8], assert_answer: impl Fn(&Frame)) {
     let mut world = World::echo();
     for _ in 0..20 {
         let (mut peer, _) = world.open();
-        let mut octets = start.to_vec();
-        octets.resize(1 << 20, 0);
-        world.write(&mut peer, &octets);
+        let mut bytes = start.to_vec();
+        bytes.resize(1 << 20, 0);
+        world.write(&mut peer, &bytes);
         assert_answer(&world.frame(&mut peer));
-        world.write(&mut peer, &octets);
+        world.write(&mut peer, &bytes);
         assert_eq!(world.rest(&mut peer), b"");
         world.told_closed();
     }
@@ -695,9 +695,9 @@ fn a_refused_request_can_be_read_by_the_peer() {
         world.probe.refuses = Some(refusal.clone());
         let mut peer = world.connect();
         // What is unread when a socket is closed makes the system send a reset, which takes the answer along.
-        let mut octets = request.into_bytes();
-        octets.resize(octets.len() + 500_000, b'x');
-        world.write(&mut peer, &octets);
+        let mut bytes = request.into_bytes();
+        bytes.resize(bytes.len() + 500_000, b'x');
+        world.write(&mut peer, &bytes);
         let answer = world.rest(&mut peer);
         let start = format!("HTTP/1.1 {status}\r\n");
         assert!(answer.starts_with(start.as_bytes()), "{status}: {}", answer.escape_ascii());
@@ -720,7 +720,7 @@ fn slow_handshakes_end_in_time_whatever_they_send() {
     slow.write(REQUEST.trim_end().as_bytes());
     slow.write(b"\r\nX-Endless: ");
     let began = Instant::now();
-    // An octet a turn extends nothing.
+    // A byte a turn extends nothing.
     let mut gone = false;
     let answer = world.until(|_| {
         gone = gone || io::Write::write(&mut slow.stream, b"x").is_err();
@@ -738,16 +738,16 @@ fn slow_handshakes_end_in_time_whatever_they_send() {
 #[test]
 fn a_peer_that_goes_before_the_handshake_is_done_is_forgotten() {
     let mut world = World::new();
-    for octets in [&b""[..], b"GET", &REQUEST.as_bytes()[..REQUEST.len() - 1]] {
+    for bytes in [&b""[..], b"GET", &REQUEST.as_bytes()[..REQUEST.len() - 1]] {
         let mut peer = world.connect();
-        peer.write(octets);
+        peer.write(bytes);
         peer.finish();
         let failed = world.told_failed();
         assert!(matches!(failed, Failed::Eof), "{failed:?}");
         world.until_empty();
         drop(peer);
         let mut peer = world.connect();
-        peer.write(octets);
+        peer.write(bytes);
         world.turn();
         peer.reset();
         world.told_failed();
@@ -801,7 +801,7 @@ fn a_reader_that_does_not_read_is_ended() {
     let mut queued = 0;
     let cause = world.until(|world| {
         match world.cx().send_text(id, &big) {
-            Sent::Queued(octets) => queued = queued.max(octets),
+            Sent::Queued(bytes) => queued = queued.max(bytes),
             Sent::Now => {}
             Sent::Closed => {}
             sent => panic!("{sent:?}"),
@@ -889,7 +889,7 @@ fn a_flood_of_pings_is_bounded() {
         world.turn();
         most = most.max(world.cx().queued(id));
     }
-    assert!(most < 200 << 10, "{most} octets of Pongs wait");
+    assert!(most < 200 << 10, "{most} bytes of Pongs wait");
     assert!(world.cx().is_open(id));
 }
 

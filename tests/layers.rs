@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("close_code", &[]),
     ("error", &["close_code"]),
     ("close", &["close_code", "error", "utf8"]),
-    // The path of the octets.
+    // The path of the bytes.
     ("frame", &["error", "role"]),
     ("entropy", &["frame::MaskKey"]),
     ("extension", &["error", "role", "token"]),

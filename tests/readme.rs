@@ -151,7 +151,7 @@ fn head_errors() -> String {
         TooManyHeaders,
         BareLf,
         BareCr,
-        ControlOctet,
+        ControlByte,
         FoldedLine,
         MissingColon,
         FieldName,

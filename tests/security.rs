@@ -50,8 +50,8 @@ fn side(role: Role, change: impl FnOnce(&mut Config)) -> Side {
     Side::new(role, &Arc::new(config(change)), Instant::now())
 }
 
-fn read(side: &mut Side, octets: &[u8]) {
-    side.read(octets, Instant::now());
+fn read(side: &mut Side, bytes: &[u8]) {
+    side.read(bytes, Instant::now());
 }
 
 fn failed(side: &Side) -> Option<ProtocolError> {
@@ -70,7 +70,7 @@ fn rustsec_2020_0043_the_queue_of_a_peer_that_never_reads_is_bounded() {
             read(&mut side, &sent_by(role.peer(), RawHeader::PING, &[7; 125]));
         }
         assert!(refused > 9_000);
-        assert!(side.conn.outbound.queued() < 102_000, "{} octets", side.conn.outbound.queued());
+        assert!(side.conn.outbound.queued() < 102_000, "{} bytes", side.conn.outbound.queued());
     }
 }
 
@@ -94,7 +94,7 @@ fn rustsec_2022_0035_a_declared_length_is_a_promise_and_no_memory() {
 }
 
 #[test]
-fn cve_2016_10542_a_message_has_a_limit_to_the_octet() {
+fn cve_2016_10542_a_message_has_a_limit_to_the_byte() {
     for role in ROLES {
         for (len, fails) in [(1000, None), (1001, Some(ProtocolError::MessageTooLong))] {
             let mut side = side(role, |config| config.max_message = 1000);
@@ -162,7 +162,7 @@ fn ghsa_8r68_gvr4_jh7j_a_flood_costs_what_the_settings_say() {
             }
             assert_eq!((failed(&side), side.conn.inbound.held()), (None, 0));
             let queued = side.conn.outbound.queued();
-            assert!(queued <= Config::default().max_queued + 200, "{queued} octets wait");
+            assert!(queued <= Config::default().max_queued + 200, "{queued} bytes wait");
         }
     }
 }
@@ -313,8 +313,8 @@ fn rustsec_2023_0065_a_head_in_small_reads_is_looked_at_once() {
         let head = with(&format!("X: {}\r\n", "a".repeat(300_000)));
         let mut handshake = ServerHandshake::new(WIDE);
         let mut done = false;
-        for octet in &head {
-            done |= matches!(handshake.receive(&[*octet]), Ok(Progress::Done { .. }));
+        for byte in &head {
+            done |= matches!(handshake.receive(&[*byte]), Ok(Progress::Done { .. }));
         }
         assert!(done);
     });
@@ -346,10 +346,10 @@ fn cve_2025_5399_no_frame_makes_it_go_round_for_ever() {
         for _ in 0..5000 {
             for role in ROLES {
                 let len = random.below(40);
-                let octets = random.octets(len);
+                let bytes = random.bytes(len);
                 let mut side = side(role, |_| {});
-                read(&mut side, &octets);
-                assert!(side.seen.len() <= octets.len());
+                read(&mut side, &bytes);
+                assert!(side.seen.len() <= bytes.len());
             }
         }
     });
@@ -556,7 +556,7 @@ fn cve_2026_54490_a_bomb_ends_at_the_inflated_limit() {
                     assert!(conn.inbound.held() <= 1000);
                 }
             }
-            assert_eq!(conn.inbound.error(), fails, "{len} octets");
+            assert_eq!(conn.inbound.error(), fails, "{len} bytes");
         }
     }
 }
@@ -571,15 +571,15 @@ fn cve_2018_25032_distant_matches_survive() {
 
     let mut random = Random(25032);
     for bits in 9..=15u8 {
-        // A few octets come again as far away as an encoder looks, with others between.
+        // A few bytes come again as far away as an encoder looks, with others between.
         let window = 1usize << bits;
-        let mut message = random.octets(window);
+        let mut message = random.bytes(window);
         while message.len() < 3 * window {
             let at = message.len() - window + 262 + random.below(8);
             let len = 3 + random.below(5);
             message.extend_from_within(at..at + len);
             let noise = random.below(3);
-            message.extend(random.octets(noise));
+            message.extend(random.bytes(noise));
         }
         let mut settings = config(|_| {});
         settings.deflate = Some(DeflateConfig::default());
@@ -832,9 +832,9 @@ mod the_loop {
         }
     }
 
-    /// libwebsockets: the upgrade and the end of a connection race each other; here at every octet of the handshake.
+    /// libwebsockets: the upgrade and the end of a connection race each other; here at every byte of the handshake.
     #[test]
-    fn cve_2025_11677_an_upgrade_may_end_at_any_octet() {
+    fn cve_2025_11677_an_upgrade_may_end_at_any_byte() {
         let mut server = EventLoop::<()>::new().unwrap();
         let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let request = [super::with(""), b"\x88\x80\0\0\0\0".to_vec()].concat();
@@ -902,7 +902,7 @@ mod the_loop {
         for _ in 0..40 {
             let mut stream = open(&mut server, address);
             let len = 1 + random.below(60);
-            stream.write_all(&random.octets(len)).unwrap();
+            stream.write_all(&random.bytes(len)).unwrap();
         }
         bystander.write_all(b"\x81\x82\0\0\0\0hi").unwrap();
         let mut echo = Vec::new();
@@ -1042,7 +1042,7 @@ mod the_tls {
         is_well(&mut server, &authority, address);
     }
 
-    /// rustls: a ClientHello that is none, or is odd: what ours would say, with any octet changed, left out or cut off.
+    /// rustls: a ClientHello that is none, or is odd: what ours would say, with any byte changed, left out or cut off.
     #[test]
     fn rustsec_2024_0399_an_odd_client_hello_ends_its_own_connection_only() {
         let authority = Authority::new();

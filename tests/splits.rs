@@ -1,4 +1,4 @@
-//! Cuts never matter: the same octets give the same events, the same answers and the same end, whole, one octet a read
+//! Cuts never matter: the same bytes give the same events, the same answers and the same end, whole, one byte a read
 //! and cut at random, for streams that are legal and for streams that are not.
 //!
 //! The pieces in which a payload is handed over frame by frame do follow the reads; they are compared joined. Where text
@@ -35,20 +35,20 @@ fn settings(delivery: Delivery) -> Arc<Config> {
     }))
 }
 
-fn take(role: Role, settings: &Arc<Config>, octets: &[u8], chop: Chop) -> Taken {
+fn take(role: Role, settings: &Arc<Config>, bytes: &[u8], chop: Chop) -> Taken {
     let now = Instant::now();
     let mut side = Side::new(role, settings, now);
-    for read in chop.reads(octets) {
+    for read in chop.reads(bytes) {
         side.read(&read, now);
     }
     taken(side)
 }
 
 /// The same, by a driver that reads past the input whenever it may.
-fn take_with_room(role: Role, settings: &Arc<Config>, octets: &[u8], random: &mut Random) -> Taken {
+fn take_with_room(role: Role, settings: &Arc<Config>, bytes: &[u8], random: &mut Random) -> Taken {
     let now = Instant::now();
     let mut side = Side::new(role, settings, now);
-    let mut rest = octets;
+    let mut rest = bytes;
     while !rest.is_empty() {
         let len = (1 + random.below(300)).min(rest.len());
         let (inbound, outbound) = (&mut side.conn.inbound, &mut side.conn.outbound);
@@ -111,7 +111,7 @@ fn legal(sender: Role, random: &mut Random) -> (Vec<Vec<u8>>, Vec<Seen>) {
     let mut said = Vec::new();
     for _ in 0..1 + random.below(8) {
         let text = random.one_in(2);
-        let payload = if text { characters(random).into_bytes() } else { octets(random) };
+        let payload = if text { characters(random).into_bytes() } else { bytes(random) };
         let mut parts = Vec::new();
         let mut rest = &payload[..];
         while random.one_in(2) && parts.len() < 3 {
@@ -151,9 +151,9 @@ fn sent(sender: Role, raw: RawHeader, payload: &[u8], random: &mut Random) -> Ve
     frame(if sender.masks() { raw.with_mask(key) } else { raw }, payload)
 }
 
-fn octets(random: &mut Random) -> Vec<u8> {
+fn bytes(random: &mut Random) -> Vec<u8> {
     let len = *random.pick(&[0, 1, 5, 125, 126, 300, 1000]);
-    random.octets(len)
+    random.bytes(len)
 }
 
 fn characters(random: &mut Random) -> String {
@@ -173,7 +173,7 @@ fn corrupt(sender: Role, mut frames: Vec<Vec<u8>>, random: &mut Random) -> Vec<u
             4 => frames[at][1] = random.next() as u8,
             5 => {
                 let raw = RawHeader { fin: random.one_in(2), ..RawHeader::of(random.below(16) as u8) };
-                let payload = octets(random);
+                let payload = bytes(random);
                 frames.insert(at, sent(sender, raw, &payload, random));
             }
             6 => {
@@ -193,39 +193,36 @@ fn corrupt(sender: Role, mut frames: Vec<Vec<u8>>, random: &mut Random) -> Vec<u
                 frames.splice(at..at, vec![fragment; random.below(20)]);
             }
             _ => {
-                let octet = random.below(frames[at].len());
-                frames[at][octet] ^= 1 << random.below(8);
+                let byte = random.below(frames[at].len());
+                frames[at][byte] ^= 1 << random.below(8);
             }
         }
         if frames.is_empty() {
             break;
         }
     }
-    let mut octets = frames.concat();
+    let mut bytes = frames.concat();
     if random.one_in(4) {
-        octets.truncate(random.below(octets.len() + 1));
+        bytes.truncate(random.below(bytes.len() + 1));
     }
-    octets
+    bytes
 }
 
 /// Compares all cuts and gives what the whole was.
-fn compare(role: Role, octets: &[u8], random: &mut Random) -> Taken {
+fn compare(role: Role, bytes: &[u8], random: &mut Random) -> Taken {
     let mut whole = None;
     for delivery in DELIVERIES {
         let settings = settings(delivery);
-        let expected = take(role, &settings, octets, Chop::Whole);
+        let expected = take(role, &settings, bytes, Chop::Whole);
         let mut cuts =
-            vec![Chop::Steps(1), Chop::Steps(2 + random.below(20)), Chop::At(random.below(octets.len() + 1))];
+            vec![Chop::Steps(1), Chop::Steps(2 + random.below(20)), Chop::At(random.below(bytes.len() + 1))];
         cuts.extend([3, 50, 1500].map(|longest| Chop::Random(random.next(), longest)));
         for chop in cuts {
-            let taken = take(role, &settings, octets, chop.clone());
-            assert!(
-                taken == expected,
-                "{role:?} {delivery:?} {chop:?}\n{taken:?}\n{expected:?}\n{octets:x?}"
-            );
+            let taken = take(role, &settings, bytes, chop.clone());
+            assert!(taken == expected, "{role:?} {delivery:?} {chop:?}\n{taken:?}\n{expected:?}\n{bytes:x?}");
         }
-        let taken = take_with_room(role, &settings, octets, random);
-        assert!(taken == expected, "{role:?} {delivery:?} with room\n{taken:?}\n{expected:?}\n{octets:x?}");
+        let taken = take_with_room(role, &settings, bytes, random);
+        assert!(taken == expected, "{role:?} {delivery:?} with room\n{taken:?}\n{expected:?}\n{bytes:x?}");
         whole.get_or_insert(expected);
     }
     whole.expect("compared")
@@ -252,8 +249,8 @@ fn of_corrupted_streams() {
         for role in ROLES {
             let random = &mut Random(seed);
             let (frames, _) = legal(role.peer(), random);
-            let octets = corrupt(role.peer(), frames, random);
-            let whole = compare(role, &octets, random);
+            let bytes = corrupt(role.peer(), frames, random);
+            let whole = compare(role, &bytes, random);
             if let Some(Seen::Failed(error)) = whole.seen.last() {
                 failed += 1;
                 rules.insert(std::mem::discriminant(error));
@@ -265,19 +262,19 @@ fn of_corrupted_streams() {
     assert!(rules.len() >= 12, "of {} faults", rules.len());
 }
 
-/// Octets that nobody meant as frames.
+/// Bytes that nobody meant as frames.
 #[test]
 fn of_noise() {
     for seed in 0..250 {
         for role in ROLES {
             let random = &mut Random(seed);
             let len = 1 + random.below(60);
-            let mut octets = random.octets(len);
-            octets[0] = *random.pick(&[0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a]);
-            if let Some(second) = octets.get_mut(1) {
+            let mut bytes = random.bytes(len);
+            bytes[0] = *random.pick(&[0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a]);
+            if let Some(second) = bytes.get_mut(1) {
                 *second = *second & 0x7f | if role == Role::Server { 0x80 } else { 0 };
             }
-            compare(role, &octets, random);
+            compare(role, &bytes, random);
         }
     }
 }

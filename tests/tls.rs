@@ -210,8 +210,8 @@ fn a_server_that_picks_a_protocol_that_was_not_offered() {
         stream.read_exact(&mut record).unwrap();
         let mut hello = vec![0; usize::from(u16::from_be_bytes([record[3], record[4]]))];
         stream.read_exact(&mut hello).unwrap();
-        assert!(hello.windows(8).any(|octets| octets == b"http/1.1"), "offered");
-        assert!(!hello.windows(3).any(|octets| octets == b"\x02h2"), "not offered");
+        assert!(hello.windows(8).any(|bytes| bytes == b"http/1.1"), "offered");
+        assert!(!hello.windows(3).any(|bytes| bytes == b"\x02h2"), "not offered");
         let mut body = [&[3, 3][..], &[7; 32], &[0, 0xc0, 0x2b, 0]].concat(); // TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
         body.extend_from_slice(b"\0\x09\0\x10\0\x05\0\x03\x02h2");
         let hello = [&[2, 0, 0, body.len() as u8][..], &body].concat();
@@ -301,7 +301,7 @@ fn through_a_proxy_to_the_name_of_the_server() {
 #[derive(Default)]
 struct Collect {
     texts: Vec<String>,
-    octets: usize,
+    bytes: usize,
     ended: Vec<(Outcome, String)>,
     unreached: Vec<String>,
     tls_faults: usize,
@@ -322,7 +322,7 @@ impl Handler for Collect {
     fn on_message(&mut self, _: &mut Context<()>, _: ConnId, message: Message<'_>) {
         match message {
             Message::Text(text) => self.texts.push(text.to_owned()),
-            Message::Binary(octets) => self.octets += octets.len(),
+            Message::Binary(bytes) => self.bytes += bytes.len(),
         }
     }
 
@@ -361,7 +361,7 @@ fn run(config: ClientConfig, echo: usize) -> Collect {
     handler
 }
 
-/// TLS-006: many frames in one record, records cut anywhere, one octet at a time; nothing stays behind.
+/// TLS-006: many frames in one record, records cut anywhere, one byte at a time; nothing stays behind.
 #[test]
 fn a_loop_drains_what_tls_holds() {
     let authority = Authority::new();
@@ -376,7 +376,7 @@ fn a_loop_drains_what_tls_holds() {
         let frames = b"\x81\x03one".repeat(1000);
         let answer = [&accept(&head)[..], &frames, b"\x88\x02\x03\xe8"].concat();
         if drip {
-            // What the TLS server would send, an octet at a time.
+            // What the TLS server would send, a byte at a time.
             stream.conn.set_buffer_limit(None);
             stream.conn.writer().write_all(&answer).unwrap();
             let mut cipher = Vec::new();
@@ -416,7 +416,7 @@ fn a_loop_writes_all_to_a_slow_server() {
         close[0]
     });
     let seen = run(client(address.port(), trusting(&authority)), size);
-    assert_eq!((seen.octets, seen.ended[0].0.is_clean()), (1, true));
+    assert_eq!((seen.bytes, seen.ended[0].0.is_clean()), (1, true));
     assert_eq!(server.join().unwrap(), [0x88]);
 }
 

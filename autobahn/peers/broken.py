@@ -8,7 +8,7 @@
     rude       knows the rules and ends the TCP connection without a Close frame when one is broken, and also when
                it is sent a Close
     muddled    answers a Ping with an empty Pong, fails every broken rule with 1011, swaps text and binary in
-               messages of more than 100 octets, sends back a Close with code 1000 whatever it was sent
+               messages of more than 100 bytes, sends back a Close with code 1000 whatever it was sent
     deaf       never answers a Close and never ends the TCP connection
 """
 
@@ -44,10 +44,10 @@ class Connection:
 
     def read(self, count):
         while len(self.rest) < count:
-            octets = self.stream.recv(1 << 18)
-            if not octets:
+            bytes = self.stream.recv(1 << 18)
+            if not bytes:
                 raise End
-            self.rest += octets
+            self.rest += bytes
         taken = bytes(self.rest[:count])
         del self.rest[:count]
         return taken
@@ -145,10 +145,10 @@ class Connection:
 def read_head(stream):
     head = b""
     while b"\r\n\r\n" not in head:
-        octets = stream.recv(4096)
-        if not octets:
+        bytes = stream.recv(4096)
+        if not bytes:
             raise OSError("the connection ended inside the head")
-        head += octets
+        head += bytes
     return head.split(b"\r\n\r\n", 1)
 
 

@@ -14,7 +14,7 @@ struct message {
     struct message *next;
     size_t len;
     int binary;
-    unsigned char octets[];
+    unsigned char bytes[];
 };
 struct session {
     struct message *first, *last, *written;
@@ -44,7 +44,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         m->next = NULL;
         m->len = s->len;
         m->binary = s->binary;
-        memcpy(m->octets + LWS_PRE, s->collected, s->len);
+        memcpy(m->bytes + LWS_PRE, s->collected, s->len);
         s->len = 0;
         if (s->last) s->last->next = m;
         else s->first = m;
@@ -57,7 +57,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         free(s->written);
         s->written = NULL;
         if (!m) break;
-        if (lws_write(wsi, m->octets + LWS_PRE, m->len, m->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT) < (int)m->len)
+        if (lws_write(wsi, m->bytes + LWS_PRE, m->len, m->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT) < (int)m->len)
             return -1;
         s->first = m->next;
         if (!s->first) s->last = NULL;
@@ -92,8 +92,8 @@ static const struct lws_extension extensions[] = {
 };
 
 static void *end_with_stdin(void *unused) {
-    char octets[256];
-    while (read(0, octets, sizeof octets) > 0) {}
+    char bytes[256];
+    while (read(0, bytes, sizeof bytes) > 0) {}
     (void)unused;
     _exit(0);
 }

@@ -71,9 +71,9 @@ fn masked(frame: &[u8]) -> Vec<u8> {
         127 => 10,
         _ => 2,
     };
-    let mut octets = frame[..header].to_vec();
-    octets[1] |= 0x80;
-    octets.extend_from_slice(&ZERO.0);
-    octets.extend_from_slice(&frame[header..]);
-    octets
+    let mut bytes = frame[..header].to_vec();
+    bytes[1] |= 0x80;
+    bytes.extend_from_slice(&ZERO.0);
+    bytes.extend_from_slice(&frame[header..]);
+    bytes
 }

@@ -15,28 +15,28 @@ const BATCH: usize = 1000;
 /// One of each length form.
 const LENGTHS: [u64; 3] = [16, 1024, 1 << 20];
 
-fn octets(length: u64) -> Vec<u8> {
-    let mut octets = Vec::new();
-    RawHeader::BINARY.with_length(length).with_mask(KEY).encode_into(&mut octets);
-    octets
+fn bytes(length: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    RawHeader::BINARY.with_length(length).with_mask(KEY).encode_into(&mut bytes);
+    bytes
 }
 
 #[divan::bench(args = LENGTHS)]
 fn parse(bencher: Bencher<'_, '_>, length: u64) {
-    let octets = octets(length);
+    let bytes = bytes(length);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         for _ in 0..BATCH {
-            black_box(RawHeader::parse(black_box(&octets)));
+            black_box(RawHeader::parse(black_box(&bytes)));
         }
     });
 }
 
 #[divan::bench(args = LENGTHS)]
 fn parse_and_check(bencher: Bencher<'_, '_>, length: u64) {
-    let octets = octets(length);
+    let bytes = bytes(length);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         for _ in 0..BATCH {
-            if let Parsed::Done(raw, used) = RawHeader::parse(black_box(&octets)) {
+            if let Parsed::Done(raw, used) = RawHeader::parse(black_box(&bytes)) {
                 let _ = black_box((Header::check(&raw, &RULES), used));
             }
         }

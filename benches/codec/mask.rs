@@ -1,4 +1,4 @@
-//! Masking in place, next to copying as many octets.
+//! Masking in place, next to copying as many bytes.
 //!
 //! With `RUSTFLAGS="--cfg bowsprit_no_simd"` the same benchmark measures the loop without AVX2.
 
@@ -31,13 +31,13 @@ fn apply_behind_a_header(bencher: Bencher<'_, '_>, size: usize) {
 }
 
 #[divan::bench(args = SIZES)]
-fn octet_by_octet(bencher: Bencher<'_, '_>, size: usize) {
+fn byte_by_byte(bencher: Bencher<'_, '_>, size: usize) {
     in_place(bencher, size, 0, MaskKey::apply_naive);
 }
 
 fn in_place(bencher: Bencher<'_, '_>, size: usize, start: usize, apply: impl Fn(MaskKey, &mut [u8])) {
-    let mut octets = vec![0x55; start + size];
+    let mut bytes = vec![0x55; start + size];
     bencher
         .counter(BytesCount::new(size))
-        .bench_local(|| apply(black_box(KEY), black_box(&mut octets[start..])));
+        .bench_local(|| apply(black_box(KEY), black_box(&mut bytes[start..])));
 }

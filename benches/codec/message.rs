@@ -1,4 +1,4 @@
-//! Whole frames, from the octets of a read to the event: header, judgement, unmasking, UTF-8, hand-over.
+//! Whole frames, from the bytes of a read to the event: header, judgement, unmasking, UTF-8, hand-over.
 
 use std::sync::Arc;
 
@@ -61,11 +61,11 @@ fn ascii(bencher: Bencher<'_, '_>, size: usize) {
 }
 
 #[divan::bench(args = SIZES)]
-fn two_octet_text(bencher: Bencher<'_, '_>, size: usize) {
+fn two_byte_text(bencher: Bencher<'_, '_>, size: usize) {
     receive(bencher, DataKind::Text, text(CYRILLIC, size).as_bytes(), ZERO);
 }
 
-/// Receiving and answering: each message goes to the send queue, whose octets a driver would write.
+/// Receiving and answering: each message goes to the send queue, whose bytes a driver would write.
 #[divan::bench(args = SIZES)]
 fn echo(bencher: Bencher<'_, '_>, size: usize) {
     let mut wire = frames(DataKind::Binary, &vec![7; size], KEY);

@@ -10,13 +10,13 @@ use super::wire::{ASCII, CJK_AND_EMOJI, CYRILLIC, text};
 
 #[divan::bench(args = cases())]
 fn ours(bencher: Bencher<'_, '_>, case: &Case) {
-    run(bencher, case, |octets| validate(octets).is_ok());
+    run(bencher, case, |bytes| validate(bytes).is_ok());
 }
 
 #[divan::bench(args = cases())]
 fn ours_in_two_pieces(bencher: Bencher<'_, '_>, case: &Case) {
-    run(bencher, case, |octets| {
-        let (front, back) = octets.split_at(octets.len() / 2);
+    run(bencher, case, |bytes| {
+        let (front, back) = bytes.split_at(bytes.len() / 2);
         let mut stream = Utf8Stream::default();
         stream.push(front).and_then(|()| stream.push(back)).and_then(|()| stream.finish()).is_ok()
     });
@@ -24,12 +24,12 @@ fn ours_in_two_pieces(bencher: Bencher<'_, '_>, case: &Case) {
 
 #[divan::bench(args = cases())]
 fn simd(bencher: Bencher<'_, '_>, case: &Case) {
-    run(bencher, case, |octets| simdutf8::basic::from_utf8(octets).is_ok());
+    run(bencher, case, |bytes| simdutf8::basic::from_utf8(bytes).is_ok());
 }
 
 #[divan::bench(args = cases())]
 fn std(bencher: Bencher<'_, '_>, case: &Case) {
-    run(bencher, case, |octets| std::str::from_utf8(octets).is_ok());
+    run(bencher, case, |bytes| std::str::from_utf8(bytes).is_ok());
 }
 
 struct Case {
@@ -44,7 +44,7 @@ impl fmt::Display for Case {
 }
 
 fn cases() -> impl Iterator<Item = Case> {
-    let scripts = [("ascii", ASCII), ("2 octets", CYRILLIC), ("3 and 4 octets", CJK_AND_EMOJI)];
+    let scripts = [("ascii", ASCII), ("2 bytes", CYRILLIC), ("3 and 4 bytes", CJK_AND_EMOJI)];
     scripts.into_iter().flat_map(|(script, pattern)| {
         [16, 32, 48, 64, 96, 125, 256, 1 << 10, 16 << 10, 1 << 20]
             .map(|size| Case { script, text: text(pattern, size) })
@@ -52,7 +52,7 @@ fn cases() -> impl Iterator<Item = Case> {
 }
 
 fn run(bencher: Bencher<'_, '_>, case: &Case, check: impl Fn(&[u8]) -> bool) {
-    let octets = case.text.as_bytes();
-    assert!(check(octets));
-    bencher.counter(BytesCount::new(octets.len())).bench_local(|| black_box(check(black_box(octets))));
+    let bytes = case.text.as_bytes();
+    assert!(check(bytes));
+    bencher.counter(BytesCount::new(bytes.len())).bench_local(|| black_box(check(black_box(bytes))));
 }

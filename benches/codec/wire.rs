@@ -2,10 +2,10 @@
 
 use bowsprit::frame::{DataKind, MaskKey, RawHeader};
 
-/// Octets of frames in one pass: more than the second-level cache of most machines is not what a read brings.
+/// Bytes of frames in one pass: more than the second-level cache of most machines is not what a read brings.
 const PASS: usize = 128 * 1024;
 
-/// How many frames with `size` octets of payload make one pass.
+/// How many frames with `size` bytes of payload make one pass.
 pub(crate) fn frames_in_a_pass(size: usize) -> usize {
     (PASS / (size + 8)).clamp(1, 4096)
 }
@@ -29,7 +29,7 @@ pub(crate) const KEY: MaskKey = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
 /// A key that changes nothing and costs what every key costs.
 pub(crate) const ZERO: MaskKey = MaskKey([0; 4]);
 
-/// Text of about `size` octets, cut behind a whole character.
+/// Text of about `size` bytes, cut behind a whole character.
 pub(crate) fn text(pattern: &str, size: usize) -> String {
     let mut text = String::with_capacity(size + pattern.len());
     while text.len() < size {

@@ -32,7 +32,7 @@ impl Handler for Echo {
     }
 }
 
-/// What one read brings: so many messages of so many octets.
+/// What one read brings: so many messages of so many bytes.
 const READS: [(usize, usize); 6] =
     [(1, 16), (16, 16), (16, 125), (16, 1 << 10), (4, 16 << 10), (1, 64 << 10)];
 
@@ -124,7 +124,7 @@ fn echoed<H: Handler<Data = u64>>(
     });
 }
 
-/// What one read brings: `depth` messages of `size` octets.
+/// What one read brings: `depth` messages of `size` bytes.
 fn reads(depth: usize, size: usize, kind: DataKind) -> Rc<[u8]> {
     let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
     let mut payload = vec![b'7'; size];
@@ -165,8 +165,8 @@ impl<H: Handler<Data = u64>> Server<H> {
         server
     }
 
-    fn arrive(&mut self, number: usize, octets: &Rc<[u8]>) {
-        arrive(Rc::clone(octets));
+    fn arrive(&mut self, number: usize, bytes: &Rc<[u8]>) {
+        arrive(Rc::clone(bytes));
         self.engine.ready(self.tokens[number], Readiness::READABLE, &mut self.handler);
     }
 

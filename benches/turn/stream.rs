@@ -15,23 +15,23 @@ thread_local! {
 }
 
 /// Lays out what the next read finds, all of it at once.
-pub(crate) fn arrive(octets: Rc<[u8]>) {
-    INPUT.set(Some(octets));
+pub(crate) fn arrive(bytes: Rc<[u8]>) {
+    INPUT.set(Some(bytes));
 }
 
 pub(crate) struct InMemory;
 
 impl Read for InMemory {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let Some(octets) = INPUT.take() else { return Err(ErrorKind::WouldBlock.into()) };
-        buf[..octets.len()].copy_from_slice(&octets);
-        Ok(octets.len())
+        let Some(bytes) = INPUT.take() else { return Err(ErrorKind::WouldBlock.into()) };
+        buf[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
     }
 }
 
 impl Write for InMemory {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        Ok(black_box(octets).len())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(black_box(bytes).len())
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -54,13 +54,13 @@ fn save(
     parts: &[&[u8]],
     written: &mut BTreeSet<(String, Vec<u8>)>,
 ) -> std::io::Result<()> {
-    let octets = parts.concat();
-    if octets.len() > LONGEST || !written.insert((target.to_owned(), octets.clone())) {
+    let bytes = parts.concat();
+    if bytes.len() > LONGEST || !written.insert((target.to_owned(), bytes.clone())) {
         return Ok(());
     }
     let folder = Path::new(folder).join(target);
     std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join(id.replace('/', "-")), octets)
+    std::fs::write(folder.join(id.replace('/', "-")), bytes)
 }
 
 /// The head and the frames that the lab sends to this side.
@@ -105,11 +105,11 @@ fn says(case: &'static bowsprit_lab::Case, subject: Subject) -> (Vec<u8>, Vec<u8
 }
 
 fn drain(player: &mut Player, now: Duration) -> Vec<u8> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     while let Some(next) = player.outgoing() {
         let len = next.len();
-        octets.extend_from_slice(next);
+        bytes.extend_from_slice(next);
         player.sent(now, len);
     }
-    octets
+    bytes
 }

@@ -76,8 +76,8 @@ impl<'a> Driver<'a> {
     }
 
     fn read(&mut self, piece: &[u8]) {
-        let mut octets = piece.to_vec();
-        let mut input = &mut octets[..];
+        let mut bytes = piece.to_vec();
+        let mut input = &mut bytes[..];
         let Connection { inbound, outbound, .. } = &mut self.conn;
         self.arrived += piece.len();
         loop {
@@ -103,9 +103,9 @@ impl<'a> Driver<'a> {
     fn bounds(&self) {
         let config = &*self.setup.config;
         let held = self.conn.inbound.held();
-        assert!(held <= self.arrived && held <= config.max_message, "{held} octets held");
+        assert!(held <= self.arrived && held <= config.max_message, "{held} bytes held");
         let most = config.max_queued.max(64 * 1024) + 2 * config.max_message + 64 * 1024;
-        assert!(self.conn.outbound.queued() <= most, "{} octets queued", self.conn.outbound.queued());
+        assert!(self.conn.outbound.queued() <= most, "{} bytes queued", self.conn.outbound.queued());
     }
 
     fn finish(mut self) -> Taken {

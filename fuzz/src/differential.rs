@@ -25,7 +25,7 @@ pub const DIFFERENCES: &[(ProtocolError, &str)] = &[
     ),
     (
         ProtocolError::TextNotUtf8,
-        "§8.1: we fail at the first octet that cannot be mended, tungstenite at the end of a frame",
+        "§8.1: we fail at the first byte that cannot be mended, tungstenite at the end of a frame",
     ),
     (ProtocolError::TooManyEmptyFragments, "a limit of ours (§10.4)"),
 ];
@@ -110,8 +110,8 @@ fn ours(role: Role, data: &[u8]) -> (Vec<Seen>, Option<ProtocolError>) {
         Role::Server => Connection::server(Arc::new(config), now),
         Role::Client => Connection::client(Arc::new(config), Box::new(Zeros), now),
     };
-    let mut octets = data.to_vec();
-    let mut input = &mut octets[..];
+    let mut bytes = data.to_vec();
+    let mut input = &mut bytes[..];
     let mut seen = Vec::new();
     loop {
         match conn.next(&mut input, now) {
@@ -121,7 +121,7 @@ fn ours(role: Role, data: &[u8]) -> (Vec<Seen>, Option<ProtocolError>) {
                 Event::Message(bowsprit::message::Message::Text(text)) => {
                     Seen::Text(text.as_bytes().to_vec())
                 }
-                Event::Message(bowsprit::message::Message::Binary(octets)) => Seen::Binary(octets.to_vec()),
+                Event::Message(bowsprit::message::Message::Binary(bytes)) => Seen::Binary(bytes.to_vec()),
                 Event::Ping(payload) => Seen::Ping(payload.to_vec()),
                 Event::Pong(payload) => Seen::Pong(payload.to_vec()),
                 Event::Close(close) => {
@@ -169,7 +169,7 @@ fn theirs(role: Role, data: &[u8]) -> (Vec<Seen>, Option<tungstenite::Error>) {
         use tungstenite::{Error, Message};
         match socket.read() {
             Ok(Message::Text(text)) => seen.push(Seen::Text(text.as_bytes().to_vec())),
-            Ok(Message::Binary(octets)) => seen.push(Seen::Binary(octets.to_vec())),
+            Ok(Message::Binary(bytes)) => seen.push(Seen::Binary(bytes.to_vec())),
             Ok(Message::Ping(payload)) => seen.push(Seen::Ping(payload.to_vec())),
             Ok(Message::Pong(payload)) => seen.push(Seen::Pong(payload.to_vec())),
             Ok(Message::Close(close)) => {

@@ -81,10 +81,10 @@ fn play(mut player: Player, subject: Subject, opens: bool, pieces: &[&[u8]]) -> 
 
 fn drain(player: &mut Player, now: Duration, out: &mut Vec<u8>) {
     for _ in 0..STEPS {
-        let Some(octets) = player.outgoing() else { return };
-        let len = octets.len();
+        let Some(bytes) = player.outgoing() else { return };
+        let len = bytes.len();
         if out.len() < 4096 {
-            out.extend_from_slice(octets);
+            out.extend_from_slice(bytes);
         }
         player.sent(now, len);
     }

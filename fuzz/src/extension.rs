@@ -3,7 +3,7 @@
 use bowsprit::extension::params::{parse, write_list};
 
 pub fn run(data: &[u8]) {
-    let lines: Vec<&[u8]> = data.split(|octet| *octet == b'\n').collect();
+    let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
     let list = parse(lines.iter().copied());
     if lines.len() > 1 && lines.iter().all(|line| !line.is_empty()) {
         // RFC 9110 §5.3: several lines are one, joined by commas. A quote does not reach over the end of a line.
@@ -22,11 +22,11 @@ pub fn run(data: &[u8]) {
         }
     }
     let written = write_list(&list);
-    assert!(written.bytes().all(|octet| octet.is_ascii_graphic() || octet == b' '), "{written}");
+    assert!(written.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '), "{written}");
     assert_eq!(parse([written.as_bytes()]).as_ref(), Ok(&list), "{written}");
 }
 
 fn is_token(text: &str) -> bool {
     !text.is_empty()
-        && text.bytes().all(|octet| octet.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&octet))
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte))
 }

@@ -22,7 +22,7 @@ fn request(pieces: &[&[u8]]) -> String {
         match handshake.receive(piece) {
             Ok(Progress::NeedMore) => taken += piece.len(),
             Ok(Progress::Done { value, used }) => {
-                return format!("{} octets: {}", taken + used, incoming(&value));
+                return format!("{} bytes: {}", taken + used, incoming(&value));
             }
             Err(error) => {
                 let answer = handshake.answer(error);
@@ -101,7 +101,7 @@ fn response(mut handshake: ClientHandshake, pieces: &[&[u8]]) -> String {
                 assert!(
                     agreement.extensions.iter().all(|extension| extension.name() == "permessage-deflate")
                 );
-                return format!("{} octets: {value:?}", taken + used);
+                return format!("{} bytes: {value:?}", taken + used);
             }
             Err(error) => {
                 assert_eq!(handshake.receive(b"x").err().as_ref(), Some(&error), "an error stays");
@@ -113,13 +113,13 @@ fn response(mut handshake: ClientHandshake, pieces: &[&[u8]]) -> String {
 }
 
 /// What we send is one head, and perhaps a body: whatever was read has not split it.
-fn is_one_head(octets: &[u8]) {
+fn is_one_head(bytes: &[u8]) {
     let mut reader = HeadReader::response(HeadLimits { max_bytes: 64 * 1024, max_headers: 200 });
-    let Ok(Progress::Done { value: head, used }) = reader.receive(octets) else {
-        panic!("not a head: {}", octets.escape_ascii())
+    let Ok(Progress::Done { value: head, used }) = reader.receive(bytes) else {
+        panic!("not a head: {}", bytes.escape_ascii())
     };
     let length = head.only("content-length").expect("at most one").map(|length| {
         std::str::from_utf8(length).ok().and_then(|length| length.parse::<usize>().ok()).expect("a number")
     });
-    assert!(used == octets.len() || Some(octets.len() - used) == length);
+    assert!(used == bytes.len() || Some(bytes.len() - used) == length);
 }

@@ -20,7 +20,7 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 pub fn run(mut data: &[u8]) {
     let cuts = Cuts::take(&mut data);
     let Some((&bits, data)) = data.split_first() else { return };
-    // No octet at all is an empty message to us; to the other it is a block cut short (RFC 7692 §7.2.3.6).
+    // No byte at all is an empty message to us; to the other it is a block cut short (RFC 7692 §7.2.3.6).
     if !data.is_empty() {
         inflate(&cuts, bits, data);
     }
@@ -49,8 +49,8 @@ fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
         let mut conn = client();
         let mut seen = Vec::new();
         for piece in pieces {
-            let mut octets = piece.to_vec();
-            let mut input = &mut octets[..];
+            let mut bytes = piece.to_vec();
+            let mut input = &mut bytes[..];
             loop {
                 match conn.inbound.next(&mut input, &mut conn.outbound) {
                     Ok(None) => break,
@@ -58,7 +58,7 @@ fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
                     Err(error) => Seen::Failed(error).push(&mut seen),
                 }
             }
-            assert!(conn.inbound.held() <= MOST, "{} octets held", conn.inbound.held());
+            assert!(conn.inbound.held() <= MOST, "{} bytes held", conn.inbound.held());
         }
         seen
     };
@@ -69,15 +69,15 @@ fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
     let mut history = Vec::new();
     for at in 0..2 {
         match (reference(&history, data), seen.get(at)) {
-            (Reference::Message(octets), Some(Seen::Binary(ours))) => {
-                assert_eq!(*ours, octets);
-                history.extend(octets);
+            (Reference::Message(bytes), Some(Seen::Binary(ours))) => {
+                assert_eq!(*ours, bytes);
+                history.extend(bytes);
             }
             (
-                Reference::Message(octets) | Reference::Cut(octets),
+                Reference::Message(bytes) | Reference::Cut(bytes),
                 Some(Seen::Failed(ProtocolError::MessageTooLong)),
             ) => {
-                assert!(octets.len() > MOST, "{} octets are not too many", octets.len());
+                assert!(bytes.len() > MOST, "{} bytes are not too many", bytes.len());
             }
             (
                 Reference::Wrong,
@@ -85,10 +85,10 @@ fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
             ) => {}
             // A message ends with a block (§7.2.1).
             (Reference::Cut(_), Some(Seen::Failed(ProtocolError::DeflateInvalid))) => {}
-            (Reference::Cut(octets), other) => panic!("{} octets, and half a block: {other:?}", octets.len()),
+            (Reference::Cut(bytes), other) => panic!("{} bytes, and half a block: {other:?}", bytes.len()),
             // A final block ends a stream (§7.2.3.4); what may follow is not told in one way only.
             (Reference::Ended, _) | (_, None) => return,
-            (Reference::Message(octets), other) => panic!("{} octets, but ours is {other:?}", octets.len()),
+            (Reference::Message(bytes), other) => panic!("{} bytes, but ours is {other:?}", bytes.len()),
             (Reference::Wrong, other) => panic!("no DEFLATE, but ours is {other:?}"),
         }
         if matches!(seen.get(at), Some(Seen::Failed(_))) {
@@ -191,8 +191,8 @@ fn client() -> Connection {
 
 /// As a server sends it.
 fn frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
-    let mut octets = Vec::new();
-    header.with_length(payload.len() as u64).encode_into(&mut octets);
-    octets.extend_from_slice(payload);
-    octets
+    let mut bytes = Vec::new();
+    header.with_length(payload.len() as u64).encode_into(&mut bytes);
+    bytes.extend_from_slice(payload);
+    bytes
 }

@@ -6,22 +6,22 @@ pub fn run(data: &[u8]) {
     let Some((&[a, b, c, d, start, cut, double], rest)) = data.split_first_chunk() else { return };
     let key = MaskKey([a, b, c, d]);
     // Small inputs reach the wide paths as well.
-    let octets = rest.repeat(1 << (double % 6));
-    let start = usize::from(start).min(octets.len());
-    let octets = &octets[start..];
+    let bytes = rest.repeat(1 << (double % 6));
+    let start = usize::from(start).min(bytes.len());
+    let bytes = &bytes[start..];
 
-    let mut expected = octets.to_vec();
+    let mut expected = bytes.to_vec();
     key.apply_naive(&mut expected);
-    let mut masked = octets.to_vec();
+    let mut masked = bytes.to_vec();
     key.apply(&mut masked);
     assert_eq!(masked, expected);
 
-    let mut in_place = [&vec![7; start % 64][..], octets].concat();
+    let mut in_place = [&vec![7; start % 64][..], bytes].concat();
     key.apply(&mut in_place[start % 64..]);
     assert_eq!(in_place[start % 64..], expected);
-    assert!(in_place[..start % 64].iter().all(|octet| *octet == 7), "nothing in front is touched");
+    assert!(in_place[..start % 64].iter().all(|byte| *byte == 7), "nothing in front is touched");
 
-    let mut pieces = octets.to_vec();
+    let mut pieces = bytes.to_vec();
     let (mut at, step) = (0, 1 + usize::from(cut));
     for piece in pieces.chunks_mut(step) {
         let len = piece.len();
@@ -31,5 +31,5 @@ pub fn run(data: &[u8]) {
     assert_eq!(pieces, expected, "cut into {step}");
 
     key.apply(&mut masked);
-    assert_eq!(masked, octets, "unmasking is masking");
+    assert_eq!(masked, bytes, "unmasking is masking");
 }

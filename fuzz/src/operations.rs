@@ -64,7 +64,7 @@ enum Operation {
         code: u16,
         len: u8,
     },
-    /// Octets that wait are written, but no more than so many, and read in steps of so many.
+    /// Bytes that wait are written, but no more than so many, and read in steps of so many.
     Carry {
         by: By,
         most: u16,
@@ -242,7 +242,7 @@ impl World {
         let mut payload = mark.repeat(len / mark.len() + 1).into_bytes();
         payload.truncate(len);
         if !text {
-            payload.iter_mut().for_each(|octet| *octet |= 0x80);
+            payload.iter_mut().for_each(|byte| *byte |= 0x80);
         }
         payload
     }
@@ -250,18 +250,18 @@ impl World {
     /// Whether anything was carried.
     fn carry(&mut self, from: usize, most: usize, step: usize) -> bool {
         let now = self.now;
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         let outbound = &mut self.sides[from].conn.outbound;
-        while octets.len() < most && !outbound.pending().is_empty() {
-            let len = outbound.pending().len().min(most - octets.len());
-            octets.extend_from_slice(&outbound.pending()[..len]);
+        while bytes.len() < most && !outbound.pending().is_empty() {
+            let len = outbound.pending().len().min(most - bytes.len());
+            bytes.extend_from_slice(&outbound.pending()[..len]);
             outbound.advance(len);
         }
         let to = &mut self.sides[1 - from];
         if to.given_up.is_some() {
-            return !octets.is_empty(); // nobody reads any more
+            return !bytes.is_empty(); // nobody reads any more
         }
-        for piece in octets.chunks_mut(step) {
+        for piece in bytes.chunks_mut(step) {
             let mut input = &mut piece[..];
             loop {
                 match to.conn.next(&mut input, now) {
@@ -271,7 +271,7 @@ impl World {
                 }
             }
         }
-        !octets.is_empty()
+        !bytes.is_empty()
     }
 
     fn expire(&mut self) {

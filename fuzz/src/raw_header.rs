@@ -1,4 +1,4 @@
-//! Raw headers: what is read is written back octet by octet, half a header asks for what it needs and no more, and the
+//! Raw headers: what is read is written back byte by byte, half a header asks for what it needs and no more, and the
 //! gate lets pass what RFC 6455 §5 allows, written here a second time in other words.
 
 use bowsprit::frame::{Header, LengthForm, MAX_HEADER, MaskKey, Parsed, RawHeader, Rules};
@@ -13,7 +13,7 @@ fn parse(data: &[u8]) {
     match RawHeader::parse(data) {
         Parsed::NeedMore(missing) => {
             assert!(missing > 0 && data.len() + missing <= MAX_HEADER);
-            // Whatever comes, one octet less is not enough.
+            // Whatever comes, one byte less is not enough.
             let mut longer = data.to_vec();
             longer.resize(data.len() + missing - 1, 0xff);
             assert!(matches!(RawHeader::parse(&longer), Parsed::NeedMore(_)));
@@ -25,7 +25,7 @@ fn parse(data: &[u8]) {
             assert_eq!(out[..written], data[..used]);
             for cut in 0..used {
                 let Parsed::NeedMore(missing) = RawHeader::parse(&data[..cut]) else {
-                    panic!("a header of {used} octets is whole after {cut}")
+                    panic!("a header of {used} bytes is whole after {cut}")
                 };
                 assert!(missing > 0 && cut + missing <= used, "asked for more than the header has");
             }

@@ -31,7 +31,7 @@ impl Entropy for Random {
     }
 }
 
-/// How octets come in, as the first octet of the input says: octet by octet, in pieces of any length, cut once.
+/// How bytes come in, as the first byte of the input says: byte by byte, in pieces of any length, cut once.
 #[derive(Clone, Debug)]
 pub(super) enum Cuts {
     Each(usize),
@@ -40,14 +40,14 @@ pub(super) enum Cuts {
 }
 
 impl Cuts {
-    /// Takes two octets off the input.
+    /// Takes two bytes off the input.
     pub(super) fn take(input: &mut &[u8]) -> Self {
-        let mut octet = || {
+        let mut byte = || {
             let (first, rest) = input.split_first().map_or((0, &[][..]), |(first, rest)| (*first, rest));
             *input = rest;
             first
         };
-        let (kind, detail) = (octet(), octet());
+        let (kind, detail) = (byte(), byte());
         match kind % 4 {
             0 => Cuts::Each(1 + usize::from(detail) % 16),
             1 => Cuts::At(usize::from(kind / 4) << 8 | usize::from(detail)),
@@ -56,20 +56,20 @@ impl Cuts {
         }
     }
 
-    /// The pieces of `octets`.
-    pub(super) fn pieces<'a>(&self, mut octets: &'a [u8]) -> Vec<&'a [u8]> {
+    /// The pieces of `bytes`.
+    pub(super) fn pieces<'a>(&self, mut bytes: &'a [u8]) -> Vec<&'a [u8]> {
         match self.clone() {
-            Cuts::Each(step) => octets.chunks(step).collect(),
+            Cuts::Each(step) => bytes.chunks(step).collect(),
             Cuts::At(at) => {
-                let (front, back) = octets.split_at(at.min(octets.len()));
+                let (front, back) = bytes.split_at(at.min(bytes.len()));
                 vec![front, back]
             }
             Cuts::Random(mut random, longest) => {
                 let mut pieces = Vec::new();
-                while !octets.is_empty() {
-                    let (piece, rest) = octets.split_at((1 + random.below(longest)).min(octets.len()));
+                while !bytes.is_empty() {
+                    let (piece, rest) = bytes.split_at((1 + random.below(longest)).min(bytes.len()));
                     pieces.push(piece);
-                    octets = rest;
+                    bytes = rest;
                 }
                 pieces
             }
@@ -94,7 +94,7 @@ impl Seen {
     pub(super) fn of(event: &Event<'_>) -> Self {
         match event {
             Event::Message(Message::Text(text)) => Seen::Text(text.as_bytes().to_vec()),
-            Event::Message(Message::Binary(octets)) => Seen::Binary(octets.to_vec()),
+            Event::Message(Message::Binary(bytes)) => Seen::Binary(bytes.to_vec()),
             Event::Frame(header) => Seen::Frame(*header),
             Event::Chunk(chunk) => Seen::Chunk {
                 text: chunk.kind == bowsprit::frame::DataKind::Text,
@@ -130,17 +130,17 @@ impl Seen {
 }
 
 /// Reads frames back, unmasked; nothing may be left over.
-pub(super) fn frames(mut octets: &[u8]) -> Vec<(RawHeader, Vec<u8>)> {
+pub(super) fn frames(mut bytes: &[u8]) -> Vec<(RawHeader, Vec<u8>)> {
     let mut frames = Vec::new();
-    while !octets.is_empty() {
-        let Parsed::Done(header, used) = RawHeader::parse(octets) else { panic!("half a header is sent") };
+    while !bytes.is_empty() {
+        let Parsed::Done(header, used) = RawHeader::parse(bytes) else { panic!("half a header is sent") };
         let length = usize::try_from(header.length).expect("what is sent fits into memory");
-        assert!(octets.len() >= used + length, "half a frame is sent");
-        let (payload, rest) = octets[used..].split_at(length);
+        assert!(bytes.len() >= used + length, "half a frame is sent");
+        let (payload, rest) = bytes[used..].split_at(length);
         let mut payload = payload.to_vec();
         header.mask.unwrap_or_default().apply_naive(&mut payload);
         frames.push((header, payload));
-        octets = rest;
+        bytes = rest;
     }
     frames
 }

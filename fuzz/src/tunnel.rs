@@ -18,10 +18,10 @@ pub fn run(mut data: &[u8]) {
     let host = host[usize::from(kind >> 7)];
     let (whole, said) = open(&proxy, host, &[data]);
     let (cut, said_too) = open(&proxy, host, &cuts.pieces(data));
-    assert!(said.len() <= SAID, "{} octets", said.len());
+    assert!(said.len() <= SAID, "{} bytes", said.len());
     match (&whole, &cut) {
         // The answer ended with a piece: what follows is the server's, which has to be silent until it is spoken to.
-        (Opened::Failed(ProxyError::EarlyOctets), Opened::At(at)) => assert!(*at < data.len()),
+        (Opened::Failed(ProxyError::EarlyBytes), Opened::At(at)) => assert!(*at < data.len()),
         (Opened::At(at), _) => {
             assert_eq!(*at, data.len());
             assert_eq!(cut, whole, "{cuts:?}");
@@ -36,7 +36,7 @@ pub fn run(mut data: &[u8]) {
 
 #[derive(Debug, PartialEq)]
 enum Opened {
-    /// After so many octets.
+    /// After so many bytes.
     At(usize),
     Waits,
     Failed(ProxyError),

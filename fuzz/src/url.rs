@@ -10,7 +10,7 @@ pub fn run(data: &[u8]) {
     let Ok(url) = Url::parse(text) else { return };
     assert!(!url.host().is_empty() && url.resource().starts_with('/'));
     for part in [url.host(), url.host_header(), url.resource()] {
-        assert!(part.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'#'), "{part:?}");
+        assert!(part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'), "{part:?}");
     }
     // The same again in its own words.
     let scheme = if url.is_secure() { "wss" } else { "ws" };

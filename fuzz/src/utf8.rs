@@ -1,4 +1,4 @@
-//! The UTF-8 check against the standard library, for every cut: it fails with the first octet after which nothing can
+//! The UTF-8 check against the standard library, for every cut: it fails with the first byte after which nothing can
 //! be mended, and not before (RFC 6455 §8.1).
 
 use bowsprit::utf8::{Utf8Stream, validate};
@@ -10,7 +10,7 @@ pub fn run(data: &[u8]) {
     let expected = std::str::from_utf8(data);
     assert_eq!(validate(data).ok(), expected.ok());
     let data = &data[..data.len().min(MAX)];
-    // After so many octets nothing can be mended.
+    // After so many bytes nothing can be mended.
     let bad = match std::str::from_utf8(data) {
         Err(error) if error.error_len().is_some() => {
             Some((error.valid_up_to()..=data.len()).find(|&len| is_bad(&data[..len])).unwrap_or(data.len()))
@@ -20,9 +20,9 @@ pub fn run(data: &[u8]) {
     let whole = std::str::from_utf8(data).is_ok();
 
     let mut stream = Utf8Stream::default();
-    for (at, octet) in data.iter().enumerate() {
-        let pushed = stream.push(&[*octet]);
-        assert_eq!(pushed.is_err(), bad == Some(at + 1), "octet {at} of {data:x?}");
+    for (at, byte) in data.iter().enumerate() {
+        let pushed = stream.push(&[*byte]);
+        assert_eq!(pushed.is_err(), bad == Some(at + 1), "byte {at} of {data:x?}");
         if pushed.is_err() {
             break;
         }
@@ -42,6 +42,6 @@ pub fn run(data: &[u8]) {
 }
 
 /// Whether no continuation makes this UTF-8.
-fn is_bad(octets: &[u8]) -> bool {
-    std::str::from_utf8(octets).is_err_and(|error| error.error_len().is_some())
+fn is_bad(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_some())
 }

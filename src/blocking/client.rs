@@ -84,7 +84,7 @@ impl<S: Socket> Client<S> {
         self.reading.event(&mut self.link)
     }
 
-    /// Sends a message: `client.send("text")?`, `client.send(&octets[..])?`.
+    /// Sends a message: `client.send("text")?`, `client.send(&bytes[..])?`.
     ///
     /// # Errors
     ///
@@ -166,7 +166,7 @@ impl<S: Socket> Client<S> {
         &self.link.sending.latency
     }
 
-    /// Octets that wait to be written.
+    /// Bytes that wait to be written.
     pub fn bytes_to_write(&self) -> usize {
         self.link.sending.outbound.queued()
     }

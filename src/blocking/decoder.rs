@@ -42,7 +42,7 @@ pub(super) enum Found {
         frame_ends: bool,
         message_ends: bool,
     },
-    /// A chunk that so many octets were inflated to.
+    /// A chunk that so many bytes were inflated to.
     Inflated {
         kind: DataKind,
         len: usize,
@@ -81,12 +81,12 @@ impl Decoder {
         &self.inbound
     }
 
-    /// Takes octets that were read elsewhere.
-    pub(super) fn preload(&mut self, octets: &[u8]) {
+    /// Takes bytes that were read elsewhere.
+    pub(super) fn preload(&mut self, bytes: &[u8]) {
         debug_assert!(self.start == self.end);
-        self.buf.resize(octets.len().max(BUFFER), 0);
-        self.buf[..octets.len()].copy_from_slice(octets);
-        (self.start, self.end) = (0, octets.len());
+        self.buf.resize(bytes.len().max(BUFFER), 0);
+        self.buf[..bytes.len()].copy_from_slice(bytes);
+        (self.start, self.end) = (0, bytes.len());
     }
 
     /// Finds the next event in what has been read; `None` once all of it is taken.
@@ -96,9 +96,9 @@ impl Decoder {
         let mut input = &mut self.buf[self.start..end];
         let event = self.inbound.next(&mut input, outbound);
         // Addresses are compared, never followed.
-        let place = |octets: &[u8]| {
-            let start = (octets.as_ptr() as usize).checked_sub(base).filter(|start| *start < end)?;
-            Some(start..start + octets.len())
+        let place = |bytes: &[u8]| {
+            let start = (bytes.as_ptr() as usize).checked_sub(base).filter(|start| *start < end)?;
+            Some(start..start + bytes.len())
         };
         let control = &mut self.control;
         let mut keep = |payload: &[u8]| {
@@ -180,7 +180,7 @@ impl Decoder {
         &mut self.buf
     }
 
-    /// `len` octets have been read to the [`space`](Self::space).
+    /// `len` bytes have been read to the [`space`](Self::space).
     pub(super) fn filled(
         &mut self,
         len: usize,

@@ -260,10 +260,10 @@ fn read(stream: &mut impl Socket, buf: &mut [u8], until: Option<Instant>) -> Res
     }
 }
 
-fn write(stream: &mut impl Socket, octets: &[u8], until: Option<Instant>) -> Result<usize, Error> {
+fn write(stream: &mut impl Socket, bytes: &[u8], until: Option<Instant>) -> Result<usize, Error> {
     loop {
         stream.set_write_timeout(remaining(until)?)?;
-        match stream.write(octets).map_err(timed) {
+        match stream.write(bytes).map_err(timed) {
             Err(Error::Timeout) => {}
             Ok(0) => return Err(Error::Io(io::ErrorKind::WriteZero.into())),
             result => return result,

@@ -32,7 +32,7 @@ pub struct Reader {
 struct Half {
     shared: Arc<Shared>,
     socket: Wire,
-    /// Octets of TLS as they come.
+    /// Bytes of TLS as they come.
     #[cfg(feature = "tls")]
     cipher: Vec<u8>,
 }
@@ -62,8 +62,8 @@ struct State {
 #[derive(Debug)]
 struct Pen {
     socket: Wire,
-    /// Octets taken from the queue; those before `written` are out.
-    octets: Vec<u8>,
+    /// Bytes taken from the queue; those before `written` are out.
+    bytes: Vec<u8>,
     written: usize,
 }
 
@@ -88,7 +88,7 @@ impl Client<NetStream> {
         };
         #[cfg(not(feature = "tls"))]
         let Layers::Plain(wire) = socket.0;
-        let pen = Pen { socket: wire.try_clone()?, octets: Vec::new(), written: 0 };
+        let pen = Pen { socket: wire.try_clone()?, bytes: Vec::new(), written: 0 };
         let state = State {
             sending,
             #[cfg(feature = "tls")]
@@ -147,7 +147,7 @@ impl Writer {
         let _ = self.shared.lock_pen().socket.shutdown(Shutdown::Both);
     }
 
-    /// Octets that wait to be written.
+    /// Bytes that wait to be written.
     pub fn bytes_to_write(&self) -> usize {
         self.shared.lock().sending.outbound.queued()
     }
@@ -308,12 +308,12 @@ impl State {
 }
 
 impl Pen {
-    /// Takes the next octets from the queue; says whether there is anything to write.
+    /// Takes the next bytes from the queue; says whether there is anything to write.
     fn take(&mut self, state: &mut State) -> bool {
-        if self.written < self.octets.len() {
+        if self.written < self.bytes.len() {
             return true;
         }
-        self.octets.clear();
+        self.bytes.clear();
         self.written = 0;
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut state.tls {
@@ -323,22 +323,22 @@ impl Pen {
             if tls.writer().write_all(&pending[..len]).is_ok() {
                 state.sending.outbound.advance(len);
             }
-            while tls.wants_write() && tls.write_tls(&mut self.octets).is_ok() {}
-            return !self.octets.is_empty();
+            while tls.wants_write() && tls.write_tls(&mut self.bytes).is_ok() {}
+            return !self.bytes.is_empty();
         }
-        while self.octets.len() < PIECE && state.sending.outbound.queued() > 0 {
+        while self.bytes.len() < PIECE && state.sending.outbound.queued() > 0 {
             let pending = state.sending.outbound.pending();
-            let len = pending.len().min(PIECE - self.octets.len());
-            self.octets.extend_from_slice(&pending[..len]);
+            let len = pending.len().min(PIECE - self.bytes.len());
+            self.bytes.extend_from_slice(&pending[..len]);
             state.sending.outbound.advance(len);
         }
-        !self.octets.is_empty()
+        !self.bytes.is_empty()
     }
 
     fn write(&mut self, deadline: Option<Instant>) -> Result<(), Error> {
-        while self.written < self.octets.len() {
+        while self.written < self.bytes.len() {
             self.socket.set_write_timeout(remaining(deadline)?)?;
-            match self.socket.write(&self.octets[self.written..]).map_err(timed) {
+            match self.socket.write(&self.bytes[self.written..]).map_err(timed) {
                 Ok(0) => return Err(Error::Io(io::ErrorKind::WriteZero.into())),
                 Ok(len) => self.written += len,
                 Err(Error::Timeout) => {} // `remaining` knows whether it was one

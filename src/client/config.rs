@@ -293,7 +293,7 @@ pub enum Away {
     /// They are refused.
     #[default]
     Refuse,
-    /// They are kept until there is one, up to so many octets; further ones are dropped.
+    /// They are kept until there is one, up to so many bytes; further ones are dropped.
     Queue(usize),
 }
 

@@ -9,7 +9,7 @@
 //! | [`ProxySettings`] | the environment | a [`Proxy`] for a target, or none |
 //! | [`Resolver`] | a name | addresses |
 //! | [`Race`] | addresses, the time | which one to try when (RFC 8305) |
-//! | [`Tunnel`] | the proxy's octets | ours, and an open tunnel (HTTP CONNECT, SOCKS 5) |
+//! | [`Tunnel`] | the proxy's bytes | ours, and an open tunnel (HTTP CONNECT, SOCKS 5) |
 //! | [`RedirectPolicy`] | a refusal | another target |
 //! | [`Reconnect`] | a loss, the time | how long to wait, or to stop |
 //!

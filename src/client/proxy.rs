@@ -1,6 +1,6 @@
 //! Proxies: which one stands between us and a server, and how a tunnel through it is opened.
 //!
-//! In: a URL or the environment, where to, and the proxy's octets in any cut. Out: the octets for the proxy, and an
+//! In: a URL or the environment, where to, and the proxy's bytes in any cut. Out: the bytes for the proxy, and an
 //! open tunnel or what is wrong. There is no socket here.
 
 use std::fmt;
@@ -269,7 +269,7 @@ enum Speech {
 }
 
 impl Tunnel {
-    /// The octets to send next; empty while the proxy's answer is awaited.
+    /// The bytes to send next; empty while the proxy's answer is awaited.
     pub fn pending(&self) -> &[u8] {
         match &self.0 {
             Speech::Http(http) => &http.out,
@@ -285,11 +285,11 @@ impl Tunnel {
         }
     }
 
-    /// Takes the proxy's next octets; says whether the tunnel is open.
+    /// Takes the proxy's next bytes; says whether the tunnel is open.
     ///
     /// # Errors
     ///
-    /// What is wrong. Octets behind the proxy's answer are wrong, too: no server speaks before it is spoken to.
+    /// What is wrong. Bytes behind the proxy's answer are wrong, too: no server speaks before it is spoken to.
     pub fn receive(&mut self, input: &[u8]) -> Result<bool, ProxyError> {
         let progress = match &mut self.0 {
             Speech::Http(http) => http.receive(input)?,
@@ -298,7 +298,7 @@ impl Tunnel {
         match progress {
             Progress::NeedMore => Ok(false),
             Progress::Done { used, .. } if used == input.len() => Ok(true),
-            Progress::Done { .. } => Err(ProxyError::EarlyOctets),
+            Progress::Done { .. } => Err(ProxyError::EarlyBytes),
         }
     }
 }
@@ -320,7 +320,7 @@ impl HttpTunnel {
         };
         // Whoever gives the host, nothing in it may end the line (CVE-2026-42578).
         if host.is_empty()
-            || !host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._~:".contains(&octet))
+            || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte))
         {
             return Err(ProxyError::Host);
         }
@@ -380,7 +380,7 @@ pub enum ProxyError {
     /// The proxy's answer is no SOCKS version 5.
     Garbage,
     /// The proxy sent more than its answer.
-    EarlyOctets,
+    EarlyBytes,
     /// The proxy closed the connection without an answer.
     Closed,
 }
@@ -400,7 +400,7 @@ impl fmt::Display for ProxyError {
             Self::Socks(code) => write!(f, "the proxy refuses: {} ({code})", reply_text(*code)),
             Self::Head(error) => write!(f, "the proxy's answer is faulty: {error}"),
             Self::Garbage => f.write_str("the proxy's answer is not SOCKS version 5"),
-            Self::EarlyOctets => f.write_str("the proxy sends more than its answer"),
+            Self::EarlyBytes => f.write_str("the proxy sends more than its answer"),
             Self::Closed => f.write_str("the proxy closed the connection without an answer"),
         }
     }
@@ -482,13 +482,13 @@ mod tests {
         let whole = Proxy::parse("a").unwrap().tunnel("b", 80).unwrap().receive(answer);
         let mut tunnel = Proxy::parse("a").unwrap().tunnel("b", 80).unwrap();
         let mut split = Ok(false);
-        for octet in answer.chunks(1) {
-            split = tunnel.receive(octet);
+        for byte in answer.chunks(1) {
+            split = tunnel.receive(byte);
             if split.is_err() {
                 break;
             }
         }
-        if whole != Err(ProxyError::EarlyOctets) {
+        if whole != Err(ProxyError::EarlyBytes) {
             assert_eq!(whole, split, "cuts do not matter");
         }
         whole
@@ -510,7 +510,7 @@ mod tests {
             Ok(true)
         );
         assert_eq!(connect(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), Ok(true));
-        assert_eq!(connect(b"HTTP/1.1 200 OK\r\n\r\nSSH-2.0"), Err(ProxyError::EarlyOctets));
+        assert_eq!(connect(b"HTTP/1.1 200 OK\r\n\r\nSSH-2.0"), Err(ProxyError::EarlyBytes));
         assert_eq!(connect(b"HTTP/1.1 407 No\r\nContent-Length: 3\r\n\r\n"), Err(ProxyError::Authentication));
         assert_eq!(connect(b"HTTP/1.1 403 No\r\n\r\n"), Err(ProxyError::Status(403)));
         assert_eq!(connect(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), Ok(false));

@@ -272,9 +272,9 @@ impl Reconnect {
 
 /// A random time, evenly spread.
 fn between(least: Duration, most: Duration, entropy: &mut dyn Entropy) -> Duration {
-    let mut octets = [0; 4];
-    entropy.fill(&mut octets);
-    let share = f64::from(u32::from_be_bytes(octets)) / f64::from(u32::MAX);
+    let mut bytes = [0; 4];
+    entropy.fill(&mut bytes);
+    let share = f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX);
     least + most.saturating_sub(least).mul_f64(share)
 }
 
@@ -282,7 +282,7 @@ fn between(least: Duration, most: Duration, entropy: &mut dyn Entropy) -> Durati
 /// is past. `sent` is when the server answered: by its own clock, in `Date`, if it says so, since ours may be wrong.
 pub fn retry_after(value: &[u8], sent: SystemTime) -> Option<Duration> {
     let text = std::str::from_utf8(value).ok()?;
-    if !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit()) {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More seconds than can be counted are as many as can be.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
@@ -296,7 +296,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Gives the same octet for ever.
+    /// Gives the same byte for ever.
     struct Constant(u8);
 
     impl Entropy for Constant {
@@ -316,11 +316,11 @@ mod tests {
     #[test]
     fn the_first_retry_is_random_within_five_seconds() {
         let now = Instant::now();
-        let first = |octet| {
+        let first = |byte| {
             delay(Reconnect::new(ReconnectPolicy::exponential()).lost(
                 &Loss::Broken,
                 now,
-                &mut Constant(octet),
+                &mut Constant(byte),
             ))
         };
         assert_eq!(first(0), MIN_DELAY);
@@ -409,9 +409,9 @@ mod tests {
             (Loss::Refused(429, Some(7 * SECOND)), 7, 12),
             (Loss::Refused(503, Some(Duration::MAX)), 3600, 3605),
         ] {
-            for (octet, expected) in [(0, least), (0xff, most)] {
+            for (byte, expected) in [(0, least), (0xff, most)] {
                 let mut client = Reconnect::new(ReconnectPolicy::exponential());
-                let delay = delay(client.lost(&loss, now, &mut Constant(octet)));
+                let delay = delay(client.lost(&loss, now, &mut Constant(byte)));
                 assert_eq!(delay, expected * SECOND, "{loss}");
             }
         }

@@ -1,6 +1,6 @@
 //! SOCKS version 5 (RFC 1928), with user name and password (RFC 1929) or without.
 //!
-//! In: where to, and the proxy's octets in any cut. Out: the octets for the proxy. Promises: never takes an octet that
+//! In: where to, and the proxy's bytes in any cut. Out: the bytes for the proxy. Promises: never takes a byte that
 //! belongs to the server behind the proxy.
 
 use std::net::IpAddr;
@@ -37,7 +37,7 @@ impl Socks5 {
     ///
     /// # Errors
     ///
-    /// [`ProxyError::Host`] for a name of more than 255 octets, [`ProxyError::Credentials`] for a user name or a
+    /// [`ProxyError::Host`] for a name of more than 255 bytes, [`ProxyError::Credentials`] for a user name or a
     /// password that is empty or longer.
     pub fn new(host: &str, port: u16, credentials: Option<(&str, &str)>) -> Result<Self, ProxyError> {
         let mut request = vec![VERSION, 1, 0]; // CONNECT, reserved
@@ -59,10 +59,10 @@ impl Socks5 {
         let credentials = match credentials {
             None => None,
             Some((user, password)) => {
-                let mut octets = vec![1];
-                push_short(&mut octets, user).ok_or(ProxyError::Credentials)?;
-                push_short(&mut octets, password).ok_or(ProxyError::Credentials)?;
-                Some(octets)
+                let mut bytes = vec![1];
+                push_short(&mut bytes, user).ok_or(ProxyError::Credentials)?;
+                push_short(&mut bytes, password).ok_or(ProxyError::Credentials)?;
+                Some(bytes)
             }
         };
         let out = match credentials {
@@ -72,7 +72,7 @@ impl Socks5 {
         Ok(Self { out, answer: Vec::new(), request, credentials, stage: Stage::Method })
     }
 
-    /// The octets to send next; empty while the proxy's answer is awaited.
+    /// The bytes to send next; empty while the proxy's answer is awaited.
     pub fn pending(&self) -> &[u8] {
         &self.out
     }
@@ -82,7 +82,7 @@ impl Socks5 {
         self.out.drain(..len);
     }
 
-    /// Takes the proxy's next octets. `Done`: the tunnel is open, and octets from `used` on are the server's.
+    /// Takes the proxy's next bytes. `Done`: the tunnel is open, and bytes from `used` on are the server's.
     ///
     /// # Errors
     ///
@@ -138,13 +138,13 @@ impl Socks5 {
         Ok(())
     }
 
-    fn say(&mut self, octets: Vec<u8>, stage: Stage) -> Stage {
-        self.out.extend_from_slice(&octets);
+    fn say(&mut self, bytes: Vec<u8>, stage: Stage) -> Stage {
+        self.out.extend_from_slice(&bytes);
         stage
     }
 }
 
-/// A length in one octet, which is not 0, and the text.
+/// A length in one byte, which is not 0, and the text.
 fn push_short(out: &mut Vec<u8>, text: &str) -> Option<()> {
     let len = u8::try_from(text.len()).ok().filter(|len| *len > 0)?;
     out.push(len);
@@ -171,7 +171,7 @@ pub(super) const fn reply_text(code: u8) -> &'static str {
 mod tests {
     use super::*;
 
-    /// Plays the proxy: `script` is what is expected and then what is answered, in turn; one octet at a time if asked.
+    /// Plays the proxy: `script` is what is expected and then what is answered, in turn; one byte at a time if asked.
     fn play(mut socks: Socks5, script: &[(&[u8], &[u8])], step: usize) -> Result<usize, ProxyError> {
         let mut left = 0;
         for (expected, answer) in script {

@@ -130,23 +130,23 @@ impl UnixTarget {
 
 /// A path without NUL; what is percent-encoded has to be UTF-8.
 fn percent_decode(text: &str) -> Option<String> {
-    let mut octets = Vec::with_capacity(text.len());
+    let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
-    while let Some(octet) = rest.next() {
-        let octet = match octet {
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
             b'%' => {
                 let digits = [char::from(rest.next()?), char::from(rest.next()?)];
                 let [high, low] = digits.map(|digit| digit.to_digit(16));
                 (high? * 16 + low?) as u8
             }
-            octet => octet,
+            byte => byte,
         };
-        if octet == 0 {
+        if byte == 0 {
             return None;
         }
-        octets.push(octet);
+        bytes.push(byte);
     }
-    String::from_utf8(octets).ok()
+    String::from_utf8(bytes).ok()
 }
 
 impl FromStr for Target {

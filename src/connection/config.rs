@@ -13,11 +13,11 @@ use crate::message::Limits;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// The longest message to accept, in octets of payload, inflated where it was compressed.
+    /// The longest message to accept, in bytes of payload, inflated where it was compressed.
     ///
     /// 16 MiB: more than most applications send, and what the largest messages of the Autobahn suite need.
     pub max_message: usize,
-    /// The longest frame to accept, in octets of payload.
+    /// The longest frame to accept, in bytes of payload.
     ///
     /// 16 MiB, as a message may come in one frame. A lower one refuses at the header, before the payload comes.
     pub max_frame: u64,
@@ -38,9 +38,9 @@ pub struct Config {
     pub deflate: Option<DeflateConfig>,
     /// Whether a Ping is answered without being asked to (§5.5.2).
     pub answer_pings: bool,
-    /// Messages longer than this go out in fragments of at most this many octets (§5.4).
+    /// Messages longer than this go out in fragments of at most this many bytes (§5.4).
     pub fragment_size: Option<NonZeroUsize>,
-    /// Octets that may wait for a peer that does not read. A message is refused once this many wait; the last
+    /// Bytes that may wait for a peer that does not read. A message is refused once this many wait; the last
     /// one accepted may pass the mark.
     ///
     /// 4 MiB: a fraction of a second on a fast link, and 1,000 stuck readers still fit into a small machine.
@@ -92,7 +92,7 @@ impl Default for Config {
 impl Config {
     pub(crate) const fn limits(&self) -> Limits {
         Limits {
-            octets: self.max_message,
+            bytes: self.max_message,
             fragments: self.max_fragments,
             empty_fragments: self.max_empty_fragments,
         }

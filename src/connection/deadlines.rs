@@ -42,7 +42,7 @@ impl Deadlines {
         Self { since: now, waiting: Waiting::Nothing }
     }
 
-    /// Octets have arrived.
+    /// Bytes have arrived.
     #[inline]
     pub fn heard(&mut self, now: Instant) {
         if self.waiting != Waiting::Close {

@@ -1,6 +1,6 @@
 //! The peer's half of a connection: what it says, as events.
 //!
-//! In: octets in any cut. Out: [`Event`]s, borrowed from the input where they lie there whole. Pongs and the answer
+//! In: bytes in any cut. Out: [`Event`]s, borrowed from the input where they lie there whole. Pongs and the answer
 //! to a Close frame go to the [`Outbound`] by themselves. Promises: takes all input before it asks for more; after
 //! the peer's Close frame, and after a broken rule, all further input is ignored.
 
@@ -20,7 +20,7 @@ pub enum Event<'a> {
     Message(Message<'a>),
     /// A frame of a message starts ([`Delivery::Frames`] and [`Delivery::Both`]).
     Frame(Header),
-    /// The next octets of that frame, inflated where the message is compressed.
+    /// The next bytes of that frame, inflated where the message is compressed.
     Chunk(Chunk<'a>),
     /// A Ping (§5.5.2); its answer is queued already unless [`Config::answer_pings`] is off.
     Ping(&'a [u8]),
@@ -35,7 +35,7 @@ pub enum Event<'a> {
 pub struct Chunk<'a> {
     /// Of the message. A chunk of text may end inside a character; all text so far is UTF-8.
     pub kind: DataKind,
-    /// The octets, unmasked and inflated.
+    /// The bytes, unmasked and inflated.
     pub payload: &'a [u8],
     /// Whether the frame ends with them.
     pub frame_ends: bool,
@@ -61,7 +61,7 @@ pub struct Inbound {
 
 #[derive(Debug)]
 enum End {
-    /// With a Close frame, what it said, and whether octets came behind it, which must not be (§5.5.1).
+    /// With a Close frame, what it said, and whether bytes came behind it, which must not be (§5.5.1).
     Close(Option<OwnedClose>, bool),
     /// By breaking a rule.
     Fault(ProtocolError),
@@ -75,7 +75,7 @@ enum Current {
 
 #[derive(Debug, Default)]
 struct ControlPayload {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     complete: bool,
 }
 
@@ -189,7 +189,7 @@ impl Inbound {
         self.assembler.use_deflate(agreed.receiving(side));
     }
 
-    /// The chunk of a compressed message that was the last event, if it had `len` octets: for drivers that cannot
+    /// The chunk of a compressed message that was the last event, if it had `len` bytes: for drivers that cannot
     /// keep the event itself.
     #[cfg(feature = "blocking")]
     pub(crate) fn inflated_last(&self, len: usize) -> &[u8] {
@@ -224,7 +224,7 @@ impl Inbound {
         matches!(&self.end, Some(end) if matches!(**end, End::Close(..)))
     }
 
-    /// Octets have come after the end and were not looked at: so many.
+    /// Bytes have come after the end and were not looked at: so many.
     pub fn ignore(&mut self, len: usize) {
         if let Some(End::Close(_, more)) = self.end.as_deref_mut() {
             *more |= len > 0;
@@ -274,7 +274,7 @@ impl Inbound {
     }
 
     /// Room for what follows of a long frame, so that a driver can read it straight to where it is needed; `None`
-    /// where less than `least` octets follow or the frame is not assembled.
+    /// where less than `least` bytes follow or the frame is not assembled.
     #[inline]
     pub fn room(&mut self, least: usize, config: &Config) -> Option<&mut [u8]> {
         let wanted = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
@@ -292,7 +292,7 @@ impl Inbound {
         if assembled && !self.is_over() { Some(self.assembler.room(wanted)) } else { None }
     }
 
-    /// Whether the next octets may begin a frame for which there will be [`room`](Self::room): the last message was at
+    /// Whether the next bytes may begin a frame for which there will be [`room`](Self::room): the last message was at
     /// least so long.
     #[inline]
     pub fn may_want_room(&self, least: usize, config: &Config) -> bool {
@@ -301,7 +301,7 @@ impl Inbound {
             && config.delivery == Delivery::Messages
     }
 
-    /// Counts the first `len` octets of the [`room`](Self::room) as arrived.
+    /// Counts the first `len` bytes of the [`room`](Self::room) as arrived.
     ///
     /// # Errors
     ///
@@ -340,7 +340,7 @@ impl Inbound {
         if self.message_due { None } else { self.assembler.reclaim() }
     }
 
-    /// Octets held for a message that is not whole.
+    /// Bytes held for a message that is not whole.
     pub fn held(&self) -> usize {
         self.assembler.held()
     }
@@ -401,7 +401,7 @@ impl Inbound {
         match self.current {
             Current::Data => self.assembler.keep(chunk, frame_ends).map(drop),
             Current::Control(_) => {
-                self.control.get_or_insert_default().octets.extend_from_slice(chunk);
+                self.control.get_or_insert_default().bytes.extend_from_slice(chunk);
                 Ok(())
             }
         }
@@ -429,9 +429,9 @@ impl Inbound {
         let payload = match &mut self.control {
             None => chunk,
             Some(control) => {
-                control.octets.extend_from_slice(chunk);
+                control.bytes.extend_from_slice(chunk);
                 control.complete = true;
-                &control.octets
+                &control.bytes
             }
         };
         match opcode {
@@ -492,5 +492,5 @@ fn fail(end: &mut Option<Box<End>>, error: ProtocolError, outbound: &mut Outboun
     error
 }
 
-/// The most compressed octets that become one [`Chunk`].
+/// The most compressed bytes that become one [`Chunk`].
 const PIECE: usize = 1024;

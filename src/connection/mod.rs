@@ -1,6 +1,6 @@
 //! One WebSocket connection after its handshake (RFC 6455 §5-§7), without a socket and without a clock.
 //!
-//! Octets from the peer go in, [`Event`]s come out; messages go in, octets for the peer come out. The time is an
+//! Bytes from the peer go in, [`Event`]s come out; messages go in, bytes for the peer come out. The time is an
 //! argument. The two halves borrow apart, so that an event that lies in the receive buffer can be answered while
 //! it is looked at:
 //!
@@ -25,7 +25,7 @@
 //! ```
 //!
 //! When `next` says `None`, all input is taken: an unfinished header is kept inside, so that no caller counts
-//! octets to discard and an idle connection owns no buffer.
+//! bytes to discard and an idle connection owns no buffer.
 
 mod closing;
 mod config;
@@ -55,7 +55,7 @@ use crate::extension::deflate::DeflateParams;
 
 /// Both halves of a connection, and its deadlines.
 ///
-/// Whoever drives the halves apart tells the deadlines what the methods here tell them: that octets were
+/// Whoever drives the halves apart tells the deadlines what the methods here tell them: that bytes were
 /// [`heard`](Deadlines::heard), and that the connection is [`closing`](Deadlines::closing) once the
 /// [`Outbound`] has [`sent_close`](Outbound::sent_close).
 #[derive(Debug)]
@@ -234,11 +234,11 @@ mod tests {
     fn the_peers_close_and_its_faults_arm_the_close_deadline() {
         let config = Arc::new(Config::default());
         let start = Instant::now();
-        for octets in [&b"\x88\x80\0\0\0\0"[..], b"\x88\0", b"HTTP"] {
+        for bytes in [&b"\x88\x80\0\0\0\0"[..], b"\x88\0", b"HTTP"] {
             let mut conn = Connection::server(Arc::clone(&config), start);
             assert_eq!(conn.next_timeout(), None);
-            let mut octets = octets.to_vec();
-            let _ = conn.next(&mut &mut octets[..], start);
+            let mut bytes = bytes.to_vec();
+            let _ = conn.next(&mut &mut bytes[..], start);
             assert_eq!(conn.next_timeout(), Some(start + config.close_timeout));
         }
     }

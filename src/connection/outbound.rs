@@ -1,6 +1,6 @@
-//! Our half of a connection: what may still be sent, and the octets that say it.
+//! Our half of a connection: what may still be sent, and the bytes that say it.
 //!
-//! In: messages, control frames, a close. Out: octets in a [`SendQueue`]. Promises: nothing illegal is ever queued;
+//! In: messages, control frames, a close. Out: bytes in a [`SendQueue`]. Promises: nothing illegal is ever queued;
 //! a client's frames carry fresh masks (RFC 6455 §5.3); after a Close frame nothing follows (§5.5.1); fragments of
 //! two messages never mix (§5.4); what waits for a peer that does not read is bounded by
 //! [`Config::max_queued`], and Pongs by themselves.
@@ -47,7 +47,7 @@ struct Masks(Box<dyn Entropy + Send>);
 
 /// A payload that fits into a control frame.
 struct LatePing {
-    octets: [u8; 125],
+    bytes: [u8; 125],
     len: usize,
 }
 
@@ -64,7 +64,7 @@ struct Closing {
 pub enum SendError {
     /// A Close frame is sent; nothing may follow it (§5.5.1).
     Closing,
-    /// The peer does not read: [`Config::max_queued`] octets wait already.
+    /// The peer does not read: [`Config::max_queued`] bytes wait already.
     QueueFull,
     /// A message is being sent in parts; another one would mix with it (§5.4).
     MessageOpen,
@@ -72,11 +72,11 @@ pub enum SendError {
     NoMessageOpen,
     /// The parts of a text message do not make UTF-8 (§5.6).
     NotUtf8,
-    /// A control frame carries at most 125 octets (§5.5).
+    /// A control frame carries at most 125 bytes (§5.5).
     ControlTooLong,
     /// The code may not stand in a Close frame (§7.4).
     CloseCode,
-    /// A reason has at most 123 octets (§5.5).
+    /// A reason has at most 123 bytes (§5.5).
     ReasonTooLong,
 }
 
@@ -88,16 +88,16 @@ impl fmt::Display for SendError {
             SendError::MessageOpen => "a message is being sent in parts: end it first",
             SendError::NoMessageOpen => "no message is being sent in parts: begin one first",
             SendError::NotUtf8 => "the parts of a text message are not UTF-8",
-            SendError::ControlTooLong => "a control frame carries at most 125 octets",
+            SendError::ControlTooLong => "a control frame carries at most 125 bytes",
             SendError::CloseCode => "this close code may not be sent",
-            SendError::ReasonTooLong => "a close reason has at most 123 octets",
+            SendError::ReasonTooLong => "a close reason has at most 123 bytes",
         })
     }
 }
 
 impl std::error::Error for SendError {}
 
-/// While more than this many octets wait, only the latest Ping is answered (§5.5.3 allows it), so that what a flood
+/// While more than this many bytes wait, only the latest Ping is answered (§5.5.3 allows it), so that what a flood
 /// of Pings from a peer that does not read costs is bounded.
 const PONG_BACKLOG: usize = 64 * 1024;
 
@@ -179,11 +179,11 @@ impl Outbound {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn send_binary(&mut self, octets: &[u8]) -> Result<(), SendError> {
-        self.send(Message::Binary(octets))
+    pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendError> {
+        self.send(Message::Binary(bytes))
     }
 
-    /// Queues a message that was encoded before; a server's queue shares its octets.
+    /// Queues a message that was encoded before; a server's queue shares its bytes.
     ///
     /// # Errors
     ///
@@ -214,7 +214,7 @@ impl Outbound {
     /// [`begin`](Self::begin), with a choice about compression. [`Compression::Auto`] looks at the length of the
     /// first part.
     ///
-    /// Each part can be inflated as soon as it has arrived, which costs some octets for each.
+    /// Each part can be inflated as soon as it has arrived, which costs some bytes for each.
     ///
     /// # Errors
     ///
@@ -290,7 +290,7 @@ impl Outbound {
             }
         }
         if let Some(payload) = self.late_ping.take() {
-            self.frame(RawHeader::PONG, &payload.octets[..payload.len]); // §5.5.2: a Ping is answered, and after the Close is too late
+            self.frame(RawHeader::PONG, &payload.bytes[..payload.len]); // §5.5.2: a Ping is answered, and after the Close is too late
         }
         self.close_frame(reason, false);
         Ok(())
@@ -312,20 +312,20 @@ impl Outbound {
         self.closing.as_ref().is_some_and(|closing| closing.failed)
     }
 
-    /// Octets that wait to be written.
+    /// Bytes that wait to be written.
     #[inline]
     pub fn queued(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.len())
     }
 
-    /// The octets to be written next that lie in one piece; empty once nothing waits.
+    /// The bytes to be written next that lie in one piece; empty once nothing waits.
     ///
     /// For drivers that lend no buffer: write them, then [`advance`](Self::advance).
     pub fn pending(&self) -> &[u8] {
         self.queue.as_ref().map_or(&[], |queue| queue.front())
     }
 
-    /// Drops `len` octets that have been written.
+    /// Drops `len` bytes that have been written.
     #[inline]
     pub fn advance(&mut self, len: usize) {
         if let Some(queue) = &mut self.queue {
@@ -403,8 +403,8 @@ impl Outbound {
             return; // §5.5.1: nothing goes out after a Close frame
         }
         if self.queued() > PONG_BACKLOG {
-            let mut late = LatePing { octets: [0; 125], len: payload.len().min(125) };
-            late.octets[..late.len].copy_from_slice(&payload[..late.len]);
+            let mut late = LatePing { bytes: [0; 125], len: payload.len().min(125) };
+            late.bytes[..late.len].copy_from_slice(&payload[..late.len]);
             self.late_ping = Some(Box::new(late));
         } else {
             self.late_ping = None; // older
@@ -417,7 +417,7 @@ impl Outbound {
         if self.queued() <= PONG_BACKLOG
             && let Some(payload) = self.late_ping.take()
         {
-            self.frame(RawHeader::PONG, &payload.octets[..payload.len]);
+            self.frame(RawHeader::PONG, &payload.bytes[..payload.len]);
         }
     }
 
@@ -570,19 +570,19 @@ impl Outbound {
         if self.masks.is_some() {
             return self.masked_frame(header, payload);
         }
-        let mut octets = [0; MAX_HEADER];
-        let used = header.encode(&mut octets);
-        self.queue.get_or_insert_default().push_frame(&octets, used, payload);
+        let mut bytes = [0; MAX_HEADER];
+        let used = header.encode(&mut bytes);
+        self.queue.get_or_insert_default().push_frame(&bytes, used, payload);
     }
 
     #[inline(never)]
     fn masked_frame(&mut self, header: RawHeader, payload: &[u8]) {
         let Some(masks) = &mut self.masks else { return };
         let key = masks.0.mask_key(); // §5.3: a fresh key for every frame
-        let mut octets = [0; MAX_HEADER];
-        let used = header.with_mask(key).encode(&mut octets);
+        let mut bytes = [0; MAX_HEADER];
+        let used = header.with_mask(key).encode(&mut bytes);
         let queue = self.queue.get_or_insert_default();
-        queue.push_frame(&octets, used, b"");
+        queue.push_frame(&bytes, used, b"");
         key.apply(queue.push_mut(payload));
     }
 }

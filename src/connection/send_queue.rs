@@ -1,8 +1,8 @@
-//! What is to be written: owned, shared and lent octets, in order.
+//! What is to be written: owned, shared and lent bytes, in order.
 //!
 //! Small frames are copied one behind the other, so that one write sends them all. A large payload is not copied:
 //! it is *lent* where it lies in a buffer of the driver, or *shared* as a prepared message, and the driver writes
-//! it from there with a gathered write. What a short write leaves of lent octets is copied, as the driver needs
+//! it from there with a gathered write. What a short write leaves of lent bytes is copied, as the driver needs
 //! its buffer back.
 
 use std::collections::VecDeque;
@@ -13,16 +13,16 @@ use std::sync::Arc;
 use crate::frame::MAX_HEADER;
 use crate::message::MessageBuffer;
 
-/// Octets waiting to be written.
+/// Bytes waiting to be written.
 // Small frames need only what lies in the first cache line: a broadcast touches it in the queue of every receiver.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub struct SendQueue {
-    /// The octets of all [`Segment::Copied`] in order, then those of the tail, from `start`.
+    /// The bytes of all [`Segment::Copied`] in order, then those of the tail, from `start`.
     copied: Vec<u8>,
     start: usize,
     len: usize,
-    /// So many of the last octets of `copied` come after all segments. Small frames are only ever this: they make no
+    /// So many of the last bytes of `copied` come after all segments. Small frames are only ever this: they make no
     /// segment.
     tail: usize,
     spent: Option<Box<MessageBuffer>>,
@@ -35,14 +35,14 @@ pub struct SendQueue {
 
 #[derive(Debug)]
 enum Segment {
-    /// So many of the next octets of `copied`.
+    /// So many of the next bytes of `copied`.
     Copied(usize),
-    /// Octets with an owner of their own.
-    Owned { octets: Vec<u8>, from: usize },
+    /// Bytes with an owner of their own.
+    Owned { bytes: Vec<u8>, from: usize },
     /// A place in the buffer of a message that was delivered.
     Message { buffer: Box<MessageBuffer>, place: Range<usize> },
-    /// Octets that other queues hold as well.
-    Shared { octets: Arc<[u8]>, from: usize },
+    /// Bytes that other queues hold as well.
+    Shared { bytes: Arc<[u8]>, from: usize },
     /// A place in the driver's receive buffer.
     Lent(Range<usize>),
     /// A place in the buffer of the message that is being delivered.
@@ -59,11 +59,11 @@ impl Lender {
         Self(addresses.start as usize..addresses.end as usize)
     }
 
-    /// Where in the lender's buffer `octets` lie, if they do. Addresses are compared, never followed.
-    fn place(&self, octets: &[u8]) -> Option<Range<usize>> {
-        let start = octets.as_ptr() as usize;
-        let inside = start >= self.0.start && start + octets.len() <= self.0.end;
-        inside.then(|| start - self.0.start..start - self.0.start + octets.len())
+    /// Where in the lender's buffer `bytes` lie, if they do. Addresses are compared, never followed.
+    fn place(&self, bytes: &[u8]) -> Option<Range<usize>> {
+        let start = bytes.as_ptr() as usize;
+        let inside = start >= self.0.start && start + bytes.len() <= self.0.end;
+        inside.then(|| start - self.0.start..start - self.0.start + bytes.len())
     }
 }
 
@@ -73,14 +73,14 @@ const LEND_FROM: usize = 4096;
 /// From this length on, sharing a prepared frame is cheaper than copying it.
 const SHARE_FROM: usize = 4096;
 
-/// More copied octets than this are not kept room for by an empty queue.
+/// More copied bytes than this are not kept room for by an empty queue.
 const KEEP: usize = 64 * 1024;
 
 /// Nor for more segments than this.
 const KEEP_SEGMENTS: usize = 256;
 
 impl SendQueue {
-    /// Octets to be written.
+    /// Bytes to be written.
     #[inline]
     pub const fn len(&self) -> usize {
         self.len
@@ -92,10 +92,10 @@ impl SendQueue {
         self.len == 0
     }
 
-    /// Octets of memory held, shared ones not counted.
+    /// Bytes of memory held, shared ones not counted.
     pub fn capacity(&self) -> usize {
         let owned = |segment: &Segment| match segment {
-            Segment::Owned { octets, .. } => octets.capacity(),
+            Segment::Owned { bytes, .. } => bytes.capacity(),
             Segment::Message { buffer, .. } => buffer.capacity(),
             _ => 0,
         };
@@ -104,18 +104,18 @@ impl SendQueue {
             + self.segments.iter().map(owned).sum::<usize>()
     }
 
-    /// Appends a copy of `octets`.
+    /// Appends a copy of `bytes`.
     #[inline]
-    pub fn push(&mut self, octets: &[u8]) {
-        self.copied.extend_from_slice(octets);
-        self.count_copied(octets.len());
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.copied.extend_from_slice(bytes);
+        self.count_copied(bytes.len());
     }
 
-    /// Appends a frame: the first `used` octets of `header`, and a payload as [`push_payload`](Self::push_payload)
+    /// Appends a frame: the first `used` bytes of `header`, and a payload as [`push_payload`](Self::push_payload)
     /// does.
     #[inline]
     pub fn push_frame(&mut self, header: &[u8; MAX_HEADER], used: usize, payload: &[u8]) {
-        // An append of a fixed length is two moves; one of a few octets would be a call.
+        // An append of a fixed length is two moves; one of a few bytes would be a call.
         let start = self.copied.len();
         self.copied.extend_from_slice(header);
         self.copied.truncate(start + used);
@@ -128,36 +128,36 @@ impl SendQueue {
         }
     }
 
-    /// Appends a copy of `octets` and gives it, to be masked where it lies.
+    /// Appends a copy of `bytes` and gives it, to be masked where it lies.
     #[inline]
-    pub fn push_mut(&mut self, octets: &[u8]) -> &mut [u8] {
+    pub fn push_mut(&mut self, bytes: &[u8]) -> &mut [u8] {
         let start = self.copied.len();
-        self.push(octets);
+        self.push(bytes);
         &mut self.copied[start..]
     }
 
     /// Appends a payload: by its place where it lies in the lender's buffer and is long, else as a copy.
     #[inline(never)]
-    pub fn push_payload(&mut self, octets: &[u8]) {
-        if octets.len() < LEND_FROM {
-            return self.push(octets);
+    pub fn push_payload(&mut self, bytes: &[u8]) {
+        if bytes.len() < LEND_FROM {
+            return self.push(bytes);
         }
-        let segment = if let Some(place) = self.scratch.place(octets) {
+        let segment = if let Some(place) = self.scratch.place(bytes) {
             Segment::Lent(place)
-        } else if let Some(place) = self.message.place(octets) {
+        } else if let Some(place) = self.message.place(bytes) {
             Segment::LentMessage(place)
         } else {
-            return self.push(octets);
+            return self.push(bytes);
         };
-        self.push_segment(segment, octets.len());
+        self.push_segment(segment, bytes.len());
     }
 
-    /// Appends octets that other queues hold as well.
-    pub fn push_shared(&mut self, octets: &Arc<[u8]>) {
-        if octets.len() < SHARE_FROM {
-            return self.push(octets);
+    /// Appends bytes that other queues hold as well.
+    pub fn push_shared(&mut self, bytes: &Arc<[u8]>) {
+        if bytes.len() < SHARE_FROM {
+            return self.push(bytes);
         }
-        self.push_segment(Segment::Shared { octets: Arc::clone(octets), from: 0 }, octets.len());
+        self.push_segment(Segment::Shared { bytes: Arc::clone(bytes), from: 0 }, bytes.len());
     }
 
     #[inline]
@@ -179,13 +179,13 @@ impl SendQueue {
         self.scratch = Lender::of(buffer);
     }
 
-    /// Whether octets of the receive buffer wait.
+    /// Whether bytes of the receive buffer wait.
     #[inline]
     pub fn has_lent(&self) -> bool {
         !self.segments.is_empty() && self.segments.iter().any(|segment| matches!(segment, Segment::Lent(_)))
     }
 
-    /// Ends the loan: octets of `buffer` that still wait are copied.
+    /// Ends the loan: bytes of `buffer` that still wait are copied.
     #[inline]
     pub fn settle(&mut self, buffer: &[u8]) {
         self.scratch = Lender::default();
@@ -198,7 +198,7 @@ impl SendQueue {
     fn copy_lent(&mut self, buffer: &[u8]) {
         for segment in &mut self.segments {
             if let Segment::Lent(place) = segment {
-                *segment = Segment::Owned { octets: lent(buffer, place).to_vec(), from: 0 };
+                *segment = Segment::Owned { bytes: lent(buffer, place).to_vec(), from: 0 };
             }
         }
     }
@@ -209,7 +209,7 @@ impl SendQueue {
         self.message = Lender::of(message);
     }
 
-    /// Whether octets of that message wait.
+    /// Whether bytes of that message wait.
     pub fn has_lent_message(&self) -> bool {
         self.segments.iter().any(|segment| matches!(segment, Segment::LentMessage(_)))
     }
@@ -230,7 +230,7 @@ impl SendQueue {
                 if first.is_none() {
                     first = Some(segment);
                 } else {
-                    *segment = Segment::Owned { octets: lent(buffer.as_slice(), place).to_vec(), from: 0 };
+                    *segment = Segment::Owned { bytes: lent(buffer.as_slice(), place).to_vec(), from: 0 };
                 }
             }
         }
@@ -261,8 +261,8 @@ impl SendQueue {
                     at += run;
                     &self.copied[at - run..at]
                 }
-                Segment::Owned { octets, from } => &octets[*from..],
-                Segment::Shared { octets, from } => &octets[*from..],
+                Segment::Owned { bytes, from } => &bytes[*from..],
+                Segment::Shared { bytes, from } => &bytes[*from..],
                 Segment::Message { buffer, place } => lent(buffer.as_slice(), place),
                 Segment::Lent(place) => lent(buffer, place),
                 Segment::LentMessage(_) => return used,
@@ -278,7 +278,7 @@ impl SendQueue {
         used
     }
 
-    /// The octets at the front that lie in one piece, lent ones left out.
+    /// The bytes at the front that lie in one piece, lent ones left out.
     #[inline]
     pub fn front(&self) -> &[u8] {
         if self.is_tail() {
@@ -286,8 +286,8 @@ impl SendQueue {
         }
         match self.segments.front() {
             Some(Segment::Copied(run)) => &self.copied[self.start..self.start + run],
-            Some(Segment::Owned { octets, from }) => &octets[*from..],
-            Some(Segment::Shared { octets, from }) => &octets[*from..],
+            Some(Segment::Owned { bytes, from }) => &bytes[*from..],
+            Some(Segment::Shared { bytes, from }) => &bytes[*from..],
             Some(Segment::Message { buffer, place }) => lent(buffer.as_slice(), place),
             Some(Segment::Lent(_) | Segment::LentMessage(_)) | None => &[],
         }
@@ -305,7 +305,7 @@ impl SendQueue {
         self.tail == self.len
     }
 
-    /// Drops `len` octets that have been written.
+    /// Drops `len` bytes that have been written.
     #[inline]
     pub fn advance(&mut self, len: usize) {
         debug_assert!(len <= self.len);
@@ -333,8 +333,8 @@ impl SendQueue {
                     self.segments.pop_front();
                     continue;
                 }
-                Segment::Owned { octets, from } => (octets.len(), from),
-                Segment::Shared { octets, from } => (octets.len(), from),
+                Segment::Owned { bytes, from } => (bytes.len(), from),
+                Segment::Shared { bytes, from } => (bytes.len(), from),
                 Segment::Message { place: Range { start, end }, .. }
                 | Segment::Lent(Range { start, end })
                 | Segment::LentMessage(Range { start, end }) => (*end, start),
@@ -353,8 +353,8 @@ impl SendQueue {
             self.tail -= done;
             self.start += done;
         }
-        // What has been written of the copies makes room once it is the larger part: each octet moves at most
-        // once for every octet written.
+        // What has been written of the copies makes room once it is the larger part: each byte moves at most
+        // once for every byte written.
         if self.start > self.copied.len() / 2 {
             self.copied.drain(..self.start);
             self.start = 0;
@@ -485,7 +485,7 @@ mod tests {
         assert!(queue.has_lent());
     }
 
-    /// A segment without octets would make the front look empty while something waits.
+    /// A segment without bytes would make the front look empty while something waits.
     #[test]
     fn nothing_makes_no_segment() {
         let shared: Arc<[u8]> = vec![b's'; SHARE_FROM].into();
@@ -512,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_reader_costs_one_copy_for_each_octet_at_most() {
+    fn a_slow_reader_costs_one_copy_for_each_byte_at_most() {
         let mut queue = SendQueue::default();
         let mut waiting = 0usize;
         for _ in 0..10_000 {

@@ -117,7 +117,7 @@ pub(super) struct Client {
     /// The program has closed the connection.
     pub(super) closing: bool,
     kept: VecDeque<(DataKind, Box<[u8]>)>,
-    kept_octets: usize,
+    kept_bytes: usize,
 }
 
 /// What is being waited for before there is one connection.
@@ -219,7 +219,7 @@ impl Clients {
 
 impl Client {
     pub(super) fn take_kept(&mut self) -> VecDeque<(DataKind, Box<[u8]>)> {
-        self.kept_octets = 0;
+        self.kept_bytes = 0;
         std::mem::take(&mut self.kept)
     }
 }
@@ -263,7 +263,7 @@ impl<D: Default> Context<D> {
             conn: None,
             closing: false,
             kept: VecDeque::new(),
-            kept_octets: 0,
+            kept_bytes: 0,
         });
         let id = ClientId { slot: slot as u32, generation };
         clients.fresh.push(id);
@@ -291,7 +291,7 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// The octets of the request that a client has sent, while it waits for the answer.
+    /// The bytes of the request that a client has sent, while it waits for the answer.
     pub fn client_request(&self, client: ClientId) -> Option<&[u8]> {
         self.handshake_request(self.clients.peek(client)?.conn?)
     }
@@ -316,14 +316,14 @@ impl<D: Default> Context<D> {
         if client.closing || client.state == ClientState::Closed {
             return Sent::Closed;
         }
-        // A message costs more than its octets: whoever sends empty ones must come to an end, too.
-        let octets = client.kept_octets + message.len() + 64;
-        if octets > most {
+        // A message costs more than its bytes: whoever sends empty ones must come to an end, too.
+        let bytes = client.kept_bytes + message.len() + 64;
+        if bytes > most {
             return Sent::Dropped;
         }
-        client.kept_octets = octets;
+        client.kept_bytes = bytes;
         client.kept.push_back((message.kind(), message.as_bytes().into()));
-        Sent::Queued(octets)
+        Sent::Queued(bytes)
     }
 
     /// Closes a client: begins the closing handshake of its connection, if it has one, and tries no more.

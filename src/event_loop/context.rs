@@ -51,7 +51,7 @@ impl fmt::Display for ConnId {
 pub enum Sent {
     /// It goes out at the end of this turn, with everything else that the turn sends there.
     Now,
-    /// The peer reads more slowly than we write; so many octets wait.
+    /// The peer reads more slowly than we write; so many bytes wait.
     Queued(usize),
     /// Too much waits, and [`Overflow::DropData`] is the policy: it is dropped.
     Dropped,
@@ -80,7 +80,7 @@ pub struct Context<D> {
     pub(super) judged: Vec<u32>,
     /// Those that may be read from again.
     pub(super) released: Vec<u32>,
-    /// The connection whose octets are being read, [`NOBODY`] outside of that.
+    /// The connection whose bytes are being read, [`NOBODY`] outside of that.
     pub(super) reading: u32,
     pub(super) stopping: bool,
     pub(super) accepting: bool,
@@ -133,7 +133,7 @@ impl fmt::Display for AnswerError {
 
 impl std::error::Error for AnswerError {}
 
-/// Octets of a Ping that is measured: when it was sent, and a signature.
+/// Bytes of a Ping that is measured: when it was sent, and a signature.
 const TIMED_PING: usize = 16;
 
 impl<D: Default> Context<D> {
@@ -196,8 +196,8 @@ impl<D: Default> Context<D> {
     }
 
     /// Sends a binary message.
-    pub fn send_binary(&mut self, id: ConnId, octets: &[u8]) -> Sent {
-        self.send(id, Message::Binary(octets))
+    pub fn send_binary(&mut self, id: ConnId, bytes: &[u8]) -> Sent {
+        self.send(id, Message::Binary(bytes))
     }
 
     /// Sends a message that was encoded before.
@@ -701,7 +701,7 @@ impl<D: Default> Context<D> {
         (peer.generation == id.generation).then_some(&mut peer.data)
     }
 
-    /// Octets that wait for a peer.
+    /// Bytes that wait for a peer.
     pub fn queued(&self, id: ConnId) -> usize {
         self.peer(id).map_or(0, |peer| peer.outbound.queued())
     }
@@ -757,7 +757,7 @@ impl<D: Default> Context<D> {
         Ok(id)
     }
 
-    /// The octets of our request on a connection that is not open yet.
+    /// The bytes of our request on a connection that is not open yet.
     pub fn handshake_request(&self, id: ConnId) -> Option<&[u8]> {
         match &self.peer(id)?.stage {
             Stage::Dialing(opening) | Stage::Client(opening) => Some(opening.handshake.request()),

@@ -22,7 +22,7 @@ impl<D: Default> Engine<D> {
         peer.stage = Stage::Waiting(Box::new(Waiting { request, since, rest, answer: None }));
     }
 
-    /// Octets of a client that waits for its answer stay where they are, but should it go away the program need not
+    /// Bytes of a client that waits for its answer stay where they are, but should it go away the program need not
     /// go on to find one.
     pub(super) fn read_waiting<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
         let peer = &self.cx.peers[slot];

@@ -474,7 +474,7 @@ impl<D: Default> Engine<D> {
             Ok(Some(0)) => self.eof(handler, slot),
             Ok(Some(len)) => {
                 peer.deadlines.heard(self.cx.now);
-                self.cx.stats.octets_in += len as u64;
+                self.cx.stats.bytes_in += len as u64;
                 if is_direct {
                     self.direct(handler, slot, len);
                 } else {
@@ -496,7 +496,7 @@ impl<D: Default> Engine<D> {
         wanted && inbound.room(least, peer.outbound.config()).is_some()
     }
 
-    /// Octets of a long message have been read to where they belong.
+    /// Bytes of a long message have been read to where they belong.
     fn direct<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, len: usize) {
         let peer = &mut self.cx.peers[slot];
         match self.inbounds[slot].filled(len, &mut peer.outbound) {
@@ -508,7 +508,7 @@ impl<D: Default> Engine<D> {
         self.after_events(handler, slot, 0);
     }
 
-    /// Octets `from..to` of the scratch buffer are the next ones of an open connection.
+    /// Bytes `from..to` of the scratch buffer are the next ones of an open connection.
     fn process<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, from: usize, to: usize) {
         self.cx.lend_queue(slot);
         self.cx.peers[slot].outbound.queue().borrow_from(&self.scratch[..to]);
@@ -560,7 +560,7 @@ impl<D: Default> Engine<D> {
         take_over(&mut self.inbounds[slot], &mut self.cx, slot);
     }
 
-    /// What the events of one read have led to; the first `lent` octets of the scratch buffer may be lent.
+    /// What the events of one read have led to; the first `lent` bytes of the scratch buffer may be lent.
     fn after_events<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, lent: usize) {
         let peer = &mut self.cx.peers[slot];
         let has_lent = peer.outbound.queue().has_lent();
@@ -600,7 +600,7 @@ impl<D: Default> Engine<D> {
             Ok(None) => return,
             Err(error) => return self.broken(handler, slot, error),
         };
-        self.cx.stats.octets_in += len as u64;
+        self.cx.stats.bytes_in += len as u64;
         let input = &self.scratch[..len];
         match &mut peer.stage {
             Stage::Server(opening) => match opening.handshake.receive(input) {
@@ -664,7 +664,7 @@ impl<D: Default> Engine<D> {
         }
     }
 
-    /// The handshake is done; octets `used..len` of the scratch buffer are frames.
+    /// The handshake is done; bytes `used..len` of the scratch buffer are frames.
     pub(super) fn open<H: Handler<Data = D>>(
         &mut self,
         handler: &mut H,
@@ -797,7 +797,7 @@ impl<D: Default> Engine<D> {
         if matches!(peer.stage, Stage::Dead) {
             return;
         }
-        if peer.flush(&self.scratch[..lent], &mut self.cx.stats.octets_out).is_err() {
+        if peer.flush(&self.scratch[..lent], &mut self.cx.stats.bytes_out).is_err() {
             self.not_writable(slot);
         }
         let peer = &mut self.cx.peers[slot];
@@ -883,7 +883,7 @@ impl<D: Default> Engine<D> {
         }
         // A socket that is closed while something is unread is reset, which may overtake our Close frame. Nothing is where
         // the peer's was the last that came; else our direction is ended, and what comes is read until the peer ends. A
-        // stream over a socket may hold octets back and has an end of its own to tell (TLS: close_notify).
+        // stream over a socket may hold bytes back and has an end of its own to tell (TLS: close_notify).
         let nothing_unread = !peer.readable && self.inbounds.get(slot).is_some_and(Inbound::ends_with_close);
         if nothing_unread && !failed && peer.transport.is_socket() {
             return self.kill(slot);

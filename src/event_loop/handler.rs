@@ -58,7 +58,7 @@ pub trait Handler {
         let _ = (cx, id, header);
     }
 
-    /// The next octets of that frame.
+    /// The next bytes of that frame.
     fn on_chunk(&mut self, cx: &mut Context<Self::Data>, id: ConnId, chunk: Chunk<'_>) {
         let _ = (cx, id, chunk);
     }

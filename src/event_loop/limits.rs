@@ -117,7 +117,7 @@ impl Bucket {
 /// How many connections there are from each address.
 ///
 /// IPv6 addresses count by their first 64 bits: whoever has one has all of those. A connection remembers the number
-/// of its address, four octets.
+/// of its address, four bytes.
 #[derive(Debug, Default)]
 struct Addresses {
     numbers: HashMap<IpAddr, u32>,

@@ -46,11 +46,11 @@ impl ListenSocket {
         }
         // Accepted connections inherit what follows. (A large window can only be agreed on while they open.)
         socket.set_tcp_nodelay(settings.nodelay)?;
-        if let Some(octets) = settings.socket_receive_buffer {
-            socket.set_recv_buffer_size(octets)?;
+        if let Some(bytes) = settings.socket_receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
         }
-        if let Some(octets) = settings.socket_send_buffer {
-            socket.set_send_buffer_size(octets)?;
+        if let Some(bytes) = settings.socket_send_buffer {
+            socket.set_send_buffer_size(bytes)?;
         }
         socket.bind(&address.into())?;
         socket.listen(settings.backlog)?;

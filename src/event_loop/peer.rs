@@ -248,7 +248,7 @@ impl<D> Peer<D> {
     pub(super) fn fill(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         match self.transport.read(buf) {
             Ok(len) => {
-                // A short read has drained the socket: the next octets are a new event. Where the peer has ended its
+                // A short read has drained the socket: the next bytes are a new event. Where the peer has ended its
                 // direction there is no further event, and the end itself must still be read.
                 self.readable = len == buf.len() || self.read_closed || !self.transport.short_read_drains();
                 Ok(Some(len))
@@ -324,7 +324,7 @@ mod tests {
     use super::*;
     use crate::connection::Inbound;
 
-    /// What an idle connection costs beside its socket: no buffer, no heap entry. 256 octets are promised in all.
+    /// What an idle connection costs beside its socket: no buffer, no heap entry. 256 bytes are promised in all.
     #[test]
     fn an_idle_connection_is_small() {
         let (writing, reading) = (size_of::<Peer<()>>(), size_of::<Inbound>());

@@ -326,7 +326,7 @@ impl<D: Default> Engine<D> {
         peer.stage = Stage::Client(Box::new(Opening { handshake, since }));
         peer.extras().client = Some(id);
         peer.writable = true;
-        peer.readable = true; // what came with the tunnel's last octets; a read that finds nothing costs little
+        peer.readable = true; // what came with the tunnel's last bytes; a read that finds nothing costs little
         self.cx.watch_deadline(slot);
         self.enter_state(handler, id, ClientState::Handshaking);
         self.flush(handler, slot, 0);
@@ -342,11 +342,11 @@ impl<D: Default> Engine<D> {
         client.redirects = 0;
         let kept = client.take_kept();
         self.enter_state(handler, id, ClientState::Open);
-        for (kind, octets) in kept {
+        for (kind, bytes) in kept {
             let message = match kind {
-                crate::frame::DataKind::Binary => Message::Binary(&octets),
+                crate::frame::DataKind::Binary => Message::Binary(&bytes),
                 // It was text when it was kept.
-                crate::frame::DataKind::Text => match std::str::from_utf8(&octets) {
+                crate::frame::DataKind::Text => match std::str::from_utf8(&bytes) {
                     Ok(text) => Message::Text(text),
                     Err(_) => continue,
                 },

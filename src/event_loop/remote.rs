@@ -31,7 +31,7 @@ pub struct Remote<D> {
 /// Why a loop will not do what it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoteError {
-    /// The loop is behind: [`Settings::remote_commands`] or [`Settings::remote_octets`] wait already.
+    /// The loop is behind: [`Settings::remote_commands`] or [`Settings::remote_bytes`] wait already.
     Full,
     /// The loop is gone.
     Gone,
@@ -82,8 +82,8 @@ impl<D> Remote<D> {
     ///
     /// As [`send`](Self::send).
     pub fn publish_prepared(&self, topic: &str, message: &Prepared) -> Result<(), RemoteError> {
-        let octets = topic.len() + message.frame().len();
-        self.shared.push(octets, Command::Publish(topic.into(), message.clone()))
+        let bytes = topic.len() + message.frame().len();
+        self.shared.push(bytes, Command::Publish(topic.into(), message.clone()))
     }
 
     /// Sends a message to every open connection; see [`Context::broadcast`].
@@ -206,12 +206,12 @@ struct Shared<D> {
     pending: AtomicBool,
     waker: OnceLock<Arc<Waker>>,
     most_commands: usize,
-    most_octets: usize,
+    most_bytes: usize,
 }
 
 struct State<D> {
     commands: VecDeque<Command<D>>,
-    octets: usize,
+    bytes: usize,
     wake: bool,
     stop: bool,
     gone: bool,
@@ -223,16 +223,16 @@ impl<D> Shared<D> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, octets: usize, command: Command<D>) -> Result<(), RemoteError> {
+    fn push(&self, bytes: usize, command: Command<D>) -> Result<(), RemoteError> {
         self.change(|state| {
-            let sum = state.octets.saturating_add(octets);
+            let sum = state.bytes.saturating_add(bytes);
             // Whatever its size, one command has room in an empty queue.
             let fits = state.commands.is_empty()
-                || (state.commands.len() < self.most_commands && sum <= self.most_octets);
+                || (state.commands.len() < self.most_commands && sum <= self.most_bytes);
             if !fits {
                 return Err(RemoteError::Full);
             }
-            state.octets = sum;
+            state.bytes = sum;
             state.commands.push_back(command);
             Ok(())
         })
@@ -281,13 +281,13 @@ pub(super) struct Mail<D> {
 
 impl<D> Inbox<D> {
     pub(super) fn new(settings: &Settings) -> Self {
-        let state = State { commands: VecDeque::new(), octets: 0, wake: false, stop: false, gone: false };
+        let state = State { commands: VecDeque::new(), bytes: 0, wake: false, stop: false, gone: false };
         let shared = Shared {
             state: Mutex::new(state),
             pending: AtomicBool::new(false),
             waker: OnceLock::new(),
             most_commands: settings.remote_commands,
-            most_octets: settings.remote_octets,
+            most_bytes: settings.remote_bytes,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -324,7 +324,7 @@ impl<D> Inbox<D> {
     pub(super) fn take(&self) -> Mail<D> {
         let mut state = self.shared.lock();
         self.shared.pending.store(false, Ordering::Relaxed);
-        state.octets = 0;
+        state.bytes = 0;
         Mail {
             commands: std::mem::take(&mut state.commands),
             wake: std::mem::take(&mut state.wake),

@@ -16,7 +16,7 @@ pub struct Settings {
     pub connection: Arc<Config>,
     /// How large an HTTP head may be.
     pub head: HeadLimits,
-    /// How long a handshake may take, from the moment the TCP connection is there (§10.4): a peer that sends an octet
+    /// How long a handshake may take, from the moment the TCP connection is there (§10.4): a peer that sends a byte
     /// a second gains nothing. 10 s: a slow phone on a bad line needs about 2.
     pub handshake_timeout: Duration,
     /// The most connections at once, handshakes included; further ones are answered 503. As many as there are
@@ -34,16 +34,16 @@ pub struct Settings {
     pub max_subscriptions: usize,
     /// What happens to a connection whose peer does not read.
     pub overflow: Overflow,
-    /// Octets that may wait for a client before nothing more is read from it. 1 MiB. (From a server we read on: if
+    /// Bytes that may wait for a client before nothing more is read from it. 1 MiB. (From a server we read on: if
     /// both sides stopped, each would wait for the other.)
     pub high_watermark: usize,
-    /// Octets that still wait when reading goes on and [`on_drained`](super::Handler::on_drained) is called.
+    /// Bytes that still wait when reading goes on and [`on_drained`](super::Handler::on_drained) is called.
     /// 256 KiB.
     pub low_watermark: usize,
     /// Commands of other threads that may wait ([`Remote`](super::Remote)). 16,384.
     pub remote_commands: usize,
-    /// Octets of messages that may wait in them. 64 MiB.
-    pub remote_octets: usize,
+    /// Bytes of messages that may wait in them. 64 MiB.
+    pub remote_bytes: usize,
     /// How long the loop looks for events without a pause before it lets the system wake it. Zero unless set. Some
     /// 50 µs halve the latency of few connections and cost the processor that time; [`Duration::MAX`] never pauses,
     /// for a processor of its own. Of [`EventLoop`](super::EventLoop) only.
@@ -62,7 +62,7 @@ pub struct Settings {
     pub socket_send_buffer: Option<usize>,
     /// Whether small writes go out at once (TCP_NODELAY). On: the loop collects what belongs together by itself.
     pub nodelay: bool,
-    /// Octets of the receive buffer that all connections share. 256 KiB: 16 KiB halves the speed of 16 KiB messages,
+    /// Bytes of the receive buffer that all connections share. 256 KiB: 16 KiB halves the speed of 16 KiB messages,
     /// 512 KiB gains nothing.
     pub receive_buffer: usize,
 }
@@ -73,11 +73,11 @@ pub struct Settings {
 /// dropped and never refused; they are small, and answers to Pings are bounded by themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
-    /// Once [`Config::max_queued`] octets wait and more is sent, the connection is ended at once, without a closing
+    /// Once [`Config::max_queued`] bytes wait and more is sent, the connection is ended at once, without a closing
     /// handshake that the peer would not read.
     #[default]
     Close,
-    /// Once [`Config::max_queued`] octets wait and more is sent, the message is dropped, and the sender told.
+    /// Once [`Config::max_queued`] bytes wait and more is sent, the message is dropped, and the sender told.
     DropData,
     /// Once more than the high watermark waits, nothing is read any more from the connection whose event made the
     /// program send, until no more than the low watermark waits: the slow reader slows its producer down. What the
@@ -125,7 +125,7 @@ impl Default for Settings {
             high_watermark: 1 << 20,
             low_watermark: 256 << 10,
             remote_commands: 16_384,
-            remote_octets: 64 << 20,
+            remote_bytes: 64 << 20,
             spin: Duration::ZERO,
             backlog: 1024,
             reuse_port: false,

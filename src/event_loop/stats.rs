@@ -27,11 +27,11 @@ pub struct Stats {
     pub messages_in: u64,
     /// Messages that were queued.
     pub messages_out: u64,
-    /// Octets read, handshakes included.
-    pub octets_in: u64,
-    /// Octets written, handshakes included.
-    pub octets_out: u64,
-    /// Octets that wait for peers, now.
+    /// Bytes read, handshakes included.
+    pub bytes_in: u64,
+    /// Bytes written, handshakes included.
+    pub bytes_out: u64,
+    /// Bytes that wait for peers, now.
     pub queued: u64,
     /// Messages that were dropped, as too much waited ([`Overflow::DropData`](super::Overflow::DropData)).
     pub dropped: u64,
@@ -121,8 +121,8 @@ impl Stats {
             open,
             messages_in,
             messages_out,
-            octets_in,
-            octets_out,
+            bytes_in,
+            bytes_out,
             queued,
             dropped,
             overflowed,
@@ -141,8 +141,8 @@ impl Stats {
             (&mut self.open, open),
             (&mut self.messages_in, messages_in),
             (&mut self.messages_out, messages_out),
-            (&mut self.octets_in, octets_in),
-            (&mut self.octets_out, octets_out),
+            (&mut self.bytes_in, bytes_in),
+            (&mut self.bytes_out, bytes_out),
             (&mut self.queued, queued),
             (&mut self.dropped, dropped),
             (&mut self.overflowed, overflowed),
@@ -185,8 +185,8 @@ impl Stats {
             ("connections_closed", "Open connections that ended", self.closed),
             ("messages_in", "Messages delivered whole", self.messages_in),
             ("messages_out", "Messages queued", self.messages_out),
-            ("bytes_in", "Octets read, handshakes included", self.octets_in),
-            ("bytes_out", "Octets written, handshakes included", self.octets_out),
+            ("bytes_in", "Bytes read, handshakes included", self.bytes_in),
+            ("bytes_out", "Bytes written, handshakes included", self.bytes_out),
             ("messages_dropped", "Messages dropped for slow readers", self.dropped),
             ("connections_overflowed", "Connections ended as slow readers", self.overflowed),
             ("group_messages_lost", "Messages that another loop was too far behind to take", self.behind),
@@ -199,7 +199,7 @@ impl Stats {
         let gauges = [
             ("connections", "Connections of any stage", self.connections),
             ("connections_open", "Open connections", self.open),
-            ("queued_bytes", "Octets that wait for peers", self.queued),
+            ("queued_bytes", "Bytes that wait for peers", self.queued),
             ("topics", "Topics with subscribers", self.topics),
         ];
         for (name, help, value) in gauges {

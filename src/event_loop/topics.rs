@@ -1,6 +1,6 @@
 //! Who has subscribed to what.
 //!
-//! A subscription is two entries of 8 octets, one with the topic and one with the connection, each of which knows
+//! A subscription is two entries of 8 bytes, one with the topic and one with the connection, each of which knows
 //! where the other is: to subscribe costs a look at the connection's own topics, to leave costs nothing that grows.
 //! Names are hashed with a key that nobody outside knows (`std`'s SipHash), as clients often choose them.
 

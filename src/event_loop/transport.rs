@@ -20,7 +20,7 @@ pub trait Stream: Read + Write + Source + Send {
     /// What the stream says.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
-    /// The socket below takes octets again: a stream that holds some back, as TLS does, sends them.
+    /// The socket below takes bytes again: a stream that holds some back, as TLS does, sends them.
     ///
     /// # Errors
     ///
@@ -95,8 +95,8 @@ impl Read for OtherStream {
 }
 
 impl Write for OtherStream {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.write(octets)
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -251,7 +251,7 @@ impl Transport {
     }
 
     /// Whether a read that fills less than its buffer has taken all there is, so that the next readiness is a new
-    /// event. True of sockets on epoll and kqueue; another stream may hold octets back.
+    /// event. True of sockets on epoll and kqueue; another stream may hold bytes back.
     #[inline]
     pub(super) const fn short_read_drains(&self) -> bool {
         self.is_socket()
@@ -268,12 +268,12 @@ impl Transport {
     }
 
     #[inline]
-    pub(super) fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         retry(|| match self {
-            Transport::Tcp(stream) => stream.write(octets),
+            Transport::Tcp(stream) => stream.write(bytes),
             #[cfg(unix)]
-            Transport::Unix(stream) => stream.write(octets),
-            Transport::Other(stream) => stream.0.write(octets),
+            Transport::Unix(stream) => stream.write(bytes),
+            Transport::Other(stream) => stream.0.write(bytes),
         })
     }
 
@@ -286,7 +286,7 @@ impl Transport {
         })
     }
 
-    /// The socket takes octets again.
+    /// The socket takes bytes again.
     pub(super) fn flush_held(&mut self) -> io::Result<()> {
         match self {
             Transport::Other(stream) => stream.0.writable(),

@@ -1,4 +1,4 @@
-//! Deadlines of many connections at the price of four octets each.
+//! Deadlines of many connections at the price of four bytes each.
 //!
 //! A wheel of slots, each a coarse step of time, holds the numbers of the connections to look at then. A connection
 //! has at most one entry that counts; when it comes up the connection says whether its deadline has passed or when

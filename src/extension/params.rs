@@ -17,7 +17,7 @@
 
 use std::fmt;
 
-use crate::token::{is_token, is_token_octet};
+use crate::token::{is_token, is_token_byte};
 
 /// The most extensions in one header: ten times what any known peer offers.
 pub const MAX_EXTENSIONS: usize = 32;
@@ -213,8 +213,8 @@ impl<'a> Cursor<'a> {
 
     fn token(&mut self) -> Option<String> {
         let mut token = String::new();
-        while let Some(octet) = self.peek().filter(|&octet| is_token_octet(octet)) {
-            token.push(octet.into());
+        while let Some(byte) = self.peek().filter(|&byte| is_token_byte(byte)) {
+            token.push(byte.into());
             self.advance();
         }
         (!token.is_empty()).then_some(token)
@@ -225,22 +225,22 @@ impl<'a> Cursor<'a> {
         self.advance();
         let mut content = String::new();
         loop {
-            let mut octet = self.peek().ok_or(ExtensionError::UnclosedQuote)?;
+            let mut byte = self.peek().ok_or(ExtensionError::UnclosedQuote)?;
             self.advance();
-            match octet {
+            match byte {
                 b'"' if content.is_empty() => return Err(ExtensionError::QuotedValue),
                 b'"' => return Ok(content),
                 b'\\' => {
-                    octet = self.peek().ok_or(ExtensionError::UnclosedQuote)?;
+                    byte = self.peek().ok_or(ExtensionError::UnclosedQuote)?;
                     self.advance();
                 }
                 _ => {}
             }
             // §9.1: after unescaping, the value MUST conform to the token ABNF.
-            if !is_token_octet(octet) {
+            if !is_token_byte(byte) {
                 return Err(ExtensionError::QuotedValue);
             }
-            content.push(octet.into());
+            content.push(byte.into());
         }
     }
 }
@@ -412,9 +412,9 @@ mod tests {
         assert_eq!(parse_one(&params(MAX_PARAMS + 1)), Err(ExtensionError::TooManyParams));
     }
 
-    /// The texts that sent other parsers back and forth: each octet is passed at most once.
+    /// The texts that sent other parsers back and forth: each byte is passed at most once.
     #[test]
-    fn steps_do_not_exceed_octets() {
+    fn steps_do_not_exceed_bytes() {
         for unit in ["\\", "\"", "\\\"", ",", " ", "; ", "a=", "a;b=\"", "a;b=\"\\", ", a", "a;b=\"c\","] {
             for size in [1_000, 10_000, 100_000] {
                 for prefix in ["", "a;b=\"", "a;b=", "a"] {
@@ -423,7 +423,7 @@ mod tests {
                     let _ = parse_line(&mut cursor, &mut Vec::new());
                     assert!(
                         cursor.steps <= text.len() + 1,
-                        "{} steps for {} octets",
+                        "{} steps for {} bytes",
                         cursor.steps,
                         text.len()
                     );

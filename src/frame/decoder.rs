@@ -1,8 +1,8 @@
-//! Octets in any cut become headers and unmasked payload (RFC 6455 §5.2, §5.3).
+//! Bytes in any cut become headers and unmasked payload (RFC 6455 §5.2, §5.3).
 //!
 //! In: whatever a read brought. Out: [`Part`]s in order, each chunk of payload borrowed from the input and
 //! unmasked in place. Promises: takes all input before it asks for more, keeps at most one unfinished header
-//! (14 octets) between calls, allocates nothing. The order of frames is judged above.
+//! (14 bytes) between calls, allocates nothing. The order of frames is judged above.
 
 use super::{DataKind, Header, MAX_HEADER, MaskKey, Parsed, RawHeader, Rules};
 use crate::error::ProtocolError;
@@ -12,9 +12,9 @@ use crate::error::ProtocolError;
 pub enum Part<'a> {
     /// A frame starts.
     Header(Header),
-    /// The next octets of its payload. A frame without payload has one empty chunk.
+    /// The next bytes of its payload. A frame without payload has one empty chunk.
     Payload {
-        /// The octets, unmasked.
+        /// The bytes, unmasked.
         chunk: &'a mut [u8],
         /// Whether the frame ends with them.
         last: bool,
@@ -30,8 +30,8 @@ pub enum Part<'a> {
 /// let mut decoder = FrameDecoder::new();
 /// let rules = Rules { role: Role::Server, compression: false, max_frame: 1 << 20 };
 /// // RFC 6455 §5.7: a masked "Hello".
-/// let mut octets = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
-/// let mut input = &mut octets[..];
+/// let mut bytes = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+/// let mut input = &mut bytes[..];
 /// assert!(matches!(decoder.next(&mut input, &rules), Ok(Some(Part::Header(_)))));
 /// let Ok(Some(Part::Payload { chunk, last: true })) = decoder.next(&mut input, &rules) else { panic!() };
 /// assert_eq!(chunk, b"Hello");
@@ -48,9 +48,9 @@ pub struct FrameDecoder {
 enum Place {
     #[default]
     BetweenFrames,
-    /// In a header, of which so many octets are here.
-    Header { held: u8, octets: [u8; MAX_HEADER] },
-    /// In a payload, of which so many octets have not come yet; with the masking key, rotated to the next one.
+    /// In a header, of which so many bytes are here.
+    Header { held: u8, bytes: [u8; MAX_HEADER] },
+    /// In a payload, of which so many bytes have not come yet; with the masking key, rotated to the next one.
     Payload { masked: bool, key: MaskKey, remaining: u64 },
 }
 
@@ -88,7 +88,7 @@ impl FrameDecoder {
         }
     }
 
-    /// Takes a frame that is a message by itself, not compressed and of at most `most` octets, at once where all of
+    /// Takes a frame that is a message by itself, not compressed and of at most `most` bytes, at once where all of
     /// it is there: its payload, unmasked. Where that is not what comes next, `None`, and nothing is taken:
     /// [`next`](Self::next) tells.
     #[inline(always)]
@@ -131,7 +131,7 @@ impl FrameDecoder {
         Some((kind, payload))
     }
 
-    /// Octets of the current frame's payload that have not come yet.
+    /// Bytes of the current frame's payload that have not come yet.
     #[inline]
     pub const fn remaining(&self) -> u64 {
         match self.place {
@@ -148,7 +148,7 @@ impl FrameDecoder {
 
     /// Unmasks payload that was read past the decoder, straight to where it is needed.
     ///
-    /// `chunk` is the next octets of the current frame, at most [`remaining`](Self::remaining) of them; says
+    /// `chunk` is the next bytes of the current frame, at most [`remaining`](Self::remaining) of them; says
     /// whether the frame ends with them.
     #[inline]
     pub fn advance(&mut self, chunk: &mut [u8]) -> bool {
@@ -196,11 +196,11 @@ impl FrameDecoder {
         rules: &Rules,
     ) -> Result<Option<Part<'a>>, ProtocolError> {
         loop {
-            let Place::Header { held, octets } = &mut self.place else { return Ok(None) };
-            match RawHeader::parse(&octets[..usize::from(*held)]) {
+            let Place::Header { held, bytes } = &mut self.place else { return Ok(None) };
+            match RawHeader::parse(&bytes[..usize::from(*held)]) {
                 Parsed::Done(raw, _) => return self.begin(&raw, rules).map(Some),
                 Parsed::NeedMore(_) if input.is_empty() => return Ok(None),
-                Parsed::NeedMore(more) => append(octets, held, take(input, more.min(input.len()))),
+                Parsed::NeedMore(more) => append(bytes, held, take(input, more.min(input.len()))),
             }
         }
     }
@@ -208,22 +208,22 @@ impl FrameDecoder {
     #[cold]
     fn hold(&mut self, input: &mut &mut [u8]) {
         if !input.is_empty() {
-            let (mut held, mut octets) = (0, [0; MAX_HEADER]);
+            let (mut held, mut bytes) = (0, [0; MAX_HEADER]);
             let len = input.len();
-            append(&mut octets, &mut held, take(input, len));
-            self.place = Place::Header { held, octets };
+            append(&mut bytes, &mut held, take(input, len));
+            self.place = Place::Header { held, bytes };
         }
     }
 }
 
 /// What of a header has come is shorter than it, and so is what it needs more.
-fn append(octets: &mut [u8; MAX_HEADER], held: &mut u8, more: &[u8]) {
+fn append(bytes: &mut [u8; MAX_HEADER], held: &mut u8, more: &[u8]) {
     let start = usize::from(*held);
-    octets[start..start + more.len()].copy_from_slice(more);
+    bytes[start..start + more.len()].copy_from_slice(more);
     *held += more.len() as u8;
 }
 
-/// Takes the first `len` octets off the input.
+/// Takes the first `len` bytes off the input.
 #[inline(always)]
 fn take<'a>(input: &mut &'a mut [u8], len: usize) -> &'a mut [u8] {
     let (front, rest) = std::mem::take(input).split_at_mut(len);
@@ -258,7 +258,7 @@ mod tests {
         wire
     }
 
-    /// Headers and joined payloads of `wire`, read `step` octets at a time.
+    /// Headers and joined payloads of `wire`, read `step` bytes at a time.
     fn decode(mut wire: Vec<u8>, step: usize) -> Vec<(Header, Vec<u8>)> {
         let mut decoder = FrameDecoder::new();
         let mut frames: Vec<(Header, Vec<u8>)> = Vec::new();
@@ -293,7 +293,7 @@ mod tests {
         }
     }
 
-    /// Every pair of first octets, on both sides: the one step takes a frame exactly where the two steps find a message
+    /// Every pair of first bytes, on both sides: the one step takes a frame exactly where the two steps find a message
     /// in it, and finds the same.
     #[test]
     fn one_step_and_two_agree() {
@@ -303,19 +303,19 @@ mod tests {
             for (extended, present) in [(125_u16, 400), (126, 400), (300, 400), (300, 90), (300, 3), (300, 6)]
             {
                 let rules = Rules { role, max_frame: 300, compression: false };
-                let mut octets = vec![first, second];
+                let mut bytes = vec![first, second];
                 match second & 0x7f {
-                    126 => octets.extend_from_slice(&extended.to_be_bytes()),
-                    127 => octets.extend_from_slice(&u64::from(extended).to_be_bytes()),
+                    126 => bytes.extend_from_slice(&extended.to_be_bytes()),
+                    127 => bytes.extend_from_slice(&u64::from(extended).to_be_bytes()),
                     _ => {}
                 }
-                octets.resize(present, 0x5c);
+                bytes.resize(present, 0x5c);
                 let mut decoder = FrameDecoder::new();
-                let (mut one, mut two) = (octets.clone(), octets);
+                let (mut one, mut two) = (bytes.clone(), bytes);
                 let mut input = &mut one[..];
                 let at_once = decoder
                     .whole_message(&mut input, &rules, 250)
-                    .map(|(kind, octets)| (kind, octets.to_vec()));
+                    .map(|(kind, bytes)| (kind, bytes.to_vec()));
                 let rest = input.len();
 
                 let mut input = &mut two[..];
@@ -343,8 +343,8 @@ mod tests {
 
     #[test]
     fn a_fault_is_found_without_payload() {
-        let mut octets = *b"\x83\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0";
-        let mut input = &mut octets[..];
+        let mut bytes = *b"\x83\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0";
+        let mut input = &mut bytes[..];
         let result = FrameDecoder::new().next(&mut input, &RULES);
         assert_eq!(result, Err(ProtocolError::ReservedOpcode(3)));
     }

@@ -15,7 +15,7 @@ pub struct Rules {
     pub role: Role,
     /// Whether RSV1 may mark a compressed message (RFC 7692 §6).
     pub compression: bool,
-    /// The longest payload of one data frame, in octets.
+    /// The longest payload of one data frame, in bytes.
     pub max_frame: u64,
 }
 
@@ -49,7 +49,7 @@ pub enum Kind {
     Control {
         /// Which.
         opcode: Control,
-        /// Octets of payload, at most 125.
+        /// Bytes of payload, at most 125.
         length: u8,
     },
     /// The first frame of a message.
@@ -60,14 +60,14 @@ pub enum Kind {
         fin: bool,
         /// Whether the message is compressed (RFC 7692 §6).
         compressed: bool,
-        /// Octets of payload.
+        /// Bytes of payload.
         length: u64,
     },
     /// A later frame of a message.
     Continuation {
         /// Whether it is the last.
         fin: bool,
-        /// Octets of payload.
+        /// Bytes of payload.
         length: u64,
     },
 }
@@ -88,7 +88,7 @@ pub enum Control {
 pub enum DataKind {
     /// 0x1: UTF-8.
     Text,
-    /// 0x2: any octets.
+    /// 0x2: any bytes.
     Binary,
 }
 
@@ -114,7 +114,7 @@ impl DataKind {
 }
 
 impl Header {
-    /// The gate: judges a header by itself, before a single octet of its payload is kept.
+    /// The gate: judges a header by itself, before a single byte of its payload is kept.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl Header {
             return Err(ProtocolError::ControlFragmented); // §5.5: MUST NOT be fragmented
         }
         if is_control && raw.form != LengthForm::Short {
-            return Err(ProtocolError::ControlTooLong); // §5.5: 125 octets or less
+            return Err(ProtocolError::ControlTooLong); // §5.5: 125 bytes or less
         }
         if raw.rsv1 && !matches!(opcode, Opcode::Text | Opcode::Binary) {
             return Err(ProtocolError::CompressedBitMisplaced); // RFC 7692 §6.1: only on the first fragment
@@ -170,7 +170,7 @@ impl Header {
             Opcode::Continuation => Kind::Continuation { fin, length },
             Opcode::Text => Kind::First { data: DataKind::Text, fin, compressed, length },
             Opcode::Binary => Kind::First { data: DataKind::Binary, fin, compressed, length },
-            // A control frame passed as no longer than 125 octets.
+            // A control frame passed as no longer than 125 bytes.
             Opcode::Close => Kind::Control { opcode: Control::Close, length: length as u8 },
             Opcode::Ping => Kind::Control { opcode: Control::Ping, length: length as u8 },
             Opcode::Pong => Kind::Control { opcode: Control::Pong, length: length as u8 },
@@ -183,7 +183,7 @@ impl Header {
         self.mask
     }
 
-    /// Octets of payload that follow.
+    /// Bytes of payload that follow.
     #[inline]
     pub const fn length(&self) -> u64 {
         self.length
@@ -245,14 +245,14 @@ mod tests {
         assert_eq!(Header::check(&both, &rules), Err(ProtocolError::ReservedBit));
     }
 
-    /// The whole of what two octets can say, against the rules in another form.
+    /// The whole of what two bytes can say, against the rules in another form.
     #[test]
-    fn two_octets_in_full() {
+    fn two_bytes_in_full() {
         for rules in [SERVER, CLIENT] {
             for first in 0..=255u8 {
                 for second in 0..=255u8 {
-                    let mut octets = [0; 14];
-                    octets[..2].copy_from_slice(&[first, second]);
+                    let mut bytes = [0; 14];
+                    bytes[..2].copy_from_slice(&[first, second]);
                     let (length, form) = match second & 0x7f {
                         126 => (126, LengthForm::Medium),
                         127 => (65_536, LengthForm::Long),

@@ -1,6 +1,6 @@
 //! The masking key and its application (RFC 6455 §5.3).
 //!
-//! In: a key and a buffer. Out: the same buffer, each octet exclusive-ored with the key octet at its
+//! In: a key and a buffer. Out: the same buffer, each byte exclusive-ored with the key byte at its
 //! position modulo four. Masking and unmasking are the same operation. Promises: any length, any alignment,
 //! any starting offset, in place, no allocation.
 //!
@@ -13,7 +13,7 @@
 pub struct MaskKey(pub [u8; 4]);
 
 impl MaskKey {
-    /// Masks or unmasks `buf`, whose first octet is at position 0 of the payload.
+    /// Masks or unmasks `buf`, whose first byte is at position 0 of the payload.
     ///
     /// ```
     /// use bowsprit::frame::MaskKey;
@@ -32,7 +32,7 @@ impl MaskKey {
         }
     }
 
-    /// The key as it stands `offset` octets into the payload: apply it to a chunk that starts there.
+    /// The key as it stands `offset` bytes into the payload: apply it to a chunk that starts there.
     #[inline]
     #[must_use]
     pub const fn rotated(self, offset: usize) -> Self {
@@ -40,10 +40,10 @@ impl MaskKey {
         Self(u32::from_le_bytes(self.0).rotate_right((offset as u32 & 3) * 8).to_le_bytes())
     }
 
-    /// The definition of §5.3, one octet at a time.
+    /// The definition of §5.3, one byte at a time.
     pub fn apply_naive(self, buf: &mut [u8]) {
-        for (i, octet) in buf.iter_mut().enumerate() {
-            *octet ^= self.0[i % 4];
+        for (i, byte) in buf.iter_mut().enumerate() {
+            *byte ^= self.0[i % 4];
         }
     }
 
@@ -73,7 +73,7 @@ fn long(key: MaskKey, buf: &mut [u8]) {
     blocks(key, buf);
 }
 
-/// Whole blocks of 128 octets, which the compiler turns into the widest registers of the target.
+/// Whole blocks of 128 bytes, which the compiler turns into the widest registers of the target.
 #[inline(always)]
 fn blocks(key: MaskKey, buf: &mut [u8]) {
     let word = key.word();
@@ -86,7 +86,7 @@ fn blocks(key: MaskKey, buf: &mut [u8]) {
     pieces(key, rest);
 }
 
-/// Pieces of sixteen octets. What is left is done as the sixteen octets that end with the buffer, as they were before:
+/// Pieces of sixteen bytes. What is left is done as the sixteen bytes that end with the buffer, as they were before:
 /// where they overlap what is done already, the same is written again. (To read them afterwards would wait for the
 /// writes before.)
 #[inline(always)]
@@ -102,21 +102,21 @@ fn pieces(key: MaskKey, buf: &mut [u8]) {
 }
 
 #[inline(always)]
-fn xor(octets: [u8; 16], key: MaskKey) -> [u8; 16] {
+fn xor(bytes: [u8; 16], key: MaskKey) -> [u8; 16] {
     let word = u128::from(key.word());
-    (u128::from_ne_bytes(octets) ^ (word | word << 64)).to_ne_bytes()
+    (u128::from_ne_bytes(bytes) ^ (word | word << 64)).to_ne_bytes()
 }
 
-/// Less than sixteen octets, in the same manner.
+/// Less than sixteen bytes, in the same manner.
 #[inline(always)]
 fn short(key: MaskKey, buf: &mut [u8]) {
     if let (Some(&first), Some(&last)) = (buf.first_chunk::<8>(), buf.last_chunk::<8>()) {
         let end = buf.len() - 8;
-        let word = |octets, key: MaskKey| (u64::from_ne_bytes(octets) ^ key.word()).to_ne_bytes();
+        let word = |bytes, key: MaskKey| (u64::from_ne_bytes(bytes) ^ key.word()).to_ne_bytes();
         buf[..8].copy_from_slice(&word(first, key));
         buf[end..].copy_from_slice(&word(last, key.rotated(end)));
     } else {
-        buf.iter_mut().zip(key.word().to_ne_bytes()).for_each(|(octet, key)| *octet ^= key);
+        buf.iter_mut().zip(key.word().to_ne_bytes()).for_each(|(byte, key)| *byte ^= key);
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_beyond_four_gibioctets_rotate_right() {
+    fn offsets_beyond_four_gibibytes_rotate_right() {
         let key = MaskKey([1, 2, 3, 4]);
         assert_eq!(key.rotated(usize::MAX), key.rotated(3));
         assert_eq!(key.rotated(3), MaskKey([4, 1, 2, 3]));

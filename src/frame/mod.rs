@@ -1,6 +1,6 @@
 //! Frames: the unit of the wire (RFC 6455 §5.2).
 //!
-//! Octets become a [`RawHeader`] (anything that the wire can carry), which becomes a [`Header`] (only what is
+//! Bytes become a [`RawHeader`] (anything that the wire can carry), which becomes a [`Header`] (only what is
 //! legal) through the one gate [`Header::check`]. [`FrameDecoder`] does both over a stream in any cut and
 //! unmasks the payload in place.
 

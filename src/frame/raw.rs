@@ -1,12 +1,12 @@
 //! A frame header as the wire carries it, legal or not (RFC 6455 §5.2).
 //!
-//! In: octets. Out: a [`RawHeader`] and how many octets it took, or how many are missing. Nothing is judged
+//! In: bytes. Out: a [`RawHeader`] and how many bytes it took, or how many are missing. Nothing is judged
 //! here: reserved bits, reserved opcodes, long forms of short lengths all pass, in both directions, so that a
 //! test bench can say anything. What is legal is decided by [`Header::check`](super::Header::check).
 
 use super::MaskKey;
 
-/// The longest a header can be: 2 octets, a 64-bit length, a masking key.
+/// The longest a header can be: 2 bytes, a 64-bit length, a masking key.
 pub const MAX_HEADER: usize = 14;
 
 /// The fields of a frame header (§5.2), free to hold what no peer may send.
@@ -14,7 +14,7 @@ pub const MAX_HEADER: usize = 14;
 /// ```
 /// use bowsprit::frame::{Parsed, RawHeader};
 ///
-/// // RFC 6455 §5.7: an unmasked text frame of 5 octets.
+/// // RFC 6455 §5.7: an unmasked text frame of 5 bytes.
 /// let Parsed::Done(header, used) = RawHeader::parse(b"\x81\x05Hello") else { panic!() };
 /// assert_eq!(header, RawHeader { length: 5, ..RawHeader::TEXT });
 /// assert_eq!(used, 2);
@@ -33,7 +33,7 @@ pub struct RawHeader {
     pub opcode: u8,
     /// The masking key; the mask bit says whether there is one.
     pub mask: Option<MaskKey>,
-    /// How many payload octets follow, as declared.
+    /// How many payload bytes follow, as declared.
     pub length: u64,
     /// In which of the three forms the length is written.
     pub form: LengthForm,
@@ -42,7 +42,7 @@ pub struct RawHeader {
 /// The three ways to write a payload length (§5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LengthForm {
-    /// In the 7 bits of the second octet: 0 to 125.
+    /// In the 7 bits of the second byte: 0 to 125.
     Short,
     /// 126, then 16 bits.
     Medium,
@@ -53,9 +53,9 @@ pub enum LengthForm {
 /// What [`RawHeader::parse`] made of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
-    /// A whole header, and the number of octets it took.
+    /// A whole header, and the number of bytes it took.
     Done(RawHeader, usize),
-    /// The input ends inside the header; at least this many octets are missing.
+    /// The input ends inside the header; at least this many bytes are missing.
     NeedMore(usize),
 }
 
@@ -70,9 +70,9 @@ impl LengthForm {
         }
     }
 
-    /// Octets in front of the masking key.
+    /// Bytes in front of the masking key.
     #[inline]
-    const fn octets(self) -> usize {
+    const fn bytes(self) -> usize {
         match self {
             LengthForm::Short => 2,
             LengthForm::Medium => 4,
@@ -109,7 +109,7 @@ impl RawHeader {
         }
     }
 
-    /// This header for a payload of `length` octets, in the minimal form.
+    /// This header for a payload of `length` bytes, in the minimal form.
     #[must_use]
     pub const fn with_length(self, length: u64) -> Self {
         Self { length, form: LengthForm::minimal(length), ..self }
@@ -129,11 +129,11 @@ impl RawHeader {
         };
         let (form, length, rest) = match second & 0x7f {
             126 => match rest.split_first_chunk() {
-                Some((octets, rest)) => (LengthForm::Medium, u16::from_be_bytes(*octets).into(), rest),
+                Some((bytes, rest)) => (LengthForm::Medium, u16::from_be_bytes(*bytes).into(), rest),
                 None => return Parsed::NeedMore(Self::size_of(second) - input.len()),
             },
             127 => match rest.split_first_chunk() {
-                Some((octets, rest)) => (LengthForm::Long, u64::from_be_bytes(*octets), rest),
+                Some((bytes, rest)) => (LengthForm::Long, u64::from_be_bytes(*bytes), rest),
                 None => return Parsed::NeedMore(Self::size_of(second) - input.len()),
             },
             length => (LengthForm::Short, length.into(), rest),
@@ -159,23 +159,23 @@ impl RawHeader {
         Parsed::Done(header, input.len() - rest.len())
     }
 
-    /// The size of a header whose second octet is this one.
+    /// The size of a header whose second byte is this one.
     const fn size_of(second: u8) -> usize {
         let length = match second & 0x7f {
-            126 => LengthForm::Medium.octets(),
-            127 => LengthForm::Long.octets(),
-            _ => LengthForm::Short.octets(),
+            126 => LengthForm::Medium.bytes(),
+            127 => LengthForm::Long.bytes(),
+            _ => LengthForm::Short.bytes(),
         };
         length + if second & 0x80 == 0 { 0 } else { 4 }
     }
 
-    /// How many octets the header takes on the wire.
+    /// How many bytes the header takes on the wire.
     #[inline]
     pub const fn size(&self) -> usize {
-        self.written_form().octets() + if self.mask.is_some() { 4 } else { 0 }
+        self.written_form().bytes() + if self.mask.is_some() { 4 } else { 0 }
     }
 
-    /// Writes the header to the start of `out` and says how many octets it took.
+    /// Writes the header to the start of `out` and says how many bytes it took.
     ///
     /// A length that its `form` cannot hold is written in the smallest form that can.
     #[inline]
@@ -186,7 +186,7 @@ impl RawHeader {
             | bit(self.rsv2, 0x20)
             | bit(self.rsv3, 0x10)
             | (self.opcode & 0x0f);
-        // Put together in a register and written at once: who copies the header next need not wait for octets written
+        // Put together in a register and written at once: who copies the header next need not wait for bytes written
         // one by one. The casts keep every bit: `written_form` holds the length.
         let form = self.written_form();
         let (marker, length) = match form {
@@ -194,22 +194,22 @@ impl RawHeader {
             LengthForm::Medium => (126, u64::from((self.length as u16).swap_bytes())),
             LengthForm::Long => (127, self.length.swap_bytes()),
         };
-        let mut used = form.octets();
-        let mut octets = u128::from(first) | u128::from(marker) << 8 | u128::from(length) << 16;
+        let mut used = form.bytes();
+        let mut bytes = u128::from(first) | u128::from(marker) << 8 | u128::from(length) << 16;
         if let Some(key) = self.mask {
-            octets |= 0x80 << 8 | u128::from(u32::from_le_bytes(key.0)) << (8 * used);
+            bytes |= 0x80 << 8 | u128::from(u32::from_le_bytes(key.0)) << (8 * used);
             used += 4;
         }
-        let [octets @ .., _, _] = octets.to_le_bytes();
-        *out = octets;
+        let [bytes @ .., _, _] = bytes.to_le_bytes();
+        *out = bytes;
         used
     }
 
     /// Appends the header to `out`.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
-        let mut octets = [0; MAX_HEADER];
-        let used = self.encode(&mut octets);
-        out.extend_from_slice(&octets[..used]);
+        let mut bytes = [0; MAX_HEADER];
+        let used = self.encode(&mut bytes);
+        out.extend_from_slice(&bytes[..used]);
     }
 
     #[inline]
@@ -264,23 +264,23 @@ mod tests {
 
     #[test]
     fn parses_and_encodes() {
-        for (octets, header) in TABLE {
-            assert_eq!(RawHeader::parse(octets), Parsed::Done(*header, octets.len()));
+        for (bytes, header) in TABLE {
+            assert_eq!(RawHeader::parse(bytes), Parsed::Done(*header, bytes.len()));
             let mut out = Vec::new();
             header.encode_into(&mut out);
-            assert_eq!(&out, octets);
-            assert_eq!(header.size(), octets.len());
+            assert_eq!(&out, bytes);
+            assert_eq!(header.size(), bytes.len());
         }
     }
 
     #[test]
     fn never_asks_for_more_than_is_missing() {
-        for (octets, header) in TABLE {
-            for cut in 0..octets.len() {
-                let Parsed::NeedMore(more) = RawHeader::parse(&octets[..cut]) else {
+        for (bytes, header) in TABLE {
+            for cut in 0..bytes.len() {
+                let Parsed::NeedMore(more) = RawHeader::parse(&bytes[..cut]) else {
                     panic!("{header:?} cut at {cut}");
                 };
-                assert!(more >= 1 && cut + more <= octets.len(), "{header:?} cut at {cut}: {more}");
+                assert!(more >= 1 && cut + more <= bytes.len(), "{header:?} cut at {cut}: {more}");
             }
         }
     }

@@ -1,12 +1,12 @@
 //! The client's side of the opening handshake (RFC 6455 §4.1).
 //!
-//! In: a [`ClientRequest`] and a nonce; then the octets of the response in any cut. Out: the request to send; then
+//! In: a [`ClientRequest`] and a nonce; then the bytes of the response in any cut. Out: the request to send; then
 //! a [`Response`] that keeps every rule of §4.1, or the rule that it breaks; where the status is not 101, the
 //! whole [`RefusedResponse`](super::RefusedResponse). Promises: no more is held than the limits say, however
 //! much the server sends. Connecting, waiting and trying again are left to others.
 //!
 //! Where the RFCs leave a choice: a status line without reason phrase may also leave out the space behind the
-//! code; `Content-Length` in a 101 is ignored (octets behind the head are frames) while `Transfer-Encoding` fails
+//! code; `Content-Length` in a 101 is ignored (bytes behind the head are frames) while `Transfer-Encoding` fails
 //! the connection (RFC 9112 §6.1 forbids to send it).
 
 use super::agreement::{Agreement, Misfit, check_answer};
@@ -49,7 +49,7 @@ pub const MAX_INTERIM: usize = 8;
 #[derive(Clone, Debug)]
 pub struct ClientHandshake {
     request: ClientRequest,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     accept: String,
     reader: HeadReader,
     max_body: usize,
@@ -70,7 +70,7 @@ impl ClientHandshake {
     pub fn new(request: ClientRequest, nonce: [u8; 16]) -> Self {
         let key = Key::from_nonce(nonce);
         Self {
-            octets: request.encode(&key),
+            bytes: request.encode(&key),
             accept: key.accept(),
             request,
             reader: HeadReader::response(HeadLimits::default()),
@@ -89,17 +89,17 @@ impl ClientHandshake {
 
     /// This handshake with another limit than [`MAX_REFUSAL_BODY`].
     #[must_use]
-    pub fn with_max_refusal_body(mut self, octets: usize) -> Self {
-        self.max_body = octets;
+    pub fn with_max_refusal_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
         self
     }
 
-    /// The octets to send, all of them and nothing else before the response is there.
+    /// The bytes to send, all of them and nothing else before the response is there.
     pub fn request(&self) -> &[u8] {
-        &self.octets
+        &self.bytes
     }
 
-    /// Takes the next octets of the response. Once it says `Done`, the handshake has nothing left to do: octets of
+    /// Takes the next bytes of the response. Once it says `Done`, the handshake has nothing left to do: bytes of
     /// the input from `used` on are frames.
     ///
     /// # Errors
@@ -312,7 +312,7 @@ mod tests {
             .extension(Extension::new("x-a").unwrap())
     }
 
-    fn octets(lines: &[&str]) -> Vec<u8> {
+    fn bytes(lines: &[&str]) -> Vec<u8> {
         let mut lines = lines.to_vec();
         lines.extend(["", ""]);
         lines.join("\r\n").into_bytes()
@@ -320,14 +320,14 @@ mod tests {
 
     fn with(start: &str, lines: &[&str]) -> Vec<u8> {
         let at = MINIMAL.iter().position(|line| line.starts_with(start)).unwrap();
-        octets(&[&MINIMAL[..at], lines, &MINIMAL[at + 1..]].concat())
+        bytes(&[&MINIMAL[..at], lines, &MINIMAL[at + 1..]].concat())
     }
 
     fn and(lines: &[&str]) -> Vec<u8> {
-        octets(&[&MINIMAL[..], lines].concat())
+        bytes(&[&MINIMAL[..], lines].concat())
     }
 
-    /// The outcome for a request, with how many octets were used, which no cut changes. The end of the input is
+    /// The outcome for a request, with how many bytes were used, which no cut changes. The end of the input is
     /// the end of the connection.
     fn read(request: &ClientRequest, input: &[u8]) -> Result<(Agreement, usize), ResponseError> {
         let outcome = |parts: &[&[u8]]| {
@@ -436,7 +436,7 @@ mod tests {
         let early = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
         let blanks = format!("{}  \t", ACCEPT.replace(": ", ":\t "));
         for input in [
-            octets(&MINIMAL),
+            bytes(&MINIMAL),
             with("HTTP", &["HTTP/1.1 101 "]),
             with("HTTP", &["HTTP/1.1 101"]),
             with("HTTP", &["HTTP/1.1 101 Web Socket Protocol Handshake"]),
@@ -447,11 +447,11 @@ mod tests {
             with("Connection", &["Connection: keep-alive", "Connection: ,UPGRADE"]),
             with("Sec-WebSocket-Accept", &[&blanks]),
             and(&["Set-Cookie: a", "Set-Cookie: b", "Server: x", "Date: y", "X-Raw: \u{ff}"]),
-            // Octets behind a 101 are frames, whatever this says.
+            // Bytes behind a 101 are frames, whatever this says.
             and(&["Content-Length: 10"]),
-            [b"HTTP/1.1 100 Continue\r\n\r\n", &octets(&MINIMAL)[..]].concat(),
-            [early.repeat(MAX_INTERIM).as_bytes(), &octets(&MINIMAL)].concat(),
-            [b"HTTP/1.1 199 X\r\n\r\n", &octets(&MINIMAL)[..]].concat(),
+            [b"HTTP/1.1 100 Continue\r\n\r\n", &bytes(&MINIMAL)[..]].concat(),
+            [early.repeat(MAX_INTERIM).as_bytes(), &bytes(&MINIMAL)].concat(),
+            [b"HTTP/1.1 199 X\r\n\r\n", &bytes(&MINIMAL)[..]].concat(),
         ] {
             assert_eq!(accepted(&plain(), &input), Agreement::default());
         }
@@ -466,7 +466,7 @@ mod tests {
     /// HSC-060.
     #[test]
     fn frames_behind_the_response_are_left() {
-        let input = [&octets(&MINIMAL)[..], b"\x88\x02\x03\xe8"].concat();
+        let input = [&bytes(&MINIMAL)[..], b"\x88\x02\x03\xe8"].concat();
         assert_eq!(read(&plain(), &input), Ok((Agreement::default(), input.len() - 4)));
         let input = [b"HTTP/1.1 100 X\r\n\r\n", &input[..]].concat();
         assert_eq!(read(&plain(), &input), Ok((Agreement::default(), input.len() - 4)));
@@ -505,7 +505,7 @@ mod tests {
             ("Sec-WebSocket-Accept", &[ACCEPT, "Transfer-Encoding: chunked"], TransferEncoding),
             ("Upgrade", &["Upgrade: websocket\r\n folded"], Head(HeadError::FoldedLine)),
             ("Upgrade", &["Upgrade : websocket"], Head(HeadError::FieldName)),
-            ("Upgrade", &["Upgrade: websocket\0"], Head(HeadError::ControlOctet)),
+            ("Upgrade", &["Upgrade: websocket\0"], Head(HeadError::ControlByte)),
             ("Upgrade", &["Upgrade: websocket\nX: y"], Head(HeadError::BareLf)),
             ("Upgrade", &["Upgrade: websocket", "colonless"], Head(HeadError::MissingColon)),
         ] {
@@ -540,7 +540,7 @@ mod tests {
     fn the_connection_may_end_early() {
         use ResponseError::*;
         assert_eq!(failed(&plain(), b""), ClosedBeforeResponse);
-        let whole = octets(&MINIMAL);
+        let whole = bytes(&MINIMAL);
         assert_eq!(failed(&plain(), &whole[..1]), ClosedInHead);
         assert_eq!(failed(&plain(), &whole[..whole.len() - 1]), ClosedInHead);
         assert_eq!(failed(&plain(), b"HTTP/1.1 102 X\r\n\r\n"), ClosedInHead);
@@ -551,7 +551,7 @@ mod tests {
         use ResponseError::*;
         let header = |value: &str| and(&[&format!("Sec-WebSocket-Protocol: {value}")]);
         assert_eq!(accepted(&offering(), &header("superchat")).subprotocol.as_deref(), Some("superchat"));
-        assert_eq!(accepted(&offering(), &octets(&MINIMAL)).subprotocol, None);
+        assert_eq!(accepted(&offering(), &bytes(&MINIMAL)).subprotocol, None);
         for value in ["", "other", "Chat", "chat, superchat", "chat,", "\"chat\""] {
             assert_eq!(failed(&offering(), &header(value)), SubprotocolNotOffered, "{value}");
         }
@@ -567,7 +567,7 @@ mod tests {
         let agreed = |value: &str| params::write_list(&accepted(&offering(), &header(value)).extensions);
         assert_eq!(agreed("x-a; b=\"c\""), "x-a; b=c");
         assert_eq!(agreed("x-a, permessage-deflate"), "x-a, permessage-deflate");
-        assert_eq!(accepted(&offering(), &octets(&MINIMAL)).extensions, []);
+        assert_eq!(accepted(&offering(), &bytes(&MINIMAL)).extensions, []);
         for (value, error) in [
             ("x-b", ExtensionNotOffered),
             ("X-A", ExtensionNotOffered),
@@ -589,7 +589,7 @@ mod tests {
     #[test]
     fn refusals_are_handed_over() {
         let upgrade = [&MINIMAL[1..], &["Content-Length: 2"]].concat();
-        let ok = octets(&[&["HTTP/1.1 200 OK"], &upgrade[..]].concat());
+        let ok = bytes(&[&["HTTP/1.1 200 OK"], &upgrade[..]].concat());
         let response = refused(&[&ok[..], b"hi, more"].concat());
         assert_eq!((response.status(), response.reason(), response.body()), (200, &b"OK"[..], &b"hi"[..]));
         assert!(!response.is_truncated());
@@ -683,9 +683,9 @@ mod tests {
         assert!(matches!(progress, Progress::NeedMore));
     }
 
-    /// Every octet in turn becomes one that means something elsewhere: no panic, and cuts do not matter.
+    /// Every byte in turn becomes one that means something elsewhere: no panic, and cuts do not matter.
     #[test]
-    fn any_octet_may_be_wrong() {
+    fn any_byte_may_be_wrong() {
         let request = offering();
         let right = and(&["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Extensions: x-a; b=\"c\""]);
         let outcome = |parts: &[&[u8]]| {

@@ -1,6 +1,6 @@
 //! What a client asks for (RFC 6455 §4.1).
 //!
-//! In: a host, a resource name and whatever else an application wants to say. Out: the octets of a request.
+//! In: a host, a resource name and whatever else an application wants to say. Out: the bytes of a request.
 //! Promises: each part is checked when it is given, so nothing malformed and nothing twice ever reaches the wire.
 
 use std::fmt;
@@ -50,7 +50,7 @@ impl ClientRequest {
         if !is_host(host.as_bytes()) {
             return Err(RequestBuildError::Host);
         }
-        let right = |octet: u8| octet.is_ascii_graphic() && octet != b'#';
+        let right = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
         if !resource.starts_with('/') || !resource.bytes().all(right) {
             return Err(RequestBuildError::Resource);
         }
@@ -85,7 +85,7 @@ impl ClientRequest {
     ///
     /// [`RequestBuildError::Origin`] unless it is `null` or such as `https://example.com`.
     pub fn origin(mut self, origin: &str) -> Result<Self, RequestBuildError> {
-        let visible = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_graphic());
+        let visible = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
         if !origin.split(' ').all(visible) {
             return Err(RequestBuildError::Origin);
         }
@@ -152,7 +152,7 @@ impl ClientRequest {
     ///
     /// [`RequestBuildError::Credentials`] for a token with other characters than letters, digits and `-._~+/=`.
     pub fn bearer_auth(mut self, token: &str) -> Result<Self, RequestBuildError> {
-        let right = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~+/=".contains(&octet);
+        let right = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         if token.is_empty() || !token.bytes().all(right) {
             return Err(RequestBuildError::Credentials);
         }
@@ -209,7 +209,7 @@ impl ClientRequest {
         &self.headers
     }
 
-    /// The octets of the request.
+    /// The bytes of the request.
     pub(super) fn encode(&self, key: &Key) -> Vec<u8> {
         let mut out = format!("GET {} HTTP/1.1\r\nHost: {}\r\n", self.resource, self.host).into_bytes();
         out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");

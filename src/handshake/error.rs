@@ -3,7 +3,7 @@
 //! [`RequestError`] is what a server finds in a request, [`ResponseError`] what a client finds in a response.
 //! Each says in one sentence what the peer has to do, names the section that the rule comes from and, on the
 //! server's side, the HTTP status of the answer. Sections are those of RFC 6455 (`"4.2.1"`) unless another RFC
-//! is named (`"RFC 9112 3.2"`). No variant holds octets of a request, so none can reflect them.
+//! is named (`"RFC 9112 3.2"`). No variant holds bytes of a request, so none can reflect them.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ pub enum RequestError {
     KeyMissing,
     /// There are several `Sec-WebSocket-Key` lines.
     KeyRepeated,
-    /// `Sec-WebSocket-Key` is not the base64 text of 16 octets ([`Key`](super::Key)).
+    /// `Sec-WebSocket-Key` is not the base64 text of 16 bytes ([`Key`](super::Key)).
     KeyMalformed,
     /// There are several `Origin` lines.
     OriginRepeated,
@@ -126,7 +126,7 @@ impl RequestError {
             VersionNot13 => (426, "4.2.1", "Use version 13 of the protocol in Sec-WebSocket-Version."),
             KeyMissing => (400, "4.2.1", "Send a Sec-WebSocket-Key header."),
             KeyRepeated => (400, "11.3.1", "Send exactly one Sec-WebSocket-Key header."),
-            KeyMalformed => (400, "4.2.1", "Send 16 octets in base64 as Sec-WebSocket-Key."),
+            KeyMalformed => (400, "4.2.1", "Send 16 bytes in base64 as Sec-WebSocket-Key."),
             OriginRepeated => (400, "RFC 6454 7.3", "Send at most one Origin header."),
             OriginMalformed => (400, "4.2.1", "Send an origin such as https://example.com in Origin."),
             SubprotocolEmpty => {
@@ -177,7 +177,7 @@ pub enum ResponseError {
     HttpVersion,
     /// More than [`MAX_INTERIM`](super::MAX_INTERIM) interim responses.
     TooManyInterim,
-    /// The connection ended before an octet of the response.
+    /// The connection ended before a byte of the response.
     ClosedBeforeResponse,
     /// The connection ended inside the head of the response.
     ClosedInHead,

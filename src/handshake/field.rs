@@ -1,7 +1,7 @@
 //! Header fields that we write (RFC 9110 §5).
 //!
-//! Every field that leaves this crate is a [`HeaderField`], and none can be made whose octets would end the line
-//! early: CR, LF, NUL and all other control octets are refused when the field is made, not when it is sent.
+//! Every field that leaves this crate is a [`HeaderField`], and none can be made whose bytes would end the line
+//! early: CR, LF, NUL and all other control bytes are refused when the field is made, not when it is sent.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ pub struct HeaderField {
 pub enum FieldError {
     /// The name is empty or not a token (RFC 9110 §5.6.2).
     Name,
-    /// The value holds CR, LF, NUL or another control octet (RFC 9110 §5.5).
+    /// The value holds CR, LF, NUL or another control byte (RFC 9110 §5.5).
     Value,
 }
 
@@ -43,8 +43,8 @@ impl HeaderField {
         if !is_token(name.as_bytes()) {
             return Err(FieldError::Name);
         }
-        // RFC 9110 §5.5: visible octets, obs-text, and blanks between them.
-        if value.bytes().any(|octet| (octet < b' ' && octet != b'\t') || octet == 0x7f) {
+        // RFC 9110 §5.5: visible bytes, obs-text, and blanks between them.
+        if value.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
             return Err(FieldError::Value);
         }
         let blanks = [' ', '\t'];
@@ -136,9 +136,9 @@ mod tests {
 
     #[test]
     fn no_line_can_be_ended_early() {
-        for octet in (0..b' ').chain([0x7f]).filter(|&octet| octet != b'\t') {
-            let octet = char::from(octet);
-            for text in [format!("{octet}"), format!("a{octet}b"), format!("{octet}a"), format!("a{octet}")] {
+        for byte in (0..b' ').chain([0x7f]).filter(|&byte| byte != b'\t') {
+            let byte = char::from(byte);
+            for text in [format!("{byte}"), format!("a{byte}b"), format!("{byte}a"), format!("a{byte}")] {
                 assert_eq!(HeaderField::new("X", text.as_str()), Err(FieldError::Value), "{text:?}");
                 assert_eq!(HeaderField::new(text.as_str(), "x"), Err(FieldError::Name), "{text:?}");
             }

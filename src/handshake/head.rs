@@ -7,15 +7,15 @@ use std::fmt;
 use std::ops::Range;
 
 use super::field::is_secret;
-use crate::token::{is_token_octet, trim_blanks};
+use crate::token::{is_token_byte, trim_blanks};
 
 /// One HTTP head, owned: the start line and the field lines, in order.
 ///
-/// Names are tokens (RFC 9110 §5.1) and are looked up without regard to case; values are octets, without the
-/// blanks around them, free of CR, LF, NUL and every other control octet but the tab.
+/// Names are tokens (RFC 9110 §5.1) and are looked up without regard to case; values are bytes, without the
+/// blanks around them, free of CR, LF, NUL and every other control byte but the tab.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Head {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     start: Start,
     fields: Vec<FieldSpan>,
 }
@@ -27,7 +27,7 @@ pub enum StartLine<'a> {
     Request {
         /// A token; methods are compared with case.
         method: &'a str,
-        /// The request target as sent: visible ASCII, at least one octet.
+        /// The request target as sent: visible ASCII, at least one byte.
         target: &'a str,
         /// The version.
         version: HttpVersion,
@@ -64,9 +64,9 @@ struct FieldSpan {
 
 impl Head {
     /// Parses the field lines of a whole head, which number `lines`, with `httparse`.
-    pub(super) fn parse(octets: Vec<u8>, start: Start, lines: usize) -> Result<Self, HeadError> {
-        let fields = parse_fields(&octets, start.end, lines)?;
-        Ok(Self { octets, start, fields })
+    pub(super) fn parse(bytes: Vec<u8>, start: Start, lines: usize) -> Result<Self, HeadError> {
+        let fields = parse_fields(&bytes, start.end, lines)?;
+        Ok(Self { bytes, start, fields })
     }
 
     /// The first line.
@@ -80,7 +80,7 @@ impl Head {
             Line::Response { status, reason } => StartLine::Response {
                 version: self.start.version,
                 status: *status,
-                reason: &self.octets[reason.clone()],
+                reason: &self.bytes[reason.clone()],
             },
         }
     }
@@ -90,21 +90,21 @@ impl Head {
         self.start.version
     }
 
-    /// All octets of the head, the blank line included.
-    pub fn octets(&self) -> &[u8] {
-        &self.octets
+    /// All bytes of the head, the blank line included.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Every field line, in order, as name and value.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
-        self.fields.iter().map(|field| (self.text(&field.name), &self.octets[field.value.clone()]))
+        self.fields.iter().map(|field| (self.text(&field.name), &self.bytes[field.value.clone()]))
     }
 
     /// The values of all lines with this name, in order.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> + Clone {
         let is_named =
-            |field: &&FieldSpan| self.octets[field.name.clone()].eq_ignore_ascii_case(name.as_bytes());
-        self.fields.iter().filter(is_named).map(|field| &self.octets[field.value.clone()])
+            |field: &&FieldSpan| self.bytes[field.name.clone()].eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().filter(is_named).map(|field| &self.bytes[field.value.clone()])
     }
 
     /// The value of the line with this name, if there is one.
@@ -131,14 +131,14 @@ impl Head {
     /// A comma inside a quoted string splits as well: this is for lists of tokens.
     pub fn tokens<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.values(name)
-            .flat_map(|value| value.split(|&octet| octet == b','))
+            .flat_map(|value| value.split(|&byte| byte == b','))
             .map(trim_blanks)
             .filter(|member| !member.is_empty())
     }
 
     /// Text of a span that was seen to be ASCII when the head was parsed.
     fn text(&self, span: &Range<usize>) -> &str {
-        str::from_utf8(&self.octets[span.clone()]).unwrap_or_default()
+        str::from_utf8(&self.bytes[span.clone()]).unwrap_or_default()
     }
 }
 
@@ -154,11 +154,11 @@ impl fmt::Debug for Head {
     }
 }
 
-/// What is wrong with the octets of a head: one variant for each rule.
+/// What is wrong with the bytes of a head: one variant for each rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The first octets cannot start a head: no method token, or no `HTTP/`. A TLS ClientHello, a WebSocket frame.
+    /// The first bytes cannot start a head: no method token, or no `HTTP/`. A TLS ClientHello, a WebSocket frame.
     NotHttp,
     /// More than one empty line in front of the request line.
     LeadingBlankLines,
@@ -176,13 +176,13 @@ pub enum HeadError {
     BareLf,
     /// A CR without LF.
     BareCr,
-    /// NUL or another control octet.
-    ControlOctet,
+    /// NUL or another control byte.
+    ControlByte,
     /// A line that starts with a blank: a folded value, or white space behind the start line.
     FoldedLine,
     /// A field line without a colon.
     MissingColon,
-    /// A field name that is empty, is followed by a blank, or holds an octet that no token may hold.
+    /// A field name that is empty, is followed by a blank, or holds a byte that no token may hold.
     FieldName,
 }
 
@@ -213,7 +213,7 @@ impl HeadError {
             TooManyHeaders => (431, "RFC 6585 5", "Send fewer header fields."),
             BareLf => (400, "RFC 9112 2.2", "End every line in CR LF, not in LF alone."),
             BareCr => (400, "RFC 9112 2.2", "Send a CR only where LF follows and ends the line."),
-            ControlOctet => (400, "RFC 9110 5.5", "Send no control octets in the head."),
+            ControlByte => (400, "RFC 9110 5.5", "Send no control bytes in the head."),
             FoldedLine => {
                 (400, "RFC 9112 5.2", "Send each header field in one line that starts with its name.")
             }
@@ -261,12 +261,12 @@ enum Line {
 
 impl Start {
     /// Parses a line that the reader let through: its CR LF is the only one.
-    pub(super) fn parse(kind: Kind, octets: &[u8]) -> Result<Self, HeadError> {
-        let end = octets.len();
-        let line = octets.strip_suffix(b"\r\n").unwrap_or(octets);
+    pub(super) fn parse(kind: Kind, bytes: &[u8]) -> Result<Self, HeadError> {
+        let end = bytes.len();
+        let line = bytes.strip_suffix(b"\r\n").unwrap_or(bytes);
         match kind {
             Kind::Request => {
-                let mut parts = line.split(|&octet| octet == b' ');
+                let mut parts = line.split(|&byte| byte == b' ');
                 let (Some(method), Some(target), Some(version), None) =
                     (parts.next(), parts.next(), parts.next(), parts.next())
                 else {
@@ -298,8 +298,8 @@ impl Start {
     }
 }
 
-fn parse_version(octets: &[u8]) -> Option<HttpVersion> {
-    match octets.strip_prefix(HTTP)? {
+fn parse_version(bytes: &[u8]) -> Option<HttpVersion> {
+    match bytes.strip_prefix(HTTP)? {
         &[major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => {
             Some(HttpVersion { major: major - b'0', minor: minor - b'0' })
         }
@@ -315,12 +315,12 @@ fn decimal(digits: &[u8]) -> Option<u16> {
 }
 
 /// The field lines of a whole head, which start at `from` and number `lines`.
-fn parse_fields(octets: &[u8], from: usize, lines: usize) -> Result<Vec<FieldSpan>, HeadError> {
+fn parse_fields(bytes: &[u8], from: usize, lines: usize) -> Result<Vec<FieldSpan>, HeadError> {
     let mut headers = vec![httparse::EMPTY_HEADER; lines];
-    match httparse::parse_headers(&octets[from..], &mut headers) {
+    match httparse::parse_headers(&bytes[from..], &mut headers) {
         Ok(httparse::Status::Complete((_, headers))) => {
             let span = |part: &[u8]| {
-                let at = part.as_ptr() as usize - octets.as_ptr() as usize;
+                let at = part.as_ptr() as usize - bytes.as_ptr() as usize;
                 at..at + part.len()
             };
             Ok(headers
@@ -328,7 +328,7 @@ fn parse_fields(octets: &[u8], from: usize, lines: usize) -> Result<Vec<FieldSpa
                 .map(|header| FieldSpan { name: span(header.name.as_bytes()), value: span(header.value) })
                 .collect())
         }
-        _ => Err(diagnose(&octets[from..])),
+        _ => Err(diagnose(&bytes[from..])),
     }
 }
 
@@ -337,12 +337,12 @@ fn diagnose(lines: &[u8]) -> HeadError {
     let colonless = |line: &[u8]| !line.contains(&b':');
     // The blank line leaves two empty pieces behind the last field line.
     let names_end = lines.strip_suffix(b"\r\n\r\n").unwrap_or(lines);
-    for line in names_end.split(|&octet| octet == b'\n') {
-        let name = line.split(|&octet| octet == b':').next().unwrap_or_default();
+    for line in names_end.split(|&byte| byte == b'\n') {
+        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
         if !name.is_empty() && colonless(line) {
             return HeadError::MissingColon;
         }
-        if name.is_empty() || !name.iter().copied().all(is_token_octet) {
+        if name.is_empty() || !name.iter().copied().all(is_token_byte) {
             return HeadError::FieldName;
         }
     }

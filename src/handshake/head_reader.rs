@@ -1,26 +1,26 @@
 //! Collects one HTTP head: a start line, field lines, a blank line (RFC 9112 §2).
 //!
-//! In: octets in any cut. Out: a [`Head`] and how many octets of the last input belonged to it. Promises: the
-//! result does not depend on the cuts; every octet is looked at once while the head is collected and the head is
+//! In: bytes in any cut. Out: a [`Head`] and how many bytes of the last input belonged to it. Promises: the
+//! result does not depend on the cuts; every byte is looked at once while the head is collected and the head is
 //! parsed once, when it is whole; no more than [`HeadLimits::max_bytes`] is ever held. What no head can start
-//! with or contain is refused at the octet that shows it, so that a peer which speaks TLS or WebSocket frames
+//! with or contain is refused at the byte that shows it, so that a peer which speaks TLS or WebSocket frames
 //! to us does not wait for a timeout.
 //!
 //! Nothing here knows WebSocket: which method, status or field is right is judged by others.
 //!
 //! Stricter than what HTTP allows a recipient to forgive (RFC 9112 §2.2, §5): lines end in CR LF and nothing
-//! else; no octet below 0x20 but a tab inside a field line, and no DEL; no folded lines; no blank before the
+//! else; no byte below 0x20 but a tab inside a field line, and no DEL; no folded lines; no blank before the
 //! colon; exactly one space between the parts of a start line. Two things are forgiven: one empty line before a
 //! request line (RFC 9112 §2.2) and a status line that ends right behind the code (§4), since a missing reason
 //! phrase is often written that way.
 
 use super::head::{HTTP, Head, HeadError, Kind, Start};
-use crate::token::is_token_octet;
+use crate::token::is_token_byte;
 
 /// How much of a head we are ready to collect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// The most octets of a head, from its first octet to the end of its blank line.
+    /// The most bytes of a head, from its first byte to the end of its blank line.
     ///
     /// 16 KiB: browsers send up to 4 KiB for each cookie and well under 2 KiB of everything else; common
     /// servers stop at 8 to 16 KiB.
@@ -37,7 +37,7 @@ impl Default for HeadLimits {
     }
 }
 
-/// How far a reader of octets has come.
+/// How far a reader of bytes has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress<T> {
     /// All of the input is taken, and it ends before the value is complete.
@@ -46,12 +46,12 @@ pub enum Progress<T> {
     Done {
         /// What was read.
         value: T,
-        /// How many octets of this input belong to it; the rest is what follows.
+        /// How many bytes of this input belong to it; the rest is what follows.
         used: usize,
     },
 }
 
-/// Reads heads from octets that come in any cut.
+/// Reads heads from bytes that come in any cut.
 ///
 /// ```
 /// use bowsprit::handshake::{HeadLimits, HeadReader, Progress, StartLine};
@@ -70,7 +70,7 @@ pub struct HeadReader {
     kind: Kind,
     limits: HeadLimits,
     /// What has come of this head.
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     state: State,
     /// An empty line in front of the request line was skipped.
     skipped_blank_line: bool,
@@ -81,20 +81,20 @@ pub struct HeadReader {
     steps: usize,
 }
 
-/// Where in a head the next octet stands.
+/// Where in a head the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// At the first octet of all.
+    /// At the first byte of all.
     Begin,
     /// Behind a CR in front of the request line.
     LeadingCr,
-    /// This many octets into the method of a request line, or into the `HTTP/` of a status line.
+    /// This many bytes into the method of a request line, or into the `HTTP/` of a status line.
     Opening(usize),
     /// In the rest of the start line.
     StartLine,
     /// Behind the CR of the start line.
     StartLineCr,
-    /// At the first octet of a line.
+    /// At the first byte of a line.
     LineBegin,
     /// In a field line.
     Line,
@@ -121,7 +121,7 @@ impl HeadReader {
         Self {
             kind,
             limits,
-            octets: Vec::new(),
+            bytes: Vec::new(),
             state: State::Begin,
             skipped_blank_line: false,
             start: None,
@@ -134,34 +134,34 @@ impl HeadReader {
 
     /// Whether nothing of the next head has come yet.
     pub fn is_empty(&self) -> bool {
-        self.octets.is_empty() && self.state == State::Begin && !self.skipped_blank_line
+        self.bytes.is_empty() && self.state == State::Begin && !self.skipped_blank_line
     }
 
     /// What has come of the head so far, without an empty line in front.
-    pub fn octets(&self) -> &[u8] {
-        &self.octets
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
-    /// Takes the next octets.
+    /// Takes the next bytes.
     ///
     /// # Errors
     ///
-    /// [`HeadError`] as soon as the octets cannot become a head within the limits.
+    /// [`HeadError`] as soon as the bytes cannot become a head within the limits.
     pub fn receive(&mut self, input: &[u8]) -> Result<Progress<Head>, HeadError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
         self.scan(input).inspect_err(|&error| {
-            self.octets = Vec::new();
+            self.bytes = Vec::new();
             self.failed = Some(error);
         })
     }
 
     fn scan(&mut self, input: &[u8]) -> Result<Progress<Head>, HeadError> {
-        // Octets of `input` before this one are no part of the head: they are the empty line in front.
+        // Bytes of `input` before this one are no part of the head: they are the empty line in front.
         let mut from = 0;
         let mut at = 0;
-        while let Some(&octet) = input.get(at) {
+        while let Some(&byte) = input.get(at) {
             let plain = self.plain(&input[at..], at - from);
             #[cfg(test)]
             {
@@ -172,13 +172,13 @@ impl HeadReader {
                 continue;
             }
             let before = self.state;
-            self.state = self.step(octet)?;
+            self.state = self.step(byte)?;
             if self.state == State::Begin || self.state == State::LeadingCr {
                 at += 1;
                 from = at;
                 continue;
             }
-            let taken = self.octets.len() + (at + 1 - from);
+            let taken = self.bytes.len() + (at + 1 - from);
             if taken > self.limits.max_bytes {
                 return Err(if self.start.is_none() {
                     HeadError::StartLineTooLong
@@ -187,35 +187,35 @@ impl HeadReader {
                 });
             }
             if before == State::StartLineCr {
-                self.octets.extend_from_slice(&input[from..=at]);
+                self.bytes.extend_from_slice(&input[from..=at]);
                 from = at + 1;
-                self.start = Some(Start::parse(self.kind, &self.octets)?);
+                self.start = Some(Start::parse(self.kind, &self.bytes)?);
             }
             if self.state == State::End {
-                self.octets.extend_from_slice(&input[from..=at]);
+                self.bytes.extend_from_slice(&input[from..=at]);
                 return Ok(Progress::Done { value: self.finish()?, used: at + 1 });
             }
             at += 1;
         }
-        self.octets.extend_from_slice(&input[from..]);
+        self.bytes.extend_from_slice(&input[from..]);
         Ok(Progress::NeedMore)
     }
 
-    /// How many octets at the front of `rest` lead nowhere, as most do: they are in the middle of a line and within the
+    /// How many bytes at the front of `rest` lead nowhere, as most do: they are in the middle of a line and within the
     /// limit. So many are `pending` before them.
     #[inline]
     fn plain(&self, rest: &[u8], pending: usize) -> usize {
         if !matches!(self.state, State::StartLine | State::Line) {
             return 0;
         }
-        let room = self.limits.max_bytes.saturating_sub(self.octets.len() + pending);
+        let room = self.limits.max_bytes.saturating_sub(self.bytes.len() + pending);
         let rest = &rest[..rest.len().min(room)];
-        rest.iter().position(|octet| !matches!(octet, b' '..=b'~')).unwrap_or(rest.len())
+        rest.iter().position(|byte| !matches!(byte, b' '..=b'~')).unwrap_or(rest.len())
     }
 
-    /// Where the octet leads; the only place that judges one.
-    fn step(&mut self, octet: u8) -> Result<State, HeadError> {
-        match (self.state, octet) {
+    /// Where the byte leads; the only place that judges one.
+    fn step(&mut self, byte: u8) -> Result<State, HeadError> {
+        match (self.state, byte) {
             // RFC 9112 §2.2: a server ignores at least one empty line before the request line.
             (State::Begin, b'\r') if self.kind == Kind::Request => match self.skipped_blank_line {
                 false => Ok(State::LeadingCr),
@@ -227,8 +227,8 @@ impl HeadReader {
             }
             (State::LeadingCr, _) => Err(HeadError::BareCr),
 
-            (State::Begin, _) => self.opening(0, octet),
-            (State::Opening(so_far), _) => self.opening(so_far, octet),
+            (State::Begin, _) => self.opening(0, byte),
+            (State::Opening(so_far), _) => self.opening(so_far, byte),
             (State::StartLine, b'\r') => Ok(State::StartLineCr),
             (State::StartLine, b'\n') => Err(HeadError::BareLf),
             (State::StartLine, b' '..=b'~') => Ok(State::StartLine),
@@ -257,27 +257,27 @@ impl HeadReader {
             // RFC 9112 §2.2: a CR that no LF follows is no line end and no blank.
             (State::StartLineCr | State::LineCr | State::BlankLineCr, _) => Err(HeadError::BareCr),
             (State::StartLine | State::LineBegin | State::Line | State::End, _) => {
-                Err(HeadError::ControlOctet)
+                Err(HeadError::ControlByte)
             }
         }
     }
 
-    /// The first octets: they tell HTTP from everything else.
-    fn opening(&self, so_far: usize, octet: u8) -> Result<State, HeadError> {
+    /// The first bytes: they tell HTTP from everything else.
+    fn opening(&self, so_far: usize, byte: u8) -> Result<State, HeadError> {
         match self.kind {
-            Kind::Request if octet == b' ' && so_far > 0 => Ok(State::StartLine),
-            Kind::Request if is_token_octet(octet) => Ok(State::Opening(so_far + 1)),
-            Kind::Response if HTTP.get(so_far) == Some(&octet) && so_far + 1 == HTTP.len() => {
+            Kind::Request if byte == b' ' && so_far > 0 => Ok(State::StartLine),
+            Kind::Request if is_token_byte(byte) => Ok(State::Opening(so_far + 1)),
+            Kind::Response if HTTP.get(so_far) == Some(&byte) && so_far + 1 == HTTP.len() => {
                 Ok(State::StartLine)
             }
-            Kind::Response if HTTP.get(so_far) == Some(&octet) => Ok(State::Opening(so_far + 1)),
+            Kind::Response if HTTP.get(so_far) == Some(&byte) => Ok(State::Opening(so_far + 1)),
             _ => Err(HeadError::NotHttp),
         }
     }
 
     fn finish(&mut self) -> Result<Head, HeadError> {
         let start = self.start.take().ok_or(HeadError::NotHttp)?;
-        let head = Head::parse(std::mem::take(&mut self.octets), start, self.field_lines)?;
+        let head = Head::parse(std::mem::take(&mut self.bytes), start, self.field_lines)?;
         self.state = State::Begin;
         self.skipped_blank_line = false;
         self.field_lines = 0;
@@ -292,11 +292,11 @@ mod tests {
 
     type Outcome = Result<Option<(Head, usize)>, HeadError>;
 
-    /// The same for one read, for one octet at a time and for every cut in two, or it panics.
+    /// The same for one read, for one byte at a time and for every cut in two, or it panics.
     fn read(reader: &HeadReader, input: &[u8]) -> Outcome {
         let whole = in_parts(reader, &[input]);
-        let octets: Vec<&[u8]> = input.chunks(1).collect();
-        assert_eq!(in_parts(reader, &octets), whole, "octet by octet: {}", input.escape_ascii());
+        let bytes: Vec<&[u8]> = input.chunks(1).collect();
+        assert_eq!(in_parts(reader, &bytes), whole, "byte by byte: {}", input.escape_ascii());
         if input.len() < 300 {
             for cut in 0..=input.len() {
                 let (a, b) = input.split_at(cut);
@@ -318,7 +318,7 @@ mod tests {
                     return Err(error);
                 }
             }
-            assert!(reader.octets.len() <= reader.limits.max_bytes);
+            assert!(reader.bytes.len() <= reader.limits.max_bytes);
         }
         Ok(None)
     }
@@ -384,8 +384,8 @@ mod tests {
             ("GET / HTTP/+1.1\r\n", RequestLine),
             ("GET / HTTPS/1.1\r\n", RequestLine),
             ("GET /\u{e9} HTTP/1.1\r\n", RequestLine),
-            ("GET /\x7f HTTP/1.1\r\n", ControlOctet),
-            ("GET /\0 HTTP/1.1\r\n", ControlOctet),
+            ("GET /\x7f HTTP/1.1\r\n", ControlByte),
+            ("GET /\0 HTTP/1.1\r\n", ControlByte),
             ("GET / HTTP/1.1\n", BareLf),
             ("GET /\rx HTTP/1.1\r\n", BareCr),
             ("GET / HTTP/1.1\r\r\n", BareCr),
@@ -454,7 +454,7 @@ mod tests {
             assert_eq!(read(&response(), input.as_bytes()), Err(HeadError::StatusLine), "{line}");
         }
         assert_eq!(read(&response(), b"\r\nHTTP/1.1 101 X\r\n"), Err(HeadError::NotHttp));
-        assert_eq!(read(&response(), b"HTTP/1.1 101 X\0\r\n"), Err(HeadError::ControlOctet));
+        assert_eq!(read(&response(), b"HTTP/1.1 101 X\0\r\n"), Err(HeadError::ControlByte));
         assert_eq!(read(&response(), b"HTTP/1.1 101 X\n"), Err(HeadError::BareLf));
     }
 
@@ -492,11 +492,11 @@ mod tests {
             (b"Host: a\rb\r\n", BareCr),
             (b"Host: a\r\r\n", BareCr),
             (b"\rHost: a\r\n", BareCr),
-            (b"Host: a\0\r\n", ControlOctet),
-            (b"Ho\0st: a\r\n", ControlOctet),
-            (b"Host: \x0b\r\n", ControlOctet),
-            (b"Host: \x7f\r\n", ControlOctet),
-            (b"\0\r\n", ControlOctet),
+            (b"Host: a\0\r\n", ControlByte),
+            (b"Ho\0st: a\r\n", ControlByte),
+            (b"Host: \x0b\r\n", ControlByte),
+            (b"Host: \x7f\r\n", ControlByte),
+            (b"\0\r\n", ControlByte),
             (b" Host: a\r\n", FoldedLine),
             (b"\tHost: a\r\n", FoldedLine),
             (b" \r\n", FoldedLine),
@@ -523,7 +523,7 @@ mod tests {
     #[test]
     fn one_empty_line_in_front_is_skipped() {
         let (head, used) = head_of(&request(), b"\r\nGET / HTTP/1.1\r\n\r\nrest");
-        assert_eq!((used, head.octets()), (20, &b"GET / HTTP/1.1\r\n\r\n"[..]));
+        assert_eq!((used, head.bytes()), (20, &b"GET / HTTP/1.1\r\n\r\n"[..]));
         assert_eq!(read(&request(), &b"\r\n".repeat(1000)), Err(HeadError::LeadingBlankLines));
         assert_eq!(read(&request(), b"\r\n\r\nGET / HTTP/1.1\r\n\r\n"), Err(HeadError::LeadingBlankLines));
         assert_eq!(read(&request(), b"\rGET / HTTP/1.1\r\n\r\n"), Err(HeadError::BareCr));
@@ -551,7 +551,7 @@ mod tests {
 
     /// Re-reading from the start at each read would be quadratic (RUSTSEC-2023-0065).
     #[test]
-    fn each_octet_is_looked_at_once() {
+    fn each_byte_is_looked_at_once() {
         for size in [1_000, 10_000, 100_000] {
             let limits = HeadLimits { max_bytes: size, ..Default::default() };
             let mut reader = HeadReader::request(limits);
@@ -559,7 +559,7 @@ mod tests {
             head.resize(size - 4, b'a');
             head.extend_from_slice(b"\r\n\r\n");
             let done =
-                head.chunks(1).map(|octet| reader.receive(octet)).filter(|r| *r != Ok(Progress::NeedMore));
+                head.chunks(1).map(|byte| reader.receive(byte)).filter(|r| *r != Ok(Progress::NeedMore));
             assert_eq!(done.count(), 1);
             assert_eq!(reader.steps, size);
         }

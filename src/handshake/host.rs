@@ -25,7 +25,7 @@ fn is_port(rest: &str) -> bool {
     match rest.strip_prefix(':') {
         None => rest.is_empty(),
         Some("") => true,
-        Some(port) => port.bytes().all(|octet| octet.is_ascii_digit()) && port.parse::<u16>().is_ok(),
+        Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok(),
     }
 }
 
@@ -37,9 +37,9 @@ fn is_ip_literal(literal: &str) -> bool {
     let Some(future) = literal.strip_prefix(['v', 'V']) else { return false };
     let Some((version, address)) = future.split_once('.') else { return false };
     !version.is_empty()
-        && version.bytes().all(|octet| octet.is_ascii_hexdigit())
+        && version.bytes().all(|byte| byte.is_ascii_hexdigit())
         && !address.is_empty()
-        && address.bytes().all(|octet| is_unreserved(octet) || is_sub_delim(octet) || octet == b':')
+        && address.bytes().all(|byte| is_unreserved(byte) || is_sub_delim(byte) || byte == b':')
 }
 
 /// `reg-name`, which covers IPv4 addresses, but not empty.
@@ -47,22 +47,22 @@ fn is_name(mut name: &[u8]) -> bool {
     if name.is_empty() {
         return false;
     }
-    while let Some((&octet, rest)) = name.split_first() {
-        name = match (octet, rest) {
+    while let Some((&byte, rest)) = name.split_first() {
+        name = match (byte, rest) {
             (b'%', [a, b, rest @ ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest,
-            (octet, rest) if is_unreserved(octet) || is_sub_delim(octet) => rest,
+            (byte, rest) if is_unreserved(byte) || is_sub_delim(byte) => rest,
             _ => return false,
         };
     }
     true
 }
 
-const fn is_unreserved(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-const fn is_sub_delim(octet: u8) -> bool {
-    matches!(octet, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+const fn is_sub_delim(byte: u8) -> bool {
+    matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! | server | [`ServerHandshake`] | [`Request`], answered by [`Request::accept`] or a [`Refusal`]; [`PlainRequest`] |
 //! | client | [`ClientHandshake`] from a [`ClientRequest`] | [`Response`], or [`ResponseError::Refused`] |
 //!
-//! Both take octets in any cut and say [`Progress::Done`] with the number of octets that were theirs; the rest
+//! Both take bytes in any cut and say [`Progress::Done`] with the number of bytes that were theirs; the rest
 //! are frames. Nothing here touches a socket or a clock: whoever does counts the time of a handshake from the
 //! moment the connection is there (§10.4). Each rule that a peer can break is one variant of [`RequestError`] or
 //! [`ResponseError`]; what our own caller gets wrong is told before anything is sent.

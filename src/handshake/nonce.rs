@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-/// The value of a `Sec-WebSocket-Key`: the base64 text of 16 octets.
+/// The value of a `Sec-WebSocket-Key`: the base64 text of 16 bytes.
 ///
-/// Only the canonical text of exactly 16 octets is a key: 24 characters of the standard alphabet, padding
+/// Only the canonical text of exactly 16 bytes is a key: 24 characters of the standard alphabet, padding
 /// included, and zero in the four bits that the last character has to spare. RFC 4648 §3.5 lets a reader refuse
 /// other bits there; no encoder writes them, so whoever does made the text up.
 ///
@@ -28,12 +28,12 @@ impl Key {
 
     /// The key with this text, if it is one.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        // 24 characters decode to 18 octets at most, so that is the room the decoder asks for.
-        let mut octets = [0; 18];
-        if text.len() != 24 || STANDARD.decode_slice(text, &mut octets) != Ok(16) {
+        // 24 characters decode to 18 bytes at most, so that is the room the decoder asks for.
+        let mut bytes = [0; 18];
+        if text.len() != 24 || STANDARD.decode_slice(text, &mut bytes) != Ok(16) {
             return None;
         }
-        octets.first_chunk().map(|nonce| Self(*nonce))
+        bytes.first_chunk().map(|nonce| Self(*nonce))
     }
 
     /// The text of the key.
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_sixteen_octets_in_canonical_base64() {
+    fn a_key_is_sixteen_bytes_in_canonical_base64() {
         for text in [
             "dGhlIHNhbXBsZSBub25jZQ==",
             "AAAAAAAAAAAAAAAAAAAAAA==",
@@ -68,7 +68,7 @@ mod tests {
         for text in [
             "",
             "====",
-            // 15 and 17 octets.
+            // 15 and 17 bytes.
             "dGhlIHNhbXBsZSBub25j",
             "dGhlIHNhbXBsZSBub25jZTE=",
             "dGhlIHNhbXBsZSBub25jZTEyMw==",

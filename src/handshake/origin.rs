@@ -185,7 +185,7 @@ impl Origin {
         }
         let (scheme, authority) = text.split_once("://")?;
         let (first, rest) = scheme.as_bytes().split_first()?;
-        let follows = |octet: &u8| octet.is_ascii_alphanumeric() || b"+-.".contains(octet);
+        let follows = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
         if !first.is_ascii_alphabetic() || !rest.iter().all(follows) || !is_host(authority.as_bytes()) {
             return None;
         }

@@ -111,7 +111,7 @@ impl Refusal {
     ///
     /// # Errors
     ///
-    /// [`RefusalError::ContentType`] where the media type holds control octets or is empty.
+    /// [`RefusalError::ContentType`] where the media type holds control bytes or is empty.
     pub fn with_body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Result<Self, RefusalError> {
         let field = HeaderField::new(CONTENT_TYPE, content_type).map_err(|_| RefusalError::ContentType)?;
         if field.value().is_empty() {

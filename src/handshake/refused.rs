@@ -1,6 +1,6 @@
 //! What a server says in place of 101 (RFC 6455 §4.1, RFC 9112 §6).
 //!
-//! In: the head of the answer, then octets in any cut. Out: the [`RefusedResponse`] with its body, up to a bound.
+//! In: the head of the answer, then bytes in any cut. Out: the [`RefusedResponse`] with its body, up to a bound.
 //! A refusal is worth reading, so a chunked body is decoded: that is how most servers send an error page. What
 //! an HTTP client would have to refuse, a faulty length or chunk, only cuts the body short or reads it to the end
 //! of the connection, which ends with the refusal anyway.
@@ -10,7 +10,7 @@ use std::fmt;
 use super::head::{Head, StartLine};
 use crate::token::trim_blanks;
 
-/// The most octets kept of the body of a refusal, unless set otherwise: room for any error page that somebody
+/// The most bytes kept of the body of a refusal, unless set otherwise: room for any error page that somebody
 /// will read.
 pub const MAX_REFUSAL_BODY: usize = 64 * 1024;
 
@@ -71,7 +71,7 @@ impl fmt::Display for RefusedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "The server refuses the upgrade with status {}", self.status())?;
         if !self.reason().is_empty() {
-            // The peer's octets are for a terminal or a log: nothing but visible ASCII.
+            // The peer's bytes are for a terminal or a log: nothing but visible ASCII.
             write!(f, " {}", self.reason().escape_ascii())?;
         }
         f.write_str(".")
@@ -89,15 +89,15 @@ pub(super) struct BodyReader {
 /// How the end of a body is told (RFC 9112 §6.3).
 #[derive(Clone, Debug)]
 enum Framing {
-    /// This many octets are missing.
+    /// This many bytes are missing.
     Length(u64),
     /// The connection ends.
     Eof,
     /// In a line that gives the size of a chunk.
     ChunkSize(Vec<u8>),
-    /// This many octets of a chunk are missing.
+    /// This many bytes of a chunk are missing.
     Chunk(u64),
-    /// Behind the octets of a chunk: the rest of its CR LF.
+    /// Behind the bytes of a chunk: the rest of its CR LF.
     ChunkEnd(&'static [u8]),
     /// There is nothing more to read.
     Done,
@@ -123,7 +123,7 @@ impl BodyReader {
         length.map_or(Framing::Eof, Framing::Length)
     }
 
-    /// Takes octets; says whether the body is complete or cut.
+    /// Takes bytes; says whether the body is complete or cut.
     pub(super) fn receive(&mut self, mut input: &[u8]) -> bool {
         loop {
             match &mut self.framing {
@@ -146,20 +146,20 @@ impl BodyReader {
                     input = &[];
                 }
                 Framing::ChunkEnd(expected) => match (input, *expected) {
-                    ([octet, rest @ ..], [first, left @ ..]) if octet == first => {
+                    ([byte, rest @ ..], [first, left @ ..]) if byte == first => {
                         input = rest;
                         *expected = left;
                     }
                     _ => self.cut(),
                 },
                 Framing::ChunkSize(line) => {
-                    let (&octet, rest) = match input.split_first() {
+                    let (&byte, rest) = match input.split_first() {
                         Some(split) => split,
                         None => return false,
                     };
                     input = rest;
-                    line.push(octet);
-                    if octet == b'\n' {
+                    line.push(byte);
+                    if byte == b'\n' {
                         match chunk_size(line) {
                             Some(0) => self.framing = Framing::Done,
                             Some(size) => self.framing = Framing::Chunk(size),
@@ -201,13 +201,13 @@ impl BodyReader {
 /// The size in a chunk's first line (RFC 9112 §7.1), whose extensions are ignored.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let line = line.strip_suffix(b"\r\n")?;
-    let digits = line.split(|&octet| octet == b';').next()?;
+    let digits = line.split(|&byte| byte == b';').next()?;
     number(trim_blanks(digits), 16)
 }
 
 /// Digits and nothing else.
 fn number(digits: &[u8], radix: u32) -> Option<u64> {
-    let all_digits = !digits.is_empty() && digits.iter().all(|&octet| char::from(octet).is_digit(radix));
+    let all_digits = !digits.is_empty() && digits.iter().all(|&byte| char::from(byte).is_digit(radix));
     all_digits
         .then(|| str::from_utf8(digits).ok())
         .flatten()

@@ -1,6 +1,6 @@
 //! The server's side of the opening handshake (RFC 6455 §4.2).
 //!
-//! In: the octets of a request in any cut. Out: a [`Request`] that keeps every rule of §4.2.1, a [`PlainRequest`]
+//! In: the bytes of a request in any cut. Out: a [`Request`] that keeps every rule of §4.2.1, a [`PlainRequest`]
 //! that asks for no upgrade, or the rule that the request breaks; then the head of a 101 (§4.2.2). Promises: a
 //! 101 answers only a request that was judged here, and says only what the request offered. Who may connect,
 //! from which origin and to which resource is left to the application.
@@ -8,7 +8,7 @@
 //! Where the RFCs leave a choice:
 //!
 //! * An absolute target overrules `Host` (RFC 9112 §3.2.2), which has to be there and be valid all the same.
-//! * The target is handed on as sent, octet for octet: nothing is decoded, so nothing can be decoded twice.
+//! * The target is handed on as sent, byte for byte: nothing is decoded, so nothing can be decoded twice.
 //! * `Upgrade: websocket/13` does not ask for `websocket`; `Connection: close, Upgrade` asks for the upgrade.
 //! * A subprotocol that is no token, or comes twice, refuses the request (§4.1 item 10).
 //! * A list header without a member refuses the request: §4.3 wants at least one.
@@ -84,7 +84,7 @@ impl ServerHandshake {
         self.reader.is_empty() && self.failed.is_none()
     }
 
-    /// Takes the next octets. Once it says `Done`, the handshake has nothing left to do: octets of the input from
+    /// Takes the next bytes. Once it says `Done`, the handshake has nothing left to do: bytes of the input from
     /// `used` on are frames.
     ///
     /// # Errors
@@ -305,7 +305,7 @@ impl PlainRequest {
         &self.head
     }
 
-    /// The octets of an answer to this request: without body where the method is HEAD.
+    /// The bytes of an answer to this request: without body where the method is HEAD.
     pub fn answer(&self, refusal: &Refusal) -> Vec<u8> {
         if self.method() == "HEAD" { refusal.encode_head() } else { refusal.encode() }
     }
@@ -425,7 +425,7 @@ fn judge_origin(head: &Head) -> Result<Option<String>, RequestError> {
         return Ok(None);
     };
     let visible = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_graphic);
-    if origin.split(|&octet| octet == b' ').all(visible) {
+    if origin.split(|&byte| byte == b' ').all(visible) {
         Ok(Some(ascii(origin)))
     } else {
         Err(RequestError::OriginMalformed)
@@ -452,9 +452,9 @@ fn judge_subprotocols(head: &Head) -> Result<Vec<String>, RequestError> {
     if names.is_empty() && head.has(NAME) { Err(RequestError::SubprotocolEmpty) } else { Ok(names) }
 }
 
-/// The text of octets that were found to be ASCII.
-fn ascii(octets: &[u8]) -> String {
-    octets.iter().copied().map(char::from).collect()
+/// The text of bytes that were found to be ASCII.
+fn ascii(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
 }
 
 #[cfg(test)]
@@ -474,7 +474,7 @@ mod tests {
         "Sec-WebSocket-Version: 13",
     ];
 
-    fn octets(lines: &[&str]) -> Vec<u8> {
+    fn bytes(lines: &[&str]) -> Vec<u8> {
         let mut lines = lines.to_vec();
         lines.extend(["", ""]);
         lines.join("\r\n").into_bytes()
@@ -483,12 +483,12 @@ mod tests {
     /// The minimal request with the line that starts like this replaced by these.
     fn with(start: &str, lines: &[&str]) -> Vec<u8> {
         let at = MINIMAL.iter().position(|line| line.starts_with(start)).unwrap();
-        octets(&[&MINIMAL[..at], lines, &MINIMAL[at + 1..]].concat())
+        bytes(&[&MINIMAL[..at], lines, &MINIMAL[at + 1..]].concat())
     }
 
     /// The minimal request with these lines behind it.
     fn and(lines: &[&str]) -> Vec<u8> {
-        octets(&[&MINIMAL[..], lines].concat())
+        bytes(&[&MINIMAL[..], lines].concat())
     }
 
     /// The outcome, which no cut changes.
@@ -558,7 +558,7 @@ mod tests {
     #[test]
     fn the_sample_handshake() {
         // §1.3.
-        let request = accepted(&octets(&[
+        let request = accepted(&bytes(&[
             "GET /chat HTTP/1.1",
             "Host: server.example.com",
             "Upgrade: websocket",
@@ -586,12 +586,12 @@ mod tests {
     #[test]
     fn what_may_differ() {
         for input in [
-            &octets(&MINIMAL),
-            &[b"\r\n", &octets(&MINIMAL)[..]].concat(),
+            &bytes(&MINIMAL),
+            &[b"\r\n", &bytes(&MINIMAL)[..]].concat(),
             // A later HTTP/1.
             &with("GET", &["GET /chat HTTP/1.2"]),
             // The order and the case of names.
-            &octets(&[
+            &bytes(&[
                 "GET /chat HTTP/1.1",
                 "sec-websocket-version:13",
                 "SEC-WEBSOCKET-KEY: \t dGhlIHNhbXBsZSBub25jZQ== \t",
@@ -609,7 +609,7 @@ mod tests {
             &with("Connection", &["Connection: , ,Upgrade,,"]),
             &with("Connection", &["Connection: Sec-WebSocket-Key, Upgrade"]),
             &with("Connection", &["Connection: close, Upgrade"]),
-            // Any 16 octets are a nonce.
+            // Any 16 bytes are a nonce.
             &with("Sec-WebSocket-Key", &["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]),
             // What means nothing to us.
             &and(&["Content-Length: 0"]),
@@ -663,14 +663,14 @@ mod tests {
             ("/caf\u{e9}", Head(HeadError::RequestLine)),
             ("/a b", Head(HeadError::RequestLine)),
             ("", Head(HeadError::RequestLine)),
-            ("/\x01", Head(HeadError::ControlOctet)),
+            ("/\x01", Head(HeadError::ControlByte)),
         ] {
             assert_eq!(refused(&with("GET", &[&format!("GET {target} HTTP/1.1")])), error, "{target}");
         }
         // An absolute target does not make up for a Host that is missing or wrong.
         let target = "GET http://host/ HTTP/1.1";
-        assert_eq!(refused(&octets(&[&[target], &MINIMAL[2..]].concat())), HostMissing);
-        assert_eq!(refused(&octets(&[&[target, "Host: a b"], &MINIMAL[2..]].concat())), HostMalformed);
+        assert_eq!(refused(&bytes(&[&[target], &MINIMAL[2..]].concat())), HostMissing);
+        assert_eq!(refused(&bytes(&[&[target, "Host: a b"], &MINIMAL[2..]].concat())), HostMalformed);
     }
 
     #[test]
@@ -736,7 +736,7 @@ mod tests {
                 &["Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13"],
                 VersionRepeated,
             ),
-            // The draft before versions: two keys, eight octets of body.
+            // The draft before versions: two keys, eight bytes of body.
             ("Sec-WebSocket-Key", &["Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5"], KeyMissing),
         ];
         for (start, lines, error) in table {
@@ -770,7 +770,7 @@ mod tests {
         }
         let long = format!("Sec-WebSocket-Key: {}", "A".repeat(8192));
         assert_eq!(refused(&with("Sec-WebSocket-Key", &[&long])), KeyMalformed);
-        let draft = octets(&["GET / HTTP/1.1", "Host: a", "Upgrade: WebSocket", "Connection: Upgrade"]);
+        let draft = bytes(&["GET / HTTP/1.1", "Host: a", "Upgrade: WebSocket", "Connection: Upgrade"]);
         assert_eq!(refused(&draft), VersionMissing);
         assert_eq!(refused(b"PRI * HTTP/2.0\r\n\r\n"), HttpMajorVersion);
     }
@@ -795,7 +795,7 @@ mod tests {
         for origin in ["null", "https://Example.com:8443", "http://a http://b", "file://"] {
             assert_eq!(accepted(&and(&[&format!("Origin: {origin}")])).origin(), Some(origin));
         }
-        assert_eq!(accepted(&octets(&MINIMAL)).origin(), None);
+        assert_eq!(accepted(&bytes(&MINIMAL)).origin(), None);
         for origin in ["", "a  b", "http://\u{e9}", "a\tb"] {
             assert_eq!(refused(&and(&[&format!("Origin: {origin}")])), OriginMalformed, "{origin}");
         }
@@ -888,13 +888,13 @@ mod tests {
         }
         let cookie = |value| HeaderField::new("Set-Cookie", value).unwrap();
         let acceptance = Acceptance { headers: vec![cookie("a=1"), cookie("b=2")], ..Default::default() };
-        let (octets, _) = request.accept(&acceptance).unwrap();
+        let (bytes, _) = request.accept(&acceptance).unwrap();
         let Ok(Progress::Done { value: head, used }) =
-            HeadReader::response(HeadLimits::default()).receive(&octets)
+            HeadReader::response(HeadLimits::default()).receive(&bytes)
         else {
             panic!()
         };
-        assert_eq!(used, octets.len());
+        assert_eq!(used, bytes.len());
         assert!(head.values("set-cookie").eq([b"a=1", b"b=2"]));
         let names: Vec<&str> = head.headers().map(|(name, _)| name).collect();
         assert_eq!(names, ["Upgrade", "Connection", "Sec-WebSocket-Accept", "Set-Cookie", "Set-Cookie"]);
@@ -902,7 +902,7 @@ mod tests {
 
     #[test]
     fn frames_behind_the_request_are_left() {
-        let mut input = octets(&MINIMAL);
+        let mut input = bytes(&MINIMAL);
         let length = input.len();
         input.extend_from_slice(b"\x81\x85\0\0\0\0Hello");
         let mut handshake = ServerHandshake::new(HeadLimits::default());
@@ -974,9 +974,9 @@ mod tests {
         assert_eq!(Refusal::new(101), Err(RefusalError::Status(101)));
     }
 
-    /// Every octet in turn becomes one that means something elsewhere: no panic, and cuts do not matter.
+    /// Every byte in turn becomes one that means something elsewhere: no panic, and cuts do not matter.
     #[test]
-    fn any_octet_may_be_wrong() {
+    fn any_byte_may_be_wrong() {
         let mut input =
             and(&["Origin: a", "Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Extensions: a; b=\"c\""]);
         for at in 0..input.len() {

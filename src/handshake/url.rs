@@ -82,7 +82,7 @@ impl Url {
             Host::IpvFuture { .. } => return Err(UrlError::Host),
             _ => false,
         };
-        if is_name && !host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet)) {
+        if is_name && !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
             return Err(UrlError::Host);
         }
 
@@ -147,7 +147,7 @@ fn split_host_port(text: &str) -> Result<(Cow<'_, str>, Option<&str>, &str), Url
             Some((address, zone)) => {
                 // RFC 6874 §2: "%25" and unreserved characters.
                 let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).ok_or(UrlError::Zone)?;
-                if !zone.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet)) {
+                if !zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
                     return Err(UrlError::Zone);
                 }
                 (format!("{address}]").into(), Some(zone), rest)
@@ -164,7 +164,7 @@ fn split_host_port(text: &str) -> Result<(Cow<'_, str>, Option<&str>, &str), Url
         return Err(UrlError::NoHost);
     }
     let port = match rest.strip_prefix(':') {
-        Some(port) if port.bytes().all(|octet| octet.is_ascii_digit()) => port,
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port,
         Some(_) => return Err(UrlError::Port),
         None if rest.is_empty() => rest,
         None => return Err(UrlError::Host),
@@ -241,7 +241,7 @@ pub enum UrlError {
     UserInfo,
     /// A character that RFC 3986 does not allow here.
     Syntax {
-        /// Where it stands, in octets.
+        /// Where it stands, in bytes.
         at: usize,
     },
 }

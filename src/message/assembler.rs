@@ -2,7 +2,7 @@
 //!
 //! In: checked headers of data frames and their unmasked payload, in order and in any cut. Out: whole messages,
 //! borrowed from the input where a message arrived in one piece. Promises: judges the sequence and the size at
-//! the header, rejects bad UTF-8 at the octet that makes it bad, and holds at most what has arrived, twice.
+//! the header, rejects bad UTF-8 at the byte that makes it bad, and holds at most what has arrived, twice.
 //! Compressed messages count and are checked inflated, and are inflated no further than they may be long. Control
 //! frames never come here.
 
@@ -15,8 +15,8 @@ use crate::utf8::{self, Utf8Stream};
 /// What a message may measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Octets of payload.
-    pub octets: usize,
+    /// Bytes of payload.
+    pub bytes: usize,
     /// Frames.
     pub fragments: u32,
     /// Frames without payload that are not the last.
@@ -35,7 +35,7 @@ pub struct Assembler {
     whole: bool,
     fragments: u32,
     empty_fragments: u32,
-    /// Octets that all headers of this message, or of the last one, have announced.
+    /// Bytes that all headers of this message, or of the last one, have announced.
     announced: usize,
     buffer: Option<Box<MessageBuffer>>,
     /// Whether the message is compressed.
@@ -125,8 +125,8 @@ impl Assembler {
         }
         let sum = usize::try_from(length).ok().and_then(|length| self.announced.checked_add(length));
         match sum {
-            Some(sum) if sum <= limits.octets => self.announced = sum,
-            Some(sum) if self.compressed && sum <= longest_compressed(limits.octets) => self.announced = sum,
+            Some(sum) if sum <= limits.bytes => self.announced = sum,
+            Some(sum) if self.compressed && sum <= longest_compressed(limits.bytes) => self.announced = sum,
             _ => return Err(ProtocolError::MessageTooLong), // §10.4
         }
         Ok(())
@@ -135,7 +135,7 @@ impl Assembler {
     /// How long a message may be that is one whole frame and comes now; `None` where none may come.
     #[inline]
     pub const fn longest_whole(&self, limits: &Limits) -> Option<usize> {
-        if self.is_open() || limits.fragments == 0 { None } else { Some(limits.octets) }
+        if self.is_open() || limits.fragments == 0 { None } else { Some(limits.bytes) }
     }
 
     /// How long the last message was, where no other one is open and none that came in parts was compressed lately.
@@ -226,25 +226,25 @@ impl Assembler {
         if self.is_open() || !self.whole || ends_inside_a_character {
             return None;
         }
-        let octets = self.buffer.as_ref().map_or(&[][..], |buffer| buffer.as_slice());
-        debug_assert!(self.kind == DataKind::Binary || utf8::validate(octets).is_ok());
+        let bytes = self.buffer.as_ref().map_or(&[][..], |buffer| buffer.as_slice());
+        debug_assert!(self.kind == DataKind::Binary || utf8::validate(bytes).is_ok());
         Some(match self.kind {
-            DataKind::Binary => Message::Binary(octets),
+            DataKind::Binary => Message::Binary(bytes),
             #[allow(unsafe_code)]
             // SAFETY: `whole` says that the buffer holds what `utf8` has accepted since it was empty, in order
             // and nothing beside; the condition above, that its last character is complete. A second validation
             // would read the whole message again (benches/NOTES.md, "utf8").
-            DataKind::Text => Message::Text(unsafe { std::str::from_utf8_unchecked(octets) }),
+            DataKind::Text => Message::Text(unsafe { std::str::from_utf8_unchecked(bytes) }),
         })
     }
 
-    /// Room for at most `wanted` further octets of the current frame, to be read into and then
+    /// Room for at most `wanted` further bytes of the current frame, to be read into and then
     /// [`filled`](Self::filled).
     pub fn room(&mut self, wanted: usize) -> &mut [u8] {
         self.buffer.get_or_insert_default().room(wanted)
     }
 
-    /// Counts `len` octets of the room as arrived; `unmask` sees them first and says whether the frame ends
+    /// Counts `len` bytes of the room as arrived; `unmask` sees them first and says whether the frame ends
     /// with them.
     ///
     /// # Errors
@@ -287,7 +287,7 @@ impl Assembler {
         self.buffer.as_ref().and_then(|buffer| buffer.as_slice().get(start..)).unwrap_or_default()
     }
 
-    /// The last `len` octets of what is held.
+    /// The last `len` bytes of what is held.
     pub fn inflated_last(&self, len: usize) -> &[u8] {
         self.inflated(self.held().saturating_sub(len))
     }
@@ -305,7 +305,7 @@ impl Assembler {
         self.inflater.as_deref()
     }
 
-    /// Octets of the open message that are held.
+    /// Bytes of the open message that are held.
     #[inline]
     pub fn held(&self) -> usize {
         if self.is_open() { self.buffer.as_ref().map_or(0, |buffer| buffer.len()) } else { 0 }
@@ -352,7 +352,7 @@ impl Assembler {
         if let Some(agreed) = self.deflate {
             let inflater = self.inflater.get_or_insert_with(|| agreed.inflater());
             inflater.begin(agreed);
-            *inflater.budget() = limits.octets;
+            *inflater.budget() = limits.bytes;
         }
     }
 
@@ -378,7 +378,7 @@ impl Assembler {
         let buffer = self.buffer.get_or_insert_default();
         loop {
             if *inflater.budget() == 0 {
-                // Nothing may come any more; whether something would takes an octet of room to see.
+                // Nothing may come any more; whether something would takes a byte of room to see.
                 let Pushed { made, result } = inflater.push(&mut chunk, &mut [0]);
                 return if made > 0 { Err(ProtocolError::MessageTooLong) } else { result }; // §10.4
             }
@@ -430,17 +430,17 @@ pub struct Passed {
     pub message_ends: bool,
 }
 
-/// Octets of compressed payload that a message may have: what does not compress becomes a little longer, and
+/// Bytes of compressed payload that a message may have: what does not compress becomes a little longer, and
 /// flushes make it longer still, but not without bound.
-const fn longest_compressed(octets: usize) -> usize {
-    octets.saturating_mul(2).saturating_add(1024)
+const fn longest_compressed(bytes: usize) -> usize {
+    bytes.saturating_mul(2).saturating_add(1024)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { octets: 100, fragments: 5, empty_fragments: 2 };
+    const LIMITS: Limits = Limits { bytes: 100, fragments: 5, empty_fragments: 2 };
 
     const fn first(data: DataKind, fin: bool, length: u64) -> Kind {
         Kind::First { data, fin, compressed: false, length }

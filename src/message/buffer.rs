@@ -1,13 +1,13 @@
 //! Where a message grows that did not arrive whole.
 
-/// Octets so far, and room that is initialised once and then read into again and again.
+/// Bytes so far, and room that is initialised once and then read into again and again.
 ///
 /// Grows with what arrives, never with what a header promises: holds memory for at most twice what is there, or twice
 /// [`MIN_ROOM`](Self::MIN_ROOM) once it has offered room.
 #[derive(Debug, Default)]
 pub struct MessageBuffer {
     /// All of it initialised; the message is what lies between `start` and `filled`.
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     start: usize,
     filled: usize,
 }
@@ -18,16 +18,16 @@ impl MessageBuffer {
 
     /// Without room.
     pub const fn new() -> Self {
-        Self { octets: Vec::new(), start: 0, filled: 0 }
+        Self { bytes: Vec::new(), start: 0, filled: 0 }
     }
 
     /// What has arrived.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
-        &self.octets[self.start..self.filled]
+        &self.bytes[self.start..self.filled]
     }
 
-    /// Octets that have arrived.
+    /// Bytes that have arrived.
     #[inline]
     pub const fn len(&self) -> usize {
         self.filled - self.start
@@ -39,9 +39,9 @@ impl MessageBuffer {
         self.filled == self.start
     }
 
-    /// Octets of memory held.
+    /// Bytes of memory held.
     pub fn capacity(&self) -> usize {
-        self.octets.capacity()
+        self.bytes.capacity()
     }
 
     /// Forgets the content and keeps the memory.
@@ -50,54 +50,54 @@ impl MessageBuffer {
         self.filled = 0;
     }
 
-    /// Appends octets that arrived elsewhere.
-    pub fn extend(&mut self, octets: &[u8]) {
+    /// Appends bytes that arrived elsewhere.
+    pub fn extend(&mut self, bytes: &[u8]) {
         if self.is_empty() {
-            // What is read behind these octets lies well for the system to copy to (benches/NOTES.md, "align").
-            self.start = octets.len().next_multiple_of(ALIGN) - octets.len();
+            // What is read behind these bytes lies well for the system to copy to (benches/NOTES.md, "align").
+            self.start = bytes.len().next_multiple_of(ALIGN) - bytes.len();
             self.filled = self.start;
-            self.octets.resize(self.octets.len().max(self.start), 0);
+            self.bytes.resize(self.bytes.len().max(self.start), 0);
         }
-        let initialised = self.octets.len() - self.filled;
-        let overlap = initialised.min(octets.len());
-        self.octets[self.filled..self.filled + overlap].copy_from_slice(&octets[..overlap]);
-        self.octets.extend_from_slice(&octets[overlap..]);
-        self.filled += octets.len();
+        let initialised = self.bytes.len() - self.filled;
+        let overlap = initialised.min(bytes.len());
+        self.bytes[self.filled..self.filled + overlap].copy_from_slice(&bytes[..overlap]);
+        self.bytes.extend_from_slice(&bytes[overlap..]);
+        self.filled += bytes.len();
     }
 
-    /// Room to read into, not more than `wanted` octets and never empty where `wanted` is not 0.
+    /// Room to read into, not more than `wanted` bytes and never empty where `wanted` is not 0.
     pub fn room(&mut self, wanted: usize) -> &mut [u8] {
-        let free = self.octets.len() - self.filled;
+        let free = self.bytes.len() - self.filled;
         if free == 0 || free < wanted.min(Self::MIN_ROOM) {
             let grown = self.filled + wanted.min(self.len().max(Self::MIN_ROOM));
             if self.len() >= Self::MIN_ROOM {
                 // Twice what is there already: a vector that doubled again would hold four times as much.
-                self.octets.reserve_exact(grown - self.octets.len());
+                self.bytes.reserve_exact(grown - self.bytes.len());
             }
-            self.octets.resize(grown, 0);
+            self.bytes.resize(grown, 0);
         }
-        let end = self.octets.len().min(self.filled.saturating_add(wanted));
-        &mut self.octets[self.filled..end]
+        let end = self.bytes.len().min(self.filled.saturating_add(wanted));
+        &mut self.bytes[self.filled..end]
     }
 
     /// Room to write into that is there already, or [`room`](Self::room) where there is none.
     pub fn spare(&mut self, wanted: usize) -> &mut [u8] {
-        if self.filled == self.octets.len() {
+        if self.filled == self.bytes.len() {
             return self.room(wanted);
         }
-        let end = self.octets.len().min(self.filled.saturating_add(wanted));
-        &mut self.octets[self.filled..end]
+        let end = self.bytes.len().min(self.filled.saturating_add(wanted));
+        &mut self.bytes[self.filled..end]
     }
 
-    /// Counts `len` octets of the room as arrived and gives them for a last touch.
+    /// Counts `len` bytes of the room as arrived and gives them for a last touch.
     pub fn advance(&mut self, len: usize) -> &mut [u8] {
         let start = self.filled;
-        self.filled = start.saturating_add(len).min(self.octets.len());
-        &mut self.octets[start..self.filled]
+        self.filled = start.saturating_add(len).min(self.bytes.len());
+        &mut self.bytes[start..self.filled]
     }
 }
 
-/// Octets to whose multiples an allocator puts what is large.
+/// Bytes to whose multiples an allocator puts what is large.
 const ALIGN: usize = 16;
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_follows_the_first_octets_is_aligned() {
+    fn what_follows_the_first_bytes_is_aligned() {
         let mut buffer = MessageBuffer::new();
         for len in [1, 14, 15, 16, 17, 65_522] {
             buffer.clear();

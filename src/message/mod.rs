@@ -15,7 +15,7 @@ use crate::frame::DataKind;
 pub enum Message<'a> {
     /// UTF-8.
     Text(&'a str),
-    /// Any octets.
+    /// Any bytes.
     Binary(&'a [u8]),
 }
 
@@ -34,11 +34,11 @@ impl<'a> Message<'a> {
     pub const fn as_bytes(&self) -> &'a [u8] {
         match self {
             Message::Text(text) => text.as_bytes(),
-            Message::Binary(octets) => octets,
+            Message::Binary(bytes) => bytes,
         }
     }
 
-    /// Octets of payload.
+    /// Bytes of payload.
     #[inline]
     pub const fn len(&self) -> usize {
         self.as_bytes().len()
@@ -58,7 +58,7 @@ impl<'a> From<&'a str> for Message<'a> {
 }
 
 impl<'a> From<&'a [u8]> for Message<'a> {
-    fn from(octets: &'a [u8]) -> Self {
-        Message::Binary(octets)
+    fn from(bytes: &'a [u8]) -> Self {
+        Message::Binary(bytes)
     }
 }

@@ -6,7 +6,7 @@ use super::Message;
 use crate::extension::deflate::SharedForms;
 use crate::frame::{DataKind, MAX_HEADER, RawHeader};
 
-/// A message as one finished frame. A clone shares the octets.
+/// A message as one finished frame. A clone shares the bytes.
 ///
 /// Connections with permessage-deflate send it compressed: that is done once for all of them that agreed to the
 /// same window, by the first.
@@ -62,10 +62,10 @@ impl Prepared {
 
 /// The frame, and the length of its header.
 fn encode(header: RawHeader, payload: &[u8]) -> (Arc<[u8]>, u8) {
-    let mut octets = [0; MAX_HEADER];
-    let used = header.with_length(payload.len() as u64).encode(&mut octets);
+    let mut bytes = [0; MAX_HEADER];
+    let used = header.with_length(payload.len() as u64).encode(&mut bytes);
     let mut frame = Vec::with_capacity(used + payload.len());
-    frame.extend_from_slice(&octets[..used]);
+    frame.extend_from_slice(&bytes[..used]);
     frame.extend_from_slice(payload);
     (frame.into(), used as u8)
 }

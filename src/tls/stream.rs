@@ -104,7 +104,7 @@ impl<S: Read + Write> TlsStream<S> {
         self.ending
     }
 
-    /// Whether TLS holds octets that the socket has not taken yet, or a `close_notify` that waits for the handshake.
+    /// Whether TLS holds bytes that the socket has not taken yet, or a `close_notify` that waits for the handshake.
     pub fn wants_write(&self) -> bool {
         self.tls.wants_write() || (self.ending && !self.notified)
     }

@@ -74,7 +74,7 @@ fn what_the_peer_says_before_its_close_is_heard() {
 fn what_the_peer_says_after_its_close_is_ignored() {
     for role in ROLES {
         let peer = role.peer();
-        let octets = [
+        let bytes = [
             sent_by(peer, RawHeader::CLOSE, &close_payload(1000, "bye")),
             sent_by(peer, RawHeader::TEXT, b"after"),
             sent_by(peer, RawHeader::PING, b"after"),
@@ -82,11 +82,11 @@ fn what_the_peer_says_after_its_close_is_ignored() {
             b"\xff\xff\xff\xff".to_vec(),
         ]
         .concat();
-        for chop in Chop::every(&octets).chain([Chop::Steps(1)]) {
+        for chop in Chop::every(&bytes).chain([Chop::Steps(1)]) {
             let mut pair = Pair::default();
             let now = pair.now;
             let (side, _) = pair.sides(role);
-            for read in chop.reads(&octets) {
+            for read in chop.reads(&bytes) {
                 side.read(&read, now);
             }
             assert_eq!(side.saw(), [Seen::Close(Some((1000, "bye".into())))]);

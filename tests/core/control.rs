@@ -7,9 +7,9 @@ use bowsprit::Role;
 use bowsprit::connection::{Config, Connection, SendError};
 use bowsprit::frame::RawHeader;
 
-fn pongs(octets: &[u8]) -> Vec<Vec<u8>> {
+fn pongs(bytes: &[u8]) -> Vec<Vec<u8>> {
     let pong = |(header, payload): (RawHeader, Vec<u8>)| (header.opcode == 0xa).then_some(payload);
-    frames(octets).into_iter().filter_map(pong).collect()
+    frames(bytes).into_iter().filter_map(pong).collect()
 }
 
 fn pings(sender: Role, payloads: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
@@ -85,7 +85,7 @@ fn a_flood_of_pings_is_bounded() {
             side.seen.clear();
         }
         let queued = side.conn.outbound.queued();
-        assert!(queued <= 64 * 1024 + 2 * 131, "{queued} octets wait");
+        assert!(queued <= 64 * 1024 + 2 * 131, "{queued} bytes wait");
         let pongs = pongs(&side.write());
         let numbers: Vec<u32> =
             pongs.iter().map(|pong| u32::from_be_bytes(*pong.first_chunk().unwrap())).collect();

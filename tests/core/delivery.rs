@@ -25,7 +25,7 @@ fn frames_as_they_arrive() {
     use DataKind::{Binary, Text};
     for role in ROLES {
         let peer = role.peer();
-        let octets = [
+        let bytes = [
             sent_by(peer, not_fin(RawHeader::TEXT), b"a\xc3"),
             sent_by(peer, RawHeader::PING, b"?"),
             sent_by(peer, not_fin(RawHeader::CONTINUATION), b""),
@@ -45,12 +45,12 @@ fn frames_as_they_arrive() {
         let end = [header(peer, RawHeader::BINARY, 0), chunk(Binary, b"", true, true)];
 
         let (mut side, now) = self::side(role, Delivery::Frames);
-        side.read(&octets.concat(), now);
+        side.read(&bytes.concat(), now);
         assert_eq!(side.saw(), [&frames[..], &end, &[Seen::Close(None)]].concat());
         assert_eq!(side.conn.inbound.held(), 0, "nothing is held");
 
         let (mut side, now) = self::side(role, Delivery::Both);
-        side.read(&octets.concat(), now);
+        side.read(&bytes.concat(), now);
         let expected = [&frames[..], &[Seen::text("aéz")], &end, &[Seen::Binary(vec![]), Seen::Close(None)]];
         assert_eq!(side.saw(), expected.concat());
     }
@@ -80,8 +80,8 @@ fn chunks_follow_the_reads() {
 #[test]
 fn the_buffer_stays_until_its_message_is_handed_over() {
     let (mut side, now) = side(Role::Client, Delivery::Both);
-    let mut octets = *b"\x81\x02hi";
-    let mut input = &mut octets[..];
+    let mut bytes = *b"\x81\x02hi";
+    let mut input = &mut bytes[..];
     let mut seen = Vec::new();
     for _ in 0..3 {
         seen.extend(side.conn.next(&mut input, now).unwrap().map(Seen::from));
@@ -90,14 +90,14 @@ fn the_buffer_stays_until_its_message_is_handed_over() {
     assert_eq!(seen[2], Seen::text("hi"));
 }
 
-/// §8.1: the chunk that carries the first bad octet is refused, though its frame goes on.
+/// §8.1: the chunk that carries the first bad byte is refused, though its frame goes on.
 #[test]
 fn bad_text_ends_it_at_its_chunk() {
     for delivery in [Delivery::Messages, Delivery::Frames, Delivery::Both] {
         for role in ROLES {
             let (mut side, now) = side(role, delivery);
-            let octets = raw_frame(by(role.peer(), RawHeader::TEXT.with_length(1000)), b"good\xc0");
-            let (good, bad) = octets.split_at(octets.len() - 1);
+            let bytes = raw_frame(by(role.peer(), RawHeader::TEXT.with_length(1000)), b"good\xc0");
+            let (good, bad) = bytes.split_at(bytes.len() - 1);
             side.read(good, now);
             assert!(!matches!(side.seen.last(), Some(Seen::Failed(_))));
             side.read(bad, now);
@@ -116,9 +116,9 @@ fn frames_need_no_memory() {
         config.max_frame = len as u64;
     });
     let mut pair = Pair::new(config.clone(), Config::default());
-    let mut octets = Vec::new();
-    RawHeader::BINARY.with_length(len as u64).encode_into(&mut octets);
-    pair.client.read(&octets, pair.now);
+    let mut bytes = Vec::new();
+    RawHeader::BINARY.with_length(len as u64).encode_into(&mut bytes);
+    pair.client.read(&bytes, pair.now);
     let mut block = vec![0; 1 << 20];
     for left in (0..100).rev() {
         let mut input = &mut block[..];

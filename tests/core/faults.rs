@@ -1,4 +1,4 @@
-//! Every rule that a peer can break, told by octets on the wire (RFC 6455 §7.1.7).
+//! Every rule that a peer can break, told by bytes on the wire (RFC 6455 §7.1.7).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,9 +9,9 @@ use bowsprit::connection::{Config, Delivery};
 use bowsprit::error::ProtocolError::{self, *};
 use bowsprit::frame::{LengthForm, RawHeader};
 
-/// Fails a connection with `octets`, in every way to hand data over and for every cut.
+/// Fails a connection with `bytes`, in every way to hand data over and for every cut.
 #[track_caller]
-fn breaks(role: Role, octets: &[u8], expected: ProtocolError, code: u16) {
+fn breaks(role: Role, bytes: &[u8], expected: ProtocolError, code: u16) {
     for delivery in [Delivery::Messages, Delivery::Frames, Delivery::Both] {
         let settings = Arc::new(config(|config| {
             config.delivery = delivery;
@@ -21,9 +21,9 @@ fn breaks(role: Role, octets: &[u8], expected: ProtocolError, code: u16) {
             config.max_empty_fragments = 2;
         }));
         let now = Instant::now();
-        for chop in Chop::every(octets).chain([Chop::Steps(1)]) {
+        for chop in Chop::every(bytes).chain([Chop::Steps(1)]) {
             let mut side = Side::new(role, &settings, now);
-            for read in chop.reads(octets) {
+            for read in chop.reads(bytes) {
                 side.read(&read, now);
             }
             assert_eq!(side.seen.last(), Some(&Seen::Failed(expected)), "{role:?} {delivery:?}");
@@ -169,7 +169,7 @@ fn http_is_not_a_frame() {
 
 /// All reserved bits, opcodes, FIN and mask: what one frame alone may say, in both roles.
 #[test]
-fn the_matrix_of_first_octets() {
+fn the_matrix_of_first_bytes() {
     let settings = Arc::new(Config::default());
     let now = Instant::now();
     for role in ROLES {
@@ -206,12 +206,12 @@ fn a_fault_takes_nothing_back() {
         let (side, peer) = pair.sides(role);
         side.conn.outbound.send_text("queued").unwrap();
         let peer = peer.role();
-        let octets = [
+        let bytes = [
             sent_by(peer, RawHeader::TEXT, b"whole"),
             sent_by(peer, RawHeader::PING, b"?"),
             sent_by(peer, RawHeader::of(0x7), b""),
         ];
-        side.read(&octets.concat(), now);
+        side.read(&bytes.concat(), now);
         let expected = [Seen::text("whole"), Seen::Ping(b"?".to_vec()), Seen::Failed(ReservedOpcode(7))];
         assert_eq!(side.seen, expected);
         let queued = side.conn.outbound.queued();

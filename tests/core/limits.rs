@@ -5,11 +5,11 @@ use bowsprit::Role;
 use bowsprit::connection::Config;
 use bowsprit::frame::{LengthForm, RawHeader};
 
-/// Reads `octets` as this side, with these settings.
-fn reading(role: Role, settings: &Config, octets: &[u8]) -> (Side, std::time::Instant) {
+/// Reads `bytes` as this side, with these settings.
+fn reading(role: Role, settings: &Config, bytes: &[u8]) -> (Side, std::time::Instant) {
     let pair = Pair::new(settings.clone(), settings.clone());
     let mut side = if role == Role::Client { pair.client } else { pair.server };
-    side.read(octets, pair.now);
+    side.read(bytes, pair.now);
     (side, pair.now)
 }
 
@@ -32,13 +32,13 @@ fn refuses(settings: &Config, code: u16, message: impl Fn(Role) -> Vec<u8>) {
 
 /// A binary message in frames of these sizes.
 fn message(sender: Role, sizes: &[usize]) -> Vec<u8> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     for (at, size) in sizes.iter().enumerate() {
         let raw = if at == 0 { RawHeader::BINARY } else { RawHeader::CONTINUATION };
         let header = RawHeader { fin: at == sizes.len() - 1, ..by(sender, raw) };
-        octets.extend(frame(header, &vec![7; *size]));
+        bytes.extend(frame(header, &vec![7; *size]));
     }
-    octets
+    bytes
 }
 
 /// A header that promises a payload which never comes.
@@ -82,8 +82,8 @@ fn each_message_counts_anew() {
         config.max_empty_fragments = 1;
     });
     for role in ROLES {
-        let octets = [message(role.peer(), &[0, 10]), message(role.peer(), &[10])].concat().repeat(50);
-        let (side, _) = reading(role, &settings, &octets);
+        let bytes = [message(role.peer(), &[0, 10]), message(role.peer(), &[10])].concat().repeat(50);
+        let (side, _) = reading(role, &settings, &bytes);
         assert_eq!(side.seen.len(), 100);
     }
 }
@@ -101,7 +101,7 @@ fn lengths_at_the_end_of_the_number_line() {
         }
     }
     refuses(&Config::default(), 1009, |sender| promise(sender, (1 << 63) - 1));
-    // Three frames of 2^63-1 octets would wrap; the sum is refused before the payload of the first is through.
+    // Three frames of 2^63-1 bytes would wrap; the sum is refused before the payload of the first is through.
     refuses(&config(|config| config.max_frame = u64::MAX), 1009, |sender| promise(sender, (1 << 63) - 1));
     for role in ROLES {
         let (side, _) = reading(role, &unlimited, &promise(role.peer(), (1 << 63) - 1));
@@ -124,17 +124,17 @@ fn empty_fragments() {
     accepts(&settings, |sender| message(sender, &[0, 1, 0, 1, 0, 1, 0]));
     refuses(&settings, 1008, |sender| message(sender, &[0, 1, 0, 1, 0, 1, 0, 1, 0]));
     refuses(&Config::default(), 1008, |sender| {
-        let mut octets = frame(not_fin(by(sender, RawHeader::BINARY)), b"");
+        let mut bytes = frame(not_fin(by(sender, RawHeader::BINARY)), b"");
         for _ in 0..1024 {
-            octets.extend(frame(not_fin(by(sender, RawHeader::CONTINUATION)), b""));
+            bytes.extend(frame(not_fin(by(sender, RawHeader::CONTINUATION)), b""));
         }
-        octets
+        bytes
     });
 }
 
 /// Autobahn 9.3.1 sends as many.
 #[test]
-fn fragments_of_one_octet_are_no_fault() {
+fn fragments_of_one_byte_are_no_fault() {
     accepts(&Config::default(), |sender| message(sender, &[1; 65_536]));
 }
 

@@ -1,4 +1,4 @@
-//! The core as its users see it: two connections that talk, and one that hears whatever octets can say.
+//! The core as its users see it: two connections that talk, and one that hears whatever bytes can say.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -13,7 +13,7 @@ fn examples_of_the_rfc() {
     let hello = || Seen::text("Hello");
     let binary = |len: usize| Seen::Binary(vec![7; len]);
     let with_payload = |header: &[u8], len: usize| [header, &vec![7; len]].concat();
-    for (sender, octets, expected, answer) in [
+    for (sender, bytes, expected, answer) in [
         (Role::Server, b"\x81\x05Hello".to_vec(), hello(), vec![]),
         (Role::Client, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58".to_vec(), hello(), vec![]),
         (Role::Server, b"\x01\x03Hel\x80\x02lo".to_vec(), hello(), vec![]),
@@ -30,7 +30,7 @@ fn examples_of_the_rfc() {
         let mut pair = Pair::default();
         let now = pair.now;
         let (_, receiver) = pair.sides(sender);
-        receiver.read(&octets, now);
+        receiver.read(&bytes, now);
         assert_eq!(receiver.saw(), [expected]);
         let answers: Vec<_> = frames(&receiver.write());
         assert_eq!(answers.iter().map(|(_, payload)| payload.clone()).collect::<Vec<_>>().concat(), answer);
@@ -43,16 +43,16 @@ fn echo_at_every_edge_of_size_in_any_cut() {
         let mut pair = Pair { chop, ..Pair::default() };
         pair.server.echoes = true;
         for size in SIZES {
-            let octets = Random(size as u64).octets(size);
+            let bytes = Random(size as u64).bytes(size);
             let text: String = "κόσμε ".chars().cycle().take(size / 2).collect();
-            pair.client.conn.outbound.send_binary(&octets).unwrap();
+            pair.client.conn.outbound.send_binary(&bytes).unwrap();
             pair.client.conn.outbound.send_text(&text).unwrap();
             pair.settle();
-            let expected = [Seen::Binary(octets), Seen::Text(text)];
+            let expected = [Seen::Binary(bytes), Seen::Text(text)];
             assert!(pair.server.saw() == expected, "{size} to the server");
             assert!(pair.client.saw() == expected, "{size} to the client");
         }
-        // §5.2: the minimal number of octets; §5.1: masked by the client and nobody else
+        // §5.2: the minimal number of bytes; §5.1: masked by the client and nobody else
         for side in [&pair.client, &pair.server] {
             for (header, _) in frames(&side.wrote) {
                 assert_eq!(header.form, LengthForm::minimal(header.length));
@@ -63,7 +63,7 @@ fn echo_at_every_edge_of_size_in_any_cut() {
 }
 
 #[test]
-fn small_messages_arrive_octet_by_octet() {
+fn small_messages_arrive_byte_by_byte() {
     let mut pair = Pair { chop: Chop::Steps(1), ..Pair::default() };
     pair.server.echoes = true;
     for size in 0..300 {
@@ -79,11 +79,11 @@ fn ten_thousand_frames_in_one_read() {
         let mut pair = Pair::default();
         let now = pair.now;
         let (receiver, sender) = pair.sides(role);
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         for i in 0..10_000u32 {
-            octets.extend(sent_by(sender.role(), RawHeader::TEXT, i.to_string().as_bytes()));
+            bytes.extend(sent_by(sender.role(), RawHeader::TEXT, i.to_string().as_bytes()));
         }
-        receiver.read(&octets, now);
+        receiver.read(&bytes, now);
         let saw = receiver.saw();
         assert_eq!(saw.len(), 10_000);
         assert!(saw.iter().enumerate().all(|(i, seen)| *seen == Seen::Text(i.to_string())));
@@ -95,7 +95,7 @@ fn ten_thousand_frames_in_one_read() {
 fn fragments_with_control_frames_between() {
     for role in ROLES {
         let peer = role.peer();
-        let octets = [
+        let bytes = [
             sent_by(peer, not_fin(RawHeader::TEXT), "κό".as_bytes()),
             sent_by(peer, RawHeader::PING, b"1"),
             sent_by(peer, not_fin(RawHeader::CONTINUATION), b"\xcf"), // §5.6: half a character
@@ -106,11 +106,11 @@ fn fragments_with_control_frames_between() {
             sent_by(peer, RawHeader::BINARY, b"\xff"),
         ]
         .concat();
-        for chop in Chop::every(&octets).chain([Chop::Steps(1)]) {
+        for chop in Chop::every(&bytes).chain([Chop::Steps(1)]) {
             let mut pair = Pair::default();
             let now = pair.now;
             let (side, _) = pair.sides(role);
-            for read in chop.reads(&octets) {
+            for read in chop.reads(&bytes) {
                 side.read(&read, now);
             }
             let expected = [
@@ -155,10 +155,10 @@ fn long_frames_are_read_past_the_input() {
             let (side, peer) = pair.sides(role);
             peer.conn.outbound.send_text(&text).unwrap();
             peer.conn.outbound.ping(b"next").unwrap();
-            let octets = peer.write();
-            let RawHeader { length, .. } = frames(&octets)[0].0;
-            let header = octets.len() - length as usize - if role == Role::Client { 6 } else { 10 };
-            let (front, mut rest) = octets.split_at(header + before);
+            let bytes = peer.write();
+            let RawHeader { length, .. } = frames(&bytes)[0].0;
+            let header = bytes.len() - length as usize - if role == Role::Client { 6 } else { 10 };
+            let (front, mut rest) = bytes.split_at(header + before);
             side.read(front, now);
             let (inbound, outbound) = (&mut side.conn.inbound, &mut side.conn.outbound);
             let mut message = None;
@@ -171,7 +171,7 @@ fn long_frames_are_read_past_the_input() {
                 }
             }
             assert!(message == Some(Seen::text(&text)), "{role:?}, {before} before, reads of {step}");
-            assert_eq!(inbound.filled(1, outbound), Ok(None), "no frame, no octets");
+            assert_eq!(inbound.filled(1, outbound), Ok(None), "no frame, no bytes");
             assert_eq!(inbound.reclaim().map(|buffer| buffer.len()), Some(text.len()));
             side.read(rest, now);
             assert_eq!(side.saw(), [Seen::Ping(b"next".to_vec())]);

@@ -1,4 +1,4 @@
-//! A client without a socket, from its request to its end: octets in memory, in every cut.
+//! A client without a socket, from its request to its end: bytes in memory, in every cut.
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ fn answer(client: &ClientHandshake, frames: &[u8]) -> Vec<u8> {
     };
     assert_eq!((used, request.header("host")), (client.request().len(), Some(&b"server.example"[..])));
     let acceptance = Acceptance { subprotocol: Some("chat".into()), ..Acceptance::default() };
-    let (mut octets, _) = request.accept(&acceptance).unwrap();
-    octets.extend_from_slice(frames);
-    octets
+    let (mut bytes, _) = request.accept(&acceptance).unwrap();
+    bytes.extend_from_slice(frames);
+    bytes
 }
 
 /// Passes reads to the handshake until it is done, then to the connection that it makes.
@@ -53,9 +53,9 @@ fn from_the_request_to_the_end_in_any_cut() {
         sent_by(Role::Server, RawHeader::CLOSE, &close_payload(1001, "bye")),
     ]
     .concat();
-    let octets = answer(&ClientHandshake::new(request(), [7; 16]), &frames);
-    for chop in Chop::every(&octets).chain([Chop::Whole, Chop::Steps(1), Chop::Steps(7)]) {
-        let (response, mut side) = hear(ClientHandshake::new(request(), [7; 16]), chop.reads(&octets));
+    let bytes = answer(&ClientHandshake::new(request(), [7; 16]), &frames);
+    for chop in Chop::every(&bytes).chain([Chop::Whole, Chop::Steps(1), Chop::Steps(7)]) {
+        let (response, mut side) = hear(ClientHandshake::new(request(), [7; 16]), chop.reads(&bytes));
         assert_eq!(response.agreement().subprotocol.as_deref(), Some("chat"));
         let seen = side.saw();
         assert_eq!(seen[0], Seen::Text("early".into()));
@@ -66,6 +66,6 @@ fn from_the_request_to_the_end_in_any_cut() {
     }
 }
 
-fn opcodes(octets: &[u8]) -> Vec<u8> {
-    frames(octets).iter().map(|(header, _)| header.opcode).collect()
+fn opcodes(bytes: &[u8]) -> Vec<u8> {
+    frames(bytes).iter().map(|(header, _)| header.opcode).collect()
 }

@@ -11,8 +11,8 @@ use bowsprit::frame::{DataKind, RawHeader};
 use bowsprit::message::{Message, Prepared};
 
 /// Opcode, FIN and payload of each frame.
-fn shape(octets: &[u8]) -> Vec<(u8, bool, Vec<u8>)> {
-    frames(octets).into_iter().map(|(header, payload)| (header.opcode, header.fin, payload)).collect()
+fn shape(bytes: &[u8]) -> Vec<(u8, bool, Vec<u8>)> {
+    frames(bytes).into_iter().map(|(header, payload)| (header.opcode, header.fin, payload)).collect()
 }
 
 fn both(config: &Config) -> Pair {
@@ -187,7 +187,7 @@ fn what_may_not_be_sent_is_refused() {
     }
 }
 
-/// `0` octets may wait: not even one message.
+/// `0` bytes may wait: not even one message.
 #[test]
 fn the_queue_takes_a_message_while_it_is_under_its_mark() {
     let frame = 2 + 10;

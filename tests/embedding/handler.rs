@@ -199,11 +199,11 @@ fn one_connection_may_have_settings_of_its_own() {
     assert_eq!(second.next_text(), "whole");
     first.text("in chunks");
     let id = wait(&chunks);
-    first.text("longer than ten octets");
+    first.text("longer than ten bytes");
     assert_eq!(first.next_close(), 1009);
     assert_eq!(wait(&ended).0, id);
-    second.text("longer than ten octets");
-    assert_eq!(second.next_text(), "longer than ten octets");
+    second.text("longer than ten bytes");
+    assert_eq!(second.next_text(), "longer than ten bytes");
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn everything_is_counted() {
     let failed = stats.failed;
     assert_eq!((failed.request, failed.refused, failed.eof, failed.sum()), (1, 1, 1, 3));
     assert_eq!(stats.close_codes.of(bowsprit::close::CloseCode::NORMAL), 1);
-    assert!(stats.octets_in > 2 * REQUEST.len() as u64 && stats.octets_out > 200);
+    assert!(stats.bytes_in > 2 * REQUEST.len() as u64 && stats.bytes_out > 200);
     assert!(stats.to_prometheus().contains("bowsprit_close_codes_total{code=\"4000-4999\"} 1\n"));
 }
 

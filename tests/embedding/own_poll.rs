@@ -125,8 +125,8 @@ impl Stream for Simulated {
 }
 
 impl Wire {
-    fn send(&self, octets: &[u8]) {
-        self.0.lock().unwrap().to_server.extend(octets);
+    fn send(&self, bytes: &[u8]) {
+        self.0.lock().unwrap().to_server.extend(bytes);
     }
 
     fn take(&self) -> Vec<u8> {
@@ -240,9 +240,9 @@ fn what_a_turn_sends_is_one_write_for_each_connection() {
     }
     engine.on_time(Instant::now(), &mut handler);
     for (_, wire) in &ends {
-        let octets = wire.take();
-        assert!(octets.ends_with(b"\x80\x05three\x89\x01?") || octets.ends_with(b"\x81\x08prepared"));
-        assert_eq!(wire.0.lock().unwrap().writes, 1, "{} octets", octets.len());
+        let bytes = wire.take();
+        assert!(bytes.ends_with(b"\x80\x05three\x89\x01?") || bytes.ends_with(b"\x81\x08prepared"));
+        assert_eq!(wire.0.lock().unwrap().writes, 1, "{} bytes", bytes.len());
     }
 }
 

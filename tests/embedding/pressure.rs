@@ -42,7 +42,7 @@ fn a_reader_that_never_reads_costs_a_bounded_amount_and_others_nothing() {
                 cx.broadcast(Message::Text(&message));
                 (cx.queued(id), cx.stats().dropped)
             });
-            assert!(queued <= 512 * KIB + text.len() + 14, "{queued} octets wait");
+            assert!(queued <= 512 * KIB + text.len() + 14, "{queued} bytes wait");
             for reader in &mut readers {
                 assert_eq!(reader.next_text().len(), text.len(), "round {round}, {dropped} dropped");
             }
@@ -86,17 +86,17 @@ fn a_slow_reader_blocks_its_producer() {
     let mut producer = server.connect();
     wait(&opened);
     let text = "y".repeat(16 * KIB);
-    let octets = frame(RawHeader::TEXT, text.as_bytes());
+    let bytes = frame(RawHeader::TEXT, text.as_bytes());
     let writer = std::thread::spawn(move || {
         for _ in 0..MESSAGES {
-            producer.write(&octets);
+            producer.write(&bytes);
         }
         producer
     });
     server.wait_until(move |cx| cx.queued(id) > 256 * KIB);
     for _ in 0..MESSAGES {
         let queued = server.ask(move |cx| cx.queued(id));
-        assert!(queued < 256 * KIB + 64 * KIB + 2 * 16 * KIB, "{queued} octets wait");
+        assert!(queued < 256 * KIB + 64 * KIB + 2 * 16 * KIB, "{queued} bytes wait");
         assert_eq!(reader.next_text().len(), text.len());
     }
     assert_eq!(wait(&drained), id);
@@ -152,9 +152,9 @@ fn a_message_larger_than_what_is_held_passes_through() {
     let mut reader = server.connect();
     let mut producer = server.connect();
     let payload: Vec<u8> = (0..LEN).map(|at| (at % 251) as u8).collect();
-    let octets = frame(RawHeader::BINARY, &payload);
+    let bytes = frame(RawHeader::BINARY, &payload);
     let writer = std::thread::spawn(move || {
-        producer.write(&octets);
+        producer.write(&bytes);
         producer
     });
     let mut received = 0;
@@ -170,7 +170,7 @@ fn a_message_larger_than_what_is_held_passes_through() {
     drop(writer.join().unwrap());
     drop(server);
     let most = held.iter().max().unwrap();
-    assert!(most <= 256 * KIB + 2 * 64 * KIB, "{most} octets waited");
+    assert!(most <= 256 * KIB + 2 * 64 * KIB, "{most} bytes waited");
 }
 
 /// A producer that waits for a reader goes on when the reader goes away.
@@ -190,11 +190,11 @@ fn a_producer_is_released_when_its_reader_dies() {
     let reader = server.connect();
     let id = wait(&opened);
     let mut producer = server.connect();
-    let octets = frame(RawHeader::TEXT, "y".repeat(16 * KIB).as_bytes());
+    let bytes = frame(RawHeader::TEXT, "y".repeat(16 * KIB).as_bytes());
     let mut clone = Client::over(producer.stream.try_clone().unwrap());
     let writer = std::thread::spawn(move || {
         for _ in 0..200 {
-            clone.write(&octets);
+            clone.write(&bytes);
         }
         clone.text("last");
     });
@@ -213,22 +213,22 @@ fn a_connection_may_be_pressed_in_its_own_way() {
     let last = server.ask(move |cx| {
         let pressure = Pressure { overflow: Overflow::DropData, ..cx.settings().pressure() };
         cx.set_pressure(id, pressure);
-        let octets = vec![0; 64 * KIB];
-        (0..1000).map(|_| cx.send_binary(id, &octets)).last()
+        let bytes = vec![0; 64 * KIB];
+        (0..1000).map(|_| cx.send_binary(id, &bytes)).last()
     });
     assert_eq!(last, Some(Sent::Dropped));
     assert!(server.ask(move |cx| cx.is_open(id)));
 }
 
 /// What one flood costs: bounded memory, and a second connection is still served.
-fn flood(octets: Vec<u8>, times: usize, expected: &str) {
+fn flood(bytes: Vec<u8>, times: usize, expected: &str) {
     let (close, ended) = ends();
     let server = Server::start(tight(Overflow::Close), Hooks { close, ..Hooks::echo() });
     let mut flooder = server.connect();
     let mut other = server.connect();
     let mut failed = false;
     for round in 0..times {
-        failed |= flooder.stream.write_all(&octets).is_err();
+        failed |= flooder.stream.write_all(&bytes).is_err();
         if round % 64 == 0 {
             other.text("x");
             other.next_text();
@@ -263,10 +263,10 @@ fn tiny_segments_are_put_together() {
     let server = Server::start(Settings::default(), Hooks::echo());
     let mut client = server.connect();
     let text = "z".repeat(300);
-    let octets = frame(RawHeader::TEXT, text.as_bytes());
+    let bytes = frame(RawHeader::TEXT, text.as_bytes());
     for _ in 0..10 {
-        for octet in &octets {
-            client.write(&[*octet]); // TCP_NODELAY is set: each is a segment
+        for byte in &bytes {
+            client.write(&[*byte]); // TCP_NODELAY is set: each is a segment
         }
         assert_eq!(client.next_text(), text);
     }
@@ -277,11 +277,11 @@ fn resets_in_the_middle_of_a_frame_end_one_connection() {
     let (close, ended) = ends();
     let server = Server::start(Settings::default(), Hooks { close, ..Hooks::echo() });
     let mut other = server.connect();
-    let octets = frame(RawHeader::TEXT, &[b'a'; 200_000]);
+    let bytes = frame(RawHeader::TEXT, &[b'a'; 200_000]);
     for len in [1, 3, 7, 100, 100_000, 150_000] {
         let mut client = server.connect();
-        client.write(&octets[..len]);
-        server.wait_until(|cx| cx.stats().octets_in > 0);
+        client.write(&bytes[..len]);
+        server.wait_until(|cx| cx.stats().bytes_in > 0);
         client.reset();
         let (_, how) = wait(&ended);
         assert!(how.starts_with("Io") || how.starts_with("Eof"), "{how}");
@@ -320,11 +320,11 @@ fn a_peer_that_does_not_read_is_not_read_from() {
     let server = Server::start(tight(Overflow::Close), hooks);
     let mut client = server.connect();
     let id = wait(&opened);
-    let octets = frame(RawHeader::TEXT, "v".repeat(8 * KIB).as_bytes());
+    let bytes = frame(RawHeader::TEXT, "v".repeat(8 * KIB).as_bytes());
     let mut clone = Client::over(client.stream.try_clone().unwrap());
     let writer = std::thread::spawn(move || {
         for _ in 0..500 {
-            clone.write(&octets);
+            clone.write(&bytes);
         }
     });
     server.wait_until(move |cx| cx.queued(id) > 256 * KIB);

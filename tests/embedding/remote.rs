@@ -53,7 +53,7 @@ fn a_full_queue_is_a_result_and_a_gone_loop_another() {
     let settings = {
         let mut settings = Settings::default();
         settings.remote_commands = 10;
-        settings.remote_octets = 1000;
+        settings.remote_bytes = 1000;
         settings
     };
     let server = Server::start(settings, Hooks::default());

@@ -231,7 +231,7 @@ impl<S: Read + Write> Client<S> {
     /// An HTTP head; `None` where the server has ended the connection.
     pub fn try_head(&mut self) -> Option<String> {
         loop {
-            if let Some(end) = self.buffer.windows(4).position(|octets| octets == b"\r\n\r\n") {
+            if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 let rest = self.buffer.split_off(end + 4);
                 return Some(String::from_utf8(std::mem::replace(&mut self.buffer, rest)).unwrap());
             }
@@ -244,8 +244,8 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    pub fn write(&mut self, octets: &[u8]) {
-        self.stream.write_all(octets).unwrap();
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
     }
 
     pub fn text(&mut self, text: &str) {
@@ -302,9 +302,9 @@ impl<S: Read + Write> Client<S> {
 /// A client's frame.
 pub fn frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
     let key = MaskKey([7, 1, 9, 4]);
-    let mut octets = [0; MAX_HEADER];
-    let used = header.with_length(payload.len() as u64).with_mask(key).encode(&mut octets);
-    let mut frame = octets[..used].to_vec();
+    let mut bytes = [0; MAX_HEADER];
+    let used = header.with_length(payload.len() as u64).with_mask(key).encode(&mut bytes);
+    let mut frame = bytes[..used].to_vec();
     frame.extend_from_slice(payload);
     key.apply(&mut frame[used..]);
     frame

@@ -98,7 +98,7 @@ fn silence_is_answered_and_a_paused_connection_is_not_silent() {
     assert_eq!(paused.next_text(), "waits");
 }
 
-/// §10.4: the time of a handshake counts from the moment TCP is there; octets that trickle in change nothing.
+/// §10.4: the time of a handshake counts from the moment TCP is there; bytes that trickle in change nothing.
 #[test]
 fn slow_handshakes_end_in_time_and_cost_others_nothing() {
     let mut settings = Settings::default();
@@ -108,10 +108,10 @@ fn slow_handshakes_end_in_time_and_cost_others_nothing() {
     let mut silent: Vec<_> = (0..50).map(|_| Client::tcp(server.address)).collect();
     let mut slow: Vec<_> = (0..50).map(|_| Client::tcp(server.address)).collect();
     let mut quick = server.connect();
-    for octet in b"GET / HTTP" {
+    for byte in b"GET / HTTP" {
         for client in &mut slow {
             // Fails once the server has had enough.
-            let _ = std::io::Write::write_all(&mut client.stream, &[*octet]);
+            let _ = std::io::Write::write_all(&mut client.stream, &[*byte]);
         }
         quick.text("x");
         quick.next_text();

@@ -210,8 +210,8 @@ fn clients_show_certificates_where_they_must() {
             let mut client = connect(&authority.client(identity), address, "a.test").ok()?;
             // In TLS 1.3 a client learns of a refusal only when it reads.
             client.stream.write_all(super::support::REQUEST).ok()?;
-            let mut octet = [0];
-            client.stream.read_exact(&mut octet).ok().filter(|()| octet == *b"H")
+            let mut byte = [0];
+            client.stream.read_exact(&mut byte).ok().filter(|()| byte == *b"H")
         };
         let identity = |(certificate, key): &(CertificateDer<'static>, PrivateKeyDer<'static>)| {
             Some((certificate.clone(), key.clone_key()))

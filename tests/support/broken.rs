@@ -33,7 +33,7 @@ pub enum Fault {
     AnswersPingWithNothing,
     NeverAnswersPing,
     LosesEmptyMessages,
-    ChangesAnOctetAt126,
+    ChangesAByteAt126,
     EchoesTwice,
     ForgetsMessageAtPing,
     DropsInsteadOfClose,
@@ -123,7 +123,7 @@ struct Conn {
     stream: TcpStream,
     role: Role,
     fault: Fault,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     message: Option<(u8, Vec<u8>)>,
     closed: bool,
 }
@@ -136,7 +136,7 @@ static HANGS: AtomicBool = AtomicBool::new(false);
 
 impl Conn {
     fn new(stream: TcpStream, role: Role, fault: Fault) -> Self {
-        Self { stream, role, fault, octets: Vec::new(), message: None, closed: false }
+        Self { stream, role, fault, bytes: Vec::new(), message: None, closed: false }
     }
 
     fn is(&self, fault: Fault) -> bool {
@@ -146,7 +146,7 @@ impl Conn {
     fn more(&mut self) -> io::Result<bool> {
         let mut buf = [0; 4096];
         let len = self.stream.read(&mut buf)?;
-        self.octets.extend_from_slice(&buf[..len]);
+        self.bytes.extend_from_slice(&buf[..len]);
         Ok(len > 0)
     }
 
@@ -185,14 +185,14 @@ impl Conn {
             if HANGS.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_secs(600)); // what it does is nothing, until it is ended
             }
-            if let Some(at) = self.octets.windows(4).position(|four| four == b"\r\n\r\n") {
+            if let Some(at) = self.bytes.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
             }
-            if self.octets.len() > 20_000 || !self.more()? {
+            if self.bytes.len() > 20_000 || !self.more()? {
                 return Ok(None);
             }
         };
-        let head: Vec<u8> = self.octets.drain(..end).collect();
+        let head: Vec<u8> = self.bytes.drain(..end).collect();
         Ok(Some(String::from_utf8_lossy(&head).into_owned()))
     }
 
@@ -203,7 +203,7 @@ impl Conn {
                 Ok(Some(true)) => {}
                 Ok(Some(false)) => break None,
                 Ok(None) => {
-                    if self.is(Fault::NeedsWholeHeaders) && !self.octets.is_empty() && self.octets.len() < 2 {
+                    if self.is(Fault::NeedsWholeHeaders) && !self.bytes.is_empty() && self.bytes.len() < 2 {
                         break Some(1002);
                     }
                     if !self.more()? {
@@ -222,7 +222,7 @@ impl Conn {
         self.stream.shutdown(Shutdown::Write)?;
         // What is still on its way would reset the connection before the Close frame is read.
         while self.more()? {
-            self.octets.clear();
+            self.bytes.clear();
         }
         Ok(())
     }
@@ -281,7 +281,7 @@ impl Conn {
 
     /// Takes a frame; `None`: it is not whole; `false`: the connection is over.
     fn frame(&mut self) -> io::Result<Result<Option<bool>, Fails>> {
-        let Parsed::Done(header, used) = RawHeader::parse(&self.octets) else { return Ok(Ok(None)) };
+        let Parsed::Done(header, used) = RawHeader::parse(&self.bytes) else { return Ok(Ok(None)) };
         if let Err(code) = self.check(&header) {
             return Ok(Err(code));
         }
@@ -289,11 +289,11 @@ impl Conn {
         else {
             return Ok(Ok(None));
         };
-        if self.octets.len() < end {
+        if self.bytes.len() < end {
             return Ok(Ok(None));
         }
-        let mut payload = self.octets[used..end].to_vec();
-        self.octets.drain(..end);
+        let mut payload = self.bytes[used..end].to_vec();
+        self.bytes.drain(..end);
         header.mask.unwrap_or_default().apply_naive(&mut payload);
         if self.closed && !self.is(Fault::EchoesAfterClose) {
             return Ok(Ok(Some(false)));
@@ -302,9 +302,9 @@ impl Conn {
             8 => return self.close(&payload),
             9 => {
                 if self.is(Fault::ForgetsMessageAtPing)
-                    && let Some((_, octets)) = &mut self.message
+                    && let Some((_, bytes)) = &mut self.message
                 {
-                    octets.clear();
+                    bytes.clear();
                 }
                 if self.is(Fault::Leaks) {
                     LEAK.lock().unwrap().push(vec![7; 64 * 1024]);
@@ -331,38 +331,38 @@ impl Conn {
                     self.message = Some((if opcode == 0 { 2 } else { opcode }, Vec::new()));
                 }
                 let early = self.is(Fault::EchoesFirstFragment);
-                if let Some((_, octets)) = &mut self.message {
-                    octets.extend(payload);
+                if let Some((_, bytes)) = &mut self.message {
+                    bytes.extend(payload);
                 }
                 if (header.fin || early)
-                    && let Some((opcode, octets)) = self.message.take()
+                    && let Some((opcode, bytes)) = self.message.take()
                 {
-                    return self.echo(opcode, octets);
+                    return self.echo(opcode, bytes);
                 }
             }
         }
         Ok(Ok(Some(true)))
     }
 
-    fn echo(&mut self, opcode: u8, mut octets: Vec<u8>) -> io::Result<Result<Option<bool>, Fails>> {
-        if opcode == 1 && std::str::from_utf8(&octets).is_err() {
+    fn echo(&mut self, opcode: u8, mut bytes: Vec<u8>) -> io::Result<Result<Option<bool>, Fails>> {
+        if opcode == 1 && std::str::from_utf8(&bytes).is_err() {
             match self.fault {
-                // Nobody sends text that is none: it goes back as octets.
-                Fault::TakesBadUtf8 => return self.send(2, &octets).map(|()| Ok(Some(true))),
+                // Nobody sends text that is none: it goes back as bytes.
+                Fault::TakesBadUtf8 => return self.send(2, &bytes).map(|()| Ok(Some(true))),
                 Fault::SaysProtocolErrorForBadUtf8 => return Ok(Err(1002)),
                 _ => return Ok(Err(1007)),
             }
         }
-        if octets.is_empty() && self.is(Fault::LosesEmptyMessages) {
+        if bytes.is_empty() && self.is(Fault::LosesEmptyMessages) {
             return Ok(Ok(Some(true)));
         }
-        if octets.len() == 126 && self.is(Fault::ChangesAnOctetAt126) {
-            octets[125] = b'!';
+        if bytes.len() == 126 && self.is(Fault::ChangesAByteAt126) {
+            bytes[125] = b'!';
         }
-        if self.is(Fault::EchoesTwice) && octets.len() == 1 {
-            self.send(opcode, &octets)?;
+        if self.is(Fault::EchoesTwice) && bytes.len() == 1 {
+            self.send(opcode, &bytes)?;
         }
-        self.send(opcode, &octets)?;
+        self.send(opcode, &bytes)?;
         Ok(Ok(Some(true)))
     }
 
@@ -407,7 +407,7 @@ impl Conn {
             _ => self.send(8, &payload[..payload.len().min(2)])?,
         }
         self.closed = true;
-        Ok(Ok(Some(self.is(Fault::EchoesAfterClose) && !self.octets.is_empty())))
+        Ok(Ok(Some(self.is(Fault::EchoesAfterClose) && !self.bytes.is_empty())))
     }
 
     fn send(&mut self, opcode: u8, payload: &[u8]) -> io::Result<()> {
@@ -420,9 +420,9 @@ impl Conn {
             header = header.with_mask(MaskKey([0; 4])); // which leaves the payload as it is
         }
         header.rsv3 = self.is(Fault::SetsReservedBits) && opcode == 10;
-        let mut octets = Vec::new();
-        header.encode_into(&mut octets);
-        octets.extend_from_slice(payload);
-        self.stream.write_all(&octets)
+        let mut bytes = Vec::new();
+        header.encode_into(&mut bytes);
+        bytes.extend_from_slice(payload);
+        self.stream.write_all(&bytes)
     }
 }

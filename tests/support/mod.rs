@@ -1,4 +1,4 @@
-//! What the tests of the core stand on: two connections joined by octets in memory under a clock that the test moves,
+//! What the tests of the core stand on: two connections joined by bytes in memory under a clock that the test moves,
 //! cuts of every kind, and frames that may say anything.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
@@ -46,7 +46,7 @@ impl Random {
         &of[self.below(of.len())]
     }
 
-    pub fn octets(&mut self, len: usize) -> Vec<u8> {
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         (0..len).map(|_| self.next() as u8).collect()
     }
 }
@@ -57,31 +57,31 @@ impl Entropy for Random {
     }
 }
 
-/// How octets are cut into reads.
+/// How bytes are cut into reads.
 #[derive(Clone, Debug)]
 pub enum Chop {
     Whole,
-    /// Reads of this many octets.
+    /// Reads of this many bytes.
     Steps(usize),
-    /// One cut, behind this many octets.
+    /// One cut, behind this many bytes.
     At(usize),
     /// Reads of any length up to this one, from this seed.
     Random(u64, usize),
 }
 
 impl Chop {
-    pub fn reads(self, octets: &[u8]) -> Vec<Vec<u8>> {
+    pub fn reads(self, bytes: &[u8]) -> Vec<Vec<u8>> {
         match self {
-            Chop::Whole => vec![octets.to_vec()],
-            Chop::Steps(step) => octets.chunks(step).map(<[u8]>::to_vec).collect(),
+            Chop::Whole => vec![bytes.to_vec()],
+            Chop::Steps(step) => bytes.chunks(step).map(<[u8]>::to_vec).collect(),
             Chop::At(at) => {
-                let (front, back) = octets.split_at(at.min(octets.len()));
+                let (front, back) = bytes.split_at(at.min(bytes.len()));
                 vec![front.to_vec(), back.to_vec()]
             }
             Chop::Random(seed, longest) => {
                 let mut random = Random(seed);
                 let mut reads = Vec::new();
-                let mut rest = octets;
+                let mut rest = bytes;
                 while !rest.is_empty() {
                     let (read, after) = rest.split_at((1 + random.below(longest)).min(rest.len()));
                     reads.push(read.to_vec());
@@ -92,9 +92,9 @@ impl Chop {
         }
     }
 
-    /// Each way to cut `octets` once.
-    pub fn every(octets: &[u8]) -> impl Iterator<Item = Chop> + use<> {
-        (0..=octets.len()).map(Chop::At)
+    /// Each way to cut `bytes` once.
+    pub fn every(bytes: &[u8]) -> impl Iterator<Item = Chop> + use<> {
+        (0..=bytes.len()).map(Chop::At)
     }
 }
 
@@ -105,14 +105,14 @@ pub fn frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
 
 /// A frame whose header stands as it is, whatever it claims.
 pub fn raw_frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
-    let mut octets = Vec::new();
-    header.encode_into(&mut octets);
-    let start = octets.len();
-    octets.extend_from_slice(payload);
+    let mut bytes = Vec::new();
+    header.encode_into(&mut bytes);
+    let start = bytes.len();
+    bytes.extend_from_slice(payload);
     if let Some(key) = header.mask {
-        key.apply_naive(&mut octets[start..]);
+        key.apply_naive(&mut bytes[start..]);
     }
-    octets
+    bytes
 }
 
 /// The header as this side sends it: masked by a client (§5.1).
@@ -142,17 +142,15 @@ pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
 }
 
 /// Reads frames back, unmasked; nothing may be left over.
-pub fn frames(mut octets: &[u8]) -> Vec<(RawHeader, Vec<u8>)> {
+pub fn frames(mut bytes: &[u8]) -> Vec<(RawHeader, Vec<u8>)> {
     let mut frames = Vec::new();
-    while !octets.is_empty() {
-        let Parsed::Done(header, used) = RawHeader::parse(octets) else {
-            panic!("half a header: {octets:x?}")
-        };
-        let (payload, rest) = octets[used..].split_at(header.length as usize);
+    while !bytes.is_empty() {
+        let Parsed::Done(header, used) = RawHeader::parse(bytes) else { panic!("half a header: {bytes:x?}") };
+        let (payload, rest) = bytes[used..].split_at(header.length as usize);
         let mut payload = payload.to_vec();
         header.mask.unwrap_or_default().apply_naive(&mut payload);
         frames.push((header, payload));
-        octets = rest;
+        bytes = rest;
     }
     frames
 }
@@ -174,7 +172,7 @@ impl From<Event<'_>> for Seen {
     fn from(event: Event<'_>) -> Self {
         match event {
             Event::Message(Message::Text(text)) => Seen::Text(text.to_owned()),
-            Event::Message(Message::Binary(octets)) => Seen::Binary(octets.to_owned()),
+            Event::Message(Message::Binary(bytes)) => Seen::Binary(bytes.to_owned()),
             Event::Frame(header) => Seen::Frame(header),
             Event::Chunk(chunk) => Seen::Chunk {
                 kind: chunk.kind,
@@ -222,9 +220,9 @@ impl Side {
     }
 
     /// One read. All of it is taken, whatever it is.
-    pub fn read(&mut self, octets: &[u8], now: Instant) {
-        let mut octets = octets.to_vec();
-        let mut input = &mut octets[..];
+    pub fn read(&mut self, bytes: &[u8], now: Instant) {
+        let mut bytes = bytes.to_vec();
+        let mut input = &mut bytes[..];
         loop {
             match self.conn.next(&mut input, now) {
                 Ok(None) => break,
@@ -234,7 +232,7 @@ impl Side {
             if self.echoes {
                 match self.seen.last() {
                     Some(Seen::Text(text)) => self.conn.outbound.send_text(text).unwrap(),
-                    Some(Seen::Binary(octets)) => self.conn.outbound.send_binary(octets).unwrap(),
+                    Some(Seen::Binary(bytes)) => self.conn.outbound.send_binary(bytes).unwrap(),
                     _ => {}
                 }
             }
@@ -299,7 +297,7 @@ impl Pair {
         }
     }
 
-    /// Carries octets until nobody has any.
+    /// Carries bytes until nobody has any.
     pub fn settle(&mut self) {
         while self.carry(Role::Client) | self.carry(Role::Server) {}
     }
@@ -308,14 +306,14 @@ impl Pair {
     pub fn carry(&mut self, from: Role) -> bool {
         let (chop, now) = (self.chop.clone(), self.now);
         let (from, to) = self.sides(from);
-        let octets = from.write();
-        for read in chop.reads(&octets) {
+        let bytes = from.write();
+        for read in chop.reads(&bytes) {
             to.read(&read, now);
         }
-        !octets.is_empty()
+        !bytes.is_empty()
     }
 
-    /// Lets time pass, with everything done when it is due and octets carried at once.
+    /// Lets time pass, with everything done when it is due and bytes carried at once.
     pub fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
@@ -366,13 +364,13 @@ pub fn assert_fails_with(side: &mut Side, code: u16, now: Instant) {
 
     let seen = side.seen.len();
     let peer = side.role().peer();
-    for octets in [
+    for bytes in [
         sent_by(peer, RawHeader::TEXT, b"after"),
         sent_by(peer, RawHeader::PING, b"after"),
         sent_by(peer, RawHeader::CLOSE, &close_payload(1000, "")),
         b"\xff\xff\xff".to_vec(),
     ] {
-        side.read(&octets, now);
+        side.read(&bytes, now);
     }
     assert_eq!(side.seen.len(), seen, "input after a failure is ignored");
     assert!(side.conn.outbound.send_text("after").is_err());

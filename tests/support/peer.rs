@@ -78,9 +78,9 @@ impl Peer {
         }
     }
 
-    /// Octets as they are.
-    pub fn write(&mut self, octets: &[u8]) {
-        self.stream.write_all(octets).unwrap();
+    /// Bytes as they are.
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
     }
 
     /// A frame, masked.
@@ -108,7 +108,7 @@ impl Peer {
 
     /// The next HTTP head, if it is there.
     pub fn try_head(&mut self) -> Option<String> {
-        let end = self.ahead.windows(4).position(|octets| octets == b"\r\n\r\n")? + 4;
+        let end = self.ahead.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
         Some(String::from_utf8(self.ahead.drain(..end).collect()).unwrap())
     }
 
@@ -148,9 +148,9 @@ impl Peer {
 
     /// Reads what there is; 0 at the end.
     pub fn read(&mut self) -> io::Result<usize> {
-        let mut octets = [0; 64 * 1024];
-        let len = self.stream.read(&mut octets)?;
-        self.ahead.extend_from_slice(&octets[..len]);
+        let mut bytes = [0; 64 * 1024];
+        let len = self.stream.read(&mut bytes)?;
+        self.ahead.extend_from_slice(&bytes[..len]);
         Ok(len)
     }
 

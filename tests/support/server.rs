@@ -30,12 +30,12 @@ pub(crate) fn serve<T: Send + 'static>(
 /// Reads an HTTP head.
 pub(crate) fn read_head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();
-    let mut octet = [0];
+    let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
-        if stream.read(&mut octet).unwrap() == 0 {
+        if stream.read(&mut byte).unwrap() == 0 {
             break;
         }
-        head.push(octet[0]);
+        head.push(byte[0]);
     }
     String::from_utf8(head).unwrap()
 }

@@ -37,10 +37,10 @@ struct Bytes<'a>(&'a [u8]);
 
 impl Choices for Bytes<'_> {
     fn below(&mut self, bound: usize) -> usize {
-        let octets = if bound > 256 { 2 } else { 1 };
-        let (front, rest) = self.0.split_at(octets.min(self.0.len()));
+        let bytes = if bound > 256 { 2 } else { 1 };
+        let (front, rest) = self.0.split_at(bytes.min(self.0.len()));
         self.0 = rest;
-        front.iter().fold(0, |number, octet| number << 8 | usize::from(*octet)) % bound
+        front.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)) % bound
     }
 
     fn goes_on(&mut self) -> bool {
@@ -127,7 +127,7 @@ struct Wire {
     reset_told: bool,
     /// Whose end is closed in both directions.
     gone: [bool; 2],
-    /// The most octets that one call moves.
+    /// The most bytes that one call moves.
     most: usize,
 }
 
@@ -466,14 +466,14 @@ impl<'a> World<'a> {
         self.links[link].wire.lock().expect("one thread")
     }
 
-    /// Octets that `from` has written arrive; whether anything did.
+    /// Bytes that `from` has written arrive; whether anything did.
     fn arrive(&mut self, link: usize, from: usize, most: usize) -> bool {
         let mut wire = self.wire(link);
         let direction = &mut wire.directions[from];
         let most = if direction.cut { 0 } else { most };
         let len = direction.flying.len().min(most);
-        let octets: Vec<u8> = direction.flying.drain(..len).collect();
-        direction.arrived.extend(octets);
+        let bytes: Vec<u8> = direction.flying.drain(..len).collect();
+        direction.arrived.extend(bytes);
         let ends =
             !direction.cut && direction.fin_sent && direction.flying.is_empty() && !direction.fin_arrived;
         direction.fin_arrived |= ends;
@@ -536,7 +536,7 @@ impl<'a> World<'a> {
                     sent.sent.len()
                 );
                 let queued = self.engines[from].context().queued(ids[from]);
-                assert!(queued <= QUEUED + LONGEST + 64 * 1024, "{queued} octets wait");
+                assert!(queued <= QUEUED + LONGEST + 64 * 1024, "{queued} bytes wait");
             }
         }
         for side in [0, 1] {

@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Man,
     /// Tell what a case sends and expects, without playing it.
     Explain(explain::Args),
-    /// Show octets as frames, and say what is wrong with them.
+    /// Show bytes as frames, and say what is wrong with them.
     Decode(decode::Args),
     Fuzz(Box<fuzz::Args>),
     Replay(replay::Args),
@@ -40,7 +40,7 @@ pub(crate) enum Command {
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 done, 1 the peer failed or closed abnormally, \
 2 the command line or the input is wrong, 3 could not connect or was refused.";
 
-/// Octets: a number, alone or with K, M or G (of 1024).
+/// Bytes: a number, alone or with K, M or G (of 1024).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size(pub(super) usize);
 
@@ -56,7 +56,7 @@ impl FromStr for Size {
             _ => (text, 0),
         };
         let number: usize =
-            digits.parse().map_err(|_| "use a number of octets such as 65536, 64K, 16M or 1G")?;
+            digits.parse().map_err(|_| "use a number of bytes such as 65536, 64K, 16M or 1G")?;
         number.checked_mul(1 << shift).map(Size).ok_or("that is more than this machine can address")
     }
 }
@@ -64,10 +64,10 @@ impl FromStr for Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            octets if octets >= 1 << 30 && octets % (1 << 30) == 0 => write!(f, "{}G", octets >> 30),
-            octets if octets >= 1 << 20 && octets % (1 << 20) == 0 => write!(f, "{}M", octets >> 20),
-            octets if octets >= 1 << 10 && octets % (1 << 10) == 0 => write!(f, "{}K", octets >> 10),
-            octets => octets.fmt(f),
+            bytes if bytes >= 1 << 30 && bytes % (1 << 30) == 0 => write!(f, "{}G", bytes >> 30),
+            bytes if bytes >= 1 << 20 && bytes % (1 << 20) == 0 => write!(f, "{}M", bytes >> 20),
+            bytes if bytes >= 1 << 10 && bytes % (1 << 10) == 0 => write!(f, "{}K", bytes >> 10),
+            bytes => bytes.fmt(f),
         }
     }
 }
@@ -130,16 +130,16 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, octets) in
+        for (text, bytes) in
             [("0", 0), ("65536", 65536), ("64K", 65536), ("16MiB", 16 << 20), ("1G", 1 << 30), ("2kb", 2048)]
         {
-            assert_eq!(text.parse(), Ok(Size(octets)), "{text}");
+            assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
         }
         for text in ["", "K", "-1", "1.5M", "1T", "99999999999G"] {
             assert!(text.parse::<Size>().is_err(), "{text}");
         }
-        for octets in [0, 1, 1023, 1024, 65536, 16 << 20, 3 << 30] {
-            assert_eq!(Size(octets).to_string().parse(), Ok(Size(octets)));
+        for bytes in [0, 1, 1023, 1024, 65536, 16 << 20, 3 << 30] {
+            assert_eq!(Size(bytes).to_string().parse(), Ok(Size(bytes)));
         }
     }
 

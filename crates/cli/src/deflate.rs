@@ -44,7 +44,7 @@ pub(super) struct DeflateArgs {
 enum SendContextArg {
     /// Nothing: each message by itself.
     Fresh,
-    /// The last octets, as many as the window has.
+    /// The last bytes, as many as the window has.
     Window,
     /// A compressor for each connection.
     Compressor,
@@ -54,7 +54,7 @@ enum SendContextArg {
 enum ReceiveContextArg {
     /// Nothing: each message by itself.
     Fresh,
-    /// The last octets, as many as the window has.
+    /// The last bytes, as many as the window has.
     Window,
 }
 

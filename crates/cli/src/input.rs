@@ -15,7 +15,7 @@ pub(super) enum Format {
     /// Each line is a text message.
     Lines,
     /// What each read brings is a binary message.
-    Octets,
+    Bytes,
 }
 
 /// The next thing that stdin has brought.
@@ -49,7 +49,7 @@ impl Input {
             let stdin = io::stdin().lock();
             match format {
                 Format::Lines => lines(stdin, |item| pass(&items, &waker, item)),
-                Format::Octets => blocks(stdin, |item| pass(&items, &waker, item)),
+                Format::Bytes => blocks(stdin, |item| pass(&items, &waker, item)),
             }
         });
         Self(receiver)
@@ -86,7 +86,7 @@ fn lines(mut input: impl BufRead, mut pass: impl FnMut(Item) -> bool) {
             Ok(_) => match text(line) {
                 Ok(line) => Item::Text(line),
                 Err(why) => {
-                    Item::Wrong(format!("line {number} of stdin {why}; use --binary to send any octets"))
+                    Item::Wrong(format!("line {number} of stdin {why}; use --binary to send any bytes"))
                 }
             },
         };
@@ -131,9 +131,9 @@ fn blocks(mut input: impl Read, mut pass: impl FnMut(Item) -> bool) {
 mod tests {
     use super::*;
 
-    fn all(octets: &[u8]) -> Vec<Item> {
+    fn all(bytes: &[u8]) -> Vec<Item> {
         let mut items = Vec::new();
-        lines(octets, |item| {
+        lines(bytes, |item| {
             items.push(item);
             true
         });

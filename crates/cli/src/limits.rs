@@ -13,10 +13,10 @@ use super::args::{Size, Time};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits of a connection")]
 pub(super) struct ConnectionArgs {
-    /// The longest message to accept, in octets.
+    /// The longest message to accept, in bytes.
     #[arg(long, value_name = "SIZE", default_value_t = Size(Config::default().max_message))]
     max_message: Size,
-    /// The longest frame to accept, in octets; refused at its header.
+    /// The longest frame to accept, in bytes; refused at its header.
     #[arg(long, value_name = "SIZE", default_value_t = Size(Config::default().max_frame as usize))]
     max_frame: Size,
     /// The most frames that a message may come in.
@@ -26,9 +26,9 @@ pub(super) struct ConnectionArgs {
     #[arg(long, value_name = "N", default_value_t = Config::default().max_empty_fragments)]
     max_empty_fragments: u32,
     /// Send messages that are longer than this in fragments.
-    #[arg(long, value_name = "OCTETS")]
+    #[arg(long, value_name = "BYTES")]
     fragment_size: Option<NonZeroUsize>,
-    /// Octets that may wait for a peer that does not read.
+    /// Bytes that may wait for a peer that does not read.
     #[arg(long, value_name = "SIZE", default_value_t = Size(Config::default().max_queued))]
     max_queued: Size,
     /// How long the peer may take to answer a Close frame, and then to end the TCP connection.
@@ -64,22 +64,22 @@ pub(super) struct ServerArgs {
     /// How long a handshake may take, from the TCP connection on.
     #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().handshake_timeout))]
     handshake_timeout: Time,
-    /// The most octets of an HTTP head.
+    /// The most bytes of an HTTP head.
     #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().head.max_bytes))]
     max_head: Size,
     /// The most header lines of an HTTP head.
     #[arg(long, value_name = "N", default_value_t = Settings::default().head.max_headers)]
     max_headers: usize,
-    /// What happens when --max-queued octets wait for a client and more is to be sent to it.
+    /// What happens when --max-queued bytes wait for a client and more is to be sent to it.
     #[arg(long, value_enum, default_value_t = OverflowArg::Close)]
     overflow: OverflowArg,
-    /// Octets that may wait for a client before nothing more is read from it.
+    /// Bytes that may wait for a client before nothing more is read from it.
     #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().high_watermark))]
     high_watermark: Size,
-    /// Octets that still wait when reading goes on.
+    /// Bytes that still wait when reading goes on.
     #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().low_watermark))]
     low_watermark: Size,
-    /// Octets of the receive buffer that all connections share.
+    /// Bytes of the receive buffer that all connections share.
     #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().receive_buffer))]
     receive_buffer: Size,
 }

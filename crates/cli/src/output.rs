@@ -1,4 +1,4 @@
-//! What people see: talk on stderr, and octets of a peer made fit for a terminal.
+//! What people see: talk on stderr, and bytes of a peer made fit for a terminal.
 
 use std::fmt::{Display, Write as _};
 use std::io::{IsTerminal as _, Write as _};
@@ -88,8 +88,8 @@ impl log::Log for Stderr {
 }
 
 /// Text on one line: everything that a terminal would act on is escaped, line ends included.
-pub(super) fn one_line(octets: &[u8]) -> String {
-    escape(octets, |c| c == '\n' || c == '\t' || acts(c))
+pub(super) fn one_line(bytes: &[u8]) -> String {
+    escape(bytes, |c| c == '\n' || c == '\t' || acts(c))
 }
 
 /// Text for a terminal, its line ends and tabs kept.
@@ -97,19 +97,19 @@ pub(super) fn for_terminal(text: &str) -> String {
     escape(text.as_bytes(), acts)
 }
 
-/// Octets as hexadecimal digits behind `0x`.
-pub(super) fn hex(octets: &[u8]) -> String {
-    let mut out = String::with_capacity(2 + 2 * octets.len());
+/// Bytes as hexadecimal digits behind `0x`.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(2 + 2 * bytes.len());
     out.push_str("0x");
-    for octet in octets {
-        let _ = write!(out, "{octet:02x}");
+    for byte in bytes {
+        let _ = write!(out, "{byte:02x}");
     }
     out
 }
 
-fn escape(octets: &[u8], escaped: impl Fn(char) -> bool) -> String {
-    let mut out = String::with_capacity(octets.len());
-    for chunk in octets.utf8_chunks() {
+fn escape(bytes: &[u8], escaped: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
                 '\n' if escaped(c) => out.push_str("\\n"),
@@ -119,8 +119,8 @@ fn escape(octets: &[u8], escaped: impl Fn(char) -> bool) -> String {
                 c => out.push(c),
             }
         }
-        for octet in chunk.invalid() {
-            let _ = write!(out, "\\x{octet:02x}");
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
         }
     }
     out

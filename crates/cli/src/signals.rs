@@ -67,8 +67,8 @@ impl Signals {
     /// Takes what has come, so that the next signal is a new event.
     pub(super) fn take(&mut self) -> Asked {
         use std::io::Read as _;
-        let mut octets = [0; 16];
-        while matches!(self.unix.pipe.read(&mut octets), Ok(1..)) {}
+        let mut bytes = [0; 16];
+        while matches!(self.unix.pipe.read(&mut bytes), Ok(1..)) {}
         Asked {
             // It stays up, as the second signal ends the process.
             end: self.unix.asked_to_end.load(Ordering::SeqCst),

@@ -39,19 +39,19 @@ impl Handler for Server {
     }
 
     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
-        let mut octets = message.as_bytes().to_vec();
+        let mut bytes = message.as_bytes().to_vec();
         match self.0 {
             Way::Echo => drop(cx.send(id, message)),
             Way::All => drop(cx.broadcast(message)),
             Way::Others => drop(cx.broadcast_others(message, id)),
             Way::Longer => {
-                octets.push(0);
-                cx.send_binary(id, &octets);
+                bytes.push(0);
+                cx.send_binary(id, &bytes);
             }
             Way::OtherKind => drop(cx.send_text(id, "0123456789abcdef")),
             Way::OtherPayload => {
-                octets[7] ^= 1;
-                cx.send_binary(id, &octets);
+                bytes[7] ^= 1;
+                cx.send_binary(id, &bytes);
             }
             Way::Twice => {
                 cx.send(id, message);

@@ -46,7 +46,7 @@ const TEXT: &str = r##"
     });
 "##;
 
-/// Sends octets, typed and from a file, and the eight that measure; and what is no hexadecimal digit.
+/// Sends bytes, typed and from a file, and the eight that measure; and what is no hexadecimal digit.
 const BINARY: &str = r##"
     open(() => {
         pick("hex");
@@ -123,7 +123,7 @@ fn the_page_talks_to_its_server() {
     assert_eq!(told["sent"], json!(["↑ sent", "text", "22", text]));
     assert_eq!([&told["direction"], &told["kind"], &told["size"]], ["↓ received", "text", "22"]);
     assert_eq!((&told["content"], &told["markup"]), (&json!(text), &json!(0)));
-    assert_eq!(told["counts"], json!(["1 (22 octets)", "1 (22 octets)"]));
+    assert_eq!(told["counts"], json!(["1 (22 bytes)", "1 (22 bytes)"]));
     assert_eq!((&told["mode"], &told["chat"]), (&json!("echo"), &json!(false)));
     let time = told["time"].as_str().unwrap();
     assert!(time.len() == 12 && time.split([':', '.']).all(|part| part.parse::<u32>().is_ok()), "{time}");

@@ -129,24 +129,24 @@ fn stdin_may_be_a_file() {
         .unwrap();
     std::fs::remove_file(path).unwrap();
     assert_eq!(output.status.code(), Some(0));
-    assert!(output.stdout == lines.as_bytes(), "{} octets came back", output.stdout.len());
+    assert!(output.stdout == lines.as_bytes(), "{} bytes came back", output.stdout.len());
 }
 
 #[test]
-fn octets_pass_unchanged_with_binary() {
-    let octets: Vec<u8> = (0..3_000_000_u32).map(|i| (i * 31 + (i >> 9)) as u8).collect();
+fn bytes_pass_unchanged_with_binary() {
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|i| (i * 31 + (i >> 9)) as u8).collect();
     let server = serve(&[]);
     let mut client = Running::client(&server.url, &["--binary"]);
     let mut stdout = client.stdout();
     let reader = thread::spawn(move || {
-        let mut octets = Vec::new();
-        stdout.read_to_end(&mut octets).unwrap();
-        octets
+        let mut bytes = Vec::new();
+        stdout.read_to_end(&mut bytes).unwrap();
+        bytes
     });
-    client.write(&octets);
+    client.write(&bytes);
     client.end_input();
     assert_eq!(client.status().code(), Some(0));
-    assert!(reader.join().unwrap() == octets);
+    assert!(reader.join().unwrap() == bytes);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_refusal_is_shown_and_cannot_act_on_the_terminal() {
     let (code, stdout, stderr) = Running::client(&url, &[]).finish();
     server.join().unwrap();
     assert_eq!((code, stdout.as_str()), (3, ""));
-    assert!(stderr.contains("The server's answer is faulty"), "a control octet in a head: {stderr}");
+    assert!(stderr.contains("The server's answer is faulty"), "a control byte in a head: {stderr}");
     assert!(!stderr.contains('\x1b'));
 
     let (url, server) = fake_server(|mut peer| {

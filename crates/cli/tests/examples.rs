@@ -51,7 +51,7 @@ fn examples() -> &'static HashMap<String, PathBuf> {
         }
         let output = build.current_dir(workspace()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let messages = output.stdout.split(|octet| *octet == b'\n').filter(|line| !line.is_empty());
+        let messages = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let messages = messages.map(|line| serde_json::from_slice::<Value>(line).unwrap());
         let built = messages.filter_map(|message| {
             let path = message["executable"].as_str()?;
@@ -126,11 +126,11 @@ fn forward() {
     let wire = sent_by(Role::Client, RawHeader::TEXT, text.as_bytes());
     let cut = wire.len() - text.len() + 2;
     peer.write(&wire[..cut]);
-    let (first, octets) = peer.frame();
-    assert!(!first.fin && first.opcode == RawHeader::TEXT.opcode && octets == text.as_bytes()[..2]);
+    let (first, bytes) = peer.frame();
+    assert!(!first.fin && first.opcode == RawHeader::TEXT.opcode && bytes == text.as_bytes()[..2]);
     peer.write(&wire[cut..]);
-    let (last, octets) = peer.frame();
-    assert!(last.fin && last.opcode == RawHeader::CONTINUATION.opcode && octets == text.as_bytes()[2..]);
+    let (last, bytes) = peer.frame();
+    assert!(last.fin && last.opcode == RawHeader::CONTINUATION.opcode && bytes == text.as_bytes()[2..]);
 }
 
 #[test]

@@ -309,13 +309,13 @@ fn our_own_client_gives_no_finding() {
                 Ok(mut client) => {
                     open += 1;
                     while let Ok(Some(message)) = client.read() {
-                        let (is_text, octets) = match message {
+                        let (is_text, bytes) = match message {
                             Message::Text(text) => (true, text.as_bytes().to_vec()),
-                            Message::Binary(octets) => (false, octets.to_vec()),
+                            Message::Binary(bytes) => (false, bytes.to_vec()),
                         };
-                        let echoed = match str::from_utf8(&octets) {
+                        let echoed = match str::from_utf8(&bytes) {
                             Ok(text) if is_text => client.send(text),
-                            _ => client.send(&octets[..]),
+                            _ => client.send(&bytes[..]),
                         };
                         if echoed.is_err() {
                             break;

@@ -72,33 +72,33 @@ fn our_server_serves(interpreter: Interpreter, script: &str) {
 fn our_client_is_served(interpreter: Interpreter, script: &str) {
     let sizes = [0, 1, 125, 126, 127, 65_535, 65_536, 300_000];
     let lines = sizes.map(|size| "κόσμε 🌍 ".repeat(size / 16) + "\n").concat();
-    let octets: Vec<u8> = (0..2_000_000_u32).map(|i| (i * 31 + (i >> 9)) as u8).collect();
+    let bytes: Vec<u8> = (0..2_000_000_u32).map(|i| (i * 31 + (i >> 9)) as u8).collect();
 
     let Some(mut command) = interpreter.command(script, &[]) else { return };
     let mut server = Running::start(&mut command);
     let url = server.first_line();
     comes_back(&url, &[], lines.as_bytes());
-    comes_back(&url, &["--binary"], &octets);
+    comes_back(&url, &["--binary"], &bytes);
 
     let Some(mut command) = interpreter.command(script, &["--deflate"]) else { return };
     let mut server = Running::start(&mut command);
     let url = server.first_line();
     for ours in COMPRESSED {
         comes_back(&url, ours, lines.as_bytes());
-        comes_back(&url, &[&["--binary"], ours].concat(), &octets);
+        comes_back(&url, &[&["--binary"], ours].concat(), &bytes);
     }
     let told = Running::bowsprit(&["connect", &url, "--verbose"]).finish().2;
     assert!(told.contains("agreed: permessage-deflate"), "{told}");
 }
 
 /// stdin stays open until all is there: a server may answer a Close frame before it has echoed what came before it.
-fn comes_back(url: &str, args: &[&str], octets: &[u8]) {
+fn comes_back(url: &str, args: &[&str], bytes: &[u8]) {
     let mut client = Running::bowsprit(&[&["connect", url], args].concat());
     let mut stdout = client.stdout();
-    let mut echo = vec![0; octets.len()];
+    let mut echo = vec![0; bytes.len()];
     let reader = thread::spawn(move || stdout.read_exact(&mut echo).map(|()| echo));
-    client.write(octets);
-    assert!(reader.join().unwrap().unwrap() == octets);
+    client.write(bytes);
+    assert!(reader.join().unwrap().unwrap() == bytes);
     let (code, _, stderr) = client.finish();
     assert_eq!((code, stderr.as_str()), (0, ""));
 }

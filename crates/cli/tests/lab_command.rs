@@ -23,7 +23,7 @@ use support::command::{BOWSPRIT, Running, serve};
 /// Exit code, stdout, stderr. The lab bounds its time itself.
 fn bowsprit(args: &[&str]) -> (i32, String, String) {
     let output = Command::new(BOWSPRIT).args(args).stdin(Stdio::null()).output().unwrap();
-    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().expect("it ended by itself"), text(output.stdout), text(output.stderr))
 }
 
@@ -76,7 +76,7 @@ fn ids(run: &RunReport) -> BTreeSet<&str> {
     run.cases.iter().map(|case| &*case.id).collect()
 }
 
-/// Echoes up to eight octets, which breaks a rule of level must, ...
+/// Echoes up to eight bytes, which breaks a rule of level must, ...
 const TINY: &[&str] = &["--max-message", "8"];
 /// ... and up to 64 KiB, which breaks one of level should.
 const SMALL: &[&str] = &["--max-message", "64K"];
@@ -156,10 +156,10 @@ fn a_case_ends_with_the_patience_of_the_command_line() {
         for mut stream in listener.incoming().flatten() {
             thread::spawn(move || {
                 let mut handshake = ServerHandshake::new(HeadLimits::default());
-                let mut octets = [0; 4096];
-                while let Ok(len @ 1..) = stream.read(&mut octets) {
+                let mut bytes = [0; 4096];
+                while let Ok(len @ 1..) = stream.read(&mut bytes) {
                     if let Ok(Progress::Done { value: Incoming::Upgrade(request), .. }) =
-                        handshake.receive(&octets[..len])
+                        handshake.receive(&bytes[..len])
                     {
                         let _ = stream.write_all(&request.accept(&Acceptance::default()).unwrap().0);
                     }
@@ -262,7 +262,7 @@ fn a_server_behind_tls_is_examined_once_it_is_trusted() {
     let url = server.url.replacen("127.0.0.1", "localhost", 1);
     assert!(url.starts_with("wss://"), "{url}");
 
-    // Framing, closing, an opening handshake octet by octet, compression, large messages.
+    // Framing, closing, an opening handshake byte by byte, compression, large messages.
     let cases = ["--case", "1,7.1,7.9,5.19,9.1.4,9.5.6,12.1.3,HSS-001,HSS-004,HSS-107"];
     let (code, stdout, stderr) =
         test_server(&url, &[&cases[..], &["--ca", &ca, "--deny", "should", "--quick"]].concat());

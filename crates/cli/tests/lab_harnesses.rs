@@ -67,7 +67,7 @@ fn a_harness_on_npm_ws() {
     let told: BTreeMap<usize, &str> = stdout
         .lines()
         .filter_map(|line| line.split_once(' '))
-        .filter(|(_, verdict)| verdict.bytes().all(|octet| octet.is_ascii_uppercase() || octet == b'-'))
+        .filter(|(_, verdict)| verdict.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-'))
         .filter_map(|(number, verdict)| Some((number.parse().ok()?, verdict)))
         .collect();
     assert_eq!(told.len(), run.cases.len());

@@ -19,7 +19,7 @@ use browser::Driver;
 use serde_json::{Value, json};
 use support::command::{BOWSPRIT, serve};
 
-/// The page of two runs side by side: a server that takes eight octets at most, and one that takes all.
+/// The page of two runs side by side: a server that takes eight bytes at most, and one that takes all.
 fn page() -> String {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
     let _ = fs::remove_dir_all(&folder);

@@ -483,9 +483,9 @@ impl Secure {
         stream.write_all(REQUEST.as_bytes()).unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            let mut octet = [0];
-            stream.read_exact(&mut octet).unwrap();
-            head.push(octet[0]);
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
         }
         assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
         Self(stream)
@@ -609,9 +609,9 @@ fn a_line_on_a_terminal_tells_how_it_goes() {
         // Each telling starts at the first column and clears what stood there.
         let mut told = Vec::new();
         while !told.ends_with(b"1 open | messages/s ") {
-            let mut octet = [0];
-            screen.read_exact(&mut octet).unwrap();
-            told.push(octet[0]);
+            let mut byte = [0];
+            screen.read_exact(&mut byte).unwrap();
+            told.push(byte[0]);
         }
         let told = String::from_utf8(told).unwrap();
         assert!(told.contains("\r\x1b[K1 open | messages/s "), "{told:?}");

@@ -33,7 +33,7 @@ use socket2::SockRef;
 use support::peer::{PATIENCE, REQUEST};
 use support::{Random, by, not_fin, raw_frame, sent_by};
 
-/// The system's allocator, which knows how many octets are in use.
+/// The system's allocator, which knows how many bytes are in use.
 struct Counting;
 
 static LIVE: AtomicIsize = AtomicIsize::new(0);
@@ -46,16 +46,16 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, octets: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, bytes: *mut u8, layout: Layout) {
         LIVE.fetch_sub(layout.size() as isize, Relaxed);
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(octets, layout) }
+        unsafe { System.dealloc(bytes, layout) }
     }
 
-    unsafe fn realloc(&self, octets: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+    unsafe fn realloc(&self, bytes: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         LIVE.fetch_add(size as isize - layout.size() as isize, Relaxed);
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(octets, layout, size) }
+        unsafe { System.realloc(bytes, layout, size) }
     }
 }
 
@@ -115,7 +115,7 @@ impl Server {
         Self { address, connections, stop, thread: Some(thread) }
     }
 
-    /// Everybody has gone; how many octets and descriptors are in use then.
+    /// Everybody has gone; how many bytes and descriptors are in use then.
     fn rest(&self, relay: &Relay) -> (isize, usize) {
         let deadline = Instant::now() + PATIENCE;
         while relay.open.load(Relaxed) > 0 {
@@ -232,7 +232,7 @@ fn talk(address: SocketAddr, random: &mut Random, tally: &Tally) -> Result<Outco
     let mut waiting = std::collections::VecDeque::new();
     for _ in 0..1 + random.below(12) {
         let len = [random.below(10), random.below(300), random.below(70_000)][random.below(3)];
-        let message = random.octets(len);
+        let message = random.bytes(len);
         client.send(&message[..])?;
         waiting.push_back(message);
         while waiting.len() > 3 {
@@ -272,7 +272,7 @@ fn attack(address: SocketAddr, random: &mut Random) -> io::Result<()> {
         let said = match random.below(7) {
             0 => {
                 let len = random.below(300);
-                random.octets(len)
+                random.bytes(len)
             }
             1 => raw_frame(by(client, RawHeader::BINARY.with_length(1 << 40)), b"never"),
             2 => sent_by(client, not_fin(RawHeader::BINARY), &vec![7; random.below(100_000)]),
@@ -363,7 +363,7 @@ fn after_the_storm_nothing_is_left() {
         });
         rests.push(server.rest(&relay));
         println!(
-            "round {round}: {:?} octets and descriptors in use, {} KiB resident",
+            "round {round}: {:?} bytes and descriptors in use, {} KiB resident",
             rests.last(),
             resident()
         );

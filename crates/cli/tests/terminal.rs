@@ -70,9 +70,9 @@ impl Typist {
         let (show, shows) = mpsc::channel();
         let mut stdout = running.stdout();
         thread::spawn(move || {
-            let mut octets = [0; 4096];
-            while let Ok(len @ 1..) = stdout.read(&mut octets) {
-                if show.send(octets[..len].to_vec()).is_err() {
+            let mut bytes = [0; 4096];
+            while let Ok(len @ 1..) = stdout.read(&mut bytes) {
+                if show.send(bytes[..len].to_vec()).is_err() {
                     return;
                 }
             }
@@ -239,8 +239,8 @@ fn lines_are_remembered() {
 #[test]
 fn commands_send_every_kind_of_frame() {
     let home = Home::new("commands");
-    std::fs::write(home.0.join("octets"), b"\0\xfe\xff").unwrap();
-    let file = home.0.join("octets");
+    std::fs::write(home.0.join("bytes"), b"\0\xfe\xff").unwrap();
+    let file = home.0.join("bytes");
     let (url, server) = fake_server(|mut peer| {
         peer.accept_upgrade();
         let expected: [(bool, u8, &[u8]); 8] = [
@@ -291,7 +291,7 @@ fn commands_send_every_kind_of_frame() {
 
 /// Whatever a server says, the terminal only shows it.
 #[test]
-fn octets_of_the_server_do_not_act_on_the_terminal() {
+fn bytes_of_the_server_do_not_act_on_the_terminal() {
     let home = Home::new("hostile");
     let (url, server) = fake_server(|mut peer| {
         peer.accept_upgrade();

@@ -97,15 +97,15 @@ pub enum Edit {
     Long(&'static str, &'static str, usize),
     /// This line, this many times.
     Repeat(&'static str, usize),
-    /// A request target of so many octets.
+    /// A request target of so many bytes.
     Target(usize),
-    /// Octets in front of the first line.
+    /// Bytes in front of the first line.
     Before(&'static [u8]),
-    /// Octets behind the blank line, in the same write.
+    /// Bytes behind the blank line, in the same write.
     After(&'static [u8]),
-    /// Only these octets, instead of the head.
+    /// Only these bytes, instead of the head.
     Raw(&'static [u8]),
-    /// Only the first so many octets of the head.
+    /// Only the first so many bytes of the head.
     Cut(usize),
     /// Lines end in a bare LF.
     BareLf,
@@ -143,7 +143,7 @@ pub enum HeadCheck {
     AtMost(&'static str, u8),
     /// This parameter is in the answer, if permessage-deflate was accepted.
     Repeats(&'static str),
-    /// The octets sent back, as far as they came with the head, do not hold these.
+    /// The bytes sent back, as far as they came with the head, do not hold these.
     NotEchoed(&'static str),
     /// A 426 says what to upgrade to.
     Says426,
@@ -163,17 +163,17 @@ pub struct Deflate {
 pub enum Step {
     /// Sends one frame.
     Frame(Frame),
-    /// Sends these octets.
+    /// Sends these bytes.
     Bytes(&'static [u8]),
     /// Sends this frame so many times.
     Times(Frame, u32),
-    /// Sends one message, compressed if that was agreed, in fragments of so many octets (0: one frame).
+    /// Sends one message, compressed if that was agreed, in fragments of so many bytes (0: one frame).
     Message(Kind, Payload, usize),
     /// Sends a message, waits for its echo, and so on; see [`Echo`].
     Echo(Echo),
     /// How everything after this step is cut into writes.
     Pace(Pace),
-    /// The header and first octets of a masked or plain frame; [`Step::Part`] goes on with it.
+    /// The header and first bytes of a masked or plain frame; [`Step::Part`] goes on with it.
     Begin(Frame),
     /// More payload of the frame begun last.
     Part(&'static [u8]),
@@ -224,18 +224,18 @@ pub enum Declare {
     Length(u64),
 }
 
-/// Sends `count` messages of `size` octets, each after the echo of the one before.
+/// Sends `count` messages of `size` bytes, each after the echo of the one before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Echo {
     /// Text or binary.
     pub kind: Kind,
-    /// Octets are taken from here, one message after the other, round and round.
+    /// Bytes are taken from here, one message after the other, round and round.
     pub source: Payload,
-    /// Octets of each message.
+    /// Bytes of each message.
     pub size: usize,
     /// How many messages.
     pub count: u32,
-    /// Cut into fragments of so many octets; 0: one frame.
+    /// Cut into fragments of so many bytes; 0: one frame.
     pub fragment: usize,
 }
 
@@ -255,8 +255,8 @@ pub enum Pace {
     Whole,
     /// One write for each frame, with a millisecond between them.
     PerFrame,
-    /// So many octets for each write; single octets have a millisecond between them.
-    Octets(usize),
+    /// So many bytes for each write; single bytes have a millisecond between them.
+    Bytes(usize),
 }
 
 /// What must come back on an open connection.
@@ -433,27 +433,27 @@ pub mod dsl {
 
     /// A final text frame.
     pub const fn text(payload: &'static [u8]) -> Frame {
-        Frame::of(1, Payload::Octets(payload))
+        Frame::of(1, Payload::Bytes(payload))
     }
     /// A final binary frame.
     pub const fn binary(payload: &'static [u8]) -> Frame {
-        Frame::of(2, Payload::Octets(payload))
+        Frame::of(2, Payload::Bytes(payload))
     }
     /// A final continuation frame.
     pub const fn cont(payload: &'static [u8]) -> Frame {
-        Frame::of(0, Payload::Octets(payload))
+        Frame::of(0, Payload::Bytes(payload))
     }
     /// A Ping.
     pub const fn ping(payload: &'static [u8]) -> Frame {
-        Frame::of(9, Payload::Octets(payload))
+        Frame::of(9, Payload::Bytes(payload))
     }
     /// A Pong.
     pub const fn pong(payload: &'static [u8]) -> Frame {
-        Frame::of(10, Payload::Octets(payload))
+        Frame::of(10, Payload::Bytes(payload))
     }
     /// A Close with this payload as it is.
     pub const fn close(payload: &'static [u8]) -> Frame {
-        Frame::of(8, Payload::Octets(payload))
+        Frame::of(8, Payload::Bytes(payload))
     }
     /// A Close with a code and no reason.
     pub const fn close_code(code: u16) -> Frame {

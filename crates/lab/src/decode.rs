@@ -1,4 +1,4 @@
-//! Octets of either direction as annotated frames, with what is illegal about them and why.
+//! Bytes of either direction as annotated frames, with what is illegal about them and why.
 //!
 //! For eyes: what a capture or a fuzzer left behind. Nothing is refused; a head in front of the frames is
 //! shown too. Judged is what one direction alone shows (RFC 6455 §5): compression, if it was agreed, is
@@ -12,10 +12,10 @@ use super::deflate::{Agreed, Codec};
 use super::escape::{hex, visible};
 use super::explain::opcode_name;
 
-/// Octets of a payload that are shown.
+/// Bytes of a payload that are shown.
 const SHOWN: usize = 64;
 
-/// Who sent the octets.
+/// Who sent the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
     /// A client: every frame is masked.
@@ -35,8 +35,8 @@ pub struct Reading {
     pub deflate: bool,
 }
 
-/// The octets in words, and how many faults were found.
-pub fn decode(octets: &[u8], reading: Reading) -> (String, usize) {
+/// The bytes in words, and how many faults were found.
+pub fn decode(bytes: &[u8], reading: Reading) -> (String, usize) {
     let mut decoder = Decoder {
         out: String::new(),
         faults: 0,
@@ -47,12 +47,12 @@ pub fn decode(octets: &[u8], reading: Reading) -> (String, usize) {
         message: None,
         closed: false,
     };
-    let at = decoder.head(octets);
-    decoder.frames(octets, at);
+    let at = decoder.head(bytes);
+    decoder.frames(bytes, at);
     (decoder.out, decoder.faults)
 }
 
-/// The octets behind hex digits; blanks, line ends, `0x`, `:` and `,` between them do not count.
+/// The bytes behind hex digits; blanks, line ends, `0x`, `:` and `,` between them do not count.
 ///
 /// # Errors
 ///
@@ -75,7 +75,7 @@ struct Decoder {
     faults: usize,
     sender: Sender,
     codec: Option<Codec>,
-    /// The open message: text or not, compressed or not, its octets.
+    /// The open message: text or not, compressed or not, its bytes.
     message: Option<(bool, bool, Vec<u8>)>,
     closed: bool,
 }
@@ -87,29 +87,28 @@ impl Decoder {
     }
 
     /// A head in front of the frames, if there is one; where the frames start.
-    fn head(&mut self, octets: &[u8]) -> usize {
-        let is_head = [&b"GET "[..], b"HTTP/"].iter().any(|start| octets.starts_with(start));
+    fn head(&mut self, bytes: &[u8]) -> usize {
+        let is_head = [&b"GET "[..], b"HTTP/"].iter().any(|start| bytes.starts_with(start));
         if !is_head {
             return 0;
         }
-        let end =
-            octets.windows(4).position(|window| window == b"\r\n\r\n").map_or(octets.len(), |at| at + 4);
-        for line in octets[..end].split(|octet| *octet == b'\n').filter(|line| line.len() > 1) {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+        for line in bytes[..end].split(|byte| *byte == b'\n').filter(|line| line.len() > 1) {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let _ = writeln!(self.out, "         {}", visible(line));
         }
         if self.sender == Sender::Guess {
-            self.sender = if octets.starts_with(b"GET ") { Sender::Client } else { Sender::Server };
+            self.sender = if bytes.starts_with(b"GET ") { Sender::Client } else { Sender::Server };
         }
         end
     }
 
-    fn frames(&mut self, octets: &[u8], mut at: usize) {
-        while at < octets.len() {
-            let rest = &octets[at..];
+    fn frames(&mut self, bytes: &[u8], mut at: usize) {
+        while at < bytes.len() {
+            let rest = &bytes[at..];
             let Parsed::Done(header, used) = RawHeader::parse(rest) else {
                 let _ = writeln!(self.out, "{at:08x} {}", hex(rest));
-                self.fault("The octets end inside a header.");
+                self.fault("The bytes end inside a header.");
                 return;
             };
             if self.sender == Sender::Guess {
@@ -127,7 +126,7 @@ impl Decoder {
             self.judge_header(&header);
             if !whole {
                 let missing = header.length - body.len() as u64;
-                self.fault(&format!("The octets end inside the payload: {missing} are missing."));
+                self.fault(&format!("The bytes end inside the payload: {missing} are missing."));
                 return;
             }
             self.judge_payload(&header, &payload);
@@ -140,7 +139,7 @@ impl Decoder {
             let _ = writeln!(self.out, "         {:>4}  {:<48} {}", row * 16, hex(chunk), visible(chunk));
         }
         if payload.len() > SHOWN {
-            let _ = writeln!(self.out, "               ... {} octets in all", payload.len());
+            let _ = writeln!(self.out, "               ... {} bytes in all", payload.len());
         }
     }
 
@@ -171,7 +170,7 @@ impl Decoder {
             ),
             (matches!(header.opcode, 3..=7 | 11..=15), "The opcode is reserved (§5.2)."),
             (control && !header.fin, "A control frame must not be fragmented (§5.5)."),
-            (control && header.length > 125, "A control frame has at most 125 octets (§5.5)."),
+            (control && header.length > 125, "A control frame has at most 125 bytes (§5.5)."),
         ];
         for (holds, text) in faults {
             if holds {
@@ -187,7 +186,7 @@ impl Decoder {
         match header.opcode {
             8 => return self.judge_close(payload),
             0 => match &mut self.message {
-                Some((.., octets)) => octets.extend_from_slice(payload),
+                Some((.., bytes)) => bytes.extend_from_slice(payload),
                 None => return self.fault("There is no message to continue (§5.4)."),
             },
             1 | 2 => {
@@ -201,19 +200,19 @@ impl Decoder {
         if !header.fin {
             return;
         }
-        let Some((text, compressed, mut octets)) = self.message.take() else { return };
+        let Some((text, compressed, mut bytes)) = self.message.take() else { return };
         if let (true, Some(codec)) = (compressed, self.codec.as_mut()) {
-            match codec.decompress(&octets) {
+            match codec.decompress(&bytes) {
                 Ok(inflated) => {
-                    let _ = writeln!(self.out, "         = inflates to {} octets", inflated.len());
+                    let _ = writeln!(self.out, "         = inflates to {} bytes", inflated.len());
                     self.show(&inflated);
-                    octets = inflated;
+                    bytes = inflated;
                 }
                 Err(error) => return self.fault(&format!("The message is {error} (RFC 7692 §7.2.2).")),
             }
         }
-        if let (true, Err(error)) = (text, str::from_utf8(&octets)) {
-            self.fault(&format!("The text is not UTF-8 from octet {} on (§8.1).", error.valid_up_to()));
+        if let (true, Err(error)) = (text, str::from_utf8(&bytes)) {
+            self.fault(&format!("The text is not UTF-8 from byte {} on (§8.1).", error.valid_up_to()));
         }
     }
 
@@ -221,7 +220,7 @@ impl Decoder {
         self.closed = true;
         match payload {
             [] => {}
-            [_] => self.fault("A Close holds nothing or a code of two octets (§5.5.1)."),
+            [_] => self.fault("A Close holds nothing or a code of two bytes (§5.5.1)."),
             [high, low, reason @ ..] => {
                 let code = u16::from_be_bytes([*high, *low]);
                 if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
@@ -247,7 +246,7 @@ fn describe(header: &RawHeader) -> String {
             let _ = write!(out, " {name}");
         }
     }
-    let _ = write!(out, ", {} octets", header.length);
+    let _ = write!(out, ", {} bytes", header.length);
     if let Some(key) = header.mask {
         let _ = write!(out, ", masking key {}", hex(&key.0));
     }
@@ -258,8 +257,8 @@ fn describe(header: &RawHeader) -> String {
 mod tests {
     use super::*;
 
-    fn faults(octets: &[u8], sender: Sender, deflate: bool) -> usize {
-        decode(octets, Reading { sender, deflate }).1
+    fn faults(bytes: &[u8], sender: Sender, deflate: bool) -> usize {
+        decode(bytes, Reading { sender, deflate }).1
     }
 
     #[test]
@@ -273,7 +272,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_found() {
-        for (octets, what) in [
+        for (bytes, what) in [
             (&b"\x81\x85\0\0\0\0Hello"[..], "masked by a server"),
             (b"\x81\x7e\x00\x05Hello", "long form"),
             (b"\xa1\x00", "RSV2"),
@@ -283,13 +282,13 @@ mod tests {
             (b"\x80\x00", "nothing to continue"),
             (b"\x01\x00\x81\x00", "interleaved"),
             (b"\x81\x01\xff", "not UTF-8"),
-            (b"\x88\x01a", "Close of one octet"),
+            (b"\x88\x01a", "Close of one byte"),
             (b"\x88\x02\x03\xed", "code 1005"),
             (b"\x88\x00\x81\x00", "after Close"),
             (b"\x81\x05Hel", "cut payload"),
             (b"\x81", "cut header"),
         ] {
-            assert_eq!(faults(octets, Sender::Server, false), 1, "{what}");
+            assert_eq!(faults(bytes, Sender::Server, false), 1, "{what}");
         }
         assert_eq!(faults(b"\x81\x00", Sender::Client, false), 1);
     }
@@ -303,12 +302,12 @@ mod tests {
     }
 
     #[test]
-    fn any_octets_end_without_harm() {
+    fn any_bytes_end_without_harm() {
         let mut random = super::super::random::Random::new(3);
         for _ in 0..2000 {
-            let octets = random.octets::<40>();
+            let bytes = random.bytes::<40>();
             for deflate in [false, true] {
-                decode(&octets, Reading { sender: Sender::Guess, deflate });
+                decode(&bytes, Reading { sender: Sender::Guess, deflate });
             }
         }
     }

@@ -47,7 +47,7 @@ pub(super) struct Codec {
 ///
 /// What is wrong with the grammar.
 pub(super) fn parse(value: &[u8]) -> Result<Vec<Extension>, String> {
-    let text = str::from_utf8(value).map_err(|_| "octets beyond ASCII".to_owned())?;
+    let text = str::from_utf8(value).map_err(|_| "bytes beyond ASCII".to_owned())?;
     let mut elements = Vec::new();
     for element in split_outside_quotes(text, ',') {
         let mut parts = split_outside_quotes(element, ';').into_iter().map(str::trim);
@@ -83,7 +83,7 @@ fn unquote(value: &str) -> Result<String, String> {
 }
 
 fn check_token(text: &str) -> Result<(), String> {
-    let separator = |octet: u8| !octet.is_ascii_graphic() || b"()<>@,;:\\\"/[]?={}".contains(&octet);
+    let separator = |byte: u8| !byte.is_ascii_graphic() || b"()<>@,;:\\\"/[]?={}".contains(&byte);
     match text.is_empty() || text.bytes().any(separator) {
         true => Err(format!("\"{}\" is no token", text.escape_default())),
         false => Ok(()),
@@ -215,7 +215,7 @@ impl Codec {
         if self.agreed.our_reset {
             self.compress.reset();
         }
-        // RFC 7692 §7.2.3.6: an empty message is one zero octet.
+        // RFC 7692 §7.2.3.6: an empty message is one zero byte.
         if out.is_empty() {
             out.push(0);
         }
@@ -256,7 +256,7 @@ impl Codec {
                 return Ok(());
             }
             if out.len() > MAX_INFLATED {
-                return Err(format!("inflates to more than {MAX_INFLATED} octets"));
+                return Err(format!("inflates to more than {MAX_INFLATED} bytes"));
             }
             out.reserve(out.len() / 2 + 1024);
         }
@@ -303,13 +303,13 @@ mod tests {
         for reset in [false, true] {
             let agreed = Agreed { our_reset: reset, our_bits: 15, their_reset: reset, their_bits: 15 };
             let mut codec = Codec::new(agreed);
-            for message in [&b"Hello"[..], b"Hello", b"", &[7; 100_000], crate::Data::Document.octets()] {
+            for message in [&b"Hello"[..], b"Hello", b"", &[7; 100_000], crate::Data::Document.bytes()] {
                 let compressed = codec.compress(message);
                 assert!(codec.decompress_whole(&compressed).unwrap() == message);
             }
         }
-        // RFC 7692 §7.2.3.4, and with the octet left out; a stored block of eight octets without any.
-        let whole = |octets: &[u8]| Codec::new(PLAIN).decompress_whole(octets);
+        // RFC 7692 §7.2.3.4, and with the byte left out; a stored block of eight bytes without any.
+        let whole = |bytes: &[u8]| Codec::new(PLAIN).decompress_whole(bytes);
         assert_eq!(whole(&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00]).unwrap(), b"Hello");
         assert!(whole(&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]).is_err());
         assert!(whole(b"\0\x08\0\xf7\xff").is_err());
@@ -321,9 +321,9 @@ mod tests {
     fn messages_survive_both_contexts() {
         for agreed in [PLAIN, Agreed { our_reset: true, their_reset: true, our_bits: 9, their_bits: 9 }] {
             let mut codec = Codec::new(agreed);
-            for message in [&b""[..], b"Hello", b"Hello", &[7; 300_000], crate::Data::Document.octets()] {
+            for message in [&b""[..], b"Hello", b"Hello", &[7; 300_000], crate::Data::Document.bytes()] {
                 let compressed = codec.compress(message);
-                assert!(codec.decompress(&compressed).unwrap() == message, "{} octets", message.len());
+                assert!(codec.decompress(&compressed).unwrap() == message, "{} bytes", message.len());
             }
         }
     }
@@ -331,12 +331,12 @@ mod tests {
     #[test]
     fn reads_the_examples_of_the_rfc() {
         // RFC 7692 §7.2.3.1, §7.2.3.3, §7.2.3.4.
-        for octets in [
+        for bytes in [
             &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00][..],
             &[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00],
             &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00],
         ] {
-            assert_eq!(Codec::new(PLAIN).decompress(octets).unwrap(), b"Hello");
+            assert_eq!(Codec::new(PLAIN).decompress(bytes).unwrap(), b"Hello");
         }
         assert!(Codec::new(PLAIN).decompress(&[0x07]).is_err());
     }

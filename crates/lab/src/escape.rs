@@ -1,11 +1,11 @@
-//! Octets of a peer made fit for terminals and pages.
+//! Bytes of a peer made fit for terminals and pages.
 
 use std::fmt::Write as _;
 
 /// Text in which nothing but visible characters and spaces is left; everything else is escaped.
-pub(super) fn visible(octets: &[u8]) -> String {
-    let mut out = String::with_capacity(octets.len());
-    for chunk in octets.utf8_chunks() {
+pub(super) fn visible(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
                 '\r' => out.push_str("\\r"),
@@ -18,21 +18,21 @@ pub(super) fn visible(octets: &[u8]) -> String {
                 c => out.push(c),
             }
         }
-        for octet in chunk.invalid() {
-            let _ = write!(out, "\\x{octet:02x}");
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
         }
     }
     out
 }
 
-/// Hex digits, a space between octets.
-pub(super) fn hex(octets: &[u8]) -> String {
-    let mut out = String::with_capacity(octets.len() * 3);
-    for (i, octet) in octets.iter().enumerate() {
+/// Hex digits, a space between bytes.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 3);
+    for (i, byte) in bytes.iter().enumerate() {
         if i > 0 {
             out.push(' ');
         }
-        let _ = write!(out, "{octet:02x}");
+        let _ = write!(out, "{byte:02x}");
     }
     out
 }

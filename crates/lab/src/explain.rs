@@ -9,7 +9,7 @@ use super::escape::{hex, visible};
 use super::player::Record;
 use super::wire::{Excerpt, Item, Line, Way};
 
-/// Octets of a payload shown in hex.
+/// Bytes of a payload shown in hex.
 pub(super) const SHOWN: usize = 48;
 /// Lines of a log shown with a failure.
 const LOG_LINES: usize = 40;
@@ -88,12 +88,12 @@ pub fn log_line(line: &Line) -> Vec<String> {
     match &line.item {
         Item::Note(note) => vec![format!("{at}  -- {}", visible(note.as_bytes()))],
         Item::Head(way, head) => {
-            let text = visible(&head.octets[..head.octets.len().min(1500)]);
+            let text = visible(&head.bytes[..head.bytes.len().min(1500)]);
             let text = text.replace("\\r\\n\\r\\n", "").replace("\\r\\n", " | ");
             vec![format!("{at}  {} {text}", arrow(*way))]
         }
-        Item::Octets(way, octets) => {
-            vec![format!("{at}  {} {} octets: {}", arrow(*way), octets.len, shown(octets))]
+        Item::Bytes(way, bytes) => {
+            vec![format!("{at}  {} {} bytes: {}", arrow(*way), bytes.len, shown(bytes))]
         }
         Item::Frame(way, header, payload) => {
             let mut lines = vec![format!("{at}  {} {}", arrow(*way), frame_line(header, payload))];
@@ -105,7 +105,7 @@ pub fn log_line(line: &Line) -> Vec<String> {
     }
 }
 
-/// A frame in one line: `text FIN masked, 5 octets "Hello"`.
+/// A frame in one line: `text FIN masked, 5 bytes "Hello"`.
 pub fn frame_line(header: &RawHeader, payload: &Excerpt) -> String {
     let mut out = opcode_name(header.opcode).to_owned();
     if !matches!(header.opcode, 0 | 1 | 2 | 8..=10) {
@@ -122,22 +122,22 @@ pub fn frame_line(header: &RawHeader, payload: &Excerpt) -> String {
             out.push_str(name);
         }
     }
-    let _ = write!(out, ", {} octets", header.length);
+    let _ = write!(out, ", {} bytes", header.length);
     if header.form != bowsprit::frame::LengthForm::minimal(header.length) {
         out.push_str(" in a longer form than needed");
     }
     if header.length != payload.len as u64 {
         let _ = write!(out, " declared, {} here", payload.len);
     }
-    match (header.opcode, &payload.octets[..]) {
+    match (header.opcode, &payload.bytes[..]) {
         (8, [high, low, reason @ ..]) => {
             let _ = write!(out, ", code {}", u16::from_be_bytes([*high, *low]));
             if !reason.is_empty() {
                 let _ = write!(out, ", reason \"{}\"", visible(reason));
             }
         }
-        (_, octets) if !octets.is_empty() && !header.rsv1 => {
-            if let Ok(text) = str::from_utf8(&octets[..octets.len().min(SHOWN)]) {
+        (_, bytes) if !bytes.is_empty() && !header.rsv1 => {
+            if let Ok(text) = str::from_utf8(&bytes[..bytes.len().min(SHOWN)]) {
                 let _ = write!(out, " \"{}\"", visible(text.as_bytes()));
             }
         }
@@ -168,7 +168,7 @@ fn arrow(way: Way) -> &'static str {
 }
 
 pub(super) fn shown(excerpt: &Excerpt) -> String {
-    let kept = &excerpt.octets[..excerpt.octets.len().min(SHOWN)];
+    let kept = &excerpt.bytes[..excerpt.bytes.len().min(SHOWN)];
     let more = if excerpt.len > kept.len() { " ..." } else { "" };
     format!("{}{more}", hex(kept))
 }

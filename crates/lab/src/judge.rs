@@ -45,7 +45,7 @@ pub struct Facts {
     pub reached: u32,
     /// The case needs an extension that was not agreed.
     pub unimplemented: bool,
-    /// The first rule that the peer's own octets break, or a check that does not hold.
+    /// The first rule that the peer's own bytes break, or a check that does not hold.
     pub violation: Option<String>,
     /// That rule is one of the wire, so that nothing of the connection can be trusted any more.
     pub broken: bool,

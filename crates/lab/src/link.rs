@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 use super::player::{Player, Wants};
 use super::socket::Socket;
 
-/// Octets read from or written to one connection before the others have their turn.
+/// Bytes read from or written to one connection before the others have their turn.
 const BUDGET: usize = 1 << 20;
 /// One read.
 pub(super) const SCRATCH: usize = 256 * 1024;
 
 /// One side of a conversation, without a socket.
 pub(super) trait Dialogue {
-    /// The octets of the next write.
+    /// The bytes of the next write.
     fn outgoing(&self) -> Option<&[u8]>;
     /// So many of them were written.
-    fn sent(&mut self, now: Duration, octets: usize);
+    fn sent(&mut self, now: Duration, bytes: usize);
     /// No more can be written.
     fn write_failed(&mut self, now: Duration, error: &str);
-    /// Octets came.
-    fn receive(&mut self, now: Duration, octets: &[u8]);
+    /// Bytes came.
+    fn receive(&mut self, now: Duration, bytes: &[u8]);
     /// No more will come.
     fn eof(&mut self, now: Duration, error: Option<&str>);
     /// Time has passed.
@@ -96,7 +96,7 @@ impl<D: Dialogue> Link<D> {
         }
     }
 
-    /// Moves octets both ways; whether there may be more to move at once.
+    /// Moves bytes both ways; whether there may be more to move at once.
     pub(super) fn pump(&mut self, scratch: &mut [u8]) -> bool {
         if !self.is_connected() {
             return false;
@@ -132,8 +132,8 @@ impl<D: Dialogue> Link<D> {
     /// Whether there is no more to do before the next event.
     pub(super) fn write(&mut self) -> bool {
         let mut budget = BUDGET;
-        while let Some(octets) = self.dialogue.outgoing() {
-            let written = self.stream.write(octets);
+        while let Some(bytes) = self.dialogue.outgoing() {
+            let written = self.stream.write(bytes);
             let now = self.started.elapsed();
             match written {
                 Ok(written) => {
@@ -194,14 +194,14 @@ impl Dialogue for Player {
     fn outgoing(&self) -> Option<&[u8]> {
         self.outgoing()
     }
-    fn sent(&mut self, now: Duration, octets: usize) {
-        self.sent(now, octets);
+    fn sent(&mut self, now: Duration, bytes: usize) {
+        self.sent(now, bytes);
     }
     fn write_failed(&mut self, now: Duration, error: &str) {
         self.write_failed(now, error);
     }
-    fn receive(&mut self, now: Duration, octets: &[u8]) {
-        self.receive(now, octets);
+    fn receive(&mut self, now: Duration, bytes: &[u8]) {
+        self.receive(now, bytes);
     }
     fn eof(&mut self, now: Duration, error: Option<&str>) {
         self.eof(now, error);

@@ -50,7 +50,7 @@ pub(super) fn accept_for(key: &[u8]) -> String {
     STANDARD.encode(digest)
 }
 
-/// A key of 16 random octets.
+/// A key of 16 random bytes.
 pub(super) fn key_of(nonce: [u8; 16]) -> String {
     STANDARD.encode(nonce)
 }
@@ -100,23 +100,23 @@ fn edited(mut lines: Vec<String>, edits: &[Edit], fill: &Fill) -> Vec<u8> {
             Edit::Long(prefix, unit, times) => lines.push(format!("{prefix}{}", unit.repeat(times))),
             Edit::Repeat(line, times) => lines.extend(std::iter::repeat_n(line.to_owned(), times)),
             Edit::Target(length) => lines[0] = format!("GET /{} HTTP/1.1", "a".repeat(length - 1)),
-            Edit::Before(octets) => before = octets,
-            Edit::After(octets) => after = octets,
-            Edit::Raw(octets) => return octets.to_vec(),
+            Edit::Before(bytes) => before = bytes,
+            Edit::After(bytes) => after = bytes,
+            Edit::Raw(bytes) => return bytes.to_vec(),
             Edit::Cut(length) => cut = length,
             Edit::BareLf => end = "\n",
             Edit::MixedCase => lines.iter_mut().skip(1).for_each(mix_case),
         }
     }
-    let mut octets = before.to_vec();
+    let mut bytes = before.to_vec();
     for line in &lines {
-        octets.extend_from_slice(fill.apply(line).as_bytes());
-        octets.extend_from_slice(end.as_bytes());
+        bytes.extend_from_slice(fill.apply(line).as_bytes());
+        bytes.extend_from_slice(end.as_bytes());
     }
-    octets.extend_from_slice(end.as_bytes());
-    octets.extend_from_slice(after);
-    octets.truncate(cut);
-    octets
+    bytes.extend_from_slice(end.as_bytes());
+    bytes.extend_from_slice(after);
+    bytes.truncate(cut);
+    bytes
 }
 
 fn is_field(line: &str, name: &str) -> bool {
@@ -263,7 +263,7 @@ pub(super) fn judge_request(head: &Head) -> Result<String, String> {
     match STANDARD.decode(key) {
         Ok(nonce) if nonce.len() == 16 => Ok(String::from_utf8_lossy(key).into_owned()),
         _ => Err(format!(
-            "Sec-WebSocket-Key \"{}\" is not 16 octets in base64 (§4.1, request item 7)",
+            "Sec-WebSocket-Key \"{}\" is not 16 bytes in base64 (§4.1, request item 7)",
             key.escape_ascii()
         )),
     }
@@ -301,9 +301,9 @@ pub(super) fn check(check: HeadCheck, head: &Head, behind: &[u8]) -> Result<(), 
             value.as_ref().and_then(|value| value.parse::<u8>().ok()).is_some_and(|bits| bits <= most)
         }),
         HeadCheck::Repeats(name) => extensions().is_empty() || !params(name).is_empty(),
-        HeadCheck::NotEchoed(text) => ![head.octets(), behind]
+        HeadCheck::NotEchoed(text) => ![head.bytes(), behind]
             .into_iter()
-            .any(|octets| octets.windows(text.len().max(1)).any(|window| window == text.as_bytes())),
+            .any(|bytes| bytes.windows(text.len().max(1)).any(|window| window == text.as_bytes())),
         HeadCheck::Says426 => {
             status != Some(426) || (has("upgrade", "websocket") && has("connection", "upgrade"))
         }

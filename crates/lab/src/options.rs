@@ -35,12 +35,12 @@ impl Default for Options {
 impl Effort {
     /// How many messages of an echo run are sent; never fewer than four.
     pub(super) fn messages(self, echo: &Echo) -> u32 {
-        let (most, octets) = match self {
+        let (most, bytes) = match self {
             Effort::Quick => (100, 32 << 10),
             Effort::Normal => (250, 256 << 10),
             Effort::Full => return echo.count,
         };
-        let enough = u32::try_from(octets / echo.size.max(1)).unwrap_or(most);
+        let enough = u32::try_from(bytes / echo.size.max(1)).unwrap_or(most);
         echo.count.min(enough.clamp(4, most))
     }
 

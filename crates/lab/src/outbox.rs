@@ -1,4 +1,4 @@
-//! Octets waiting to be written, with the cuts between writes that a case asks for.
+//! Bytes waiting to be written, with the cuts between writes that a case asks for.
 
 use std::collections::VecDeque;
 
@@ -11,13 +11,13 @@ use super::case::Pace;
 pub(super) struct Outbox {
     pieces: VecDeque<Piece>,
     pace: Pace,
-    /// The key of the frame pushed last, and how many octets it has masked.
+    /// The key of the frame pushed last, and how many bytes it has masked.
     mask: Option<(MaskKey, usize)>,
 }
 
 #[derive(Debug)]
 struct Piece {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     /// Written of it.
     at: usize,
     /// A write ends at each multiple of this.
@@ -38,9 +38,9 @@ impl Outbox {
         self.pace = pace;
     }
 
-    /// Adds octets.
-    pub(super) fn push(&mut self, octets: &[u8]) {
-        self.piece(octets.len()).extend_from_slice(octets);
+    /// Adds bytes.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.piece(bytes.len()).extend_from_slice(bytes);
     }
 
     /// Adds a frame, masked as its header says.
@@ -57,19 +57,19 @@ impl Outbox {
 
     /// Adds more payload to the frame pushed last.
     pub(super) fn push_part(&mut self, payload: &[u8]) {
-        let mut octets = payload.to_vec();
+        let mut bytes = payload.to_vec();
         if let Some((key, masked)) = &mut self.mask {
-            key.rotated(*masked).apply(&mut octets);
+            key.rotated(*masked).apply(&mut bytes);
             *masked += payload.len();
         }
-        self.push(&octets);
+        self.push(&bytes);
     }
 
-    /// The octets of the next write.
+    /// The bytes of the next write.
     pub(super) fn next(&self) -> Option<&[u8]> {
         let piece = self.pieces.front()?;
-        let end = (piece.at / piece.cut + 1).saturating_mul(piece.cut).min(piece.octets.len());
-        Some(&piece.octets[piece.at..end])
+        let end = (piece.at / piece.cut + 1).saturating_mul(piece.cut).min(piece.bytes.len());
+        Some(&piece.bytes[piece.at..end])
     }
 
     /// Whether everything is written.
@@ -78,10 +78,10 @@ impl Outbox {
     }
 
     /// So many of them were written; whether a breath is to be taken before the next write.
-    pub(super) fn advance(&mut self, octets: usize) -> bool {
+    pub(super) fn advance(&mut self, bytes: usize) -> bool {
         let Some(piece) = self.pieces.front_mut() else { return false };
-        piece.at += octets;
-        let (breathes, whole) = (piece.breathes, piece.at >= piece.octets.len());
+        piece.at += bytes;
+        let (breathes, whole) = (piece.breathes, piece.at >= piece.bytes.len());
         if whole {
             self.pieces.pop_front();
         }
@@ -96,18 +96,18 @@ impl Outbox {
     /// The piece to append to.
     fn piece(&mut self, room: usize) -> &mut Vec<u8> {
         let cut = match self.pace {
-            Pace::Octets(cut) => cut.max(1),
+            Pace::Bytes(cut) => cut.max(1),
             Pace::Whole | Pace::PerFrame => usize::MAX,
         };
-        // Larger cuts are about how octets are taken apart, these about what the peer does before the next ones come.
-        let breathes = matches!(self.pace, Pace::PerFrame | Pace::Octets(..=1));
+        // Larger cuts are about how bytes are taken apart, these about what the peer does before the next ones come.
+        let breathes = matches!(self.pace, Pace::PerFrame | Pace::Bytes(..=1));
         let joins = self.pace != Pace::PerFrame
             && self.pieces.back().is_some_and(|last| last.cut == cut && last.breathes == breathes);
         if !joins {
-            self.pieces.push_back(Piece { octets: Vec::with_capacity(room), at: 0, cut, breathes });
+            self.pieces.push_back(Piece { bytes: Vec::with_capacity(room), at: 0, cut, breathes });
         }
         let last = self.pieces.len() - 1;
-        &mut self.pieces[last].octets
+        &mut self.pieces[last].bytes
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(b"ab");
         outbox.push(b"cd");
-        outbox.pace(Pace::Octets(2));
+        outbox.pace(Pace::Bytes(2));
         outbox.push(b"efg");
         outbox.push(b"h");
         assert_eq!(writes(&mut outbox), [&b"abcd"[..], b"ef", b"gh"]);
@@ -141,15 +141,15 @@ mod tests {
     }
 
     #[test]
-    fn a_breath_is_taken_between_frames_and_between_octets() {
+    fn a_breath_is_taken_between_frames_and_between_bytes() {
         let mut outbox = Outbox::default();
         outbox.push(b"ab");
-        outbox.pace(Pace::Octets(1));
+        outbox.pace(Pace::Bytes(1));
         outbox.push(b"cd");
         outbox.pace(Pace::PerFrame);
         outbox.push_frame(RawHeader::PING, b"");
         outbox.push_frame(RawHeader::PING, b"");
-        let breaths: Vec<bool> = [2, 1, 1, 2, 2].map(|octets| outbox.advance(octets)).into();
+        let breaths: Vec<bool> = [2, 1, 1, 2, 2].map(|bytes| outbox.advance(bytes)).into();
         assert_eq!(breaths, [false, true, true, true, false]);
         assert!(outbox.is_empty());
     }
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_short_write_goes_on_where_it_stopped() {
         let mut outbox = Outbox::default();
-        outbox.pace(Pace::Octets(4));
+        outbox.pace(Pace::Bytes(4));
         outbox.push(b"abcdef");
         outbox.advance(1);
         assert_eq!(outbox.next(), Some(&b"bcd"[..]));

@@ -9,12 +9,12 @@ use std::sync::OnceLock;
 
 use super::random::Random;
 
-/// Octets, by description.
+/// Bytes, by description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// These.
-    Octets(&'static [u8]),
-    /// This pattern, over and over, up to so many octets.
+    Bytes(&'static [u8]),
+    /// This pattern, over and over, up to so many bytes.
     Cycle(&'static [u8], usize),
     /// A close code alone.
     Code(u16),
@@ -38,13 +38,13 @@ pub enum Data {
 }
 
 impl Payload {
-    /// No octets.
-    pub const EMPTY: Self = Self::Octets(b"");
+    /// No bytes.
+    pub const EMPTY: Self = Self::Bytes(b"");
 
-    /// How many octets it is.
+    /// How many bytes it is.
     pub fn len(self) -> usize {
         match self {
-            Payload::Octets(octets) => octets.len(),
+            Payload::Bytes(bytes) => bytes.len(),
             Payload::Cycle(_, len) => len,
             Payload::Code(_) => 2,
             Payload::Data(data) => data.size(),
@@ -56,51 +56,51 @@ impl Payload {
         self.len() == 0
     }
 
-    /// The octets.
-    pub fn octets(self) -> Cow<'static, [u8]> {
+    /// The bytes.
+    pub fn bytes(self) -> Cow<'static, [u8]> {
         match self {
-            Payload::Octets(octets) => Cow::Borrowed(octets),
+            Payload::Bytes(bytes) => Cow::Borrowed(bytes),
             Payload::Cycle(pattern, len) => {
-                let mut octets = Vec::with_capacity(len);
-                while octets.len() < len {
-                    let rest = len - octets.len();
-                    octets.extend_from_slice(&pattern[..pattern.len().min(rest)]);
+                let mut bytes = Vec::with_capacity(len);
+                while bytes.len() < len {
+                    let rest = len - bytes.len();
+                    bytes.extend_from_slice(&pattern[..pattern.len().min(rest)]);
                     if pattern.is_empty() {
                         break;
                     }
                     // Doubling keeps megabytes cheap.
-                    let whole = octets.len() / pattern.len() * pattern.len();
-                    let again = whole.min(len - octets.len());
-                    if octets.len() == whole {
-                        octets.extend_from_within(..again);
+                    let whole = bytes.len() / pattern.len() * pattern.len();
+                    let again = whole.min(len - bytes.len());
+                    if bytes.len() == whole {
+                        bytes.extend_from_within(..again);
                     }
                 }
-                Cow::Owned(octets)
+                Cow::Owned(bytes)
             }
             Payload::Code(code) => Cow::Owned(code.to_be_bytes().to_vec()),
-            Payload::Data(data) => Cow::Borrowed(data.octets()),
+            Payload::Data(data) => Cow::Borrowed(data.bytes()),
         }
     }
 
-    /// `len` octets from `offset` on, starting over at the end.
+    /// `len` bytes from `offset` on, starting over at the end.
     pub fn slice(self, offset: usize, len: usize) -> Vec<u8> {
-        let whole = self.octets();
+        let whole = self.bytes();
         if whole.is_empty() {
             return Vec::new();
         }
-        let mut octets = Vec::with_capacity(len);
+        let mut bytes = Vec::with_capacity(len);
         let mut at = offset % whole.len();
-        while octets.len() < len {
-            let take = (whole.len() - at).min(len - octets.len());
-            octets.extend_from_slice(&whole[at..at + take]);
+        while bytes.len() < len {
+            let take = (whole.len() - at).min(len - bytes.len());
+            bytes.extend_from_slice(&whole[at..at + take]);
             at = 0;
         }
-        octets
+        bytes
     }
 }
 
 impl Data {
-    /// The size in octets.
+    /// The size in bytes.
     pub const fn size(self) -> usize {
         match self {
             Data::Json => 194_056,
@@ -111,19 +111,19 @@ impl Data {
         }
     }
 
-    /// The octets, made on first use.
-    pub fn octets(self) -> &'static [u8] {
+    /// The bytes, made on first use.
+    pub fn bytes(self) -> &'static [u8] {
         static FILES: [OnceLock<Vec<u8>>; 5] = [const { OnceLock::new() }; 5];
         FILES[self as usize].get_or_init(|| {
-            let mut octets = match self {
+            let mut bytes = match self {
                 Data::Json => json(self.size()),
                 Data::Bitmap => bitmap(self.size()),
                 Data::Prose => prose(self.size()),
                 Data::Html => html(self.size()),
                 Data::Document => document(self.size()),
             };
-            octets.truncate(self.size());
-            octets
+            bytes.truncate(self.size());
+            bytes
         })
     }
 }
@@ -218,22 +218,22 @@ mod tests {
     #[test]
     fn a_cycle_has_its_length_and_its_period() {
         for len in [0, 1, 9, 10, 11, 25, 1000] {
-            let octets = Payload::Cycle(b"0123456789", len).octets();
-            assert_eq!(octets.len(), len);
-            assert!(octets.iter().enumerate().all(|(i, octet)| *octet == b'0' + (i % 10) as u8));
+            let bytes = Payload::Cycle(b"0123456789", len).bytes();
+            assert_eq!(bytes.len(), len);
+            assert!(bytes.iter().enumerate().all(|(i, byte)| *byte == b'0' + (i % 10) as u8));
         }
     }
 
     #[test]
     fn a_slice_starts_over_at_the_end() {
-        assert_eq!(Payload::Octets(b"abc").slice(2, 5), b"cabca");
+        assert_eq!(Payload::Bytes(b"abc").slice(2, 5), b"cabca");
         assert_eq!(Payload::EMPTY.slice(2, 5), b"");
     }
 
     #[test]
     fn the_synthetic_files_have_their_sizes() {
         for data in [Data::Json, Data::Bitmap, Data::Prose, Data::Html, Data::Document] {
-            assert_eq!(data.octets().len(), data.size(), "{data:?}");
+            assert_eq!(data.bytes().len(), data.size(), "{data:?}");
         }
     }
 }

@@ -13,8 +13,8 @@ impl Random {
     /// The sequence of this seed for one case, whatever else runs beside it.
     pub(super) fn for_case(seed: u64, id: &str) -> Self {
         // FNV-1a over the id.
-        let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, octet| {
-            (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3)
+        let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
         Self(seed ^ hash)
     }
@@ -34,13 +34,13 @@ impl Random {
         (self.next() % bound.max(1) as u64) as usize
     }
 
-    /// So many octets.
-    pub(super) fn octets<const N: usize>(&mut self) -> [u8; N] {
-        let mut octets = [0; N];
-        for chunk in octets.chunks_mut(8) {
+    /// So many bytes.
+    pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        for chunk in bytes.chunks_mut(8) {
             let word = self.next().to_le_bytes();
             chunk.copy_from_slice(&word[..chunk.len()]);
         }
-        octets
+        bytes
     }
 }

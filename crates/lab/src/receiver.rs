@@ -27,7 +27,7 @@ pub(super) struct Receiver {
 struct Message {
     text: bool,
     compressed: bool,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 /// A frame, and what it completes.
@@ -73,12 +73,12 @@ impl Receiver {
         }
     }
 
-    /// Takes octets.
-    pub(super) fn push(&mut self, octets: &[u8]) {
-        self.frames.push(octets);
+    /// Takes bytes.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.frames.push(bytes);
     }
 
-    /// The frame that broke a rule, or the octets that are left.
+    /// The frame that broke a rule, or the bytes that are left.
     pub(super) fn offending(&self) -> &[u8] {
         if self.offending.is_empty() { self.frames.rest() } else { &self.offending }
     }
@@ -99,7 +99,7 @@ impl Receiver {
             Ok(None) => return Ok(None),
             Err(TooLong(header)) => {
                 self.check_header(header, codec.is_some())?;
-                return Err(format!("It declares a frame of {} octets.", header.length));
+                return Err(format!("It declares a frame of {} bytes.", header.length));
             }
         };
         let (header, payload) = (frame.header, frame.payload);
@@ -126,35 +126,35 @@ impl Receiver {
             return Err("A data frame follows its Close (§5.5.1).".to_owned());
         }
         match (&mut self.message, header.opcode) {
-            (Some(message), 0) => message.octets.extend_from_slice(payload),
+            (Some(message), 0) => message.bytes.extend_from_slice(payload),
             (None, 0) => {
                 return Err("A continuation frame comes without a message to continue (§5.4).".to_owned());
             }
             (Some(_), _) => return Err("A new message starts inside a fragmented one (§5.4).".to_owned()),
             (message, opcode) => {
                 *message =
-                    Some(Message { text: opcode == 1, compressed: header.rsv1, octets: payload.to_vec() });
+                    Some(Message { text: opcode == 1, compressed: header.rsv1, bytes: payload.to_vec() });
             }
         }
-        if self.message.as_ref().is_some_and(|message| message.octets.len() > MAX_MESSAGE) {
-            return Err(format!("Its message grows beyond {MAX_MESSAGE} octets."));
+        if self.message.as_ref().is_some_and(|message| message.bytes.len() > MAX_MESSAGE) {
+            return Err(format!("Its message grows beyond {MAX_MESSAGE} bytes."));
         }
         if !header.fin {
             return Ok(None);
         }
         let Some(mut message) = self.message.take() else { return Ok(None) };
         if let (true, Some(codec)) = (message.compressed, codec) {
-            message.octets = codec
-                .decompress(&message.octets)
+            message.bytes = codec
+                .decompress(&message.bytes)
                 .map_err(|error| format!("Its compressed message is {error} (RFC 7692 §7.2.2)."))?;
         }
         if !message.text {
-            return Ok(Some(Seen::Binary(message.octets)));
+            return Ok(Some(Seen::Binary(message.bytes)));
         }
-        if str::from_utf8(&message.octets).is_err() {
+        if str::from_utf8(&message.bytes).is_err() {
             return Err("Its text message is not UTF-8 (§5.6, §8.1).".to_owned());
         }
-        Ok(Some(Seen::Text(message.octets)))
+        Ok(Some(Seen::Text(message.bytes)))
     }
 
     fn check_header(&self, header: RawHeader, deflate: bool) -> Result<(), String> {
@@ -180,7 +180,7 @@ impl Receiver {
             return err("The length is not written in its shortest form (§5.2).");
         }
         if header.opcode >= 8 && (!header.fin || header.length > 125) {
-            return err("A control frame is fragmented or longer than 125 octets (§5.5).");
+            return err("A control frame is fragmented or longer than 125 bytes (§5.5).");
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Receiver {
                 self.closed = true;
                 let code = match payload {
                     [] => None,
-                    [_] => return Err("Its Close has a payload of one octet (§5.5.1).".to_owned()),
+                    [_] => return Err("Its Close has a payload of one byte (§5.5.1).".to_owned()),
                     [high, low, reason @ ..] => {
                         self.code = Some(u16::from_be_bytes([*high, *low]));
                         if str::from_utf8(reason).is_err() {

@@ -119,7 +119,7 @@ pub static PROBE: Case = Case {
     level: Level::Must,
     script: &[Step::Frame(dsl::text(b"probe"))],
     expect: Expect {
-        outcomes: &[(Class::Ok, &[Event::Text(Payload::Octets(b"probe"))])],
+        outcomes: &[(Class::Ok, &[Event::Text(Payload::Bytes(b"probe"))])],
         close: Ending::CLEAN,
     },
     patience: 3_000,
@@ -313,9 +313,9 @@ fn weight(case: &Case) -> usize {
     if case.has_tag("heavy") { HEAVY } else { 1 }
 }
 
-/// Milliseconds that a script waits, breaths between single octets guessed.
+/// Milliseconds that a script waits, breaths between single bytes guessed.
 fn waiting(case: &Case) -> u32 {
-    let breaths = |pace: Pace| if pace == Pace::Octets(1) { 300 } else { 0 };
+    let breaths = |pace: Pace| if pace == Pace::Bytes(1) { 300 } else { 0 };
     let millis = |step: &Step| match step {
         Step::Wait(millis) | Step::Rest(millis) => u32::from(*millis),
         Step::Pace(pace) => breaths(*pace),

@@ -6,7 +6,7 @@ use super::cases;
 /// A choice of cases. Empty lists choose everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Ids or globs; `*` stands for any octets, `?` for one; a group such as `6.2` chooses all in it.
+    /// Ids or globs; `*` stands for any bytes, `?` for one; a group such as `6.2` chooses all in it.
     pub patterns: Vec<String>,
     /// Ids or globs that are left out.
     pub exclude: Vec<String>,
@@ -101,7 +101,7 @@ pub(super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
                 star = Some((p, t));
                 p += 1;
             }
-            Some(&octet) if octet == b'?' || octet == text[t] => {
+            Some(&byte) if byte == b'?' || byte == text[t] => {
                 p += 1;
                 t += 1;
             }
@@ -114,7 +114,7 @@ pub(super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
             },
         }
     }
-    pattern[p..].iter().all(|octet| *octet == b'*')
+    pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]

@@ -59,11 +59,11 @@ impl Read for Socket {
 }
 
 impl Write for Socket {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.write(octets),
+            Self::Tcp(stream) => stream.write(bytes),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.write(octets),
+            Self::Tls(stream) => stream.write(bytes),
         }
     }
 

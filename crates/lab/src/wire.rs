@@ -1,4 +1,4 @@
-//! The peer's octets cut into frames, and the log of everything that crossed the wire.
+//! The peer's bytes cut into frames, and the log of everything that crossed the wire.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use bowsprit::frame::{Parsed, RawHeader};
 
 /// The longest frame we are ready to keep: four times what any case sends.
 pub const MAX_FRAME: u64 = 64 << 20;
-/// Octets of a payload that the log keeps.
+/// Bytes of a payload that the log keeps.
 pub const EXCERPT: usize = 256;
 /// Lines that the log of one case keeps.
 const MAX_LINES: usize = 400;
 
-/// Cuts octets into frames, whole ones, whatever they say.
+/// Cuts bytes into frames, whole ones, whatever they say.
 #[derive(Debug, Default)]
 pub struct FrameReader {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     at: usize,
 }
 
@@ -32,13 +32,13 @@ pub struct RawFrame {
 pub struct TooLong(pub RawHeader);
 
 impl FrameReader {
-    /// Takes more octets.
-    pub fn push(&mut self, octets: &[u8]) {
-        if self.at > 0 && (self.at == self.octets.len() || self.at > 64 * 1024) {
-            self.octets.drain(..self.at);
+    /// Takes more bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.at > 0 && (self.at == self.bytes.len() || self.at > 64 * 1024) {
+            self.bytes.drain(..self.at);
             self.at = 0;
         }
-        self.octets.extend_from_slice(octets);
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// The next frame, once it is whole.
@@ -47,7 +47,7 @@ impl FrameReader {
     ///
     /// [`TooLong`], again and again, once a header declares too much.
     pub fn next_frame(&mut self) -> Result<Option<RawFrame>, TooLong> {
-        let rest = &self.octets[self.at..];
+        let rest = &self.bytes[self.at..];
         let Parsed::Done(header, used) = RawHeader::parse(rest) else { return Ok(None) };
         if header.length > MAX_FRAME {
             return Err(TooLong(header));
@@ -64,28 +64,28 @@ impl FrameReader {
 
     /// What has come of the next frame.
     pub fn rest(&self) -> &[u8] {
-        &self.octets[self.at..]
+        &self.bytes[self.at..]
     }
 }
 
-/// The first octets of something, and how many there are in all.
+/// The first bytes of something, and how many there are in all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
-    /// How many octets in all.
+    /// How many bytes in all.
     pub len: usize,
     /// At most [`EXCERPT`] of them (heads: all).
-    pub octets: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 impl Excerpt {
-    /// An excerpt of these octets.
-    pub fn of(octets: &[u8]) -> Self {
-        Self { len: octets.len(), octets: octets[..octets.len().min(EXCERPT)].to_vec() }
+    /// An excerpt of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { len: bytes.len(), bytes: bytes[..bytes.len().min(EXCERPT)].to_vec() }
     }
 
-    /// All of these octets.
-    pub fn whole(octets: &[u8]) -> Self {
-        Self { len: octets.len(), octets: octets.to_vec() }
+    /// All of these bytes.
+    pub fn whole(bytes: &[u8]) -> Self {
+        Self { len: bytes.len(), bytes: bytes.to_vec() }
     }
 }
 
@@ -114,8 +114,8 @@ pub enum Item {
     Head(Way, Excerpt),
     /// A frame.
     Frame(Way, RawHeader, Excerpt),
-    /// Octets that are no frame.
-    Octets(Way, Excerpt),
+    /// Bytes that are no frame.
+    Bytes(Way, Excerpt),
     /// Something that happened.
     Note(String),
 }

@@ -43,13 +43,13 @@ impl Display for Event {
 impl Display for Payload {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Payload::Octets(octets) if octets.len() <= SHOWN => {
-                write!(f, "{} octets \"{}\"", octets.len(), visible(octets))
+            Payload::Bytes(bytes) if bytes.len() <= SHOWN => {
+                write!(f, "{} bytes \"{}\"", bytes.len(), visible(bytes))
             }
-            Payload::Octets(octets) => write!(f, "{} octets", octets.len()),
-            Payload::Cycle(pattern, len) => write!(f, "{len} octets of \"{}\"", visible(pattern)),
+            Payload::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Payload::Cycle(pattern, len) => write!(f, "{len} bytes of \"{}\"", visible(pattern)),
             Payload::Code(code) => write!(f, "code {code}"),
-            Payload::Data(data) => write!(f, "a file ({data:?}, {} octets)", data.size()),
+            Payload::Data(data) => write!(f, "a file ({data:?}, {} bytes)", data.size()),
         }
     }
 }
@@ -89,7 +89,7 @@ impl Display for Frame {
         match self.declare {
             Declare::Payload => Ok(()),
             Declare::Form(form) => write!(f, ", length in the form {form:?}"),
-            Declare::Length(length) => write!(f, ", declaring {length} octets"),
+            Declare::Length(length) => write!(f, ", declaring {length} bytes"),
         }
     }
 }
@@ -99,21 +99,21 @@ impl Display for Step {
         match self {
             Step::Frame(frame) => write!(f, "send {frame}"),
             Step::Times(frame, times) => write!(f, "send {times} times {frame}"),
-            Step::Bytes(octets) => write!(f, "send the octets {}", shown(&Excerpt::of(octets))),
+            Step::Bytes(bytes) => write!(f, "send the bytes {}", shown(&Excerpt::of(bytes))),
             Step::Message(kind, payload, 0) => write!(f, "send a {kind} message of {payload}"),
             Step::Message(kind, payload, fragment) => {
-                write!(f, "send a {kind} message of {payload} in fragments of {fragment} octets")
+                write!(f, "send a {kind} message of {payload} in fragments of {fragment} bytes")
             }
             Step::Echo(echo) => write!(
                 f,
-                "send {} {} messages of {} octets, each after the echo of the one before",
+                "send {} {} messages of {} bytes, each after the echo of the one before",
                 echo.count, echo.kind, echo.size
             ),
             Step::Begin(frame) => write!(f, "start {frame}"),
-            Step::Part(octets) => write!(f, "go on with {}", shown(&Excerpt::of(octets))),
+            Step::Part(bytes) => write!(f, "go on with {}", shown(&Excerpt::of(bytes))),
             Step::Pace(Pace::Whole) => f.write_str("from here on: everything in one write"),
             Step::Pace(Pace::PerFrame) => f.write_str("from here on: one write for each frame"),
-            Step::Pace(Pace::Octets(octets)) => write!(f, "from here on: {octets} octets for each write"),
+            Step::Pace(Pace::Bytes(bytes)) => write!(f, "from here on: {bytes} bytes for each write"),
             Step::Rest(millis) | Step::Wait(millis) => write!(f, "wait {millis} ms"),
             Step::Await(events) => write!(f, "wait for {events} answers"),
             Step::HalfClose => f.write_str("end our half of the TCP connection"),
@@ -124,9 +124,9 @@ impl Display for Step {
 
 impl Display for Edit {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let short = |octets: &[u8]| {
-            let more = if octets.len() > 96 { "..." } else { "" };
-            format!("{}{more}", visible(&octets[..octets.len().min(96)]))
+        let short = |bytes: &[u8]| {
+            let more = if bytes.len() > 96 { "..." } else { "" };
+            format!("{}{more}", visible(&bytes[..bytes.len().min(96)]))
         };
         match self {
             Edit::First(line) => write!(f, "first line: {}", short(line.as_bytes())),
@@ -142,11 +142,11 @@ impl Display for Edit {
                 )
             }
             Edit::Repeat(line, times) => write!(f, "with {times} times the line: {}", short(line.as_bytes())),
-            Edit::Target(length) => write!(f, "a request target of {length} octets"),
-            Edit::Before(octets) => write!(f, "in front of it: {}", short(octets)),
-            Edit::After(octets) => write!(f, "behind it, in the same write: {}", short(octets)),
-            Edit::Raw(octets) => write!(f, "instead of it: {}", short(octets)),
-            Edit::Cut(length) => write!(f, "only its first {length} octets"),
+            Edit::Target(length) => write!(f, "a request target of {length} bytes"),
+            Edit::Before(bytes) => write!(f, "in front of it: {}", short(bytes)),
+            Edit::After(bytes) => write!(f, "behind it, in the same write: {}", short(bytes)),
+            Edit::Raw(bytes) => write!(f, "instead of it: {}", short(bytes)),
+            Edit::Cut(length) => write!(f, "only its first {length} bytes"),
             Edit::BareLf => f.write_str("lines end in LF alone"),
             Edit::MixedCase => f.write_str("field names in mixed case"),
         }

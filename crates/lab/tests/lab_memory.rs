@@ -1,5 +1,5 @@
 //! The examiner examines its own house in memory: every case against our own server and our own client, without a
-//! socket and without a clock. What is sent arrives as it was written, and once more octet by octet. No exceptions list.
+//! socket and without a clock. What is sent arrives as it was written, and once more byte by byte. No exceptions list.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,9 +43,9 @@ struct Counter(u8);
 
 impl Entropy for Counter {
     fn fill(&mut self, out: &mut [u8]) {
-        for octet in out {
+        for byte in out {
             self.0 = self.0.wrapping_mul(5).wrapping_add(113);
-            *octet = self.0;
+            *byte = self.0;
         }
     }
 }
@@ -69,7 +69,7 @@ impl Ours {
                 if let Some(offer) = deflate::offer(config.deflate, &[]) {
                     request = request.extension(offer);
                 }
-                let handshake = ClientHandshake::new(request, *b"sixteen octets!!");
+                let handshake = ClientHandshake::new(request, *b"sixteen bytes!!!");
                 out.extend_from_slice(handshake.request());
                 Stage::Client(Box::new(handshake))
             }
@@ -77,9 +77,9 @@ impl Ours {
         Self { stage, config, start: Instant::now(), out, written: 0, ends: false }
     }
 
-    fn receive(&mut self, now: Duration, octets: &[u8]) {
+    fn receive(&mut self, now: Duration, bytes: &[u8]) {
         let used = match &mut self.stage {
-            Stage::Server(handshake) => match handshake.receive(octets) {
+            Stage::Server(handshake) => match handshake.receive(bytes) {
                 Ok(Progress::NeedMore) => return,
                 Ok(Progress::Done { value: Incoming::Upgrade(request), used }) => {
                     let extensions = deflate::answer(self.config.deflate, request.extensions());
@@ -99,7 +99,7 @@ impl Ours {
                     return self.end_with(&answer);
                 }
             },
-            Stage::Client(handshake) => match handshake.receive(octets) {
+            Stage::Client(handshake) => match handshake.receive(bytes) {
                 Ok(Progress::NeedMore) => return,
                 Ok(Progress::Done { value, used }) => {
                     let (config, masks) = (Arc::clone(&self.config), Box::new(Counter(7)));
@@ -113,8 +113,8 @@ impl Ours {
             Stage::Over => return,
         };
         let Stage::Open(connection) = &mut self.stage else { return };
-        let mut octets = octets[used..].to_vec();
-        let mut input = &mut octets[..];
+        let mut bytes = bytes[used..].to_vec();
+        let mut input = &mut bytes[..];
         if !input.is_empty() {
             connection.deadlines.heard(self.start + now);
         }
@@ -139,8 +139,8 @@ impl Ours {
         self.stage = Stage::Open(Box::new(connection));
     }
 
-    fn end_with(&mut self, octets: &[u8]) {
-        self.out.extend_from_slice(octets);
+    fn end_with(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
         self.ends = true;
         self.stage = Stage::Over;
     }
@@ -155,7 +155,7 @@ impl Ours {
         self.ends |= connection.close_step() == CloseStep::CloseTcp;
     }
 
-    /// The next octets that go out.
+    /// The next bytes that go out.
     fn outgoing(&mut self, cut: usize) -> Option<&[u8]> {
         if self.written == self.out.len() {
             self.out.clear();
@@ -196,7 +196,7 @@ impl Ours {
     }
 }
 
-/// Plays a case; writes are cut after so many octets.
+/// Plays a case; writes are cut after so many bytes.
 fn play(case: &'static Case, subject: Subject, cut: usize) -> Record {
     let options = Options { effort: Effort::Quick, ..Options::default() };
     let mut player = Player::new(case, subject, "lab.example", "/", options);
@@ -205,10 +205,10 @@ fn play(case: &'static Case, subject: Subject, cut: usize) -> Record {
     let mut rests = 0;
     while !player.is_over() {
         let mut moved = false;
-        if let Some(octets) = player.outgoing() {
-            let octets = octets[..octets.len().min(cut)].to_vec();
-            player.sent(now, octets.len());
-            ours.receive(now, &octets);
+        if let Some(bytes) = player.outgoing() {
+            let bytes = bytes[..bytes.len().min(cut)].to_vec();
+            player.sent(now, bytes.len());
+            ours.receive(now, &bytes);
             moved = true;
         } else {
             match player.wants() {
@@ -224,8 +224,8 @@ fn play(case: &'static Case, subject: Subject, cut: usize) -> Record {
                 }
             }
         }
-        if let Some(octets) = ours.outgoing(cut) {
-            player.receive(now, octets);
+        if let Some(bytes) = ours.outgoing(cut) {
+            player.receive(now, bytes);
             moved = true;
         } else if ours.ends && !player.is_over() && !matches!(player.wants(), Wants::Drop) {
             player.eof(now, None);

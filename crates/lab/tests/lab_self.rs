@@ -82,9 +82,9 @@ fn echo_client(place: &str, path: &str) {
                 let text = text.to_owned();
                 client.send(&*text)
             }
-            Message::Binary(octets) => {
-                let octets = octets.to_vec();
-                client.send(&*octets)
+            Message::Binary(bytes) => {
+                let bytes = bytes.to_vec();
+                client.send(&*bytes)
             }
         };
         if sent.is_err() {

@@ -45,10 +45,10 @@ fn upgrade(addr: SocketAddr, agent: &str) -> TcpStream {
     )
     .unwrap();
     let mut head = Vec::new();
-    let mut octet = [0];
+    let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut octet).unwrap();
-        head.push(octet[0]);
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
     }
     stream
 }

@@ -52,8 +52,8 @@ fn a_right_server_gives_no_finding() {
     assert!(summary.progress.runs >= 3000);
 }
 
-/// Finds the fault, and gives what was found: one of `kinds`, in at most `steps` steps of `octets` octets.
-fn finds(fault: Fault, kinds: &[Kind], steps: usize, octets: usize) -> Trace {
+/// Finds the fault, and gives what was found: one of `kinds`, in at most `steps` steps of `bytes` bytes.
+fn finds(fault: Fault, kinds: &[Kind], steps: usize, bytes: usize) -> Trace {
     let waits = [Kind::NotFailed, Kind::NoPong, Kind::NoAnswer, Kind::TcpStaysOpen];
     let timeouts =
         if kinds.iter().any(|kind| waits.contains(kind)) { &[250, 1000, 5000] } else { &[5000; 3] };
@@ -70,13 +70,13 @@ fn finds(fault: Fault, kinds: &[Kind], steps: usize, octets: usize) -> Trace {
     });
     let trace = found.unwrap_or_else(|| panic!("{fault:?} is not found: {last}"));
     let (left, size) = (trace.script.steps.len(), trace.script.size());
-    assert!(left <= steps && size <= octets, "{fault:?}: {left} steps, {size} octets\n{}", trace.show());
+    assert!(left <= steps && size <= bytes, "{fault:?}: {left} steps, {size} bytes\n{}", trace.show());
 
     // From its file it comes out again, and not with a server that is right.
     let file = serde_json::to_string(&trace).unwrap();
     let back: Trace = serde_json::from_str(&file).unwrap();
     let oracles = back.oracles(&server.address.to_string(), "/");
-    // What depends on how octets are cut on their way may take a few attempts.
+    // What depends on how bytes are cut on their way may take a few attempts.
     let mut again = Again::new(&server_peer, &oracles, &back.finding, None);
     let again = (0..20).find_map(|_| again.any(&back.script).unwrap());
     let again = again.unwrap_or_else(|| panic!("{fault:?} is not seen again: {}", trace.show()));
@@ -114,7 +114,7 @@ fn planted_faults_in_messages_are_found() {
         30,
     );
     finds(Fault::LosesEmptyMessages, &[Kind::WrongEcho], 3, 20);
-    let trace = finds(Fault::ChangesAnOctetAt126, &[Kind::WrongEcho], 1, 140);
+    let trace = finds(Fault::ChangesAByteAt126, &[Kind::WrongEcho], 1, 140);
     assert!(matches!(&trace.script.steps[..], [Step::Frame(frame)] if frame.payload.len() == 126));
     finds(Fault::EchoesTwice, &[Kind::WrongEcho], 2, 20);
     finds(Fault::ForgetsMessageAtPing, &[Kind::WrongEcho], 3, 30);

@@ -1,6 +1,6 @@
 //! A message becomes a DEFLATE stream (RFC 7692 §7.2.1).
 //!
-//! In: the octets of a message, at once or in parts. Out: the payload that says them. Promises: no distance is
+//! In: the bytes of a message, at once or in parts. Out: the payload that says them. Promises: no distance is
 //! larger than the agreed window; without context takeover nothing refers to a message before; each part can be
 //! inflated as soon as it is there.
 
@@ -30,7 +30,7 @@ pub struct Compressor {
 /// Where in a message it is.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
-    /// Octets to keep for the next message.
+    /// Bytes to keep for the next message.
     keep: usize,
     plain: u64,
     compressed: u64,
@@ -71,9 +71,9 @@ impl Build {
         })
     }
 
-    /// Octets of memory that the engine takes, about (`examples/deflate_memory.rs`).
+    /// Bytes of memory that the engine takes, about (`examples/deflate_memory.rs`).
     fn memory(self) -> usize {
-        let window = self.window.octets().max(512);
+        let window = self.window.bytes().max(512);
         134_272 + 4 * window + (7 << (self.memory_level + 6))
     }
 }
@@ -125,8 +125,8 @@ impl Compressor {
         })?;
         if agreed.takeover {
             // §7.2.3.2: the peer's window moves on by it.
-            self.history.push(payload, agreed.window.octets());
-            self.history.settle(agreed.window.octets());
+            self.history.push(payload, agreed.window.bytes());
+            self.history.settle(agreed.window.bytes());
         }
         Some(frame)
     }
@@ -152,7 +152,7 @@ impl Compressor {
         let build = Build::new(&config, agreed.window);
         let keeps_engine = agreed.takeover && config.send_context == SendContext::Compressor;
         self.message = Progress {
-            keep: if agreed.takeover && !keeps_engine { agreed.window.octets() } else { 0 },
+            keep: if agreed.takeover && !keeps_engine { agreed.window.bytes() } else { 0 },
             ..Progress::default()
         };
         match &mut self.engine {
@@ -213,13 +213,13 @@ impl Compressor {
         }
     }
 
-    /// §7.2.1: the end of the flush is removed, and an octet is left where there is nothing else (§7.2.3.6).
+    /// §7.2.1: the end of the flush is removed, and a byte is left where there is nothing else (§7.2.3.6).
     fn cut_tail(&mut self) {
         match self.made.checked_sub(TAIL.len()) {
             Some(len) if self.output()[len..] == TAIL => self.made = len,
             _ => {
-                if let Some(octet) = self.out.get_mut(self.made) {
-                    *octet = 0x00;
+                if let Some(byte) = self.out.get_mut(self.made) {
+                    *byte = 0x00;
                     self.made += 1;
                 }
             }
@@ -231,7 +231,7 @@ impl Compressor {
         self.traffic
     }
 
-    /// Octets of memory held, about.
+    /// Bytes of memory held, about.
     pub fn memory(&self) -> usize {
         let engine = self.engine.as_ref().map_or(0, |engine| engine.build.memory());
         size_of::<Self>() + engine + self.history.capacity() + self.out.capacity()
@@ -298,7 +298,7 @@ mod tests {
         Some(DeflateConfig { level, send_context, memory_level: 9, ..DeflateConfig::default() })
     }
 
-    /// Octets that repeat at every distance up to `len`: a window that is too large shows.
+    /// Bytes that repeat at every distance up to `len`: a window that is too large shows.
     fn repetitive(len: usize) -> Vec<u8> {
         let mut state = 1u32;
         let mut random = || {
@@ -329,7 +329,7 @@ mod tests {
                 let mut compressor = Compressor::default();
                 let config = config(level, SendContext::Fresh);
                 let payload = compressor.message(config, agreed, &message, Compression::On).unwrap();
-                let back = strict::inflate(payload, b"", bits(window).octets());
+                let back = strict::inflate(payload, b"", bits(window).bytes());
                 assert!(back.as_deref() == Ok(&message), "{window} bits, level {level}: {:?}", back.err());
             }
         }
@@ -346,7 +346,7 @@ mod tests {
                 for message in stream.chunks(3_001) {
                     let payload =
                         compressor.message(config(6, context), agreed, message, Compression::On).unwrap();
-                    let back = strict::inflate(payload, &history, bits(window).octets());
+                    let back = strict::inflate(payload, &history, bits(window).bytes());
                     assert!(back.as_deref() == Ok(message), "{context:?}, {window} bits: {:?}", back.err());
                     history.extend_from_slice(message);
                 }

@@ -1,50 +1,50 @@
-//! The last octets of one direction: what a message may refer back to (RFC 7692 §7.2.3.2).
+//! The last bytes of one direction: what a message may refer back to (RFC 7692 §7.2.3.2).
 
-/// The end of a stream of octets. Holds at most twice what it is asked to keep, and exactly that after
+/// The end of a stream of bytes. Holds at most twice what it is asked to keep, and exactly that after
 /// [`settle`](Self::settle).
 #[derive(Debug, Default)]
 pub(super) struct History {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl History {
-    /// Appends octets; of all so far, at least the last `keep` stay.
-    pub(super) fn push(&mut self, octets: &[u8], keep: usize) {
-        if octets.len() >= keep {
-            self.octets.clear();
-            self.octets.extend_from_slice(&octets[octets.len() - keep..]);
+    /// Appends bytes; of all so far, at least the last `keep` stay.
+    pub(super) fn push(&mut self, bytes: &[u8], keep: usize) {
+        if bytes.len() >= keep {
+            self.bytes.clear();
+            self.bytes.extend_from_slice(&bytes[bytes.len() - keep..]);
             return;
         }
-        // Each octet moves at most once for every octet that comes.
-        if self.octets.len() + octets.len() > 2 * keep {
-            let stay = keep - octets.len();
-            self.octets.drain(..self.octets.len() - stay);
+        // Each byte moves at most once for every byte that comes.
+        if self.bytes.len() + bytes.len() > 2 * keep {
+            let stay = keep - bytes.len();
+            self.bytes.drain(..self.bytes.len() - stay);
         }
-        self.octets.extend_from_slice(octets);
+        self.bytes.extend_from_slice(bytes);
     }
 
-    /// The last octets, at most `keep`.
+    /// The last bytes, at most `keep`.
     pub(super) fn recent(&self, keep: usize) -> &[u8] {
-        &self.octets[self.octets.len().saturating_sub(keep)..]
+        &self.bytes[self.bytes.len().saturating_sub(keep)..]
     }
 
-    /// Forgets what is beyond the last `keep` octets, and gives its memory back.
+    /// Forgets what is beyond the last `keep` bytes, and gives its memory back.
     pub(super) fn settle(&mut self, keep: usize) {
-        let beyond = self.octets.len().saturating_sub(keep);
-        self.octets.drain(..beyond);
-        if self.octets.capacity() > keep {
-            self.octets.shrink_to(keep);
+        let beyond = self.bytes.len().saturating_sub(keep);
+        self.bytes.drain(..beyond);
+        if self.bytes.capacity() > keep {
+            self.bytes.shrink_to(keep);
         }
     }
 
     /// Forgets everything and keeps the memory.
     pub(super) fn clear(&mut self) {
-        self.octets.clear();
+        self.bytes.clear();
     }
 
-    /// Octets of memory held.
+    /// Bytes of memory held.
     pub(super) fn capacity(&self) -> usize {
-        self.octets.capacity()
+        self.bytes.capacity()
     }
 }
 
@@ -63,7 +63,7 @@ mod tests {
                     history.push(chunk, keep);
                     sent += chunk.len();
                     assert_eq!(history.recent(keep), &stream[sent - keep.min(sent)..sent]);
-                    assert!(history.octets.len() <= 2 * keep);
+                    assert!(history.bytes.len() <= 2 * keep);
                 }
                 history.settle(keep);
                 assert_eq!(history.recent(usize::MAX), &stream[stream.len() - keep..]);

@@ -1,14 +1,14 @@
-//! Compressed payload becomes octets (RFC 7692 §7.2.2).
+//! Compressed payload becomes bytes (RFC 7692 §7.2.2).
 //!
-//! In: the payload of a compressed message in any cut, and room. Out: as many octets as there is room for.
-//! Promises: writes nowhere but into the room; the same octets whatever the cut; time linear in what comes in and
+//! In: the payload of a compressed message in any cut, and room. Out: as many bytes as there is room for.
+//! Promises: writes nowhere but into the room; the same bytes whatever the cut; time linear in what comes in and
 //! what goes out; a message that ends anywhere but at the end of a block is refused. How much room there is, and
 //! what it means when it ends, is the caller's affair.
 //!
 //! Where the RFCs leave a choice:
 //!
-//! * A block with BFINAL set does not end a message: what follows on the next octet is decoded as well, and may
-//!   refer back to what came before (§7.2.3.4 needs that for its padding octet).
+//! * A block with BFINAL set does not end a message: what follows on the next byte is decoded as well, and may
+//!   refer back to what came before (§7.2.3.4 needs that for its padding byte).
 //! * A sender that keeps the `00 00 ff ff` at the end, or ends with a BFINAL block and no padding, is understood.
 //! * A compressed message without any payload is an empty message.
 
@@ -27,17 +27,17 @@ pub struct Inflater {
     history: History,
     message: Progress,
     traffic: Traffic,
-    /// Octets that may still come out of the message.
+    /// Bytes that may still come out of the message.
     budget: usize,
 }
 
 /// Where in a message it is.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
-    /// Octets of payload so far, and of what came out of them.
+    /// Bytes of payload so far, and of what came out of them.
     taken: u64,
     made: u64,
-    /// The last four octets of payload.
+    /// The last four bytes of payload.
     tail: [u8; 4],
     /// The stream ended with a BFINAL block, and nothing has come since.
     ended: bool,
@@ -48,7 +48,7 @@ struct Progress {
 /// What one call of [`Inflater::push`] did.
 #[derive(Debug)]
 pub(crate) struct Pushed {
-    /// Octets written to the room. If the room is full, there may be more to come.
+    /// Bytes written to the room. If the room is full, there may be more to come.
     pub(crate) made: usize,
     /// Whether they are followed by something that is not DEFLATE.
     pub(crate) result: Result<(), ProtocolError>,
@@ -58,10 +58,10 @@ pub(crate) struct Pushed {
 /// at the end of which the engine stands still if, and only if, all before it was whole.
 const TAIL: [u8; 6] = [0x00, 0x00, 0xff, 0xff, 0x03, 0x00];
 
-/// Each end of a stream takes the engine as long as many octets: a message may have a few, and then one for each
-/// so many octets that came out.
+/// Each end of a stream takes the engine as long as many bytes: a message may have a few, and then one for each
+/// so many bytes that came out.
 const FREE_ENDS: u64 = 64;
-const OCTETS_PER_END: u64 = 4096;
+const BYTES_PER_END: u64 = 4096;
 
 impl Inflater {
     /// A message begins.
@@ -73,7 +73,7 @@ impl Inflater {
         self.restart(agreed.window);
     }
 
-    /// Octets that may still come out of the message: for whoever pushes to keep, as here only connections that
+    /// Bytes that may still come out of the message: for whoever pushes to keep, as here only connections that
     /// inflate pay for them.
     pub(crate) const fn budget(&mut self) -> &mut usize {
         &mut self.budget
@@ -86,7 +86,7 @@ impl Inflater {
             if self.message.ended && !input.is_empty() {
                 self.message.ended = false;
                 self.message.ends += 1;
-                if self.message.ends > FREE_ENDS + self.message.made / OCTETS_PER_END {
+                if self.message.ends > FREE_ENDS + self.message.made / BYTES_PER_END {
                     return Pushed { made, result: Err(ProtocolError::DeflateInvalid) };
                 }
                 self.restart(WindowBits::MAX);
@@ -94,7 +94,7 @@ impl Inflater {
             let (status, used, written) = self.step(input, &mut room[made..]);
             self.note(&input[..used]);
             *input = &input[used..];
-            self.history.push(&room[made..made + written], WindowBits::MAX.octets());
+            self.history.push(&room[made..made + written], WindowBits::MAX.bytes());
             self.message.made += written as u64;
             made += written;
             match status {
@@ -132,7 +132,7 @@ impl Inflater {
         }
         self.traffic += Traffic { messages: 1, plain: made, compressed: taken };
         if agreed.takeover {
-            self.history.settle(agreed.window.octets());
+            self.history.settle(agreed.window.bytes());
         }
         Ok(())
     }
@@ -142,7 +142,7 @@ impl Inflater {
         self.traffic
     }
 
-    /// Octets of memory held, about.
+    /// Bytes of memory held, about.
     pub fn memory(&self) -> usize {
         let engine = if self.engine.is_some() { ENGINE } else { 0 };
         size_of::<Self>() + engine + self.history.capacity()
@@ -152,11 +152,11 @@ impl Inflater {
         std::mem::take(&mut self.traffic)
     }
 
-    /// An empty window and, in it, the last octets so far.
+    /// An empty window and, in it, the last bytes so far.
     fn restart(&mut self, window: WindowBits) {
         let engine = self.engine.get_or_insert_with(|| Inflate::new(false, WindowBits::MAX.bits()));
         engine.reset(false);
-        let recent = self.history.recent(window.octets());
+        let recent = self.history.recent(window.bytes());
         if !recent.is_empty() {
             // Raw DEFLATE takes a dictionary at any time.
             let _ = engine.set_dictionary(recent);
@@ -187,7 +187,7 @@ impl Inflater {
     }
 }
 
-/// Octets that the engine takes, whatever the window (`examples/deflate_memory.rs`).
+/// Bytes that the engine takes, whatever the window (`examples/deflate_memory.rs`).
 const ENGINE: usize = 47_552;
 
 impl std::fmt::Debug for Inflater {
@@ -207,7 +207,7 @@ mod tests {
     const FRESH: Half = Half { window: WindowBits::MAX, takeover: false };
     const KEEP: Half = Half { takeover: true, ..FRESH };
 
-    /// One message, its payload in cuts of `cut`, with `room` octets of room at a time.
+    /// One message, its payload in cuts of `cut`, with `room` bytes of room at a time.
     fn inflate(
         inflater: &mut Inflater,
         agreed: Half,
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_cut_block_may_have_bfinal_set() {
         check(&[0x01], Ok(b""));
-        check(&[0x61], Ok(b"")); // the rest of the octet says nothing
+        check(&[0x61], Ok(b"")); // the rest of the byte says nothing
         check(&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x01], Err(ProtocolError::DeflateInvalid)); // 01 is inside a block
         check(&[0, 5, 0, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x01], Ok(b"Hello"));
         // Found by the fuzz target `inflate`: the tail would be the rest of a stored block, which nobody may cut.

@@ -5,8 +5,8 @@
 //! | `params.rs` | the four parameters and their grammar (§7.1) |
 //! | `negotiate.rs` | which offer a server takes, what a client offers and makes of the answer (§5, §7.1) |
 //! | `settings.rs` | what our side wants: level, windows, what is kept between messages |
-//! | `history.rs` | the last octets of a direction: all that a window is (§7.2.3.2) |
-//! | `inflate.rs` | compressed payload in any cut becomes octets, within a budget (§7.2.2) |
+//! | `history.rs` | the last bytes of a direction: all that a window is (§7.2.3.2) |
+//! | `inflate.rs` | compressed payload in any cut becomes bytes, within a budget (§7.2.2) |
 //! | `compress.rs` | a message becomes a DEFLATE stream of the agreed window (§7.2.1) |
 //! | `shared.rs` | one compressed message for many connections |
 //! | `pool.rs` | what connections share while none of them is inside a message |
@@ -14,12 +14,12 @@
 //! # What is kept, and what it costs
 //!
 //! A compressor takes hundreds of kilobytes and an inflater some fifty, but only while they work. Between two
-//! messages all that the next one can refer to is the last octets of the direction: at most the agreed window. So
+//! messages all that the next one can refer to is the last bytes of the direction: at most the agreed window. So
 //! a connection keeps those and nothing else, or nothing at all where no context takeover was agreed, and the
 //! machinery is lent to it for a message by a [`DeflatePool`]. A compressor of its own ([`SendContext::Compressor`])
 //! saves it the time to read the window again before each message.
 //!
-//! Octets that an idle connection holds beside its own, and octets that all connections of a thread share, once 50
+//! Bytes that an idle connection holds beside its own, and bytes that all connections of a thread share, once 50
 //! of them have exchanged messages of 64 KiB:
 //!
 //! | kept for sending | kept for receiving | window | memory level | each connection | shared |
@@ -39,7 +39,7 @@
 //!
 //! Microseconds to compress and to inflate a message of JSON, and its ratio:
 //!
-//! | level | kept | window | 300 octets | 4 KiB | 64 KiB |
+//! | level | kept | window | 300 bytes | 4 KiB | 64 KiB |
 //! |---:|---|---:|---|---|---|
 //! | 1 | Fresh | 15 | 3.1 / 0.8, 1.68 | 10.9 / 4.7, 2.76 | 154.4 / 66.3, 3.18 |
 //! | 1 | Window | 12 | 9.1 / 1.1, 2.93 | 16.6 / 5.6, 2.99 | 169.1 / 69.3, 2.99 |
@@ -68,7 +68,7 @@
 //! # Limits
 //!
 //! Messages inflate straight into the buffer of the message, which grows with what has come out and ends at
-//! [`Config::max_message`](crate::connection::Config::max_message): the octet after that fails the connection
+//! [`Config::max_message`](crate::connection::Config::max_message): the byte after that fails the connection
 //! with 1009. The compressed payload of a message may be twice as long and no longer.
 //!
 //! # The engine

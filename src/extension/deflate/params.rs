@@ -20,12 +20,12 @@ pub const NAME: &str = "permessage-deflate";
 pub struct WindowBits(u8);
 
 impl WindowBits {
-    /// 256 octets.
+    /// 256 bytes.
     pub const MIN: Self = Self(8);
-    /// 32,768 octets: what holds where nothing is said.
+    /// 32,768 bytes: what holds where nothing is said.
     pub const MAX: Self = Self(15);
 
-    /// A window of 2 to the power of `bits` octets, for 8 to 15.
+    /// A window of 2 to the power of `bits` bytes, for 8 to 15.
     pub const fn new(bits: u8) -> Option<Self> {
         match bits {
             8..=15 => Some(Self(bits)),
@@ -38,8 +38,8 @@ impl WindowBits {
         self.0
     }
 
-    /// Octets.
-    pub const fn octets(self) -> usize {
+    /// Bytes.
+    pub const fn bytes(self) -> usize {
         1 << self.0
     }
 

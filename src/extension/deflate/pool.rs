@@ -34,7 +34,7 @@ impl DeflatePool {
         self.sent
     }
 
-    /// Octets of memory held, about.
+    /// Bytes of memory held, about.
     pub fn memory(&self) -> usize {
         let compressors = self.compressors.iter().flatten().map(|compressor| compressor.memory());
         self.inflater.as_ref().map_or(0, |inflater| inflater.memory()) + compressors.sum::<usize>()

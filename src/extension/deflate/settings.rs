@@ -19,7 +19,7 @@ pub struct DeflateConfig {
     /// Messages shorter than this go out as they are, unless their sender says otherwise; so do messages that
     /// compression makes longer.
     ///
-    /// 1,024 octets: what goes into one packet anyway gains little from being shorter.
+    /// 1,024 bytes: what goes into one packet anyway gains little from being shorter.
     pub threshold: usize,
     /// The largest window for messages that we send. The peer may ask for a smaller one.
     pub send_window: WindowBits,
@@ -54,10 +54,10 @@ pub enum SendContext {
     /// Nothing: each message is compressed by itself, and an idle connection costs nothing.
     #[default]
     Fresh,
-    /// The last octets sent, as many as the window has. A shared compressor reads them before each message, which
+    /// The last bytes sent, as many as the window has. A shared compressor reads them before each message, which
     /// takes time in proportion to the window: some microseconds with 12 bits, 30 and more with 15.
     Window,
-    /// A compressor of its own for each connection: the fastest with a large window, at 400,000 octets or so each.
+    /// A compressor of its own for each connection: the fastest with a large window, at 400,000 bytes or so each.
     Compressor,
 }
 
@@ -67,7 +67,7 @@ pub enum ReceiveContext {
     /// Nothing: the peer is asked to compress each message by itself.
     #[default]
     Fresh,
-    /// The last octets received, as many as the window has.
+    /// The last bytes received, as many as the window has.
     Window,
 }
 
@@ -95,14 +95,14 @@ impl Half {
 pub struct Traffic {
     /// Messages.
     pub messages: u64,
-    /// Octets of their payload as the application sees it.
+    /// Bytes of their payload as the application sees it.
     pub plain: u64,
-    /// Octets of their payload as it travels.
+    /// Bytes of their payload as it travels.
     pub compressed: u64,
 }
 
 impl Traffic {
-    /// Plain octets for each compressed one; 1 where there were none.
+    /// Plain bytes for each compressed one; 1 where there were none.
     pub fn ratio(&self) -> f64 {
         if self.compressed == 0 { 1.0 } else { self.plain as f64 / self.compressed as f64 }
     }

@@ -2,7 +2,7 @@
 
 /// Inflates a payload as §7.2.2 says it: the tail is appended, and all of it has to be whole blocks.
 ///
-/// `history` is what the messages before came to; of it and of the message itself, no more than `window` octets can
+/// `history` is what the messages before came to; of it and of the message itself, no more than `window` bytes can
 /// be referred to. Gives the message.
 pub(crate) fn inflate(payload: &[u8], history: &[u8], window: usize) -> Result<Vec<u8>, &'static str> {
     let input = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
@@ -20,8 +20,8 @@ pub(crate) fn inflate(payload: &[u8], history: &[u8], window: usize) -> Result<V
                     return Err("LEN and NLEN");
                 }
                 for _ in 0..len {
-                    let octet = bits.take(8)?;
-                    out.push(octet as u8);
+                    let byte = bits.take(8)?;
+                    out.push(byte as u8);
                 }
             }
             1 => {
@@ -50,8 +50,8 @@ impl Bits<'_> {
     fn take(&mut self, count: usize) -> Result<usize, &'static str> {
         let mut value = 0;
         for bit in 0..count {
-            let octet = self.input.get(self.at / 8).ok_or("the end")?;
-            value |= usize::from(octet >> (self.at % 8) & 1) << bit;
+            let byte = self.input.get(self.at / 8).ok_or("the end")?;
+            value |= usize::from(byte >> (self.at % 8) & 1) << bit;
             self.at += 1;
         }
         Ok(value)

@@ -17,42 +17,42 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const SIZES: [usize; 5] = [16, 125, 1 << 10, 64 << 10, 1 << 20];
 
-/// As many octets as one read of a socket brings at the most.
+/// As many bytes as one read of a socket brings at the most.
 const READ: usize = 256 << 10;
 
 /// Frames of clients, again and again.
 struct Ring {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     at: usize,
 }
 
 impl Ring {
     fn new(kind: DataKind, size: usize) -> Self {
         let payload: Vec<u8> = (0..size).map(|at| b'a' + (at % 26) as u8).collect();
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         for number in 0..((256 << 10) / (size + 8)).clamp(4, 4096) as u32 {
             let key = MaskKey((number.wrapping_mul(0x9e37_79b9) | 0x0101_0101).to_le_bytes());
-            RawHeader::of(kind.opcode()).with_length(size as u64).with_mask(key).encode_into(&mut octets);
-            let start = octets.len();
-            octets.extend_from_slice(&payload);
-            key.apply(&mut octets[start..]);
+            RawHeader::of(kind.opcode()).with_length(size as u64).with_mask(key).encode_into(&mut bytes);
+            let start = bytes.len();
+            bytes.extend_from_slice(&payload);
+            key.apply(&mut bytes[start..]);
         }
-        Self { octets, at: 0 }
+        Self { bytes, at: 0 }
     }
 }
 
 impl Read for Ring {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let len = buf.len().min(self.octets.len() - self.at).min(READ);
-        buf[..len].copy_from_slice(&self.octets[self.at..self.at + len]);
-        self.at = (self.at + len) % self.octets.len();
+        let len = buf.len().min(self.bytes.len() - self.at).min(READ);
+        buf[..len].copy_from_slice(&self.bytes[self.at..self.at + len]);
+        self.at = (self.at + len) % self.bytes.len();
         Ok(len)
     }
 }
 
 impl Write for Ring {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        Ok(octets.len())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -73,8 +73,8 @@ impl AsyncRead for Ring {
 }
 
 impl AsyncWrite for Ring {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(octets.len()))
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -20,7 +20,7 @@ struct Connection {
     open: bool,
     /// The start of a head that has not come whole: of the request, then of a frame.
     head: Vec<u8>,
-    /// Payload that is still to come, and its key rotated to the next octet.
+    /// Payload that is still to come, and its key rotated to the next byte.
     remaining: usize,
     key: u64,
     closing: bool,
@@ -32,20 +32,20 @@ const BUFFER: usize = 512 << 10;
 const LISTENER: Token = Token(usize::MAX);
 
 impl Connection {
-    /// Turns the frames in `octets` into their answers, at the start of `octets`; says how long they are.
-    fn turn(&mut self, octets: &mut [u8]) -> usize {
+    /// Turns the frames in `bytes` into their answers, at the start of `bytes`; says how long they are.
+    fn turn(&mut self, bytes: &mut [u8]) -> usize {
         let (mut read, mut written) = (0, 0);
         loop {
-            let len = self.remaining.min(octets.len() - read);
-            unmask_down(octets, read, written, len, self.key);
+            let len = self.remaining.min(bytes.len() - read);
+            unmask_down(bytes, read, written, len, self.key);
             self.key = self.key.rotate_right(8 * (len as u32 % 8));
             self.remaining -= len;
             (read, written) = (read + len, written + len);
-            let rest = &octets[read..];
+            let rest = &bytes[read..];
             if rest.is_empty() {
                 return written;
             }
-            let head = match rest.get(1).map(|octet| octet & 0x7f) {
+            let head = match rest.get(1).map(|byte| byte & 0x7f) {
                 Some(126) => 4,
                 Some(127) => 10,
                 _ => 2,
@@ -56,22 +56,22 @@ impl Connection {
             }
             self.remaining = match head {
                 4 => u16::from_be_bytes([rest[2], rest[3]]).into(),
-                10 => u64::from_be_bytes(*rest[2..].first_chunk().expect("10 octets")) as usize,
+                10 => u64::from_be_bytes(*rest[2..].first_chunk().expect("10 bytes")) as usize,
                 _ => usize::from(rest[1] & 0x7f),
             };
             self.closing |= rest[0] & 0xf == 8;
-            let key = u64::from(u32::from_le_bytes(*rest[head..].first_chunk().expect("4 octets")));
+            let key = u64::from(u32::from_le_bytes(*rest[head..].first_chunk().expect("4 bytes")));
             self.key = key | key << 32;
-            octets[read + 1] &= 0x7f;
-            octets.copy_within(read..read + head, written);
+            bytes[read + 1] &= 0x7f;
+            bytes.copy_within(read..read + head, written);
             (read, written) = (read + head + 4, written + head);
         }
     }
 
     /// Sends, or keeps what does not go.
-    fn send(&mut self, octets: &[u8]) {
-        let sent = if self.unsent.is_empty() { self.stream.write(octets).unwrap_or(0) } else { 0 };
-        self.unsent.extend_from_slice(&octets[sent..]);
+    fn send(&mut self, bytes: &[u8]) {
+        let sent = if self.unsent.is_empty() { self.stream.write(bytes).unwrap_or(0) } else { 0 };
+        self.unsent.extend_from_slice(&bytes[sent..]);
     }
 
     fn flush(&mut self) {
@@ -101,20 +101,20 @@ impl Connection {
     }
 }
 
-/// Moves `len` octets down from `from` to `to` and unmasks them on the way.
-fn unmask_down(octets: &mut [u8], from: usize, to: usize, len: usize, key: u64) {
+/// Moves `len` bytes down from `from` to `to` and unmasks them on the way.
+fn unmask_down(bytes: &mut [u8], from: usize, to: usize, len: usize, key: u64) {
     let mut at = 0;
     while at + 64 <= len {
-        let mut block: [u8; 64] = *octets[from + at..].first_chunk().expect("64 octets");
+        let mut block: [u8; 64] = *bytes[from + at..].first_chunk().expect("64 bytes");
         for word in block.as_chunks_mut::<8>().0 {
             *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
         }
-        octets[to + at..to + at + 64].copy_from_slice(&block);
+        bytes[to + at..to + at + 64].copy_from_slice(&block);
         at += 64;
     }
     let key = key.to_le_bytes();
     for at in at..len {
-        octets[to + at] = octets[from + at] ^ key[at % 8];
+        bytes[to + at] = bytes[from + at] ^ key[at % 8];
     }
 }
 

@@ -63,7 +63,7 @@ fn table(a: &Report, b: &Report) -> String {
     let cpu = |report| server(report).and_then(|server| server.us_per_operation);
     row("server, µs an operation", cpu(a), cpu(b));
     let memory = |report| server(report).and_then(|server| server.per_connection);
-    row("server, octets each", memory(a), memory(b));
+    row("server, bytes each", memory(a), memory(b));
     row("client busy", a.client_busy, b.client_busy);
     let errors =
         |report: &Report| Some(report.errors.values().map(|errored| errored.count).sum::<u64>() as f64);

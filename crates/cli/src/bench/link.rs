@@ -34,13 +34,13 @@ pub(super) struct Link {
     pub(super) waiting: VecDeque<u64>,
     /// Whole messages received.
     pub(super) received: u64,
-    /// Octets received of the message that has not come whole.
+    /// Bytes received of the message that has not come whole.
     partial: usize,
     /// Messages to be written for which no frames are taken yet.
     credits: usize,
     /// The next frame of the traffic.
     frame: usize,
-    /// Octets of the traffic that are on their way.
+    /// Bytes of the traffic that are on their way.
     unsent: Range<usize>,
     closing: bool,
 }
@@ -81,7 +81,7 @@ pub(super) enum Fault {
     Length { expected: usize, got: usize },
     /// Text for binary, or the other way round.
     Kind(DataKind),
-    /// The same length, other octets.
+    /// The same length, other bytes.
     Payload { message: u64, at: usize },
     /// More answers than messages.
     Unasked,
@@ -191,7 +191,7 @@ impl Link {
         let Connection { inbound, outbound, .. } = &mut **core;
         let mut messages = 0;
         while let Some(event) = inbound.next(&mut input, outbound).map_err(Fault::Protocol)? {
-            let (kind, octets, ends) = match event {
+            let (kind, bytes, ends) = match event {
                 Event::Message(message) => (message.kind(), message.as_bytes(), true),
                 Event::Chunk(chunk) => (chunk.kind, chunk.payload, chunk.message_ends),
                 // Its answer to ours; the end of the TCP connection follows.
@@ -206,12 +206,12 @@ impl Link {
             if kind != traffic.kind {
                 return Err(Fault::Kind(kind));
             }
-            let end = self.partial + octets.len();
+            let end = self.partial + bytes.len();
             if end > traffic.payload.len() || (ends && end != traffic.payload.len()) {
                 return Err(Fault::Length { expected: traffic.payload.len(), got: end });
             }
             if self.received.is_multiple_of(u64::from(traffic.sample))
-                && *octets != traffic.payload[self.partial..end]
+                && *bytes != traffic.payload[self.partial..end]
             {
                 return Err(Fault::Payload { message: self.received, at: self.partial });
             }
@@ -242,7 +242,7 @@ impl Link {
                 self.credits -= count;
                 self.unsent = place;
             }
-            match self.stream.put(traffic.octets(self.unsent.clone())).map_err(Fault::Io)? {
+            match self.stream.put(traffic.bytes(self.unsent.clone())).map_err(Fault::Io)? {
                 None => return Ok(()),
                 Some(len) => self.unsent.start += len,
             }
@@ -260,9 +260,9 @@ impl Stream {
 
     /// Writes what goes; `None` where nothing does now.
     #[inline]
-    fn put(&mut self, octets: &[u8]) -> io::Result<Option<usize>> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
         loop {
-            match self.write(octets) {
+            match self.write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(len) => return Ok(Some(len)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
@@ -293,10 +293,10 @@ impl Read for Stream {
 
 impl Write for Stream {
     #[inline]
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(tcp) => tcp.write(octets),
-            Stream::Tls(tls) => tls.write(octets),
+            Stream::Tcp(tcp) => tcp.write(bytes),
+            Stream::Tls(tls) => tls.write(bytes),
         }
     }
 
@@ -343,12 +343,12 @@ impl fmt::Display for Fault {
             Fault::Eof => f.write_str("the server ended the TCP connection without a Close frame"),
             Fault::Protocol(error) => error.fmt(f),
             Fault::Length { expected, got } => {
-                write!(f, "an answer of {got} octets or more instead of {expected}")
+                write!(f, "an answer of {got} bytes or more instead of {expected}")
             }
             Fault::Kind(DataKind::Text) => f.write_str("a text message came back for a binary one"),
             Fault::Kind(DataKind::Binary) => f.write_str("a binary message came back for text"),
             Fault::Payload { message, at } => {
-                write!(f, "the payload of message {message} differs in what came from octet {at} on")
+                write!(f, "the payload of message {message} differs in what came from byte {at} on")
             }
             Fault::Unasked => f.write_str("a message came that answers nothing"),
         }

@@ -20,7 +20,7 @@ pub(crate) struct Load {
     /// Connections; in a storm, how many are under way at a time.
     #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     connections: u32,
-    /// Octets of payload in a message.
+    /// Bytes of payload in a message.
     #[arg(short, long, value_name = "SIZE", default_value_t = Size(16))]
     size: Size,
     /// Messages of a connection that wait for an answer; a broadcast counts as one until everybody has it.
@@ -45,7 +45,7 @@ pub(crate) struct Load {
     /// Send binary messages (the default).
     #[arg(long, conflicts_with = "text")]
     binary: bool,
-    /// Send text: ASCII, or mostly letters of two octets.
+    /// Send text: ASCII, or mostly letters of two bytes.
     #[arg(long, value_enum, value_name = "SCRIPT", num_args = 0..=1, require_equals = true, default_missing_value = "ascii")]
     text: Option<Script>,
     /// Compare the payload of every Nth answer of a connection; length and kind are checked always.

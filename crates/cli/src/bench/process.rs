@@ -15,7 +15,7 @@ pub(super) struct Meter {
 pub(super) struct Cost {
     pub(super) client: Option<Duration>,
     pub(super) server: Option<Duration>,
-    /// Octets of memory.
+    /// Bytes of memory.
     pub(super) server_resident: Option<u64>,
 }
 
@@ -46,7 +46,7 @@ fn cpu(process: &str) -> Option<Duration> {
     Some(Duration::from_nanos(total))
 }
 
-/// Octets of memory that a process holds.
+/// Bytes of memory that a process holds.
 pub(super) fn resident(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

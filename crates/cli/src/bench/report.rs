@@ -34,7 +34,7 @@ pub(super) struct Report {
     pub(super) operations: u64,
     pub(super) operations_per_s: f64,
     /// Of payload, one way.
-    pub(super) octets_per_s: f64,
+    pub(super) bytes_per_s: f64,
     /// All times are in microseconds.
     pub(super) latency_us: Option<Summary>,
     pub(super) fan_out_us: Option<Summary>,
@@ -61,9 +61,9 @@ pub(super) struct Setup {
 pub(super) struct Server {
     pub(super) busy: Option<f64>,
     pub(super) us_per_operation: Option<f64>,
-    /// Octets of memory.
+    /// Bytes of memory.
     pub(super) resident: Option<u64>,
-    /// Octets of memory that a connection added.
+    /// Bytes of memory that a connection added.
     pub(super) per_connection: Option<f64>,
 }
 
@@ -115,7 +115,7 @@ impl Report {
             seconds,
             operations: stretch.operations,
             operations_per_s: per_s,
-            octets_per_s: if has_payload { per_s * size as f64 } else { 0.0 },
+            bytes_per_s: if has_payload { per_s * size as f64 } else { 0.0 },
             latency_us: tally.latency.summary(),
             fan_out_us: tally.fan_out.summary(),
             opening_us,
@@ -138,7 +138,7 @@ impl Report {
         self.opening_s = Some(nanoseconds as f64 / 1e9);
     }
 
-    /// The server held `before` octets without connections and `after` with them.
+    /// The server held `before` bytes without connections and `after` with them.
     pub(super) fn grown(&mut self, before: Option<u64>, after: Option<u64>) {
         if let (Some(server), Some(before), Some(after)) = (&mut self.server, before, after) {
             server.per_connection = Some((after as f64 - before as f64) / self.opened.max(1) as f64);
@@ -152,7 +152,7 @@ impl Report {
 }
 
 impl Fleet<'_> {
-    /// Octets of memory that the server's process holds, where we know which it is.
+    /// Bytes of memory that the server's process holds, where we know which it is.
     pub(super) fn resident(&self) -> Option<u64> {
         self.plan.server_pid.and_then(resident)
     }
@@ -171,7 +171,7 @@ const fn scenario(scenario: Scenario) -> &'static str {
 impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { scenario, connections, size, kind, .. } = self;
-        write!(f, "{scenario}, {connections} connections, {size} octets {kind}")?;
+        write!(f, "{scenario}, {connections} connections, {size} bytes {kind}")?;
         match (self.in_flight, self.rate) {
             (_, Some(rate)) => write!(f, ", {} a second", si(rate)),
             (Some(depth), None) => write!(f, ", {depth} in flight"),
@@ -200,8 +200,8 @@ impl fmt::Display for Report {
                 self.operations,
                 self.seconds
             )?;
-            if self.octets_per_s > 0.0 {
-                write!(f, ", {:.1} MB/s", self.octets_per_s / 1e6)?;
+            if self.bytes_per_s > 0.0 {
+                write!(f, ", {:.1} MB/s", self.bytes_per_s / 1e6)?;
             }
             writeln!(f)?;
         }
@@ -220,8 +220,8 @@ impl fmt::Display for Report {
             if let Some(us) = server.us_per_operation {
                 write!(f, " {us:.3} µs of CPU an operation,")?;
             }
-            if let Some(octets) = server.per_connection {
-                write!(f, " {octets:.0} octets a connection,")?;
+            if let Some(bytes) = server.per_connection {
+                write!(f, " {bytes:.0} bytes a connection,")?;
             }
             if let Some(busy) = server.busy {
                 write!(f, " {:.0} % busy,", busy * 100.0)?;

@@ -14,7 +14,7 @@ pub(super) struct Tally {
     pub(super) operations: u64,
     /// From when an operation was due until it was done.
     pub(super) latency: Times,
-    /// From the first octet of a broadcast until the last of its receivers had it.
+    /// From the first byte of a broadcast until the last of its receivers had it.
     pub(super) fan_out: Times,
     /// From setting out until a connection was open.
     pub(super) opening: Times,

@@ -20,7 +20,7 @@ pub(super) struct Traffic {
     frames: usize,
 }
 
-/// The most octets of encoded frames, unless a single one is longer: what is written again and again stays in the cache.
+/// The most bytes of encoded frames, unless a single one is longer: what is written again and again stays in the cache.
 const RING: usize = 2 << 20;
 
 /// More distinct keys add nothing.
@@ -68,13 +68,13 @@ impl Traffic {
         (first * self.frame..(first + count) * self.frame, count)
     }
 
-    /// Encoded octets.
-    pub(super) fn octets(&self, place: Range<usize>) -> &[u8] {
+    /// Encoded bytes.
+    pub(super) fn bytes(&self, place: Range<usize>) -> &[u8] {
         &self.ring[place]
     }
 }
 
-/// Exactly `size` octets of text.
+/// Exactly `size` bytes of text.
 fn text(script: Script, size: usize) -> Vec<u8> {
     let pattern = match script {
         Script::Ascii => "The quick brown fox jumps over the lazy dog. ",

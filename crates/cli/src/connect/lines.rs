@@ -49,7 +49,7 @@ pub(super) fn parse(line: &str) -> Result<Line, String> {
 
 fn control(text: &str) -> Result<Vec<u8>, String> {
     if text.len() > 125 {
-        return Err("a control frame carries at most 125 octets".into());
+        return Err("a control frame carries at most 125 bytes".into());
     }
     Ok(text.into())
 }
@@ -60,7 +60,7 @@ fn close(rest: &str) -> Result<Line, String> {
     let code = code.map(CloseCode).ok().filter(|code| code.may_travel());
     let code = code.ok_or("use a code that may travel: 1000 to 1003, 1007 to 1014, or 3000 to 4999")?;
     if reason.len() > MAX_REASON {
-        return Err(format!("a reason has at most {MAX_REASON} octets"));
+        return Err(format!("a reason has at most {MAX_REASON} bytes"));
     }
     Ok(Line::Close(code, reason.to_owned()))
 }
@@ -77,7 +77,7 @@ fn binary(rest: &str) -> Result<Vec<u8>, String> {
         .map(|c| c.to_digit(16).ok_or("use hexadecimal digits such as 00ff7e, or @FILE"))
         .collect::<Result<_, _>>()?;
     if !digits.len().is_multiple_of(2) {
-        return Err("an octet has two hexadecimal digits".into());
+        return Err("a byte has two hexadecimal digits".into());
     }
     Ok(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }

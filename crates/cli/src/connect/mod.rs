@@ -56,7 +56,7 @@ pub(crate) struct Args {
     /// Authentication by a token.
     #[arg(long, value_name = "TOKEN")]
     bearer: Option<String>,
-    /// Send what stdin brings as binary messages, write the octets of all messages to stdout as they are.
+    /// Send what stdin brings as binary messages, write the bytes of all messages to stdout as they are.
     #[arg(short, long)]
     binary: bool,
     /// Show binary messages in base64 and not in hexadecimal digits.

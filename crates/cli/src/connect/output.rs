@@ -25,8 +25,8 @@ pub(super) enum Form {
     Escaped,
     /// For programs: a line for each message.
     Lines,
-    /// For programs: the octets and nothing else.
-    Octets,
+    /// For programs: the bytes and nothing else.
+    Bytes,
     /// For programs: a line of JSON for each event.
     Json,
 }
@@ -36,7 +36,7 @@ impl Output {
         let stdout = io::stdout().lock();
         let form = match (json, binary) {
             (true, _) => Form::Json,
-            (false, true) => Form::Octets,
+            (false, true) => Form::Bytes,
             _ if stdout.is_terminal() => Form::Escaped,
             _ => Form::Lines,
         };
@@ -70,15 +70,15 @@ impl Output {
             let text = match message {
                 // No line of a message looks like the start of another, or like talk of ours.
                 Message::Text(text) => for_terminal(text).replace('\n', "\n  "),
-                Message::Binary(octets) if self.base64 => STANDARD.encode(octets),
-                Message::Binary(octets) => hex(octets),
+                Message::Binary(bytes) if self.base64 => STANDARD.encode(bytes),
+                Message::Binary(bytes) => hex(bytes),
             };
             return screen.print(format!("< {text}\n"));
         }
         if self.form == Form::Json {
             return self.event(match message {
                 Message::Text(text) => json!({"type": "text", "data": text}),
-                Message::Binary(octets) => json!({"type": "binary", "base64": STANDARD.encode(octets)}),
+                Message::Binary(bytes) => json!({"type": "binary", "base64": STANDARD.encode(bytes)}),
             });
         }
         if self.failed.is_ok() {
@@ -89,11 +89,11 @@ impl Output {
     fn write(&mut self, message: Message<'_>) -> io::Result<()> {
         let Some(to) = &mut self.to else { return Ok(()) };
         match (&self.form, message) {
-            (Form::Octets, message) => to.write_all(message.as_bytes()),
+            (Form::Bytes, message) => to.write_all(message.as_bytes()),
             (Form::Escaped, Message::Text(text)) => writeln!(to, "{}", for_terminal(text)),
             (_, Message::Text(text)) => writeln!(to, "{text}"),
-            (_, Message::Binary(octets)) if self.base64 => writeln!(to, "{}", STANDARD.encode(octets)),
-            (_, Message::Binary(octets)) => writeln!(to, "{}", hex(octets)),
+            (_, Message::Binary(bytes)) if self.base64 => writeln!(to, "{}", STANDARD.encode(bytes)),
+            (_, Message::Binary(bytes)) => writeln!(to, "{}", hex(bytes)),
         }
     }
 

@@ -25,7 +25,7 @@ use super::mode::Mode;
 /// Where text goes while lines are edited.
 pub(super) struct Screen {
     texts: Sender<String>,
-    /// Octets that are not printed yet.
+    /// Bytes that are not printed yet.
     waiting: Arc<AtomicUsize>,
     gate: Gate,
     /// Says nothing, and ends with the thread that prints.

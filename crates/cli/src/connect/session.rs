@@ -88,7 +88,7 @@ const ENOUGH_QUEUED: usize = 256 << 10;
 /// Messages taken from stdin before messages from the server get their turn.
 const ITEMS_A_TURN: usize = 64;
 
-/// The most octets shown of the body of a refusal.
+/// The most bytes shown of the body of a refusal.
 const SHOWN_BODY: usize = 4096;
 
 impl Session {
@@ -253,7 +253,7 @@ impl Session {
                 None => return,
                 Some(Item::Text(line)) if self.plan.edit || self.plan.commands => self.obey(cx, id, &line),
                 Some(Item::Text(text)) => self.send(cx, id, Message::Text(&text)),
-                Some(Item::Binary(octets)) => self.send(cx, id, Message::Binary(&octets)),
+                Some(Item::Binary(bytes)) => self.send(cx, id, Message::Binary(&bytes)),
                 Some(Item::End) if self.plan.stay => {
                     self.input = None;
                     return;
@@ -272,7 +272,7 @@ impl Session {
     fn obey(&mut self, cx: &mut Context<()>, id: ConnId, line: &str) {
         let sent = match lines::parse(line) {
             Ok(Line::Text(text)) => cx.send_text(id, &text),
-            Ok(Line::Binary(octets)) => cx.send_binary(id, &octets),
+            Ok(Line::Binary(bytes)) => cx.send_binary(id, &bytes),
             Ok(Line::Ping(payload)) => {
                 self.latency.pinged(&payload, Instant::now());
                 self.trace(format_args!("> Ping \"{}\"", one_line(&payload)));
@@ -397,7 +397,7 @@ impl Session {
             self.input = Some(input);
             return self.output.print_to(screen);
         }
-        let format = if self.plan.binary { Format::Octets } else { Format::Lines };
+        let format = if self.plan.binary { Format::Bytes } else { Format::Lines };
         self.input = Some(Input::start(format, self.waker.clone()));
     }
 
@@ -432,7 +432,7 @@ impl Session {
     /// The answer of a server that refuses.
     fn show_refusal(&mut self, response: &RefusedResponse) {
         self.output.note(response);
-        self.show_head('<', response.head().octets());
+        self.show_head('<', response.head().bytes());
         let body = response.body();
         let shown = &body[..body.len().min(SHOWN_BODY)];
         for line in lines_of(shown) {
@@ -444,8 +444,8 @@ impl Session {
     }
 
     /// The lines of an HTTP head.
-    fn show_head(&mut self, direction: char, octets: &[u8]) {
-        for line in lines_of(octets) {
+    fn show_head(&mut self, direction: char, bytes: &[u8]) {
+        for line in lines_of(bytes) {
             self.output.note(format_args!("{direction} {}", one_line(line)));
         }
     }
@@ -465,8 +465,8 @@ fn advice(fault: &io::Error) -> &'static str {
 }
 
 /// The lines that hold something.
-fn lines_of(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let lines = octets.split(|&octet| octet == b'\n');
+fn lines_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = bytes.split(|&byte| byte == b'\n');
     lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).filter(|line| !line.is_empty())
 }
 
@@ -475,7 +475,7 @@ impl Handler for Session {
 
     fn on_response(&mut self, _: &mut Context<()>, _: ConnId, response: &Response) {
         if self.plan.verbose {
-            self.show_head('<', response.head().octets());
+            self.show_head('<', response.head().bytes());
         }
     }
 
@@ -561,8 +561,8 @@ impl Handler for Session {
     fn on_client(&mut self, cx: &mut Context<()>, client: ClientId, event: &ClientEvent<'_>) {
         match event {
             ClientEvent::State(ClientState::Handshaking) if self.plan.verbose => {
-                if let Some(octets) = cx.client_request(client) {
-                    self.show_head('>', octets);
+                if let Some(bytes) = cx.client_request(client) {
+                    self.show_head('>', bytes);
                 }
             }
             ClientEvent::State(

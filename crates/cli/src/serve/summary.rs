@@ -53,7 +53,7 @@ impl Summary {
 struct Rates {
     open: u64,
     messages: [f64; 2],
-    octets: [f64; 2],
+    bytes: [f64; 2],
 }
 
 impl Rates {
@@ -62,7 +62,7 @@ impl Rates {
         Self {
             open: now.open,
             messages: [rate(then.messages_in, now.messages_in), rate(then.messages_out, now.messages_out)],
-            octets: [rate(then.octets_in, now.octets_in), rate(then.octets_out, now.octets_out)],
+            bytes: [rate(then.bytes_in, now.bytes_in), rate(then.bytes_out, now.bytes_out)],
         }
     }
 }
@@ -70,11 +70,11 @@ impl Rates {
 impl fmt::Display for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [messages_in, messages_out] = self.messages.map(si);
-        let [octets_in, octets_out] = self.octets.map(si);
+        let [bytes_in, bytes_out] = self.bytes.map(si);
         let open = self.open;
         write!(
             f,
-            "{open} open | messages/s {messages_in} in, {messages_out} out | octets/s {octets_in} in, {octets_out} out"
+            "{open} open | messages/s {messages_in} in, {messages_out} out | bytes/s {bytes_in} in, {bytes_out} out"
         )
     }
 }
@@ -90,8 +90,8 @@ mod tests {
         let mut now = then.clone();
         now.open = 7;
         now.messages_in = 3000;
-        now.octets_out = 5_000_000;
+        now.bytes_out = 5_000_000;
         let rates = Rates::between(&then, &now, Duration::from_secs(2));
-        assert_eq!(rates.to_string(), "7 open | messages/s 1000 in, 0.0 out | octets/s 0.0 in, 2.50M out");
+        assert_eq!(rates.to_string(), "7 open | messages/s 1000 in, 0.0 out | bytes/s 0.0 in, 2.50M out");
     }
 }

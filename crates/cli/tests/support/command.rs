@@ -100,8 +100,8 @@ impl Running {
         line.trim_end().to_owned()
     }
 
-    pub fn write(&mut self, octets: &[u8]) {
-        self.child.stdin.as_mut().unwrap().write_all(octets).unwrap();
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.child.stdin.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
     pub fn end_input(&mut self) {
@@ -153,9 +153,9 @@ impl Drop for Running {
 
 fn drain(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
     thread::spawn(move || {
-        let mut octets = Vec::new();
-        from.read_to_end(&mut octets).unwrap();
-        String::from_utf8(octets).unwrap()
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
     })
 }
 

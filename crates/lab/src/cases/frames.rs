@@ -27,7 +27,7 @@ rules! {
     HUGE = "RFC 6455 §10.4, §7.4.1", "A frame beyond the limits of an endpoint ends the connection before it arrives.";
     EARLY = "RFC 6455 §5.2, §7.1.7", "What a header alone shows to be wrong needs no payload to fail the connection.";
     CUTS = "RFC 6455 §5.2", "Frames may be cut by TCP anywhere.";
-    NOT_FRAMES = "RFC 6455 §5.2", "Octets that are no frames fail the connection.";
+    NOT_FRAMES = "RFC 6455 §5.2", "Bytes that are no frames fail the connection.";
     EOF = "RFC 6455 §7.1.5, §7.2", "The end of the TCP connection inside a message ends the WebSocket connection, and the message is lost.";
     MANY = "RFC 6455 §5.4, §10.4", "A message in many fragments is delivered, or refused by a limit.";
     REASON = "RFC 6455 §5.5.1", "The reason of a Close is UTF-8, whatever its characters.";
@@ -36,7 +36,7 @@ rules! {
     REGISTERED = "RFC 6455 §7.4.2, §11.7", "Close codes registered later with IANA are close codes.";
     RESERVED = "RFC 6455 §7.4.2", "Codes from 1000 to 2999 that are not defined may not be sent.";
     HALF = "RFC 6455 §5.5.1, §7.1.1", "A Close is answered even if its sender has ended its half of the TCP connection.";
-    BINARY = "RFC 6455 §5.6", "A binary message holds any octets.";
+    BINARY = "RFC 6455 §5.6", "A binary message holds any bytes.";
 }
 
 const FAILS: Expect = Expect { outcomes: &[(Class::Ok, &[])], close: Ending::FAILS };
@@ -103,14 +103,14 @@ pub(super) static MASKING: &[Case] = scripts! {
     "FRM-005" Must Both MASKED, "second fragment masked as only the other side may"
         [f!(text(HI).more()), f!(cont(HI).wrongly_masked())] => FAILS;
     "FRM-006" Must Server KEYS, "masking key of zeros" [f!(text(HI).key([0; 4]))]
-        => echo(&[(Class::Ok, &[Event::Text(Payload::Octets(HI))])]);
+        => echo(&[(Class::Ok, &[Event::Text(Payload::Bytes(HI))])]);
     "FRM-007" Must Server KEYS, "masked empty frame, then text" [f!(text(b"").key([1, 2, 3, 4])), f!(text(HI))]
-        => echo(&[(Class::Ok, &[Event::Text(Payload::EMPTY), Event::Text(Payload::Octets(HI))])]);
-    "FRM-008.1" Must Both KEYS, "message of 63 octets in fragments of 7"
+        => echo(&[(Class::Ok, &[Event::Text(Payload::EMPTY), Event::Text(Payload::Bytes(HI))])]);
+    "FRM-008.1" Must Both KEYS, "message of 63 bytes in fragments of 7"
         [Message(Kind::Binary, Payload::Cycle(b"0123456789", 63), 7)]
         => echo(&[(Class::Ok, &[Event::Binary(Payload::Cycle(b"0123456789", 63))])]);
-    "FRM-008.2" Must Both KEYS, "message of 300 octets in writes of 3"
-        [Step::Pace(Pace::Octets(3)), Message(Kind::Binary, Payload::Cycle(b"0123456789", 300), 0)]
+    "FRM-008.2" Must Both KEYS, "message of 300 bytes in writes of 3"
+        [Step::Pace(Pace::Bytes(3)), Message(Kind::Binary, Payload::Cycle(b"0123456789", 300), 0)]
         => echo(&[(Class::Ok, &[Event::Binary(Payload::Cycle(b"0123456789", 300))])]);
 };
 
@@ -128,13 +128,13 @@ pub(super) static LENGTHS: &[Case] = scripts! {
     "FRM-019" Should Both HUGE, "length 2^63-1" [f!(binary(b"").declaring((1 << 63) - 1))] => LIMITED;
     "FRM-020.1" Must Both TOP_BIT, "length 2^64-1" [f!(binary(b"").declaring(u64::MAX))] => LIMITED;
     "FRM-020.2" Must Both TOP_BIT, "length 2^64-14" [f!(binary(b"").declaring(u64::MAX - 13))] => LIMITED;
-    "FRM-023.1" Should Both MINIMAL, "Ping of 5 octets with its length in 16 bits" [f!(ping(HI).form(LengthForm::Medium))] => FAILS;
+    "FRM-023.1" Should Both MINIMAL, "Ping of 5 bytes with its length in 16 bits" [f!(ping(HI).form(LengthForm::Medium))] => FAILS;
     "FRM-023.2" Should Both MINIMAL, "Close with its length in 16 bits" [f!(close_code(1000).form(LengthForm::Medium))] => FAILS;
-    "FRM-025.1" Should Both EARLY, "reserved opcode 3, declaring 2^40 octets" [f!(Frame::of(3, Payload::EMPTY).declaring(1 << 40))] => FAILS;
-    "FRM-025.2" Should Both EARLY, "reserved opcode 15, declaring 2^40 octets" [f!(Frame::of(15, Payload::EMPTY).declaring(1 << 40))] => FAILS;
-    "CTL-001.1" Must Both shared::CONTROL_LENGTH, "Pong of 126 octets" [f!(pong(&[1; 126]))] => FAILS;
-    "CTL-001.2" Should Both EARLY, "Ping that declares 2^40 octets" [f!(ping(b"").declaring(1 << 40))] => LIMITED;
-    "CTL-001.3" Should Both EARLY, "Close that declares 2^40 octets" [f!(close(b"").declaring(1 << 40))] => LIMITED;
+    "FRM-025.1" Should Both EARLY, "reserved opcode 3, declaring 2^40 bytes" [f!(Frame::of(3, Payload::EMPTY).declaring(1 << 40))] => FAILS;
+    "FRM-025.2" Should Both EARLY, "reserved opcode 15, declaring 2^40 bytes" [f!(Frame::of(15, Payload::EMPTY).declaring(1 << 40))] => FAILS;
+    "CTL-001.1" Must Both shared::CONTROL_LENGTH, "Pong of 126 bytes" [f!(pong(&[1; 126]))] => FAILS;
+    "CTL-001.2" Should Both EARLY, "Ping that declares 2^40 bytes" [f!(ping(b"").declaring(1 << 40))] => LIMITED;
+    "CTL-001.3" Should Both EARLY, "Close that declares 2^40 bytes" [f!(close(b"").declaring(1 << 40))] => LIMITED;
 };
 
 /// Every reserved bit on every opcode that is defined, and the reserved opcodes where they could hide.
@@ -165,22 +165,22 @@ pub(super) static STREAM: &[Case] = scripts! {
     "FRM-026.1" Must Both shared::OPCODE, "reserved data opcode inside a message" [f!(text(HI).more()), f!(Frame::of(5, Payload::EMPTY))] => FAILS;
     "FRM-026.2" Must Both shared::OPCODE, "reserved control opcode inside a message" [f!(text(HI).more()), f!(Frame::of(13, Payload::EMPTY))] => FAILS;
     "FRM-027" Must Both shared::OPCODE, "reserved control opcode without FIN" [f!(Frame::of(11, Payload::EMPTY).more())] => FAILS;
-    "FRM-030" Must Both CUTS, "text of 70000 octets, cut in the header and every 1499 octets"
-        [Step::Pace(Pace::Octets(1499)), f!(Frame::of(1, Payload::Cycle(b"0123456789", 70_000)))]
+    "FRM-030" Must Both CUTS, "text of 70000 bytes, cut in the header and every 1499 bytes"
+        [Step::Pace(Pace::Bytes(1499)), f!(Frame::of(1, Payload::Cycle(b"0123456789", 70_000)))]
         => echo(&[(Class::Ok, &[Event::Text(Payload::Cycle(b"0123456789", 70_000))])]);
     "FRM-032" Must Both EOF, "header and half the payload, then the end" [Begin(text(HI).declaring(10)), HalfClose] => ENDS;
     "FRM-033" Must Both EOF, "half a header, then the end" [Bytes(b"\x81"), HalfClose] => ENDS;
     "FRM-035" Must Both NOT_FRAMES, "HTTP in place of frames" [Bytes(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")] => FAILS;
-    "FRG-002" Should Both MANY, "text in 20000 fragments of one octet" [Message(Kind::Text, Payload::Cycle(b"a", 20_000), 1)]
+    "FRG-002" Should Both MANY, "text in 20000 fragments of one byte" [Message(Kind::Text, Payload::Cycle(b"a", 20_000), 1)]
         => Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Cycle(b"a", 20_000))]), (Class::NonStrict, &[])], close: Ending::ANY };
     "FRG-003" Should Both MANY, "20000 empty continuation frames, then the last one"
         [f!(text(HI).more()), Times(cont(b"").more(), 20_000), f!(cont(b""))]
-        => Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Octets(HI))]), (Class::Ok, &[])], close: Ending::ANY };
+        => Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Bytes(HI))]), (Class::Ok, &[])], close: Ending::ANY };
     "CTL-002" Must Both shared::CONTROL_FIN, "Close without FIN" [f!(close_code(1000).more())] => FAILS;
     "CTL-003" Must Both shared::PING, "two Pings inside a message"
         [f!(text(b"Hel").more()), f!(ping(b"a")), f!(ping(b"b")), f!(cont(b"lo"))]
-        => echo(&[(Class::Ok, &[Event::Pong(Payload::Octets(b"a")), Event::Pong(Payload::Octets(b"b")), Event::Text(Payload::Octets(HI))]),
-                  (Class::NonStrict, &[Event::Pong(Payload::Octets(b"b")), Event::Text(Payload::Octets(HI))])]);
+        => echo(&[(Class::Ok, &[Event::Pong(Payload::Bytes(b"a")), Event::Pong(Payload::Bytes(b"b")), Event::Text(Payload::Bytes(HI))]),
+                  (Class::NonStrict, &[Event::Pong(Payload::Bytes(b"b")), Event::Text(Payload::Bytes(HI))])]);
 };
 
 pub(super) static CHOPS: &[Case] = &{
@@ -188,18 +188,18 @@ pub(super) static CHOPS: &[Case] = &{
         ($($id:literal $cut:literal),*) => {
             [$(Case {
                 id: $id,
-                title: concat!("text in three fragments with a Ping between, ", $cut, " octets for each write"),
+                title: concat!("text in three fragments with a Ping between, ", $cut, " bytes for each write"),
                 rule: &CUTS,
                 script: &[
-                    Step::Pace(Pace::Octets($cut)),
+                    Step::Pace(Pace::Bytes($cut)),
                     f!(text(b"fragment one, ").more()),
                     f!(ping(b"between")),
                     f!(cont(b"fragment two, ").more()),
                     f!(cont(b"fragment three")),
                 ],
                 expect: echo(&[(Class::Ok, &[
-                    Event::Pong(Payload::Octets(b"between")),
-                    Event::Text(Payload::Octets(b"fragment one, fragment two, fragment three")),
+                    Event::Pong(Payload::Bytes(b"between")),
+                    Event::Text(Payload::Bytes(b"fragment one, fragment two, fragment three")),
                 ])]),
                 ..Case::BASE
             }),*]
@@ -242,17 +242,17 @@ pub(super) static CLOSING: &[Case] = scripts! {
 pub(super) static TEXTS: &[Case] = scripts! {
     "UTF-002" Must Both shared::UTF8, "a character cut between fragments, with a Ping between"
         [f!(text(b"a\xe2\x82").more()), f!(ping(b"p")), f!(cont(b"\xacb"))]
-        => echo(&[(Class::Ok, &[Event::Pong(Payload::Octets(b"p")), Event::Text(Payload::Octets(b"a\xe2\x82\xacb"))])]);
+        => echo(&[(Class::Ok, &[Event::Pong(Payload::Bytes(b"p")), Event::Text(Payload::Bytes(b"a\xe2\x82\xacb"))])]);
     "UTF-003" Must Both shared::BAD_UTF8, "a character cut at the end of the last fragment"
         [f!(text(b"a\xe2").more()), f!(cont(b"\x82"))] => BAD_TEXT;
-    "UTF-003.1" Should Both shared::FAST_UTF8, "an octet that no UTF-8 holds, in a message that goes on"
+    "UTF-003.1" Should Both shared::FAST_UTF8, "a byte that no UTF-8 holds, in a message that goes on"
         [f!(text(b"\xff").more()), Wait(1000), f!(cont(b""))]
         => Expect { outcomes: &[(Class::Ok, &[]), (Class::NonStrict, &[Event::Waited])], ..BAD_TEXT };
-    "UTF-004.1" Must Both shared::UTF8, "NUL" [f!(text(b"a\0b"))] => echo(&[(Class::Ok, &[Event::Text(Payload::Octets(b"a\0b"))])]);
+    "UTF-004.1" Must Both shared::UTF8, "NUL" [f!(text(b"a\0b"))] => echo(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"a\0b"))])]);
     "UTF-004.2" Must Both shared::UTF8, "a byte order mark, which stays"
-        [f!(text(b"\xef\xbb\xbfa"))] => echo(&[(Class::Ok, &[Event::Text(Payload::Octets(b"\xef\xbb\xbfa"))])]);
+        [f!(text(b"\xef\xbb\xbfa"))] => echo(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"\xef\xbb\xbfa"))])]);
     "UTF-004.3" Must Both shared::UTF8, "private use"
-        [f!(text(b"\xee\x80\x80\xf4\x8f\xbf\xbd"))] => echo(&[(Class::Ok, &[Event::Text(Payload::Octets(b"\xee\x80\x80\xf4\x8f\xbf\xbd"))])]);
-    "UTF-005" Must Both BINARY, "octets that are not UTF-8, as binary"
-        [f!(binary(b"\xff\xfe\x00\xc0\xaf"))] => echo(&[(Class::Ok, &[Event::Binary(Payload::Octets(b"\xff\xfe\x00\xc0\xaf"))])]);
+        [f!(text(b"\xee\x80\x80\xf4\x8f\xbf\xbd"))] => echo(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"\xee\x80\x80\xf4\x8f\xbf\xbd"))])]);
+    "UTF-005" Must Both BINARY, "bytes that are not UTF-8, as binary"
+        [f!(binary(b"\xff\xfe\x00\xc0\xaf"))] => echo(&[(Class::Ok, &[Event::Binary(Payload::Bytes(b"\xff\xfe\x00\xc0\xaf"))])]);
 };

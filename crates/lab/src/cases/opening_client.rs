@@ -34,7 +34,7 @@ rules! {
     CHOICE = "RFC 6455 §4.2.2 item 4", "A server names one of the offered subprotocols, or none.";
     NO_CONTENT = "RFC 9112 §6.3", "A 101 has no content: what follows its head is frames.";
     VALUES = "RFC 9112 §5.1, §5.2; RFC 9110 §5.5", "A head that breaks the grammar is refused or mended, never passed on.";
-    FRAMES = "RFC 6455 §4.1", "Not one octet that follows the head is lost.";
+    FRAMES = "RFC 6455 §4.1", "Not one byte that follows the head is lost.";
     HTTP = "RFC 6455 §4.1", "What is no HTTP response opens nothing.";
     OTHERS = "RFC 6455 §4.1", "Fields that a client does not know change nothing.";
     LINEAR = "RFC 6455 §10.4", "Long lists are read in linear time, or refused.";
@@ -52,7 +52,7 @@ const EITHER_STATUS: &[(Class, Answer)] =
 
 const PROBE: &[Step] = &[Step::Frame(text(b"probe"))];
 const PROBED: Expect =
-    Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Octets(b"probe"))])], close: Ending::CLEAN };
+    Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Bytes(b"probe"))])], close: Ending::CLEAN };
 
 const CLIENT: Case = Case {
     subject: Subject::Client,
@@ -179,16 +179,16 @@ pub(super) static PIECES: &[Case] = &[
         opening: Opening { edits: &[Edit::After(b"\x81\x05glued")], ..Opening::GOOD },
         script: &[],
         expect: Expect {
-            outcomes: &[(Class::Ok, &[Event::Text(Payload::Octets(b"glued"))])],
+            outcomes: &[(Class::Ok, &[Event::Text(Payload::Bytes(b"glued"))])],
             close: Ending::CLEAN,
         },
         ..CLIENT
     },
     Case {
         id: "HSC-061",
-        title: "one octet for each write",
+        title: "one byte for each write",
         rule: &FRAMES,
-        opening: Opening { pace: Pace::Octets(1), ..Opening::GOOD },
+        opening: Opening { pace: Pace::Bytes(1), ..Opening::GOOD },
         ..CLIENT
     },
     Case {

@@ -25,7 +25,7 @@ rules! {
     HOSTS = "RFC 6455 §4.2.1 item 2", "A Host field may hold any authority.";
     UPGRADE = "RFC 6455 §4.2.1 item 3", "The Upgrade field holds \"websocket\", whatever its case.";
     CONNECTION = "RFC 6455 §4.2.1 item 4", "The Connection field holds the token \"Upgrade\", whatever its case.";
-    KEY = "RFC 6455 §4.2.1 item 5", "There is one Sec-WebSocket-Key of 16 octets in base64.";
+    KEY = "RFC 6455 §4.2.1 item 5", "There is one Sec-WebSocket-Key of 16 bytes in base64.";
     ACCEPT = "RFC 6455 §4.2.2 item 5", "Sec-WebSocket-Accept follows from the key exactly as it was sent.";
     NAMES = "RFC 9110 §5.1", "Field names are compared without case, and fields come in any order.";
     VERSION = "RFC 6455 §4.2.2 item 4", "Another version is refused, and the answer names 13 in Sec-WebSocket-Version.";
@@ -39,7 +39,7 @@ rules! {
     EXPECTS = "RFC 9110 §10.1.1", "Expect: 100-continue is answered, not waited for.";
     OTHERS = "RFC 6455 §4.2.1 item 10", "Fields that a server does not know change nothing.";
     CUTS = "RFC 6455 §4.2.1", "A head may come in any number of pieces.";
-    AFTER = "RFC 6455 §4.1, §5.2", "What follows the head is frames, from its first octet on.";
+    AFTER = "RFC 6455 §4.1, §5.2", "What follows the head is frames, from its first byte on.";
     PLAIN = "RFC 9110 §15.5.22", "A request that asks for no upgrade gets an HTTP response.";
     TIMEOUT = "RFC 6455 §10.4", "A client that does not finish its request is let go.";
     NO_ACCEPT = "RFC 6455 §4.2.2", "A response that refuses holds no Sec-WebSocket-Accept.";
@@ -70,7 +70,7 @@ const WHATEVER: &[(Class, Answer)] =
 
 const PROBE: &[Step] = &[Step::Frame(text(b"probe"))];
 const PROBED: Expect =
-    Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Octets(b"probe"))])], close: Ending::CLEAN };
+    Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Bytes(b"probe"))])], close: Ending::CLEAN };
 
 /// Where the connection opens, a message is echoed on it.
 const BASE: Case =
@@ -138,7 +138,7 @@ pub(super) static REQUEST_LINE: &[Case] = requests! {
     "HSS-028" Should REFLECT "target with escaped NUL, CR LF and .."
         [First("GET {target}%00%0d%0aX-Injected:%20yes/..%2f HTTP/1.1")]
         checks [HeadCheck::Lacks("x-injected")] => EITHER;
-    "HSS-029" Should TARGET "target with raw octets beyond ASCII" [First("GET {target}\u{e9}\u{ff} HTTP/1.1")] => EITHER;
+    "HSS-029" Should TARGET "target with raw bytes beyond ASCII" [First("GET {target}\u{e9}\u{ff} HTTP/1.1")] => EITHER;
     "HSS-030" Should SIZE "target of 128 KiB" [Target(131_072)] => RATHER_NOT;
 };
 
@@ -192,10 +192,10 @@ pub(super) static UPGRADE_FIELDS: &[Case] = requests! {
 pub(super) static KEYS: &[Case] = requests! {
     "HSS-058" Must KEY "no key" [Without("Sec-WebSocket-Key")] => REFUSED;
     "HSS-059" Must KEY "empty key" [Line("Sec-WebSocket-Key", "Sec-WebSocket-Key:")] => REFUSED;
-    "HSS-060" Must KEY "key of 15 octets" [Line("Sec-WebSocket-Key", "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0O")] => REFUSED;
-    "HSS-061" Must KEY "key of 17 octets" [Line("Sec-WebSocket-Key", "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODxA=")] => REFUSED;
+    "HSS-060" Must KEY "key of 15 bytes" [Line("Sec-WebSocket-Key", "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0O")] => REFUSED;
+    "HSS-061" Must KEY "key of 17 bytes" [Line("Sec-WebSocket-Key", "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODxA=")] => REFUSED;
     "HSS-062" Must KEY "key of padding alone" [Line("Sec-WebSocket-Key", "Sec-WebSocket-Key: ====")] => REFUSED;
-    "HSS-063" Must KEY "24 octets that are not base64"
+    "HSS-063" Must KEY "24 bytes that are not base64"
         [Line("Sec-WebSocket-Key", "Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!!!")] => REFUSED;
     "HSS-064" Must KEY "key in the alphabet for URLs"
         [Line("Sec-WebSocket-Key", "Sec-WebSocket-Key: -_-_-_-_-_-_-_-_-_-_-w==")] => REFUSED;
@@ -265,7 +265,7 @@ pub(super) static HYGIENE: &[Case] = requests! {
         [Add("X-Test: \u{e9}\u{ff} !#$%&'*+-.^_`|~\t()<>@,;:\\\"/[]?={}"), Add("!#$%&'*+-.^_`|~: 1"), Add("X-Empty:")] => OPENS;
     "HSS-097" Should SIZE "a field of 256 KiB" [Long("X-Test: ", "a", 262_144)] => RATHER_NOT;
     "HSS-100" Should SIZE "ten thousand fields" [Repeat("X: a", 10_000)] => RATHER_NOT;
-    "HSS-101" Must BODY "a request with five octets of content" [Add("Content-Length: 5"), After(b"hello")] => EITHER;
+    "HSS-101" Must BODY "a request with five bytes of content" [Add("Content-Length: 5"), After(b"hello")] => EITHER;
     "HSS-102" Must BODY "a request with chunked content"
         [Add("Transfer-Encoding: chunked"), After(b"5\r\nhello\r\n0\r\n\r\n")] => EITHER;
     // A server closes the connection after such a request (RFC 9112 §6.1), so it cannot upgrade it.
@@ -295,23 +295,23 @@ pub(super) static HYGIENE: &[Case] = requests! {
 pub(super) static PIECES: &[Case] = &[
     Case {
         id: "HSS-107",
-        title: "one octet for each write",
+        title: "one byte for each write",
         rule: &CUTS,
-        opening: Opening { pace: Pace::Octets(1), ..Opening::GOOD },
+        opening: Opening { pace: Pace::Bytes(1), ..Opening::GOOD },
         ..BASE
     },
     Case {
         id: "HSS-108.1",
-        title: "seven octets for each write",
+        title: "seven bytes for each write",
         rule: &CUTS,
-        opening: Opening { pace: Pace::Octets(7), ..Opening::GOOD },
+        opening: Opening { pace: Pace::Bytes(7), ..Opening::GOOD },
         ..BASE
     },
     Case {
         id: "HSS-108.2",
-        title: "64 octets for each write",
+        title: "64 bytes for each write",
         rule: &CUTS,
-        opening: Opening { pace: Pace::Octets(64), ..Opening::GOOD },
+        opening: Opening { pace: Pace::Bytes(64), ..Opening::GOOD },
         ..BASE
     },
     Case {
@@ -326,7 +326,7 @@ pub(super) static PIECES: &[Case] = &[
         },
         script: &[],
         expect: Expect {
-            outcomes: &[(Class::Ok, &[Event::Text(Payload::Octets(b"glued"))])],
+            outcomes: &[(Class::Ok, &[Event::Text(Payload::Bytes(b"glued"))])],
             close: Ending::CLEAN,
         },
         ..BASE
@@ -377,13 +377,13 @@ pub(super) static PIECES: &[Case] = &[
 ];
 
 const CRLFS: [u8; 2000] = {
-    let mut octets = [b'\r'; 2000];
+    let mut bytes = [b'\r'; 2000];
     let mut at = 1;
-    while at < octets.len() {
-        octets[at] = b'\n';
+    while at < bytes.len() {
+        bytes[at] = b'\n';
         at += 2;
     }
-    octets
+    bytes
 };
 
 /// TLS 1.2 record, ClientHello, one cipher suite.

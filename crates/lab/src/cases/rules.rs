@@ -9,11 +9,11 @@ macro_rules! rules {
 }
 
 rules! {
-    ECHO = "RFC 6455 §5.6, §6.2", "A data message is delivered to the application with its type and all its octets.";
+    ECHO = "RFC 6455 §5.6, §6.2", "A data message is delivered to the application with its type and all its bytes.";
     PING = "RFC 6455 §5.5.2, §5.5.3", "A Ping is answered by a Pong with the same application data, as soon as is practical.";
     PONG = "RFC 6455 §5.5.3", "A Pong that answers nothing is allowed, and no response to it is expected.";
     PINGS = "RFC 6455 §5.5.3", "Pings are answered in order; an endpoint may answer only the latest of several.";
-    CONTROL_LENGTH = "RFC 6455 §5.5", "A control frame has a payload of 125 octets or less.";
+    CONTROL_LENGTH = "RFC 6455 §5.5", "A control frame has a payload of 125 bytes or less.";
     CONTROL_FIN = "RFC 6455 §5.5", "A control frame is not fragmented.";
     RSV = "RFC 6455 §5.2", "A reserved bit that no agreed extension defines fails the connection.";
     OPCODE = "RFC 6455 §5.2", "An unknown opcode fails the connection.";
@@ -26,7 +26,7 @@ rules! {
     CLOSE = "RFC 6455 §5.5.1", "A Close is answered by a Close, and nothing is sent after it.";
     CLOSE_CODE = "RFC 6455 §7.4", "A Close with a code that an endpoint may send is answered with a Close.";
     BAD_CODE = "RFC 6455 §7.4", "A close code that no endpoint may send fails the connection.";
-    CLOSE_BODY = "RFC 6455 §5.5.1", "A Close holds nothing, or a code of two octets and a reason in UTF-8.";
+    CLOSE_BODY = "RFC 6455 §5.5.1", "A Close holds nothing, or a code of two bytes and a reason in UTF-8.";
     OPEN_CODE = "RFC 6455 §7.4.2", "The RFC does not define close codes of 5000 and more.";
     LIMITS = "RFC 6455 §10.4", "An endpoint has limits; these are sizes that an unconfigured one is hoped to handle.";
     DEFLATE = "RFC 7692 §6, §7.2", "A compressed message is inflated to what was compressed, and so is its echo.";

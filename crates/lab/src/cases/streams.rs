@@ -1,4 +1,4 @@
-//! Compressed messages octet by octet: framing, DEFLATE streams right and wrong, bombs (RFC 7692 §6, §7.2).
+//! Compressed messages byte by byte: framing, DEFLATE streams right and wrong, bombs (RFC 7692 §6, §7.2).
 //!
 //! Catalogue rows `PMD`. Not here: rows that depend on which parameters the peer prefers (028, 030), that only
 //! the peer can see (032, 033, 040, 041), and what the offers and 12.*, 13.* check (029, 031).
@@ -26,7 +26,7 @@ rules! {
     BOMB = "RFC 6455 §10.4; RFC 7692 §8", "The limit on a message holds for its inflated size.";
 }
 
-const HELLO: Event = Event::Text(Payload::Octets(b"Hello"));
+const HELLO: Event = Event::Text(Payload::Bytes(b"Hello"));
 const DEFLATED: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 
 const fn echo(outcomes: &'static [(Class, &'static [Event])]) -> Expect {
@@ -72,10 +72,10 @@ macro_rules! f {
     };
 }
 
-/// A step of one compressed text message in one frame, pinned to its octets.
+/// A step of one compressed text message in one frame, pinned to its bytes.
 macro_rules! z {
-    ($octets:expr) => {
-        Step::Frame(text($octets).rsv(4))
+    ($bytes:expr) => {
+        Step::Frame(text($bytes).rsv(4))
     };
 }
 
@@ -86,29 +86,29 @@ pub(super) static FRAMING: &[Case] = scripts! {
     "PMD-002.3" Must RSV1, "RSV1 on a Close" [f!(close_code(1000).rsv(4))] => FAILS;
     "PMD-003" Must RSV1, "RSV1 on the second fragment only" [f!(text(b"a").more()), f!(cont(DEFLATED).rsv(4))] => FAILS;
     "PMD-004" Must PLAIN, "plain text and plain binary" [f!(text(b"Hello")), f!(binary(b"\xff"))]
-        => echo(&[(Class::Ok, &[HELLO, Event::Binary(Payload::Octets(b"\xff"))])]);
+        => echo(&[(Class::Ok, &[HELLO, Event::Binary(Payload::Bytes(b"\xff"))])]);
     "PMD-005" Must PLAIN, "compressed, plain, compressed"
-        [Step::Message(Kind::Text, Payload::Octets(b"Hello"), 0), f!(text(b"Hello")), Step::Message(Kind::Text, Payload::Octets(b"Hello"), 0)]
+        [Step::Message(Kind::Text, Payload::Bytes(b"Hello"), 0), f!(text(b"Hello")), Step::Message(Kind::Text, Payload::Bytes(b"Hello"), 0)]
         => echo(&[(Class::Ok, &[HELLO, HELLO, HELLO])]);
-    "PMD-006" Must FRAGMENTS, "one octet for each fragment" [Step::Message(Kind::Text, Payload::Cycle(b"fragments, ", 500), 1)]
+    "PMD-006" Must FRAGMENTS, "one byte for each fragment" [Step::Message(Kind::Text, Payload::Cycle(b"fragments, ", 500), 1)]
         => echo(&[(Class::Ok, &[Event::Text(Payload::Cycle(b"fragments, ", 500))])]);
     "PMD-007" Must FRAGMENTS, "a Ping between compressed fragments"
         [f!(text(b"\xf2\x48\xcd").rsv(4).more()), f!(ping(b"between")), f!(cont(b"\xc9\xc9\x07\x00"))]
-        => echo(&[(Class::Ok, &[Event::Pong(Payload::Octets(b"between")), HELLO])]);
+        => echo(&[(Class::Ok, &[Event::Pong(Payload::Bytes(b"between")), HELLO])]);
     "PMD-008" Must FRAGMENTS, "empty first, middle and last fragments"
         [f!(text(b"").rsv(4).more()), f!(cont(b"\xf2\x48\xcd").more()), f!(cont(b"").more()), f!(cont(b"\xc9\xc9\x07\x00").more()), f!(cont(b""))] => GREETS;
 };
 
 pub(super) static STREAMS: &[Case] = scripts! {
-    "PMD-009" Must INFLATE, "empty message as one octet 00" [z!(b"\x00")] => echo(&[(Class::Ok, &[Event::Text(Payload::EMPTY)])]);
-    "PMD-010" Should INFLATE, "compressed message of no octets" [z!(b"")]
+    "PMD-009" Must INFLATE, "empty message as one byte 00" [z!(b"\x00")] => echo(&[(Class::Ok, &[Event::Text(Payload::EMPTY)])]);
+    "PMD-010" Should INFLATE, "compressed message of no bytes" [z!(b"")]
         => Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::EMPTY)]), (Class::Ok, &[])], close: Ending::ANY };
     "PMD-011" Must BLOCKS, "a stored block" [z!(b"\x00\x05\x00\xfa\xffHello\x00")] => GREETS;
     "PMD-012" Must BROKEN, "a stored block whose NLEN is wrong" [z!(b"\x00\x05\x00\xfa\xfeHello\x00")] => BREAKS;
     "PMD-013" Must BLOCKS, "a block with BFINAL, then another message" [z!(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), z!(DEFLATED)]
         => echo(&[(Class::Ok, &[HELLO, HELLO])]);
     "PMD-014" Should BLOCKS, "BFINAL, and more blocks behind it" [z!(b"\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x48\xcd\xc9\xc9\x07\x00")]
-        => Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Octets(b"HelloHello"))]), (Class::NonStrict, &[HELLO]), (Class::Ok, &[])], close: Ending::ANY };
+        => Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Bytes(b"HelloHello"))]), (Class::NonStrict, &[HELLO]), (Class::Ok, &[])], close: Ending::ANY };
     "PMD-015" Must BLOCKS, "two blocks" [z!(b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00")] => GREETS;
     "PMD-016" Must BLOCKS, "a stored and a fixed block" [z!(b"\x00\x02\x00\xfd\xffHe\xca\xc9\xc9\x07\x00")] => GREETS;
     "PMD-017" Should INFLATE, "a message that keeps its 00 00 ff ff" [z!(b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff")] => GREETS;
@@ -116,21 +116,21 @@ pub(super) static STREAMS: &[Case] = scripts! {
     "PMD-019" Must BROKEN, "garbage behind a good block" [z!(b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff\x06\xff\xff")] => BREAKS;
     "PMD-020" Must BROKEN, "block type 3" [z!(b"\x06")] => BREAKS;
     "PMD-021" Must BROKEN, "a dynamic block with more codes than there are" [z!(b"\xfc\xff\xff\xff\xff\xff\xff\xff")] => BREAKS;
-    "PMD-022" Must BROKEN, "a reference to before the first octet" [z!(b"\x02\x02\x00\x00")] => BREAKS;
+    "PMD-022" Must BROKEN, "a reference to before the first byte" [z!(b"\x02\x02\x00\x00")] => BREAKS;
     "PMD-023" Must BROKEN, "zlib in place of raw DEFLATE" [z!(b"\x78\x9c\xf2\x48\xcd\xc9\xc9\x07\x00\x05\x8c\x01\xf5")] => BREAKS;
     "PMD-024" Must INFLATE, "the example of RFC 7692 §7.2.3.1" [z!(DEFLATED)] => GREETS;
     "PMD-025" Must UTF8, "inflates to what is not UTF-8" [z!(b"\x00\x02\x00\xfd\xff\xff\xfe\x00")] => BAD_TEXT;
     "PMD-026" Must UTF8, "a character cut between blocks and fragments"
         [f!(text(b"\x00\x01\x00\xfe\xff\xc3").rsv(4).more()), f!(cont(b"\x00\x01\x00\xfe\xff\xb6\x00"))]
-        => echo(&[(Class::Ok, &[Event::Text(Payload::Octets(b"\xc3\xb6"))])]);
+        => echo(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"\xc3\xb6"))])]);
     "PMD-027" Should UTF8, "inflates to what is not UTF-8, in a message that goes on"
         [f!(text(b"\x00\x02\x00\xfd\xff\xff\xfe").rsv(4).more()), Step::Wait(1000), f!(cont(b"\x00"))]
         => Expect { outcomes: &[(Class::Ok, &[]), (Class::NonStrict, &[Event::Waited])], ..BAD_TEXT };
 };
 
-/// A stored block of one zero, and the first octet of a fixed block.
+/// A stored block of one zero, and the first byte of a fixed block.
 const BOMB_START: &[u8] = b"\x00\x01\x00\xfe\xff\x00\x1a";
-/// Eight times "258 octets from one octet back" in that block: 13 octets become 2064.
+/// Eight times "258 bytes from one byte back" in that block: 13 bytes become 2064.
 const MATCHES: &[u8] = b"\x05\xa3\x60\x14\x8c\x82\x51\x30\x0a\x46\xc1\x28\x18";
 
 pub(super) static BOMBS: &[Case] = &[
@@ -148,7 +148,7 @@ pub(super) static BOMBS: &[Case] = &[
     },
     Case {
         id: "PMD-035",
-        title: "the same in fragments of 1300 octets",
+        title: "the same in fragments of 1300 bytes",
         rule: &BOMB,
         level: Level::Should,
         tags: &["deflate", "destructive", "heavy"],
@@ -179,7 +179,7 @@ pub(super) static BOMBS: &[Case] = &[
     },
     Case {
         id: "PMD-039",
-        title: "a compressed frame that declares 2^40 octets",
+        title: "a compressed frame that declares 2^40 bytes",
         rule: &BOMB,
         level: Level::Should,
         tags: &["deflate", "destructive"],

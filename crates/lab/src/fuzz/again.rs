@@ -15,7 +15,7 @@ pub struct Again<'a> {
     pub oracles: &'a Oracles,
     /// What two findings of one fault have in common.
     pub key: (Kind, String),
-    /// The process whose memory is looked at, and by how many octets it may grow; for a finding about that.
+    /// The process whose memory is looked at, and by how many bytes it may grow; for a finding about that.
     pub watch: Option<(u32, u64)>,
     /// What the peer sent in the last script that was played.
     pub received: Vec<String>,

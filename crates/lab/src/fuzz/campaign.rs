@@ -44,7 +44,7 @@ pub struct Campaign {
 pub struct Watch {
     /// The process; `None`: the one that [`Peer::process`] runs.
     pub pid: Option<u32>,
-    /// By how many octets it may grow once it is warm.
+    /// By how many bytes it may grow once it is warm.
     pub most: u64,
 }
 
@@ -370,7 +370,7 @@ fn trace(campaign: &Campaign, peer: &Peer, number: u64, finding: Finding, suspec
     (trace, ends_it)
 }
 
-/// Octets of memory that a process holds.
+/// Bytes of memory that a process holds.
 ///
 /// # Errors
 ///

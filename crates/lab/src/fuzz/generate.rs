@@ -45,7 +45,7 @@ struct Generator {
 const SIZES: &[usize] = &[
     0, 1, 2, 3, 7, 16, 64, 100, 124, 125, 126, 127, 128, 255, 256, 1000, 1023, 4096, 16_384, 65_535, 65_536,
 ];
-/// Octets that are not UTF-8, or not yet, or would be something that must not be written like this.
+/// Bytes that are not UTF-8, or not yet, or would be something that must not be written like this.
 const NOT_UTF8: &[&[u8]] = &[
     b"\xff",
     b"\xc0\x80",
@@ -91,7 +91,7 @@ impl Generator {
             _ => 0,
         };
         let mut script = Script { opening, steps, cut };
-        // A write for each octet of much takes for ever.
+        // A write for each byte of much takes for ever.
         if script.cut > 0 && script.size() / script.cut > 300 {
             script.cut = 0;
         }
@@ -106,7 +106,7 @@ impl Generator {
         of[self.random.below(of.len())]
     }
 
-    fn octets(&mut self, len: usize) -> Vec<u8> {
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
         if self.one_in(2) {
             return vec![self.random.next() as u8; len]; // easy to compress
         }
@@ -141,14 +141,14 @@ impl Generator {
         let mask = match (self.side, self.random.below(10)) {
             (Side::Client, _) => None,
             (Side::Server, 0) => Some([0; 4]),
-            (Side::Server, _) => Some(self.random.octets()),
+            (Side::Server, _) => Some(self.random.bytes()),
         };
         FrameStep { mask, ..frame }
     }
 
     fn control(&mut self, steps: &mut Vec<Step>) {
         let len = if self.one_in(4) { 125 } else { self.random.below(20) };
-        let payload = self.octets(len);
+        let payload = self.bytes(len);
         let opcode = self.pick(&[9, 9, 10]);
         let frame = self.frame(FrameStep::new(opcode, payload));
         steps.push(Step::Frame(frame));
@@ -160,20 +160,20 @@ impl Generator {
             return self.control(steps);
         }
         let (text, len) = (self.one_in(2), self.size());
-        let payload = if text { self.text(len) } else { self.octets(len) };
+        let payload = if text { self.text(len) } else { self.bytes(len) };
         self.message(steps, text, &payload);
     }
 
     fn message(&mut self, steps: &mut Vec<Step>, text: bool, payload: &[u8]) {
         let compressed = self.deflate && self.one_in(2);
-        let octets = if compressed { self.compress(payload) } else { payload.to_vec() };
+        let bytes = if compressed { self.compress(payload) } else { payload.to_vec() };
         let mut cuts: Vec<usize> = match self.random.below(8) {
-            0 => (0..1 + self.random.below(3)).map(|_| self.random.below(octets.len() + 1)).collect(),
-            1 if octets.len() < 60 => (0..=octets.len()).collect(), // one octet each, and empty ones around
-            2 if octets.len() < 2000 => vec![0; 1 + self.random.below(40)],
+            0 => (0..1 + self.random.below(3)).map(|_| self.random.below(bytes.len() + 1)).collect(),
+            1 if bytes.len() < 60 => (0..=bytes.len()).collect(), // one byte each, and empty ones around
+            2 if bytes.len() < 2000 => vec![0; 1 + self.random.below(40)],
             _ => Vec::new(),
         };
-        cuts.push(octets.len());
+        cuts.push(bytes.len());
         cuts.sort_unstable();
         let mut from = 0;
         for (at, &to) in cuts.iter().enumerate() {
@@ -185,7 +185,7 @@ impl Generator {
             let frame = FrameStep {
                 fin: at == cuts.len() - 1,
                 rsv: if compressed && at == 0 { 4 } else { 0 },
-                ..FrameStep::new(opcode, &octets[from..to])
+                ..FrameStep::new(opcode, &bytes[from..to])
             };
             let frame = self.frame(frame);
             let last = frame.fin;
@@ -244,11 +244,11 @@ impl Generator {
             return;
         }
         let at = self.random.below(steps.len());
-        let octets = steps[at].octets();
-        let cut = self.random.below(octets.len() + 1);
-        let (front, back) = (octets[..cut].to_vec(), octets[cut..].to_vec());
+        let bytes = steps[at].bytes();
+        let cut = self.random.below(bytes.len() + 1);
+        let (front, back) = (bytes[..cut].to_vec(), bytes[cut..].to_vec());
         let millis = 1 + self.random.below(10) as u64;
-        steps.splice(at..=at, [Step::Octets(front), Step::Pause(millis), Step::Octets(back)]);
+        steps.splice(at..=at, [Step::Bytes(front), Step::Pause(millis), Step::Bytes(back)]);
     }
 
     /// One thing is turned wrong; now and then what comes out is right all the same, as the model will say.
@@ -267,7 +267,7 @@ impl Generator {
                     };
                 }
                 4 => {
-                    return frame.length_octets =
+                    return frame.length_bytes =
                         Some(if frame.payload.len() > 125 { 8 } else { [2, 8][at % 2] });
                 }
                 5 => {
@@ -285,7 +285,7 @@ impl Generator {
         }
         let extra = match kind {
             7 | 8 => {
-                // Octets that are not UTF-8, at the start, the end, or across fragments.
+                // Bytes that are not UTF-8, at the start, the end, or across fragments.
                 let (bad, before, after) =
                     (self.pick(NOT_UTF8), self.random.below(140), self.random.below(5));
                 let text = [self.text(before), bad.to_vec(), self.text(after)].concat();
@@ -333,7 +333,7 @@ impl Generator {
             }
             17 => {
                 let len = 1 + self.random.below(12);
-                vec![Step::Octets(self.octets(len))]
+                vec![Step::Bytes(self.bytes(len))]
             }
             18 | 19 if self.deflate => {
                 // A stream in which some bits are others.
@@ -341,21 +341,21 @@ impl Generator {
                 let text = self.text(len);
                 let mut stream = self.compress(&text);
                 for _ in 0..1 + self.random.below(3) {
-                    let octet = self.random.below(stream.len());
-                    stream[octet] ^= 1 << self.random.below(8);
+                    let byte = self.random.below(stream.len());
+                    stream[byte] ^= 1 << self.random.below(8);
                 }
                 let frame = self.frame(FrameStep { rsv: 4, ..FrameStep::new(1, stream) });
                 vec![Step::Frame(frame)]
             }
             _ => {
                 // Any bit of a step.
-                let mut octets = steps[at].octets();
-                if octets.is_empty() {
+                let mut bytes = steps[at].bytes();
+                if bytes.is_empty() {
                     return;
                 }
-                let octet = self.random.below(octets.len().min(20));
-                octets[octet] ^= 1 << self.random.below(8);
-                steps[at] = Step::Octets(octets);
+                let byte = self.random.below(bytes.len().min(20));
+                bytes[byte] ^= 1 << self.random.below(8);
+                steps[at] = Step::Bytes(bytes);
                 return;
             }
         };
@@ -416,7 +416,7 @@ impl Generator {
                 (
                     "Sec-WebSocket-Key",
                     Some("Sec-WebSocket-Key: c2hvcnQ="),
-                    "the key is not 16 octets",
+                    "the key is not 16 bytes",
                     "RFC 6455 §4.2.1",
                 ),
                 ("Sec-WebSocket-Key", Some("Sec-WebSocket-Key: "), "the key is empty", "RFC 6455 §4.2.1"),
@@ -499,8 +499,8 @@ mod tests {
             for number in 0..2000 {
                 let script = script(side, 1, number);
                 wrong_heads += usize::from(script.opening.wrong.is_some());
-                let octets: Vec<u8> = script.steps.iter().flat_map(Step::octets).collect();
-                match expect(&octets, side == Side::Client, None).end {
+                let bytes: Vec<u8> = script.steps.iter().flat_map(Step::bytes).collect();
+                match expect(&bytes, side == Side::Client, None).end {
                     End::Open => open += 1,
                     End::Closed(_) => closed += 1,
                     End::Fails(rule) => drop(sections.insert(rule.what)),

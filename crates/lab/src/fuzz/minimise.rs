@@ -1,4 +1,4 @@
-//! Makes a script smaller for as long as the same thing is wrong: fewer steps, fewer octets, plainer ones.
+//! Makes a script smaller for as long as the same thing is wrong: fewer steps, fewer bytes, plainer ones.
 
 use super::script::{FrameStep, Script, Step};
 use bowsprit::frame::{LengthForm, Parsed, RawHeader};
@@ -38,10 +38,10 @@ pub fn minimise(script: &Script, most: usize, fails: &mut dyn FnMut(&Script) -> 
     best
 }
 
-/// The script with octets that are whole frames written as frames, and waits between left out.
+/// The script with bytes that are whole frames written as frames, and waits between left out.
 fn framed(script: &Script) -> Option<Script> {
-    let octets: Vec<u8> = script.steps.iter().flat_map(Step::octets).collect();
-    let mut rest = &octets[..];
+    let bytes: Vec<u8> = script.steps.iter().flat_map(Step::bytes).collect();
+    let mut rest = &bytes[..];
     let mut steps = Vec::new();
     while !rest.is_empty() {
         let Parsed::Done(header, used) = RawHeader::parse(rest) else { break };
@@ -52,7 +52,7 @@ fn framed(script: &Script) -> Option<Script> {
         let mut payload = payload.to_vec();
         header.mask.unwrap_or_default().apply_naive(&mut payload);
         let rsv = u8::from(header.rsv1) << 2 | u8::from(header.rsv2) << 1 | u8::from(header.rsv3);
-        let length_octets = match header.form {
+        let length_bytes = match header.form {
             form if form == LengthForm::minimal(header.length) => None,
             LengthForm::Medium => Some(2),
             _ => Some(8),
@@ -62,13 +62,13 @@ fn framed(script: &Script) -> Option<Script> {
             fin: header.fin,
             rsv,
             mask,
-            length_octets,
+            length_bytes,
             ..FrameStep::new(header.opcode, payload)
         }));
         rest = after;
     }
     if !rest.is_empty() {
-        steps.push(Step::Octets(rest.to_vec()));
+        steps.push(Step::Bytes(rest.to_vec()));
     }
     Some(Script { steps, ..script.clone() }).filter(|framed| framed != script)
 }
@@ -137,7 +137,7 @@ fn smaller_step(at: usize, best: &mut Script, attempt: Attempt<'_>) {
     };
     let len = |step: &Step| match step {
         Step::Frame(frame) => frame.payload.len(),
-        Step::Octets(octets) => octets.len(),
+        Step::Bytes(bytes) => bytes.len(),
         Step::Pause(_) => 0,
     };
     // From the end, then from the start, less each time.
@@ -145,21 +145,21 @@ fn smaller_step(at: usize, best: &mut Script, attempt: Attempt<'_>) {
         let mut cut = len(&best.steps[at]);
         while cut > 0 {
             let candidate = edit(best, &|step| {
-                let octets = match step {
+                let bytes = match step {
                     Step::Frame(frame) => &mut frame.payload,
-                    Step::Octets(octets) => octets,
+                    Step::Bytes(bytes) => bytes,
                     Step::Pause(_) => return,
                 };
-                let cut = cut.min(octets.len());
-                let keep = octets.len() - cut;
-                *octets = if from_start { octets[cut..].to_vec() } else { octets[..keep].to_vec() };
+                let cut = cut.min(bytes.len());
+                let keep = bytes.len() - cut;
+                *bytes = if from_start { bytes[cut..].to_vec() } else { bytes[..keep].to_vec() };
             });
             if !attempt(candidate, best) || len(&best.steps[at]) < cut {
                 cut /= 2;
             }
         }
     }
-    // Octets that say less.
+    // Bytes that say less.
     let candidate = edit(best, &|step| {
         if let Step::Frame(frame) = step {
             frame.payload.fill(b'a');
@@ -182,7 +182,7 @@ fn smaller_step(at: usize, best: &mut Script, attempt: Attempt<'_>) {
     }
     let candidate = edit(best, &|step| {
         if let Step::Frame(frame) = step {
-            frame.length_octets = None;
+            frame.length_bytes = None;
             frame.declares = None;
         }
     });
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::fuzz::{Side, script};
 
-    /// A fault that needs one frame out of many, and five octets of it.
+    /// A fault that needs one frame out of many, and five bytes of it.
     #[test]
     fn what_is_left_is_what_is_needed() {
         let needed = FrameStep { rsv: 2, ..FrameStep::new(2, b"xxxxxx<five>yyyyyyyyyy".repeat(50)) };
@@ -218,16 +218,16 @@ mod tests {
         assert!(plays <= 500);
     }
 
-    /// Frames in loose octets are written as frames, and the octets stay what they were.
+    /// Frames in loose bytes are written as frames, and the bytes stay what they were.
     #[test]
-    fn octets_become_frames() {
+    fn bytes_become_frames() {
         let mut framed_ones = 0;
         for number in 0..500 {
             let script = script(Side::Server, 3, number);
-            let octets = |script: &Script| script.steps.iter().flat_map(Step::octets).collect::<Vec<u8>>();
+            let bytes = |script: &Script| script.steps.iter().flat_map(Step::bytes).collect::<Vec<u8>>();
             if let Some(framed) = framed(&script) {
                 framed_ones += 1;
-                assert_eq!(octets(&framed), octets(&script));
+                assert_eq!(bytes(&framed), bytes(&script));
             }
         }
         assert!(framed_ones > 20, "{framed_ones}");

@@ -3,7 +3,7 @@
 //!
 //! Each iteration is one connection, and a function of a seed and a number: `generate` makes a [`Script`] of it
 //! (legal conversations, most of them with one thing turned wrong), `model` says what RFC 6455 and RFC 7692 ask of the
-//! peer for exactly these octets, [`play`] plays it and holds what comes back against that. What does not fit is a
+//! peer for exactly these bytes, [`play`] plays it and holds what comes back against that. What does not fit is a
 //! [`Finding`]. A [`campaign`] plays many, [`minimise`] makes the script of a finding smaller for as long as the same
 //! finding comes out, and a [`Trace`] is all of that in a file, to be played again.
 

@@ -1,4 +1,4 @@
-//! What the RFCs ask of a peer that reads these octets, written from them once more: which messages it may act on, which
+//! What the RFCs ask of a peer that reads these bytes, written from them once more: which messages it may act on, which
 //! Pings it answers, and how the connection ends.
 
 use crate::deflate::{Agreed, Codec};
@@ -31,7 +31,7 @@ pub(super) enum End {
     Unknown,
 }
 
-/// A rule that our octets break.
+/// A rule that our bytes break.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
     /// In a few words.
@@ -56,22 +56,22 @@ const LONGEST: u64 = 128 * 1024;
 struct Open {
     text: bool,
     compressed: bool,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     /// It is not UTF-8 already, which the peer may notice now or when the message ends.
     bad: bool,
 }
 
-/// The model's answer for `octets`; `peer_masks` says whether the peer is a client, `deflate` what was agreed.
-pub(super) fn expect(mut octets: &[u8], peer_masks: bool, deflate: Option<Agreed>) -> Expected {
+/// The model's answer for `bytes`; `peer_masks` says whether the peer is a client, `deflate` what was agreed.
+pub(super) fn expect(mut bytes: &[u8], peer_masks: bool, deflate: Option<Agreed>) -> Expected {
     let mut expected = Expected::default();
     let mut inflater = deflate.map(|agreed| {
         // Seen from the peer: our window is the one to inflate with.
         Codec::new(Agreed { their_reset: agreed.our_reset, their_bits: agreed.our_bits, ..agreed })
     });
     let mut open: Option<Open> = None;
-    while !octets.is_empty() {
-        let Parsed::Done(header, used) = RawHeader::parse(octets) else {
-            // A wrong first octet may be noticed now or with the rest of the header.
+    while !bytes.is_empty() {
+        let Parsed::Done(header, used) = RawHeader::parse(bytes) else {
+            // A wrong first byte may be noticed now or with the rest of the header.
             expected.end = End::Unknown;
             break;
         };
@@ -82,13 +82,13 @@ pub(super) fn expect(mut octets: &[u8], peer_masks: bool, deflate: Option<Agreed
             expected.end = End::Fails(Rule { codes, ..rule });
             break;
         }
-        octets = &octets[used..];
-        let whole = usize::try_from(header.length).ok().and_then(|length| octets.split_at_checked(length));
+        bytes = &bytes[used..];
+        let whole = usize::try_from(header.length).ok().and_then(|length| bytes.split_at_checked(length));
         let Some((payload, rest)) = whole.filter(|_| header.length <= LONGEST) else {
             expected.end = End::Unknown;
             break;
         };
-        octets = rest;
+        bytes = rest;
         let mut payload = payload.to_vec();
         header.mask.unwrap_or_default().apply_naive(&mut payload);
         match header.opcode {
@@ -107,11 +107,11 @@ pub(super) fn expect(mut octets: &[u8], peer_masks: bool, deflate: Option<Agreed
                 let message = open.get_or_insert_with(|| Open {
                     text: opcode == 1,
                     compressed: header.rsv1,
-                    octets: Vec::new(),
+                    bytes: Vec::new(),
                     bad: false,
                 });
-                message.octets.extend(payload);
-                let is_utf8_so_far = || match str::from_utf8(&message.octets) {
+                message.bytes.extend(payload);
+                let is_utf8_so_far = || match str::from_utf8(&message.bytes) {
                     Ok(_) => true,
                     Err(error) => error.error_len().is_none(),
                 };
@@ -121,7 +121,7 @@ pub(super) fn expect(mut octets: &[u8], peer_masks: bool, deflate: Option<Agreed
                     && let Some(mut end) = expected.take(message, inflater.as_mut())
                 {
                     if let End::Fails(rule) = &mut end
-                        && !octets.is_empty()
+                        && !bytes.is_empty()
                     {
                         // A peer that reads ahead may meet another fault first.
                         rule.codes = TEXT_OR_PROTOCOL;
@@ -141,12 +141,12 @@ pub(super) fn expect(mut octets: &[u8], peer_masks: bool, deflate: Option<Agreed
 
 impl Expected {
     fn take(&mut self, message: Open, inflater: Option<&mut Codec>) -> Option<End> {
-        let octets = match inflater {
-            Some(codec) if message.compressed => match codec.decompress_whole(&message.octets) {
-                Ok(octets) => octets,
+        let bytes = match inflater {
+            Some(codec) if message.compressed => match codec.decompress_whole(&message.bytes) {
+                Ok(bytes) => bytes,
                 // A final block in the middle is read in more than one way (RFC 7692 §7.2.3.4); a block of the kind
                 // that does not exist, at the very start, in one only.
-                Err(_) if message.octets.first().is_none_or(|first| first & 0b110 != 0b110) => {
+                Err(_) if message.bytes.first().is_none_or(|first| first & 0b110 != 0b110) => {
                     return Some(End::Unknown);
                 }
                 Err(_) => {
@@ -157,16 +157,16 @@ impl Expected {
                     }));
                 }
             },
-            _ => message.octets,
+            _ => message.bytes,
         };
-        if message.text && str::from_utf8(&octets).is_err() {
+        if message.text && str::from_utf8(&bytes).is_err() {
             return Some(End::Fails(Rule {
                 what: "a text message is UTF-8",
                 section: "RFC 6455 §8.1",
                 codes: TEXT,
             }));
         }
-        self.messages.push((message.text, octets));
+        self.messages.push((message.text, bytes));
         None
     }
 }
@@ -191,7 +191,7 @@ fn broken(header: &RawHeader, peer_masks: bool, deflate: bool, open: bool) -> Op
         _ => {}
     }
     if control && (!header.fin || header.length > 125) {
-        return rule("a control frame is not fragmented and has at most 125 octets", "RFC 6455 §5.5");
+        return rule("a control frame is not fragmented and has at most 125 bytes", "RFC 6455 §5.5");
     }
     if header.length >> 63 != 0 {
         return rule("the most significant bit of a length is 0", "RFC 6455 §5.2");
@@ -210,7 +210,7 @@ fn close(payload: &[u8]) -> Result<Option<u16>, Rule> {
     match payload {
         [] => Ok(None),
         [_] => {
-            Err(Rule { what: "a close code takes two octets", section: "RFC 6455 §5.5.1", codes: PROTOCOL })
+            Err(Rule { what: "a close code takes two bytes", section: "RFC 6455 §5.5.1", codes: PROTOCOL })
         }
         [high, low, reason @ ..] => match u16::from_be_bytes([*high, *low]) {
             _ if str::from_utf8(reason).is_err() => Err(Rule {
@@ -228,8 +228,8 @@ fn close(payload: &[u8]) -> Result<Option<u16>, Rule> {
 mod tests {
     use super::*;
 
-    fn fails(octets: &[u8]) -> Option<&'static str> {
-        match expect(octets, true, None).end {
+    fn fails(bytes: &[u8]) -> Option<&'static str> {
+        match expect(bytes, true, None).end {
             End::Fails(rule) => Some(rule.section),
             _ => None,
         }
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(expected.messages, [(true, b"hi".to_vec()), (true, b"ab".to_vec())]);
         assert_eq!(expected.pings, [b"?"]);
         assert_eq!(expected.end, End::Closed(Some(1000)));
-        for (octets, section) in [
+        for (bytes, section) in [
             (&b"\xc1\0"[..], "RFC 6455 §5.2"),
             (b"\x83\0", "RFC 6455 §5.2"),
             (b"\x81\x80\0\0\0\0", "RFC 6455 §5.1"),
@@ -254,18 +254,18 @@ mod tests {
             (b"\x88\x01\x03", "RFC 6455 §5.5.1"),
             (b"\x88\x02\x03\xed", "RFC 6455 §7.4"),
         ] {
-            assert_eq!(fails(octets), Some(section), "{octets:x?}");
+            assert_eq!(fails(bytes), Some(section), "{bytes:x?}");
         }
-        for octets in [&b"\x81"[..], b"\x81\x05hi", b"\x01\x01\xff", b"\x82\x7f\0\0\0\xff\0\0\0\0"] {
-            assert_eq!(expect(octets, true, None).end, End::Unknown, "{octets:x?}");
+        for bytes in [&b"\x81"[..], b"\x81\x05hi", b"\x01\x01\xff", b"\x82\x7f\0\0\0\xff\0\0\0\0"] {
+            assert_eq!(expect(bytes, true, None).end, End::Unknown, "{bytes:x?}");
         }
         assert!(expect(b"\x01\x01a", true, None).message_open);
     }
 
     /// With permessage-deflate agreed, nothing kept between messages.
-    fn deflated(octets: &[u8]) -> Expected {
+    fn deflated(bytes: &[u8]) -> Expected {
         let agreed = Agreed { our_reset: true, our_bits: 15, their_reset: true, their_bits: 15 };
-        expect(octets, true, Some(agreed))
+        expect(bytes, true, Some(agreed))
     }
 
     // Findings of earlier builds that were faults of the model, each a thing that two readings of the RFCs allow.

@@ -89,7 +89,7 @@ impl Finding {
         }
     }
 
-    /// Memory has grown from so many octets to so many.
+    /// Memory has grown from so many bytes to so many.
     pub(super) fn memory(from: u64, now: u64, runs: u64) -> Self {
         Self {
             kind: Kind::Memory,
@@ -151,13 +151,13 @@ pub fn play(stream: TcpStream, script: &Script, oracles: &Oracles) -> io::Result
 }
 
 enum Opened {
-    /// The connection is open; octets that came behind the head.
+    /// The connection is open; bytes that came behind the head.
     Yes(Option<Agreed>, Vec<u8>),
     No(Option<Finding>),
 }
 
 enum Came {
-    Octets(usize),
+    Bytes(usize),
     Eof,
     Nothing,
 }
@@ -279,8 +279,8 @@ impl Game<'_> {
         let deadline = Instant::now() + self.oracles.timeout;
         Ok(Opened::No(match self.read_until(deadline)? {
             Came::Eof => None,
-            Came::Octets(len) if self.scratch[..len].first() == Some(&0x88) => None,
-            Came::Octets(_) => finding(
+            Came::Bytes(len) if self.scratch[..len].first() == Some(&0x88) => None,
+            Came::Bytes(_) => finding(
                 Kind::HandshakeAccepted,
                 format!("a wrong response fails the connection: {}", wrong.what),
                 wrong.section.clone(),
@@ -325,7 +325,7 @@ impl Game<'_> {
         let deadline = Instant::now() + self.oracles.timeout;
         loop {
             let len = match self.read_until(deadline)? {
-                Came::Octets(len) => len,
+                Came::Bytes(len) => len,
                 Came::Eof => return Ok(Err("the connection ends".to_owned())),
                 Came::Nothing => return Ok(Err(NOTHING.to_owned())),
             };
@@ -341,8 +341,8 @@ impl Game<'_> {
 
     fn talk(&mut self, agreed: Option<Agreed>, rest: &[u8]) -> Option<Finding> {
         self.codec = agreed.map(Codec::new);
-        let octets: Vec<u8> = self.script.steps.iter().flat_map(Step::octets).collect();
-        let expected = model::expect(&octets, self.oracles.side == Side::Client, agreed);
+        let bytes: Vec<u8> = self.script.steps.iter().flat_map(Step::bytes).collect();
+        let expected = model::expect(&bytes, self.oracles.side == Side::Client, agreed);
         // It may be gone already, for a reason; what it said about it is read below.
         let sent = self.send_steps().and_then(|()| self.send_sentinel(&expected));
         let mut seen = Heard::default();
@@ -363,7 +363,7 @@ impl Game<'_> {
                     out.clear();
                     std::thread::sleep(Duration::from_millis((*millis).min(1000)));
                 }
-                step => out.extend(step.octets()),
+                step => out.extend(step.bytes()),
             }
         }
         self.write(&out)
@@ -379,7 +379,7 @@ impl Game<'_> {
         let mut frame = |opcode, payload: &[u8]| {
             let mask = masked.then_some([0x37, 0xfa, 0x21, 0x3d]);
             let frame = super::FrameStep { mask, ..super::FrameStep::new(opcode, payload) };
-            out.extend(Step::Frame(frame).octets());
+            out.extend(Step::Frame(frame).bytes());
         };
         if self.oracles.echo && !expected.message_open {
             frame(1, SENTINEL);
@@ -388,11 +388,11 @@ impl Game<'_> {
         self.stream.write_all(&out)
     }
 
-    fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.script.cut == 0 {
-            return self.stream.write_all(octets);
+            return self.stream.write_all(bytes);
         }
-        octets.chunks(self.script.cut).try_for_each(|chunk| self.stream.write_all(chunk))
+        bytes.chunks(self.script.cut).try_for_each(|chunk| self.stream.write_all(chunk))
     }
 
     fn read_until(&mut self, deadline: Instant) -> io::Result<Came> {
@@ -404,7 +404,7 @@ impl Game<'_> {
         loop {
             return match self.stream.read(&mut self.scratch) {
                 Ok(0) => Ok(Came::Eof),
-                Ok(len) => Ok(Came::Octets(len)),
+                Ok(len) => Ok(Came::Bytes(len)),
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => continue,
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Ok(Came::Nothing),
@@ -458,7 +458,7 @@ impl Game<'_> {
                 let _ = self.stream.shutdown(Shutdown::Write);
             }
             match self.read_until(deadline) {
-                Ok(Came::Octets(len)) => self.receiver.push(&self.scratch[..len]),
+                Ok(Came::Bytes(len)) => self.receiver.push(&self.scratch[..len]),
                 Ok(Came::Eof) | Err(_) => {
                     seen.eof = true;
                     return None;
@@ -490,8 +490,8 @@ impl Game<'_> {
                             format!(
                                 "message {} of {} comes back as {}",
                                 at + 1,
-                                octets(&message.1),
-                                octets(&came.1)
+                                bytes(&message.1),
+                                bytes(&came.1)
                             ),
                         );
                     }
@@ -621,7 +621,7 @@ impl Heard {
     fn take(&mut self, seen: Option<Seen>) {
         match seen {
             Some(Seen::Text(text)) => self.messages.push((true, text)),
-            Some(Seen::Binary(octets)) => self.messages.push((false, octets)),
+            Some(Seen::Binary(bytes)) => self.messages.push((false, bytes)),
             Some(Seen::Pong(payload)) => self.pongs.push(payload),
             Some(Seen::Close(code, _)) => self.close = Some(code),
             _ => {}
@@ -661,7 +661,7 @@ fn section_of(text: &str) -> String {
     if section.starts_with('§') { format!("RFC 6455 {section}") } else { section.to_owned() }
 }
 
-fn octets(octets: &[u8]) -> String {
-    let shown = &octets[..octets.len().min(24)];
-    format!("{} octets \"{}\"", octets.len(), shown.escape_ascii())
+fn bytes(bytes: &[u8]) -> String {
+    let shown = &bytes[..bytes.len().min(24)];
+    format!("{} bytes \"{}\"", bytes.len(), shown.escape_ascii())
 }

@@ -15,7 +15,7 @@ pub struct Script {
     pub opening: Opening,
     /// What follows once the connection is open.
     pub steps: Vec<Step>,
-    /// Each write has at most so many octets; 0: a step is one write.
+    /// Each write has at most so many bytes; 0: a step is one write.
     #[serde(default)]
     pub cut: usize,
 }
@@ -48,8 +48,8 @@ pub struct Wrong {
 pub enum Step {
     /// A frame, legal or not.
     Frame(FrameStep),
-    /// Octets as they are.
-    Octets(#[serde(with = "hex")] Vec<u8>),
+    /// Bytes as they are.
+    Bytes(#[serde(with = "hex")] Vec<u8>),
     /// Nothing, for so many milliseconds.
     Pause(u64),
 }
@@ -70,18 +70,18 @@ pub struct FrameStep {
     /// The length that the header declares, where it is not that of the payload.
     #[serde(default)]
     pub declares: Option<u64>,
-    /// Octets of the length field (2 or 8), where it is not the shortest form.
+    /// Bytes of the length field (2 or 8), where it is not the shortest form.
     #[serde(default)]
-    pub length_octets: Option<u8>,
+    pub length_bytes: Option<u8>,
     /// The payload, before masking.
     #[serde(with = "hex")]
     pub payload: Vec<u8>,
 }
 
 impl Script {
-    /// Octets of all steps.
+    /// Bytes of all steps.
     pub fn size(&self) -> usize {
-        self.steps.iter().map(|step| step.octets().len()).sum()
+        self.steps.iter().map(|step| step.bytes().len()).sum()
     }
 
     /// The script in words, a line for each step.
@@ -105,14 +105,14 @@ impl Script {
                         explain::frame_line(&frame.header(), &Excerpt::of(&frame.payload))
                     )
                 }
-                Step::Octets(octets) => {
-                    writeln!(out, "  send      {} octets: {}", octets.len(), short_hex(octets))
+                Step::Bytes(bytes) => {
+                    writeln!(out, "  send      {} bytes: {}", bytes.len(), short_hex(bytes))
                 }
                 Step::Pause(millis) => writeln!(out, "  wait      {millis} ms"),
             };
         }
         if self.cut > 0 {
-            let _ = writeln!(out, "  in writes of at most {} octets", self.cut);
+            let _ = writeln!(out, "  in writes of at most {} bytes", self.cut);
         }
         out
     }
@@ -120,10 +120,10 @@ impl Script {
 
 impl Step {
     /// As it travels.
-    pub fn octets(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         match self {
-            Step::Frame(frame) => frame.octets(),
-            Step::Octets(octets) => octets.clone(),
+            Step::Frame(frame) => frame.bytes(),
+            Step::Bytes(bytes) => bytes.clone(),
             Step::Pause(_) => Vec::new(),
         }
     }
@@ -133,13 +133,13 @@ impl FrameStep {
     /// A final frame.
     pub fn new(opcode: u8, payload: impl Into<Vec<u8>>) -> Self {
         let payload = payload.into();
-        Self { opcode, fin: true, rsv: 0, mask: None, declares: None, length_octets: None, payload }
+        Self { opcode, fin: true, rsv: 0, mask: None, declares: None, length_bytes: None, payload }
     }
 
     /// The header.
     pub fn header(&self) -> RawHeader {
         let length = self.declares.unwrap_or(self.payload.len() as u64);
-        let form = match self.length_octets {
+        let form = match self.length_bytes {
             None => LengthForm::minimal(length),
             Some(2) => LengthForm::Medium,
             Some(_) => LengthForm::Long,
@@ -156,43 +156,43 @@ impl FrameStep {
         }
     }
 
-    fn octets(&self) -> Vec<u8> {
-        let mut octets = Vec::with_capacity(self.payload.len() + 14);
-        self.header().encode_into(&mut octets);
-        let start = octets.len();
-        octets.extend_from_slice(&self.payload);
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.payload.len() + 14);
+        self.header().encode_into(&mut bytes);
+        let start = bytes.len();
+        bytes.extend_from_slice(&self.payload);
         if let Some(key) = self.mask {
-            MaskKey(key).apply(&mut octets[start..]);
+            MaskKey(key).apply(&mut bytes[start..]);
         }
-        octets
+        bytes
     }
 }
 
-fn short_hex(octets: &[u8]) -> String {
-    let mut text = hex::text(&octets[..octets.len().min(32)]);
-    if octets.len() > 32 {
+fn short_hex(bytes: &[u8]) -> String {
+    let mut text = hex::text(&bytes[..bytes.len().min(32)]);
+    if bytes.len() > 32 {
         text.push_str("...");
     }
     text
 }
 
-/// Octets as hex digits in files.
+/// Bytes as hex digits in files.
 mod hex {
     use std::fmt::Write as _;
 
     use serde::de::Error as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn text(octets: &[u8]) -> String {
-        let mut text = String::with_capacity(octets.len() * 2);
-        for octet in octets {
-            let _ = write!(text, "{octet:02x}");
+    pub(super) fn text(bytes: &[u8]) -> String {
+        let mut text = String::with_capacity(bytes.len() * 2);
+        for byte in bytes {
+            let _ = write!(text, "{byte:02x}");
         }
         text
     }
 
-    pub(super) fn serialize<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&text(octets))
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&text(bytes))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
@@ -203,7 +203,7 @@ mod hex {
             Some(digits) if digits.len() % 2 == 0 => {
                 Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
             }
-            _ => Err(D::Error::custom("not octets in hex digits")),
+            _ => Err(D::Error::custom("not bytes in hex digits")),
         }
     }
 }
@@ -218,7 +218,7 @@ mod tests {
             opening: Opening { lines: vec!["GET {target} HTTP/1.1".into()], deflate: true, wrong: None },
             steps: vec![
                 Step::Frame(FrameStep { mask: Some([1, 2, 3, 4]), rsv: 4, ..FrameStep::new(1, *b"\xff\0a") }),
-                Step::Octets(vec![0, 255]),
+                Step::Bytes(vec![0, 255]),
                 Step::Pause(3),
             ],
             cut: 1,
@@ -226,14 +226,14 @@ mod tests {
         let text = serde_json::to_string(&script).unwrap();
         assert_eq!(serde_json::from_str::<Script>(&text).unwrap(), script);
         assert!(serde_json::from_str::<Script>(&text.replace("00ff", "0ff")).is_err());
-        assert!(script.show().contains("text FIN RSV1 masked, 3 octets"));
+        assert!(script.show().contains("text FIN RSV1 masked, 3 bytes"));
     }
 
     #[test]
     fn frames_say_what_they_are_told_to() {
-        let frame = FrameStep { length_octets: Some(2), mask: Some([0; 4]), ..FrameStep::new(9, *b"hi") };
-        assert_eq!(Step::Frame(frame).octets(), b"\x89\xfe\0\x02\0\0\0\0hi");
+        let frame = FrameStep { length_bytes: Some(2), mask: Some([0; 4]), ..FrameStep::new(9, *b"hi") };
+        assert_eq!(Step::Frame(frame).bytes(), b"\x89\xfe\0\x02\0\0\0\0hi");
         let frame = FrameStep { declares: Some(1 << 20), fin: false, rsv: 3, ..FrameStep::new(2, *b"") };
-        assert_eq!(Step::Frame(frame).octets(), b"\x32\x7f\0\0\0\0\0\x10\0\0");
+        assert_eq!(Step::Frame(frame).bytes(), b"\x32\x7f\0\0\0\0\0\x10\0\0");
     }
 }

@@ -27,7 +27,7 @@ pub struct Trace {
     /// Why it was not played again, or not to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<String>,
-    /// Steps and octets before they were made fewer.
+    /// Steps and bytes before they were made fewer.
     pub was: (usize, usize),
     /// How long an answer may take, in milliseconds.
     pub timeout: u64,
@@ -59,7 +59,7 @@ impl Trace {
         let _ = writeln!(out, "  rule      {rule} ({section})");
         let _ = writeln!(
             out,
-            "  found by  seed {}, iteration {}, {} steps of {} octets",
+            "  found by  seed {}, iteration {}, {} steps of {} bytes",
             self.seed, self.number, self.was.0, self.was.1
         );
         if let Some(why) = &self.unasked {

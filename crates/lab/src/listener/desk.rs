@@ -22,7 +22,7 @@ pub(super) struct Desk<'e> {
 
 impl Desk<'_> {
     /// What becomes of a connection with this request.
-    pub(super) fn answer(&self, now: Duration, head: &Head, octets: &[u8]) -> Stage {
+    pub(super) fn answer(&self, now: Duration, head: &Head, bytes: &[u8]) -> Stage {
         let StartLine::Request { target, .. } = head.start_line() else { return Stage::Over };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let agent = param(query, "agent").unwrap_or_else(|| "client".to_owned());
@@ -53,7 +53,7 @@ impl Desk<'_> {
             }
             (_, Some(case)) => {
                 let mut player = Player::new(case, Subject::Client, &self.host, "/", self.exam.options);
-                player.receive(now, octets);
+                player.receive(now, bytes);
                 Stage::Case(Box::new(player), agent)
             }
             _ => Stage::refuse(),
@@ -81,18 +81,18 @@ fn param(query: &str, name: &str) -> Option<String> {
 
 /// Percent-decoding, with `+` for a blank; what is no escape stays as it is.
 fn unescape(text: &str) -> String {
-    let octets = text.as_bytes();
-    let mut out = Vec::with_capacity(octets.len());
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
-    while let Some(&octet) = octets.get(at) {
-        let digits = octets.get(at + 1..at + 3).and_then(|digits| str::from_utf8(digits).ok());
-        match (octet, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
+    while let Some(&byte) = bytes.get(at) {
+        let digits = bytes.get(at + 1..at + 3).and_then(|digits| str::from_utf8(digits).ok());
+        match (byte, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
             (b'%', Some(decoded)) => {
                 out.push(decoded);
                 at += 2;
             }
             (b'+', _) => out.push(b' '),
-            _ => out.push(octet),
+            _ => out.push(byte),
         }
         at += 1;
     }

@@ -162,8 +162,8 @@ impl Loop<'_> {
     fn serve(&mut self, token: usize) -> bool {
         let Some(link) = self.links.get_mut(&token) else { return false };
         let more = link.pump(&mut self.scratch);
-        if let Stage::Asked(now, head, octets) = &link.dialogue.stage {
-            link.dialogue.stage = self.desk.answer(*now, head, octets);
+        if let Stage::Asked(now, head, bytes) = &link.dialogue.stage {
+            link.dialogue.stage = self.desk.answer(*now, head, bytes);
             return true;
         }
         more

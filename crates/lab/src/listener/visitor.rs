@@ -23,7 +23,7 @@ pub(super) struct Visitor {
 pub(super) enum Stage {
     /// Its request is being read.
     Asks(HeadReader, Vec<u8>),
-    /// Its request is whole; these octets have come so far.
+    /// Its request is whole; these bytes have come so far.
     Asked(Duration, Head, Vec<u8>),
     /// A case is being played with this agent.
     Case(Box<Player>, String),
@@ -58,10 +58,10 @@ impl Dialogue for Visitor {
         }
     }
 
-    fn sent(&mut self, now: Duration, octets: usize) {
+    fn sent(&mut self, now: Duration, bytes: usize) {
         match &mut self.stage {
-            Stage::Case(player, _) => player.sent(now, octets),
-            Stage::Told(tell) => tell.written += octets,
+            Stage::Case(player, _) => player.sent(now, bytes),
+            Stage::Told(tell) => tell.written += bytes,
             _ => {}
         }
     }
@@ -77,11 +77,11 @@ impl Dialogue for Visitor {
         }
     }
 
-    fn receive(&mut self, now: Duration, octets: &[u8]) {
+    fn receive(&mut self, now: Duration, bytes: &[u8]) {
         match &mut self.stage {
             Stage::Asks(reader, all) => {
-                all.extend_from_slice(octets);
-                match reader.receive(octets) {
+                all.extend_from_slice(bytes);
+                match reader.receive(bytes) {
                     Ok(Progress::NeedMore) => {}
                     Ok(Progress::Done { value, .. }) => {
                         self.stage = Stage::Asked(now, value, std::mem::take(all))
@@ -90,10 +90,10 @@ impl Dialogue for Visitor {
                 }
             }
             // Read again before the desk has answered: kept for the case.
-            Stage::Asked(_, _, all) => all.extend_from_slice(octets),
-            Stage::Case(player, _) => player.receive(now, octets),
+            Stage::Asked(_, _, all) => all.extend_from_slice(bytes),
+            Stage::Case(player, _) => player.receive(now, bytes),
             Stage::Told(tell) => {
-                tell.frames.push(octets);
+                tell.frames.push(bytes);
                 loop {
                     match tell.frames.next_frame() {
                         Ok(Some(frame)) if frame.header.opcode == 8 => {

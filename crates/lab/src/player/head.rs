@@ -12,45 +12,42 @@ use super::super::wire::{Excerpt, Item, Way};
 use super::{Phase, Player};
 
 impl Player {
-    /// The peer's head; how many octets of the input belong to it, once it is settled and frames may follow.
-    pub(super) fn receive_head(&mut self, now: Duration, octets: &[u8]) -> Option<usize> {
+    /// The peer's head; how many bytes of the input belong to it, once it is settled and frames may follow.
+    pub(super) fn receive_head(&mut self, now: Duration, bytes: &[u8]) -> Option<usize> {
         let mut used_before = 0;
         loop {
-            match self.head.receive(&octets[used_before..]) {
+            match self.head.receive(&bytes[used_before..]) {
                 Ok(Progress::NeedMore) => {
                     return None;
                 }
                 Ok(Progress::Done { value: head, used }) => {
                     used_before += used;
-                    let kept = Excerpt::whole(head.octets());
+                    let kept = Excerpt::whole(head.bytes());
                     self.log.add(now, || Item::Head(Way::Received, kept));
                     match head.start_line() {
                         // RFC 9110 §15.2: interim responses may come first, but not 101.
                         StartLine::Response { status: 100 | 102..=199, .. } => continue,
                         StartLine::Response { status: 101, .. } => self.on_switching(now, &head),
                         StartLine::Response { status, .. } => {
-                            self.check_head(now, &head, &octets[used_before..]);
+                            self.check_head(now, &head, &bytes[used_before..]);
                             self.decide(AnswerSeen::Status(status));
-                            let body = Excerpt::of(&octets[used_before..]);
+                            let body = Excerpt::of(&bytes[used_before..]);
                             if body.len > 0 {
-                                self.log.add(now, || Item::Octets(Way::Received, body));
+                                self.log.add(now, || Item::Bytes(Way::Received, body));
                             }
                             self.over(now);
                         }
-                        StartLine::Request { .. } if used_before < octets.len() => {
+                        StartLine::Request { .. } if used_before < bytes.len() => {
                             self.facts.answer = Some((AnswerSeen::Dropped, None));
-                            self.violate(
-                                now,
-                                "It sends octets before it has the response (§4.1).".to_owned(),
-                            );
+                            self.violate(now, "It sends bytes before it has the response (§4.1).".to_owned());
                         }
                         StartLine::Request { .. } => self.on_request(now, &head),
                     }
                     return (self.phase == Phase::Open).then_some(used_before);
                 }
                 Err(error) => {
-                    let kept = Excerpt::of(octets);
-                    self.log.add(now, || Item::Octets(Way::Received, kept));
+                    let kept = Excerpt::of(bytes);
+                    self.log.add(now, || Item::Bytes(Way::Received, kept));
                     self.decide(AnswerSeen::Dropped);
                     self.facts.answer = Some((AnswerSeen::Dropped, None));
                     self.violate(

@@ -1,9 +1,9 @@
-//! Plays one case against one peer: octets and time in, octets out, a verdict at the end. No socket, no clock.
+//! Plays one case against one peer: bytes and time in, bytes out, a verdict at the end. No socket, no clock.
 //!
 //! The driver asks [`outgoing`](Player::outgoing) for what to write, reports what came with
 //! [`receive`](Player::receive) and [`eof`](Player::eof), calls [`tick`](Player::tick) when
 //! [`deadline`](Player::deadline) is past, and obeys [`wants`](Player::wants). Promises: it is over in
-//! bounded time whatever the peer does, and keeps no more of the peer's octets than [`MAX_FRAME`](super::wire::MAX_FRAME) for
+//! bounded time whatever the peer does, and keeps no more of the peer's bytes than [`MAX_FRAME`](super::wire::MAX_FRAME) for
 //! one frame and one message.
 
 mod head;
@@ -122,11 +122,11 @@ impl Player {
     /// A player of this case against that side. `host` and `target` are what a request names.
     pub fn new(case: &'static Case, subject: Subject, host: &str, target: &str, options: Options) -> Self {
         let mut random = Random::for_case(options.seed, case.id);
-        let letters = random.octets::<8>().map(|octet| char::from(b'a' + octet % 26));
+        let letters = random.bytes::<8>().map(|byte| char::from(b'a' + byte % 26));
         let fill = Fill {
             host: host.to_owned(),
             target: target.to_owned(),
-            key: opening::key_of(random.octets()),
+            key: opening::key_of(random.bytes()),
             random: letters.iter().collect(),
         };
         let limits = HeadLimits { max_bytes: 64 * 1024, max_headers: 256 };
@@ -175,14 +175,14 @@ impl Player {
         self.case
     }
 
-    /// The next octets to write, as one write.
+    /// The next bytes to write, as one write.
     pub fn outgoing(&self) -> Option<&[u8]> {
         if self.breath.is_some() { None } else { self.outbox.next() }
     }
 
     /// So many of them were written.
-    pub fn sent(&mut self, now: Duration, octets: usize) {
-        if self.outbox.advance(octets) {
+    pub fn sent(&mut self, now: Duration, bytes: usize) {
+        if self.outbox.advance(bytes) {
             self.breath = Some(now + BREATH);
         }
         // The answer to a Close is waited for from when the Close has gone out, behind all that stood before it.
@@ -192,7 +192,7 @@ impl Player {
         self.progress(now);
     }
 
-    /// The connection takes no more octets.
+    /// The connection takes no more bytes.
     pub fn write_failed(&mut self, now: Duration, error: &str) {
         self.log.note(now, format!("writing failed: {error}"));
         self.outbox.clear();
@@ -232,19 +232,19 @@ impl Player {
         self.phase == Phase::Over
     }
 
-    /// Octets from the peer.
-    pub fn receive(&mut self, now: Duration, mut octets: &[u8]) {
+    /// Bytes from the peer.
+    pub fn receive(&mut self, now: Duration, mut bytes: &[u8]) {
         self.progress(now);
         if self.phase == Phase::Opening {
-            match self.receive_head(now, octets) {
-                Some(used) => octets = &octets[used..],
+            match self.receive_head(now, bytes) {
+                Some(used) => bytes = &bytes[used..],
                 None => return,
             }
         }
-        if octets.is_empty() || !matches!(self.phase, Phase::Open | Phase::Ending) {
+        if bytes.is_empty() || !matches!(self.phase, Phase::Open | Phase::Ending) {
             return;
         }
-        self.receiver.push(octets);
+        self.receiver.push(bytes);
         while matches!(self.phase, Phase::Open | Phase::Ending) {
             match self.receiver.next(self.codec.as_mut()) {
                 Ok(None) => break,
@@ -262,7 +262,7 @@ impl Player {
                 Err(violation) => {
                     self.decide(AnswerSeen::Opened);
                     let rest = Excerpt::of(self.receiver.offending());
-                    self.log.add(now, || Item::Octets(Way::Received, rest));
+                    self.log.add(now, || Item::Bytes(Way::Received, rest));
                     self.facts.remote_code = self.facts.remote_code.or(self.receiver.code());
                     self.violate(now, violation);
                     break;

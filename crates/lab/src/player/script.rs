@@ -59,12 +59,12 @@ impl Player {
         match step {
             Step::Frame(frame) => self.send_frame(now, frame),
             Step::Times(frame, times) => (0..*times).for_each(|_| self.send_frame(now, frame)),
-            Step::Bytes(octets) => {
-                self.log.add(now, || Item::Octets(Way::Sent, Excerpt::of(octets)));
-                self.outbox.push(octets);
+            Step::Bytes(bytes) => {
+                self.log.add(now, || Item::Bytes(Way::Sent, Excerpt::of(bytes)));
+                self.outbox.push(bytes);
             }
             Step::Message(kind, payload, fragment) => {
-                self.send_message(now, *kind, &payload.octets(), *fragment)
+                self.send_message(now, *kind, &payload.bytes(), *fragment)
             }
             Step::Echo(echo) => {
                 let count = self.options.effort.messages(echo);
@@ -73,9 +73,9 @@ impl Player {
                 self.echo_next(now);
             }
             Step::Begin(frame) => self.send_frame(now, frame),
-            Step::Part(octets) => {
-                self.log.add(now, || Item::Octets(Way::Sent, Excerpt::of(octets)));
-                self.outbox.push_part(octets);
+            Step::Part(bytes) => {
+                self.log.add(now, || Item::Bytes(Way::Sent, Excerpt::of(bytes)));
+                self.outbox.push_part(bytes);
             }
             Step::Pace(pace) => self.outbox.pace(*pace),
             Step::Wait(millis) => {
@@ -158,7 +158,7 @@ impl Player {
             self.alive = 0;
             self.facts
                 .violation
-                .get_or_insert(format!("The echo of message {nth} {what} ({} octets).", message.len()));
+                .get_or_insert(format!("The echo of message {nth} {what} ({} bytes).", message.len()));
             return;
         }
         self.on_event(now, &seen);
@@ -187,10 +187,10 @@ impl Player {
 
 fn fits(event: &Event, seen: &Seen) -> bool {
     match (event, seen) {
-        (Event::Text(payload), Seen::Text(octets))
-        | (Event::Binary(payload), Seen::Binary(octets))
-        | (Event::Pong(payload), Seen::Pong(octets)) => {
-            payload.len() == octets.len() && *payload.octets() == octets[..]
+        (Event::Text(payload), Seen::Text(bytes))
+        | (Event::Binary(payload), Seen::Binary(bytes))
+        | (Event::Pong(payload), Seen::Pong(bytes)) => {
+            payload.len() == bytes.len() && *payload.bytes() == bytes[..]
         }
         (Event::Waited, Seen::Waited) | (Event::Echoed, Seen::Echoed) => true,
         _ => false,

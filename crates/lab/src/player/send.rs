@@ -11,7 +11,7 @@ use super::Player;
 impl Player {
     /// A frame as the script bends it.
     pub(super) fn send_frame(&mut self, now: Duration, frame: &Frame) {
-        let payload = frame.payload.octets();
+        let payload = frame.payload.bytes();
         let length = match frame.declare {
             Declare::Length(length) => length,
             _ => payload.len() as u64,
@@ -21,7 +21,7 @@ impl Player {
             header.form = header.form.max(form);
         }
         header.mask = match (frame.masking, self.we_are_client()) {
-            (Masking::ByRole, true) | (Masking::Wrong, false) => Some(MaskKey(self.random.octets())),
+            (Masking::ByRole, true) | (Masking::Wrong, false) => Some(MaskKey(self.random.bytes())),
             (Masking::ByRole, false) | (Masking::Wrong, true) => None,
             (Masking::Key(key), _) => Some(MaskKey(key)),
         };
@@ -64,7 +64,7 @@ impl Player {
     pub(super) fn send_own(&mut self, now: Duration, header: RawHeader, payload: &[u8]) {
         let mut header = header.with_length(payload.len() as u64);
         if self.we_are_client() {
-            header.mask = Some(MaskKey(self.random.octets()));
+            header.mask = Some(MaskKey(self.random.bytes()));
         }
         self.push_frame(now, header, payload);
     }

@@ -99,9 +99,9 @@ pub struct LogReport {
     pub at_ms: f64,
     /// `sent`, `received` or `note`.
     pub way: String,
-    /// The line in words; octets of the peer are escaped.
+    /// The line in words; bytes of the peer are escaped.
     pub text: String,
-    /// The first octets in hex, payloads unmasked.
+    /// The first bytes in hex, payloads unmasked.
     pub hex: String,
 }
 
@@ -188,22 +188,22 @@ impl CaseReport {
 
 impl LogReport {
     fn new(line: &Line) -> Self {
-        let (way, octets) = match &line.item {
+        let (way, bytes) = match &line.item {
             Item::Note(_) => ("note", &[][..]),
-            Item::Head(way, head) => (name(*way), &head.octets[..0]),
-            Item::Frame(way, _, excerpt) | Item::Octets(way, excerpt) => (name(*way), &excerpt.octets[..]),
+            Item::Head(way, head) => (name(*way), &head.bytes[..0]),
+            Item::Frame(way, _, excerpt) | Item::Bytes(way, excerpt) => (name(*way), &excerpt.bytes[..]),
         };
         let text = match &line.item {
             Item::Note(note) => visible(note.as_bytes()),
-            Item::Head(_, head) => visible(&head.octets),
+            Item::Head(_, head) => visible(&head.bytes),
             Item::Frame(_, header, excerpt) => explain::frame_line(header, excerpt),
-            Item::Octets(_, excerpt) => format!("{} octets", excerpt.len),
+            Item::Bytes(_, excerpt) => format!("{} bytes", excerpt.len),
         };
         Self {
             at_ms: (line.at.as_secs_f64() * 10_000.0).round() / 10.0,
             way: way.to_owned(),
             text,
-            hex: hex(&octets[..octets.len().min(64)]),
+            hex: hex(&bytes[..bytes.len().min(64)]),
         }
     }
 }

@@ -15,15 +15,15 @@ const REFUSED: Expect = Expect {
     outcomes: &[(Class::Ok, &[])],
     close: Ending { by: By::Script, codes: &[1002], clean: false, decides: Decides::Code },
 };
-const REASON_123: Payload = Payload::Octets(&reason::<125>());
-const REASON_124: Payload = Payload::Octets(&reason::<126>());
+const REASON_123: Payload = Payload::Bytes(&reason::<125>());
+const REASON_124: Payload = Payload::Bytes(&reason::<126>());
 
 /// 1000, then asterisks.
 const fn reason<const N: usize>() -> [u8; N] {
-    let mut octets = [b'*'; N];
-    octets[0] = 0x03;
-    octets[1] = 0xe8;
-    octets
+    let mut bytes = [b'*'; N];
+    bytes[0] = 0x03;
+    bytes[1] = 0xe8;
+    bytes
 }
 
 const OBSERVED: Expect = Expect { outcomes: &[(Class::Informational, &[])], close: Ending::ANY };
@@ -79,7 +79,7 @@ pub(in crate::cases) static SEQUENCE: &[Case] = &[
         script: &[Step::Frame(text(b"Hello World!"))],
         expect: Expect {
             close: Ending { decides: Decides::Code, ..Ending::CLEAN },
-            ..echoes(&[(Class::Ok, &[Event::Text(Payload::Octets(b"Hello World!"))])])
+            ..echoes(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"Hello World!"))])])
         },
         ..BASE
     },
@@ -146,7 +146,7 @@ pub(in crate::cases) static BODIES: &[Case] = &[
     },
     Case {
         id: "7.3.2",
-        title: "Close with one octet",
+        title: "Close with one byte",
         rule: &rules::CLOSE_BODY,
         script: &[Step::Frame(close(b"a"))],
         expect: REFUSED,
@@ -170,7 +170,7 @@ pub(in crate::cases) static BODIES: &[Case] = &[
     },
     Case {
         id: "7.3.5",
-        title: "Close 1000 with a reason of 123 octets",
+        title: "Close 1000 with a reason of 123 bytes",
         rule: &rules::CLOSE_BODY,
         script: &[Step::Frame(Frame::of(8, REASON_123))],
         expect: ANSWERED,
@@ -178,7 +178,7 @@ pub(in crate::cases) static BODIES: &[Case] = &[
     },
     Case {
         id: "7.3.6",
-        title: "Close 1000 with a reason of 124 octets",
+        title: "Close 1000 with a reason of 124 bytes",
         rule: &rules::CONTROL_LENGTH,
         script: &[Step::Frame(Frame::of(8, REASON_124))],
         expect: REFUSED,

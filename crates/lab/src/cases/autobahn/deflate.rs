@@ -16,7 +16,7 @@ macro_rules! group {
         $($number:literal $size:literal $fragment:literal),*) => {
         &[$(Case {
             id: concat!($group, ".", $number),
-            title: concat!("1000 messages of ", $size, " octets, fragments of ", $fragment, " (0: none), ", $what),
+            title: concat!("1000 messages of ", $size, " bytes, fragments of ", $fragment, " (0: none), ", $what),
             rule: &rules::DEFLATE,
             tags: &["autobahn", "heavy", "deflate"],
             opening: Opening { deflate: $offers, ..Opening::GOOD },

@@ -5,15 +5,15 @@ use crate::case::dsl::{cont, ping, pong, text};
 use crate::case::{Case, Class, Event, Expect, Pace, Step};
 use crate::payload::Payload;
 
-const JOINED: Event = Event::Text(Payload::Octets(b"fragment1fragment2"));
+const JOINED: Event = Event::Text(Payload::Bytes(b"fragment1fragment2"));
 const ECHOED: Expect = echoes(&[(Class::Ok, &[JOINED])]);
-const PONG_FIRST: Expect = echoes(&[(Class::Ok, &[Event::Pong(Payload::Octets(b"ping payload")), JOINED])]);
+const PONG_FIRST: Expect = echoes(&[(Class::Ok, &[Event::Pong(Payload::Bytes(b"ping payload")), JOINED])]);
 const FIVE: Expect = echoes(&[(
     Class::Ok,
     &[
-        Event::Pong(Payload::Octets(b"pongme 1!")),
-        Event::Pong(Payload::Octets(b"pongme 2!")),
-        Event::Text(Payload::Octets(b"fragment1fragment2fragment3fragment4fragment5")),
+        Event::Pong(Payload::Bytes(b"pongme 1!")),
+        Event::Pong(Payload::Bytes(b"pongme 2!")),
+        Event::Text(Payload::Bytes(b"fragment1fragment2fragment3fragment4fragment5")),
     ],
 )]);
 
@@ -56,10 +56,10 @@ pub(in crate::cases) static CASES: &[Case] = &[
     },
     Case {
         id: "5.5",
-        title: "text in two fragments, one octet for each write",
+        title: "text in two fragments, one byte for each write",
         rule: &rules::FRAGMENTS,
         script: &[
-            Step::Pace(Pace::Octets(1)),
+            Step::Pace(Pace::Bytes(1)),
             Step::Frame(text(b"fragment1").more()),
             Step::Frame(cont(b"fragment2")),
         ],
@@ -93,10 +93,10 @@ pub(in crate::cases) static CASES: &[Case] = &[
     },
     Case {
         id: "5.8",
-        title: "text in two fragments with a Ping between, one octet for each write",
+        title: "text in two fragments with a Ping between, one byte for each write",
         rule: &rules::FRAGMENTS,
         script: &[
-            Step::Pace(Pace::Octets(1)),
+            Step::Pace(Pace::Bytes(1)),
             Step::Frame(text(b"fragment1").more()),
             Step::Frame(ping(b"ping payload")),
             Step::Frame(cont(b"fragment2")),
@@ -126,10 +126,10 @@ pub(in crate::cases) static CASES: &[Case] = &[
     },
     Case {
         id: "5.11",
-        title: "continuation with FIN and no message open, then text, one octet for each write",
+        title: "continuation with FIN and no message open, then text, one byte for each write",
         rule: &rules::CONTINUATION,
         script: &[
-            Step::Pace(Pace::Octets(1)),
+            Step::Pace(Pace::Bytes(1)),
             Step::Frame(cont(b"non-continuation payload")),
             Step::Frame(text(b"Hello, world!")),
         ],
@@ -158,10 +158,10 @@ pub(in crate::cases) static CASES: &[Case] = &[
     },
     Case {
         id: "5.14",
-        title: "continuation without FIN and no message open, then text, one octet for each write",
+        title: "continuation without FIN and no message open, then text, one byte for each write",
         rule: &rules::CONTINUATION,
         script: &[
-            Step::Pace(Pace::Octets(1)),
+            Step::Pace(Pace::Bytes(1)),
             Step::Frame(cont(b"non-continuation payload").more()),
             Step::Frame(text(b"Hello, world!")),
         ],

@@ -8,10 +8,10 @@ macro_rules! sizes {
     ($opcode:literal, $event:ident, $kind:literal, $pattern:literal, $($id:literal $size:literal $(cut $cut:literal)?),*) => {
         [$(Case {
             id: $id,
-            title: concat!($kind, " message of ", $size, " octets" $(, ", ", $cut, " octets for each write")?),
+            title: concat!($kind, " message of ", $size, " bytes" $(, ", ", $cut, " bytes for each write")?),
             rule: &rules::ECHO,
             script: &[
-                $(Step::Pace(Pace::Octets($cut)),)?
+                $(Step::Pace(Pace::Bytes($cut)),)?
                 Step::Frame(Frame::of($opcode, Payload::Cycle($pattern, $size))),
             ],
             expect: echoes(&[(Class::Ok, &[Event::$event(Payload::Cycle($pattern, $size))])]),

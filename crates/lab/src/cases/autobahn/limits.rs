@@ -8,7 +8,7 @@ use crate::payload::Payload;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * 1024;
-/// Ten octets, so that no power of two is a multiple of its period.
+/// Ten bytes, so that no power of two is a multiple of its period.
 const TEXT_PATTERN: &[u8] = b"BAsd7&jh23";
 /// Five, and no UTF-8.
 const BINARY_PATTERN: &[u8] = b"\x00\xfe\x23\xfa\xf0";
@@ -37,7 +37,7 @@ macro_rules! fragments {
     ($kind:ident $pattern:ident: $($id:literal $fragment:literal),* $(,)?) => {
         &[$(Case {
             id: $id,
-            title: concat!(stringify!($kind), " of 4 MiB in fragments of ", $fragment, " octets"),
+            title: concat!(stringify!($kind), " of 4 MiB in fragments of ", $fragment, " bytes"),
             script: &[Step::Message(Kind::$kind, Payload::Cycle($pattern, 4 * MIB), $fragment)],
             expect: echoes(&[(Class::Ok, &[Event::$kind(Payload::Cycle($pattern, 4 * MIB))])]),
             ..LIMIT
@@ -49,9 +49,9 @@ macro_rules! writes {
     ($kind:ident $opcode:literal $pattern:ident: $($id:literal $cut:literal),* $(,)?) => {
         &[$(Case {
             id: $id,
-            title: concat!(stringify!($kind), " of 1 MiB in one frame, ", $cut, " octets for each write"),
+            title: concat!(stringify!($kind), " of 1 MiB in one frame, ", $cut, " bytes for each write"),
             script: &[
-                Step::Pace(Pace::Octets($cut)),
+                Step::Pace(Pace::Bytes($cut)),
                 Step::Frame(Frame::of($opcode, Payload::Cycle($pattern, MIB))),
             ],
             expect: echoes(&[(Class::Ok, &[Event::$kind(Payload::Cycle($pattern, MIB))])]),
@@ -61,13 +61,13 @@ macro_rules! writes {
 }
 
 macro_rules! round_trips {
-    ($kind:ident $octet:literal: $($id:literal $size:literal),* $(,)?) => {
+    ($kind:ident $byte:literal: $($id:literal $size:literal),* $(,)?) => {
         &[$(Case {
             id: $id,
-            title: concat!("1000 messages of ", $size, " octets, one after the other, ", stringify!($kind)),
+            title: concat!("1000 messages of ", $size, " bytes, one after the other, ", stringify!($kind)),
             script: &[Step::Echo(Echo {
                 kind: Kind::$kind,
-                source: Payload::Octets($octet),
+                source: Payload::Bytes($byte),
                 size: $size,
                 count: 1000,
                 fragment: 0,
@@ -136,7 +136,7 @@ pub(in crate::cases) static BINARY_ROUND_TRIPS: &[Case] = round_trips! {
 
 pub(in crate::cases) static AUTOMATIC: &[Case] = &[Case {
     id: "10.1.1",
-    title: "text of 65536 octets in fragments of 1300 octets",
+    title: "text of 65536 bytes in fragments of 1300 bytes",
     rule: &rules::FRAGMENTS,
     script: &[Step::Message(Kind::Text, Payload::Cycle(b"*", 65_536), 1300)],
     expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Cycle(b"*", 65_536))])]),

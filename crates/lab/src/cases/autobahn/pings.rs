@@ -6,22 +6,22 @@ use crate::case::{By, Case, Class, Ending, Event, Expect, Level, Pace, Step};
 use crate::payload::Payload;
 
 const NOT_UTF8: &[u8] = b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff";
-const FULL: Payload = Payload::Octets(&[0xfe; 125]);
+const FULL: Payload = Payload::Bytes(&[0xfe; 125]);
 
 const PING: Case = Case { rule: &rules::PING, ..BASE };
 const PONG: Case = Case { rule: &rules::PONG, ..BASE };
 
 const TEN: [Event; 10] = [
-    Event::Pong(Payload::Octets(b"payload-0")),
-    Event::Pong(Payload::Octets(b"payload-1")),
-    Event::Pong(Payload::Octets(b"payload-2")),
-    Event::Pong(Payload::Octets(b"payload-3")),
-    Event::Pong(Payload::Octets(b"payload-4")),
-    Event::Pong(Payload::Octets(b"payload-5")),
-    Event::Pong(Payload::Octets(b"payload-6")),
-    Event::Pong(Payload::Octets(b"payload-7")),
-    Event::Pong(Payload::Octets(b"payload-8")),
-    Event::Pong(Payload::Octets(b"payload-9")),
+    Event::Pong(Payload::Bytes(b"payload-0")),
+    Event::Pong(Payload::Bytes(b"payload-1")),
+    Event::Pong(Payload::Bytes(b"payload-2")),
+    Event::Pong(Payload::Bytes(b"payload-3")),
+    Event::Pong(Payload::Bytes(b"payload-4")),
+    Event::Pong(Payload::Bytes(b"payload-5")),
+    Event::Pong(Payload::Bytes(b"payload-6")),
+    Event::Pong(Payload::Bytes(b"payload-7")),
+    Event::Pong(Payload::Bytes(b"payload-8")),
+    Event::Pong(Payload::Bytes(b"payload-9")),
 ];
 
 macro_rules! ten_pings {
@@ -58,26 +58,26 @@ pub(in crate::cases) static CASES: &[Case] = &[
         id: "2.2",
         title: "Ping with text",
         script: &[Step::Frame(ping(b"Hello, world!"))],
-        expect: echoes(&[(Class::Ok, &[Event::Pong(Payload::Octets(b"Hello, world!"))])]),
+        expect: echoes(&[(Class::Ok, &[Event::Pong(Payload::Bytes(b"Hello, world!"))])]),
         ..PING
     },
     Case {
         id: "2.3",
-        title: "Ping with octets that are not UTF-8",
+        title: "Ping with bytes that are not UTF-8",
         script: &[Step::Frame(ping(NOT_UTF8))],
-        expect: echoes(&[(Class::Ok, &[Event::Pong(Payload::Octets(NOT_UTF8))])]),
+        expect: echoes(&[(Class::Ok, &[Event::Pong(Payload::Bytes(NOT_UTF8))])]),
         ..PING
     },
     Case {
         id: "2.4",
-        title: "Ping with 125 octets",
+        title: "Ping with 125 bytes",
         script: &[Step::Frame(ping(&[0xfe; 125]))],
         expect: echoes(&[(Class::Ok, &[Event::Pong(FULL)])]),
         ..PING
     },
     Case {
         id: "2.5",
-        title: "Ping with 126 octets",
+        title: "Ping with 126 bytes",
         rule: &rules::CONTROL_LENGTH,
         script: &[Step::Frame(ping(&[0xfe; 126]))],
         expect: FAILS,
@@ -85,8 +85,8 @@ pub(in crate::cases) static CASES: &[Case] = &[
     },
     Case {
         id: "2.6",
-        title: "Ping with 125 octets, one octet for each write",
-        script: &[Step::Pace(Pace::Octets(1)), Step::Frame(ping(&[0xfe; 125]))],
+        title: "Ping with 125 bytes, one byte for each write",
+        script: &[Step::Pace(Pace::Bytes(1)), Step::Frame(ping(&[0xfe; 125]))],
         expect: echoes(&[(Class::Ok, &[Event::Pong(FULL)])]),
         ..PING
     },
@@ -108,7 +108,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
         id: "2.9",
         title: "unsolicited Pong, then a Ping",
         script: &[Step::Frame(pong(b"unsolicited pong payload")), Step::Frame(ping(b"ping payload"))],
-        expect: echoes(&[(Class::Ok, &[Event::Pong(Payload::Octets(b"ping payload"))])]),
+        expect: echoes(&[(Class::Ok, &[Event::Pong(Payload::Bytes(b"ping payload"))])]),
         ..PONG
     },
     // A SHOULD here: §5.5.3 lets an endpoint answer only the latest Ping.
@@ -123,10 +123,10 @@ pub(in crate::cases) static CASES: &[Case] = &[
     },
     Case {
         id: "2.11",
-        title: "ten Pings, one octet for each write",
+        title: "ten Pings, one byte for each write",
         rule: &rules::PINGS,
         level: Level::Should,
-        script: ten_pings!(Pace::Octets(1)),
+        script: ten_pings!(Pace::Bytes(1)),
         expect: echoes(&[(Class::Ok, &TEN)]),
         ..BASE
     },

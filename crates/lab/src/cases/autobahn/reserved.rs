@@ -6,11 +6,11 @@ use crate::case::{Case, Class, Event, Expect, Frame, Pace, Step};
 use crate::payload::Payload;
 
 const HELLO: &[u8] = b"Hello, world!";
-const RESERVED: Payload = Payload::Octets(b"reserved opcode payload");
+const RESERVED: Payload = Payload::Bytes(b"reserved opcode payload");
 
 /// A good message comes first: strictly, its echo gets out before the connection is failed.
 const AFTER_ECHO: Expect =
-    fails_after(&[(Class::Ok, &[Event::Text(Payload::Octets(HELLO))]), (Class::NonStrict, &[])]);
+    fails_after(&[(Class::Ok, &[Event::Text(Payload::Bytes(HELLO))]), (Class::NonStrict, &[])]);
 
 pub(in crate::cases) static CASES: &[Case] = &[
     Case {
@@ -44,10 +44,10 @@ pub(in crate::cases) static CASES: &[Case] = &[
     },
     Case {
         id: "3.4",
-        title: "text, then text with RSV 4, then a Ping, one octet for each write",
+        title: "text, then text with RSV 4, then a Ping, one byte for each write",
         rule: &rules::RSV,
         script: &[
-            Step::Pace(Pace::Octets(1)),
+            Step::Pace(Pace::Bytes(1)),
             Step::Frame(text(HELLO)),
             Step::Frame(text(HELLO).rsv(4)),
             Step::Frame(ping(b"")),
@@ -114,7 +114,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
         rule: &rules::OPCODE,
         script: &[
             Step::Frame(text(HELLO)),
-            Step::Frame(Frame::of(6, Payload::Octets(HELLO))),
+            Step::Frame(Frame::of(6, Payload::Bytes(HELLO))),
             Step::Frame(ping(b"")),
         ],
         expect: AFTER_ECHO,
@@ -122,12 +122,12 @@ pub(in crate::cases) static CASES: &[Case] = &[
     },
     Case {
         id: "4.1.5",
-        title: "text, then reserved data opcode 7 with a payload, then a Ping, one octet for each write",
+        title: "text, then reserved data opcode 7 with a payload, then a Ping, one byte for each write",
         rule: &rules::OPCODE,
         script: &[
-            Step::Pace(Pace::Octets(1)),
+            Step::Pace(Pace::Bytes(1)),
             Step::Frame(text(HELLO)),
-            Step::Frame(Frame::of(7, Payload::Octets(HELLO))),
+            Step::Frame(Frame::of(7, Payload::Bytes(HELLO))),
             Step::Frame(ping(b"")),
         ],
         expect: AFTER_ECHO,
@@ -167,7 +167,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
         rule: &rules::OPCODE,
         script: &[
             Step::Frame(text(HELLO)),
-            Step::Frame(Frame::of(14, Payload::Octets(HELLO))),
+            Step::Frame(Frame::of(14, Payload::Bytes(HELLO))),
             Step::Frame(ping(b"")),
         ],
         expect: AFTER_ECHO,
@@ -175,12 +175,12 @@ pub(in crate::cases) static CASES: &[Case] = &[
     },
     Case {
         id: "4.2.5",
-        title: "text, then reserved control opcode 15 with a payload, then a Ping, one octet for each write",
+        title: "text, then reserved control opcode 15 with a payload, then a Ping, one byte for each write",
         rule: &rules::OPCODE,
         script: &[
-            Step::Pace(Pace::Octets(1)),
+            Step::Pace(Pace::Bytes(1)),
             Step::Frame(text(HELLO)),
-            Step::Frame(Frame::of(15, Payload::Octets(HELLO))),
+            Step::Frame(Frame::of(15, Payload::Bytes(HELLO))),
             Step::Frame(ping(b"")),
         ],
         expect: AFTER_ECHO,

@@ -21,25 +21,25 @@ const FAST: Expect = Expect {
 
 /// A text message in one frame, echoed if it is UTF-8.
 macro_rules! texts {
-    ($($id:literal $what:literal $verdict:ident $octets:literal;)*) => {
-        &[$(texts!(@ $verdict $id, $what, $octets)),*]
+    ($($id:literal $what:literal $verdict:ident $bytes:literal;)*) => {
+        &[$(texts!(@ $verdict $id, $what, $bytes)),*]
     };
-    (@ valid $id:literal, $what:literal, $octets:literal) => {
+    (@ valid $id:literal, $what:literal, $bytes:literal) => {
         Case {
             id: $id,
             title: concat!($what, ", UTF-8"),
             rule: &rules::UTF8,
-            script: &[Step::Frame(text($octets))],
-            expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Octets($octets))])]),
+            script: &[Step::Frame(text($bytes))],
+            expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Bytes($bytes))])]),
             ..BASE
         }
     };
-    (@ invalid $id:literal, $what:literal, $octets:literal) => {
+    (@ invalid $id:literal, $what:literal, $bytes:literal) => {
         Case {
             id: $id,
             title: concat!($what, ", not UTF-8"),
             rule: &rules::BAD_UTF8,
-            script: &[Step::Frame(text($octets))],
+            script: &[Step::Frame(text($bytes))],
             expect: Expect { outcomes: &[(Class::Ok, &[])], close: BAD },
             ..BASE
         }
@@ -72,15 +72,15 @@ pub(in crate::cases) static FRAGMENTS: &[Case] = &[
             Step::Frame(cont(b"middle frame payload").more()),
             Step::Frame(cont(b"")),
         ],
-        expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Octets(b"middle frame payload"))])]),
+        expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"middle frame payload"))])]),
         ..BASE
     },
     Case {
         id: "6.2.1",
-        title: "text with characters of two octets",
+        title: "text with characters of two bytes",
         rule: &rules::UTF8,
         script: &[Step::Frame(text(UMLAUTS))],
-        expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Octets(UMLAUTS))])]),
+        expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Bytes(UMLAUTS))])]),
         ..BASE
     },
     Case {
@@ -91,23 +91,23 @@ pub(in crate::cases) static FRAGMENTS: &[Case] = &[
             Step::Frame(text(b"\x48\x65\x6c\x6c\x6f\x2d\xc2\xb5\x40\xc3\x9f\xc3\xb6\xc3\xa4").more()),
             Step::Frame(cont(b"\xc3\xbc\xc3\xa0\xc3\xa1\x2d\x55\x54\x46\x2d\x38\x21\x21")),
         ],
-        expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Octets(UMLAUTS))])]),
+        expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Bytes(UMLAUTS))])]),
         ..BASE
     },
     Case {
         id: "6.2.3",
-        title: "the same, one octet for each fragment",
+        title: "the same, one byte for each fragment",
         rule: &rules::UTF8,
-        script: &[Step::Message(Kind::Text, Payload::Octets(UMLAUTS), 1)],
-        expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Octets(UMLAUTS))])]),
+        script: &[Step::Message(Kind::Text, Payload::Bytes(UMLAUTS), 1)],
+        expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Bytes(UMLAUTS))])]),
         ..BASE
     },
     Case {
         id: "6.2.4",
-        title: "Greek text, one octet for each fragment",
+        title: "Greek text, one byte for each fragment",
         rule: &rules::UTF8,
-        script: &[Step::Message(Kind::Text, Payload::Octets(GREEK), 1)],
-        expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Octets(GREEK))])]),
+        script: &[Step::Message(Kind::Text, Payload::Bytes(GREEK), 1)],
+        expect: echoes(&[(Class::Ok, &[Event::Text(Payload::Bytes(GREEK))])]),
         ..BASE
     },
     Case {
@@ -120,9 +120,9 @@ pub(in crate::cases) static FRAGMENTS: &[Case] = &[
     },
     Case {
         id: "6.3.2",
-        title: "the same, one octet for each fragment",
+        title: "the same, one byte for each fragment",
         rule: &rules::BAD_UTF8,
-        script: &[Step::Message(Kind::Text, Payload::Octets(SURROGATE), 1)],
+        script: &[Step::Message(Kind::Text, Payload::Bytes(SURROGATE), 1)],
         expect: Expect { outcomes: &[(Class::Ok, &[])], close: BAD },
         ..BASE
     },
@@ -142,7 +142,7 @@ pub(in crate::cases) static FRAGMENTS: &[Case] = &[
     },
     Case {
         id: "6.4.2",
-        title: "the same, the second fragment ending with the octet that shows it",
+        title: "the same, the second fragment ending with the byte that shows it",
         rule: &rules::FAST_UTF8,
         script: &[
             Step::Frame(text(b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4").more()),
@@ -205,47 +205,47 @@ pub(in crate::cases) static SINGLE: &[Case] = texts! {
     "6.7.2" "lowest code point of each length" valid b"\xc2\x80";
     "6.7.3" "lowest code point of each length" valid b"\xe0\xa0\x80";
     "6.7.4" "lowest code point of each length" valid b"\xf0\x90\x80\x80";
-    "6.8.1" "lowest 5- and 6-octet forms" invalid b"\xf8\x88\x80\x80\x80";
-    "6.8.2" "lowest 5- and 6-octet forms" invalid b"\xfc\x84\x80\x80\x80\x80";
+    "6.8.1" "lowest 5- and 6-byte forms" invalid b"\xf8\x88\x80\x80\x80";
+    "6.8.2" "lowest 5- and 6-byte forms" invalid b"\xfc\x84\x80\x80\x80\x80";
     "6.9.1" "highest code point of each length" valid b"\x7f";
     "6.9.2" "highest code point of each length" valid b"\xdf\xbf";
     "6.9.3" "highest code point of each length" valid b"\xef\xbf\xbf";
     "6.9.4" "highest code point of each length" valid b"\xf4\x8f\xbf\xbf";
-    "6.10.1" "highest 4/5/6-octet forms" invalid b"\xf7\xbf\xbf\xbf";
-    "6.10.2" "highest 4/5/6-octet forms" invalid b"\xfb\xbf\xbf\xbf\xbf";
-    "6.10.3" "highest 4/5/6-octet forms" invalid b"\xfd\xbf\xbf\xbf\xbf\xbf";
+    "6.10.1" "highest 4/5/6-byte forms" invalid b"\xf7\xbf\xbf\xbf";
+    "6.10.2" "highest 4/5/6-byte forms" invalid b"\xfb\xbf\xbf\xbf\xbf";
+    "6.10.3" "highest 4/5/6-byte forms" invalid b"\xfd\xbf\xbf\xbf\xbf\xbf";
     "6.11.1" "boundaries around surrogates and U+10FFFF" valid b"\xed\x9f\xbf";
     "6.11.2" "boundaries around surrogates and U+10FFFF" valid b"\xee\x80\x80";
     "6.11.3" "boundaries around surrogates and U+10FFFF" valid b"\xef\xbf\xbd";
     "6.11.4" "boundaries around surrogates and U+10FFFF" valid b"\xf4\x8f\xbf\xbf";
     "6.11.5" "boundaries around surrogates and U+10FFFF" invalid b"\xf4\x90\x80\x80";
-    "6.12.1" "stray continuation octets" invalid b"\x80";
-    "6.12.2" "stray continuation octets" invalid b"\xbf";
-    "6.12.3" "stray continuation octets" invalid b"\x80\xbf";
-    "6.12.4" "stray continuation octets" invalid b"\x80\xbf\x80";
-    "6.12.5" "stray continuation octets" invalid b"\x80\xbf\x80\xbf";
-    "6.12.6" "stray continuation octets" invalid b"\x80\xbf\x80\xbf\x80";
-    "6.12.7" "stray continuation octets" invalid b"\x80\xbf\x80\xbf\x80\xbf";
-    "6.12.8" "stray continuation octets" invalid b"\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\x92\x93\x94\x95\x96\x97\x98\x99\x9a\x9b\x9c\x9d\x9e\x9f\xa0\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xa8\xa9\xaa\xab\xac\xad\xae\xaf\xb0\xb1\xb2\xb3\xb4\xb5\xb6\xb7\xb8\xb9\xba\xbb\xbc\xbd\xbe";
-    "6.13.1" "lead octets each followed by a space" invalid b"\xc0\x20\xc1\x20\xc2\x20\xc3\x20\xc4\x20\xc5\x20\xc6\x20\xc7\x20\xc8\x20\xc9\x20\xca\x20\xcb\x20\xcc\x20\xcd\x20\xce\x20\xcf\x20\xd0\x20\xd1\x20\xd2\x20\xd3\x20\xd4\x20\xd5\x20\xd6\x20\xd7\x20\xd8\x20\xd9\x20\xda\x20\xdb\x20\xdc\x20\xdd\x20\xde\x20";
-    "6.13.2" "lead octets each followed by a space" invalid b"\xe0\x20\xe1\x20\xe2\x20\xe3\x20\xe4\x20\xe5\x20\xe6\x20\xe7\x20\xe8\x20\xe9\x20\xea\x20\xeb\x20\xec\x20\xed\x20\xee\x20";
-    "6.13.3" "lead octets each followed by a space" invalid b"\xf0\x20\xf1\x20\xf2\x20\xf3\x20\xf4\x20\xf5\x20\xf6\x20";
-    "6.13.4" "lead octets each followed by a space" invalid b"\xf8\x20\xf9\x20\xfa\x20";
-    "6.13.5" "lead octets each followed by a space" invalid b"\xfc\x20";
-    "6.14.1" "last continuation octet missing" invalid b"\xc0";
-    "6.14.2" "last continuation octet missing" invalid b"\xe0\x80";
-    "6.14.3" "last continuation octet missing" invalid b"\xf0\x80\x80";
-    "6.14.4" "last continuation octet missing" invalid b"\xf8\x80\x80\x80";
-    "6.14.5" "last continuation octet missing" invalid b"\xfc\x80\x80\x80\x80";
-    "6.14.6" "last continuation octet missing" invalid b"\xdf";
-    "6.14.7" "last continuation octet missing" invalid b"\xef\xbf";
-    "6.14.8" "last continuation octet missing" invalid b"\xf7\xbf\xbf";
-    "6.14.9" "last continuation octet missing" invalid b"\xfb\xbf\xbf\xbf";
-    "6.14.10" "last continuation octet missing" invalid b"\xfd\xbf\xbf\xbf\xbf";
+    "6.12.1" "stray continuation bytes" invalid b"\x80";
+    "6.12.2" "stray continuation bytes" invalid b"\xbf";
+    "6.12.3" "stray continuation bytes" invalid b"\x80\xbf";
+    "6.12.4" "stray continuation bytes" invalid b"\x80\xbf\x80";
+    "6.12.5" "stray continuation bytes" invalid b"\x80\xbf\x80\xbf";
+    "6.12.6" "stray continuation bytes" invalid b"\x80\xbf\x80\xbf\x80";
+    "6.12.7" "stray continuation bytes" invalid b"\x80\xbf\x80\xbf\x80\xbf";
+    "6.12.8" "stray continuation bytes" invalid b"\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\x92\x93\x94\x95\x96\x97\x98\x99\x9a\x9b\x9c\x9d\x9e\x9f\xa0\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xa8\xa9\xaa\xab\xac\xad\xae\xaf\xb0\xb1\xb2\xb3\xb4\xb5\xb6\xb7\xb8\xb9\xba\xbb\xbc\xbd\xbe";
+    "6.13.1" "lead bytes each followed by a space" invalid b"\xc0\x20\xc1\x20\xc2\x20\xc3\x20\xc4\x20\xc5\x20\xc6\x20\xc7\x20\xc8\x20\xc9\x20\xca\x20\xcb\x20\xcc\x20\xcd\x20\xce\x20\xcf\x20\xd0\x20\xd1\x20\xd2\x20\xd3\x20\xd4\x20\xd5\x20\xd6\x20\xd7\x20\xd8\x20\xd9\x20\xda\x20\xdb\x20\xdc\x20\xdd\x20\xde\x20";
+    "6.13.2" "lead bytes each followed by a space" invalid b"\xe0\x20\xe1\x20\xe2\x20\xe3\x20\xe4\x20\xe5\x20\xe6\x20\xe7\x20\xe8\x20\xe9\x20\xea\x20\xeb\x20\xec\x20\xed\x20\xee\x20";
+    "6.13.3" "lead bytes each followed by a space" invalid b"\xf0\x20\xf1\x20\xf2\x20\xf3\x20\xf4\x20\xf5\x20\xf6\x20";
+    "6.13.4" "lead bytes each followed by a space" invalid b"\xf8\x20\xf9\x20\xfa\x20";
+    "6.13.5" "lead bytes each followed by a space" invalid b"\xfc\x20";
+    "6.14.1" "last continuation byte missing" invalid b"\xc0";
+    "6.14.2" "last continuation byte missing" invalid b"\xe0\x80";
+    "6.14.3" "last continuation byte missing" invalid b"\xf0\x80\x80";
+    "6.14.4" "last continuation byte missing" invalid b"\xf8\x80\x80\x80";
+    "6.14.5" "last continuation byte missing" invalid b"\xfc\x80\x80\x80\x80";
+    "6.14.6" "last continuation byte missing" invalid b"\xdf";
+    "6.14.7" "last continuation byte missing" invalid b"\xef\xbf";
+    "6.14.8" "last continuation byte missing" invalid b"\xf7\xbf\xbf";
+    "6.14.9" "last continuation byte missing" invalid b"\xfb\xbf\xbf\xbf";
+    "6.14.10" "last continuation byte missing" invalid b"\xfd\xbf\xbf\xbf\xbf";
     "6.15.1" "run of truncated sequences" invalid b"\xc0\xe0\x80\xf0\x80\x80\xf8\x80\x80\x80\xfc\x80\x80\x80\x80\xdf\xef\xbf\xf7\xbf\xbf\xfb\xbf\xbf\xbf\xfd\xbf\xbf\xbf\xbf";
-    "6.16.1" "octets FE and FF" invalid b"\xfe";
-    "6.16.2" "octets FE and FF" invalid b"\xff";
-    "6.16.3" "octets FE and FF" invalid b"\xfe\xfe\xff\xff";
+    "6.16.1" "bytes FE and FF" invalid b"\xfe";
+    "6.16.2" "bytes FE and FF" invalid b"\xff";
+    "6.16.3" "bytes FE and FF" invalid b"\xfe\xfe\xff\xff";
     "6.17.1" "overlong slash" invalid b"\xc0\xaf";
     "6.17.2" "overlong slash" invalid b"\xe0\x80\xaf";
     "6.17.3" "overlong slash" invalid b"\xf0\x80\x80\xaf";

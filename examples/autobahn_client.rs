@@ -1,7 +1,7 @@
 //! The client that the Autobahn suite tests: asks how many cases there are, plays each by echoing every message,
 //! then asks for the reports.
 //!
-//! `cargo run --release --example autobahn_client -- ws://127.0.0.1:9001`
+//! `cargo run --release --example autobahn_client --features event-loop -- ws://127.0.0.1:9001`
 
 use std::error::Error;
 use std::net::ToSocketAddrs;

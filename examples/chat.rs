@@ -1,6 +1,6 @@
 //! The chat server that comes with Qt's WebSockets, rewritten: what one client says goes to all the others.
 //!
-//! `cargo run --example chat -- 127.0.0.1:1234`
+//! `cargo run --example chat --features event-loop -- 127.0.0.1:1234`
 //!
 //! | There | Here |
 //! |---|---|

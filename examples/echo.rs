@@ -1,6 +1,6 @@
 //! The smallest server: every message goes back to its sender.
 //!
-//! `cargo run --release --example echo -- 127.0.0.1:9001`
+//! `cargo run --release --example echo --features event-loop -- 127.0.0.1:9001`
 
 use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler};
 use bowsprit::message::Message;

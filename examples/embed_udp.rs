@@ -5,7 +5,7 @@
 //! came. Everything is on one thread, in one `Poll`.
 //!
 //! ```text
-//! cargo run --example embed_udp -- 127.0.0.1:9001 127.0.0.1:9002
+//! cargo run --example embed_udp --features event-loop -- 127.0.0.1:9001 127.0.0.1:9002
 //! bowsprit connect ws://127.0.0.1:9001/cellar
 //! echo 'cellar 12.5' | nc -u -w0 127.0.0.1 9002
 //! ```

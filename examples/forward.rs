@@ -1,7 +1,7 @@
 //! Every message goes back while it is still arriving: what each read brings of it is a frame of the answer, so that
 //! nothing waits for the end of a long message, and nothing of it is kept.
 //!
-//! `cargo run --release --example forward -- 127.0.0.1:9001`
+//! `cargo run --release --example forward --features event-loop -- 127.0.0.1:9001`
 
 use std::sync::Arc;
 

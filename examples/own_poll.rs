@@ -1,6 +1,6 @@
 //! The loop in a `mio::Poll` of the program, beside other sources.
 //!
-//! `cargo run --example own_poll -- 127.0.0.1:9001`. The other source is a waker, through which another thread passes on
+//! `cargo run --example own_poll --features event-loop -- 127.0.0.1:9001`. The other source is a waker, through which another thread passes on
 //! what it reads from stdin: each line goes to all clients.
 
 use std::io::{self, BufRead};

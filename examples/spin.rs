@@ -1,6 +1,6 @@
 //! A server for few clients that want their answers soon: before it sleeps, it looks for events for a while.
 //!
-//! `cargo run --release --example spin -- 127.0.0.1:9001 50` (microseconds)
+//! `cargo run --release --example spin --features event-loop -- 127.0.0.1:9001 50` (microseconds)
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Turn by turn: the program keeps the thread and lets the loop have a share of it.
 //!
-//! `cargo run --example turns -- 127.0.0.1:9001`, then connect with any client. Twenty times a second the program does
+//! `cargo run --example turns --features event-loop -- 127.0.0.1:9001`, then connect with any client. Twenty times a second the program does
 //! a step of its own work, and every client hears of it.
 
 use std::time::{Duration, Instant};

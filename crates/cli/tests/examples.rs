@@ -1,11 +1,13 @@
-//! Every example runs, against clients and servers on sockets.
+//! Every example runs, against clients and servers on sockets, and so does what measures memory and load in `benches/`.
 
 #![cfg(unix)]
 
+#[path = "../../../tests/support/certificates.rs"]
+mod certificates;
 mod support;
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{ChildStdout, Command};
@@ -18,9 +20,10 @@ use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler};
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::{Acceptance, Agreement, Request};
 use bowsprit::message::Message;
+use certificates::Authority;
 use serde_json::Value;
-use support::command::{Running, serve};
-use support::peer::{Peer, assert_close, assert_text};
+use support::command::{BOWSPRIT, Running, serve, serve_by};
+use support::peer::{Peer, REQUEST, assert_close, assert_text};
 use support::sent_by;
 use support::workspace;
 
@@ -33,6 +36,7 @@ fn examples() -> &'static HashMap<String, PathBuf> {
             "build",
             "--package=bowsprit",
             "--examples",
+            "--benches",
             "--all-features",
             "--offline",
             "--quiet",
@@ -71,9 +75,18 @@ fn server(name: &str, args: &[&str]) -> (Running, BufReader<ChildStdout>, Socket
     let mut stdout = BufReader::new(running.stdout());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
-    let (_, address) = line.split_once("ws://").expect(&line);
+    let (_, address) = line.split_once("://").expect(&line);
     let address = address.split('/').next().unwrap().parse().unwrap();
     (running, stdout, address, line)
+}
+
+/// Reads lines until one holds this.
+fn wait_for(stdout: &mut impl BufRead, what: &str) {
+    let mut line = String::new();
+    while !line.contains(what) {
+        line.clear();
+        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "{what} is still missing");
+    }
 }
 
 fn says_back(peer: &mut Peer) {
@@ -90,6 +103,7 @@ fn says_back(peer: &mut Peer) {
 
 #[test]
 fn each_example_is_run_here() {
+    // The last two are benchmarks proper, which only have to build.
     let mut known = [
         "echo",
         "forward",
@@ -99,10 +113,18 @@ fn each_example_is_run_here() {
         "own_poll",
         "embed_udp",
         "autobahn_client",
+        "sans_io",
+        "tls",
+        "auth",
+        "rooms",
+        "reconnect",
+        "blocking",
         "subscriptions",
         "idle_memory",
         "deflate_memory",
         "deflate_load",
+        "codec",
+        "turn",
     ];
     known.sort_unstable();
     let mut found: Vec<&str> = examples().keys().map(String::as_str).collect();
@@ -114,6 +136,104 @@ fn each_example_is_run_here() {
 fn echo() {
     let (_server, _stdout, address, _) = server("echo", &["127.0.0.1:0"]);
     says_back(&mut Peer::open(address));
+}
+
+/// The core on plain sockets: a fault is answered with the Close frame that names it, and the end is orderly.
+#[test]
+fn sans_io() {
+    let (_server, mut stdout, address, _) = server("sans_io", &["127.0.0.1:0"]);
+    for (says, code, line) in [
+        (sent_by(Role::Client, RawHeader::CLOSE, &1000_u16.to_be_bytes()), 1000, "closed with 1000"),
+        (sent_by(Role::Client, RawHeader::TEXT, b"\xff"), 1007, "closed with 1006"),
+    ] {
+        let mut peer = Peer::open(address);
+        says_back(&mut peer);
+        peer.write(&says);
+        assert_close(&peer.frame(), code);
+        assert_eq!(peer.rest(), b"");
+        drop(peer);
+        wait_for(&mut stdout, line);
+    }
+}
+
+#[test]
+fn tls() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("example-tls");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let authority = Authority::new();
+    let identity = authority.issue(&["localhost"]);
+    let (chain, key) = (file("chain.pem", &identity.certificate_pem), file("key.pem", &identity.key_pem));
+    let ca = file("ca.pem", &authority.pem());
+    let (mut server, mut stdout, address, _) = server("tls", &["127.0.0.1:0", &chain, &key]);
+    for _ in 0..2 {
+        let url = format!("wss://localhost:{}/", address.port());
+        let client = Running::client(&url, &["-m", "come back", "--ca", &ca]);
+        assert_eq!(client.finish(), (0, "come back\n".into(), String::new()));
+        server.write(b"\n");
+        wait_for(&mut stdout, "reloaded");
+    }
+}
+
+#[test]
+fn auth() {
+    let (_server, _stdout, address, _) = server("auth", &["127.0.0.1:0", "secret"]);
+    let url = format!("ws://{address}/");
+    let ask = |header: &str| Running::client(&url, &["-m", "hello", "-H", header]).finish();
+    assert_eq!(ask("Authorization: Bearer secret"), (0, "hello\n".into(), String::new()));
+    for wrong in ["Authorization: Bearer secre", "Authorization: Basic secret", "X-Other: secret"] {
+        let (code, stdout, stderr) = ask(wrong);
+        assert_eq!((code, stdout.as_str()), (3, ""));
+        assert!(stderr.contains("401"), "{stderr}");
+    }
+}
+
+#[test]
+fn rooms() {
+    let (_server, _stdout, address, _) = server("rooms", &["127.0.0.1:0"]);
+    let enter = |room: &str| {
+        let mut peer = Peer::connect(address);
+        peer.write(REQUEST.replacen("/chat", room, 1).as_bytes());
+        assert!(peer.head().starts_with("HTTP/1.1 101 "));
+        peer
+    };
+    let mut first = enter("/kitchen");
+    assert_text(&first.frame(), "0 others are in /kitchen");
+    let mut elsewhere = enter("/cellar");
+    assert_text(&elsewhere.frame(), "0 others are in /cellar");
+    let mut second = enter("/kitchen");
+    assert_text(&second.frame(), "1 others are in /kitchen");
+    assert_text(&first.frame(), "somebody came in");
+    first.text("hello, kitchen");
+    assert_text(&second.frame(), "hello, kitchen");
+    first.close(1000);
+    assert_text(&second.frame(), "somebody left");
+}
+
+/// The server goes away and another one comes in its place; the client finds it.
+#[test]
+fn reconnect() {
+    let first = serve(&[]);
+    let address = first.address;
+    let mut client = start("reconnect", &[&first.url]);
+    let mut stdout = BufReader::new(client.stdout());
+    wait_for(&mut stdout, "tick 1");
+    first.running.signal("TERM");
+    first.running.finish();
+    wait_for(&mut stdout, "Retry");
+    let _second = serve_by(Command::new(BOWSPRIT).args(["serve", "--listen", &address.to_string()]));
+    wait_for(&mut stdout, "tick");
+}
+
+#[test]
+fn blocking() {
+    let server = serve(&[]);
+    let (code, stdout, stderr) = start("blocking", &[&server.url, "hello"]).finish();
+    assert_eq!((code, stdout.as_str()), (0, "Text(\"hello\")\nclosed with 1000\n"), "{stderr}");
 }
 
 #[test]
@@ -162,11 +282,7 @@ fn chat() {
     }
     peers[0].close(1000);
     assert_close(&peers[0].frame(), 1000);
-    let mut line = String::new();
-    while !line.contains("left: 1000") {
-        line.clear();
-        assert_ne!(stdout.read_line(&mut line).unwrap(), 0);
-    }
+    wait_for(&mut stdout, "left: 1000");
 }
 
 #[test]
@@ -252,7 +368,7 @@ fn autobahn_client() {
     assert_eq!(visited, expected);
 }
 
-/// Those that measure without a socket: what they assert by themselves holds, and they tell what they promise.
+/// What measures without a socket: what they assert by themselves holds, and they tell what they promise.
 #[test]
 fn measures() {
     for (name, args, rows) in [

@@ -71,7 +71,7 @@ impl Build {
         })
     }
 
-    /// Bytes of memory that the engine takes, about (`examples/deflate_memory.rs`).
+    /// Bytes of memory that the engine takes, about (`benches/deflate_memory.rs`).
     fn memory(self) -> usize {
         let window = self.window.bytes().max(512);
         134_272 + 4 * window + (7 << (self.memory_level + 6))

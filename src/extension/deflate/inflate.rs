@@ -187,7 +187,7 @@ impl Inflater {
     }
 }
 
-/// Bytes that the engine takes, whatever the window (`examples/deflate_memory.rs`).
+/// Bytes that the engine takes, whatever the window (`benches/deflate_memory.rs`).
 const ENGINE: usize = 47_552;
 
 impl std::fmt::Debug for Inflater {

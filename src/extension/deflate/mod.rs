@@ -54,7 +54,7 @@
 //! | 6 | Window | 15 | 62.6 / 4.5, 3.93 | 113.9 / 11.5, 5.11 | 1012.8 / 78.7, 5.32 |
 //! | 6 | Compressor | 15 | 8.4 / 3.1, 3.93 | 54.2 / 9.4, 5.12 | 793.6 / 69.3, 5.32 |
 //!
-//! `cargo run --release --example deflate_memory` prints both tables, the first counted at the allocator; these are of
+//! `cargo bench --bench deflate_memory` prints both tables, the first counted at the allocator; these are of
 //! 2026-11-23, on a shared machine with an AMD EPYC.
 //!
 //! # Windows

@@ -1,6 +1,6 @@
 //! What connections cost that do nothing: memory for each, turns of the loop, Pings for all of them.
 //!
-//! `cargo run --release --example idle_memory -- 1000000`
+//! `cargo bench --bench idle_memory -- 1000000`
 //!
 //! The loop is the real one; its streams and its time are simulated, so that no limit of descriptors counts and an hour
 //! passes in seconds. On real sockets: `bowsprit serve` and `bowsprit bench --idle`.
@@ -45,7 +45,7 @@ impl Handler for Echo {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let count: u32 = std::env::args().nth(1).map_or(Ok(100_000), |text| text.parse())?;
+    let count: u32 = argument(0).map_or(Ok(100_000), |text| text.parse())?;
     let config = {
         let mut config = Config::default();
         config.ping_interval = Some(PING_INTERVAL);
@@ -265,4 +265,9 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: the caller's promise is passed on.
         unsafe { System.realloc(bytes, layout, size) }
     }
+}
+
+/// Those of the user; `cargo bench` adds one of its own.
+fn argument(at: usize) -> Option<String> {
+    std::env::args().skip(1).filter(|arg| arg != "--bench").nth(at)
 }

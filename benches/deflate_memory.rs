@@ -1,6 +1,6 @@
 //! What permessage-deflate costs: bytes for each idle connection, shared bytes, time and ratio, under each setting.
 //!
-//! `cargo run --release --example deflate_memory` prints the tables that stand in the documentation of
+//! `cargo bench --bench deflate_memory` prints the tables that stand in the documentation of
 //! `bowsprit::extension::deflate`. Memory is counted at the allocator, not guessed.
 
 #![allow(unsafe_code, reason = "a global allocator is")]

@@ -1,7 +1,7 @@
 //! Load with compression on an echo server: messages a second, the server's CPU time for each, the ratio of what it
 //! sends, and its memory for each connection.
 //!
-//! `cargo run --release --example deflate_load -- URL PID BYTES` sends messages of so many bytes to the
+//! `cargo bench --bench deflate_load -- URL PID BYTES` sends messages of so many bytes to the
 //! server with that process id; Linux only. `benches/deflate` runs it against several servers.
 
 use std::error::Error;
@@ -22,10 +22,10 @@ const IN_FLIGHT: usize = 4;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let usage = "usage: deflate_load URL PID BYTES";
-    let url = Url::parse(&std::env::args().nth(1).ok_or(usage)?)?;
-    let pid: u32 = std::env::args().nth(2).ok_or(usage)?.parse()?;
+    let url = Url::parse(&argument(0).ok_or(usage)?)?;
+    let pid: u32 = argument(1).ok_or(usage)?.parse()?;
     let address = (url.host(), url.port()).to_socket_addrs()?.next().ok_or("the host has no address")?;
-    let size = std::env::args().nth(3).ok_or(usage)?.parse()?;
+    let size = argument(2).ok_or(usage)?.parse()?;
     println!("{}", Load::run(address, &url, pid, size)?);
     Ok(())
 }
@@ -173,4 +173,9 @@ fn json(len: usize, seed: u64) -> String {
     }
     text.truncate(len);
     text
+}
+
+/// Those of the user; `cargo bench` adds one of its own.
+fn argument(at: usize) -> Option<String> {
+    std::env::args().skip(1).filter(|arg| arg != "--bench").nth(at)
 }

@@ -80,7 +80,11 @@ pub use event_loop::{ConnId, Context, EventLoop, Handler};
 pub use message::Message;
 pub use role::Role;
 
-/// The examples in the README are compiled, and run where they can be.
+/// The examples in the README and in `docs/` are compiled, and run where they can be.
 #[cfg(all(doctest, feature = "event-loop", feature = "blocking", feature = "deflate"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod written {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/library.md")]
+    struct Layers;
+}

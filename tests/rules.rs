@@ -1,4 +1,4 @@
-//! The tables of rules in the README say what the code does. To write them anew: `BLESS=1 cargo test --test readme`.
+//! The tables in `docs/rules.md` say what the code does. To write them anew: `BLESS=1 cargo test --test rules`.
 
 #![cfg(feature = "deflate")] // without it a variant has no value
 
@@ -191,9 +191,9 @@ fn response_errors() -> String {
 
 #[test]
 fn the_tables_of_rules_are_those_of_the_code() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(&path).unwrap();
-    let mut fresh = readme.clone();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md");
+    let rules = std::fs::read_to_string(&path).unwrap();
+    let mut fresh = rules.clone();
     for (name, table) in [
         ("ProtocolError", protocol_errors()),
         ("RequestError", request_errors()),
@@ -208,6 +208,6 @@ fn the_tables_of_rules_are_those_of_the_code() {
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(path, fresh).unwrap();
     } else {
-        assert!(readme == fresh, "the README is out of date: BLESS=1 cargo test --test readme");
+        assert!(rules == fresh, "docs/rules.md is out of date: BLESS=1 cargo test --test rules");
     }
 }

@@ -710,8 +710,11 @@ impl<D: Default> Engine<D> {
         self.flush(handler, slot, 0);
     }
 
-    /// A connection that has not opened never will.
+    /// A connection that has not opened never will. One whose end the program knows is only removed.
     pub(super) fn fail<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, failed: &Failed) {
+        if !self.cx.peers[slot].is_handshaking() {
+            return self.kill(slot);
+        }
         let id = self.id(slot);
         self.cx.stats.failed.count(failed);
         if self.client_failed(handler, slot, failed) {
@@ -943,6 +946,9 @@ impl<D: Default> Engine<D> {
         let now = self.cx.now;
         let ping = self.cx.timed_ping(self.id(slot));
         let peer = &mut self.cx.peers[slot];
+        if peer.verdict.is_some() {
+            return; // what is decided comes first
+        }
         match &peer.stage {
             Stage::Waiting(_) => {
                 self.refuse(handler, slot, &Refusal::trusted(503).encode(), &Failed::Timeout);

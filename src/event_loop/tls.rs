@@ -27,13 +27,17 @@ impl<S: Stream> Stream for TlsStream<S> {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.close_notify()?;
         // Until the `close_notify` is out the socket stays open; `writable` goes on.
-        if self.wants_write() { Ok(()) } else { self.socket_mut().shutdown_write() }
+        if self.take_shutdown() { self.socket_mut().shutdown_write() } else { Ok(()) }
     }
 
     fn writable(&mut self) -> io::Result<()> {
         match self.flush() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Ok(()) if self.is_ending() => self.shutdown_write(),
+            Ok(()) if self.is_ending() => {
+                // It fails where the peer is gone already, which the next read tells.
+                let _ = self.shutdown_write();
+                Ok(())
+            }
             result => result,
         }
     }

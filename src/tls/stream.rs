@@ -18,10 +18,20 @@ use rustls::Connection;
 pub struct TlsStream<S> {
     tls: Connection,
     socket: S,
-    /// Our direction is to be ended once all is sent.
-    ending: bool,
+    end: End,
+}
+
+/// How far the end of our direction has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// More may be written.
+    Open,
+    /// It is to be ended once the TLS handshake is done.
+    Asked,
     /// The `close_notify` that says so is made.
-    notified: bool,
+    Notified,
+    /// The socket's own direction is ended, too.
+    Shut,
 }
 
 /// So much plaintext is encrypted before the socket is asked to take it: the most that one TLS record holds.
@@ -34,7 +44,7 @@ impl<S: Read + Write> TlsStream<S> {
         // `write` bounds what it hands over by itself; what is written before the handshake is done has to wait in
         // full, as no event would tell a loop to offer the rest.
         tls.set_buffer_limit(None);
-        Self { tls, socket, ending: false, notified: false }
+        Self { tls, socket, end: End::Open }
     }
 
     /// Runs the TLS handshake to its end, on a socket that blocks.
@@ -84,7 +94,9 @@ impl<S: Read + Write> TlsStream<S> {
     ///
     /// What the socket says; `WouldBlock` is none, as a later [`flush`](Write::flush) goes on.
     pub fn close_notify(&mut self) -> io::Result<()> {
-        self.ending = true;
+        if self.end == End::Open {
+            self.end = End::Asked;
+        }
         self.notify();
         match self.send() {
             Err(error) if is_block(&error) => Ok(()),
@@ -93,20 +105,30 @@ impl<S: Read + Write> TlsStream<S> {
     }
 
     fn notify(&mut self) {
-        if self.ending && !self.notified && !self.tls.is_handshaking() {
-            self.notified = true;
+        if self.end == End::Asked && !self.tls.is_handshaking() {
+            self.end = End::Notified;
             self.tls.send_close_notify();
         }
     }
 
     /// Whether [`close_notify`](Self::close_notify) has been called.
     pub fn is_ending(&self) -> bool {
-        self.ending
+        self.end != End::Open
+    }
+
+    /// Whether the socket's own direction is to be ended now, as the `close_notify` is out; says so once.
+    #[cfg(feature = "event-loop")]
+    pub(crate) fn take_shutdown(&mut self) -> bool {
+        let is_due = self.end == End::Notified && !self.tls.wants_write();
+        if is_due {
+            self.end = End::Shut;
+        }
+        is_due
     }
 
     /// Whether TLS holds bytes that the socket has not taken yet, or a `close_notify` that waits for the handshake.
     pub fn wants_write(&self) -> bool {
-        self.tls.wants_write() || (self.ending && !self.notified)
+        self.tls.wants_write() || self.end == End::Asked
     }
 
     /// Sends what TLS has to send.

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "modules of one binary")]
 
 mod ending;
+mod endings;
 mod handler;
 mod limits;
 mod own_poll;

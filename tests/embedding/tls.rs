@@ -17,7 +17,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use super::support::{Client, Hooks, LONG, Server};
 
 /// An authority, and a place for files that goes with it.
-struct Authority {
+pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: PathBuf,
 }
@@ -34,7 +34,7 @@ impl Authority {
     }
 
     /// An authority, and a server that has a certificate of it for `a.test`.
-    fn with_server(name: &str) -> (Self, TlsServer) {
+    pub fn with_server(name: &str) -> (Self, TlsServer) {
         let authority = Self::new(name);
         authority.sign("a", "a.test");
         let tls = TlsServer::from_files(authority.path("a", "pem"), authority.path("a", "key")).unwrap();
@@ -56,7 +56,10 @@ impl Authority {
     }
 
     /// A client that trusts the authority.
-    fn client(&self, identity: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>) -> ClientConfig {
+    pub fn client(
+        &self,
+        identity: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>,
+    ) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -86,9 +89,9 @@ fn serve(tls: TlsServer) -> (Server, SocketAddr) {
     (server, address.unwrap())
 }
 
-type Secure = Client<TlsStream<TcpStream>>;
+pub type Secure = Client<TlsStream<TcpStream>>;
 
-fn connect(config: &ClientConfig, address: SocketAddr, name: &str) -> io::Result<Secure> {
+pub fn connect(config: &ClientConfig, address: SocketAddr, name: &str) -> io::Result<Secure> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let tls = ClientConnection::new(Arc::new(config.clone()), name).unwrap();
     let socket = TcpStream::connect(address)?;

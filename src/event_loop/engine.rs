@@ -351,12 +351,8 @@ impl<D: Default> Engine<D> {
 
     /// Tells the program of timers whose time has come.
     fn ring<H: Handler<Data = D>>(&mut self, handler: &mut H) {
-        if self.cx.timers.next().is_none_or(|at| at > self.cx.now) {
-            return;
-        }
-        let mut due = Vec::new();
-        self.cx.timers.expire(self.cx.now, &mut due);
-        for timer in due {
+        let last = self.cx.timers.last();
+        while let Some(timer) = self.cx.timers.take_due(self.cx.now, last) {
             if timer.connection.is_none_or(|id| self.cx.is_open(id)) {
                 handler.on_timer(&mut self.cx, timer);
             }

@@ -41,16 +41,13 @@ impl<D: Default> Engine<D> {
                 self.resolved(handler, client, result);
             }
         }
-        if self.cx.clients.timers.next().is_some_and(|at| at <= self.cx.now) {
-            let mut due = Vec::new();
-            self.cx.clients.timers.expire(self.cx.now, &mut due);
-            for timer in due {
-                let Some(client) = self.cx.clients.slab.get_mut(timer.tag as usize) else { continue };
-                if client.timer == Some(timer.id) {
-                    client.timer = None;
-                    let id = ClientId { slot: timer.tag as u32, generation: client.generation };
-                    self.client_due(handler, id);
-                }
+        let last = self.cx.clients.timers.last();
+        while let Some(timer) = self.cx.clients.timers.take_due(self.cx.now, last) {
+            let Some(client) = self.cx.clients.slab.get_mut(timer.tag as usize) else { continue };
+            if client.timer == Some(timer.id) {
+                client.timer = None;
+                let id = ClientId { slot: timer.tag as u32, generation: client.generation };
+                self.client_due(handler, id);
             }
         }
     }

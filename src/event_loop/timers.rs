@@ -81,28 +81,36 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
-    /// Moves what is due by `now` to `due`. A repeating timer is set anew; what it has missed it does not make up for.
-    pub(super) fn expire(&mut self, now: Instant, due: &mut Vec<Timer>) {
-        let mut again = Vec::new();
+    /// The number of the timer that was set last.
+    pub(super) const fn last(&self) -> u64 {
+        self.numbers
+    }
+
+    /// Takes the next timer that is due by `now`, of those up to number `last`: one that a callback sets has to wait
+    /// for the next turn. They are taken one at a time, as the callback of one may cancel another. A repeating timer is
+    /// set anew; what it has missed it does not make up for.
+    pub(super) fn take_due(&mut self, now: Instant, last: u64) -> Option<Timer> {
         while let Some(&Reverse((at, number, slot))) = self.heap.peek() {
-            if at > now {
-                break;
+            if at > now || number > last {
+                return None;
             }
             self.heap.pop();
             let Some(entry) = self.entries.get(slot as usize).filter(|entry| entry.number == number) else {
                 continue; // cancelled
             };
-            let id = TimerId { slot, number };
-            due.push(Timer { id, tag: entry.tag, connection: entry.connection });
+            let timer = Timer { id: TimerId { slot, number }, tag: entry.tag, connection: entry.connection };
             match entry.every {
                 None => drop(self.entries.remove(slot as usize)),
                 Some(every) => {
-                    let next = at.checked_add(every).map(|next| if next > now { next } else { now + every });
-                    again.extend(next.map(|next| Reverse((next, number, slot))));
+                    let next = at.checked_add(every).filter(|next| *next > now);
+                    if let Some(next) = next.or_else(|| now.checked_add(every)) {
+                        self.heap.push(Reverse((next, number, slot)));
+                    }
                 }
             }
+            return Some(timer);
         }
-        self.heap.extend(again);
+        None
     }
 
     /// Entries of the heap that no longer count are at most as many as those that do, and some.
@@ -123,9 +131,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn due(timers: &mut Timers, now: Instant) -> Vec<u64> {
-        let mut due = Vec::new();
-        timers.expire(now, &mut due);
-        due.into_iter().map(|timer| timer.tag).collect()
+        let last = timers.last();
+        std::iter::from_fn(|| timers.take_due(now, last)).map(|timer| timer.tag).collect()
     }
 
     #[test]
@@ -153,6 +160,23 @@ mod tests {
         assert!(timers.cancel(id));
         assert!(!timers.cancel(id));
         assert!(due(&mut timers, start + 20 * SECOND).is_empty());
+    }
+
+    /// The callback of the first cancels the second, and sets one that is due at once.
+    #[test]
+    fn what_is_cancelled_does_not_come_and_what_is_new_waits() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        timers.set(Some(start), None, 1, None);
+        let second = timers.set(Some(start), None, 2, None);
+        timers.set(Some(start), None, 3, None);
+        let last = timers.last();
+        assert_eq!(timers.take_due(start, last).map(|timer| timer.tag), Some(1));
+        assert!(timers.cancel(second));
+        timers.set(Some(start), None, 4, None);
+        assert_eq!(timers.take_due(start, last).map(|timer| timer.tag), Some(3));
+        assert_eq!(timers.take_due(start, last), None);
+        assert_eq!(due(&mut timers, start), [4]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Timers, lifetimes, and what silence costs.
 
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bowsprit::connection::Config;
-use bowsprit::event_loop::{Settings, Timer};
+use bowsprit::event_loop::{Engine, Settings, Timer};
 
 use super::support::{Client, Hooks, Server, ends, report, wait};
 
@@ -32,6 +34,33 @@ fn timers_come_in_order_repeat_and_can_be_cancelled() {
     assert!(server.ask(move |cx| cx.cancel_timer(every)));
     server.ask(|cx| cx.set_timer(150 * MILLISECOND, 4));
     assert_eq!(wait(&came).tag, 4, "the cancelled one does not come before it");
+}
+
+/// Two timers come due together, and the callback of the first cancels the second.
+#[test]
+fn a_timer_that_another_one_cancels_does_not_come() {
+    let start = Instant::now();
+    let poll = mio::Poll::new().unwrap();
+    let mut engine: Engine<u32> =
+        Engine::new_at(Settings::default(), poll.registry(), 0..200, start).unwrap();
+    engine.set_time(start);
+    let others = Arc::new(Mutex::new(Vec::new()));
+    let (sender, came) = channel();
+    let waiting = Arc::clone(&others);
+    let mut handler = Hooks {
+        timer: Some(Box::new(move |cx, timer| {
+            let cancelled = waiting.lock().unwrap().drain(..).all(|id| cx.cancel_timer(id));
+            sender.send((timer.tag, cancelled)).unwrap();
+        })),
+        ..Hooks::default()
+    };
+    let cx = engine.context();
+    let set =
+        [cx.set_timer(MILLISECOND, 1), cx.set_timer(MILLISECOND, 2), cx.set_timer_every(MILLISECOND, 3)];
+    others.lock().unwrap().extend(&set[1..]);
+    engine.on_time(start + 10 * MILLISECOND, &mut handler);
+    engine.on_time(start + 20 * MILLISECOND, &mut handler);
+    assert_eq!(came.try_iter().collect::<Vec<_>>(), [(1, true)], "the others were still to come, and do not");
 }
 
 #[test]

@@ -563,9 +563,11 @@ impl<D: Default> Context<D> {
     }
 
     /// Has `producer` wait until `reader` has read so much that no more than its low watermark waits for it: what
-    /// [`Overflow::Block`] does by itself. Nothing happens where so little waits already.
+    /// [`Overflow::Block`] does by itself. Nothing happens where so little waits already, or the reader is over;
+    /// however it ends, the producer is read from again.
     pub fn pause_until_drained(&mut self, producer: ConnId, reader: ConnId) {
-        if producer == reader || self.peer(producer).is_none() || self.peer(reader).is_none() {
+        let is_open = self.peer(reader).is_some_and(Peer::is_open);
+        if producer == reader || !is_open || self.peer(producer).is_none() {
             return;
         }
         let low = self.peers[reader.slot as usize].pressure(&self.settings).low_watermark;

@@ -2,9 +2,10 @@
 
 use std::io::Write;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use bowsprit::connection::{Chunk, Config, Delivery};
-use bowsprit::event_loop::{ConnId, Context, Handler, Overflow, Pressure, Sent, Settings};
+use bowsprit::event_loop::{ConnId, Context, Ended, Handler, Overflow, Pressure, Sent, Settings};
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
@@ -334,4 +335,66 @@ fn a_peer_that_does_not_read_is_not_read_from() {
     writer.join().unwrap();
     assert!(drained.recv_timeout(LONG).unwrap() <= 64 * KIB);
     assert!(server.ask(|cx| cx.stats().overflowed) == 0);
+}
+
+/// A producer waits for a reader that ends, in any way and at any time: it is read from again.
+#[test]
+fn whoever_waits_for_a_reader_goes_on_when_it_ends() {
+    type End = (&'static str, fn(&mut Context<u32>, ConnId), fn(Client));
+    let ways: [End; 6] = [
+        ("abort", |cx, reader| cx.abort(reader), drop),
+        ("fail", |cx, reader| cx.fail(reader), std::mem::forget),
+        ("close", |cx, reader| assert!(cx.close(reader, None).is_queued()), std::mem::forget),
+        ("overflow", fill, std::mem::forget),
+        ("gone", |_, _| {}, drop),
+        ("reset", |_, _| {}, Client::reset),
+    ];
+    for (way, act, leave) in ways {
+        // Before its end, as it is told, and once it is over and what waits for it still goes out.
+        for when in ["before", "told", "after"] {
+            let mut settings = tight(Overflow::Close);
+            let mut config = Config::clone(&settings.connection);
+            config.close_timeout = Duration::from_millis(200);
+            settings.connection = config.into();
+            let (open, opened) = report();
+            let (sender, ended) = channel();
+            let close = move |cx: &mut Context<u32>, reader, _: &Ended| {
+                let producer = cx.connections().next();
+                if let ("told", Some(producer)) = (when, producer) {
+                    cx.pause_until_drained(producer, reader);
+                }
+                sender.send(reader).unwrap();
+            };
+            let server =
+                Server::start(settings, Hooks { open, close: Some(Box::new(close)), ..Hooks::echo() });
+            let mut producer_side = server.connect();
+            let producer = wait(&opened);
+            let reader_side = server.connect();
+            let reader = wait(&opened);
+            server.ask(move |cx| {
+                for _ in 0..30 {
+                    assert!(cx.send_text(reader, &"x".repeat(16 * KIB)).is_queued());
+                }
+            });
+            // What goes out has gone out: the rest waits.
+            server.ask(move |cx| {
+                assert!(cx.queued(reader) > 64 * KIB, "{} wait", cx.queued(reader));
+                if when == "before" {
+                    cx.pause_until_drained(producer, reader);
+                }
+                act(cx, reader);
+            });
+            leave(reader_side);
+            assert_eq!(wait(&ended), reader);
+            if when == "after" {
+                server.ask(move |cx| cx.pause_until_drained(producer, reader));
+            }
+            producer_side.text("heard?");
+            assert_eq!(producer_side.next_text(), "heard?", "{way}, {when}");
+        }
+    }
+}
+
+fn fill(cx: &mut Context<u32>, reader: ConnId) {
+    while cx.send_text(reader, &"x".repeat(64 * KIB)).is_queued() {}
 }

@@ -104,13 +104,13 @@ impl<D: Default> Engine<D> {
     ///
     /// Where the transport could not be registered, and where there is no token for it.
     pub fn adopt(&mut self, transport: Transport) -> io::Result<ConnId> {
-        self.begin_turn();
+        self.cx.look_at_clock();
         self.adopt_from(transport, UNCOUNTED)
     }
 
     fn adopt_from(&mut self, transport: Transport, address: u32) -> io::Result<ConnId> {
         let handshake = ServerHandshake::new(self.cx.settings.head);
-        let stage = Stage::Server(Box::new(Opening { handshake, since: self.cx.now }));
+        let stage = Stage::Server(Box::new(Opening { handshake, since: self.cx.clock.peer_time() }));
         let outbound = Outbound::server(self.cx.settings.connection.clone());
         let id = self.cx.insert(transport, outbound, stage)?;
         self.cx.peers[id.slot as usize].address = address;
@@ -120,7 +120,7 @@ impl<D: Default> Engine<D> {
 
     /// Accepts what waits at a listener, as far as limits allow.
     pub(super) fn accept<H: Handler<Data = D>>(&mut self, handler: &mut H, number: usize) {
-        let now = self.cx.now;
+        let now = self.cx.now();
         for _ in 0..ACCEPTS {
             let Some(listener) = self.listeners.get_mut(number) else { return };
             if !listener.ready || !self.cx.accepting || listener.paused_until.is_some_and(|until| now < until)
@@ -210,7 +210,7 @@ impl<D: Default> Engine<D> {
         if let Ok(id) = self.cx.insert(transport, outbound, Stage::Ending) {
             let peer = &mut self.cx.peers[id.slot as usize];
             peer.extras().turned_away = true;
-            peer.end_after(&answer, self.cx.now);
+            peer.end_after(&answer, self.cx.clock.peer_time());
             self.cx.admission.leave();
             self.cx.turned_away += 1;
             self.cx.watch_deadline(id.slot as usize);

@@ -14,6 +14,7 @@ use slab::Slab;
 
 use super::accepting::prepare;
 use super::clients::Clients;
+use super::clock::Clock;
 use super::limits::Admission;
 use super::peer::{Answer, Opening, Peer, Stage, Verdict};
 use super::remote::{Inbox, Remote};
@@ -70,7 +71,7 @@ pub struct Context<D> {
     pub(super) first_token: usize,
     /// As many connections as there are tokens for.
     slots: usize,
-    pub(super) now: Instant,
+    pub(super) clock: Clock,
     /// When the loop began.
     start: Instant,
     pub(super) wheel: Wheel,
@@ -152,7 +153,7 @@ impl<D: Default> Context<D> {
             registry,
             first_token,
             slots,
-            now,
+            clock: Clock::new(now),
             start: now,
             wheel: Wheel::new(now),
             dirty: Vec::new(),
@@ -242,13 +243,13 @@ impl<D: Default> Context<D> {
         let payload: &[u8; TIMED_PING] = payload.try_into().ok()?;
         let (sent, _) = payload.split_first_chunk()?;
         let sent = u64::from_be_bytes(*sent);
-        let since = u64::try_from(self.now.saturating_duration_since(self.start).as_nanos()).ok()?;
+        let since = u64::try_from(self.now().saturating_duration_since(self.start).as_nanos()).ok()?;
         (self.signed(id, sent) == *payload).then(|| Duration::from_nanos(since.saturating_sub(sent)))
     }
 
     /// The payload of a Ping that is sent now.
     pub(super) fn timed_ping(&self, id: ConnId) -> [u8; TIMED_PING] {
-        let since = self.now.saturating_duration_since(self.start).as_nanos();
+        let since = self.now().saturating_duration_since(self.start).as_nanos();
         self.signed(id, u64::try_from(since).unwrap_or(u64::MAX))
     }
 
@@ -523,18 +524,18 @@ impl<D: Default> Context<D> {
 
     /// Sets a timer that comes once, `after` from now; `tag` is for the program to know it by.
     pub fn set_timer(&mut self, after: Duration, tag: u64) -> TimerId {
-        self.timers.set(self.now.checked_add(after), None, tag, None)
+        self.timers.set(self.now().checked_add(after), None, tag, None)
     }
 
     /// Sets a timer that comes again and again, at most once in a millisecond. It does not drift; where the loop was
     /// too late for some, they come as one.
     pub fn set_timer_every(&mut self, every: Duration, tag: u64) -> TimerId {
-        self.timers.set(self.now.checked_add(every), Some(every), tag, None)
+        self.timers.set(self.now().checked_add(every), Some(every), tag, None)
     }
 
     /// Sets a timer that belongs to a connection: it does not come once that is no longer open.
     pub fn set_timer_for(&mut self, id: ConnId, after: Duration, tag: u64) -> TimerId {
-        self.timers.set(self.now.checked_add(after), None, tag, Some(id))
+        self.timers.set(self.now().checked_add(after), None, tag, Some(id))
     }
 
     /// Cancels a timer; says whether it was still to come.
@@ -646,7 +647,7 @@ impl<D: Default> Context<D> {
     /// `grace` in any case, [`on_shutdown`](super::Handler::on_shutdown) reports, and the loop returns from
     /// [`run`](super::EventLoop::run). A second call can only shorten the grace.
     pub fn shutdown(&mut self, grace: Duration) {
-        let until = self.now.checked_add(grace);
+        let until = self.clock.peer_time().checked_add(grace);
         match &mut self.shutdown {
             None => {
                 self.shutdown = Some(Shutdown { until, begun: false, report: ShutdownReport::default() });
@@ -715,7 +716,44 @@ impl<D: Default> Context<D> {
 
     /// The time of this turn.
     pub const fn now(&self) -> Instant {
-        self.now
+        self.clock.now()
+    }
+
+    /// See [`Clock::begin_turn`].
+    #[inline]
+    pub(super) fn begin_turn(&mut self) {
+        let first = first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref());
+        self.clock.begin_turn(first);
+    }
+
+    /// See [`Clock::look`].
+    pub(super) fn look_at_clock(&mut self) {
+        let first = first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref());
+        self.clock.look(first);
+    }
+
+    /// See [`Clock::set`].
+    #[inline]
+    pub(super) fn set_time(&mut self, now: Instant) {
+        let first = first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref());
+        self.clock.set(now, first);
+    }
+
+    /// See [`Clock::give`].
+    pub(super) fn give_time(&mut self, now: Instant) {
+        let first = first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref());
+        self.clock.give(now, first);
+    }
+
+    /// See [`Clock::due_by`].
+    pub(super) fn due_by(&mut self, listeners: usize) -> Option<Instant> {
+        let first = self.first_deadline();
+        self.clock.due_by(first, self.peers.len() + listeners + 1)
+    }
+
+    /// When the first deadline of a peer comes, in the time of the peers.
+    pub(super) fn first_deadline(&self) -> Option<Instant> {
+        first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref())()
     }
 
     /// The settings of the loop.
@@ -751,7 +789,7 @@ impl<D: Default> Context<D> {
             request = request.extension(offer);
         }
         let handshake = ClientHandshake::new(request, self.entropy.nonce());
-        let stage = Stage::Dialing(Box::new(Opening { handshake, since: self.now }));
+        let stage = Stage::Dialing(Box::new(Opening { handshake, since: self.clock.peer_time() }));
         let masks = Box::new(SystemEntropy::new());
         let outbound = Outbound::client(self.settings.connection.clone(), masks);
         let id = self.insert(transport, outbound, stage)?;
@@ -837,7 +875,7 @@ impl<D: Default> Context<D> {
         let slot = entry.key();
         transport.register(&self.registry, Token(self.first_token + slot))?;
         let generation = self.generation;
-        entry.insert(Peer::new(transport, outbound, stage, generation, self.now, D::default()));
+        entry.insert(Peer::new(transport, outbound, stage, generation, self.clock.peer_time(), D::default()));
         self.admission.enter();
         self.watch_deadline(slot);
         Ok(ConnId { slot: slot as u32, generation })
@@ -850,7 +888,7 @@ impl<D: Default> Context<D> {
             // What arrives can only put a deadline off, with one exception: after a Pong the next Ping is due before
             // the Pong was. Nothing tells the wheel, so it comes by in time for that.
             if let Some(next_ping) =
-                peer.outbound.config().ping_interval.and_then(|wait| self.now.checked_add(wait))
+                peer.outbound.config().ping_interval.and_then(|wait| self.clock.peer_time().checked_add(wait))
                 && peer.is_open()
             {
                 at = at.min(next_ping);
@@ -959,6 +997,19 @@ impl<D: Default> Context<D> {
                 Sent::Closed
             }
         }
+    }
+}
+
+/// When the first deadline of a peer comes, in the time of the peers, for those who have to know it.
+#[inline]
+fn first_deadline(
+    wheel: &Wheel,
+    clients: &Clients,
+    shutdown: Option<&Shutdown>,
+) -> impl FnOnce() -> Option<Instant> {
+    move || {
+        let shutdown = shutdown.and_then(|shutdown| shutdown.until);
+        [wheel.next(), clients.timers.next(), shutdown].into_iter().flatten().min()
     }
 }
 

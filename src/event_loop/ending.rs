@@ -2,6 +2,7 @@
 //! the loop as a whole.
 
 use std::mem;
+use std::time::Instant;
 
 use super::engine::Engine;
 use super::handler::{Cause, Failed, Handler};
@@ -17,7 +18,7 @@ impl<D: Default> Engine<D> {
         // The time still counts from the moment the TCP connection was there (§10.4).
         let since = match &peer.stage {
             Stage::Server(opening) => opening.since,
-            _ => self.cx.now,
+            _ => self.cx.clock.peer_time(),
         };
         peer.stage = Stage::Waiting(Box::new(Waiting { request, since, rest, answer: None }));
     }
@@ -89,10 +90,10 @@ impl<D: Default> Engine<D> {
         }
     }
 
-    /// Ends a shutdown once nobody is left or the time is up.
-    pub(super) fn finish_shutdown<H: Handler<Data = D>>(&mut self, handler: &mut H) {
+    /// Ends a shutdown once nobody is left or, by `due`, the time is up.
+    pub(super) fn finish_shutdown<H: Handler<Data = D>>(&mut self, handler: &mut H, due: Option<Instant>) {
         let Some(Shutdown { begun: true, until, .. }) = self.cx.shutdown else { return };
-        if until.is_some_and(|until| until <= self.cx.now) {
+        if until.zip(due).is_some_and(|(until, due)| until <= due) {
             for slot in self.slots() {
                 self.over(handler, slot, Cause::ShutDown);
                 if self.cx.peers[slot].is_handshaking() {

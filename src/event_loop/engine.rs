@@ -78,9 +78,6 @@ pub struct Engine<D> {
     resuming: Vec<u32>,
     dead: Vec<u32>,
     due: Vec<(u32, u16)>,
-    in_turn: bool,
-    /// The engine never looks at the clock: time is what it is told.
-    given_time: bool,
 }
 
 /// Listeners that an engine can have.
@@ -152,17 +149,13 @@ impl<D: Default> Engine<D> {
             resuming: Vec::new(),
             dead: Vec::new(),
             due: Vec::new(),
-            in_turn: false,
-            given_time: false,
         })
     }
 
     /// Sets the time of the turn that now begins. From here on the engine never looks at the clock: its time is what
     /// it is told here and by [`on_time`](Self::on_time), so that a run can be repeated exactly.
     pub fn set_time(&mut self, now: Instant) {
-        self.given_time = true;
-        self.in_turn = true;
-        self.cx.now = self.cx.now.max(now);
+        self.cx.give_time(now);
     }
 
     /// The settings.
@@ -173,7 +166,7 @@ impl<D: Default> Engine<D> {
     /// The time of this turn: one look at the clock serves all of it.
     pub(super) fn turn_time(&mut self) -> Instant {
         self.begin_turn();
-        self.cx.now
+        self.cx.now()
     }
 
     /// Makes this loop one of a group, whose loops share their limits. It has no connection yet.
@@ -203,7 +196,7 @@ impl<D: Default> Engine<D> {
 
     /// The context that handlers get.
     pub fn context(&mut self) -> &mut Context<D> {
-        self.begin_turn();
+        self.cx.look_at_clock();
         &mut self.cx
     }
 
@@ -248,6 +241,7 @@ impl<D: Default> Engine<D> {
             return;
         }
         self.begin_turn();
+        self.cx.clock.count_event();
         let number = token.0 - self.tokens.start;
         let Some(slot) = number.checked_sub(RESERVED) else {
             // Number 0 is the waker, which `on_time` looks after.
@@ -272,16 +266,12 @@ impl<D: Default> Engine<D> {
 
     /// When [`on_time`](Self::on_time) is to be called even if no event comes.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let now = self.cx.now;
+        let now = self.cx.now();
         let listeners = self.listeners.iter().filter(|listener| listener.ready && self.cx.accepting);
         let accept = listeners.map(|listener| listener.paused_until.unwrap_or(now)).min();
         let work = (self.has_work() || self.cx.inbox.has_mail()).then_some(now);
-        let shutdown = self.cx.shutdown.as_ref().and_then(|shutdown| match shutdown.begun {
-            true => shutdown.until,
-            false => Some(now),
-        });
-        let due = [self.cx.wheel.next(), self.cx.timers.next(), self.cx.clients.timers.next()];
-        [work, accept, shutdown].into_iter().chain(due).flatten().min()
+        let peers = self.cx.first_deadline().map(|at| self.cx.clock.program_time(at));
+        [work, accept, peers, self.cx.timers.next()].into_iter().flatten().min()
     }
 
     /// Ends a turn: reads on where there was more, does what is due, writes what was sent, removes what is over.
@@ -289,8 +279,7 @@ impl<D: Default> Engine<D> {
     /// To be called after each batch of events, an empty one included. `now` counts for deadlines; it never goes
     /// back.
     pub fn on_time<H: Handler<Data = D>>(&mut self, now: Instant, handler: &mut H) {
-        self.in_turn = true;
-        self.cx.now = self.cx.now.max(now);
+        self.cx.set_time(now);
         self.obey(handler);
         for slot in mem::take(&mut self.cx.released) {
             // It may be another connection by now, which is read from then without need.
@@ -308,9 +297,12 @@ impl<D: Default> Engine<D> {
         for number in 0..self.listeners.len() {
             self.accept(handler, number);
         }
-        self.expire(handler);
+        let due = self.cx.due_by(self.listeners.len());
+        if let Some(due) = due {
+            self.expire(handler, due);
+        }
         self.ring(handler);
-        self.serve_clients(handler);
+        self.serve_clients(handler, due);
         self.wind_up(handler);
         // Callbacks of a flush may send again; what they send after so many rounds goes out in the next turn.
         for _ in 0..4 {
@@ -330,8 +322,8 @@ impl<D: Default> Engine<D> {
             }
         }
         self.reap();
-        self.finish_shutdown(handler);
-        self.in_turn = false;
+        self.finish_shutdown(handler, due);
+        self.cx.clock.end_turn();
     }
 
     /// Does what other threads have asked for.
@@ -352,7 +344,7 @@ impl<D: Default> Engine<D> {
     /// Tells the program of timers whose time has come.
     fn ring<H: Handler<Data = D>>(&mut self, handler: &mut H) {
         let last = self.cx.timers.last();
-        while let Some(timer) = self.cx.timers.take_due(self.cx.now, last) {
+        while let Some(timer) = self.cx.timers.take_due(self.cx.now(), last) {
             if timer.connection.is_none_or(|id| self.cx.is_open(id)) {
                 handler.on_timer(&mut self.cx, timer);
             }
@@ -363,17 +355,19 @@ impl<D: Default> Engine<D> {
         let cx = &self.cx;
         !(self.resumed.is_empty() && cx.dirty.is_empty() && cx.judged.is_empty() && cx.released.is_empty())
             || cx.clients.has_work()
+            || cx.clock.is_hearing()
+            || cx.shutdown.as_ref().is_some_and(|shutdown| !shutdown.begun)
     }
 
     /// One look at the clock serves a whole turn.
     #[inline]
     pub(super) fn begin_turn(&mut self) {
-        if !self.in_turn {
-            self.in_turn = true;
-            if !self.given_time {
-                self.cx.now = Instant::now();
-            }
-        }
+        self.cx.begin_turn();
+    }
+
+    /// The loop waits from `now` on.
+    pub(super) fn begin_wait(&mut self, now: Instant) {
+        self.cx.clock.begin_wait(now);
     }
 
     /// Output may go on.
@@ -398,7 +392,7 @@ impl<D: Default> Engine<D> {
         }
         if peer.outbound.queued() > 0 {
             // Room in the socket means that the peer reads: it lives, though we may not be listening to it now.
-            peer.deadlines.heard(self.cx.now);
+            peer.deadlines.heard(self.cx.clock.peer_time());
             self.flush(handler, slot, 0);
         }
     }
@@ -469,7 +463,7 @@ impl<D: Default> Engine<D> {
         match peer.fill(&mut room[..len]) {
             Ok(Some(0)) => self.eof(handler, slot),
             Ok(Some(len)) => {
-                peer.deadlines.heard(self.cx.now);
+                peer.deadlines.heard(self.cx.clock.peer_time());
                 self.cx.stats.bytes_in += len as u64;
                 if is_direct {
                     self.direct(handler, slot, len);
@@ -678,8 +672,8 @@ impl<D: Default> Engine<D> {
             self.inbounds[slot].use_deflate(agreed, peer.outbound.role());
             peer.outbound.use_deflate(agreed);
         }
-        peer.deadlines = connection::Deadlines::new(self.cx.now);
-        peer.opened = self.cx.wheel.step_of(self.cx.now);
+        peer.deadlines = connection::Deadlines::new(self.cx.clock.peer_time());
+        peer.opened = self.cx.wheel.step_of(self.cx.clock.peer_time());
         self.cx.stats.opened += 1;
         self.cx.watch_deadline(slot);
         let id = self.id(slot);
@@ -699,7 +693,7 @@ impl<D: Default> Engine<D> {
         failed: &Failed,
     ) {
         let id = self.id(slot);
-        self.cx.peers[slot].end_after(answer, self.cx.now);
+        self.cx.peers[slot].end_after(answer, self.cx.clock.peer_time());
         self.cx.watch_deadline(slot);
         self.cx.stats.failed.count(failed);
         handler.on_failed(&mut self.cx, id, failed);
@@ -776,7 +770,7 @@ impl<D: Default> Engine<D> {
             return;
         }
         peer.stage = Stage::Ending;
-        peer.deadlines.closing(self.cx.now);
+        peer.deadlines.closing(self.cx.clock.peer_time());
         let outcome = connection::outcome(&self.inbounds[slot], &peer.outbound);
         // Once both Close frames have passed, it does not matter how TCP ends (§7.1.4).
         let cause = if outcome.is_clean() { Cause::Closed } else { cause };
@@ -860,7 +854,7 @@ impl<D: Default> Engine<D> {
             match close_step(peer.outbound.role(), failed, sent, received) {
                 CloseStep::None | CloseStep::EchoClose => return,
                 CloseStep::AwaitClose => {
-                    peer.deadlines.closing(self.cx.now);
+                    peer.deadlines.closing(self.cx.clock.peer_time());
                     self.cx.watch_deadline(slot);
                     return;
                 }
@@ -920,9 +914,9 @@ impl<D: Default> Engine<D> {
     }
 
     /// Looks at those whose deadline may have passed.
-    fn expire<H: Handler<Data = D>>(&mut self, handler: &mut H) {
+    fn expire<H: Handler<Data = D>>(&mut self, handler: &mut H, now: Instant) {
         let mut due = mem::take(&mut self.due);
-        self.cx.wheel.expire(self.cx.now, &mut due);
+        self.cx.wheel.expire(now, &mut due);
         for (slot, step) in due.drain(..) {
             let slot = slot as usize;
             let Some(peer) = self.cx.peers.get_mut(slot) else { continue };
@@ -930,16 +924,15 @@ impl<D: Default> Engine<D> {
                 continue; // another entry counts
             }
             peer.wheel = 0;
-            if peer.deadline(&self.cx.settings, &self.cx.wheel).is_some_and(|at| at <= self.cx.now) {
-                self.timeout(handler, slot);
+            if peer.deadline(&self.cx.settings, &self.cx.wheel).is_some_and(|at| at <= now) {
+                self.timeout(handler, slot, now);
             }
             self.cx.watch_deadline(slot);
         }
         self.due = due;
     }
 
-    fn timeout<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
-        let now = self.cx.now;
+    fn timeout<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, now: Instant) {
         let ping = self.cx.timed_ping(self.id(slot));
         let peer = &mut self.cx.peers[slot];
         if peer.verdict.is_some() {

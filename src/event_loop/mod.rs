@@ -28,6 +28,7 @@
 
 mod accepting;
 mod clients;
+mod clock;
 mod context;
 mod ending;
 mod engine;
@@ -181,10 +182,15 @@ impl<D: Default> EventLoop<D> {
         let due = self.engine.next_deadline();
         let spin = self.engine.settings().spin;
         if spin.is_zero() {
-            let due = due.map(|at| at.saturating_duration_since(Instant::now()));
+            let due = due.map(|at| {
+                let now = Instant::now();
+                self.engine.begin_wait(now);
+                at.saturating_duration_since(now)
+            });
             return self.poll([timeout, due].into_iter().flatten().min());
         }
         let start = Instant::now();
+        self.engine.begin_wait(start);
         let until = [timeout.and_then(|timeout| start.checked_add(timeout)), due].into_iter().flatten().min();
         loop {
             self.poll(Some(Duration::ZERO))?;

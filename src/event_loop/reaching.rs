@@ -4,6 +4,7 @@
 //! the proxy and TLS to the handshake, and the others are dropped.
 
 use std::io::{self, ErrorKind};
+use std::time::Instant;
 
 use mio::net::TcpStream;
 
@@ -26,7 +27,9 @@ use crate::message::Message;
 
 impl<D: Default> Engine<D> {
     /// Does for the clients what has come up: first tries, answers of resolvers, times that are up.
-    pub(super) fn serve_clients<H: Handler<Data = D>>(&mut self, handler: &mut H) {
+    ///
+    /// Their times count up to `due`, in the time of the peers; not at all where there is something to be heard first.
+    pub(super) fn serve_clients<H: Handler<Data = D>>(&mut self, handler: &mut H, due: Option<Instant>) {
         if self.cx.clients.slab.is_empty() {
             return;
         }
@@ -41,8 +44,9 @@ impl<D: Default> Engine<D> {
                 self.resolved(handler, client, result);
             }
         }
+        let Some(due) = due else { return };
         let last = self.cx.clients.timers.last();
-        while let Some(timer) = self.cx.clients.timers.take_due(self.cx.now, last) {
+        while let Some(timer) = self.cx.clients.timers.take_due(due, last) {
             let Some(client) = self.cx.clients.slab.get_mut(timer.tag as usize) else { continue };
             if client.timer == Some(timer.id) {
                 client.timer = None;
@@ -109,7 +113,7 @@ impl<D: Default> Engine<D> {
         host: &str,
         port: u16,
     ) {
-        let now = self.cx.now;
+        let now = self.cx.clock.peer_time();
         let Some(client) = self.cx.clients.get(id) else { return };
         client.number += 1;
         client.step = step;
@@ -134,7 +138,7 @@ impl<D: Default> Engine<D> {
         id: ClientId,
         result: io::Result<Vec<std::net::SocketAddr>>,
     ) {
-        let now = self.cx.now;
+        let now = self.cx.clock.peer_time();
         let Some(client) = self.cx.clients.get(id) else { return };
         let addresses = match result {
             Ok(addresses) if !addresses.is_empty() => addresses,
@@ -161,7 +165,7 @@ impl<D: Default> Engine<D> {
 
     /// Starts the attempts that are due.
     fn run_race<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId) {
-        let now = self.cx.now;
+        let now = self.cx.clock.peer_time();
         loop {
             let Some(client) = self.cx.clients.get(id) else { return };
             let Step::Race { race, until, last, .. } = &mut client.step else { return };
@@ -186,7 +190,7 @@ impl<D: Default> Engine<D> {
 
     #[cfg(unix)]
     fn reach_unix<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId, path: &std::path::Path) {
-        let now = self.cx.now;
+        let now = self.cx.clock.peer_time();
         self.enter_state(handler, id, ClientState::Connecting);
         let Some(client) = self.cx.clients.get(id) else { return };
         let until = now.checked_add(client.config.connect_timeout);
@@ -312,7 +316,7 @@ impl<D: Default> Engine<D> {
         }
         let handshake = ClientHandshake::new(request, nonce);
         // The loop gives every handshake the same time; this one may have another.
-        let now = self.cx.now;
+        let now = self.cx.clock.peer_time();
         let loop_time = self.cx.settings.handshake_timeout;
         let since = now
             .checked_add(config.handshake_timeout)
@@ -332,7 +336,7 @@ impl<D: Default> Engine<D> {
 
     /// A connection of a client has opened, and the program has been told.
     pub(super) fn client_opened<H: Handler<Data = D>>(&mut self, handler: &mut H, conn: ConnId) {
-        let now = self.cx.now;
+        let now = self.cx.clock.peer_time();
         let Some(id) = self.cx.client_of(conn) else { return };
         let Some(client) = self.cx.clients.get(id) else { return };
         client.reconnect.opened(now);
@@ -433,7 +437,7 @@ impl<D: Default> Engine<D> {
     /// There is no connection, or no longer one: again, or the end?
     fn lost<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId, loss: &Loss) {
         self.drop_attempts(id);
-        let now = self.cx.now;
+        let now = self.cx.clock.peer_time();
         let is_shutting_down = self.cx.is_shutting_down();
         let Some(client) = self.cx.clients.get(id) else { return };
         let next = if client.closing || is_shutting_down {

@@ -13,7 +13,7 @@ use mio::event::Source;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Registry, Token};
 
-use super::support::{Client, Hooks, LONG, REQUEST, frame, report};
+use super::support::{Client, Hooks, LONG, REQUEST, ends, frame, report};
 
 /// Two engines and a UDP socket in one `Poll`.
 #[test]
@@ -179,14 +179,86 @@ fn an_hour_passes_in_no_time() {
     assert!((119..=120).contains(&pings), "{pings} Pings");
     assert_eq!(timers.try_iter().count(), 60);
     // Now it falls silent.
-    for _ in 0..2 {
-        engine.on_time(now + Duration::from_secs(31), &mut handler);
-        now += Duration::from_secs(31);
+    let mut told = wire.take();
+    while !told.ends_with(b"\x03\xe9no answer to a Ping") {
+        now = now.max(engine.next_deadline().expect("a Ping, then the end"));
+        engine.on_time(now, &mut handler);
+        told.extend(wire.take());
     }
-    assert!(wire.take().ends_with(b"\x03\xe9no answer to a Ping"));
-    engine.on_time(now + Duration::from_secs(31), &mut handler);
-    assert!(engine.is_empty());
+    assert!(now <= start + Duration::from_secs(3600 + 41));
+    while !engine.is_empty() {
+        now = now.max(engine.next_deadline().expect("its end"));
+        engine.on_time(now, &mut handler);
+    }
     engine.ready(token, Readiness { error: true, ..Readiness::READABLE }, &mut handler); // an old event
+}
+
+/// More peers have something to say than an event queue brings at a time, and the turn comes late, as the process slept
+/// or a callback took long: all of them are heard before one is taken for silent.
+#[test]
+fn a_late_turn_hears_everybody_before_it_ends_anybody() {
+    const PEERS: usize = 3000;
+    const EVENTS: usize = 1024;
+    const SECOND: Duration = Duration::from_secs(1);
+    for slept in [false, true] {
+        let poll = Poll::new().unwrap();
+        let start = Instant::now();
+        let mut config = Config::default();
+        config.idle_timeout = Some(4 * SECOND);
+        let mut settings = Settings::default();
+        settings.connection = config.into();
+        let mut engine: Engine<u32> = Engine::new_at(settings, poll.registry(), 0..2 * PEERS, start).unwrap();
+        engine.set_time(start);
+        let (close, ended) = ends();
+        let mut handler = Hooks { close, ..Hooks::echo() };
+        let peers: Vec<_> = (0..PEERS)
+            .map(|_| {
+                let wire = Wire::default();
+                let id = engine.adopt(Transport::other(Simulated(wire.clone()))).unwrap();
+                let token = engine.token_of(id).unwrap();
+                wire.send(REQUEST);
+                engine.ready(token, Readiness::READABLE, &mut handler);
+                (wire, token)
+            })
+            .collect();
+        engine.on_time(start, &mut handler);
+
+        // All say something after a second.
+        let mut now = start + SECOND;
+        peers.iter().for_each(|(wire, _)| wire.send(&frame(RawHeader::TEXT, b"here")));
+        let mut batches = peers.chunks(EVENTS);
+        if slept {
+            now += 20 * SECOND;
+        } else {
+            engine.set_time(now);
+            for (_, token) in batches.next().unwrap() {
+                engine.ready(*token, Readiness::READABLE, &mut handler);
+            }
+            now += 6 * SECOND; // a callback took so long
+        }
+        engine.on_time(now, &mut handler);
+        for batch in batches {
+            now += SECOND / 100;
+            engine.set_time(now);
+            for (_, token) in batch {
+                engine.ready(*token, Readiness::READABLE, &mut handler);
+            }
+            engine.on_time(now, &mut handler);
+        }
+        engine.on_time(now, &mut handler);
+        assert_eq!(ended.try_iter().count(), 0, "slept: {slept}");
+        assert!(engine.next_deadline().is_some_and(|at| at > now));
+
+        // Those who are silent from then on end, in time.
+        let heard = now;
+        let mut silent = 0;
+        while silent < PEERS {
+            now = now.max(engine.next_deadline().expect("their deadlines come"));
+            assert!(now <= heard + 5 * SECOND, "{silent}");
+            engine.on_time(now, &mut handler);
+            silent += ended.try_iter().filter(|(_, why)| why == "Timeout(Idle) 1006").count();
+        }
+    }
 }
 
 /// Echoes, two topics, a broadcast, a prepared message, a message in parts, a Ping: whatever a turn sends to a

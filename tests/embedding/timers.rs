@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bowsprit::connection::Config;
 use bowsprit::event_loop::{Engine, Settings, Timer};
+use bowsprit::message::Message;
 
 use super::support::{Client, Hooks, Server, ends, report, wait};
 
@@ -155,3 +156,50 @@ fn slow_handshakes_end_in_time_and_cost_others_nothing() {
     server.wait_until(|cx| cx.stats().failed.timeout == 100);
     server.wait_until(|cx| cx.stats().connections <= 1 + 50);
 }
+
+/// A callback blocks the loop for longer than a peer may be silent, while more peers than an event queue holds speak.
+#[test]
+fn a_callback_that_blocks_is_not_the_silence_of_peers() {
+    let needed = 2 * PEERS as u64 + 500;
+    let limit = rlimit::increase_nofile_limit(needed).unwrap();
+    assert!(limit >= needed, "{limit} descriptors");
+    let mut config = Config::default();
+    config.idle_timeout = Some(1500 * MILLISECOND);
+    let mut settings = Settings::default();
+    settings.connection = config.into();
+    let (close, ended) = ends();
+    let (sender, blocked) = channel();
+    let (go_on, wait_for_all) = channel::<()>();
+    let echo = move |cx: &mut bowsprit::event_loop::Context<u32>, id, message: Message<'_>| {
+        if message == Message::Text("block") {
+            sender.send(()).unwrap();
+            wait_for_all.recv().unwrap();
+            std::thread::sleep(2500 * MILLISECOND);
+        }
+        cx.send(id, message);
+    };
+    let server = Server::start(settings, Hooks { close, message: Some(Box::new(echo)), ..Hooks::default() });
+    let mut clients: Vec<Client> = Vec::new();
+    for _ in 0..PEERS {
+        clients.push(server.connect());
+        // To open takes its time, too.
+        if clients.len() % 50 == 0 {
+            clients.iter_mut().for_each(|client| client.text("here"));
+        }
+    }
+    for client in &mut clients {
+        client.text("here");
+    }
+    clients[0].text("block");
+    wait(&blocked);
+    for client in &mut clients {
+        client.text("last");
+    }
+    go_on.send(()).unwrap();
+    for client in &mut clients {
+        while client.next_text() != "last" {}
+    }
+    assert_eq!(ended.try_iter().count(), 0);
+}
+
+const PEERS: usize = 1200;

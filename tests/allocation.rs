@@ -375,6 +375,24 @@ mod the_loop {
             const { RefCell::new((Cursor::new(Vec::new()), Vec::new())) };
     }
 
+    thread_local! {
+        /// Nothing can be written.
+        static STUCK: Cell<bool> = const { Cell::new(false) };
+    }
+
+    const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+    /// Has the loop read `bytes` next, and forgets what it has written.
+    fn say(bytes: &[u8]) {
+        WIRE.with_borrow_mut(|(to, from)| {
+            from.clear();
+            to.get_mut().clear();
+            to.get_mut().extend_from_slice(bytes);
+            to.set_position(0);
+        });
+    }
+
     struct Fake;
 
     impl Read for Fake {
@@ -388,6 +406,9 @@ mod the_loop {
 
     impl Write for Fake {
         fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            if STUCK.get() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
             WIRE.with_borrow_mut(|(_, from)| from.extend_from_slice(buf));
             Ok(buf.len())
         }
@@ -414,6 +435,45 @@ mod the_loop {
         }
     }
 
+    /// A thousand readers that read nothing for a while: once they are gone, what they needed is given back.
+    #[test]
+    fn slow_readers_leave_little_behind() {
+        let poll = Poll::new().unwrap();
+        let now = Instant::now();
+        let mut engine: Engine<()> =
+            Engine::new_at(Settings::default(), poll.registry(), 0..5000, now).unwrap();
+        engine.set_time(now);
+        let (_, peak, left) = allocations(|| {
+            let ids: Vec<_> = (0..1000)
+                .map(|_| {
+                    let id = engine.adopt(Transport::other(Fake)).unwrap();
+                    say(HEAD);
+                    engine.ready(engine.token_of(id).unwrap(), Readiness::READABLE, &mut Echo);
+                    id
+                })
+                .collect();
+            engine.on_time(now, &mut Echo);
+            STUCK.set(true);
+            for _ in 0..60 {
+                assert_eq!(engine.context().broadcast(Message::Binary(&[7; 1000])), 1000);
+                engine.on_time(now, &mut Echo);
+            }
+            STUCK.set(false);
+            for id in ids {
+                assert!(engine.context().queued(id) > 60_000);
+                say(b"");
+                engine.ready(engine.token_of(id).unwrap(), Readiness::WRITABLE, &mut Echo);
+                assert_eq!(engine.context().queued(id), 0);
+                engine.context().abort(id);
+            }
+            engine.on_time(now, &mut Echo);
+            assert!(engine.is_empty());
+            WIRE.take();
+        });
+        assert!(peak > 60_000_000, "{peak} bytes were needed");
+        assert!(left < 6 << 20, "{left} bytes are kept");
+    }
+
     struct Echo;
 
     impl Handler for Echo {
@@ -434,19 +494,12 @@ mod the_loop {
         let id = engine.adopt(Transport::other(Fake)).unwrap();
         let token = engine.token_of(id).unwrap();
         let mut turn = |bytes: &[u8]| {
-            WIRE.with_borrow_mut(|(to, from)| {
-                from.clear();
-                to.get_mut().clear();
-                to.get_mut().extend_from_slice(bytes);
-                to.set_position(0);
-            });
+            say(bytes);
             engine.ready(token, Readiness::READABLE, &mut Echo);
             engine.on_time(now, &mut Echo);
             WIRE.with_borrow(|(_, from)| from.len())
         };
-        let head = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-        assert!(turn(head.as_bytes()) > 100);
+        assert!(turn(HEAD) > 100);
         let wire = [
             sent_by(Role::Client, RawHeader::TEXT, "κόσμε".as_bytes()),
             sent_by(Role::Client, RawHeader::BINARY, &[7; 3000]),

@@ -121,6 +121,67 @@ fn run_with(mut log: Log, config: ClientConfig, start: impl FnOnce(&mut Context<
     log
 }
 
+/// A shutdown leaves no client behind, wherever it stands, and lets no new one in.
+#[test]
+fn a_shutdown_ends_every_client() {
+    /// Never answers, so that its client goes on looking.
+    #[derive(Debug)]
+    struct Silent;
+
+    impl bowsprit::client::Resolver for Silent {
+        fn resolve(&self, _: &str, _: u16, reply: Reply) {
+            std::mem::forget(reply);
+        }
+    }
+
+    struct Late(Log);
+
+    impl Handler for Late {
+        type Data = ();
+
+        fn on_message(&mut self, _: &mut Context<()>, _: ConnId, _: Message<'_>) {}
+
+        fn on_client(&mut self, cx: &mut Context<()>, client: ClientId, event: &ClientEvent<'_>) {
+            if cx.is_shutting_down() {
+                let nowhere = "127.0.0.1:1".parse().unwrap();
+                assert_eq!(cx.open(config(nowhere)).unwrap_err().to_string(), "the loop shuts down");
+            }
+            let _ = client;
+            if let ClientEvent::End { stop, .. } = event {
+                self.0.lines.push(format!("{stop:?}"));
+            }
+        }
+    }
+
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut resolving = ClientConfig::new("ws://nowhere.test/").unwrap();
+    resolving = resolving.resolver(Silent);
+    let mut waiting = config(unused);
+    waiting = waiting.reconnect(ReconnectPolicy::with(Backoff::Fixed(Duration::from_secs(3600))));
+    let handshaking = config(mute.local_addr().unwrap());
+    let mut event_loop = EventLoop::new().unwrap();
+    let cx = event_loop.context();
+    let clients = [resolving, waiting, handshaking.clone()].map(|config| cx.open(config).unwrap());
+    let states = [ClientState::Resolving, ClientState::Waiting, ClientState::Handshaking];
+    let mut log = Late(Log::default());
+    let until = Instant::now() + Duration::from_secs(20);
+    while clients.map(|client| event_loop.context().client_state(client)) != states {
+        event_loop.turn(&mut log, Some(Duration::from_millis(20))).unwrap();
+        assert!(Instant::now() < until);
+    }
+    let cx = event_loop.context();
+    cx.open(handshaking.clone()).unwrap(); // its first try is still to come
+    cx.shutdown(Duration::from_secs(3600));
+    assert!(cx.open(handshaking).is_err());
+    event_loop.run(&mut log).unwrap();
+    assert_eq!(log.0.lines, ["Done"; 4]);
+    assert_eq!(event_loop.context().clients().count(), 0);
+    assert!(event_loop.engine().is_empty());
+    // What is over is over: the loop may be used again.
+    assert!(event_loop.context().open(config(unused)).is_ok());
+}
+
 fn run(log: Log, config: ClientConfig) -> Log {
     run_with(log, config, |_, _| {})
 }

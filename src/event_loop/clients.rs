@@ -14,7 +14,7 @@ use std::time::Duration;
 use mio::{Token, Waker};
 use slab::Slab;
 
-use super::context::{ConnId, Context, Sent};
+use super::context::{ConnId, Context, Sent, shutting_down};
 use super::timers::{TimerId, Timers};
 use crate::client::{Away, ClientConfig, ConnectError, Loss, Phase, Race, Reconnect, Stop, Target};
 use crate::close::CloseReason;
@@ -237,8 +237,12 @@ impl<D: Default> Context<D> {
     ///
     /// # Errors
     ///
-    /// Where a resolver is set and no `mio::Waker` can be made that wakes the loop for its answers.
+    /// Where a resolver is set and no `mio::Waker` can be made that wakes the loop for its answers, and while the loop
+    /// [shuts down](Context::shutdown).
     pub fn open(&mut self, config: ClientConfig) -> io::Result<ClientId> {
+        if self.is_shutting_down() {
+            return Err(shutting_down());
+        }
         if config.resolver.is_some() && self.clients.answers.is_none() {
             let waker =
                 self.inbox.waker(&self.registry, Token(self.first_token - super::engine::RESERVED))?;

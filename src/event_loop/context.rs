@@ -103,13 +103,22 @@ pub struct Context<D> {
     secret: RandomState,
     #[expect(clippy::vec_box, reason = "they move into connections that hold one pointer")]
     queues: Vec<Box<SendQueue>>,
+    /// Memory that those queues hold.
+    queues_memory: usize,
     pub(super) deflate: DeflatePool,
     generation: u32,
     entropy: SystemEntropy,
 }
 
-/// Empty queues that are kept for the next connection that has something to send.
+/// Empty queues that are kept for the next connection that has something to send, and the memory that all of them may
+/// hold. What a crowd of slow readers has needed goes back.
 const SPARE_QUEUES: usize = 4096;
+const SPARE_QUEUES_MEMORY: usize = 4 << 20;
+
+/// Why nothing new begins.
+pub(super) fn shutting_down() -> io::Error {
+    io::Error::other("the loop shuts down")
+}
 
 /// No slot.
 pub(super) const NOBODY: u32 = u32::MAX;
@@ -172,6 +181,7 @@ impl<D: Default> Context<D> {
             siblings: Arc::new([]),
             secret: RandomState::new(),
             queues: Vec::new(),
+            queues_memory: 0,
             deflate: DeflatePool::new(),
             generation: 0,
             entropy: SystemEntropy::new(),
@@ -643,7 +653,8 @@ impl<D: Default> Context<D> {
     }
 
     /// Ends the loop so that its peers know: no connection is accepted any more, handshakes are refused, every open
-    /// connection gets what was sent to it before and a Close frame with code 1001. Once all are gone, and after
+    /// connection gets what was sent to it before and a Close frame with code 1001, no client tries any more and no new
+    /// one can be opened. Once all are gone, and after
     /// `grace` in any case, [`on_shutdown`](super::Handler::on_shutdown) reports, and the loop returns from
     /// [`run`](super::EventLoop::run). A second call can only shorten the grace.
     pub fn shutdown(&mut self, grace: Duration) {
@@ -771,7 +782,7 @@ impl<D: Default> Context<D> {
     ///
     /// # Errors
     ///
-    /// Where no socket could be made.
+    /// Where no socket could be made, and while the loop [shuts down](Self::shutdown).
     pub fn connect(&mut self, address: SocketAddr, request: ClientRequest) -> io::Result<ConnId> {
         let transport = Transport::Tcp(TcpStream::connect(address)?);
         prepare(&transport, self.settings.nodelay, self.settings.tcp_keepalive);
@@ -783,7 +794,7 @@ impl<D: Default> Context<D> {
     ///
     /// # Errors
     ///
-    /// Where the transport could not be registered.
+    /// Where the transport could not be registered, and while the loop [shuts down](Self::shutdown).
     pub fn dial(&mut self, transport: Transport, mut request: ClientRequest) -> io::Result<ConnId> {
         if let Some(offer) = deflate::offer(self.settings.connection.deflate, request.extensions()) {
             request = request.extension(offer);
@@ -870,6 +881,9 @@ impl<D: Default> Context<D> {
         if self.peers.len() >= self.slots {
             return Err(io::Error::other("there are as many connections as the loop has tokens for"));
         }
+        if self.shutdown.as_ref().is_some_and(|shutdown| shutdown.begun) {
+            return Err(shutting_down());
+        }
         self.generation = self.generation.wrapping_add(1);
         let entry = self.peers.vacant_entry();
         let slot = entry.key();
@@ -904,6 +918,7 @@ impl<D: Default> Context<D> {
         if !peer.outbound.has_queue()
             && let Some(queue) = self.queues.pop()
         {
+            self.queues_memory -= queue.capacity();
             peer.outbound.lend_queue(queue);
         }
     }
@@ -913,7 +928,9 @@ impl<D: Default> Context<D> {
     pub(super) fn reclaim_queue(&mut self, slot: usize) {
         if let Some(queue) = self.peers[slot].outbound.reclaim_queue()
             && self.queues.len() < SPARE_QUEUES
+            && self.queues_memory + queue.capacity() <= SPARE_QUEUES_MEMORY
         {
+            self.queues_memory += queue.capacity();
             self.queues.push(queue);
         }
     }

@@ -8,6 +8,7 @@ use super::engine::Engine;
 use super::handler::{Cause, Failed, Handler};
 use super::peer::{Answer, Stage, Waiting};
 use super::shutdown::Shutdown;
+use crate::client::Loss;
 use crate::close::{CloseCode, CloseReason};
 use crate::handshake::{Refusal, Request};
 
@@ -86,6 +87,13 @@ impl<D: Default> Engine<D> {
                     self.fail(handler, slot, &Failed::Aborted);
                 }
                 Stage::Ending | Stage::Dead => {}
+            }
+        }
+        let clients: Vec<_> = self.cx.clients().collect();
+        for client in clients {
+            // One that has a connection ends with it.
+            if self.cx.connection_of(client).is_none() {
+                self.lost(handler, client, &Loss::Local);
             }
         }
     }

@@ -86,6 +86,9 @@ pub(super) const LISTENERS: usize = 64;
 /// Tokens before those of connections: the waker's, then those of listeners.
 pub(super) const RESERVED: usize = 1 + LISTENERS;
 
+/// A longer receive buffer is a mistake: nothing is gained from far less on.
+const MAX_RECEIVE_BUFFER: usize = 1 << 30;
+
 /// A message of which at least so much is still to come is read straight into its own buffer.
 const DIRECT_FROM: usize = 64 * 1024;
 
@@ -101,9 +104,9 @@ const FIRST_READ: usize = 1024;
 /// So much for one connection goes out before the end of the turn.
 const FLUSH_FROM: usize = 16 * 1024;
 
-/// Message buffers kept for the next message, and the most that each may hold.
+/// Message buffers kept for the next message, and the memory that all of them may hold.
 const SPARE_BUFFERS: usize = 16;
-const SPARE_BUFFER: usize = 4 << 20;
+const SPARE_BUFFERS_MEMORY: usize = 8 << 20;
 
 impl<D: Default> Engine<D> {
     /// Tokens that an engine needs beside one for each connection.
@@ -114,7 +117,8 @@ impl<D: Default> Engine<D> {
     ///
     /// # Errors
     ///
-    /// Where the range leaves no token for a connection, and where the registry cannot be shared.
+    /// Where the range leaves no token for a connection, where [`Settings::receive_buffer`] is more than there may be,
+    /// and where the registry cannot be shared.
     pub fn new(settings: Settings, registry: &Registry, tokens: Range<usize>) -> io::Result<Self> {
         Self::new_at(settings, registry, tokens, Instant::now())
     }
@@ -135,6 +139,10 @@ impl<D: Default> Engine<D> {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, needed));
         }
         let receive_buffer = settings.receive_buffer.max(1024);
+        if receive_buffer > MAX_RECEIVE_BUFFER {
+            let most = format!("the receive buffer may hold at most {MAX_RECEIVE_BUFFER} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, most));
+        }
         // Slots are numbered by `u32`: a process has fewer descriptors.
         let slots = (tokens.len() - RESERVED).min(u32::MAX as usize);
         let cx = Context::new(settings, registry.try_clone()?, tokens.start + RESERVED, slots, now);
@@ -577,7 +585,8 @@ impl<D: Default> Engine<D> {
 
     #[inline(never)]
     fn keep_buffer(&mut self, buffer: Box<MessageBuffer>) {
-        if self.buffers.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BUFFER {
+        let held: usize = self.buffers.iter().map(|buffer| buffer.capacity()).sum();
+        if self.buffers.len() < SPARE_BUFFERS && held + buffer.capacity() <= SPARE_BUFFERS_MEMORY {
             self.buffers.push(buffer);
         }
     }

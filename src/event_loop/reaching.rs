@@ -435,7 +435,7 @@ impl<D: Default> Engine<D> {
     }
 
     /// There is no connection, or no longer one: again, or the end?
-    fn lost<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId, loss: &Loss) {
+    pub(super) fn lost<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId, loss: &Loss) {
         self.drop_attempts(id);
         let now = self.cx.clock.peer_time();
         let is_shutting_down = self.cx.is_shutting_down();

@@ -63,7 +63,7 @@ pub struct Settings {
     /// Whether small writes go out at once (TCP_NODELAY). On: the loop collects what belongs together by itself.
     pub nodelay: bool,
     /// Bytes of the receive buffer that all connections share. 256 KiB: 16 KiB halves the speed of 16 KiB messages,
-    /// 512 KiB gains nothing.
+    /// 512 KiB gains nothing. From 1 KiB to 1 GiB.
     pub receive_buffer: usize,
 }
 

@@ -127,12 +127,16 @@ pub struct Loops<D> {
 }
 
 impl<D: Default> Loops<D> {
-    /// Loops for so many threads, at least one.
+    /// Loops for so many threads, from 1 to 1,024.
     ///
     /// # Errors
     ///
-    /// As [`EventLoop::new`].
+    /// Where they are more, and as [`EventLoop::new`].
     pub fn new(threads: usize, settings: &Settings) -> io::Result<Self> {
+        if threads > MAX_LOOPS {
+            let most = format!("a group may have at most {MAX_LOOPS} loops");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, most));
+        }
         let mut loops = Vec::with_capacity(threads);
         let mut remotes = Vec::with_capacity(threads);
         for _ in 0..threads.max(1) {
@@ -298,6 +302,9 @@ where
     started(address, loops.group());
     loops.run(make, |_| ())
 }
+
+/// Each loop has a handle on each other one, and a thread of its own.
+const MAX_LOOPS: usize = 1024;
 
 struct StopAll<'a, D>(&'a Group<D>);
 

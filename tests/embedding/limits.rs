@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use bowsprit::event_loop::{AcceptRate, Engine, LoopError, Settings};
+use bowsprit::connection::Config;
+use bowsprit::event_loop::{AcceptRate, Engine, EventLoop, LoopError, Loops, Settings};
 use mio::Poll;
 
 use super::support::{Client, Hooks, LONG, REQUEST, Server};
@@ -26,6 +27,45 @@ fn there_is_room_for_so_many_and_no_more() {
         client.text("x");
         assert_eq!(client.next_text(), "x");
     }
+}
+
+/// What no machine has is an error that says so.
+#[test]
+fn settings_beyond_all_bounds_are_refused() {
+    for receive_buffer in [usize::MAX, isize::MAX as usize, 1 << 40] {
+        let mut settings = Settings::default();
+        settings.receive_buffer = receive_buffer;
+        let refused = EventLoop::<u32>::with_settings(settings.clone()).unwrap_err();
+        assert_eq!(refused.to_string(), "the receive buffer may hold at most 1073741824 bytes");
+        assert!(Loops::<u32>::new(2, &settings).is_err());
+    }
+    for threads in [usize::MAX, isize::MAX as usize, 1025] {
+        let refused = Loops::<u32>::new(threads, &Settings::default()).unwrap_err();
+        assert_eq!(refused.to_string(), "a group may have at most 1024 loops");
+    }
+    // Times and numbers that are never reached are none.
+    let mut settings = Settings::default();
+    settings.handshake_timeout = Duration::MAX;
+    settings.max_lifetime = Some(Duration::MAX);
+    settings.tcp_keepalive = Some(Duration::MAX);
+    (settings.high_watermark, settings.low_watermark) = (usize::MAX, usize::MAX);
+    (settings.remote_commands, settings.remote_bytes) = (usize::MAX, usize::MAX);
+    settings.max_subscriptions = usize::MAX;
+    settings.backlog = i32::MAX;
+    settings.accept_rate = Some(AcceptRate { per_second: u32::MAX, burst: u32::MAX });
+    settings.max_per_address = Some(usize::MAX);
+    let mut config = Config::default();
+    config.idle_timeout = Some(Duration::MAX);
+    config.ping_interval = Some(Duration::MAX);
+    (config.pong_timeout, config.close_timeout) = (Duration::MAX, Duration::MAX);
+    (config.max_message, config.max_queued) = (usize::MAX, usize::MAX);
+    settings.connection = config.into();
+    let server = Server::start(settings, Hooks::echo());
+    server.ask(|cx| {
+        cx.set_timer(Duration::MAX, 1);
+        cx.set_timer_every(Duration::MAX, 1);
+        cx.shutdown(Duration::MAX);
+    });
 }
 
 #[test]

@@ -480,7 +480,6 @@ const WAYS: &[Way] = &[
             assert!(peer.head().starts_with("HTTP/1.1 503 "));
             read_all(&mut peer);
         },
-        ..WAY
     },
     Way {
         name: "the loop shuts down during a handshake",

@@ -56,6 +56,8 @@ fn main() {
         (SendContext::Fresh, ReceiveContext::Fresh, 12, 8),
         (SendContext::Fresh, ReceiveContext::Fresh, 12, 5),
         (SendContext::Fresh, ReceiveContext::Fresh, 9, 1),
+        (SendContext::Fresh, ReceiveContext::Window, 15, 8),
+        (SendContext::Fresh, ReceiveContext::Window, 12, 8),
         (SendContext::Window, ReceiveContext::Window, 15, 8),
         (SendContext::Window, ReceiveContext::Window, 12, 8),
         (SendContext::Window, ReceiveContext::Window, 10, 8),
@@ -69,7 +71,7 @@ fn main() {
         deflate.send_context = send;
         deflate.receive_context = receive;
         deflate.send_window = WindowBits::new(window).unwrap_or_default();
-        deflate.receive_window = deflate.send_window;
+        deflate.receive_window = Some(deflate.send_window);
         deflate.memory_level = memory_level;
         let (each, shared) = memory(deflate);
         println!("| {send:?} | {receive:?} | {window} | {memory_level} | {each} | {shared} |");
@@ -95,7 +97,7 @@ fn main() {
                 _ => ReceiveContext::Window,
             };
             deflate.send_window = WindowBits::new(window).unwrap_or_default();
-            deflate.receive_window = deflate.send_window;
+            deflate.receive_window = Some(deflate.send_window);
             let cells = [300, 4096, 65_536].map(|len| {
                 let (compress, inflate, ratio) = speed(deflate, len);
                 format!("{compress:.1} / {inflate:.1}, {ratio:.2}")
@@ -110,11 +112,20 @@ fn pair(deflate: DeflateConfig) -> [Connection; 2] {
     let mut config = Config::default();
     config.deflate = Some(deflate);
     let config = Arc::new(config);
-    let offer = DeflateOffer::new(&deflate).to_extension();
-    let agreed = deflate.choose(&[offer]).expect("a server meets every good offer");
+    // A client that keeps what the server keeps, at the other end.
+    let mut theirs = deflate;
+    if (deflate.send_context, deflate.receive_context) == (SendContext::Fresh, ReceiveContext::Window) {
+        theirs.send_context = SendContext::Window;
+        theirs.receive_context = ReceiveContext::Fresh;
+    }
+    let agreed = deflate
+        .choose(&[DeflateOffer::new(&theirs).to_extension()])
+        .expect("a server meets every good offer");
+    let mut client = Config::default();
+    client.deflate = Some(theirs);
     let now = Instant::now();
     [
-        Connection::client(config.clone(), Box::new(Zeros), now).with_deflate(agreed),
+        Connection::client(Arc::new(client), Box::new(Zeros), now).with_deflate(agreed),
         Connection::server(config, now).with_deflate(agreed),
     ]
 }

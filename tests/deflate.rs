@@ -450,7 +450,7 @@ fn both_sides_under_all_settings() {
                 let config = config(|config, deflate| {
                     config.fragment_size = fragment;
                     deflate.send_window = window;
-                    deflate.receive_window = window;
+                    deflate.receive_window = Some(window);
                     deflate.send_context = send_context;
                     deflate.receive_context = receive_context;
                 });
@@ -528,7 +528,7 @@ fn a_choice_for_each_message() {
 /// Connections that keep no window own nothing between messages.
 #[test]
 fn idle_connections_own_nothing() {
-    let config = config(|_, _| {});
+    let config = config(|_, deflate| deflate.receive_context = ReceiveContext::Fresh);
     let mut pool = DeflatePool::new();
     let mut pair = Pair::new(&config);
     let message = "idle ".repeat(1000);
@@ -544,7 +544,7 @@ fn idle_connections_own_their_window() {
     let window = WindowBits::new(10).unwrap();
     let config = config(|_, deflate| {
         deflate.send_window = window;
-        deflate.receive_window = window;
+        deflate.receive_window = Some(window);
         deflate.send_context = SendContext::Window;
         deflate.receive_context = ReceiveContext::Window;
     });

@@ -144,7 +144,7 @@ fn windows_are_agreed_and_kept_to() {
         deflate.send_context = SendContext::Window;
         deflate.receive_context = ReceiveContext::Window;
         deflate.send_window = small;
-        deflate.receive_window = small;
+        deflate.receive_window = Some(small);
     }));
     both_sides.connect(1);
     let agreed = DeflateParams {
@@ -172,6 +172,7 @@ fn offers_are_answered() {
     let mut server = Loop::new(deflate(|deflate| {
         deflate.send_context = SendContext::Window;
         deflate.receive_context = ReceiveContext::Window;
+        deflate.receive_window = Some(WindowBits::MAX);
     }));
     for (offer, answered) in [
         ("permessage-deflate", Some("permessage-deflate")),

@@ -262,7 +262,7 @@ impl fmt::Display for ResponseError {
             Self::Refused(response) => response.fmt(f),
             Self::Head(error) => write!(f, "The server's answer is faulty: {error}"),
             Self::Extensions(error) => write!(f, "The server's answer is faulty: {error}"),
-            Self::Deflate(error) => write!(f, "The server's answer is faulty: {}.", error.rule()),
+            Self::Deflate(error) => write!(f, "The server's answer is faulty: {error}."),
             _ => f.write_str(self.facts().1),
         }
     }

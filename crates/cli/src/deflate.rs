@@ -1,6 +1,8 @@
 //! Flags for permessage-deflate.
 
-use bowsprit::extension::deflate::{DeflateConfig, DeflateParams, ReceiveContext, SendContext, WindowBits};
+use bowsprit::extension::deflate::{
+    DeflateAnswerError, DeflateConfig, DeflateParams, ReceiveContext, SendContext, WindowBits,
+};
 use clap::ValueEnum;
 
 use super::args::Size;
@@ -32,11 +34,12 @@ pub(super) struct DeflateArgs {
     /// What is kept between messages that we send.
     #[arg(long, value_enum, default_value_t = SendContextArg::Fresh)]
     deflate_send_context: SendContextArg,
-    /// The largest window for messages that the peer sends: 8 to 15 bits.
-    #[arg(long, value_name = "BITS", default_value_t = WindowBits::MAX, value_parser = window)]
-    deflate_receive_window: WindowBits,
+    /// The largest window for messages that the peer sends: 8 to 15 bits [default: 12 for clients that can limit
+    /// theirs, else 15].
+    #[arg(long, value_name = "BITS", value_parser = window)]
+    deflate_receive_window: Option<WindowBits>,
     /// What is kept between messages that the peer sends.
-    #[arg(long, value_enum, default_value_t = ReceiveContextArg::Fresh)]
+    #[arg(long, value_enum, default_value_t = ReceiveContextArg::Window)]
     deflate_receive_context: ReceiveContextArg,
 }
 
@@ -52,7 +55,7 @@ enum SendContextArg {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ReceiveContextArg {
-    /// Nothing: each message by itself.
+    /// Nothing: the peer has to compress each message by itself. Not every peer does.
     Fresh,
     /// The last bytes, as many as the window has.
     Window,
@@ -85,6 +88,19 @@ impl DeflateArgs {
 /// What was agreed, for people.
 pub(super) fn agreed(params: Option<DeflateParams>) -> String {
     params.map_or_else(|| "no compression".to_owned(), |params| params.to_extension().to_string())
+}
+
+/// What is wrong with a server's answer, and which flag would have avoided it.
+pub(super) fn faulty(error: DeflateAnswerError) -> String {
+    let rule = error.rule();
+    match error.setting() {
+        // The flags have the names of the fields.
+        Some(setting) => format!(
+            "the server's answer is faulty: {rule}; --deflate-{} asked for that, --no-deflate asks for nothing",
+            setting.replace('_', "-")
+        ),
+        None => format!("the server's answer is faulty: {rule}; --no-deflate goes without compression"),
+    }
 }
 
 fn window(text: &str) -> Result<WindowBits, &'static str> {

@@ -35,6 +35,12 @@ const PYTHON: Interpreter = Interpreter {
     proof: "target/peers/venv/bin/python",
 };
 
+const TORNADO: Interpreter = Interpreter {
+    name: "Python Tornado",
+    program: "target/peers/venv/bin/python",
+    proof: "target/peers/venv/bin/python",
+};
+
 impl Interpreter {
     fn command(self, script: &str, args: &[&str]) -> Option<Command> {
         let root = &workspace();
@@ -121,6 +127,29 @@ fn python_websockets_is_served() {
 #[test]
 fn python_websockets_serves() {
     our_client_is_served(PYTHON, "websockets_echo_server.py");
+}
+
+/// Its client takes no answer with what it did not ask for.
+#[test]
+fn tornado_is_served() {
+    our_server_serves(TORNADO, "tornado_client.py");
+}
+
+/// It passes over all that it is asked for but windows, and answers nevertheless.
+#[test]
+fn tornado_serves() {
+    let Some(mut command) = TORNADO.command("tornado_echo_server.py", &["--deflate"]) else { return };
+    let mut server = Running::start(&mut command);
+    let url = server.first_line();
+    let lines = [1, 125, 65_536, 300_000].map(|size| "κόσμε 🌍 ".repeat(size / 16) + "\n").concat();
+    comes_back(&url, &[], lines.as_bytes());
+    let told = Running::bowsprit(&["connect", &url, "--verbose"]).finish().2;
+    assert!(told.contains("agreed: permessage-deflate\n"), "{told}");
+    // Whoever asks for it all the same is told what asked.
+    let (code, _, told) =
+        Running::bowsprit(&["connect", &url, "--deflate-receive-context", "fresh"]).finish();
+    assert_eq!(code, 3, "{told}");
+    assert!(told.contains("--deflate-receive-context asked for that"), "{told}");
 }
 
 #[test]

@@ -19,6 +19,12 @@
 //! machinery is lent to it for a message by a [`DeflatePool`]. A compressor of its own ([`SendContext::Compressor`])
 //! saves it the time to read the window again before each message.
 //!
+//! By default we compress each message by itself and take what the peer sends as it likes to send it, as the peers in
+//! use expect: a client asks nothing of the server, and a server asks a client only for a window of 12 bits, and only
+//! where the client has offered to limit its own. So a connection keeps 4 KiB or 32 KiB of what the peer has sent
+//! compressed, and nothing before the first such message, nor where the peer says that it keeps no context.
+//! [`ReceiveContext::Fresh`] asks the peer to keep none; not every peer takes that.
+//!
 //! Bytes that an idle connection holds beside its own, and bytes that all connections of a thread share, once 50
 //! of them have exchanged messages of 64 KiB:
 //!
@@ -28,6 +34,8 @@
 //! | Fresh | Fresh | 12 | 8 | 0 | 420104 |
 //! | Fresh | Fresh | 12 | 5 | 0 | 319752 |
 //! | Fresh | Fresh | 9 | 1 | 0 | 291976 |
+//! | Fresh | Window | 15 | 8 | 32996 | 534792 |
+//! | Fresh | Window | 12 | 8 | 4324 | 420104 |
 //! | Window | Window | 15 | 8 | 65992 | 502024 |
 //! | Window | Window | 12 | 8 | 8648 | 387336 |
 //! | Window | Window | 10 | 8 | 2504 | 375048 |

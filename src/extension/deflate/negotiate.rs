@@ -22,7 +22,7 @@ impl DeflateConfig {
     /// let params = DeflateConfig::default().choose(&params::parse(offers).unwrap()).unwrap();
     /// assert_eq!(
     ///     params.to_extension().to_string(),
-    ///     "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10"
+    ///     "permessage-deflate; server_max_window_bits=10"
     /// );
     /// ```
     pub fn choose(&self, offers: &[Extension]) -> Option<DeflateParams> {
@@ -39,22 +39,29 @@ impl DeflateConfig {
 
     /// Every offer that breaks no rule can be met: all windows are supported in both directions.
     fn answer(&self, DeflateOffer(offer): &DeflateOffer) -> DeflateParams {
+        let client_keeps =
+            !offer.client_no_context_takeover && self.receive_context == ReceiveContext::Window;
         // §7.1.2.2: only a client that says so can limit its window. What it names is what it will do at most.
-        let client_max_window_bits = match offer.client_max_window_bits {
-            None => WindowBits::MAX,
-            Some(most) => self.receive_window.min(most.unwrap_or_default()),
+        let client_max_window_bits = match (offer.client_max_window_bits, self.receive_window) {
+            (None, _) => WindowBits::MAX,
+            (Some(most), Some(window)) => window.min(most.unwrap_or_default()),
+            (Some(most), None) if client_keeps => KEPT_WINDOW.min(most.unwrap_or_default()),
+            (Some(most), None) => most.unwrap_or_default(),
         };
         DeflateParams {
-            server_no_context_takeover: offer.server_no_context_takeover
-                || self.send_context == SendContext::Fresh,
-            client_no_context_takeover: offer.client_no_context_takeover
-                || self.receive_context == ReceiveContext::Fresh
-                || client_max_window_bits > self.receive_window,
+            // Not for our own `SendContext::Fresh`: to use no context we need nobody's leave.
+            server_no_context_takeover: offer.server_no_context_takeover,
+            client_no_context_takeover: !client_keeps
+                || self.receive_window.is_some_and(|window| client_max_window_bits > window),
             server_max_window_bits: self.send_window.min(offer.server_max_window_bits.unwrap_or_default()),
             client_max_window_bits,
         }
     }
 }
+
+/// The window that a server keeps for a client that can limit its own, where the settings name none: 4 KiB, which
+/// brings most of what 32 KiB do (see the table of the [module](super)).
+const KEPT_WINDOW: WindowBits = WindowBits::TWELVE;
 
 /// What a client offers.
 ///
@@ -64,7 +71,7 @@ impl DeflateConfig {
 /// let offer = DeflateOffer::new(&DeflateConfig::default()).to_extension();
 /// assert_eq!(
 ///     offer.to_string(),
-///     "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"
+///     "permessage-deflate; client_no_context_takeover; client_max_window_bits"
 /// );
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +84,7 @@ impl DeflateOffer {
         Self(Named {
             server_no_context_takeover: config.receive_context == ReceiveContext::Fresh,
             client_no_context_takeover: config.send_context == SendContext::Fresh,
-            server_max_window_bits: limited(config.receive_window),
+            server_max_window_bits: config.receive_window.and_then(limited),
             client_max_window_bits: Some(limited(config.send_window)),
         })
     }
@@ -176,6 +183,18 @@ impl DeflateAnswerError {
         }
     }
 
+    /// The field of [`DeflateConfig`] that made our offer ask for what the server does not do; `None` where the
+    /// server does what nobody may. Without compression
+    /// ([`Config::deflate`](crate::connection::Config::deflate)) none of these errors happens.
+    pub const fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::ServerContextKept => Some("receive_context"),
+            Self::ServerWindowTooLarge => Some("receive_window"),
+            Self::ClientWindowTooLarge => Some("send_window"),
+            Self::Param(_) | Self::ClientWindowNotOffered => None,
+        }
+    }
+
     /// The rule in a few words.
     pub const fn rule(self) -> &'static str {
         match self {
@@ -192,7 +211,11 @@ impl DeflateAnswerError {
 
 impl fmt::Display for DeflateAnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.rule(), self.section())
+        f.write_str(self.rule())?;
+        if let Some(setting) = self.setting() {
+            write!(f, ", which DeflateConfig::{setting} asked for")?;
+        }
+        write!(f, " ({})", self.section())
     }
 }
 
@@ -224,14 +247,15 @@ mod tests {
         threshold: 0,
         send_window: WindowBits::MAX,
         send_context: SendContext::Window,
-        receive_window: WindowBits::MAX,
+        receive_window: Some(WindowBits::MAX),
         receive_context: ReceiveContext::Window,
     };
 
     #[test]
     fn a_server_takes_the_first_good_offer() {
-        let small = DeflateConfig { send_window: bits(11), receive_window: bits(10), ..KEEP };
-        let fresh = DeflateConfig::default();
+        let small = DeflateConfig { send_window: bits(11), receive_window: Some(bits(10)), ..KEEP };
+        let fresh = DeflateConfig { receive_context: ReceiveContext::Fresh, ..DeflateConfig::default() };
+        let usual = DeflateConfig::default();
         for (config, lines, expected) in [
             (KEEP, &["x"][..], None),
             (KEEP, &["Permessage-Deflate"], None), // RFC 6455 §9.1: names are compared with case
@@ -279,7 +303,25 @@ mod tests {
                 &["P; server_max_window_bits=14; client_max_window_bits=12"],
                 Some("P; server_max_window_bits=11; client_max_window_bits=10"),
             ),
-            (fresh, &["P"], Some("P; server_no_context_takeover; client_no_context_takeover")),
+            (fresh, &["P"], Some("P; client_no_context_takeover")),
+            (fresh, &["P; client_max_window_bits"], Some("P; client_no_context_takeover")),
+            // Nothing that was not asked for: Netty's and Tornado's clients take no other answer.
+            (usual, &["P"], Some("P")),
+            (usual, &["P; client_max_window_bits"], Some("P; client_max_window_bits=12")),
+            (usual, &["P; client_max_window_bits=13"], Some("P; client_max_window_bits=12")),
+            (usual, &["P; client_max_window_bits=10"], Some("P; client_max_window_bits=10")),
+            (usual, &["P; server_no_context_takeover"], Some("P; server_no_context_takeover")),
+            // What is kept for nobody needs no limit.
+            (
+                usual,
+                &["P; client_no_context_takeover; client_max_window_bits"],
+                Some("P; client_no_context_takeover"),
+            ),
+            (
+                usual,
+                &["P; client_no_context_takeover; client_max_window_bits=14"],
+                Some("P; client_no_context_takeover; client_max_window_bits=14"),
+            ),
         ] {
             let whole =
                 |text: &str| text.replace("P;", &format!("{NAME};")).replace("P,", &format!("{NAME},"));
@@ -355,12 +397,34 @@ mod tests {
         }
     }
 
+    /// A server may do all that it likes but what the offer rules out, and by default ours rules nothing out.
+    #[test]
+    fn a_usual_client_asks_nothing_of_the_server() {
+        let offer = DeflateOffer::new(&DeflateConfig::default());
+        for answer in
+            ["", "; server_no_context_takeover", "; server_max_window_bits=9", "; client_max_window_bits=9"]
+        {
+            let answer = params::parse([format!("{NAME}{answer}").as_bytes()]).unwrap().remove(0);
+            assert!(offer.accept(&answer).is_ok(), "{answer}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_what_asked_for_it() {
+        let error = DeflateAnswerError::ServerContextKept;
+        assert_eq!(
+            error.to_string(),
+            "a server that takes the offer has to start each message afresh, which DeflateConfig::receive_context \
+             asked for (RFC 7692 §7.1.1.1)"
+        );
+    }
+
     #[test]
     fn each_answer_of_ours_fits_each_offer_of_ours() {
         let windows = [WindowBits::MIN, bits(9), bits(12), WindowBits::MAX];
         let mut configs = Vec::new();
         for send_window in windows {
-            for receive_window in windows {
+            for receive_window in windows.map(Some).into_iter().chain([None]) {
                 for send_context in [SendContext::Fresh, SendContext::Window, SendContext::Compressor] {
                     for receive_context in [ReceiveContext::Fresh, ReceiveContext::Window] {
                         configs.push(DeflateConfig {
@@ -379,11 +443,11 @@ mod tests {
             for server in &configs {
                 let params = server.choose(&[offer.to_extension()]).unwrap();
                 assert_eq!(offer.accept(&params.to_extension()), Ok(params));
-                assert!(params.server_max_window_bits <= client.receive_window.min(server.send_window));
-                assert!(
-                    params.client_no_context_takeover
-                        || params.client_max_window_bits <= server.receive_window
-                );
+                let allowed = client.receive_window.unwrap_or_default();
+                assert!(params.server_max_window_bits <= allowed.min(server.send_window));
+                // Our clients can all limit their window.
+                let kept = server.receive_window.unwrap_or(KEPT_WINDOW);
+                assert!(params.client_no_context_takeover || params.client_max_window_bits <= kept);
             }
         }
     }

@@ -24,6 +24,8 @@ impl WindowBits {
     pub const MIN: Self = Self(8);
     /// 32,768 bytes: what holds where nothing is said.
     pub const MAX: Self = Self(15);
+    /// 4,096 bytes.
+    pub(super) const TWELVE: Self = Self(12);
 
     /// A window of 2 to the power of `bits` bytes, for 8 to 15.
     pub const fn new(bits: u8) -> Option<Self> {

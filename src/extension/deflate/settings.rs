@@ -25,11 +25,15 @@ pub struct DeflateConfig {
     pub send_window: WindowBits,
     /// What is kept between messages that we send.
     pub send_context: SendContext,
-    /// The largest window that the peer is allowed for the messages that it sends.
+    /// The largest window that the peer is allowed for the messages that it sends; `None`: what peers in use take.
     ///
-    /// A client that does not say that it can limit its window is told to start each message afresh, so that
-    /// nothing has to be kept, where this is less than 15 bits.
-    pub receive_window: WindowBits,
+    /// `None`: a client asks for nothing. A server answers `client_max_window_bits=12` to a client that offers to
+    /// limit its window and wants to keep it between messages, and lets any other have 15 bits: 4 or 32 KiB are kept
+    /// for a connection.
+    ///
+    /// `Some`: a client asks for it, and servers that do not answer so are not taken. A server asks a client that
+    /// cannot limit its window to start each message afresh, so that nothing has to be kept; some clients fail then.
+    pub receive_window: Option<WindowBits>,
     /// What is kept between messages that we receive.
     pub receive_context: ReceiveContext,
 }
@@ -42,8 +46,8 @@ impl Default for DeflateConfig {
             threshold: 1024,
             send_window: WindowBits::MAX,
             send_context: SendContext::Fresh,
-            receive_window: WindowBits::MAX,
-            receive_context: ReceiveContext::Fresh,
+            receive_window: None,
+            receive_context: ReceiveContext::Window,
         }
     }
 }
@@ -51,7 +55,8 @@ impl Default for DeflateConfig {
 /// What is kept between two messages that we send (§7.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SendContext {
-    /// Nothing: each message is compressed by itself, and an idle connection costs nothing.
+    /// Nothing: each message is compressed by itself, and an idle connection costs nothing. A client says so in its
+    /// offer; a server just does it, as clients are in use that take no answer with what they did not ask for.
     #[default]
     Fresh,
     /// The last bytes sent, as many as the window has. A shared compressor reads them before each message, which
@@ -64,10 +69,11 @@ pub enum SendContext {
 /// What is kept between two messages that we receive (§7.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ReceiveContext {
-    /// Nothing: the peer is asked to compress each message by itself.
-    #[default]
+    /// Nothing: the peer is asked to compress each message by itself. Servers that do not answer so are not taken
+    /// (Tornado's), and clients are in use that fail when they are asked (Netty's, Tornado's).
     Fresh,
     /// The last bytes received, as many as the window has.
+    #[default]
     Window,
 }
 

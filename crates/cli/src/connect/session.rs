@@ -24,7 +24,7 @@ use super::lines::{self, HELP, Line};
 use super::output::Output;
 use super::terminal;
 use crate::args::Time;
-use crate::deflate::agreed;
+use crate::deflate::{agreed, faulty};
 use crate::driver::{Driver, Turn};
 use crate::exit::Exit;
 use crate::input::{Format, Input, Item};
@@ -413,6 +413,7 @@ impl Session {
             ConnectError::Response(ResponseError::Head(HeadError::NotHttp)) if target.starts_with("ws:") => {
                 format!("{target} does not speak HTTP; if the server speaks TLS, use wss://")
             }
+            ConnectError::Response(ResponseError::Deflate(error)) => format!("{target}: {}", faulty(*error)),
             ConnectError::Response(error) => {
                 format!("{target} is no WebSocket server as it should be: {error}")
             }

@@ -333,6 +333,13 @@ pub enum Decides {
     Both,
 }
 
+impl Event {
+    /// Whether it is a Pong.
+    pub(crate) const fn is_pong(&self) -> bool {
+        matches!(self, Event::Pong(_))
+    }
+}
+
 impl Case {
     /// The start of every literal: a good handshake, nothing sent, the peer answers our Close.
     pub const BASE: Self = Self {

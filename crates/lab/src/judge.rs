@@ -43,6 +43,12 @@ pub struct Facts {
     pub answer: Option<(AnswerSeen, Option<Class>)>,
     /// Bits of the outcomes that match the events in full.
     pub reached: u32,
+    /// Of those, bits of the outcomes that match only because a Pong may answer several Pings, or overtake an echo.
+    pub loosely: u32,
+    /// An event came only when our patience had ended.
+    pub late: bool,
+    /// Pongs that answer no Ping of ours, while one waited for its answer.
+    pub other_pongs: u32,
     /// The case needs an extension that was not agreed.
     pub unimplemented: bool,
     /// The first rule that the peer's own bytes break, or a check that does not hold.
@@ -136,7 +142,11 @@ fn judge_behaviour(case: &Case, facts: &Facts) -> (Behaviour, String) {
         .iter()
         .enumerate()
         .filter(|(i, _)| facts.reached & (1 << i) != 0)
-        .map(|(_, (class, _))| *class)
+        .map(
+            |(i, (class, _))| {
+                if facts.loosely & (1 << i) != 0 { Class::NonStrict.max(*class) } else { *class }
+            },
+        )
         .min();
     if let Some(violation) = &facts.violation {
         return (Behaviour::Failed, violation.clone());
@@ -153,6 +163,10 @@ fn judge_behaviour(case: &Case, facts: &Facts) -> (Behaviour, String) {
         }
         Some((AnswerSeen::Opened, Some(class))) => match best {
             Some(outcome) => match class.max(outcome) {
+                Class::Ok | Class::NonStrict if facts.late => (
+                    Behaviour::NonStrict,
+                    "Events match an expected outcome, but came only when our patience had ended.".to_owned(),
+                ),
                 Class::Ok => (Behaviour::Ok, "Events match an expected outcome.".to_owned()),
                 Class::NonStrict => (
                     Behaviour::NonStrict,
@@ -160,6 +174,10 @@ fn judge_behaviour(case: &Case, facts: &Facts) -> (Behaviour, String) {
                 ),
                 Class::Informational => (Behaviour::Informational, "Observed.".to_owned()),
             },
+            None if facts.timed_out && facts.other_pongs > 0 => (
+                Behaviour::Failed,
+                "No Pong with the data of our Ping came, only others (§5.5.3).".to_owned(),
+            ),
             None if facts.timed_out => {
                 (Behaviour::Failed, "What was expected did not come in time.".to_owned())
             }

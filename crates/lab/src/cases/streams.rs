@@ -81,7 +81,7 @@ macro_rules! z {
 
 pub(super) static FRAMING: &[Case] = scripts! {
     "PMD-001" Must RSV1, "RSV1 on a continuation frame" [f!(text(b"\xf2\x48\xcd").rsv(4).more()), f!(cont(b"\xc9\xc9\x07\x00").rsv(4))] => FAILS;
-    "PMD-002.1" Must RSV1, "RSV1 on a Ping" [f!(ping(b"").rsv(4))] => FAILS;
+    "PMD-002.1" Must RSV1, "RSV1 on a Ping" [f!(ping(b"unheard").rsv(4))] => FAILS;
     "PMD-002.2" Must RSV1, "RSV1 on a Pong" [f!(pong(b"").rsv(4))] => FAILS;
     "PMD-002.3" Must RSV1, "RSV1 on a Close" [f!(close_code(1000).rsv(4))] => FAILS;
     "PMD-003" Must RSV1, "RSV1 on the second fragment only" [f!(text(b"a").more()), f!(cont(DEFLATED).rsv(4))] => FAILS;

@@ -144,8 +144,7 @@ impl Player {
             self.facts.unimplemented = true;
         }
         if wrongly_open || self.facts.unimplemented {
-            self.alive = 0;
-            self.step = self.case.script.len();
+            self.outcomes.void();
             self.close(now, 1000);
         } else {
             self.advance(now);

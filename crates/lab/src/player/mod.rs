@@ -6,10 +6,13 @@
 //! bounded time whatever the peer does, and keeps no more of the peer's bytes than [`MAX_FRAME`](super::wire::MAX_FRAME) for
 //! one frame and one message.
 
+mod boundary;
 mod head;
+mod outcomes;
 mod script;
 mod send;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bowsprit::handshake::{HeadLimits, HeadReader};
@@ -23,6 +26,8 @@ use super::outbox::Outbox;
 use super::random::Random;
 use super::receiver::{Receiver, Seen};
 use super::wire::{Excerpt, Item, Log, Way};
+use boundary::Boundary;
+use outcomes::Outcomes;
 
 /// Between two writes that are to arrive apart: enough for a peer on the same machine to have read the first.
 const BREATH: Duration = Duration::from_millis(1);
@@ -44,9 +49,14 @@ pub struct Player {
     /// The next step of the script.
     step: usize,
     pause: Pause,
-    /// Events so far, and the outcomes that still fit them.
-    events: usize,
-    alive: u32,
+    /// The outcomes, held against the events so far.
+    outcomes: Outcomes,
+    /// Where the stream that we write stands.
+    boundary: Boundary,
+    /// The data of our Pings that have no Pong yet.
+    pings: VecDeque<Vec<u8>>,
+    /// The data of the peer's last Ping, until it can be answered.
+    owed_pong: Option<Vec<u8>>,
     facts: Facts,
     sent_close: bool,
     peer_closed: bool,
@@ -147,8 +157,10 @@ impl Player {
             codec: None,
             step: 0,
             pause: Pause::None,
-            events: 0,
-            alive: u32::MAX,
+            outcomes: Outcomes::new(case.expect.outcomes),
+            boundary: Boundary::default(),
+            pings: VecDeque::new(),
+            owed_pong: None,
             facts: Facts::default(),
             sent_close: false,
             peer_closed: false,
@@ -189,6 +201,7 @@ impl Player {
         if self.sent_close && self.phase == Phase::Open {
             self.deadline = self.deadline.max(now + self.closing());
         }
+        self.answer_ping(now);
         self.progress(now);
     }
 
@@ -327,7 +340,8 @@ impl Player {
 
     /// The verdict, and all it rests on.
     pub fn finish(mut self) -> Record {
-        self.facts.reached = self.reached();
+        self.facts.reached = self.outcomes.reached();
+        self.facts.loosely = self.outcomes.loosely();
         let verdict = judge(self.case, &self.facts);
         Record {
             case: self.case,
@@ -358,7 +372,7 @@ impl Player {
 
     /// Something moves: patience starts over, within the limit of the case.
     fn progress(&mut self, now: Duration) {
-        if matches!(self.phase, Phase::Open) && !self.sent_close && self.alive != 0 {
+        if matches!(self.phase, Phase::Open) && !self.sent_close && !self.outcomes.is_void() {
             self.deadline = now + self.patience();
         }
     }
@@ -396,7 +410,7 @@ impl Player {
         self.log.note(now, format!("the peer breaks a rule: {violation}"));
         self.facts.violation.get_or_insert(violation);
         self.facts.broken = true;
-        self.alive = 0;
+        self.outcomes.void();
         if self.phase == Phase::Opening {
             self.over(now);
         } else if self.sent_close {

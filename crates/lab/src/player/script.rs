@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bowsprit::frame::RawHeader;
 
-use super::super::case::{By, Event, Kind, Step};
+use super::super::case::{By, Kind, Step};
 use super::super::judge::AnswerSeen;
 use super::super::receiver::Seen;
 use super::super::wire::{Excerpt, Item, Way};
@@ -23,7 +23,7 @@ impl Player {
                     }
                 }
                 Pause::Rest(at) if now >= *at => self.pause = Pause::None,
-                Pause::Events(count) if self.events >= *count || now >= self.deadline => {
+                Pause::Events(count) if self.outcomes.events() >= *count || now >= self.deadline => {
                     self.pause = Pause::None
                 }
                 Pause::Until(_) | Pause::Rest(_) | Pause::Events(_) | Pause::Echo(_) => return,
@@ -44,13 +44,9 @@ impl Player {
 
     /// Whether nothing more is expected, so that it is on us to close.
     fn settled(&self) -> bool {
-        let alive = self.case_outcomes_alive();
-        let outcomes = self.case.expect.outcomes.iter().enumerate();
-        let longest =
-            outcomes.filter(|(i, _)| alive & (1 << i) != 0).map(|(_, (_, events))| events.len()).max();
         match self.case.expect.close.by {
-            By::Us => alive == 0 || self.reached() != 0,
-            By::Anyone => longest.is_none_or(|longest| longest > 0 && longest == self.events),
+            By::Us => self.outcomes.is_void() || self.outcomes.reached() != 0,
+            By::Anyone => self.outcomes.is_through(),
             By::Script | By::Peer => false,
         }
     }
@@ -61,6 +57,7 @@ impl Player {
             Step::Times(frame, times) => (0..*times).for_each(|_| self.send_frame(now, frame)),
             Step::Bytes(bytes) => {
                 self.log.add(now, || Item::Bytes(Way::Sent, Excerpt::of(bytes)));
+                self.boundary.pass(bytes);
                 self.outbox.push(bytes);
             }
             Step::Message(kind, payload, fragment) => {
@@ -75,7 +72,9 @@ impl Player {
             Step::Begin(frame) => self.send_frame(now, frame),
             Step::Part(bytes) => {
                 self.log.add(now, || Item::Bytes(Way::Sent, Excerpt::of(bytes)));
+                self.boundary.pass(bytes);
                 self.outbox.push_part(bytes);
+                self.answer_ping(now);
             }
             Step::Pace(pace) => self.outbox.pace(*pace),
             Step::Wait(millis) => {
@@ -107,28 +106,31 @@ impl Player {
     }
 
     fn on_event(&mut self, now: Duration, seen: &Seen) {
-        for (i, (_, events)) in self.case.expect.outcomes.iter().enumerate() {
-            if !events.get(self.events).is_some_and(|event| fits(event, seen)) {
-                self.alive &= !(1 << i);
-            }
-        }
-        self.events += 1;
+        // A wait of ours is no sign of the peer.
+        self.facts.late |= self.facts.timed_out && *seen != Seen::Waited;
+        self.outcomes.take(seen);
         // The verdict on the behaviour is settled; a little time is left for the ending.
-        if self.case_outcomes_alive() == 0 {
+        if self.outcomes.is_void() {
             self.deadline = self.deadline.min(now + self.patience() / 8);
         }
     }
 
-    pub(super) fn case_outcomes_alive(&self) -> u32 {
-        self.alive & ((1 << self.case.expect.outcomes.len()) - 1)
-    }
-
-    pub(super) fn reached(&self) -> u32 {
-        let outcomes = self.case.expect.outcomes.iter().enumerate();
-        let whole = outcomes
-            .filter(|(_, (_, events))| events.len() == self.events)
-            .fold(0, |bits, (i, _)| bits | 1 << i);
-        whole & self.case_outcomes_alive()
+    /// A Pong is an event where it answers a Ping of ours; any other may come at any moment (RFC 6455 §5.5.3).
+    fn on_pong(&mut self, now: Duration, data: Vec<u8>) {
+        let Some(at) = self.pings.iter().position(|ping| *ping == data) else {
+            self.facts.other_pongs += u32::from(!self.pings.is_empty());
+            return;
+        };
+        // §5.5.3: the latest of several Pings may be the only one that is answered.
+        for skipped in self.pings.drain(..at).collect::<Vec<_>>() {
+            self.outcomes.loosen();
+            self.on_event(now, &Seen::Pong(skipped));
+        }
+        self.pings.pop_front();
+        if self.pings.is_empty() {
+            self.facts.other_pongs = 0;
+        }
+        self.on_event(now, &Seen::Pong(data));
     }
 
     pub(super) fn on_seen(&mut self, now: Duration, seen: Seen) {
@@ -136,11 +138,10 @@ impl Player {
             Seen::Close(code, payload) => return self.on_close(now, code, &payload),
             // RFC 6455 §5.5.2: answered, as any endpoint must, and no event: peers may ping when they like.
             Seen::Ping(payload) => {
-                if !self.sent_close {
-                    self.send_own(now, RawHeader::PONG, &payload);
-                }
-                return;
+                self.owed_pong = Some(payload);
+                return self.answer_ping(now);
             }
+            Seen::Pong(data) => return self.on_pong(now, data),
             _ => {}
         }
         if let Pause::Echo(run) = &mut self.pause {
@@ -155,7 +156,7 @@ impl Player {
             let nth = run.sent;
             let what = if kind == run.echo.kind { "is not what was sent" } else { "is of the other type" };
             self.pause = Pause::None;
-            self.alive = 0;
+            self.outcomes.void();
             self.facts
                 .violation
                 .get_or_insert(format!("The echo of message {nth} {what} ({} bytes).", message.len()));
@@ -173,7 +174,12 @@ impl Player {
         self.facts.both_closed = true;
         if !self.sent_close {
             self.sent_close = true;
-            self.send_own(now, RawHeader::CLOSE, &payload[..payload.len().min(2)]);
+            if self.boundary.is_inside() {
+                // Nothing can be said inside a frame of ours but the rest of it: the end of our half is the answer.
+                self.wants = Wants::HalfClose;
+            } else {
+                self.send_own(now, RawHeader::CLOSE, &payload[..payload.len().min(2)]);
+            }
         }
         self.phase = Phase::Ending;
         self.deadline = now + self.closing();
@@ -182,17 +188,5 @@ impl Player {
             // §7.1.1: the server ends the TCP connection first.
             self.wants = Wants::HalfClose;
         }
-    }
-}
-
-fn fits(event: &Event, seen: &Seen) -> bool {
-    match (event, seen) {
-        (Event::Text(payload), Seen::Text(bytes))
-        | (Event::Binary(payload), Seen::Binary(bytes))
-        | (Event::Pong(payload), Seen::Pong(bytes)) => {
-            payload.len() == bytes.len() && *payload.bytes() == bytes[..]
-        }
-        (Event::Waited, Seen::Waited) | (Event::Echoed, Seen::Echoed) => true,
-        _ => false,
     }
 }

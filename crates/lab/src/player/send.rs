@@ -6,7 +6,7 @@ use bowsprit::frame::{MaskKey, RawHeader};
 
 use super::super::case::{By, Declare, Frame, Kind, Masking, Pace};
 use super::super::wire::{Excerpt, Item, Way};
-use super::Player;
+use super::{Pause, Player, Wants};
 
 impl Player {
     /// A frame as the script bends it.
@@ -36,6 +36,10 @@ impl Player {
 
     fn push_frame(&mut self, now: Duration, header: RawHeader, payload: &[u8]) {
         self.log.add(now, || Item::Frame(Way::Sent, header, Excerpt::of(payload)));
+        self.boundary.frame(header.length, payload.len());
+        if header.opcode == 9 {
+            self.pings.push_back(payload.to_vec());
+        }
         self.outbox.push_frame(header, payload);
     }
 
@@ -69,8 +73,31 @@ impl Player {
         self.push_frame(now, header, payload);
     }
 
-    /// Starts the closing handshake.
+    /// Answers the peer's last Ping as soon as nothing of ours is under way (RFC 6455 §5.5.3: those before it need no
+    /// answer then).
+    pub(super) fn answer_ping(&mut self, now: Duration) {
+        if self.sent_close || self.boundary.is_inside() || !self.outbox.is_empty() {
+            return;
+        }
+        if let Some(payload) = self.owed_pong.take() {
+            self.send_own(now, RawHeader::PONG, &payload);
+        }
+    }
+
+    /// Starts the closing handshake; inside a frame of ours it is the end of our half.
     pub(super) fn close(&mut self, now: Duration, code: u16) {
+        // The rest of the script is not for a connection that is being closed.
+        (self.step, self.pause) = (self.case.script.len(), Pause::None);
+        if self.boundary.is_inside() {
+            self.sent_close = true;
+            self.facts.closed_by_us = true;
+            self.deadline = now + self.closing();
+            self.limit = self.limit.max(self.deadline);
+            self.log.note(now, "a frame of ours is not whole, so that we cannot send a Close");
+            self.wants = Wants::HalfClose;
+            return;
+        }
+        self.answer_ping(now);
         self.sent_close = true;
         self.facts.closed_by_us = true;
         self.deadline = now + self.closing();

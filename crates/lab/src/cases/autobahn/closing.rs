@@ -95,7 +95,7 @@ pub(in crate::cases) static SEQUENCE: &[Case] = &[
         id: "7.1.3",
         title: "Close, then a Ping",
         rule: &rules::CLOSE,
-        script: &[Step::Frame(close_code(1000)), Step::Frame(ping(b""))],
+        script: &[Step::Frame(close_code(1000)), Step::Frame(ping(b"unheard"))],
         expect: ANSWERED,
         ..BASE
     },
@@ -128,7 +128,7 @@ pub(in crate::cases) static SEQUENCE: &[Case] = &[
             Step::Frame(Frame::of(1, Payload::Cycle(b"BAsd7&jh23", 262_144))),
             Step::Frame(text(b"Hello World!")),
             Step::Frame(close_code(1000)),
-            Step::Frame(ping(b"")),
+            Step::Frame(ping(b"unheard")),
         ],
         expect: OBSERVED,
         ..BASE

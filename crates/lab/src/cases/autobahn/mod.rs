@@ -8,7 +8,8 @@
 //!   Close of 126 bytes fails it here, while the suite takes no notice.
 //! * 3.2 to 3.4, 4.1.3 to 4.1.5, 4.2.3 to 4.2.5 and 5.15 are OK or NON-STRICT by whether the echo of a good
 //!   message gets out before the connection fails: a race in many peers, in both suites.
-//! * A Ping of the peer's own is answered and is no event; in the suite it spoils the case.
+//! * A Ping of the peer's own is answered and is no event, and neither is a Pong that answers no Ping of ours; in the
+//!   suite both spoil the case. Pings that are to stay unanswered hold data, by which their Pong would be known.
 //! * 12.* and 13.* take their messages from synthetic files of the same sizes, and send half a mebibyte
 //!   for each case (at least four messages) instead of 1000 messages; `--full` sends them all.
 //! * Patience is 4 s after the last sign of life where the suite has deadlines of 0.5 s to 1000 s.

@@ -25,7 +25,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
         id: "3.2",
         title: "text, then text with RSV 2, then a Ping",
         rule: &rules::RSV,
-        script: &[Step::Frame(text(HELLO)), Step::Frame(text(HELLO).rsv(2)), Step::Frame(ping(b""))],
+        script: &[Step::Frame(text(HELLO)), Step::Frame(text(HELLO).rsv(2)), Step::Frame(ping(b"unheard"))],
         expect: AFTER_ECHO,
         ..BASE
     },
@@ -37,7 +37,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
             Step::Pace(Pace::PerFrame),
             Step::Frame(text(HELLO)),
             Step::Frame(text(HELLO).rsv(3)),
-            Step::Frame(ping(b"")),
+            Step::Frame(ping(b"unheard")),
         ],
         expect: AFTER_ECHO,
         ..BASE
@@ -50,7 +50,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
             Step::Pace(Pace::Bytes(1)),
             Step::Frame(text(HELLO)),
             Step::Frame(text(HELLO).rsv(4)),
-            Step::Frame(ping(b"")),
+            Step::Frame(ping(b"unheard")),
         ],
         expect: AFTER_ECHO,
         ..BASE
@@ -103,7 +103,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
         script: &[
             Step::Frame(text(HELLO)),
             Step::Frame(Frame::of(5, Payload::EMPTY)),
-            Step::Frame(ping(b"")),
+            Step::Frame(ping(b"unheard")),
         ],
         expect: AFTER_ECHO,
         ..BASE
@@ -115,7 +115,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
         script: &[
             Step::Frame(text(HELLO)),
             Step::Frame(Frame::of(6, Payload::Bytes(HELLO))),
-            Step::Frame(ping(b"")),
+            Step::Frame(ping(b"unheard")),
         ],
         expect: AFTER_ECHO,
         ..BASE
@@ -128,7 +128,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
             Step::Pace(Pace::Bytes(1)),
             Step::Frame(text(HELLO)),
             Step::Frame(Frame::of(7, Payload::Bytes(HELLO))),
-            Step::Frame(ping(b"")),
+            Step::Frame(ping(b"unheard")),
         ],
         expect: AFTER_ECHO,
         ..BASE
@@ -156,7 +156,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
         script: &[
             Step::Frame(text(HELLO)),
             Step::Frame(Frame::of(13, Payload::EMPTY)),
-            Step::Frame(ping(b"")),
+            Step::Frame(ping(b"unheard")),
         ],
         expect: AFTER_ECHO,
         ..BASE
@@ -168,7 +168,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
         script: &[
             Step::Frame(text(HELLO)),
             Step::Frame(Frame::of(14, Payload::Bytes(HELLO))),
-            Step::Frame(ping(b"")),
+            Step::Frame(ping(b"unheard")),
         ],
         expect: AFTER_ECHO,
         ..BASE
@@ -181,7 +181,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
             Step::Pace(Pace::Bytes(1)),
             Step::Frame(text(HELLO)),
             Step::Frame(Frame::of(15, Payload::Bytes(HELLO))),
-            Step::Frame(ping(b"")),
+            Step::Frame(ping(b"unheard")),
         ],
         expect: AFTER_ECHO,
         ..BASE

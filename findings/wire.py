@@ -73,6 +73,12 @@ class Reader:
         head, _, self.held = self.held.partition(b"\r\n\r\n")
         return head.decode("latin-1")
 
+    def rest(self):
+        """All that comes until the end of the stream."""
+        while (more := self.take(len(self.held) + 1)) is not None:
+            self.held = more + self.held
+        return self.held
+
     def frame(self):
         start = self.take(2)
         if start is None:

@@ -12,6 +12,7 @@ mod server;
 
 use std::io::{Read, Write};
 use std::process::Command;
+use std::time::Duration;
 
 use bowsprit::frame::RawHeader;
 use certificates::{Authority, accept_tls, server_config};
@@ -19,7 +20,7 @@ use installed::skip;
 use server::{drain, header, open, read_head, serve as fake};
 use support::command::{BOWSPRIT, Running, serve};
 use support::frame;
-use support::peer::fake_server;
+use support::peer::{PATIENCE, assert_close, fake_server};
 
 /// `connect` that gets nothing from stdin; exit code, stdout, stderr.
 fn connect(url: &str, args: &[&str]) -> (i32, String, String) {
@@ -36,6 +37,76 @@ fn one_shot() {
     let (code, stdout, stderr) = connect(&server.url, &["-m", "x", "--expect", "2", "--timeout", "3s"]);
     assert_eq!((code, stdout.as_str()), (1, "x\n"));
     assert!(stderr.contains("1 of 2 messages"), "{stderr}");
+}
+
+/// A server that drops what it has not answered when it sees a Close frame, and takes its time.
+#[test]
+fn answers_are_waited_for() {
+    let slow = |lines: &'static [&str], greeting: &'static str| {
+        fake_server(move |mut peer| {
+            peer.accept_upgrade();
+            if !greeting.is_empty() {
+                peer.write(&frame(RawHeader::TEXT, greeting.as_bytes()));
+            }
+            for line in lines {
+                assert_eq!(peer.client_frame().1, line.as_bytes());
+            }
+            peer.stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            assert!(peer.read().is_err(), "no Close frame comes while we think: {:?}", peer.ahead);
+            peer.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            for line in lines {
+                peer.write(&frame(RawHeader::TEXT, line.as_bytes()));
+            }
+            let (header, payload) = peer.client_frame();
+            assert_close(&(header, payload.clone()), 1000);
+            peer.write(&frame(RawHeader::CLOSE, &payload));
+        })
+    };
+    let (url, server) = slow(&["q"], "");
+    assert_eq!(connect(&url, &["-m", "q"]), (0, "q\n".into(), String::new()));
+    server.join().unwrap();
+    let (url, server) = slow(&["one", "two"], "hello");
+    let mut client = Running::client(&url, &["--preamble", "one"]);
+    client.write(b"two\n");
+    assert_eq!(client.finish(), (0, "hello\none\ntwo\n".into(), String::new()));
+    server.join().unwrap();
+}
+
+#[test]
+fn what_comes_too_late_is_told() {
+    let late = |answers: &'static [&str]| {
+        fake_server(move |mut peer| {
+            peer.accept_upgrade();
+            assert_eq!(peer.client_frame().1, b"q");
+            let (header, payload) = peer.client_frame();
+            assert_close(&(header, payload.clone()), 1000);
+            for answer in answers {
+                peer.write(&frame(RawHeader::TEXT, answer.as_bytes()));
+            }
+            peer.write(&frame(RawHeader::CLOSE, &payload));
+        })
+    };
+    for (answers, stdout, remark) in [
+        (
+            &["a", "b"][..],
+            "a\nb\n",
+            "2 messages came after 0.1s, when we had begun to close; more may be lost",
+        ),
+        (&[], "", "no answer came within 0.1s; --wait 1s waits longer"),
+    ] {
+        let (url, server) = late(answers);
+        let (code, shown, stderr) = connect(&url, &["-m", "q", "--wait", "100ms"]);
+        assert_eq!((code, shown.as_str()), (0, stdout), "{stderr}");
+        assert!(stderr.contains(remark), "{stderr}");
+        server.join().unwrap();
+    }
+    // Whoever asks for no wait knows.
+    let (url, server) = late(&[]);
+    assert_eq!(connect(&url, &["-m", "q", "--wait", "0"]), (0, String::new(), String::new()));
+    server.join().unwrap();
+    for other in [&["--expect", "1"][..], &["--stay"]] {
+        assert_eq!(connect("ws://localhost:1/", &[&["--wait", "1s"], other].concat()).0, 2);
+    }
 }
 
 #[test]

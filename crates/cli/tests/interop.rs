@@ -97,16 +97,17 @@ fn our_client_is_served(interpreter: Interpreter, script: &str) {
     assert!(told.contains("agreed: permessage-deflate"), "{told}");
 }
 
-/// stdin stays open until all is there: a server may answer a Close frame before it has echoed what came before it.
 fn comes_back(url: &str, args: &[&str], bytes: &[u8]) {
     let mut client = Running::bowsprit(&[&["connect", url], args].concat());
     let mut stdout = client.stdout();
-    let mut echo = vec![0; bytes.len()];
-    let reader = thread::spawn(move || stdout.read_exact(&mut echo).map(|()| echo));
+    let reader = thread::spawn(move || {
+        let mut echo = Vec::new();
+        stdout.read_to_end(&mut echo).map(|_| echo)
+    });
     client.write(bytes);
-    assert!(reader.join().unwrap().unwrap() == bytes);
     let (code, _, stderr) = client.finish();
     assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(reader.join().unwrap().unwrap() == bytes);
 }
 
 #[test]
@@ -150,6 +151,21 @@ fn tornado_serves() {
         Running::bowsprit(&["connect", &url, "--deflate-receive-context", "fresh"]).finish();
     assert_eq!(code, 3, "{told}");
     assert!(told.contains("--deflate-receive-context asked for that"), "{told}");
+}
+
+/// It drops what it has not answered when it sees our Close frame.
+#[test]
+fn python_websockets_has_the_time_to_answer() {
+    for (args, greeting) in [(&["0"][..], ""), (&["0.3"], ""), (&["0.3", "hello"], "hello\n")] {
+        let Some(mut command) = PYTHON.command("websockets_asyncio_server.py", args) else { return };
+        let mut server = Running::start(&mut command);
+        let url = server.first_line();
+        let mut client = Running::client(&url, &[]);
+        client.write(b"one\ntwo\n");
+        assert_eq!(client.finish(), (0, format!("{greeting}one\ntwo\n"), String::new()), "{args:?}");
+        let answer = Running::client(&url, &["-m", "q"]).finish();
+        assert_eq!(answer, (0, format!("{greeting}q\n"), String::new()), "{args:?}");
+    }
 }
 
 #[test]

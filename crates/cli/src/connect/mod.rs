@@ -1,5 +1,7 @@
 //! `bowsprit connect`: a client between stdin and stdout.
 
+mod answers;
+mod failure;
 mod lines;
 mod mode;
 mod output;
@@ -31,13 +33,12 @@ use session::{Plan, Session};
 /// Connect to a server: lines from stdin go out as messages, messages go to stdout
 ///
 /// Each line of stdin is sent as a text message. Each text message goes to stdout with a line end behind it, a binary
-/// one as hexadecimal digits behind 0x. At the end of stdin the connection is closed with 1000, and what the server
-/// still sends before it answers the Close frame is shown. A Close frame of the server ends the command at once.
-/// Ctrl-C closes with 1001; a second one ends at once.
+/// one as hexadecimal digits behind 0x. After the last line the command waits for the answers, then closes with 1000;
+/// the table below says for how long. Ctrl-C closes with 1001; a second one ends at once.
 ///
 /// On a terminal lines can be edited, earlier ones are kept, and /help tells of commands.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = EXIT_CODES, after_long_help = format!("{WHEN_IT_ENDS}\n\n{EXIT_CODES}"))]
 pub(crate) struct Args {
     /// Where to connect, such as ws://127.0.0.1:9001/chat, wss://example.com or ws+unix:/run/app.sock:/chat
     url: String,
@@ -74,13 +75,16 @@ pub(crate) struct Args {
     /// Send this message in place of stdin; may be repeated.
     #[arg(short, long, value_name = "TEXT")]
     message: Vec<String>,
-    /// Close once so many messages have come.
+    /// Close once so many messages have come, and not before.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     expect: Option<u64>,
-    /// Stay when stdin has ended or the last --message is sent, until the server closes, Ctrl-C or --timeout.
+    /// Never close after the last line: wait until the server closes, for Ctrl-C or --timeout.
     #[arg(long)]
     stay: bool,
-    /// Give up after this long; with --expect a failure.
+    /// After the last line, close when nothing has come for this long; 0 closes at once.
+    #[arg(long, value_name = "TIME", default_value = "1s", conflicts_with_all = ["expect", "stay"])]
+    wait: Time,
+    /// Close after this long in any case; with --expect that is a failure.
     #[arg(long, value_name = "TIME")]
     timeout: Option<Time>,
     /// How long it may take until the connection is open: lookup, TCP and proxy, then TLS and the handshake.
@@ -171,7 +175,13 @@ pub(crate) fn run(args: Args) -> i32 {
         messages: args.message,
         preamble: args.preamble,
         expect: args.expect,
-        stay: args.stay || args.expect.is_some(),
+        wait: match args.expect {
+            _ if args.stay => None,
+            Some(_) => None,
+            // A person has seen the answers.
+            None if edit => Some(Duration::ZERO),
+            None => Some(args.wait.0),
+        },
         until: args.timeout.and_then(|timeout| Instant::now().checked_add(timeout.0)),
         close_timeout: args.connection.config().close_timeout,
         binary: args.binary,
@@ -264,6 +274,15 @@ impl WayArgs {
         builder.build()
     }
 }
+
+/// What ends a connection whose server does not close it.
+const WHEN_IT_ENDS: &str = "\
+When it closes, after the last line of stdin or the last --message:
+  (nothing said)   as many messages as were sent have come, or nothing has come for 1s
+  --wait TIME      the same with another time; 0 closes at once
+  --expect N       N messages have come; if the connection ends before, that is a failure (exit code 1)
+  --stay           never
+On a terminal Ctrl-D closes at once. At any time: Ctrl-C, /close, --timeout TIME, and a Close frame of the server.";
 
 /// How long the server may take to end the TCP connection, which it does first (§7.1.1), before we do.
 const LINGER: Duration = Duration::from_secs(1);

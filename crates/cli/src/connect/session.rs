@@ -6,25 +6,26 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bowsprit::client::{ClientConfig, ConnectError};
+use bowsprit::client::ClientConfig;
 use bowsprit::close::{CloseCode, CloseReason, OwnedClose};
 use bowsprit::connection::{Due, Latency};
 use bowsprit::event_loop::{
     Cause, ClientEvent, ClientId, ClientState, ConnId, Context, Ended, Handler, Sent,
 };
 use bowsprit::frame::DataKind;
-use bowsprit::handshake::{Agreement, HeadError, RefusedResponse, Response, ResponseError};
+use bowsprit::handshake::{Agreement, Response};
 use bowsprit::message::Message;
-use bowsprit::tls::{rustls, tls_error};
 use mio::Waker;
 use serde_json::json;
 
 use super::LINGER;
+use super::answers::{Answers, Moved};
+use super::failure;
 use super::lines::{self, HELP, Line};
 use super::output::Output;
 use super::terminal;
 use crate::args::Time;
-use crate::deflate::{agreed, faulty};
+use crate::deflate::agreed;
 use crate::driver::{Driver, Turn};
 use crate::exit::Exit;
 use crate::input::{Format, Input, Item};
@@ -38,8 +39,8 @@ pub(super) struct Plan {
     pub(super) messages: Vec<String>,
     pub(super) preamble: Vec<String>,
     pub(super) expect: Option<u64>,
-    /// More may come when there is nothing left to send.
-    pub(super) stay: bool,
+    /// How long the server may be quiet after the last line; `None` where it is not for us to close.
+    pub(super) wait: Option<Duration>,
     pub(super) until: Option<Instant>,
     pub(super) close_timeout: Duration,
     pub(super) binary: bool,
@@ -59,10 +60,17 @@ pub(super) struct Session {
     /// From the moment the first connection is open.
     input: Option<Input>,
     messages: VecDeque<String>,
+    /// What is still to be said of it on this connection.
+    preamble: VecDeque<String>,
+    /// When we began to connect.
+    began: Option<Instant>,
+    /// Nothing is sent before, so that a greeting is not taken for an answer.
+    silent_until: Option<Instant>,
     waker: Arc<Waker>,
     output: Output,
     latency: Latency,
     received: u64,
+    answers: Answers,
     /// A message is being sent in fragments.
     in_fragments: bool,
     /// Nothing is read from the server until the terminal has shown what has come.
@@ -85,11 +93,13 @@ enum Stage {
 /// While more than this waits for the server, stdin waits too.
 const ENOUGH_QUEUED: usize = 256 << 10;
 
+/// A server that speaks first does so right behind its 101: twice the time that it took to open the connection is long
+/// enough for it, within these bounds.
+const SHORTEST_GREETING: Duration = Duration::from_millis(5);
+const LONGEST_GREETING: Duration = Duration::from_millis(250);
+
 /// Messages taken from stdin before messages from the server get their turn.
 const ITEMS_A_TURN: usize = 64;
-
-/// The most bytes shown of the body of a refusal.
-const SHOWN_BODY: usize = 4096;
 
 impl Session {
     pub(super) fn new(plan: Plan, waker: Arc<Waker>) -> Self {
@@ -98,10 +108,14 @@ impl Session {
             client: None,
             input: None,
             messages: plan.messages.clone().into(),
+            preamble: VecDeque::new(),
+            began: None,
+            silent_until: None,
             waker,
             output: Output::new(plan.binary, plan.json, plan.base64),
             latency: Latency::new(),
             received: 0,
+            answers: Answers::new(plan.wait),
             in_fragments: false,
             paused: false,
             code: None,
@@ -122,7 +136,7 @@ impl Session {
                 break exit;
             }
             let until = if let Stage::Closing(_) = self.stage { None } else { self.plan.until };
-            let turn = driver.turn(self, until)?;
+            let turn = driver.turn(self, [until, self.due()].into_iter().flatten().min())?;
             let cx = driver.engine.context();
             if turn == Turn::AskedToEnd {
                 self.interrupted(cx);
@@ -131,11 +145,18 @@ impl Session {
                 self.time_is_up(cx);
             }
             self.send_input(cx);
+            self.close_when_answered(cx);
             self.flush_output(cx);
             self.keep_pace(cx);
         };
         self.linger(driver)?;
         Ok(exit)
+    }
+
+    /// When there is something to do on the open connection.
+    fn due(&self) -> Option<Instant> {
+        let Stage::Open(_) = self.stage else { return None };
+        [self.answers.due(), self.silent_until].into_iter().flatten().min()
     }
 
     /// Lets what is left to be said go out.
@@ -235,18 +256,19 @@ impl Session {
     fn send_input(&mut self, cx: &mut Context<()>) {
         for _ in 0..ITEMS_A_TURN {
             let Stage::Open(id) = self.stage else { return };
+            if self.silent_until.is_some_and(|until| Instant::now() < until) {
+                return;
+            }
+            self.silent_until = None;
             if cx.queued(id) > ENOUGH_QUEUED {
                 return; // `on_drained` or the end of the turn that writes it comes back here
             }
-            if let Some(text) = self.messages.pop_front() {
+            if let Some(text) = self.preamble.pop_front().or_else(|| self.messages.pop_front()) {
                 self.send(cx, id, Message::Text(&text));
                 continue;
             }
             if !self.plan.messages.is_empty() {
-                if !self.plan.stay {
-                    self.close(cx, CloseCode::NORMAL, "", Exit::Done);
-                }
-                return;
+                return self.answers.wait(Instant::now());
             }
             let Some(input) = &self.input else { return };
             match input.next() {
@@ -254,11 +276,10 @@ impl Session {
                 Some(Item::Text(line)) if self.plan.edit || self.plan.commands => self.obey(cx, id, &line),
                 Some(Item::Text(text)) => self.send(cx, id, Message::Text(&text)),
                 Some(Item::Binary(bytes)) => self.send(cx, id, Message::Binary(&bytes)),
-                Some(Item::End) if self.plan.stay => {
+                Some(Item::End) => {
                     self.input = None;
-                    return;
+                    return self.answers.wait(Instant::now());
                 }
-                Some(Item::End) => self.close(cx, CloseCode::NORMAL, "", Exit::Done),
                 Some(Item::Wrong(why)) => {
                     self.output.note(why);
                     self.close(cx, CloseCode::NORMAL, "", Exit::Usage);
@@ -269,10 +290,20 @@ impl Session {
         let _ = self.waker.wake();
     }
 
+    /// Closes once the server has answered, or has been quiet for long enough.
+    fn close_when_answered(&mut self, cx: &mut Context<()>) {
+        if let Stage::Open(id) = self.stage {
+            let moved = Moved { read: cx.stats().bytes_in, queued: cx.queued(id) };
+            if self.answers.are_over(Instant::now(), moved) {
+                self.close(cx, CloseCode::NORMAL, "", Exit::Done);
+            }
+        }
+    }
+
     fn obey(&mut self, cx: &mut Context<()>, id: ConnId, line: &str) {
         let sent = match lines::parse(line) {
-            Ok(Line::Text(text)) => cx.send_text(id, &text),
-            Ok(Line::Binary(bytes)) => cx.send_binary(id, &bytes),
+            Ok(Line::Text(text)) => return self.send(cx, id, Message::Text(&text)),
+            Ok(Line::Binary(bytes)) => return self.send(cx, id, Message::Binary(&bytes)),
             Ok(Line::Ping(payload)) => {
                 self.latency.pinged(&payload, Instant::now());
                 self.trace(format_args!("> Ping \"{}\"", one_line(&payload)));
@@ -290,6 +321,7 @@ impl Session {
             }
             Ok(Line::End(part)) => {
                 self.in_fragments = false;
+                self.answers.sent();
                 cx.end(id, part.as_bytes())
             }
             Ok(Line::Help) => return self.output.note(HELP),
@@ -303,6 +335,7 @@ impl Session {
     }
 
     fn send(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+        self.answers.sent();
         let sent = cx.send(id, message);
         self.check(sent);
     }
@@ -387,7 +420,7 @@ impl Session {
     }
 
     fn start_input(&mut self) {
-        if self.input.is_some() || !self.plan.messages.is_empty() {
+        if self.input.is_some() || !self.plan.messages.is_empty() || self.answers.are_awaited() {
             return;
         }
         if self.plan.edit
@@ -400,75 +433,6 @@ impl Session {
         let format = if self.plan.binary { Format::Bytes } else { Format::Lines };
         self.input = Some(Input::start(format, self.waker.clone()));
     }
-
-    fn unreached(&mut self, error: &ConnectError) {
-        let target = &self.plan.target;
-        // Whom we look up and connect to.
-        let first = match &self.plan.proxy {
-            Some(proxy) => format!("the proxy {proxy}"),
-            None => target.clone(),
-        };
-        let text = match error {
-            ConnectError::Response(ResponseError::Refused(response)) => return self.show_refusal(response),
-            ConnectError::Response(ResponseError::Head(HeadError::NotHttp)) if target.starts_with("ws:") => {
-                format!("{target} does not speak HTTP; if the server speaks TLS, use wss://")
-            }
-            ConnectError::Response(ResponseError::Deflate(error)) => format!("{target}: {}", faulty(*error)),
-            ConnectError::Response(error) => {
-                format!("{target} is no WebSocket server as it should be: {error}")
-            }
-            ConnectError::Resolve(error) => format!("cannot find the address of {first}: {error}"),
-            ConnectError::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                format!("cannot connect to {first}: {error}; is the server running?")
-            }
-            ConnectError::Connect(error) => format!("cannot connect to {first}: {error}"),
-            ConnectError::Proxy(error) => format!("{first}: {error}"),
-            ConnectError::Tls(fault) => format!("{target}: {error}{}", advice(fault)),
-            ConnectError::Timeout(_) => format!("{target}: {error}; see --connect-timeout"),
-            error => format!("{target}: {error}"),
-        };
-        self.output.note(text);
-    }
-
-    /// The answer of a server that refuses.
-    fn show_refusal(&mut self, response: &RefusedResponse) {
-        self.output.note(response);
-        self.show_head('<', response.head().bytes());
-        let body = response.body();
-        let shown = &body[..body.len().min(SHOWN_BODY)];
-        for line in lines_of(shown) {
-            self.output.note(format_args!("  {}", one_line(line)));
-        }
-        if shown.len() < body.len() || response.is_truncated() {
-            self.output.note("  ... and more");
-        }
-    }
-
-    /// The lines of an HTTP head.
-    fn show_head(&mut self, direction: char, bytes: &[u8]) {
-        for line in lines_of(bytes) {
-            self.output.note(format_args!("{direction} {}", one_line(line)));
-        }
-    }
-}
-
-/// What may help where TLS has failed.
-fn advice(fault: &io::Error) -> &'static str {
-    use rustls::AlertDescription::{BadCertificate, CertificateRequired, HandshakeFailure};
-    match tls_error(fault) {
-        Some(rustls::Error::InvalidCertificate(_)) => "; see --ca, or --insecure",
-        Some(rustls::Error::InvalidMessage(_)) => "; does the server speak TLS there? ws:// is without",
-        Some(rustls::Error::AlertReceived(BadCertificate | CertificateRequired | HandshakeFailure)) => {
-            "; see --cert"
-        }
-        _ => "",
-    }
-}
-
-/// The lines that hold something.
-fn lines_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let lines = bytes.split(|&byte| byte == b'\n');
-    lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).filter(|line| !line.is_empty())
 }
 
 impl Handler for Session {
@@ -476,7 +440,7 @@ impl Handler for Session {
 
     fn on_response(&mut self, _: &mut Context<()>, _: ConnId, response: &Response) {
         if self.plan.verbose {
-            self.show_head('<', response.head().bytes());
+            failure::show_head(&mut self.output, '<', response.head().bytes());
         }
     }
 
@@ -487,6 +451,7 @@ impl Handler for Session {
         self.stage = Stage::Open(id);
         self.in_fragments = false;
         self.paused = false;
+        self.answers.start_again(Instant::now());
         let address = cx.peer_address(id).map(|address| address.to_string());
         self.trace(format_args!("open, to {}", address.as_deref().unwrap_or(&self.plan.target).to_owned()));
         self.trace(format_args!("agreed: {}", agreed(agreement.deflate())));
@@ -496,8 +461,16 @@ impl Handler for Session {
         }));
         let again = if self.code.is_some() { " again" } else { "; /help tells of commands, Ctrl-D ends" };
         self.tell(format_args!("connected to {}{again}", self.plan.target.clone()));
-        for text in self.plan.preamble.clone() {
-            self.send(cx, id, Message::Text(&text));
+        self.preamble = self.plan.preamble.clone().into();
+        if self.plan.wait.is_some_and(|wait| !wait.is_zero()) {
+            let took = self.began.map_or(Duration::ZERO, |began| began.elapsed());
+            self.silent_until =
+                Instant::now().checked_add((took * 2).clamp(SHORTEST_GREETING, LONGEST_GREETING));
+        } else {
+            // Before a message that has come with the 101 can be the last one expected.
+            while let Some(text) = self.preamble.pop_front() {
+                self.send(cx, id, Message::Text(&text));
+            }
         }
         self.start_input();
         let _ = self.waker.wake();
@@ -505,6 +478,7 @@ impl Handler for Session {
 
     fn on_message(&mut self, cx: &mut Context<()>, _: ConnId, message: Message<'_>) {
         self.received += 1;
+        self.answers.came();
         self.output.message(message);
         if self.plan.expect == Some(self.received) {
             self.close(cx, CloseCode::NORMAL, "", Exit::Done);
@@ -512,11 +486,13 @@ impl Handler for Session {
     }
 
     fn on_ping(&mut self, _: &mut Context<()>, _: ConnId, payload: &[u8]) {
+        self.answers.control_came();
         self.trace(format_args!("< Ping \"{}\"", one_line(payload)));
         self.output.event(json!({"type": "ping", "data": one_line(payload)}));
     }
 
     fn on_pong(&mut self, cx: &mut Context<()>, id: ConnId, payload: &[u8]) {
+        self.answers.control_came();
         let measured = self.latency.ponged(payload, Instant::now());
         let timed = cx.round_trip(id, payload);
         let time = measured.or(timed);
@@ -551,6 +527,9 @@ impl Handler for Session {
         }));
         // The messages before the last word.
         let _ = self.output.flush();
+        if let Some(remark) = self.answers.remark() {
+            self.output.note(remark);
+        }
         let exit = self.judge(ended);
         self.stage = match self.stage {
             // `on_client` tells whether there will be another one.
@@ -561,14 +540,17 @@ impl Handler for Session {
 
     fn on_client(&mut self, cx: &mut Context<()>, client: ClientId, event: &ClientEvent<'_>) {
         match event {
-            ClientEvent::State(ClientState::Handshaking) if self.plan.verbose => {
-                if let Some(bytes) = cx.client_request(client) {
-                    self.show_head('>', bytes);
+            ClientEvent::State(ClientState::Handshaking) => {
+                if self.plan.verbose
+                    && let Some(bytes) = cx.client_request(client)
+                {
+                    failure::show_head(&mut self.output, '>', bytes);
                 }
             }
             ClientEvent::State(
                 state @ (ClientState::Resolving | ClientState::Connecting | ClientState::Tunneling),
             ) => {
+                self.began = Some(Instant::now());
                 self.trace(format_args!(
                     "{} {}",
                     format!("{state:?}").to_lowercase(),
@@ -577,7 +559,7 @@ impl Handler for Session {
             }
             ClientEvent::Unreached(error) => {
                 self.output.event(json!({"type": "unreached", "error": error.to_string()}));
-                self.unreached(error);
+                failure::tell(&mut self.output, &self.plan.target, self.plan.proxy.as_deref(), error);
             }
             ClientEvent::Retry { attempt, delay, cause } => {
                 self.stage = Stage::Away;

@@ -6,9 +6,9 @@ use sha1::{Digest, Sha1};
 
 /// The value of a `Sec-WebSocket-Key`: the base64 text of 16 bytes.
 ///
-/// Only the canonical text of exactly 16 bytes is a key: 24 characters of the standard alphabet, padding
-/// included, and zero in the four bits that the last character has to spare. RFC 4648 §3.5 lets a reader refuse
-/// other bits there; no encoder writes them, so whoever does made the text up.
+/// 24 characters of the standard alphabet, padding included. The last of them has four bits to spare, which no
+/// encoder sets; RFC 4648 §3.5 leaves it to the reader to refuse them. They are taken, as the example in §4.1 of
+/// RFC 6455 has one set, and kept, as `Sec-WebSocket-Accept` is computed from the text that was sent.
 ///
 /// ```
 /// use bowsprit::handshake::Key;
@@ -18,27 +18,37 @@ use sha1::{Digest, Sha1};
 /// assert_eq!(key.accept(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key([u8; 16]);
+pub struct Key {
+    nonce: [u8; 16],
+    /// The four bits that the last character has to spare, in front.
+    spare: u8,
+}
 
 impl Key {
     /// The key of this nonce (§4.1: "a randomly selected 16-byte value").
     pub const fn from_nonce(nonce: [u8; 16]) -> Self {
-        Self(nonce)
+        Self { nonce, spare: 0 }
     }
 
     /// The key with this text, if it is one.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        // 24 characters decode to 18 bytes at most, so that is the room the decoder asks for.
+        let digits = text.strip_suffix(b"==").filter(|digits| digits.len() == DIGITS)?;
+        // With zeros in place of the padding the bits to spare are those of a byte.
+        let mut whole = [b'A'; DIGITS + 2];
+        whole[..DIGITS].copy_from_slice(digits);
         let mut bytes = [0; 18];
-        if text.len() != 24 || STANDARD.decode_slice(text, &mut bytes) != Ok(16) {
-            return None;
-        }
-        bytes.first_chunk().map(|nonce| Self(*nonce))
+        STANDARD.decode_slice(whole, &mut bytes).ok()?;
+        Some(Self { nonce: *bytes.first_chunk()?, spare: bytes[16] })
     }
 
     /// The text of the key.
     pub fn text(&self) -> String {
-        STANDARD.encode(self.0)
+        let mut bytes = [0; 18];
+        bytes[..16].copy_from_slice(&self.nonce);
+        bytes[16] = self.spare;
+        let mut text = STANDARD.encode(bytes);
+        text.replace_range(DIGITS.., "==");
+        text
     }
 
     /// The `Sec-WebSocket-Accept` that proves the key was read (§4.2.2 step 5.4).
@@ -46,6 +56,9 @@ impl Key {
         STANDARD.encode(Sha1::new().chain_update(self.text()).chain_update(GUID).finalize())
     }
 }
+
+/// Characters of a key in front of its padding.
+const DIGITS: usize = 22;
 
 /// §1.3: "unlikely to be used by network endpoints that do not understand the WebSocket Protocol".
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -55,11 +68,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_sixteen_bytes_in_canonical_base64() {
+    fn a_key_is_sixteen_bytes_in_base64() {
         for text in [
             "dGhlIHNhbXBsZSBub25jZQ==",
             "AAAAAAAAAAAAAAAAAAAAAA==",
             "/////////////////////w==",
+            // The example of §4.1, and others with bits to spare that are not zero.
+            "AQIDBAUGBwgJCgsMDQ4PEC==",
+            "dGhlIHNhbXBsZSBub25jZR==",
+            "dGhlIHNhbXBsZSBub25jZf==",
             "++++++++++++++++++++++++",
         ] {
             let sixteen = text.ends_with("==");
@@ -82,12 +99,16 @@ mod tests {
             "dGhlIHNhbXBsZSBub25jZ===",
             "dGhlIHNhbXBs ZSBub25jZQ=",
             "dGhlIHNhbXBs\tSBub25jZQ==",
-            // Bits to spare that are not zero.
-            "dGhlIHNhbXBsZSBub25jZR==",
-            "dGhlIHNhbXBsZSBub25jZf==",
         ] {
             assert_eq!(Key::parse(text.as_bytes()), None, "{text}");
         }
+        let (canonical, other) =
+            (Key::parse(b"dGhlIHNhbXBsZSBub25jZQ=="), Key::parse(b"dGhlIHNhbXBsZSBub25jZR=="));
+        assert_ne!(
+            canonical.unwrap().accept(),
+            other.unwrap().accept(),
+            "of the text, not of what it decodes to"
+        );
         assert_eq!(Key::parse(&[b'A'; 8192]), None);
         assert_eq!(Key::parse(&[0xff; 24]), None);
     }

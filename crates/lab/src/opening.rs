@@ -2,7 +2,7 @@
 //! (RFC 6455 §4.1, §4.2; RFC 7692 §5.1).
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha1::{Digest, Sha1};
 
 use bowsprit::handshake::{Head, HttpVersion, StartLine};
@@ -231,6 +231,13 @@ fn allows(offer: &Extension, answer: &Extension) -> bool {
     }
 }
 
+/// RFC 4648 §3.5 leaves it to the reader what the last character has to spare, and the example key of RFC 6455 §4.1
+/// has a bit set there.
+const ANY_SPARE_BITS: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
 /// What is wrong with a client's request (RFC 6455 §4.1, numbered there).
 ///
 /// # Errors
@@ -260,7 +267,7 @@ pub(super) fn judge_request(head: &Head) -> Result<String, String> {
     let Ok(Some(key)) = head.only("sec-websocket-key") else {
         return Err("there is not exactly one Sec-WebSocket-Key (§4.1, request item 7)".to_owned());
     };
-    match STANDARD.decode(key) {
+    match ANY_SPARE_BITS.decode(key) {
         Ok(nonce) if nonce.len() == 16 => Ok(String::from_utf8_lossy(key).into_owned()),
         _ => Err(format!(
             "Sec-WebSocket-Key \"{}\" is not 16 bytes in base64 (§4.1, request item 7)",

@@ -31,7 +31,7 @@ use super::server::Request;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPolicy {
     any_origin: bool,
-    origins: Vec<Origin>,
+    origins: Vec<Pattern>,
     hosts: Hosts,
     names: Vec<String>,
 }
@@ -54,7 +54,7 @@ pub enum OriginError {
     Host,
 }
 
-/// What was given is not an origin: `null`, or a scheme, `://`, a host and, if need be, a port.
+/// What was given is neither an origin nor a pattern of origins nor, where it was to be one, a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OriginSyntax;
 
@@ -76,13 +76,21 @@ impl OriginPolicy {
         Self { any_origin: true, hosts: Hosts::Any, ..Self::loopback() }
     }
 
-    /// Lets pages of `origin` in as well; `null` stands for those that have none, such as local files.
+    /// Lets pages of `origin` in as well.
+    ///
+    /// | given | lets in |
+    /// |---|---|
+    /// | `https://example.com` | that scheme, host and port; a path behind them is not looked at |
+    /// | `https://*.example.com` | all names below `example.com`, not that itself |
+    /// | `http://localhost:*` | any port |
+    /// | `null` | pages that have no origin, such as local files, and frames in a sandbox |
+    /// | `file://` | local files in programs that say so instead |
     ///
     /// # Errors
     ///
-    /// [`OriginSyntax`].
+    /// [`OriginSyntax`] for anything else, `*` alone included: that is [`any`](Self::any).
     pub fn allow_origin(mut self, origin: &str) -> Result<Self, OriginSyntax> {
-        self.origins.push(Origin::parse(origin).ok_or(OriginSyntax)?);
+        self.origins.push(Pattern::parse(origin).ok_or(OriginSyntax)?);
         Ok(self)
     }
 
@@ -120,7 +128,8 @@ impl OriginPolicy {
             return Ok(());
         }
         let origin = Origin::parse(origin).ok_or(OriginError::Foreign)?;
-        if self.origins.contains(&origin) || origin.serves(host) { Ok(()) } else { Err(OriginError::Foreign) }
+        let is_allowed = self.origins.iter().any(|pattern| pattern.matches(&origin));
+        if is_allowed || origin.serves(host) { Ok(()) } else { Err(OriginError::Foreign) }
     }
 
     /// Judges the value of `Host` alone: for answers to requests without `Origin` that only a page of ours should
@@ -165,7 +174,9 @@ impl std::error::Error for OriginError {}
 
 impl fmt::Display for OriginSyntax {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("use an origin such as https://example.com or null, and a host such as example.com")
+        f.write_str(
+            "use an origin such as https://example.com, https://*.example.com or null, and a host such as example.com",
+        )
     }
 }
 
@@ -175,7 +186,81 @@ impl std::error::Error for OriginSyntax {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
     Null,
-    Tuple { scheme: String, host: String, port: Option<u16> },
+    /// Local files have no host.
+    Tuple {
+        scheme: String,
+        host: String,
+        port: Option<u16>,
+    },
+}
+
+/// Origins that are allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Pattern {
+    One(Origin),
+    Tuple { scheme: String, host: HostPattern, port: PortPattern },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum HostPattern {
+    Is(String),
+    /// Any name that ends in this, which starts with a dot.
+    Below(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PortPattern {
+    Is(Option<u16>),
+    Any,
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Option<Self> {
+        if !text.contains('*') {
+            return Origin::parse(text).map(Self::One);
+        }
+        let (scheme, rest) = text.split_once("://")?;
+        let (rest, any_port) = match rest.strip_suffix(":*") {
+            Some(rest) => (rest, true),
+            None => (rest, false),
+        };
+        let (rest, below) = match rest.strip_prefix("*.") {
+            Some(rest) => (rest, true),
+            None => (rest, false),
+        };
+        // `*` is among what a name may hold; in other places it is meant as something that we do not know.
+        let Origin::Tuple { scheme, host, port } = Origin::parse(&format!("{scheme}://{rest}"))? else {
+            return None;
+        };
+        let has_port = split_port(rest).1.is_some();
+        if host.is_empty() || host.contains('*') || (any_port && has_port) || (below && is_address(&host)) {
+            return None;
+        }
+        Some(Self::Tuple {
+            scheme,
+            host: if below { HostPattern::Below(format!(".{host}")) } else { HostPattern::Is(host) },
+            port: if any_port { PortPattern::Any } else { PortPattern::Is(port) },
+        })
+    }
+
+    fn matches(&self, origin: &Origin) -> bool {
+        match (self, origin) {
+            (Self::One(one), origin) => one == origin,
+            (Self::Tuple { .. }, Origin::Null) => false,
+            (
+                Self::Tuple { scheme, host, port },
+                Origin::Tuple { scheme: its_scheme, host: its_host, port: its_port },
+            ) => {
+                let host = match host {
+                    HostPattern::Is(host) => host == its_host,
+                    HostPattern::Below(end) => its_host.len() > end.len() && its_host.ends_with(end.as_str()),
+                };
+                scheme == its_scheme
+                    && host
+                    && (*port == PortPattern::Any || *port == PortPattern::Is(*its_port))
+            }
+        }
+    }
 }
 
 impl Origin {
@@ -183,13 +268,20 @@ impl Origin {
         if text == "null" {
             return Some(Self::Null);
         }
-        let (scheme, authority) = text.split_once("://")?;
+        let (scheme, rest) = text.split_once("://")?;
+        // Some clients send the URL of a page, or one with an empty path (a documented `Dial` in Go): what is behind
+        // the authority does not belong to the origin (RFC 6454 §4).
+        let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
         let (first, rest) = scheme.as_bytes().split_first()?;
         let follows = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
-        if !first.is_ascii_alphabetic() || !rest.iter().all(follows) || !is_host(authority.as_bytes()) {
+        let scheme = scheme.to_ascii_lowercase();
+        let is_file = scheme == "file" && authority.is_empty();
+        if !first.is_ascii_alphabetic()
+            || !rest.iter().all(follows)
+            || !(is_file || is_host(authority.as_bytes()))
+        {
             return None;
         }
-        let scheme = scheme.to_ascii_lowercase();
         let (host, port) = split_port(authority);
         let port = port.or(default_port(&scheme));
         Some(Self::Tuple { host: normal(host), port, scheme })
@@ -264,6 +356,9 @@ mod tests {
             (Some("http://[::1]:9001"), "[::1]:9001"),
             (Some("http://[::ffff:127.0.0.1]:9001"), "[::ffff:127.0.0.1]:9001"),
             (Some("http://localhost.:9001"), "localhost.:9001"),
+            // Compared by its origin.
+            (Some("http://127.0.0.1:9001/"), HERE),
+            (Some("http://127.0.0.1:9001/a?b#c"), HERE),
         ] {
             assert_eq!(policy.judge(origin, host), Ok(()), "{origin:?} at {host}");
         }
@@ -277,7 +372,10 @@ mod tests {
             ("ftp://127.0.0.1:9001", HERE, OriginError::Foreign),
             ("http://127.0.0.1.evil.example:9001", HERE, OriginError::Foreign),
             ("http://evil.example http://127.0.0.1:9001", HERE, OriginError::Foreign),
-            ("http://127.0.0.1:9001/", HERE, OriginError::Foreign),
+            ("http://evil.example/http://127.0.0.1:9001", HERE, OriginError::Foreign),
+            ("http://evil.example?@127.0.0.1:9001", HERE, OriginError::Foreign),
+            ("http://evil.example#127.0.0.1:9001", HERE, OriginError::Foreign),
+            ("http:///127.0.0.1:9001", HERE, OriginError::Foreign),
             ("http://user@127.0.0.1:9001", HERE, OriginError::Foreign),
             ("http://evil.example:9001", "evil.example:9001", OriginError::Host),
             ("http://localhost.evil.example", "localhost.evil.example", OriginError::Host),
@@ -313,8 +411,68 @@ mod tests {
     }
 
     #[test]
+    fn patterns_match_what_they_say() {
+        for (pattern, let_in, kept_out) in [
+            (
+                "https://*.example.com",
+                &["https://a.example.com", "https://a.b.example.com", "https://A.Example.com."][..],
+                &[
+                    "https://example.com",
+                    "https://.example.com",
+                    "http://a.example.com",
+                    "https://a.example.com:8443",
+                    "https://aexample.com",
+                    "https://a.example.com.evil.example",
+                    "null",
+                ][..],
+            ),
+            (
+                "http://localhost:*",
+                &["http://localhost", "http://localhost:1", "http://localhost:3000/x"],
+                &["https://localhost", "http://localhost.evil.example", "http://a.localhost:3000"],
+            ),
+            ("http://*.localhost:*", &["http://a.localhost:3000"], &["http://localhost:3000"]),
+            ("file://", &["file://", "file:///"], &["null", "http://localhost"]),
+            ("file:///home/a.html", &["file://"], &[]),
+            ("https://example.com/chat/", &["https://example.com"], &["https://a.example.com"]),
+            ("chrome-extension://abcdef", &["chrome-extension://abcdef"], &["chrome-extension://abcdeg"]),
+        ] {
+            let policy = OriginPolicy::same_origin().allow_origin(pattern).unwrap();
+            for origin in let_in {
+                assert_eq!(policy.judge(Some(origin), HERE), Ok(()), "{pattern}: {origin}");
+            }
+            for origin in kept_out {
+                assert_eq!(
+                    policy.judge(Some(origin), HERE),
+                    Err(OriginError::Foreign),
+                    "{pattern}: {origin}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_origin_is_not_taken_for_one() {
-        for text in ["", "example.com", "*", "://a", "http://", "http://a/", "1http://a", "http://a:b"] {
+        for text in [
+            "",
+            "example.com",
+            "*",
+            "://a",
+            "http://",
+            "http:///a",
+            "1http://a",
+            "http://a:b",
+            "http://*",
+            "http://*.",
+            "http://a.*.example",
+            "http://*a.example",
+            "*://example.com",
+            "http://*.*.example",
+            "http://a:80:*",
+            "http://*.127.0.0.1",
+            "http://*.[::1]",
+            "file://*",
+        ] {
             assert_eq!(OriginPolicy::any().allow_origin(text), Err(OriginSyntax), "{text:?}");
         }
         for name in ["", "a:80", "a/b", "http://a"] {

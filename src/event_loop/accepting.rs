@@ -109,7 +109,8 @@ impl<D: Default> Engine<D> {
     }
 
     fn adopt_from(&mut self, transport: Transport, address: u32) -> io::Result<ConnId> {
-        let handshake = ServerHandshake::new(self.cx.settings.head);
+        let Settings { head, leniency, .. } = self.cx.settings;
+        let handshake = ServerHandshake::new(head).with_leniency(leniency);
         let stage = Stage::Server(Box::new(Opening { handshake, since: self.cx.clock.peer_time() }));
         let outbound = Outbound::server(self.cx.settings.connection.clone());
         let id = self.cx.insert(transport, outbound, stage)?;

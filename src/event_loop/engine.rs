@@ -607,6 +607,10 @@ impl<D: Default> Engine<D> {
                 Ok(Progress::Done { value, used }) => self.requested(handler, slot, value, used, len),
                 Err(error) => {
                     let answer = opening.handshake.answer(error);
+                    if let Some(head) = opening.handshake.refused_head().cloned() {
+                        let id = self.id(slot);
+                        handler.on_bad_request(&mut self.cx, id, &head, error);
+                    }
                     self.refuse(handler, slot, &answer, &Failed::Request(error));
                 }
             },

@@ -12,7 +12,7 @@ use crate::connection::{Chunk, Due, Outcome};
 use crate::error::ProtocolError;
 use crate::frame::Header;
 use crate::handshake::{
-    Acceptance, Agreement, PlainRequest, Refusal, Request, RequestError, Response, ResponseError,
+    Acceptance, Agreement, Head, PlainRequest, Refusal, Request, RequestError, Response, ResponseError,
 };
 use crate::message::Message;
 
@@ -32,6 +32,12 @@ pub trait Handler {
     fn on_request(&mut self, cx: &mut Context<Self::Data>, id: ConnId, request: &Request) -> Decision {
         let _ = (cx, id, request);
         Decision::Accept(Acceptance::default())
+    }
+
+    /// A request for a WebSocket that breaks a rule, though it is well-formed HTTP. It is answered by itself, and
+    /// [`on_failed`](Self::on_failed) follows; here is who sent it.
+    fn on_bad_request(&mut self, cx: &mut Context<Self::Data>, id: ConnId, head: &Head, error: RequestError) {
+        let _ = (cx, id, head, error);
     }
 
     /// A request that does not ask for a WebSocket. The answer ends the connection.

@@ -11,7 +11,7 @@ use super::timers::Timer;
 use crate::client::ClientConfig;
 use crate::connection::Chunk;
 use crate::frame::Header;
-use crate::handshake::{Agreement, PlainRequest, Refusal, Request, Response};
+use crate::handshake::{Agreement, Head, PlainRequest, Refusal, Request, RequestError, Response};
 use crate::message::Message;
 
 /// Wraps a handler: where one of its callbacks panics, the connection that it was called for is failed with code 1011
@@ -76,6 +76,10 @@ impl<H: Handler> Handler for Isolated<H> {
     fn on_request(&mut self, cx: &mut Context<H::Data>, id: ConnId, request: &Request) -> Decision {
         let decision = self.guard(cx, |handler, cx| handler.on_request(cx, id, request));
         decision.unwrap_or_else(|| Decision::Refuse(Refusal::trusted(500)))
+    }
+
+    fn on_bad_request(&mut self, cx: &mut Context<H::Data>, id: ConnId, head: &Head, error: RequestError) {
+        self.or_fail(cx, id, |handler, cx| handler.on_bad_request(cx, id, head, error));
     }
 
     fn on_plain(&mut self, cx: &mut Context<H::Data>, id: ConnId, request: &PlainRequest) -> Refusal {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connection::Config;
-use crate::handshake::HeadLimits;
+use crate::handshake::{HeadLimits, Leniency};
 
 use super::limits::AcceptRate;
 
@@ -16,6 +16,8 @@ pub struct Settings {
     pub connection: Arc<Config>,
     /// How large an HTTP head may be.
     pub head: HeadLimits,
+    /// What a client may get wrong in its request. Nothing.
+    pub leniency: Leniency,
     /// How long a handshake may take, from the moment the TCP connection is there (§10.4): a peer that sends a byte
     /// a second gains nothing. 10 s: a slow phone on a bad line needs about 2.
     pub handshake_timeout: Duration,
@@ -115,6 +117,7 @@ impl Default for Settings {
         Self {
             connection: Arc::new(Config::default()),
             head: HeadLimits::default(),
+            leniency: Leniency::default(),
             handshake_timeout: Duration::from_secs(10),
             max_connections: usize::MAX,
             max_per_address: None,

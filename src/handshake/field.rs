@@ -117,7 +117,12 @@ pub(crate) fn is_owned_by_handshake(name: &str) -> bool {
     ["upgrade", "connection", "content-length", "transfer-encoding"]
         .iter()
         .any(|owned| name.eq_ignore_ascii_case(owned))
-        || name.get(..SEC_WEBSOCKET.len()).is_some_and(|start| start.eq_ignore_ascii_case(SEC_WEBSOCKET))
+        || is_of_websocket(name)
+}
+
+/// Whether the field belongs to the protocol (§11.3).
+pub(crate) fn is_of_websocket(name: &str) -> bool {
+    name.get(..SEC_WEBSOCKET.len()).is_some_and(|start| start.eq_ignore_ascii_case(SEC_WEBSOCKET))
 }
 
 /// Whether values of this field stay out of logs.

@@ -11,17 +11,20 @@
 //! * The target is handed on as sent, byte for byte: nothing is decoded, so nothing can be decoded twice.
 //! * `Upgrade: websocket/13` does not ask for `websocket`; `Connection: close, Upgrade` asks for the upgrade.
 //! * A subprotocol that is no token, or comes twice, refuses the request (§4.1 item 10).
-//! * A list header without a member refuses the request: §4.3 wants at least one.
+//! * A list header without a member refuses the request: §4.3 wants at least one. [`Leniency`] can let it pass.
+//! * A request asks for a WebSocket if `Upgrade` names it or there is any `Sec-WebSocket-*` field. Other protocols in
+//!   `Upgrade` are offers that a server may ignore (RFC 9110 §7.8): `Upgrade: h2c` makes no difference to a page.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use super::agreement::{Agreement, Misfit, check_answer};
 use super::error::RequestError;
-use super::field::{HeaderField, is_owned_by_handshake};
+use super::field::{HeaderField, is_of_websocket, is_owned_by_handshake};
 use super::head::{Head, HttpVersion, StartLine};
 use super::head_reader::{HeadLimits, HeadReader, Progress};
 use super::host::is_host;
+use super::leniency::Leniency;
 use super::nonce::Key;
 use super::refusal::Refusal;
 use crate::extension::{Extension, params};
@@ -61,7 +64,10 @@ pub struct ServerHandshake {
     reader: HeadReader,
     /// The request is HEAD: no answer has a body.
     is_head: bool,
+    leniency: Leniency,
     failed: Option<RequestError>,
+    /// The head that broke a rule.
+    head: Option<Box<Head>>,
 }
 
 /// What came in.
@@ -76,7 +82,20 @@ pub enum Incoming {
 impl ServerHandshake {
     /// A handshake of which nothing has come yet.
     pub fn new(limits: HeadLimits) -> Self {
-        Self { reader: HeadReader::request(limits), is_head: false, failed: None }
+        Self {
+            reader: HeadReader::request(limits),
+            is_head: false,
+            leniency: Leniency::default(),
+            failed: None,
+            head: None,
+        }
+    }
+
+    /// This handshake, which lets pass what `leniency` names.
+    #[must_use]
+    pub const fn with_leniency(mut self, leniency: Leniency) -> Self {
+        self.leniency = leniency;
+        self
     }
 
     /// Whether nothing has come yet.
@@ -100,10 +119,18 @@ impl ServerHandshake {
             Err(error) => return Err(self.fail(error.into())),
         };
         self.is_head = matches!(head.start_line(), StartLine::Request { method: "HEAD", .. });
-        match judge(head) {
+        match judge(head, self.leniency) {
             Ok(value) => Ok(Progress::Done { value, used }),
-            Err(error) => Err(self.fail(error)),
+            Err((error, head)) => {
+                self.head = Some(head);
+                Err(self.fail(error))
+            }
         }
+    }
+
+    /// The head that broke a rule, where it was well-formed HTTP: to tell who sent it.
+    pub fn refused_head(&self) -> Option<&Head> {
+        self.head.as_deref()
     }
 
     /// The response that tells the peer what it did wrong. Send it, shut down the write side, and read on for a
@@ -263,8 +290,8 @@ impl fmt::Display for AcceptError {
 
 impl std::error::Error for AcceptError {}
 
-/// A well-formed HTTP request that asks for no upgrade: neither `Upgrade` nor `Sec-WebSocket-Key` nor
-/// `Sec-WebSocket-Version` is there.
+/// A well-formed HTTP request that asks for no WebSocket: `Upgrade` does not name it, and no `Sec-WebSocket-*` field
+/// is there.
 ///
 /// A server answers with a [`Refusal`] of its choice: a page, 404, [`Refusal::upgrade_required`]. Should the
 /// request have a body, it is not read, which is one reason why every answer ends the connection.
@@ -285,7 +312,8 @@ impl PlainRequest {
         request_line(&self.head).1
     }
 
-    /// The value of `Host`; an HTTP/1.0 request need not have one.
+    /// The host, and the port if one is named, as sent; from an absolute target if there is one, from `Host` otherwise
+    /// (RFC 9112 §3.2.2). An HTTP/1.0 request need not have one.
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }
@@ -311,20 +339,45 @@ impl PlainRequest {
     }
 }
 
-/// §4.2.1, rule by rule.
-fn judge(head: Head) -> Result<Incoming, RequestError> {
+/// §4.2.1, rule by rule. A head that breaks one is given back.
+fn judge(head: Head, leniency: Leniency) -> Result<Incoming, (RequestError, Box<Head>)> {
+    match examine(&head, leniency) {
+        Ok(Examined::Plain { host }) => Ok(Incoming::Plain(PlainRequest { head, host })),
+        Ok(Examined::Upgrade(Offer { resource, host, key, origin, subprotocols, extensions })) => {
+            Ok(Incoming::Upgrade(Request { head, resource, host, key, origin, subprotocols, extensions }))
+        }
+        Err(error) => Err((error, Box::new(head))),
+    }
+}
+
+/// What a head asks for.
+enum Examined {
+    Plain { host: Option<String> },
+    Upgrade(Offer),
+}
+
+/// What a [`Request`] says beside its head.
+struct Offer {
+    resource: String,
+    host: String,
+    key: Key,
+    origin: Option<String>,
+    subprotocols: Vec<String>,
+    extensions: Vec<Extension>,
+}
+
+fn examine(head: &Head, leniency: Leniency) -> Result<Examined, RequestError> {
     let HttpVersion { major, minor } = head.version();
     if major != 1 {
         return Err(RequestError::HttpMajorVersion);
     }
-    let host = judge_host(&head, minor)?;
-    let asks = ["upgrade", "sec-websocket-key", "sec-websocket-version"].iter().any(|name| head.has(name));
-    if !asks {
-        return Ok(Incoming::Plain(PlainRequest { head, host }));
+    let host = judge_host(head, minor)?;
+    let (method, target) = request_line(head);
+    if !asks_for_websocket(head) {
+        return Ok(Examined::Plain { host: authority_of(target)?.map(str::to_owned).or(host) });
     }
 
     // Item 1: an HTTP/1.1 or higher GET request with a resource name.
-    let (method, target) = request_line(&head);
     if method != "GET" {
         return Err(RequestError::Method);
     }
@@ -334,7 +387,7 @@ fn judge(head: Head) -> Result<Incoming, RequestError> {
     let (authority, resource) = judge_target(target)?;
     // Item 2; RFC 9112 §3.2.2: the authority of an absolute target takes the place of Host.
     let host = authority.or(host).ok_or(RequestError::HostMissing)?;
-    judge_body(&head)?;
+    judge_body(head)?;
     // Item 3.
     if !head.has("upgrade") {
         return Err(RequestError::UpgradeMissing);
@@ -360,13 +413,31 @@ fn judge(head: Head) -> Result<Incoming, RequestError> {
         Err(_) => return Err(RequestError::KeyRepeated),
     };
     // Items 7 to 9.
-    let origin = judge_origin(&head)?;
-    let subprotocols = judge_subprotocols(&head)?;
+    let origin = judge_origin(head)?;
+    let subprotocols = judge_subprotocols(head, leniency)?;
     let extensions = match head.has("sec-websocket-extensions") {
         true => params::parse(head.values("sec-websocket-extensions"))?,
         false => Vec::new(),
     };
-    Ok(Incoming::Upgrade(Request { head, resource, host, key, origin, subprotocols, extensions }))
+    Ok(Examined::Upgrade(Offer { resource, host, key, origin, subprotocols, extensions }))
+}
+
+/// RFC 9110 §7.8: the name of the protocol, a version of it, or a field that belongs to it.
+fn asks_for_websocket(head: &Head) -> bool {
+    let names_it = |token: &[u8]| {
+        token.split(|&byte| byte == b'/').next().is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"))
+    };
+    head.tokens("upgrade").any(names_it) || head.headers().any(|(name, _)| is_of_websocket(name))
+}
+
+/// The authority of an absolute target, which takes the place of `Host` (RFC 9112 §3.2.2).
+fn authority_of(target: &str) -> Result<Option<&str>, RequestError> {
+    if target.starts_with('/') {
+        return Ok(None);
+    }
+    let Some((_, rest)) = target.split_once("://") else { return Ok(None) };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    if is_host(authority.as_bytes()) { Ok(Some(authority)) } else { Err(RequestError::TargetForm) }
 }
 
 /// Method and target.
@@ -433,7 +504,7 @@ fn judge_origin(head: &Head) -> Result<Option<String>, RequestError> {
 }
 
 /// Item 8; §4.1 item 10: unique tokens, at least one where the header is there.
-fn judge_subprotocols(head: &Head) -> Result<Vec<String>, RequestError> {
+fn judge_subprotocols(head: &Head, leniency: Leniency) -> Result<Vec<String>, RequestError> {
     const NAME: &str = "sec-websocket-protocol";
     let mut names = Vec::new();
     let mut seen = HashSet::new();
@@ -449,7 +520,10 @@ fn judge_subprotocols(head: &Head) -> Result<Vec<String>, RequestError> {
         }
         names.push(ascii(name));
     }
-    if names.is_empty() && head.has(NAME) { Err(RequestError::SubprotocolEmpty) } else { Ok(names) }
+    if names.is_empty() && head.has(NAME) && !leniency.empty_subprotocol {
+        return Err(RequestError::SubprotocolEmpty);
+    }
+    Ok(names)
 }
 
 /// The text of bytes that were found to be ASCII.
@@ -611,6 +685,8 @@ mod tests {
             &with("Connection", &["Connection: close, Upgrade"]),
             // Any 16 bytes are a nonce.
             &with("Sec-WebSocket-Key", &["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]),
+            // The example of §4.1, whose last bits no encoder sets.
+            &with("Sec-WebSocket-Key", &["Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC=="]),
             // What means nothing to us.
             &and(&["Content-Length: 0"]),
             &and(&["Expect: 100-continue"]),
@@ -721,7 +797,6 @@ mod tests {
             ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: ===="], KeyMalformed),
             ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!!!"], KeyMalformed),
             ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"], KeyMalformed),
-            ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR=="], KeyMalformed),
             ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBs ZSBub25jZQ=="], KeyMalformed),
             ("Sec-WebSocket-Key", &[KEY, KEY], KeyRepeated),
             ("Sec-WebSocket-Key", &[KEY, "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="], KeyRepeated),
@@ -832,6 +907,21 @@ mod tests {
         assert_eq!(refused(&many(2_000)), TooManySubprotocols);
         let blanks = and(&[&format!("Sec-WebSocket-Protocol: {}", " ,".repeat(32_768))]);
         assert_eq!(refused(&blanks), Head(HeadError::TooLong));
+        let lenient = |input: &[u8]| {
+            let leniency = Leniency { empty_subprotocol: true };
+            match ServerHandshake::new(HeadLimits::default()).with_leniency(leniency).receive(input) {
+                Ok(Progress::Done { value: Incoming::Upgrade(request), .. }) => {
+                    Ok(request.subprotocols().len())
+                }
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => Err(error),
+            }
+        };
+        for (value, expected) in
+            [("", Ok(0)), (" ,", Ok(0)), ("a, ", Ok(1)), ("a b", Err(SubprotocolMalformed))]
+        {
+            assert_eq!(lenient(&and(&[&format!("Sec-WebSocket-Protocol: {value}")])), expected, "{value}");
+        }
         let commas = and(&[&format!("Sec-WebSocket-Protocol: {}", " ,".repeat(7_000))]);
         assert_eq!(refused(&commas), SubprotocolEmpty);
 
@@ -917,6 +1007,20 @@ mod tests {
             (&b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"[..], "GET", "/", Some("a")),
             (b"GET / HTTP/1.0\r\n\r\n", "GET", "/", None),
             (b"HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD", "/x", Some("a")),
+            // RFC 9110 §7.8: what else is offered may be ignored (JDK 17's HttpClient, curl --http2).
+            (
+                b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+                  HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n",
+                "GET",
+                "/",
+                Some("a"),
+            ),
+            (b"POST /x HTTP/1.1\r\nHost: a\r\nUpgrade: TLS/1.0\r\n\r\n", "POST", "/x", Some("a")),
+            (b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade:\r\n\r\n", "GET", "/", Some("a")),
+            // RFC 9112 §3.2.2: an absolute target says which host is meant.
+            (b"GET http://b:1/x HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "http://b:1/x", Some("b:1")),
+            (b"GET http://b HTTP/1.0\r\n\r\n", "GET", "http://b", Some("b")),
+            (b"GET /http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/http://b/", Some("a")),
             (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS", "*", Some("a")),
             (b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "POST", "/x", Some("a")),
         ] {
@@ -926,6 +1030,11 @@ mod tests {
             let answer = request.answer(&page);
             assert_eq!(answer.ends_with(b"<p>hi</p>"), method != "HEAD");
         }
+        for ours in ["Upgrade: h2c, websocket", "Upgrade: WebSocket/13", "Sec-WebSocket-Protocol: a"] {
+            let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{ours}\r\n\r\n");
+            assert!(judge(request.as_bytes()).is_err(), "{ours}");
+        }
+        assert_eq!(refused(b"GET http://b@c/ HTTP/1.1\r\nHost: a\r\n\r\n"), RequestError::TargetForm);
         assert_eq!(refused(b"GET / HTTP/1.1\r\n\r\n"), RequestError::HostMissing);
         assert_eq!(refused(b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"), RequestError::HostRepeated);
         assert_eq!(refused(b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"), RequestError::HttpMajorVersion);

@@ -196,13 +196,18 @@ impl TlsClientBuilder {
         self
     }
 
-    /// Appends the secrets of each connection to this file, for Wireshark.
+    /// Appends the secrets of each connection to this file, for Wireshark. On Unix a file that is made for it is for its
+    /// owner alone.
     ///
     /// # Errors
     ///
     /// [`TlsConfigError::KeyLog`] where the file cannot be written.
     pub fn key_log_file(mut self, path: impl AsRef<Path>) -> Result<Self, TlsConfigError> {
-        let file = File::options().append(true).create(true).open(path.as_ref());
+        let mut options = File::options();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path.as_ref());
         let file =
             file.map_err(|error| TlsConfigError::KeyLog(path.as_ref().display().to_string(), error))?;
         self.key_log = Some(Arc::new(LogFile(Mutex::new(file))));

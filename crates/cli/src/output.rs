@@ -3,9 +3,10 @@
 use std::fmt::{Display, Write as _};
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::exit::Exit;
+use super::logger::{self, LiveState};
 
 /// Prints data; a reader that has gone away is no failure.
 pub(super) fn print(text: &str) -> ExitCode {
@@ -23,15 +24,32 @@ pub(super) fn usage(error: impl Display) -> ExitCode {
 
 /// Says something to whoever started the command.
 pub(super) fn say(text: impl Display) {
-    // Nowhere is left to tell that stderr is gone.
-    let _ = writeln!(std::io::stderr(), "{}bowsprit: {text}", take_away());
+    match logger::running() {
+        Some(logger) => logger.say(text),
+        None => now(|live| format!("{}bowsprit: {text}\n", live.take_away())),
+    }
+}
+
+/// Says something that may come very often. Where a [logger] runs, all but the first of a `kind` are counted; `kind`
+/// completes "and 5,000 more".
+pub(super) fn warn(kind: &'static str, text: impl Display) {
+    match logger::running() {
+        Some(logger) => logger.warn(kind, text),
+        None => say(text),
+    }
+}
+
+/// Writes to stderr here and now.
+fn now(text: impl FnOnce(&mut LiveState) -> String) {
+    let text = text(&mut LIVE.lock().unwrap_or_else(PoisonError::into_inner));
+    let _ = std::io::stderr().write_all(text.as_bytes()); // nowhere is left to tell that stderr is gone
 }
 
 /// One line on stderr that tells how it goes, written over again and again; none where stderr is no terminal.
 pub(super) struct LiveLine(());
 
-/// It stands there now, so that what else is said has to take it away first.
-static STANDS: AtomicBool = AtomicBool::new(false);
+/// Where no logger runs.
+static LIVE: Mutex<LiveState> = Mutex::new(LiveState::new());
 
 impl LiveLine {
     pub(super) fn new() -> Option<Self> {
@@ -40,18 +58,15 @@ impl LiveLine {
     }
 
     pub(super) fn write(&mut self, text: impl Display) {
-        STANDS.store(true, Ordering::Relaxed);
-        let _ = write!(std::io::stderr(), "\r\x1b[K{text}"); // as above
+        match logger::running() {
+            Some(logger) => logger.live(text.to_string()),
+            None => now(|live| live.show(&text.to_string())),
+        }
     }
 
     pub(super) fn clear(&mut self) {
-        let _ = write!(std::io::stderr(), "{}", take_away()); // as above
+        self.write("");
     }
-}
-
-/// What takes the live line away, if it stands there.
-fn take_away() -> &'static str {
-    if STANDS.swap(false, Ordering::Relaxed) { "\r\x1b[K" } else { "" }
 }
 
 /// A number with three digits that count.
@@ -80,7 +95,7 @@ impl log::Log for Stderr {
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            say(record.args());
+            warn("warnings", record.args());
         }
     }
 

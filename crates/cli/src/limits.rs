@@ -79,9 +79,15 @@ pub(super) struct ServerArgs {
     /// Bytes that still wait when reading goes on.
     #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().low_watermark))]
     low_watermark: Size,
-    /// Bytes of the receive buffer that all connections share.
-    #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().receive_buffer))]
+    /// Bytes of the receive buffer that all connections share, from 1K to 1G.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().receive_buffer),
+        value_parser = receive_buffer)]
     receive_buffer: Size,
+}
+
+fn receive_buffer(text: &str) -> Result<Size, String> {
+    let size: Size = text.parse()?;
+    if (1 << 10..=1 << 30).contains(&size.0) { Ok(size) } else { Err("use a size from 1K to 1G".to_owned()) }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,20 +1,28 @@
 //! What the server does with connections and messages; one for each loop.
 
-use bowsprit::event_loop::{ConnId, Context, Decision, Ended, Failed, Handler, LoopError, ShutdownReport};
-use bowsprit::handshake::{Acceptance, Agreement, OriginError, OriginPolicy, PlainRequest, Refusal, Request};
+use bowsprit::event_loop::{
+    ConnId, Context, Decision, Ended, Failed, Handler, LoopError, Sent, ShutdownReport,
+};
+use bowsprit::handshake::{
+    Acceptance, Agreement, Head, OriginError, OriginPolicy, PlainRequest, Refusal, Request, RequestError,
+};
 use bowsprit::message::Message;
 
+use super::console::Screen;
 use super::farewell::{Farewell, SharedFarewell};
 use super::run::Running;
-use super::{Args, Mode, Talk, plain};
+use super::visit::{Record, Visit, short};
+use super::{Args, Mode, Talk, hints, plain};
 use crate::deflate::agreed;
-use crate::output::{one_line, say};
+use crate::output::{hex, one_line, say, warn};
 
 pub(super) struct Server {
     mode: Mode,
     subprotocols: Vec<String>,
     policy: OriginPolicy,
     talk: Talk,
+    /// Where messages are shown, in [`Mode::Console`].
+    screen: Option<Screen>,
     farewell: SharedFarewell,
     /// The loop that it is for, where there are several.
     running: Option<Running>,
@@ -24,29 +32,13 @@ impl Server {
     /// # Errors
     ///
     /// What is wrong with the command line.
-    pub(super) fn new(args: &Args, farewell: SharedFarewell) -> Result<Self, String> {
-        let mut policy = if args.any_origin {
-            OriginPolicy::any()
-        } else if args.is_loopback() {
-            OriginPolicy::loopback()
-        } else {
-            OriginPolicy::same_origin()
-        };
-        for origin in &args.allow_origin {
-            policy = policy.allow_origin(origin).map_err(|_| {
-                format!("--allow-origin {origin}: use an origin such as https://example.com, or null")
-            })?;
-        }
-        for name in &args.allow_host {
-            policy = policy.allow_host(name).map_err(|_| {
-                format!("--allow-host {name}: use a name such as example.com, without a port")
-            })?;
-        }
+    pub(super) fn new(args: &Args, screen: Option<Screen>, farewell: SharedFarewell) -> Result<Self, String> {
         Ok(Self {
             mode: args.mode,
             subprotocols: args.subprotocol.clone(),
-            policy,
+            policy: args.policy(args.is_loopback())?,
             talk: args.talk(),
+            screen,
             farewell,
             running: None,
         })
@@ -59,71 +51,120 @@ impl Server {
             subprotocols: self.subprotocols.clone(),
             policy: self.policy.clone(),
             talk: self.talk,
+            screen: self.screen,
             farewell: self.farewell.clone(),
             running: Some(running),
         }
     }
 
     fn refuse(&self, error: OriginError, origin: Option<&str>, host: &str) -> Refusal {
-        let (origin, host) = (one_line(origin.unwrap_or_default().as_bytes()), one_line(host.as_bytes()));
         match error {
             _ if self.talk < Talk::Normal => {}
-            OriginError::Host => say(format_args!(
-                "refused a browser that calls this server {host}; start with --allow-host NAME if that is its name"
-            )),
-            _ => say(format_args!(
-                "refused a page of {origin}; start with --allow-origin {origin} if it may connect"
-            )),
+            OriginError::Host => warn("refused for the name in Host", hints::host(&self.policy, host)),
+            _ => warn("pages refused", hints::origin(&self.policy, origin.unwrap_or_default())),
         }
         error
             .refusal()
             .with_text(&format!("{error} See --allow-origin and --allow-host in `bowsprit serve --help`."))
     }
 
-    /// Tells of a connection, which has a name of its own in its loop only.
-    fn tell(&self, id: ConnId, what: std::fmt::Arguments<'_>) {
-        match &self.running {
-            _ if self.talk < Talk::Verbose => {}
-            None => say(format_args!("{id} {what}")),
-            Some(running) => say(format_args!("{}:{id} {what}", running.number)),
+    /// Keeps who asks for what, where somebody wants to know.
+    fn visit<'c>(&self, cx: &'c mut Context<Visit>, id: ConnId, head: &Head) -> Option<&'c mut Record> {
+        if self.talk < Talk::Verbose {
+            return None;
         }
+        let peer = cx.peer_address(id);
+        cx.data(id).map(|visit| visit.begin(peer, head))
+    }
+
+    /// What a connection goes by in lines, which has a name of its own in its loop only.
+    fn name(&self, cx: &mut Context<Visit>, id: ConnId) -> String {
+        let peer = cx.peer_address(id).or_else(|| cx.data(id)?.peer());
+        let number = self.running.as_ref().map(|running| format!("{}:", running.number)).unwrap_or_default();
+        match peer {
+            Some(peer) => format!("{number}{id} {peer}"),
+            None => format!("{number}{id}"),
+        }
+    }
+
+    /// Tells of a connection.
+    fn tell(&self, cx: &mut Context<Visit>, id: ConnId, what: impl FnOnce(&mut Visit) -> Option<String>) {
+        if self.talk >= Talk::Verbose
+            && let Some(what) = cx.data(id).and_then(what)
+        {
+            say(format_args!("{} {what}", self.name(cx, id)));
+        }
+    }
+
+    /// Shows the start of what came.
+    fn show(&self, cx: &mut Context<Visit>, id: ConnId, kind: &str, payload: &[u8], is_text: bool) {
+        if self.talk < Talk::Messages {
+            return;
+        }
+        let start = &payload[..payload.len().min(1024)];
+        let text = short(if is_text { one_line(start) } else { hex(start) });
+        self.tell(cx, id, |_| Some(format!("received {kind}, {} bytes: {text}", payload.len())));
     }
 }
 
 impl Handler for Server {
-    type Data = ();
+    type Data = Visit;
 
-    fn on_request(&mut self, _: &mut Context<()>, _: ConnId, request: &Request) -> Decision {
+    fn on_request(&mut self, cx: &mut Context<Visit>, id: ConnId, request: &Request) -> Decision {
+        let record = self.visit(cx, id, request.head());
         if let Err(error) = self.policy.check(request) {
-            return Decision::Refuse(self.refuse(error, request.origin(), request.host()));
+            let refusal = self.refuse(error, request.origin(), request.host());
+            if let Some(record) = record {
+                record.refused(refusal.body());
+            }
+            return Decision::Refuse(refusal);
         }
         let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
         let subprotocol = request.choose_subprotocol(&supported).map(str::to_owned);
         Decision::Accept(Acceptance { subprotocol, ..Acceptance::default() })
     }
 
-    fn on_plain(&mut self, _: &mut Context<()>, _: ConnId, request: &PlainRequest) -> Refusal {
+    fn on_bad_request(&mut self, cx: &mut Context<Visit>, id: ConnId, head: &Head, _: RequestError) {
+        self.visit(cx, id, head);
+    }
+
+    fn on_plain(&mut self, cx: &mut Context<Visit>, id: ConnId, request: &PlainRequest) -> Refusal {
+        let record = self.visit(cx, id, request.head());
         // A rebound name is to learn nothing, not even that this server is here.
         if let Some(host) = request.host()
             && let Err(error) = self.policy.judge_host(host)
         {
-            return self.refuse(error, None, host);
+            let refusal = self.refuse(error, None, host);
+            if let Some(record) = record {
+                record.refused(refusal.body());
+            }
+            return refusal;
         }
         plain::answer(request.method(), request.target(), self.mode)
     }
 
-    fn on_open(&mut self, _: &mut Context<()>, id: ConnId, agreement: &Agreement) {
-        if self.talk >= Talk::Verbose {
-            let subprotocol = agreement.subprotocol.as_deref().unwrap_or("none");
-            let compression = agreed(agreement.deflate());
-            self.tell(id, format_args!("opened, subprotocol {subprotocol}, {compression}"));
-        }
+    fn on_open(&mut self, cx: &mut Context<Visit>, id: ConnId, agreement: &Agreement) {
+        self.tell(cx, id, |visit| {
+            Some(visit.record()?.opened(agreement.subprotocol.as_deref(), &agreed(agreement.deflate())))
+        });
     }
 
-    fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+    fn on_message(&mut self, cx: &mut Context<Visit>, id: ConnId, message: Message<'_>) {
+        let payload = message.as_bytes();
+        if self.talk >= Talk::Verbose {
+            if let Some(record) = cx.data(id).and_then(Visit::record) {
+                record.received.count(payload.len());
+            }
+            let is_text = matches!(message, Message::Text(_));
+            self.show(cx, id, if is_text { "text" } else { "binary" }, payload, is_text);
+        }
         match (self.mode, &self.running) {
             (Mode::Echo, _) => {
-                cx.send(id, message);
+                if matches!(cx.send(id, message), Sent::Now | Sent::Queued(_))
+                    && let Some(record) = cx.data(id).and_then(Visit::record)
+                {
+                    record.sent.count(payload.len());
+                }
             }
             (Mode::Relay, None) => {
                 cx.broadcast_others(message, id);
@@ -137,30 +178,44 @@ impl Handler for Server {
             (Mode::Broadcast, Some(_)) => {
                 cx.broadcast_everywhere(message);
             }
+            (Mode::Console, _) => {
+                if let Some(screen) = self.screen {
+                    screen.show(&self.name(cx, id), message);
+                }
+            }
         }
     }
 
-    fn on_close(&mut self, cx: &mut Context<()>, id: ConnId, ended: &Ended) {
+    fn on_ping(&mut self, cx: &mut Context<Visit>, id: ConnId, payload: &[u8]) {
+        self.show(cx, id, "Ping", payload, false);
+    }
+
+    fn on_pong(&mut self, cx: &mut Context<Visit>, id: ConnId, payload: &[u8]) {
+        self.show(cx, id, "Pong", payload, false);
+    }
+
+    fn on_close(&mut self, cx: &mut Context<Visit>, id: ConnId, ended: &Ended) {
         if cx.is_shutting_down() {
             Farewell::lock(&self.farewell).note(cx.peer_address(id), ended);
         }
-        if self.talk >= Talk::Verbose {
-            let reason = one_line(ended.outcome.reason().as_bytes());
-            self.tell(id, format_args!("closed, {} {reason} ({:?})", ended.outcome.code(), ended.cause));
-        }
+        let mode = self.mode;
+        self.tell(cx, id, |visit| Some(visit.closed(mode, ended)));
     }
 
-    fn on_failed(&mut self, _: &mut Context<()>, id: ConnId, failed: &Failed) {
-        self.tell(id, format_args!("did not open: {failed:?}"));
+    fn on_failed(&mut self, cx: &mut Context<Visit>, id: ConnId, failed: &Failed) {
+        self.tell(cx, id, |visit| Some(visit.failed(failed)));
     }
 
-    fn on_error(&mut self, _: &mut Context<()>, error: &LoopError) {
+    fn on_error(&mut self, _: &mut Context<Visit>, error: &LoopError) {
         if self.talk >= Talk::Normal {
-            say(error);
+            match error {
+                LoopError::Accept(_) => warn("failures to accept", error),
+                _ => warn("failures", error),
+            }
         }
     }
 
-    fn on_shutdown(&mut self, _: &mut Context<()>, report: &ShutdownReport) {
+    fn on_shutdown(&mut self, _: &mut Context<Visit>, report: &ShutdownReport) {
         Farewell::lock(&self.farewell).closed += report.closed;
     }
 }

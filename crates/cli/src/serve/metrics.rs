@@ -6,13 +6,15 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bowsprit::event_loop::{ConnId, Context, Decision, Engine, Handler, Settings, Stats};
-use bowsprit::handshake::{PlainRequest, Refusal, Request};
+use bowsprit::handshake::{OriginPolicy, PlainRequest, Refusal, Request};
 use bowsprit::message::Message;
 use mio::Registry;
 use mio::event::Event;
 
-use super::plain::{status, with};
+use super::hints;
+use super::plain::{path_of, status, with};
 use crate::driver::OTHERS;
+use crate::output::warn;
 
 /// A little server beside the one that it tells of.
 pub(super) struct Metrics {
@@ -22,17 +24,24 @@ pub(super) struct Metrics {
 
 struct Answers {
     stats: Stats,
+    /// Under which names they are told: a page of somebody else must not read them by a name that it has made to
+    /// resolve to this machine (DNS rebinding).
+    policy: OriginPolicy,
 }
 
 impl Metrics {
     /// Gives the address too, whose port is known then.
-    pub(super) fn listen(registry: &Registry, address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
+    pub(super) fn listen(
+        registry: &Registry,
+        address: SocketAddr,
+        policy: OriginPolicy,
+    ) -> io::Result<(Self, SocketAddr)> {
         let mut settings = Settings::default();
         settings.max_connections = 64;
         settings.receive_buffer = settings.head.max_bytes;
         let mut engine = Engine::new(settings, registry, OTHERS)?;
         let address = engine.listen(address)?;
-        Ok((Self { engine, answers: Answers { stats: Stats::default() } }, address))
+        Ok((Self { engine, answers: Answers { stats: Stats::default(), policy } }, address))
     }
 
     /// Takes an event; `stats` is what there is to tell.
@@ -59,8 +68,14 @@ impl Handler for Answers {
     }
 
     fn on_plain(&mut self, _: &mut Context<()>, _: ConnId, request: &PlainRequest) -> Refusal {
-        match (request.method(), request.target().split('?').next()) {
-            ("GET" | "HEAD", Some("/metrics")) => Refusal::new(200)
+        if let Some(host) = request.host()
+            && let Err(error) = self.policy.judge_host(host)
+        {
+            warn("refused for the name in Host", hints::host(&self.policy, host));
+            return error.refusal();
+        }
+        match (request.method(), path_of(request.target())) {
+            ("GET" | "HEAD", "/metrics") => Refusal::new(200)
                 .and_then(|answer| answer.with_body("text/plain; version=0.0.4", self.stats.to_prometheus()))
                 .unwrap_or_else(|_| status(500)),
             ("GET" | "HEAD", _) => status(404),

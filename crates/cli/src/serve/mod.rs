@@ -1,24 +1,31 @@
 //! `bowsprit serve`: a server that echoes, relays or broadcasts.
 
+mod console;
 mod farewell;
 mod handler;
+mod hints;
 mod metrics;
+#[cfg(unix)]
+mod own_path;
 mod plain;
 mod run;
 mod sockets;
 mod summary;
+mod visit;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 #[cfg(unix)]
 use std::path::PathBuf;
 
+use bowsprit::handshake::Leniency;
 use clap::ValueEnum;
 
 use super::args::{EXIT_CODES, listen_address};
 use super::deflate::DeflateArgs;
 use super::exit::Exit;
 use super::limits::{ConnectionArgs, ServerArgs};
+use super::logger::{self, Stamp};
 use sockets::TlsArgs;
 
 /// Serve WebSocket connections: echo, relay to the others, or broadcast to all
@@ -31,7 +38,8 @@ pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9001", value_parser = listen_address)]
     listen: SocketAddr,
-    /// Listen on this path too, in the clear: a Unix-domain socket. It must not exist, and is removed at the end.
+    /// Listen on this path too, in the clear: a Unix-domain socket. A socket that is there already and that nobody
+    /// listens on is replaced, anything else is left alone. At the end the path is removed if it is still ours.
     #[cfg(unix)]
     #[arg(long, value_name = "PATH")]
     unix: Option<PathBuf>,
@@ -43,17 +51,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
     metrics: Option<SocketAddr>,
     /// Where messages go.
+    ///
+    /// To a connection that is slow to read they go as --overflow says.
     #[arg(long, value_enum, default_value_t = Mode::Echo)]
     mode: Mode,
     /// Threads that serve, each with a loop and connections of its own; messages and limits know no border between
     /// them, but `--overflow block` slows only clients of the same thread.
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = threads)]
     threads: NonZeroUsize,
     /// Subprotocols to speak, the preferred one first.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     subprotocol: Vec<String>,
-    /// Let pages of this origin connect, such as https://example.com; `null` for local files. Pages that come from
-    /// this server itself always may.
+    /// Let pages of this origin connect: https://example.com, https://*.example.com for all names below it,
+    /// http://localhost:* for all ports, `null` for local files. Pages that come from this server itself always may.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
     /// Let browsers reach the server by this name. Loopback names always work, and unless it listens on a loopback
@@ -63,9 +73,14 @@ pub(crate) struct Args {
     /// Let any page connect, by any name: every site that the user of a browser visits can then talk to this server.
     #[arg(long, conflicts_with_all = ["allow_origin", "allow_host"])]
     any_origin: bool,
-    /// Tell on stderr of connections that open, close or fail.
-    #[arg(short, long)]
-    verbose: bool,
+    /// Take requests that break a rule as clients in use do. `empty-subprotocol`: a Sec-WebSocket-Protocol line that
+    /// names nothing, as all clients of tcllib up to 1.21 send it.
+    #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',')]
+    lenient: Vec<Lenient>,
+    /// Tell on stderr of connections that open, close or fail: when, who, what they asked for, how it ended, after how
+    /// long and how much. Given twice (-vv), show the start of each message too.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
     /// Say nothing on stderr but what prevents the server from serving: no line that tells how it goes, where stderr
     /// is a terminal, and not who is refused.
     #[arg(short, long, conflicts_with = "verbose")]
@@ -80,6 +95,13 @@ pub(crate) struct Args {
     deflate: DeflateArgs,
 }
 
+fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MAX_THREADS);
+    number.ok_or("use a number from 1 to 1024; more than there are processors gain nothing")
+}
+
+const MAX_THREADS: usize = 1024;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
     /// Back to the sender.
@@ -88,6 +110,14 @@ enum Mode {
     Relay,
     /// To all, the sender included.
     Broadcast,
+    /// To stdout; what is typed goes to all.
+    Console,
+}
+
+/// What clients may get wrong; see [`bowsprit::handshake::Leniency`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Lenient {
+    EmptySubprotocol,
 }
 
 /// How much is told on stderr.
@@ -99,19 +129,39 @@ enum Talk {
     Normal,
     /// Each connection.
     Verbose,
+    /// The start of each message.
+    Messages,
 }
 
 impl Args {
     const fn talk(&self) -> Talk {
         match (self.quiet, self.verbose) {
             (true, _) => Talk::Quiet,
-            (_, true) => Talk::Verbose,
-            _ => Talk::Normal,
+            // Whoever types wants to know whether anybody is there.
+            (_, 0) if matches!(self.mode, Mode::Console) => Talk::Verbose,
+            (_, 0) => Talk::Normal,
+            (_, 1) => Talk::Verbose,
+            _ => Talk::Messages,
         }
+    }
+
+    fn leniency(&self) -> Leniency {
+        let mut leniency = Leniency::default();
+        for item in &self.lenient {
+            match item {
+                Lenient::EmptySubprotocol => leniency.empty_subprotocol = true,
+            }
+        }
+        leniency
     }
 }
 
 pub(crate) fn run(args: Args) -> Exit {
+    let stamp = if args.verbose > 0 { Stamp::Time } else { Stamp::Name };
+    let _logging = match logger::start(stamp) {
+        Ok(logging) => logging,
+        Err(error) => return Exit::Usage.because(format_args!("cannot start: {error}")),
+    };
     match run::serve(&args) {
         Ok(()) => Exit::Done,
         Err(why) => Exit::Usage.because(why),

@@ -10,13 +10,19 @@ pub(super) fn answer(method: &str, target: &str, mode: Mode) -> Refusal {
     if !matches!(method, "GET" | "HEAD") {
         return with(status(405), "Allow", "GET, HEAD");
     }
-    let path = target.split('?').next().unwrap_or_default();
-    // An absolute target is for proxies, and says the host once more.
-    let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
-    match path {
+    match path_of(target) {
         "/" => page(mode).unwrap_or_else(|_| status(500)),
         "/favicon.ico" | "/robots.txt" => status(404),
         _ => Refusal::upgrade_required(),
+    }
+}
+
+/// The path of a target, which may be absolute (RFC 9112 §3.2.2), without its query.
+pub(super) fn path_of(target: &str) -> &str {
+    let path = target.split('?').next().unwrap_or_default();
+    match path.split_once("://") {
+        Some((_, rest)) if !path.starts_with('/') => rest.find('/').map_or("/", |at| &rest[at..]),
+        _ => path,
     }
 }
 
@@ -62,6 +68,8 @@ mod tests {
             ("GET", "/?a=b", 200),
             ("GET", "http://127.0.0.1:9001/", 200),
             ("GET", "http://127.0.0.1:9001", 200),
+            ("GET", "http://127.0.0.1:9001/chat?a=://b/", 426),
+            ("GET", "/http://a/", 426),
             ("GET", "/chat", 426),
             ("GET", "/favicon.ico", 404),
             ("POST", "/", 405),

@@ -10,13 +10,15 @@ use bowsprit::message::Message;
 use bowsprit::tls::TlsServer;
 use mio::Waker;
 
+use super::console::{Keyboard, Screen};
 use super::farewell::{Farewell, SharedFarewell};
 use super::handler::Server;
 use super::metrics::Metrics;
 use super::summary::Summary;
-use super::{Args, Talk, sockets};
+use super::visit::{Visit, short};
+use super::{Args, Mode, Talk, sockets};
 use crate::driver::{Driver, Turn};
-use crate::output::say;
+use crate::output::{say, warn};
 
 /// Serves until a signal asks for the end and all connections are gone.
 ///
@@ -27,31 +29,48 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     // A connection costs a descriptor. Where no more are given, accepting tells.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let farewell = SharedFarewell::default();
-    let server = Server::new(args, farewell.clone())?;
+    let screen = match args.mode {
+        Mode::Console => Some(Screen::start().map_err(cannot_start)?),
+        _ => None,
+    };
+    let server = Server::new(args, screen, farewell.clone())?;
     let tls = args.tls.server()?;
     let mut config = args.connection.config();
     config.deflate = args.deflate.config();
     let grace = config.close_timeout;
-    let settings = args.server.settings(config);
+    let mut settings = args.server.settings(config);
+    settings.leniency = args.leniency();
 
     let alone = args.threads.get() == 1;
     let own = if alone { settings.clone() } else { Settings::default() };
     let driver = Driver::new(own).map_err(cannot_start)?;
-    let mut attendant =
-        Attendant { driver, metrics: None, summary: Summary::new(false), tls, grace, talk: args.talk() };
+    let mut attendant = Attendant {
+        driver,
+        metrics: None,
+        keyboard: None,
+        summary: Summary::new(false),
+        tls,
+        grace,
+        talk: args.talk(),
+    };
     if let Some(address) = args.metrics {
-        let (metrics, taken) = Metrics::listen(attendant.driver.registry(), address)
+        let policy = args.policy(address.ip().to_canonical().is_loopback())?;
+        let (metrics, taken) = Metrics::listen(attendant.driver.registry(), address, policy)
             .map_err(|error| sockets::cannot(&address, "--metrics", &error))?;
         attendant.metrics = Some(metrics);
         say(format_args!("counters at http://{taken}/metrics"));
     }
-    if attendant.tls.is_some() {
-        attendant.driver.catch_hangup().map_err(cannot_start)?;
+    attendant.driver.catch_hangup().map_err(cannot_start)?;
+    if args.mode == Mode::Console {
+        attendant.keyboard = Some(Keyboard::start(attendant.driver.waker()));
     }
     if alone {
         attendant.alone(args, server)?;
     } else {
         attendant.beside(args, &server, &settings)?;
+    }
+    if let Some(screen) = screen {
+        screen.finish();
     }
     let farewell = Farewell::lock(&farewell);
     if args.talk() >= Talk::Verbose || (args.talk() >= Talk::Normal && farewell.has_cut()) {
@@ -70,8 +89,10 @@ fn cannot_wait(error: io::Error) -> String {
 
 /// Looks after signals, counters and the live line.
 struct Attendant {
-    driver: Driver<()>,
+    driver: Driver<Visit>,
     metrics: Option<Metrics>,
+    /// In [`Mode::Console`].
+    keyboard: Option<Keyboard>,
     summary: Summary,
     tls: Option<TlsServer>,
     /// How long connections may take to close in the end.
@@ -92,7 +113,7 @@ impl Attendant {
         let mut loops = Loops::new(threads, settings).map_err(cannot_start)?;
         let _path = sockets::listen(&mut loops, args, self.tls.as_ref())?;
         let (running, waker) = (Arc::new(AtomicUsize::new(threads)), self.driver.waker());
-        let make = |number, _: &Group<()>| {
+        let make = |number, _: &Group<Visit>| {
             server.of_loop(Running { number, count: running.clone(), waker: waker.clone() })
         };
         let mut attended = Ok(());
@@ -107,7 +128,7 @@ impl Attendant {
     }
 
     /// Until the server is over.
-    fn attend<H: Handler<Data = ()>>(&mut self, handler: &mut H, whole: &impl Whole) -> io::Result<()> {
+    fn attend<H: Handler<Data = Visit>>(&mut self, handler: &mut H, whole: &impl Whole) -> io::Result<()> {
         self.summary = Summary::new(self.talk >= Talk::Normal);
         while !whole.is_over(&mut self.driver.engine) {
             let metrics = self.metrics.as_ref().and_then(Metrics::next_deadline);
@@ -126,6 +147,7 @@ impl Attendant {
                 Turn::AskedToEnd => whole.shut_down(&mut self.driver.engine, self.grace),
                 Turn::AskedToReload => self.reload(),
             }
+            self.read_keyboard(whole);
             self.summary.tick(now, || whole.stats(&mut self.driver.engine));
         }
         self.summary.clear();
@@ -136,53 +158,80 @@ impl Attendant {
     fn reload(&self) {
         match self.tls.as_ref().map(TlsServer::reload) {
             Some(Err(error)) => say(format_args!("the certificates stay as they were: {error}")),
-            Some(Ok(())) if self.talk >= Talk::Normal => say("the certificates have been read again"),
-            _ => {}
+            _ if self.talk < Talk::Normal => {}
+            Some(Ok(())) => say("the certificates have been read again"),
+            None => say("SIGHUP: there are no certificates to read again"),
+        }
+    }
+
+    /// Sends what was typed.
+    fn read_keyboard(&mut self, whole: &impl Whole) {
+        let Some(keyboard) = &mut self.keyboard else { return };
+        while let Some(line) = keyboard.line() {
+            match line {
+                Ok(line) if whole.stats(&mut self.driver.engine).open == 0 => {
+                    warn("lines for nobody", format_args!("nobody is connected to get {:?}", short(line)));
+                }
+                Ok(line) => whole.broadcast(&mut self.driver.engine, Message::Text(&line)),
+                Err(why) => say(why),
+            }
         }
     }
 }
 
 /// One loop or several, as the attendant sees them.
 trait Whole {
-    fn stats(&self, own: &mut Engine<()>) -> Stats;
-    fn shut_down(&self, own: &mut Engine<()>, grace: Duration);
-    fn is_over(&self, own: &mut Engine<()>) -> bool;
+    fn stats(&self, own: &mut Engine<Visit>) -> Stats;
+    fn broadcast(&self, own: &mut Engine<Visit>, message: Message<'_>);
+    fn shut_down(&self, own: &mut Engine<Visit>, grace: Duration);
+    fn is_over(&self, own: &mut Engine<Visit>) -> bool;
 }
 
 /// The loop is the attendant's own.
 struct Alone;
 
 impl Whole for Alone {
-    fn stats(&self, own: &mut Engine<()>) -> Stats {
+    fn stats(&self, own: &mut Engine<Visit>) -> Stats {
         own.context().stats()
     }
 
-    fn shut_down(&self, own: &mut Engine<()>, grace: Duration) {
+    fn broadcast(&self, own: &mut Engine<Visit>, message: Message<'_>) {
+        own.context().broadcast(message);
+    }
+
+    fn shut_down(&self, own: &mut Engine<Visit>, grace: Duration) {
         own.context().shutdown(grace);
     }
 
-    fn is_over(&self, own: &mut Engine<()>) -> bool {
+    fn is_over(&self, own: &mut Engine<Visit>) -> bool {
         own.take_stop()
     }
 }
 
 /// The loops are elsewhere, and the attendant's own has nothing to do.
 struct Together {
-    group: Group<()>,
+    group: Group<Visit>,
     /// Loops that have not ended.
     running: Arc<AtomicUsize>,
 }
 
 impl Whole for Together {
-    fn stats(&self, _: &mut Engine<()>) -> Stats {
+    fn stats(&self, _: &mut Engine<Visit>) -> Stats {
         self.group.stats()
     }
 
-    fn shut_down(&self, _: &mut Engine<()>, grace: Duration) {
+    fn broadcast(&self, _: &mut Engine<Visit>, message: Message<'_>) {
+        let reached = self.group.broadcast(message);
+        if reached < self.group.remotes().len() {
+            warn("lines lost", "some of the threads are too far behind to get what was typed");
+        }
+    }
+
+    fn shut_down(&self, _: &mut Engine<Visit>, grace: Duration) {
         self.group.shutdown(grace);
     }
 
-    fn is_over(&self, _: &mut Engine<()>) -> bool {
+    fn is_over(&self, _: &mut Engine<Visit>) -> bool {
         self.running.load(Ordering::Acquire) == 0
     }
 }
@@ -191,9 +240,9 @@ impl Whole for Together {
 struct Nobody;
 
 impl Handler for Nobody {
-    type Data = ();
+    type Data = Visit;
 
-    fn on_message(&mut self, _: &mut Context<()>, _: ConnId, _: Message<'_>) {}
+    fn on_message(&mut self, _: &mut Context<Visit>, _: ConnId, _: Message<'_>) {}
 }
 
 /// One of several loops, for as long as it runs; lets the attendant know when it does not.

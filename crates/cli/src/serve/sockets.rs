@@ -9,7 +9,10 @@ use bowsprit::event_loop::{Engine, ListenSocket, Loops};
 use bowsprit::tls::{ClientCertificate, TlsServer};
 
 use super::Args;
-use crate::output::say;
+#[cfg(unix)]
+use super::own_path::OwnPath;
+use super::visit::Visit;
+use crate::output::{one_line, say, warn};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "TLS")]
@@ -42,6 +45,7 @@ impl TlsArgs {
             return Ok(None);
         }
         let mut builder = TlsServer::builder();
+        self.tell_of_open_keys();
         for (chain, key) in self.tls_cert.iter().zip(&self.tls_key) {
             builder = builder.certificate(chain, key);
         }
@@ -53,6 +57,27 @@ impl TlsArgs {
             builder = builder.client_certificates(authorities, demand);
         }
         builder.build().map(Some).map_err(|error| error.to_string())
+    }
+
+    /// Says which keys others on this machine can read or change. They are taken all the same: in a container there may
+    /// be no others.
+    pub(super) fn tell_of_open_keys(&self) {
+        #[cfg(unix)]
+        for key in &self.tls_key {
+            use std::os::unix::fs::PermissionsExt as _;
+            let Ok(found) = std::fs::metadata(key) else { continue }; // reading it tells
+            let can = match found.permissions().mode() & 0o006 {
+                0 => continue,
+                0o004 => "read",
+                0o002 => "change",
+                _ => "read and change",
+            };
+            let key = one_line(key.as_os_str().as_encoded_bytes());
+            warn(
+                "open keys",
+                format_args!("anybody on this machine can {can} the key {key}: chmod o-rw {key}"),
+            );
+        }
     }
 }
 
@@ -73,7 +98,7 @@ pub(super) trait Listening {
     fn listen_on(&mut self, socket: ListenSocket, tls: Option<&TlsServer>) -> io::Result<()>;
 }
 
-impl Listening for Engine<()> {
+impl Listening for Engine<Visit> {
     fn listen(&mut self, address: SocketAddr, tls: Option<&TlsServer>) -> io::Result<SocketAddr> {
         match tls {
             None => Engine::listen(self, address),
@@ -89,7 +114,7 @@ impl Listening for Engine<()> {
     }
 }
 
-impl Listening for Loops<()> {
+impl Listening for Loops<Visit> {
     fn listen(&mut self, address: SocketAddr, tls: Option<&TlsServer>) -> io::Result<SocketAddr> {
         match tls {
             None => Loops::listen(self, address),
@@ -105,6 +130,12 @@ impl Listening for Loops<()> {
     }
 }
 
+/// What is to be removed at the end.
+#[cfg(unix)]
+pub(super) type Own = OwnPath;
+#[cfg(not(unix))]
+pub(super) type Own = ();
+
 /// Listens wherever the command line says, and tells where: the first URL on stdout, others on stderr.
 ///
 /// # Errors
@@ -114,7 +145,7 @@ pub(super) fn listen(
     on: &mut impl Listening,
     args: &Args,
     tls: Option<&TlsServer>,
-) -> Result<Option<OwnPath>, String> {
+) -> Result<Option<Own>, String> {
     let mut urls = Vec::new();
     let scheme = if tls.is_some() { "wss" } else { "ws" };
     #[cfg(unix)]
@@ -139,12 +170,12 @@ pub(super) fn listen(
         let taken = on.listen(address, tls).map_err(|error| cannot(&address, "--listen", &error))?;
         urls.push(format!("{scheme}://{taken}/"));
     }
-    let mut own = None;
+    let mut own: Option<Own> = None;
     #[cfg(unix)]
     if let Some(path) = &args.unix {
         let cannot = |error| cannot(&path.display(), "--unix", &error);
-        let socket = ListenSocket::unix(path).map_err(cannot)?;
-        own = Some(OwnPath(path.clone()));
+        let (socket, taken) = OwnPath::listen(path).map_err(cannot)?;
+        own = Some(taken);
         on.listen_on(socket, None).map_err(cannot)?;
         urls.push(path.display().to_string());
     }
@@ -158,15 +189,6 @@ pub(super) fn listen(
         say(format_args!("listening on {url}"));
     }
     Ok(own)
-}
-
-/// A socket in the file system, which goes when the server does.
-pub(super) struct OwnPath(PathBuf);
-
-impl Drop for OwnPath {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0); // whoever has removed it was faster
-    }
 }
 
 pub(super) fn cannot(what: &dyn Display, flag: &str, error: &io::Error) -> String {

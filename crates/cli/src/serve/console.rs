@@ -1,0 +1,80 @@
+//! `--mode console`: what is typed goes to all, what comes is shown.
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
+
+use bowsprit::message::Message;
+use mio::Waker;
+
+use crate::input::{Format, Input, Item};
+use crate::logger::Logger;
+use crate::output::{for_terminal, hex};
+
+/// The longest message that is shown whole, in bytes.
+const WHOLE: usize = 64 << 10;
+
+/// Where messages are shown. A thread writes them: nobody has to read our stdout for the server to go on.
+#[derive(Clone, Copy)]
+pub(super) struct Screen(&'static Logger);
+
+impl Screen {
+    pub(super) fn start() -> io::Result<Self> {
+        Logger::to_stdout().map(Self)
+    }
+
+    pub(super) fn show(self, who: &str, message: Message<'_>) {
+        let (mut text, more) = match message {
+            Message::Text(text) => {
+                let shown = start_of(text);
+                (for_terminal(shown), text.len() - shown.len())
+            }
+            Message::Binary(bytes) => {
+                let shown = &bytes[..bytes.len().min(WHOLE / 2)];
+                (hex(shown), bytes.len() - shown.len())
+            }
+        };
+        if more > 0 {
+            let _ = write!(text, "… ({more} bytes more)");
+        }
+        self.0.say(format_args!("{who}: {text}"));
+    }
+
+    /// Waits a moment for all to be written.
+    pub(super) fn finish(self) {
+        self.0.finish();
+    }
+}
+
+/// As much of a text as is shown.
+fn start_of(text: &str) -> &str {
+    let end = text.len().min(WHOLE);
+    (0..=end).rev().find_map(|at| text.get(..at)).unwrap_or_default()
+}
+
+/// Lines that were typed.
+pub(super) struct Keyboard {
+    input: Option<Input>,
+}
+
+impl Keyboard {
+    pub(super) fn start(waker: Arc<Waker>) -> Self {
+        Self { input: Some(Input::start(Format::Lines, waker)) }
+    }
+
+    /// The next line, if one was typed.
+    pub(super) fn line(&mut self) -> Option<Result<String, String>> {
+        match self.input.as_ref()?.next()? {
+            Item::Text(line) => Some(Ok(line)),
+            Item::Wrong(why) => {
+                self.input = None;
+                Some(Err(why))
+            }
+            // The server goes on without.
+            Item::Binary(_) | Item::End => {
+                self.input = None;
+                None
+            }
+        }
+    }
+}

@@ -109,6 +109,8 @@ const OF_THE_LAB: &[&str] = &[
     "handshake::HeadLimits",
     "handshake::HeadReader",
     "handshake::HttpVersion",
+    // Keeps foreign pages away from the listener, and examines nobody.
+    "handshake::OriginPolicy",
     "handshake::Progress",
     "handshake::StartLine",
     "tls",

@@ -31,6 +31,7 @@ use super::server::Request;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPolicy {
     any_origin: bool,
+    local_pages: bool,
     origins: Vec<Pattern>,
     hosts: Hosts,
     names: Vec<String>,
@@ -62,7 +63,13 @@ impl OriginPolicy {
     /// For a server that only this machine reaches: pages that it served itself, under `localhost` or a loopback
     /// address.
     pub fn loopback() -> Self {
-        Self { any_origin: false, origins: Vec::new(), hosts: Hosts::Loopback, names: Vec::new() }
+        Self {
+            any_origin: false,
+            local_pages: false,
+            origins: Vec::new(),
+            hosts: Hosts::Loopback,
+            names: Vec::new(),
+        }
     }
 
     /// For a server that others reach: pages that it served itself, under an address, `localhost` or a name that is
@@ -92,6 +99,14 @@ impl OriginPolicy {
     pub fn allow_origin(mut self, origin: &str) -> Result<Self, OriginSyntax> {
         self.origins.push(Pattern::parse(origin).ok_or(OriginSyntax)?);
         Ok(self)
+    }
+
+    /// Lets pages in that another server on this machine has sent, whatever its port: those of `localhost` and of loopback
+    /// addresses.
+    #[must_use]
+    pub fn allow_local_pages(mut self) -> Self {
+        self.local_pages = true;
+        self
     }
 
     /// Takes `name` as a name of this server, whatever the port.
@@ -129,7 +144,11 @@ impl OriginPolicy {
         }
         let origin = Origin::parse(origin).ok_or(OriginError::Foreign)?;
         let is_allowed = self.origins.iter().any(|pattern| pattern.matches(&origin));
-        if is_allowed || origin.serves(host) { Ok(()) } else { Err(OriginError::Foreign) }
+        if is_allowed || origin.serves(host) || self.local_pages && origin.is_local() {
+            Ok(())
+        } else {
+            Err(OriginError::Foreign)
+        }
     }
 
     /// Judges the value of `Host` alone: for answers to requests without `Origin` that only a page of ours should
@@ -287,6 +306,11 @@ impl Origin {
         Some(Self::Tuple { host: normal(host), port, scheme })
     }
 
+    /// Whether a page of this origin came from a server on this machine.
+    fn is_local(&self) -> bool {
+        matches!(self, Self::Tuple { scheme, host, .. } if matches!(scheme.as_str(), "http" | "https") && is_loopback(host))
+    }
+
     /// Whether a page of this origin came from the server that goes by `host`.
     ///
     /// The server may stand behind a proxy that speaks TLS, so that it cannot tell its own scheme: the page's counts.
@@ -408,6 +432,21 @@ mod tests {
         let policy = policy.allow_origin("null").unwrap();
         assert_eq!(policy.judge(Some("null"), HERE), Ok(()));
         assert_eq!(OriginPolicy::any().judge(Some("anything goes"), "evil.example"), Ok(()));
+    }
+
+    #[test]
+    fn local_pages_are_of_this_machine() {
+        let policy = OriginPolicy::loopback().allow_local_pages();
+        for origin in ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:1", "http://a.localhost/"]
+        {
+            assert_eq!(policy.judge(Some(origin), HERE), Ok(()), "{origin}");
+        }
+        for origin in
+            ["null", "file://", "https://evil.example", "http://localhost.evil.example", "app://localhost"]
+        {
+            assert_eq!(policy.judge(Some(origin), HERE), Err(OriginError::Foreign), "{origin}");
+        }
+        assert_eq!(policy.judge(Some("http://localhost"), "evil.example"), Err(OriginError::Host));
     }
 
     #[test]

@@ -259,6 +259,8 @@ fn through_tls() {
     let (code, stdout, stderr) = connect(&url, &args);
     assert_eq!((code, stdout.as_str()), (0, "hi\n"), "{stderr}");
     assert!(std::fs::read_to_string(&log).unwrap().contains("CLIENT_TRAFFIC_SECRET_0 "));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&log).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "secrets are for their owner alone");
     let (code, _, stderr) = connect(&url, &["--ca", &stranger, "--cert", &cert]);
     assert_eq!(code, 3);
     assert!(stderr.contains("UnknownIssuer; see --ca, or --insecure"), "{stderr}");

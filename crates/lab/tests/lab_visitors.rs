@@ -173,3 +173,62 @@ fn each_bad_one_gets_its_verdict() {
     });
     assert!(record.verdict.reason.contains("declares a frame"), "{}", record.verdict.reason);
 }
+
+/// Any site that the user of a browser visits could otherwise play cases and end the exam.
+#[test]
+fn foreign_pages_take_no_part() {
+    let answer = |addr: SocketAddr, target: &str, host: &str, origin: &str| {
+        let mut stream = TcpStream::connect(addr).unwrap();
+        write!(
+            stream,
+            "GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{origin}\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        .unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        String::from_utf8(status[9..].to_vec()).unwrap()
+    };
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let listener = listener.with_policy(|policy| policy.allow_origin("https://exam.example")).unwrap();
+    let addr = listener.addr();
+    let asked = thread::spawn(move || {
+        let here = addr.to_string();
+        for target in
+            ["/runCase?case=1&agent=x", "/updateReports?agent=x", "/case/1.1.1?agent=x", "/getCaseCount"]
+        {
+            for (host, origin, status) in [
+                (here.as_str(), "Origin: https://evil.example\r\n", "403"),
+                (&here, "Origin: null\r\n", "403"),
+                ("evil.example", "Origin: http://evil.example\r\n", "403"),
+                (&here, "Origin: http://localhost:3000\r\n", "101"),
+                (&here, "Origin: https://exam.example\r\n", "101"),
+                (&here, "", "101"),
+            ] {
+                if target.starts_with("/updateReports") && status == "101" {
+                    continue; // would end the exam
+                }
+                assert_eq!(answer(addr, target, host, origin), status, "{target} {origin}");
+            }
+        }
+        assert_eq!(answer(addr, "/updateReports?agent=x", &here, ""), "101");
+    });
+    let cases = Selection { patterns: vec!["1.1".to_owned()], ..Selection::default() };
+    let options = Options { patience: Some(PATIENCE), ..Options::default() };
+    let exam =
+        Exam { cases: cases.choose(Subject::Client).unwrap(), options, idle: Some(Duration::from_secs(30)) };
+    let (mut refused, mut finished) = (Vec::new(), Vec::new());
+    listener
+        .run(&exam, &mut |notice| {
+            match notice {
+                Notice::Refused(origin) => refused.push(origin),
+                Notice::Finished(agent) => finished.push(agent),
+                _ => {}
+            }
+            if finished.is_empty() { Next::Listen } else { Next::End }
+        })
+        .unwrap();
+    asked.join().unwrap();
+    assert_eq!(finished, ["x"], "nobody else ends the exam");
+    assert_eq!(refused.iter().filter(|origin| *origin == "https://evil.example").count(), 4);
+}

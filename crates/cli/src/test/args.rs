@@ -71,6 +71,10 @@ pub(super) struct ClientArgs {
     /// Count in the cases whose opening handshake a client has to refuse.
     #[arg(long)]
     pub(super) handshake: bool,
+    /// Let pages of this origin take part: https://example.com, https://*.example.com, `null` for local files. Pages of
+    /// servers on this machine may anyway, and so may clients that are no browsers.
+    #[arg(long, value_name = "ORIGIN")]
+    pub(super) allow_origin: Vec<String>,
     /// Go on listening after a client has asked for its report.
     #[arg(long)]
     pub(super) stay: bool,

@@ -19,6 +19,8 @@ use args::{ClientArgs, Common, Side, Trust};
 use reports::report;
 
 use super::{print, say, usage};
+use crate::logger::{self, Stamp};
+use crate::output::{one_line, warn};
 
 /// Exit status where the peer could not be reached.
 const UNREACHABLE: u8 = 3;
@@ -89,6 +91,10 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     }
     let listener =
         Listener::bind(args.listen).map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
+    let listener = args.allow_origin.iter().try_fold(listener, |listener, origin| {
+        let wrong = |error| format!("--allow-origin {origin}: {error}");
+        listener.with_policy(|policy| policy.allow_origin(origin)).map_err(wrong)
+    })?;
     let place = listener.addr().to_string();
     say(format_args!("{} cases on ws://{place}", cases.len()));
     let mut child = match args.command.split_first() {
@@ -106,6 +112,8 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     let mut runs: BTreeMap<String, Run> = BTreeMap::new();
     let progress = Progress::new(exam.cases.len());
     let started = Instant::now();
+    // A page that is refused again and again must not keep the exam waiting.
+    let logging = logger::start(Stamp::Name).map_err(|error| error.to_string())?;
     let result = listener.run(&exam, &mut |notice| match notice {
         Notice::Played(agent, record) => {
             let run =
@@ -118,12 +126,18 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
         }
         Notice::Finished(_) if args.stay || child.is_some() => Next::Listen,
         Notice::Finished(_) => Next::End,
+        Notice::Refused(origin) => {
+            let origin = one_line(origin.as_bytes());
+            warn("pages refused", format_args!("refused a page of {origin}; --allow-origin would let it in"));
+            Next::Listen
+        }
         Notice::Quiet => match child.as_mut().map(Child::try_wait) {
             Some(Ok(None)) | None => Next::Listen,
             Some(Ok(Some(_)) | Err(_)) => Next::End,
         },
     });
     progress.clear();
+    drop(logging);
     if let Some(mut child) = child {
         // It has ended, or the exam has: nobody is left to talk to.
         let _ = child.kill();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bowsprit::handshake::{Head, StartLine};
+use bowsprit::handshake::{Head, OriginPolicy, StartLine};
 
 use super::tell::Tell;
 use super::visitor::Stage;
@@ -71,6 +71,14 @@ impl Desk<'_> {
         let number: usize = param(query, "case")?.parse().ok()?;
         self.exam.cases.get(number.checked_sub(1)?).copied()
     }
+}
+
+/// What becomes of a page that may not take part.
+pub(super) fn foreign(policy: &OriginPolicy, head: &Head) -> Option<Stage> {
+    let text = |name| head.values(name).next().map(String::from_utf8_lossy);
+    let origin = text("origin")?;
+    let host = text("host").unwrap_or_default();
+    policy.judge(Some(&origin), &host).is_err().then(|| Stage::refuse_page(origin.into_owned()))
 }
 
 /// A parameter of a query, percent-decoded.

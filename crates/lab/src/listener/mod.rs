@@ -3,7 +3,8 @@
 //! The control protocol is the one of the Autobahn suite, so that harnesses made for it work unchanged:
 //! `/getCaseCount`, `/runCase?case=N&agent=X`, `/getCaseStatus?case=N&agent=X`, `/getCaseInfo?case=N` and
 //! `/updateReports?agent=X`. A case can also be named: `/case/HSC-015?agent=X`. Promises: bounded time and
-//! memory for each connection, whatever the client does.
+//! memory for each connection, whatever the client does. Pages of foreign origins are refused: any site that the user
+//! of a browser visits could otherwise play cases and end the exam.
 
 mod desk;
 mod tell;
@@ -14,6 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use bowsprit::handshake::OriginPolicy;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
@@ -48,6 +50,8 @@ pub enum Notice {
     Played(String, Box<Record>),
     /// The agent asked for its report: it has played all it wants to.
     Finished(String),
+    /// A page of this origin may not take part, and was refused.
+    Refused(String),
     /// Nobody is being served just now; told several times a second.
     Quiet,
 }
@@ -67,6 +71,7 @@ pub struct Listener {
     poll: Poll,
     listener: TcpListener,
     addr: SocketAddr,
+    policy: OriginPolicy,
 }
 
 impl Listener {
@@ -80,7 +85,26 @@ impl Listener {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let addr = listener.local_addr()?;
-        Ok(Self { poll, listener, addr })
+        let policy = if addr.ip().to_canonical().is_loopback() {
+            OriginPolicy::loopback()
+        } else {
+            OriginPolicy::same_origin()
+        };
+        Ok(Self { poll, listener, addr, policy: policy.allow_local_pages() })
+    }
+
+    /// Changes which pages may take part: those of servers on this machine unless changed. Clients that send no
+    /// `Origin` always may.
+    ///
+    /// # Errors
+    ///
+    /// What `change` says.
+    pub fn with_policy<E>(
+        mut self,
+        change: impl FnOnce(OriginPolicy) -> Result<OriginPolicy, E>,
+    ) -> Result<Self, E> {
+        self.policy = change(self.policy)?;
+        Ok(self)
     }
 
     /// Where it listens.
@@ -163,7 +187,10 @@ impl Loop<'_> {
         let Some(link) = self.links.get_mut(&token) else { return false };
         let more = link.pump(&mut self.scratch);
         if let Stage::Asked(now, head, bytes) = &link.dialogue.stage {
-            link.dialogue.stage = self.desk.answer(*now, head, bytes);
+            link.dialogue.stage = match desk::foreign(&self.net.policy, head) {
+                Some(refused) => refused,
+                None => self.desk.answer(*now, head, bytes),
+            };
             return true;
         }
         more
@@ -190,6 +217,7 @@ impl Loop<'_> {
                     Notice::Played(agent, Box::new(record))
                 }
                 Stage::Told(Tell { finished: Some(agent), .. }) => Notice::Finished(agent),
+                Stage::Told(Tell { refused: Some(origin), .. }) => Notice::Refused(origin),
                 _ => continue,
             };
             if notify(notice) == Next::End {

@@ -15,6 +15,8 @@ pub(super) struct Tell {
     pub(super) frames: FrameReader,
     pub(super) waits_for: Option<(String, &'static str)>,
     pub(super) finished: Option<String>,
+    /// The origin that was refused.
+    pub(super) refused: Option<String>,
     pub(super) peer_closed: bool,
     pub(super) over: bool,
 }
@@ -27,6 +29,7 @@ impl Tell {
             frames: FrameReader::default(),
             waits_for: None,
             finished: None,
+            refused: None,
             peer_closed: false,
             over: false,
         }

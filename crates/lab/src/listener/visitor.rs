@@ -35,10 +35,17 @@ pub(super) enum Stage {
 
 impl Stage {
     pub(super) fn refuse() -> Self {
-        let mut tell = Tell { waits_for: None, ..Tell::empty() };
-        tell.out = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
-        tell.peer_closed = true;
-        Stage::Told(tell)
+        Self::answer("404 Not Found", None)
+    }
+
+    /// A page of this origin may not take part.
+    pub(super) fn refuse_page(origin: String) -> Self {
+        Self::answer("403 Forbidden", Some(origin))
+    }
+
+    fn answer(status: &str, refused: Option<String>) -> Self {
+        let out = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes();
+        Stage::Told(Tell { out, refused, peer_closed: true, ..Tell::empty() })
     }
 }
 

@@ -1,12 +1,10 @@
 //! What the core allocates, counted: nothing for frames that arrive whole, nothing for what a header merely promises,
 //! and never much more than has arrived.
 
-#![allow(unsafe_code, reason = "a global allocator is")]
-
+#[path = "support/counting.rs"]
+mod counting;
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,64 +12,8 @@ use bowsprit::Role;
 use bowsprit::connection::{Config, Connection, Delivery, Event};
 use bowsprit::frame::RawHeader;
 use bowsprit::message::MessageBuffer;
+use counting::{COUNTS, allocations};
 use support::*;
-
-/// The system's allocator, which counts for each thread apart, as tests run side by side.
-struct Counting;
-
-thread_local! {
-    static COUNTS: Cell<Counts> = const { Cell::new(Counts { calls: 0, live: 0, peak: 0 }) };
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Counts {
-    calls: usize,
-    /// Bytes; below 0 where what is freed was allocated by another thread.
-    live: isize,
-    peak: isize,
-}
-
-fn count(calls: usize, bytes: isize) {
-    let mut counts = COUNTS.get();
-    counts.calls += calls;
-    counts.live += bytes;
-    counts.peak = counts.peak.max(counts.live);
-    COUNTS.set(counts);
-}
-
-// SAFETY: every call goes to the system's allocator as it came, and counting allocates nothing: the thread's counts are
-// initialised at compile time and have no destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(1, layout.size() as isize);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, bytes: *mut u8, layout: Layout) {
-        count(0, -(layout.size() as isize));
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(bytes, layout) }
-    }
-
-    unsafe fn realloc(&self, bytes: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(1, size as isize - layout.size() as isize);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(bytes, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How often `work` allocates, how many bytes more are live at its peak, and how many after it.
-fn allocations(work: impl FnOnce()) -> (usize, usize, isize) {
-    let before = COUNTS.get();
-    COUNTS.set(Counts { peak: before.live, ..before });
-    work();
-    let after = COUNTS.get();
-    (after.calls - before.calls, (after.peak - before.live) as usize, after.live - before.live)
-}
 
 fn connection(role: Role, settings: &Arc<Config>) -> Connection {
     Side::new(role, settings, Instant::now()).conn
@@ -181,7 +123,7 @@ fn a_message_in_progress_holds_what_has_arrived_twice() {
     }
 }
 
-/// The same for a driver that reads past the input; it is offered at least one moderate read.
+/// The same for a driver that reads past the input: it is offered moderate reads once a little has arrived.
 #[test]
 fn room_is_offered_for_what_has_arrived() {
     for step in [100, 5000, usize::MAX] {
@@ -193,7 +135,7 @@ fn room_is_offered_for_what_has_arrived() {
             let (inbound, outbound) = (&mut conn.inbound, &mut conn.outbound);
             let len = inbound.room(1, outbound.config()).unwrap().len().min(step);
             let live = (COUNTS.get().live - before) as usize;
-            let bound = 2 * arrived.max(MessageBuffer::MIN_ROOM) + 256;
+            let bound = MessageBuffer::fair(arrived) + 256;
             assert!(live <= bound, "{live} bytes for {arrived} that arrived");
             assert_eq!(inbound.filled(len, outbound), Ok(None));
             arrived += len;

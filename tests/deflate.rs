@@ -289,9 +289,13 @@ fn text_is_checked_inflated() {
     check(&message(&[b"\xce", b"\xba"]), &[text("κ")]);
     check(&message(&[b"\xce"]), &[Said::Failed(ProtocolError::TextNotUtf8)]);
     check(&message(&[b"ok", b"\xff"]), &[Said::Failed(ProtocolError::TextNotUtf8)]);
-    // Bad bytes fail before the message ends.
+    // Bad bytes fail before the message ends, once so much of it has come that it is inflated.
     let mut conn = server(config(|_, _| {}));
-    let long = compressed(not_last(RawHeader::TEXT), &[&stored(b"\xf4\x90")[..], &stored(b"...")].concat());
+    let mut blocks = stored(b"\xf4\x90");
+    (0..16).for_each(|_| blocks.extend(stored(&[b'.'; 255])));
+    let short = compressed(not_last(RawHeader::TEXT), &blocks[..blocks.len() - 255]);
+    assert_eq!(feed(&mut server(config(|_, _| {})), &short, usize::MAX), []);
+    let long = compressed(not_last(RawHeader::TEXT), &blocks);
     let said = feed(&mut conn, &long, usize::MAX);
     assert_eq!(said, [Said::Failed(ProtocolError::TextNotUtf8)]);
 }

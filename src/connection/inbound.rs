@@ -80,6 +80,15 @@ struct ControlPayload {
 }
 
 impl Default for Inbound {
+impl End {
+    fn memory(&self) -> usize {
+        match self {
+            End::Close(Some(close), _) => close.reason.len(),
+            End::Close(None, _) | End::Fault(_) => 0,
+        }
+    }
+}
+
     fn default() -> Self {
         Self::new()
     }
@@ -334,7 +343,8 @@ impl Inbound {
         self.assembler.lend(buffer);
     }
 
-    /// Takes back the buffer that is not in use; what it holds is the last message.
+    /// Takes back the buffer that is not in use; what it holds is the last message. One that is in use and has far more
+    /// memory than has come of the message is exchanged for a fitting one.
     #[inline]
     pub fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
         if self.message_due { None } else { self.assembler.reclaim() }
@@ -450,6 +460,7 @@ impl Inbound {
                 }
                 Err(error) => Err(fail(&mut self.end, error, outbound)),
             },
+            Current::Data if self.assembler.defer(chunk) => Ok(()),
         }
     }
 

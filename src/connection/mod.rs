@@ -184,6 +184,15 @@ impl Connection {
     pub fn outcome(&self) -> Outcome {
         outcome(&self.inbound, &self.outbound)
     }
+    /// Bytes of memory held for this connection, beside its own size: the message that is being put together and what
+    /// inflates it, what waits to be sent, and what compresses it. Buffers that were lent to it count while it has them.
+    ///
+    /// Exact but for three things: what inflates and what compresses is counted as it was measured
+    /// (`examples/deflate_memory.rs`); of a message that several connections send, each has an equal part.
+    pub fn held(&self) -> usize {
+        self.inbound.memory() + self.outbound.memory() + self.outbound.shared_memory()
+    }
+
 }
 
 /// [`Connection::outcome`], for drivers that keep the halves apart.

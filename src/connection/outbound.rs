@@ -318,6 +318,29 @@ impl Outbound {
         self.queue.as_ref().map_or(0, |queue| queue.len())
     }
 
+    /// Bytes of memory held, beside its own size and shared messages.
+    #[inline]
+    pub fn memory(&self) -> usize {
+        let queue = self.queue.as_ref().map_or(0, |queue| size_of::<SendQueue>() + queue.capacity());
+        let compressor = self.compressor.as_ref().map_or(0, |compressor| compressor.memory());
+        queue + compressor + self.memory_of_the_rare()
+    }
+
+    /// Its part of the messages that it shares with others; see [`SendQueue::shared`].
+    pub fn shared_memory(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.shared())
+    }
+
+    #[inline]
+    fn memory_of_the_rare(&self) -> usize {
+        let ping = if self.late_ping.is_some() { size_of::<LatePing>() } else { 0 };
+        let masks = self.masks.as_ref().map_or(0, |masks| size_of::<Masks>() + size_of_val(&*masks.0));
+        let closing = self.closing.as_ref().map_or(0, |closing| {
+            size_of::<Closing>() + closing.sent.as_ref().map_or(0, |close| close.reason.len())
+        });
+        ping + masks + closing
+    }
+
     /// The bytes to be written next that lie in one piece; empty once nothing waits.
     ///
     /// For drivers that lend no buffer: write them, then [`advance`](Self::advance).

@@ -26,6 +26,8 @@ pub struct SendQueue {
     /// segment.
     tail: usize,
     spent: Option<Box<MessageBuffer>>,
+    /// Bytes of memory that segments hold alone.
+    owned: usize,
     segments: VecDeque<Segment>,
     /// The driver's receive buffer.
     scratch: Lender,
@@ -47,6 +49,24 @@ enum Segment {
     Lent(Range<usize>),
     /// A place in the buffer of the message that is being delivered.
     LentMessage(Range<usize>),
+}
+
+impl Segment {
+    /// Bytes of memory that it holds alone.
+    fn memory(&self) -> usize {
+        match self {
+            Segment::Owned { bytes, .. } => bytes.capacity(),
+            Segment::Message { buffer, .. } => size_of::<MessageBuffer>() + buffer.capacity(),
+            Segment::Copied(_) | Segment::Shared { .. } | Segment::Lent(_) | Segment::LentMessage(_) => 0,
+        }
+    }
+
+    fn share(&self) -> usize {
+        match self {
+            Segment::Shared { bytes, .. } => bytes.len().div_ceil(Arc::strong_count(bytes)),
+            _ => 0,
+        }
+    }
 }
 
 /// The addresses of a buffer from which payload may be taken without a copy.
@@ -92,16 +112,17 @@ impl SendQueue {
         self.len == 0
     }
 
-    /// Bytes of memory held, shared ones not counted.
+    /// Bytes of memory held, beside its own size and shared ones.
+    #[inline]
     pub fn capacity(&self) -> usize {
-        let owned = |segment: &Segment| match segment {
-            Segment::Owned { bytes, .. } => bytes.capacity(),
-            Segment::Message { buffer, .. } => buffer.capacity(),
-            _ => 0,
-        };
-        self.copied.capacity()
-            + self.segments.capacity() * size_of::<Segment>()
-            + self.segments.iter().map(owned).sum::<usize>()
+        debug_assert_eq!(self.owned, self.segments.iter().map(Segment::memory).sum());
+        let spent = self.spent.as_ref().map_or(0, |buffer| size_of::<MessageBuffer>() + buffer.capacity());
+        self.copied.capacity() + self.segments.capacity() * size_of::<Segment>() + self.owned + spent
+    }
+
+    /// Its part of the shared bytes: of each, as much as falls to one of those that have it now.
+    pub fn shared(&self) -> usize {
+        self.segments.iter().map(Segment::share).sum()
     }
 
     /// Appends a copy of `bytes`.
@@ -199,6 +220,7 @@ impl SendQueue {
         for segment in &mut self.segments {
             if let Segment::Lent(place) = segment {
                 *segment = Segment::Owned { bytes: lent(buffer, place).to_vec(), from: 0 };
+                self.owned += segment.memory();
             }
         }
     }
@@ -231,6 +253,7 @@ impl SendQueue {
                     first = Some(segment);
                 } else {
                     *segment = Segment::Owned { bytes: lent(buffer.as_slice(), place).to_vec(), from: 0 };
+                    self.owned += segment.memory();
                 }
             }
         }
@@ -239,6 +262,7 @@ impl SendQueue {
         {
             let place = place.clone();
             *segment = Segment::Message { buffer, place };
+            self.owned += segment.memory();
         }
     }
 
@@ -373,7 +397,9 @@ impl SendQueue {
     }
 
     fn drop_front(&mut self) {
-        if let Some(Segment::Message { buffer, .. }) = self.segments.pop_front() {
+        let Some(segment) = self.segments.pop_front() else { return };
+        self.owned -= segment.memory();
+        if let Segment::Message { buffer, .. } = segment {
             self.spent = Some(buffer);
         }
     }

@@ -126,6 +126,14 @@ impl Inflater {
         match *self {}
     }
 
+    pub(crate) const fn has_begun(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        match *self {}
+    }
+
     pub(crate) fn push(&mut self, _: &mut &[u8], _: &mut [u8]) -> Pushed {
         match *self {}
     }
@@ -136,6 +144,10 @@ impl Inflater {
 }
 
 impl Compressor {
+    pub(crate) fn memory(&self) -> usize {
+        match *self {}
+    }
+
     pub(crate) fn message(
         &mut self,
         _: Option<DeflateConfig>,

@@ -2,9 +2,9 @@
 //!
 //! In: checked headers of data frames and their unmasked payload, in order and in any cut. Out: whole messages,
 //! borrowed from the input where a message arrived in one piece. Promises: judges the sequence and the size at
-//! the header, rejects bad UTF-8 at the byte that makes it bad, and holds at most what has arrived, twice.
-//! Compressed messages count and are checked inflated, and are inflated no further than they may be long. Control
-//! frames never come here.
+//! the header, rejects bad UTF-8 at the byte that makes it bad, and holds no more than is [fair](MessageBuffer::fair) to
+//! what has arrived. Compressed messages count and are checked inflated, and are inflated no further than they may be
+//! long. Control frames never come here.
 
 use super::{Message, MessageBuffer};
 use crate::error::ProtocolError;
@@ -40,6 +40,8 @@ pub struct Assembler {
     buffer: Option<Box<MessageBuffer>>,
     /// Whether the message is compressed.
     compressed: bool,
+    /// What has come of it waits in the buffer, compressed.
+    deferred: bool,
     /// What was agreed for compressed messages, if anything was.
     deflate: Option<Half>,
     inflater: Option<Box<Inflater>>,
@@ -73,6 +75,7 @@ impl Assembler {
             announced: 0,
             buffer: None,
             compressed: false,
+            deferred: false,
             deflate: None,
             inflater: None,
         }
@@ -105,6 +108,7 @@ impl Assembler {
                 self.empty_fragments = 0;
                 self.announced = 0;
                 self.compressed = compressed;
+                self.deferred = false;
                 if compressed {
                     self.begin_inflating(limits);
                 }
@@ -220,6 +224,19 @@ impl Assembler {
         Ok(passed)
     }
 
+    /// Holds a chunk of a compressed message that does not end with it as it came, where little has come of the message:
+    /// what inflates takes fifty kilobytes, which a peer would claim with the first of them. Says whether it did; else
+    /// the chunk is to be [kept](Self::keep). What is wrong with it is seen once more comes, or the end.
+    pub fn defer(&mut self, chunk: &[u8]) -> bool {
+        let waits = self.inflater.as_ref().is_some_and(|inflater| !inflater.has_begun());
+        if !self.compressed || !waits || self.held() + chunk.len() > DEFERRED {
+            return false;
+        }
+        self.deferred = true;
+        self.buffer.get_or_insert_default().extend(chunk);
+        true
+    }
+
     /// The message that ended last, where all of it was held.
     pub fn kept(&self) -> Option<Message<'_>> {
         let ends_inside_a_character = self.kind == DataKind::Text && self.utf8.finish().is_err();
@@ -296,7 +313,9 @@ impl Assembler {
     #[inline]
     pub(crate) fn idle_inflater(&mut self) -> Option<(&mut Option<Box<Inflater>>, Half)> {
         let agreed = self.deflate?;
-        if self.compressed && self.is_open() { None } else { Some((&mut self.inflater, agreed)) }
+        let in_use =
+            self.compressed && self.is_open() && self.inflater.as_ref().is_none_or(|it| it.has_begun());
+        if in_use { None } else { Some((&mut self.inflater, agreed)) }
     }
 
     /// What inflates messages.
@@ -305,10 +324,16 @@ impl Assembler {
         self.inflater.as_deref()
     }
 
-    /// Bytes of the open message that are held.
+    /// Bytes of the open message that are held; of a compressed one, inflated ones as soon as there are some.
     #[inline]
     pub fn held(&self) -> usize {
         if self.is_open() { self.buffer.as_ref().map_or(0, |buffer| buffer.len()) } else { 0 }
+    }
+
+    /// Bytes of memory held.
+    pub fn memory(&self) -> usize {
+        let buffer = self.buffer.as_ref().map_or(0, |buffer| size_of::<MessageBuffer>() + buffer.capacity());
+        buffer + self.inflater.as_ref().map_or(0, |inflater| inflater.memory())
     }
 
     /// Whether the current frame is the last of its message.
@@ -337,11 +362,14 @@ impl Assembler {
         }
     }
 
-    /// Takes the buffer back, where no message is open in it. What it holds is the last message.
+    /// Takes the buffer back, where no message is open in it: what it holds is the last message. One that has far more
+    /// memory than has come of the message is exchanged for a fitting one.
     #[inline]
     pub fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
         if self.held() > 0 {
-            return None;
+            let buffer = self.buffer.as_mut().filter(|buffer| buffer.is_oversized())?;
+            let fitted = Box::new(buffer.fitted());
+            return Some(std::mem::replace(buffer, fitted));
         }
         self.whole &= self.is_open(); // the last message leaves
         self.buffer.take()
@@ -363,7 +391,8 @@ impl Assembler {
         // The gate at the header lets no compressed frame through where nothing was agreed.
         let Some(agreed) = self.deflate else { return Err(ProtocolError::ReservedBit) };
         let mut inflater = self.inflater.take().unwrap_or_else(|| agreed.inflater());
-        let mut result = self.inflate_with(&mut inflater, chunk);
+        let mut result = self.inflate_deferred(&mut inflater);
+        result = result.and_then(|()| self.inflate_with(&mut inflater, chunk));
         if message_ends {
             result = result.and_then(|()| inflater.finish(agreed));
             result = result.and_then(|()| self.finish_text());
@@ -372,6 +401,17 @@ impl Assembler {
         self.inflater = Some(inflater);
         self.whole &= result.is_ok();
         result.map(|()| Passed { kind: self.kind, message_ends })
+    }
+
+    #[inline]
+    fn inflate_deferred(&mut self, inflater: &mut Inflater) -> Result<(), ProtocolError> {
+        if !std::mem::take(&mut self.deferred) {
+            return Ok(());
+        }
+        let buffer = self.buffer.get_or_insert_default();
+        let deferred = buffer.as_slice().to_vec();
+        buffer.clear();
+        self.inflate_with(inflater, &deferred)
     }
 
     fn inflate_with(&mut self, inflater: &mut Inflater, mut chunk: &[u8]) -> Result<(), ProtocolError> {
@@ -429,6 +469,9 @@ pub struct Passed {
     /// Whether the message ends with it.
     pub message_ends: bool,
 }
+
+/// Compressed bytes of a message that wait for the next ones before they are inflated.
+const DEFERRED: usize = 4096;
 
 /// Bytes of compressed payload that a message may have: what does not compress becomes a little longer, and
 /// flushes make it longer still, but not without bound.

@@ -2,8 +2,8 @@
 
 /// Bytes so far, and room that is initialised once and then read into again and again.
 ///
-/// Grows with what arrives, never with what a header promises: holds memory for at most twice what is there, or twice
-/// [`MIN_ROOM`](Self::MIN_ROOM) once it has offered room.
+/// Grows with what arrives, never with what a header promises. For `n` bytes that are there it takes no more memory than
+/// [`fair`](Self::fair) says, room that it has offered included; one that was used before may have more.
 #[derive(Debug, Default)]
 pub struct MessageBuffer {
     /// All of it initialised; the message is what lies between `start` and `filled`.
@@ -13,8 +13,35 @@ pub struct MessageBuffer {
 }
 
 impl MessageBuffer {
-    /// The least that a read is offered.
+    /// The least that a read is offered once so much has arrived; before that, [`LESS`](Self::LESS) times as much as has.
     pub const MIN_ROOM: usize = 64 * 1024;
+
+    /// See [`MIN_ROOM`](Self::MIN_ROOM).
+    pub const LESS: usize = 7;
+
+    /// Offered before anything has arrived.
+    const FIRST_ROOM: usize = 128;
+
+    /// The most memory that may be held for a message of which `len` bytes have arrived: eight times as much and a few
+    /// bytes while it is short, up to 64 KiB more than twice as much when it is long.
+    pub const fn fair(len: usize) -> usize {
+        len.saturating_add(Self::step(len)).saturating_add(Self::FIRST_ROOM)
+    }
+
+    /// How much room is added to `len` bytes.
+    const fn step(len: usize) -> usize {
+        if len >= Self::MIN_ROOM {
+            return len; // twice what is there already
+        }
+        let step = Self::LESS * len;
+        if step < Self::FIRST_ROOM {
+            Self::FIRST_ROOM
+        } else if step > Self::MIN_ROOM {
+            Self::MIN_ROOM
+        } else {
+            step
+        }
+    }
 
     /// Without room.
     pub const fn new() -> Self {
@@ -39,8 +66,9 @@ impl MessageBuffer {
         self.filled == self.start
     }
 
-    /// Bytes of memory held.
-    pub fn capacity(&self) -> usize {
+    /// Bytes of memory held for them.
+    #[inline]
+    pub const fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
@@ -68,12 +96,11 @@ impl MessageBuffer {
     /// Room to read into, not more than `wanted` bytes and never empty where `wanted` is not 0.
     pub fn room(&mut self, wanted: usize) -> &mut [u8] {
         let free = self.bytes.len() - self.filled;
-        if free == 0 || free < wanted.min(Self::MIN_ROOM) {
-            let grown = self.filled + wanted.min(self.len().max(Self::MIN_ROOM));
-            if self.len() >= Self::MIN_ROOM {
-                // Twice what is there already: a vector that doubled again would hold four times as much.
-                self.bytes.reserve_exact(grown - self.bytes.len());
-            }
+        let step = Self::step(self.len());
+        if free == 0 || free < wanted.min(step).min(Self::MIN_ROOM) {
+            let grown = self.filled + wanted.min(step);
+            // A vector that grew by its own rule would hold twice as much.
+            self.bytes.reserve_exact(grown - self.bytes.len());
             self.bytes.resize(grown, 0);
         }
         let end = self.bytes.len().min(self.filled.saturating_add(wanted));
@@ -87,6 +114,19 @@ impl MessageBuffer {
         }
         let end = self.bytes.len().min(self.filled.saturating_add(wanted));
         &mut self.bytes[self.filled..end]
+    }
+
+    /// Whether it has more memory than is [fair](Self::fair) for what is there, as one may that was used before.
+    #[inline]
+    pub const fn is_oversized(&self) -> bool {
+        self.capacity() > Self::fair(self.filled)
+    }
+
+    /// The same bytes with no more memory than they need.
+    pub fn fitted(&self) -> Self {
+        let mut fitted = Self { bytes: Vec::with_capacity(self.len() + ALIGN), start: 0, filled: 0 };
+        fitted.extend(self.as_slice());
+        fitted
     }
 
     /// Counts `len` bytes of the room as arrived and gives them for a last touch.
@@ -117,8 +157,11 @@ mod tests {
     #[test]
     fn room_follows_what_arrived() {
         let mut buffer = MessageBuffer::new();
-        assert_eq!(buffer.room(usize::MAX).len(), MessageBuffer::MIN_ROOM);
-        buffer.advance(MessageBuffer::MIN_ROOM);
+        for offered in [128, 896, 7 * 1024, 56 * 1024, MessageBuffer::MIN_ROOM, 2 * MessageBuffer::MIN_ROOM] {
+            assert_eq!(buffer.room(usize::MAX).len(), offered);
+            buffer.advance(offered);
+            assert!(!buffer.is_oversized());
+        }
         buffer.extend(&[7; 10]);
         let held = buffer.len();
         assert_eq!(buffer.room(usize::MAX).len(), held);
@@ -130,5 +173,29 @@ mod tests {
         assert_eq!(buffer.advance(2), b"de");
         buffer.extend(&[b'x'; 200_000]);
         assert_eq!(&buffer.as_slice()[..7], b"abcdexx");
+    }
+
+    #[test]
+    fn memory_is_fair_to_what_arrived() {
+        for step in [1, 5, 16, 100, 4096, 70_000] {
+            let mut buffer = MessageBuffer::new();
+            while buffer.len() < 500_000 {
+                if buffer.len() % 2 == 0 {
+                    buffer.extend(&vec![7; step]);
+                } else {
+                    let len = buffer.room(1 << 20).len().min(step);
+                    buffer.advance(len);
+                }
+                let (len, capacity) = (buffer.len(), buffer.capacity());
+                assert!(capacity <= MessageBuffer::fair(len), "{capacity} for {len}");
+                assert!(capacity <= 8 * len + 256 && (len < 65_536 || capacity <= 4 * len));
+            }
+            buffer.clear();
+            buffer.extend(b"short");
+            assert!(buffer.is_oversized());
+            let fitted = buffer.fitted();
+            assert_eq!(fitted.as_slice(), b"short");
+            assert!(fitted.capacity() <= 32);
+        }
     }
 }

@@ -39,6 +39,10 @@ struct Progress {
     made: u64,
     /// The last four bytes of payload.
     tail: [u8; 4],
+    /// The engine has not been made ready for it: nothing of it has come.
+    waits: bool,
+    /// What a message may refer back to.
+    window: WindowBits,
     /// The stream ended with a BFINAL block, and nothing has come since.
     ended: bool,
     /// How often it did.
@@ -66,11 +70,15 @@ const BYTES_PER_END: u64 = 4096;
 impl Inflater {
     /// A message begins.
     pub(crate) fn begin(&mut self, agreed: Half) {
-        self.message = Progress::default();
+        self.message = Progress { waits: true, window: agreed.window, ..Progress::default() };
         if !agreed.takeover {
             self.history.clear(); // §7.1.1: starts with an empty window
         }
-        self.restart(agreed.window);
+    }
+
+    /// Whether a message is open of which something has come: until then it needs no engine.
+    pub(crate) const fn has_begun(&self) -> bool {
+        !self.message.waits
     }
 
     /// Bytes that may still come out of the message: for whoever pushes to keep, as here only connections that
@@ -81,6 +89,9 @@ impl Inflater {
 
     /// Takes payload off the front of `input` until the room is full or all of it is taken.
     pub(crate) fn push(&mut self, input: &mut &[u8], room: &mut [u8]) -> Pushed {
+        if std::mem::take(&mut self.message.waits) {
+            self.restart(self.message.window);
+        }
         let mut made = 0;
         loop {
             if self.message.ended && !input.is_empty() {
@@ -135,6 +146,15 @@ impl Inflater {
             self.history.settle(agreed.window.bytes());
         }
         Ok(())
+    }
+
+    /// Takes the room of another one's history, in which nothing is that counts.
+    pub(super) fn take_memory(&mut self, other: &mut Self) {
+        if self.history.capacity() < other.history.capacity() {
+            std::mem::swap(&mut self.history, &mut other.history);
+        }
+        self.history.clear();
+        other.history = History::default();
     }
 
     /// What it has done so far.

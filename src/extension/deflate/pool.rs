@@ -50,17 +50,18 @@ impl DeflatePool {
         }
     }
 
-    /// Not to be called inside a compressed message.
+    /// Not to be called inside a compressed message of which something has come.
     pub(crate) fn reclaim_inflater(&mut self, slot: &mut Option<Box<Inflater>>, agreed: Half) {
         let Some(inflater) = slot else { return };
         self.received += inflater.take_traffic();
+        let spare = self.inflater.get_or_insert_default();
+        if let Some(engine) = inflater.engine.take() {
+            spare.engine = Some(engine);
+        }
         if !agreed.takeover {
-            let inflater = slot.take();
-            if self.inflater.is_none() {
-                self.inflater = inflater;
-            }
-        } else if let Some(engine) = inflater.engine.take() {
-            self.inflater.get_or_insert_default().engine = Some(engine);
+            spare.take_memory(inflater);
+            // One that waits for the first bytes of a message knows what message it is.
+            slot.take_if(|inflater| inflater.has_begun());
         }
     }
 

@@ -1,0 +1,271 @@
+//! What a connection says that it holds, against what the allocator counts; and against what it has received, whatever
+//! shape that has.
+
+#[path = "support/counting.rs"]
+mod counting;
+mod support;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bowsprit::Role;
+use bowsprit::connection::{Config, Connection, Event};
+use bowsprit::frame::RawHeader;
+use bowsprit::message::{Message, MessageBuffer, Prepared};
+use counting::COUNTS;
+use support::*;
+
+/// A connection, and how much more is allocated than before it was made.
+struct Weighed {
+    conn: Connection,
+    before: isize,
+    received: usize,
+}
+
+impl Weighed {
+    fn new(role: Role, settings: &Arc<Config>) -> Self {
+        let conn = Side::new(role, settings, Instant::now()).conn;
+        let before = COUNTS.get().live - conn.held() as isize;
+        Self { conn, before, received: 0 }
+    }
+
+    /// Takes a read whose memory is the driver's; nothing is answered.
+    fn read(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes.to_vec();
+        let Connection { inbound, outbound, .. } = &mut self.conn;
+        let mut input = &mut bytes[..];
+        while inbound.next(&mut input, outbound).is_ok_and(|event| event.is_some()) {}
+        self.received += bytes.len();
+    }
+
+    /// What is held, once it is found to be what the allocator counts, within 5 %.
+    fn held(&self, what: &str) -> usize {
+        let held = self.conn.held();
+        let live = (COUNTS.get().live - self.before) as usize;
+        assert!(held.abs_diff(live) <= live / 20, "{what}: {held} said, {live} counted");
+        held
+    }
+
+    /// The bounds that the documentation of the limits states for what is not compressed.
+    fn is_in_proportion(&self, what: &str) {
+        let (held, received) = (self.held(what), self.received);
+        let most = if received < 65_536 { 8 * received + 512 } else { 4 * received };
+        assert!(held <= most, "{what}: {held} held of {received} received");
+    }
+}
+
+fn settings() -> Arc<Config> {
+    Arc::new(config(|config| config.max_message = 1 << 20))
+}
+
+/// However a message comes, and however little of it.
+#[test]
+fn what_is_held_is_in_proportion_to_what_was_received() {
+    for role in ROLES {
+        let peer = role.peer();
+        let long = raw_frame(by(peer, RawHeader::BINARY.with_length(1 << 20)), &[7; 300_000]);
+        let mut fragments = sent_by(peer, not_fin(RawHeader::TEXT), b"a");
+        let mut empty = fragments.clone();
+        for _ in 0..1000 {
+            fragments.extend(sent_by(peer, not_fin(RawHeader::CONTINUATION), &[b'x'; 90]));
+            empty.extend(sent_by(peer, not_fin(RawHeader::CONTINUATION), b""));
+        }
+        let whole = sent_by(peer, RawHeader::BINARY, &[7; 5000]).repeat(4);
+        let pings = sent_by(peer, RawHeader::PING, &[7; 125]).repeat(2000);
+        let control = raw_frame(by(peer, RawHeader::PONG.with_length(125)), &[7; 100]);
+        let close = sent_by(peer, RawHeader::CLOSE, &close_payload(1000, "done with it"));
+        let shapes = [
+            ("a long frame", &long),
+            ("fragments", &fragments),
+            ("empty fragments", &empty),
+            ("whole messages", &whole),
+            ("Pings", &pings),
+            ("half a control frame", &control),
+            ("a Close frame", &close),
+        ];
+        for (name, wire) in shapes {
+            for step in [1, 16, 333, 4096, 65_536, usize::MAX] {
+                let what = format!("{role:?}, {name}, reads of {step}");
+                let mut weighed = Weighed::new(role, &settings());
+                let pieces = if step == 1 { &wire[..wire.len().min(20_000)] } else { wire };
+                for read in pieces.chunks(step.min(wire.len())) {
+                    weighed.read(read);
+                    weighed.is_in_proportion(&what);
+                }
+            }
+        }
+    }
+}
+
+/// For a driver that reads to where a message is put together, and lends it a buffer that has been larger.
+#[test]
+fn room_and_lent_buffers_are_counted_and_given_back() {
+    let mut weighed = Weighed::new(Role::Client, &settings());
+    let mut large = Box::new(MessageBuffer::new());
+    large.extend(&vec![7; 1 << 20]);
+    weighed.conn.inbound.lend(large);
+    weighed.read(&raw_frame(RawHeader::BINARY.with_length(1 << 20), b"sixteen bytes .."));
+    assert!(weighed.held("lent") >= 1 << 20);
+    drop(weighed.conn.inbound.reclaim().expect("far too large for sixteen bytes"));
+    weighed.is_in_proportion("given back");
+    for step in [1, 100, 5000, usize::MAX] {
+        for _ in 0..20 {
+            let config = weighed.conn.outbound.config();
+            let Some(room) = weighed.conn.inbound.room(1, config) else { break };
+            let len = room.len().min(step);
+            let event = weighed.conn.inbound.filled(len, &mut weighed.conn.outbound);
+            let ends = event.is_ok_and(|event| event.is_some());
+            weighed.received += len;
+            if ends {
+                break;
+            }
+            weighed.is_in_proportion("room");
+            assert!(weighed.conn.inbound.reclaim().is_none(), "it fits");
+        }
+    }
+}
+
+/// What waits for a peer that does not read: at most twice what it is, and nothing once it has gone out.
+#[test]
+fn a_slow_reader_holds_what_waits() {
+    for role in ROLES {
+        for size in [16, 1000, 5000, 300_000] {
+            let mut weighed = Weighed::new(role, &settings());
+            while weighed.conn.outbound.send_binary(&vec![7; size]).is_ok() {
+                let held = weighed.held("waits");
+                assert!(held <= 3 * weighed.conn.outbound.queued() + 1024, "{held}");
+            }
+            while weighed.conn.outbound.queued() > 0 {
+                let len = weighed.conn.outbound.queued().min(100_000);
+                weighed.conn.outbound.advance(len);
+                weighed.held("goes out");
+            }
+            drop(weighed.conn.outbound.reclaim_queue());
+            assert!(weighed.held("nothing waits") <= 64);
+        }
+    }
+}
+
+/// What several connections send is held once; each of them has a part.
+#[test]
+fn what_is_shared_is_counted_once() {
+    let prepared = Prepared::new(Message::Binary(&[7; 1 << 20]));
+    let mut conns: Vec<Connection> =
+        (0..10).map(|_| Side::new(Role::Server, &settings(), Instant::now()).conn).collect();
+    for conn in &mut conns {
+        conn.outbound.send_prepared(&prepared).unwrap();
+    }
+    drop(prepared);
+    let held: usize = conns.iter().map(Connection::held).sum();
+    assert!(held.abs_diff(1 << 20) < 10 * 1024, "{held}");
+    conns.truncate(1);
+    assert!(conns[0].held() > 1 << 20);
+}
+
+/// An echo queues what it has received; the buffer that the queue took is counted there.
+#[test]
+fn a_buffer_that_moves_is_counted_where_it_is() {
+    let wire = sent_by(Role::Client, RawHeader::BINARY, &[7; 100_000]);
+    let mut weighed = Weighed::new(Role::Server, &settings());
+    for read in wire.chunks(10_000) {
+        let mut bytes = read.to_vec();
+        let Connection { inbound, outbound, .. } = &mut weighed.conn;
+        let mut input = &mut bytes[..];
+        let Some(Event::Message(message)) = inbound.next(&mut input, outbound).unwrap() else { continue };
+        outbound.queue().borrow_message(message.as_bytes());
+        outbound.send(message).unwrap();
+        let buffer = inbound.reclaim().unwrap();
+        outbound.queue().settle_with(buffer);
+    }
+    assert!(weighed.held("in the queue") > 100_000);
+    weighed.conn.outbound.advance(weighed.conn.outbound.queued());
+    assert!(weighed.held("written") > 100_000, "it waits to be taken back");
+    drop(weighed.conn.outbound.take_spent());
+    assert!(weighed.held("taken back") < 5000);
+}
+
+#[cfg(feature = "deflate")]
+mod compressed {
+    use bowsprit::connection::Compression;
+    use bowsprit::extension::deflate::{DeflateConfig, DeflateParams, DeflatePool};
+
+    use super::*;
+
+    fn settings() -> Arc<Config> {
+        Arc::new(config(|config| config.deflate = Some(DeflateConfig::default())))
+    }
+
+    fn weighed() -> Weighed {
+        let mut weighed = Weighed::new(Role::Server, &settings());
+        weighed.conn = weighed.conn.with_deflate(DeflateParams::default());
+        weighed
+    }
+
+    /// A compressed message of `len` bytes, as its payload.
+    fn payload(bytes: &[u8]) -> Vec<u8> {
+        let mut sender = weighed();
+        sender.conn.outbound.send_with(Message::Binary(bytes), Compression::On).unwrap();
+        let frame = frames(sender.conn.outbound.pending());
+        frame[0].1.clone()
+    }
+
+    fn rsv1(header: RawHeader) -> RawHeader {
+        RawHeader { rsv1: true, ..header }
+    }
+
+    /// A few compressed bytes are held as they are; what inflates comes with more of them.
+    #[test]
+    fn a_message_that_has_only_begun_holds_no_inflater() {
+        let payload = payload(&vec![b'x'; 4 << 20]);
+        let mut weighed = weighed();
+        let header = rsv1(not_fin(by(Role::Client, RawHeader::BINARY)));
+        weighed.read(&raw_frame(header.with_length(payload.len() as u64 + 1), &payload[..13]));
+        assert!(weighed.held("13 bytes") <= 1024);
+    }
+
+    #[test]
+    fn what_inflates_is_counted() {
+        for plain in [&vec![b'x'; 12 << 20][..], &Random(7).bytes(300_000)] {
+            let payload = payload(plain);
+            let mut weighed = weighed();
+            weighed.read(&sent_by(Role::Client, rsv1(not_fin(RawHeader::BINARY)), b""));
+            for piece in payload.chunks(500) {
+                weighed.read(&sent_by(Role::Client, not_fin(RawHeader::CONTINUATION), piece));
+                weighed.held("inflating");
+            }
+            let inflated = weighed.conn.inbound.held();
+            assert!(inflated * 10 > plain.len() * 9, "{inflated}");
+            assert!(weighed.held("inflated") <= 4 * inflated, "beside the inflater, which is little by now");
+            weighed.read(&sent_by(Role::Client, RawHeader::CONTINUATION, b""));
+            let mut pool = DeflatePool::new();
+            weighed.conn.inbound.reclaim_inflater(&mut pool);
+            assert!(pool.memory() > 0);
+            drop((pool, weighed.conn.inbound.reclaim()));
+            let held = weighed.held("given back");
+            assert!(held <= 32_768 + 512, "{held}: more than the next message may refer to");
+        }
+    }
+
+    /// A connection that waits for the rest of a few bytes leaves what inflates to the others.
+    #[test]
+    fn what_inflates_is_lent_to_whoever_has_begun() {
+        let bytes = payload(&[b'x'; 3000]);
+        let mut pool = DeflatePool::new();
+        let (mut waits, mut works) = (weighed(), weighed());
+        let (first, rest) = bytes.split_at(bytes.len() / 2);
+        let mut lent = |weighed: &mut Weighed, wire: &[u8]| {
+            weighed.conn.inbound.lend_inflater(&mut pool);
+            weighed.read(wire);
+            weighed.conn.inbound.reclaim_inflater(&mut pool);
+            pool.memory()
+        };
+        let whole = sent_by(Role::Client, rsv1(RawHeader::BINARY), &bytes);
+        let memory = lent(&mut works, &whole);
+        assert!(memory > 40_000);
+        assert!(lent(&mut waits, &sent_by(Role::Client, rsv1(not_fin(RawHeader::BINARY)), first)) >= memory);
+        assert!(waits.conn.held() < 1024, "{}", waits.conn.held());
+        assert!(lent(&mut works, &whole) >= memory, "one for both");
+        assert!(lent(&mut waits, &sent_by(Role::Client, RawHeader::CONTINUATION, rest)) >= memory);
+        assert_eq!(waits.conn.inbound.assembled(), Some(Message::Binary(&[b'x'; 3000])));
+    }
+}

@@ -48,6 +48,13 @@ pub struct Config {
     /// How long the peer may take to answer a Close frame, and then to end the TCP connection (§7.1.1). It is
     /// counted from our Close frame and nothing that the peer sends extends it.
     pub close_timeout: Duration,
+    /// Ends a connection with code 1008 when nothing of a message that has begun has come for this long, whatever else
+    /// has. `None`: never.
+    ///
+    /// 30 s, as a phone may lose its network for some seconds in the middle of an upload. What has come of a message
+    /// takes memory until it is whole, so that nobody may leave it standing. There is no limit for the whole of it: an
+    /// upload may be slow.
+    pub message_timeout: Option<Duration>,
     /// Ends a connection on which nothing has arrived for this long, with code 1001.
     pub idle_timeout: Option<Duration>,
     /// Sends a Ping when nothing has arrived for this long.
@@ -82,6 +89,7 @@ impl Default for Config {
             fragment_size: None,
             max_queued: 4 << 20,
             close_timeout: Duration::from_secs(5),
+            message_timeout: Some(Duration::from_secs(30)),
             idle_timeout: None,
             ping_interval: None,
             pong_timeout: Duration::from_secs(20),

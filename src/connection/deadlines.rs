@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::config::Config;
+use super::inbound::Progress;
 
 /// The deadlines of one connection. Small, as an idle connection owns one.
 #[derive(Clone, Debug)]
@@ -13,7 +14,11 @@ pub struct Deadlines {
     /// When something was heard last; once we wait for the close, since when.
     since: Instant,
     waiting: Waiting,
+    /// Microseconds before `since` for which nothing of the open message had come; [`NO_MESSAGE`] where none is open.
+    stalled: u64,
 }
+
+const NO_MESSAGE: u64 = u64::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
@@ -25,6 +30,7 @@ enum Waiting {
 
 /// Something is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Due {
     /// A Ping, as nothing has been heard for [`Config::ping_interval`].
     Ping,
@@ -32,6 +38,8 @@ pub enum Due {
     Dead,
     /// The end: nothing was heard for [`Config::idle_timeout`].
     Idle,
+    /// The end: nothing of a message that had begun has come for [`Config::message_timeout`].
+    Stalled,
     /// The end: the closing handshake took longer than [`Config::close_timeout`].
     CloseTimeout,
 }
@@ -39,16 +47,50 @@ pub enum Due {
 impl Deadlines {
     /// Of a connection that opens now.
     pub const fn new(now: Instant) -> Self {
-        Self { since: now, waiting: Waiting::Nothing }
+        Self { since: now, waiting: Waiting::Nothing, stalled: NO_MESSAGE }
     }
 
     /// Bytes have arrived.
     #[inline]
     pub fn heard(&mut self, now: Instant) {
         if self.waiting != Waiting::Close {
+            if self.stalled != NO_MESSAGE {
+                self.add(now);
+            }
             self.since = now;
             self.waiting = Waiting::Nothing;
         }
+    }
+
+    /// What was heard last has been taken, and the open message got on by it, or did not.
+    #[inline]
+    pub const fn progress(&mut self, progress: Progress) {
+        match progress {
+            Progress::Between => self.stalled = NO_MESSAGE,
+            Progress::Moved => self.stalled = 0,
+            Progress::Stalled => {}
+        }
+    }
+
+    /// Whether a message is open, as far as was [told](Self::progress).
+    #[inline]
+    pub const fn in_message(&self) -> bool {
+        self.stalled != NO_MESSAGE
+    }
+
+    /// The peer was not listened to: its silence so far does not count.
+    pub fn paused(&mut self, now: Instant) {
+        self.heard(now);
+        if self.in_message() {
+            self.stalled = 0;
+        }
+    }
+
+    #[cold]
+    fn add(&mut self, now: Instant) {
+        let silence = now.saturating_duration_since(self.since).as_nanos().div_ceil(1000);
+        let stalled = self.stalled.saturating_add(u64::try_from(silence).unwrap_or(u64::MAX));
+        self.stalled = stalled.min(NO_MESSAGE - 1);
     }
 
     /// The closing handshake has begun. Only the first call counts: nothing extends the close deadline.
@@ -87,7 +129,10 @@ impl Deadlines {
             Waiting::Nothing => config.ping_interval.and_then(|wait| after(self.since, wait, Due::Ping)),
         };
         let idle = config.idle_timeout.and_then(|wait| after(self.since, wait, Due::Idle));
-        [idle, alive].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let message = config.message_timeout.filter(|_| self.in_message()).and_then(|wait| {
+            after(self.since, wait.saturating_sub(Duration::from_micros(self.stalled)), Due::Stalled)
+        });
+        [message, idle, alive].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 }
 
@@ -137,6 +182,39 @@ mod tests {
         deadlines.closing(start + 2 * SECOND);
         assert_eq!(deadlines.next(&config), Some(start + 3 * SECOND));
         assert_eq!(deadlines.expire(start + 3 * SECOND, &config), Some(Due::CloseTimeout));
+    }
+
+    #[test]
+    fn a_message_must_get_on_whatever_else_comes() {
+        let start = Instant::now();
+        let config = Config { idle_timeout: None, ping_interval: None, ..config() };
+        let timeout = config.message_timeout.unwrap();
+        let mut deadlines = Deadlines::new(start);
+        assert_eq!(deadlines.next(&config), None);
+        let mut now = start;
+        // It gets on, a byte at a time: there is no limit to the whole.
+        for _ in 0..100 {
+            now += timeout - SECOND;
+            assert_eq!(deadlines.expire(now, &config), None);
+            deadlines.heard(now);
+            deadlines.progress(Progress::Moved);
+        }
+        // Then only Pings come.
+        let stalled = now;
+        while now + SECOND / 8 < stalled + timeout {
+            now += SECOND / 8;
+            assert_eq!(deadlines.expire(now, &config), None);
+            deadlines.heard(now);
+            deadlines.progress(Progress::Stalled);
+        }
+        let due = deadlines.next(&config).unwrap();
+        assert!(due <= stalled + timeout && due + SECOND / 1000 >= stalled + timeout);
+        assert_eq!(deadlines.expire(due, &config), Some(Due::Stalled));
+        // Whoever is not listened to has not stalled.
+        deadlines.paused(due);
+        assert_eq!(deadlines.next(&config), Some(due + timeout));
+        deadlines.progress(Progress::Between);
+        assert_eq!(deadlines.next(&config), None);
     }
 
     #[test]

@@ -57,6 +57,19 @@ pub struct Inbound {
     message_due: bool,
     /// The current frame is inflated piece by piece ([`Delivery::Frames`]).
     in_pieces: bool,
+    /// Something of the open message has come since this was asked last.
+    moved: bool,
+}
+
+/// How a message that does not arrive whole gets on; see [`Inbound::take_progress`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// No message is open.
+    Between,
+    /// Something of the open message has come.
+    Moved,
+    /// Nothing of it has.
+    Stalled,
 }
 
 #[derive(Debug)]
@@ -65,6 +78,15 @@ enum End {
     Close(Option<OwnedClose>, bool),
     /// By breaking a rule.
     Fault(ProtocolError),
+}
+
+impl End {
+    fn memory(&self) -> usize {
+        match self {
+            End::Close(Some(close), _) => close.reason.len(),
+            End::Close(None, _) | End::Fault(_) => 0,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,15 +102,6 @@ struct ControlPayload {
 }
 
 impl Default for Inbound {
-impl End {
-    fn memory(&self) -> usize {
-        match self {
-            End::Close(Some(close), _) => close.reason.len(),
-            End::Close(None, _) | End::Fault(_) => 0,
-        }
-    }
-}
-
     fn default() -> Self {
         Self::new()
     }
@@ -105,6 +118,7 @@ impl Inbound {
             current: Current::Data,
             message_due: false,
             in_pieces: false,
+            moved: false,
         }
     }
 
@@ -325,6 +339,7 @@ impl Inbound {
         if len == 0 {
             return Ok(None);
         }
+        self.moved = true;
         match self.assembler.filled(len, |chunk| decoder.advance(chunk)) {
             Ok(message) => Ok(message.map(Event::Message)),
             Err(error) => Err(fail(&mut self.end, error, outbound)),
@@ -348,6 +363,40 @@ impl Inbound {
     #[inline]
     pub fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
         if self.message_due { None } else { self.assembler.reclaim() }
+    }
+
+    /// Whether something of the open message has come since this was asked last; for
+    /// [`Deadlines::progress`](super::Deadlines::progress).
+    #[inline]
+    pub const fn take_progress(&mut self) -> Progress {
+        let progress = self.progress();
+        self.moved = false;
+        progress
+    }
+
+    /// The same, to be asked again.
+    #[inline]
+    pub const fn progress(&self) -> Progress {
+        if !self.assembler.is_open() {
+            Progress::Between
+        } else if self.moved {
+            Progress::Moved
+        } else {
+            Progress::Stalled
+        }
+    }
+
+    /// Bytes of memory held, beside its own size.
+    #[inline]
+    pub fn memory(&self) -> usize {
+        self.assembler.memory() + self.memory_of_the_rare()
+    }
+
+    #[inline]
+    fn memory_of_the_rare(&self) -> usize {
+        let control = self.control.as_ref().map_or(0, |it| size_of::<ControlPayload>() + it.bytes.capacity());
+        let end = self.end.as_ref().map_or(0, |end| size_of::<End>() + end.memory());
+        control + end
     }
 
     /// Bytes held for a message that is not whole.
@@ -390,6 +439,7 @@ impl Inbound {
             return Ok(false);
         }
         self.current = Current::Data;
+        self.moved = true;
         self.assembler.begin(header.kind(), &outbound.config().limits())?;
         let delivery = outbound.config().delivery;
         self.in_pieces = delivery == Delivery::Frames && self.assembler.is_compressed();
@@ -408,7 +458,9 @@ impl Inbound {
 
     /// A chunk that is no event.
     fn hold(&mut self, chunk: &[u8], frame_ends: bool) -> Result<(), ProtocolError> {
+        self.moved |= !chunk.is_empty() && self.current == Current::Data;
         match self.current {
+            Current::Data if self.assembler.defer(chunk) => Ok(()),
             Current::Data => self.assembler.keep(chunk, frame_ends).map(drop),
             Current::Control(_) => {
                 self.control.get_or_insert_default().bytes.extend_from_slice(chunk);
@@ -460,7 +512,6 @@ impl Inbound {
                 }
                 Err(error) => Err(fail(&mut self.end, error, outbound)),
             },
-            Current::Data if self.assembler.defer(chunk) => Ok(()),
         }
     }
 
@@ -470,6 +521,7 @@ impl Inbound {
         frame_ends: bool,
         outbound: &mut Outbound,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
+        self.moved |= !payload.is_empty();
         let both = outbound.config().delivery == Delivery::Both;
         let start = if both { self.assembler.held() } else { 0 };
         let passed = if both {

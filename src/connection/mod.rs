@@ -41,7 +41,7 @@ use std::time::Instant;
 pub use closing::{CloseStep, close_step};
 pub use config::{Config, Delivery};
 pub use deadlines::{Deadlines, Due};
-pub use inbound::{Chunk, Event, Inbound};
+pub use inbound::{Chunk, Event, Inbound, Progress};
 pub use latency::Latency;
 pub use outbound::{Outbound, SendError};
 pub use send_queue::SendQueue;
@@ -56,7 +56,7 @@ use crate::extension::deflate::DeflateParams;
 /// Both halves of a connection, and its deadlines.
 ///
 /// Whoever drives the halves apart tells the deadlines what the methods here tell them: that bytes were
-/// [`heard`](Deadlines::heard), and that the connection is [`closing`](Deadlines::closing) once the
+/// [`heard`](Deadlines::heard), whether a message got on by them ([`progress`](Deadlines::progress)), and that the connection is [`closing`](Deadlines::closing) once the
 /// [`Outbound`] has [`sent_close`](Outbound::sent_close).
 #[derive(Debug)]
 pub struct Connection {
@@ -135,6 +135,7 @@ impl Connection {
         input: &mut &'b mut [u8],
         now: Instant,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
+        self.deadlines.progress(self.inbound.take_progress()); // by what was taken before
         if !input.is_empty() {
             self.deadlines.heard(now);
         }
@@ -168,7 +169,9 @@ impl Connection {
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.deadlines.next(self.outbound.config())
+        let mut deadlines = self.deadlines.clone();
+        deadlines.progress(self.inbound.progress());
+        deadlines.next(self.outbound.config())
     }
 
     /// Does what is due by `now`; says whether the connection has to be given up: what is queued may be written
@@ -177,13 +180,10 @@ impl Connection {
         if self.close_step() != CloseStep::None {
             self.deadlines.closing(now);
         }
+        self.deadlines.progress(self.inbound.take_progress());
         expire(&mut self.deadlines, &mut self.outbound, now)
     }
 
-    /// How the connection has ended, or would have if it ended now.
-    pub fn outcome(&self) -> Outcome {
-        outcome(&self.inbound, &self.outbound)
-    }
     /// Bytes of memory held for this connection, beside its own size: the message that is being put together and what
     /// inflates it, what waits to be sent, and what compresses it. Buffers that were lent to it count while it has them.
     ///
@@ -193,6 +193,10 @@ impl Connection {
         self.inbound.memory() + self.outbound.memory() + self.outbound.shared_memory()
     }
 
+    /// How the connection has ended, or would have if it ended now.
+    pub fn outcome(&self) -> Outcome {
+        outcome(&self.inbound, &self.outbound)
+    }
 }
 
 /// [`Connection::outcome`], for drivers that keep the halves apart.
@@ -226,9 +230,11 @@ pub(crate) fn expire_with(
         }
         Due::Idle => "idle for too long",
         Due::Dead => "no answer to a Ping",
+        Due::Stalled => "nothing of the message for too long",
         Due::CloseTimeout => return Some(due),
     };
-    outbound.fail(CloseReason { code: CloseCode::GOING_AWAY, reason });
+    let code = if due == Due::Stalled { CloseCode::POLICY } else { CloseCode::GOING_AWAY };
+    outbound.fail(CloseReason { code, reason });
     deadlines.closing(now);
     Some(due)
 }

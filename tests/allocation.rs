@@ -301,7 +301,7 @@ fn half_a_compressed_block_holds_a_window() {
 /// The loop: readiness in, an echo of whole frames out, and nothing allocated on the way.
 #[cfg(feature = "event-loop")]
 mod the_loop {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::io::{self, Cursor, Read, Write};
 
     use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Readiness, Settings, Stream, Transport};

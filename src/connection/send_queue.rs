@@ -115,7 +115,7 @@ impl SendQueue {
     /// Bytes of memory held, beside its own size and shared ones.
     #[inline]
     pub fn capacity(&self) -> usize {
-        debug_assert_eq!(self.owned, self.segments.iter().map(Segment::memory).sum());
+        debug_assert_eq!(self.owned, self.segments.iter().map(Segment::memory).sum::<usize>());
         let spent = self.spent.as_ref().map_or(0, |buffer| size_of::<MessageBuffer>() + buffer.capacity());
         self.copied.capacity() + self.segments.capacity() * size_of::<Segment>() + self.owned + spent
     }

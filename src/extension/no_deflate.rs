@@ -20,6 +20,12 @@ pub enum DeflateParams {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeflateAnswerError {}
 
+impl std::fmt::Display for DeflateAnswerError {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {}
+    }
+}
+
 /// Lends nothing.
 #[derive(Debug, Default)]
 pub struct DeflatePool;

@@ -7,11 +7,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConnection, Resumption, WebPkiServerVerifier};
+use rustls::client::{ClientConnection, Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, KeyLog, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, KeyLog, RootCertStore, SignatureScheme};
+
+use super::explain::is_ca_as_server;
+use super::files::{certificates, private_key, unusable};
 
 /// What every TLS connection of a client is made from; cheap to clone.
 ///
@@ -49,7 +52,13 @@ impl TlsClient {
 
     /// Trusts nobody yet.
     pub fn builder() -> TlsClientBuilder {
-        TlsClientBuilder { roots: RootCertStore::empty(), identity: None, judge: None, key_log: None }
+        TlsClientBuilder {
+            roots: RootCertStore::empty(),
+            named: Vec::new(),
+            identity: None,
+            judge: None,
+            key_log: None,
+        }
     }
 
     /// A `rustls` configuration made elsewhere.
@@ -80,6 +89,8 @@ impl fmt::Debug for TlsClient {
 /// Builds a [`TlsClient`].
 pub struct TlsClientBuilder {
     roots: RootCertStore,
+    /// Those of the roots that were named one by one: a server may show one of them as its own.
+    named: Vec<CertificateDer<'static>>,
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     judge: Option<Judge>,
     key_log: Option<Arc<dyn KeyLog>>,
@@ -131,29 +142,32 @@ impl TlsClientBuilder {
         self
     }
 
-    /// Trusts the certificates in a PEM file, besides others.
+    /// Trusts the certificates in a file, PEM or DER, besides others, as [`ca`](Self::ca) does.
     ///
     /// # Errors
     ///
     /// [`TlsConfigError::Pem`] where the file cannot be read or holds no certificate.
     pub fn ca_file(mut self, path: impl AsRef<Path>) -> Result<Self, TlsConfigError> {
-        for certificate in certificates(path.as_ref())? {
-            self = self.ca(certificate)?;
+        let path = path.as_ref();
+        for certificate in certificates(path)? {
+            self = self.ca(certificate).map_err(|error| unusable(path, not_trusted(path, &error)))?;
         }
         Ok(self)
     }
 
-    /// Trusts a certificate, besides others.
+    /// Trusts a certificate, besides others: whatever it has signed, and itself, where a server shows it as its own
+    /// (a self-signed one, for example) and it bears the server's name and has not expired.
     ///
     /// # Errors
     ///
     /// [`TlsConfigError::Tls`] where it is none.
     pub fn ca(mut self, certificate: CertificateDer<'static>) -> Result<Self, TlsConfigError> {
-        self.roots.add(certificate).map_err(TlsConfigError::Tls)?;
+        self.roots.add(certificate.clone()).map_err(TlsConfigError::Tls)?;
+        self.named.push(certificate);
         Ok(self)
     }
 
-    /// Shows a server that asks for it this chain of certificates, the client's own first; both files are PEM.
+    /// Shows a server that asks for it this chain of certificates, the client's own first; both files are PEM or DER.
     ///
     /// # Errors
     ///
@@ -163,7 +177,7 @@ impl TlsClientBuilder {
         chain: impl AsRef<Path>,
         key: impl AsRef<Path>,
     ) -> Result<Self, TlsConfigError> {
-        let key = PrivateKeyDer::from_pem_file(key.as_ref()).map_err(|error| pem(key.as_ref(), &error))?;
+        let key = private_key(key.as_ref())?;
         Ok(self.identity(certificates(chain.as_ref())?, key))
     }
 
@@ -234,9 +248,9 @@ impl TlsClientBuilder {
         };
         let builder = match (self.judge, usual) {
             (None, None) => return Err(TlsConfigError::NoRoots),
-            (None, Some(usual)) => builder.with_webpki_verifier(usual),
-            (Some(judge), usual) => {
-                let verifier = Judging { usual, judge, provider };
+            (None, Some(usual)) if self.named.is_empty() => builder.with_webpki_verifier(usual),
+            (judge, usual) => {
+                let verifier = Judging { usual, named: self.named, judge, provider };
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
             }
         };
@@ -278,16 +292,37 @@ impl KeyLog for LogFile {
     }
 }
 
-/// The usual check, and somebody to ask where it fails.
+/// The usual check, what is trusted by itself, and somebody to ask where both fail.
 struct Judging {
     usual: Option<Arc<WebPkiServerVerifier>>,
-    judge: Judge,
+    named: Vec<CertificateDer<'static>>,
+    judge: Option<Judge>,
     provider: Arc<CryptoProvider>,
 }
 
 impl fmt::Debug for Judging {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Judging")
+    }
+}
+
+impl Judging {
+    /// Whether a certificate that the usual check has refused, with this error, was named for trust itself. Its signature
+    /// says nothing then; that it has not expired was checked before any of the errors that count here.
+    fn is_named(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        server_name: &ServerName<'_>,
+        error: rustls::Error,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        use CertificateError::{BadSignature, UnknownIssuer};
+        let about_signer = is_ca_as_server(&error)
+            || matches!(error, rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature));
+        if !about_signer || !self.named.iter().any(|named| named == end_entity) {
+            return Err(error);
+        }
+        verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        Ok(ServerCertVerified::assertion())
     }
 }
 
@@ -306,11 +341,12 @@ impl ServerCertVerifier for Judging {
             }
             None => Err(rustls::CertificateError::UnknownIssuer.into()),
         };
+        let result = result.or_else(|error| self.is_named(end_entity, server_name, error));
         result.or_else(|error| {
             let fault = Fault { server: server_name, certificate: end_entity, error: &error };
-            match (self.judge)(&fault) {
-                Trust::Accept => Ok(ServerCertVerified::assertion()),
-                Trust::Refuse => Err(error),
+            match self.judge.as_ref().map(|judge| judge(&fault)) {
+                Some(Trust::Accept) => Ok(ServerCertVerified::assertion()),
+                Some(Trust::Refuse) | None => Err(error),
             }
         })
     }
@@ -338,20 +374,12 @@ impl ServerCertVerifier for Judging {
     }
 }
 
-pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).and_then(|certificates| certificates.collect());
-    match found {
-        Ok(found) if found.is_empty() => {
-            Err(TlsConfigError::Pem(path.display().to_string(), "it holds no certificate".to_owned()))
-        }
-        Ok(found) => Ok(found),
-        Err(error) => Err(pem(path, &error)),
-    }
-}
-
-pub(super) fn pem(path: &Path, error: &dyn fmt::Display) -> TlsConfigError {
-    TlsConfigError::Pem(path.display().to_string(), error.to_string())
+fn not_trusted(path: &Path, error: &TlsConfigError) -> String {
+    let file = path.display();
+    format!(
+        "it holds no certificate that can be read ({error}); if it is PKCS #12, take the certificates out with: \
+         openssl pkcs12 -nokeys -in {file} -out certs.pem"
+    )
 }
 
 /// Why there is no [`TlsClient`] or [`TlsServer`](super::TlsServer), or no connection from one.

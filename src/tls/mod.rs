@@ -5,10 +5,13 @@
 //! of itself, [`TlsServer`] what a server shows and whom it lets in.
 
 mod client;
+mod explain;
+mod files;
 mod server;
 mod stream;
 
 pub use client::{Fault, TlsClient, TlsClientBuilder, TlsConfigError, Trust};
+pub use explain::explain_certificate;
 pub use rustls;
 pub use server::{ClientCertificate, TlsServer, TlsServerBuilder};
 pub use stream::{TlsStream, tls_error};

@@ -7,14 +7,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::RootCertStore;
 use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{
     ClientHello, ParsedCertificate, ResolvesServerCert, ServerConfig, ServerConnection, WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
 
-use super::client::{TlsConfigError, certificates, pem};
+use super::client::TlsConfigError;
+use super::files::{certificates, private_key, unusable};
 
 /// What every TLS connection of a server is made from; a clone shares it.
 ///
@@ -169,7 +169,8 @@ impl TlsServerBuilder {
                     ClientCertificate::Optional => verifier.allow_unauthenticated(),
                     ClientCertificate::Required => verifier,
                 };
-                builder.with_client_cert_verifier(verifier.build().map_err(|error| pem(path, &error))?)
+                let verifier = verifier.build().map_err(|error| unusable(path, error.to_string()))?;
+                builder.with_client_cert_verifier(verifier)
             }
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName { keys: keys? }));
@@ -183,11 +184,7 @@ impl Source {
     fn load(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsConfigError> {
         let (chain, key) = match self {
             Source::Memory { chain, key } => (chain.clone(), key.clone_key()),
-            Source::Files { chain, key } => {
-                let path = key;
-                let key = PrivateKeyDer::from_pem_file(path).map_err(|error| pem(path, &error))?;
-                (certificates(chain)?, key)
-            }
+            Source::Files { chain, key } => (certificates(chain)?, private_key(key)?),
         };
         CertifiedKey::from_der(chain, key, provider).map(Arc::new).map_err(TlsConfigError::Tls)
     }

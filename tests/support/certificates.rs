@@ -65,6 +65,22 @@ impl Authority {
     }
 }
 
+/// A certificate that is its own issuer, as `openssl req -x509` makes it: one for authorities.
+pub(crate) fn self_signed(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    Identity {
+        certificate: certificate.der().clone(),
+        certificate_pem: certificate.pem(),
+        key_pem: key.serialize_pem(),
+        key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+    }
+}
+
 /// A server's settings; with `clients` it wants a certificate of that authority.
 pub(crate) fn server_config(identity: &Identity, clients: Option<&Authority>) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());

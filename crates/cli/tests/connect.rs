@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bowsprit::frame::RawHeader;
-use certificates::{Authority, accept_tls, server_config};
+use certificates::{Authority, accept_tls, self_signed, server_config};
 use installed::skip;
 use server::{drain, header, open, read_head, serve as fake};
 use support::command::{BOWSPRIT, Running, serve};
@@ -263,10 +263,82 @@ fn through_tls() {
     assert_eq!(mode & 0o777, 0o600, "secrets are for their owner alone");
     let (code, _, stderr) = connect(&url, &["--ca", &stranger, "--cert", &cert]);
     assert_eq!(code, 3);
-    assert!(stderr.contains("UnknownIssuer; see --ca, or --insecure"), "{stderr}");
+    assert!(stderr.contains(&format!("has issued it is in {stranger}; -k accepts any")), "{stderr}");
     let (code, stdout, _) = connect(&url, &["--ca", &stranger, "--cert", &cert, "--insecure"]);
     assert_eq!((code, stdout.as_str()), (0, "hi\n"));
     server.join().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// It need not be fit for a server then, as those of `openssl req -x509` are not; its names and its time still count.
+#[test]
+fn a_certificate_can_be_trusted_by_itself() {
+    let folder = std::env::temp_dir().join(format!("bowsprit-own-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, content: &[u8]| {
+        std::fs::write(folder.join(name), content).unwrap();
+        folder.join(name).to_str().unwrap().to_owned()
+    };
+    let expired = |params: &mut rcgen::CertificateParams| params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let authority = Authority::new();
+    let own = self_signed(&["localhost"], |_| {});
+    let pem = own.certificate_pem.as_bytes();
+    let utf16: Vec<u8> = pem.iter().flat_map(|&byte| [byte, 0]).collect();
+    let accepted = [
+        file("own.pem", pem),
+        file("bom.pem", &[b"\xef\xbb\xbf", pem].concat()),
+        file("utf16.pem", &[b"\xff\xfe", &utf16[..]].concat()),
+        file("own.der", &own.certificate),
+    ];
+    let hi = |identity: &certificates::Identity| {
+        let config = server_config(identity, None);
+        let (address, server) = fake(1, move |stream| {
+            let mut stream = accept_tls(&config, stream);
+            if stream.conn.complete_io(&mut stream.sock).is_ok() {
+                open(&mut stream, b"\x81\x02hi\x88\x02\x03\xe8");
+                drain(&mut stream);
+            }
+        });
+        (format!("wss://localhost:{}/", address.port()), server)
+    };
+    for ca in &accepted {
+        let (url, server) = hi(&own);
+        assert_eq!(connect(&url, &["--ca", ca]), (0, "hi\n".into(), String::new()), "{ca}");
+        server.join().unwrap();
+    }
+    // One that somebody else has issued can be named itself, too.
+    let issued = authority.issue(&["localhost"]);
+    let (url, server) = hi(&issued);
+    let ca = file("issued.pem", issued.certificate_pem.as_bytes());
+    assert_eq!(connect(&url, &["--ca", &ca]).0, 0);
+    server.join().unwrap();
+    for (identity, ca, why) in [
+        (
+            self_signed(&["example.com"], |_| {}),
+            None,
+            "is for example.com, and not for localhost; -k accepts any",
+        ),
+        (self_signed(&[], |_| {}), None, "has no subjectAltName"),
+        (self_signed(&["localhost"], expired), None, "has expired"),
+        (authority.issue_with(&["localhost"], expired), None, "has expired"),
+        (self_signed(&["localhost"], |_| {}), Some(&accepted[0]), "for authorities (CA:TRUE"),
+        (issued, Some(&accepted[0]), "neither it nor whoever has issued it is in"),
+    ] {
+        let (url, server) = hi(&identity);
+        let itself = file("itself.pem", identity.certificate_pem.as_bytes());
+        let (code, _, stderr) = connect(&url, &["--ca", ca.unwrap_or(&itself)]);
+        assert_eq!(code, 3, "{stderr}");
+        assert!(stderr.contains(why), "{why}: {stderr}");
+        server.join().unwrap();
+    }
+    let key = file(
+        "key.pem",
+        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
+    let (code, _, stderr) =
+        connect("wss://localhost:1/", &["--ca", &accepted[0], "--cert", &accepted[0], "--key", &key]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains(&format!("openssl pkey -in {key} -out key.pem")), "{stderr}");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

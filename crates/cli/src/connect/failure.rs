@@ -4,7 +4,7 @@ use std::io;
 
 use bowsprit::client::ConnectError;
 use bowsprit::handshake::{HeadError, RefusedResponse, ResponseError};
-use bowsprit::tls::{rustls, tls_error};
+use bowsprit::tls::{explain_certificate, rustls, tls_error};
 
 use super::output::Output;
 use crate::deflate::faulty;
@@ -13,8 +13,18 @@ use crate::output::one_line;
 /// The most bytes shown of the body of a refusal.
 const SHOWN_BODY: usize = 4096;
 
-/// Says why `target` was not reached; `proxy` is the one before it.
-pub(super) fn tell(output: &mut Output, target: &str, proxy: Option<&str>, error: &ConnectError) {
+/// How we were to get there.
+pub(super) struct Way<'a> {
+    pub(super) target: &'a str,
+    /// The one that stands before it.
+    pub(super) proxy: Option<&'a str>,
+    /// The file of certificates that the user trusts.
+    pub(super) ca: Option<&'a str>,
+}
+
+/// Says why the target was not reached.
+pub(super) fn tell(output: &mut Output, way: &Way<'_>, error: &ConnectError) {
+    let Way { target, proxy, .. } = *way;
     // Whom we look up and connect to.
     let first = match proxy {
         Some(proxy) => format!("the proxy {proxy}"),
@@ -35,7 +45,7 @@ pub(super) fn tell(output: &mut Output, target: &str, proxy: Option<&str>, error
         }
         ConnectError::Connect(error) => format!("cannot connect to {first}: {error}"),
         ConnectError::Proxy(error) => format!("{first}: {error}"),
-        ConnectError::Tls(fault) => format!("{target}: {error}{}", advice(fault)),
+        ConnectError::Tls(fault) => format!("{target}: {}", tls_fault(fault, way.ca)),
         ConnectError::Timeout(_) => format!("{target}: {error}; see --connect-timeout"),
         error => format!("{target}: {error}"),
     };
@@ -63,17 +73,32 @@ pub(super) fn show_head(output: &mut Output, direction: char, bytes: &[u8]) {
     }
 }
 
-/// What may help where TLS has failed.
-fn advice(fault: &io::Error) -> &'static str {
+/// Why TLS has failed, and what may help.
+fn tls_fault(fault: &io::Error, ca: Option<&str>) -> String {
     use rustls::AlertDescription::{BadCertificate, CertificateRequired, HandshakeFailure};
-    match tls_error(fault) {
-        Some(rustls::Error::InvalidCertificate(_)) => "; see --ca, or --insecure",
-        Some(rustls::Error::InvalidMessage(_)) => "; does the server speak TLS there? ws:// is without",
-        Some(rustls::Error::AlertReceived(BadCertificate | CertificateRequired | HandshakeFailure)) => {
-            "; see --cert"
+    use rustls::{CertificateError, Error};
+    let Some(error) = tls_error(fault) else { return format!("TLS failed: {fault}") };
+    let words = explain_certificate(error).unwrap_or_else(|| format!("TLS failed: {error}"));
+    let advice = match (error, ca) {
+        (Error::InvalidCertificate(CertificateError::UnknownIssuer), None) => {
+            "; trust it, or whoever has issued it, with --ca FILE, or accept any with -k"
+        }
+        (Error::InvalidCertificate(CertificateError::UnknownIssuer), Some(ca)) => {
+            return format!(
+                "{words}: neither it nor whoever has issued it is in {ca}; -k accepts any certificate"
+            );
+        }
+        (Error::InvalidCertificate(CertificateError::Other(_) | CertificateError::BadSignature), _) => {
+            "; --ca FILE trusts a certificate itself, -k accepts any"
+        }
+        (Error::InvalidCertificate(_), _) => "; -k accepts any certificate",
+        (Error::InvalidMessage(_), _) => "; does the server speak TLS there? ws:// is without",
+        (Error::AlertReceived(BadCertificate | CertificateRequired | HandshakeFailure), _) => {
+            "; if the server wants a certificate of you, see --cert"
         }
         _ => "",
-    }
+    };
+    format!("{words}{advice}")
 }
 
 /// The lines that hold something.

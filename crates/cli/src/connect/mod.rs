@@ -172,6 +172,7 @@ pub(crate) fn run(args: Args) -> i32 {
     let plan = Plan {
         target: one_line(config.target().to_string().as_bytes()),
         proxy,
+        ca: args.way.ca.as_ref().map(|ca| one_line(ca.as_os_str().as_encoded_bytes())),
         messages: args.message,
         preamble: args.preamble,
         expect: args.expect,

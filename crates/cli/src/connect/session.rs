@@ -36,6 +36,8 @@ pub(super) struct Plan {
     pub(super) target: String,
     /// The one that stands before it.
     pub(super) proxy: Option<String>,
+    /// The file of certificates that are trusted.
+    pub(super) ca: Option<String>,
     pub(super) messages: Vec<String>,
     pub(super) preamble: Vec<String>,
     pub(super) expect: Option<u64>,
@@ -559,7 +561,12 @@ impl Handler for Session {
             }
             ClientEvent::Unreached(error) => {
                 self.output.event(json!({"type": "unreached", "error": error.to_string()}));
-                failure::tell(&mut self.output, &self.plan.target, self.plan.proxy.as_deref(), error);
+                let way = failure::Way {
+                    target: &self.plan.target,
+                    proxy: self.plan.proxy.as_deref(),
+                    ca: self.plan.ca.as_deref(),
+                };
+                failure::tell(&mut self.output, &way, error);
             }
             ClientEvent::Retry { attempt, delay, cause } => {
                 self.stage = Stage::Away;

@@ -5,16 +5,58 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use super::{bench, completions, connect, decode, explain, fuzz, replay, serve, test};
+use super::exit::Exit;
+use super::{bench, completions, connect, decode, examples, explain, foreign, fuzz, replay, serve, test};
 
-/// A strict WebSocket (RFC 6455): server, client and conformance lab.
+/// A strict WebSocket (RFC 6455): server, client, conformance lab, fuzzer and load generator
 #[derive(Debug, Parser)]
-#[command(name = "bowsprit", version, after_help = EXIT_CODES)]
+#[command(name = "bowsprit", version, styles = STYLES)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
+}
+
+/// Where colours are wanted: a terminal, unless NO_COLOR is set.
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Yellow.on_default().bold())
+    .usage(AnsiColor::Yellow.on_default().bold())
+    .literal(AnsiColor::Green.on_default())
+    .placeholder(AnsiColor::Cyan.on_default())
+    .error(AnsiColor::Red.on_default().bold());
+
+/// The whole command line, with what `--help` shows of it.
+pub(crate) fn command() -> clap::Command {
+    examples::add_to(Args::command())
+}
+
+/// What was typed; `None` where that has been answered and the command is to end with this code.
+pub(crate) fn parse() -> Result<Args, u8> {
+    let typed: Vec<_> = std::env::args_os().collect();
+    let mut command = command();
+    let parsed =
+        command.try_get_matches_from_mut(&typed).and_then(|matches| Args::from_arg_matches(&matches));
+    let error = match parsed {
+        Ok(Args { command: Some(command) }) => return Ok(Args { command: Some(command) }),
+        // Alone it says what it can do.
+        Ok(Args { command: None }) => {
+            // Fails where nobody reads it.
+            let _ = command.print_help();
+            return Err(0);
+        }
+        Err(error) => error,
+    };
+    match foreign::answer(&command, &typed, &error) {
+        Some(text) => Err(Exit::Usage.because(text) as u8),
+        None => {
+            // Fails where nobody reads it.
+            let _ = error.print();
+            Err(error.exit_code() as u8)
+        }
+    }
 }
 
 /// One file each in this folder, which also says what `--help` tells of it.
@@ -23,22 +65,21 @@ pub(crate) enum Command {
     Serve(Box<serve::Args>),
     Connect(Box<connect::Args>),
     Bench(Box<bench::Args>),
-    /// Examine a WebSocket server or client.
+    /// Examine a WebSocket server or client against the RFC
     Test(Box<test::Args>),
-    /// Write a script that completes this command in a shell.
+    /// Write a script that completes this command in a shell
     Completions(completions::Args),
-    /// Write the manual page of this command.
-    Man,
-    /// Tell what a case sends and expects, without playing it.
+    Man(completions::ManArgs),
+    /// Say what a case of the lab sends and expects
     Explain(explain::Args),
-    /// Show bytes as frames, and say what is wrong with them.
+    /// Show bytes as frames, and say what is wrong with them
     Decode(decode::Args),
     Fuzz(Box<fuzz::Args>),
     Replay(replay::Args),
 }
 
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 done, 1 the peer failed or closed abnormally, \
-2 the command line or the input is wrong, 3 could not connect or was refused.";
+2 the command line or the input is wrong, 3 no connection: nobody listens, or the server refused.";
 
 /// Bytes: a number, alone or with K, M or G (of 1024).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,13 +150,66 @@ pub(super) fn header(text: &str) -> Result<bowsprit::handshake::HeaderField, Str
     bowsprit::handshake::HeaderField::new(name.trim(), value).map_err(|error| error.to_string())
 }
 
-/// Where to listen: an address and a port; `localhost` stands for 127.0.0.1.
+/// Where to listen: an address and a port; `localhost` stands for 127.0.0.1, and so does no address at all.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
-    let wrong = "use an address and a port such as 127.0.0.1:9001, 0.0.0.0:80 or [::1]:0";
-    match text.strip_prefix("localhost:") {
-        Some(port) => port.parse().map(|port| (Ipv4Addr::LOCALHOST, port).into()).map_err(|_| wrong),
-        None => text.parse().map_err(|_| wrong),
+    let wrong =
+        "use a port such as 9001, or an address and a port such as 0.0.0.0:9001 (all addresses) or [::1]:0";
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+    match port.parse() {
+        Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
+        Err(_) => text.parse().map_err(|_| wrong),
     }
+}
+
+/// A server's URL as people type it: without a scheme, or a port alone.
+pub(super) fn server_url(text: &str) -> Result<String, String> {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    let rest = text.get(scheme.len()..).unwrap_or_default();
+    match &*scheme {
+        "ws" | "wss" if rest.starts_with("://") => Ok(text.to_owned()),
+        "ws" | "wss" if rest.starts_with(":/") => {
+            Err(format!("use {scheme}://{}", rest.trim_start_matches([':', '/'])))
+        }
+        "http" | "https" if rest.starts_with("://") => Err(format!(
+            "use {}{rest}: ws:// stands for http://, and wss:// for https://",
+            if scheme == "http" { "ws" } else { "wss" }
+        )),
+        "ws+unix" => unix_url(&rest[1..]),
+        "unix" => Err(format!("use ws+unix:{}", rest.trim_start_matches(':'))),
+        _ if text.contains("://") => Err("use a URL that starts with ws://, wss:// or ws+unix:".to_owned()),
+        _ if text.starts_with('/') || text.starts_with("./") => Err(format!(
+            "use ws+unix:{text} for a Unix-domain socket, or a URL such as ws://127.0.0.1:9001{text}"
+        )),
+        _ if text.starts_with('-') || text.is_empty() => {
+            Err("use a URL such as ws://127.0.0.1:9001/".to_owned())
+        }
+        _ => Ok(without_scheme(text)),
+    }
+}
+
+/// `host:port/path`, `:port/path`, `port`. What listens on 443 speaks TLS.
+fn without_scheme(text: &str) -> String {
+    let end = text.find(['/', '?']).unwrap_or(text.len());
+    let (authority, path) = text.split_at(end);
+    let host = if authority.parse::<u16>().is_ok() {
+        format!("127.0.0.1:{authority}")
+    } else if authority.starts_with(':') {
+        format!("127.0.0.1{authority}")
+    } else {
+        authority.to_owned()
+    };
+    let scheme = if host.ends_with(":443") { "wss" } else { "ws" };
+    format!("{scheme}://{host}{path}")
+}
+
+/// The path of a socket may be relative to where we are.
+fn unix_url(rest: &str) -> Result<String, String> {
+    if rest.is_empty() || rest.starts_with('/') {
+        return Ok(format!("ws+unix:{rest}"));
+    }
+    let here = std::env::current_dir().map_err(|error| format!("use a path that starts with /: {error}"))?;
+    let here = here.to_str().ok_or("use a path that starts with /")?.replace('%', "%25").replace(':', "%3A");
+    Ok(format!("ws+unix:{here}/{}", rest.trim_start_matches("./")))
 }
 
 #[cfg(test)]
@@ -124,8 +218,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        use clap::CommandFactory;
-        Args::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
@@ -159,8 +252,46 @@ mod tests {
     fn addresses() {
         assert_eq!(listen_address("localhost:80"), Ok(([127, 0, 0, 1], 80).into()));
         assert!(listen_address("[::1]:0").is_ok());
-        for text in ["", "9001", ":9001", "127.0.0.1", "example.com:80"] {
+        for text in ["9001", ":9001", "localhost:9001", "127.0.0.1:9001"] {
+            assert_eq!(listen_address(text), Ok(([127, 0, 0, 1], 9001).into()), "{text}");
+        }
+        for text in ["", ":", "127.0.0.1", "example.com:80", "65536", "-1"] {
             assert!(listen_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn urls() {
+        let here = std::env::current_dir().unwrap();
+        for (text, url) in [
+            ("ws://a/b", "ws://a/b"),
+            ("WSS://a", "WSS://a"),
+            ("localhost:9001", "ws://localhost:9001"),
+            ("127.0.0.1:9001/chat?x=1", "ws://127.0.0.1:9001/chat?x=1"),
+            ("[::1]:9001", "ws://[::1]:9001"),
+            ("example.com", "ws://example.com"),
+            ("example.com/a:b", "ws://example.com/a:b"),
+            ("example.com:443/", "wss://example.com:443/"),
+            ("9001", "ws://127.0.0.1:9001"),
+            (":9001/x", "ws://127.0.0.1:9001/x"),
+            ("me:pw@a:1/", "ws://me:pw@a:1/"),
+            ("ws+unix:/run/a.sock:/chat", "ws+unix:/run/a.sock:/chat"),
+        ] {
+            assert_eq!(server_url(text).as_deref(), Ok(url), "{text}");
+        }
+        for text in ["ws+unix:u.sock:/chat", "ws+unix:./u.sock:/chat"] {
+            assert_eq!(server_url(text), Ok(format!("ws+unix:{}/u.sock:/chat", here.display())));
+        }
+        for (text, hint) in [
+            ("http://a/b", "use ws://a/b"),
+            ("https://a", "use wss://a"),
+            ("ws:/a/b", "use ws://a/b"),
+            ("ftp://a", "ws://"),
+            ("/run/a.sock", "use ws+unix:/run/a.sock"),
+            ("unix:/run/a.sock", "use ws+unix:/run/a.sock"),
+            ("", "ws://"),
+        ] {
+            assert!(server_url(text).is_err_and(|why| why.contains(hint)), "{text}");
         }
     }
 }

@@ -1,11 +1,14 @@
-//! Shell completions and the manual page, made from the command line's own description.
+//! Shell completions and the manual pages, made from the command line's own description.
 
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
+use clap::Command;
 
 use super::args;
-use super::output::{print, usage};
+use super::output::{print, say, usage};
 
 /// For which shell.
 #[derive(Debug, clap::Args)]
@@ -15,20 +18,91 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> ExitCode {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut args::Args::command(), "bowsprit", &mut script);
+    clap_complete::generate(args.shell, &mut args::command(), "bowsprit", &mut script);
     print(&String::from_utf8_lossy(&script))
 }
 
-/// All pages in one: that of the command, then one for each subcommand.
-pub(crate) fn man() -> ExitCode {
-    let mut command = args::Args::command();
-    command.build();
-    let mut page = Vec::new();
-    let pages = std::iter::once(&command).chain(command.get_subcommands());
-    for part in pages {
-        if let Err(error) = clap_mangen::Man::new(part.clone()).render(&mut page) {
-            return usage(error);
+/// Write the manual pages: one for each command
+///
+/// Without --dir they go to stdout.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ManArgs {
+    /// The command whose page is wanted, such as test server [default: all of them]
+    #[arg(value_name = "COMMAND")]
+    of: Vec<String>,
+    /// Write files into this folder, which is made if it is not there: bowsprit.1, bowsprit-test-server.1 and so on.
+    #[arg(long, value_name = "DIR", conflicts_with = "of")]
+    dir: Option<PathBuf>,
+}
+
+pub(crate) fn man(args: &ManArgs) -> ExitCode {
+    let mut root = args::command();
+    root.build();
+    let mut chosen = &root;
+    for name in &args.of {
+        match chosen.find_subcommand(name) {
+            Some(command) => chosen = command,
+            None => {
+                return usage(format_args!("there is no command {}; see bowsprit --help", args.of.join(" ")));
+            }
         }
     }
-    print(&String::from_utf8_lossy(&page))
+    let mut pages = Vec::new();
+    collect(chosen, args.of.is_empty(), &mut pages);
+    match &args.dir {
+        None => print(&pages.into_iter().map(|(_, page)| page).collect::<String>()),
+        Some(dir) => match write(dir, &pages) {
+            Ok(()) => {
+                say(format_args!("{} pages written to {}", pages.len(), dir.display()));
+                ExitCode::SUCCESS
+            }
+            Err(error) => usage(format_args!("cannot write to {}: {error}", dir.display())),
+        },
+    }
+}
+
+fn write(dir: &Path, pages: &[(String, String)]) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    pages.iter().try_for_each(|(name, page)| fs::write(dir.join(name), page))
+}
+
+/// The page of a command and, if so wanted, those of all below it; with their file names.
+fn collect(command: &Command, all: bool, pages: &mut Vec<(String, String)>) {
+    let rest = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
+    let plain = command.clone().after_help(None::<&str>).after_long_help(None::<&str>);
+    let man = clap_mangen::Man::new(plain);
+    let mut page = Vec::new();
+    man.render(&mut page).expect("memory takes what is written to it");
+    let page =
+        String::from_utf8_lossy(&page).into_owned() + &rest.map(|rest| notes(&rest)).unwrap_or_default();
+    pages.push((man.get_filename(), page));
+    if all {
+        command
+            .get_subcommands()
+            .filter(|sub| sub.get_name() != "help")
+            .for_each(|sub| collect(sub, all, pages));
+    }
+}
+
+/// What stands behind the flags, as roff: lines that are indented stay as they are.
+fn notes(text: &str) -> String {
+    let mut roff = ".SH NOTES\n".to_owned();
+    let mut is_table = false;
+    for line in text.lines() {
+        if line.starts_with("  ") != is_table {
+            is_table = !is_table;
+            roff += if is_table { ".nf\n" } else { ".fi\n" };
+        }
+        match line.trim_end() {
+            "" => roff += ".PP\n",
+            line => {
+                let line = line.replace('\\', "\\e").replace('-', "\\-");
+                roff += if line.starts_with(['.', '\'']) { "\\&" } else { "" };
+                roff += &line;
+                roff.push('\n');
+            }
+        }
+    }
+    roff += if is_table { ".fi\n" } else { "" };
+    roff
 }

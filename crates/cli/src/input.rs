@@ -3,6 +3,7 @@
 //! A thread reads it into a bounded channel and wakes the loop, so no more is read than the connection takes.
 
 use std::io::{self, BufRead, Read};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 use std::thread;
@@ -10,12 +11,51 @@ use std::thread;
 use mio::Waker;
 
 /// How stdin becomes messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// Each line is a text message.
     Lines,
     /// What each read brings is a binary message.
     Bytes,
+    /// What stands between these separators is a message.
+    Parts { separator: Separator, binary: bool },
+}
+
+/// What stands between two messages; if it is empty, all of stdin is one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Separator(pub(super) Vec<u8>);
+
+impl FromStr for Separator {
+    type Err = String;
+
+    /// Text with the escapes `\0`, `\n`, `\r`, `\t`, `\\` and `\xHH`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.chars();
+        while let Some(c) = rest.next() {
+            if c != '\\' {
+                bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                continue;
+            }
+            let escaped = match rest.next() {
+                Some('0') => Some(0),
+                Some('n') => Some(b'\n'),
+                Some('r') => Some(b'\r'),
+                Some('t') => Some(b'\t'),
+                Some('\\') => Some(b'\\'),
+                Some('x') => {
+                    let digits: Option<Vec<u32>> =
+                        (0..2).map(|_| rest.next().and_then(|digit| digit.to_digit(16))).collect();
+                    digits.map(|digits| (digits[0] * 16 + digits[1]) as u8)
+                }
+                _ => None,
+            };
+            bytes.push(
+                escaped.ok_or(r"use text in which \0, \n, \r, \t, \\ and \x1e stand for single bytes")?,
+            );
+        }
+        Ok(Self(bytes))
+    }
 }
 
 /// The next thing that stdin has brought.
@@ -50,6 +90,9 @@ impl Input {
             match format {
                 Format::Lines => lines(stdin, |item| pass(&items, &waker, item)),
                 Format::Bytes => blocks(stdin, |item| pass(&items, &waker, item)),
+                Format::Parts { separator, binary } => {
+                    parts(stdin, &separator.0, binary, |item| pass(&items, &waker, item));
+                }
             }
         });
         Self(receiver)
@@ -95,6 +138,50 @@ fn lines(mut input: impl BufRead, mut pass: impl FnMut(Item) -> bool) {
             return;
         }
     }
+}
+
+fn parts(mut input: impl BufRead, separator: &[u8], binary: bool, mut pass: impl FnMut(Item) -> bool) {
+    for number in 1_u64.. {
+        let item = match part(&mut input, separator) {
+            Err(error) => Item::Wrong(format!("cannot read stdin: {error}")),
+            Ok(None) => Item::End,
+            Ok(Some(part)) if part.len() as u64 > MAX_LINE => {
+                Item::Wrong(format!("message {number} of stdin is longer than 16 MiB"))
+            }
+            Ok(Some(part)) if binary => Item::Binary(part),
+            Ok(Some(part)) => match String::from_utf8(part) {
+                Ok(text) => Item::Text(text),
+                Err(_) => Item::Wrong(format!(
+                    "message {number} of stdin is not UTF-8; use --binary to send any bytes"
+                )),
+            },
+        };
+        let more = matches!(item, Item::Text(_) | Item::Binary(_));
+        if !pass(item) || !more {
+            return;
+        }
+    }
+}
+
+/// What comes up to the next separator, or to the end; no longer than a message may be, and then some.
+fn part(input: &mut impl BufRead, separator: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let most = MAX_LINE + 1 + separator.len() as u64;
+    let mut bytes = Vec::new();
+    let Some(last) = separator.last() else {
+        input.take(most).read_to_end(&mut bytes)?;
+        return Ok((!bytes.is_empty()).then_some(bytes));
+    };
+    while (bytes.len() as u64) < most {
+        let read = input.by_ref().take(most - bytes.len() as u64).read_until(*last, &mut bytes)?;
+        if bytes.ends_with(separator) {
+            bytes.truncate(bytes.len() - separator.len());
+            return Ok(Some(bytes));
+        }
+        if read == 0 {
+            return Ok((!bytes.is_empty()).then_some(bytes));
+        }
+    }
+    Ok(Some(bytes))
 }
 
 /// A line without its end.
@@ -149,6 +236,39 @@ mod tests {
         assert_eq!(all(b""), [Item::End]);
         assert_eq!(all(b"a\nb"), [text("a"), text("b"), Item::End]);
         assert_eq!(all(b"a\r\n\nb\r"), [text("a"), text(""), text("b\r"), Item::End]);
+    }
+
+    #[test]
+    fn parts_become_messages() {
+        let all = |bytes: &[u8], separator: &str, binary| {
+            let Separator(separator) = separator.parse().unwrap();
+            let mut items = Vec::new();
+            parts(bytes, &separator, binary, |item| {
+                items.push(item);
+                true
+            });
+            items
+        };
+        assert_eq!(all(b"a\nb\0\0c", r"\0", false), [text("a\nb"), text(""), text("c"), Item::End]);
+        assert_eq!(all(b"a\0", r"\0", false), [text("a"), Item::End]);
+        assert_eq!(all(b"a---b--c-", "---", false), [text("a"), text("b--c-"), Item::End]);
+        assert_eq!(all(b"aab", "ab", false), [text("a"), Item::End]);
+        assert_eq!(all(b"a\nb\n", "", false), [text("a\nb\n"), Item::End]);
+        assert_eq!(all(b"", "", false), [Item::End]);
+        assert_eq!(
+            all(b"\xff\x1ea", r"\x1e", true),
+            [Item::Binary(vec![0xff]), Item::Binary(b"a".into()), Item::End]
+        );
+        assert!(matches!(&all(b"a\0\xff", r"\0", false)[1], Item::Wrong(why) if why.contains("message 2")));
+        for separator in ["", "x"] {
+            let long = all(&vec![b'y'; MAX_LINE as usize + 1], separator, true);
+            assert!(matches!(&long[..], [Item::Wrong(why)] if why.contains("16 MiB")));
+            assert_eq!(all(&vec![b'y'; MAX_LINE as usize], separator, true).len(), 2);
+        }
+        assert_eq!(r"a\r\n\t\\\x00é".parse(), Ok(Separator("a\r\n\t\\\0é".into())));
+        for wrong in [r"\", r"\q", r"\x1", r"\xzz"] {
+            assert!(wrong.parse::<Separator>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -10,9 +10,11 @@ mod connect;
 mod decode;
 mod deflate;
 mod driver;
+mod examples;
 mod exit;
 mod explain;
 mod fold;
+mod foreign;
 mod fuzz;
 mod input;
 mod limits;
@@ -25,18 +27,22 @@ mod test;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Args, Command};
+use args::Command;
 use output::{print, say, usage};
 
 fn main() -> ExitCode {
     output::log_to_stderr();
-    match Args::parse().command {
+    let args = match args::parse() {
+        Ok(args) => args,
+        Err(code) => return ExitCode::from(code),
+    };
+    // Without a command `parse` has said what there is.
+    let Some(command) = args.command else { return ExitCode::SUCCESS };
+    match command {
         Command::Serve(args) => serve::run(*args).into(),
         Command::Connect(args) => ExitCode::from(connect::run(*args) as u8),
         Command::Completions(args) => completions::run(&args),
-        Command::Man => completions::man(),
+        Command::Man(args) => completions::man(&args),
         Command::Bench(args) => bench::run(*args),
         Command::Test(args) => test::run(*args),
         Command::Explain(args) => explain::run(args),

@@ -26,17 +26,22 @@ fn http(address: SocketAddr, request: &str) -> String {
 #[test]
 fn a_wrong_command_line_exits_2_and_says_what_to_do() {
     for (args, hint) in [
-        (&[][..], "Usage"),
-        (&["serve", "--listen", "nowhere"], "127.0.0.1:9001"),
+        (&["serve", "--listen", "nowhere"][..], "0.0.0.0:9001"),
+        (&["serve", "--port", "9001"], "--listen PORT"),
         (&["serve", "--max-message", "much"], "16M"),
         (&["serve", "--allow-origin", "example.com"], "https://example.com"),
         (&["serve", "--mode", "sing"], "echo"),
         (&["connect"], "URL"),
         (&["connect", "http://127.0.0.1/"], "ws://"),
-        (&["connect", "127.0.0.1:9001"], "ws://"),
+        (&["connect", "ftp://127.0.0.1:9001"], "ws://"),
+        (&["connect", "ws://127.0.0.1/", "-x", "http://proxy"], "--proxy URL"),
+        (&["ws://127.0.0.1/"], "bowsprit connect ws://127.0.0.1/"),
         (&["connect", "wss://127.0.0.1/", "--ca", "/absent"], "/absent"),
         (&["connect", "ws://127.0.0.1/", "--proxy", "ftp://a"], "--proxy"),
         (&["connect", "ws://127.0.0.1/", "--basic", "user"], "USER:PASSWORD"),
+        (&["connect", "ws://127.0.0.1/", "--file", "/absent"], "cannot read /absent"),
+        (&["connect", "ws://127.0.0.1/", "--file", "/"], "is a folder"),
+        (&["connect", "ws://127.0.0.1/", "--separator", "\\q"], "\\x1e"),
         (&["connect", "ws://127.0.0.1/", "--max-tries", "1"], "--reconnect"),
         (&["connect", "ws://127.0.0.1/", "--header", "Host: a"], "Host"),
         (&["connect", "ws://127.0.0.1/", "--header", "A: b\r\nC: d"], "header"),
@@ -46,6 +51,16 @@ fn a_wrong_command_line_exits_2_and_says_what_to_do() {
         assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}: {stderr}");
         assert!(stderr.contains(hint), "{args:?}: {stderr}");
     }
+}
+
+#[test]
+fn alone_it_says_what_it_can_do() {
+    let (code, stdout, stderr) = Running::bowsprit(&[]).finish();
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    for part in ["Usage: bowsprit", "serve", "Examples:", "bowsprit connect ws://127.0.0.1:9001/"] {
+        assert!(stdout.contains(part), "{part}: {stdout}");
+    }
+    assert!(!stdout.contains('\x1b'), "no colour into a pipe");
 }
 
 #[test]
@@ -100,6 +115,52 @@ fn lines_come_back_from_an_echo() {
     let mut client = Running::client(&server.url, &[]);
     client.write("one\ntwo grün\n\nlast".as_bytes());
     assert_eq!(client.finish(), (0, "one\ntwo grün\n\nlast\n".into(), String::new()));
+}
+
+/// As people type it.
+#[test]
+fn a_port_is_enough() {
+    let server = serve_by(Command::new(BOWSPRIT).args(["serve", "--listen", "0"]));
+    let port = server.address.port();
+    for url in
+        [format!("localhost:{port}"), format!("127.0.0.1:{port}/chat"), format!(":{port}"), port.to_string()]
+    {
+        assert_eq!(Running::client(&url, &["-m", "x"]).finish(), (0, "x\n".into(), String::new()), "{url}");
+    }
+}
+
+#[test]
+fn messages_may_hold_line_ends() {
+    let server = serve(&[]);
+    for (args, input, output) in [
+        (&["--separator", "\\0"][..], &b"SEND\na:b\n\nhi\0next\0"[..], "SEND\na:b\n\nhi\0next\0"),
+        (&["--separator", "--"], b"a\nb--c", "a\nb--c--"),
+        (&["--separator", ""], b"all of\nit\n", "all of\nit\n\n"),
+        (&["--separator", "\\x1e", "-b"], b"a\0\x1eb\x1e", "a\0\x1eb\x1e"),
+    ] {
+        let mut client = Running::client(&server.url, args);
+        client.write(input);
+        assert_eq!(client.finish(), (0, output.into(), String::new()), "{args:?}");
+    }
+}
+
+#[test]
+fn files_are_binary_messages() {
+    let path = |name: &str| std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let (small, large) = (path("small-file"), path("large-file"));
+    std::fs::write(&small, b"\0\n\xff").unwrap();
+    std::fs::write(&large, vec![b'x'; 6 << 20]).unwrap();
+    let server = serve(&[]);
+    let small = small.to_str().unwrap();
+    let args = ["--file", small, "-m", "text", "--file", small];
+    assert_eq!(
+        Running::client(&server.url, &args).finish(),
+        (0, "text\n0x000aff\n0x000aff\n".into(), String::new())
+    );
+    let server = serve(&["--max-queued", "64M"]);
+    let (code, stdout, stderr) =
+        Running::client(&server.url, &["--file", large.to_str().unwrap(), "-b"]).finish();
+    assert_eq!((code, stdout.len(), stderr.as_str()), (0, 6 << 20, ""));
 }
 
 #[test]

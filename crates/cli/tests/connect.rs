@@ -468,6 +468,30 @@ fn completions_complete() {
 }
 
 #[test]
+fn there_is_a_page_for_each_command() {
+    let folder = std::env::temp_dir().join(format!("bowsprit-man-{}", std::process::id()));
+    let (code, _, stderr) = Running::bowsprit(&["man", "--dir", folder.to_str().unwrap()]).finish();
+    assert_eq!(code, 0, "{stderr}");
+    for name in [
+        "bowsprit",
+        "bowsprit-connect",
+        "bowsprit-test-server",
+        "bowsprit-fuzz-client",
+        "bowsprit-bench-compare",
+    ] {
+        let page = std::fs::read_to_string(folder.join(format!("{name}.1"))).expect(name);
+        assert!(page.contains(&format!(".TH {name} 1")) && page.contains("Examples:"), "{page}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    let (code, one, _) = Running::bowsprit(&["man", "test", "server"]).finish();
+    assert!(
+        code == 0 && one.matches(".TH ").count() == 1 && one.contains("bowsprit\\-test\\-server"),
+        "{one}"
+    );
+    assert_eq!(Running::bowsprit(&["man", "nonsense"]).finish().0, 2);
+}
+
+#[test]
 fn the_manual_is_set_without_complaint() {
     let (_, page, _) = Running::bowsprit(&["man"]).finish();
     let file = std::env::temp_dir().join(format!("bowsprit-{}.1", std::process::id()));

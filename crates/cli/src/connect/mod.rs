@@ -10,7 +10,7 @@ mod session;
 mod terminal;
 
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,13 +22,14 @@ use bowsprit::event_loop::Settings;
 use bowsprit::handshake::HeaderField;
 use bowsprit::tls::{TlsClient, TlsConfigError};
 
-use super::args::{EXIT_CODES, Time, header};
+use super::args::{Time, header, server_url};
 use super::deflate::DeflateArgs;
 use super::driver::Driver;
 use super::exit::Exit;
+use super::input::Separator;
 use super::limits::ConnectionArgs;
 use super::output::one_line;
-use session::{Plan, Session};
+use session::{Outgoing, Plan, Session};
 
 /// Connect to a server: lines from stdin go out as messages, messages go to stdout
 ///
@@ -38,22 +39,22 @@ use session::{Plan, Session};
 ///
 /// On a terminal lines can be edited, earlier ones are kept, and /help tells of commands.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, after_long_help = format!("{WHEN_IT_ENDS}\n\n{EXIT_CODES}"))]
+#[command(after_long_help = WHEN_IT_ENDS)]
 pub(crate) struct Args {
-    /// Where to connect, such as ws://127.0.0.1:9001/chat, wss://example.com or ws+unix:/run/app.sock:/chat
+    /// Where to connect, such as ws://127.0.0.1:9001/chat, wss://example.com, ws+unix:/run/app.sock:/chat, or HOST:PORT
     url: String,
     /// A header for the request; may be repeated.
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<HeaderField>,
     /// The value of Origin.
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(short = 'o', long, value_name = "ORIGIN")]
     origin: Option<String>,
     /// Subprotocols to offer, the preferred one first.
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(short = 's', long, value_name = "NAME", value_delimiter = ',')]
     subprotocol: Vec<String>,
     /// Basic authentication.
-    #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "bearer")]
-    basic: Option<String>,
+    #[arg(long, visible_alias = "basic", value_name = "USER:PASSWORD", conflicts_with = "bearer")]
+    auth: Option<String>,
     /// Authentication by a token.
     #[arg(long, value_name = "TOKEN")]
     bearer: Option<String>,
@@ -66,6 +67,10 @@ pub(crate) struct Args {
     /// Write each message and each event as a line of JSON.
     #[arg(long, conflicts_with = "binary")]
     json: bool,
+    /// What stands between two messages on stdin, and behind each on stdout, in place of a line end: text in which \\0,
+    /// \\n, \\r, \\t and \\x1e stand for single bytes. If it is empty (''), all of stdin is one message.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with_all = ["json", "commands"])]
+    separator: Option<Separator>,
     /// Take commands such as /ping from a stdin that is no terminal, too.
     #[arg(long, conflicts_with = "binary")]
     commands: bool,
@@ -73,8 +78,11 @@ pub(crate) struct Args {
     #[arg(long)]
     no_history: bool,
     /// Send this message in place of stdin; may be repeated.
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     message: Vec<String>,
+    /// Send this file as one binary message in place of stdin, behind each --message; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    file: Vec<PathBuf>,
     /// Close once so many messages have come, and not before.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     expect: Option<u64>,
@@ -145,7 +153,7 @@ struct WayArgs {
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
     /// Accept every certificate. Whoever sits between can read and change everything.
-    #[arg(long)]
+    #[arg(short = 'k', long)]
     insecure: bool,
     /// Write the secrets of the TLS connection to this file, for Wireshark.
     #[arg(long, value_name = "FILE")]
@@ -167,13 +175,25 @@ pub(crate) fn run(args: Args) -> i32 {
         Ok(driver) => driver,
         Err(error) => return Exit::Usage.because(format_args!("cannot start: {error}")) as i32,
     };
+    if let Some(why) = args.file.iter().find_map(|path| unreadable(path)) {
+        return Exit::Usage.because(why) as i32;
+    }
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let edit = is_terminal && !args.binary && !args.json && args.message.is_empty();
+    let edit = is_terminal
+        && !args.binary
+        && !args.json
+        && args.message.is_empty()
+        && args.file.is_empty()
+        && args.separator.is_none();
     let plan = Plan {
         target: one_line(config.target().to_string().as_bytes()),
         proxy,
         ca: args.way.ca.as_ref().map(|ca| one_line(ca.as_os_str().as_encoded_bytes())),
-        messages: args.message,
+        messages: {
+            let texts = args.message.into_iter().map(Outgoing::Text);
+            texts.chain(args.file.into_iter().map(Outgoing::File)).collect()
+        },
+        separator: args.separator,
         preamble: args.preamble,
         expect: args.expect,
         wait: match args.expect {
@@ -200,10 +220,21 @@ pub(crate) fn run(args: Args) -> i32 {
     }
 }
 
+/// Why a file cannot be sent; asked before there is a connection.
+fn unreadable(path: &Path) -> Option<String> {
+    let shown = one_line(path.as_os_str().as_encoded_bytes());
+    match std::fs::File::open(path).and_then(|file| file.metadata()) {
+        Err(error) => Some(format!("cannot read {shown}: {error}")),
+        Ok(data) if data.is_dir() => Some(format!("{shown} is a folder; name a file")),
+        Ok(_) => None,
+    }
+}
+
 /// What the user typed as what the library takes, and the proxy on the way.
 fn config(args: &Args) -> Result<(ClientConfig, Option<String>), String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", one_line(args.url.as_bytes()));
-    let mut config = ClientConfig::new(&args.url).map_err(|error| named(&error))?;
+    let mut config = ClientConfig::new(&server_url(&args.url).map_err(|error| named(&error))?)
+        .map_err(|error| named(&error))?;
     let text = |error: &dyn std::fmt::Display| error.to_string();
     if let Some(origin) = &args.origin {
         config = config.origin(origin).map_err(|error| text(&error))?;
@@ -214,8 +245,8 @@ fn config(args: &Args) -> Result<(ClientConfig, Option<String>), String> {
     for field in &args.header {
         config = config.header(field.name(), field.value()).map_err(|error| text(&error))?;
     }
-    if let Some(basic) = &args.basic {
-        let (user, password) = basic.split_once(':').ok_or("use --basic USER:PASSWORD")?;
+    if let Some(auth) = &args.auth {
+        let (user, password) = auth.split_once(':').ok_or("use --auth USER:PASSWORD")?;
         config = config.basic_auth(user, password).map_err(|error| text(&error))?;
     }
     if let Some(token) = &args.bearer {

@@ -14,6 +14,8 @@ pub(super) struct Output {
     to: Option<BufWriter<StdoutLock<'static>>>,
     form: Form,
     base64: bool,
+    /// What stands behind each message that goes to a program; `None` where that is as it is by itself.
+    separator: Option<Vec<u8>>,
     /// In place of stdout and stderr while lines are edited.
     screen: Option<Screen>,
     failed: io::Result<()>,
@@ -32,7 +34,7 @@ pub(super) enum Form {
 }
 
 impl Output {
-    pub(super) fn new(binary: bool, json: bool, base64: bool) -> Self {
+    pub(super) fn new(binary: bool, json: bool, base64: bool, separator: Option<Vec<u8>>) -> Self {
         let stdout = io::stdout().lock();
         let form = match (json, binary) {
             (true, _) => Form::Json,
@@ -40,7 +42,7 @@ impl Output {
             _ if stdout.is_terminal() => Form::Escaped,
             _ => Form::Lines,
         };
-        Self { to: Some(BufWriter::new(stdout)), form, base64, screen: None, failed: Ok(()) }
+        Self { to: Some(BufWriter::new(stdout)), form, base64, separator, screen: None, failed: Ok(()) }
     }
 
     pub(super) fn is_for_people(&self) -> bool {
@@ -88,13 +90,19 @@ impl Output {
 
     fn write(&mut self, message: Message<'_>) -> io::Result<()> {
         let Some(to) = &mut self.to else { return Ok(()) };
+        let end: &[u8] = match (&self.form, &self.separator) {
+            (Form::Lines | Form::Bytes, Some(separator)) => separator,
+            (Form::Bytes, None) => b"",
+            _ => b"\n",
+        };
         match (&self.form, message) {
             (Form::Bytes, message) => to.write_all(message.as_bytes()),
-            (Form::Escaped, Message::Text(text)) => writeln!(to, "{}", for_terminal(text)),
-            (_, Message::Text(text)) => writeln!(to, "{text}"),
-            (_, Message::Binary(bytes)) if self.base64 => writeln!(to, "{}", STANDARD.encode(bytes)),
-            (_, Message::Binary(bytes)) => writeln!(to, "{}", hex(bytes)),
-        }
+            (Form::Escaped, Message::Text(text)) => to.write_all(for_terminal(text).as_bytes()),
+            (_, Message::Text(text)) => to.write_all(text.as_bytes()),
+            (_, Message::Binary(bytes)) if self.base64 => to.write_all(STANDARD.encode(bytes).as_bytes()),
+            (_, Message::Binary(bytes)) => to.write_all(hex(bytes).as_bytes()),
+        }?;
+        to.write_all(end)
     }
 
     /// Whether events are to be told.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -28,7 +29,7 @@ use crate::args::Time;
 use crate::deflate::agreed;
 use crate::driver::{Driver, Turn};
 use crate::exit::Exit;
-use crate::input::{Format, Input, Item};
+use crate::input::{Format, Input, Item, Separator};
 use crate::output::one_line;
 
 /// What the user wants.
@@ -38,7 +39,9 @@ pub(super) struct Plan {
     pub(super) proxy: Option<String>,
     /// The file of certificates that are trusted.
     pub(super) ca: Option<String>,
-    pub(super) messages: Vec<String>,
+    /// In place of stdin.
+    pub(super) messages: Vec<Outgoing>,
+    pub(super) separator: Option<Separator>,
     pub(super) preamble: Vec<String>,
     pub(super) expect: Option<u64>,
     /// How long the server may be quiet after the last line; `None` where it is not for us to close.
@@ -55,13 +58,21 @@ pub(super) struct Plan {
     pub(super) close_code_exit: bool,
 }
 
+/// A message that was named on the command line.
+#[derive(Clone, Debug)]
+pub(super) enum Outgoing {
+    Text(String),
+    /// The bytes of this file.
+    File(PathBuf),
+}
+
 pub(super) struct Session {
     plan: Plan,
     stage: Stage,
     client: Option<ClientId>,
     /// From the moment the first connection is open.
     input: Option<Input>,
-    messages: VecDeque<String>,
+    messages: VecDeque<Outgoing>,
     /// What is still to be said of it on this connection.
     preamble: VecDeque<String>,
     /// When we began to connect.
@@ -114,7 +125,10 @@ impl Session {
             began: None,
             silent_until: None,
             waker,
-            output: Output::new(plan.binary, plan.json, plan.base64),
+            output: {
+                let end = plan.separator.as_ref().map(|separator| separator.0.clone());
+                Output::new(plan.binary, plan.json, plan.base64, end.filter(|end| !end.is_empty()))
+            },
             latency: Latency::new(),
             received: 0,
             answers: Answers::new(plan.wait),
@@ -265,9 +279,20 @@ impl Session {
             if cx.queued(id) > ENOUGH_QUEUED {
                 return; // `on_drained` or the end of the turn that writes it comes back here
             }
-            if let Some(text) = self.preamble.pop_front().or_else(|| self.messages.pop_front()) {
+            if let Some(text) = self.preamble.pop_front() {
                 self.send(cx, id, Message::Text(&text));
                 continue;
+            }
+            match self.messages.pop_front() {
+                Some(Outgoing::Text(text)) => {
+                    self.send(cx, id, Message::Text(&text));
+                    continue;
+                }
+                Some(Outgoing::File(path)) => {
+                    self.send_file(cx, id, &path);
+                    continue;
+                }
+                None => {}
             }
             if !self.plan.messages.is_empty() {
                 return self.answers.wait(Instant::now());
@@ -340,6 +365,17 @@ impl Session {
         self.answers.sent();
         let sent = cx.send(id, message);
         self.check(sent);
+    }
+
+    fn send_file(&mut self, cx: &mut Context<()>, id: ConnId, path: &Path) {
+        match std::fs::read(path) {
+            Ok(bytes) => self.send(cx, id, Message::Binary(&bytes)),
+            Err(error) => {
+                let path = one_line(path.as_os_str().as_encoded_bytes());
+                self.output.note(format_args!("cannot read {path}: {error}"));
+                self.close(cx, CloseCode::NORMAL, "", Exit::Usage);
+            }
+        }
     }
 
     fn check(&mut self, sent: Sent) {
@@ -432,7 +468,12 @@ impl Session {
             self.input = Some(input);
             return self.output.print_to(screen);
         }
-        let format = if self.plan.binary { Format::Bytes } else { Format::Lines };
+        let binary = self.plan.binary;
+        let format = match &self.plan.separator {
+            Some(separator) => Format::Parts { separator: separator.clone(), binary },
+            None if binary => Format::Bytes,
+            None => Format::Lines,
+        };
         self.input = Some(Input::start(format, self.waker.clone()));
     }
 }

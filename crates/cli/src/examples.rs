@@ -1,0 +1,227 @@
+//! What `--help` shows behind the flags of each command: examples, units and exit codes.
+
+use clap::Command;
+
+use super::args::EXIT_CODES;
+
+const UNITS: &str = "Units: TIME is in seconds unless it ends with ms, s, m or h (10s, 0.5, 250ms, 5m); SIZE is in bytes \
+unless it ends with K, M or G of 1024 (64K, 16M).";
+
+/// A command, and what is worth trying. Each line is one that works: a test reads them.
+const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "",
+        &[
+            ("bowsprit serve", "an echo server, and a page for browsers"),
+            ("bowsprit connect ws://127.0.0.1:9001/", "talk to it: lines go out, messages come in"),
+            ("bowsprit test server ws://127.0.0.1:9001/", "examine a server that echoes"),
+            ("bowsprit test client -- my-client {url}", "examine a client"),
+            ("bowsprit fuzz server ws://127.0.0.1:9001/", "look for what breaks a server"),
+            ("bowsprit bench ws://127.0.0.1:9001/", "measure a server"),
+            ("bowsprit decode 81 85 37 fa 21 3d 7f 9f 4d 51 58", "read bytes as frames"),
+        ],
+    ),
+    (
+        "connect",
+        &[
+            ("bowsprit connect localhost:9001", "on a terminal: edit lines, /help, Ctrl-D ends"),
+            ("date | bowsprit connect wss://example.com/log", "send lines, show the answers, end"),
+            ("bowsprit connect ws://127.0.0.1:9001/ -m hello --expect 1", "one message, one answer"),
+            ("bowsprit connect wss://example.com/ticker --stay --json", "listen, as lines of JSON"),
+            (
+                "bowsprit connect wss://example.com/ -s chat -o https://example.com",
+                "a subprotocol, an origin",
+            ),
+            (
+                "bowsprit connect wss://example.com/ --auth me:secret -H 'X-Tenant: 7'",
+                "credentials, a header",
+            ),
+            ("bowsprit connect wss://localhost:9443/ --ca cert.pem", "a certificate of your own; or -k"),
+            ("bowsprit connect ws://127.0.0.1:9001/ --file picture.png", "a file as one binary message"),
+            ("bowsprit connect ws://127.0.0.1:9001/ --separator '\\0'", "messages that hold line ends"),
+            ("bowsprit connect wss://example.com/ --reconnect --ping 20s", "stay connected"),
+        ],
+    ),
+    (
+        "serve",
+        &[
+            ("bowsprit serve", "echo on 127.0.0.1:9001"),
+            ("bowsprit serve --listen 0.0.0.0:8080 --mode relay", "a chat for everybody in the network"),
+            ("bowsprit serve --listen 9443 --tls-cert cert.pem --tls-key key.pem", "wss"),
+            ("bowsprit serve --max-message 64K --ping 30s --idle-timeout 5m", "other limits"),
+            ("bowsprit serve --threads 4 --metrics 127.0.0.1:9100", "all CPUs, counters for Prometheus"),
+            (
+                "bowsprit serve --allow-origin https://example.com --allow-host ws.example.com",
+                "for a web site",
+            ),
+        ],
+    ),
+    (
+        "bench",
+        &[
+            ("bowsprit bench ws://127.0.0.1:9001/", "echoes over 64 connections for 10 s"),
+            ("bowsprit bench ws://127.0.0.1:9001/ -c 1000 -s 1K -d 30s", "more, larger, longer"),
+            ("bowsprit bench ws://127.0.0.1:9001/ --rate 5000", "at a fixed rate: latency under load"),
+            ("bowsprit bench ws://127.0.0.1:9001/ --storm", "connections a second"),
+            ("bowsprit bench ws://127.0.0.1:9001/ --json > a.json", "to be compared"),
+        ],
+    ),
+    ("bench compare", &[("bowsprit bench compare before.json after.json", "")]),
+    (
+        "test",
+        &[
+            ("bowsprit test server ws://127.0.0.1:9001/", "all cases against a server that echoes"),
+            ("bowsprit test client -- my-client {url}", "the same for a client"),
+        ],
+    ),
+    (
+        "test server",
+        &[
+            ("bowsprit test server ws://127.0.0.1:9001/", "all cases"),
+            ("bowsprit test server ws://127.0.0.1:9001/ --case 5.19 --case 'HSS-*'", "some of them"),
+            ("bowsprit test server wss://localhost:9443/ --ca cert.pem --quick", "over TLS, the quick ones"),
+            ("bowsprit test server ws://127.0.0.1:9001/ --list", "which there are"),
+        ],
+    ),
+    (
+        "test client",
+        &[
+            ("bowsprit test client -- my-client {url}", "start the client for the exam"),
+            ("bowsprit test client --listen 127.0.0.1:9002", "wait for one that is started by hand"),
+        ],
+    ),
+    ("test report", &[("bowsprit test report a.json b.json --markdown -", "several runs side by side")]),
+    (
+        "fuzz",
+        &[
+            ("bowsprit fuzz server ws://127.0.0.1:9001/", "for a minute"),
+            ("bowsprit fuzz client --start 'my-client {url}'", "a client, started again each time it ends"),
+        ],
+    ),
+    (
+        "fuzz server",
+        &[
+            ("bowsprit fuzz server ws://127.0.0.1:9001/ --time 10m", "for longer"),
+            ("bowsprit fuzz server ws://127.0.0.1:9001/ --seed 7 --count 1000", "the same once more"),
+        ],
+    ),
+    ("fuzz client", &[("bowsprit fuzz client --start 'my-client {url}'", "")]),
+    ("replay", &[("bowsprit replay fuzz-traces/seed-1-42.json", "a finding once more")]),
+    (
+        "explain",
+        &[
+            ("bowsprit explain 5.19", "one case"),
+            ("bowsprit explain 6.2 'HSS-*'", "a group, and all that match"),
+        ],
+    ),
+    (
+        "decode",
+        &[
+            ("bowsprit decode 81 85 37 fa 21 3d 7f 9f 4d 51 58", "bytes as hexadecimal digits"),
+            ("xxd capture.bin | bowsprit decode -", "a dump"),
+            ("bowsprit decode --raw --file capture.bin --from server", "a file with the bytes themselves"),
+        ],
+    ),
+    (
+        "completions",
+        &[
+            ("bowsprit completions bash > /etc/bash_completion.d/bowsprit", ""),
+            ("bowsprit completions zsh > ~/.zfunc/_bowsprit", ""),
+            ("bowsprit completions fish > ~/.config/fish/completions/bowsprit.fish", ""),
+        ],
+    ),
+    (
+        "man",
+        &[
+            ("bowsprit man | man -l -", "all pages, one after the other"),
+            ("bowsprit man test server | man -l -", "that of one command"),
+            ("bowsprit man --dir ~/.local/share/man/man1", "a file for each, where man finds them"),
+        ],
+    ),
+];
+
+/// Adds them to each command.
+pub(super) fn add_to(command: Command) -> Command {
+    add(command, "")
+}
+
+fn add(mut command: Command, path: &str) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    for name in names {
+        let path = if path.is_empty() { name.clone() } else { format!("{path} {name}") };
+        command = command.mut_subcommand(name, |sub| add(sub, &path));
+    }
+    let Some((_, examples)) = EXAMPLES.iter().find(|(of, _)| *of == path) else { return command };
+    let width = examples.iter().map(|(line, _)| line.len()).filter(|len| *len < 60).max().unwrap_or(0);
+    let mut text = "Examples:\n".to_owned();
+    for (line, what) in *examples {
+        text += &match what {
+            &"" => format!("  {line}\n"),
+            what if line.len() > width => format!("  {line}\n  {:width$}  # {what}\n", ""),
+            what => format!("  {line:width$}  # {what}\n"),
+        };
+    }
+    let has_units = command.get_arguments().any(|arg| {
+        let names = arg.get_value_names().unwrap_or_default();
+        names.iter().any(|name| *name == "TIME" || *name == "SIZE")
+    });
+    if has_units {
+        text += &format!("\n{UNITS}\n");
+    }
+    if !["completions", "man", "explain", "decode", "test report", "bench compare"].contains(&path) {
+        text += &format!("\n{EXIT_CODES}");
+    }
+    let text = text.trim_end().to_owned();
+    let long = command.get_after_long_help().map(|own| format!("{own}\n\n{text}"));
+    command = command.after_help(text);
+    match long {
+        Some(long) => command.after_long_help(long),
+        None => command,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::command;
+
+    /// Words as a shell makes them, as far as the examples need it.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in line.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn examples_are_command_lines() {
+        for (path, examples) in EXAMPLES {
+            for (line, _) in *examples {
+                let part = line.split(" | ").find(|part| part.starts_with("bowsprit ")).expect(line);
+                let part = part.split(" > ").next().unwrap();
+                assert!(part.starts_with(&format!("bowsprit {path}")), "{line}");
+                if let Err(error) = command().try_get_matches_from(words(part)) {
+                    panic!("{line}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_some() {
+        fn look(command: &Command, path: &str) {
+            assert!(EXAMPLES.iter().any(|(of, _)| *of == path), "no example for {path:?}");
+            for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+                let name = sub.get_name();
+                look(sub, &if path.is_empty() { name.to_owned() } else { format!("{path} {name}") });
+            }
+        }
+        look(&command(), "");
+    }
+}

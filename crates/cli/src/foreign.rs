@@ -1,0 +1,339 @@
+//! What hands know from curl, wscat, websocat and others, answered with our name for it.
+
+use std::ffi::OsString;
+
+use clap::Command;
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+
+/// Flags of another program, and what to use here.
+struct Foreign {
+    program: &'static str,
+    flags: &'static [&'static str],
+    ours: Ours,
+}
+
+enum Ours {
+    /// A flag, or a command, or what stands in place of both.
+    Use(&'static str),
+    /// No flag at all, and why.
+    Nothing(&'static str),
+}
+
+const fn to_use(program: &'static str, flags: &'static [&'static str], ours: &'static str) -> Foreign {
+    Foreign { program, flags, ours: Ours::Use(ours) }
+}
+
+const fn nothing(program: &'static str, flags: &'static [&'static str], why: &'static str) -> Foreign {
+    Foreign { program, flags, ours: Ours::Nothing(why) }
+}
+
+const DECRYPT: &str = "an unencrypted key, made by: openssl pkey -in KEY -out PLAIN.key";
+
+const CONNECT: &[Foreign] = &[
+    to_use("curl", &["-x"], "--proxy URL"),
+    to_use("curl", &["--socks5"], "--proxy socks5://HOST:PORT"),
+    to_use("curl", &["--socks5-hostname"], "--proxy socks5h://HOST:PORT"),
+    to_use("curl", &["-U", "--proxy-user"], "--proxy http://USER:PASSWORD@HOST:PORT"),
+    to_use("curl", &["--noproxy"], "--proxy none"),
+    to_use("curl", &["-u", "--user"], "--auth USER:PASSWORD"),
+    to_use("curl", &["--oauth2-bearer"], "--bearer TOKEN"),
+    to_use("curl", &["--cacert", "--capath"], "--ca FILE"),
+    to_use("curl", &["-E"], "--cert FILE"),
+    to_use("curl", &["--pass"], DECRYPT),
+    to_use("curl", &["-A", "--user-agent"], "-H 'User-Agent: NAME'"),
+    to_use("curl", &["-e", "--referer"], "-H 'Referer: URL'"),
+    to_use("curl", &["--cookie"], "-H 'Cookie: NAME=VALUE'"),
+    to_use("curl", &["-d", "--data", "--data-raw", "--data-ascii"], "-m TEXT"),
+    to_use("curl", &["--data-binary", "-T", "--upload-file"], "--file PATH, or -b for bytes from stdin"),
+    to_use("curl", &["-L", "--location", "--max-redirs"], "--redirects N"),
+    to_use("curl", &["--max-time"], "--timeout TIME"),
+    to_use("curl", &["-i", "--include", "-I", "--head", "--trace", "--trace-ascii"], "-v"),
+    to_use("curl", &["--unix-socket"], "a URL such as ws+unix:/run/app.sock:/path"),
+    to_use("curl", &["--retry"], "--reconnect --max-tries N"),
+    to_use("curl", &["--retry-delay"], "--reconnect=TIME"),
+    to_use("curl", &["--output"], "the shell's > FILE"),
+    nothing("curl", &["--compressed"], "compression is offered unless --no-deflate"),
+    nothing("curl", &["-X", "--request", "-G", "--get"], "the handshake is always a GET"),
+    nothing("curl", &["--http1.1", "--http2", "-0"], "the handshake is always HTTP/1.1"),
+    nothing("curl", &["-N", "--no-buffer"], "each message is written when it has come"),
+    nothing(
+        "curl",
+        &["-S", "--show-error", "-f", "--fail", "--silent"],
+        "failures are always told, and in the exit code",
+    ),
+    nothing("curl", &["-g", "--globoff", "--no-progress-meter"], "there is nothing to turn off"),
+    to_use("wscat", &["-c", "--connect"], "the URL by itself: bowsprit connect URL"),
+    to_use("wscat", &["-l", "--listen"], "bowsprit serve --listen PORT"),
+    to_use("wscat", &["-n", "--no-check"], "-k"),
+    to_use("wscat", &["-x", "--execute"], "-m TEXT"),
+    to_use("wscat", &["-w"], "--wait TIME"),
+    to_use("wscat", &["-P", "--show-ping-pong"], "-v"),
+    to_use("wscat", &["--slash"], "--commands"),
+    to_use("wscat", &["--host"], "-H 'Host: NAME'"),
+    to_use("wscat", &["--passphrase"], DECRYPT),
+    to_use("wscat", &["--no-color"], "NO_COLOR=1 in the environment"),
+    nothing("wscat", &["-p", "--protocol"], "version 13 is the only one there is"),
+    to_use("websocat", &["--protocol"], "-s NAME"),
+    to_use("websocat", &["-p"], "--preamble TEXT"),
+    to_use("websocat", &["-n", "--no-close"], "--stay"),
+    to_use("websocat", &["-1", "--one-message"], "--expect 1"),
+    to_use("websocat", &["--max-messages"], "--expect N"),
+    to_use("websocat", &["-0", "--null-terminated"], "--separator '\\0'"),
+    to_use("websocat", &["-B", "--buffer-size"], "--max-message SIZE"),
+    to_use("websocat", &["--ping-interval"], "--ping TIME"),
+    to_use("websocat", &["--ping-timeout"], "--pong-timeout TIME"),
+    to_use("websocat", &["--print-ping-rtts"], "-v --ping TIME"),
+    to_use("websocat", &["--basic-auth"], "--auth USER:PASSWORD"),
+    to_use("websocat", &["--server-mode"], "bowsprit serve --listen PORT"),
+    to_use("websocat", &["-U", "-u"], "--stay"),
+    nothing("websocat", &["-t", "--text"], "messages are text unless -b is given"),
+    nothing("websocat", &["-E", "--exit-on-eof"], "the command ends with stdin and the answers to it"),
+    nothing("websocat", &["-q"], "nothing but failures is told unless -v is given"),
+    to_use("other tools", &["--port"], "a port in the URL: ws://HOST:PORT/"),
+    to_use("other tools", &["--url"], "the URL by itself: bowsprit connect URL"),
+    to_use("other tools", &["--reconnect-interval", "--autoreconnect"], "--reconnect=TIME"),
+];
+
+const SERVE: &[Foreign] = &[
+    to_use("other tools", &["-p", "--port"], "--listen PORT"),
+    to_use("other tools", &["--host", "--bind", "--address", "-a", "-b"], "--listen ADDRESS:PORT"),
+    to_use("other tools", &["--cert"], "--tls-cert FILE"),
+    to_use("other tools", &["--key"], "--tls-key FILE"),
+    to_use("other tools", &["--ssl", "--tls"], "--tls-cert FILE --tls-key FILE"),
+    to_use("other tools", &["--echo"], "--mode echo"),
+    to_use("other tools", &["--broadcast"], "--mode broadcast"),
+    to_use("wscat", &["-l"], "--listen PORT"),
+    to_use("wscat", &["--passphrase"], DECRYPT),
+    to_use("websocat", &["-s", "--server-mode"], "--listen PORT"),
+    to_use("websocat", &["--protocol"], "--subprotocol NAME"),
+    to_use("websocat", &["--unix-socket"], "--unix PATH"),
+];
+
+const BENCH: &[Foreign] = &[
+    to_use("oha", &["-z"], "--duration TIME"),
+    to_use("oha", &["-n"], "--duration TIME"),
+    to_use("oha", &["-q"], "--rate N"),
+    to_use("k6", &["-u", "--vus"], "--connections N"),
+    nothing("wrk", &["-t", "--threads"], "one thread makes the load"),
+    nothing("wrk", &["--latency"], "latencies are always told"),
+];
+
+/// In front of any command.
+const ALONE: &[Foreign] = &[
+    to_use("wscat", &["-c", "--connect"], "bowsprit connect URL"),
+    to_use("wscat", &["-l", "--listen"], "bowsprit serve --listen PORT"),
+    to_use("websocat", &["-s", "--server-mode"], "bowsprit serve --listen PORT"),
+    to_use("other tools", &["-p", "--port"], "bowsprit serve --listen PORT"),
+    to_use("other tools", &["-v"], "--version, or -v behind a command"),
+];
+
+/// Words that people try as commands.
+const COMMANDS: &[(&[&str], &str)] = &[
+    (&["server", "listen", "echo", "start", "run", "relay", "broadcast"], "serve"),
+    (&["client", "open", "cat", "ws", "wscat", "dial", "send", "curl"], "connect"),
+    (&["benchmark", "load", "perf"], "bench"),
+    (&["check", "examine", "conformance", "lab", "autobahn"], "test server URL"),
+    (&["version"], "--version"),
+];
+
+/// What to say about a command line that clap does not take; `None` where clap says it well.
+pub(super) fn answer(command: &Command, args: &[OsString], error: &Error) -> Option<String> {
+    let (path, command) = chosen(command, args);
+    let see = format!("see {path} --help");
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) => {
+            Some(about_flag(&path, command, flag).map_or_else(
+                || format!("{path} has no {}; {see}", one_line(flag)),
+                |ours| format!("{path} has no {}: {ours}; {see}", one_line(flag)),
+            ))
+        }
+        (ErrorKind::InvalidSubcommand, _) => {
+            let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+                return None;
+            };
+            let shown = one_line(word);
+            Some(match about_command(command, word) {
+                Some(ours) => format!("there is no command {shown}: use {path} {ours}"),
+                None => format!("there is no command {shown}; {see}"),
+            })
+        }
+        (ErrorKind::MissingRequiredArgument, _) => {
+            let (flag, url) = taken_for_a_value(args)?;
+            Some(format!(
+                "{flag} takes a value, for which {url} was taken: give {flag} one of its own; {see}"
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// The command that was chosen, and how it is called.
+fn chosen<'a>(root: &'a Command, args: &[OsString]) -> (String, &'a Command) {
+    let mut path = root.get_name().to_owned();
+    let mut command = root;
+    for arg in args.iter().skip(1) {
+        let next = arg.to_str().and_then(|name| command.find_subcommand(name));
+        let Some(next) = next else { break };
+        command = next;
+        path = format!("{path} {}", command.get_name());
+    }
+    (path, command)
+}
+
+fn about_flag(path: &str, command: &Command, flag: &str) -> Option<String> {
+    let name = flag.split_once('=').map_or(flag, |(name, _)| name);
+    if !name.starts_with('-') {
+        return Some("it takes no further argument; quote what has blanks in it".to_owned());
+    }
+    let tables: &[&[Foreign]] = match path {
+        "bowsprit" => &[ALONE],
+        "bowsprit connect" => &[CONNECT],
+        "bowsprit serve" => &[SERVE],
+        "bowsprit bench" => &[BENCH, CONNECT],
+        _ => &[CONNECT],
+    };
+    let known: Vec<String> = tables
+        .iter()
+        .copied()
+        .flatten()
+        .filter(|row| row.flags.contains(&name))
+        .filter_map(|row| match row.ours {
+            Ours::Use(ours) => (!ours.starts_with('-') || has(command, ours))
+                .then(|| format!("in place of that of {} use {ours}", row.program)),
+            Ours::Nothing(why) => (path == "bowsprit connect" || path == "bowsprit bench")
+                .then(|| format!("leave that of {} out, as {why}", row.program)),
+        })
+        .collect();
+    if !known.is_empty() {
+        return Some(known.join("; "));
+    }
+    // A short name that is longer here.
+    if path != "bowsprit connect"
+        && let Some(ours) = match name {
+            "-k" => Some("--insecure"),
+            "-H" => Some("--header"),
+            "-s" => Some("--subprotocol"),
+            "-o" => Some("--origin"),
+            _ => None,
+        }
+        && has(command, ours)
+    {
+        return Some(format!("use {ours}"));
+    }
+    let long = name.strip_prefix("--")?;
+    let ours = command.get_arguments().filter_map(clap::Arg::get_long);
+    nearest(long, ours).map(|ours| format!("did you mean --{ours}?"))
+}
+
+/// Whether the command has the flag that a text starts with.
+fn has(command: &Command, text: &str) -> bool {
+    let flag = text.split([' ', '=', ',']).next().unwrap_or_default();
+    match flag.strip_prefix("--") {
+        Some(long) => command.get_arguments().any(|arg| arg.get_long() == Some(long)),
+        None => command.get_arguments().any(|arg| arg.get_short() == flag.chars().nth(1)),
+    }
+}
+
+fn about_command(command: &Command, word: &str) -> Option<String> {
+    let lower = word.to_ascii_lowercase();
+    if is_url(&lower) {
+        return Some(format!("connect {}", one_line(word)));
+    }
+    let known = COMMANDS.iter().find(|(words, _)| words.contains(&&*lower)).map(|(_, ours)| *ours);
+    let ours = command.get_subcommands().map(Command::get_name);
+    known.or_else(|| nearest(&lower, ours)).map(str::to_owned)
+}
+
+/// The one that differs by a slip of the finger or two.
+fn nearest<'a>(word: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let slips = |other: &str| strsim::damerau_levenshtein(word, other);
+    let (distance, ours) = among.map(|other| (slips(other), other)).min()?;
+    (distance <= 1 + word.len() / 6).then_some(ours)
+}
+
+/// A flag that took the URL for its value: `-s` and `-o` take none in curl.
+fn taken_for_a_value(args: &[OsString]) -> Option<(String, String)> {
+    args.windows(2).find_map(|pair| {
+        let (flag, value) = (pair[0].to_str()?, pair[1].to_str()?);
+        let takes = ["-s", "-o", "-m", "--subprotocol", "--origin", "--message"].contains(&flag);
+        (takes && is_url(value)).then(|| (flag.to_owned(), one_line(value)))
+    })
+}
+
+fn is_url(text: &str) -> bool {
+    ["ws://", "wss://", "ws+unix:"].iter().any(|scheme| text.starts_with(scheme))
+}
+
+fn one_line(text: &str) -> String {
+    super::output::one_line(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::command;
+
+    fn answered(line: &str) -> String {
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let error = command().try_get_matches_from(&args).expect_err(line);
+        answer(&command(), &args, &error).unwrap_or_else(|| panic!("{line}: {error}"))
+    }
+
+    #[test]
+    fn flags_of_others_are_answered_with_ours() {
+        for (line, ours) in [
+            (
+                "bowsprit connect ws://a -x http://p",
+                "curl use --proxy URL; in place of that of wscat use -m TEXT",
+            ),
+            ("bowsprit connect -c ws://a", "bowsprit connect URL"),
+            ("bowsprit connect ws://a --cacert=x", "--ca FILE"),
+            ("bowsprit connect ws://a -u me:pw", "--auth USER:PASSWORD"),
+            ("bowsprit connect ws://a --compressed", "leave that of curl out"),
+            ("bowsprit connect ws://a -n", "use -k; in place of that of websocat use --stay"),
+            ("bowsprit connect ws://a --orgin x", "did you mean --origin?"),
+            ("bowsprit connect ws://a b", "no further argument"),
+            ("bowsprit connect -s ws://a", "-s takes a value"),
+            ("bowsprit serve -p 9001", "--listen PORT"),
+            ("bowsprit serve --port 9001", "--listen PORT"),
+            ("bowsprit bench ws://a -k", "--insecure"),
+            ("bowsprit test server ws://a --cacert x", "--ca FILE"),
+            ("bowsprit -l 9001", "bowsprit serve --listen PORT"),
+            ("bowsprit ws://a/", "use bowsprit connect ws://a/"),
+            ("bowsprit server", "use bowsprit serve"),
+            ("bowsprit conect", "use bowsprit connect"),
+            ("bowsprit test servr", "use bowsprit test server"),
+        ] {
+            let said = answered(line);
+            assert!(said.contains(ours), "{line}: {said}");
+        }
+        for line in ["bowsprit connect ws://a --zzz", "bowsprit sing", "bowsprit replay -z"] {
+            let said = answered(line);
+            assert!(!said.contains("did you mean") && said.contains("--help"), "{line}: {said}");
+        }
+    }
+
+    /// What we point at is there: each flag, and each command.
+    #[test]
+    fn answers_name_what_there_is() {
+        let command = command();
+        for (path, table) in [("connect", CONNECT), ("serve", SERVE), ("bench", BENCH)] {
+            let subcommand = command.find_subcommand(path).unwrap();
+            for row in table {
+                let ours: Vec<String> = row
+                    .flags
+                    .iter()
+                    .filter_map(|flag| about_flag(&format!("bowsprit {path}"), subcommand, flag))
+                    .collect();
+                assert_eq!(ours.len(), row.flags.len(), "{:?}", row.flags);
+                for flag in row.flags {
+                    assert!(!has(subcommand, flag), "{path} has {flag} itself");
+                }
+                let Ours::Use(text) = row.ours else { continue };
+                for word in text.split(' ').filter(|word| word.starts_with('-') && word.len() > 1) {
+                    assert!(text == DECRYPT || has(subcommand, word) || text.contains("serve"), "{text}");
+                }
+            }
+        }
+    }
+}

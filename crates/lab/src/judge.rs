@@ -1,6 +1,7 @@
 //! From what happened to a verdict: behaviour and ending judged apart, in the classes of the Autobahn suite.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::case::{By, Case, Class, Decides, Subject};
 
@@ -17,6 +18,18 @@ pub enum Behaviour {
     Unimplemented,
     /// Against the rule.
     Failed,
+    /// What was expected came, but only when our patience had ended, and again so when the case was played alone.
+    Late,
+    /// The peer does not take the connection of this case, alone or beside others, though it takes others.
+    Refused,
+    /// The peer has answered nobody any more since this case was played.
+    Hung,
+    /// The peer has taken no connections any more since this case was played.
+    Crashed,
+    /// It failed for want of time or room among other cases, and passes alone: our load, not the peer.
+    Muddled,
+    /// It was not played, or not to its end, for a reason that is not its own.
+    NotPlayed,
 }
 
 /// The verdict on how the connection ended.
@@ -65,6 +78,27 @@ pub struct Facts {
     pub dropped_by_us: bool,
     /// The patience of the case ended before anything else.
     pub timed_out: bool,
+    /// The connection did not come up.
+    pub unconnected: bool,
+    /// Bytes came behind the head of the opening handshake.
+    pub heard: bool,
+    /// The peer ended the TCP connection.
+    pub ended_by_peer: bool,
+    /// It did so by a reset, not in order.
+    pub reset: bool,
+    /// All of the script was sent.
+    pub sent_all: bool,
+    /// When we last wrote something, counted from the start of the case.
+    pub last_sent: Duration,
+    /// When we last read something.
+    pub last_heard: Duration,
+}
+
+impl Facts {
+    /// Whether the peer took its leave: an answer that refuses the connection, or a whole closing handshake.
+    pub fn took_leave(&self) -> bool {
+        self.both_closed || matches!(self.answer, Some((AnswerSeen::Status(_), _)))
+    }
 }
 
 /// What the peer answered to our half of the opening handshake.
@@ -97,19 +131,24 @@ impl Verdict {
     /// Whether both are fine in the eyes of someone who accepts what is not strict. Without the extension that a case
     /// is about, it says nothing of the peer.
     pub fn passed(&self) -> bool {
-        if self.behaviour == Behaviour::Unimplemented {
-            return true;
-        }
-        self.behaviour != Behaviour::Failed
-            && matches!(
+        match self.behaviour {
+            Behaviour::Unimplemented | Behaviour::Muddled => true,
+            Behaviour::Ok | Behaviour::NonStrict | Behaviour::Informational => matches!(
                 self.close,
                 CloseBehaviour::Ok | CloseBehaviour::Informational | CloseBehaviour::FailedByClient
-            )
+            ),
+            Behaviour::Failed
+            | Behaviour::Late
+            | Behaviour::Refused
+            | Behaviour::Hung
+            | Behaviour::Crashed
+            | Behaviour::NotPlayed => false,
+        }
     }
 
     /// Whether both are fine in the eyes of someone who does not.
     pub fn strictly_passed(&self) -> bool {
-        self.behaviour == Behaviour::Unimplemented
+        matches!(self.behaviour, Behaviour::Unimplemented | Behaviour::Muddled)
             || (self.passed()
                 && self.behaviour != Behaviour::NonStrict
                 && self.close != CloseBehaviour::FailedByClient)
@@ -136,6 +175,9 @@ fn opened(facts: &Facts) -> bool {
 }
 
 fn judge_behaviour(case: &Case, facts: &Facts) -> (Behaviour, String) {
+    if facts.unconnected {
+        return (Behaviour::Refused, "The server did not take the connection.".to_owned());
+    }
     let best = case
         .expect
         .outcomes
@@ -164,8 +206,8 @@ fn judge_behaviour(case: &Case, facts: &Facts) -> (Behaviour, String) {
         Some((AnswerSeen::Opened, Some(class))) => match best {
             Some(outcome) => match class.max(outcome) {
                 Class::Ok | Class::NonStrict if facts.late => (
-                    Behaviour::NonStrict,
-                    "Events match an expected outcome, but came only when our patience had ended.".to_owned(),
+                    Behaviour::Late,
+                    "What was expected came, but only when our patience had ended.".to_owned(),
                 ),
                 Class::Ok => (Behaviour::Ok, "Events match an expected outcome.".to_owned()),
                 Class::NonStrict => (
@@ -250,7 +292,7 @@ fn judge_close(case: &Case, facts: &Facts) -> (CloseBehaviour, String) {
 }
 
 impl Behaviour {
-    /// The name that Autobahn's reports use.
+    /// The name in reports; the first five are Autobahn's.
     pub const fn name(self) -> &'static str {
         match self {
             Behaviour::Ok => "OK",
@@ -258,6 +300,12 @@ impl Behaviour {
             Behaviour::Informational => "INFORMATIONAL",
             Behaviour::Unimplemented => "UNIMPLEMENTED",
             Behaviour::Failed => "FAILED",
+            Behaviour::Late => "LATE",
+            Behaviour::Refused => "REFUSED",
+            Behaviour::Hung => "HUNG",
+            Behaviour::Crashed => "CRASHED",
+            Behaviour::Muddled => "MUDDLED",
+            Behaviour::NotPlayed => "NOT PLAYED",
         }
     }
 }

@@ -48,12 +48,14 @@ pub(super) struct Link<D> {
     connected: bool,
     /// Why the connection did not come up.
     error: Option<String>,
+    /// Nobody listens there.
+    refused: bool,
 }
 
 impl<D: Dialogue> Link<D> {
     /// A connection that is still being made.
     pub(super) fn connecting(stream: Socket, dialogue: D) -> Self {
-        Self { dialogue, stream, started: Instant::now(), connected: false, error: None }
+        Self { dialogue, stream, started: Instant::now(), connected: false, error: None, refused: false }
     }
 
     /// A connection that was accepted.
@@ -71,6 +73,11 @@ impl<D: Dialogue> Link<D> {
     /// Why the connection did not come up, if it did not.
     pub(super) fn error(&self) -> Option<&str> {
         self.error.as_deref()
+    }
+
+    /// Whether nobody listens there.
+    pub(super) fn refused(&self) -> bool {
+        self.refused
     }
 
     /// Whether there is nothing left to do.
@@ -119,14 +126,18 @@ impl<D: Dialogue> Link<D> {
                 let _ = self.stream.tcp().set_nodelay(true);
             }
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                self.error = match self.stream.tcp().take_error() {
-                    Ok(None) => None,
-                    Ok(Some(error)) | Err(error) => Some(error.to_string()),
-                };
+                if let Ok(Some(error)) | Err(error) = self.stream.tcp().take_error() {
+                    self.fail(&error);
+                }
             }
-            Err(error) => self.error = Some(error.to_string()),
+            Err(error) => self.fail(&error),
         }
         self.connected
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        self.refused = error.kind() == io::ErrorKind::ConnectionRefused;
+        self.error = Some(error.to_string());
     }
 
     /// Whether there is no more to do before the next event.

@@ -1,46 +1,20 @@
 //! Servers that are none, or bad ones: each gets a clear verdict in bounded time, and none ends the run.
 
+mod peers;
+
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bowsprit_lab::report::Outcome;
-use bowsprit_lab::runner::{self, Aftermath, Peer, Plan, Target};
+use bowsprit_lab::runner::{self, Aftermath, Gone, Peer, Plan, Target};
 use bowsprit_lab::{Behaviour, Options, Record, Selection, Subject};
+use peers::{echo, mortal, serve, upgrade};
 
 const PATIENCE: Duration = Duration::from_millis(300);
-
-/// A server that does this with each connection, each on a thread of its own.
-fn serve(with: fn(TcpStream)) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || with(stream));
-        }
-    });
-    addr
-}
-
-/// The answer to a request, for servers that misbehave only later.
-fn upgrade(stream: &mut TcpStream) {
-    use base64::Engine as _;
-    use sha1::Digest as _;
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap_or_default();
-    let accept = sha1::Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    let accept = base64::engine::general_purpose::STANDARD.encode(accept.finalize());
-    let _ = write!(
-        stream,
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-    );
-}
 
 fn target(addr: SocketAddr) -> Target {
     Target::new(addr, &addr.to_string(), "/")
@@ -52,9 +26,14 @@ fn options() -> Options {
 
 /// The records of these cases, and how long they took.
 fn play(addr: SocketAddr, patterns: &[&str]) -> (Vec<Outcome>, Peer, Duration) {
+    play_with(addr, patterns, 8)
+}
+
+/// Likewise, so many at once.
+fn play_with(addr: SocketAddr, patterns: &[&str], jobs: usize) -> (Vec<Outcome>, Peer, Duration) {
     let patterns = patterns.iter().map(|pattern| pattern.to_string()).collect();
     let cases = Selection { patterns, ..Selection::default() }.choose(Subject::Server).unwrap();
-    let plan = Plan { target: target(addr), cases, options: options(), jobs: 8 };
+    let plan = Plan::new(target(addr), cases, options(), jobs);
     let started = Instant::now();
     let mut outcomes = Vec::new();
     let peer =
@@ -78,8 +57,71 @@ fn nobody_listens() {
     let error = runner::preflight(&target(addr), options()).unwrap_err();
     assert!(error.contains("could not connect"), "{error}");
     let (outcomes, peer, _) = play(addr, &["1"]);
-    all_failed(&outcomes);
-    assert!(matches!(peer, Peer::Gone(_)));
+    assert!(outcomes.iter().all(|outcome| !outcome.was_played() && !outcome.passed()));
+    assert_eq!(peer, Peer::Gone(Gone::Crashed, Vec::new()));
+}
+
+/// The end of TCP is a right answer to a reserved opcode, and still no verdict stands before somebody was served after
+/// it. One case at a time or many: the one that did it is named.
+#[test]
+fn a_server_that_a_case_kills_fails_that_case() {
+    for jobs in [1, 8] {
+        let (outcomes, peer, _) = play_with(mortal(5), &["1.1.1", "1.1.2", "2.1", "4.1", "7.3.1"], jobs);
+        let behaviour = |id: &str| {
+            let outcome = outcomes.iter().find(|outcome| outcome.record.case.id == id).unwrap();
+            (outcome.record.verdict.behaviour, outcome.record.verdict.reason.clone())
+        };
+        assert_eq!(peer, Peer::Gone(Gone::Crashed, vec!["4.1.3"]), "{:?}", behaviour("4.1.3"));
+        assert_eq!(behaviour("4.1.3").0, Behaviour::Crashed);
+        let crashed = outcomes.iter().find(|outcome| outcome.record.case.id == "4.1.3").unwrap();
+        assert!(matches!(&crashed.aftermath, Some(Aftermath::Gone(_))), "{:?}", crashed.aftermath);
+        if jobs == 1 {
+            // What went before was cleared by the case that followed it; what comes behind was not played.
+            for (id, expected) in
+                [("4.1.1", Behaviour::Ok), ("4.1.4", Behaviour::NotPlayed), ("7.3.1", Behaviour::NotPlayed)]
+            {
+                assert_eq!(behaviour(id).0, expected, "{id}: {}", behaviour(id).1);
+            }
+        }
+    }
+    // The very last one.
+    let (outcomes, peer, _) = play(mortal(5), &["4.1.3"]);
+    assert_eq!((outcomes[0].passed(), peer), (false, Peer::Gone(Gone::Crashed, vec!["4.1.3"])));
+}
+
+/// A server on one thread that answers nothing any more once a frame with a reserved opcode has come.
+#[test]
+fn a_server_that_a_case_hangs_fails_that_case() {
+    static HANGS: AtomicBool = AtomicBool::new(false);
+    let addr = serve(|mut stream| {
+        if HANGS.load(Ordering::SeqCst) || echo(&mut stream, |first| first & 15 == 5).is_none() {
+            HANGS.store(true, Ordering::SeqCst);
+            thread::park();
+        }
+    });
+    let (outcomes, peer, took) = play(addr, &["1.1.1", "1.1.2", "2.1", "4.1", "7.3.1"]);
+    assert_eq!(peer, Peer::Gone(Gone::Hung, vec!["4.1.3"]));
+    let hung = outcomes.iter().find(|outcome| outcome.record.verdict.behaviour == Behaviour::Hung).unwrap();
+    assert_eq!(hung.record.case.id, "4.1.3");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+/// A server that takes one connection at a time makes the others wait: that is our load, and no failure.
+#[test]
+fn failures_of_our_own_load_are_played_again_alone() {
+    static ONE: Mutex<()> = Mutex::new(());
+    let addr = serve(|mut stream| {
+        let _one = ONE.lock();
+        thread::sleep(Duration::from_millis(40)); // which is what makes it slow
+        let _ = echo(&mut stream, |_| false);
+    });
+    let (outcomes, peer, _) =
+        play_with(addr, &["1.1.1", "1.1.2", "1.1.3", "1.1.4", "2.1", "2.2", "2.3", "2.4"], 32);
+    assert_eq!(peer, Peer::Alive);
+    for outcome in &outcomes {
+        assert!(outcome.passed(), "{}: {:?}", outcome.record.case.id, outcome.record.verdict);
+    }
+    assert!(outcomes.iter().any(|outcome| outcome.record.verdict.behaviour == Behaviour::Muddled));
 }
 
 #[test]
@@ -112,7 +154,7 @@ fn garbage_instead_of_frames() {
     let (outcomes, ..) = play(addr, &["1.1.1"]);
     let record = all_failed(&outcomes);
     assert!(record.verdict.reason.contains("must not mask"), "{}", record.verdict.reason);
-    assert!(matches!(outcomes[0].aftermath, Some(Aftermath::Hangs(_))));
+    assert!(matches!(outcomes[0].aftermath, Some(Aftermath::Serves(_))));
 }
 
 #[test]
@@ -167,7 +209,7 @@ fn never_a_word() {
     let (outcomes, peer, took) = play(addr, &["1.1.*"]);
     let record = all_failed(&outcomes);
     assert!(record.verdict.reason.contains("no answer"), "{}", record.verdict.reason);
-    assert_eq!(peer, Peer::Alive);
+    assert_eq!(peer, Peer::Gone(Gone::Hung, Vec::new()));
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
@@ -188,5 +230,5 @@ fn closes_at_once() {
     let (outcomes, peer, _) = play(addr, &["1.1.*"]);
     let record = all_failed(&outcomes);
     assert!(record.verdict.reason.contains("without an answer"), "{}", record.verdict.reason);
-    assert_eq!(peer, Peer::Alive);
+    assert_eq!(peer, Peer::Gone(Gone::Crashed, Vec::new()));
 }

@@ -51,12 +51,8 @@ fn serve() -> SocketAddr {
 fn our_server_passes_every_case() {
     let addr = serve();
     let cases = Selection::default().choose(Subject::Server).unwrap();
-    let plan = Plan {
-        target: Target::new(addr, &addr.to_string(), "/"),
-        cases,
-        options: Options { effort: Effort::Quick, ..Options::default() },
-        jobs: 16,
-    };
+    let target = Target::new(addr, &addr.to_string(), "/");
+    let plan = Plan::new(target, cases, Options { effort: Effort::Quick, ..Options::default() }, 16);
     let mut denied = String::new();
     let mut played = 0;
     let peer = runner::run(&plan, &mut |record, aftermath| {
@@ -102,7 +98,7 @@ fn our_client_passes_every_case() {
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let place = listener.addr().to_string();
     let options = Options { effort: Effort::Quick, ..Options::default() };
-    let exam = Exam { cases, options, idle: Some(Duration::from_secs(30)) };
+    let exam = Exam { idle: Some(Duration::from_secs(30)), ..Exam::new(cases, options) };
     let next = Arc::new(AtomicUsize::new(1));
     for _ in 0..16 {
         let (next, place) = (Arc::clone(&next), place.clone());

@@ -22,7 +22,7 @@ fn examine(patterns: &[&str], enough: usize, clients: &[fn(SocketAddr)]) -> Vec<
         thread::spawn(move || client(addr));
     }
     let options = Options { patience: Some(PATIENCE), ..Options::default() };
-    let exam = Exam { cases, options, idle: Some(Duration::from_secs(30)) };
+    let exam = Exam { idle: Some(Duration::from_secs(30)), ..Exam::new(cases, options) };
     let mut played = Vec::new();
     listener
         .run(&exam, &mut |notice| {

@@ -3,16 +3,18 @@
 mod args;
 mod reports;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::net::ToSocketAddrs as _;
-use std::process::{Child, Command, ExitCode};
+use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bowsprit_lab::Subject;
 use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit_lab::report::{Outcome, Run};
-use bowsprit_lab::runner::{self, Peer, Plan, Target};
+use bowsprit_lab::runner::{self, Gone, Peer, Plan, Target};
+use bowsprit_lab::{Behaviour, Record, Subject};
 
 pub(crate) use args::Args;
 use args::{ClientArgs, Common, Side, Trust};
@@ -58,7 +60,8 @@ fn server(url: &str, trust: &Trust, common: &Common) -> Result<ExitCode, String>
     let mut run = common.new_run(url, url, Subject::Server);
     run.flags = trust.flags();
     let total = cases.len();
-    let plan = Plan { target, cases, options, jobs: common.jobs };
+    let interrupt = asked_to_end().map_err(|error| error.to_string())?;
+    let plan = Plan { served: true, interrupt, ..Plan::new(target, cases, options, common.jobs) };
     let started = Instant::now();
     let progress = Progress::new(total);
     let peer = runner::run(&plan, &mut |record, aftermath| {
@@ -68,15 +71,58 @@ fn server(url: &str, trust: &Trust, common: &Common) -> Result<ExitCode, String>
     progress.clear();
     let peer = peer.map_err(|error| format!("the poll failed: {error}"))?;
     run.duration = started.elapsed();
-    let code = common.conclude(vec![run])?;
-    if let Peer::Gone(suspects) = peer {
-        say(format_args!(
-            "the server stopped accepting connections while these were played: {}; find the one with --jobs 1",
-            suspects.join(", ")
-        ));
-        return Ok(ExitCode::FAILURE);
+    let mut end = common.conclude(std::iter::once(&mut run))?;
+    match peer {
+        Peer::Alive => {}
+        Peer::Interrupted => {
+            say("the run was interrupted");
+            end = if end == End::Passed { End::Incomplete } else { end };
+        }
+        Peer::Gone(how, suspects) => {
+            let what = match how {
+                Gone::Crashed => "takes no connections any more",
+                Gone::Hung => "answers nobody any more",
+            };
+            say(match &suspects[..] {
+                [] => format!("the server {what}"),
+                [case] => format!("the server {what} since {case} was played"),
+                _ => format!(
+                    "the server {what} since one of these was played: {}; start it again and add --jobs 1 to find the one",
+                    suspects.join(", ")
+                ),
+            });
+            end = End::Failed;
+        }
     }
-    Ok(code)
+    Ok(end.into())
+}
+
+/// How a run ends. Its numbers are part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// What was required has passed.
+    Passed = 0,
+    /// It was not all played.
+    Incomplete = 4,
+    /// Something required has failed, or the peer has crashed or hangs.
+    Failed = 1,
+}
+
+impl From<End> for ExitCode {
+    fn from(end: End) -> Self {
+        ExitCode::from(end as u8)
+    }
+}
+
+/// The first SIGINT or SIGTERM asks for an end with what there is so far; the second ends at once.
+fn asked_to_end() -> std::io::Result<Arc<AtomicBool>> {
+    let asked = Arc::new(AtomicBool::new(false));
+    #[cfg(unix)]
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, asked.clone())?;
+        signal_hook::flag::register(signal, asked.clone())?;
+    }
+    Ok(asked)
 }
 
 fn client(args: &ClientArgs) -> Result<ExitCode, String> {
@@ -108,14 +154,22 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     };
     let idle =
         args.idle.map(Duration::try_from_secs_f64).transpose().map_err(|_| "--idle is no time".to_owned())?;
-    let exam = Exam { cases, options: common.options()?, idle };
+    let interrupt = asked_to_end().map_err(|error| error.to_string())?;
+    let exam = Exam { idle, interrupt: Arc::clone(&interrupt), ..Exam::new(cases, common.options()?) };
     let mut runs: BTreeMap<String, Run> = BTreeMap::new();
+    // What was played last without an orderly end: where the client crashes, that has done it.
+    let mut last: Option<(String, &'static str)> = None;
+    let mut status: Option<ExitStatus> = None;
+    let mut written = Ok(());
     let progress = Progress::new(exam.cases.len());
     let started = Instant::now();
     // A page that is refused again and again must not keep the exam waiting.
     let logging = logger::start(Stamp::Name).map_err(|error| error.to_string())?;
     let result = listener.run(&exam, &mut |notice| match notice {
         Notice::Played(agent, record) => {
+            if !record.facts.took_leave() {
+                last = Some((agent.clone(), record.case.id));
+            }
             let run =
                 runs.entry(agent).or_insert_with_key(|agent| common.new_run(agent, &place, Subject::Client));
             run.outcomes.retain(|outcome| outcome.record.case.id != record.case.id);
@@ -124,7 +178,12 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
             progress.show(run.outcomes.len());
             Next::Listen
         }
-        Notice::Finished(_) if args.stay || child.is_some() => Next::Listen,
+        Notice::Finished(_) if args.stay => {
+            progress.clear();
+            written = common.conclude(runs.values_mut()).map(|_| ());
+            Next::Listen
+        }
+        Notice::Finished(_) if child.is_some() => Next::Listen,
         Notice::Finished(_) => Next::End,
         Notice::Refused(origin) => {
             let origin = one_line(origin.as_bytes());
@@ -133,7 +192,10 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
         }
         Notice::Quiet => match child.as_mut().map(Child::try_wait) {
             Some(Ok(None)) | None => Next::Listen,
-            Some(Ok(Some(_)) | Err(_)) => Next::End,
+            Some(ended) => {
+                status = ended.ok().flatten();
+                Next::End
+            }
         },
     });
     progress.clear();
@@ -144,11 +206,56 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
         let _ = child.wait();
     }
     result.map_err(|error| format!("the poll failed: {error}"))?;
-    if runs.is_empty() {
+    written?;
+    let failed = status.filter(|status| !status.success());
+    if let Some(status) = failed {
+        say(match &last {
+            Some((agent, case)) => format!("the client ended with {status}; {agent} had played {case} last"),
+            None => format!("the client ended with {status}"),
+        });
+    }
+    if runs.is_empty() && !interrupt.load(Ordering::Relaxed) {
         say("no client came");
         return Ok(ExitCode::from(UNREACHABLE));
     }
-    common.conclude(runs.into_values().collect())
+    if let (Some(status), Some((agent, case))) = (failed.filter(is_crash), last)
+        && let Some(run) = runs.get_mut(&agent)
+        && let Some(outcome) = run.outcomes.iter_mut().find(|outcome| outcome.record.case.id == case)
+    {
+        outcome.record.verdict.behaviour = Behaviour::Crashed;
+        outcome.record.verdict.reason = format!("The client ended with {status} when it had played this.");
+    }
+    for run in runs.values_mut() {
+        let played: BTreeSet<&str> = run.outcomes.iter().map(|outcome| outcome.record.case.id).collect();
+        let missing: Vec<_> = exam.cases.iter().filter(|case| !played.contains(case.id)).collect();
+        if !missing.is_empty() {
+            say(format_args!(
+                "{}: {} of {} cases were not played",
+                run.agent,
+                missing.len(),
+                exam.cases.len()
+            ));
+        }
+        for case in missing {
+            let record = Record::not_played(case, Subject::Client, "the client did not come for it");
+            run.outcomes.push(Outcome { record, aftermath: None });
+        }
+    }
+    let mut end = common.conclude(runs.values_mut())?;
+    if interrupt.load(Ordering::Relaxed) {
+        say("the run was interrupted");
+        end = if end == End::Passed { End::Incomplete } else { end };
+    }
+    Ok(if failed.is_some() { End::Failed } else { end }.into())
+}
+
+/// Whether a process ended as none does by its own will; a shell tells of a signal by a status above 128.
+fn is_crash(status: &ExitStatus) -> bool {
+    #[cfg(unix)]
+    if std::os::unix::process::ExitStatusExt::signal(status).is_some() {
+        return true;
+    }
+    status.code().is_none_or(|code| code > 128)
 }
 
 /// How far the run is, for someone who watches.

@@ -8,20 +8,30 @@ use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Deny, Run, autobahn, html, junit, markdown, text};
 
 use super::super::{print, say};
+use super::End;
 use super::args::{Common, ReportArgs};
 
 impl Common {
     /// Prints and writes the reports, and says how it went.
-    pub(super) fn conclude(&self, mut runs: Vec<Run>) -> Result<ExitCode, String> {
+    pub(super) fn conclude<'r>(&self, runs: impl Iterator<Item = &'r mut Run>) -> Result<End, String> {
         let deny = self.deny.deny();
-        let mut code = ExitCode::SUCCESS;
-        runs.iter_mut().for_each(Run::sort);
+        let mut end = End::Passed;
+        let runs: Vec<&mut Run> = runs.collect();
+        let runs: Vec<&Run> = runs
+            .into_iter()
+            .map(|run| {
+                run.sort();
+                &*run
+            })
+            .collect();
         for run in &runs {
             if self.json.as_deref() != Some(Path::new("-")) {
                 print(&text::report(run, deny));
             }
             if !self.is_fine(run, deny)? {
-                code = ExitCode::FAILURE;
+                end = End::Failed;
+            } else if end == End::Passed && run.outcomes.iter().any(|outcome| !outcome.was_played()) {
+                end = End::Incomplete;
             }
         }
         self.write_reports(&Report::new(&runs, deny))?;
@@ -29,7 +39,7 @@ impl Common {
             let lines: String = runs.iter().map(|run| Baseline::of(&run.outcomes, deny)).collect();
             write(path, &lines)?;
         }
-        Ok(code)
+        Ok(end)
     }
 
     /// Whether nothing fails the run that is not known to fail.

@@ -13,6 +13,8 @@ mod visitor;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bowsprit::handshake::OriginPolicy;
@@ -41,6 +43,15 @@ pub struct Exam {
     pub options: Options,
     /// Ends the exam when nothing happens for so long.
     pub idle: Option<Duration>,
+    /// Set from elsewhere, it ends the exam.
+    pub interrupt: Arc<AtomicBool>,
+}
+
+impl Exam {
+    /// These cases, numbered from 1 in this order; whoever runs it ends it.
+    pub fn new(cases: Vec<&'static Case>, options: Options) -> Self {
+        Self { cases, options, idle: None, interrupt: Arc::default() }
+    }
 }
 
 /// What happened at the listener.
@@ -137,6 +148,9 @@ impl Loop<'_> {
         let mut again: Vec<usize> = Vec::new();
         let mut last = Instant::now();
         loop {
+            if self.desk.exam.interrupt.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             if self.links.is_empty() {
                 let idle = self.desk.exam.idle.is_some_and(|idle| last.elapsed() >= idle);
                 if self.desk.next == Next::End || idle || notify(Notice::Quiet) == Next::End {

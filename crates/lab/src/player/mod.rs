@@ -19,7 +19,7 @@ use bowsprit::handshake::{HeadLimits, HeadReader};
 
 use super::case::{Answer, Case, Echo, Step, Subject};
 use super::deflate::Codec;
-use super::judge::{AnswerSeen, Facts, Verdict, judge};
+use super::judge::{AnswerSeen, Behaviour, CloseBehaviour, Facts, Verdict, judge};
 use super::opening::{self, Fill};
 use super::options::Options;
 use super::outbox::Outbox;
@@ -95,6 +95,24 @@ pub struct Record {
     pub log: Log,
     /// How long it took.
     pub duration: Duration,
+}
+
+impl Record {
+    /// The record of a case that was not played, and why.
+    pub fn not_played(case: &'static Case, subject: Subject, why: &str) -> Self {
+        Player::new(case, subject, "", "/", Options::default()).finish().unplayed(why)
+    }
+
+    /// The same of one that was begun and not played to its end.
+    pub(crate) fn unplayed(self, why: &str) -> Self {
+        let verdict = Verdict {
+            behaviour: Behaviour::NotPlayed,
+            reason: format!("Not played: {why}."),
+            close: CloseBehaviour::Informational,
+            close_reason: "The ending is not judged.".to_owned(),
+        };
+        Self { verdict, ..self }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +212,7 @@ impl Player {
 
     /// So many of them were written.
     pub fn sent(&mut self, now: Duration, bytes: usize) {
+        self.facts.last_sent = now;
         if self.outbox.advance(bytes) {
             self.breath = Some(now + BREATH);
         }
@@ -247,6 +266,7 @@ impl Player {
 
     /// Bytes from the peer.
     pub fn receive(&mut self, now: Duration, mut bytes: &[u8]) {
+        self.facts.last_heard = now;
         self.progress(now);
         if self.phase == Phase::Opening {
             match self.receive_head(now, bytes) {
@@ -257,6 +277,7 @@ impl Player {
         if bytes.is_empty() || !matches!(self.phase, Phase::Open | Phase::Ending) {
             return;
         }
+        self.facts.heard = true;
         self.receiver.push(bytes);
         while matches!(self.phase, Phase::Open | Phase::Ending) {
             match self.receiver.next(self.codec.as_mut()) {
@@ -290,6 +311,7 @@ impl Player {
         if self.phase == Phase::Over {
             return;
         }
+        self.facts.sent_all = self.step >= self.case.script.len() && self.outbox.is_empty();
         self.log.note(
             now,
             match error {
@@ -297,10 +319,23 @@ impl Player {
                 Some(error) => format!("the TCP connection broke: {error}"),
             },
         );
+        (self.facts.ended_by_peer, self.facts.reset) = (true, error.is_some());
         if self.facts.answer.is_none() {
             self.decide(AnswerSeen::Dropped);
         }
         self.over(now);
+    }
+
+    /// The connection did not come up.
+    pub fn unconnected(&mut self, error: &str) {
+        self.facts.unconnected = true;
+        self.log.note(Duration::ZERO, format!("could not connect: {error}"));
+        self.over(Duration::ZERO);
+    }
+
+    /// Whether the peer has opened this connection, by whatever head, and said something on it.
+    pub fn shows_life(&self) -> bool {
+        self.facts.heard && matches!(self.facts.answer, Some((AnswerSeen::Opened, _)))
     }
 
     /// Time has passed.

@@ -122,7 +122,7 @@ mod tests {
     fn pongs_and_messages_keep_their_own_order() {
         let (pong, text) = (Seen::Pong(b"p".to_vec()), Seen::Text(b"t".to_vec()));
         assert_eq!(after(&[]), (0b10, 0, false));
-        assert_eq!(after(&[pong.clone()]), (0, 0, false));
+        assert_eq!(after(std::slice::from_ref(&pong)), (0, 0, false));
         assert_eq!(after(&[pong.clone(), text.clone()]), (0b01, 0, false));
         assert_eq!(after(&[text.clone(), pong.clone()]), (0b01, 0b01, false));
         assert_eq!(after(&[text.clone(), text]), (0, 0b01, true));

@@ -7,13 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::super::escape::{hex, visible};
 use super::super::explain;
 use super::super::judge::Behaviour;
-use super::super::runner::Aftermath;
 use super::super::wire::{Item, Line, Way};
 use super::text::again;
 use super::{Deny, Outcome, Run};
 
 /// The version of the schema.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 /// Lines of a wire log that are kept for each case.
 const LOG_LINES: usize = 60;
 
@@ -66,7 +65,7 @@ pub struct CaseReport {
     pub rule: String,
     /// Marks to select by.
     pub tags: Vec<String>,
-    /// OK, NON-STRICT, INFORMATIONAL, UNIMPLEMENTED or FAILED.
+    /// OK, NON-STRICT, INFORMATIONAL, UNIMPLEMENTED, FAILED, LATE, REFUSED, HUNG, CRASHED, MUDDLED or NOT PLAYED.
     pub behaviour: String,
     /// Why.
     pub reason: String,
@@ -80,7 +79,7 @@ pub struct CaseReport {
     pub passed: bool,
     /// Whether it fails the run.
     pub denied: bool,
-    /// `serves`, `refuses` or `hangs: ...`, if the peer was probed afterwards.
+    /// What became of the peer after it, and how we know.
     pub aftermath: Option<String>,
     /// How long it took.
     pub duration_ms: u64,
@@ -107,7 +106,7 @@ pub struct LogReport {
 
 impl Report {
     /// The report of these runs.
-    pub fn new(runs: &[Run], deny: Deny) -> Self {
+    pub fn new(runs: &[&Run], deny: Deny) -> Self {
         let runs = runs.iter().map(|run| RunReport::new(run, deny)).collect();
         Self { schema: SCHEMA, version: env!("CARGO_PKG_VERSION").to_owned(), runs }
     }
@@ -127,8 +126,8 @@ impl Report {
         let report: Self =
             serde_json::from_str(text).map_err(|error| format!("this is no report: {error}"))?;
         match report.schema {
-            SCHEMA => Ok(report),
-            other => Err(format!("the report has schema {other}, and this program reads {SCHEMA}")),
+            1 | SCHEMA => Ok(report),
+            other => Err(format!("the report has schema {other}, and this program reads 1 and {SCHEMA}")),
         }
     }
 }
@@ -173,11 +172,7 @@ impl CaseReport {
             close_code: record.facts.remote_code,
             passed: outcome.passed(),
             denied: outcome.denied(deny),
-            aftermath: outcome.aftermath.as_ref().map(|aftermath| match aftermath {
-                Aftermath::Serves => "serves".to_owned(),
-                Aftermath::Refuses => "refuses".to_owned(),
-                Aftermath::Hangs(reason) => format!("hangs: {}", visible(reason.as_bytes())),
-            }),
+            aftermath: outcome.aftermath.as_ref().map(|aftermath| visible(aftermath.to_string().as_bytes())),
             duration_ms: millis(record.duration),
             again: again(run, outcome),
             expected: explain::expected(case).join("; "),

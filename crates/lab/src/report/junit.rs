@@ -79,7 +79,7 @@ fn log(case: &CaseReport) -> String {
 }
 
 fn skipped(case: &CaseReport) -> bool {
-    case.behaviour == "UNIMPLEMENTED"
+    matches!(case.behaviour.as_str(), "UNIMPLEMENTED" | "NOT PLAYED")
 }
 
 fn seconds(millis: u64) -> f64 {

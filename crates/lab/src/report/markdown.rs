@@ -33,7 +33,11 @@ pub fn report(report: &Report) -> String {
         out.push('\n');
     }
     for run in &report.runs {
-        let failed: Vec<_> = run.cases.iter().filter(|case| !case.passed || case.denied).collect();
+        let failed: Vec<_> = run
+            .cases
+            .iter()
+            .filter(|case| (!case.passed || case.denied) && case.behaviour != "NOT PLAYED")
+            .collect();
         let _ = writeln!(out, "\n## {}\n", cell(&run.agent));
         if failed.is_empty() {
             out.push_str("Nothing failed.\n");

@@ -76,12 +76,22 @@ impl Outcome {
     /// Whether it passed.
     pub fn passed(&self) -> bool {
         self.record.verdict.passed()
-            && !matches!(self.aftermath, Some(Aftermath::Refuses | Aftermath::Hangs(_)))
+    }
+
+    /// Whether it was played to its end.
+    pub fn was_played(&self) -> bool {
+        self.record.verdict.behaviour != Behaviour::NotPlayed
     }
 
     /// Whether it fails a run.
     pub fn denied(&self, deny: Deny) -> bool {
         let level = self.record.case.level;
+        match self.record.verdict.behaviour {
+            Behaviour::NotPlayed => return false,
+            // Whatever the level of its rule.
+            Behaviour::Crashed | Behaviour::Hung => return true,
+            _ => {}
+        }
         match deny {
             Deny::Must => level == Level::Must && !self.passed(),
             Deny::Should => {
@@ -95,7 +105,7 @@ impl Outcome {
         let verdict = &self.record.verdict;
         match self.record.verdict.passed() {
             true => verdict.behaviour.to_string(),
-            false if verdict.behaviour == Behaviour::Failed => verdict.behaviour.to_string(),
+            false if verdict.behaviour >= Behaviour::Failed => verdict.behaviour.to_string(),
             false => format!("{}, close {}", verdict.behaviour, verdict.close),
         }
     }

@@ -9,23 +9,17 @@ use crate::cases::theme;
 use crate::escape::visible;
 use crate::explain;
 use crate::judge::Behaviour;
-use crate::runner::Aftermath;
 
 /// The failures in full, then a summary by theme.
 pub fn report(run: &Run, deny: Deny) -> String {
     let mut out = String::new();
     for outcome in run.outcomes.iter().filter(|outcome| !outcome.passed() || outcome.denied(deny)) {
+        if !outcome.was_played() {
+            continue;
+        }
         out.push_str(&explain::failure(&outcome.record, &again(run, outcome)));
-        match &outcome.aftermath {
-            Some(Aftermath::Refuses) => out.push_str("  after     the peer takes no more connections\n"),
-            Some(Aftermath::Hangs(reason)) => {
-                let _ = writeln!(
-                    out,
-                    "  after     the peer takes connections, but: {}",
-                    visible(reason.as_bytes())
-                );
-            }
-            Some(Aftermath::Serves) | None => {}
+        if let Some(aftermath) = &outcome.aftermath {
+            let _ = writeln!(out, "  after     {}", visible(aftermath.to_string().as_bytes()));
         }
         out.push('\n');
     }
@@ -51,8 +45,15 @@ pub fn summary(run: &Run, deny: Deny) -> String {
         });
         let (_, counts, bad_close) = &mut rows[at];
         let verdict = &outcome.record.verdict;
-        counts[COLUMNS.iter().position(|column| *column == verdict.behaviour).unwrap_or(0)] += 1;
-        *bad_close += usize::from(verdict.behaviour != Behaviour::Failed && !verdict.passed());
+        let column = match verdict.behaviour {
+            Behaviour::Muddled => Behaviour::Ok,
+            Behaviour::Late | Behaviour::Refused | Behaviour::Hung | Behaviour::Crashed => Behaviour::Failed,
+            behaviour => behaviour,
+        };
+        if let Some(column) = COLUMNS.iter().position(|this| *this == column) {
+            counts[column] += 1;
+        }
+        *bad_close += usize::from(verdict.behaviour < Behaviour::Failed && !verdict.passed());
     }
     let mut out = String::new();
     let _ = writeln!(
@@ -69,13 +70,15 @@ pub fn summary(run: &Run, deny: Deny) -> String {
         );
     }
     let denied = run.outcomes.iter().filter(|outcome| outcome.denied(deny)).count();
-    let failed: BTreeMap<Level, usize> = run.outcomes.iter().filter(|outcome| !outcome.passed()).fold(
-        BTreeMap::new(),
-        |mut levels, outcome| {
+    let unplayed = run.outcomes.iter().filter(|outcome| !outcome.was_played()).count();
+    let failed: BTreeMap<Level, usize> = run
+        .outcomes
+        .iter()
+        .filter(|outcome| outcome.was_played() && !outcome.passed())
+        .fold(BTreeMap::new(), |mut levels, outcome| {
             *levels.entry(outcome.record.case.level).or_default() += 1;
             levels
-        },
-    );
+        });
     let levels: Vec<String> = failed.iter().map(|(level, count)| format!("{count} {level}")).collect();
     let levels = if levels.is_empty() { "none".to_owned() } else { levels.join(", ") };
     let _ = writeln!(
@@ -84,10 +87,11 @@ pub fn summary(run: &Run, deny: Deny) -> String {
         run.outcomes.len(),
         run.duration.as_secs_f64(),
         run.seed,
-        if denied == 0 {
-            "all required cases passed".to_owned()
-        } else {
-            format!("{denied} required cases did not pass")
+        match (denied, unplayed) {
+            (0, 0) => "all required cases passed".to_owned(),
+            (0, unplayed) => format!("{unplayed} cases were not played"),
+            (denied, 0) => format!("{denied} required cases did not pass"),
+            (denied, unplayed) => format!("{denied} required cases did not pass, {unplayed} were not played"),
         }
     );
     out

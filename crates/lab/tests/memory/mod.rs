@@ -1,6 +1,6 @@
 //! Our own side of a connection in memory, without a socket and without a clock, and a case played against it.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -876,8 +876,16 @@ mod the_loop {
         let mut bystander = open(&mut server, address);
         let own = server.context().connections().next().unwrap();
         let own = server.engine().token_of(own).unwrap();
-        for token in tokens.into_iter().filter(|token| *token != own) {
-            server.engine().ready(token, late, &mut Echo);
+        assert!(!tokens.contains(&own), "its slot had other tokens before");
+        for token in tokens {
+            for late in [
+                late,
+                Readiness::READABLE,
+                Readiness { read_closed: true, ..Readiness::default() },
+                Readiness { error: true, ..Readiness::default() },
+            ] {
+                server.engine().ready(token, late, &mut Echo);
+            }
         }
         // Even its own says too much: what is true is found out by reading.
         server.engine().ready(own, Readiness { error: false, read_closed: false, ..late }, &mut Echo);

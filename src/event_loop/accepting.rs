@@ -6,11 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use mio::Token;
-
-use super::context::ConnId;
-use super::engine::{Engine, LISTENERS};
+use super::engine::Engine;
 use super::handler::{Handler, LoopError};
+use super::id::{ConnId, LISTENERS};
 use super::limits::UNCOUNTED;
 use super::listener::{Accepted, ListenSocket, Listener};
 use super::peer::{Opening, Stage};
@@ -58,7 +56,7 @@ impl<D: Default> Engine<D> {
             return Err(io::Error::other("an engine has at most 64 listeners"));
         }
         let mut listener = Listener::new(socket.into());
-        listener.register(&self.cx.registry, Token(self.tokens.start + 1 + number))?;
+        listener.register(&self.cx.registry, self.cx.tokens.listener(number))?;
         self.listeners.push(listener);
         Ok(())
     }

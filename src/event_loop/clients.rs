@@ -11,28 +11,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mio::{Token, Waker};
+use mio::Waker;
 use slab::Slab;
 
-use super::context::{ConnId, Context, Sent, shutting_down};
+use super::context::{Context, Sent, shutting_down};
+use super::id::{ClientId, ConnId};
 use super::timers::{TimerId, Timers};
 use crate::client::{Away, ClientConfig, ConnectError, Loss, Phase, Race, Reconnect, Stop, Target};
 use crate::close::CloseReason;
 use crate::frame::DataKind;
 use crate::message::Message;
-
-/// Names a client of a loop for as long as it lives, and nothing after that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId {
-    pub(super) slot: u32,
-    pub(super) generation: u32,
-}
-
-impl fmt::Display for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "client {}.{}", self.slot, self.generation)
-    }
-}
 
 /// Where a client stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,8 +232,7 @@ impl<D: Default> Context<D> {
             return Err(shutting_down());
         }
         if config.resolver.is_some() && self.clients.answers.is_none() {
-            let waker =
-                self.inbox.waker(&self.registry, Token(self.first_token - super::engine::RESERVED))?;
+            let waker = self.inbox.waker(&self.registry, self.tokens.waker())?;
             self.clients.answers =
                 Some(Arc::new(Answers { answers: Mutex::default(), pending: AtomicBool::new(false), waker }));
         }

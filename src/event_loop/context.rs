@@ -8,13 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mio::Registry;
 use mio::net::TcpStream;
-use mio::{Registry, Token};
 use slab::Slab;
 
 use super::accepting::prepare;
 use super::clients::Clients;
 use super::clock::Clock;
+use super::id::{ConnId, Tokens};
 use super::limits::Admission;
 use super::peer::{Answer, Opening, Peer, Stage, Verdict};
 use super::remote::{Inbox, Remote};
@@ -33,19 +34,6 @@ use crate::extension::deflate::{self, DeflatePool};
 use crate::frame::DataKind;
 use crate::handshake::{AcceptError, Acceptance, ClientHandshake, ClientRequest, Refusal, Request};
 use crate::message::{Message, Prepared};
-
-/// Names a connection for as long as it lives, and nothing after that: slots are used again, names are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnId {
-    pub(super) slot: u32,
-    pub(super) generation: u32,
-}
-
-impl fmt::Display for ConnId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.slot, self.generation)
-    }
-}
 
 /// What became of something that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +56,7 @@ pub struct Context<D> {
     pub(super) settings: Settings,
     pub(super) peers: Slab<Peer<D>>,
     pub(super) registry: Registry,
-    pub(super) first_token: usize,
-    /// As many connections as there are tokens for.
-    slots: usize,
+    pub(super) tokens: Tokens,
     pub(super) clock: Clock,
     /// When the loop began.
     start: Instant,
@@ -147,21 +133,14 @@ impl std::error::Error for AnswerError {}
 const TIMED_PING: usize = 16;
 
 impl<D: Default> Context<D> {
-    pub(super) fn new(
-        settings: Settings,
-        registry: Registry,
-        first_token: usize,
-        slots: usize,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(settings: Settings, registry: Registry, tokens: Tokens, now: Instant) -> Self {
         Self {
             inbox: Inbox::new(&settings),
             admission: Arc::new(Admission::new(settings.accept_rate, now)),
             settings,
             peers: Slab::new(),
             registry,
-            first_token,
-            slots,
+            tokens,
             clock: Clock::new(now),
             start: now,
             wheel: Wheel::new(now),
@@ -831,7 +810,7 @@ impl<D: Default> Context<D> {
 
     /// Takes a place for one more connection, if there is one.
     pub(super) fn reserve(&self) -> bool {
-        self.peers.len() < self.slots && self.admission.reserve(self.settings.max_connections)
+        self.peers.len() < self.tokens.slots() && self.admission.reserve(self.settings.max_connections)
     }
 
     /// Counts an open connection that is over.
@@ -878,7 +857,7 @@ impl<D: Default> Context<D> {
         outbound: Outbound,
         stage: Stage,
     ) -> io::Result<ConnId> {
-        if self.peers.len() >= self.slots {
+        if self.peers.len() >= self.tokens.slots() {
             return Err(io::Error::other("there are as many connections as the loop has tokens for"));
         }
         if self.shutdown.as_ref().is_some_and(|shutdown| shutdown.begun) {
@@ -887,12 +866,19 @@ impl<D: Default> Context<D> {
         self.generation = self.generation.wrapping_add(1);
         let entry = self.peers.vacant_entry();
         let slot = entry.key();
-        transport.register(&self.registry, Token(self.first_token + slot))?;
-        let generation = self.generation;
-        entry.insert(Peer::new(transport, outbound, stage, generation, self.clock.peer_time(), D::default()));
+        let id = ConnId { slot: slot as u32, generation: self.generation };
+        transport.register(&self.registry, self.tokens.connection(id))?;
+        entry.insert(Peer::new(
+            transport,
+            outbound,
+            stage,
+            id.generation,
+            self.clock.peer_time(),
+            D::default(),
+        ));
         self.admission.enter();
         self.watch_deadline(slot);
-        Ok(ConnId { slot: slot as u32, generation })
+        Ok(id)
     }
 
     /// Sees to it that the wheel comes by when something is due.

@@ -9,8 +9,9 @@ use std::time::Instant;
 use mio::event;
 use mio::{Registry, Token, Waker};
 
-use super::context::{ConnId, Context, NOBODY};
+use super::context::{Context, NOBODY};
 use super::handler::{Cause, Decision, Ended, Failed, Handler, LoopError};
+use super::id::{ConnId, Owner, RESERVED, Tokens};
 use super::limits::Admission;
 use super::listener::Listener;
 use super::peer::{Stage, Verdict};
@@ -68,7 +69,6 @@ pub struct Engine<D> {
     /// The reading sides, by slot.
     inbounds: Vec<Inbound>,
     pub(super) listeners: Vec<Listener>,
-    pub(super) tokens: Range<usize>,
     pub(super) scratch: Vec<u8>,
     #[expect(clippy::vec_box, reason = "they move into connections that hold one pointer")]
     buffers: Vec<Box<MessageBuffer>>,
@@ -79,12 +79,6 @@ pub struct Engine<D> {
     dead: Vec<u32>,
     due: Vec<(u32, u16)>,
 }
-
-/// Listeners that an engine can have.
-pub(super) const LISTENERS: usize = 64;
-
-/// Tokens before those of connections: the waker's, then those of listeners.
-pub(super) const RESERVED: usize = 1 + LISTENERS;
 
 /// A longer receive buffer is a mistake: nothing is gained from far less on.
 const MAX_RECEIVE_BUFFER: usize = 1 << 30;
@@ -113,7 +107,9 @@ impl<D: Default> Engine<D> {
     pub const RESERVED_TOKENS: usize = RESERVED;
 
     /// An engine without connections that uses these tokens, [`RESERVED_TOKENS`](Self::RESERVED_TOKENS) of them for
-    /// itself: so many fewer connections can there be at once. `1000..usize::MAX` is a fine range.
+    /// itself: so many fewer connections can there be at once. `1000..usize::MAX` is a fine range: in a long one, of more
+    /// than 2^25 tokens, a token does not stand for two connections one after the other, so that an event that comes
+    /// late finds nobody.
     ///
     /// # Errors
     ///
@@ -134,23 +130,17 @@ impl<D: Default> Engine<D> {
         tokens: Range<usize>,
         now: Instant,
     ) -> io::Result<Self> {
-        if tokens.len() <= RESERVED {
-            let needed = format!("an engine needs {RESERVED} tokens and one for each connection");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, needed));
-        }
+        let tokens = Tokens::new(tokens)?;
         let receive_buffer = settings.receive_buffer.max(1024);
         if receive_buffer > MAX_RECEIVE_BUFFER {
             let most = format!("the receive buffer may hold at most {MAX_RECEIVE_BUFFER} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, most));
         }
-        // Slots are numbered by `u32`: a process has fewer descriptors.
-        let slots = (tokens.len() - RESERVED).min(u32::MAX as usize);
-        let cx = Context::new(settings, registry.try_clone()?, tokens.start + RESERVED, slots, now);
+        let cx = Context::new(settings, registry.try_clone()?, tokens, now);
         Ok(Self {
             cx,
             inbounds: Vec::new(),
             listeners: Vec::new(),
-            tokens,
             scratch: vec![0; receive_buffer],
             buffers: Vec::new(),
             resumed: Vec::new(),
@@ -189,7 +179,7 @@ impl<D: Default> Engine<D> {
     ///
     /// Where no `mio::Waker` can be made.
     pub fn remote(&mut self) -> io::Result<Remote<D>> {
-        self.cx.inbox.remote(&self.cx.registry, Token(self.tokens.start))
+        self.cx.inbox.remote(&self.cx.registry, self.cx.tokens.waker())
     }
 
     /// A handle for other threads that wakes the loop through the program's own `mio::Waker`, of which a `Poll` may
@@ -225,17 +215,17 @@ impl<D: Default> Engine<D> {
 
     /// Whether events with this token are for this engine.
     pub const fn owns(&self, token: Token) -> bool {
-        self.tokens.start <= token.0 && token.0 < self.tokens.end
+        self.cx.tokens.contains(token)
     }
 
     /// The tokens of this engine.
     pub const fn tokens(&self) -> &Range<usize> {
-        &self.tokens
+        self.cx.tokens.range()
     }
 
     /// The token of a connection: what a simulation calls [`ready`](Self::ready) with. `None` once it is gone.
     pub fn token_of(&self, id: ConnId) -> Option<Token> {
-        self.cx.peer(id).map(|_| Token(self.cx.first_token + id.slot as usize))
+        self.cx.peer(id).map(|_| self.cx.tokens.connection(id))
     }
 
     /// Takes an event. One that is not for this engine, or for a connection that is gone, does nothing.
@@ -245,23 +235,24 @@ impl<D: Default> Engine<D> {
 
     /// Takes readiness from elsewhere than a `mio::Poll`.
     pub fn ready<H: Handler<Data = D>>(&mut self, token: Token, readiness: Readiness, handler: &mut H) {
-        if !self.owns(token) {
-            return;
-        }
+        let Some(owner) = self.cx.tokens.owner(token) else { return };
         self.begin_turn();
         self.cx.clock.count_event();
-        let number = token.0 - self.tokens.start;
-        let Some(slot) = number.checked_sub(RESERVED) else {
-            // Number 0 is the waker, which `on_time` looks after.
-            if let Some(number) = number.checked_sub(1)
-                && let Some(listener) = self.listeners.get_mut(number)
-            {
-                listener.ready = true;
-                self.accept(handler, number);
+        let name = match owner {
+            Owner::Connection(name) => name,
+            Owner::Listener(number) => {
+                if let Some(listener) = self.listeners.get_mut(number) {
+                    listener.ready = true;
+                    self.accept(handler, number);
+                }
+                return;
             }
-            return;
+            Owner::Waker => return, // `on_time` looks after what it wakes for
         };
-        let Some(peer) = self.cx.peers.get_mut(slot) else { return };
+        let slot = name.slot;
+        let Some(peer) = self.cx.peers.get_mut(slot).filter(|peer| name.is_of(peer.generation)) else {
+            return; // late: whoever it is for is gone
+        };
         let Readiness { readable, writable, read_closed, error } = readiness;
         peer.writable |= writable;
         peer.read_closed |= read_closed || error;

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use super::clients::{ClientEvent, ClientId};
-use super::context::{ConnId, Context};
+use super::clients::ClientEvent;
+use super::context::Context;
+use super::id::{ClientId, ConnId};
 use super::remote::Task;
 use super::shutdown::ShutdownReport;
 use super::timers::Timer;

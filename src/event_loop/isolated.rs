@@ -2,9 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::clients::{ClientEvent, ClientId};
-use super::context::{ConnId, Context};
+use super::clients::ClientEvent;
+use super::context::Context;
 use super::handler::{Decision, Ended, Failed, Handler, LoopError};
+use super::id::{ClientId, ConnId};
 use super::remote::Task;
 use super::shutdown::ShutdownReport;
 use super::timers::Timer;

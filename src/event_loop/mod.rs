@@ -33,6 +33,7 @@ mod context;
 mod ending;
 mod engine;
 mod handler;
+mod id;
 mod isolated;
 mod limits;
 mod listener;
@@ -58,10 +59,11 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
-pub use clients::{ClientEvent, ClientId, ClientState};
-pub use context::{AnswerError, ConnId, Context, Everywhere, Sent};
+pub use clients::{ClientEvent, ClientState};
+pub use context::{AnswerError, Context, Everywhere, Sent};
 pub use engine::Engine;
 pub use handler::{Cause, Decision, Ended, Failed, Handler, LoopError};
+pub use id::{ClientId, ConnId};
 pub use isolated::Isolated;
 pub use limits::AcceptRate;
 pub use listener::ListenSocket;

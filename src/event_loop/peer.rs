@@ -3,9 +3,8 @@
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
-use super::clients::ClientId;
-use super::context::ConnId;
 use super::handler::Failed;
+use super::id::{ClientId, ConnId};
 use super::limits::UNCOUNTED;
 use super::settings::{Pressure, Settings};
 use super::topics::Link;

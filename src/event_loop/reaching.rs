@@ -9,10 +9,10 @@ use std::time::Instant;
 use mio::net::TcpStream;
 
 use super::accepting::prepare;
-use super::clients::{Answer, ClientEvent, ClientId, ClientState, Step, phase_of};
-use super::context::ConnId;
+use super::clients::{Answer, ClientEvent, ClientState, Step, phase_of};
 use super::engine::Engine;
 use super::handler::{Cause, Failed, Handler};
+use super::id::{ClientId, ConnId};
 use super::peer::{Opening, Reaching, Stage};
 use super::transport::Transport;
 use crate::client::{

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use mio::{Registry, Token, Waker};
 
-use super::context::{ConnId, Context};
+use super::context::Context;
 use super::handler::Handler;
+use super::id::ConnId;
 use super::settings::Settings;
 use crate::close::{CloseReason, OwnedClose};
 use crate::message::{Message, Prepared};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::context::ConnId;
+use super::id::ConnId;
 
 /// How a shutdown went; see [`Context::shutdown`](super::Context::shutdown).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,18 +4,20 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 #[cfg(unix)]
 use std::path::Path;
-use std::time::Duration;
+
+use mio::Registry;
 
 use super::engine::Engine;
 use super::handler::{Handler, LoopError};
 use super::id::{ConnId, LISTENERS};
 use super::limits::UNCOUNTED;
 use super::listener::{Accepted, ListenSocket, Listener};
-use super::peer::{Opening, Stage};
+use super::peer::Stage;
 use super::settings::Settings;
 use super::transport::Transport;
+use super::turn::Turn;
 use crate::connection::Outbound;
-use crate::handshake::{Refusal, ServerHandshake};
+use crate::handshake::Refusal;
 #[cfg(feature = "tls")]
 use crate::tls::TlsServer;
 
@@ -88,14 +90,6 @@ impl<D: Default> Engine<D> {
         Ok(())
     }
 
-    /// Accepts no more connections: the listeners are closed.
-    pub fn stop_listening(&mut self) {
-        for mut listener in self.listeners.drain(..) {
-            // Dropping the socket ends it in any case.
-            let _ = listener.deregister(&self.cx.registry);
-        }
-    }
-
     /// Opens a WebSocket as its server over a transport that exists.
     ///
     /// # Errors
@@ -103,22 +97,30 @@ impl<D: Default> Engine<D> {
     /// Where the transport could not be registered, and where there is no token for it.
     pub fn adopt(&mut self, transport: Transport) -> io::Result<ConnId> {
         self.cx.look_at_clock();
-        self.adopt_from(transport, UNCOUNTED)
+        self.cx.adopt_from(transport, UNCOUNTED)
     }
 
-    fn adopt_from(&mut self, transport: Transport, address: u32) -> io::Result<ConnId> {
-        let Settings { head, leniency, .. } = self.cx.settings;
-        let handshake = ServerHandshake::new(head).with_leniency(leniency);
-        let stage = Stage::Server(Box::new(Opening { handshake, since: self.cx.clock.peer_time() }));
-        let outbound = Outbound::server(self.cx.settings.connection.clone());
-        let id = self.cx.insert(transport, outbound, stage)?;
-        self.cx.peers[id.slot as usize].address = address;
-        self.cx.stats.accepted += 1;
-        Ok(id)
+    /// Accepts no more connections: the listeners are closed.
+    pub fn stop_listening(&mut self) {
+        close_listeners(&mut self.listeners, &self.cx.registry);
+    }
+}
+
+impl<H: Handler> Turn<'_, H> {
+    /// Accepts no more connections: the listeners are closed.
+    pub(super) fn stop_listening(&mut self) {
+        close_listeners(self.listeners, &self.cx.registry);
+    }
+
+    /// Accepts what waits at any listener.
+    pub(super) fn accept_all(&mut self) {
+        for number in 0..self.listeners.len() {
+            self.accept(number);
+        }
     }
 
     /// Accepts what waits at a listener, as far as limits allow.
-    pub(super) fn accept<H: Handler<Data = D>>(&mut self, handler: &mut H, number: usize) {
+    pub(super) fn accept(&mut self, number: usize) {
         let now = self.cx.now();
         for _ in 0..ACCEPTS {
             let Some(listener) = self.listeners.get_mut(number) else { return };
@@ -134,7 +136,7 @@ impl<D: Default> Engine<D> {
                 return;
             }
             match listener.accept(now) {
-                Accepted::Stream(transport, from) => self.accepted(handler, number, transport, from),
+                Accepted::Stream(transport, from) => self.accepted(number, transport, from),
                 Accepted::Nothing => {
                     if self.cx.settings.accept_rate.is_some() {
                         self.cx.admission.give_back();
@@ -143,21 +145,15 @@ impl<D: Default> Engine<D> {
                 }
                 Accepted::Exhausted(error) => {
                     self.cx.stats.accept_errors += 1;
-                    return handler.on_error(&mut self.cx, &LoopError::Accept(error));
+                    return self.handler.on_error(self.cx, &LoopError::Accept(error));
                 }
             }
         }
     }
 
-    fn accepted<H: Handler<Data = D>>(
-        &mut self,
-        handler: &mut H,
-        number: usize,
-        transport: Transport,
-        from: Option<IpAddr>,
-    ) {
+    fn accepted(&mut self, number: usize, transport: Transport, from: Option<IpAddr>) {
         let Settings { nodelay, tcp_keepalive, .. } = self.cx.settings;
-        prepare(&transport, nodelay && !self.listeners[number].hands_on_nodelay, tcp_keepalive);
+        transport.prepare(nodelay && !self.listeners[number].hands_on_nodelay, tcp_keepalive);
         #[cfg(feature = "tls")]
         let transport = match &self.listeners[number].tls {
             None => Ok(transport),
@@ -167,7 +163,7 @@ impl<D: Default> Engine<D> {
         let (transport, _) = (Ok::<_, io::Error>(transport), number);
         let transport = match transport {
             Ok(transport) => transport,
-            Err(error) => return handler.on_error(&mut self.cx, &LoopError::Adopt(error)),
+            Err(error) => return self.handler.on_error(self.cx, &LoopError::Adopt(error)),
         };
         if !self.cx.reserve() {
             self.cx.stats.failed.no_room += 1;
@@ -184,11 +180,11 @@ impl<D: Default> Engine<D> {
                 }
             }
         }
-        let adopted = self.adopt_from(transport, address);
+        let adopted = self.cx.adopt_from(transport, address);
         self.cx.admission.leave(); // it counts by itself now, or not at all
         if let Err(error) = adopted {
             self.cx.admission.leave_from(address);
-            handler.on_error(&mut self.cx, &LoopError::Adopt(error));
+            self.handler.on_error(self.cx, &LoopError::Adopt(error));
         }
     }
 
@@ -208,30 +204,25 @@ impl<D: Default> Engine<D> {
         let outbound = Outbound::server(self.cx.settings.connection.clone());
         if let Ok(id) = self.cx.insert(transport, outbound, Stage::Ending) {
             let peer = &mut self.cx.peers[id.slot as usize];
-            peer.extras().turned_away = true;
+            peer.cold().turned_away = true;
             peer.end_after(&answer, self.cx.clock.peer_time());
             self.cx.admission.leave();
             self.cx.turned_away += 1;
             self.cx.watch_deadline(id.slot as usize);
-            self.cx.mark_dirty(id.slot);
+            self.cx.agenda.write(id.slot as usize);
         }
+    }
+}
+
+fn close_listeners(listeners: &mut Vec<Listener>, registry: &Registry) {
+    for mut listener in listeners.drain(..) {
+        // Dropping the socket ends it in any case.
+        let _ = listener.deregister(registry);
     }
 }
 
 /// Clients that are told at once, under TLS, that they cannot stay.
 const TURNED_AWAY: usize = 64;
-
-/// Sets the options of a socket that connects or is connected. One that is gone already tells so at the first read.
-pub(super) fn prepare(transport: &Transport, nodelay: bool, keepalive: Option<Duration>) {
-    let Transport::Tcp(stream) = transport else { return };
-    if nodelay {
-        let _ = stream.set_nodelay(true);
-    }
-    if let Some(silence) = keepalive {
-        let keepalive = socket2::TcpKeepalive::new().with_time(silence.max(Duration::from_secs(1)));
-        let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
-    }
-}
 
 #[cfg(feature = "tls")]
 fn lay_tls(transport: Transport, tls: &TlsServer) -> io::Result<Transport> {

@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mio::Waker;
 use slab::Slab;
 
 use super::context::{Context, Sent, shutting_down};
 use super::id::{ClientId, ConnId};
 use super::timers::{TimerId, Timers};
+use super::waker::LoopWaker;
 use crate::client::{Away, ClientConfig, ConnectError, Loss, Phase, Race, Reconnect, Stop, Target};
 use crate::close::CloseReason;
 use crate::frame::DataKind;
@@ -130,7 +130,7 @@ pub(super) enum Step {
 pub(super) struct Answers {
     answers: Mutex<Vec<Answer>>,
     pending: AtomicBool,
-    waker: Arc<Waker>,
+    waker: LoopWaker,
 }
 
 pub(super) struct Answer {
@@ -150,9 +150,7 @@ impl Answers {
         // Nothing that can panic runs under the lock.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
         self.pending.store(true, Ordering::Release);
-        if let Err(error) = self.waker.wake() {
-            log::error!("cannot wake the loop: {error}");
-        }
+        self.waker.wake();
     }
 
     fn take(&self) -> Vec<Answer> {
@@ -232,7 +230,8 @@ impl<D: Default> Context<D> {
             return Err(shutting_down());
         }
         if config.resolver.is_some() && self.clients.answers.is_none() {
-            let waker = self.inbox.waker(&self.registry, self.tokens.waker())?;
+            self.waker.make(&self.registry, self.tokens.waker())?;
+            let waker = self.waker.clone();
             self.clients.answers =
                 Some(Arc::new(Answers { answers: Mutex::default(), pending: AtomicBool::new(false), waker }));
         }
@@ -268,7 +267,7 @@ impl<D: Default> Context<D> {
 
     /// The client that a connection belongs to.
     pub fn client_of(&self, id: ConnId) -> Option<ClientId> {
-        self.peer(id)?.extras.as_ref()?.client
+        self.peer(id)?.cold.as_ref()?.client
     }
 
     /// Where a client stands; [`ClientState::Closed`] once it is gone.

@@ -12,19 +12,20 @@ use mio::Registry;
 use mio::net::TcpStream;
 use slab::Slab;
 
-use super::accepting::prepare;
+use super::agenda::{Agenda, Verdict};
 use super::clients::Clients;
 use super::clock::Clock;
+use super::ended::ShutdownReport;
 use super::id::{ConnId, Tokens};
 use super::limits::Admission;
-use super::peer::{Answer, Opening, Peer, Stage, Verdict};
-use super::remote::{Inbox, Remote};
+use super::peer::{Answer, Opening, Peer, Stage, Waiting};
+use super::pool::{Borrowers, Loan, Pool};
 use super::settings::{Overflow, Pressure, Settings};
-use super::shutdown::{Shutdown, ShutdownReport};
 use super::stats::Stats;
 use super::timers::{TimerId, Timers};
 use super::topics::{SubscribeError, Topics};
 use super::transport::Transport;
+use super::waker::LoopWaker;
 use super::wheel::Wheel;
 use crate::close::CloseReason;
 use crate::connection::{Config, Outbound, Outcome, SendError, SendQueue};
@@ -32,7 +33,9 @@ use crate::entropy::{Entropy, SystemEntropy};
 use crate::extension::Compression;
 use crate::extension::deflate::{self, DeflatePool};
 use crate::frame::DataKind;
-use crate::handshake::{AcceptError, Acceptance, ClientHandshake, ClientRequest, Refusal, Request};
+use crate::handshake::{
+    AcceptError, Acceptance, ClientHandshake, ClientRequest, Refusal, Request, ServerHandshake,
+};
 use crate::message::{Message, Prepared};
 
 /// What became of something that was sent.
@@ -50,6 +53,43 @@ pub enum Sent {
     Refused(SendError),
 }
 
+/// A piece of work for the thread of a loop; see [`Remote::run`](super::Remote::run).
+pub type Task<D> = Box<dyn FnOnce(&mut Context<D>) + Send>;
+
+/// The other loops of a group.
+pub(super) trait Siblings: fmt::Debug + Send {
+    /// Says how many did not take it.
+    fn broadcast(&self, message: &Prepared) -> usize;
+    /// Says how many did not take it.
+    fn publish(&self, topic: &str, message: &Prepared) -> usize;
+    fn stop(&self);
+}
+
+/// The siblings of a loop that is in no group.
+#[derive(Debug)]
+struct Alone;
+
+impl Siblings for Alone {
+    fn broadcast(&self, _: &Prepared) -> usize {
+        0
+    }
+
+    fn publish(&self, _: &str, _: &Prepared) -> usize {
+        0
+    }
+
+    fn stop(&self) {}
+}
+
+/// A shutdown that goes on.
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    /// In the time of the peers.
+    pub(super) until: Option<Instant>,
+    pub(super) begun: bool,
+    pub(super) report: ShutdownReport,
+}
+
 /// The connections of a loop, as a handler sees them.
 #[derive(Debug)]
 pub struct Context<D> {
@@ -61,14 +101,14 @@ pub struct Context<D> {
     /// When the loop began.
     start: Instant,
     pub(super) wheel: Wheel,
-    /// Those with something to write.
-    pub(super) dirty: Vec<u32>,
-    /// Those on which a verdict has been given.
-    pub(super) judged: Vec<u32>,
-    /// Those that may be read from again.
-    pub(super) released: Vec<u32>,
-    /// The connection whose bytes are being read, [`NOBODY`] outside of that.
-    pub(super) reading: u32,
+    /// Empty: memory for those whose deadline may have come.
+    pub(super) due: Vec<(u32, u16)>,
+    /// What is still to be done with whom.
+    pub(super) agenda: Agenda,
+    /// What connections borrow while they need it.
+    pub(super) pool: Pool,
+    /// The slot of the connection that is being read.
+    pub(super) reading: Option<usize>,
     pub(super) stopping: bool,
     pub(super) accepting: bool,
     pub(super) shutdown: Option<Shutdown>,
@@ -82,32 +122,19 @@ pub struct Context<D> {
     /// Connections that take no place, as they are only told that there is none.
     pub(super) turned_away: usize,
     pub(super) stats: Stats,
-    pub(super) inbox: Inbox<D>,
+    pub(super) waker: LoopWaker,
     /// The other loops of a group.
-    pub(super) siblings: Arc<[Remote<D>]>,
+    pub(super) siblings: Box<dyn Siblings>,
     /// Signs what Pings of ours carry.
     secret: RandomState,
-    #[expect(clippy::vec_box, reason = "they move into connections that hold one pointer")]
-    queues: Vec<Box<SendQueue>>,
-    /// Memory that those queues hold.
-    queues_memory: usize,
-    pub(super) deflate: DeflatePool,
     generation: u32,
     entropy: SystemEntropy,
 }
-
-/// Empty queues that are kept for the next connection that has something to send, and the memory that all of them may
-/// hold. What a crowd of slow readers has needed goes back.
-const SPARE_QUEUES: usize = 4096;
-const SPARE_QUEUES_MEMORY: usize = 4 << 20;
 
 /// Why nothing new begins.
 pub(super) fn shutting_down() -> io::Error {
     io::Error::other("the loop shuts down")
 }
-
-/// No slot.
-pub(super) const NOBODY: u32 = u32::MAX;
 
 /// Why the answer to a request is not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +162,7 @@ const TIMED_PING: usize = 16;
 impl<D: Default> Context<D> {
     pub(super) fn new(settings: Settings, registry: Registry, tokens: Tokens, now: Instant) -> Self {
         Self {
-            inbox: Inbox::new(&settings),
+            waker: LoopWaker::default(),
             admission: Arc::new(Admission::new(settings.accept_rate, now)),
             settings,
             peers: Slab::new(),
@@ -144,10 +171,10 @@ impl<D: Default> Context<D> {
             clock: Clock::new(now),
             start: now,
             wheel: Wheel::new(now),
-            dirty: Vec::new(),
-            judged: Vec::new(),
-            released: Vec::new(),
-            reading: NOBODY,
+            due: Vec::new(),
+            agenda: Agenda::default(),
+            pool: Pool::new(),
+            reading: None,
             stopping: false,
             accepting: true,
             shutdown: None,
@@ -157,11 +184,8 @@ impl<D: Default> Context<D> {
             topics: Topics::default(),
             turned_away: 0,
             stats: Stats::default(),
-            siblings: Arc::new([]),
+            siblings: Box::new(Alone),
             secret: RandomState::new(),
-            queues: Vec::new(),
-            queues_memory: 0,
-            deflate: DeflatePool::new(),
             generation: 0,
             entropy: SystemEntropy::new(),
         }
@@ -259,9 +283,9 @@ impl<D: Default> Context<D> {
     pub fn close(&mut self, id: ConnId, reason: Option<CloseReason<'_>>) -> Sent {
         let sent = self.send_with(id, |outbound| outbound.close(reason));
         if sent.is_queued()
-            && let Some(extras) = &mut self.peers[id.slot as usize].extras
+            && let Some(cold) = &mut self.peers[id.slot as usize].cold
         {
-            extras.closed_here = true;
+            cold.closed_here = true;
         }
         sent
     }
@@ -269,7 +293,7 @@ impl<D: Default> Context<D> {
     /// Ends the connection at once, without a closing handshake; what was sent and has not gone out is lost.
     pub fn abort(&mut self, id: ConnId) {
         if self.peer(id).is_some() {
-            self.judge(id.slot, Verdict::Abort);
+            self.agenda.decide(id.slot as usize, Verdict::Abort);
         }
     }
 
@@ -277,7 +301,7 @@ impl<D: Default> Context<D> {
     /// read from it. A connection that is not open yet is given up.
     pub fn fail(&mut self, id: ConnId) {
         if self.peer(id).is_some() {
-            self.judge(id.slot, Verdict::Fail);
+            self.agenda.decide(id.slot as usize, Verdict::Fail);
         }
     }
 
@@ -317,14 +341,16 @@ impl<D: Default> Context<D> {
     /// Sends a message to every open connection of every loop of the group ([`Loops`](super::Loops)).
     pub fn broadcast_everywhere(&mut self, message: Message<'_>) -> Everywhere {
         let prepared = Prepared::new(message);
-        let behind = self.tell_siblings(|sibling| sibling.broadcast_prepared(&prepared).is_ok());
+        let behind = self.siblings.broadcast(&prepared);
+        self.stats.behind += behind as u64;
         Everywhere { here: self.broadcast_prepared(&prepared), behind }
     }
 
     /// Sends a message to every open connection of every loop of the group but one, which is of this loop.
     pub fn broadcast_everywhere_others(&mut self, message: Message<'_>, but: ConnId) -> Everywhere {
         let prepared = Prepared::new(message);
-        let behind = self.tell_siblings(|sibling| sibling.broadcast_prepared(&prepared).is_ok());
+        let behind = self.siblings.broadcast(&prepared);
+        self.stats.behind += behind as u64;
         Everywhere { here: self.send_to_all(&prepared, |id| id != but), behind }
     }
 
@@ -339,7 +365,7 @@ impl<D: Default> Context<D> {
         if !self.is_open(id) {
             return Err(SubscribeError::Closed);
         }
-        let links = &mut self.peers[id.slot as usize].extras().topics;
+        let links = &mut self.peers[id.slot as usize].cold().topics;
         if let Some(topic) = self.topics.find(topic)
             && links.iter().any(|link| link.to == topic)
         {
@@ -359,34 +385,35 @@ impl<D: Default> Context<D> {
             return false;
         }
         let Some(topic) = self.topics.find(topic) else { return false };
-        let Some(extras) = &mut self.peers[id.slot as usize].extras else { return false };
-        let Some(index) = extras.topics.iter().position(|link| link.to == topic) else { return false };
-        let mut links = std::mem::take(&mut extras.topics);
+        let Some(cold) = &mut self.peers[id.slot as usize].cold else { return false };
+        let Some(index) = cold.topics.iter().position(|link| link.to == topic) else { return false };
+        let mut links = std::mem::take(&mut cold.topics);
         self.leave(&mut links, index);
-        self.peers[id.slot as usize].extras().topics = links;
+        self.peers[id.slot as usize].cold().topics = links;
         true
     }
 
     /// Sends a message to the subscribers of a topic, encoded once; says to how many.
     pub fn publish(&mut self, topic: &str, message: Message<'_>) -> usize {
-        self.publish_to(topic, message, NOBODY)
+        self.publish_to(topic, message, None)
     }
 
     /// Sends a message to the subscribers of a topic but one; says to how many.
     pub fn publish_others(&mut self, topic: &str, message: Message<'_>, but: ConnId) -> usize {
-        let but = self.peer(but).map_or(NOBODY, |_| but.slot);
+        let but = self.peer(but).map(|_| but.slot);
         self.publish_to(topic, message, but)
     }
 
     /// Sends a message that was encoded before to the subscribers of a topic; says to how many.
     pub fn publish_prepared(&mut self, topic: &str, message: &Prepared) -> usize {
-        self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, message, NOBODY))
+        self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, message, None))
     }
 
     /// Sends a message to the subscribers of a topic in every loop of the group ([`Loops`](super::Loops)).
     pub fn publish_everywhere(&mut self, topic: &str, message: Message<'_>) -> Everywhere {
         let prepared = Prepared::new(message);
-        let behind = self.tell_siblings(|sibling| sibling.publish_prepared(topic, &prepared).is_ok());
+        let behind = self.siblings.publish(topic, &prepared);
+        self.stats.behind += behind as u64;
         Everywhere { here: self.publish_prepared(topic, &prepared), behind }
     }
 
@@ -398,36 +425,31 @@ impl<D: Default> Context<D> {
         but: ConnId,
     ) -> Everywhere {
         let prepared = Prepared::new(message);
-        let behind = self.tell_siblings(|sibling| sibling.publish_prepared(topic, &prepared).is_ok());
-        let but = self.peer(but).map_or(NOBODY, |_| but.slot);
+        let behind = self.siblings.publish(topic, &prepared);
+        self.stats.behind += behind as u64;
+        let but = self.peer(but).map(|_| but.slot);
         let here = self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, &prepared, but));
         Everywhere { here, behind }
     }
 
-    fn publish_to(&mut self, topic: &str, message: Message<'_>, but: u32) -> usize {
+    fn publish_to(&mut self, topic: &str, message: Message<'_>, but: Option<u32>) -> usize {
         match self.topics.find(topic) {
             None => 0,
             Some(topic) => self.send_to_topic(topic, &Prepared::new(message), but),
         }
     }
 
-    fn send_to_topic(&mut self, topic: u32, message: &Prepared, but: u32) -> usize {
+    fn send_to_topic(&mut self, topic: u32, message: &Prepared, but: Option<u32>) -> usize {
         let subscribers = self.topics.lend(topic);
         let mut receivers = 0;
         for link in &subscribers {
-            if link.to != but {
-                let id = self.id(link.to);
+            if Some(link.to) != but {
+                let id = self.id(link.to as usize);
                 receivers += usize::from(self.send_prepared(id, message).is_queued());
             }
         }
         self.topics.give_back(topic, subscribers);
         receivers
-    }
-
-    fn tell_siblings(&mut self, tell: impl Fn(&Remote<D>) -> bool) -> usize {
-        let behind = self.siblings.iter().filter(|sibling| !tell(sibling)).count();
-        self.stats.behind += behind as u64;
-        behind
     }
 
     /// How many have subscribed to a topic.
@@ -438,13 +460,12 @@ impl<D: Default> Context<D> {
     /// Who has subscribed to a topic.
     pub fn subscribers_of(&self, topic: &str) -> impl Iterator<Item = ConnId> + '_ {
         let links = self.topics.find(topic).map_or(&[][..], |topic| self.topics.subscribers(topic));
-        links.iter().map(|link| self.id(link.to))
+        links.iter().map(|link| self.id(link.to as usize))
     }
 
     /// The topics that a connection has subscribed to.
     pub fn topics_of(&self, id: ConnId) -> impl Iterator<Item = &str> + '_ {
-        let links =
-            self.peer(id).and_then(|peer| peer.extras.as_ref()).map_or(&[][..], |extras| &extras.topics);
+        let links = self.peer(id).and_then(|peer| peer.cold.as_ref()).map_or(&[][..], |cold| &cold.topics);
         links.iter().map(|link| &**self.topics.name(link.to))
     }
 
@@ -465,9 +486,8 @@ impl<D: Default> Context<D> {
         let waiting = self.waiting(id)?;
         let (response, agreement) = waiting.request.accept(&acceptance).map_err(AnswerError::Unfit)?;
         waiting.answer = Some(Answer::Accept(agreement));
-        self.lend_queue(id.slot as usize);
-        self.peers[id.slot as usize].outbound.queue().push(&response);
-        self.judge(id.slot, Verdict::Answer);
+        self.queue_of(id.slot as usize).push(&response);
+        self.agenda.decide(id.slot as usize, Verdict::Answer);
         Ok(())
     }
 
@@ -478,7 +498,7 @@ impl<D: Default> Context<D> {
     /// Where the request does not wait any more.
     pub fn refuse(&mut self, id: ConnId, refusal: Refusal) -> Result<(), AnswerError> {
         self.waiting(id)?.answer = Some(Answer::Refuse(refusal));
-        self.judge(id.slot, Verdict::Answer);
+        self.agenda.decide(id.slot as usize, Verdict::Answer);
         Ok(())
     }
 
@@ -501,12 +521,13 @@ impl<D: Default> Context<D> {
         acceptance
     }
 
-    fn waiting(&mut self, id: ConnId) -> Result<&mut super::peer::Waiting, AnswerError> {
+    fn waiting(&mut self, id: ConnId) -> Result<&mut Waiting, AnswerError> {
+        if self.peer(id).is_some() && self.agenda.is_decided(id.slot as usize) {
+            return Err(AnswerError::NotWaiting);
+        }
         let peer = self.peers.get_mut(id.slot as usize).filter(|peer| peer.generation == id.generation);
         match peer {
-            Some(Peer { stage: Stage::Waiting(waiting), verdict: None, .. }) if waiting.answer.is_none() => {
-                Ok(waiting)
-            }
+            Some(Peer { stage: Stage::Waiting(waiting), .. }) if waiting.answer.is_none() => Ok(waiting),
             _ => Err(AnswerError::NotWaiting),
         }
     }
@@ -537,7 +558,7 @@ impl<D: Default> Context<D> {
     pub fn pause(&mut self, id: ConnId) {
         if self.peer(id).is_some() {
             let peer = &mut self.peers[id.slot as usize];
-            peer.extras().paused = true;
+            peer.cold().paused = true;
             peer.held = true;
         }
     }
@@ -545,10 +566,10 @@ impl<D: Default> Context<D> {
     /// Reads on.
     pub fn resume(&mut self, id: ConnId) {
         if self.peer(id).is_some()
-            && let Some(extras) = &mut self.peers[id.slot as usize].extras
+            && let Some(cold) = &mut self.peers[id.slot as usize].cold
         {
-            extras.paused = false;
-            self.release(id.slot);
+            cold.paused = false;
+            self.release(id.slot as usize);
         }
     }
 
@@ -566,34 +587,35 @@ impl<D: Default> Context<D> {
             return;
         }
         peer.congested = true; // so that its being drained is noticed
-        let feeders = &mut peer.extras().feeders;
-        if feeders.contains(&producer) {
+        let producers = &mut peer.cold().producers;
+        if producers.contains(&producer) {
             return;
         }
-        feeders.push(producer);
+        producers.push(producer);
         let peer = &mut self.peers[producer.slot as usize];
-        peer.extras().waits += 1;
+        peer.cold().waits += 1;
         peer.held = true;
     }
 
     /// Lets those read on that wait for `reader`.
-    pub(super) fn release_feeders(&mut self, reader: u32) {
-        let Some(extras) = &mut self.peers[reader as usize].extras else { return };
-        for id in std::mem::take(&mut extras.feeders) {
-            let peer = self.peers.get_mut(id.slot as usize).filter(|peer| peer.generation == id.generation);
-            if let Some(extras) = peer.and_then(|peer| peer.extras.as_mut()) {
-                extras.waits = extras.waits.saturating_sub(1);
-                self.release(id.slot);
+    pub(super) fn release_producers(&mut self, reader: usize) {
+        let Some(cold) = &mut self.peers[reader].cold else { return };
+        for id in std::mem::take(&mut cold.producers) {
+            let slot = id.slot as usize;
+            let peer = self.peers.get_mut(slot).filter(|peer| peer.generation == id.generation);
+            if let Some(cold) = peer.and_then(|peer| peer.cold.as_mut()) {
+                cold.waits = cold.waits.saturating_sub(1);
+                self.release(slot);
             }
         }
     }
 
-    fn release(&mut self, slot: u32) {
-        let peer = &mut self.peers[slot as usize];
-        let may_read = peer.extras.as_ref().is_none_or(|extras| !extras.paused && extras.waits == 0);
+    fn release(&mut self, slot: usize) {
+        let peer = &mut self.peers[slot];
+        let may_read = peer.cold.as_ref().is_none_or(|cold| !cold.paused && cold.waits == 0);
         if peer.held && may_read {
             peer.held = false;
-            self.released.push(slot);
+            self.agenda.read(slot);
         }
     }
 
@@ -609,14 +631,14 @@ impl<D: Default> Context<D> {
     /// Has a connection treat a peer that does not read in another way than [`Settings`] say.
     pub fn set_pressure(&mut self, id: ConnId, pressure: Pressure) {
         if self.peer(id).is_some() {
-            self.peers[id.slot as usize].extras().pressure = Some(pressure);
+            self.peers[id.slot as usize].cold().pressure = Some(pressure);
         }
     }
 
     /// Has a connection live for another time than [`Settings::max_lifetime`], from its opening on; `None` for ever.
     pub fn set_max_lifetime(&mut self, id: ConnId, most: Option<Duration>) {
         if self.peer(id).is_some() {
-            self.peers[id.slot as usize].extras().max_lifetime = Some(most);
+            self.peers[id.slot as usize].cold().max_lifetime = Some(most);
             self.watch_deadline(id.slot as usize);
         }
     }
@@ -753,7 +775,7 @@ impl<D: Default> Context<D> {
 
     /// What connections share for permessage-deflate: what was compressed, and the memory for it.
     pub const fn deflate(&self) -> &DeflatePool {
-        &self.deflate
+        &self.pool.deflate
     }
 
     /// Opens a connection to the server at `address`. [`on_open`](super::Handler::on_open) or
@@ -764,7 +786,7 @@ impl<D: Default> Context<D> {
     /// Where no socket could be made, and while the loop [shuts down](Self::shutdown).
     pub fn connect(&mut self, address: SocketAddr, request: ClientRequest) -> io::Result<ConnId> {
         let transport = Transport::Tcp(TcpStream::connect(address)?);
-        prepare(&transport, self.settings.nodelay, self.settings.tcp_keepalive);
+        transport.prepare(self.settings.nodelay, self.settings.tcp_keepalive);
         self.dial(transport, request)
     }
 
@@ -787,6 +809,18 @@ impl<D: Default> Context<D> {
         Ok(id)
     }
 
+    /// Opens a WebSocket as its server over a transport that exists, from an address that has this number.
+    pub(super) fn adopt_from(&mut self, transport: Transport, address: u32) -> io::Result<ConnId> {
+        let Settings { head, leniency, .. } = self.settings;
+        let handshake = ServerHandshake::new(head).with_leniency(leniency);
+        let stage = Stage::Server(Box::new(Opening { handshake, since: self.clock.peer_time() }));
+        let outbound = Outbound::server(self.settings.connection.clone());
+        let id = self.insert(transport, outbound, stage)?;
+        self.peers[id.slot as usize].address = address;
+        self.stats.accepted += 1;
+        Ok(id)
+    }
+
     /// The bytes of our request on a connection that is not open yet.
     pub fn handshake_request(&self, id: ConnId) -> Option<&[u8]> {
         match &self.peer(id)?.stage {
@@ -803,9 +837,7 @@ impl<D: Default> Context<D> {
     /// Lets this loop and all others of its group return from their `run`.
     pub fn stop_everywhere(&mut self) {
         self.stopping = true;
-        for sibling in self.siblings.iter() {
-            let _ = sibling.stop(); // one that is gone has stopped
-        }
+        self.siblings.stop();
     }
 
     /// Takes a place for one more connection, if there is one.
@@ -827,19 +859,19 @@ impl<D: Default> Context<D> {
     }
 
     /// An open connection is over: it leaves its topics, and whoever waits for it goes on.
-    pub(super) fn leave_all(&mut self, slot: u32) {
-        let Some(extras) = &mut self.peers[slot as usize].extras else { return };
-        let mut links = std::mem::take(&mut extras.topics);
+    pub(super) fn leave_all(&mut self, slot: usize) {
+        let Some(cold) = &mut self.peers[slot].cold else { return };
+        let mut links = std::mem::take(&mut cold.topics);
         while let Some(last) = links.len().checked_sub(1) {
             self.leave(&mut links, last);
         }
-        self.release_feeders(slot);
+        self.release_producers(slot);
     }
 
     fn leave(&mut self, links: &mut Vec<super::topics::Link>, index: usize) {
         let peers = &mut self.peers;
         self.topics.remove(links, index, |slot| {
-            peers.get_mut(slot as usize)?.extras.as_mut().map(|extras| &mut extras.topics)
+            peers.get_mut(slot as usize)?.cold.as_mut().map(|cold| &mut cold.topics)
         });
     }
 
@@ -877,6 +909,7 @@ impl<D: Default> Context<D> {
             D::default(),
         ));
         self.admission.enter();
+        self.agenda.enter(slot);
         self.watch_deadline(slot);
         Ok(id)
     }
@@ -897,51 +930,17 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// Gives a connection a queue to write to.
-    #[inline]
-    pub(super) fn lend_queue(&mut self, slot: usize) {
-        let peer = &mut self.peers[slot];
-        if !peer.outbound.has_queue()
-            && let Some(queue) = self.queues.pop()
-        {
-            self.queues_memory -= queue.capacity();
-            peer.outbound.lend_queue(queue);
-        }
-    }
-
-    /// Takes the queue back if it is empty.
-    #[inline]
-    pub(super) fn reclaim_queue(&mut self, slot: usize) {
-        if let Some(queue) = self.peers[slot].outbound.reclaim_queue()
-            && self.queues.len() < SPARE_QUEUES
-            && self.queues_memory + queue.capacity() <= SPARE_QUEUES_MEMORY
-        {
-            self.queues_memory += queue.capacity();
-            self.queues.push(queue);
-        }
-    }
-
-    #[inline]
-    pub(super) fn mark_dirty(&mut self, slot: u32) {
-        let peer = &mut self.peers[slot as usize];
-        if !peer.dirty {
-            peer.dirty = true;
-            self.dirty.push(slot);
-        }
-    }
-
-    fn judge(&mut self, slot: u32, verdict: Verdict) {
-        let peer = &mut self.peers[slot as usize];
-        if peer.verdict.is_none() {
-            peer.verdict = Some(verdict);
-            self.judged.push(slot);
-        }
+    /// The queue of a connection, for what is no frame.
+    pub(super) fn queue_of(&mut self, slot: usize) -> &mut SendQueue {
+        let outbound = &mut self.peers[slot].outbound;
+        self.pool.lend_queue(outbound);
+        outbound.queue()
     }
 
     /// The connection in this slot, which there is.
     #[inline]
-    pub(super) fn id(&self, slot: u32) -> ConnId {
-        ConnId { slot, generation: self.peers[slot as usize].generation }
+    pub(super) fn id(&self, slot: usize) -> ConnId {
+        ConnId { slot: slot as u32, generation: self.peers[slot].generation }
     }
 
     #[inline]
@@ -953,53 +952,59 @@ impl<D: Default> Context<D> {
     fn send_with(&mut self, id: ConnId, send: impl FnOnce(&mut Outbound) -> Result<(), SendError>) -> Sent {
         let slot = id.slot as usize;
         match self.peer(id) {
-            Some(peer) if peer.is_open() && peer.verdict.is_none() => {}
+            Some(peer) if peer.is_open() && !self.agenda.is_decided(slot) => {}
             _ => return Sent::Closed,
         }
-        self.lend_queue(slot);
-        let peer = &mut self.peers[slot];
-        peer.outbound.lend_compressor(&mut self.deflate);
-        let result = send(&mut peer.outbound);
-        peer.outbound.reclaim_compressor(&mut self.deflate);
+        let mut loan = Loan::to_send(self, slot);
+        let result = send(loan.outbound());
+        drop(loan);
         match result {
             Ok(()) => {
+                let peer = &mut self.peers[slot];
                 let queued = peer.outbound.queued();
                 let sent = if peer.writable { Sent::Now } else { Sent::Queued(queued) };
                 let is_congested = queued > peer.pressure(&self.settings).high_watermark;
                 peer.congested |= is_congested;
-                self.mark_dirty(id.slot);
+                self.agenda.write(slot);
                 if is_congested {
                     self.congested(id);
                 }
                 sent
             }
             Err(SendError::Closing) => Sent::Closed,
-            Err(SendError::QueueFull) => self.full(id),
+            Err(SendError::QueueFull) => self.full(slot),
             Err(error) => Sent::Refused(error),
         }
     }
 
     /// More than the high watermark waits.
     #[cold]
-    fn congested(&mut self, id: ConnId) {
-        let overflow = self.peers[id.slot as usize].pressure(&self.settings).overflow;
-        if overflow == Overflow::Block && self.reading != NOBODY {
-            self.pause_until_drained(self.id(self.reading), id);
+    fn congested(&mut self, reader: ConnId) {
+        let overflow = self.peers[reader.slot as usize].pressure(&self.settings).overflow;
+        if let (Overflow::Block, Some(producer)) = (overflow, self.reading) {
+            self.pause_until_drained(self.id(producer), reader);
         }
     }
 
     #[cold]
-    fn full(&mut self, id: ConnId) -> Sent {
-        match self.peers[id.slot as usize].pressure(&self.settings).overflow {
+    fn full(&mut self, slot: usize) -> Sent {
+        match self.peers[slot].pressure(&self.settings).overflow {
             Overflow::DropData => {
                 self.stats.dropped += 1;
                 Sent::Dropped
             }
             Overflow::Close | Overflow::Block => {
-                self.judge(id.slot, Verdict::Overflow);
+                self.agenda.decide(slot, Verdict::Overflow);
                 Sent::Closed
             }
         }
+    }
+}
+
+impl<D> Borrowers for Context<D> {
+    #[inline]
+    fn pool_and(&mut self, slot: usize) -> (&mut Pool, &mut Outbound) {
+        (&mut self.pool, &mut self.peers[slot].outbound)
     }
 }
 

@@ -1,126 +1,197 @@
-//! The part of an engine that ends things: requests that waited for an answer, connections that the program fails,
-//! the loop as a whole.
+//! How connections end, and that each end is told once.
 
-use std::mem;
-use std::time::Instant;
+use std::io;
 
-use super::engine::Engine;
-use super::handler::{Cause, Failed, Handler};
-use super::peer::{Answer, Stage, Waiting};
-use super::shutdown::Shutdown;
-use crate::client::Loss;
+use super::agenda::Verdict;
+use super::ended::{Cause, Ended, Failed};
+use super::handler::Handler;
+use super::peer::Stage;
+use super::reaching::loss_of;
+use super::turn::Turn;
 use crate::close::{CloseCode, CloseReason};
-use crate::handshake::{Refusal, Request};
+use crate::connection::{self, CloseStep, Inbound, close_step};
 
-impl<D: Default> Engine<D> {
-    /// The answer to a request comes later; `rest` is what the client has sent behind it.
-    pub(super) fn wait(&mut self, slot: usize, request: Request, rest: Vec<u8>) {
-        let peer = &mut self.cx.peers[slot];
-        // The time still counts from the moment the TCP connection was there (§10.4).
-        let since = match &peer.stage {
-            Stage::Server(opening) => opening.since,
-            _ => self.cx.clock.peer_time(),
-        };
-        peer.stage = Stage::Waiting(Box::new(Waiting { request, since, rest, answer: None }));
-    }
-
-    /// Bytes of a client that waits for its answer stay where they are, but should it go away the program need not
-    /// go on to find one.
-    pub(super) fn read_waiting<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
-        let peer = &self.cx.peers[slot];
-        if peer.read_closed && peer.verdict.is_none() {
-            self.fail(handler, slot, &Failed::Eof);
+impl<H: Handler> Turn<'_, H> {
+    /// Does what the program or a policy has decided.
+    pub(super) fn act_on_decisions(&mut self) {
+        for _ in 0..self.cx.agenda.decisions() {
+            let Some((slot, verdict)) = self.cx.agenda.next_decision() else { return };
+            self.act_on(slot, verdict);
         }
     }
 
-    /// The program has answered a request that waited.
-    pub(super) fn answer<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
-        let peer = &mut self.cx.peers[slot];
-        let Stage::Waiting(waiting) = &mut peer.stage else { return };
-        let rest = mem::take(&mut waiting.rest);
-        match waiting.answer.take() {
-            None => {}
-            Some(Answer::Refuse(refusal)) => {
-                let failed = Failed::Refused(refusal.status());
-                self.refuse(handler, slot, &refusal.encode(), &failed);
+    fn act_on(&mut self, slot: usize, verdict: Verdict) {
+        let is_open = self.cx.peers[slot].is_open();
+        let (cause, failed) = match verdict {
+            Verdict::Answer => return self.answer(slot),
+            Verdict::Fail if is_open => return self.fail_open(slot),
+            Verdict::Fail => (Cause::Failed, Failed::Aborted),
+            Verdict::Abort => (Cause::Aborted, Failed::Aborted),
+            Verdict::Overflow => {
+                self.cx.stats.overflowed += 1;
+                (Cause::Overflow, Failed::Aborted)
             }
-            Some(Answer::Accept(agreement)) => {
-                // It came out of this buffer, so it fits in.
-                self.scratch[..rest.len()].copy_from_slice(&rest);
-                self.cx.mark_dirty(slot as u32);
-                self.open(handler, slot, &agreement, 0, rest.len());
-                self.read(handler, slot);
-            }
+        };
+        if is_open {
+            self.over(slot, cause);
+            self.kill(slot);
+        } else {
+            self.fail(slot, &failed);
         }
     }
 
     /// The program met a condition that it did not expect.
-    pub(super) fn fail_open<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
+    fn fail_open(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         // §7.4.1: 1011. Refused where a Close frame is sent already, which is as good.
         let _ = peer.outbound.close(Some(CloseReason { code: CloseCode::INTERNAL_ERROR, reason: "" }));
-        self.over(handler, slot, Cause::Failed);
-        self.cx.mark_dirty(slot as u32);
+        self.over(slot, Cause::Failed);
+        self.cx.agenda.write(slot);
     }
 
-    /// Begins a shutdown that was asked for.
-    pub(super) fn wind_up<H: Handler<Data = D>>(&mut self, handler: &mut H) {
-        match &mut self.cx.shutdown {
-            Some(shutdown) if !shutdown.begun => shutdown.begun = true,
-            _ => return,
-        }
-        self.stop_listening();
-        for slot in self.slots() {
-            let peer = &mut self.cx.peers[slot];
-            match peer.stage {
-                Stage::Open => {
-                    let reason = CloseReason { code: CloseCode::GOING_AWAY, reason: "the server shuts down" };
-                    // Refused where a Close frame is sent already.
-                    let _ = peer.outbound.close(Some(reason));
-                    self.cx.mark_dirty(slot as u32);
-                }
-                Stage::Server(_) | Stage::Waiting(_) => {
-                    let answer = Refusal::trusted(503).with_text("The server shuts down.").encode();
-                    self.refuse(handler, slot, &answer, &Failed::Aborted);
-                }
-                Stage::Reaching(_) | Stage::Dialing(_) | Stage::Client(_) => {
-                    self.fail(handler, slot, &Failed::Aborted);
-                }
-                Stage::Ending | Stage::Dead => {}
-            }
-        }
-        let clients: Vec<_> = self.cx.clients().collect();
-        for client in clients {
-            // One that has a connection ends with it.
-            if self.cx.connection_of(client).is_none() {
-                self.lost(handler, client, &Loss::Local);
-            }
-        }
+    /// Answers a handshake and ends the connection.
+    pub(super) fn refuse(&mut self, slot: usize, answer: &[u8], failed: &Failed) {
+        let id = self.id(slot);
+        self.cx.peers[slot].end_after(answer, self.cx.clock.peer_time());
+        self.cx.agenda.write(slot);
+        self.cx.watch_deadline(slot);
+        self.cx.stats.failed.count(failed);
+        self.handler.on_failed(self.cx, id, failed);
     }
 
-    /// Ends a shutdown once nobody is left or, by `due`, the time is up.
-    pub(super) fn finish_shutdown<H: Handler<Data = D>>(&mut self, handler: &mut H, due: Option<Instant>) {
-        let Some(Shutdown { begun: true, until, .. }) = self.cx.shutdown else { return };
-        if until.zip(due).is_some_and(|(until, due)| until <= due) {
-            for slot in self.slots() {
-                self.over(handler, slot, Cause::ShutDown);
-                if self.cx.peers[slot].is_handshaking() {
-                    self.fail(handler, slot, &Failed::Aborted);
-                }
-                self.kill(slot);
-            }
-            self.reap();
-        } else if !self.cx.peers.is_empty() {
+    /// A connection that has not opened never will. One whose end the program knows is only removed.
+    pub(super) fn fail(&mut self, slot: usize, failed: &Failed) {
+        if !self.cx.peers[slot].is_handshaking() {
+            return self.kill(slot);
+        }
+        let id = self.id(slot);
+        self.cx.stats.failed.count(failed);
+        if self.client_failed(slot, failed) {
             return;
         }
-        if let Some(shutdown) = self.cx.shutdown.take() {
-            handler.on_shutdown(&mut self.cx, &shutdown.report);
-            self.cx.was_shut_down = true;
-            self.cx.stop();
+        self.kill(slot);
+        self.handler.on_failed(self.cx, id, failed);
+    }
+
+    /// The peer has ended its direction.
+    pub(super) fn eof(&mut self, slot: usize) {
+        let peer = &mut self.cx.peers[slot];
+        peer.readable = false;
+        peer.eof = true;
+        if peer.is_open() {
+            self.over(slot, Cause::Eof);
+            return self.cx.agenda.write(slot);
+        }
+        let failed = peer.stage.eof();
+        self.fail(slot, &failed);
+    }
+
+    /// Reading failed: nothing goes either way any more.
+    pub(super) fn broken(&mut self, slot: usize, error: io::Error) {
+        if self.cx.peers[slot].is_open() {
+            self.over(slot, Cause::Io(error));
+            self.kill(slot);
+        } else {
+            self.fail(slot, &Failed::Io(error));
         }
     }
 
-    fn slots(&self) -> Vec<usize> {
-        self.cx.peers.iter().map(|(slot, _)| slot).collect()
+    /// Tells the program that an open connection is over.
+    pub(super) fn over(&mut self, slot: usize, cause: Cause) {
+        let id = self.id(slot);
+        let peer = &mut self.cx.peers[slot];
+        if !peer.is_open() {
+            return;
+        }
+        peer.stage = Stage::Ending;
+        peer.deadlines.closing(self.cx.clock.peer_time());
+        let outcome = connection::outcome(&self.inbounds[slot], &peer.outbound);
+        // Once both Close frames have passed, it does not matter how TCP ends (§7.1.4).
+        let cause = if outcome.is_clean() { Cause::Closed } else { cause };
+        self.cx.watch_deadline(slot);
+        self.cx.leave_all(slot);
+        self.cx.count_end(id, &outcome);
+        let loss = self.cx.client_of(id).map(|_| loss_of(&outcome, &cause));
+        self.handler.on_close(self.cx, id, &Ended { outcome, cause });
+        if let Some(loss) = loss {
+            self.client_over(id, &loss);
+        }
+    }
+
+    /// Goes on towards the end, where the connection is on its way there.
+    #[inline]
+    pub(super) fn progress(&mut self, slot: usize) {
+        let peer = &self.cx.peers[slot];
+        if !peer.is_open() || peer.outbound.sent_close() {
+            self.progress_to_end(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn progress_to_end(&mut self, slot: usize) {
+        let peer = &mut self.cx.peers[slot];
+        if peer.is_open() {
+            let (sent, failed) = (peer.outbound.sent_close(), peer.outbound.has_failed());
+            let received = self.inbounds.get(slot).is_some_and(Inbound::received_close);
+            match close_step(peer.outbound.role(), failed, sent, received) {
+                CloseStep::None | CloseStep::EchoClose => return,
+                CloseStep::AwaitClose => {
+                    peer.deadlines.closing(self.cx.clock.peer_time());
+                    return self.cx.watch_deadline(slot);
+                }
+                CloseStep::CloseTcp | CloseStep::AwaitEof => self.over(slot, Cause::Closed),
+            }
+        }
+        let peer = &mut self.cx.peers[slot];
+        if !matches!(peer.stage, Stage::Ending) || peer.outbound.queued() > 0 {
+            return;
+        }
+        if peer.eof {
+            return self.kill(slot);
+        }
+        // §7.1.1: the server ends TCP first; a client that was not told to go waits for it.
+        let received = self.inbounds.get(slot).is_some_and(Inbound::received_close);
+        let (role, failed) = (peer.outbound.role(), peer.outbound.has_failed());
+        if close_step(role, failed, peer.outbound.sent_close(), received) == CloseStep::AwaitEof {
+            return;
+        }
+        // A socket that is closed while something is unread is reset, which may overtake our Close frame. Nothing is where
+        // the peer's was the last that came; else our direction is ended, and what comes is read until the peer ends. A
+        // stream over a socket may hold bytes back and has an end of its own to tell (TLS: close_notify).
+        let nothing_unread = !peer.readable && self.inbounds.get(slot).is_some_and(Inbound::ends_with_close);
+        if nothing_unread && !failed && peer.transport.is_socket() {
+            return self.kill(slot);
+        }
+        peer.finish_writing();
+    }
+
+    /// It is gone at the end of the turn.
+    pub(super) fn kill(&mut self, slot: usize) {
+        self.cx.peers[slot].stage = Stage::Dead;
+        self.cx.agenda.remove(slot);
+    }
+
+    /// Frees the slots of those that are over. Only here: until now their numbers stood for nobody else.
+    pub(super) fn remove_dead(&mut self) {
+        if !self.cx.agenda.has_removed() {
+            return;
+        }
+        let mut over = Vec::new();
+        self.cx.agenda.take_removed(&mut over);
+        for slot in over {
+            let slot = slot as usize;
+            let mut peer = self.cx.peers.remove(slot);
+            self.cx.admission.leave_from(peer.address);
+            if peer.is_turned_away() {
+                self.cx.turned_away -= 1;
+            } else {
+                self.cx.admission.leave();
+            }
+            // Dropping the socket ends it in any case.
+            let _ = peer.transport.deregister(&self.cx.registry);
+            if let Some(inbound) = self.inbounds.get_mut(slot) {
+                *inbound = Inbound::new();
+            }
+        }
     }
 }

@@ -3,11 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::clients::ClientEvent;
-use super::context::Context;
-use super::handler::{Decision, Ended, Failed, Handler, LoopError};
+use super::context::{Context, Task};
+use super::ended::{Ended, Failed, ShutdownReport};
+use super::handler::{Decision, Handler, LoopError};
 use super::id::{ClientId, ConnId};
-use super::remote::Task;
-use super::shutdown::ShutdownReport;
 use super::timers::Timer;
 use crate::client::ClientConfig;
 use crate::connection::Chunk;

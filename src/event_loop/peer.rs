@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
-use super::handler::Failed;
+use super::ended::Failed;
 use super::id::{ClientId, ConnId};
 use super::limits::UNCOUNTED;
 use super::settings::{Pressure, Settings};
@@ -38,26 +38,20 @@ pub(super) struct Peer<D> {
     pub(super) read_closed: bool,
     /// The end of the peer's direction has been read.
     pub(super) eof: bool,
-    /// On the list of those to be flushed.
-    pub(super) dirty: bool,
-    /// On the list of those to be read from again.
-    pub(super) resumed: bool,
     /// The high watermark has been passed and the low one not been reached again.
     pub(super) congested: bool,
     /// Nothing is read: the program wants it so, or a slow reader that it feeds does.
     pub(super) held: bool,
     /// Our direction is ended.
     pub(super) fin_sent: bool,
-    /// What the program, or a policy, has decided since the loop last looked.
-    pub(super) verdict: Option<Verdict>,
-    /// What few connections have.
-    pub(super) extras: Option<Box<Extras>>,
+    /// What few connections have, apart from what every message touches.
+    pub(super) cold: Option<Box<Cold>>,
     pub(super) data: D,
 }
 
 /// What few connections have.
 #[derive(Debug, Default)]
-pub(super) struct Extras {
+pub(super) struct Cold {
     /// Its subscriptions.
     pub(super) topics: Vec<Link>,
     /// In place of what the settings of the loop say.
@@ -73,7 +67,7 @@ pub(super) struct Extras {
     /// Slow readers that it waits for.
     pub(super) waits: u32,
     /// Those that wait for it to have read.
-    pub(super) feeders: Vec<ConnId>,
+    pub(super) producers: Vec<ConnId>,
     /// It takes no place of a connection: it is only told that there is none.
     pub(super) turned_away: bool,
 }
@@ -132,16 +126,6 @@ pub(super) enum Answer {
     Refuse(Refusal),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Abort,
-    Overflow,
-    /// With code 1011.
-    Fail,
-    /// The answer to a request is there.
-    Answer,
-}
-
 impl<D> Peer<D> {
     pub(super) fn new(
         transport: Transport,
@@ -164,13 +148,10 @@ impl<D> Peer<D> {
             readable: false,
             read_closed: false,
             eof: false,
-            dirty: false,
-            resumed: false,
             congested: false,
             held: false,
             fin_sent: false,
-            verdict: None,
-            extras: None,
+            cold: None,
             data,
         }
     }
@@ -190,18 +171,18 @@ impl<D> Peer<D> {
     /// How a peer that does not read is treated.
     #[inline]
     pub(super) fn pressure(&self, settings: &Settings) -> Pressure {
-        match self.extras.as_ref().and_then(|extras| extras.pressure) {
+        match self.cold.as_ref().and_then(|cold| cold.pressure) {
             None => settings.pressure(),
             Some(pressure) => pressure,
         }
     }
 
     pub(super) fn is_turned_away(&self) -> bool {
-        self.extras.as_ref().is_some_and(|extras| extras.turned_away)
+        self.cold.as_ref().is_some_and(|cold| cold.turned_away)
     }
 
-    pub(super) fn extras(&mut self) -> &mut Extras {
-        self.extras.get_or_insert_default()
+    pub(super) fn cold(&mut self) -> &mut Cold {
+        self.cold.get_or_insert_default()
     }
 
     /// Whether what comes from the peer is read. A server whose answers are not read stops, so that they do not pile
@@ -230,7 +211,7 @@ impl<D> Peer<D> {
 
     /// When an open connection has lived for as long as it may.
     pub(super) fn end_of_life(&self, settings: &Settings, wheel: &Wheel) -> Option<Instant> {
-        let own = self.extras.as_ref().and_then(|extras| extras.max_lifetime);
+        let own = self.cold.as_ref().and_then(|cold| cold.max_lifetime);
         let most = own.unwrap_or(settings.max_lifetime)?;
         if self.outbound.sent_close() { None } else { wheel.time_of(self.opened).checked_add(most) }
     }

@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use mio::net::TcpStream;
 
-use super::accepting::prepare;
 use super::clients::{Answer, ClientEvent, ClientState, Step, phase_of};
-use super::engine::Engine;
-use super::handler::{Cause, Failed, Handler};
+use super::ended::{Cause, Failed};
+use super::handler::Handler;
 use super::id::{ClientId, ConnId};
 use super::peer::{Opening, Reaching, Stage};
 use super::transport::Transport;
+use super::turn::Turn;
 use crate::client::{
     ConnectError, Loss, Next, Phase, ProxyError, Race, Reply, Stop, Target, Tunnel, literal,
 };
@@ -25,23 +25,23 @@ use crate::extension::deflate;
 use crate::handshake::{ClientHandshake, ResponseError};
 use crate::message::Message;
 
-impl<D: Default> Engine<D> {
+impl<H: Handler> Turn<'_, H> {
     /// Does for the clients what has come up: first tries, answers of resolvers, times that are up.
     ///
     /// Their times count up to `due`, in the time of the peers; not at all where there is something to be heard first.
-    pub(super) fn serve_clients<H: Handler<Data = D>>(&mut self, handler: &mut H, due: Option<Instant>) {
+    pub(super) fn serve_clients(&mut self, due: Option<Instant>) {
         if self.cx.clients.slab.is_empty() {
             return;
         }
         for client in std::mem::take(&mut self.cx.clients.fresh) {
-            self.begin(handler, client);
+            self.begin(client);
         }
         for client in std::mem::take(&mut self.cx.clients.dropped) {
-            self.lost(handler, client, &Loss::Local);
+            self.lost(client, &Loss::Local);
         }
         for Answer { client, number, result } in self.cx.clients.take_answers() {
             if self.cx.clients.get(client).is_some_and(|client| client.number == number) {
-                self.resolved(handler, client, result);
+                self.resolved(client, result);
             }
         }
         let Some(due) = due else { return };
@@ -51,39 +51,39 @@ impl<D: Default> Engine<D> {
             if client.timer == Some(timer.id) {
                 client.timer = None;
                 let id = ClientId { slot: timer.tag as u32, generation: client.generation };
-                self.client_due(handler, id);
+                self.client_due(id);
             }
         }
     }
 
     /// A new try, to where the program wants it.
-    fn begin<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId) {
+    fn begin(&mut self, id: ClientId) {
         let Some(client) = self.cx.clients.get(id) else { return };
         client.tries += 1;
         client.redirects = 0;
         let (tries, mut wanted) = (client.tries, client.wanted.clone());
-        handler.on_try(&mut self.cx, id, tries, &mut wanted);
+        self.handler.on_try(self.cx, id, tries, &mut wanted);
         let Some(client) = self.cx.clients.get(id) else { return };
         client.config = wanted.clone();
         client.wanted = wanted;
-        self.reach(handler, id);
+        self.reach(id);
     }
 
     /// From the target's name on.
-    fn reach<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId) {
+    fn reach(&mut self, id: ClientId) {
         let Some(client) = self.cx.clients.get(id) else { return };
         if client.closing {
-            return self.lost(handler, id, &Loss::Local);
+            return self.lost(id, &Loss::Local);
         }
         let config = client.config.clone();
         let (host, port) = match &config.target {
             Target::Host(url) => (url.host(), url.port()),
             #[cfg(unix)]
-            Target::Unix(unix) => return self.reach_unix(handler, id, unix.path()),
+            Target::Unix(unix) => return self.reach_unix(id, unix.path()),
             #[cfg(not(unix))]
             Target::Unix(_) => {
                 let error = ConnectError::Connect(ErrorKind::Unsupported.into());
-                return self.unreached(handler, id, &error);
+                return self.unreached(id, &error);
             }
         };
         #[cfg(not(feature = "tls"))]
@@ -91,90 +91,78 @@ impl<D: Default> Engine<D> {
         #[cfg(feature = "tls")]
         let has_tls = config.tls.is_some();
         if config.target.is_secure() && !has_tls {
-            return self.unreached(handler, id, &ConnectError::NoTls);
+            return self.unreached(id, &ConnectError::NoTls);
         }
         match config.proxies.proxy_for(&config.target) {
-            None => self.look_up(handler, id, Step::Resolve(None), host, port),
+            None => self.look_up(id, Step::Resolve(None), host, port),
             Some(proxy) if proxy.wants_address() => {
-                self.look_up(handler, id, Step::ResolveServer, host, port);
+                self.look_up(id, Step::ResolveServer, host, port);
             }
             Some(proxy) => {
                 let step = Step::Resolve(Some(host.to_owned()));
-                self.look_up(handler, id, step, proxy.host(), proxy.port());
+                self.look_up(id, step, proxy.host(), proxy.port());
             }
         }
     }
 
-    fn look_up<H: Handler<Data = D>>(
-        &mut self,
-        handler: &mut H,
-        id: ClientId,
-        step: Step,
-        host: &str,
-        port: u16,
-    ) {
+    fn look_up(&mut self, id: ClientId, step: Step, host: &str, port: u16) {
         let now = self.cx.clock.peer_time();
         let Some(client) = self.cx.clients.get(id) else { return };
         client.number += 1;
         client.step = step;
         let number = client.number;
         if let Some(addresses) = literal(host, port) {
-            return self.resolved(handler, id, Ok(addresses));
+            return self.resolved(id, Ok(addresses));
         }
         let until = now.checked_add(client.config.connect_timeout);
         let resolver = client.config.resolver.clone();
         let (Some(resolver), Some(answers)) = (resolver, self.cx.clients.answers.clone()) else {
-            return self.unreached(handler, id, &ConnectError::NoResolver);
+            return self.unreached(id, &ConnectError::NoResolver);
         };
         self.cx.clients.set_timer(id, until);
-        self.enter_state(handler, id, ClientState::Resolving);
+        self.enter_state(id, ClientState::Resolving);
         let reply = Reply::new(move |result| answers.push(Answer { client: id, number, result }));
         resolver.resolve(host, port, reply);
     }
 
-    fn resolved<H: Handler<Data = D>>(
-        &mut self,
-        handler: &mut H,
-        id: ClientId,
-        result: io::Result<Vec<std::net::SocketAddr>>,
-    ) {
+    fn resolved(&mut self, id: ClientId, result: io::Result<Vec<std::net::SocketAddr>>) {
         let now = self.cx.clock.peer_time();
         let Some(client) = self.cx.clients.get(id) else { return };
         let addresses = match result {
             Ok(addresses) if !addresses.is_empty() => addresses,
-            Ok(_) => return self.unreached(handler, id, &ConnectError::NoAddress),
-            Err(error) => return self.unreached(handler, id, &ConnectError::Resolve(error)),
+            Ok(_) => return self.unreached(id, &ConnectError::NoAddress),
+            Err(error) => return self.unreached(id, &ConnectError::Resolve(error)),
         };
         match std::mem::replace(&mut client.step, Step::None) {
             Step::ResolveServer => {
                 let config = client.config.clone();
                 let Some(proxy) = config.proxies.proxy_for(&config.target) else { return };
                 let step = Step::Resolve(Some(addresses[0].ip().to_string()));
-                self.look_up(handler, id, step, proxy.host(), proxy.port());
+                self.look_up(id, step, proxy.host(), proxy.port());
             }
             Step::Resolve(tunnel) => {
                 let race = Race::new(addresses, client.config.attempt_delay);
                 let until = now.checked_add(client.config.connect_timeout);
                 client.step = Step::Race { race, tunnel, last: None, until };
-                self.enter_state(handler, id, ClientState::Connecting);
-                self.run_race(handler, id);
+                self.enter_state(id, ClientState::Connecting);
+                self.run_race(id);
             }
             Step::None | Step::Race { .. } | Step::Retry => {}
         }
     }
 
     /// Starts the attempts that are due.
-    fn run_race<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId) {
+    fn run_race(&mut self, id: ClientId) {
         let now = self.cx.clock.peer_time();
         loop {
             let Some(client) = self.cx.clients.get(id) else { return };
             let Step::Race { race, until, last, .. } = &mut client.step else { return };
             if until.is_some_and(|until| until <= now) {
-                return self.unreached(handler, id, &ConnectError::Timeout(Phase::Connect));
+                return self.unreached(id, &ConnectError::Timeout(Phase::Connect));
             }
             if race.is_lost() {
                 let error = last.take().unwrap_or_else(|| ErrorKind::NotConnected.into());
-                return self.unreached(handler, id, &ConnectError::Connect(error));
+                return self.unreached(id, &ConnectError::Connect(error));
             }
             let until = *until;
             let Some(address) = race.start(now) else {
@@ -189,9 +177,9 @@ impl<D: Default> Engine<D> {
     }
 
     #[cfg(unix)]
-    fn reach_unix<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId, path: &std::path::Path) {
+    fn reach_unix(&mut self, id: ClientId, path: &std::path::Path) {
         let now = self.cx.clock.peer_time();
-        self.enter_state(handler, id, ClientState::Connecting);
+        self.enter_state(id, ClientState::Connecting);
         let Some(client) = self.cx.clients.get(id) else { return };
         let until = now.checked_add(client.config.connect_timeout);
         client.step =
@@ -199,12 +187,12 @@ impl<D: Default> Engine<D> {
         let started = mio::net::UnixStream::connect(path).map(Transport::Unix);
         match started.and_then(|transport| self.start_attempt(id, transport)) {
             Ok(()) => self.cx.clients.set_timer(id, until),
-            Err(error) => self.unreached(handler, id, &ConnectError::Connect(error)),
+            Err(error) => self.unreached(id, &ConnectError::Connect(error)),
         }
     }
 
     fn start_attempt(&mut self, id: ClientId, transport: Transport) -> io::Result<()> {
-        prepare(&transport, self.cx.settings.nodelay, self.cx.settings.tcp_keepalive);
+        transport.prepare(self.cx.settings.nodelay, self.cx.settings.tcp_keepalive);
         let Some(client) = self.cx.clients.get(id) else { return Ok(()) };
         let outbound = Outbound::client(client.config.connection.clone(), (client.config.masks)());
         let stage = Stage::Reaching(Box::new(Reaching { client: id, tunnel: None }));
@@ -226,22 +214,22 @@ impl<D: Default> Engine<D> {
     }
 
     /// Something is ready at a connection on its way.
-    pub(super) fn reaching<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize) {
+    pub(super) fn reaching(&mut self, slot: usize) {
         let conn = self.id(slot);
         let peer = &mut self.cx.peers[slot];
         let Stage::Reaching(reaching) = &mut peer.stage else { return };
         let id = reaching.client;
         if reaching.tunnel.is_some() {
-            return self.tunnel(handler, slot, id);
+            return self.tunnel(slot, id);
         }
         match peer.transport.is_connected() {
             Ok(false) => {}
-            Ok(true) => self.won(handler, id, conn),
+            Ok(true) => self.won(id, conn),
             Err(error) => {
                 self.kill(slot);
                 self.forget_attempt(id, conn);
                 self.attempt_failed(id, error);
-                self.run_race(handler, id);
+                self.run_race(id);
             }
         }
     }
@@ -253,7 +241,7 @@ impl<D: Default> Engine<D> {
     }
 
     /// The first of the attempts stands.
-    fn won<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId, conn: ConnId) {
+    fn won(&mut self, id: ClientId, conn: ConnId) {
         let Some(client) = self.cx.clients.get(id) else { return };
         let Step::Race { tunnel, until, .. } = std::mem::replace(&mut client.step, Step::None) else {
             return;
@@ -266,37 +254,37 @@ impl<D: Default> Engine<D> {
             }
         }
         let slot = conn.slot as usize;
-        let Some(host) = tunnel else { return self.secure(handler, slot, id) };
+        let Some(host) = tunnel else { return self.secure(slot, id) };
         self.cx.clients.set_timer(id, until);
         let Some(client) = self.cx.clients.get(id) else { return };
         let config = &client.config;
         let port = config.target.host_port().map_or(0, |(_, port)| port);
         let tunnel = match config.proxies.proxy_for(&config.target).map(|proxy| proxy.tunnel(&host, port)) {
             Some(Ok(tunnel)) => tunnel,
-            Some(Err(error)) => return self.unreached(handler, id, &error.into()),
+            Some(Err(error)) => return self.unreached(id, &error.into()),
             None => return,
         };
         if let Stage::Reaching(reaching) = &mut self.cx.peers[slot].stage {
             reaching.tunnel = Some(tunnel);
         }
-        self.enter_state(handler, id, ClientState::Tunneling);
-        self.tunnel(handler, slot, id);
+        self.enter_state(id, ClientState::Tunneling);
+        self.tunnel(slot, id);
     }
 
     /// Talks to the proxy as far as it goes now.
-    fn tunnel<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, id: ClientId) {
+    fn tunnel(&mut self, slot: usize, id: ClientId) {
         let Some(peer) = self.cx.peers.get_mut(slot) else { return };
         let Stage::Reaching(reaching) = &mut peer.stage else { return };
         let Some(tunnel) = &mut reaching.tunnel else { return };
-        match talk(&mut peer.transport, tunnel, &mut self.scratch) {
+        match talk(&mut peer.transport, tunnel, self.scratch) {
             Ok(false) => {}
-            Ok(true) => self.secure(handler, slot, id),
-            Err(error) => self.unreached(handler, id, &error),
+            Ok(true) => self.secure(slot, id),
+            Err(error) => self.unreached(id, &error),
         }
     }
 
     /// The way to the server is free: TLS, if the URL asks for it, and the WebSocket handshake.
-    fn secure<H: Handler<Data = D>>(&mut self, handler: &mut H, slot: usize, id: ClientId) {
+    fn secure(&mut self, slot: usize, id: ClientId) {
         self.cx.clients.set_timer(id, None);
         let Some(client) = self.cx.clients.get(id) else { return };
         let config = client.config.clone();
@@ -306,7 +294,7 @@ impl<D: Default> Engine<D> {
             // The name is the server's, whatever proxy the connection goes through.
             match tls.connection(url.host()) {
                 Ok(tls) => self.cx.peers[slot].transport.wrap(tls),
-                Err(error) => return self.unreached(handler, id, &ConnectError::Tls(error.into())),
+                Err(error) => return self.unreached(id, &ConnectError::Tls(error.into())),
             }
         }
         let nonce = SystemEntropy::new().nonce();
@@ -325,24 +313,24 @@ impl<D: Default> Engine<D> {
         let peer = &mut self.cx.peers[slot];
         peer.outbound.queue().push(handshake.request());
         peer.stage = Stage::Client(Box::new(Opening { handshake, since }));
-        peer.extras().client = Some(id);
+        peer.cold().client = Some(id);
         peer.writable = true;
         peer.readable = true; // what came with the tunnel's last bytes; a read that finds nothing costs little
         self.cx.watch_deadline(slot);
-        self.enter_state(handler, id, ClientState::Handshaking);
-        self.flush(handler, slot, 0);
-        self.read(handler, slot);
+        self.enter_state(id, ClientState::Handshaking);
+        self.flush(slot);
+        self.read(slot);
     }
 
     /// A connection of a client has opened, and the program has been told.
-    pub(super) fn client_opened<H: Handler<Data = D>>(&mut self, handler: &mut H, conn: ConnId) {
+    pub(super) fn client_opened(&mut self, conn: ConnId) {
         let now = self.cx.clock.peer_time();
         let Some(id) = self.cx.client_of(conn) else { return };
         let Some(client) = self.cx.clients.get(id) else { return };
         client.reconnect.opened(now);
         client.redirects = 0;
         let kept = client.take_kept();
-        self.enter_state(handler, id, ClientState::Open);
+        self.enter_state(id, ClientState::Open);
         for (kind, bytes) in kept {
             let message = match kind {
                 crate::frame::DataKind::Binary => Message::Binary(&bytes),
@@ -357,12 +345,7 @@ impl<D: Default> Engine<D> {
     }
 
     /// A connection of a client has failed before it was open; says whether it was one.
-    pub(super) fn client_failed<H: Handler<Data = D>>(
-        &mut self,
-        handler: &mut H,
-        slot: usize,
-        failed: &Failed,
-    ) -> bool {
+    pub(super) fn client_failed(&mut self, slot: usize, failed: &Failed) -> bool {
         let conn = self.id(slot);
         let id = match &self.cx.peers[slot].stage {
             Stage::Reaching(reaching) => Some(reaching.client),
@@ -371,7 +354,7 @@ impl<D: Default> Engine<D> {
         let Some(id) = id else { return false };
         self.kill(slot);
         if let Failed::Aborted = failed {
-            self.lost(handler, id, &Loss::Local);
+            self.lost(id, &Loss::Local);
             return true;
         }
         let error = connect_error(failed);
@@ -388,35 +371,35 @@ impl<D: Default> Engine<D> {
                     match client.config.clone().retarget(target) {
                         Ok(config) => {
                             client.config = config;
-                            self.reach(handler, id);
+                            self.reach(id);
                         }
-                        Err(error) => self.unreached(handler, id, &error.into()),
+                        Err(error) => self.unreached(id, &error.into()),
                     }
                     return true;
                 }
                 Err(error) => {
-                    self.unreached(handler, id, &ConnectError::Redirect(error));
+                    self.unreached(id, &ConnectError::Redirect(error));
                     return true;
                 }
             }
         }
-        self.unreached(handler, id, &error);
+        self.unreached(id, &error);
         true
     }
 
     /// A connection of a client that was open is over, and the program has been told.
-    pub(super) fn client_over<H: Handler<Data = D>>(&mut self, handler: &mut H, conn: ConnId, loss: &Loss) {
+    pub(super) fn client_over(&mut self, conn: ConnId, loss: &Loss) {
         let Some(id) = self.cx.client_of(conn) else { return };
         let by_us =
-            self.cx.peer(conn).and_then(|peer| peer.extras.as_ref()).is_some_and(|extras| extras.closed_here);
-        self.lost(handler, id, if by_us { &Loss::Local } else { loss });
+            self.cx.peer(conn).and_then(|peer| peer.cold.as_ref()).is_some_and(|cold| cold.closed_here);
+        self.lost(id, if by_us { &Loss::Local } else { loss });
     }
 
     /// A try has failed.
-    fn unreached<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId, error: &ConnectError) {
+    fn unreached(&mut self, id: ClientId, error: &ConnectError) {
         self.drop_attempts(id);
-        handler.on_client(&mut self.cx, id, &ClientEvent::Unreached(error));
-        self.lost(handler, id, &error.loss());
+        self.handler.on_client(self.cx, id, &ClientEvent::Unreached(error));
+        self.lost(id, &error.loss());
     }
 
     fn drop_attempts(&mut self, id: ClientId) {
@@ -435,7 +418,7 @@ impl<D: Default> Engine<D> {
     }
 
     /// There is no connection, or no longer one: again, or the end?
-    pub(super) fn lost<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId, loss: &Loss) {
+    pub(super) fn lost(&mut self, id: ClientId, loss: &Loss) {
         self.drop_attempts(id);
         let now = self.cx.clock.peer_time();
         let is_shutting_down = self.cx.is_shutting_down();
@@ -449,37 +432,37 @@ impl<D: Default> Engine<D> {
             Next::Retry { attempt, delay } => {
                 client.step = Step::Retry;
                 self.cx.clients.set_timer(id, now.checked_add(delay));
-                self.enter_state(handler, id, ClientState::Waiting);
+                self.enter_state(id, ClientState::Waiting);
                 let event = ClientEvent::Retry { attempt, delay, cause: loss };
-                handler.on_client(&mut self.cx, id, &event);
+                self.handler.on_client(self.cx, id, &event);
             }
             Next::Stop(stop) => {
                 self.cx.clients.set_timer(id, None);
-                self.enter_state(handler, id, ClientState::Closed);
-                handler.on_client(&mut self.cx, id, &ClientEvent::End { stop, cause: loss });
+                self.enter_state(id, ClientState::Closed);
+                self.handler.on_client(self.cx, id, &ClientEvent::End { stop, cause: loss });
                 self.cx.clients.remove(id);
             }
         }
     }
 
     /// A time that a client has waited for has come.
-    fn client_due<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId) {
+    fn client_due(&mut self, id: ClientId) {
         let Some(client) = self.cx.clients.get(id) else { return };
         match &client.step {
-            Step::Retry => self.begin(handler, id),
-            Step::Race { .. } => self.run_race(handler, id),
+            Step::Retry => self.begin(id),
+            Step::Race { .. } => self.run_race(id),
             Step::ResolveServer | Step::Resolve(_) | Step::None => {
                 let error = ConnectError::Timeout(phase_of(client.state));
-                self.unreached(handler, id, &error);
+                self.unreached(id, &error);
             }
         }
     }
 
-    fn enter_state<H: Handler<Data = D>>(&mut self, handler: &mut H, id: ClientId, state: ClientState) {
+    fn enter_state(&mut self, id: ClientId, state: ClientState) {
         let Some(client) = self.cx.clients.get(id) else { return };
         if client.state != state {
             client.state = state;
-            handler.on_client(&mut self.cx, id, &ClientEvent::State(state));
+            self.handler.on_client(self.cx, id, &ClientEvent::State(state));
         }
     }
 }

@@ -6,21 +6,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mio::{Registry, Token, Waker};
-
-use super::context::Context;
-use super::handler::Handler;
+use super::context::{Context, Siblings, Task};
 use super::id::ConnId;
 use super::settings::Settings;
+use super::waker::LoopWaker;
 use crate::close::{CloseReason, OwnedClose};
 use crate::message::{Message, Prepared};
-
-/// A piece of work for the thread of a loop; see [`Remote::run`].
-pub type Task<D> = Box<dyn FnOnce(&mut Context<D>) + Send>;
 
 /// A handle on a loop that can be cloned and sent to other threads.
 ///
@@ -180,32 +174,11 @@ pub(super) enum Command<D> {
     Run(Task<D>),
 }
 
-impl<D: Default> Command<D> {
-    pub(super) fn execute<H: Handler<Data = D>>(self, cx: &mut Context<D>, handler: &mut H) {
-        match self {
-            Command::Send(id, message) => {
-                cx.send_prepared(id, &message);
-            }
-            Command::Publish(topic, message) => {
-                cx.publish_prepared(&topic, &message);
-            }
-            Command::Broadcast(message) => {
-                cx.broadcast_prepared(&message);
-            }
-            Command::Close(id, reason) => {
-                cx.close(id, reason.as_ref().map(OwnedClose::as_reason));
-            }
-            Command::Abort(id) => cx.abort(id),
-            Command::Run(task) => handler.on_task(cx, task),
-        }
-    }
-}
-
 struct Shared<D> {
     state: Mutex<State<D>>,
     /// There is something for the loop to look at. Changed under the lock, read without.
     pending: AtomicBool,
-    waker: OnceLock<Arc<Waker>>,
+    waker: LoopWaker,
     most_commands: usize,
     most_bytes: usize,
 }
@@ -252,11 +225,8 @@ impl<D> Shared<D> {
             self.pending.swap(true, Ordering::Relaxed)
         };
         // One call wakes for all that comes until the loop looks.
-        if !was_pending
-            && let Some(waker) = self.waker.get()
-            && let Err(error) = waker.wake()
-        {
-            log::error!("cannot wake the loop: {error}");
+        if !was_pending {
+            self.waker.wake();
         }
         Ok(())
     }
@@ -281,39 +251,21 @@ pub(super) struct Mail<D> {
 }
 
 impl<D> Inbox<D> {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, waker: LoopWaker) -> Self {
         let state = State { commands: VecDeque::new(), bytes: 0, wake: false, stop: false, gone: false };
         let shared = Shared {
             state: Mutex::new(state),
             pending: AtomicBool::new(false),
-            waker: OnceLock::new(),
+            waker,
             most_commands: settings.remote_commands,
             most_bytes: settings.remote_bytes,
         };
         Self { shared: Arc::new(shared) }
     }
 
-    pub(super) fn remote(&self, registry: &Registry, token: Token) -> io::Result<Remote<D>> {
-        if self.shared.waker.get().is_none() {
-            let waker = Waker::new(registry, token)?;
-            // Only the loop's own thread sets it.
-            let _ = self.shared.waker.set(Arc::new(waker));
-        }
-        Ok(Remote { shared: Arc::clone(&self.shared) })
-    }
-
-    /// The waker of the loop, made if need be.
-    pub(super) fn waker(&self, registry: &Registry, token: Token) -> io::Result<Arc<Waker>> {
-        self.remote(registry, token)?;
-        self.shared.waker.get().cloned().ok_or_else(|| io::Error::other("the loop has no waker"))
-    }
-
-    pub(super) fn remote_with(&self, waker: Arc<Waker>) -> io::Result<Remote<D>> {
-        let used = self.shared.waker.get_or_init(|| Arc::clone(&waker));
-        if !Arc::ptr_eq(used, &waker) {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the loop has a waker already"));
-        }
-        Ok(Remote { shared: Arc::clone(&self.shared) })
+    /// A handle on the loop, which has a waker.
+    pub(super) fn remote(&self) -> Remote<D> {
+        Remote { shared: Arc::clone(&self.shared) }
     }
 
     /// Whether there is something to look at. What is missed comes with the waker's event.
@@ -341,5 +293,21 @@ impl<D> Drop for Inbox<D> {
         let commands = std::mem::take(&mut state.commands);
         drop(state);
         drop(commands); // a program's closures: not under the lock
+    }
+}
+
+impl<D> Siblings for Vec<Remote<D>> {
+    fn broadcast(&self, message: &Prepared) -> usize {
+        self.iter().filter(|sibling| sibling.broadcast_prepared(message).is_err()).count()
+    }
+
+    fn publish(&self, topic: &str, message: &Prepared) -> usize {
+        self.iter().filter(|sibling| sibling.publish_prepared(topic, message).is_err()).count()
+    }
+
+    fn stop(&self) {
+        for sibling in self {
+            let _ = sibling.stop(); // one that is gone has stopped
+        }
     }
 }

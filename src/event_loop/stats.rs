@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::handler::Failed;
+use super::ended::Failed;
 use crate::close::CloseCode;
 
 /// Counters of a loop, since it began; see [`Context::stats`](super::Context::stats).

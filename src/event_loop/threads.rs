@@ -126,7 +126,7 @@ pub struct Loops<D> {
     group: Group<D>,
 }
 
-impl<D: Default> Loops<D> {
+impl<D: Default + 'static> Loops<D> {
     /// Loops for so many threads, from 1 to 1,024.
     ///
     /// # Errors
@@ -295,7 +295,7 @@ pub fn run_threads<H: Handler>(
     started: impl FnOnce(SocketAddr, &Group<H::Data>),
 ) -> io::Result<()>
 where
-    H::Data: Send,
+    H::Data: Send + 'static,
 {
     let mut loops = Loops::new(threads, settings)?;
     let address = loops.listen(address)?;

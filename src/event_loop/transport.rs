@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::TcpStream;
@@ -193,6 +194,18 @@ impl Transport {
     /// Any stream.
     pub fn other(stream: impl Stream + 'static) -> Self {
         Transport::Other(Box::new(OtherStream(Box::new(stream))))
+    }
+
+    /// Sets the options of a socket that connects or is connected. One that is gone already tells so at the first read.
+    pub(super) fn prepare(&self, nodelay: bool, keepalive: Option<Duration>) {
+        let Transport::Tcp(stream) = self else { return };
+        if nodelay {
+            let _ = stream.set_nodelay(true);
+        }
+        if let Some(silence) = keepalive {
+            let keepalive = socket2::TcpKeepalive::new().with_time(silence.max(Duration::from_secs(1)));
+            let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
+        }
     }
 
     /// Whether what is written is the system's at once, and ends when the descriptor is closed.

@@ -1,0 +1,76 @@
+//! Connections whose time is up.
+
+use std::mem;
+use std::time::Instant;
+
+use super::ended::{Cause, Failed};
+use super::handler::Handler;
+use super::peer::Stage;
+use super::turn::Turn;
+use crate::close::{CloseCode, CloseReason};
+use crate::connection::{self, Due};
+use crate::handshake::Refusal;
+
+impl<H: Handler> Turn<'_, H> {
+    /// Looks at those whose deadline may have passed by `now`, in the time of the peers.
+    pub(super) fn expire(&mut self, now: Instant) {
+        let mut due = mem::take(&mut self.cx.due);
+        self.cx.wheel.expire(now, &mut due);
+        for (slot, step) in due.drain(..) {
+            let slot = slot as usize;
+            let Some(peer) = self.cx.peers.get_mut(slot) else { continue };
+            if peer.wheel != step {
+                continue; // another entry counts
+            }
+            peer.wheel = 0;
+            if peer.deadline(&self.cx.settings, &self.cx.wheel).is_some_and(|at| at <= now) {
+                self.timeout(slot, now);
+            }
+            self.cx.watch_deadline(slot);
+        }
+        self.cx.due = due;
+    }
+
+    fn timeout(&mut self, slot: usize, now: Instant) {
+        let ping = self.cx.timed_ping(self.id(slot));
+        if self.cx.agenda.is_decided(slot) {
+            return; // what is decided comes first
+        }
+        let peer = &mut self.cx.peers[slot];
+        match &peer.stage {
+            Stage::Waiting(_) => {
+                self.refuse(slot, &Refusal::trusted(503).encode(), &Failed::Timeout);
+            }
+            Stage::Dialing(_) | Stage::Client(_) => self.fail(slot, &Failed::Timeout),
+            Stage::Server(opening) => match Refusal::new(408) {
+                Ok(refusal) if !opening.handshake.is_empty() => {
+                    self.refuse(slot, &refusal.encode(), &Failed::Timeout);
+                }
+                _ => self.fail(slot, &Failed::Timeout),
+            },
+            Stage::Open
+                if peer.end_of_life(&self.cx.settings, &self.cx.wheel).is_some_and(|at| at <= now) =>
+            {
+                let reason =
+                    CloseReason { code: CloseCode::GOING_AWAY, reason: "open for as long as it may be" };
+                let _ = peer.outbound.close(Some(reason));
+                peer.deadlines.closing(now);
+                self.cx.agenda.write(slot);
+            }
+            // Whoever is not listened to has not fallen silent.
+            Stage::Open if peer.held && !peer.outbound.sent_close() => peer.deadlines.heard(now),
+            Stage::Open => {
+                let due = connection::expire_with(&mut peer.deadlines, &mut peer.outbound, now, &ping);
+                if let Some(due) = due {
+                    self.over(slot, Cause::Timeout(due));
+                }
+                match due {
+                    Some(Due::CloseTimeout) => self.kill(slot),
+                    _ => self.cx.agenda.write(slot), // a Ping may have been queued, or a Close frame
+                }
+            }
+            Stage::Ending => self.kill(slot),
+            Stage::Reaching(_) | Stage::Dead => {}
+        }
+    }
+}

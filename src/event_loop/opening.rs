@@ -1,0 +1,162 @@
+//! From a TCP connection to an open WebSocket: requests and responses.
+
+use std::mem;
+use std::ops::Range;
+
+use super::ended::Failed;
+use super::handler::{Decision, Handler, LoopError};
+use super::peer::{Answer, Stage, Waiting};
+use super::turn::Turn;
+use crate::connection::{Deadlines, Inbound};
+use crate::handshake::{Agreement, Incoming, Progress, Refusal, Request};
+
+impl<H: Handler> Turn<'_, H> {
+    /// Reads the next part of a handshake. Where that opens the connection, gives the place of what came behind it in
+    /// the receive buffer: frames.
+    pub(super) fn read_handshake(&mut self, slot: usize) -> Option<Range<usize>> {
+        let peer = &mut self.cx.peers[slot];
+        let len = match peer.fill(self.scratch) {
+            Ok(Some(len)) if len > 0 => len,
+            Ok(None) => return None,
+            Ok(Some(_)) => {
+                self.eof(slot);
+                return None;
+            }
+            Err(error) => {
+                self.broken(slot, error);
+                return None;
+            }
+        };
+        self.cx.stats.bytes_in += len as u64;
+        let input = &self.scratch[..len];
+        match &mut peer.stage {
+            Stage::Server(opening) => match opening.handshake.receive(input) {
+                Ok(Progress::NeedMore) => None,
+                Ok(Progress::Done { value, used }) => self.requested(slot, value, used..len),
+                Err(error) => {
+                    let answer = opening.handshake.answer(error);
+                    if let Some(head) = opening.handshake.refused_head().cloned() {
+                        let id = self.id(slot);
+                        self.handler.on_bad_request(self.cx, id, &head, error);
+                    }
+                    self.refuse(slot, &answer, &Failed::Request(error));
+                    None
+                }
+            },
+            Stage::Client(opening) => match opening.handshake.receive(input) {
+                Ok(Progress::NeedMore) => None,
+                Ok(Progress::Done { value: response, used }) => {
+                    let id = self.id(slot);
+                    self.handler.on_response(self.cx, id, &response);
+                    self.open(slot, &response.into_agreement());
+                    Some(used..len)
+                }
+                Err(error) => {
+                    self.fail(slot, &Failed::Response(error));
+                    None
+                }
+            },
+            _ => None,
+        }
+    }
+
+    /// A client has asked for something; `behind` is the place of what it has sent behind that.
+    fn requested(&mut self, slot: usize, incoming: Incoming, behind: Range<usize>) -> Option<Range<usize>> {
+        let id = self.id(slot);
+        let request = match incoming {
+            Incoming::Plain(request) => {
+                let refusal = self.handler.on_plain(self.cx, id, &request);
+                let answer = request.answer(&refusal);
+                self.refuse(slot, &answer, &Failed::Refused(refusal.status()));
+                return None;
+            }
+            Incoming::Upgrade(request) => request,
+        };
+        match self.handler.on_request(self.cx, id, &request) {
+            Decision::Refuse(refusal) => {
+                self.refuse(slot, &refusal.encode(), &Failed::Refused(refusal.status()));
+                None
+            }
+            Decision::Later => {
+                let rest = self.scratch[behind].to_vec();
+                self.wait_for_answer(slot, request, rest);
+                None
+            }
+            Decision::Accept(acceptance) => match request.accept(&self.cx.complete(acceptance, &request)) {
+                Ok((response, agreement)) => {
+                    self.cx.queue_of(slot).push(&response);
+                    self.open(slot, &agreement);
+                    Some(behind)
+                }
+                Err(error) => {
+                    self.handler.on_error(self.cx, &LoopError::Answer(error));
+                    self.refuse(slot, &Refusal::trusted(500).encode(), &Failed::Refused(500));
+                    None
+                }
+            },
+        }
+    }
+
+    /// The answer to a request comes later; `rest` is what the client has sent behind it.
+    fn wait_for_answer(&mut self, slot: usize, request: Request, rest: Vec<u8>) {
+        let now = self.cx.clock.peer_time();
+        let peer = &mut self.cx.peers[slot];
+        // The time still counts from the moment the TCP connection was there (§10.4).
+        let since = match &peer.stage {
+            Stage::Server(opening) => opening.since,
+            _ => now,
+        };
+        peer.stage = Stage::Waiting(Box::new(Waiting { request, since, rest, answer: None }));
+    }
+
+    /// Bytes of a client that waits for its answer stay where they are, but should it go away the program need not
+    /// go on to find one.
+    pub(super) fn read_waiting(&mut self, slot: usize) {
+        if self.cx.peers[slot].read_closed && !self.cx.agenda.is_decided(slot) {
+            self.fail(slot, &Failed::Eof);
+        }
+    }
+
+    /// The program has answered a request that waited.
+    pub(super) fn answer(&mut self, slot: usize) {
+        let Stage::Waiting(waiting) = &mut self.cx.peers[slot].stage else { return };
+        let rest = mem::take(&mut waiting.rest);
+        match waiting.answer.take() {
+            None => {}
+            Some(Answer::Refuse(refusal)) => {
+                self.refuse(slot, &refusal.encode(), &Failed::Refused(refusal.status()));
+            }
+            Some(Answer::Accept(agreement)) => {
+                // It came out of this buffer, so it fits in.
+                self.scratch[..rest.len()].copy_from_slice(&rest);
+                self.cx.agenda.write(slot);
+                self.open(slot, &agreement);
+                self.take_frames(slot, 0..rest.len());
+                self.read(slot);
+            }
+        }
+    }
+
+    /// The handshake is done. What came behind it is to be [taken](Self::take_frames) next.
+    pub(super) fn open(&mut self, slot: usize, agreement: &Agreement) {
+        if self.inbounds.len() <= slot {
+            self.inbounds.resize_with(slot + 1, Inbound::new);
+        }
+        let peer = &mut self.cx.peers[slot];
+        peer.stage = Stage::Open;
+        if let Some(agreed) = agreement.deflate() {
+            self.inbounds[slot].use_deflate(agreed, peer.outbound.role());
+            peer.outbound.use_deflate(agreed);
+        }
+        let now = self.cx.clock.peer_time();
+        peer.deadlines = Deadlines::new(now);
+        peer.opened = self.cx.wheel.step_of(now);
+        self.cx.stats.opened += 1;
+        self.cx.watch_deadline(slot);
+        let id = self.id(slot);
+        self.handler.on_open(self.cx, id, agreement);
+        if self.cx.peers[slot].cold.is_some() {
+            self.client_opened(id);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! From sockets to the handler.
+
+use std::io;
+use std::ops::Range;
+
+use super::context::Context;
+use super::ended::Cause;
+use super::handler::Handler;
+use super::id::ConnId;
+use super::peer::Stage;
+use super::pool::Loan;
+use super::turn::Turn;
+use crate::connection::{Event, Inbound};
+use crate::error::ProtocolError;
+
+/// A message of which at least so much is still to come is read straight into its own buffer.
+const DIRECT_FROM: usize = 64 * 1024;
+
+/// Reads of one connection that follow each other at once while a long message comes: what has come of it is still in the
+/// cache when it goes on, and fewer messages are on their way at a time (benches/NOTES.md, "align").
+const MAX_READS: u32 = 16;
+
+/// Where the last message was so long, the next one may be: only its header and little more is read first, so that most
+/// of it can be read to where it belongs. A shorter one is mostly whole after one read, and needs no other place.
+const HEADER_FIRST_FROM: usize = 128 * 1024;
+const FIRST_READ: usize = 1024;
+
+/// So much for one connection goes out before the end of the turn.
+const WRITE_FROM: usize = 16 * 1024;
+
+impl<H: Handler> Turn<'_, H> {
+    /// Reads on where there was more than one read took.
+    pub(super) fn read_on(&mut self) {
+        let mut batch = self.cx.agenda.take_read();
+        while let Some(slot) = self.cx.agenda.next(&mut batch) {
+            self.read(slot);
+        }
+    }
+
+    /// Reads, unless there is nothing to read or the peer has to read first. All that follows from one readiness is done
+    /// here: what is left waits on the agenda for the next turn, so that others get theirs.
+    pub(super) fn read(&mut self, slot: usize) {
+        let Some(peer) = self.cx.peers.get_mut(slot) else { return };
+        if !peer.readable || (peer.is_open() && !peer.listens()) {
+            return;
+        }
+        match peer.stage {
+            Stage::Open => {
+                self.cx.reading = Some(slot);
+                let mut reads = 1;
+                while self.read_open(slot) && reads < MAX_READS {
+                    reads += 1;
+                }
+                self.cx.reading = None;
+            }
+            Stage::Waiting(_) => return self.read_waiting(slot),
+            Stage::Reaching(_) => return self.reaching(slot),
+            Stage::Server(_) | Stage::Client(_) => {
+                if let Some(frames) = self.read_handshake(slot) {
+                    self.take_frames(slot, frames);
+                }
+            }
+            Stage::Ending => self.read_ending(slot),
+            Stage::Dialing(_) | Stage::Dead => return,
+        }
+        if self.cx.peers.get(slot).is_some_and(|peer| !matches!(peer.stage, Stage::Dead)) {
+            self.read_later(slot);
+        }
+    }
+
+    /// Reads once; says whether more of a long message is there.
+    fn read_open(&mut self, slot: usize) -> bool {
+        let inbound = &mut self.inbounds[slot];
+        let mut loan = Loan::to_read(&mut *self.cx, slot, inbound, self.scratch);
+        let Some((cx, inbound, scratch)) = loan.parts() else { return false };
+        let peer = &mut cx.peers[slot];
+        // No more than stays in the cache until it is unmasked.
+        let cached = scratch.len();
+        let first = inbound.may_want_room(HEADER_FIRST_FROM, peer.outbound.config());
+        let direct = inbound.room(DIRECT_FROM, peer.outbound.config());
+        let is_direct = direct.is_some();
+        let room = direct.unwrap_or(scratch);
+
+        // The last piece takes a little more with it rather than leave it for a read of its own.
+        let len = if first {
+            FIRST_READ
+        } else if room.len() < cached + cached / 2 {
+            room.len()
+        } else {
+            cached
+        };
+        let len = match peer.fill(&mut room[..len]) {
+            Ok(Some(len)) if len > 0 => len,
+            Ok(None) => return false,
+            Ok(Some(_)) => {
+                drop(loan);
+                self.eof(slot);
+                return false;
+            }
+            Err(error) => {
+                drop(loan);
+                self.broken(slot, error);
+                return false;
+            }
+        };
+        peer.deadlines.heard(cx.clock.peer_time());
+        cx.stats.bytes_in += len as u64;
+        let taken = if is_direct {
+            take_direct(&mut loan, self.handler, slot, len)
+        } else {
+            loan.has_read(len);
+            take_frames(&mut loan, self.handler, slot, 0..len)
+        };
+        let written = write_at_once(&mut loan, slot);
+        drop(loan);
+        self.after_events(slot, taken, written);
+        self.goes_on(slot, is_direct)
+    }
+
+    /// Bytes `frames` of the receive buffer are the next ones of an open connection.
+    pub(super) fn take_frames(&mut self, slot: usize, frames: Range<usize>) {
+        let mut loan = Loan::to_read(&mut *self.cx, slot, &mut self.inbounds[slot], self.scratch);
+        loan.has_read(frames.end);
+        let taken = take_frames(&mut loan, self.handler, slot, frames);
+        let written = write_at_once(&mut loan, slot);
+        drop(loan);
+        self.after_events(slot, taken, written);
+    }
+
+    /// What the events of one read have led to.
+    #[inline]
+    fn after_events(&mut self, slot: usize, taken: Result<(), ProtocolError>, written: io::Result<bool>) {
+        if let Err(error) = taken {
+            self.over(slot, Cause::Protocol(error));
+        }
+        match written {
+            Ok(true) => self.after_write(slot),
+            Ok(false) if self.cx.peers[slot].outbound.queued() > 0 => self.cx.agenda.write(slot),
+            Ok(false) => self.progress(slot),
+            Err(_) => self.not_writable(slot),
+        }
+    }
+
+    /// Whether more of a message that has a room of its own is there to be read, and wanted.
+    #[inline]
+    fn goes_on(&mut self, slot: usize, was_direct: bool) -> bool {
+        let (peer, inbound) = (&self.cx.peers[slot], &mut self.inbounds[slot]);
+        let wanted = peer.readable && peer.is_open() && peer.listens() && !self.cx.agenda.is_decided(slot);
+        let least = if was_direct { 1 } else { DIRECT_FROM };
+        wanted && inbound.room(least, peer.outbound.config()).is_some()
+    }
+
+    /// What still comes after the end is not looked at.
+    fn read_ending(&mut self, slot: usize) {
+        let peer = &mut self.cx.peers[slot];
+        match peer.fill(self.scratch) {
+            Ok(Some(0)) => {
+                peer.readable = false;
+                peer.eof = true;
+                if peer.outbound.queued() == 0 {
+                    self.kill(slot);
+                }
+            }
+            Ok(Some(len)) => {
+                if let Some(inbound) = self.inbounds.get_mut(slot) {
+                    inbound.ignore(len);
+                }
+            }
+            Ok(None) => {}
+            Err(_) => self.kill(slot),
+        }
+    }
+}
+
+/// Bytes of a long message have been read to where they belong.
+fn take_direct<H: Handler>(
+    loan: &mut Loan<'_, Context<H::Data>>,
+    handler: &mut H,
+    slot: usize,
+    len: usize,
+) -> Result<(), ProtocolError> {
+    let Some((cx, inbound, _)) = loan.parts() else { return Ok(()) };
+    let peer = &mut cx.peers[slot];
+    let id = ConnId { slot: slot as u32, generation: peer.generation };
+    if let Some(event) = inbound.filled(len, &mut peer.outbound)? {
+        deliver(handler, cx, id, event, true);
+        take_over(inbound, cx, slot);
+    }
+    Ok(())
+}
+
+/// Takes the frames in a part of the receive buffer and hands what they say to the program.
+#[inline]
+fn take_frames<H: Handler>(
+    loan: &mut Loan<'_, Context<H::Data>>,
+    handler: &mut H,
+    slot: usize,
+    frames: Range<usize>,
+) -> Result<(), ProtocolError> {
+    let Some((cx, inbound, scratch)) = loan.parts() else { return Ok(()) };
+    let id = cx.id(slot);
+    let whole = scratch.as_ptr_range();
+    let mut input = &mut scratch[frames];
+    loop {
+        let peer = &mut cx.peers[slot];
+        if !peer.is_open() || cx.agenda.is_decided(slot) {
+            return Ok(());
+        }
+        if let Some(message) = inbound.whole_message(&mut input, &mut peer.outbound)? {
+            cx.stats.messages_in += 1;
+            handler.on_message(cx, id, message);
+            if input.is_empty() {
+                return Ok(());
+            }
+            continue;
+        }
+        match inbound.next_part(&mut input, &mut peer.outbound)? {
+            Some(Event::Message(message)) => {
+                // A message that is not in the receive buffer was put together in one of its own.
+                let assembled = !message.is_empty() && !whole.contains(&message.as_bytes().as_ptr());
+                deliver(handler, cx, id, Event::Message(message), assembled);
+                if assembled {
+                    take_over(inbound, cx, slot);
+                }
+            }
+            Some(event) => deliver(handler, cx, id, event, false),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Hands an event to the program. A message that was `assembled` lies in a buffer of its own, which the queue may
+/// borrow from.
+fn deliver<H: Handler>(
+    handler: &mut H,
+    cx: &mut Context<H::Data>,
+    id: ConnId,
+    event: Event<'_>,
+    assembled: bool,
+) {
+    match event {
+        Event::Message(message) => {
+            if assembled {
+                let outbound = &mut cx.peers[id.slot as usize].outbound;
+                cx.pool.lend_queue(outbound);
+                outbound.queue().borrow_message(message.as_bytes());
+            }
+            cx.stats.messages_in += 1;
+            handler.on_message(cx, id, message);
+        }
+        Event::Frame(header) => handler.on_frame(cx, id, &header),
+        Event::Chunk(chunk) => handler.on_chunk(cx, id, chunk),
+        Event::Ping(payload) => handler.on_ping(cx, id, payload),
+        Event::Pong(payload) => handler.on_pong(cx, id, payload),
+        Event::Close(_) => {} // `on_close` tells, once the answer is on its way
+    }
+}
+
+/// The queue may refer to the message that was delivered last: if it does it gets the buffer.
+fn take_over<D: Default>(inbound: &mut Inbound, cx: &mut Context<D>, slot: usize) {
+    let queue = cx.peers[slot].outbound.queue();
+    if !queue.has_lent_message() {
+        queue.end_message_loan();
+    } else if let Some(buffer) = inbound.reclaim() {
+        queue.settle_with(buffer);
+    }
+}
+
+/// Writes what refers to the receive buffer while it may, and what has become much; says whether it did.
+#[inline]
+fn write_at_once<D: Default>(loan: &mut Loan<'_, Context<D>>, slot: usize) -> io::Result<bool> {
+    let Some((cx, _, scratch)) = loan.parts() else { return Ok(false) };
+    let peer = &mut cx.peers[slot];
+    let queued = peer.outbound.queued();
+    if queued == 0 || queued < WRITE_FROM && !peer.outbound.queue().has_lent() {
+        return Ok(false);
+    }
+    peer.flush(scratch, &mut cx.stats.bytes_out)?;
+    Ok(true)
+}

@@ -1,0 +1,108 @@
+//! From queues to sockets.
+
+use std::mem;
+
+use super::ended::Failed;
+use super::handler::Handler;
+use super::peer::Stage;
+use super::pool::Loan;
+use super::turn::Turn;
+
+/// Callbacks of a write may send again; what they send after so many rounds goes out in the next turn.
+const ROUNDS: usize = 4;
+
+impl<H: Handler> Turn<'_, H> {
+    /// Does what was decided and writes what was sent.
+    pub(super) fn write_all(&mut self) {
+        for _ in 0..ROUNDS {
+            if !self.cx.agenda.has_output() {
+                return;
+            }
+            self.act_on_decisions();
+            let mut batch = self.cx.agenda.take_write();
+            while let Some(slot) = self.cx.agenda.next(&mut batch) {
+                self.flush(slot);
+            }
+        }
+    }
+
+    /// The socket takes bytes again, or a connection that was dialed stands.
+    pub(super) fn writable(&mut self, slot: usize) {
+        let peer = &mut self.cx.peers[slot];
+        if let Stage::Reaching(_) = peer.stage {
+            return self.reaching(slot);
+        }
+        if let Stage::Dialing(_) = peer.stage {
+            match peer.transport.is_connected() {
+                Ok(false) => return,
+                Ok(true) => {
+                    let Stage::Dialing(opening) = mem::replace(&mut peer.stage, Stage::Dead) else { return };
+                    peer.outbound.queue().push(opening.handshake.request());
+                    peer.stage = Stage::Client(opening);
+                }
+                Err(error) => return self.fail(slot, &Failed::Io(error)),
+            }
+        }
+        if let Err(error) = peer.transport.flush_held() {
+            return self.broken(slot, error);
+        }
+        if peer.outbound.queued() > 0 {
+            // Room in the socket means that the peer reads: it lives, though we may not be listening to it now.
+            peer.deadlines.heard(self.cx.clock.peer_time());
+            self.flush(slot);
+        }
+    }
+
+    /// Writes what is queued, then sees what follows from it.
+    pub(super) fn flush(&mut self, slot: usize) {
+        if matches!(self.cx.peers[slot].stage, Stage::Dead) {
+            return;
+        }
+        let loan = Loan::to_write(&mut *self.cx, slot);
+        let written = loan.from.peers[slot].flush(&[], &mut loan.from.stats.bytes_out);
+        drop(loan);
+        match written {
+            Ok(()) => self.after_write(slot),
+            Err(_) => self.not_writable(slot),
+        }
+    }
+
+    /// Something has been written: whoever waits for a slow reader may go on, and an end may have come nearer.
+    #[inline]
+    pub(super) fn after_write(&mut self, slot: usize) {
+        if self.cx.peers[slot].congested {
+            self.drain(slot);
+        }
+        self.progress(slot);
+    }
+
+    /// A write has failed. The peer may have said why before it went: what it has sent is read first, and reading tells
+    /// the error.
+    #[cold]
+    pub(super) fn not_writable(&mut self, slot: usize) {
+        let peer = &mut self.cx.peers[slot];
+        peer.outbound.queue().clear();
+        peer.writable = false;
+        peer.read_closed = true;
+        peer.readable = true;
+        self.cx.agenda.read(slot);
+        self.after_write(slot);
+    }
+
+    /// Tells those who wait for it that a slow reader has read enough, if it has.
+    #[cold]
+    fn drain(&mut self, slot: usize) {
+        let peer = &mut self.cx.peers[slot];
+        if peer.outbound.queued() > peer.pressure(&self.cx.settings).low_watermark {
+            return;
+        }
+        peer.congested = false;
+        let is_open = peer.is_open();
+        self.read_later(slot);
+        self.cx.release_producers(slot);
+        if is_open {
+            let id = self.id(slot);
+            self.handler.on_drained(self.cx, id);
+        }
+    }
+}

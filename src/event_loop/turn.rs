@@ -1,0 +1,41 @@
+//! What the phases of a turn work on.
+
+use super::context::Context;
+use super::handler::Handler;
+use super::id::ConnId;
+use super::listener::Listener;
+use crate::connection::Inbound;
+
+/// An engine and the handler of a turn. What a turn does stands in the files of its phases: `accepting`, `receive`,
+/// `opening`, `send`, `ending`, `deadlines`, `shutdown`, and the order of them in `engine`.
+#[derive(Debug)]
+pub(super) struct Turn<'a, H: Handler> {
+    pub(super) cx: &'a mut Context<H::Data>,
+    /// The receiving halves of connections, by slot.
+    pub(super) inbounds: &'a mut Vec<Inbound>,
+    pub(super) listeners: &'a mut Vec<Listener>,
+    /// The receive buffer that all connections share.
+    pub(super) scratch: &'a mut [u8],
+    pub(super) handler: &'a mut H,
+}
+
+impl<H: Handler> Turn<'_, H> {
+    /// The name of the connection in this slot, which there is.
+    #[inline]
+    pub(super) fn id(&self, slot: usize) -> ConnId {
+        self.cx.id(slot)
+    }
+
+    /// Where there may be more to read, sees to it that it is read in the next turn.
+    #[inline]
+    pub(super) fn read_later(&mut self, slot: usize) {
+        if self.cx.peers[slot].readable {
+            self.cx.agenda.read(slot);
+        }
+    }
+
+    /// The slots that are taken.
+    pub(super) fn slots(&self) -> Vec<usize> {
+        self.cx.peers.iter().map(|(slot, _)| slot).collect()
+    }
+}

@@ -215,8 +215,10 @@ fn foreign_pages_take_no_part() {
     });
     let cases = Selection { patterns: vec!["1.1".to_owned()], ..Selection::default() };
     let options = Options { patience: Some(PATIENCE), ..Options::default() };
-    let exam =
-        Exam { cases: cases.choose(Subject::Client).unwrap(), options, idle: Some(Duration::from_secs(30)) };
+    let exam = Exam {
+        idle: Some(Duration::from_secs(30)),
+        ..Exam::new(cases.choose(Subject::Client).unwrap(), options)
+    };
     let (mut refused, mut finished) = (Vec::new(), Vec::new());
     listener
         .run(&exam, &mut |notice| {

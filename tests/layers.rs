@@ -3,6 +3,7 @@
 //! The test reads the sources. A new module needs a row, and a new import an entry: both are worth a thought about
 //! whether the layer is the right place.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,11 +23,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("message", &["error", "extension", "frame", "utf8"]),
     ("connection", &["close", "entropy", "error", "extension", "frame", "message", "role", "utf8"]),
     // Runs once, before it.
-    ("handshake", &["entropy", "extension", "token"]),
+    ("handshake", &["extension", "token"]),
     // What touches sockets and clocks.
     ("tls", &[]),
     // How a server is reached: knows no socket, only what follows from what.
-    ("client", &["close", "connection", "entropy", "error", "extension", "handshake", "tls"]),
+    ("client", &["close", "connection", "entropy", "extension", "handshake", "tls"]),
     (
         "blocking",
         &[
@@ -145,6 +146,186 @@ fn the_table_points_one_way() {
             assert!(above, "`{layer}` imports `{import}`, which does not stand above it");
         }
     }
+}
+
+/// What is listed exists, and somebody uses it.
+#[test]
+fn the_table_lists_what_there_is() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut faults = Vec::new();
+    for (layer, allowed) in LAYERS {
+        let (file, folder) = (src.join(format!("{layer}.rs")), src.join(layer));
+        let mut files = if folder.is_dir() { sources(&folder) } else { Vec::new() };
+        files.extend(file.is_file().then_some(file));
+        if files.is_empty() {
+            faults.push(format!("there is no module `{layer}`"));
+        }
+        let used: Vec<String> =
+            files.iter().flat_map(|file| imports(&code(&fs::read_to_string(file).unwrap()))).collect();
+        for may in *allowed {
+            if !used.iter().any(|used| used == may || used.starts_with(&format!("{may}::"))) {
+                faults.push(format!("`{layer}` does not use `{may}`"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Folders whose files import one way: none imports, over however many others, what imports it.
+const WITHOUT_CIRCLES: &[&str] = &[
+    "src/blocking",
+    "src/connection",
+    "src/event_loop",
+    "src/frame",
+    "src/handshake",
+    "src/message",
+    "src/tls",
+];
+
+#[test]
+fn no_file_imports_itself_over_others() {
+    for folder in WITHOUT_CIRCLES {
+        let graph = graph(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+        assert!(graph.len() > 1, "{folder} has files");
+        if let Some(circle) = circle(&graph) {
+            panic!("{folder}: {}", circle.join(" -> "));
+        }
+    }
+}
+
+/// The modules of a folder, each with those that its file imports. The folder's own module is named by an empty path.
+fn graph(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let module = |file: &Path| {
+        let name = file.strip_prefix(folder).unwrap().with_extension("");
+        let parts: Vec<_> = name.iter().map(|part| part.to_str().unwrap()).collect();
+        parts.join("::").trim_end_matches("mod").trim_end_matches("::").to_owned()
+    };
+    let files = sources(folder);
+    let modules: BTreeSet<String> = files.iter().map(|file| module(file)).collect();
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    files
+        .iter()
+        .map(|file| {
+            let own = module(file);
+            let code = code(&fs::read_to_string(file).unwrap());
+            // What a folder's module shows of its files is no import.
+            let code = without(&code, "pub use ");
+            let within = paths(&code, name, &own, file.ends_with("mod.rs"));
+            let used = within.iter().filter_map(|path| longest(path, &modules)).filter(|used| *used != own);
+            (own.clone(), used.collect())
+        })
+        .collect()
+}
+
+/// The code without the statements that start so.
+fn without(code: &str, start: &str) -> String {
+    let mut rest = code;
+    let mut kept = String::new();
+    while let Some(at) = rest.find(start) {
+        kept.push_str(&rest[..at]);
+        rest = rest[at..].split_once(';').map_or("", |(_, rest)| rest);
+    }
+    kept + rest
+}
+
+/// All paths in `code`, which is that of module `own`, as seen from the folder called `name`.
+fn paths(code: &str, name: &str, own: &str, is_folder: bool) -> Vec<String> {
+    let from = |up: usize| {
+        let mut parts: Vec<&str> = own.split("::").filter(|part| !part.is_empty()).collect();
+        parts.truncate(parts.len().saturating_sub(up));
+        parts.join("::")
+    };
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("super::") {
+        if !code[..at].ends_with("super::") {
+            let up = code[at..].split("::").take_while(|part| *part == "super").count();
+            let mut read = Vec::new();
+            tree(&code[at + up * "super::".len()..], "", &mut read);
+            found.extend(read.iter().map(|path| join(&from(up), path)));
+        }
+    }
+    for path in imports(code) {
+        found.extend(path.strip_prefix(&format!("{name}::")).map(str::to_owned));
+    }
+    if is_folder {
+        // `use child::Name;`, which needs no `self`.
+        for (at, start) in code.match_indices("\nuse ") {
+            let mut read = Vec::new();
+            tree(&code[at + start.len()..], "", &mut read);
+            found.extend(read.iter().map(|path| join(own, path)));
+        }
+    }
+    found
+}
+
+fn join(module: &str, path: &str) -> String {
+    if module.is_empty() { path.to_owned() } else { format!("{module}::{path}") }
+}
+
+/// The module that a path leads into: the longest one that is its beginning. A path to an item of the folder's own
+/// module leads into that, where the item is not one of another crate.
+fn longest(path: &str, modules: &BTreeSet<String>) -> Option<String> {
+    let mut path = path.rsplit_once("::").map_or("", |(front, _)| front);
+    let is_item = path.is_empty();
+    while !path.is_empty() {
+        if modules.contains(path) {
+            return Some(path.to_owned());
+        }
+        path = path.rsplit_once("::").map_or("", |(front, _)| front);
+    }
+    is_item.then(String::new)
+}
+
+/// A way from a module back to itself, if there is one.
+fn circle(graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<&str>> {
+    fn walk<'a>(
+        graph: &'a BTreeMap<String, BTreeSet<String>>,
+        at: &'a str,
+        way: &mut Vec<&'a str>,
+        done: &mut BTreeSet<&'a str>,
+    ) -> bool {
+        if let Some(start) = way.iter().position(|module| *module == at) {
+            way.drain(..start);
+            way.push(at);
+            return true;
+        }
+        if !done.insert(at) {
+            return false;
+        }
+        way.push(at);
+        let found = graph.get(at).into_iter().flatten().any(|next| walk(graph, next, way, done));
+        if !found {
+            way.pop();
+        }
+        found
+    }
+    let (mut way, mut done) = (Vec::new(), BTreeSet::new());
+    graph.keys().any(|module| walk(graph, module, &mut way, &mut done)).then_some(way)
+}
+
+#[test]
+fn circles_are_found() {
+    let graph = |edges: &[(&str, &str)]| {
+        let mut graph = BTreeMap::<String, BTreeSet<String>>::new();
+        for (from, to) in edges {
+            graph.entry((*from).into()).or_default().insert((*to).into());
+        }
+        graph
+    };
+    assert_eq!(circle(&graph(&[("a", "b"), ("a", "c"), ("b", "c"), ("c", "d")])), None);
+    let round = graph(&[("a", "b"), ("b", "c"), ("c", "d"), ("d", "b")]);
+    assert_eq!(circle(&round), Some(vec!["b", "c", "d", "b"]));
+    for (code, own, is_folder, expected) in [
+        ("use super::b::{C, D};", "a", false, &["b::C", "b::D"][..]),
+        ("use super::super::b::C;", "x::a", false, &["b::C"]),
+        ("use super::b::C;", "x::a", false, &["x::b::C"]),
+        ("use super::C;", "x::a", false, &["x::C"]),
+        ("use crate::loops::b::C; fn f(_: super::d::E) {}", "a", false, &["d::E", "b::C"]),
+        ("\nuse b::C;", "x", true, &["x::b::C"]),
+    ] {
+        assert_eq!(paths(code, "loops", own, is_folder), expected, "{code}");
+    }
+    assert_eq!(without("a pub use b::{c,\nd}; e", "pub use "), "a  e");
 }
 
 #[test]

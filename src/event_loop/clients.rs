@@ -13,12 +13,10 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use super::context::{Context, Sent, shutting_down};
 use super::id::{ClientId, ConnId};
 use super::timers::{TimerId, Timers};
 use super::waker::LoopWaker;
-use crate::client::{Away, ClientConfig, ConnectError, Loss, Phase, Race, Reconnect, Stop, Target};
-use crate::close::CloseReason;
+use crate::client::{ClientConfig, ConnectError, Loss, Phase, Race, Reconnect, Stop};
 use crate::frame::DataKind;
 use crate::message::Message;
 
@@ -146,6 +144,10 @@ impl fmt::Debug for Answers {
 }
 
 impl Answers {
+    pub(super) fn new(waker: LoopWaker) -> Self {
+        Self { answers: Mutex::default(), pending: AtomicBool::new(false), waker }
+    }
+
     pub(super) fn push(&self, answer: Answer) {
         // Nothing that can panic runs under the lock.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
@@ -162,11 +164,37 @@ impl Answers {
 }
 
 impl Clients {
+    /// A client whose first try comes at the end of this turn.
+    pub(super) fn insert(&mut self, config: ClientConfig) -> ClientId {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let slot = self.slab.insert(Client {
+            generation,
+            reconnect: Reconnect::new(config.reconnect.clone()),
+            config: config.clone(),
+            wanted: config,
+            redirects: 0,
+            tries: 0,
+            state: ClientState::Waiting,
+            step: Step::None,
+            number: 0,
+            timer: None,
+            attempts: Vec::new(),
+            conn: None,
+            closing: false,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+        });
+        let id = ClientId { slot: slot as u32, generation };
+        self.fresh.push(id);
+        id
+    }
+
     pub(super) fn get(&mut self, id: ClientId) -> Option<&mut Client> {
         self.slab.get_mut(id.slot as usize).filter(|client| client.generation == id.generation)
     }
 
-    fn peek(&self, id: ClientId) -> Option<&Client> {
+    pub(super) fn peek(&self, id: ClientId) -> Option<&Client> {
         self.slab.get(id.slot as usize).filter(|client| client.generation == id.generation)
     }
 
@@ -204,147 +232,21 @@ impl Clients {
 }
 
 impl Client {
+    /// Keeps a message for the next connection, if no more than `most` bytes are kept then; says how many are.
+    pub(super) fn keep(&mut self, message: Message<'_>, most: usize) -> Option<usize> {
+        // A message costs more than its bytes: whoever sends empty ones must come to an end, too.
+        let bytes = self.kept_bytes + message.len() + 64;
+        if bytes > most {
+            return None;
+        }
+        self.kept_bytes = bytes;
+        self.kept.push_back((message.kind(), message.as_bytes().into()));
+        Some(bytes)
+    }
+
     pub(super) fn take_kept(&mut self) -> VecDeque<(DataKind, Box<[u8]>)> {
         self.kept_bytes = 0;
         std::mem::take(&mut self.kept)
-    }
-}
-
-impl<D: Default> Context<D> {
-    /// Opens a client: looks the name up, connects, through a proxy and TLS where need be, and again after a loss, all
-    /// as `config` says. The first try comes at the end of this turn.
-    ///
-    /// [`on_open`](super::Handler::on_open) tells of each connection, and is the place to send what a server has to be
-    /// told first; [`on_client`](super::Handler::on_client) tells of all that comes before and after. For a
-    /// connection of a client that never opened [`on_failed`](super::Handler::on_failed) is not called.
-    ///
-    /// RFC 6455 §4.1 has a client open one connection to an address after the other; whoever opens thousands from one
-    /// loop has reasons, so here they are opened at once.
-    ///
-    /// # Errors
-    ///
-    /// Where a resolver is set and no `mio::Waker` can be made that wakes the loop for its answers, and while the loop
-    /// [shuts down](Context::shutdown).
-    pub fn open(&mut self, config: ClientConfig) -> io::Result<ClientId> {
-        if self.is_shutting_down() {
-            return Err(shutting_down());
-        }
-        if config.resolver.is_some() && self.clients.answers.is_none() {
-            self.waker.make(&self.registry, self.tokens.waker())?;
-            let waker = self.waker.clone();
-            self.clients.answers =
-                Some(Arc::new(Answers { answers: Mutex::default(), pending: AtomicBool::new(false), waker }));
-        }
-        let clients = &mut self.clients;
-        clients.generation = clients.generation.wrapping_add(1);
-        let generation = clients.generation;
-        let slot = clients.slab.insert(Client {
-            generation,
-            reconnect: Reconnect::new(config.reconnect.clone()),
-            config: config.clone(),
-            wanted: config,
-            redirects: 0,
-            tries: 0,
-            state: ClientState::Waiting,
-            step: Step::None,
-            number: 0,
-            timer: None,
-            attempts: Vec::new(),
-            conn: None,
-            closing: false,
-            kept: VecDeque::new(),
-            kept_bytes: 0,
-        });
-        let id = ClientId { slot: slot as u32, generation };
-        clients.fresh.push(id);
-        Ok(id)
-    }
-
-    /// The open connection of a client.
-    pub fn connection_of(&self, client: ClientId) -> Option<ConnId> {
-        self.clients.peek(client)?.conn.filter(|id| self.peer(*id).is_some_and(|peer| peer.is_open()))
-    }
-
-    /// The client that a connection belongs to.
-    pub fn client_of(&self, id: ConnId) -> Option<ClientId> {
-        self.peer(id)?.cold.as_ref()?.client
-    }
-
-    /// Where a client stands; [`ClientState::Closed`] once it is gone.
-    pub fn client_state(&self, client: ClientId) -> ClientState {
-        match self.clients.peek(client) {
-            None => ClientState::Closed,
-            Some(Client { state: ClientState::Open, conn: Some(id), .. }) if !self.is_open(*id) => {
-                ClientState::Closing
-            }
-            Some(client) => client.state,
-        }
-    }
-
-    /// The bytes of the request that a client has sent, while it waits for the answer.
-    pub fn client_request(&self, client: ClientId) -> Option<&[u8]> {
-        self.handshake_request(self.clients.peek(client)?.conn?)
-    }
-
-    /// What a client connects to: where redirects have led.
-    pub fn client_target(&self, client: ClientId) -> Option<&Target> {
-        self.clients.peek(client).map(|client| &client.config.target)
-    }
-
-    /// Sends a message over the connection of a client. While it has none, [`ClientConfig::while_away`] says what
-    /// becomes of it: kept until the next one opens ([`Sent::Queued`]), too much for that ([`Sent::Dropped`]), or
-    /// refused ([`Sent::Closed`]).
-    ///
-    /// What a connection had not sent when it was lost is lost with it, as nobody knows how much of it arrived; only
-    /// what was sent while there was none is kept.
-    pub fn send_to(&mut self, client: ClientId, message: Message<'_>) -> Sent {
-        if let Some(id) = self.connection_of(client) {
-            return self.send(id, message);
-        }
-        let Some(client) = self.clients.get(client) else { return Sent::Closed };
-        let Away::Queue(most) = client.wanted.away else { return Sent::Closed };
-        if client.closing || client.state == ClientState::Closed {
-            return Sent::Closed;
-        }
-        // A message costs more than its bytes: whoever sends empty ones must come to an end, too.
-        let bytes = client.kept_bytes + message.len() + 64;
-        if bytes > most {
-            return Sent::Dropped;
-        }
-        client.kept_bytes = bytes;
-        client.kept.push_back((message.kind(), message.as_bytes().into()));
-        Sent::Queued(bytes)
-    }
-
-    /// Closes a client: begins the closing handshake of its connection, if it has one, and tries no more.
-    /// [`ClientEvent::End`] is the last that is heard of it.
-    pub fn close_client(&mut self, client: ClientId, reason: Option<CloseReason<'_>>) {
-        let Some(found) = self.clients.get(client) else { return };
-        found.closing = true;
-        match self.connection_of(client) {
-            Some(id) => {
-                self.close(id, reason);
-            }
-            None => self.clients.dropped.push(client),
-        }
-    }
-
-    /// Ends a client at once, without a closing handshake.
-    pub fn abort_client(&mut self, client: ClientId) {
-        let Some(found) = self.clients.get(client) else { return };
-        found.closing = true;
-        match found.conn {
-            Some(id) => self.abort(id),
-            None => self.clients.dropped.push(client),
-        }
-    }
-
-    /// The clients that are not closed.
-    pub fn clients(&self) -> impl Iterator<Item = ClientId> + '_ {
-        self.clients
-            .slab
-            .iter()
-            .map(|(slot, client)| ClientId { slot: slot as u32, generation: client.generation })
     }
 }
 

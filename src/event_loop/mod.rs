@@ -42,6 +42,7 @@ mod limits;
 mod listener;
 mod opening;
 mod peer;
+mod poll;
 mod pool;
 pub mod qt;
 mod reaching;
@@ -51,6 +52,7 @@ mod remote;
 mod send;
 mod settings;
 mod shutdown;
+mod siblings;
 mod stats;
 mod threads;
 mod timers;
@@ -62,12 +64,6 @@ mod turn;
 mod waker;
 mod wheel;
 
-use std::io;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
-
-use mio::{Events, Poll};
-
 pub use clients::{ClientEvent, ClientState};
 pub use context::{AnswerError, Context, Everywhere, Sent, Task};
 pub use ended::{Cause, Ended, Failed, ShutdownReport};
@@ -77,6 +73,7 @@ pub use id::{ClientId, ConnId};
 pub use isolated::Isolated;
 pub use limits::AcceptRate;
 pub use listener::ListenSocket;
+pub use poll::EventLoop;
 pub use readiness::Readiness;
 pub use remote::{Remote, RemoteError};
 pub use settings::{Overflow, Pressure, Settings};
@@ -85,144 +82,3 @@ pub use threads::{Group, Loops, run_threads};
 pub use timers::{Timer, TimerId};
 pub use topics::SubscribeError;
 pub use transport::{OtherStream, Stream, Transport};
-
-/// An [`Engine`] with a `mio::Poll` of its own.
-#[derive(Debug)]
-pub struct EventLoop<D> {
-    poll: Poll,
-    events: Events,
-    engine: Engine<D>,
-}
-
-/// Events that one wait can bring.
-const EVENTS: usize = 1024;
-
-impl<D: Default> EventLoop<D> {
-    /// A loop with the default settings.
-    ///
-    /// # Errors
-    ///
-    /// Where the system has no selector left.
-    pub fn new() -> io::Result<Self> {
-        Self::with_settings(Settings::default())
-    }
-
-    /// A loop.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new).
-    pub fn with_settings(settings: Settings) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let engine = Engine::new(settings, poll.registry(), 0..usize::MAX)?;
-        Ok(Self { poll, events: Events::with_capacity(EVENTS), engine })
-    }
-
-    /// Listens on `address`; see [`Engine::listen`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::listen`].
-    pub fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
-        self.engine.listen(address)
-    }
-
-    /// Listens on a path in the file system; see [`ListenSocket::unix`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::listen`].
-    #[cfg(unix)]
-    pub fn listen_unix(&mut self, path: impl AsRef<std::path::Path>) -> io::Result<()> {
-        self.engine.listen_unix(path)
-    }
-
-    /// A handle for other threads.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::remote`].
-    pub fn remote(&mut self) -> io::Result<Remote<D>> {
-        self.engine.remote()
-    }
-
-    /// The engine.
-    pub fn engine(&mut self) -> &mut Engine<D> {
-        &mut self.engine
-    }
-
-    /// The context that handlers get.
-    pub fn context(&mut self) -> &mut Context<D> {
-        self.engine.context()
-    }
-
-    /// Runs until a handler calls [`Context::stop`].
-    ///
-    /// # Errors
-    ///
-    /// Where the system cannot wait for events. What goes wrong with a connection ends that connection only.
-    pub fn run<H: Handler<Data = D>>(&mut self, handler: &mut H) -> io::Result<()> {
-        while !self.engine.take_stop() {
-            self.turn(handler, None)?;
-        }
-        Ok(())
-    }
-
-    /// Runs one turn: waits for events, but at most for `timeout`, and does what there is to do.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn turn<H: Handler<Data = D>>(
-        &mut self,
-        handler: &mut H,
-        timeout: Option<Duration>,
-    ) -> io::Result<()> {
-        self.wait(timeout)?;
-        for event in &self.events {
-            self.engine.handle(event, handler);
-        }
-        let now = self.engine.turn_time();
-        self.engine.on_time(now, handler);
-        Ok(())
-    }
-
-    /// Waits for events, but at most for `timeout` and until something is due. Before that, looks for them without a
-    /// pause for as long as [`Settings::spin`] says.
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let due = self.engine.next_deadline();
-        let spin = self.engine.settings().spin;
-        if spin.is_zero() {
-            let due = due.map(|at| {
-                let now = Instant::now();
-                self.engine.begin_wait(now);
-                at.saturating_duration_since(now)
-            });
-            return self.poll([timeout, due].into_iter().flatten().min());
-        }
-        let start = Instant::now();
-        self.engine.begin_wait(start);
-        let until = [timeout.and_then(|timeout| start.checked_add(timeout)), due].into_iter().flatten().min();
-        loop {
-            self.poll(Some(Duration::ZERO))?;
-            let now = Instant::now();
-            if !self.events.is_empty() || until.is_some_and(|until| until <= now) {
-                return Ok(());
-            }
-            if now - start >= spin {
-                return self.poll(until.map(|until| until - now));
-            }
-            std::hint::spin_loop();
-        }
-    }
-
-    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                self.events.clear();
-                Ok(())
-            }
-            result => result,
-        }
-    }
-}

@@ -9,9 +9,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::context::{Context, Siblings, Task};
+use super::context::{Context, Task};
 use super::id::ConnId;
 use super::settings::Settings;
+use super::siblings::Siblings;
 use super::waker::LoopWaker;
 use crate::close::{CloseReason, OwnedClose};
 use crate::message::{Message, Prepared};

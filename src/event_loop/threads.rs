@@ -11,9 +11,10 @@ use super::engine::Engine;
 use super::handler::Handler;
 use super::limits::Admission;
 use super::listener::ListenSocket;
+use super::poll::EventLoop;
 use super::remote::Remote;
 use super::settings::Settings;
-use super::{EventLoop, Stats};
+use super::stats::Stats;
 use crate::message::{Message, Prepared};
 #[cfg(feature = "tls")]
 use crate::tls::TlsServer;

@@ -1,0 +1,73 @@
+//! How connections begin that no listener has brought.
+
+use std::io;
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+
+use super::Context;
+use crate::connection::Outbound;
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::event_loop::id::ConnId;
+use crate::event_loop::peer::{Opening, Stage};
+use crate::event_loop::settings::Settings;
+use crate::event_loop::transport::Transport;
+use crate::extension::deflate;
+use crate::handshake::{ClientHandshake, ClientRequest, ServerHandshake};
+
+impl<D: Default> Context<D> {
+    /// Opens a connection to the server at `address`. [`on_open`](crate::event_loop::Handler::on_open) or
+    /// [`on_failed`](crate::event_loop::Handler::on_failed) tells what became of it.
+    ///
+    /// # Errors
+    ///
+    /// Where no socket could be made, and while the loop [shuts down](Self::shutdown).
+    pub fn connect(&mut self, address: SocketAddr, request: ClientRequest) -> io::Result<ConnId> {
+        let transport = Transport::Tcp(TcpStream::connect(address)?);
+        transport.prepare(self.settings.nodelay, self.settings.tcp_keepalive);
+        self.dial(transport, request)
+    }
+
+    /// Opens a WebSocket over a transport that is connected or about to be. Permessage-deflate is offered where
+    /// [`Config::deflate`](crate::connection::Config::deflate) says so.
+    ///
+    /// # Errors
+    ///
+    /// Where the transport could not be registered, and while the loop [shuts down](Self::shutdown).
+    pub fn dial(&mut self, transport: Transport, mut request: ClientRequest) -> io::Result<ConnId> {
+        if let Some(offer) = deflate::offer(self.settings.connection.deflate, request.extensions()) {
+            request = request.extension(offer);
+        }
+        let handshake = ClientHandshake::new(request, self.entropy.nonce());
+        let stage = Stage::Dialing(Box::new(Opening { handshake, since: self.clock.peer_time() }));
+        let masks = Box::new(SystemEntropy::new());
+        let outbound = Outbound::client(self.settings.connection.clone(), masks);
+        let id = self.insert(transport, outbound, stage)?;
+        self.stats.dialed += 1;
+        Ok(id)
+    }
+
+    /// The bytes of our request on a connection that is not open yet.
+    pub fn handshake_request(&self, id: ConnId) -> Option<&[u8]> {
+        match &self.peer(id)?.stage {
+            Stage::Dialing(opening) | Stage::Client(opening) => Some(opening.handshake.request()),
+            _ => None,
+        }
+    }
+
+    /// Opens a WebSocket as its server over a transport that exists, from an address that has this number.
+    pub(in crate::event_loop) fn adopt_from(
+        &mut self,
+        transport: Transport,
+        address: u32,
+    ) -> io::Result<ConnId> {
+        let Settings { head, leniency, .. } = self.settings;
+        let handshake = ServerHandshake::new(head).with_leniency(leniency);
+        let stage = Stage::Server(Box::new(Opening { handshake, since: self.clock.peer_time() }));
+        let outbound = Outbound::server(self.settings.connection.clone());
+        let id = self.insert(transport, outbound, stage)?;
+        self.peers[id.slot as usize].address = address;
+        self.stats.accepted += 1;
+        Ok(id)
+    }
+}

@@ -1,0 +1,81 @@
+//! Connections that are not read from for a while.
+
+use super::Context;
+use crate::event_loop::id::ConnId;
+use crate::event_loop::peer::Peer;
+use crate::event_loop::settings::Pressure;
+
+impl<D: Default> Context<D> {
+    /// Reads nothing more from a connection, so that its peer has to wait, until [`resume`](Self::resume). Silence of
+    /// a connection that is paused is not held against it. What was read before still comes.
+    pub fn pause(&mut self, id: ConnId) {
+        if self.peer(id).is_some() {
+            let peer = &mut self.peers[id.slot as usize];
+            peer.cold().paused = true;
+            peer.held = true;
+        }
+    }
+
+    /// Reads on.
+    pub fn resume(&mut self, id: ConnId) {
+        if self.peer(id).is_some()
+            && let Some(cold) = &mut self.peers[id.slot as usize].cold
+        {
+            cold.paused = false;
+            self.release(id.slot as usize);
+        }
+    }
+
+    /// Has `producer` wait until `reader` has read so much that no more than its low watermark waits for it: what
+    /// [`Overflow::Block`] does by itself. Nothing happens where so little waits already, or the reader is over;
+    /// however it ends, the producer is read from again.
+    pub fn pause_until_drained(&mut self, producer: ConnId, reader: ConnId) {
+        let is_open = self.peer(reader).is_some_and(Peer::is_open);
+        if producer == reader || !is_open || self.peer(producer).is_none() {
+            return;
+        }
+        let low = self.peers[reader.slot as usize].pressure(&self.settings).low_watermark;
+        let peer = &mut self.peers[reader.slot as usize];
+        if peer.outbound.queued() <= low {
+            return;
+        }
+        peer.congested = true; // so that its being drained is noticed
+        let producers = &mut peer.cold().producers;
+        if producers.contains(&producer) {
+            return;
+        }
+        producers.push(producer);
+        let peer = &mut self.peers[producer.slot as usize];
+        peer.cold().waits += 1;
+        peer.held = true;
+    }
+
+    /// Has a connection treat a peer that does not read in another way than [`Settings`] say.
+    pub fn set_pressure(&mut self, id: ConnId, pressure: Pressure) {
+        if self.peer(id).is_some() {
+            self.peers[id.slot as usize].cold().pressure = Some(pressure);
+        }
+    }
+
+    /// Lets those read on that wait for `reader`.
+    pub(in crate::event_loop) fn release_producers(&mut self, reader: usize) {
+        let Some(cold) = &mut self.peers[reader].cold else { return };
+        for id in std::mem::take(&mut cold.producers) {
+            let slot = id.slot as usize;
+            let peer = self.peers.get_mut(slot).filter(|peer| peer.generation == id.generation);
+            if let Some(cold) = peer.and_then(|peer| peer.cold.as_mut()) {
+                cold.waits = cold.waits.saturating_sub(1);
+                self.release(slot);
+            }
+        }
+    }
+
+    fn release(&mut self, slot: usize) {
+        let peer = &mut self.peers[slot];
+        let may_read = peer.cold.as_ref().is_none_or(|cold| !cold.paused && cold.waits == 0);
+        if peer.held && may_read {
+            peer.held = false;
+            self.agenda.read(slot);
+        }
+    }
+}

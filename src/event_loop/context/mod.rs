@@ -1,0 +1,384 @@
+//! What a handler can do with connections.
+
+mod answer;
+mod client;
+mod dial;
+mod flow;
+mod publish;
+mod send;
+mod timing;
+
+use std::collections::hash_map::RandomState;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::Registry;
+use slab::Slab;
+
+use super::agenda::Agenda;
+use super::clients::Clients;
+use super::clock::Clock;
+use super::ended::ShutdownReport;
+use super::id::{ConnId, Tokens};
+use super::limits::Admission;
+use super::peer::{Peer, Stage};
+use super::pool::{Borrowers, Pool};
+use super::settings::Settings;
+use super::siblings::{Alone, Siblings};
+use super::stats::Stats;
+use super::timers::Timers;
+use super::topics::Topics;
+use super::transport::Transport;
+use super::waker::LoopWaker;
+use super::wheel::Wheel;
+use crate::connection::{Config, Outbound, Outcome};
+use crate::entropy::SystemEntropy;
+use crate::extension::deflate::DeflatePool;
+
+pub use answer::AnswerError;
+pub use publish::Everywhere;
+pub use send::Sent;
+
+/// A piece of work for the thread of a loop; see [`Remote::run`](super::Remote::run).
+pub type Task<D> = Box<dyn FnOnce(&mut Context<D>) + Send>;
+
+/// A shutdown that goes on.
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    /// In the time of the peers.
+    pub(super) until: Option<Instant>,
+    pub(super) begun: bool,
+    pub(super) report: ShutdownReport,
+}
+
+/// The connections of a loop, as a handler sees them.
+#[derive(Debug)]
+pub struct Context<D> {
+    pub(super) settings: Settings,
+    pub(super) peers: Slab<Peer<D>>,
+    pub(super) registry: Registry,
+    pub(super) tokens: Tokens,
+    pub(super) clock: Clock,
+    /// When the loop began.
+    start: Instant,
+    pub(super) wheel: Wheel,
+    /// Empty: memory for those whose deadline may have come.
+    pub(super) due: Vec<(u32, u16)>,
+    /// What is still to be done with whom.
+    pub(super) agenda: Agenda,
+    /// What connections borrow while they need it.
+    pub(super) pool: Pool,
+    /// The slot of the connection that is being read.
+    pub(super) reading: Option<usize>,
+    pub(super) stopping: bool,
+    pub(super) accepting: bool,
+    pub(super) shutdown: Option<Shutdown>,
+    /// A shutdown is done.
+    pub(super) was_shut_down: bool,
+    pub(super) timers: Timers,
+    pub(super) clients: Clients,
+    pub(super) topics: Topics,
+    /// What limits look at; of the whole group, where there is one.
+    pub(super) admission: Arc<Admission>,
+    /// Connections that take no place, as they are only told that there is none.
+    pub(super) turned_away: usize,
+    pub(super) stats: Stats,
+    pub(super) waker: LoopWaker,
+    /// The other loops of a group.
+    pub(super) siblings: Box<dyn Siblings>,
+    /// Signs what Pings of ours carry.
+    secret: RandomState,
+    generation: u32,
+    entropy: SystemEntropy,
+}
+
+/// Why nothing new begins.
+pub(super) fn shutting_down() -> io::Error {
+    io::Error::other("the loop shuts down")
+}
+
+impl<D: Default> Context<D> {
+    pub(super) fn new(settings: Settings, registry: Registry, tokens: Tokens, now: Instant) -> Self {
+        Self {
+            waker: LoopWaker::default(),
+            admission: Arc::new(Admission::new(settings.accept_rate, now)),
+            settings,
+            peers: Slab::new(),
+            registry,
+            tokens,
+            clock: Clock::new(now),
+            start: now,
+            wheel: Wheel::new(now),
+            due: Vec::new(),
+            agenda: Agenda::default(),
+            pool: Pool::new(),
+            reading: None,
+            stopping: false,
+            accepting: true,
+            shutdown: None,
+            was_shut_down: false,
+            timers: Timers::default(),
+            clients: Clients::default(),
+            topics: Topics::default(),
+            turned_away: 0,
+            stats: Stats::default(),
+            siblings: Box::new(Alone),
+            secret: RandomState::new(),
+            generation: 0,
+            entropy: SystemEntropy::new(),
+        }
+    }
+
+    /// Has a connection follow other settings than those of the loop, from now on: timeouts, limits, the way in which
+    /// messages are delivered.
+    pub fn set_config(&mut self, id: ConnId, config: Arc<Config>) {
+        if self.peer(id).is_some() {
+            self.peers[id.slot as usize].outbound.set_config(config);
+            self.watch_deadline(id.slot as usize);
+        }
+    }
+
+    /// Accepts no connections until [`resume_accepting`](Self::resume_accepting). They wait in the system's backlog.
+    pub fn pause_accepting(&mut self) {
+        self.accepting = false;
+    }
+
+    /// Accepts connections again.
+    pub fn resume_accepting(&mut self) {
+        self.accepting = true;
+    }
+
+    /// Ends the loop so that its peers know: no connection is accepted any more, handshakes are refused, every open
+    /// connection gets what was sent to it before and a Close frame with code 1001, no client tries any more and no new
+    /// one can be opened. Once all are gone, and after
+    /// `grace` in any case, [`on_shutdown`](super::Handler::on_shutdown) reports, and the loop returns from
+    /// [`run`](super::EventLoop::run). A second call can only shorten the grace.
+    pub fn shutdown(&mut self, grace: Duration) {
+        let until = self.clock.peer_time().checked_add(grace);
+        match &mut self.shutdown {
+            None => {
+                self.shutdown = Some(Shutdown { until, begun: false, report: ShutdownReport::default() });
+            }
+            Some(shutdown) => {
+                shutdown.until = [shutdown.until, until].into_iter().flatten().min();
+            }
+        }
+    }
+
+    /// Whether a shutdown goes on.
+    pub const fn is_shutting_down(&self) -> bool {
+        self.shutdown.is_some()
+    }
+
+    /// The counters of the loop, with what there is now; to tell that takes a look at every connection.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats.clone();
+        stats.connections = self.peers.len() as u64;
+        stats.topics = self.topics.len() as u64;
+        for (_, peer) in &self.peers {
+            stats.open += u64::from(peer.is_open());
+            stats.queued += peer.outbound.queued() as u64;
+        }
+        stats
+    }
+
+    /// What a connection reads from and writes to: the way to its addresses and, under TLS, to its certificates.
+    pub fn transport(&self, id: ConnId) -> Option<&Transport> {
+        self.peer(id).map(|peer| &peer.transport)
+    }
+
+    /// The address of the peer, where the transport is TCP.
+    pub fn peer_address(&self, id: ConnId) -> Option<SocketAddr> {
+        self.transport(id)?.peer_address()
+    }
+
+    /// Our own address in this connection, where the transport is TCP.
+    pub fn local_address(&self, id: ConnId) -> Option<SocketAddr> {
+        self.transport(id)?.local_address()
+    }
+
+    /// The open connections.
+    pub fn connections(&self) -> impl Iterator<Item = ConnId> + '_ {
+        self.peers
+            .iter()
+            .filter(|(_, peer)| peer.is_open())
+            .map(|(slot, peer)| ConnId { slot: slot as u32, generation: peer.generation })
+    }
+
+    /// What the program keeps for a connection, from the TCP connection on until the last callback.
+    pub fn data(&mut self, id: ConnId) -> Option<&mut D> {
+        let peer = self.peers.get_mut(id.slot as usize)?;
+        (peer.generation == id.generation).then_some(&mut peer.data)
+    }
+
+    /// Bytes that wait for a peer.
+    pub fn queued(&self, id: ConnId) -> usize {
+        self.peer(id).map_or(0, |peer| peer.outbound.queued())
+    }
+
+    /// Whether the connection is open and not closing.
+    pub fn is_open(&self, id: ConnId) -> bool {
+        self.peer(id).is_some_and(|peer| peer.is_open() && !peer.outbound.sent_close())
+    }
+
+    /// The time of this turn.
+    pub const fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// See [`Clock::begin_turn`].
+    #[inline]
+    pub(super) fn begin_turn(&mut self) {
+        let first = first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref());
+        self.clock.begin_turn(first);
+    }
+
+    /// See [`Clock::look`].
+    pub(super) fn look_at_clock(&mut self) {
+        let first = first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref());
+        self.clock.look(first);
+    }
+
+    /// See [`Clock::set`].
+    #[inline]
+    pub(super) fn set_time(&mut self, now: Instant) {
+        let first = first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref());
+        self.clock.set(now, first);
+    }
+
+    /// See [`Clock::give`].
+    pub(super) fn give_time(&mut self, now: Instant) {
+        let first = first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref());
+        self.clock.give(now, first);
+    }
+
+    /// See [`Clock::due_by`].
+    pub(super) fn due_by(&mut self, listeners: usize) -> Option<Instant> {
+        let first = self.first_deadline();
+        self.clock.due_by(first, self.peers.len() + listeners + 1)
+    }
+
+    /// When the first deadline of a peer comes, in the time of the peers.
+    pub(super) fn first_deadline(&self) -> Option<Instant> {
+        first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref())()
+    }
+
+    /// The settings of the loop.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What connections share for permessage-deflate: what was compressed, and the memory for it.
+    pub const fn deflate(&self) -> &DeflatePool {
+        &self.pool.deflate
+    }
+
+    /// Lets the loop return from [`run`](super::EventLoop::run) at the end of this turn. Connections stay as they are.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// Lets this loop and all others of its group return from their `run`.
+    pub fn stop_everywhere(&mut self) {
+        self.stopping = true;
+        self.siblings.stop();
+    }
+
+    /// Takes a place for one more connection, if there is one.
+    pub(super) fn reserve(&self) -> bool {
+        self.peers.len() < self.tokens.slots() && self.admission.reserve(self.settings.max_connections)
+    }
+
+    /// Counts an open connection that is over.
+    pub(super) fn count_end(&mut self, id: ConnId, outcome: &Outcome) {
+        self.stats.closed += 1;
+        self.stats.close_codes.count(outcome.code());
+        if let Some(shutdown) = &mut self.shutdown {
+            if outcome.is_clean() {
+                shutdown.report.closed += 1;
+            } else {
+                shutdown.report.cut.push(id);
+            }
+        }
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        mut transport: Transport,
+        outbound: Outbound,
+        stage: Stage,
+    ) -> io::Result<ConnId> {
+        if self.peers.len() >= self.tokens.slots() {
+            return Err(io::Error::other("there are as many connections as the loop has tokens for"));
+        }
+        if self.shutdown.as_ref().is_some_and(|shutdown| shutdown.begun) {
+            return Err(shutting_down());
+        }
+        self.generation = self.generation.wrapping_add(1);
+        let entry = self.peers.vacant_entry();
+        let slot = entry.key();
+        let id = ConnId { slot: slot as u32, generation: self.generation };
+        transport.register(&self.registry, self.tokens.connection(id))?;
+        entry.insert(Peer::new(
+            transport,
+            outbound,
+            stage,
+            id.generation,
+            self.clock.peer_time(),
+            D::default(),
+        ));
+        self.admission.enter();
+        self.agenda.enter(slot);
+        self.watch_deadline(slot);
+        Ok(id)
+    }
+
+    /// Sees to it that the wheel comes by when something is due.
+    pub(super) fn watch_deadline(&mut self, slot: usize) {
+        let peer = &mut self.peers[slot];
+        if let Some(mut at) = peer.deadline(&self.settings, &self.wheel) {
+            // What arrives can only put a deadline off, with one exception: after a Pong the next Ping is due before
+            // the Pong was. Nothing tells the wheel, so it comes by in time for that.
+            if let Some(next_ping) =
+                peer.outbound.config().ping_interval.and_then(|wait| self.clock.peer_time().checked_add(wait))
+                && peer.is_open()
+            {
+                at = at.min(next_ping);
+            }
+            peer.wheel = self.wheel.enter(slot as u32, at, peer.wheel);
+        }
+    }
+
+    /// The connection in this slot, which there is.
+    #[inline]
+    pub(super) fn id(&self, slot: usize) -> ConnId {
+        ConnId { slot: slot as u32, generation: self.peers[slot].generation }
+    }
+
+    #[inline]
+    pub(super) fn peer(&self, id: ConnId) -> Option<&Peer<D>> {
+        self.peers.get(id.slot as usize).filter(|peer| peer.generation == id.generation)
+    }
+}
+
+impl<D> Borrowers for Context<D> {
+    #[inline]
+    fn pool_and(&mut self, slot: usize) -> (&mut Pool, &mut Outbound) {
+        (&mut self.pool, &mut self.peers[slot].outbound)
+    }
+}
+
+/// When the first deadline of a peer comes, in the time of the peers, for those who have to know it.
+#[inline]
+fn first_deadline(
+    wheel: &Wheel,
+    clients: &Clients,
+    shutdown: Option<&Shutdown>,
+) -> impl FnOnce() -> Option<Instant> {
+    move || {
+        let shutdown = shutdown.and_then(|shutdown| shutdown.until);
+        [wheel.next(), clients.timers.next(), shutdown].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,224 @@
+//! What a handler sends to one connection, and how it ends one.
+
+use std::hash::BuildHasher;
+use std::time::Duration;
+
+use super::Context;
+use crate::close::CloseReason;
+use crate::connection::{Outbound, SendError, SendQueue};
+use crate::event_loop::agenda::Verdict;
+use crate::event_loop::id::ConnId;
+use crate::event_loop::pool::Loan;
+use crate::event_loop::settings::Overflow;
+use crate::extension::Compression;
+use crate::frame::DataKind;
+use crate::message::{Message, Prepared};
+
+/// What became of something that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It goes out at the end of this turn, with everything else that the turn sends there.
+    Now,
+    /// The peer reads more slowly than we write; so many bytes wait.
+    Queued(usize),
+    /// Too much waits, and [`Overflow::DropData`] is the policy: it is dropped.
+    Dropped,
+    /// The connection is closing, closed or unknown, or too much waits and [`Overflow::Close`] is the policy.
+    Closed,
+    /// It must not be sent; nothing happened.
+    Refused(SendError),
+}
+
+/// Bytes of a Ping that is measured: when it was sent, and a signature.
+const TIMED_PING: usize = 16;
+
+impl<D: Default> Context<D> {
+    /// Sends a message.
+    #[inline]
+    pub fn send(&mut self, id: ConnId, message: Message<'_>) -> Sent {
+        let sent = self.send_with(id, |outbound| outbound.send(message));
+        self.count_message(sent)
+    }
+
+    /// Sends a message, with a choice about its compression.
+    pub fn send_compressed(&mut self, id: ConnId, message: Message<'_>, choice: Compression) -> Sent {
+        let sent = self.send_with(id, |outbound| outbound.send_with(message, choice));
+        self.count_message(sent)
+    }
+
+    /// Sends a text message.
+    pub fn send_text(&mut self, id: ConnId, text: &str) -> Sent {
+        self.send(id, Message::Text(text))
+    }
+
+    /// Sends a binary message.
+    pub fn send_binary(&mut self, id: ConnId, bytes: &[u8]) -> Sent {
+        self.send(id, Message::Binary(bytes))
+    }
+
+    /// Sends a message that was encoded before.
+    pub fn send_prepared(&mut self, id: ConnId, message: &Prepared) -> Sent {
+        let sent = self.send_with(id, |outbound| outbound.send_prepared(message));
+        self.count_message(sent)
+    }
+
+    /// Sends the first part of a message as a frame of its own; see [`Outbound::begin`].
+    pub fn begin(&mut self, id: ConnId, kind: DataKind, part: &[u8]) -> Sent {
+        self.send_with(id, |outbound| outbound.begin(kind, part))
+    }
+
+    /// Sends a further part; see [`Outbound::proceed`].
+    pub fn proceed(&mut self, id: ConnId, part: &[u8]) -> Sent {
+        self.send_with(id, |outbound| outbound.proceed(part))
+    }
+
+    /// Sends the last part; see [`Outbound::end`].
+    pub fn end(&mut self, id: ConnId, part: &[u8]) -> Sent {
+        let sent = self.send_with(id, |outbound| outbound.end(part));
+        self.count_message(sent)
+    }
+
+    /// Sends a Ping.
+    pub fn ping(&mut self, id: ConnId, payload: &[u8]) -> Sent {
+        self.send_with(id, |outbound| outbound.ping(payload))
+    }
+
+    /// Sends a Ping that [`round_trip`](Self::round_trip) knows again.
+    pub fn ping_timed(&mut self, id: ConnId) -> Sent {
+        let payload = self.timed_ping(id);
+        self.ping(id, &payload)
+    }
+
+    /// How long ago the Ping was sent that a Pong with this payload answers, where it was one of the loop's own or of
+    /// [`ping_timed`](Self::ping_timed).
+    ///
+    /// Nothing is kept for it: the payload says when it was sent, and is signed, so that a peer cannot claim to be
+    /// faster than it is.
+    pub fn round_trip(&self, id: ConnId, payload: &[u8]) -> Option<Duration> {
+        let payload: &[u8; TIMED_PING] = payload.try_into().ok()?;
+        let (sent, _) = payload.split_first_chunk()?;
+        let sent = u64::from_be_bytes(*sent);
+        let since = u64::try_from(self.now().saturating_duration_since(self.start).as_nanos()).ok()?;
+        (self.signed(id, sent) == *payload).then(|| Duration::from_nanos(since.saturating_sub(sent)))
+    }
+
+    /// The payload of a Ping that is sent now.
+    pub(in crate::event_loop) fn timed_ping(&self, id: ConnId) -> [u8; TIMED_PING] {
+        let since = self.now().saturating_duration_since(self.start).as_nanos();
+        self.signed(id, u64::try_from(since).unwrap_or(u64::MAX))
+    }
+
+    fn signed(&self, id: ConnId, sent: u64) -> [u8; TIMED_PING] {
+        let mut payload = [0; TIMED_PING];
+        payload[..8].copy_from_slice(&sent.to_be_bytes());
+        payload[8..].copy_from_slice(&self.secret.hash_one((id, sent)).to_be_bytes());
+        payload
+    }
+
+    /// Sends a Pong.
+    pub fn pong(&mut self, id: ConnId, payload: &[u8]) -> Sent {
+        self.send_with(id, |outbound| outbound.pong(payload))
+    }
+
+    /// Begins the closing handshake; what was sent before still goes out. [`on_close`](crate::event_loop::Handler::on_close)
+    /// tells when it is done.
+    pub fn close(&mut self, id: ConnId, reason: Option<CloseReason<'_>>) -> Sent {
+        let sent = self.send_with(id, |outbound| outbound.close(reason));
+        if sent.is_queued()
+            && let Some(cold) = &mut self.peers[id.slot as usize].cold
+        {
+            cold.closed_here = true;
+        }
+        sent
+    }
+
+    /// Ends the connection at once, without a closing handshake; what was sent and has not gone out is lost.
+    pub fn abort(&mut self, id: ConnId) {
+        if self.peer(id).is_some() {
+            self.agenda.decide(id.slot as usize, Verdict::Abort);
+        }
+    }
+
+    /// Fails an open connection with code 1011: the program met a condition that it did not expect. Nothing more is
+    /// read from it. A connection that is not open yet is given up.
+    pub fn fail(&mut self, id: ConnId) {
+        if self.peer(id).is_some() {
+            self.agenda.decide(id.slot as usize, Verdict::Fail);
+        }
+    }
+
+    #[inline]
+    fn count_message(&mut self, sent: Sent) -> Sent {
+        if sent.is_queued() {
+            self.stats.messages_out += 1;
+        }
+        sent
+    }
+
+    #[inline]
+    fn send_with(&mut self, id: ConnId, send: impl FnOnce(&mut Outbound) -> Result<(), SendError>) -> Sent {
+        let slot = id.slot as usize;
+        match self.peer(id) {
+            Some(peer) if peer.is_open() && !self.agenda.is_decided(slot) => {}
+            _ => return Sent::Closed,
+        }
+        let mut loan = Loan::to_send(self, slot);
+        let result = send(loan.outbound());
+        drop(loan);
+        match result {
+            Ok(()) => {
+                let peer = &mut self.peers[slot];
+                let queued = peer.outbound.queued();
+                let sent = if peer.writable { Sent::Now } else { Sent::Queued(queued) };
+                let is_congested = queued > peer.pressure(&self.settings).high_watermark;
+                peer.congested |= is_congested;
+                self.agenda.write(slot);
+                if is_congested {
+                    self.congested(id);
+                }
+                sent
+            }
+            Err(SendError::Closing) => Sent::Closed,
+            Err(SendError::QueueFull) => self.full(slot),
+            Err(error) => Sent::Refused(error),
+        }
+    }
+
+    /// More than the high watermark waits.
+    #[cold]
+    fn congested(&mut self, reader: ConnId) {
+        let overflow = self.peers[reader.slot as usize].pressure(&self.settings).overflow;
+        if let (Overflow::Block, Some(producer)) = (overflow, self.reading) {
+            self.pause_until_drained(self.id(producer), reader);
+        }
+    }
+
+    #[cold]
+    fn full(&mut self, slot: usize) -> Sent {
+        match self.peers[slot].pressure(&self.settings).overflow {
+            Overflow::DropData => {
+                self.stats.dropped += 1;
+                Sent::Dropped
+            }
+            Overflow::Close | Overflow::Block => {
+                self.agenda.decide(slot, Verdict::Overflow);
+                Sent::Closed
+            }
+        }
+    }
+
+    /// The queue of a connection, for what is no frame.
+    pub(in crate::event_loop) fn queue_of(&mut self, slot: usize) -> &mut SendQueue {
+        let outbound = &mut self.peers[slot].outbound;
+        self.pool.lend_queue(outbound);
+        outbound.queue()
+    }
+}
+
+impl Sent {
+    /// Whether it goes out, now or later.
+    #[inline]
+    pub const fn is_queued(self) -> bool {
+        matches!(self, Sent::Now | Sent::Queued(_))
+    }
+}

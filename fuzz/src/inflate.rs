@@ -4,7 +4,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use flate2::{Decompress, FlushDecompress, Status};
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::{
+    TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
+};
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
 use crate::support::{Cuts, Random, Seen, frames};
 use bowsprit::connection::{Config, Connection, Event};
@@ -110,48 +114,38 @@ enum Reference {
 fn reference(history: &[u8], payload: &[u8]) -> Reference {
     // Between two blocks, and nowhere else, this is an empty final one.
     const LAST: [u8; 5] = [1, 0, 0, 0xff, 0xff];
-    let mut other = Decompress::new(false);
-    if !history.is_empty() {
-        other
-            .set_dictionary(&history[history.len().saturating_sub(1 << 15)..])
-            .expect("raw DEFLATE takes one at any time");
-    }
-    let mut out = Vec::with_capacity(4096);
+    let mut engine = Box::<DecompressorOxide>::default();
+    // The window, and behind it what comes out.
+    let mut out = history[history.len().saturating_sub(1 << 15)..].to_vec();
+    let start = out.len();
+    let mut at = start;
+    out.resize(start + 2 * MOST + 512, 0);
     // A sender that keeps the tail is understood by ours: one more of it would begin a block that has no end.
     let tail = if payload.ends_with(&TAIL) { &[][..] } else { &TAIL };
-    let mut of_payload = 0;
+    let flags = TINFL_FLAG_HAS_MORE_INPUT | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    let mut of_payload = start;
     for (number, part) in [payload, tail].into_iter().enumerate() {
-        let mut at = 0;
-        loop {
-            let before = other.total_in();
-            let status = other.decompress_vec(&part[at..], &mut out, FlushDecompress::Sync);
-            at += (other.total_in() - before) as usize;
-            match status {
-                Err(_) => return Reference::Wrong,
-                // The empty block that a sender cuts may be a final one.
-                Ok(Status::StreamEnd) if number == 1 && at == part.len() && out.len() == of_payload => {
-                    return Reference::Message(out);
-                }
-                Ok(Status::StreamEnd) => return Reference::Ended,
-                Ok(_) => {}
+        let (status, read, written) = decompress(&mut engine, part, &mut out, at, flags);
+        at += written;
+        match status {
+            TINFLStatus::NeedsMoreInput => {}
+            TINFLStatus::HasMoreOutput => return Reference::Message(out[start..at].to_vec()),
+            // The empty block that a sender cuts may be a final one.
+            TINFLStatus::Done if number == 1 && read == part.len() && at == of_payload => {
+                return Reference::Message(out[start..at].to_vec());
             }
-            if out.len() > 2 * MOST {
-                return Reference::Message(out);
-            }
-            if at == part.len() && out.len() < out.capacity() {
-                break;
-            }
-            out.reserve(4096);
+            TINFLStatus::Done => return Reference::Ended,
+            _ => return Reference::Wrong,
         }
         if number == 0 {
-            of_payload = out.len();
+            of_payload = at;
         }
     }
-    let mut nothing = Vec::with_capacity(8);
-    match other.decompress_vec(&LAST, &mut nothing, FlushDecompress::Sync) {
+    let whole = out[start..at].to_vec();
+    match decompress(&mut engine, &LAST, &mut out, at, flags) {
         // What comes out of the tail shows that it is no empty block, which alone may be cut.
-        Ok(Status::StreamEnd) if nothing.is_empty() && out.len() == of_payload => Reference::Message(out),
-        _ => Reference::Cut(out),
+        (TINFLStatus::Done, _, 0) if at == of_payload => Reference::Message(whole),
+        _ => Reference::Cut(whole),
     }
 }
 

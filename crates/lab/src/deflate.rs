@@ -1,8 +1,12 @@
-//! `permessage-deflate` as an examiner needs it (RFC 7692): header grammar, and both contexts over zlib-rs.
+//! `permessage-deflate` as an examiner needs it (RFC 7692): header grammar, and both contexts.
+//!
+//! What the peer sends is inflated by [`Inflater`], which is not the library's engine. What we send is compressed by
+//! zlib-rs, as no other compressor in Rust keeps to a window of less than 32 KiB; the peer is the one who inflates it.
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, FlushCompress};
 
 use super::case::Deflate;
+use super::inflate::{Inflated, Inflater, Stop};
 
 /// The most a message may inflate to.
 const MAX_INFLATED: usize = 64 << 20;
@@ -36,9 +40,7 @@ pub(super) struct Agreed {
 pub(super) struct Codec {
     agreed: Agreed,
     compress: Compress,
-    decompress: Decompress,
-    /// What `decompress_whole` reads on with.
-    window: Vec<u8>,
+    inflater: Inflater,
 }
 
 /// Reads the elements of an extension list (RFC 6455 §9.1).
@@ -190,8 +192,7 @@ impl Codec {
                 false,
                 agreed.our_bits.clamp(9, 15),
             ),
-            decompress: Decompress::new_with_window_bits(false, agreed.their_bits.clamp(9, 15)),
-            window: Vec::new(),
+            inflater: Inflater::new(agreed.their_bits.clamp(9, 15)),
         }
     }
 
@@ -232,33 +233,29 @@ impl Codec {
         self.inflate(payload, &mut out)?;
         self.inflate(&TAIL, &mut out)?;
         if self.agreed.their_reset {
-            self.decompress.reset(false);
+            self.inflater.forget();
         }
         Ok(out)
     }
 
-    fn inflate(&mut self, part: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-        let mut at = 0;
+    fn inflate(&mut self, mut part: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         loop {
-            let before = self.decompress.total_in();
-            let status = self
-                .decompress
-                .decompress_vec(&part[at..], out, FlushDecompress::Sync)
-                .map_err(|error| format!("not a DEFLATE stream for the agreed window: {error}"))?;
-            at += (self.decompress.total_in() - before) as usize;
-            if status == Status::StreamEnd {
-                // BFINAL: the stream starts over (RFC 7692 §7.2.3.4).
-                self.decompress.reset(false);
-            } else if at == part.len() && out.len() < out.capacity() {
-                return Ok(());
+            match self.inflater.inflate(part, out, MAX_INFLATED) {
+                Ok(Inflated::All) => return Ok(()),
+                Ok(Inflated::Final(taken)) => {
+                    // BFINAL: the stream starts over (RFC 7692 §7.2.3.4).
+                    self.inflater.start_over();
+                    part = &part[taken..];
+                }
+                Err(Stop::Broken) => {
+                    return Err("is no DEFLATE stream for the agreed window (RFC 7692 §7.2.2)".to_owned());
+                }
+                Err(Stop::TooLong) => {
+                    return Err(format!(
+                        "inflates to more than {MAX_INFLATED} bytes, which no limit lets through (RFC 6455 §10.4)"
+                    ));
+                }
             }
-            if at == part.len() && status == Status::StreamEnd {
-                return Ok(());
-            }
-            if out.len() > MAX_INFLATED {
-                return Err(format!("inflates to more than {MAX_INFLATED} bytes"));
-            }
-            out.reserve(out.len() / 2 + 1024);
         }
     }
 
@@ -275,17 +272,15 @@ impl Codec {
         self.inflate(&TAIL, &mut out)?;
         // Between two blocks, and nowhere else, this is an empty last block.
         const LAST: [u8; 5] = [1, 0, 0, 0xff, 0xff];
-        let mut nothing = Vec::with_capacity(8);
-        let status = self.decompress.decompress_vec(&LAST, &mut nothing, FlushDecompress::Sync);
-        self.decompress.reset(false);
+        let mut nothing = Vec::new();
+        let last = self.inflater.inflate(&LAST, &mut nothing, MAX_INFLATED);
+        self.inflater.start_over();
         // What comes out of the tail shows that it is no empty block, which alone may be cut.
-        if !matches!(status, Ok(Status::StreamEnd)) || !nothing.is_empty() || out.len() > of_payload {
+        if !matches!(last, Ok(Inflated::Final(_))) || !nothing.is_empty() || out.len() > of_payload {
             return Err("the DEFLATE stream stops inside a block".to_owned());
         }
-        if !self.agreed.their_reset {
-            self.window.extend_from_slice(&out);
-            self.window.drain(..self.window.len().saturating_sub(1 << self.agreed.their_bits));
-            self.decompress.set_dictionary(&self.window).map_err(|error| error.to_string())?;
+        if self.agreed.their_reset {
+            self.inflater.forget();
         }
         Ok(out)
     }

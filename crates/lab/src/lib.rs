@@ -13,6 +13,7 @@ mod deflate;
 mod escape;
 pub mod explain;
 pub mod fuzz;
+mod inflate;
 pub mod judge;
 mod link;
 pub mod listener;

@@ -109,3 +109,31 @@ fn an_interrupted_run_leaves_what_there_is() {
         assert!(unplayed > 0 && unplayed < run.cases.len(), "{unplayed} of {}", run.cases.len());
     }
 }
+
+#[test]
+fn a_server_that_does_not_echo_is_told_before_any_case() {
+    let addr = serve(|mut stream| {
+        peers::upgrade(&mut stream);
+        while std::io::Read::read(&mut stream, &mut [0; 4096]).is_ok_and(|read| read > 0) {}
+    });
+    let url = format!("ws://{addr}/");
+    let args = ["test", "server", &url, "--case", "1.1.1", "--timeout", "0.3"];
+    let (code, _, stderr) = Running::bowsprit(&args).finish();
+    assert_eq!((code, stderr.contains("does not send back")), (3, true), "{stderr}");
+    let (code, stdout, _) = Running::bowsprit(&[&args[..], &["--force"]].concat()).finish();
+    assert_eq!((code, stdout.contains("1.1.1")), (1, true), "{stdout}");
+}
+
+#[test]
+fn a_server_that_speaks_first_passes_and_that_is_told() {
+    let addr = serve(|mut stream| {
+        peers::upgrade(&mut stream);
+        let _ = std::io::Write::write_all(&mut stream, b"\x81\x09welcome\x1b!");
+        let _ = peers::talk(&mut stream, |_| false);
+    });
+    let url = format!("ws://{addr}/");
+    let args = ["test", "server", &url, "--case", "1.1.1,1.1.2,2.1,4.1.3,7.3.3"];
+    let (code, stdout, stderr) = Running::bowsprit(&args).finish();
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(stderr.contains("speaks first (\"welcome") && !stderr.contains('\x1b'), "{stderr}");
+}

@@ -13,6 +13,8 @@ pub struct Options {
     pub effort: Effort,
     /// Replaces the patience of every case.
     pub patience: Option<Duration>,
+    /// The server speaks first: so many messages, which are no part of any case.
+    pub greetings: u32,
 }
 
 /// How much time a run may spend on what is long by nature.
@@ -28,7 +30,7 @@ pub enum Effort {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, effort: Effort::Normal, patience: None }
+        Self { seed: 1, effort: Effort::Normal, patience: None, greetings: 0 }
     }
 }
 

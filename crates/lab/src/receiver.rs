@@ -5,10 +5,10 @@
 use bowsprit::frame::{LengthForm, RawHeader};
 
 use super::deflate::Codec;
-use super::wire::{FrameReader, MAX_FRAME, TooLong};
+use super::wire::{FrameReader, TooLong};
 
-/// The most a message may hold.
-const MAX_MESSAGE: usize = MAX_FRAME as usize;
+/// Frames that a peer may send in one case beyond those that the case can ask for.
+const MOST_FRAMES: u32 = 100_000;
 
 /// Reads frames and puts messages together.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub(super) struct Receiver {
     /// The code of its Close, whether it may travel or not.
     code: Option<u16>,
     offending: Vec<u8>,
+    /// The most a message may hold.
+    most: usize,
+    /// How many more frames may come.
+    frames_left: u32,
 }
 
 #[derive(Debug)]
@@ -61,10 +65,13 @@ pub(super) enum Seen {
 }
 
 impl Receiver {
-    /// A receiver of what a client (`peer_masks`) or a server sends.
-    pub(super) fn new(peer_masks: bool) -> Self {
+    /// A receiver of what a client (`peer_masks`) or a server sends, with messages of up to so many bytes.
+    pub(super) fn new(peer_masks: bool, most: usize) -> Self {
         Self {
-            frames: FrameReader::default(),
+            // The cast widens.
+            frames: FrameReader::with_most(most as u64),
+            most,
+            frames_left: MOST_FRAMES.saturating_add(u32::try_from(most).unwrap_or(u32::MAX)),
             peer_masks,
             message: None,
             closed: false,
@@ -83,6 +90,11 @@ impl Receiver {
         if self.offending.is_empty() { self.frames.rest() } else { &self.offending }
     }
 
+    /// Whether bytes have come that are no whole frame.
+    pub(super) fn has_rest(&self) -> bool {
+        !self.frames.rest().is_empty()
+    }
+
     /// The code of the peer's Close, whether it may travel or not.
     pub(super) fn code(&self) -> Option<u16> {
         self.code
@@ -99,10 +111,17 @@ impl Receiver {
             Ok(None) => return Ok(None),
             Err(TooLong(header)) => {
                 self.check_header(header, codec.is_some())?;
-                return Err(format!("It declares a frame of {} bytes.", header.length));
+                return Err(format!(
+                    "It declares a frame of {} bytes, more than the case can ask for (§10.4).",
+                    header.length
+                ));
             }
         };
         let (header, payload) = (frame.header, frame.payload);
+        self.frames_left = self.frames_left.saturating_sub(1);
+        if self.frames_left == 0 {
+            return Err("It sends more frames than a case can ask for, without end (§10.4).".to_owned());
+        }
         let seen = self.take(header, &payload, codec).inspect_err(|_| {
             self.offending.clear();
             header.encode_into(&mut self.offending);
@@ -136,8 +155,11 @@ impl Receiver {
                     Some(Message { text: opcode == 1, compressed: header.rsv1, bytes: payload.to_vec() });
             }
         }
-        if self.message.as_ref().is_some_and(|message| message.bytes.len() > MAX_MESSAGE) {
-            return Err(format!("Its message grows beyond {MAX_MESSAGE} bytes."));
+        if self.message.as_ref().is_some_and(|message| message.bytes.len() > self.most) {
+            return Err(format!(
+                "Its message grows beyond {} bytes, more than the case can ask for (§10.4).",
+                self.most
+            ));
         }
         if !header.fin {
             return Ok(None);
@@ -146,7 +168,7 @@ impl Receiver {
         if let (true, Some(codec)) = (message.compressed, codec) {
             message.bytes = codec
                 .decompress(&message.bytes)
-                .map_err(|error| format!("Its compressed message is {error} (RFC 7692 §7.2.2)."))?;
+                .map_err(|error| format!("Its compressed message {error}."))?;
         }
         if !message.text {
             return Ok(Some(Seen::Binary(message.bytes)));

@@ -12,10 +12,18 @@ pub const EXCERPT: usize = 256;
 const MAX_LINES: usize = 400;
 
 /// Cuts bytes into frames, whole ones, whatever they say.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameReader {
     bytes: Vec<u8>,
     at: usize,
+    /// The longest frame that is kept.
+    most: u64,
+}
+
+impl Default for FrameReader {
+    fn default() -> Self {
+        Self::with_most(MAX_FRAME)
+    }
 }
 
 /// A whole frame as it came.
@@ -27,11 +35,16 @@ pub struct RawFrame {
     pub payload: Vec<u8>,
 }
 
-/// A header that declares more than [`MAX_FRAME`].
+/// A header that declares more than the reader keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong(pub RawHeader);
 
 impl FrameReader {
+    /// A reader that keeps frames of so many bytes and no longer ones.
+    pub fn with_most(most: u64) -> Self {
+        Self { bytes: Vec::new(), at: 0, most: most.min(MAX_FRAME) }
+    }
+
     /// Takes more bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.at > 0 && (self.at == self.bytes.len() || self.at > 64 * 1024) {
@@ -49,10 +62,10 @@ impl FrameReader {
     pub fn next_frame(&mut self) -> Result<Option<RawFrame>, TooLong> {
         let rest = &self.bytes[self.at..];
         let Parsed::Done(header, used) = RawHeader::parse(rest) else { return Ok(None) };
-        if header.length > MAX_FRAME {
+        if header.length > self.most {
             return Err(TooLong(header));
         }
-        // The cast keeps the value: it is at most MAX_FRAME.
+        // The cast keeps the value: it is at most `MAX_FRAME`.
         let Some(payload) = rest.get(used..used + header.length as usize) else { return Ok(None) };
         let mut payload = payload.to_vec();
         if let Some(key) = header.mask {

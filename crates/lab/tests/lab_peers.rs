@@ -10,9 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bowsprit_lab::report::Outcome;
-use bowsprit_lab::runner::{self, Aftermath, Gone, Peer, Plan, Target};
+use bowsprit_lab::runner::{self, Aftermath, Gone, Peer, Plan, Survey, Target};
 use bowsprit_lab::{Behaviour, Options, Record, Selection, Subject};
-use peers::{echo, mortal, serve, upgrade};
+use peers::{echo, mortal, serve, talk, upgrade, upgrade_with};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -231,4 +231,102 @@ fn closes_at_once() {
     let record = all_failed(&outcomes);
     assert!(record.verdict.reason.contains("without an answer"), "{}", record.verdict.reason);
     assert_eq!(peer, Peer::Gone(Gone::Crashed, Vec::new()));
+}
+
+/// What is seen of a server before the first case.
+fn survey(addr: SocketAddr) -> Survey {
+    runner::preflight(&target(addr), options()).unwrap()
+}
+
+#[test]
+fn what_a_server_is_shows_before_the_first_case() {
+    let plain = Survey { echoes: true, ..Survey::default() };
+    let addr = serve(|mut stream| {
+        let _ = echo(&mut stream, |_| false);
+    });
+    assert_eq!(survey(addr), plain);
+    // Speaks first, twice.
+    let addr = serve(|mut stream| {
+        upgrade(&mut stream);
+        let _ = stream.write_all(b"\x81\x02hi\x81\x05there");
+        let _ = talk(&mut stream, |_| false);
+    });
+    let greeter = survey(addr);
+    assert_eq!(greeter, Survey { greetings: 2, greeting: Some(b"hi".to_vec()), ..plain.clone() });
+    // ... which is no part of any case.
+    let cases =
+        Selection { patterns: vec!["1.1.*".into(), "2".into(), "5.3".into()], ..Selection::default() };
+    let options = Options { greetings: greeter.greetings, ..options() };
+    let plan = Plan::new(target(addr), cases.choose(Subject::Server).unwrap(), options, 4);
+    runner::run(&plan, &mut |record, _| {
+        // Its echo knows no fragments and no long frames; the rest passes.
+        let beyond = ["1.1.6", "1.1.7", "1.1.8", "2.5", "5.3"].contains(&record.case.id);
+        assert!(beyond || record.verdict.passed(), "{}: {:?}", record.case.id, record.verdict);
+    })
+    .unwrap();
+    // Takes in everything and says nothing.
+    let addr = serve(|mut stream| {
+        upgrade(&mut stream);
+        while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
+    });
+    assert_eq!(survey(addr), Survey::default());
+    // One connection at a time.
+    static ONE: Mutex<()> = Mutex::new(());
+    let addr = serve(|mut stream| {
+        let _one = ONE.lock();
+        let _ = echo(&mut stream, |_| false);
+    });
+    assert_eq!(survey(addr), Survey { one_at_a_time: true, ..plain });
+    // What comes goes to everybody but its sender.
+    static ALL: Mutex<Vec<std::net::TcpStream>> = Mutex::new(Vec::new());
+    let addr = serve(|mut stream| {
+        upgrade(&mut stream);
+        ALL.lock().unwrap().push(stream.try_clone().unwrap());
+        let mut head = [0; 6];
+        while stream.read_exact(&mut head).is_ok() {
+            let mut payload = vec![0; usize::from(head[1] & 127)];
+            let _ = stream.read_exact(&mut payload);
+            payload.iter_mut().zip(head[2..].iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+            let frame = [&[head[0], head[1] & 127][..], &payload].concat();
+            for other in ALL.lock().unwrap().iter() {
+                if other.peer_addr().ok() != stream.peer_addr().ok() {
+                    let _ = (&*other).write_all(&frame);
+                }
+            }
+        }
+    });
+    assert_eq!(survey(addr), Survey { relays: true, ..Survey::default() });
+}
+
+/// Each of these breaks a rule that one case is about, and is examined all the same.
+#[test]
+fn servers_with_a_slip_are_examined() {
+    for (lines, fails) in
+        [("Content-Length: 0\r\n", "HSS-121"), ("Sec-WebSocket-Protocol: unasked\r\n", "SUB-001")]
+    {
+        static LINES: Mutex<&str> = Mutex::new("");
+        *LINES.lock().unwrap() = lines;
+        let addr = serve(|mut stream| {
+            let lines = *LINES.lock().unwrap();
+            upgrade_with(&mut stream, lines);
+            let _ = talk(&mut stream, |_| false);
+        });
+        assert!(survey(addr).echoes, "{lines}");
+        let (outcomes, ..) = play(addr, &["1.1.2", "2.2", "7.1.1", "HSS-121", "SUB-001"]);
+        let failed: Vec<&str> = outcomes
+            .iter()
+            .filter(|outcome| !outcome.passed())
+            .map(|outcome| outcome.record.case.id)
+            .collect();
+        assert_eq!(failed, [fails]);
+    }
+    // Says something in HTTP once it has closed.
+    let addr = serve(|mut stream| {
+        let _ = echo(&mut stream, |_| false);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    let (outcomes, ..) = play(addr, &["1.1.2", "2.2", "7.3.3", "7.1.1"]);
+    let mut failed =
+        outcomes.iter().filter(|outcome| !outcome.passed()).map(|outcome| outcome.record.case.id);
+    assert_eq!((failed.next(), failed.next()), (Some("7.1.1"), None));
 }

@@ -22,14 +22,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Side {
     /// Examine a server: it must echo every message.
-    Server {
-        /// Where it is, such as ws://127.0.0.1:9001/ or wss://localhost:9443/
-        url: String,
-        #[command(flatten)]
-        trust: Trust,
-        #[command(flatten)]
-        common: Common,
-    },
+    Server(ServerArgs),
     /// Put the JSON reports of several runs side by side.
     Report(ReportArgs),
     /// Examine clients: they connect to us and echo every message.
@@ -37,6 +30,22 @@ pub(super) enum Side {
     /// The control protocol is the one of the Autobahn suite: /getCaseCount, /runCase?case=N&agent=X,
     /// /updateReports?agent=X and so on. A single case is at /case/ID?agent=X.
     Client(ClientArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ServerArgs {
+    /// Where it is, such as ws://127.0.0.1:9001/ or wss://localhost:9443/
+    pub(super) url: String,
+    #[command(flatten)]
+    pub(super) trust: Trust,
+    /// Play the cases even where the server does not send back what it gets, or passes it on to others.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// The server speaks first on each connection: leave so many messages out [default: as many as it is seen to send]
+    #[arg(long, value_name = "MESSAGES")]
+    pub(super) greetings: Option<u32>,
+    #[command(flatten)]
+    pub(super) common: Common,
 }
 
 /// Whom to trust behind wss://.
@@ -225,7 +234,7 @@ impl Common {
             (false, true) => Effort::Full,
             (false, false) => Effort::Normal,
         };
-        Ok(Options { seed: self.seed, effort, patience })
+        Ok(Options { seed: self.seed, effort, patience, ..Options::default() })
     }
 }
 

@@ -17,7 +17,7 @@ use bowsprit_lab::runner::{self, Gone, Peer, Plan, Target};
 use bowsprit_lab::{Behaviour, Record, Subject};
 
 pub(crate) use args::Args;
-use args::{ClientArgs, Common, Side, Trust};
+use args::{ClientArgs, ServerArgs, Side};
 use reports::report;
 
 use super::{print, say, usage};
@@ -29,14 +29,16 @@ const UNREACHABLE: u8 = 3;
 
 pub(crate) fn run(args: Args) -> ExitCode {
     match args.side {
-        Side::Server { url, trust, common } => server(&url, &trust, &common),
+        Side::Server(args) => server(&args),
         Side::Client(args) => client(&args),
         Side::Report(args) => report(&args),
     }
     .unwrap_or_else(|error| usage(&error))
 }
 
-fn server(url: &str, trust: &Trust, common: &Common) -> Result<ExitCode, String> {
+fn server(args: &ServerArgs) -> Result<ExitCode, String> {
+    let ServerArgs { url, trust, force, greetings, common } = args;
+    let (force, greetings) = (*force, *greetings);
     let cases = common.selection()?.choose(Subject::Server)?;
     if common.list {
         return Ok(print(&list(&cases)));
@@ -53,15 +55,38 @@ fn server(url: &str, trust: &Trust, common: &Common) -> Result<ExitCode, String>
     } else if trust.ca.is_some() || trust.insecure {
         return Err("--ca and --insecure are for wss://".to_owned());
     }
-    let options = common.options()?;
-    if let Err(error) = runner::preflight(&target, options) {
-        return Ok(unreachable(url, &error));
+    let mut options = common.options()?;
+    let survey = match runner::preflight(&target, options) {
+        Ok(survey) => survey,
+        Err(error) => return Ok(unreachable(url, &error)),
+    };
+    let mut jobs = common.jobs;
+    for (is_so, what) in [
+        (!survey.echoes, "does not send back what it gets, and the cases need that"),
+        (survey.relays, "passes on what one connection says to others, so that cases disturb each other"),
+    ] {
+        if is_so && !force {
+            say(format_args!("the server at {url} {what}; --force plays them all the same"));
+            return Ok(ExitCode::from(UNREACHABLE));
+        }
+    }
+    options.greetings = greetings.unwrap_or(survey.greetings);
+    if let (Some(greeting), None) = (&survey.greeting, greetings) {
+        let shown = super::output::one_line(&greeting[..greeting.len().min(80)]);
+        say(format_args!(
+            "the server speaks first (\"{shown}\"): {} message(s) of it are no part of the cases",
+            survey.greetings
+        ));
+    }
+    if survey.one_at_a_time || survey.relays {
+        say("the server takes one connection at a time, and so do we");
+        jobs = 1;
     }
     let mut run = common.new_run(url, url, Subject::Server);
     run.flags = trust.flags();
     let total = cases.len();
     let interrupt = asked_to_end().map_err(|error| error.to_string())?;
-    let plan = Plan { served: true, interrupt, ..Plan::new(target, cases, options, common.jobs) };
+    let plan = Plan { served: true, interrupt, ..Plan::new(target, cases, options, jobs) };
     let started = Instant::now();
     let progress = Progress::new(total);
     let peer = runner::run(&plan, &mut |record, aftermath| {

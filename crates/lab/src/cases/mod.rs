@@ -37,6 +37,7 @@ static FILES: &[&[Case]] = &[
     autobahn::closing::SEQUENCE,
     autobahn::closing::BODIES,
     autobahn::closing::GOOD_CODES,
+    autobahn::closing::EXTENSION_CODE,
     autobahn::closing::BAD_CODES,
     autobahn::closing::OPEN_CODES,
     autobahn::limits::TEXT,
@@ -76,6 +77,9 @@ static FILES: &[&[Case]] = &[
     frames::CLOSING,
     frames::TEXTS,
 ];
+
+/// That a Close is the last thing that an endpoint sends.
+pub(crate) const CLOSE: crate::case::Rule = rules::CLOSE;
 
 /// The plain offer of `permessage-deflate`.
 const DEFLATE: &[Deflate] = &[Deflate { peer_no_context_takeover: false, peer_max_window_bits: 0 }];

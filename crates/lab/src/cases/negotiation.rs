@@ -26,6 +26,7 @@ rules! {
     NO_VALUE = "RFC 7692 §7.1.1", "A parameter for no context takeover has no value; other offers are declined.";
     RESET = "RFC 7692 §7.1.1.1", "Who accepts server_no_context_takeover repeats it.";
     WINDOW = "RFC 7692 §7.1.2.1", "Who accepts server_max_window_bits answers no more than was offered, and keeps to it.";
+    SAID = "RFC 7692 §7.1.2.1", "Who accepts server_max_window_bits says so in the answer, 15 included.";
     CLIENT_WINDOW = "RFC 7692 §7.1.2.2", "client_max_window_bits is answered only where it was offered, and not with more.";
     ACCEPT = "RFC 7692 §7", "An accepted offer works.";
     RSV1 = "RFC 6455 §5.2; RFC 7692 §6", "Without an agreed extension RSV1 fails the connection.";
@@ -198,7 +199,7 @@ pub(super) static DEFLATE_OFFERS: &[Case] = offers! {
     "PMN-024" Must WINDOW "permessage-deflate; server_max_window_bits=12" [HeadCheck::AtMost("server_max_window_bits", 12)] => OPENS;
     "PMN-025" Must WINDOW "permessage-deflate; server_max_window_bits=13" [HeadCheck::AtMost("server_max_window_bits", 13)] => OPENS;
     "PMN-026" Must WINDOW "permessage-deflate; server_max_window_bits=14" [HeadCheck::AtMost("server_max_window_bits", 14)] => OPENS;
-    "PMN-027" Must WINDOW "permessage-deflate; server_max_window_bits=15" [HeadCheck::AtMost("server_max_window_bits", 15)] => OPENS;
+    "PMN-027" Must SAID "permessage-deflate; server_max_window_bits=15" [HeadCheck::Repeats("server_max_window_bits")] => OPENS;
     "PMN-028.1" Must DECLINE "permessage-deflate; server_max_window_bits=10; server_max_window_bits=10" [NO_DEFLATE] => DECLINES;
     "PMN-028.2" Must DECLINE "permessage-deflate; server_max_window_bits=10; server_max_window_bits=12" [NO_DEFLATE] => DECLINES;
     "PMN-029" Must CLIENT_WINDOW "permessage-deflate; client_max_window_bits" [HeadCheck::AtMost("client_max_window_bits", 15)] => OPENS;

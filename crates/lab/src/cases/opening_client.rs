@@ -22,6 +22,7 @@ macro_rules! rules {
 rules! {
     STATUS = "RFC 6455 §4.1 response item 1", "A response other than 101 is handled as HTTP, and opens nothing.";
     LINE = "RFC 9112 §4", "A status line is a version, three digits and a reason, which may be anything or empty.";
+    OLD = "RFC 9110 §7.8", "HTTP/1.0 knows no upgrade, so that its 101 opens nothing.";
     INTERIM = "RFC 9110 §15.2", "Interim responses may come before the final one.";
     UPGRADE = "RFC 6455 §4.1 response item 2", "A response without Upgrade: websocket fails the connection.";
     CONNECTION = "RFC 6455 §4.1 response item 3", "A response without Connection: Upgrade fails the connection.";
@@ -100,7 +101,7 @@ pub(super) static STATUSES: &[Case] = heads! { CLIENT:
     "HSC-028" Should STATUS "426 that names 8 and 7" [First("HTTP/1.1 426 Upgrade Required"), Add("Sec-WebSocket-Version: 8, 7"), Add("Content-Length: 0")] => REFUSES;
     "HSC-029" Should STATUS "426 that names 13" [First("HTTP/1.1 426 Upgrade Required"), Add("Sec-WebSocket-Version: 8"), Add("Sec-WebSocket-Version: 13"), Add("Content-Length: 0")] => REFUSES;
     // SHOULD, not MUST: §4.1 does not list the version among what a client checks.
-    "HSC-032" Should STATUS "101 of HTTP/1.0" [First("HTTP/1.0 101 Switching Protocols")] => REFUSES;
+    "HSC-032" Should OLD "101 of HTTP/1.0" [First("HTTP/1.0 101 Switching Protocols")] => REFUSES;
     "HSC-033.1" Must LINE "101 of HTTP/2" [First("HTTP/2 101 Switching Protocols")] => REFUSES;
     "HSC-033.2" Must LINE "status 1 01" [First("HTTP/1.1 1 01 Switching Protocols")] => REFUSES;
     "HSC-033.3" Must LINE "status 0101" [First("HTTP/1.1 0101 Switching Protocols")] => REFUSES;
@@ -147,8 +148,8 @@ pub(super) static FIELDS: &[Case] = heads! { CLIENT:
     "SUB-012" Must PROTOCOLS "a subprotocol that cannot have been offered" [Add("Sec-WebSocket-Protocol: {random}")] => REFUSES;
     "SUB-014" Must PROTOCOL_FIELD "two subprotocols in one field" [Add("Sec-WebSocket-Protocol: {random}, chat")] => REFUSES;
     "SUB-015" Must PROTOCOL_FIELD "two Sec-WebSocket-Protocol fields" [Add("Sec-WebSocket-Protocol: {random}"), Add("Sec-WebSocket-Protocol: chat")] => REFUSES;
-    // SHOULD, not MUST: an empty value indicates no subprotocol, it only breaks the grammar.
-    "SUB-016" Should PROTOCOL_FIELD "empty Sec-WebSocket-Protocol" [Add("Sec-WebSocket-Protocol:")] => REFUSES;
+    // MAY: an empty value names no subprotocol; it breaks the grammar, and nothing says what follows from that.
+    "SUB-016" May PROTOCOL_FIELD "empty Sec-WebSocket-Protocol" [Add("Sec-WebSocket-Protocol:")] => EITHER;
 };
 
 /// Whether or not the client offered permessage-deflate, none of these answers is right.

@@ -2,7 +2,7 @@
 //!
 //! Catalogue rows `HSS`. Not here: rows that need a server configured for them (005 body, 016, 031, 038,
 //! 125 to 128, 130 to 134, 136), rows with two requests on one connection (085, 112), rows about many clients
-//! (117), and what every case checks anyway (003, 120 to 122).
+//! (117), and what every case checks anyway (003, 120, 122).
 
 use super::super::case::dsl::text;
 use super::super::case::{
@@ -35,6 +35,7 @@ rules! {
     COLON = "RFC 9112 §5.1", "A blank between name and colon is answered with 400.";
     SIZE = "RFC 6455 §10.4; RFC 6585 §5", "A server bounds the head it is ready to read.";
     BODY = "RFC 9112 §6.1, §6.3", "The content of a request is never read as frames.";
+    BOTH = "RFC 9112 §6.1", "A request with Content-Length and Transfer-Encoding is the last on its connection, which opens nothing else.";
     LENGTH = "RFC 9112 §6.3 item 5", "A Content-Length that is no number is answered with 400.";
     EXPECTS = "RFC 9110 §10.1.1", "Expect: 100-continue is answered, not waited for.";
     OTHERS = "RFC 6455 §4.2.1 item 10", "Fields that a server does not know change nothing.";
@@ -44,6 +45,7 @@ rules! {
     TIMEOUT = "RFC 6455 §10.4", "A client that does not finish its request is let go.";
     NO_ACCEPT = "RFC 6455 §4.2.2", "A response that refuses holds no Sec-WebSocket-Accept.";
     REFLECT = "RFC 6455 §10.7", "What a client sends is not sent back unescaped.";
+    NO_CONTENT = "RFC 9110 §8.6; RFC 9112 §6.1", "A 101 has neither Content-Length nor Transfer-Encoding.";
     NO_ECHO = "RFC 6455 §4.2.2 item 5", "Request fields are not repeated in the response.";
     ORIGIN = "RFC 6454 §7.3", "There is at most one Origin field.";
 }
@@ -269,7 +271,7 @@ pub(super) static HYGIENE: &[Case] = requests! {
     "HSS-102" Must BODY "a request with chunked content"
         [Add("Transfer-Encoding: chunked"), After(b"5\r\nhello\r\n0\r\n\r\n")] => EITHER;
     // A server closes the connection after such a request (RFC 9112 §6.1), so it cannot upgrade it.
-    "HSS-103" Must BODY "Content-Length and Transfer-Encoding together"
+    "HSS-103" Must BOTH "Content-Length and Transfer-Encoding together"
         [Add("Content-Length: 5"), Add("Transfer-Encoding: chunked"), After(b"0\r\n\r\n")] => REFUSED;
     "HSS-104.1" Must LENGTH "two Content-Length fields that differ" [Add("Content-Length: 5"), Add("Content-Length: 6")] => REFUSED;
     "HSS-104.2" Must LENGTH "Content-Length: -1" [Add("Content-Length: -1")] => REFUSED;
@@ -285,6 +287,8 @@ pub(super) static HYGIENE: &[Case] = requests! {
     "HSS-119" Should REFLECT "markup in the target of a request that is refused"
         [First("GET {target}<script>alert(1)</script> HTTP/1.1"), Without("Sec-WebSocket-Key")]
         checks [HeadCheck::NotEchoed("<script>alert(1)</script>")] => REFUSED;
+    "HSS-121" Must NO_CONTENT "a good request: no content in the answer" []
+        checks [HeadCheck::Lacks("content-length"), HeadCheck::Lacks("transfer-encoding")] => OPENS;
     "HSS-123" Should NO_ECHO "request fields are not repeated" [Add("X-Lab-Echo: {random}")]
         checks [HeadCheck::Lacks("x-lab-echo"), HeadCheck::Lacks("sec-websocket-version")] => OPENS;
     "HSS-129" May ORIGIN "no Origin" [] => EITHER;
@@ -318,7 +322,8 @@ pub(super) static PIECES: &[Case] = &[
         id: "HSS-109",
         title: "a masked text frame in the same write as the request",
         rule: &AFTER,
-        level: Level::Should,
+        // A client MUST wait for the response (§4.1), and what a server makes of one that does not is its own affair.
+        level: Level::May,
         opening: Opening {
             edits: &[After(b"\x81\x85\x01\x02\x03\x04fnvae")],
             answers: RATHER_OPENS,

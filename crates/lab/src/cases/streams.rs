@@ -123,9 +123,21 @@ pub(super) static STREAMS: &[Case] = scripts! {
     "PMD-026" Must UTF8, "a character cut between blocks and fragments"
         [f!(text(b"\x00\x01\x00\xfe\xff\xc3").rsv(4).more()), f!(cont(b"\x00\x01\x00\xfe\xff\xb6\x00"))]
         => echo(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"\xc3\xb6"))])]);
-    "PMD-027" Should UTF8, "inflates to what is not UTF-8, in a message that goes on"
-        [f!(text(b"\x00\x02\x00\xfd\xff\xff\xfe").rsv(4).more()), Step::Wait(1000), f!(cont(b"\x00"))]
+    "PMD-027" Should UTF8, "inflates to what is not UTF-8 and 8 KiB more, in a message that goes on"
+        [f!(text(&NOT_UTF8_AT_FIRST).rsv(4).more()), Step::Wait(1000), f!(cont(b"\x00"))]
         => Expect { outcomes: &[(Class::Ok, &[]), (Class::NonStrict, &[Event::Waited])], ..BAD_TEXT };
+};
+
+/// A stored block that is not UTF-8, and one of 8 KiB: what is short may wait for its end before it is inflated.
+const NOT_UTF8_AT_FIRST: [u8; 12 + 8192] = {
+    let mut bytes = [b'.'; 12 + 8192];
+    let start = *b"\x00\x02\x00\xfd\xff\xff\xfe\x00\x00\x20\xff\xdf";
+    let mut at = 0;
+    while at < start.len() {
+        bytes[at] = start[at];
+        at += 1;
+    }
+    bytes
 };
 
 /// A stored block of one zero, and the first byte of a fixed block.

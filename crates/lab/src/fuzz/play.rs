@@ -123,6 +123,8 @@ const NONCE: [u8; 16] = *b"bowsprit's nonce";
 const GLANCE: Duration = Duration::from_millis(20);
 /// How long we look on after a fault for a connection that still answers to be failed.
 const GRACE: Duration = Duration::from_millis(250);
+/// The most that a message of the peer may hold, many times what a script sends.
+const MOST_BYTES: usize = 16 << 20;
 /// Lines of what came that are kept.
 const LINES: usize = 40;
 
@@ -137,7 +139,7 @@ pub fn play(stream: TcpStream, script: &Script, oracles: &Oracles) -> io::Result
         script,
         oracles,
         received: Vec::new(),
-        receiver: Receiver::new(oracles.side == Side::Client),
+        receiver: Receiver::new(oracles.side == Side::Client, MOST_BYTES),
         codec: None,
         scratch: vec![0; 16 * 1024],
     };
@@ -214,7 +216,7 @@ impl Game<'_> {
             return Ok(Opened::No(None)); // a reader of responses makes no others
         };
         let offered = self.offered();
-        let judged = opening::judge_response(&answer, &key, &offered, &[]);
+        let judged = opening::judge_response(&answer, &key, &offered, true, &[]);
         Ok(match (status, wrong, judged) {
             (101, None, Ok(agreed)) => Opened::Yes(agreed, rest),
             (101, None, Err(error)) => Opened::No(finding(

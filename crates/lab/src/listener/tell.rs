@@ -26,7 +26,7 @@ impl Tell {
         Self {
             out: Vec::new(),
             written: 0,
-            frames: FrameReader::default(),
+            frames: FrameReader::with_most(1 << 16),
             waits_for: None,
             finished: None,
             refused: None,

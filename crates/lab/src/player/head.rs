@@ -50,10 +50,7 @@ impl Player {
                     self.log.add(now, || Item::Bytes(Way::Received, kept));
                     self.decide(AnswerSeen::Dropped);
                     self.facts.answer = Some((AnswerSeen::Dropped, None));
-                    self.violate(
-                        now,
-                        format!("What came back is no HTTP head. ({error}, {})", error.section()),
-                    );
+                    self.violate(now, format!("What came back is no HTTP head ({}).", error.section()));
                     return None;
                 }
             }
@@ -83,6 +80,7 @@ impl Player {
             .filter_map(|value| deflate::parse(value).ok())
             .flatten()
             .collect();
+        let offers_are_whole = values("sec-websocket-extensions").all(|value| deflate::parse(value).is_ok());
         let protocols: Vec<&str> = sent
             .iter()
             .flat_map(|head| head.tokens("sec-websocket-protocol"))
@@ -90,7 +88,7 @@ impl Player {
             .collect();
         let key = values("sec-websocket-key").next().and_then(|key| str::from_utf8(key).ok());
         let key = key.unwrap_or(&self.fill.key).to_owned();
-        match opening::judge_response(head, &key, &offered, &protocols) {
+        match opening::judge_response(head, &key, &offered, offers_are_whole, &protocols) {
             Ok(agreed) => self.codec = agreed.map(Codec::new),
             Err(violation) => return self.violate(now, violation),
         }

@@ -55,6 +55,8 @@ pub struct Player {
     boundary: Boundary,
     /// The data of our Pings that have no Pong yet.
     pings: VecDeque<Vec<u8>>,
+    /// Messages of the peer that it says before any case.
+    greetings: u32,
     /// The data of the peer's last Ping, until it can be answered.
     owed_pong: Option<Vec<u8>>,
     facts: Facts,
@@ -170,7 +172,7 @@ impl Player {
                 Subject::Client => HeadReader::request(limits),
                 _ => HeadReader::response(limits),
             },
-            receiver: Receiver::new(subject == Subject::Client),
+            receiver: Receiver::new(subject == Subject::Client, most_bytes(case)),
             outbox: Outbox::default(),
             codec: None,
             step: 0,
@@ -179,6 +181,7 @@ impl Player {
             boundary: Boundary::default(),
             pings: VecDeque::new(),
             owed_pong: None,
+            greetings: options.greetings,
             facts: Facts::default(),
             sent_close: false,
             peer_closed: false,
@@ -277,6 +280,16 @@ impl Player {
         if bytes.is_empty() || !matches!(self.phase, Phase::Open | Phase::Ending) {
             return;
         }
+        // A client that refuses our response may ask again on the same connection; that is no frame.
+        if !self.we_are_client()
+            && !self.facts.heard
+            && self.facts.answer.is_none()
+            && bytes.starts_with(b"GET /")
+        {
+            self.log.note(now, "the client does not open the connection, and asks again on it");
+            self.decide(AnswerSeen::Dropped);
+            return self.over(now);
+        }
         self.facts.heard = true;
         self.receiver.push(bytes);
         while matches!(self.phase, Phase::Open | Phase::Ending) {
@@ -292,6 +305,10 @@ impl Player {
                     if let Some(seen) = frame.seen {
                         self.on_seen(now, seen);
                     }
+                }
+                Err(violation) if self.phase == Phase::Ending && !self.minds(&violation) => {
+                    self.log.note(now, "bytes that are no frame follow the Close; they do not count here");
+                    break;
                 }
                 Err(violation) => {
                     self.decide(AnswerSeen::Opened);
@@ -322,6 +339,9 @@ impl Player {
         (self.facts.ended_by_peer, self.facts.reset) = (true, error.is_some());
         if self.facts.answer.is_none() {
             self.decide(AnswerSeen::Dropped);
+        }
+        if self.peer_closed && self.receiver.has_rest() && self.minds("") {
+            self.violate(now, "Bytes follow its Close (§5.5.1).".to_owned());
         }
         self.over(now);
     }
@@ -386,6 +406,11 @@ impl Player {
             log: self.log,
             duration: self.ended,
         }
+    }
+
+    /// What follows a Close and is no frame counts where that is what the case is about.
+    fn minds(&self, violation: &str) -> bool {
+        self.case.rule == &crate::cases::CLOSE || violation.contains("(§5.5.1)")
     }
 
     fn we_are_client(&self) -> bool {
@@ -456,6 +481,19 @@ impl Player {
             self.close(now, 1002);
         }
     }
+}
+
+/// The most that a message of the peer may hold: what a case sends or expects, twice, and a little.
+fn most_bytes(case: &Case) -> usize {
+    let of_step = |step: &Step| match step {
+        Step::Frame(frame) | Step::Begin(frame) => frame.payload.len(),
+        Step::Times(frame, times) => frame.payload.len().saturating_mul(*times as usize),
+        Step::Message(_, payload, _) => payload.len(),
+        Step::Echo(echo) => echo.size,
+        _ => 0,
+    };
+    let sent: usize = case.script.iter().map(of_step).sum();
+    2 * sent + (1 << 20)
 }
 
 /// The time that the script itself takes.

@@ -144,6 +144,11 @@ impl Player {
             Seen::Pong(data) => return self.on_pong(now, data),
             _ => {}
         }
+        if self.greetings > 0 && matches!(seen, Seen::Text(_) | Seen::Binary(_)) {
+            self.greetings -= 1;
+            self.log.note(now, "the server speaks first, which is no part of the case");
+            return;
+        }
         if let Pause::Echo(run) = &mut self.pause {
             let (kind, message) = match &seen {
                 Seen::Text(message) => (Kind::Text, message),

@@ -9,6 +9,7 @@
 //! again, alone, before it stands, and fewer cases are played at once from then on.
 
 mod blame;
+mod preflight;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+
+pub use preflight::{Survey, preflight};
 
 use crate::case::{Case, Class, Ending, Event, Expect, Level, Pace, Rule, Step, Subject, dsl};
 use crate::judge::{AnswerSeen, Behaviour};
@@ -637,58 +640,6 @@ fn waiting(case: &Case) -> u32 {
         _ => 0,
     };
     breaths(case.opening.pace) + case.script.iter().map(millis).sum::<u32>()
-}
-
-/// Whether there is a WebSocket server at all: one plain echo.
-///
-/// # Errors
-///
-/// What is there instead, in a sentence.
-pub fn preflight(target: &Target, options: Options) -> Result<Record, String> {
-    let host = (&target.host, &target.path);
-    let mut player = Player::new(&PROBE, Subject::Server, host.0, host.1, options);
-    let record = match target.connect() {
-        Ok(stream) => alone(Link::connecting(stream, player)).map_err(|error| error.to_string())?,
-        Err(error) => {
-            player.unconnected(&error.to_string());
-            player.finish()
-        }
-    };
-    let broke = record.log.lines().iter().rev().find_map(|line| match &line.item {
-        crate::wire::Item::Note(note) => note.strip_prefix("the TCP connection broke: ").map(str::to_owned),
-        _ => None,
-    });
-    match record.facts.answer {
-        Some((AnswerSeen::Opened, Some(_))) if record.facts.violation.is_none() => Ok(record),
-        _ if record.facts.unconnected => Err(connect_error(&record)),
-        // TLS says more than that the connection ended.
-        _ => Err(broke.unwrap_or_else(|| record.verdict.reason.clone())),
-    }
-}
-
-/// Plays on one connection, to its end.
-fn alone(mut link: Link<Player>) -> io::Result<Record> {
-    let mut poll = Poll::new()?;
-    let mut events = Events::with_capacity(4);
-    let mut scratch = vec![0; SCRATCH];
-    poll.registry().register(link.stream.tcp_mut(), Token(0), Interest::READABLE | Interest::WRITABLE)?;
-    let mut more = false;
-    while !link.is_over() {
-        let wait = link.due(CONNECT).saturating_duration_since(Instant::now());
-        let wait = if more { Duration::ZERO } else { wait.max(Duration::from_millis(1)) };
-        match poll.poll(&mut events, Some(wait)) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            other => other?,
-        }
-        more = link.pump(&mut scratch);
-        link.tick(CONNECT);
-    }
-    let error = link.error().map(str::to_owned);
-    let mut player = link.dialogue;
-    if let Some(error) = error {
-        player.unconnected(&error);
-    }
-    Ok(player.finish())
 }
 
 #[cfg(test)]

@@ -23,6 +23,11 @@ pub fn serve(with: fn(TcpStream)) -> SocketAddr {
 
 /// The answer to a request, for servers that misbehave only later.
 pub fn upgrade(stream: &mut TcpStream) {
+    upgrade_with(stream, "");
+}
+
+/// The same with these lines of its head, each with its end.
+pub fn upgrade_with(stream: &mut TcpStream, lines: &str) {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
@@ -33,7 +38,7 @@ pub fn upgrade(stream: &mut TcpStream) {
     let Some(accept) = Key::parse(key.as_bytes()).map(|key| key.accept()) else { return };
     let _ = write!(
         stream,
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{lines}\r\n"
     );
 }
 
@@ -65,6 +70,11 @@ pub fn mortal(opcode: u8) -> SocketAddr {
 /// Echoes what comes in one frame and answers Pings and Close; `None` where a frame begins with a fatal byte.
 pub fn echo(stream: &mut TcpStream, fatal: impl Fn(u8) -> bool) -> Option<()> {
     upgrade(stream);
+    talk(stream, fatal)
+}
+
+/// The same once the connection is open.
+pub fn talk(stream: &mut TcpStream, fatal: impl Fn(u8) -> bool) -> Option<()> {
     loop {
         let mut head = [0; 2];
         if stream.read_exact(&mut head).is_err() {

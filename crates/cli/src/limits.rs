@@ -40,7 +40,8 @@ pub(super) struct ConnectionArgs {
     /// Send a Ping when nothing has arrived for this long.
     #[arg(long, value_name = "TIME")]
     ping: Option<Time>,
-    /// How long after such a Ping something must have arrived.
+    /// How long after such a Ping something must have arrived. Some clients, libcurl's for one, answer only when they
+    /// have something to do: on a quiet stream they are cut.
     #[arg(long, value_name = "TIME", default_value_t = Time(Config::default().pong_timeout))]
     pong_timeout: Time,
 }

@@ -10,7 +10,7 @@ use bowsprit::event_loop::{Cause, Ended};
 #[derive(Debug, Default)]
 pub(super) struct Farewell {
     /// Connections that ended with a closing handshake.
-    pub(super) closed: usize,
+    closed: usize,
     cut: usize,
     /// The first of those that were cut.
     names: Vec<String>,
@@ -29,6 +29,7 @@ impl Farewell {
     /// An open connection is over.
     pub(super) fn note(&mut self, peer: Option<SocketAddr>, ended: &Ended) {
         if ended.outcome.is_clean() {
+            self.closed += 1;
             return;
         }
         self.cut += 1;

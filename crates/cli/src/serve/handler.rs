@@ -1,14 +1,14 @@
 //! What the server does with connections and messages; one for each loop.
 
-use bowsprit::event_loop::{
-    ConnId, Context, Decision, Ended, Failed, Handler, LoopError, Sent, ShutdownReport,
-};
+use bowsprit::close::{CloseReason, OwnedClose};
+use bowsprit::event_loop::{ConnId, Context, Decision, Ended, Failed, Handler, LoopError, Sent, Timer};
 use bowsprit::handshake::{
     Acceptance, Agreement, Head, OriginError, OriginPolicy, PlainRequest, Refusal, Request, RequestError,
 };
 use bowsprit::message::Message;
 
 use super::console::Screen;
+use super::drain::{CLOSE, Health};
 use super::farewell::{Farewell, SharedFarewell};
 use super::run::Running;
 use super::visit::{Record, Visit, short};
@@ -23,6 +23,9 @@ pub(super) struct Server {
     talk: Talk,
     /// Where messages are shown, in [`Mode::Console`].
     screen: Option<Screen>,
+    health: Health,
+    /// How connections are closed in the end.
+    close: OwnedClose,
     farewell: SharedFarewell,
     /// The loop that it is for, where there are several.
     running: Option<Running>,
@@ -32,13 +35,20 @@ impl Server {
     /// # Errors
     ///
     /// What is wrong with the command line.
-    pub(super) fn new(args: &Args, screen: Option<Screen>, farewell: SharedFarewell) -> Result<Self, String> {
+    pub(super) fn new(
+        args: &Args,
+        screen: Option<Screen>,
+        health: Health,
+        farewell: SharedFarewell,
+    ) -> Result<Self, String> {
         Ok(Self {
             mode: args.mode,
             subprotocols: args.subprotocol.clone(),
             policy: args.policy(args.is_loopback())?,
             talk: args.talk(),
             screen,
+            health,
+            close: args.drain.close(),
             farewell,
             running: None,
         })
@@ -52,6 +62,8 @@ impl Server {
             policy: self.policy.clone(),
             talk: self.talk,
             screen: self.screen,
+            health: self.health.clone(),
+            close: self.close.clone(),
             farewell: self.farewell.clone(),
             running: Some(running),
         }
@@ -119,6 +131,13 @@ impl Handler for Server {
             }
             return Decision::Refuse(refusal);
         }
+        if self.health.is_closing() {
+            let refusal = self.health.too_late();
+            if let Some(record) = record {
+                record.refused(refusal.body());
+            }
+            return Decision::Refuse(refusal);
+        }
         let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
         let subprotocol = request.choose_subprotocol(&supported).map(str::to_owned);
         Decision::Accept(Acceptance { subprotocol, ..Acceptance::default() })
@@ -129,6 +148,10 @@ impl Handler for Server {
     }
 
     fn on_plain(&mut self, cx: &mut Context<Visit>, id: ConnId, request: &PlainRequest) -> Refusal {
+        // Balancers call by whatever name they like; what they learn is no secret.
+        if let Some(answer) = self.health.answer(request.method(), request.target()) {
+            return answer;
+        }
         let record = self.visit(cx, id, request.head());
         // A rebound name is to learn nothing, not even that this server is here.
         if let Some(host) = request.host()
@@ -195,7 +218,7 @@ impl Handler for Server {
     }
 
     fn on_close(&mut self, cx: &mut Context<Visit>, id: ConnId, ended: &Ended) {
-        if cx.is_shutting_down() {
+        if self.health.is_closing() || cx.is_shutting_down() {
             Farewell::lock(&self.farewell).note(cx.peer_address(id), ended);
         }
         let mode = self.mode;
@@ -215,7 +238,10 @@ impl Handler for Server {
         }
     }
 
-    fn on_shutdown(&mut self, _: &mut Context<Visit>, report: &ShutdownReport) {
-        Farewell::lock(&self.farewell).closed += report.closed;
+    fn on_timer(&mut self, cx: &mut Context<Visit>, timer: Timer) {
+        if let (CLOSE, Some(id)) = (timer.tag, timer.connection) {
+            let OwnedClose { code, reason } = &self.close;
+            cx.close(id, Some(CloseReason { code: *code, reason }));
+        }
     }
 }

@@ -11,6 +11,7 @@ use bowsprit::message::Message;
 use mio::Registry;
 use mio::event::Event;
 
+use super::drain::Health;
 use super::hints;
 use super::plain::{path_of, status, with};
 use crate::driver::OTHERS;
@@ -27,6 +28,7 @@ struct Answers {
     /// Under which names they are told: a page of somebody else must not read them by a name that it has made to
     /// resolve to this machine (DNS rebinding).
     policy: OriginPolicy,
+    health: Health,
 }
 
 impl Metrics {
@@ -35,13 +37,14 @@ impl Metrics {
         registry: &Registry,
         address: SocketAddr,
         policy: OriginPolicy,
+        health: Health,
     ) -> io::Result<(Self, SocketAddr)> {
         let mut settings = Settings::default();
         settings.max_connections = 64;
         settings.receive_buffer = settings.head.max_bytes;
         let mut engine = Engine::new(settings, registry, OTHERS)?;
         let address = engine.listen(address)?;
-        Ok((Self { engine, answers: Answers { stats: Stats::default(), policy } }, address))
+        Ok((Self { engine, answers: Answers { stats: Stats::default(), policy, health } }, address))
     }
 
     /// Takes an event; `stats` is what there is to tell.
@@ -68,6 +71,9 @@ impl Handler for Answers {
     }
 
     fn on_plain(&mut self, _: &mut Context<()>, _: ConnId, request: &PlainRequest) -> Refusal {
+        if let Some(answer) = self.health.answer(request.method(), request.target()) {
+            return answer;
+        }
         if let Some(host) = request.host()
             && let Err(error) = self.policy.judge_host(host)
         {

@@ -1,6 +1,7 @@
 //! `bowsprit serve`: a server that echoes, relays or broadcasts.
 
 mod console;
+mod drain;
 mod farewell;
 mod handler;
 mod hints;
@@ -26,6 +27,7 @@ use super::deflate::DeflateArgs;
 use super::exit::Exit;
 use super::limits::{ConnectionArgs, ServerArgs};
 use super::logger::{self, Stamp};
+use drain::DrainArgs;
 use sockets::TlsArgs;
 
 /// Serve WebSocket connections: echo, relay to the others, or broadcast to all
@@ -87,6 +89,8 @@ pub(crate) struct Args {
     quiet: bool,
     #[command(flatten)]
     tls: TlsArgs,
+    #[command(flatten)]
+    drain: DrainArgs,
     #[command(flatten)]
     server: ServerArgs,
     #[command(flatten)]

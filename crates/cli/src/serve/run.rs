@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bowsprit::close::OwnedClose;
 use bowsprit::event_loop::{ConnId, Context, Engine, Group, Handler, Loops, Settings, Stats};
 use bowsprit::message::Message;
 use bowsprit::tls::TlsServer;
 use mio::Waker;
 
 use super::console::{Keyboard, Screen};
+use super::drain::{Drain, Step, close_over};
 use super::farewell::{Farewell, SharedFarewell};
 use super::handler::Server;
 use super::metrics::Metrics;
@@ -33,7 +35,8 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
         Mode::Console => Some(Screen::start().map_err(cannot_start)?),
         _ => None,
     };
-    let server = Server::new(args, screen, farewell.clone())?;
+    let health = args.drain.health();
+    let server = Server::new(args, screen, health.clone(), farewell.clone())?;
     let tls = args.tls.server()?;
     let mut config = args.connection.config();
     config.deflate = args.deflate.config();
@@ -50,12 +53,13 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
         keyboard: None,
         summary: Summary::new(false),
         tls,
+        drain: args.drain.drain(health.clone()),
         grace,
         talk: args.talk(),
     };
     if let Some(address) = args.metrics {
         let policy = args.policy(address.ip().to_canonical().is_loopback())?;
-        let (metrics, taken) = Metrics::listen(attendant.driver.registry(), address, policy)
+        let (metrics, taken) = Metrics::listen(attendant.driver.registry(), address, policy, health)
             .map_err(|error| sockets::cannot(&address, "--metrics", &error))?;
         attendant.metrics = Some(metrics);
         say(format_args!("counters at http://{taken}/metrics"));
@@ -95,6 +99,7 @@ struct Attendant {
     keyboard: Option<Keyboard>,
     summary: Summary,
     tls: Option<TlsServer>,
+    drain: Drain,
     /// How long connections may take to close in the end.
     grace: Duration,
     talk: Talk,
@@ -132,7 +137,7 @@ impl Attendant {
         self.summary = Summary::new(self.talk >= Talk::Normal);
         while !whole.is_over(&mut self.driver.engine) {
             let metrics = self.metrics.as_ref().and_then(Metrics::next_deadline);
-            let until = [self.summary.next(), metrics].into_iter().flatten().min();
+            let until = [self.summary.next(), metrics, self.drain.next()].into_iter().flatten().min();
             let turn = self.driver.turn_with(handler, until, |engine, event| {
                 if let Some(metrics) = &mut self.metrics {
                     metrics.handle(event, || whole.stats(engine));
@@ -144,8 +149,14 @@ impl Attendant {
             }
             match turn {
                 Turn::Done => {}
-                Turn::AskedToEnd => whole.shut_down(&mut self.driver.engine, self.grace),
+                Turn::AskedToEnd => self.drain.begin(now),
                 Turn::AskedToReload => self.reload(),
+            }
+            while let Some(step) = self.drain.step(now) {
+                match step {
+                    Step::Close(spread, close) => whole.close(&mut self.driver.engine, spread, close),
+                    Step::ShutDown => whole.shut_down(&mut self.driver.engine, self.grace),
+                }
             }
             self.read_keyboard(whole);
             self.summary.tick(now, || whole.stats(&mut self.driver.engine));
@@ -183,6 +194,8 @@ impl Attendant {
 trait Whole {
     fn stats(&self, own: &mut Engine<Visit>) -> Stats;
     fn broadcast(&self, own: &mut Engine<Visit>, message: Message<'_>);
+    /// Closes connections, spread over a time.
+    fn close(&self, own: &mut Engine<Visit>, spread: Duration, close: OwnedClose);
     fn shut_down(&self, own: &mut Engine<Visit>, grace: Duration);
     fn is_over(&self, own: &mut Engine<Visit>) -> bool;
 }
@@ -197,6 +210,10 @@ impl Whole for Alone {
 
     fn broadcast(&self, own: &mut Engine<Visit>, message: Message<'_>) {
         own.context().broadcast(message);
+    }
+
+    fn close(&self, own: &mut Engine<Visit>, spread: Duration, close: OwnedClose) {
+        close_over(own.context(), spread, &close);
     }
 
     fn shut_down(&self, own: &mut Engine<Visit>, grace: Duration) {
@@ -224,6 +241,14 @@ impl Whole for Together {
         let reached = self.group.broadcast(message);
         if reached < self.group.remotes().len() {
             warn("lines lost", "some of the threads are too far behind to get what was typed");
+        }
+    }
+
+    fn close(&self, _: &mut Engine<Visit>, spread: Duration, close: OwnedClose) {
+        for remote in self.group.remotes() {
+            let close = close.clone();
+            // One that is behind closes its connections in the end, with 1001.
+            let _ = remote.run(move |cx| close_over(cx, spread, &close));
         }
     }
 

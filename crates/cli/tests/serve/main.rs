@@ -5,6 +5,7 @@
 #[path = "../../../../tests/support/certificates.rs"]
 mod certificates;
 mod console;
+mod drain;
 #[path = "../../../../tests/support/installed.rs"]
 mod installed;
 mod places;

@@ -1,0 +1,274 @@
+//! How the server ends: what balancers are told, and how connections are closed without all their clients coming back
+//! in the same moment.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use bowsprit::close::{CloseCode, CloseReason, MAX_REASON, OwnedClose};
+use bowsprit::event_loop::Context;
+use bowsprit::handshake::Refusal;
+
+use super::plain::{path_of, status, with};
+use super::visit::Visit;
+use crate::args::Time;
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Balancers and the end")]
+pub(super) struct DrainArgs {
+    /// Answer checks of balancers (GET, HEAD, OPTIONS, by any name) at this path: 200, and 503 once the server was
+    /// asked to end. PATH/live is 200 as long as it runs. With --metrics there too.
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    health: Option<String>,
+    /// Once asked to end, serve on for this long, so that balancers can notice what --health says.
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    drain_delay: Time,
+    /// Then close connections one after the other over this long, so that their clients do not come back all at once;
+    /// further ones are answered 503.
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    drain_time: Time,
+    /// The code to close them with [default: 1012 with --drain-time, else 1001].
+    #[arg(long, value_name = "CODE", value_parser = code)]
+    drain_code: Option<CloseCode>,
+    /// The reason to close them with.
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = reason)]
+    drain_reason: String,
+}
+
+fn path(text: &str) -> Result<String, &'static str> {
+    let is_path =
+        text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+    if is_path { Ok(text.to_owned()) } else { Err("use a path such as /healthz") }
+}
+
+fn code(text: &str) -> Result<CloseCode, &'static str> {
+    let code = text.parse().ok().map(CloseCode).filter(|code| code.may_travel());
+    code.ok_or("use a code that may travel: 1000 to 1003, 1007 to 1014, or 3000 to 4999")
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    if text.len() <= MAX_REASON {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("use at most {MAX_REASON} bytes"))
+    }
+}
+
+impl DrainArgs {
+    pub(super) fn health(&self) -> Health {
+        Health { path: self.health.clone(), stage: Arc::default() }
+    }
+
+    pub(super) fn drain(&self, health: Health) -> Drain {
+        let (delay, spread) = (self.drain_delay.0, self.drain_time.0);
+        Drain { health, delay, spread, close: self.close(), phase: Phase::Serving }
+    }
+
+    /// What connections are closed with.
+    pub(super) fn close(&self) -> OwnedClose {
+        let code = self.drain_code.unwrap_or(match self.drain_time.0 {
+            Duration::ZERO => CloseCode::GOING_AWAY,
+            _ => CloseCode(1012),
+        });
+        OwnedClose { code, reason: self.drain_reason.clone().into() }
+    }
+}
+
+/// Where the server stands, as all its loops and whoever checks it see it.
+#[derive(Clone, Debug)]
+pub(super) struct Health {
+    path: Option<String>,
+    stage: Arc<AtomicU8>,
+}
+
+const READY: u8 = 0;
+/// Serves on, but wants no more clients.
+const UNREADY: u8 = 1;
+/// Takes no more clients.
+const CLOSING: u8 = 2;
+
+impl Health {
+    /// Whether further clients are refused.
+    pub(super) fn is_closing(&self) -> bool {
+        self.stage.load(Ordering::Relaxed) >= CLOSING
+    }
+
+    /// The answer to a request that checks.
+    pub(super) fn answer(&self, method: &str, target: &str) -> Option<Refusal> {
+        let which = path_of(target).strip_prefix(self.path.as_deref()?)?;
+        let is_well = match which {
+            "/live" => true,
+            "" | "/ready" => self.stage.load(Ordering::Relaxed) == READY,
+            _ => return None,
+        };
+        Some(match method {
+            "GET" | "HEAD" | "OPTIONS" => {
+                let answer =
+                    if is_well { status(200).with_text("ok") } else { status(503).with_text("ending") };
+                with(answer, "Cache-Control", "no-store")
+            }
+            _ => with(status(405), "Allow", "GET, HEAD, OPTIONS"),
+        })
+    }
+
+    /// The answer to a client that comes too late.
+    pub(super) fn too_late(&self) -> Refusal {
+        status(503).with_text("This server is ending; connect again to reach another one.")
+    }
+}
+
+/// The way to the end.
+#[derive(Debug)]
+pub(super) struct Drain {
+    health: Health,
+    delay: Duration,
+    spread: Duration,
+    close: OwnedClose,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Serving,
+    /// Until then.
+    Unready(Instant),
+    /// Until then.
+    Closing(Instant),
+    ShuttingDown,
+}
+
+/// What is to be done now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Close connections over so long.
+    Close(Duration, OwnedClose),
+    /// Close the rest, and end.
+    ShutDown,
+}
+
+impl Drain {
+    /// Somebody asks for the end.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if let Phase::Serving = self.phase {
+            self.health.stage.store(UNREADY, Ordering::Relaxed);
+            self.phase = Phase::Unready(later(now, self.delay));
+        }
+    }
+
+    /// When [`step`](Self::step) has something to do.
+    pub(super) const fn next(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Serving | Phase::ShuttingDown => None,
+            Phase::Unready(until) | Phase::Closing(until) => Some(until),
+        }
+    }
+
+    /// To be called until there is nothing to do.
+    pub(super) fn step(&mut self, now: Instant) -> Option<Step> {
+        if self.next().is_none_or(|until| now < until) {
+            return None;
+        }
+        Some(match self.phase {
+            Phase::Unready(_) => {
+                self.health.stage.store(CLOSING, Ordering::Relaxed);
+                self.phase = Phase::Closing(later(now, self.spread));
+                Step::Close(self.spread, self.close.clone())
+            }
+            _ => {
+                self.phase = Phase::ShuttingDown;
+                Step::ShutDown
+            }
+        })
+    }
+}
+
+/// A time that no clock reaches is a year.
+fn later(now: Instant, after: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    now + after.min(YEAR)
+}
+
+/// The tag of timers that close a connection.
+pub(super) const CLOSE: u64 = 1;
+
+/// Closes the connections of a loop, spread evenly.
+pub(super) fn close_over(cx: &mut Context<Visit>, spread: Duration, close: &OwnedClose) {
+    let ids: Vec<_> = cx.connections().collect();
+    let step = spread.checked_div(ids.len().try_into().unwrap_or(u32::MAX)).unwrap_or_default();
+    for (number, id) in (0..).zip(ids) {
+        if spread.is_zero() {
+            cx.close(id, Some(CloseReason { code: close.code, reason: &close.reason }));
+        } else {
+            cx.set_timer_for(id, step.saturating_mul(number), CLOSE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health() -> Health {
+        Health { path: Some("/healthz".to_owned()), stage: Arc::default() }
+    }
+
+    #[test]
+    fn checks_see_the_stage() {
+        let health = health();
+        let status = |method: &str, target: &str| health.answer(method, target).map(|answer| answer.status());
+        for (stage, ready) in [(READY, 200), (UNREADY, 503), (CLOSING, 503)] {
+            health.stage.store(stage, Ordering::Relaxed);
+            for target in ["/healthz", "/healthz?a=b", "/healthz/ready", "http://a/healthz"] {
+                for method in ["GET", "HEAD", "OPTIONS"] {
+                    assert_eq!(status(method, target), Some(ready), "{method} {target}");
+                }
+            }
+            assert_eq!(status("GET", "/healthz/live"), Some(200));
+            assert_eq!(status("POST", "/healthz"), Some(405));
+            for target in ["/", "/healthzz", "/healthz/", "/a/healthz", "*"] {
+                assert_eq!(status("GET", target), None, "{target}");
+            }
+        }
+        assert!(Health { path: None, ..health }.answer("GET", "/healthz").is_none());
+    }
+
+    #[test]
+    fn the_end_comes_in_steps() {
+        let start = Instant::now();
+        let (delay, spread) = (Duration::from_secs(5), Duration::from_secs(60));
+        let close = OwnedClose { code: CloseCode(1012), reason: "".into() };
+        let mut drain =
+            Drain { health: health(), delay, spread, close: close.clone(), phase: Phase::Serving };
+        assert_eq!((drain.next(), drain.step(start)), (None, None));
+        drain.begin(start);
+        drain.begin(start + spread); // asked again: nothing starts anew
+        assert_eq!((drain.next(), drain.step(start)), (Some(start + delay), None));
+        assert!(!drain.health.is_closing());
+        assert_eq!(drain.step(start + delay), Some(Step::Close(spread, close)));
+        assert!(drain.health.is_closing());
+        assert_eq!((drain.next(), drain.step(start + delay)), (Some(start + delay + spread), None));
+        assert_eq!(drain.step(start + delay + spread), Some(Step::ShutDown));
+        assert_eq!(drain.next(), None);
+        // Without flags all at once.
+        let mut drain =
+            Drain { delay: Duration::ZERO, spread: Duration::ZERO, phase: Phase::Serving, ..drain };
+        drain.begin(start);
+        assert!(matches!(drain.step(start), Some(Step::Close(Duration::ZERO, _))));
+        assert_eq!((drain.step(start), drain.step(start)), (Some(Step::ShutDown), None));
+    }
+
+    #[test]
+    fn values_are_checked() {
+        for good in ["/", "/healthz", "/a/b"] {
+            assert!(path(good).is_ok());
+        }
+        for bad in ["", "healthz", "/a b", "/a?b", "/a#b", "/\u{e4}"] {
+            assert!(path(bad).is_err(), "{bad}");
+        }
+        assert_eq!(code("1012"), Ok(CloseCode(1012)));
+        for bad in ["999", "1005", "1006", "5000", "x"] {
+            assert!(code(bad).is_err(), "{bad}");
+        }
+        assert!(reason(&"x".repeat(123)).is_ok() && reason(&"x".repeat(124)).is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! The end of `serve` behind a balancer.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bowsprit::frame::RawHeader;
+
+use super::support::command::{Running, serve};
+use super::support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text};
+
+fn check(address: SocketAddr, method: &str, target: &str) -> String {
+    let mut peer = Peer::connect(address);
+    peer.write(format!("{method} {target} HTTP/1.1\r\nHost: balancer.internal\r\n\r\n").as_bytes());
+    String::from_utf8(peer.rest()).unwrap()[9..12].to_owned()
+}
+
+#[test]
+fn balancers_see_it_end_and_clients_leave_one_after_the_other() {
+    for threads in [1, 2] {
+        let number = threads.to_string();
+        let args = ["--health", "/healthz", "--metrics", "127.0.0.1:0", "--threads", &number];
+        // Nothing ends by itself in this test: the first in each thread is closed at once, the next in minutes.
+        let drain = ["--drain-delay", "500ms", "--drain-time", "2h", "--drain-reason", "new version"];
+        let mut server = serve(&[&args[..], &drain[..]].concat());
+        let metrics: SocketAddr =
+            server.running.told("counters at http://").strip_suffix("/metrics").unwrap().parse().unwrap();
+        let mut peers: Vec<Peer> = (0..20).map(|_| Peer::open(server.address)).collect();
+        for address in [server.address, metrics] {
+            for method in ["GET", "HEAD", "OPTIONS"] {
+                assert_eq!(check(address, method, "/healthz"), "200", "{method}");
+            }
+            assert_eq!(check(address, "GET", "/healthz/live"), "200");
+            // Anything else is not for a name that is not known.
+            assert_eq!(check(address, "GET", "/"), "421");
+        }
+
+        server.running.signal("TERM");
+        let until = Instant::now() + PATIENCE;
+        while check(server.address, "GET", "/healthz/ready") == "200" {
+            assert!(Instant::now() < until);
+        }
+        assert_eq!(check(metrics, "OPTIONS", "/healthz"), "503");
+        assert_eq!(check(metrics, "GET", "/healthz/live"), "200");
+
+        // Some leave, the others are served as before.
+        let mut left = 0;
+        while left < threads {
+            assert!(Instant::now() < until);
+            peers.retain_mut(|peer| {
+                peer.text("served");
+                let frame = peer.frame();
+                if frame.0.opcode == RawHeader::CLOSE.opcode {
+                    assert_close(&frame, 1012);
+                    assert_eq!(&frame.1[2..], b"new version");
+                    peer.close(1012);
+                    left += 1;
+                    return false;
+                }
+                assert_text(&frame, "served");
+                true
+            });
+        }
+        assert_eq!((left, peers.len()), (threads, 20 - threads));
+        let mut refused = Peer::connect(server.address);
+        refused.write(REQUEST.as_bytes());
+        assert!(refused.head().starts_with("HTTP/1.1 503 "));
+        // Whoever asks again does not want to wait.
+        server.running.signal("TERM");
+        assert_eq!(server.running.status().code(), Some(128 + 15));
+    }
+}
+
+#[test]
+fn in_the_end_all_have_left() {
+    let server = serve(&["-v", "--drain-time", "100ms", "--threads", "2"]);
+    let mut peers: Vec<Peer> = (0..10).map(|_| Peer::open(server.address)).collect();
+    server.running.signal("TERM");
+    for peer in &mut peers {
+        assert_close(&peer.frame(), 1012);
+        peer.close(1012);
+    }
+    let (code, _, stderr) = server.running.finish();
+    assert_eq!(code, 0);
+    assert!(stderr.contains("connections closed: 10\n"), "{stderr}");
+}
+
+#[test]
+fn the_code_is_of_ones_choice() {
+    for threads in ["1", "2"] {
+        let server = serve(&["-v", "--drain-code", "4001", "--drain-reason", "bye", "--threads", threads]);
+        let mut peer = Peer::open(server.address);
+        server.running.signal("TERM");
+        let frame = peer.frame();
+        assert_close(&frame, 4001);
+        assert_eq!(&frame.1[2..], b"bye");
+        peer.close(4001);
+        let (code, _, stderr) = server.running.finish();
+        assert_eq!(code, 0);
+        assert!(stderr.contains("connections closed: 1\n"), "{stderr}");
+    }
+    for args in [["--drain-code", "1006"], ["--health", "healthz"], ["--drain-time", "soon"]] {
+        let (code, _, stderr) = Running::bowsprit(&[&["serve"], &args[..]].concat()).finish();
+        assert!(code == 2 && stderr.contains(args[0]), "{stderr}");
+    }
+}

@@ -3,6 +3,8 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use bowsprit::event_loop::{Engine, Handler, Settings};
@@ -32,7 +34,9 @@ const SIGNALS: Token = Token(0);
 const WAKER: Token = Token(1);
 /// For what else a command waits for.
 pub(super) const OTHERS: Range<usize> = 2..1000;
-const ENGINE: Range<usize> = 1000..usize::MAX;
+/// For far ends of a bridge.
+pub(super) const FARS: Range<usize> = 1000..1 << 24;
+const ENGINE: Range<usize> = FARS.end..usize::MAX;
 
 impl<D: Default> Driver<D> {
     pub(super) fn new(settings: Settings) -> io::Result<Self> {
@@ -65,21 +69,28 @@ impl<D: Default> Driver<D> {
         self.signals.catch_hangup()
     }
 
+    /// From now on the end of a child is an event, and raises this flag.
+    #[cfg(unix)]
+    pub(super) fn catch_children(&self) -> io::Result<Arc<AtomicBool>> {
+        self.signals.catch_children()
+    }
+
     /// Waits for events, at most until `until`, and handles them.
     pub(super) fn turn<H: Handler<Data = D>>(
         &mut self,
         handler: &mut H,
         until: Option<Instant>,
     ) -> io::Result<Turn> {
-        self.turn_with(handler, until, |_, _| ())
+        self.turn_with(handler, until, |_, _, _| ())
     }
 
-    /// As [`turn`](Self::turn); `other` gets events whose tokens are of [`OTHERS`].
+    /// As [`turn`](Self::turn); `other` gets events whose tokens are of [`OTHERS`] and [`FARS`], and nothing once all are
+    /// handed out.
     pub(super) fn turn_with<H: Handler<Data = D>>(
         &mut self,
         handler: &mut H,
         until: Option<Instant>,
-        mut other: impl FnMut(&mut Engine<D>, &Event),
+        mut other: impl FnMut(&mut H, &mut Engine<D>, Option<&Event>),
     ) -> io::Result<Turn> {
         let due = [until, self.engine.next_deadline()].into_iter().flatten().min();
         let wait = due.map(|at| at.saturating_duration_since(Instant::now()));
@@ -101,10 +112,11 @@ impl<D: Default> Driver<D> {
                     }
                 }
                 WAKER => {}
-                Token(token) if OTHERS.contains(&token) => other(&mut self.engine, event),
+                Token(token) if token < ENGINE.start => other(handler, &mut self.engine, Some(event)),
                 _ => self.engine.handle(event, handler),
             }
         }
+        other(handler, &mut self.engine, None);
         self.engine.on_time(Instant::now(), handler);
         Ok(turn)
     }

@@ -64,6 +64,16 @@ impl Signals {
         Ok(())
     }
 
+    /// From now on SIGCHLD is an event, and raises this flag.
+    pub(super) fn catch_children(&self) -> io::Result<Arc<AtomicBool>> {
+        use signal_hook::consts::SIGCHLD;
+
+        let ended = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGCHLD, ended.clone())?;
+        signal_hook::low_level::pipe::register(SIGCHLD, self.unix.end.try_clone()?)?;
+        Ok(ended)
+    }
+
     /// Takes what has come, so that the next signal is a new event.
     pub(super) fn take(&mut self) -> Asked {
         use std::io::Read as _;

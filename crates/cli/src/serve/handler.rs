@@ -42,7 +42,7 @@ impl Server {
         farewell: SharedFarewell,
     ) -> Result<Self, String> {
         Ok(Self {
-            mode: args.mode,
+            mode: args.mode.clone(),
             subprotocols: args.subprotocol.clone(),
             policy: args.policy(args.is_loopback())?,
             talk: args.talk(),
@@ -57,7 +57,7 @@ impl Server {
     /// The same for one of several loops.
     pub(super) fn of_loop(&self, running: Running) -> Self {
         Self {
-            mode: self.mode,
+            mode: self.mode.clone(),
             subprotocols: self.subprotocols.clone(),
             policy: self.policy.clone(),
             talk: self.talk,
@@ -163,7 +163,7 @@ impl Handler for Server {
             }
             return refusal;
         }
-        plain::answer(request.method(), request.target(), self.mode)
+        plain::answer(request.method(), request.target(), &self.mode)
     }
 
     fn on_open(&mut self, cx: &mut Context<Visit>, id: ConnId, agreement: &Agreement) {
@@ -181,7 +181,7 @@ impl Handler for Server {
             let is_text = matches!(message, Message::Text(_));
             self.show(cx, id, if is_text { "text" } else { "binary" }, payload, is_text);
         }
-        match (self.mode, &self.running) {
+        match (&self.mode, &self.running) {
             (Mode::Echo, _) => {
                 if matches!(cx.send(id, message), Sent::Now | Sent::Queued(_))
                     && let Some(record) = cx.data(id).and_then(Visit::record)
@@ -201,6 +201,8 @@ impl Handler for Server {
             (Mode::Broadcast, Some(_)) => {
                 cx.broadcast_everywhere(message);
             }
+            #[cfg(unix)]
+            (Mode::Bridge(_), _) => {} // whose it is
             (Mode::Console, _) => {
                 if let Some(screen) = self.screen {
                     screen.show(&self.name(cx, id), message);
@@ -221,8 +223,7 @@ impl Handler for Server {
         if self.health.is_closing() || cx.is_shutting_down() {
             Farewell::lock(&self.farewell).note(cx.peer_address(id), ended);
         }
-        let mode = self.mode;
-        self.tell(cx, id, |visit| Some(visit.closed(mode, ended)));
+        self.tell(cx, id, |visit| Some(visit.closed(&self.mode, ended)));
     }
 
     fn on_failed(&mut self, cx: &mut Context<Visit>, id: ConnId, failed: &Failed) {

@@ -1,5 +1,7 @@
 //! `bowsprit serve`: a server that echoes, relays or broadcasts.
 
+#[cfg(unix)]
+mod bridge;
 mod console;
 mod drain;
 mod farewell;
@@ -18,6 +20,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 #[cfg(unix)]
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use bowsprit::handshake::Leniency;
 use clap::ValueEnum;
@@ -52,11 +55,15 @@ pub(crate) struct Args {
     /// Tell counters at this address, as /metrics in the text format of Prometheus, in the clear.
     #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
     metrics: Option<SocketAddr>,
-    /// Where messages go.
-    ///
-    /// To a connection that is slow to read they go as --overflow says.
-    #[arg(long, value_enum, default_value_t = Mode::Echo)]
+    /// Where messages go: `echo` back to the sender, `relay` to all others, `broadcast` to all, `console` to stdout,
+    /// while what is typed goes to all. Or to a far end for each connection: `tcp:HOST:PORT`, `unix:PATH`, or
+    /// `exec:COMMAND` of the shell, whose exit code other than 0 is told in a Close frame with 1011.
+    #[arg(long, value_name = "MODE", default_value = "echo")]
     mode: Mode,
+    /// What a message is at the far end of `tcp:`, `unix:` (bytes unless said otherwise) and `exec:` (lines).
+    #[cfg(unix)]
+    #[arg(long, value_enum)]
+    framing: Option<bridge::Framing>,
     /// Threads that serve, each with a loop and connections of its own; messages and limits know no border between
     /// them, but `--overflow block` slows only clients of the same thread.
     #[arg(long, value_name = "N", default_value = "1", value_parser = threads)]
@@ -106,7 +113,8 @@ fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
 
 const MAX_THREADS: usize = 1024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// Where messages go.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Mode {
     /// Back to the sender.
     Echo,
@@ -116,6 +124,39 @@ enum Mode {
     Broadcast,
     /// To stdout; what is typed goes to all.
     Console,
+    /// To a far end for each.
+    #[cfg(unix)]
+    Bridge(bridge::Target),
+}
+
+impl Mode {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Relay => "relay",
+            Self::Broadcast => "broadcast",
+            Self::Console => "console",
+            #[cfg(unix)]
+            Self::Bridge(_) => "bridge",
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        for mode in [Self::Echo, Self::Relay, Self::Broadcast, Self::Console] {
+            if mode.name() == text {
+                return Ok(mode);
+            }
+        }
+        #[cfg(unix)]
+        if let Some(target) = bridge::Target::parse(text) {
+            return target.map(Self::Bridge);
+        }
+        Err("use echo, relay, broadcast, console, tcp:HOST:PORT, unix:PATH or exec:COMMAND".to_owned())
+    }
 }
 
 /// What clients may get wrong; see [`bowsprit::handshake::Leniency`].

@@ -1,12 +1,11 @@
 //! Answers to requests that ask for no WebSocket: the page, and what is not here.
 
 use bowsprit::handshake::{HeaderField, Refusal, RefusalError};
-use clap::ValueEnum as _;
 
 use super::Mode;
 
 /// The page at `/`; every other path is for WebSocket clients.
-pub(super) fn answer(method: &str, target: &str, mode: Mode) -> Refusal {
+pub(super) fn answer(method: &str, target: &str, mode: &Mode) -> Refusal {
     if !matches!(method, "GET" | "HEAD") {
         return with(status(405), "Allow", "GET, HEAD");
     }
@@ -26,9 +25,8 @@ pub(super) fn path_of(target: &str) -> &str {
     }
 }
 
-fn page(mode: Mode) -> Result<Refusal, RefusalError> {
-    let name = mode.to_possible_value();
-    let page = PAGE.replacen("{mode}", name.as_ref().map_or("", |name| name.get_name()), 1);
+fn page(mode: &Mode) -> Result<Refusal, RefusalError> {
+    let page = PAGE.replacen("{mode}", mode.name(), 1);
     let page = Refusal::new(200)?.with_body("text/html; charset=utf-8", page)?;
     let page = with(page, "Content-Security-Policy", CONTENT_SECURITY_POLICY);
     let page = with(page, "X-Content-Type-Options", "nosniff");
@@ -75,11 +73,11 @@ mod tests {
             ("POST", "/", 405),
             ("OPTIONS", "*", 405),
         ] {
-            assert_eq!(answer(method, target, Mode::Echo).status(), status, "{method} {target}");
+            assert_eq!(answer(method, target, &Mode::Echo).status(), status, "{method} {target}");
         }
-        assert!(answer("PUT", "/", Mode::Echo).headers().iter().any(|field| field.is("Allow")));
+        assert!(answer("PUT", "/", &Mode::Echo).headers().iter().any(|field| field.is("Allow")));
         assert_eq!(PAGE.matches("{mode}").count(), 1);
-        let page = answer("GET", "/", Mode::Relay);
+        let page = answer("GET", "/", &Mode::Relay);
         assert_eq!(page.headers().len(), 4);
         let text = std::str::from_utf8(page.body()).unwrap();
         assert!(text.starts_with("<!doctype html>") && text.contains("data-mode=\"relay\""));

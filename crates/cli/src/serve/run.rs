@@ -10,7 +10,10 @@ use bowsprit::event_loop::{ConnId, Context, Engine, Group, Handler, Loops, Setti
 use bowsprit::message::Message;
 use bowsprit::tls::TlsServer;
 use mio::Waker;
+use mio::event::Event;
 
+#[cfg(unix)]
+use super::bridge::Bridge;
 use super::console::{Keyboard, Screen};
 use super::drain::{Drain, Step, close_over};
 use super::farewell::{Farewell, SharedFarewell};
@@ -19,7 +22,7 @@ use super::metrics::Metrics;
 use super::summary::Summary;
 use super::visit::{Visit, short};
 use super::{Args, Mode, Talk, sockets};
-use crate::driver::{Driver, Turn};
+use crate::driver::{Driver, FARS, Turn};
 use crate::output::{say, warn};
 
 /// Serves until a signal asks for the end and all connections are gone.
@@ -70,6 +73,8 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     }
     if alone {
         attendant.alone(args, server)?;
+    } else if is_bridge(args) {
+        return Err("--threads: a bridge has one thread".to_owned());
     } else {
         attendant.beside(args, &server, &settings)?;
     }
@@ -108,6 +113,15 @@ struct Attendant {
 impl Attendant {
     /// One loop, on this thread.
     fn alone(&mut self, args: &Args, mut server: Server) -> Result<(), String> {
+        #[cfg(unix)]
+        if let Mode::Bridge(target) = &args.mode {
+            let ended = self.driver.catch_children().map_err(cannot_start)?;
+            let registry = self.driver.registry().try_clone().map_err(cannot_start)?;
+            let target = target.clone();
+            let mut bridge = Bridge::new(server, target, args.framing, registry, ended, self.grace);
+            let _path = sockets::listen(&mut self.driver.engine, args, self.tls.as_ref())?;
+            return self.attend(&mut bridge, &Alone).map_err(cannot_wait);
+        }
         let _path = sockets::listen(&mut self.driver.engine, args, self.tls.as_ref())?;
         self.attend(&mut server, &Alone).map_err(cannot_wait)
     }
@@ -133,14 +147,24 @@ impl Attendant {
     }
 
     /// Until the server is over.
-    fn attend<H: Handler<Data = Visit>>(&mut self, handler: &mut H, whole: &impl Whole) -> io::Result<()> {
+    fn attend<H: Attended>(&mut self, handler: &mut H, whole: &impl Whole) -> io::Result<()> {
         self.summary = Summary::new(self.talk >= Talk::Normal);
-        while !whole.is_over(&mut self.driver.engine) {
+        let mut is_over = false;
+        loop {
+            is_over |= whole.is_over(&mut self.driver.engine);
+            if is_over && handler.is_done() {
+                break;
+            }
             let metrics = self.metrics.as_ref().and_then(Metrics::next_deadline);
-            let until = [self.summary.next(), metrics, self.drain.next()].into_iter().flatten().min();
-            let turn = self.driver.turn_with(handler, until, |engine, event| {
-                if let Some(metrics) = &mut self.metrics {
-                    metrics.handle(event, || whole.stats(engine));
+            let busy = handler.is_busy(self.driver.engine.context()).then(Instant::now);
+            let until = [self.summary.next(), metrics, self.drain.next(), busy].into_iter().flatten().min();
+            let turn = self.driver.turn_with(handler, until, |handler, engine, event| match event {
+                None => handler.on_turn(engine.context()),
+                Some(event) if FARS.contains(&event.token().0) => handler.on_event(engine.context(), event),
+                Some(event) => {
+                    if let Some(metrics) = &mut self.metrics {
+                        metrics.handle(event, || whole.stats(engine));
+                    }
                 }
             })?;
             let now = Instant::now();
@@ -189,6 +213,44 @@ impl Attendant {
         }
     }
 }
+
+#[cfg(unix)]
+const fn is_bridge(args: &Args) -> bool {
+    matches!(args.mode, Mode::Bridge(_))
+}
+
+#[cfg(not(unix))]
+const fn is_bridge(_: &Args) -> bool {
+    false
+}
+
+/// A handler that waits for more than its loop does.
+pub(super) trait Attended: Handler<Data = Visit> {
+    /// Something that it has registered is ready.
+    fn on_event(&mut self, cx: &mut Context<Visit>, event: &Event) {
+        let _ = (cx, event);
+    }
+
+    /// All events of a turn have been told.
+    fn on_turn(&mut self, cx: &mut Context<Visit>) {
+        let _ = cx;
+    }
+
+    /// Whether the next turn has something to do at once.
+    fn is_busy(&self, cx: &Context<Visit>) -> bool {
+        let _ = cx;
+        false
+    }
+
+    /// Whether it may end once all connections are gone.
+    fn is_done(&self) -> bool {
+        true
+    }
+}
+
+impl Attended for Server {}
+
+impl Attended for Nobody {}
 
 /// One loop or several, as the attendant sees them.
 trait Whole {

@@ -75,12 +75,12 @@ impl Visit {
     }
 
     /// How a connection that opened has ended.
-    pub(super) fn closed(&self, mode: Mode, ended: &Ended) -> String {
+    pub(super) fn closed(&self, mode: &Mode, ended: &Ended) -> String {
         let mut line = how(ended);
         if let Some(record) = self.0.as_deref() {
             let _ = write!(line, ", after {}, received {}", time(record.since.elapsed()), record.received);
             // What goes to all is not counted for each.
-            if mode == Mode::Echo {
+            if *mode == Mode::Echo {
                 let _ = write!(line, ", sent {}", record.sent);
             }
         }

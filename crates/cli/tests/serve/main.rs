@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod bridge;
 #[path = "../../../../tests/support/certificates.rs"]
 mod certificates;
 mod console;

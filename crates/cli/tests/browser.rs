@@ -15,6 +15,8 @@ mod installed;
 
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use browser::Driver;
 use certificates::Authority;
 use serde_json::{Value, json};
@@ -94,7 +96,7 @@ const NOBODY: &str = r##"
             const fault = element("url-fault").textContent;
             element("url").value = arguments[0];
             element("toggle").click();
-            when(() => cells(rows("note")[0])[4].startsWith("closed with 1006"), () => done([fault !== "",
+            when(() => cells(rows("note")[0])[4].startsWith("could not connect"), () => done([fault !== "",
                 element("url-fault").hidden, element("state").textContent]));
         });
     });
@@ -141,7 +143,10 @@ fn the_page_talks_to_its_server() {
 
     driver.go(&page);
     let told = run(&driver, TOGGLE, json!([]));
-    assert_eq!(told, json!({ "told": "closed with 1000", "off": [true, true, false], "on": false }));
+    assert_eq!(
+        told,
+        json!({ "told": "closed with 1000 (normal end)", "off": [true, true, false], "on": false })
+    );
 
     driver.go(&page);
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -196,4 +201,128 @@ fn the_page_works_under_tls() {
     let told = run(&driver, TEXT, json!(["under TLS"]));
     assert_eq!(told["sent"], json!(["↑ sent", "text", "9", "under TLS"]));
     assert_eq!(told["content"], "under TLS");
+}
+
+/// Says a few things of every kind, and shows what is folded.
+const SPEAK: &str = r##"
+    open(() => {
+        type("text", "hello");
+        type("text", JSON.stringify({ type: "update", items: [1, 2, { name: "boat", ok: true }] }));
+        type("text", "x".repeat(1000) + " words that go on ".repeat(111));
+        pick("hex");
+        type("hex", "de ad be ef 00 01 02");
+        when(() => rows("received").length === 4, () => done(rows("received").map((row) => {
+            const cell = row.cells[4];
+            return { width: cell.clientWidth, height: row.clientHeight, button: cell.querySelector("button")?.textContent };
+        }).reverse()));
+    });
+"##;
+
+/// Whether anything sticks out of the page or of its card, and which fields have no name.
+const FITS: &str = r##"
+    document.querySelector("details").open = true;
+    done({
+        over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        sticking: Array.from(document.querySelectorAll(".card *"))
+            .filter((part) => part.getBoundingClientRect().right > part.closest(".card").getBoundingClientRect().right)
+            .map((part) => part.outerHTML.slice(0, 80)),
+        unlabelled: Array.from(document.querySelectorAll("input, textarea, button"))
+            .filter((field) => !(field.labels?.length || field.textContent.trim() || field.title)).map((field) => field.id),
+    });
+"##;
+
+/// Unfolds the JSON, filters, and recalls what was sent.
+const UNFOLD: &str = r##"
+    const json = rows("received").find((row) => row.cells[4].textContent.includes("update"));
+    const button = json.querySelector("button");
+    button.click();
+    const laidOut = json.querySelector("span").textContent;
+    const expanded = button.getAttribute("aria-expanded");
+    element("filter").value = "BOAT";
+    element("filter").oninput();
+    const left = document.querySelectorAll("#log tr:not([hidden])").length;
+    element("filter").value = "";
+    element("filter").oninput();
+    button.click();
+    pick("text");
+    const up = () => element("text").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp", cancelable: true }));
+    up(); up(); up();
+    const recalled = element("text").value;
+    element("text").value = "";
+    done({ laidOut, expanded, left, recalled, folded: button.textContent, protocol: element("protocol").textContent });
+"##;
+
+/// The page as it is seen, narrow and wide, light and dark: nothing sticks out, and nothing long takes all the room. Its
+/// pictures are left in the folder for temporary files of tests, under `page`.
+#[test]
+fn the_page_fits_narrow_and_wide() {
+    let Some(driver) = Driver::start() else { return };
+    let server = serve(&["--subprotocol", "chat"]);
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
+    std::fs::create_dir_all(&folder).unwrap();
+    let cdp = |method: &str, params: Value| {
+        driver.command("POST", "/goog/cdp/execute", &json!({ "cmd": method, "params": params }))
+    };
+    for (name, width, height) in [("narrow", 375, 812), ("wide", 1280, 900)] {
+        for colours in ["light", "dark"] {
+            cdp(
+                "Emulation.setDeviceMetricsOverride",
+                json!({ "width": width, "height": height, "deviceScaleFactor": 2, "mobile": false }),
+            );
+            let feature = json!({ "name": "prefers-color-scheme", "value": colours });
+            cdp("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
+            driver.go(&server.url.replacen("ws:", "http:", 1));
+            let told = run(&driver, SPEAK, json!([]));
+            for (row, button) in
+                [(0, json!(null)), (1, json!("Lay out")), (2, json!("Show all")), (3, json!(null))]
+            {
+                let row = &told[row];
+                assert!(row["width"].as_u64().unwrap() >= 250, "{name}: {row}");
+                assert!(row["height"].as_u64().unwrap() <= 300, "{name}: {row}");
+                assert_eq!(row["button"], button);
+            }
+            let fits = run(&driver, FITS, json!([]));
+            assert_eq!(fits, json!({ "over": 0, "sticking": [], "unlabelled": [] }), "{name}");
+            let told = run(&driver, UNFOLD, json!([]));
+            let laid_out = "{\n  \"type\": \"update\",\n  \"items\": [\n    1,\n    2,\n    {\n      \"name\": \"boat\",\n      \"ok\": true\n    }\n  ]\n}";
+            assert_eq!(told["laidOut"], laid_out);
+            assert_eq!((&told["expanded"], &told["left"]), (&json!("true"), &json!(2)));
+            assert_eq!((&told["recalled"], &told["folded"]), (&json!("hello"), &json!("Lay out")));
+            assert_eq!(told["protocol"], "none");
+            // All of it, not only what a screen shows.
+            let shot = cdp("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
+            let picture = STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
+            std::fs::write(folder.join(format!("{name}-{colours}.png")), picture).unwrap();
+        }
+    }
+}
+
+const PROTOCOL: &str = r##"
+    open(() => {
+        element("toggle").click();
+        when(() => element("state").textContent === "closed", () => {
+            element("protocols").value = "other, chat";
+            element("toggle").click();
+            open(() => {
+                const protocol = element("protocol").textContent;
+                element("code").value = "1001";
+                element("toggle").click();
+                const fault = element("url-fault").textContent;
+                element("code").value = "4001";
+                element("reason").value = "because";
+                element("toggle").click();
+                when(() => element("state").textContent === "closed", () =>
+                    done([protocol, fault !== "", cells(rows("note")[0])[4]]));
+            });
+        });
+    });
+"##;
+
+#[test]
+fn subprotocols_and_close_codes_are_of_ones_choice() {
+    let Some(driver) = Driver::start() else { return };
+    let server = serve(&["--subprotocol", "chat"]);
+    driver.go(&server.url.replacen("ws:", "http:", 1));
+    let told = run(&driver, PROTOCOL, json!([]));
+    assert_eq!(told, json!(["chat", true, "closed with 4001 (a code of the application)"]));
 }

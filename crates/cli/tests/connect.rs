@@ -130,12 +130,81 @@ fn json_lines() {
     assert_eq!(code, 1, "an unusual code");
     let events: Vec<serde_json::Value> =
         stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (line, event) in stdout.lines().zip(&events) {
+        let direction = if event["type"] == "open" { "" } else { r#""direction":"in","# };
+        let start = format!(r#"{{"time":{},{direction}"type":{},"#, event["time"], event["type"]);
+        assert!(line.starts_with(&start) && event["time"].as_str().unwrap().ends_with('Z'), "{line}");
+    }
+    assert!(stdout.contains(r#""data":"\"\u009b""#), "a terminal would act on it: {stdout}");
     let types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["open", "ping", "text", "binary", "close"]);
     assert_eq!(events[2]["data"], "\"\u{9b}");
     assert_eq!(events[3]["base64"], "AP8=");
     assert_eq!((&events[4]["code"], &events[4]["reason"]), (&4001.into(), &"bye".into()));
     server.join().unwrap();
+}
+
+#[test]
+fn json_lines_are_read_too() {
+    let server = serve(&[]);
+    let mut client = Running::client(&server.url, &["--json", "-v"]);
+    client.write(
+        br#"{"type":"text","data":"a\nb"}
+{"type":"open","address":"of another connection"}
+
+{"type":"binary","base64":"AP8="}
+{"type":"ping","data":"p"}
+"#,
+    );
+    let (code, stdout, stderr) = client.finish();
+    assert_eq!(code, 0, "{stderr}");
+    let events: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seen = |direction: &str, kind: &str| {
+        let mut found =
+            events.iter().filter(|event| event["direction"] == direction && event["type"] == kind);
+        (found.next().cloned().unwrap_or_default(), found.count())
+    };
+    for direction in ["out", "in"] {
+        let (text, others) = seen(direction, "text");
+        assert_eq!((&text["data"], others), (&"a\nb".into(), 0), "{stdout}");
+        assert_eq!(seen(direction, "binary").0["base64"], "AP8=", "{stdout}");
+    }
+    let latency = &seen("in", "pong").0["latency_ms"];
+    assert!(latency.is_f64() && latency.to_string().split('.').nth(1).unwrap().len() <= 3, "{latency}");
+    // Bytes in, JSON out.
+    let mut client = Running::client(&server.url, &["--json", "-b"]);
+    client.write(b"\0\n");
+    assert!(client.finish().1.contains(r#""type":"binary","base64":"AAo=""#));
+    let mut client = Running::client(&server.url, &["--json"]);
+    client.write(b"hello\n");
+    let (code, _, stderr) = client.finish();
+    assert!(code == 2 && stderr.contains(r#"is such as {"type":"text","data":"hello"}"#), "{stderr}");
+}
+
+/// One connection feeds another.
+#[test]
+fn json_lines_go_from_one_connection_to_another() {
+    let (first, second) = (serve(&[]), serve(&[]));
+    let (_, lines, _) = connect(&first.url, &["--json", "-m", "x", "-m", "y"]);
+    let mut client = Running::client(&second.url, &["--json", "--stay"]);
+    client.write(lines.as_bytes());
+    let (code, stdout, stderr) = client.finish();
+    assert_eq!((code, stdout.matches(r#""type":"text""#).count()), (0, 2), "{stdout} {stderr}");
+}
+
+/// As a path from where we are.
+#[test]
+fn sockets_have_paths() {
+    let folder = std::env::temp_dir().join(format!("bowsprit-unix-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let _server = serve(&["--unix", folder.join("u.sock").to_str().unwrap()]);
+    for url in ["ws+unix:u.sock", "ws+unix:./u.sock:/chat"] {
+        let mut command = Command::new(BOWSPRIT);
+        command.args(["connect", url, "-m", "x"]).current_dir(&folder);
+        assert_eq!(Running::start(&mut command).finish(), (0, "x\n".into(), String::new()), "{url}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod support;
 mod installed;
 
 use std::io::Read as _;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
@@ -56,6 +57,15 @@ impl Drop for Home {
 impl Typist {
     /// Runs `connect`, and then tells its exit code and in which mode it left the terminal.
     fn new(home: &Home, url: &str, args: &[&str]) -> Option<Self> {
+        Self::with(home, url, args, |command| command.env("NO_COLOR", "1"))
+    }
+
+    fn with(
+        home: &Home,
+        url: &str,
+        args: &[&str],
+        change: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Option<Self> {
         if Command::new("python3").arg("--version").output().is_err() {
             skip("Python", "apt-get install python3");
             return None;
@@ -66,7 +76,7 @@ impl Typist {
         command.arg(r#""$@"; echo "ended with $?"; stty -a; echo "that was all""#);
         command.args(["sh", BOWSPRIT, "connect", url]).args(args);
         command.env("XDG_STATE_HOME", &home.0).env("TERM", "xterm").env_remove("http_proxy");
-        let mut running = Running::start(&mut command);
+        let mut running = Running::start(change(&mut command));
         let (show, shows) = mpsc::channel();
         let mut stdout = running.stdout();
         thread::spawn(move || {
@@ -439,6 +449,70 @@ fn ctrl_c_ends_the_waiting_for_another_connection() {
     typist.sees("interrupted while there was no connection");
     typist.sees_the_end(0);
     server.join().unwrap();
+}
+
+/// Lines that are typed meanwhile wait for the next connection.
+#[test]
+fn lines_wait_for_another_connection() {
+    let home = Home::new("waiting");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let accept = |listener: &TcpListener| {
+        let mut peer = Peer::of(listener.accept().unwrap().0);
+        peer.accept_upgrade();
+        peer
+    };
+    let (again, next) = mpsc::channel();
+    let server = thread::spawn(move || {
+        drop(accept(&listener));
+        let (stream, _) = listener.accept().unwrap();
+        next.recv_timeout(PATIENCE).unwrap();
+        let mut peer = Peer::of(stream);
+        peer.accept_upgrade();
+        assert_eq!([text(&mut peer), text(&mut peer)], ["one", "two"]);
+        closes(peer, 1000);
+    });
+    let Some(mut typist) = Typist::new(&home, &url, &["--reconnect"]) else { return };
+    typist.sees("> ");
+    typist.sees("bowsprit: try 1 in 0.");
+    typist.types("one\r");
+    typist.sees("not connected: 1 line will be sent");
+    typist.types("two\r");
+    typist.sees("not connected: 2 lines will be sent");
+    again.send(()).unwrap();
+    typist.sees("again; now sending 2 lines");
+    typist.types(CTRL_D);
+    typist.sees_the_end(0);
+    server.join().unwrap();
+}
+
+#[test]
+fn colours_tell_messages_from_talk() {
+    let home = Home::new("colours");
+    for (name, value, coloured) in
+        [("COLORTERM", "", true), ("NO_COLOR", "1", false), ("TERM", "dumb", false)]
+    {
+        let (url, server) = fake_server(|mut peer| {
+            peer.accept_upgrade();
+            assert_eq!(text(&mut peer), "go");
+            says(&mut peer, "hi");
+            peer.write(&frame(RawHeader::CLOSE, &close_payload(1000, "bye")));
+            peer.until_gone();
+        });
+        let Some(mut typist) =
+            Typist::with(&home, &url, &[], |command| command.env_remove("NO_COLOR").env(name, value))
+        else {
+            return;
+        };
+        typist.types("go\r");
+        typist.sees("closed with 1000: bye");
+        typist.sees("ended with 0");
+        typist.sees("that was all");
+        server.join().unwrap();
+        let message = typist.screen.contains("\x1b[1m\x1b[36m<\x1b[0m hi");
+        let talk = typist.screen.contains("\x1b[2mbowsprit: ");
+        assert_eq!((message, talk), (coloured, coloured), "{name}: {:?}", typist.screen);
+    }
 }
 
 /// What a script would not be told.

@@ -144,7 +144,7 @@ fn shown(time: Duration) -> crate::args::Time {
 }
 
 /// A number and its noun.
-fn count(number: u64, noun: &str) -> String {
+pub(super) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

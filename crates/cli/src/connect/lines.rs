@@ -47,7 +47,8 @@ pub(super) fn parse(line: &str) -> Result<Line, String> {
     }
 }
 
-fn control(text: &str) -> Result<Vec<u8>, String> {
+/// The payload of a Ping or Pong.
+pub(super) fn control(text: &str) -> Result<Vec<u8>, String> {
     if text.len() > 125 {
         return Err("a control frame carries at most 125 bytes".into());
     }
@@ -57,8 +58,14 @@ fn control(text: &str) -> Result<Vec<u8>, String> {
 fn close(rest: &str) -> Result<Line, String> {
     let (code, reason) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
     let code = if code.is_empty() { Ok(1000) } else { code.parse() };
-    let code = code.map(CloseCode).ok().filter(|code| code.may_travel());
-    let code = code.ok_or("use a code that may travel: 1000 to 1003, 1007 to 1014, or 3000 to 4999")?;
+    closing(CloseCode(code.unwrap_or(0)), reason)
+}
+
+/// A Close frame that may be sent.
+pub(super) fn closing(code: CloseCode, reason: &str) -> Result<Line, String> {
+    if !code.may_travel() {
+        return Err("use a code that may travel: 1000 to 1003, 1007 to 1014, or 3000 to 4999".into());
+    }
     if reason.len() > MAX_REASON {
         return Err(format!("a reason has at most {MAX_REASON} bytes"));
     }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod failure;
+mod json;
 mod lines;
 mod mode;
 mod output;
@@ -64,11 +65,12 @@ pub(crate) struct Args {
     /// Show binary messages in base64 and not in hexadecimal digits.
     #[arg(long, conflicts_with = "binary")]
     base64: bool,
-    /// Write each message and each event as a line of JSON.
-    #[arg(long, conflicts_with = "binary")]
+    /// Write each message and each event as a line of JSON, and read such lines: {"type":"text","data":"hello"}. With -b
+    /// stdin is bytes all the same; with -v what is sent is written, too.
+    #[arg(long, conflicts_with = "commands")]
     json: bool,
-    /// What stands between two messages on stdin, and behind each on stdout, in place of a line end: text in which \\0,
-    /// \\n, \\r, \\t and \\x1e stand for single bytes. If it is empty (''), all of stdin is one message.
+    /// What stands between two messages on stdin, and behind each on stdout, in place of a line end: text in which \0,
+    /// \n, \r, \t and \x1e stand for single bytes. If it is empty (''), all of stdin is one message.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with_all = ["json", "commands"])]
     separator: Option<Separator>,
     /// Take commands such as /ping from a stdin that is no terminal, too.
@@ -98,7 +100,8 @@ pub(crate) struct Args {
     /// How long it may take until the connection is open: lookup, TCP and proxy, then TLS and the handshake.
     #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().handshake_timeout))]
     connect_timeout: Time,
-    /// Connect again when the connection is lost: after a random time that grows, or always after this time.
+    /// Connect again when the connection is lost: at once at first, then after a random time that grows to 60s; or
+    /// always after this time.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true)]
     reconnect: Option<Option<Time>>,
     /// The most tries in a row with --reconnect.
@@ -254,7 +257,8 @@ fn config(args: &Args) -> Result<(ClientConfig, Option<String>), String> {
     }
     if let Some(time) = &args.reconnect {
         let mut policy = match time {
-            None => ReconnectPolicy::exponential(),
+            // A person, or a script, waits for it: at once at first.
+            None => ReconnectPolicy::with(Backoff::Exponential { first: FIRST_RETRY, cap: LONGEST_RETRY }),
             Some(time) => ReconnectPolicy::with(Backoff::Fixed(time.0)),
         };
         policy.max_tries = args.max_tries;
@@ -315,6 +319,10 @@ When it closes, after the last line of stdin or the last --message:
   --expect N       N messages have come; if the connection ends before, that is a failure (exit code 1)
   --stay           never
 On a terminal Ctrl-D closes at once. At any time: Ctrl-C, /close, --timeout TIME, and a Close frame of the server.";
+
+/// The most that the first try to connect again waits, and any.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
 /// How long the server may take to end the TCP connection, which it does first (§7.1.1), before we do.
 const LINGER: Duration = Duration::from_secs(1);

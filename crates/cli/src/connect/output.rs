@@ -2,11 +2,14 @@
 
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bowsprit::message::Message;
 use serde_json::{Value, json};
 
+use super::json::{self, Direction};
 use super::screen::Screen;
 use crate::output::{for_terminal, hex, say};
 
@@ -18,6 +21,7 @@ pub(super) struct Output {
     separator: Option<Vec<u8>>,
     /// In place of stdout and stderr while lines are edited.
     screen: Option<Screen>,
+    colours: Colours,
     failed: io::Result<()>,
 }
 
@@ -33,6 +37,23 @@ pub(super) enum Form {
     Json,
 }
 
+/// What tells messages from talk at a glance.
+#[derive(Clone, Copy, Default)]
+struct Colours {
+    received: Style,
+    talk: Style,
+}
+
+impl Colours {
+    /// None where stdout is no terminal, or NO_COLOR is set.
+    fn of_stdout() -> Self {
+        match AutoStream::choice(&io::stdout()) {
+            ColorChoice::Never => Self::default(),
+            _ => Self { received: AnsiColor::Cyan.on_default().bold(), talk: Style::new().dimmed() },
+        }
+    }
+}
+
 impl Output {
     pub(super) fn new(binary: bool, json: bool, base64: bool, separator: Option<Vec<u8>>) -> Self {
         let stdout = io::stdout().lock();
@@ -42,7 +63,15 @@ impl Output {
             _ if stdout.is_terminal() => Form::Escaped,
             _ => Form::Lines,
         };
-        Self { to: Some(BufWriter::new(stdout)), form, base64, separator, screen: None, failed: Ok(()) }
+        Self {
+            to: Some(BufWriter::new(stdout)),
+            form,
+            base64,
+            separator,
+            screen: None,
+            colours: Colours::default(),
+            failed: Ok(()),
+        }
     }
 
     pub(super) fn is_for_people(&self) -> bool {
@@ -52,6 +81,7 @@ impl Output {
     /// Prints above the line that is being edited from now on; stdout is not locked any more.
     pub(super) fn print_to(&mut self, screen: Screen) {
         self.screen = Some(screen);
+        self.colours = Colours::of_stdout();
         self.to = None;
     }
 
@@ -75,13 +105,11 @@ impl Output {
                 Message::Binary(bytes) if self.base64 => STANDARD.encode(bytes),
                 Message::Binary(bytes) => hex(bytes),
             };
-            return screen.print(format!("< {text}\n"));
+            let Colours { received, .. } = self.colours;
+            return screen.print(format!("{received}<{received:#} {text}\n"));
         }
         if self.form == Form::Json {
-            return self.event(match message {
-                Message::Text(text) => json!({"type": "text", "data": text}),
-                Message::Binary(bytes) => json!({"type": "binary", "base64": STANDARD.encode(bytes)}),
-            });
+            return self.message_event(Direction::In, message);
         }
         if self.failed.is_ok() {
             self.failed = self.write(message);
@@ -110,20 +138,33 @@ impl Output {
         self.form == Form::Json
     }
 
-    /// Something other than a message, where that is wanted.
-    pub(super) fn event(&mut self, event: Value) {
+    /// A message that has gone either way, as an event.
+    pub(super) fn message_event(&mut self, direction: Direction, message: Message<'_>) {
+        match message {
+            Message::Text(text) => self.event(Some(direction), "text", &json!({"data": text})),
+            Message::Binary(bytes) => {
+                self.event(Some(direction), "binary", &json!({"base64": STANDARD.encode(bytes)}));
+            }
+        }
+    }
+
+    /// Something that has happened, where that is wanted.
+    pub(super) fn event(&mut self, direction: Option<Direction>, r#type: &str, rest: &Value) {
         if self.form == Form::Json
             && self.failed.is_ok()
             && let Some(to) = &mut self.to
         {
-            self.failed = writeln!(to, "{event}");
+            self.failed = writeln!(to, "{}", json::event(direction, r#type, rest));
         }
     }
 
     /// Talk.
     pub(super) fn note(&mut self, text: impl std::fmt::Display) {
         match &self.screen {
-            Some(screen) => screen.print(format!("bowsprit: {text}\n")),
+            Some(screen) => {
+                let Colours { talk, .. } = self.colours;
+                screen.print(format!("{talk}bowsprit: {text}{talk:#}\n"));
+            }
             None => say(text),
         }
     }

@@ -22,6 +22,7 @@ use serde_json::json;
 use super::LINGER;
 use super::answers::{Answers, Moved};
 use super::failure;
+use super::json::{self, Direction};
 use super::lines::{self, HELP, Line};
 use super::output::Output;
 use super::terminal;
@@ -72,6 +73,8 @@ pub(super) struct Session {
     client: Option<ClientId>,
     /// From the moment the first connection is open.
     input: Option<Input>,
+    /// What was typed while there was no connection.
+    held: VecDeque<Item>,
     messages: VecDeque<Outgoing>,
     /// What is still to be said of it on this connection.
     preamble: VecDeque<String>,
@@ -120,6 +123,7 @@ impl Session {
             stage: Stage::Away,
             client: None,
             input: None,
+            held: VecDeque::new(),
             messages: plan.messages.clone().into(),
             preamble: VecDeque::new(),
             began: None,
@@ -160,6 +164,7 @@ impl Session {
             if until.is_some_and(|until| until <= Instant::now()) {
                 self.time_is_up(cx);
             }
+            self.hold_input(cx);
             self.send_input(cx);
             self.close_when_answered(cx);
             self.flush_output(cx);
@@ -297,10 +302,20 @@ impl Session {
             if !self.plan.messages.is_empty() {
                 return self.answers.wait(Instant::now());
             }
-            let Some(input) = &self.input else { return };
-            match input.next() {
+            let next = match self.held.pop_front() {
+                None => self.input.as_ref().and_then(Input::next),
+                held => held,
+            };
+            match next {
                 None => return,
-                Some(Item::Text(line)) if self.plan.edit || self.plan.commands => self.obey(cx, id, &line),
+                Some(Item::Text(line)) if self.plan.json => match json::parse(&line) {
+                    Ok(Some(line)) => self.obey(cx, id, Ok(line)),
+                    Ok(None) => {}
+                    Err(why) => self.obey(cx, id, Err(why)),
+                },
+                Some(Item::Text(line)) if self.plan.edit || self.plan.commands => {
+                    self.obey(cx, id, lines::parse(&line));
+                }
                 Some(Item::Text(text)) => self.send(cx, id, Message::Text(&text)),
                 Some(Item::Binary(bytes)) => self.send(cx, id, Message::Binary(&bytes)),
                 Some(Item::End) => {
@@ -317,6 +332,24 @@ impl Session {
         let _ = self.waker.wake();
     }
 
+    /// Keeps what is typed between two connections, and says so.
+    fn hold_input(&mut self, cx: &mut Context<()>) {
+        while let (Stage::Away, true, Some(input)) = (self.stage, self.plan.edit, &self.input) {
+            match input.next() {
+                None => return,
+                Some(Item::Text(line)) if line.starts_with("/close") => self.give_up(cx, Exit::Done),
+                Some(item @ Item::Text(_)) => {
+                    self.held.push_back(item);
+                    let waiting = super::answers::count(self.held.len() as u64, "line");
+                    self.tell(format_args!(
+                        "not connected: {waiting} will be sent once there is a connection"
+                    ));
+                }
+                Some(_) => self.give_up(cx, Exit::Done),
+            }
+        }
+    }
+
     /// Closes once the server has answered, or has been quiet for long enough.
     fn close_when_answered(&mut self, cx: &mut Context<()>) {
         if let Stage::Open(id) = self.stage {
@@ -327,8 +360,8 @@ impl Session {
         }
     }
 
-    fn obey(&mut self, cx: &mut Context<()>, id: ConnId, line: &str) {
-        let sent = match lines::parse(line) {
+    fn obey(&mut self, cx: &mut Context<()>, id: ConnId, line: Result<Line, String>) {
+        let sent = match line {
             Ok(Line::Text(text)) => return self.send(cx, id, Message::Text(&text)),
             Ok(Line::Binary(bytes)) => return self.send(cx, id, Message::Binary(&bytes)),
             Ok(Line::Ping(payload)) => {
@@ -362,6 +395,9 @@ impl Session {
     }
 
     fn send(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+        if self.plan.verbose {
+            self.output.message_event(Direction::Out, message);
+        }
         self.answers.sent();
         let sent = cx.send(id, message);
         self.check(sent);
@@ -498,11 +534,19 @@ impl Handler for Session {
         let address = cx.peer_address(id).map(|address| address.to_string());
         self.trace(format_args!("open, to {}", address.as_deref().unwrap_or(&self.plan.target).to_owned()));
         self.trace(format_args!("agreed: {}", agreed(agreement.deflate())));
-        self.output.event(json!({
-            "type": "open", "address": address, "subprotocol": agreement.subprotocol,
-            "extensions": agreement.extensions.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        }));
-        let again = if self.code.is_some() { " again" } else { "; /help tells of commands, Ctrl-D ends" };
+        self.output.event(
+            None,
+            "open",
+            &json!({
+                "address": address, "subprotocol": agreement.subprotocol,
+                "extensions": agreement.extensions.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            }),
+        );
+        let again = match (self.code, self.held.len() as u64) {
+            (None, _) => "; /help tells of commands, Ctrl-D ends".to_owned(),
+            (Some(_), 0) => " again".to_owned(),
+            (Some(_), held) => format!(" again; now sending {}", super::answers::count(held, "line")),
+        };
         self.tell(format_args!("connected to {}{again}", self.plan.target.clone()));
         self.preamble = self.plan.preamble.clone().into();
         if self.plan.wait.is_some_and(|wait| !wait.is_zero()) {
@@ -531,7 +575,7 @@ impl Handler for Session {
     fn on_ping(&mut self, _: &mut Context<()>, _: ConnId, payload: &[u8]) {
         self.answers.control_came();
         self.trace(format_args!("< Ping \"{}\"", one_line(payload)));
-        self.output.event(json!({"type": "ping", "data": one_line(payload)}));
+        self.output.event(Some(Direction::In), "ping", &json!({"data": one_line(payload)}));
     }
 
     fn on_pong(&mut self, cx: &mut Context<()>, id: ConnId, payload: &[u8]) {
@@ -547,8 +591,9 @@ impl Handler for Session {
             self.tell(format_args!("< Pong \"{shown}\"{after}"));
         }
         if self.output.wants_events() {
-            let ms = time.map(|time| time.as_secs_f64() * 1e3);
-            self.output.event(json!({"type": "pong", "data": shown, "latency_ms": ms}));
+            // To the microsecond.
+            let ms = time.map(|time| time.as_micros() as f64 / 1e3);
+            self.output.event(Some(Direction::In), "pong", &json!({"data": shown, "latency_ms": ms}));
         }
     }
 
@@ -565,9 +610,15 @@ impl Handler for Session {
         let code = ended.outcome.code();
         self.code = Some(code);
         let reason = ended.outcome.reason();
-        self.output.event(json!({
-            "type": "close", "code": code.0, "reason": reason, "clean": ended.outcome.is_clean(),
-        }));
+        let by_us = matches!(self.stage, Stage::Closing(_));
+        let direction = if by_us { Direction::Out } else { Direction::In };
+        self.output.event(
+            Some(direction),
+            "close",
+            &json!({
+                "code": code.0, "reason": reason, "clean": ended.outcome.is_clean(),
+            }),
+        );
         // The messages before the last word.
         let _ = self.output.flush();
         if let Some(remark) = self.answers.remark() {
@@ -601,7 +652,7 @@ impl Handler for Session {
                 ));
             }
             ClientEvent::Unreached(error) => {
-                self.output.event(json!({"type": "unreached", "error": error.to_string()}));
+                self.output.event(None, "unreached", &json!({"error": error.to_string()}));
                 let way = failure::Way {
                     target: &self.plan.target,
                     proxy: self.plan.proxy.as_deref(),
@@ -612,9 +663,13 @@ impl Handler for Session {
             ClientEvent::Retry { attempt, delay, cause } => {
                 self.stage = Stage::Away;
                 let ms = delay.as_millis() as u64;
-                self.output.event(json!({
-                    "type": "retry", "attempt": attempt, "delay_ms": ms, "cause": cause.to_string(),
-                }));
+                self.output.event(
+                    None,
+                    "retry",
+                    &json!({
+                        "attempt": attempt, "delay_ms": ms, "cause": cause.to_string(),
+                    }),
+                );
                 self.output.note(format_args!("try {attempt} in {:.1} s: {cause}", delay.as_secs_f64()));
             }
             ClientEvent::End { .. } => {

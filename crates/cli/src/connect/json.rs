@@ -1,0 +1,147 @@
+//! Lines of JSON: what goes out on stdout with `--json`, and what comes in on stdin.
+
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bowsprit::close::CloseCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::lines::{self, Line};
+use crate::output::acts;
+
+/// Which way something went.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Direction {
+    In,
+    Out,
+}
+
+/// A line of stdout. The time, the direction and the type come first.
+#[derive(Serialize)]
+struct Event<'a> {
+    time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<Direction>,
+    r#type: &'a str,
+    #[serde(flatten)]
+    rest: &'a Value,
+}
+
+/// An event as a line of JSON. What a terminal would act on is escaped, which JSON can always do.
+pub(super) fn event(direction: Option<Direction>, r#type: &str, rest: &Value) -> String {
+    let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    let line = serde_json::to_string(&Event { time, direction, r#type, rest });
+    let mut out = String::new();
+    // A `Value` has no key but text, and nothing else in it can fail.
+    for c in line.unwrap_or_default().chars() {
+        if acts(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out += &format!("\\u{unit:04x}"));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// A line of stdin.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Order {
+    Text {
+        data: String,
+    },
+    Binary {
+        base64: String,
+    },
+    Ping {
+        #[serde(default)]
+        data: String,
+    },
+    Pong {
+        #[serde(default)]
+        data: String,
+    },
+    Close {
+        code: Option<u16>,
+        #[serde(default)]
+        reason: String,
+    },
+    /// What our own stdout says beside these, so that it can be fed to another connection.
+    #[serde(alias = "unreached", alias = "retry")]
+    Open,
+}
+
+const EXAMPLE: &str = r#"with --json a line of stdin is such as {"type":"text","data":"hello"}, or "binary" with "base64", "ping", "pong", or "close" with "code" and "reason""#;
+
+/// Reads a line of stdin; `None` where it asks for nothing.
+pub(super) fn parse(line: &str) -> Result<Option<Line>, String> {
+    if line.trim().is_empty() {
+        return Ok(None);
+    }
+    let order = serde_json::from_str(line).map_err(|error| format!("{EXAMPLE} ({error})"))?;
+    Ok(Some(match order {
+        Order::Text { data } => Line::Text(data),
+        Order::Binary { base64 } => {
+            Line::Binary(STANDARD.decode(base64).map_err(|error| format!("\"base64\" is none: {error}"))?)
+        }
+        Order::Ping { data } => Line::Ping(lines::control(&data)?),
+        Order::Pong { data } => Line::Pong(lines::control(&data)?),
+        Order::Close { code, reason } => lines::closing(CloseCode(code.unwrap_or(1000)), &reason)?,
+        Order::Open => return Ok(None),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn events() {
+        let line = event(Some(Direction::In), "text", &json!({"data": "a\u{9b}\u{202e}\u{7f}\u{e0041}é\n"}));
+        assert!(line.starts_with(r#"{"time":"2"#), "{line}");
+        let rest = r#"Z","direction":"in","type":"text","data":"a\u009b\u202e\u007f\udb40\udc41é\n"}"#;
+        assert!(line.ends_with(rest), "{line}");
+        let back: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(back["data"], "a\u{9b}\u{202e}\u{7f}\u{e0041}é\n");
+        assert!(event(None, "retry", &json!({})).ends_with(r#"Z","type":"retry"}"#));
+    }
+
+    #[test]
+    fn orders() {
+        for (line, expected) in [
+            (r#"{"type":"text","data":"a"}"#, Some(Line::Text("a".into()))),
+            (r#"{"time":"x","direction":"in","type":"text","data":""}"#, Some(Line::Text("".into()))),
+            (r#"{"type":"binary","base64":"AP8="}"#, Some(Line::Binary(vec![0, 0xff]))),
+            (r#"{"type":"ping"}"#, Some(Line::Ping(vec![]))),
+            (r#"{"type":"pong","data":"x"}"#, Some(Line::Pong(b"x".into()))),
+            (r#"{"type":"close"}"#, Some(Line::Close(CloseCode::NORMAL, "".into()))),
+            (
+                r#"{"type":"close","code":4001,"reason":"r","clean":true}"#,
+                Some(Line::Close(CloseCode(4001), "r".into())),
+            ),
+            (r#"{"type":"open","address":"a"}"#, None),
+            (r#"{"type":"retry","attempt":1}"#, None),
+            ("", None),
+        ] {
+            assert_eq!(parse(line), Ok(expected), "{line}");
+        }
+        let long = format!(r#"{{"type":"ping","data":"{}"}}"#, "x".repeat(126));
+        for line in [
+            "hello",
+            "{}",
+            "[]",
+            r#""a""#,
+            r#"{"type":"sing"}"#,
+            r#"{"type":"text"}"#,
+            r#"{"type":"binary","base64":"?"}"#,
+            r#"{"type":"close","code":1005}"#,
+            &long,
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -11,7 +11,7 @@ use bowsprit_lab::fuzz::campaign::{self, Campaign, Progress, Summary, Watch};
 use bowsprit_lab::fuzz::{Dial, Oracles, Peer, Process, Side};
 use clap::Subcommand;
 
-use super::args::{Size, Time, listen_address};
+use super::args::{Size, Time, jobs, listen_address};
 use super::exit::Exit;
 use super::output::{print, say};
 
@@ -32,7 +32,7 @@ enum FuzzSide {
         /// Where it is, such as ws://127.0.0.1:9001/
         url: String,
         /// Connections at once.
-        #[arg(long, short, default_value_t = 4)]
+        #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = jobs)]
         jobs: usize,
         #[command(flatten)]
         common: Common,

@@ -1,7 +1,8 @@
 //! `bowsprit bench` as a user runs it, against servers of this process on free ports.
 
-use std::net::SocketAddr;
-use std::process::{Command, Output};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -80,7 +81,8 @@ fn bench(address: SocketAddr, options: &str) -> Output {
         .arg("bench")
         .args(connections)
         .arg(format!("ws://{address}/"))
-        .args(["--duration", "300ms", "--warmup", "100ms", "--json"])
+        .args(if options.contains("--duration") { &[][..] } else { &["--duration", "300ms"] })
+        .args(["--warmup", "100ms", "--json"])
         .args(options.split_whitespace())
         .output()
         .unwrap()
@@ -109,7 +111,8 @@ fn echoes_in_every_shape() {
         "--size 1000 --text --sample 1",
         "--size 1001 --text=cyrillic --in-flight 3 --sample 1",
         "--size 200K --sample 1 --in-flight 2",
-        "--size 300K --sample 1 --text=cyrillic",
+        // Without optimisation, on a busy machine, a round of these takes a second.
+        "--size 300K --sample 1 --text=cyrillic --duration 5s",
         "--rate 500 --sample 1",
         "--ramp-up 200ms --rate 50",
     ] {
@@ -197,6 +200,80 @@ fn a_wrong_command_line_is_exit_code_2() {
     for options in ["--rate 0", "--rate nan", "--storm --idle", "--rate 1 --in-flight 2", "--connections 0"] {
         assert_eq!(bench(address, options).status.code(), Some(2), "{options}");
     }
+}
+
+/// A server that sends Pongs, or Pings whose Pongs it never reads, as fast as it can and never anything else.
+#[test]
+fn floods_end_with_the_run_or_before() {
+    for opcode in [0x8a_u8, 0x89] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let flood = thread::spawn(move || {
+            // The first one only looks which address answers.
+            let (mut stream, head) = loop {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
+                    head.push(byte[0]);
+                }
+                if !head.is_empty() {
+                    break (stream, head);
+                }
+            };
+            let head = String::from_utf8(head).unwrap();
+            let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+            let accept = bowsprit::handshake::Key::parse(key.as_bytes()).unwrap().accept();
+            write!(stream, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n").unwrap();
+            let frames: Vec<u8> = [&[opcode, 125][..], &[0; 125]].concat().repeat(1000);
+            while stream.write_all(&frames).is_ok() {}
+        });
+        let output = bench(address, "--connections 1");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(report(&output)["errors"]["unanswered"].is_object(), "{output:?}");
+        flood.join().unwrap();
+    }
+}
+
+#[test]
+fn the_largest_numbers_are_no_trouble() {
+    let address = server(Way::Echo);
+    for (options, code) in [
+        ("--rate 1e8", 0),
+        ("--rate 1e300", 2),
+        ("--rate nan", 2),
+        ("--in-flight 4294967295", 2),
+        ("--connections 4294967295", 2),
+        ("--size 999999999G", 2),
+        ("--size 2G", 2),
+        ("--sample 4294967295", 0),
+    ] {
+        let output = bench(address, options);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked"), "{options}: {said}");
+        // A rate that nobody keeps up with leaves messages without an answer.
+        let fits = output.status.code() == Some(code)
+            || (options == "--rate 1e8" && output.status.code() == Some(1));
+        assert!(fits, "{options}: {output:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_run_of_any_length() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bowsprit"))
+        .args(["bench", &url, "-c", "1", "--duration", "1e9h", "--connect-timeout", "1e9h", "--json"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The first one only looks which address answers; the handler of signals is there before the second.
+    let _streams = [listener.accept().unwrap(), listener.accept().unwrap()];
+    let killed = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert!(child.wait().unwrap().code().is_some(), "it ends by itself");
 }
 
 #[test]

@@ -61,7 +61,16 @@ impl Scene for Open {
 
     fn tick(&mut self, fleet: &mut Fleet<'_>, now: u64) -> u64 {
         let pacer = self.pacer.get_or_insert_with(|| Pacer::new(now, self.rate));
-        while !self.stopped && fleet.open > 0 {
+        // A server that is far behind is sent no more: what is due meanwhile counts as late all the same.
+        if pacer.next() > now {
+            return pacer.next();
+        }
+        let behind: usize = fleet.links.iter().flatten().map(|link| link.waiting.len()).sum();
+        let most = MOST_WAITING.saturating_sub(behind).min(IN_A_TURN);
+        for _ in 0..most {
+            if self.stopped || fleet.open == 0 {
+                break;
+            }
             let Some(due) = pacer.take(now) else { break };
             let number = loop {
                 self.turn = (self.turn + 1) % fleet.links.len();
@@ -81,6 +90,12 @@ impl Scene for Open {
         self.stopped = true;
     }
 }
+
+/// Messages that are sent before answers, and Ctrl-C, get their turn.
+const IN_A_TURN: usize = 16 << 10;
+
+/// Messages without an answer, of all connections together.
+const MOST_WAITING: usize = 4 << 20;
 
 #[inline]
 pub(super) fn send(link: &mut Link, due: u64) {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use bowsprit::connection::{Config, Delivery};
 use bowsprit::entropy::{Entropy as _, SystemEntropy};
 use bowsprit::handshake::ClientHandshake;
-use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 
 use super::link::{Fault, Link};
@@ -59,6 +58,8 @@ pub(super) struct Fleet<'p> {
     opening: VecDeque<(usize, u64)>,
     /// Those that ended and of which the scene does not know yet.
     ended: Vec<(usize, Link, bool)>,
+    /// Links that have more to read than one turn takes.
+    behind: Vec<usize>,
     /// Somebody has pressed Ctrl-C.
     interrupted: bool,
     poll: Poll,
@@ -125,9 +126,12 @@ impl<'p> Fleet<'p> {
         let signals = Signals::new(poll.registry(), SIGNALS)?;
         let size = plan.traffic.payload.len();
         let mut config = Config::default();
-        config.max_message = usize::MAX;
-        config.max_frame = u64::MAX;
-        config.delivery = if size < IN_PIECES { Delivery::Messages } else { Delivery::Frames };
+        // What is put together may be no longer than by default, whatever a server announces.
+        if size >= IN_PIECES {
+            config.max_message = usize::MAX;
+            config.max_frame = u64::MAX;
+            config.delivery = Delivery::Frames;
+        }
         Ok(Self {
             plan,
             links: Vec::with_capacity(plan.connections),
@@ -135,6 +139,7 @@ impl<'p> Fleet<'p> {
             open: 0,
             opening: VecDeque::new(),
             ended: Vec::new(),
+            behind: Vec::new(),
             interrupted: false,
             poll,
             events: Events::with_capacity(1024),
@@ -157,7 +162,7 @@ impl<'p> Fleet<'p> {
     /// closes.
     pub(super) fn measure(&mut self, scene: &mut impl Scene) -> Result<Stretch, Stopped> {
         self.open_all(scene)?;
-        let warm = self.now() + nanoseconds(self.plan.warmup);
+        let warm = self.now().saturating_add(nanoseconds(self.plan.warmup));
         self.run(scene, warm, "warm-up")?;
         self.tally.restart();
         let stretch = self.stretch(scene)?;
@@ -169,7 +174,7 @@ impl<'p> Fleet<'p> {
     pub(super) fn stretch(&mut self, scene: &mut impl Scene) -> Result<Stretch, Stopped> {
         let meter = Meter::start(self.plan.server_pid);
         let began = self.now();
-        self.run(scene, began + nanoseconds(self.plan.duration), "measuring")?;
+        self.run(scene, began.saturating_add(nanoseconds(self.plan.duration)), "measuring")?;
         let elapsed = Duration::from_nanos(self.now() - began);
         Ok(Stretch { elapsed, operations: self.tally.operations, cost: meter.stop() })
     }
@@ -285,6 +290,8 @@ impl<'p> Fleet<'p> {
     pub(super) fn turn(&mut self, scene: &mut impl Scene, due: u64) -> Result<(), Stopped> {
         // The system counts in milliseconds and wakes up late: what is due sooner is waited for awake.
         let wait = due.saturating_sub(self.now()).min(LOOK) / 1_000_000;
+        let behind = std::mem::take(&mut self.behind);
+        let wait = if behind.is_empty() { wait } else { 0 };
         match self.poll.poll(&mut self.events, Some(Duration::from_millis(wait))) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
@@ -295,11 +302,15 @@ impl<'p> Fleet<'p> {
             if event.token() == SIGNALS {
                 self.signals.take();
                 self.interrupted = true;
-            } else if let Err(fault) = self.serve(event, scene) {
-                self.end(event.token().0, &fault);
+            } else {
+                let ended = event.is_read_closed() || event.is_error();
+                self.serve(event.token().0, event.is_readable() || ended, ended, scene);
             }
         }
         self.events = events;
+        for number in behind {
+            self.serve(number, true, false, scene);
+        }
         self.give_up_late();
         for (number, link, faulty) in std::mem::take(&mut self.ended) {
             scene.over(number, &link, faulty, &mut self.tally);
@@ -307,16 +318,28 @@ impl<'p> Fleet<'p> {
         Ok(())
     }
 
-    /// Reads, lets the scene answer, writes.
+    /// Reads, lets the scene answer, writes; ends a connection that fails at that.
     #[inline]
-    fn serve(&mut self, event: &Event, scene: &mut impl Scene) -> Result<(), Fault> {
+    fn serve(&mut self, number: usize, readable: bool, ended: bool, scene: &mut impl Scene) {
+        if let Err(fault) = self.try_serve(number, readable, ended, scene) {
+            self.end(number, &fault);
+        }
+    }
+
+    #[inline]
+    fn try_serve(
+        &mut self,
+        number: usize,
+        readable: bool,
+        ended: bool,
+        scene: &mut impl Scene,
+    ) -> Result<(), Fault> {
         // An event may be left of a connection that this turn has ended.
-        let Some(Some(link)) = self.links.get_mut(event.token().0) else { return Ok(()) };
+        let Some(Some(link)) = self.links.get_mut(number) else { return Ok(()) };
         if !link.is_open() && !link.connected()? {
             return Ok(());
         }
-        let ended = event.is_read_closed() || event.is_error();
-        if event.is_readable() || ended {
+        if readable {
             let got = link.read(&mut self.scratch, ended, &self.config, &self.plan.traffic)?;
             let now = nanoseconds(self.start.elapsed());
             if got.opened {
@@ -326,6 +349,9 @@ impl<'p> Fleet<'p> {
             }
             if got.messages > 0 {
                 scene.answered(link, got.messages, now, &mut self.tally)?;
+            }
+            if got.more {
+                self.behind.push(number);
             }
         }
         link.write(&self.plan.traffic, scene.least())

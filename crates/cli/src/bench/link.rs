@@ -58,6 +58,8 @@ pub(super) struct Got {
     pub(super) opened: bool,
     /// Messages that have become whole.
     pub(super) messages: u32,
+    /// There may be more, of which no event tells.
+    pub(super) more: bool,
 }
 
 /// Why a connection is over.
@@ -86,6 +88,9 @@ pub(super) enum Fault {
     /// More answers than messages.
     Unasked,
 }
+
+/// Reads of one connection in a turn: one that always has more does not keep the others, or Ctrl-C, waiting.
+const READS: usize = 8;
 
 impl Link {
     /// A connection that has set out at `now`.
@@ -147,7 +152,7 @@ impl Link {
         Ok(true)
     }
 
-    /// Reads what there is; to the very end where the server has `ended` its direction, as no event tells of that again.
+    /// Reads what there is, as far as one turn goes; to the very end where the server has `ended` its direction, as no event tells of that again.
     pub(super) fn read(
         &mut self,
         scratch: &mut [u8],
@@ -156,7 +161,7 @@ impl Link {
         traffic: &Traffic,
     ) -> Result<Got, Fault> {
         let mut got = Got::default();
-        loop {
+        for _ in 0..READS {
             let len = match self.stream.read(scratch) {
                 Ok(0) => return Err(Fault::Eof),
                 Ok(len) => len,
@@ -183,6 +188,8 @@ impl Link {
                 return Ok(got);
             }
         }
+        got.more = true;
+        Ok(got)
     }
 
     /// Checks what has arrived; says how many messages it completes.

@@ -24,7 +24,7 @@ pub(crate) struct Load {
     #[arg(short, long, value_name = "SIZE", default_value_t = Size(16))]
     size: Size,
     /// Messages of a connection that wait for an answer; a broadcast counts as one until everybody has it.
-    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     in_flight: u32,
     /// Messages a second, all connections together, due at fixed times whatever the server does.
     #[arg(short, long, value_name = "N", conflicts_with_all = ["in_flight", "storm", "idle"])]
@@ -127,6 +127,9 @@ pub(super) struct Plan {
     pub(super) server_pid: Option<u32>,
 }
 
+/// Messages a second that no machine of today sends one by one.
+const FASTEST: f64 = 1e8;
+
 impl Plan {
     pub(super) fn new(load: Load) -> Result<Self, Exit> {
         let scenario = match (load.broadcast, load.storm, load.idle) {
@@ -136,8 +139,8 @@ impl Plan {
             _ => Scenario::Echo,
         };
         let pace = match load.rate {
-            Some(rate) if !(rate.is_finite() && rate > 0.0) => {
-                return Err(Exit::Usage.because("--rate needs a number above 0"));
+            Some(rate) if !(rate > 0.0 && rate <= FASTEST) => {
+                return Err(Exit::Usage.because("--rate needs a number above 0 and up to 100 million"));
             }
             Some(rate) => Pace::Rate(rate),
             None => Pace::InFlight(load.in_flight),

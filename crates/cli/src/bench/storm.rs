@@ -10,7 +10,7 @@ use super::tally::Tally;
 pub(super) fn run(fleet: &mut Fleet<'_>) -> Result<Report, Stopped> {
     let mut scene = Storm { free: Vec::new(), stopped: false };
     fleet.open_all(&mut scene)?;
-    let warm = fleet.now() + fleet.plan.warmup.as_nanos() as u64;
+    let warm = fleet.now().saturating_add(u64::try_from(fleet.plan.warmup.as_nanos()).unwrap_or(u64::MAX));
     fleet.run(&mut scene, warm, "warm-up")?;
     fleet.tally.restart();
     fleet.tally.opening.clear();

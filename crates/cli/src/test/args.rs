@@ -11,6 +11,7 @@ use bowsprit_lab::{Effort, Level, Options, Selection, Subject};
 use clap::{Subcommand, ValueEnum};
 
 use super::reports::read;
+use crate::args::jobs;
 
 /// Arguments of `bowsprit test`.
 #[derive(Debug, clap::Args)]
@@ -134,7 +135,7 @@ pub(super) struct Common {
     #[arg(long, value_name = "SECONDS")]
     pub(super) timeout: Option<f64>,
     /// How many cases at once.
-    #[arg(long, short, default_value_t = 32)]
+    #[arg(long, short, value_name = "N", default_value_t = 32, value_parser = jobs)]
     pub(super) jobs: usize,
     /// Failures of which level fail the run.
     #[arg(long, value_enum, default_value_t = DenyArg::Must)]

@@ -125,6 +125,15 @@ impl ClientConfig {
         Ok(self)
     }
 
+    /// Asks for the server by another name than that of the target; see [`ClientRequest::with_host`]. A redirect ends that.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientRequest::with_host`].
+    pub fn host(self, host: &str) -> Result<Self, RequestBuildError> {
+        self.ask(|request| request.with_host(host))
+    }
+
     /// Names the origin; see [`ClientRequest::origin`].
     ///
     /// # Errors

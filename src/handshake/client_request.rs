@@ -173,6 +173,20 @@ impl ClientRequest {
         Ok(self)
     }
 
+    /// The same request under another name of the server: `host` is the value of `Host`, as for [`new`](Self::new). For
+    /// servers that are reached under one name and asked for by another.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestBuildError::Host`].
+    pub fn with_host(mut self, host: &str) -> Result<Self, RequestBuildError> {
+        if !is_host(host.as_bytes()) {
+            return Err(RequestBuildError::Host);
+        }
+        self.host = host.to_owned();
+        Ok(self)
+    }
+
     /// This request without what is meant for one server alone: `Authorization`, `Proxy-Authorization`, `Cookie`, and
     /// whatever else of its headers `is_secret` picks.
     #[must_use]
@@ -283,6 +297,13 @@ mod tests {
 
     fn plain() -> ClientRequest {
         ClientRequest::new("server.example.com", "/chat").unwrap()
+    }
+
+    #[test]
+    fn the_host_may_be_another() {
+        let request = plain().with_host("example.org:81").unwrap();
+        assert_eq!((request.host(), request.resource()), ("example.org:81", "/chat"));
+        assert_eq!(plain().with_host("a b"), Err(RequestBuildError::Host));
     }
 
     #[test]

@@ -29,6 +29,8 @@ use super::files::{certificates, private_key, unusable};
 #[derive(Clone)]
 pub struct TlsClient {
     config: Arc<ClientConfig>,
+    /// A host to connect to, and the name to ask it for.
+    renamed: Option<(String, String)>,
 }
 
 impl TlsClient {
@@ -58,12 +60,13 @@ impl TlsClient {
             identity: None,
             judge: None,
             key_log: None,
+            renamed: None,
         }
     }
 
     /// A `rustls` configuration made elsewhere.
     pub fn from_config(config: Arc<ClientConfig>) -> Self {
-        Self { config }
+        Self { config, renamed: None }
     }
 
     /// A TLS connection to the server with this name, or IP address, which its certificate has to bear. A name is sent
@@ -75,6 +78,10 @@ impl TlsClient {
     pub fn connection(&self, host: &str) -> Result<ClientConnection, TlsConfigError> {
         // The zone of an IPv6 address is for this machine alone.
         let host = host.split('%').next().unwrap_or(host);
+        let host = match &self.renamed {
+            Some((renamed, name)) if renamed == host => name,
+            _ => host,
+        };
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsConfigError::ServerName)?;
         ClientConnection::new(Arc::clone(&self.config), name).map_err(TlsConfigError::Tls)
     }
@@ -94,6 +101,7 @@ pub struct TlsClientBuilder {
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     judge: Option<Judge>,
     key_log: Option<Arc<dyn KeyLog>>,
+    renamed: Option<(String, String)>,
 }
 
 type Judge = Arc<dyn Fn(&Fault<'_>) -> Trust + Send + Sync>;
@@ -188,6 +196,14 @@ impl TlsClientBuilder {
         self
     }
 
+    /// Asks the server at `host` for the certificate of `name`, and expects that; for servers that are reached under
+    /// another name than their own.
+    #[must_use]
+    pub fn server_name(mut self, host: &str, name: &str) -> Self {
+        self.renamed = Some((host.to_owned(), name.to_owned()));
+        self
+    }
+
     /// Asks `judge` before a connection is given up over a certificate, as `QWebSocket::sslErrors` does. The rest of
     /// TLS holds: the server still has to prove that the certificate is its own.
     #[must_use]
@@ -264,7 +280,7 @@ impl TlsClientBuilder {
         if let Some(key_log) = self.key_log {
             config.key_log = key_log;
         }
-        Ok(TlsClient { config: Arc::new(config) })
+        Ok(TlsClient { config: Arc::new(config), renamed: self.renamed })
     }
 }
 

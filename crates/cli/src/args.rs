@@ -144,9 +144,15 @@ impl fmt::Display for Time {
     }
 }
 
-/// A header line: name, colon, value.
+/// How much is done at once.
+pub(super) fn jobs(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|jobs| (1..=4096).contains(jobs)).ok_or("use a number from 1 to 4096")
+}
+
+/// A header line: name, colon, value; or, as in curl, a name and a semicolon.
 pub(super) fn header(text: &str) -> Result<bowsprit::handshake::HeaderField, String> {
-    let (name, value) = text.split_once(':').ok_or("use NAME: VALUE")?;
+    let bare = text.strip_suffix(';').map(|name| (name, ""));
+    let (name, value) = text.split_once(':').or(bare).ok_or("use NAME: VALUE")?;
     bowsprit::handshake::HeaderField::new(name.trim(), value).map_err(|error| error.to_string())
 }
 
@@ -257,6 +263,14 @@ mod tests {
         }
         for text in ["", ":", "127.0.0.1", "example.com:80", "65536", "-1"] {
             assert!(listen_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn how_much_at_once() {
+        assert_eq!((jobs("1"), jobs("4096")), (Ok(1), Ok(4096)));
+        for text in ["", "0", "4097", "-1", "18446744073709551615", "99999999999999999999"] {
+            assert!(jobs(text).is_err(), "{text}");
         }
     }
 

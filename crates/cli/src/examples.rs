@@ -37,6 +37,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "credentials, a header",
             ),
             ("bowsprit connect wss://localhost:9443/ --ca cert.pem", "a certificate of your own; or -k"),
+            (
+                "bowsprit connect wss://example.com/ --resolve example.com:443:127.0.0.1",
+                "a server before it is in DNS",
+            ),
             ("bowsprit connect ws://127.0.0.1:9001/ --file picture.png", "a file as one binary message"),
             ("bowsprit connect ws://127.0.0.1:9001/ --separator '\\0'", "messages that hold line ends"),
             ("bowsprit connect wss://example.com/ --reconnect --ping 20s", "stay connected"),
@@ -152,14 +156,9 @@ fn add(mut command: Command, path: &str) -> Command {
         command = command.mut_subcommand(name, |sub| add(sub, &path));
     }
     let Some((_, examples)) = EXAMPLES.iter().find(|(of, _)| *of == path) else { return command };
-    let width = examples.iter().map(|(line, _)| line.len()).filter(|len| *len < 60).max().unwrap_or(0);
     let mut text = "Examples:\n".to_owned();
     for (line, what) in *examples {
-        text += &match what {
-            &"" => format!("  {line}\n"),
-            what if line.len() > width => format!("  {line}\n  {:width$}  # {what}\n", ""),
-            what => format!("  {line:width$}  # {what}\n"),
-        };
+        text += &if what.is_empty() { format!("  {line}\n") } else { format!("  # {what}\n  {line}\n") };
     }
     let has_units = command.get_arguments().any(|arg| {
         let names = arg.get_value_names().unwrap_or_default();

@@ -89,6 +89,8 @@ const CONNECT: &[Foreign] = &[
     nothing("websocat", &["-t", "--text"], "messages are text unless -b is given"),
     nothing("websocat", &["-E", "--exit-on-eof"], "the command ends with stdin and the answers to it"),
     nothing("websocat", &["-q"], "nothing but failures is told unless -v is given"),
+    to_use("curl", &["-4", "--ipv4", "-6", "--ipv6"], "--resolve HOST:PORT:ADDRESS"),
+    to_use("websocat", &["--ws-c-uri", "--tls-domain"], "--connect-to HOST:PORT:HOST:PORT"),
     to_use("other tools", &["--port"], "a port in the URL: ws://HOST:PORT/"),
     to_use("other tools", &["--url"], "the URL by itself: bowsprit connect URL"),
     to_use("other tools", &["--reconnect-interval", "--autoreconnect"], "--reconnect=TIME"),

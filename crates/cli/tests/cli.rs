@@ -43,7 +43,8 @@ fn a_wrong_command_line_exits_2_and_says_what_to_do() {
         (&["connect", "ws://127.0.0.1/", "--file", "/"], "is a folder"),
         (&["connect", "ws://127.0.0.1/", "--separator", "\\q"], "\\x1e"),
         (&["connect", "ws://127.0.0.1/", "--max-tries", "1"], "--reconnect"),
-        (&["connect", "ws://127.0.0.1/", "--header", "Host: a"], "Host"),
+        (&["connect", "ws://127.0.0.1/", "--header", "Host: a b"], "host"),
+        (&["connect", "ws://127.0.0.1/", "--resolve", "a:80"], "HOST:PORT:ADDRESS"),
         (&["connect", "ws://127.0.0.1/", "--header", "A: b\r\nC: d"], "header"),
         (&["connect", "ws://127.0.0.1/", "--subprotocol", "a b"], "subprotocol"),
     ] {
@@ -375,6 +376,49 @@ fn the_request_says_what_was_asked_for() {
     let (code, ..) = Running::client(&url, &[&args[..], &["--header", "X-Two: 2: two"]].concat()).finish();
     assert_eq!(code, 3);
     server.join().unwrap();
+}
+
+/// What a browser gives as "copy as cURL".
+#[test]
+fn pasted_headers_are_taken() {
+    let (url, server) = fake_server(|mut peer| {
+        let head = peer.head();
+        peer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+        head
+    });
+    let pasted = [
+        "Upgrade: websocket",
+        "Origin: https://example.com",
+        "Cache-Control: no-cache",
+        "Accept-Language: en-US,en;q=0.9",
+        "Connection: Upgrade",
+        "Host: example.org",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Protocol: chat, superchat",
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+        "X-Empty:",
+    ];
+    let args: Vec<&str> = pasted.iter().flat_map(|line| ["-H", line]).chain(["-s", "chat"]).collect();
+    let (code, _, stderr) = Running::client(&url, &args).finish();
+    assert_eq!(code, 3);
+    let left_out = "left out of -H, as the handshake writes it itself: Upgrade, Connection, Sec-WebSocket-Key, \
+                    Sec-WebSocket-Version, Sec-WebSocket-Extensions\n";
+    assert!(stderr.contains(left_out), "{stderr}");
+    let head = server.join().unwrap();
+    for line in [
+        "Host: example.org\r\n",
+        "Origin: https://example.com\r\n",
+        "Cache-Control: no-cache\r\n",
+        "Accept-Language: en-US,en;q=0.9\r\n",
+        "Sec-WebSocket-Protocol: chat, superchat\r\n",
+    ] {
+        assert_eq!(head.matches(line).count(), 1, "{line}: {head}");
+    }
+    for name in ["Host: ", "Upgrade: ", "Connection: ", "Sec-WebSocket-Key: ", "Sec-WebSocket-Version: "] {
+        assert_eq!(head.matches(name).count(), 1, "{name}: {head}");
+    }
+    assert!(!head.contains("X-Empty") && !head.contains("dGhlIHNhbXBsZSBub25jZQ=="), "{head}");
 }
 
 #[test]

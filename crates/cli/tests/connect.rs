@@ -411,6 +411,47 @@ fn a_certificate_can_be_trusted_by_itself() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// Under the name of the URL, in the request and in TLS.
+#[test]
+fn a_server_can_be_reached_elsewhere() {
+    let folder = std::env::temp_dir().join(format!("bowsprit-route-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let ca = folder.join("ca.pem");
+    let authority = Authority::new();
+    std::fs::write(&ca, authority.pem()).unwrap();
+    let config = server_config(&authority.issue(&["server.example"]), None);
+    let (address, server) = fake(3, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        let head = open(&mut stream, b"\x88\x02\x03\xe8");
+        drain(&mut stream);
+        (header(&head, "host").unwrap().to_owned(), stream.conn.server_name().map(ToOwned::to_owned))
+    });
+    let port = address.port();
+    let url = "wss://me:pw@server.example:7/chat";
+    for (url, flag, route) in [
+        (url, "--connect-to", format!("server.example:7:localhost:{port}")),
+        (url, "--connect-to", format!("::127.0.0.1:{port}")),
+        (&format!("wss://server.example:{port}"), "--resolve", format!("server.example:{port}:127.0.0.1")),
+    ] {
+        let (code, _, stderr) =
+            connect(url, &[flag, &route, "--ca", ca.to_str().unwrap(), "--proxy", "none"]);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{route}");
+    }
+    for ((host, name), expected) in server.join().unwrap().into_iter().zip([
+        "server.example:7",
+        "server.example:7",
+        &format!("server.example:{port}"),
+    ]) {
+        assert_eq!((host.as_str(), name.as_deref()), (expected, Some("server.example")));
+    }
+    // What goes wrong is told by the name of the URL.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let route = format!("::127.0.0.1:{}", nobody.port());
+    let (code, _, stderr) = connect("ws://server.example/", &["--connect-to", &route, "--proxy", "none"]);
+    assert!(code == 3 && stderr.contains("cannot connect to ws://server.example/"), "{stderr}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 /// The other way round, too: the server speaks no TLS, or nothing else.
 #[test]
 fn tls_on_one_side_only() {

@@ -6,6 +6,8 @@ mod json;
 mod lines;
 mod mode;
 mod output;
+mod request;
+mod route;
 mod screen;
 mod session;
 mod terminal;
@@ -16,11 +18,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bowsprit::client::{
-    Backoff, ClientConfig, Proxy, ProxySettings, ReconnectPolicy, RedirectPolicy, ThreadResolver,
+    Backoff, ClientConfig, Proxy, ProxySettings, ReconnectPolicy, RedirectPolicy, Target, ThreadResolver,
 };
 use bowsprit::connection::Config;
 use bowsprit::event_loop::Settings;
-use bowsprit::handshake::HeaderField;
+use bowsprit::handshake::{HeaderField, RequestBuildError};
 use bowsprit::tls::{TlsClient, TlsConfigError};
 
 use super::args::{Time, header, server_url};
@@ -29,7 +31,8 @@ use super::driver::Driver;
 use super::exit::Exit;
 use super::input::Separator;
 use super::limits::ConnectionArgs;
-use super::output::one_line;
+use super::output::{one_line, say};
+use route::Route;
 use session::{Outgoing, Plan, Session};
 
 /// Connect to a server: lines from stdin go out as messages, messages go to stdout
@@ -44,7 +47,7 @@ use session::{Outgoing, Plan, Session};
 pub(crate) struct Args {
     /// Where to connect, such as ws://127.0.0.1:9001/chat, wss://example.com, ws+unix:/run/app.sock:/chat, or HOST:PORT
     url: String,
-    /// A header for the request; may be repeated.
+    /// A header for the request, Host included; may be repeated. What the handshake writes itself is left out.
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<HeaderField>,
     /// The value of Origin.
@@ -138,8 +141,15 @@ impl Args {
 
 /// The way to the server.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Proxies and TLS")]
+#[command(next_help_heading = "The way to the server")]
 struct WayArgs {
+    /// Connect to ADDRESS where the URL has this host and port, under the name of the URL, as in curl; may be repeated.
+    #[arg(long, value_name = "HOST:PORT:ADDRESS", value_parser = Route::resolve)]
+    resolve: Vec<Route>,
+    /// Connect to HOST2:PORT2 where the URL has HOST1:PORT1, under the name of the URL, as in curl; what is empty is any,
+    /// or the same; may be repeated.
+    #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2")]
+    connect_to: Vec<Route>,
     /// The proxy: http://, socks5:// or socks5h://, or none [default: what http_proxy and the like say].
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
@@ -164,7 +174,7 @@ struct WayArgs {
 }
 
 pub(crate) fn run(args: Args) -> i32 {
-    let (config, proxy) = match config(&args) {
+    let Setup { config, target, proxy } = match config(&args) {
         Ok(way) => way,
         Err(why) => return Exit::Usage.because(why) as i32,
     };
@@ -189,7 +199,7 @@ pub(crate) fn run(args: Args) -> i32 {
         && args.file.is_empty()
         && args.separator.is_none();
     let plan = Plan {
-        target: one_line(config.target().to_string().as_bytes()),
+        target,
         proxy,
         ca: args.way.ca.as_ref().map(|ca| one_line(ca.as_os_str().as_encoded_bytes())),
         messages: {
@@ -233,20 +243,36 @@ fn unreadable(path: &Path) -> Option<String> {
     }
 }
 
-/// What the user typed as what the library takes, and the proxy on the way.
-fn config(args: &Args) -> Result<(ClientConfig, Option<String>), String> {
+struct Setup {
+    config: ClientConfig,
+    /// Where to, as the user has said it.
+    target: String,
+    /// What stands before it.
+    proxy: Option<String>,
+}
+
+/// What the user typed as what the library takes.
+fn config(args: &Args) -> Result<Setup, String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", one_line(args.url.as_bytes()));
-    let mut config = ClientConfig::new(&server_url(&args.url).map_err(|error| named(&error))?)
-        .map_err(|error| named(&error))?;
     let text = |error: &dyn std::fmt::Display| error.to_string();
+    let url = server_url(&args.url).map_err(|error| named(&error))?;
+    let target = Target::parse(&url).map_err(|error| named(&error))?;
+    let (mut config, renamed) = match route::choose(&args.way.routes(), &target) {
+        None => (ClientConfig::to(target).map_err(|error| named(&error))?, None),
+        Some((url, host)) => {
+            let config = ClientConfig::new(&url).map_err(|error| text(&error))?;
+            (under_the_name_of(&target, config).map_err(|error| text(&error))?, Some((host, target)))
+        }
+    };
     if let Some(origin) = &args.origin {
         config = config.origin(origin).map_err(|error| text(&error))?;
     }
     for name in &args.subprotocol {
         config = config.subprotocol(name).map_err(|error| text(&error))?;
     }
-    for field in &args.header {
-        config = config.header(field.name(), field.value()).map_err(|error| text(&error))?;
+    let (mut config, left_out) = request::add(config, &args.header, args.origin.is_some())?;
+    if !left_out.is_empty() {
+        say(format_args!("left out of -H, as the handshake writes it itself: {}", left_out.join(", ")));
     }
     if let Some(auth) = &args.auth {
         let (user, password) = auth.split_once(':').ok_or("use --auth USER:PASSWORD")?;
@@ -270,7 +296,7 @@ fn config(args: &Args) -> Result<(ClientConfig, Option<String>), String> {
         Some(url) => ProxySettings::all(Proxy::parse(url).map_err(|error| format!("--proxy: {error}"))?),
     };
     if config.target().is_secure() || args.redirects > 0 {
-        config = config.tls(args.way.tls().map_err(|error| text(&error))?);
+        config = config.tls(args.way.tls(renamed.as_ref()).map_err(|error| text(&error))?);
     } else if args.way.is_about_tls() {
         return Err(named(&"--ca, --bundled-roots, --cert and --tls-key-log are for wss:// URLs"));
     }
@@ -282,7 +308,21 @@ fn config(args: &Args) -> Result<(ClientConfig, Option<String>), String> {
         .connect_timeout(args.connect_timeout.0)
         .handshake_timeout(args.connect_timeout.0)
         .connection(args.limits());
-    Ok((config, proxy))
+    let target = renamed.as_ref().map_or(config.target(), |(_, target)| target);
+    let target = one_line(target.to_string().as_bytes());
+    Ok(Setup { target, config, proxy })
+}
+
+/// The request as it is for the target, wherever it goes.
+fn under_the_name_of(target: &Target, config: ClientConfig) -> Result<ClientConfig, RequestBuildError> {
+    let config = config.host(target.host_header())?;
+    match target {
+        Target::Host(url) if url.user_info().is_some() => {
+            let (user, password) = url.user_info().unwrap_or_default();
+            config.basic_auth(user, password)
+        }
+        _ => Ok(config),
+    }
 }
 
 impl WayArgs {
@@ -290,8 +330,18 @@ impl WayArgs {
         self.ca.is_some() || self.bundled_roots || self.cert.is_some() || self.tls_key_log.is_some()
     }
 
-    fn tls(&self) -> Result<TlsClient, TlsConfigError> {
+    fn routes(&self) -> Vec<Route> {
+        self.resolve.iter().chain(&self.connect_to).cloned().collect()
+    }
+
+    /// For a target of which a host with another name is to stand in.
+    fn tls(&self, renamed: Option<&(String, Target)>) -> Result<TlsClient, TlsConfigError> {
         let mut builder = TlsClient::builder();
+        if let Some((host, target)) = renamed
+            && let Some((name, _)) = target.host_port()
+        {
+            builder = builder.server_name(host, name);
+        }
         builder = match &self.ca {
             Some(ca) => builder.ca_file(ca)?,
             None if self.bundled_roots => builder.bundled_roots(),

@@ -5,7 +5,6 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/finding.XXXXXX")
-children=
 differences=0
 export PYTHONPATH="$here" PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 export work
@@ -13,6 +12,7 @@ export work
 finish() {
     status=$?
     trap - EXIT INT TERM
+    children=$(cat "$work/children" 2>/dev/null) || :
     for child in $children; do kill "$child" 2>/dev/null || :; done
     for child in $children; do
         for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -78,7 +78,7 @@ start() {
     log=$1
     shift
     "$@" >"$work/$log" 2>&1 </dev/null &
-    children="$children $!"
+    echo $! >>"$work/children"  # a file, as $(...) would lose a variable
 }
 
 wait_port() {

@@ -18,6 +18,7 @@
 //! | [`connection`] | both halves of an open connection: fragments, control frames, closing, deadlines | [`Connection`](connection::Connection) |
 //! | [`handshake`] | HTTP heads, requests and responses, who may connect | [`ServerHandshake`](handshake::ServerHandshake), [`ClientHandshake`](handshake::ClientHandshake), [`OriginPolicy`](handshake::OriginPolicy) |
 //! | `client` | reaching a server: targets, proxies, several addresses, redirects, reconnecting (feature `client`) | `ClientConfig` |
+//! | `backplane` | links to Redis and NATS, between processes; no socket (feature `backplane`) | `backplane::Link` |
 //! | `tls` | TLS over any byte stream (feature `tls`) | |
 //! | `blocking` | a client on any `Read + Write` (feature `blocking`) | `blocking::connect` |
 //! | `event_loop` | servers and clients on one thread (feature `event-loop`) | `EventLoop`, `Handler` |
@@ -52,6 +53,8 @@
 //! Words: those of the RFC for what the RFC names (*masking key*, *fail the connection*, *closing handshake*); a section
 //! number stands for RFC 6455 unless another RFC is named.
 
+#[cfg(feature = "backplane")]
+pub mod backplane;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg(feature = "client")]

@@ -1,0 +1,297 @@
+//! Where an engine is, and who we are there: the URL of a backplane.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use fluent_uri::Uri;
+use fluent_uri::component::Host;
+use fluent_uri::pct_enc::EStr;
+
+/// Which program carries messages between nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EngineKind {
+    /// Redis 6 or newer, or what speaks its protocol, such as Valkey.
+    Redis,
+    /// NATS 2 or newer.
+    Nats,
+}
+
+/// What [`Address::parse`] reads.
+///
+/// | URL | engine |
+/// |---|---|
+/// | `redis://[USER:PASSWORD@]HOST[:6379][/PREFIX][?db=N]` | Redis |
+/// | `rediss://…` | Redis over TLS |
+/// | `redis+unix://[USER:PASSWORD@]/PATH[?prefix=PREFIX&db=N]` | Redis on a Unix socket |
+/// | `nats://[USER:PASSWORD@]HOST[:4222][/PREFIX]`, or `TOKEN@` | NATS; over TLS where the server wants it |
+/// | `tls://…` | NATS over TLS |
+///
+/// A password without a user is written `:PASSWORD@`. What stands in front of `@` and the prefix may be
+/// percent-encoded.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    kind: EngineKind,
+    place: Place,
+    tls: bool,
+    user: Option<String>,
+    password: Option<String>,
+    prefix: String,
+    database: u32,
+}
+
+/// Where an engine listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Place {
+    /// On a port of a host, a name or an address.
+    Tcp {
+        /// The name or the address, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// On a Unix socket.
+    Unix(PathBuf),
+}
+
+/// Why a text is no address of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// It is no URL at all.
+    Url,
+    /// The scheme is none of `redis`, `rediss`, `redis+unix`, `nats` and `tls`.
+    Scheme,
+    /// There is no host, or for a Unix socket no path.
+    Host,
+    /// The port is 0 or more than 65535.
+    Port,
+    /// What is percent-encoded is no UTF-8, or a part is longer than 200 bytes.
+    Text,
+    /// The query holds something else than `db` and, for a Unix socket, `prefix`.
+    Query,
+    /// There is a `#`.
+    Fragment,
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Url => "this is no URL; write it like redis://127.0.0.1:6379/chat",
+            Self::Scheme => {
+                "the URL begins with none of redis://, rediss://, redis+unix://, nats:// and tls://"
+            }
+            Self::Host => "the URL names no host; write it like nats://127.0.0.1:4222/chat",
+            Self::Port => "the port of the URL is none from 1 to 65535",
+            Self::Text => "user, password and prefix are UTF-8 of at most 200 bytes, percent-encoded",
+            Self::Query => "after ? there may be db=NUMBER (Redis) and prefix=PREFIX (Unix sockets)",
+            Self::Fragment => "the URL holds a #; write %23 where it is part of a name",
+        })
+    }
+}
+
+impl std::error::Error for AddressError {}
+
+/// The prefix where none is named.
+const PREFIX: &str = "bowsprit";
+
+impl Address {
+    /// Reads a URL.
+    ///
+    /// ```
+    /// use bowsprit::backplane::{Address, EngineKind};
+    ///
+    /// let address = Address::parse("redis://:secret@127.0.0.1/chat").unwrap();
+    /// assert_eq!(address.kind(), EngineKind::Redis);
+    /// assert_eq!(address.to_string(), "redis://127.0.0.1:6379/chat"); // never the password
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it; no error repeats the text, which may hold a password.
+    pub fn parse(url: &str) -> Result<Self, AddressError> {
+        let uri = Uri::parse(url).map_err(|_| AddressError::Url)?;
+        let scheme = uri.scheme().as_str().to_ascii_lowercase();
+        let (kind, tls, port) = match &*scheme {
+            "redis" => (EngineKind::Redis, false, 6379),
+            "rediss" => (EngineKind::Redis, true, 6379),
+            "redis+unix" => (EngineKind::Redis, false, 0),
+            "nats" => (EngineKind::Nats, false, 4222),
+            "tls" => (EngineKind::Nats, true, 4222),
+            _ => return Err(AddressError::Scheme),
+        };
+        if uri.fragment().is_some() {
+            return Err(AddressError::Fragment);
+        }
+        let authority = uri.authority().ok_or(AddressError::Host)?;
+        let (user, password) = match authority.userinfo() {
+            None => (None, None),
+            Some(info) => match info.split_once(':') {
+                None => (Some(text(info)?), None),
+                Some((user, password)) => {
+                    (Some(text(user)?).filter(|user| !user.is_empty()), Some(text(password)?))
+                }
+            },
+        };
+        let path = text(uri.path())?;
+        let mut prefix = path.trim_start_matches('/').to_owned();
+        let place = if scheme == "redis+unix" {
+            if path.len() < 2 || !authority.host().is_empty() {
+                return Err(AddressError::Host);
+            }
+            prefix.clear();
+            Place::Unix(path.into())
+        } else {
+            let host = match authority.host_parsed() {
+                Host::RegName(name) => text(name)?,
+                _ => authority.host().trim_matches(['[', ']']).to_owned(),
+            };
+            if host.is_empty() {
+                return Err(AddressError::Host);
+            }
+            let port = match authority.port().filter(|port| !port.is_empty()) {
+                None => port,
+                Some(port) => {
+                    port.as_str().parse().ok().filter(|port| *port != 0).ok_or(AddressError::Port)?
+                }
+            };
+            Place::Tcp { host, port }
+        };
+        let mut database = 0;
+        for pair in uri.query().into_iter().flat_map(|query| query.split('&')) {
+            match pair.split_once('=') {
+                Some((name, value)) if name.as_str() == "db" && kind == EngineKind::Redis => {
+                    database = value.as_str().parse().map_err(|_| AddressError::Query)?;
+                }
+                Some((name, value)) if name.as_str() == "prefix" && matches!(place, Place::Unix(_)) => {
+                    prefix = text(value)?;
+                }
+                _ => return Err(AddressError::Query),
+            }
+        }
+        if prefix.is_empty() {
+            prefix = PREFIX.into();
+        }
+        Ok(Self { kind, place, tls, user, password, prefix, database })
+    }
+
+    /// Which engine it is.
+    pub fn kind(&self) -> EngineKind {
+        self.kind
+    }
+
+    /// Where it listens.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// TLS is wanted, whatever the server says.
+    pub fn tls(&self) -> bool {
+        self.tls
+    }
+
+    /// What the names of all channels begin with: programs with different ones do not hear each other.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(super) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    pub(super) fn password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
+    pub(super) fn database(&self) -> u32 {
+        self.database
+    }
+}
+
+/// Percent-decoded.
+fn text<E: fluent_uri::pct_enc::Encoder>(part: &EStr<E>) -> Result<String, AddressError> {
+    let text = part.decode().to_string().map_err(|_| AddressError::Text)?.into_owned();
+    if text.len() > 200 { Err(AddressError::Text) } else { Ok(text) }
+}
+
+/// Without user and password.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match (self.kind, self.tls, &self.place) {
+            (EngineKind::Redis, _, Place::Unix(path)) => {
+                return write!(f, "redis+unix://{}", path.display());
+            }
+            (EngineKind::Redis, false, _) => "redis",
+            (EngineKind::Redis, true, _) => "rediss",
+            (EngineKind::Nats, false, _) => "nats",
+            (EngineKind::Nats, true, _) => "tls",
+        };
+        match &self.place {
+            Place::Tcp { host, port } if host.contains(':') => {
+                write!(f, "{scheme}://[{host}]:{port}/{}", self.prefix)
+            }
+            Place::Tcp { host, port } => write!(f, "{scheme}://{host}:{port}/{}", self.prefix),
+            Place::Unix(path) => write!(f, "{scheme}+unix://{}", path.display()),
+        }
+    }
+}
+
+/// As [`Display`](fmt::Display): a password is in no log.
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for (url, shown, user, password) in [
+            ("redis://127.0.0.1", "redis://127.0.0.1:6379/bowsprit", None, None),
+            ("redis://:pa%20ss@a.example:1/chat", "redis://a.example:1/chat", None, Some("pa ss")),
+            ("REDISS://u:p@[::1]/x?db=3", "rediss://[::1]:6379/x", Some("u"), Some("p")),
+            ("redis+unix:///run/redis.sock?prefix=x", "redis+unix:///run/redis.sock", None, None),
+            ("nats://token@n.example", "nats://n.example:4222/bowsprit", Some("token"), None),
+            ("tls://u:p@n.example/", "tls://n.example:4222/bowsprit", Some("u"), Some("p")),
+        ] {
+            let address = Address::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+            assert_eq!(
+                (address.to_string().as_str(), address.user(), address.password()),
+                (shown, user, password)
+            );
+            assert!(!format!("{address:?}").contains("p@"));
+        }
+        let unix = Address::parse("redis+unix:///run/redis.sock?prefix=x&db=2").unwrap();
+        assert_eq!((unix.prefix(), unix.database()), ("x", 2));
+        assert_eq!(unix.place(), &Place::Unix("/run/redis.sock".into()));
+    }
+
+    #[test]
+    fn what_is_none() {
+        use AddressError::*;
+        let long = format!("redis://a/{}", "x".repeat(201));
+        for (url, expected) in [
+            ("127.0.0.1:6379", Url),
+            ("redis", Url),
+            ("http://a/", Scheme),
+            ("redis:a", Host),
+            ("redis:///x", Host),
+            ("redis+unix://host/x", Host),
+            ("redis+unix://", Host),
+            ("redis://a:0/", Port),
+            ("redis://a:65536/", Port),
+            ("redis://%ff@a/", Text),
+            (&long, Text),
+            ("redis://a/?db=x", Query),
+            ("redis://a/?x=1", Query),
+            ("nats://a/?db=1", Query),
+            ("redis://a/x#y", Fragment),
+        ] {
+            assert_eq!(Address::parse(url), Err(expected), "{url}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What goes around a message on its way between nodes: who sent it, when that node began, and the number of the message.
+//!
+//! ```text
+//! version and kind, 1 byte │ node, 8 │ epoch, 4 │ number, 1 to 10 │ payload, as it is
+//! ```
+//!
+//! Numbers count the messages of a node in one channel from 1 on, so that whoever receives them knows what is missing and
+//! what came twice.
+
+use crate::frame::DataKind;
+
+/// One process among those that share a backplane: a number drawn by chance when it begins, unless the program names one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u64);
+
+impl std::fmt::Display for NodeId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What an envelope holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A message of a program.
+    Data(DataKind),
+    /// "Here I am", on the control channel; `asks` for the same from everybody else.
+    Hello {
+        /// An answer is wanted.
+        asks: bool,
+    },
+    /// The last numbers of the channels that were published to of late, on the control channel.
+    Numbers,
+}
+
+/// An envelope, opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// What is in it.
+    pub kind: Kind,
+    /// Who sent it.
+    pub node: NodeId,
+    /// When that node began, in seconds since 1970: a node that begins anew counts from 1 again.
+    pub epoch: u32,
+    /// The number of the message in its channel; 0 on the control channel.
+    pub number: u64,
+}
+
+/// The most bytes that an envelope adds to a payload.
+pub const MAX_ENVELOPE: usize = 1 + 8 + 4 + 10;
+
+const VERSION: u8 = 1;
+
+impl Envelope {
+    /// Writes the envelope; the payload goes behind it.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let kind = match self.kind {
+            Kind::Data(DataKind::Text) => 0,
+            Kind::Data(DataKind::Binary) => 1,
+            Kind::Hello { asks: false } => 2,
+            Kind::Hello { asks: true } => 3,
+            Kind::Numbers => 4,
+        };
+        out.push(VERSION << 4 | kind);
+        out.extend_from_slice(&self.node.0.to_be_bytes());
+        out.extend_from_slice(&self.epoch.to_be_bytes());
+        encode_number(out, self.number);
+    }
+
+    /// Opens an envelope; gives what was in it, too. `None` where this is none: another program uses the channel, or
+    /// another version of this one.
+    pub fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (&first, rest) = bytes.split_first()?;
+        let kind = match first ^ VERSION << 4 {
+            0 => Kind::Data(DataKind::Text),
+            1 => Kind::Data(DataKind::Binary),
+            2 => Kind::Hello { asks: false },
+            3 => Kind::Hello { asks: true },
+            4 => Kind::Numbers,
+            _ => return None,
+        };
+        let (node, rest) = rest.split_first_chunk()?;
+        let (epoch, rest) = rest.split_first_chunk()?;
+        let (number, payload) = decode_number(rest)?;
+        let (node, epoch) = (NodeId(u64::from_be_bytes(*node)), u32::from_be_bytes(*epoch));
+        Some((Self { kind, node, epoch, number }, payload))
+    }
+}
+
+/// Writes a number as LEB128: seven bits in each byte, the lowest first.
+pub(super) fn encode_number(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Reads a number, and gives what stands behind it.
+pub(super) fn decode_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0_u64;
+    for (at, &byte) in bytes.iter().enumerate().take(10) {
+        let bits = u64::from(byte & 0x7f);
+        if at == 9 && bits > 1 {
+            return None; // more than 64 bits
+        }
+        number |= bits << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some((number, &bytes[at + 1..]));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn envelopes_come_back_as_they_were() {
+        for kind in [
+            Kind::Data(DataKind::Text),
+            Kind::Data(DataKind::Binary),
+            Kind::Hello { asks: false },
+            Kind::Hello { asks: true },
+            Kind::Numbers,
+        ] {
+            for number in [0, 1, 127, 128, u64::from(u32::MAX), u64::MAX] {
+                let envelope = Envelope { kind, node: NodeId(0x0123_4567_89ab_cdef), epoch: 7, number };
+                let mut bytes = Vec::new();
+                envelope.encode(&mut bytes);
+                assert!(bytes.len() <= MAX_ENVELOPE);
+                bytes.extend_from_slice(b"payload");
+                assert_eq!(Envelope::decode(&bytes), Some((envelope, &b"payload"[..])));
+                for cut in 0..bytes.len() - 7 {
+                    assert_eq!(Envelope::decode(&bytes[..cut]), None, "cut at {cut}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_envelope() {
+        let mut number_too_long = vec![0x10; 13];
+        number_too_long.extend([0xff; 10]);
+        for bytes in [&b""[..], b"hello, world, from elsewhere", b"\x15aaaaaaaaaaaaa", &number_too_long] {
+            assert_eq!(Envelope::decode(bytes), None, "{}", bytes.escape_ascii());
+        }
+    }
+}

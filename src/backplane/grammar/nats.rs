@@ -1,0 +1,214 @@
+//! The part of the NATS client protocol that a backplane speaks: <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
+//!
+//! In: bytes in any cut. Out: messages that borrow from them. Promises as in [`resp`](super::resp): nothing is kept
+//! because a length was announced, and what is too long is an error at the line that says so.
+
+/// What a server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said<'a> {
+    /// `INFO {json}`: who it is and what it wants; at the start, and again when that changes.
+    Info(&'a [u8]),
+    /// `MSG subject sid [reply-to] bytes`.
+    Message {
+        /// The subject that it was published to.
+        subject: &'a [u8],
+        /// Its bytes.
+        payload: &'a [u8],
+    },
+    /// `PING`, which is to be answered by `PONG`.
+    Ping,
+    /// `PONG`.
+    Pong,
+    /// `+OK`, which we do not ask for.
+    Ok,
+    /// `-ERR 'text'`, without the quotation marks.
+    Error(&'a [u8]),
+}
+
+/// What stands at the front of some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed<'a> {
+    /// Something said, and how many bytes it takes.
+    Done(Said<'a>, usize),
+    /// There is no use in trying again before there are so many bytes.
+    NeedMore(usize),
+}
+
+/// What no server of this protocol sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NatsError {
+    /// A line that starts with no word of the protocol.
+    Word,
+    /// A line of more than [`MAX_LINE`] bytes, or one that does not end in CR LF.
+    Line,
+    /// A `MSG` without subject, number or length.
+    Message,
+    /// A message longer than the limit.
+    TooLong,
+}
+
+impl std::fmt::Display for NatsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Word => "no line of NATS starts like that",
+            Self::Line => "a line of NATS is too long or does not end in CR LF",
+            Self::Message => "a MSG of NATS lacks its subject, number or length",
+            Self::TooLong => "a message of NATS is longer than any may be",
+        })
+    }
+}
+
+impl std::error::Error for NatsError {}
+
+/// The most bytes of a line: `INFO` lists every server of a cluster.
+pub const MAX_LINE: usize = 64 * 1024;
+
+/// Reads what stands at the front of `bytes`; a message may have `longest` bytes.
+///
+/// # Errors
+///
+/// What no server of this protocol sends. There is no way to go on after that.
+pub fn parse(bytes: &[u8], longest: usize) -> Result<Parsed<'_>, NatsError> {
+    let within = &bytes[..bytes.len().min(MAX_LINE)];
+    let Some(end) = within.iter().position(|&byte| byte == b'\n') else {
+        return if within.len() == MAX_LINE {
+            Err(NatsError::Line)
+        } else {
+            Ok(Parsed::NeedMore(bytes.len() + 1))
+        };
+    };
+    let line = within[..end].strip_suffix(b"\r").ok_or(NatsError::Line)?;
+    let used = end + 1;
+    let (word, rest) = match line.iter().position(|byte| matches!(byte, b' ' | b'\t')) {
+        Some(at) => (&line[..at], line[at..].trim_ascii()),
+        None => (line, &b""[..]),
+    };
+    let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+    let said = if is(b"MSG") {
+        return message(bytes, used, rest, longest);
+    } else if is(b"PING") {
+        Said::Ping
+    } else if is(b"PONG") {
+        Said::Pong
+    } else if is(b"+OK") {
+        Said::Ok
+    } else if is(b"INFO") {
+        Said::Info(rest)
+    } else if is(b"-ERR") {
+        Said::Error(rest.strip_prefix(b"'").and_then(|text| text.strip_suffix(b"'")).unwrap_or(rest))
+    } else {
+        return Err(NatsError::Word);
+    };
+    Ok(Parsed::Done(said, used))
+}
+
+fn message<'a>(
+    bytes: &'a [u8],
+    used: usize,
+    rest: &'a [u8],
+    longest: usize,
+) -> Result<Parsed<'a>, NatsError> {
+    let mut words = rest.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+    let (Some(subject), Some(_sid)) = (words.next(), words.next()) else { return Err(NatsError::Message) };
+    let len = words.next_back().ok_or(NatsError::Message)?;
+    let len =
+        std::str::from_utf8(len).ok().and_then(|len| len.parse::<usize>().ok()).ok_or(NatsError::Message)?;
+    if len > longest {
+        return Err(NatsError::TooLong);
+    }
+    match bytes.get(used..used + len + 2) {
+        None => Ok(Parsed::NeedMore(used + len + 2)),
+        Some(text) if text[len..] == *b"\r\n" => {
+            Ok(Parsed::Done(Said::Message { subject, payload: &text[..len] }, used + len + 2))
+        }
+        Some(_) => Err(NatsError::Line),
+    }
+}
+
+/// Writes the bytes of a name so that they are one token of a subject: letters, digits, `-` and `_` as they are, all
+/// others as `%` and two digits. (`.`, `*`, `>` and blanks mean something in a subject.)
+pub fn escape(out: &mut Vec<u8>, name: &[u8]) {
+    for &byte in name {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
+            out.push(byte);
+        } else {
+            const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
+            out.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+    }
+}
+
+/// The name that [`escape`] has written; `None` where nobody has.
+pub fn unescape(token: &[u8]) -> Option<Vec<u8>> {
+    let mut name = Vec::with_capacity(token.len());
+    let mut rest = token;
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte != b'%' {
+            name.push(byte);
+            rest = after;
+            continue;
+        }
+        let (digits, after) = after.split_at_checked(2)?;
+        let digit = |digit: u8| char::from(digit).to_digit(16);
+        name.push((digit(digits[0])? * 16 + digit(digits[1])?) as u8);
+        rest = after;
+    }
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says() {
+        for (bytes, expected) in [
+            (&b"INFO {\"max_payload\":1048576} \r\n"[..], Said::Info(b"{\"max_payload\":1048576}")),
+            (b"MSG a.b 1 5\r\nhe\r\no\r\n", Said::Message { subject: b"a.b", payload: b"he\r\no" }),
+            (b"MSG a 1 reply.to 0\r\n\r\n", Said::Message { subject: b"a", payload: b"" }),
+            (b"msg\ta\t1\t0\r\n\r\n", Said::Message { subject: b"a", payload: b"" }),
+            (b"PING\r\n", Said::Ping),
+            (b"PONG\r\n", Said::Pong),
+            (b"+OK\r\n", Said::Ok),
+            (b"-ERR 'Slow Consumer'\r\n", Said::Error(b"Slow Consumer")),
+        ] {
+            assert_eq!(parse(bytes, 10), Ok(Parsed::Done(expected, bytes.len())), "{}", bytes.escape_ascii());
+            for cut in 0..bytes.len() {
+                let Ok(Parsed::NeedMore(len)) = parse(&bytes[..cut], 10) else { panic!("at {cut}") };
+                assert!(cut < len && len <= bytes.len(), "at {cut}: {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_server_sends() {
+        use NatsError::*;
+        for (bytes, expected) in [
+            (&b"HTTP/1.1 400 Bad Request\r\n"[..], Word),
+            (b"PING\n", Line),
+            (b"MSG a 1\r\n", Message),
+            (b"MSG a 1 -1\r\n", Message),
+            (b"MSG a 1 99999999999999999999\r\n", Message),
+            (b"MSG a 1 11\r\n", TooLong),
+            (b"MSG a 1 1\r\nabc", Line),
+            (&[b'x'; MAX_LINE], Line),
+        ] {
+            assert_eq!(parse(bytes, 10), Err(expected), "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn names_survive_as_tokens() {
+        let all: Vec<u8> = (0..=255).collect();
+        for name in [&all[..], b"", b"a.b", b"*", b">", b"50%", b"two words"] {
+            let mut token = Vec::new();
+            escape(&mut token, name);
+            assert!(!token.iter().any(|byte| b".*> \t\r\n".contains(byte)));
+            assert_eq!(unescape(&token).as_deref(), Some(name));
+        }
+        for token in [&b"%"[..], b"%4", b"%4x", b"a%%"] {
+            assert_eq!(unescape(token), None);
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The part of RESP, the protocol of Redis, that a backplane speaks: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
+//!
+//! In: bytes in any cut. Out: values that borrow from them. Promises: nothing is kept because a length was announced, a
+//! value longer or deeper than the limits is an error at the byte that says so, and a value is parsed anew only once the
+//! bytes are there that it lacked.
+
+/// A value of RESP2 or RESP3, of the kinds that a server sends to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// `+`, and RESP3's `(`, `,` and `=`, whose text is not looked into here.
+    Simple(&'a [u8]),
+    /// `-` and `!`.
+    Error(&'a [u8]),
+    /// `:`.
+    Integer(i64),
+    /// `$`.
+    Bulk(&'a [u8]),
+    /// `_`, `$-1`, `*-1`.
+    Null,
+    /// `#`.
+    Bool(bool),
+    /// `*` and `~`, and `%` as keys and values in turn.
+    Array(Vec<Value<'a>>),
+    /// `>`: nobody asked for it. It comes between answers, and inside of arrays as well.
+    Push(Vec<Value<'a>>),
+}
+
+/// What stands at the front of some bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parsed<'a> {
+    /// A value, and how many bytes it takes.
+    Done(Value<'a>, usize),
+    /// There is no use in trying again before there are so many bytes.
+    NeedMore(usize),
+}
+
+/// What no server of this protocol sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RespError {
+    /// A value starts with none of the signs that there are.
+    Sign(u8),
+    /// A line of more than [`MAX_LINE`] bytes, or a line feed without a carriage return.
+    Line,
+    /// A number that is none, or that is out of range.
+    Number,
+    /// A string longer than the limit.
+    TooLong,
+    /// More than [`MAX_MEMBERS`] values in one, or more than [`MAX_DEPTH`] inside each other.
+    TooMany,
+}
+
+impl std::fmt::Display for RespError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sign(sign) => write!(f, "no value of RESP starts with {}", [*sign].escape_ascii()),
+            Self::Line => f.write_str("a line of RESP is too long or does not end in CR LF"),
+            Self::Number => f.write_str("a number of RESP is none"),
+            Self::TooLong => f.write_str("a string of RESP is longer than any message may be"),
+            Self::TooMany => f.write_str("a value of RESP holds too many others"),
+        }
+    }
+}
+
+impl std::error::Error for RespError {}
+
+/// The most bytes of a line: errors and simple strings are shorter by far.
+pub const MAX_LINE: usize = 4096;
+/// The most values in one: the answer to `HELLO` has some twenty.
+pub const MAX_MEMBERS: usize = 1024;
+/// The most values inside each other: the answer to `HELLO` has three.
+pub const MAX_DEPTH: usize = 8;
+
+/// Reads the value at the front of `bytes`; strings may have `longest` bytes.
+///
+/// # Errors
+///
+/// What no server of this protocol sends. There is no way to find the next value after that.
+pub fn parse(bytes: &[u8], longest: usize) -> Result<Parsed<'_>, RespError> {
+    let mut reader = Reader { bytes, at: 0, longest, members: 0 };
+    match reader.value(0) {
+        Ok(value) => Ok(Parsed::Done(value, reader.at)),
+        Err(Stop::NeedMore(len)) => Ok(Parsed::NeedMore(len)),
+        Err(Stop::Error(error)) => Err(error),
+    }
+}
+
+/// Writes a command: an array of bulk strings.
+pub fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
+    head(out, b'*', words.len());
+    for word in words {
+        bulk(out, &[word]);
+    }
+}
+
+/// Writes the head of an array or a string.
+pub fn head(out: &mut Vec<u8>, sign: u8, len: usize) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut left = len;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    out.push(sign);
+    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes a bulk string that comes in parts.
+pub fn bulk(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    head(out, b'$', parts.iter().map(|part| part.len()).sum());
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+enum Stop {
+    NeedMore(usize),
+    Error(RespError),
+}
+
+impl From<RespError> for Stop {
+    fn from(error: RespError) -> Self {
+        Self::Error(error)
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    longest: usize,
+    members: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn value(&mut self, depth: usize) -> Result<Value<'a>, Stop> {
+        let Some(&sign) = self.bytes.get(self.at) else { return Err(Stop::NeedMore(self.at + 1)) };
+        if !b"+-:$!=_#,(*~%>".contains(&sign) {
+            return Err(RespError::Sign(sign).into());
+        }
+        self.at += 1;
+        let line = self.line()?;
+        Ok(match sign {
+            b'+' | b',' | b'(' => Value::Simple(line),
+            b'-' => Value::Error(line),
+            b':' => Value::Integer(number(line)?),
+            b'_' if line.is_empty() => Value::Null,
+            b'#' if line == b"t" || line == b"f" => Value::Bool(line == b"t"),
+            b'_' | b'#' => return Err(RespError::Number.into()),
+            b'$' | b'!' | b'=' => match self.string(line)? {
+                None => Value::Null,
+                Some(text) if sign == b'!' => Value::Error(text),
+                Some(text) if sign == b'=' => Value::Simple(text),
+                Some(text) => Value::Bulk(text),
+            },
+            _ => match self.members(line, sign, depth)? {
+                None => Value::Null,
+                Some(members) if sign == b'>' => Value::Push(members),
+                Some(members) => Value::Array(members),
+            },
+        })
+    }
+
+    /// Up to the next CR LF, which is taken as well.
+    fn line(&mut self) -> Result<&'a [u8], Stop> {
+        let rest = &self.bytes[self.at..];
+        let within = &rest[..rest.len().min(MAX_LINE)];
+        match within.iter().position(|&byte| byte == b'\n') {
+            Some(end) if end > 0 && within[end - 1] == b'\r' => {
+                self.at += end + 1;
+                Ok(&within[..end - 1])
+            }
+            Some(_) => Err(RespError::Line.into()),
+            None if within.len() == MAX_LINE => Err(RespError::Line.into()),
+            None => Err(Stop::NeedMore(self.bytes.len() + 1)),
+        }
+    }
+
+    fn string(&mut self, line: &[u8]) -> Result<Option<&'a [u8]>, Stop> {
+        let len = number(line)?;
+        if len == -1 {
+            return Ok(None);
+        }
+        let len = usize::try_from(len).map_err(|_| RespError::Number)?;
+        if len > self.longest {
+            return Err(RespError::TooLong.into());
+        }
+        let end = self.at + len;
+        match self.bytes.get(self.at..end + 2) {
+            None => Err(Stop::NeedMore(end + 2)),
+            Some(text) if text[len..] == *b"\r\n" => {
+                self.at = end + 2;
+                Ok(Some(&text[..len]))
+            }
+            Some(_) => Err(RespError::Line.into()),
+        }
+    }
+
+    fn members(&mut self, line: &[u8], sign: u8, depth: usize) -> Result<Option<Vec<Value<'a>>>, Stop> {
+        let count = number(line)?;
+        if count == -1 {
+            return Ok(None);
+        }
+        let count = usize::try_from(count).map_err(|_| RespError::Number)?;
+        let count = count.saturating_mul(if sign == b'%' { 2 } else { 1 });
+        self.members = self.members.saturating_add(count);
+        if self.members > MAX_MEMBERS || depth >= MAX_DEPTH {
+            return Err(RespError::TooMany.into());
+        }
+        let mut members = Vec::new(); // grows with what is there
+        for _ in 0..count {
+            members.push(self.value(depth + 1)?);
+        }
+        Ok(Some(members))
+    }
+}
+
+fn number(line: &[u8]) -> Result<i64, RespError> {
+    let text = std::str::from_utf8(line).map_err(|_| RespError::Number)?;
+    text.parse().map_err(|_| RespError::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(bytes: &[u8]) -> Value<'_> {
+        match parse(bytes, 100) {
+            Ok(Parsed::Done(value, used)) if used == bytes.len() => value,
+            other => panic!("{}: {other:?}", bytes.escape_ascii()),
+        }
+    }
+
+    #[test]
+    fn values() {
+        use Value::*;
+        for (bytes, expected) in [
+            (&b"+OK\r\n"[..], Simple(b"OK")),
+            (b"-ERR no\r\n", Error(b"ERR no")),
+            (b"!6\r\nERR no\r\n", Error(b"ERR no")),
+            (b":-7\r\n", Integer(-7)),
+            (b"$3\r\na\r\n\r\n", Bulk(b"a\r\n")),
+            (b"$0\r\n\r\n", Bulk(b"")),
+            (b"$-1\r\n", Null),
+            (b"*-1\r\n", Null),
+            (b"_\r\n", Null),
+            (b"#t\r\n", Bool(true)),
+            (b",1.5\r\n", Simple(b"1.5")),
+            (b"=6\r\ntxt:hi\r\n", Simple(b"txt:hi")),
+            (b"*2\r\n:1\r\n~0\r\n", Array(vec![Integer(1), Array(vec![])])),
+            (b"%1\r\n+a\r\n:1\r\n", Array(vec![Simple(b"a"), Integer(1)])),
+            (b">2\r\n+message\r\n$1\r\nx\r\n", Push(vec![Simple(b"message"), Bulk(b"x")])),
+            // Redis 7.0 puts pushes into the array that answers EXEC.
+            (b"*2\r\n>1\r\n+m\r\n:1\r\n", Array(vec![Push(vec![Simple(b"m")]), Integer(1)])),
+        ] {
+            assert_eq!(done(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn a_value_in_any_cut_asks_for_no_more_than_it_needs() {
+        let bytes = b"*3\r\n$7\r\nmessage\r\n%1\r\n+a\r\n#f\r\n$12\r\nhello, world\r\n";
+        for cut in 0..bytes.len() {
+            let Ok(Parsed::NeedMore(len)) = parse(&bytes[..cut], 100) else { panic!("at {cut}") };
+            assert!(cut < len && len <= bytes.len(), "at {cut}: {len}");
+        }
+    }
+
+    #[test]
+    fn what_no_server_sends() {
+        use RespError::*;
+        for (bytes, expected) in [
+            (&b"GET / HTTP/1.1\r\n"[..], Sign(b'G')),
+            (b"+a\n", Line),
+            (b"$1\r\nab\r\n", Line),
+            (b"$x\r\n", Number),
+            (b"$-2\r\n", Number),
+            (b":99999999999999999999\r\n", Number),
+            (b"#x\r\n", Number),
+            (b"$101\r\n", TooLong),
+            (b"$9223372036854775807\r\n", TooLong),
+            (b"*1025\r\n", TooMany),
+            (b"%9223372036854775807\r\n", TooMany),
+            (&b"*1\r\n".repeat(9), TooMany),
+            (&[b'+'; MAX_LINE + 1], Line),
+        ] {
+            assert_eq!(parse(bytes, 100), Err(expected), "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn commands() {
+        let mut out = Vec::new();
+        command(&mut out, &[b"PUBLISH", b"chat", b"a\r\nb"]);
+        assert_eq!(out, b"*3\r\n$7\r\nPUBLISH\r\n$4\r\nchat\r\n$4\r\na\r\nb\r\n");
+        out.clear();
+        head(&mut out, b'$', 16_777_216);
+        bulk(&mut out, &[b"", b"x", b""]);
+        assert_eq!(out, b"$16777216\r\n$1\r\nx\r\n");
+    }
+}

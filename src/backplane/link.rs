@@ -1,0 +1,681 @@
+//! A link to an engine, without a socket and without a clock.
+//!
+//! In: that the transport is there or gone, bytes, the time; topics that somebody wants; messages. Out: bytes,
+//! [`Action`]s for the transport, [`Delivery`]s from other nodes, [`LinkEvent`]s. It promises what
+//! [the module](super) says; what it leaves to its driver are names, sockets and TLS.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::address::Address;
+use super::channels::Channels;
+use super::envelope::{Envelope, Kind, MAX_ENVELOPE, NodeId};
+use super::numbers::{self, Arrival, Receiving, Sending};
+use super::queue::Queue;
+use super::settings::BackplaneSettings;
+use super::speaker::{Channel, Heard, Speaker};
+use crate::entropy::Entropy;
+use crate::frame::DataKind;
+use crate::message::Message;
+
+/// What a link wants from its driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Reach [`Address::place`] anew (with TLS first where [`Link::begins_with_tls`] says so), then
+    /// [`connected`](Link::connected), or [`lost`](Link::lost) where that fails.
+    Dial,
+    /// Drop the transport. Nothing is told about it.
+    Drop,
+    /// Begin TLS on the transport that is there, then [`secured`](Link::secured).
+    StartTls,
+}
+
+/// What becomes of a link, and of what went over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkEvent {
+    /// The engine has answered, and all subscriptions hold.
+    Up {
+        /// How long there was no link.
+        after: Duration,
+    },
+    /// There is no link. Messages wait, as far as the settings allow.
+    Down {
+        /// What happened.
+        why: String,
+        /// When the next try comes.
+        retry: Duration,
+    },
+    /// Messages of another node have not arrived, and will not.
+    Gap {
+        /// Who sent them.
+        node: NodeId,
+        /// Where; `None` for what goes to everybody.
+        topic: Option<String>,
+        /// How many.
+        lost: u64,
+    },
+    /// Messages of ours had to go: they were too many or waited too long.
+    Dropped {
+        /// How many.
+        messages: u64,
+    },
+    /// The engine does not do what we ask for. Where it is about the whole link, `Down` comes, too, and the next try
+    /// comes late.
+    Refused {
+        /// What it says, and what can be done.
+        why: String,
+    },
+}
+
+impl std::fmt::Display for LinkEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Up { after } => write!(f, "up, after {:.1} s", after.as_secs_f64()),
+            Self::Down { why, retry } => write!(f, "down, next try in {:.1} s: {why}", retry.as_secs_f64()),
+            Self::Gap { node, topic: Some(topic), lost } => {
+                write!(f, "{lost} messages of node {node} to \"{}\" were lost", topic.escape_debug())
+            }
+            Self::Gap { node, topic: None, lost } => write!(f, "{lost} messages of node {node} were lost"),
+            Self::Dropped { messages } => write!(f, "{messages} messages to other nodes were dropped"),
+            Self::Refused { why } => write!(f, "refused: {}", why.escape_debug()),
+        }
+    }
+}
+
+/// A message from another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery<'a> {
+    /// Who sent it.
+    pub node: NodeId,
+    /// Where to; `None` for everybody.
+    pub topic: Option<&'a str>,
+    /// The message.
+    pub message: Message<'a>,
+}
+
+/// What became of a message that is to go to other nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Published {
+    /// It waits for the engine, or is on its way there.
+    Queued {
+        /// Messages that had to go for it, the oldest first. A [`LinkEvent::Dropped`] tells, too.
+        dropped: u64,
+    },
+    /// It is longer than the engine takes, or than any message may be.
+    TooLong {
+        /// The most bytes of a message.
+        most: usize,
+    },
+}
+
+/// A link to an engine.
+pub struct Link {
+    address: Address,
+    settings: BackplaneSettings,
+    entropy: Box<dyn Entropy + Send>,
+    node: NodeId,
+    epoch: u32,
+    speaker: Speaker,
+    state: State,
+    /// Since when there is no link.
+    down_since: Instant,
+    tries: u32,
+    /// What came and is no whole value yet; nothing is to be tried before there are so many bytes of it.
+    input: Vec<u8>,
+    wanted: usize,
+    out: Vec<u8>,
+    written: usize,
+    queue: Queue,
+    channels: Channels,
+    sending: Sending,
+    receiving: Receiving,
+    /// The most bytes of a message, as the engine has said.
+    longest: usize,
+    heard: Instant,
+    pinged: Option<Instant>,
+    announce_at: Instant,
+    /// How many messages were dropped that were not told, and since when.
+    dropped: u64,
+    dropped_since: Option<Instant>,
+    ups: u64,
+    actions: VecDeque<Action>,
+    events: VecDeque<LinkEvent>,
+    stats: LinkStats,
+}
+
+/// Counters of a link, from its beginning on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkStats {
+    /// Whether there is a link now.
+    pub up: bool,
+    /// Messages that were given to the engine, those that were sent again not counted twice.
+    pub published: u64,
+    /// Messages of other nodes.
+    pub received: u64,
+    /// Messages of our own that came back.
+    pub echoes: u64,
+    /// Messages of other nodes that came twice.
+    pub repeated: u64,
+    /// Messages of ours that were dropped.
+    pub dropped: u64,
+    /// Times that something was found missing.
+    pub gaps: u64,
+    /// Messages that were found missing.
+    pub lost: u64,
+    /// Links after the first.
+    pub reconnects: u64,
+    /// Bytes that wait for the engine or for its answer.
+    pub queued: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing is there until then.
+    Away {
+        until: Instant,
+    },
+    /// The driver reaches the engine.
+    Dialing {
+        since: Instant,
+    },
+    /// Bytes pass, and the engine has not answered yet: "writable" is not "connected".
+    Greeting {
+        since: Instant,
+    },
+    /// It has; subscriptions are on their way, and nodes that were known are waited for.
+    Restoring {
+        since: Instant,
+        subscribed: bool,
+        missing: Vec<NodeId>,
+    },
+    Up,
+}
+
+/// How long reaching an engine and its first answer may take, each.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long nodes that were known are waited for after an outage: they come back as we do.
+const REUNION: Duration = Duration::from_secs(1);
+/// A node that has said nothing for so long is not waited for.
+const RECENT: Duration = Duration::from_secs(10);
+/// The numbers of a node that has said nothing for so long are forgotten.
+const SILENT: Duration = Duration::from_secs(600);
+/// The most to wait before another try, and before one where somebody has to change something first.
+const MAX_DELAY: Duration = Duration::from_secs(5);
+/// Drops are told together that happen within so long.
+const TOLD: Duration = Duration::from_secs(1);
+/// How many bytes go out at once.
+const BATCH: usize = 64 * 1024;
+/// How long an announcement is.
+const ANNOUNCEMENT: usize = 32 * 1024;
+
+impl Link {
+    /// A link that begins now: its first action is [`Action::Dial`]. `node` tells this process from all others; `epoch`
+    /// is the time of its start in seconds since 1970.
+    pub fn new(
+        address: Address,
+        settings: BackplaneSettings,
+        (node, epoch): (NodeId, u32),
+        entropy: Box<dyn Entropy + Send>,
+        now: Instant,
+    ) -> Self {
+        let speaker = Speaker::new(&address);
+        let mut channels = Channels::default();
+        channels.add(speaker.name(Channel::Control), None);
+        channels.add(speaker.name(Channel::All), None);
+        Self {
+            speaker,
+            address,
+            settings,
+            entropy,
+            node,
+            epoch,
+            state: State::Dialing { since: now },
+            down_since: now,
+            tries: 0,
+            input: Vec::new(),
+            wanted: 0,
+            out: Vec::new(),
+            written: 0,
+            queue: Queue::default(),
+            channels,
+            sending: Sending::default(),
+            receiving: Receiving::default(),
+            longest: usize::MAX,
+            heard: now,
+            pinged: None,
+            announce_at: now,
+            dropped: 0,
+            dropped_since: None,
+            ups: 0,
+            actions: VecDeque::from([Action::Dial]),
+            events: VecDeque::new(),
+            stats: LinkStats::default(),
+        }
+    }
+
+    /// Where the engine is.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Whether TLS comes before the first byte of the engine's protocol.
+    pub fn begins_with_tls(&self) -> bool {
+        self.address.tls() && matches!(self.speaker, Speaker::Redis(_))
+    }
+
+    /// What is to be done with the transport next.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// What has happened.
+    pub fn next_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> LinkStats {
+        let reconnects = self.ups.saturating_sub(1);
+        LinkStats {
+            up: matches!(self.state, State::Up),
+            queued: self.queue.bytes(),
+            reconnects,
+            ..self.stats
+        }
+    }
+
+    /// The transport is there.
+    pub fn connected(&mut self, now: Instant) {
+        if !matches!(self.state, State::Dialing { .. }) {
+            return;
+        }
+        self.state = State::Greeting { since: now };
+        self.heard = now;
+        self.speaker.begin(&mut self.out);
+    }
+
+    /// TLS has begun on the transport.
+    pub fn secured(&mut self) {
+        self.speaker.secured(&mut self.out);
+    }
+
+    /// The transport is gone, or could not be had.
+    pub fn lost(&mut self, why: &str, now: Instant) {
+        if !matches!(self.state, State::Away { .. }) {
+            self.fall(why, Duration::ZERO, now);
+            self.actions.retain(|action| *action != Action::Drop); // there is none any more
+        }
+    }
+
+    /// Bytes have come. Messages of other nodes go to `deliver`, borrowed from `input` where they came whole.
+    pub fn receive(&mut self, input: &[u8], now: Instant, mut deliver: impl FnMut(Delivery<'_>)) {
+        if matches!(self.state, State::Away { .. } | State::Dialing { .. }) {
+            return;
+        }
+        self.heard = now;
+        self.pinged = None;
+        let mut kept = std::mem::take(&mut self.input);
+        let used = if kept.is_empty() {
+            let used = self.take(input, now, &mut deliver);
+            kept.extend_from_slice(&input[used..]);
+            0
+        } else {
+            kept.extend_from_slice(input);
+            if kept.len() < self.wanted { 0 } else { self.take(&kept, now, &mut deliver) }
+        };
+        if matches!(self.state, State::Away { .. }) {
+            return; // whatever else came is of a connection that is over
+        }
+        kept.drain(..used);
+        if kept.is_empty() && kept.capacity() > BATCH {
+            kept = Vec::new();
+        }
+        self.input = kept;
+    }
+
+    /// Takes all whole values from the front; gives how many bytes they have.
+    fn take(&mut self, bytes: &[u8], now: Instant, deliver: &mut impl FnMut(Delivery<'_>)) -> usize {
+        let longest = self.settings.max_message.saturating_add(MAX_ENVELOPE).max(ANNOUNCEMENT * 2);
+        let mut used = 0;
+        loop {
+            match self.speaker.hear(&bytes[used..], &mut self.out, longest) {
+                Ok(Ok((heard, len))) => {
+                    used += len;
+                    self.hear(heard, now, deliver);
+                    if matches!(self.state, State::Away { .. }) {
+                        return used;
+                    }
+                }
+                Ok(Err(len)) => {
+                    self.wanted = len;
+                    return used;
+                }
+                Err(why) => {
+                    self.fall(&why, MAX_DELAY, now);
+                    return used;
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, heard: Heard<'_>, now: Instant, deliver: &mut impl FnMut(Delivery<'_>)) {
+        match heard {
+            Heard::Nothing => {}
+            Heard::StartTls => self.actions.push_back(Action::StartTls),
+            Heard::Greeted { longest } => self.greeted(longest, now),
+            Heard::Subscribed => {
+                if let State::Restoring { subscribed, .. } = &mut self.state {
+                    *subscribed = true;
+                    self.hello(true);
+                    self.try_up(now);
+                }
+            }
+            Heard::Answered(count) => self.queue.answered(count),
+            Heard::Message { channel, payload } => self.message(channel, payload, now, deliver),
+            Heard::RefusedMessage(why) => {
+                self.queue.answered(1); // to say it again would change nothing
+                self.drop_messages(1, now);
+                self.events.push_back(LinkEvent::Refused { why });
+            }
+            Heard::Refused(why) => self.events.push_back(LinkEvent::Refused { why }),
+            Heard::NotNow(why) => self.fall(&why, Duration::ZERO, now),
+            Heard::Never(why) => {
+                self.events.push_back(LinkEvent::Refused { why: why.clone() });
+                self.fall(&why, MAX_DELAY, now);
+            }
+        }
+    }
+
+    fn greeted(&mut self, longest: usize, now: Instant) {
+        self.longest = longest.saturating_sub(MAX_ENVELOPE);
+        let missing = self.receiving.known(RECENT + now.saturating_duration_since(self.down_since), now);
+        self.state = State::Restoring { since: now, subscribed: false, missing };
+        let names = self.channels.names();
+        self.speaker.subscribe(&mut self.out, &names);
+    }
+
+    /// Up once subscriptions hold, and those who were there before are there again or are waited for no longer.
+    fn try_up(&mut self, now: Instant) {
+        let State::Restoring { since, subscribed: true, missing } = &self.state else { return };
+        if !missing.is_empty() && now < *since + REUNION {
+            return;
+        }
+        self.state = State::Up;
+        self.tries = 0;
+        self.announce_at = now;
+        self.sending.announce_again();
+        self.ups += 1;
+        self.events.push_back(LinkEvent::Up { after: now.saturating_duration_since(self.down_since) });
+    }
+
+    fn message(
+        &mut self,
+        channel: &[u8],
+        payload: &[u8],
+        now: Instant,
+        deliver: &mut impl FnMut(Delivery<'_>),
+    ) {
+        // What is none of ours: another program, or a channel that was given up a moment ago.
+        let Some((envelope, payload)) = Envelope::decode(payload) else { return };
+        let Envelope { kind, node, epoch, number } = envelope;
+        if node == self.node {
+            self.stats.echoes += u64::from(matches!(kind, Kind::Data(_)));
+            return;
+        }
+        match kind {
+            Kind::Hello { asks } => {
+                self.receiving.hello(node, epoch, now);
+                if asks {
+                    self.hello(false);
+                    // It was away, and does not know what it has missed.
+                    self.sending.announce_again();
+                }
+                if let State::Restoring { missing, .. } = &mut self.state {
+                    missing.retain(|known| *known != node);
+                    self.try_up(now);
+                }
+            }
+            Kind::Numbers => {
+                self.receiving.hello(node, epoch, now);
+                for (name, number) in numbers::announced(payload) {
+                    let Some(topic) = self.channels.topic(name) else { continue };
+                    let lost = self.receiving.announcement(node, epoch, name, number, now);
+                    if lost > 0 {
+                        let topic = topic.map(str::to_owned);
+                        self.gap(node, topic, lost);
+                    }
+                }
+            }
+            Kind::Data(kind) => {
+                let Some(topic) = self.channels.topic(channel) else { return };
+                let Arrival::New { lost } = self.receiving.message(node, epoch, channel, number, now) else {
+                    self.stats.repeated += 1;
+                    return;
+                };
+                let message = match kind {
+                    DataKind::Binary => Message::Binary(payload),
+                    DataKind::Text => match std::str::from_utf8(payload) {
+                        Ok(text) => Message::Text(text),
+                        Err(_) => return, // no node of ours sends that
+                    },
+                };
+                self.stats.received += 1;
+                let gap = (lost > 0).then(|| topic.map(str::to_owned));
+                deliver(Delivery { node, topic, message });
+                if let Some(topic) = gap {
+                    self.gap(node, topic, lost);
+                }
+            }
+        }
+    }
+
+    fn gap(&mut self, node: NodeId, topic: Option<String>, lost: u64) {
+        self.stats.gaps += 1;
+        self.stats.lost += lost;
+        self.events.push_back(LinkEvent::Gap { node, topic, lost });
+    }
+
+    /// Says that we are here, at once and past the queue.
+    fn hello(&mut self, asks: bool) {
+        self.control(Kind::Hello { asks }, b"");
+    }
+
+    fn control(&mut self, kind: Kind, payload: &[u8]) {
+        let mut envelope = Vec::new();
+        Envelope { kind, node: self.node, epoch: self.epoch, number: 0 }.encode(&mut envelope);
+        let name = self.speaker.name(Channel::Control);
+        self.speaker.publish(&mut self.out, &name, [&envelope, payload]);
+        self.speaker.published_aside();
+    }
+
+    /// Sends a message to the subscribers of a topic at all other nodes, or with `None` to all their connections.
+    pub fn publish(&mut self, topic: Option<&str>, message: Message<'_>, now: Instant) -> Published {
+        let most = self.settings.max_message.min(self.longest);
+        let payload = message.as_bytes();
+        if payload.len() > most {
+            return Published::TooLong { most };
+        }
+        let name = self.speaker.name(topic.map_or(Channel::All, |topic| Channel::Topic(topic.as_bytes())));
+        let number = self.sending.next(&name, now);
+        let mut envelope = Vec::with_capacity(MAX_ENVELOPE);
+        let kind = Kind::Data(message.kind());
+        Envelope { kind, node: self.node, epoch: self.epoch, number }.encode(&mut envelope);
+        let mut command = Vec::with_capacity(name.len() + payload.len() + 64);
+        self.speaker.publish(&mut command, &name, [&envelope, payload]);
+        self.stats.published += 1;
+        let length = envelope.len() + payload.len();
+        let dropped = self.queue.push(command, length, self.settings.max_queued, now) as u64;
+        self.drop_messages(dropped, now);
+        Published::Queued { dropped }
+    }
+
+    fn drop_messages(&mut self, count: u64, now: Instant) {
+        if count > 0 {
+            self.dropped += count;
+            self.stats.dropped += count;
+            self.dropped_since.get_or_insert(now);
+        }
+    }
+
+    /// Somebody here wants this topic.
+    pub fn subscribe(&mut self, topic: &str) {
+        let name = self.speaker.name(Channel::Topic(topic.as_bytes()));
+        if self.channels.add(name.clone(), Some(topic))
+            && matches!(self.state, State::Restoring { .. } | State::Up)
+        {
+            self.speaker.subscribe(&mut self.out, &[&name]);
+        }
+    }
+
+    /// Nobody here wants it any more.
+    pub fn unsubscribe(&mut self, topic: &str, now: Instant) {
+        let name = self.speaker.name(Channel::Topic(topic.as_bytes()));
+        self.channels.remove(&name, now);
+    }
+
+    /// What is to be written now. More may come once it is.
+    pub fn pending(&mut self, now: Instant) -> &[u8] {
+        if self.written == self.out.len() {
+            self.out.clear();
+            self.written = 0;
+            if self.out.capacity() > 4 * BATCH {
+                self.out = Vec::new();
+            }
+        }
+        if matches!(self.state, State::Up) && self.out.len() < BATCH && self.queue.is_waiting() {
+            let longest = self.longest.saturating_add(MAX_ENVELOPE);
+            let (given, too_long) = self.queue.give(&mut self.out, BATCH, longest);
+            if given > 0 {
+                self.speaker.published(&mut self.out, given);
+            }
+            self.drop_messages(too_long as u64, now);
+        }
+        &self.out[self.written..]
+    }
+
+    /// So many bytes of it have been written.
+    pub fn advance(&mut self, len: usize) {
+        self.written = (self.written + len).min(self.out.len());
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
+    pub fn next_timeout(&self) -> Instant {
+        let first = match &self.state {
+            State::Away { until } => *until,
+            State::Restoring { since, subscribed: true, .. } => *since + REUNION,
+            State::Dialing { since } | State::Greeting { since } | State::Restoring { since, .. } => {
+                *since + PATIENCE
+            }
+            State::Up => match self.pinged {
+                Some(pinged) => pinged + self.settings.pong_timeout,
+                None => self.heard + self.settings.ping_interval,
+            }
+            .min(self.announce_at),
+        };
+        let old = self.queue.oldest().map(|since| since + self.settings.max_age);
+        let untold = self.dropped_since.map(|since| since + TOLD);
+        [old, untold, self.channels.next()].into_iter().flatten().fold(first, Instant::min)
+    }
+
+    /// Does what is due by `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let expired = self.queue.expire(self.settings.max_age, now) as u64;
+        self.drop_messages(expired, now);
+        while let Some(name) = self.channels.given_up(now) {
+            self.receiving.forget_channel(&name);
+            if matches!(self.state, State::Restoring { .. } | State::Up) {
+                self.speaker.unsubscribe(&mut self.out, &name);
+            }
+        }
+        match self.state {
+            State::Away { until } if until <= now => {
+                self.state = State::Dialing { since: now };
+                self.actions.push_back(Action::Dial);
+            }
+            State::Dialing { since } if since + PATIENCE <= now => {
+                self.fall("it cannot be reached", Duration::ZERO, now);
+            }
+            State::Greeting { since } if since + PATIENCE <= now => {
+                self.fall("it does not answer our greeting", Duration::ZERO, now);
+            }
+            State::Restoring { subscribed: true, .. } => self.try_up(now),
+            State::Restoring { since, .. } if since + PATIENCE <= now => {
+                self.fall("it does not confirm our subscriptions", Duration::ZERO, now);
+            }
+            State::Up => self.keep_up(now),
+            _ => {}
+        }
+        if self.dropped_since.is_some_and(|since| since + TOLD <= now) {
+            self.dropped_since = None;
+            let messages = std::mem::take(&mut self.dropped);
+            self.events.push_back(LinkEvent::Dropped { messages });
+        }
+    }
+
+    /// Pings where nothing was heard for a while, and announces numbers.
+    fn keep_up(&mut self, now: Instant) {
+        match self.pinged {
+            Some(pinged) if pinged + self.settings.pong_timeout <= now => {
+                return self.fall("it has not answered a ping", Duration::ZERO, now);
+            }
+            None if self.heard + self.settings.ping_interval <= now => {
+                self.speaker.ping(&mut self.out);
+                self.pinged = Some(now);
+            }
+            _ => {}
+        }
+        if self.announce_at <= now {
+            self.announce_at = now + self.settings.announce_interval;
+            self.receiving.forget_silent(SILENT, now);
+            // Behind what was given out already, and that is all that has a number and may have arrived. What still
+            // waits in the queue has not been sent, so it may not be announced.
+            if !self.queue.is_waiting() {
+                for piece in self.sending.announce(ANNOUNCEMENT, now) {
+                    self.control(Kind::Numbers, &piece);
+                }
+            }
+        }
+    }
+
+    /// The link is over; the next try comes after `least`, or later.
+    fn fall(&mut self, why: &str, least: Duration, now: Instant) {
+        if !matches!(self.state, State::Dialing { .. }) {
+            self.actions.push_back(Action::Drop);
+        }
+        if matches!(self.state, State::Up) {
+            self.down_since = now;
+        }
+        let delay = self.delay().max(least);
+        self.state = State::Away { until: now + delay };
+        self.input = Vec::new();
+        self.out.clear();
+        self.written = 0;
+        self.pinged = None;
+        self.queue.take_back();
+        self.events.push_back(LinkEvent::Down { why: why.to_owned(), retry: delay });
+    }
+
+    /// At once for the first try, as every millisecond costs messages; then by chance, and longer and longer.
+    fn delay(&mut self) -> Duration {
+        self.tries += 1;
+        if self.tries == 1 {
+            return Duration::ZERO;
+        }
+        let most = Duration::from_millis(50).saturating_mul(1 << self.tries.min(10)).min(MAX_DELAY);
+        let mut bytes = [0; 4];
+        self.entropy.fill(&mut bytes);
+        most.mul_f64(f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX))
+    }
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link")
+            .field("address", &self.address)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}

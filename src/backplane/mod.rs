@@ -1,0 +1,54 @@
+//! Messages between processes, over an engine that is there already: Redis (or Valkey) and NATS.
+//!
+//! An engine carries messages between nodes, each of which is one process with its connections. A [`Link`] is a node's
+//! side of it: bytes and the time come in, events and bytes go out, as everywhere below the loop. Sockets, names and TLS
+//! are its driver's.
+//!
+//! | | promised |
+//! |---|---|
+//! | delivery | at most once; never through the engine to those at the same node |
+//! | order | of each node in each channel: a topic, or everybody |
+//! | loss | counted and told, by the receivers: [`LinkEvent::Gap`], a lost tail within three announcements (6 s) |
+//! | an outage | messages wait, bounded in bytes and in time; the oldest go first, and [`LinkEvent::Dropped`] tells |
+//! | what the engine has not answered | is sent again, and receivers drop what they have already, by its number |
+//! | after an outage | nodes that were there before it are waited for, up to 1 s, before anything is sent |
+//! | a hung engine | is noticed within [`ping_interval`](BackplaneSettings::ping_interval) and [`pong_timeout`](BackplaneSettings::pong_timeout), 6 s |
+//! | subscriptions | one for each topic that somebody here wants, kept for 10 s after the last; all again after each outage |
+//! | names | any topic, whatever its bytes: behind a prefix (Redis), escaped (NATS) |
+//!
+//! Nothing is sent before the engine has *answered*: that a socket can be written to says nothing. The first retry comes
+//! at once, the later ones after a random time of up to 5 s. An envelope of 14 to 23 bytes tells node, epoch and number;
+//! NATS takes messages of up to its `max_payload`, 1 MiB unless it is told otherwise, Redis of 512 MB.
+//!
+//! ```
+//! use std::time::Instant;
+//! use bowsprit::backplane::{Action, Address, BackplaneSettings, Link, NodeId};
+//! use bowsprit::entropy::SystemEntropy;
+//! use bowsprit::message::Message;
+//!
+//! let now = Instant::now();
+//! let address = Address::parse("redis://127.0.0.1/chat").unwrap();
+//! let (node, epoch) = (NodeId(1), 1_764_000_000);
+//! let mut link = Link::new(address, BackplaneSettings::default(), (node, epoch), Box::new(SystemEntropy::new()), now);
+//! assert_eq!(link.next_action(), Some(Action::Dial)); // the driver connects ...
+//! link.connected(now);
+//! assert!(link.pending(now).starts_with(b"*4\r\n$5\r\nHELLO")); // ... and writes what is pending
+//! link.publish(Some("kitchen"), Message::Text("hello"), now); // waits for the engine's answer
+//! ```
+
+mod address;
+mod channels;
+pub mod envelope;
+pub mod grammar;
+mod link;
+mod nats;
+mod numbers;
+mod queue;
+mod redis;
+mod settings;
+mod speaker;
+
+pub use address::{Address, AddressError, EngineKind, Place};
+pub use envelope::NodeId;
+pub use link::{Action, Delivery, Link, LinkEvent, LinkStats, Published};
+pub use settings::BackplaneSettings;

@@ -1,0 +1,307 @@
+//! How NATS is spoken to: one connection that publishes and subscribes, without echo.
+//!
+//! NATS does not answer what is published. A `PING` behind it is answered by a `PONG`, and then all in front of it has
+//! been heard.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::address::Address;
+use super::grammar::nats::{self, Parsed, Said};
+use super::speaker::{Channel, Heard};
+
+/// A client of NATS, from its greeting on.
+#[derive(Debug)]
+pub(super) struct Nats {
+    connect: String,
+    wants_tls: bool,
+    prefix: Vec<u8>,
+    stage: Stage,
+    longest: usize,
+    /// What each `PONG` to come answers.
+    pings: VecDeque<Answers>,
+    /// The number of each subscription.
+    numbers: HashMap<Vec<u8>, u64>,
+    next: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    Messages(usize),
+    Subscriptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The server speaks first.
+    Silent,
+    /// It has, and now TLS begins.
+    Securing,
+    /// We have said who we are, and the first `PONG` says that it is well.
+    Introduced,
+    Greeted,
+}
+
+/// The longest message where a server does not say.
+const LONGEST: usize = 1 << 20;
+
+impl Nats {
+    pub(super) fn new(address: &Address) -> Self {
+        let mut connect = String::from(
+            "CONNECT {\"verbose\":false,\"pedantic\":false,\"echo\":false,\"lang\":\"rust\",\"name\":\"bowsprit\"",
+        );
+        let mut field = |name: &str, value: &str| {
+            write!(connect, ",\"{name}\":{}", Value::from(value)).expect("a string takes all");
+        };
+        match (address.user(), address.password()) {
+            (Some(token), None) => field("auth_token", token),
+            (user, Some(password)) => {
+                field("user", user.unwrap_or_default());
+                field("pass", password);
+            }
+            (None, None) => {}
+        }
+        let mut prefix = Vec::new();
+        nats::escape(&mut prefix, address.prefix().as_bytes());
+        Self {
+            connect,
+            wants_tls: address.tls(),
+            prefix,
+            stage: Stage::Silent,
+            longest: LONGEST,
+            pings: VecDeque::new(),
+            numbers: HashMap::new(),
+            next: 1,
+        }
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.stage = Stage::Silent;
+        self.pings.clear();
+        self.numbers.clear();
+    }
+
+    pub(super) fn secured(&mut self, out: &mut Vec<u8>) {
+        if self.stage == Stage::Securing {
+            self.introduce(out, true);
+        }
+    }
+
+    fn introduce(&mut self, out: &mut Vec<u8>, tls: bool) {
+        out.extend_from_slice(self.connect.as_bytes());
+        out.extend_from_slice(if tls { b",\"tls_required\":true}\r\n" } else { b"}\r\n" });
+        out.extend_from_slice(b"PING\r\n");
+        self.stage = Stage::Introduced;
+    }
+
+    pub(super) fn name(&self, channel: Channel<'_>) -> Vec<u8> {
+        let mut name = self.prefix.clone();
+        match channel {
+            Channel::Control => name.extend_from_slice(b".control"),
+            Channel::All => name.extend_from_slice(b".all"),
+            Channel::Topic(topic) => {
+                // No token may be empty, and a topic may.
+                name.extend_from_slice(b".topic.t");
+                nats::escape(&mut name, topic);
+            }
+        }
+        name
+    }
+
+    pub(super) fn publish(out: &mut Vec<u8>, name: &[u8], payload: [&[u8]; 2]) {
+        out.extend_from_slice(b"PUB ");
+        out.extend_from_slice(name);
+        let len = payload[0].len() + payload[1].len();
+        out.extend_from_slice(format!(" {len}\r\n").as_bytes());
+        payload.iter().for_each(|part| out.extend_from_slice(part));
+        out.extend_from_slice(b"\r\n");
+    }
+
+    pub(super) fn published(&mut self, out: &mut Vec<u8>, count: usize) {
+        out.extend_from_slice(b"PING\r\n");
+        self.pings.push_back(Answers::Messages(count));
+    }
+
+    pub(super) fn subscribe(&mut self, out: &mut Vec<u8>, names: &[&[u8]]) {
+        for name in names {
+            let number = self.next;
+            self.next += 1;
+            self.numbers.insert(name.to_vec(), number);
+            out.extend_from_slice(b"SUB ");
+            out.extend_from_slice(name);
+            out.extend_from_slice(format!(" {number}\r\n").as_bytes());
+        }
+        out.extend_from_slice(b"PING\r\n");
+        self.pings.push_back(Answers::Subscriptions);
+    }
+
+    pub(super) fn unsubscribe(&mut self, out: &mut Vec<u8>, name: &[u8]) {
+        if let Some(number) = self.numbers.remove(name) {
+            out.extend_from_slice(format!("UNSUB {number}\r\n").as_bytes());
+        }
+    }
+
+    pub(super) fn hear<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        out: &mut Vec<u8>,
+        longest: usize,
+    ) -> Result<Result<(Heard<'a>, usize), usize>, String> {
+        let (said, used) = match nats::parse(bytes, longest).map_err(|error| error.to_string())? {
+            Parsed::NeedMore(len) => return Ok(Err(len)),
+            Parsed::Done(said, used) => (said, used),
+        };
+        let heard = match said {
+            Said::Message { subject, payload } => Heard::Message { channel: subject, payload },
+            Said::Ping => {
+                out.extend_from_slice(b"PONG\r\n");
+                Heard::Nothing
+            }
+            Said::Pong => self.answered()?,
+            Said::Info(json) => self.info(json, out)?,
+            Said::Ok => Heard::Nothing,
+            Said::Error(text) => trouble(text, self.stage),
+        };
+        Ok(Ok((heard, used)))
+    }
+
+    fn answered<'a>(&mut self) -> Result<Heard<'a>, String> {
+        match self.stage {
+            Stage::Introduced => {
+                self.stage = Stage::Greeted;
+                Ok(Heard::Greeted { longest: self.longest })
+            }
+            Stage::Greeted => match self.pings.pop_front() {
+                None => Err("the engine answers a PING that nobody sent".into()),
+                Some(Answers::Messages(count)) => Ok(Heard::Answered(count)),
+                Some(Answers::Subscriptions) if self.pings.contains(&Answers::Subscriptions) => {
+                    Ok(Heard::Nothing)
+                }
+                Some(Answers::Subscriptions) => Ok(Heard::Subscribed),
+            },
+            Stage::Silent | Stage::Securing => Err("the engine answers before it was asked".into()),
+        }
+    }
+
+    fn info<'a>(&mut self, json: &[u8], out: &mut Vec<u8>) -> Result<Heard<'a>, String> {
+        let info: Value =
+            serde_json::from_slice(json).map_err(|_| "the engine's INFO is no JSON".to_owned())?;
+        if let Some(longest) = info["max_payload"].as_u64() {
+            self.longest = usize::try_from(longest).unwrap_or(usize::MAX);
+        }
+        if self.stage != Stage::Silent {
+            return Ok(match info["ldm"].as_bool() {
+                Some(true) => Heard::NotNow("it is about to shut down".into()),
+                _ => Heard::Nothing,
+            });
+        }
+        let is = |name: &str| info[name].as_bool() == Some(true);
+        if is("tls_required") || self.wants_tls {
+            if !is("tls_required") && !is("tls_available") {
+                return Ok(Heard::Never("it offers no TLS; begin the URL with nats://".into()));
+            }
+            self.stage = Stage::Securing;
+            return Ok(Heard::StartTls);
+        }
+        self.introduce(out, false);
+        Ok(Heard::Nothing)
+    }
+}
+
+/// What an error means.
+fn trouble(text: &[u8], stage: Stage) -> Heard<'static> {
+    let text = String::from_utf8_lossy(text);
+    let says = |what: &str| format!("{what} (\"{text}\")");
+    let lower = text.to_ascii_lowercase();
+    let about = |what: &str| lower.contains(what);
+    if about("authorization violation") || about("authentication") {
+        Heard::Never(says("user, password or token is wrong, or one is wanted"))
+    } else if about("permissions violation") {
+        Heard::Refused(says("the user may not do that there"))
+    } else if about("slow consumer") {
+        Heard::NotNow(says("we read too slowly"))
+    } else if about("maximum payload") {
+        Heard::NotNow(says("a message was longer than its max_payload"))
+    } else if about("maximum connections") {
+        Heard::NotNow(says("it has no room for another client"))
+    } else if stage == Stage::Greeted {
+        Heard::NotNow(says("it ends the connection"))
+    } else {
+        Heard::Never(says("it does not let us in"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hear<'a>(nats: &mut Nats, bytes: &'a [u8], out: &mut Vec<u8>) -> Heard<'a> {
+        match nats.hear(bytes, out, 1000) {
+            Ok(Ok((heard, used))) if used == bytes.len() => heard,
+            other => panic!("{}: {other:?}", bytes.escape_ascii()),
+        }
+    }
+
+    fn nats(url: &str) -> Nats {
+        Nats::new(&Address::parse(url).unwrap())
+    }
+
+    #[test]
+    fn greetings() {
+        for (url, expected) in [
+            ("nats://a", ""),
+            ("nats://t%22ken@a", ",\"auth_token\":\"t\\\"ken\""),
+            ("nats://u:p@a", ",\"user\":\"u\",\"pass\":\"p\""),
+        ] {
+            let (mut nats, mut out) = (nats(url), Vec::new());
+            nats.begin();
+            assert!(matches!(hear(&mut nats, b"INFO {\"max_payload\":77}\r\n", &mut out), Heard::Nothing));
+            let said = String::from_utf8(out.clone()).unwrap();
+            assert!(said.ends_with(&format!("\"bowsprit\"{expected}}}\r\nPING\r\n")), "{said}");
+            assert!(matches!(hear(&mut nats, b"PONG\r\n", &mut out), Heard::Greeted { longest: 77 }));
+        }
+    }
+
+    #[test]
+    fn tls_begins_where_either_side_wants_it() {
+        for (url, info, starts) in [
+            ("nats://a", "{\"tls_required\":true}", true),
+            ("tls://a", "{\"tls_available\":true}", true),
+            ("tls://a", "{}", false),
+        ] {
+            let (mut nats, mut out) = (nats(url), Vec::new());
+            nats.begin();
+            let info = format!("INFO {info}\r\n");
+            let heard = hear(&mut nats, info.as_bytes(), &mut out);
+            assert!(out.is_empty(), "no password before TLS");
+            match heard {
+                Heard::StartTls => assert!(starts),
+                Heard::Never(why) => assert!(!starts && why.contains("nats://"), "{why}"),
+                other => panic!("{other:?}"),
+            }
+            nats.secured(&mut out);
+            assert_eq!(!out.is_empty(), starts);
+        }
+    }
+
+    #[test]
+    fn a_pong_answers_all_in_front_of_its_ping() {
+        let (mut nats, mut out) = (nats("nats://a/my.chat"), Vec::new());
+        nats.begin();
+        hear(&mut nats, b"INFO {}\r\n", &mut out);
+        hear(&mut nats, b"PONG\r\n", &mut out);
+        out.clear();
+        let name = nats.name(Channel::Topic(b"a b"));
+        nats.subscribe(&mut out, &[&name]);
+        Nats::publish(&mut out, &name, [b"he", b"llo"]);
+        nats.published(&mut out, 1);
+        nats.unsubscribe(&mut out, &name);
+        let expected = "SUB my%2Echat.topic.ta%20b 1\r\nPING\r\nPUB my%2Echat.topic.ta%20b 5\r\nhello\r\nPING\r\nUNSUB 1\r\n";
+        assert_eq!(String::from_utf8(out.clone()).unwrap(), expected);
+        assert!(matches!(hear(&mut nats, b"PONG\r\n", &mut out), Heard::Subscribed));
+        assert!(matches!(hear(&mut nats, b"PONG\r\n", &mut out), Heard::Answered(1)));
+        assert!(nats.hear(b"PONG\r\n", &mut out, 10).is_err());
+    }
+}

@@ -1,0 +1,245 @@
+//! The numbers of messages: given to what goes out, and compared with what comes in, so that nothing is lost unnoticed.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::envelope::{NodeId, decode_number, encode_number};
+
+/// Numbers for what goes out, channel by channel.
+#[derive(Debug, Default)]
+pub(super) struct Sending {
+    channels: HashMap<Vec<u8>, Sent>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    number: u64,
+    /// In how many announcements it still stands. One may be lost as any message may; three hardly are.
+    announce: u8,
+    since: Instant,
+}
+
+/// So many announcements follow a message.
+const ANNOUNCED: u8 = 3;
+/// How long a channel that nobody publishes to any more keeps its number. Receivers forget a node no sooner.
+const KEPT: Duration = Duration::from_secs(3600);
+
+impl Sending {
+    /// The number of the next message in this channel.
+    pub(super) fn next(&mut self, channel: &[u8], now: Instant) -> u64 {
+        let sent = match self.channels.get_mut(channel) {
+            Some(sent) => sent,
+            None => {
+                self.channels.entry(channel.to_vec()).or_insert(Sent { number: 0, announce: 0, since: now })
+            }
+        };
+        sent.number += 1;
+        sent.announce = ANNOUNCED;
+        sent.since = now;
+        sent.number
+    }
+
+    /// What is to be announced now, in pieces of about `longest` bytes.
+    pub(super) fn announce(&mut self, longest: usize, now: Instant) -> Vec<Vec<u8>> {
+        self.channels.retain(|_, sent| now.saturating_duration_since(sent.since) < KEPT);
+        let mut pieces: Vec<Vec<u8>> = Vec::new();
+        for (channel, sent) in self.channels.iter_mut().filter(|(_, sent)| sent.announce > 0) {
+            sent.announce -= 1;
+            let len = channel.len() + 20;
+            if pieces.last().is_none_or(|piece| piece.len() + len > longest) {
+                pieces.push(Vec::new());
+            }
+            let piece = pieces.last_mut().expect("one was pushed");
+            encode_number(piece, channel.len() as u64);
+            piece.extend_from_slice(channel);
+            encode_number(piece, sent.number);
+        }
+        pieces
+    }
+
+    /// Has all channels announced that still have a number: who was away may have missed every one of them.
+    pub(super) fn announce_again(&mut self) {
+        self.channels.values_mut().for_each(|sent| sent.announce = sent.announce.max(1));
+    }
+}
+
+/// The channels and numbers of an announcement; ends at what is no such thing.
+pub(super) fn announced(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
+    std::iter::from_fn(move || {
+        let (len, rest) = decode_number(bytes)?;
+        let (channel, rest) = rest.split_at_checked(usize::try_from(len).ok()?)?;
+        let (number, rest) = decode_number(rest)?;
+        bytes = rest;
+        Some((channel, number))
+    })
+}
+
+/// What has come, from each node in each channel.
+#[derive(Debug, Default)]
+pub(super) struct Receiving {
+    nodes: HashMap<NodeId, Node>,
+}
+
+#[derive(Debug)]
+struct Node {
+    epoch: u32,
+    heard: Instant,
+    /// The number of the last message, for each channel that we listen to.
+    channels: HashMap<Vec<u8>, u64>,
+}
+
+/// What a number says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// The message is new, and so many in front of it are missing.
+    New { lost: u64 },
+    /// It came before.
+    Again,
+}
+
+/// The most nodes whose numbers are kept: far more than clusters have, and a bound on what strangers in the channel cost.
+const MAX_NODES: usize = 10_000;
+
+impl Receiving {
+    /// A message has come.
+    pub(super) fn message(
+        &mut self,
+        node: NodeId,
+        epoch: u32,
+        channel: &[u8],
+        number: u64,
+        now: Instant,
+    ) -> Arrival {
+        let Some(node) = self.node(node, epoch, now) else { return Arrival::Again };
+        match node.channels.get_mut(channel) {
+            Some(last) if number <= *last => Arrival::Again,
+            Some(last) => Arrival::New { lost: number - std::mem::replace(last, number) - 1 },
+            None => {
+                // What came before we listened is no loss.
+                node.channels.insert(channel.to_vec(), number);
+                Arrival::New { lost: 0 }
+            }
+        }
+    }
+
+    /// A node has said what its last number in this channel is; gives how many messages are missing up to it.
+    pub(super) fn announcement(
+        &mut self,
+        node: NodeId,
+        epoch: u32,
+        channel: &[u8],
+        number: u64,
+        now: Instant,
+    ) -> u64 {
+        let is_known = self.nodes.get(&node).is_some_and(|node| node.channels.contains_key(channel));
+        match self.message(node, epoch, channel, number, now) {
+            Arrival::New { lost } if is_known => lost + 1, // that one did not come either
+            _ => 0,                                        // it came, or was sent before we listened
+        }
+    }
+
+    /// A node is there; says whether it was known.
+    pub(super) fn hello(&mut self, node: NodeId, epoch: u32, now: Instant) -> bool {
+        let known = self.nodes.contains_key(&node);
+        self.node(node, epoch, now);
+        known
+    }
+
+    /// Those that were heard of within so long.
+    pub(super) fn known(&self, within: Duration, now: Instant) -> Vec<NodeId> {
+        let is_recent = |node: &Node| now.saturating_duration_since(node.heard) <= within;
+        self.nodes.iter().filter(|(_, node)| is_recent(node)).map(|(id, _)| *id).collect()
+    }
+
+    /// We do not listen to this channel any more.
+    pub(super) fn forget_channel(&mut self, channel: &[u8]) {
+        for node in self.nodes.values_mut() {
+            node.channels.remove(channel);
+        }
+    }
+
+    /// Forgets the nodes that have not been heard of for so long.
+    pub(super) fn forget_silent(&mut self, silence: Duration, now: Instant) {
+        self.nodes.retain(|_, node| now.saturating_duration_since(node.heard) < silence);
+    }
+
+    fn node(&mut self, id: NodeId, epoch: u32, now: Instant) -> Option<&mut Node> {
+        if !self.nodes.contains_key(&id) && self.nodes.len() >= MAX_NODES {
+            return None;
+        }
+        let node =
+            self.nodes.entry(id).or_insert_with(|| Node { epoch, heard: now, channels: HashMap::new() });
+        if epoch < node.epoch {
+            return None; // from before it began anew
+        }
+        if epoch > node.epoch {
+            node.channels.values_mut().for_each(|last| *last = 0); // it counts from 1 again
+            node.epoch = epoch;
+        }
+        node.heard = now;
+        Some(node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: NodeId = NodeId(1);
+
+    #[test]
+    fn numbers_count_for_each_channel() {
+        let (mut sending, now) = (Sending::default(), Instant::now());
+        assert_eq!([&b"x"[..], b"x", b"y", b"x"].map(|channel| sending.next(channel, now)), [1, 2, 1, 3]);
+        for round in 0..ANNOUNCED {
+            let pieces = sending.announce(1000, now);
+            let mut all: Vec<_> = pieces.iter().flat_map(|piece| announced(piece)).collect();
+            all.sort_unstable();
+            assert_eq!(all, [(&b"x"[..], 3), (b"y", 1)], "round {round}");
+        }
+        assert!(sending.announce(1000, now).is_empty());
+        sending.announce_again();
+        assert_eq!(sending.announce(5, now).len(), 2, "in pieces");
+        assert!(sending.announce(1000, now + KEPT).is_empty());
+        assert_eq!(sending.next(b"x", now + KEPT), 1, "forgotten");
+    }
+
+    #[test]
+    fn what_numbers_say() {
+        let (mut receiving, now) = (Receiving::default(), Instant::now());
+        use Arrival::*;
+        for (number, expected) in [
+            (7, New { lost: 0 }), // the first that we hear
+            (8, New { lost: 0 }),
+            (8, Again),
+            (5, Again),
+            (11, New { lost: 2 }),
+        ] {
+            assert_eq!(receiving.message(A, 1, b"x", number, now), expected, "{number}");
+        }
+        assert_eq!(receiving.announcement(A, 1, b"x", 11, now), 0);
+        assert_eq!(receiving.announcement(A, 1, b"x", 14, now), 3);
+        assert_eq!(receiving.announcement(A, 1, b"y", 9, now), 0, "the first that we hear of a channel");
+        assert_eq!(receiving.message(A, 1, b"y", 10, now), New { lost: 0 });
+        // Begun anew: all that it sent us since is known by its number.
+        assert_eq!(receiving.message(A, 2, b"x", 3, now), New { lost: 2 });
+        assert_eq!(receiving.message(A, 1, b"x", 15, now), Again, "from before that");
+        receiving.forget_channel(b"x");
+        assert_eq!(receiving.message(A, 2, b"x", 9, now), New { lost: 0 });
+        assert!(receiving.hello(A, 2, now) && !receiving.hello(NodeId(2), 1, now));
+        let later = now + Duration::from_secs(9);
+        assert!(receiving.hello(A, 2, later));
+        assert_eq!(receiving.known(Duration::from_secs(5), later), [A]);
+        receiving.forget_silent(Duration::from_secs(5), later);
+        assert!(!receiving.hello(NodeId(2), 1, later));
+    }
+
+    #[test]
+    fn announcements_that_are_none_end() {
+        for bytes in
+            [&b""[..], b"\x05ab", b"\x01a", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", b"\x01a\x80"]
+        {
+            assert_eq!(announced(bytes).count(), 0, "{}", bytes.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What waits for the engine: whole commands, oldest first, until the engine has answered them.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Commands that publish, bounded in bytes and in time.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    commands: VecDeque<Command>,
+    /// So many at the front were given out and are not answered.
+    given: usize,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Command {
+    bytes: Vec<u8>,
+    /// What of it is the message, envelope included.
+    message: usize,
+    since: Instant,
+}
+
+impl Queue {
+    /// Adds a command; gives how many others had to go for it. One message fits in any case.
+    pub(super) fn push(&mut self, bytes: Vec<u8>, message: usize, most: usize, now: Instant) -> usize {
+        self.bytes += bytes.len();
+        self.commands.push_back(Command { bytes, message, since: now });
+        let mut dropped = 0;
+        // What the engine may have already is no longer ours to drop.
+        while self.bytes > most && self.commands.len() > self.given + 1 {
+            self.remove_oldest();
+            dropped += 1;
+        }
+        dropped
+    }
+
+    /// Drops what has waited too long to be of use; gives how many.
+    pub(super) fn expire(&mut self, age: Duration, now: Instant) -> usize {
+        let mut dropped = 0;
+        while self.oldest().is_some_and(|since| now.saturating_duration_since(since) >= age) {
+            self.remove_oldest();
+            dropped += 1;
+        }
+        dropped
+    }
+
+    /// Since when the oldest waits that was not given out.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.commands.get(self.given).map(|command| command.since)
+    }
+
+    fn remove_oldest(&mut self) {
+        if let Some(command) = self.commands.remove(self.given) {
+            self.bytes -= command.bytes.len();
+        }
+    }
+
+    /// Gives out about `most` bytes of commands, and at least one; `longest` is the longest message that the engine
+    /// takes. Gives how many were given out, and how many were too long and are dropped.
+    pub(super) fn give(&mut self, out: &mut Vec<u8>, most: usize, longest: usize) -> (usize, usize) {
+        let (mut count, mut too_long) = (0, 0);
+        while let Some(command) = self.commands.get(self.given) {
+            if command.message > longest {
+                self.remove_oldest();
+                too_long += 1;
+                continue;
+            }
+            if count > 0 && out.len() + command.bytes.len() > most {
+                break;
+            }
+            out.extend_from_slice(&command.bytes);
+            self.given += 1;
+            count += 1;
+        }
+        (count, too_long)
+    }
+
+    /// The engine has answered so many of those that were given out first.
+    pub(super) fn answered(&mut self, count: usize) {
+        for _ in 0..count.min(self.given) {
+            if let Some(command) = self.commands.pop_front() {
+                self.bytes -= command.bytes.len();
+            }
+            self.given -= 1;
+        }
+    }
+
+    /// The connection is gone: what was not answered is given out again. Whether the engine had it only its receivers
+    /// know, by the number that it bears.
+    pub(super) fn take_back(&mut self) {
+        self.given = 0;
+    }
+
+    /// Bytes of all that is held.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether something waits to be given out.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.commands.len() > self.given
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(queue: &mut Queue, text: &str, most: usize, now: Instant) -> usize {
+        queue.push(text.as_bytes().to_vec(), text.len(), most, now)
+    }
+
+    fn give(queue: &mut Queue, most: usize, longest: usize) -> (String, (usize, usize)) {
+        let mut out = Vec::new();
+        let counts = queue.give(&mut out, most, longest);
+        (String::from_utf8(out).unwrap(), counts)
+    }
+
+    #[test]
+    fn what_is_not_answered_is_given_out_again() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for text in ["a", "b", "c"] {
+            assert_eq!(push(&mut queue, text, 10, now), 0);
+        }
+        assert_eq!(give(&mut queue, 2, 10), ("ab".into(), (2, 0)));
+        queue.answered(1);
+        assert_eq!(give(&mut queue, 2, 10), ("c".into(), (1, 0)));
+        queue.take_back();
+        assert_eq!(give(&mut queue, 9, 10), ("bc".into(), (2, 0)));
+        queue.answered(5);
+        assert_eq!((queue.bytes(), queue.is_waiting()), (0, false));
+    }
+
+    #[test]
+    fn the_oldest_goes_first_and_one_of_any_size_stays() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        assert_eq!(push(&mut queue, "far too long", 4, now), 0);
+        assert_eq!(push(&mut queue, "ab", 4, now), 1);
+        assert_eq!(push(&mut queue, "cd", 4, now), 0);
+        assert_eq!(give(&mut queue, 1, 9), ("ab".into(), (1, 0)), "at least one");
+        // The engine may have "ab" already.
+        assert_eq!(push(&mut queue, "efg", 4, now), 1);
+        queue.take_back();
+        assert_eq!(give(&mut queue, 9, 9).0, "abefg");
+    }
+
+    #[test]
+    fn what_is_too_old_or_too_long_is_dropped() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let later = now + Duration::from_secs(1);
+        push(&mut queue, "old", 99, now);
+        push(&mut queue, "new", 99, later);
+        push(&mut queue, "longer", 99, later);
+        assert_eq!(queue.expire(Duration::from_secs(1), later), 1);
+        assert_eq!(give(&mut queue, 99, 3), ("new".into(), (1, 1)));
+        assert_eq!(queue.expire(Duration::ZERO, later), 0, "given out");
+    }
+}

@@ -1,0 +1,281 @@
+//! How Redis is spoken to: one connection of RESP3, which publishes and subscribes.
+
+use std::collections::VecDeque;
+
+use super::address::Address;
+use super::grammar::resp::{self, Parsed, Value};
+use super::speaker::{Channel, Heard};
+
+/// A client of Redis, from its greeting on.
+#[derive(Debug)]
+pub(super) struct Redis {
+    greeting: Vec<u8>,
+    selects: bool,
+    prefix: Vec<u8>,
+    /// What is answered next, in order.
+    expected: VecDeque<Expected>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    Hello,
+    Select,
+    Publish,
+    /// Of our own, about ourselves.
+    Aside,
+    Ping,
+    /// As many confirmations, which come as pushes, or one error.
+    Subscribe(usize),
+    Unsubscribe,
+}
+
+/// The longest string that Redis takes unless `proto-max-bulk-len` says otherwise.
+const LONGEST: usize = 512 << 20;
+
+impl Redis {
+    pub(super) fn new(address: &Address) -> Self {
+        let mut words: Vec<&[u8]> = vec![b"HELLO", b"3"];
+        if let Some(password) = address.password() {
+            words.extend([&b"AUTH"[..], address.user().unwrap_or("default").as_bytes(), password.as_bytes()]);
+        }
+        words.extend([&b"SETNAME"[..], b"bowsprit"]);
+        let mut greeting = Vec::new();
+        resp::command(&mut greeting, &words);
+        let selects = address.database() != 0;
+        if selects {
+            resp::command(&mut greeting, &[b"SELECT", address.database().to_string().as_bytes()]);
+        }
+        Self { greeting, selects, prefix: address.prefix().as_bytes().to_vec(), expected: VecDeque::new() }
+    }
+
+    pub(super) fn begin(&mut self, out: &mut Vec<u8>) {
+        self.expected.clear();
+        self.expected.push_back(Expected::Hello);
+        if self.selects {
+            self.expected.push_back(Expected::Select);
+        }
+        out.extend_from_slice(&self.greeting);
+    }
+
+    pub(super) fn name(&self, channel: Channel<'_>) -> Vec<u8> {
+        let (sign, topic): (&[u8], &[u8]) = match channel {
+            Channel::Control => (b":control", b""),
+            Channel::All => (b":all", b""),
+            Channel::Topic(topic) => (b":topic:", topic),
+        };
+        [&self.prefix[..], sign, topic].concat()
+    }
+
+    pub(super) fn publish(out: &mut Vec<u8>, name: &[u8], payload: [&[u8]; 2]) {
+        out.extend_from_slice(b"*3\r\n$7\r\nPUBLISH\r\n");
+        resp::bulk(out, &[name]);
+        resp::bulk(out, &payload);
+    }
+
+    pub(super) fn published(&mut self, count: usize) {
+        self.expected.extend(std::iter::repeat_n(Expected::Publish, count));
+    }
+
+    pub(super) fn published_aside(&mut self) {
+        self.expected.push_back(Expected::Aside);
+    }
+
+    pub(super) fn subscribe(&mut self, out: &mut Vec<u8>, names: &[&[u8]]) {
+        // Pieces, so that no command grows beyond all measure.
+        for names in names.chunks(500) {
+            resp::head(out, b'*', names.len() + 1);
+            resp::bulk(out, &[b"SUBSCRIBE"]);
+            names.iter().for_each(|name| resp::bulk(out, &[name]));
+            self.expected.push_back(Expected::Subscribe(names.len()));
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, out: &mut Vec<u8>, name: &[u8]) {
+        resp::command(out, &[b"UNSUBSCRIBE", name]);
+        self.expected.push_back(Expected::Unsubscribe);
+    }
+
+    pub(super) fn ping(&mut self, out: &mut Vec<u8>) {
+        resp::command(out, &[b"PING"]);
+        self.expected.push_back(Expected::Ping);
+    }
+
+    pub(super) fn hear<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        longest: usize,
+    ) -> Result<Result<(Heard<'a>, usize), usize>, String> {
+        match resp::parse(bytes, longest).map_err(|error| error.to_string())? {
+            Parsed::NeedMore(len) => Ok(Err(len)),
+            Parsed::Done(Value::Push(members), used) => Ok(Ok((self.pushed(&members)?, used))),
+            Parsed::Done(value, used) => Ok(Ok((self.answered(&value)?, used))),
+        }
+    }
+
+    fn pushed<'a>(&mut self, members: &[Value<'a>]) -> Result<Heard<'a>, String> {
+        match members {
+            [Value::Bulk(b"message"), Value::Bulk(channel), Value::Bulk(payload)] => {
+                Ok(Heard::Message { channel, payload })
+            }
+            [Value::Bulk(b"subscribe"), ..] => match self.expected.front_mut() {
+                Some(Expected::Subscribe(left)) if *left > 1 => {
+                    *left -= 1;
+                    Ok(Heard::Nothing)
+                }
+                Some(Expected::Subscribe(_)) => {
+                    self.expected.pop_front();
+                    let more = self.expected.iter().any(|next| matches!(next, Expected::Subscribe(_)));
+                    Ok(if more { Heard::Nothing } else { Heard::Subscribed })
+                }
+                _ => Err("the engine confirms a subscription that nobody asked for".into()),
+            },
+            [Value::Bulk(b"unsubscribe"), ..] if self.expected.front() == Some(&Expected::Unsubscribe) => {
+                self.expected.pop_front();
+                Ok(Heard::Nothing)
+            }
+            _ => Ok(Heard::Nothing), // such as `invalidate`, of no use to us
+        }
+    }
+
+    fn answered(&mut self, value: &Value<'_>) -> Result<Heard<'static>, String> {
+        let Some(expected) = self.expected.pop_front() else {
+            // In front of protected mode's end of the connection, and where a client is too slow.
+            return match value {
+                Value::Error(text) => Ok(trouble(text)),
+                _ => Err("the engine answers what nobody asked".into()),
+            };
+        };
+        let greeted = || Ok(Heard::Greeted { longest: LONGEST });
+        match (expected, value) {
+            (Expected::Hello | Expected::Select, Value::Error(text)) => Ok(greeting_trouble(text)),
+            (Expected::Hello, Value::Array(_)) if self.expected.front() != Some(&Expected::Select) => {
+                greeted()
+            }
+            (Expected::Hello, Value::Array(_)) => Ok(Heard::Nothing),
+            (Expected::Select, Value::Simple(b"OK")) => greeted(),
+            (Expected::Publish, Value::Integer(_)) => Ok(Heard::Answered(1)),
+            (Expected::Publish, Value::Error(text)) => Ok(match trouble(text) {
+                Heard::Refused(why) => Heard::RefusedMessage(why),
+                other => other,
+            }),
+            (_, Value::Error(text)) => Ok(trouble(text)),
+            (Expected::Aside, Value::Integer(_)) | (Expected::Ping, Value::Simple(b"PONG")) => {
+                Ok(Heard::Nothing)
+            }
+            _ => Err(format!("the engine's answer to {expected:?} is none")),
+        }
+    }
+}
+
+/// What an error means while we introduce ourselves.
+fn greeting_trouble(text: &[u8]) -> Heard<'static> {
+    let text = String::from_utf8_lossy(text);
+    let says = |what: &str| format!("{what} (\"{text}\")");
+    match text.split(' ').next().unwrap_or_default() {
+        "WRONGPASS" => Heard::Never(says("user or password is wrong")),
+        "NOAUTH" => Heard::Never(says("it wants a password: redis://:PASSWORD@HOST")),
+        "NOPROTO" => Heard::Never(says("it does not speak RESP3: Redis 6 or newer is needed")),
+        _ if text.contains("unknown command") => {
+            Heard::Never(says("it knows no HELLO: Redis 6 or newer is needed"))
+        }
+        _ if text.contains("DB index") || text.contains("database") => {
+            Heard::Never(says("there is no such database"))
+        }
+        _ if text.contains("without any password configured") => {
+            Heard::Never(says("it has no password; leave yours out"))
+        }
+        _ => trouble(text.as_bytes()),
+    }
+}
+
+/// What an error means at any time.
+fn trouble(text: &[u8]) -> Heard<'static> {
+    let text = String::from_utf8_lossy(text);
+    let says = |what: &str| format!("{what} (\"{text}\")");
+    match text.split(' ').next().unwrap_or_default() {
+        "DENIED" => Heard::Never(says("it is in protected mode and talks to its own machine only")),
+        "NOPERM" => Heard::Refused(says("the user may not do that there")),
+        "READONLY" => Heard::Refused(says("it is a replica that nothing can be written to")),
+        "MOVED" | "ASK" => Heard::Refused(says("it is a part of a cluster and another part is in charge")),
+        "LOADING" => Heard::NotNow(says("it still loads its data")),
+        "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "TRYAGAIN" => Heard::NotNow(says("it cannot work now")),
+        _ if text.contains("max number of clients") => {
+            Heard::NotNow(says("it has no room for another client"))
+        }
+        _ => Heard::Refused(says("it refuses")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redis(url: &str) -> Redis {
+        Redis::new(&Address::parse(url).unwrap())
+    }
+
+    fn hear<'a>(redis: &mut Redis, bytes: &'a [u8]) -> Heard<'a> {
+        match redis.hear(bytes, 1000) {
+            Ok(Ok((heard, used))) if used == bytes.len() => heard,
+            other => panic!("{}: {other:?}", bytes.escape_ascii()),
+        }
+    }
+
+    #[test]
+    fn greetings() {
+        for (url, expected) in [
+            ("redis://a", "*4\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$7\r\nSETNAME\r\n$8\r\nbowsprit\r\n"),
+            (
+                "redis://:p@a?db=2",
+                "*7\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$4\r\nAUTH\r\n$7\r\ndefault\r\n$1\r\np\r\n$7\r\nSETNAME\r\n$8\r\nbowsprit\r\n\
+                 *2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n",
+            ),
+        ] {
+            let mut out = Vec::new();
+            redis(url).begin(&mut out);
+            assert_eq!(out.escape_ascii().to_string(), expected.as_bytes().escape_ascii().to_string());
+        }
+    }
+
+    #[test]
+    fn answers_come_in_order_and_pushes_between_them() {
+        let (mut redis, mut out) = (redis("redis://a?db=2"), Vec::new());
+        redis.begin(&mut out);
+        assert!(matches!(hear(&mut redis, b"%1\r\n$6\r\nserver\r\n$5\r\nredis\r\n"), Heard::Nothing));
+        assert!(matches!(hear(&mut redis, b"+OK\r\n"), Heard::Greeted { .. }));
+        redis.subscribe(&mut out, &[b"a", b"b"]);
+        redis.published(1);
+        redis.ping(&mut out);
+        assert!(matches!(hear(&mut redis, b">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"), Heard::Nothing));
+        assert!(matches!(hear(&mut redis, b">3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n"), Heard::Subscribed));
+        // Redis sends us our own message before the number of its receivers.
+        let own = hear(&mut redis, b">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n");
+        assert!(matches!(own, Heard::Message { channel: b"a", payload: b"x" }));
+        assert!(matches!(hear(&mut redis, b":1\r\n"), Heard::Answered(1)));
+        assert!(matches!(hear(&mut redis, b"+PONG\r\n"), Heard::Nothing));
+        assert!(redis.hear(b"+PONG\r\n", 10).is_err(), "an answer too many");
+    }
+
+    #[test]
+    fn troubles() {
+        for (error, expected) in [
+            ("-WRONGPASS invalid username-password pair or user is disabled.\r\n", "password is wrong"),
+            ("-NOAUTH HELLO must be called with the client already authenticated\r\n", "wants a password"),
+            ("-ERR unknown command 'HELLO'\r\n", "Redis 6"),
+            ("-DENIED Redis is running in protected mode\r\n", "protected mode"),
+            (
+                "-ERR AUTH <password> called without any password configured for the default user.\r\n",
+                "no password",
+            ),
+        ] {
+            let mut redis = redis("redis://a");
+            redis.begin(&mut Vec::new());
+            let heard = hear(&mut redis, error.as_bytes());
+            assert!(matches!(&heard, Heard::Never(why) if why.contains(expected)), "{heard:?}");
+        }
+        let mut redis = redis("redis://a");
+        redis.begin(&mut Vec::new());
+        let heard = hear(&mut redis, b"-LOADING Redis is loading the dataset in memory\r\n");
+        assert!(matches!(&heard, Heard::NotNow(why) if why.contains("loads")), "{heard:?}");
+    }
+}

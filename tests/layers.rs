@@ -26,6 +26,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("handshake", &["extension", "token"]),
     // What touches sockets and clocks.
     ("tls", &[]),
+    // Between processes, likewise without a socket.
+    ("backplane", &["entropy", "frame", "message", "tls"]),
     // How a server is reached: knows no socket, only what follows from what.
     ("client", &["close", "connection", "entropy", "extension", "handshake", "tls"]),
     (
@@ -49,6 +51,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "event_loop",
         &[
+            "backplane",
             "client",
             "close",
             "connection",

@@ -201,6 +201,12 @@ impl<D: Default> Engine<D> {
         self.cx.clock.count_event();
         match owner {
             Owner::Waker => {} // `on_time` looks after what it wakes for
+            #[cfg(feature = "backplane")]
+            Owner::Backplane => {
+                if let Some(backplane) = &mut self.cx.backplane {
+                    backplane.ready(readiness);
+                }
+            }
             Owner::Listener(number) => {
                 if let Some(listener) = self.listeners.get_mut(number) {
                     listener.ready = true;
@@ -233,7 +239,11 @@ impl<D: Default> Engine<D> {
         let accept = listeners.map(|listener| listener.paused_until.unwrap_or(now)).min();
         let work = self.has_work().then_some(now);
         let peers = self.cx.first_deadline().map(|at| self.cx.clock.program_time(at));
-        [work, accept, peers, self.cx.timers.next()].into_iter().flatten().min()
+        #[cfg(feature = "backplane")]
+        let nodes = self.cx.backplane.as_ref().map(|backplane| backplane.next_deadline(now));
+        #[cfg(not(feature = "backplane"))]
+        let nodes = None;
+        [work, accept, peers, nodes, self.cx.timers.next()].into_iter().flatten().min()
     }
 
     /// Ends a turn: reads on where there was more, does what is due, writes what was sent, removes what is over.
@@ -255,8 +265,12 @@ impl<D: Default> Engine<D> {
         }
         turn.run_timers();
         turn.serve_clients(due);
+        #[cfg(feature = "backplane")]
+        turn.serve_backplane();
         turn.begin_shutdown();
         turn.write_all();
+        #[cfg(feature = "backplane")]
+        turn.flush_backplane();
         turn.remove_dead();
         turn.finish_shutdown(due);
         self.cx.clock.end_turn();
@@ -312,6 +326,12 @@ impl<H: Handler> Turn<'_, H> {
             Command::Broadcast(message) => {
                 self.cx.broadcast_prepared(&message);
             }
+            #[cfg(feature = "backplane")]
+            Command::ToNodes(topic, message) => {
+                self.cx.to_nodes(topic.as_deref(), &message);
+            }
+            #[cfg(feature = "backplane")]
+            Command::Want(topic, wanted) => self.cx.want_topic(&topic, wanted),
             Command::Close(id, reason) => {
                 self.cx.close(id, reason.as_ref().map(OwnedClose::as_reason));
             }

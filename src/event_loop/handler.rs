@@ -8,6 +8,8 @@ use super::ended::ShutdownReport;
 use super::ended::{Ended, Failed};
 use super::id::{ClientId, ConnId};
 use super::timers::Timer;
+#[cfg(feature = "backplane")]
+use crate::backplane::LinkEvent;
 use crate::client::ClientConfig;
 use crate::connection::Chunk;
 use crate::frame::Header;
@@ -131,6 +133,14 @@ pub trait Handler {
     fn on_error(&mut self, cx: &mut Context<Self::Data>, error: &LoopError) {
         let _ = cx;
         log::warn!("{error}");
+    }
+
+    /// Something happens to the link to other processes ([`Engine::join_backplane`](super::Engine::join_backplane)).
+    /// Unless changed, it is logged.
+    #[cfg(feature = "backplane")]
+    fn on_backplane(&mut self, cx: &mut Context<Self::Data>, event: &LinkEvent) {
+        let _ = cx;
+        log::warn!("backplane: {event}");
     }
 
     /// A shutdown ([`Context::shutdown`]) is done: no connection is left.

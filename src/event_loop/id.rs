@@ -32,7 +32,7 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// The tokens of an engine: one for its waker, then those of listeners, then those of connections.
+/// The tokens of an engine: one for its waker, one for its backplane, then those of listeners, then those of connections.
 ///
 /// The token of a connection has its slot in the low bits and above them as much of its generation as there is room for.
 /// So an event that comes late for a connection that is gone finds nobody, though its slot is used again.
@@ -49,6 +49,8 @@ pub(super) struct Tokens {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Waker,
+    #[cfg(feature = "backplane")]
+    Backplane,
     Listener(usize),
     Connection(Name),
 }
@@ -64,8 +66,8 @@ pub(super) struct Name {
 /// Listeners that an engine can have.
 pub(super) const LISTENERS: usize = 64;
 
-/// Tokens before those of connections.
-pub(super) const RESERVED: usize = 1 + LISTENERS;
+/// Tokens before those of connections: the waker's, the backplane's, and those of listeners.
+pub(super) const RESERVED: usize = 2 + LISTENERS;
 
 /// A range with more tokens than slots of so many bits has room for generations: no process has so many descriptors.
 const SLOT_BITS: u32 = 24;
@@ -106,8 +108,13 @@ impl Tokens {
         Token(self.range.start)
     }
 
+    #[cfg(feature = "backplane")]
+    pub(super) const fn backplane(&self) -> Token {
+        Token(self.range.start + 1)
+    }
+
     pub(super) const fn listener(&self, number: usize) -> Token {
-        Token(self.range.start + 1 + number)
+        Token(self.range.start + 2 + number)
     }
 
     pub(super) const fn connection(&self, id: ConnId) -> Token {
@@ -128,7 +135,14 @@ impl Tokens {
                 generation: (number >> SLOT_BITS) as u32,
                 mask: self.generations,
             }),
-            None => number.checked_sub(1).map_or(Owner::Waker, Owner::Listener),
+            None => match number {
+                0 => Owner::Waker,
+                #[cfg(feature = "backplane")]
+                1 => Owner::Backplane,
+                #[cfg(not(feature = "backplane"))]
+                1 => return None,
+                _ => Owner::Listener(number - 2),
+            },
         })
     }
 }

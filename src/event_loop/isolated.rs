@@ -157,6 +157,11 @@ impl<H: Handler> Handler for Isolated<H> {
         self.or_log(cx, |handler, cx| handler.on_task(cx, task));
     }
 
+    #[cfg(feature = "backplane")]
+    fn on_backplane(&mut self, cx: &mut Context<H::Data>, event: &crate::backplane::LinkEvent) {
+        self.or_log(cx, |handler, cx| handler.on_backplane(cx, event));
+    }
+
     fn on_error(&mut self, cx: &mut Context<H::Data>, error: &LoopError) {
         self.or_log(cx, |handler, cx| handler.on_error(cx, error));
     }

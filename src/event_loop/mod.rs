@@ -28,6 +28,8 @@
 
 mod accepting;
 mod agenda;
+#[cfg(feature = "backplane")]
+mod backplane;
 mod clients;
 mod clock;
 mod context;
@@ -40,6 +42,8 @@ mod id;
 mod isolated;
 mod limits;
 mod listener;
+#[cfg(feature = "backplane")]
+mod nodes;
 mod opening;
 mod peer;
 mod poll;

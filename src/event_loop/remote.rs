@@ -170,6 +170,11 @@ pub(super) enum Command<D> {
     Send(ConnId, Prepared),
     Publish(Box<str>, Prepared),
     Broadcast(Prepared),
+    /// To other nodes: this loop has the link to them.
+    #[cfg(feature = "backplane")]
+    ToNodes(Option<Box<str>>, Prepared),
+    #[cfg(feature = "backplane")]
+    Want(Box<str>, bool),
     Close(ConnId, Option<OwnedClose>),
     Abort(ConnId),
     Run(Task<D>),
@@ -304,6 +309,24 @@ impl<D> Siblings for Vec<Remote<D>> {
 
     fn publish(&self, topic: &str, message: &Prepared) -> usize {
         self.iter().filter(|sibling| sibling.publish_prepared(topic, message).is_err()).count()
+    }
+
+    #[cfg(feature = "backplane")]
+    fn to_nodes(&self, topic: Option<&str>, message: &Prepared) -> usize {
+        let bytes = topic.map_or(0, str::len) + message.frame().len();
+        let command = Command::ToNodes(topic.map(Into::into), message.clone());
+        self.first().map_or(0, |first| usize::from(first.shared.push(bytes, command).is_err()))
+    }
+
+    #[cfg(feature = "backplane")]
+    fn want_topic(&self, topic: &str, wanted: bool) {
+        if let Some(first) = self.first() {
+            // Past the limits: what is not wanted for once would never be.
+            let _ = first.shared.change(|state| {
+                state.commands.push_back(Command::Want(topic.into(), wanted));
+                Ok(())
+            });
+        }
     }
 
     fn stop(&self) {

@@ -10,6 +10,13 @@ pub(super) trait Siblings: fmt::Debug + Send {
     fn broadcast(&self, message: &Prepared) -> usize;
     /// Says how many did not take it.
     fn publish(&self, topic: &str, message: &Prepared) -> usize;
+    /// To other nodes, by way of the loop that has the link to them: the first of the group. Says how many did not take
+    /// it.
+    #[cfg(feature = "backplane")]
+    fn to_nodes(&self, topic: Option<&str>, message: &Prepared) -> usize;
+    /// Has that loop listen to a topic for one more loop, or for one fewer.
+    #[cfg(feature = "backplane")]
+    fn want_topic(&self, topic: &str, wanted: bool);
     fn stop(&self);
 }
 
@@ -25,6 +32,14 @@ impl Siblings for Alone {
     fn publish(&self, _: &str, _: &Prepared) -> usize {
         0
     }
+
+    #[cfg(feature = "backplane")]
+    fn to_nodes(&self, _: Option<&str>, _: &Prepared) -> usize {
+        0
+    }
+
+    #[cfg(feature = "backplane")]
+    fn want_topic(&self, _: &str, _: bool) {}
 
     fn stop(&self) {}
 }

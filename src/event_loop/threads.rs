@@ -165,6 +165,24 @@ impl<D: Default + 'static> Loops<D> {
         self.listen_each(address, Engine::listen_on)
     }
 
+    /// Has the group join other processes, with one link for all its loops; see [`Engine::join_backplane`]. The handler
+    /// of the first loop is told about it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::join_backplane`].
+    #[cfg(feature = "backplane")]
+    pub fn join_backplane(
+        &mut self,
+        url: &str,
+        settings: crate::backplane::BackplaneSettings,
+    ) -> io::Result<()> {
+        let (first, others) = self.loops.split_first_mut().expect("a group has a loop");
+        first.engine().join_backplane(url, settings)?;
+        others.iter_mut().for_each(|other| other.engine().cx.use_gateway());
+        Ok(())
+    }
+
     /// Has every loop listen on `address` for TLS; as [`listen`](Self::listen).
     ///
     /// # Errors

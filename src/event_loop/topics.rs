@@ -73,13 +73,14 @@ impl Topics {
         links.push(Link { to: topic, at: subscribers.len() as u32 - 1 });
     }
 
-    /// Removes entry `index` of a connection's list `links`. `other` gives the list of another connection.
+    /// Removes entry `index` of a connection's list `links`. `other` gives the list of another connection. Gives the name
+    /// of the topic where that was its last subscriber.
     pub(super) fn remove<'a>(
         &mut self,
         links: &mut Vec<Link>,
         index: usize,
         other: impl FnOnce(u32) -> Option<&'a mut Vec<Link>>,
-    ) {
+    ) -> Option<Arc<str>> {
         let link = links.swap_remove(index);
         if let Some(moved) = links.get(index) {
             self.topics[moved.to as usize].subscribers[moved.at as usize].at = index as u32;
@@ -93,7 +94,9 @@ impl Topics {
         } else if topic.subscribers.is_empty() {
             let topic = self.topics.remove(link.to as usize);
             self.names.remove(&topic.name);
+            return Some(topic.name);
         }
+        None
     }
 
     pub(super) fn name(&self, topic: u32) -> &Arc<str> {
@@ -144,7 +147,9 @@ mod tests {
             let mut links = std::mem::take(&mut lists[slot]);
             let entered = topics.find(&name).and_then(|topic| links.iter().position(|link| link.to == topic));
             match entered {
-                Some(index) => topics.remove(&mut links, index, |slot| lists.get_mut(slot as usize)),
+                Some(index) => {
+                    topics.remove(&mut links, index, |slot| lists.get_mut(slot as usize));
+                }
                 None => {
                     let topic = topics.find_or_make(&name);
                     topics.enter(topic, slot as u32, &mut links);

@@ -54,6 +54,14 @@ impl Prepared {
         encode(RawHeader { rsv1: true, ..RawHeader::of(self.kind.opcode()) }, payload).0
     }
 
+    /// The message that it was made of.
+    pub fn as_message(&self) -> Message<'_> {
+        match (self.kind, std::str::from_utf8(self.payload())) {
+            (DataKind::Text, Ok(text)) => Message::Text(text),
+            _ => Message::Binary(self.payload()),
+        }
+    }
+
     /// The payload in it.
     pub fn payload(&self) -> &[u8] {
         &self.frame[usize::from(self.header)..]

@@ -18,6 +18,8 @@ use mio::Registry;
 use slab::Slab;
 
 use super::agenda::Agenda;
+#[cfg(feature = "backplane")]
+use super::backplane::Backplane;
 use super::clients::Clients;
 use super::clock::Clock;
 use super::ended::ShutdownReport;
@@ -88,6 +90,12 @@ pub struct Context<D> {
     pub(super) waker: LoopWaker,
     /// The other loops of a group.
     pub(super) siblings: Box<dyn Siblings>,
+    /// The link to other processes, where this loop has it.
+    #[cfg(feature = "backplane")]
+    pub(super) backplane: Option<Box<Backplane>>,
+    /// Another loop of the group has it.
+    #[cfg(feature = "backplane")]
+    pub(super) has_gateway: bool,
     /// Signs what Pings of ours carry.
     secret: RandomState,
     generation: u32,
@@ -125,6 +133,10 @@ impl<D: Default> Context<D> {
             turned_away: 0,
             stats: Stats::default(),
             siblings: Box::new(Alone),
+            #[cfg(feature = "backplane")]
+            backplane: None,
+            #[cfg(feature = "backplane")]
+            has_gateway: false,
             secret: RandomState::new(),
             generation: 0,
             entropy: SystemEntropy::new(),

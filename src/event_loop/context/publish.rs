@@ -1,17 +1,24 @@
 //! What a handler sends to many: to all, to the subscribers of a topic, to all loops of a group.
 
 use super::Context;
+#[cfg(feature = "backplane")]
+use crate::backplane::Published;
 use crate::event_loop::id::ConnId;
 use crate::event_loop::topics::{Link, SubscribeError};
 use crate::message::{Message, Prepared};
 
 /// Where something went that was sent to a group of loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Everywhere {
     /// Connections of this loop that it was sent to.
     pub here: usize,
     /// Loops that are behind, or gone, and did not take it.
     pub behind: usize,
+    /// What became of it on its way to other nodes; `None` where there is no backplane, or another loop of the group has
+    /// the link to it.
+    #[cfg(feature = "backplane")]
+    pub nodes: Option<Published>,
 }
 
 impl<D: Default> Context<D> {
@@ -48,20 +55,35 @@ impl<D: Default> Context<D> {
         receivers
     }
 
-    /// Sends a message to every open connection of every loop of the group ([`Loops`](crate::event_loop::Loops)).
+    /// Sends a message to every open connection of every loop of the group ([`Loops`](crate::event_loop::Loops)), and of
+    /// every other node where there is a backplane.
     pub fn broadcast_everywhere(&mut self, message: Message<'_>) -> Everywhere {
         let prepared = Prepared::new(message);
-        let behind = self.siblings.broadcast(&prepared);
-        self.stats.behind += behind as u64;
-        Everywhere { here: self.broadcast_prepared(&prepared), behind }
+        let elsewhere = self.send_elsewhere(None, &prepared);
+        Everywhere { here: self.broadcast_prepared(&prepared), ..elsewhere }
     }
 
-    /// Sends a message to every open connection of every loop of the group but one, which is of this loop.
+    /// Sends a message to every open connection of every loop of the group, and of every other node where there is a
+    /// backplane, but one, which is of this loop.
     pub fn broadcast_everywhere_others(&mut self, message: Message<'_>, but: ConnId) -> Everywhere {
         let prepared = Prepared::new(message);
-        let behind = self.siblings.broadcast(&prepared);
+        let elsewhere = self.send_elsewhere(None, &prepared);
+        Everywhere { here: self.send_to_all(&prepared, |id| id != but), ..elsewhere }
+    }
+
+    /// To the other loops, and to other nodes.
+    fn send_elsewhere(&mut self, topic: Option<&str>, message: &Prepared) -> Everywhere {
+        let behind = match topic {
+            Some(topic) => self.siblings.publish(topic, message),
+            None => self.siblings.broadcast(message),
+        };
         self.stats.behind += behind as u64;
-        Everywhere { here: self.send_to_all(&prepared, |id| id != but), behind }
+        Everywhere {
+            here: 0,
+            behind,
+            #[cfg(feature = "backplane")]
+            nodes: self.to_nodes(topic, message),
+        }
     }
 
     /// Subscribes a connection to a topic; says whether it had not been.
@@ -84,8 +106,14 @@ impl<D: Default> Context<D> {
         if links.len() >= self.settings.max_subscriptions {
             return Err(SubscribeError::TooMany);
         }
+        #[cfg(feature = "backplane")]
+        let new = self.topics.find(topic).is_none().then_some(topic);
         let topic = self.topics.find_or_make(topic);
         self.topics.enter(topic, id.slot, links);
+        #[cfg(feature = "backplane")]
+        if let Some(topic) = new {
+            self.want_topic(topic, true);
+        }
         Ok(true)
     }
 
@@ -119,15 +147,16 @@ impl<D: Default> Context<D> {
         self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, message, None))
     }
 
-    /// Sends a message to the subscribers of a topic in every loop of the group ([`Loops`](crate::event_loop::Loops)).
+    /// Sends a message to the subscribers of a topic in every loop of the group ([`Loops`](crate::event_loop::Loops)), and
+    /// at every other node where there is a backplane.
     pub fn publish_everywhere(&mut self, topic: &str, message: Message<'_>) -> Everywhere {
         let prepared = Prepared::new(message);
-        let behind = self.siblings.publish(topic, &prepared);
-        self.stats.behind += behind as u64;
-        Everywhere { here: self.publish_prepared(topic, &prepared), behind }
+        let elsewhere = self.send_elsewhere(Some(topic), &prepared);
+        Everywhere { here: self.publish_prepared(topic, &prepared), ..elsewhere }
     }
 
-    /// Sends a message to the subscribers of a topic in every loop of the group but one, which is of this loop.
+    /// Sends a message to the subscribers of a topic in every loop of the group, and at every other node where there is
+    /// a backplane, but one, which is of this loop.
     pub fn publish_everywhere_others(
         &mut self,
         topic: &str,
@@ -135,11 +164,10 @@ impl<D: Default> Context<D> {
         but: ConnId,
     ) -> Everywhere {
         let prepared = Prepared::new(message);
-        let behind = self.siblings.publish(topic, &prepared);
-        self.stats.behind += behind as u64;
+        let elsewhere = self.send_elsewhere(Some(topic), &prepared);
         let but = self.peer(but).map(|_| but.slot);
         let here = self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, &prepared, but));
-        Everywhere { here, behind }
+        Everywhere { here, ..elsewhere }
     }
 
     fn publish_to(&mut self, topic: &str, message: Message<'_>, but: Option<u32>) -> usize {
@@ -196,8 +224,12 @@ impl<D: Default> Context<D> {
 
     fn leave(&mut self, links: &mut Vec<Link>, index: usize) {
         let peers = &mut self.peers;
-        self.topics.remove(links, index, |slot| {
+        let _gone = self.topics.remove(links, index, |slot| {
             peers.get_mut(slot as usize)?.cold.as_mut().map(|cold| &mut cold.topics)
         });
+        #[cfg(feature = "backplane")]
+        if let Some(topic) = _gone {
+            self.want_topic(&topic, false);
+        }
     }
 }

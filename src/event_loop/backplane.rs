@@ -1,0 +1,303 @@
+//! Other processes: the socket of a [`Link`] in the loop's own `Poll`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use mio::net::TcpStream;
+#[cfg(unix)]
+use mio::net::UnixStream;
+use mio::{Registry, Token};
+
+use super::readiness::Readiness;
+use super::transport::Transport;
+use super::waker::LoopWaker;
+use crate::backplane::{Action, Delivery, Link, LinkEvent, Place};
+use crate::client::{Reply, Resolver as _, ThreadResolver};
+#[cfg(feature = "tls")]
+use crate::tls::TlsClient;
+
+/// A link, and all that it needs of the world.
+pub(super) struct Backplane {
+    pub(super) link: Link,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsClient>,
+    transport: Option<Transport>,
+    /// The transport is connected, and the link knows.
+    reached: bool,
+    /// Addresses of the engine that were not tried yet.
+    addresses: Vec<SocketAddr>,
+    answer: Arc<Mutex<Option<io::Result<Vec<SocketAddr>>>>>,
+    readable: bool,
+    writable: bool,
+    /// How many loops want a topic.
+    wanted: HashMap<Box<str>, usize>,
+}
+
+/// Who gets what other nodes send, and where sockets are watched.
+pub(super) trait Members {
+    fn registry(&self) -> &Registry;
+    fn deliver(&mut self, delivery: Delivery<'_>);
+}
+
+/// What a link lives in.
+pub(super) struct World<'a> {
+    pub(super) token: Token,
+    pub(super) waker: &'a LoopWaker,
+    pub(super) now: Instant,
+}
+
+/// Reads that follow each other at once: a busy engine is no reason to serve nobody else.
+const READS: usize = 8;
+
+impl fmt::Debug for Backplane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backplane").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+impl Backplane {
+    pub(super) fn new(link: Link, #[cfg(feature = "tls")] tls: Option<TlsClient>) -> Self {
+        Self {
+            link,
+            #[cfg(feature = "tls")]
+            tls,
+            transport: None,
+            reached: false,
+            addresses: Vec::new(),
+            answer: Arc::default(),
+            readable: false,
+            writable: false,
+            wanted: HashMap::new(),
+        }
+    }
+
+    /// One more loop wants this topic, or one fewer.
+    pub(super) fn want(&mut self, topic: &str, wanted: bool, now: Instant) {
+        let loops = self.wanted.entry(topic.into()).or_default();
+        *loops = if wanted { *loops + 1 } else { loops.saturating_sub(1) };
+        if *loops == 0 {
+            self.wanted.remove(topic);
+            self.link.unsubscribe(topic, now);
+        } else if wanted {
+            self.link.subscribe(topic);
+        }
+    }
+
+    pub(super) fn ready(&mut self, readiness: Readiness) {
+        self.writable |= readiness.writable || readiness.error;
+        self.readable |= readiness.readable || readiness.read_closed || readiness.error;
+    }
+
+    /// When there is something to do even if no event comes.
+    pub(super) fn next_deadline(&self, now: Instant) -> Instant {
+        let has_answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if has_answer || self.readable { now } else { self.link.next_timeout() }
+    }
+
+    pub(super) fn next_event(&mut self) -> Option<LinkEvent> {
+        self.link.next_event()
+    }
+
+    /// Does what has come up: addresses, a connection, bytes, the time.
+    pub(super) fn serve(&mut self, world: &World<'_>, members: &mut impl Members, scratch: &mut [u8]) {
+        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match answer {
+            Some(Ok(addresses)) => {
+                self.addresses = addresses;
+                self.dial_next(world, members.registry(), "its name has no address");
+            }
+            Some(Err(error)) => self.lost(&format!("its name is not known: {error}"), world.now),
+            None => {}
+        }
+        if self.transport.is_some() && !self.reached && (self.writable || self.readable) {
+            self.reach(world, members.registry());
+        }
+        if self.reached && self.readable {
+            self.read(world.now, scratch, members);
+        }
+        if self.link.next_timeout() <= world.now {
+            self.link.handle_timeout(world.now);
+        }
+        self.flush(world, members.registry());
+    }
+
+    /// Does what the link wants, and writes what is pending.
+    pub(super) fn flush(&mut self, world: &World<'_>, registry: &Registry) {
+        loop {
+            while let Some(action) = self.link.next_action() {
+                match action {
+                    Action::Dial => self.dial(world, registry),
+                    Action::Drop => self.drop_transport(),
+                    Action::StartTls => self.start_tls(world.now),
+                }
+            }
+            if !self.reached || !self.write(world.now) {
+                return;
+            }
+        }
+    }
+
+    fn dial(&mut self, world: &World<'_>, registry: &Registry) {
+        match self.link.address().place().clone() {
+            Place::Tcp { host, port } => match host.parse::<IpAddr>() {
+                Ok(address) => {
+                    self.addresses = vec![SocketAddr::new(address, port)];
+                    self.dial_next(world, registry, "");
+                }
+                Err(_) => {
+                    let (answer, waker) = (Arc::clone(&self.answer), world.waker.clone());
+                    let reply = Reply::new(move |addresses| {
+                        *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(addresses);
+                        waker.wake();
+                    });
+                    ThreadResolver.resolve(&host, port, reply);
+                }
+            },
+            #[cfg(unix)]
+            Place::Unix(path) => match UnixStream::connect(&path) {
+                Ok(stream) => self.take(Transport::Unix(stream), world, registry),
+                Err(error) => self.lost(&format!("{}: {error}", path.display()), world.now),
+            },
+            #[cfg(not(unix))]
+            Place::Unix(_) => self.lost("there are no Unix sockets here", world.now),
+        }
+    }
+
+    /// Tries the next address; where there is none, the link is lost for the reason of the last one.
+    fn dial_next(&mut self, world: &World<'_>, registry: &Registry, why: &str) {
+        let mut why = why.to_owned();
+        while !self.addresses.is_empty() {
+            let address = self.addresses.remove(0);
+            match TcpStream::connect(address) {
+                Ok(stream) => return self.take(Transport::Tcp(stream), world, registry),
+                Err(error) => why = format!("{address}: {error}"),
+            }
+        }
+        self.lost(&why, world.now);
+    }
+
+    fn take(&mut self, mut transport: Transport, world: &World<'_>, registry: &Registry) {
+        transport.prepare(true, None);
+        match transport.register(registry, world.token) {
+            Ok(()) => {
+                self.transport = Some(transport);
+                (self.reached, self.readable, self.writable) = (false, false, false);
+            }
+            Err(error) => self.lost(&error.to_string(), world.now),
+        }
+    }
+
+    /// The socket has something to say about the connection that was begun.
+    fn reach(&mut self, world: &World<'_>, registry: &Registry) {
+        let Some(transport) = &mut self.transport else { return };
+        match transport.is_connected() {
+            Ok(false) => {}
+            Ok(true) => {
+                self.reached = true;
+                if self.link.begins_with_tls() {
+                    self.start_tls(world.now);
+                }
+                self.link.connected(world.now);
+            }
+            Err(error) => {
+                let addresses = std::mem::take(&mut self.addresses);
+                self.drop_transport();
+                self.addresses = addresses;
+                self.dial_next(world, registry, &error.to_string());
+            }
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn start_tls(&mut self, now: Instant) {
+        let (Some(tls), Some(transport)) = (&self.tls, &mut self.transport) else {
+            return self.lost("it wants TLS, and the settings have none", now);
+        };
+        let name = match self.link.address().place() {
+            Place::Tcp { host, .. } => host.as_str(),
+            Place::Unix(_) => "localhost",
+        };
+        match tls.connection(name) {
+            Ok(connection) => {
+                transport.wrap(connection);
+                (self.readable, self.writable) = (true, true);
+                self.link.secured();
+            }
+            Err(error) => self.lost(&error.to_string(), now),
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn start_tls(&mut self, now: Instant) {
+        self.lost("it wants TLS, which is feature `tls` of the library", now);
+    }
+
+    fn read(&mut self, now: Instant, scratch: &mut [u8], members: &mut impl Members) {
+        for _ in 0..READS {
+            let Some(transport) = &mut self.transport else { return };
+            match transport.read(scratch) {
+                Ok(0) => return self.lost("it has ended the connection", now),
+                Ok(len) => {
+                    self.link.receive(&scratch[..len], now, |delivery| members.deliver(delivery));
+                    if len < scratch.len()
+                        && self.transport.as_ref().is_some_and(Transport::short_read_drains)
+                    {
+                        self.readable = false;
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    return;
+                }
+                Err(error) => return self.lost(&error.to_string(), now),
+            }
+        }
+    }
+
+    /// Writes once; says whether there may be more to do.
+    fn write(&mut self, now: Instant) -> bool {
+        let Some(transport) = &mut self.transport else { return false };
+        if self.writable
+            && let Err(error) = transport.flush_held()
+        {
+            self.lost(&error.to_string(), now);
+            return true;
+        }
+        let pending = self.link.pending(now);
+        if pending.is_empty() || !self.writable {
+            return false;
+        }
+        match transport.write(pending) {
+            Ok(len) => {
+                self.link.advance(len);
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.writable = false;
+                false
+            }
+            Err(error) => {
+                self.lost(&error.to_string(), now);
+                true
+            }
+        }
+    }
+
+    fn lost(&mut self, why: &str, now: Instant) {
+        self.drop_transport();
+        self.link.lost(why, now);
+    }
+
+    /// The descriptor goes, and with it its registration.
+    fn drop_transport(&mut self) {
+        self.transport = None;
+        self.reached = false;
+        (self.readable, self.writable) = (false, false);
+        self.addresses.clear();
+    }
+}

@@ -1,0 +1,151 @@
+//! What goes to other processes and comes from them; see [`backplane`](crate::backplane).
+
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mio::Registry;
+
+use super::backplane::{Backplane, Members, World};
+use super::context::Context;
+use super::engine::Engine;
+use super::handler::Handler;
+use super::turn::Turn;
+use crate::backplane::{Address, BackplaneSettings, Delivery, Link, LinkStats, NodeId, Published};
+use crate::entropy::{Entropy as _, SystemEntropy};
+use crate::message::{Message, Prepared};
+
+impl<D: Default> Engine<D> {
+    /// Joins the other processes that use the same engine and prefix. From here on what is sent *everywhere*
+    /// ([`Context::publish_everywhere`] and its like) goes to their connections, too, and what they send so comes to
+    /// ours. [`Handler::on_backplane`] tells when the link is there and when it is not; until then, and in each outage,
+    /// messages wait as `settings` allow. The engine need not be there yet.
+    ///
+    /// In a group of loops, [`Loops::join_backplane`](super::Loops::join_backplane).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) where the URL is none, or asks for TLS and `settings` have none;
+    /// where this loop has joined already; and where no `mio::Waker` can be made, which names in the URL need.
+    pub fn join_backplane(&mut self, url: &str, settings: BackplaneSettings) -> io::Result<()> {
+        let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
+        if self.cx.backplane.is_some() {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "the loop has joined a backplane already",
+            ));
+        }
+        let address = Address::parse(url).map_err(|error| invalid(error.to_string()))?;
+        #[cfg(feature = "tls")]
+        let tls = settings.tls.clone();
+        #[cfg(feature = "tls")]
+        let has_tls = tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let has_tls = false;
+        if address.tls() && !has_tls {
+            return Err(invalid("the URL asks for TLS: set BackplaneSettings::tls (feature `tls`)".into()));
+        }
+        self.cx.waker.make(&self.cx.registry, self.cx.tokens.waker())?;
+        let mut entropy = SystemEntropy::new();
+        let mut node = [0; 8];
+        entropy.fill(&mut node);
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as u32);
+        let now = self.turn_time();
+        let link =
+            Link::new(address, settings, (NodeId(u64::from_be_bytes(node)), epoch), Box::new(entropy), now);
+        #[cfg(feature = "tls")]
+        let mut backplane = Backplane::new(link, tls);
+        #[cfg(not(feature = "tls"))]
+        let mut backplane = Backplane::new(link);
+        for (topic, _) in self.cx.topics.names() {
+            backplane.want(topic, true, now);
+        }
+        self.cx.backplane = Some(Box::new(backplane));
+        Ok(())
+    }
+}
+
+impl<D: Default> Context<D> {
+    /// Counters of the link to other processes; `None` where this loop has none.
+    pub fn backplane_stats(&self) -> Option<LinkStats> {
+        self.backplane.as_ref().map(|backplane| backplane.link.stats())
+    }
+
+    /// Sends to the subscribers of a topic at other nodes, or to all their connections; `None` where there is no
+    /// backplane, or another loop of the group has the link to it.
+    pub(super) fn to_nodes(&mut self, topic: Option<&str>, message: &Prepared) -> Option<Published> {
+        let now = self.now();
+        match &mut self.backplane {
+            Some(backplane) => Some(backplane.link.publish(topic, message.as_message(), now)),
+            None if self.has_gateway => {
+                self.stats.behind += self.siblings.to_nodes(topic, message) as u64;
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// Somebody here wants a topic that nobody wanted before, or nobody does any more.
+    pub(super) fn want_topic(&mut self, topic: &str, wanted: bool) {
+        let now = self.now();
+        match &mut self.backplane {
+            Some(backplane) => backplane.want(topic, wanted, now),
+            None if self.has_gateway => self.siblings.want_topic(topic, wanted),
+            None => {}
+        }
+    }
+
+    /// Has messages for other nodes go to the loop of the group that has the link.
+    pub(super) fn use_gateway(&mut self) {
+        self.has_gateway = true;
+        let topics: Vec<String> = self.topics.names().map(|(name, _)| name.to_owned()).collect();
+        topics.iter().for_each(|topic| self.want_topic(topic, true));
+    }
+
+    /// A message of another node, for the connections of all loops here.
+    fn from_node(&mut self, topic: Option<&str>, message: Message<'_>) {
+        let message = Prepared::new(message);
+        match topic {
+            Some(topic) => {
+                self.stats.behind += self.siblings.publish(topic, &message) as u64;
+                self.publish_prepared(topic, &message);
+            }
+            None => {
+                self.stats.behind += self.siblings.broadcast(&message) as u64;
+                self.broadcast_prepared(&message);
+            }
+        }
+    }
+}
+
+impl<D: Default> Members for Context<D> {
+    fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    fn deliver(&mut self, delivery: Delivery<'_>) {
+        self.from_node(delivery.topic, delivery.message);
+    }
+}
+
+impl<H: Handler> Turn<'_, H> {
+    /// Does what has come up with the link to other nodes.
+    pub(super) fn serve_backplane(&mut self) {
+        let Some(mut backplane) = self.cx.backplane.take() else { return };
+        let Turn { cx, scratch, handler, .. } = self;
+        let world = World { token: cx.tokens.backplane(), waker: &cx.waker.clone(), now: cx.now() };
+        backplane.serve(&world, *cx, scratch);
+        cx.backplane = Some(backplane);
+        while let Some(event) = cx.backplane.as_mut().and_then(|backplane| backplane.next_event()) {
+            handler.on_backplane(cx, &event);
+        }
+    }
+
+    /// Writes what this turn has sent to other nodes.
+    pub(super) fn flush_backplane(&mut self) {
+        let Some(mut backplane) = self.cx.backplane.take() else { return };
+        let world =
+            World { token: self.cx.tokens.backplane(), waker: &self.cx.waker.clone(), now: self.cx.now() };
+        backplane.flush(&world, &self.cx.registry);
+        self.cx.backplane = Some(backplane);
+    }
+}

@@ -1,0 +1,469 @@
+//! Nodes that meet over the real engines: redis-server and nats-server, as Debian packages them.
+
+#![cfg(all(feature = "backplane", feature = "event-loop", unix))]
+
+#[path = "support/installed.rs"]
+mod installed;
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use bowsprit::backplane::{BackplaneSettings, LinkEvent, LinkStats};
+use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, Loops, Remote, Settings};
+use bowsprit::frame::RawHeader;
+use bowsprit::handshake::Agreement;
+use bowsprit::message::Message;
+use installed::skip;
+use support::peer::{PATIENCE, Peer, assert_text};
+
+/// A server of an engine, which does not outlive its test.
+struct Server {
+    kind: Kind,
+    port: u16,
+    args: Vec<String>,
+    child: Child,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Redis,
+    Nats,
+}
+
+const KINDS: [Kind; 2] = [Kind::Redis, Kind::Nats];
+
+impl Server {
+    /// `None` where it is not installed.
+    fn start(kind: Kind, args: &[&str]) -> Option<Self> {
+        let program = kind.program();
+        if Command::new(program)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_err()
+        {
+            skip(program, "apt-get install redis-server nats-server");
+            return None;
+        }
+        let port = free_port();
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        let child = kind.spawn(port, &args);
+        Some(Self { kind, port, args, child }.up())
+    }
+
+    /// Once it takes connections, which no event tells.
+    fn up(mut self) -> Self {
+        let until = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < until, "{:?} does not listen", self.kind);
+            assert!(self.child.try_wait().unwrap().is_none(), "{:?} has ended", self.kind);
+            thread::sleep(Duration::from_millis(5));
+        }
+        self
+    }
+
+    fn url(&self) -> String {
+        let scheme = match self.kind {
+            Kind::Redis => "redis",
+            Kind::Nats => "nats",
+        };
+        format!("{scheme}://127.0.0.1:{}/test", self.port)
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn start_again(&mut self) {
+        self.child = self.kind.spawn(self.port, &self.args);
+    }
+
+    /// What Redis says to a command.
+    fn redis(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut answer = [0; 512];
+        let len = stream.read(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer[..len]).into_owned()
+    }
+}
+
+impl Kind {
+    fn program(self) -> &'static str {
+        match self {
+            Self::Redis => "redis-server",
+            Self::Nats => "nats-server",
+        }
+    }
+
+    fn spawn(self, port: u16, args: &[String]) -> Child {
+        let mut command = Command::new(self.program());
+        match self {
+            Self::Redis => {
+                command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"])
+            }
+            Self::Nats => command.args(["-a", "127.0.0.1", "-p"]),
+        };
+        command.arg(port.to_string()).args(args).current_dir(std::env::temp_dir());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A node: every message goes to everybody else everywhere, or to the topic in front of its first colon; "join TOPIC"
+/// subscribes.
+struct App {
+    events: Sender<LinkEvent>,
+}
+
+impl Handler for App {
+    type Data = ();
+
+    fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, _: &Agreement) {
+        cx.send_text(id, "open");
+    }
+
+    fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+        if let Message::Text(text) = message {
+            if let Some(topic) = text.strip_prefix("join ") {
+                cx.subscribe(id, topic).unwrap();
+                cx.send_text(id, "joined");
+                return;
+            }
+            if let Some((topic, text)) = text.split_once(':') {
+                cx.publish_everywhere_others(topic, Message::Text(text), id);
+                return;
+            }
+        }
+        cx.broadcast_everywhere_others(message, id);
+    }
+
+    fn on_backplane(&mut self, _: &mut Context<()>, event: &LinkEvent) {
+        let _ = self.events.send(event.clone());
+    }
+}
+
+struct Node {
+    address: SocketAddr,
+    events: Receiver<LinkEvent>,
+    remote: Remote<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Node {
+    fn join(url: &str, settings: BackplaneSettings) -> Self {
+        let mut server = EventLoop::with_settings(Settings::default()).unwrap();
+        let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        server.engine().join_backplane(url, settings).unwrap();
+        let remote = server.remote().unwrap();
+        let (sender, events) = channel();
+        let thread = thread::spawn(move || server.run(&mut App { events: sender }).unwrap());
+        Self { address, events, remote, thread: Some(thread) }
+    }
+
+    fn up(url: &str) -> Self {
+        let node = Self::join(url, BackplaneSettings::default());
+        node.until(|event| matches!(event, LinkEvent::Up { .. }));
+        node
+    }
+
+    /// The first event that is this; all before it are lost.
+    fn until(&self, is_it: impl Fn(&LinkEvent) -> bool) -> LinkEvent {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let event = self.events.recv_timeout(left).expect("the event is still missing");
+            if is_it(&event) {
+                return event;
+            }
+        }
+    }
+
+    fn open(&self) -> Peer {
+        let mut peer = Peer::open(self.address);
+        assert_text(&peer.frame(), "open");
+        peer
+    }
+
+    fn member(&self, topic: &str) -> Peer {
+        let mut peer = self.open();
+        peer.text(&format!("join {topic}"));
+        assert_text(&peer.frame(), "joined");
+        peer
+    }
+
+    fn stats(&self) -> LinkStats {
+        let (sender, stats) = channel();
+        self.remote.run(move |cx| sender.send(cx.backplane_stats().unwrap()).unwrap()).unwrap();
+        stats.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Counters that are this, which no event tells.
+    fn wait_for(&self, is_it: impl Fn(&LinkStats) -> bool) -> LinkStats {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let stats = self.stats();
+            if is_it(&stats) {
+                return stats;
+            }
+            assert!(Instant::now() < until, "{stats:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.remote.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[test]
+fn messages_of_every_kind_reach_the_connections_of_other_nodes() {
+    for kind in KINDS {
+        let Some(server) = Server::start(kind, &[]) else { return };
+        let (a, b) = (Node::up(&server.url()), Node::up(&server.url()));
+        let (mut speaker, mut neighbour, mut other) = (a.open(), a.open(), b.open());
+        let long = "x".repeat(900_000);
+        for text in ["hello", "", "naïve ☃", &long] {
+            speaker.text(text);
+            assert_text(&neighbour.frame(), text);
+            assert_text(&other.frame(), text);
+        }
+        speaker.send(RawHeader::BINARY, b"\0\r\n\xff");
+        for peer in [&mut neighbour, &mut other] {
+            let (header, payload) = peer.frame();
+            assert_eq!((header.opcode, &payload[..]), (RawHeader::BINARY.opcode, &b"\0\r\n\xff"[..]));
+        }
+        // The sender hears nothing of its own, not by way of the engine either.
+        other.text("answer");
+        assert_text(&speaker.frame(), "answer");
+        let stats = b.stats();
+        assert_eq!((stats.received, stats.repeated, stats.lost), (5, 0, 0), "{kind:?}");
+    }
+}
+
+#[test]
+fn topics_go_to_nodes_that_have_subscribers_and_to_no_others() {
+    for kind in KINDS {
+        let Some(server) = Server::start(kind, &[]) else { return };
+        let (a, b) = (Node::up(&server.url()), Node::up(&server.url()));
+        for topic in ["kitchen", "", "a.b *>", "%41", "snow ☃"] {
+            let mut member = b.member(topic);
+            let mut speaker = a.open();
+            // The engine confirms a subscription a moment after the node has asked for it.
+            b.wait_for(|stats| stats.up);
+            thread::sleep(Duration::from_millis(50));
+            speaker.text(&format!("{topic}:hello"));
+            assert_text(&member.frame(), "hello");
+        }
+        let before = b.stats().received;
+        a.open().text("nobody:hello");
+        let mut bystander = b.open();
+        a.open().text("all");
+        assert_text(&bystander.frame(), "all");
+        assert_eq!(b.stats().received, before + 1, "{kind:?}");
+    }
+}
+
+/// Numbers from 0 on to `other`, until told to stop; gives how many.
+fn count_up(mut speaker: Peer, every: Duration, stop: Receiver<()>) -> JoinHandle<u32> {
+    thread::spawn(move || {
+        let mut number = 0;
+        while stop.try_recv().is_err() {
+            speaker.text(&number.to_string());
+            number += 1;
+            thread::sleep(every);
+        }
+        number
+    })
+}
+
+fn number(peer: &mut Peer) -> u32 {
+    String::from_utf8(peer.frame().1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn an_engine_that_is_killed_and_comes_back_loses_nothing() {
+    for kind in KINDS {
+        let Some(mut server) = Server::start(kind, &[]) else { return };
+        let mut settings = BackplaneSettings::default();
+        settings.max_age = Duration::from_secs(60); // this machine may be busy
+        let nodes = [(); 2].map(|()| Node::join(&server.url(), settings.clone()));
+        nodes.iter().for_each(|node| drop(node.until(|event| matches!(event, LinkEvent::Up { .. }))));
+        let (speaker, mut other) = (nodes[0].open(), nodes[1].open());
+        let (stop, stopped) = channel();
+        let counting = count_up(speaker, Duration::from_micros(500), stopped);
+        while number(&mut other) < 200 {}
+        server.kill();
+        nodes.iter().for_each(|node| drop(node.until(|event| matches!(event, LinkEvent::Down { .. }))));
+        server.start_again();
+        nodes.iter().for_each(|node| drop(node.until(|event| matches!(event, LinkEvent::Up { .. }))));
+        stop.send(()).unwrap();
+        let count = counting.join().unwrap();
+        let mut next = None;
+        loop {
+            let number = number(&mut other);
+            assert!(next.is_none_or(|next| next == number), "{kind:?}: {number} and not {next:?}");
+            next = Some(number + 1);
+            if number + 1 == count {
+                break;
+            }
+        }
+        assert_eq!(nodes[1].stats().lost, 0, "{kind:?}");
+    }
+}
+
+#[test]
+fn what_is_lost_with_a_cut_link_is_told_to_the_last_message() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let (a, b) = (Node::up(&server.url()), Node::up(&server.url()));
+    let (speaker, mut other) = (a.open(), b.open());
+    let (stop, stopped) = channel();
+    let counting = count_up(speaker, Duration::from_micros(500), stopped);
+    while number(&mut other) < 100 {}
+    for _ in 0..2 {
+        assert!(server.redis("CLIENT KILL TYPE pubsub").starts_with(':'));
+        b.until(|event| matches!(event, LinkEvent::Up { .. }));
+    }
+    stop.send(()).unwrap();
+    let count = u64::from(counting.join().unwrap());
+    // What came and what was told as lost are all that there was.
+    b.wait_for(|stats| stats.received + stats.lost == count);
+}
+
+#[test]
+fn a_hung_engine_is_noticed() {
+    for kind in KINDS {
+        let Some(server) = Server::start(kind, &[]) else { return };
+        let mut settings = BackplaneSettings::default();
+        settings.ping_interval = Duration::from_millis(200);
+        settings.pong_timeout = Duration::from_millis(400);
+        let node = Node::join(&server.url(), settings);
+        node.until(|event| matches!(event, LinkEvent::Up { .. }));
+        server.signal("STOP");
+        let down = node.until(|event| matches!(event, LinkEvent::Down { .. }));
+        assert!(format!("{down}").contains("ping"), "{down}");
+        server.signal("CONT");
+        node.until(|event| matches!(event, LinkEvent::Up { .. }));
+    }
+}
+
+#[test]
+fn a_node_serves_without_its_engine_and_joins_when_it_comes() {
+    for kind in KINDS {
+        let Some(mut server) = Server::start(kind, &[]) else { return };
+        server.kill();
+        let node = Node::join(&server.url(), BackplaneSettings::default());
+        node.until(|event| matches!(event, LinkEvent::Down { .. }));
+        let (mut speaker, mut neighbour) = (node.open(), node.open());
+        speaker.text("hello");
+        assert_text(&neighbour.frame(), "hello");
+        server.start_again();
+        node.until(|event| matches!(event, LinkEvent::Up { .. }));
+    }
+}
+
+#[test]
+fn wrong_passwords_are_told_and_right_ones_let_in() {
+    for (kind, args, right, wrong) in [
+        (Kind::Redis, &["--requirepass", "secret"][..], ":secret@", ["", ":nope@"]),
+        (Kind::Nats, &["--user", "u", "--pass", "secret"], "u:secret@", ["", "u:nope@"]),
+        (Kind::Nats, &["--auth", "tok"], "tok@", ["", "nope@"]),
+    ] {
+        let Some(server) = Server::start(kind, args) else { return };
+        let url = |user: &str| server.url().replacen("://", &format!("://{user}"), 1);
+        for user in wrong {
+            let node = Node::join(&url(user), BackplaneSettings::default());
+            let refused = node.until(|event| matches!(event, LinkEvent::Refused { .. })).to_string();
+            assert!(refused.contains("password") && !refused.contains("nope"), "{kind:?}: {refused}");
+        }
+        Node::up(&url(right));
+    }
+}
+
+#[test]
+fn what_is_longer_than_the_engine_takes_harms_nobody() {
+    let Some(server) = Server::start(Kind::Nats, &[]) else { return };
+    let (a, b) = (Node::up(&server.url()), Node::up(&server.url()));
+    let (mut speaker, mut neighbour, mut other) = (a.open(), a.open(), b.open());
+    let long = "x".repeat(2 << 20); // nats-server takes 1 MiB
+    speaker.text(&long);
+    assert_text(&neighbour.frame(), &long);
+    speaker.text("short");
+    assert_text(&other.frame(), "short");
+}
+
+#[test]
+fn all_loops_of_a_group_share_one_link() {
+    for kind in KINDS {
+        let Some(server) = Server::start(kind, &[]) else { return };
+        let mut loops = Loops::new(3, &Settings::default()).unwrap();
+        let address = loops.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        loops.join_backplane(&server.url(), BackplaneSettings::default()).unwrap();
+        let group = loops.group().clone();
+        let (sender, events) = channel();
+        let thread = thread::spawn(move || {
+            loops.run(move |_, _| App { events: sender.clone() }, |_| ()).unwrap();
+        });
+        while !matches!(events.recv_timeout(PATIENCE).unwrap(), LinkEvent::Up { .. }) {}
+        let node = Node::up(&server.url());
+        // So many that each loop has some.
+        let mut peers: Vec<Peer> = (0..12).map(|_| Peer::open(address)).collect();
+        for peer in &mut peers {
+            assert_text(&peer.frame(), "open");
+            peer.text("join kitchen");
+            assert_text(&peer.frame(), "joined");
+        }
+        let mut other = node.member("kitchen");
+        thread::sleep(Duration::from_millis(100)); // until the engine has both subscriptions
+        other.text("kitchen:from outside");
+        for peer in &mut peers {
+            assert_text(&peer.frame(), "from outside");
+        }
+        for at in 0..peers.len() {
+            peers[at].text(&format!("kitchen:from {at}"));
+            assert_text(&other.frame(), &format!("from {at}"));
+        }
+        group.stop();
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn urls_that_cannot_work_are_refused_at_once() {
+    let mut server = EventLoop::<()>::new().unwrap();
+    for (url, what) in
+        [("127.0.0.1:6379", "redis://"), ("rediss://127.0.0.1", "TLS"), ("http://a/", "nats://")]
+    {
+        let error =
+            server.engine().join_backplane(url, BackplaneSettings::default()).unwrap_err().to_string();
+        assert!(error.contains(what), "{url}: {error}");
+    }
+}

@@ -5,12 +5,14 @@
 //! of itself, [`TlsServer`] what a server shows and whom it lets in.
 
 mod client;
+mod error;
 mod explain;
 mod files;
 mod server;
 mod stream;
 
-pub use client::{Fault, TlsClient, TlsClientBuilder, TlsConfigError, Trust};
+pub use client::{Fault, TlsClient, TlsClientBuilder, Trust};
+pub use error::TlsConfigError;
 pub use explain::explain_certificate;
 pub use rustls;
 pub use server::{ClientCertificate, TlsServer, TlsServerBuilder};

@@ -13,7 +13,7 @@ use rustls::server::{
 };
 use rustls::sign::CertifiedKey;
 
-use super::client::TlsConfigError;
+use super::error::TlsConfigError;
 use super::files::{certificates, private_key, unusable};
 
 /// What every TLS connection of a server is made from; a clone shares it.

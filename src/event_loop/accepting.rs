@@ -17,7 +17,7 @@ use super::settings::Settings;
 use super::transport::Transport;
 use super::turn::Turn;
 use crate::connection::Outbound;
-use crate::handshake::Refusal;
+use crate::handshake::{Head, Refusal};
 #[cfg(feature = "tls")]
 use crate::tls::TlsServer;
 
@@ -170,6 +170,9 @@ impl<H: Handler> Turn<'_, H> {
             return self.turn_away(transport, 503, "No room for another connection; try again later.");
         }
         let mut address = UNCOUNTED;
+        // A proxy's connections count by whom it speaks for, once it has said that.
+        let proxies = self.cx.settings.trusted_proxies.as_ref();
+        let from = from.filter(|from| !proxies.is_some_and(|proxies| proxies.trust(*from)));
         if let (Some(most), Some(from)) = (self.cx.settings.max_per_address, from) {
             match self.cx.admission.enter_from(from, most) {
                 Some(number) => address = number,
@@ -185,6 +188,25 @@ impl<H: Handler> Turn<'_, H> {
         if let Err(error) = adopted {
             self.cx.admission.leave_from(address);
             self.handler.on_error(self.cx, &LoopError::Adopt(error));
+        }
+    }
+
+    /// Where the peer is a proxy that is trusted, asks it whom it speaks for, and counts that one. Whether there are not
+    /// too many of it.
+    pub(super) fn ask_proxy(&mut self, slot: usize, head: &Head) -> bool {
+        let Some(proxies) = &self.cx.settings.trusted_proxies else { return true };
+        let peer = &mut self.cx.peers[slot];
+        let from = peer.transport.peer_address().map(|from| from.ip());
+        let Some(from) = from.filter(|from| proxies.trust(*from)) else { return true };
+        let client = proxies.client(from, head);
+        peer.cold().forwarded_for = Some(client);
+        let Some(most) = self.cx.settings.max_per_address else { return true };
+        match self.cx.admission.enter_from(client, most) {
+            Some(number) => {
+                peer.address = number;
+                true
+            }
+            None => false,
         }
     }
 

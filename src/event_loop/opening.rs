@@ -63,7 +63,16 @@ impl<H: Handler> Turn<'_, H> {
     /// A client has asked for something; `behind` is the place of what it has sent behind that.
     fn requested(&mut self, slot: usize, incoming: Incoming, behind: Range<usize>) -> Option<Range<usize>> {
         let id = self.id(slot);
-        let request = match incoming {
+        let head = match &incoming {
+            Incoming::Plain(request) => request.head(),
+            Incoming::Upgrade(request) => request.head(),
+        };
+        if !self.ask_proxy(slot, head) {
+            let refusal = Refusal::trusted(429).with_text("Too many connections from this address.");
+            self.refuse(slot, &refusal.encode(), &Failed::Refused(429));
+            return None;
+        }
+        let mut request = match incoming {
             Incoming::Plain(request) => {
                 let refusal = self.handler.on_plain(self.cx, id, &request);
                 let answer = request.answer(&refusal);
@@ -72,6 +81,7 @@ impl<H: Handler> Turn<'_, H> {
             }
             Incoming::Upgrade(request) => request,
         };
+        request.set_client_addr(self.cx.client_addr(id));
         match self.handler.on_request(self.cx, id, &request) {
             Decision::Refuse(refusal) => {
                 self.refuse(slot, &refusal.encode(), &Failed::Refused(refusal.status()));

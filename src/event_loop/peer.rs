@@ -1,6 +1,7 @@
 //! One socket and what the loop knows of it.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::ended::Failed;
@@ -68,6 +69,8 @@ pub(super) struct Cold {
     pub(super) waits: u32,
     /// Those that wait for it to have read.
     pub(super) producers: Vec<ConnId>,
+    /// The client that a trusted proxy speaks for.
+    pub(super) forwarded_for: Option<IpAddr>,
     /// It takes no place of a connection: it is only told that there is none.
     pub(super) turned_away: bool,
 }

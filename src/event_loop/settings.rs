@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connection::Config;
-use crate::handshake::{HeadLimits, Leniency};
+use crate::handshake::{HeadLimits, Leniency, TrustedProxies};
 
 use super::limits::AcceptRate;
 
@@ -27,6 +27,10 @@ pub struct Settings {
     /// The most connections at once from one address, handshakes included; further ones are answered 429. An IPv6
     /// address counts by its first 64 bits. No limit unless set: many users may share an address.
     pub max_per_address: Option<usize>,
+    /// The proxies whose word counts for whom they speak. Their connections count for
+    /// [`max_per_address`](Self::max_per_address) by the address of their client, from its request on; and
+    /// [`Context::client_addr`](super::Context::client_addr) tells it. None unless set.
+    pub trusted_proxies: Option<Arc<TrustedProxies>>,
     /// How fast connections are accepted. No limit unless set.
     pub accept_rate: Option<AcceptRate>,
     /// How long a connection may stay open: then a closing handshake begins with code 1001. For ever unless set.
@@ -121,6 +125,7 @@ impl Default for Settings {
             handshake_timeout: Duration::from_secs(10),
             max_connections: usize::MAX,
             max_per_address: None,
+            trusted_proxies: None,
             accept_rate: None,
             max_lifetime: None,
             max_subscriptions: 4096,

@@ -17,6 +17,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::net::IpAddr;
 
 use super::agreement::{Agreement, Misfit, check_answer};
 use super::error::RequestError;
@@ -155,9 +156,23 @@ pub struct Request {
     origin: Option<String>,
     subprotocols: Vec<String>,
     extensions: Vec<Extension>,
+    client: Option<IpAddr>,
 }
 
 impl Request {
+    /// The address of the client, which is that of a proxy's client where [`TrustedProxies`] say so. None
+    /// where nobody has [told](Self::set_client_addr), or the transport has no addresses.
+    ///
+    /// [`TrustedProxies`]: super::TrustedProxies
+    pub const fn client_addr(&self) -> Option<IpAddr> {
+        self.client
+    }
+
+    /// For drivers: whom the request came from, as far as they know.
+    pub const fn set_client_addr(&mut self, client: Option<IpAddr>) {
+        self.client = client;
+    }
+
     /// The resource name (§3): path and query as sent, never decoded. Starts with `/`.
     pub fn resource(&self) -> &str {
         &self.resource
@@ -344,7 +359,16 @@ fn judge(head: Head, leniency: Leniency) -> Result<Incoming, (RequestError, Box<
     match examine(&head, leniency) {
         Ok(Examined::Plain { host }) => Ok(Incoming::Plain(PlainRequest { head, host })),
         Ok(Examined::Upgrade(Offer { resource, host, key, origin, subprotocols, extensions })) => {
-            Ok(Incoming::Upgrade(Request { head, resource, host, key, origin, subprotocols, extensions }))
+            Ok(Incoming::Upgrade(Request {
+                head,
+                resource,
+                host,
+                key,
+                origin,
+                subprotocols,
+                extensions,
+                client: None,
+            }))
         }
         Err(error) => Err((error, Box::new(head))),
     }

@@ -10,7 +10,7 @@ mod timing;
 
 use std::collections::hash_map::RandomState;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -204,6 +204,13 @@ impl<D: Default> Context<D> {
     /// The address of the peer, where the transport is TCP.
     pub fn peer_address(&self, id: ConnId) -> Option<SocketAddr> {
         self.transport(id)?.peer_address()
+    }
+
+    /// The address of the client: that of the peer, or of whom the peer speaks for where
+    /// [`Settings::trusted_proxies`](super::Settings::trusted_proxies) trust it, from its request on.
+    pub fn client_addr(&self, id: ConnId) -> Option<IpAddr> {
+        let forwarded = self.peer(id)?.cold.as_ref().and_then(|cold| cold.forwarded_for);
+        forwarded.or_else(|| self.peer_address(id).map(|peer| peer.ip().to_canonical()))
     }
 
     /// Our own address in this connection, where the transport is TCP.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use bowsprit::close::{CloseCode, CloseReason, MAX_REASON, OwnedClose};
 use bowsprit::event_loop::Context;
-use bowsprit::handshake::Refusal;
+use bowsprit::handshake::{ForwardedField, Refusal, TrustedProxies};
+use clap::ValueEnum;
 
 use super::plain::{path_of, status, with};
 use super::visit::Visit;
@@ -16,6 +17,13 @@ use crate::args::Time;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Balancers and the end")]
 pub(super) struct DrainArgs {
+    /// Trust proxies at these addresses or networks to say whom they speak for: by that address clients count for
+    /// --max-per-address and are named by -v.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    trust_proxy: Vec<String>,
+    /// The field in which they say so. The other one may be written by anybody.
+    #[arg(long, value_enum, default_value_t = ProxyField::XForwardedFor, requires = "trust_proxy")]
+    proxy_field: ProxyField,
     /// Answer checks of balancers (GET, HEAD, OPTIONS, by any name) at this path: 200, and 503 once the server was
     /// asked to end. PATH/live is 200 as long as it runs. With --metrics there too.
     #[arg(long, value_name = "PATH", value_parser = path)]
@@ -33,6 +41,14 @@ pub(super) struct DrainArgs {
     /// The reason to close them with.
     #[arg(long, value_name = "TEXT", default_value = "", value_parser = reason)]
     drain_reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProxyField {
+    /// X-Forwarded-For.
+    XForwardedFor,
+    /// Forwarded (RFC 7239).
+    Forwarded,
 }
 
 fn path(text: &str) -> Result<String, &'static str> {
@@ -55,6 +71,23 @@ fn reason(text: &str) -> Result<String, String> {
 }
 
 impl DrainArgs {
+    /// # Errors
+    ///
+    /// What is wrong with the command line.
+    pub(super) fn trusted_proxies(&self) -> Result<Option<Arc<TrustedProxies>>, String> {
+        if self.trust_proxy.is_empty() {
+            return Ok(None);
+        }
+        let field = match self.proxy_field {
+            ProxyField::XForwardedFor => ForwardedField::XForwardedFor,
+            ProxyField::Forwarded => ForwardedField::Forwarded,
+        };
+        let proxies = self.trust_proxy.iter().try_fold(TrustedProxies::new(field), |proxies, network| {
+            proxies.allow(network).map_err(|error| format!("--trust-proxy {network}: {error}"))
+        })?;
+        Ok(Some(Arc::new(proxies)))
+    }
+
     pub(super) fn health(&self) -> Health {
         Health { path: self.health.clone(), stage: Arc::default() }
     }

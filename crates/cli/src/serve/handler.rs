@@ -85,17 +85,19 @@ impl Server {
         if self.talk < Talk::Verbose {
             return None;
         }
-        let peer = cx.peer_address(id);
-        cx.data(id).map(|visit| visit.begin(peer, head))
+        let (peer, client) = (cx.peer_address(id), cx.client_addr(id));
+        cx.data(id).map(|visit| visit.begin(peer, client, head))
     }
 
     /// What a connection goes by in lines, which has a name of its own in its loop only.
     fn name(&self, cx: &mut Context<Visit>, id: ConnId) -> String {
         let peer = cx.peer_address(id).or_else(|| cx.data(id)?.peer());
         let number = self.running.as_ref().map(|running| format!("{}:", running.number)).unwrap_or_default();
-        match peer {
-            Some(peer) => format!("{number}{id} {peer}"),
-            None => format!("{number}{id}"),
+        let client = cx.data(id).and_then(|visit| visit.client());
+        match (client, peer) {
+            (Some(client), Some(peer)) => format!("{number}{id} {client} by {peer}"),
+            (_, Some(peer)) => format!("{number}{id} {peer}"),
+            _ => format!("{number}{id}"),
         }
     }
 

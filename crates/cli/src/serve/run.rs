@@ -46,6 +46,7 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     let grace = config.close_timeout;
     let mut settings = args.server.settings(config);
     settings.leniency = args.leniency();
+    settings.trusted_proxies = args.drain.trusted_proxies()?;
 
     let alone = args.threads.get() == 1;
     let own = if alone { settings.clone() } else { Settings::default() };

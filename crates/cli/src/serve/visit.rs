@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bowsprit::event_loop::{Cause, Ended, Failed};
@@ -52,6 +52,8 @@ impl fmt::Display for Traffic {
 #[derive(Debug)]
 struct Who {
     peer: Option<SocketAddr>,
+    /// Whom a trusted proxy speaks for.
+    client: Option<IpAddr>,
     words: String,
 }
 
@@ -59,8 +61,14 @@ struct Who {
 const LONGEST: usize = 200;
 
 impl Visit {
-    pub(super) fn begin(&mut self, peer: Option<SocketAddr>, head: &Head) -> &mut Record {
-        let who = Who { peer, words: words_of(head) };
+    pub(super) fn begin(
+        &mut self,
+        peer: Option<SocketAddr>,
+        client: Option<IpAddr>,
+        head: &Head,
+    ) -> &mut Record {
+        let client = client.filter(|client| peer.is_none_or(|peer| peer.ip().to_canonical() != *client));
+        let who = Who { peer, client, words: words_of(head) };
         self.0.insert(Box::new(Record {
             who,
             since: Instant::now(),
@@ -110,6 +118,10 @@ impl Visit {
 
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         self.0.as_ref().and_then(|record| record.who.peer)
+    }
+
+    pub(super) fn client(&self) -> Option<IpAddr> {
+        self.0.as_ref().and_then(|record| record.who.client)
     }
 }
 

@@ -103,3 +103,50 @@ fn the_code_is_of_ones_choice() {
         assert!(code == 2 && stderr.contains(args[0]), "{stderr}");
     }
 }
+
+/// Behind a proxy each client counts by itself; without trust nobody's word counts.
+#[test]
+fn clients_of_a_trusted_proxy_count_by_themselves() {
+    let from = |address: SocketAddr, field: &str| {
+        let mut peer = Peer::connect(address);
+        peer.write(REQUEST.replace("Host:", &format!("{field}\r\nHost:")).as_bytes());
+        let status = peer.head()[9..12].to_owned();
+        (peer, status)
+    };
+    for threads in ["1", "2"] {
+        let args = ["-v", "--max-per-address", "2", "--threads", threads];
+        let server = serve(&[&args[..], &["--trust-proxy", "127.0.0.0/8,10.0.0.0/8"]].concat());
+        let mut open = Vec::new();
+        for client in ["192.0.2.1", "198.51.100.7, 192.0.2.2", "192.0.2.3, 10.0.0.1"] {
+            let field = format!("X-Forwarded-For: {client}");
+            for status in ["101", "101", "429"] {
+                let (peer, told) = from(server.address, &field);
+                assert_eq!(told, status, "{field}");
+                open.push(peer);
+            }
+        }
+        let by = open[0].stream.local_addr().unwrap();
+        server.running.told(&format!(" 192.0.2.1 by {by} opened "));
+        // A place is free again once its connection is gone.
+        open.remove(0).reset();
+        let until = Instant::now() + PATIENCE;
+        while from(server.address, "X-Forwarded-For: 192.0.2.1").1 != "101" {
+            assert!(Instant::now() < until);
+        }
+        // What the other field says, anybody may have written.
+        assert_eq!(from(server.address, "Forwarded: for=192.0.2.9\r\nX-Forwarded-For: 192.0.2.2").1, "429");
+
+        let server = serve(&args);
+        let _open: Vec<_> = (0..2).map(|_| Peer::open(server.address)).collect();
+        let answer = Peer::connect(server.address).rest();
+        assert!(answer.starts_with(b"HTTP/1.1 429 "));
+    }
+    let server =
+        serve(&["--trust-proxy", "127.0.0.1", "--proxy-field", "forwarded", "--max-per-address", "1"]);
+    let (_open, status) = from(server.address, "Forwarded: for=\"[2001:db8::1]:5\";proto=http");
+    assert_eq!(status, "101");
+    assert_eq!(from(server.address, "Forwarded: for=\"[2001:db8::1]\"").1, "429");
+    assert_eq!(from(server.address, "Forwarded: for=192.0.2.1").1, "101");
+    let (code, _, stderr) = Running::bowsprit(&["serve", "--trust-proxy", "10.0.0.0/40"]).finish();
+    assert!(code == 2 && stderr.contains("10.0.0.0/8"), "{stderr}");
+}

@@ -344,8 +344,11 @@ impl Process {
             ("HTTP_HOST", request.host()),
             ("SEC_WEBSOCKET_PROTOCOL", subprotocol.unwrap_or_default()),
         ]);
+        if let Some(client) = request.client_addr() {
+            shell.env("REMOTE_ADDR", client.to_string());
+        }
         if let Some(peer) = peer {
-            shell.env("REMOTE_ADDR", peer.ip().to_string()).env("REMOTE_PORT", peer.port().to_string());
+            shell.env("REMOTE_PORT", peer.port().to_string());
         }
         for (name, variable) in
             [("origin", "HTTP_ORIGIN"), ("user-agent", "HTTP_USER_AGENT"), ("cookie", "HTTP_COOKIE")]

@@ -6,7 +6,8 @@
 # as well go uncompressed; RFC 6455 section 5.6, an empty message is a message. A protocol in which an empty message
 # means something (a heartbeat, an end of input) breaks as soon as a client offers compression, as all browsers do.
 #
-# Seen (the server echoes each message, then tells its length and what the send function returned, 0 for success; a Pong shows that it has read all):
+# Seen (the server echoes each message, then tells its length and what the send function returned, 0 for success; a
+# Pong shows that it has read all):
 #   no extension, '': '', 'got 0 sent 0', Pong
 #   extension, 'one': 'one', 'got 3 sent 0', Pong
 #   extension, '': 'got 0 sent 2', Pong

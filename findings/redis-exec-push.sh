@@ -7,8 +7,8 @@
 # channels a reader that counts elements takes the second confirmation for a push and one that lifts pushes out of the
 # stream waits for an element that never comes.
 #
-# Seen (HELLO 3; MULTI; SUBSCRIBE a b; PING; EXEC), one character for each value in its order: "*2" then > > and +PONG,
-# though *2 promises two elements
+# Seen (HELLO 3; MULTI; SUBSCRIBE a b; PING; EXEC), the announced length and the values that come behind it:
+#   *2 then >3 subscribe a :1, >3 subscribe b :2, +PONG
 . "$(dirname "$0")/lib.sh"
 debian_packages redis-server=5:7.0.15-1~deb12u10
 

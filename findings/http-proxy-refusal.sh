@@ -1,10 +1,10 @@
 #!/bin/sh
-# http-proxy 1.18.1 (npm; also inside http-proxy-middleware and many development servers) passes on a refused WebSocket
+# http-proxy 1.18.1 (npm; also what http-proxy-middleware 3 runs on) passes on a refused WebSocket
 # handshake with the field Transfer-Encoding: chunked but with the chunks taken out of the body.
 #
 # Rule: RFC 9112 section 7.1, the framing that a message declares is the framing that it has; section 6.1, a proxy that
 # removes the chunked coding removes the field. A client that reads the body of a 401, 403 or 503 to learn why it was
-# refused reports broken HTTP in its place; one that reads only the head notices nothing, which hid this for years.
+# refused reports broken HTTP in its place; one that reads only the head notices nothing.
 # http-proxy-3 1.23.3, its fork, chunks the body again.
 #
 # Seen (the origin answers 403 with the chunks of "not today"):

@@ -46,7 +46,7 @@ cat >"$work/inspircd.conf" <<CONF
 <pid file="$work/inspircd.pid">
 CONF
 [ "$(id -u)" -ne 0 ] || as_root=--runasroot
-start inspircd.log "$bin" inspircd --config "$work/inspircd.conf" --nofork --nolog ${as_root:-}
+start inspircd.log "$bin" inspircd --config "$work/inspircd.conf" --nofork --nolog ${as_root:+"$as_root"}
 wait_port "$port"
 ask() { python3 "$work/ask.py" "$port" "$1"; }
 expect "Ping, Ping" "Pong b'a', Close 1008" "$(ask 'Ping, Ping')"

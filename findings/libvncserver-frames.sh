@@ -1,5 +1,5 @@
 #!/bin/sh
-# LibVNCServer 0.9.14 (Debian 12; x11vnc and many devices are built on it) takes WebSocket frames for packets: it
+# LibVNCServer 0.9.14 (Debian 12; x11vnc is built on it) takes WebSocket frames for packets: it
 # does not read a fragmented message, nor a frame of which a part arrives later than the rest, never answers a Ping and
 # never answers a Close frame.
 #

@@ -1,5 +1,5 @@
 #!/bin/sh
-# LibVNCServer 0.9.14 (Debian 12; x11vnc and many devices are built on it) ends the connection, without any HTTP
+# LibVNCServer 0.9.14 (Debian 12; x11vnc is built on it) ends the connection, without any HTTP
 # answer, of a WebSocket client that sends no Origin, and prefers base64 in text frames to the client's first choice.
 #
 # Rules: RFC 6455 section 4.1 item 8, Origin must be sent by browsers only; section 4.2.1 item 7, optional for a

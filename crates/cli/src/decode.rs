@@ -1,19 +1,22 @@
 //! `bowsprit decode`: bytes as annotated frames.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bowsprit_lab::decode::{Reading, Sender, decode, from_hex};
+use bowsprit_lab::decode::{Reading, Sender, decode};
 use clap::ValueEnum;
+
+use super::dump;
 
 /// Arguments of `bowsprit decode`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The bytes as hex digits, or - for standard input.
-    #[arg(value_name = "HEX", required_unless_present = "file", conflicts_with = "file")]
+    /// The bytes as hexadecimal digits, as a dump (xxd, hexdump -C, od -t x1, Wireshark), as a list, Node Buffer, Python
+    /// bytes or base64; - or nothing for standard input.
+    #[arg(value_name = "BYTES", conflicts_with = "file", allow_hyphen_values = false)]
     hex: Vec<String>,
-    /// A file to read instead; with --raw its bytes, else its hex digits.
+    /// A file to read instead; with --raw its bytes, else one of these forms.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
     /// What is read from a file or standard input are the bytes themselves.
@@ -59,16 +62,27 @@ fn bytes(args: &Args) -> Result<Vec<u8>, String> {
         (Some(path), _) => std::fs::File::open(path)
             .and_then(|file| file.take(MOST).read_to_end(&mut bytes))
             .map_err(|error| format!("{}: {error}", path.display()))?,
-        (None, [only]) if only == "-" => std::io::stdin()
+        (None, []) if std::io::stdin().is_terminal() => {
+            return Err(
+                "give the bytes, a --file, or something on standard input; see bowsprit decode --help"
+                    .to_owned(),
+            );
+        }
+        (None, words) if words.is_empty() || *words == ["-"] => std::io::stdin()
             .take(MOST)
             .read_to_end(&mut bytes)
             .map_err(|error| format!("standard input: {error}"))?,
-        (None, words) => return from_hex(&words.join(" ")),
+        (None, words) => return dump::bytes(&words.join(" ")),
     };
     if args.raw {
         return Ok(bytes);
     }
-    let text =
-        String::from_utf8(bytes).map_err(|_| "these are no hex digits; for bytes use --raw".to_owned())?;
-    from_hex(&text)
+    let is_head = [&b"GET "[..], b"HTTP/"].iter().any(|start| bytes.starts_with(start));
+    match String::from_utf8(bytes) {
+        // A head as it was on the wire; a dump of one starts with digits.
+        Ok(text) if is_head => Ok(text.into_bytes()),
+        Ok(text) => dump::bytes(&text),
+        Err(error) if is_head => Ok(error.into_bytes()),
+        Err(_) => Err("this is no text; for the bytes themselves use --raw".to_owned()),
+    }
 }

@@ -10,6 +10,7 @@ mod connect;
 mod decode;
 mod deflate;
 mod driver;
+mod dump;
 mod examples;
 mod exit;
 mod explain;

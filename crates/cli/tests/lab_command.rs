@@ -373,4 +373,18 @@ fn explain_and_decode_tell_without_a_peer() {
     let (code, stdout, _) = bowsprit(&["decode", "--from", "server", "89", "7e", "0001", "00"]);
     assert_eq!((code, stdout.contains("§5")), (1, true), "{stdout}");
     assert_eq!(bowsprit(&["decode", "8g"]).0, 2);
+    let (code, stdout, _) = bowsprit(&["decode", "88", "02", "03", "e8"]);
+    assert!(code == 0 && stdout.contains("1000 (normal closure)"), "{stdout}");
+    for dump in [
+        "00000000: 8902 6869  ..hi",
+        "iQJoaQ==",
+        "<Buffer 89 02 68 69>",
+        r"b'\x89\x02hi'",
+        "[137, 2, 104, 105]",
+    ] {
+        let (code, stdout, stderr) = bowsprit(&["decode", dump]);
+        assert!(code == 0 && stdout.contains("89 02") && stdout.contains("hi"), "{dump}: {stdout} {stderr}");
+    }
+    let (code, _, stderr) = bowsprit(&["decode", "0000000 8902 6869"]);
+    assert!(code == 2 && stderr.contains("hexdump -C"), "{stderr}");
 }

@@ -41,9 +41,7 @@ pub fn decode(bytes: &[u8], reading: Reading) -> (String, usize) {
         out: String::new(),
         faults: 0,
         sender: reading.sender,
-        codec: reading.deflate.then(|| {
-            Codec::new(Agreed { our_reset: false, our_bits: 15, their_reset: false, their_bits: 15 })
-        }),
+        codec: reading.deflate.then(whole_context),
         message: None,
         closed: false,
     };
@@ -68,6 +66,11 @@ pub fn from_hex(text: &str) -> Result<Vec<u8>, String> {
         (pairs, []) => Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect()),
         _ => Err("the number of hex digits is odd".to_owned()),
     }
+}
+
+/// Keeps all that any agreement may keep: whoever keeps less is understood, too.
+fn whole_context() -> Codec {
+    Codec::new(Agreed { our_reset: false, our_bits: 15, their_reset: false, their_bits: 15 })
 }
 
 struct Decoder {
@@ -97,10 +100,42 @@ impl Decoder {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let _ = writeln!(self.out, "         {}", visible(line));
         }
+        let is_request = bytes.starts_with(b"GET ");
         if self.sender == Sender::Guess {
-            self.sender = if bytes.starts_with(b"GET ") { Sender::Client } else { Sender::Server };
+            self.sender = if is_request { Sender::Client } else { Sender::Server };
         }
+        self.agreement(&bytes[..end], is_request);
         end
+    }
+
+    /// What the head says of the frames behind it.
+    fn agreement(&mut self, head: &[u8], is_request: bool) {
+        let named = |wanted: &str| {
+            let lines = head.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
+            let values = lines.filter_map(|line| line.split_once(':'));
+            let values = values.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            values.map(|(_, value)| value.trim().to_owned()).collect::<Vec<_>>().join(", ")
+        };
+        let extensions = named("Sec-WebSocket-Extensions");
+        let is_deflate = |element: &str| {
+            element
+                .split(';')
+                .next()
+                .is_some_and(|name| name.trim().eq_ignore_ascii_case("permessage-deflate"))
+        };
+        if extensions.split(',').any(is_deflate) && self.codec.is_none() {
+            self.codec = Some(whole_context());
+            let _ = writeln!(
+                self.out,
+                "         = permessage-deflate is {}",
+                if is_request { "offered here, and taken as agreed" } else { "agreed" }
+            );
+        }
+        let subprotocol = named("Sec-WebSocket-Protocol");
+        if !subprotocol.is_empty() {
+            let verb = if is_request { "offered" } else { "agreed" };
+            let _ = writeln!(self.out, "         = {verb} subprotocol: {}", visible(subprotocol.as_bytes()));
+        }
     }
 
     fn frames(&mut self, bytes: &[u8], mut at: usize) {
@@ -223,6 +258,9 @@ impl Decoder {
             [_] => self.fault("A Close holds nothing or a code of two bytes (§5.5.1)."),
             [high, low, reason @ ..] => {
                 let code = u16::from_be_bytes([*high, *low]);
+                let colon = if reason.is_empty() { "" } else { ": " };
+                let _ =
+                    writeln!(self.out, "         = {code} ({}){colon}{}", close_name(code), visible(reason));
                 if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
                     self.fault(&format!("No endpoint may send the code {code} (§7.4)."));
                 }
@@ -231,6 +269,32 @@ impl Decoder {
                 }
             }
         }
+    }
+}
+
+/// What a code means (RFC 6455 §7.4 and IANA's registry).
+const fn close_name(code: u16) -> &'static str {
+    match code {
+        1000 => "normal closure",
+        1001 => "going away",
+        1002 => "protocol error",
+        1003 => "unsupported data",
+        1005 => "no status received, never sent",
+        1006 => "abnormal closure, never sent",
+        1007 => "invalid frame payload data",
+        1008 => "policy violation",
+        1009 => "message too big",
+        1010 => "mandatory extension",
+        1011 => "internal error",
+        1012 => "service restart",
+        1013 => "try again later",
+        1014 => "bad gateway",
+        1015 => "TLS handshake, never sent",
+        0..=999 => "not used",
+        1004 | 1016..=2999 => "reserved",
+        3000..=3999 => "registered by a library or framework",
+        4000..=4999 => "private use",
+        _ => "out of range",
     }
 }
 
@@ -291,6 +355,39 @@ mod tests {
             assert_eq!(faults(bytes, Sender::Server, false), 1, "{what}");
         }
         assert_eq!(faults(b"\x81\x00", Sender::Client, false), 1);
+    }
+
+    #[test]
+    fn a_close_tells_its_code() {
+        let reading = Reading { sender: Sender::Guess, deflate: false };
+        for (bytes, told) in [
+            (&b"\x88\x02\x03\xe8"[..], "= 1000 (normal closure)\n"),
+            (b"\x88\x05\x0f\xa1bye", "= 4001 (private use): bye\n"),
+            (b"\x88\x03\x03\xf1\x1b", "= 1009 (message too big): "),
+        ] {
+            let (text, _) = decode(bytes, reading);
+            assert!(text.contains(told) && !text.contains('\x1b'), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_head_says_what_was_agreed() {
+        let compressed = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00";
+        let reading = Reading { sender: Sender::Guess, deflate: false };
+        for (extensions, agreed) in [
+            ("Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n", true),
+            ("sec-websocket-extensions: x-other\r\nSEC-WEBSOCKET-EXTENSIONS: permessage-deflate\r\n", true),
+            ("Sec-WebSocket-Extensions: x-permessage-deflate\r\n", false),
+            ("", false),
+        ] {
+            let head = format!(
+                "HTTP/1.1 101 Switching Protocols\r\n{extensions}Sec-WebSocket-Protocol: chat\r\n\r\n"
+            );
+            let (text, found) = decode(&[head.as_bytes(), compressed].concat(), reading);
+            assert_eq!(found == 0, agreed, "{text}");
+            assert_eq!(text.contains("= permessage-deflate is agreed"), agreed, "{text}");
+            assert!(text.contains("= agreed subprotocol: chat"), "{text}");
+        }
     }
 
     #[test]

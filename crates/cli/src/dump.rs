@@ -93,12 +93,14 @@ fn unescape(literal: &str) -> Result<Vec<u8>, String> {
 /// What stands between the first bracket or brace and the last.
 fn list(text: &str) -> Option<&str> {
     // `[]byte{1, 2}`, `Uint8Array(2) [1, 2]`, `char x[2] = { 1, 2 };`
-    let (open, close) = if text.contains('{') { ('{', '}') } else { ('[', ']') };
+    // `{"type":"Buffer","data":[1,2]}` is what Node makes of a Buffer in JSON.
+    let is_json = text.starts_with('{') && text.contains("\"data\":");
+    let (open, close) = if text.contains('{') && !is_json { ('{', '}') } else { ('[', ']') };
     let (start, end) = (text.find(open)?, text.rfind(close)?);
     // A dump may show brackets among its text, behind digits.
     let lead = text[..start].trim();
-    let is_lead = lead.is_empty() || !lead.starts_with(|c: char| c.is_ascii_digit());
-    (is_lead && start < end && !lead.contains("Buffer") && rows(text).is_none())
+    let is_lead = is_json || lead.is_empty() || !lead.starts_with(|c: char| c.is_ascii_digit());
+    (is_lead && start < end && (is_json || !lead.contains("Buffer")) && rows(text).is_none())
         .then(|| &text[start + 1..end])
 }
 
@@ -291,6 +293,7 @@ mod tests {
             "Uint8Array(11) [129, 133, 55, 250, 33, 61, 127, 159, 77, 81, 88]",
             "[]byte{0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58}",
             "[-127, -123, 55, -6, 33, 61, 127, -97, 77, 81, 88]",
+            r#"{"type":"Buffer","data":[129,133,55,250,33,61,127,159,77,81,88]}"#,
             "gYU3+iE9f59NUVg=",
             "gYU3-iE9f59NUVg=",
             "data:application/octet-stream;base64,gYU3+iE9f59NUVg=",

@@ -109,6 +109,70 @@ fn what_comes_too_late_is_told() {
     }
 }
 
+/// What a message advises is tried as it stands there.
+#[test]
+fn advice_works() {
+    // What follows `start` in a message, up to a blank or a mark.
+    let advised = |stderr: &str, start: &str| -> String {
+        let (_, rest) = stderr.split_once(start).unwrap_or_else(|| panic!("{start:?} is not in {stderr}"));
+        rest.split([' ', ';', ',', '\n']).next().unwrap().to_owned()
+    };
+    // A server that takes half a second, and closes when it is told so before.
+    let slow = || {
+        fake_server(|mut peer| {
+            peer.accept_upgrade();
+            let line = peer.client_frame().1;
+            peer.stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            if peer.read().is_err() {
+                peer.write(&frame(RawHeader::TEXT, &line));
+            }
+            peer.write(&frame(RawHeader::CLOSE, &[3, 232]));
+            peer.until_gone();
+        })
+    };
+    let (url, server) = slow();
+    let (_, stdout, stderr) = connect(&url, &["-m", "q", "--wait", "10ms"]);
+    assert_eq!(stdout, "");
+    server.join().unwrap();
+    let wait = advised(&stderr, "; --wait ");
+    let (url, server) = slow();
+    assert_eq!(connect(&url, &["-m", "q", "--wait", &wait]).1, "q\n", "--wait {wait}");
+    server.join().unwrap();
+
+    let server = serve(&[]);
+    let http = server.url.replace("ws://", "http://");
+    let url = advised(&connect(&http, &["-m", "x"]).2, ": use ").trim_end_matches(':').to_owned();
+    assert_eq!(connect(&url, &["-m", "x"]).1, "x\n", "{url}");
+    let (_, _, stderr) = Running::bowsprit(&[&server.url]).finish();
+    let (_, command) = stderr.trim_end().split_once("use bowsprit ").unwrap();
+    let args: Vec<&str> = command.split(' ').chain(["-m", "x"]).collect();
+    assert_eq!(Running::bowsprit(&args).finish().1, "x\n", "{command}");
+    let (_, _, stderr) = connect(&server.url, &["--execute", "x"]);
+    assert_eq!(connect(&server.url, &[&advised(&stderr, " use "), "x"]).1, "x\n", "{stderr}");
+
+    let folder = std::env::temp_dir().join(format!("bowsprit-advice-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let own = self_signed(&["localhost"], |_| {});
+    let ca = folder.join("own.pem");
+    std::fs::write(&ca, &own.certificate_pem).unwrap();
+    let config = server_config(&own, None);
+    let (address, server) = fake(3, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        if stream.conn.complete_io(&mut stream.sock).is_ok() {
+            open(&mut stream, b"\x81\x02hi\x88\x02\x03\xe8");
+            drain(&mut stream);
+        }
+    });
+    let url = format!("wss://localhost:{}/", address.port());
+    let (_, _, stderr) = connect(&url, &["--bundled-roots"]);
+    assert!(stderr.contains("--ca FILE"), "{stderr}");
+    assert_eq!(connect(&url, &["--ca", ca.to_str().unwrap()]).1, "hi\n");
+    assert!(stderr.contains("-k accepts any"), "{stderr}");
+    assert_eq!(connect(&url, &["-k"]).1, "hi\n");
+    server.join().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn expectations_that_the_server_cuts_short_fail() {
     let (address, server) = fake(1, |mut stream| {

@@ -48,77 +48,77 @@ pub(crate) struct Args {
     /// Where to connect, such as ws://127.0.0.1:9001/chat, wss://example.com, ws+unix:/run/app.sock:/chat, or HOST:PORT
     url: String,
     /// A header for the request, Host included; may be repeated. What the handshake writes itself is left out.
-    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header, help_heading = REQUEST)]
     header: Vec<HeaderField>,
     /// The value of Origin.
-    #[arg(short = 'o', long, value_name = "ORIGIN")]
+    #[arg(short = 'o', long, value_name = "ORIGIN", help_heading = REQUEST)]
     origin: Option<String>,
     /// Subprotocols to offer, the preferred one first.
-    #[arg(short = 's', long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(short = 's', long, value_name = "NAME", value_delimiter = ',', help_heading = REQUEST)]
     subprotocol: Vec<String>,
     /// Basic authentication.
-    #[arg(long, visible_alias = "basic", value_name = "USER:PASSWORD", conflicts_with = "bearer")]
+    #[arg(long, visible_alias = "basic", value_name = "USER:PASSWORD", conflicts_with = "bearer", help_heading = REQUEST)]
     auth: Option<String>,
     /// Authentication by a token.
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", help_heading = REQUEST)]
     bearer: Option<String>,
-    /// Send what stdin brings as binary messages, write the bytes of all messages to stdout as they are.
-    #[arg(short, long)]
+    /// Send the bytes of stdin as binary messages, and write the bytes of all messages to stdout as they are.
+    #[arg(short, long, help_heading = MESSAGES)]
     binary: bool,
     /// Show binary messages in base64 and not in hexadecimal digits.
-    #[arg(long, conflicts_with = "binary")]
+    #[arg(long, conflicts_with = "binary", help_heading = MESSAGES)]
     base64: bool,
     /// Write each message and each event as a line of JSON, and read such lines: {"type":"text","data":"hello"}. With -b
     /// stdin is bytes all the same; with -v what is sent is written, too.
-    #[arg(long, conflicts_with = "commands")]
+    #[arg(long, conflicts_with = "commands", help_heading = MESSAGES)]
     json: bool,
     /// What stands between two messages on stdin, and behind each on stdout, in place of a line end: text in which \0,
     /// \n, \r, \t and \x1e stand for single bytes. If it is empty (''), all of stdin is one message.
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with_all = ["json", "commands"])]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with_all = ["json", "commands"], help_heading = MESSAGES)]
     separator: Option<Separator>,
     /// Take commands such as /ping from a stdin that is no terminal, too.
-    #[arg(long, conflicts_with = "binary")]
+    #[arg(long, conflicts_with = "binary", help_heading = MESSAGES)]
     commands: bool,
     /// Do not keep the lines that are typed on a terminal for the next time.
-    #[arg(long)]
+    #[arg(long, help_heading = MESSAGES)]
     no_history: bool,
     /// Send this message in place of stdin; may be repeated.
-    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true, help_heading = MESSAGES)]
     message: Vec<String>,
     /// Send this file as one binary message in place of stdin, behind each --message; may be repeated.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = MESSAGES)]
     file: Vec<PathBuf>,
-    /// Close once so many messages have come, and not before.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Close once this many messages have come, and not before.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = END)]
     expect: Option<u64>,
     /// Never close after the last line: wait until the server closes, for Ctrl-C or --timeout.
-    #[arg(long)]
+    #[arg(long, help_heading = END)]
     stay: bool,
     /// After the last line, close when nothing has come for this long; 0 closes at once.
-    #[arg(long, value_name = "TIME", default_value = "1s", conflicts_with_all = ["expect", "stay"])]
+    #[arg(long, value_name = "TIME", default_value = "1s", conflicts_with_all = ["expect", "stay"], help_heading = END)]
     wait: Time,
     /// Close after this long in any case; with --expect that is a failure.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = END)]
     timeout: Option<Time>,
     /// How long it may take until the connection is open: lookup, TCP and proxy, then TLS and the handshake.
-    #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().handshake_timeout))]
+    #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().handshake_timeout), help_heading = CONNECTING)]
     connect_timeout: Time,
     /// Connect again when the connection is lost: at once at first, then after a random time that grows to 60s; or
     /// always after this time.
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true)]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, help_heading = CONNECTING)]
     reconnect: Option<Option<Time>>,
     /// The most tries in a row with --reconnect.
-    #[arg(long, value_name = "N", requires = "reconnect")]
+    #[arg(long, value_name = "N", requires = "reconnect", help_heading = CONNECTING)]
     max_tries: Option<u32>,
     /// Send this message whenever a connection opens, before others; may be repeated.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = MESSAGES)]
     preamble: Vec<String>,
-    /// Follow so many redirects.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Follow at most this many redirects.
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = REQUEST)]
     redirects: u32,
     /// Exit with the close code: 0 for 1000, its last two digits and 100 for 1001 to 1015, 130 for 3000 to 3999, 150
     /// and more for 4000 and more.
-    #[arg(long)]
+    #[arg(long, help_heading = END)]
     close_code_exit: bool,
     /// Show the handshake, Pings, Pongs and Close frames on stderr, with the time, and how long answers took.
     #[arg(short, long)]
@@ -153,16 +153,16 @@ struct WayArgs {
     /// The proxy: http://, socks5:// or socks5h://, or none [default: what http_proxy and the like say].
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
-    /// Trust these certificates (PEM) and no others.
+    /// Trust these certificates (PEM or DER), and whatever they have signed, and nothing else.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Trust Mozilla's list of authorities and not the system's.
     #[arg(long, conflicts_with = "ca")]
     bundled_roots: bool,
-    /// Show this certificate (PEM) to a server that asks for one.
+    /// Show this certificate (PEM or DER) to a server that asks for one.
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
-    /// Its key (PEM) [default: in the same file].
+    /// Its key (PEM or DER) [default: in the same file].
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
     /// Accept every certificate. Whoever sits between can read and change everything.
@@ -360,6 +360,12 @@ impl WayArgs {
         builder.build()
     }
 }
+
+/// Groups of flags in `--help`.
+const REQUEST: &str = "The request";
+const MESSAGES: &str = "Messages";
+const END: &str = "When it ends";
+const CONNECTING: &str = "Connecting and reconnecting";
 
 /// What ends a connection whose server does not close it.
 const WHEN_IT_ENDS: &str = "\

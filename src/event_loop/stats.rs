@@ -47,6 +47,9 @@ pub struct Stats {
     pub close_codes: CloseCodes,
     /// Topics, now.
     pub topics: u64,
+    /// The link to other processes, where there is one.
+    #[cfg(feature = "backplane")]
+    pub backplane: Option<crate::backplane::LinkStats>,
 }
 
 /// Connections that failed before they opened, by reason.
@@ -131,7 +134,14 @@ impl Stats {
             failed,
             close_codes,
             topics,
+            #[cfg(feature = "backplane")]
+            backplane,
         } = other;
+        // A group has one link.
+        #[cfg(feature = "backplane")]
+        {
+            self.backplane = self.backplane.or(*backplane);
+        }
         for (sum, more) in [
             (&mut self.accepted, accepted),
             (&mut self.dialed, dialed),
@@ -206,6 +216,10 @@ impl Stats {
             writeln!(out, "# HELP bowsprit_{name} {help}.\n# TYPE bowsprit_{name} gauge")?;
             writeln!(out, "bowsprit_{name} {value}")?;
         }
+        #[cfg(feature = "backplane")]
+        if let Some(link) = &self.backplane {
+            write_link(out, link)?;
+        }
         let name = "bowsprit_handshakes_failed_total";
         writeln!(out, "# HELP {name} Connections that failed before they opened.\n# TYPE {name} counter")?;
         for (reason, count) in self.failed.counts() {
@@ -218,6 +232,35 @@ impl Stats {
         }
         Ok(())
     }
+}
+
+/// The link to other processes.
+#[cfg(feature = "backplane")]
+fn write_link(out: &mut String, link: &crate::backplane::LinkStats) -> fmt::Result {
+    for (name, help, value) in [
+        ("published", "Messages for other nodes", link.published),
+        ("received", "Messages of other nodes", link.received),
+        ("echoes", "Messages of our own that came back", link.echoes),
+        ("repeated", "Messages of other nodes that came twice", link.repeated),
+        ("dropped", "Messages for other nodes that had to go", link.dropped),
+        ("gaps", "Times that messages of other nodes were missing", link.gaps),
+        ("lost", "Messages of other nodes that were missing", link.lost),
+        ("reconnects", "Links after the first", link.reconnects),
+    ] {
+        writeln!(out, "# HELP bowsprit_backplane_{name}_total {help}.")?;
+        writeln!(
+            out,
+            "# TYPE bowsprit_backplane_{name}_total counter\nbowsprit_backplane_{name}_total {value}"
+        )?;
+    }
+    for (name, help, value) in [
+        ("up", "Whether there is a link to the engine", u64::from(link.up)),
+        ("queue_bytes", "Bytes that wait for the engine or for its answer", link.queued as u64),
+    ] {
+        writeln!(out, "# HELP bowsprit_backplane_{name} {help}.")?;
+        writeln!(out, "# TYPE bowsprit_backplane_{name} gauge\nbowsprit_backplane_{name} {value}")?;
+    }
+    Ok(())
 }
 
 impl FailedStats {

@@ -189,6 +189,10 @@ impl<D: Default> Context<D> {
         let mut stats = self.stats.clone();
         stats.connections = self.peers.len() as u64;
         stats.topics = self.topics.len() as u64;
+        #[cfg(feature = "backplane")]
+        {
+            stats.backplane = self.backplane_stats();
+        }
         for (_, peer) in &self.peers {
             stats.open += u64::from(peer.is_open());
             stats.queued += peer.outbound.queued() as u64;

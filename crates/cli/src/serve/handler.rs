@@ -1,5 +1,6 @@
 //! What the server does with connections and messages; one for each loop.
 
+use bowsprit::backplane::LinkEvent;
 use bowsprit::close::{CloseReason, OwnedClose};
 use bowsprit::event_loop::{ConnId, Context, Decision, Ended, Failed, Handler, LoopError, Sent, Timer};
 use bowsprit::handshake::{
@@ -12,7 +13,7 @@ use super::drain::{CLOSE, Health};
 use super::farewell::{Farewell, SharedFarewell};
 use super::run::Running;
 use super::visit::{Record, Visit, short};
-use super::{Args, Mode, Talk, hints, plain};
+use super::{Args, Mode, Talk, backplane, hints, plain};
 use crate::deflate::agreed;
 use crate::output::{hex, one_line, say, warn};
 
@@ -183,29 +184,23 @@ impl Handler for Server {
             let is_text = matches!(message, Message::Text(_));
             self.show(cx, id, if is_text { "text" } else { "binary" }, payload, is_text);
         }
-        match (&self.mode, &self.running) {
-            (Mode::Echo, _) => {
+        match &self.mode {
+            Mode::Echo => {
                 if matches!(cx.send(id, message), Sent::Now | Sent::Queued(_))
                     && let Some(record) = cx.data(id).and_then(Visit::record)
                 {
                     record.sent.count(payload.len());
                 }
             }
-            (Mode::Relay, None) => {
-                cx.broadcast_others(message, id);
-            }
-            (Mode::Broadcast, None) => {
-                cx.broadcast(message);
-            }
-            (Mode::Relay, Some(_)) => {
+            Mode::Relay => {
                 cx.broadcast_everywhere_others(message, id);
             }
-            (Mode::Broadcast, Some(_)) => {
+            Mode::Broadcast => {
                 cx.broadcast_everywhere(message);
             }
             #[cfg(unix)]
-            (Mode::Bridge(_), _) => {} // whose it is
-            (Mode::Console, _) => {
+            Mode::Bridge(_) => {} // whose it is
+            Mode::Console => {
                 if let Some(screen) = self.screen {
                     screen.show(&self.name(cx, id), message);
                 }
@@ -230,6 +225,10 @@ impl Handler for Server {
 
     fn on_failed(&mut self, cx: &mut Context<Visit>, id: ConnId, failed: &Failed) {
         self.tell(cx, id, |visit| Some(visit.failed(failed)));
+    }
+
+    fn on_backplane(&mut self, _: &mut Context<Visit>, event: &LinkEvent) {
+        backplane::tell(event, self.talk);
     }
 
     fn on_error(&mut self, _: &mut Context<Visit>, error: &LoopError) {

@@ -1,5 +1,6 @@
 //! `bowsprit serve`: a server that echoes, relays or broadcasts.
 
+mod backplane;
 #[cfg(unix)]
 mod bridge;
 mod console;
@@ -30,6 +31,7 @@ use super::deflate::DeflateArgs;
 use super::exit::Exit;
 use super::limits::{ConnectionArgs, ServerArgs};
 use super::logger::{self, Stamp};
+use backplane::BackplaneArgs;
 use drain::DrainArgs;
 use sockets::TlsArgs;
 
@@ -96,6 +98,8 @@ pub(crate) struct Args {
     quiet: bool,
     #[command(flatten)]
     tls: TlsArgs,
+    #[command(flatten)]
+    backplane: BackplaneArgs,
     #[command(flatten)]
     drain: DrainArgs,
     #[command(flatten)]

@@ -12,6 +12,7 @@ use bowsprit::tls::TlsServer;
 use mio::Waker;
 use mio::event::Event;
 
+use super::backplane::Backplane;
 #[cfg(unix)]
 use super::bridge::Bridge;
 use super::console::{Keyboard, Screen};
@@ -48,6 +49,8 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     settings.leniency = args.leniency();
     settings.trusted_proxies = args.drain.trusted_proxies()?;
 
+    let backplane = args.backplane.backplane(&args.mode)?;
+
     let alone = args.threads.get() == 1;
     let own = if alone { settings.clone() } else { Settings::default() };
     let driver = Driver::new(own).map_err(cannot_start)?;
@@ -73,11 +76,11 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
         attendant.keyboard = Some(Keyboard::start(attendant.driver.waker()));
     }
     if alone {
-        attendant.alone(args, server)?;
+        attendant.alone(args, server, backplane)?;
     } else if is_bridge(args) {
         return Err("--threads: a bridge has one thread".to_owned());
     } else {
-        attendant.beside(args, &server, &settings)?;
+        attendant.beside(args, &server, &settings, backplane)?;
     }
     if let Some(screen) = screen {
         screen.finish();
@@ -113,7 +116,7 @@ struct Attendant {
 
 impl Attendant {
     /// One loop, on this thread.
-    fn alone(&mut self, args: &Args, mut server: Server) -> Result<(), String> {
+    fn alone(&mut self, args: &Args, mut server: Server, backplane: Option<Backplane>) -> Result<(), String> {
         #[cfg(unix)]
         if let Mode::Bridge(target) = &args.mode {
             let ended = self.driver.catch_children().map_err(cannot_start)?;
@@ -124,14 +127,26 @@ impl Attendant {
             return self.attend(&mut bridge, &Alone).map_err(cannot_wait);
         }
         let _path = sockets::listen(&mut self.driver.engine, args, self.tls.as_ref())?;
+        if let Some(backplane) = backplane {
+            backplane.join(|url, settings| self.driver.engine.join_backplane(url, settings))?;
+        }
         self.attend(&mut server, &Alone).map_err(cannot_wait)
     }
 
     /// Several loops, on threads of their own.
-    fn beside(&mut self, args: &Args, server: &Server, settings: &Settings) -> Result<(), String> {
+    fn beside(
+        &mut self,
+        args: &Args,
+        server: &Server,
+        settings: &Settings,
+        backplane: Option<Backplane>,
+    ) -> Result<(), String> {
         let threads = args.threads.get();
         let mut loops = Loops::new(threads, settings).map_err(cannot_start)?;
         let _path = sockets::listen(&mut loops, args, self.tls.as_ref())?;
+        if let Some(backplane) = backplane {
+            backplane.join(|url, settings| loops.join_backplane(url, settings))?;
+        }
         let (running, waker) = (Arc::new(AtomicUsize::new(threads)), self.driver.waker());
         let make = |number, _: &Group<Visit>| {
             server.of_loop(Running { number, count: running.clone(), waker: waker.clone() })

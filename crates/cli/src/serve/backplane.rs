@@ -1,0 +1,95 @@
+//! Other servers with which messages are shared, over an engine that is there already.
+
+use std::io;
+use std::path::PathBuf;
+
+use bowsprit::backplane::{Address, BackplaneSettings, LinkEvent};
+use bowsprit::tls::TlsClient;
+
+use super::{Mode, Talk};
+use crate::args::{Size, Time};
+use crate::output::{one_line, say, warn};
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Other servers")]
+pub(super) struct BackplaneArgs {
+    /// Share what --mode relay or broadcast sends with other servers that name the same engine and PREFIX:
+    /// redis://[USER:PASSWORD@]HOST[:6379]/PREFIX, rediss:// (TLS), redis+unix:///PATH?prefix=PREFIX, nats://HOST[:4222]/PREFIX,
+    /// tls://HOST (NATS over TLS). A password is better kept out of the list of processes: without this flag the URL
+    /// is taken from the environment, BOWSPRIT_BACKPLANE.
+    #[arg(long, value_name = "URL")]
+    backplane: Option<String>,
+    /// The most bytes that wait for the engine while it is away or slow; then the oldest messages are dropped.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(BackplaneSettings::default().max_queued))]
+    backplane_queue: Size,
+    /// How long a message may wait for the engine.
+    #[arg(long, value_name = "TIME", default_value_t = Time(BackplaneSettings::default().max_age))]
+    backplane_max_age: Time,
+    /// Trust the certificates in this file to name the engine, in place of the system's.
+    #[arg(long, value_name = "FILE")]
+    backplane_ca: Option<PathBuf>,
+}
+
+/// A backplane to join.
+pub(super) struct Backplane {
+    url: String,
+    settings: BackplaneSettings,
+}
+
+impl BackplaneArgs {
+    /// `None` where there are no other servers.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the command line.
+    pub(super) fn backplane(&self, mode: &Mode) -> Result<Option<Backplane>, String> {
+        let environment = || std::env::var("BOWSPRIT_BACKPLANE").ok().filter(|url| !url.is_empty());
+        let Some(url) = self.backplane.clone().or_else(environment) else { return Ok(None) };
+        if !matches!(mode, Mode::Relay | Mode::Broadcast) {
+            return Err(
+                "--backplane: there is nothing to share; add --mode relay or --mode broadcast".to_owned()
+            );
+        }
+        let address = Address::parse(&url).map_err(|error| format!("--backplane: {error}"))?;
+        let mut settings = BackplaneSettings::default();
+        settings.max_queued = self.backplane_queue.0;
+        settings.max_age = self.backplane_max_age.0;
+        settings.tls = match &self.backplane_ca {
+            Some(file) => {
+                let tls = TlsClient::builder().ca_file(file).and_then(|builder| builder.build());
+                Some(tls.map_err(|error| format!("--backplane-ca: {error}"))?)
+            }
+            // An engine may ask for TLS that the URL does not speak of; a system without certificates has none.
+            None => match TlsClient::system_roots() {
+                Err(error) if address.tls() => return Err(format!("--backplane: {error}")),
+                roots => roots.ok(),
+            },
+        };
+        Ok(Some(Backplane { url, settings }))
+    }
+}
+
+impl Backplane {
+    /// Has a server join.
+    pub(super) fn join(
+        self,
+        join: impl FnOnce(&str, BackplaneSettings) -> io::Result<()>,
+    ) -> Result<(), String> {
+        join(&self.url, self.settings).map_err(|error| format!("--backplane: {error}"))
+    }
+}
+
+/// Tells an operator of the link.
+pub(super) fn tell(event: &LinkEvent, talk: Talk) {
+    if talk < Talk::Normal {
+        return;
+    }
+    let text = one_line(format!("backplane: {event}").as_bytes());
+    match event {
+        LinkEvent::Up { .. } => say(text),
+        LinkEvent::Down { .. } => warn("losses of the backplane", text),
+        LinkEvent::Gap { .. } => warn("gaps", text),
+        LinkEvent::Dropped { .. } => warn("drops", text),
+        _ => warn("refusals of the backplane", text),
+    }
+}

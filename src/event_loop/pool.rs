@@ -1,7 +1,8 @@
 //! What connections need only while they read or send: they borrow it from here, so that an idle one owns none of it.
 //!
-//! Whoever reads or sends for a connection holds a [`Loan`]. It lends a queue, a message's buffer, what inflates and what
-//! compresses; when it is dropped, everything that is not in use goes back.
+//! Whoever reads for a connection holds a [`ReadLoan`]: a message's buffer, what inflates, and a queue that may refer to
+//! what was read. Whoever sends something holds a [`SendLoan`]: a queue, and what compresses. When a loan is dropped,
+//! everything that is not in use goes back.
 
 use crate::connection::{Inbound, Outbound, SendQueue};
 use crate::extension::deflate::DeflatePool;
@@ -11,8 +12,9 @@ use crate::message::MessageBuffer;
 #[derive(Debug)]
 #[expect(clippy::vec_box, reason = "they move into connections that hold one pointer")]
 pub(super) struct Pool {
-    queues: Vec<Box<SendQueue>>,
-    /// Memory that those queues hold.
+    /// Queues, each with the memory that it holds.
+    queues: Vec<(Box<SendQueue>, usize)>,
+    /// Memory that all of them hold.
     queues_memory: usize,
     buffers: Vec<Box<MessageBuffer>>,
     pub(super) deflate: DeflatePool,
@@ -35,21 +37,20 @@ impl Pool {
     #[inline]
     pub(super) fn lend_queue(&mut self, outbound: &mut Outbound) {
         if !outbound.has_queue()
-            && let Some(queue) = self.queues.pop()
+            && let Some((queue, memory)) = self.queues.pop()
         {
-            self.queues_memory -= queue.capacity();
+            self.queues_memory -= memory;
             outbound.lend_queue(queue);
         }
     }
 
     #[inline]
     fn take_queue(&mut self, outbound: &mut Outbound) {
-        if let Some(queue) = outbound.reclaim_queue()
-            && self.queues.len() < SPARE_QUEUES
-            && self.queues_memory + queue.capacity() <= SPARE_QUEUES_MEMORY
-        {
-            self.queues_memory += queue.capacity();
-            self.queues.push(queue);
+        let Some(queue) = outbound.reclaim_queue() else { return };
+        let memory = queue.capacity();
+        if self.queues.len() < SPARE_QUEUES && self.queues_memory + memory <= SPARE_QUEUES_MEMORY {
+            self.queues_memory += memory;
+            self.queues.push((queue, memory));
         }
     }
 
@@ -60,6 +61,15 @@ impl Pool {
         {
             inbound.lend(buffer);
         }
+    }
+
+    /// Takes back what a connection has sent with, as far as all of it is written.
+    #[inline]
+    pub(super) fn take_sent(&mut self, outbound: &mut Outbound) {
+        if let Some(buffer) = outbound.take_spent() {
+            self.take_buffer(buffer);
+        }
+        self.take_queue(outbound);
     }
 
     #[inline(never)]
@@ -77,104 +87,96 @@ pub(super) trait Borrowers {
     fn pool_and(&mut self, slot: usize) -> (&mut Pool, &mut Outbound);
 }
 
-/// What a connection has borrowed; given back when this is dropped.
+/// What a connection is read with; given back when this is dropped. All of its borrowers are lent along, as what is read
+/// may be sent to any of them.
 #[derive(Debug)]
-pub(super) struct Loan<'a, B: Borrowers> {
-    pub(super) from: &'a mut B,
+pub(super) struct ReadLoan<'a, B: Borrowers> {
+    from: &'a mut B,
     slot: usize,
-    /// The receiving half, where it is read for.
-    reading: Option<Reading<'a>>,
-    /// Nobody else has lent the queue and takes it back.
-    has_queue: bool,
-}
-
-/// What a connection is read with.
-#[derive(Debug)]
-pub(super) struct Reading<'a> {
-    pub(super) inbound: &'a mut Inbound,
+    inbound: &'a mut Inbound,
     /// The receive buffer, which all connections share.
-    pub(super) scratch: &'a mut [u8],
+    scratch: &'a mut [u8],
     /// So much of it the queue may refer to.
     lent: usize,
+    /// Something was read: more than a buffer may be lent.
+    has_read: bool,
 }
 
-impl<'a, B: Borrowers> Loan<'a, B> {
+impl<'a, B: Borrowers> ReadLoan<'a, B> {
     /// To read for the connection in `slot`.
     #[inline]
-    pub(super) fn to_read(
-        from: &'a mut B,
-        slot: usize,
-        inbound: &'a mut Inbound,
-        scratch: &'a mut [u8],
-    ) -> Self {
-        let (pool, _) = from.pool_and(slot);
-        pool.lend_buffer(inbound);
-        Self { from, slot, reading: Some(Reading { inbound, scratch, lent: 0 }), has_queue: true }
+    pub(super) fn new(from: &'a mut B, slot: usize, inbound: &'a mut Inbound, scratch: &'a mut [u8]) -> Self {
+        from.pool_and(slot).0.lend_buffer(inbound);
+        Self { from, slot, inbound, scratch, lent: 0, has_read: false }
     }
 
     /// The first `len` bytes of the receive buffer have been read, and what is sent may refer to them.
     #[inline]
     pub(super) fn has_read(&mut self, len: usize) {
+        self.has_read = true;
         let (pool, outbound) = self.from.pool_and(self.slot);
         pool.lend_queue(outbound);
-        if let Some(reading) = &mut self.reading {
-            reading.inbound.lend_inflater(&mut pool.deflate);
-            reading.lent = len;
-            outbound.queue().borrow_from(&reading.scratch[..len]);
-        }
+        self.inbound.lend_inflater(&mut pool.deflate);
+        self.lent = len;
+        outbound.queue().borrow_from(&self.scratch[..len]);
     }
 
-    /// To send something to the connection in `slot`.
+    /// Something has been read into the message's own buffer.
     #[inline]
-    pub(super) fn to_send(from: &'a mut B, slot: usize) -> Self {
-        let (pool, outbound) = from.pool_and(slot);
-        let has_queue = !outbound.has_queue();
-        pool.lend_queue(outbound);
-        outbound.lend_compressor(&mut pool.deflate);
-        Self { from, slot, reading: None, has_queue }
+    pub(super) const fn has_read_direct(&mut self) {
+        self.has_read = true;
     }
 
-    /// To write what the connection in `slot` has queued.
     #[inline]
-    pub(super) fn to_write(from: &'a mut B, slot: usize) -> Self {
-        Self { from, slot, reading: None, has_queue: true }
-    }
-
-    /// The sending half.
-    #[inline]
-    pub(super) fn outbound(&mut self) -> &mut Outbound {
-        self.from.pool_and(self.slot).1
-    }
-
-    /// Whose connection it is, and what it is read with.
-    #[inline]
-    pub(super) fn parts(&mut self) -> Option<(&mut B, &mut Inbound, &mut [u8])> {
-        let Reading { inbound, scratch, .. } = self.reading.as_mut()?;
-        Some((self.from, inbound, scratch))
+    pub(super) const fn parts(&mut self) -> (&mut B, &mut Inbound, &mut [u8]) {
+        (self.from, self.inbound, self.scratch)
     }
 }
 
-impl<B: Borrowers> Drop for Loan<'_, B> {
+impl<B: Borrowers> Drop for ReadLoan<'_, B> {
     #[inline]
     fn drop(&mut self) {
         let (pool, outbound) = self.from.pool_and(self.slot);
-        match &mut self.reading {
-            Some(Reading { inbound, scratch, lent }) => {
-                if *lent > 0 && outbound.has_queue() {
-                    outbound.queue().settle(&scratch[..*lent]);
-                }
-                inbound.reclaim_inflater(&mut pool.deflate);
-                if let Some(buffer) = inbound.reclaim() {
-                    pool.take_buffer(buffer);
-                }
-            }
-            None => outbound.reclaim_compressor(&mut pool.deflate),
-        }
-        if let Some(buffer) = outbound.take_spent() {
+        if let Some(buffer) = self.inbound.reclaim() {
             pool.take_buffer(buffer);
         }
-        if self.has_queue {
-            pool.take_queue(outbound);
+        if self.has_read {
+            if self.lent > 0 && outbound.has_queue() {
+                outbound.queue().settle(&self.scratch[..self.lent]);
+            }
+            self.inbound.reclaim_inflater(&mut pool.deflate);
+            pool.take_sent(outbound);
+        }
+    }
+}
+
+/// What something is sent to a connection with; given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct SendLoan<'a> {
+    pool: &'a mut Pool,
+    pub(super) outbound: &'a mut Outbound,
+    /// It had no queue: nobody else takes that back.
+    has_queue: bool,
+}
+
+impl<'a> SendLoan<'a> {
+    #[inline(always)]
+    pub(super) fn new(pool: &'a mut Pool, outbound: &'a mut Outbound) -> Self {
+        let has_queue = !outbound.has_queue();
+        if has_queue {
+            pool.lend_queue(outbound);
+        }
+        outbound.lend_compressor(&mut pool.deflate);
+        Self { pool, outbound, has_queue }
+    }
+}
+
+impl Drop for SendLoan<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.outbound.reclaim_compressor(&mut self.pool.deflate);
+        if self.has_queue && self.outbound.queued() == 0 {
+            self.pool.take_queue(self.outbound); // nothing was sent
         }
     }
 }

@@ -8,7 +8,7 @@ use super::ended::Cause;
 use super::handler::Handler;
 use super::id::ConnId;
 use super::peer::Stage;
-use super::pool::Loan;
+use super::pool::ReadLoan;
 use super::turn::Turn;
 use crate::connection::{Event, Inbound};
 use crate::error::ProtocolError;
@@ -71,8 +71,8 @@ impl<H: Handler> Turn<'_, H> {
     /// Reads once; says whether more of a long message is there.
     fn read_open(&mut self, slot: usize) -> bool {
         let inbound = &mut self.inbounds[slot];
-        let mut loan = Loan::to_read(&mut *self.cx, slot, inbound, self.scratch);
-        let Some((cx, inbound, scratch)) = loan.parts() else { return false };
+        let mut loan = ReadLoan::new(&mut *self.cx, slot, inbound, self.scratch);
+        let (cx, inbound, scratch) = loan.parts();
         let peer = &mut cx.peers[slot];
         // No more than stays in the cache until it is unmasked.
         let cached = scratch.len();
@@ -119,7 +119,7 @@ impl<H: Handler> Turn<'_, H> {
 
     /// Bytes `frames` of the receive buffer are the next ones of an open connection.
     pub(super) fn take_frames(&mut self, slot: usize, frames: Range<usize>) {
-        let mut loan = Loan::to_read(&mut *self.cx, slot, &mut self.inbounds[slot], self.scratch);
+        let mut loan = ReadLoan::new(&mut *self.cx, slot, &mut self.inbounds[slot], self.scratch);
         loan.has_read(frames.end);
         let taken = take_frames(&mut loan, self.handler, slot, frames);
         let written = write_at_once(&mut loan, slot);
@@ -174,12 +174,13 @@ impl<H: Handler> Turn<'_, H> {
 
 /// Bytes of a long message have been read to where they belong.
 fn take_direct<H: Handler>(
-    loan: &mut Loan<'_, Context<H::Data>>,
+    loan: &mut ReadLoan<'_, Context<H::Data>>,
     handler: &mut H,
     slot: usize,
     len: usize,
 ) -> Result<(), ProtocolError> {
-    let Some((cx, inbound, _)) = loan.parts() else { return Ok(()) };
+    loan.has_read_direct();
+    let (cx, inbound, _) = loan.parts();
     let peer = &mut cx.peers[slot];
     let id = ConnId { slot: slot as u32, generation: peer.generation };
     if let Some(event) = inbound.filled(len, &mut peer.outbound)? {
@@ -192,12 +193,12 @@ fn take_direct<H: Handler>(
 /// Takes the frames in a part of the receive buffer and hands what they say to the program.
 #[inline]
 fn take_frames<H: Handler>(
-    loan: &mut Loan<'_, Context<H::Data>>,
+    loan: &mut ReadLoan<'_, Context<H::Data>>,
     handler: &mut H,
     slot: usize,
     frames: Range<usize>,
 ) -> Result<(), ProtocolError> {
-    let Some((cx, inbound, scratch)) = loan.parts() else { return Ok(()) };
+    let (cx, inbound, scratch) = loan.parts();
     let id = cx.id(slot);
     let whole = scratch.as_ptr_range();
     let mut input = &mut scratch[frames];
@@ -268,8 +269,8 @@ fn take_over<D: Default>(inbound: &mut Inbound, cx: &mut Context<D>, slot: usize
 
 /// Writes what refers to the receive buffer while it may, and what has become much; says whether it did.
 #[inline]
-fn write_at_once<D: Default>(loan: &mut Loan<'_, Context<D>>, slot: usize) -> io::Result<bool> {
-    let Some((cx, _, scratch)) = loan.parts() else { return Ok(false) };
+fn write_at_once<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize) -> io::Result<bool> {
+    let (cx, _, scratch) = loan.parts();
     let peer = &mut cx.peers[slot];
     let queued = peer.outbound.queued();
     if queued == 0 || queued < WRITE_FROM && !peer.outbound.queue().has_lent() {

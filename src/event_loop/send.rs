@@ -2,10 +2,10 @@
 
 use std::mem;
 
+use super::context::Context;
 use super::ended::Failed;
 use super::handler::Handler;
 use super::peer::Stage;
-use super::pool::Loan;
 use super::turn::Turn;
 
 /// Callbacks of a write may send again; what they send after so many rounds goes out in the next turn.
@@ -58,9 +58,10 @@ impl<H: Handler> Turn<'_, H> {
         if matches!(self.cx.peers[slot].stage, Stage::Dead) {
             return;
         }
-        let loan = Loan::to_write(&mut *self.cx, slot);
-        let written = loan.from.peers[slot].flush(&[], &mut loan.from.stats.bytes_out);
-        drop(loan);
+        let Context { peers, pool, stats, .. } = &mut *self.cx;
+        let peer = &mut peers[slot];
+        let written = peer.flush(&[], &mut stats.bytes_out);
+        pool.take_sent(&mut peer.outbound);
         match written {
             Ok(()) => self.after_write(slot),
             Err(_) => self.not_writable(slot),

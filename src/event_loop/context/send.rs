@@ -8,7 +8,7 @@ use crate::close::CloseReason;
 use crate::connection::{Outbound, SendError, SendQueue};
 use crate::event_loop::agenda::Verdict;
 use crate::event_loop::id::ConnId;
-use crate::event_loop::pool::Loan;
+use crate::event_loop::pool::SendLoan;
 use crate::event_loop::settings::Overflow;
 use crate::extension::Compression;
 use crate::frame::DataKind;
@@ -162,9 +162,7 @@ impl<D: Default> Context<D> {
             Some(peer) if peer.is_open() && !self.agenda.is_decided(slot) => {}
             _ => return Sent::Closed,
         }
-        let mut loan = Loan::to_send(self, slot);
-        let result = send(loan.outbound());
-        drop(loan);
+        let result = send(SendLoan::new(&mut self.pool, &mut self.peers[slot].outbound).outbound);
         match result {
             Ok(()) => {
                 let peer = &mut self.peers[slot];

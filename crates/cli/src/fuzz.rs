@@ -15,7 +15,7 @@ use super::args::{Size, Time, jobs, listen_address};
 use super::exit::Exit;
 use super::output::{print, say};
 
-/// Say thousands of wrong things a second to a WebSocket server or client, and judge what it answers.
+/// Fuzz a WebSocket server or client over the wire, and judge what it answers
 ///
 /// Every iteration is one connection, made from the seed and its number. A finding is played again, made small, saved
 /// as a file for `bowsprit replay`, and told with what the RFC says.

@@ -69,6 +69,11 @@ impl LiveLine {
     }
 }
 
+/// A number and its noun.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A number with three digits that count.
 pub(super) fn si(number: f64) -> String {
     match number {

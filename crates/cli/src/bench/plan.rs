@@ -11,6 +11,13 @@ use super::traffic::Traffic;
 use crate::args::{Size, Time, header};
 use crate::exit::Exit;
 
+/// Groups of flags in `--help`.
+const LOAD: &str = "How much, for how long";
+const MESSAGES: &str = "Messages";
+const SCENARIO: &str = "What is measured, in place of echoes";
+const SERVER: &str = "The server";
+const REPORT: &str = "The report";
+
 /// The arguments of a measurement.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Load {
@@ -18,64 +25,64 @@ pub(crate) struct Load {
     #[arg(required = true)]
     url: String,
     /// Connections; in a storm, how many are under way at a time.
-    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..), help_heading = LOAD)]
     connections: u32,
     /// Bytes of payload in a message.
-    #[arg(short, long, value_name = "SIZE", default_value_t = Size(16))]
+    #[arg(short, long, value_name = "SIZE", default_value_t = Size(16), help_heading = MESSAGES)]
     size: Size,
     /// Messages of a connection that wait for an answer; a broadcast counts as one until everybody has it.
-    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536), help_heading = LOAD)]
     in_flight: u32,
     /// Messages a second, all connections together, due at fixed times whatever the server does.
-    #[arg(short, long, value_name = "N", conflicts_with_all = ["in_flight", "storm", "idle"])]
+    #[arg(short, long, value_name = "N", conflicts_with_all = ["in_flight", "storm", "idle"], help_heading = LOAD)]
     rate: Option<f64>,
     /// How long to measure.
-    #[arg(short, long, value_name = "TIME", default_value_t = Time(Duration::from_secs(10)))]
+    #[arg(short, long, value_name = "TIME", default_value_t = Time(Duration::from_secs(10)), help_heading = LOAD)]
     duration: Time,
     /// How long to run before measuring.
-    #[arg(long, value_name = "TIME", default_value_t = Time(Duration::from_secs(1)))]
+    #[arg(long, value_name = "TIME", default_value_t = Time(Duration::from_secs(1)), help_heading = LOAD)]
     warmup: Time,
     /// Open the connections evenly over this time instead of as fast as they open.
-    #[arg(long, value_name = "TIME", default_value_t = Time(Duration::ZERO))]
+    #[arg(long, value_name = "TIME", default_value_t = Time(Duration::ZERO), help_heading = LOAD)]
     ramp_up: Time,
     /// How long a connection may take to open.
-    #[arg(long, value_name = "TIME", default_value_t = Time(Duration::from_secs(10)))]
+    #[arg(long, value_name = "TIME", default_value_t = Time(Duration::from_secs(10)), help_heading = LOAD)]
     connect_timeout: Time,
 
     /// Send binary messages (the default).
-    #[arg(long, conflicts_with = "text")]
+    #[arg(long, conflicts_with = "text", help_heading = MESSAGES)]
     binary: bool,
     /// Send text: ASCII, or mostly letters of two bytes.
-    #[arg(long, value_enum, value_name = "SCRIPT", num_args = 0..=1, require_equals = true, default_missing_value = "ascii")]
+    #[arg(long, value_enum, value_name = "SCRIPT", num_args = 0..=1, require_equals = true, default_missing_value = "ascii", help_heading = MESSAGES)]
     text: Option<Script>,
     /// Compare the payload of every Nth answer of a connection; length and kind are checked always.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..), help_heading = MESSAGES)]
     sample: u32,
 
     /// One connection sends, and the server passes it on to all, or to all but the sender.
-    #[arg(long, value_enum, value_name = "TO", num_args = 0..=1, require_equals = true, default_missing_value = "all", group = "scenario")]
+    #[arg(long, value_enum, value_name = "TO", num_args = 0..=1, require_equals = true, default_missing_value = "all", group = "scenario", help_heading = SCENARIO)]
     broadcast: Option<Receivers>,
     /// Open, send one message, await its echo, close; again and again.
-    #[arg(long, group = "scenario")]
+    #[arg(long, group = "scenario", help_heading = SCENARIO)]
     storm: bool,
     /// Open the connections, keep them for the duration, then see that they still echo.
-    #[arg(long, group = "scenario")]
+    #[arg(long, group = "scenario", help_heading = SCENARIO)]
     idle: bool,
 
     /// A header for the requests; may be repeated.
-    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header, help_heading = SERVER)]
     header: Vec<HeaderField>,
     /// With wss://: talk to a server whose certificate nobody vouches for.
-    #[arg(long)]
+    #[arg(long, help_heading = SERVER)]
     insecure: bool,
     /// The server's process on this machine: its CPU time and memory go into the report (Linux).
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", help_heading = REPORT)]
     server_pid: Option<u32>,
     /// A name for this run in the report.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = REPORT)]
     label: Option<String>,
     /// Write the report as JSON.
-    #[arg(long)]
+    #[arg(long, help_heading = REPORT)]
     pub(super) json: bool,
 }
 

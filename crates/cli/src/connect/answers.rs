@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::output::count;
+
 /// What was sent, what has come, and since when nothing has happened.
 #[derive(Debug)]
 pub(super) struct Answers {
@@ -141,11 +143,6 @@ fn longer(quiet: Duration) -> Duration {
 
 fn shown(time: Duration) -> crate::args::Time {
     crate::args::Time(time)
-}
-
-/// A number and its noun.
-pub(super) fn count(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ mod tests {
             ("a:80:b:81".parse(), "ws+unix:/a", None),
         ] {
             let route = route.unwrap();
-            let found = choose(&[route.clone()], &Target::parse(url).unwrap());
+            let found = choose(std::slice::from_ref(&route), &Target::parse(url).unwrap());
             assert_eq!(found, chosen.map(|(url, host)| (url.to_owned(), host.to_owned())), "{route:?} {url}");
         }
         for text in ["", "a", "a:80", "a:80:b", "a:x:127.0.0.1", "a:80:", "[::1:80:127.0.0.1"] {

@@ -31,7 +31,7 @@ use crate::deflate::agreed;
 use crate::driver::{Driver, Turn};
 use crate::exit::Exit;
 use crate::input::{Format, Input, Item, Separator};
-use crate::output::one_line;
+use crate::output::{count, one_line};
 
 /// What the user wants.
 pub(super) struct Plan {
@@ -340,7 +340,7 @@ impl Session {
                 Some(Item::Text(line)) if line.starts_with("/close") => self.give_up(cx, Exit::Done),
                 Some(item @ Item::Text(_)) => {
                     self.held.push_back(item);
-                    let waiting = super::answers::count(self.held.len() as u64, "line");
+                    let waiting = count(self.held.len() as u64, "line");
                     self.tell(format_args!(
                         "not connected: {waiting} will be sent once there is a connection"
                     ));
@@ -545,7 +545,7 @@ impl Handler for Session {
         let again = match (self.code, self.held.len() as u64) {
             (None, _) => "; /help tells of commands, Ctrl-D ends".to_owned(),
             (Some(_), 0) => " again".to_owned(),
-            (Some(_), held) => format!(" again; now sending {}", super::answers::count(held, "line")),
+            (Some(_), held) => format!(" again; now sending {}", count(held, "line")),
         };
         self.tell(format_args!("connected to {}{again}", self.plan.target.clone()));
         self.preamble = self.plan.preamble.clone().into();

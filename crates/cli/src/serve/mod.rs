@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[cfg(unix)]
     #[arg(long, conflicts_with = "listen")]
     systemd: bool,
-    /// Tell counters at this address, as /metrics in the text format of Prometheus, in the clear.
+    /// Serve counters at this address, as /metrics in the text format of Prometheus, without TLS.
     #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
     metrics: Option<SocketAddr>,
     /// Where messages go: `echo` back to the sender, `relay` to all others, `broadcast` to all, `console` to stdout,
@@ -66,8 +66,8 @@ pub(crate) struct Args {
     #[cfg(unix)]
     #[arg(long, value_enum)]
     framing: Option<bridge::Framing>,
-    /// Threads that serve, each with a loop and connections of its own; messages and limits know no border between
-    /// them, but `--overflow block` slows only clients of the same thread.
+    /// Threads that serve, each with a loop and connections of its own. Messages and limits hold across all of them, but
+    /// `--overflow block` slows only clients of the same thread.
     #[arg(long, value_name = "N", default_value = "1", value_parser = threads)]
     threads: NonZeroUsize,
     /// Subprotocols to speak, the preferred one first.

@@ -78,7 +78,7 @@ pub(super) struct ClientArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:9001")]
     pub(super) listen: SocketAddr,
-    /// Count in the cases whose opening handshake a client has to refuse.
+    /// Include the cases whose opening handshake a client has to refuse.
     #[arg(long)]
     pub(super) handshake: bool,
     /// Let pages of this origin take part: https://example.com, https://*.example.com, `null` for local files. Pages of
@@ -119,7 +119,7 @@ pub(super) struct Common {
     /// Leave out most of what is heavy.
     #[arg(long)]
     pub(super) quick: bool,
-    /// Take in cases that wait for the peer's own timeouts.
+    /// Include cases that wait for the peer's own timeouts.
     #[arg(long)]
     pub(super) slow: bool,
     /// Send every message of 12.* and 13.*, 1000 for each case; without it 250, and no more than 256 KiB.

@@ -22,7 +22,7 @@ use reports::report;
 
 use super::{print, say, usage};
 use crate::logger::{self, Stamp};
-use crate::output::{one_line, warn};
+use crate::output::{count, one_line, warn};
 
 /// Exit status where the peer could not be reached.
 const UNREACHABLE: u8 = 3;
@@ -167,7 +167,7 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
         listener.with_policy(|policy| policy.allow_origin(origin)).map_err(wrong)
     })?;
     let place = listener.addr().to_string();
-    say(format_args!("{} cases on ws://{place}", cases.len()));
+    say(format_args!("{} on ws://{place}", count(cases.len() as u64, "case")));
     let mut child = match args.command.split_first() {
         Some((program, rest)) => {
             let url = format!("ws://{place}");

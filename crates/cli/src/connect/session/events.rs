@@ -1,0 +1,199 @@
+//! What comes in: what the loop tells of the connection.
+
+use std::time::{Duration, Instant};
+
+use bowsprit::close::{CloseCode, OwnedClose};
+use bowsprit::event_loop::{ClientEvent, ClientId, ClientState, ConnId, Context, Ended, Handler};
+use bowsprit::handshake::{Agreement, Response};
+use bowsprit::message::Message;
+use serde_json::json;
+
+use super::{Session, Stage};
+use crate::connect::failure;
+use crate::connect::json::Direction;
+use crate::deflate::agreed;
+use crate::exit::Exit;
+use crate::output::{count, one_line};
+
+/// A server that speaks first does so right behind its 101: twice the time that it took to open the connection is long
+/// enough for it, within these bounds.
+const SHORTEST_GREETING: Duration = Duration::from_millis(5);
+const LONGEST_GREETING: Duration = Duration::from_millis(250);
+
+impl Handler for Session {
+    type Data = ();
+
+    fn on_response(&mut self, _: &mut Context<()>, _: ConnId, response: &Response) {
+        if self.plan.verbose {
+            failure::show_head(&mut self.output, '<', response.head().bytes());
+        }
+    }
+
+    fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, agreement: &Agreement) {
+        if matches!(self.stage, Stage::Over(_)) {
+            return cx.abort(id);
+        }
+        self.stage = Stage::Open(id);
+        self.in_fragments = false;
+        self.paused = false;
+        self.answers.start_again(Instant::now());
+        let address = cx.peer_address(id).map(|address| address.to_string());
+        self.trace(format_args!("open, to {}", address.as_deref().unwrap_or(&self.plan.target).to_owned()));
+        self.trace(format_args!("agreed: {}", agreed(agreement.deflate())));
+        self.output.event(
+            None,
+            "open",
+            &json!({
+                "address": address, "subprotocol": agreement.subprotocol,
+                "extensions": agreement.extensions.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            }),
+        );
+        let again = match (self.code, self.held.len() as u64) {
+            (None, _) => "; /help tells of commands, Ctrl-D ends".to_owned(),
+            (Some(_), 0) => " again".to_owned(),
+            (Some(_), held) => format!(" again; now sending {}", count(held, "line")),
+        };
+        self.tell(format_args!("connected to {}{again}", self.plan.target.clone()));
+        self.preamble = self.plan.preamble.clone().into();
+        if self.plan.wait.is_some_and(|wait| !wait.is_zero()) {
+            let took = self.began.map_or(Duration::ZERO, |began| began.elapsed());
+            self.silent_until =
+                Instant::now().checked_add((took * 2).clamp(SHORTEST_GREETING, LONGEST_GREETING));
+        } else {
+            // Before a message that has come with the 101 can be the last one expected.
+            while let Some(text) = self.preamble.pop_front() {
+                self.send(cx, id, Message::Text(&text));
+            }
+        }
+        self.start_input();
+        let _ = self.waker.wake();
+    }
+
+    fn on_message(&mut self, cx: &mut Context<()>, _: ConnId, message: Message<'_>) {
+        self.received += 1;
+        self.answers.came();
+        self.output.message(message);
+        if self.plan.expect == Some(self.received) {
+            self.close(cx, CloseCode::NORMAL, "", Exit::Done);
+        }
+    }
+
+    fn on_ping(&mut self, _: &mut Context<()>, _: ConnId, payload: &[u8]) {
+        self.answers.control_came();
+        self.trace(format_args!("< Ping \"{}\"", one_line(payload)));
+        self.output.event(Some(Direction::In), "ping", &json!({"data": one_line(payload)}));
+    }
+
+    fn on_pong(&mut self, cx: &mut Context<()>, id: ConnId, payload: &[u8]) {
+        self.answers.control_came();
+        let measured = self.latency.ponged(payload, Instant::now());
+        let timed = cx.round_trip(id, payload);
+        let time = measured.or(timed);
+        let shown = if timed.is_some() { String::new() } else { one_line(payload) };
+        let after = time.map(|time| format!(" after {:.3} ms", time.as_secs_f64() * 1e3)).unwrap_or_default();
+        if self.plan.verbose || measured.is_none() {
+            self.trace(format_args!("< Pong \"{shown}\"{after}"));
+        } else {
+            self.tell(format_args!("< Pong \"{shown}\"{after}"));
+        }
+        if self.output.wants_events() {
+            // To the microsecond.
+            let ms = time.map(|time| time.as_micros() as f64 / 1e3);
+            self.output.event(Some(Direction::In), "pong", &json!({"data": shown, "latency_ms": ms}));
+        }
+    }
+
+    fn on_close(&mut self, _: &mut Context<()>, _: ConnId, ended: &Ended) {
+        let mut closes = [('<', ended.outcome.received.as_ref()), ('>', ended.outcome.sent.as_ref())];
+        if let Stage::Closing(..) = self.stage {
+            closes.reverse(); // ours came first
+        }
+        for (direction, close) in closes {
+            if let Some(close) = close {
+                self.trace(close_text(direction, close.as_ref()));
+            }
+        }
+        let code = ended.outcome.code();
+        self.code = Some(code);
+        let reason = ended.outcome.reason();
+        let by_us = matches!(self.stage, Stage::Closing(_));
+        let direction = if by_us { Direction::Out } else { Direction::In };
+        self.output.event(
+            Some(direction),
+            "close",
+            &json!({
+                "code": code.0, "reason": reason, "clean": ended.outcome.is_clean(),
+            }),
+        );
+        // The messages before the last word.
+        let _ = self.output.flush();
+        if let Some(remark) = self.answers.remark() {
+            self.output.note(remark);
+        }
+        let exit = self.judge(ended);
+        self.stage = match self.stage {
+            // `on_client` tells whether there will be another one.
+            Stage::Open(_) => Stage::Closing(exit),
+            _ => Stage::Over(exit),
+        };
+    }
+
+    fn on_client(&mut self, cx: &mut Context<()>, client: ClientId, event: &ClientEvent<'_>) {
+        match event {
+            ClientEvent::State(ClientState::Handshaking) => {
+                if self.plan.verbose
+                    && let Some(bytes) = cx.client_request(client)
+                {
+                    failure::show_head(&mut self.output, '>', bytes);
+                }
+            }
+            ClientEvent::State(
+                state @ (ClientState::Resolving | ClientState::Connecting | ClientState::Tunneling),
+            ) => {
+                self.began = Some(Instant::now());
+                self.trace(format_args!(
+                    "{} {}",
+                    format!("{state:?}").to_lowercase(),
+                    self.plan.target.clone()
+                ));
+            }
+            ClientEvent::Unreached(error) => {
+                self.output.event(None, "unreached", &json!({"error": error.to_string()}));
+                let way = failure::Way {
+                    target: &self.plan.target,
+                    proxy: self.plan.proxy.as_deref(),
+                    ca: self.plan.ca.as_deref(),
+                };
+                failure::tell(&mut self.output, &way, error);
+            }
+            ClientEvent::Retry { attempt, delay, cause } => {
+                self.stage = Stage::Away;
+                let ms = delay.as_millis() as u64;
+                self.output.event(
+                    None,
+                    "retry",
+                    &json!({
+                        "attempt": attempt, "delay_ms": ms, "cause": cause.to_string(),
+                    }),
+                );
+                self.output.note(format_args!("try {attempt} in {:.1} s: {cause}", delay.as_secs_f64()));
+            }
+            ClientEvent::End { .. } => {
+                self.stage = Stage::Over(match self.stage {
+                    Stage::Over(exit) | Stage::Closing(exit) => exit,
+                    Stage::Away | Stage::Open(_) => Exit::NotConnected,
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn close_text(direction: char, close: Option<&OwnedClose>) -> String {
+    match close {
+        None => format!("{direction} Close"),
+        Some(OwnedClose { code, reason }) => {
+            format!("{direction} Close {code} \"{}\"", one_line(reason.as_bytes()))
+        }
+    }
+}

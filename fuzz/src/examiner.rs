@@ -25,7 +25,7 @@ pub fn run(mut data: &[u8]) {
     };
     let opens = bits & 2 == 0;
     let play = |pieces: &[&[u8]]| {
-        let options = Options { seed: 1, effort: Effort::Quick, patience: None };
+        let options = Options { effort: Effort::Quick, ..Options::default() };
         play(Player::new(case, subject, "localhost", "/", options), subject, opens, pieces)
     };
     let whole = play(&[stream]);

@@ -22,6 +22,7 @@ mod limits;
 mod logger;
 mod output;
 mod replay;
+mod request;
 mod serve;
 mod signals;
 mod test;

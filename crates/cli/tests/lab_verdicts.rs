@@ -137,3 +137,31 @@ fn a_server_that_speaks_first_passes_and_that_is_told() {
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(stderr.contains("speaks first (\"welcome") && !stderr.contains('\x1b'), "{stderr}");
 }
+
+/// Header fields, an Origin, a subprotocol and user-info go into every request: that of the look before and of each
+/// case. What is secret is not told.
+#[test]
+fn requests_carry_what_they_are_asked_to() {
+    static HEADS: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+    let addr = serve(|mut stream| {
+        let head = peers::upgrade(&mut stream);
+        HEADS.lock().unwrap().push(head);
+        let _ = peers::talk(&mut stream, |_| false);
+    });
+    let json = file("asked.json");
+    let url = format!("ws://user:secret@{addr}/");
+    let args = ["test", "server", &url, "--case", "1.1.1,1.1.8", "--timeout", "0.5", "--header", "X-Room: 7"];
+    let more = ["--origin", "http://a.example", "--json", json.to_str().unwrap()];
+    let (_, stdout, stderr) = Running::bowsprit(&[&args[..], &more].concat()).finish();
+    let heads = HEADS.lock().unwrap();
+    assert!(heads.len() >= 4, "{stdout}{stderr}");
+    for head in heads.iter() {
+        for line in
+            ["X-Room: 7\r\n", "Origin: http://a.example\r\n", "Authorization: Basic dXNlcjpzZWNyZXQ=\r\n"]
+        {
+            assert!(head.contains(line), "{line}: {head}");
+        }
+    }
+    let all = stdout + &stderr + &fs::read_to_string(&json).unwrap();
+    assert!(!all.contains("secret"), "{all}");
+}

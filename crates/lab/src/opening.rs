@@ -21,6 +21,8 @@ pub(super) struct Fill {
     pub key: String,
     /// Letters that change with the seed.
     pub random: String,
+    /// Further lines of a request.
+    pub fields: Vec<String>,
 }
 
 impl Fill {
@@ -68,6 +70,7 @@ pub(super) fn request(opening: &Opening, fill: &Fill) -> Vec<u8> {
     if !opening.deflate.is_empty() {
         lines.push(format!("Sec-WebSocket-Extensions: {}", deflate::offer(opening.deflate)));
     }
+    lines.extend_from_slice(&fill.fields);
     edited(lines, opening.edits, fill)
 }
 
@@ -352,6 +355,7 @@ mod tests {
             target: "/chat".to_owned(),
             key: "dGhlIHNhbXBsZSBub25jZQ==".to_owned(),
             random: "x".to_owned(),
+            fields: Vec::new(),
         }
     }
 

@@ -6,7 +6,6 @@ mod json;
 mod lines;
 mod mode;
 mod output;
-mod request;
 mod route;
 mod screen;
 mod session;
@@ -22,16 +21,17 @@ use bowsprit::client::{
 };
 use bowsprit::connection::Config;
 use bowsprit::event_loop::Settings;
-use bowsprit::handshake::{HeaderField, RequestBuildError};
+use bowsprit::handshake::RequestBuildError;
 use bowsprit::tls::{TlsClient, TlsConfigError};
 
-use super::args::{Time, header, server_url};
+use super::args::{Time, server_url};
 use super::deflate::DeflateArgs;
 use super::driver::Driver;
 use super::exit::Exit;
 use super::input::Separator;
 use super::limits::ConnectionArgs;
 use super::output::{one_line, say};
+use super::request::RequestArgs;
 use route::Route;
 use session::{Outgoing, Plan, Session};
 
@@ -47,21 +47,8 @@ use session::{Outgoing, Plan, Session};
 pub(crate) struct Args {
     /// Where to connect, such as ws://127.0.0.1:9001/chat, wss://example.com, ws+unix:/run/app.sock:/chat, or HOST:PORT
     url: String,
-    /// A header for the request, Host included; may be repeated. What the handshake writes itself is left out.
-    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header, help_heading = REQUEST)]
-    header: Vec<HeaderField>,
-    /// The value of Origin.
-    #[arg(short = 'o', long, value_name = "ORIGIN", help_heading = REQUEST)]
-    origin: Option<String>,
-    /// Subprotocols to offer, the preferred one first.
-    #[arg(short = 's', long, value_name = "NAME", value_delimiter = ',', help_heading = REQUEST)]
-    subprotocol: Vec<String>,
-    /// Basic authentication.
-    #[arg(long, visible_alias = "basic", value_name = "USER:PASSWORD", conflicts_with = "bearer", help_heading = REQUEST)]
-    auth: Option<String>,
-    /// Authentication by a token.
-    #[arg(long, value_name = "TOKEN", help_heading = REQUEST)]
-    bearer: Option<String>,
+    #[command(flatten)]
+    request: RequestArgs,
     /// Send the bytes of stdin as binary messages, and write the bytes of all messages to stdout as they are.
     #[arg(short, long, help_heading = MESSAGES)]
     binary: bool,
@@ -257,29 +244,16 @@ fn config(args: &Args) -> Result<Setup, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let url = server_url(&args.url).map_err(|error| named(&error))?;
     let target = Target::parse(&url).map_err(|error| named(&error))?;
-    let (mut config, renamed) = match route::choose(&args.way.routes(), &target) {
+    let (config, renamed) = match route::choose(&args.way.routes(), &target) {
         None => (ClientConfig::to(target).map_err(|error| named(&error))?, None),
         Some((url, host)) => {
             let config = ClientConfig::new(&url).map_err(|error| text(&error))?;
             (under_the_name_of(&target, config).map_err(|error| text(&error))?, Some((host, target)))
         }
     };
-    if let Some(origin) = &args.origin {
-        config = config.origin(origin).map_err(|error| text(&error))?;
-    }
-    for name in &args.subprotocol {
-        config = config.subprotocol(name).map_err(|error| text(&error))?;
-    }
-    let (mut config, left_out) = request::add(config, &args.header, args.origin.is_some())?;
+    let (mut config, left_out) = args.request.apply(config)?;
     if !left_out.is_empty() {
         say(format_args!("left out of -H, as the handshake writes it itself: {}", left_out.join(", ")));
-    }
-    if let Some(auth) = &args.auth {
-        let (user, password) = auth.split_once(':').ok_or("use --auth USER:PASSWORD")?;
-        config = config.basic_auth(user, password).map_err(|error| text(&error))?;
-    }
-    if let Some(token) = &args.bearer {
-        config = config.bearer_auth(token).map_err(|error| text(&error))?;
     }
     if let Some(time) = &args.reconnect {
         let mut policy = match time {
@@ -362,7 +336,7 @@ impl WayArgs {
 }
 
 /// Groups of flags in `--help`.
-const REQUEST: &str = "The request";
+const REQUEST: &str = super::request::HEADING;
 const MESSAGES: &str = "Messages";
 const END: &str = "When it ends";
 const CONNECTING: &str = "Connecting and reconnecting";

@@ -10,6 +10,7 @@ use bowsprit_lab::report::{Deny, Run};
 use bowsprit_lab::{Effort, Level, Options, Selection, Subject};
 use clap::{Subcommand, ValueEnum};
 
+use super::super::request::RequestArgs;
 use super::reports::read;
 use crate::args::jobs;
 
@@ -39,6 +40,8 @@ pub(super) struct ServerArgs {
     pub(super) url: String,
     #[command(flatten)]
     pub(super) trust: Trust,
+    #[command(flatten)]
+    pub(super) request: RequestArgs,
     /// Play the cases even where the server does not send back what it gets, or passes it on to others.
     #[arg(long)]
     pub(super) force: bool,

@@ -37,7 +37,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
 }
 
 fn server(args: &ServerArgs) -> Result<ExitCode, String> {
-    let ServerArgs { url, trust, force, greetings, common } = args;
+    let ServerArgs { url, trust, request, force, greetings, common } = args;
     let (force, greetings) = (*force, *greetings);
     let cases = common.selection()?.choose(Subject::Server)?;
     if common.list {
@@ -49,7 +49,10 @@ fn server(args: &ServerArgs) -> Result<ExitCode, String> {
         Ok(None) => return Ok(unreachable(url, "the name has no address")),
         Err(error) => return Ok(unreachable(url, &error.to_string())),
     };
-    let mut target = Target::new(addr, &place.host, &place.target);
+    let (host, lines) = request.lines(url)?;
+    let mut target = Target::new(addr, &host, &place.target).with_fields(lines);
+    // Without user-info, which is nobody's to read.
+    let url = &*place.shown();
     if place.secure {
         target = target.with_tls(trust.client()?, &place.name);
     } else if trust.ca.is_some() || trust.insecure {
@@ -83,7 +86,7 @@ fn server(args: &ServerArgs) -> Result<ExitCode, String> {
         jobs = 1;
     }
     let mut run = common.new_run(url, url, Subject::Server);
-    run.flags = trust.flags();
+    run.flags = trust.flags() + &request.flags();
     let total = cases.len();
     let interrupt = asked_to_end().map_err(|error| error.to_string())?;
     let plan = Plan { served: true, interrupt, ..Plan::new(target, cases, options, jobs) };
@@ -329,6 +332,12 @@ struct Place {
     host: String,
     /// The request target.
     target: String,
+}
+
+impl Place {
+    fn shown(&self) -> String {
+        format!("{}://{}{}", if self.secure { "wss" } else { "ws" }, self.host, self.target)
+    }
 }
 
 fn parse_url(url: &str) -> Result<Place, String> {

@@ -151,6 +151,28 @@ struct EchoRun {
 impl Player {
     /// A player of this case against that side. `host` and `target` are what a request names.
     pub fn new(case: &'static Case, subject: Subject, host: &str, target: &str, options: Options) -> Self {
+        Self::with(case, subject, host, target, &[], options)
+    }
+
+    /// A player of this case against a server, with further lines in its request.
+    pub fn asking(
+        case: &'static Case,
+        host: &str,
+        target: &str,
+        fields: &[String],
+        options: Options,
+    ) -> Self {
+        Self::with(case, Subject::Server, host, target, fields, options)
+    }
+
+    fn with(
+        case: &'static Case,
+        subject: Subject,
+        host: &str,
+        target: &str,
+        fields: &[String],
+        options: Options,
+    ) -> Self {
         let mut random = Random::for_case(options.seed, case.id);
         let letters = random.bytes::<8>().map(|byte| char::from(b'a' + byte % 26));
         let fill = Fill {
@@ -158,6 +180,7 @@ impl Player {
             target: target.to_owned(),
             key: opening::key_of(random.bytes()),
             random: letters.iter().collect(),
+            fields: fields.to_vec(),
         };
         let limits = HeadLimits { max_bytes: 64 * 1024, max_headers: 256 };
         let patience = options.patience.unwrap_or(Duration::from_millis(case.patience.into()));

@@ -85,6 +85,8 @@ pub struct Target {
     pub host: String,
     /// The request target.
     pub path: String,
+    /// Further lines of each request.
+    pub fields: Vec<String>,
     /// How it is trusted, and the name that its certificate has to bear.
     #[cfg(feature = "tls")]
     tls: Option<(TlsClient, String)>,
@@ -97,9 +99,16 @@ impl Target {
             addr,
             host: host.to_owned(),
             path: path.to_owned(),
+            fields: Vec::new(),
             #[cfg(feature = "tls")]
             tls: None,
         }
+    }
+
+    /// The same with these lines in each request, which have no line ends.
+    #[must_use]
+    pub fn with_fields(self, fields: Vec<String>) -> Self {
+        Self { fields, ..self }
     }
 
     /// The same behind TLS; `name` is the one that its certificate has to bear.
@@ -370,7 +379,7 @@ impl<'p> Runner<'p> {
     fn start(&mut self, job: Job, weight: usize, report: Report<'_>) {
         let target = &self.plan.target;
         let mut player =
-            Player::new(job.case, Subject::Server, &target.host, &target.path, self.plan.options);
+            Player::asking(job.case, &target.host, &target.path, &target.fields, self.plan.options);
         let (token, begun) = (self.next_token, Instant::now());
         self.next_token += 1;
         let stream = target.connect().and_then(|mut stream| {

@@ -179,6 +179,7 @@ impl Caller {
             target: target.path.clone(),
             key: opening::key_of(random.bytes()),
             random: String::new(),
+            fields: target.fields.clone(),
         };
         Self {
             out: opening::request(&Opening::GOOD, &fill),

@@ -22,12 +22,12 @@ pub fn serve(with: fn(TcpStream)) -> SocketAddr {
 }
 
 /// The answer to a request, for servers that misbehave only later.
-pub fn upgrade(stream: &mut TcpStream) {
-    upgrade_with(stream, "");
+pub fn upgrade(stream: &mut TcpStream) -> String {
+    upgrade_with(stream, "")
 }
 
 /// The same with these lines of its head, each with its end.
-pub fn upgrade_with(stream: &mut TcpStream, lines: &str) {
+pub fn upgrade_with(stream: &mut TcpStream, lines: &str) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
@@ -35,11 +35,12 @@ pub fn upgrade_with(stream: &mut TcpStream, lines: &str) {
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap_or_default();
-    let Some(accept) = Key::parse(key.as_bytes()).map(|key| key.accept()) else { return };
+    let Some(accept) = Key::parse(key.as_bytes()).map(|key| key.accept()) else { return head };
     let _ = write!(
         stream,
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{lines}\r\n"
     );
+    head
 }
 
 /// A server on threads that ends as a process does, all connections with it, once a frame with this opcode has come.

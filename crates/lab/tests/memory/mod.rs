@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+pub mod twist;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,8 @@ use bowsprit::handshake::{
     Acceptance, Agreement, ClientHandshake, ClientRequest, HeadLimits, Incoming, Progress, Refusal,
     ServerHandshake,
 };
+use twist::{Twist, Way};
+
 use bowsprit_lab::{Case, Effort, Options, Player, Record, Subject, Wants};
 
 /// Of our own side, as its event loop has it.
@@ -328,9 +332,16 @@ impl Noise {
 
 /// Plays a case; writes are cut after so many bytes.
 pub fn play(case: &'static Case, subject: Subject, cut: usize, noise: Noise) -> Record {
+    play_with(case, subject, cut, noise, Twist::None)
+}
+
+/// Plays a case against a peer with a fault.
+pub fn play_with(case: &'static Case, subject: Subject, cut: usize, noise: Noise, twist: Twist) -> Record {
     let options = Options { effort: Effort::Quick, ..Options::default() };
     let mut player = Player::new(case, subject, "lab.example", "/", options);
     let mut ours = Ours::new(if subject == Subject::Server { Role::Server } else { Role::Client }, noise);
+    let mut heard = Way::new(twist, true);
+    let mut said = Way::new(twist, false);
     let mut now = Duration::ZERO;
     let mut rests = 0;
     while !player.is_over() {
@@ -338,7 +349,10 @@ pub fn play(case: &'static Case, subject: Subject, cut: usize, noise: Noise) -> 
         if let Some(bytes) = player.outgoing() {
             let bytes = bytes[..bytes.len().min(cut)].to_vec();
             player.sent(now, bytes.len());
-            ours.receive(now, &bytes);
+            let bytes = heard.pass(&bytes);
+            if !bytes.is_empty() {
+                ours.receive(now, &bytes);
+            }
             moved = true;
         } else {
             match player.wants() {
@@ -355,7 +369,10 @@ pub fn play(case: &'static Case, subject: Subject, cut: usize, noise: Noise) -> 
             }
         }
         if let Some(bytes) = ours.outgoing(now, cut) {
-            player.receive(now, bytes);
+            let bytes = said.pass(bytes);
+            if !bytes.is_empty() {
+                player.receive(now, &bytes);
+            }
             moved = true;
         } else if ours.ends
             && ours.rest.is_none()

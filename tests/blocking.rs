@@ -426,7 +426,15 @@ fn redirects_are_followed_where_asked_and_secrets_are_not_carried_over() {
 fn a_redirect_loop_ends() {
     let (address, server) = serve(4, redirect("/again".to_owned()));
     let error = blocking::connect_with(&config(address).redirects(RedirectPolicy::up_to(3))).unwrap_err();
-    assert!(matches!(error, Error::Connect(ConnectError::Redirect(RedirectError::TooMany))), "{error:?}");
+    let Error::Connect(error) = error else { panic!("{error:?}") };
+    assert!(matches!(error.root(), ConnectError::Redirect(RedirectError::TooMany)), "{error:?}");
+    let again = format!("ws://{address}/again");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{again} (redirected from ws://{address}/, {again}, {again}): the server redirects too many times"
+        )
+    );
     server.join().unwrap();
 }
 

@@ -5,6 +5,8 @@
 //! socket and no time but what the input makes. They use the public API alone.
 
 pub mod connection;
+#[path = "../../tests/support/far_side.rs"]
+pub mod connector;
 pub mod decode;
 pub mod differential;
 #[path = "../../tests/support/simulation.rs"]
@@ -33,6 +35,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("extension", extension::run),
     ("url", url::run),
     ("tunnel", tunnel::run),
+    ("connector", connector::run),
     ("connection_server", connection::server),
     ("connection_client", connection::client),
     ("operations", operations::run),

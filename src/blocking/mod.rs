@@ -22,6 +22,7 @@
 
 mod client;
 mod decoder;
+mod dialing;
 mod error;
 mod reach;
 mod reading;
@@ -87,8 +88,6 @@ pub fn look_up(
 /// # Errors
 ///
 /// [`Error::Connect`].
-pub fn handshake<S: Socket>(mut stream: S, config: &ClientConfig) -> Result<Client<S>, Error> {
-    let until = Instant::now().checked_add(config.handshake_timeout);
-    let (response, rest) = reach::shake_hands(&mut stream, config, until)?;
-    Ok(Client::new(stream, response, &rest, config.connection.clone(), (config.masks)()))
+pub fn handshake<S: Socket>(stream: S, config: &ClientConfig) -> Result<Client<S>, Error> {
+    Ok(reach::shake_hands(stream, config)?)
 }

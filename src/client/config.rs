@@ -13,7 +13,7 @@ use super::target::Target;
 use crate::connection::Config;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::extension::Extension;
-use crate::handshake::{ClientRequest, HeaderField, RequestBuildError, UrlError};
+use crate::handshake::{ClientRequest, HeadLimits, HeaderField, RequestBuildError, UrlError};
 
 /// Where to connect, by which way, and what to say: of [`blocking`](crate::blocking) clients and of those in a loop.
 ///
@@ -45,15 +45,20 @@ pub struct ClientConfig {
     pub(crate) attempt_delay: Duration,
     pub(crate) connection: Arc<Config>,
     pub(crate) masks: Arc<dyn Fn() -> Box<dyn Entropy + Send> + Send + Sync>,
+    pub(crate) head_limits: HeadLimits,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::TlsClient>,
-    /// Names of headers that are for the first server alone.
-    secrets: Vec<String>,
+    /// Names of headers that any server may see.
+    shared: Vec<String>,
 }
 
+/// Headers that tell nothing but what kind of program asks: these go to any server.
+const HARMLESS: [&str; 6] =
+    ["user-agent", "accept", "accept-language", "accept-encoding", "cache-control", "pragma"];
+
 impl ClientConfig {
-    /// For this URL, with nothing but defaults: no proxy, no redirects, no second try; 10 s to connect, 10 s for the
-    /// handshake; the limits of [`Config`].
+    /// For this URL, with nothing but defaults: no proxy, no redirects, no second try; 10 s until the connection is
+    /// open; the limits of [`Config`].
     ///
     /// # Errors
     ///
@@ -81,9 +86,10 @@ impl ClientConfig {
             attempt_delay: ATTEMPT_DELAY,
             connection: Arc::new(Config::default()),
             masks: Arc::new(|| Box::new(SystemEntropy::new())),
+            head_limits: HeadLimits::default(),
             #[cfg(feature = "tls")]
             tls: None,
-            secrets: Vec::new(),
+            shared: Vec::new(),
         })
     }
 
@@ -97,13 +103,14 @@ impl ClientConfig {
         &self.request
     }
 
-    /// The time that the lookup, the TCP connection and the proxy may take together.
+    /// The time that it may take until the connection is open.
     pub fn connect_limit(&self) -> Duration {
         self.connect_timeout
     }
 
-    /// Changes the target; all else stays. What is meant for the old server alone is dropped where the new one has
-    /// another origin: `Authorization`, `Cookie`, and [`secret_header`](Self::secret_header)s.
+    /// Changes the target; all else stays. Where the new one has another origin, headers are dropped, as any of them
+    /// may be a secret for the old server alone: `Authorization`, `Cookie`, and each [`header`](Self::header) whose name
+    /// does not tell that it is harmless (`User-Agent`, `Accept` and its like, `Cache-Control`, `Pragma`).
     ///
     /// # Errors
     ///
@@ -111,9 +118,10 @@ impl ClientConfig {
     pub fn retarget(mut self, target: Target) -> Result<Self, RequestBuildError> {
         let fresh = target.request()?;
         if !self.target.is_same_origin(&target) {
-            let secrets = std::mem::take(&mut self.secrets);
-            self.request =
-                self.request.without_secrets(|field| secrets.iter().any(|secret| field.is(secret)));
+            let is_shared = |field: &HeaderField| {
+                HARMLESS.iter().any(|name| field.is(name)) || self.shared.iter().any(|name| field.is(name))
+            };
+            self.request = self.request.without_secrets(|field| !is_shared(field));
         }
         self.request = self.request.retarget(fresh.host(), fresh.resource())?;
         if let Target::Host(url) = &target
@@ -159,7 +167,7 @@ impl ClientConfig {
         self
     }
 
-    /// Adds a header.
+    /// Adds a header for this server. A redirect to another origin drops it; see [`retarget`](Self::retarget).
     ///
     /// # Errors
     ///
@@ -169,13 +177,14 @@ impl ClientConfig {
         Ok(self.ask(|request| request.header(field))?)
     }
 
-    /// Adds a header that a redirect to another origin drops, as it does with `Authorization` and `Cookie`.
+    /// Adds a header that every server gets to which a redirect leads. `Authorization` and `Cookie` stay with their
+    /// origin all the same.
     ///
     /// # Errors
     ///
     /// As [`header`](Self::header).
-    pub fn secret_header(mut self, name: &str, value: &str) -> Result<Self, ClientConfigError> {
-        self.secrets.push(name.to_owned());
+    pub fn shared_header(mut self, name: &str, value: &str) -> Result<Self, ClientConfigError> {
+        self.shared.push(name.to_owned());
         self.header(name, value)
     }
 
@@ -233,18 +242,26 @@ impl ClientConfig {
         self
     }
 
-    /// The time that the lookup, the TCP connection and the proxy may take together. 10 s.
+    /// The time that it may take until the connection is open: lookups, TCP, proxy, TLS and handshake, and all of it
+    /// again for each redirect. 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// The time that TLS and the WebSocket handshake may take together, from the TCP connection on (RFC 6455 §10.4).
-    /// 10 s.
+    /// The time that TLS and the WebSocket handshake with one server may take together, once the way to it is free
+    /// (RFC 6455 §10.4). 10 s; the whole never takes longer than [`connect_timeout`](Self::connect_timeout).
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
+        self
+    }
+
+    /// How much the head of a server's answer may hold. 16 KiB and 100 lines.
+    #[must_use]
+    pub fn head_limits(mut self, limits: HeadLimits) -> Self {
+        self.head_limits = limits;
         self
     }
 
@@ -262,8 +279,8 @@ impl ClientConfig {
         self
     }
 
-    /// Takes masking keys from another source than the system's entropy; `source` makes one for each connection. What
-    /// it gives must be unpredictable (RFC 6455 §5.3).
+    /// Takes masking keys, and the nonce of each handshake, from other sources than the system's entropy; `source` makes
+    /// one for each use. What it gives must be unpredictable (RFC 6455 §5.3).
     #[must_use]
     pub fn masks(mut self, source: impl Fn() -> Box<dyn Entropy + Send> + Send + Sync + 'static) -> Self {
         self.masks = Arc::new(source);
@@ -276,6 +293,23 @@ impl ClientConfig {
     pub fn tls(mut self, tls: crate::tls::TlsClient) -> Self {
         self.tls = Some(tls);
         self
+    }
+
+    /// Whether there is what a `wss://` URL needs.
+    pub(crate) const fn has_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        return false;
+    }
+
+    /// A TLS connection to the server, whose name counts, whatever proxy the connection goes through.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls_connection(&self) -> std::io::Result<rustls::ClientConnection> {
+        match (&self.tls, self.target.host_port()) {
+            (Some(tls), Some((host, _))) => tls.connection(host).map_err(Into::into),
+            _ => Err(std::io::ErrorKind::Unsupported.into()),
+        }
     }
 
     fn ask(
@@ -350,17 +384,19 @@ mod tests {
     #[test]
     fn secrets_stay_with_their_origin() {
         let config = ClientConfig::new("ws://user:pw@a/").unwrap();
-        let config = config.header("Cookie", "a=b").unwrap().header("X-Plain", "1").unwrap();
-        let config = config.secret_header("X-Key", "2").unwrap();
+        let config = config.header("Cookie", "a=b").unwrap().header("X-Api-Key", "1").unwrap();
+        let config = config.header("user-agent", "x").unwrap().shared_header("Traceparent", "2").unwrap();
         let names = |config: &ClientConfig| -> Vec<String> {
             config.request.headers().iter().map(|field| field.name().to_owned()).collect()
         };
         let same = config.clone().retarget(Target::parse("ws://a:80/other?x").unwrap()).unwrap();
         assert_eq!(same.request.resource(), "/other?x");
-        assert_eq!(names(&same), ["Authorization", "Cookie", "X-Plain", "X-Key"]);
+        assert_eq!(names(&same), ["Authorization", "Cookie", "X-Api-Key", "user-agent", "Traceparent"]);
         for other in ["ws://b/", "wss://a/", "ws://a:81/"] {
             let other = config.clone().retarget(Target::parse(other).unwrap()).unwrap();
-            assert_eq!(names(&other), ["X-Plain"]);
+            assert_eq!(names(&other), ["user-agent", "Traceparent"]);
+            let back = other.retarget(Target::parse("ws://c/").unwrap()).unwrap();
+            assert_eq!(names(&back), ["user-agent", "Traceparent"]);
         }
     }
 }

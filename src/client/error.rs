@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::proxy::ProxyError;
 use super::reconnect::{Loss, retry_after};
 use super::redirect::RedirectError;
-use crate::handshake::{RefusedResponse, RequestBuildError, ResponseError};
+use super::target::Target;
+use crate::handshake::{HeadError, RefusedResponse, RequestBuildError, ResponseError};
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -37,6 +38,20 @@ pub enum ConnectError {
     Redirect(RedirectError),
     /// It took too long.
     Timeout(Phase),
+    /// Any of the others, at a server that redirects have led to.
+    Redirected(Box<Redirected>),
+}
+
+/// What went wrong behind redirects, and where.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Redirected {
+    /// The URL that failed.
+    pub target: Target,
+    /// The URLs that led to it, the first one first; never empty.
+    pub via: Vec<Target>,
+    /// What went wrong there.
+    pub error: ConnectError,
 }
 
 /// What was going on when the time was up.
@@ -56,9 +71,27 @@ pub enum Phase {
 }
 
 impl ConnectError {
+    /// What went wrong, without the redirects that led there.
+    pub fn root(&self) -> &ConnectError {
+        match self {
+            Self::Redirected(redirected) => redirected.error.root(),
+            error => error,
+        }
+    }
+
+    /// A fault of the connection: of TLS where that says so.
+    pub(super) fn of_connection(error: io::Error) -> Self {
+        #[cfg(feature = "tls")]
+        if crate::tls::tls_error(&error).is_some() {
+            return Self::Tls(error);
+        }
+        Self::Io(error)
+    }
+
     /// What it means for another try.
     pub fn loss(&self) -> Loss {
         match self {
+            Self::Redirected(redirected) => redirected.error.loss(),
             Self::Response(ResponseError::Refused(response)) => {
                 Loss::Refused(response.status(), stay_away(response))
             }
@@ -97,8 +130,14 @@ impl fmt::Display for ConnectError {
             Self::Tls(error) => write!(f, "TLS failed: {error}"),
             Self::NoTls => f.write_str("set up TLS to connect to a wss:// URL"),
             Self::Io(error) => write!(f, "the connection broke: {error}"),
+            Self::Response(
+                error @ ResponseError::Head(
+                    HeadError::TooLong | HeadError::StartLineTooLong | HeadError::TooManyHeaders,
+                ),
+            ) => write!(f, "{error} ClientConfig::head_limits sets them."),
             Self::Response(error) => error.fmt(f),
             Self::Redirect(error) => error.fmt(f),
+            Self::Redirected(redirected) => redirected.fmt(f),
             Self::Timeout(phase) => f.write_str(match phase {
                 Phase::Resolve => "looking the host's name up took too long",
                 Phase::Connect => "no connection could be made in time",
@@ -110,6 +149,16 @@ impl fmt::Display for ConnectError {
     }
 }
 
+impl fmt::Display for Redirected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (redirected from ", self.target)?;
+        for (at, target) in self.via.iter().enumerate() {
+            write!(f, "{}{target}", if at == 0 { "" } else { ", " })?;
+        }
+        write!(f, "): {}", self.error)
+    }
+}
+
 impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -118,7 +167,8 @@ impl std::error::Error for ConnectError {
             Self::Response(error) => Some(error),
             Self::Proxy(error) => Some(error),
             Self::Redirect(error) => Some(error),
-            _ => None,
+            Self::Redirected(redirected) => Some(&redirected.error),
+            Self::NoResolver | Self::NoAddress | Self::NoTls | Self::Timeout(_) => None,
         }
     }
 }
@@ -130,8 +180,10 @@ impl From<ConnectError> for io::Error {
             | ConnectError::Connect(error)
             | ConnectError::Tls(error)
             | ConnectError::Io(error) => error,
-            ConnectError::Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, error),
-            error => io::Error::other(error),
+            error => match error.root() {
+                ConnectError::Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, error),
+                _ => io::Error::other(error),
+            },
         }
     }
 }

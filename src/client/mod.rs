@@ -8,6 +8,7 @@
 //! | [`Target`] | a URL | host and port, or the path of a Unix-domain socket |
 //! | [`ProxySettings`] | the environment | a [`Proxy`] for a target, or none |
 //! | [`Resolver`] | a name | addresses |
+//! | [`connect::Connector`] | what happened | what to do next, from the URL to the open WebSocket |
 //! | [`Race`] | addresses, the time | which one to try when (RFC 8305) |
 //! | [`Tunnel`] | the proxy's bytes | ours, and an open tunnel (HTTP CONNECT, SOCKS 5) |
 //! | [`RedirectPolicy`] | a refusal | another target |
@@ -16,6 +17,7 @@
 //! [`ClientConfig`] holds what a program chooses of all that.
 
 mod config;
+pub mod connect;
 mod error;
 mod proxy;
 pub mod qwebsocket;
@@ -27,7 +29,7 @@ mod socks;
 mod target;
 
 pub use config::{Away, ClientConfig, ClientConfigError};
-pub use error::{ConnectError, Phase};
+pub use error::{ConnectError, Phase, Redirected};
 pub use proxy::{Proxy, ProxyError, ProxyKind, ProxySettings, Tunnel};
 pub use race::{ATTEMPT_DELAY, Race};
 pub use reconnect::{
@@ -36,4 +38,4 @@ pub use reconnect::{
 pub use redirect::{RedirectError, RedirectPolicy};
 pub use resolve::{Reply, Resolver, SystemResolver, ThreadResolver, literal};
 pub use socks::Socks5;
-pub use target::{Target, UnixTarget};
+pub use target::{Target, UnixTarget, without_user_info};

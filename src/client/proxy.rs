@@ -143,8 +143,8 @@ impl fmt::Debug for Proxy {
 /// Which proxy for which server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxySettings {
-    ws: Option<Proxy>,
-    wss: Option<Proxy>,
+    ws: Option<Result<Proxy, ProxyError>>,
+    wss: Option<Result<Proxy, ProxyError>>,
     /// Reached without one.
     direct: Vec<String>,
 }
@@ -157,7 +157,7 @@ impl ProxySettings {
 
     /// The same one for every server.
     pub fn all(proxy: Proxy) -> Self {
-        Self { ws: Some(proxy.clone()), wss: Some(proxy), direct: Vec::new() }
+        Self { ws: Some(Ok(proxy.clone())), wss: Some(Ok(proxy)), direct: Vec::new() }
     }
 
     /// What the environment says: `ws_proxy`, `http_proxy` or `all_proxy` for `ws`, `wss_proxy`, `https_proxy` or
@@ -165,31 +165,26 @@ impl ProxySettings {
     ///
     /// `HTTP_PROXY` in upper case is not looked at: where a program serves CGI requests a client could set it.
     ///
-    /// # Errors
-    ///
-    /// The name of the variable that cannot be used, and why.
-    pub fn from_env() -> Result<Self, (String, ProxyError)> {
+    /// A variable that cannot be used is an error of [`proxy_for`](Self::proxy_for), and only for a server that it
+    /// concerns.
+    pub fn from_env() -> Self {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
     /// [`from_env`](Self::from_env) with the environment that `lookup` shows.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_env`](Self::from_env).
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, (String, ProxyError)> {
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
-        let first = |names: &[&str]| -> Result<Option<Proxy>, (String, ProxyError)> {
-            let found = names.iter().find_map(|name| Some((*name, set(name)?)));
-            let Some((name, value)) = found else { return Ok(None) };
-            Proxy::parse(value.trim()).map(Some).map_err(|error| (name.to_owned(), error))
+        let first = |names: &[&str]| {
+            let (name, value) = names.iter().find_map(|name| Some((*name, set(name)?)))?;
+            let proxy = Proxy::parse(value.trim());
+            Some(proxy.map_err(|error| ProxyError::Variable(name.to_owned(), Box::new(error))))
         };
         let direct = set("no_proxy").or_else(|| set("NO_PROXY")).unwrap_or_default();
-        Ok(Self {
-            ws: first(&["ws_proxy", "WS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"])?,
-            wss: first(&["wss_proxy", "WSS_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?,
+        Self {
+            ws: first(&["ws_proxy", "WS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"]),
+            wss: first(&["wss_proxy", "WSS_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
             direct: Self::list(&direct),
-        })
+        }
     }
 
     /// These settings with the servers of a list such as that of `NO_PROXY` reached directly: names (and all below
@@ -206,10 +201,17 @@ impl ProxySettings {
     }
 
     /// The proxy for a server, if there is one.
-    pub fn proxy_for(&self, target: &Target) -> Option<&Proxy> {
-        let (host, port) = target.host_port()?;
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError::Variable`] where the environment names one that cannot be used.
+    pub fn proxy_for(&self, target: &Target) -> Result<Option<&Proxy>, ProxyError> {
+        let Some((host, port)) = target.host_port() else { return Ok(None) };
+        if self.direct.iter().any(|entry| is_listed(entry, host, port)) {
+            return Ok(None);
+        }
         let proxy = if target.is_secure() { &self.wss } else { &self.ws };
-        proxy.as_ref().filter(|_| !self.direct.iter().any(|entry| is_listed(entry, host, port)))
+        proxy.as_ref().map(Result::as_ref).transpose().map_err(Clone::clone)
     }
 }
 
@@ -365,6 +367,8 @@ impl HttpTunnel {
 pub enum ProxyError {
     /// The proxy's URL cannot be used.
     Url,
+    /// The environment variable with this name cannot be used.
+    Variable(String, Box<ProxyError>),
     /// The host cannot be named to the proxy.
     Host,
     /// The user name or password cannot be sent.
@@ -391,6 +395,7 @@ impl fmt::Display for ProxyError {
             Self::Url => f.write_str(
                 "use a proxy such as http://host:3128, socks5://user:password@host or socks5h://host:1080",
             ),
+            Self::Variable(name, error) => write!(f, "{name}: {error}"),
             Self::Host => f.write_str("the host cannot be named to the proxy"),
             Self::Credentials => f.write_str("the user name or password cannot be sent to the proxy"),
             Self::Authentication => {
@@ -445,7 +450,7 @@ mod tests {
             ),
             _ => None,
         };
-        let settings = ProxySettings::from_lookup(environment).unwrap();
+        let settings = ProxySettings::from_lookup(environment);
         for (url, proxy) in [
             ("ws://example.com/", Some("http://plain:1")),
             ("wss://example.com/", Some("http://secure:2")),
@@ -467,15 +472,32 @@ mod tests {
             ("ws+unix:/run/a", None),
         ] {
             let target = Target::parse(url).unwrap();
-            let found = settings.proxy_for(&target).map(ToString::to_string);
+            let found = settings.proxy_for(&target).unwrap().map(ToString::to_string);
             assert_eq!(found.as_deref(), proxy, "{url}");
         }
         let all = ProxySettings::all(Proxy::parse("a").unwrap()).except("*");
-        assert_eq!(all.proxy_for(&Target::parse("ws://b/").unwrap()), None);
+        assert_eq!(all.proxy_for(&Target::parse("ws://b/").unwrap()), Ok(None));
         let upper = ProxySettings::from_lookup(|name| (name == "HTTP_PROXY").then(|| "evil".to_owned()));
-        assert_eq!(upper.unwrap(), ProxySettings::none());
-        let wrong = ProxySettings::from_lookup(|name| (name == "all_proxy").then(|| "ftp://a".to_owned()));
-        assert_eq!(wrong.unwrap_err(), ("all_proxy".to_owned(), ProxyError::Url));
+        assert_eq!(upper, ProxySettings::none());
+    }
+
+    /// What cannot be used is told to whom it concerns and to nobody else.
+    #[test]
+    fn a_variable_is_judged_where_it_is_used() {
+        let settings = ProxySettings::from_lookup(|name| match name {
+            "all_proxy" => Some("socks://a:1".to_owned()),
+            "https_proxy" => Some("http://b:2".to_owned()),
+            "no_proxy" => Some("127.0.0.1".to_owned()),
+            _ => None,
+        });
+        let proxy_for =
+            |url: &str| settings.proxy_for(&Target::parse(url).unwrap()).map(|proxy| proxy.cloned());
+        assert_eq!(proxy_for("ws://127.0.0.1:9001/"), Ok(None));
+        assert_eq!(proxy_for("ws+unix:/run/a"), Ok(None));
+        assert_eq!(proxy_for("wss://c/"), Ok(Some(Proxy::parse("b:2").unwrap())));
+        let error = proxy_for("ws://c/").unwrap_err();
+        assert_eq!(error, ProxyError::Variable("all_proxy".to_owned(), Box::new(ProxyError::Url)));
+        assert!(error.to_string().starts_with("all_proxy: use a proxy such as http://"), "{error}");
     }
 
     fn connect(answer: &[u8]) -> Result<bool, ProxyError> {

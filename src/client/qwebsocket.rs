@@ -10,7 +10,7 @@
 //! | constructor with an origin | [`ClientConfig::origin`] | the same |
 //! | constructor with a version | RFC 6455 has one, 13 | |
 //! | `open(url)` | [`Context::open`] with a [`ClientConfig`] | [`connect`], [`connect_with`] |
-//! | `open(request)`, request headers | [`ClientConfig::header`], [`secret_header`](super::ClientConfig::secret_header) | the same |
+//! | `open(request)`, request headers | [`ClientConfig::header`], [`shared_header`](super::ClientConfig::shared_header) | the same |
 //! | `open(url, QWebSocketHandshakeOptions)`, `handshakeOptions`, `subprotocols` | [`ClientConfig::subprotocol`], [`ClientConfig::request`] | the same |
 //! | `close(code, reason)` | [`Context::close_client`], [`Context::close`] | [`Client::close`], [`Client::start_close`] |
 //! | `abort()`, destructor | [`Context::abort_client`], [`Context::abort`] | dropping it; `Writer::abort` |

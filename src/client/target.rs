@@ -128,6 +128,23 @@ impl UnixTarget {
     }
 }
 
+/// The text of a URL, right or wrong, without its user-info: for messages about one that cannot be parsed.
+///
+/// Where it is not clear what is user-info, more is left out: a password is not for logs.
+///
+/// ```
+/// use bowsprit::client::without_user_info;
+///
+/// assert_eq!(without_user_info("ws://user:secret@example.com:99999/"), "ws://example.com:99999/");
+/// assert_eq!(without_user_info("ws://user:se/cr@t@example.com"), "ws://example.com");
+/// assert_eq!(without_user_info("ws://example.com/a"), "ws://example.com/a");
+/// ```
+pub fn without_user_info(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{}", rest.rsplit_once('@').map_or(rest, |(_, rest)| rest))
+}
+
 /// A path without NUL; what is percent-encoded has to be UTF-8.
 fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());

@@ -16,7 +16,8 @@ use slab::Slab;
 use super::id::{ClientId, ConnId};
 use super::timers::{TimerId, Timers};
 use super::waker::LoopWaker;
-use crate::client::{ClientConfig, ConnectError, Loss, Phase, Race, Reconnect, Stop};
+use crate::client::connect::{Attempt, Connector, Lookup};
+use crate::client::{ClientConfig, ConnectError, Loss, Reconnect, Stop, Target};
 use crate::frame::DataKind;
 use crate::message::Message;
 
@@ -87,41 +88,22 @@ pub(super) struct Client {
     pub(super) generation: u32,
     /// As the program wants it.
     pub(super) wanted: ClientConfig,
-    /// As it is now, redirects followed.
-    pub(super) config: ClientConfig,
-    pub(super) redirects: u32,
+    /// What it connects to, or did last, redirects followed.
+    pub(super) target: Target,
     pub(super) tries: u32,
     pub(super) reconnect: Reconnect,
     pub(super) state: ClientState,
-    pub(super) step: Step,
-    /// Which lookup or wait counts; what belongs to an earlier one is ignored.
-    pub(super) number: u64,
+    /// On its way to a server, while it is.
+    pub(super) connector: Option<Box<Connector>>,
     pub(super) timer: Option<TimerId>,
-    /// The attempts of the race, or the one connection.
-    pub(super) attempts: Vec<ConnId>,
+    /// The sockets that it has on its way.
+    pub(super) attempts: Vec<(Attempt, ConnId)>,
+    /// The connection to the server, or to its proxy.
     pub(super) conn: Option<ConnId>,
     /// The program has closed the connection.
     pub(super) closing: bool,
     kept: VecDeque<(DataKind, Box<[u8]>)>,
     kept_bytes: usize,
-}
-
-/// What is being waited for before there is one connection.
-#[derive(Debug)]
-pub(super) enum Step {
-    None,
-    /// The addresses of the server, for a proxy that wants no names.
-    ResolveServer,
-    /// The addresses to connect to; with what the proxy is to be asked for.
-    Resolve(Option<String>),
-    Race {
-        race: Race,
-        /// What the proxy is to be asked for.
-        tunnel: Option<String>,
-        last: Option<io::Error>,
-        until: Option<std::time::Instant>,
-    },
-    Retry,
 }
 
 /// Answers of resolvers, from any thread.
@@ -133,7 +115,9 @@ pub(super) struct Answers {
 
 pub(super) struct Answer {
     pub(super) client: ClientId,
-    pub(super) number: u64,
+    /// The try that has asked; what belongs to an earlier one is ignored.
+    pub(super) tries: u32,
+    pub(super) lookup: Lookup,
     pub(super) result: io::Result<Vec<SocketAddr>>,
 }
 
@@ -171,13 +155,11 @@ impl Clients {
         let slot = self.slab.insert(Client {
             generation,
             reconnect: Reconnect::new(config.reconnect.clone()),
-            config: config.clone(),
+            target: config.target.clone(),
             wanted: config,
-            redirects: 0,
             tries: 0,
             state: ClientState::Waiting,
-            step: Step::None,
-            number: 0,
+            connector: None,
             timer: None,
             attempts: Vec::new(),
             conn: None,
@@ -192,6 +174,11 @@ impl Clients {
 
     pub(super) fn get(&mut self, id: ClientId) -> Option<&mut Client> {
         self.slab.get_mut(id.slot as usize).filter(|client| client.generation == id.generation)
+    }
+
+    /// What reaches a server for a client, while that is on its way.
+    pub(super) fn connector(&mut self, id: ClientId) -> Option<&mut Connector> {
+        self.get(id)?.connector.as_deref_mut()
     }
 
     pub(super) fn peek(&self, id: ClientId) -> Option<&Client> {
@@ -247,15 +234,5 @@ impl Client {
     pub(super) fn take_kept(&mut self) -> VecDeque<(DataKind, Box<[u8]>)> {
         self.kept_bytes = 0;
         std::mem::take(&mut self.kept)
-    }
-}
-
-/// Which time was up, for one that had got so far.
-pub(super) const fn phase_of(state: ClientState) -> Phase {
-    match state {
-        ClientState::Resolving => Phase::Resolve,
-        ClientState::Tunneling => Phase::Proxy,
-        ClientState::Connecting => Phase::Connect,
-        _ => Phase::Response,
     }
 }

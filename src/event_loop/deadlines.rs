@@ -41,7 +41,10 @@ impl<H: Handler> Turn<'_, H> {
             Stage::Waiting(_) => {
                 self.refuse(slot, &Refusal::trusted(503).encode(), &Failed::Timeout);
             }
-            Stage::Dialing(_) | Stage::Client(_) => self.fail(slot, &Failed::Timeout),
+            Stage::Dialing(_) | Stage::Client(_) => {
+                let failed = self.cx.peers[slot].stage.too_late();
+                self.fail(slot, &failed);
+            }
             Stage::Server(opening) => match Refusal::new(408) {
                 Ok(refusal) if !opening.handshake.is_empty() => {
                     self.refuse(slot, &refusal.encode(), &Failed::Timeout);
@@ -70,7 +73,7 @@ impl<H: Handler> Turn<'_, H> {
                 }
             }
             Stage::Ending => self.kill(slot),
-            Stage::Reaching(_) | Stage::Dead => {}
+            Stage::Connecting(_) | Stage::Dead => {}
         }
     }
 }

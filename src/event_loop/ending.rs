@@ -6,8 +6,9 @@ use super::agenda::Verdict;
 use super::ended::{Cause, Ended, Failed};
 use super::handler::Handler;
 use super::peer::Stage;
-use super::reaching::loss_of;
+use super::reconnecting::loss_of;
 use super::turn::Turn;
+use crate::client::Loss;
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::{self, CloseStep, Inbound, close_step};
 
@@ -64,11 +65,12 @@ impl<H: Handler> Turn<'_, H> {
         if !self.cx.peers[slot].is_handshaking() {
             return self.kill(slot);
         }
+        if let Stage::Connecting(client) = self.cx.peers[slot].stage {
+            self.kill(slot);
+            return self.lost(client, &Loss::Local);
+        }
         let id = self.id(slot);
         self.cx.stats.failed.count(failed);
-        if self.client_failed(slot, failed) {
-            return;
-        }
         self.kill(slot);
         self.handler.on_failed(self.cx, id, failed);
     }
@@ -88,11 +90,13 @@ impl<H: Handler> Turn<'_, H> {
 
     /// Reading failed: nothing goes either way any more.
     pub(super) fn broken(&mut self, slot: usize, error: io::Error) {
-        if self.cx.peers[slot].is_open() {
-            self.over(slot, Cause::Io(error));
-            self.kill(slot);
-        } else {
-            self.fail(slot, &Failed::Io(error));
+        match self.cx.peers[slot].stage {
+            Stage::Open => {
+                self.over(slot, Cause::Io(error));
+                self.kill(slot);
+            }
+            Stage::Connecting(client) => self.connecting_broken(slot, client, error),
+            _ => self.fail(slot, &Failed::Io(error)),
         }
     }
 

@@ -7,6 +7,7 @@ use super::ended::Failed;
 use super::handler::{Decision, Handler, LoopError};
 use super::peer::{Answer, Stage, Waiting};
 use super::turn::Turn;
+use crate::client::connect::EXCERPT_WAIT;
 use crate::connection::{Deadlines, Inbound};
 use crate::handshake::{Agreement, Incoming, Progress, Refusal, Request};
 
@@ -44,7 +45,15 @@ impl<H: Handler> Turn<'_, H> {
                 }
             },
             Stage::Client(opening) => match opening.handshake.receive(input) {
-                Ok(Progress::NeedMore) => None,
+                Ok(Progress::NeedMore) => {
+                    // What it says beside its refusal may come right behind that, or never.
+                    if opening.handshake.refusal().is_some() {
+                        let wait = self.cx.clock.peer_time().checked_add(EXCERPT_WAIT);
+                        opening.until = [opening.until, wait].into_iter().flatten().min();
+                        self.cx.watch_deadline(slot);
+                    }
+                    None
+                }
                 Ok(Progress::Done { value: response, used }) => {
                     let id = self.id(slot);
                     self.handler.on_response(self.cx, id, &response);
@@ -109,14 +118,13 @@ impl<H: Handler> Turn<'_, H> {
 
     /// The answer to a request comes later; `rest` is what the client has sent behind it.
     fn wait_for_answer(&mut self, slot: usize, request: Request, rest: Vec<u8>) {
-        let now = self.cx.clock.peer_time();
         let peer = &mut self.cx.peers[slot];
         // The time still counts from the moment the TCP connection was there (§10.4).
-        let since = match &peer.stage {
-            Stage::Server(opening) => opening.since,
-            _ => now,
+        let until = match &peer.stage {
+            Stage::Server(opening) => opening.until,
+            _ => None,
         };
-        peer.stage = Stage::Waiting(Box::new(Waiting { request, since, rest, answer: None }));
+        peer.stage = Stage::Waiting(Box::new(Waiting { request, until, rest, answer: None }));
     }
 
     /// Bytes of a client that waits for its answer stay where they are, but should it go away the program need not

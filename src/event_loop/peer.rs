@@ -11,7 +11,6 @@ use super::settings::{Pressure, Settings};
 use super::topics::Link;
 use super::transport::{self, Transport};
 use super::wheel::Wheel;
-use crate::client::Tunnel;
 use crate::connection::{Deadlines, Outbound, SendQueue};
 use crate::handshake::{Agreement, ClientHandshake, Refusal, Request, ServerHandshake};
 use crate::role::Role;
@@ -78,8 +77,8 @@ pub(super) struct Cold {
 /// Where a connection stands.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// A client's connection before the handshake; the client counts its time.
-    Reaching(Box<Reaching>),
+    /// An attempt of a client to reach its server, or what has become of it; the client counts its time.
+    Connecting(ClientId),
     /// We wait for the TCP connection.
     Dialing(Box<Opening<ClientHandshake>>),
     /// We wait for the server's response.
@@ -98,25 +97,18 @@ pub(super) enum Stage {
     Dead,
 }
 
-/// An attempt of a client, and what is said to the proxy once it stands.
-#[derive(Debug)]
-pub(super) struct Reaching {
-    pub(super) client: ClientId,
-    pub(super) tunnel: Option<Tunnel>,
-}
-
-/// A handshake, and when it began.
+/// A handshake, and when it has to be done.
 #[derive(Debug)]
 pub(super) struct Opening<H> {
     pub(super) handshake: H,
-    pub(super) since: Instant,
+    pub(super) until: Option<Instant>,
 }
 
 /// A request whose answer comes later.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) request: Request,
-    pub(super) since: Instant,
+    pub(super) until: Option<Instant>,
     /// What the client has sent behind its request.
     pub(super) rest: Vec<u8>,
     pub(super) answer: Option<Answer>,
@@ -167,7 +159,11 @@ impl<D> Peer<D> {
     pub(super) const fn is_handshaking(&self) -> bool {
         matches!(
             self.stage,
-            Stage::Reaching(_) | Stage::Dialing(_) | Stage::Client(_) | Stage::Server(_) | Stage::Waiting(_)
+            Stage::Connecting(_)
+                | Stage::Dialing(_)
+                | Stage::Client(_)
+                | Stage::Server(_)
+                | Stage::Waiting(_)
         )
     }
 
@@ -198,17 +194,15 @@ impl<D> Peer<D> {
     /// When the loop has to look at this peer, if nothing happens before.
     pub(super) fn deadline(&self, settings: &Settings, wheel: &Wheel) -> Option<Instant> {
         match &self.stage {
-            Stage::Dialing(opening) | Stage::Client(opening) => {
-                opening.since.checked_add(settings.handshake_timeout)
-            }
-            Stage::Server(opening) => opening.since.checked_add(settings.handshake_timeout),
-            Stage::Waiting(waiting) => waiting.since.checked_add(settings.handshake_timeout),
+            Stage::Dialing(opening) | Stage::Client(opening) => opening.until,
+            Stage::Server(opening) => opening.until,
+            Stage::Waiting(waiting) => waiting.until,
             Stage::Open => {
                 let due = self.deadlines.next(self.outbound.config());
                 [due, self.end_of_life(settings, wheel)].into_iter().flatten().min()
             }
             Stage::Ending => self.deadlines.next(self.outbound.config()),
-            Stage::Reaching(_) | Stage::Dead => None,
+            Stage::Connecting(_) | Stage::Dead => None,
         }
     }
 
@@ -295,6 +289,16 @@ impl Stage {
         match self {
             Stage::Client(opening) => Failed::Response(opening.handshake.receive_eof()),
             _ => Failed::Eof,
+        }
+    }
+
+    /// Why a connection that has not opened in time failed.
+    pub(super) fn too_late(&mut self) -> Failed {
+        match self {
+            Stage::Client(opening) if opening.handshake.refusal().is_some() => {
+                Failed::Response(opening.handshake.give_up())
+            }
+            _ => Failed::Timeout,
         }
     }
 }

@@ -54,7 +54,12 @@ impl<H: Handler> Turn<'_, H> {
                 self.cx.reading = None;
             }
             Stage::Waiting(_) => return self.read_waiting(slot),
-            Stage::Reaching(_) => return self.reaching(slot),
+            Stage::Connecting(id) => {
+                self.connecting(slot, id);
+                if !self.cx.stands(slot) {
+                    return; // an attempt, which an event ends
+                }
+            }
             Stage::Server(_) | Stage::Client(_) => {
                 if let Some(frames) = self.read_handshake(slot) {
                     self.take_frames(slot, frames);

@@ -29,9 +29,12 @@ impl<H: Handler> Turn<'_, H> {
     /// The socket takes bytes again, or a connection that was dialed stands.
     pub(super) fn writable(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
-        if let Stage::Reaching(_) = peer.stage {
-            return self.reaching(slot);
+        if let Stage::Connecting(id) = peer.stage
+            && !self.cx.stands(slot)
+        {
+            return self.connecting(slot, id);
         }
+        let peer = &mut self.cx.peers[slot];
         if let Stage::Dialing(_) = peer.stage {
             match peer.transport.is_connected() {
                 Ok(false) => return,

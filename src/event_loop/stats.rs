@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::ended::Failed;
+use crate::client::{ConnectError, Phase};
 use crate::close::CloseCode;
 
 /// Counters of a loop, since it began; see [`Context::stats`](super::Context::stats).
@@ -273,6 +274,17 @@ impl FailedStats {
             Failed::Eof => &mut self.eof,
             Failed::Io(_) => &mut self.io,
             Failed::Aborted => &mut self.aborted,
+        };
+        *count += 1;
+    }
+
+    /// A client has not reached its server. What went wrong before its connection stood failed no handshake.
+    pub(super) fn count_unreached(&mut self, error: &ConnectError) {
+        let count = match error.root() {
+            ConnectError::Response(_) | ConnectError::Redirect(_) => &mut self.response,
+            ConnectError::Timeout(Phase::Tls | Phase::Response) => &mut self.timeout,
+            ConnectError::Tls(_) | ConnectError::Io(_) => &mut self.io,
+            _ => return,
         };
         *count += 1;
     }

@@ -15,7 +15,7 @@ use super::error::ResponseError;
 use super::head::{Head, HttpVersion, StartLine};
 use super::head_reader::{HeadLimits, HeadReader, Progress};
 use super::nonce::Key;
-use super::refused::{BodyReader, MAX_REFUSAL_BODY};
+use super::refused::{BodyReader, MAX_REFUSAL_BODY, RefusedResponse};
 use crate::extension::{Extension, deflate, params};
 
 /// The most interim responses before the final one: 100, 102 and 103 have their uses, more than a few do not.
@@ -66,6 +66,23 @@ enum Stage {
 }
 
 impl ClientHandshake {
+    /// A handshake whose request offers permessage-deflate as well where these settings say so, and unless it does
+    /// already; else as [`new`](Self::new).
+    #[cfg(any(feature = "client", feature = "event-loop"))]
+    pub(crate) fn offering(
+        request: ClientRequest,
+        deflate: Option<deflate::DeflateConfig>,
+        nonce: [u8; 16],
+    ) -> Self {
+        Self::new(
+            match deflate::offer(deflate, request.extensions()) {
+                Some(offer) => request.extension(offer),
+                None => request,
+            },
+            nonce,
+        )
+    }
+
     /// A handshake with this nonce (§4.1 item 7: "selected randomly for each connection").
     pub fn new(request: ClientRequest, nonce: [u8; 16]) -> Self {
         let key = Key::from_nonce(nonce);
@@ -138,8 +155,26 @@ impl ClientHandshake {
         }
     }
 
-    /// Tells the handshake that nothing more will come: the server closed the connection, or we waited long
-    /// enough. What there is of a refusal comes back as [`ResponseError::Refused`].
+    /// The refusal whose head is there while its body is still being read: status, reason and fields are final. Whoever
+    /// wants no more of it calls [`give_up`](Self::give_up).
+    pub fn refusal(&self) -> Option<&RefusedResponse> {
+        match &self.stage {
+            Stage::Body(body) => Some(body.response()),
+            Stage::Head | Stage::Failed(_) => None,
+        }
+    }
+
+    /// Ends the handshake because we waited long enough. What there is of a refusal comes back as
+    /// [`ResponseError::Refused`], marked as [truncated](RefusedResponse::is_truncated).
+    pub fn give_up(&mut self) -> ResponseError {
+        if let Stage::Body(body) = &mut self.stage {
+            body.cut();
+        }
+        self.receive_eof()
+    }
+
+    /// Tells the handshake that the server has closed the connection. What there is of a refusal comes back as
+    /// [`ResponseError::Refused`].
     pub fn receive_eof(&mut self) -> ResponseError {
         match &mut self.stage {
             Stage::Failed(error) => error.clone(),

@@ -260,6 +260,12 @@ impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(response) => response.fmt(f),
+            Self::Head(HeadError::TooLong | HeadError::StartLineTooLong) => {
+                f.write_str("The head of the server's answer is longer than HeadLimits::max_bytes.")
+            }
+            Self::Head(HeadError::TooManyHeaders) => f.write_str(
+                "The head of the server's answer has more field lines than HeadLimits::max_headers.",
+            ),
             Self::Head(error) => write!(f, "The server's answer is faulty: {error}"),
             Self::Extensions(error) => write!(f, "The server's answer is faulty: {error}"),
             Self::Deflate(error) => write!(f, "The server's answer is faulty: {error}."),

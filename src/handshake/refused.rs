@@ -179,6 +179,10 @@ impl BodyReader {
         }
     }
 
+    pub(super) const fn response(&self) -> &RefusedResponse {
+        &self.response
+    }
+
     pub(super) fn into_response(self) -> RefusedResponse {
         self.response
     }
@@ -192,7 +196,8 @@ impl BodyReader {
         }
     }
 
-    fn cut(&mut self) {
+    /// Wants no more of it.
+    pub(super) fn cut(&mut self) {
         self.response.truncated = true;
         self.framing = Framing::Done;
     }

@@ -30,12 +30,20 @@ impl<D: Default> Context<D> {
         if self.is_shutting_down() {
             return Err(shutting_down());
         }
-        if config.resolver.is_some() && self.clients.answers.is_none() {
-            self.waker.make(&self.registry, self.tokens.waker())?;
-            let waker = self.waker.clone();
-            self.clients.answers = Some(Arc::new(Answers::new(waker)));
+        if config.resolver.is_some() {
+            self.answers()?;
         }
         Ok(self.clients.insert(config))
+    }
+
+    /// Where resolvers send their answers.
+    pub(in crate::event_loop) fn answers(&mut self) -> io::Result<Arc<Answers>> {
+        if let Some(answers) = &self.clients.answers {
+            return Ok(answers.clone());
+        }
+        self.waker.make(&self.registry, self.tokens.waker())?;
+        let answers = Arc::new(Answers::new(self.waker.clone()));
+        Ok(self.clients.answers.insert(answers).clone())
     }
 
     /// The open connection of a client.
@@ -61,12 +69,13 @@ impl<D: Default> Context<D> {
 
     /// The bytes of the request that a client has sent, while it waits for the answer.
     pub fn client_request(&self, client: ClientId) -> Option<&[u8]> {
-        self.handshake_request(self.clients.peek(client)?.conn?)
+        self.clients.peek(client)?.connector.as_ref()?.request()
     }
 
     /// What a client connects to: where redirects have led.
     pub fn client_target(&self, client: ClientId) -> Option<&Target> {
-        self.clients.peek(client).map(|client| &client.config.target)
+        let client = self.clients.peek(client)?;
+        Some(client.connector.as_ref().map_or(&client.target, |connector| connector.target()))
     }
 
     /// Sends a message over the connection of a client. While it has none, [`ClientConfig::while_away`] says what

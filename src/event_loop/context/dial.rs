@@ -2,17 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use mio::net::TcpStream;
 
 use super::Context;
+use crate::client::connect::EXCERPT;
 use crate::connection::Outbound;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::event_loop::id::ConnId;
 use crate::event_loop::peer::{Opening, Stage};
 use crate::event_loop::settings::Settings;
 use crate::event_loop::transport::Transport;
-use crate::extension::deflate;
 use crate::handshake::{ClientHandshake, ClientRequest, ServerHandshake};
 
 impl<D: Default> Context<D> {
@@ -34,12 +35,10 @@ impl<D: Default> Context<D> {
     /// # Errors
     ///
     /// Where the transport could not be registered, and while the loop [shuts down](Self::shutdown).
-    pub fn dial(&mut self, transport: Transport, mut request: ClientRequest) -> io::Result<ConnId> {
-        if let Some(offer) = deflate::offer(self.settings.connection.deflate, request.extensions()) {
-            request = request.extension(offer);
-        }
-        let handshake = ClientHandshake::new(request, self.entropy.nonce());
-        let stage = Stage::Dialing(Box::new(Opening { handshake, since: self.clock.peer_time() }));
+    pub fn dial(&mut self, transport: Transport, request: ClientRequest) -> io::Result<ConnId> {
+        let (deflate, nonce) = (self.settings.connection.deflate, self.entropy.nonce());
+        let handshake = ClientHandshake::offering(request, deflate, nonce).with_max_refusal_body(EXCERPT);
+        let stage = Stage::Dialing(Box::new(Opening { handshake, until: self.handshake_until() }));
         let masks = Box::new(SystemEntropy::new());
         let outbound = Outbound::client(self.settings.connection.clone(), masks);
         let id = self.insert(transport, outbound, stage)?;
@@ -55,6 +54,11 @@ impl<D: Default> Context<D> {
         }
     }
 
+    /// When a handshake that begins now has to be done.
+    fn handshake_until(&self) -> Option<Instant> {
+        self.clock.peer_time().checked_add(self.settings.handshake_timeout)
+    }
+
     /// Opens a WebSocket as its server over a transport that exists, from an address that has this number.
     pub(in crate::event_loop) fn adopt_from(
         &mut self,
@@ -63,7 +67,7 @@ impl<D: Default> Context<D> {
     ) -> io::Result<ConnId> {
         let Settings { head, leniency, .. } = self.settings;
         let handshake = ServerHandshake::new(head).with_leniency(leniency);
-        let stage = Stage::Server(Box::new(Opening { handshake, since: self.clock.peer_time() }));
+        let stage = Stage::Server(Box::new(Opening { handshake, until: self.handshake_until() }));
         let outbound = Outbound::server(self.settings.connection.clone());
         let id = self.insert(transport, outbound, stage)?;
         self.peers[id.slot as usize].address = address;

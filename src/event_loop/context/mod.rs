@@ -374,6 +374,11 @@ impl<D: Default> Context<D> {
         }
     }
 
+    /// Whether this is the connection that a client's way goes over, and no attempt any more.
+    pub(super) fn stands(&self, slot: usize) -> bool {
+        self.peers[slot].cold.as_ref().is_some_and(|cold| cold.client.is_some())
+    }
+
     /// The connection in this slot, which there is.
     #[inline]
     pub(super) fn id(&self, slot: usize) -> ConnId {

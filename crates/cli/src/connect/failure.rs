@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bowsprit::client::ConnectError;
+use bowsprit::client::{ConnectError, Target};
 use bowsprit::handshake::{HeadError, RefusedResponse, ResponseError};
 use bowsprit::tls::{explain_certificate, rustls, tls_error};
 
@@ -11,7 +11,10 @@ use crate::deflate::faulty;
 use crate::output::one_line;
 
 /// The most bytes shown of the body of a refusal.
-const SHOWN_BODY: usize = 4096;
+const SHOWN_BODY: usize = 1024;
+
+/// The most lines of it.
+const SHOWN_LINES: usize = 8;
 
 /// How we were to get there.
 pub(super) struct Way<'a> {
@@ -24,14 +27,33 @@ pub(super) struct Way<'a> {
 
 /// Says why the target was not reached.
 pub(super) fn tell(output: &mut Output, way: &Way<'_>, error: &ConnectError) {
-    let Way { target, proxy, .. } = *way;
-    // Whom we look up and connect to.
-    let first = match proxy {
-        Some(proxy) => format!("the proxy {proxy}"),
-        None => target.to_owned(),
+    // Where it went wrong, and how we came there.
+    let target = &match error {
+        ConnectError::Redirected(redirected) => {
+            let via = redirected.via.iter().map(shown).collect::<Vec<_>>().join(", ");
+            format!("{} (redirected from {via})", shown(&redirected.target))
+        }
+        _ => way.target.to_owned(),
     };
-    let text = match error {
-        ConnectError::Response(ResponseError::Refused(response)) => return show_refusal(output, response),
+    // Whom we look up and connect to.
+    let first = match way.proxy {
+        Some(proxy) => format!("the proxy {proxy}"),
+        None => target.clone(),
+    };
+    let root = error.root();
+    let text = match root {
+        ConnectError::Response(ResponseError::Refused(response)) => {
+            if let ConnectError::Redirected(_) = error {
+                output.note(format_args!("{target} gave this answer:"));
+            }
+            return show_refusal(output, response);
+        }
+        ConnectError::Response(ResponseError::Head(HeadError::TooLong | HeadError::StartLineTooLong)) => {
+            format!("{target}: the head of the server's answer is too long; see --max-head")
+        }
+        ConnectError::Response(ResponseError::Head(HeadError::TooManyHeaders)) => {
+            format!("{target}: the head of the server's answer has too many lines; see --max-headers")
+        }
         ConnectError::Response(ResponseError::Head(HeadError::NotHttp)) if target.starts_with("ws:") => {
             format!("{target} does not speak HTTP; if the server speaks TLS, use wss://")
         }
@@ -46,10 +68,14 @@ pub(super) fn tell(output: &mut Output, way: &Way<'_>, error: &ConnectError) {
         ConnectError::Connect(error) => format!("cannot connect to {first}: {error}"),
         ConnectError::Proxy(error) => format!("{first}: {error}"),
         ConnectError::Tls(fault) => format!("{target}: {}", tls_fault(fault, way.ca)),
-        ConnectError::Timeout(_) => format!("{target}: {error}; see --connect-timeout"),
-        error => format!("{target}: {error}"),
+        ConnectError::Timeout(_) => format!("{target}: {root}; see --connect-timeout"),
+        root => format!("{target}: {root}"),
     };
     output.note(text);
+}
+
+fn shown(target: &Target) -> String {
+    one_line(target.to_string().as_bytes())
 }
 
 /// The answer of a server that refuses.
@@ -58,10 +84,11 @@ fn show_refusal(output: &mut Output, response: &RefusedResponse) {
     show_head(output, '<', response.head().bytes());
     let body = response.body();
     let shown = &body[..body.len().min(SHOWN_BODY)];
-    for line in lines_of(shown) {
+    let mut lines = lines_of(shown);
+    for line in lines.by_ref().take(SHOWN_LINES) {
         output.note(format_args!("  {}", one_line(line)));
     }
-    if shown.len() < body.len() || response.is_truncated() {
+    if lines.next().is_some() || shown.len() < body.len() || response.is_truncated() {
         output.note("  ... and more");
     }
 }

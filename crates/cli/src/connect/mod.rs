@@ -18,13 +18,14 @@ use std::time::{Duration, Instant};
 
 use bowsprit::client::{
     Backoff, ClientConfig, Proxy, ProxySettings, ReconnectPolicy, RedirectPolicy, Target, ThreadResolver,
+    without_user_info,
 };
 use bowsprit::connection::Config;
 use bowsprit::event_loop::Settings;
-use bowsprit::handshake::RequestBuildError;
+use bowsprit::handshake::{HeadLimits, RequestBuildError};
 use bowsprit::tls::{TlsClient, TlsConfigError};
 
-use super::args::{Time, server_url};
+use super::args::{Size, Time, server_url};
 use super::deflate::DeflateArgs;
 use super::driver::Driver;
 use super::exit::Exit;
@@ -87,9 +88,15 @@ pub(crate) struct Args {
     /// Close after this long in any case; with --expect that is a failure.
     #[arg(long, value_name = "TIME", help_heading = END)]
     timeout: Option<Time>,
-    /// How long it may take until the connection is open: lookup, TCP and proxy, then TLS and the handshake.
+    /// How long it may take until the connection is open, redirects included.
     #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().handshake_timeout), help_heading = CONNECTING)]
     connect_timeout: Time,
+    /// The most bytes of the head of the server's answer.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(HeadLimits::default().max_bytes), help_heading = CONNECTING)]
+    max_head: Size,
+    /// The most field lines of that head.
+    #[arg(long, value_name = "N", default_value_t = HeadLimits::default().max_headers, help_heading = CONNECTING)]
+    max_headers: usize,
     /// Connect again when the connection is lost: at once at first, then after a random time that grows to 60s; or
     /// always after this time.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, help_heading = CONNECTING)]
@@ -240,7 +247,8 @@ struct Setup {
 
 /// What the user typed as what the library takes.
 fn config(args: &Args) -> Result<Setup, String> {
-    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", one_line(args.url.as_bytes()));
+    let shown = one_line(without_user_info(&args.url).as_bytes());
+    let named = |error: &dyn std::fmt::Display| format!("{shown}: {error}");
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let url = server_url(&args.url).map_err(|error| named(&error))?;
     let target = Target::parse(&url).map_err(|error| named(&error))?;
@@ -265,7 +273,7 @@ fn config(args: &Args) -> Result<Setup, String> {
         config = config.reconnect(policy);
     }
     let proxies = match args.way.proxy.as_deref() {
-        None => ProxySettings::from_env().map_err(|(name, error)| format!("{name}: {error}"))?,
+        None => ProxySettings::from_env(),
         Some("none" | "") => ProxySettings::none(),
         Some(url) => ProxySettings::all(Proxy::parse(url).map_err(|error| format!("--proxy: {error}"))?),
     };
@@ -274,13 +282,15 @@ fn config(args: &Args) -> Result<Setup, String> {
     } else if args.way.is_about_tls() {
         return Err(named(&"--ca, --bundled-roots, --cert and --tls-key-log are for wss:// URLs"));
     }
-    let proxy = proxies.proxy_for(config.target()).map(ToString::to_string);
+    let proxy = proxies.proxy_for(config.target()).map(|proxy| proxy.map(ToString::to_string));
+    let proxy = proxy.map_err(|error| format!("{error}, or see --proxy"))?;
     let config = config
         .proxies(proxies)
         .redirects(RedirectPolicy::up_to(args.redirects))
         .resolver(ThreadResolver)
         .connect_timeout(args.connect_timeout.0)
         .handshake_timeout(args.connect_timeout.0)
+        .head_limits(HeadLimits { max_bytes: args.max_head.0, max_headers: args.max_headers })
         .connection(args.limits());
     let target = renamed.as_ref().map_or(config.target(), |(_, target)| target);
     let target = one_line(target.to_string().as_bytes());

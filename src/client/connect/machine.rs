@@ -1,0 +1,384 @@
+//! The states of a [`Connector`], and what each input makes of each.
+
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::{Action, Address, Attempt, Connector, EXCERPT, EXCERPT_WAIT, Input, Lookup};
+use crate::client::error::{ConnectError, Phase, Redirected};
+use crate::client::proxy::{ProxyError, Tunnel};
+use crate::client::race::Race;
+use crate::client::resolve::literal;
+use crate::client::target::Target;
+use crate::entropy::Entropy;
+use crate::handshake::{ClientHandshake, Progress, RefusedResponse, ResponseError};
+
+/// Where a try stands.
+#[derive(Debug)]
+pub(super) enum State {
+    /// The server's addresses are awaited, for a proxy that takes no names.
+    LookupServer,
+    /// The addresses to connect to are awaited: the server's, or those of the proxy that is to be asked for a tunnel to
+    /// this host.
+    Lookup { tunnel: Option<String> },
+    /// One of several addresses is to answer.
+    Race { race: Race, tunnel: Option<String>, last: Option<io::Error> },
+    /// The proxy's answer is awaited.
+    Tunnel(Tunnel),
+    /// The end of the TLS handshake is awaited.
+    Tls,
+    /// The server's response is awaited.
+    Response(ClientHandshake),
+    /// The server refuses; what it says beside that is read until then.
+    Refusal { handshake: ClientHandshake, until: Option<Instant> },
+    /// It is open, or has failed.
+    Over,
+}
+
+impl Connector {
+    /// Takes what has happened. The time is looked at where [`Input::Time`] says so and nowhere else: what has come in
+    /// late has still come.
+    pub fn handle(&mut self, input: Input<'_>, now: Instant) {
+        use Input::{Connected, Ended, Failed, Received, Resolved, Secured};
+        self.state = match (mem::replace(&mut self.state, State::Over), input) {
+            (State::LookupServer, Resolved(lookup, answer)) if self.awaits(lookup) => {
+                self.server_resolved(answer, now)
+            }
+            (State::Lookup { tunnel }, Resolved(lookup, answer)) if self.awaits(lookup) => {
+                self.resolved(answer, tunnel, now)
+            }
+            (State::Race { tunnel, .. }, Connected(attempt)) if self.running.contains(&attempt) => {
+                self.won(attempt, tunnel, now)
+            }
+            (State::Race { race, tunnel, .. }, Failed(attempt, error)) if self.running.contains(&attempt) => {
+                self.running.retain(|running| *running != attempt);
+                self.lost(race, tunnel, error, now)
+            }
+            (State::Race { race, tunnel, last }, Input::Time) if !self.is_late(now) => {
+                self.start_due(race, tunnel, last, now)
+            }
+            (State::Tunnel(tunnel), Received(bytes)) => self.tunneled(tunnel, bytes, now),
+            (State::Tunnel(_), Ended) => self.fail(ProxyError::Closed.into()),
+            (State::Tls, Secured) => self.request_upgrade(),
+            // The server speaks inside TLS before it is spoken to; the handshake judges what it says.
+            (State::Tls, Received(bytes)) => match self.request_upgrade() {
+                State::Response(handshake) => self.answered(handshake, bytes, now),
+                state => state,
+            },
+            (State::Tls, Ended) => self.fail(ConnectError::Io(io::ErrorKind::UnexpectedEof.into())),
+            (State::Response(handshake), Received(bytes)) => self.answered(handshake, bytes, now),
+            (State::Response(mut handshake), Ended) => {
+                self.fail(ConnectError::Response(handshake.receive_eof()))
+            }
+            (State::Refusal { mut handshake, until }, Received(bytes)) => match handshake.receive(bytes) {
+                Ok(_) => State::Refusal { handshake, until },
+                Err(error) => self.refused(error, now),
+            },
+            (State::Refusal { mut handshake, .. }, Ended) => self.refused(handshake.receive_eof(), now),
+            (State::Refusal { mut handshake, .. }, Failed(attempt, _)) if self.standing == Some(attempt) => {
+                self.standing = None;
+                self.refused(handshake.give_up(), now)
+            }
+            (State::Refusal { mut handshake, until }, Input::Time)
+                if until.is_some_and(|until| until <= now) || self.is_late(now) =>
+            {
+                self.refused(handshake.give_up(), now)
+            }
+            (State::Tunnel(_) | State::Tls | State::Response(_), Failed(attempt, error))
+                if self.standing == Some(attempt) =>
+            {
+                self.standing = None;
+                self.fail(ConnectError::of_connection(error))
+            }
+            (
+                state @ (State::LookupServer
+                | State::Lookup { .. }
+                | State::Race { .. }
+                | State::Tunnel(_)
+                | State::Tls
+                | State::Response(_)),
+                Input::Time,
+            ) if self.is_late(now) => self.fail(ConnectError::Timeout(state.phase())),
+            // Of an earlier lookup, of an attempt that was dropped, too early or too late: it changes nothing.
+            (
+                state @ (State::LookupServer
+                | State::Lookup { .. }
+                | State::Race { .. }
+                | State::Tunnel(_)
+                | State::Tls
+                | State::Response(_)
+                | State::Refusal { .. }
+                | State::Over),
+                Resolved(..) | Connected(_) | Failed(..) | Secured | Received(_) | Ended | Input::Time,
+            ) => state,
+        };
+    }
+
+    /// To the target as it is now.
+    pub(super) fn begin(&mut self, now: Instant) -> State {
+        if self.config.target.is_secure() && !self.config.has_tls() {
+            return self.fail(ConnectError::NoTls);
+        }
+        let (host, port) = match &self.config.target {
+            Target::Host(url) => (url.host().to_owned(), url.port()),
+            Target::Unix(unix) => {
+                let address = Address::Unix(unix.path().to_owned());
+                self.dial(address);
+                return State::Race {
+                    race: Race::new([], self.config.attempt_delay),
+                    tunnel: None,
+                    last: None,
+                };
+            }
+        };
+        match self.config.proxies.proxy_for(&self.config.target) {
+            Err(error) => self.fail(error.into()),
+            Ok(None) => self.look_up(&host, port, State::Lookup { tunnel: None }, now),
+            Ok(Some(proxy)) if proxy.wants_address() => self.look_up(&host, port, State::LookupServer, now),
+            Ok(Some(proxy)) => {
+                let (name, port) = (proxy.host().to_owned(), proxy.port());
+                self.look_up(&name, port, State::Lookup { tunnel: Some(host) }, now)
+            }
+        }
+    }
+
+    /// Asks for addresses, unless they are there; `state` is what awaits them.
+    fn look_up(&mut self, host: &str, port: u16, state: State, now: Instant) -> State {
+        if let Some(addresses) = literal(host, port) {
+            return match state {
+                State::LookupServer => self.server_resolved(Ok(addresses), now),
+                State::Lookup { tunnel } => self.resolved(Ok(addresses), tunnel, now),
+                state => state,
+            };
+        }
+        self.lookups += 1;
+        self.actions.push_back(Action::Resolve(Lookup(self.lookups), host.to_owned(), port));
+        state
+    }
+
+    fn awaits(&self, lookup: Lookup) -> bool {
+        lookup.0 == self.lookups
+    }
+
+    /// The server's addresses are there: now those of its proxy.
+    fn server_resolved(&mut self, answer: Result<Vec<SocketAddr>, ConnectError>, now: Instant) -> State {
+        let address = match answer.map(|addresses| addresses.first().copied()) {
+            Ok(Some(address)) => address.ip().to_string(),
+            Ok(None) => return self.fail(ConnectError::NoAddress),
+            Err(error) => return self.fail(error),
+        };
+        match self.config.proxies.proxy_for(&self.config.target) {
+            Ok(Some(proxy)) => {
+                let (host, port) = (proxy.host().to_owned(), proxy.port());
+                self.look_up(&host, port, State::Lookup { tunnel: Some(address) }, now)
+            }
+            Ok(None) => self.fail(ConnectError::NoAddress), // there was one when the lookup began
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    fn resolved(
+        &mut self,
+        answer: Result<Vec<SocketAddr>, ConnectError>,
+        tunnel: Option<String>,
+        now: Instant,
+    ) -> State {
+        match answer {
+            Ok(addresses) if addresses.is_empty() => self.fail(ConnectError::NoAddress),
+            Ok(addresses) => {
+                let race = Race::new(addresses, self.config.attempt_delay);
+                self.start_due(race, tunnel, None, now)
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Starts the attempts that are due.
+    fn start_due(
+        &mut self,
+        mut race: Race,
+        tunnel: Option<String>,
+        last: Option<io::Error>,
+        now: Instant,
+    ) -> State {
+        while let Some(address) = race.start(now) {
+            self.dial(Address::Tcp(address));
+        }
+        State::Race { race, tunnel, last }
+    }
+
+    fn dial(&mut self, address: Address) {
+        let attempt = self.new_attempt();
+        self.running.push(attempt);
+        self.actions.push_back(Action::Dial(attempt, address));
+    }
+
+    pub(super) fn new_attempt(&mut self) -> Attempt {
+        self.attempts += 1;
+        Attempt(self.attempts)
+    }
+
+    /// An attempt has failed: the next one need not wait for its turn.
+    fn lost(&mut self, mut race: Race, tunnel: Option<String>, error: io::Error, now: Instant) -> State {
+        race.failed();
+        match self.start_due(race, tunnel, Some(error), now) {
+            State::Race { race, last: Some(error), .. } if race.is_lost() => {
+                self.fail(ConnectError::Connect(error))
+            }
+            state => state,
+        }
+    }
+
+    /// The first of the attempts stands: through the proxy, if there is one, to the server.
+    fn won(&mut self, attempt: Attempt, tunnel: Option<String>, now: Instant) -> State {
+        self.standing = Some(attempt);
+        for loser in mem::take(&mut self.running) {
+            if loser != attempt {
+                self.actions.push_back(Action::Drop(loser));
+            }
+        }
+        let Some(host) = tunnel else { return self.arrived(now) };
+        let port = self.config.target.host_port().map_or(0, |(_, port)| port);
+        let proxy = self.config.proxies.proxy_for(&self.config.target);
+        let tunnel = proxy.and_then(|proxy| proxy.map(|proxy| proxy.tunnel(&host, port)).transpose());
+        match tunnel {
+            Ok(Some(mut tunnel)) => {
+                self.say(&mut tunnel);
+                State::Tunnel(tunnel)
+            }
+            Ok(None) => self.arrived(now),
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    /// The proxy has said something.
+    fn tunneled(&mut self, mut tunnel: Tunnel, bytes: &[u8], now: Instant) -> State {
+        match tunnel.receive(bytes) {
+            Ok(false) => {
+                self.say(&mut tunnel);
+                State::Tunnel(tunnel)
+            }
+            Ok(true) => self.arrived(now),
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    fn say(&mut self, tunnel: &mut Tunnel) {
+        let bytes = tunnel.pending().to_vec();
+        tunnel.advance(bytes.len());
+        if !bytes.is_empty() {
+            self.actions.push_back(Action::Write(bytes));
+        }
+    }
+
+    /// The way to the server is free: TLS, if the URL asks for it, and the WebSocket handshake.
+    fn arrived(&mut self, now: Instant) -> State {
+        self.handshake_until = now.checked_add(self.config.handshake_timeout);
+        if self.config.target.is_secure() {
+            self.actions.push_back(Action::StartTls);
+            return State::Tls;
+        }
+        self.request_upgrade()
+    }
+
+    /// Sends the request.
+    pub(super) fn request_upgrade(&mut self) -> State {
+        let request = self.config.request.clone();
+        let nonce = (self.config.masks)().nonce();
+        let handshake = ClientHandshake::offering(request, self.config.connection.deflate, nonce)
+            .with_head_limits(self.config.head_limits)
+            .with_max_refusal_body(EXCERPT);
+        self.actions.push_back(Action::Write(handshake.request().to_vec()));
+        State::Response(handshake)
+    }
+
+    /// The server has said something in answer to the request.
+    fn answered(&mut self, mut handshake: ClientHandshake, bytes: &[u8], now: Instant) -> State {
+        match handshake.receive(bytes) {
+            Ok(Progress::Done { value, used }) => {
+                self.standing = None;
+                self.actions.push_back(Action::Open { response: Box::new(value), used });
+                State::Over
+            }
+            Ok(Progress::NeedMore) => match handshake.refusal().map(|response| self.redirect(response)) {
+                None => State::Response(handshake),
+                // What a redirect says beside where it leads is for those who do not follow it.
+                Some(Ok(Some(target))) => self.follow(target, now),
+                Some(Ok(None)) => State::Refusal { handshake, until: now.checked_add(EXCERPT_WAIT) },
+                Some(Err(error)) => self.fail(error),
+            },
+            Err(error) => self.refused(error, now),
+        }
+    }
+
+    /// The handshake has failed: because the server refuses, or for another reason.
+    fn refused(&mut self, error: ResponseError, now: Instant) -> State {
+        let ResponseError::Refused(response) = &error else {
+            return self.fail(ConnectError::Response(error));
+        };
+        match self.redirect(response) {
+            Ok(Some(target)) => self.follow(target, now),
+            Ok(None) => self.fail(ConnectError::Response(error)),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Where a refusal leads, if it leads anywhere.
+    fn redirect(&self, response: &RefusedResponse) -> Result<Option<Target>, ConnectError> {
+        let before = u32::try_from(self.via.len()).unwrap_or(u32::MAX);
+        let target = self.config.redirects.follow(&self.config.target, response, before);
+        target.map_err(ConnectError::Redirect)
+    }
+
+    /// Goes where a redirect leads. The time that is left is no longer for that.
+    fn follow(&mut self, target: Target, now: Instant) -> State {
+        self.drop_all();
+        let before = self.config.target.clone();
+        match self.config.clone().retarget(target) {
+            Ok(config) => {
+                self.config = config;
+                self.via.push(before);
+                self.handshake_until = None;
+                self.begin(now)
+            }
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    fn is_late(&self, now: Instant) -> bool {
+        let until = [self.until, self.handshake_until].into_iter().flatten().min();
+        until.is_some_and(|until| until <= now)
+    }
+
+    fn drop_all(&mut self) {
+        let left = mem::take(&mut self.running).into_iter().chain(self.standing.take());
+        self.actions.extend(left.map(Action::Drop));
+    }
+
+    fn fail(&mut self, error: ConnectError) -> State {
+        self.drop_all();
+        let error = match self.via.is_empty() {
+            true => error,
+            false => ConnectError::Redirected(Box::new(Redirected {
+                target: self.config.target.clone(),
+                via: mem::take(&mut self.via),
+                error,
+            })),
+        };
+        self.actions.push_back(Action::Failed(error));
+        State::Over
+    }
+}
+
+impl State {
+    pub(super) const fn phase(&self) -> Phase {
+        match self {
+            State::LookupServer | State::Lookup { .. } => Phase::Resolve,
+            State::Race { .. } => Phase::Connect,
+            State::Tunnel(_) => Phase::Proxy,
+            State::Tls => Phase::Tls,
+            State::Response(_) | State::Refusal { .. } | State::Over => Phase::Response,
+        }
+    }
+}

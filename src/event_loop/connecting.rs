@@ -1,0 +1,241 @@
+//! The part of an engine that reaches servers for its clients: it does what a [`Connector`] says and tells it what came
+//! of that.
+//!
+//! Each attempt is a connection like any other, in a stage of its own until its WebSocket is open.
+
+use std::io;
+
+use mio::net::TcpStream;
+#[cfg(unix)]
+use mio::net::UnixStream;
+
+use super::clients::{Answer, ClientState};
+use super::handler::Handler;
+use super::id::ClientId;
+use super::peer::Stage;
+use super::transport::Transport;
+use super::turn::Turn;
+use crate::client::connect::{Action, Address, Attempt, Connector, Input, Lookup};
+use crate::client::{ConnectError, Phase, Reply};
+use crate::connection::Outbound;
+use crate::handshake::Response;
+
+impl<H: Handler> Turn<'_, H> {
+    /// Tells the client's connector what has happened, and does what follows.
+    pub(super) fn step(&mut self, id: ClientId, input: Input<'_>) {
+        self.feed(id, input);
+        self.pump(id, 0);
+    }
+
+    /// Tells the client's connector what has happened.
+    fn feed(&mut self, id: ClientId, input: Input<'_>) {
+        let now = self.cx.clock.peer_time();
+        if let Some(connector) = self.cx.clients.connector(id) {
+            connector.handle(input, now);
+        }
+    }
+
+    /// Does what is to be done, until there is nothing to do but to wait. The first `len` bytes of the scratch buffer
+    /// have just been read.
+    pub(super) fn pump(&mut self, id: ClientId, len: usize) {
+        while let Some(action) = self.cx.clients.connector(id).and_then(Connector::next) {
+            match action {
+                Action::Resolve(lookup, host, port) => self.look_up(id, lookup, &host, port),
+                Action::Dial(attempt, address) => {
+                    self.enter_state(id, ClientState::Connecting);
+                    if let Err(error) = self.dial(id, attempt, &address) {
+                        self.feed(id, Input::Failed(attempt, error));
+                    }
+                }
+                Action::Drop(attempt) => self.drop_attempt(id, attempt),
+                Action::Write(bytes) => {
+                    if let Some(slot) = self.standing(id) {
+                        self.cx.queue_of(slot).push(&bytes);
+                        self.flush(slot);
+                    }
+                }
+                Action::StartTls => self.start_tls(id),
+                Action::Open { response, used } => return self.opened(id, *response, used, len),
+                Action::Failed(error) => return self.unreached(id, &error),
+            }
+            if let Some(phase) = self.cx.clients.connector(id).and_then(|connector| connector.phase()) {
+                self.enter_state(id, ClientState::from(phase));
+            }
+        }
+        if let Some(connector) = self.cx.clients.connector(id) {
+            let at = connector.deadline();
+            self.cx.clients.set_timer(id, at);
+        }
+    }
+
+    fn look_up(&mut self, id: ClientId, lookup: Lookup, host: &str, port: u16) {
+        let Some(client) = self.cx.clients.get(id) else { return };
+        let tries = client.tries;
+        let Some(resolver) = client.wanted.resolver.clone() else {
+            return self.feed(id, Input::Resolved(lookup, Err(ConnectError::NoResolver)));
+        };
+        match self.cx.answers() {
+            Ok(answers) => {
+                let reply =
+                    Reply::new(move |result| answers.push(Answer { client: id, tries, lookup, result }));
+                resolver.resolve(host, port, reply);
+            }
+            Err(error) => self.feed(id, Input::Resolved(lookup, Err(ConnectError::Resolve(error)))),
+        }
+    }
+
+    fn dial(&mut self, id: ClientId, attempt: Attempt, address: &Address) -> io::Result<()> {
+        let transport = match address {
+            Address::Tcp(address) => Transport::Tcp(TcpStream::connect(*address)?),
+            #[cfg(unix)]
+            Address::Unix(path) => Transport::Unix(UnixStream::connect(path)?),
+            #[cfg(not(unix))]
+            Address::Unix(_) => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        transport.prepare(self.cx.settings.nodelay, self.cx.settings.tcp_keepalive);
+        let Some(client) = self.cx.clients.get(id) else { return Ok(()) };
+        let outbound = Outbound::client(client.wanted.connection.clone(), (client.wanted.masks)());
+        let conn = self.cx.insert(transport, outbound, Stage::Connecting(id))?;
+        self.cx.stats.dialed += 1;
+        if let Some(client) = self.cx.clients.get(id) {
+            client.attempts.push((attempt, conn));
+        }
+        Ok(())
+    }
+
+    /// Lays TLS over the connection that stands; the next turn begins its handshake.
+    #[cfg(feature = "tls")]
+    fn start_tls(&mut self, id: ClientId) {
+        let Some(slot) = self.standing(id) else { return };
+        let Some(connector) = self.cx.clients.connector(id) else { return };
+        match (connector.config().tls_connection(), connector.standing()) {
+            (Ok(tls), _) => {
+                let peer = &mut self.cx.peers[slot];
+                peer.transport.wrap(tls);
+                peer.readable = true;
+                self.read_later(slot);
+            }
+            (Err(error), Some(attempt)) => {
+                self.drop_attempt(id, attempt);
+                self.feed(id, Input::Failed(attempt, error));
+            }
+            (Err(_), None) => {}
+        }
+    }
+
+    /// A target that needs TLS is refused before.
+    #[cfg(not(feature = "tls"))]
+    fn start_tls(&mut self, _: ClientId) {}
+
+    /// The slot of the connection that stands.
+    fn standing(&mut self, id: ClientId) -> Option<usize> {
+        let conn = self.cx.clients.get(id)?.conn?;
+        self.cx.peer(conn).map(|_| conn.slot as usize)
+    }
+
+    /// Closes the socket of an attempt.
+    fn drop_attempt(&mut self, id: ClientId, attempt: Attempt) {
+        let Some(client) = self.cx.clients.get(id) else { return };
+        let Some(at) = client.attempts.iter().position(|(this, _)| *this == attempt) else { return };
+        let (_, conn) = client.attempts.swap_remove(at);
+        client.conn.take_if(|standing| *standing == conn);
+        if self.cx.peer(conn).is_some() {
+            self.kill(conn.slot as usize);
+        }
+    }
+
+    /// Something is ready at a connection that is not open yet. Readiness to write alone tells no more than that an
+    /// attempt has come to its end.
+    pub(super) fn connecting(&mut self, slot: usize, id: ClientId) {
+        let conn = self.id(slot);
+        let Some(client) = self.cx.clients.get(id) else { return };
+        let Some(&(attempt, _)) = client.attempts.iter().find(|(_, this)| *this == conn) else { return };
+        if client.conn == Some(conn) {
+            return self.read_connecting(slot, id, attempt);
+        }
+        match self.cx.peers[slot].transport.is_connected() {
+            Ok(false) => {}
+            Ok(true) => {
+                self.feed(id, Input::Connected(attempt));
+                let Some(client) = self.cx.clients.get(id) else { return };
+                if client.connector.as_ref().is_some_and(|connector| connector.standing() == Some(attempt)) {
+                    client.conn = Some(conn);
+                    self.cx.peers[slot].cold().client = Some(id);
+                }
+                self.pump(id, 0);
+            }
+            Err(error) => self.attempt_failed(id, attempt, error),
+        }
+    }
+
+    /// Reads what the proxy or the server says, and carries the TLS handshake on.
+    fn read_connecting(&mut self, slot: usize, id: ClientId, attempt: Attempt) {
+        let peer = &mut self.cx.peers[slot];
+        if !peer.readable {
+            return;
+        }
+        let result = peer.fill(self.scratch);
+        #[cfg(feature = "tls")]
+        if peer.transport.tls().is_some_and(|tls| !tls.is_handshaking())
+            && let Some(connector) = self.cx.clients.connector(id)
+            && connector.phase() == Some(Phase::Tls)
+        {
+            self.step(id, Input::Secured);
+        }
+        let now = self.cx.clock.peer_time();
+        let Some(connector) = self.cx.clients.connector(id) else { return };
+        match result {
+            Ok(None) => return,
+            Ok(Some(0)) => {
+                self.cx.peers[slot].readable = false;
+                connector.handle(Input::Ended, now);
+            }
+            Ok(Some(len)) => {
+                connector.handle(Input::Received(&self.scratch[..len]), now);
+                self.cx.stats.bytes_in += len as u64;
+                return self.pump(id, len);
+            }
+            Err(error) => return self.attempt_failed(id, attempt, error),
+        }
+        self.pump(id, 0);
+    }
+
+    /// The connection of an attempt has broken, or was never made.
+    fn attempt_failed(&mut self, id: ClientId, attempt: Attempt, error: io::Error) {
+        self.drop_attempt(id, attempt);
+        self.step(id, Input::Failed(attempt, error));
+    }
+
+    /// Something failed at a connection that is not open yet.
+    pub(super) fn connecting_broken(&mut self, slot: usize, id: ClientId, error: io::Error) {
+        let conn = self.id(slot);
+        let Some(client) = self.cx.clients.get(id) else { return };
+        if let Some(&(attempt, _)) = client.attempts.iter().find(|(_, this)| *this == conn) {
+            self.attempt_failed(id, attempt, error);
+        }
+    }
+
+    /// The server has taken the upgrade; bytes `used..len` of the scratch buffer are frames.
+    fn opened(&mut self, id: ClientId, response: Response, used: usize, len: usize) {
+        let Some(client) = self.cx.clients.get(id) else { return };
+        let (Some(connector), Some(conn)) = (client.connector.take(), client.conn) else { return };
+        client.target = connector.target().clone();
+        client.attempts.clear();
+        self.cx.clients.set_timer(id, None);
+        self.handler.on_response(self.cx, conn, &response);
+        let slot = conn.slot as usize;
+        self.open(slot, &response.into_agreement());
+        self.take_frames(slot, used..len);
+    }
+}
+
+impl From<Phase> for ClientState {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Resolve => ClientState::Resolving,
+            Phase::Connect => ClientState::Connecting,
+            Phase::Proxy => ClientState::Tunneling,
+            Phase::Tls | Phase::Response => ClientState::Handshaking,
+        }
+    }
+}

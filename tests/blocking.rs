@@ -554,6 +554,63 @@ fn a_slow_proxy_and_the_handshake_inside_its_tunnel() {
     assert_eq!(header(&head, "proxy-authorization"), None);
 }
 
+// --- floods ---------------------------------------------------------------------------------------------------------
+
+/// A server that says `what` again and again, as fast as it can, and reads nothing.
+fn flooding(what: Vec<u8>) -> (std::net::SocketAddr, thread::JoinHandle<Vec<()>>) {
+    serve(1, move |mut stream| {
+        open(&mut stream, b"");
+        let much = what.repeat(64 * 1024 / what.len());
+        while stream.write_all(&much).is_ok() {}
+    })
+}
+
+/// X3: whatever the server does, `close` returns in its time, and what is held meanwhile is bounded.
+#[test]
+fn a_flood_does_not_keep_close_from_ending() {
+    let long_ping = [&b"\x89\x7d"[..], &[b'x'; 125]].concat();
+    for what in [&b"\x89\0"[..], &long_ping, b"\x8a\0", b"\x81\x02hi", b"\x01\0\x80\0"] {
+        let (address, server) = flooding(what.to_vec());
+        let limits = limits(|config| {
+            config.close_timeout = SECOND / 4;
+            config.max_empty_fragments = u32::MAX;
+        });
+        let mut client = blocking::connect_with(&config(address).connection(limits)).unwrap();
+        // Enough of it for our answers to fill the way to the server.
+        for _ in 0..300_000 {
+            assert!(client.read_event().unwrap().is_some());
+        }
+        assert!(client.bytes_to_write() <= 128 * 1024, "{}", client.bytes_to_write());
+        let start = Instant::now();
+        let error = client.close(None).unwrap_err();
+        assert!(matches!(error, Error::Due(Due::CloseTimeout)), "{error:?}");
+        // Many times that, for machines that are busy.
+        assert!(start.elapsed() < 10 * SECOND, "{what:?}");
+        server.join().unwrap();
+    }
+}
+
+/// A server that takes nothing either does not hold `close` up.
+#[test]
+fn a_server_that_reads_nothing_does_not_keep_close_from_ending() {
+    let (go, wait) = mpsc::channel::<()>();
+    let (address, server) = serve(1, move |mut stream| {
+        open(&mut stream, b"");
+        let _ = wait.recv();
+    });
+    let limits = limits(|config| config.close_timeout = Duration::from_millis(300));
+    let mut client = blocking::connect_with(&config(address).connection(limits)).unwrap();
+    client.set_timeout(Some(Duration::from_millis(20)));
+    let message = vec![0; 1 << 20];
+    while !matches!(client.send(&message[..]), Err(Error::Send(SendError::QueueFull))) {}
+    client.set_timeout(None);
+    let start = Instant::now();
+    assert!(matches!(client.close(None), Err(Error::Due(Due::CloseTimeout))));
+    assert!(start.elapsed() < 10 * SECOND);
+    go.send(()).unwrap();
+    server.join().unwrap();
+}
+
 // --- two threads ---------------------------------------------------------------------------------------------------
 
 #[test]

@@ -136,12 +136,15 @@ impl<S: Socket> Client<S> {
     }
 
     /// Closes the connection: sends a Close frame and waits for the server's answer and for the end of the TCP
-    /// connection, each call bounded by [`Config::close_timeout`] in any case. Messages that still come are dropped.
+    /// connection, for at most [`Config::close_timeout`] in all, whatever the server sends or does not take. Messages
+    /// that still come are dropped.
     ///
     /// # Errors
     ///
     /// [`Error::Due`] where the server does not answer, and what else ends a connection before its time.
     pub fn close(mut self, reason: Option<CloseReason<'_>>) -> Result<Outcome, Error> {
+        let most = self.link.sending.outbound.config().close_timeout;
+        self.reading.timeout = Some(self.reading.timeout.map_or(most, |timeout| timeout.min(most)));
         match self.start_close(reason) {
             Ok(()) | Err(Error::Send(SendError::Closing) | Error::Timeout) => {}
             Err(error) => return Err(error),
@@ -215,8 +218,11 @@ impl<S: Socket> Link for Whole<S> {
         self.socket.flush().map_err(timed)
     }
 
-    fn part(&mut self, until: Option<Instant>) {
-        let _ = self.write(until);
+    fn part(&mut self, until: Instant) {
+        let _ = self.write(Some(until));
+        // TLS has a word to say, too.
+        let left = remaining(Some(until)).unwrap_or(Some(Duration::from_millis(1)));
+        let _ = self.socket.set_write_timeout(left);
         let _ = self.socket.shutdown_write();
     }
 }

@@ -16,6 +16,8 @@ use crate::message::Message;
 pub(super) struct Reading {
     pub(super) timeout: Option<Duration>,
     decoder: Decoder,
+    /// The server took nothing when it was last offered what is queued: it is offered that again then.
+    full_until: Option<Instant>,
     /// Nothing more comes.
     over: bool,
 }
@@ -42,8 +44,8 @@ pub(super) trait Link {
     /// Writes what is queued, or says [`Error::Timeout`]. What another thread is writing is left to it.
     fn write(&mut self, until: Option<Instant>) -> Result<(), Error>;
 
-    /// Says the last words, and that nothing follows them.
-    fn part(&mut self, until: Option<Instant>);
+    /// Says the last words, as far as they go out until then, and that nothing follows them.
+    fn part(&mut self, until: Instant);
 }
 
 /// How long a server may take to take what is written by one who reads.
@@ -88,6 +90,16 @@ impl Sending {
         Ok(())
     }
 
+    /// Whether the closing handshake has taken too long. No message that still comes puts that off.
+    fn is_late_to_close(&mut self) -> bool {
+        if !self.outbound.sent_close() {
+            return false;
+        }
+        let now = Instant::now();
+        self.deadlines.closing(now); // the answer to the server's Close frame
+        self.deadlines.next(self.outbound.config()).is_some_and(|at| at <= now)
+    }
+
     /// Does what is due; says what ends the connection, and whether a Ping is on its way.
     fn expire(&mut self) -> (Option<Due>, bool) {
         let now = Instant::now();
@@ -112,7 +124,7 @@ impl Reading {
         if let Some(agreed) = deflate {
             decoder.use_deflate(agreed);
         }
-        Self { timeout: None, decoder, over: false }
+        Self { timeout: None, decoder, full_until: None, over: false }
     }
 
     /// The next message.
@@ -152,10 +164,14 @@ impl Reading {
             if self.over {
                 return Ok(None);
             }
-            match link.sending(|sending| self.decoder.step(&mut sending.outbound)) {
+            let step = link.sending(|sending| match sending.is_late_to_close() {
+                true => Err(Error::Due(Due::CloseTimeout)),
+                false => Ok(self.decoder.step(&mut sending.outbound)?),
+            });
+            match step {
                 Ok(None) => {}
                 Ok(Some(found)) => return self.found(link, found, deadline),
-                Err(error) => return self.fail(link, error.into()),
+                Err(error) => return self.fail(link, error),
             }
             self.write(link, deadline)?;
             match link.sending(Sending::expire) {
@@ -209,8 +225,16 @@ impl Reading {
 
     /// Writes what the server takes now. Nobody who reads waits for it to take more: it may want to be read first.
     fn write(&mut self, link: &mut impl Link, deadline: Option<Instant>) -> Result<(), Error> {
+        if self.full_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(());
+        }
+        self.full_until = None;
         match link.write([deadline, after(Some(SOON))].into_iter().flatten().min()) {
-            Ok(()) | Err(Error::Timeout) => Ok(()),
+            Ok(()) => Ok(()),
+            Err(Error::Timeout) => {
+                self.full_until = after(Some(AGAIN));
+                Ok(())
+            }
             // The server has gone after its Close frame; what it said before may still be read.
             Err(_) if self.decoder.inbound().received_close() => Ok(()),
             Err(error) => {
@@ -222,7 +246,10 @@ impl Reading {
 
     /// The connection fails: what is queued goes out if it can at once, then our direction ends (§7.1.7).
     fn fail<T>(&mut self, link: &mut impl Link, error: Error) -> Result<Option<T>, Error> {
-        link.part(after(Some(PARTING)));
+        let now = Instant::now();
+        // After a Close frame that was not answered in time there is nothing to say.
+        let patience = if let Error::Due(Due::CloseTimeout) = error { Duration::ZERO } else { PARTING };
+        link.part(now.checked_add(patience).unwrap_or(now));
         self.broken(error)
     }
 

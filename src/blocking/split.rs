@@ -7,6 +7,7 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Whole, remaining, timed};
@@ -66,6 +67,9 @@ struct Pen {
     bytes: Vec<u8>,
     written: usize,
 }
+
+/// How often to look whether the socket is free, where that may not take as long as it takes.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// So much is taken from the queue at a time.
 const PIECE: usize = 64 * 1024;
@@ -221,8 +225,8 @@ impl Link for Half {
         self.shared.write(until, false)
     }
 
-    fn part(&mut self, until: Option<Instant>) {
-        let _ = self.shared.write(until, true);
+    fn part(&mut self, until: Instant) {
+        let _ = self.shared.write(Some(until), true);
         let _ = self.socket.shutdown_write();
     }
 }
@@ -281,7 +285,14 @@ impl Shared {
             let mut pen = match self.pen.try_lock() {
                 Ok(pen) => pen,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) if wait => self.lock_pen(),
+                Err(TryLockError::WouldBlock) if wait => match remaining(deadline)? {
+                    None => self.lock_pen(),
+                    // No lock of `std` knows a time.
+                    Some(left) => {
+                        thread::sleep(left.min(LOOK_AGAIN));
+                        continue;
+                    }
+                },
                 Err(TryLockError::WouldBlock) => return Ok(()), // they look again once they are done
             };
             while pen.take(&mut self.lock()) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::decoder::{Decoder, Found};
 use super::error::Error;
 use crate::close::CloseReason;
-use crate::connection::{self, Config, Deadlines, Due, Event, Latency, Outbound, Outcome, SendError};
+use crate::connection::{Config, Deadlines, Due, Event, Latency, Outbound, Outcome, SendError, driver};
 use crate::entropy::Entropy;
 use crate::extension::deflate::DeflateParams;
 use crate::message::Message;
@@ -107,7 +107,7 @@ impl Sending {
             self.deadlines.closing(now); // the answer to the server's Close frame
         }
         let queued = self.outbound.queued();
-        let due = connection::expire(&mut self.deadlines, &mut self.outbound, now);
+        let due = driver::expire(&mut self.deadlines, &mut self.outbound, now);
         let has_pinged = due.is_none() && self.outbound.queued() > queued;
         if has_pinged {
             self.latency.pinged(b"", now); // that of `Config::ping_interval`
@@ -150,7 +150,7 @@ impl Reading {
 
     /// What both sides have said of the end, so far.
     pub(super) fn outcome(&self, outbound: &Outbound) -> Outcome {
-        connection::outcome(self.decoder.inbound(), outbound)
+        driver::outcome(self.decoder.inbound(), outbound)
     }
 
     /// Nothing more is to be read: the connection has broken.

@@ -3,6 +3,8 @@
 //! Closing is two facts: whether we have sent a Close frame, and whether we have received one. Each half of the
 //! connection owns its own. What follows from them stands here, and nowhere else.
 
+use super::inbound::Inbound;
+use super::outbound::Outbound;
 use crate::role::Role;
 
 /// What is to be done next towards the end of a connection.
@@ -21,15 +23,43 @@ pub enum CloseStep {
     AwaitEof,
 }
 
+/// What has become of the Close frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseFrames {
+    /// None has been sent, in either direction.
+    None,
+    /// Ours is sent, or waits to be.
+    Sent,
+    /// The peer's has come.
+    Received,
+    /// Both.
+    Both,
+    /// We have failed the connection (§7.1.7): it does not matter what comes.
+    Failed,
+}
+
+impl CloseFrames {
+    /// As both halves of a connection say.
+    pub(super) fn of(inbound: &Inbound, outbound: &Outbound) -> Self {
+        match (outbound.sent_close(), inbound.received_close()) {
+            _ if outbound.has_failed() => CloseFrames::Failed,
+            (true, true) => CloseFrames::Both,
+            (true, false) => CloseFrames::Sent,
+            (false, true) => CloseFrames::Received,
+            (false, false) => CloseFrames::None,
+        }
+    }
+}
+
 /// The step that follows from what both sides have done.
-pub const fn close_step(role: Role, failed: bool, sent: bool, received: bool) -> CloseStep {
-    match (role, failed, sent, received) {
-        (_, true, _, _) => CloseStep::CloseTcp, // §7.1.7: fail the connection
-        (_, false, false, false) => CloseStep::None,
-        (_, false, false, true) => CloseStep::EchoClose, // §5.5.1: MUST send a Close frame in response
-        (_, false, true, false) => CloseStep::AwaitClose, // §7.1.3
-        (Role::Server, false, true, true) => CloseStep::CloseTcp, // §7.1.1: the server closes first
-        (Role::Client, false, true, true) => CloseStep::AwaitEof, // §7.1.1: the client waits for the server
+pub const fn close_step(role: Role, frames: CloseFrames) -> CloseStep {
+    match (role, frames) {
+        (_, CloseFrames::Failed) => CloseStep::CloseTcp, // §7.1.7: fail the connection
+        (_, CloseFrames::None) => CloseStep::None,
+        (_, CloseFrames::Received) => CloseStep::EchoClose, // §5.5.1: MUST send a Close frame in response
+        (_, CloseFrames::Sent) => CloseStep::AwaitClose,    // §7.1.3
+        (Role::Server, CloseFrames::Both) => CloseStep::CloseTcp, // §7.1.1: the server closes first
+        (Role::Client, CloseFrames::Both) => CloseStep::AwaitEof, // §7.1.1: the client waits for the server
     }
 }
 
@@ -39,17 +69,15 @@ mod tests {
 
     #[test]
     fn the_table_in_full() {
-        use CloseStep::*;
-        for (sent, received, server, client) in [
-            (false, false, None, None),
-            (false, true, EchoClose, EchoClose),
-            (true, false, AwaitClose, AwaitClose),
-            (true, true, CloseTcp, AwaitEof),
+        for (frames, server, client) in [
+            (CloseFrames::None, CloseStep::None, CloseStep::None),
+            (CloseFrames::Received, CloseStep::EchoClose, CloseStep::EchoClose),
+            (CloseFrames::Sent, CloseStep::AwaitClose, CloseStep::AwaitClose),
+            (CloseFrames::Both, CloseStep::CloseTcp, CloseStep::AwaitEof),
+            (CloseFrames::Failed, CloseStep::CloseTcp, CloseStep::CloseTcp),
         ] {
-            assert_eq!(close_step(Role::Server, false, sent, received), server);
-            assert_eq!(close_step(Role::Client, false, sent, received), client);
-            assert_eq!(close_step(Role::Server, true, sent, received), CloseTcp);
-            assert_eq!(close_step(Role::Client, true, sent, received), CloseTcp);
+            assert_eq!(close_step(Role::Server, frames), server);
+            assert_eq!(close_step(Role::Client, frames), client);
         }
     }
 }

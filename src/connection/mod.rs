@@ -30,25 +30,28 @@
 mod closing;
 mod config;
 mod deadlines;
+pub(crate) mod driver;
 mod inbound;
 mod latency;
 mod outbound;
+mod outcome;
 mod send_queue;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use closing::{CloseStep, close_step};
+pub use closing::{CloseFrames, CloseStep, close_step};
 pub use config::{Config, Delivery};
 pub use deadlines::{Deadlines, Due};
 pub use inbound::{Chunk, Event, Inbound, Progress};
 pub use latency::Latency;
 pub use outbound::{Outbound, SendError};
+pub use outcome::Outcome;
 pub use send_queue::SendQueue;
 
 pub use crate::extension::Compression;
 
-use crate::close::{CloseCode, CloseReason, OwnedClose};
+use crate::close::CloseReason;
 use crate::entropy::Entropy;
 use crate::error::ProtocolError;
 use crate::extension::deflate::DeflateParams;
@@ -66,39 +69,6 @@ pub struct Connection {
     pub outbound: Outbound,
     /// When what is due.
     pub deadlines: Deadlines,
-}
-
-/// How a connection ended (§7.1.4-7.1.6).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// What the peer's Close frame said; the outer `None` where none came.
-    pub received: Option<Option<OwnedClose>>,
-    /// What our Close frame said; the outer `None` where none was sent.
-    pub sent: Option<Option<OwnedClose>>,
-    /// The rule that the peer broke, if it did.
-    pub error: Option<ProtocolError>,
-}
-
-impl Outcome {
-    /// Both sides have sent a Close frame and nobody broke a rule (§7.1.4).
-    pub const fn is_clean(&self) -> bool {
-        self.received.is_some() && self.sent.is_some() && self.error.is_none()
-    }
-
-    /// The close code as §7.1.5 defines it: the peer's, 1005 where its Close frame had none, 1006 where no Close
-    /// frame came.
-    pub fn code(&self) -> CloseCode {
-        match &self.received {
-            None => CloseCode::ABNORMAL,
-            Some(None) => CloseCode::NO_STATUS,
-            Some(Some(close)) => close.code,
-        }
-    }
-
-    /// The reason that the peer gave; empty where it gave none.
-    pub fn reason(&self) -> &str {
-        self.received.as_ref().and_then(|close| close.as_ref()).map_or("", |close| &close.reason)
-    }
 }
 
 impl Connection {
@@ -159,12 +129,7 @@ impl Connection {
 
     /// What is to be done next towards the end.
     pub fn close_step(&self) -> CloseStep {
-        close_step(
-            self.outbound.role(),
-            self.outbound.has_failed(),
-            self.outbound.sent_close(),
-            self.inbound.received_close(),
-        )
+        driver::close_step(&self.inbound, &self.outbound)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
@@ -181,7 +146,7 @@ impl Connection {
             self.deadlines.closing(now);
         }
         self.deadlines.progress(self.inbound.take_progress());
-        expire(&mut self.deadlines, &mut self.outbound, now)
+        driver::expire(&mut self.deadlines, &mut self.outbound, now)
     }
 
     /// Bytes of memory held for this connection, beside its own size: the message that is being put together and what
@@ -195,48 +160,8 @@ impl Connection {
 
     /// How the connection has ended, or would have if it ended now.
     pub fn outcome(&self) -> Outcome {
-        outcome(&self.inbound, &self.outbound)
+        driver::outcome(&self.inbound, &self.outbound)
     }
-}
-
-/// [`Connection::outcome`], for drivers that keep the halves apart.
-pub(crate) fn outcome(inbound: &Inbound, outbound: &Outbound) -> Outcome {
-    let owned = |close: Option<CloseReason<'_>>| close.map(|close| close.to_owned());
-    Outcome {
-        received: inbound.received_close().then(|| owned(inbound.close_received())),
-        sent: outbound.sent_close().then(|| owned(outbound.close_sent())),
-        error: inbound.error(),
-    }
-}
-
-/// [`Connection::handle_timeout`], for drivers that keep the halves apart.
-pub(crate) fn expire(deadlines: &mut Deadlines, outbound: &mut Outbound, now: Instant) -> Option<Due> {
-    expire_with(deadlines, outbound, now, b"")
-}
-
-/// The same; a Ping that is due carries `ping`.
-pub(crate) fn expire_with(
-    deadlines: &mut Deadlines,
-    outbound: &mut Outbound,
-    now: Instant,
-    ping: &[u8],
-) -> Option<Due> {
-    let due = deadlines.expire(now, outbound.config())?;
-    let reason = match due {
-        Due::Ping => {
-            // Refused only while closing, and then no Ping is due.
-            let _ = outbound.ping(ping);
-            return None;
-        }
-        Due::Idle => "idle for too long",
-        Due::Dead => "no answer to a Ping",
-        Due::Stalled => "nothing of the message for too long",
-        Due::CloseTimeout => return Some(due),
-    };
-    let code = if due == Due::Stalled { CloseCode::POLICY } else { CloseCode::GOING_AWAY };
-    outbound.fail(CloseReason { code, reason });
-    deadlines.closing(now);
-    Some(due)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::handler::Handler;
 use super::peer::Stage;
 use super::turn::Turn;
 use crate::close::{CloseCode, CloseReason};
-use crate::connection::{self, Due};
+use crate::connection::{Due, driver};
 use crate::handshake::Refusal;
 
 impl<H: Handler> Turn<'_, H> {
@@ -63,7 +63,7 @@ impl<H: Handler> Turn<'_, H> {
             // Whoever is not listened to has not fallen silent.
             Stage::Open if peer.held && !peer.outbound.sent_close() => peer.deadlines.heard(now),
             Stage::Open => {
-                let due = connection::expire_with(&mut peer.deadlines, &mut peer.outbound, now, &ping);
+                let due = driver::expire_with(&mut peer.deadlines, &mut peer.outbound, now, &ping);
                 if let Some(due) = due {
                     self.over(slot, Cause::Timeout(due));
                 }

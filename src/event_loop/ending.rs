@@ -10,7 +10,7 @@ use super::reconnecting::loss_of;
 use super::turn::Turn;
 use crate::client::Loss;
 use crate::close::{CloseCode, CloseReason};
-use crate::connection::{self, CloseStep, Inbound, close_step};
+use crate::connection::{CloseStep, Inbound, driver};
 
 impl<H: Handler> Turn<'_, H> {
     /// Does what the program or a policy has decided.
@@ -109,7 +109,7 @@ impl<H: Handler> Turn<'_, H> {
         }
         peer.stage = Stage::Ending;
         peer.deadlines.closing(self.cx.clock.peer_time());
-        let outcome = connection::outcome(&self.inbounds[slot], &peer.outbound);
+        let outcome = driver::outcome(&self.inbounds[slot], &peer.outbound);
         // Once both Close frames have passed, it does not matter how TCP ends (§7.1.4).
         let cause = if outcome.is_clean() { Cause::Closed } else { cause };
         self.cx.watch_deadline(slot);
@@ -135,9 +135,7 @@ impl<H: Handler> Turn<'_, H> {
     fn progress_to_end(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         if peer.is_open() {
-            let (sent, failed) = (peer.outbound.sent_close(), peer.outbound.has_failed());
-            let received = self.inbounds.get(slot).is_some_and(Inbound::received_close);
-            match close_step(peer.outbound.role(), failed, sent, received) {
+            match driver::close_step(&self.inbounds[slot], &peer.outbound) {
                 CloseStep::None | CloseStep::EchoClose => return,
                 CloseStep::AwaitClose => {
                     peer.deadlines.closing(self.cx.clock.peer_time());
@@ -154,16 +152,15 @@ impl<H: Handler> Turn<'_, H> {
             return self.kill(slot);
         }
         // §7.1.1: the server ends TCP first; a client that was not told to go waits for it.
-        let received = self.inbounds.get(slot).is_some_and(Inbound::received_close);
-        let (role, failed) = (peer.outbound.role(), peer.outbound.has_failed());
-        if close_step(role, failed, peer.outbound.sent_close(), received) == CloseStep::AwaitEof {
+        let step = self.inbounds.get(slot).map(|inbound| driver::close_step(inbound, &peer.outbound));
+        if step == Some(CloseStep::AwaitEof) {
             return;
         }
         // A socket that is closed while something is unread is reset, which may overtake our Close frame. Nothing is where
         // the peer's was the last that came; else our direction is ended, and what comes is read until the peer ends. A
         // stream over a socket may hold bytes back and has an end of its own to tell (TLS: close_notify).
         let nothing_unread = !peer.readable && self.inbounds.get(slot).is_some_and(Inbound::ends_with_close);
-        if nothing_unread && !failed && peer.transport.is_socket() {
+        if nothing_unread && !peer.outbound.has_failed() && peer.transport.is_socket() {
             return self.kill(slot);
         }
         peer.finish_writing();

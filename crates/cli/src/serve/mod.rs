@@ -35,7 +35,7 @@ use backplane::BackplaneArgs;
 use drain::DrainArgs;
 use sockets::TlsArgs;
 
-/// Serve WebSocket connections: echo, relay to the others, or broadcast to all
+/// Serve WebSocket connections: echo, relay, broadcast, talk, or bridge to a connection or a command
 ///
 /// The URL is the first line on stdout. A browser that opens it as http:// gets a page that connects to the server.
 /// Ctrl-C closes all connections with 1001 and ends; a second one ends at once.

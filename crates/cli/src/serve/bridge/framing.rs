@@ -5,9 +5,9 @@ use clap::ValueEnum;
 /// Where messages begin and end at the far end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::serve) enum Framing {
-    /// Nowhere: bytes as they come.
+    /// Bytes as they come, in messages of any length.
     Bytes,
-    /// A line is a text message.
+    /// Each line is a text message.
     Lines,
 }
 

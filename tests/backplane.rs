@@ -335,8 +335,8 @@ fn all_loops_of_a_group_share_one_link() {
         for peer in &mut peers {
             assert_text(&peer.frame(), "from outside");
         }
-        for at in 0..peers.len() {
-            peers[at].text(&format!("kitchen:from {at}"));
+        for (at, peer) in peers.iter_mut().enumerate() {
+            peer.text(&format!("kitchen:from {at}"));
             assert_text(&other.frame(), &format!("from {at}"));
         }
         group.stop();

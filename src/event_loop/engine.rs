@@ -328,7 +328,7 @@ impl<H: Handler> Turn<'_, H> {
             }
             #[cfg(feature = "backplane")]
             Command::ToNodes(topic, message) => {
-                self.cx.to_nodes(topic.as_deref(), &message);
+                self.cx.send_to_nodes(topic.as_deref(), &message);
             }
             #[cfg(feature = "backplane")]
             Command::Want(topic, wanted) => self.cx.want_topic(&topic, wanted),

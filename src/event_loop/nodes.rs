@@ -72,12 +72,12 @@ impl<D: Default> Context<D> {
 
     /// Sends to the subscribers of a topic at other nodes, or to all their connections; `None` where there is no
     /// backplane, or another loop of the group has the link to it.
-    pub(super) fn to_nodes(&mut self, topic: Option<&str>, message: &Prepared) -> Option<Published> {
+    pub(super) fn send_to_nodes(&mut self, topic: Option<&str>, message: &Prepared) -> Option<Published> {
         let now = self.now();
         match &mut self.backplane {
             Some(backplane) => Some(backplane.link.publish(topic, message.as_message(), now)),
             None if self.has_gateway => {
-                self.stats.behind += self.siblings.to_nodes(topic, message) as u64;
+                self.stats.behind += self.siblings.send_to_nodes(topic, message) as u64;
                 None
             }
             None => None,
@@ -102,7 +102,7 @@ impl<D: Default> Context<D> {
     }
 
     /// A message of another node, for the connections of all loops here.
-    fn from_node(&mut self, topic: Option<&str>, message: Message<'_>) {
+    fn deliver_here(&mut self, topic: Option<&str>, message: Message<'_>) {
         let message = Prepared::new(message);
         match topic {
             Some(topic) => {
@@ -123,7 +123,7 @@ impl<D: Default> Members for Context<D> {
     }
 
     fn deliver(&mut self, delivery: Delivery<'_>) {
-        self.from_node(delivery.topic, delivery.message);
+        self.deliver_here(delivery.topic, delivery.message);
     }
 }
 

@@ -312,7 +312,7 @@ impl<D> Siblings for Vec<Remote<D>> {
     }
 
     #[cfg(feature = "backplane")]
-    fn to_nodes(&self, topic: Option<&str>, message: &Prepared) -> usize {
+    fn send_to_nodes(&self, topic: Option<&str>, message: &Prepared) -> usize {
         let bytes = topic.map_or(0, str::len) + message.frame().len();
         let command = Command::ToNodes(topic.map(Into::into), message.clone());
         self.first().map_or(0, |first| usize::from(first.shared.push(bytes, command).is_err()))

@@ -13,7 +13,7 @@ pub(super) trait Siblings: fmt::Debug + Send {
     /// To other nodes, by way of the loop that has the link to them: the first of the group. Says how many did not take
     /// it.
     #[cfg(feature = "backplane")]
-    fn to_nodes(&self, topic: Option<&str>, message: &Prepared) -> usize;
+    fn send_to_nodes(&self, topic: Option<&str>, message: &Prepared) -> usize;
     /// Has that loop listen to a topic for one more loop, or for one fewer.
     #[cfg(feature = "backplane")]
     fn want_topic(&self, topic: &str, wanted: bool);
@@ -34,7 +34,7 @@ impl Siblings for Alone {
     }
 
     #[cfg(feature = "backplane")]
-    fn to_nodes(&self, _: Option<&str>, _: &Prepared) -> usize {
+    fn send_to_nodes(&self, _: Option<&str>, _: &Prepared) -> usize {
         0
     }
 

@@ -180,7 +180,7 @@ mod tests {
         for step in [1, 5, 16, 100, 4096, 70_000] {
             let mut buffer = MessageBuffer::new();
             while buffer.len() < 500_000 {
-                if buffer.len() % 2 == 0 {
+                if buffer.len().is_multiple_of(2) {
                     buffer.extend(&vec![7; step]);
                 } else {
                     let len = buffer.room(1 << 20).len().min(step);

@@ -82,7 +82,7 @@ impl<D: Default> Context<D> {
             here: 0,
             behind,
             #[cfg(feature = "backplane")]
-            nodes: self.to_nodes(topic, message),
+            nodes: self.send_to_nodes(topic, message),
         }
     }
 

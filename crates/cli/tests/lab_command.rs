@@ -104,6 +104,8 @@ fn exit_codes_tell_a_pass_a_failure_a_wrong_command_line_and_nobody_there() {
         (&["ws:///"], "host"),
         (&[url, "--case", "99.1"], "99.1"),
         (&[url, "--tag", "unheard-of"], "unheard-of"),
+        (&[url, "--section", "5.99"], "no case"),
+        (&[url, "--case", "1.1.1", "--section", "7692"], "no case"),
         (&[url, "--quick", "--full"], "--quick"),
         (&[url, "--timeout=-1"], "--timeout"),
         (&[url, "--rerun-failed", "/absent"], "/absent"),
@@ -167,7 +169,7 @@ fn a_case_ends_with_the_patience_of_the_command_line() {
             });
         }
     });
-    let (code, stdout, _) = test_server(&url, &["--case", "1.1.2,9.1.1", "--timeout", "0.2"]);
+    let (code, stdout, _) = test_server(&url, &["--case", "1.1.2,9.1.1", "--timeout", "0.2", "--force"]);
     assert_eq!(code, 1, "{stdout}");
     assert_eq!(
         stdout.matches("behaviour FAILED: What was expected did not come in time").count(),

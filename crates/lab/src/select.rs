@@ -34,7 +34,7 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// The first pattern that fits no case.
+    /// The first pattern that fits no case, or that all that is asked for fits none together.
     pub fn choose(&self, subject: Subject) -> Result<Vec<&'static Case>, String> {
         for pattern in self.patterns.iter().chain(&self.exclude) {
             if !cases::all().any(|case| fits(pattern, case)) {
@@ -46,7 +46,11 @@ impl Selection {
                 return Err(format!("no case bears the tag \"{tag}\""));
             }
         }
-        Ok(cases::all().filter(|case| case.examines(subject) && self.has(case)).collect())
+        let chosen: Vec<_> = cases::all().filter(|case| case.examines(subject) && self.has(case)).collect();
+        if chosen.is_empty() {
+            return Err(format!("no case for {subject} fits all that is asked for"));
+        }
+        Ok(chosen)
     }
 
     fn has(&self, case: &Case) -> bool {
@@ -173,7 +177,8 @@ mod tests {
         let by_section =
             |section: &str| count(Selection { sections: vec![section.into()], ..with(&["3.*", "6.*"]) });
         assert_eq!(by_section("5.2"), 7);
-        assert_eq!(by_section("8"), 0);
+        let none = Selection { sections: vec!["8".into()], ..with(&["3.*"]) };
+        assert!(none.choose(Subject::Server).unwrap_err().contains("no case for servers"));
         assert_eq!(by_section("6455"), 152);
     }
 

@@ -16,10 +16,15 @@ use crate::args::jobs;
 
 /// Arguments of `bowsprit test`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(super) side: Side,
 }
+
+const EXIT_CODES: &str = "Exit codes: 0 what is required passed, 1 it did not, or the peer crashed, hangs or was too late, \
+2 the command line is wrong or chooses no case, 3 the peer was not reached or does not echo, \
+4 cases were not played, or the run was interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Side {

@@ -53,7 +53,7 @@ pub fn preflight(target: &Target, options: Options) -> Result<Survey, String> {
     pair.connect(target, 0)?;
     pair.until(patience, |[first, _]| first.is_some_and(|caller| caller.opened));
     pair.callers[0].as_ref().map_or(Ok(()), |link| link.dialogue.must_be_open())?;
-    pair.say(0, "bowsprit asks for an echo");
+    pair.say(0, "probe");
     pair.until(patience, |[first, _]| first.is_some_and(Caller::is_answered));
     let Some(first) = pair.caller(0) else { return Err("it ended the connection".to_owned()) };
     if let Some(at) = first.echo() {
@@ -70,14 +70,14 @@ pub fn preflight(target: &Target, options: Options) -> Result<Survey, String> {
     if pair.caller(1).is_none_or(|caller| !caller.opened) {
         survey.one_at_a_time = true;
     } else {
-        pair.say(1, "bowsprit asks beside itself");
-        pair.say(0, "bowsprit asks again");
+        pair.say(1, "aside");
+        pair.say(0, "again");
         let wait = if survey.echoes { patience } else { BESIDE.min(patience) };
         pair.until(wait, |callers| callers.iter().all(|caller| caller.is_some_and(Caller::is_answered)));
         let heard = |caller: usize, text: &str| {
             pair.caller(caller).is_some_and(|caller| caller.messages.iter().any(|one| one == text.as_bytes()))
         };
-        survey.relays = heard(0, "bowsprit asks beside itself") || heard(1, "bowsprit asks again");
+        survey.relays = heard(0, "aside") || heard(1, "again");
     }
     pair.part(BESIDE.min(patience));
     Ok(survey)

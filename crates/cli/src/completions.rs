@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Command;
 
 use super::args;
-use super::output::{print, say, usage};
+use super::output::{print_bytes, say, usage};
 
 /// For which shell.
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut args::command(), "bowsprit", &mut script);
-    print(&String::from_utf8_lossy(&script))
+    print_bytes(&script)
 }
 
 /// Write the manual pages: one for each command
@@ -50,7 +50,7 @@ pub(crate) fn man(args: &ManArgs) -> ExitCode {
     let mut pages = Vec::new();
     collect(chosen, args.of.is_empty(), &mut pages);
     match &args.dir {
-        None => print(&pages.into_iter().map(|(_, page)| page).collect::<String>()),
+        None => print_bytes(pages.into_iter().map(|(_, page)| page).collect::<String>().as_bytes()),
         Some(dir) => match write(dir, &pages) {
             Ok(()) => {
                 say(format_args!("{} pages written to {}", pages.len(), dir.display()));

@@ -8,6 +8,7 @@ use bowsprit_lab::decode::{Reading, Sender, decode};
 use clap::ValueEnum;
 
 use super::dump;
+use super::output::for_terminal;
 
 /// Arguments of `bowsprit decode`.
 #[derive(Debug, clap::Args)]
@@ -52,7 +53,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
         From::Guess => Sender::Guess,
     };
     let (text, faults) = decode(&bytes, Reading { sender, deflate: args.deflate });
-    let code = super::print(&text);
+    let code = super::print(&for_terminal(text));
     if faults == 0 { code } else { ExitCode::FAILURE }
 }
 

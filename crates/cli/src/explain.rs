@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use bowsprit_lab::{Selection, Subject, explain};
 
+use super::output::for_terminal;
+
 /// Arguments of `bowsprit explain`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -17,7 +19,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
     match selection.choose(Subject::Both) {
         Ok(cases) => {
             let text: Vec<String> = cases.into_iter().map(explain::case).collect();
-            super::print(&text.join("\n"))
+            super::print(&for_terminal(text.join("\n")))
         }
         Err(error) => super::usage(&error),
     }

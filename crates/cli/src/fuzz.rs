@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bowsprit::handshake::Url;
+use bowsprit_lab::Place;
+use bowsprit_lab::escape::Json;
 use bowsprit_lab::fuzz::campaign::{self, Campaign, Progress, Summary, Watch};
 use bowsprit_lab::fuzz::{Dial, Oracles, Peer, Process, Side};
 use clap::Subcommand;
 
 use super::args::{Size, Time, jobs, listen_address};
 use super::exit::Exit;
-use super::output::{print, say};
+use super::output::{for_terminal, print, print_json, say};
 
 /// Fuzz a WebSocket server or client over the wire, and judge what it answers
 ///
@@ -139,9 +141,13 @@ fn fuzz(args: Args) -> Result<Exit, String> {
         FuzzSide::Server { url, jobs, common } => {
             let (address, host, target) = match address_of(&url)? {
                 Some(found) => found,
-                None => return Ok(Exit::NotConnected.because(format!("{url}: the name has no address"))),
+                None => {
+                    return Ok(
+                        Exit::NotConnected.because(format!("{}: the name has no address", Place::of(&url)))
+                    );
+                }
             };
-            (Side::Server, url, Dial::Connect(address), host, target, jobs, common)
+            (Side::Server, Place::of(&url), Dial::Connect(address), host, target, jobs, common)
         }
         FuzzSide::Client { listen, common } => {
             let listener =
@@ -150,7 +156,7 @@ fn fuzz(args: Args) -> Result<Exit, String> {
             say(format!("clients are fuzzed on ws://{address}/"));
             (
                 Side::Client,
-                address.to_string(),
+                Place::of(&address.to_string()),
                 Dial::Accept(listener),
                 String::new(),
                 String::new(),
@@ -223,8 +229,8 @@ fn conclude(summary: &Summary, common: &Common) -> Result<Exit, String> {
         std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         for trace in &summary.traces {
             let file = folder.join(format!("seed-{}-{}.json", trace.seed, trace.number));
-            let json = serde_json::to_string_pretty(trace).map_err(|error| error.to_string())?;
-            std::fs::write(&file, json + "\n").map_err(|error| format!("{}: {error}", file.display()))?;
+            let json = Json::pretty(trace).map_err(|error| error.to_string())?;
+            std::fs::write(&file, json.as_str()).map_err(|error| format!("{}: {error}", file.display()))?;
             text.push_str(&trace.show());
             text.push_str(&format!("  again     bowsprit replay {}\n\n", file.display()));
             files.push(file.display().to_string());
@@ -242,9 +248,9 @@ fn conclude(summary: &Summary, common: &Common) -> Result<Exit, String> {
             "files": files,
             "traces": summary.traces,
         });
-        print(&format!("{out:#}\n"));
+        print_json(&Json::pretty(&out).map_err(|error| error.to_string())?);
     } else {
-        print(&format!("{text}{}\n", line(&summary.progress)));
+        print(&for_terminal(format_args!("{text}{}\n", line(&summary.progress))));
     }
     Ok(if findings > 0 { Exit::PeerFailed } else { Exit::Done })
 }
@@ -261,7 +267,7 @@ fn line(progress: &Progress) -> String {
 /// Address, Host field and target of a server.
 pub(super) fn address_of(url: &str) -> Result<Option<(SocketAddr, String, String)>, String> {
     use std::net::ToSocketAddrs as _;
-    let url = Url::parse(url).map_err(|error| format!("\"{url}\": {error}"))?;
+    let url = Url::parse(url).map_err(|error| format!("\"{}\": {error}", Place::of(url)))?;
     if url.is_secure() {
         return Err("only ws:// can be fuzzed: put what ends TLS in front".to_owned());
     }

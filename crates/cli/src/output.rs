@@ -1,16 +1,30 @@
-//! What people see: talk on stderr, and bytes of a peer made fit for a terminal.
+//! What people see: data on stdout, talk on stderr, all of it made fit for a terminal.
 
 use std::fmt::{Display, Write as _};
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
+use bowsprit_lab::escape::{Clean, Json, Terminal};
+
+pub(super) use bowsprit_lab::escape::for_terminal;
+
 use super::exit::Exit;
 use super::logger::{self, LiveState};
 
-/// Prints data; a reader that has gone away is no failure.
-pub(super) fn print(text: &str) -> ExitCode {
-    match std::io::stdout().write_all(text.as_bytes()) {
+/// Prints what is fit for a terminal; a reader that has gone away is no failure.
+pub(super) fn print(text: &Clean<Terminal>) -> ExitCode {
+    print_bytes(text.as_str().as_bytes())
+}
+
+/// Prints JSON.
+pub(super) fn print_json(json: &Json) -> ExitCode {
+    print_bytes(json.as_str().as_bytes())
+}
+
+/// Prints a file that this program makes for others, as it is.
+pub(super) fn print_bytes(bytes: &[u8]) -> ExitCode {
+    match std::io::stdout().write_all(bytes) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => usage(error),
@@ -24,6 +38,7 @@ pub(super) fn usage(error: impl Display) -> ExitCode {
 
 /// Says something to whoever started the command.
 pub(super) fn say(text: impl Display) {
+    let text = for_terminal(text);
     match logger::running() {
         Some(logger) => logger.say(text),
         None => now(|live| format!("{}bowsprit: {text}\n", live.take_away())),
@@ -34,7 +49,7 @@ pub(super) fn say(text: impl Display) {
 /// completes "and 5,000 more".
 pub(super) fn warn(kind: &'static str, text: impl Display) {
     match logger::running() {
-        Some(logger) => logger.warn(kind, text),
+        Some(logger) => logger.warn(kind, for_terminal(text)),
         None => say(text),
     }
 }
@@ -58,9 +73,10 @@ impl LiveLine {
     }
 
     pub(super) fn write(&mut self, text: impl Display) {
+        let text = one_line(text.to_string().as_bytes());
         match logger::running() {
-            Some(logger) => logger.live(text.to_string()),
-            None => now(|live| live.show(&text.to_string())),
+            Some(logger) => logger.live(text),
+            None => now(|live| live.show(&text)),
         }
     }
 
@@ -72,6 +88,13 @@ impl LiveLine {
 /// A number and its noun.
 pub(super) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Whether stdout is a terminal that wants colours (no-color.org).
+pub(super) fn colours() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
 /// A number with three digits that count.
@@ -107,14 +130,9 @@ impl log::Log for Stderr {
     fn flush(&self) {}
 }
 
-/// Text on one line: everything that a terminal would act on is escaped, line ends included.
+/// Bytes of anybody on one line, to stand in a sentence.
 pub(super) fn one_line(bytes: &[u8]) -> String {
-    escape(bytes, |c| c == '\n' || c == '\t' || acts(c))
-}
-
-/// Text for a terminal, its line ends and tabs kept.
-pub(super) fn for_terminal(text: &str) -> String {
-    escape(text.as_bytes(), acts)
+    bowsprit_lab::escape::one_line(bytes).into_string()
 }
 
 /// Bytes as hexadecimal digits behind `0x`.
@@ -127,40 +145,14 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     out
 }
 
-fn escape(bytes: &[u8], escaped: impl Fn(char) -> bool) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\n' if escaped(c) => out.push_str("\\n"),
-                '\t' if escaped(c) => out.push_str("\\t"),
-                '\r' if escaped(c) => out.push_str("\\r"),
-                c if escaped(c) => out.extend(c.escape_unicode()),
-                c => out.push(c),
-            }
-        }
-        for byte in chunk.invalid() {
-            let _ = write!(out, "\\x{byte:02x}");
-        }
-    }
-    out
-}
-
-/// Controls (but line feed and tab), and what reorders or hides text.
-pub(super) fn acts(c: char) -> bool {
-    (c.is_control() && c != '\n' && c != '\t')
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn nothing_of_a_peer_acts_on_a_terminal() {
-        assert_eq!(for_terminal("a\x1b[31m\r\n\tb\u{9b}"), "a\\u{1b}[31m\\r\n\tb\\u{9b}");
-        assert_eq!(for_terminal("x\u{202e}y grün 🌍"), "x\\u{202e}y grün 🌍");
+        assert_eq!(for_terminal("a\x1b[31m\r\n\tb\u{9b}").as_str(), "a\\u{1b}[31m\\r\n\tb\\u{9b}");
+        assert_eq!(for_terminal("x\u{202e}y grün 🌍").as_str(), "x\\u{202e}y grün 🌍");
         assert_eq!(one_line(b"a\nb\t\xff"), "a\\nb\\t\\xff");
         assert_eq!(hex(b"\x00\xff"), "0x00ff");
     }

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
+use bowsprit_lab::Place;
 use bowsprit_lab::fuzz::{Again, Dial, Kind, Side, Trace};
 
 use super::args::{Size, listen_address};
@@ -47,21 +48,29 @@ fn replay(args: &Args) -> Result<Exit, String> {
     let mut trace: Trace =
         serde_json::from_str(&text).map_err(|error| format!("{name} holds no finding: {error}"))?;
     if args.show {
-        print(&for_terminal(&trace.show()));
+        print(&for_terminal(trace.show()));
         return Ok(Exit::Done);
     }
     let (dial, host, target) = match trace.side {
         Side::Server => {
-            let url = args.url.as_ref().unwrap_or(&trace.place);
+            let url = args.url.as_deref().unwrap_or(trace.place.as_str());
             match address_of(url)? {
                 Some((address, host, target)) => (Dial::Connect(address), host, target),
-                None => return Ok(Exit::NotConnected.because(format!("{url}: the name has no address"))),
+                None => {
+                    return Ok(
+                        Exit::NotConnected.because(format!("{}: the name has no address", Place::of(url)))
+                    );
+                }
             }
         }
         Side::Client => {
             let address = match args.listen {
                 Some(address) => address,
-                None => trace.place.parse().map_err(|_| format!("{name} names no address to listen on"))?,
+                None => trace
+                    .place
+                    .as_str()
+                    .parse()
+                    .map_err(|_| format!("{name} names no address to listen on"))?,
             };
             let listener =
                 TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
@@ -84,11 +93,11 @@ fn replay(args: &Args) -> Result<Exit, String> {
     match found {
         Some(finding) => {
             trace.finding = finding;
-            print(&for_terminal(&trace.show()));
+            print(&for_terminal(trace.show()));
             Ok(Exit::PeerFailed)
         }
         None => {
-            print(&for_terminal(&format!("{}nothing is wrong any more\n", trace.script.show())));
+            print(&for_terminal(format_args!("{}nothing is wrong any more\n", trace.script.show())));
             Ok(Exit::Done)
         }
     }

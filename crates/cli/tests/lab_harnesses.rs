@@ -15,6 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use support::workspace;
 
+use bowsprit_lab::Behaviour;
 use bowsprit_lab::report::json::{Report, RunReport};
 use installed::skip;
 
@@ -72,9 +73,9 @@ fn a_harness_on_npm_ws() {
         .collect();
     assert_eq!(told.len(), run.cases.len());
     for (at, case) in run.cases.iter().enumerate() {
-        assert_eq!(told.get(&(at + 1)), Some(&&*case.behaviour), "{}", case.id);
+        assert_eq!(told.get(&(at + 1)), Some(&case.behaviour.name()), "{}", case.id);
     }
-    assert!(run.cases.iter().any(|case| case.theme.contains("deflate") && case.behaviour == "OK"));
+    assert!(run.cases.iter().any(|case| case.theme.contains("deflate") && case.behaviour == Behaviour::Ok));
 }
 
 #[test]
@@ -83,5 +84,5 @@ fn a_harness_on_python_websockets() {
     let harness = [python, "tests/peers/websockets_autobahn_client.py", "{url}"];
     let choice = ["--baseline", "tests/peers/websockets_known_failures.txt"];
     let Some((_, run)) = exam(python, "websockets", &choice, &harness) else { return };
-    assert!(run.cases.iter().any(|case| case.id == "9.1.1" && case.behaviour == "OK"));
+    assert!(run.cases.iter().any(|case| case.id == "9.1.1" && case.behaviour == Behaviour::Ok));
 }

@@ -1,28 +1,243 @@
-//! Bytes of a peer made fit for terminals and pages.
+//! Foreign text on its way to a terminal, XML, HTML, Markdown or JSON: one escaping for each of these sinks.
+//!
+//! What a peer sends or a file holds reaches a sink only through [`Clean`], whose methods for such text escape it, or
+//! through [`Json`]. What prints and writes files takes these types and no strings, so that whoever forgets to escape
+//! gets no program. All of them know the same characters as harmful: [`acts`].
 
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
+use std::marker::PhantomData;
 
-/// Text in which nothing but visible characters and spaces is left; everything else is escaped.
-pub(super) fn visible(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\r' => out.push_str("\\r"),
-                '\n' => out.push_str("\\n"),
-                '\\' => out.push_str("\\\\"),
-                // Control characters, and those that reorder or hide text.
-                c if c.is_control() || is_format(c) => {
-                    let _ = write!(out, "{}", c.escape_unicode());
-                }
-                c => out.push(c),
-            }
+use serde::Serialize;
+
+/// Whether a character does something to the text around it, or hides in it: controls, marks of direction,
+/// characters without width, noncharacters. A line feed and a tab do, too.
+pub const fn acts(c: char) -> bool {
+    matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
+        // Format characters: soft hyphen, marks of direction, zero widths, separators, annotations, tags.
+        | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        // Noncharacters that text formats refuse.
+        | '\u{fdd0}'..='\u{fdef}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// Whether a character joins those beside it and can hide nothing there: a joiner between two that are not ASCII, as
+/// in many emoji and in Persian.
+fn joins(before: Option<char>, c: char, after: Option<char>) -> bool {
+    let is_plain = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !acts(c) && !c.is_whitespace());
+    matches!(c, '\u{200c}' | '\u{200d}') && is_plain(before) && is_plain(after)
+}
+
+/// Where text goes.
+pub trait Sink {
+    /// Appends a character that is harmless by itself, so that it stands for itself there.
+    fn put(out: &mut String, c: char);
+}
+
+/// A terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminal {}
+/// XML 1.0, in elements and in quoted attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Xml {}
+/// HTML, in elements and in quoted attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Html {}
+/// A paragraph or a cell of a table in Markdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Markdown {}
+
+impl Sink for Terminal {
+    fn put(out: &mut String, c: char) {
+        out.push(c);
+    }
+}
+
+impl Sink for Xml {
+    fn put(out: &mut String, c: char) {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
         }
-        for byte in chunk.invalid() {
-            let _ = write!(out, "\\x{byte:02x}");
+    }
+}
+
+impl Sink for Html {
+    fn put(out: &mut String, c: char) {
+        Xml::put(out, c);
+    }
+}
+
+impl Sink for Markdown {
+    fn put(out: &mut String, c: char) {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            // A mention of somebody, which a backslash does not undo everywhere.
+            '@' => out.push_str("&#64;"),
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '!' => out.extend(['\\', c]),
+            // Nor is an address made a link.
+            '/' if out.ends_with(':') => out.push_str("\\/"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// Text that is fit for a sink.
+///
+/// ```
+/// use bowsprit_lab::escape::{Clean, Xml};
+///
+/// let mut out = Clean::<Xml>::new();
+/// out.own("<agent>").text("a<b\u{1b}[31m").own("</agent>");
+/// assert_eq!(out.as_str(), "<agent>a&lt;b\\u{1b}[31m</agent>");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Clean<S>(String, PhantomData<S>);
+
+impl<S: Sink> Clean<S> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self(String::new(), PhantomData)
+    }
+
+    /// Appends markup or words of the program's own, as they are.
+    pub fn own(&mut self, text: &'static str) -> &mut Self {
+        self.0.push_str(text);
+        self
+    }
+
+    /// Appends text of anybody on one line: line ends and tabs are escaped like everything else that acts.
+    pub fn text(&mut self, text: impl Display) -> &mut Self {
+        escape::<S>(&mut self.0, text.to_string().as_bytes(), false);
+        self
+    }
+
+    /// Appends bytes of anybody on one line; what is not UTF-8 shows as `\xff`.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        escape::<S>(&mut self.0, bytes, false);
+        self
+    }
+
+    /// Appends what is clean already.
+    pub fn add(&mut self, other: &Self) -> &mut Self {
+        self.0.push_str(&other.0);
+        self
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl<S: Sink> Default for Clean<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Display for Clean<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl<S> fmt::Debug for Clean<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// Bytes of anybody on one line of a terminal.
+pub fn one_line(bytes: &[u8]) -> Clean<Terminal> {
+    let mut out = Clean::new();
+    out.bytes(bytes);
+    out
+}
+
+/// Text of anybody on lines of a terminal. What is fit for one already stays as it is.
+pub fn for_terminal(text: impl Display) -> Clean<Terminal> {
+    let mut out = String::new();
+    escape::<Terminal>(&mut out, text.to_string().as_bytes(), true);
+    Clean(out, PhantomData)
+}
+
+/// JSON in which every character that acts is written as an escape, so that a terminal, too, can show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Json(String);
+
+impl Json {
+    /// On one line.
+    ///
+    /// # Errors
+    ///
+    /// What the value itself cannot be written for, such as a map whose keys are no strings.
+    pub fn compact(value: &impl Serialize) -> serde_json::Result<Self> {
+        serde_json::to_string(value).map(|text| Self(ascii_controls(&text)))
+    }
+
+    /// On lines, for people; ends with a line end.
+    ///
+    /// # Errors
+    ///
+    /// As [`compact`](Self::compact).
+    pub fn pretty(value: &impl Serialize) -> serde_json::Result<Self> {
+        serde_json::to_string_pretty(value).map(|text| Self(ascii_controls(&text) + "\n"))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same value for the inside of a `script` element, which only a `<` could end.
+    pub fn in_script(&self) -> Clean<Html> {
+        Clean(self.0.replace('<', "\\u003c"), PhantomData)
+    }
+}
+
+impl Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Escapes what a serializer leaves as it is; outside strings JSON holds none of it but line ends.
+fn ascii_controls(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if acts(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
         }
     }
     out
+}
+
+/// Bytes as evidence in a sentence: on one line, and so that each character says which bytes it was (a backslash is
+/// doubled).
+pub(super) fn visible(bytes: &[u8]) -> String {
+    let mut doubled = Vec::with_capacity(bytes.len());
+    for &byte in bytes {
+        doubled.push(byte);
+        if byte == b'\\' {
+            doubled.push(b'\\');
+        }
+    }
+    one_line(&doubled).into_string()
 }
 
 /// Hex digits, a space between bytes.
@@ -37,37 +252,94 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     out
 }
 
-/// Text safe inside HTML elements and quoted attributes, and in XML.
-pub(super) fn html(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
+fn escape<S: Sink>(out: &mut String, bytes: &[u8], keeps_lines: bool) {
+    for chunk in bytes.utf8_chunks() {
+        let mut before = None;
+        let mut rest = chunk.valid().chars().peekable();
+        while let Some(c) = rest.next() {
+            match c {
+                '\n' | '\t' if keeps_lines => out.push(c),
+                c if acts(c) && !joins(before, c, rest.peek().copied()) => {
+                    let escaped = match c {
+                        '\n' => "\\n".to_owned(),
+                        '\t' => "\\t".to_owned(),
+                        '\r' => "\\r".to_owned(),
+                        c => c.escape_unicode().to_string(),
+                    };
+                    escaped.chars().for_each(|c| S::put(out, c));
+                }
+                c => S::put(out, c),
+            }
+            before = Some(c);
+        }
+        for byte in chunk.invalid() {
+            format!("\\x{byte:02x}").chars().for_each(|c| S::put(out, c));
         }
     }
-    out
-}
-
-/// Marks of direction, zero widths, and the like.
-fn is_format(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Every control, format character and noncharacter there is in the first plane, and tags.
+    fn hostile() -> impl Iterator<Item = char> {
+        ('\0'..='\u{ffff}').chain('\u{e0000}'..='\u{e0100}').filter(|c| acts(*c))
+    }
+
+    fn written<S: Sink>(c: char) -> String {
+        let mut out = Clean::<S>::new();
+        out.text(format_args!("a{c}b"));
+        out.into_string()
+    }
+
     #[test]
-    fn nothing_of_a_peer_reaches_the_terminal_raw() {
+    fn nothing_that_acts_passes_any_sink() {
+        assert!(hostile().count() > 200);
+        for c in hostile() {
+            let json = Json::compact(&format!("a{c}b")).unwrap();
+            for text in [
+                written::<Terminal>(c),
+                written::<Xml>(c),
+                written::<Html>(c),
+                written::<Markdown>(c),
+                json.0.clone(),
+            ] {
+                assert!(!text.chars().any(acts), "{c:?} in {text:?}");
+            }
+            assert_eq!(serde_json::from_str::<String>(json.as_str()).unwrap(), format!("a{c}b"));
+        }
+    }
+
+    #[test]
+    fn each_sink_has_its_own_marks() {
+        let all = "&<>\"'|*_`[x](y)#\\";
+        let mut xml = Clean::<Xml>::new();
+        xml.text(all).text("\n");
+        assert_eq!(xml.as_str(), "&amp;&lt;&gt;&quot;&#39;|*_`[x](y)#\\\\n");
+        let mut markdown = Clean::<Markdown>::new();
+        markdown.text(all).text("\n").text(" https://x @y");
+        assert_eq!(
+            markdown.as_str(),
+            "&amp;&lt;&gt;\"'\\|\\*\\_\\`\\[x\\](y)\\#\\\\\\\\n https:\\//x &#64;y"
+        );
+        assert_eq!(Json::compact(&"</script>").unwrap().in_script().as_str(), "\"\\u003c/script>\"");
+    }
+
+    #[test]
+    fn what_people_write_stays_as_it_is() {
+        for text in ["grün", "👩‍💻", "می‌خواهم", "a\tb\nc", "C:\\x"] {
+            assert_eq!(for_terminal(text).as_str(), text);
+        }
+        // A joiner beside ASCII joins nothing.
+        assert_eq!(for_terminal("pass\u{200d}word").as_str(), "pass\\u{200d}word");
+    }
+
+    #[test]
+    fn evidence_is_on_one_line_and_unambiguous() {
         assert_eq!(visible(b"a\x1b[31m\r\n\\\xff"), "a\\u{1b}[31m\\r\\n\\\\\\xff");
         assert_eq!(visible("x\u{202e}y".as_bytes()), "x\\u{202e}y");
-        assert_eq!(visible("grün".as_bytes()), "grün");
-        assert_eq!(html("<a href='x'>&\"</a>"), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;&lt;/a&gt;");
+        assert_eq!(one_line(b"a\nb\t\xff").as_str(), "a\\nb\\t\\xff");
+        assert_eq!(for_terminal(one_line(b"\x1b\n")), one_line(b"\x1b\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! A case and its outcome in words: what is sent, what is right, what came back, and how to see it again.
+//! A case and its frames in words: what is sent, what is right.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,10 @@ use bowsprit::frame::RawHeader;
 
 use super::case::{Answer, By, Case, Class, Event};
 use super::escape::{hex, visible};
-use super::player::Record;
-use super::wire::{Excerpt, Item, Line, Way};
+use super::wire::Excerpt;
 
 /// Bytes of a payload shown in hex.
 pub(super) const SHOWN: usize = 48;
-/// Lines of a log shown with a failure.
-const LOG_LINES: usize = 40;
 
 /// A case, without playing it.
 pub fn case(case: &Case) -> String {
@@ -54,55 +51,6 @@ pub fn expected(case: &Case) -> Vec<String> {
         lines.push(ending(case));
     }
     lines
-}
-
-/// Why a case failed, with everything needed to see it oneself.
-pub fn failure(record: &Record, again: &str) -> String {
-    let case = record.case;
-    let verdict = &record.verdict;
-    let mut out = String::new();
-    let _ = writeln!(out, "{}  {}", case.id, case.title);
-    let _ = writeln!(out, "  rule      {} ({}, {})", case.rule.text, case.rule.section, case.level);
-    let _ = writeln!(out, "  behaviour {}: {}", verdict.behaviour, visible(verdict.reason.as_bytes()));
-    let _ = writeln!(out, "  ending    {}: {}", verdict.close, visible(verdict.close_reason.as_bytes()));
-    for line in expected(case) {
-        let _ = writeln!(out, "  expected  {line}");
-    }
-    let lines = record.log.lines();
-    for line in &lines[..lines.len().min(LOG_LINES)] {
-        for text in log_line(line) {
-            let _ = writeln!(out, "  {text}");
-        }
-    }
-    let left_out = lines.len().saturating_sub(LOG_LINES) + record.log.left_out();
-    if left_out > 0 {
-        let _ = writeln!(out, "            ... {left_out} more");
-    }
-    let _ = writeln!(out, "  again     {again}");
-    out
-}
-
-/// A line of the wire log, in one line of text or two.
-pub fn log_line(line: &Line) -> Vec<String> {
-    let at = format!("{:>7.1} ms", line.at.as_secs_f64() * 1000.0);
-    match &line.item {
-        Item::Note(note) => vec![format!("{at}  -- {}", visible(note.as_bytes()))],
-        Item::Head(way, head) => {
-            let text = visible(&head.bytes[..head.bytes.len().min(1500)]);
-            let text = text.replace("\\r\\n\\r\\n", "").replace("\\r\\n", " | ");
-            vec![format!("{at}  {} {text}", arrow(*way))]
-        }
-        Item::Bytes(way, bytes) => {
-            vec![format!("{at}  {} {} bytes: {}", arrow(*way), bytes.len, shown(bytes))]
-        }
-        Item::Frame(way, header, payload) => {
-            let mut lines = vec![format!("{at}  {} {}", arrow(*way), frame_line(header, payload))];
-            if payload.len > 0 {
-                lines.push(format!("               {}", shown(payload)));
-            }
-            lines
-        }
-    }
 }
 
 /// A frame in one line: `text FIN masked, 5 bytes "Hello"`.
@@ -157,13 +105,6 @@ pub fn opcode_name(opcode: u8) -> &'static str {
         10 => "Pong",
         3..=7 => "reserved data opcode",
         _ => "reserved control opcode",
-    }
-}
-
-fn arrow(way: Way) -> &'static str {
-    match way {
-        Way::Sent => "->",
-        Way::Received => "<-",
     }
 }
 

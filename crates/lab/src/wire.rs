@@ -1,6 +1,9 @@
 //! The peer's bytes cut into frames, and the log of everything that crossed the wire.
 
+use std::fmt;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use bowsprit::frame::{Parsed, RawHeader};
 
@@ -8,8 +11,12 @@ use bowsprit::frame::{Parsed, RawHeader};
 pub const MAX_FRAME: u64 = 64 << 20;
 /// Bytes of a payload that the log keeps.
 pub const EXCERPT: usize = 256;
-/// Lines that the log of one case keeps.
-const MAX_LINES: usize = 400;
+/// Lines that the log of one case keeps from its start.
+const HEAD: usize = 200;
+/// Lines that it keeps from its end.
+const TAIL: usize = 100;
+/// Lines of Close frames that it keeps between them.
+const MOST_KEPT: usize = 4;
 
 /// Cuts bytes into frames, whole ones, whatever they say.
 #[derive(Debug)]
@@ -118,6 +125,17 @@ pub struct Line {
     pub at: Duration,
     /// What.
     pub item: Item,
+    /// The lines in front of it that were not kept.
+    pub skipped: Skipped,
+}
+
+/// Lines that were not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// How many.
+    pub lines: usize,
+    /// Whether all of them are frames like those on either side: same opcode, same bits, same length.
+    pub alike: bool,
 }
 
 /// What a line of the log tells.
@@ -133,28 +151,110 @@ pub enum Item {
     Note(String),
 }
 
-/// Everything that crossed the wire, up to a bound.
+impl Skipped {
+    /// Whether every line was kept.
+    pub fn is_none(&self) -> bool {
+        self.lines == 0
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "... {} more{}", self.lines, if self.alike { " like them" } else { "" })
+    }
+}
+
+/// A line of a log, in whatever form.
+pub(super) trait Shorten: Clone {
+    /// What was skipped in front of it.
+    fn skipped(&mut self) -> &mut Skipped;
+    /// Whether it stays wherever it stands.
+    fn is_kept(&self) -> bool;
+}
+
+impl Shorten for Line {
+    fn skipped(&mut self) -> &mut Skipped {
+        &mut self.skipped
+    }
+
+    fn is_kept(&self) -> bool {
+        self.item.is_kept()
+    }
+}
+
+/// At most so many lines, and those that always stay: two thirds of them from the start, the others from the end.
+pub(super) fn shortened<T: Shorten>(lines: &[T], most: usize) -> Vec<T> {
+    let (head, tail) = (most - most / 3, most / 3);
+    let mut out: Vec<T> = Vec::with_capacity(most.min(lines.len()));
+    let mut skipped = Skipped::default();
+    let mut kept = 0;
+    for (at, line) in lines.iter().enumerate() {
+        let mut line = line.clone();
+        let stays = at < head || at + tail >= lines.len();
+        if !stays && (!line.is_kept() || kept == MOST_KEPT) {
+            skipped.lines += line.skipped().lines + 1;
+            continue;
+        }
+        kept += usize::from(!stays);
+        if !skipped.is_none() {
+            line.skipped().lines += skipped.lines;
+            line.skipped().alike = false;
+        }
+        skipped = Skipped::default();
+        out.push(line);
+    }
+    out
+}
+
+impl Item {
+    /// Whether it is a frame with the same header but for its masking key, the same way.
+    fn is_like(&self, other: &Self) -> bool {
+        let (Self::Frame(way, header, _), Self::Frame(other_way, other, _)) = (self, other) else {
+            return false;
+        };
+        let is_masked = header.mask.is_some() == other.mask.is_some();
+        way == other_way
+            && is_masked
+            && RawHeader { mask: None, ..*header } == RawHeader { mask: None, ..*other }
+    }
+
+    /// Whether it is the peer's Close, which no verdict is understood without.
+    fn is_kept(&self) -> bool {
+        matches!(self, Self::Frame(Way::Received, RawHeader { opcode: 8, .. }, _))
+    }
+}
+
+/// Everything that crossed the wire, up to a bound: repeats folded, the head and the tail kept, and the peer's Close
+/// wherever it stands.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     lines: Vec<Line>,
-    left_out: usize,
+    /// How many lines at the end are alike.
+    alike: usize,
+    /// How many lines between head and tail are kept all the same.
+    kept: usize,
 }
 
 impl Log {
-    /// Adds a line, or counts it if the log is full.
+    /// Adds a line. Of lines that are alike, two stay and the last one.
     pub fn add(&mut self, at: Duration, item: impl FnOnce() -> Item) {
-        if self.lines.len() < MAX_LINES {
-            self.lines.push(Line { at, item: item() });
-        } else {
-            self.left_out += 1;
+        let item = item();
+        let is_like = self.lines.last().is_some_and(|last| last.item.is_like(&item));
+        self.alike = if is_like { self.alike + 1 } else { 1 };
+        match self.lines.last_mut() {
+            Some(last) if self.alike > 3 => {
+                last.skipped.alike = last.skipped.lines == 0 || last.skipped.alike;
+                last.skipped.lines += 1;
+                (last.at, last.item) = (at, item);
+            }
+            _ => self.push(at, item),
         }
     }
 
-    /// Adds a note, even to a full log.
+    /// Adds a note.
     pub fn note(&mut self, at: Duration, note: impl Into<String>) {
-        if self.lines.len() < MAX_LINES + 16 {
-            self.lines.push(Line { at, item: Item::Note(note.into()) });
-        }
+        self.alike = 0;
+        self.push(at, Item::Note(note.into()));
     }
 
     /// The lines kept.
@@ -162,9 +262,19 @@ impl Log {
         &self.lines
     }
 
-    /// How many lines were not kept.
-    pub fn left_out(&self) -> usize {
-        self.left_out
+    fn push(&mut self, at: Duration, item: Item) {
+        self.lines.push(Line { at, item, skipped: Skipped::default() });
+        if self.lines.len() <= HEAD + self.kept + TAIL {
+            return;
+        }
+        let first = HEAD + self.kept;
+        if self.kept < MOST_KEPT && self.lines[first].item.is_kept() {
+            self.kept += 1;
+            return;
+        }
+        let gone = self.lines.remove(first);
+        let next = &mut self.lines[first].skipped;
+        *next = Skipped { lines: next.lines + gone.skipped.lines + 1, alike: false };
     }
 }
 
@@ -193,5 +303,46 @@ mod tests {
         let mut reader = FrameReader::default();
         reader.push(&[0x82, 0x7f, 0, 0, 0, 0, 0xff, 0, 0, 0]);
         assert!(matches!(reader.next_frame(), Err(TooLong(header)) if header.length == 0xff00_0000));
+    }
+
+    fn frame(way: Way, header: RawHeader, payload: &[u8]) -> Item {
+        Item::Frame(way, header.with_length(payload.len() as u64), Excerpt::of(payload))
+    }
+
+    #[test]
+    fn repeats_are_folded_and_both_ends_stay() {
+        let mut log = Log::default();
+        log.note(Duration::ZERO, "start");
+        for number in 0..65_536_u32 {
+            log.add(Duration::ZERO, || frame(Way::Sent, RawHeader::TEXT, &number.to_be_bytes()));
+        }
+        log.add(Duration::ZERO, || frame(Way::Received, RawHeader::CLOSE, b"\x03\xf0"));
+        let skipped: Vec<usize> = log.lines().iter().map(|line| line.skipped.lines).collect();
+        assert_eq!(skipped, [0, 0, 0, 65_533, 0]);
+        assert!(log.lines()[3].skipped.alike);
+        assert!(
+            matches!(&log.lines()[3].item, Item::Frame(_, _, last) if last.bytes == 65_535_u32.to_be_bytes())
+        );
+    }
+
+    #[test]
+    fn the_peers_close_is_never_lost() {
+        let mut log = Log::default();
+        for number in 0..10_000 {
+            if number == 5_000 {
+                log.add(Duration::ZERO, || frame(Way::Received, RawHeader::CLOSE, b"\x03\xf0"));
+            }
+            log.note(Duration::ZERO, format!("{number}"));
+        }
+        let lines = log.lines();
+        assert!(lines.len() <= HEAD + TAIL + MOST_KEPT);
+        assert_eq!(lines.len() + lines.iter().map(|line| line.skipped.lines).sum::<usize>(), 10_001);
+        assert!(lines.iter().any(|line| line.item.is_kept()));
+        let note = |at: usize| Item::Note(at.to_string());
+        assert_eq!((&lines[0].item, &lines[lines.len() - 1].item), (&note(0), &note(9_999)));
+        let short = shortened(lines, 30);
+        assert_eq!(short.len(), 31);
+        assert_eq!(short.len() + short.iter().map(|line| line.skipped.lines).sum::<usize>(), 10_001);
+        assert!(short.iter().any(|line| line.item.is_kept()));
     }
 }

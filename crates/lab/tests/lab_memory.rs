@@ -3,8 +3,8 @@
 
 mod memory;
 
-use bowsprit_lab::report::{Deny, Outcome};
-use bowsprit_lab::{Behaviour, Selection, Subject, explain};
+use bowsprit_lab::report::{Deny, Outcome, text};
+use bowsprit_lab::{Behaviour, Selection, Subject};
 use memory::{Noise, play};
 
 fn passes_every_case(subject: Subject) {
@@ -16,7 +16,7 @@ fn passes_every_case(subject: Subject) {
             let outcome = Outcome { record: play(case, subject, cut, Noise::None), aftermath: None };
             assert_ne!(outcome.record.verdict.behaviour, Behaviour::Unimplemented, "{}", case.id);
             if outcome.denied(Deny::Should) {
-                denied += &explain::failure(&outcome.record, &format!("in memory, cut after {cut}"));
+                denied += &text::failure(&outcome, &format!("in memory, cut after {cut}"));
             }
         }
     }
@@ -51,7 +51,7 @@ fn no_noise_changes_a_verdict(subject: Subject) {
         for &noise in noises {
             let outcome = Outcome { record: play(case, subject, usize::MAX, noise), aftermath: None };
             if outcome.denied(Deny::Should) {
-                changed += &explain::failure(&outcome.record, &format!("in memory, with noise: {noise:?}"));
+                changed += &text::failure(&outcome, &format!("in memory, with noise: {noise:?}"));
             }
         }
     }

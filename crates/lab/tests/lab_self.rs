@@ -14,9 +14,9 @@ use bowsprit::connection::Config;
 use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, Settings};
 use bowsprit::message::Message;
 use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
-use bowsprit_lab::report::Outcome;
+use bowsprit_lab::report::{Outcome, text};
 use bowsprit_lab::runner::{self, Peer, Plan, Target};
-use bowsprit_lab::{Effort, Level, Options, Selection, Subject, explain};
+use bowsprit_lab::{Effort, Level, Options, Selection, Subject};
 
 struct Echo;
 
@@ -59,7 +59,7 @@ fn our_server_passes_every_case() {
         played += 1;
         let outcome = Outcome { record, aftermath };
         if outcome.record.case.level <= Level::Should && !outcome.passed() {
-            denied += &explain::failure(&outcome.record, "");
+            denied += &text::failure(&outcome, "");
         }
     });
     assert_eq!(peer.unwrap(), Peer::Alive);
@@ -119,7 +119,7 @@ fn our_client_passes_every_case() {
             played += 1;
             let outcome = Outcome { record: *record, aftermath: None };
             if outcome.record.case.level <= Level::Should && !outcome.passed() {
-                denied += &explain::failure(&outcome.record, "");
+                denied += &text::failure(&outcome, "");
             }
         }
         if played == count { Next::End } else { Next::Listen }

@@ -33,7 +33,7 @@ fn campaign(address: SocketAddr, timeout: u64) -> Campaign {
             timeout: Duration::from_millis(timeout),
             echo: true,
         },
-        place: format!("ws://{address}/"),
+        place: format!("ws://{address}/").into(),
         watch: None,
         minimise: 120,
         interrupt: Arc::default(),

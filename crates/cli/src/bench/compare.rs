@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::report::{FORMAT, Report, VERSION};
 use super::tally::Summary;
-use crate::output::{one_line, print, say, si, usage};
+use crate::output::{for_terminal, one_line, print, say, si, usage};
 
 pub(super) fn run(a: &Path, b: &Path) -> ExitCode {
     let (a, b) = match (read(a), read(b)) {
@@ -17,7 +17,7 @@ pub(super) fn run(a: &Path, b: &Path) -> ExitCode {
     if a.setup != b.setup || a.unit != b.unit {
         say("the two runs measure different things");
     }
-    print(&table(&a, &b))
+    print(&for_terminal(table(&a, &b)))
 }
 
 fn read(path: &Path) -> Result<Report, String> {
@@ -35,8 +35,9 @@ fn table(a: &Report, b: &Report) -> String {
     let mut out = String::new();
     for (name, report) in [("A", a), ("B", b)] {
         let label = report.label.as_deref().unwrap_or_default();
+        let shown = format!("{label} {} ({})", report.url, report.setup);
         // A String takes all that is written to it.
-        let _ = writeln!(out, "{name}: {} {} ({})", one_line(label.as_bytes()), report.url, report.setup);
+        let _ = writeln!(out, "{name}: {}", one_line(shown.as_bytes()));
     }
     let _ = writeln!(out, "{:<24}{:>12}{:>12}{:>9}", "", "A", "B", "B/A");
     let mut row = |name: &str, a: Option<f64>, b: Option<f64>| {

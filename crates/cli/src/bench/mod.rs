@@ -30,7 +30,7 @@ use self::plan::{Load, Plan, Scenario};
 use self::report::Report;
 use super::args::EXIT_CODES;
 use super::exit::Exit;
-use super::output::{print, say, usage};
+use super::output::{for_terminal, print, print_json, say, usage};
 
 /// Measure a server: throughput and latency of echoes or broadcasts, storms of connections, idle ones
 ///
@@ -88,7 +88,7 @@ fn measure(load: Load) -> ExitCode {
 
 /// Prints the report, then what went wrong.
 fn finish(report: &Report, json: bool) -> ExitCode {
-    let printed = print(&if json { report.to_json() } else { report.to_string() });
+    let printed = if json { print_json(&report.to_json()) } else { print(&for_terminal(report)) };
     for (kind, errors) in &report.errors {
         say(format_args!("{kind}: {}, the first: {}", errors.count, errors.first));
     }

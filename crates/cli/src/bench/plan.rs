@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bowsprit::frame::DataKind;
 use bowsprit::handshake::HeaderField;
+use bowsprit_lab::Place;
 use clap::ValueEnum;
 
 use super::target::Target;
@@ -120,7 +121,7 @@ pub(super) enum Pace {
 
 /// A measurement, checked and ready.
 pub(super) struct Plan {
-    pub(super) url: String,
+    pub(super) url: Place,
     pub(super) label: Option<String>,
     pub(super) target: Target,
     pub(super) scenario: Scenario,
@@ -161,7 +162,7 @@ impl Plan {
             .map_err(|why| Exit::Usage.because(why))?;
         let target = Target::new(&load.url, load.header, load.insecure, load.connect_timeout.0)?;
         Ok(Self {
-            url: load.url,
+            url: Place::of(&load.url),
             label: load.label,
             target,
             scenario,

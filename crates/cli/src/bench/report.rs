@@ -3,13 +3,15 @@
 use std::fmt;
 
 use bowsprit::frame::DataKind;
+use bowsprit_lab::Place;
+use bowsprit_lab::escape::Json;
 use serde::{Deserialize, Serialize};
 
 use super::fleet::{Fleet, Stretch};
 use super::plan::{Pace, Receivers, Scenario};
 use super::process::resident;
 use super::tally::{Errors, Summary};
-use crate::output::si;
+use crate::output::{one_line, si};
 
 /// The report. Its JSON is part of the interface: members are added, but none changes its meaning under the same
 /// [`VERSION`].
@@ -21,7 +23,7 @@ pub(super) struct Report {
     /// Of this program.
     program: String,
     pub(super) label: Option<String>,
-    pub(super) url: String,
+    pub(super) url: Place,
     pub(super) setup: Setup,
     /// Connections that opened.
     pub(super) opened: u64,
@@ -145,9 +147,9 @@ impl Report {
         }
     }
 
-    pub(super) fn to_json(&self) -> String {
+    pub(super) fn to_json(&self) -> Json {
         // Nothing in it can fail to be written.
-        serde_json::to_string_pretty(self).map_or_else(|_| String::new(), |text| text + "\n")
+        Json::pretty(self).unwrap_or_default()
     }
 }
 
@@ -183,7 +185,8 @@ impl fmt::Display for Setup {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let label = self.label.as_deref().map(|label| format!("{label}: ")).unwrap_or_default();
-        writeln!(f, "{label}{} ({})", self.url, self.setup)?;
+        let head = format!("{label}{} ({})", self.url, self.setup);
+        writeln!(f, "{}", one_line(head.as_bytes()))?;
         let unit = match self.unit {
             Unit::Messages => "messages",
             Unit::Deliveries => "deliveries",
@@ -239,7 +242,7 @@ impl fmt::Display for Report {
         let errors: u64 = self.errors.values().map(|errored| errored.count).sum();
         writeln!(f, "{:<12} {errors}", "errors")?;
         for (kind, errored) in &self.errors {
-            writeln!(f, "  {kind}: {}", errored.count)?;
+            writeln!(f, "  {}: {}", one_line(kind.as_bytes()), errored.count)?;
         }
         Ok(())
     }

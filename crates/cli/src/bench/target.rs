@@ -8,11 +8,11 @@ use bowsprit::blocking;
 use bowsprit::client::{Race, ThreadResolver};
 use bowsprit::handshake::{ClientRequest, HeaderField, Url};
 use bowsprit::tls::{TlsClient, TlsStream};
+use bowsprit_lab::Place;
 use mio::net::TcpStream;
 
 use super::link::Stream;
 use crate::exit::Exit;
-use crate::output::one_line;
 
 pub(super) struct Target {
     /// The first address of the host that takes a connection.
@@ -29,7 +29,7 @@ impl Target {
         insecure: bool,
         timeout: Duration,
     ) -> Result<Self, Exit> {
-        let shown = one_line(url.as_bytes());
+        let shown = Place::of(url);
         let url = Url::parse(url).map_err(|error| Exit::Usage.because(format_args!("{shown}: {error}")))?;
         let mut request = ClientRequest::to(&url).map_err(|error| Exit::Usage.because(error))?;
         for field in headers {

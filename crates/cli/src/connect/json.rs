@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bowsprit::close::CloseCode;
+use bowsprit_lab::escape::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lines::{self, Line};
-use crate::output::acts;
 
 /// Which way something went.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -31,19 +31,10 @@ struct Event<'a> {
 }
 
 /// An event as a line of JSON. What a terminal would act on is escaped, which JSON can always do.
-pub(super) fn event(direction: Option<Direction>, r#type: &str, rest: &Value) -> String {
+pub(super) fn event(direction: Option<Direction>, r#type: &str, rest: &Value) -> Json {
     let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    let line = serde_json::to_string(&Event { time, direction, r#type, rest });
-    let mut out = String::new();
     // A `Value` has no key but text, and nothing else in it can fail.
-    for c in line.unwrap_or_default().chars() {
-        if acts(c) {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out += &format!("\\u{unit:04x}"));
-        } else {
-            out.push(c);
-        }
-    }
-    out
+    Json::compact(&Event { time, direction, r#type, rest }).unwrap_or_default()
 }
 
 /// A line of stdin.

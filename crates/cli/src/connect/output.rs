@@ -101,7 +101,7 @@ impl Output {
         if let Some(screen) = &self.screen {
             let text = match message {
                 // No line of a message looks like the start of another, or like talk of ours.
-                Message::Text(text) => for_terminal(text).replace('\n', "\n  "),
+                Message::Text(text) => for_terminal(text).into_string().replace('\n', "\n  "),
                 Message::Binary(bytes) if self.base64 => STANDARD.encode(bytes),
                 Message::Binary(bytes) => hex(bytes),
             };
@@ -125,7 +125,7 @@ impl Output {
         };
         match (&self.form, message) {
             (Form::Bytes, message) => to.write_all(message.as_bytes()),
-            (Form::Escaped, Message::Text(text)) => to.write_all(for_terminal(text).as_bytes()),
+            (Form::Escaped, Message::Text(text)) => to.write_all(for_terminal(text).as_str().as_bytes()),
             (_, Message::Text(text)) => to.write_all(text.as_bytes()),
             (_, Message::Binary(bytes)) if self.base64 => to.write_all(STANDARD.encode(bytes).as_bytes()),
             (_, Message::Binary(bytes)) => to.write_all(hex(bytes).as_bytes()),
@@ -163,7 +163,7 @@ impl Output {
         match &self.screen {
             Some(screen) => {
                 let Colours { talk, .. } = self.colours;
-                screen.print(format!("{talk}bowsprit: {text}{talk:#}\n"));
+                screen.print(format!("{talk}bowsprit: {}{talk:#}\n", for_terminal(text)));
             }
             None => say(text),
         }

@@ -27,7 +27,7 @@ impl Screen {
         let (mut text, more) = match message {
             Message::Text(text) => {
                 let shown = start_of(text);
-                (for_terminal(shown), text.len() - shown.len())
+                (for_terminal(shown).into_string(), text.len() - shown.len())
             }
             Message::Binary(bytes) => {
                 let shown = &bytes[..bytes.len().min(WHOLE / 2)];

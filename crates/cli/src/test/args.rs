@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bowsprit::tls::TlsClient;
 use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Deny, Run};
-use bowsprit_lab::{Effort, Level, Options, Selection, Subject};
+use bowsprit_lab::{Effort, Level, Options, Place, Selection, Subject};
 use clap::{Subcommand, ValueEnum};
 
 use super::super::request::RequestArgs;
@@ -160,6 +160,9 @@ pub(super) struct Common {
     /// Only the cases that did not pass in this JSON report.
     #[arg(long, value_name = "PATH")]
     pub(super) rerun_failed: Option<PathBuf>,
+    /// Tell everything about each case that did not pass, what crossed the wire included.
+    #[arg(long, short)]
+    pub(super) verbose: bool,
     /// Write a JSON report; - for standard output, in place of the text.
     #[arg(long, value_name = "PATH")]
     pub(super) json: Option<PathBuf>,
@@ -191,10 +194,10 @@ pub(super) enum DenyArg {
 }
 
 impl Common {
-    pub(super) fn new_run(&self, agent: &str, place: &str, subject: Subject) -> Run {
+    pub(super) fn new_run(&self, agent: &str, place: &Place, subject: Subject) -> Run {
         Run {
             agent: self.agent.clone().unwrap_or_else(|| agent.to_owned()),
-            place: place.to_owned(),
+            place: place.clone(),
             flags: String::new(),
             subject,
             seed: self.seed,

@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit_lab::report::{Outcome, Run};
 use bowsprit_lab::runner::{self, Gone, Peer, Plan, Target};
-use bowsprit_lab::{Behaviour, Record, Subject};
+use bowsprit_lab::{Behaviour, Place, Record, Subject};
 
 pub(crate) use args::Args;
 use args::{ClientArgs, ServerArgs, Side};
 use reports::report;
 
+use super::output::for_terminal;
 use super::{print, say, usage};
 use crate::logger::{self, Stamp};
 use crate::output::{count, one_line, warn};
@@ -41,18 +42,17 @@ fn server(args: &ServerArgs) -> Result<ExitCode, String> {
     let (force, greetings) = (*force, *greetings);
     let cases = common.selection()?.choose(Subject::Server)?;
     if common.list {
-        return Ok(print(&list(&cases)));
+        return Ok(print(&for_terminal(list(&cases))));
     }
     let place = parse_url(url)?;
+    let shown = Place::of(url);
     let addr = match (&*place.name, place.port).to_socket_addrs().map(|mut addrs| addrs.next()) {
         Ok(Some(addr)) => addr,
-        Ok(None) => return Ok(unreachable(url, "the name has no address")),
-        Err(error) => return Ok(unreachable(url, &error.to_string())),
+        Ok(None) => return Ok(unreachable(&shown, "the name has no address")),
+        Err(error) => return Ok(unreachable(&shown, &error.to_string())),
     };
     let (host, lines) = request.lines(url)?;
     let mut target = Target::new(addr, &host, &place.target).with_fields(lines);
-    // Without user-info, which is nobody's to read.
-    let url = &*place.shown();
     if place.secure {
         target = target.with_tls(trust.client()?, &place.name);
     } else if trust.ca.is_some() || trust.insecure {
@@ -61,7 +61,7 @@ fn server(args: &ServerArgs) -> Result<ExitCode, String> {
     let mut options = common.options()?;
     let survey = match runner::preflight(&target, options) {
         Ok(survey) => survey,
-        Err(error) => return Ok(unreachable(url, &error)),
+        Err(error) => return Ok(unreachable(&shown, &error)),
     };
     let mut jobs = common.jobs;
     for (is_so, what) in [
@@ -69,7 +69,7 @@ fn server(args: &ServerArgs) -> Result<ExitCode, String> {
         (survey.relays, "passes on what one connection says to others, so that cases disturb each other"),
     ] {
         if is_so && !force {
-            say(format_args!("the server at {url} {what}; --force plays them all the same"));
+            say(format_args!("the server at {shown} {what}; --force plays them all the same"));
             return Ok(ExitCode::from(UNREACHABLE));
         }
     }
@@ -85,7 +85,7 @@ fn server(args: &ServerArgs) -> Result<ExitCode, String> {
         say("the server takes one connection at a time, and so do we");
         jobs = 1;
     }
-    let mut run = common.new_run(url, url, Subject::Server);
+    let mut run = common.new_run(shown.as_str(), &shown, Subject::Server);
     run.flags = trust.flags() + &request.flags();
     let total = cases.len();
     let interrupt = asked_to_end().map_err(|error| error.to_string())?;
@@ -161,7 +161,7 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     }
     let cases = selection.choose(Subject::Client)?;
     if common.list {
-        return Ok(print(&list(&cases)));
+        return Ok(print(&for_terminal(list(&cases))));
     }
     let listener =
         Listener::bind(args.listen).map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
@@ -169,7 +169,7 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
         let wrong = |error| format!("--allow-origin {origin}: {error}");
         listener.with_policy(|policy| policy.allow_origin(origin)).map_err(wrong)
     })?;
-    let place = listener.addr().to_string();
+    let place = Place::of(&listener.addr().to_string());
     say(format_args!("{} on ws://{place}", count(cases.len() as u64, "case")));
     let mut child = match args.command.split_first() {
         Some((program, rest)) => {
@@ -310,7 +310,7 @@ impl Progress {
     }
 }
 
-fn unreachable(url: &str, error: &str) -> ExitCode {
+fn unreachable(url: &Place, error: &str) -> ExitCode {
     say(format_args!("there is no WebSocket server at {url}: {error}"));
     ExitCode::from(UNREACHABLE)
 }
@@ -323,41 +323,30 @@ fn list(cases: &[&bowsprit_lab::Case]) -> String {
 }
 
 /// Where a server is.
-struct Place {
+struct Address {
     secure: bool,
     /// The name to look up, and that of its certificate.
     name: String,
     port: u16,
-    /// What the Host field says.
-    host: String,
     /// The request target.
     target: String,
 }
 
-impl Place {
-    fn shown(&self) -> String {
-        format!("{}://{}{}", if self.secure { "wss" } else { "ws" }, self.host, self.target)
-    }
-}
-
-fn parse_url(url: &str) -> Result<Place, String> {
-    let uri = fluent_uri::UriRef::parse(url).map_err(|error| format!("\"{url}\" is no URL: {error}"))?;
+fn parse_url(url: &str) -> Result<Address, String> {
+    let shown = Place::of(url);
+    let uri = fluent_uri::UriRef::parse(url).map_err(|error| format!("\"{shown}\" is no URL: {error}"))?;
     let scheme = uri.scheme().map(|scheme| scheme.as_str().to_ascii_lowercase());
     let (secure, default) = match scheme.as_deref() {
         Some("ws") => (false, 80),
         Some("wss") => (true, 443),
-        _ => return Err(format!("\"{url}\" starts with neither ws:// nor wss://")),
+        _ => return Err(format!("\"{shown}\" starts with neither ws:// nor wss://")),
     };
     let authority = uri.authority().filter(|authority| !authority.host().is_empty());
-    let authority = authority.ok_or_else(|| format!("\"{url}\" names no host"))?;
+    let authority = authority.ok_or_else(|| format!("\"{shown}\" names no host"))?;
     let host = authority.host();
-    let (port, shown) = match authority.port().filter(|port| !port.is_empty()) {
-        Some(port) => {
-            let number =
-                port.as_str().parse().map_err(|_| format!("\"{url}\" has no port from 0 to 65535"))?;
-            (number, format!("{host}:{port}"))
-        }
-        None => (default, host.to_owned()),
+    let port = match authority.port().filter(|port| !port.is_empty()) {
+        Some(port) => port.as_str().parse().map_err(|_| format!("\"{shown}\" has no port from 0 to 65535"))?,
+        None => default,
     };
     let path = match uri.path().as_str() {
         "" => "/",
@@ -369,5 +358,5 @@ fn parse_url(url: &str) -> Result<Place, String> {
     };
     // An IPv6 address stands in brackets there, and nowhere else.
     let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Place { secure, name, port, host: shown, target })
+    Ok(Address { secure, name, port, target })
 }

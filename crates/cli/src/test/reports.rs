@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use bowsprit_lab::baseline::Baseline;
 use bowsprit_lab::report::json::Report;
-use bowsprit_lab::report::{Deny, Run, autobahn, html, junit, markdown, text};
+use bowsprit_lab::report::{Deny, Run, Style, autobahn, html, junit, markdown, text};
 
-use super::super::{print, say};
+use super::super::output::{colours, print, print_bytes};
+use super::super::say;
 use super::End;
 use super::args::{Common, ReportArgs};
 
@@ -24,9 +25,11 @@ impl Common {
                 &*run
             })
             .collect();
-        for run in &runs {
-            if self.json.as_deref() != Some(Path::new("-")) {
-                print(&text::report(run, deny));
+        let report = Report::new(&runs, deny);
+        let style = Style { verbose: self.verbose, colour: colours() };
+        for (run, told) in runs.iter().zip(&report.runs) {
+            if !self.prints_a_file() {
+                print(&text::report(told, style));
             }
             if !self.is_fine(run, deny)? {
                 end = End::Failed;
@@ -34,7 +37,7 @@ impl Common {
                 end = End::Incomplete;
             }
         }
-        self.write_reports(&Report::new(&runs, deny))?;
+        self.write_reports(&report)?;
         if let Some(path) = &self.write_baseline {
             let lines: String = runs.iter().map(|run| Baseline::of(&run.outcomes, deny)).collect();
             write(path, &lines)?;
@@ -62,14 +65,21 @@ impl Common {
         Ok(comparison.new.is_empty())
     }
 
+    /// Whether one of the files goes to standard output.
+    fn prints_a_file(&self) -> bool {
+        [&self.json, &self.junit, &self.markdown, &self.html, &self.index]
+            .iter()
+            .any(|path| path.as_deref() == Some(Path::new("-")))
+    }
+
     fn write_reports(&self, report: &Report) -> Result<(), String> {
         type Form = fn(&Report) -> String;
         let forms: [(&Option<PathBuf>, Form); 5] = [
-            (&self.json, Report::to_json),
-            (&self.junit, junit::report),
-            (&self.markdown, markdown::report),
-            (&self.html, html::page),
-            (&self.index, autobahn::index),
+            (&self.json, |report| report.to_json().to_string()),
+            (&self.junit, |report| junit::report(report).into_string()),
+            (&self.markdown, |report| markdown::report(report).into_string()),
+            (&self.html, |report| html::page(report).into_string()),
+            (&self.index, |report| autobahn::index(report).to_string()),
         ];
         for (path, form) in forms {
             if let Some(path) = path {
@@ -93,10 +103,10 @@ pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, String> {
     }
     let whole = whole.ok_or("there is no report")?;
     match (&args.markdown, &args.html) {
-        (None, None) => return Ok(print(&markdown::report(&whole))),
+        (None, None) => return Ok(print_bytes(markdown::report(&whole).as_str().as_bytes())),
         (md, page) => {
-            md.iter().try_for_each(|path| write(path, &markdown::report(&whole)))?;
-            page.iter().try_for_each(|path| write(path, &html::page(&whole)))?;
+            md.iter().try_for_each(|path| write(path, markdown::report(&whole).as_str()))?;
+            page.iter().try_for_each(|path| write(path, html::page(&whole).as_str()))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -108,7 +118,7 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
     if path == Path::new("-") {
-        print(text);
+        print_bytes(text.as_bytes());
         return Ok(());
     }
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::place::Place;
+
 use super::again::Again;
 use super::peer::{Dial, Peer};
 use super::play::{Finding, Kind, Oracles, Played};
@@ -30,7 +32,7 @@ pub struct Campaign {
     /// What is asked of the peer.
     pub oracles: Oracles,
     /// How it is called in traces.
-    pub place: String,
+    pub place: Place,
     /// Whose memory is watched.
     pub watch: Option<Watch>,
     /// Scripts played to make one finding smaller.

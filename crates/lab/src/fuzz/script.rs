@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::escape::{one_line, visible};
 use crate::explain;
 use crate::wire::Excerpt;
 use bowsprit::frame::{LengthForm, MaskKey, RawHeader};
@@ -88,10 +89,11 @@ impl Script {
     pub fn show(&self) -> String {
         let mut out = String::new();
         if let Some(wrong) = &self.opening.wrong {
-            let _ = writeln!(out, "  opening   {} ({})", wrong.what, wrong.section);
+            let what = format!("{} ({})", wrong.what, wrong.section);
+            let _ = writeln!(out, "  opening   {}", one_line(what.as_bytes()));
             for line in &self.opening.lines {
                 let shown: String = line.chars().take(100).collect();
-                let _ = writeln!(out, "            {}", shown.escape_debug());
+                let _ = writeln!(out, "            {}", visible(shown.as_bytes()));
             }
         } else if self.opening.deflate {
             let _ = writeln!(out, "  opening   with permessage-deflate");

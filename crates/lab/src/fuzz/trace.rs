@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::Side;
 use super::play::{Finding, Oracles};
 use super::script::Script;
+use crate::escape::one_line;
+use crate::place::Place;
 
 /// All that is needed to see a finding again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,7 +17,7 @@ pub struct Trace {
     /// Who was fuzzed.
     pub side: Side,
     /// Where: a URL, or the address we listened on.
-    pub place: String,
+    pub place: Place,
     /// The seed and the number of the iteration that found it.
     pub seed: u64,
     /// See `seed`.
@@ -55,21 +57,21 @@ impl Trace {
     pub fn show(&self) -> String {
         let Finding { kind, rule, section, what } = &self.finding;
         let mut out = String::new();
-        let _ = writeln!(out, "{kind:?}: {what}");
-        let _ = writeln!(out, "  rule      {rule} ({section})");
+        let _ = writeln!(out, "{kind:?}: {}", one_line(what.as_bytes()));
+        let _ = writeln!(out, "  rule      {} ({})", one_line(rule.as_bytes()), one_line(section.as_bytes()));
         let _ = writeln!(
             out,
             "  found by  seed {}, iteration {}, {} steps of {} bytes",
             self.seed, self.number, self.was.0, self.was.1
         );
         if let Some(why) = &self.unasked {
-            let _ = writeln!(out, "            it was not played again: {why}");
+            let _ = writeln!(out, "            it was not played again: {}", one_line(why.as_bytes()));
         } else if !self.reproduced {
             let _ = writeln!(out, "            it did not come out again when played by itself");
         }
         out.push_str(&self.script.show());
         for line in &self.received {
-            let _ = writeln!(out, "  received  {line}");
+            let _ = writeln!(out, "  received  {}", one_line(line.as_bytes()));
         }
         out
     }

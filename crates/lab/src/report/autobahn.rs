@@ -3,18 +3,27 @@
 use serde_json::{Map, Value, json};
 
 use super::json::Report;
+use crate::escape::Json;
+use crate::judge::Behaviour;
 
 /// `index.json`: agent, then case, then its verdicts. `reportfile` names a file that is not written.
-pub fn index(report: &Report) -> String {
+pub fn index(report: &Report) -> Json {
     let mut agents = Map::new();
     for run in &report.runs {
         let mut cases = Map::new();
-        for case in run.cases.iter().filter(|case| case.behaviour != "NOT PLAYED") {
+        for case in &run.cases {
             // The suite knows five verdicts.
-            let behaviour = match case.behaviour.as_str() {
-                "MUDDLED" => "OK",
-                "LATE" | "REFUSED" | "HUNG" | "CRASHED" => "FAILED",
-                behaviour => behaviour,
+            let behaviour = match case.behaviour {
+                Behaviour::NotPlayed => continue,
+                Behaviour::Muddled => Behaviour::Ok,
+                Behaviour::Late | Behaviour::Refused | Behaviour::Hung | Behaviour::Crashed => {
+                    Behaviour::Failed
+                }
+                known @ (Behaviour::Ok
+                | Behaviour::NonStrict
+                | Behaviour::Informational
+                | Behaviour::Unimplemented
+                | Behaviour::Failed) => known,
             };
             let file = format!("{}_case_{}.json", file_name(&run.agent), case.id.replace('.', "_"));
             let verdicts = json!({
@@ -28,7 +37,8 @@ pub fn index(report: &Report) -> String {
         }
         agents.insert(run.agent.clone(), Value::Object(cases));
     }
-    format!("{:#}\n", Value::Object(agents))
+    // Nothing in here can fail to be written: all keys are strings.
+    Json::pretty(&agents).unwrap_or_default()
 }
 
 /// The suite's own way: lower-case letters and digits, everything else an underscore.

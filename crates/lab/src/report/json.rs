@@ -1,20 +1,24 @@
-//! The report for machines, and the source of all other forms but the terminal's.
+//! The report for machines, and the source of all other forms.
 //!
-//! [`SCHEMA`] changes when a member changes its meaning or goes away; new members may come at any time.
+//! `report.schema.json`, beside this package's README, describes it. [`SCHEMA`] changes when a member changes its
+//! meaning or goes away; new members may come at any time.
 
 use serde::{Deserialize, Serialize};
 
-use super::super::escape::{hex, visible};
+use super::super::case::Subject;
+use super::super::escape::{Clean, Json, Sink, hex, visible};
 use super::super::explain;
-use super::super::judge::Behaviour;
-use super::super::wire::{Item, Line, Way};
-use super::text::again;
+use super::super::judge::{Behaviour, CloseBehaviour};
+use super::super::place::Place;
+use super::super::wire::{self, Item, Line, Shorten, Skipped, Way};
 use super::{Deny, Outcome, Run};
 
 /// The version of the schema.
 pub const SCHEMA: u32 = 2;
 /// Lines of a wire log that are kept for each case.
 const LOG_LINES: usize = 60;
+/// Characters of a line that are kept.
+const LINE: usize = 1500;
 
 /// One or several runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,7 +37,7 @@ pub struct RunReport {
     /// What the peer is called.
     pub agent: String,
     /// Where it is, or where we listened for it.
-    pub place: String,
+    pub place: Place,
     /// `server` or `client`.
     pub subject: String,
     /// The seed.
@@ -65,14 +69,18 @@ pub struct CaseReport {
     pub rule: String,
     /// Marks to select by.
     pub tags: Vec<String>,
-    /// OK, NON-STRICT, INFORMATIONAL, UNIMPLEMENTED, FAILED, LATE, REFUSED, HUNG, CRASHED, MUDDLED or NOT PLAYED.
-    pub behaviour: String,
+    /// The verdict on the behaviour, such as `OK`, `NON-STRICT` or `FAILED`.
+    pub behaviour: Behaviour,
     /// Why.
     pub reason: String,
-    /// OK, INFORMATIONAL, FAILED BY CLIENT, WRONG CODE, UNCLEAN or FAILED.
-    pub close: String,
+    /// The verdict on the ending, such as `OK`, `WRONG CODE` or `UNCLEAN`.
+    pub close: CloseBehaviour,
     /// Why.
     pub close_reason: String,
+    /// What it has in common with others that did not pass: the rule that the peer broke, or the one under examination.
+    /// Empty if it passed strictly.
+    #[serde(default)]
+    pub cause: String,
     /// The peer's close code.
     pub close_code: Option<u16>,
     /// Whether behaviour and ending are both fine.
@@ -101,7 +109,11 @@ pub struct LogReport {
     /// The line in words; bytes of the peer are escaped.
     pub text: String,
     /// The first bytes in hex, payloads unmasked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hex: String,
+    /// The lines in front of it that are left out.
+    #[serde(default, skip_serializing_if = "Skipped::is_none")]
+    pub skipped: Skipped,
 }
 
 impl Report {
@@ -112,9 +124,9 @@ impl Report {
     }
 
     /// The report in JSON.
-    pub fn to_json(&self) -> String {
+    pub fn to_json(&self) -> Json {
         // Nothing in here can fail to be written: no maps, no foreign types.
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+        Json::pretty(self).unwrap_or_default()
     }
 
     /// Reads a report.
@@ -123,11 +135,17 @@ impl Report {
     ///
     /// What is wrong with it.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        let report: Self =
-            serde_json::from_str(text).map_err(|error| format!("this is no report: {error}"))?;
-        match report.schema {
-            1 | SCHEMA => Ok(report),
-            other => Err(format!("the report has schema {other}, and this program reads 1 and {SCHEMA}")),
+        /// What tells a report of another version, whatever else is in it.
+        #[derive(Deserialize)]
+        struct Version {
+            schema: u32,
+        }
+        let no_report = |error| format!("this is no report: {error}");
+        match serde_json::from_str(text).map_err(no_report)? {
+            Version { schema: SCHEMA } => serde_json::from_str(text).map_err(no_report),
+            Version { schema } => {
+                Err(format!("the report has schema {schema}, and this program reads {SCHEMA}"))
+            }
         }
     }
 }
@@ -137,8 +155,11 @@ impl RunReport {
         Self {
             agent: run.agent.clone(),
             place: run.place.clone(),
-            subject: if run.subject == super::super::Subject::Client { "client" } else { "server" }
-                .to_owned(),
+            subject: match run.subject {
+                Subject::Client => "client",
+                Subject::Server | Subject::Both => "server",
+            }
+            .to_owned(),
             seed: run.seed,
             started: run.started,
             duration_ms: millis(run.duration),
@@ -149,34 +170,86 @@ impl RunReport {
 
     /// How many cases have this verdict on the behaviour.
     pub fn count(&self, behaviour: Behaviour) -> usize {
-        self.cases.iter().filter(|case| case.behaviour == behaviour.name()).count()
+        self.cases.iter().filter(|case| case.behaviour == behaviour).count()
     }
 }
 
 impl CaseReport {
     fn new(run: &Run, outcome: &Outcome, deny: Deny) -> Self {
+        Self { denied: outcome.denied(deny), ..Self::of(outcome, again(run, outcome)) }
+    }
+
+    /// The report on one outcome by itself, and how to see it again.
+    pub fn of(outcome: &Outcome, again: String) -> Self {
         let record = &outcome.record;
         let (case, verdict) = (record.case, &record.verdict);
+        let passed = outcome.passed();
         Self {
             id: case.id.to_owned(),
             title: case.title.to_owned(),
             theme: super::super::cases::theme(case.group()).to_owned(),
             level: case.level.to_string(),
-            section: case.rule.section.to_owned(),
+            section: case.rule.section.to_string(),
             rule: case.rule.text.to_owned(),
             tags: case.tags.iter().map(|tag| (*tag).to_owned()).collect(),
-            behaviour: verdict.behaviour.name().to_owned(),
+            behaviour: verdict.behaviour,
             reason: visible(verdict.reason.as_bytes()),
-            close: verdict.close.name().to_owned(),
+            close: verdict.close,
             close_reason: visible(verdict.close_reason.as_bytes()),
+            cause: if passed && verdict.strictly_passed() { String::new() } else { cause(outcome) },
             close_code: record.facts.remote_code,
-            passed: outcome.passed(),
-            denied: outcome.denied(deny),
+            passed,
+            denied: false,
             aftermath: outcome.aftermath.as_ref().map(|aftermath| visible(aftermath.to_string().as_bytes())),
             duration_ms: millis(record.duration),
-            again: again(run, outcome),
+            again,
             expected: explain::expected(case).join("; "),
-            log: record.log.lines().iter().take(LOG_LINES).map(LogReport::new).collect(),
+            log: wire::shortened(record.log.lines(), LOG_LINES).iter().map(LogReport::new).collect(),
+        }
+    }
+}
+
+/// What an outcome has in common with others that have the same fault.
+fn cause(outcome: &Outcome) -> String {
+    let record = &outcome.record;
+    match record.verdict.behaviour {
+        // The rule of the case has no part in it.
+        Behaviour::Late
+        | Behaviour::Refused
+        | Behaviour::Hung
+        | Behaviour::Crashed
+        | Behaviour::NotPlayed => {
+            return unquoted(&visible(record.verdict.reason.as_bytes()));
+        }
+        Behaviour::Ok
+        | Behaviour::NonStrict
+        | Behaviour::Informational
+        | Behaviour::Unimplemented
+        | Behaviour::Failed
+        | Behaviour::Muddled => {}
+    }
+    match &record.facts.violation {
+        Some(violation) => unquoted(&visible(violation.as_bytes())),
+        None => format!("{} ({})", record.case.rule.text, record.case.rule.section),
+    }
+}
+
+/// A sentence without what it quotes, which is another each time.
+fn unquoted(text: &str) -> String {
+    let parts: Vec<&str> = text.split('"').collect();
+    // Every other part stands between quotes, if there is one behind it.
+    let quotes = |at: usize| at % 2 == 1 && at + 1 < parts.len();
+    parts.iter().enumerate().map(|(at, part)| if quotes(at) { "\"...\"" } else { *part }).collect()
+}
+
+/// The command that plays this case alone.
+fn again(run: &Run, outcome: &Outcome) -> String {
+    let id = outcome.record.case.id;
+    let seed = if run.seed == 1 { String::new() } else { format!(" --seed {}", run.seed) };
+    match run.subject {
+        Subject::Client => format!("bowsprit test client --listen {} --case {id}{seed}", run.place),
+        Subject::Server | Subject::Both => {
+            format!("bowsprit test server {} --case {id}{seed}{}", run.place, run.flags)
         }
     }
 }
@@ -190,7 +263,7 @@ impl LogReport {
         };
         let text = match &line.item {
             Item::Note(note) => visible(note.as_bytes()),
-            Item::Head(_, head) => visible(&head.bytes),
+            Item::Head(_, head) => visible(&head.bytes[..head.bytes.len().min(LINE)]),
             Item::Frame(_, header, excerpt) => explain::frame_line(header, excerpt),
             Item::Bytes(_, excerpt) => format!("{} bytes", excerpt.len),
         };
@@ -198,7 +271,44 @@ impl LogReport {
             at_ms: (line.at.as_secs_f64() * 10_000.0).round() / 10.0,
             way: way.to_owned(),
             text,
-            hex: hex(&bytes[..bytes.len().min(64)]),
+            hex: hex(&bytes[..bytes.len().min(explain::SHOWN)]),
+            skipped: line.skipped,
+        }
+    }
+}
+
+impl Shorten for LogReport {
+    fn skipped(&mut self) -> &mut Skipped {
+        &mut self.skipped
+    }
+
+    fn is_kept(&self) -> bool {
+        self.way == "received" && self.text.starts_with(explain::opcode_name(8))
+    }
+}
+
+impl LogReport {
+    /// Writes lines for a terminal or a page: what is left out, what crossed the wire, its bytes. The lines of a head
+    /// stand below each other. All of them start with `indent` and end with a line end.
+    pub(super) fn write<S: Sink>(&self, out: &mut Clean<S>, indent: &'static str) {
+        const BELOW: &str = "               ";
+        if !self.skipped.is_none() {
+            out.own(indent).own(BELOW).text(self.skipped).own("\n");
+        }
+        let mark = match self.way.as_str() {
+            "sent" => "->",
+            "received" => "<-",
+            _ => "--",
+        };
+        out.own(indent).text(format_args!("{:>8.1} ms {mark} ", self.at_ms));
+        for (at, line) in self.text.trim_end_matches("\\r\\n").split("\\r\\n").enumerate() {
+            if at > 0 {
+                out.own(indent).own(BELOW);
+            }
+            out.text(line).own("\n");
+        }
+        if !self.hex.is_empty() {
+            out.own(indent).own(BELOW).text(&self.hex).own("\n");
         }
     }
 }

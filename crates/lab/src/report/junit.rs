@@ -1,87 +1,74 @@
 //! JUnit XML, as CI systems read it: a suite for each run and theme, a test case for each case.
 
-use std::fmt::Write as _;
-
-use super::super::escape::html as xml;
 use super::json::{CaseReport, Report};
+use super::verdict::{Tone, tone};
+use crate::escape::{Clean, Xml};
+use crate::wire::shortened;
+
+/// Lines of a wire log that a failure shows.
+const LOG_LINES: usize = 24;
 
 /// The report. Failures that do not fail the run are passed cases with their reason in `system-out`.
-pub fn report(report: &Report) -> String {
-    let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"bowsprit\">\n".to_owned();
+pub fn report(report: &Report) -> Clean<Xml> {
+    let mut out = Clean::new();
+    out.own("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"bowsprit\">\n");
     for run in &report.runs {
-        let mut themes: Vec<&str> = Vec::new();
-        for case in &run.cases {
-            if !themes.contains(&case.theme.as_str()) {
-                themes.push(&case.theme);
-            }
-        }
-        for theme in themes {
+        for theme in super::themes(std::slice::from_ref(run)) {
             let cases: Vec<&CaseReport> = run.cases.iter().filter(|case| case.theme == theme).collect();
-            let _ = writeln!(
-                out,
-                "  <testsuite name=\"{}: {}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"{:.3}\">",
-                xml(&run.agent),
-                xml(theme),
-                cases.len(),
-                cases.iter().filter(|case| case.denied).count(),
-                cases.iter().filter(|case| skipped(case)).count(),
-                seconds(cases.iter().map(|case| case.duration_ms).sum()),
-            );
+            let failures = cases.iter().filter(|case| case.denied).count();
+            let skipped = cases.iter().filter(|case| is_skipped(case)).count();
+            out.own("  <testsuite name=\"").text(format_args!("{}: {theme}", run.agent));
+            attribute(&mut out, "\" tests=\"", cases.len());
+            attribute(&mut out, "\" failures=\"", failures);
+            attribute(&mut out, "\" skipped=\"", skipped);
+            attribute(&mut out, "\" time=\"", seconds(cases.iter().map(|case| case.duration_ms).sum()));
+            out.own("\">\n");
             cases.into_iter().for_each(|case| test_case(&mut out, &run.agent, case));
-            out.push_str("  </testsuite>\n");
+            out.own("  </testsuite>\n");
         }
     }
-    out + "</testsuites>\n"
+    out.own("</testsuites>\n");
+    out
 }
 
-fn test_case(out: &mut String, agent: &str, case: &CaseReport) {
-    let _ = write!(
-        out,
-        "    <testcase classname=\"{}.{}\" name=\"{} {}\" time=\"{:.3}\"",
-        xml(agent),
-        xml(case.id.split(['.', '-']).next().unwrap_or_default()),
-        xml(&case.id),
-        xml(&case.title),
-        seconds(case.duration_ms),
-    );
-    let verdict = format!("{}: {} Ending {}: {}", case.behaviour, case.reason, case.close, case.close_reason);
+fn test_case(out: &mut Clean<Xml>, agent: &str, case: &CaseReport) {
+    let family = case.id.split(['.', '-']).next().unwrap_or_default();
+    attribute(out, "    <testcase classname=\"", format_args!("{agent}.{family}"));
+    attribute(out, "\" name=\"", format_args!("{} {}", case.id, case.title));
+    attribute(out, "\" time=\"", seconds(case.duration_ms));
+    let CaseReport { behaviour, reason, close, close_reason, .. } = case;
+    let verdict = format!("{behaviour}: {reason} Ending {close}: {close_reason}");
     if case.denied {
-        let details = format!(
-            "{} ({}, {})\nexpected: {}\n{}\nagain: {}\n",
-            case.rule,
-            case.section,
-            case.level,
-            case.expected,
-            log(case),
-            case.again
-        );
-        let _ = writeln!(
-            out,
-            ">\n      <failure type=\"{}\" message=\"{}\">{}</failure>\n    </testcase>",
-            xml(&case.behaviour),
-            xml(&verdict),
-            xml(&details)
-        );
-    } else if skipped(case) {
-        let _ = writeln!(out, ">\n      <skipped message=\"{}\"/>\n    </testcase>", xml(&case.reason));
+        attribute(out, "\">\n      <failure type=\"", behaviour);
+        attribute(out, "\" message=\"", verdict);
+        out.own("\">");
+        details(out, case);
+        out.own("</failure>\n    </testcase>\n");
+    } else if is_skipped(case) {
+        attribute(out, "\">\n      <skipped message=\"", reason);
+        out.own("\"/>\n    </testcase>\n");
     } else if !case.passed {
-        let _ = writeln!(out, ">\n      <system-out>{}</system-out>\n    </testcase>", xml(&verdict));
+        out.own("\">\n      <system-out>").text(verdict).own("</system-out>\n    </testcase>\n");
     } else {
-        out.push_str("/>\n");
+        out.own("\"/>\n");
     }
 }
 
-fn log(case: &CaseReport) -> String {
-    let line = |line: &super::json::LogReport| {
-        format!("{:>8.1} ms {:<8} {} {}", line.at_ms, line.way, line.text, line.hex)
-    };
-    case.log.iter().take(20).map(line).collect::<Vec<_>>().join("\n")
+fn attribute(out: &mut Clean<Xml>, own: &'static str, value: impl std::fmt::Display) {
+    out.own(own).text(value);
 }
 
-fn skipped(case: &CaseReport) -> bool {
-    matches!(case.behaviour.as_str(), "UNIMPLEMENTED" | "NOT PLAYED")
+fn details(out: &mut Clean<Xml>, case: &CaseReport) {
+    out.text(format_args!("{} ({}, {})", case.rule, case.section, case.level));
+    out.own("\nexpected: ").text(&case.expected).own("\n");
+    shortened(&case.log, LOG_LINES).iter().for_each(|line| line.write(out, ""));
+    out.own("again: ").text(&case.again).own("\n");
 }
 
-fn seconds(millis: u64) -> f64 {
-    millis as f64 / 1000.0
+fn is_skipped(case: &CaseReport) -> bool {
+    matches!(tone(case.behaviour), Tone::Absent | Tone::Unplayed)
+}
+
+fn seconds(millis: u64) -> String {
+    format!("{:.3}", millis as f64 / 1000.0)
 }

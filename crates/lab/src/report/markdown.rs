@@ -1,69 +1,55 @@
 //! Markdown: a table of themes, agents side by side, then what failed.
 
-use std::fmt::Write as _;
-
-use super::json::Report;
+use super::json::{CaseReport, Report, RunReport};
+use super::verdict::{Tone, tone};
+use crate::escape::{Clean, Markdown};
 
 /// The report.
-pub fn report(report: &Report) -> String {
-    let mut out = "# Conformance\n\n".to_owned();
-    let mut themes: Vec<&str> = Vec::new();
-    for case in report.runs.iter().flat_map(|run| &run.cases) {
-        if !themes.contains(&case.theme.as_str()) {
-            themes.push(&case.theme);
-        }
-    }
-    let _ = writeln!(out, "Passed of played, by theme. bowsprit {}.\n", report.version);
-    let agents: Vec<String> = report.runs.iter().map(|run| cell(&run.agent)).collect();
-    let _ = writeln!(out, "| | {} |", agents.join(" | "));
-    let _ = writeln!(out, "|---|{}", "---|".repeat(agents.len()));
-    for theme in themes {
-        let _ = write!(out, "| {} |", cell(theme));
-        for run in &report.runs {
-            let cases: Vec<_> = run.cases.iter().filter(|case| case.theme == theme).collect();
-            let played = cases.iter().filter(|case| case.behaviour != "UNIMPLEMENTED").count();
-            let passed = cases.iter().filter(|case| case.passed && case.behaviour != "UNIMPLEMENTED").count();
-            let _ = match (cases.len(), played) {
-                (0, _) => write!(out, " |"),
-                (_, 0) => write!(out, " not implemented |"),
-                _ if passed == played => write!(out, " {passed} |"),
-                _ => write!(out, " **{passed}** of {played} |"),
-            };
-        }
-        out.push('\n');
-    }
+pub fn report(report: &Report) -> Clean<Markdown> {
+    let mut out = Clean::new();
+    out.own("# Conformance\n\nPassed of played, by theme. bowsprit ").text(&report.version).own(".\n\n| |");
     for run in &report.runs {
-        let failed: Vec<_> = run
-            .cases
-            .iter()
-            .filter(|case| (!case.passed || case.denied) && case.behaviour != "NOT PLAYED")
-            .collect();
-        let _ = writeln!(out, "\n## {}\n", cell(&run.agent));
-        if failed.is_empty() {
-            out.push_str("Nothing failed.\n");
-            continue;
-        }
-        out.push_str("| Case | Level | Section | Sent | Verdict |\n|---|---|---|---|---|\n");
-        for case in failed {
-            let verdict = match case.behaviour.as_str() {
-                "FAILED" => format!("FAILED: {}", case.reason),
-                behaviour => format!("{behaviour}, ending {}: {}", case.close, case.close_reason),
-            };
-            let row = [&case.id, &case.level, &case.section, &case.title, &verdict].map(|text| cell(text));
-            let _ = writeln!(out, "| {} |", row.join(" | "));
-        }
+        out.own(" ").text(&run.agent).own(" |");
     }
+    out.own("\n|---|");
+    report.runs.iter().for_each(|_| {
+        out.own("---|");
+    });
+    out.own("\n");
+    for theme in super::themes(&report.runs) {
+        out.own("| ").text(theme).own(" |");
+        report.runs.iter().for_each(|run| count(&mut out, run, theme));
+        out.own("\n");
+    }
+    report.runs.iter().for_each(|run| failures(&mut out, run));
     out
 }
 
-/// Text that cannot leave its cell.
-fn cell(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '|' | '\\' | '`' | '*' | '_' | '<' | '>' | '[' | ']') {
-            out.push('\\');
-        }
-        out.push(if c.is_control() { ' ' } else { c });
+fn count(out: &mut Clean<Markdown>, run: &RunReport, theme: &str) {
+    let cases: Vec<_> = run.cases.iter().filter(|case| case.theme == theme).collect();
+    let is_absent = |case: &CaseReport| tone(case.behaviour) == Tone::Absent;
+    let was_played = |case: &CaseReport| !matches!(tone(case.behaviour), Tone::Absent | Tone::Unplayed);
+    let played = cases.iter().filter(|case| was_played(case)).count();
+    let passed = cases.iter().filter(|case| case.passed && was_played(case)).count();
+    match (cases.len(), played) {
+        (0, _) => out.own(" |"),
+        (_, 0) if cases.iter().any(|case| is_absent(case)) => out.own(" not implemented |"),
+        (_, 0) => out.own(" not played |"),
+        _ if passed == played => out.own(" ").text(passed).own(" |"),
+        _ => out.own(" **").text(passed).own("** of ").text(played).own(" |"),
+    };
+}
+
+fn failures(out: &mut Clean<Markdown>, run: &RunReport) {
+    out.own("\n## ").text(&run.agent).own("\n\n");
+    let causes = super::causes(run);
+    if causes.is_empty() {
+        out.own("Nothing failed.\n");
+        return;
     }
-    out
+    out.own("| Case | Level | Section | Sent | Verdict |\n|---|---|---|---|---|\n");
+    for case in causes.into_iter().flat_map(|cause| cause.cases) {
+        out.own("| ").text(&case.id).own(" | ").text(&case.level).own(" | ").text(&case.section);
+        out.own(" | ").text(&case.title).own(" | ").text(super::verdict_line(case)).own(" |\n");
+    }
 }

@@ -6,14 +6,20 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod text;
+mod verdict;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::case::{Level, Subject};
 use super::judge::Behaviour;
+use super::place::Place;
 use super::player::Record;
 use super::runner::Aftermath;
+use json::{CaseReport, RunReport};
+
+pub use text::Style;
 
 /// Everything one peer did in one run.
 #[derive(Debug)]
@@ -21,7 +27,7 @@ pub struct Run {
     /// What the peer is called.
     pub agent: String,
     /// Where it is, or where we listened for it.
-    pub place: String,
+    pub place: Place,
     /// Further flags of the command that plays one case alone, each with a blank in front.
     pub flags: String,
     /// Who was examined.
@@ -61,15 +67,6 @@ impl Run {
             super::cases::all().enumerate().map(|(i, case)| (case.id, i)).collect();
         self.outcomes.sort_by_key(|outcome| order.get(outcome.record.case.id).copied());
     }
-
-    /// How often each verdict on the behaviour was given.
-    pub fn counts(&self) -> BTreeMap<Behaviour, usize> {
-        let mut counts = BTreeMap::new();
-        for outcome in &self.outcomes {
-            *counts.entry(outcome.record.verdict.behaviour).or_default() += 1;
-        }
-        counts
-    }
 }
 
 impl Outcome {
@@ -99,14 +96,64 @@ impl Outcome {
             }
         }
     }
+}
 
-    /// The verdict in one or two words, both parts.
-    pub fn verdict(&self) -> String {
-        let verdict = &self.record.verdict;
-        match self.record.verdict.passed() {
-            true => verdict.behaviour.to_string(),
-            false if verdict.behaviour >= Behaviour::Failed => verdict.behaviour.to_string(),
-            false => format!("{}, close {}", verdict.behaviour, verdict.close),
+/// Cases that did not pass for one cause.
+struct Cause<'r> {
+    /// The cause.
+    text: Cow<'r, str>,
+    /// The cases, in the order of the catalogue.
+    cases: Vec<&'r CaseReport>,
+}
+
+impl Cause<'_> {
+    /// How many of its cases fail the run.
+    fn denied(&self) -> usize {
+        self.cases.iter().filter(|case| case.denied).count()
+    }
+
+    /// Whether the peer was gone afterwards, which concerns everything else.
+    fn worst(&self) -> bool {
+        self.cases.iter().any(|case| matches!(case.behaviour, Behaviour::Crashed | Behaviour::Hung))
+    }
+}
+
+/// What did not pass, by cause: first what ended the peer, then what fails the run, then the others, each with the most
+/// frequent cause first. What was not played is not among them.
+fn causes(run: &RunReport) -> Vec<Cause<'_>> {
+    let mut causes: Vec<Cause<'_>> = Vec::new();
+    let counts = |case: &&CaseReport| {
+        (!case.passed || case.denied) && verdict::tone(case.behaviour) != verdict::Tone::Unplayed
+    };
+    for case in run.cases.iter().filter(counts) {
+        let text = match &*case.cause {
+            "" => Cow::Owned(format!("{} ({})", case.rule, case.section)),
+            cause => Cow::Borrowed(cause),
+        };
+        match causes.iter_mut().find(|cause| cause.text == text) {
+            Some(cause) => cause.cases.push(case),
+            None => causes.push(Cause { text, cases: vec![case] }),
         }
+    }
+    causes.sort_by_key(|cause| std::cmp::Reverse((cause.worst(), cause.denied(), cause.cases.len())));
+    causes
+}
+
+/// The themes of the cases in these runs, in the order in which they come first.
+fn themes(runs: &[RunReport]) -> Vec<&str> {
+    let mut themes: Vec<&str> = Vec::new();
+    for case in runs.iter().flat_map(|run| &run.cases) {
+        if !themes.contains(&case.theme.as_str()) {
+            themes.push(&case.theme);
+        }
+    }
+    themes
+}
+
+/// Both verdicts on a case that did not pass, in a line: the one that it did not pass for.
+fn verdict_line(case: &CaseReport) -> String {
+    match verdict::tone(case.behaviour) {
+        verdict::Tone::Bad => format!("{}: {}", case.behaviour, case.reason),
+        _ => format!("{}, ending {}: {}", case.behaviour, case.close, case.close_reason),
     }
 }

@@ -1,108 +1,251 @@
-//! The view for a terminal.
+//! The view for a terminal: what did not pass, by cause, then a summary by theme.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-
-use super::{Deny, Outcome, Run};
-use crate::case::{Level, Subject};
-use crate::cases::theme;
-use crate::escape::visible;
-use crate::explain;
+use super::json::{CaseReport, RunReport};
+use super::verdict::{Tone, behaviours, column, tone};
+use super::{Cause, Outcome};
+use crate::escape::{Clean, Terminal};
 use crate::judge::Behaviour;
 
-/// The failures in full, then a summary by theme.
-pub fn report(run: &Run, deny: Deny) -> String {
-    let mut out = String::new();
-    for outcome in run.outcomes.iter().filter(|outcome| !outcome.passed() || outcome.denied(deny)) {
-        if !outcome.was_played() {
-            continue;
-        }
-        out.push_str(&explain::failure(&outcome.record, &again(run, outcome)));
-        if let Some(aftermath) = &outcome.aftermath {
-            let _ = writeln!(out, "  after     {}", visible(aftermath.to_string().as_bytes()));
-        }
-        out.push('\n');
-    }
-    out.push_str(&summary(run, deny));
-    out
+/// Cases of a cause that have a line of their own; of the others their ids are told.
+const LINES: usize = 10;
+/// Columns for lists of ids.
+const WIDTH: usize = 100;
+
+/// How much is told, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Everything about each case that did not pass, its trace included.
+    pub verbose: bool,
+    /// With colours.
+    pub colour: bool,
 }
 
-/// Counts by theme, and the verdict on the whole.
-pub fn summary(run: &Run, deny: Deny) -> String {
-    const COLUMNS: [Behaviour; 5] = [
-        Behaviour::Ok,
-        Behaviour::NonStrict,
-        Behaviour::Informational,
-        Behaviour::Unimplemented,
-        Behaviour::Failed,
-    ];
-    let mut rows: Vec<(&str, [usize; 5], usize)> = Vec::new();
-    for outcome in &run.outcomes {
-        let group = outcome.record.case.group().split('.').next().unwrap_or_default();
-        let at = rows.iter().position(|(this, ..)| *this == group).unwrap_or_else(|| {
-            rows.push((group, [0; 5], 0));
-            rows.len() - 1
+/// The failures, then a summary by theme.
+pub fn report(run: &RunReport, style: Style) -> Clean<Terminal> {
+    let mut out = Writer { out: Clean::new(), style };
+    let causes = super::causes(run);
+    for cause in &causes {
+        out.cause(cause);
+    }
+    if let Some(first) = causes.first().and_then(|cause| cause.cases.first())
+        && !style.verbose
+    {
+        out.paint(DIM, |out| {
+            out.own(
+                "-v shows what was expected, what crossed the wire and how to play a case again, as in\n  ",
+            );
+            out.text(&first.again).own(" -v\n\n");
         });
-        let (_, counts, bad_close) = &mut rows[at];
-        let verdict = &outcome.record.verdict;
-        let column = match verdict.behaviour {
-            Behaviour::Muddled => Behaviour::Ok,
-            Behaviour::Late | Behaviour::Refused | Behaviour::Hung | Behaviour::Crashed => Behaviour::Failed,
-            behaviour => behaviour,
-        };
-        if let Some(column) = COLUMNS.iter().position(|this| *this == column) {
-            counts[column] += 1;
+    }
+    out.summary(run);
+    out.out
+}
+
+/// Why a case did not pass, with everything needed to see it oneself.
+pub fn failure(outcome: &Outcome, again: &str) -> String {
+    let mut out = Writer { out: Clean::new(), style: Style::default() };
+    out.details(&CaseReport::of(outcome, again.to_owned()));
+    out.out.into_string()
+}
+
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const PLAIN: &str = "\x1b[0m";
+
+const fn colour(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "\x1b[32m",
+        Tone::Odd => "\x1b[33m",
+        Tone::Noted => "\x1b[34m",
+        Tone::Absent | Tone::Unplayed => DIM,
+        Tone::Bad => "\x1b[31m",
+    }
+}
+
+struct Writer {
+    out: Clean<Terminal>,
+    style: Style,
+}
+
+impl Writer {
+    fn paint(&mut self, colour: &'static str, write: impl FnOnce(&mut Clean<Terminal>)) {
+        if self.style.colour {
+            self.out.own(colour);
         }
-        *bad_close += usize::from(verdict.behaviour < Behaviour::Failed && !verdict.passed());
+        write(&mut self.out);
+        if self.style.colour {
+            self.out.own(PLAIN);
+        }
     }
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "{:<40} {:>6} {:>10} {:>6} {:>8} {:>7} {:>10}",
-        run.agent, "OK", "NON-STRICT", "INFO", "UNIMPL.", "FAILED", "BAD CLOSE"
-    );
-    for (group, counts, bad_close) in rows {
-        let name = format!("{group:<4} {}", theme(group));
-        let [ok, non_strict, info, unimplemented, failed] = counts;
-        let _ = writeln!(
-            out,
-            "{name:<40} {ok:>6} {non_strict:>10} {info:>6} {unimplemented:>8} {failed:>7} {bad_close:>10}"
-        );
-    }
-    let denied = run.outcomes.iter().filter(|outcome| outcome.denied(deny)).count();
-    let unplayed = run.outcomes.iter().filter(|outcome| !outcome.was_played()).count();
-    let failed: BTreeMap<Level, usize> = run
-        .outcomes
-        .iter()
-        .filter(|outcome| outcome.was_played() && !outcome.passed())
-        .fold(BTreeMap::new(), |mut levels, outcome| {
-            *levels.entry(outcome.record.case.level).or_default() += 1;
-            levels
+
+    /// A cause and its cases.
+    fn cause(&mut self, cause: &Cause<'_>) {
+        let denied = cause.denied();
+        let mark = if denied > 0 { Tone::Bad } else { Tone::Odd };
+        self.paint(colour(mark), |out| {
+            out.text(cases(cause.cases.len(), ""));
+            if denied < cause.cases.len() {
+                out.own(", ").text(denied).own(" required");
+            }
         });
-    let levels: Vec<String> = failed.iter().map(|(level, count)| format!("{count} {level}")).collect();
-    let levels = if levels.is_empty() { "none".to_owned() } else { levels.join(", ") };
-    let _ = writeln!(
-        out,
-        "{} cases in {:.2} s, seed {}; failed: {levels}; {}",
-        run.outcomes.len(),
-        run.duration.as_secs_f64(),
-        run.seed,
-        match (denied, unplayed) {
+        self.out.own(": ");
+        self.paint(BOLD, |out| {
+            out.text(&cause.text);
+        });
+        self.out.own("\n");
+        if self.style.verbose {
+            for case in &cause.cases {
+                self.out.own("\n");
+                self.details(case);
+            }
+        } else {
+            cause.cases.iter().take(LINES).for_each(|case| self.case(case));
+            self.ids(cause.cases.get(LINES..).unwrap_or_default());
+        }
+        self.out.own("\n");
+    }
+
+    /// A case on one line.
+    fn case(&mut self, case: &CaseReport) {
+        self.out.own("  ").text(format_args!("{:<11} ", case.id));
+        let mark = colour(if case.denied { Tone::Bad } else { Tone::Odd });
+        self.paint(mark, |out| {
+            out.text(format_args!("{:<7}", case.level));
+        });
+        self.out.text(&case.title);
+        self.paint(DIM, |out| {
+            out.own("  ").text(super::verdict_line(case));
+        });
+        self.out.own("\n");
+    }
+
+    fn ids(&mut self, cases: &[&CaseReport]) {
+        if cases.is_empty() {
+            return;
+        }
+        let mut line = format!("  and {} more:", cases.len());
+        for case in cases {
+            if line.len() + case.id.len() >= WIDTH {
+                self.out.text(&line).own("\n");
+                line = "   ".to_owned();
+            }
+            line.push(' ');
+            line.push_str(&case.id);
+        }
+        self.out.text(line).own("\n");
+    }
+
+    /// Everything about a case.
+    fn details(&mut self, case: &CaseReport) {
+        self.paint(BOLD, |out| {
+            out.text(&case.id).own("  ").text(&case.title);
+        });
+        self.out.own("\n");
+        self.fact("rule", format_args!("{} ({}, {})", case.rule, case.section, case.level));
+        self.fact("behaviour", format_args!("{}: {}", case.behaviour, case.reason));
+        self.fact("ending", format_args!("{}: {}", case.close, case.close_reason));
+        self.fact("expected", &case.expected);
+        for line in &case.log {
+            line.write(&mut self.out, "  ");
+        }
+        if let Some(aftermath) = &case.aftermath {
+            self.fact("after", aftermath);
+        }
+        self.fact("again", &case.again);
+    }
+
+    fn fact(&mut self, name: &'static str, value: impl std::fmt::Display) {
+        self.paint(DIM, |out| {
+            out.text(format_args!("  {name:<10}"));
+        });
+        self.out.text(value).own("\n");
+    }
+
+    /// Counts by theme, and the verdict on the whole.
+    fn summary(&mut self, run: &RunReport) {
+        let columns: Vec<_> = behaviours()
+            .filter(|behaviour| *behaviour == Behaviour::Ok || run.count(*behaviour) > 0)
+            .collect();
+        self.paint(BOLD, |out| {
+            out.text(format_args!("{:<40}", run.agent));
+            for behaviour in &columns {
+                out.text(format_args!(" {:>10}", column(*behaviour)));
+            }
+            out.own("  BAD CLOSE");
+        });
+        self.out.own("\n");
+        let mut groups: Vec<&str> = Vec::new();
+        for case in &run.cases {
+            if !groups.contains(&group(case)) {
+                groups.push(group(case));
+            }
+        }
+        for name in groups {
+            let cases: Vec<&CaseReport> = run.cases.iter().filter(|case| group(case) == name).collect();
+            let theme = cases.first().map_or("", |case| &case.theme);
+            self.out.text(format_args!("{:<40}", format!("{name:<4} {theme}")));
+            for behaviour in &columns {
+                let count = cases.iter().filter(|case| case.behaviour == *behaviour).count();
+                self.count(count, tone(*behaviour));
+            }
+            let is_bad_close = |case: &&&CaseReport| tone(case.behaviour) != Tone::Bad && !case.passed;
+            self.count(cases.iter().filter(is_bad_close).count(), Tone::Bad);
+            self.out.own("\n");
+        }
+        self.verdict(run);
+    }
+
+    fn count(&mut self, count: usize, tone: Tone) {
+        let mark = if count == 0 { DIM } else { colour(tone) };
+        self.paint(mark, |out| {
+            out.text(format_args!(" {count:>10}"));
+        });
+    }
+
+    fn verdict(&mut self, run: &RunReport) {
+        let is_unplayed = |case: &CaseReport| tone(case.behaviour) == Tone::Unplayed;
+        let denied = run.cases.iter().filter(|case| case.denied).count();
+        let unplayed = run.cases.iter().filter(|case| is_unplayed(case)).count();
+        let mut failed: Vec<String> = Vec::new();
+        for level in ["must", "should", "may"] {
+            let fails = |case: &&CaseReport| !case.passed && !is_unplayed(case) && case.level == level;
+            match run.cases.iter().filter(fails).count() {
+                0 => {}
+                count => failed.push(format!("{count} {level}")),
+            }
+        }
+        let failed = if failed.is_empty() { "none".to_owned() } else { failed.join(", ") };
+        let seconds = run.duration_ms as f64 / 1000.0;
+        self.out.text(format_args!(
+            "{} in {seconds:.2} s, seed {}; failed: {failed}; ",
+            cases(run.cases.len(), ""),
+            run.seed
+        ));
+        let verdict = match (denied, unplayed) {
             (0, 0) => "all required cases passed".to_owned(),
-            (0, unplayed) => format!("{unplayed} cases were not played"),
-            (denied, 0) => format!("{denied} required cases did not pass"),
-            (denied, unplayed) => format!("{denied} required cases did not pass, {unplayed} were not played"),
-        }
-    );
-    out
+            (0, unplayed) => format!("{} not played", were(unplayed)),
+            (denied, 0) => format!("{} did not pass", cases(denied, "required ")),
+            (denied, unplayed) => {
+                format!("{} did not pass, {} not played", cases(denied, "required "), were(unplayed))
+            }
+        };
+        let mark = if denied + unplayed == 0 { Tone::Good } else { Tone::Bad };
+        self.paint(colour(mark), |out| {
+            out.text(verdict);
+        });
+        self.out.own("\n");
+    }
 }
 
-/// The command that plays this case alone.
-pub fn again(run: &Run, outcome: &Outcome) -> String {
-    let id = outcome.record.case.id;
-    let seed = if run.seed == 1 { String::new() } else { format!(" --seed {}", run.seed) };
-    match run.subject {
-        Subject::Client => format!("bowsprit test client --listen {} --case {id}{seed}", run.place),
-        _ => format!("bowsprit test server {} --case {id}{seed}{}", run.place, run.flags),
-    }
+fn cases(count: usize, which: &str) -> String {
+    format!("{count} {which}{}", if count == 1 { "case" } else { "cases" })
+}
+
+fn were(count: usize) -> String {
+    format!("{} {}", cases(count, ""), if count == 1 { "was" } else { "were" })
+}
+
+/// The number of its group, or its family.
+fn group(case: &CaseReport) -> &str {
+    case.id.split(['.', '-']).next().unwrap_or_default()
 }

@@ -8,30 +8,58 @@ use std::fmt;
 
 use crate::close_code::CloseCode;
 
-/// A section of an RFC, as errors, cases and comments name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A section of an RFC: where a rule stands.
+///
+/// ```
+/// use bowsprit::error::Section;
+///
+/// let section = Section::rfc6455("4.2.1").item("3");
+/// assert_eq!(section.to_string(), "RFC 6455 §4.2.1 item 3");
+/// assert_eq!((section.rfc, section.number), (6455, "4.2.1"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct Section {
     /// The number of the RFC.
     pub rfc: u16,
     /// The section in it, such as `5.5.1`.
     pub number: &'static str,
+    /// The item of a list in that section, such as `3`, or `response 5` where there are several lists; empty: the
+    /// whole section.
+    pub item: &'static str,
 }
 
 impl Section {
+    /// A section of any RFC.
+    pub const fn new(rfc: u16, number: &'static str) -> Self {
+        Self { rfc, number, item: "" }
+    }
+
     /// A section of RFC 6455, The WebSocket Protocol.
     pub const fn rfc6455(number: &'static str) -> Self {
-        Self { rfc: 6455, number }
+        Self::new(6455, number)
     }
 
     /// A section of RFC 7692, Compression Extensions for WebSocket.
     pub const fn rfc7692(number: &'static str) -> Self {
-        Self { rfc: 7692, number }
+        Self::new(7692, number)
+    }
+
+    /// An item of a list in the section.
+    #[must_use]
+    pub const fn item(self, item: &'static str) -> Self {
+        Self { item, ..self }
     }
 }
 
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RFC {} §{}", self.rfc, self.number)
+        write!(f, "RFC {} §{}", self.rfc, self.number)?;
+        match self.item.split_once(' ') {
+            Some((list, item)) => write!(f, " {list} item {item}"),
+            None if self.item.is_empty() => Ok(()),
+            None => write!(f, " item {}", self.item),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "deflate")] // without it a variant has no value
 
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 use std::path::Path;
 
 use bowsprit::error::ProtocolError;
@@ -39,15 +39,6 @@ fn first_sentence(docs: &str) -> String {
         text.replace_range(start..after, &label);
     }
     text.trim_end_matches('.').replace('|', "\\|")
-}
-
-/// `RFC 6455 §5.2`, also where only the number is given.
-fn section(text: impl Display) -> String {
-    let text = text.to_string();
-    match text.strip_prefix("RFC ").and_then(|text| text.split_once(' ')) {
-        Some((rfc, number)) => format!("RFC {rfc} §{}", number.trim_start_matches('§')),
-        None => format!("RFC 6455 §{text}"),
-    }
 }
 
 /// A table of all variants; `known` are those with their section and further cells, `others` those that are no rules.
@@ -102,7 +93,7 @@ fn protocol_errors() -> String {
         CompressedBitMisplaced,
         DeflateInvalid,
     ];
-    let known = all.map(|error| (error, section(error.section()), error.close_code().to_string()));
+    let known = all.map(|error| (error, error.section().to_string(), error.close_code().to_string()));
     table(include_str!("../src/error.rs"), "ProtocolError", "close code", &known, &[])
 }
 
@@ -135,7 +126,7 @@ fn request_errors() -> String {
         TooManySubprotocols,
         Extensions(ExtensionError::Empty),
     ];
-    let known = all.map(|error| (error, section(error.section()), error.status().to_string()));
+    let known = all.map(|error| (error, error.section().to_string(), error.status().to_string()));
     table(include_str!("../src/handshake/error.rs"), "RequestError", "status", &known, &["Head"])
 }
 
@@ -156,7 +147,7 @@ fn head_errors() -> String {
         MissingColon,
         FieldName,
     ];
-    let known = all.map(|error| (error, section(error.section()), error.status().to_string()));
+    let known = all.map(|error| (error, error.section().to_string(), error.status().to_string()));
     table(include_str!("../src/handshake/head.rs"), "HeadError", "status, to a request", &known, &[])
 }
 
@@ -183,7 +174,7 @@ fn response_errors() -> String {
         SubprotocolNotOffered,
     ];
     let known = all.map(|error| {
-        let section = section(error.section());
+        let section = error.section().to_string();
         (error, section, String::new())
     });
     table(include_str!("../src/handshake/error.rs"), "ResponseError", "", &known, &["Refused", "Head"])

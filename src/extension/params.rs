@@ -17,6 +17,7 @@
 
 use std::fmt;
 
+use crate::error::Section;
 use crate::token::{is_token, is_token_byte};
 
 /// The most extensions in one header: ten times what any known peer offers.
@@ -271,11 +272,11 @@ pub enum ExtensionError {
 
 impl ExtensionError {
     /// The section that the rule comes from.
-    pub const fn section(self) -> &'static str {
+    pub const fn section(self) -> Section {
         match self {
             // The bounds are ours, as §10.4 asks for.
-            ExtensionError::TooManyExtensions | ExtensionError::TooManyParams => "10.4",
-            _ => "9.1",
+            ExtensionError::TooManyExtensions | ExtensionError::TooManyParams => Section::rfc6455("10.4"),
+            _ => Section::rfc6455("9.1"),
         }
     }
 }

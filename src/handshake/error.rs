@@ -3,13 +3,14 @@
 //! [`RequestError`] is what a server finds in a request, [`ResponseError`] what a client finds in a response.
 //! Each says in one sentence what the peer has to do, names the section that the rule comes from and, on the
 //! server's side, the HTTP status of the answer. Sections are those of RFC 6455 (`"4.2.1"`) unless another RFC
-//! is named (`"RFC 9112 3.2"`). No variant holds bytes of a request, so none can reflect them.
+//! is named (`Section::new(9112, "3.2")`). No variant holds bytes of a request, so none can reflect them.
 
 use std::fmt;
 
 use super::head::HeadError;
 use super::refusal::Refusal;
 use super::refused::RefusedResponse;
+use crate::error::Section;
 use crate::extension::ExtensionError;
 use crate::extension::deflate::DeflateAnswerError;
 
@@ -73,7 +74,7 @@ pub enum RequestError {
 
 impl RequestError {
     /// The section that the rule comes from.
-    pub const fn section(self) -> &'static str {
+    pub const fn section(self) -> Section {
         match self {
             Self::Head(error) => error.section(),
             Self::Extensions(error) => error.section(),
@@ -91,7 +92,7 @@ impl RequestError {
 
     /// The answer: the status, what the status requires, and the sentence of this error as text.
     pub fn refusal(self) -> Refusal {
-        let refusal = Refusal::trusted(self.status()).with_text(&format!("{self} ({})", rfc(self.section())));
+        let refusal = Refusal::trusted(self.status()).with_text(&format!("{self} ({})", self.section()));
         match self {
             // RFC 9110 §15.5.6: 405 lists what is allowed.
             Self::Method => refusal.with_trusted("Allow", "GET"),
@@ -106,37 +107,55 @@ impl RequestError {
         }
     }
 
-    const fn facts(self) -> (u16, &'static str, &'static str) {
+    const fn facts(self) -> (u16, Section, &'static str) {
         use RequestError::*;
         match self {
-            HttpMajorVersion => (505, "RFC 9110 15.6.6", "Use HTTP/1.1."),
-            HttpVersionTooOld => (400, "4.2.1", "Use HTTP/1.1 to open a WebSocket."),
-            Method => (405, "4.2.1", "Use the method GET to open a WebSocket."),
-            TargetForm => (400, "4.2.1", "Send a path or an absolute http URI as request target."),
-            TargetFragment => (400, "3", "Leave the fragment, or write %23, in the request target."),
-            HostMissing => (400, "4.2.1", "Send a Host header."),
-            HostRepeated => (400, "RFC 9112 3.2", "Send exactly one Host header."),
-            HostMalformed => (400, "4.2.1", "Send a host and, if need be, a port in Host."),
-            Body => (400, "RFC 9112 6.3", "Send no body with a request to open a WebSocket."),
-            UpgradeMissing => (426, "4.2.1", "Send Upgrade: websocket."),
-            UpgradeNotWebsocket => (426, "4.2.1", "Ask for websocket in Upgrade."),
-            ConnectionWithoutUpgrade => (400, "4.2.1", "Send Connection: Upgrade."),
-            VersionMissing => (426, "4.2.1", "Send Sec-WebSocket-Version: 13."),
-            VersionRepeated => (400, "11.3.5", "Send exactly one Sec-WebSocket-Version header."),
-            VersionNot13 => (426, "4.2.1", "Use version 13 of the protocol in Sec-WebSocket-Version."),
-            KeyMissing => (400, "4.2.1", "Send a Sec-WebSocket-Key header."),
-            KeyRepeated => (400, "11.3.1", "Send exactly one Sec-WebSocket-Key header."),
-            KeyMalformed => (400, "4.2.1", "Send 16 bytes in base64 as Sec-WebSocket-Key."),
-            OriginRepeated => (400, "RFC 6454 7.3", "Send at most one Origin header."),
-            OriginMalformed => (400, "4.2.1", "Send an origin such as https://example.com in Origin."),
-            SubprotocolEmpty => {
-                (400, "4.2.1", "Name a subprotocol in Sec-WebSocket-Protocol or leave the header out.")
+            HttpMajorVersion => (505, Section::new(9110, "15.6.6"), "Use HTTP/1.1."),
+            HttpVersionTooOld => (400, Section::rfc6455("4.2.1"), "Use HTTP/1.1 to open a WebSocket."),
+            Method => (405, Section::rfc6455("4.2.1"), "Use the method GET to open a WebSocket."),
+            TargetForm => {
+                (400, Section::rfc6455("4.2.1"), "Send a path or an absolute http URI as request target.")
             }
-            SubprotocolMalformed => (400, "4.2.1", "Send tokens in Sec-WebSocket-Protocol."),
-            SubprotocolRepeated => (400, "4.1", "Name each subprotocol once in Sec-WebSocket-Protocol."),
-            TooManySubprotocols => (400, "10.4", "Name fewer subprotocols in Sec-WebSocket-Protocol."),
+            TargetFragment => {
+                (400, Section::rfc6455("3"), "Leave the fragment, or write %23, in the request target.")
+            }
+            HostMissing => (400, Section::rfc6455("4.2.1"), "Send a Host header."),
+            HostRepeated => (400, Section::new(9112, "3.2"), "Send exactly one Host header."),
+            HostMalformed => (400, Section::rfc6455("4.2.1"), "Send a host and, if need be, a port in Host."),
+            Body => (400, Section::new(9112, "6.3"), "Send no body with a request to open a WebSocket."),
+            UpgradeMissing => (426, Section::rfc6455("4.2.1"), "Send Upgrade: websocket."),
+            UpgradeNotWebsocket => (426, Section::rfc6455("4.2.1"), "Ask for websocket in Upgrade."),
+            ConnectionWithoutUpgrade => (400, Section::rfc6455("4.2.1"), "Send Connection: Upgrade."),
+            VersionMissing => (426, Section::rfc6455("4.2.1"), "Send Sec-WebSocket-Version: 13."),
+            VersionRepeated => {
+                (400, Section::rfc6455("11.3.5"), "Send exactly one Sec-WebSocket-Version header.")
+            }
+            VersionNot13 => {
+                (426, Section::rfc6455("4.2.1"), "Use version 13 of the protocol in Sec-WebSocket-Version.")
+            }
+            KeyMissing => (400, Section::rfc6455("4.2.1"), "Send a Sec-WebSocket-Key header."),
+            KeyRepeated => (400, Section::rfc6455("11.3.1"), "Send exactly one Sec-WebSocket-Key header."),
+            KeyMalformed => (400, Section::rfc6455("4.2.1"), "Send 16 bytes in base64 as Sec-WebSocket-Key."),
+            OriginRepeated => (400, Section::new(6454, "7.3"), "Send at most one Origin header."),
+            OriginMalformed => {
+                (400, Section::rfc6455("4.2.1"), "Send an origin such as https://example.com in Origin.")
+            }
+            SubprotocolEmpty => (
+                400,
+                Section::rfc6455("4.2.1"),
+                "Name a subprotocol in Sec-WebSocket-Protocol or leave the header out.",
+            ),
+            SubprotocolMalformed => {
+                (400, Section::rfc6455("4.2.1"), "Send tokens in Sec-WebSocket-Protocol.")
+            }
+            SubprotocolRepeated => {
+                (400, Section::rfc6455("4.1"), "Name each subprotocol once in Sec-WebSocket-Protocol.")
+            }
+            TooManySubprotocols => {
+                (400, Section::rfc6455("10.4"), "Name fewer subprotocols in Sec-WebSocket-Protocol.")
+            }
             // Both have their own.
-            Head(_) | Extensions(_) => (400, "4.2.1", ""),
+            Head(_) | Extensions(_) => (400, Section::rfc6455("4.2.1"), ""),
         }
     }
 }
@@ -213,7 +232,7 @@ pub enum ResponseError {
 
 impl ResponseError {
     /// The section that the rule comes from.
-    pub const fn section(&self) -> &'static str {
+    pub const fn section(&self) -> Section {
         match self {
             Self::Head(error) => error.section(),
             Self::Extensions(error) => error.section(),
@@ -221,37 +240,58 @@ impl ResponseError {
         }
     }
 
-    const fn facts(&self) -> (&'static str, &'static str) {
+    const fn facts(&self) -> (Section, &'static str) {
         use ResponseError::*;
         match self {
-            Refused(_) => ("4.1", "The server refuses the upgrade; its answer says why."),
-            HttpVersion => ("4.1", "The server has to answer in HTTP/1.1."),
-            TooManyInterim => ("10.4", "The server has to answer 101 after a few interim responses."),
-            ClosedBeforeResponse => {
-                ("4.1", "The server closed the connection without an answer; check the port.")
+            Refused(_) => (Section::rfc6455("4.1"), "The server refuses the upgrade; its answer says why."),
+            HttpVersion => (Section::rfc6455("4.1"), "The server has to answer in HTTP/1.1."),
+            TooManyInterim => {
+                (Section::rfc6455("10.4"), "The server has to answer 101 after a few interim responses.")
             }
-            ClosedInHead => {
-                ("4.1", "The server has to send its whole answer before it closes the connection.")
+            ClosedBeforeResponse => (
+                Section::rfc6455("4.1"),
+                "The server closed the connection without an answer; check the port.",
+            ),
+            ClosedInHead => (
+                Section::rfc6455("4.1"),
+                "The server has to send its whole answer before it closes the connection.",
+            ),
+            UpgradeMissing => (Section::rfc6455("4.1"), "The server has to send Upgrade: websocket."),
+            UpgradeNotWebsocket => {
+                (Section::rfc6455("4.1"), "The server has to send websocket and nothing else in Upgrade.")
             }
-            UpgradeMissing => ("4.1", "The server has to send Upgrade: websocket."),
-            UpgradeNotWebsocket => ("4.1", "The server has to send websocket and nothing else in Upgrade."),
-            ConnectionWithoutUpgrade => ("4.1", "The server has to send Connection: Upgrade."),
-            AcceptMissing => ("4.1", "The server has to send Sec-WebSocket-Accept."),
-            AcceptRepeated => ("11.3.3", "The server has to send exactly one Sec-WebSocket-Accept."),
-            AcceptWrong => {
-                ("4.1", "The server has to compute Sec-WebSocket-Accept from the key of this request.")
+            ConnectionWithoutUpgrade => {
+                (Section::rfc6455("4.1"), "The server has to send Connection: Upgrade.")
             }
-            TransferEncoding => ("RFC 9112 6.1", "The server has to send no Transfer-Encoding with a 101."),
-            ExtensionsRepeated => ("11.3.2", "The server has to send at most one Sec-WebSocket-Extensions."),
-            ExtensionNotOffered => ("4.1", "The server has to accept only extensions that were offered."),
-            ExtensionAcceptedTwice => ("9.1", "The server has to accept an extension at most once."),
-            SubprotocolRepeated => ("11.3.4", "The server has to send at most one Sec-WebSocket-Protocol."),
+            AcceptMissing => (Section::rfc6455("4.1"), "The server has to send Sec-WebSocket-Accept."),
+            AcceptRepeated => {
+                (Section::rfc6455("11.3.3"), "The server has to send exactly one Sec-WebSocket-Accept.")
+            }
+            AcceptWrong => (
+                Section::rfc6455("4.1"),
+                "The server has to compute Sec-WebSocket-Accept from the key of this request.",
+            ),
+            TransferEncoding => {
+                (Section::new(9112, "6.1"), "The server has to send no Transfer-Encoding with a 101.")
+            }
+            ExtensionsRepeated => {
+                (Section::rfc6455("11.3.2"), "The server has to send at most one Sec-WebSocket-Extensions.")
+            }
+            ExtensionNotOffered => {
+                (Section::rfc6455("4.1"), "The server has to accept only extensions that were offered.")
+            }
+            ExtensionAcceptedTwice => {
+                (Section::rfc6455("9.1"), "The server has to accept an extension at most once.")
+            }
+            SubprotocolRepeated => {
+                (Section::rfc6455("11.3.4"), "The server has to send at most one Sec-WebSocket-Protocol.")
+            }
             SubprotocolNotOffered => {
-                ("4.1", "The server has to pick one of the subprotocols that were offered.")
+                (Section::rfc6455("4.1"), "The server has to pick one of the subprotocols that were offered.")
             }
             // They have their own.
-            Deflate(_) => ("RFC 7692 7.1", ""),
-            Head(_) | Extensions(_) => ("4.1", ""),
+            Deflate(_) => (Section::rfc7692("7.1"), ""),
+            Head(_) | Extensions(_) => (Section::rfc6455("4.1"), ""),
         }
     }
 }
@@ -292,9 +332,4 @@ impl From<ExtensionError> for ResponseError {
     fn from(error: ExtensionError) -> Self {
         Self::Extensions(error)
     }
-}
-
-/// A section with the name of its RFC.
-fn rfc(section: &str) -> String {
-    if section.starts_with("RFC") { section.to_owned() } else { format!("RFC 6455 {section}") }
 }

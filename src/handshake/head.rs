@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::field::is_secret;
+use crate::error::Section;
 use crate::token::{is_token_byte, trim_blanks};
 
 /// One HTTP head, owned: the start line and the field lines, in order.
@@ -188,7 +189,7 @@ pub enum HeadError {
 
 impl HeadError {
     /// The section that the rule comes from.
-    pub const fn section(self) -> &'static str {
+    pub const fn section(self) -> Section {
         self.facts().1
     }
 
@@ -197,28 +198,40 @@ impl HeadError {
         self.facts().0
     }
 
-    const fn facts(self) -> (u16, &'static str, &'static str) {
+    const fn facts(self) -> (u16, Section, &'static str) {
         use HeadError::*;
         match self {
-            NotHttp => (400, "RFC 9112 3", "This is not HTTP: speak HTTP/1.1 without TLS on this port."),
-            LeadingBlankLines => (400, "RFC 9112 2.2", "Send the request line without empty lines in front."),
-            RequestLine => {
-                (400, "RFC 9112 3", "Send a request line of method, target and HTTP/1.1 with single spaces.")
+            NotHttp => {
+                (400, Section::new(9112, "3"), "This is not HTTP: speak HTTP/1.1 without TLS on this port.")
             }
-            StatusLine => {
-                (400, "RFC 9112 4", "Send a status line of HTTP/1.1, a status of three digits and a reason.")
+            LeadingBlankLines => {
+                (400, Section::new(9112, "2.2"), "Send the request line without empty lines in front.")
             }
-            StartLineTooLong => (414, "RFC 9110 15.5.15", "Send a shorter request target."),
-            TooLong => (431, "RFC 6585 5", "Send fewer or shorter header fields."),
-            TooManyHeaders => (431, "RFC 6585 5", "Send fewer header fields."),
-            BareLf => (400, "RFC 9112 2.2", "End every line in CR LF, not in LF alone."),
-            BareCr => (400, "RFC 9112 2.2", "Send a CR only where LF follows and ends the line."),
-            ControlByte => (400, "RFC 9110 5.5", "Send no control bytes in the head."),
-            FoldedLine => {
-                (400, "RFC 9112 5.2", "Send each header field in one line that starts with its name.")
+            RequestLine => (
+                400,
+                Section::new(9112, "3"),
+                "Send a request line of method, target and HTTP/1.1 with single spaces.",
+            ),
+            StatusLine => (
+                400,
+                Section::new(9112, "4"),
+                "Send a status line of HTTP/1.1, a status of three digits and a reason.",
+            ),
+            StartLineTooLong => (414, Section::new(9110, "15.5.15"), "Send a shorter request target."),
+            TooLong => (431, Section::new(6585, "5"), "Send fewer or shorter header fields."),
+            TooManyHeaders => (431, Section::new(6585, "5"), "Send fewer header fields."),
+            BareLf => (400, Section::new(9112, "2.2"), "End every line in CR LF, not in LF alone."),
+            BareCr => (400, Section::new(9112, "2.2"), "Send a CR only where LF follows and ends the line."),
+            ControlByte => (400, Section::new(9110, "5.5"), "Send no control bytes in the head."),
+            FoldedLine => (
+                400,
+                Section::new(9112, "5.2"),
+                "Send each header field in one line that starts with its name.",
+            ),
+            MissingColon => (400, Section::new(9112, "5"), "Send each header field as name, colon, value."),
+            FieldName => {
+                (400, Section::new(9112, "5.1"), "Send a token as header name, right in front of the colon.")
             }
-            MissingColon => (400, "RFC 9112 5", "Send each header field as name, colon, value."),
-            FieldName => (400, "RFC 9112 5.1", "Send a token as header name, right in front of the colon."),
         }
     }
 }

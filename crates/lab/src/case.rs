@@ -7,6 +7,7 @@
 use bowsprit::frame::{LengthForm, RawHeader};
 
 use super::payload::Payload;
+pub use super::rule::{Rule, Sections};
 
 /// One conformance case.
 #[derive(Clone, Copy, Debug)]
@@ -31,15 +32,6 @@ pub struct Case {
     pub expect: Expect,
     /// How long to wait for the peer once the script has ended, in milliseconds.
     pub patience: u32,
-}
-
-/// A requirement in one sentence, and where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// Document and section: `RFC 6455 §5.1`.
-    pub section: &'static str,
-    /// The requirement.
-    pub text: &'static str,
 }
 
 /// How binding a rule is (RFC 2119).
@@ -345,7 +337,7 @@ impl Case {
     pub const BASE: Self = Self {
         id: "",
         title: "",
-        rule: &Rule { section: "", text: "" },
+        rule: &Rule { sections: Sections(&[]), text: "" },
         level: Level::Must,
         subject: Subject::Both,
         tags: &[],

@@ -6,11 +6,13 @@
 
 use std::fmt::Write as _;
 
+use bowsprit::error::Section;
 use bowsprit::frame::{LengthForm, Parsed, RawHeader};
 
 use super::deflate::{Agreed, Codec};
 use super::escape::{hex, visible};
 use super::explain::opcode_name;
+use super::rule::Violation;
 
 /// Bytes of a payload that are shown.
 const SHOWN: usize = 64;
@@ -84,9 +86,15 @@ struct Decoder {
 }
 
 impl Decoder {
-    fn fault(&mut self, text: &str) {
+    fn fault(&mut self, what: &str, section: Section) {
         self.faults += 1;
-        let _ = writeln!(self.out, "         ! {text}");
+        let _ = writeln!(self.out, "         ! {}", Violation::new(section, what));
+    }
+
+    /// The bytes stop where a frame goes on.
+    fn cut(&mut self, place: &str) {
+        self.faults += 1;
+        let _ = writeln!(self.out, "         ! The bytes end inside {place}.");
     }
 
     /// A head in front of the frames, if there is one; where the frames start.
@@ -143,7 +151,7 @@ impl Decoder {
             let rest = &bytes[at..];
             let Parsed::Done(header, used) = RawHeader::parse(rest) else {
                 let _ = writeln!(self.out, "{at:08x} {}", hex(rest));
-                self.fault("The bytes end inside a header.");
+                self.cut("a header");
                 return;
             };
             if self.sender == Sender::Guess {
@@ -161,7 +169,7 @@ impl Decoder {
             self.judge_header(&header);
             if !whole {
                 let missing = header.length - body.len() as u64;
-                self.fault(&format!("The bytes end inside the payload: {missing} are missing."));
+                self.cut(&format!("the payload: {missing} are missing"));
                 return;
             }
             self.judge_payload(&header, &payload);
@@ -180,40 +188,53 @@ impl Decoder {
 
     fn judge_header(&mut self, header: &RawHeader) {
         let control = header.opcode >= 8;
-        let faults: [(bool, &str); 10] = [
+        let faults: [(bool, &str, Section); 10] = [
             (
                 self.sender == Sender::Client && header.mask.is_none(),
-                "A client must mask every frame (§5.1).",
+                "A client must mask every frame",
+                Section::rfc6455("5.1"),
             ),
             (
                 self.sender == Sender::Server && header.mask.is_some(),
-                "A server must not mask its frames (§5.1).",
+                "A server must not mask its frames",
+                Section::rfc6455("5.1"),
             ),
             (
                 header.form != LengthForm::minimal(header.length),
-                "The length is not in its shortest form (§5.2).",
+                "The length is not in its shortest form",
+                Section::rfc6455("5.2"),
             ),
-            (header.length >> 63 != 0, "The most significant bit of the length must be 0 (§5.2)."),
-            (header.rsv2 || header.rsv3, "RSV2 and RSV3 must be 0 (§5.2)."),
+            (
+                header.length >> 63 != 0,
+                "The most significant bit of the length must be 0",
+                Section::rfc6455("5.2"),
+            ),
+            (header.rsv2 || header.rsv3, "RSV2 and RSV3 must be 0", Section::rfc6455("5.2")),
             (
                 header.rsv1 && self.codec.is_none(),
-                "RSV1 must be 0 unless permessage-deflate is agreed (§5.2).",
+                "RSV1 must be 0 unless permessage-deflate is agreed",
+                Section::rfc6455("5.2"),
             ),
             (
                 header.rsv1 && self.codec.is_some() && !matches!(header.opcode, 1 | 2),
-                "RSV1 stands only on the first frame of a message (RFC 7692 §6.1).",
+                "RSV1 stands only on the first frame of a message",
+                Section::rfc7692("6.1"),
             ),
-            (matches!(header.opcode, 3..=7 | 11..=15), "The opcode is reserved (§5.2)."),
-            (control && !header.fin, "A control frame must not be fragmented (§5.5)."),
-            (control && header.length > 125, "A control frame has at most 125 bytes (§5.5)."),
+            (matches!(header.opcode, 3..=7 | 11..=15), "The opcode is reserved", Section::rfc6455("5.2")),
+            (control && !header.fin, "A control frame must not be fragmented", Section::rfc6455("5.5")),
+            (
+                control && header.length > 125,
+                "A control frame has at most 125 bytes",
+                Section::rfc6455("5.5"),
+            ),
         ];
-        for (holds, text) in faults {
+        for (holds, what, section) in faults {
             if holds {
-                self.fault(text);
+                self.fault(what, section);
             }
         }
         if self.closed {
-            self.fault("Nothing may follow a Close (§5.5.1).");
+            self.fault("Nothing may follow a Close", Section::rfc6455("5.5.1"));
         }
     }
 
@@ -222,11 +243,11 @@ impl Decoder {
             8 => return self.judge_close(payload),
             0 => match &mut self.message {
                 Some((.., bytes)) => bytes.extend_from_slice(payload),
-                None => return self.fault("There is no message to continue (§5.4)."),
+                None => return self.fault("There is no message to continue", Section::rfc6455("5.4")),
             },
             1 | 2 => {
                 if self.message.is_some() {
-                    self.fault("A new message starts before the open one has ended (§5.4).");
+                    self.fault("A new message starts before the open one has ended", Section::rfc6455("5.4"));
                 }
                 self.message = Some((header.opcode == 1, header.rsv1, payload.to_vec()));
             }
@@ -243,11 +264,14 @@ impl Decoder {
                     self.show(&inflated);
                     bytes = inflated;
                 }
-                Err(error) => return self.fault(&format!("The message is {error} (RFC 7692 §7.2.2).")),
+                Err(fault) => return self.fault(&format!("The message {}", fault.what), fault.section),
             }
         }
         if let (true, Err(error)) = (text, str::from_utf8(&bytes)) {
-            self.fault(&format!("The text is not UTF-8 from byte {} on (§8.1).", error.valid_up_to()));
+            self.fault(
+                &format!("The text is not UTF-8 from byte {} on", error.valid_up_to()),
+                Section::rfc6455("8.1"),
+            );
         }
     }
 
@@ -255,17 +279,17 @@ impl Decoder {
         self.closed = true;
         match payload {
             [] => {}
-            [_] => self.fault("A Close holds nothing or a code of two bytes (§5.5.1)."),
+            [_] => self.fault("A Close holds nothing or a code of two bytes", Section::rfc6455("5.5.1")),
             [high, low, reason @ ..] => {
                 let code = u16::from_be_bytes([*high, *low]);
                 let colon = if reason.is_empty() { "" } else { ": " };
                 let _ =
                     writeln!(self.out, "         = {code} ({}){colon}{}", close_name(code), visible(reason));
                 if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-                    self.fault(&format!("No endpoint may send the code {code} (§7.4)."));
+                    self.fault(&format!("No endpoint may send the code {code}"), Section::rfc6455("7.4"));
                 }
                 if str::from_utf8(reason).is_err() {
-                    self.fault("The reason is not UTF-8 (§5.5.1).");
+                    self.fault("The reason is not UTF-8", Section::rfc6455("5.5.1"));
                 }
             }
         }

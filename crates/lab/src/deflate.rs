@@ -5,8 +5,11 @@
 
 use flate2::{Compress, Compression, FlushCompress};
 
+use bowsprit::error::Section;
+
 use super::case::Deflate;
 use super::inflate::{Inflated, Inflater, Stop};
+use super::rule::Violation;
 
 /// The most a message may inflate to.
 const MAX_INFLATED: usize = 64 << 20;
@@ -227,8 +230,8 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// What is wrong with the stream.
-    pub(super) fn decompress(&mut self, payload: &[u8]) -> Result<Vec<u8>, String> {
+    /// What is wrong with the stream, as the rest of a sentence about it.
+    pub(super) fn decompress(&mut self, payload: &[u8]) -> Result<Vec<u8>, Violation> {
         let mut out = Vec::with_capacity(payload.len() * 3 + 64);
         self.inflate(payload, &mut out)?;
         self.inflate(&TAIL, &mut out)?;
@@ -238,7 +241,7 @@ impl Codec {
         Ok(out)
     }
 
-    fn inflate(&mut self, mut part: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+    fn inflate(&mut self, mut part: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
         loop {
             match self.inflater.inflate(part, out, MAX_INFLATED) {
                 Ok(Inflated::All) => return Ok(()),
@@ -248,12 +251,13 @@ impl Codec {
                     part = &part[taken..];
                 }
                 Err(Stop::Broken) => {
-                    return Err("is no DEFLATE stream for the agreed window (RFC 7692 §7.2.2)".to_owned());
+                    let what = "is no DEFLATE stream for the agreed window";
+                    return Err(Violation::new(Section::rfc7692("7.2.2"), what));
                 }
                 Err(Stop::TooLong) => {
-                    return Err(format!(
-                        "inflates to more than {MAX_INFLATED} bytes, which no limit lets through (RFC 6455 §10.4)"
-                    ));
+                    let what =
+                        format!("inflates to more than {MAX_INFLATED} bytes, which no limit lets through");
+                    return Err(Violation::new(Section::rfc6455("10.4"), what));
                 }
             }
         }
@@ -265,7 +269,7 @@ impl Codec {
     /// # Errors
     ///
     /// What is wrong with the stream.
-    pub(super) fn decompress_whole(&mut self, payload: &[u8]) -> Result<Vec<u8>, String> {
+    pub(super) fn decompress_whole(&mut self, payload: &[u8]) -> Result<Vec<u8>, Violation> {
         let mut out = Vec::with_capacity(payload.len() * 3 + 64);
         self.inflate(payload, &mut out)?;
         let of_payload = out.len();
@@ -277,7 +281,7 @@ impl Codec {
         self.inflater.start_over();
         // What comes out of the tail shows that it is no empty block, which alone may be cut.
         if !matches!(last, Ok(Inflated::Final(_))) || !nothing.is_empty() || out.len() > of_payload {
-            return Err("the DEFLATE stream stops inside a block".to_owned());
+            return Err(Violation::new(Section::rfc7692("7.2.1"), "stops inside a block"));
         }
         if self.agreed.their_reset {
             self.inflater.forget();

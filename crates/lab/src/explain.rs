@@ -15,7 +15,7 @@ pub(super) const SHOWN: usize = 48;
 pub fn case(case: &Case) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}  {}", case.id, case.title);
-    let _ = writeln!(out, "  rule      {} ({}, {})", case.rule.text, case.rule.section, case.level);
+    let _ = writeln!(out, "  rule      {} ({}, {})", case.rule.text, case.rule.sections, case.level);
     let _ = writeln!(out, "  examines  {}", case.subject);
     if !case.tags.is_empty() {
         let _ = writeln!(out, "  tags      {}", case.tags.join(", "));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::case::{By, Case, Class, Decides, Subject};
+use super::rule::Violation;
 
 /// The verdict on what the peer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,7 +66,7 @@ pub struct Facts {
     /// The case needs an extension that was not agreed.
     pub unimplemented: bool,
     /// The first rule that the peer's own bytes break, or a check that does not hold.
-    pub violation: Option<String>,
+    pub violation: Option<Violation>,
     /// That rule is one of the wire, so that nothing of the connection can be trusted any more.
     pub broken: bool,
     /// We sent a Close before the peer did.
@@ -191,7 +192,7 @@ fn judge_behaviour(case: &Case, facts: &Facts) -> (Behaviour, String) {
         )
         .min();
     if let Some(violation) = &facts.violation {
-        return (Behaviour::Failed, violation.clone());
+        return (Behaviour::Failed, violation.to_string());
     }
     let observed_only = case.expect.outcomes.iter().any(|(class, _)| *class == Class::Informational);
     match facts.answer {

@@ -5,10 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha1::{Digest, Sha1};
 
+use bowsprit::error::Section;
 use bowsprit::handshake::{Head, HttpVersion, StartLine};
 
 use super::case::{Edit, HeadCheck, Opening};
 use super::deflate::{self, Agreed, Extension};
+use super::rule::Violation;
 
 /// What the placeholders of an [`Edit`] stand for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -147,35 +149,55 @@ pub(super) fn judge_response(
     offered: &[Extension],
     offers_are_whole: bool,
     protocols: &[&str],
-) -> Result<Option<Agreed>, String> {
+) -> Result<Option<Agreed>, Violation> {
     if head.version() != (HttpVersion { major: 1, minor: 1 }) {
-        return Err(format!("the status line says {}, not HTTP/1.1", head.version()));
+        return Err(Violation::new(
+            Section::rfc6455("4.1").item("response 1"),
+            format!("the status line says {}, not HTTP/1.1", head.version()),
+        ));
     }
     match head.only("upgrade") {
         Ok(Some(value)) if value.eq_ignore_ascii_case(b"websocket") => {}
         _ => {
-            return Err(
-                "the Upgrade field is not exactly one \"websocket\" (§4.1, response item 2)".to_owned()
-            );
+            return Err(Violation::new(
+                Section::rfc6455("4.1").item("response 2"),
+                "the Upgrade field is not exactly one \"websocket\"",
+            ));
         }
     }
     if !head.tokens("connection").any(|token| token.eq_ignore_ascii_case(b"upgrade")) {
-        return Err("the Connection field does not hold \"Upgrade\" (§4.1, response item 3)".to_owned());
+        return Err(Violation::new(
+            Section::rfc6455("4.1").item("response 3"),
+            "the Connection field does not hold \"Upgrade\"",
+        ));
     }
     match head.only("sec-websocket-accept") {
         Ok(Some(value)) if value == accept_for(key.as_bytes()).as_bytes() => {}
         Ok(Some(value)) => {
-            return Err(format!(
-                "Sec-WebSocket-Accept is \"{}\", but the key asks for \"{}\" (§4.1, response item 4)",
-                value.escape_ascii(),
-                accept_for(key.as_bytes())
+            return Err(Violation::new(
+                Section::rfc6455("4.1").item("response 4"),
+                format!(
+                    "Sec-WebSocket-Accept is \"{}\", but the key asks for \"{}\"",
+                    value.escape_ascii(),
+                    accept_for(key.as_bytes())
+                ),
             ));
         }
-        Ok(None) => return Err("there is no Sec-WebSocket-Accept (§4.1, response item 4)".to_owned()),
-        Err(_) => return Err("there are several Sec-WebSocket-Accept fields (§11.3.3)".to_owned()),
+        Ok(None) => {
+            return Err(Violation::new(
+                Section::rfc6455("4.1").item("response 4"),
+                "there is no Sec-WebSocket-Accept",
+            ));
+        }
+        Err(_) => {
+            return Err(Violation::new(
+                Section::rfc6455("11.3.3"),
+                "there are several Sec-WebSocket-Accept fields",
+            ));
+        }
     }
     if head.has("sec-websocket-key") {
-        return Err("the response holds a Sec-WebSocket-Key (§4.2.2)".to_owned());
+        return Err(Violation::new(Section::rfc6455("4.2.2"), "the response holds a Sec-WebSocket-Key"));
     }
     // Two rules that servers break have a case each, HSS-121 and SUB-001, so that the others tell of something else: no
     // Content-Length in a 101, and no subprotocol where none was offered.
@@ -183,30 +205,48 @@ pub(super) fn judge_response(
         Ok(None) => {}
         _ if protocols.is_empty() => {}
         Ok(Some(value)) if protocols.iter().any(|offered| offered.as_bytes() == value) => {}
-        _ => return Err("a subprotocol is chosen that was not offered (§4.1, response item 6)".to_owned()),
+        _ => {
+            return Err(Violation::new(
+                Section::rfc6455("4.1").item("response 6"),
+                "a subprotocol is chosen that was not offered",
+            ));
+        }
     }
     let Ok(extensions) = head.only("sec-websocket-extensions") else {
-        return Err("there are several Sec-WebSocket-Extensions fields (§11.3.2)".to_owned());
+        return Err(Violation::new(
+            Section::rfc6455("11.3.2"),
+            "there are several Sec-WebSocket-Extensions fields",
+        ));
     };
     let Some(value) = extensions else { return Ok(None) };
-    let elements =
-        deflate::parse(value).map_err(|error| format!("Sec-WebSocket-Extensions: {error} (§9.1)"))?;
+    let elements = deflate::parse(value).map_err(|error| {
+        Violation::new(Section::rfc6455("9.1"), format!("Sec-WebSocket-Extensions: {error}"))
+    })?;
     let [element] = &elements[..] else {
-        return Err("several extensions are accepted where one was offered (§9.1, RFC 7692 §5.1)".to_owned());
+        return Err(Violation::new(
+            Section::rfc6455("9.1"),
+            "several extensions are accepted where one was offered",
+        ));
     };
     if !offers_are_whole {
-        return Err(format!(
-            "extension \"{}\" is accepted from an offer that breaks the grammar (§9.1)",
-            element.name
-        ));
+        let what =
+            format!("extension \"{}\" is accepted from an offer that breaks the grammar", element.name);
+        return Err(Violation::new(Section::rfc6455("9.1"), what));
     }
     if element.name != "permessage-deflate" || !offered.iter().any(|offer| offer.name == element.name) {
-        return Err(format!("extension \"{}\" was not offered (§4.1, response item 5)", element.name));
+        return Err(Violation::new(
+            Section::rfc6455("4.1").item("response 5"),
+            format!("extension \"{}\" was not offered", element.name),
+        ));
     }
-    let agreed = deflate::answered(element)
-        .map_err(|error| format!("Sec-WebSocket-Extensions: {error} (RFC 7692 §7.1)"))?;
+    let agreed = deflate::answered(element).map_err(|error| {
+        Violation::new(Section::rfc7692("7.1"), format!("Sec-WebSocket-Extensions: {error}"))
+    })?;
     if !offered.iter().any(|offer| allows(offer, element)) {
-        return Err("the accepted parameters fit none of the offers (RFC 7692 §7.1)".to_owned());
+        return Err(Violation::new(
+            Section::rfc7692("7.1"),
+            "the accepted parameters fit none of the offers",
+        ));
     }
     Ok(Some(agreed))
 }
@@ -253,35 +293,51 @@ const ANY_SPARE_BITS: GeneralPurpose = GeneralPurpose::new(
 /// # Errors
 ///
 /// The rule it breaks.
-pub(super) fn judge_request(head: &Head) -> Result<String, String> {
+pub(super) fn judge_request(head: &Head) -> Result<String, Violation> {
     let StartLine::Request { method, version, .. } = head.start_line() else {
-        return Err("no request line".to_owned());
+        return Err(Violation::new(Section::rfc6455("4.1").item("request 2"), "no request line"));
     };
     if method != "GET" || version < (HttpVersion { major: 1, minor: 1 }) {
-        return Err(format!(
-            "the request is {method} with {version}, not GET with HTTP/1.1 (§4.1, request item 2)"
+        return Err(Violation::new(
+            Section::rfc6455("4.1").item("request 2"),
+            format!("the request is {method} with {version}, not GET with HTTP/1.1"),
         ));
     }
     if !matches!(head.only("host"), Ok(Some(_))) {
-        return Err("there is not exactly one Host field (§4.1, request item 4)".to_owned());
+        return Err(Violation::new(
+            Section::rfc6455("4.1").item("request 4"),
+            "there is not exactly one Host field",
+        ));
     }
     if !head.tokens("upgrade").any(|token| token.eq_ignore_ascii_case(b"websocket")) {
-        return Err("the Upgrade field does not hold \"websocket\" (§4.1, request item 5)".to_owned());
+        return Err(Violation::new(
+            Section::rfc6455("4.1").item("request 5"),
+            "the Upgrade field does not hold \"websocket\"",
+        ));
     }
     if !head.tokens("connection").any(|token| token.eq_ignore_ascii_case(b"upgrade")) {
-        return Err("the Connection field does not hold \"Upgrade\" (§4.1, request item 6)".to_owned());
+        return Err(Violation::new(
+            Section::rfc6455("4.1").item("request 6"),
+            "the Connection field does not hold \"Upgrade\"",
+        ));
     }
     if head.only("sec-websocket-version") != Ok(Some(b"13")) {
-        return Err("Sec-WebSocket-Version is not one 13 (§4.1, request item 9)".to_owned());
+        return Err(Violation::new(
+            Section::rfc6455("4.1").item("request 9"),
+            "Sec-WebSocket-Version is not one 13",
+        ));
     }
     let Ok(Some(key)) = head.only("sec-websocket-key") else {
-        return Err("there is not exactly one Sec-WebSocket-Key (§4.1, request item 7)".to_owned());
+        return Err(Violation::new(
+            Section::rfc6455("4.1").item("request 7"),
+            "there is not exactly one Sec-WebSocket-Key",
+        ));
     };
     match ANY_SPARE_BITS.decode(key) {
         Ok(nonce) if nonce.len() == 16 => Ok(String::from_utf8_lossy(key).into_owned()),
-        _ => Err(format!(
-            "Sec-WebSocket-Key \"{}\" is not 16 bytes in base64 (§4.1, request item 7)",
-            key.escape_ascii()
+        _ => Err(Violation::new(
+            Section::rfc6455("4.1").item("request 7"),
+            format!("Sec-WebSocket-Key \"{}\" is not 16 bytes in base64", key.escape_ascii()),
         )),
     }
 }

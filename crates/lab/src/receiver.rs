@@ -2,9 +2,11 @@
 //!
 //! Written from the RFCs for the lab alone: nothing of the library's own judgement is used here.
 
+use bowsprit::error::Section;
 use bowsprit::frame::{LengthForm, RawHeader};
 
 use super::deflate::Codec;
+use super::rule::Violation;
 use super::wire::{FrameReader, TooLong};
 
 /// Frames that a peer may send in one case beyond those that the case can ask for.
@@ -105,22 +107,24 @@ impl Receiver {
     /// # Errors
     ///
     /// The rule that the peer broke.
-    pub(super) fn next(&mut self, codec: Option<&mut Codec>) -> Result<Option<Received>, String> {
+    pub(super) fn next(&mut self, codec: Option<&mut Codec>) -> Result<Option<Received>, Violation> {
         let frame = match self.frames.next_frame() {
             Ok(Some(frame)) => frame,
             Ok(None) => return Ok(None),
             Err(TooLong(header)) => {
                 self.check_header(header, codec.is_some())?;
-                return Err(format!(
-                    "It declares a frame of {} bytes, more than the case can ask for (§10.4).",
-                    header.length
-                ));
+                let what =
+                    format!("It declares a frame of {} bytes, more than the case can ask for", header.length);
+                return Err(Violation::new(Section::rfc6455("10.4"), what));
             }
         };
         let (header, payload) = (frame.header, frame.payload);
         self.frames_left = self.frames_left.saturating_sub(1);
         if self.frames_left == 0 {
-            return Err("It sends more frames than a case can ask for, without end (§10.4).".to_owned());
+            return Err(Violation::new(
+                Section::rfc6455("10.4"),
+                "It sends more frames than a case can ask for, without end",
+            ));
         }
         let seen = self.take(header, &payload, codec).inspect_err(|_| {
             self.offending.clear();
@@ -136,91 +140,108 @@ impl Receiver {
         header: RawHeader,
         payload: &[u8],
         codec: Option<&mut Codec>,
-    ) -> Result<Option<Seen>, String> {
+    ) -> Result<Option<Seen>, Violation> {
         self.check_header(header, codec.is_some())?;
         if header.opcode >= 8 {
             return self.control(header.opcode, payload).map(Some);
         }
         if self.closed {
-            return Err("A data frame follows its Close (§5.5.1).".to_owned());
+            return Err(Violation::new(Section::rfc6455("5.5.1"), "A data frame follows its Close"));
         }
         match (&mut self.message, header.opcode) {
             (Some(message), 0) => message.bytes.extend_from_slice(payload),
             (None, 0) => {
-                return Err("A continuation frame comes without a message to continue (§5.4).".to_owned());
+                return Err(Violation::new(
+                    Section::rfc6455("5.4"),
+                    "A continuation frame comes without a message to continue",
+                ));
             }
-            (Some(_), _) => return Err("A new message starts inside a fragmented one (§5.4).".to_owned()),
+            (Some(_), _) => {
+                return Err(Violation::new(
+                    Section::rfc6455("5.4"),
+                    "A new message starts inside a fragmented one",
+                ));
+            }
             (message, opcode) => {
                 *message =
                     Some(Message { text: opcode == 1, compressed: header.rsv1, bytes: payload.to_vec() });
             }
         }
         if self.message.as_ref().is_some_and(|message| message.bytes.len() > self.most) {
-            return Err(format!(
-                "Its message grows beyond {} bytes, more than the case can ask for (§10.4).",
-                self.most
-            ));
+            let what =
+                format!("Its message grows beyond {} bytes, more than the case can ask for", self.most);
+            return Err(Violation::new(Section::rfc6455("10.4"), what));
         }
         if !header.fin {
             return Ok(None);
         }
         let Some(mut message) = self.message.take() else { return Ok(None) };
         if let (true, Some(codec)) = (message.compressed, codec) {
-            message.bytes = codec
-                .decompress(&message.bytes)
-                .map_err(|error| format!("Its compressed message {error}."))?;
+            message.bytes = codec.decompress(&message.bytes).map_err(|fault| {
+                Violation::new(fault.section, format!("Its compressed message {}", fault.what))
+            })?;
         }
         if !message.text {
             return Ok(Some(Seen::Binary(message.bytes)));
         }
         if str::from_utf8(&message.bytes).is_err() {
-            return Err("Its text message is not UTF-8 (§5.6, §8.1).".to_owned());
+            return Err(Violation::new(Section::rfc6455("5.6"), "Its text message is not UTF-8"));
         }
         Ok(Some(Seen::Text(message.bytes)))
     }
 
-    fn check_header(&self, header: RawHeader, deflate: bool) -> Result<(), String> {
-        let err = |text: &str| Err(text.to_owned());
+    fn check_header(&self, header: RawHeader, deflate: bool) -> Result<(), Violation> {
+        let err = |section, what| Err(Violation::new(section, what));
         match (header.mask.is_some(), self.peer_masks) {
-            (true, false) => return err("A server must not mask its frames (§5.1)."),
-            (false, true) => return err("A client must mask every frame (§5.1)."),
+            (true, false) => return err(Section::rfc6455("5.1"), "A server must not mask its frames"),
+            (false, true) => return err(Section::rfc6455("5.1"), "A client must mask every frame"),
             _ => {}
         }
         if header.rsv2 || header.rsv3 {
-            return err("RSV2 or RSV3 is set, and no extension gives it a meaning (§5.2).");
+            return err(Section::rfc6455("5.2"), "RSV2 or RSV3 is set, and no extension gives it a meaning");
         }
         if header.rsv1 && !deflate {
-            return err("RSV1 is set, and no extension gives it a meaning (§5.2).");
+            return err(Section::rfc6455("5.2"), "RSV1 is set, and no extension gives it a meaning");
         }
         if header.rsv1 && !matches!(header.opcode, 1 | 2) {
-            return err("RSV1 is set on a frame that does not start a message (RFC 7692 §6.1).");
+            return err(Section::rfc7692("6.1"), "RSV1 is set on a frame that does not start a message");
         }
         if matches!(header.opcode, 3..=7 | 11..) {
-            return err("The opcode is reserved (§5.2).");
+            return err(Section::rfc6455("5.2"), "The opcode is reserved");
         }
         if header.form != LengthForm::minimal(header.length) {
-            return err("The length is not written in its shortest form (§5.2).");
+            return err(Section::rfc6455("5.2"), "The length is not written in its shortest form");
         }
         if header.opcode >= 8 && (!header.fin || header.length > 125) {
-            return err("A control frame is fragmented or longer than 125 bytes (§5.5).");
+            return err(Section::rfc6455("5.5"), "A control frame is fragmented or longer than 125 bytes");
         }
         Ok(())
     }
 
-    fn control(&mut self, opcode: u8, payload: &[u8]) -> Result<Seen, String> {
+    fn control(&mut self, opcode: u8, payload: &[u8]) -> Result<Seen, Violation> {
         match opcode {
             9 => Ok(Seen::Ping(payload.to_vec())),
             10 => Ok(Seen::Pong(payload.to_vec())),
-            _ if self.closed => Err("A second Close follows the first (§5.5.1).".to_owned()),
+            _ if self.closed => {
+                Err(Violation::new(Section::rfc6455("5.5.1"), "A second Close follows the first"))
+            }
             _ => {
                 self.closed = true;
                 let code = match payload {
                     [] => None,
-                    [_] => return Err("Its Close has a payload of one byte (§5.5.1).".to_owned()),
+                    [_] => {
+                        return Err(Violation::new(
+                            Section::rfc6455("5.5.1"),
+                            "Its Close has a payload of one byte",
+                        ));
+                    }
                     [high, low, reason @ ..] => {
                         self.code = Some(u16::from_be_bytes([*high, *low]));
                         if str::from_utf8(reason).is_err() {
-                            return Err("The reason of its Close is not UTF-8 (§5.5.1).".to_owned());
+                            return Err(Violation::new(
+                                Section::rfc6455("5.5.1"),
+                                "The reason of its Close is not UTF-8",
+                            ));
                         }
                         self.code
                     }
@@ -231,9 +252,10 @@ impl Receiver {
                     None | Some(1000..=1003 | 1007..=1014 | 3000..) => {
                         Ok(Seen::Close(code, payload.to_vec()))
                     }
-                    Some(code) => {
-                        Err(format!("Its close code is {code}, which no endpoint may send (§7.4)."))
-                    }
+                    Some(code) => Err(Violation::new(
+                        Section::rfc6455("7.4"),
+                        format!("Its close code is {code}, which no endpoint may send"),
+                    )),
                 }
             }
         }

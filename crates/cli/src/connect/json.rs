@@ -93,12 +93,12 @@ mod tests {
     #[test]
     fn events() {
         let line = event(Some(Direction::In), "text", &json!({"data": "a\u{9b}\u{202e}\u{7f}\u{e0041}é\n"}));
-        assert!(line.starts_with(r#"{"time":"2"#), "{line}");
+        assert!(line.as_str().starts_with(r#"{"time":"2"#), "{line}");
         let rest = r#"Z","direction":"in","type":"text","data":"a\u009b\u202e\u007f\udb40\udc41é\n"}"#;
-        assert!(line.ends_with(rest), "{line}");
-        let back: Value = serde_json::from_str(&line).unwrap();
+        assert!(line.as_str().ends_with(rest), "{line}");
+        let back: Value = serde_json::from_str(line.as_str()).unwrap();
         assert_eq!(back["data"], "a\u{9b}\u{202e}\u{7f}\u{e0041}é\n");
-        assert!(event(None, "retry", &json!({})).ends_with(r#"Z","type":"retry"}"#));
+        assert!(event(None, "retry", &json!({})).as_str().ends_with(r#"Z","type":"retry"}"#));
     }
 
     #[test]

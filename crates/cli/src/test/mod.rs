@@ -318,7 +318,7 @@ fn unreachable(url: &Place, error: &str) -> ExitCode {
 fn list(cases: &[&bowsprit_lab::Case]) -> String {
     cases
         .iter()
-        .map(|case| format!("{:<12} {:<7} {:<28} {}\n", case.id, case.level, case.rule.section, case.title))
+        .map(|case| format!("{:<12} {:<7} {:<28} {}\n", case.id, case.level, case.rule.sections, case.title))
         .collect()
 }
 

@@ -7,36 +7,30 @@
 
 use super::super::case::dsl::{binary, close, close_code, cont, ping, pong, text};
 use super::super::case::{
-    By, Case, Class, Decides, Ending, Event, Expect, Frame, Kind, Level, Pace, Rule, Step, Subject,
+    By, Case, Class, Decides, Ending, Event, Expect, Frame, Kind, Level, Pace, Step, Subject,
 };
 use super::super::payload::Payload;
 use super::rules as shared;
 use bowsprit::frame::LengthForm;
 
-macro_rules! rules {
-    ($($name:ident = $section:literal, $text:literal;)*) => {
-        $(const $name: Rule = Rule { section: $section, text: $text };)*
-    };
-}
-
 rules! {
-    MASKED = "RFC 6455 §5.1", "A client masks every frame, a server none; anything else ends the connection.";
-    KEYS = "RFC 6455 §5.3", "Any masking key unmasks, zeros included, and an empty frame has one too.";
-    MINIMAL = "RFC 6455 §5.2", "A length is written in the shortest form that can hold it.";
-    TOP_BIT = "RFC 6455 §5.2", "The most significant bit of a 64-bit length is 0.";
-    HUGE = "RFC 6455 §10.4, §7.4.1", "A frame beyond the limits of an endpoint ends the connection before it arrives.";
-    EARLY = "RFC 6455 §5.2, §7.1.7", "What a header alone shows to be wrong needs no payload to fail the connection.";
-    CUTS = "RFC 6455 §5.2", "Frames may be cut by TCP anywhere.";
-    NOT_FRAMES = "RFC 6455 §5.2", "Bytes that are no frames fail the connection.";
-    EOF = "RFC 6455 §7.1.5, §7.2", "The end of the TCP connection inside a message ends the WebSocket connection, and the message is lost.";
-    MANY = "RFC 6455 §5.4, §10.4", "A message in many fragments is delivered, or refused by a limit.";
-    REASON = "RFC 6455 §5.5.1", "The reason of a Close is UTF-8, whatever its characters.";
-    WITH_CODE = "RFC 6455 §7.1.7", "Who fails a connection sends a Close with a code first, if it can.";
-    FIRST = "RFC 6455 §7.1.7", "After the first error nothing more is read: it decides the code.";
-    REGISTERED = "RFC 6455 §7.4.2, §11.7", "Close codes registered later with IANA are close codes.";
-    RESERVED = "RFC 6455 §7.4.2", "Codes from 1000 to 2999 that are not defined may not be sent.";
-    HALF = "RFC 6455 §5.5.1, §7.1.1", "A Close is answered even if its sender has ended its half of the TCP connection.";
-    BINARY = "RFC 6455 §5.6", "A binary message holds any bytes.";
+    MASKED = [6455 "5.1"], "A client masks every frame, a server none; anything else ends the connection.";
+    KEYS = [6455 "5.3"], "Any masking key unmasks, zeros included, and an empty frame has one too.";
+    MINIMAL = [6455 "5.2"], "A length is written in the shortest form that can hold it.";
+    TOP_BIT = [6455 "5.2"], "The most significant bit of a 64-bit length is 0.";
+    HUGE = [6455 "10.4", 6455 "7.4.1"], "A frame beyond the limits of an endpoint ends the connection before it arrives.";
+    EARLY = [6455 "5.2", 6455 "7.1.7"], "What a header alone shows to be wrong needs no payload to fail the connection.";
+    CUTS = [6455 "5.2"], "Frames may be cut by TCP anywhere.";
+    NOT_FRAMES = [6455 "5.2"], "Bytes that are no frames fail the connection.";
+    EOF = [6455 "7.1.5", 6455 "7.2"], "The end of the TCP connection inside a message ends the WebSocket connection, and the message is lost.";
+    MANY = [6455 "5.4", 6455 "10.4"], "A message in many fragments is delivered, or refused by a limit.";
+    REASON = [6455 "5.5.1"], "The reason of a Close is UTF-8, whatever its characters.";
+    WITH_CODE = [6455 "7.1.7"], "Who fails a connection sends a Close with a code first, if it can.";
+    FIRST = [6455 "7.1.7"], "After the first error nothing more is read: it decides the code.";
+    REGISTERED = [6455 "7.4.2", 6455 "11.7"], "Close codes registered later with IANA are close codes.";
+    RESERVED = [6455 "7.4.2"], "Codes from 1000 to 2999 that are not defined may not be sent.";
+    HALF = [6455 "5.5.1", 6455 "7.1.1"], "A Close is answered even if its sender has ended its half of the TCP connection.";
+    BINARY = [6455 "5.6"], "A binary message holds any bytes.";
 }
 
 const FAILS: Expect = Expect { outcomes: &[(Class::Ok, &[])], close: Ending::FAILS };

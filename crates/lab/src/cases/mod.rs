@@ -2,6 +2,16 @@
 
 use super::case::{Case, Deflate};
 
+/// Requirements: `NAME = [RFC "section" "item", ...], "sentence";`, the item where it is one of a list.
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident = [$($rfc:literal $number:literal $($item:literal)?),+], $text:literal;)*) => {
+        $($(#[$doc])* pub(super) const $name: $crate::Rule = $crate::Rule {
+            sections: $crate::Sections(&[$(bowsprit::error::Section::new($rfc, $number)$(.item($item))?),+]),
+            text: $text,
+        };)*
+    };
+}
+
 pub mod autobahn;
 mod frames;
 mod negotiation;
@@ -121,7 +131,7 @@ mod tests {
         for case in all() {
             assert!(ids.insert(case.id), "{} twice", case.id);
             assert!(!case.title.is_empty() && !case.rule.text.is_empty(), "{}", case.id);
-            assert!(case.rule.section.starts_with("RFC "), "{}", case.id);
+            assert!(!case.rule.sections.0.is_empty(), "{}", case.id);
             assert!(!theme(case.group()).is_empty(), "{} has no theme", case.id);
             assert!(case.expect.outcomes.len() < 32, "{}", case.id);
             assert!(!case.opening.answers.is_empty(), "{}", case.id);

@@ -5,31 +5,24 @@
 
 use super::super::case::dsl::text;
 use super::super::case::{
-    Answer, Case, Class, Edit, Ending, Event, Expect, Frame, HeadCheck, Kind, Level, Opening, Rule, Step,
-    Subject,
+    Answer, Case, Class, Edit, Ending, Event, Expect, Frame, HeadCheck, Kind, Level, Opening, Step, Subject,
 };
 use super::super::payload::Payload;
 
-macro_rules! rules {
-    ($($name:ident = $section:literal, $text:literal;)*) => {
-        $(const $name: Rule = Rule { section: $section, text: $text };)*
-    };
-}
-
 rules! {
-    UNKNOWN = "RFC 6455 §9.1", "A server accepts only extensions that it knows.";
-    GRAMMAR = "RFC 6455 §9.1", "An offer that breaks the grammar is refused, or the offer is declined.";
-    LINEAR = "RFC 6455 §10.4", "Long lists are read in linear time, or refused.";
-    ONE = "RFC 6455 §9.1; RFC 7692 §5.1", "Of several offers at most one is accepted.";
-    DECLINE = "RFC 7692 §7", "An offer with a parameter that is unknown, repeated or malformed is declined.";
-    BITS = "RFC 7692 §7.1.2", "A window size is a number from 8 to 15 without leading zeros; other offers are declined.";
-    NO_VALUE = "RFC 7692 §7.1.1", "A parameter for no context takeover has no value; other offers are declined.";
-    RESET = "RFC 7692 §7.1.1.1", "Who accepts server_no_context_takeover repeats it.";
-    WINDOW = "RFC 7692 §7.1.2.1", "Who accepts server_max_window_bits answers no more than was offered, and keeps to it.";
-    SAID = "RFC 7692 §7.1.2.1", "Who accepts server_max_window_bits says so in the answer, 15 included.";
-    CLIENT_WINDOW = "RFC 7692 §7.1.2.2", "client_max_window_bits is answered only where it was offered, and not with more.";
-    ACCEPT = "RFC 7692 §7", "An accepted offer works.";
-    RSV1 = "RFC 6455 §5.2; RFC 7692 §6", "Without an agreed extension RSV1 fails the connection.";
+    UNKNOWN = [6455 "9.1"], "A server accepts only extensions that it knows.";
+    GRAMMAR = [6455 "9.1"], "An offer that breaks the grammar is refused, or the offer is declined.";
+    LINEAR = [6455 "10.4"], "Long lists are read in linear time, or refused.";
+    ONE = [6455 "9.1", 7692 "5.1"], "Of several offers at most one is accepted.";
+    DECLINE = [7692 "7"], "An offer with a parameter that is unknown, repeated or malformed is declined.";
+    BITS = [7692 "7.1.2"], "A window size is a number from 8 to 15 without leading zeros; other offers are declined.";
+    NO_VALUE = [7692 "7.1.1"], "A parameter for no context takeover has no value; other offers are declined.";
+    RESET = [7692 "7.1.1.1"], "Who accepts server_no_context_takeover repeats it.";
+    WINDOW = [7692 "7.1.2.1"], "Who accepts server_max_window_bits answers no more than was offered, and keeps to it.";
+    SAID = [7692 "7.1.2.1"], "Who accepts server_max_window_bits says so in the answer, 15 included.";
+    CLIENT_WINDOW = [7692 "7.1.2.2"], "client_max_window_bits is answered only where it was offered, and not with more.";
+    ACCEPT = [7692 "7"], "An accepted offer works.";
+    RSV1 = [6455 "5.2", 7692 "6"], "Without an agreed extension RSV1 fails the connection.";
 }
 
 const OPENS: &[(Class, Answer)] = &[(Class::Ok, Answer::Opens)];

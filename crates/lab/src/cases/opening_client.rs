@@ -9,39 +9,33 @@
 
 use super::super::case::dsl::text;
 use super::super::case::{
-    Answer, Case, Class, Edit, Ending, Event, Expect, HeadCheck, Level, Opening, Pace, Rule, Step, Subject,
+    Answer, Case, Class, Edit, Ending, Event, Expect, HeadCheck, Level, Opening, Pace, Step, Subject,
 };
 use super::super::payload::Payload;
 
-macro_rules! rules {
-    ($($name:ident = $section:literal, $text:literal;)*) => {
-        $(const $name: Rule = Rule { section: $section, text: $text };)*
-    };
-}
-
 rules! {
-    STATUS = "RFC 6455 §4.1 response item 1", "A response other than 101 is handled as HTTP, and opens nothing.";
-    LINE = "RFC 9112 §4", "A status line is a version, three digits and a reason, which may be anything or empty.";
-    OLD = "RFC 9110 §7.8", "HTTP/1.0 knows no upgrade, so that its 101 opens nothing.";
-    INTERIM = "RFC 9110 §15.2", "Interim responses may come before the final one.";
-    UPGRADE = "RFC 6455 §4.1 response item 2", "A response without Upgrade: websocket fails the connection.";
-    CONNECTION = "RFC 6455 §4.1 response item 3", "A response without Connection: Upgrade fails the connection.";
-    ACCEPT = "RFC 6455 §4.1 response item 4", "A response without the right Sec-WebSocket-Accept fails the connection.";
-    ACCEPTS = "RFC 6455 §11.3.3", "Sec-WebSocket-Accept comes once.";
-    NAMES = "RFC 9110 §5.1, §5.5", "Field names are compared without case, and blanks around values do not count.";
-    EXTENSIONS = "RFC 6455 §4.1 response item 5, §9.1", "An extension that was not offered fails the connection.";
-    PROTOCOLS = "RFC 6455 §4.1 response item 6", "A subprotocol that was not offered fails the connection.";
-    PROTOCOL_FIELD = "RFC 6455 §4.2.2, §11.3.4", "A response names at most one subprotocol, in one field.";
-    CHOICE = "RFC 6455 §4.2.2 item 4", "A server names one of the offered subprotocols, or none.";
-    NO_CONTENT = "RFC 9112 §6.3", "A 101 has no content: what follows its head is frames.";
-    VALUES = "RFC 9112 §5.1, §5.2; RFC 9110 §5.5", "A head that breaks the grammar is refused or mended, never passed on.";
-    FRAMES = "RFC 6455 §4.1", "Not one byte that follows the head is lost.";
-    HTTP = "RFC 6455 §4.1", "What is no HTTP response opens nothing.";
-    OTHERS = "RFC 6455 §4.1", "Fields that a client does not know change nothing.";
-    LINEAR = "RFC 6455 §10.4", "Long lists are read in linear time, or refused.";
-    PARAMS = "RFC 7692 §7", "An answer with a parameter that is unknown, repeated or malformed fails the connection.";
-    BITS = "RFC 7692 §7.1.2", "A window size in an answer is a number from 8 to 15 without leading zeros.";
-    CLIENT_BITS = "RFC 7692 §7.1.2.2", "client_max_window_bits in an answer has a value, and was offered.";
+    STATUS = [6455 "4.1" "response 1"], "A response other than 101 is handled as HTTP, and opens nothing.";
+    LINE = [9112 "4"], "A status line is a version, three digits and a reason, which may be anything or empty.";
+    OLD = [9110 "7.8"], "HTTP/1.0 knows no upgrade, so that its 101 opens nothing.";
+    INTERIM = [9110 "15.2"], "Interim responses may come before the final one.";
+    UPGRADE = [6455 "4.1" "response 2"], "A response without Upgrade: websocket fails the connection.";
+    CONNECTION = [6455 "4.1" "response 3"], "A response without Connection: Upgrade fails the connection.";
+    ACCEPT = [6455 "4.1" "response 4"], "A response without the right Sec-WebSocket-Accept fails the connection.";
+    ACCEPTS = [6455 "11.3.3"], "Sec-WebSocket-Accept comes once.";
+    NAMES = [9110 "5.1", 9110 "5.5"], "Field names are compared without case, and blanks around values do not count.";
+    EXTENSIONS = [6455 "4.1" "response 5", 6455 "9.1"], "An extension that was not offered fails the connection.";
+    PROTOCOLS = [6455 "4.1" "response 6"], "A subprotocol that was not offered fails the connection.";
+    PROTOCOL_FIELD = [6455 "4.2.2", 6455 "11.3.4"], "A response names at most one subprotocol, in one field.";
+    CHOICE = [6455 "4.2.2" "4"], "A server names one of the offered subprotocols, or none.";
+    NO_CONTENT = [9112 "6.3"], "A 101 has no content: what follows its head is frames.";
+    VALUES = [9112 "5.1", 9112 "5.2", 9110 "5.5"], "A head that breaks the grammar is refused or mended, never passed on.";
+    FRAMES = [6455 "4.1"], "Not one byte that follows the head is lost.";
+    HTTP = [6455 "4.1"], "What is no HTTP response opens nothing.";
+    OTHERS = [6455 "4.1"], "Fields that a client does not know change nothing.";
+    LINEAR = [6455 "10.4"], "Long lists are read in linear time, or refused.";
+    PARAMS = [7692 "7"], "An answer with a parameter that is unknown, repeated or malformed fails the connection.";
+    BITS = [7692 "7.1.2"], "A window size in an answer is a number from 8 to 15 without leading zeros.";
+    CLIENT_BITS = [7692 "7.1.2.2"], "client_max_window_bits in an answer has a value, and was offered.";
 }
 
 const REFUSES: &[(Class, Answer)] = &[(Class::Ok, Answer::Drops)];

@@ -6,48 +6,42 @@
 
 use super::super::case::dsl::text;
 use super::super::case::{
-    Answer, Case, Class, Edit, Ending, Event, Expect, HeadCheck, Level, Opening, Pace, Rule, Step, Subject,
+    Answer, Case, Class, Edit, Ending, Event, Expect, HeadCheck, Level, Opening, Pace, Step, Subject,
 };
 use super::super::payload::Payload;
 
-macro_rules! rules {
-    ($($name:ident = $section:literal, $text:literal;)*) => {
-        $(const $name: Rule = Rule { section: $section, text: $text };)*
-    };
-}
-
 rules! {
-    METHOD = "RFC 6455 §4.2.1 item 1", "An opening handshake is a GET request of HTTP/1.1 or higher.";
-    GRAMMAR = "RFC 9112 §2.2, §3, §5", "What is not an HTTP/1.1 message is answered with 400.";
-    TARGET = "RFC 9112 §3.2", "The request target names a resource, in origin form or in absolute form.";
-    BLANK = "RFC 9112 §2.2", "A server ignores at least one empty line before the request line.";
-    HOST = "RFC 9112 §3.2", "A request without one valid Host field is answered with 400.";
-    HOSTS = "RFC 6455 §4.2.1 item 2", "A Host field may hold any authority.";
-    UPGRADE = "RFC 6455 §4.2.1 item 3", "The Upgrade field holds \"websocket\", whatever its case.";
-    CONNECTION = "RFC 6455 §4.2.1 item 4", "The Connection field holds the token \"Upgrade\", whatever its case.";
-    KEY = "RFC 6455 §4.2.1 item 5", "There is one Sec-WebSocket-Key of 16 bytes in base64.";
-    ACCEPT = "RFC 6455 §4.2.2 item 5", "Sec-WebSocket-Accept follows from the key exactly as it was sent.";
-    NAMES = "RFC 9110 §5.1", "Field names are compared without case, and fields come in any order.";
-    VERSION = "RFC 6455 §4.2.2 item 4", "Another version is refused, and the answer names 13 in Sec-WebSocket-Version.";
-    VERSIONS = "RFC 6455 §4.2.1 item 6, §4.3", "Sec-WebSocket-Version is the one number 13.";
-    SAYS_426 = "RFC 9110 §15.5.22, §7.8", "A 426 names the protocol to upgrade to.";
-    VALUES = "RFC 9112 §2.2, §5.2; RFC 9110 §5.5", "CR, NUL and folded lines in a value are refused or replaced by blanks.";
-    COLON = "RFC 9112 §5.1", "A blank between name and colon is answered with 400.";
-    SIZE = "RFC 6455 §10.4; RFC 6585 §5", "A server bounds the head it is ready to read.";
-    BODY = "RFC 9112 §6.1, §6.3", "The content of a request is never read as frames.";
-    BOTH = "RFC 9112 §6.1", "A request with Content-Length and Transfer-Encoding is the last on its connection, which opens nothing else.";
-    LENGTH = "RFC 9112 §6.3 item 5", "A Content-Length that is no number is answered with 400.";
-    EXPECTS = "RFC 9110 §10.1.1", "Expect: 100-continue is answered, not waited for.";
-    OTHERS = "RFC 6455 §4.2.1 item 10", "Fields that a server does not know change nothing.";
-    CUTS = "RFC 6455 §4.2.1", "A head may come in any number of pieces.";
-    AFTER = "RFC 6455 §4.1, §5.2", "What follows the head is frames, from its first byte on.";
-    PLAIN = "RFC 9110 §15.5.22", "A request that asks for no upgrade gets an HTTP response.";
-    TIMEOUT = "RFC 6455 §10.4", "A client that does not finish its request is let go.";
-    NO_ACCEPT = "RFC 6455 §4.2.2", "A response that refuses holds no Sec-WebSocket-Accept.";
-    REFLECT = "RFC 6455 §10.7", "What a client sends is not sent back unescaped.";
-    NO_CONTENT = "RFC 9110 §8.6; RFC 9112 §6.1", "A 101 has neither Content-Length nor Transfer-Encoding.";
-    NO_ECHO = "RFC 6455 §4.2.2 item 5", "Request fields are not repeated in the response.";
-    ORIGIN = "RFC 6454 §7.3", "There is at most one Origin field.";
+    METHOD = [6455 "4.2.1" "1"], "An opening handshake is a GET request of HTTP/1.1 or higher.";
+    GRAMMAR = [9112 "2.2", 9112 "3", 9112 "5"], "What is not an HTTP/1.1 message is answered with 400.";
+    TARGET = [9112 "3.2"], "The request target names a resource, in origin form or in absolute form.";
+    BLANK = [9112 "2.2"], "A server ignores at least one empty line before the request line.";
+    HOST = [9112 "3.2"], "A request without one valid Host field is answered with 400.";
+    HOSTS = [6455 "4.2.1" "2"], "A Host field may hold any authority.";
+    UPGRADE = [6455 "4.2.1" "3"], "The Upgrade field holds \"websocket\", whatever its case.";
+    CONNECTION = [6455 "4.2.1" "4"], "The Connection field holds the token \"Upgrade\", whatever its case.";
+    KEY = [6455 "4.2.1" "5"], "There is one Sec-WebSocket-Key of 16 bytes in base64.";
+    ACCEPT = [6455 "4.2.2" "5"], "Sec-WebSocket-Accept follows from the key exactly as it was sent.";
+    NAMES = [9110 "5.1"], "Field names are compared without case, and fields come in any order.";
+    VERSION = [6455 "4.2.2" "4"], "Another version is refused, and the answer names 13 in Sec-WebSocket-Version.";
+    VERSIONS = [6455 "4.2.1" "6", 6455 "4.3"], "Sec-WebSocket-Version is the one number 13.";
+    SAYS_426 = [9110 "15.5.22", 9110 "7.8"], "A 426 names the protocol to upgrade to.";
+    VALUES = [9112 "2.2", 9112 "5.2", 9110 "5.5"], "CR, NUL and folded lines in a value are refused or replaced by blanks.";
+    COLON = [9112 "5.1"], "A blank between name and colon is answered with 400.";
+    SIZE = [6455 "10.4", 6585 "5"], "A server bounds the head it is ready to read.";
+    BODY = [9112 "6.1", 9112 "6.3"], "The content of a request is never read as frames.";
+    BOTH = [9112 "6.1"], "A request with Content-Length and Transfer-Encoding is the last on its connection, which opens nothing else.";
+    LENGTH = [9112 "6.3" "5"], "A Content-Length that is no number is answered with 400.";
+    EXPECTS = [9110 "10.1.1"], "Expect: 100-continue is answered, not waited for.";
+    OTHERS = [6455 "4.2.1" "10"], "Fields that a server does not know change nothing.";
+    CUTS = [6455 "4.2.1"], "A head may come in any number of pieces.";
+    AFTER = [6455 "4.1", 6455 "5.2"], "What follows the head is frames, from its first byte on.";
+    PLAIN = [9110 "15.5.22"], "A request that asks for no upgrade gets an HTTP response.";
+    TIMEOUT = [6455 "10.4"], "A client that does not finish its request is let go.";
+    NO_ACCEPT = [6455 "4.2.2"], "A response that refuses holds no Sec-WebSocket-Accept.";
+    REFLECT = [6455 "10.7"], "What a client sends is not sent back unescaped.";
+    NO_CONTENT = [9110 "8.6", 9112 "6.1"], "A 101 has neither Content-Length nor Transfer-Encoding.";
+    NO_ECHO = [6455 "4.2.2" "5"], "Request fields are not repeated in the response.";
+    ORIGIN = [6454 "7.3"], "There is at most one Origin field.";
 }
 
 const REFUSED: &[(Class, Answer)] = &[(Class::Ok, Answer::Status(&[])), (Class::NonStrict, Answer::Drops)];

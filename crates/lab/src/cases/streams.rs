@@ -5,25 +5,19 @@
 
 use super::super::case::dsl::{binary, close_code, cont, ping, pong, text};
 use super::super::case::{
-    Case, Class, Decides, Ending, Event, Expect, Frame, Kind, Level, Opening, Rule, Step, Subject,
+    Case, Class, Decides, Ending, Event, Expect, Frame, Kind, Level, Opening, Step, Subject,
 };
 use super::super::payload::Payload;
 
-macro_rules! rules {
-    ($($name:ident = $section:literal, $text:literal;)*) => {
-        $(const $name: Rule = Rule { section: $section, text: $text };)*
-    };
-}
-
 rules! {
-    RSV1 = "RFC 7692 §6.1", "RSV1 stands on the first frame of a compressed message and nowhere else.";
-    PLAIN = "RFC 7692 §6", "A message without RSV1 is not compressed.";
-    FRAGMENTS = "RFC 7692 §6.1, §6.2", "A compressed message may be fragmented anywhere, with control frames between.";
-    INFLATE = "RFC 7692 §7.2.2", "A message is inflated with 00 00 ff ff put back at its end.";
-    BLOCKS = "RFC 7692 §7.2.3", "A compressed message may hold any DEFLATE blocks.";
-    BROKEN = "RFC 7692 §7.2.2; RFC 1951 §3.2", "A message that is no DEFLATE stream fails the connection.";
-    UTF8 = "RFC 6455 §8.1", "A text must be UTF-8 once it is inflated.";
-    BOMB = "RFC 6455 §10.4; RFC 7692 §8", "The limit on a message holds for its inflated size.";
+    RSV1 = [7692 "6.1"], "RSV1 stands on the first frame of a compressed message and nowhere else.";
+    PLAIN = [7692 "6"], "A message without RSV1 is not compressed.";
+    FRAGMENTS = [7692 "6.1", 7692 "6.2"], "A compressed message may be fragmented anywhere, with control frames between.";
+    INFLATE = [7692 "7.2.2"], "A message is inflated with 00 00 ff ff put back at its end.";
+    BLOCKS = [7692 "7.2.3"], "A compressed message may hold any DEFLATE blocks.";
+    BROKEN = [7692 "7.2.2", 1951 "3.2"], "A message that is no DEFLATE stream fails the connection.";
+    UTF8 = [6455 "8.1"], "A text must be UTF-8 once it is inflated.";
+    BOMB = [6455 "10.4", 7692 "8"], "The limit on a message holds for its inflated size.";
 }
 
 const HELLO: Event = Event::Text(Payload::Bytes(b"Hello"));

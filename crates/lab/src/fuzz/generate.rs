@@ -5,6 +5,7 @@ use flate2::{Compress, Compression, FlushCompress};
 use super::Side;
 use super::script::{FrameStep, Opening, Script, Step, Wrong};
 use crate::random::Random;
+use bowsprit::error::Section;
 
 /// The script of an iteration: the same for the same arguments, always.
 pub fn script(side: Side, seed: u64, number: u64) -> Script {
@@ -400,71 +401,86 @@ impl Generator {
 
     fn wrong_opening(&mut self, opening: &mut Opening) {
         // What is replaced, what by, and which rule that breaks.
-        type Edit = (&'static str, Option<&'static str>, &'static str, &'static str);
+        type Edit = (&'static str, Option<&'static str>, &'static str, Section);
         let edits: &[Edit] = match self.side {
             Side::Server => &[
-                ("Upgrade", None, "there is no Upgrade field", "RFC 6455 §4.2.1"),
-                ("Upgrade", Some("Upgrade: h2c"), "Upgrade does not hold websocket", "RFC 6455 §4.2.1"),
-                ("Connection", None, "there is no Connection field", "RFC 6455 §4.2.1"),
+                ("Upgrade", None, "there is no Upgrade field", Section::rfc6455("4.2.1")),
+                (
+                    "Upgrade",
+                    Some("Upgrade: h2c"),
+                    "Upgrade does not hold websocket",
+                    Section::rfc6455("4.2.1"),
+                ),
+                ("Connection", None, "there is no Connection field", Section::rfc6455("4.2.1")),
                 (
                     "Connection",
                     Some("Connection: keep-alive"),
                     "Connection does not hold Upgrade",
-                    "RFC 6455 §4.2.1",
+                    Section::rfc6455("4.2.1"),
                 ),
-                ("Sec-WebSocket-Key", None, "there is no Sec-WebSocket-Key", "RFC 6455 §4.2.1"),
+                ("Sec-WebSocket-Key", None, "there is no Sec-WebSocket-Key", Section::rfc6455("4.2.1")),
                 (
                     "Sec-WebSocket-Key",
                     Some("Sec-WebSocket-Key: c2hvcnQ="),
                     "the key is not 16 bytes",
-                    "RFC 6455 §4.2.1",
+                    Section::rfc6455("4.2.1"),
                 ),
-                ("Sec-WebSocket-Key", Some("Sec-WebSocket-Key: "), "the key is empty", "RFC 6455 §4.2.1"),
-                ("Sec-WebSocket-Version", None, "there is no Sec-WebSocket-Version", "RFC 6455 §4.2.1"),
+                (
+                    "Sec-WebSocket-Key",
+                    Some("Sec-WebSocket-Key: "),
+                    "the key is empty",
+                    Section::rfc6455("4.2.1"),
+                ),
+                (
+                    "Sec-WebSocket-Version",
+                    None,
+                    "there is no Sec-WebSocket-Version",
+                    Section::rfc6455("4.2.1"),
+                ),
                 (
                     "Sec-WebSocket-Version",
                     Some("Sec-WebSocket-Version: 12"),
                     "the version is 12",
-                    "RFC 6455 §4.4",
+                    Section::rfc6455("4.4"),
                 ),
                 (
                     "Sec-WebSocket-Version",
                     Some("Sec-WebSocket-Version: 256"),
                     "the version is 256",
-                    "RFC 6455 §4.4",
+                    Section::rfc6455("4.4"),
                 ),
-                ("GET", Some("POST {target} HTTP/1.1"), "the method is POST", "RFC 6455 §4.2.1"),
-                ("GET", Some("GET {target} HTTP/1.0"), "the HTTP version is 1.0", "RFC 6455 §4.2.1"),
+                ("GET", Some("POST {target} HTTP/1.1"), "the method is POST", Section::rfc6455("4.2.1")),
+                ("GET", Some("GET {target} HTTP/1.0"), "the HTTP version is 1.0", Section::rfc6455("4.2.1")),
             ],
             Side::Client => &[
-                ("Upgrade", None, "there is no Upgrade field", "RFC 6455 §4.1"),
-                ("Upgrade", Some("Upgrade: h2c"), "Upgrade is not websocket", "RFC 6455 §4.1"),
-                ("Connection", None, "there is no Connection field", "RFC 6455 §4.1"),
+                ("Upgrade", None, "there is no Upgrade field", Section::rfc6455("4.1")),
+                ("Upgrade", Some("Upgrade: h2c"), "Upgrade is not websocket", Section::rfc6455("4.1")),
+                ("Connection", None, "there is no Connection field", Section::rfc6455("4.1")),
                 (
                     "Connection",
                     Some("Connection: keep-alive"),
                     "Connection does not hold Upgrade",
-                    "RFC 6455 §4.1",
+                    Section::rfc6455("4.1"),
                 ),
-                ("Sec-WebSocket-Accept", None, "there is no Sec-WebSocket-Accept", "RFC 6455 §4.1"),
+                ("Sec-WebSocket-Accept", None, "there is no Sec-WebSocket-Accept", Section::rfc6455("4.1")),
                 (
                     "Sec-WebSocket-Accept",
                     Some("Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
                     "Sec-WebSocket-Accept is of another key",
-                    "RFC 6455 §4.1",
+                    Section::rfc6455("4.1"),
                 ),
-                ("HTTP", Some("HTTP/1.1 200 OK"), "the status is 200", "RFC 6455 §4.1"),
+                ("HTTP", Some("HTTP/1.1 200 OK"), "the status is 200", Section::rfc6455("4.1")),
                 (
                     "X",
                     Some("Sec-WebSocket-Protocol: never-offered"),
                     "a subprotocol is chosen that was not offered",
-                    "RFC 6455 §4.1",
+                    Section::rfc6455("4.1"),
                 ),
                 (
                     "X",
                     Some("Sec-WebSocket-Extensions: x-never-offered"),
                     "an extension is used that was not offered",
-                    "RFC 6455 §4.1",
+                    Section::rfc6455("4.1"),
                 ),
             ],
         };
@@ -473,7 +489,7 @@ impl Generator {
             Some(at) => drop(opening.lines.splice(at..=at, line.map(str::to_owned))),
             None => opening.lines.extend(line.map(str::to_owned)),
         }
-        opening.wrong = Some(Wrong { what: what.to_owned(), section: section.to_owned() });
+        opening.wrong = Some(Wrong { what: what.to_owned(), section: section.to_string() });
     }
 }
 

@@ -2,6 +2,7 @@
 //! Pings it answers, and how the connection ends.
 
 use crate::deflate::{Agreed, Codec};
+use bowsprit::error::Section;
 use bowsprit::frame::{LengthForm, Parsed, RawHeader};
 
 /// What a peer has to do.
@@ -37,7 +38,7 @@ pub(super) struct Rule {
     /// In a few words.
     pub(super) what: &'static str,
     /// Where it stands.
-    pub(super) section: &'static str,
+    pub(super) section: Section,
     /// The codes that fit.
     pub(super) codes: &'static [u16],
 }
@@ -152,7 +153,7 @@ impl Expected {
                 Err(_) => {
                     return Some(End::Fails(Rule {
                         what: "a compressed message is a DEFLATE stream",
-                        section: "RFC 7692 §7.2.2",
+                        section: Section::rfc7692("7.2.2"),
                         codes: COMPRESSED,
                     }));
                 }
@@ -162,7 +163,7 @@ impl Expected {
         if message.text && str::from_utf8(&bytes).is_err() {
             return Some(End::Fails(Rule {
                 what: "a text message is UTF-8",
-                section: "RFC 6455 §8.1",
+                section: Section::rfc6455("8.1"),
                 codes: TEXT,
             }));
         }
@@ -176,32 +177,32 @@ fn broken(header: &RawHeader, peer_masks: bool, deflate: bool, open: bool) -> Op
     let codes = if header.length > LONGEST { PROTOCOL_OR_SIZE } else { PROTOCOL };
     let rule = |what, section| Some(Rule { what, section, codes });
     if header.rsv2 || header.rsv3 || header.rsv1 && !deflate {
-        return rule("reserved bits are 0 where no extension uses them", "RFC 6455 §5.2");
+        return rule("reserved bits are 0 where no extension uses them", Section::rfc6455("5.2"));
     }
     if matches!(header.opcode, 3..=7 | 11..) {
-        return rule("reserved opcodes are not used", "RFC 6455 §5.2");
+        return rule("reserved opcodes are not used", Section::rfc6455("5.2"));
     }
     if header.rsv1 && !matches!(header.opcode, 1 | 2) {
-        return rule("RSV1 is set on the first frame of a message only", "RFC 7692 §6.1");
+        return rule("RSV1 is set on the first frame of a message only", Section::rfc7692("6.1"));
     }
     match (header.mask.is_some(), peer_masks) {
         // We are what the peer is not.
-        (false, false) => return rule("a client masks every frame", "RFC 6455 §5.1"),
-        (true, true) => return rule("a server masks no frame", "RFC 6455 §5.1"),
+        (false, false) => return rule("a client masks every frame", Section::rfc6455("5.1")),
+        (true, true) => return rule("a server masks no frame", Section::rfc6455("5.1")),
         _ => {}
     }
     if control && (!header.fin || header.length > 125) {
-        return rule("a control frame is not fragmented and has at most 125 bytes", "RFC 6455 §5.5");
+        return rule("a control frame is not fragmented and has at most 125 bytes", Section::rfc6455("5.5"));
     }
     if header.length >> 63 != 0 {
-        return rule("the most significant bit of a length is 0", "RFC 6455 §5.2");
+        return rule("the most significant bit of a length is 0", Section::rfc6455("5.2"));
     }
     if header.form != LengthForm::minimal(header.length) {
-        return rule("a length is written in its shortest form", "RFC 6455 §5.2");
+        return rule("a length is written in its shortest form", Section::rfc6455("5.2"));
     }
     match (header.opcode, open) {
-        (0, false) => rule("a continuation frame continues a message", "RFC 6455 §5.4"),
-        (1 | 2, true) => rule("a message ends before the next one starts", "RFC 6455 §5.4"),
+        (0, false) => rule("a continuation frame continues a message", Section::rfc6455("5.4")),
+        (1 | 2, true) => rule("a message ends before the next one starts", Section::rfc6455("5.4")),
         _ => None,
     }
 }
@@ -209,17 +210,23 @@ fn broken(header: &RawHeader, peer_masks: bool, deflate: bool, open: bool) -> Op
 fn close(payload: &[u8]) -> Result<Option<u16>, Rule> {
     match payload {
         [] => Ok(None),
-        [_] => {
-            Err(Rule { what: "a close code takes two bytes", section: "RFC 6455 §5.5.1", codes: PROTOCOL })
-        }
+        [_] => Err(Rule {
+            what: "a close code takes two bytes",
+            section: Section::rfc6455("5.5.1"),
+            codes: PROTOCOL,
+        }),
         [high, low, reason @ ..] => match u16::from_be_bytes([*high, *low]) {
             _ if str::from_utf8(reason).is_err() => Err(Rule {
                 what: "a close reason is UTF-8",
-                section: "RFC 6455 §5.5.1",
+                section: Section::rfc6455("5.5.1"),
                 codes: &[1002, 1007],
             }),
             code @ (1000..=1003 | 1007..=1014 | 3000..=4999) => Ok(Some(code)),
-            _ => Err(Rule { what: "the close code may be sent", section: "RFC 6455 §7.4", codes: PROTOCOL }),
+            _ => Err(Rule {
+                what: "the close code may be sent",
+                section: Section::rfc6455("7.4"),
+                codes: PROTOCOL,
+            }),
         },
     }
 }
@@ -228,7 +235,7 @@ fn close(payload: &[u8]) -> Result<Option<u16>, Rule> {
 mod tests {
     use super::*;
 
-    fn fails(bytes: &[u8]) -> Option<&'static str> {
+    fn fails(bytes: &[u8]) -> Option<Section> {
         match expect(bytes, true, None).end {
             End::Fails(rule) => Some(rule.section),
             _ => None,
@@ -243,16 +250,16 @@ mod tests {
         assert_eq!(expected.pings, [b"?"]);
         assert_eq!(expected.end, End::Closed(Some(1000)));
         for (bytes, section) in [
-            (&b"\xc1\0"[..], "RFC 6455 §5.2"),
-            (b"\x83\0", "RFC 6455 §5.2"),
-            (b"\x81\x80\0\0\0\0", "RFC 6455 §5.1"),
-            (b"\x80\0", "RFC 6455 §5.4"),
-            (b"\x01\0\x81\0", "RFC 6455 §5.4"),
-            (b"\x09\0", "RFC 6455 §5.5"),
-            (b"\x81\x7e\0\x01a", "RFC 6455 §5.2"),
-            (b"\x81\x01\xff", "RFC 6455 §8.1"),
-            (b"\x88\x01\x03", "RFC 6455 §5.5.1"),
-            (b"\x88\x02\x03\xed", "RFC 6455 §7.4"),
+            (&b"\xc1\0"[..], Section::rfc6455("5.2")),
+            (b"\x83\0", Section::rfc6455("5.2")),
+            (b"\x81\x80\0\0\0\0", Section::rfc6455("5.1")),
+            (b"\x80\0", Section::rfc6455("5.4")),
+            (b"\x01\0\x81\0", Section::rfc6455("5.4")),
+            (b"\x09\0", Section::rfc6455("5.5")),
+            (b"\x81\x7e\0\x01a", Section::rfc6455("5.2")),
+            (b"\x81\x01\xff", Section::rfc6455("8.1")),
+            (b"\x88\x01\x03", Section::rfc6455("5.5.1")),
+            (b"\x88\x02\x03\xed", Section::rfc6455("7.4")),
         ] {
             assert_eq!(fails(bytes), Some(section), "{bytes:x?}");
         }

@@ -2,6 +2,7 @@
 //!
 //! The connection is closed at the end of each script without ceremony: the next one is another.
 
+use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -15,7 +16,9 @@ use crate::deflate::{self, Agreed, Codec};
 use crate::explain;
 use crate::opening;
 use crate::receiver::{Receiver, Seen};
+use crate::rule::Sections;
 use crate::wire::Excerpt;
+use bowsprit::error::Section;
 use bowsprit::handshake::{Head, HeadLimits, HeadReader, Progress, StartLine};
 
 /// What is asked of a peer beside the RFCs.
@@ -84,7 +87,7 @@ impl Finding {
         Self {
             kind: Kind::Gone,
             rule: "a peer outlives what it is sent".to_owned(),
-            section: "RFC 6455 §7.1.7".to_owned(),
+            section: Section::rfc6455("7.1.7").to_string(),
             what: why.to_owned(),
         }
     }
@@ -94,7 +97,7 @@ impl Finding {
         Self {
             kind: Kind::Memory,
             rule: "memory is bounded whatever is sent".to_owned(),
-            section: "RFC 6455 §10.4".to_owned(),
+            section: Section::rfc6455("10.4").to_string(),
             what: format!("{} KiB have become {} KiB after {runs} iterations", from / 1024, now / 1024),
         }
     }
@@ -177,10 +180,10 @@ struct Game<'a> {
 fn finding(
     kind: Kind,
     rule: impl Into<String>,
-    section: impl Into<String>,
+    section: impl Display,
     what: impl Into<String>,
 ) -> Option<Finding> {
-    Some(Finding { kind, rule: rule.into(), section: section.into(), what: what.into() })
+    Some(Finding { kind, rule: rule.into(), section: section.to_string(), what: what.into() })
 }
 
 impl Game<'_> {
@@ -206,7 +209,7 @@ impl Game<'_> {
                     None => finding(
                         if why == NOTHING { Kind::NoAnswer } else { Kind::HandshakeRefused },
                         "a right opening handshake is answered with 101",
-                        "RFC 6455 §4.2.2",
+                        Section::rfc6455("4.2.2"),
                         why,
                     ),
                 }));
@@ -219,22 +222,22 @@ impl Game<'_> {
         let judged = opening::judge_response(&answer, &key, &offered, true, &[]);
         Ok(match (status, wrong, judged) {
             (101, None, Ok(agreed)) => Opened::Yes(agreed, rest),
-            (101, None, Err(error)) => Opened::No(finding(
+            (101, None, Err(violation)) => Opened::No(finding(
                 Kind::PeerBrokeRule,
                 "the response to an opening handshake",
-                "RFC 6455 §4.2.2",
-                error,
+                violation.section,
+                violation.to_string(),
             )),
             (101, Some(wrong), _) => Opened::No(finding(
                 Kind::HandshakeAccepted,
                 format!("a wrong opening handshake is refused: {}", wrong.what),
-                wrong.section.clone(),
+                &wrong.section,
                 "the answer is 101",
             )),
             (status, None, _) => Opened::No(finding(
                 Kind::HandshakeRefused,
                 "a right opening handshake is answered with 101",
-                "RFC 6455 §4.2.2",
+                Section::rfc6455("4.2.2"),
                 format!("the answer is {status}"),
             )),
             (_, Some(_), _) => Opened::No(None),
@@ -249,12 +252,12 @@ impl Game<'_> {
         };
         let key = match opening::judge_request(&request) {
             Ok(key) => key,
-            Err(error) => {
+            Err(violation) => {
                 return Ok(Opened::No(finding(
                     Kind::PeerBrokeRule,
                     "the request of an opening handshake",
-                    "RFC 6455 §4.1",
-                    error,
+                    violation.section,
+                    violation.to_string(),
                 )));
             }
         };
@@ -285,13 +288,13 @@ impl Game<'_> {
             Came::Bytes(_) => finding(
                 Kind::HandshakeAccepted,
                 format!("a wrong response fails the connection: {}", wrong.what),
-                wrong.section.clone(),
+                &wrong.section,
                 "frames are sent on it",
             ),
             Came::Nothing => finding(
                 Kind::NotFailed,
                 format!("a wrong response fails the connection: {}", wrong.what),
-                wrong.section.clone(),
+                &wrong.section,
                 "the connection stays",
             ),
         }))
@@ -440,8 +443,8 @@ impl Game<'_> {
                         return finding(
                             Kind::PeerBrokeRule,
                             "every frame of the peer obeys the rules",
-                            section_of(&violation),
-                            violation,
+                            violation.section,
+                            violation.to_string(),
                         );
                     }
                 }
@@ -488,7 +491,7 @@ impl Game<'_> {
                         return finding(
                             Kind::WrongEcho,
                             "an echo is the message",
-                            "RFC 6455 §5.4, §5.6",
+                            const { Sections(&[Section::rfc6455("5.4"), Section::rfc6455("5.6")]) },
                             format!(
                                 "message {} of {} comes back as {}",
                                 at + 1,
@@ -501,8 +504,8 @@ impl Game<'_> {
                     None => {
                         let (rule, section) = match &expected.end {
                             End::Fails(rule) => (rule.what, rule.section),
-                            End::Closed(_) => ("nothing follows a Close frame", "RFC 6455 §5.5.1"),
-                            _ => ("a message ends with the FIN bit", "RFC 6455 §5.4"),
+                            End::Closed(_) => ("nothing follows a Close frame", Section::rfc6455("5.5.1")),
+                            _ => ("a message ends with the FIN bit", Section::rfc6455("5.4")),
                         };
                         let what = format!("message {} comes, of {} that may be answered", at + 1, may.len());
                         return finding(Kind::AnsweredForbidden, rule, section, what);
@@ -526,7 +529,7 @@ impl Game<'_> {
                     Some(Some(code)) if !rule.codes.contains(&code) => finding(
                         Kind::WrongCode,
                         format!("{}; codes that fit: {:?}", rule.what, rule.codes),
-                        format!("RFC 6455 §7.4.1 and {}", rule.section),
+                        format!("{} and {}", Section::rfc6455("7.4.1"), rule.section),
                         format!("the code is {code}"),
                     ),
                     None if seen.timed_out => finding(
@@ -542,13 +545,13 @@ impl Game<'_> {
                 (None, _) if seen.timed_out => finding(
                     Kind::NoAnswer,
                     "a Close frame is answered",
-                    "RFC 6455 §5.5.1",
+                    Section::rfc6455("5.5.1"),
                     format!("nothing comes for {timeout} s"),
                 ),
                 (None, _) => finding(
                     Kind::EndedEarly,
                     "a Close frame is answered by one",
-                    "RFC 6455 §5.5.1",
+                    Section::rfc6455("5.5.1"),
                     "the connection ends without it",
                 ),
                 // §5.4 says nothing of a Close inside a message; some call it a fault.
@@ -558,14 +561,14 @@ impl Game<'_> {
                     finding(
                         Kind::WrongCode,
                         "the answer to a Close frame echoes its code",
-                        "RFC 6455 §5.5.1",
+                        Section::rfc6455("5.5.1"),
                         format!("{code} is answered with {answer}"),
                     )
                 }
                 _ if seen.timed_out => finding(
                     Kind::TcpStaysOpen,
                     "after both Close frames the TCP connection is closed",
-                    "RFC 6455 §7.1.1",
+                    Section::rfc6455("7.1.1"),
                     format!("it stays for {timeout} s"),
                 ),
                 _ => None,
@@ -580,7 +583,7 @@ impl Game<'_> {
                     return finding(
                         Kind::NoPong,
                         "a Ping is answered by a Pong with its payload",
-                        "RFC 6455 §5.5.2",
+                        Section::rfc6455("5.5.2"),
                         format!("none comes for {timeout} s"),
                     );
                 }
@@ -588,7 +591,7 @@ impl Game<'_> {
                     return finding(
                         Kind::WrongEcho,
                         "each message is echoed",
-                        "RFC 6455 §5.4, §5.6",
+                        const { Sections(&[Section::rfc6455("5.4"), Section::rfc6455("5.6")]) },
                         format!("{} of {all} come back", seen.messages.len()),
                     );
                 }
@@ -596,7 +599,7 @@ impl Game<'_> {
                     true => finding(
                         Kind::NoAnswer,
                         "an open connection answers",
-                        "RFC 6455 §5.5.2",
+                        Section::rfc6455("5.5.2"),
                         format!("nothing comes for {timeout} s"),
                     ),
                     false => None,
@@ -653,14 +656,7 @@ fn finding_early(seen: &Heard) -> Option<Finding> {
         Some(None) => "a Close frame comes".to_owned(),
         None => "the TCP connection ends".to_owned(),
     };
-    finding(Kind::EndedEarly, "no rule is broken, so the connection goes on", "RFC 6455 §7.1.7", what)
-}
-
-/// The section in a sentence of the receiver's.
-fn section_of(text: &str) -> String {
-    let open = text.rfind('(').map_or(0, |at| at + 1);
-    let section = text[open..].trim_end_matches(['.', ')']);
-    if section.starts_with('§') { format!("RFC 6455 {section}") } else { section.to_owned() }
+    finding(Kind::EndedEarly, "no rule is broken, so the connection goes on", Section::rfc6455("7.1.7"), what)
 }
 
 fn bytes(bytes: &[u8]) -> String {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use bowsprit::error::Section;
 use bowsprit::handshake::{Head, HeadLimits, HeadReader, Progress, StartLine};
 
 use super::super::case::Pace;
 use super::super::deflate::{self, Codec};
 use super::super::judge::AnswerSeen;
 use super::super::opening;
+use super::super::rule::Violation;
 use super::super::wire::{Excerpt, Item, Way};
 use super::{Phase, Player};
 
@@ -39,7 +41,13 @@ impl Player {
                         }
                         StartLine::Request { .. } if used_before < bytes.len() => {
                             self.facts.answer = Some((AnswerSeen::Dropped, None));
-                            self.violate(now, "It sends bytes before it has the response (§4.1).".to_owned());
+                            self.violate(
+                                now,
+                                Violation::new(
+                                    Section::rfc6455("4.1"),
+                                    "It sends bytes before it has the response",
+                                ),
+                            );
                         }
                         StartLine::Request { .. } => self.on_request(now, &head),
                     }
@@ -50,7 +58,7 @@ impl Player {
                     self.log.add(now, || Item::Bytes(Way::Received, kept));
                     self.decide(AnswerSeen::Dropped);
                     self.facts.answer = Some((AnswerSeen::Dropped, None));
-                    self.violate(now, format!("What came back is no HTTP head ({}).", error.section()));
+                    self.violate(now, Violation::new(error.section(), "What came back is no HTTP head"));
                     return None;
                 }
             }
@@ -60,7 +68,9 @@ impl Player {
     fn check_head(&mut self, now: Duration, head: &Head, behind: &[u8]) {
         for check in self.case.opening.checks {
             if let Err(error) = opening::check(*check, head, behind) {
-                self.violate(now, error);
+                // A check is part of the rule of its case.
+                let section = self.case.rule.sections.0.first().copied();
+                self.violate(now, Violation::new(section.unwrap_or(Section::rfc6455("4")), error));
             }
         }
     }

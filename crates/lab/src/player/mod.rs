@@ -15,6 +15,7 @@ mod send;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bowsprit::error::Section;
 use bowsprit::handshake::{HeadLimits, HeadReader};
 
 use super::case::{Answer, Case, Echo, Step, Subject};
@@ -25,6 +26,7 @@ use super::options::Options;
 use super::outbox::Outbox;
 use super::random::Random;
 use super::receiver::{Receiver, Seen};
+use super::rule::Violation;
 use super::wire::{Excerpt, Item, Log, Way};
 use boundary::Boundary;
 use outcomes::Outcomes;
@@ -363,8 +365,8 @@ impl Player {
         if self.facts.answer.is_none() {
             self.decide(AnswerSeen::Dropped);
         }
-        if self.peer_closed && self.receiver.has_rest() && self.minds("") {
-            self.violate(now, "Bytes follow its Close (§5.5.1).".to_owned());
+        if self.peer_closed && self.receiver.has_rest() && self.case.rule == &crate::cases::CLOSE {
+            self.violate(now, Violation::new(Section::rfc6455("5.5.1"), "Bytes follow its Close"));
         }
         self.over(now);
     }
@@ -432,8 +434,8 @@ impl Player {
     }
 
     /// What follows a Close and is no frame counts where that is what the case is about.
-    fn minds(&self, violation: &str) -> bool {
-        self.case.rule == &crate::cases::CLOSE || violation.contains("(§5.5.1)")
+    fn minds(&self, violation: &Violation) -> bool {
+        self.case.rule == &crate::cases::CLOSE || violation.section == Section::rfc6455("5.5.1")
     }
 
     fn we_are_client(&self) -> bool {
@@ -489,7 +491,7 @@ impl Player {
         self.facts.answer = Some((seen, class));
     }
 
-    fn violate(&mut self, now: Duration, violation: String) {
+    fn violate(&mut self, now: Duration, violation: Violation) {
         self.log.note(now, format!("the peer breaks a rule: {violation}"));
         self.facts.violation.get_or_insert(violation);
         self.facts.broken = true;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bowsprit::error::Section;
 use bowsprit::frame::RawHeader;
 
 use super::super::case::{By, Kind, Step};
 use super::super::judge::AnswerSeen;
 use super::super::receiver::Seen;
+use super::super::rule::Violation;
 use super::super::wire::{Excerpt, Item, Way};
 use super::{EchoRun, Pause, Phase, Player, Wants};
 
@@ -162,9 +164,10 @@ impl Player {
             let what = if kind == run.echo.kind { "is not what was sent" } else { "is of the other type" };
             self.pause = Pause::None;
             self.outcomes.void();
-            self.facts
-                .violation
-                .get_or_insert(format!("The echo of message {nth} {what} ({} bytes).", message.len()));
+            self.facts.violation.get_or_insert_with(|| {
+                let what = format!("The echo of message {nth} {what}, {} bytes", message.len());
+                Violation::new(Section::rfc6455("5.6"), what)
+            });
             return;
         }
         self.on_event(now, &seen);

@@ -189,7 +189,7 @@ impl CaseReport {
             title: case.title.to_owned(),
             theme: super::super::cases::theme(case.group()).to_owned(),
             level: case.level.to_string(),
-            section: case.rule.section.to_string(),
+            section: case.rule.sections.to_string(),
             rule: case.rule.text.to_owned(),
             tags: case.tags.iter().map(|tag| (*tag).to_owned()).collect(),
             behaviour: verdict.behaviour,
@@ -229,8 +229,8 @@ fn cause(outcome: &Outcome) -> String {
         | Behaviour::Muddled => {}
     }
     match &record.facts.violation {
-        Some(violation) => unquoted(&visible(violation.as_bytes())),
-        None => format!("{} ({})", record.case.rule.text, record.case.rule.section),
+        Some(violation) => unquoted(&visible(violation.to_string().as_bytes())),
+        None => format!("{} ({})", record.case.rule.text, record.case.rule.sections),
     }
 }
 

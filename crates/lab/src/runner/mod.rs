@@ -19,12 +19,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bowsprit::error::Section;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 pub use preflight::{Survey, preflight};
 
-use crate::case::{Case, Class, Ending, Event, Expect, Level, Pace, Rule, Step, Subject, dsl};
+use crate::case::{Case, Class, Ending, Event, Expect, Level, Pace, Rule, Sections, Step, Subject, dsl};
 use crate::judge::{AnswerSeen, Behaviour};
 use crate::link::{Link, SCRATCH};
 use crate::options::Options;
@@ -173,7 +174,7 @@ pub static PROBE: Case = Case {
     id: "probe",
     title: "a good handshake and one echo",
     rule: &Rule {
-        section: "RFC 6455 §4.2, §5.6",
+        sections: Sections(&[Section::rfc6455("4.2"), Section::rfc6455("5.6")]),
         text: "The server opens a connection and echoes a text message.",
     },
     level: Level::Must,

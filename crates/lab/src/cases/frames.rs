@@ -1,6 +1,6 @@
 //! Frames, fragments, control frames, texts and closing, where the Autobahn suite does not look.
 //!
-//! Catalogue rows `FRM`, `FRG`, `CTL`, `CLS` and `UTF`. Not here: rows about an API (FRG-006, 007; CLS-019 to
+//! Catalogue rows `FRM`, `FRG`, `CTL`, `CLS`, `UTF` and `LIM`. Not here: rows about an API (FRG-006, 007; CLS-019 to
 //! 022, 025, 026, 029, 030, 043 to 046; UTF-006, 007), about many keys or many connections (FRM-011, 012, 029;
 //! FRM-037), about a peer's own time limits (FRG-001; CTL-004, 007 to 010; CLS-034 to 037), about memory that
 //! only the peer can see (FRM-021), and what every case checks anyway (FRM-013, 014, 022; CLS-033, 041, 042).
@@ -30,6 +30,8 @@ rules! {
     REGISTERED = [6455 "7.4.2", 6455 "11.7"], "Close codes registered later with IANA are close codes.";
     RESERVED = [6455 "7.4.2"], "Codes from 1000 to 2999 that are not defined may not be sent.";
     HALF = [6455 "5.5.1", 6455 "7.1.1"], "A Close is answered even if its sender has ended its half of the TCP connection.";
+    PROMPT = [6455 "5.5.2"], "A Pong is sent as soon as is practical, not with the next frame.";
+    ABNORMAL = [6455 "7.1.7", 6455 "7.2.1"], "Who has failed a connection ends it, though no Close answers its own.";
     BINARY = [6455 "5.6"], "A binary message holds any bytes.";
 }
 
@@ -181,6 +183,10 @@ pub(super) static STREAM: &[Case] = scripts! {
         [f!(text(HI).more()), Times(cont(b"").more(), 20_000), f!(cont(b""))]
         => Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Bytes(HI))]), (Class::Ok, &[])], close: Ending::ANY };
     "CTL-002" Must Both shared::CONTROL_FIN, "Close without FIN" [f!(close_code(1000).more())] => FAILS;
+    "CTL-011" Should Both PROMPT, "a Ping, a second of silence, a text"
+        [f!(ping(b"now")), Wait(1000), f!(text(HI))]
+        => echo(&[(Class::Ok, &[Event::Pong(Payload::Bytes(b"now")), Event::Waited, Event::Text(Payload::Bytes(HI))]),
+                  (Class::NonStrict, &[Event::Waited, Event::Pong(Payload::Bytes(b"now")), Event::Text(Payload::Bytes(HI))])]);
     "CTL-003" Must Both shared::PING, "two Pings inside a message"
         [f!(text(b"Hel").more()), f!(ping(b"a")), f!(ping(b"b")), f!(cont(b"lo"))]
         => echo(&[(Class::Ok, &[Event::Pong(Payload::Bytes(b"a")), Event::Pong(Payload::Bytes(b"b")), Event::Text(Payload::Bytes(HI))]),
@@ -240,7 +246,25 @@ pub(super) static CLOSING: &[Case] = scripts! {
     "CLS-032" Should Both FIRST, "a reserved bit, then a text that is not UTF-8"
         [f!(text(HI).rsv(2)), f!(text(b"\xff"))] => FAILS;
     "CLS-038" Must Both EOF, "the end of our half of the TCP connection, without a Close" [HalfClose] => ENDS;
+    // The Close that the peer sends gets no Close back, only the end of TCP (§7.1.5: not clean, but an end).
+    "CLS-039.2" Must Both ABNORMAL, "a reserved bit, then the end of our half in place of a Close"
+        [f!(text(HI).rsv(2)), HalfClose] => FAILS;
     "CLS-039" Should Both HALF, "Close, then the end of our half of the TCP connection" [f!(close_code(1000)), HalfClose] => ANSWERED;
+};
+
+/// Messages that every endpoint is hoped to take; the sizes are those behind which limits in use lie.
+pub(super) static SIZES: &[Case] = scripts! {
+    "LIM-017.1" Should Both shared::LIMITS, "text of 4097 bytes" [f!(Frame::of(1, Payload::Cycle(b"0123456789", 4_097)))]
+        => echo(&[(Class::Ok, &[Event::Text(Payload::Cycle(b"0123456789", 4_097))])]);
+    "LIM-017.2" Should Both shared::LIMITS, "text of 8193 bytes" [f!(Frame::of(1, Payload::Cycle(b"0123456789", 8_193)))]
+        => echo(&[(Class::Ok, &[Event::Text(Payload::Cycle(b"0123456789", 8_193))])]);
+    "LIM-017.3" Should Both shared::LIMITS, "text of 16385 bytes" [f!(Frame::of(1, Payload::Cycle(b"0123456789", 16_385)))]
+        => echo(&[(Class::Ok, &[Event::Text(Payload::Cycle(b"0123456789", 16_385))])]);
+    "LIM-017.4" Should Both shared::LIMITS, "text of 32769 bytes" [f!(Frame::of(1, Payload::Cycle(b"0123456789", 32_769)))]
+        => echo(&[(Class::Ok, &[Event::Text(Payload::Cycle(b"0123456789", 32_769))])]);
+    "LIM-017.5" Should Both shared::LIMITS, "binary of 32769 bytes in fragments of 4000"
+        [Message(Kind::Binary, Payload::Cycle(b"0123456789", 32_769), 4_000)]
+        => echo(&[(Class::Ok, &[Event::Binary(Payload::Cycle(b"0123456789", 32_769))])]);
 };
 
 pub(super) static TEXTS: &[Case] = scripts! {
@@ -255,6 +279,11 @@ pub(super) static TEXTS: &[Case] = scripts! {
     "UTF-004.1" Must Both shared::UTF8, "NUL" [f!(text(b"a\0b"))] => echo(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"a\0b"))])]);
     "UTF-004.2" Must Both shared::UTF8, "a byte order mark, which stays"
         [f!(text(b"\xef\xbb\xbfa"))] => echo(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"\xef\xbb\xbfa"))])]);
+    "UTF-004.4" Must Both shared::UTF8, "a message that is a byte order mark and nothing else"
+        [f!(text(b"\xef\xbb\xbf"))] => echo(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"\xef\xbb\xbf"))])]);
+    "UTF-004.5" Must Both shared::UTF8, "a byte order mark at the start of each fragment and each message"
+        [f!(text(b"\xef\xbb\xbfa").more()), f!(cont(b"\xef\xbb\xbfb")), f!(text(b"\xef\xbb\xbfc"))]
+        => echo(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"\xef\xbb\xbfa\xef\xbb\xbfb")), Event::Text(Payload::Bytes(b"\xef\xbb\xbfc"))])]);
     "UTF-004.3" Must Both shared::UTF8, "private use"
         [f!(text(b"\xee\x80\x80\xf4\x8f\xbf\xbd"))] => echo(&[(Class::Ok, &[Event::Text(Payload::Bytes(b"\xee\x80\x80\xf4\x8f\xbf\xbd"))])]);
     "UTF-005" Must Both BINARY, "bytes that are not UTF-8, as binary"

@@ -86,6 +86,7 @@ static FILES: &[&[Case]] = &[
     frames::CHOPS,
     frames::CLOSING,
     frames::TEXTS,
+    frames::SIZES,
 ];
 
 /// That a Close is the last thing that an endpoint sends.
@@ -117,6 +118,7 @@ const THEMES: &[(&str, &str)] = &[
     ("CTL", "control frames beyond Autobahn"),
     ("CLS", "closing beyond Autobahn"),
     ("UTF", "texts beyond Autobahn"),
+    ("LIM", "sizes beyond Autobahn"),
 ];
 
 #[cfg(test)]

@@ -102,6 +102,21 @@ pub(super) static LISTS: &[Case] = &[
         },
         ..BASE
     },
+    // Not agreed, it says UNIMPLEMENTED: then the peer may not offer it, or has read the first field only.
+    Case {
+        id: "EXT-003.2",
+        title: "permessage-deflate offered in the second of two fields",
+        rule: &ONE,
+        opening: Opening {
+            edits: &[Edit::Line(
+                "Sec-WebSocket-Extensions",
+                "Sec-WebSocket-Extensions: x-{random}\r\nSec-WebSocket-Extensions: permessage-deflate",
+            )],
+            deflate: super::DEFLATE,
+            ..Opening::GOOD
+        },
+        ..BASE
+    },
     Case {
         id: "EXT-010",
         title: "a value of 12 KiB of escaped quotes",

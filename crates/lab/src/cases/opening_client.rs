@@ -19,6 +19,7 @@ rules! {
     OLD = [9110 "7.8"], "HTTP/1.0 knows no upgrade, so that its 101 opens nothing.";
     INTERIM = [9110 "15.2"], "Interim responses may come before the final one.";
     UPGRADE = [6455 "4.1" "response 2"], "A response without Upgrade: websocket fails the connection.";
+    ENDS = [6455 "4.1" "response 2", 6455 "7.1.7"], "A refused 101 ends the TCP connection: no other request follows on it.";
     CONNECTION = [6455 "4.1" "response 3"], "A response without Connection: Upgrade fails the connection.";
     ACCEPT = [6455 "4.1" "response 4"], "A response without the right Sec-WebSocket-Accept fails the connection.";
     ACCEPTS = [6455 "11.3.3"], "Sec-WebSocket-Accept comes once.";
@@ -107,6 +108,8 @@ pub(super) static STATUSES: &[Case] = heads! { CLIENT:
 
 pub(super) static FIELDS: &[Case] = heads! { CLIENT:
     "HSC-036" Must UPGRADE "no Upgrade" [Without("Upgrade")] => REFUSES;
+    "HSC-036.2" Must ENDS "no Upgrade, and a connection that could carry another request"
+        [Without("Upgrade"), Line("Connection", "Connection: keep-alive"), Add("Content-Length: 0")] => REFUSES;
     "HSC-037" Must UPGRADE "Upgrade: WebSocket" [Line("Upgrade", "Upgrade: WebSocket")] => OPENS;
     "HSC-038.1" Must UPGRADE "Upgrade: h2c" [Line("Upgrade", "Upgrade: h2c")] => REFUSES;
     "HSC-038.2" Must UPGRADE "Upgrade: websocketx" [Line("Upgrade", "Upgrade: websocketx")] => REFUSES;

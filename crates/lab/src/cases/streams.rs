@@ -15,6 +15,7 @@ rules! {
     FRAGMENTS = [7692 "6.1", 7692 "6.2"], "A compressed message may be fragmented anywhere, with control frames between.";
     INFLATE = [7692 "7.2.2"], "A message is inflated with 00 00 ff ff put back at its end.";
     BLOCKS = [7692 "7.2.3"], "A compressed message may hold any DEFLATE blocks.";
+    FINAL = [7692 "7.2.3.4"], "A message may end with a final block, and the next one is read as any other.";
     BROKEN = [7692 "7.2.2", 1951 "3.2"], "A message that is no DEFLATE stream fails the connection.";
     UTF8 = [6455 "8.1"], "A text must be UTF-8 once it is inflated.";
     BOMB = [6455 "10.4", 7692 "8"], "The limit on a message holds for its inflated size.";
@@ -89,6 +90,9 @@ pub(super) static FRAMING: &[Case] = scripts! {
     "PMD-007" Must FRAGMENTS, "a Ping between compressed fragments"
         [f!(text(b"\xf2\x48\xcd").rsv(4).more()), f!(ping(b"between")), f!(cont(b"\xc9\xc9\x07\x00"))]
         => echo(&[(Class::Ok, &[Event::Pong(Payload::Bytes(b"between")), HELLO])]);
+    "PMD-007.2" Must FRAGMENTS, "a Ping between the fragments of a compressed binary message"
+        [f!(binary(b"\xf2\x48\xcd").rsv(4).more()), f!(ping(b"between")), f!(cont(b"\xc9\xc9\x07\x00"))]
+        => echo(&[(Class::Ok, &[Event::Pong(Payload::Bytes(b"between")), Event::Binary(Payload::Bytes(b"Hello"))])]);
     "PMD-008" Must FRAGMENTS, "empty first, middle and last fragments"
         [f!(text(b"").rsv(4).more()), f!(cont(b"\xf2\x48\xcd").more()), f!(cont(b"").more()), f!(cont(b"\xc9\xc9\x07\x00").more()), f!(cont(b""))] => GREETS;
 };
@@ -100,6 +104,10 @@ pub(super) static STREAMS: &[Case] = scripts! {
     "PMD-011" Must BLOCKS, "a stored block" [z!(b"\x00\x05\x00\xfa\xffHello\x00")] => GREETS;
     "PMD-012" Must BROKEN, "a stored block whose NLEN is wrong" [z!(b"\x00\x05\x00\xfa\xfeHello\x00")] => BREAKS;
     "PMD-013" Must BLOCKS, "a block with BFINAL, then another message" [z!(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), z!(DEFLATED)]
+        => echo(&[(Class::Ok, &[HELLO, HELLO])]);
+    // Whoever takes the end of a DEFLATE stream for the end of all compression loses the second.
+    "PMD-013.2" Must FINAL, "two messages in a row, each with BFINAL on its last block"
+        [z!(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), z!(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00")]
         => echo(&[(Class::Ok, &[HELLO, HELLO])]);
     "PMD-014" Should BLOCKS, "BFINAL, and more blocks behind it" [z!(b"\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x48\xcd\xc9\xc9\x07\x00")]
         => Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Bytes(b"HelloHello"))]), (Class::NonStrict, &[HELLO]), (Class::Ok, &[])], close: Ending::ANY };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bowsprit_lab::escape::acts;
 use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Deny, Outcome, Run, Style, autobahn, html, junit, markdown, text};
-use bowsprit_lab::{Case, Options, Place, Player, Subject, cases};
+use bowsprit_lab::{Case, Options, Place, Player, Selection, Subject, cases};
 use serde_json::Value;
 
 /// Every character that does something to the text around it, and every mark of the languages that we write.
@@ -82,6 +82,10 @@ fn assert_harmless(report: &Report) {
         assert!(!text.contains("<script>alert") || matches!(name, "text" | "JSON" | "index.json"), "{name}");
         assert!(!text.contains("secret"), "{name}");
     }
+    let data = on_demand(html::page(report).as_str());
+    let mut shown = Vec::new();
+    strings(&data, &mut shown);
+    assert!(shown.len() > 10 && !shown.iter().any(|text| text.chars().any(|c| acts(c) && c != '\n')));
     let xml = junit::report(report).into_string();
     let xml = roxmltree::Document::parse(&xml).expect("JUnit is XML");
     let cases = xml.descendants().filter(|node| node.has_tag_name("testcase")).count();
@@ -96,6 +100,22 @@ fn nothing_that_a_peer_says_acts_on_what_shows_it() {
     let report = Report::new(&[&run], Deny::Must);
     assert!(report.runs[0].cases.iter().all(|case| case.denied), "they are all shown");
     assert_harmless(&report);
+}
+
+/// What the page shows on demand is text, and nothing in it acts either.
+fn on_demand(page: &str) -> Value {
+    let start = page.find("id=\"data\">").unwrap() + 10;
+    let end = start + page[start..].find("</script>").unwrap();
+    serde_json::from_str(&page[start..end]).unwrap()
+}
+
+fn strings<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(values) => values.iter().for_each(|value| strings(value, found)),
+        Value::Object(members) => members.values().for_each(|value| strings(value, found)),
+        _ => {}
+    }
 }
 
 /// Puts hostile text into every string but those that name one of several things.
@@ -127,4 +147,119 @@ fn nothing_that_a_file_holds_acts_on_what_shows_it() {
     let report = Report::from_json(&value.to_string()).unwrap();
     assert!(report.runs[0].agent.contains('\u{202e}'), "it is there");
     assert_harmless(&report);
+}
+
+/// A run of every case with a server that refuses everything, and one that says the worst.
+fn full_run(said: &[u8]) -> Run {
+    let all = Selection { slow: true, ..Selection::default() }.choose(Subject::Server).unwrap();
+    run("server.example", all.into_iter().map(|case| play(case, said)).collect())
+}
+
+#[test]
+fn a_page_of_a_full_run_takes_less_than_a_megabyte() {
+    let said = [
+        &b"HTTP/1.1 404 Not Found\r\nContent-Length: 900\r\n"[..],
+        &b"X-Filler: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n".repeat(40),
+        b"\r\n",
+    ]
+    .concat();
+    for said in [&said[..], b"\xff\xff\xff"] {
+        let run = full_run(said);
+        let report = Report::new(&[&run], Deny::Should);
+        let size = html::page(&report).as_str().len();
+        assert!(size < 1_000_000, "{size} bytes");
+        let told = text::report(&report.runs[0], Style::default()).into_string();
+        assert!(told.lines().count() < 1000, "{} lines", told.lines().count());
+    }
+}
+
+/// The keywords that `report.schema.json` uses. Members that it does not describe are faults here, though programs that
+/// read reports have to put up with them.
+fn check(schema: &Value, whole: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
+    if let Some(name) = schema.get("$ref") {
+        let pointer = name.as_str().unwrap().trim_start_matches('#');
+        return check(whole.pointer(pointer).unwrap(), whole, value, at, faults);
+    }
+    for (keyword, says) in schema.as_object().unwrap() {
+        let holds = match &**keyword {
+            "$schema" | "$defs" | "title" | "description" => true,
+            "type" => {
+                let names = says.as_array().cloned().unwrap_or_else(|| vec![says.clone()]);
+                names.iter().any(|name| match name.as_str().unwrap() {
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "string" => value.is_string(),
+                    "boolean" => value.is_boolean(),
+                    "integer" => value.is_u64() || value.is_i64(),
+                    "number" => value.is_number(),
+                    "null" => value.is_null(),
+                    other => panic!("{other} is no type"),
+                })
+            }
+            "enum" => says.as_array().unwrap().contains(value),
+            "minimum" => value.as_f64().is_none_or(|number| number >= says.as_f64().unwrap()),
+            "maximum" => value.as_f64().is_none_or(|number| number <= says.as_f64().unwrap()),
+            "required" => {
+                says.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some())
+            }
+            "items" => {
+                for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+                    check(says, whole, item, &format!("{at}/{index}"), faults);
+                }
+                true
+            }
+            "properties" => {
+                for (name, member) in value.as_object().into_iter().flatten() {
+                    match says.get(name) {
+                        Some(schema) => check(schema, whole, member, &format!("{at}/{name}"), faults),
+                        None => faults.push(format!("{at}/{name} is not described")),
+                    }
+                }
+                true
+            }
+            other => panic!("this checker does not know the keyword {other}"),
+        };
+        if !holds {
+            faults.push(format!("{at}: {keyword} does not hold"));
+        }
+    }
+}
+
+fn faults(schema: &Value, value: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    check(schema, schema, value, "", &mut faults);
+    faults
+}
+
+#[test]
+fn a_report_is_what_its_schema_says() {
+    let schema: Value = serde_json::from_str(include_str!("../report.schema.json")).unwrap();
+    let full = full_run(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    for run in [&hostile_run(), &full] {
+        let report: Value = serde_json::from_str(Report::new(&[run], Deny::Must).to_json().as_str()).unwrap();
+        assert_eq!(faults(&schema, &report), [""; 0]);
+    }
+    // It can tell what is wrong.
+    let mut report: Value =
+        serde_json::from_str(Report::new(&[&full], Deny::Must).to_json().as_str()).unwrap();
+    report["runs"][0]["cases"][0]["behaviour"] = "FINE".into();
+    report["runs"][0]["cases"][1]["duration_ms"] = "long".into();
+    report["runs"][0]["cases"][2]["more"] = 1.into();
+    report["runs"][0].as_object_mut().unwrap().remove("seed");
+    assert_eq!(faults(&schema, &report).len(), 4, "{:?}", faults(&schema, &report));
+}
+
+/// Every verdict has its place in the schema.
+#[test]
+fn the_schema_knows_every_verdict() {
+    let schema: Value = serde_json::from_str(include_str!("../report.schema.json")).unwrap();
+    let of = |member: &str| &schema["$defs"]["case"]["properties"][member]["enum"];
+    assert_eq!(
+        of("behaviour"),
+        &serde_json::to_value(bowsprit_lab::report::behaviours().collect::<Vec<_>>()).unwrap()
+    );
+    assert_eq!(
+        of("close"),
+        &serde_json::to_value(bowsprit_lab::report::closes().collect::<Vec<_>>()).unwrap()
+    );
 }

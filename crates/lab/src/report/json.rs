@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::case::Subject;
+use super::super::case::{By, Subject};
 use super::super::escape::{Clean, Json, Sink, hex, visible};
 use super::super::explain;
 use super::super::judge::{Behaviour, CloseBehaviour};
@@ -227,6 +227,12 @@ fn cause(outcome: &Outcome) -> String {
         | Behaviour::Unimplemented
         | Behaviour::Failed
         | Behaviour::Muddled => {}
+    }
+    if let (By::Us, false, Some(code)) =
+        (record.case.expect.close.by, record.facts.closed_by_us, record.facts.remote_code)
+        && record.facts.violation.is_none()
+    {
+        return format!("The peer ends the connection with {code}, for which the case gives no reason.");
     }
     match &record.facts.violation {
         Some(violation) => unquoted(&visible(violation.to_string().as_bytes())),

@@ -20,6 +20,7 @@ use super::runner::Aftermath;
 use json::{CaseReport, RunReport};
 
 pub use text::Style;
+pub use verdict::{behaviours, closes};
 
 /// Everything one peer did in one run.
 #[derive(Debug)]
@@ -110,6 +111,13 @@ impl Cause<'_> {
     /// How many of its cases fail the run.
     fn denied(&self) -> usize {
         self.cases.iter().filter(|case| case.denied).count()
+    }
+
+    /// The verdict that all of its cases have, if it is one and the same.
+    fn verdict(&self) -> Option<String> {
+        let mut lines = self.cases.iter().map(|case| verdict_line(case));
+        let first = lines.next()?;
+        lines.all(|line| line == first).then_some(first)
     }
 
     /// Whether the peer was gone afterwards, which concerns everything else.

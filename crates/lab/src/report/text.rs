@@ -99,23 +99,32 @@ impl Writer {
                 self.details(case);
             }
         } else {
-            cause.cases.iter().take(LINES).for_each(|case| self.case(case));
+            let common = cause.verdict();
+            if let (Some(verdict), 2..) = (&common, cause.cases.len()) {
+                self.paint(DIM, |out| {
+                    out.own("  ").text(verdict).own("\n");
+                });
+            }
+            let says = common.is_none() || cause.cases.len() == 1;
+            cause.cases.iter().take(LINES).for_each(|case| self.case(case, says));
             self.ids(cause.cases.get(LINES..).unwrap_or_default());
         }
         self.out.own("\n");
     }
 
-    /// A case on one line.
-    fn case(&mut self, case: &CaseReport) {
+    /// A case on one line, which says its verdict or not.
+    fn case(&mut self, case: &CaseReport, says: bool) {
         self.out.own("  ").text(format_args!("{:<11} ", case.id));
         let mark = colour(if case.denied { Tone::Bad } else { Tone::Odd });
         self.paint(mark, |out| {
             out.text(format_args!("{:<7}", case.level));
         });
         self.out.text(&case.title);
-        self.paint(DIM, |out| {
-            out.own("  ").text(super::verdict_line(case));
-        });
+        if says {
+            self.paint(DIM, |out| {
+                out.own("  ").text(super::verdict_line(case));
+            });
+        }
         self.out.own("\n");
     }
 

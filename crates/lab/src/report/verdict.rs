@@ -41,7 +41,7 @@ pub(super) const fn column(behaviour: Behaviour) -> &'static str {
 }
 
 /// All verdicts on the behaviour, from right to wrong.
-pub(super) fn behaviours() -> impl Iterator<Item = Behaviour> {
+pub fn behaviours() -> impl Iterator<Item = Behaviour> {
     const fn after(behaviour: Option<Behaviour>) -> Option<Behaviour> {
         match behaviour {
             None => Some(Behaviour::Ok),
@@ -62,7 +62,7 @@ pub(super) fn behaviours() -> impl Iterator<Item = Behaviour> {
 }
 
 /// All verdicts on the ending, from right to wrong.
-pub(super) fn closes() -> impl Iterator<Item = CloseBehaviour> {
+pub fn closes() -> impl Iterator<Item = CloseBehaviour> {
     const fn after(close: Option<CloseBehaviour>) -> Option<CloseBehaviour> {
         use CloseBehaviour::*;
         match close {

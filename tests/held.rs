@@ -106,7 +106,7 @@ fn room_and_lent_buffers_are_counted_and_given_back() {
     weighed.conn.inbound.lend(large);
     weighed.read(&raw_frame(RawHeader::BINARY.with_length(1 << 20), b"sixteen bytes .."));
     assert!(weighed.held("lent") >= 1 << 20);
-    drop(weighed.conn.inbound.reclaim().expect("far too large for sixteen bytes"));
+    drop(weighed.conn.inbound.reclaim_oversized().expect("far too large for sixteen bytes"));
     weighed.is_in_proportion("given back");
     for step in [1, 100, 5000, usize::MAX] {
         for _ in 0..20 {
@@ -120,7 +120,7 @@ fn room_and_lent_buffers_are_counted_and_given_back() {
                 break;
             }
             weighed.is_in_proportion("room");
-            assert!(weighed.conn.inbound.reclaim().is_none(), "it fits");
+            assert!(weighed.conn.inbound.reclaim_oversized().is_none(), "it fits");
         }
     }
 }
@@ -267,5 +267,302 @@ mod compressed {
         assert!(lent(&mut works, &whole) >= memory, "one for both");
         assert!(lent(&mut waits, &sent_by(Role::Client, RawHeader::CONTINUATION, rest)) >= memory);
         assert_eq!(waits.conn.inbound.assembled(), Some(Message::Binary(&[b'x'; 3000])));
+    }
+}
+
+/// The loop counts what all connections hold, and ends those that hold most where it is too much.
+#[cfg(feature = "event-loop")]
+mod the_loop {
+    use std::cell::RefCell;
+    use std::io::{self, Read, Write};
+
+    use bowsprit::event_loop::{
+        Cause, ConnId, Context, Ended, Engine, Handler, Overflow, Readiness, Settings, Stream, Transport,
+    };
+    use mio::event::Source;
+    use mio::{Interest, Poll, Registry, Token};
+
+    use super::*;
+
+    thread_local! {
+        static WIRES: RefCell<Vec<Wire>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// To a connection of the loop, and from it.
+    #[derive(Default)]
+    struct Wire {
+        to: Vec<u8>,
+        from: Vec<u8>,
+        /// Its peer reads nothing.
+        is_full: bool,
+        is_gone: bool,
+    }
+
+    struct Fake(usize);
+
+    impl Read for Fake {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            WIRES.with_borrow_mut(|wires| {
+                let to = &mut wires[self.0].to;
+                let len = buf.len().min(to.len());
+                buf[..len].copy_from_slice(&to[..len]);
+                to.drain(..len);
+                if len == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(len) }
+            })
+        }
+    }
+
+    impl Write for Fake {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            WIRES.with_borrow_mut(|wires| match &mut wires[self.0] {
+                Wire { is_full: true, .. } => Err(io::ErrorKind::WouldBlock.into()),
+                wire => {
+                    wire.from.extend_from_slice(buf);
+                    Ok(buf.len())
+                }
+            })
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Source for Fake {
+        fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+            Ok(())
+        }
+        fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+            Ok(())
+        }
+        fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Fake {
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Drop for Fake {
+        fn drop(&mut self) {
+            WIRES.with_borrow_mut(|wires| wires[self.0].is_gone = true);
+        }
+    }
+
+    #[derive(Default)]
+    struct Echo {
+        over_budget: usize,
+    }
+
+    impl Handler for Echo {
+        type Data = ();
+
+        fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+            cx.send(id, message);
+        }
+
+        fn on_close(&mut self, _: &mut Context<()>, _: ConnId, ended: &Ended) {
+            self.over_budget += usize::from(matches!(ended.cause, Cause::OverBudget));
+        }
+    }
+
+    struct World {
+        engine: Engine<()>,
+        handler: Echo,
+        conns: Vec<(ConnId, Token)>,
+        _poll: Poll,
+    }
+
+    impl World {
+        fn new(connections: usize, change: impl FnOnce(&mut Settings)) -> Self {
+            let poll = Poll::new().unwrap();
+            let now = Instant::now();
+            let mut settings = Settings::default();
+            change(&mut settings);
+            let mut engine = Engine::new_at(settings, poll.registry(), 0..10_000, now).unwrap();
+            engine.set_time(now);
+            let mut world = Self { engine, handler: Echo::default(), conns: Vec::new(), _poll: poll };
+            for number in 0..connections {
+                WIRES.with_borrow_mut(|wires| wires.push(Wire::default()));
+                let id = world.engine.adopt(Transport::other(Fake(number))).unwrap();
+                world.conns.push((id, world.engine.token_of(id).unwrap()));
+                world.arrive(
+                    number,
+                    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+                      Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; \
+                      server_no_context_takeover\r\n\r\n",
+                );
+            }
+            world.turn();
+            WIRES.with_borrow_mut(|wires| wires.iter_mut().for_each(|wire| wire.from = Vec::new()));
+            world
+        }
+
+        fn arrive(&mut self, number: usize, bytes: &[u8]) {
+            WIRES.with_borrow_mut(|wires| wires[number].to.extend_from_slice(bytes));
+            self.engine.ready(self.conns[number].1, Readiness::READABLE, &mut self.handler);
+            WIRES.with_borrow_mut(|wires| {
+                if wires[number].to.is_empty() {
+                    wires[number].to = Vec::new();
+                }
+            });
+        }
+
+        /// All the turns that are wanted.
+        fn turn(&mut self) {
+            let now = self.engine.context().now();
+            for _ in 0..1000 {
+                self.engine.on_time(now, &mut self.handler);
+                if self.engine.next_deadline().is_none_or(|at| at > now) {
+                    return;
+                }
+            }
+        }
+
+        fn held(&mut self) -> usize {
+            self.engine.context().stats().held as usize
+        }
+
+        fn fill(&mut self, is_full: bool) {
+            WIRES.with_borrow_mut(|wires| wires.iter_mut().for_each(|wire| wire.is_full = is_full));
+        }
+    }
+
+    fn is_close_with_1013(wire: &[u8]) -> bool {
+        matches!(wire, [0x88, _, 0x03, 0xf5, reason @ ..] if !reason.is_empty())
+    }
+
+    /// What the loop has counted more than before is what the allocator has, within 5 %, whatever the connections hold.
+    #[test]
+    fn the_count_is_what_is_allocated() {
+        const CONNECTIONS: usize = 60;
+        let mut world = World::new(CONNECTIONS, |_| ());
+        let prepared = Prepared::new(Message::Binary(&vec![7; 50_000]));
+        // Room in lists that only ever grow.
+        world.fill(true);
+        (0..CONNECTIONS)
+            .for_each(|number| world.arrive(number, &sent_by(Role::Client, RawHeader::TEXT, b"1")));
+        world.turn();
+        let (live, held) = (COUNTS.get().live, world.held());
+        let check = |world: &mut World, what: &str, least: usize| {
+            let counted = world.held() - held;
+            let live = (COUNTS.get().live - live) as usize;
+            assert!(counted >= least, "{what}: {counted}");
+            assert!(counted.abs_diff(live) <= live / 20, "{what}: {counted} counted, {live} allocated");
+        };
+        for number in 0..20 {
+            let message = raw_frame(by(Role::Client, RawHeader::BINARY.with_length(1 << 20)), &[7; 90_000]);
+            message.chunks(1000 * (1 + number)).for_each(|piece| world.arrive(number, piece));
+        }
+        world.turn();
+        check(&mut world, "messages that are not whole", 20 * 90_000);
+        for number in 20..40 {
+            let echoed = sent_by(Role::Client, RawHeader::BINARY, &[7; 500]).repeat(100);
+            world.arrive(number, &echoed);
+            world.arrive(number, &sent_by(Role::Client, RawHeader::BINARY, &[7; 70_000]));
+        }
+        world.turn();
+        check(&mut world, "answers that nobody reads", 20 * 90_000 + 20 * 120_000);
+        for _ in 0..10 {
+            world.engine.context().broadcast_prepared(&prepared);
+            world.engine.context().broadcast(Message::Binary(&vec![7; 50_000]));
+        }
+        drop(prepared);
+        world.turn();
+        check(&mut world, "messages that are shared", 20 * 90_000 + 20 * 120_000 + 11 * 50_000);
+        world.fill(false);
+        for number in 0..CONNECTIONS {
+            world.engine.ready(world.conns[number].1, Readiness::WRITABLE, &mut world.handler);
+            WIRES.with_borrow_mut(|wires| wires[number].from = Vec::new());
+        }
+        for _ in 0..100 {
+            world.turn();
+        }
+        for number in 0..CONNECTIONS {
+            world.engine.context().abort(world.conns[number].0);
+        }
+        world.turn();
+        assert_eq!(world.held(), 0, "all are gone");
+    }
+
+    /// 200 connections, each with a compressed message that is not whole: 16 KB that inflate to 16 MiB.
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn unfinished_messages_end_at_the_budget() {
+        use bowsprit::extension::deflate::DeflateConfig;
+
+        const MOST: usize = 48 << 20;
+        let mut world = World::new(51, |settings| {
+            settings.max_held = MOST;
+            let deflate = Some(DeflateConfig::default());
+            settings.connection = Arc::new(config(|config| config.deflate = deflate));
+        });
+        let mut sender = Side::new(
+            Role::Server,
+            &Arc::new(config(|config| {
+                config.deflate = Some(DeflateConfig::default());
+                config.max_queued = usize::MAX;
+            })),
+            Instant::now(),
+        )
+        .conn
+        .with_deflate(Default::default());
+        sender.outbound.send_binary(&vec![0; (16 << 20) - 1]).unwrap();
+        let payload = frames(sender.outbound.pending())[0].1.clone();
+        assert!(payload.len() < 17_000);
+        drop(sender);
+        let rsv1 = RawHeader { rsv1: true, ..not_fin(RawHeader::BINARY) };
+        let bomb = sent_by(Role::Client, rsv1, &payload[..payload.len() - 100]);
+        let before = COUNTS.get().live;
+        for number in 1..=50 {
+            world.arrive(number, &bomb);
+            world.turn();
+            let live = COUNTS.get().live - before;
+            assert!(live <= (MOST + MOST / 20) as isize, "{live} allocated for a budget of {MOST}");
+            // Whoever holds nothing notices nothing.
+            world.arrive(0, &sent_by(Role::Client, RawHeader::TEXT, b"still here"));
+            world.turn();
+            let answer = WIRES.with_borrow_mut(|wires| std::mem::take(&mut wires[0].from));
+            assert_eq!(answer, b"\x81\x0astill here");
+        }
+        let stats = world.engine.context().stats();
+        assert!(stats.over_budget >= 40 && stats.held <= MOST as u64, "{stats:?}");
+        assert_eq!(world.handler.over_budget as u64, stats.over_budget);
+        let told =
+            WIRES.with_borrow(|wires| wires.iter().filter(|wire| is_close_with_1013(&wire.from)).count());
+        assert_eq!(told as u64, stats.over_budget, "each is told why");
+    }
+
+    /// Peers that read nothing of what they ask for, where messages are dropped and not connections.
+    #[test]
+    fn slow_readers_end_at_the_budget() {
+        const MOST: usize = 8 << 20;
+        let mut world = World::new(41, |settings| {
+            settings.max_held = MOST;
+            settings.overflow = Overflow::DropData;
+        });
+        world.fill(true);
+        WIRES.with_borrow_mut(|wires| wires[0].is_full = false);
+        let before = COUNTS.get().live;
+        for _ in 0..20 {
+            for number in 1..=40 {
+                let echoed = sent_by(Role::Client, RawHeader::BINARY, &[7; 3000]).repeat(40);
+                if !WIRES.with_borrow(|wires| wires[number].is_gone) {
+                    world.arrive(number, &echoed);
+                }
+            }
+            WIRES.with_borrow_mut(|wires| wires[1..].iter_mut().for_each(|wire| wire.to = Vec::new()));
+            world.turn();
+            let live = COUNTS.get().live - before;
+            assert!(live <= (MOST + MOST / 10) as isize, "{live} allocated for a budget of {MOST}");
+        }
+        world.arrive(0, &sent_by(Role::Client, RawHeader::TEXT, b"still here"));
+        world.turn();
+        assert_eq!(WIRES.with_borrow(|wires| wires[0].from.clone()), b"\x81\x0astill here");
+        assert!(world.engine.context().stats().held <= MOST as u64);
     }
 }

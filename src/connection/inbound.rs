@@ -358,8 +358,13 @@ impl Inbound {
         self.assembler.lend(buffer);
     }
 
-    /// Takes back the buffer that is not in use; what it holds is the last message. One that is in use and has far more
-    /// memory than has come of the message is exchanged for a fitting one.
+    /// Takes back a buffer that was lent and has far more memory than has come of the message, which goes on in a fitting
+    /// one: for drivers once no more is there to be read.
+    pub fn reclaim_oversized(&mut self) -> Option<Box<MessageBuffer>> {
+        self.assembler.reclaim_oversized()
+    }
+
+    /// Takes back the buffer that is not in use; what it holds is the last message.
     #[inline]
     pub fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
         if self.message_due { None } else { self.assembler.reclaim() }
@@ -384,6 +389,18 @@ impl Inbound {
         } else {
             Progress::Stalled
         }
+    }
+
+    /// Whether any memory is held, beside its own size.
+    #[inline]
+    pub(crate) const fn holds(&self) -> bool {
+        self.assembler.holds() || self.control.is_some() || self.end.is_some()
+    }
+
+    /// Gives up what has come of a message, and all memory: the connection is over.
+    pub(crate) fn discard(&mut self) {
+        self.assembler = Assembler::new();
+        self.control = None;
     }
 
     /// Bytes of memory held, beside its own size.

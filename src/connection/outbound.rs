@@ -318,6 +318,16 @@ impl Outbound {
         self.queue.as_ref().map_or(0, |queue| queue.len())
     }
 
+    /// Whether any memory is held, beside its own size.
+    #[inline]
+    pub(crate) const fn holds(&self) -> bool {
+        self.queue.is_some()
+            || self.compressor.is_some()
+            || self.masks.is_some()
+            || self.closing.is_some()
+            || self.late_ping.is_some()
+    }
+
     /// Bytes of memory held, beside its own size and shared messages.
     #[inline]
     pub fn memory(&self) -> usize {

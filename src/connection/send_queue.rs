@@ -28,6 +28,8 @@ pub struct SendQueue {
     spent: Option<Box<MessageBuffer>>,
     /// Bytes of memory that segments hold alone.
     owned: usize,
+    /// So many of the segments at the front have been [noted](Self::note_shared).
+    noted: usize,
     segments: VecDeque<Segment>,
     /// The driver's receive buffer.
     scratch: Lender,
@@ -118,6 +120,16 @@ impl SendQueue {
         debug_assert_eq!(self.owned, self.segments.iter().map(Segment::memory).sum::<usize>());
         let spent = self.spent.as_ref().map_or(0, |buffer| size_of::<MessageBuffer>() + buffer.capacity());
         self.copied.capacity() + self.segments.capacity() * size_of::<Segment>() + self.owned + spent
+    }
+
+    /// Tells of the shared bytes that were not there when this was asked last.
+    pub(crate) fn note_shared(&mut self, mut note: impl FnMut(&Arc<[u8]>)) {
+        for segment in self.segments.range(self.noted..) {
+            if let Segment::Shared { bytes, .. } = segment {
+                note(bytes);
+            }
+        }
+        self.noted = self.segments.len();
     }
 
     /// Its part of the shared bytes: of each, as much as falls to one of those that have it now.
@@ -354,7 +366,7 @@ impl SendQueue {
                     if *run > 0 {
                         break;
                     }
-                    self.segments.pop_front();
+                    self.drop_front();
                     continue;
                 }
                 Segment::Owned { bytes, from } => (bytes.len(), from),
@@ -398,6 +410,7 @@ impl SendQueue {
 
     fn drop_front(&mut self) {
         let Some(segment) = self.segments.pop_front() else { return };
+        self.noted = self.noted.saturating_sub(1);
         self.owned -= segment.memory();
         if let Segment::Message { buffer, .. } = segment {
             self.spent = Some(buffer);

@@ -61,7 +61,7 @@ impl<H: Handler> Turn<'_, H> {
                 self.cx.agenda.write(slot);
             }
             // Whoever is not listened to has not fallen silent.
-            Stage::Open if peer.held && !peer.outbound.sent_close() => peer.deadlines.heard(now),
+            Stage::Open if peer.held && !peer.outbound.sent_close() => peer.deadlines.paused(now),
             Stage::Open => {
                 let due = driver::expire_with(&mut peer.deadlines, &mut peer.outbound, now, &ping);
                 if let Some(due) = due {

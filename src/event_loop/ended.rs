@@ -33,6 +33,8 @@ pub enum Cause {
     /// More waited for the peer than [`Config::max_queued`](crate::connection::Config::max_queued) and
     /// [`Overflow::Close`](super::Overflow::Close) is the policy.
     Overflow,
+    /// All connections together held more than [`Settings::max_held`](super::Settings::max_held), and this one most.
+    OverBudget,
     /// The program gave it up ([`Context::abort`]).
     Aborted,
     /// The program failed it ([`Context::fail`]): it met a condition that it did not expect.

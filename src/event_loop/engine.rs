@@ -271,6 +271,7 @@ impl<D: Default> Engine<D> {
         turn.write_all();
         #[cfg(feature = "backplane")]
         turn.flush_backplane();
+        turn.keep_to_budget();
         turn.remove_dead();
         turn.finish_shutdown(due);
         self.cx.clock.end_turn();

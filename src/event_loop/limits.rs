@@ -22,6 +22,8 @@ pub struct AcceptRate {
 #[derive(Debug)]
 pub(super) struct Admission {
     population: AtomicUsize,
+    /// Bytes held, as the loops have told.
+    held: AtomicUsize,
     addresses: Mutex<Addresses>,
     bucket: Mutex<Bucket>,
 }
@@ -30,6 +32,7 @@ impl Admission {
     pub(super) fn new(rate: Option<AcceptRate>, now: Instant) -> Self {
         Self {
             population: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             addresses: Mutex::default(),
             bucket: Mutex::new(Bucket::new(rate, now)),
         }
@@ -48,6 +51,12 @@ impl Admission {
 
     pub(super) fn leave(&self) {
         self.population.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A loop that held `before` bytes holds `now`; says how many the group holds.
+    pub(super) fn hold(&self, before: usize, now: usize) -> usize {
+        let change = now.wrapping_sub(before);
+        self.held.fetch_add(change, Ordering::Relaxed).wrapping_add(change)
     }
 
     /// As [`Addresses::enter`].

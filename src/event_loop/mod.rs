@@ -30,6 +30,7 @@ mod accepting;
 mod agenda;
 #[cfg(feature = "backplane")]
 mod backplane;
+mod budget;
 mod clients;
 mod clock;
 mod connecting;

@@ -40,6 +40,8 @@ pub(super) struct Peer<D> {
     pub(super) eof: bool,
     /// The high watermark has been passed and the low one not been reached again.
     pub(super) congested: bool,
+    /// Nothing is read, as all connections together hold too much, and this one most.
+    pub(super) squeezed: bool,
     /// Nothing is read: the program wants it so, or a slow reader that it feeds does.
     pub(super) held: bool,
     /// Our direction is ended.
@@ -144,6 +146,7 @@ impl<D> Peer<D> {
             read_closed: false,
             eof: false,
             congested: false,
+            squeezed: false,
             held: false,
             fin_sent: false,
             cold: None,
@@ -188,7 +191,28 @@ impl<D> Peer<D> {
     /// up; a client goes on, or both sides would wait for each other for ever.
     #[inline]
     pub(super) const fn listens(&self) -> bool {
-        !(self.held || self.congested && matches!(self.outbound.role(), Role::Server))
+        !(self.held || self.squeezed || self.congested && matches!(self.outbound.role(), Role::Server))
+    }
+
+    /// Whether any memory is held for it, beside its own size.
+    #[inline]
+    pub(super) const fn holds(&self) -> bool {
+        self.outbound.holds() || !self.is_open() || matches!(self.transport, Transport::Other(_))
+    }
+
+    /// Bytes of memory held for it, beside its own size and messages that others send, too.
+    pub(super) fn memory(&self) -> usize {
+        let stage = match &self.stage {
+            Stage::Dialing(opening) | Stage::Client(opening) => {
+                size_of_val(&**opening) + opening.handshake.memory()
+            }
+            Stage::Server(opening) => size_of_val(&**opening) + opening.handshake.memory(),
+            Stage::Waiting(waiting) => {
+                size_of_val(&**waiting) + waiting.rest.capacity() + waiting.request.memory()
+            }
+            Stage::Connecting(_) | Stage::Open | Stage::Ending | Stage::Dead => 0,
+        };
+        stage + self.outbound.memory() + self.transport.memory()
     }
 
     /// When the loop has to look at this peer, if nothing happens before.

@@ -72,8 +72,22 @@ impl Pool {
         self.take_queue(outbound);
     }
 
+    /// Bytes of memory that it holds.
+    pub(super) fn memory(&self) -> usize {
+        let buffers: usize = self.buffers.iter().map(|buffer| buffer.capacity()).sum();
+        buffers + self.queues_memory + self.queues.len() * size_of::<SendQueue>() + self.deflate.memory()
+    }
+
+    /// Gives it back.
+    pub(super) fn drain(&mut self) {
+        self.queues = Vec::new();
+        self.queues_memory = 0;
+        self.buffers = Vec::new();
+        self.deflate.drop_spare();
+    }
+
     #[inline(never)]
-    fn take_buffer(&mut self, buffer: Box<MessageBuffer>) {
+    pub(super) fn take_buffer(&mut self, buffer: Box<MessageBuffer>) {
         let held: usize = self.buffers.iter().map(|buffer| buffer.capacity()).sum();
         if self.buffers.len() < SPARE_BUFFERS && held + buffer.capacity() <= SPARE_BUFFERS_MEMORY {
             self.buffers.push(buffer);

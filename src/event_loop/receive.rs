@@ -71,6 +71,31 @@ impl<H: Handler> Turn<'_, H> {
         if self.cx.peers.get(slot).is_some_and(|peer| !matches!(peer.stage, Stage::Dead)) {
             self.read_later(slot);
         }
+        self.return_oversized(slot);
+        self.count(slot);
+    }
+
+    /// Takes a buffer back that is far too large for what has come of a message, once no more is there to be read.
+    #[inline]
+    fn return_oversized(&mut self, slot: usize) {
+        if let Some(inbound) = self.inbounds.get_mut(slot)
+            && inbound.has_buffer()
+            && self.cx.peers.get(slot).is_some_and(|peer| !peer.readable)
+            && let Some(buffer) = inbound.reclaim_oversized()
+        {
+            self.cx.pool.take_buffer(buffer);
+        }
+    }
+
+    /// A message that has begun must get on.
+    #[inline]
+    fn note_progress(&mut self, slot: usize) {
+        let (peer, inbound) = (&mut self.cx.peers[slot], &mut self.inbounds[slot]);
+        let was_open = peer.deadlines.in_message();
+        peer.deadlines.progress(inbound.take_progress());
+        if !was_open && peer.deadlines.in_message() {
+            self.cx.watch_deadline(slot);
+        }
     }
 
     /// Reads once; says whether more of a long message is there.
@@ -135,6 +160,7 @@ impl<H: Handler> Turn<'_, H> {
     /// What the events of one read have led to.
     #[inline]
     fn after_events(&mut self, slot: usize, taken: Result<(), ProtocolError>, written: io::Result<bool>) {
+        self.note_progress(slot);
         if let Err(error) = taken {
             self.over(slot, Cause::Protocol(error));
         }

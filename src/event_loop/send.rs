@@ -69,6 +69,7 @@ impl<H: Handler> Turn<'_, H> {
             Ok(()) => self.after_write(slot),
             Err(_) => self.not_writable(slot),
         }
+        self.count(slot);
     }
 
     /// Something has been written: whoever waits for a slow reader may go on, and an end may have come nearer.

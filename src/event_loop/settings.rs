@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::connection::Config;
 use crate::handshake::{HeadLimits, Leniency, TrustedProxies};
 
+use super::budget::half_of_memory;
 use super::limits::AcceptRate;
 
 /// Settings of a loop; see [`Config`] for those of a connection.
@@ -38,6 +39,15 @@ pub struct Settings {
     /// The most topics that one connection may subscribe to. 4,096: what it costs to subscribe grows with those that
     /// are there.
     pub max_subscriptions: usize,
+    /// Bytes that may be held for all connections together, and for all [`Loops`](super::Loops) of a group together:
+    /// heads, messages that are being put together and what inflates them, what waits to be sent, what TLS has, and
+    /// buffers kept for whoever needs them next. Not a connection's own 256 bytes, which
+    /// [`max_connections`](Self::max_connections) bounds.
+    ///
+    /// From three quarters of it on nothing more is read from those that hold most; beyond it they are ended with code
+    /// 1013, the largest first, until an eighth is free. All others go on. Half of the memory that the machine or the
+    /// control group of the process has, unless set; 1 GiB where the system (other than Linux) does not tell.
+    pub max_held: usize,
     /// What happens to a connection whose peer does not read.
     pub overflow: Overflow,
     /// Bytes that may wait for a client before nothing more is read from it. 1 MiB. (From a server we read on: if
@@ -129,6 +139,7 @@ impl Default for Settings {
             accept_rate: None,
             max_lifetime: None,
             max_subscriptions: 4096,
+            max_held: half_of_memory(),
             overflow: Overflow::Close,
             high_watermark: 1 << 20,
             low_watermark: 256 << 10,

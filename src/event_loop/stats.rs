@@ -38,6 +38,10 @@ pub struct Stats {
     pub dropped: u64,
     /// Connections that were ended, as too much waited ([`Overflow::Close`](super::Overflow::Close)).
     pub overflowed: u64,
+    /// Bytes held for connections, now ([`Settings::max_held`](super::Settings::max_held)).
+    pub held: u64,
+    /// Connections that were ended, as all together held too much, and they most.
+    pub over_budget: u64,
     /// Messages to the whole group that another loop did not take, as it was behind or gone.
     pub behind: u64,
     /// Attempts to accept that the system refused: no descriptors, no memory.
@@ -130,6 +134,8 @@ impl Stats {
             queued,
             dropped,
             overflowed,
+            held,
+            over_budget,
             behind,
             accept_errors,
             failed,
@@ -157,6 +163,8 @@ impl Stats {
             (&mut self.queued, queued),
             (&mut self.dropped, dropped),
             (&mut self.overflowed, overflowed),
+            (&mut self.held, held),
+            (&mut self.over_budget, over_budget),
             (&mut self.behind, behind),
             (&mut self.accept_errors, accept_errors),
             (&mut self.topics, topics),
@@ -200,6 +208,7 @@ impl Stats {
             ("bytes_out", "Bytes written, handshakes included", self.bytes_out),
             ("messages_dropped", "Messages dropped for slow readers", self.dropped),
             ("connections_overflowed", "Connections ended as slow readers", self.overflowed),
+            ("connections_over_budget", "Connections ended as too much was held for all", self.over_budget),
             ("group_messages_lost", "Messages that another loop was too far behind to take", self.behind),
             ("accept_errors", "Failed attempts to accept", self.accept_errors),
         ];
@@ -211,6 +220,7 @@ impl Stats {
             ("connections", "Connections of any stage", self.connections),
             ("connections_open", "Open connections", self.open),
             ("queued_bytes", "Bytes that wait for peers", self.queued),
+            ("held_bytes", "Bytes held for connections", self.held),
             ("topics", "Topics with subscribers", self.topics),
         ];
         for (name, help, value) in gauges {

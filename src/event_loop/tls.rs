@@ -42,6 +42,10 @@ impl<S: Stream> Stream for TlsStream<S> {
         }
     }
 
+    fn memory(&self) -> usize {
+        self.memory() + self.socket().memory()
+    }
+
     fn peer_address(&self) -> Option<SocketAddr> {
         self.socket().peer_address()
     }

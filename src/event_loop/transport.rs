@@ -30,6 +30,11 @@ pub trait Stream: Read + Write + Source + Send {
         Ok(())
     }
 
+    /// Bytes of memory that the stream holds for itself, about.
+    fn memory(&self) -> usize {
+        0
+    }
+
     /// The peer's address, if the stream knows one.
     fn peer_address(&self) -> Option<SocketAddr> {
         None
@@ -86,6 +91,12 @@ pub struct OtherStream(Box<dyn Stream>);
 impl std::fmt::Debug for OtherStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("OtherStream")
+    }
+}
+
+impl OtherStream {
+    fn memory(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.0) + self.0.memory()
     }
 }
 
@@ -297,6 +308,14 @@ impl Transport {
             Transport::Unix(stream) => stream.write_vectored(slices),
             Transport::Other(stream) => stream.0.write_vectored(slices),
         })
+    }
+
+    /// Bytes of memory held, beside its own size.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Transport::Other(stream) => stream.memory(),
+            _ => 0,
+        }
     }
 
     /// The socket takes bytes again.

@@ -83,6 +83,12 @@ impl ClientHandshake {
         )
     }
 
+    /// Bytes of memory held, beside its own size; the parts of the request count as much as its bytes.
+    #[cfg(feature = "event-loop")]
+    pub(crate) const fn memory(&self) -> usize {
+        2 * self.bytes.capacity() + self.accept.capacity() + self.reader.memory()
+    }
+
     /// A handshake with this nonce (§4.1 item 7: "selected randomly for each connection").
     pub fn new(request: ClientRequest, nonce: [u8; 16]) -> Self {
         let key = Key::from_nonce(nonce);

@@ -21,6 +21,13 @@ pub struct Head {
     fields: Vec<FieldSpan>,
 }
 
+impl Head {
+    /// Bytes of memory held, beside its own size.
+    pub(super) const fn memory(&self) -> usize {
+        self.bytes.capacity() + self.fields.capacity() * size_of::<FieldSpan>()
+    }
+}
+
 /// The first line of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartLine<'a> {

@@ -142,6 +142,11 @@ impl HeadReader {
         &self.bytes
     }
 
+    /// Bytes of memory held, beside its own size.
+    pub(super) const fn memory(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors

@@ -81,6 +81,12 @@ pub enum Incoming {
 }
 
 impl ServerHandshake {
+    /// Bytes of memory held, beside its own size.
+    #[cfg(feature = "event-loop")]
+    pub(crate) const fn memory(&self) -> usize {
+        self.reader.memory()
+    }
+
     /// A handshake of which nothing has come yet.
     pub fn new(limits: HeadLimits) -> Self {
         Self {
@@ -171,6 +177,12 @@ impl Request {
     /// For drivers: whom the request came from, as far as they know.
     pub const fn set_client_addr(&mut self, client: Option<IpAddr>) {
         self.client = client;
+    }
+
+    /// Bytes of memory held, beside its own size; what was taken out of the head counts as long as the head.
+    #[cfg(feature = "event-loop")]
+    pub(crate) const fn memory(&self) -> usize {
+        2 * self.head.memory()
     }
 
     /// The resource name (§3): path and query as sent, never decoded. Starts with `/`.

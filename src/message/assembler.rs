@@ -330,6 +330,12 @@ impl Assembler {
         if self.is_open() { self.buffer.as_ref().map_or(0, |buffer| buffer.len()) } else { 0 }
     }
 
+    /// Whether any memory is held.
+    #[inline]
+    pub const fn holds(&self) -> bool {
+        self.buffer.is_some() || self.inflater.is_some()
+    }
+
     /// Bytes of memory held.
     pub fn memory(&self) -> usize {
         let buffer = self.buffer.as_ref().map_or(0, |buffer| size_of::<MessageBuffer>() + buffer.capacity());
@@ -362,14 +368,18 @@ impl Assembler {
         }
     }
 
-    /// Takes the buffer back, where no message is open in it: what it holds is the last message. One that has far more
-    /// memory than has come of the message is exchanged for a fitting one.
+    /// Exchanges a buffer that has far more memory than has come of the open message for a fitting one.
+    pub fn reclaim_oversized(&mut self) -> Option<Box<MessageBuffer>> {
+        let buffer = self.buffer.as_mut().filter(|buffer| buffer.is_oversized())?;
+        let fitted = Box::new(buffer.fitted());
+        Some(std::mem::replace(buffer, fitted))
+    }
+
+    /// Takes the buffer back, where no message is open in it. What it holds is the last message.
     #[inline]
     pub fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
         if self.held() > 0 {
-            let buffer = self.buffer.as_mut().filter(|buffer| buffer.is_oversized())?;
-            let fitted = Box::new(buffer.fitted());
-            return Some(std::mem::replace(buffer, fitted));
+            return None;
         }
         self.whole &= self.is_open(); // the last message leaves
         self.buffer.take()

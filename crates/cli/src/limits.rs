@@ -34,6 +34,9 @@ pub(super) struct ConnectionArgs {
     /// How long the peer may take to answer a Close frame, and then to end the TCP connection.
     #[arg(long, value_name = "TIME", default_value_t = Time(Config::default().close_timeout))]
     close_timeout: Time,
+    /// Close a connection when nothing of a message that has begun has come for this long.
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    message_timeout: Time,
     /// Close a connection on which nothing has arrived for this long.
     #[arg(long, value_name = "TIME")]
     idle_timeout: Option<Time>,
@@ -62,6 +65,9 @@ pub(super) struct ServerArgs {
     /// Close a connection that has been open for this long.
     #[arg(long, value_name = "TIME")]
     max_lifetime: Option<Time>,
+    /// Bytes that may be held for all connections together; those that hold most are ended beyond that.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().max_held))]
+    max_held: Size,
     /// How long a handshake may take, from the TCP connection on.
     #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().handshake_timeout))]
     handshake_timeout: Time,
@@ -111,6 +117,7 @@ impl ConnectionArgs {
         config.fragment_size = self.fragment_size;
         config.max_queued = self.max_queued.0;
         config.close_timeout = self.close_timeout.0;
+        config.message_timeout = Some(self.message_timeout.0);
         config.idle_timeout = self.idle_timeout.map(|time| time.0);
         config.ping_interval = self.ping.map(|time| time.0);
         config.pong_timeout = self.pong_timeout.0;
@@ -127,6 +134,7 @@ impl ServerArgs {
         settings.accept_rate =
             self.accept_rate.map(|per_second| AcceptRate { per_second, burst: per_second });
         settings.max_lifetime = self.max_lifetime.map(|time| time.0);
+        settings.max_held = self.max_held.0;
         settings.handshake_timeout = self.handshake_timeout.0;
         settings.head.max_bytes = self.max_head.0;
         settings.head.max_headers = self.max_headers;

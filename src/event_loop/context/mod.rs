@@ -20,6 +20,7 @@ use slab::Slab;
 use super::agenda::Agenda;
 #[cfg(feature = "backplane")]
 use super::backplane::Backplane;
+use super::budget::Budget;
 use super::clients::Clients;
 use super::clock::Clock;
 use super::ended::ShutdownReport;
@@ -87,6 +88,7 @@ pub struct Context<D> {
     /// Connections that take no place, as they are only told that there is none.
     pub(super) turned_away: usize,
     pub(super) stats: Stats,
+    pub(super) budget: Budget,
     pub(super) waker: LoopWaker,
     /// The other loops of a group.
     pub(super) siblings: Box<dyn Siblings>,
@@ -132,6 +134,7 @@ impl<D: Default> Context<D> {
             topics: Topics::default(),
             turned_away: 0,
             stats: Stats::default(),
+            budget: Budget::default(),
             siblings: Box::new(Alone),
             #[cfg(feature = "backplane")]
             backplane: None,
@@ -189,6 +192,7 @@ impl<D: Default> Context<D> {
         let mut stats = self.stats.clone();
         stats.connections = self.peers.len() as u64;
         stats.topics = self.topics.len() as u64;
+        stats.held = self.budget.held() as u64;
         #[cfg(feature = "backplane")]
         {
             stats.backplane = self.backplane_stats();

@@ -40,6 +40,12 @@ impl DeflatePool {
         self.inflater.as_ref().map_or(0, |inflater| inflater.memory()) + compressors.sum::<usize>()
     }
 
+    /// Gives back all memory that is not lent.
+    pub(crate) fn drop_spare(&mut self) {
+        self.inflater = None;
+        self.compressors = Default::default();
+    }
+
     pub(crate) fn lend_inflater(&mut self, slot: &mut Option<Box<Inflater>>) {
         match (slot, &mut self.inflater) {
             (slot @ None, spare) => *slot = spare.take(),

@@ -562,3 +562,42 @@ fn idle_connections_own_their_window() {
         assert!(sending < 1024 + 512 && receiving < 1024 + 512, "{sending} {receiving}");
     }
 }
+
+/// A driver that gives little work at a time gets the same events, and no call does much more than that.
+#[test]
+fn work_is_shared_out() {
+    const WORK: usize = 64 * 1024;
+    let plain = [vec![b'x'; 5_000_000], (0..200_000u32).flat_map(u32::to_le_bytes).collect()].concat();
+    for delivery in [Delivery::Messages, Delivery::Frames, Delivery::Both] {
+        let settings = || config(|config, _| config.delivery = delivery);
+        let mut sender = server(settings());
+        sender.outbound.send_with(Message::Binary(&plain), Compression::On).unwrap();
+        let payload = sender.outbound.pending()[10..].to_vec();
+        let mut wire = compressed(RawHeader::BINARY, &payload);
+        wire.extend(frame(RawHeader::TEXT, b"behind it"));
+        let mut conn = server(settings());
+        let mut input = &mut wire[..];
+        let (mut got, mut calls) = (Vec::new(), 0);
+        let mut behind = false;
+        while !input.is_empty() {
+            let mut work = WORK;
+            let before = conn.inbound.held();
+            loop {
+                match conn.inbound.next_within(&mut input, &mut conn.outbound, &mut work).unwrap() {
+                    Some(Event::Message(Message::Text(text))) => behind = text == "behind it",
+                    Some(Event::Message(message)) => got = message.as_bytes().to_vec(),
+                    Some(Event::Chunk(chunk)) if delivery == Delivery::Frames && !behind => {
+                        got.extend_from_slice(chunk.payload);
+                    }
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+            calls += 1;
+            assert!(conn.inbound.held().saturating_sub(before) <= WORK + 512 * 1024 * 11 / 10);
+        }
+        got.truncate(plain.len());
+        assert!(got == plain, "{delivery:?}");
+        assert!(calls > 5, "{calls}");
+    }
+}

@@ -55,7 +55,7 @@ pub struct Inbound {
     current: Current,
     /// A message is whole and comes after its last chunk ([`Delivery::Both`]).
     message_due: bool,
-    /// The current frame is inflated piece by piece ([`Delivery::Frames`]).
+    /// The current frame is inflated piece by piece.
     in_pieces: bool,
     /// Something of the open message has come since this was asked last.
     moved: bool,
@@ -135,7 +135,27 @@ impl Inbound {
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         match self.whole_message(input, outbound)? {
             Some(message) => Ok(Some(Event::Message(message))),
-            None => self.next_part(input, outbound),
+            None => self.next_part(input, outbound, &mut { usize::MAX }),
+        }
+    }
+
+    /// The same, but inflates no more than about `work` bytes: what was is taken off it, and once it is 0, `None` may come
+    /// before all input is taken. The rest is to be given again later, with new work. So drivers share their time out among
+    /// connections, as a message may become a thousand times as long as what came.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    #[inline]
+    pub fn next_within<'a, 'b: 'a>(
+        &'a mut self,
+        input: &mut &'b mut [u8],
+        outbound: &mut Outbound,
+        work: &mut usize,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        match self.whole_message(input, outbound)? {
+            Some(message) => Ok(Some(Event::Message(message))),
+            None => self.next_part(input, outbound, work),
         }
     }
 
@@ -166,7 +186,8 @@ impl Inbound {
         }
     }
 
-    /// The next event where it is anything but a message that is here whole, [asked for](Self::whole_message) before.
+    /// The next event where it is anything but a message that is here whole, [asked for](Self::whole_message) before; as
+    /// [`next_within`](Self::next_within).
     ///
     /// # Errors
     ///
@@ -175,6 +196,7 @@ impl Inbound {
         &'a mut self,
         input: &mut &'b mut [u8],
         outbound: &mut Outbound,
+        work: &mut usize,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         if self.is_over() {
             self.ignore(std::mem::take(input).len());
@@ -186,7 +208,11 @@ impl Inbound {
         }
         let rules = self.rules(outbound);
         loop {
-            match self.part(input, &rules) {
+            *work = work.saturating_sub(self.assembler.take_work());
+            if *work == 0 && self.in_pieces && self.decoder.remaining() > 0 {
+                return Ok(None);
+            }
+            match self.part(input, &rules, outbound.config().delivery, *work) {
                 Ok(None) => return Ok(None),
                 Ok(Some(Part::Header(header))) => match self.begin(&header, outbound) {
                     Ok(false) => {}
@@ -198,7 +224,7 @@ impl Inbound {
                     if self.is_event(last, outbound.config()) {
                         return self.payload(chunk, last, outbound);
                     }
-                    if let Err(error) = self.hold(chunk, last) {
+                    if let Err(error) = self.hold(chunk, last, input.len()) {
                         return Err(self.fail(error, outbound));
                     }
                 }
@@ -430,18 +456,22 @@ impl Inbound {
         }
     }
 
-    /// The next part of what has arrived; of a compressed message that is handed over in pieces, not much at a
-    /// time, as each piece may become a thousand times as long.
+    /// The next part of what has arrived; of a compressed message, not much at a time where it is handed over in pieces or
+    /// little is to be done, as each piece may become a thousand times as long.
     #[inline]
     fn part<'b>(
         &mut self,
         input: &mut &'b mut [u8],
         rules: &Rules,
+        delivery: Delivery,
+        work: usize,
     ) -> Result<Option<Part<'b>>, ProtocolError> {
         if !self.in_pieces || self.decoder.remaining() == 0 {
             return self.decoder.next(input, rules);
         }
-        let piece = usize::try_from(self.decoder.remaining()).unwrap_or(PIECE).min(PIECE).min(input.len());
+        let most = if delivery == Delivery::Frames { PIECE } else { usize::MAX };
+        let most = most.min((work / PIECE).max(LEAST_PIECE));
+        let piece = usize::try_from(self.decoder.remaining()).unwrap_or(most).min(most).min(input.len());
         let (mut piece, rest) = std::mem::take(input).split_at_mut(piece);
         *input = rest;
         self.decoder.next(&mut piece, rules)
@@ -458,9 +488,8 @@ impl Inbound {
         self.current = Current::Data;
         self.moved = true;
         self.assembler.begin(header.kind(), &outbound.config().limits())?;
-        let delivery = outbound.config().delivery;
-        self.in_pieces = delivery == Delivery::Frames && self.assembler.is_compressed();
-        Ok(delivery != Delivery::Messages)
+        self.in_pieces = self.assembler.is_compressed();
+        Ok(outbound.config().delivery != Delivery::Messages)
     }
 
     /// Whether the next chunk of the current frame is an event or completes one.
@@ -473,11 +502,13 @@ impl Inbound {
         }
     }
 
-    /// A chunk that is no event.
-    fn hold(&mut self, chunk: &[u8], frame_ends: bool) -> Result<(), ProtocolError> {
+    /// A chunk that is no event; so much is here of what follows.
+    fn hold(&mut self, chunk: &[u8], frame_ends: bool, follows: usize) -> Result<(), ProtocolError> {
+        let ends_here = self.assembler.is_last_frame() && self.decoder.remaining() <= follows as u64;
+
         self.moved |= !chunk.is_empty() && self.current == Current::Data;
         match self.current {
-            Current::Data if self.assembler.defer(chunk) => Ok(()),
+            Current::Data if !ends_here && self.assembler.defer(chunk) => Ok(()),
             Current::Data => self.assembler.keep(chunk, frame_ends).map(drop),
             Current::Control(_) => {
                 self.control.get_or_insert_default().bytes.extend_from_slice(chunk);
@@ -572,5 +603,8 @@ fn fail(end: &mut Option<Box<End>>, error: ProtocolError, outbound: &mut Outboun
     error
 }
 
-/// The most compressed bytes that become one [`Chunk`].
+/// The most compressed bytes that become one [`Chunk`]; and about how many times as long what is compressed may become.
 const PIECE: usize = 1024;
+
+/// The fewest compressed bytes that are inflated at a time.
+const LEAST_PIECE: usize = 512;

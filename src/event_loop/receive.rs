@@ -246,7 +246,7 @@ fn take_frames<H: Handler>(
             }
             continue;
         }
-        match inbound.next_part(&mut input, &mut peer.outbound)? {
+        match inbound.next_part(&mut input, &mut peer.outbound, &mut { usize::MAX })? {
             Some(Event::Message(message)) => {
                 // A message that is not in the receive buffer was put together in one of its own.
                 let assembled = !message.is_empty() && !whole.contains(&message.as_bytes().as_ptr());

@@ -330,6 +330,12 @@ impl Assembler {
         if self.is_open() { self.buffer.as_ref().map_or(0, |buffer| buffer.len()) } else { 0 }
     }
 
+    /// Bytes that were inflated since this was asked last.
+    #[inline]
+    pub(crate) fn take_work(&mut self) -> usize {
+        self.inflater.as_mut().map_or(0, |inflater| inflater.take_work())
+    }
+
     /// Whether any memory is held.
     #[inline]
     pub const fn holds(&self) -> bool {

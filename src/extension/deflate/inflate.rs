@@ -29,6 +29,8 @@ pub struct Inflater {
     traffic: Traffic,
     /// Bytes that may still come out of the message.
     budget: usize,
+    /// Bytes that have come out since this was asked last.
+    work: usize,
 }
 
 /// Where in a message it is.
@@ -107,6 +109,7 @@ impl Inflater {
             *input = &input[used..];
             self.history.push(&room[made..made + written], WindowBits::MAX.bytes());
             self.message.made += written as u64;
+            self.work += written;
             made += written;
             match status {
                 Err(error) => return Pushed { made, result: Err(error) },
@@ -146,6 +149,11 @@ impl Inflater {
             self.history.settle(agreed.window.bytes());
         }
         Ok(())
+    }
+
+    /// Bytes that have come out since this was asked last.
+    pub(crate) const fn take_work(&mut self) -> usize {
+        std::mem::replace(&mut self.work, 0)
     }
 
     /// Takes the room of another one's history, in which nothing is that counts.

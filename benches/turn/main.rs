@@ -173,6 +173,10 @@ impl<H: Handler<Data = u64>> Server<H> {
     fn turn(&mut self) {
         let now = self.engine.context().now();
         self.engine.on_time(now, &mut self.handler);
+        // What a turn leaves for the next one belongs to it.
+        while self.engine.next_deadline().is_some_and(|at| at <= now) {
+            self.engine.on_time(now, &mut self.handler);
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Agenda {
     read: Vec<u32>,
     /// Those with something to write.
     write: Vec<u32>,
+    /// Those with something to write that others have said, in the order in which they are to get it.
+    in_order: VecDeque<u32>,
     decided: VecDeque<(u32, Verdict)>,
     /// Those that are over.
     remove: Vec<u32>,
@@ -38,6 +40,7 @@ const READ: u8 = 1;
 const WRITE: u8 = 2;
 const DECIDED: u8 = 4;
 const REMOVE: u8 = 8;
+const IN_ORDER: u8 = 16;
 
 /// A list that is being worked off. Who comes onto it meanwhile waits for the next one.
 #[derive(Debug)]
@@ -68,6 +71,24 @@ impl Agenda {
         add(&mut self.write, &mut self.marks, slot, WRITE);
     }
 
+    /// Others have something to say to it: it is written when its turn comes.
+    #[inline]
+    pub(super) fn write_in_order(&mut self, slot: usize) {
+        let marks = &mut self.marks[slot];
+        if *marks & (IN_ORDER | WRITE) == 0 {
+            *marks |= IN_ORDER;
+            self.in_order.push_back(slot as u32);
+        }
+    }
+
+    /// The next one to which something is to be written that others have said.
+    #[inline]
+    pub(super) fn next_in_order(&mut self) -> Option<usize> {
+        let slot = self.in_order.pop_front()? as usize;
+        self.marks[slot] &= !IN_ORDER;
+        Some(slot)
+    }
+
     /// It is over: its slot is free from the end of the turn on.
     #[inline]
     pub(super) fn remove(&mut self, slot: usize) {
@@ -91,10 +112,16 @@ impl Agenda {
     /// Whether there is something that does not wait for an event.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
-        !self.read.is_empty() || self.has_output()
+        !self.read.is_empty() || self.has_output() || self.has_in_order()
     }
 
-    /// Whether there is something to write, or to act on.
+    /// Whether there is something to write that others have said.
+    #[inline]
+    pub(super) fn has_in_order(&self) -> bool {
+        !self.in_order.is_empty()
+    }
+
+    /// Whether there is something else to write, or to act on.
     #[inline]
     pub(super) fn has_output(&self) -> bool {
         !self.write.is_empty() || !self.decided.is_empty()

@@ -274,6 +274,7 @@ impl<D: Default> Engine<D> {
         turn.keep_to_budget();
         turn.remove_dead();
         turn.finish_shutdown(due);
+        self.cx.work.begin();
         self.cx.clock.end_turn();
     }
 

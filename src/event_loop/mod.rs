@@ -57,6 +57,7 @@ mod reconnecting;
 mod remote;
 mod send;
 mod settings;
+mod share;
 mod shutdown;
 mod siblings;
 mod stats;

@@ -8,6 +8,7 @@ use super::ended::Failed;
 use super::id::{ClientId, ConnId};
 use super::limits::UNCOUNTED;
 use super::settings::{Pressure, Settings};
+use super::share::Rest;
 use super::topics::Link;
 use super::transport::{self, Transport};
 use super::wheel::Wheel;
@@ -40,6 +41,8 @@ pub(super) struct Peer<D> {
     pub(super) eof: bool,
     /// The high watermark has been passed and the low one not been reached again.
     pub(super) congested: bool,
+    /// It has used up its quantum of a turn: it is served from the agenda alone.
+    pub(super) heavy: bool,
     /// Nothing is read, as all connections together hold too much, and this one most.
     pub(super) squeezed: bool,
     /// Nothing is read: the program wants it so, or a slow reader that it feeds does.
@@ -72,6 +75,8 @@ pub(super) struct Cold {
     pub(super) producers: Vec<ConnId>,
     /// The client that a trusted proxy speaks for.
     pub(super) forwarded_for: Option<IpAddr>,
+    /// What was read and not looked at, as it has used up its quantum.
+    pub(super) rest: Rest,
     /// It takes no place of a connection: it is only told that there is none.
     pub(super) turned_away: bool,
 }
@@ -146,6 +151,7 @@ impl<D> Peer<D> {
             read_closed: false,
             eof: false,
             congested: false,
+            heavy: false,
             squeezed: false,
             held: false,
             fin_sent: false,
@@ -197,7 +203,10 @@ impl<D> Peer<D> {
     /// Whether any memory is held for it, beside its own size.
     #[inline]
     pub(super) const fn holds(&self) -> bool {
-        self.outbound.holds() || !self.is_open() || matches!(self.transport, Transport::Other(_))
+        self.outbound.holds()
+            || self.heavy
+            || !self.is_open()
+            || matches!(self.transport, Transport::Other(_))
     }
 
     /// Bytes of memory held for it, beside its own size and messages that others send, too.
@@ -212,7 +221,14 @@ impl<D> Peer<D> {
             }
             Stage::Connecting(_) | Stage::Open | Stage::Ending | Stage::Dead => 0,
         };
-        stage + self.outbound.memory() + self.transport.memory()
+        let rest = self.cold.as_ref().map_or(0, |cold| cold.rest.bytes.capacity());
+        stage + rest + self.outbound.memory() + self.transport.memory()
+    }
+
+    /// Whether something was read for it and not looked at.
+    #[inline]
+    pub(super) fn has_rest(&self) -> bool {
+        self.heavy && self.cold.as_ref().is_some_and(|cold| !cold.rest.bytes.is_empty())
     }
 
     /// When the loop has to look at this peer, if nothing happens before.

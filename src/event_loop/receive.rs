@@ -1,6 +1,7 @@
 //! From sockets to the handler.
 
 use std::io;
+use std::mem;
 use std::ops::Range;
 
 use super::context::Context;
@@ -9,6 +10,7 @@ use super::handler::Handler;
 use super::id::ConnId;
 use super::peer::Stage;
 use super::pool::ReadLoan;
+use super::share::{self, MESSAGE, Rest};
 use super::turn::Turn;
 use crate::connection::{Event, Inbound};
 use crate::error::ProtocolError;
@@ -33,25 +35,45 @@ impl<H: Handler> Turn<'_, H> {
     pub(super) fn read_on(&mut self) {
         let mut batch = self.cx.agenda.take_read();
         while let Some(slot) = self.cx.agenda.next(&mut batch) {
-            self.read(slot);
+            if self.cx.work.is_over() {
+                self.cx.agenda.read(slot); // its turn is the next one
+            } else {
+                self.serve(slot);
+            }
         }
     }
 
     /// Reads, unless there is nothing to read or the peer has to read first. All that follows from one readiness is done
     /// here: what is left waits on the agenda for the next turn, so that others get theirs.
     pub(super) fn read(&mut self, slot: usize) {
+        if self.cx.peers.get(slot).is_some_and(|peer| peer.heavy) {
+            self.cx.agenda.read(slot);
+        } else {
+            self.serve(slot);
+        }
+    }
+
+    fn serve(&mut self, slot: usize) {
         let Some(peer) = self.cx.peers.get_mut(slot) else { return };
-        if !peer.readable || (peer.is_open() && !peer.listens()) {
+        let has_rest = peer.has_rest() && peer.is_open();
+        if !(peer.readable || has_rest) || (peer.is_open() && !peer.listens()) {
             return;
         }
         match peer.stage {
             Stage::Open => {
                 self.cx.reading = Some(slot);
-                let mut reads = 1;
-                while self.read_open(slot) && reads < MAX_READS {
+                self.cx.work.serve();
+                if has_rest {
+                    self.take_rest(slot);
+                }
+                let mut reads = 0;
+                while self.may_read(slot) && reads < MAX_READS && self.read_open(slot) {
                     reads += 1;
                 }
                 self.cx.reading = None;
+                let is_spent = self.cx.work.left() == 0;
+                let peer = &mut self.cx.peers[slot];
+                peer.heavy = peer.is_open() && (is_spent || peer.has_rest());
             }
             Stage::Waiting(_) => return self.read_waiting(slot),
             Stage::Connecting(id) => {
@@ -98,6 +120,32 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
+    /// Whether there is something to read, and nothing that was read before is left.
+    #[inline]
+    fn may_read(&self, slot: usize) -> bool {
+        let peer = &self.cx.peers[slot];
+        peer.readable && peer.is_open() && self.cx.work.left() > 0 && !peer.has_rest()
+    }
+
+    /// Goes on with what was read before.
+    #[cold]
+    fn take_rest(&mut self, slot: usize) {
+        let Rest { mut bytes, from } = mem::take(&mut self.cx.peers[slot].cold().rest);
+        let len = bytes.len() - from;
+        let mut loan = ReadLoan::new(&mut *self.cx, slot, &mut self.inbounds[slot], &mut bytes[from..]);
+        loan.has_read(len);
+        let taken = take_frames(&mut loan, self.handler, slot, 0..len);
+        let written = write_at_once(&mut loan, slot);
+        drop(loan);
+        if let Ok(left) = taken
+            && left > 0
+        {
+            let from = bytes.len() - left;
+            self.cx.peers[slot].cold().rest = Rest { bytes, from };
+        }
+        self.after_events(slot, taken.map(drop), written);
+    }
+
     /// Reads once; says whether more of a long message is there.
     fn read_open(&mut self, slot: usize) -> bool {
         let inbound = &mut self.inbounds[slot];
@@ -105,7 +153,7 @@ impl<H: Handler> Turn<'_, H> {
         let (cx, inbound, scratch) = loan.parts();
         let peer = &mut cx.peers[slot];
         // No more than stays in the cache until it is unmasked.
-        let cached = scratch.len();
+        let cached = if peer.heavy { scratch.len().min(share::READ) } else { scratch.len() };
         let first = inbound.may_want_room(HEADER_FIRST_FROM, peer.outbound.config());
         let direct = inbound.room(DIRECT_FROM, peer.outbound.config());
         let is_direct = direct.is_some();
@@ -135,11 +183,13 @@ impl<H: Handler> Turn<'_, H> {
         };
         peer.deadlines.heard(cx.clock.peer_time());
         cx.stats.bytes_in += len as u64;
+        cx.work.spend(len / share::BYTES);
         let taken = if is_direct {
             take_direct(&mut loan, self.handler, slot, len)
         } else {
             loan.has_read(len);
             take_frames(&mut loan, self.handler, slot, 0..len)
+                .map(|left| keep_rest(&mut loan, slot, len, left))
         };
         let written = write_at_once(&mut loan, slot);
         drop(loan);
@@ -150,8 +200,11 @@ impl<H: Handler> Turn<'_, H> {
     /// Bytes `frames` of the receive buffer are the next ones of an open connection.
     pub(super) fn take_frames(&mut self, slot: usize, frames: Range<usize>) {
         let mut loan = ReadLoan::new(&mut *self.cx, slot, &mut self.inbounds[slot], self.scratch);
-        loan.has_read(frames.end);
-        let taken = take_frames(&mut loan, self.handler, slot, frames);
+        let end = frames.end;
+        loan.has_read(end);
+        loan.parts().0.work.serve();
+        let taken = take_frames(&mut loan, self.handler, slot, frames)
+            .map(|left| keep_rest(&mut loan, slot, end, left));
         let written = write_at_once(&mut loan, slot);
         drop(loan);
         self.after_events(slot, taken, written);
@@ -221,14 +274,27 @@ fn take_direct<H: Handler>(
     Ok(())
 }
 
-/// Takes the frames in a part of the receive buffer and hands what they say to the program.
+/// Keeps the last `left` of `len` bytes of the receive buffer until the connection is served again.
+#[inline]
+fn keep_rest<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize, len: usize, left: usize) {
+    if left > 0 {
+        let (cx, _, scratch) = loan.parts();
+        let peer = &mut cx.peers[slot];
+        peer.heavy = true;
+        peer.cold().rest = Rest { bytes: scratch[len - left..len].to_vec(), from: 0 };
+        cx.agenda.read(slot);
+    }
+}
+
+/// Takes the frames in a part of the receive buffer and hands what they say to the program, until the connection has used
+/// up its quantum; says how many bytes are left then.
 #[inline]
 fn take_frames<H: Handler>(
     loan: &mut ReadLoan<'_, Context<H::Data>>,
     handler: &mut H,
     slot: usize,
     frames: Range<usize>,
-) -> Result<(), ProtocolError> {
+) -> Result<usize, ProtocolError> {
     let (cx, inbound, scratch) = loan.parts();
     let id = cx.id(slot);
     let whole = scratch.as_ptr_range();
@@ -236,17 +302,25 @@ fn take_frames<H: Handler>(
     loop {
         let peer = &mut cx.peers[slot];
         if !peer.is_open() || cx.agenda.is_decided(slot) {
-            return Ok(());
+            return Ok(0);
+        }
+        if cx.work.left() == 0 {
+            return Ok(input.len());
         }
         if let Some(message) = inbound.whole_message(&mut input, &mut peer.outbound)? {
             cx.stats.messages_in += 1;
+            cx.work.spend(MESSAGE);
             handler.on_message(cx, id, message);
             if input.is_empty() {
-                return Ok(());
+                return Ok(0);
             }
             continue;
         }
-        match inbound.next_part(&mut input, &mut peer.outbound, &mut { usize::MAX })? {
+        let before = cx.work.left();
+        let mut work = before;
+        let event = inbound.next_part(&mut input, &mut peer.outbound, &mut work)?;
+        cx.work.spend(before - work + MESSAGE);
+        match event {
             Some(Event::Message(message)) => {
                 // A message that is not in the receive buffer was put together in one of its own.
                 let assembled = !message.is_empty() && !whole.contains(&message.as_bytes().as_ptr());
@@ -256,7 +330,7 @@ fn take_frames<H: Handler>(
                 }
             }
             Some(event) => deliver(handler, cx, id, event, false),
-            None => return Ok(()),
+            None => return Ok(input.len()),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::ended::Failed;
 use super::handler::Handler;
 use super::peer::Stage;
+use super::share::WRITES;
 use super::turn::Turn;
 
 /// Callbacks of a write may send again; what they send after so many rounds goes out in the next turn.
@@ -14,13 +15,20 @@ const ROUNDS: usize = 4;
 impl<H: Handler> Turn<'_, H> {
     /// Does what was decided and writes what was sent.
     pub(super) fn write_all(&mut self) {
+        let mut writes = WRITES;
         for _ in 0..ROUNDS {
-            if !self.cx.agenda.has_output() {
+            if !self.cx.agenda.has_output() && (writes == 0 || !self.cx.agenda.has_in_order()) {
                 return;
             }
             self.act_on_decisions();
             let mut batch = self.cx.agenda.take_write();
             while let Some(slot) = self.cx.agenda.next(&mut batch) {
+                self.flush(slot);
+            }
+            while writes > 0
+                && let Some(slot) = self.cx.agenda.next_in_order()
+            {
+                writes -= 1;
                 self.flush(slot);
             }
         }

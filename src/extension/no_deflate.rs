@@ -97,6 +97,10 @@ impl DeflatePool {
         0
     }
 
+    pub(crate) const fn compressed(&self) -> u64 {
+        0
+    }
+
     pub(crate) const fn drop_spare(&mut self) {}
 
     pub(crate) fn lend_inflater(&mut self, _: &mut Option<Box<Inflater>>) {}

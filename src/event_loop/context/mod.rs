@@ -29,6 +29,7 @@ use super::limits::Admission;
 use super::peer::{Peer, Stage};
 use super::pool::{Borrowers, Pool};
 use super::settings::Settings;
+use super::share::Work;
 use super::siblings::{Alone, Siblings};
 use super::stats::Stats;
 use super::timers::Timers;
@@ -89,6 +90,7 @@ pub struct Context<D> {
     pub(super) turned_away: usize,
     pub(super) stats: Stats,
     pub(super) budget: Budget,
+    pub(super) work: Work,
     pub(super) waker: LoopWaker,
     /// The other loops of a group.
     pub(super) siblings: Box<dyn Siblings>,
@@ -135,6 +137,7 @@ impl<D: Default> Context<D> {
             turned_away: 0,
             stats: Stats::default(),
             budget: Budget::default(),
+            work: Work::default(),
             siblings: Box::new(Alone),
             #[cfg(feature = "backplane")]
             backplane: None,

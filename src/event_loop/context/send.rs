@@ -10,6 +10,7 @@ use crate::event_loop::agenda::Verdict;
 use crate::event_loop::id::ConnId;
 use crate::event_loop::pool::SendLoan;
 use crate::event_loop::settings::Overflow;
+use crate::event_loop::share;
 use crate::extension::Compression;
 use crate::frame::DataKind;
 use crate::message::{Message, Prepared};
@@ -162,15 +163,24 @@ impl<D: Default> Context<D> {
             Some(peer) if peer.is_open() && !self.agenda.is_decided(slot) => {}
             _ => return Sent::Closed,
         }
+        let (queued_before, work_before) =
+            (self.peers[slot].outbound.queued(), self.pool.deflate.compressed());
         let result = send(SendLoan::new(&mut self.pool, &mut self.peers[slot].outbound).outbound);
         match result {
             Ok(()) => {
                 let peer = &mut self.peers[slot];
                 let queued = peer.outbound.queued();
+                let copied = queued.saturating_sub(queued_before) / share::BYTES;
+                let compressed = self.pool.deflate.compressed().saturating_sub(work_before) as usize;
+                self.work.spend(share::SEND + copied + compressed * share::COMPRESSED);
                 let sent = if peer.writable { Sent::Now } else { Sent::Queued(queued) };
                 let is_congested = queued > peer.pressure(&self.settings).high_watermark;
                 peer.congested |= is_congested;
-                self.agenda.write(slot);
+                if self.reading == Some(slot) {
+                    self.agenda.write(slot);
+                } else {
+                    self.agenda.write_in_order(slot);
+                }
                 if is_congested {
                     self.congested(id);
                 }

@@ -40,6 +40,12 @@ impl DeflatePool {
         self.inflater.as_ref().map_or(0, |inflater| inflater.memory()) + compressors.sum::<usize>()
     }
 
+    /// Bytes that were compressed, for the program and for nothing.
+    #[inline]
+    pub(crate) const fn compressed(&self) -> u64 {
+        self.sent.plain
+    }
+
     /// Gives back all memory that is not lent.
     pub(crate) fn drop_spare(&mut self) {
         self.inflater = None;

@@ -1,0 +1,204 @@
+//! What one connection costs in a turn is bounded, whatever it sends; what is left comes in the next turns, and in order.
+
+#![cfg(feature = "event-loop")]
+
+#[path = "support/in_memory.rs"]
+mod in_memory;
+mod support;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bowsprit::Role;
+use bowsprit::event_loop::{ConnId, Context, Ended, Handler, Readiness};
+use bowsprit::frame::RawHeader;
+use bowsprit::message::Message;
+use in_memory::{WIRES, World};
+use support::*;
+
+/// Answers, and notes how much came.
+#[derive(Default)]
+struct Echo {
+    messages: usize,
+    bytes: usize,
+    closed: usize,
+    /// Pauses whoever has sent so many.
+    pauses_after: usize,
+}
+
+impl Handler for Echo {
+    type Data = ();
+
+    fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+        self.messages += 1;
+        self.bytes += message.len();
+        cx.send(id, message);
+        if self.messages == self.pauses_after {
+            cx.pause(id);
+        }
+    }
+
+    fn on_close(&mut self, _: &mut Context<()>, _: ConnId, _: &Ended) {
+        self.closed += 1;
+    }
+}
+
+fn one_turn<H: Handler<Data = ()>>(world: &mut World<H>) {
+    let now = world.engine.context().now();
+    world.engine.on_time(now, &mut world.handler);
+}
+
+/// So many messages, each with its number.
+fn numbered(count: u32) -> Vec<u8> {
+    (0..count).flat_map(|number| sent_by(Role::Client, RawHeader::BINARY, &number.to_be_bytes())).collect()
+}
+
+fn take(number: usize) -> Vec<u8> {
+    WIRES.with_borrow_mut(|wires| std::mem::take(&mut wires[number].from))
+}
+
+fn answers(wire: &[u8]) -> Vec<u32> {
+    frames(wire).iter().map(|(_, payload)| u32::from_be_bytes(payload[..].try_into().unwrap())).collect()
+}
+
+#[test]
+fn a_flood_is_cut_and_comes_in_order() {
+    let mut world = World::new(Echo::default(), 2, |_| ());
+    let held = world.held();
+    world.arrive(1, &numbered(20_000));
+    let first = world.handler.messages;
+    assert!((500..5000).contains(&first), "{first} at once");
+    // Whoever comes after it does not wait for it.
+    world.arrive(0, &numbered(1));
+    one_turn(&mut world);
+    assert_eq!(answers(&take(0)), [0]);
+    assert!(world.handler.messages < 3 * first, "{}", world.handler.messages);
+    world.turn();
+    assert_eq!(answers(&take(1)), (0..20_000).collect::<Vec<_>>());
+    // Nothing is kept for it.
+    assert_eq!(world.held(), held);
+}
+
+/// A hundred of them cost the others no more than one.
+#[test]
+fn many_floods_share_what_a_turn_has() {
+    let flood = numbered(20_000);
+    let mut most = 0;
+    let mut world = World::new(Echo::default(), 101, |_| ());
+    (1..=100).for_each(|number| world.arrive(number, &flood));
+    let (mut before, mut turns) = (world.handler.messages, 0);
+    while world.handler.messages < 100 * 20_000 {
+        world.arrive(0, &numbered(1));
+        one_turn(&mut world);
+        assert_eq!(answers(&take(0)), [0]);
+        most = most.max(world.handler.messages - before);
+        before = world.handler.messages;
+        turns += 1;
+        assert!(turns < 100_000);
+    }
+    assert!(most < 5000, "{most} in a turn");
+    world.turn();
+    for number in 1..=100 {
+        assert_eq!(answers(&take(number)).len(), 20_000);
+    }
+}
+
+/// Those who are paused get nothing of what was read before, until they are resumed.
+#[test]
+fn what_is_left_waits_while_nothing_is_to_be_read() {
+    let mut world = World::new(Echo { pauses_after: 1500, ..Echo::default() }, 1, |_| ());
+    world.arrive(0, &numbered(10_000));
+    world.turn();
+    let paused = world.handler.messages;
+    assert!((1500..8000).contains(&paused), "{paused}");
+    world.turn();
+    assert_eq!(world.handler.messages, paused);
+    let id = world.conns[0].0;
+    world.engine.context().resume(id);
+    world.turn();
+    assert_eq!(answers(&take(0)), (0..10_000).collect::<Vec<_>>());
+}
+
+/// The end comes after all that was said before it.
+#[test]
+fn the_end_comes_after_what_is_left() {
+    for in_order in [false, true] {
+        let mut world = World::new(Echo::default(), 1, |_| ());
+        let mut wire = numbered(10_000);
+        if in_order {
+            wire.extend(sent_by(Role::Client, RawHeader::CLOSE, &close_payload(1000, "")));
+        }
+        WIRES.with_borrow_mut(|wires| wires[0].has_ended = true);
+        world.arrive(0, &wire);
+        assert_eq!(world.handler.closed, 0);
+        for _ in 0..100 {
+            world.engine.ready(world.conns[0].1, Readiness::READABLE, &mut world.handler);
+            one_turn(&mut world);
+        }
+        assert_eq!((world.handler.messages, world.handler.closed), (10_000, 1), "{in_order}");
+    }
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn inflating_is_cut() {
+    use bowsprit::extension::deflate::DeflateConfig;
+
+    let settings = Arc::new(config(|config| config.deflate = Some(DeflateConfig::default())));
+    let mut sender = Side::new(Role::Server, &settings, Instant::now()).conn.with_deflate(Default::default());
+    sender.outbound.send_binary(&vec![0; 1 << 20]).unwrap();
+    let payload = frames(sender.outbound.pending())[0].1.clone();
+    let rsv1 = RawHeader { rsv1: true, ..RawHeader::BINARY };
+    let bombs = sent_by(Role::Client, rsv1, &payload).repeat(30);
+    let mut world = World::new(Echo::default(), 2, |to| to.connection = settings);
+    world.arrive(1, &bombs);
+    let mut before = 0;
+    while world.handler.messages < 30 {
+        world.arrive(0, &sent_by(Role::Client, RawHeader::TEXT, b"quiet"));
+        one_turn(&mut world);
+        assert_eq!(take(0), b"\x81\x05quiet");
+        let bytes = world.handler.bytes - before;
+        assert!(bytes <= 3 << 20, "{bytes} in a turn");
+        before = world.handler.bytes;
+    }
+    world.turn();
+    let answered = frames(&take(1)).len();
+    assert!(answered == 30, "{answered}");
+}
+
+struct Relay {
+    reached: Vec<usize>,
+}
+
+impl Handler for Relay {
+    type Data = ();
+
+    fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+        self.reached.push(cx.broadcast_others(message, id));
+    }
+}
+
+/// What is said to very many is written over several turns: to each receiver in order, and to those who were there.
+#[test]
+fn a_broadcast_to_many_is_cut_without_reordering() {
+    const RECEIVERS: usize = 500;
+    let mut world = World::new(Relay { reached: Vec::new() }, RECEIVERS + 2, |_| ());
+    let mut from = [0, 0];
+    for round in 0..20u32 {
+        let sender = (round % 2) as usize;
+        world.arrive(sender, &sent_by(Role::Client, RawHeader::BINARY, &round.to_be_bytes()));
+        let before: usize =
+            WIRES.with_borrow(|wires| wires.iter().filter(|wire| !wire.from.is_empty()).count());
+        one_turn(&mut world);
+        let after: usize =
+            WIRES.with_borrow(|wires| wires.iter().filter(|wire| !wire.from.is_empty()).count());
+        // The senders get what is there for them with what they say themselves.
+        assert!(after - before <= 128 + 2, "{} written in a turn", after - before);
+        from[sender] += 1;
+    }
+    world.turn();
+    assert_eq!(world.handler.reached, [RECEIVERS + 1; 20]);
+    for number in 2..RECEIVERS + 2 {
+        assert_eq!(answers(&take(number)), (0..20).collect::<Vec<_>>());
+    }
+}

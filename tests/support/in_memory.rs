@@ -1,0 +1,147 @@
+//! A loop whose connections lie in memory: what arrives and what is taken is told apart from each other, and every turn is
+//! the test's.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use bowsprit::event_loop::{ConnId, Engine, Handler, Readiness, Settings, Stream, Transport};
+use mio::event::Source;
+use mio::{Interest, Poll, Registry, Token};
+
+thread_local! {
+    pub static WIRES: RefCell<Vec<Wire>> = const { RefCell::new(Vec::new()) };
+}
+
+/// To a connection of the loop, and from it.
+#[derive(Default)]
+pub struct Wire {
+    pub to: Vec<u8>,
+    pub from: Vec<u8>,
+    /// Its peer reads nothing.
+    pub is_full: bool,
+    pub is_gone: bool,
+    /// The peer has ended its direction.
+    pub has_ended: bool,
+}
+
+struct Fake(usize);
+
+impl Read for Fake {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        WIRES.with_borrow_mut(|wires| {
+            let to = &mut wires[self.0].to;
+            let len = buf.len().min(to.len());
+            buf[..len].copy_from_slice(&to[..len]);
+            to.drain(..len);
+            let waits = len == 0 && !wires[self.0].has_ended;
+            if waits { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(len) }
+        })
+    }
+}
+
+impl Write for Fake {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        WIRES.with_borrow_mut(|wires| match &mut wires[self.0] {
+            Wire { is_full: true, .. } => Err(io::ErrorKind::WouldBlock.into()),
+            wire => {
+                wire.from.extend_from_slice(buf);
+                Ok(buf.len())
+            }
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Source for Fake {
+    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Fake {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        WIRES.with_borrow_mut(|wires| wires[self.0].is_gone = true);
+    }
+}
+
+pub struct World<H> {
+    pub engine: Engine<()>,
+    pub handler: H,
+    pub conns: Vec<(ConnId, Token)>,
+    _poll: Poll,
+}
+
+impl<H: Handler<Data = ()>> World<H> {
+    pub fn new(handler: H, connections: usize, change: impl FnOnce(&mut Settings)) -> Self {
+        WIRES.with_borrow_mut(Vec::clear);
+        let poll = Poll::new().unwrap();
+        let now = Instant::now();
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let mut engine = Engine::new_at(settings, poll.registry(), 0..10_000, now).unwrap();
+        engine.set_time(now);
+        let mut world = Self { engine, handler, conns: Vec::new(), _poll: poll };
+        for number in 0..connections {
+            WIRES.with_borrow_mut(|wires| wires.push(Wire::default()));
+            let id = world.engine.adopt(Transport::other(Fake(number))).unwrap();
+            world.conns.push((id, world.engine.token_of(id).unwrap()));
+            world.arrive(
+                number,
+                b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+                  Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; \
+                  server_no_context_takeover\r\n\r\n",
+            );
+        }
+        world.turn();
+        WIRES.with_borrow_mut(|wires| wires.iter_mut().for_each(|wire| wire.from = Vec::new()));
+        world
+    }
+
+    pub fn arrive(&mut self, number: usize, bytes: &[u8]) {
+        WIRES.with_borrow_mut(|wires| wires[number].to.extend_from_slice(bytes));
+        self.engine.ready(self.conns[number].1, Readiness::READABLE, &mut self.handler);
+        WIRES.with_borrow_mut(|wires| {
+            if wires[number].to.is_empty() {
+                wires[number].to = Vec::new();
+            }
+        });
+    }
+
+    /// All the turns that are wanted.
+    pub fn turn(&mut self) {
+        let now = self.engine.context().now();
+        for _ in 0..1000 {
+            self.engine.on_time(now, &mut self.handler);
+            if self.engine.next_deadline().is_none_or(|at| at > now) {
+                return;
+            }
+        }
+    }
+
+    pub fn held(&mut self) -> usize {
+        self.engine.context().stats().held as usize
+    }
+
+    pub fn fill(&mut self, is_full: bool) {
+        WIRES.with_borrow_mut(|wires| wires.iter_mut().for_each(|wire| wire.is_full = is_full));
+    }
+}

@@ -667,7 +667,7 @@ mod the_loop {
     use std::net::TcpStream;
     use std::time::{Duration, Instant};
 
-    use bowsprit::event_loop::{ConnId, Context, Ended, EventLoop, Handler};
+    use bowsprit::event_loop::{ConnId, Context, Ended, EventLoop, Handler, Settings};
     use bowsprit::handshake::Agreement;
     use bowsprit::message::Message;
 
@@ -703,6 +703,58 @@ mod the_loop {
             head.ends_with(b"\r\n\r\n")
         });
         stream
+    }
+
+    /// Each keeps within its own limits, and all together hold what no machine has.
+    #[test]
+    fn each_within_its_limits_and_all_within_a_budget() {
+        let mut settings = Settings::default();
+        settings.max_held = 8 << 20;
+        let mut server = EventLoop::<()>::with_settings(settings).unwrap();
+        let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut healthy = open(&mut server, address);
+        let mut unfinished: Vec<TcpStream> = (0..24).map(|_| open(&mut server, address)).collect();
+        let part = [&b"\x82\xff\0\0\0\0\0\x10\0\0\0\0\0\0"[..], &[7; 900_000]].concat();
+        for stream in &mut unfinished {
+            let mut rest = &part[..];
+            turn_until(&mut server, |_| {
+                rest = &rest[stream.write(rest).unwrap_or(0)..];
+                rest.is_empty()
+            });
+        }
+        turn_until(&mut server, |server| {
+            let stats = server.context().stats();
+            stats.over_budget >= 10 && stats.held <= 8 << 20
+        });
+        let mut told = 0;
+        for stream in &mut unfinished {
+            let mut close = [0; 4];
+            told += usize::from(stream.read_exact(&mut close).is_ok() && close[2..] == 1013u16.to_be_bytes());
+        }
+        assert!((10..=20).contains(&told), "{told} of 24");
+        healthy.write_all(b"\x81\x82\0\0\0\0hi").unwrap();
+        let mut answer = [0; 4];
+        turn_until(&mut server, |_| healthy.read(&mut answer).is_ok_and(|len| len == 4));
+        assert_eq!(&answer, b"\x81\x02hi");
+    }
+
+    /// One read brings thousands of messages; whoever says one thing meanwhile has the answer after that turn.
+    #[test]
+    fn a_flood_keeps_nobody_waiting() {
+        let mut server = EventLoop::<()>::new().unwrap();
+        let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut flood = open(&mut server, address);
+        let mut quiet = open(&mut server, address);
+        let many = b"\x82\x82\0\0\0\0hi".repeat(20_000);
+        let mut rest = &many[..];
+        let before = server.context().stats().messages_in;
+        rest = &rest[flood.write(rest).unwrap()..];
+        assert!(many.len() - rest.len() > 50_000, "the socket takes little");
+        quiet.write_all(b"\x81\x82\0\0\0\0hi").unwrap();
+        let mut answer = [0; 4];
+        turn_until(&mut server, |_| quiet.read(&mut answer).is_ok_and(|len| len == 4));
+        let meanwhile = server.context().stats().messages_in - before;
+        assert!(meanwhile < 5000, "{meanwhile} of the flood came before it");
     }
 
     /// Tomcat: CVE-2021-42340; Undertow: CVE-2021-3690.

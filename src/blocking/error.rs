@@ -54,6 +54,7 @@ impl fmt::Display for Error {
             Error::Timeout => f.write_str("the time was up"),
             Error::Due(Due::Dead) => f.write_str("the server does not answer a Ping"),
             Error::Due(Due::Idle) => f.write_str("the server has been silent for too long"),
+            Error::Due(Due::Stalled) => f.write_str("nothing more of a message came for too long"),
             Error::Due(_) => f.write_str("the server does not answer the Close frame"),
             Error::Eof => f.write_str("the server ended the connection without a Close frame"),
             Error::Io(error) => write!(f, "the connection broke: {error}"),

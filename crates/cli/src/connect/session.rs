@@ -318,6 +318,7 @@ impl Session {
                 format!("the server did not answer the Close frame within {timeout}")
             }
             Cause::Timeout(Due::Idle) => "the server was silent for too long".to_owned(),
+            Cause::Timeout(Due::Stalled) => "nothing more of a message came for too long".to_owned(),
             Cause::Timeout(_) => "the server did not answer a Ping in time".to_owned(),
             other => format!("the connection ended: {other:?}"),
         };

@@ -419,11 +419,13 @@ impl Inbound {
 
     /// Whether any memory is held, beside its own size.
     #[inline]
+    #[cfg(feature = "event-loop")]
     pub(crate) const fn holds(&self) -> bool {
         self.assembler.holds() || self.control.is_some() || self.end.is_some()
     }
 
     /// Gives up what has come of a message, and all memory: the connection is over.
+    #[cfg(feature = "event-loop")]
     pub(crate) fn discard(&mut self) {
         self.assembler = Assembler::new();
         self.control = None;

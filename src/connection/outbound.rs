@@ -320,6 +320,7 @@ impl Outbound {
 
     /// Whether any memory is held, beside its own size.
     #[inline]
+    #[cfg(feature = "event-loop")]
     pub(crate) const fn holds(&self) -> bool {
         self.queue.is_some()
             || self.compressor.is_some()

@@ -123,6 +123,7 @@ impl SendQueue {
     }
 
     /// Tells of the shared bytes that were not there when this was asked last.
+    #[cfg(feature = "event-loop")]
     pub(crate) fn note_shared(&mut self, mut note: impl FnMut(&Arc<[u8]>)) {
         for segment in self.segments.range(self.noted..) {
             if let Segment::Shared { bytes, .. } = segment {

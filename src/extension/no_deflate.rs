@@ -93,14 +93,17 @@ impl DeflatePool {
         Self
     }
 
+    #[cfg(feature = "event-loop")]
     pub(crate) const fn memory(&self) -> usize {
         0
     }
 
-    pub(crate) const fn compressed(&self) -> u64 {
+    #[cfg(feature = "event-loop")]
+    pub(crate) const fn work(&self) -> u64 {
         0
     }
 
+    #[cfg(feature = "event-loop")]
     pub(crate) const fn drop_spare(&mut self) {}
 
     pub(crate) fn lend_inflater(&mut self, _: &mut Option<Box<Inflater>>) {}

@@ -143,6 +143,7 @@ impl HeadReader {
     }
 
     /// Bytes of memory held, beside its own size.
+    #[cfg(feature = "event-loop")]
     pub(super) const fn memory(&self) -> usize {
         self.bytes.capacity()
     }

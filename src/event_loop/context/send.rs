@@ -164,14 +164,14 @@ impl<D: Default> Context<D> {
             _ => return Sent::Closed,
         }
         let (queued_before, work_before) =
-            (self.peers[slot].outbound.queued(), self.pool.deflate.compressed());
+            (self.peers[slot].outbound.queued(), self.pool.deflate.work());
         let result = send(SendLoan::new(&mut self.pool, &mut self.peers[slot].outbound).outbound);
         match result {
             Ok(()) => {
                 let peer = &mut self.peers[slot];
                 let queued = peer.outbound.queued();
                 let copied = queued.saturating_sub(queued_before) / share::BYTES;
-                let compressed = self.pool.deflate.compressed().saturating_sub(work_before) as usize;
+                let compressed = self.pool.deflate.work().saturating_sub(work_before) as usize;
                 self.work.spend(share::SEND + copied + compressed * share::COMPRESSED);
                 let sent = if peer.writable { Sent::Now } else { Sent::Queued(queued) };
                 let is_congested = queued > peer.pressure(&self.settings).high_watermark;

@@ -42,11 +42,13 @@ impl DeflatePool {
 
     /// Bytes that were compressed, for the program and for nothing.
     #[inline]
-    pub(crate) const fn compressed(&self) -> u64 {
+    #[cfg(feature = "event-loop")]
+    pub(crate) const fn work(&self) -> u64 {
         self.sent.plain
     }
 
     /// Gives back all memory that is not lent.
+    #[cfg(feature = "event-loop")]
     pub(crate) fn drop_spare(&mut self) {
         self.inflater = None;
         self.compressors = Default::default();

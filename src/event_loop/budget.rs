@@ -25,6 +25,8 @@ pub(super) struct Budget {
     counts: Vec<usize>,
     /// Their sum.
     held: usize,
+    /// What transports hold for themselves, TLS above all: always the same for one.
+    transports: usize,
     shared: Shared,
     /// What the group knows of, and what it holds altogether.
     told: usize,
@@ -60,8 +62,14 @@ impl Budget {
         self.counts[slot] = held;
     }
 
+    /// A connection has come whose transport holds so much.
+    pub(super) const fn enter(&mut self, transport: usize) {
+        self.transports += transport;
+    }
+
     /// The connection in `slot` is gone.
-    pub(super) fn forget(&mut self, slot: usize) {
+    pub(super) fn leave(&mut self, slot: usize, transport: usize) {
+        self.transports -= transport;
         if self.of(slot) > 0 {
             self.set(slot, 0);
         }
@@ -74,7 +82,7 @@ impl Budget {
 
     /// Bytes held for connections, shared ones included.
     pub(super) const fn held(&self) -> usize {
-        self.held + self.shared.held
+        self.held + self.shared.held + self.transports
     }
 }
 
@@ -271,8 +279,8 @@ mod tests {
         budget.set(0, 10);
         budget.set(3, 50);
         assert_eq!((budget.held(), budget.of(3), budget.of(1), budget.of(9)), (60, 50, 0, 0));
-        budget.forget(3);
-        budget.forget(9);
+        budget.leave(3, 0);
+        budget.leave(9, 0);
         assert_eq!(budget.held(), 10);
     }
 

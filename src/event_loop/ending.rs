@@ -182,7 +182,7 @@ impl<H: Handler> Turn<'_, H> {
         for slot in over {
             let slot = slot as usize;
             let mut peer = self.cx.peers.remove(slot);
-            self.cx.budget.forget(slot);
+            self.cx.budget.leave(slot, peer.transport.memory());
             self.cx.admission.leave_from(peer.address);
             if peer.is_turned_away() {
                 self.cx.turned_away -= 1;

@@ -203,13 +203,10 @@ impl<D> Peer<D> {
     /// Whether any memory is held for it, beside its own size.
     #[inline]
     pub(super) const fn holds(&self) -> bool {
-        self.outbound.holds()
-            || self.heavy
-            || !self.is_open()
-            || matches!(self.transport, Transport::Other(_))
+        self.outbound.holds() || self.heavy || !self.is_open()
     }
 
-    /// Bytes of memory held for it, beside its own size and messages that others send, too.
+    /// Bytes of memory held for it, beside its own size, its transport's, and messages that others send, too.
     pub(super) fn memory(&self) -> usize {
         let stage = match &self.stage {
             Stage::Dialing(opening) | Stage::Client(opening) => {
@@ -222,7 +219,7 @@ impl<D> Peer<D> {
             Stage::Connecting(_) | Stage::Open | Stage::Ending | Stage::Dead => 0,
         };
         let rest = self.cold.as_ref().map_or(0, |cold| cold.rest.bytes.capacity());
-        stage + rest + self.outbound.memory() + self.transport.memory()
+        stage + rest + self.outbound.memory()
     }
 
     /// Whether something was read for it and not looked at.

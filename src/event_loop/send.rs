@@ -28,7 +28,9 @@ impl<H: Handler> Turn<'_, H> {
             while writes > 0
                 && let Some(slot) = self.cx.agenda.next_in_order()
             {
-                writes -= 1;
+                let peer = &self.cx.peers[slot];
+                let writes_something = peer.outbound.queued() > 0 && !matches!(peer.stage, Stage::Dead);
+                writes -= usize::from(writes_something);
                 self.flush(slot);
             }
         }

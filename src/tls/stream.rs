@@ -134,10 +134,10 @@ impl<S: Read + Write> TlsStream<S> {
         self.tls.wants_write() || self.end == End::Asked
     }
 
-    /// Bytes of memory held, beside its own size: what `rustls` keeps was measured (`tests/held.rs`); what it has encrypted
-    /// and not sent is at most one record.
-    pub fn memory(&self) -> usize {
-        STATE + if self.tls.wants_write() { RECORD } else { 0 }
+    /// Bytes of memory that count for it, beside its own size: what `rustls` keeps for an open connection, and half a record,
+    /// as it has at most one that is encrypted and not sent.
+    pub const fn memory(&self) -> usize {
+        STATE + RECORD / 2
     }
 
     /// Sends what TLS has to send.

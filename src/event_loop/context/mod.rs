@@ -351,6 +351,7 @@ impl<D: Default> Context<D> {
         let slot = entry.key();
         let id = ConnId { slot: slot as u32, generation: self.generation };
         transport.register(&self.registry, self.tokens.connection(id))?;
+        self.budget.enter(transport.memory());
         entry.insert(Peer::new(
             transport,
             outbound,

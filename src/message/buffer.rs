@@ -19,6 +19,10 @@ impl MessageBuffer {
     /// See [`MIN_ROOM`](Self::MIN_ROOM).
     pub const LESS: usize = 7;
 
+    /// So much at a time is made ready to be written to: the system gives memory page by page, when it is written to first,
+    /// which for all that a long message may need would take milliseconds at once.
+    const READY: usize = 256 * 1024;
+
     /// Offered before anything has arrived.
     const FIRST_ROOM: usize = 128;
 
@@ -93,15 +97,19 @@ impl MessageBuffer {
         self.filled += bytes.len();
     }
 
-    /// Room to read into, not more than `wanted` bytes and never empty where `wanted` is not 0.
+    /// Room to read into, not more than `wanted` bytes and never empty where `wanted` is not 0. So much is added that what
+    /// has arrived doubles, though not all of it is offered at once.
     pub fn room(&mut self, wanted: usize) -> &mut [u8] {
         let free = self.bytes.len() - self.filled;
         let step = Self::step(self.len());
         if free == 0 || free < wanted.min(step).min(Self::MIN_ROOM) {
             let grown = self.filled + wanted.min(step);
-            // A vector that grew by its own rule would hold twice as much.
-            self.bytes.reserve_exact(grown - self.bytes.len());
-            self.bytes.resize(grown, 0);
+            let ready = self.filled + wanted.min(step).min(Self::READY);
+            if self.bytes.capacity() < ready {
+                // A vector that grew by its own rule would hold twice as much.
+                self.bytes.reserve_exact(grown - self.bytes.len());
+            }
+            self.bytes.resize(ready, 0);
         }
         let end = self.bytes.len().min(self.filled.saturating_add(wanted));
         &mut self.bytes[self.filled..end]
@@ -163,8 +171,8 @@ mod tests {
             assert!(!buffer.is_oversized());
         }
         buffer.extend(&[7; 10]);
-        let held = buffer.len();
-        assert_eq!(buffer.room(usize::MAX).len(), held);
+        assert!(buffer.len() > MessageBuffer::READY);
+        assert_eq!(buffer.room(usize::MAX).len(), MessageBuffer::READY);
         assert_eq!(buffer.room(3).len(), 3);
         buffer.clear();
         buffer.extend(b"abc");

@@ -163,8 +163,7 @@ impl<D: Default> Context<D> {
             Some(peer) if peer.is_open() && !self.agenda.is_decided(slot) => {}
             _ => return Sent::Closed,
         }
-        let (queued_before, work_before) =
-            (self.peers[slot].outbound.queued(), self.pool.deflate.work());
+        let (queued_before, work_before) = (self.peers[slot].outbound.queued(), self.pool.deflate.work());
         let result = send(SendLoan::new(&mut self.pool, &mut self.peers[slot].outbound).outbound);
         match result {
             Ok(()) => {

@@ -436,12 +436,12 @@ fn code(payload: &[u8]) -> Option<u16> {
     payload.first_chunk().map(|code| u16::from_be_bytes(*code))
 }
 
-fn rule(case: &Case) -> (&'static str, &'static str) {
-    (case.rule.section, case.rule.text)
+fn rule(case: &Case) -> (String, &'static str) {
+    (case.rule.sections.to_string(), case.rule.text)
 }
 
 /// The rules that fail with a fault, each with its cases.
-fn failing(subject: Subject, twist: Twist) -> BTreeMap<(&'static str, &'static str), Vec<&'static str>> {
+fn failing(subject: Subject, twist: Twist) -> BTreeMap<(String, &'static str), Vec<&'static str>> {
     let mut rules: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     for case in (Selection { quick: true, ..Selection::default() }).choose(subject).unwrap() {
         if case.has_tag("heavy") {

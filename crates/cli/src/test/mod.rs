@@ -345,7 +345,9 @@ fn parse_url(url: &str) -> Result<Address, String> {
     let authority = authority.ok_or_else(|| format!("\"{shown}\" names no host"))?;
     let host = authority.host();
     let port = match authority.port().filter(|port| !port.is_empty()) {
-        Some(port) => port.as_str().parse().map_err(|_| format!("\"{shown}\" has no port from 0 to 65535"))?,
+        Some(port) => {
+            port.as_str().parse().map_err(|_| format!("\"{shown}\" has no port from 0 to 65535"))?
+        }
         None => default,
     };
     let path = match uri.path().as_str() {

@@ -2,21 +2,13 @@
 //!
 //! In: what a connection holds, whenever it has been read from or written to. Out: a sum that is exact at the end of a
 //! turn, for this loop and, added up in one atomic number once a turn, for all loops of a group. Where it comes near to
-//! [`Settings::max_held`], nothing more is read from those that hold most; where it passes it, they are ended, the
+//! [`Settings::max_held`](super::Settings::max_held), nothing more is read from those that hold most; where it passes it, they are ended, the
 //! largest first, until an eighth is free. All others go on.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use super::ended::{Cause, Failed};
-use super::handler::Handler;
 use super::id::ConnId;
-use super::peer::Stage;
-#[cfg(doc)]
-use super::settings::Settings;
-use super::turn::Turn;
-use crate::close::{CloseCode, CloseReason};
-use crate::handshake::Refusal;
 
 /// The bytes that are held for the connections of one loop.
 #[derive(Debug, Default)]
@@ -27,19 +19,19 @@ pub(super) struct Budget {
     held: usize,
     /// What transports hold for themselves, TLS above all: always the same for one.
     transports: usize,
-    shared: Shared,
+    pub(super) shared: Shared,
     /// What the group knows of, and what it holds altogether.
-    told: usize,
-    total: usize,
+    pub(super) told: usize,
+    pub(super) total: usize,
     /// Those from which nothing is read.
-    paused: Vec<ConnId>,
+    pub(super) paused: Vec<ConnId>,
     /// What was held when somebody was paused last.
-    looked_at: usize,
+    pub(super) looked_at: usize,
 }
 
 /// Messages that several connections send, and that one of them has not sent yet: each counts once.
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     frames: VecDeque<Arc<[u8]>>,
     /// Where they lie.
     known: HashSet<usize>,
@@ -47,14 +39,14 @@ struct Shared {
 }
 
 /// Shared messages that are looked at in a turn, whether anybody still has them.
-const SWEPT: usize = 64;
+pub(super) const SWEPT: usize = 64;
 
 /// What a loop holds more or less is told to the group in steps of this many bytes.
-const STEP: usize = 64 * 1024;
+pub(super) const STEP: usize = 64 * 1024;
 
 impl Budget {
     /// What is held for the connection in `slot` now.
-    fn set(&mut self, slot: usize, held: usize) {
+    pub(super) fn set(&mut self, slot: usize, held: usize) {
         if self.counts.len() <= slot {
             self.counts.resize(slot + 1, 0);
         }
@@ -76,7 +68,7 @@ impl Budget {
     }
 
     #[inline]
-    fn of(&self, slot: usize) -> usize {
+    pub(super) fn of(&self, slot: usize) -> usize {
         self.counts.get(slot).copied().unwrap_or(0)
     }
 
@@ -87,7 +79,7 @@ impl Budget {
 }
 
 impl Shared {
-    fn note(&mut self, frame: &Arc<[u8]>) {
+    pub(super) fn note(&mut self, frame: &Arc<[u8]>) {
         if self.known.insert(frame.as_ptr() as usize) {
             self.held += frame.len();
             self.frames.push_back(Arc::clone(frame));
@@ -95,7 +87,7 @@ impl Shared {
     }
 
     /// Lets go of those that nobody else has, among the next `most`.
-    fn sweep(&mut self, most: usize) {
+    pub(super) fn sweep(&mut self, most: usize) {
         for _ in 0..most.min(self.frames.len()) {
             let Some(frame) = self.frames.pop_front() else { return };
             if Arc::strong_count(&frame) > 1 {
@@ -107,135 +99,6 @@ impl Shared {
         }
         if self.frames.is_empty() && self.frames.capacity() > SWEPT {
             *self = Self::default();
-        }
-    }
-}
-
-impl<H: Handler> Turn<'_, H> {
-    /// Counts what a connection holds that has been read from or written to. Most hold nothing.
-    #[inline]
-    pub(super) fn count(&mut self, slot: usize) {
-        let Some(peer) = self.cx.peers.get(slot) else { return };
-        let holds = peer.holds() || self.inbounds.get(slot).is_some_and(|inbound| inbound.holds());
-        if holds || self.cx.budget.of(slot) > 0 {
-            self.count_memory(slot);
-        }
-    }
-
-    #[inline(never)]
-    fn count_memory(&mut self, slot: usize) {
-        let peer = &mut self.cx.peers[slot];
-        let memory = peer.memory() + self.inbounds.get(slot).map_or(0, |inbound| inbound.memory());
-        self.cx.budget.set(slot, memory);
-        if peer.outbound.queued() > 0 {
-            peer.outbound.queue().note_shared(|frame| self.cx.budget.shared.note(frame));
-        }
-    }
-
-    /// Bytes kept for whoever needs them next.
-    fn spare(&self) -> usize {
-        self.scratch.len() + self.cx.pool.memory()
-    }
-
-    /// Sees to it that all connections of the group hold no more than they may.
-    pub(super) fn keep_to_budget(&mut self) {
-        self.cx.budget.shared.sweep(SWEPT);
-        let own = self.cx.budget.held() + self.spare();
-        let budget = &mut self.cx.budget;
-        let most = self.cx.settings.max_held;
-        if own.abs_diff(budget.told) >= STEP || budget.total > most / 8 * 5 {
-            budget.total = self.cx.admission.hold(budget.told, own);
-            budget.told = own;
-        }
-        let total = budget.total;
-        if total > most / 4 * 3 {
-            self.squeeze(total, own);
-        } else if !budget.paused.is_empty() && total < most / 8 * 5 {
-            self.release_paused();
-        }
-    }
-
-    #[cold]
-    fn squeeze(&mut self, total: usize, own: usize) {
-        self.cx.pool.drain();
-        let most = self.cx.settings.max_held;
-        // What is too much is for each loop to free in proportion to what it holds.
-        let part = |bytes: usize| (bytes as u128 * own as u128 / (total.max(1) as u128)) as usize;
-        if total > most {
-            let mut free = part(total - most / 8 * 7);
-            for (held, slot) in self.largest() {
-                self.end_for_memory(slot);
-                free = free.saturating_sub(held);
-                if free == 0 {
-                    break;
-                }
-            }
-            self.cx.budget.shared.sweep(usize::MAX);
-        } else if total > self.cx.budget.looked_at + most / 64 || self.cx.budget.paused.is_empty() {
-            self.cx.budget.looked_at = total;
-            let mut rest = own;
-            for (held, slot) in self.largest() {
-                if rest <= part(most / 2) {
-                    break;
-                }
-                rest = rest.saturating_sub(held);
-                let id = self.id(slot);
-                let peer = &mut self.cx.peers[slot];
-                if !peer.squeezed {
-                    peer.squeezed = true;
-                    self.cx.budget.paused.push(id);
-                }
-            }
-        }
-    }
-
-    /// Those for which something is held, those for which most is first.
-    fn largest(&self) -> Vec<(usize, usize)> {
-        let alive =
-            self.cx.peers.iter().filter(|(_, peer)| !matches!(peer.stage, Stage::Ending | Stage::Dead));
-        let mut largest: Vec<_> = alive
-            .map(|(slot, peer)| (self.cx.budget.of(slot) + peer.outbound.shared_memory(), slot))
-            .filter(|(held, _)| *held > 0)
-            .collect();
-        largest.sort_unstable_by(|left, right| right.cmp(left));
-        largest
-    }
-
-    /// Ends a connection with code 1013. A Close frame cannot overtake what waits before it, so one whose peer does not
-    /// read is ended at once.
-    fn end_for_memory(&mut self, slot: usize) {
-        self.cx.stats.over_budget += 1;
-        let peer = &mut self.cx.peers[slot];
-        if !peer.is_open() {
-            return self.refuse(slot, &Refusal::trusted(503).encode(), &Failed::Refused(503));
-        }
-        let waits = peer.outbound.queued() > 0;
-        if waits {
-            peer.outbound.queue().clear();
-        } else {
-            let reason = "too much is held for all connections, and most for this one";
-            let _ = peer.outbound.close(Some(CloseReason { code: CloseCode::TRY_AGAIN_LATER, reason }));
-        }
-        self.over(slot, Cause::OverBudget);
-        if let Some(inbound) = self.inbounds.get_mut(slot) {
-            inbound.discard();
-        }
-        if waits {
-            self.kill(slot);
-        } else {
-            self.cx.agenda.write(slot);
-        }
-        self.count(slot);
-    }
-
-    #[cold]
-    fn release_paused(&mut self) {
-        self.cx.budget.looked_at = 0;
-        for id in std::mem::take(&mut self.cx.budget.paused) {
-            if self.cx.peer(id).is_some() {
-                self.cx.peers[id.slot as usize].squeezed = false;
-                self.cx.agenda.read(id.slot as usize);
-            }
         }
     }
 }

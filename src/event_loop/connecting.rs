@@ -111,7 +111,9 @@ impl<H: Handler> Turn<'_, H> {
         match (connector.config().tls_connection(), connector.standing()) {
             (Ok(tls), _) => {
                 let peer = &mut self.cx.peers[slot];
+                let bare = peer.transport.memory();
                 peer.transport.wrap(tls);
+                self.cx.budget.enter(peer.transport.memory() - bare);
                 peer.readable = true;
                 self.read_later(slot);
             }

@@ -60,6 +60,7 @@ mod settings;
 mod share;
 mod shutdown;
 mod siblings;
+mod squeeze;
 mod stats;
 mod threads;
 mod timers;

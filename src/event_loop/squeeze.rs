@@ -1,0 +1,138 @@
+//! Counting what connections hold, and what is done where it is too much; see `budget`.
+
+use super::budget::{STEP, SWEPT};
+use super::ended::{Cause, Failed};
+use super::handler::Handler;
+use super::peer::Stage;
+use super::turn::Turn;
+use crate::close::{CloseCode, CloseReason};
+use crate::handshake::Refusal;
+
+impl<H: Handler> Turn<'_, H> {
+    /// Counts what a connection holds that has been read from or written to. Most hold nothing.
+    #[inline]
+    pub(super) fn count(&mut self, slot: usize) {
+        let Some(peer) = self.cx.peers.get(slot) else { return };
+        let holds = peer.holds() || self.inbounds.get(slot).is_some_and(|inbound| inbound.holds());
+        if holds || self.cx.budget.of(slot) > 0 {
+            self.count_memory(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn count_memory(&mut self, slot: usize) {
+        let peer = &mut self.cx.peers[slot];
+        let memory = peer.memory() + self.inbounds.get(slot).map_or(0, |inbound| inbound.memory());
+        self.cx.budget.set(slot, memory);
+        if peer.outbound.queued() > 0 {
+            peer.outbound.queue().note_shared(|frame| self.cx.budget.shared.note(frame));
+        }
+    }
+
+    /// Bytes kept for whoever needs them next.
+    fn spare(&self) -> usize {
+        self.scratch.len() + self.cx.pool.memory()
+    }
+
+    /// Sees to it that all connections of the group hold no more than they may.
+    pub(super) fn keep_to_budget(&mut self) {
+        self.cx.budget.shared.sweep(SWEPT);
+        let own = self.cx.budget.held() + self.spare();
+        let budget = &mut self.cx.budget;
+        let most = self.cx.settings.max_held;
+        if own.abs_diff(budget.told) >= STEP || budget.total > most / 8 * 5 {
+            budget.total = self.cx.admission.hold(budget.told, own);
+            budget.told = own;
+        }
+        let total = budget.total;
+        if total > most / 4 * 3 {
+            self.squeeze(total, own);
+        } else if !budget.paused.is_empty() && total < most / 8 * 5 {
+            self.release_paused();
+        }
+    }
+
+    #[cold]
+    fn squeeze(&mut self, total: usize, own: usize) {
+        self.cx.pool.drain();
+        let most = self.cx.settings.max_held;
+        // What is too much is for each loop to free in proportion to what it holds.
+        let part = |bytes: usize| (bytes as u128 * own as u128 / (total.max(1) as u128)) as usize;
+        if total > most {
+            let mut free = part(total - most / 8 * 7);
+            for (held, slot) in self.largest() {
+                self.end_for_memory(slot);
+                free = free.saturating_sub(held);
+                if free == 0 {
+                    break;
+                }
+            }
+            self.cx.budget.shared.sweep(usize::MAX);
+        } else if total > self.cx.budget.looked_at + most / 64 || self.cx.budget.paused.is_empty() {
+            self.cx.budget.looked_at = total;
+            let mut rest = own;
+            for (held, slot) in self.largest() {
+                if rest <= part(most / 2) {
+                    break;
+                }
+                rest = rest.saturating_sub(held);
+                let id = self.id(slot);
+                let peer = &mut self.cx.peers[slot];
+                if !peer.squeezed {
+                    peer.squeezed = true;
+                    self.cx.budget.paused.push(id);
+                }
+            }
+        }
+    }
+
+    /// Those for which something is held, those for which most is first.
+    fn largest(&self) -> Vec<(usize, usize)> {
+        let alive =
+            self.cx.peers.iter().filter(|(_, peer)| !matches!(peer.stage, Stage::Ending | Stage::Dead));
+        let mut largest: Vec<_> = alive
+            .map(|(slot, peer)| (self.cx.budget.of(slot) + peer.outbound.shared_memory(), slot))
+            .filter(|(held, _)| *held > 0)
+            .collect();
+        largest.sort_unstable_by(|left, right| right.cmp(left));
+        largest
+    }
+
+    /// Ends a connection with code 1013. A Close frame cannot overtake what waits before it, so one whose peer does not
+    /// read is ended at once.
+    fn end_for_memory(&mut self, slot: usize) {
+        self.cx.stats.over_budget += 1;
+        let peer = &mut self.cx.peers[slot];
+        if !peer.is_open() {
+            return self.refuse(slot, &Refusal::trusted(503).encode(), &Failed::Refused(503));
+        }
+        let waits = peer.outbound.queued() > 0;
+        if waits {
+            peer.outbound.queue().clear();
+        } else {
+            let reason = "too much is held for all connections, and most for this one";
+            let _ = peer.outbound.close(Some(CloseReason { code: CloseCode::TRY_AGAIN_LATER, reason }));
+        }
+        self.over(slot, Cause::OverBudget);
+        if let Some(inbound) = self.inbounds.get_mut(slot) {
+            inbound.discard();
+        }
+        if waits {
+            self.kill(slot);
+        } else {
+            self.cx.agenda.write(slot);
+        }
+        self.count(slot);
+    }
+
+    #[cold]
+    fn release_paused(&mut self) {
+        self.cx.budget.looked_at = 0;
+        for id in std::mem::take(&mut self.cx.budget.paused) {
+            if self.cx.peer(id).is_some() {
+                self.cx.peers[id.slot as usize].squeezed = false;
+                self.cx.agenda.read(id.slot as usize);
+            }
+        }
+    }
+}

@@ -298,6 +298,7 @@ mod the_loop {
         }
     }
 
+    #[cfg(feature = "deflate")]
     fn is_close_with_1013(wire: &[u8]) -> bool {
         matches!(wire, [0x88, _, 0x03, 0xf5, reason @ ..] if !reason.is_empty())
     }

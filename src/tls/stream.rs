@@ -31,6 +31,7 @@ enum End {
     /// The `close_notify` that says so is made.
     Notified,
     /// The socket's own direction is ended, too.
+    #[cfg_attr(not(feature = "event-loop"), expect(dead_code, reason = "only a loop has it ended here"))]
     Shut,
 }
 

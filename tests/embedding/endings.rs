@@ -69,7 +69,7 @@ const KINDS: &[Kind] = &[
 ];
 
 /// Where a server listens.
-#[expect(clippy::large_enum_variant, reason = "there is one for each test")]
+#[allow(clippy::large_enum_variant, reason = "there is one for each test")]
 enum Place {
     Tcp(SocketAddr),
     Unix(PathBuf),

@@ -6,9 +6,6 @@
 mod in_memory;
 mod support;
 
-use std::sync::Arc;
-use std::time::Instant;
-
 use bowsprit::Role;
 use bowsprit::event_loop::{ConnId, Context, Ended, Handler, Readiness};
 use bowsprit::frame::RawHeader;
@@ -144,8 +141,9 @@ fn the_end_comes_after_what_is_left() {
 fn inflating_is_cut() {
     use bowsprit::extension::deflate::DeflateConfig;
 
-    let settings = Arc::new(config(|config| config.deflate = Some(DeflateConfig::default())));
-    let mut sender = Side::new(Role::Server, &settings, Instant::now()).conn.with_deflate(Default::default());
+    let settings = std::sync::Arc::new(config(|config| config.deflate = Some(DeflateConfig::default())));
+    let mut sender =
+        Side::new(Role::Server, &settings, std::time::Instant::now()).conn.with_deflate(Default::default());
     sender.outbound.send_binary(&vec![0; 1 << 20]).unwrap();
     let payload = frames(sender.outbound.pending())[0].1.clone();
     let rsv1 = RawHeader { rsv1: true, ..RawHeader::BINARY };

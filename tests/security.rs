@@ -1198,7 +1198,16 @@ fn the_table_and_the_tests_are_of_each_other() {
             .filter_map(|item| item.strip_prefix("security::"))
             .map(|name| name.rsplit("::").next().unwrap().trim_end_matches('…'))
             .collect();
-        assert!(!own.is_empty(), "no test of its own: {row}");
+        // What only the command can do wrong is tested beside the command.
+        let commands = row.split('`').filter_map(|item| item.strip_prefix("serve::"));
+        let commands: Vec<&str> = commands.map(|test| test.trim_end_matches('…')).collect();
+        for test in &commands {
+            let (file, name) = test.split_once("::").unwrap();
+            let path = format!("{}/crates/cli/tests/serve/{file}.rs", env!("CARGO_MANIFEST_DIR"));
+            let source = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert!(source.contains(&format!("fn {name}")), "{test} is not there: {row}");
+        }
+        assert!(!own.is_empty() || !commands.is_empty(), "no test of its own: {row}");
         for name in &own {
             assert!(tests.iter().any(|test| test.starts_with(name)), "{name} is not there: {row}");
         }

@@ -133,7 +133,7 @@ fn measure(
     engine.context().publish(&name(0, 0), Message::Text("sixteen bytes !"));
     engine.on_time(Instant::now(), &mut Silent);
     let start = Instant::now();
-    let reached = engine.context().publish(&name(0, 0), Message::Text("sixteen bytes !"));
+    let reached = engine.context().publish(&name(0, 0), Message::Text("sixteen bytes !")).here;
     let took = start.elapsed().as_nanos() / reached.max(1) as u128;
     Ok((held / (connections * each), took))
 }

@@ -9,10 +9,10 @@
 //! | `newConnection`, `nextPendingConnection()` | `on_open` |
 //! | `m_clients << pSocket` | nothing: the loop knows its connections |
 //! | `textMessageReceived` → `processMessage` | `on_message` |
-//! | `for (QWebSocket *c : m_clients) if (c != sender) c->sendTextMessage(m)` | `broadcast_others` |
+//! | `for (QWebSocket *c : m_clients) if (c != sender) c->sendTextMessage(m)` | `publish(To::all().except(id), …)` |
 //! | `disconnected` → `socketDisconnected`, `deleteLater()` | `on_close`; nothing is left to delete |
 
-use bowsprit::event_loop::{ConnId, Context, Ended, EventLoop, Handler};
+use bowsprit::event_loop::{ConnId, Context, Ended, EventLoop, Handler, To};
 use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
 
@@ -30,7 +30,7 @@ impl Handler for ChatServer {
 
     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
         // One encoding, however many there are; one write to each, however much was said in this turn.
-        cx.broadcast_others(message, id);
+        cx.publish(To::all().except(id), message);
     }
 
     fn on_close(&mut self, _: &mut Context<()>, id: ConnId, ended: &Ended) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Settings};
+use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Settings, To};
 use bowsprit::message::Message;
 use mio::{Events, Poll, Token, Waker};
 
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let remote = engine.remote_with(waker)?;
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            if let Err(error) = remote.broadcast(Message::Text(&line)) {
+            if let Err(error) = remote.publish(To::all(), Message::Text(&line)) {
                 eprintln!("{line:?} is lost: {error}");
             }
         }

@@ -3,7 +3,7 @@
 //! `cargo run --example rooms --features event-loop -- 127.0.0.1:9001`, then from several terminals
 //! `bowsprit connect ws://127.0.0.1:9001/kitchen`
 
-use bowsprit::event_loop::{ConnId, Context, Decision, Ended, EventLoop, Handler};
+use bowsprit::event_loop::{ConnId, Context, Decision, Ended, EventLoop, Handler, To};
 use bowsprit::handshake::{Acceptance, Agreement, Request};
 use bowsprit::message::Message;
 
@@ -24,7 +24,7 @@ impl Handler for Rooms {
         let Some(room) = cx.data(id).cloned() else { return };
         // Refused where a connection is on too many topics already, which one room is not.
         if cx.subscribe(id, &room).is_ok() {
-            cx.publish_others(&room, Message::Text("somebody came in"), id);
+            cx.publish(To::topic(&room).except(id), Message::Text("somebody came in"));
             let others = cx.subscribers(&room) - 1;
             cx.send_text(id, &format!("{others} others are in {room}"));
         }
@@ -32,7 +32,7 @@ impl Handler for Rooms {
 
     fn on_message(&mut self, cx: &mut Context<String>, id: ConnId, message: Message<'_>) {
         let Some(room) = cx.data(id).cloned() else { return };
-        cx.publish_others(&room, message, id);
+        cx.publish(To::topic(&room).except(id), message);
     }
 
     fn on_close(&mut self, cx: &mut Context<String>, id: ConnId, _: &Ended) {

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler};
+use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, To};
 use bowsprit::message::Message;
 
 struct Echo;
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         while let Some(left) = next_frame.checked_duration_since(Instant::now()) {
             server.turn(&mut Echo, Some(left))?;
         }
-        server.context().broadcast(Message::Text(&format!("step {step}")));
+        server.context().publish(To::all(), Message::Text(&format!("step {step}")));
     }
     Ok(())
 }

@@ -304,7 +304,9 @@ mod the_loop {
     use std::cell::{Cell, RefCell};
     use std::io::{self, Cursor, Read, Write};
 
-    use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Readiness, Settings, Stream, Transport};
+    use bowsprit::event_loop::{
+        ConnId, Context, Engine, Handler, Readiness, Settings, Stream, To, Transport,
+    };
     use bowsprit::message::Message;
     use mio::event::Source;
     use mio::{Interest, Poll, Registry, Token};
@@ -397,7 +399,7 @@ mod the_loop {
             engine.on_time(now, &mut Echo);
             STUCK.set(true);
             for _ in 0..60 {
-                assert_eq!(engine.context().broadcast(Message::Binary(&[7; 1000])), 1000);
+                assert_eq!(engine.context().publish(To::all(), Message::Binary(&[7; 1000])).here, 1000);
                 engine.on_time(now, &mut Echo);
             }
             STUCK.set(false);

@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bowsprit::backplane::{BackplaneSettings, LinkEvent, LinkStats};
-use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, Loops, Remote, Settings};
+use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, Loops, Remote, Settings, To};
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
@@ -42,11 +42,11 @@ impl Handler for App {
                 return;
             }
             if let Some((topic, text)) = text.split_once(':') {
-                cx.publish_everywhere_others(topic, Message::Text(text), id);
+                cx.publish(To::topic(topic).except(id).everywhere(), Message::Text(text));
                 return;
             }
         }
-        cx.broadcast_everywhere_others(message, id);
+        cx.publish(To::all().except(id).everywhere(), message);
     }
 
     fn on_backplane(&mut self, _: &mut Context<()>, event: &LinkEvent) {

@@ -34,7 +34,7 @@ impl Handler for Both {
             self.heard.push((id, text.to_owned()));
         } else if text.starts_with("all:") {
             let clients = self.clients.clone();
-            cx.broadcast_to(message, |id| !clients.contains(&id));
+            cx.publish_where(|id| !clients.contains(&id), message);
         } else {
             cx.send(id, message);
         }

@@ -18,7 +18,7 @@ use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::connection::{Due, Outcome};
 use bowsprit::error::ProtocolError;
 use bowsprit::event_loop::{
-    Cause, ConnId, Context, Decision, Ended, EventLoop, Failed, Handler, Overflow, Sent, Settings,
+    Cause, ConnId, Context, Decision, Ended, EventLoop, Failed, Handler, Overflow, Sent, Settings, To,
 };
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::{Acceptance, Agreement, ClientRequest, PlainRequest, Refusal, Request};
@@ -107,7 +107,7 @@ impl Handler for Probe {
             self.sent.push(cx.send(id, message));
         }
         if self.relays {
-            cx.broadcast_others(message, id);
+            cx.publish(To::all().except(id), message);
         }
     }
 

@@ -7,7 +7,7 @@ mod in_memory;
 mod support;
 
 use bowsprit::Role;
-use bowsprit::event_loop::{ConnId, Context, Ended, Handler, Readiness};
+use bowsprit::event_loop::{ConnId, Context, Ended, Handler, Readiness, To};
 use bowsprit::frame::RawHeader;
 use bowsprit::message::Message;
 use in_memory::{WIRES, World};
@@ -172,7 +172,7 @@ impl Handler for Relay {
     type Data = ();
 
     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
-        self.reached.push(cx.broadcast_others(message, id));
+        self.reached.push(cx.publish(To::all().except(id), message).here);
     }
 }
 

@@ -276,7 +276,7 @@ mod compressed {
 /// The loop counts what all connections hold, and ends those that hold most where it is too much.
 #[cfg(feature = "event-loop")]
 mod the_loop {
-    use bowsprit::event_loop::{Cause, ConnId, Context, Ended, Handler, Overflow, Readiness};
+    use bowsprit::event_loop::{Cause, ConnId, Context, Ended, Handler, Overflow, Readiness, To};
 
     use super::in_memory::{WIRES, World};
     use super::*;
@@ -335,8 +335,8 @@ mod the_loop {
         world.turn();
         check(&mut world, "answers that nobody reads", 20 * 90_000 + 20 * 120_000);
         for _ in 0..10 {
-            world.engine.context().broadcast_prepared(&prepared);
-            world.engine.context().broadcast(Message::Binary(&vec![7; 50_000]));
+            world.engine.context().publish(To::all(), &prepared);
+            world.engine.context().publish(To::all(), Message::Binary(&vec![7; 50_000]));
         }
         drop(prepared);
         world.turn();

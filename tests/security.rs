@@ -811,7 +811,7 @@ mod the_loop {
                 }
                 7 | 8 => {
                     let ids = model.get(&topic).cloned().unwrap_or_default();
-                    assert_eq!(cx.publish(&topic, Message::Text("x")), ids.len());
+                    assert_eq!(cx.publish(&topic, Message::Text("x")).here, ids.len());
                     assert_eq!(cx.subscribers_of(&topic).collect::<BTreeSet<_>>(), ids);
                 }
                 _ => {

@@ -10,7 +10,7 @@ mod stream;
 
 use std::rc::Rc;
 
-use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Isolated, Readiness, Settings, Transport};
+use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Isolated, Readiness, Settings, To, Transport};
 use bowsprit::frame::{DataKind, MaskKey, RawHeader};
 use bowsprit::message::{Message, Prepared};
 use divan::Bencher;
@@ -80,7 +80,7 @@ fn broadcast(bencher: Bencher<'_, '_>, messages: usize) {
     bencher.counter(counter).bench_local(|| {
         for number in 0..messages {
             stream[0] = number as u8;
-            server.engine.context().broadcast(Message::Binary(&stream));
+            server.engine.context().publish(To::all(), Message::Binary(&stream));
         }
         server.turn();
     });
@@ -99,7 +99,7 @@ fn publish(bencher: Bencher<'_, '_>, messages: usize) {
     let prepared = Prepared::new(Message::Binary(&[0; 64]));
     bencher.counter(ItemsCount::new(RECEIVERS * messages)).bench_local(|| {
         for _ in 0..messages {
-            server.engine.context().publish_prepared("all", &prepared);
+            server.engine.context().publish("all", &prepared);
         }
         server.turn();
     });

@@ -9,6 +9,7 @@ use std::time::Instant;
 use mio::event;
 use mio::{Registry, Token, Waker};
 
+use super::audience::To;
 use super::context::Context;
 use super::handler::Handler;
 use super::id::{ConnId, Owner, RESERVED, Tokens};
@@ -322,11 +323,8 @@ impl<H: Handler> Turn<'_, H> {
             Command::Send(id, message) => {
                 self.cx.send_prepared(id, &message);
             }
-            Command::Publish(topic, message) => {
-                self.cx.publish_prepared(&topic, &message);
-            }
-            Command::Broadcast(message) => {
-                self.cx.broadcast_prepared(&message);
+            Command::Publish { topic, except, everywhere, message } => {
+                self.cx.publish(To { topic: topic.as_deref(), except, everywhere }, &message);
             }
             #[cfg(feature = "backplane")]
             Command::ToNodes(topic, message) => {

@@ -28,6 +28,7 @@
 
 mod accepting;
 mod agenda;
+mod audience;
 #[cfg(feature = "backplane")]
 mod backplane;
 mod budget;
@@ -72,8 +73,9 @@ mod turn;
 mod waker;
 mod wheel;
 
+pub use audience::To;
 pub use clients::{ClientEvent, ClientState};
-pub use context::{AnswerError, Context, Everywhere, Sent, Task};
+pub use context::{AnswerError, Context, Reach, Sent, Task};
 pub use ended::{Cause, Ended, Failed, ShutdownReport};
 pub use engine::Engine;
 pub use handler::{Decision, Handler, LoopError};

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mio::Registry;
 
+use super::audience::To;
 use super::backplane::{Backplane, Members, World};
 use super::context::Context;
 use super::engine::Engine;
@@ -16,7 +17,7 @@ use crate::message::{Message, Prepared};
 
 impl<D: Default> Engine<D> {
     /// Joins the other processes that use the same engine and prefix. From here on what is sent *everywhere*
-    /// ([`Context::publish_everywhere`] and its like) goes to their connections, too, and what they send so comes to
+    /// ([`To::everywhere`]) goes to their connections, too, and what they send so comes to
     /// ours. [`Handler::on_backplane`] tells when the link is there and when it is not; until then, and in each outage,
     /// messages wait as `settings` allow. The engine need not be there yet.
     ///
@@ -104,16 +105,8 @@ impl<D: Default> Context<D> {
     /// A message of another node, for the connections of all loops here.
     fn deliver_here(&mut self, topic: Option<&str>, message: Message<'_>) {
         let message = Prepared::new(message);
-        match topic {
-            Some(topic) => {
-                self.stats.behind += self.siblings.publish(topic, &message) as u64;
-                self.publish_prepared(topic, &message);
-            }
-            None => {
-                self.stats.behind += self.siblings.broadcast(&message) as u64;
-                self.broadcast_prepared(&message);
-            }
-        }
+        self.stats.behind += self.siblings.publish(topic, &message) as u64;
+        self.publish(topic.map_or(To::all(), To::topic), &message);
     }
 }
 

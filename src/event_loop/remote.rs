@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::audience::To;
 use super::context::{Context, Task};
 use super::id::ConnId;
 use super::settings::Settings;
@@ -63,41 +64,20 @@ impl<D> Remote<D> {
         self.shared.push(message.frame().len(), Command::Send(id, message.clone()))
     }
 
-    /// Sends a message to the subscribers of a topic; see [`Context::publish`].
+    /// Sends a message to an [audience](To); see [`Context::publish`].
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<(), RemoteError> {
-        self.publish_prepared(topic, &Prepared::new(message))
-    }
-
-    /// Sends a message that was encoded before to the subscribers of a topic.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    pub fn publish_prepared(&self, topic: &str, message: &Prepared) -> Result<(), RemoteError> {
-        let bytes = topic.len() + message.frame().len();
-        self.shared.push(bytes, Command::Publish(topic.into(), message.clone()))
-    }
-
-    /// Sends a message to every open connection; see [`Context::broadcast`].
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    pub fn broadcast(&self, message: Message<'_>) -> Result<(), RemoteError> {
-        self.broadcast_prepared(&Prepared::new(message))
-    }
-
-    /// Sends a message that was encoded before to every open connection.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    pub fn broadcast_prepared(&self, message: &Prepared) -> Result<(), RemoteError> {
-        self.shared.push(message.frame().len(), Command::Broadcast(message.clone()))
+    pub fn publish<'a>(
+        &self,
+        to: impl Into<To<'a>>,
+        message: impl Into<Prepared>,
+    ) -> Result<(), RemoteError> {
+        let (To { topic, except, everywhere }, message) = (to.into(), message.into());
+        let bytes = topic.map_or(0, str::len) + message.frame().len();
+        self.shared
+            .push(bytes, Command::Publish { topic: topic.map(Into::into), except, everywhere, message })
     }
 
     /// Begins a closing handshake; see [`Context::close`].
@@ -168,8 +148,12 @@ impl<D> fmt::Debug for Remote<D> {
 /// What a loop was asked for.
 pub(super) enum Command<D> {
     Send(ConnId, Prepared),
-    Publish(Box<str>, Prepared),
-    Broadcast(Prepared),
+    Publish {
+        topic: Option<Box<str>>,
+        except: Option<ConnId>,
+        everywhere: bool,
+        message: Prepared,
+    },
     /// To other nodes: this loop has the link to them.
     #[cfg(feature = "backplane")]
     ToNodes(Option<Box<str>>, Prepared),
@@ -303,12 +287,9 @@ impl<D> Drop for Inbox<D> {
 }
 
 impl<D> Siblings for Vec<Remote<D>> {
-    fn broadcast(&self, message: &Prepared) -> usize {
-        self.iter().filter(|sibling| sibling.broadcast_prepared(message).is_err()).count()
-    }
-
-    fn publish(&self, topic: &str, message: &Prepared) -> usize {
-        self.iter().filter(|sibling| sibling.publish_prepared(topic, message).is_err()).count()
+    fn publish(&self, topic: Option<&str>, message: &Prepared) -> usize {
+        let to = topic.map_or(To::all(), To::topic);
+        self.iter().filter(|sibling| sibling.publish(to, message).is_err()).count()
     }
 
     #[cfg(feature = "backplane")]

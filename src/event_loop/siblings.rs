@@ -6,10 +6,8 @@ use crate::message::Prepared;
 
 /// The other loops of a group.
 pub(super) trait Siblings: fmt::Debug + Send {
-    /// Says how many did not take it.
-    fn broadcast(&self, message: &Prepared) -> usize;
-    /// Says how many did not take it.
-    fn publish(&self, topic: &str, message: &Prepared) -> usize;
+    /// To the subscribers of a topic, or to all connections. Says how many loops did not take it.
+    fn publish(&self, topic: Option<&str>, message: &Prepared) -> usize;
     /// To other nodes, by way of the loop that has the link to them: the first of the group. Says how many did not take
     /// it.
     #[cfg(feature = "backplane")]
@@ -25,11 +23,7 @@ pub(super) trait Siblings: fmt::Debug + Send {
 pub(super) struct Alone;
 
 impl Siblings for Alone {
-    fn broadcast(&self, _: &Prepared) -> usize {
-        0
-    }
-
-    fn publish(&self, _: &str, _: &Prepared) -> usize {
+    fn publish(&self, _: Option<&str>, _: &Prepared) -> usize {
         0
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::audience::To;
 use super::engine::Engine;
 use super::handler::Handler;
 use super::limits::Admission;
@@ -15,7 +16,7 @@ use super::poll::EventLoop;
 use super::remote::Remote;
 use super::settings::Settings;
 use super::stats::Stats;
-use crate::message::{Message, Prepared};
+use crate::message::Prepared;
 #[cfg(feature = "tls")]
 use crate::tls::TlsServer;
 
@@ -42,16 +43,15 @@ impl<D> Group<D> {
         &self.remotes
     }
 
-    /// Sends a message to the subscribers of a topic in every loop, encoded once; says how many loops did not take it.
-    pub fn publish(&self, topic: &str, message: Message<'_>) -> usize {
-        let prepared = Prepared::new(message);
-        self.count_refusals(|remote| remote.publish_prepared(topic, &prepared).is_ok())
-    }
-
-    /// Sends a message to every open connection of every loop, encoded once; says how many loops did not take it.
-    pub fn broadcast(&self, message: Message<'_>) -> usize {
-        let prepared = Prepared::new(message);
-        self.count_refusals(|remote| remote.broadcast_prepared(&prepared).is_ok())
+    /// Sends a message to an [audience](To) in every loop, encoded once, and where it says everywhere to other nodes, too;
+    /// says how many loops did not take it.
+    pub fn publish<'a>(&self, to: impl Into<To<'a>>, message: impl Into<Prepared>) -> usize {
+        let (to, message) = (to.into(), message.into());
+        if to.everywhere {
+            // The first has the link to other nodes, and passes it on to the others.
+            return self.remotes.first().map_or(0, |first| usize::from(first.publish(to, &message).is_err()));
+        }
+        self.count_refusals(|remote| remote.publish(to, &message).is_ok())
     }
 
     /// Lets every loop return.
@@ -95,14 +95,14 @@ impl<D> Group<D> {
 
 /// One loop for each of some threads, which together are one server: what listens listens in all of them, the limits
 /// on connections hold for all together, and what is to reach the connections of other loops goes through
-/// [`Context::publish_everywhere`](super::Context::publish_everywhere), its like, or the [`Group`].
+/// [`To::everywhere`] or the [`Group`].
 ///
 /// A connection stays on its thread, so handlers lock nothing. For the same reason
 /// [`Overflow::Block`](super::Overflow::Block) slows only producers of the reader's own loop, and a loop that is too far
 /// behind does not take a message from another one, which [`Stats::behind`] counts.
 ///
 /// ```no_run
-/// use bowsprit::event_loop::{ConnId, Context, Handler, Loops, Settings};
+/// use bowsprit::event_loop::{ConnId, Context, Handler, Loops, Settings, To};
 /// use bowsprit::message::Message;
 ///
 /// struct Chat;
@@ -111,7 +111,7 @@ impl<D> Group<D> {
 ///     type Data = ();
 ///
 ///     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
-///         cx.broadcast_everywhere_others(message, id);
+///         cx.publish(To::all().except(id).everywhere(), message);
 ///     }
 /// }
 ///

@@ -68,6 +68,37 @@ impl Prepared {
     }
 }
 
+impl From<Message<'_>> for Prepared {
+    fn from(message: Message<'_>) -> Self {
+        Self::new(message)
+    }
+}
+
+/// A clone, which shares the bytes.
+impl From<&Prepared> for Prepared {
+    fn from(prepared: &Prepared) -> Self {
+        prepared.clone()
+    }
+}
+
+impl From<&str> for Prepared {
+    fn from(text: &str) -> Self {
+        Self::new(Message::Text(text))
+    }
+}
+
+impl From<&String> for Prepared {
+    fn from(text: &String) -> Self {
+        Self::new(Message::Text(text))
+    }
+}
+
+impl From<&[u8]> for Prepared {
+    fn from(bytes: &[u8]) -> Self {
+        Self::new(Message::Binary(bytes))
+    }
+}
+
 /// The frame, and the length of its header.
 fn encode(header: RawHeader, payload: &[u8]) -> (Arc<[u8]>, u8) {
     let mut bytes = [0; MAX_HEADER];

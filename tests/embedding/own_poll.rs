@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bowsprit::connection::Config;
-use bowsprit::event_loop::{Decision, Engine, ListenSocket, Readiness, Sent, Settings, Stream, Transport};
+use bowsprit::event_loop::{
+    Decision, Engine, ListenSocket, Readiness, Sent, Settings, Stream, To, Transport,
+};
 use bowsprit::frame::{DataKind, RawHeader};
 use bowsprit::handshake::Acceptance;
 use bowsprit::message::{Message, Prepared};
@@ -335,10 +337,10 @@ fn what_a_turn_sends_is_one_write_for_each_connection() {
         })),
         message: Some(Box::new(move |cx, id, message| {
             assert_eq!(cx.send(id, message), Sent::Now);
-            assert_eq!(cx.publish("a", message), 3);
-            assert_eq!(cx.publish("b", message), 3);
-            assert_eq!(cx.broadcast_others(message, id), 2);
-            assert_eq!(cx.publish_prepared("a", &prepared), 3);
+            assert_eq!(cx.publish("a", message).here, 3);
+            assert_eq!(cx.publish("b", message).here, 3);
+            assert_eq!(cx.publish(To::all().except(id), message).here, 2);
+            assert_eq!(cx.publish("a", &prepared).here, 3);
             cx.begin(id, DataKind::Binary, b"one ");
             cx.proceed(id, b"two ");
             cx.end(id, b"three");

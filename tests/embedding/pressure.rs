@@ -5,7 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use bowsprit::connection::{Chunk, Config, Delivery};
-use bowsprit::event_loop::{ConnId, Context, Ended, Handler, Overflow, Pressure, Sent, Settings};
+use bowsprit::event_loop::{ConnId, Context, Ended, Handler, Overflow, Pressure, Sent, Settings, To};
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
@@ -40,7 +40,7 @@ fn a_reader_that_never_reads_costs_a_bounded_amount_and_others_nothing() {
         for round in 0..300 {
             let message = text.clone();
             let (queued, dropped) = server.ask(move |cx| {
-                cx.broadcast(Message::Text(&message));
+                cx.publish(To::all(), Message::Text(&message));
                 (cx.queued(id), cx.stats().dropped)
             });
             assert!(queued <= 512 * KIB + text.len() + 14, "{queued} bytes wait");
@@ -73,7 +73,7 @@ fn a_slow_reader_blocks_its_producer() {
     let hooks = Hooks {
         open,
         message: Some(Box::new(|cx, id, message| {
-            let sent = cx.broadcast_others(message, id);
+            let sent = cx.publish(To::all().except(id), message).here;
             assert_eq!(sent, 1);
         })),
         drained: Some(Box::new(move |_, id| sender.send(id).unwrap())),
@@ -181,7 +181,7 @@ fn a_producer_is_released_when_its_reader_dies() {
     let hooks = Hooks {
         open,
         message: Some(Box::new(|cx, id, message| {
-            if cx.broadcast_others(message, id) == 0 {
+            if cx.publish(To::all().except(id), message).here == 0 {
                 cx.send(id, message);
             }
         })),

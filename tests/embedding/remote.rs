@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use bowsprit::close::{CloseCode, CloseReason};
-use bowsprit::event_loop::{Engine, Group, ListenSocket, Loops, Remote, RemoteError, Settings, run_threads};
+use bowsprit::event_loop::{
+    Engine, Group, ListenSocket, Loops, Remote, RemoteError, Settings, To, run_threads,
+};
 use bowsprit::frame::RawHeader;
 use bowsprit::message::Message;
 use mio::{Events, Poll, Token, Waker};
@@ -22,7 +24,7 @@ fn another_thread_sends_closes_and_runs() {
     let id = wait(&opened);
     server.remote.send(id, Message::Text("one")).unwrap();
     server.remote.run(move |cx| assert!(cx.send_text(id, "two").is_queued())).unwrap();
-    server.remote.broadcast(Message::Text("three")).unwrap();
+    server.remote.publish(To::all(), Message::Text("three")).unwrap();
     server.remote.run(move |cx| assert_eq!(cx.subscribe(id, "news"), Ok(true))).unwrap();
     server.remote.publish("news", Message::Text("four")).unwrap();
     for expected in ["one", "two", "three", "four"] {
@@ -72,7 +74,7 @@ fn a_full_queue_is_a_result_and_a_gone_loop_another() {
         server.remote.run(|_| {}).unwrap();
     }
     assert_eq!(server.remote.run(|_| {}), Err(RemoteError::Full));
-    assert_eq!(server.remote.broadcast(Message::Text("")), Err(RemoteError::Full));
+    assert_eq!(server.remote.publish(To::all(), Message::Text("")), Err(RemoteError::Full));
     assert_eq!(server.remote.wake(), Ok(()), "it needs no place");
     gate.wait();
     server.wait_for_room();
@@ -85,8 +87,8 @@ fn a_full_queue_is_a_result_and_a_gone_loop_another() {
     server.remote.run(hold).unwrap();
     wait(&reached);
     let large = "x".repeat(600);
-    server.remote.broadcast(Message::Text(&large)).unwrap();
-    assert_eq!(server.remote.broadcast(Message::Text(&large)), Err(RemoteError::Full));
+    server.remote.publish(To::all(), Message::Text(&large)).unwrap();
+    assert_eq!(server.remote.publish(To::all(), Message::Text(&large)), Err(RemoteError::Full));
     gate.wait();
 
     let remote = server.remote.clone();
@@ -101,7 +103,7 @@ fn loops_that_flood_each_other_go_on() {
     fn flood(to: Remote<u32>, left: u32) -> impl FnOnce(&mut bowsprit::event_loop::Context<u32>) + Send {
         move |cx| {
             for _ in 0..100 {
-                let _ = to.broadcast(Message::Text("x"));
+                let _ = to.publish(To::all(), Message::Text("x"));
             }
             if left > 0 {
                 let back = to.clone();
@@ -166,7 +168,7 @@ fn threads_share_a_port_and_what_is_published_everywhere_reaches_all() {
         let make = |_: usize, _: &Group<u32>| Hooks {
             open: Some(Box::new(|cx, id| assert_eq!(cx.subscribe(id, "all"), Ok(true)))),
             message: Some(Box::new(|cx, _, message| {
-                assert_eq!(cx.publish_everywhere("all", message).behind, 0);
+                assert_eq!(cx.publish(To::topic("all").everywhere(), message).behind, 0);
             })),
             ..Hooks::default()
         };
@@ -192,7 +194,7 @@ fn threads_share_a_port_and_what_is_published_everywhere_reaches_all() {
     for client in &mut clients {
         assert_eq!(client.next_text(), "to everybody");
     }
-    assert_eq!(group.broadcast(Message::Text("and again")), 0);
+    assert_eq!(group.publish(To::all(), Message::Text("and again")), 0);
     for client in &mut clients {
         assert_eq!(client.next_text(), "and again");
     }
@@ -208,7 +210,7 @@ fn threads_share_a_port_and_what_is_published_everywhere_reaches_all() {
         assert!(client.next().is_none());
     }
     runner.join().unwrap().unwrap();
-    assert_eq!(group.broadcast(Message::Text("nobody")), 3);
+    assert_eq!(group.publish(To::all(), Message::Text("nobody")), 3);
 }
 
 /// Of one listener that all loops share, whoever is free accepts; one may be left out of what goes everywhere.
@@ -223,8 +225,8 @@ fn loops_share_a_listener_and_leave_the_sender_out() {
         open: Some(Box::new(|cx, id| assert_eq!(cx.subscribe(id, "all"), Ok(true)))),
         message: Some(Box::new(|cx, id, message| {
             let everywhere = match message {
-                Message::Text(_) => cx.publish_everywhere_others("all", message, id),
-                Message::Binary(_) => cx.broadcast_everywhere_others(message, id),
+                Message::Text(_) => cx.publish(To::topic("all").except(id).everywhere(), message),
+                Message::Binary(_) => cx.publish(To::all().except(id).everywhere(), message),
             };
             assert_eq!(everywhere.behind, 0);
         })),

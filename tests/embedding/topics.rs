@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bowsprit::event_loop::{Settings, SubscribeError};
+use bowsprit::event_loop::{Settings, SubscribeError, To};
 use bowsprit::message::Message;
 
 use super::support::{Hooks, Server, report, wait};
@@ -27,15 +27,15 @@ fn subscribers_get_what_is_published_and_others_do_not() {
         let topics: BTreeSet<_> = cx.topics().map(|(name, count)| (name.to_owned(), count)).collect();
         assert_eq!(topics, BTreeSet::from([("red".into(), 3), ("blue".into(), 1)]));
 
-        assert_eq!(cx.publish("red", Message::Text("r1")), 3);
-        assert_eq!(cx.publish_others("red", Message::Text("r2"), ids[1]), 2);
-        assert_eq!(cx.publish("none", Message::Text("x")), 0);
+        assert_eq!(cx.publish("red", Message::Text("r1")).here, 3);
+        assert_eq!(cx.publish(To::topic("red").except(ids[1]), Message::Text("r2")).here, 2);
+        assert_eq!(cx.publish("none", Message::Text("x")).here, 0);
         assert!(cx.unsubscribe(ids[0], "red"));
         assert!(!cx.unsubscribe(ids[0], "red"));
         assert!(!cx.unsubscribe(ids[0], "none"));
-        assert_eq!(cx.publish("red", Message::Text("r3")), 2);
-        assert_eq!(cx.publish("blue", Message::Text("b")), 1);
-        assert_eq!(cx.broadcast_others(Message::Text("end"), ids[2]), 3);
+        assert_eq!(cx.publish("red", Message::Text("r3")).here, 2);
+        assert_eq!(cx.publish("blue", Message::Text("b")).here, 1);
+        assert_eq!(cx.publish(To::all().except(ids[2]), Message::Text("end")).here, 3);
         assert_eq!(cx.send_text(ids[2], "end"), bowsprit::event_loop::Sent::Now);
     });
     let expected: [&[&str]; 4] =

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bowsprit::close::{CloseCode, CloseReason};
-use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler};
+use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler, To};
 use bowsprit::handshake::{Refusal, Request};
 use bowsprit::message::Message;
 
@@ -43,8 +43,8 @@ impl Handler for Server {
         let mut bytes = message.as_bytes().to_vec();
         match self.0 {
             Way::Echo => drop(cx.send(id, message)),
-            Way::All => drop(cx.broadcast(message)),
-            Way::Others => drop(cx.broadcast_others(message, id)),
+            Way::All => drop(cx.publish(To::all(), message)),
+            Way::Others => drop(cx.publish(To::all().except(id), message)),
             Way::Longer => {
                 bytes.push(0);
                 cx.send_binary(id, &bytes);

@@ -42,7 +42,7 @@ use crate::entropy::SystemEntropy;
 use crate::extension::deflate::DeflatePool;
 
 pub use answer::AnswerError;
-pub use publish::Everywhere;
+pub use publish::Reach;
 pub use send::Sent;
 
 /// A piece of work for the thread of a loop; see [`Remote::run`](super::Remote::run).

@@ -3,43 +3,52 @@
 use super::Context;
 #[cfg(feature = "backplane")]
 use crate::backplane::Published;
+use crate::event_loop::audience::To;
 use crate::event_loop::id::ConnId;
 use crate::event_loop::topics::{Link, SubscribeError};
-use crate::message::{Message, Prepared};
+use crate::message::Prepared;
 
-/// Where something went that was sent to a group of loops.
+/// How far a message went that was for many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Everywhere {
+pub struct Reach {
     /// Connections of this loop that it was sent to.
     pub here: usize,
-    /// Loops that are behind, or gone, and did not take it.
+    /// Loops of the group that are behind, or gone, and did not take it.
     pub behind: usize,
-    /// What became of it on its way to other nodes; `None` where there is no backplane, or another loop of the group has
-    /// the link to it.
+    /// What became of it on its way to other nodes; `None` where it was not to go there, where there is no backplane, and
+    /// where another loop of the group has the link to it.
     #[cfg(feature = "backplane")]
     pub nodes: Option<Published>,
 }
 
 impl<D: Default> Context<D> {
-    /// Sends `message` to every open connection, encoded once; says to how many.
-    pub fn broadcast(&mut self, message: Message<'_>) -> usize {
-        self.broadcast_to(message, |_| true)
+    /// Sends a message to an [audience](To), encoded (and compressed) once.
+    pub fn publish<'a>(&mut self, to: impl Into<To<'a>>, message: impl Into<Prepared>) -> Reach {
+        let (to, message) = (to.into(), message.into());
+        let mut reach = if to.everywhere {
+            self.send_elsewhere(to.topic, &message)
+        } else {
+            Reach {
+                here: 0,
+                behind: 0,
+                #[cfg(feature = "backplane")]
+                nodes: None,
+            }
+        };
+        reach.here = match to.topic {
+            None => self.send_to_all(&message, |id| Some(id) != to.except),
+            Some(topic) => {
+                let except = to.except.filter(|id| self.peer(*id).is_some()).map(|id| id.slot);
+                self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, &message, except))
+            }
+        };
+        reach
     }
 
-    /// Sends `message` to every open connection but one; says to how many.
-    pub fn broadcast_others(&mut self, message: Message<'_>, but: ConnId) -> usize {
-        self.broadcast_to(message, |id| id != but)
-    }
-
-    /// Sends a message that was encoded before to every open connection; says to how many.
-    pub fn broadcast_prepared(&mut self, message: &Prepared) -> usize {
-        self.send_to_all(message, |_| true)
-    }
-
-    /// Sends `message` to every open connection that `to` picks, encoded once; says to how many.
-    pub fn broadcast_to(&mut self, message: Message<'_>, to: impl FnMut(ConnId) -> bool) -> usize {
-        self.send_to_all(&Prepared::new(message), to)
+    /// Sends a message to every open connection of this loop that `to` picks, encoded once; says to how many.
+    pub fn publish_where(&mut self, to: impl FnMut(ConnId) -> bool, message: impl Into<Prepared>) -> usize {
+        self.send_to_all(&message.into(), to)
     }
 
     fn send_to_all(&mut self, message: &Prepared, mut to: impl FnMut(ConnId) -> bool) -> usize {
@@ -55,30 +64,11 @@ impl<D: Default> Context<D> {
         receivers
     }
 
-    /// Sends a message to every open connection of every loop of the group ([`Loops`](crate::event_loop::Loops)), and of
-    /// every other node where there is a backplane.
-    pub fn broadcast_everywhere(&mut self, message: Message<'_>) -> Everywhere {
-        let prepared = Prepared::new(message);
-        let elsewhere = self.send_elsewhere(None, &prepared);
-        Everywhere { here: self.broadcast_prepared(&prepared), ..elsewhere }
-    }
-
-    /// Sends a message to every open connection of every loop of the group, and of every other node where there is a
-    /// backplane, but one, which is of this loop.
-    pub fn broadcast_everywhere_others(&mut self, message: Message<'_>, but: ConnId) -> Everywhere {
-        let prepared = Prepared::new(message);
-        let elsewhere = self.send_elsewhere(None, &prepared);
-        Everywhere { here: self.send_to_all(&prepared, |id| id != but), ..elsewhere }
-    }
-
     /// To the other loops, and to other nodes.
-    fn send_elsewhere(&mut self, topic: Option<&str>, message: &Prepared) -> Everywhere {
-        let behind = match topic {
-            Some(topic) => self.siblings.publish(topic, message),
-            None => self.siblings.broadcast(message),
-        };
+    fn send_elsewhere(&mut self, topic: Option<&str>, message: &Prepared) -> Reach {
+        let behind = self.siblings.publish(topic, message);
         self.stats.behind += behind as u64;
-        Everywhere {
+        Reach {
             here: 0,
             behind,
             #[cfg(feature = "backplane")]
@@ -129,52 +119,6 @@ impl<D: Default> Context<D> {
         self.leave(&mut links, index);
         self.peers[id.slot as usize].cold().topics = links;
         true
-    }
-
-    /// Sends a message to the subscribers of a topic, encoded once; says to how many.
-    pub fn publish(&mut self, topic: &str, message: Message<'_>) -> usize {
-        self.publish_to(topic, message, None)
-    }
-
-    /// Sends a message to the subscribers of a topic but one; says to how many.
-    pub fn publish_others(&mut self, topic: &str, message: Message<'_>, but: ConnId) -> usize {
-        let but = self.peer(but).map(|_| but.slot);
-        self.publish_to(topic, message, but)
-    }
-
-    /// Sends a message that was encoded before to the subscribers of a topic; says to how many.
-    pub fn publish_prepared(&mut self, topic: &str, message: &Prepared) -> usize {
-        self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, message, None))
-    }
-
-    /// Sends a message to the subscribers of a topic in every loop of the group ([`Loops`](crate::event_loop::Loops)), and
-    /// at every other node where there is a backplane.
-    pub fn publish_everywhere(&mut self, topic: &str, message: Message<'_>) -> Everywhere {
-        let prepared = Prepared::new(message);
-        let elsewhere = self.send_elsewhere(Some(topic), &prepared);
-        Everywhere { here: self.publish_prepared(topic, &prepared), ..elsewhere }
-    }
-
-    /// Sends a message to the subscribers of a topic in every loop of the group, and at every other node where there is
-    /// a backplane, but one, which is of this loop.
-    pub fn publish_everywhere_others(
-        &mut self,
-        topic: &str,
-        message: Message<'_>,
-        but: ConnId,
-    ) -> Everywhere {
-        let prepared = Prepared::new(message);
-        let elsewhere = self.send_elsewhere(Some(topic), &prepared);
-        let but = self.peer(but).map(|_| but.slot);
-        let here = self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, &prepared, but));
-        Everywhere { here, ..elsewhere }
-    }
-
-    fn publish_to(&mut self, topic: &str, message: Message<'_>, but: Option<u32>) -> usize {
-        match self.topics.find(topic) {
-            None => 0,
-            Some(topic) => self.send_to_topic(topic, &Prepared::new(message), but),
-        }
     }
 
     fn send_to_topic(&mut self, topic: u32, message: &Prepared, but: Option<u32>) -> usize {

@@ -36,7 +36,8 @@ const TIMED_PING: usize = 16;
 impl<D: Default> Context<D> {
     /// Sends a message.
     #[inline]
-    pub fn send(&mut self, id: ConnId, message: Message<'_>) -> Sent {
+    pub fn send<'a>(&mut self, id: ConnId, message: impl Into<Message<'a>>) -> Sent {
+        let message = message.into();
         let sent = self.send_with(id, |outbound| outbound.send(message));
         self.count_message(sent)
     }

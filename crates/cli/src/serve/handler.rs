@@ -2,7 +2,7 @@
 
 use bowsprit::backplane::LinkEvent;
 use bowsprit::close::{CloseReason, OwnedClose};
-use bowsprit::event_loop::{ConnId, Context, Decision, Ended, Failed, Handler, LoopError, Sent, Timer};
+use bowsprit::event_loop::{ConnId, Context, Decision, Ended, Failed, Handler, LoopError, Sent, Timer, To};
 use bowsprit::handshake::{
     Acceptance, Agreement, Head, OriginError, OriginPolicy, PlainRequest, Refusal, Request, RequestError,
 };
@@ -193,10 +193,10 @@ impl Handler for Server {
                 }
             }
             Mode::Relay => {
-                cx.broadcast_everywhere_others(message, id);
+                cx.publish(To::all().except(id).everywhere(), message);
             }
             Mode::Broadcast => {
-                cx.broadcast_everywhere(message);
+                cx.publish(To::all().everywhere(), message);
             }
             #[cfg(unix)]
             Mode::Bridge(_) => {} // whose it is

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bowsprit::close::OwnedClose;
-use bowsprit::event_loop::{ConnId, Context, Engine, Group, Handler, Loops, Settings, Stats};
+use bowsprit::event_loop::{ConnId, Context, Engine, Group, Handler, Loops, Settings, Stats, To};
 use bowsprit::message::Message;
 use bowsprit::tls::TlsServer;
 use mio::Waker;
@@ -287,7 +287,7 @@ impl Whole for Alone {
     }
 
     fn broadcast(&self, own: &mut Engine<Visit>, message: Message<'_>) {
-        own.context().broadcast(message);
+        own.context().publish(To::all(), message);
     }
 
     fn close(&self, own: &mut Engine<Visit>, spread: Duration, close: OwnedClose) {
@@ -316,8 +316,7 @@ impl Whole for Together {
     }
 
     fn broadcast(&self, _: &mut Engine<Visit>, message: Message<'_>) {
-        let reached = self.group.broadcast(message);
-        if reached < self.group.remotes().len() {
+        if self.group.publish(To::all(), message) > 0 {
             warn("lines lost", "some of the threads are too far behind to get what was typed");
         }
     }

@@ -1,5 +1,6 @@
 //! How connections and loops have ended, as the program is told.
 
+use std::fmt;
 use std::io;
 
 use super::id::ConnId;
@@ -41,6 +42,42 @@ pub enum Cause {
     Failed,
     /// The grace of [`Context::shutdown`] is over.
     ShutDown,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Closed => f.write_str("the closing handshake is done"),
+            Cause::Protocol(error) => write!(f, "the peer broke a rule: {error}"),
+            Cause::Eof => f.write_str("the peer ended the connection without a Close frame"),
+            Cause::Io(error) => write!(f, "the connection broke: {error}"),
+            Cause::Timeout(Due::Idle) => f.write_str("the peer has been silent for too long"),
+            Cause::Timeout(Due::CloseTimeout) => {
+                f.write_str("the peer did not answer the Close frame in time")
+            }
+            Cause::Timeout(Due::Dead | Due::Ping) => f.write_str("the peer did not answer a Ping in time"),
+            Cause::Timeout(Due::Stalled) => f.write_str("the peer has begun a message and does not go on"),
+            Cause::Overflow => f.write_str("the peer reads more slowly than is written to it"),
+            Cause::OverBudget => f.write_str("the connections of the loop held too much together"),
+            Cause::Aborted => f.write_str("the program gave the connection up"),
+            Cause::Failed => f.write_str("the program met a condition that it did not expect"),
+            Cause::ShutDown => f.write_str("the time to shut down was over"),
+        }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failed::Request(error) => error.fmt(f),
+            Failed::Refused(status) => write!(f, "the request was answered with status {status}"),
+            Failed::Response(error) => error.fmt(f),
+            Failed::Timeout => f.write_str("the handshake was not done in time"),
+            Failed::Eof => f.write_str("the peer ended the connection before the handshake was done"),
+            Failed::Io(error) => write!(f, "the connection broke or could not be made: {error}"),
+            Failed::Aborted => f.write_str("the program gave the connection up"),
+        }
+    }
 }
 
 /// Why a connection did not open.

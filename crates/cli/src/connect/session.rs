@@ -320,7 +320,7 @@ impl Session {
             Cause::Timeout(Due::Idle) => "the server was silent for too long".to_owned(),
             Cause::Timeout(Due::Stalled) => "nothing more of a message came for too long".to_owned(),
             Cause::Timeout(_) => "the server did not answer a Ping in time".to_owned(),
-            other => format!("the connection ended: {other:?}"),
+            other => format!("the connection ended: {other}"),
         };
         self.because(Exit::PeerFailed, why)
     }

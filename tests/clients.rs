@@ -386,7 +386,15 @@ fn names_are_looked_up_elsewhere() {
     });
     let url = format!("ws://name.example:{}/", address.port());
     let config = || ClientConfig::new(&url).unwrap();
-    assert_eq!(run(Log::default(), config()).lines[0], "unreached: NoResolver");
+    // A program that forgot something hears of it at once.
+    let told = |url: &str| EventLoop::<()>::new().unwrap().context().open(ClientConfig::new(url).unwrap());
+    for (url, missing) in
+        [(url.as_str(), "ClientConfig::resolver"), ("wss://192.0.2.1/", "ClientConfig::tls")]
+    {
+        let error = told(url).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(missing), "{error}");
+    }
 
     // The first address refuses; the answer comes from another thread.
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

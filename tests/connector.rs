@@ -453,7 +453,7 @@ fn redirects_are_followed_at_their_head_and_named_where_they_fail() {
     let said = this.tell(Input::Received(&to("wss://192.0.2.2/")));
     assert_eq!(
         said,
-        "drop 0, failed: wss://192.0.2.2/ (redirected from ws://192.0.2.1/): set up TLS to connect to a wss:// URL"
+        "drop 0, failed: wss://192.0.2.2/ (redirected from ws://192.0.2.1/): a wss:// URL needs TLS: set ClientConfig::tls, of feature \"tls\""
     );
 }
 

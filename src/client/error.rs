@@ -123,12 +123,14 @@ impl fmt::Display for ConnectError {
         match self {
             Self::Request(error) => error.fmt(f),
             Self::Resolve(error) => write!(f, "the host's name could not be looked up: {error}"),
-            Self::NoResolver => f.write_str("set a resolver to connect to a host by its name"),
+            Self::NoResolver => {
+                f.write_str("the host is a name: set ClientConfig::resolver, to ThreadResolver for example")
+            }
             Self::NoAddress => f.write_str("the host's name has no address"),
             Self::Connect(error) => write!(f, "no connection could be made: {error}"),
             Self::Proxy(error) => error.fmt(f),
             Self::Tls(error) => write!(f, "TLS failed: {error}"),
-            Self::NoTls => f.write_str("set up TLS to connect to a wss:// URL"),
+            Self::NoTls => f.write_str("a wss:// URL needs TLS: set ClientConfig::tls, of feature \"tls\""),
             Self::Io(error) => write!(f, "the connection broke: {error}"),
             Self::Response(
                 error @ ResponseError::Head(

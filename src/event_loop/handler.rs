@@ -97,9 +97,13 @@ pub trait Handler {
         let _ = (cx, id, failed);
     }
 
-    /// Something happens to a client ([`Context::open`]).
+    /// Something happens to a client ([`Context::open`]). Unless changed, a try that fails is logged as a warning.
     fn on_client(&mut self, cx: &mut Context<Self::Data>, client: ClientId, event: &ClientEvent<'_>) {
-        let _ = (cx, client, event);
+        if let ClientEvent::Unreached(error) = event {
+            let target = cx.client_target(client).map(ToString::to_string).unwrap_or_default();
+            // A certificate's name in it is the peer's.
+            log::warn!("{client} has not reached {target}: {}", error.to_string().escape_debug());
+        }
     }
 
     /// A client sets out for its server, for the `attempt`th time in its life. The URL, the headers and whatever else

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::send::Sent;
 use super::{Context, shutting_down};
-use crate::client::{Away, ClientConfig, Target};
+use crate::client::connect::{Action, Connector};
+use crate::client::{Away, ClientConfig, ConnectError, Target};
 use crate::close::CloseReason;
 use crate::event_loop::clients::{Answers, Client, ClientState};
 use crate::event_loop::id::{ClientId, ConnId};
@@ -24,11 +25,20 @@ impl<D: Default> Context<D> {
     ///
     /// # Errors
     ///
-    /// Where a resolver is set and no `mio::Waker` can be made that wakes the loop for its answers, and while the loop
-    /// [shuts down](Context::shutdown).
+    /// [`ErrorKind::InvalidInput`](io::ErrorKind::InvalidInput) where nothing can come of it, with the
+    /// [`ConnectError`] inside: a host that is a name, and no [`resolver`](ClientConfig::resolver); a `wss` URL, and no
+    /// TLS; a proxy that cannot be used. Where a resolver is set and no `mio::Waker` can be made that wakes the loop for
+    /// its answers. While the loop [shuts down](Context::shutdown).
     pub fn open(&mut self, config: ClientConfig) -> io::Result<ClientId> {
         if self.is_shutting_down() {
             return Err(shutting_down());
+        }
+        match Connector::new(config.clone(), self.clock.peer_time()).next() {
+            Some(Action::Resolve(..)) if config.resolver.is_none() => {
+                return Err(never(ConnectError::NoResolver));
+            }
+            Some(Action::Failed(error)) => return Err(never(error)),
+            _ => {}
         }
         if config.resolver.is_some() {
             self.answers()?;
@@ -126,4 +136,9 @@ impl<D: Default> Context<D> {
             .iter()
             .map(|(slot, client)| ClientId { slot: slot as u32, generation: client.generation })
     }
+}
+
+/// What is asked for can never be had.
+fn never(error: ConnectError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error)
 }

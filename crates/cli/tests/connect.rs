@@ -39,6 +39,73 @@ fn one_shot() {
     assert!(stderr.contains("1 of 2 messages"), "{stderr}");
 }
 
+/// What went wrong is told with the URL where it did, and never with a password.
+#[test]
+fn failures_name_what_failed() {
+    let (there, last) = fake(1, |mut stream| {
+        read_head(&mut stream);
+        let page = "<p>\x1b[31mno</p>\n".repeat(50);
+        // Without a length, on a connection that stays open.
+        stream.write_all(format!("HTTP/1.1 403 No\r\n\r\n{page}").as_bytes()).unwrap();
+        drain(&mut stream);
+    });
+    let (here, first) = fake(1, move |mut stream| {
+        read_head(&mut stream);
+        let head = format!("HTTP/1.1 307 X\r\nLocation: ws://{there}/new\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        drain(&mut stream);
+    });
+    let url = format!("ws://user:secret@{here}/");
+    let (code, _, stderr) = connect(&url, &["--redirects", "1", "--connect-timeout", "60s"]);
+    assert_eq!(code, 3);
+    let named = format!("ws://{there}/new (redirected from ws://{here}/) gave this answer:");
+    assert!(stderr.contains(&named) && stderr.contains("status 403 No"), "{stderr}");
+    assert!(
+        stderr.lines().count() < 16 && !stderr.contains('\x1b') && !stderr.contains("secret"),
+        "{stderr}"
+    );
+    first.join().unwrap();
+    last.join().unwrap();
+
+    let (code, _, stderr) = connect("ws://user:secret@localhost:99999/", &[]);
+    assert!(code == 2 && stderr.contains("localhost:99999") && !stderr.contains("secret"), "{stderr}");
+}
+
+/// A variable that this URL does not use stops nothing.
+#[test]
+fn proxies_of_the_environment() {
+    let server = serve(&[]);
+    let run = |no_proxy: &str| {
+        let mut command = Command::new(BOWSPRIT);
+        command.args(["connect", &server.url, "-m", "x", "--expect", "1"]);
+        command.env("all_proxy", "socks://h:1").env("no_proxy", no_proxy);
+        Running::start(&mut command).finish()
+    };
+    assert_eq!(run("127.0.0.1"), (0, "x\n".into(), String::new()));
+    let (code, _, stderr) = run("");
+    assert!(code == 2 && stderr.contains("all_proxy: ") && stderr.contains("--proxy"), "{stderr}");
+}
+
+#[test]
+fn a_long_head_needs_a_higher_limit() {
+    let (address, server) = fake(3, |mut stream| {
+        let head = read_head(&mut stream);
+        let answer = String::from_utf8(server::accept(&head)).unwrap();
+        let cookies = format!("Set-Cookie: a={}\r\n", "b".repeat(160)).repeat(120);
+        let answer = answer.replace("\r\n\r\n", &format!("\r\n{cookies}\r\n"));
+        stream.write_all(answer.as_bytes()).unwrap();
+        let _ = stream.write_all(b"\x88\x02\x03\xe8");
+        drain(&mut stream);
+    });
+    let url = format!("ws://{address}/");
+    let (code, _, stderr) = connect(&url, &[]);
+    assert!(code == 3 && stderr.contains("--max-head"), "{stderr}");
+    let (code, _, stderr) = connect(&url, &["--max-head", "64k"]);
+    assert!(code == 3 && stderr.contains("--max-headers"), "{stderr}");
+    assert_eq!(connect(&url, &["--max-head", "64k", "--max-headers", "200"]).0, 0);
+    server.join().unwrap();
+}
+
 /// A server that drops what it has not answered when it sees a Close frame, and takes its time.
 #[test]
 fn answers_are_waited_for() {

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let tls = TlsServer::from_files(chain, key)?;
     let mut server = EventLoop::new()?;
-    println!("wss://{}/", server.engine().listen_tls(address.parse()?, tls.clone())?);
+    println!("wss://{}/", server.listen_tls(address.parse()?, tls.clone())?);
 
     thread::spawn(move || {
         for _ in stdin().lines() {

@@ -1199,13 +1199,20 @@ fn the_table_and_the_tests_are_of_each_other() {
             .map(|name| name.rsplit("::").next().unwrap().trim_end_matches('…'))
             .collect();
         // What only the command can do wrong is tested beside the command.
-        let commands = row.split('`').filter_map(|item| item.strip_prefix("serve::"));
-        let commands: Vec<&str> = commands.map(|test| test.trim_end_matches('…')).collect();
-        for test in &commands {
-            let (file, name) = test.split_once("::").unwrap();
-            let path = format!("{}/crates/cli/tests/serve/{file}.rs", env!("CARGO_MANIFEST_DIR"));
+        let of_command = |item: &str| {
+            let (file, name) = item.trim_end_matches('…').rsplit_once("::")?;
+            let path = match file.strip_prefix("serve::") {
+                Some(file) => format!("tests/serve/{file}.rs"),
+                None if file == "hints" => "src/serve/hints.rs".to_owned(),
+                None => return None,
+            };
+            Some((path, name.to_owned()))
+        };
+        let commands: Vec<_> = row.split('`').filter_map(of_command).collect();
+        for (path, name) in &commands {
+            let path = format!("{}/crates/cli/{path}", env!("CARGO_MANIFEST_DIR"));
             let source = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-            assert!(source.contains(&format!("fn {name}")), "{test} is not there: {row}");
+            assert!(source.contains(&format!("fn {name}")), "{name} is not there: {row}");
         }
         assert!(!own.is_empty() || !commands.is_empty(), "no test of its own: {row}");
         for name in &own {

@@ -36,11 +36,11 @@ pub enum Cause {
     Overflow,
     /// All connections together held more than [`Settings::max_held`](super::Settings::max_held), and this one most.
     OverBudget,
-    /// The program gave it up ([`Context::abort`]).
+    /// The program gave it up ([`Context::abort`](super::Context::abort)).
     Aborted,
-    /// The program failed it ([`Context::fail`]): it met a condition that it did not expect.
+    /// The program failed it ([`Context::fail`](super::Context::fail)): it met a condition that it did not expect.
     Failed,
-    /// The grace of [`Context::shutdown`] is over.
+    /// The grace of [`Context::shutdown`](super::Context::shutdown) is over.
     ShutDown,
 }
 

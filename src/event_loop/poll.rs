@@ -53,7 +53,17 @@ impl<D: Default> EventLoop<D> {
         self.engine.listen(address)
     }
 
-    /// Listens on a path in the file system; see [`ListenSocket::unix`].
+    /// Listens on an address for TLS; see [`Engine::listen_tls`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::listen_tls`].
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(&mut self, address: SocketAddr, tls: crate::tls::TlsServer) -> io::Result<SocketAddr> {
+        self.engine.listen_tls(address, tls)
+    }
+
+    /// Listens on a path in the file system; see [`ListenSocket::unix`](super::ListenSocket::unix).
     ///
     /// # Errors
     ///

@@ -107,7 +107,7 @@ impl<D> Remote<D> {
         self.shared.push(0, Command::Run(Box::new(task)))
     }
 
-    /// Wakes the loop and has it call [`Handler::on_wake`], once for any number of calls before that. It needs no
+    /// Wakes the loop and has it call [`Handler::on_wake`](super::Handler::on_wake), once for any number of calls before that. It needs no
     /// place in the queue.
     ///
     /// # Errors

@@ -107,7 +107,7 @@ impl<D: Default> Context<D> {
     }
 
     /// Closes a client: begins the closing handshake of its connection, if it has one, and tries no more.
-    /// [`ClientEvent::End`] is the last that is heard of it.
+    /// [`ClientEvent::End`](crate::event_loop::ClientEvent::End) is the last that is heard of it.
     pub fn close_client(&mut self, client: ClientId, reason: Option<CloseReason<'_>>) {
         let Some(found) = self.clients.get(client) else { return };
         found.closing = true;

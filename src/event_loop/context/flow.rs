@@ -27,7 +27,7 @@ impl<D: Default> Context<D> {
     }
 
     /// Has `producer` wait until `reader` has read so much that no more than its low watermark waits for it: what
-    /// [`Overflow::Block`] does by itself. Nothing happens where so little waits already, or the reader is over;
+    /// [`Overflow::Block`](crate::event_loop::Overflow::Block) does by itself. Nothing happens where so little waits already, or the reader is over;
     /// however it ends, the producer is read from again.
     pub fn pause_until_drained(&mut self, producer: ConnId, reader: ConnId) {
         let is_open = self.peer(reader).is_some_and(Peer::is_open);
@@ -50,7 +50,7 @@ impl<D: Default> Context<D> {
         peer.held = true;
     }
 
-    /// Has a connection treat a peer that does not read in another way than [`Settings`] say.
+    /// Has a connection treat a peer that does not read in another way than [`Settings`](crate::event_loop::Settings) say.
     pub fn set_pressure(&mut self, id: ConnId, pressure: Pressure) {
         if self.peer(id).is_some() {
             self.peers[id.slot as usize].cold().pressure = Some(pressure);

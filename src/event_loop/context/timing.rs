@@ -28,7 +28,7 @@ impl<D: Default> Context<D> {
         self.timers.cancel(id)
     }
 
-    /// Has a connection live for another time than [`Settings::max_lifetime`], from its opening on; `None` for ever.
+    /// Has a connection live for another time than [`Settings::max_lifetime`](crate::event_loop::Settings::max_lifetime), from its opening on; `None` for ever.
     pub fn set_max_lifetime(&mut self, id: ConnId, most: Option<Duration>) {
         if self.peer(id).is_some() {
             self.peers[id.slot as usize].cold().max_lifetime = Some(most);

@@ -5,7 +5,7 @@
 //!
 //! No verdict stands before the server has shown that it lives: that it opened a connection which was made after the
 //! case had ended, and said something on it. The next case's own connection serves as well as a probe. Where none is
-//! opened any more, [`blame`] finds the case after which that was so. A failure that can come of our own load is played
+//! opened any more, `blame` finds the case after which that was so. A failure that can come of our own load is played
 //! again, alone, before it stands, and fewer cases are played at once from then on.
 
 mod blame;

@@ -200,3 +200,37 @@ fn a_broadcast_to_many_is_cut_without_reordering() {
         assert_eq!(answers(&take(number)), (0..20).collect::<Vec<_>>());
     }
 }
+
+/// A real socket tells of what it has once: what is cut off again and again must not wait for another event.
+#[cfg(all(feature = "blocking", feature = "deflate"))]
+#[test]
+fn what_is_left_needs_no_further_event() {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use bowsprit::blocking;
+    use bowsprit::client::ClientConfig;
+    use bowsprit::connection::Config;
+    use bowsprit::event_loop::{EventLoop, Settings};
+    use bowsprit::extension::deflate::DeflateConfig;
+
+    let mut config = Config::default();
+    config.deflate = Some(DeflateConfig::default());
+    let config = Arc::new(config);
+    let mut settings = Settings::default();
+    settings.connection = config.clone();
+    let mut event_loop = EventLoop::with_settings(settings).unwrap();
+    let address = event_loop.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let remote = event_loop.remote().unwrap();
+    let server = std::thread::spawn(move || event_loop.run(&mut Echo::default()).unwrap());
+    let client = ClientConfig::new(&format!("ws://{address}/")).unwrap().connection(config);
+    let mut client = blocking::connect_with(&client).unwrap();
+    client.set_timeout(Some(Duration::from_secs(20)));
+    // Some kilobytes on the way, and the work of many turns.
+    let message = vec![b'x'; 8 << 20];
+    client.send(&message[..]).unwrap();
+    assert!(client.read().unwrap() == Some(Message::Binary(&message)));
+    drop(client);
+    remote.stop().unwrap();
+    server.join().unwrap();
+}

@@ -26,10 +26,11 @@ impl<H: Handler> Turn<'_, H> {
         self.cx.id(slot)
     }
 
-    /// Where there may be more to read, sees to it that it is read in the next turn.
+    /// Where there may be more to read, or something that was read is left, sees to it that the next turn goes on.
     #[inline]
     pub(super) fn read_later(&mut self, slot: usize) {
-        if self.cx.peers[slot].readable {
+        let peer = &self.cx.peers[slot];
+        if peer.readable || peer.has_rest() {
             self.cx.agenda.read(slot);
         }
     }

@@ -65,7 +65,7 @@ fn save(
 
 /// The head and the frames that the lab sends to this side.
 fn says(case: &'static bowsprit_lab::Case, subject: Subject) -> (Vec<u8>, Vec<u8>) {
-    let options = Options { seed: 1, effort: Effort::Quick, patience: None };
+    let options = Options { seed: 1, effort: Effort::Quick, ..Options::default() };
     let mut player = Player::new(case, subject, "localhost", "/", options);
     let mut now = Duration::ZERO;
     let mut head = drain(&mut player, now);

@@ -46,9 +46,9 @@ fn page() -> String {
 }
 
 /// Each row that is shown: its id, and its verdicts by agent.
-const ROWS: &str =
-    "return [...document.querySelectorAll('#body tr[data-id]')].filter(row => row.checkVisibility())
-    .map(row => [row.dataset.id, ...[...row.querySelectorAll('td.v')].map(cell => cell.innerText.trim())])";
+const ROWS: &str = "return [...document.querySelectorAll('#all .row')].filter(row => !row.hidden)
+    .map(row => [row.querySelector('.id').textContent,
+        ...[...row.querySelectorAll('.verdicts > *')].map(verdict => verdict.textContent)])";
 
 #[test]
 fn the_report_shows_filters_and_explains_and_loads_nothing() {
@@ -57,52 +57,61 @@ fn the_report_shows_filters_and_explains_and_loads_nothing() {
     let run =
         |script: &str| driver.command("POST", "/execute/sync", &json!({ "script": script, "args": [] }));
     let rows = || -> Vec<Vec<String>> { serde_json::from_value(run(ROWS)).unwrap() };
-    let filter = |words: &str, bad: bool, differ: bool| {
+    let filter = |words: &str, differ: bool| {
         run(&format!(
             "const element = id => document.getElementById(id);
              element('find').value = {words:?};
-             element('bad').checked = {bad};
              element('differ').checked = {differ};
              element('find').dispatchEvent(new Event('input', {{ bubbles: true }}))"
         ));
         rows()
     };
 
-    // The matrix: every case, both agents, markup as text.
+    // Every case, both agents, markup as text.
     let all = rows();
     assert!(all.len() > 20, "{all:?}");
-    let agents = run("return [...document.querySelectorAll('#agents b')].map(agent => agent.innerText)");
+    let agents = run("return [...document.querySelectorAll('.agent b')].map(agent => agent.innerText)");
     assert_eq!(agents, json!(["tiny <b>", "whole"]));
-    assert!(all.contains(&vec!["1.1.2".into(), "FAILED".into(), "OK".into()]), "{all:?}");
-    assert!(all.contains(&vec!["1.1.1".into(), "OK".into(), "OK".into()]), "{all:?}");
+    let verdicts =
+        |id: &str| all.iter().find(|row| row[0] == id).map(|row| (row[1].as_str(), row[2].as_str()));
+    assert!(
+        verdicts("1.1.2").is_some_and(|(tiny, whole)| tiny.starts_with("FAILED") && whole == "OK"),
+        "{all:?}"
+    );
+    assert_eq!(verdicts("1.1.1"), Some(("OK", "OK")), "{all:?}");
 
     // How many passed, section by section.
-    let counts = run(
-        "return [...document.querySelectorAll('#body th.v')].slice(0, 2).map(cell => cell.innerText.trim())",
-    );
-    assert_eq!(counts, json!(["1 of 8", "8 passed"]));
+    let counts = run("return [...document.querySelector('.theme').querySelectorAll('summary .verdicts > *')]
+         .map(count => count.textContent.trim())");
+    assert_eq!(counts, json!(["1 of 8", "8 of 8"]));
+
+    // What did not pass comes first and is open, with what crossed the wire.
+    let failed =
+        run("return [...document.querySelectorAll('.cause[open] .case')].map(one => one.textContent)");
+    let failed: Vec<String> = serde_json::from_value(failed).unwrap();
+    let failed = failed.iter().find(|case| case.contains("1.1.2")).expect("it failed");
+    for told in ["RFC 6455", "1009", "HTTP/1.1 101", "--case 1.1.2", "expected"] {
+        assert!(failed.contains(told), "{told}: {failed}");
+    }
 
     // The filters.
-    let found = filter("1.1.2", false, false);
+    let found = filter("1.1.2", false);
     assert_eq!(found.len(), 1, "{found:?}");
-    let found = filter("handshake servers", false, false);
-    assert!(!found.is_empty() && found.iter().all(|row| row[0].starts_with("HSS-")), "{found:?}");
-    let found = filter("", true, false);
-    assert!(found.len() < all.len() && found.iter().all(|row| row[1] != "OK" || row[2] != "OK"), "{found:?}");
-    let found = filter("", false, true);
+    let found = filter("hss-00", false);
+    assert!(!found.is_empty() && found.iter().all(|row| row[0].starts_with("HSS-00")), "{found:?}");
+    let found = filter("", true);
     assert!(!found.is_empty() && found.iter().all(|row| row[1] != row[2]), "{found:?}");
-    assert_eq!(filter("nothing is called that", false, false).len(), 0);
-    assert_eq!(filter("", false, false), all);
+    assert_eq!(filter("nothing is called that", false).len(), 0);
+    assert_eq!(filter("", false), all);
 
-    // The wire log of a case opens below it, and closes again.
-    let open = "document.querySelector('tr[data-id=\"1.1.2\"] td.v button').click();
-        const detail = document.querySelector('tr.detail');
-        return detail && detail.innerText";
-    let detail = run(open);
-    let detail = detail.as_str().expect("it opens");
-    for told in ["RFC 6455", "1009", "HTTP/1.1 101", "--case 1.1.2", "expected"] {
-        assert!(detail.contains(told), "{told}: {detail}");
-    }
+    // What a verdict rests on opens below its case, and closes again.
+    let open = "const row = [...document.querySelectorAll('#all .row')]
+            .find(row => row.querySelector('.id').textContent === '1.1.2');
+        row.querySelector('button').click();
+        const more = row.querySelector('.more');
+        return more && more.textContent";
+    let more = run(open);
+    assert!(more.as_str().expect("it opens").contains("RFC 6455"), "{more}");
     assert_eq!(run(open), Value::Null, "it closes");
 
     // Nothing was fetched, and nothing in it could be.

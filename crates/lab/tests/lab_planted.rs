@@ -32,7 +32,7 @@ const FRAMES: &[Row] = &[
             (header.rsv2, header.rsv3) = (false, false);
             Pass
         }),
-        &["3.1", "EXT-019.1", "CLS-031", "CLS-032"],
+        &["3.1", "EXT-019.1", "CLS-031", "CLS-032", "CLS-039.2"],
     ),
     (
         "takes RSV1 without an extension",
@@ -215,7 +215,7 @@ const FRAMES: &[Row] = &[
         "never answers a Ping",
         Both,
         Says(|header, _, _| drop_if(header.opcode == 10)),
-        &["2.1", "2.9", "2.10", "5.6", "FRM-036.1", "PMD-007", "UTF-002"],
+        &["2.1", "2.9", "2.10", "5.6", "FRM-036.1", "PMD-007", "UTF-002", "CTL-011"],
     ),
     (
         "answers Pings with nothing",
@@ -226,7 +226,7 @@ const FRAMES: &[Row] = &[
             }
             Pass
         }),
-        &["2.1", "2.9", "2.10", "5.6", "FRM-036.1", "PMD-007", "UTF-002"],
+        &["2.1", "2.9", "2.10", "5.6", "FRM-036.1", "PMD-007", "UTF-002", "CTL-011"],
     ),
     (
         "loses empty messages",
@@ -254,7 +254,7 @@ const FRAMES: &[Row] = &[
             header.opcode = if header.opcode == 2 { 1 } else { header.opcode };
             Pass
         }),
-        &["1.2.1", "FRM-008.1", "UTF-005", "PMD-004"],
+        &["1.2.1", "FRM-008.1", "UTF-005", "PMD-004", "LIM-017.5", "PMD-007.2"],
     ),
     (
         "says 1011 for text that is not UTF-8",

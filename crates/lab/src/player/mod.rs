@@ -46,6 +46,8 @@ pub struct Player {
     phase: Phase,
     head: HeadReader,
     receiver: Receiver,
+    /// Bytes that are no frame have followed the Close; nothing behind them can be told apart.
+    deaf: bool,
     outbox: Outbox,
     codec: Option<Codec>,
     /// The next step of the script.
@@ -198,6 +200,7 @@ impl Player {
                 _ => HeadReader::response(limits),
             },
             receiver: Receiver::new(subject == Subject::Client, most_bytes(case)),
+            deaf: false,
             outbox: Outbox::default(),
             codec: None,
             step: 0,
@@ -302,7 +305,7 @@ impl Player {
                 None => return,
             }
         }
-        if bytes.is_empty() || !matches!(self.phase, Phase::Open | Phase::Ending) {
+        if bytes.is_empty() || self.deaf || !matches!(self.phase, Phase::Open | Phase::Ending) {
             return;
         }
         // A client that refuses our response may ask again on the same connection; that is no frame.
@@ -333,6 +336,7 @@ impl Player {
                 }
                 Err(violation) if self.phase == Phase::Ending && !self.minds(&violation) => {
                     self.log.note(now, "bytes that are no frame follow the Close; they do not count here");
+                    self.deaf = true;
                     break;
                 }
                 Err(violation) => {

@@ -44,10 +44,10 @@ class Connection:
 
     def read(self, count):
         while len(self.rest) < count:
-            bytes = self.stream.recv(1 << 18)
-            if not bytes:
+            came = self.stream.recv(1 << 18)
+            if not came:
                 raise End
-            self.rest += bytes
+            self.rest += came
         taken = bytes(self.rest[:count])
         del self.rest[:count]
         return taken
@@ -145,10 +145,10 @@ class Connection:
 def read_head(stream):
     head = b""
     while b"\r\n\r\n" not in head:
-        bytes = stream.recv(4096)
-        if not bytes:
+        came = stream.recv(4096)
+        if not came:
             raise OSError("the connection ended inside the head")
-        head += bytes
+        head += came
     return head.split(b"\r\n\r\n", 1)
 
 

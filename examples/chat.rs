@@ -22,7 +22,7 @@ impl Handler for ChatServer {
     type Data = ();
 
     fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, _: &Agreement) {
-        match cx.peer_address(id) {
+        match cx.peer_addr(id) {
             Some(address) => println!("{id} is {address}"),
             None => println!("{id}"),
         }

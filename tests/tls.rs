@@ -313,7 +313,7 @@ impl Handler for Collect {
     type Data = ();
 
     fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, _: &Agreement) {
-        assert!(cx.peer_address(id).is_some() && cx.local_address(id).is_some());
+        assert!(cx.peer_addr(id).is_some() && cx.local_addr(id).is_some());
         if self.echo > 0 {
             cx.send_binary(id, &vec![9; self.echo]);
         }

@@ -29,8 +29,8 @@
 //! | `isValid()` | [`Context::is_open`] | an open client is one |
 //! | `error()`, `errorString()`, `errorOccurred` | [`ClientEvent::Unreached`], [`Ended::cause`](crate::event_loop::Ended) | [`Error`] |
 //! | `closeCode()`, `closeReason()` | [`Outcome::code`], [`Outcome::reason`]; of either side: `received`, `sent` | [`Client::outcome`] |
-//! | `peerAddress()`, `peerPort()`, `peerName()` | [`Context::peer_address`], [`Context::client_target`] | [`Client::peer_addr`] |
-//! | `localAddress()`, `localPort()` | [`Context::local_address`] | [`Client::local_addr`] |
+//! | `peerAddress()`, `peerPort()`, `peerName()` | [`Context::peer_addr`], [`Context::client_target`] | [`Client::peer_addr`] |
+//! | `localAddress()`, `localPort()` | [`Context::local_addr`] | [`Client::local_addr`] |
 //! | `requestUrl()`, `resourceName()` | [`Context::client_target`]: the URL, [`Target::resource`] | [`ClientConfig::target`] |
 //! | `request()` | [`ClientConfig::request`] | the same |
 //! | `origin()` | [`ClientConfig::request`] | the same |
@@ -106,8 +106,8 @@
 //! [`Context::client_state`]: crate::event_loop::Context::client_state
 //! [`Context::client_target`]: crate::event_loop::Context::client_target
 //! [`Context::is_open`]: crate::event_loop::Context::is_open
-//! [`Context::peer_address`]: crate::event_loop::Context::peer_address
-//! [`Context::local_address`]: crate::event_loop::Context::local_address
+//! [`Context::peer_addr`]: crate::event_loop::Context::peer_addr
+//! [`Context::local_addr`]: crate::event_loop::Context::local_addr
 //! [`Context::set_config`]: crate::event_loop::Context::set_config
 //! [`Context::pause`]: crate::event_loop::Context::pause
 //! [`Context::resume`]: crate::event_loop::Context::resume

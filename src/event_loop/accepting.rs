@@ -32,7 +32,7 @@ impl<D: Default> Engine<D> {
     /// Where the address cannot be bound, or 64 listeners are there already.
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
         let socket = ListenSocket::tcp(address, &self.cx.settings)?;
-        let address = socket.local_address().unwrap_or(address);
+        let address = socket.local_addr().unwrap_or(address);
         self.listen_on(socket)?;
         Ok(address)
     }
@@ -71,7 +71,7 @@ impl<D: Default> Engine<D> {
     #[cfg(feature = "tls")]
     pub fn listen_tls(&mut self, address: SocketAddr, tls: TlsServer) -> io::Result<SocketAddr> {
         let socket = ListenSocket::tcp(address, &self.cx.settings)?;
-        let address = socket.local_address().unwrap_or(address);
+        let address = socket.local_addr().unwrap_or(address);
         self.listen_tls_on(socket, tls)?;
         Ok(address)
     }
@@ -196,7 +196,7 @@ impl<H: Handler> Turn<'_, H> {
     pub(super) fn ask_proxy(&mut self, slot: usize, head: &Head) -> bool {
         let Some(proxies) = &self.cx.settings.trusted_proxies else { return true };
         let peer = &mut self.cx.peers[slot];
-        let from = peer.transport.peer_address().map(|from| from.ip());
+        let from = peer.transport.peer_addr().map(|from| from.ip());
         let Some(from) = from.filter(|from| proxies.trust(*from)) else { return true };
         let client = proxies.client(from, head);
         peer.cold().forwarded_for = Some(client);

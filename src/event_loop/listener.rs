@@ -87,7 +87,7 @@ impl ListenSocket {
     }
 
     /// The address, where it is TCP.
-    pub fn local_address(&self) -> Option<SocketAddr> {
+    pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             ListenSocket::Tcp(socket) => socket.local_addr().ok(),
             #[cfg(unix)]

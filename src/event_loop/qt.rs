@@ -48,7 +48,7 @@
 //! | `bytesToWrite`, `bytesWritten` | [`Context::queued`], [`on_drained`](Handler::on_drained) |
 //! | `readBufferSize`, `maxAllowedIncomingMessageSize`, `maxAllowedIncomingFrameSize` | [`Config::max_message`], [`Config::max_frame`], for one connection by [`Context::set_config`] |
 //! | `outgoingFrameSize` | [`Config::fragment_size`] |
-//! | `peerAddress`, `peerPort`, `localAddress`, `localPort` | [`Context::peer_address`], [`Context::local_address`] |
+//! | `peerAddress`, `peerPort`, `localAddress`, `localPort` | [`Context::peer_addr`], [`Context::local_addr`] |
 //! | `request`, `requestUrl`, `origin`, `subprotocol`, `resourceName` | the [`Request`] and the [`Agreement`] of the callbacks; what is needed later goes to [`Context::data`] |
 //! | `isValid`, `state` | [`Context::is_open`] |
 //! | `pauseMode`, `resume` | [`Context::pause`], [`Context::resume`] |

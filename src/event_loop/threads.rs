@@ -225,7 +225,7 @@ impl<D: Default + 'static> Loops<D> {
         }
         for event_loop in &mut self.loops {
             let socket = ListenSocket::tcp(address, &settings)?;
-            address = socket.local_address().unwrap_or(address);
+            address = socket.local_addr().unwrap_or(address);
             listen(event_loop.engine(), socket)?;
         }
         Ok(address)

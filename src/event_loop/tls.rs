@@ -46,12 +46,12 @@ impl<S: Stream> Stream for TlsStream<S> {
         self.memory() + self.socket().memory()
     }
 
-    fn peer_address(&self) -> Option<SocketAddr> {
-        self.socket().peer_address()
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.socket().peer_addr()
     }
 
-    fn local_address(&self) -> Option<SocketAddr> {
-        self.socket().local_address()
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.socket().local_addr()
     }
 
     fn tls(&self) -> Option<&rustls::Connection> {

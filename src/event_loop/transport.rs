@@ -36,12 +36,12 @@ pub trait Stream: Read + Write + Source + Send {
     }
 
     /// The peer's address, if the stream knows one.
-    fn peer_address(&self) -> Option<SocketAddr> {
+    fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
 
     /// Our address, if the stream knows it.
-    fn local_address(&self) -> Option<SocketAddr> {
+    fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
 
@@ -57,11 +57,11 @@ impl Stream for TcpStream {
         self.shutdown(Shutdown::Write)
     }
 
-    fn peer_address(&self) -> Option<SocketAddr> {
+    fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer_addr().ok()
     }
 
-    fn local_address(&self) -> Option<SocketAddr> {
+    fn local_addr(&self) -> Option<SocketAddr> {
         self.local_addr().ok()
     }
 }
@@ -143,12 +143,12 @@ impl Stream for OtherStream {
         self.0.writable()
     }
 
-    fn peer_address(&self) -> Option<SocketAddr> {
-        self.0.peer_address()
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.0.peer_addr()
     }
 
-    fn local_address(&self) -> Option<SocketAddr> {
-        self.0.local_address()
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.0.local_addr()
     }
 
     #[cfg(feature = "tls")]
@@ -255,22 +255,22 @@ impl Transport {
     }
 
     /// The peer's address, over TCP.
-    pub fn peer_address(&self) -> Option<SocketAddr> {
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(stream) => stream.peer_addr().ok(),
             #[cfg(unix)]
             Transport::Unix(_) => None,
-            Transport::Other(stream) => stream.0.peer_address(),
+            Transport::Other(stream) => stream.0.peer_addr(),
         }
     }
 
     /// Our address, over TCP.
-    pub fn local_address(&self) -> Option<SocketAddr> {
+    pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(stream) => stream.local_addr().ok(),
             #[cfg(unix)]
             Transport::Unix(_) => None,
-            Transport::Other(stream) => stream.0.local_address(),
+            Transport::Other(stream) => stream.0.local_addr(),
         }
     }
 

@@ -442,7 +442,7 @@ fn unix_sockets_and_adopted_listeners() {
     assert_eq!(client.next_text(), "over an adopted listener");
     server.ask(|cx| {
         let ids: Vec<_> = cx.connections().collect();
-        let addresses: Vec<_> = ids.iter().filter_map(|id| cx.peer_address(*id)).collect();
+        let addresses: Vec<_> = ids.iter().filter_map(|id| cx.peer_addr(*id)).collect();
         assert_eq!(addresses.len(), 1, "{addresses:?}");
     });
     std::fs::remove_file(path).unwrap();

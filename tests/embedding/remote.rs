@@ -218,7 +218,7 @@ fn threads_share_a_port_and_what_is_published_everywhere_reaches_all() {
 fn loops_share_a_listener_and_leave_the_sender_out() {
     let mut loops = Loops::<u32>::new(2, &Settings::default()).unwrap();
     let socket = ListenSocket::tcp("127.0.0.1:0".parse().unwrap(), &Settings::default()).unwrap();
-    let address = socket.local_address().unwrap();
+    let address = socket.local_addr().unwrap();
     loops.listen_on(socket).unwrap();
     let own = loops.listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let make = |_: usize, _: &Group<u32>| Hooks {

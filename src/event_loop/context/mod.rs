@@ -213,20 +213,20 @@ impl<D: Default> Context<D> {
     }
 
     /// The address of the peer, where the transport is TCP.
-    pub fn peer_address(&self, id: ConnId) -> Option<SocketAddr> {
-        self.transport(id)?.peer_address()
+    pub fn peer_addr(&self, id: ConnId) -> Option<SocketAddr> {
+        self.transport(id)?.peer_addr()
     }
 
     /// The address of the client: that of the peer, or of whom the peer speaks for where
     /// [`Settings::trusted_proxies`](super::Settings::trusted_proxies) trust it, from its request on.
     pub fn client_addr(&self, id: ConnId) -> Option<IpAddr> {
         let forwarded = self.peer(id)?.cold.as_ref().and_then(|cold| cold.forwarded_for);
-        forwarded.or_else(|| self.peer_address(id).map(|peer| peer.ip().to_canonical()))
+        forwarded.or_else(|| self.peer_addr(id).map(|peer| peer.ip().to_canonical()))
     }
 
     /// Our own address in this connection, where the transport is TCP.
-    pub fn local_address(&self, id: ConnId) -> Option<SocketAddr> {
-        self.transport(id)?.local_address()
+    pub fn local_addr(&self, id: ConnId) -> Option<SocketAddr> {
+        self.transport(id)?.local_addr()
     }
 
     /// The open connections.

@@ -86,13 +86,13 @@ impl Server {
         if self.talk < Talk::Verbose {
             return None;
         }
-        let (peer, client) = (cx.peer_address(id), cx.client_addr(id));
+        let (peer, client) = (cx.peer_addr(id), cx.client_addr(id));
         cx.data(id).map(|visit| visit.begin(peer, client, head))
     }
 
     /// What a connection goes by in lines, which has a name of its own in its loop only.
     fn name(&self, cx: &mut Context<Visit>, id: ConnId) -> String {
-        let peer = cx.peer_address(id).or_else(|| cx.data(id)?.peer());
+        let peer = cx.peer_addr(id).or_else(|| cx.data(id)?.peer());
         let number = self.running.as_ref().map(|running| format!("{}:", running.number)).unwrap_or_default();
         let client = cx.data(id).and_then(|visit| visit.client());
         match (client, peer) {
@@ -218,7 +218,7 @@ impl Handler for Server {
 
     fn on_close(&mut self, cx: &mut Context<Visit>, id: ConnId, ended: &Ended) {
         if self.health.is_closing() || cx.is_shutting_down() {
-            Farewell::lock(&self.farewell).note(cx.peer_address(id), ended);
+            Farewell::lock(&self.farewell).note(cx.peer_addr(id), ended);
         }
         self.tell(cx, id, |visit| Some(visit.closed(&self.mode, ended)));
     }

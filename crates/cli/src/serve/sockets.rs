@@ -154,7 +154,7 @@ pub(super) fn listen(
     let passed = Vec::<ListenSocket>::new();
     for socket in passed {
         let cannot = |error| format!("cannot listen on a socket that was passed: {error}");
-        match socket.local_address() {
+        match socket.local_addr() {
             Some(address) => {
                 urls.push(format!("{scheme}://{address}/"));
                 on.listen_on(socket, tls).map_err(cannot)?;

@@ -37,7 +37,7 @@ impl Handler for Session {
         self.in_fragments = false;
         self.paused = false;
         self.answers.start_again(Instant::now());
-        let address = cx.peer_address(id).map(|address| address.to_string());
+        let address = cx.peer_addr(id).map(|address| address.to_string());
         self.trace(format_args!("open, to {}", address.as_deref().unwrap_or(&self.plan.target).to_owned()));
         self.trace(format_args!("agreed: {}", agreed(agreement.deflate())));
         self.output.event(

@@ -111,7 +111,7 @@ impl Bridge {
         if token + 1 >= FARS.end {
             return Decision::Refuse(status(503));
         }
-        let (peer, subprotocol) = (cx.peer_address(id), acceptance.subprotocol.as_deref());
+        let (peer, subprotocol) = (cx.peer_addr(id), acceptance.subprotocol.as_deref());
         match Far::reach(&self.target, request, peer, subprotocol, &self.registry, Token(token)) {
             Ok(far) => {
                 let is_there = far.is_there();

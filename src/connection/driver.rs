@@ -7,7 +7,7 @@ use super::closing::{self, CloseFrames, CloseStep};
 use super::deadlines::{Deadlines, Due};
 use super::inbound::Inbound;
 use super::outbound::Outbound;
-use super::outcome::Outcome;
+use super::outcome::{CloseFrame, Outcome};
 use crate::close::{CloseCode, CloseReason};
 
 /// [`Connection::close_step`](super::Connection::close_step).
@@ -17,10 +17,9 @@ pub(crate) fn close_step(inbound: &Inbound, outbound: &Outbound) -> CloseStep {
 
 /// [`Connection::outcome`](super::Connection::outcome).
 pub(crate) fn outcome(inbound: &Inbound, outbound: &Outbound) -> Outcome {
-    let owned = |close: Option<CloseReason<'_>>| close.map(|close| close.to_owned());
     Outcome {
-        received: inbound.received_close().then(|| owned(inbound.close_received())),
-        sent: outbound.sent_close().then(|| owned(outbound.close_sent())),
+        received: CloseFrame::of(inbound.received_close(), inbound.close_received()),
+        sent: CloseFrame::of(outbound.sent_close(), outbound.close_sent()),
         error: inbound.error(),
     }
 }

@@ -46,7 +46,7 @@ pub use deadlines::{Deadlines, Due};
 pub use inbound::{Chunk, Event, Inbound, Progress};
 pub use latency::Latency;
 pub use outbound::{Outbound, SendError};
-pub use outcome::Outcome;
+pub use outcome::{CloseFrame, Outcome};
 pub use send_queue::SendQueue;
 
 pub use crate::extension::Compression;

@@ -1,37 +1,95 @@
 //! How connections end.
 
-use crate::close::{CloseCode, OwnedClose};
+use crate::close::{CloseCode, CloseReason, OwnedClose};
 use crate::error::ProtocolError;
 
 /// How a connection ended (§7.1.4-7.1.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What the peer's Close frame said; the outer `None` where none came.
-    pub received: Option<Option<OwnedClose>>,
-    /// What our Close frame said; the outer `None` where none was sent.
-    pub sent: Option<Option<OwnedClose>>,
+    /// The peer's Close frame.
+    pub received: CloseFrame,
+    /// Ours.
+    pub sent: CloseFrame,
     /// The rule that the peer broke, if it did.
     pub error: Option<ProtocolError>,
+}
+
+/// The Close frame of one side (§5.5.1), if there was one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloseFrame {
+    /// There was none.
+    None,
+    /// It had no status code, and so no reason.
+    NoStatus,
+    /// It had a status code, and a reason that may be empty.
+    Status(OwnedClose),
 }
 
 impl Outcome {
     /// Both sides have sent a Close frame and nobody broke a rule (§7.1.4).
     pub const fn is_clean(&self) -> bool {
-        self.received.is_some() && self.sent.is_some() && self.error.is_none()
+        !self.received.is_none() && !self.sent.is_none() && self.error.is_none()
     }
 
-    /// The close code as §7.1.5 defines it: the peer's, 1005 where its Close frame had none, 1006 where no Close
-    /// frame came.
-    pub fn code(&self) -> CloseCode {
-        match &self.received {
-            None => CloseCode::ABNORMAL,
-            Some(None) => CloseCode::NO_STATUS,
-            Some(Some(close)) => close.code,
-        }
+    /// The close code as §7.1.5 defines it: that of the peer's Close frame.
+    pub const fn code(&self) -> CloseCode {
+        self.received.code()
     }
 
     /// The reason that the peer gave; empty where it gave none.
     pub fn reason(&self) -> &str {
-        self.received.as_ref().and_then(|close| close.as_ref()).map_or("", |close| &close.reason)
+        self.received.reason()
+    }
+}
+
+impl CloseFrame {
+    /// One that `came`, and said this.
+    pub(super) fn of(came: bool, said: Option<CloseReason<'_>>) -> Self {
+        match said {
+            Some(close) => CloseFrame::Status(close.to_owned()),
+            None if came => CloseFrame::NoStatus,
+            None => CloseFrame::None,
+        }
+    }
+
+    /// Whether there was none.
+    pub const fn is_none(&self) -> bool {
+        matches!(self, CloseFrame::None)
+    }
+
+    /// Its status code; 1005 where it had none, 1006 where there was no Close frame (§7.1.5).
+    pub const fn code(&self) -> CloseCode {
+        match self {
+            CloseFrame::None => CloseCode::ABNORMAL,
+            CloseFrame::NoStatus => CloseCode::NO_STATUS,
+            CloseFrame::Status(close) => close.code,
+        }
+    }
+
+    /// Its reason; empty where it had none.
+    pub fn reason(&self) -> &str {
+        match self {
+            CloseFrame::None | CloseFrame::NoStatus => "",
+            CloseFrame::Status(close) => &close.reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_frame_and_what_it_says() {
+        let status = CloseReason { code: CloseCode::NORMAL, reason: "bye" };
+        for (came, said, frame, code, reason) in [
+            (false, None, CloseFrame::None, CloseCode::ABNORMAL, ""),
+            (true, None, CloseFrame::NoStatus, CloseCode::NO_STATUS, ""),
+            (true, Some(status), CloseFrame::Status(status.to_owned()), CloseCode::NORMAL, "bye"),
+        ] {
+            let read = CloseFrame::of(came, said);
+            assert_eq!((read.is_none(), read.code(), read.reason()), (!came, code, reason));
+            assert_eq!(read, frame);
+        }
     }
 }

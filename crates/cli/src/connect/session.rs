@@ -296,13 +296,12 @@ impl Session {
         let why = match &ended.cause {
             Cause::Closed => {
                 let code = ended.outcome.code();
-                let ours = ended.outcome.sent.as_ref().and_then(|sent| sent.as_ref()).map(|sent| sent.code);
                 let usual = matches!(code, CloseCode::NORMAL | CloseCode::GOING_AWAY | CloseCode::NO_STATUS);
                 let by_us = matches!(self.stage, Stage::Closing(_));
                 let reason = one_line(ended.outcome.reason().as_bytes());
                 let colon = if reason.is_empty() { "" } else { ": " };
                 let text = format!("the server closed with {code}{colon}{reason}");
-                if usual || (by_us && ours == Some(code)) {
+                if usual || (by_us && ended.outcome.sent.code() == code) {
                     if !by_us {
                         self.tell(text);
                     }

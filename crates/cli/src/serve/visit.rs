@@ -8,6 +8,7 @@ use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use bowsprit::connection::CloseFrame;
 use bowsprit::event_loop::{Cause, Ended, Failed};
 use bowsprit::handshake::{Head, StartLine};
 
@@ -162,12 +163,9 @@ fn words_of(head: &Head) -> String {
 /// How it ended, in the words that went over the wire.
 fn how(ended: &Ended) -> String {
     let outcome = &ended.outcome;
-    let said = |close: &Option<Option<bowsprit::close::OwnedClose>>| match close {
-        Some(Some(close)) if !close.reason.is_empty() => {
-            format!("{} \"{}\"", close.code, one_line(close.reason.as_bytes()))
-        }
-        Some(Some(close)) => close.code.to_string(),
-        _ => "1005".to_owned(),
+    let said = |close: &CloseFrame| match close.reason() {
+        "" => close.code().to_string(),
+        reason => format!("{} \"{}\"", close.code(), one_line(reason.as_bytes())),
     };
     match &ended.cause {
         Cause::Closed => format!("closed {}", said(&outcome.received)),

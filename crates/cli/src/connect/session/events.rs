@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bowsprit::close::{CloseCode, OwnedClose};
+use bowsprit::connection::CloseFrame;
 use bowsprit::event_loop::{ClientEvent, ClientId, ClientState, ConnId, Context, Ended, Handler};
 use bowsprit::handshake::{Agreement, Response};
 use bowsprit::message::Message;
@@ -104,13 +105,13 @@ impl Handler for Session {
     }
 
     fn on_close(&mut self, _: &mut Context<()>, _: ConnId, ended: &Ended) {
-        let mut closes = [('<', ended.outcome.received.as_ref()), ('>', ended.outcome.sent.as_ref())];
+        let mut closes = [('<', &ended.outcome.received), ('>', &ended.outcome.sent)];
         if let Stage::Closing(..) = self.stage {
             closes.reverse(); // ours came first
         }
         for (direction, close) in closes {
-            if let Some(close) = close {
-                self.trace(close_text(direction, close.as_ref()));
+            if let Some(text) = close_text(direction, close) {
+                self.trace(text);
             }
         }
         let code = ended.outcome.code();
@@ -189,11 +190,12 @@ impl Handler for Session {
     }
 }
 
-fn close_text(direction: char, close: Option<&OwnedClose>) -> String {
+fn close_text(direction: char, close: &CloseFrame) -> Option<String> {
     match close {
-        None => format!("{direction} Close"),
-        Some(OwnedClose { code, reason }) => {
-            format!("{direction} Close {code} \"{}\"", one_line(reason.as_bytes()))
+        CloseFrame::None => None,
+        CloseFrame::NoStatus => Some(format!("{direction} Close")),
+        CloseFrame::Status(OwnedClose { code, reason }) => {
+            Some(format!("{direction} Close {code} \"{}\"", one_line(reason.as_bytes())))
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The payload of a Close frame: a code and a reason (RFC 6455 §5.5.1, §7.4).
 
+use alloc::boxed::Box;
+
 pub use crate::close_code::CloseCode;
 
 use crate::error::ProtocolError;

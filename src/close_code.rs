@@ -1,6 +1,6 @@
 //! Close codes: which exist and which may travel (RFC 6455 §7.4).
 
-use std::fmt;
+use core::fmt;
 
 /// Why a connection was closed (§7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

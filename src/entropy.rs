@@ -3,6 +3,8 @@
 //! The core asks for bytes through [`Entropy`]; with feature `entropy` the operating system gives them
 //! (`SystemEntropy`). Tests and fuzzers bring a fixed source.
 
+use alloc::boxed::Box;
+
 use crate::frame::MaskKey;
 
 /// A source of unpredictable bytes.
@@ -81,8 +83,8 @@ impl Entropy for SystemEntropy {
 }
 
 #[cfg(feature = "entropy")]
-impl std::fmt::Debug for SystemEntropy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for SystemEntropy {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("SystemEntropy")
     }
 }

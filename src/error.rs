@@ -4,7 +4,7 @@
 //! [`section`](ProtocolError::section) and the [`close_code`](ProtocolError::close_code) with which the
 //! connection fails (RFC 6455 §7.1.7).
 
-use std::fmt;
+use core::fmt;
 
 use crate::close_code::CloseCode;
 
@@ -185,7 +185,7 @@ impl fmt::Display for ProtocolError {
     }
 }
 
-impl std::error::Error for ProtocolError {}
+impl core::error::Error for ProtocolError {}
 
 #[cfg(test)]
 mod tests {

@@ -25,9 +25,12 @@
 //!
 //! Beside them [`error`] lists every rule that a peer can break after the handshake, with its section and close code;
 //! [`close`] has close codes and reasons, [`utf8`] the check that fails on the first wrong byte, [`entropy`] the
-//! source of masking keys, [`role`] the few answers that differ by side.
+//! source of masking keys, [`role`] the few answers that differ by side, [`time`] the points in time that the core takes.
 //!
-//! With the default features:
+//! Feature `std`, the only one that is on by default, stands for the standard library. Without it, with or without `url`
+//! and `simd`, the crate needs `core`, `alloc` and pointer-sized atomics.
+//!
+//! With feature `event-loop`:
 //!
 //! ```no_run
 //! # #[cfg(feature = "event-loop")] {
@@ -53,11 +56,19 @@
 //! Words: those of the RFC for what the RFC names (*masking key*, *fail the connection*, *closing handshake*); a section
 //! number stands for RFC 6455 unless another RFC is named.
 
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
+#![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
+
+extern crate alloc;
+
 #[cfg(feature = "backplane")]
+#[allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 pub mod backplane;
 #[cfg(feature = "blocking")]
+#[allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 pub mod blocking;
 #[cfg(feature = "client")]
+#[allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 pub mod client;
 pub mod close;
 mod close_code;
@@ -65,13 +76,16 @@ pub mod connection;
 pub mod entropy;
 pub mod error;
 #[cfg(feature = "event-loop")]
+#[allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 pub mod event_loop;
 pub mod extension;
 pub mod frame;
 pub mod handshake;
 pub mod message;
 pub mod role;
+pub mod time;
 #[cfg(feature = "tls")]
+#[allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 pub mod tls;
 mod token;
 pub mod utf8;

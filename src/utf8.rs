@@ -18,7 +18,7 @@ pub fn validate(bytes: &[u8]) -> Result<&str, NotUtf8> {
     if bytes.len() >= SIMD_FROM {
         return simdutf8::basic::from_utf8(bytes).map_err(|_| NotUtf8);
     }
-    std::str::from_utf8(bytes).map_err(|_| NotUtf8)
+    core::str::from_utf8(bytes).map_err(|_| NotUtf8)
 }
 
 /// Below this length the standard library is as fast or faster (benches/NOTES.md, "utf8").
@@ -138,7 +138,7 @@ mod tests {
 
     /// Where the standard library sees the first byte that cannot be mended, or the end.
     fn oracle(bytes: &[u8]) -> Result<(), usize> {
-        match std::str::from_utf8(bytes) {
+        match core::str::from_utf8(bytes) {
             Ok(_) => Ok(()),
             Err(error) if error.error_len().is_none() => Ok(()),
             Err(error) => Err(error.valid_up_to()),
@@ -155,7 +155,7 @@ mod tests {
 
     fn check_every_cut(bytes: &[u8]) {
         let expected = oracle(bytes).is_ok();
-        let complete = std::str::from_utf8(bytes).is_ok();
+        let complete = core::str::from_utf8(bytes).is_ok();
         for cut in 0..=bytes.len() {
             let (a, b) = bytes.split_at(cut);
             let result = stream(&[a, b]);
@@ -211,7 +211,7 @@ mod tests {
         bytes.extend_from_slice(b"\xf4\x90");
         let mut stream = Utf8Stream::default();
         for (at, byte) in bytes.iter().enumerate() {
-            let result = stream.push(std::slice::from_ref(byte));
+            let result = stream.push(core::slice::from_ref(byte));
             assert_eq!(result.is_err(), at == bytes.len() - 1, "byte {at}");
         }
     }
@@ -221,7 +221,7 @@ mod tests {
         let mut text = "aé€😀".repeat(40).into_bytes();
         assert_eq!(validate(&text).map(str::len), Ok(400));
         for at in 0..text.len() {
-            let kept = std::mem::replace(&mut text[at], 0xff);
+            let kept = core::mem::replace(&mut text[at], 0xff);
             assert!(validate(&text).is_err());
             for cut in [at / 2, at, at + 1] {
                 assert!(stream(&[&text[..cut], &text[cut..]]).is_err(), "fault at {at}, cut at {cut}");

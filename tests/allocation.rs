@@ -6,7 +6,6 @@ mod counting;
 mod support;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bowsprit::Role;
 use bowsprit::connection::{Config, Connection, Delivery, Event};
@@ -16,7 +15,7 @@ use counting::{COUNTS, allocations};
 use support::*;
 
 fn connection(role: Role, settings: &Arc<Config>) -> Connection {
-    Side::new(role, settings, Instant::now()).conn
+    Side::new(role, settings, start()).conn
 }
 
 fn unlimited() -> Config {
@@ -285,7 +284,7 @@ fn half_a_compressed_block_holds_a_window() {
         let mut settings = Config::default();
         settings.deflate = Some(DeflateConfig::default());
         let mut conn =
-            Side::new(role, &Arc::new(settings), Instant::now()).conn.with_deflate(DeflateParams::default());
+            Side::new(role, &Arc::new(settings), start()).conn.with_deflate(DeflateParams::default());
         let rsv1 = RawHeader { rsv1: true, ..by(role.peer(), RawHeader::BINARY) };
         // A stored block of 65,535 bytes, of which one comes.
         let block = [0x00, 0xff, 0xff, 0x00, 0x00, b'x'];
@@ -383,7 +382,7 @@ mod the_loop {
     #[test]
     fn slow_readers_leave_little_behind() {
         let poll = Poll::new().unwrap();
-        let now = Instant::now();
+        let now = start();
         let mut engine: Engine<()> =
             Engine::new_at(Settings::default(), poll.registry(), 0..5000, now).unwrap();
         engine.set_time(now);
@@ -431,7 +430,7 @@ mod the_loop {
     #[test]
     fn an_echo_through_the_loop_allocates_nothing() {
         let poll = Poll::new().unwrap();
-        let now = Instant::now();
+        let now = start();
         let mut engine: Engine<()> =
             Engine::new_at(Settings::default(), poll.registry(), 0..200, now).unwrap();
         engine.set_time(now);

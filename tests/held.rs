@@ -9,7 +9,6 @@ mod in_memory;
 mod support;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bowsprit::Role;
 use bowsprit::connection::{Config, Connection, Event};
@@ -27,7 +26,7 @@ struct Weighed {
 
 impl Weighed {
     fn new(role: Role, settings: &Arc<Config>) -> Self {
-        let conn = Side::new(role, settings, Instant::now()).conn;
+        let conn = Side::new(role, settings, start()).conn;
         let before = COUNTS.get().live - conn.held() as isize;
         Self { conn, before, received: 0 }
     }
@@ -154,7 +153,7 @@ fn a_slow_reader_holds_what_waits() {
 fn what_is_shared_is_counted_once() {
     let prepared = Prepared::new(Message::Binary(&[7; 1 << 20]));
     let mut conns: Vec<Connection> =
-        (0..10).map(|_| Side::new(Role::Server, &settings(), Instant::now()).conn).collect();
+        (0..10).map(|_| Side::new(Role::Server, &settings(), start()).conn).collect();
     for conn in &mut conns {
         conn.outbound.send_prepared(&prepared).unwrap();
     }
@@ -374,7 +373,7 @@ mod the_loop {
                 config.deflate = Some(DeflateConfig::default());
                 config.max_queued = usize::MAX;
             })),
-            Instant::now(),
+            start(),
         )
         .conn
         .with_deflate(Default::default());

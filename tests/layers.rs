@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("token", &[]),
     ("utf8", &[]),
     ("close_code", &[]),
+    ("time", &[]),
     ("error", &["close_code"]),
     ("close", &["close_code", "error", "utf8"]),
     // The path of the bytes.
@@ -21,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("entropy", &["frame::MaskKey"]),
     ("extension", &["error", "role", "token"]),
     ("message", &["error", "extension", "frame", "utf8"]),
-    ("connection", &["close", "entropy", "error", "extension", "frame", "message", "role", "utf8"]),
+    ("connection", &["close", "entropy", "error", "extension", "frame", "message", "role", "time", "utf8"]),
     // Runs once, before it.
     ("handshake", &["error", "extension", "token"]),
     // What touches sockets and clocks.

@@ -47,11 +47,11 @@ fn in_time(work: impl FnOnce()) {
 }
 
 fn side(role: Role, change: impl FnOnce(&mut Config)) -> Side {
-    Side::new(role, &Arc::new(config(change)), Instant::now())
+    Side::new(role, &Arc::new(config(change)), start())
 }
 
 fn read(side: &mut Side, bytes: &[u8]) {
-    side.read(bytes, Instant::now());
+    side.read(bytes, start());
 }
 
 fn failed(side: &Side) -> Option<ProtocolError> {
@@ -139,7 +139,7 @@ fn cve_2026_12151_fragments_are_counted() {
         read(&mut side, &sent_by(role.peer(), not_fin(RawHeader::CONTINUATION), b"x").repeat(99));
         assert_eq!(failed(&side), None);
         read(&mut side, &sent_by(role.peer(), RawHeader::CONTINUATION, b"x"));
-        assert_fails_with(&mut side, 1008, Instant::now());
+        assert_fails_with(&mut side, 1008, start());
     }
 }
 
@@ -173,7 +173,7 @@ fn cve_2026_19204_an_unknown_opcode_is_refused_before_its_payload() {
         for opcode in [3, 7, 11, 15] {
             let mut side = side(role, |_| {});
             read(&mut side, &raw_frame(by(role.peer(), RawHeader::of(opcode).with_length(1 << 40)), b""));
-            assert_fails_with(&mut side, 1002, Instant::now());
+            assert_fails_with(&mut side, 1002, start());
         }
     }
 }
@@ -228,7 +228,7 @@ fn cve_2020_13935_a_length_with_its_top_bit_ends_it_at_once() {
             let mut side = side(role, |_| {});
             let header = RawHeader { length, form: LengthForm::Long, ..by(role.peer(), RawHeader::TEXT) };
             in_time(|| read(&mut side, &raw_frame(header, &[b'x'; 100_000])));
-            assert_fails_with(&mut side, 1002, Instant::now());
+            assert_fails_with(&mut side, 1002, start());
         }
     }
 }
@@ -264,14 +264,14 @@ fn facil_io_169_a_frame_without_a_mask_is_never_delivered() {
         let mut server = side(Role::Server, |_| {});
         read(&mut server, &frame(header, b""));
         assert_eq!(server.seen, [Seen::Failed(ProtocolError::MaskMissing)]);
-        assert_fails_with(&mut server, 1002, Instant::now());
+        assert_fails_with(&mut server, 1002, start());
     }
 }
 
 #[test]
 #[cfg(feature = "entropy")]
 fn cve_2025_10148_every_frame_has_a_mask_of_its_own() {
-    let now = Instant::now();
+    let now = start();
     let masks = Box::new(bowsprit::entropy::SystemEntropy::new());
     let mut client = bowsprit::connection::Connection::client(Arc::new(Config::default()), masks, now);
     // What a proxy might take for a request must not stand on the wire.
@@ -547,7 +547,7 @@ fn cve_2026_54490_a_bomb_ends_at_the_inflated_limit() {
             stream.truncate(stream.len() - 4);
             let mut settings = config(|config| config.max_message = 1000);
             settings.deflate = Some(DeflateConfig::default());
-            let mut conn = Connection::client(Arc::new(settings), Box::new(Random(1)), Instant::now())
+            let mut conn = Connection::client(Arc::new(settings), Box::new(Random(1)), start())
                 .with_deflate(DeflateParams::default());
             let mut wire = frame(RawHeader { rsv1: true, ..RawHeader::BINARY }, &stream);
             for piece in wire.chunks_mut(100) {
@@ -587,7 +587,7 @@ fn cve_2018_25032_distant_matches_survive() {
             server_max_window_bits: WindowBits::new(bits).unwrap(),
             ..DeflateParams::default()
         };
-        let mut conn = Connection::server(Arc::new(settings), Instant::now()).with_deflate(params);
+        let mut conn = Connection::server(Arc::new(settings), start()).with_deflate(params);
         for _ in 0..3 {
             conn.outbound.send_with(bowsprit::Message::Binary(&message), Compression::On).unwrap();
             let wire = conn.outbound.pending().to_vec();
@@ -633,8 +633,7 @@ fn crime_a_message_with_a_secret_goes_uncompressed() {
 
     let mut settings = config(|_| {});
     settings.deflate = Some(DeflateConfig::default());
-    let mut conn =
-        Connection::server(Arc::new(settings), Instant::now()).with_deflate(DeflateParams::default());
+    let mut conn = Connection::server(Arc::new(settings), start()).with_deflate(DeflateParams::default());
     let text = bowsprit::Message::Text("secret=secret=secret=secret=secret=");
     let mut sent = |choice| {
         conn.outbound.send_with(text, choice).unwrap();

@@ -7,7 +7,6 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bowsprit::Role;
 use bowsprit::connection::{Config, Delivery};
@@ -36,7 +35,7 @@ fn settings(delivery: Delivery) -> Arc<Config> {
 }
 
 fn take(role: Role, settings: &Arc<Config>, bytes: &[u8], chop: Chop) -> Taken {
-    let now = Instant::now();
+    let now = start();
     let mut side = Side::new(role, settings, now);
     for read in chop.reads(bytes) {
         side.read(&read, now);
@@ -46,7 +45,7 @@ fn take(role: Role, settings: &Arc<Config>, bytes: &[u8], chop: Chop) -> Taken {
 
 /// The same, by a driver that reads past the input whenever it may.
 fn take_with_room(role: Role, settings: &Arc<Config>, bytes: &[u8], random: &mut Random) -> Taken {
-    let now = Instant::now();
+    let now = start();
     let mut side = Side::new(role, settings, now);
     let mut rest = bytes;
     while !rest.is_empty() {

@@ -1,7 +1,7 @@
 //! What a connection accepts, how long it waits, how much it holds.
 
-use std::num::NonZeroUsize;
-use std::time::Duration;
+use core::num::NonZeroUsize;
+use core::time::Duration;
 
 use crate::extension::deflate::DeflateConfig;
 use crate::message::Limits;

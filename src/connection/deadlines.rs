@@ -3,10 +3,11 @@
 //! In: the time, as an argument, and what happened at it. Out: the next point in time at which something is due, and
 //! what it is. There is no clock here.
 
-use std::time::{Duration, Instant};
+use core::time::Duration;
 
 use super::config::Config;
 use super::inbound::Progress;
+use crate::time::Instant;
 
 /// The deadlines of one connection. Small, as an idle connection owns one.
 #[derive(Clone, Debug)]
@@ -139,6 +140,7 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -154,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_silent_peer_is_pinged_and_then_dead() {
-        let (start, config) = (Instant::now(), config());
+        let (start, config) = (time::at(Duration::ZERO), config());
         let mut deadlines = Deadlines::new(start);
         assert_eq!(deadlines.next(&config), Some(start + 10 * SECOND));
         assert_eq!(deadlines.expire(start + 9 * SECOND, &config), None);
@@ -166,7 +168,7 @@ mod tests {
 
     #[test]
     fn anything_heard_counts_as_life() {
-        let (start, config) = (Instant::now(), config());
+        let (start, config) = (time::at(Duration::ZERO), config());
         let mut deadlines = Deadlines::new(start);
         assert_eq!(deadlines.expire(start + 10 * SECOND, &config), Some(Due::Ping));
         deadlines.heard(start + 12 * SECOND);
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn nothing_extends_the_close_deadline() {
-        let (start, config) = (Instant::now(), config());
+        let (start, config) = (time::at(Duration::ZERO), config());
         let mut deadlines = Deadlines::new(start);
         deadlines.closing(start);
         deadlines.heard(start + 2 * SECOND);
@@ -186,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_message_must_get_on_whatever_else_comes() {
-        let start = Instant::now();
+        let start = time::at(Duration::ZERO);
         let config = Config { idle_timeout: None, ping_interval: None, ..config() };
         let timeout = config.message_timeout.unwrap();
         let mut deadlines = Deadlines::new(start);
@@ -219,7 +221,7 @@ mod tests {
 
     #[test]
     fn idle_ends_where_pings_are_off_and_never_is_never() {
-        let start = Instant::now();
+        let start = time::at(SECOND);
         let config = Config { ping_interval: None, ..config() };
         let mut deadlines = Deadlines::new(start);
         assert_eq!(deadlines.expire(start + 60 * SECOND, &config), Some(Due::Idle));

@@ -1,14 +1,13 @@
 //! What only drivers call that keep the halves of a connection apart, as [`event_loop`](crate::event_loop) and
 //! [`blocking`](crate::blocking) do: the methods of [`Connection`](super::Connection), for its parts.
 
-use std::time::Instant;
-
 use super::closing::{self, CloseFrames, CloseStep};
 use super::deadlines::{Deadlines, Due};
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 use super::outcome::{CloseFrame, Outcome};
 use crate::close::{CloseCode, CloseReason};
+use crate::time::Instant;
 
 /// [`Connection::close_step`](super::Connection::close_step).
 pub(crate) fn close_step(inbound: &Inbound, outbound: &Outbound) -> CloseStep {

@@ -4,6 +4,9 @@
 //! to a Close frame go to the [`Outbound`] by themselves. Promises: takes all input before it asks for more; after
 //! the peer's Close frame, and after a broken rule, all further input is ignored.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use super::config::{Config, Delivery};
 use super::outbound::Outbound;
 use crate::close::{CloseReason, OwnedClose};
@@ -199,7 +202,7 @@ impl Inbound {
         work: &mut usize,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         if self.is_over() {
-            self.ignore(std::mem::take(input).len());
+            self.ignore(core::mem::take(input).len());
             return Ok(None);
         }
         if self.message_due {
@@ -474,7 +477,7 @@ impl Inbound {
         let most = if delivery == Delivery::Frames { PIECE } else { usize::MAX };
         let most = most.min((work / PIECE).max(LEAST_PIECE));
         let piece = usize::try_from(self.decoder.remaining()).unwrap_or(most).min(most).min(input.len());
-        let (mut piece, rest) = std::mem::take(input).split_at_mut(piece);
+        let (mut piece, rest) = core::mem::take(input).split_at_mut(piece);
         *input = rest;
         self.decoder.next(&mut piece, rules)
     }

@@ -2,8 +2,11 @@
 //!
 //! In: what each Ping and Pong said, and when. Out: the time between them. Holds a bounded number of Pings.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use crate::time::Instant;
 
 /// The Pings that wait for their answer, and what the answers have told.
 #[derive(Clone, Debug, Default)]
@@ -56,10 +59,11 @@ impl Latency {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time;
 
     #[test]
     fn answers_are_matched_by_payload() {
-        let start = Instant::now();
+        let start = time::at(Duration::ZERO);
         let at = |ms| start + Duration::from_millis(ms);
         let mut latency = Latency::new();
         assert_eq!(latency.ponged(b"", at(0)), None, "nobody asked");

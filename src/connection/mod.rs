@@ -6,10 +6,12 @@
 //!
 //! ```
 //! use bowsprit::connection::{Config, Connection, Event};
-//! use std::{sync::Arc, time::Instant};
+//! use bowsprit::time;
+//! use std::{sync::Arc, time::Duration};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut conn = Connection::server(Arc::new(Config::default()), Instant::now());
+//! let now = time::at(Duration::ZERO); // or `Instant::now()`
+//! let mut conn = Connection::server(Arc::new(Config::default()), now);
 //! // RFC 6455 §5.7: a masked "Hello", as a read might bring it.
 //! let mut buf = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
 //!
@@ -37,8 +39,8 @@ mod outbound;
 mod outcome;
 mod send_queue;
 
-use std::sync::Arc;
-use std::time::Instant;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 pub use closing::{CloseFrames, CloseStep, close_step};
 pub use config::{Config, Delivery};
@@ -55,6 +57,7 @@ use crate::close::CloseReason;
 use crate::entropy::Entropy;
 use crate::error::ProtocolError;
 use crate::extension::deflate::DeflateParams;
+use crate::time::Instant;
 
 /// Both halves of a connection, and its deadlines.
 ///
@@ -166,14 +169,17 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
+    use crate::time;
 
     /// Nobody but [`Connection::next`] sees that the peer ends the connection; without a deadline a driver would
     /// wait for the TCP connection's end for ever.
     #[test]
     fn the_peers_close_and_its_faults_arm_the_close_deadline() {
         let config = Arc::new(Config::default());
-        let start = Instant::now();
+        let start = time::at(Duration::ZERO);
         for bytes in [&b"\x88\x80\0\0\0\0"[..], b"\x88\0", b"HTTP"] {
             let mut conn = Connection::server(Arc::clone(&config), start);
             assert_eq!(conn.next_timeout(), None);

@@ -5,8 +5,9 @@
 //! two messages never mix (§5.4); what waits for a peer that does not read is bounded by
 //! [`Config::max_queued`], and Pongs by themselves.
 
-use std::fmt;
-use std::sync::Arc;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
 
 use super::config::Config;
 use super::send_queue::SendQueue;
@@ -95,7 +96,7 @@ impl fmt::Display for SendError {
     }
 }
 
-impl std::error::Error for SendError {}
+impl core::error::Error for SendError {}
 
 /// While more than this many bytes wait, only the latest Ping is answered (§5.5.3 allows it), so that what a flood
 /// of Pings from a peer that does not read costs is bounded.

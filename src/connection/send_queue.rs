@@ -5,10 +5,13 @@
 //! it from there with a gathered write. What a short write leaves of lent bytes is copied, as the driver needs
 //! its buffer back.
 
-use std::collections::VecDeque;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+#[cfg(any(feature = "std", test))]
 use std::io::IoSlice;
-use std::ops::Range;
-use std::sync::Arc;
 
 use crate::frame::MAX_HEADER;
 use crate::message::MessageBuffer;
@@ -202,7 +205,7 @@ impl SendQueue {
 
     fn push_segment(&mut self, segment: Segment, len: usize) {
         if self.tail > 0 {
-            self.segments.push_back(Segment::Copied(std::mem::take(&mut self.tail)));
+            self.segments.push_back(Segment::Copied(core::mem::take(&mut self.tail)));
         }
         self.len += len;
         self.segments.push_back(segment);
@@ -289,6 +292,7 @@ impl SendQueue {
     ///
     /// `buffer` is the receive buffer, or empty where nothing of it was lent. A message's loan is to be settled
     /// before.
+    #[cfg(any(feature = "std", test))]
     pub fn slices<'a>(&'a self, buffer: &'a [u8], out: &mut [IoSlice<'a>]) -> usize {
         let mut at = self.start;
         let mut used = 0;

@@ -4,6 +4,7 @@
 //! to frames lies in a module of its own: [`deflate`].
 
 #[cfg(feature = "deflate")]
+#[allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "it needs std")]
 pub mod deflate;
 #[cfg(not(feature = "deflate"))]
 #[path = "no_deflate.rs"]

@@ -1,7 +1,8 @@
 //! Stands in for permessage-deflate where feature `deflate` is off: types without values, so that the compiler
 //! drops what would use them.
 
-use std::sync::Arc;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use super::Compression;
 use super::params::Extension;
@@ -20,8 +21,8 @@ pub enum DeflateParams {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeflateAnswerError {}
 
-impl std::fmt::Display for DeflateAnswerError {
-    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Display for DeflateAnswerError {
+    fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match *self {}
     }
 }

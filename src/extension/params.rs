@@ -15,7 +15,10 @@
 //! list are skipped. A list without a member is a fault: a side with nothing to say leaves the header out. The
 //! content of a quoted string has to be a token (§9.1), and is kept without quotes and escapes.
 
-use std::fmt;
+use alloc::borrow::ToOwned as _;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
 
 use crate::error::Section;
 use crate::token::{is_token, is_token_byte};
@@ -110,7 +113,7 @@ fn checked(text: String) -> Result<String, ExtensionNameError> {
 
 /// Extensions as the value of one header line.
 pub fn write_list(extensions: &[Extension]) -> String {
-    let list: Vec<String> = extensions.iter().map(Extension::to_string).collect();
+    let list: Vec<String> = extensions.iter().map(ToString::to_string).collect();
     list.join(", ")
 }
 
@@ -299,7 +302,7 @@ impl fmt::Display for ExtensionError {
     }
 }
 
-impl std::error::Error for ExtensionError {}
+impl core::error::Error for ExtensionError {}
 
 /// A name or value that is no token (RFC 6455 §9.1), so that no [`Extension`] can hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -311,7 +314,7 @@ impl fmt::Display for ExtensionNameError {
     }
 }
 
-impl std::error::Error for ExtensionNameError {}
+impl core::error::Error for ExtensionNameError {}
 
 #[cfg(test)]
 mod tests {

@@ -226,7 +226,7 @@ fn append(bytes: &mut [u8; MAX_HEADER], held: &mut u8, more: &[u8]) {
 /// Takes the first `len` bytes off the input.
 #[inline(always)]
 fn take<'a>(input: &mut &'a mut [u8], len: usize) -> &'a mut [u8] {
-    let (front, rest) = std::mem::take(input).split_at_mut(len);
+    let (front, rest) = core::mem::take(input).split_at_mut(len);
     *input = rest;
     front
 }

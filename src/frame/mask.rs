@@ -60,7 +60,7 @@ const AVX2_FROM: usize = 128;
 
 #[inline(never)]
 fn long(key: MaskKey, buf: &mut [u8]) {
-    #[cfg(all(target_arch = "x86_64", not(bowsprit_no_simd)))]
+    #[cfg(all(feature = "std", target_arch = "x86_64", not(bowsprit_no_simd)))]
     if std::arch::is_x86_feature_detected!("avx2") {
         #[target_feature(enable = "avx2")]
         fn avx2(key: MaskKey, buf: &mut [u8]) {

@@ -4,6 +4,8 @@
 //! here: reserved bits, reserved opcodes, long forms of short lengths all pass, in both directions, so that a
 //! test bench can say anything. What is legal is decided by [`Header::check`](super::Header::check).
 
+use alloc::vec::Vec;
+
 use super::MaskKey;
 
 /// The longest a header can be: 2 bytes, a 64-bit length, a masking key.

@@ -1,5 +1,8 @@
 //! What the two sides agree on in the handshake (RFC 6455 §4.2.2, §9.1).
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::extension::Extension;
 use crate::extension::deflate::DeflateParams;
 

@@ -9,6 +9,10 @@
 //! code; `Content-Length` in a 101 is ignored (bytes behind the head are frames) while `Transfer-Encoding` fails
 //! the connection (RFC 9112 §6.1 forbids to send it).
 
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::agreement::{Agreement, Misfit, check_answer};
 use super::client_request::ClientRequest;
 use super::error::ResponseError;
@@ -223,7 +227,7 @@ impl ClientHandshake {
     }
 
     fn refuse(&mut self) -> ResponseError {
-        match std::mem::replace(&mut self.stage, Stage::Head) {
+        match core::mem::replace(&mut self.stage, Stage::Head) {
             Stage::Body(body) => self.fail(ResponseError::Refused(Box::new(body.into_response()))),
             _ => self.fail(ResponseError::ClosedInHead),
         }

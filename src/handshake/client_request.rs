@@ -3,7 +3,11 @@
 //! In: a host, a resource name and whatever else an application wants to say. Out: the bytes of a request.
 //! Promises: each part is checked when it is given, so nothing malformed and nothing twice ever reaches the wire.
 
-use std::fmt;
+use alloc::borrow::ToOwned as _;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -289,7 +293,7 @@ impl fmt::Display for RequestBuildError {
     }
 }
 
-impl std::error::Error for RequestBuildError {}
+impl core::error::Error for RequestBuildError {}
 
 #[cfg(test)]
 mod tests {

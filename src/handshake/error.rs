@@ -5,7 +5,9 @@
 //! server's side, the HTTP status of the answer. Sections are those of RFC 6455 (`"4.2.1"`) unless another RFC
 //! is named (`Section::new(9112, "3.2")`). No variant holds bytes of a request, so none can reflect them.
 
-use std::fmt;
+use alloc::boxed::Box;
+use alloc::format;
+use core::fmt;
 
 use super::head::HeadError;
 use super::refusal::Refusal;
@@ -170,7 +172,7 @@ impl fmt::Display for RequestError {
     }
 }
 
-impl std::error::Error for RequestError {}
+impl core::error::Error for RequestError {}
 
 impl From<HeadError> for RequestError {
     fn from(error: HeadError) -> Self {
@@ -314,7 +316,7 @@ impl fmt::Display for ResponseError {
     }
 }
 
-impl std::error::Error for ResponseError {}
+impl core::error::Error for ResponseError {}
 
 impl From<HeadError> for ResponseError {
     fn from(error: HeadError) -> Self {

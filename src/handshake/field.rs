@@ -3,7 +3,10 @@
 //! Every field that leaves this crate is a [`HeaderField`], and none can be made whose bytes would end the line
 //! early: CR, LF, NUL and all other control bytes are refused when the field is made, not when it is sent.
 
-use std::fmt;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use crate::token::is_token;
 
@@ -109,7 +112,7 @@ impl fmt::Display for FieldError {
     }
 }
 
-impl std::error::Error for FieldError {}
+impl core::error::Error for FieldError {}
 
 /// Whether the handshake writes this field itself, so that nobody else may: what decides that a connection is
 /// upgraded, and what frames a body.

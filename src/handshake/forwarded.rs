@@ -4,8 +4,9 @@
 //! from the right, where the nearest proxy has written, and the first address that is not trusted is the client's. Which of
 //! the two fields is read has to be said: a proxy that writes one hands on the other as its client wrote it.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::head::Head;
 use crate::token::trim_blanks;
@@ -164,7 +165,7 @@ impl fmt::Display for NetworkSyntax {
     }
 }
 
-impl std::error::Error for NetworkSyntax {}
+impl core::error::Error for NetworkSyntax {}
 
 #[cfg(test)]
 mod tests {

@@ -3,8 +3,10 @@
 //! The [`HeadReader`](super::HeadReader) makes these. Field lines are parsed by `httparse`, once; the start line
 //! by hand, since RFC 6455 §4.2.1 asks for "HTTP/1.1 or higher" and `httparse` knows 1.0 and 1.1 alone.
 
-use std::fmt;
-use std::ops::Range;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
 
 use super::field::is_secret;
 use crate::error::Section;
@@ -250,7 +252,7 @@ impl fmt::Display for HeadError {
     }
 }
 
-impl std::error::Error for HeadError {}
+impl core::error::Error for HeadError {}
 
 impl fmt::Display for HttpVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

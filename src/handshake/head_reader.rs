@@ -14,6 +14,8 @@
 //! request line (RFC 9112 §2.2) and a status line that ends right behind the code (§4), since a missing reason
 //! phrase is often written that way.
 
+use alloc::vec::Vec;
+
 use super::head::{HTTP, Head, HeadError, Kind, Start};
 use crate::token::is_token_byte;
 
@@ -283,7 +285,7 @@ impl HeadReader {
 
     fn finish(&mut self) -> Result<Head, HeadError> {
         let start = self.start.take().ok_or(HeadError::NotHttp)?;
-        let head = Head::parse(std::mem::take(&mut self.bytes), start, self.field_lines)?;
+        let head = Head::parse(core::mem::take(&mut self.bytes), start, self.field_lines)?;
         self.state = State::Begin;
         self.skipped_blank_line = false;
         self.field_lines = 0;

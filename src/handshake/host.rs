@@ -1,6 +1,6 @@
 //! The grammar of `Host` (RFC 9110 §7.2, RFC 3986 §3.2.2): a host, and a port if one is named.
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 /// Whether this is `uri-host [ ":" port ]` with a host that is not empty.
 ///

@@ -1,5 +1,7 @@
 //! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455 §1.3, §4.1, §4.2.2).
 
+use alloc::string::String;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
@@ -116,7 +118,7 @@ mod tests {
     #[test]
     fn a_key_survives_its_text() {
         for seed in 0..=255u8 {
-            let nonce = std::array::from_fn(|i| seed.wrapping_mul(31).wrapping_add(i as u8 * 17));
+            let nonce = core::array::from_fn(|i| seed.wrapping_mul(31).wrapping_add(i as u8 * 17));
             let key = Key::from_nonce(nonce);
             assert_eq!(Key::parse(key.text().as_bytes()), Some(key));
         }

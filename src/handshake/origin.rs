@@ -8,8 +8,11 @@
 //!
 //! Clients that are no browsers need not send `Origin` and are let through: they can say whatever they like.
 
-use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::host::is_host;
 use super::refusal::Refusal;
@@ -189,7 +192,7 @@ impl fmt::Display for OriginError {
     }
 }
 
-impl std::error::Error for OriginError {}
+impl core::error::Error for OriginError {}
 
 impl fmt::Display for OriginSyntax {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -199,7 +202,7 @@ impl fmt::Display for OriginSyntax {
     }
 }
 
-impl std::error::Error for OriginSyntax {}
+impl core::error::Error for OriginSyntax {}
 
 /// An origin as RFC 6454 §6.2 writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

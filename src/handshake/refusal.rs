@@ -4,7 +4,11 @@
 //! well-formed whatever was put in; never a 101 nor any other 1xx; exactly one `Content-Length` and
 //! `Connection`; nothing of the request in it unless the caller puts it there.
 
-use std::fmt;
+use alloc::borrow::ToOwned as _;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use super::field::{HeaderField, is_owned_by_handshake};
 
@@ -194,7 +198,7 @@ impl fmt::Display for RefusalError {
     }
 }
 
-impl std::error::Error for RefusalError {}
+impl core::error::Error for RefusalError {}
 
 /// The phrase for a status (RFC 9110 §15); empty where we know none, which is allowed (RFC 9112 §4).
 const fn reason_phrase(status: u16) -> &'static str {

@@ -5,7 +5,8 @@
 //! an HTTP client would have to refuse, a faulty length or chunk, only cuts the body short or reads it to the end
 //! of the connection, which ends with the refusal anyway.
 
-use std::fmt;
+use alloc::vec::Vec;
+use core::fmt;
 
 use super::head::{Head, StartLine};
 use crate::token::trim_blanks;

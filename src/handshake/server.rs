@@ -15,9 +15,14 @@
 //! * A request asks for a WebSocket if `Upgrade` names it or there is any `Sec-WebSocket-*` field. Other protocols in
 //!   `Upgrade` are offers that a server may ignore (RFC 9110 §7.8): `Upgrade: h2c` makes no difference to a page.
 
-use std::collections::HashSet;
-use std::fmt;
-use std::net::IpAddr;
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::IpAddr;
 
 use super::agreement::{Agreement, Misfit, check_answer};
 use super::error::RequestError;
@@ -315,7 +320,7 @@ impl fmt::Display for AcceptError {
     }
 }
 
-impl std::error::Error for AcceptError {}
+impl core::error::Error for AcceptError {}
 
 /// A well-formed HTTP request that asks for no WebSocket: `Upgrade` does not name it, and no `Sec-WebSocket-*` field
 /// is there.
@@ -543,7 +548,7 @@ fn judge_origin(head: &Head) -> Result<Option<String>, RequestError> {
 fn judge_subprotocols(head: &Head, leniency: Leniency) -> Result<Vec<String>, RequestError> {
     const NAME: &str = "sec-websocket-protocol";
     let mut names = Vec::new();
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     for name in head.tokens(NAME) {
         if !is_token(name) {
             return Err(RequestError::SubprotocolMalformed);

@@ -7,9 +7,11 @@
 //! Nothing is repaired: a blank or a non-ASCII letter has to come percent-encoded, an internationalized host name
 //! as its A-labels, since there are several ways to encode each and the user should see which one was meant.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::str::FromStr;
+use alloc::borrow::{Cow, ToOwned as _};
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::str::FromStr;
 
 use fluent_uri::Uri;
 use fluent_uri::component::Host;
@@ -269,7 +271,7 @@ impl fmt::Display for UrlError {
     }
 }
 
-impl std::error::Error for UrlError {}
+impl core::error::Error for UrlError {}
 
 #[cfg(test)]
 mod tests {

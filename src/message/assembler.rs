@@ -6,6 +6,8 @@
 //! what has arrived. Compressed messages count and are checked inflated, and are inflated no further than they may be
 //! long. Control frames never come here.
 
+use alloc::boxed::Box;
+
 use super::{Message, MessageBuffer};
 use crate::error::ProtocolError;
 use crate::extension::deflate::{Half, Inflater, Pushed};
@@ -251,7 +253,7 @@ impl Assembler {
             // SAFETY: `whole` says that the buffer holds what `utf8` has accepted since it was empty, in order
             // and nothing beside; the condition above, that its last character is complete. A second validation
             // would read the whole message again (benches/NOTES.md, "utf8").
-            DataKind::Text => Message::Text(unsafe { std::str::from_utf8_unchecked(bytes) }),
+            DataKind::Text => Message::Text(unsafe { core::str::from_utf8_unchecked(bytes) }),
         })
     }
 
@@ -273,7 +275,7 @@ impl Assembler {
         unmask: impl FnOnce(&mut [u8]) -> bool,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
         let mut buffer = self.buffer.take().unwrap_or_default();
-        let whole = std::mem::replace(&mut self.whole, false); // what a panic in `unmask` leaves is not
+        let whole = core::mem::replace(&mut self.whole, false); // what a panic in `unmask` leaves is not
         let chunk = buffer.advance(len);
         let frame_ends = unmask(chunk);
         self.whole = whole;
@@ -378,7 +380,7 @@ impl Assembler {
     pub fn reclaim_oversized(&mut self) -> Option<Box<MessageBuffer>> {
         let buffer = self.buffer.as_mut().filter(|buffer| buffer.is_oversized())?;
         let fitted = Box::new(buffer.fitted());
-        Some(std::mem::replace(buffer, fitted))
+        Some(core::mem::replace(buffer, fitted))
     }
 
     /// Takes the buffer back, where no message is open in it. What it holds is the last message.
@@ -421,7 +423,7 @@ impl Assembler {
 
     #[inline]
     fn inflate_deferred(&mut self, inflater: &mut Inflater) -> Result<(), ProtocolError> {
-        if !std::mem::take(&mut self.deferred) {
+        if !core::mem::take(&mut self.deferred) {
             return Ok(());
         }
         let buffer = self.buffer.get_or_insert_default();
@@ -594,7 +596,7 @@ mod tests {
         assembler.begin(text, &LIMITS).unwrap();
         assembler.room(1)[0] = b'\xc3';
         assert_eq!(assembler.filled(1, |_| false), Ok(None));
-        let panics = std::panic::AssertUnwindSafe(|| {
+        let panics = core::panic::AssertUnwindSafe(|| {
             let _ = assembler.filled(0, |_| panic!("as the test wants it"));
         });
         std::panic::catch_unwind(panics).unwrap_err();

@@ -1,5 +1,7 @@
 //! Where a message grows that did not arrive whole.
 
+use alloc::vec::Vec;
+
 /// Bytes so far, and room that is initialised once and then read into again and again.
 ///
 /// Grows with what arrives, never with what a header promises. For `n` bytes that are there it takes no more memory than

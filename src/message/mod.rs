@@ -4,6 +4,8 @@ mod assembler;
 mod buffer;
 mod prepared;
 
+use alloc::string::String;
+
 pub use assembler::{Assembler, Limits, Passed};
 pub use buffer::MessageBuffer;
 pub use prepared::Prepared;

@@ -1,6 +1,8 @@
 //! A message that is encoded once and sent many times.
 
-use std::sync::Arc;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::Message;
 use crate::extension::deflate::SharedForms;
@@ -56,7 +58,7 @@ impl Prepared {
 
     /// The message that it was made of.
     pub fn as_message(&self) -> Message<'_> {
-        match (self.kind, std::str::from_utf8(self.payload())) {
+        match (self.kind, core::str::from_utf8(self.payload())) {
             (DataKind::Text, Ok(text)) => Message::Text(text),
             _ => Message::Binary(self.payload()),
         }

@@ -174,7 +174,7 @@ fn a_connection_that_just_ends_was_abnormal() {
 #[test]
 fn every_code_is_accepted_or_refused() {
     let config = Arc::new(Config::default());
-    let now = std::time::Instant::now();
+    let now = start();
     for role in ROLES {
         for code in 0..=u16::MAX {
             let mut side = Side::new(role, &config, now);

@@ -14,7 +14,7 @@ fn chunk(kind: DataKind, payload: &[u8], frame_ends: bool, message_ends: bool) -
     Seen::Chunk { kind, payload: payload.to_vec(), frame_ends, message_ends }
 }
 
-fn side(role: Role, delivery: Delivery) -> (Side, std::time::Instant) {
+fn side(role: Role, delivery: Delivery) -> (Side, bowsprit::time::Instant) {
     let config = || config(|config| config.delivery = delivery);
     let pair = Pair::new(config(), config());
     (if role == Role::Client { pair.client } else { pair.server }, pair.now)

@@ -1,7 +1,6 @@
 //! Every rule that a peer can break, told by bytes on the wire (RFC 6455 §7.1.7).
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::support::*;
 use bowsprit::Role;
@@ -20,7 +19,7 @@ fn breaks(role: Role, bytes: &[u8], expected: ProtocolError, code: u16) {
             config.max_fragments = 4;
             config.max_empty_fragments = 2;
         }));
-        let now = Instant::now();
+        let now = start();
         for chop in Chop::every(bytes).chain([Chop::Steps(1)]) {
             let mut side = Side::new(role, &settings, now);
             for read in chop.reads(bytes) {
@@ -109,10 +108,10 @@ fn in_the_sequence() {
         let long = open(RawHeader::BINARY, &[7; 1000]);
         let longer = header(role, RawHeader::CONTINUATION.with_length(501));
         let settings = Arc::new(config(|config| config.max_message = 1500));
-        let mut side = Side::new(role, &settings, Instant::now());
-        side.read(&cat(&[&long, &longer]), Instant::now());
+        let mut side = Side::new(role, &settings, start());
+        side.read(&cat(&[&long, &longer]), start());
         assert_eq!(side.seen, [Seen::Failed(MessageTooLong)]);
-        assert_fails_with(&mut side, 1009, Instant::now());
+        assert_fails_with(&mut side, 1009, start());
     }
 }
 
@@ -171,7 +170,7 @@ fn http_is_not_a_frame() {
 #[test]
 fn the_matrix_of_first_bytes() {
     let settings = Arc::new(Config::default());
-    let now = Instant::now();
+    let now = start();
     for role in ROLES {
         for first in 0..=255u8 {
             for masked in [false, true] {

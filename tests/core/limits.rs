@@ -6,7 +6,7 @@ use bowsprit::connection::Config;
 use bowsprit::frame::{LengthForm, RawHeader};
 
 /// Reads `bytes` as this side, with these settings.
-fn reading(role: Role, settings: &Config, bytes: &[u8]) -> (Side, std::time::Instant) {
+fn reading(role: Role, settings: &Config, bytes: &[u8]) -> (Side, bowsprit::time::Instant) {
     let pair = Pair::new(settings.clone(), settings.clone());
     let mut side = if role == Role::Client { pair.client } else { pair.server };
     side.read(bytes, pair.now);

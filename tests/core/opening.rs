@@ -26,7 +26,7 @@ fn answer(client: &ClientHandshake, frames: &[u8]) -> Vec<u8> {
 
 /// Passes reads to the handshake until it is done, then to the connection that it makes.
 fn hear(mut handshake: ClientHandshake, reads: Vec<Vec<u8>>) -> (Response, Side) {
-    let now = std::time::Instant::now();
+    let now = start();
     let mut open: Option<(Response, Side)> = None;
     for read in reads {
         match &mut open {

@@ -1,0 +1,171 @@
+//! Points in time, as the core takes them for an argument.
+//!
+//! With feature `std` an [`Instant`] is the standard library's. Without it, it is the time since an epoch that the
+//! program chooses, such as the start of its device; whatever clock the program has, [`at`] makes an instant of what that
+//! shows. Both know the same operations, but for `now` and `elapsed`: without the standard library nobody knows the time.
+//!
+//! ```
+//! use bowsprit::time;
+//! use core::time::Duration;
+//!
+//! let ticks = 123_456; // microseconds, from a timer of the device
+//! let now = time::at(Duration::from_micros(ticks));
+//! assert_eq!(time::at(Duration::from_secs(1)) - now, Duration::from_micros(876_544));
+//! ```
+
+use core::time::Duration;
+
+#[cfg(feature = "std")]
+pub use std::time::Instant;
+
+#[cfg(not(feature = "std"))]
+pub use epoch::Instant;
+
+/// The point in time so long after the epoch.
+///
+/// With feature `std` the epoch is when the process first asked, so that all instants made here belong together; do not
+/// mix them with those of `Instant::now()`.
+///
+/// # Panics
+///
+/// With feature `std`, where the operating system cannot express a point in time so far ahead.
+pub fn at(since_epoch: Duration) -> Instant {
+    #[cfg(feature = "std")]
+    {
+        static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        *EPOCH.get_or_init(Instant::now) + since_epoch
+    }
+    #[cfg(not(feature = "std"))]
+    Instant::at(since_epoch)
+}
+
+#[cfg(any(test, not(feature = "std")))]
+#[cfg_attr(
+    feature = "std",
+    allow(unreachable_pub, reason = "tests compare it with that of the standard library")
+)]
+mod epoch {
+    use core::ops::{Add, AddAssign, Sub, SubAssign};
+    use core::time::Duration;
+
+    /// A point in time: so long after an epoch that the program chooses. [`at`](super::at) makes one.
+    ///
+    /// With feature `std` this is `std::time::Instant`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct Instant(Duration);
+
+    impl Instant {
+        pub(super) const fn at(since_epoch: Duration) -> Self {
+            Self(since_epoch)
+        }
+
+        /// This much later; `None` where that cannot be expressed.
+        pub const fn checked_add(self, duration: Duration) -> Option<Self> {
+            match self.0.checked_add(duration) {
+                Some(at) => Some(Self(at)),
+                None => None,
+            }
+        }
+
+        /// This much earlier; `None` where that is before the epoch.
+        pub const fn checked_sub(self, duration: Duration) -> Option<Self> {
+            match self.0.checked_sub(duration) {
+                Some(at) => Some(Self(at)),
+                None => None,
+            }
+        }
+
+        /// The time since `earlier`; `None` where that is later.
+        pub const fn checked_duration_since(self, earlier: Self) -> Option<Duration> {
+            self.0.checked_sub(earlier.0)
+        }
+
+        /// The time since `earlier`, or none where that is later.
+        pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
+            self.0.saturating_sub(earlier.0)
+        }
+
+        /// As [`saturating_duration_since`](Self::saturating_duration_since), as the standard library has it.
+        pub const fn duration_since(self, earlier: Self) -> Duration {
+            self.saturating_duration_since(earlier)
+        }
+    }
+
+    /// # Panics
+    ///
+    /// Where the sum cannot be expressed.
+    impl Add<Duration> for Instant {
+        type Output = Self;
+
+        fn add(self, duration: Duration) -> Self {
+            Self(self.0 + duration)
+        }
+    }
+
+    impl AddAssign<Duration> for Instant {
+        fn add_assign(&mut self, duration: Duration) {
+            *self = *self + duration;
+        }
+    }
+
+    /// # Panics
+    ///
+    /// Where that would be before the epoch.
+    impl Sub<Duration> for Instant {
+        type Output = Self;
+
+        fn sub(self, duration: Duration) -> Self {
+            Self(self.0 - duration)
+        }
+    }
+
+    impl SubAssign<Duration> for Instant {
+        fn sub_assign(&mut self, duration: Duration) {
+            *self = *self - duration;
+        }
+    }
+
+    /// The time between, or none where the other one is later.
+    impl Sub for Instant {
+        type Output = Duration;
+
+        fn sub(self, earlier: Self) -> Duration {
+            self.duration_since(earlier)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Whatever the core asks of one kind of instant it gets from the other, with the same answer.
+    macro_rules! answers {
+        ($at:expr) => {{
+            let (start, mut later) = ($at(SECOND), $at(2 * SECOND));
+            later += SECOND;
+            later -= SECOND / 2;
+            (
+                later - start,
+                start - later,
+                later.duration_since(start),
+                start.saturating_duration_since(later),
+                (later.checked_duration_since(start), start.checked_duration_since(later)),
+                later.checked_sub(SECOND).unwrap() - start,
+                (start + SECOND).checked_add(SECOND).unwrap() - SECOND - start,
+                start.checked_add(Duration::MAX) == None,
+                start < later && start.max(later) == later,
+            )
+        }};
+    }
+
+    #[test]
+    fn both_kinds_of_instants_agree() {
+        let own = answers!(epoch::Instant::at);
+        assert_eq!(own, answers!(at));
+        let begun = std::time::Instant::now();
+        assert_eq!(own, answers!(|since| begun + since));
+    }
+}

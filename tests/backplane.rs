@@ -308,6 +308,108 @@ fn what_is_longer_than_the_engine_takes_harms_nobody() {
     assert_text(&other.frame(), "short");
 }
 
+fn ordered() -> BackplaneSettings {
+    let mut settings = BackplaneSettings::default();
+    settings.ordered = true;
+    settings.max_age = Duration::from_secs(60); // this machine may be busy
+    settings
+}
+
+#[test]
+fn all_nodes_see_one_order_where_it_is_asked_for() {
+    for kind in KINDS {
+        let Some(server) = Server::start(kind, &[]) else { return };
+        let nodes = [(); 2].map(|()| Node::join(&server.url(), ordered()));
+        nodes.iter().for_each(|node| drop(node.until(|event| matches!(event, LinkEvent::Up { .. }))));
+        let mut listeners = [nodes[0].open(), nodes[1].open()];
+        let speakers = [nodes[0].open(), nodes[1].open()];
+        const EACH: usize = 200;
+        let speaking = speakers.into_iter().enumerate().map(|(at, mut speaker)| {
+            thread::spawn(move || {
+                (0..EACH).for_each(|number| speaker.text(&format!("{at} {number}")));
+                // What the other one says, and nothing of its own.
+                let from = format!("{} ", 1 - at);
+                (0..EACH).all(|_| speaker.frame().1.starts_with(from.as_bytes()))
+            })
+        });
+        let speaking: Vec<_> = speaking.collect();
+        let [one, other] =
+            listeners.each_mut().map(|peer| (0..2 * EACH).map(|_| peer.frame().1).collect::<Vec<_>>());
+        assert_eq!(one, other, "{kind:?}");
+        assert!(speaking.into_iter().all(|speaker| speaker.join().unwrap()), "{kind:?}");
+    }
+}
+
+#[test]
+fn what_is_ordered_waits_for_an_engine_that_is_away() {
+    for kind in KINDS {
+        let Some(mut server) = Server::start(kind, &[]) else { return };
+        let node = Node::join(&server.url(), ordered());
+        node.until(|event| matches!(event, LinkEvent::Up { .. }));
+        let (mut speaker, mut neighbour) = (node.open(), node.open());
+        speaker.text("before");
+        assert_text(&neighbour.frame(), "before");
+        server.kill();
+        node.until(|event| matches!(event, LinkEvent::Down { .. }));
+        speaker.text("meanwhile");
+        node.wait_for(|stats| stats.queued > 0);
+        assert!(neighbour.ahead.is_empty(), "heard before the engine has it");
+        server.start_again();
+        assert_text(&neighbour.frame(), "meanwhile");
+        speaker.text("after");
+        assert_text(&neighbour.frame(), "after");
+    }
+}
+
+#[test]
+fn what_is_ordered_and_too_old_reaches_nobody_and_is_told() {
+    let Some(mut server) = Server::start(Kind::Redis, &[]) else { return };
+    let mut settings = ordered();
+    settings.max_age = Duration::from_millis(10);
+    let node = Node::join(&server.url(), settings);
+    node.until(|event| matches!(event, LinkEvent::Up { .. }));
+    let (mut speaker, mut neighbour) = (node.open(), node.open());
+    server.kill();
+    node.until(|event| matches!(event, LinkEvent::Down { .. }));
+    speaker.text("too old");
+    assert_eq!(
+        node.until(|event| matches!(event, LinkEvent::Dropped { .. })),
+        LinkEvent::Dropped { messages: 1 }
+    );
+    server.start_again();
+    node.until(|event| matches!(event, LinkEvent::Up { .. }));
+    neighbour.text("in time");
+    assert_text(&speaker.frame(), "in time");
+    speaker.text("in time, too");
+    assert_text(&neighbour.frame(), "in time, too");
+}
+
+#[test]
+fn the_sender_is_left_out_in_its_own_loop_alone() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let mut loops = Loops::new(3, &Settings::default()).unwrap();
+    let address = loops.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    loops.join_backplane(&server.url(), ordered()).unwrap();
+    let group = loops.group().clone();
+    let (sender, events) = channel();
+    let thread = thread::spawn(move || {
+        loops.run(move |_, _| App { events: sender.clone() }, |_| ()).unwrap();
+    });
+    while !matches!(events.recv_timeout(PATIENCE).unwrap(), LinkEvent::Up { .. }) {}
+    // So many that each loop has some, with the same names for different connections.
+    let mut peers: Vec<Peer> = (0..12).map(|_| Peer::open(address)).collect();
+    peers.iter_mut().for_each(|peer| assert_text(&peer.frame(), "open"));
+    for speaker in 0..peers.len() {
+        peers[speaker].text(&format!("of {speaker}"));
+        for (at, peer) in peers.iter_mut().enumerate().filter(|(at, _)| *at != speaker) {
+            assert_text(&peer.frame(), &format!("of {speaker}"));
+            assert!(peer.ahead.is_empty(), "{at} got something twice");
+        }
+    }
+    group.stop();
+    thread.join().unwrap();
+}
+
 #[test]
 fn all_loops_of_a_group_share_one_link() {
     for kind in KINDS {

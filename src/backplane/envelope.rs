@@ -1,7 +1,7 @@
 //! What goes around a message on its way between nodes: who sent it, when that node began, and the number of the message.
 //!
 //! ```text
-//! version and kind, 1 byte │ node, 8 │ epoch, 4 │ number, 1 to 10 │ payload, as it is
+//! version and kind, 1 byte │ node, 8 │ epoch, 4 │ number, 1 to 10 │ mark, 2 to 20, if the kind says so │ payload, as it is
 //! ```
 //!
 //! Numbers count the messages of a node in one channel from 1 on, so that whoever receives them knows what is missing and
@@ -17,6 +17,16 @@ impl std::fmt::Display for NodeId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:016x}", self.0)
     }
+}
+
+/// What a publisher wants to know of a message of its own that comes back: which of its loops and connections it came
+/// from. It means nothing to anybody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Which part of the node.
+    pub place: u64,
+    /// Whom there.
+    pub id: u64,
 }
 
 /// What an envelope holds.
@@ -44,10 +54,12 @@ pub struct Envelope {
     pub epoch: u32,
     /// The number of the message in its channel; 0 on the control channel.
     pub number: u64,
+    /// Only messages of a program have one.
+    pub mark: Option<Mark>,
 }
 
 /// The most bytes that an envelope adds to a payload.
-pub const MAX_ENVELOPE: usize = 1 + 8 + 4 + 10;
+pub const MAX_ENVELOPE: usize = 1 + 8 + 4 + 10 + 20;
 
 const VERSION: u8 = 1;
 
@@ -55,6 +67,8 @@ impl Envelope {
     /// Writes the envelope; the payload goes behind it.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let kind = match self.kind {
+            Kind::Data(DataKind::Text) if self.mark.is_some() => 5,
+            Kind::Data(DataKind::Binary) if self.mark.is_some() => 6,
             Kind::Data(DataKind::Text) => 0,
             Kind::Data(DataKind::Binary) => 1,
             Kind::Hello { asks: false } => 2,
@@ -65,6 +79,10 @@ impl Envelope {
         out.extend_from_slice(&self.node.0.to_be_bytes());
         out.extend_from_slice(&self.epoch.to_be_bytes());
         encode_number(out, self.number);
+        if let (Some(mark), Kind::Data(_)) = (self.mark, self.kind) {
+            encode_number(out, mark.place);
+            encode_number(out, mark.id);
+        }
     }
 
     /// Opens an envelope; gives what was in it, too. `None` where this is none: another program uses the channel, or
@@ -72,18 +90,25 @@ impl Envelope {
     pub fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (&first, rest) = bytes.split_first()?;
         let kind = match first ^ VERSION << 4 {
-            0 => Kind::Data(DataKind::Text),
-            1 => Kind::Data(DataKind::Binary),
+            0 | 5 => Kind::Data(DataKind::Text),
+            1 | 6 => Kind::Data(DataKind::Binary),
             2 => Kind::Hello { asks: false },
             3 => Kind::Hello { asks: true },
             4 => Kind::Numbers,
             _ => return None,
         };
+        let is_marked = first & 0xf >= 5;
         let (node, rest) = rest.split_first_chunk()?;
         let (epoch, rest) = rest.split_first_chunk()?;
-        let (number, payload) = decode_number(rest)?;
+        let (number, mut payload) = decode_number(rest)?;
+        let mut mark = None;
+        if is_marked {
+            let (place, rest) = decode_number(payload)?;
+            let (id, rest) = decode_number(rest)?;
+            (mark, payload) = (Some(Mark { place, id }), rest);
+        }
         let (node, epoch) = (NodeId(u64::from_be_bytes(*node)), u32::from_be_bytes(*epoch));
-        Some((Self { kind, node, epoch, number }, payload))
+        Some((Self { kind, node, epoch, number, mark }, payload))
     }
 }
 
@@ -126,7 +151,9 @@ mod tests {
             Kind::Numbers,
         ] {
             for number in [0, 1, 127, 128, u64::from(u32::MAX), u64::MAX] {
-                let envelope = Envelope { kind, node: NodeId(0x0123_4567_89ab_cdef), epoch: 7, number };
+                let mark = (number != 1 && matches!(kind, Kind::Data(_)))
+                    .then_some(Mark { place: number, id: u64::MAX - number });
+                let envelope = Envelope { kind, node: NodeId(0x0123_4567_89ab_cdef), epoch: 7, number, mark };
                 let mut bytes = Vec::new();
                 envelope.encode(&mut bytes);
                 assert!(bytes.len() <= MAX_ENVELOPE);
@@ -143,7 +170,7 @@ mod tests {
     fn what_is_no_envelope() {
         let mut number_too_long = vec![0x10; 13];
         number_too_long.extend([0xff; 10]);
-        for bytes in [&b""[..], b"hello, world, from elsewhere", b"\x15aaaaaaaaaaaaa", &number_too_long] {
+        for bytes in [&b""[..], b"hello, world, from elsewhere", b"\x17aaaaaaaaaaaaa", &number_too_long] {
             assert_eq!(Envelope::decode(bytes), None, "{}", bytes.escape_ascii());
         }
     }

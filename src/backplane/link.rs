@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::address::Address;
 use super::channels::Channels;
-use super::envelope::{Envelope, Kind, MAX_ENVELOPE, NodeId};
+use super::envelope::{Envelope, Kind, MAX_ENVELOPE, Mark, NodeId};
 use super::numbers::{self, Arrival, Receiving, Sending};
 use super::queue::Queue;
 use super::settings::BackplaneSettings;
@@ -83,7 +83,7 @@ impl std::fmt::Display for LinkEvent {
     }
 }
 
-/// A message from another node.
+/// A message from another node, or with [`ordered`](BackplaneSettings::ordered) from any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery<'a> {
     /// Who sent it.
@@ -92,6 +92,8 @@ pub struct Delivery<'a> {
     pub topic: Option<&'a str>,
     /// The message.
     pub message: Message<'a>,
+    /// What we gave it on its way, where it is ours.
+    pub mark: Option<Mark>,
 }
 
 /// What became of a message that is to go to other nodes.
@@ -221,7 +223,7 @@ impl Link {
         entropy: Box<dyn Entropy + Send>,
         now: Instant,
     ) -> Self {
-        let speaker = Speaker::new(&address);
+        let speaker = Speaker::new(&address, settings.ordered);
         let mut channels = Channels::default();
         channels.add(speaker.name(Channel::Control), None);
         channels.add(speaker.name(Channel::All), None);
@@ -274,6 +276,11 @@ impl Link {
     /// What has happened.
     pub fn next_event(&mut self) -> Option<LinkEvent> {
         self.events.pop_front()
+    }
+
+    /// Whether what is published here comes back; see [`BackplaneSettings::ordered`].
+    pub fn is_ordered(&self) -> bool {
+        self.settings.ordered
     }
 
     /// Counters.
@@ -391,7 +398,8 @@ impl Link {
 
     fn greeted(&mut self, longest: usize, now: Instant) {
         self.longest = longest.saturating_sub(MAX_ENVELOPE);
-        let missing = self.receiving.known(RECENT + now.saturating_duration_since(self.down_since), now);
+        let mut missing = self.receiving.known(RECENT + now.saturating_duration_since(self.down_since), now);
+        missing.retain(|node| *node != self.node);
         self.state = State::Restoring { since: now, subscribed: false, missing };
         let names = self.channels.names();
         self.speaker.subscribe(&mut self.out, &names);
@@ -420,10 +428,14 @@ impl Link {
     ) {
         // What is none of ours: another program, or a channel that was given up a moment ago.
         let Some((envelope, payload)) = Envelope::decode(payload) else { return };
-        let Envelope { kind, node, epoch, number } = envelope;
-        if node == self.node {
-            self.stats.echoes += u64::from(matches!(kind, Kind::Data(_)));
-            return;
+        let Envelope { kind, node, epoch, number, mark } = envelope;
+        let is_ours = node == self.node;
+        if is_ours {
+            let is_data = matches!(kind, Kind::Data(_));
+            self.stats.echoes += u64::from(is_data);
+            if !is_data || !self.settings.ordered {
+                return;
+            }
         }
         match kind {
             Kind::Hello { asks } => {
@@ -462,9 +474,10 @@ impl Link {
                         Err(_) => return, // no node of ours sends that
                     },
                 };
-                self.stats.received += 1;
-                let gap = (lost > 0).then(|| topic.map(str::to_owned));
-                deliver(Delivery { node, topic, message });
+                self.stats.received += u64::from(!is_ours);
+                // What of ours is missing we have dropped ourselves, and said so.
+                let gap = (lost > 0 && !is_ours).then(|| topic.map(str::to_owned));
+                deliver(Delivery { node, topic, message, mark: mark.filter(|_| is_ours) });
                 if let Some(topic) = gap {
                     self.gap(node, topic, lost);
                 }
@@ -485,24 +498,38 @@ impl Link {
 
     fn control(&mut self, kind: Kind, payload: &[u8]) {
         let mut envelope = Vec::new();
-        Envelope { kind, node: self.node, epoch: self.epoch, number: 0 }.encode(&mut envelope);
+        Envelope { kind, node: self.node, epoch: self.epoch, number: 0, mark: None }.encode(&mut envelope);
         let name = self.speaker.name(Channel::Control);
         self.speaker.publish(&mut self.out, &name, [&envelope, payload]);
         self.speaker.published_aside();
     }
 
-    /// Sends a message to the subscribers of a topic at all other nodes, or with `None` to all their connections.
-    pub fn publish(&mut self, topic: Option<&str>, message: Message<'_>, now: Instant) -> Published {
+    /// Sends a message to the subscribers of a topic at all other nodes, or with `None` to all their connections. With
+    /// [`ordered`](BackplaneSettings::ordered) it comes back, and `mark` with it.
+    pub fn publish(
+        &mut self,
+        topic: Option<&str>,
+        message: Message<'_>,
+        mark: Option<Mark>,
+        now: Instant,
+    ) -> Published {
         let most = self.settings.max_message.min(self.longest);
         let payload = message.as_bytes();
         if payload.len() > most {
+            if self.settings.ordered {
+                // It reaches nobody, not even here.
+                let why = format!("a message of {} bytes is longer than {most}", payload.len());
+                self.events.push_back(LinkEvent::Refused { why });
+                self.drop_messages(1, now);
+            }
             return Published::TooLong { most };
         }
         let name = self.speaker.name(topic.map_or(Channel::All, |topic| Channel::Topic(topic.as_bytes())));
         let number = self.sending.next(&name, now);
         let mut envelope = Vec::with_capacity(MAX_ENVELOPE);
         let kind = Kind::Data(message.kind());
-        Envelope { kind, node: self.node, epoch: self.epoch, number }.encode(&mut envelope);
+        let mark = mark.filter(|_| self.settings.ordered);
+        Envelope { kind, node: self.node, epoch: self.epoch, number, mark }.encode(&mut envelope);
         let mut command = Vec::with_capacity(name.len() + payload.len() + 64);
         self.speaker.publish(&mut command, &name, [&envelope, payload]);
         self.stats.published += 1;

@@ -6,8 +6,8 @@
 //!
 //! | | promised |
 //! |---|---|
-//! | delivery | at most once; never through the engine to those at the same node |
-//! | order | of each node in each channel: a topic, or everybody |
+//! | delivery | at most once; to those at the same node without the engine, unless [`ordered`](BackplaneSettings::ordered) |
+//! | order | of each node in each channel: a topic, or everybody; with `ordered`, one for all nodes |
 //! | loss | counted and told, by the receivers: [`LinkEvent::Gap`], a lost tail within three announcements (6 s) |
 //! | an outage | messages wait, bounded in bytes and in time; the oldest go first, and [`LinkEvent::Dropped`] tells |
 //! | what the engine has not answered | is sent again, and receivers drop what they have already, by its number |
@@ -17,7 +17,7 @@
 //! | names | any topic, whatever its bytes: behind a prefix (Redis), escaped (NATS) |
 //!
 //! Nothing is sent before the engine has *answered*: that a socket can be written to says nothing. The first retry comes
-//! at once, the later ones after a random time of up to 5 s. An envelope of 14 to 23 bytes tells node, epoch and number;
+//! at once, the later ones after a random time of up to 5 s. An envelope of 14 to 43 bytes tells node, epoch and number;
 //! NATS takes messages of up to its `max_payload`, 1 MiB unless it is told otherwise, Redis of 512 MB.
 //!
 //! ```
@@ -33,7 +33,7 @@
 //! assert_eq!(link.next_action(), Some(Action::Dial)); // the driver connects ...
 //! link.connected(now);
 //! assert!(link.pending(now).starts_with(b"*4\r\n$5\r\nHELLO")); // ... and writes what is pending
-//! link.publish(Some("kitchen"), Message::Text("hello"), now); // waits for the engine's answer
+//! link.publish(Some("kitchen"), Message::Text("hello"), None, now); // waits for the engine's answer
 //! ```
 
 mod address;
@@ -49,6 +49,6 @@ mod settings;
 mod speaker;
 
 pub use address::{Address, AddressError, EngineKind, Place};
-pub use envelope::NodeId;
+pub use envelope::{Mark, NodeId};
 pub use link::{Action, Delivery, Link, LinkEvent, LinkStats, Published};
 pub use settings::BackplaneSettings;

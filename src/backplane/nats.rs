@@ -1,4 +1,4 @@
-//! How NATS is spoken to: one connection that publishes and subscribes, without echo.
+//! How NATS is spoken to: one connection that publishes and subscribes, without echo unless it is wanted.
 //!
 //! NATS does not answer what is published. A `PING` behind it is answered by a `PONG`, and then all in front of it has
 //! been heard.
@@ -48,9 +48,9 @@ enum Stage {
 const LONGEST: usize = 1 << 20;
 
 impl Nats {
-    pub(super) fn new(address: &Address) -> Self {
-        let mut connect = String::from(
-            "CONNECT {\"verbose\":false,\"pedantic\":false,\"echo\":false,\"lang\":\"rust\",\"name\":\"bowsprit\"",
+    pub(super) fn new(address: &Address, echo: bool) -> Self {
+        let mut connect = format!(
+            "CONNECT {{\"verbose\":false,\"pedantic\":false,\"echo\":{echo},\"lang\":\"rust\",\"name\":\"bowsprit\"",
         );
         let mut field = |name: &str, value: &str| {
             write!(connect, ",\"{name}\":{}", Value::from(value)).expect("a string takes all");
@@ -245,7 +245,7 @@ mod tests {
     }
 
     fn nats(url: &str) -> Nats {
-        Nats::new(&Address::parse(url).unwrap())
+        Nats::new(&Address::parse(url).unwrap(), false)
     }
 
     #[test]

@@ -17,6 +17,10 @@ pub struct BackplaneSettings {
     pub ping_interval: Duration,
     /// How long its answer may take. 4 s: with the interval, a hung engine is noticed within 6.
     pub pong_timeout: Duration,
+    /// Messages go through the engine to those at the same node, too, so that all nodes see one order in each topic.
+    /// While the engine is away they wait, and what is dropped then reaches nobody. Off: what is said here is heard here
+    /// at once, whatever becomes of the engine.
+    pub ordered: bool,
     /// How often the last numbers of what was published are announced, so that a lost tail shows. 2 s.
     pub announce_interval: Duration,
     /// How certificates are judged, and which we show, where the URL or the engine asks for TLS.
@@ -32,6 +36,7 @@ impl Default for BackplaneSettings {
             max_message: 16 << 20,
             ping_interval: Duration::from_secs(2),
             pong_timeout: Duration::from_secs(4),
+            ordered: false,
             announce_interval: Duration::from_secs(2),
             #[cfg(feature = "tls")]
             tls: None,

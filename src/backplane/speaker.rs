@@ -48,10 +48,11 @@ pub(super) enum Speaker {
 }
 
 impl Speaker {
-    pub(super) fn new(address: &Address) -> Self {
+    /// `echo`: what we publish is to come back to us.
+    pub(super) fn new(address: &Address, echo: bool) -> Self {
         match address.kind() {
             EngineKind::Redis => Self::Redis(Redis::new(address)),
-            EngineKind::Nats => Self::Nats(Nats::new(address)),
+            EngineKind::Nats => Self::Nats(Nats::new(address, echo)),
         }
     }
 

@@ -242,7 +242,13 @@ impl Backplane {
             match transport.read(scratch) {
                 Ok(0) => return self.lost("it has ended the connection", now),
                 Ok(len) => {
-                    self.link.receive(&scratch[..len], now, |delivery| members.deliver(delivery));
+                    let wanted = &self.wanted;
+                    self.link.receive(&scratch[..len], now, |delivery| {
+                        // A channel is listened to for a while after the last who wanted it has left.
+                        if delivery.topic.is_none_or(|topic| wanted.contains_key(topic)) {
+                            members.deliver(delivery);
+                        }
+                    });
                     if len < scratch.len()
                         && self.transport.as_ref().is_some_and(Transport::short_read_drains)
                     {

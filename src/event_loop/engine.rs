@@ -16,7 +16,7 @@ use super::id::{ConnId, Owner, RESERVED, Tokens};
 use super::limits::Admission;
 use super::listener::Listener;
 use super::readiness::Readiness;
-use super::remote::{Command, Inbox, Mail, Remote};
+use super::remote::{Command, Inbox, Mail, Others, Remote};
 use super::settings::Settings;
 use super::turn::Turn;
 use crate::close::OwnedClose;
@@ -125,10 +125,14 @@ impl<D: Default> Engine<D> {
     }
 
     /// Makes this loop one of a group, whose loops share their limits. It has no connection yet.
-    pub(super) fn join(&mut self, siblings: Vec<Remote<D>>, admission: Arc<Admission>)
+    pub(super) fn join(&mut self, siblings: Others<D>, admission: Arc<Admission>)
     where
         D: 'static,
     {
+        #[cfg(feature = "backplane")]
+        {
+            self.cx.place = siblings.own;
+        }
         self.cx.siblings = Box::new(siblings);
         self.cx.admission = admission;
     }
@@ -327,8 +331,8 @@ impl<H: Handler> Turn<'_, H> {
                 self.cx.publish(To { topic: topic.as_deref(), except, everywhere }, &message);
             }
             #[cfg(feature = "backplane")]
-            Command::ToNodes(topic, message) => {
-                self.cx.send_to_nodes(topic.as_deref(), &message);
+            Command::ToNodes(topic, message, mark) => {
+                self.cx.send_to_nodes(topic.as_deref(), &message, mark);
             }
             #[cfg(feature = "backplane")]
             Command::Want(topic, wanted) => self.cx.want_topic(&topic, wanted),

@@ -10,8 +10,10 @@ use super::backplane::{Backplane, Members, World};
 use super::context::Context;
 use super::engine::Engine;
 use super::handler::Handler;
+use super::id::ConnId;
+use super::siblings::Sibling;
 use super::turn::Turn;
-use crate::backplane::{Address, BackplaneSettings, Delivery, Link, LinkStats, NodeId, Published};
+use crate::backplane::{Address, BackplaneSettings, Delivery, Link, LinkStats, Mark, NodeId, Published};
 use crate::entropy::{Entropy as _, SystemEntropy};
 use crate::message::{Message, Prepared};
 
@@ -51,6 +53,7 @@ impl<D: Default> Engine<D> {
         entropy.fill(&mut node);
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as u32);
         let now = self.turn_time();
+        self.cx.ordered = settings.ordered;
         let link =
             Link::new(address, settings, (NodeId(u64::from_be_bytes(node)), epoch), Box::new(entropy), now);
         #[cfg(feature = "tls")]
@@ -73,16 +76,27 @@ impl<D: Default> Context<D> {
 
     /// Sends to the subscribers of a topic at other nodes, or to all their connections; `None` where there is no
     /// backplane, or another loop of the group has the link to it.
-    pub(super) fn send_to_nodes(&mut self, topic: Option<&str>, message: &Prepared) -> Option<Published> {
+    pub(super) fn send_to_nodes(
+        &mut self,
+        topic: Option<&str>,
+        message: &Prepared,
+        mark: Option<Mark>,
+    ) -> Option<Published> {
         let now = self.now();
         match &mut self.backplane {
-            Some(backplane) => Some(backplane.link.publish(topic, message.as_message(), now)),
+            Some(backplane) => Some(backplane.link.publish(topic, message.as_message(), mark, now)),
             None if self.has_gateway => {
-                self.stats.behind += self.siblings.send_to_nodes(topic, message) as u64;
+                self.stats.behind += self.siblings.send_to_nodes(topic, message, mark) as u64;
                 None
             }
             None => None,
         }
+    }
+
+    /// What a message that comes back through the engine says of whom it is to leave out.
+    pub(super) fn mark(&self, except: Option<ConnId>) -> Option<Mark> {
+        let ConnId { slot, generation } = except?;
+        Some(Mark { place: self.place as u64, id: u64::from(slot) << 32 | u64::from(generation) })
     }
 
     /// Somebody here wants a topic that nobody wanted before, or nobody does any more.
@@ -96,17 +110,26 @@ impl<D: Default> Context<D> {
     }
 
     /// Has messages for other nodes go to the loop of the group that has the link.
-    pub(super) fn use_gateway(&mut self) {
+    pub(super) fn use_gateway(&mut self, ordered: bool) {
         self.has_gateway = true;
+        self.ordered = ordered;
         let topics: Vec<String> = self.topics.names().map(|(name, _)| name.to_owned()).collect();
         topics.iter().for_each(|topic| self.want_topic(topic, true));
     }
 
-    /// A message of another node, for the connections of all loops here.
-    fn deliver_here(&mut self, topic: Option<&str>, message: Message<'_>) {
+    /// A message that came from the engine, for the connections of all loops here.
+    fn deliver_here(&mut self, topic: Option<&str>, message: Message<'_>, mark: Option<Mark>) {
+        if !self.siblings.is_any() && self.peers.is_empty() {
+            return; // encoded for nobody
+        }
         let message = Prepared::new(message);
-        self.stats.behind += self.siblings.publish(topic, &message) as u64;
-        self.publish(topic.map_or(To::all(), To::topic), &message);
+        let except = mark.map(|mark| {
+            let id = ConnId { slot: (mark.id >> 32) as u32, generation: mark.id as u32 };
+            Sibling { place: mark.place as usize, id }
+        });
+        self.stats.behind += self.siblings.publish(topic, except, &message) as u64;
+        let except = except.filter(|sibling| sibling.place == self.place).map(|sibling| sibling.id);
+        self.publish(To { topic, except, everywhere: false }, &message);
     }
 }
 
@@ -116,7 +139,7 @@ impl<D: Default> Members for Context<D> {
     }
 
     fn deliver(&mut self, delivery: Delivery<'_>) {
-        self.deliver_here(delivery.topic, delivery.message);
+        self.deliver_here(delivery.topic, delivery.message, delivery.mark);
     }
 }
 

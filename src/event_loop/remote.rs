@@ -13,8 +13,10 @@ use super::audience::To;
 use super::context::{Context, Task};
 use super::id::ConnId;
 use super::settings::Settings;
-use super::siblings::Siblings;
+use super::siblings::{Sibling, Siblings};
 use super::waker::LoopWaker;
+#[cfg(feature = "backplane")]
+use crate::backplane::Mark;
 use crate::close::{CloseReason, OwnedClose};
 use crate::message::{Message, Prepared};
 
@@ -156,7 +158,7 @@ pub(super) enum Command<D> {
     },
     /// To other nodes: this loop has the link to them.
     #[cfg(feature = "backplane")]
-    ToNodes(Option<Box<str>>, Prepared),
+    ToNodes(Option<Box<str>>, Prepared, Option<Mark>),
     #[cfg(feature = "backplane")]
     Want(Box<str>, bool),
     Close(ConnId, Option<OwnedClose>),
@@ -286,22 +288,43 @@ impl<D> Drop for Inbox<D> {
     }
 }
 
-impl<D> Siblings for Vec<Remote<D>> {
-    fn publish(&self, topic: Option<&str>, message: &Prepared) -> usize {
-        let to = topic.map_or(To::all(), To::topic);
-        self.iter().filter(|sibling| sibling.publish(to, message).is_err()).count()
+/// The other loops of a group, as the one in place `own` sees them.
+pub(super) struct Others<D> {
+    pub(super) own: usize,
+    pub(super) remotes: Vec<Remote<D>>,
+}
+
+impl<D> fmt::Debug for Others<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Others").field("own", &self.own).finish_non_exhaustive()
+    }
+}
+
+impl<D> Siblings for Others<D> {
+    #[cfg(feature = "backplane")]
+    fn is_any(&self) -> bool {
+        !self.remotes.is_empty()
+    }
+
+    fn publish(&self, topic: Option<&str>, except: Option<Sibling>, message: &Prepared) -> usize {
+        let refuses = |(at, remote): &(usize, &Remote<D>)| {
+            let place = at + usize::from(*at >= self.own);
+            let except = except.filter(|sibling| sibling.place == place).map(|sibling| sibling.id);
+            remote.publish(To { topic, except, everywhere: false }, message).is_err()
+        };
+        self.remotes.iter().enumerate().filter(refuses).count()
     }
 
     #[cfg(feature = "backplane")]
-    fn send_to_nodes(&self, topic: Option<&str>, message: &Prepared) -> usize {
+    fn send_to_nodes(&self, topic: Option<&str>, message: &Prepared, mark: Option<Mark>) -> usize {
         let bytes = topic.map_or(0, str::len) + message.frame().len();
-        let command = Command::ToNodes(topic.map(Into::into), message.clone());
-        self.first().map_or(0, |first| usize::from(first.shared.push(bytes, command).is_err()))
+        let command = Command::ToNodes(topic.map(Into::into), message.clone(), mark);
+        self.remotes.first().map_or(0, |first| usize::from(first.shared.push(bytes, command).is_err()))
     }
 
     #[cfg(feature = "backplane")]
     fn want_topic(&self, topic: &str, wanted: bool) {
-        if let Some(first) = self.first() {
+        if let Some(first) = self.remotes.first() {
             // Past the limits: what is not wanted for once would never be.
             let _ = first.shared.change(|state| {
                 state.commands.push_back(Command::Want(topic.into(), wanted));
@@ -311,7 +334,7 @@ impl<D> Siblings for Vec<Remote<D>> {
     }
 
     fn stop(&self) {
-        for sibling in self {
+        for sibling in &self.remotes {
             let _ = sibling.stop(); // one that is gone has stopped
         }
     }

@@ -2,16 +2,29 @@
 
 use std::fmt;
 
+use super::id::ConnId;
+#[cfg(feature = "backplane")]
+use crate::backplane::Mark;
 use crate::message::Prepared;
+
+/// A connection of a loop of the group; each loop has names of its own for its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sibling {
+    /// The number of the loop.
+    pub(super) place: usize,
+    pub(super) id: ConnId,
+}
 
 /// The other loops of a group.
 pub(super) trait Siblings: fmt::Debug + Send {
-    /// To the subscribers of a topic, or to all connections. Says how many loops did not take it.
-    fn publish(&self, topic: Option<&str>, message: &Prepared) -> usize;
+    #[cfg(feature = "backplane")]
+    fn is_any(&self) -> bool;
+    /// To the subscribers of a topic, or to all connections, without one of them. Says how many loops did not take it.
+    fn publish(&self, topic: Option<&str>, except: Option<Sibling>, message: &Prepared) -> usize;
     /// To other nodes, by way of the loop that has the link to them: the first of the group. Says how many did not take
     /// it.
     #[cfg(feature = "backplane")]
-    fn send_to_nodes(&self, topic: Option<&str>, message: &Prepared) -> usize;
+    fn send_to_nodes(&self, topic: Option<&str>, message: &Prepared, mark: Option<Mark>) -> usize;
     /// Has that loop listen to a topic for one more loop, or for one fewer.
     #[cfg(feature = "backplane")]
     fn want_topic(&self, topic: &str, wanted: bool);
@@ -23,12 +36,17 @@ pub(super) trait Siblings: fmt::Debug + Send {
 pub(super) struct Alone;
 
 impl Siblings for Alone {
-    fn publish(&self, _: Option<&str>, _: &Prepared) -> usize {
+    #[cfg(feature = "backplane")]
+    fn is_any(&self) -> bool {
+        false
+    }
+
+    fn publish(&self, _: Option<&str>, _: Option<Sibling>, _: &Prepared) -> usize {
         0
     }
 
     #[cfg(feature = "backplane")]
-    fn send_to_nodes(&self, _: Option<&str>, _: &Prepared) -> usize {
+    fn send_to_nodes(&self, _: Option<&str>, _: &Prepared, _: Option<Mark>) -> usize {
         0
     }
 

@@ -13,7 +13,7 @@ use super::handler::Handler;
 use super::limits::Admission;
 use super::listener::ListenSocket;
 use super::poll::EventLoop;
-use super::remote::Remote;
+use super::remote::{Others, Remote};
 use super::settings::Settings;
 use super::stats::Stats;
 use crate::message::Prepared;
@@ -148,8 +148,8 @@ impl<D: Default + 'static> Loops<D> {
         let admission = Arc::new(Admission::new(settings.accept_rate, Instant::now()));
         for (number, event_loop) in loops.iter_mut().enumerate() {
             let others = remotes.iter().enumerate().filter(|(other, _)| *other != number);
-            let others = others.map(|(_, remote)| remote.clone()).collect();
-            event_loop.engine().join(others, Arc::clone(&admission));
+            let remotes = others.map(|(_, remote)| remote.clone()).collect();
+            event_loop.engine().join(Others { own: number, remotes }, Arc::clone(&admission));
         }
         Ok(Self { loops, group: Group { remotes: remotes.into() } })
     }
@@ -178,8 +178,9 @@ impl<D: Default + 'static> Loops<D> {
         settings: crate::backplane::BackplaneSettings,
     ) -> io::Result<()> {
         let (first, others) = self.loops.split_first_mut().expect("a group has a loop");
+        let ordered = settings.ordered;
         first.engine().join_backplane(url, settings)?;
-        others.iter_mut().for_each(|other| other.engine().cx.use_gateway());
+        others.iter_mut().for_each(|other| other.engine().cx.use_gateway(ordered));
         Ok(())
     }
 

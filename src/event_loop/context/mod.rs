@@ -92,6 +92,9 @@ pub struct Context<D> {
     pub(super) budget: Budget,
     pub(super) work: Work,
     pub(super) waker: LoopWaker,
+    /// The number of this loop in its group.
+    #[cfg(feature = "backplane")]
+    pub(super) place: usize,
     /// The other loops of a group.
     pub(super) siblings: Box<dyn Siblings>,
     /// The link to other processes, where this loop has it.
@@ -100,6 +103,9 @@ pub struct Context<D> {
     /// Another loop of the group has it.
     #[cfg(feature = "backplane")]
     pub(super) has_gateway: bool,
+    /// What is for everywhere comes back through the engine, and only then goes to connections here.
+    #[cfg(feature = "backplane")]
+    pub(super) ordered: bool,
     /// Signs what Pings of ours carry.
     secret: RandomState,
     generation: u32,
@@ -138,11 +144,15 @@ impl<D: Default> Context<D> {
             stats: Stats::default(),
             budget: Budget::default(),
             work: Work::default(),
+            #[cfg(feature = "backplane")]
+            place: 0,
             siblings: Box::new(Alone),
             #[cfg(feature = "backplane")]
             backplane: None,
             #[cfg(feature = "backplane")]
             has_gateway: false,
+            #[cfg(feature = "backplane")]
+            ordered: false,
             secret: RandomState::new(),
             generation: 0,
             entropy: SystemEntropy::new(),

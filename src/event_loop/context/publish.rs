@@ -23,9 +23,16 @@ pub struct Reach {
 }
 
 impl<D: Default> Context<D> {
-    /// Sends a message to an [audience](To), encoded (and compressed) once.
+    /// Sends a message to an [audience](To), encoded (and compressed) once. What is for
+    /// [everywhere](To::everywhere) on an [ordered](crate::backplane::BackplaneSettings::ordered) backplane goes to the
+    /// engine alone, and reaches connections here when it comes back: [`Reach::here`] is 0.
     pub fn publish<'a>(&mut self, to: impl Into<To<'a>>, message: impl Into<Prepared>) -> Reach {
         let (to, message) = (to.into(), message.into());
+        #[cfg(feature = "backplane")]
+        if to.everywhere && self.ordered {
+            let mark = self.mark(to.except);
+            return Reach { here: 0, behind: 0, nodes: self.send_to_nodes(to.topic, &message, mark) };
+        }
         let mut reach = if to.everywhere {
             self.send_elsewhere(to.topic, &message)
         } else {
@@ -66,13 +73,13 @@ impl<D: Default> Context<D> {
 
     /// To the other loops, and to other nodes.
     fn send_elsewhere(&mut self, topic: Option<&str>, message: &Prepared) -> Reach {
-        let behind = self.siblings.publish(topic, message);
+        let behind = self.siblings.publish(topic, None, message);
         self.stats.behind += behind as u64;
         Reach {
             here: 0,
             behind,
             #[cfg(feature = "backplane")]
-            nodes: self.send_to_nodes(topic, message),
+            nodes: self.send_to_nodes(topic, message, None),
         }
     }
 

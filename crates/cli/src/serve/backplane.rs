@@ -25,6 +25,11 @@ pub(super) struct BackplaneArgs {
     /// How long a message may wait for the engine.
     #[arg(long, value_name = "TIME", default_value_t = Time(BackplaneSettings::default().max_age))]
     backplane_max_age: Time,
+    /// Send messages through the engine to the clients of this server, too, so that all clients of all servers see one
+    /// order. While the engine is away, nothing reaches anybody; what waits no longer than --backplane-max-age comes
+    /// later.
+    #[arg(long)]
+    backplane_ordered: bool,
     /// Trust the certificates in this file to name the engine, in place of the system's.
     #[arg(long, value_name = "FILE")]
     backplane_ca: Option<PathBuf>,
@@ -54,6 +59,7 @@ impl BackplaneArgs {
         let mut settings = BackplaneSettings::default();
         settings.max_queued = self.backplane_queue.0;
         settings.max_age = self.backplane_max_age.0;
+        settings.ordered = self.backplane_ordered;
         settings.tls = match &self.backplane_ca {
             Some(file) => {
                 let tls = TlsClient::builder().ca_file(file).and_then(|builder| builder.build());

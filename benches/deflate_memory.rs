@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 use std::time::Instant;
 
+use bowsprit::connection::driver::{InboundExt as _, OutboundExt as _};
 use bowsprit::connection::{Config, Connection, Event};
 use bowsprit::entropy::Entropy;
 use bowsprit::extension::deflate::{

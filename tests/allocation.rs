@@ -8,6 +8,7 @@ mod support;
 use std::sync::Arc;
 
 use bowsprit::Role;
+use bowsprit::connection::driver::{InboundExt as _, OutboundExt as _};
 use bowsprit::connection::{Config, Connection, Delivery, Event};
 use bowsprit::frame::RawHeader;
 use bowsprit::message::MessageBuffer;

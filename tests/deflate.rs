@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bowsprit::connection::driver::{InboundExt as _, OutboundExt as _};
 use bowsprit::connection::{Compression, Config, Connection, Delivery, Event};
 use bowsprit::entropy::Entropy;
 use bowsprit::error::ProtocolError;

@@ -9,6 +9,7 @@ mod support;
 use std::sync::Arc;
 
 use bowsprit::Role;
+use bowsprit::connection::driver::InboundExt as _;
 use bowsprit::connection::{Config, Delivery};
 use bowsprit::error::ProtocolError;
 use bowsprit::frame::{LengthForm, MaskKey, RawHeader};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use bowsprit::connection::{Config, Outbound, SendQueue};
+use bowsprit::connection::driver::OutboundExt as _;
+use bowsprit::connection::{Config, Outbound};
 use bowsprit::entropy::Entropy;
 use bowsprit::message::{Message, Prepared};
 use divan::counter::ItemsCount;
@@ -51,15 +52,14 @@ fn broadcast_to_1000(bencher: Bencher<'_, '_>, size: usize) {
 #[divan::bench(args = [1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 64 << 10])]
 fn payload_of_the_receive_buffer(bencher: Bencher<'_, '_>, size: usize) {
     let scratch = vec![7; 256 << 10];
-    let mut queue = SendQueue::default();
+    let mut outbound = Outbound::server(config());
     bencher.bench_local(|| {
-        queue.borrow_from(&scratch);
-        queue.push(black_box(&[0x82, 126, 0, 0]));
-        queue.push_payload(black_box(&scratch[6..6 + size]));
+        outbound.queue().borrow_from(&scratch);
+        let _ = outbound.send(Message::Binary(black_box(&scratch[6..6 + size])));
         let mut slices = [std::io::IoSlice::new(&[]); 4];
-        black_box(queue.slices(&scratch, &mut slices));
-        queue.advance(queue.len());
-        queue.settle(&scratch);
+        black_box(outbound.queue().slices(&scratch, &mut slices));
+        outbound.advance(outbound.queued());
+        outbound.queue().settle(&scratch);
     });
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::support::{Cuts, Random, Seen, frames};
+use bowsprit::connection::driver::InboundExt as _;
 use bowsprit::connection::{Config, Connection, Delivery, Event};
 use bowsprit::role::Role;
 

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use crate::connection::driver::{self, InboundExt as _};
 use crate::connection::{Chunk, Config, Event, Inbound, Outbound};
 use crate::error::ProtocolError;
 use crate::extension::deflate::DeflateParams;
@@ -154,7 +155,7 @@ impl Decoder {
                 Event::Chunk(Chunk { kind, payload: &self.buf[place], frame_ends, message_ends })
             }
             Found::Inflated { kind, len, frame_ends, message_ends } => {
-                let payload = self.inbound.inflated_last(len);
+                let payload = driver::inflated_last(&self.inbound, len);
                 Event::Chunk(Chunk { kind, payload, frame_ends, message_ends })
             }
             Found::Ping => Event::Ping(self.control()),

@@ -11,10 +11,8 @@ use super::config::{Config, Delivery};
 use super::outbound::Outbound;
 use crate::close::{CloseReason, OwnedClose};
 use crate::error::ProtocolError;
-use crate::extension::deflate::{DeflateParams, DeflatePool};
 use crate::frame::{Control, DataKind, FrameDecoder, Header, Kind, Part, Rules};
-use crate::message::{Assembler, Message, MessageBuffer};
-use crate::role::Role;
+use crate::message::{Assembler, Message};
 
 /// What the peer did.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,22 +47,22 @@ pub struct Chunk<'a> {
 /// The receiving half.
 #[derive(Debug)]
 pub struct Inbound {
-    decoder: FrameDecoder,
-    assembler: Assembler,
+    pub(super) decoder: FrameDecoder,
+    pub(super) assembler: Assembler,
     /// The payload of a control frame that did not arrive whole.
     control: Option<Box<ControlPayload>>,
     /// How the peer has ended the connection: all further input is ignored.
-    end: Option<Box<End>>,
-    current: Current,
+    pub(super) end: Option<Box<End>>,
+    pub(super) current: Current,
     /// A message is whole and comes after its last chunk ([`Delivery::Both`]).
-    message_due: bool,
+    pub(super) message_due: bool,
     /// The current frame is inflated piece by piece.
     in_pieces: bool,
     /// Something of the open message has come since this was asked last.
-    moved: bool,
+    pub(super) moved: bool,
 }
 
-/// How a message that does not arrive whole gets on; see [`Inbound::take_progress`].
+/// How a message that does not arrive whole gets on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// No message is open.
@@ -76,7 +74,7 @@ pub enum Progress {
 }
 
 #[derive(Debug)]
-enum End {
+pub(super) enum End {
     /// With a Close frame, what it said, and whether bytes came behind it, which must not be (§5.5.1).
     Close(Option<OwnedClose>, bool),
     /// By breaking a rule.
@@ -93,7 +91,7 @@ impl End {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Current {
+pub(super) enum Current {
     Data,
     Control(Control),
 }
@@ -202,7 +200,7 @@ impl Inbound {
         work: &mut usize,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         if self.is_over() {
-            self.ignore(core::mem::take(input).len());
+            self.follow(core::mem::take(input).len());
             return Ok(None);
         }
         if self.message_due {
@@ -236,34 +234,6 @@ impl Inbound {
         }
     }
 
-    /// Uses permessage-deflate as agreed, for what the peer sends to us on `side`.
-    pub fn use_deflate(&mut self, agreed: DeflateParams, side: Role) {
-        self.assembler.use_deflate(agreed.receiving(side));
-    }
-
-    /// The chunk of a compressed message that was the last event, if it had `len` bytes: for drivers that cannot
-    /// keep the event itself.
-    #[cfg(feature = "blocking")]
-    pub(crate) fn inflated_last(&self, len: usize) -> &[u8] {
-        self.assembler.inflated_last(len)
-    }
-
-    /// Lends what inflates messages, where permessage-deflate was agreed.
-    #[inline]
-    pub fn lend_inflater(&mut self, pool: &mut DeflatePool) {
-        if let Some((slot, _)) = self.assembler.idle_inflater() {
-            pool.lend_inflater(slot);
-        }
-    }
-
-    /// Takes it back, where no compressed message is open.
-    #[inline]
-    pub fn reclaim_inflater(&mut self, pool: &mut DeflatePool) {
-        if let Some((slot, agreed)) = self.assembler.idle_inflater() {
-            pool.reclaim_inflater(slot, agreed);
-        }
-    }
-
     /// What inflates messages, if it is here: what it has done, and the memory that it takes.
     #[cfg(feature = "deflate")]
     pub fn inflater(&self) -> Option<&crate::extension::deflate::Inflater> {
@@ -274,20 +244,6 @@ impl Inbound {
     #[inline]
     pub fn received_close(&self) -> bool {
         matches!(&self.end, Some(end) if matches!(**end, End::Close(..)))
-    }
-
-    /// Bytes have come after the end and were not looked at: so many.
-    pub fn ignore(&mut self, len: usize) {
-        if let Some(End::Close(_, more)) = self.end.as_deref_mut() {
-            *more |= len > 0;
-        }
-    }
-
-    /// Whether the peer's Close frame has come, and nothing behind it; all that was read has to have been taken
-    /// ([`next`](Self::next) gave `None`) or [told](Self::ignore).
-    #[inline]
-    pub fn ends_with_close(&self) -> bool {
-        matches!(&self.end, Some(end) if matches!(**end, End::Close(_, false)))
     }
 
     /// What the peer's Close frame said; `None` before it and where it had no code.
@@ -317,107 +273,6 @@ impl Inbound {
         !matches!(self.end.as_deref(), Some(End::Fault(_)))
             && self.decoder.is_between_frames()
             && !self.assembler.is_open()
-    }
-
-    /// The message that ended last, where it was put together from pieces; what the last event said, if that was such
-    /// a message. For drivers that cannot return the event itself.
-    pub fn assembled(&self) -> Option<Message<'_>> {
-        self.assembler.kept()
-    }
-
-    /// Room for what follows of a long frame, so that a driver can read it straight to where it is needed; `None`
-    /// where less than `least` bytes follow or the frame is not assembled.
-    #[inline]
-    pub fn room(&mut self, least: usize, config: &Config) -> Option<&mut [u8]> {
-        let wanted = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
-        if wanted < least.max(1) {
-            return None;
-        }
-        self.room_for(wanted, config)
-    }
-
-    #[inline(never)]
-    fn room_for(&mut self, wanted: usize, config: &Config) -> Option<&mut [u8]> {
-        let assembled = self.current == Current::Data
-            && config.delivery == Delivery::Messages
-            && !self.assembler.is_compressed();
-        if assembled && !self.is_over() { Some(self.assembler.room(wanted)) } else { None }
-    }
-
-    /// Whether the next bytes may begin a frame for which there will be [`room`](Self::room): the last message was at
-    /// least so long.
-    #[inline]
-    pub fn may_want_room(&self, least: usize, config: &Config) -> bool {
-        self.assembler.last_message() >= Some(least)
-            && self.decoder.is_between_frames()
-            && config.delivery == Delivery::Messages
-    }
-
-    /// Counts the first `len` bytes of the [`room`](Self::room) as arrived.
-    ///
-    /// # Errors
-    ///
-    /// As [`next`](Self::next).
-    pub fn filled(
-        &mut self,
-        len: usize,
-        outbound: &mut Outbound,
-    ) -> Result<Option<Event<'_>>, ProtocolError> {
-        let decoder = &mut self.decoder;
-        let len = usize::try_from(decoder.remaining()).map_or(len, |left| left.min(len));
-        if len == 0 {
-            return Ok(None);
-        }
-        self.moved = true;
-        match self.assembler.filled(len, |chunk| decoder.advance(chunk)) {
-            Ok(message) => Ok(message.map(Event::Message)),
-            Err(error) => Err(fail(&mut self.end, error, outbound)),
-        }
-    }
-
-    /// Whether there is a buffer already.
-    #[inline]
-    pub const fn has_buffer(&self) -> bool {
-        self.assembler.has_buffer()
-    }
-
-    /// Lends a buffer for the next message that does not arrive whole.
-    #[inline]
-    pub fn lend(&mut self, buffer: Box<MessageBuffer>) {
-        self.assembler.lend(buffer);
-    }
-
-    /// Takes back a buffer that was lent and has far more memory than has come of the message, which goes on in a fitting
-    /// one: for drivers once no more is there to be read.
-    pub fn reclaim_oversized(&mut self) -> Option<Box<MessageBuffer>> {
-        self.assembler.reclaim_oversized()
-    }
-
-    /// Takes back the buffer that is not in use; what it holds is the last message.
-    #[inline]
-    pub fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
-        if self.message_due { None } else { self.assembler.reclaim() }
-    }
-
-    /// Whether something of the open message has come since this was asked last; for
-    /// [`Deadlines::progress`](super::Deadlines::progress).
-    #[inline]
-    pub const fn take_progress(&mut self) -> Progress {
-        let progress = self.progress();
-        self.moved = false;
-        progress
-    }
-
-    /// The same, to be asked again.
-    #[inline]
-    pub const fn progress(&self) -> Progress {
-        if !self.assembler.is_open() {
-            Progress::Between
-        } else if self.moved {
-            Progress::Moved
-        } else {
-            Progress::Stalled
-        }
     }
 
     /// Whether any memory is held, beside its own size.
@@ -594,6 +449,13 @@ impl Inbound {
         }
     }
 
+    /// So many bytes have come after the end.
+    pub(super) fn follow(&mut self, len: usize) {
+        if let Some(End::Close(_, more)) = self.end.as_deref_mut() {
+            *more |= len > 0;
+        }
+    }
+
     #[cold]
     fn fail(&mut self, error: ProtocolError, outbound: &mut Outbound) -> ProtocolError {
         fail(&mut self.end, error, outbound)
@@ -602,7 +464,11 @@ impl Inbound {
 
 /// §7.1.7: the peer is told, and nothing that follows is looked at.
 #[cold]
-fn fail(end: &mut Option<Box<End>>, error: ProtocolError, outbound: &mut Outbound) -> ProtocolError {
+pub(super) fn fail(
+    end: &mut Option<Box<End>>,
+    error: ProtocolError,
+    outbound: &mut Outbound,
+) -> ProtocolError {
     *end = Some(Box::new(End::Fault(error)));
     outbound.fail(CloseReason { code: error.close_code(), reason: error.rule() });
     error

@@ -32,7 +32,7 @@
 mod closing;
 mod config;
 mod deadlines;
-pub(crate) mod driver;
+pub mod driver;
 mod inbound;
 mod latency;
 mod outbound;
@@ -45,11 +45,10 @@ use alloc::sync::Arc;
 pub use closing::{CloseFrames, CloseStep, close_step};
 pub use config::{Config, Delivery};
 pub use deadlines::{Deadlines, Due};
-pub use inbound::{Chunk, Event, Inbound, Progress};
+pub use inbound::{Chunk, Event, Inbound};
 pub use latency::Latency;
 pub use outbound::{Outbound, SendError};
 pub use outcome::{CloseFrame, Outcome};
-pub use send_queue::SendQueue;
 
 pub use crate::extension::Compression;
 
@@ -58,6 +57,7 @@ use crate::entropy::Entropy;
 use crate::error::ProtocolError;
 use crate::extension::deflate::DeflateParams;
 use crate::time::Instant;
+use driver::{InboundExt as _, OutboundExt as _};
 
 /// Both halves of a connection, and its deadlines.
 ///

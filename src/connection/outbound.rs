@@ -1,6 +1,6 @@
 //! Our half of a connection: what may still be sent, and the bytes that say it.
 //!
-//! In: messages, control frames, a close. Out: bytes in a [`SendQueue`]. Promises: nothing illegal is ever queued;
+//! In: messages, control frames, a close. Out: bytes. Promises: nothing illegal is ever queued;
 //! a client's frames carry fresh masks (RFC 6455 §5.3); after a Close frame nothing follows (§5.5.1); fragments of
 //! two messages never mix (§5.4); what waits for a peer that does not read is bounded by
 //! [`Config::max_queued`], and Pongs by themselves.
@@ -14,9 +14,9 @@ use super::send_queue::SendQueue;
 use crate::close::{CloseReason, MAX_REASON, OwnedClose};
 use crate::entropy::Entropy;
 use crate::extension::Compression;
-use crate::extension::deflate::{Compressor, DeflateParams, DeflatePool, Half};
+use crate::extension::deflate::{Compressor, Half};
 use crate::frame::{Control, DataKind, MAX_HEADER, RawHeader};
-use crate::message::{Message, MessageBuffer, Prepared};
+use crate::message::{Message, Prepared};
 use crate::role::Role;
 use crate::utf8::Utf8Stream;
 
@@ -25,15 +25,15 @@ pub struct Outbound {
     config: Arc<Config>,
     /// A client's source of masking keys; a server has none (§5.1).
     masks: Option<Box<Masks>>,
-    queue: Option<Box<SendQueue>>,
+    pub(super) queue: Option<Box<SendQueue>>,
     /// What the last Ping said that came while much waited.
     late_ping: Option<Box<LatePing>>,
     closing: Option<Box<Closing>>,
     /// The message that is being sent in parts.
     open: Option<Open>,
     /// What was agreed for compressed messages, if anything was.
-    deflate: Option<Half>,
-    compressor: Option<Box<Compressor>>,
+    pub(super) deflate: Option<Half>,
+    pub(super) compressor: Option<Box<Compressor>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -139,11 +139,6 @@ impl Outbound {
         self.config = config;
     }
 
-    /// Uses permessage-deflate as agreed, for what we send.
-    pub fn use_deflate(&mut self, agreed: DeflateParams) {
-        self.deflate = agreed.sending(self.role(), self.config.deflate);
-    }
-
     /// Queues a message; compressed where that was agreed and seems worth it.
     ///
     /// # Errors
@@ -196,7 +191,7 @@ impl Outbound {
         if self.masks.is_some() || in_fragments {
             self.data(message.kind(), payload, Compression::Auto);
         } else if self.deflate.is_none() || !self.prepared(message) {
-            self.queue().push_shared(message.frame());
+            self.queue.get_or_insert_default().push_shared(message.frame());
         }
         Ok(())
     }
@@ -355,7 +350,8 @@ impl Outbound {
 
     /// The bytes to be written next that lie in one piece; empty once nothing waits.
     ///
-    /// For drivers that lend no buffer: write them, then [`advance`](Self::advance).
+    /// Write them, then [`advance`](Self::advance). Who gathers writes or lends buffers has the
+    /// [queue](super::driver::OutboundExt::queue).
     pub fn pending(&self) -> &[u8] {
         self.queue.as_ref().map_or(&[], |queue| queue.front())
     }
@@ -371,63 +367,15 @@ impl Outbound {
         }
     }
 
-    /// The queue, for drivers that gather writes and lend buffers. What they have written they tell
-    /// [`advance`](Self::advance) here.
-    pub fn queue(&mut self) -> &mut SendQueue {
-        self.queue.get_or_insert_default()
-    }
-
-    /// Whether there is a queue, empty or not.
-    #[inline]
-    pub const fn has_queue(&self) -> bool {
-        self.queue.is_some()
-    }
-
-    /// Lends an empty queue, so that connections that have nothing to send own none.
-    #[inline]
-    pub fn lend_queue(&mut self, queue: Box<SendQueue>) {
-        debug_assert!(queue.is_empty());
-        if self.queue.is_none() {
-            self.queue = Some(queue);
-        }
-    }
-
-    /// A message's buffer that the queue took and has written.
-    #[inline]
-    pub fn take_spent(&mut self) -> Option<Box<MessageBuffer>> {
-        self.queue.as_mut()?.take_spent()
-    }
-
-    /// Takes the queue back once it is empty.
-    #[inline]
-    pub fn reclaim_queue(&mut self) -> Option<Box<SendQueue>> {
-        self.queue.take_if(|queue| queue.is_empty())
-    }
-
-    /// Lends what compresses messages, where permessage-deflate was agreed.
-    #[inline]
-    pub fn lend_compressor(&mut self, pool: &mut DeflatePool) {
-        if let Some(agreed) = self.idle_deflate() {
-            pool.lend_compressor(&mut self.compressor, agreed);
-        }
-    }
-
-    /// Takes it back, where no compressed message is being sent in parts.
-    #[inline]
-    pub fn reclaim_compressor(&mut self, pool: &mut DeflatePool) {
-        if let Some(agreed) = self.idle_deflate() {
-            pool.reclaim_compressor(&mut self.compressor, self.config.deflate, agreed);
-        }
-    }
-
     /// What compresses messages, if it is here: what it has done, and the memory that it takes.
     #[cfg(feature = "deflate")]
     pub fn compressor(&self) -> Option<&Compressor> {
         self.compressor.as_deref()
     }
 
+    /// What was agreed, where no compressed message is being sent in parts.
     #[inline]
-    fn idle_deflate(&self) -> Option<Half> {
+    pub(super) fn idle_deflate(&self) -> Option<Half> {
         let agreed = self.deflate?;
         if self.open.is_some_and(|open| open.compressed) { None } else { Some(agreed) }
     }
@@ -577,7 +525,7 @@ impl Outbound {
         });
         self.compressor = Some(compressor);
         if let Some(frame) = &frame {
-            self.queue().push_shared(frame);
+            self.queue.get_or_insert_default().push_shared(frame);
         }
         frame.is_some()
     }

@@ -143,7 +143,7 @@ impl SendQueue {
 
     /// Appends a copy of `bytes`.
     #[inline]
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.copied.extend_from_slice(bytes);
         self.count_copied(bytes.len());
     }
@@ -151,7 +151,7 @@ impl SendQueue {
     /// Appends a frame: the first `used` bytes of `header`, and a payload as [`push_payload`](Self::push_payload)
     /// does.
     #[inline]
-    pub fn push_frame(&mut self, header: &[u8; MAX_HEADER], used: usize, payload: &[u8]) {
+    pub(crate) fn push_frame(&mut self, header: &[u8; MAX_HEADER], used: usize, payload: &[u8]) {
         // An append of a fixed length is two moves; one of a few bytes would be a call.
         let start = self.copied.len();
         self.copied.extend_from_slice(header);
@@ -167,7 +167,7 @@ impl SendQueue {
 
     /// Appends a copy of `bytes` and gives it, to be masked where it lies.
     #[inline]
-    pub fn push_mut(&mut self, bytes: &[u8]) -> &mut [u8] {
+    pub(crate) fn push_mut(&mut self, bytes: &[u8]) -> &mut [u8] {
         let start = self.copied.len();
         self.push(bytes);
         &mut self.copied[start..]
@@ -175,7 +175,7 @@ impl SendQueue {
 
     /// Appends a payload: by its place where it lies in the lender's buffer and is long, else as a copy.
     #[inline(never)]
-    pub fn push_payload(&mut self, bytes: &[u8]) {
+    pub(crate) fn push_payload(&mut self, bytes: &[u8]) {
         if bytes.len() < LEND_FROM {
             return self.push(bytes);
         }
@@ -190,7 +190,7 @@ impl SendQueue {
     }
 
     /// Appends bytes that other queues hold as well.
-    pub fn push_shared(&mut self, bytes: &Arc<[u8]>) {
+    pub(crate) fn push_shared(&mut self, bytes: &Arc<[u8]>) {
         if bytes.len() < SHARE_FROM {
             return self.push(bytes);
         }
@@ -346,7 +346,7 @@ impl SendQueue {
         self.tail == self.len
     }
 
-    /// Drops `len` bytes that have been written.
+    /// Drops `len` bytes that have been written, which [`Outbound::advance`](super::Outbound::advance) does for its queue.
     #[inline]
     pub fn advance(&mut self, len: usize) {
         debug_assert!(len <= self.len);
@@ -423,7 +423,7 @@ impl SendQueue {
     }
 
     /// Forgets everything; a moderate amount of memory is kept.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.clear_tail();
         while !self.segments.is_empty() {
             self.drop_front();

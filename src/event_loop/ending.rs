@@ -10,7 +10,8 @@ use super::reconnecting::loss_of;
 use super::turn::Turn;
 use crate::client::Loss;
 use crate::close::{CloseCode, CloseReason};
-use crate::connection::{CloseStep, Inbound, driver};
+use crate::connection::driver::{self, InboundExt as _};
+use crate::connection::{CloseStep, Inbound};
 
 impl<H: Handler> Turn<'_, H> {
     /// Does what the program or a policy has decided.

@@ -8,6 +8,7 @@ use super::handler::{Decision, Handler, LoopError};
 use super::peer::{Answer, Stage, Waiting};
 use super::turn::Turn;
 use crate::client::connect::EXCERPT_WAIT;
+use crate::connection::driver::{InboundExt as _, OutboundExt as _};
 use crate::connection::{Deadlines, Inbound};
 use crate::handshake::{Agreement, Incoming, Progress, Refusal, Request};
 

@@ -12,7 +12,8 @@ use super::share::Rest;
 use super::topics::Link;
 use super::transport::{self, Transport};
 use super::wheel::Wheel;
-use crate::connection::{Deadlines, Outbound, SendQueue};
+use crate::connection::driver::{OutboundExt as _, SendQueue};
+use crate::connection::{Deadlines, Outbound};
 use crate::handshake::{Agreement, ClientHandshake, Refusal, Request, ServerHandshake};
 use crate::role::Role;
 

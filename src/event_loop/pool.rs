@@ -4,7 +4,8 @@
 //! what was read. Whoever sends something holds a [`SendLoan`]: a queue, and what compresses. When a loan is dropped,
 //! everything that is not in use goes back.
 
-use crate::connection::{Inbound, Outbound, SendQueue};
+use crate::connection::driver::{InboundExt as _, OutboundExt as _, SendQueue};
+use crate::connection::{Inbound, Outbound};
 use crate::extension::deflate::DeflatePool;
 use crate::message::MessageBuffer;
 

@@ -12,6 +12,7 @@ use super::peer::Stage;
 use super::pool::ReadLoan;
 use super::share::{self, MESSAGE, Rest};
 use super::turn::Turn;
+use crate::connection::driver::{InboundExt as _, OutboundExt as _};
 use crate::connection::{Event, Inbound};
 use crate::error::ProtocolError;
 

@@ -8,6 +8,7 @@ use super::handler::Handler;
 use super::peer::Stage;
 use super::share::WRITES;
 use super::turn::Turn;
+use crate::connection::driver::OutboundExt as _;
 
 /// Callbacks of a write may send again; what they send after so many rounds goes out in the next turn.
 const ROUNDS: usize = 4;

@@ -6,6 +6,7 @@ use super::handler::Handler;
 use super::peer::Stage;
 use super::turn::Turn;
 use crate::close::{CloseCode, CloseReason};
+use crate::connection::driver::OutboundExt as _;
 use crate::handshake::Refusal;
 
 impl<H: Handler> Turn<'_, H> {

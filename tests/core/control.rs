@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::support::*;
 use bowsprit::Role;
+use bowsprit::connection::driver::OutboundExt as _;
 use bowsprit::connection::{Config, Connection, SendError};
 use bowsprit::frame::RawHeader;
 

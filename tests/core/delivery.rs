@@ -2,6 +2,7 @@
 
 use crate::support::*;
 use bowsprit::Role;
+use bowsprit::connection::driver::InboundExt as _;
 use bowsprit::connection::{Config, Delivery};
 use bowsprit::frame::{DataKind, Header, RawHeader, Rules};
 

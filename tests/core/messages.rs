@@ -2,6 +2,7 @@
 
 use crate::support::*;
 use bowsprit::Role;
+use bowsprit::connection::driver::InboundExt as _;
 use bowsprit::frame::{LengthForm, RawHeader};
 
 /// Around every change of the length's form, and one that no single read brings.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::Context;
 use crate::close::CloseReason;
-use crate::connection::{Outbound, SendError, SendQueue};
+use crate::connection::driver::{OutboundExt as _, SendQueue};
+use crate::connection::{Outbound, SendError};
 use crate::event_loop::agenda::Verdict;
 use crate::event_loop::id::ConnId;
 use crate::event_loop::pool::SendLoan;

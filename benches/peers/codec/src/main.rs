@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use bowsprit::connection::driver::InboundExt as _;
 use bowsprit::connection::{Config, Inbound, Outbound};
 use bowsprit::frame::{DataKind, MaskKey, RawHeader};
 use futures_util::StreamExt;

@@ -1,0 +1,181 @@
+//! The receiving half, for drivers.
+
+use alloc::boxed::Box;
+
+use super::super::config::{Config, Delivery};
+use super::super::inbound::{Current, End, Event, Inbound, Progress, fail};
+use super::super::outbound::Outbound;
+use super::sealed::Half;
+use crate::error::ProtocolError;
+use crate::extension::deflate::{DeflateParams, DeflatePool};
+use crate::message::{Message, MessageBuffer};
+use crate::role::Role;
+
+/// What a driver lends to an [`Inbound`], and asks it.
+pub trait InboundExt: Half {
+    /// Uses permessage-deflate as agreed, for what the peer sends to us on `side`.
+    fn use_deflate(&mut self, agreed: DeflateParams, side: Role);
+
+    /// Whether there is a buffer already.
+    fn has_buffer(&self) -> bool;
+
+    /// Lends a buffer for the next message that does not arrive whole.
+    fn lend(&mut self, buffer: Box<MessageBuffer>);
+
+    /// Takes back the buffer that is not in use; what it holds is the last message.
+    fn reclaim(&mut self) -> Option<Box<MessageBuffer>>;
+
+    /// Takes back a buffer that was lent and has far more memory than has come of the message, which goes on in a fitting
+    /// one; for drivers once no more is there to be read.
+    fn reclaim_oversized(&mut self) -> Option<Box<MessageBuffer>>;
+
+    /// Lends what inflates messages, where permessage-deflate was agreed.
+    fn lend_inflater(&mut self, pool: &mut DeflatePool);
+
+    /// Takes it back, where no compressed message is open.
+    fn reclaim_inflater(&mut self, pool: &mut DeflatePool);
+
+    /// Room for what follows of a long frame, so that it can be read straight to where it is needed; `None` where less
+    /// than `least` bytes follow or the frame is not assembled.
+    fn room(&mut self, least: usize, config: &Config) -> Option<&mut [u8]>;
+
+    /// Counts the first `len` bytes of the [`room`](Self::room) as arrived.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inbound::next`].
+    fn filled(&mut self, len: usize, outbound: &mut Outbound) -> Result<Option<Event<'_>>, ProtocolError>;
+
+    /// Whether the next bytes may begin a frame for which there will be [`room`](Self::room): the last message was at
+    /// least so long.
+    fn may_want_room(&self, least: usize, config: &Config) -> bool;
+
+    /// The message that ended last, where it was put together from pieces; what the last event said, if that was such
+    /// a message. For drivers that cannot return the event itself.
+    fn assembled(&self) -> Option<Message<'_>>;
+
+    /// Whether something of the open message has come since this was asked last; for
+    /// [`Deadlines::progress`](super::super::Deadlines::progress).
+    fn take_progress(&mut self) -> Progress;
+
+    /// The same, to be asked again.
+    fn progress(&self) -> Progress;
+
+    /// Bytes have come after the end and were not looked at: so many.
+    fn ignore(&mut self, len: usize);
+
+    /// Whether the peer's Close frame has come, and nothing behind it; all that was read has to have been taken
+    /// ([`Inbound::next`] gave `None`) or [told](Self::ignore).
+    fn ends_with_close(&self) -> bool;
+}
+
+impl InboundExt for Inbound {
+    fn use_deflate(&mut self, agreed: DeflateParams, side: Role) {
+        self.assembler.use_deflate(agreed.receiving(side));
+    }
+
+    #[inline]
+    fn has_buffer(&self) -> bool {
+        self.assembler.has_buffer()
+    }
+
+    #[inline]
+    fn lend(&mut self, buffer: Box<MessageBuffer>) {
+        self.assembler.lend(buffer);
+    }
+
+    #[inline]
+    fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
+        if self.message_due { None } else { self.assembler.reclaim() }
+    }
+
+    fn reclaim_oversized(&mut self) -> Option<Box<MessageBuffer>> {
+        self.assembler.reclaim_oversized()
+    }
+
+    #[inline]
+    fn lend_inflater(&mut self, pool: &mut DeflatePool) {
+        if let Some((slot, _)) = self.assembler.idle_inflater() {
+            pool.lend_inflater(slot);
+        }
+    }
+
+    #[inline]
+    fn reclaim_inflater(&mut self, pool: &mut DeflatePool) {
+        if let Some((slot, agreed)) = self.assembler.idle_inflater() {
+            pool.reclaim_inflater(slot, agreed);
+        }
+    }
+
+    #[inline]
+    fn room(&mut self, least: usize, config: &Config) -> Option<&mut [u8]> {
+        let wanted = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
+        if wanted < least.max(1) { None } else { room_for(self, wanted, config) }
+    }
+
+    fn filled(&mut self, len: usize, outbound: &mut Outbound) -> Result<Option<Event<'_>>, ProtocolError> {
+        let decoder = &mut self.decoder;
+        let len = usize::try_from(decoder.remaining()).map_or(len, |left| left.min(len));
+        if len == 0 {
+            return Ok(None);
+        }
+        self.moved = true;
+        match self.assembler.filled(len, |chunk| decoder.advance(chunk)) {
+            Ok(message) => Ok(message.map(Event::Message)),
+            Err(error) => Err(fail(&mut self.end, error, outbound)),
+        }
+    }
+
+    #[inline]
+    fn may_want_room(&self, least: usize, config: &Config) -> bool {
+        self.assembler.last_message() >= Some(least)
+            && self.decoder.is_between_frames()
+            && config.delivery == Delivery::Messages
+    }
+
+    fn assembled(&self) -> Option<Message<'_>> {
+        self.assembler.kept()
+    }
+
+    #[inline]
+    fn take_progress(&mut self) -> Progress {
+        let progress = self.progress();
+        self.moved = false;
+        progress
+    }
+
+    #[inline]
+    fn progress(&self) -> Progress {
+        if !self.assembler.is_open() {
+            Progress::Between
+        } else if self.moved {
+            Progress::Moved
+        } else {
+            Progress::Stalled
+        }
+    }
+
+    fn ignore(&mut self, len: usize) {
+        self.follow(len);
+    }
+
+    #[inline]
+    fn ends_with_close(&self) -> bool {
+        matches!(&self.end, Some(end) if matches!(**end, End::Close(_, false)))
+    }
+}
+
+#[inline(never)]
+fn room_for<'a>(inbound: &'a mut Inbound, wanted: usize, config: &Config) -> Option<&'a mut [u8]> {
+    let assembled = inbound.current == Current::Data
+        && config.delivery == Delivery::Messages
+        && !inbound.assembler.is_compressed();
+    if assembled && !inbound.is_over() { Some(inbound.assembler.room(wanted)) } else { None }
+}
+
+/// The chunk of a compressed message that was the last event, if it had `len` bytes: for drivers that cannot keep the
+/// event itself.
+#[cfg(feature = "blocking")]
+pub(crate) fn inflated_last(inbound: &Inbound, len: usize) -> &[u8] {
+    inbound.assembler.inflated_last(len)
+}

@@ -404,6 +404,17 @@ impl Player {
                 self.decide(AnswerSeen::Silent);
                 self.over(now);
             }
+            // A Close would be an answer to a client that waits for one, and its end of the connection no refusal of
+            // ours.
+            Phase::Open if self.waits_for_a_refusal() => {
+                self.facts.timed_out = true;
+                self.log.note(
+                    now,
+                    "our patience ended, and the peer had neither refused nor opened the connection",
+                );
+                self.decide(AnswerSeen::Silent);
+                self.over(now);
+            }
             Phase::Open if !self.sent_close && !out_of_time => {
                 self.facts.timed_out = true;
                 self.log.note(now, "our patience ended");
@@ -420,6 +431,12 @@ impl Player {
             }
             Phase::Over => {}
         }
+    }
+
+    /// Whether we are a server whose response must not open the connection, and nothing has come behind it.
+    fn waits_for_a_refusal(&self) -> bool {
+        let may_open = self.case.opening.answers.iter().any(|(_, answer)| *answer == Answer::Opens);
+        !self.we_are_client() && !may_open && !self.facts.heard && self.facts.answer.is_none()
     }
 
     /// The verdict, and all it rests on.

@@ -16,7 +16,7 @@ use bowsprit::handshake::{
     Acceptance, Agreement, ClientHandshake, ClientRequest, HeadLimits, Incoming, Progress, Refusal,
     ServerHandshake,
 };
-use twist::{Twist, Way};
+use twist::{Manner, Twist, Way};
 
 use bowsprit_lab::{Case, Effort, Options, Player, Record, Subject, Wants};
 
@@ -41,6 +41,7 @@ pub struct Ours {
     ends: bool,
     role: Role,
     noise: Noise,
+    manner: Option<Manner>,
     /// Noises made so far: at most [`MOST_NOISE`], so that 65,536 fragments do not take minutes.
     noised: usize,
     /// The rest of a frame goes out then.
@@ -66,8 +67,12 @@ impl Entropy for Counter {
     }
 }
 
-fn config() -> Arc<Config> {
+fn config(manner: Option<Manner>) -> Arc<Config> {
     let mut config = Config::default();
+    if manner == Some(Manner::Boundless) {
+        config.max_message = usize::MAX;
+        config.max_frame = u64::MAX;
+    }
     let mut deflate = deflate::DeflateConfig::default();
     deflate.threshold = 0;
     config.deflate = Some(deflate);
@@ -75,8 +80,8 @@ fn config() -> Arc<Config> {
 }
 
 impl Ours {
-    fn new(role: Role, noise: Noise) -> Self {
-        let config = config();
+    fn new(role: Role, noise: Noise, manner: Option<Manner>) -> Self {
+        let config = config(manner);
         let mut out = Vec::new();
         let stage = match role {
             Role::Server => Stage::Server(ServerHandshake::new(HeadLimits::default())),
@@ -99,6 +104,7 @@ impl Ours {
             ends: false,
             role,
             noise,
+            manner,
             noised: 0,
             rest: None,
         }
@@ -134,6 +140,9 @@ impl Ours {
                     self.open(connection, value.agreement());
                     used
                 }
+                Err(_) if self.manner == Some(Manner::Clinging) && is_empty_101(bytes) => {
+                    return self.stage = Stage::Over;
+                }
                 Err(_) => return self.end_with(b""),
             },
             Stage::Open(_) => 0,
@@ -141,6 +150,7 @@ impl Ours {
         };
         let Stage::Open(connection) = &mut self.stage else { return };
         let mut bytes = bytes[used..].to_vec();
+        let talks = self.manner == Some(Manner::Talkative) && close_is_followed(&bytes);
         let mut input = &mut bytes[..];
         if !input.is_empty() {
             connection.deadlines.heard(self.start + now);
@@ -156,6 +166,9 @@ impl Ours {
             connection.deadlines.closing(self.start + now);
         }
         self.flush();
+        if talks {
+            self.frame(RawHeader::of(1), b"and another thing");
+        }
     }
 
     fn open(&mut self, connection: Connection, agreement: &Agreement) {
@@ -266,12 +279,20 @@ impl Ours {
     /// The other side has ended its direction.
     fn eof(&mut self) {
         self.flush();
+        let is_cut = matches!(&self.stage, Stage::Open(connection) if !connection.inbound.received_close());
+        if self.manner == Some(Manner::Completing) && is_cut && !self.ends {
+            self.frame(RawHeader::of(1), b"that was all");
+        }
+        if self.manner == Some(Manner::Hasty) {
+            self.out.truncate(self.written);
+        }
         self.ends = true;
     }
 
     fn deadline(&self) -> Option<Duration> {
         let stage = match &self.stage {
             Stage::Open(connection) => connection.next_timeout().map(|at| at.duration_since(self.start)),
+            Stage::Server(_) | Stage::Client(_) if self.manner == Some(Manner::Patient) => None,
             Stage::Server(_) | Stage::Client(_) => Some(HANDSHAKE),
             Stage::Over => None,
         };
@@ -287,10 +308,33 @@ impl Ours {
                     self.end_with(b"");
                 }
             }
-            Stage::Server(_) | Stage::Client(_) if now >= HANDSHAKE => self.end_with(b""),
+            Stage::Server(_) | Stage::Client(_)
+                if now >= HANDSHAKE && self.manner != Some(Manner::Patient) =>
+            {
+                self.end_with(b"")
+            }
             _ => {}
         }
     }
+}
+
+/// Whether this is a 101 that calls itself empty, so that another response might follow.
+fn is_empty_101(bytes: &[u8]) -> bool {
+    let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    has(b"HTTP/1.1 101 ") && has(b"Content-Length: 0\r\n")
+}
+
+/// Whether these are whole frames, masked or plain, among them a Close with another behind it.
+fn close_is_followed(bytes: &[u8]) -> bool {
+    let (mut rest, mut is_closed, mut is_followed) = (bytes, false, false);
+    while let Parsed::Done(header, used) = RawHeader::parse(rest) {
+        let end = usize::try_from(header.length).ok().and_then(|length| used.checked_add(length));
+        let Some(after) = end.and_then(|end| rest.get(end..)) else { return false };
+        is_followed |= is_closed;
+        is_closed |= header.opcode == 8;
+        rest = after;
+    }
+    is_followed && rest.is_empty()
 }
 
 /// What a peer may do at any moment, and what of it changes no verdict (RFC 6455 §5.4, §5.5.2, §5.5.3).
@@ -339,7 +383,9 @@ pub fn play(case: &'static Case, subject: Subject, cut: usize, noise: Noise) -> 
 pub fn play_with(case: &'static Case, subject: Subject, cut: usize, noise: Noise, twist: Twist) -> Record {
     let options = Options { effort: Effort::Quick, ..Options::default() };
     let mut player = Player::new(case, subject, "lab.example", "/", options);
-    let mut ours = Ours::new(if subject == Subject::Server { Role::Server } else { Role::Client }, noise);
+    let manner = if let Twist::Is(manner) = twist { Some(manner) } else { None };
+    let mut ours =
+        Ours::new(if subject == Subject::Server { Role::Server } else { Role::Client }, noise, manner);
     let mut heard = Way::new(twist, true);
     let mut said = Way::new(twist, false);
     let mut now = Duration::ZERO;
@@ -352,6 +398,11 @@ pub fn play_with(case: &'static Case, subject: Subject, cut: usize, noise: Noise
             let bytes = heard.pass(&bytes);
             if !bytes.is_empty() {
                 ours.receive(now, &bytes);
+            }
+            // It hears of both before it writes.
+            if manner == Some(Manner::Hasty) && player.wants() == Wants::HalfClose {
+                player.half_closed(now);
+                ours.eof();
             }
             moved = true;
         } else {
@@ -369,6 +420,7 @@ pub fn play_with(case: &'static Case, subject: Subject, cut: usize, noise: Noise
             }
         }
         if let Some(bytes) = ours.outgoing(now, cut) {
+            said.see(&heard);
             let bytes = said.pass(bytes);
             if !bytes.is_empty() {
                 player.receive(now, &bytes);

@@ -11,12 +11,37 @@ pub enum Twist {
     HearsHead(fn(&mut Head)),
     /// Lines of the head that the peer sends.
     SaysHead(fn(&mut Head)),
+    /// The same, by what it has heard.
+    Answers(fn(&Head, &mut Head)),
+    /// Bytes that the peer gets before its head is whole, read by read.
+    HearsBytes(fn(&mut Vec<u8>, &mut Memo)),
     /// Headers of frames that the peer gets; payloads pass.
     HearsHeader(fn(&mut RawHeader, &mut Memo) -> Fate),
-    /// Whole frames that the peer gets, unmasked.
+    /// Whole control frames that the peer gets, unmasked.
     Hears(fn(&mut RawHeader, &mut Vec<u8>, &mut Memo) -> Fate),
+    /// Whole compressed messages of one frame that the peer gets, unmasked.
+    HearsCompressed(fn(&mut RawHeader, &mut Vec<u8>, &mut Memo) -> Fate),
     /// Whole frames that the peer sends, unmasked.
     Says(fn(&mut RawHeader, &mut Vec<u8>, &mut Memo) -> Fate),
+    /// Nothing: the peer itself is so.
+    Is(Manner),
+}
+
+/// What no bending of bytes can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// It never gives up on a handshake.
+    Patient,
+    /// It has no limits.
+    Boundless,
+    /// Once it has refused a 101 that calls itself empty, it leaves the TCP connection open for another response.
+    Clinging,
+    /// Once the other side has ended its half of the TCP connection it writes nothing more.
+    Hasty,
+    /// It takes the end of the TCP connection for the end of a message.
+    Completing,
+    /// It goes on talking after its Close.
+    Talkative,
 }
 
 /// What becomes of a frame.
@@ -38,8 +63,8 @@ pub struct Memo {
     pub extended: bool,
 }
 
-/// A head, line by line.
-#[derive(Clone, Debug)]
+/// A head, line by line; each byte is a character. Without a line, it and all that follows are lost.
+#[derive(Clone, Debug, Default)]
 pub struct Head(pub Vec<String>);
 
 impl Head {
@@ -62,6 +87,26 @@ impl Head {
         self.0.push(line.to_owned());
     }
 
+    /// In every line.
+    pub fn replace(&mut self, from: &str, to: &str) {
+        for line in &mut self.0 {
+            *line = line.replace(from, to);
+        }
+    }
+
+    pub fn has(&self, part: &str) -> bool {
+        self.0.iter().any(|line| line.contains(part))
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        let text: String = bytes.iter().copied().map(char::from).collect();
+        Self(text.split("\r\n").map(str::to_owned).collect())
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.0.join("\r\n").chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
+    }
+
     /// The first line but its lines after.
     pub fn first(&mut self, line: &str) {
         self.0[0] = line.to_owned();
@@ -82,6 +127,10 @@ pub struct Way {
     left: u64,
     memo: Memo,
     swallows: bool,
+    /// The head that went this way.
+    passed: Head,
+    /// The head that went the other way.
+    other: Head,
 }
 
 impl Way {
@@ -95,14 +144,34 @@ impl Way {
             left: 0,
             memo: Memo::default(),
             swallows: false,
+            passed: Head::default(),
+            other: Head::default(),
+        }
+    }
+
+    /// Sees the head that the other way has passed.
+    pub fn see(&mut self, other: &Way) {
+        if self.head.is_some() && !other.passed.0.is_empty() {
+            self.other = other.passed.clone();
         }
     }
 
     /// What comes out of these bytes.
     pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        if matches!(self.twist, Twist::None) {
+        if matches!(self.twist, Twist::None | Twist::Is(_)) {
             return bytes.to_vec();
+        }
+        if let (Twist::HearsBytes(twist), true) = (self.twist, self.is_heard) {
+            out.extend_from_slice(bytes);
+            if let Some(head) = &mut self.head {
+                head.extend_from_slice(bytes);
+                let is_whole = head.windows(4).any(|four| four == b"\r\n\r\n");
+                twist(&mut out, &mut self.memo);
+                self.memo.count += 1;
+                self.head.take_if(|_| is_whole);
+            }
+            return out;
         }
         match &mut self.head {
             Some(head) => {
@@ -131,15 +200,19 @@ impl Way {
                 self.head = None;
                 self.memo.extended =
                     text.windows(26).any(|part| part.eq_ignore_ascii_case(b"sec-websocket-extensions: "));
-                match (self.twist, self.is_heard, String::from_utf8(text.clone())) {
-                    (Twist::HearsHead(twist), true, Ok(text)) | (Twist::SaysHead(twist), false, Ok(text)) => {
-                        let mut lines = Head(text.split("\r\n").map(str::to_owned).collect());
-                        twist(&mut lines);
-                        out.extend_from_slice(lines.0.join("\r\n").as_bytes());
-                    }
-                    _ => out.extend_from_slice(&text),
+                let mut lines = Head::of(&text);
+                self.passed = lines.clone();
+                match (self.twist, self.is_heard) {
+                    (Twist::HearsHead(twist), true) | (Twist::SaysHead(twist), false) => twist(&mut lines),
+                    (Twist::Answers(twist), false) => twist(&self.other, &mut lines),
+                    _ => {}
                 }
-                out.extend_from_slice(b"\r\n\r\n");
+                if lines.0.is_empty() {
+                    self.swallows = true;
+                } else {
+                    out.extend_from_slice(&lines.bytes());
+                    out.extend_from_slice(b"\r\n\r\n");
+                }
                 self.buf = rest;
             }
             None => self.buf.extend_from_slice(bytes),
@@ -150,10 +223,13 @@ impl Way {
 
     fn frames(&mut self, out: &mut Vec<u8>) {
         let bends = match self.twist {
-            Twist::HearsHeader(_) | Twist::Hears(_) => self.is_heard,
+            Twist::HearsHeader(_) | Twist::Hears(_) | Twist::HearsCompressed(_) => self.is_heard,
             Twist::Says(_) => !self.is_heard,
             _ => false,
         };
+        if self.swallows {
+            self.buf.clear();
+        }
         if !bends {
             out.append(&mut self.buf);
             return;
@@ -187,8 +263,14 @@ impl Way {
                 }
                 continue;
             }
-            // What is bent on its way in are control frames; data must not wait here until they are whole.
-            if header.length > 1 << 18 || self.is_heard && (header.opcode < 8 || header.length > 125) {
+            // What is bent on its way in are control frames and what is compressed; other data must not wait here
+            // until it is whole.
+            let is_whole = match self.twist {
+                Twist::HearsCompressed(_) => matches!(header.opcode, 1 | 2) && header.fin && header.rsv1,
+                Twist::Hears(_) => header.opcode >= 8 && header.length <= 125,
+                _ => true,
+            };
+            if header.length > 1 << 18 || !is_whole {
                 out.extend(self.buf.drain(..used));
                 self.left = header.length;
                 continue;
@@ -199,7 +281,9 @@ impl Way {
             header.mask.unwrap_or_default().apply(&mut payload);
             self.buf.drain(..end);
             let fate = match self.twist {
-                Twist::Hears(twist) | Twist::Says(twist) => twist(&mut header, &mut payload, &mut self.memo),
+                Twist::Hears(twist) | Twist::HearsCompressed(twist) | Twist::Says(twist) => {
+                    twist(&mut header, &mut payload, &mut self.memo)
+                }
                 _ => Fate::Pass,
             };
             self.note(&header, fate);

@@ -18,6 +18,7 @@ pub mod head;
 pub mod inflate;
 pub mod mask;
 pub mod operations;
+pub mod proxy_header;
 pub mod raw_header;
 mod support;
 pub mod tunnel;
@@ -30,6 +31,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("mask", mask::run),
     ("utf8", utf8::run),
     ("head", head::run),
+    ("proxy_header", proxy_header::run),
     ("server_handshake", handshake::server),
     ("client_handshake", handshake::client),
     ("extension", extension::run),

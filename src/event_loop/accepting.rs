@@ -12,12 +12,13 @@ use super::handler::{Handler, LoopError};
 use super::id::{ConnId, LISTENERS};
 use super::limits::UNCOUNTED;
 use super::listener::{Accepted, ListenSocket, Listener};
-use super::peer::Stage;
+use super::peer::{Announcing, Stage};
+use super::proxied::{is_announced, trusted};
 use super::settings::Settings;
 use super::transport::Transport;
 use super::turn::Turn;
 use crate::connection::Outbound;
-use crate::handshake::{Head, Refusal};
+use crate::handshake::Refusal;
 #[cfg(feature = "tls")]
 use crate::tls::TlsServer;
 
@@ -154,10 +155,16 @@ impl<H: Handler> Turn<'_, H> {
     fn accepted(&mut self, number: usize, transport: Transport, from: Option<IpAddr>) {
         let Settings { nodelay, tcp_keepalive, .. } = self.cx.settings;
         transport.prepare(nodelay && !self.listeners[number].hands_on_nodelay, tcp_keepalive);
+        let announcing = is_announced(&self.cx.settings, from).then(|| {
+            let announcing = Announcing::until(self.cx.handshake_until());
+            #[cfg(feature = "tls")]
+            let announcing = announcing.with_tls(self.listeners[number].tls.clone());
+            announcing
+        });
         #[cfg(feature = "tls")]
         let transport = match &self.listeners[number].tls {
-            None => Ok(transport),
-            Some(tls) => lay_tls(transport, tls),
+            Some(tls) if announcing.is_none() => lay_tls(transport, tls),
+            _ => Ok(transport),
         };
         #[cfg(not(feature = "tls"))]
         let (transport, _) = (Ok::<_, io::Error>(transport), number);
@@ -167,12 +174,14 @@ impl<H: Handler> Turn<'_, H> {
         };
         if !self.cx.reserve() {
             self.cx.stats.failed.no_room += 1;
+            if announcing.is_some_and(|announcing| !announcing.is_plain()) {
+                return; // what is written in the clear would be no answer
+            }
             return self.turn_away(transport, 503, "No room for another connection; try again later.");
         }
         let mut address = UNCOUNTED;
         // A proxy's connections count by whom it speaks for, once it has said that.
-        let proxies = self.cx.settings.trusted_proxies.as_ref();
-        let from = from.filter(|from| !proxies.is_some_and(|proxies| proxies.trust(*from)));
+        let from = from.filter(|from| trusted(&self.cx.settings, Some(*from)).is_none());
         if let (Some(most), Some(from)) = (self.cx.settings.max_per_address, from) {
             match self.cx.admission.enter_from(from, most) {
                 Some(number) => address = number,
@@ -183,30 +192,14 @@ impl<H: Handler> Turn<'_, H> {
                 }
             }
         }
-        let adopted = self.cx.adopt_from(transport, address);
+        let adopted = match announcing {
+            Some(announcing) => self.cx.adopt_at(transport, Stage::Announcing(Box::new(announcing)), address),
+            None => self.cx.adopt_from(transport, address),
+        };
         self.cx.admission.leave(); // it counts by itself now, or not at all
         if let Err(error) = adopted {
             self.cx.admission.leave_from(address);
             self.handler.on_error(self.cx, &LoopError::Adopt(error));
-        }
-    }
-
-    /// Where the peer is a proxy that is trusted, asks it whom it speaks for, and counts that one. Whether there are not
-    /// too many of it.
-    pub(super) fn ask_proxy(&mut self, slot: usize, head: &Head) -> bool {
-        let Some(proxies) = &self.cx.settings.trusted_proxies else { return true };
-        let peer = &mut self.cx.peers[slot];
-        let from = peer.transport.peer_addr().map(|from| from.ip());
-        let Some(from) = from.filter(|from| proxies.trust(*from)) else { return true };
-        let client = proxies.client(from, head);
-        peer.cold().forwarded_for = Some(client);
-        let Some(most) = self.cx.settings.max_per_address else { return true };
-        match self.cx.admission.enter_from(client, most) {
-            Some(number) => {
-                peer.address = number;
-                true
-            }
-            None => false,
         }
     }
 

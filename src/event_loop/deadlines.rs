@@ -41,7 +41,7 @@ impl<H: Handler> Turn<'_, H> {
             Stage::Waiting(_) => {
                 self.refuse(slot, &Refusal::trusted(503).encode(), &Failed::Timeout);
             }
-            Stage::Dialing(_) | Stage::Client(_) => {
+            Stage::Announcing(_) | Stage::Dialing(_) | Stage::Client(_) => {
                 let failed = self.cx.peers[slot].stage.too_late();
                 self.fail(slot, &failed);
             }

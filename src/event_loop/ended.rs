@@ -6,7 +6,7 @@ use std::io;
 use super::id::ConnId;
 use crate::connection::{Due, Outcome};
 use crate::error::ProtocolError;
-use crate::handshake::{RequestError, ResponseError};
+use crate::handshake::{ProxyError, RequestError, ResponseError};
 
 /// How an open connection ended.
 #[derive(Debug)]
@@ -71,6 +71,7 @@ impl fmt::Display for Failed {
         match self {
             Failed::Request(error) => error.fmt(f),
             Failed::Refused(status) => write!(f, "the request was answered with status {status}"),
+            Failed::Proxy(error) => write!(f, "a trusted proxy is not understood: {error}"),
             Failed::Response(error) => error.fmt(f),
             Failed::Timeout => f.write_str("the handshake was not done in time"),
             Failed::Eof => f.write_str("the peer ended the connection before the handshake was done"),
@@ -88,6 +89,9 @@ pub enum Failed {
     Request(RequestError),
     /// A client's request was refused by the program; it has been answered with this status.
     Refused(u16),
+    /// A trusted proxy did not say whom it speaks for as the PROXY protocol wants it
+    /// ([`Settings::proxy_protocol`](super::Settings::proxy_protocol)).
+    Proxy(ProxyError),
     /// A server's response broke a rule, or refuses.
     Response(ResponseError),
     /// The handshake took longer than [`Settings::handshake_timeout`](super::Settings::handshake_timeout).

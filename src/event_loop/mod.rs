@@ -51,6 +51,7 @@ mod opening;
 mod peer;
 mod poll;
 mod pool;
+mod proxied;
 pub mod qt;
 mod readiness;
 mod receive;

@@ -16,25 +16,34 @@ impl<H: Handler> Turn<'_, H> {
     /// Reads the next part of a handshake. Where that opens the connection, gives the place of what came behind it in
     /// the receive buffer: frames.
     pub(super) fn read_handshake(&mut self, slot: usize) -> Option<Range<usize>> {
+        let len = self.read_head(slot, self.scratch.len())?;
+        self.take_handshake(slot, 0..len)
+    }
+
+    /// Reads at most so many bytes of what comes before the first frame; says how many came, if any did.
+    pub(super) fn read_head(&mut self, slot: usize, most: usize) -> Option<usize> {
+        match self.cx.peers[slot].fill(&mut self.scratch[..most]) {
+            Ok(Some(len)) if len > 0 => {
+                self.cx.stats.bytes_in += len as u64;
+                return Some(len);
+            }
+            Ok(None) => {}
+            Ok(Some(_)) => self.eof(slot),
+            Err(error) => self.broken(slot, error),
+        }
+        None
+    }
+
+    /// Takes the next part of a handshake, which lies there in the receive buffer. Where that opens the connection, gives
+    /// the place of what came behind it: frames.
+    pub(super) fn take_handshake(&mut self, slot: usize, part: Range<usize>) -> Option<Range<usize>> {
         let peer = &mut self.cx.peers[slot];
-        let len = match peer.fill(self.scratch) {
-            Ok(Some(len)) if len > 0 => len,
-            Ok(None) => return None,
-            Ok(Some(_)) => {
-                self.eof(slot);
-                return None;
-            }
-            Err(error) => {
-                self.broken(slot, error);
-                return None;
-            }
-        };
-        self.cx.stats.bytes_in += len as u64;
-        let input = &self.scratch[..len];
+        let input = &self.scratch[part.clone()];
+        let behind = |used: usize| part.start + used..part.end;
         match &mut peer.stage {
             Stage::Server(opening) => match opening.handshake.receive(input) {
                 Ok(Progress::NeedMore) => None,
-                Ok(Progress::Done { value, used }) => self.requested(slot, value, used..len),
+                Ok(Progress::Done { value, used }) => self.requested(slot, value, behind(used)),
                 Err(error) => {
                     let answer = opening.handshake.answer(error);
                     if let Some(head) = opening.handshake.refused_head().cloned() {
@@ -59,7 +68,7 @@ impl<H: Handler> Turn<'_, H> {
                     let id = self.id(slot);
                     self.handler.on_response(self.cx, id, &response);
                     self.open(slot, &response.into_agreement());
-                    Some(used..len)
+                    Some(behind(used))
                 }
                 Err(error) => {
                     self.fail(slot, &Failed::Response(error));
@@ -78,8 +87,7 @@ impl<H: Handler> Turn<'_, H> {
             Incoming::Upgrade(request) => request.head(),
         };
         if !self.ask_proxy(slot, head) {
-            let refusal = Refusal::trusted(429).with_text("Too many connections from this address.");
-            self.refuse(slot, &refusal.encode(), &Failed::Refused(429));
+            self.too_many(slot);
             return None;
         }
         let mut request = match incoming {

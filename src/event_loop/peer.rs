@@ -14,8 +14,10 @@ use super::transport::{self, Transport};
 use super::wheel::Wheel;
 use crate::connection::driver::{OutboundExt as _, SendQueue};
 use crate::connection::{Deadlines, Outbound};
-use crate::handshake::{Agreement, ClientHandshake, Refusal, Request, ServerHandshake};
+use crate::handshake::{Agreement, ClientHandshake, ProxyHeaderReader, Refusal, Request, ServerHandshake};
 use crate::role::Role;
+#[cfg(feature = "tls")]
+use crate::tls::TlsServer;
 
 /// The writing side of a connection, beside which its reading side lives in a slab of its own: so a message can be
 /// looked at while it is sent to others.
@@ -76,6 +78,8 @@ pub(super) struct Cold {
     pub(super) producers: Vec<ConnId>,
     /// The client that a trusted proxy speaks for.
     pub(super) forwarded_for: Option<IpAddr>,
+    /// A proxy has said by the PROXY protocol that it speaks for nobody.
+    pub(super) speaks_for_itself: bool,
     /// What was read and not looked at, as it has used up its quantum.
     pub(super) rest: Rest,
     /// It takes no place of a connection: it is only told that there is none.
@@ -91,6 +95,8 @@ pub(super) enum Stage {
     Dialing(Box<Opening<ClientHandshake>>),
     /// We wait for the server's response.
     Client(Box<Opening<ClientHandshake>>),
+    /// We wait for a proxy to say whom it speaks for.
+    Announcing(Box<Announcing>),
     /// We wait for the client's request.
     Server(Box<Opening<ServerHandshake>>),
     /// The client waits for the program's answer.
@@ -110,6 +116,17 @@ pub(super) enum Stage {
 pub(super) struct Opening<H> {
     pub(super) handshake: H,
     pub(super) until: Option<Instant>,
+}
+
+/// A connection whose proxy is still to say whom it speaks for.
+#[derive(Debug)]
+pub(super) struct Announcing {
+    pub(super) reader: ProxyHeaderReader,
+    /// When the handshake has to be done, of which this is a part.
+    pub(super) until: Option<Instant>,
+    /// What its client speaks behind that, unless it is plain.
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<TlsServer>,
 }
 
 /// A request whose answer comes later.
@@ -170,6 +187,7 @@ impl<D> Peer<D> {
         matches!(
             self.stage,
             Stage::Connecting(_)
+                | Stage::Announcing(_)
                 | Stage::Dialing(_)
                 | Stage::Client(_)
                 | Stage::Server(_)
@@ -214,6 +232,7 @@ impl<D> Peer<D> {
                 size_of_val(&**opening) + opening.handshake.memory()
             }
             Stage::Server(opening) => size_of_val(&**opening) + opening.handshake.memory(),
+            Stage::Announcing(announcing) => size_of_val(&**announcing),
             Stage::Waiting(waiting) => {
                 size_of_val(&**waiting) + waiting.rest.capacity() + waiting.request.memory()
             }
@@ -234,6 +253,7 @@ impl<D> Peer<D> {
         match &self.stage {
             Stage::Dialing(opening) | Stage::Client(opening) => opening.until,
             Stage::Server(opening) => opening.until,
+            Stage::Announcing(announcing) => announcing.until,
             Stage::Waiting(waiting) => waiting.until,
             Stage::Open => {
                 let due = self.deadlines.next(self.outbound.config());
@@ -319,6 +339,30 @@ fn gather(transport: &mut Transport, queue: &SendQueue, lent: &[u8]) -> (io::Res
     let used = queue.slices(lent, &mut slices);
     let offered = slices[..used].iter().map(|slice| slice.len()).sum();
     (transport.write_vectored(&slices[..used]), offered)
+}
+
+impl Announcing {
+    pub(super) fn until(until: Option<Instant>) -> Self {
+        Self {
+            reader: ProxyHeaderReader::new(),
+            until,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn with_tls(self, tls: Option<TlsServer>) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// Whether what comes behind the header is no TLS.
+    pub(super) const fn is_plain(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_none();
+        #[cfg(not(feature = "tls"))]
+        true
+    }
 }
 
 impl Stage {

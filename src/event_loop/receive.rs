@@ -83,6 +83,7 @@ impl<H: Handler> Turn<'_, H> {
                     return; // an attempt, which an event ends
                 }
             }
+            Stage::Announcing(_) => self.read_announcement(slot),
             Stage::Server(_) | Stage::Client(_) => {
                 if let Some(frames) = self.read_handshake(slot) {
                     self.take_frames(slot, frames);

@@ -32,6 +32,12 @@ pub struct Settings {
     /// [`max_per_address`](Self::max_per_address) by the address of their client, from its request on; and
     /// [`Context::client_addr`](super::Context::client_addr) tells it. None unless set.
     pub trusted_proxies: Option<Arc<TrustedProxies>>,
+    /// Whether connections from [`trusted_proxies`](Self::trusted_proxies) begin with a header of the PROXY protocol
+    /// (version 1 or 2, before TLS), which names their client. One that does not begin so is ended
+    /// ([`Failed::Proxy`](super::Failed::Proxy)); to all others nothing changes: from them it would be a request that is
+    /// malformed. A field of the request then counts only where the address in the header is trusted, too. The header is
+    /// part of the handshake and of its [timeout](Self::handshake_timeout). No.
+    pub proxy_protocol: bool,
     /// How fast connections are accepted. No limit unless set.
     pub accept_rate: Option<AcceptRate>,
     /// How long a connection may stay open: then a closing handshake begins with code 1001. For ever unless set.
@@ -136,6 +142,7 @@ impl Default for Settings {
             max_connections: usize::MAX,
             max_per_address: None,
             trusted_proxies: None,
+            proxy_protocol: false,
             accept_rate: None,
             max_lifetime: None,
             max_subscriptions: 4096,

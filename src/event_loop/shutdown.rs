@@ -32,7 +32,7 @@ impl<H: Handler> Turn<'_, H> {
                     let answer = Refusal::trusted(503).with_text("The server shuts down.").encode();
                     self.refuse(slot, &answer, &Failed::Aborted);
                 }
-                Stage::Connecting(_) | Stage::Dialing(_) | Stage::Client(_) => {
+                Stage::Connecting(_) | Stage::Announcing(_) | Stage::Dialing(_) | Stage::Client(_) => {
                     self.fail(slot, &Failed::Aborted);
                 }
                 Stage::Ending | Stage::Dead => {}

@@ -69,6 +69,8 @@ pub struct FailedStats {
     pub request: u64,
     /// The program refused, or the request asked for no upgrade.
     pub refused: u64,
+    /// A trusted proxy did not say whom it speaks for ([`Settings::proxy_protocol`](super::Settings::proxy_protocol)).
+    pub proxy: u64,
     /// A server's response broke a rule, or refused.
     pub response: u64,
     /// The handshake took too long.
@@ -279,6 +281,7 @@ impl FailedStats {
         let count = match failed {
             Failed::Request(_) => &mut self.request,
             Failed::Refused(_) => &mut self.refused,
+            Failed::Proxy(_) => &mut self.proxy,
             Failed::Response(_) => &mut self.response,
             Failed::Timeout => &mut self.timeout,
             Failed::Eof => &mut self.eof,
@@ -305,12 +308,13 @@ impl FailedStats {
     }
 
     /// Each reason in a word, and how often it was one.
-    pub const fn counts(&self) -> [(&'static str, u64); 9] {
+    pub const fn counts(&self) -> [(&'static str, u64); 10] {
         [
             ("no_room", self.no_room),
             ("address", self.address),
             ("request", self.request),
             ("refused", self.refused),
+            ("proxy", self.proxy),
             ("response", self.response),
             ("timeout", self.timeout),
             ("eof", self.eof),
@@ -319,12 +323,13 @@ impl FailedStats {
         ]
     }
 
-    const fn counts_mut(&mut self) -> [&mut u64; 9] {
+    const fn counts_mut(&mut self) -> [&mut u64; 10] {
         [
             &mut self.no_room,
             &mut self.address,
             &mut self.request,
             &mut self.refused,
+            &mut self.proxy,
             &mut self.response,
             &mut self.timeout,
             &mut self.eof,

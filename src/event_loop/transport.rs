@@ -234,7 +234,7 @@ impl Transport {
 
     /// Lays TLS over what there is.
     #[cfg(feature = "tls")]
-    pub(super) fn wrap(&mut self, tls: rustls::ClientConnection) {
+    pub(super) fn wrap(&mut self, tls: impl Into<rustls::Connection>) {
         use crate::tls::TlsStream;
         let below = std::mem::replace(self, Transport::other(Gone));
         *self = match below {

@@ -24,6 +24,7 @@ mod host;
 mod leniency;
 mod nonce;
 mod origin;
+mod proxy_protocol;
 mod refusal;
 mod refused;
 mod server;
@@ -41,6 +42,9 @@ pub use head_reader::{HeadLimits, HeadReader, Progress};
 pub use leniency::Leniency;
 pub use nonce::Key;
 pub use origin::{OriginError, OriginPolicy, OriginSyntax};
+pub use proxy_protocol::{
+    MAX_V1 as MAX_PROXY_V1, MAX_V2 as MAX_PROXY_V2, ProxyError, ProxyHeader, ProxyHeaderReader,
+};
 pub use refusal::{Refusal, RefusalError};
 pub use refused::{MAX_REFUSAL_BODY, RefusedResponse};
 pub use server::{

@@ -9,6 +9,7 @@ mod handler;
 mod limits;
 mod own_poll;
 mod pressure;
+mod proxied;
 mod remote;
 mod support;
 mod timers;

@@ -55,6 +55,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("bowsprit serve --max-message 64K --ping 30s --idle-timeout 5m", "other limits"),
             ("bowsprit serve --threads 4 --metrics 127.0.0.1:9100", "all CPUs, counters for Prometheus"),
             (
+                "bowsprit serve --trust-proxy 10.0.0.0/8 --proxy-protocol --health /healthz",
+                "behind HAProxy or nginx",
+            ),
+            (
                 "bowsprit serve --allow-origin https://example.com --allow-host ws.example.com",
                 "for a web site",
             ),

@@ -55,7 +55,7 @@ impl<D: Default> Context<D> {
     }
 
     /// When a handshake that begins now has to be done.
-    fn handshake_until(&self) -> Option<Instant> {
+    pub(in crate::event_loop) fn handshake_until(&self) -> Option<Instant> {
         self.clock.peer_time().checked_add(self.settings.handshake_timeout)
     }
 
@@ -68,6 +68,16 @@ impl<D: Default> Context<D> {
         let Settings { head, leniency, .. } = self.settings;
         let handshake = ServerHandshake::new(head).with_leniency(leniency);
         let stage = Stage::Server(Box::new(Opening { handshake, until: self.handshake_until() }));
+        self.adopt_at(transport, stage, address)
+    }
+
+    /// The same at a stage of its handshake.
+    pub(in crate::event_loop) fn adopt_at(
+        &mut self,
+        transport: Transport,
+        stage: Stage,
+        address: u32,
+    ) -> io::Result<ConnId> {
         let outbound = Outbound::server(self.settings.connection.clone());
         let id = self.insert(transport, outbound, stage)?;
         self.peers[id.slot as usize].address = address;

@@ -24,6 +24,11 @@ pub(super) struct DrainArgs {
     /// The field in which they say so. The other one may be written by anybody.
     #[arg(long, value_enum, default_value_t = ProxyField::XForwardedFor, requires = "trust_proxy")]
     proxy_field: ProxyField,
+    /// Proxies at those addresses send a header of the PROXY protocol, version 1 or 2, in front of everything else, TLS
+    /// included (HAProxy: `send-proxy`, `send-proxy-v2`; nginx: `proxy_protocol on`). Who of them sends none is cut off; from
+    /// all others it is no valid request. For TCP only.
+    #[arg(long, requires = "trust_proxy")]
+    proxy_protocol: bool,
     /// Answer checks of balancers (GET, HEAD, OPTIONS, by any name) at this path: 200, and 503 once the server was
     /// asked to end. PATH/live is 200 as long as it runs. With --metrics there too.
     #[arg(long, value_name = "PATH", value_parser = path)]
@@ -86,6 +91,10 @@ impl DrainArgs {
             proxies.allow(network).map_err(|error| format!("--trust-proxy {network}: {error}"))
         })?;
         Ok(Some(Arc::new(proxies)))
+    }
+
+    pub(super) const fn proxy_protocol(&self) -> bool {
+        self.proxy_protocol
     }
 
     pub(super) fn health(&self) -> Health {

@@ -48,6 +48,7 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     let mut settings = args.server.settings(config);
     settings.leniency = args.leniency();
     settings.trusted_proxies = args.drain.trusted_proxies()?;
+    settings.proxy_protocol = args.drain.proxy_protocol();
 
     let backplane = args.backplane.backplane(&args.mode)?;
 

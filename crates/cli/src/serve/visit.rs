@@ -110,6 +110,7 @@ impl Visit {
                 None => format!("answered {status}{words}"),
             },
             Failed::Timeout => format!("did not open: no whole request in time{words}"),
+            Failed::Proxy(error) => format!("did not open: {error}"),
             Failed::Eof => format!("did not open: gone before its request was whole{words}"),
             Failed::Aborted => format!("did not open: ended by the server{words}"),
             Failed::Io(error) => format!("did not open: {}{words}", one_line(error.to_string().as_bytes())),

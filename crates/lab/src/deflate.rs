@@ -12,9 +12,9 @@ use super::inflate::{Inflated, Inflater, Stop};
 use super::rule::Violation;
 
 /// The most a message may inflate to.
-const MAX_INFLATED: usize = 64 << 20;
+pub(super) const MAX_INFLATED: usize = 64 << 20;
 /// What a sender cuts off and a receiver puts back (RFC 7692 §7.2.1).
-const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+pub(super) const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// One element of a `Sec-WebSocket-Extensions` list.
 #[derive(Clone, Debug, PartialEq, Eq)]

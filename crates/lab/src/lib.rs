@@ -6,8 +6,10 @@
 //! reader, and judges everything itself, so that a misreading of the RFC cannot pass its own exam.
 
 pub mod baseline;
+pub mod capture;
 pub mod case;
 pub mod cases;
+pub mod conversation;
 pub mod decode;
 mod deflate;
 pub mod escape;
@@ -24,6 +26,7 @@ mod payload;
 mod place;
 mod player;
 mod random;
+pub mod reader;
 mod receiver;
 pub mod report;
 mod rule;

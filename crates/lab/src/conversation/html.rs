@@ -1,0 +1,39 @@
+//! A conversation as a page, looking as the lab's reports do. It loads nothing.
+
+use super::{Colour, Line, Peer, Told};
+use crate::escape::{Clean, Html};
+
+/// What stands in front of the first line.
+pub fn html_start() -> Clean<Html> {
+    let mut out = Clean::new();
+    out.own("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    out.own("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    out.own("<title>WebSocket conversation</title>\n<style>\n").own(include_str!("../report/page.css"));
+    out.own("</style>\n</head>\n<body>\n<h1>WebSocket conversation</h1>\n<pre>\n");
+    out
+}
+
+/// What stands behind the last line.
+pub fn html_end(faults: usize) -> Clean<Html> {
+    let mut out = Clean::new();
+    out.own("</pre>\n<p class=\"").own(if faults == 0 { "good" } else { "bad" }).own("\">").text(faults);
+    out.own(if faults == 1 { " fault" } else { " faults" }).own("</p>\n</body>\n</html>\n");
+    out
+}
+
+impl Told {
+    /// Its lines, each behind `lead` and an arrow.
+    pub fn html(&self, lead: &str) -> Clean<Html> {
+        let mut out = Clean::new();
+        for Line { colour, text } in self.lines() {
+            let class = match colour {
+                Colour::Fault => "<span class=\"bad\">",
+                Colour::Note => "<span class=\"soft\">",
+                Colour::Head | Colour::Frame => "<span>",
+            };
+            out.own(class).text(lead);
+            out.own(if self.from == Peer::Client { "&gt; " } else { "&lt; " }).text(text).own("</span>\n");
+        }
+        out
+    }
+}

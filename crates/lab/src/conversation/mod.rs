@@ -1,0 +1,422 @@
+//! A conversation between two programs, of which neither is ours: both directions read, and held against the RFC.
+//!
+//! In: what each side sent, in any cut, and when. Out: [`Told`], in order: heads, what was agreed, frames with the messages
+//! that they complete, and every rule that a side breaks. Nothing is sent, nothing is refused, and after a fault reading
+//! goes on. What is kept is bounded by [`Keep`] and a few kilobytes.
+//!
+//! Judged is what shows on the wire: the opening handshake (RFC 6455 §4), the frames of each direction (§5; RFC 7692), and
+//! what one side owes the other: an answer to a Close (§5.5.1) and to a Ping (§5.5.2).
+
+mod duties;
+mod html;
+mod opening;
+mod show;
+mod tally;
+
+use std::time::Duration;
+
+use bowsprit::error::Section;
+
+use super::reader::{Frame, Keep, Reader};
+use super::rule::Violation;
+use duties::Duties;
+use opening::{Answer, Heads, Request};
+
+pub use super::reader::Peer;
+pub use html::{html_end, html_start};
+pub(super) use opening::{agreement_of, end_of_head};
+pub use show::{Colour, Line, head_lines};
+pub use tally::{Summary, Tally};
+
+/// The longest head that is read, and the most that may come before the answer to it.
+const MOST: usize = 64 << 10;
+/// Bytes that are kept of what is no frame.
+const SHOWN: usize = 256;
+
+/// One side's part of a conversation, and when it was seen, counted from the start of the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When.
+    pub at: Duration,
+    /// Whose doing it is.
+    pub from: Peer,
+    /// What it is.
+    pub event: Event,
+}
+
+/// What a side did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It sent the head of a request or a response, as it was on the wire.
+    Head(Vec<u8>),
+    /// It agreed to open the connection, or (in a request alone) offered to.
+    Agreed(Agreement),
+    /// It sent a frame, which may be cut at the end.
+    Frame(Frame),
+    /// It sent bytes that are no frame or not judged, of which this is the start.
+    Bytes {
+        /// Where they begin.
+        at: u64,
+        /// How many there are.
+        count: u64,
+        /// Their start.
+        start: Vec<u8>,
+    },
+    /// It sent bytes that end inside the header of a frame.
+    Cut {
+        /// Where they begin.
+        at: u64,
+        /// What there is of the header.
+        rest: Vec<u8>,
+    },
+    /// It broke a rule that is not about one frame.
+    Broken(Violation),
+    /// Something worth knowing that breaks no rule.
+    Note(String),
+    /// It sends nothing more.
+    Ended(End),
+}
+
+/// How a direction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In order: FIN, or `close_notify`.
+    Finished,
+    /// By a reset.
+    Reset,
+}
+
+/// What holds for the frames of a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agreement {
+    /// Whether it is only an offer so far.
+    pub is_offer: bool,
+    /// The element that names permessage-deflate.
+    pub deflate: Option<String>,
+    /// The subprotocol, or those that are offered.
+    pub subprotocol: Option<String>,
+}
+
+/// Both directions of a connection.
+#[derive(Debug)]
+pub struct Conversation {
+    keep: Keep,
+    client: Half,
+    server: Half,
+    request: Option<Request>,
+    duties: Duties,
+    is_open: bool,
+    summary: Summary,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Half {
+    state: State,
+    /// Bytes so far.
+    at: u64,
+    ended: bool,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// A head is coming.
+    #[default]
+    Begin,
+    Head(Vec<u8>),
+    /// The request is sent, the answer is not here.
+    Waiting(Vec<u8>),
+    Open(Box<Reader>),
+    /// Passed and not judged; what has come, and its start.
+    Opaque(u64, Vec<u8>),
+}
+
+impl Conversation {
+    /// A connection of which nothing was seen yet.
+    pub fn new(keep: Keep) -> Self {
+        Self {
+            keep,
+            client: Half::default(),
+            server: Half::default(),
+            request: None,
+            duties: Duties::default(),
+            is_open: false,
+            summary: Summary::default(),
+        }
+    }
+
+    /// Whether the opening handshake is done.
+    pub const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// What there was so far.
+    pub const fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    fn half(&mut self, peer: Peer) -> &mut Half {
+        match peer {
+            Peer::Client => &mut self.client,
+            Peer::Server => &mut self.server,
+        }
+    }
+
+    /// A side has sent bytes.
+    pub fn receive(&mut self, at: Duration, from: Peer, bytes: &[u8], tell: &mut impl FnMut(Told)) {
+        self.summary.of(from).bytes += bytes.len() as u64;
+        self.half(from).at += bytes.len() as u64;
+        if let State::Open(_) | State::Opaque(..) = self.half(from).state {
+            return self.pass(at, from, bytes, tell);
+        }
+        let mut rest = bytes.to_vec();
+        while !rest.is_empty() {
+            let mut seen = 0;
+            let collected = match std::mem::take(&mut self.half(from).state) {
+                State::Begin => rest,
+                State::Head(mut head) => {
+                    seen = head.len();
+                    head.append(&mut rest);
+                    head
+                }
+                State::Waiting(mut early) => {
+                    if early.is_empty() {
+                        let what = "The client sends bytes before it has the response";
+                        self.broken(at, from, Violation::new(Section::rfc6455("4.1"), what), tell);
+                    }
+                    early.append(&mut rest);
+                    if early.len() > MOST {
+                        return self.give_up(at, early, tell);
+                    }
+                    self.half(from).state = State::Waiting(early);
+                    return;
+                }
+                state @ (State::Open(_) | State::Opaque(..)) => {
+                    self.half(from).state = state;
+                    return self.pass(at, from, &rest, tell);
+                }
+            };
+            rest = match opening::split(collected, seen) {
+                Heads::Whole(head, rest) => {
+                    self.head(at, from, head, tell);
+                    rest
+                }
+                Heads::Coming(head) if head.len() <= MOST => {
+                    self.half(from).state = State::Head(head);
+                    return;
+                }
+                Heads::Coming(bytes) => {
+                    let what = format!(
+                        "The head of the {} is longer than {MOST} bytes: nothing is judged",
+                        from.name()
+                    );
+                    tell(Told { at, from, event: Event::Note(what) });
+                    return self.opaque(at, from, &bytes, tell);
+                }
+                Heads::None(bytes) => {
+                    let what = format!("What the {} sends is no HTTP head", from.name());
+                    self.broken(at, from, Violation::new(Section::new(9112, "2.1"), what), tell);
+                    return self.opaque(at, from, &bytes, tell);
+                }
+            };
+        }
+    }
+
+    /// A side sends nothing more.
+    pub fn end(&mut self, at: Duration, from: Peer, how: End, tell: &mut impl FnMut(Told)) {
+        self.end_half(at, from, Some(how), tell);
+        if self.client.ended && self.server.ended {
+            self.over(at, from, tell);
+        }
+    }
+
+    /// A side has sent so many bytes that nobody has seen: nothing more of it can be judged.
+    pub fn lose(&mut self, at: Duration, from: Peer, bytes: u64, tell: &mut impl FnMut(Told)) {
+        let what = format!("{bytes} bytes of the {} are missing: what follows is not judged", from.name());
+        tell(Told { at, from, event: Event::Note(what) });
+        let half = self.half(from);
+        half.at += bytes;
+        half.state = State::Opaque(0, Vec::new());
+    }
+
+    /// The connection is over, whatever a side has still to say.
+    pub fn cut_off(&mut self, at: Duration, tell: &mut impl FnMut(Told)) {
+        if self.client.ended && self.server.ended {
+            return;
+        }
+        for peer in [Peer::Client, Peer::Server] {
+            self.end_half(at, peer, None, tell);
+        }
+        self.over(at, Peer::Server, tell);
+    }
+
+    fn end_half(&mut self, at: Duration, from: Peer, how: Option<End>, tell: &mut impl FnMut(Told)) {
+        if std::mem::replace(&mut self.half(from).ended, true) {
+            return;
+        }
+        let state = std::mem::replace(&mut self.half(from).state, State::Opaque(0, Vec::new()));
+        let end = self.half(from).at;
+        match state {
+            State::Begin => {}
+            State::Head(bytes) | State::Waiting(bytes) => {
+                let count = bytes.len() as u64;
+                if count > 0 {
+                    let start = bytes[..bytes.len().min(SHOWN)].to_vec();
+                    tell(Told { at, from, event: Event::Bytes { at: end - count, count, start } });
+                }
+            }
+            State::Open(mut reader) => {
+                let (frame, rest) = reader.end();
+                if let Some(frame) = frame {
+                    self.summary.frame(from, &frame);
+                    tell(Told { at, from, event: Event::Frame(frame) });
+                }
+                if !rest.is_empty() {
+                    tell(Told { at, from, event: Event::Cut { at: end - rest.len() as u64, rest } });
+                }
+            }
+            State::Opaque(count, start) => {
+                if count > 0 {
+                    tell(Told { at, from, event: Event::Bytes { at: end - count, count, start } });
+                }
+            }
+        }
+        if let Some(how) = how {
+            tell(Told { at, from, event: Event::Ended(how) });
+        }
+        for violation in self.duties.end(at, from) {
+            self.broken(at, from, violation, tell);
+        }
+    }
+
+    /// Both directions have ended.
+    fn over(&mut self, at: Duration, from: Peer, tell: &mut impl FnMut(Told)) {
+        let has_closed = self.duties.has_closed(Peer::Client) || self.duties.has_closed(Peer::Server);
+        if self.is_open && !has_closed {
+            let what = "The connection ends without a Close, which both sides see as 1006".to_owned();
+            tell(Told { at, from, event: Event::Note(what) });
+        }
+    }
+
+    /// Bytes of a direction that is past its head.
+    fn pass(&mut self, at: Duration, from: Peer, bytes: &[u8], tell: &mut impl FnMut(Told)) {
+        // `self.half` would borrow all of it.
+        let half = if from == Peer::Client { &mut self.client } else { &mut self.server };
+        match &mut half.state {
+            State::Open(reader) => {
+                let (duties, summary) = (&mut self.duties, &mut self.summary);
+                reader.push(bytes, |frame| {
+                    duties.frame(at, from, &frame);
+                    summary.frame(from, &frame);
+                    tell(Told { at, from, event: Event::Frame(frame) });
+                });
+            }
+            State::Opaque(count, start) => {
+                let kept = SHOWN.saturating_sub(start.len()).min(bytes.len());
+                start.extend_from_slice(&bytes[..kept]);
+                *count += bytes.len() as u64;
+            }
+            _ => {}
+        }
+    }
+
+    fn broken(&mut self, at: Duration, from: Peer, violation: Violation, tell: &mut impl FnMut(Told)) {
+        self.summary.broken(from, &violation);
+        tell(Told { at, from, event: Event::Broken(violation) });
+    }
+
+    fn head(&mut self, at: Duration, from: Peer, head: Vec<u8>, tell: &mut impl FnMut(Told)) {
+        tell(Told { at, from, event: Event::Head(head.clone()) });
+        match from {
+            Peer::Client => {
+                self.summary.requests += 1;
+                let request = Request::read(&head);
+                if let Some(violation) = request.violation.clone() {
+                    self.broken(at, from, violation, tell);
+                }
+                self.client.state = State::Waiting(Vec::new());
+                if !request.is_upgrade {
+                    let what =
+                        "This is no WebSocket request: what follows is passed on and not judged".to_owned();
+                    tell(Told { at, from, event: Event::Note(what) });
+                    self.client.state = State::Opaque(0, Vec::new());
+                }
+                self.request = Some(request);
+            }
+            Peer::Server => self.answer(at, &head, tell),
+        }
+    }
+
+    fn answer(&mut self, at: Duration, head: &[u8], tell: &mut impl FnMut(Told)) {
+        let from = Peer::Server;
+        let answer = Answer::read(head, self.request.as_ref());
+        if let Some(violation) = answer.violation {
+            self.broken(at, from, violation, tell);
+        }
+        match answer.status {
+            // RFC 9110 §15.2: interim responses may come first, but not 101.
+            Some(100 | 102..=199) => {}
+            Some(101) => {
+                self.is_open = true;
+                self.summary.opened = true;
+                tell(Told { at, from, event: Event::Agreed(answer.agreement) });
+                let reader = |peer, begin, inflation| {
+                    let mut reader = Reader::new(Some(peer), begin, self.keep);
+                    if let Some(inflation) = inflation {
+                        reader.inflate(inflation);
+                    }
+                    State::Open(Box::new(reader))
+                };
+                let (client, server) = answer.inflations.unzip();
+                // What has come of this direction behind the head is read next.
+                let begin = self.summary.of(from).heads + head.len() as u64;
+                let early = match std::mem::take(&mut self.client.state) {
+                    State::Waiting(early) | State::Head(early) => early,
+                    _ => Vec::new(),
+                };
+                let client_begin = self.client.at - early.len() as u64;
+                self.server.state = reader(Peer::Server, begin, server);
+                self.client.state = reader(Peer::Client, client_begin, client);
+                self.pass(at, Peer::Client, &early, tell);
+            }
+            status => {
+                self.summary.refused = status;
+                self.server.state = State::Opaque(0, Vec::new());
+                let early = match std::mem::take(&mut self.client.state) {
+                    State::Waiting(early) | State::Head(early) => early,
+                    State::Opaque(..) => return self.client.state = State::Opaque(0, Vec::new()),
+                    _ => Vec::new(),
+                };
+                self.client.state = State::Opaque(0, Vec::new());
+                self.pass(at, Peer::Client, &early, tell);
+            }
+        }
+        self.summary.of(from).heads += head.len() as u64;
+    }
+
+    /// More comes before the answer than is kept.
+    fn give_up(&mut self, at: Duration, early: Vec<u8>, tell: &mut impl FnMut(Told)) {
+        let what = format!("More than {MOST} bytes come before the response: nothing more is judged");
+        tell(Told { at, from: Peer::Client, event: Event::Note(what) });
+        self.opaque(at, Peer::Client, &early, tell);
+    }
+
+    /// Nothing more is judged, in either direction; these were the last bytes of this one.
+    fn opaque(&mut self, at: Duration, from: Peer, bytes: &[u8], tell: &mut impl FnMut(Told)) {
+        for peer in [Peer::Client, Peer::Server] {
+            let last = match std::mem::replace(&mut self.half(peer).state, State::Opaque(0, Vec::new())) {
+                State::Head(bytes) | State::Waiting(bytes) => bytes,
+                State::Opaque(count, start) => {
+                    self.half(peer).state = State::Opaque(count, start);
+                    continue;
+                }
+                _ => Vec::new(),
+            };
+            self.pass(at, peer, &last, tell);
+        }
+        self.pass(at, from, bytes, tell);
+    }
+}
+
+#[cfg(test)]
+mod tests;

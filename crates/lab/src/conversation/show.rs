@@ -1,0 +1,259 @@
+//! What was told, as lines for people and as JSON for programs.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+
+use super::super::escape::{hex, visible};
+use super::super::reader::{Frame, describe};
+use super::super::rule::Violation;
+use super::{Agreement, End, Event, Peer, Told};
+
+/// What a line is about, for whoever has colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// A head.
+    Head,
+    /// A frame or what it holds.
+    Frame,
+    /// A broken rule.
+    Fault,
+    /// What the observer has to say.
+    Note,
+}
+
+/// A line; whoever prints it escapes it as every other text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What it is about.
+    pub colour: Colour,
+    /// Its text.
+    pub text: String,
+}
+
+impl Agreement {
+    /// In words, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        if self.deflate.is_some() {
+            let what = if self.is_offer { "offered here, and taken as agreed" } else { "agreed" };
+            out.push(format!("permessage-deflate is {what}"));
+        }
+        if let Some(subprotocol) = &self.subprotocol {
+            let verb = if self.is_offer { "offered" } else { "agreed" };
+            out.push(format!("{verb} subprotocol: {subprotocol}"));
+        }
+        out
+    }
+}
+
+/// The lines of a head, without line ends.
+pub fn head_lines(head: &[u8]) -> impl Iterator<Item = String> {
+    let lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    lines.filter(|line| !line.is_empty()).map(visible)
+}
+
+impl Told {
+    /// Whether it says that a rule was broken.
+    pub fn is_fault(&self) -> bool {
+        match &self.event {
+            Event::Broken(_) => true,
+            Event::Frame(frame) => !frame.faults.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// What kind of thing it is, as `--only` names it.
+    pub fn kind(&self) -> &'static str {
+        match &self.event {
+            Event::Head(_) | Event::Agreed(_) => "head",
+            Event::Frame(frame) => match (frame.header.opcode, &frame.message) {
+                (0, Some(message)) if message.text => "text",
+                (0, Some(_)) => "binary",
+                (opcode, _) => kind_of(opcode),
+            },
+            Event::Bytes { .. } | Event::Cut { .. } => "bytes",
+            Event::Broken(_) => "fault",
+            Event::Note(_) => "note",
+            Event::Ended(_) => "end",
+        }
+    }
+
+    /// Whether these bytes occur in what it holds, as far as that was kept.
+    pub fn holds(&self, wanted: &[u8]) -> bool {
+        let is_in = |bytes: &[u8]| bytes.windows(wanted.len().max(1)).any(|window| window == wanted);
+        match &self.event {
+            Event::Head(head) => is_in(head),
+            Event::Frame(Frame { message: Some(message), .. }) => is_in(&message.bytes),
+            Event::Frame(frame) => is_in(&frame.payload),
+            Event::Bytes { start, .. } => is_in(start),
+            _ => false,
+        }
+    }
+
+    /// In words: frames as [`Frame::lines`] has them.
+    pub fn lines(&self) -> Vec<Line> {
+        let line = |colour, text: String| Line { colour, text };
+        let indented = |text: &str| format!("         {text}");
+        match &self.event {
+            Event::Head(head) => head_lines(head).map(|text| line(Colour::Head, indented(&text))).collect(),
+            Event::Agreed(agreement) => {
+                let lines = agreement.lines().into_iter();
+                lines.map(|text| line(Colour::Note, indented(&format!("= {text}")))).collect()
+            }
+            Event::Frame(frame) => frame
+                .lines()
+                .into_iter()
+                .map(|text| {
+                    let is_fault = text.trim_start().starts_with('!');
+                    line(if is_fault { Colour::Fault } else { Colour::Frame }, text)
+                })
+                .collect(),
+            Event::Bytes { at, count, start } => {
+                let shown = &start[..start.len().min(64)];
+                let more = if *count > shown.len() as u64 { " ..." } else { "" };
+                vec![line(
+                    Colour::Note,
+                    format!("{at:08x} {count} bytes that are not judged: {}{more}", visible(shown)),
+                )]
+            }
+            Event::Cut { at, rest } => vec![
+                line(Colour::Frame, format!("{at:08x} {}", hex(rest))),
+                line(Colour::Fault, indented("! The bytes end inside a header.")),
+            ],
+            Event::Broken(violation) => vec![line(Colour::Fault, indented(&format!("! {violation}")))],
+            Event::Note(text) => vec![line(Colour::Note, indented(&format!("= {text}")))],
+            Event::Ended(end) => vec![line(Colour::Note, indented(&format!("= {}", ended(self.from, *end))))],
+        }
+    }
+
+    /// For programs.
+    pub fn json(&self) -> Map<String, Value> {
+        let mut out = Map::new();
+        let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
+        put("seconds", json!(self.at.as_secs_f64()));
+        put("from", json!(self.from.name()));
+        match &self.event {
+            Event::Head(head) => {
+                put("event", json!("head"));
+                put("lines", head_lines(head).collect());
+            }
+            Event::Agreed(agreement) => {
+                put("event", json!(if agreement.is_offer { "offer" } else { "open" }));
+                put("deflate", json!(agreement.deflate));
+                put("subprotocol", json!(agreement.subprotocol));
+            }
+            Event::Frame(frame) => {
+                put("event", json!("frame"));
+                frame_json(frame, &mut put);
+            }
+            Event::Bytes { at, count, start } => {
+                put("event", json!("bytes"));
+                put("offset", json!(at));
+                put("length", json!(count));
+                bytes_json("start", start, &mut put);
+            }
+            Event::Cut { at, rest } => {
+                put("event", json!("cut"));
+                put("offset", json!(at));
+                put("start_hex", json!(hex(rest).replace(' ', "")));
+            }
+            Event::Broken(violation) => {
+                put("event", json!("fault"));
+                put("faults", json!([fault_json(violation)]));
+            }
+            Event::Note(text) => {
+                put("event", json!("note"));
+                put("text", json!(text));
+            }
+            Event::Ended(end) => {
+                put("event", json!("end"));
+                put("how", json!(if *end == End::Reset { "reset" } else { "finished" }));
+            }
+        }
+        out
+    }
+}
+
+fn ended(from: Peer, end: End) -> Cow<'static, str> {
+    match end {
+        End::Finished => format!("the {} sends nothing more", from.name()).into(),
+        End::Reset => format!("the {} resets the connection", from.name()).into(),
+    }
+}
+
+/// The name of a frame with this opcode.
+const fn kind_of(opcode: u8) -> &'static str {
+    match opcode {
+        0 => "continuation",
+        1 => "text",
+        2 => "binary",
+        8 => "close",
+        9 => "ping",
+        10 => "pong",
+        _ => "reserved",
+    }
+}
+
+fn frame_json(frame: &Frame, put: &mut impl FnMut(&str, Value) -> Option<Value>) {
+    let header = &frame.header;
+    put("offset", json!(frame.at));
+    put("opcode", json!(header.opcode));
+    put("kind", json!(kind_of(header.opcode)));
+    put("fin", json!(header.fin));
+    put("rsv", json!(u8::from(header.rsv1) << 2 | u8::from(header.rsv2) << 1 | u8::from(header.rsv3)));
+    put("masked", json!(header.mask.is_some()));
+    put("length", json!(header.length));
+    put("header", json!(describe(header)));
+    if frame.is_cut() {
+        put("came", json!(frame.came));
+    }
+    // What a message holds is told with it.
+    if frame.message.is_none() || frame.is_control() {
+        bytes_json("payload", &frame.payload, put);
+    }
+    if let Some((code, reason)) = frame.close() {
+        put("code", json!(code));
+        put("reason", json!(String::from_utf8_lossy(reason)));
+    }
+    if let Some(message) = &frame.message {
+        let mut inner = Map::new();
+        let mut put_inner = |name: &str, value: Value| inner.insert(name.to_owned(), value);
+        put_inner("kind", json!(if message.text { "text" } else { "binary" }));
+        put_inner("length", json!(message.length));
+        put_inner("frames", json!(message.frames));
+        if let Some(wire) = message.compressed {
+            put_inner("compressed", json!(wire));
+        }
+        if message.broken {
+            put_inner("broken", json!(true));
+        }
+        if (message.bytes.len() as u64) < message.length {
+            put_inner("shown", json!(message.bytes.len()));
+        }
+        bytes_json("data", &message.bytes, &mut put_inner);
+        put("message", Value::Object(inner));
+    }
+    if !frame.faults.is_empty() {
+        put("faults", frame.faults.iter().map(fault_json).collect());
+    }
+}
+
+/// Text as it is, anything else in hexadecimal digits under a name that says so.
+fn bytes_json(name: &str, bytes: &[u8], put: &mut impl FnMut(&str, Value) -> Option<Value>) {
+    match str::from_utf8(bytes) {
+        Ok(text) => put(name, json!(text)),
+        // The start of a text may be cut inside a character.
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
+            put(name, json!(String::from_utf8_lossy(&bytes[..error.valid_up_to()])))
+        }
+        Err(_) => {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            put(&format!("{name}_hex"), json!(digits))
+        }
+    };
+}
+
+fn fault_json(violation: &Violation) -> Value {
+    json!({ "what": violation.what, "section": violation.section.to_string() })
+}

@@ -1,0 +1,108 @@
+//! Frames in words.
+
+use std::fmt::Write as _;
+
+use bowsprit::frame::RawHeader;
+
+use super::super::escape::{hex, visible};
+use super::super::explain::opcode_name;
+use super::Frame;
+
+/// Bytes of a payload that are shown.
+pub(in super::super) const SHOWN: usize = 64;
+
+/// A header in a line: `text FIN, 5 bytes, masking key 37 fa 21 3d`.
+pub fn describe(header: &RawHeader) -> String {
+    let mut out = opcode_name(header.opcode).to_owned();
+    if !matches!(header.opcode, 0..=2 | 8..=10) {
+        let _ = write!(out, " {:#x}", header.opcode);
+    }
+    for (set, name) in
+        [(header.fin, "FIN"), (header.rsv1, "RSV1"), (header.rsv2, "RSV2"), (header.rsv3, "RSV3")]
+    {
+        if set {
+            let _ = write!(out, " {name}");
+        }
+    }
+    let _ = write!(out, ", {} bytes", header.length);
+    if let Some(key) = header.mask {
+        let _ = write!(out, ", masking key {}", hex(&key.0));
+    }
+    out
+}
+
+impl Frame {
+    /// Its bytes and what they mean, a line each: where, the header in hexadecimal digits and in words; the start of the
+    /// payload; what a Close says; what a message inflates to; the rules that are broken, behind an exclamation mark.
+    pub fn lines(&self) -> Vec<String> {
+        let mut head = Vec::new();
+        self.header.encode_into(&mut head);
+        let mut out = vec![format!("{:08x} {:<28} {}", self.at, hex(&head), describe(&self.header))];
+        rows(&mut out, &self.payload, self.came);
+        if let Some((code, reason)) = self.close() {
+            let colon = if reason.is_empty() { "" } else { ": " };
+            out.push(format!("         = {code} ({}){colon}{}", close_name(code), visible(reason)));
+        }
+        match &self.message {
+            Some(message) if message.broken => {
+                out.push("         = the message cannot be inflated".to_owned());
+            }
+            Some(message) if message.compressed.is_some() => {
+                out.push(format!("         = inflates to {} bytes", message.length));
+                rows(&mut out, &message.bytes, message.length);
+            }
+            Some(message) if message.frames > 1 => {
+                let kind = if message.text { "text" } else { "binary" };
+                out.push(format!(
+                    "         = {kind} of {} bytes in {} frames",
+                    message.length, message.frames
+                ));
+                rows(&mut out, &message.bytes, message.length);
+            }
+            _ => {}
+        }
+        out.extend(self.faults.iter().map(|fault| format!("         ! {fault}")));
+        if self.is_cut() {
+            let missing = self.header.length - self.came;
+            out.push(format!("         ! The bytes end inside the payload: {missing} are missing."));
+        }
+        out
+    }
+}
+
+/// The start of so many bytes, sixteen on a line.
+fn rows(out: &mut Vec<String>, bytes: &[u8], length: u64) {
+    let bytes = &bytes[..bytes.len().min(SHOWN)];
+    for (row, chunk) in bytes.chunks(16).enumerate() {
+        out.push(format!("         {:>4}  {:<48} {}", row * 16, hex(chunk), visible(chunk)));
+    }
+    if length > bytes.len() as u64 {
+        out.push(format!("               ... {length} bytes in all"));
+    }
+}
+
+/// What a code means (RFC 6455 §7.4 and IANA's registry).
+pub const fn close_name(code: u16) -> &'static str {
+    match code {
+        1000 => "normal closure",
+        1001 => "going away",
+        1002 => "protocol error",
+        1003 => "unsupported data",
+        1005 => "no status received, never sent",
+        1006 => "abnormal closure, never sent",
+        1007 => "invalid frame payload data",
+        1008 => "policy violation",
+        1009 => "message too big",
+        1010 => "mandatory extension",
+        1011 => "internal error",
+        1012 => "service restart",
+        1013 => "try again later",
+        1014 => "bad gateway",
+        1015 => "TLS handshake, never sent",
+        0..=999 => "not used",
+        1004 | 1016..=2999 => "reserved",
+        3000..=3999 => "registered by a library or framework",
+        4000..=4999 => "private use",
+        _ => "out of range",
+    }
+}

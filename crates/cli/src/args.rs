@@ -10,7 +10,9 @@ use clap::builder::styling::AnsiColor;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::exit::Exit;
-use super::{bench, completions, connect, decode, examples, explain, foreign, fuzz, replay, serve, test};
+use super::{
+    bench, completions, connect, decode, examples, explain, foreign, fuzz, replay, serve, test, watch,
+};
 
 /// A strict WebSocket (RFC 6455): server, client, conformance lab, fuzzer and load generator
 #[derive(Debug, Parser)]
@@ -76,6 +78,7 @@ pub(crate) enum Command {
     Decode(decode::Args),
     Fuzz(Box<fuzz::Args>),
     Replay(replay::Args),
+    Watch(Box<watch::Args>),
 }
 
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 done, 1 the peer failed or closed abnormally, \

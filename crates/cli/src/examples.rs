@@ -18,6 +18,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("bowsprit test client -- my-client {url}", "examine a client"),
             ("bowsprit fuzz server ws://127.0.0.1:9001/", "look for what breaks a server"),
             ("bowsprit bench ws://127.0.0.1:9001/", "measure a server"),
+            ("bowsprit watch ws://127.0.0.1:9001/", "see and judge what a client and a server say"),
             ("bowsprit decode 81 85 37 fa 21 3d 7f 9f 4d 51 58", "read bytes as frames"),
         ],
     ),
@@ -131,6 +132,25 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "watch",
+        &[
+            ("bowsprit watch ws://127.0.0.1:9001/", "clients connect to 127.0.0.1:9002"),
+            ("bowsprit watch wss://example.com/ --only text,close --grep price", "what of it is of interest"),
+            (
+                "bowsprit watch ws://127.0.0.1:9001/ --quiet -- npm test",
+                "around a test suite, which takes its URL from BOWSPRIT_WATCH_URL",
+            ),
+            (
+                "bowsprit watch ws://127.0.0.1:9001/ -n 1 --save talk.jsonl",
+                "one connection, into a file for decode",
+            ),
+            (
+                "bowsprit watch wss://localhost:9443/ --ca cert.pem --tls-cert cert.pem --tls-key key.pem",
+                "wss on both sides",
+            ),
+        ],
+    ),
+    (
         "completions",
         &[
             ("bowsprit completions bash > /etc/bash_completion.d/bowsprit", ""),
@@ -171,7 +191,7 @@ fn add(mut command: Command, path: &str) -> Command {
     if has_units {
         text += &format!("\n{UNITS}\n");
     }
-    if !["completions", "man", "explain", "decode", "test report", "bench compare"].contains(&path) {
+    if !["completions", "man", "explain", "decode", "watch", "test report", "bench compare"].contains(&path) {
         text += &format!("\n{EXIT_CODES}");
     }
     let text = text.trim_end().to_owned();

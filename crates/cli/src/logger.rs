@@ -27,6 +27,8 @@ pub(crate) enum Stamp {
     Time,
     /// Nothing.
     Bare,
+    /// Nothing; each line is JSON.
+    Json,
 }
 
 /// Writes to stderr.
@@ -70,6 +72,10 @@ impl Waiting {
         }
     }
 
+    const fn is_full(&self) -> bool {
+        self.lost > 0 || self.bytes >= ROOM
+    }
+
     fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.lost == 0
     }
@@ -111,14 +117,22 @@ impl Logger {
     }
 
     /// One that writes lines to stdout.
-    pub(super) fn to_stdout() -> io::Result<&'static Self> {
-        let logger = SCREEN.get_or_init(|| Self::new(Stamp::Bare));
+    pub(super) fn to_stdout(stamp: Stamp) -> io::Result<&'static Self> {
+        let logger = SCREEN.get_or_init(|| Self::new(stamp));
         thread::Builder::new().name("screen".to_owned()).spawn(|| logger.run(&mut Patient(io::stdout())))?;
         Ok(logger)
     }
 
     pub(super) fn say(&self, text: impl Display) {
         self.change(|state| state.waiting.push(stamped(state.stamp, text)));
+    }
+
+    /// Says what is made only where there is room for it.
+    pub(super) fn offer(&self, text: impl FnOnce() -> String) {
+        self.change(|state| match state.waiting.is_full() {
+            true => state.waiting.lost += 1,
+            false => state.waiting.push(stamped(state.stamp, text())),
+        });
     }
 
     /// Says it unless much of its kind was said lately; see [`Folds::admit`].
@@ -171,8 +185,7 @@ impl Logger {
             }
             text.extend(waiting.lines);
             if waiting.lost > 0 {
-                let lost = grouped(waiting.lost);
-                text += &stamped(stamp, format_args!("{lost} lines are lost, as nobody read them in time"));
+                text += &lost(stamp, waiting.lost);
             }
             if let Some(line) = change {
                 text += &live.show(&line);
@@ -209,9 +222,16 @@ impl Logger {
     }
 }
 
+fn lost(stamp: Stamp, lines: u64) -> String {
+    match stamp {
+        Stamp::Json => format!("{{\"event\":\"lost\",\"lines\":{lines}}}\n"),
+        _ => stamped(stamp, format_args!("{} lines are lost, as nobody read them in time", grouped(lines))),
+    }
+}
+
 fn stamped(stamp: Stamp, text: impl Display) -> String {
     match stamp {
-        Stamp::Bare => format!("{text}\n"),
+        Stamp::Bare | Stamp::Json => format!("{text}\n"),
         Stamp::Name => format!("bowsprit: {text}\n"),
         Stamp::Time => format!("{} {text}\n", humantime::format_rfc3339_millis(SystemTime::now())),
     }

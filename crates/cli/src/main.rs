@@ -10,7 +10,6 @@ mod connect;
 mod decode;
 mod deflate;
 mod driver;
-mod dump;
 mod examples;
 mod exit;
 mod explain;
@@ -26,6 +25,8 @@ mod request;
 mod serve;
 mod signals;
 mod test;
+mod told;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -51,5 +52,6 @@ fn main() -> ExitCode {
         Command::Decode(args) => decode::run(args),
         Command::Fuzz(args) => fuzz::run(*args).into(),
         Command::Replay(args) => replay::run(&args).into(),
+        Command::Watch(args) => watch::run(&args).into(),
     }
 }

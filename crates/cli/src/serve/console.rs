@@ -8,7 +8,7 @@ use bowsprit::message::Message;
 use mio::Waker;
 
 use crate::input::{Format, Input, Item};
-use crate::logger::Logger;
+use crate::logger::{Logger, Stamp};
 use crate::output::{for_terminal, hex};
 
 /// The longest message that is shown whole, in bytes.
@@ -20,7 +20,7 @@ pub(super) struct Screen(&'static Logger);
 
 impl Screen {
     pub(super) fn start() -> io::Result<Self> {
-        Logger::to_stdout().map(Self)
+        Logger::to_stdout(Stamp::Bare).map(Self)
     }
 
     pub(super) fn show(self, who: &str, message: Message<'_>) {

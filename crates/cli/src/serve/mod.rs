@@ -33,7 +33,9 @@ use super::limits::{ConnectionArgs, ServerArgs};
 use super::logger::{self, Stamp};
 use backplane::BackplaneArgs;
 use drain::DrainArgs;
-use sockets::TlsArgs;
+#[cfg(unix)]
+pub(crate) use own_path::OwnPath;
+pub(crate) use sockets::{TlsArgs, cannot};
 
 /// Serve WebSocket connections: echo, relay, broadcast, talk, or bridge to a connection or a command
 ///

@@ -10,7 +10,7 @@ use bowsprit::event_loop::ListenSocket;
 
 /// The path, and what lies there if nobody has changed it: device and inode.
 #[derive(Debug)]
-pub(super) struct OwnPath {
+pub(crate) struct OwnPath {
     path: PathBuf,
     file: (u64, u64),
 }
@@ -21,7 +21,7 @@ impl OwnPath {
     /// # Errors
     ///
     /// What the system says; that it is in use, where somebody listens there or it is no socket.
-    pub(super) fn listen(path: &Path) -> io::Result<(ListenSocket, Self)> {
+    pub(crate) fn listen(path: &Path) -> io::Result<(ListenSocket, Self)> {
         let socket = match ListenSocket::unix(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 let found = fs::symlink_metadata(path)?;

@@ -16,7 +16,7 @@ use crate::output::{one_line, say, warn};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "TLS")]
-pub(super) struct TlsArgs {
+pub(crate) struct TlsArgs {
     /// Speak TLS, with the certificates in this PEM file, the server's own first. Given several times, each with a
     /// --tls-key, clients get the one that is for the name they ask for (SNI), and else the first. SIGHUP has all
     /// files read again; open connections stay.
@@ -37,7 +37,7 @@ impl TlsArgs {
     /// # Errors
     ///
     /// What is wrong with the command line or a file.
-    pub(super) fn server(&self) -> Result<Option<TlsServer>, String> {
+    pub(crate) fn server(&self) -> Result<Option<TlsServer>, String> {
         if self.tls_cert.len() != self.tls_key.len() {
             return Err("give as many --tls-key as --tls-cert, each behind the other".to_owned());
         }
@@ -191,7 +191,7 @@ pub(super) fn listen(
     Ok(own)
 }
 
-pub(super) fn cannot(what: &dyn Display, flag: &str, error: &io::Error) -> String {
+pub(crate) fn cannot(what: &dyn Display, flag: &str, error: &io::Error) -> String {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => format!("; choose another one with {flag}"),
         io::ErrorKind::PermissionDenied => "; ports below 1024 may need a permission".to_owned(),

@@ -59,7 +59,7 @@ pub(super) struct ServerArgs {
 
 /// Whom to trust behind wss://.
 #[derive(Debug, clap::Args)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     /// Trust these certificates (PEM) and no others.
     #[arg(long, value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,
@@ -251,7 +251,7 @@ impl Common {
 }
 
 impl Trust {
-    pub(super) fn client(&self) -> Result<TlsClient, String> {
+    pub(crate) fn client(&self) -> Result<TlsClient, String> {
         let builder = TlsClient::builder();
         let builder = match &self.ca {
             Some(ca) => builder.ca_file(ca),

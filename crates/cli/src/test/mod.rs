@@ -16,7 +16,7 @@ use bowsprit_lab::report::{Outcome, Run};
 use bowsprit_lab::runner::{self, Gone, Peer, Plan, Target};
 use bowsprit_lab::{Behaviour, Place, Record, Subject};
 
-pub(crate) use args::Args;
+pub(crate) use args::{Args, Trust};
 use args::{ClientArgs, ServerArgs, Side};
 use reports::report;
 

@@ -1,14 +1,17 @@
 //! `bowsprit decode`: bytes as annotated frames.
 
+mod dump;
+mod out;
+
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bowsprit_lab::decode::{Reading, Sender, decode};
+use bowsprit_lab::capture::saved::{self, Header};
+use bowsprit_lab::decode::{Reading, Sender, read};
 use clap::ValueEnum;
 
-use super::dump;
-use super::output::for_terminal;
+use out::{Form, Out, Talks};
 
 /// Arguments of `bowsprit decode`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +32,12 @@ pub(crate) struct Args {
     /// permessage-deflate is agreed.
     #[arg(long)]
     deflate: bool,
+    /// Write lines of JSON in place of text.
+    #[arg(long)]
+    json: bool,
+    /// Write a page in place of text.
+    #[arg(long, conflicts_with = "json")]
+    html: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,21 +52,58 @@ enum From {
 const MOST: u64 = 256 << 20;
 
 pub(crate) fn run(args: Args) -> ExitCode {
-    let bytes = match bytes(&args) {
-        Ok(bytes) => bytes,
+    let input = match input(&args) {
+        Ok(input) => input,
         Err(error) => return super::usage(&error),
     };
-    let sender = match args.from {
-        From::Client => Sender::Client,
-        From::Server => Sender::Server,
-        From::Guess => Sender::Guess,
+    let form = match (args.json, args.html) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Html,
+        _ => Form::Text,
     };
-    let (text, faults) = decode(&bytes, Reading { sender, deflate: args.deflate });
-    let code = super::print(&for_terminal(text));
-    if faults == 0 { code } else { ExitCode::FAILURE }
+    let mut out = Out::new(form);
+    let read = match input {
+        Input::Bytes(bytes) => {
+            let keep = out.keep();
+            let reading = Reading { sender: args.from.sender(), deflate: args.deflate };
+            let faults = read(&bytes, reading, keep, |part| out.part(part));
+            out.faults = faults;
+            Ok(())
+        }
+        Input::Saved(bytes) => {
+            let mut talks = Talks::new(&mut out);
+            let read = saved::read(&bytes[..], |entry| talks.entry(entry)).map(drop);
+            talks.finish();
+            read
+        }
+    };
+    match (out.finish(), read) {
+        (_, Err(error)) => super::usage(error),
+        (Err(error), _) => super::usage(error),
+        (Ok(0), _) => ExitCode::SUCCESS,
+        (Ok(_), _) => ExitCode::FAILURE,
+    }
 }
 
-fn bytes(args: &Args) -> Result<Vec<u8>, String> {
+/// What there is to decode.
+enum Input {
+    /// One direction.
+    Bytes(Vec<u8>),
+    /// What `watch` has saved.
+    Saved(Vec<u8>),
+}
+
+impl From {
+    const fn sender(self) -> Sender {
+        match self {
+            Self::Client => Sender::Client,
+            Self::Server => Sender::Server,
+            Self::Guess => Sender::Guess,
+        }
+    }
+}
+
+fn input(args: &Args) -> Result<Input, String> {
     let mut bytes = Vec::new();
     match (&args.file, &args.hex[..]) {
         (Some(path), _) => std::fs::File::open(path)
@@ -73,17 +119,20 @@ fn bytes(args: &Args) -> Result<Vec<u8>, String> {
             .take(MOST)
             .read_to_end(&mut bytes)
             .map_err(|error| format!("standard input: {error}"))?,
-        (None, words) => return dump::bytes(&words.join(" ")),
+        (None, words) => return dump::bytes(&words.join(" ")).map(Input::Bytes),
     };
     if args.raw {
-        return Ok(bytes);
+        return Ok(Input::Bytes(bytes));
+    }
+    if Header::is_at_start_of(&bytes) {
+        return Ok(Input::Saved(bytes));
     }
     let is_head = [&b"GET "[..], b"HTTP/"].iter().any(|start| bytes.starts_with(start));
     match String::from_utf8(bytes) {
         // A head as it was on the wire; a dump of one starts with digits.
-        Ok(text) if is_head => Ok(text.into_bytes()),
-        Ok(text) => dump::bytes(&text),
-        Err(error) if is_head => Ok(error.into_bytes()),
+        Ok(text) if is_head => Ok(Input::Bytes(text.into_bytes())),
+        Ok(text) => dump::bytes(&text).map(Input::Bytes),
+        Err(error) if is_head => Ok(Input::Bytes(error.into_bytes())),
         Err(_) => Err("this is no text; for the bytes themselves use --raw".to_owned()),
     }
 }

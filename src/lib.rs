@@ -104,4 +104,6 @@ mod written {
     struct Readme;
     #[doc = include_str!("../docs/library.md")]
     struct Layers;
+    #[doc = include_str!("../docs/embedded.md")]
+    struct Embedded;
 }

@@ -1,0 +1,52 @@
+//! A server from its first byte to its last: the handshake, and the connection.
+
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+#[path = "../bare.rs"]
+mod bare;
+
+use alloc::sync::Arc;
+use core::hint::black_box;
+use core::time::Duration;
+
+use bowsprit::connection::{Config, Connection, Event};
+use bowsprit::handshake::{Acceptance, HeadLimits, Incoming, Progress, ServerHandshake};
+use bowsprit::time;
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    bare::init();
+    let now = || time::at(Duration::from_micros(black_box(1)));
+    let mut bytes = [0; 256];
+    let mut handshake = ServerHandshake::new(HeadLimits::default());
+    loop {
+        match handshake.receive(black_box(&bytes[..])) {
+            Ok(Progress::Done { value: Incoming::Upgrade(request), .. }) => {
+                black_box(request.accept(&Acceptance::default()).is_ok());
+                break;
+            }
+            Err(error) => {
+                black_box(handshake.answer(error));
+            }
+            _ => {}
+        }
+    }
+    let mut connection = Connection::server(Arc::new(Config::default()), now());
+    loop {
+        let mut input = black_box(&mut bytes[..]);
+        connection.deadlines.heard(now());
+        while let Ok(Some(event)) = connection.inbound.next(&mut input, &mut connection.outbound) {
+            if let Event::Message(message) = event {
+                let _ = connection.outbound.send(message);
+            }
+        }
+        black_box(connection.outbound.pending());
+        connection.outbound.advance(black_box(0));
+        black_box(connection.close_step());
+        black_box(connection.next_timeout());
+        black_box(connection.handle_timeout(now()));
+    }
+}

@@ -4,6 +4,8 @@
 //! (`SystemEntropy`). Tests and fuzzers bring a fixed source.
 
 use alloc::boxed::Box;
+#[cfg(any(feature = "backplane", feature = "client"))]
+use core::time::Duration;
 
 use crate::frame::MaskKey;
 
@@ -34,6 +36,15 @@ impl<T: Entropy + ?Sized> Entropy for Box<T> {
     fn fill(&mut self, out: &mut [u8]) {
         (**self).fill(out);
     }
+}
+
+/// A time by chance, evenly spread, so that those who wait do not come at the same time.
+#[cfg(any(feature = "backplane", feature = "client"))]
+pub(crate) fn between(least: Duration, most: Duration, entropy: &mut dyn Entropy) -> Duration {
+    let mut bytes = [0; 4];
+    entropy.fill(&mut bytes);
+    let share = f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX);
+    least + most.saturating_sub(least).mul_f64(share)
 }
 
 /// The operating system's entropy, drawn in blocks so that a masking key costs no system call of its own.
@@ -107,5 +118,21 @@ mod tests {
         let mut out = [0; 1000];
         SystemEntropy::new().fill(&mut out);
         assert!(out.chunks(100).all(|part| part.iter().any(|&byte| byte != 0)));
+    }
+    #[cfg(any(feature = "backplane", feature = "client"))]
+    #[test]
+    fn a_time_by_chance_lies_between_both_ends() {
+        struct Always(u8);
+        impl Entropy for Always {
+            fn fill(&mut self, out: &mut [u8]) {
+                out.fill(self.0);
+            }
+        }
+        let [least, most] = [3, 5].map(Duration::from_secs);
+        assert_eq!(between(least, most, &mut Always(0)), least);
+        assert_eq!(between(least, most, &mut Always(0xff)), most);
+        assert_eq!(between(most, least, &mut Always(0xff)), most, "an empty range is its start");
+        let middle = between(least, most, &mut Always(0x80));
+        assert!(middle > Duration::from_secs(4) && middle < Duration::from_millis(4010), "{middle:?}");
     }
 }

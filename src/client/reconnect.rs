@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::close::CloseCode;
-use crate::entropy::Entropy;
+use crate::entropy::{Entropy, between};
 
 /// The least delay between two tries.
 pub const MIN_DELAY: Duration = Duration::from_millis(100);
@@ -268,14 +268,6 @@ impl Reconnect {
         self.tries += 1;
         Next::Retry { attempt: self.tries, delay: delay.max(MIN_DELAY) }
     }
-}
-
-/// A random time, evenly spread.
-fn between(least: Duration, most: Duration, entropy: &mut dyn Entropy) -> Duration {
-    let mut bytes = [0; 4];
-    entropy.fill(&mut bytes);
-    let share = f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX);
-    least + most.saturating_sub(least).mul_f64(share)
 }
 
 /// What `Retry-After` says (RFC 9110 §10.2.3): a number of seconds, or a time, of which `sent` is taken; zero where that

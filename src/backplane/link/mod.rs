@@ -4,6 +4,10 @@
 //! [`Action`]s for the transport, [`Delivery`]s from other nodes, [`LinkEvent`]s. It promises what
 //! [the module](super) says; what it leaves to its driver are names, sockets and TLS.
 
+mod event;
+mod stats;
+mod timing;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -18,99 +22,8 @@ use crate::entropy::Entropy;
 use crate::frame::DataKind;
 use crate::message::Message;
 
-/// What a link wants from its driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Reach [`Address::place`] anew (with TLS first where [`Link::begins_with_tls`] says so), then
-    /// [`connected`](Link::connected), or [`lost`](Link::lost) where that fails.
-    Dial,
-    /// Drop the transport. Nothing is told about it.
-    Drop,
-    /// Begin TLS on the transport that is there, then [`secured`](Link::secured).
-    StartTls,
-}
-
-/// What becomes of a link, and of what went over it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LinkEvent {
-    /// The engine has answered, and all subscriptions hold.
-    Up {
-        /// How long there was no link.
-        after: Duration,
-    },
-    /// There is no link. Messages wait, as far as the settings allow.
-    Down {
-        /// What happened.
-        why: String,
-        /// When the next try comes.
-        retry: Duration,
-    },
-    /// Messages of another node have not arrived, and will not.
-    Gap {
-        /// Who sent them.
-        node: NodeId,
-        /// Where; `None` for what goes to everybody.
-        topic: Option<String>,
-        /// How many.
-        lost: u64,
-    },
-    /// Messages of ours had to go: they were too many or waited too long.
-    Dropped {
-        /// How many.
-        messages: u64,
-    },
-    /// The engine does not do what we ask for. Where it is about the whole link, `Down` comes, too, and the next try
-    /// comes late.
-    Refused {
-        /// What it says, and what can be done.
-        why: String,
-    },
-}
-
-impl std::fmt::Display for LinkEvent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Up { after } => write!(f, "up, after {:.1} s", after.as_secs_f64()),
-            Self::Down { why, retry } => write!(f, "down, next try in {:.1} s: {why}", retry.as_secs_f64()),
-            Self::Gap { node, topic: Some(topic), lost } => {
-                write!(f, "{lost} messages of node {node} to \"{}\" were lost", topic.escape_debug())
-            }
-            Self::Gap { node, topic: None, lost } => write!(f, "{lost} messages of node {node} were lost"),
-            Self::Dropped { messages } => write!(f, "{messages} messages to other nodes were dropped"),
-            Self::Refused { why } => write!(f, "refused: {}", why.escape_debug()),
-        }
-    }
-}
-
-/// A message from another node, or with [`ordered`](BackplaneSettings::ordered) from any.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delivery<'a> {
-    /// Who sent it.
-    pub node: NodeId,
-    /// Where to; `None` for everybody.
-    pub topic: Option<&'a str>,
-    /// The message.
-    pub message: Message<'a>,
-    /// What we gave it on its way, where it is ours.
-    pub mark: Option<Mark>,
-}
-
-/// What became of a message that is to go to other nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Published {
-    /// It waits for the engine, or is on its way there.
-    Queued {
-        /// Messages that had to go for it, the oldest first. A [`LinkEvent::Dropped`] tells, too.
-        dropped: u64,
-    },
-    /// It is longer than the engine takes, or than any message may be.
-    TooLong {
-        /// The most bytes of a message.
-        most: usize,
-    },
-}
+pub use event::{Action, Delivery, LinkEvent, Published};
+pub use stats::LinkStats;
 
 /// A link to an engine.
 pub struct Link {
@@ -147,32 +60,6 @@ pub struct Link {
     stats: LinkStats,
 }
 
-/// Counters of a link, from its beginning on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LinkStats {
-    /// Whether there is a link now.
-    pub up: bool,
-    /// Messages that were given to the engine, those that were sent again not counted twice.
-    pub published: u64,
-    /// Messages of other nodes.
-    pub received: u64,
-    /// Messages of our own that came back.
-    pub echoes: u64,
-    /// Messages of other nodes that came twice.
-    pub repeated: u64,
-    /// Messages of ours that were dropped.
-    pub dropped: u64,
-    /// Times that something was found missing.
-    pub gaps: u64,
-    /// Messages that were found missing.
-    pub lost: u64,
-    /// Links after the first.
-    pub reconnects: u64,
-    /// Bytes that wait for the engine or for its answer.
-    pub queued: usize,
-}
-
 #[derive(Debug)]
 enum State {
     /// Nothing is there until then.
@@ -196,18 +83,12 @@ enum State {
     Up,
 }
 
-/// How long reaching an engine and its first answer may take, each.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How long nodes that were known are waited for after an outage: they come back as we do.
 const REUNION: Duration = Duration::from_secs(1);
 /// A node that has said nothing for so long is not waited for.
 const RECENT: Duration = Duration::from_secs(10);
-/// The numbers of a node that has said nothing for so long are forgotten.
-const SILENT: Duration = Duration::from_secs(600);
 /// The most to wait before another try, and before one where somebody has to change something first.
 const MAX_DELAY: Duration = Duration::from_secs(5);
-/// Drops are told together that happen within so long.
-const TOLD: Duration = Duration::from_secs(1);
 /// How many bytes go out at once.
 const BATCH: usize = 64 * 1024;
 /// How long an announcement is.
@@ -586,115 +467,6 @@ impl Link {
     /// So many bytes of it have been written.
     pub fn advance(&mut self, len: usize) {
         self.written = (self.written + len).min(self.out.len());
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
-    pub fn next_timeout(&self) -> Instant {
-        let first = match &self.state {
-            State::Away { until } => *until,
-            State::Restoring { since, subscribed: true, .. } => *since + REUNION,
-            State::Dialing { since } | State::Greeting { since } | State::Restoring { since, .. } => {
-                *since + PATIENCE
-            }
-            State::Up => match self.pinged {
-                Some(pinged) => pinged + self.settings.pong_timeout,
-                None => self.heard + self.settings.ping_interval,
-            }
-            .min(self.announce_at),
-        };
-        let old = self.queue.oldest().map(|since| since + self.settings.max_age);
-        let untold = self.dropped_since.map(|since| since + TOLD);
-        [old, untold, self.channels.next()].into_iter().flatten().fold(first, Instant::min)
-    }
-
-    /// Does what is due by `now`.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        let expired = self.queue.expire(self.settings.max_age, now) as u64;
-        self.drop_messages(expired, now);
-        while let Some(name) = self.channels.given_up(now) {
-            self.receiving.forget_channel(&name);
-            if matches!(self.state, State::Restoring { .. } | State::Up) {
-                self.speaker.unsubscribe(&mut self.out, &name);
-            }
-        }
-        match self.state {
-            State::Away { until } if until <= now => {
-                self.state = State::Dialing { since: now };
-                self.actions.push_back(Action::Dial);
-            }
-            State::Dialing { since } if since + PATIENCE <= now => {
-                self.fall("it cannot be reached", Duration::ZERO, now);
-            }
-            State::Greeting { since } if since + PATIENCE <= now => {
-                self.fall("it does not answer our greeting", Duration::ZERO, now);
-            }
-            State::Restoring { subscribed: true, .. } => self.try_up(now),
-            State::Restoring { since, .. } if since + PATIENCE <= now => {
-                self.fall("it does not confirm our subscriptions", Duration::ZERO, now);
-            }
-            State::Up => self.keep_up(now),
-            _ => {}
-        }
-        if self.dropped_since.is_some_and(|since| since + TOLD <= now) {
-            self.dropped_since = None;
-            let messages = std::mem::take(&mut self.dropped);
-            self.events.push_back(LinkEvent::Dropped { messages });
-        }
-    }
-
-    /// Pings where nothing was heard for a while, and announces numbers.
-    fn keep_up(&mut self, now: Instant) {
-        match self.pinged {
-            Some(pinged) if pinged + self.settings.pong_timeout <= now => {
-                return self.fall("it has not answered a ping", Duration::ZERO, now);
-            }
-            None if self.heard + self.settings.ping_interval <= now => {
-                self.speaker.ping(&mut self.out);
-                self.pinged = Some(now);
-            }
-            _ => {}
-        }
-        if self.announce_at <= now {
-            self.announce_at = now + self.settings.announce_interval;
-            self.receiving.forget_silent(SILENT, now);
-            // Behind what was given out already, and that is all that has a number and may have arrived. What still
-            // waits in the queue has not been sent, so it may not be announced.
-            if !self.queue.is_waiting() {
-                for piece in self.sending.announce(ANNOUNCEMENT, now) {
-                    self.control(Kind::Numbers, &piece);
-                }
-            }
-        }
-    }
-
-    /// The link is over; the next try comes after `least`, or later.
-    fn fall(&mut self, why: &str, least: Duration, now: Instant) {
-        if !matches!(self.state, State::Dialing { .. }) {
-            self.actions.push_back(Action::Drop);
-        }
-        if matches!(self.state, State::Up) {
-            self.down_since = now;
-        }
-        let delay = self.delay().max(least);
-        self.state = State::Away { until: now + delay };
-        self.input = Vec::new();
-        self.out.clear();
-        self.written = 0;
-        self.pinged = None;
-        self.queue.take_back();
-        self.events.push_back(LinkEvent::Down { why: why.to_owned(), retry: delay });
-    }
-
-    /// At once for the first try, as every millisecond costs messages; then by chance, and longer and longer.
-    fn delay(&mut self) -> Duration {
-        self.tries += 1;
-        if self.tries == 1 {
-            return Duration::ZERO;
-        }
-        let most = Duration::from_millis(50).saturating_mul(1 << self.tries.min(10)).min(MAX_DELAY);
-        let mut bytes = [0; 4];
-        self.entropy.fill(&mut bytes);
-        most.mul_f64(f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX))
     }
 }
 

@@ -1,0 +1,100 @@
+//! What a link asks of its driver, and what it tells.
+
+use std::time::Duration;
+
+use super::super::envelope::{Mark, NodeId};
+use crate::message::Message;
+
+/// What a link wants from its driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Reach [`Address::place`](super::super::Address::place) anew (with TLS first where [`Link::begins_with_tls`](super::Link::begins_with_tls) says so), then
+    /// [`connected`](super::Link::connected), or [`lost`](super::Link::lost) where that fails.
+    Dial,
+    /// Drop the transport. Nothing is told about it.
+    Drop,
+    /// Begin TLS on the transport that is there, then [`secured`](super::Link::secured).
+    StartTls,
+}
+
+/// What becomes of a link, and of what went over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkEvent {
+    /// The engine has answered, and all subscriptions hold.
+    Up {
+        /// How long there was no link.
+        after: Duration,
+    },
+    /// There is no link. Messages wait, as far as the settings allow.
+    Down {
+        /// What happened.
+        why: String,
+        /// When the next try comes.
+        retry: Duration,
+    },
+    /// Messages of another node have not arrived, and will not.
+    Gap {
+        /// Who sent them.
+        node: NodeId,
+        /// Where; `None` for what goes to everybody.
+        topic: Option<String>,
+        /// How many.
+        lost: u64,
+    },
+    /// Messages of ours had to go: they were too many or waited too long.
+    Dropped {
+        /// How many.
+        messages: u64,
+    },
+    /// The engine does not do what we ask for. Where it is about the whole link, `Down` comes, too, and the next try
+    /// comes late.
+    Refused {
+        /// What it says, and what can be done.
+        why: String,
+    },
+}
+
+impl std::fmt::Display for LinkEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Up { after } => write!(f, "up, after {:.1} s", after.as_secs_f64()),
+            Self::Down { why, retry } => write!(f, "down, next try in {:.1} s: {why}", retry.as_secs_f64()),
+            Self::Gap { node, topic: Some(topic), lost } => {
+                write!(f, "{lost} messages of node {node} to \"{}\" were lost", topic.escape_debug())
+            }
+            Self::Gap { node, topic: None, lost } => write!(f, "{lost} messages of node {node} were lost"),
+            Self::Dropped { messages } => write!(f, "{messages} messages to other nodes were dropped"),
+            Self::Refused { why } => write!(f, "refused: {}", why.escape_debug()),
+        }
+    }
+}
+
+/// A message from another node, or with [`ordered`](super::super::BackplaneSettings::ordered) from any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery<'a> {
+    /// Who sent it.
+    pub node: NodeId,
+    /// Where to; `None` for everybody.
+    pub topic: Option<&'a str>,
+    /// The message.
+    pub message: Message<'a>,
+    /// What we gave it on its way, where it is ours.
+    pub mark: Option<Mark>,
+}
+
+/// What became of a message that is to go to other nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Published {
+    /// It waits for the engine, or is on its way there.
+    Queued {
+        /// Messages that had to go for it, the oldest first. A [`LinkEvent::Dropped`] tells, too.
+        dropped: u64,
+    },
+    /// It is longer than the engine takes, or than any message may be.
+    TooLong {
+        /// The most bytes of a message.
+        most: usize,
+    },
+}

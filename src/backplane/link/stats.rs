@@ -1,0 +1,27 @@
+//! What a link counts.
+
+/// Counters of a link, from its beginning on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkStats {
+    /// Whether there is a link now.
+    pub up: bool,
+    /// Messages that were given to the engine, those that were sent again not counted twice.
+    pub published: u64,
+    /// Messages of other nodes.
+    pub received: u64,
+    /// Messages of our own that came back.
+    pub echoes: u64,
+    /// Messages of other nodes that came twice.
+    pub repeated: u64,
+    /// Messages of ours that were dropped.
+    pub dropped: u64,
+    /// Times that something was found missing.
+    pub gaps: u64,
+    /// Messages that were found missing.
+    pub lost: u64,
+    /// Links after the first.
+    pub reconnects: u64,
+    /// Bytes that wait for the engine or for its answer.
+    pub queued: usize,
+}

@@ -1,0 +1,124 @@
+//! What becomes due: announcements, pings and their answers, the next try.
+
+use std::time::{Duration, Instant};
+
+use super::super::envelope::Kind;
+use super::event::{Action, LinkEvent};
+use super::{ANNOUNCEMENT, Link, MAX_DELAY, REUNION, State};
+use crate::entropy;
+
+/// How long reaching an engine and its first answer may take, each.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The numbers of a node that has said nothing for so long are forgotten.
+const SILENT: Duration = Duration::from_secs(600);
+/// Drops are told together that happen within so long.
+const TOLD: Duration = Duration::from_secs(1);
+
+impl Link {
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
+    pub fn next_timeout(&self) -> Instant {
+        let first = match &self.state {
+            State::Away { until } => *until,
+            State::Restoring { since, subscribed: true, .. } => *since + REUNION,
+            State::Dialing { since } | State::Greeting { since } | State::Restoring { since, .. } => {
+                *since + PATIENCE
+            }
+            State::Up => match self.pinged {
+                Some(pinged) => pinged + self.settings.pong_timeout,
+                None => self.heard + self.settings.ping_interval,
+            }
+            .min(self.announce_at),
+        };
+        let old = self.queue.oldest().map(|since| since + self.settings.max_age);
+        let untold = self.dropped_since.map(|since| since + TOLD);
+        [old, untold, self.channels.next()].into_iter().flatten().fold(first, Instant::min)
+    }
+
+    /// Does what is due by `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let expired = self.queue.expire(self.settings.max_age, now) as u64;
+        self.drop_messages(expired, now);
+        while let Some(name) = self.channels.given_up(now) {
+            self.receiving.forget_channel(&name);
+            if matches!(self.state, State::Restoring { .. } | State::Up) {
+                self.speaker.unsubscribe(&mut self.out, &name);
+            }
+        }
+        match self.state {
+            State::Away { until } if until <= now => {
+                self.state = State::Dialing { since: now };
+                self.actions.push_back(Action::Dial);
+            }
+            State::Dialing { since } if since + PATIENCE <= now => {
+                self.fall("it cannot be reached", Duration::ZERO, now);
+            }
+            State::Greeting { since } if since + PATIENCE <= now => {
+                self.fall("it does not answer our greeting", Duration::ZERO, now);
+            }
+            State::Restoring { subscribed: true, .. } => self.try_up(now),
+            State::Restoring { since, .. } if since + PATIENCE <= now => {
+                self.fall("it does not confirm our subscriptions", Duration::ZERO, now);
+            }
+            State::Up => self.keep_up(now),
+            _ => {}
+        }
+        if self.dropped_since.is_some_and(|since| since + TOLD <= now) {
+            self.dropped_since = None;
+            let messages = std::mem::take(&mut self.dropped);
+            self.events.push_back(LinkEvent::Dropped { messages });
+        }
+    }
+
+    /// Pings where nothing was heard for a while, and announces numbers.
+    fn keep_up(&mut self, now: Instant) {
+        match self.pinged {
+            Some(pinged) if pinged + self.settings.pong_timeout <= now => {
+                return self.fall("it has not answered a ping", Duration::ZERO, now);
+            }
+            None if self.heard + self.settings.ping_interval <= now => {
+                self.speaker.ping(&mut self.out);
+                self.pinged = Some(now);
+            }
+            _ => {}
+        }
+        if self.announce_at <= now {
+            self.announce_at = now + self.settings.announce_interval;
+            self.receiving.forget_silent(SILENT, now);
+            // Behind what was given out already, and that is all that has a number and may have arrived. What still
+            // waits in the queue has not been sent, so it may not be announced.
+            if !self.queue.is_waiting() {
+                for piece in self.sending.announce(ANNOUNCEMENT, now) {
+                    self.control(Kind::Numbers, &piece);
+                }
+            }
+        }
+    }
+
+    /// The link is over; the next try comes after `least`, or later.
+    pub(super) fn fall(&mut self, why: &str, least: Duration, now: Instant) {
+        if !matches!(self.state, State::Dialing { .. }) {
+            self.actions.push_back(Action::Drop);
+        }
+        if matches!(self.state, State::Up) {
+            self.down_since = now;
+        }
+        let delay = self.delay().max(least);
+        self.state = State::Away { until: now + delay };
+        self.input = Vec::new();
+        self.out.clear();
+        self.written = 0;
+        self.pinged = None;
+        self.queue.take_back();
+        self.events.push_back(LinkEvent::Down { why: why.to_owned(), retry: delay });
+    }
+
+    /// At once for the first try, as every millisecond costs messages; then by chance, and longer and longer.
+    fn delay(&mut self) -> Duration {
+        self.tries += 1;
+        if self.tries == 1 {
+            return Duration::ZERO;
+        }
+        let most = Duration::from_millis(50).saturating_mul(1 << self.tries.min(10)).min(MAX_DELAY);
+        entropy::between(Duration::ZERO, most, &mut self.entropy)
+    }
+}

@@ -88,8 +88,7 @@ impl ClientHandshake {
     }
 
     /// Bytes of memory held, beside its own size; the parts of the request count as much as its bytes.
-    #[cfg(feature = "event-loop")]
-    pub(crate) const fn memory(&self) -> usize {
+    pub const fn memory(&self) -> usize {
         2 * self.bytes.capacity() + self.accept.capacity() + self.reader.memory()
     }
 

@@ -25,8 +25,7 @@ pub struct Head {
 
 impl Head {
     /// Bytes of memory held, beside its own size.
-    #[cfg(feature = "event-loop")]
-    pub(super) const fn memory(&self) -> usize {
+    pub const fn memory(&self) -> usize {
         self.bytes.capacity() + self.fields.capacity() * size_of::<FieldSpan>()
     }
 }

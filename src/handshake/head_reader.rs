@@ -145,8 +145,7 @@ impl HeadReader {
     }
 
     /// Bytes of memory held, beside its own size.
-    #[cfg(feature = "event-loop")]
-    pub(super) const fn memory(&self) -> usize {
+    pub const fn memory(&self) -> usize {
         self.bytes.capacity()
     }
 

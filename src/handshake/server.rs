@@ -87,8 +87,7 @@ pub enum Incoming {
 
 impl ServerHandshake {
     /// Bytes of memory held, beside its own size.
-    #[cfg(feature = "event-loop")]
-    pub(crate) const fn memory(&self) -> usize {
+    pub const fn memory(&self) -> usize {
         self.reader.memory()
     }
 
@@ -185,8 +184,7 @@ impl Request {
     }
 
     /// Bytes of memory held, beside its own size; what was taken out of the head counts as long as the head.
-    #[cfg(feature = "event-loop")]
-    pub(crate) const fn memory(&self) -> usize {
+    pub const fn memory(&self) -> usize {
         2 * self.head.memory()
     }
 
@@ -334,6 +332,11 @@ pub struct PlainRequest {
 }
 
 impl PlainRequest {
+    /// Bytes of memory held, beside its own size; what was taken out of the head counts as long as the head.
+    pub const fn memory(&self) -> usize {
+        2 * self.head.memory()
+    }
+
     /// The method, compared with case.
     pub fn method(&self) -> &str {
         request_line(&self.head).0

@@ -1,0 +1,237 @@
+//! What C says in a handshake: what a client asks for, what a server answers.
+
+#![allow(unsafe_code, reason = "C gives pointers")]
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+
+use bowsprit::handshake::{ClientRequest, HeaderField, PlainRequest, Refusal, Request};
+
+use crate::error::bow_error;
+use crate::error::bow_error::*;
+use crate::event::bow_slice;
+use crate::pointers::{Versioned, bytes, list, read_versioned, text};
+
+/// A header field to send, such as `Set-Cookie`. Both are NUL-terminated.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct bow_header {
+    /// The name.
+    pub name: *const c_char,
+    /// The value.
+    pub value: *const c_char,
+}
+
+/// What a client asks for. `bow_request request = {.size = sizeof request};` and the fields that you want; NULL and 0 are none.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct bow_request {
+    /// `sizeof` of this struct.
+    pub size: usize,
+    /// The value of `Host`, such as `example.com:9001`; the port is named unless it is the scheme's. Must be there.
+    pub host: *const c_char,
+    /// Path and query, percent-encoded, such as `/chat?room=7`; NULL is `/`.
+    pub resource: *const c_char,
+    /// The value of `Origin`, such as `https://example.com`.
+    pub origin: *const c_char,
+    /// Subprotocols to offer, the most preferred first.
+    pub subprotocols: *const *const c_char,
+    /// How many.
+    pub subprotocol_count: usize,
+    /// Further fields, such as `Authorization`.
+    pub headers: *const bow_header,
+    /// How many.
+    pub header_count: usize,
+}
+
+/// What a server says in its 101. `bow_acceptance acceptance = {.size = sizeof acceptance};` and the fields that you want.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct bow_acceptance {
+    /// `sizeof` of this struct.
+    pub size: usize,
+    /// One of the subprotocols that were offered (`bow_conn_choose_subprotocol`); NULL is none.
+    pub subprotocol: *const c_char,
+    /// Further fields, such as `Set-Cookie`.
+    pub headers: *const bow_header,
+    /// How many.
+    pub header_count: usize,
+}
+
+/// What a server says in place of 101. `bow_refusal refusal = {.size = sizeof refusal};` and the fields that you want.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct bow_refusal {
+    /// `sizeof` of this struct.
+    pub size: usize,
+    /// From 200 to 599.
+    pub status: usize,
+    /// The body; NULL is the reason phrase of the status.
+    pub body: *const c_void,
+    /// Its length in bytes.
+    pub body_len: usize,
+    /// The media type of the body; NULL is `text/plain; charset=utf-8`.
+    pub content_type: *const c_char,
+    /// Further fields, such as `WWW-Authenticate` or `Location`.
+    pub headers: *const bow_header,
+    /// How many.
+    pub header_count: usize,
+}
+
+/// What a client asks a server for; see `bow_conn_request`. Owned by the connection; later versions may have more fields.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct bow_request_view {
+    /// The method: `GET`, unless it is a plain request.
+    pub method: bow_slice,
+    /// Path and query, as sent, never decoded; of a plain request the target in any of its forms.
+    pub resource: bow_slice,
+    /// The host, and the port if one is named.
+    pub host: bow_slice,
+    /// The origin; browsers send one.
+    pub origin: bow_slice,
+}
+
+// SAFETY: words, the size first.
+unsafe impl Versioned for bow_request {
+    const FIRST: usize = size_of::<Self>();
+}
+
+// SAFETY: words, the size first.
+unsafe impl Versioned for bow_acceptance {
+    const FIRST: usize = size_of::<Self>();
+}
+
+// SAFETY: words, the size first.
+unsafe impl Versioned for bow_refusal {
+    const FIRST: usize = size_of::<Self>();
+}
+
+impl bow_request_view {
+    pub(crate) const NONE: Self = Self {
+        method: bow_slice::NONE,
+        resource: bow_slice::NONE,
+        host: bow_slice::NONE,
+        origin: bow_slice::NONE,
+    };
+
+    pub(crate) fn of(request: &Request) -> Self {
+        Self {
+            method: bow_slice::of(b"GET"),
+            resource: bow_slice::of(request.resource().as_bytes()),
+            host: bow_slice::of(request.host().as_bytes()),
+            origin: bow_slice::of_any(request.origin().map(str::as_bytes)),
+        }
+    }
+
+    pub(crate) fn of_plain(request: &PlainRequest) -> Self {
+        Self {
+            method: bow_slice::of(request.method().as_bytes()),
+            resource: bow_slice::of(request.target().as_bytes()),
+            host: bow_slice::of_any(request.host().map(str::as_bytes)),
+            origin: bow_slice::of_any(request.header("origin")),
+        }
+    }
+}
+
+/// # Safety
+///
+/// `at` is NULL or what it says it is.
+pub(crate) unsafe fn client_request(at: *const bow_request) -> Result<ClientRequest, bow_error> {
+    let empty = bow_request {
+        size: size_of::<bow_request>(),
+        host: ptr::null(),
+        resource: ptr::null(),
+        origin: ptr::null(),
+        subprotocols: ptr::null(),
+        subprotocol_count: 0,
+        headers: ptr::null(),
+        header_count: 0,
+    };
+    // SAFETY: the caller's promise, for the struct and for all that it points at.
+    unsafe {
+        let given = read_versioned(at, empty)?;
+        let host = text(given.host)?.ok_or(BOW_ERROR_NULL)?;
+        let mut request = ClientRequest::new(host, text(given.resource)?.unwrap_or("/"))?;
+        if let Some(origin) = text(given.origin)? {
+            request = request.origin(origin)?;
+        }
+        for name in list(given.subprotocols, given.subprotocol_count)? {
+            request = request.subprotocol(text(*name)?.ok_or(BOW_ERROR_NULL)?)?;
+        }
+        for field in headers(given.headers, given.header_count)? {
+            request = request.header(field)?;
+        }
+        Ok(request)
+    }
+}
+
+/// The subprotocol and the fields of an acceptance; none where there is no acceptance.
+///
+/// # Safety
+///
+/// `at` is NULL or what it says it is.
+pub(crate) unsafe fn acceptance(
+    at: *const bow_acceptance,
+) -> Result<(Option<String>, Vec<HeaderField>), bow_error> {
+    if at.is_null() {
+        return Ok((None, Vec::new()));
+    }
+    let empty = bow_acceptance {
+        size: size_of::<bow_acceptance>(),
+        subprotocol: ptr::null(),
+        headers: ptr::null(),
+        header_count: 0,
+    };
+    // SAFETY: the caller's promise, for the struct and for all that it points at.
+    unsafe {
+        let given = read_versioned(at, empty)?;
+        Ok((text(given.subprotocol)?.map(str::to_owned), headers(given.headers, given.header_count)?))
+    }
+}
+
+/// # Safety
+///
+/// `at` is NULL or what it says it is.
+pub(crate) unsafe fn refusal(at: *const bow_refusal) -> Result<Refusal, bow_error> {
+    let empty = bow_refusal {
+        size: size_of::<bow_refusal>(),
+        status: 0,
+        body: ptr::null(),
+        body_len: 0,
+        content_type: ptr::null(),
+        headers: ptr::null(),
+        header_count: 0,
+    };
+    // SAFETY: the caller's promise, for the struct and for all that it points at.
+    unsafe {
+        let given = read_versioned(at, empty)?;
+        let status = u16::try_from(given.status).map_err(|_| BOW_ERROR_STATUS)?;
+        let mut refusal = Refusal::new(status)?;
+        let content_type = text(given.content_type)?;
+        if !given.body.is_null() || given.body_len > 0 || content_type.is_some() {
+            let body = bytes(given.body, given.body_len)?;
+            refusal = refusal.with_body(content_type.unwrap_or("text/plain; charset=utf-8"), body)?;
+        }
+        for field in headers(given.headers, given.header_count)? {
+            refusal = refusal.with_header(field)?;
+        }
+        Ok(refusal)
+    }
+}
+
+/// # Safety
+///
+/// So many are there, each with two strings.
+unsafe fn headers(headers: *const bow_header, count: usize) -> Result<Vec<HeaderField>, bow_error> {
+    // SAFETY: the caller's promise.
+    let given = unsafe { list(headers, count)? };
+    let mut fields = Vec::new();
+    for header in given {
+        // SAFETY: the caller's promise.
+        let (name, value) = unsafe { (text(header.name)?, text(header.value)?) };
+        let (name, value) = (name.ok_or(BOW_ERROR_NULL)?, value.ok_or(BOW_ERROR_NULL)?);
+        fields.push(HeaderField::new(name, value).map_err(|_| BOW_ERROR_HEADER)?);
+    }
+    Ok(fields)
+}

@@ -128,6 +128,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("bowsprit decode 81 85 37 fa 21 3d 7f 9f 4d 51 58", "bytes as hexadecimal digits"),
             ("xxd capture.bin | bowsprit decode -", "a dump"),
+            ("bowsprit decode --file capture.pcapng", "what was captured, in both directions"),
             ("bowsprit decode --raw --file capture.bin --from server", "a file with the bytes themselves"),
         ],
     ),

@@ -23,7 +23,7 @@ use installed::skip;
 use socket2::SockRef;
 use support::command::{BOWSPRIT, Running, serve};
 use support::peer::{PATIENCE, REQUEST};
-use support::{Random, sent_by, workspace};
+use support::{Random, not_fin, sent_by, workspace};
 
 /// The answer to [`REQUEST`].
 const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -321,6 +321,53 @@ fn what_was_saved_is_decoded() {
     let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).unwrap());
     assert_eq!(mode & 0o777, 0o600);
     std::fs::remove_file(&file).unwrap();
+}
+
+/// Wireshark reads what passed: every frame, none of them malformed, long ones and fragments too. So do we.
+#[test]
+fn what_passes_is_a_capture() {
+    let file = std::env::temp_dir().join(format!("bowsprit-watch-capture-{}.pcapng", std::process::id()));
+    let path = file.to_str().unwrap();
+    let says = [
+        client_frame(RawHeader::TEXT, b"to be captured"),
+        client_frame(not_fin(RawHeader::TEXT), b"in two "),
+        client_frame(RawHeader::CONTINUATION, b"pieces"),
+        client_frame(RawHeader::BINARY, &[7; 200_000]),
+        client_frame(RawHeader::CLOSE, b"\x03\xe8"),
+    ]
+    .concat();
+    let (_, told, _) = talk(&["--pcapng", path], &says, b"\x89\x04ping\x88\x02\x03\xe8");
+    let (code, decoded, stderr) = Running::bowsprit(&["decode", "--file", path]).finish();
+    assert_eq!(code, 0, "{stderr}");
+    let frames = |text: &str| {
+        let lines = text.lines().filter(|line| line.contains(" FIN, ") || line.contains("text, "));
+        lines.map(|line| line[24..].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(frames(&decoded), frames(&told));
+    if Command::new("tshark").arg("--version").output().is_err() {
+        return skip("tshark", "install Debian's tshark");
+    }
+    let run = |args: &[&str]| {
+        let mut command = Command::new("tshark");
+        let (code, stdout, stderr) = Running::start(command.args(["-Q", "-r", path]).args(args)).finish();
+        assert_eq!(code, 0, "{stderr}");
+        stdout
+    };
+    assert_eq!(run(&["-Y", "_ws.malformed || _ws.expert.severity >= 0x600000"]), "");
+    let fields = run(&["-Y", "websocket", "-T", "fields", "-e", "websocket.opcode", "-E", "aggregator= "]);
+    let mut opcodes: Vec<&str> = fields.split_whitespace().collect();
+    opcodes.sort_unstable();
+    assert_eq!(opcodes, ["0", "1", "1", "2", "8", "8", "9"]);
+    let text = run(&["-Y", "websocket", "-T", "fields", "-e", "websocket.payload.text"]);
+    assert!(text.contains("to be captured"), "{text}");
+    // In the other container, as they write it, too.
+    let other = format!("{path}.pcap");
+    run(&["-F", "pcap", "-w", &other]);
+    let (_, again, _) = Running::bowsprit(&["decode", "--file", &other]).finish();
+    assert_eq!(frames(&again), frames(&told));
+    for path in [path, &other] {
+        std::fs::remove_file(path).unwrap();
+    }
 }
 
 /// What a peer says is shown and does nothing.

@@ -6,11 +6,14 @@ mod out;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use bowsprit_lab::capture::saved::{self, Header};
+use bowsprit_lab::capture::{har, packets};
 use bowsprit_lab::decode::{Reading, Sender, read};
 use clap::ValueEnum;
 
+use super::output::{count, say};
 use out::{Form, Out, Talks};
 
 /// Arguments of `bowsprit decode`.
@@ -20,7 +23,8 @@ pub(crate) struct Args {
     /// bytes or base64; - or nothing for standard input.
     #[arg(value_name = "BYTES", conflicts_with = "file", allow_hyphen_values = false)]
     hex: Vec<String>,
-    /// A file to read instead; with --raw its bytes, else one of these forms.
+    /// A file to read instead: one of these forms, a capture (pcap, pcapng), what `watch` has saved, an HTTP archive (HAR)
+    /// with WebSocket messages; or, with --raw, the bytes themselves.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
     /// What is read from a file or standard input are the bytes themselves.
@@ -71,10 +75,20 @@ pub(crate) fn run(args: Args) -> ExitCode {
             Ok(())
         }
         Input::Saved(bytes) => {
-            let mut talks = Talks::new(&mut out);
+            let mut talks = Talks::new(&mut out, args.deflate);
             let read = saved::read(&bytes[..], |entry| talks.entry(entry)).map(drop);
             talks.finish();
             read
+        }
+        Input::Packets(bytes) => {
+            let mut talks = Talks::new(&mut out, args.deflate);
+            let read = packets::read(&bytes, |entry| talks.entry(entry)).map(|held| tell_of(&held));
+            talks.finish();
+            read
+        }
+        Input::Archive(text) => {
+            let keep = out.keep().message;
+            har::read(&text, keep, |number, told| out.told(number, told, Duration::ZERO)).map(drop)
         }
     };
     match (out.finish(), read) {
@@ -91,6 +105,27 @@ enum Input {
     Bytes(Vec<u8>),
     /// What `watch` has saved.
     Saved(Vec<u8>),
+    /// A capture of packets.
+    Packets(Vec<u8>),
+    /// An HTTP archive.
+    Archive(String),
+}
+
+/// Says what of a capture is not shown.
+fn tell_of(held: &packets::Held) {
+    if held.is_cut {
+        say(format_args!("the capture ends inside packet {}", held.packets + 1));
+    }
+    if held.others > 0 || held.left_out > 0 {
+        say(format_args!(
+            "not shown: {} that begin neither as HTTP nor as WebSocket, {} that are no TCP or of a kind that is not read",
+            count(held.others, "connection"),
+            count(held.left_out, "packet")
+        ));
+    }
+    if held.connections == 0 {
+        say("there is no WebSocket connection in this capture");
+    }
 }
 
 impl From {
@@ -127,10 +162,14 @@ fn input(args: &Args) -> Result<Input, String> {
     if Header::is_at_start_of(&bytes) {
         return Ok(Input::Saved(bytes));
     }
+    if packets::is_at_start_of(&bytes) {
+        return Ok(Input::Packets(bytes));
+    }
     let is_head = [&b"GET "[..], b"HTTP/"].iter().any(|start| bytes.starts_with(start));
     match String::from_utf8(bytes) {
         // A head as it was on the wire; a dump of one starts with digits.
         Ok(text) if is_head => Ok(Input::Bytes(text.into_bytes())),
+        Ok(text) if har::is_at_start_of(&text) => Ok(Input::Archive(text)),
         Ok(text) => dump::bytes(&text).map(Input::Bytes),
         Err(error) if is_head => Ok(Input::Bytes(error.into_bytes())),
         Err(_) => Err("this is no text; for the bytes themselves use --raw".to_owned()),

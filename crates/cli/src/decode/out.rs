@@ -66,7 +66,7 @@ impl Out {
     }
 
     /// Part of a connection, so long after what came before.
-    fn told(&mut self, number: u64, part: &Told, gap: Duration) {
+    pub(super) fn told(&mut self, number: u64, part: &Told, gap: Duration) {
         match self.form {
             Form::Text => self.line(&told::text(number, part, gap, self.colours)),
             Form::Json => self.line(&told::json(Some(number), part.json())),
@@ -108,6 +108,8 @@ impl Out {
 pub(super) struct Talks<'a> {
     out: &'a mut Out,
     open: BTreeMap<u64, Talk>,
+    /// Where the opening handshake is not there, permessage-deflate is agreed.
+    deflate: bool,
 }
 
 struct Talk {
@@ -120,8 +122,8 @@ struct Talk {
 const MOST: usize = 65_536;
 
 impl<'a> Talks<'a> {
-    pub(super) const fn new(out: &'a mut Out) -> Self {
-        Self { out, open: BTreeMap::new() }
+    pub(super) const fn new(out: &'a mut Out, deflate: bool) -> Self {
+        Self { out, open: BTreeMap::new(), deflate }
     }
 
     pub(super) fn entry(&mut self, Entry { connection, at, what }: Entry) {
@@ -140,14 +142,22 @@ impl<'a> Talks<'a> {
         };
         match what {
             What::Open => {}
+            What::Middle => conversation.open_already(self.deflate),
             What::Bytes(from, bytes) => conversation.receive(at, from, &bytes, &mut tell),
             What::Lost(from, bytes) => conversation.lose(at, from, bytes, &mut tell),
             What::End(from, how) => conversation.end(at, from, how, &mut tell),
+            What::Over => self.end(connection),
         }
     }
 
     fn end_first(&mut self) {
-        let Some((number, Talk { mut conversation, last })) = self.open.pop_first() else { return };
+        if let Some(number) = self.open.keys().next().copied() {
+            self.end(number);
+        }
+    }
+
+    fn end(&mut self, number: u64) {
+        let Some(Talk { mut conversation, last }) = self.open.remove(&number) else { return };
         let out = &mut *self.out;
         conversation.cut_off(last, &mut |told| out.told(number, &told, Duration::ZERO));
         // A peer can break no more rules than it sends bytes.

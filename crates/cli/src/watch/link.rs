@@ -8,8 +8,8 @@ use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
 use super::lane::Lane;
+use super::observer::Observer;
 use super::place::Target;
-use super::screen::Observer;
 use super::socket::Socket;
 
 /// Bytes that one direction passes on before the others have their turn.
@@ -138,7 +138,11 @@ impl Link {
     ) -> Step {
         if !self.is_ready {
             match self.get_ready(target, registry) {
-                Ok(true) => self.is_ready = true,
+                Ok(true) => {
+                    self.is_ready = true;
+                    let ends = [self.client.socket.peer_addr(), self.server.socket.peer_addr()];
+                    observer.reached(self.number, ends, self.started.elapsed());
+                }
                 Ok(false) => return Step::Wait,
                 Err(why) => {
                     self.reset();

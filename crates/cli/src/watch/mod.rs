@@ -5,9 +5,11 @@
 //!
 //! [`Conversation`]: bowsprit_lab::conversation::Conversation
 
+mod capture;
 mod child;
 mod lane;
 mod link;
+mod observer;
 mod place;
 mod pump;
 mod record;
@@ -78,6 +80,9 @@ pub(crate) struct Args {
     /// Write all that passes to this file, which `decode` reads. It holds cookies and passwords, if any passed.
     #[arg(long, value_name = "FILE", help_heading = SHOWN)]
     save: Option<PathBuf>,
+    /// Write all that passes to this file as a capture for Wireshark: in the clear, in TCP segments that were never sent.
+    #[arg(long, value_name = "FILE", help_heading = SHOWN)]
+    pcapng: Option<PathBuf>,
     #[command(flatten)]
     trust: Trust,
     #[command(flatten)]

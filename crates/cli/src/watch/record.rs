@@ -14,13 +14,8 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Makes the file, which only its owner may read: it may hold cookies and passwords.
     pub(super) fn create(path: &Path, url: &str, target: &str) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut record = Self { path: path.to_owned(), file: BufWriter::new(options.open(path)?) };
+        let mut record = Self { path: path.to_owned(), file: BufWriter::new(create(path)?) };
         let began = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         record.line(&saved::Header::new(url, target, &began).line())?;
         Ok(record)
@@ -59,4 +54,13 @@ impl Record {
     fn line(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.file, "{text}")
     }
+}
+
+/// Makes a file that only its owner may read: it may hold cookies and passwords.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }

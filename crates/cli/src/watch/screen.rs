@@ -1,19 +1,17 @@
-//! What is told of all connections, and where: lines on stdout, a file, a summary.
+//! What is told of all connections, as lines on stdout.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bowsprit_lab::conversation::{Conversation, End, Peer, Told};
+use bowsprit_lab::conversation::Told;
 use bowsprit_lab::reader::Keep;
 use serde_json::{Map, json};
 
-use super::record::Record;
 use super::summary::Total;
 use super::{Args, Kind};
-use crate::exit::Exit;
 use crate::logger::{Logger, Stamp};
-use crate::output::{colours, for_terminal, say};
+use crate::output::{colours, for_terminal};
 use crate::told;
 
 /// Bytes that are kept of a payload to be shown.
@@ -45,7 +43,7 @@ impl Screen {
         })
     }
 
-    const fn keep(&self) -> Keep {
+    pub(super) const fn keep(&self) -> Keep {
         Keep {
             payload: if self.json { 64 << 10 } else { SHOWN },
             message: match (self.grep.is_some(), self.json, self.quiet) {
@@ -63,7 +61,7 @@ impl Screen {
         told.is_fault() || (!self.quiet && is_kind() && is_found())
     }
 
-    fn told(&mut self, number: u64, told: &Told) {
+    pub(super) fn told(&mut self, number: u64, told: &Told) {
         if !self.wants(told) {
             return;
         }
@@ -75,7 +73,7 @@ impl Screen {
     }
 
     /// Something about a connection that nobody in it has said.
-    fn note(&mut self, number: u64, event: &'static str, at: Duration, more: &[(&str, &str)]) {
+    pub(super) fn note(&mut self, number: u64, event: &'static str, at: Duration, more: &[(&str, &str)]) {
         if self.quiet {
             return;
         }
@@ -95,96 +93,21 @@ impl Screen {
         });
     }
 
-    fn line(&self, text: String) {
-        self.logger.say(text);
-    }
-}
-
-/// Everybody who is told.
-pub(super) struct Observer {
-    screen: Screen,
-    record: Option<Record>,
-    total: Total,
-}
-
-impl Observer {
-    pub(super) fn new(args: &Args, screen: Screen, url: &str, target: &str) -> Result<Self, String> {
-        let record = match &args.save {
-            Some(path) => Some(
-                Record::create(path, url, target).map_err(|error| format!("{}: {error}", path.display()))?,
-            ),
-            None => None,
-        };
-        Ok(Self { screen, record, total: Total::default() })
+    pub(super) fn forget(&mut self, number: u64) {
+        self.last.remove(&number);
     }
 
-    pub(super) const fn keep(&self) -> Keep {
-        self.screen.keep()
-    }
-
-    pub(super) fn open(&mut self, number: u64, at: Duration, from: &str) {
-        self.total.connections += 1;
-        self.screen.note(number, "connect", at, &[("peer", from)]);
-        self.save(|record| record.open(number, at));
-    }
-
-    pub(super) fn not_reached(&mut self, number: u64, target: &dyn std::fmt::Display, why: &str) {
-        self.total.not_reached += 1;
-        say(format_args!("connection {number}: {target} is not reached: {why}"));
-    }
-
-    pub(super) fn bytes(
-        &mut self,
-        number: u64,
-        at: Duration,
-        from: Peer,
-        bytes: &[u8],
-        conversation: &mut Conversation,
-    ) {
-        self.save(|record| record.bytes(number, at, from, bytes));
-        conversation.receive(at, from, bytes, &mut |told| self.screen.told(number, &told));
-    }
-
-    pub(super) fn end(
-        &mut self,
-        number: u64,
-        at: Duration,
-        from: Peer,
-        how: End,
-        conversation: &mut Conversation,
-    ) {
-        self.save(|record| record.end(number, at, from, how));
-        conversation.end(at, from, how, &mut |told| self.screen.told(number, &told));
-    }
-
-    pub(super) fn close(&mut self, number: u64, at: Duration, mut conversation: Conversation) {
-        conversation.cut_off(at, &mut |told| self.screen.told(number, &told));
-        self.screen.last.remove(&number);
-        self.total.add(conversation.summary());
-        let seconds = format!("after {:.3} s", at.as_secs_f64());
-        self.screen.note(number, "over", at, &[("after", &seconds)]);
-    }
-
-    /// Writes to the file, if there is one and it takes it.
-    fn save(&mut self, write: impl FnOnce(&mut Record) -> std::io::Result<()>) {
-        if let Some(record) = &mut self.record
-            && let Err(error) = write(record)
-        {
-            say(format_args!("{} takes no more: {error}", record.path().display()));
-            self.record = None;
+    pub(super) fn sum_up(&self, total: &Total, after: Duration) {
+        match self.json {
+            true => self.logger.say(total.json(after)),
+            false => {
+                total.lines().into_iter().for_each(|line| self.logger.say(for_terminal(line)));
+            }
         }
     }
 
-    /// Sums up, and waits a moment until all is written.
-    pub(super) fn finish(mut self, after: Duration) -> Exit {
-        self.save(Record::flush);
-        match self.screen.json {
-            true => self.screen.line(self.total.json(after)),
-            false => self.total.lines().into_iter().for_each(|line| {
-                self.screen.line(for_terminal(line).into_string());
-            }),
-        }
-        self.screen.logger.finish();
-        self.total.exit()
+    /// Waits a moment until all is written.
+    pub(super) fn finish(&self) {
+        self.logger.finish();
     }
 }

@@ -1,7 +1,7 @@
 //! One connection to either program: TCP, TLS over it, or a Unix-domain socket.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use bowsprit::tls::TlsStream;
@@ -37,6 +37,11 @@ impl Socket {
             #[cfg(unix)]
             Self::Unix(_) => None,
         }
+    }
+
+    /// The address at its other end, if it has one.
+    pub(super) fn peer_addr(&self) -> Option<SocketAddr> {
+        self.tcp().and_then(|tcp| tcp.peer_addr().ok())
     }
 
     /// Whether it is connected by now.

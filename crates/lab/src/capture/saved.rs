@@ -84,7 +84,7 @@ impl Entry {
                 line.bytes = Some(STANDARD.encode(bytes));
             }
             // A watch loses nothing.
-            What::Lost(..) => {}
+            What::Middle | What::Lost(..) | What::Over => {}
             What::End(from, how) => {
                 line.from = Some(from.name().to_owned());
                 line.end = Some(if *how == End::Reset { "reset" } else { "finished" }.to_owned());

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bowsprit::error::Section;
 
-use super::reader::{Frame, Keep, Reader};
+use super::reader::{Frame, Keep, Message, Reader};
 use super::rule::Violation;
 use duties::Duties;
 use opening::{Answer, Heads, Request};
@@ -53,6 +53,8 @@ pub enum Event {
     Agreed(Agreement),
     /// It sent a frame, which may be cut at the end.
     Frame(Frame),
+    /// It sent a message, of which nobody knows the frames.
+    Message(Message),
     /// It sent bytes that are no frame or not judged, of which this is the start.
     Bytes {
         /// Where they begin.
@@ -227,6 +229,19 @@ impl Conversation {
         self.end_half(at, from, Some(how), tell);
         if self.client.ended && self.server.ended {
             self.over(at, from, tell);
+        }
+    }
+
+    /// The opening handshake was not seen; whether messages may be compressed has to be known from elsewhere.
+    pub fn open_already(&mut self, deflate: bool) {
+        self.is_open = true;
+        self.summary.opened = true;
+        for peer in [Peer::Client, Peer::Server] {
+            let mut reader = Reader::new(Some(peer), 0, self.keep);
+            if deflate {
+                reader.inflate_all();
+            }
+            self.half(peer).state = State::Open(Box::new(reader));
         }
     }
 

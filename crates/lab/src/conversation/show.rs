@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::super::escape::{hex, visible};
-use super::super::reader::{Frame, describe};
+use super::super::reader::{Frame, Message, describe};
 use super::super::rule::Violation;
 use super::{Agreement, End, Event, Peer, Told};
 
@@ -72,6 +72,8 @@ impl Told {
                 (0, Some(_)) => "binary",
                 (opcode, _) => kind_of(opcode),
             },
+            Event::Message(message) if message.text => "text",
+            Event::Message(_) => "binary",
             Event::Bytes { .. } | Event::Cut { .. } => "bytes",
             Event::Broken(_) => "fault",
             Event::Note(_) => "note",
@@ -84,7 +86,9 @@ impl Told {
         let is_in = |bytes: &[u8]| bytes.windows(wanted.len().max(1)).any(|window| window == wanted);
         match &self.event {
             Event::Head(head) => is_in(head),
-            Event::Frame(Frame { message: Some(message), .. }) => is_in(&message.bytes),
+            Event::Frame(Frame { message: Some(message), .. }) | Event::Message(message) => {
+                is_in(&message.bytes)
+            }
             Event::Frame(frame) => is_in(&frame.payload),
             Event::Bytes { start, .. } => is_in(start),
             _ => false,
@@ -109,6 +113,9 @@ impl Told {
                     line(if is_fault { Colour::Fault } else { Colour::Frame }, text)
                 })
                 .collect(),
+            Event::Message(message) => {
+                message.lines().into_iter().map(|text| line(Colour::Frame, text)).collect()
+            }
             Event::Bytes { at, count, start } => {
                 let shown = &start[..start.len().min(64)];
                 let more = if *count > shown.len() as u64 { " ..." } else { "" };
@@ -146,6 +153,10 @@ impl Told {
             Event::Frame(frame) => {
                 put("event", json!("frame"));
                 frame_json(frame, &mut put);
+            }
+            Event::Message(message) => {
+                put("event", json!("message"));
+                message_json(message, &mut put);
             }
             Event::Bytes { at, count, start } => {
                 put("event", json!("bytes"));
@@ -218,25 +229,28 @@ fn frame_json(frame: &Frame, put: &mut impl FnMut(&str, Value) -> Option<Value>)
     }
     if let Some(message) = &frame.message {
         let mut inner = Map::new();
-        let mut put_inner = |name: &str, value: Value| inner.insert(name.to_owned(), value);
-        put_inner("kind", json!(if message.text { "text" } else { "binary" }));
-        put_inner("length", json!(message.length));
-        put_inner("frames", json!(message.frames));
-        if let Some(wire) = message.compressed {
-            put_inner("compressed", json!(wire));
-        }
-        if message.broken {
-            put_inner("broken", json!(true));
-        }
-        if (message.bytes.len() as u64) < message.length {
-            put_inner("shown", json!(message.bytes.len()));
-        }
-        bytes_json("data", &message.bytes, &mut put_inner);
+        message_json(message, &mut |name, value| inner.insert(name.to_owned(), value));
         put("message", Value::Object(inner));
     }
     if !frame.faults.is_empty() {
         put("faults", frame.faults.iter().map(fault_json).collect());
     }
+}
+
+fn message_json(message: &Message, put: &mut impl FnMut(&str, Value) -> Option<Value>) {
+    put("kind", json!(if message.text { "text" } else { "binary" }));
+    put("length", json!(message.length));
+    put("frames", json!(message.frames));
+    if let Some(wire) = message.compressed {
+        put("compressed", json!(wire));
+    }
+    if message.broken {
+        put("broken", json!(true));
+    }
+    if (message.bytes.len() as u64) < message.length {
+        put("shown", json!(message.bytes.len()));
+    }
+    bytes_json("data", &message.bytes, put);
 }
 
 /// Text as it is, anything else in hexadecimal digits under a name that says so.

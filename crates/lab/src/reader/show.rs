@@ -6,7 +6,7 @@ use bowsprit::frame::RawHeader;
 
 use super::super::escape::{hex, visible};
 use super::super::explain::opcode_name;
-use super::Frame;
+use super::{Frame, Message};
 
 /// Bytes of a payload that are shown.
 pub(in super::super) const SHOWN: usize = 64;
@@ -66,6 +66,16 @@ impl Frame {
             let missing = self.header.length - self.came;
             out.push(format!("         ! The bytes end inside the payload: {missing} are missing."));
         }
+        out
+    }
+}
+
+impl Message {
+    /// What it is, and its start.
+    pub(in super::super) fn lines(&self) -> Vec<String> {
+        let kind = if self.text { "text" } else { "binary" };
+        let mut out = vec![format!("         {kind} of {} bytes", self.length)];
+        rows(&mut out, &self.bytes, self.length);
         out
     }
 }

@@ -1,0 +1,212 @@
+//! Captures of packets, in the containers `pcap` and `pcapng`: TCP connections that may be WebSocket, put together.
+//!
+//! The containers and the headers are read by `pcap-parser` and `etherparse`; what belongs together is said by
+//! [`tcp`](super::tcp).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use etherparse::{EtherType, LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use pcap_parser::pcapng::{Block, parse_block_be, parse_block_le, parse_sectionheaderblock};
+use pcap_parser::traits::PcapNGPacketBlock as _;
+use pcap_parser::{
+    InterfaceDescriptionBlock, Linktype, PcapError, nom, parse_pcap_frame, parse_pcap_frame_be,
+    parse_pcap_header,
+};
+
+use super::Entry;
+use super::tcp::{Segment, Tcp};
+
+/// Link types beyond those that `pcap-parser` names (tcpdump.org/linktypes.html).
+const LINUX_SLL2: i32 = 276;
+
+/// What a capture held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Packets.
+    pub packets: u64,
+    /// TCP connections that were told of.
+    pub connections: u64,
+    /// TCP connections that are no HTTP and no WebSocket.
+    pub others: u64,
+    /// Packets that are no TCP, or cannot be read.
+    pub left_out: u64,
+    /// Whether the file ends inside a packet.
+    pub is_cut: bool,
+}
+
+/// Whether a file begins like a capture.
+pub fn is_at_start_of(bytes: &[u8]) -> bool {
+    matches!(
+        bytes,
+        [0xd4, 0xc3, 0xb2, 0xa1, ..]
+            | [0xa1, 0xb2, 0xc3, 0xd4, ..]
+            | [0x4d, 0x3c, 0xb2, 0xa1, ..]
+            | [0xa1, 0xb2, 0x3c, 0x4d, ..]
+            | [0x0a, 0x0d, 0x0d, 0x0a, ..]
+    )
+}
+
+/// Reads a capture, and tells of each piece of a connection.
+///
+/// # Errors
+///
+/// What about the container cannot be understood. A file that is cut is read up to there.
+pub fn read(bytes: &[u8], tell: impl FnMut(Entry)) -> Result<Held, String> {
+    let mut packets = Packets { tcp: Tcp::new(tell), held: Held::default() };
+    match bytes {
+        [0x0a, 0x0d, 0x0d, 0x0a, ..] => packets.pcapng(bytes)?,
+        _ => packets.pcap(bytes)?,
+    }
+    let (connections, others) = packets.tcp.finish();
+    Ok(Held { connections, others, ..packets.held })
+}
+
+struct Packets<F> {
+    tcp: Tcp<F>,
+    held: Held,
+}
+
+/// An interface of a pcapng file.
+struct Interface {
+    link: Linktype,
+    /// Units of time in a second.
+    resolution: u64,
+}
+
+impl Interface {
+    fn new(block: &InterfaceDescriptionBlock<'_>) -> Self {
+        let exponent = u32::from(block.if_tsresol & 0x7f);
+        let base: u64 = if block.if_tsresol & 0x80 == 0 { 10 } else { 2 };
+        Self { link: block.linktype, resolution: base.checked_pow(exponent).unwrap_or(u64::MAX) }
+    }
+
+    fn time(&self, high: u32, low: u32) -> Duration {
+        let ticks = u64::from(high) << 32 | u64::from(low);
+        let rest = u128::from(ticks % self.resolution) * 1_000_000_000 / u128::from(self.resolution);
+        Duration::new(ticks / self.resolution, rest as u32) // less than a billion
+    }
+}
+
+impl<F: FnMut(Entry)> Packets<F> {
+    fn pcap(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let (mut rest, header) = parse_pcap_header(bytes).map_err(|_| "this is no pcap file".to_owned())?;
+        let nanos = if header.is_nanosecond_precision() { 1 } else { 1000 };
+        while !rest.is_empty() {
+            let frame =
+                if header.is_bigendian() { parse_pcap_frame_be(rest) } else { parse_pcap_frame(rest) };
+            match frame {
+                Ok((next, frame)) => {
+                    let at = Duration::from_secs(frame.ts_sec.into())
+                        + Duration::from_nanos(u64::from(frame.ts_usec) * nanos);
+                    self.packet(at, header.network, frame.data);
+                    rest = next;
+                }
+                Err(error) => return self.stopped(&error),
+            }
+        }
+        Ok(())
+    }
+
+    fn pcapng(&mut self, mut rest: &[u8]) -> Result<(), String> {
+        let (mut is_big_endian, mut interfaces) = (false, Vec::<Interface>::new());
+        while !rest.is_empty() {
+            let is_section = rest.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]);
+            let block = match (is_section, is_big_endian) {
+                (true, _) => parse_sectionheaderblock(rest).map(|(next, section)| {
+                    is_big_endian = section.big_endian();
+                    interfaces.clear();
+                    (next, None)
+                }),
+                (false, true) => parse_block_be(rest).map(|(next, block)| (next, Some(block))),
+                (false, false) => parse_block_le(rest).map(|(next, block)| (next, Some(block))),
+            };
+            let (next, block) = match block {
+                Ok(parsed) => parsed,
+                Err(error) => return self.stopped(&error),
+            };
+            if next.len() >= rest.len() {
+                return Err("a block of this file has no length".to_owned());
+            }
+            rest = next;
+            match block {
+                Some(Block::InterfaceDescription(block)) => interfaces.push(Interface::new(&block)),
+                Some(Block::EnhancedPacket(block)) => match interfaces.get(block.if_id as usize) {
+                    Some(interface) => {
+                        let at = interface.time(block.ts_high, block.ts_low);
+                        self.packet(at, interface.link, block.packet_data());
+                    }
+                    None => self.held.left_out += 1,
+                },
+                Some(Block::SimplePacket(block)) => match interfaces.first() {
+                    Some(interface) => self.packet(Duration::ZERO, interface.link, block.packet_data()),
+                    None => self.held.left_out += 1,
+                },
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The container goes no further.
+    fn stopped(&mut self, error: &nom::Err<PcapError<&[u8]>>) -> Result<(), String> {
+        match error {
+            nom::Err::Incomplete(_) | nom::Err::Error(PcapError::Incomplete(_)) => {
+                self.held.is_cut = true;
+                Ok(())
+            }
+            _ => Err(format!("behind {} packets this file is not what it began as", self.held.packets)),
+        }
+    }
+
+    fn packet(&mut self, at: Duration, link: Linktype, data: &[u8]) {
+        self.held.packets += 1;
+        match slice(link, data).as_ref().and_then(segment) {
+            Some(segment) => self.tcp.segment(at, segment),
+            None => self.held.left_out += 1,
+        }
+    }
+}
+
+/// The headers of a packet.
+fn slice(link: Linktype, data: &[u8]) -> Option<LaxSlicedPacket<'_>> {
+    let with_type = |at: usize, header: usize| {
+        let ether_type = u16::from_be_bytes([*data.get(at)?, *data.get(at + 1)?]);
+        Some(LaxSlicedPacket::from_ether_type(EtherType(ether_type), data.get(header..)?))
+    };
+    match link {
+        Linktype::ETHERNET => LaxSlicedPacket::from_ethernet(data).ok(),
+        // A number of four bytes says which protocol it is, as does the packet itself.
+        Linktype::NULL | Linktype::LOOP => LaxSlicedPacket::from_ip(data.get(4..)?).ok(),
+        // 12 and 14 are what it was before it had a number everywhere.
+        Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 | Linktype(12 | 14) => {
+            LaxSlicedPacket::from_ip(data).ok()
+        }
+        Linktype::LINUX_SLL => with_type(14, 16),
+        Linktype(LINUX_SLL2) => with_type(0, 20),
+        _ => None,
+    }
+}
+
+fn segment<'a>(packet: &'a LaxSlicedPacket<'_>) -> Option<Segment<'a>> {
+    let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return None };
+    let (from, to): (IpAddr, IpAddr) = match packet.net.as_ref()? {
+        LaxNetSlice::Ipv4(ip) if !ip.is_payload_fragmented() => {
+            (ip.header().source_addr().into(), ip.header().destination_addr().into())
+        }
+        LaxNetSlice::Ipv6(ip) if !ip.is_payload_fragmented() => {
+            (ip.header().source_addr().into(), ip.header().destination_addr().into())
+        }
+        _ => return None,
+    };
+    Some(Segment {
+        from: (from, tcp.source_port()).into(),
+        to: (to, tcp.destination_port()).into(),
+        sequence: tcp.sequence_number(),
+        is_syn: tcp.syn(),
+        is_ack: tcp.ack(),
+        is_fin: tcp.fin(),
+        is_rst: tcp.rst(),
+        payload: tcp.payload(),
+    })
+}

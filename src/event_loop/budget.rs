@@ -7,6 +7,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use super::id::ConnId;
 
@@ -36,10 +37,18 @@ pub(super) struct Shared {
     /// Where they lie.
     known: HashSet<usize>,
     held: usize,
+    /// A queue has been written from, or is gone, since all were looked at: some may be nobody's any more.
+    is_stale: bool,
+    /// Then all are looked at, whether or not anything happens.
+    due: Option<Instant>,
 }
 
 /// Shared messages that are looked at in a turn, whether anybody still has them.
-pub(super) const SWEPT: usize = 64;
+const SWEPT: usize = 64;
+
+/// So long after a queue has let go of something, all shared messages are looked at: once in that time, as many may be
+/// under way to a slow reader.
+const SWEEP_AFTER: Duration = Duration::from_millis(100);
 
 /// What a loop holds more or less is told to the group in steps of this many bytes.
 pub(super) const STEP: usize = 64 * 1024;
@@ -52,6 +61,7 @@ impl Budget {
         }
         self.held = self.held - self.counts[slot] + held;
         self.counts[slot] = held;
+        self.shared.is_stale = true;
     }
 
     /// A connection has come whose transport holds so much.
@@ -62,6 +72,7 @@ impl Budget {
     /// The connection in `slot` is gone.
     pub(super) fn leave(&mut self, slot: usize, transport: usize) {
         self.transports -= transport;
+        self.shared.is_stale = true;
         if self.of(slot) > 0 {
             self.set(slot, 0);
         }
@@ -84,6 +95,26 @@ impl Shared {
             self.held += frame.len();
             self.frames.push_back(Arc::clone(frame));
         }
+    }
+
+    /// At the end of a turn: lets go of some that nobody else has, and of all such once it is time for that.
+    pub(super) fn keep_swept(&mut self, now: Instant) {
+        if self.frames.is_empty() {
+            (self.is_stale, self.due) = (false, None);
+        } else if self.due.is_some_and(|due| due <= now) {
+            (self.is_stale, self.due) = (false, None);
+            self.sweep(usize::MAX);
+        } else {
+            if self.is_stale && self.due.is_none() {
+                self.due = now.checked_add(SWEEP_AFTER);
+            }
+            self.sweep(SWEPT);
+        }
+    }
+
+    /// When [`keep_swept`](Self::keep_swept) is wanted even if nothing happens.
+    pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        if self.frames.is_empty() { None } else { self.due.or(self.is_stale.then_some(now)) }
     }
 
     /// Lets go of those that nobody else has, among the next `most`.

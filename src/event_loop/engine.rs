@@ -248,7 +248,8 @@ impl<D: Default> Engine<D> {
         let nodes = self.cx.backplane.as_ref().map(|backplane| backplane.next_deadline(now));
         #[cfg(not(feature = "backplane"))]
         let nodes = None;
-        [work, accept, peers, nodes, self.cx.timers.next()].into_iter().flatten().min()
+        let shared = self.cx.budget.shared.next_deadline(now);
+        [work, accept, peers, nodes, shared, self.cx.timers.next()].into_iter().flatten().min()
     }
 
     /// Ends a turn: reads on where there was more, does what is due, writes what was sent, removes what is over.

@@ -1,6 +1,6 @@
 //! Counting what connections hold, and what is done where it is too much; see `budget`.
 
-use super::budget::{STEP, SWEPT};
+use super::budget::STEP;
 use super::ended::{Cause, Failed};
 use super::handler::Handler;
 use super::peer::Stage;
@@ -37,7 +37,8 @@ impl<H: Handler> Turn<'_, H> {
 
     /// Sees to it that all connections of the group hold no more than they may.
     pub(super) fn keep_to_budget(&mut self) {
-        self.cx.budget.shared.sweep(SWEPT);
+        let now = self.cx.now();
+        self.cx.budget.shared.keep_swept(now);
         let own = self.cx.budget.held() + self.spare();
         let budget = &mut self.cx.budget;
         let most = self.cx.settings.max_held;

@@ -2,10 +2,12 @@
 
 use std::io::Write;
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bowsprit::connection::{Chunk, Config, Delivery};
-use bowsprit::event_loop::{ConnId, Context, Ended, Handler, Overflow, Pressure, Sent, Settings, To};
+use bowsprit::event_loop::{
+    ConnId, Context, Ended, EventLoop, Handler, Overflow, Pressure, Sent, Settings, To,
+};
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
@@ -397,4 +399,33 @@ fn whoever_waits_for_a_reader_goes_on_when_it_ends() {
 
 fn fill(cx: &mut Context<u32>, reader: ConnId) {
     while cx.send_text(reader, &"x".repeat(64 * KIB)).is_queued() {}
+}
+
+/// Messages that several connections shared are let go of, though nothing more happens.
+#[test]
+fn a_loop_with_nothing_to_do_keeps_nothing_of_its_broadcasts() {
+    let mut settings = Settings::default();
+    settings.socket_send_buffer = Some(16 * KIB);
+    let mut server = EventLoop::with_settings(settings).unwrap();
+    let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let mut hooks = Hooks::default();
+    let readers = std::thread::spawn(move || [Client::connect(address), Client::connect(address)]);
+    while server.context().stats().open < 2 {
+        server.turn(&mut hooks, Some(LONG)).unwrap();
+    }
+    let _readers = readers.join().unwrap();
+    for _ in 0..300 {
+        let reach = server.context().publish(To::all(), Message::Binary(&[7; 10 * KIB]));
+        assert_eq!(reach.here, 2);
+    }
+    server.turn(&mut hooks, Some(LONG)).unwrap();
+    assert!(server.context().stats().held > 1 << 20, "they wait for readers that do not read");
+    for id in server.context().connections().collect::<Vec<_>>() {
+        server.context().abort(id);
+    }
+    // As long as the loop itself wants a turn.
+    while server.engine().next_deadline().is_some_and(|at| at < Instant::now() + Duration::from_secs(1)) {
+        server.turn(&mut hooks, None).unwrap();
+    }
+    assert_eq!((server.context().stats().connections, server.context().stats().held), (0, 0));
 }

@@ -82,8 +82,9 @@ fn talk(args: &[&str], client_says: &[u8], server_says: &[u8]) -> (i32, String, 
 /// Whatever it is, in whatever pieces, in both directions at once.
 #[test]
 fn bytes_pass_as_they_are() {
-    for (seed, is_opened) in [(1, false), (2, true), (3, true)] {
-        let (running, client, server) = between(&["--quiet"]);
+    let slow: &[&str] = &["--quiet", "--delay", "5ms", "--jitter", "9ms", "--split", "9999", "--rate", "9M"];
+    for (seed, is_opened, args) in [(1, false, &["--quiet"][..]), (2, true, &["--quiet"]), (3, true, slow)] {
+        let (running, client, server) = between(args);
         let mut random = Random(seed);
         let mut bytes = [random.bytes(300_000), random.bytes(700_000)];
         if is_opened {
@@ -294,6 +295,59 @@ fn what_is_shown_can_be_chosen() {
             assert!(!stdout.contains(word), "{args:?}: {word} in {stdout}");
         }
     }
+}
+
+/// What a client sees of an answer that is cut, reset or stalled at byte 1000, and of one that is not.
+#[test]
+fn a_bad_network_is_at_hand() {
+    let answer = [RESPONSE.as_bytes(), &b"\x82\x7e\x10\x00"[..], &[1; 4096]].concat();
+    let see = |args: &[&str]| {
+        let (mut running, client, server) = between(&[args, &["--seed", "3"]].concat());
+        (&client).write_all(REQUEST.as_bytes()).unwrap();
+        read_exactly(&server, REQUEST.len());
+        (&server).write_all(&answer).unwrap();
+        let got = read_exactly(&client, if args.contains(&"1000") { 1000 } else { answer.len() });
+        assert!(answer.starts_with(&got));
+        // Where nothing comes, nothing comes for however long.
+        client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let then = (&client).read(&mut [0]).map_err(|error| error.kind());
+        drop((client, server));
+        let told = io::read_to_string(running.stdout()).unwrap();
+        running.finish();
+        (then, told)
+    };
+    let (then, told) = see(&["--cut-after", "1000"]);
+    assert!(then == Ok(0) && told.contains("cut here"), "{then:?} {told}");
+    let (then, told) = see(&["--reset", "1000"]);
+    assert!(then == Err(ErrorKind::ConnectionReset) && told.contains("reset here"), "{then:?} {told}");
+    let (then, told) = see(&["--stall", "1000"]);
+    assert!(then == Err(ErrorKind::WouldBlock) && told.contains("stalled here"), "{then:?} {told}");
+    let (then, told) = see(&["--reset", "99", "--share", "0"]);
+    assert!(then == Err(ErrorKind::WouldBlock) && !told.contains("here"), "{then:?} {told}");
+}
+
+#[test]
+fn pongs_are_lost_and_closes_changed_on_the_way() {
+    let (running, client, server) = between(&["--drop-pongs", "--rewrite-close", "4001"]);
+    (&client).write_all(REQUEST.as_bytes()).unwrap();
+    read_exactly(&server, REQUEST.len());
+    (&server).write_all(RESPONSE.as_bytes()).unwrap();
+    read_exactly(&client, RESPONSE.len());
+    let frames = [
+        client_frame(RawHeader::PONG, b"gone"),
+        client_frame(RawHeader::TEXT, b"stays"),
+        client_frame(RawHeader::CLOSE, b"\x03\xe8"),
+    ];
+    (&client).write_all(&frames.concat()).unwrap();
+    let changed = client_frame(RawHeader::CLOSE, b"\x0f\xa1");
+    assert_eq!(read_exactly(&server, frames[1].len() + changed.len()), [&frames[1][..], &changed].concat());
+    drop((client, server));
+    let (_, stdout, _) = running.finish();
+    // Judged and shown is what the client has sent.
+    assert!(
+        stdout.contains("with faults") && stdout.contains("Pong") && stdout.contains("= 1000"),
+        "{stdout}"
+    );
 }
 
 /// What was saved is read again: the same frames, the same faults; as text, JSON and a page.

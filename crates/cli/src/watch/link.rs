@@ -7,6 +7,7 @@ use bowsprit_lab::conversation::{Conversation, End, Peer};
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
+use super::faults::{Fate, Shaper};
 use super::lane::Lane;
 use super::observer::Observer;
 use super::place::Target;
@@ -29,6 +30,8 @@ pub(super) struct Link {
     token: Token,
     started: Instant,
     pub(super) conversation: Conversation,
+    /// What faults do to it was told.
+    is_fated: bool,
     /// It is on the list of those that have something to do.
     pub(super) is_listed: bool,
 }
@@ -38,6 +41,8 @@ struct Side {
     readable: bool,
     writable: bool,
     has_error: bool,
+    /// It sends nothing more, read or not.
+    has_closed: bool,
 }
 
 /// What is left to do.
@@ -63,7 +68,7 @@ enum Carried {
 
 impl Side {
     const fn new(socket: Socket) -> Self {
-        Self { socket, readable: true, writable: true, has_error: false }
+        Self { socket, readable: true, writable: true, has_error: false, has_closed: false }
     }
 
     /// Runs the TLS handshake as far as it goes; whether it is done.
@@ -93,7 +98,9 @@ impl Link {
         observer: &Observer,
         registry: &Registry,
         token: Token,
+        faults: Option<[Shaper; 2]>,
     ) -> Result<Self, String> {
+        let [to_server, to_client] = faults.map_or([None, None], |both| both.map(Some));
         let both = Interest::READABLE | Interest::WRITABLE;
         let text = |error: std::io::Error| error.to_string();
         registry.register(client.source(), token, both).map_err(text)?;
@@ -102,21 +109,33 @@ impl Link {
             number,
             client: Side::new(client),
             server: Side { writable: false, readable: false, ..Side::new(server) },
-            to_server: Lane::default(),
-            to_client: Lane::default(),
+            to_server: Lane::new(to_server),
+            to_client: Lane::new(to_client),
             tried,
             is_there: false,
             is_ready: false,
             token,
             started: Instant::now(),
             conversation: Conversation::new(observer.keep()),
+            is_fated: false,
             is_listed: false,
         })
     }
 
     /// When the server has to be reached, and TLS to be agreed on.
     pub(super) fn due(&self, patience: Duration) -> Option<Instant> {
-        if self.is_ready { None } else { self.started.checked_add(patience) }
+        match self.is_ready {
+            false => self.started.checked_add(patience),
+            true => None,
+        }
+    }
+
+    /// When faults let bytes pass.
+    pub(super) fn wakes(&self) -> Option<Instant> {
+        let lanes = [(&self.to_server, &self.server), (&self.to_client, &self.client)];
+        // Where the side takes nothing, that it does is an event.
+        let due = lanes.into_iter().filter(|(_, to)| to.writable).filter_map(|(lane, _)| lane.due()).min()?;
+        self.started.checked_add(due)
     }
 
     /// Takes an event of one of its tokens.
@@ -126,6 +145,7 @@ impl Link {
         side.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         side.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
         side.has_error |= event.is_error();
+        side.has_closed |= event.is_read_closed() || event.is_error();
     }
 
     /// Does what can be done now.
@@ -160,6 +180,9 @@ impl Link {
                     return Step::Over;
                 }
             }
+        }
+        if let Some(step) = self.meet_fate(observer) {
+            return step;
         }
         if self.is_torn() {
             self.reset();
@@ -215,7 +238,7 @@ impl Link {
         };
         let mut share = SHARE;
         loop {
-            sink.pass(lane);
+            sink.pass(lane, self.started.elapsed());
             if lane.is_finished && !lane.is_blocked() && !lane.is_over() {
                 lane.is_passed_on = sink.socket.end_writing();
             }
@@ -232,7 +255,7 @@ impl Link {
                     share = share.saturating_sub(len);
                     // Passed on first: what is judged is a copy.
                     let bytes = &buffer[..len];
-                    sink.take(lane, bytes);
+                    sink.take(lane, bytes, at);
                     observer.bytes(self.number, at, from, bytes, &mut self.conversation);
                 }
                 Ok(_) => {
@@ -251,6 +274,28 @@ impl Link {
                     return Carried::Reset;
                 }
             }
+        }
+    }
+
+    /// What faults make of the connection, where its time has come.
+    fn meet_fate(&mut self, observer: &mut Observer) -> Option<Step> {
+        let fate = self.to_server.fate().or(self.to_client.fate())?;
+        if !std::mem::replace(&mut self.is_fated, true) {
+            observer.fault(self.number, self.started.elapsed(), fate.name());
+        }
+        match fate {
+            Fate::Cut => {
+                self.client.socket.end_writing();
+                self.server.socket.end_writing();
+                Some(Step::Over)
+            }
+            Fate::Reset => {
+                self.reset();
+                Some(Step::Over)
+            }
+            // Until both sides have given up.
+            Fate::Stall if self.client.has_closed && self.server.has_closed => Some(Step::Over),
+            Fate::Stall => None,
         }
     }
 
@@ -291,7 +336,7 @@ impl Link {
 
 impl Side {
     /// Writes what waits.
-    fn pass(&mut self, lane: &mut Lane) {
+    fn pass(&mut self, lane: &mut Lane, now: Duration) {
         if self.writable && self.socket.holds_back() {
             match self.socket.flush() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
@@ -299,9 +344,11 @@ impl Side {
                 Ok(()) => {}
             }
         }
-        while lane.is_blocked() && self.writable {
-            match self.socket.write(lane.waiting()) {
-                Ok(written @ 1..) => lane.passed(written),
+        while self.writable
+            && let Some(bytes) = lane.ready(now)
+        {
+            match self.socket.write(bytes) {
+                Ok(written @ 1..) => lane.passed(now, written),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
                 Ok(_) | Err(_) => lane.give_up(),
@@ -310,8 +357,8 @@ impl Side {
     }
 
     /// Writes what has just come, and keeps what finds no room.
-    fn take(&mut self, lane: &mut Lane, mut bytes: &[u8]) {
-        while !bytes.is_empty() && self.writable {
+    fn take(&mut self, lane: &mut Lane, mut bytes: &[u8], now: Duration) {
+        while lane.is_direct() && !bytes.is_empty() && self.writable {
             match self.socket.write(bytes) {
                 Ok(written @ 1..) => bytes = &bytes[written..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -319,7 +366,7 @@ impl Side {
                 Ok(_) | Err(_) => return lane.give_up(),
             }
         }
-        lane.keep(bytes);
+        lane.keep(now, bytes);
     }
 }
 

@@ -5,8 +5,10 @@
 //!
 //! [`Conversation`]: bowsprit_lab::conversation::Conversation
 
+mod alter;
 mod capture;
 mod child;
+mod faults;
 mod lane;
 mod link;
 mod observer;
@@ -27,6 +29,7 @@ use super::exit::Exit;
 use super::logger::{self, Stamp};
 use super::serve::TlsArgs;
 use super::test::Trust;
+use faults::FaultArgs;
 use place::Target;
 use pump::Pump;
 use screen::Screen;
@@ -83,6 +86,8 @@ pub(crate) struct Args {
     /// Write all that passes to this file as a capture for Wireshark: in the clear, in TCP segments that were never sent.
     #[arg(long, value_name = "FILE", help_heading = SHOWN)]
     pcapng: Option<PathBuf>,
+    #[command(flatten)]
+    faults: FaultArgs,
     #[command(flatten)]
     trust: Trust,
     #[command(flatten)]

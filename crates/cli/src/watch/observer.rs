@@ -42,15 +42,21 @@ impl Observer {
         self.screen.keep()
     }
 
-    pub(super) fn open(&mut self, number: u64, at: Duration, from: &str) {
+    pub(super) fn open(&mut self, number: u64, at: Duration, from: &str, has_faults: bool) {
         self.total.connections += 1;
-        self.screen.note(number, "connect", at, &[("peer", from)]);
+        let told = [("peer", from), ("faults", if has_faults { "with faults" } else { "" })];
+        self.screen.note(number, "connect", at, &told[..if has_faults { 2 } else { 1 }]);
         self.save(|record| record.open(number, at));
     }
 
     /// The server of a connection is reached, so long after it began.
     pub(super) fn reached(&mut self, number: u64, ends: [Option<SocketAddr>; 2], after: Duration) {
         self.capture(|capture| capture.open(number, ends, after));
+    }
+
+    /// What was asked for happens to a connection.
+    pub(super) fn fault(&mut self, number: u64, at: Duration, what: &str) {
+        self.screen.note(number, "injected", at, &[("what", what)]);
     }
 
     pub(super) fn not_reached(&mut self, number: u64, target: &dyn std::fmt::Display, why: &str) {

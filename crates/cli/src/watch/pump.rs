@@ -11,6 +11,7 @@ use slab::Slab;
 
 use super::Args;
 use super::child::Child;
+use super::faults::FaultArgs;
 use super::link::{Link, Step};
 use super::observer::Observer;
 use super::place::{Target, accepted};
@@ -52,6 +53,7 @@ pub(super) struct Pump {
     /// Somebody may wait to be accepted; not before this.
     accept: Option<Instant>,
     patience: Duration,
+    faults: FaultArgs,
     started: Instant,
     number: u64,
 }
@@ -123,6 +125,7 @@ impl Pump {
             left: args.count(),
             accept: Some(Instant::now()),
             patience: args.connect_timeout.0,
+            faults: args.faults.clone(),
             started: Instant::now(),
             number: 0,
         })
@@ -135,7 +138,12 @@ impl Pump {
             if self.listener.is_none() && self.links.is_empty() && self.child.is_none() {
                 return Ok(over.map_or(Ended::Done, |(ended, _)| ended));
             }
-            let due = self.links.iter().filter_map(|(_, link)| link.due(self.patience)).min();
+            let due = self
+                .links
+                .iter()
+                .flat_map(|(_, link)| [link.due(self.patience), link.wakes()])
+                .flatten()
+                .min();
             let accept = self.accept.filter(|_| self.has_room());
             let due = [due, accept, over.map(|(_, until)| until)].into_iter().flatten().min();
             let wait = match self.ready.is_empty() {
@@ -161,6 +169,7 @@ impl Pump {
                 return Ok(over.map_or(Ended::Done, |(ended, _)| ended));
             }
             self.accept_all();
+            self.wake();
             for slot in std::mem::take(&mut self.ready) {
                 if let Some(link) = self.links.get_mut(slot) {
                     link.is_listed = false;
@@ -203,6 +212,15 @@ impl Pump {
         }
     }
 
+    /// Lists those that faults let go on.
+    fn wake(&mut self) {
+        let now = Instant::now();
+        let due = self.links.iter().filter(|(_, link)| link.wakes().is_some_and(|at| at <= now));
+        for slot in due.map(|(slot, _)| slot).collect::<Vec<_>>() {
+            self.list(slot);
+        }
+    }
+
     fn has_room(&self) -> bool {
         self.listener.is_some() && self.links.len() < self.most
     }
@@ -239,9 +257,11 @@ impl Pump {
                 self.listener = None;
             }
         }
-        self.observer.open(self.number, self.started.elapsed(), from);
+        let faults = self.faults.of(self.number);
+        self.observer.open(self.number, self.started.elapsed(), from, faults.is_some());
         let token = Token(LINKS + 2 * self.links.vacant_key());
-        let link = Link::new(self.number, socket, &self.target, &self.observer, self.poll.registry(), token);
+        let link =
+            Link::new(self.number, socket, &self.target, &self.observer, self.poll.registry(), token, faults);
         match link {
             Ok(link) => {
                 let slot = self.links.insert(link);

@@ -25,8 +25,9 @@
  * Memory. Nothing is allocated because the peer has announced a length; every limit is a field of bow_options.
  *
  * Growth. Structs that start with `size` can grow: set it to sizeof, and leave the fields that you do not know
- * zero, as bow_event event = {.size = sizeof event} does. Enumerators keep their number, and new ones come at the end: ignore what you do
- * not know. Before 1.0 a minor version may break all of this, and has a soname of its own.
+ * zero, as bow_event event = {.size = sizeof event} does. Enumerators keep their
+ * number, and new ones get numbers that were not used: ignore what you do not know. Before 1.0 a minor version may
+ * break all of this, and has a soname of its own.
  */
 
 #ifndef BOWSPRIT_H
@@ -1004,8 +1005,8 @@ const char *bow_conn_choose_subprotocol(const bow_conn *conn,
  * Accepts the request: the 101 is pending, and the connection is open. `acceptance` may be NULL. permessage-deflate is
  * answered as the settings say.
  *
- * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NO_REQUEST`, also for a plain request; `BOW_ERROR_SIZE`, `BOW_ERROR_NOT_UTF8`,
- * `BOW_ERROR_SUBPROTOCOL`, `BOW_ERROR_HEADER`; the request still waits then.
+ * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NO_REQUEST`, also for a plain request; `BOW_ERROR_CLOSING` where the client has gone;
+ * `BOW_ERROR_SIZE`, `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_SUBPROTOCOL`, `BOW_ERROR_HEADER`; the request still waits then.
  */
 bow_error bow_conn_accept(bow_conn *conn,
                           const bow_acceptance *answer,
@@ -1015,8 +1016,8 @@ bow_error bow_conn_accept(bow_conn *conn,
  * Refuses the request: the response is pending, and the connection ends after it. 426 is for those that should have asked for
  * a WebSocket.
  *
- * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NO_REQUEST`, `BOW_ERROR_SIZE`, `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_STATUS`,
- * `BOW_ERROR_HEADER`, `BOW_ERROR_CONTENT_TYPE`; the request still waits then.
+ * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NO_REQUEST`; `BOW_ERROR_CLOSING` where the client has gone; `BOW_ERROR_SIZE`,
+ * `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_STATUS`, `BOW_ERROR_HEADER`, `BOW_ERROR_CONTENT_TYPE`; the request still waits then.
  */
 bow_error bow_conn_refuse(bow_conn *conn,
                           const bow_refusal *answer,

@@ -205,8 +205,8 @@ pub unsafe extern "C" fn bow_conn_choose_subprotocol(
 /// Accepts the request: the 101 is pending, and the connection is open. `acceptance` may be NULL. permessage-deflate is
 /// answered as the settings say.
 ///
-/// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NO_REQUEST`, also for a plain request; `BOW_ERROR_SIZE`, `BOW_ERROR_NOT_UTF8`,
-/// `BOW_ERROR_SUBPROTOCOL`, `BOW_ERROR_HEADER`; the request still waits then.
+/// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NO_REQUEST`, also for a plain request; `BOW_ERROR_CLOSING` where the client has gone;
+/// `BOW_ERROR_SIZE`, `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_SUBPROTOCOL`, `BOW_ERROR_HEADER`; the request still waits then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bow_conn_accept(
     conn: *mut bow_conn,
@@ -220,8 +220,8 @@ pub unsafe extern "C" fn bow_conn_accept(
 /// Refuses the request: the response is pending, and the connection ends after it. 426 is for those that should have asked for
 /// a WebSocket.
 ///
-/// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NO_REQUEST`, `BOW_ERROR_SIZE`, `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_STATUS`,
-/// `BOW_ERROR_HEADER`, `BOW_ERROR_CONTENT_TYPE`; the request still waits then.
+/// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NO_REQUEST`; `BOW_ERROR_CLOSING` where the client has gone; `BOW_ERROR_SIZE`,
+/// `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_STATUS`, `BOW_ERROR_HEADER`, `BOW_ERROR_CONTENT_TYPE`; the request still waits then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bow_conn_refuse(
     conn: *mut bow_conn,

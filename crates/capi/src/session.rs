@@ -387,13 +387,21 @@ impl Session {
         }
     }
 
+    /// What is to be answered.
+    fn asked(&self) -> Result<&Incoming, bow_error> {
+        match &self.stage {
+            Stage::Judging(_) if self.over => Err(BOW_ERROR_CLOSING),
+            Stage::Judging(asked) => Ok(&asked.incoming),
+            _ => Err(BOW_ERROR_NO_REQUEST),
+        }
+    }
+
     pub(crate) fn accept(
         &mut self,
         (subprotocol, headers): (Option<String>, Vec<HeaderField>),
         now: u64,
     ) -> Result<(), bow_error> {
-        let Stage::Judging(asked) = &self.stage else { return Err(BOW_ERROR_NO_REQUEST) };
-        let Incoming::Upgrade(request) = &asked.incoming else { return Err(BOW_ERROR_NO_REQUEST) };
+        let Incoming::Upgrade(request) = self.asked()? else { return Err(BOW_ERROR_NO_REQUEST) };
         let extensions =
             deflate::answer(self.settings.core.deflate, request.extensions()).into_iter().collect();
         let (head, agreement) = request.accept(&Acceptance { subprotocol, extensions, headers })?;
@@ -404,8 +412,7 @@ impl Session {
     }
 
     pub(crate) fn refuse(&mut self, refusal: &Refusal, now: u64) -> Result<(), bow_error> {
-        let Stage::Judging(asked) = &self.stage else { return Err(BOW_ERROR_NO_REQUEST) };
-        let answer = match &asked.incoming {
+        let answer = match self.asked()? {
             Incoming::Upgrade(_) => refusal.encode(),
             Incoming::Plain(request) => request.answer(refusal),
         };

@@ -418,6 +418,22 @@ static void nonsense(void) {
     bow_conn_free(conn);
     bow_config_free(config);
 
+    /* A client that has gone before its request was answered. */
+    config = config_with(0, BOW_DELIVER_MESSAGES);
+    conn = server_with(config);
+    input = (uint8_t *)early;
+    len = sizeof OPENING - 1;
+    memcpy(early, OPENING, len);
+    IS(bow_conn_next(conn, &input, &len, 0, &event), BOW_OK);
+    assert(event.kind == BOW_EVENT_REQUEST);
+    IS(bow_conn_eof(conn, &event), BOW_OK);
+    assert(event.kind == BOW_EVENT_FAILED && event.error == BOW_PEER_GONE && bow_conn_step(conn) == BOW_STEP_CLOSE);
+    IS(bow_conn_accept(conn, NULL, 0), BOW_ERROR_CLOSING);
+    refusal = (bow_refusal){.size = sizeof refusal, .status = 403};
+    IS(bow_conn_refuse(conn, &refusal, 0), BOW_ERROR_CLOSING);
+    bow_conn_free(conn);
+    bow_config_free(config);
+
     for (uint32_t number = 0; number < 300; number++)
         assert(bow_error_text(number) != NULL && strlen(bow_error_text(number)) > 3);
     assert(bow_error_section(UINT32_MAX) == NULL && strstr(bow_error_section(BOW_PEER_MASK_MISSING), "5.1") != NULL);

@@ -266,6 +266,25 @@ fn foreign_pages_are_turned_away() {
     assert_eq!(conn.next(&request("https://evil.example"), 2000).kind, BOW_EVENT_REQUEST as u32);
 }
 
+/// What an event points at may be sent to the same connection, also where it was put together inside.
+#[test]
+fn an_echo_of_what_came_in_pieces() {
+    let mut conn = Conn::open(|_| ());
+    assert_eq!(conn.next(b"\x01\x82\0\0\0\0he", 2000).kind, QUIET);
+    let mut bytes = *b"\x80\x83\0\0\0\0llo";
+    let (mut input, mut len) = (bytes.as_mut_ptr(), bytes.len());
+    // SAFETY: a connection, and an event of its size.
+    unsafe {
+        let mut event = std::mem::zeroed::<bow_event>();
+        event.size = size_of::<bow_event>();
+        assert_eq!(bow_conn_next(conn.0, &mut input, &mut len, 2000, &mut event), BOW_OK);
+        assert_eq!((event.kind, event.data_kind, event.len), (BOW_EVENT_MESSAGE as u32, 1, 5));
+        assert_eq!(bow_conn_send(conn.0, event.data_kind, event.data.cast(), event.len), BOW_OK);
+        assert_eq!(bow_conn_send(conn.0, event.data_kind, event.data.cast(), event.len), BOW_OK);
+    }
+    assert_eq!(conn.written(), b"\x81\x05hello\x81\x05hello");
+}
+
 /// Several connections share one encoded message.
 #[test]
 fn a_prepared_message_goes_to_many() {

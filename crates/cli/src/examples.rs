@@ -115,7 +115,16 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("fuzz client", &[("bowsprit fuzz client --start 'my-client {url}'", "")]),
-    ("replay", &[("bowsprit replay fuzz-traces/seed-1-42.json", "a finding once more")]),
+    (
+        "replay",
+        &[
+            ("bowsprit replay fuzz-traces/seed-1-42.json", "a finding once more"),
+            (
+                "bowsprit replay talk.jsonl --url ws://127.0.0.1:9003/",
+                "what a client said under watch --save",
+            ),
+        ],
+    ),
     (
         "explain",
         &[
@@ -128,6 +137,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("bowsprit decode 81 85 37 fa 21 3d 7f 9f 4d 51 58", "bytes as hexadecimal digits"),
             ("xxd capture.bin | bowsprit decode -", "a dump"),
+            ("tcpdump -r capture.pcap -x | bowsprit decode", "the packets that tcpdump prints"),
             ("bowsprit decode --file capture.pcapng", "what was captured, in both directions"),
             ("bowsprit decode --raw --file capture.bin --from server", "a file with the bytes themselves"),
         ],

@@ -377,6 +377,45 @@ fn what_was_saved_is_decoded() {
     std::fs::remove_file(&file).unwrap();
 }
 
+/// What a client has said is said once more, to a server that answers it, and to one that breaks a rule.
+#[test]
+fn what_was_saved_is_replayed() {
+    let file = std::env::temp_dir().join(format!("bowsprit-watch-replay-{}.jsonl", std::process::id()));
+    let path = file.to_str().unwrap();
+    let server = serve(&[]);
+    let (watching, address) = watch(&server.url, &["-n", "1", "--quiet", "--save", path]);
+    let url = format!("ws://{address}/");
+    let (code, _, stderr) =
+        Running::bowsprit(&["connect", &url, "-m", "once more", "--expect", "1"]).finish();
+    assert_eq!(code, 0, "{stderr}");
+    watching.finish();
+    let (code, told, stderr) = Running::bowsprit(&["replay", path]).finish();
+    assert!(code == 0 && told.matches("once more").count() == 2 && told.contains("= 1000"), "{told}{stderr}");
+    let (code, told, _) = Running::bowsprit(&["replay", path, "--show"]).finish();
+    assert!(code == 0 && told.contains(&server.url), "{told}");
+    // The key of the saved request is not the one that this answer is for.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let replay = Running::bowsprit(&["replay", path, "--url", &url]);
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut got = Vec::new();
+    while !got.ends_with(b"\r\n\r\n") {
+        got.extend(read_exactly(&stream, 1));
+    }
+    stream.write_all(RESPONSE.as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let (code, told, _) = replay.finish();
+    assert!(code == 1 && told.contains("response item 4"), "{told}");
+    for (args, why) in [
+        (&["replay", path, "--connection", "7"][..], "nothing of a client"),
+        (&["replay", path, "--url", "wss://127.0.0.1:1/"], "only a server at ws://"),
+    ] {
+        let (code, _, stderr) = Running::bowsprit(args).finish();
+        assert!(code == 2 && stderr.contains(why), "{stderr}");
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
 /// Wireshark reads what passed: every frame, none of them malformed, long ones and fragments too. So do we.
 #[test]
 fn what_passes_is_a_capture() {

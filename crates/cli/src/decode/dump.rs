@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use bowsprit_lab::decode::from_hex;
 
+use super::tcpdump;
+
 /// What is understood.
 const FORMS: &str = "hexadecimal digits (81 85 37), a dump of xxd, hexdump -C, od -t x1 or Wireshark, a list of decimal \
 numbers in brackets ([129, 133]), a Node Buffer, Python bytes (b'\\x81'), a C array, or base64; for the bytes themselves \
@@ -24,10 +26,8 @@ pub(super) fn bytes(text: &str) -> Result<Vec<u8>, String> {
         unescape(literal)
     } else if let Some(list) = list(text) {
         numbers(list)
-    } else if text.lines().next().is_some_and(|line| line.trim_start().starts_with("0x0000:")) {
-        Err("this is a dump of tcpdump, which begins with the heads of IP and TCP: take the payload alone, such as with \
-             Wireshark's \"Follow TCP stream\", shown as a hex dump"
-            .to_owned())
+    } else if tcpdump::is_in(text) {
+        Err("this is a dump of tcpdump: give it as a --file or on standard input".to_owned())
     } else if let Some(rows) = rows(text) {
         dump(&rows)
     } else if let Some(decoded) = base64(text) {

@@ -2,6 +2,7 @@
 
 mod dump;
 mod out;
+mod tcpdump;
 
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ pub(crate) struct Args {
     /// bytes or base64; - or nothing for standard input.
     #[arg(value_name = "BYTES", conflicts_with = "file", allow_hyphen_values = false)]
     hex: Vec<String>,
-    /// A file to read instead: one of these forms, a capture (pcap, pcapng), what `watch` has saved, an HTTP archive (HAR)
+    /// A file to read instead: one of these forms, a capture (pcap, pcapng, or what tcpdump -x prints), what `watch` has saved, an HTTP archive (HAR)
     /// with WebSocket messages; or, with --raw, the bytes themselves.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
@@ -86,6 +87,12 @@ pub(crate) fn run(args: Args) -> ExitCode {
             talks.finish();
             read
         }
+        Input::Rows(rows) => {
+            let mut talks = Talks::new(&mut out, args.deflate);
+            tell_of(&packets::read_bare(rows, |entry| talks.entry(entry)));
+            talks.finish();
+            Ok(())
+        }
         Input::Archive(text) => {
             let keep = out.keep().message;
             har::read(&text, keep, |number, told| out.told(number, told, Duration::ZERO)).map(drop)
@@ -107,6 +114,8 @@ enum Input {
     Saved(Vec<u8>),
     /// A capture of packets.
     Packets(Vec<u8>),
+    /// The same as tcpdump prints it.
+    Rows(Vec<tcpdump::Packet>),
     /// An HTTP archive.
     Archive(String),
 }
@@ -169,6 +178,7 @@ fn input(args: &Args) -> Result<Input, String> {
     match String::from_utf8(bytes) {
         // A head as it was on the wire; a dump of one starts with digits.
         Ok(text) if is_head => Ok(Input::Bytes(text.into_bytes())),
+        Ok(text) if tcpdump::is_in(&text) => tcpdump::packets(&text).map(Input::Rows),
         Ok(text) if har::is_at_start_of(&text) => Ok(Input::Archive(text)),
         Ok(text) => dump::bytes(&text).map(Input::Bytes),
         Err(error) if is_head => Ok(Input::Bytes(error.into_bytes())),

@@ -80,7 +80,7 @@ pub(crate) struct Args {
     /// Show broken rules and the summary alone.
     #[arg(short, long, help_heading = SHOWN)]
     quiet: bool,
-    /// Write all that passes to this file, which `decode` reads. It holds cookies and passwords, if any passed.
+    /// Write all that passes to this file, which `decode` and `replay` read. It holds cookies and passwords, if any passed.
     #[arg(long, value_name = "FILE", help_heading = SHOWN)]
     save: Option<PathBuf>,
     /// Write all that passes to this file as a capture for Wireshark: in the clear, in TCP segments that were never sent.

@@ -1,4 +1,4 @@
-//! All that passes, in a file: a line of JSON for each piece, which `decode` reads.
+//! All that passes, in a file: a line of JSON for each piece, which `decode` and `replay` read.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};

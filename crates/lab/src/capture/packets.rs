@@ -62,6 +62,19 @@ pub fn read(bytes: &[u8], tell: impl FnMut(Entry)) -> Result<Held, String> {
     Ok(Held { connections, others, ..packets.held })
 }
 
+/// Reads packets that are in no container, with their times: each begins with the header of IP, or of Ethernet.
+pub fn read_bare(packets: impl IntoIterator<Item = (Duration, Vec<u8>)>, tell: impl FnMut(Entry)) -> Held {
+    let mut read = Packets { tcp: Tcp::new(tell), held: Held::default() };
+    for (at, packet) in packets {
+        let is_ethernet = matches!(packet.get(12..14), Some([0x08, 0x00] | [0x86, 0xdd]));
+        let is_ip = matches!(packet.first(), Some(0x45..=0x4f | 0x60..=0x6f));
+        let link = if is_ip || !is_ethernet { Linktype::RAW } else { Linktype::ETHERNET };
+        read.packet(at, link, &packet);
+    }
+    let (connections, others) = read.tcp.finish();
+    Held { connections, others, ..read.held }
+}
+
 struct Packets<F> {
     tcp: Tcp<F>,
     held: Held,

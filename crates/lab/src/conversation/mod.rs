@@ -152,6 +152,11 @@ impl Conversation {
         self.is_open
     }
 
+    /// Whether the server has answered the request, in whatever way.
+    pub const fn is_answered(&self) -> bool {
+        self.is_open || self.summary.refused.is_some()
+    }
+
     /// What there was so far.
     pub const fn summary(&self) -> &Summary {
         &self.summary
@@ -349,7 +354,13 @@ impl Conversation {
                 if let Some(violation) = request.violation.clone() {
                     self.broken(at, from, violation, tell);
                 }
-                self.client.state = State::Waiting(Vec::new());
+                self.client.state = match self.is_open {
+                    false => State::Waiting(Vec::new()),
+                    true => {
+                        let begin = head.len() as u64;
+                        State::Open(Box::new(Reader::new(Some(from), begin, self.keep)))
+                    }
+                };
                 if !request.is_upgrade {
                     let what =
                         "This is no WebSocket request: what follows is passed on and not judged".to_owned();
@@ -385,14 +396,14 @@ impl Conversation {
                 let (client, server) = answer.inflations.unzip();
                 // What has come of this direction behind the head is read next.
                 let begin = self.summary.of(from).heads + head.len() as u64;
-                let early = match std::mem::take(&mut self.client.state) {
-                    State::Waiting(early) | State::Head(early) => early,
-                    _ => Vec::new(),
-                };
-                let client_begin = self.client.at - early.len() as u64;
                 self.server.state = reader(Peer::Server, begin, server);
-                self.client.state = reader(Peer::Client, client_begin, client);
-                self.pass(at, Peer::Client, &early, tell);
+                // Where the request is not whole yet, frames follow its end.
+                if let State::Waiting(early) = &mut self.client.state {
+                    let early = std::mem::take(early);
+                    let begin = self.client.at - early.len() as u64;
+                    self.client.state = reader(Peer::Client, begin, client);
+                    self.pass(at, Peer::Client, &early, tell);
+                }
             }
             status => {
                 self.summary.refused = status;

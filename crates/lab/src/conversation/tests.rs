@@ -157,6 +157,25 @@ fn what_comes_before_the_answer_is_told_and_read() {
 }
 
 #[test]
+fn an_answer_before_the_request_is_told_and_both_are_read() {
+    let (request, response) = (format!("{REQUEST}\r\n"), format!("{RESPONSE}\r\n"));
+    let half = request.len() / 2;
+    let hello = [&request.as_bytes()[half..], &masked(RawHeader::TEXT, b"\xff")].concat();
+    let found = faults(&[
+        (Peer::Client, &request.as_bytes()[..half]),
+        (Peer::Server, response.as_bytes()),
+        (Peer::Client, &hello),
+    ]);
+    assert_eq!(
+        found,
+        [
+            "client: The text is not UTF-8 from byte 0 on (RFC 6455 §8.1).",
+            "server: A 101 comes before a request is whole (RFC 6455 §4.2.2).",
+        ]
+    );
+}
+
+#[test]
 fn messages_are_inflated_by_what_was_agreed() {
     let extension = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let (request, response) = (format!("{REQUEST}{extension}\r\n"), format!("{RESPONSE}{extension}\r\n"));

@@ -1,9 +1,12 @@
-//! `bowsprit replay`: a finding of `bowsprit fuzz` once more.
+//! `bowsprit replay`: a finding of `bowsprit fuzz`, or a client that `bowsprit watch` has saved, once more.
+
+mod talk;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use bowsprit_lab::Place;
+use bowsprit_lab::capture::saved;
 use bowsprit_lab::fuzz::{Again, Dial, Kind, Side, Trace};
 
 use super::args::{Size, listen_address};
@@ -11,11 +14,17 @@ use super::exit::Exit;
 use super::fuzz::{ProcessArgs, address_of};
 use super::output::{for_terminal, print};
 
-/// Play a finding of `bowsprit fuzz` again, and tell whether it still is one.
+/// Play a finding of `bowsprit fuzz` again, and tell whether it still is one; or say again what `watch --save` has heard
+///
+/// Of a file of `watch --save` the client's side is played, connection by connection, and what the server answers now is
+/// shown and judged; exit code 1 if it breaks a rule.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The file that `bowsprit fuzz` saved.
+    /// The file that `bowsprit fuzz` or `bowsprit watch` saved.
     file: PathBuf,
+    /// Of a file of `watch`, only the connection with this number.
+    #[arg(long, value_name = "N")]
+    connection: Option<u64>,
     /// Another server than the one it was found in.
     #[arg(long, conflicts_with = "listen")]
     url: Option<String>,
@@ -45,6 +54,9 @@ pub(crate) fn run(args: &Args) -> Exit {
 fn replay(args: &Args) -> Result<Exit, String> {
     let name = args.file.display();
     let text = std::fs::read_to_string(&args.file).map_err(|error| format!("{name}: {error}"))?;
+    if saved::Header::is_at_start_of(text.as_bytes()) {
+        return talk::replay(&text, args);
+    }
     let mut trace: Trace =
         serde_json::from_str(&text).map_err(|error| format!("{name} holds no finding: {error}"))?;
     if args.show {

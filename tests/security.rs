@@ -1206,6 +1206,7 @@ fn the_table_and_the_tests_are_of_each_other() {
                 "crates/capi/tests",
                 "crates/cli/tests",
                 "crates/cli/src/serve",
+                "crates/lab/src",
                 "crates/lab/tests",
             ];
             folders.iter().any(|folder| {

@@ -1,0 +1,59 @@
+//! `bowsprit decode` from a pipe: files that hold both directions, known by how they begin.
+
+#![cfg(unix)]
+
+mod support;
+
+use support::command::Running;
+
+/// Exit code, stdout, stderr.
+fn decode(args: &[&str], input: &[u8]) -> (i32, String, String) {
+    let mut running = Running::bowsprit(&[&["decode"], args].concat());
+    running.write(input);
+    running.finish()
+}
+
+/// A segment as tcpdump -X prints it: from the client, an empty text.
+const PACKETS: &str = "22:04:55.500000 IP 127.0.0.1.40000 > 127.0.0.1.9001: Flags [P.], length 6\n\
+    \t0x0000:  4500 002e 0000 4000 4006 0000 7f00 0001  E..*..@.@.......\n\
+    \t0x0010:  7f00 0001 9c40 2329 0000 0001 0000 0001  .....@#)........\n\
+    \t0x0020:  5018 ffff 0000 0000 8180 0102 0304       P.............\n";
+
+const ARCHIVE: &str = r#"{"log": {"entries": [{"request": {"method": "GET", "url": "wss://a/chat"},
+    "response": {"status": 101}, "_webSocketMessages": [
+        {"type": "send", "time": 1700000000.25, "opcode": 1, "data": "hello \u001b[31m"},
+        {"type": "receive", "time": 1700000000.75, "opcode": 2, "data": "AAEC"}]}]}}"#;
+
+#[test]
+fn packets_and_archives_are_known_by_how_they_begin() {
+    let (code, stdout, stderr) = decode(&[], PACKETS.as_bytes());
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.contains("> 00000000 81 80 01 02 03 04") && stdout.contains("text FIN, 0 bytes"),
+        "{stdout}"
+    );
+    let (code, stdout, stderr) = decode(&[], ARCHIVE.as_bytes());
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.contains("text of 10 bytes") && stdout.contains("00 01 02") && !stdout.contains('\x1b'),
+        "{stdout}"
+    );
+    for form in ["--json", "--html"] {
+        let (code, stdout, _) = decode(&[form], ARCHIVE.as_bytes());
+        assert!(code == 0 && stdout.contains("hello") && !stdout.contains('\x1b'), "{stdout}");
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_refused() {
+    for (input, why) in [
+        (PACKETS.replace("0x0010", "0x0020"), "line 3: its offset does not fit"),
+        (ARCHIVE.replace("_webSocketMessages", "messages"), "no entry of this archive"),
+        (ARCHIVE.replace("101", "\"?\""), "this is no HTTP archive"),
+        ("{\"bowsprit\":\"watch\",\"version\":9}\n".to_owned(), "line 1"),
+        ("\n\r\r\n and no capture".to_owned(), "is not what it began as"),
+    ] {
+        let (code, stdout, stderr) = decode(&[], input.as_bytes());
+        assert!(code == 2 && stderr.contains(why), "{why}: {code} {stdout} {stderr}");
+    }
+}

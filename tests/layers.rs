@@ -61,6 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "extension",
             "frame::DataKind",
             "frame::Header",
+            "frame::Kind",
             "handshake",
             "message",
             "role",

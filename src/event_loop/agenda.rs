@@ -11,6 +11,8 @@ pub(super) enum Verdict {
     Abort,
     /// More waits for it than may.
     Overflow,
+    /// It has sent more than it may.
+    Rate,
     /// It is failed with code 1011.
     Fail,
     /// The answer to its request is there.

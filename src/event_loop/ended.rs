@@ -36,6 +36,9 @@ pub enum Cause {
     Overflow,
     /// All connections together held more than [`Settings::max_held`](super::Settings::max_held), and this one most.
     OverBudget,
+    /// It has sent more than its [`Rate`](super::Rate) allows, and [`RatePolicy::Close`](super::RatePolicy::Close) is the
+    /// policy.
+    RateExceeded,
     /// The program gave it up ([`Context::abort`](super::Context::abort)).
     Aborted,
     /// The program failed it ([`Context::fail`](super::Context::fail)): it met a condition that it did not expect.
@@ -59,6 +62,7 @@ impl fmt::Display for Cause {
             Cause::Timeout(Due::Stalled) => f.write_str("the peer has begun a message and does not go on"),
             Cause::Overflow => f.write_str("the peer reads more slowly than is written to it"),
             Cause::OverBudget => f.write_str("the connections of the loop held too much together"),
+            Cause::RateExceeded => f.write_str("the peer sent more than its rate allows"),
             Cause::Aborted => f.write_str("the program gave the connection up"),
             Cause::Failed => f.write_str("the program met a condition that it did not expect"),
             Cause::ShutDown => f.write_str("the time to shut down was over"),

@@ -26,7 +26,15 @@ impl<H: Handler> Turn<'_, H> {
         let is_open = self.cx.peers[slot].is_open();
         let (cause, failed) = match verdict {
             Verdict::Answer => return self.answer(slot),
-            Verdict::Fail if is_open => return self.fail_open(slot),
+            Verdict::Fail if is_open => {
+                return self.end_with(slot, CloseCode::INTERNAL_ERROR, "", Cause::Failed);
+            }
+            Verdict::Rate if is_open => {
+                self.cx.stats.rate_closed += 1;
+                let reason = "more came than the rate allows";
+                return self.end_with(slot, CloseCode::POLICY, reason, Cause::RateExceeded);
+            }
+            Verdict::Rate => (Cause::RateExceeded, Failed::Aborted),
             Verdict::Fail => (Cause::Failed, Failed::Aborted),
             Verdict::Abort => (Cause::Aborted, Failed::Aborted),
             Verdict::Overflow => {
@@ -42,12 +50,12 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// The program met a condition that it did not expect.
-    fn fail_open(&mut self, slot: usize) {
+    /// Fails an open connection with this code.
+    fn end_with(&mut self, slot: usize, code: CloseCode, reason: &str, cause: Cause) {
         let peer = &mut self.cx.peers[slot];
-        // §7.4.1: 1011. Refused where a Close frame is sent already, which is as good.
-        let _ = peer.outbound.close(Some(CloseReason { code: CloseCode::INTERNAL_ERROR, reason: "" }));
-        self.over(slot, Cause::Failed);
+        // Refused where a Close frame is sent already, which is as good.
+        let _ = peer.outbound.close(Some(CloseReason { code, reason }));
+        self.over(slot, cause);
         self.cx.agenda.write(slot);
     }
 

@@ -249,7 +249,7 @@ impl<D: Default> Engine<D> {
         #[cfg(not(feature = "backplane"))]
         let nodes = None;
         let shared = self.cx.budget.shared.next_deadline(now);
-        [work, accept, peers, nodes, shared, self.cx.timers.next()].into_iter().flatten().min()
+        [work, accept, peers, nodes, shared, self.cx.timers.next(), self.cx.slowed.next()].into_iter().flatten().min()
     }
 
     /// Ends a turn: reads on where there was more, does what is due, writes what was sent, removes what is over.
@@ -263,6 +263,7 @@ impl<D: Default> Engine<D> {
         if let Some(mail) = mail {
             turn.run_commands(mail);
         }
+        turn.speed_up();
         turn.read_on();
         turn.accept_all();
         let due = turn.cx.due_by(turn.listeners.len());

@@ -7,6 +7,7 @@ use super::context::{Context, Task};
 use super::ended::ShutdownReport;
 use super::ended::{Ended, Failed};
 use super::id::{ClientId, ConnId};
+use super::rate::RateExceeded;
 use super::timers::Timer;
 #[cfg(feature = "backplane")]
 use crate::backplane::LinkEvent;
@@ -85,6 +86,12 @@ pub trait Handler {
     /// after it had passed the high one.
     fn on_drained(&mut self, cx: &mut Context<Self::Data>, id: ConnId) {
         let _ = (cx, id);
+    }
+
+    /// A connection has sent more than its [`Rate`](super::Rate) allows: it is slowed down, or a message of it was dropped.
+    /// One that is closed for it is told by [`on_close`](Self::on_close).
+    fn on_rate_exceeded(&mut self, cx: &mut Context<Self::Data>, id: ConnId, exceeded: RateExceeded) {
+        let _ = (cx, id, exceeded);
     }
 
     /// The connection is over: nothing more comes, and nothing can be sent.

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use slab::Slab;
+
+use super::bucket::{Allowance, Bucket};
 
 /// How fast connections are accepted: a bucket that holds `burst` of them and gets `per_second` new ones. While it is
 /// empty, connections wait in the system's backlog; none is refused.
@@ -34,7 +36,7 @@ impl Admission {
             population: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             addresses: Mutex::default(),
-            bucket: Mutex::new(Bucket::new(rate, now)),
+            bucket: Mutex::new(Bucket::full(allowance(rate), now)),
         }
     }
 
@@ -70,57 +72,33 @@ impl Admission {
         }
     }
 
-    /// As [`Bucket::take`].
-    pub(super) fn take(&self, rate: AcceptRate, now: Instant) -> Result<(), Instant> {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(rate, now)
-    }
-
-    /// As [`Bucket::give_back`].
-    pub(super) fn give_back(&self) {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).give_back();
-    }
-}
-
-/// The bucket.
-#[derive(Debug)]
-struct Bucket {
-    /// Connections that may come now, in parts of a thousand million.
-    tokens: u64,
-    filled: Instant,
-}
-
-const TOKEN: u64 = 1_000_000_000;
-
-impl Bucket {
-    fn new(rate: Option<AcceptRate>, now: Instant) -> Self {
-        let burst = rate.map_or(0, |rate| rate.burst.max(1));
-        Self { tokens: u64::from(burst) * TOKEN, filled: now }
-    }
-
-    /// Takes a token.
+    /// Takes the right to accept a connection.
     ///
     /// # Errors
     ///
     /// When there will be one.
-    fn take(&mut self, rate: AcceptRate, now: Instant) -> Result<(), Instant> {
-        let rate = AcceptRate { per_second: rate.per_second.max(1), burst: rate.burst.max(1) };
-        let elapsed =
-            u64::try_from(now.saturating_duration_since(self.filled).as_nanos()).unwrap_or(u64::MAX);
-        let gained = elapsed.saturating_mul(u64::from(rate.per_second));
-        self.tokens = self.tokens.saturating_add(gained).min(u64::from(rate.burst) * TOKEN);
-        self.filled = self.filled.max(now);
-        if self.tokens >= TOKEN {
-            self.tokens -= TOKEN;
-            return Ok(());
+    pub(super) fn take(&self, rate: AcceptRate, now: Instant) -> Result<(), Instant> {
+        let (allowance, mut bucket) =
+            (allowance(Some(rate)), self.bucket.lock().unwrap_or_else(PoisonError::into_inner));
+        bucket.fill(allowance, now);
+        match bucket.wait(allowance) {
+            Some(wait) => Err(now + wait),
+            None => {
+                bucket.spend(1);
+                Ok(())
+            }
         }
-        let missing = (TOKEN - self.tokens).div_ceil(u64::from(rate.per_second));
-        Err(now + Duration::from_nanos(missing))
     }
 
-    /// The token that was taken last was not needed.
-    const fn give_back(&mut self) {
-        self.tokens = self.tokens.saturating_add(TOKEN);
+    /// The right that was taken last was not needed.
+    pub(super) fn give_back(&self) {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).give_back(1);
     }
+}
+
+fn allowance(rate: Option<AcceptRate>) -> Allowance {
+    let (per_second, burst) = rate.map_or((1, 1), |rate| (rate.per_second, rate.burst));
+    Allowance { per_second: per_second.max(1).into(), burst: burst.into() }
 }
 
 /// How many connections there are from each address.
@@ -179,13 +157,15 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn a_burst_then_the_rate() {
         let start = Instant::now();
         let rate = AcceptRate { per_second: 10, burst: 3 };
-        let mut bucket = Bucket::new(Some(rate), start);
+        let bucket = Admission::new(Some(rate), start);
         for _ in 0..3 {
             assert_eq!(bucket.take(rate, start), Ok(()));
         }
@@ -202,7 +182,7 @@ mod tests {
     fn no_rate_is_no_division_by_zero() {
         let start = Instant::now();
         let rate = AcceptRate { per_second: 0, burst: 0 };
-        let mut bucket = Bucket::new(Some(rate), start);
+        let bucket = Admission::new(Some(rate), start);
         assert_eq!(bucket.take(rate, start), Ok(()));
         assert_eq!(bucket.take(rate, start), Err(start + Duration::from_secs(1)));
     }

@@ -6,11 +6,13 @@ use std::ops::Range;
 use super::ended::Failed;
 use super::handler::{Decision, Handler, LoopError};
 use super::peer::{Answer, Stage, Waiting};
+use super::rate::Meter;
 use super::turn::Turn;
 use crate::client::connect::EXCERPT_WAIT;
 use crate::connection::driver::{InboundExt as _, OutboundExt as _};
 use crate::connection::{Deadlines, Inbound};
 use crate::handshake::{Agreement, Incoming, Progress, Refusal, Request};
+use crate::role::Role;
 
 impl<H: Handler> Turn<'_, H> {
     /// Reads the next part of a handshake. Where that opens the connection, gives the place of what came behind it in
@@ -174,6 +176,10 @@ impl<H: Handler> Turn<'_, H> {
         if let Some(agreed) = agreement.deflate() {
             self.inbounds[slot].use_deflate(agreed, peer.outbound.role());
             peer.outbound.use_deflate(agreed);
+        }
+        if let (Some(rate), Role::Server) = (self.cx.settings.rate, peer.outbound.role()) {
+            peer.metered = true;
+            peer.cold().meter = Some(Meter::new(rate, self.cx.clock.now()));
         }
         let now = self.cx.clock.peer_time();
         peer.deadlines = Deadlines::new(now);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::ended::Failed;
 use super::id::{ClientId, ConnId};
 use super::limits::UNCOUNTED;
+use super::rate::Meter;
 use super::settings::{Pressure, Settings};
 use super::share::Rest;
 use super::topics::Link;
@@ -50,6 +51,8 @@ pub(super) struct Peer<D> {
     pub(super) squeezed: bool,
     /// Nothing is read: the program wants it so, or a slow reader that it feeds does.
     pub(super) held: bool,
+    /// It has a rate to keep to.
+    pub(super) metered: bool,
     /// Our direction is ended.
     pub(super) fin_sent: bool,
     /// What few connections have, apart from what every message touches.
@@ -78,6 +81,10 @@ pub(super) struct Cold {
     pub(super) producers: Vec<ConnId>,
     /// The client that a trusted proxy speaks for.
     pub(super) forwarded_for: Option<IpAddr>,
+    /// What it may send, where it is `metered`.
+    pub(super) meter: Option<Meter>,
+    /// Nothing is read from it, as it has sent more than that.
+    pub(super) slowed: bool,
     /// A proxy has said by the PROXY protocol that it speaks for nobody.
     pub(super) speaks_for_itself: bool,
     /// What was read and not looked at, as it has used up its quantum.
@@ -172,6 +179,7 @@ impl<D> Peer<D> {
             heavy: false,
             squeezed: false,
             held: false,
+            metered: false,
             fin_sent: false,
             cold: None,
             data,
@@ -202,6 +210,12 @@ impl<D> Peer<D> {
             None => settings.pressure(),
             Some(pressure) => pressure,
         }
+    }
+
+    /// How many of `len` bytes may be read at once from one that has a rate.
+    pub(super) fn most_at_once(&self, len: usize) -> usize {
+        let meter = self.cold.as_ref().and_then(|cold| cold.meter.as_ref());
+        meter.map_or(len, |meter| len.min(meter.most_at_once()))
     }
 
     pub(super) fn is_turned_away(&self) -> bool {

@@ -8,6 +8,7 @@ use super::context::Context;
 use super::ended::Cause;
 use super::handler::Handler;
 use super::id::ConnId;
+use super::metering;
 use super::peer::Stage;
 use super::pool::ReadLoan;
 use super::share::{self, MESSAGE, Rest};
@@ -169,6 +170,7 @@ impl<H: Handler> Turn<'_, H> {
         } else {
             cached
         };
+        let len = if peer.metered { peer.most_at_once(len) } else { len };
         let len = match peer.fill(&mut room[..len]) {
             Ok(Some(len)) if len > 0 => len,
             Ok(None) => return false,
@@ -186,6 +188,10 @@ impl<H: Handler> Turn<'_, H> {
         peer.deadlines.heard(cx.clock.peer_time());
         cx.stats.bytes_in += len as u64;
         cx.work.spend(len / share::BYTES);
+        if peer.metered {
+            let id = cx.id(slot);
+            metering::count_bytes(self.handler, cx, id, len);
+        }
         let taken = if is_direct {
             take_direct(&mut loan, self.handler, slot, len)
         } else {
@@ -310,9 +316,14 @@ fn take_frames<H: Handler>(
             return Ok(input.len());
         }
         if let Some(message) = inbound.whole_message(&mut input, &mut peer.outbound)? {
-            cx.stats.messages_in += 1;
+            let metered = peer.metered;
             cx.work.spend(MESSAGE);
-            handler.on_message(cx, id, message);
+            if metered {
+                metering::deliver(handler, cx, id, message);
+            } else {
+                cx.stats.messages_in += 1;
+                handler.on_message(cx, id, message);
+            }
             if input.is_empty() {
                 return Ok(0);
             }
@@ -347,6 +358,9 @@ fn deliver<H: Handler>(
     assembled: bool,
 ) {
     match event {
+        Event::Message(message) if cx.peers[id.slot as usize].metered => {
+            metering::deliver(handler, cx, id, message)
+        }
         Event::Message(message) => {
             if assembled {
                 let outbound = &mut cx.peers[id.slot as usize].outbound;
@@ -356,7 +370,12 @@ fn deliver<H: Handler>(
             cx.stats.messages_in += 1;
             handler.on_message(cx, id, message);
         }
-        Event::Frame(header) => handler.on_frame(cx, id, &header),
+        Event::Frame(header) => {
+            if cx.peers[id.slot as usize].metered {
+                metering::count_frame(handler, cx, id, &header);
+            }
+            handler.on_frame(cx, id, &header);
+        }
         Event::Chunk(chunk) => handler.on_chunk(cx, id, chunk),
         Event::Ping(payload) => handler.on_ping(cx, id, payload),
         Event::Pong(payload) => handler.on_pong(cx, id, payload),

@@ -157,7 +157,9 @@ pub(super) fn loss_of(outcome: &Outcome, cause: &Cause) -> Loss {
         Cause::Closed => Loss::Closed(outcome.code()),
         Cause::Protocol(_) => Loss::Protocol,
         Cause::Timeout(_) => Loss::Timeout,
-        Cause::Aborted | Cause::Failed | Cause::OverBudget | Cause::ShutDown => Loss::Local,
+        Cause::Aborted | Cause::Failed | Cause::OverBudget | Cause::RateExceeded | Cause::ShutDown => {
+            Loss::Local
+        }
         // It may have said why before it went.
         Cause::Eof | Cause::Io(_) | Cause::Overflow if outcome.code() != CloseCode::ABNORMAL => {
             Loss::Closed(outcome.code())

@@ -8,6 +8,7 @@ use crate::handshake::{HeadLimits, Leniency, TrustedProxies};
 
 use super::budget::half_of_memory;
 use super::limits::AcceptRate;
+use super::rate::Rate;
 
 /// Settings of a loop; see [`Config`] for those of a connection.
 #[derive(Clone, Debug)]
@@ -40,6 +41,9 @@ pub struct Settings {
     pub proxy_protocol: bool,
     /// How fast connections are accepted. No limit unless set.
     pub accept_rate: Option<AcceptRate>,
+    /// How fast a connection that a listener has brought may send; [`Context::set_rate`](super::Context::set_rate) sets it
+    /// for one. No limit unless set.
+    pub rate: Option<Rate>,
     /// How long a connection may stay open: then a closing handshake begins with code 1001. For ever unless set.
     pub max_lifetime: Option<Duration>,
     /// The most topics that one connection may subscribe to. 4,096: what it costs to subscribe grows with those that
@@ -144,6 +148,7 @@ impl Default for Settings {
             trusted_proxies: None,
             proxy_protocol: false,
             accept_rate: None,
+            rate: None,
             max_lifetime: None,
             max_subscriptions: 4096,
             max_held: half_of_memory(),

@@ -58,6 +58,11 @@ impl Work {
         self.spent = self.spent.saturating_add(cost);
     }
 
+    /// Nothing more is to be done for the connection that is being served.
+    pub(super) const fn cut_off(&mut self) {
+        self.limit = self.spent;
+    }
+
     /// What is left of the quantum.
     #[inline]
     pub(super) const fn left(&self) -> usize {

@@ -38,6 +38,13 @@ pub struct Stats {
     pub dropped: u64,
     /// Connections that were ended, as too much waited ([`Overflow::Close`](super::Overflow::Close)).
     pub overflowed: u64,
+    /// Times that nothing was read from a connection for a while, as it had sent more than its
+    /// [`Rate`](super::Rate) allows.
+    pub slowed: u64,
+    /// Messages that were dropped, as they were more than that.
+    pub rate_dropped: u64,
+    /// Connections that were ended for it, with code 1008.
+    pub rate_closed: u64,
     /// Bytes held for connections, now ([`Settings::max_held`](super::Settings::max_held)).
     pub held: u64,
     /// Connections that were ended, as all together held too much, and they most.
@@ -136,6 +143,9 @@ impl Stats {
             queued,
             dropped,
             overflowed,
+            slowed,
+            rate_dropped,
+            rate_closed,
             held,
             over_budget,
             behind,
@@ -165,6 +175,9 @@ impl Stats {
             (&mut self.queued, queued),
             (&mut self.dropped, dropped),
             (&mut self.overflowed, overflowed),
+            (&mut self.slowed, slowed),
+            (&mut self.rate_dropped, rate_dropped),
+            (&mut self.rate_closed, rate_closed),
             (&mut self.held, held),
             (&mut self.over_budget, over_budget),
             (&mut self.behind, behind),
@@ -210,6 +223,17 @@ impl Stats {
             ("bytes_out", "Bytes written, handshakes included", self.bytes_out),
             ("messages_dropped", "Messages dropped for slow readers", self.dropped),
             ("connections_overflowed", "Connections ended as slow readers", self.overflowed),
+            ("rate_slowed", "Times that a connection was not read from for its rate", self.slowed),
+            (
+                "rate_messages_dropped",
+                "Messages dropped as they were more than the rate allows",
+                self.rate_dropped,
+            ),
+            (
+                "rate_connections_closed",
+                "Connections ended as they sent more than the rate allows",
+                self.rate_closed,
+            ),
             ("connections_over_budget", "Connections ended as too much was held for all", self.over_budget),
             ("group_messages_lost", "Messages that another loop was too far behind to take", self.behind),
             ("accept_errors", "Failed attempts to accept", self.accept_errors),

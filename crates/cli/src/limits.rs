@@ -4,10 +4,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bowsprit::connection::Config;
-use bowsprit::event_loop::{AcceptRate, Overflow, Settings};
+use bowsprit::event_loop::{AcceptRate, Overflow, RatePolicy, Settings};
 use clap::ValueEnum;
 
 use super::args::{Size, Time};
+use super::rate::{Amounts, PerSecond};
 
 /// What holds for a connection in either role.
 #[derive(Debug, clap::Args)]
@@ -62,6 +63,16 @@ pub(super) struct ServerArgs {
     /// Connections to accept in a second; others wait in the system's backlog [default: no limit].
     #[arg(long, value_name = "N")]
     accept_rate: Option<u32>,
+    /// Messages, bytes or both that each client may send in a second, such as 100/s, 64K/s (with B, K, M or G: bytes as
+    /// they are read) or 100/s,64K/s [default: no limit].
+    #[arg(long, value_name = "RATE")]
+    rate: Option<PerSecond>,
+    /// What a client may send at once after a pause, such as 200 or 200,256K [default: what --rate gives in a second].
+    #[arg(long, value_name = "AMOUNT", requires = "rate")]
+    rate_burst: Option<Amounts>,
+    /// What happens to a client that sends more than --rate and --rate-burst allow.
+    #[arg(long, value_enum, default_value_t = OverRate::Slow, requires = "rate")]
+    over_rate: OverRate,
     /// Close a connection that has been open for this long.
     #[arg(long, value_name = "TIME")]
     max_lifetime: Option<Time>,
@@ -107,6 +118,16 @@ enum OverflowArg {
     Block,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OverRate {
+    /// Nothing more is read from it for a while: TCP slows it down, and nothing is lost.
+    Slow,
+    /// Messages beyond the rate are dropped.
+    Drop,
+    /// It is closed with code 1008.
+    Close,
+}
+
 impl ConnectionArgs {
     pub(super) fn config(&self) -> Config {
         let mut config = Config::default();
@@ -133,6 +154,12 @@ impl ServerArgs {
         settings.max_per_address = self.max_per_address;
         settings.accept_rate =
             self.accept_rate.map(|per_second| AcceptRate { per_second, burst: per_second });
+        let policy = match self.over_rate {
+            OverRate::Slow => RatePolicy::SlowDown,
+            OverRate::Drop => RatePolicy::Drop,
+            OverRate::Close => RatePolicy::Close,
+        };
+        settings.rate = self.rate.map(|rate| rate.with(self.rate_burst, policy));
         settings.max_lifetime = self.max_lifetime.map(|time| time.0);
         settings.max_held = self.max_held.0;
         settings.handshake_timeout = self.handshake_timeout.0;

@@ -20,6 +20,7 @@ mod input;
 mod limits;
 mod logger;
 mod output;
+mod rate;
 mod replay;
 mod request;
 mod serve;

@@ -70,9 +70,9 @@ impl<D: Default> Context<D> {
         }
     }
 
-    fn release(&mut self, slot: usize) {
+    pub(in crate::event_loop) fn release(&mut self, slot: usize) {
         let peer = &mut self.peers[slot];
-        let may_read = peer.cold.as_ref().is_none_or(|cold| !cold.paused && cold.waits == 0);
+        let may_read = peer.cold.as_ref().is_none_or(|cold| !cold.paused && !cold.slowed && cold.waits == 0);
         if peer.held && may_read {
             peer.held = false;
             self.agenda.read(slot);

@@ -28,6 +28,7 @@ use super::id::{ConnId, Tokens};
 use super::limits::Admission;
 use super::peer::{Peer, Stage};
 use super::pool::{Borrowers, Pool};
+use super::rate::Slowed;
 use super::settings::Settings;
 use super::share::Work;
 use super::siblings::{Alone, Siblings};
@@ -91,6 +92,7 @@ pub struct Context<D> {
     pub(super) stats: Stats,
     pub(super) budget: Budget,
     pub(super) work: Work,
+    pub(super) slowed: Slowed,
     pub(super) waker: LoopWaker,
     /// The number of this loop in its group.
     #[cfg(feature = "backplane")]
@@ -144,6 +146,7 @@ impl<D: Default> Context<D> {
             stats: Stats::default(),
             budget: Budget::default(),
             work: Work::default(),
+            slowed: Slowed::default(),
             #[cfg(feature = "backplane")]
             place: 0,
             siblings: Box::new(Alone),

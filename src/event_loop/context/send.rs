@@ -131,6 +131,8 @@ impl<D: Default> Context<D> {
             && let Some(cold) = &mut self.peers[id.slot as usize].cold
         {
             cold.closed_here = true;
+            // Its answer is awaited.
+            self.speed_up(id);
         }
         sent
     }

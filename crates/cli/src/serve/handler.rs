@@ -2,7 +2,9 @@
 
 use bowsprit::backplane::LinkEvent;
 use bowsprit::close::{CloseReason, OwnedClose};
-use bowsprit::event_loop::{ConnId, Context, Decision, Ended, Failed, Handler, LoopError, Sent, Timer, To};
+use bowsprit::event_loop::{
+    ConnId, Context, Decision, Ended, Failed, Handler, LoopError, RateExceeded, Sent, Timer, To,
+};
 use bowsprit::handshake::{
     Acceptance, Agreement, Head, OriginError, OriginPolicy, PlainRequest, Refusal, Request, RequestError,
 };
@@ -214,6 +216,24 @@ impl Handler for Server {
 
     fn on_pong(&mut self, cx: &mut Context<Visit>, id: ConnId, payload: &[u8]) {
         self.show(cx, id, "Pong", payload, false);
+    }
+
+    fn on_rate_exceeded(&mut self, cx: &mut Context<Visit>, id: ConnId, exceeded: RateExceeded) {
+        if self.talk < Talk::Normal {
+            return;
+        }
+        // Whom it concerns differs in each line; what repeats is folded.
+        let name = self.name(cx, id);
+        match exceeded {
+            RateExceeded::Dropped(_) => warn(
+                "messages dropped for --rate",
+                format_args!("{name} sends too fast: a message is dropped"),
+            ),
+            _ if self.talk >= Talk::Verbose => {
+                warn("waits for --rate", format_args!("{name} sends too fast: it has to wait"))
+            }
+            _ => {}
+        }
     }
 
     fn on_close(&mut self, cx: &mut Context<Visit>, id: ConnId, ended: &Ended) {

@@ -180,6 +180,7 @@ fn how(ended: &Ended) -> String {
         }
         Cause::Timeout(_) => format!("ended {}", said(&outcome.sent)),
         Cause::Overflow => "cut 1006, as it reads too slowly (--max-queued, --overflow)".to_owned(),
+        Cause::RateExceeded => "closed 1008, as it sends more than --rate allows".to_owned(),
         Cause::ShutDown => "cut 1006, as the server ends".to_owned(),
         Cause::Failed => format!("failed {}", said(&outcome.sent)),
         _ => "cut 1006, by the server".to_owned(),

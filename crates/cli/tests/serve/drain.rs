@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bowsprit::frame::RawHeader;
 
+use super::counter;
 use super::support::command::{Running, serve};
 use super::support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text};
 
@@ -149,4 +150,43 @@ fn clients_of_a_trusted_proxy_count_by_themselves() {
     assert_eq!(from(server.address, "Forwarded: for=192.0.2.1").1, "101");
     let (code, _, stderr) = Running::bowsprit(&["serve", "--trust-proxy", "10.0.0.0/40"]).finish();
     assert!(code == 2 && stderr.contains("10.0.0.0/8"), "{stderr}");
+}
+
+// --- rates -------------------------------------------------------------------------------------------------------
+
+/// More than the rate allows is dropped, closed, or waits; and that is counted and told.
+#[test]
+fn who_sends_too_fast_is_stopped() {
+    for (policy, counted) in [
+        ("drop", "bowsprit_rate_messages_dropped_total"),
+        ("close", "bowsprit_rate_connections_closed_total"),
+        ("slow", "bowsprit_rate_slowed_total"),
+    ] {
+        // So slow that no test takes as long as the next message would.
+        let rate = ["--rate", "1/s,1M/s", "--rate-burst", "5", "--over-rate", policy];
+        let server = serve(&[&rate[..], &["-v", "--metrics", "127.0.0.1:0"]].concat());
+        let metrics = server.running.told("counters at http://");
+        let metrics = metrics.strip_suffix("/metrics").unwrap().parse().unwrap();
+        let mut peer = Peer::open(server.address);
+        for number in 0..8 {
+            peer.text(&format!("message {number}"));
+        }
+        for number in 0..5 {
+            assert_text(&peer.frame(), &format!("message {number}"));
+        }
+        match policy {
+            "drop" => drop(server.running.told("sends too fast: a message is dropped")),
+            "close" => {
+                assert_close(&peer.frame(), 1008);
+                server.running.told("closed 1008, as it sends more than --rate allows");
+            }
+            // It is late, and not lost.
+            _ => assert_text(&peer.frame(), "message 5"),
+        }
+        assert!(counter(metrics, counted) > 0, "{counted}");
+    }
+    for args in [["--rate", "100"], ["--over-rate", "drop"], ["--rate-burst", "9"]] {
+        let (code, _, stderr) = Running::bowsprit(&[&["serve"], &args[..]].concat()).finish();
+        assert!(code == 2 && stderr.contains("--rate"), "{stderr}");
+    }
 }

@@ -292,6 +292,12 @@ impl Outbound {
         Ok(())
     }
 
+    /// Whether a message is being sent in parts.
+    #[inline]
+    pub const fn is_in_message(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Whether our Close frame is queued or sent.
     #[inline]
     pub const fn sent_close(&self) -> bool {

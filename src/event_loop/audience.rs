@@ -19,23 +19,33 @@ pub struct To<'a> {
     pub(super) topic: Option<&'a str>,
     pub(super) except: Option<ConnId>,
     pub(super) everywhere: bool,
+    pub(super) key: Option<&'a str>,
 }
 
 impl<'a> To<'a> {
     /// Every open connection of the loop.
     pub const fn all() -> Self {
-        Self { topic: None, except: None, everywhere: false }
+        Self { topic: None, except: None, everywhere: false, key: None }
     }
 
     /// The connections of the loop that have [subscribed](super::Context::subscribe) to this topic.
     pub const fn topic(topic: &'a str) -> Self {
-        Self { topic: Some(topic), except: None, everywhere: false }
+        Self { topic: Some(topic), except: None, everywhere: false, key: None }
     }
 
     /// Without this connection, which is one of the loop: who has said something need not hear it.
     #[must_use]
     pub const fn except(mut self, id: ConnId) -> Self {
         self.except = Some(id);
+        self
+    }
+
+    /// With a key: to a slow reader the message goes in place of the one of the same key that waits still; see
+    /// [`Context::send_latest`](super::Context::send_latest). It counts in all loops of the group; other nodes do not learn
+    /// of it.
+    #[must_use]
+    pub const fn latest(mut self, key: &'a str) -> Self {
+        self.key = Some(key);
         self
     }
 

@@ -56,6 +56,8 @@ impl<H: Handler> Turn<'_, H> {
             {
                 let reason =
                     CloseReason { code: CloseCode::GOING_AWAY, reason: "open for as long as it may be" };
+                self.cx.encode_all_kept(slot);
+                let peer = &mut self.cx.peers[slot];
                 let _ = peer.outbound.close(Some(reason));
                 peer.deadlines.closing(now);
                 self.cx.agenda.write(slot);

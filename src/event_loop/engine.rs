@@ -329,8 +329,11 @@ impl<H: Handler> Turn<'_, H> {
             Command::Send(id, message) => {
                 self.cx.send_prepared(id, &message);
             }
-            Command::Publish { topic, except, everywhere, message } => {
-                self.cx.publish(To { topic: topic.as_deref(), except, everywhere }, &message);
+            Command::Publish { topic, except, everywhere, key, message } => {
+                self.cx.publish(
+                    To { topic: topic.as_deref(), except, everywhere, key: key.as_deref() },
+                    &message,
+                );
             }
             #[cfg(feature = "backplane")]
             Command::ToNodes(topic, message, mark) => {

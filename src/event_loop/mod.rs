@@ -29,6 +29,7 @@
 mod accepting;
 mod agenda;
 mod audience;
+mod backlog;
 #[cfg(feature = "backplane")]
 mod backplane;
 mod bucket;

@@ -127,9 +127,10 @@ impl<D: Default> Context<D> {
             let id = ConnId { slot: (mark.id >> 32) as u32, generation: mark.id as u32 };
             Sibling { place: mark.place as usize, id }
         });
-        self.stats.behind += self.siblings.publish(topic, except, &message) as u64;
+        let to = To { topic, except: None, everywhere: false, key: None };
+        self.stats.behind += self.siblings.publish(to, except, &message) as u64;
         let except = except.filter(|sibling| sibling.place == self.place).map(|sibling| sibling.id);
-        self.publish(To { topic, except, everywhere: false }, &message);
+        self.publish(To { except, ..to }, &message);
     }
 }
 

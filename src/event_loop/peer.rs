@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::backlog::Backlog;
 use super::ended::Failed;
 use super::id::{ClientId, ConnId};
 use super::limits::UNCOUNTED;
@@ -67,6 +68,10 @@ pub(super) struct Cold {
     pub(super) topics: Vec<Link>,
     /// In place of what the settings of the loop say.
     pub(super) pressure: Option<Pressure>,
+    /// Messages that wait behind what is encoded.
+    pub(super) backlog: Option<Box<Backlog>>,
+    /// Messages that were dropped since the program has asked.
+    pub(super) dropped: u64,
     /// In place of what the settings of the loop say.
     pub(super) max_lifetime: Option<Option<Duration>>,
     /// The client that it belongs to.
@@ -212,6 +217,12 @@ impl<D> Peer<D> {
         }
     }
 
+    /// Bytes that wait for it, encoded or not.
+    pub(super) fn queued(&self) -> usize {
+        let backlog = self.cold.as_ref().and_then(|cold| cold.backlog.as_ref());
+        self.outbound.queued() + backlog.map_or(0, |backlog| backlog.bytes())
+    }
+
     /// How many of `len` bytes may be read at once from one that has a rate.
     pub(super) fn most_at_once(&self, len: usize) -> usize {
         let meter = self.cold.as_ref().and_then(|cold| cold.meter.as_ref());
@@ -252,8 +263,10 @@ impl<D> Peer<D> {
             }
             Stage::Connecting(_) | Stage::Open | Stage::Ending | Stage::Dead => 0,
         };
-        let rest = self.cold.as_ref().map_or(0, |cold| cold.rest.bytes.capacity());
-        stage + rest + self.outbound.memory()
+        let cold = self.cold.as_ref().map_or(0, |cold| {
+            cold.rest.bytes.capacity() + cold.backlog.as_ref().map_or(0, |backlog| backlog.memory())
+        });
+        stage + cold + self.outbound.memory()
     }
 
     /// Whether something was read for it and not looked at.

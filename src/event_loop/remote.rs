@@ -76,10 +76,19 @@ impl<D> Remote<D> {
         to: impl Into<To<'a>>,
         message: impl Into<Prepared>,
     ) -> Result<(), RemoteError> {
-        let (To { topic, except, everywhere }, message) = (to.into(), message.into());
-        let bytes = topic.map_or(0, str::len) + message.frame().len();
-        self.shared
-            .push(bytes, Command::Publish { topic: topic.map(Into::into), except, everywhere, message })
+        let (To { topic, except, everywhere, key }, message) = (to.into(), message.into());
+        let bytes =
+            [topic, key].map(|name| name.map_or(0, str::len)).iter().sum::<usize>() + message.frame().len();
+        self.shared.push(
+            bytes,
+            Command::Publish {
+                topic: topic.map(Into::into),
+                except,
+                everywhere,
+                key: key.map(Into::into),
+                message,
+            },
+        )
     }
 
     /// Begins a closing handshake; see [`Context::close`].
@@ -154,6 +163,7 @@ pub(super) enum Command<D> {
         topic: Option<Box<str>>,
         except: Option<ConnId>,
         everywhere: bool,
+        key: Option<Box<str>>,
         message: Prepared,
     },
     /// To other nodes: this loop has the link to them.
@@ -306,11 +316,11 @@ impl<D> Siblings for Others<D> {
         !self.remotes.is_empty()
     }
 
-    fn publish(&self, topic: Option<&str>, except: Option<Sibling>, message: &Prepared) -> usize {
+    fn publish(&self, to: To<'_>, except: Option<Sibling>, message: &Prepared) -> usize {
         let refuses = |(at, remote): &(usize, &Remote<D>)| {
             let place = at + usize::from(*at >= self.own);
             let except = except.filter(|sibling| sibling.place == place).map(|sibling| sibling.id);
-            remote.publish(To { topic, except, everywhere: false }, message).is_err()
+            remote.publish(To { except, everywhere: false, ..to }, message).is_err()
         };
         self.remotes.iter().enumerate().filter(refuses).count()
     }

@@ -109,7 +109,15 @@ impl<H: Handler> Turn<'_, H> {
     #[cold]
     fn drain(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
-        if peer.outbound.queued() > peer.pressure(&self.cx.settings).low_watermark {
+        let pressure = peer.pressure(&self.cx.settings);
+        if peer.outbound.queued() > pressure.low_watermark {
+            return;
+        }
+        if peer.is_open() && self.cx.encode_kept(slot, pressure.high_watermark) {
+            return; // more is to come
+        }
+        let peer = &mut self.cx.peers[slot];
+        if peer.outbound.queued() > pressure.low_watermark {
             return;
         }
         peer.congested = false;

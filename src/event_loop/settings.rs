@@ -105,6 +105,11 @@ pub enum Overflow {
     Close,
     /// Once [`Config::max_queued`] bytes wait and more is sent, the message is dropped, and the sender told.
     DropData,
+    /// Once more than the high watermark waits, further messages wait behind that without being encoded; once all of it is
+    /// [`Config::max_queued`] bytes and more is sent, the oldest of them are dropped, whole ones, and counted
+    /// ([`Context::take_dropped`](super::Context::take_dropped)). So the reader gets the newest, after a gap. Where the high watermark is not below
+    /// `max_queued`, it is as [`DropData`](Self::DropData).
+    DropOldest,
     /// Once more than the high watermark waits, nothing is read any more from the connection whose event made the
     /// program send, until no more than the low watermark waits: the slow reader slows its producer down. What the
     /// producer had sent before, at most one receive buffer of it, still comes. Where [`Config::max_queued`] is

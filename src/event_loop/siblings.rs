@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::audience::To;
 use super::id::ConnId;
 #[cfg(feature = "backplane")]
 use crate::backplane::Mark;
@@ -19,8 +20,8 @@ pub(super) struct Sibling {
 pub(super) trait Siblings: fmt::Debug + Send {
     #[cfg(feature = "backplane")]
     fn is_any(&self) -> bool;
-    /// To the subscribers of a topic, or to all connections, without one of them. Says how many loops did not take it.
-    fn publish(&self, topic: Option<&str>, except: Option<Sibling>, message: &Prepared) -> usize;
+    /// To the subscribers of a topic, or to all connections, with a key if there is one, without one of them. Says how many loops did not take it.
+    fn publish(&self, to: To<'_>, except: Option<Sibling>, message: &Prepared) -> usize;
     /// To other nodes, by way of the loop that has the link to them: the first of the group. Says how many did not take
     /// it.
     #[cfg(feature = "backplane")]
@@ -41,7 +42,7 @@ impl Siblings for Alone {
         false
     }
 
-    fn publish(&self, _: Option<&str>, _: Option<Sibling>, _: &Prepared) -> usize {
+    fn publish(&self, _: To<'_>, _: Option<Sibling>, _: &Prepared) -> usize {
         0
     }
 

@@ -34,8 +34,11 @@ pub struct Stats {
     pub bytes_out: u64,
     /// Bytes that wait for peers, now.
     pub queued: u64,
-    /// Messages that were dropped, as too much waited ([`Overflow::DropData`](super::Overflow::DropData)).
+    /// Messages that were dropped, as too much waited ([`Overflow::DropData`](super::Overflow::DropData) and `DropOldest`).
     pub dropped: u64,
+    /// Messages that were replaced by newer ones of the same key, as their reader is slow
+    /// ([`Context::send_latest`](super::Context::send_latest)).
+    pub conflated: u64,
     /// Connections that were ended, as too much waited ([`Overflow::Close`](super::Overflow::Close)).
     pub overflowed: u64,
     /// Times that nothing was read from a connection for a while, as it had sent more than its
@@ -142,6 +145,7 @@ impl Stats {
             bytes_out,
             queued,
             dropped,
+            conflated,
             overflowed,
             slowed,
             rate_dropped,
@@ -174,6 +178,7 @@ impl Stats {
             (&mut self.bytes_out, bytes_out),
             (&mut self.queued, queued),
             (&mut self.dropped, dropped),
+            (&mut self.conflated, conflated),
             (&mut self.overflowed, overflowed),
             (&mut self.slowed, slowed),
             (&mut self.rate_dropped, rate_dropped),
@@ -222,6 +227,7 @@ impl Stats {
             ("bytes_in", "Bytes read, handshakes included", self.bytes_in),
             ("bytes_out", "Bytes written, handshakes included", self.bytes_out),
             ("messages_dropped", "Messages dropped for slow readers", self.dropped),
+            ("messages_conflated", "Messages replaced by newer ones for slow readers", self.conflated),
             ("connections_overflowed", "Connections ended as slow readers", self.overflowed),
             ("rate_slowed", "Times that a connection was not read from for its rate", self.slowed),
             (

@@ -89,8 +89,12 @@ pub(super) struct ServerArgs {
     #[arg(long, value_name = "N", default_value_t = Settings::default().head.max_headers)]
     max_headers: usize,
     /// What happens when --max-queued bytes wait for a client and more is to be sent to it.
-    #[arg(long, value_enum, default_value_t = OverflowArg::Close)]
+    #[arg(long, visible_alias = "slow-reader", value_enum, default_value_t = OverflowArg::Close)]
     overflow: OverflowArg,
+    /// Tell a client that has read too slowly and reads again how many messages to it were dropped or replaced, in a text
+    /// message {"dropped":N}.
+    #[arg(long)]
+    tell_dropped: bool,
     /// Bytes that may wait for a client before nothing more is read from it.
     #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().high_watermark))]
     high_watermark: Size,
@@ -114,6 +118,11 @@ enum OverflowArg {
     Close,
     /// Drop the message.
     Drop,
+    /// Drop the oldest message that waits and is not begun, above --high-watermark.
+    DropOldest,
+    /// Of each sender let the newest message take the place of an older one that waits still, above --high-watermark; then
+    /// as drop-oldest. In --mode relay and broadcast.
+    Latest,
     /// Read nothing more from whom it comes from, already above --high-watermark.
     Block,
 }
@@ -147,6 +156,16 @@ impl ConnectionArgs {
 }
 
 impl ServerArgs {
+    /// Whether the newest message of each sender is enough for a slow reader.
+    pub(super) fn latest_of_each(&self) -> bool {
+        self.overflow == OverflowArg::Latest
+    }
+
+    /// Whether slow readers are told what they miss.
+    pub(super) const fn tells_dropped(&self) -> bool {
+        self.tell_dropped
+    }
+
     pub(super) fn settings(&self, config: Config) -> Settings {
         let mut settings = Settings::default();
         settings.connection = Arc::new(config);
@@ -168,6 +187,7 @@ impl ServerArgs {
         settings.overflow = match self.overflow {
             OverflowArg::Close => Overflow::Close,
             OverflowArg::Drop => Overflow::DropData,
+            OverflowArg::DropOldest | OverflowArg::Latest => Overflow::DropOldest,
             OverflowArg::Block => Overflow::Block,
         };
         settings.high_watermark = self.high_watermark.0;

@@ -4,6 +4,7 @@ mod answer;
 mod client;
 mod dial;
 mod flow;
+mod keep;
 mod publish;
 mod send;
 mod timing;
@@ -215,7 +216,7 @@ impl<D: Default> Context<D> {
         }
         for (_, peer) in &self.peers {
             stats.open += u64::from(peer.is_open());
-            stats.queued += peer.outbound.queued() as u64;
+            stats.queued += peer.queued() as u64;
         }
         stats
     }
@@ -258,7 +259,7 @@ impl<D: Default> Context<D> {
 
     /// Bytes that wait for a peer.
     pub fn queued(&self, id: ConnId) -> usize {
-        self.peer(id).map_or(0, |peer| peer.outbound.queued())
+        self.peer(id).map_or(0, Peer::queued)
     }
 
     /// Whether the connection is open and not closing.

@@ -34,7 +34,7 @@ impl<D: Default> Context<D> {
             return Reach { here: 0, behind: 0, nodes: self.send_to_nodes(to.topic, &message, mark) };
         }
         let mut reach = if to.everywhere {
-            self.send_elsewhere(to.topic, &message)
+            self.send_elsewhere(to, &message)
         } else {
             Reach {
                 here: 0,
@@ -44,10 +44,10 @@ impl<D: Default> Context<D> {
             }
         };
         reach.here = match to.topic {
-            None => self.send_to_all(&message, |id| Some(id) != to.except),
+            None => self.send_to_all(&message, to.key, |id| Some(id) != to.except),
             Some(topic) => {
                 let except = to.except.filter(|id| self.peer(*id).is_some()).map(|id| id.slot);
-                self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, &message, except))
+                self.topics.find(topic).map_or(0, |topic| self.send_to_topic(topic, &message, to.key, except))
             }
         };
         reach
@@ -55,31 +55,36 @@ impl<D: Default> Context<D> {
 
     /// Sends a message to every open connection of this loop that `to` picks, encoded once; says to how many.
     pub fn publish_where(&mut self, to: impl FnMut(ConnId) -> bool, message: impl Into<Prepared>) -> usize {
-        self.send_to_all(&message.into(), to)
+        self.send_to_all(&message.into(), None, to)
     }
 
-    fn send_to_all(&mut self, message: &Prepared, mut to: impl FnMut(ConnId) -> bool) -> usize {
+    fn send_to_all(
+        &mut self,
+        message: &Prepared,
+        key: Option<&str>,
+        mut to: impl FnMut(ConnId) -> bool,
+    ) -> usize {
         let mut receivers = 0;
         for slot in 0..self.peers.capacity() {
             let Some(peer) = self.peers.get(slot) else { continue };
             // Slots are numbered by `u32`: a process has fewer descriptors.
             let id = ConnId { slot: slot as u32, generation: peer.generation };
             if peer.is_open() && to(id) {
-                receivers += usize::from(self.send_prepared(id, message).is_queued());
+                receivers += usize::from(self.send_keyed(id, key, message).is_queued());
             }
         }
         receivers
     }
 
     /// To the other loops, and to other nodes.
-    fn send_elsewhere(&mut self, topic: Option<&str>, message: &Prepared) -> Reach {
-        let behind = self.siblings.publish(topic, None, message);
+    fn send_elsewhere(&mut self, to: To<'_>, message: &Prepared) -> Reach {
+        let behind = self.siblings.publish(to, None, message);
         self.stats.behind += behind as u64;
         Reach {
             here: 0,
             behind,
             #[cfg(feature = "backplane")]
-            nodes: self.send_to_nodes(topic, message, None),
+            nodes: self.send_to_nodes(to.topic, message, None),
         }
     }
 
@@ -128,13 +133,19 @@ impl<D: Default> Context<D> {
         true
     }
 
-    fn send_to_topic(&mut self, topic: u32, message: &Prepared, but: Option<u32>) -> usize {
+    fn send_to_topic(
+        &mut self,
+        topic: u32,
+        message: &Prepared,
+        key: Option<&str>,
+        but: Option<u32>,
+    ) -> usize {
         let subscribers = self.topics.lend(topic);
         let mut receivers = 0;
         for link in &subscribers {
             if Some(link.to) != but {
                 let id = self.id(link.to as usize);
-                receivers += usize::from(self.send_prepared(id, message).is_queued());
+                receivers += usize::from(self.send_keyed(id, key, message).is_queued());
             }
         }
         self.topics.give_back(topic, subscribers);

@@ -8,6 +8,7 @@ use crate::close::CloseReason;
 use crate::connection::driver::{OutboundExt as _, SendQueue};
 use crate::connection::{Outbound, SendError};
 use crate::event_loop::agenda::Verdict;
+use crate::event_loop::backlog::Kept;
 use crate::event_loop::id::ConnId;
 use crate::event_loop::pool::SendLoan;
 use crate::event_loop::settings::Overflow;
@@ -39,12 +40,18 @@ impl<D: Default> Context<D> {
     #[inline]
     pub fn send<'a>(&mut self, id: ConnId, message: impl Into<Message<'a>>) -> Sent {
         let message = message.into();
+        if self.is_behind(id) && self.keeps(id) {
+            return self.keep(id, Kept { message: message.into(), choice: Some(Compression::Auto) }, None);
+        }
         let sent = self.send_with(id, |outbound| outbound.send(message));
         self.count_message(sent)
     }
 
     /// Sends a message, with a choice about its compression.
     pub fn send_compressed(&mut self, id: ConnId, message: Message<'_>, choice: Compression) -> Sent {
+        if self.is_behind(id) && self.keeps(id) {
+            return self.keep(id, Kept { message: message.into(), choice: Some(choice) }, None);
+        }
         let sent = self.send_with(id, |outbound| outbound.send_with(message, choice));
         self.count_message(sent)
     }
@@ -61,12 +68,16 @@ impl<D: Default> Context<D> {
 
     /// Sends a message that was encoded before.
     pub fn send_prepared(&mut self, id: ConnId, message: &Prepared) -> Sent {
+        if self.is_behind(id) && self.keeps(id) {
+            return self.keep(id, Kept { message: message.clone(), choice: None }, None);
+        }
         let sent = self.send_with(id, |outbound| outbound.send_prepared(message));
         self.count_message(sent)
     }
 
     /// Sends the first part of a message as a frame of its own; see [`Outbound::begin`].
     pub fn begin(&mut self, id: ConnId, kind: DataKind, part: &[u8]) -> Sent {
+        self.let_pass(id);
         self.send_with(id, |outbound| outbound.begin(kind, part))
     }
 
@@ -126,6 +137,7 @@ impl<D: Default> Context<D> {
     /// Begins the closing handshake; what was sent before still goes out. [`on_close`](crate::event_loop::Handler::on_close)
     /// tells when it is done.
     pub fn close(&mut self, id: ConnId, reason: Option<CloseReason<'_>>) -> Sent {
+        self.let_pass(id);
         let sent = self.send_with(id, |outbound| outbound.close(reason));
         if sent.is_queued()
             && let Some(cold) = &mut self.peers[id.slot as usize].cold
@@ -149,6 +161,19 @@ impl<D: Default> Context<D> {
     pub fn fail(&mut self, id: ConnId) {
         if self.peer(id).is_some() {
             self.agenda.decide(id.slot as usize, Verdict::Fail);
+        }
+    }
+
+    /// Whether it reads so slowly that messages to it may have to wait behind what is encoded.
+    #[inline]
+    fn is_behind(&self, id: ConnId) -> bool {
+        self.peers.get(id.slot as usize).is_some_and(|peer| peer.congested)
+    }
+
+    /// Encodes what waits, as nothing that follows may overtake it.
+    fn let_pass(&mut self, id: ConnId) {
+        if self.is_behind(id) && self.keeps(id) {
+            self.encode_all_kept(id.slot as usize);
         }
     }
 
@@ -197,7 +222,7 @@ impl<D: Default> Context<D> {
 
     /// More than the high watermark waits.
     #[cold]
-    fn congested(&mut self, reader: ConnId) {
+    pub(super) fn congested(&mut self, reader: ConnId) {
         let overflow = self.peers[reader.slot as usize].pressure(&self.settings).overflow;
         if let (Overflow::Block, Some(producer)) = (overflow, self.reading) {
             self.pause_until_drained(self.id(producer), reader);
@@ -205,10 +230,11 @@ impl<D: Default> Context<D> {
     }
 
     #[cold]
-    fn full(&mut self, slot: usize) -> Sent {
+    pub(super) fn full(&mut self, slot: usize) -> Sent {
         match self.peers[slot].pressure(&self.settings).overflow {
-            Overflow::DropData => {
+            Overflow::DropData | Overflow::DropOldest => {
                 self.stats.dropped += 1;
+                self.peers[slot].cold().dropped += 1;
                 Sent::Dropped
             }
             Overflow::Close | Overflow::Block => {

@@ -27,6 +27,10 @@ pub(super) struct Server {
     /// Where messages are shown, in [`Mode::Console`].
     screen: Option<Screen>,
     health: Health,
+    /// Of each sender the newest message is enough for a slow reader.
+    latest: bool,
+    /// Slow readers are told what they miss.
+    tells_dropped: bool,
     /// How connections are closed in the end.
     close: OwnedClose,
     farewell: SharedFarewell,
@@ -51,6 +55,8 @@ impl Server {
             talk: args.talk(),
             screen,
             health,
+            latest: args.server.latest_of_each(),
+            tells_dropped: args.server.tells_dropped(),
             close: args.drain.close(),
             farewell,
             running: None,
@@ -66,6 +72,8 @@ impl Server {
             talk: self.talk,
             screen: self.screen,
             health: self.health.clone(),
+            latest: self.latest,
+            tells_dropped: self.tells_dropped,
             close: self.close.clone(),
             farewell: self.farewell.clone(),
             running: Some(running),
@@ -83,6 +91,19 @@ impl Server {
             .with_text(&format!("{error} See --allow-origin and --allow-host in `bowsprit serve --help`."))
     }
 
+    /// Sends to many what `from` has said.
+    fn publish(&self, cx: &mut Context<Visit>, to: To<'_>, from: ConnId, message: Message<'_>) {
+        let key = self.latest.then(|| self.number(from));
+        let to = key.as_deref().map_or(to, |key| to.latest(key));
+        let behind = cx.publish(to.everywhere(), message).behind;
+        if behind > 0 && self.talk >= Talk::Normal {
+            let what = format_args!(
+                "a message was lost on its way to {behind} of the threads, which are too far behind"
+            );
+            warn("messages lost between threads", what);
+        }
+    }
+
     /// Keeps who asks for what, where somebody wants to know.
     fn visit<'c>(&self, cx: &'c mut Context<Visit>, id: ConnId, head: &Head) -> Option<&'c mut Record> {
         if self.talk < Talk::Verbose {
@@ -92,15 +113,23 @@ impl Server {
         cx.data(id).map(|visit| visit.begin(peer, client, head))
     }
 
+    /// The name of a connection among those of all loops.
+    fn number(&self, id: ConnId) -> String {
+        match &self.running {
+            Some(running) => format!("{}:{id}", running.number),
+            None => id.to_string(),
+        }
+    }
+
     /// What a connection goes by in lines, which has a name of its own in its loop only.
     fn name(&self, cx: &mut Context<Visit>, id: ConnId) -> String {
         let peer = cx.peer_addr(id).or_else(|| cx.data(id)?.peer());
-        let number = self.running.as_ref().map(|running| format!("{}:", running.number)).unwrap_or_default();
+        let number = self.number(id);
         let client = cx.data(id).and_then(|visit| visit.client());
         match (client, peer) {
-            (Some(client), Some(peer)) => format!("{number}{id} {client} by {peer}"),
-            (_, Some(peer)) => format!("{number}{id} {peer}"),
-            _ => format!("{number}{id}"),
+            (Some(client), Some(peer)) => format!("{number} {client} by {peer}"),
+            (_, Some(peer)) => format!("{number} {peer}"),
+            _ => number,
         }
     }
 
@@ -194,12 +223,8 @@ impl Handler for Server {
                     record.sent.count(payload.len());
                 }
             }
-            Mode::Relay => {
-                cx.publish(To::all().except(id).everywhere(), message);
-            }
-            Mode::Broadcast => {
-                cx.publish(To::all().everywhere(), message);
-            }
+            Mode::Relay => self.publish(cx, To::all().except(id), id, message),
+            Mode::Broadcast => self.publish(cx, To::all(), id, message),
             #[cfg(unix)]
             Mode::Bridge(_) => {} // whose it is
             Mode::Console => {
@@ -233,6 +258,19 @@ impl Handler for Server {
                 warn("waits for --rate", format_args!("{name} sends too fast: it has to wait"))
             }
             _ => {}
+        }
+    }
+
+    fn on_drained(&mut self, cx: &mut Context<Visit>, id: ConnId) {
+        let dropped = cx.take_dropped(id);
+        if dropped == 0 {
+            return;
+        }
+        self.tell(cx, id, |_| {
+            Some(format!("reads again; {dropped} messages to it were dropped or replaced"))
+        });
+        if self.tells_dropped {
+            cx.send(id, Message::Text(&format!("{{\"dropped\":{dropped}}}")));
         }
     }
 

@@ -190,3 +190,60 @@ fn who_sends_too_fast_is_stopped() {
         assert!(code == 2 && stderr.contains("--rate"), "{stderr}");
     }
 }
+
+// --- slow readers ------------------------------------------------------------------------------------------------
+
+/// What a reader that does not read is not sent at once has gaps at its oldest, or holds the newest of each sender; and it
+/// is told how much it missed.
+#[test]
+fn slow_readers_get_the_newest_and_are_told() {
+    for (policy, threads) in [("drop-oldest", "1"), ("drop-oldest", "3"), ("latest", "1"), ("latest", "3")] {
+        let server = serve(&[
+            "-v",
+            "--mode",
+            "relay",
+            "--threads",
+            threads,
+            "--slow-reader",
+            policy,
+            "--tell-dropped",
+            "--high-watermark",
+            "64K",
+            "--low-watermark",
+            "16K",
+            "--max-queued",
+            "256K",
+        ]);
+        let mut slow = Peer::open(server.address);
+        let mut senders = [(); 4].map(|()| Peer::open(server.address));
+        let mut fast = Peer::open(server.address);
+        let padding = "x".repeat(32 << 10);
+        const EACH: usize = 200;
+        for number in 0..EACH {
+            for (at, sender) in senders.iter_mut().enumerate() {
+                sender.text(&format!("{at} {number} {padding}"));
+                // One after the other: the fast one has read it, so it was sent to the slow one, too, or is about to be.
+                assert!(fast.frame().1.starts_with(format!("{at} {number} ").as_bytes()));
+            }
+            // The senders hear each other; nobody is slow but one.
+            for sender in &mut senders {
+                (0..3)
+                    .for_each(|_| assert_eq!(sender.frame().1.len(), format!("0 {number} {padding}").len()));
+            }
+        }
+        let (mut last, mut received, mut dropped) = ([None; 4], 0, 0);
+        while dropped == 0 || last != [Some(EACH - 1); 4] {
+            let text = String::from_utf8(slow.frame().1).unwrap();
+            if let Some(number) = text.strip_prefix("{\"dropped\":") {
+                dropped += number.trim_end_matches('}').parse::<usize>().unwrap();
+                continue;
+            }
+            let mut words = text.split(' ').map(|word| word.parse::<usize>());
+            let (at, number) = (words.next().unwrap().unwrap(), words.next().unwrap().unwrap());
+            assert!(last[at] < Some(number), "{policy}: {number} after {last:?}");
+            (last[at], received) = (Some(number), received + 1);
+        }
+        assert_eq!(received + dropped, 4 * EACH, "{policy} in {threads} threads");
+        server.running.told(" reads again; ");
+    }
+}

@@ -1,7 +1,7 @@
 //! A chat with rooms: the path names the room, and what one member says goes to all the others in it.
 //!
 //! `cargo run --example rooms --features event-loop -- 127.0.0.1:9001`, then from several terminals
-//! `bowsprit connect ws://127.0.0.1:9001/kitchen`
+//! `bowsprit connect ws://127.0.0.1:9001/kitchen`. `rooms_over_machines` does the same over several processes.
 
 use bowsprit::event_loop::{ConnId, Context, Decision, Ended, EventLoop, Handler, To};
 use bowsprit::handshake::{Acceptance, Agreement, Request};

@@ -249,7 +249,10 @@ impl<D: Default> Engine<D> {
         #[cfg(not(feature = "backplane"))]
         let nodes = None;
         let shared = self.cx.budget.shared.next_deadline(now);
-        [work, accept, peers, nodes, shared, self.cx.timers.next(), self.cx.slowed.next()].into_iter().flatten().min()
+        [work, accept, peers, nodes, shared, self.cx.timers.next(), self.cx.slowed.next()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Ends a turn: reads on where there was more, does what is due, writes what was sent, removes what is over.
@@ -262,6 +265,9 @@ impl<D: Default> Engine<D> {
         let mut turn = self.turn(handler);
         if let Some(mail) = mail {
             turn.run_commands(mail);
+        }
+        if std::mem::take(&mut turn.cx.closes_listeners) {
+            turn.stop_listening();
         }
         turn.speed_up();
         turn.read_on();
@@ -300,6 +306,7 @@ impl<D: Default> Engine<D> {
         let cx = &self.cx;
         cx.agenda.has_work()
             || self.inbox.has_mail()
+            || cx.closes_listeners
             || cx.clients.has_work()
             || cx.clock.is_hearing()
             || cx.shutdown.as_ref().is_some_and(|shutdown| !shutdown.begun)

@@ -4,6 +4,10 @@
 
 #[path = "../../../tests/support/certificates.rs"]
 mod certificates;
+#[path = "../../../tests/support/engine.rs"]
+mod engine;
+#[path = "../../../tests/support/installed.rs"]
+mod installed;
 mod support;
 
 use std::collections::HashMap;
@@ -14,6 +18,7 @@ use std::process::{ChildStdout, Command};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use bowsprit::Role;
 use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler};
@@ -23,7 +28,7 @@ use bowsprit::message::Message;
 use certificates::Authority;
 use serde_json::Value;
 use support::command::{BOWSPRIT, Running, serve, serve_by};
-use support::peer::{Peer, REQUEST, assert_close, assert_text};
+use support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text};
 use support::sent_by;
 use support::workspace;
 
@@ -117,6 +122,7 @@ fn each_example_is_run_here() {
         "tls",
         "auth",
         "rooms",
+        "rooms_over_machines",
         "reconnect",
         "blocking",
         "subscriptions",
@@ -212,6 +218,38 @@ fn rooms() {
     assert_text(&second.frame(), "hello, kitchen");
     first.close(1000);
     assert_text(&second.frame(), "somebody left");
+}
+
+/// Two processes and an engine: a room has members in both, and no other room hears them.
+#[test]
+fn rooms_over_machines() {
+    for kind in engine::KINDS {
+        let Some(engine) = engine::Server::start(kind, &[]) else { return };
+        let servers = [(); 2].map(|()| server("rooms_over_machines", &["127.0.0.1:0", &engine.url()]));
+        let enter = |at: usize, room: &str| {
+            let mut peer = Peer::connect(servers[at].2);
+            peer.write(REQUEST.replacen("/chat", room, 1).as_bytes());
+            assert!(peer.head().starts_with("HTTP/1.1 101 "));
+            assert_text(&peer.frame(), &format!("you are in {room}, with 0 others on this machine"));
+            peer
+        };
+        let (mut one, mut other, mut elsewhere) =
+            (enter(0, "/kitchen"), enter(1, "/kitchen"), enter(1, "/cellar"));
+        // Until the engine knows who listens where.
+        other.stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        while other.read().is_err() {
+            one.text("hello?");
+        }
+        other.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        one.text("hello, kitchen");
+        while other.frame().1 != b"hello, kitchen" {}
+        elsewhere.text("hello, cellar");
+        other.text("who is there?");
+        while one.frame().1 != b"who is there?" {}
+        one.close(1000);
+        assert_text(&other.frame(), "somebody left");
+        assert_eq!(elsewhere.try_frame(), None);
+    }
 }
 
 /// The server goes away and another one comes in its place; the client finds it.

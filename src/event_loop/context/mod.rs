@@ -80,6 +80,7 @@ pub struct Context<D> {
     pub(super) reading: Option<usize>,
     pub(super) stopping: bool,
     pub(super) accepting: bool,
+    pub(super) closes_listeners: bool,
     pub(super) shutdown: Option<Shutdown>,
     /// A shutdown is done.
     pub(super) was_shut_down: bool,
@@ -138,6 +139,7 @@ impl<D: Default> Context<D> {
             reading: None,
             stopping: false,
             accepting: true,
+            closes_listeners: false,
             shutdown: None,
             was_shut_down: false,
             timers: Timers::default(),
@@ -175,6 +177,12 @@ impl<D: Default> Context<D> {
     /// Accepts no connections until [`resume_accepting`](Self::resume_accepting). They wait in the system's backlog.
     pub fn pause_accepting(&mut self) {
         self.accepting = false;
+    }
+
+    /// Closes the listeners at the end of this turn: another process that has the same sockets, or may have the same
+    /// address, accepts from now on.
+    pub fn stop_listening(&mut self) {
+        self.closes_listeners = true;
     }
 
     /// Accepts connections again.

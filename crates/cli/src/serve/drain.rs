@@ -40,6 +40,11 @@ pub(super) struct DrainArgs {
     /// further ones are answered 503.
     #[arg(long, value_name = "TIME", default_value = "0s")]
     drain_time: Time,
+    /// When to close the listeners: `last`, and meanwhile --health and further clients are answered; or `first`, as soon as the
+    /// server is asked to end, so that a new process which has the same sockets (--systemd) takes all further clients. Clients
+    /// that have just connected have --drain-delay to open.
+    #[arg(long, value_enum, default_value_t = DrainListen::Last)]
+    drain_listen: DrainListen,
     /// The code to close them with [default: 1012 with --drain-time, else 1001].
     #[arg(long, value_name = "CODE", value_parser = code)]
     drain_code: Option<CloseCode>,
@@ -54,6 +59,14 @@ enum ProxyField {
     XForwardedFor,
     /// Forwarded (RFC 7239).
     Forwarded,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DrainListen {
+    /// Once all connections are closed.
+    Last,
+    /// At once.
+    First,
 }
 
 fn path(text: &str) -> Result<String, &'static str> {
@@ -103,7 +116,8 @@ impl DrainArgs {
 
     pub(super) fn drain(&self, health: Health) -> Drain {
         let (delay, spread) = (self.drain_delay.0, self.drain_time.0);
-        Drain { health, delay, spread, close: self.close(), phase: Phase::Serving }
+        let listens_first = self.drain_listen == DrainListen::First;
+        Drain { health, delay, spread, listens_first, close: self.close(), phase: Phase::Serving }
     }
 
     /// What connections are closed with.
@@ -165,6 +179,8 @@ pub(super) struct Drain {
     health: Health,
     delay: Duration,
     spread: Duration,
+    /// The listeners are closed first.
+    listens_first: bool,
     close: OwnedClose,
     phase: Phase,
 }
@@ -172,6 +188,8 @@ pub(super) struct Drain {
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Serving,
+    /// Not for long.
+    Listening(Instant),
     /// Until then.
     Unready(Instant),
     /// Until then.
@@ -182,6 +200,8 @@ enum Phase {
 /// What is to be done now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// Close the listeners.
+    StopListening,
     /// Close connections over so long.
     Close(Duration, OwnedClose),
     /// Close the rest, and end.
@@ -193,7 +213,10 @@ impl Drain {
     pub(super) fn begin(&mut self, now: Instant) {
         if let Phase::Serving = self.phase {
             self.health.stage.store(UNREADY, Ordering::Relaxed);
-            self.phase = Phase::Unready(later(now, self.delay));
+            self.phase = match self.listens_first {
+                true => Phase::Listening(now),
+                false => Phase::Unready(later(now, self.delay)),
+            };
         }
     }
 
@@ -201,7 +224,7 @@ impl Drain {
     pub(super) const fn next(&self) -> Option<Instant> {
         match self.phase {
             Phase::Serving | Phase::ShuttingDown => None,
-            Phase::Unready(until) | Phase::Closing(until) => Some(until),
+            Phase::Listening(until) | Phase::Unready(until) | Phase::Closing(until) => Some(until),
         }
     }
 
@@ -211,6 +234,10 @@ impl Drain {
             return None;
         }
         Some(match self.phase {
+            Phase::Listening(since) => {
+                self.phase = Phase::Unready(later(since, self.delay));
+                Step::StopListening
+            }
             Phase::Unready(_) => {
                 self.health.stage.store(CLOSING, Ordering::Relaxed);
                 self.phase = Phase::Closing(later(now, self.spread));
@@ -279,8 +306,14 @@ mod tests {
         let start = Instant::now();
         let (delay, spread) = (Duration::from_secs(5), Duration::from_secs(60));
         let close = OwnedClose { code: CloseCode(1012), reason: "".into() };
-        let mut drain =
-            Drain { health: health(), delay, spread, close: close.clone(), phase: Phase::Serving };
+        let mut drain = Drain {
+            health: health(),
+            delay,
+            spread,
+            listens_first: false,
+            close: close.clone(),
+            phase: Phase::Serving,
+        };
         assert_eq!((drain.next(), drain.step(start)), (None, None));
         drain.begin(start);
         drain.begin(start + spread); // asked again: nothing starts anew
@@ -291,9 +324,19 @@ mod tests {
         assert_eq!((drain.next(), drain.step(start + delay)), (Some(start + delay + spread), None));
         assert_eq!(drain.step(start + delay + spread), Some(Step::ShutDown));
         assert_eq!(drain.next(), None);
+        // The listeners first, where that is wanted.
+        let mut drain = Drain { listens_first: true, phase: Phase::Serving, ..drain };
+        drain.begin(start);
+        assert_eq!((drain.step(start), drain.step(start)), (Some(Step::StopListening), None));
+        assert_eq!(drain.next(), Some(start + delay));
         // Without flags all at once.
-        let mut drain =
-            Drain { delay: Duration::ZERO, spread: Duration::ZERO, phase: Phase::Serving, ..drain };
+        let mut drain = Drain {
+            delay: Duration::ZERO,
+            spread: Duration::ZERO,
+            listens_first: false,
+            phase: Phase::Serving,
+            ..drain
+        };
         drain.begin(start);
         assert!(matches!(drain.step(start), Some(Step::Close(Duration::ZERO, _))));
         assert_eq!((drain.step(start), drain.step(start)), (Some(Step::ShutDown), None));

@@ -195,6 +195,7 @@ impl Attendant {
             }
             while let Some(step) = self.drain.step(now) {
                 match step {
+                    Step::StopListening => whole.stop_listening(&mut self.driver.engine),
                     Step::Close(spread, close) => whole.close(&mut self.driver.engine, spread, close),
                     Step::ShutDown => whole.shut_down(&mut self.driver.engine, self.grace),
                 }
@@ -275,6 +276,8 @@ trait Whole {
     fn broadcast(&self, own: &mut Engine<Visit>, message: Message<'_>);
     /// Closes connections, spread over a time.
     fn close(&self, own: &mut Engine<Visit>, spread: Duration, close: OwnedClose);
+    /// Accepts no more connections.
+    fn stop_listening(&self, own: &mut Engine<Visit>);
     fn shut_down(&self, own: &mut Engine<Visit>, grace: Duration);
     fn is_over(&self, own: &mut Engine<Visit>) -> bool;
 }
@@ -293,6 +296,10 @@ impl Whole for Alone {
 
     fn close(&self, own: &mut Engine<Visit>, spread: Duration, close: OwnedClose) {
         close_over(own.context(), spread, &close);
+    }
+
+    fn stop_listening(&self, own: &mut Engine<Visit>) {
+        own.stop_listening();
     }
 
     fn shut_down(&self, own: &mut Engine<Visit>, grace: Duration) {
@@ -327,6 +334,13 @@ impl Whole for Together {
             let close = close.clone();
             // One that is behind closes its connections in the end, with 1001.
             let _ = remote.run(move |cx| close_over(cx, spread, &close));
+        }
+    }
+
+    fn stop_listening(&self, _: &mut Engine<Visit>) {
+        for remote in self.group.remotes() {
+            // One that is behind answers further clients itself.
+            let _ = remote.run(Context::stop_listening);
         }
     }
 

@@ -3,6 +3,10 @@
 #![cfg(target_os = "linux")]
 
 mod announced;
+mod cluster;
+#[path = "../../../../tests/support/engine.rs"]
+mod engine;
+mod handover;
 #[path = "../../../../tests/support/installed.rs"]
 mod installed;
 mod proxies;

@@ -59,8 +59,12 @@ impl Told {
 
 impl Running {
     pub fn start(command: &mut Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_with(command, Stdio::piped())
+    }
+
+    /// The same with another stdin.
+    pub fn start_with(command: &mut Command, stdin: Stdio) -> Self {
+        let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (from, stderr) = (child.stderr.take().unwrap(), Arc::new(Told::default()));
         let told = stderr.clone();
         thread::spawn(move || told.gather(from));

@@ -1,0 +1,117 @@
+//! A new process takes over from an old one on the same socket: nobody is refused, and whoever is told to go comes back.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::engine::{KINDS, Server as Engine};
+use super::support::command::{BOWSPRIT, Running};
+use super::support::peer::{PATIENCE, Peer, assert_close};
+
+/// `bowsprit serve` on a socket that somebody else keeps, as a supervisor passes it (sd_listen_fds(3)).
+fn serve_on(listener: &TcpListener, args: &[&str]) -> Running {
+    let script = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh", BOWSPRIT, "serve", "--systemd"]).args(args);
+    let socket = OwnedFd::from(listener.try_clone().unwrap());
+    let mut running = Running::start_with(&mut command, Stdio::from(socket));
+    assert!(running.first_line().starts_with("ws://127.0.0.1:"));
+    running
+}
+
+#[test]
+fn a_new_process_takes_over_and_nobody_is_refused() {
+    for kind in KINDS {
+        let Some(engine) = Engine::start(kind, &[]) else { return };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address: SocketAddr = listener.local_addr().unwrap();
+        let url = engine.url();
+        let args = [
+            "-v",
+            "--mode",
+            "relay",
+            "--backplane",
+            &url,
+            "--drain-listen",
+            "first",
+            "--drain-delay",
+            "300ms",
+            "--drain-time",
+            "1s",
+        ];
+        let mut old = serve_on(&listener, &args);
+        // It speaks at a server of its own, which nobody ends.
+        let apart = super::support::command::serve(&["--mode", "relay", "--backplane", &url]);
+        let (over, said) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let speaking = thread::spawn({
+            let (over, said, mut speaker) = (over.clone(), said.clone(), Peer::open(apart.address));
+            move || {
+                while !over.load(Ordering::Relaxed) {
+                    speaker.text(&format!("n {}", said.fetch_add(1, Ordering::Relaxed)));
+                    thread::sleep(Duration::from_millis(5)); // its pace
+                }
+            }
+        });
+        let mut staying: Vec<Peer> = (0..20).map(|_| Peer::open(address)).collect();
+        let mut client = Running::client(&format!("ws://{address}/"), &["--reconnect", "--stay", "-v"]);
+        client.told(" open, to ");
+        let mut lines = BufReader::new(client.stdout()).lines().map(Result::unwrap);
+        let first = lines.next().unwrap();
+        assert!(first.starts_with("n "), "{first}");
+
+        // Somebody connects all the time, and is never turned away.
+        let knocking = thread::spawn({
+            let over = over.clone();
+            move || {
+                let mut opened = 0;
+                while !over.load(Ordering::Relaxed) {
+                    drop(Peer::open(address));
+                    opened += 1;
+                }
+                opened
+            }
+        });
+        let new = serve_on(&listener, &args);
+        new.told("backplane: up");
+        old.signal("TERM");
+        // Those of the old one leave one after the other, with 1012, and are let in by the new one.
+        for peer in &mut staying {
+            loop {
+                let frame = peer.frame();
+                if frame.0.opcode == 8 {
+                    assert_close(&frame, 1012);
+                    break;
+                }
+            }
+            peer.close(1012);
+            *peer = Peer::open(address);
+        }
+        assert!(old.status().success());
+        // The client that comes back by itself hears what is said from then on.
+        let until = Instant::now() + PATIENCE;
+        let mut last = None;
+        let mut heard = 0;
+        let mark = said.load(Ordering::Relaxed);
+        while heard < 20 {
+            assert!(Instant::now() < until);
+            // Each line is a later one than the line before: nothing twice, nothing out of order.
+            let line = lines.next().unwrap();
+            let this: u32 = line.strip_prefix("n ").unwrap().parse().unwrap();
+            assert!(last < Some(this), "{this} after {last:?}");
+            heard += u32::from(this >= mark);
+            if let Some(before) = last.filter(|last| *last >= mark) {
+                assert_eq!(this, before + 1, "nothing is lost once it is back");
+            }
+            last = Some(this);
+        }
+        over.store(true, Ordering::Relaxed);
+        speaking.join().unwrap();
+        let opened = knocking.join().unwrap();
+        assert!(opened > 10, "{opened}");
+    }
+}

@@ -7,7 +7,9 @@ use super::decoder::{Decoder, Found};
 use super::error::Error;
 use crate::close::CloseReason;
 use crate::connection::driver::{self, OutboundExt as _};
-use crate::connection::{Config, Deadlines, Due, Event, Latency, Outbound, Outcome, SendError};
+use crate::connection::{
+    CloseStep, Config, Deadlines, Due, Event, Inbound, Latency, Outbound, Outcome, SendError,
+};
 use crate::entropy::Entropy;
 use crate::extension::deflate::DeflateParams;
 use crate::message::Message;
@@ -92,21 +94,23 @@ impl Sending {
     }
 
     /// Whether the closing handshake has taken too long. No message that still comes puts that off.
-    fn is_late_to_close(&mut self) -> bool {
-        if !self.outbound.sent_close() {
+    fn is_late_to_close(&mut self, inbound: &Inbound) -> bool {
+        if driver::close_step(inbound, &self.outbound) == CloseStep::None {
             return false;
         }
         let now = Instant::now();
-        self.deadlines.closing(now); // the answer to the server's Close frame
+        self.step_to_end(inbound, now);
         self.deadlines.next(self.outbound.config()).is_some_and(|at| at <= now)
     }
 
+    fn step_to_end(&mut self, inbound: &Inbound, now: Instant) -> CloseStep {
+        driver::step_to_end(inbound, &self.outbound, &mut self.deadlines, now)
+    }
+
     /// Does what is due; says what ends the connection, and whether a Ping is on its way.
-    fn expire(&mut self) -> (Option<Due>, bool) {
+    fn expire(&mut self, inbound: &Inbound) -> (Option<Due>, bool) {
         let now = Instant::now();
-        if self.outbound.sent_close() {
-            self.deadlines.closing(now); // the answer to the server's Close frame
-        }
+        self.step_to_end(inbound, now);
         let queued = self.outbound.queued();
         let due = driver::expire(&mut self.deadlines, &mut self.outbound, now);
         let has_pinged = due.is_none() && self.outbound.queued() > queued;
@@ -165,7 +169,7 @@ impl Reading {
             if self.over {
                 return Ok(None);
             }
-            let step = link.sending(|sending| match sending.is_late_to_close() {
+            let step = link.sending(|sending| match sending.is_late_to_close(self.decoder.inbound()) {
                 true => Err(Error::Due(Due::CloseTimeout)),
                 false => Ok(self.decoder.step(&mut sending.outbound)?),
             });
@@ -175,7 +179,7 @@ impl Reading {
                 Err(error) => return self.fail(link, error),
             }
             self.write(link, deadline)?;
-            match link.sending(Sending::expire) {
+            match link.sending(|sending| sending.expire(self.decoder.inbound())) {
                 (Some(due), _) => return self.fail(link, Error::Due(due)),
                 (None, true) => continue,
                 (None, false) => {}
@@ -189,7 +193,7 @@ impl Reading {
                 // A Ping may be due, or what was not taken is to be offered again.
                 Err(Error::Timeout) => {}
                 Err(error @ Error::Protocol(_)) => return self.fail(link, error),
-                Err(error) => return self.broken(error),
+                Err(error) => return self.broken(link, error),
             }
         }
     }
@@ -237,7 +241,7 @@ impl Reading {
                 Ok(())
             }
             // The server has gone after its Close frame; what it said before may still be read.
-            Err(_) if self.decoder.inbound().received_close() => Ok(()),
+            Err(_) if self.awaits_end(link) => Ok(()),
             Err(error) => {
                 self.over = true;
                 Err(error)
@@ -251,13 +255,18 @@ impl Reading {
         // After a Close frame that was not answered in time there is nothing to say.
         let patience = if let Error::Due(Due::CloseTimeout) = error { Duration::ZERO } else { PARTING };
         link.part(now.checked_add(patience).unwrap_or(now));
-        self.broken(error)
+        self.broken(link, error)
     }
 
     /// The end: after the server's Close frame it is what we wait for, whatever form it takes (§7.1.1).
-    fn broken<T>(&mut self, error: Error) -> Result<Option<T>, Error> {
+    fn broken<T>(&mut self, link: &mut impl Link, error: Error) -> Result<Option<T>, Error> {
         self.over = true;
-        let closed = self.decoder.inbound().received_close() && !matches!(error, Error::Protocol(_));
-        if closed { Ok(None) } else { Err(error) }
+        if self.awaits_end(link) { Ok(None) } else { Err(error) }
+    }
+
+    /// Whether both Close frames have passed, and nothing but the end of TCP is to come.
+    fn awaits_end(&self, link: &mut impl Link) -> bool {
+        let step = link.sending(|sending| driver::close_step(self.decoder.inbound(), &sending.outbound));
+        step == CloseStep::AwaitEof
     }
 }

@@ -145,9 +145,7 @@ impl Connection {
     /// Does what is due by `now`; says whether the connection has to be given up: what is queued may be written
     /// once more, then the TCP connection is closed.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
-        if self.close_step() != CloseStep::None {
-            self.deadlines.closing(now);
-        }
+        driver::step_to_end(&self.inbound, &self.outbound, &mut self.deadlines, now);
         self.deadlines.progress(self.inbound.take_progress());
         driver::expire(&mut self.deadlines, &mut self.outbound, now)
     }

@@ -144,12 +144,10 @@ impl<H: Handler> Turn<'_, H> {
     fn progress_to_end(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         if peer.is_open() {
-            match driver::close_step(&self.inbounds[slot], &peer.outbound) {
+            let (inbound, now) = (&self.inbounds[slot], self.cx.clock.peer_time());
+            match driver::step_to_end(inbound, &peer.outbound, &mut peer.deadlines, now) {
                 CloseStep::None | CloseStep::EchoClose => return,
-                CloseStep::AwaitClose => {
-                    peer.deadlines.closing(self.cx.clock.peer_time());
-                    return self.cx.watch_deadline(slot);
-                }
+                CloseStep::AwaitClose => return self.cx.watch_deadline(slot),
                 CloseStep::CloseTcp | CloseStep::AwaitEof => self.over(slot, Cause::Closed),
             }
         }

@@ -98,6 +98,20 @@ pub(crate) fn close_step(inbound: &Inbound, outbound: &Outbound) -> CloseStep {
     closing::close_step(outbound.role(), CloseFrames::of(inbound, outbound))
 }
 
+/// The same, as a driver goes on towards the end: once there is a step, it is waited for until the close deadline.
+pub(crate) fn step_to_end(
+    inbound: &Inbound,
+    outbound: &Outbound,
+    deadlines: &mut Deadlines,
+    now: Instant,
+) -> CloseStep {
+    let step = close_step(inbound, outbound);
+    if step != CloseStep::None {
+        deadlines.closing(now);
+    }
+    step
+}
+
 /// [`Connection::outcome`](super::Connection::outcome).
 pub(crate) fn outcome(inbound: &Inbound, outbound: &Outbound) -> Outcome {
     Outcome {

@@ -332,6 +332,7 @@ impl fmt::Debug for ClientConfig {
 
 /// What becomes of messages that are sent while there is no connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Away {
     /// They are refused.
     #[default]

@@ -191,6 +191,7 @@ pub enum Next {
 
 /// Why there is no other try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stop {
     /// We closed the connection ourselves.
     Done,

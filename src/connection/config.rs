@@ -65,6 +65,7 @@ pub struct Config {
 
 /// How data frames are handed over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Delivery {
     /// As whole messages.
     #[default]

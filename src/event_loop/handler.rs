@@ -162,6 +162,7 @@ pub trait Handler {
 
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Decision {
     /// Open the connection.
     Accept(Acceptance),

@@ -29,6 +29,7 @@ pub struct Remote<D> {
 
 /// Why a loop will not do what it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RemoteError {
     /// The loop is behind: [`Settings::remote_commands`] or [`Settings::remote_bytes`] wait already.
     Full,

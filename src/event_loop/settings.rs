@@ -98,6 +98,7 @@ pub struct Settings {
 /// In all cases nothing is read from it while more than the high watermark waits for it. Control frames are never
 /// dropped and never refused; they are small, and answers to Pings are bounded by themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Overflow {
     /// Once [`Config::max_queued`] bytes wait and more is sent, the connection is ended at once, without a closing
     /// handshake that the peer would not read.

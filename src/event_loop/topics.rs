@@ -32,6 +32,7 @@ struct Topic {
 
 /// Why a connection cannot subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SubscribeError {
     /// The connection is not open.
     Closed,

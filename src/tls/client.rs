@@ -121,6 +121,7 @@ pub struct Fault<'a> {
 
 /// What to do about a [`Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Trust {
     /// Give up the connection.
     Refuse,

@@ -76,6 +76,7 @@ pub struct Opening {
 /// Texts may hold `{host}`, `{target}`, `{key}`, `{accept}`, `{tpecca}` (the same with upper and lower case
 /// swapped) and `{random}`, filled in when played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Edit {
     /// Another first line.
     First(&'static str),
@@ -122,6 +123,7 @@ pub enum Answer {
 
 /// Something that must hold of the head the peer sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HeadCheck {
     /// A field with this name, of which this is one value (compared without case).
     Has(&'static str, &'static str),
@@ -152,6 +154,7 @@ pub struct Deflate {
 
 /// One thing done on an open connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Step {
     /// Sends one frame.
     Frame(Frame),
@@ -262,6 +265,7 @@ pub struct Expect {
 
 /// Something the peer did.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Event {
     /// A whole text message.
     Text(Payload),

@@ -8,6 +8,7 @@ use super::rule::Violation;
 
 /// The verdict on what the peer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Behaviour {
     /// As the rule asks.
     Ok,
@@ -35,6 +36,7 @@ pub enum Behaviour {
 
 /// The verdict on how the connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum CloseBehaviour {
     /// As it should.
     Ok,
@@ -104,6 +106,7 @@ impl Facts {
 
 /// What the peer answered to our half of the opening handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AnswerSeen {
     /// The connection is open.
     Opened,

@@ -11,6 +11,7 @@ use super::random::Random;
 
 /// Bytes, by description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Payload {
     /// These.
     Bytes(&'static [u8]),
@@ -24,6 +25,7 @@ pub enum Payload {
 
 /// The synthetic files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Data {
     /// Structured text.
     Json,

@@ -140,6 +140,7 @@ pub struct Skipped {
 
 /// What a line of the log tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Item {
     /// A head of the opening handshake.
     Head(Way, Excerpt),

@@ -7,6 +7,7 @@ use crate::message::Message;
 
 /// What a link wants from its driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action {
     /// Reach [`Address::place`](super::super::Address::place) anew (with TLS first where [`Link::begins_with_tls`](super::Link::begins_with_tls) says so), then
     /// [`connected`](super::Link::connected), or [`lost`](super::Link::lost) where that fails.

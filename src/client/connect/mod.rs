@@ -89,6 +89,7 @@ pub struct Lookup(u32);
 
 /// What has happened.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Input<'a> {
     /// The answer to [`Action::Resolve`]; one to an earlier lookup is ignored.
     Resolved(Lookup, Result<Vec<SocketAddr>, ConnectError>),

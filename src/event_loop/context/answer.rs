@@ -11,6 +11,7 @@ use crate::handshake::{AcceptError, Acceptance, Refusal, Request};
 
 /// Why the answer to a request is not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AnswerError {
     /// No request of this connection waits for an answer: it has one, or was given up.
     NotWaiting,

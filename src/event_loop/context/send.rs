@@ -19,6 +19,7 @@ use crate::message::{Message, Prepared};
 
 /// What became of something that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sent {
     /// It goes out at the end of this turn, with everything else that the turn sends there.
     Now,

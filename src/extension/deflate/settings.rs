@@ -54,6 +54,7 @@ impl Default for DeflateConfig {
 
 /// What is kept between two messages that we send (§7.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SendContext {
     /// Nothing: each message is compressed by itself, and an idle connection costs nothing. A client says so in its
     /// offer; a server just does it, as clients are in use that take no answer with what they did not ask for.
@@ -68,6 +69,7 @@ pub enum SendContext {
 
 /// What is kept between two messages that we receive (§7.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ReceiveContext {
     /// Nothing: the peer is asked to compress each message by itself. Servers that do not answer so are not taken
     /// (Tornado's), and clients are in use that fail when they are asked (Netty's, Tornado's).

@@ -46,6 +46,7 @@ pub struct Told {
 
 /// What a side did.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// It sent the head of a request or a response, as it was on the wire.
     Head(Vec<u8>),
@@ -81,6 +82,7 @@ pub enum Event {
 
 /// How a direction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum End {
     /// In order: FIN, or `close_notify`.
     Finished,

@@ -39,6 +39,7 @@ pub struct Oracles {
 /// What does not fit, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Kind {
     /// There is nobody, or nobody any more.
     Gone,

@@ -152,6 +152,7 @@ pub enum Gone {
 
 /// What became of the server after a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Aftermath {
     /// It opened a connection that was made after the end of this case, and spoke on it: that of this case, or a probe.
     Serves(&'static str),

@@ -17,8 +17,7 @@ use bowsprit::connection::Config;
 use bowsprit::event_loop::{ConnId, Context, Ended, Engine, Handler, Readiness, Settings, Stream, Transport};
 use bowsprit::frame::{MaskKey, RawHeader};
 use bowsprit::message::Message;
-use mio::event::Source;
-use mio::{Interest, Poll, Registry, Token};
+use mio::{Poll, Token};
 
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -211,20 +210,6 @@ impl Write for Simulated {
 
 impl Stream for Simulated {
     fn shutdown_write(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Source for Simulated {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
         Ok(())
     }
 }

@@ -9,8 +9,7 @@ use std::time::Instant;
 
 use bowsprit::event_loop::{ConnId, Context, Engine, Handler, Readiness, Settings, Stream, Transport};
 use bowsprit::message::Message;
-use mio::event::Source;
-use mio::{Interest, Poll, Registry, Token};
+use mio::Poll;
 
 struct Counting;
 
@@ -58,20 +57,6 @@ impl io::Write for Client {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Source for Client {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
         Ok(())
     }
 }

@@ -308,8 +308,7 @@ mod the_loop {
         ConnId, Context, Engine, Handler, Readiness, Settings, Stream, To, Transport,
     };
     use bowsprit::message::Message;
-    use mio::event::Source;
-    use mio::{Interest, Poll, Registry, Token};
+    use mio::Poll;
 
     use super::*;
 
@@ -357,18 +356,6 @@ mod the_loop {
             Ok(buf.len())
         }
         fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Source for Fake {
-        fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-            Ok(())
-        }
-        fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-            Ok(())
-        }
-        fn deregister(&mut self, _: &Registry) -> io::Result<()> {
             Ok(())
         }
     }

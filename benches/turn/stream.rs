@@ -6,8 +6,6 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::rc::Rc;
 
 use bowsprit::event_loop::Stream;
-use mio::event::Source;
-use mio::{Interest, Registry, Token};
 
 thread_local! {
     /// What the next read finds.
@@ -45,20 +43,6 @@ impl Write for InMemory {
 
 impl Stream for InMemory {
     fn shutdown_write(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Source for InMemory {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
         Ok(())
     }
 }

@@ -1,29 +1,18 @@
 //! TLS as a stream of the loop.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use mio::event::Source;
-use mio::{Interest, Registry, Token};
 
 use super::transport::Stream;
 use crate::tls::TlsStream;
 
-impl<S: Read + Write + Source> Source for TlsStream<S> {
-    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.socket_mut().register(registry, token, interests)
-    }
-
-    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.socket_mut().reregister(registry, token, interests)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.socket_mut().deregister(registry)
-    }
-}
-
 impl<S: Stream> Stream for TlsStream<S> {
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        self.socket_mut().source()
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.close_notify()?;
         // Until the `close_notify` is out the socket stays open; `writable` goes on.

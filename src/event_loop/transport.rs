@@ -10,10 +10,16 @@ use mio::net::TcpStream;
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
-/// A non-blocking byte stream that mio can watch.
+/// A non-blocking byte stream.
 ///
 /// Readiness is taken as edge-triggered: after `WouldBlock` the loop waits for an event before it tries again.
-pub trait Stream: Read + Write + Source + Send {
+pub trait Stream: Read + Write + Send {
+    /// What mio watches. `None`, as by default: nothing, and whoever runs the loop says when the stream is ready
+    /// ([`Engine::ready`](super::Engine::ready)).
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        None
+    }
+
     /// Tells the peer that nothing more will be written.
     ///
     /// # Errors
@@ -53,6 +59,10 @@ pub trait Stream: Read + Write + Source + Send {
 }
 
 impl Stream for TcpStream {
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        Some(self)
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
@@ -68,6 +78,10 @@ impl Stream for TcpStream {
 
 #[cfg(unix)]
 impl Stream for UnixStream {
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        Some(self)
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
@@ -120,21 +134,11 @@ impl Write for OtherStream {
     }
 }
 
-impl Source for OtherStream {
-    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.0.register(registry, token, interests)
-    }
-
-    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.0.reregister(registry, token, interests)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.0.deregister(registry)
-    }
-}
-
 impl Stream for OtherStream {
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        self.0.source()
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.0.shutdown_write()
     }
@@ -175,21 +179,6 @@ impl Write for Gone {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[cfg(feature = "tls")]
-impl Source for Gone {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
         Ok(())
     }
 }
@@ -343,7 +332,10 @@ impl Transport {
             Transport::Tcp(stream) => registry.register(stream, token, both),
             #[cfg(unix)]
             Transport::Unix(stream) => registry.register(stream, token, both),
-            Transport::Other(stream) => stream.0.register(registry, token, both),
+            Transport::Other(stream) => match stream.0.source() {
+                Some(source) => registry.register(source, token, both),
+                None => Ok(()),
+            },
         }
     }
 
@@ -352,7 +344,10 @@ impl Transport {
             Transport::Tcp(stream) => registry.deregister(stream),
             #[cfg(unix)]
             Transport::Unix(stream) => registry.deregister(stream),
-            Transport::Other(stream) => stream.0.deregister(registry),
+            Transport::Other(stream) => match stream.0.source() {
+                Some(source) => registry.deregister(source),
+                None => Ok(()),
+            },
         }
     }
 

@@ -12,9 +12,8 @@ use bowsprit::event_loop::{
 use bowsprit::frame::{DataKind, RawHeader};
 use bowsprit::handshake::Acceptance;
 use bowsprit::message::{Message, Prepared};
-use mio::event::Source;
 use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::{Events, Interest, Poll, Token};
 
 use super::support::{Client, Hooks, LONG, REQUEST, ends, frame, report};
 
@@ -104,20 +103,6 @@ impl Write for Simulated {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Source for Simulated {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
         Ok(())
     }
 }

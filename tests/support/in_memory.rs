@@ -8,8 +8,7 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use bowsprit::event_loop::{ConnId, Engine, Handler, Readiness, Settings, Stream, Transport};
-use mio::event::Source;
-use mio::{Interest, Poll, Registry, Token};
+use mio::{Poll, Token};
 
 thread_local! {
     pub static WIRES: RefCell<Vec<Wire>> = const { RefCell::new(Vec::new()) };
@@ -54,18 +53,6 @@ impl Write for Fake {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Source for Fake {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
         Ok(())
     }
 }

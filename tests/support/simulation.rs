@@ -13,8 +13,7 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mio::event::Source;
-use mio::{Interest, Poll, Registry, Token};
+use mio::Poll;
 
 use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::connection::Config;
@@ -187,20 +186,6 @@ impl Write for End {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Source for End {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
         Ok(())
     }
 }

@@ -6,7 +6,7 @@
 use core::time::Duration;
 
 use super::config::Config;
-use super::inbound::Progress;
+use super::inbound::MessageProgress;
 use crate::time::Instant;
 
 /// The deadlines of one connection. Small, as an idle connection owns one.
@@ -65,11 +65,11 @@ impl Deadlines {
 
     /// What was heard last has been taken, and the open message got on by it, or did not.
     #[inline]
-    pub const fn progress(&mut self, progress: Progress) {
+    pub const fn progress(&mut self, progress: MessageProgress) {
         match progress {
-            Progress::Between => self.stalled = NO_MESSAGE,
-            Progress::Moved => self.stalled = 0,
-            Progress::Stalled => {}
+            MessageProgress::Between => self.stalled = NO_MESSAGE,
+            MessageProgress::Moved => self.stalled = 0,
+            MessageProgress::Stalled => {}
         }
     }
 
@@ -199,7 +199,7 @@ mod tests {
             now += timeout - SECOND;
             assert_eq!(deadlines.expire(now, &config), None);
             deadlines.heard(now);
-            deadlines.progress(Progress::Moved);
+            deadlines.progress(MessageProgress::Moved);
         }
         // Then only Pings come.
         let stalled = now;
@@ -207,7 +207,7 @@ mod tests {
             now += SECOND / 8;
             assert_eq!(deadlines.expire(now, &config), None);
             deadlines.heard(now);
-            deadlines.progress(Progress::Stalled);
+            deadlines.progress(MessageProgress::Stalled);
         }
         let due = deadlines.next(&config).unwrap();
         assert!(due <= stalled + timeout && due + SECOND / 1000 >= stalled + timeout);
@@ -215,7 +215,7 @@ mod tests {
         // Whoever is not listened to has not stalled.
         deadlines.paused(due);
         assert_eq!(deadlines.next(&config), Some(due + timeout));
-        deadlines.progress(Progress::Between);
+        deadlines.progress(MessageProgress::Between);
         assert_eq!(deadlines.next(&config), None);
     }
 

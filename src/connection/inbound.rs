@@ -64,7 +64,7 @@ pub struct Inbound {
 
 /// How a message that does not arrive whole gets on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum MessageProgress {
     /// No message is open.
     Between,
     /// Something of the open message has come.

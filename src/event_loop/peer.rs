@@ -11,7 +11,7 @@ use super::limits::UNCOUNTED;
 use super::rate::Meter;
 use super::settings::{Pressure, Settings};
 use super::share::Rest;
-use super::topics::Link;
+use super::topics::Subscription;
 use super::transport::{self, Transport};
 use super::wheel::Wheel;
 use crate::connection::driver::{OutboundExt as _, SendQueue};
@@ -65,7 +65,7 @@ pub(super) struct Peer<D> {
 #[derive(Debug, Default)]
 pub(super) struct Cold {
     /// Its subscriptions.
-    pub(super) topics: Vec<Link>,
+    pub(super) topics: Vec<Subscription>,
     /// In place of what the settings of the loop say.
     pub(super) pressure: Option<Pressure>,
     /// Messages that wait behind what is encoded.

@@ -11,7 +11,7 @@ use slab::Slab;
 
 /// One side of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Link {
+pub(super) struct Subscription {
     /// The topic, or the slot of the connection.
     pub(super) to: u32,
     /// Where the other side of the subscription is in its list.
@@ -27,7 +27,7 @@ pub(super) struct Topics {
 #[derive(Debug)]
 struct Topic {
     name: Arc<str>,
-    subscribers: Vec<Link>,
+    subscribers: Vec<Subscription>,
 }
 
 /// Why a connection cannot subscribe.
@@ -68,19 +68,19 @@ impl Topics {
     }
 
     /// Enters the subscription that is the next entry of `links`, the list of connection `slot`.
-    pub(super) fn enter(&mut self, topic: u32, slot: u32, links: &mut Vec<Link>) {
+    pub(super) fn enter(&mut self, topic: u32, slot: u32, links: &mut Vec<Subscription>) {
         let subscribers = &mut self.topics[topic as usize].subscribers;
-        subscribers.push(Link { to: slot, at: links.len() as u32 });
-        links.push(Link { to: topic, at: subscribers.len() as u32 - 1 });
+        subscribers.push(Subscription { to: slot, at: links.len() as u32 });
+        links.push(Subscription { to: topic, at: subscribers.len() as u32 - 1 });
     }
 
     /// Removes entry `index` of a connection's list `links`. `other` gives the list of another connection. Gives the name
     /// of the topic where that was its last subscriber.
     pub(super) fn remove<'a>(
         &mut self,
-        links: &mut Vec<Link>,
+        links: &mut Vec<Subscription>,
         index: usize,
-        other: impl FnOnce(u32) -> Option<&'a mut Vec<Link>>,
+        other: impl FnOnce(u32) -> Option<&'a mut Vec<Subscription>>,
     ) -> Option<Arc<str>> {
         let link = links.swap_remove(index);
         if let Some(moved) = links.get(index) {
@@ -112,17 +112,17 @@ impl Topics {
         self.topics.len()
     }
 
-    pub(super) fn subscribers(&self, topic: u32) -> &[Link] {
+    pub(super) fn subscribers(&self, topic: u32) -> &[Subscription] {
         &self.topics[topic as usize].subscribers
     }
 
     /// Lends the list of subscribers to somebody who enters and removes nobody meanwhile.
-    pub(super) fn lend(&mut self, topic: u32) -> Vec<Link> {
+    pub(super) fn lend(&mut self, topic: u32) -> Vec<Subscription> {
         std::mem::take(&mut self.topics[topic as usize].subscribers)
     }
 
     /// Takes it back.
-    pub(super) fn give_back(&mut self, topic: u32, subscribers: Vec<Link>) {
+    pub(super) fn give_back(&mut self, topic: u32, subscribers: Vec<Subscription>) {
         self.topics[topic as usize].subscribers = subscribers;
     }
 }
@@ -137,7 +137,7 @@ mod tests {
         const CONNECTIONS: usize = 7;
         const TOPICS: usize = 5;
         let mut topics = Topics::default();
-        let mut lists = vec![Vec::<Link>::new(); CONNECTIONS];
+        let mut lists = vec![Vec::<Subscription>::new(); CONNECTIONS];
         let mut seed = 0x2545_f491_4f6c_dd1d_u64;
         for _ in 0..20_000 {
             seed ^= seed << 13;
@@ -164,7 +164,7 @@ mod tests {
                 assert_eq!(topics.find(&topic.name), Some(number as u32));
                 for (at, link) in topic.subscribers.iter().enumerate() {
                     let back = lists[link.to as usize][link.at as usize];
-                    assert_eq!(back, Link { to: number as u32, at: at as u32 });
+                    assert_eq!(back, Subscription { to: number as u32, at: at as u32 });
                     subscriptions += 1;
                 }
             }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use bowsprit_lab::fuzz::campaign::{self, Campaign, Watch};
-use bowsprit_lab::fuzz::{Again, Dial, Kind, Oracles, Peer, Side, Step, Trace};
+use bowsprit_lab::fuzz::{Dial, Kind, Oracles, Peer, Reproducer, Side, Step, Trace};
 use support::broken::{self, Fault, LEAK, Server};
 
 fn peer(address: SocketAddr) -> Peer {
@@ -77,8 +77,8 @@ fn finds(fault: Fault, kinds: &[Kind], steps: usize, bytes: usize) -> Trace {
     let back: Trace = serde_json::from_str(&file).unwrap();
     let oracles = back.oracles(&server.address.to_string(), "/");
     // What depends on how bytes are cut on their way may take a few attempts.
-    let mut again = Again::new(&server_peer, &oracles, &back.finding, None);
-    let again = (0..20).find_map(|_| again.any(&back.script).unwrap());
+    let mut reproducer = Reproducer::new(&server_peer, &oracles, &back.finding, None);
+    let again = (0..20).find_map(|_| reproducer.any(&back.script).unwrap());
     let again = again.unwrap_or_else(|| panic!("{fault:?} is not seen again: {}", trace.show()));
     assert_eq!(again.key(), trace.finding.key(), "{fault:?}");
     let right = Server::start(Fault::None);

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::super::config::{Config, Delivery};
-use super::super::inbound::{Current, End, Event, Inbound, Progress, fail};
+use super::super::inbound::{Current, End, Event, Inbound, MessageProgress, fail};
 use super::super::outbound::Outbound;
 use super::sealed::Half;
 use crate::error::ProtocolError;
@@ -56,10 +56,10 @@ pub trait InboundExt: Half {
 
     /// Whether something of the open message has come since this was asked last; for
     /// [`Deadlines::progress`](super::super::Deadlines::progress).
-    fn take_progress(&mut self) -> Progress;
+    fn take_progress(&mut self) -> MessageProgress;
 
     /// The same, to be asked again.
-    fn progress(&self) -> Progress;
+    fn progress(&self) -> MessageProgress;
 
     /// Bytes have come after the end and were not looked at: so many.
     fn ignore(&mut self, len: usize);
@@ -138,20 +138,20 @@ impl InboundExt for Inbound {
     }
 
     #[inline]
-    fn take_progress(&mut self) -> Progress {
+    fn take_progress(&mut self) -> MessageProgress {
         let progress = self.progress();
         self.moved = false;
         progress
     }
 
     #[inline]
-    fn progress(&self) -> Progress {
+    fn progress(&self) -> MessageProgress {
         if !self.assembler.is_open() {
-            Progress::Between
+            MessageProgress::Between
         } else if self.moved {
-            Progress::Moved
+            MessageProgress::Moved
         } else {
-            Progress::Stalled
+            MessageProgress::Stalled
         }
     }
 

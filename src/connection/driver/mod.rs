@@ -86,7 +86,7 @@ use super::outcome::{CloseFrame, Outcome};
 use crate::close::{CloseCode, CloseReason};
 use crate::time::Instant;
 
-pub use super::inbound::Progress;
+pub use super::inbound::MessageProgress;
 pub use super::send_queue::SendQueue;
 pub use inbound::InboundExt;
 #[cfg(feature = "blocking")]

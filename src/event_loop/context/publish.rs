@@ -5,7 +5,7 @@ use super::Context;
 use crate::backplane::Published;
 use crate::event_loop::audience::To;
 use crate::event_loop::id::ConnId;
-use crate::event_loop::topics::{Link, SubscribeError};
+use crate::event_loop::topics::{SubscribeError, Subscription};
 use crate::message::Prepared;
 
 /// How far a message went that was for many.
@@ -184,7 +184,7 @@ impl<D: Default> Context<D> {
         self.release_producers(slot);
     }
 
-    fn leave(&mut self, links: &mut Vec<Link>, index: usize) {
+    fn leave(&mut self, links: &mut Vec<Subscription>, index: usize) {
         let peers = &mut self.peers;
         let _gone = self.topics.remove(links, index, |slot| {
             peers.get_mut(slot as usize)?.cold.as_mut().map(|cold| &mut cold.topics)

@@ -15,7 +15,7 @@ pub(super) struct Traffic {
     pub(super) kind: DataKind,
     pub(super) payload: Vec<u8>,
     pub(super) sample: u32,
-    ring: Vec<u8>,
+    bytes: Vec<u8>,
     frame: usize,
     frames: usize,
 }
@@ -49,16 +49,16 @@ impl Traffic {
         let frames = wanted.min(RING / (size + 14)).max(1);
         let header = RawHeader::of(kind.opcode()).with_length(size as u64);
         let mut keys = SystemEntropy::new();
-        let mut ring = Vec::with_capacity(frames * (size + 14));
+        let mut bytes = Vec::with_capacity(frames * (size + 14));
         for _ in 0..frames {
             let key = keys.mask_key();
-            header.with_mask(key).encode_into(&mut ring);
-            let start = ring.len();
-            ring.extend_from_slice(&payload);
-            key.apply(&mut ring[start..]);
+            header.with_mask(key).encode_into(&mut bytes);
+            let start = bytes.len();
+            bytes.extend_from_slice(&payload);
+            key.apply(&mut bytes[start..]);
         }
-        let frame = ring.len() / frames;
-        Ok(Self { kind, payload, sample, ring, frame, frames })
+        let frame = bytes.len() / frames;
+        Ok(Self { kind, payload, sample, bytes, frame, frames })
     }
 
     /// Where up to `count` frames lie in one piece, from number `next` on; how many they are.
@@ -70,7 +70,7 @@ impl Traffic {
 
     /// Encoded bytes.
     pub(super) fn bytes(&self, place: Range<usize>) -> &[u8] {
-        &self.ring[place]
+        &self.bytes[place]
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
             assert_eq!(traffic.payload.len(), size);
             assert!(kind == DataKind::Binary || std::str::from_utf8(&traffic.payload).is_ok());
             let rules = Rules { role: Role::Server, compression: false, max_frame: 1 << 20 };
-            let mut input = &mut traffic.ring[..];
+            let mut input = &mut traffic.bytes[..];
             let mut decoder = FrameDecoder::new();
             let mut frames = 0;
             while let Some(part) = decoder.next(&mut input, &rules).unwrap() {
@@ -127,7 +127,7 @@ mod tests {
         let traffic = Traffic::new(DataKind::Binary, Script::Ascii, 10, 8, 1).unwrap();
         assert_eq!(traffic.frames, 16);
         let (place, count) = traffic.run(14, 8);
-        assert_eq!((place.end, count), (traffic.ring.len(), 2));
+        assert_eq!((place.end, count), (traffic.bytes.len(), 2));
         let (place, count) = traffic.run(16, 8);
         assert_eq!((place.start, count), (0, 8));
     }

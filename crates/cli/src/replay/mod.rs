@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use bowsprit_lab::Place;
 use bowsprit_lab::capture::saved;
-use bowsprit_lab::fuzz::{Again, Dial, Kind, Side, Trace};
+use bowsprit_lab::fuzz::{Dial, Kind, Reproducer, Side, Trace};
 
 use super::args::{Size, listen_address};
 use super::exit::Exit;
@@ -95,12 +95,12 @@ fn replay(args: &Args) -> Result<Exit, String> {
     let oracles = trace.oracles(&host, &target);
     let peer = args.process.peer(dial, None)?;
     let watch = args.pid.map(|pid| (pid, args.memory.0 as u64));
-    let mut again = Again::new(&peer, &oracles, &trace.finding, watch);
-    let found = match again.any(&trace.script) {
+    let mut reproducer = Reproducer::new(&peer, &oracles, &trace.finding, watch);
+    let found = match reproducer.any(&trace.script) {
         Ok(found) => found,
         Err(error) => return Ok(Exit::NotConnected.because(format!("{}: {error}", trace.place))),
     };
-    trace.received = again.received;
+    trace.received = reproducer.received;
     (trace.reproduced, trace.unasked) = (true, None);
     match found {
         Some(finding) => {

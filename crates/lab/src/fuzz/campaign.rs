@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::place::Place;
 
-use super::again::Again;
 use super::peer::{Dial, Peer};
 use super::play::{Finding, Kind, Oracles, Played};
+use super::reproduce::Reproducer;
 use super::{Side, Trace, generate, minimise};
 
 /// What to do.
@@ -319,7 +319,7 @@ fn trace(campaign: &Campaign, peer: &Peer, number: u64, finding: Finding, suspec
     let oracles = &campaign.oracles;
     let script = |number| generate::script(oracles.side, campaign.seed, number);
     let watch = campaign.watch.and_then(|watch| Some((watch.pid(peer)?, watch.most)));
-    let mut again = Again::new(peer, oracles, &finding, watch);
+    let mut reproducer = Reproducer::new(peer, oracles, &finding, watch);
     let mut trace = Trace {
         side: oracles.side,
         place: campaign.place.clone(),
@@ -348,7 +348,7 @@ fn trace(campaign: &Campaign, peer: &Peer, number: u64, finding: Finding, suspec
         if trace.unasked.is_some() || trace.reproduced || ends_it {
             break;
         }
-        match again.any(&script(number)) {
+        match reproducer.any(&script(number)) {
             Ok(Some(found)) if found.kind == Kind::Gone && trace.finding.kind != Kind::Gone => ends_it = true,
             Ok(Some(found)) if found.key() == trace.finding.key() => {
                 (trace.number, trace.script, trace.reproduced) = (number, script(number), true)
@@ -362,12 +362,12 @@ fn trace(campaign: &Campaign, peer: &Peer, number: u64, finding: Finding, suspec
         let plays =
             if trace.finding.kind == Kind::Memory { campaign.minimise / 5 } else { campaign.minimise };
         trace.script = minimise(&trace.script, plays, &mut |script| {
-            !campaign.is_interrupted() && again.find(script).is_ok_and(|found| found.is_some())
+            !campaign.is_interrupted() && reproducer.find(script).is_ok_and(|found| found.is_some())
         });
-        if let Ok(Some(finding)) = again.find(&trace.script) {
+        if let Ok(Some(finding)) = reproducer.find(&trace.script) {
             trace.finding = finding;
         }
-        trace.received = again.received;
+        trace.received = reproducer.received;
     }
     (trace, ends_it)
 }

@@ -7,7 +7,6 @@
 //! [`Finding`]. A [`campaign`] plays many, [`minimise`] makes the script of a finding smaller for as long as the same
 //! finding comes out, and a [`Trace`] is all of that in a file, to be played again.
 
-mod again;
 pub mod campaign;
 mod generate;
 mod minimise;
@@ -15,15 +14,16 @@ mod model;
 mod peer;
 mod play;
 mod process;
+mod reproduce;
 mod script;
 mod trace;
 
-pub use again::Again;
 pub use generate::script;
 pub use minimise::minimise;
 pub use peer::{Dial, Peer};
 pub use play::{Finding, Kind, Oracles, Played, play};
 pub use process::Process;
+pub use reproduce::Reproducer;
 pub use script::{FrameStep, Script, Step};
 pub use trace::Trace;
 

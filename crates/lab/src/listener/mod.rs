@@ -6,9 +6,9 @@
 //! memory for each connection, whatever the client does. Pages of foreign origins are refused: any site that the user
 //! of a browser visits could otherwise play cases and end the exam.
 
-mod desk;
-mod tell;
-mod visitor;
+mod client;
+mod reply;
+mod routes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -26,9 +26,9 @@ use super::link::{Link, SCRATCH};
 use super::options::Options;
 use super::player::Record;
 use super::socket::Socket;
-use desk::Desk;
-use tell::Tell;
-use visitor::{REQUEST, Stage, Visitor};
+use client::{Client, REQUEST, Stage};
+use reply::Reply;
+use routes::Routes;
 
 /// Connections at once; more are turned away.
 const MAX_VISITORS: usize = 1024;
@@ -129,15 +129,17 @@ impl Listener {
     ///
     /// Only what our own poll fails with.
     pub fn run(self, exam: &Exam, notify: &mut dyn FnMut(Notice) -> Next) -> io::Result<()> {
-        let desk = Desk { exam, host: self.addr.to_string(), statuses: HashMap::new(), next: Next::Listen };
-        Loop { net: self, desk, links: BTreeMap::new(), next_token: 0, scratch: vec![0; SCRATCH] }.run(notify)
+        let routes =
+            Routes { exam, host: self.addr.to_string(), statuses: HashMap::new(), next: Next::Listen };
+        Loop { net: self, routes, links: BTreeMap::new(), next_token: 0, scratch: vec![0; SCRATCH] }
+            .run(notify)
     }
 }
 
 struct Loop<'e> {
     net: Listener,
-    desk: Desk<'e>,
-    links: BTreeMap<usize, Link<Visitor>>,
+    routes: Routes<'e>,
+    links: BTreeMap<usize, Link<Client>>,
     next_token: usize,
     scratch: Vec<u8>,
 }
@@ -148,12 +150,12 @@ impl Loop<'_> {
         let mut again: Vec<usize> = Vec::new();
         let mut last = Instant::now();
         loop {
-            if self.desk.exam.interrupt.load(Ordering::Relaxed) {
+            if self.routes.exam.interrupt.load(Ordering::Relaxed) {
                 return Ok(());
             }
             if self.links.is_empty() {
-                let idle = self.desk.exam.idle.is_some_and(|idle| last.elapsed() >= idle);
-                if self.desk.next == Next::End || idle || notify(Notice::Quiet) == Next::End {
+                let idle = self.routes.exam.idle.is_some_and(|idle| last.elapsed() >= idle);
+                if self.routes.next == Next::End || idle || notify(Notice::Quiet) == Next::End {
                     return Ok(());
                 }
             }
@@ -192,7 +194,7 @@ impl Loop<'_> {
             self.next_token += 1;
             let interest = Interest::READABLE | Interest::WRITABLE;
             if self.net.poll.registry().register(&mut stream, Token(token), interest).is_ok() {
-                self.links.insert(token, Link::accepted(Socket::Tcp(stream), Visitor::new()));
+                self.links.insert(token, Link::accepted(Socket::Tcp(stream), Client::new()));
             }
         }
     }
@@ -200,10 +202,10 @@ impl Loop<'_> {
     fn serve(&mut self, token: usize) -> bool {
         let Some(link) = self.links.get_mut(&token) else { return false };
         let more = link.pump(&mut self.scratch);
-        if let Stage::Asked(now, head, bytes) = &link.dialogue.stage {
-            link.dialogue.stage = match desk::foreign(&self.net.policy, head) {
+        if let Stage::Requested(now, head, bytes) = &link.dialogue.stage {
+            link.dialogue.stage = match routes::foreign(&self.net.policy, head) {
                 Some(refused) => refused,
-                None => self.desk.answer(*now, head, bytes),
+                None => self.routes.answer(*now, head, bytes),
             };
             return true;
         }
@@ -227,24 +229,24 @@ impl Loop<'_> {
                 Stage::Case(player, agent) => {
                     let record = player.finish();
                     let status = record.verdict.behaviour.name();
-                    self.desk.statuses.insert((agent.clone(), record.case.id), status);
+                    self.routes.statuses.insert((agent.clone(), record.case.id), status);
                     Notice::Played(agent, Box::new(record))
                 }
-                Stage::Told(Tell { finished: Some(agent), .. }) => Notice::Finished(agent),
-                Stage::Told(Tell { refused: Some(origin), .. }) => Notice::Refused(origin),
+                Stage::Replying(Reply { finished: Some(agent), .. }) => Notice::Finished(agent),
+                Stage::Replying(Reply { refused: Some(origin), .. }) => Notice::Refused(origin),
                 _ => continue,
             };
             if notify(notice) == Next::End {
-                self.desk.next = Next::End;
+                self.routes.next = Next::End;
             }
         }
         // Whoever waits for a status can be told now.
         for link in self.links.values_mut() {
-            if let Stage::Told(tell) = &mut link.dialogue.stage
-                && let Some(status) = tell.waits_for.as_ref().and_then(|key| self.desk.statuses.get(key))
+            if let Stage::Replying(reply) = &mut link.dialogue.stage
+                && let Some(status) = reply.waits_for.as_ref().and_then(|key| self.routes.statuses.get(key))
             {
-                tell.waits_for = None;
-                tell.say(&format!("{{\"behavior\": \"{status}\"}}"));
+                reply.waits_for = None;
+                reply.say(&format!("{{\"behavior\": \"{status}\"}}"));
                 link.write();
             }
         }

@@ -60,12 +60,12 @@ impl Session {
             match next {
                 None => return,
                 Some(Item::Text(line)) if self.plan.json => match json::parse(&line) {
-                    Ok(Some(line)) => self.obey(cx, id, Ok(line)),
+                    Ok(Some(line)) => self.run_line(cx, id, Ok(line)),
                     Ok(None) => {}
-                    Err(why) => self.obey(cx, id, Err(why)),
+                    Err(why) => self.run_line(cx, id, Err(why)),
                 },
                 Some(Item::Text(line)) if self.plan.edit || self.plan.commands => {
-                    self.obey(cx, id, lines::parse(&line));
+                    self.run_line(cx, id, lines::parse(&line));
                 }
                 Some(Item::Text(text)) => self.send(cx, id, Message::Text(&text)),
                 Some(Item::Binary(bytes)) => self.send(cx, id, Message::Binary(&bytes)),
@@ -111,7 +111,7 @@ impl Session {
         }
     }
 
-    fn obey(&mut self, cx: &mut Context<()>, id: ConnId, line: Result<Line, String>) {
+    fn run_line(&mut self, cx: &mut Context<()>, id: ConnId, line: Result<Line, String>) {
         let sent = match line {
             Ok(Line::Text(text)) => return self.send(cx, id, Message::Text(&text)),
             Ok(Line::Binary(bytes)) => return self.send(cx, id, Message::Binary(&bytes)),

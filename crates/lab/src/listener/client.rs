@@ -4,31 +4,31 @@ use std::time::Duration;
 
 use bowsprit::handshake::{Head, HeadLimits, HeadReader, Progress};
 
-use super::tell::Tell;
+use super::reply::Reply;
 use crate::link::Dialogue;
 use crate::player::{Player, Wants};
 
 /// How long a client has for its request.
 pub(super) const REQUEST: Duration = Duration::from_secs(10);
 /// How long a client has to read an answer of the control protocol and to close.
-const TOLD: Duration = Duration::from_secs(10);
+const REPLY: Duration = Duration::from_secs(10);
 
 /// A client on a connection of its own.
 #[derive(Debug)]
-pub(super) struct Visitor {
+pub(super) struct Client {
     pub(super) stage: Stage,
 }
 
 #[derive(Debug)]
 pub(super) enum Stage {
     /// Its request is being read.
-    Asks(HeadReader, Vec<u8>),
+    Requesting(HeadReader, Vec<u8>),
     /// Its request is whole; these bytes have come so far.
-    Asked(Duration, Head, Vec<u8>),
+    Requested(Duration, Head, Vec<u8>),
     /// A case is being played with this agent.
     Case(Box<Player>, String),
     /// It is told something.
-    Told(Tell),
+    Replying(Reply),
     /// Nothing more to do.
     Over,
 }
@@ -45,22 +45,22 @@ impl Stage {
 
     fn answer(status: &str, refused: Option<String>) -> Self {
         let out = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes();
-        Stage::Told(Tell { out, refused, peer_closed: true, ..Tell::empty() })
+        Stage::Replying(Reply { out, refused, peer_closed: true, ..Reply::empty() })
     }
 }
 
-impl Visitor {
+impl Client {
     pub(super) fn new() -> Self {
         let limits = HeadLimits { max_bytes: 64 * 1024, max_headers: 256 };
-        Self { stage: Stage::Asks(HeadReader::request(limits), Vec::new()) }
+        Self { stage: Stage::Requesting(HeadReader::request(limits), Vec::new()) }
     }
 }
 
-impl Dialogue for Visitor {
+impl Dialogue for Client {
     fn outgoing(&self) -> Option<&[u8]> {
         match &self.stage {
             Stage::Case(player, _) => player.outgoing(),
-            Stage::Told(tell) => Some(&tell.out[tell.written..]).filter(|rest| !rest.is_empty()),
+            Stage::Replying(reply) => Some(&reply.out[reply.written..]).filter(|rest| !rest.is_empty()),
             _ => None,
         }
     }
@@ -68,7 +68,7 @@ impl Dialogue for Visitor {
     fn sent(&mut self, now: Duration, bytes: usize) {
         match &mut self.stage {
             Stage::Case(player, _) => player.sent(now, bytes),
-            Stage::Told(tell) => tell.written += bytes,
+            Stage::Replying(reply) => reply.written += bytes,
             _ => {}
         }
     }
@@ -76,9 +76,9 @@ impl Dialogue for Visitor {
     fn write_failed(&mut self, now: Duration, error: &str) {
         match &mut self.stage {
             Stage::Case(player, _) => player.write_failed(now, error),
-            Stage::Told(tell) => {
-                tell.written = tell.out.len();
-                tell.over = true;
+            Stage::Replying(reply) => {
+                reply.written = reply.out.len();
+                reply.over = true;
             }
             _ => self.stage = Stage::Over,
         }
@@ -86,33 +86,33 @@ impl Dialogue for Visitor {
 
     fn receive(&mut self, now: Duration, bytes: &[u8]) {
         match &mut self.stage {
-            Stage::Asks(reader, all) => {
+            Stage::Requesting(reader, all) => {
                 all.extend_from_slice(bytes);
                 match reader.receive(bytes) {
                     Ok(Progress::NeedMore) => {}
                     Ok(Progress::Done { value, .. }) => {
-                        self.stage = Stage::Asked(now, value, std::mem::take(all))
+                        self.stage = Stage::Requested(now, value, std::mem::take(all))
                     }
                     Err(_) => self.stage = Stage::Over,
                 }
             }
-            // Read again before the desk has answered: kept for the case.
-            Stage::Asked(_, _, all) => all.extend_from_slice(bytes),
+            // Read again before it was answered: kept for the case.
+            Stage::Requested(_, _, all) => all.extend_from_slice(bytes),
             Stage::Case(player, _) => player.receive(now, bytes),
-            Stage::Told(tell) => {
-                tell.frames.push(bytes);
+            Stage::Replying(reply) => {
+                reply.frames.push(bytes);
                 loop {
-                    match tell.frames.next_frame() {
+                    match reply.frames.next_frame() {
                         Ok(Some(frame)) if frame.header.opcode == 8 => {
-                            if tell.waits_for.is_some() {
-                                tell.over = true;
+                            if reply.waits_for.is_some() {
+                                reply.over = true;
                             }
-                            tell.peer_closed = true;
+                            reply.peer_closed = true;
                         }
                         Ok(Some(_)) => {}
                         Ok(None) => break,
                         Err(_) => {
-                            tell.over = true;
+                            reply.over = true;
                             break;
                         }
                     }
@@ -125,7 +125,7 @@ impl Dialogue for Visitor {
     fn eof(&mut self, now: Duration, error: Option<&str>) {
         match &mut self.stage {
             Stage::Case(player, _) => player.eof(now, error),
-            Stage::Told(tell) => tell.over = true,
+            Stage::Replying(reply) => reply.over = true,
             _ => self.stage = Stage::Over,
         }
     }
@@ -133,8 +133,8 @@ impl Dialogue for Visitor {
     fn tick(&mut self, now: Duration) {
         match &mut self.stage {
             Stage::Case(player, _) => player.tick(now),
-            Stage::Told(tell) if now >= TOLD => tell.over = true,
-            Stage::Told(_) => {}
+            Stage::Replying(reply) if now >= REPLY => reply.over = true,
+            Stage::Replying(_) => {}
             _ => self.stage = Stage::Over,
         }
     }
@@ -142,7 +142,7 @@ impl Dialogue for Visitor {
     fn deadline(&self) -> Duration {
         match &self.stage {
             Stage::Case(player, _) => player.deadline(),
-            Stage::Told(_) => TOLD,
+            Stage::Replying(_) => REPLY,
             _ => REQUEST,
         }
     }
@@ -150,7 +150,7 @@ impl Dialogue for Visitor {
     fn wants(&self) -> Wants {
         match &self.stage {
             Stage::Case(player, _) => player.wants(),
-            Stage::Told(tell) if tell.peer_closed => Wants::Drop,
+            Stage::Replying(reply) if reply.peer_closed => Wants::Drop,
             _ => Wants::Nothing,
         }
     }
@@ -164,7 +164,7 @@ impl Dialogue for Visitor {
     fn dropped(&mut self, now: Duration) {
         match &mut self.stage {
             Stage::Case(player, _) => player.dropped(now),
-            Stage::Told(tell) => tell.over = true,
+            Stage::Replying(reply) => reply.over = true,
             _ => self.stage = Stage::Over,
         }
     }
@@ -172,9 +172,9 @@ impl Dialogue for Visitor {
     fn is_over(&self) -> bool {
         match &self.stage {
             Stage::Case(player, _) => player.is_over(),
-            Stage::Told(tell) => tell.over,
+            Stage::Replying(reply) => reply.over,
             Stage::Over => true,
-            Stage::Asks(..) | Stage::Asked(..) => false,
+            Stage::Requesting(..) | Stage::Requested(..) => false,
         }
     }
 }

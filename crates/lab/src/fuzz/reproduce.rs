@@ -8,7 +8,7 @@ use super::play::{Finding, Kind, Oracles};
 use super::script::Script;
 
 /// Plays scripts in which one finding is looked for.
-pub struct Again<'a> {
+pub struct Reproducer<'a> {
     /// Whom to ask.
     pub peer: &'a Peer,
     /// What is asked.
@@ -24,7 +24,7 @@ pub struct Again<'a> {
 /// How often a script is played before the memory of its peer is looked at again.
 const TIMES: u64 = 20;
 
-impl<'a> Again<'a> {
+impl<'a> Reproducer<'a> {
     /// Looks for what `finding` is about.
     pub fn new(peer: &'a Peer, oracles: &'a Oracles, finding: &Finding, watch: Option<(u32, u64)>) -> Self {
         Self { peer, oracles, key: finding.key(), watch, received: Vec::new() }

@@ -3,13 +3,13 @@
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::Head;
 
-use super::visitor::Stage;
+use super::client::Stage;
 use crate::opening;
 use crate::wire::FrameReader;
 
 /// A message of the control protocol, and the closing handshake behind it.
 #[derive(Debug)]
-pub(super) struct Tell {
+pub(super) struct Reply {
     pub(super) out: Vec<u8>,
     pub(super) written: usize,
     pub(super) frames: FrameReader,
@@ -21,7 +21,7 @@ pub(super) struct Tell {
     pub(super) over: bool,
 }
 
-impl Tell {
+impl Reply {
     pub(super) fn empty() -> Self {
         Self {
             out: Vec::new(),
@@ -47,9 +47,9 @@ impl Tell {
 
     pub(super) fn with(head: &Head, message: &str) -> Stage {
         match Self::new(head) {
-            Some(mut tell) => {
-                tell.say(message);
-                Stage::Told(tell)
+            Some(mut reply) => {
+                reply.say(message);
+                Stage::Replying(reply)
             }
             None => Stage::refuse(),
         }

@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use bowsprit::handshake::{Head, OriginPolicy, StartLine};
 
-use super::tell::Tell;
-use super::visitor::Stage;
+use super::client::Stage;
+use super::reply::Reply;
 use super::{Exam, Next};
 use crate::case::{Case, Subject};
 use crate::cases;
 use crate::player::Player;
 
 /// Knows the cases and answers requests.
-pub(super) struct Desk<'e> {
+pub(super) struct Routes<'e> {
     pub(super) exam: &'e Exam,
     pub(super) host: String,
     pub(super) statuses: HashMap<(String, &'static str), &'static str>,
     pub(super) next: Next,
 }
 
-impl Desk<'_> {
+impl Routes<'_> {
     /// What becomes of a connection with this request.
     pub(super) fn answer(&self, now: Duration, head: &Head, bytes: &[u8]) -> Stage {
         let StartLine::Request { target, .. } = head.start_line() else { return Stage::Over };
@@ -28,28 +28,28 @@ impl Desk<'_> {
         let agent = param(query, "agent").unwrap_or_else(|| "client".to_owned());
         let case = self.case(path, query);
         match (path, case) {
-            ("/getCaseCount", _) => Tell::with(head, &self.exam.cases.len().to_string()),
-            ("/updateReports", _) => match Tell::new(head) {
-                Some(mut tell) => {
-                    tell.finished = Some(agent);
-                    tell.close();
-                    Stage::Told(tell)
+            ("/getCaseCount", _) => Reply::with(head, &self.exam.cases.len().to_string()),
+            ("/updateReports", _) => match Reply::new(head) {
+                Some(mut reply) => {
+                    reply.finished = Some(agent);
+                    reply.close();
+                    Stage::Replying(reply)
                 }
                 None => Stage::Over,
             },
-            ("/getCaseStatus", Some(case)) => match Tell::new(head) {
-                Some(mut tell) => {
+            ("/getCaseStatus", Some(case)) => match Reply::new(head) {
+                Some(mut reply) => {
                     match self.statuses.get(&(agent.clone(), case.id)) {
-                        Some(status) => tell.say(&format!("{{\"behavior\": \"{status}\"}}")),
-                        None => tell.waits_for = Some((agent, case.id)),
+                        Some(status) => reply.say(&format!("{{\"behavior\": \"{status}\"}}")),
+                        None => reply.waits_for = Some((agent, case.id)),
                     }
-                    Stage::Told(tell)
+                    Stage::Replying(reply)
                 }
                 None => Stage::Over,
             },
             ("/getCaseInfo", Some(case)) => {
                 let info = serde_json::json!({ "id": case.id, "description": case.title });
-                Tell::with(head, &info.to_string())
+                Reply::with(head, &info.to_string())
             }
             (_, Some(case)) => {
                 let mut player = Player::new(case, Subject::Client, &self.host, "/", self.exam.options);

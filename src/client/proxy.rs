@@ -436,6 +436,10 @@ mod tests {
             assert_eq!(Proxy::parse(text), Err(ProxyError::Url), "{text:?}");
         }
         assert_eq!(Proxy::parse("http://u%0d:p@a"), Err(ProxyError::Credentials));
+
+        let bare = || Proxy::parse("http://a").unwrap();
+        assert_eq!(bare().with_credentials("u", "p:q"), Proxy::parse("http://u:p%3Aq@a"));
+        assert_eq!(bare().with_credentials("u:v", "p"), Err(ProxyError::Credentials));
     }
 
     /// PXY-008.

@@ -225,6 +225,7 @@ fn loops_share_a_listener_and_leave_the_sender_out() {
         open: Some(Box::new(|cx, id| assert_eq!(cx.subscribe(id, "all"), Ok(true)))),
         message: Some(Box::new(|cx, id, message| {
             let everywhere = match message {
+                Message::Text("stop") => return cx.stop_everywhere(),
                 Message::Text(_) => cx.publish(To::topic("all").except(id).everywhere(), message),
                 Message::Binary(_) => cx.publish(To::all().except(id).everywhere(), message),
             };
@@ -244,7 +245,7 @@ fn loops_share_a_listener_and_leave_the_sender_out() {
                 }
             }
             assert_eq!(group.stats().messages_out, 2 * 23);
-            group.stop();
+            clients[0].write(&frame(RawHeader::TEXT, b"stop"));
         })
         .unwrap();
 }

@@ -159,11 +159,6 @@ impl Link {
         self.events.pop_front()
     }
 
-    /// Whether what is published here comes back; see [`BackplaneSettings::ordered`].
-    pub fn is_ordered(&self) -> bool {
-        self.settings.ordered
-    }
-
     /// Counters.
     pub fn stats(&self) -> LinkStats {
         let reconnects = self.ups.saturating_sub(1);

@@ -46,14 +46,6 @@ impl<D: Default> Context<D> {
         Ok(id)
     }
 
-    /// The bytes of our request on a connection that is not open yet.
-    pub fn handshake_request(&self, id: ConnId) -> Option<&[u8]> {
-        match &self.peer(id)?.stage {
-            Stage::Dialing(opening) | Stage::Client(opening) => Some(opening.handshake.request()),
-            _ => None,
-        }
-    }
-
     /// When a handshake that begins now has to be done.
     pub(in crate::event_loop) fn handshake_until(&self) -> Option<Instant> {
         self.clock.peer_time().checked_add(self.settings.handshake_timeout)

@@ -10,6 +10,10 @@ use mio::net::TcpStream;
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
+/// Whether new bytes, and new room, are an event of their own even where no call has said `WouldBlock` before, as on epoll and
+/// kqueue. On Windows mio asks the system anew only after `WouldBlock`: who stops earlier waits for ever.
+const EDGES: bool = cfg!(not(windows));
+
 /// A non-blocking byte stream.
 ///
 /// Readiness is taken as edge-triggered: after `WouldBlock` the loop waits for an event before it tries again.
@@ -218,7 +222,7 @@ impl Transport {
     /// event. Another stream is asked until it says so.
     #[inline]
     pub(super) const fn short_write_fills(&self) -> bool {
-        self.is_socket()
+        EDGES && self.is_socket()
     }
 
     /// Lays TLS over what there is.
@@ -264,10 +268,10 @@ impl Transport {
     }
 
     /// Whether a read that fills less than its buffer has taken all there is, so that the next readiness is a new
-    /// event. True of sockets on epoll and kqueue; another stream may hold bytes back.
+    /// event. Another stream may hold bytes back.
     #[inline]
     pub(super) const fn short_read_drains(&self) -> bool {
-        self.is_socket()
+        EDGES && self.is_socket()
     }
 
     #[inline]

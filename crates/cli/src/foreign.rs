@@ -120,6 +120,14 @@ const BENCH: &[Foreign] = &[
     nothing("wrk", &["--latency"], "latencies are always told"),
 ];
 
+/// Flags of ours that only Unix-like systems have, each with its command.
+const OF_UNIX: &[(&str, &str)] = &[
+    ("bowsprit serve", "--framing"),
+    ("bowsprit serve", "--systemd"),
+    ("bowsprit serve", "--unix"),
+    ("bowsprit watch", "--unix"),
+];
+
 /// In front of any command.
 const ALONE: &[Foreign] = &[
     to_use("wscat", &["-c", "--connect"], "bowsprit connect URL"),
@@ -186,6 +194,9 @@ fn about_flag(path: &str, command: &Command, flag: &str) -> Option<String> {
     let name = flag.split_once('=').map_or(flag, |(name, _)| name);
     if !name.starts_with('-') {
         return Some("it takes no further argument; quote what has blanks in it".to_owned());
+    }
+    if cfg!(not(unix)) && OF_UNIX.contains(&(path, name)) {
+        return Some("it needs a Unix-like system".to_owned());
     }
     let tables: &[&[Foreign]] = match path {
         "bowsprit" => &[ALONE],
@@ -336,6 +347,16 @@ mod tests {
                     assert!(text == DECRYPT || has(subcommand, word) || text.contains("serve"), "{text}");
                 }
             }
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_only_unix_has_is_there() {
+        let command = command();
+        for (path, flag) in OF_UNIX {
+            let subcommand = command.find_subcommand(path.trim_start_matches("bowsprit ")).unwrap();
+            assert!(has(subcommand, flag), "{path} has no {flag}");
         }
     }
 }

@@ -60,8 +60,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
     metrics: Option<SocketAddr>,
     /// Where messages go: `echo` back to the sender, `relay` to all others, `broadcast` to all, `console` to stdout,
-    /// while what is typed goes to all. Or to a far end for each connection: `tcp:HOST:PORT`, `unix:PATH`, or
-    /// `exec:COMMAND` of the shell, whose exit code other than 0 is told in a Close frame with 1011.
+    /// while what is typed goes to all.
+    #[cfg_attr(
+        unix,
+        doc = " Or to a far end for each connection: `tcp:HOST:PORT`, `unix:PATH`, or `exec:COMMAND` of the shell, whose exit \
+               code other than 0 is told in a Close frame with 1011."
+    )]
     #[arg(long, value_name = "MODE", default_value = "echo")]
     mode: Mode,
     /// What a message is at the far end of `tcp:`, `unix:` (bytes unless said otherwise) and `exec:` (lines).
@@ -161,7 +165,12 @@ impl FromStr for Mode {
         if let Some(target) = bridge::Target::parse(text) {
             return target.map(Self::Bridge);
         }
-        Err("use echo, relay, broadcast, console, tcp:HOST:PORT, unix:PATH or exec:COMMAND".to_owned())
+        Err(if cfg!(unix) {
+            "use echo, relay, broadcast, console, tcp:HOST:PORT, unix:PATH or exec:COMMAND"
+        } else {
+            "use echo, relay, broadcast or console; a far end needs a Unix-like system"
+        }
+        .to_owned())
     }
 }
 

@@ -12,7 +12,7 @@ use super::Args;
 #[cfg(unix)]
 use super::own_path::OwnPath;
 use super::visit::Visit;
-use crate::output::{one_line, say, warn};
+use crate::output::say;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "TLS")]
@@ -65,6 +65,9 @@ impl TlsArgs {
         #[cfg(unix)]
         for key in &self.tls_key {
             use std::os::unix::fs::PermissionsExt as _;
+
+            use crate::output::{one_line, warn};
+
             let Ok(found) = std::fs::metadata(key) else { continue }; // reading it tells
             let can = match found.permissions().mode() & 0o006 {
                 0 => continue,
@@ -170,15 +173,19 @@ pub(super) fn listen(
         let taken = on.listen(address, tls).map_err(|error| cannot(&address, "--listen", &error))?;
         urls.push(format!("{scheme}://{taken}/"));
     }
-    let mut own: Option<Own> = None;
+    #[cfg(not(unix))]
+    let own = None;
     #[cfg(unix)]
-    if let Some(path) = &args.unix {
-        let cannot = |error| cannot(&path.display(), "--unix", &error);
-        let (socket, taken) = OwnPath::listen(path).map_err(cannot)?;
-        own = Some(taken);
-        on.listen_on(socket, None).map_err(cannot)?;
-        urls.push(path.display().to_string());
-    }
+    let own = match &args.unix {
+        Some(path) => {
+            let cannot = |error| cannot(&path.display(), "--unix", &error);
+            let (socket, taken) = OwnPath::listen(path).map_err(cannot)?;
+            on.listen_on(socket, None).map_err(cannot)?;
+            urls.push(path.display().to_string());
+            Some(taken)
+        }
+        None => None,
+    };
     let mut urls = urls.iter();
     if let Some(url) = urls.next() {
         // At once also where stdout is a pipe. Whoever does not read it knows the address already.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bowsprit_lab::{Selection, Subject, explain};
+use bowsprit_lab::{Selection, Subject, explain, proxy};
 
 use super::output::for_terminal;
 
@@ -15,12 +15,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> ExitCode {
-    let selection = Selection { patterns: args.cases, slow: true, ..Selection::default() };
-    match selection.choose(Subject::Both) {
-        Ok(cases) => {
-            let text: Vec<String> = cases.into_iter().map(explain::case).collect();
-            super::print(&for_terminal(text.join("\n")))
+    let mut text: Vec<String> = Vec::new();
+    for pattern in args.cases {
+        let selection = Selection { patterns: vec![pattern], slow: true, ..Selection::default() };
+        // What names nothing in one catalogue may name something in the other.
+        let peers = selection.choose(Subject::Both);
+        let proxies = selection.choose_for_proxies();
+        if let (Err(error), Err(_)) = (&peers, &proxies) {
+            return super::usage(error);
         }
-        Err(error) => super::usage(&error),
+        text.extend(peers.into_iter().flatten().map(explain::case));
+        text.extend(proxies.into_iter().flatten().map(proxy::explain::case));
     }
+    super::print(&for_terminal(text.join("\n")))
 }

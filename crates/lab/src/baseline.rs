@@ -3,7 +3,7 @@
 //! One line for each: the id (or a glob), blanks, the reason. Empty lines and lines that start with `#` do
 //! not count.
 
-use super::report::{Deny, Outcome};
+use super::report::json::CaseReport;
 use super::select::glob;
 
 /// The known failures.
@@ -16,9 +16,9 @@ pub struct Baseline {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// Failures that are not known.
-    pub new: Vec<&'static str>,
+    pub new: Vec<String>,
     /// Failures that are known, with their reasons.
-    pub known: Vec<(&'static str, String)>,
+    pub known: Vec<(String, String)>,
     /// Known failures of which every played case passed.
     pub mended: Vec<String>,
 }
@@ -45,23 +45,22 @@ impl Baseline {
     }
 
     /// Holds a run against it.
-    pub fn compare(&self, outcomes: &[Outcome], deny: Deny) -> Comparison {
+    pub fn compare<'r>(&self, cases: impl IntoIterator<Item = &'r CaseReport>) -> Comparison {
         let mut comparison = Comparison::default();
         let mut seen = vec![(false, false); self.known.len()];
-        for outcome in outcomes {
-            let id = outcome.record.case.id;
+        for CaseReport { id, denied, .. } in cases {
+            let denied = *denied;
             let fits = |pattern: &str| glob(pattern.as_bytes(), id.to_ascii_lowercase().as_bytes());
             let at = self.known.iter().position(|(pattern, _)| fits(pattern));
-            let denied = outcome.denied(deny);
             match at {
                 Some(at) => {
                     seen[at].0 = true;
                     seen[at].1 |= denied;
                     if denied {
-                        comparison.known.push((id, self.known[at].1.clone()));
+                        comparison.known.push((id.clone(), self.known[at].1.clone()));
                     }
                 }
-                None if denied => comparison.new.push(id),
+                None if denied => comparison.new.push(id.clone()),
                 None => {}
             }
         }
@@ -71,11 +70,9 @@ impl Baseline {
     }
 
     /// A baseline of these failures, for someone to write the reasons.
-    pub fn of(outcomes: &[Outcome], deny: Deny) -> String {
-        let denied = outcomes.iter().filter(|outcome| outcome.denied(deny));
-        denied
-            .map(|outcome| format!("{:<12} {}\n", outcome.record.case.id, outcome.record.case.title))
-            .collect()
+    pub fn of<'r>(cases: impl IntoIterator<Item = &'r CaseReport>) -> String {
+        let denied = cases.into_iter().filter(|case| case.denied);
+        denied.map(|case| format!("{:<12} {}\n", case.id, case.title)).collect()
     }
 }
 

@@ -22,7 +22,8 @@ pub enum Behaviour {
     Failed,
     /// What was expected came, but only when our patience had ended, and again so when the case was played alone.
     Late,
-    /// The peer does not take the connection of this case, alone or beside others, though it takes others.
+    /// The peer does not take the connection of this case, alone or beside others, though it takes others. A proxy
+    /// answered itself.
     Refused,
     /// The peer has answered nobody any more since this case was played.
     Hung,
@@ -30,6 +31,16 @@ pub enum Behaviour {
     Crashed,
     /// It failed for want of time or room among other cases, and passes alone: our load, not the peer.
     Muddled,
+    /// A proxy passed everything on as it was sent.
+    Transparent,
+    /// What was wrong came out right behind a proxy.
+    Repaired,
+    /// What was sent came out of a proxy otherwise, or later.
+    Altered,
+    /// What was sent did not come out of a proxy, and nobody was told.
+    Lost,
+    /// Something came out of a proxy that must not.
+    Unsafe,
     /// It was not played, or not to its end, for a reason that is not its own.
     NotPlayed,
 }
@@ -136,7 +147,7 @@ impl Verdict {
     /// is about, it says nothing of the peer.
     pub fn passed(&self) -> bool {
         match self.behaviour {
-            Behaviour::Unimplemented | Behaviour::Muddled => true,
+            Behaviour::Unimplemented | Behaviour::Muddled | Behaviour::Transparent => true,
             Behaviour::Ok | Behaviour::NonStrict | Behaviour::Informational => matches!(
                 self.close,
                 CloseBehaviour::Ok | CloseBehaviour::Informational | CloseBehaviour::FailedByClient
@@ -146,6 +157,10 @@ impl Verdict {
             | Behaviour::Refused
             | Behaviour::Hung
             | Behaviour::Crashed
+            | Behaviour::Repaired
+            | Behaviour::Altered
+            | Behaviour::Lost
+            | Behaviour::Unsafe
             | Behaviour::NotPlayed => false,
         }
     }
@@ -309,6 +324,11 @@ impl Behaviour {
             Behaviour::Hung => "HUNG",
             Behaviour::Crashed => "CRASHED",
             Behaviour::Muddled => "MUDDLED",
+            Behaviour::Transparent => "TRANSPARENT",
+            Behaviour::Repaired => "REPAIRED",
+            Behaviour::Altered => "ALTERED",
+            Behaviour::Lost => "LOST",
+            Behaviour::Unsafe => "UNSAFE",
             Behaviour::NotPlayed => "NOT PLAYED",
         }
     }

@@ -25,6 +25,7 @@ mod outbox;
 mod payload;
 mod place;
 mod player;
+pub mod proxy;
 mod random;
 pub mod reader;
 mod receiver;

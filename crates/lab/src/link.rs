@@ -35,6 +35,10 @@ pub(super) trait Dialogue {
     fn dropped(&mut self, now: Duration);
     /// Whether it is over.
     fn is_over(&self) -> bool;
+    /// Whether it takes what comes.
+    fn reads(&self) -> bool {
+        true
+    }
 }
 
 /// A connection with its dialogue.
@@ -180,7 +184,7 @@ impl<D: Dialogue> Link<D> {
     /// Whether there is no more to do before the next event.
     fn read(&mut self, scratch: &mut [u8]) -> bool {
         let mut budget = BUDGET;
-        while !self.dialogue.is_over() {
+        while !self.dialogue.is_over() && self.dialogue.reads() {
             let read = self.stream.read(scratch);
             let now = self.started.elapsed();
             match read {

@@ -1,7 +1,8 @@
 //! Which cases are played: by id, glob, group, section, level, role and tag.
 
 use super::case::{Case, Level, Subject};
-use super::cases;
+use super::rule::Sections;
+use super::{cases, proxy};
 
 /// A choice of cases. Empty lists choose everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,32 +37,50 @@ impl Selection {
     ///
     /// The first pattern that fits no case, or that all that is asked for fits none together.
     pub fn choose(&self, subject: Subject) -> Result<Vec<&'static Case>, String> {
+        self.choose_from(cases::all(), |case| case.examines(subject), &subject.to_string())
+    }
+
+    /// The chosen cases for proxies, in the order of their catalogue.
+    ///
+    /// # Errors
+    ///
+    /// As [`choose`](Self::choose).
+    pub fn choose_for_proxies(&self) -> Result<Vec<&'static proxy::Case>, String> {
+        self.choose_from(proxy::cases::all(), |_| true, "proxies")
+    }
+
+    fn choose_from<C: Listed>(
+        &self,
+        all: impl Iterator<Item = &'static C> + Clone,
+        examines: impl Fn(&C) -> bool,
+        subject: &str,
+    ) -> Result<Vec<&'static C>, String> {
         for pattern in self.patterns.iter().chain(&self.exclude) {
-            if !cases::all().any(|case| fits(pattern, case)) {
+            if !all.clone().any(|case| fits(pattern, case)) {
                 return Err(format!("no case fits \"{pattern}\""));
             }
         }
         for tag in &self.tags {
-            if !cases::all().any(|case| case.has_tag(tag)) {
+            if !all.clone().any(|case| case.has_tag(tag)) {
                 return Err(format!("no case bears the tag \"{tag}\""));
             }
         }
-        let chosen: Vec<_> = cases::all().filter(|case| case.examines(subject) && self.has(case)).collect();
+        let chosen: Vec<_> = all.filter(|case| examines(case) && self.has(*case)).collect();
         if chosen.is_empty() {
             return Err(format!("no case for {subject} fits all that is asked for"));
         }
         Ok(chosen)
     }
 
-    fn has(&self, case: &Case) -> bool {
+    fn has(&self, case: &impl Listed) -> bool {
         let any = |list: &[String], fit: &dyn Fn(&str) -> bool| {
             list.is_empty() || list.iter().any(|item| fit(item))
         };
-        let named = self.patterns.iter().any(|pattern| pattern.eq_ignore_ascii_case(case.id));
+        let named = self.patterns.iter().any(|pattern| pattern.eq_ignore_ascii_case(case.id()));
         any(&self.patterns, &|pattern| fits(pattern, case))
             && !self.exclude.iter().any(|pattern| fits(pattern, case))
-            && any(&self.sections, &|section| case.rule.sections.meant_by(section))
-            && (self.levels.is_empty() || self.levels.contains(&case.level))
+            && any(&self.sections, &|section| case.sections().meant_by(section))
+            && (self.levels.is_empty() || self.levels.contains(&case.level()))
             && any(&self.tags, &|tag| case.has_tag(tag))
             && (named || !self.without_tags.iter().any(|tag| case.has_tag(tag)))
             && (named || self.slow || !case.has_tag(SLOW))
@@ -69,16 +88,49 @@ impl Selection {
     }
 }
 
-fn is_quick(case: &Case) -> bool {
-    if case.has_tag("deflate") && case.has_tag("heavy") {
-        // One message size without and one with fragments, of each group.
-        return case.id.ends_with(".3") || case.id.ends_with(".11");
+/// What a case is chosen by.
+trait Listed {
+    fn id(&self) -> &'static str;
+    fn sections(&self) -> Sections;
+    fn level(&self) -> Level;
+    fn tags(&self) -> &'static [&'static str];
+
+    fn has_tag(&self, tag: &str) -> bool {
+        self.tags().contains(&tag)
     }
-    !case.has_tag("heavy") || QUICK_HEAVY.contains(&case.id)
 }
 
-fn fits(pattern: &str, case: &Case) -> bool {
-    let id = case.id.to_ascii_lowercase();
+macro_rules! listed {
+    ($($case:ty),*) => {$(
+        impl Listed for $case {
+            fn id(&self) -> &'static str {
+                self.id
+            }
+            fn sections(&self) -> Sections {
+                self.rule.sections
+            }
+            fn level(&self) -> Level {
+                self.level
+            }
+            fn tags(&self) -> &'static [&'static str] {
+                self.tags
+            }
+        }
+    )*};
+}
+
+listed!(Case, proxy::Case);
+
+fn is_quick(case: &impl Listed) -> bool {
+    if case.has_tag("deflate") && case.has_tag("heavy") {
+        // One message size without and one with fragments, of each group.
+        return case.id().ends_with(".3") || case.id().ends_with(".11");
+    }
+    !case.has_tag("heavy") || QUICK_HEAVY.contains(&case.id())
+}
+
+fn fits(pattern: &str, case: &impl Listed) -> bool {
+    let id = case.id().to_ascii_lowercase();
     let pattern = pattern.to_ascii_lowercase();
     let in_group = id.strip_prefix(pattern.as_str()).is_some_and(|rest| rest.starts_with(['.', '-']));
     in_group || glob(pattern.as_bytes(), id.as_bytes())

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bowsprit_lab::escape::acts;
-use bowsprit_lab::report::json::Report;
+use bowsprit_lab::report::json::{Report, RunReport};
 use bowsprit_lab::report::{Deny, Outcome, Run, Style, autobahn, html, junit, markdown, text};
-use bowsprit_lab::{Case, Options, Place, Player, Selection, Subject, cases};
+use bowsprit_lab::{Case, Options, Place, Player, Selection, Subject, cases, proxy};
 use serde_json::Value;
 
 /// Every character that does something to the text around it, and every mark of the languages that we write.
@@ -92,6 +92,44 @@ fn assert_harmless(report: &Report) {
     assert_eq!(cases, report.runs.iter().map(|run| run.cases.len()).sum::<usize>());
     let again = Report::from_json(report.to_json().as_str()).unwrap();
     assert_eq!(again.to_json(), report.to_json());
+}
+
+/// A proxy that says the worst wherever it can.
+fn hostile_proxy() -> RunReport {
+    let records = proxy::cases::all().take(12).map(|case| {
+        let mut record = proxy::Record::not_played(case, "");
+        record.passage = proxy::Passage::Altered;
+        record.reason = hostile();
+        record.added = vec![(proxy::case::Side::Client, hostile())];
+        record.measured = vec![hostile()];
+        record.difference = Some(proxy::Difference {
+            from: proxy::case::Side::Origin,
+            part: "stream",
+            offset: 7,
+            sent: b"sent".to_vec(),
+            came: hostile().into_bytes(),
+        });
+        record
+    });
+    let run = proxy::report::Run {
+        agent: hostile(),
+        place: Place::of("ws://user:secret@front/"),
+        flags: String::new(),
+        seed: 2,
+        duration: Duration::from_secs(1),
+        started: 0,
+        records: records.collect(),
+    };
+    run.report(Deny::Must)
+}
+
+#[test]
+fn nothing_that_a_proxy_says_acts_on_what_shows_it() {
+    let run = hostile_proxy();
+    assert!(
+        run.cases.iter().all(|case| !case.passed && case.denied == (case.level == "must")) && !run.passed
+    );
+    assert_harmless(&Report::of(vec![run]));
 }
 
 #[test]
@@ -239,6 +277,10 @@ fn a_report_is_what_its_schema_says() {
         let report: Value = serde_json::from_str(Report::new(&[run], Deny::Must).to_json().as_str()).unwrap();
         assert_eq!(faults(&schema, &report), [""; 0]);
     }
+    let report = Report::of(vec![hostile_proxy()]);
+    let report: Value = serde_json::from_str(report.to_json().as_str()).unwrap();
+    assert_eq!(faults(&schema, &report), [""; 0]);
+    assert_eq!(report["runs"][0]["cases"][0]["passage"]["difference"]["offset"], 7);
     // It can tell what is wrong.
     let mut report: Value =
         serde_json::from_str(Report::new(&[&full], Deny::Must).to_json().as_str()).unwrap();

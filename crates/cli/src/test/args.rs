@@ -4,15 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use bowsprit::handshake::HeaderField;
 use bowsprit::tls::TlsClient;
 use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Deny, Run};
 use bowsprit_lab::{Effort, Level, Options, Place, Selection, Subject};
 use clap::{Subcommand, ValueEnum};
 
-use super::super::request::RequestArgs;
+use super::super::request::{HEADING, RequestArgs};
 use super::reports::read;
-use crate::args::jobs;
+use crate::args::{header, jobs};
 
 /// Arguments of `bowsprit test`.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,13 @@ const EXIT_CODES: &str = "Exit codes: 0 what is required passed, 1 it did not, o
 pub(super) enum Side {
     /// Examine a server: it must echo every message.
     Server(ServerArgs),
+    /// Examine a proxy, from both sides: we are the client before it and the server behind it.
+    ///
+    /// The proxy has to pass requests for the URL on to ADDR:PORT, where this command listens while it runs, and to pass
+    /// upgrades through. Each case says what came out: TRANSPARENT, as it was sent; REPAIRED; ALTERED; REFUSED, where the
+    /// proxy answered itself; LOST; UNSAFE. What a case accepts beside the first depends on its rule.
+    #[command(after_help = PROXY_EXAMPLES)]
+    Proxy(ProxyArgs),
     /// Put the JSON reports of several runs side by side.
     Report(ReportArgs),
     /// Examine clients: they connect to us and echo every message.
@@ -37,6 +45,40 @@ pub(super) enum Side {
     /// The control protocol is the one of the Autobahn suite: /getCaseCount, /runCase?case=N&agent=X,
     /// /updateReports?agent=X and so on. A single case is at /case/ID?agent=X.
     Client(ClientArgs),
+}
+
+const PROXY_EXAMPLES: &str = "Examples:
+  nginx in front, with `proxy_pass http://127.0.0.1:9100;` and the upgrade passed on:
+    bowsprit test proxy --front ws://127.0.0.1:8080/ --origin 127.0.0.1:9100
+  one family, everything told:
+    bowsprit test proxy --front ws://127.0.0.1:8080/ --origin 127.0.0.1:9100 --case PRX-ERL -v
+  for a pipeline, with known failures:
+    bowsprit test proxy --front ws://127.0.0.1:8080/ --origin 127.0.0.1:9100 --junit out.xml --baseline known
+  what a case does:
+    bowsprit explain PRX-ERL-001
+
+Exit codes: 0 what is required passed, 1 it did not, or the proxy is gone, 2 the command line is wrong or chooses no case, \
+3 the front was not reached, the origin's address is taken, or the front does not pass upgrades on to it, \
+4 cases were not played, or the run was interrupted.";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ProxyArgs {
+    /// Where the proxy listens, such as ws://127.0.0.1:8080/chat or wss://proxy.example/
+    #[arg(long, value_name = "URL", required_unless_present = "list")]
+    pub(super) front: Option<String>,
+    /// Where it passes requests on to, and we listen.
+    #[arg(long, value_name = "ADDR:PORT", required_unless_present = "list")]
+    pub(super) origin: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(super) trust: Trust,
+    /// A header for each request, Host included; may be repeated.
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header, help_heading = HEADING)]
+    pub(super) header: Vec<HeaderField>,
+    /// Leave out what is heavy.
+    #[arg(long)]
+    pub(super) quick: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
 }
 
 #[derive(Debug, clap::Args)]
@@ -53,6 +95,8 @@ pub(super) struct ServerArgs {
     /// The server speaks first on each connection: leave so many messages out [default: as many as it is seen to send]
     #[arg(long, value_name = "MESSAGES")]
     pub(super) greetings: Option<u32>,
+    #[command(flatten)]
+    pub(super) suite: Suite,
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -100,11 +144,37 @@ pub(super) struct ClientArgs {
     #[arg(long, value_name = "SECONDS")]
     pub(super) idle: Option<f64>,
     #[command(flatten)]
+    pub(super) suite: Suite,
+    #[command(flatten)]
     pub(super) common: Common,
     /// The client, which the exam ends with: {url} in its arguments stands for our URL, and so does BOWSPRIT_URL in its
     /// environment.
     #[arg(last = true)]
     pub(super) command: Vec<String>,
+}
+
+/// What only servers and clients can be asked.
+#[derive(Debug, clap::Args)]
+pub(super) struct Suite {
+    /// Leave out most of what is heavy.
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Send every message of 12.* and 13.*, 1000 for each case; without it 250, and no more than 256 KiB.
+    #[arg(long, conflicts_with = "quick")]
+    pub(super) full: bool,
+    /// Write the index.json of the Autobahn suite.
+    #[arg(long, value_name = "PATH")]
+    pub(super) index: Option<PathBuf>,
+}
+
+impl Suite {
+    pub(super) fn effort(&self) -> Effort {
+        match (self.quick, self.full) {
+            (true, _) => Effort::Quick,
+            (false, true) => Effort::Full,
+            (false, false) => Effort::Normal,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -124,15 +194,9 @@ pub(super) struct Common {
     /// Only cases with one of these tags.
     #[arg(long, value_delimiter = ',')]
     pub(super) tag: Vec<String>,
-    /// Leave out most of what is heavy.
-    #[arg(long)]
-    pub(super) quick: bool,
     /// Include cases that wait for the peer's own timeouts.
     #[arg(long)]
     pub(super) slow: bool,
-    /// Send every message of 12.* and 13.*, 1000 for each case; without it 250, and no more than 256 KiB.
-    #[arg(long)]
-    pub(super) full: bool,
     /// Only list the chosen cases.
     #[arg(long)]
     pub(super) list: bool,
@@ -175,9 +239,6 @@ pub(super) struct Common {
     /// Write a page to look at.
     #[arg(long, value_name = "PATH")]
     pub(super) html: Option<PathBuf>,
-    /// Write the index.json of the Autobahn suite.
-    #[arg(long, value_name = "PATH")]
-    pub(super) index: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -202,14 +263,12 @@ impl Common {
             subject,
             seed: self.seed,
             duration: Duration::ZERO,
-            started: SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
+            started: now(),
             outcomes: Vec::new(),
         }
     }
 
-    pub(super) fn selection(&self) -> Result<Selection, String> {
+    pub(super) fn selection(&self, effort: Effort) -> Result<Selection, String> {
         let mut patterns = self.cases.clone();
         if let Some(path) = &self.rerun_failed {
             let report =
@@ -227,27 +286,26 @@ impl Common {
             sections: self.section.clone(),
             levels: self.level.iter().map(|level| level.level()).collect(),
             tags: self.tag.clone(),
-            quick: self.quick,
+            quick: effort == Effort::Quick,
             slow: self.slow,
             ..Selection::default()
         })
     }
 
-    pub(super) fn options(&self) -> Result<Options, String> {
+    pub(super) fn options(&self, effort: Effort) -> Result<Options, String> {
         let patience = match self.timeout {
             Some(seconds) => {
                 Some(Duration::try_from_secs_f64(seconds).map_err(|_| "--timeout is no time".to_owned())?)
             }
             None => None,
         };
-        let effort = match (self.quick, self.full) {
-            (true, true) => return Err("--quick and --full exclude each other".to_owned()),
-            (true, false) => Effort::Quick,
-            (false, true) => Effort::Full,
-            (false, false) => Effort::Normal,
-        };
         Ok(Options { seed: self.seed, effort, patience, ..Options::default() })
     }
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl Trust {

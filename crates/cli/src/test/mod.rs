@@ -1,6 +1,7 @@
 //! `bowsprit test`: the conformance lab.
 
 mod args;
+mod proxy;
 mod reports;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
+use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Outcome, Run};
 use bowsprit_lab::runner::{self, Gone, Peer, Plan, Target};
 use bowsprit_lab::{Behaviour, Place, Record, Subject};
@@ -21,6 +23,7 @@ use args::{ClientArgs, ServerArgs, Side};
 use reports::report;
 
 use super::output::for_terminal;
+use super::request::RequestArgs;
 use super::{print, say, usage};
 use crate::logger::{self, Stamp};
 use crate::output::{count, one_line, warn};
@@ -32,33 +35,25 @@ pub(crate) fn run(args: Args) -> ExitCode {
     match args.side {
         Side::Server(args) => server(&args),
         Side::Client(args) => client(&args),
+        Side::Proxy(args) => proxy::proxy(&args),
         Side::Report(args) => report(&args),
     }
     .unwrap_or_else(|error| usage(&error))
 }
 
 fn server(args: &ServerArgs) -> Result<ExitCode, String> {
-    let ServerArgs { url, trust, request, force, greetings, common } = args;
+    let ServerArgs { url, trust, request, force, greetings, suite, common } = args;
     let (force, greetings) = (*force, *greetings);
-    let cases = common.selection()?.choose(Subject::Server)?;
+    let cases = common.selection(suite.effort())?.choose(Subject::Server)?;
     if common.list {
         return Ok(print(&for_terminal(list(&cases))));
     }
-    let place = parse_url(url)?;
     let shown = Place::of(url);
-    let addr = match (&*place.name, place.port).to_socket_addrs().map(|mut addrs| addrs.next()) {
-        Ok(Some(addr)) => addr,
-        Ok(None) => return Ok(unreachable(&shown, "the name has no address")),
-        Err(error) => return Ok(unreachable(&shown, &error.to_string())),
+    let target = match target(url, trust, request)? {
+        Ok(target) => target,
+        Err(error) => return Ok(unreachable(&shown, &error)),
     };
-    let (host, lines) = request.lines(url)?;
-    let mut target = Target::new(addr, &host, &place.target).with_fields(lines);
-    if place.secure {
-        target = target.with_tls(trust.client()?, &place.name);
-    } else if trust.ca.is_some() || trust.insecure {
-        return Err("--ca and --insecure are for wss://".to_owned());
-    }
-    let mut options = common.options()?;
+    let mut options = common.options(suite.effort())?;
     let survey = match runner::preflight(&target, options) {
         Ok(survey) => survey,
         Err(error) => return Ok(unreachable(&shown, &error)),
@@ -99,7 +94,9 @@ fn server(args: &ServerArgs) -> Result<ExitCode, String> {
     progress.clear();
     let peer = peer.map_err(|error| format!("the poll failed: {error}"))?;
     run.duration = started.elapsed();
-    let mut end = common.conclude(std::iter::once(&mut run))?;
+    run.sort();
+    let report = Report::new(&[&run], common.deny.deny());
+    let mut end = common.conclude(&report, suite.index.as_deref())?;
     match peer {
         Peer::Alive => {}
         Peer::Interrupted => {
@@ -154,8 +151,8 @@ fn asked_to_end() -> std::io::Result<Arc<AtomicBool>> {
 }
 
 fn client(args: &ClientArgs) -> Result<ExitCode, String> {
-    let common = &args.common;
-    let mut selection = common.selection()?;
+    let (common, suite) = (&args.common, &args.suite);
+    let mut selection = common.selection(suite.effort())?;
     if !args.handshake && selection.patterns.is_empty() && selection.tags.is_empty() {
         selection.without_tags.push("handshake".to_owned());
     }
@@ -183,7 +180,8 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     let idle =
         args.idle.map(Duration::try_from_secs_f64).transpose().map_err(|_| "--idle is no time".to_owned())?;
     let interrupt = asked_to_end().map_err(|error| error.to_string())?;
-    let exam = Exam { idle, interrupt: Arc::clone(&interrupt), ..Exam::new(cases, common.options()?) };
+    let exam =
+        Exam { idle, interrupt: Arc::clone(&interrupt), ..Exam::new(cases, common.options(suite.effort())?) };
     let mut runs: BTreeMap<String, Run> = BTreeMap::new();
     // What was played last without an orderly end: where the client crashes, that has done it.
     let mut last: Option<(String, &'static str)> = None;
@@ -208,7 +206,9 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
         }
         Notice::Finished(_) if args.stay => {
             progress.clear();
-            written = common.conclude(runs.values_mut()).map(|_| ());
+            runs.values_mut().for_each(Run::sort);
+            let report = Report::new(&runs.values().collect::<Vec<_>>(), common.deny.deny());
+            written = common.conclude(&report, suite.index.as_deref()).map(|_| ());
             Next::Listen
         }
         Notice::Finished(_) if child.is_some() => Next::Listen,
@@ -269,7 +269,9 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
             run.outcomes.push(Outcome { record, aftermath: None });
         }
     }
-    let mut end = common.conclude(runs.values_mut())?;
+    runs.values_mut().for_each(Run::sort);
+    let report = Report::new(&runs.values().collect::<Vec<_>>(), common.deny.deny());
+    let mut end = common.conclude(&report, suite.index.as_deref())?;
     if interrupt.load(Ordering::Relaxed) {
         say("the run was interrupted");
         end = if end == End::Passed { End::Incomplete } else { end };
@@ -320,6 +322,25 @@ fn list(cases: &[&bowsprit_lab::Case]) -> String {
         .iter()
         .map(|case| format!("{:<12} {:<7} {:<28} {}\n", case.id, case.level, case.rule.sections, case.title))
         .collect()
+}
+
+/// What a URL names, with its address looked up; `Ok(Err(_))`: it has none.
+fn target(url: &str, trust: &Trust, request: &RequestArgs) -> Result<Result<Target, String>, String> {
+    let place = parse_url(url)?;
+    let (host, lines) = request.lines(url)?;
+    if !place.secure && (trust.ca.is_some() || trust.insecure) {
+        return Err("--ca and --insecure are for wss://".to_owned());
+    }
+    let addr = match (&*place.name, place.port).to_socket_addrs().map(|mut addrs| addrs.next()) {
+        Ok(Some(addr)) => addr,
+        Ok(None) => return Ok(Err("the name has no address".to_owned())),
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let target = Target::new(addr, &host, &place.target).with_fields(lines);
+    if place.secure {
+        return Ok(Ok(target.with_tls(trust.client()?, &place.name)));
+    }
+    Ok(Ok(target))
 }
 
 /// Where a server is.

@@ -1,11 +1,12 @@
 //! What a run leaves behind: text, files, an exit status.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
+use bowsprit_lab::Behaviour;
 use bowsprit_lab::baseline::Baseline;
-use bowsprit_lab::report::json::Report;
-use bowsprit_lab::report::{Deny, Run, Style, autobahn, html, junit, markdown, text};
+use bowsprit_lab::report::json::{Report, RunReport};
+use bowsprit_lab::report::{Style, autobahn, html, junit, markdown, text};
 
 use super::super::output::{colours, print, print_bytes};
 use super::super::say;
@@ -13,46 +14,34 @@ use super::End;
 use super::args::{Common, ReportArgs};
 
 impl Common {
-    /// Prints and writes the reports, and says how it went.
-    pub(super) fn conclude<'r>(&self, runs: impl Iterator<Item = &'r mut Run>) -> Result<End, String> {
-        let deny = self.deny.deny();
+    /// Prints and writes the reports, and says how it went. `index`: where to write that of the Autobahn suite.
+    pub(super) fn conclude(&self, report: &Report, index: Option<&Path>) -> Result<End, String> {
         let mut end = End::Passed;
-        let runs: Vec<&mut Run> = runs.collect();
-        let runs: Vec<&Run> = runs
-            .into_iter()
-            .map(|run| {
-                run.sort();
-                &*run
-            })
-            .collect();
-        let report = Report::new(&runs, deny);
         let style = Style { verbose: self.verbose, colour: colours() };
-        for (run, told) in runs.iter().zip(&report.runs) {
-            if !self.prints_a_file() {
-                print(&text::report(told, style));
+        for run in &report.runs {
+            if !self.prints_a_file(index) {
+                print(&text::report(run, style));
             }
-            if !self.is_fine(run, deny)? {
+            if !self.is_fine(run)? {
                 end = End::Failed;
-            } else if end == End::Passed && run.outcomes.iter().any(|outcome| !outcome.was_played()) {
+            } else if end == End::Passed && run.count(Behaviour::NotPlayed) > 0 {
                 end = End::Incomplete;
             }
         }
-        self.write_reports(&report)?;
+        self.write_reports(report, index)?;
         if let Some(path) = &self.write_baseline {
-            let lines: String = runs.iter().map(|run| Baseline::of(&run.outcomes, deny)).collect();
+            let lines: String = report.runs.iter().map(|run| Baseline::of(&run.cases)).collect();
             write(path, &lines)?;
         }
         Ok(end)
     }
 
     /// Whether nothing fails the run that is not known to fail.
-    fn is_fine(&self, run: &Run, deny: Deny) -> Result<bool, String> {
-        let Some(path) = &self.baseline else {
-            return Ok(!run.outcomes.iter().any(|outcome| outcome.denied(deny)));
-        };
+    fn is_fine(&self, run: &RunReport) -> Result<bool, String> {
+        let Some(path) = &self.baseline else { return Ok(run.passed) };
         let baseline =
             Baseline::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
-        let comparison = baseline.compare(&run.outcomes, deny);
+        let comparison = baseline.compare(&run.cases);
         for (id, reason) in &comparison.known {
             say(format!("{id} fails as known: {reason}"));
         }
@@ -66,20 +55,22 @@ impl Common {
     }
 
     /// Whether one of the files goes to standard output.
-    fn prints_a_file(&self) -> bool {
-        [&self.json, &self.junit, &self.markdown, &self.html, &self.index]
+    fn prints_a_file(&self, index: Option<&Path>) -> bool {
+        [&self.json, &self.junit, &self.markdown, &self.html]
             .iter()
-            .any(|path| path.as_deref() == Some(Path::new("-")))
+            .map(|path| path.as_deref())
+            .chain([index])
+            .any(|path| path == Some(Path::new("-")))
     }
 
-    fn write_reports(&self, report: &Report) -> Result<(), String> {
+    fn write_reports(&self, report: &Report, index: Option<&Path>) -> Result<(), String> {
         type Form = fn(&Report) -> String;
-        let forms: [(&Option<PathBuf>, Form); 5] = [
-            (&self.json, |report| report.to_json().to_string()),
-            (&self.junit, |report| junit::report(report).into_string()),
-            (&self.markdown, |report| markdown::report(report).into_string()),
-            (&self.html, |report| html::page(report).into_string()),
-            (&self.index, |report| autobahn::index(report).to_string()),
+        let forms: [(Option<&Path>, Form); 5] = [
+            (self.json.as_deref(), |report| report.to_json().to_string()),
+            (self.junit.as_deref(), |report| junit::report(report).into_string()),
+            (self.markdown.as_deref(), |report| markdown::report(report).into_string()),
+            (self.html.as_deref(), |report| html::page(report).into_string()),
+            (index, |report| autobahn::index(report).to_string()),
         ];
         for (path, form) in forms {
             if let Some(path) = path {

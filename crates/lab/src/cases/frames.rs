@@ -13,7 +13,7 @@ use super::super::payload::Payload;
 use super::rules as shared;
 use bowsprit::frame::LengthForm;
 
-rules! {
+rule_table! {
     MASKED = [6455 "5.1"], "A client masks every frame, a server none; anything else ends the connection.";
     KEYS = [6455 "5.3"], "Any masking key unmasks, zeros included, and an empty frame has one too.";
     MINIMAL = [6455 "5.2"], "A length is written in the shortest form that can hold it.";

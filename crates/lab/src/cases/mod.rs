@@ -3,7 +3,7 @@
 use super::case::{Case, Deflate};
 
 /// Requirements: `NAME = [RFC "section" "item", ...], "sentence";`, the item where it is one of a list.
-macro_rules! rules {
+macro_rules! rule_table {
     ($($(#[$doc:meta])* $name:ident = [$($rfc:literal $number:literal $($item:literal)?),+], $text:literal;)*) => {
         $($(#[$doc])* pub(super) const $name: $crate::Rule = $crate::Rule {
             sections: $crate::Sections(&[$(bowsprit::error::Section::new($rfc, $number)$(.item($item))?),+]),
@@ -11,6 +11,8 @@ macro_rules! rules {
         };)*
     };
 }
+
+pub(crate) use rule_table;
 
 pub mod autobahn;
 mod frames;

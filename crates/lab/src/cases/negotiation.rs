@@ -9,7 +9,7 @@ use super::super::case::{
 };
 use super::super::payload::Payload;
 
-rules! {
+rule_table! {
     UNKNOWN = [6455 "9.1"], "A server accepts only extensions that it knows.";
     GRAMMAR = [6455 "9.1"], "An offer that breaks the grammar is refused, or the offer is declined.";
     LINEAR = [6455 "10.4"], "Long lists are read in linear time, or refused.";

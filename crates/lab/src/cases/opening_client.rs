@@ -13,7 +13,7 @@ use super::super::case::{
 };
 use super::super::payload::Payload;
 
-rules! {
+rule_table! {
     STATUS = [6455 "4.1" "response 1"], "A response other than 101 is handled as HTTP, and opens nothing.";
     LINE = [9112 "4"], "A status line is a version, three digits and a reason, which may be anything or empty.";
     OLD = [9110 "7.8"], "HTTP/1.0 knows no upgrade, so that its 101 opens nothing.";

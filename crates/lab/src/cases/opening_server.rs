@@ -10,7 +10,7 @@ use super::super::case::{
 };
 use super::super::payload::Payload;
 
-rules! {
+rule_table! {
     METHOD = [6455 "4.2.1" "1"], "An opening handshake is a GET request of HTTP/1.1 or higher.";
     GRAMMAR = [9112 "2.2", 9112 "3", 9112 "5"], "What is not an HTTP/1.1 message is answered with 400.";
     TARGET = [9112 "3.2"], "The request target names a resource, in origin form or in absolute form.";

@@ -1,6 +1,6 @@
 //! The requirements that several cases share, each in one sentence.
 
-rules! {
+rule_table! {
     ECHO = [6455 "5.6", 6455 "6.2"], "A data message is delivered to the application with its type and all its bytes.";
     PING = [6455 "5.5.2", 6455 "5.5.3"], "A Ping is answered by a Pong with the same application data, as soon as is practical.";
     PONG = [6455 "5.5.3"], "A Pong that answers nothing is allowed, and no response to it is expected.";

@@ -9,7 +9,7 @@ use super::super::case::{
 };
 use super::super::payload::Payload;
 
-rules! {
+rule_table! {
     RSV1 = [7692 "6.1"], "RSV1 stands on the first frame of a compressed message and nowhere else.";
     PLAIN = [7692 "6"], "A message without RSV1 is not compressed.";
     FRAGMENTS = [7692 "6.1", 7692 "6.2"], "A compressed message may be fragmented anywhere, with control frames between.";

@@ -24,6 +24,12 @@ pub fn index(report: &Report) -> Json {
                 | Behaviour::Informational
                 | Behaviour::Unimplemented
                 | Behaviour::Failed) => known,
+                // It has no servers or clients that are proxies.
+                Behaviour::Transparent
+                | Behaviour::Repaired
+                | Behaviour::Altered
+                | Behaviour::Lost
+                | Behaviour::Unsafe => continue,
             };
             let file = format!("{}_case_{}.json", file_name(&run.agent), case.id.replace('.', "_"));
             let verdicts = json!({

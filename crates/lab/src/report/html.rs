@@ -71,6 +71,8 @@ fn looks(case: &CaseReport) -> &'static str {
     match tone(case.behaviour) {
         Tone::Unplayed => class(Tone::Unplayed),
         _ if !case.passed => class(Tone::Bad),
+        // A case may accept what is bad in others.
+        Tone::Bad => class(Tone::Odd),
         tone => class(tone),
     }
 }
@@ -92,7 +94,10 @@ fn card(out: &mut Clean<Html>, run: &RunReport) {
         out.own(if at > 0 { ", " } else { "" });
         out.text(format_args!("{} {}", count(behaviour), behaviour.name().to_lowercase()));
     }
-    let endings = run.cases.iter().filter(|case| !case.passed && tone(case.behaviour) < Tone::Absent).count();
+    let is_ending = |case: &&CaseReport| {
+        !case.passed && !case.close_reason.is_empty() && tone(case.behaviour) < Tone::Absent
+    };
+    let endings = run.cases.iter().filter(is_ending).count();
     if endings > 0 {
         out.text(format_args!(", {endings} with a wrong ending"));
     }
@@ -141,12 +146,8 @@ fn cause(out: &mut Clean<Html>, cause: &Cause<'_>, lines: usize, room: &mut usiz
 }
 
 fn facts(case: &CaseReport) -> Vec<(&'static str, String)> {
-    let mut facts = vec![
-        ("rule", format!("{} ({}, {})", case.rule, case.section, case.level)),
-        ("behaviour", format!("{}: {}", case.behaviour, case.reason)),
-        ("ending", format!("{}: {}", case.close, case.close_reason)),
-        ("expected", cut(&case.expected, 2 * LINE)),
-    ];
+    let mut facts = case.facts();
+    facts.iter_mut().for_each(|(_, value)| *value = cut(value, 2 * LINE));
     facts.extend(case.aftermath.clone().map(|aftermath| ("after", aftermath)));
     facts
 }
@@ -211,7 +212,7 @@ fn row(out: &mut Clean<Html>, report: &Report, case: &CaseReport, lines: usize, 
             out.own("\" title=\"").text(&run.agent);
         }
         out.own("\">").text(one.behaviour);
-        if !one.passed && tone(one.behaviour) < Tone::Absent {
+        if !one.passed && !one.close_reason.is_empty() && tone(one.behaviour) < Tone::Absent {
             out.own(", close ").text(one.close);
         }
         out.own("</button>");

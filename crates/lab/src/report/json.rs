@@ -15,6 +15,8 @@ use super::{Deny, Outcome, Run};
 
 /// The version of the schema.
 pub const SCHEMA: u32 = 2;
+/// The subject of a run that examines a proxy.
+pub const PROXY: &str = "proxy";
 /// Lines of a wire log that are kept for each case.
 const LOG_LINES: usize = 60;
 /// Characters of a line that are kept.
@@ -38,7 +40,7 @@ pub struct RunReport {
     pub agent: String,
     /// Where it is, or where we listened for it.
     pub place: Place,
-    /// `server` or `client`.
+    /// `server`, `client` or `proxy`.
     pub subject: String,
     /// The seed.
     pub seed: u64,
@@ -97,6 +99,38 @@ pub struct CaseReport {
     pub expected: String,
     /// What crossed the wire.
     pub log: Vec<LogReport>,
+    /// What came out of a proxy; absent where none was examined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passage: Option<PassageReport>,
+}
+
+/// What came out of a proxy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PassageReport {
+    /// The verdicts that the case accepts.
+    pub accepts: Vec<Behaviour>,
+    /// The first difference between what was sent and what came out; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<DifferenceReport>,
+    /// Fields that the proxy added, each behind the side that it was added for; they are not judged.
+    pub added: Vec<String>,
+    /// What was measured, in words.
+    pub measured: Vec<String>,
+}
+
+/// Where what came out parts from what was sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DifferenceReport {
+    /// Who sent it: `client` or `origin`.
+    pub from: String,
+    /// What it is part of: `head`, `body` or `stream`.
+    pub part: String,
+    /// Bytes from the start of that part to the first that differs.
+    pub offset: u64,
+    /// What was sent from there on, escaped.
+    pub sent: String,
+    /// What came out from there on, escaped.
+    pub came: String,
 }
 
 /// One line of a wire log.
@@ -119,7 +153,11 @@ pub struct LogReport {
 impl Report {
     /// The report of these runs.
     pub fn new(runs: &[&Run], deny: Deny) -> Self {
-        let runs = runs.iter().map(|run| RunReport::new(run, deny)).collect();
+        Self::of(runs.iter().map(|run| RunReport::new(run, deny)).collect())
+    }
+
+    /// The report of runs that are there already.
+    pub fn of(runs: Vec<RunReport>) -> Self {
         Self { schema: SCHEMA, version: env!("CARGO_PKG_VERSION").to_owned(), runs }
     }
 
@@ -168,6 +206,11 @@ impl RunReport {
         }
     }
 
+    /// Whether proxies are examined, whose cases have no closing handshake with us to judge.
+    pub fn is_of_proxy(&self) -> bool {
+        self.subject == PROXY
+    }
+
     /// How many cases have this verdict on the behaviour.
     pub fn count(&self, behaviour: Behaviour) -> usize {
         self.cases.iter().filter(|case| case.behaviour == behaviour).count()
@@ -175,6 +218,46 @@ impl RunReport {
 }
 
 impl CaseReport {
+    /// The group or family: `6`, `HSS`, `PRX-REQ`.
+    pub(super) fn family(&self) -> &str {
+        match self.id.rsplit_once('-') {
+            Some((family, _)) => family,
+            None => self.id.split('.').next().unwrap_or_default(),
+        }
+    }
+
+    /// Both verdicts in words; of a proxy there is one.
+    pub(super) fn verdicts(&self) -> String {
+        let Self { behaviour, reason, close, close_reason, .. } = self;
+        match close_reason.is_empty() {
+            true => format!("{behaviour}: {reason}"),
+            false => format!("{behaviour}: {reason} Ending {close}: {close_reason}"),
+        }
+    }
+
+    /// What is to be told of it, each under its name.
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = vec![
+            ("rule", format!("{} ({}, {})", self.rule, self.section, self.level)),
+            ("behaviour", format!("{}: {}", self.behaviour, self.reason)),
+        ];
+        if !self.close_reason.is_empty() {
+            facts.push(("ending", format!("{}: {}", self.close, self.close_reason)));
+        }
+        facts.push(("expected", self.expected.clone()));
+        if let Some(passage) = &self.passage {
+            if let Some(difference) = &passage.difference {
+                let DifferenceReport { from, part, offset, sent, came } = difference;
+                facts.push(("differs", format!("{part} of the {from}, from byte {offset} on")));
+                facts.push(("sent", format!("\"{sent}\"")));
+                facts.push(("came out", format!("\"{came}\"")));
+            }
+            facts.extend(passage.added.iter().map(|added| ("added", added.clone())));
+            facts.extend(passage.measured.iter().map(|measured| ("measured", measured.clone())));
+        }
+        facts
+    }
+
     fn new(run: &Run, outcome: &Outcome, deny: Deny) -> Self {
         Self { denied: outcome.denied(deny), ..Self::of(outcome, again(run, outcome)) }
     }
@@ -205,6 +288,7 @@ impl CaseReport {
             again,
             expected: explain::expected(case).join("; "),
             log: wire::shortened(record.log.lines(), LOG_LINES).iter().map(LogReport::new).collect(),
+            passage: None,
         }
     }
 }
@@ -226,7 +310,12 @@ fn cause(outcome: &Outcome) -> String {
         | Behaviour::Informational
         | Behaviour::Unimplemented
         | Behaviour::Failed
-        | Behaviour::Muddled => {}
+        | Behaviour::Muddled
+        | Behaviour::Transparent
+        | Behaviour::Repaired
+        | Behaviour::Altered
+        | Behaviour::Lost
+        | Behaviour::Unsafe => {}
     }
     if let (By::Us, false, Some(code)) =
         (record.case.expect.close.by, record.facts.closed_by_us, record.facts.remote_code)

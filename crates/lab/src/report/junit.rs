@@ -32,12 +32,11 @@ pub fn report(report: &Report) -> Clean<Xml> {
 }
 
 fn test_case(out: &mut Clean<Xml>, agent: &str, case: &CaseReport) {
-    let family = case.id.split(['.', '-']).next().unwrap_or_default();
-    attribute(out, "    <testcase classname=\"", format_args!("{agent}.{family}"));
+    attribute(out, "    <testcase classname=\"", format_args!("{agent}.{}", case.family()));
     attribute(out, "\" name=\"", format_args!("{} {}", case.id, case.title));
     attribute(out, "\" time=\"", seconds(case.duration_ms));
-    let CaseReport { behaviour, reason, close, close_reason, .. } = case;
-    let verdict = format!("{behaviour}: {reason} Ending {close}: {close_reason}");
+    let CaseReport { behaviour, reason, .. } = case;
+    let verdict = case.verdicts();
     if case.denied {
         attribute(out, "\">\n      <failure type=\"", behaviour);
         attribute(out, "\" message=\"", verdict);
@@ -60,7 +59,12 @@ fn attribute(out: &mut Clean<Xml>, own: &'static str, value: impl std::fmt::Disp
 
 fn details(out: &mut Clean<Xml>, case: &CaseReport) {
     out.text(format_args!("{} ({}, {})", case.rule, case.section, case.level));
-    out.own("\nexpected: ").text(&case.expected).own("\n");
+    for (name, value) in
+        case.facts().into_iter().filter(|(name, _)| !matches!(*name, "rule" | "behaviour" | "ending"))
+    {
+        out.own("\n").own(name).own(": ").text(value);
+    }
+    out.own("\n");
     shortened(&case.log, LOG_LINES).iter().for_each(|line| line.write(out, ""));
     out.own("again: ").text(&case.again).own("\n");
 }

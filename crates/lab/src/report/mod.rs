@@ -161,6 +161,7 @@ fn themes(runs: &[RunReport]) -> Vec<&str> {
 /// Both verdicts on a case that did not pass, in a line: the one that it did not pass for.
 fn verdict_line(case: &CaseReport) -> String {
     match verdict::tone(case.behaviour) {
+        _ if case.close_reason.is_empty() => format!("{}: {}", case.behaviour, case.reason),
         verdict::Tone::Bad => format!("{}: {}", case.behaviour, case.reason),
         _ => format!("{}, ending {}: {}", case.behaviour, case.close, case.close_reason),
     }

@@ -20,14 +20,18 @@ pub(super) enum Tone {
 /// How a verdict on the behaviour looks.
 pub(super) const fn tone(behaviour: Behaviour) -> Tone {
     match behaviour {
-        Behaviour::Ok => Tone::Good,
-        Behaviour::NonStrict | Behaviour::Muddled => Tone::Odd,
+        Behaviour::Ok | Behaviour::Transparent => Tone::Good,
+        Behaviour::NonStrict | Behaviour::Muddled | Behaviour::Repaired | Behaviour::Altered => Tone::Odd,
         Behaviour::Informational => Tone::Noted,
         Behaviour::Unimplemented => Tone::Absent,
         Behaviour::NotPlayed => Tone::Unplayed,
-        Behaviour::Failed | Behaviour::Late | Behaviour::Refused | Behaviour::Hung | Behaviour::Crashed => {
-            Tone::Bad
-        }
+        Behaviour::Failed
+        | Behaviour::Late
+        | Behaviour::Refused
+        | Behaviour::Hung
+        | Behaviour::Crashed
+        | Behaviour::Lost
+        | Behaviour::Unsafe => Tone::Bad,
     }
 }
 
@@ -45,13 +49,18 @@ pub fn behaviours() -> impl Iterator<Item = Behaviour> {
     const fn after(behaviour: Option<Behaviour>) -> Option<Behaviour> {
         match behaviour {
             None => Some(Behaviour::Ok),
-            Some(Behaviour::Ok) => Some(Behaviour::NonStrict),
+            Some(Behaviour::Ok) => Some(Behaviour::Transparent),
+            Some(Behaviour::Transparent) => Some(Behaviour::NonStrict),
             Some(Behaviour::NonStrict) => Some(Behaviour::Informational),
             Some(Behaviour::Informational) => Some(Behaviour::Unimplemented),
-            Some(Behaviour::Unimplemented) => Some(Behaviour::Failed),
+            Some(Behaviour::Unimplemented) => Some(Behaviour::Repaired),
+            Some(Behaviour::Repaired) => Some(Behaviour::Altered),
+            Some(Behaviour::Altered) => Some(Behaviour::Failed),
             Some(Behaviour::Failed) => Some(Behaviour::Late),
             Some(Behaviour::Late) => Some(Behaviour::Refused),
-            Some(Behaviour::Refused) => Some(Behaviour::Hung),
+            Some(Behaviour::Refused) => Some(Behaviour::Lost),
+            Some(Behaviour::Lost) => Some(Behaviour::Unsafe),
+            Some(Behaviour::Unsafe) => Some(Behaviour::Hung),
             Some(Behaviour::Hung) => Some(Behaviour::Crashed),
             Some(Behaviour::Crashed) => Some(Behaviour::Muddled),
             Some(Behaviour::Muddled) => Some(Behaviour::NotPlayed),

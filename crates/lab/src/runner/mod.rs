@@ -119,7 +119,7 @@ impl Target {
         Self { tls: Some((client, name.to_owned())), ..self }
     }
 
-    fn connect(&self) -> io::Result<Socket> {
+    pub(crate) fn connect(&self) -> io::Result<Socket> {
         let stream = TcpStream::connect(self.addr)?;
         #[cfg(feature = "tls")]
         if let Some((client, name)) = &self.tls {

@@ -1,0 +1,104 @@
+//! `bowsprit test proxy`: a proxy, seen from both sides.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use bowsprit_lab::proxy::report::Run;
+use bowsprit_lab::proxy::runner::{self, Gone, Peer, Plan, Trouble};
+use bowsprit_lab::report::json::Report;
+use bowsprit_lab::{Effort, Place};
+
+use super::args::{ProxyArgs, now};
+use super::{End, Progress, UNREACHABLE, asked_to_end, target};
+use crate::output::{for_terminal, print, say};
+use crate::request::RequestArgs;
+
+pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
+    let ProxyArgs { front, origin, trust, header, quick, common } = args;
+    let effort = if *quick { Effort::Quick } else { Effort::Normal };
+    let cases = common.selection(effort)?.choose_for_proxies()?;
+    if common.list {
+        let lines: String = cases
+            .iter()
+            .map(|case| {
+                format!("{:<12} {:<7} {:<28} {}\n", case.id, case.level, case.rule.sections, case.title)
+            })
+            .collect();
+        return Ok(print(&for_terminal(lines)));
+    }
+    let (Some(front), Some(origin)) = (front, *origin) else {
+        return Err("--front and --origin are needed".to_owned());
+    };
+    let request = RequestArgs { header: header.clone(), ..RequestArgs::default() };
+    let shown = Place::of(front);
+    let unreachable = |error: String| {
+        say(error);
+        Ok(ExitCode::from(UNREACHABLE))
+    };
+    let target = match target(front, trust, &request)? {
+        Ok(target) => target,
+        Err(error) => return unreachable(format!("there is no front at {shown}: {error}")),
+    };
+    let options = common.options(effort)?;
+    let survey = match runner::preflight(&target, origin, options) {
+        Ok(survey) => survey,
+        Err(Trouble::Listen(error)) => {
+            return unreachable(format!(
+                "cannot listen on {origin}, where the origin has to be: {error}; stop what listens there, or name another --origin and point the proxy to it"
+            ));
+        }
+        Err(Trouble::Front(error)) => return unreachable(format!("there is no front at {shown}: {error}")),
+        Err(Trouble::Origin(error)) => {
+            return unreachable(format!(
+                "the front at {shown} does not pass an upgrade on to us: {error} It has to pass requests for that URL on to http://{origin}, with Upgrade and Connection, over HTTP/1.1"
+            ));
+        }
+    };
+    if survey.relays {
+        say(
+            "the front passes on bytes before a head is whole: it knows nothing of HTTP, and is not asked to stop anything",
+        );
+    }
+    let mut run = Run {
+        agent: common.agent.clone().unwrap_or_else(|| shown.to_string()),
+        place: shown.clone(),
+        flags: format!(" --origin {origin}{}{}", trust.flags(), request.flags()),
+        seed: common.seed,
+        duration: Duration::ZERO,
+        started: now(),
+        records: Vec::new(),
+    };
+    let interrupt = asked_to_end().map_err(|error| error.to_string())?;
+    let progress = Progress::new(cases.len());
+    let plan =
+        Plan { relays: survey.relays, interrupt, ..Plan::new(target, origin, cases, options, common.jobs) };
+    let started = Instant::now();
+    let peer = runner::run(&plan, &mut |record| {
+        run.records.push(record);
+        progress.show(run.records.len());
+    });
+    progress.clear();
+    let peer = peer.map_err(|error| format!("cannot listen on {origin}: {error}"))?;
+    run.duration = started.elapsed();
+    let report = Report::of(vec![run.report(common.deny.deny())]);
+    let end = common.conclude(&report, None)?;
+    Ok(match peer {
+        Peer::Alive => end,
+        Peer::Interrupted => {
+            say("the run was interrupted");
+            if end == End::Passed { End::Incomplete } else { end }
+        }
+        Peer::Gone(how, suspects) => {
+            let what = match how {
+                Gone::Crashed => "takes no connections any more",
+                Gone::Hung => "answers nobody any more",
+            };
+            say(format!(
+                "the front {what} since one of these was played: {}; start it again and add --jobs 1 to find the one",
+                suspects.join(", ")
+            ));
+            End::Failed
+        }
+    }
+    .into())
+}

@@ -1,0 +1,116 @@
+//! A head as it came: its first line and its fields, nothing judged.
+
+/// The longest head that is kept.
+pub(super) const MOST: usize = 256 * 1024;
+
+/// A request or an answer up to its blank line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct RawHead {
+    /// All of it, empty lines in front included.
+    pub(super) bytes: Vec<u8>,
+    /// The request line or status line.
+    pub(super) first: Vec<u8>,
+    /// Name and value of each line, the value without blanks around it.
+    pub(super) fields: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl RawHead {
+    /// Takes a whole head from the front of these bytes, if one is there.
+    pub(super) fn take(bytes: &mut Vec<u8>) -> Option<Self> {
+        let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
+        let length = bytes[start..].windows(4).position(|four| four == b"\r\n\r\n")?;
+        let rest = bytes.split_off(start + length + 4);
+        Some(Self::parse(std::mem::replace(bytes, rest)))
+    }
+
+    /// Reads a head; what is no field has an empty name.
+    pub(super) fn parse(bytes: Vec<u8>) -> Self {
+        let text = bytes.trim_ascii();
+        let mut lines =
+            text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let first = lines.next().unwrap_or_default().to_vec();
+        let field = |line: &[u8]| match line.iter().position(|byte| *byte == b':') {
+            Some(colon) => (line[..colon].to_vec(), line[colon + 1..].trim_ascii().to_vec()),
+            None => (Vec::new(), line.to_vec()),
+        };
+        let fields = lines.map(field).collect();
+        Self { first, fields, bytes }
+    }
+
+    /// The status of an answer.
+    pub(super) fn status(&self) -> Option<u16> {
+        let rest = self.first.strip_prefix(b"HTTP/1.")?;
+        str::from_utf8(rest.get(2..5)?).ok()?.parse().ok()
+    }
+
+    /// The words of the first line.
+    pub(super) fn words(&self) -> Vec<&[u8]> {
+        self.first.splitn(3, |byte| *byte == b' ').collect()
+    }
+
+    /// The values of a field, a line each.
+    pub(super) fn values(&self, name: &str) -> Vec<&[u8]> {
+        let is_it = |field: &&(Vec<u8>, Vec<u8>)| field.0.eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().filter(is_it).map(|(_, value)| &value[..]).collect()
+    }
+
+    /// The members of a field that is a list; a comma between quotes parts nothing.
+    pub(super) fn members(&self, name: &str) -> Vec<Vec<u8>> {
+        let mut members = Vec::new();
+        for value in self.values(name) {
+            let (mut start, mut quoted) = (0, false);
+            for (at, byte) in value.iter().enumerate() {
+                match byte {
+                    b'"' => quoted = !quoted,
+                    b',' if !quoted => {
+                        members.push(value[start..at].trim_ascii().to_vec());
+                        start = at + 1;
+                    }
+                    _ => {}
+                }
+            }
+            members.push(value[start..].trim_ascii().to_vec());
+        }
+        members.retain(|member| !member.is_empty());
+        members
+    }
+
+    /// Whether one of the members is this, without regard to case.
+    pub(super) fn has_member(&self, name: &str, member: &str) -> bool {
+        self.members(name).iter().any(|one| one.eq_ignore_ascii_case(member.as_bytes()))
+    }
+
+    /// Whether `Upgrade` and `Connection` are as an upgrade to WebSocket has them.
+    pub(super) fn upgrades(&self) -> bool {
+        self.has_member("upgrade", "websocket") && self.has_member("connection", "upgrade")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_taken_whole() {
+        let mut bytes = b"\r\nGET / HTTP/1.1\r\nHost: a\r\nX: 1, \"2,3\" \r\nx:4\r\nodd\r\n\r\nrest".to_vec();
+        for cut in 0..bytes.len() - 4 {
+            assert_eq!(RawHead::take(&mut bytes[..cut].to_vec()), None, "{cut}");
+        }
+        let head = RawHead::take(&mut bytes).unwrap();
+        assert_eq!(bytes, b"rest");
+        assert_eq!(head.words(), [&b"GET"[..], b"/", b"HTTP/1.1"]);
+        assert_eq!(head.values("X"), [&b"1, \"2,3\""[..], b"4"]);
+        assert_eq!(head.members("x"), [&b"1"[..], b"\"2,3\"", b"4"]);
+        assert_eq!(head.values(""), [b"odd"]);
+        assert!(head.bytes.starts_with(b"\r\nGET") && head.bytes.ends_with(b"odd\r\n\r\n"));
+    }
+
+    #[test]
+    fn an_answer_has_a_status() {
+        for (first, status) in
+            [("HTTP/1.1 101 Go", Some(101)), ("HTTP/1.0 200", Some(200)), ("ICY 200", None)]
+        {
+            assert_eq!(RawHead::parse(format!("{first}\r\n\r\n").into_bytes()).status(), status);
+        }
+    }
+}

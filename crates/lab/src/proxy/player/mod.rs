@@ -1,0 +1,280 @@
+//! Plays one case for a proxy as both of its sides: bytes and time in, bytes out, a verdict at the end.
+//!
+//! The driver moves bytes between sockets and [`Mailbox`]es and calls [`turn`](Player::turn) whenever something came,
+//! something was written, or [`deadline`](Player::deadline) is past. Promises: it is over in bounded time whatever the
+//! proxy does, and holds no more than [`AHEAD`] bytes for each direction.
+
+mod end;
+mod steps;
+mod stream;
+
+use std::time::Duration;
+
+use super::case::{Case, Side};
+use super::check::{Finding, Pair};
+use super::flow::Flow;
+use super::head::{self, RawHead};
+use super::mailbox::{Ended, Mailbox};
+use super::passage::{Difference, Passage};
+use super::trace::Trace;
+use crate::opening::{self, Fill};
+use crate::options::Options;
+use crate::random::Random;
+
+/// Bytes that a side may be ahead of what has come out.
+const AHEAD: usize = 48 << 20;
+/// Bytes that are kept behind the head of an answer that is no upgrade.
+const REST: usize = 1 << 20;
+
+/// What all cases of a run have in common.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Common {
+    /// What the Host field says.
+    pub(super) host: String,
+    /// The request target, without the mark of a case.
+    pub(super) target: String,
+    /// Further lines of each request.
+    pub(super) fields: Vec<String>,
+    /// The front passes on bytes before a head is whole: it knows nothing of HTTP.
+    pub(super) relays: bool,
+}
+
+/// Both connections, as far as they are there.
+pub(super) struct Wires<'m> {
+    pub(super) client: Option<&'m mut Mailbox>,
+    pub(super) origin: Option<&'m mut Mailbox>,
+}
+
+impl Wires<'_> {
+    fn of(&mut self, side: Side) -> Option<&mut Mailbox> {
+        match side {
+            Side::Client => self.client.as_deref_mut(),
+            Side::Origin => self.origin.as_deref_mut(),
+        }
+    }
+
+    fn ended(&mut self, side: Side) -> Option<Ended> {
+        self.of(side).and_then(|mailbox| mailbox.ended)
+    }
+}
+
+/// One case being played.
+#[derive(Debug)]
+pub(super) struct Player {
+    pub(super) case: &'static Case,
+    /// In each request of this case and in no other.
+    pub(super) mark: String,
+    relays: bool,
+    patience: Duration,
+    fill: Fill,
+    random: Random,
+    step: usize,
+    /// When the step began.
+    since: Duration,
+    now: Duration,
+    /// Heads as they were sent, and as they came out.
+    asked: Option<RawHead>,
+    reached: Option<RawHead>,
+    answered: Option<RawHead>,
+    got: Option<RawHead>,
+    interim: Vec<u16>,
+    /// What the origin said that is no head.
+    said: Vec<u8>,
+    /// What came at either side and is not a whole head.
+    heads: [Vec<u8>; 2],
+    /// What came behind heads that lead to no stream.
+    rests: [Vec<u8>; 2],
+    /// What each side sends behind its head.
+    flows: [Flow; 2],
+    /// How much of random bytes each side has yet to send.
+    feeds: [usize; 2],
+    strays: [Vec<u8>; 2],
+    progress: stream::Progress,
+    findings: Vec<Finding>,
+    difference: Option<Difference>,
+    added: Vec<(Side, String)>,
+    measured: Vec<String>,
+    trace: Trace,
+    silent: bool,
+    unconnected: bool,
+    /// Something came later than it may.
+    late: bool,
+    /// Bytes that were written, and when that grew last.
+    written: (u64, Duration),
+    /// When a stream was first seen to differ.
+    odd: Option<Duration>,
+    over: bool,
+}
+
+const fn at(side: Side) -> usize {
+    match side {
+        Side::Client => 0,
+        Side::Origin => 1,
+    }
+}
+
+impl Player {
+    pub(super) fn new(case: &'static Case, copy: u16, common: &Common, options: Options) -> Self {
+        let mut random = Random::for_case(options.seed ^ u64::from(copy) << 32, case.id);
+        // Two runs against one front must not meet.
+        let mark = format!("bowsprit={:016x}", random.next());
+        let joint = if common.target.contains('?') { '&' } else { '?' };
+        let letters = random.bytes::<8>().map(|byte| char::from(b'a' + byte % 26));
+        let fill = Fill {
+            host: common.host.clone(),
+            target: format!("{}{joint}{mark}", common.target),
+            key: opening::key_of(random.bytes()),
+            random: letters.iter().collect(),
+            fields: [common.fields.clone(), vec![format!("X-Bowsprit: {mark}")]].concat(),
+        };
+        let patience = options.patience.unwrap_or(Duration::from_millis(case.patience.into()));
+        Self {
+            case,
+            mark,
+            relays: common.relays,
+            patience,
+            fill,
+            random,
+            step: 0,
+            since: Duration::ZERO,
+            now: Duration::ZERO,
+            asked: None,
+            reached: None,
+            answered: None,
+            got: None,
+            interim: Vec::new(),
+            said: Vec::new(),
+            heads: Default::default(),
+            rests: Default::default(),
+            flows: Default::default(),
+            feeds: [0; 2],
+            strays: Default::default(),
+            progress: stream::Progress::default(),
+            findings: Vec::new(),
+            difference: None,
+            added: Vec::new(),
+            measured: Vec::new(),
+            trace: Trace::default(),
+            silent: false,
+            unconnected: false,
+            late: false,
+            written: (0, Duration::ZERO),
+            odd: None,
+            over: false,
+        }
+    }
+
+    /// Whether there is nothing left to do.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Takes what came, and goes as far in the script as that allows.
+    pub(super) fn turn(&mut self, now: Duration, mut wires: Wires<'_>) {
+        self.now = now;
+        for side in [Side::Client, Side::Origin] {
+            let came = wires.of(side).map(|mailbox| std::mem::take(&mut mailbox.inbox)).unwrap_or_default();
+            if !came.is_empty() {
+                self.receive(side, &came);
+            }
+        }
+        let sides = [Side::Client, Side::Origin];
+        let written = sides.map(|side| wires.of(side).map_or(0, |mailbox| mailbox.written)).iter().sum();
+        if written > self.written.0 {
+            self.written = (written, now);
+        }
+        self.feed(&mut wires);
+        while !self.over && self.advance(&mut wires) {}
+        // A step that waits for what cannot come ends all the same.
+        let moved = self.since.max(self.progress.moved).max(self.progress.since).max(self.written.1);
+        if !self.over && now > moved + self.pause() + self.patience * 3 {
+            self.fail(Passage::Lost, "nothing went on any more");
+        }
+    }
+
+    /// When a turn is due though nothing has happened.
+    pub(super) fn deadline(&self) -> Duration {
+        self.due()
+    }
+
+    /// The request came out once more, on a connection of its own.
+    pub(super) fn came_again(&mut self, now: Duration) {
+        self.trace.note(now, Side::Origin, "the request came again on another connection, which was reset");
+        self.measured.push("the proxy sent the request again on another connection".to_owned());
+    }
+
+    fn receive(&mut self, side: Side, came: &[u8]) {
+        let is_open = match side {
+            Side::Client => self.got.is_some(),
+            Side::Origin => self.reached.is_some(),
+        };
+        if is_open {
+            return self.behind_head(side, came);
+        }
+        self.heads[at(side)].extend_from_slice(came);
+        while let Some(head) = RawHead::take(&mut self.heads[at(side)]) {
+            self.trace.head(self.now, side, false, &head.bytes);
+            match (side, head.status()) {
+                (Side::Client, Some(status @ (100 | 102..=199))) => {
+                    self.interim.push(status);
+                    continue;
+                }
+                (Side::Client, _) => self.got = Some(head),
+                (Side::Origin, _) => self.reached = Some(head),
+            }
+            let rest = std::mem::take(&mut self.heads[at(side)]);
+            return self.behind_head(side, &rest);
+        }
+        if self.heads[at(side)].len() > head::MOST {
+            self.trace.bytes(self.now, side, false, &self.heads[at(side)]);
+            self.fail(Passage::Altered, format!("what came at the {side} is no head, and does not end"));
+        }
+    }
+
+    fn behind_head(&mut self, side: Side, came: &[u8]) {
+        self.trace.bytes(self.now, side, false, came);
+        let is_stream = match side {
+            Side::Client => self.got.as_ref().and_then(RawHead::status) == Some(101),
+            Side::Origin => self.answered.as_ref().is_none_or(|head| head.status() == Some(101)),
+        };
+        if is_stream {
+            self.flows[at(side.other())].come(came);
+        } else {
+            let rest = &mut self.rests[at(side)];
+            let room = REST.saturating_sub(rest.len());
+            rest.extend_from_slice(&came[..came.len().min(room)]);
+        }
+    }
+
+    /// Whether the request has come out, by a connection that may be gone again.
+    pub(super) fn has_reached(&self) -> bool {
+        self.reached.is_some()
+    }
+
+    /// Changes with each step, and with each part of one.
+    pub(super) fn position(&self) -> usize {
+        self.step * 1_000_000
+            + self.progress.done as usize * 2
+            + usize::from(self.progress.under_way.is_some())
+    }
+
+    /// A request of another case that has come on the origin's connection, which proxies use again: its mark, and what
+    /// has come.
+    pub(super) fn take_foreign(&mut self) -> Option<(String, Vec<u8>)> {
+        let rest = &self.rests[at(Side::Origin)];
+        let mark = mark_in(rest).filter(|mark| *mark != self.mark)?;
+        Some((mark, std::mem::take(&mut self.rests[at(Side::Origin)])))
+    }
+
+    fn pair<'h>(&'h self, sent: &'h RawHead, came: &'h RawHead) -> Pair<'h> {
+        Pair { sent, came, interim: &self.interim, relays: self.relays }
+    }
+}
+
+/// The mark of a case in these bytes.
+pub(super) fn mark_in(bytes: &[u8]) -> Option<String> {
+    const NAME: &[u8] = b"bowsprit=";
+    let start = bytes.windows(NAME.len()).position(|window| window == NAME)?;
+    let mark = bytes.get(start..start + NAME.len() + 16)?;
+    str::from_utf8(mark).ok().map(str::to_owned)
+}

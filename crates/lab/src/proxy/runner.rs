@@ -1,0 +1,583 @@
+//! Plays many cases side by side over one poll on one thread, as the client of the front and as its origin.
+//!
+//! In: a [`Plan`]. Out: a [`Record`] for each case. A connection at the origin belongs to the case whose mark its first
+//! request bears. What fails beside others is played again alone before it stands.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bowsprit::error::Section;
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+
+use super::case::{Case, Check, Step};
+use super::mailbox::Mailbox;
+use super::passage::{Passage, Record};
+use super::player::{Common, Player, Wires, mark_in};
+use crate::case::Level;
+use crate::link::{Link, SCRATCH};
+use crate::options::Options;
+use crate::rule::{Rule, Sections};
+pub use crate::runner::{Gone, Peer, Target};
+use crate::socket::Socket;
+
+/// How long a TCP connection to the front may take.
+const CONNECT: Duration = Duration::from_secs(4);
+/// How long a connection at the origin may say nothing of what case it belongs to.
+const NAMELESS: Duration = Duration::from_secs(10);
+/// Connections at the origin that belong to no case.
+const MOST_NAMELESS: usize = 256;
+/// The most time that is spent on playing failures again.
+const AGAIN: Duration = Duration::from_secs(60);
+/// Failures that come out the same when they are played alone: where none came out otherwise, the rest is believed.
+const BELIEVED: u32 = 3;
+/// How often a case that came out late is played alone.
+const TRIES: u32 = 3;
+/// Cases one after the other without a sign of life, for a probe to be made.
+const SILENT: u32 = 3;
+const LISTENER: Token = Token(usize::MAX);
+
+/// What to play, before what front and behind it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The front.
+    pub target: Target,
+    /// Where the front passes requests on to, and we listen.
+    pub origin: SocketAddr,
+    /// The cases.
+    pub cases: Vec<&'static Case>,
+    /// How to play them.
+    pub options: Options,
+    /// How many at once.
+    pub jobs: usize,
+    /// The front passes on bytes and knows nothing of HTTP, as [`preflight`] has found.
+    pub relays: bool,
+    /// Set from elsewhere, it ends the run: what is not through was not played.
+    pub interrupt: Arc<AtomicBool>,
+}
+
+impl Plan {
+    /// These cases, so many at once.
+    pub fn new(
+        target: Target,
+        origin: SocketAddr,
+        cases: Vec<&'static Case>,
+        options: Options,
+        jobs: usize,
+    ) -> Self {
+        Self { target, origin, cases, options, jobs, relays: false, interrupt: Arc::default() }
+    }
+}
+
+/// What is known of a front before the first case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survey {
+    /// It passes on bytes before a head is whole, so that it knows nothing of HTTP.
+    pub relays: bool,
+}
+
+/// Why no case can be played.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// We cannot listen where the front passes requests on to.
+    Listen(String),
+    /// No connection to the front comes up.
+    Front(String),
+    /// A good handshake does not come out at the origin, or not as one.
+    Origin(String),
+}
+
+/// A good request that comes out: what happens behind that is for the cases to tell.
+static PROBE: Case = Case {
+    id: "PRX-000",
+    title: "a good handshake",
+    rule: &Rule {
+        sections: Sections(&[Section::rfc6455("4.1"), Section::new(9110, "7.8")]),
+        text: "The front passes an upgrade on to the origin.",
+    },
+    level: Level::Must,
+    script: &[Step::Feel, Step::Reach(&[Check::Upgrades]), Step::Answer(&[])],
+    ..Case::BASE
+};
+
+/// Whether there is a front whose origin we are.
+///
+/// # Errors
+///
+/// What is in the way.
+pub fn preflight(target: &Target, origin: SocketAddr, options: Options) -> Result<Survey, Trouble> {
+    let plan = Plan::new(target.clone(), origin, vec![&PROBE], options, 1);
+    let mut seen = None;
+    let listen = |error: io::Error| Trouble::Listen(error.to_string());
+    let mut runner = Runner::new(&plan).map_err(listen)?;
+    runner.again = None;
+    let peer = runner.run(&mut |record| seen = Some(record)).map_err(listen)?;
+    match (seen, peer) {
+        (_, Peer::Gone(..)) => Err(Trouble::Front("it refuses connections".to_owned())),
+        (Some(record), _) if record.passage == Passage::Transparent => Ok(Survey { relays: record.relays }),
+        (Some(record), _) if record.unconnected => Err(Trouble::Front(record.reason)),
+        (Some(record), _) => Err(Trouble::Origin(record.reason)),
+        (None, _) => Err(Trouble::Origin("the run was interrupted".to_owned())),
+    }
+}
+
+/// Plays a plan; `report` gets each record once it stands.
+///
+/// # Errors
+///
+/// What listening at the origin's address fails with, and our own poll.
+pub fn run(plan: &Plan, report: &mut dyn FnMut(Record)) -> io::Result<Peer> {
+    Runner::new(plan)?.run(report)
+}
+
+/// A case in play.
+struct Slot {
+    player: Player,
+    started: Instant,
+    client: Option<Link<Mailbox>>,
+    origin: Option<Link<Mailbox>>,
+}
+
+/// Whose connection a token is.
+#[derive(Clone, Copy, Debug)]
+enum Seat {
+    Client(usize),
+    Origin(usize),
+    /// Nobody's yet.
+    Nameless,
+}
+
+type Report<'r> = &'r mut dyn FnMut(Record);
+
+struct Runner<'p> {
+    plan: &'p Plan,
+    common: Common,
+    poll: Poll,
+    listener: Option<TcpListener>,
+    queue: VecDeque<&'static Case>,
+    slots: BTreeMap<usize, Slot>,
+    seats: BTreeMap<usize, Seat>,
+    nameless: BTreeMap<usize, (Link<Mailbox>, Instant)>,
+    next_token: usize,
+    scratch: Vec<u8>,
+    jobs: usize,
+    /// Copies of one case that have ended.
+    copies: Vec<Record>,
+    /// Failures beside others, to be played alone; `None`: none is played again.
+    again: Option<Vec<Record>>,
+    /// What came of the cases that are played again.
+    before: BTreeMap<&'static str, Record>,
+    alone: Option<Instant>,
+    /// How many of those came out the same, and how many otherwise.
+    believed: u32,
+    /// How often a case that was late has been played.
+    tries: BTreeMap<&'static str, u32>,
+    muddled: u32,
+    silent: u32,
+    probing: bool,
+    last: VecDeque<&'static str>,
+    gone: Option<Peer>,
+}
+
+impl<'p> Runner<'p> {
+    fn new(plan: &'p Plan) -> io::Result<Self> {
+        // Whoever cannot reach its origin may not try again for a while.
+        let mut cases = plan.cases.clone();
+        cases.sort_by_key(|case| (case.without_origin(), case.copies > 1));
+        let mut runner = Self {
+            plan,
+            common: Common {
+                host: plan.target.host.clone(),
+                target: plan.target.path.clone(),
+                fields: plan.target.fields.clone(),
+                relays: plan.relays,
+            },
+            poll: Poll::new()?,
+            listener: None,
+            queue: cases.into(),
+            slots: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            nameless: BTreeMap::new(),
+            next_token: 0,
+            scratch: vec![0; SCRATCH],
+            jobs: plan.jobs.max(1),
+            copies: Vec::new(),
+            again: Some(Vec::new()),
+            before: BTreeMap::new(),
+            alone: None,
+            believed: 0,
+            tries: BTreeMap::new(),
+            muddled: 0,
+            silent: 0,
+            probing: false,
+            last: VecDeque::new(),
+            gone: None,
+        };
+        runner.listen()?;
+        Ok(runner)
+    }
+
+    fn listen(&mut self) -> io::Result<()> {
+        let mut listener = TcpListener::bind(self.plan.origin)?;
+        self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        self.listener = Some(listener);
+        Ok(())
+    }
+
+    fn run(mut self, report: Report<'_>) -> io::Result<Peer> {
+        let mut events = Events::with_capacity(256);
+        let mut more: Vec<usize> = Vec::new();
+        loop {
+            if self.plan.interrupt.load(Ordering::Relaxed) {
+                self.stop("the run was interrupted", report);
+                return Ok(Peer::Interrupted);
+            }
+            if let Some(peer) = self.gone.take() {
+                self.stop("the front is gone", report);
+                return Ok(peer);
+            }
+            self.begin(report)?;
+            if self.slots.is_empty() && self.queue.is_empty() {
+                return Ok(Peer::Alive);
+            }
+            let timeout = if more.is_empty() { self.until_deadline() } else { Duration::ZERO };
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            }
+            let mut ready = std::mem::take(&mut more);
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept()?,
+                    token => match self.seats.get(&token.0) {
+                        Some(Seat::Client(slot) | Seat::Origin(slot)) => ready.push(*slot),
+                        Some(Seat::Nameless) => ready.extend(self.name(token.0)),
+                        None => {}
+                    },
+                }
+            }
+            let now = Instant::now();
+            let is_due = |slot: &Slot| due(slot) <= now;
+            ready.extend(self.slots.iter().filter(|(_, slot)| is_due(slot)).map(|(at, _)| *at));
+            ready.sort_unstable();
+            ready.dedup();
+            for at in ready {
+                if self.drive(at) {
+                    more.push(at);
+                }
+            }
+            self.nameless.retain(|_, (link, since)| !link.is_over() && since.elapsed() < NAMELESS);
+            let nameless = &self.nameless;
+            self.seats.retain(|token, seat| !matches!(seat, Seat::Nameless) || nameless.contains_key(token));
+            let over: Vec<usize> =
+                self.slots.iter().filter(|(_, slot)| slot.player.is_over()).map(|(at, _)| *at).collect();
+            over.into_iter().for_each(|at| self.reap(at, report));
+        }
+    }
+
+    /// Begins what may be begun now.
+    fn begin(&mut self, report: Report<'_>) -> io::Result<()> {
+        loop {
+            let is_idle = self.slots.is_empty();
+            if is_idle && self.listener.is_none() {
+                self.listen()?;
+            }
+            if self.silent >= SILENT && !self.probing {
+                if is_idle {
+                    self.probing = true;
+                    self.start(&PROBE, 0);
+                    continue;
+                }
+                return Ok(());
+            }
+            let Some(case) = self.queue.front().copied() else {
+                let Some(again) = self.again.take_if(|again| is_idle && !again.is_empty()) else {
+                    return Ok(());
+                };
+                let mut again = again;
+                again.sort_by_key(|record| !record.late);
+                self.jobs = 1;
+                self.alone = Some(Instant::now());
+                self.queue = again.iter().map(|record| record.case).collect();
+                self.before = again.into_iter().map(|record| (record.case.id, record)).collect();
+                continue;
+            };
+            let enough = self.believed >= BELIEVED && self.muddled == 0
+                || self.alone.is_some_and(|since| since.elapsed() > AGAIN);
+            let may_be_load = self.before.get(case.id).is_some_and(|record| record.late);
+            if enough && is_idle && !may_be_load {
+                self.queue.clear();
+                std::mem::take(&mut self.before).into_values().for_each(&mut *report);
+                return Ok(());
+            }
+            let is_alone = case.without_origin() || case.copies > 1 || case.tags.contains(&"alone");
+            let plays_alone = self.slots.values().any(|slot| slot.player.case.tags.contains(&"alone"));
+            if !is_idle && (is_alone || plays_alone || self.slots.len() >= self.jobs || self.probing) {
+                return Ok(());
+            }
+            self.queue.pop_front();
+            if case.without_origin() {
+                self.listener = None;
+            }
+            (0..case.copies).for_each(|copy| self.start(case, copy));
+            if is_alone {
+                return Ok(());
+            }
+        }
+    }
+
+    fn start(&mut self, case: &'static Case, copy: u16) {
+        let mut player = Player::new(case, copy, &self.common, self.plan.options);
+        let at = self.token();
+        let link = self.plan.target.connect().and_then(|stream| self.register(stream, at));
+        let client = match link {
+            Ok(stream) => Some(Link::connecting(stream, Mailbox::default())),
+            Err(error) => {
+                player.unconnected(&error.to_string());
+                None
+            }
+        };
+        self.seats.insert(at, Seat::Client(at));
+        self.slots.insert(at, Slot { player, started: Instant::now(), client, origin: None });
+    }
+
+    fn token(&mut self) -> usize {
+        self.next_token += 1;
+        self.next_token
+    }
+
+    fn register(&self, mut stream: Socket, token: usize) -> io::Result<Socket> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(stream.tcp_mut(), Token(token), interest)?;
+        Ok(stream)
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        loop {
+            let Some(listener) = &self.listener else { return Ok(()) };
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    let token = self.token();
+                    if self.nameless.len() >= MOST_NAMELESS {
+                        continue;
+                    }
+                    let stream = self.register(Socket::Tcp(stream), token)?;
+                    let link = Link::accepted(stream, Mailbox::default());
+                    self.seats.insert(token, Seat::Nameless);
+                    self.nameless.insert(token, (link, Instant::now()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                // A connection that was over before it was taken, or no descriptor for it.
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// Reads a connection that is nobody's yet; whose it is now.
+    fn name(&mut self, token: usize) -> Option<usize> {
+        let (link, _) = self.nameless.get_mut(&token)?;
+        link.pump(&mut self.scratch);
+        let mark = mark_in(&link.dialogue.inbox);
+        if mark.is_none() {
+            if link.dialogue.ended.is_some() || link.dialogue.inbox.len() > super::head::MOST {
+                self.nameless.remove(&token);
+                self.seats.remove(&token);
+            }
+            return None;
+        }
+        let (link, _) = self.nameless.remove(&token)?;
+        self.attach(token, link, &mark?)
+    }
+
+    /// Gives a connection at the origin to the case with this mark.
+    fn attach(&mut self, token: usize, link: Link<Mailbox>, mark: &str) -> Option<usize> {
+        let found = self.slots.iter_mut().find(|(_, slot)| slot.player.mark == mark);
+        let Some((at, slot)) = found else {
+            self.seats.remove(&token);
+            return None;
+        };
+        if slot.origin.is_some() || slot.player.has_reached() {
+            slot.player.came_again(slot.started.elapsed());
+            reset(&link);
+            self.seats.remove(&token);
+            return None;
+        }
+        slot.origin = Some(link);
+        self.seats.insert(token, Seat::Origin(*at));
+        Some(*at)
+    }
+
+    /// Moves bytes and goes on in the script until nothing changes; whether there is more to do at once.
+    fn drive(&mut self, at: usize) -> bool {
+        let Some(slot) = self.slots.get_mut(&at) else { return false };
+        let mut more = false;
+        for _ in 0..64 {
+            let before = slot.state();
+            more = false;
+            for link in [&mut slot.client, &mut slot.origin].into_iter().flatten() {
+                link.tick(CONNECT);
+                more |= link.pump(&mut self.scratch);
+            }
+            if let Some(error) = slot.client.as_ref().and_then(|link| link.error()).map(str::to_owned) {
+                slot.player.unconnected(&error);
+                return false;
+            }
+            let connected = slot.client.as_ref().is_none_or(Link::connected);
+            if connected {
+                slot.turn();
+            }
+            for link in [&mut slot.client, &mut slot.origin] {
+                if let Some(gone) = link.take_if(|link| link.dialogue.reset && link.dialogue.out.is_empty()) {
+                    reset(&gone);
+                }
+            }
+            if slot.player.is_over() {
+                return false;
+            }
+            if slot.state() == before {
+                break;
+            }
+        }
+        if let Some((mark, bytes)) = slot.player.take_foreign()
+            && let Some(mut link) = slot.origin.take()
+        {
+            link.dialogue = Mailbox::holding(bytes);
+            let of_it = |seat: &Seat| matches!(seat, Seat::Origin(slot) if *slot == at);
+            let token = self.seats.iter().find(|(_, seat)| of_it(seat)).map(|(token, _)| *token);
+            if let Some(token) = token {
+                return self.attach(token, link, &mark).is_some_and(|at| self.drive(at));
+            }
+        }
+        more
+    }
+
+    fn until_deadline(&self) -> Duration {
+        let next = self.slots.values().map(due).min().unwrap_or_else(Instant::now);
+        // Never a busy loop, and never so late that nobody sees that we were asked to end.
+        next.saturating_duration_since(Instant::now())
+            .clamp(Duration::from_micros(200), Duration::from_millis(100))
+    }
+
+    /// A case is over.
+    fn reap(&mut self, at: usize, report: Report<'_>) {
+        let Some(slot) = self.slots.remove(&at) else { return };
+        self.seats.retain(|_, seat| !matches!(seat, Seat::Client(slot) | Seat::Origin(slot) if *slot == at));
+        let refused = slot.client.as_ref().is_some_and(Link::refused);
+        let record = slot.player.finish(slot.started.elapsed());
+        let case = record.case;
+        if std::ptr::eq(case, &PROBE) && self.probing {
+            (self.probing, self.silent) = (false, 0);
+            if record.silent {
+                self.gone = Some(Peer::Gone(Gone::Hung, self.last.iter().copied().collect()));
+            }
+            return;
+        }
+        self.silent = if record.silent { self.silent + 1 } else { 0 };
+        if refused {
+            let mut suspects: Vec<_> = self.slots.values().map(|slot| slot.player.case.id).collect();
+            suspects.extend(&self.last);
+            self.gone.get_or_insert(Peer::Gone(Gone::Crashed, suspects));
+        }
+        self.last.push_back(case.id);
+        if self.last.len() > SILENT as usize {
+            self.last.pop_front();
+        }
+        self.copies.push(record);
+        let of_it = |record: &Record| std::ptr::eq(record.case, case);
+        if self.copies.iter().filter(|record| of_it(record)).count() < case.copies.into() {
+            return;
+        }
+        let (ended, rest): (Vec<Record>, Vec<Record>) = self.copies.drain(..).partition(of_it);
+        self.copies = rest;
+        let worst = ended.into_iter().max_by_key(|record| (!record.accepted, record.passage));
+        if let Some(record) = worst {
+            self.stand(record, report);
+        }
+    }
+
+    /// The verdict on a case stands, or it is played again alone.
+    fn stand(&mut self, mut record: Record, report: Report<'_>) {
+        // Who is late each time is late.
+        let tries = self.tries.entry(record.case.id).or_insert(0);
+        if record.late && !record.accepted && self.again.is_none() && *tries < TRIES {
+            *tries += 1;
+            return self.queue.push_front(record.case);
+        }
+        if let Some(before) = self.before.remove(record.case.id) {
+            let is_same = record.passage == before.passage;
+            *if is_same { &mut self.believed } else { &mut self.muddled } += 1;
+            if record.accepted {
+                record
+                    .measured
+                    .push(format!("beside other cases it was {}: {}", before.passage, before.reason));
+            }
+            return report(record);
+        }
+        let may_be_load = record.late || record.case.level != Level::May && self.jobs > 1;
+        match &mut self.again {
+            Some(again) if may_be_load && !record.accepted => again.push(record),
+            _ => report(record),
+        }
+    }
+
+    /// What is not through was not played.
+    fn stop(&mut self, why: &str, report: Report<'_>) {
+        let again = self.again.take().unwrap_or_default();
+        let before = std::mem::take(&mut self.before);
+        let known: Vec<&str> =
+            again.iter().map(|record| record.case.id).chain(before.keys().copied()).collect();
+        let cases: Vec<_> =
+            self.slots.values().map(|slot| slot.player.case).chain(self.queue.drain(..)).collect();
+        let mut told = Vec::new();
+        for case in cases {
+            if !known.contains(&case.id) && !told.contains(&case.id) && !std::ptr::eq(case, &PROBE) {
+                told.push(case.id);
+                report(Record::not_played(case, why));
+            }
+        }
+        again.into_iter().chain(before.into_values()).for_each(report);
+    }
+}
+
+impl Slot {
+    fn turn(&mut self) {
+        let wires = Wires {
+            client: self.client.as_mut().map(|link| &mut link.dialogue),
+            origin: self.origin.as_mut().map(|link| &mut link.dialogue),
+        };
+        self.player.turn(self.started.elapsed(), wires);
+    }
+
+    /// What changes whenever something happens.
+    fn state(&self) -> (usize, [(u64, bool, bool, usize); 2]) {
+        let of = |link: &Option<Link<Mailbox>>| match link {
+            Some(link) => {
+                let mailbox = &link.dialogue;
+                (
+                    mailbox.written,
+                    mailbox.ended.is_some(),
+                    mailbox.out.is_empty(),
+                    mailbox.inbox.len() + mailbox.half as usize,
+                )
+            }
+            None => (0, false, false, usize::MAX),
+        };
+        (self.player.position(), [of(&self.client), of(&self.origin)])
+    }
+}
+
+fn due(slot: &Slot) -> Instant {
+    let links = [&slot.client, &slot.origin].into_iter().flatten().map(|link| link.due(CONNECT)).min();
+    let player = slot.started + slot.player.deadline();
+    links.map_or(player, |link| link.min(player))
+}
+
+/// Ends a connection by a reset.
+fn reset(link: &Link<Mailbox>) {
+    // Where that fails it ends in order, and the case will tell.
+    let _ = socket2::SockRef::from(link.stream.tcp()).set_linger(Some(Duration::ZERO));
+}

@@ -1,0 +1,111 @@
+//! What crossed both wires of a case, bounded.
+
+use std::time::Duration;
+
+use super::case::Side;
+use crate::escape::{hex, visible};
+use crate::report::json::LogReport;
+
+/// Lines that are kept.
+const MOST: usize = 120;
+/// Bytes of a head that are kept.
+const HEAD: usize = 1500;
+/// Bytes of other things that are kept.
+const EXCERPT: usize = 48;
+
+/// Lines in the order in which they happened.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    lines: Vec<Line>,
+    /// Lines that found no room.
+    more: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Line {
+    at: Duration,
+    side: Side,
+    item: Item,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Item {
+    /// Sent or received, and its first bytes.
+    Head(bool, Vec<u8>),
+    /// Sent or received, how many bytes in a row, and the first of them.
+    Bytes(bool, u64, Vec<u8>),
+    Note(String),
+}
+
+impl Trace {
+    /// A head that a side sent or received.
+    pub(super) fn head(&mut self, at: Duration, side: Side, sent: bool, head: &[u8]) {
+        self.push(at, side, Item::Head(sent, head[..head.len().min(HEAD)].to_vec()));
+    }
+
+    /// Bytes that a side sent or received; those in a row are one line.
+    pub(super) fn bytes(&mut self, at: Duration, side: Side, sent: bool, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if let Some(Line { side: last, item: Item::Bytes(way, count, kept), .. }) = self.lines.last_mut()
+            && (*last, *way) == (side, sent)
+        {
+            *count += bytes.len() as u64;
+            let room = EXCERPT.saturating_sub(kept.len());
+            kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            return;
+        }
+        let kept = bytes[..bytes.len().min(EXCERPT)].to_vec();
+        self.push(at, side, Item::Bytes(sent, bytes.len() as u64, kept));
+    }
+
+    /// Something else that happened at a side.
+    pub(super) fn note(&mut self, at: Duration, side: Side, note: impl Into<String>) {
+        self.push(at, side, Item::Note(note.into()));
+    }
+
+    fn push(&mut self, at: Duration, side: Side, item: Item) {
+        if self.lines.len() < MOST {
+            self.lines.push(Line { at, side, item });
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// The lines as reports have them.
+    pub(super) fn report(&self) -> Vec<LogReport> {
+        let mut lines: Vec<LogReport> = self.lines.iter().map(Line::report).collect();
+        if self.more > 0 {
+            let text = format!("{} more lines", self.more);
+            lines.push(LogReport {
+                at_ms: 0.0,
+                way: "note".into(),
+                text,
+                hex: String::new(),
+                skipped: Default::default(),
+            });
+        }
+        lines
+    }
+}
+
+impl Line {
+    fn report(&self) -> LogReport {
+        let way = |sent: bool| if sent { "sent" } else { "received" };
+        let (way, text, bytes) = match &self.item {
+            Item::Head(sent, head) => (way(*sent), format!("{}: {}", self.side, visible(head)), &[][..]),
+            Item::Bytes(sent, count, kept) => {
+                (way(*sent), format!("{}: {count} bytes", self.side), &kept[..])
+            }
+            Item::Note(note) => ("note", format!("{}: {}", self.side, visible(note.as_bytes())), &[][..]),
+        };
+        LogReport {
+            at_ms: (self.at.as_secs_f64() * 10_000.0).round() / 10.0,
+            way: way.to_owned(),
+            text,
+            hex: hex(bytes),
+            skipped: Default::default(),
+        }
+    }
+}

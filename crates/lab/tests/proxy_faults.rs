@@ -1,0 +1,245 @@
+//! The lab for proxies against proxies of our own: right ones are judged transparent, and each planted fault is seen by
+//! the cases that can see it and by no other.
+
+#[path = "proxies/fault.rs"]
+mod fault;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use Passage::{Altered, Lost, Refused, Repaired, Unsafe};
+use bowsprit_lab::proxy::runner::{self, Peer, Plan, Target, Trouble};
+use bowsprit_lab::proxy::{Case, Passage, Record};
+use bowsprit_lab::{Options, Selection};
+use fault::Fault::{self, *};
+
+/// An address that nobody listens on. Where all of 127/8 is loopback it is on a host of its own, so that no connection
+/// that is made meanwhile takes the port.
+fn free() -> SocketAddr {
+    static NEXT: AtomicU8 = AtomicU8::new(2);
+    let host = if cfg!(target_os = "linux") { NEXT.fetch_add(1, Ordering::Relaxed) } else { 1 };
+    TcpListener::bind(SocketAddr::from(([127, 0, 0, host], 0))).unwrap().local_addr().unwrap()
+}
+
+fn chosen() -> Vec<&'static Case> {
+    Selection { quick: true, ..Selection::default() }.choose_for_proxies().unwrap()
+}
+
+fn target(front: SocketAddr) -> Target {
+    Target::new(front, &front.to_string(), "/chat")
+}
+
+fn play(fault: Fault) -> Vec<Record> {
+    let origin = free();
+    let target = target(fault::start(fault, origin));
+    let survey = runner::preflight(&target, origin, Options::default()).unwrap();
+    assert_eq!(survey.relays, fault == Relay);
+    let plan = Plan { relays: survey.relays, ..Plan::new(target, origin, chosen(), quick(), 8) };
+    let mut records = Vec::new();
+    let peer = runner::run(&plan, &mut |record| records.push(record)).unwrap();
+    assert_eq!(peer, Peer::Alive, "{fault:?}");
+    assert_eq!(records.len(), plan.cases.len(), "{fault:?}");
+    records
+}
+
+/// What is not transparent.
+fn seen(records: &[Record]) -> BTreeMap<&'static str, (Passage, bool)> {
+    let odd = records.iter().filter(|record| record.passage != Passage::Transparent);
+    odd.map(|record| (record.case.id, (record.passage, record.accepted))).collect()
+}
+
+#[test]
+fn a_relay_of_bytes_is_transparent_in_every_case() {
+    let records = play(Relay);
+    for record in &records {
+        assert_eq!(record.passage, Passage::Transparent, "{}: {}", record.case.id, record.reason);
+        assert!(record.added.is_empty() && record.difference.is_none(), "{}", record.case.id);
+    }
+    assert!(records.len() >= 140, "{}", records.len());
+}
+
+/// What a right proxy that understands HTTP answers itself, as it must.
+const ITS_OWN: &[&str] = &[
+    "END-018", "END-019", "END-020", "END-021", "END-023", "SAF-013", "SAF-014", "SAF-015", "SAF-016",
+    "SAF-017", "SAF-019", "SAF-020",
+];
+
+type Expected = &'static [(Passage, bool, &'static [&'static str])];
+
+/// Each fault, and what of the cases sees it: the verdict, whether it is accepted, the ids. A `?` marks a case that sees
+/// it or not, as the network joins what was written apart.
+const FAULTS: &[(Fault, Expected)] = &[
+    (None, &[]),
+    (
+        LosesEarlyDataOfClient,
+        &[(Lost, false, &["ERL-001", "ERL-002", "ERL-003?", "ERL-004", "ERL-005", "ERL-013", "ERL-015"])],
+    ),
+    (
+        LosesEarlyDataOfServer,
+        &[(
+            Lost,
+            false,
+            &[
+                "ERL-006", "ERL-007", "ERL-008", "ERL-009", "ERL-010?", "ERL-011?", "ERL-012", "ERL-013",
+                "ERL-014",
+            ],
+        )],
+    ),
+    (
+        DropsAByteOfClient,
+        &[(
+            Lost,
+            false,
+            &[
+                "ERL-004", "TUN-001", "TUN-009", "TUN-011", "TUN-013", "TUN-015", "TUN-022", "END-012",
+                "END-014",
+            ],
+        )],
+    ),
+    (
+        FlipsABitOfServer,
+        &[(Altered, false, &["ERL-008", "ERL-009", "TUN-014", "TUN-015", "TUN-022", "END-011", "END-013"])],
+    ),
+    (
+        BuffersFourKilobytes,
+        &[(
+            Lost,
+            false,
+            &[
+                "ANS-002", "ERL-005", "ERL-008", "ERL-009?", "ERL-010?", "ERL-011?", "TUN-002", "TUN-004",
+                "TUN-005", "TUN-008", "TUN-010", "TUN-012", "TUN-013", "TUN-014?", "TUN-015?", "TUN-021",
+                "TUN-022?", "TUN-025", "END-002", "END-004", "END-005", "END-006", "END-016", "SAF-007",
+            ],
+        )],
+    ),
+    (MergesSubprotocols, &[(Altered, true, &["REQ-023"])]),
+    (ReversesLines, &[(Altered, false, &["REQ-010", "REQ-023", "REQ-025", "REQ-026", "REQ-027", "REQ-032"])]),
+    (JoinsCookies, &[(Altered, false, &["ANS-005"])]),
+    (TakesOutAuthorization, &[(Altered, false, &["REQ-018"])]),
+    (DecodesTarget, &[(Altered, false, &["REQ-005"])]),
+    (WritesHttpAfterReset, &[(Unsafe, false, &["END-016", "SAF-007", "SAF-021", "SAF-022"])]),
+    (
+        TunnelsAfterRefusal,
+        &[(Unsafe, false, &["SAF-001", "SAF-002", "SAF-003", "SAF-004", "SAF-005", "SAF-006"])],
+    ),
+    (SwallowsEndOfClient, &[(Lost, false, &["END-008", "END-010", "END-012", "END-013", "SAF-010"])]),
+    (AnswersWithoutKey, &[(Refused, true, &["REQ-038", "ANS-016"])]),
+    (RepairsAccept, &[(Repaired, true, &["ANS-012", "ANS-013"])]),
+    (CutsAtTwoMegabytes, &[(Lost, false, &["END-011"])]),
+    (HoldsEndOfServer, &[(Altered, false, &["END-009"])]),
+    (
+        AddsAPing,
+        &[(
+            Unsafe,
+            false,
+            &[
+                "ANS-002", "ERL-005", "ERL-008?", "ERL-009", "ERL-010?", "ERL-011?", "ERL-012?", "TUN-002",
+                "TUN-004", "TUN-005", "TUN-008", "TUN-010", "TUN-012", "TUN-013", "TUN-014", "TUN-015",
+                "TUN-021", "TUN-022", "TUN-025", "END-001", "END-002", "END-004", "END-005", "END-006",
+                "END-007", "END-011", "END-013", "END-016", "SAF-007", "SAF-009",
+            ],
+        )],
+    ),
+    (TakesChunksOut, &[(Lost, false, &["ANS-019"])]),
+    (LeavesClientAlone, &[(Lost, false, &["END-023"])]),
+    (
+        PassesBadHeads,
+        &[(Unsafe, false, &["SAF-013", "SAF-014", "SAF-015", "SAF-016", "SAF-017", "SAF-019", "SAF-020"])],
+    ),
+    (TakesFewConnections, &[(Refused, false, &["TUN-022"])]),
+    (EndsIdleConnections, &[(Lost, false, &["TUN-025"])]),
+    (TakesOutInterimAnswers, &[(Altered, true, &["ANS-014", "ANS-015"])]),
+];
+
+#[test]
+fn every_fault_is_seen_where_it_is_and_nowhere_else() {
+    for group in FAULTS.chunks(7) {
+        thread::scope(|scope| {
+            for (fault, expected) in group {
+                scope.spawn(|| is_seen(*fault, expected));
+            }
+        });
+    }
+}
+
+fn is_seen(fault: Fault, expected: Expected) {
+    let records = play(fault);
+    let mut right: BTreeMap<String, (Passage, bool)> =
+        ITS_OWN.iter().map(|id| (format!("PRX-{id}"), (Refused, true))).collect();
+    // It looks for its client only when there is something to say.
+    right.insert("PRX-END-017".to_owned(), (Lost, false));
+    let mut perhaps = BTreeSet::new();
+    for (passage, accepted, ids) in expected {
+        for id in *ids {
+            let whole = format!("PRX-{}", id.trim_end_matches('?'));
+            if id.ends_with('?') {
+                perhaps.insert(whole.clone());
+            }
+            right.insert(whole, (*passage, *accepted));
+        }
+    }
+    let seen = seen(&records);
+    for record in &records {
+        let id = record.case.id;
+        let is_right = seen.get(id) == right.get(id) || perhaps.contains(id) && !seen.contains_key(id);
+        assert!(
+            is_right,
+            "{fault:?} {id}: {} accepted: {}: {}",
+            record.passage, record.accepted, record.reason
+        );
+    }
+}
+
+#[test]
+fn what_is_in_the_way_is_told_before_the_first_case() {
+    let (front, origin) = (free(), free());
+    let trouble = |front, origin| runner::preflight(&target(front), origin, quick()).unwrap_err();
+    assert!(matches!(trouble(front, origin), Trouble::Front(error) if error.contains("refuses")));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = taken.local_addr().unwrap();
+    assert!(matches!(trouble(front, other), Trouble::Listen(error) if error.contains("in use")));
+    // Its origin is another.
+    let elsewhere = fault::start(None, free());
+    assert!(matches!(trouble(elsewhere, origin), Trouble::Origin(error) if error.contains("502")));
+    // It talks first, and no HTTP.
+    thread::spawn(move || {
+        let (mut mail, _) = taken.accept().unwrap();
+        mail.write_all(b"220 mail.example ready\r\n").unwrap();
+        let _ = mail.read_to_end(&mut Vec::new());
+    });
+    assert!(matches!(trouble(other, origin), Trouble::Origin(error) if error.contains("220 mail.example")));
+}
+
+/// Whoever sends without end is not kept.
+#[test]
+fn a_front_that_floods_ends_in_bounded_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let front = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                while stream.write_all(&[b'x'; 65536]).is_ok() {}
+            });
+        }
+    });
+    let trouble = runner::preflight(&target(front), free(), quick()).unwrap_err();
+    assert!(matches!(trouble, Trouble::Origin(error) if error.contains("no head")));
+}
+
+fn quick() -> Options {
+    Options { patience: Some(Duration::from_millis(1500)), ..Options::default() }
+}
+
+/// Every case can be explained, and says what it accepts.
+#[test]
+fn every_case_is_told_in_words() {
+    for case in bowsprit_lab::proxy::cases::all() {
+        let text = bowsprit_lab::proxy::explain::case(case);
+        assert!(text.contains(case.id) && text.contains("expected  "), "{text}");
+    }
+}

@@ -1,0 +1,56 @@
+"""Markdown for docs/proxies.md from the JSON reports of `docs/proxies/run`.
+
+The safety family, and whatever is UNSAFE elsewhere, is named with no product: nobody should look here for a proxy to
+attack. The counts of a family do not add up to its cases for that reason.
+"""
+
+import json
+import pathlib
+import sys
+
+FAMILIES = [("PRX-REQ", "request"), ("PRX-ANS", "answer"), ("PRX-ERL", "early data"), ("PRX-TUN", "tunnel"), ("PRX-END", "end")]
+TOLD = ("TRANSPARENT", "REPAIRED", "ALTERED", "REFUSED")
+HEAD = """# Proxies
+
+What proxies of others do with what passes through them, as `docs/proxies/run --table` saw it on 2026-11-28 on a machine with
+2 vCPUs that others used, too. The configuration of each is in [`docs/proxies/run`](proxies/run): the least that passes
+WebSocket through; `_pypi` is the binary in a PyPI wheel, the others are from Debian 12. Another configuration can give
+another result.
+
+Each cell counts cases: transparent / repaired / altered / refused / other. What is repaired, altered or refused is no fault
+where the rule leaves it to a proxy; the last column names the rules of level *must* that were broken, by the case that shows
+it (`bowsprit explain PRX-…`). lighttpd and nghttpx were run with `-- --jobs 1`: they stay away from an origin for a while once
+it was not there. The safety family is played as well and is not in the table.
+
+"""
+BELOW = """
+websockify ends WebSocket itself and passes its payload on over TCP, so that no handshake reaches an origin: it is no proxy in
+this sense.
+"""
+
+
+def cell(cases):
+    counts = [sum(case["behaviour"] == verdict for case in cases) for verdict in TOLD]
+    return " / ".join(map(str, counts + [len(cases) - sum(counts)]))
+
+
+def row(run):
+    cells = [cell([case for case in run["cases"] if case["id"].startswith(family)]) for family, _ in FAMILIES]
+    broken = [
+        case["id"].removeprefix("PRX-")
+        for case in run["cases"]
+        if case["denied"] and case["behaviour"] != "UNSAFE" and not case["id"].startswith("PRX-SAF")
+    ]
+    broken = ", ".join(broken) if len(broken) <= 12 else f"{len(broken)} cases: it ends WebSocket itself"
+    return [run["agent"].replace("_", r"\_"), *cells, broken or "none"]
+
+
+def main():
+    runs = [run for path in sys.argv[1:] for run in json.loads(pathlib.Path(path).read_text())["runs"]]
+    runs.sort(key=lambda run: run["agent"])
+    head = ["proxy", *(name for _, name in FAMILIES), "broken"]
+    lines = [head, ["---"] * len(head), *map(row, runs)]
+    sys.stdout.write(HEAD + "".join(f"| {' | '.join(line)} |\n" for line in lines) + BELOW)
+
+
+main()

@@ -35,9 +35,10 @@ fn packets_and_archives_are_known_by_how_they_begin() {
     let (code, stdout, stderr) = decode(&[], ARCHIVE.as_bytes());
     assert_eq!(code, 0, "{stderr}");
     assert!(
-        stdout.contains("text of 10 bytes") && stdout.contains("00 01 02") && !stdout.contains('\x1b'),
+        stdout.contains("text of 11 bytes") && stdout.contains("00 01 02") && !stdout.contains('\x1b'),
         "{stdout}"
     );
+    assert!(!stdout.contains("\n\n"), "{stdout}");
     for form in ["--json", "--html"] {
         let (code, stdout, _) = decode(&[form], ARCHIVE.as_bytes());
         assert!(code == 0 && stdout.contains("hello") && !stdout.contains('\x1b'), "{stdout}");

@@ -68,6 +68,7 @@ impl Out {
     /// Part of a connection, so long after what came before.
     pub(super) fn told(&mut self, number: u64, part: &Told, gap: Duration) {
         match self.form {
+            Form::Text if part.is_silent() => {}
             Form::Text => self.line(&told::text(number, part, gap, self.colours)),
             Form::Json => self.line(&told::json(Some(number), part.json())),
             Form::Html => {

@@ -169,6 +169,9 @@ impl Play {
     fn tell(&mut self, act: impl FnOnce(&mut Conversation, &mut dyn FnMut(Told))) {
         let (number, last) = (self.number, &mut self.last);
         act(&mut self.conversation, &mut |told| {
+            if told.is_silent() {
+                return;
+            }
             let gap = told.at.saturating_sub(std::mem::replace(last, told.at));
             print_line(&told::text(number, &told, gap, colours()));
         });

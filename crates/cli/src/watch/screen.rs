@@ -62,7 +62,7 @@ impl Screen {
     }
 
     pub(super) fn told(&mut self, number: u64, told: &Told) {
-        if !self.wants(told) {
+        if !self.wants(told) || (!self.json && told.is_silent()) {
             return;
         }
         let gap = told.at.saturating_sub(self.last.insert(number, told.at).unwrap_or_default());

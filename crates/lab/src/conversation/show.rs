@@ -63,6 +63,11 @@ impl Told {
         }
     }
 
+    /// Whether it has no lines, as nothing but an open connection was agreed.
+    pub fn is_silent(&self) -> bool {
+        matches!(&self.event, Event::Agreed(agreement) if agreement.lines().is_empty())
+    }
+
     /// What kind of thing it is, as `--only` names it.
     pub fn kind(&self) -> &'static str {
         match &self.event {

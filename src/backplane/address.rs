@@ -27,6 +27,9 @@ pub enum EngineKind {
 /// | `nats://[USER:PASSWORD@]HOST[:4222][/PREFIX]`, or `TOKEN@` | NATS; over TLS where the server wants it |
 /// | `tls://…` | NATS over TLS |
 ///
+/// For Redis, `streams` among the parameters has the engine keep the last 10,000 messages of each topic, `streams=N` about
+/// so many.
+///
 /// A password without a user is written `:PASSWORD@`. What stands in front of `@` and the prefix may be
 /// percent-encoded.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,6 +41,7 @@ pub struct Address {
     password: Option<String>,
     prefix: String,
     database: u32,
+    streams: Option<usize>,
 }
 
 /// Where an engine listens.
@@ -69,7 +73,7 @@ pub enum AddressError {
     Port,
     /// What is percent-encoded is no UTF-8, or a part is longer than 200 bytes.
     Text,
-    /// The query holds something else than `db` and, for a Unix socket, `prefix`.
+    /// The query holds something else than `db`, `streams` and, for a Unix socket, `prefix`.
     Query,
     /// There is a `#`.
     Fragment,
@@ -85,7 +89,7 @@ impl fmt::Display for AddressError {
             Self::Host => "the URL names no host; write it like nats://127.0.0.1:4222/chat",
             Self::Port => "the port of the URL is none from 1 to 65535",
             Self::Text => "user, password and prefix are UTF-8 of at most 200 bytes, percent-encoded",
-            Self::Query => "after ? there may be db=NUMBER (Redis) and prefix=PREFIX (Unix sockets)",
+            Self::Query => "after ? there may be db=NUMBER, streams, streams=NUMBER (Redis) and prefix=PREFIX (Unix sockets)",
             Self::Fragment => "the URL holds a #; write %23 where it is part of a name",
         })
     }
@@ -95,6 +99,8 @@ impl std::error::Error for AddressError {}
 
 /// The prefix where none is named.
 const PREFIX: &str = "bowsprit";
+/// How many messages of a topic are kept where no number is named.
+const KEPT: usize = 10_000;
 
 impl Address {
     /// Reads a URL.
@@ -158,7 +164,7 @@ impl Address {
             };
             Place::Tcp { host, port }
         };
-        let mut database = 0;
+        let (mut database, mut streams) = (0, None);
         for pair in uri.query().into_iter().flat_map(|query| query.split('&')) {
             match pair.split_once('=') {
                 Some((name, value)) if name.as_str() == "db" && kind == EngineKind::Redis => {
@@ -167,13 +173,18 @@ impl Address {
                 Some((name, value)) if name.as_str() == "prefix" && matches!(place, Place::Unix(_)) => {
                     prefix = text(value)?;
                 }
+                Some((name, value)) if name.as_str() == "streams" && kind == EngineKind::Redis => {
+                    let length = value.as_str().parse().ok().filter(|length| *length > 0);
+                    streams = Some(length.ok_or(AddressError::Query)?);
+                }
+                None if pair.as_str() == "streams" && kind == EngineKind::Redis => streams = Some(KEPT),
                 _ => return Err(AddressError::Query),
             }
         }
         if prefix.is_empty() {
             prefix = PREFIX.into();
         }
-        Ok(Self { kind, place, tls, user, password, prefix, database })
+        Ok(Self { kind, place, tls, user, password, prefix, database, streams })
     }
 
     /// Which engine it is.
@@ -194,6 +205,11 @@ impl Address {
     /// What the names of all channels begin with: programs with different ones do not hear each other.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// How many messages of each topic the engine keeps, about; `None` where it keeps none.
+    pub fn streams(&self) -> Option<usize> {
+        self.streams
     }
 
     pub(super) fn user(&self) -> Option<&str> {
@@ -267,6 +283,11 @@ mod tests {
         }
         let unix = Address::parse("redis+unix:///run/redis.sock?prefix=x&db=2").unwrap();
         assert_eq!((unix.prefix(), unix.database()), ("x", 2));
+        for (url, streams) in
+            [("redis://a", None), ("redis://a?streams", Some(KEPT)), ("redis://a/x?db=1&streams=5", Some(5))]
+        {
+            assert_eq!(Address::parse(url).unwrap().streams(), streams, "{url}");
+        }
         assert_eq!(unix.place(), &Place::Unix("/run/redis.sock".into()));
     }
 
@@ -288,6 +309,9 @@ mod tests {
             (&long, Text),
             ("redis://a/?db=x", Query),
             ("redis://a/?x=1", Query),
+            ("redis://a/?streams=0", Query),
+            ("redis://a/?streams=many", Query),
+            ("nats://a/?streams", Query),
             ("nats://a/?db=1", Query),
             ("redis://a/x#y", Fragment),
         ] {

@@ -14,6 +14,7 @@
 //! | after an outage | nodes that were there before it are waited for, up to 1 s, before anything is sent |
 //! | a hung engine | is noticed within [`ping_interval`](BackplaneSettings::ping_interval) and [`pong_timeout`](BackplaneSettings::pong_timeout), 6 s |
 //! | subscriptions | one for each topic that somebody here wants, kept for 10 s after the last; all again after each outage |
+//! | history | with `redis://…?streams`: nothing is lost within the trim, and [`Link::replay`] reads what was before |
 //! | names | any topic, whatever its bytes: behind a prefix (Redis), escaped (NATS) |
 //!
 //! Nothing is sent before the engine has *answered*: that a socket can be written to says nothing. The first retry comes
@@ -40,15 +41,20 @@ mod address;
 mod channels;
 pub mod envelope;
 pub mod grammar;
+mod history;
 mod link;
 mod nats;
 mod numbers;
+mod position;
 mod queue;
 mod redis;
 mod settings;
 mod speaker;
+mod streams;
 
 pub use address::{Address, AddressError, EngineKind, Place};
 pub use envelope::{Mark, NodeId};
-pub use link::{Action, Delivery, Link, LinkEvent, LinkStats, Published};
+pub use history::Step;
+pub use link::{Action, Delivery, Incoming, Link, LinkEvent, LinkStats, Published};
+pub use position::{Position, PositionError};
 pub use settings::BackplaneSettings;

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use super::address::Address;
 use super::grammar::resp::{self, Parsed, Value};
+use super::history::Question;
 use super::speaker::{Channel, Heard};
+use super::streams::{self, Streams, Told};
 
 /// A client of Redis, from its greeting on.
 #[derive(Debug)]
@@ -14,6 +16,9 @@ pub(super) struct Redis {
     prefix: Vec<u8>,
     /// What is answered next, in order.
     expected: VecDeque<Expected>,
+    streams: Option<Streams>,
+    /// So many entries are to come of the history that is being read.
+    entries: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +32,19 @@ enum Expected {
     /// As many confirmations, which come as pushes, or one error.
     Subscribe(usize),
     Unsubscribe,
+    /// The script that publishes is known.
+    Script,
+    /// How far a history goes.
+    Position,
+    /// A part of one.
+    Entries,
 }
 
 /// The longest string that Redis takes unless `proto-max-bulk-len` says otherwise.
 const LONGEST: usize = 512 << 20;
 
 impl Redis {
-    pub(super) fn new(address: &Address) -> Self {
+    pub(super) fn new(address: &Address, streams: Option<Streams>) -> Self {
         let mut words: Vec<&[u8]> = vec![b"HELLO", b"3"];
         if let Some(password) = address.password() {
             words.extend([&b"AUTH"[..], address.user().unwrap_or("default").as_bytes(), password.as_bytes()]);
@@ -45,11 +56,13 @@ impl Redis {
         if selects {
             resp::command(&mut greeting, &[b"SELECT", address.database().to_string().as_bytes()]);
         }
-        Self { greeting, selects, prefix: address.prefix().as_bytes().to_vec(), expected: VecDeque::new() }
+        let prefix = address.prefix().as_bytes().to_vec();
+        Self { greeting, selects, prefix, expected: VecDeque::new(), streams, entries: None }
     }
 
     pub(super) fn begin(&mut self, out: &mut Vec<u8>) {
         self.expected.clear();
+        self.entries = None;
         self.expected.push_back(Expected::Hello);
         if self.selects {
             self.expected.push_back(Expected::Select);
@@ -64,6 +77,42 @@ impl Redis {
             Channel::Topic(topic) => (b":topic:", topic),
         };
         [&self.prefix[..], sign, topic].concat()
+    }
+
+    /// Writes what has to be known before anything is published.
+    pub(super) fn prepare(&mut self, out: &mut Vec<u8>) {
+        if self.streams.is_some() {
+            Streams::load(out);
+            self.expected.push_back(Expected::Script);
+        }
+    }
+
+    /// Writes what asks for histories; `new` is an epoch for one that is to begin, or to go on under another.
+    pub(super) fn ask(&mut self, out: &mut Vec<u8>, question: &Question, new: u64) {
+        let Some(streams) = &self.streams else { return };
+        match question {
+            Question::Position { name } => {
+                let before = streams.ask(out, name, new);
+                self.expected.extend(std::iter::repeat_n(Expected::Aside, before));
+                self.expected.push_back(Expected::Position);
+            }
+            Question::Read { name, after, count } => {
+                streams.read(out, name, *after, *count);
+                self.expected.push_back(Expected::Entries);
+            }
+            Question::Renew { name, old } => {
+                streams.renew(out, name, *old, new);
+                self.expected.push_back(Expected::Aside);
+            }
+        }
+    }
+
+    /// A message with a number, for the subscribers of a channel or for its history.
+    pub(super) fn publish_numbered(&self, out: &mut Vec<u8>, name: &[u8], number: u64, payload: [&[u8]; 2]) {
+        match &self.streams {
+            Some(streams) => streams.publish(out, name, number, payload),
+            None => Self::publish(out, name, payload),
+        }
     }
 
     pub(super) fn publish(out: &mut Vec<u8>, name: &[u8], payload: [&[u8]; 2]) {
@@ -105,10 +154,45 @@ impl Redis {
         bytes: &'a [u8],
         longest: usize,
     ) -> Result<Result<(Heard<'a>, usize), usize>, String> {
+        if let Some(left) = self.entries {
+            return self.entry(left, bytes, longest);
+        }
+        if self.expected.front() == Some(&Expected::Entries) && bytes.first() == Some(&b'*') {
+            // Entry by entry, so that what is held is one message and not a whole history.
+            return Ok(match resp::array_head(bytes).map_err(|error| error.to_string())? {
+                Parsed::NeedMore(len) => Err(len),
+                Parsed::Done(count, used) => {
+                    self.entries = Some(count);
+                    Ok((Heard::Nothing, used))
+                }
+            });
+        }
         match resp::parse(bytes, longest).map_err(|error| error.to_string())? {
             Parsed::NeedMore(len) => Ok(Err(len)),
             Parsed::Done(Value::Push(members), used) => Ok(Ok((self.pushed(&members)?, used))),
             Parsed::Done(value, used) => Ok(Ok((self.answered(&value)?, used))),
+        }
+    }
+
+    fn entry<'a>(
+        &mut self,
+        left: usize,
+        bytes: &'a [u8],
+        longest: usize,
+    ) -> Result<Result<(Heard<'a>, usize), usize>, String> {
+        let Some(left) = left.checked_sub(1) else {
+            self.entries = None;
+            self.expected.pop_front();
+            return Ok(Ok((Heard::HistoryRead, 0)));
+        };
+        match resp::parse(bytes, longest).map_err(|error| error.to_string())? {
+            Parsed::NeedMore(len) => Ok(Err(len)),
+            Parsed::Done(value, used) => {
+                self.entries = Some(left);
+                let (offset, payload) =
+                    streams::entry(&value).ok_or("the history holds what no node of ours has put there")?;
+                Ok(Ok((Heard::Entry { offset, payload }, used)))
+            }
         }
     }
 
@@ -158,7 +242,16 @@ impl Redis {
                 Heard::Refused(why) => Heard::RefusedMessage(why),
                 other => other,
             }),
+            (Expected::Entries, Value::Error(text)) => Ok(match trouble(text) {
+                Heard::Refused(why) => Heard::RefusedHistory(why),
+                other => other,
+            }),
             (_, Value::Error(text)) => Ok(trouble(text)),
+            (Expected::Script, Value::Bulk(_)) => Ok(Heard::Nothing),
+            (Expected::Position, Value::Array(values)) => match Told::answer(values) {
+                Some(told) => Ok(Heard::Position(told)),
+                None => Err("the engine's answer about a history is none".into()),
+            },
             (Expected::Aside, Value::Integer(_)) | (Expected::Ping, Value::Simple(b"PONG")) => {
                 Ok(Heard::Nothing)
             }
@@ -197,6 +290,8 @@ fn trouble(text: &[u8]) -> Heard<'static> {
         "NOPERM" => Heard::Refused(says("the user may not do that there")),
         "READONLY" => Heard::Refused(says("it is a replica that nothing can be written to")),
         "MOVED" | "ASK" => Heard::Refused(says("it is a part of a cluster and another part is in charge")),
+        // It was told to forget its scripts; they are given to it again with the next greeting.
+        "NOSCRIPT" => Heard::NotNow(says("it has forgotten our script")),
         "LOADING" => Heard::NotNow(says("it still loads its data")),
         "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "TRYAGAIN" => Heard::NotNow(says("it cannot work now")),
         _ if text.contains("max number of clients") => {
@@ -211,7 +306,7 @@ mod tests {
     use super::*;
 
     fn redis(url: &str) -> Redis {
-        Redis::new(&Address::parse(url).unwrap())
+        Redis::new(&Address::parse(url).unwrap(), None)
     }
 
     fn hear<'a>(redis: &mut Redis, bytes: &'a [u8]) -> Heard<'a> {

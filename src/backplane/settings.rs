@@ -20,7 +20,12 @@ pub struct BackplaneSettings {
     /// Messages go through the engine to those at the same node, too, so that all nodes see one order in each topic.
     /// While the engine is away they wait, and what is dropped then reaches nobody. Off: what is said here is heard here
     /// at once, whatever becomes of the engine.
+    ///
+    /// With streams ([`Address::streams`](super::Address::streams)) this is always so, and `max_age` does not count: what
+    /// waits for the engine becomes history.
     pub ordered: bool,
+    /// How long the engine keeps the history of a topic after the last message in it, where it keeps any. A day.
+    pub history_age: Duration,
     /// How often the last numbers of what was published are announced, so that a lost tail shows. 2 s.
     pub announce_interval: Duration,
     /// How certificates are judged, and which we show, where the URL or the engine asks for TLS.
@@ -37,6 +42,7 @@ impl Default for BackplaneSettings {
             ping_interval: Duration::from_secs(2),
             pong_timeout: Duration::from_secs(4),
             ordered: false,
+            history_age: Duration::from_secs(24 * 3600),
             announce_interval: Duration::from_secs(2),
             #[cfg(feature = "tls")]
             tls: None,

@@ -1,8 +1,10 @@
 //! What the engines have in common, seen from a link: channels, publishing, and answers to it.
 
 use super::address::{Address, EngineKind};
+use super::history::Question;
 use super::nats::Nats;
 use super::redis::Redis;
+use super::streams::{Streams, Told};
 
 /// A place where nodes meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +32,14 @@ pub(super) enum Heard<'a> {
     Subscribed,
     /// It does not take the message that we published first.
     RefusedMessage(String),
+    /// How far the history goes that was asked about first.
+    Position(Told),
+    /// A message of the history that is being read.
+    Entry { offset: u64, payload: &'a [u8] },
+    /// That was all of it that was asked for.
+    HistoryRead,
+    /// It does not let us read it.
+    RefusedHistory(String),
     /// It does not do something else that we asked for.
     Refused(String),
     /// It cannot be used now, and may be later.
@@ -49,9 +59,9 @@ pub(super) enum Speaker {
 
 impl Speaker {
     /// `echo`: what we publish is to come back to us.
-    pub(super) fn new(address: &Address, echo: bool) -> Self {
+    pub(super) fn new(address: &Address, echo: bool, streams: Option<Streams>) -> Self {
         match address.kind() {
-            EngineKind::Redis => Self::Redis(Redis::new(address)),
+            EngineKind::Redis => Self::Redis(Redis::new(address, streams)),
             EngineKind::Nats => Self::Nats(Nats::new(address, echo)),
         }
     }
@@ -89,6 +99,28 @@ impl Speaker {
         match self {
             Self::Redis(redis) => redis.name(channel),
             Self::Nats(nats) => nats.name(channel),
+        }
+    }
+
+    /// Writes what has to be said once the engine knows us.
+    pub(super) fn prepare(&mut self, out: &mut Vec<u8>) {
+        if let Self::Redis(redis) = self {
+            redis.prepare(out);
+        }
+    }
+
+    /// Writes what asks for histories.
+    pub(super) fn ask(&mut self, out: &mut Vec<u8>, question: &Question, new_epoch: u64) {
+        if let Self::Redis(redis) = self {
+            redis.ask(out, question, new_epoch);
+        }
+    }
+
+    /// Writes what publishes a message with a number, and has it kept where there are histories.
+    pub(super) fn publish_numbered(&self, out: &mut Vec<u8>, name: &[u8], number: u64, payload: [&[u8]; 2]) {
+        match self {
+            Self::Redis(redis) => redis.publish_numbered(out, name, number, payload),
+            Self::Nats(_) => Nats::publish(out, name, payload),
         }
     }
 

@@ -15,7 +15,7 @@ use mio::{Registry, Token};
 use super::readiness::Readiness;
 use super::transport::Transport;
 use super::waker::LoopWaker;
-use crate::backplane::{Action, Delivery, Link, LinkEvent, Place};
+use crate::backplane::{Action, Incoming, Link, LinkEvent, Place};
 use crate::client::{Reply, Resolver as _, ThreadResolver};
 #[cfg(feature = "tls")]
 use crate::tls::TlsClient;
@@ -40,7 +40,7 @@ pub(super) struct Backplane {
 /// Who gets what other nodes send, and where sockets are watched.
 pub(super) trait Members {
     fn registry(&self) -> &Registry;
-    fn deliver(&mut self, delivery: Delivery<'_>);
+    fn deliver(&mut self, incoming: Incoming<'_>);
 }
 
 /// What a link lives in.
@@ -243,11 +243,14 @@ impl Backplane {
                 Ok(0) => return self.lost("it has ended the connection", now),
                 Ok(len) => {
                     let wanted = &self.wanted;
-                    self.link.receive(&scratch[..len], now, |delivery| {
+                    self.link.receive(&scratch[..len], now, |incoming| {
                         // A channel is listened to for a while after the last who wanted it has left.
-                        if delivery.topic.is_none_or(|topic| wanted.contains_key(topic)) {
-                            members.deliver(delivery);
+                        if let Incoming::Delivery(delivery) = &incoming
+                            && delivery.topic.is_some_and(|topic| !wanted.contains_key(topic))
+                        {
+                            return;
                         }
+                        members.deliver(incoming);
                     });
                     if len < scratch.len()
                         && self.transport.as_ref().is_some_and(Transport::short_read_drains)

@@ -11,6 +11,8 @@ use mio::{Registry, Token, Waker};
 
 use super::audience::To;
 use super::context::Context;
+#[cfg(feature = "backplane")]
+use super::follow::Brought;
 use super::handler::Handler;
 use super::id::{ConnId, Owner, RESERVED, Tokens};
 use super::limits::Admission;
@@ -245,7 +247,12 @@ impl<D: Default> Engine<D> {
         let work = self.has_work().then_some(now);
         let peers = self.cx.first_deadline().map(|at| self.cx.clock.program_time(at));
         #[cfg(feature = "backplane")]
-        let nodes = self.cx.backplane.as_ref().map(|backplane| backplane.next_deadline(now));
+        let nodes = {
+            let link = self.cx.backplane.as_ref().map(|backplane| backplane.next_deadline(now));
+            let followers = self.cx.follows.next().map(|wait| now + wait);
+            let told = self.cx.follows.has_work().then_some(now);
+            [link, followers, told].into_iter().flatten().min()
+        };
         #[cfg(not(feature = "backplane"))]
         let nodes = None;
         let shared = self.cx.budget.shared.next_deadline(now);
@@ -279,7 +286,10 @@ impl<D: Default> Engine<D> {
         turn.run_timers();
         turn.serve_clients(due);
         #[cfg(feature = "backplane")]
-        turn.serve_backplane();
+        {
+            turn.serve_backplane();
+            turn.tell_followers();
+        }
         turn.begin_shutdown();
         turn.write_all();
         #[cfg(feature = "backplane")]
@@ -348,6 +358,22 @@ impl<H: Handler> Turn<'_, H> {
             }
             #[cfg(feature = "backplane")]
             Command::Want(topic, wanted) => self.cx.want_topic(&topic, wanted),
+            #[cfg(feature = "backplane")]
+            Command::Replay(topic, since, ticket) => {
+                if let Some(backplane) = &mut self.cx.backplane {
+                    backplane.link.replay(&topic, since, ticket);
+                }
+            }
+            #[cfg(feature = "backplane")]
+            Command::Bring(brought) => {
+                if let Brought::Live { topic, except, message, .. } = &brought {
+                    self.cx.publish(
+                        To { topic: Some(topic), except: *except, everywhere: false, key: None },
+                        message,
+                    );
+                }
+                self.cx.follows.bring(brought);
+            }
             Command::Close(id, reason) => {
                 self.cx.close(id, reason.as_ref().map(OwnedClose::as_reason));
             }

@@ -6,6 +6,8 @@ use super::clients::ClientEvent;
 use super::context::{Context, Task};
 use super::ended::ShutdownReport;
 use super::ended::{Ended, Failed};
+#[cfg(feature = "backplane")]
+use super::follow::Replayed;
 use super::id::{ClientId, ConnId};
 use super::rate::RateExceeded;
 use super::timers::Timer;
@@ -152,6 +154,12 @@ pub trait Handler {
     fn on_backplane(&mut self, cx: &mut Context<Self::Data>, event: &LinkEvent) {
         let _ = cx;
         log::warn!("backplane: {event}");
+    }
+
+    /// A message for a connection that follows a topic ([`Context::replay`]), or how far it has come.
+    #[cfg(feature = "backplane")]
+    fn on_replay(&mut self, cx: &mut Context<Self::Data>, id: ConnId, topic: &str, replayed: &Replayed<'_>) {
+        let _ = (cx, id, topic, replayed);
     }
 
     /// A shutdown ([`Context::shutdown`]) is done: no connection is left.

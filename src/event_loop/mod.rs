@@ -42,6 +42,8 @@ mod deadlines;
 mod ended;
 mod ending;
 mod engine;
+#[cfg(feature = "backplane")]
+mod follow;
 mod handler;
 mod id;
 mod isolated;
@@ -84,6 +86,8 @@ pub use clients::{ClientEvent, ClientState};
 pub use context::{AnswerError, Context, Reach, Sent, Task};
 pub use ended::{Cause, Ended, Failed, ShutdownReport};
 pub use engine::Engine;
+#[cfg(feature = "backplane")]
+pub use follow::{ReplayError, Replayed};
 pub use handler::{Decision, Handler, LoopError};
 pub use id::{ClientId, ConnId};
 pub use isolated::Isolated;

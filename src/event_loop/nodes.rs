@@ -9,13 +9,16 @@ use super::audience::To;
 use super::backplane::{Backplane, Members, World};
 use super::context::Context;
 use super::engine::Engine;
+use super::follow::Brought;
 use super::handler::Handler;
 use super::id::ConnId;
 use super::siblings::Sibling;
 use super::turn::Turn;
-use crate::backplane::{Address, BackplaneSettings, Delivery, Link, LinkStats, Mark, NodeId, Published};
+use crate::backplane::{
+    Address, BackplaneSettings, Delivery, Incoming, Link, LinkStats, Mark, NodeId, Published,
+};
 use crate::entropy::{Entropy as _, SystemEntropy};
-use crate::message::{Message, Prepared};
+use crate::message::Prepared;
 
 impl<D: Default> Engine<D> {
     /// Joins the other processes that use the same engine and prefix. From here on what is sent *everywhere*
@@ -53,7 +56,8 @@ impl<D: Default> Engine<D> {
         entropy.fill(&mut node);
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as u32);
         let now = self.turn_time();
-        self.cx.ordered = settings.ordered;
+        self.cx.has_history = address.streams().is_some();
+        self.cx.ordered = settings.ordered || self.cx.has_history;
         let link =
             Link::new(address, settings, (NodeId(u64::from_be_bytes(node)), epoch), Box::new(entropy), now);
         #[cfg(feature = "tls")]
@@ -110,15 +114,24 @@ impl<D: Default> Context<D> {
     }
 
     /// Has messages for other nodes go to the loop of the group that has the link.
-    pub(super) fn use_gateway(&mut self, ordered: bool) {
+    pub(super) fn use_gateway(&mut self, ordered: bool, has_history: bool) {
         self.has_gateway = true;
+        self.has_history = has_history;
         self.ordered = ordered;
         let topics: Vec<String> = self.topics.names().map(|(name, _)| name.to_owned()).collect();
         topics.iter().for_each(|topic| self.want_topic(topic, true));
     }
 
     /// A message that came from the engine, for the connections of all loops here.
-    fn deliver_here(&mut self, topic: Option<&str>, message: Message<'_>, mark: Option<Mark>) {
+    fn deliver_here(&mut self, delivery: Delivery<'_>) {
+        let Delivery { topic, message, mark, at, replay, .. } = delivery;
+        if let Some(ticket) = replay {
+            if let Some(at) = at {
+                let message = Prepared::new(message);
+                self.bring(ticket, |ticket| Brought::Past { ticket, at, message });
+            }
+            return;
+        }
         if !self.siblings.is_any() && self.peers.is_empty() {
             return; // encoded for nobody
         }
@@ -128,9 +141,17 @@ impl<D: Default> Context<D> {
             Sibling { place: mark.place as usize, id }
         });
         let to = To { topic, except: None, everywhere: false, key: None };
-        self.stats.behind += self.siblings.publish(to, except, &message) as u64;
+        self.stats.behind += match (topic, at) {
+            (Some(topic), Some(at)) => self.siblings.publish_at(topic, except, at, &message),
+            _ => self.siblings.publish(to, except, &message),
+        } as u64;
         let except = except.filter(|sibling| sibling.place == self.place).map(|sibling| sibling.id);
         self.publish(To { except, ..to }, &message);
+        if let (Some(topic), Some(at)) = (topic, at)
+            && self.follows.is_any(topic)
+        {
+            self.follows.bring(Brought::Live { topic: topic.into(), except, at, message });
+        }
     }
 }
 
@@ -139,8 +160,11 @@ impl<D: Default> Members for Context<D> {
         &self.registry
     }
 
-    fn deliver(&mut self, delivery: Delivery<'_>) {
-        self.deliver_here(delivery.topic, delivery.message, delivery.mark);
+    fn deliver(&mut self, incoming: Incoming<'_>) {
+        match incoming {
+            Incoming::Delivery(delivery) => self.deliver_here(delivery),
+            Incoming::Step { ticket, step } => self.bring(ticket, |ticket| Brought::Step { ticket, step }),
+        }
     }
 }
 

@@ -11,12 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::audience::To;
 use super::context::{Context, Task};
+#[cfg(feature = "backplane")]
+use super::follow::Brought;
 use super::id::ConnId;
 use super::settings::Settings;
 use super::siblings::{Sibling, Siblings};
 use super::waker::LoopWaker;
 #[cfg(feature = "backplane")]
-use crate::backplane::Mark;
+use crate::backplane::{Mark, Position};
 use crate::close::{CloseReason, OwnedClose};
 use crate::message::{Message, Prepared};
 
@@ -172,6 +174,10 @@ pub(super) enum Command<D> {
     ToNodes(Option<Box<str>>, Prepared, Option<Mark>),
     #[cfg(feature = "backplane")]
     Want(Box<str>, bool),
+    #[cfg(feature = "backplane")]
+    Replay(Box<str>, Option<Position>, u64),
+    #[cfg(feature = "backplane")]
+    Bring(Brought),
     Close(ConnId, Option<OwnedClose>),
     Abort(ConnId),
     Run(Task<D>),
@@ -213,6 +219,14 @@ impl<D> Shared<D> {
             state.commands.push_back(command);
             Ok(())
         })
+    }
+
+    #[cfg(feature = "backplane")]
+    fn push_past_limits(&self, command: Command<D>) {
+        let _ = self.change(|state| {
+            state.commands.push_back(command);
+            Ok(())
+        });
     }
 
     fn change(
@@ -336,12 +350,40 @@ impl<D> Siblings for Others<D> {
     #[cfg(feature = "backplane")]
     fn want_topic(&self, topic: &str, wanted: bool) {
         if let Some(first) = self.remotes.first() {
-            // Past the limits: what is not wanted for once would never be.
-            let _ = first.shared.change(|state| {
-                state.commands.push_back(Command::Want(topic.into(), wanted));
-                Ok(())
-            });
+            // What is not wanted for once would never be.
+            first.shared.push_past_limits(Command::Want(topic.into(), wanted));
         }
+    }
+
+    #[cfg(feature = "backplane")]
+    fn replay(&self, topic: &str, since: Option<Position>, ticket: u64) {
+        if let Some(first) = self.remotes.first() {
+            // One for each follower at most.
+            first.shared.push_past_limits(Command::Replay(topic.into(), since, ticket));
+        }
+    }
+
+    #[cfg(feature = "backplane")]
+    fn bring(&self, place: usize, brought: Brought) {
+        // A step at a time was asked for, and only so many are on their way at once.
+        if let Some(remote) =
+            place.checked_sub(usize::from(place > self.own)).and_then(|at| self.remotes.get(at))
+        {
+            remote.shared.push_past_limits(Command::Bring(brought));
+        }
+    }
+
+    #[cfg(feature = "backplane")]
+    fn publish_at(&self, topic: &str, except: Option<Sibling>, at: Position, message: &Prepared) -> usize {
+        let topic: std::sync::Arc<str> = topic.into();
+        let refuses = |(index, remote): &(usize, &Remote<D>)| {
+            let place = index + usize::from(*index >= self.own);
+            let except = except.filter(|sibling| sibling.place == place).map(|sibling| sibling.id);
+            let (topic, message) = (Arc::clone(&topic), message.clone());
+            let bytes = topic.len() + message.frame().len();
+            remote.shared.push(bytes, Command::Bring(Brought::Live { topic, except, at, message })).is_err()
+        };
+        self.remotes.iter().enumerate().filter(refuses).count()
     }
 
     fn stop(&self) {

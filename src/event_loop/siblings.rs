@@ -3,9 +3,11 @@
 use std::fmt;
 
 use super::audience::To;
+#[cfg(feature = "backplane")]
+use super::follow::Brought;
 use super::id::ConnId;
 #[cfg(feature = "backplane")]
-use crate::backplane::Mark;
+use crate::backplane::{Mark, Position};
 use crate::message::Prepared;
 
 /// A connection of a loop of the group; each loop has names of its own for its connections.
@@ -29,6 +31,15 @@ pub(super) trait Siblings: fmt::Debug + Send {
     /// Has that loop listen to a topic for one more loop, or for one fewer.
     #[cfg(feature = "backplane")]
     fn want_topic(&self, topic: &str, wanted: bool);
+    /// Has that loop begin a step of a replay.
+    #[cfg(feature = "backplane")]
+    fn replay(&self, topic: &str, since: Option<Position>, ticket: u64);
+    /// To the loop in this place, whatever waits for it: followers have asked for it.
+    #[cfg(feature = "backplane")]
+    fn bring(&self, place: usize, brought: Brought);
+    /// As [`publish`](Self::publish), a message with a place in the history of its topic.
+    #[cfg(feature = "backplane")]
+    fn publish_at(&self, topic: &str, except: Option<Sibling>, at: Position, message: &Prepared) -> usize;
     fn stop(&self);
 }
 
@@ -53,6 +64,17 @@ impl Siblings for Alone {
 
     #[cfg(feature = "backplane")]
     fn want_topic(&self, _: &str, _: bool) {}
+
+    #[cfg(feature = "backplane")]
+    fn replay(&self, _: &str, _: Option<Position>, _: u64) {}
+
+    #[cfg(feature = "backplane")]
+    fn bring(&self, _: usize, _: Brought) {}
+
+    #[cfg(feature = "backplane")]
+    fn publish_at(&self, _: &str, _: Option<Sibling>, _: Position, _: &Prepared) -> usize {
+        0
+    }
 
     fn stop(&self) {}
 }

@@ -289,6 +289,8 @@ fn write_link(out: &mut String, link: &crate::backplane::LinkStats) -> fmt::Resu
         ("gaps", "Times that messages of other nodes were missing", link.gaps),
         ("lost", "Messages of other nodes that were missing", link.lost),
         ("reconnects", "Links after the first", link.reconnects),
+        ("replayed", "Messages that were read again for those who came back", link.replayed),
+        ("too_old", "Times that those who came back were too late for that", link.too_old),
     ] {
         writeln!(out, "# HELP bowsprit_backplane_{name}_total {help}.")?;
         writeln!(

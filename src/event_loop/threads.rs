@@ -178,9 +178,9 @@ impl<D: Default + 'static> Loops<D> {
         settings: crate::backplane::BackplaneSettings,
     ) -> io::Result<()> {
         let (first, others) = self.loops.split_first_mut().expect("a group has a loop");
-        let ordered = settings.ordered;
         first.engine().join_backplane(url, settings)?;
-        others.iter_mut().for_each(|other| other.engine().cx.use_gateway(ordered));
+        let (ordered, has_history) = (first.engine().cx.ordered, first.engine().cx.has_history);
+        others.iter_mut().for_each(|other| other.engine().cx.use_gateway(ordered, has_history));
         Ok(())
     }
 

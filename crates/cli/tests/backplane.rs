@@ -8,9 +8,11 @@ mod engine;
 mod installed;
 mod support;
 
+use std::net::SocketAddr;
+
 use engine::{KINDS, Server};
 use support::command::{Running, serve};
-use support::peer::{Peer, assert_text};
+use support::peer::{Peer, REQUEST, assert_text};
 
 /// Chats until a message of one reaches the other: the engine has to know both.
 fn meet(one: &mut Peer, other: &mut Peer) {
@@ -36,6 +38,68 @@ fn two_servers_make_one_chat() {
             other.text("and back");
             assert_text(&one.frame(), "and back");
         }
+    }
+}
+
+/// The position of what a client is told, and what stands behind it.
+fn told(peer: &mut Peer) -> (String, String) {
+    let text = String::from_utf8(peer.frame().1).unwrap();
+    let end = text.find([' ', '\n']).unwrap_or_else(|| panic!("{text}"));
+    (text[..end].to_owned(), text[end..].to_owned())
+}
+
+fn since(address: SocketAddr, position: &str) -> Peer {
+    let mut peer = Peer::connect(address);
+    peer.write(REQUEST.replacen("/chat", &format!("/chat?since={position}"), 1).as_bytes());
+    assert!(peer.head().starts_with("HTTP/1.1 101 "));
+    peer
+}
+
+#[test]
+fn who_comes_back_gets_what_was_said() {
+    let Some(mut engine) = Server::start(KINDS[0], &[]) else { return };
+    let url = format!("{}?streams=100", engine.url());
+    for mode in ["relay", "broadcast"] {
+        let servers = [(); 2].map(|()| serve(&["--mode", mode, "--backplane", &url]));
+        let mut listener = since(servers[0].address, "");
+        let (begin, what) = told(&mut listener);
+        assert_eq!(what, " complete");
+        let mut plain = Peer::open(servers[0].address);
+        let mut speaker = since(servers[1].address, &begin);
+        assert_eq!(told(&mut speaker), (begin.clone(), " complete".into()));
+        speaker.text("said meanwhile");
+        assert_text(&plain.frame(), "said meanwhile");
+        let (at, what) = told(&mut listener);
+        assert_eq!(what, "\nsaid meanwhile");
+        let own = if mode == "relay" { " own" } else { "\nsaid meanwhile" };
+        assert_eq!(told(&mut speaker), (at.clone(), own.into()));
+        for server in &servers {
+            let mut back = since(server.address, &begin.replace(':', "%3A"));
+            assert_eq!(told(&mut back), (at.clone(), "\nsaid meanwhile".into()));
+            assert_eq!(told(&mut back), (at.clone(), " complete".into()));
+        }
+        assert!(engine.redis("FLUSHALL").starts_with("+OK"));
+        speaker.text("from here on");
+        assert_text(&plain.frame(), "from here on");
+        assert_eq!(told(&mut since(servers[0].address, &at)).1, " too-old");
+    }
+    engine.kill();
+}
+
+#[test]
+fn what_cannot_be_come_back_to_is_refused() {
+    let Some(engine) = Server::start(KINDS[0], &[]) else { return };
+    let url = format!("{}?streams", engine.url());
+    for (args, since, hint) in [
+        (&["--mode", "relay", "--backplane", &url][..], "?since=yesterday", "EPOCH:OFFSET"),
+        (&["--mode", "relay"], "?since", "?streams"),
+    ] {
+        let server = serve(args);
+        let mut peer = Peer::connect(server.address);
+        peer.write(REQUEST.replacen("/chat", &format!("/chat{since}"), 1).as_bytes());
+        assert!(peer.head().starts_with("HTTP/1.1 400 "));
+        let body = peer.rest();
+        assert!(String::from_utf8_lossy(&body).contains(hint), "{}", body.escape_ascii());
     }
 }
 

@@ -27,9 +27,9 @@ pub enum Value<'a> {
 
 /// What stands at the front of some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Parsed<'a> {
+pub enum Parsed<T> {
     /// A value, and how many bytes it takes.
-    Done(Value<'a>, usize),
+    Done(T, usize),
     /// There is no use in trying again before there are so many bytes.
     NeedMore(usize),
 }
@@ -76,10 +76,33 @@ pub const MAX_DEPTH: usize = 8;
 /// # Errors
 ///
 /// What no server of this protocol sends. There is no way to find the next value after that.
-pub fn parse(bytes: &[u8], longest: usize) -> Result<Parsed<'_>, RespError> {
+pub fn parse(bytes: &[u8], longest: usize) -> Result<Parsed<Value<'_>>, RespError> {
     let mut reader = Reader { bytes, at: 0, longest, members: 0 };
     match reader.value(0) {
         Ok(value) => Ok(Parsed::Done(value, reader.at)),
+        Err(Stop::NeedMore(len)) => Ok(Parsed::NeedMore(len)),
+        Err(Stop::Error(error)) => Err(error),
+    }
+}
+
+/// Reads how many values an array holds that begins at the front of `bytes`, for whoever takes them one by one; they may
+/// be more than in a value that is taken as a whole.
+///
+/// # Errors
+///
+/// As [`parse`], and where it is no array.
+pub fn array_head(bytes: &[u8]) -> Result<Parsed<usize>, RespError> {
+    match bytes.first() {
+        None => return Ok(Parsed::NeedMore(1)),
+        Some(b'*') => {}
+        Some(sign) => return Err(RespError::Sign(*sign)),
+    }
+    let mut reader = Reader { bytes, at: 1, longest: 0, members: 0 };
+    match reader.line() {
+        Ok(line) => {
+            let count = usize::try_from(number(line)?).map_err(|_| RespError::Number)?;
+            Ok(Parsed::Done(count, reader.at))
+        }
         Err(Stop::NeedMore(len)) => Ok(Parsed::NeedMore(len)),
         Err(Stop::Error(error)) => Err(error),
     }
@@ -291,6 +314,17 @@ mod tests {
             (&[b'+'; MAX_LINE + 1], Line),
         ] {
             assert_eq!(parse(bytes, 100), Err(expected), "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn arrays_that_are_taken_one_by_one() {
+        assert_eq!(array_head(b"*12\r\n:1\r\n"), Ok(Parsed::Done(12, 5)));
+        for cut in 0..5 {
+            assert!(matches!(array_head(&b"*12\r\n"[..cut]), Ok(Parsed::NeedMore(_))), "at {cut}");
+        }
+        for bytes in [&b"$1\r\n"[..], b"*-1\r\n", b"*x\r\n", b"*1\n"] {
+            assert!(array_head(bytes).is_err(), "{}", bytes.escape_ascii());
         }
     }
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::super::envelope::{Mark, NodeId};
+use super::super::history::Step;
+use super::super::position::Position;
 use crate::message::Message;
 
 /// What a link wants from its driver.
@@ -48,6 +50,18 @@ pub enum LinkEvent {
         /// How many.
         messages: u64,
     },
+    /// The engine has trimmed messages from the history of a topic, or lost them, before they came here.
+    Trimmed {
+        /// Where; `None` for what goes to everybody.
+        topic: Option<String>,
+        /// How many.
+        lost: u64,
+    },
+    /// The engine has lost the history of a topic, or some of it, and begun another: what it had not given to us is gone.
+    Reset {
+        /// Where; `None` for what goes to everybody.
+        topic: Option<String>,
+    },
     /// The engine does not do what we ask for. Where it is about the whole link, `Down` comes, too, and the next try
     /// comes late.
     Refused {
@@ -66,9 +80,40 @@ impl std::fmt::Display for LinkEvent {
             }
             Self::Gap { node, topic: None, lost } => write!(f, "{lost} messages of node {node} were lost"),
             Self::Dropped { messages } => write!(f, "{messages} messages to other nodes were dropped"),
+            Self::Trimmed { topic, lost } => {
+                write!(f, "{lost} messages to {} were no longer kept", Shown(topic.as_deref()))
+            }
+            Self::Reset { topic } => {
+                write!(f, "the engine has lost the history of {}", Shown(topic.as_deref()))
+            }
             Self::Refused { why } => write!(f, "refused: {}", why.escape_debug()),
         }
     }
+}
+
+struct Shown<'a>(Option<&'a str>);
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(topic) => write!(f, "\"{}\"", topic.escape_debug()),
+            None => f.write_str("everybody"),
+        }
+    }
+}
+
+/// What comes out of a link, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// A message.
+    Delivery(Delivery<'a>),
+    /// A step of a replay is over.
+    Step {
+        /// Whose it is; see [`Link::replay`](super::Link::replay).
+        ticket: u64,
+        /// What has become of it.
+        step: Step,
+    },
 }
 
 /// A message from another node, or with [`ordered`](super::super::BackplaneSettings::ordered) from any.
@@ -82,6 +127,10 @@ pub struct Delivery<'a> {
     pub message: Message<'a>,
     /// What we gave it on its way, where it is ours.
     pub mark: Option<Mark>,
+    /// Its place in the history of the topic, where there is one.
+    pub at: Option<Position>,
+    /// Whose replay it belongs to; `None` where it is for all who listen.
+    pub replay: Option<u64>,
 }
 
 /// What became of a message that is to go to other nodes.

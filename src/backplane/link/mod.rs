@@ -5,6 +5,7 @@
 //! [the module](super) says; what it leaves to its driver are names, sockets and TLS.
 
 mod event;
+mod replay;
 mod stats;
 mod timing;
 
@@ -14,15 +15,18 @@ use std::time::{Duration, Instant};
 use super::address::Address;
 use super::channels::Channels;
 use super::envelope::{Envelope, Kind, MAX_ENVELOPE, Mark, NodeId};
+use super::history::{Change, History, Step};
 use super::numbers::{self, Arrival, Receiving, Sending};
+use super::position::Position;
 use super::queue::Queue;
 use super::settings::BackplaneSettings;
 use super::speaker::{Channel, Heard, Speaker};
+use super::streams::{Streams, Told};
 use crate::entropy::Entropy;
 use crate::frame::DataKind;
 use crate::message::Message;
 
-pub use event::{Action, Delivery, LinkEvent, Published};
+pub use event::{Action, Delivery, Incoming, LinkEvent, Published};
 pub use stats::LinkStats;
 
 /// A link to an engine.
@@ -46,6 +50,9 @@ pub struct Link {
     channels: Channels,
     sending: Sending,
     receiving: Receiving,
+    /// Where the engine keeps histories.
+    history: Option<History>,
+    steps: VecDeque<(u64, Step)>,
     /// The most bytes of a message, as the engine has said.
     longest: usize,
     heard: Instant,
@@ -104,10 +111,20 @@ impl Link {
         entropy: Box<dyn Entropy + Send>,
         now: Instant,
     ) -> Self {
-        let speaker = Speaker::new(&address, settings.ordered);
+        let mut settings = settings;
+        settings.ordered |= address.streams().is_some();
+        let streams = address.streams().map(|length| {
+            let kept = settings.history_age.as_secs();
+            Streams::new(address.prefix(), length, kept, node)
+        });
+        let mut history = streams.is_some().then(History::default);
+        let speaker = Speaker::new(&address, settings.ordered, streams);
         let mut channels = Channels::default();
         channels.add(speaker.name(Channel::Control), None);
         channels.add(speaker.name(Channel::All), None);
+        if let Some(history) = &mut history {
+            history.add(&speaker.name(Channel::All));
+        }
         Self {
             speaker,
             address,
@@ -126,6 +143,8 @@ impl Link {
             channels,
             sending: Sending::default(),
             receiving: Receiving::default(),
+            history,
+            steps: VecDeque::new(),
             longest: usize::MAX,
             heard: now,
             pinged: None,
@@ -194,7 +213,8 @@ impl Link {
     }
 
     /// Bytes have come. Messages of other nodes go to `deliver`, borrowed from `input` where they came whole.
-    pub fn receive(&mut self, input: &[u8], now: Instant, mut deliver: impl FnMut(Delivery<'_>)) {
+    pub fn receive(&mut self, input: &[u8], now: Instant, mut deliver: impl FnMut(Incoming<'_>)) {
+        self.tell_steps(&mut deliver);
         if matches!(self.state, State::Away { .. } | State::Dialing { .. }) {
             return;
         }
@@ -220,7 +240,7 @@ impl Link {
     }
 
     /// Takes all whole values from the front; gives how many bytes they have.
-    fn take(&mut self, bytes: &[u8], now: Instant, deliver: &mut impl FnMut(Delivery<'_>)) -> usize {
+    fn take(&mut self, bytes: &[u8], now: Instant, deliver: &mut impl FnMut(Incoming<'_>)) -> usize {
         let longest = self.settings.max_message.saturating_add(MAX_ENVELOPE).max(ANNOUNCEMENT * 2);
         let mut used = 0;
         loop {
@@ -228,6 +248,7 @@ impl Link {
                 Ok(Ok((heard, len))) => {
                     used += len;
                     self.hear(heard, now, deliver);
+                    self.tell_steps(deliver);
                     if matches!(self.state, State::Away { .. }) {
                         return used;
                     }
@@ -244,7 +265,7 @@ impl Link {
         }
     }
 
-    fn hear(&mut self, heard: Heard<'_>, now: Instant, deliver: &mut impl FnMut(Delivery<'_>)) {
+    fn hear(&mut self, heard: Heard<'_>, now: Instant, deliver: &mut impl FnMut(Incoming<'_>)) {
         match heard {
             Heard::Nothing => {}
             Heard::StartTls => self.actions.push_back(Action::StartTls),
@@ -263,6 +284,19 @@ impl Link {
                 self.drop_messages(1, now);
                 self.events.push_back(LinkEvent::Refused { why });
             }
+            Heard::Position(told) => {
+                self.with_history(|history, ask| {
+                    let (change, name) = history.position(told, ask);
+                    (change == Change::Reset).then_some((name, None))
+                });
+            }
+            Heard::Entry { offset, payload } => self.entry(offset, payload, now, deliver),
+            Heard::HistoryRead => self.history_read(),
+            Heard::RefusedHistory(why) => {
+                self.events.push_back(LinkEvent::Refused { why });
+                self.steps.extend(self.history.as_mut().and_then(History::refused));
+                self.ask_history();
+            }
             Heard::Refused(why) => self.events.push_back(LinkEvent::Refused { why }),
             Heard::NotNow(why) => self.fall(&why, Duration::ZERO, now),
             Heard::Never(why) => {
@@ -276,9 +310,20 @@ impl Link {
         self.longest = longest.saturating_sub(MAX_ENVELOPE);
         let mut missing = self.receiving.known(RECENT + now.saturating_duration_since(self.down_since), now);
         missing.retain(|node| *node != self.node);
+        if self.history.is_some() {
+            missing.clear(); // they read what they have missed
+        }
         self.state = State::Restoring { since: now, subscribed: false, missing };
+        self.speaker.prepare(&mut self.out);
         let names = self.channels.names();
         self.speaker.subscribe(&mut self.out, &names);
+        if let Some(history) = &mut self.history {
+            let control = self.speaker.name(Channel::Control);
+            for name in names.into_iter().filter(|name| **name != control) {
+                let question = history.ask(name);
+                self.speaker.ask(&mut self.out, &question, random(&mut *self.entropy));
+            }
+        }
     }
 
     /// Up once subscriptions hold, and those who were there before are there again or are waited for no longer.
@@ -300,7 +345,25 @@ impl Link {
         channel: &[u8],
         payload: &[u8],
         now: Instant,
-        deliver: &mut impl FnMut(Delivery<'_>),
+        deliver: &mut impl FnMut(Incoming<'_>),
+    ) {
+        if self.history.is_some() && channel != self.speaker.name(Channel::Control) {
+            let Some(told) = Told::parse(payload) else { return };
+            return self.with_history(|history, ask| {
+                let change = history.told(channel, told, ask);
+                (change == Change::Reset).then(|| (channel.to_vec(), None))
+            });
+        }
+        self.enveloped(channel, payload, None, now, deliver);
+    }
+
+    fn enveloped(
+        &mut self,
+        channel: &[u8],
+        payload: &[u8],
+        at: Option<Position>,
+        now: Instant,
+        deliver: &mut impl FnMut(Incoming<'_>),
     ) {
         // What is none of ours: another program, or a channel that was given up a moment ago.
         let Some((envelope, payload)) = Envelope::decode(payload) else { return };
@@ -343,17 +406,12 @@ impl Link {
                     self.stats.repeated += 1;
                     return;
                 };
-                let message = match kind {
-                    DataKind::Binary => Message::Binary(payload),
-                    DataKind::Text => match std::str::from_utf8(payload) {
-                        Ok(text) => Message::Text(text),
-                        Err(_) => return, // no node of ours sends that
-                    },
-                };
+                let Some(message) = message(kind, payload) else { return };
                 self.stats.received += u64::from(!is_ours);
                 // What of ours is missing we have dropped ourselves, and said so.
                 let gap = (lost > 0 && !is_ours).then(|| topic.map(str::to_owned));
-                deliver(Delivery { node, topic, message, mark: mark.filter(|_| is_ours) });
+                let mark = mark.filter(|_| is_ours);
+                deliver(Incoming::Delivery(Delivery { node, topic, message, mark, at, replay: None }));
                 if let Some(topic) = gap {
                     self.gap(node, topic, lost);
                 }
@@ -407,7 +465,7 @@ impl Link {
         let mark = mark.filter(|_| self.settings.ordered);
         Envelope { kind, node: self.node, epoch: self.epoch, number, mark }.encode(&mut envelope);
         let mut command = Vec::with_capacity(name.len() + payload.len() + 64);
-        self.speaker.publish(&mut command, &name, [&envelope, payload]);
+        self.speaker.publish_numbered(&mut command, &name, number, [&envelope, payload]);
         self.stats.published += 1;
         let length = envelope.len() + payload.len();
         let dropped = self.queue.push(command, length, self.settings.max_queued, now) as u64;
@@ -430,6 +488,13 @@ impl Link {
             && matches!(self.state, State::Restoring { .. } | State::Up)
         {
             self.speaker.subscribe(&mut self.out, &[&name]);
+            if let Some(history) = &mut self.history {
+                history.add(&name);
+                let question = history.ask(&name);
+                self.speaker.ask(&mut self.out, &question, random(&mut *self.entropy));
+            }
+        } else if let Some(history) = &mut self.history {
+            history.add(&name);
         }
     }
 
@@ -463,6 +528,20 @@ impl Link {
     pub fn advance(&mut self, len: usize) {
         self.written = (self.written + len).min(self.out.len());
     }
+}
+
+fn random(entropy: &mut dyn Entropy) -> u64 {
+    let mut bytes = [0; 8];
+    entropy.fill(&mut bytes);
+    u64::from_be_bytes(bytes)
+}
+
+/// `None` for text that is none, which no node of ours sends.
+fn message(kind: DataKind, payload: &[u8]) -> Option<Message<'_>> {
+    Some(match kind {
+        DataKind::Binary => Message::Binary(payload),
+        DataKind::Text => Message::Text(std::str::from_utf8(payload).ok()?),
+    })
 }
 
 impl std::fmt::Debug for Link {

@@ -24,4 +24,8 @@ pub struct LinkStats {
     pub reconnects: u64,
     /// Bytes that wait for the engine or for its answer.
     pub queued: usize,
+    /// Messages that were read again for somebody who came back.
+    pub replayed: u64,
+    /// Times that somebody who came back was too late for that.
+    pub too_old: u64,
 }

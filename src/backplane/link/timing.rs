@@ -29,17 +29,23 @@ impl Link {
             }
             .min(self.announce_at),
         };
-        let old = self.queue.oldest().map(|since| since + self.settings.max_age);
+        let old = self.queue.oldest().filter(|_| self.history.is_none());
+        let old = old.map(|since| since + self.settings.max_age);
         let untold = self.dropped_since.map(|since| since + TOLD);
         [old, untold, self.channels.next()].into_iter().flatten().fold(first, Instant::min)
     }
 
     /// Does what is due by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let expired = self.queue.expire(self.settings.max_age, now) as u64;
-        self.drop_messages(expired, now);
+        if self.history.is_none() {
+            let expired = self.queue.expire(self.settings.max_age, now) as u64;
+            self.drop_messages(expired, now);
+        }
         while let Some(name) = self.channels.given_up(now) {
             self.receiving.forget_channel(&name);
+            if let Some(history) = &mut self.history {
+                history.remove(&name);
+            }
             if matches!(self.state, State::Restoring { .. } | State::Up) {
                 self.speaker.unsubscribe(&mut self.out, &name);
             }
@@ -85,8 +91,8 @@ impl Link {
             self.announce_at = now + self.settings.announce_interval;
             self.receiving.forget_silent(SILENT, now);
             // Behind what was given out already, and that is all that has a number and may have arrived. What still
-            // waits in the queue has not been sent, so it may not be announced.
-            if !self.queue.is_waiting() {
+            // waits in the queue has not been sent, so it may not be announced. A history is read to its end in any case.
+            if !self.queue.is_waiting() && self.history.is_none() {
                 for piece in self.sending.announce(ANNOUNCEMENT, now) {
                     self.control(Kind::Numbers, &piece);
                 }
@@ -109,6 +115,9 @@ impl Link {
         self.written = 0;
         self.pinged = None;
         self.queue.take_back();
+        if let Some(history) = &mut self.history {
+            history.fall();
+        }
         self.events.push_back(LinkEvent::Down { why: why.to_owned(), retry: delay });
     }
 

@@ -25,6 +25,8 @@ use super::budget::Budget;
 use super::clients::Clients;
 use super::clock::Clock;
 use super::ended::ShutdownReport;
+#[cfg(feature = "backplane")]
+use super::follow::Follows;
 use super::id::{ConnId, Tokens};
 use super::limits::Admission;
 use super::peer::{Peer, Stage};
@@ -110,6 +112,12 @@ pub struct Context<D> {
     /// What is for everywhere comes back through the engine, and only then goes to connections here.
     #[cfg(feature = "backplane")]
     pub(super) ordered: bool,
+    /// The engine keeps histories.
+    #[cfg(feature = "backplane")]
+    pub(super) has_history: bool,
+    /// Who follows topics through theirs.
+    #[cfg(feature = "backplane")]
+    pub(super) follows: Follows,
     /// Signs what Pings of ours carry.
     secret: RandomState,
     generation: u32,
@@ -159,6 +167,10 @@ impl<D: Default> Context<D> {
             has_gateway: false,
             #[cfg(feature = "backplane")]
             ordered: false,
+            #[cfg(feature = "backplane")]
+            has_history: false,
+            #[cfg(feature = "backplane")]
+            follows: Follows::default(),
             secret: RandomState::new(),
             generation: 0,
             entropy: SystemEntropy::new(),

@@ -176,6 +176,8 @@ impl<D: Default> Context<D> {
 
     /// An open connection is over: it leaves its topics, and whoever waits for it goes on.
     pub(in crate::event_loop) fn leave_all(&mut self, slot: usize) {
+        #[cfg(feature = "backplane")]
+        self.unfollow_all(self.id(slot));
         let Some(cold) = &mut self.peers[slot].cold else { return };
         let mut links = std::mem::take(&mut cold.topics);
         while let Some(last) = links.len().checked_sub(1) {

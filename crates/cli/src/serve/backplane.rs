@@ -15,7 +15,8 @@ use crate::output::{one_line, say, warn};
 pub(super) struct BackplaneArgs {
     /// Share what --mode relay or broadcast sends with other servers that name the same engine and PREFIX:
     /// redis://[USER:PASSWORD@]HOST[:6379]/PREFIX, rediss:// (TLS), redis+unix:///PATH?prefix=PREFIX, nats://HOST[:4222]/PREFIX,
-    /// tls://HOST (NATS over TLS). A password is better kept out of the list of processes: without this flag the URL
+    /// tls://HOST (NATS over TLS). With ?streams or ?streams=NUMBER behind it, Redis keeps the last messages (10,000): no
+    /// outage loses any, and a client that comes back to ws://.../?since=EPOCH:OFFSET gets what it missed. A password is better kept out of the list of processes: without this flag the URL
     /// is taken from the environment, BOWSPRIT_BACKPLANE.
     #[arg(long, value_name = "URL")]
     backplane: Option<String>,
@@ -39,6 +40,7 @@ pub(super) struct BackplaneArgs {
 pub(super) struct Backplane {
     url: String,
     settings: BackplaneSettings,
+    has_history: bool,
 }
 
 impl BackplaneArgs {
@@ -71,11 +73,16 @@ impl BackplaneArgs {
                 roots => roots.ok(),
             },
         };
-        Ok(Some(Backplane { url, settings }))
+        Ok(Some(Backplane { url, settings, has_history: address.streams().is_some() }))
     }
 }
 
 impl Backplane {
+    /// Whether the engine keeps what was said.
+    pub(super) fn has_history(&self) -> bool {
+        self.has_history
+    }
+
     /// Has a server join.
     pub(super) fn join(
         self,
@@ -94,7 +101,7 @@ pub(super) fn tell(event: &LinkEvent, talk: Talk) {
     match event {
         LinkEvent::Up { .. } => say(text),
         LinkEvent::Down { .. } => warn("losses of the backplane", text),
-        LinkEvent::Gap { .. } => warn("gaps", text),
+        LinkEvent::Gap { .. } | LinkEvent::Trimmed { .. } | LinkEvent::Reset { .. } => warn("gaps", text),
         LinkEvent::Dropped { .. } => warn("drops", text),
         _ => warn("refusals of the backplane", text),
     }

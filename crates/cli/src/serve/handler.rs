@@ -3,7 +3,7 @@
 use bowsprit::backplane::LinkEvent;
 use bowsprit::close::{CloseReason, OwnedClose};
 use bowsprit::event_loop::{
-    ConnId, Context, Decision, Ended, Failed, Handler, LoopError, RateExceeded, Sent, Timer, To,
+    ConnId, Context, Decision, Ended, Failed, Handler, LoopError, RateExceeded, Replayed, Sent, Timer, To,
 };
 use bowsprit::handshake::{
     Acceptance, Agreement, Head, OriginError, OriginPolicy, PlainRequest, Refusal, Request, RequestError,
@@ -14,6 +14,7 @@ use super::console::Screen;
 use super::drain::{CLOSE, Health};
 use super::farewell::{Farewell, SharedFarewell};
 use super::run::Running;
+use super::since::{self, Teller};
 use super::visit::{Record, Visit, short};
 use super::{Args, Mode, Talk, backplane, hints, plain};
 use crate::deflate::agreed;
@@ -34,6 +35,9 @@ pub(super) struct Server {
     /// How connections are closed in the end.
     close: OwnedClose,
     farewell: SharedFarewell,
+    /// What is said is kept, and clients may come back to it.
+    has_history: bool,
+    teller: Teller,
     /// The loop that it is for, where there are several.
     running: Option<Running>,
 }
@@ -47,6 +51,7 @@ impl Server {
         screen: Option<Screen>,
         health: Health,
         farewell: SharedFarewell,
+        has_history: bool,
     ) -> Result<Self, String> {
         Ok(Self {
             mode: args.mode.clone(),
@@ -59,6 +64,8 @@ impl Server {
             tells_dropped: args.server.tells_dropped(),
             close: args.drain.close(),
             farewell,
+            has_history,
+            teller: Teller::default(),
             running: None,
         })
     }
@@ -76,6 +83,8 @@ impl Server {
             tells_dropped: self.tells_dropped,
             close: self.close.clone(),
             farewell: self.farewell.clone(),
+            has_history: self.has_history,
+            teller: Teller::default(),
             running: Some(running),
         }
     }
@@ -172,6 +181,20 @@ impl Handler for Server {
             }
             return Decision::Refuse(refusal);
         }
+        match since::asked(request.resource(), self.has_history) {
+            Ok(None) => {}
+            Ok(Some(since)) => {
+                if let Some(visit) = cx.data(id) {
+                    visit.since = Some(Box::new(since));
+                }
+            }
+            Err(refusal) => {
+                if let Some(record) = cx.data(id).and_then(Visit::record) {
+                    record.refused(refusal.body());
+                }
+                return Decision::Refuse(refusal);
+            }
+        }
         let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
         let subprotocol = request.choose_subprotocol(&supported).map(str::to_owned);
         Decision::Accept(Acceptance { subprotocol, ..Acceptance::default() })
@@ -204,6 +227,13 @@ impl Handler for Server {
         self.tell(cx, id, |visit| {
             Some(visit.record()?.opened(agreement.subprotocol.as_deref(), &agreed(agreement.deflate())))
         });
+        if self.has_history {
+            // The connection is open, and has no subscription yet: neither can fail.
+            let _ = match cx.data(id).and_then(|visit| visit.since.take()) {
+                Some(since) => cx.replay(id, since::TOPIC, *since).is_ok(),
+                None => cx.subscribe(id, since::TOPIC).is_ok(),
+            };
+        }
     }
 
     fn on_message(&mut self, cx: &mut Context<Visit>, id: ConnId, message: Message<'_>) {
@@ -223,8 +253,11 @@ impl Handler for Server {
                     record.sent.count(payload.len());
                 }
             }
-            Mode::Relay => self.publish(cx, To::all().except(id), id, message),
-            Mode::Broadcast => self.publish(cx, To::all(), id, message),
+            Mode::Relay | Mode::Broadcast => {
+                let to = if self.has_history { To::topic(since::TOPIC) } else { To::all() };
+                let to = if self.mode == Mode::Relay { to.except(id) } else { to };
+                self.publish(cx, to, id, message);
+            }
             #[cfg(unix)]
             Mode::Bridge(_) => {} // whose it is
             Mode::Console => {
@@ -283,6 +316,10 @@ impl Handler for Server {
 
     fn on_failed(&mut self, cx: &mut Context<Visit>, id: ConnId, failed: &Failed) {
         self.tell(cx, id, |visit| Some(visit.failed(failed)));
+    }
+
+    fn on_replay(&mut self, cx: &mut Context<Visit>, id: ConnId, _: &str, replayed: &Replayed<'_>) {
+        self.teller.tell(cx, id, replayed);
     }
 
     fn on_backplane(&mut self, _: &mut Context<Visit>, event: &LinkEvent) {

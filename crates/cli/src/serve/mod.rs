@@ -13,6 +13,7 @@ mod metrics;
 mod own_path;
 mod plain;
 mod run;
+mod since;
 mod sockets;
 mod summary;
 mod visit;

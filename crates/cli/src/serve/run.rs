@@ -40,7 +40,9 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
         _ => None,
     };
     let health = args.drain.health();
-    let server = Server::new(args, screen, health.clone(), farewell.clone())?;
+    let backplane = args.backplane.backplane(&args.mode)?;
+    let has_history = backplane.as_ref().is_some_and(Backplane::has_history);
+    let server = Server::new(args, screen, health.clone(), farewell.clone(), has_history)?;
     let tls = args.tls.server()?;
     let mut config = args.connection.config();
     config.deflate = args.deflate.config();
@@ -49,8 +51,6 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     settings.leniency = args.leniency();
     settings.trusted_proxies = args.drain.trusted_proxies()?;
     settings.proxy_protocol = args.drain.proxy_protocol();
-
-    let backplane = args.backplane.backplane(&args.mode)?;
 
     let alone = args.threads.get() == 1;
     let own = if alone { settings.clone() } else { Settings::default() };

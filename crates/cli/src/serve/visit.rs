@@ -13,11 +13,16 @@ use bowsprit::event_loop::{Cause, Ended, Failed};
 use bowsprit::handshake::{Head, StartLine};
 
 use super::Mode;
+use super::since::Since;
 use crate::output::one_line;
 
 /// What is kept of a connection while it lives: nothing unless somebody wants to know.
 #[derive(Debug, Default)]
-pub(super) struct Visit(Option<Box<Record>>);
+pub(super) struct Visit {
+    record: Option<Box<Record>>,
+    /// Where it was when it was here last, if it says so, until it is open.
+    pub(super) since: Option<Box<Since>>,
+}
 
 #[derive(Debug)]
 pub(super) struct Record {
@@ -70,7 +75,7 @@ impl Visit {
     ) -> &mut Record {
         let client = client.filter(|client| peer.is_none_or(|peer| peer.ip().to_canonical() != *client));
         let who = Who { peer, client, words: words_of(head) };
-        self.0.insert(Box::new(Record {
+        self.record.insert(Box::new(Record {
             who,
             since: Instant::now(),
             received: Traffic::default(),
@@ -80,13 +85,13 @@ impl Visit {
     }
 
     pub(super) fn record(&mut self) -> Option<&mut Record> {
-        self.0.as_deref_mut()
+        self.record.as_deref_mut()
     }
 
     /// How a connection that opened has ended.
     pub(super) fn closed(&self, mode: &Mode, ended: &Ended) -> String {
         let mut line = how(ended);
-        if let Some(record) = self.0.as_deref() {
+        if let Some(record) = self.record.as_deref() {
             let _ = write!(line, ", after {}, received {}", time(record.since.elapsed()), record.received);
             // What goes to all is not counted for each.
             if *mode == Mode::Echo {
@@ -98,7 +103,7 @@ impl Visit {
 
     /// Why one did not open.
     pub(super) fn failed(&self, failed: &Failed) -> String {
-        let record = self.0.as_deref();
+        let record = self.record.as_deref();
         let words = record.map(|record| format!(": {}", record.who.words)).unwrap_or_default();
         match failed {
             Failed::Request(error) => {
@@ -119,11 +124,11 @@ impl Visit {
     }
 
     pub(super) fn peer(&self) -> Option<SocketAddr> {
-        self.0.as_ref().and_then(|record| record.who.peer)
+        self.record.as_ref().and_then(|record| record.who.peer)
     }
 
     pub(super) fn client(&self) -> Option<IpAddr> {
-        self.0.as_ref().and_then(|record| record.who.client)
+        self.record.as_ref().and_then(|record| record.who.client)
     }
 }
 

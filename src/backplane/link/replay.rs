@@ -1,0 +1,133 @@
+//! A link and the histories that its engine keeps.
+
+use std::time::Instant;
+
+use super::super::envelope::{Envelope, Kind};
+use super::super::history::{Done, History, Question, Step, Whose};
+use super::super::position::Position;
+use super::super::speaker::Channel;
+use super::event::{Delivery, Incoming, LinkEvent};
+use super::{Link, State, message, random};
+
+impl Link {
+    /// Reads what a topic had behind `since`, a step of it; without `since` the answer only says where its history stands.
+    /// What was there comes as [`Delivery`]s with this `ticket`, then an [`Incoming::Step`]; where that says that there is
+    /// [more](Step::More), ask again from there, once there is room for it. The topic has to be
+    /// [subscribed](Self::subscribe) to. Where the engine keeps no histories, nothing happens.
+    pub fn replay(&mut self, topic: &str, since: Option<Position>, ticket: u64) {
+        let name = self.speaker.name(Channel::Topic(topic.as_bytes()));
+        if let Some(history) = &mut self.history {
+            history.wish(ticket, name, since);
+            self.ask_history();
+        }
+    }
+
+    /// A step that was over without a word of the engine: to be called after [`replay`](Self::replay).
+    pub fn next_step(&mut self) -> Option<(u64, Step)> {
+        let (ticket, step) = self.steps.pop_front()?;
+        self.stats.too_old += u64::from(matches!(step, Step::TooOld(_)));
+        Some((ticket, step))
+    }
+
+    pub(super) fn tell_steps(&mut self, deliver: &mut impl FnMut(Incoming<'_>)) {
+        while let Some((ticket, step)) = self.next_step() {
+            deliver(Incoming::Step { ticket, step });
+        }
+    }
+
+    /// Asks what the histories want to know; tells what has become of one, and how many messages were lost with it.
+    pub(super) fn with_history(
+        &mut self,
+        look: impl FnOnce(&mut History, &mut Vec<Question>) -> Option<(Vec<u8>, Option<u64>)>,
+    ) {
+        let Some(history) = &mut self.history else { return };
+        let mut ask = Vec::new();
+        let news = look(history, &mut ask);
+        self.write_questions(&ask);
+        if let Some((name, lost)) = news
+            && let Some(topic) = self.channels.topic(&name)
+        {
+            let topic = topic.map(str::to_owned);
+            match lost {
+                None => self.events.push_back(LinkEvent::Reset { topic }),
+                Some(lost) => {
+                    self.stats.gaps += 1;
+                    self.stats.lost += lost;
+                    self.receiving.forget_channel(&name); // the numbers would tell of it again
+                    self.events.push_back(LinkEvent::Trimmed { topic, lost });
+                }
+            }
+        }
+        self.ask_history();
+    }
+
+    /// Goes on with replays that wait.
+    pub(super) fn ask_history(&mut self) {
+        if !matches!(self.state, State::Restoring { .. } | State::Up) {
+            return;
+        }
+        let Some(history) = &mut self.history else { return };
+        let mut ask = Vec::new();
+        self.steps.extend(history.replay(&mut ask));
+        self.write_questions(&ask);
+    }
+
+    fn write_questions(&mut self, ask: &[Question]) {
+        for question in ask {
+            self.speaker.ask(&mut self.out, question, random(&mut *self.entropy));
+        }
+    }
+
+    pub(super) fn entry(
+        &mut self,
+        offset: u64,
+        payload: &[u8],
+        now: Instant,
+        deliver: &mut impl FnMut(Incoming<'_>),
+    ) {
+        let Some(history) = &mut self.history else { return };
+        let Some(name) = history.reading().map(<[u8]>::to_vec) else { return };
+        match history.entry(offset, payload.len()) {
+            Whose::None => {}
+            Whose::All { at, lost } => {
+                if lost > 0 {
+                    self.with_history(|_, _| Some((name.clone(), Some(lost))));
+                }
+                self.enveloped(&name, payload, Some(at), now, deliver);
+            }
+            Whose::One { ticket, at } => {
+                let Some((Envelope { kind: Kind::Data(kind), node, .. }, payload)) =
+                    Envelope::decode(payload)
+                else {
+                    return;
+                };
+                let Some(Some(topic)) = self.channels.topic(&name) else { return };
+                let Some(message) = message(kind, payload) else { return };
+                self.stats.replayed += 1;
+                let (at, replay) = (Some(at), Some(ticket));
+                deliver(Incoming::Delivery(Delivery {
+                    node,
+                    topic: Some(topic),
+                    message,
+                    mark: None,
+                    at,
+                    replay,
+                }));
+            }
+        }
+    }
+
+    pub(super) fn history_read(&mut self) {
+        let mut over = None;
+        self.with_history(|history, ask| match history.read(ask) {
+            Done::Nothing => None,
+            Done::Lost(name, lost) => (lost > 0).then_some((name, Some(lost))),
+            Done::Step(ticket, step) => {
+                over = Some((ticket, step));
+                None
+            }
+        });
+        // Steps that were over meanwhile are of others.
+        self.steps.extend(over);
+    }
+}

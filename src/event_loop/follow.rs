@@ -1,0 +1,317 @@
+//! Connections that follow a topic from a place in its history on.
+//!
+//! What the link brings for them is queued, and told once the link is back in its place: a callback may send. Steps of a
+//! replay are asked for one at a time, and the next once what waits for the connection is down to the low watermark. A
+//! step, and what comes behind it for all, arrive in order in every loop, so nobody misses a message between them, and
+//! nobody gets one twice. Where a loop was too far behind for a message, its followers see the hole, and read again.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::Context;
+use super::handler::Handler;
+use super::id::ConnId;
+use super::turn::Turn;
+use crate::backplane::{Position, Step};
+use crate::message::{Message, Prepared};
+
+/// What a connection that follows a topic is to know; see [`Context::replay`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Replayed<'a> {
+    /// A message, of before or of now.
+    Message {
+        /// Its place: where to go on from later.
+        at: Position,
+        /// The message.
+        message: Message<'a>,
+    },
+    /// A message that was sent without this connection ([`To::except`](super::To::except)) has this place.
+    Own {
+        /// Where to go on from later.
+        at: Position,
+    },
+    /// That is all that there was. What follows is new.
+    Complete {
+        /// Where to go on from later.
+        at: Position,
+    },
+    /// Messages between the position that was asked for and this one are no longer there. What follows is new.
+    TooOld {
+        /// Where to go on from later.
+        at: Position,
+    },
+}
+
+/// Why a connection cannot follow a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// There is no backplane that keeps histories.
+    NoHistory,
+    /// The connection is not open.
+    Closed,
+    /// It follows [`Settings::max_subscriptions`](super::Settings::max_subscriptions) topics.
+    TooMany,
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoHistory => "no history is kept: the backplane is none with ?streams",
+            Self::Closed => "the connection is not open",
+            Self::TooMany => "the connection follows as many topics as it may",
+        })
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+/// What the link brings for followers in a loop.
+#[derive(Debug)]
+pub(super) enum Brought {
+    Live { topic: Arc<str>, except: Option<ConnId>, at: Position, message: Prepared },
+    Past { ticket: u32, at: Position, message: Prepared },
+    Step { ticket: u32, step: Step },
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Follows {
+    topics: HashMap<Arc<str>, HashMap<ConnId, Follower>>,
+    of: HashMap<ConnId, Vec<Arc<str>>>,
+    tickets: HashMap<u32, (ConnId, Arc<str>)>,
+    next: u32,
+    brought: VecDeque<Brought>,
+    /// Those whose next step waits until they have read.
+    slow: VecDeque<(ConnId, Arc<str>)>,
+}
+
+#[derive(Debug)]
+struct Follower {
+    at: Option<Position>,
+    is_live: bool,
+    /// Of the step that was asked for last; what comes for another one is late.
+    ticket: u32,
+}
+
+/// How many slow followers are looked at in a turn, and how soon again.
+const LOOKS: usize = 256;
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+impl Follows {
+    pub(super) fn bring(&mut self, brought: Brought) {
+        let is_for_somebody = match &brought {
+            Brought::Live { topic, .. } => self.topics.contains_key(topic),
+            Brought::Past { ticket, .. } | Brought::Step { ticket, .. } => self.tickets.contains_key(ticket),
+        };
+        if is_for_somebody {
+            self.brought.push_back(brought);
+        }
+    }
+
+    pub(super) fn is_any(&self, topic: &str) -> bool {
+        self.topics.contains_key(topic)
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        !self.brought.is_empty()
+    }
+
+    /// How soon slow followers are to be looked at.
+    pub(super) fn next(&self) -> Option<Duration> {
+        (!self.slow.is_empty()).then_some(LOOK_AGAIN)
+    }
+
+    fn follower(&mut self, id: ConnId, topic: &str) -> Option<&mut Follower> {
+        self.topics.get_mut(topic)?.get_mut(&id)
+    }
+
+    /// A ticket for the next step of a follower, and where it goes on.
+    fn ticket(&mut self, id: ConnId, topic: &Arc<str>) -> Option<(u32, Option<Position>)> {
+        let follower = self.topics.get_mut(topic)?.get_mut(&id)?;
+        self.tickets.remove(&follower.ticket);
+        self.next = self.next.wrapping_add(1).max(1); // 0 is nobody's
+        while self.tickets.contains_key(&self.next) {
+            self.next = self.next.wrapping_add(1).max(1);
+        }
+        follower.ticket = self.next;
+        self.tickets.insert(self.next, (id, Arc::clone(topic)));
+        Some((self.next, follower.at))
+    }
+}
+
+impl<D: Default> Context<D> {
+    /// Has a connection follow a topic from a place in its history on; without `since`, from now on. What it missed, and
+    /// then what is new, comes to [`Handler::on_replay`], each message with its place, and it is the handler that sends
+    /// it on in a form of its own. A connection that has followed the topic before begins anew.
+    ///
+    /// Needs a backplane with streams (`redis://…?streams`). While its engine is away, the answer waits.
+    ///
+    /// # Errors
+    ///
+    /// Where no history is kept, the connection is not open, or it follows too many topics.
+    pub fn replay(&mut self, id: ConnId, topic: &str, since: Option<Position>) -> Result<(), ReplayError> {
+        if !self.has_history {
+            return Err(ReplayError::NoHistory);
+        }
+        if !self.is_open(id) {
+            return Err(ReplayError::Closed);
+        }
+        self.unfollow(id, topic);
+        if self.follows.of.get(&id).is_some_and(|topics| topics.len() >= self.settings.max_subscriptions) {
+            return Err(ReplayError::TooMany);
+        }
+        let topic: Arc<str> = topic.into();
+        let is_first = !self.follows.is_any(&topic);
+        let follower = Follower { at: since, is_live: false, ticket: 0 };
+        self.follows.topics.entry(Arc::clone(&topic)).or_default().insert(id, follower);
+        self.follows.of.entry(id).or_default().push(Arc::clone(&topic));
+        if is_first {
+            self.want_topic(&topic, true);
+        }
+        self.ask_step(id, &topic);
+        Ok(())
+    }
+
+    /// Ends what [`replay`](Self::replay) has begun; says whether there was such a thing.
+    pub fn unfollow(&mut self, id: ConnId, topic: &str) -> bool {
+        let Some(topics) = self.follows.of.get_mut(&id) else { return false };
+        let Some(at) = topics.iter().position(|other| **other == *topic) else { return false };
+        topics.swap_remove(at);
+        if topics.is_empty() {
+            self.follows.of.remove(&id);
+        }
+        if let Some(followers) = self.follows.topics.get_mut(topic) {
+            if let Some(follower) = followers.remove(&id) {
+                self.follows.tickets.remove(&follower.ticket);
+            }
+            if followers.is_empty() {
+                self.follows.topics.remove(topic);
+                self.want_topic(topic, false);
+            }
+        }
+        true
+    }
+
+    /// The connections that follow a topic.
+    pub fn followers(&self, topic: &str) -> usize {
+        self.follows.topics.get(topic).map_or(0, HashMap::len)
+    }
+
+    pub(super) fn unfollow_all(&mut self, id: ConnId) {
+        while let Some(topic) = self.follows.of.get(&id).and_then(|topics| topics.last()).cloned() {
+            self.unfollow(id, &topic);
+        }
+    }
+
+    fn ask_step(&mut self, id: ConnId, topic: &Arc<str>) {
+        let Some((ticket, since)) = self.follows.ticket(id, topic) else { return };
+        let ticket = (self.place as u64) << 32 | u64::from(ticket);
+        match &mut self.backplane {
+            Some(backplane) => backplane.link.replay(topic, since, ticket),
+            None => self.siblings.replay(topic, since, ticket),
+        }
+    }
+
+    /// What the link has brought, for this loop or for another one.
+    pub(super) fn bring(&mut self, ticket: u64, brought: impl FnOnce(u32) -> Brought) {
+        let (place, ticket) = ((ticket >> 32) as usize, ticket as u32);
+        if place == self.place {
+            self.follows.bring(brought(ticket));
+        } else {
+            self.siblings.bring(place, brought(ticket));
+        }
+    }
+
+    fn bring_steps(&mut self) {
+        while let Some((ticket, step)) =
+            self.backplane.as_mut().and_then(|backplane| backplane.link.next_step())
+        {
+            self.bring(ticket, |ticket| Brought::Step { ticket, step });
+        }
+    }
+
+    /// Asks for the next steps of those that have read.
+    fn resume_slow(&mut self) {
+        for _ in 0..self.follows.slow.len().min(LOOKS) {
+            let Some((id, topic)) = self.follows.slow.pop_front() else { return };
+            if self.queued(id) > self.settings.low_watermark {
+                self.follows.slow.push_back((id, topic));
+            } else {
+                self.ask_step(id, &topic);
+            }
+        }
+    }
+}
+
+impl<H: Handler> Turn<'_, H> {
+    /// Tells followers what was brought for them.
+    pub(super) fn tell_followers(&mut self) {
+        self.cx.resume_slow();
+        loop {
+            self.cx.bring_steps();
+            match self.cx.follows.brought.pop_front() {
+                None => return,
+                Some(Brought::Live { topic, except, at, message }) => {
+                    self.tell_live(&topic, except, at, &message);
+                }
+                Some(Brought::Past { ticket, at, message }) => {
+                    let Some((id, topic)) = self.cx.follows.tickets.get(&ticket).cloned() else { continue };
+                    if let Some(follower) = self.cx.follows.follower(id, &topic) {
+                        follower.at = Some(at);
+                    }
+                    let message = message.as_message();
+                    self.handler.on_replay(self.cx, id, &topic, &Replayed::Message { at, message });
+                }
+                Some(Brought::Step { ticket, step }) => {
+                    if let Some((id, topic)) = self.cx.follows.tickets.remove(&ticket) {
+                        self.tell_step(id, &topic, step);
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell_live(&mut self, topic: &Arc<str>, except: Option<ConnId>, at: Position, message: &Prepared) {
+        let followers = self.cx.follows.topics.get(topic).into_iter().flatten();
+        let live: Vec<ConnId> =
+            followers.filter(|(_, follower)| follower.is_live).map(|(id, _)| *id).collect();
+        for id in live {
+            let Some(follower) = self.cx.follows.follower(id, topic) else { continue };
+            match follower.at {
+                Some(last) if last.epoch == at.epoch && at.offset <= last.offset => continue,
+                Some(last) if last.epoch == at.epoch && at.offset == last.offset + 1 => {}
+                _ => {
+                    // This loop was too far behind for a message, or the history is another one.
+                    follower.is_live = false;
+                    self.cx.ask_step(id, topic);
+                    continue;
+                }
+            }
+            follower.at = Some(at);
+            let replayed = match except {
+                Some(except) if except == id => Replayed::Own { at },
+                _ => Replayed::Message { at, message: message.as_message() },
+            };
+            self.handler.on_replay(self.cx, id, topic, &replayed);
+        }
+    }
+
+    fn tell_step(&mut self, id: ConnId, topic: &Arc<str>, step: Step) {
+        let Some(follower) = self.cx.follows.follower(id, topic) else { return };
+        let (at, replayed) = match step {
+            Step::More(at) => (at, None),
+            Step::Complete(at) => (at, Some(Replayed::Complete { at })),
+            Step::TooOld(at) => (at, Some(Replayed::TooOld { at })),
+        };
+        follower.at = Some(at);
+        follower.is_live = replayed.is_some();
+        match replayed {
+            Some(replayed) => self.handler.on_replay(self.cx, id, topic, &replayed),
+            None => self.cx.follows.slow.push_back((id, Arc::clone(topic))),
+        }
+        self.cx.resume_slow();
+    }
+}

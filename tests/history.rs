@@ -1,0 +1,430 @@
+//! Histories that a real redis-server keeps, and clients that come back to them.
+
+#![cfg(all(feature = "backplane", feature = "event-loop", unix))]
+
+#[path = "support/engine.rs"]
+mod engine;
+#[path = "support/installed.rs"]
+mod installed;
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use bowsprit::backplane::{BackplaneSettings, LinkEvent, LinkStats, Position};
+use bowsprit::event_loop::{ConnId, Context, Group, Handler, Loops, ReplayError, Replayed, Settings, To};
+use bowsprit::frame::RawHeader;
+use bowsprit::message::Message;
+use engine::{Kind, Server};
+use support::peer::{PATIENCE, Peer, assert_text};
+
+/// "follow" or "follow POSITION" follows the room; all else goes to it, but for the sender. Followers get a line in front
+/// of each message: its position and what it is.
+struct App {
+    events: Sender<LinkEvent>,
+}
+
+impl Handler for App {
+    type Data = ();
+
+    fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+        if let Message::Text(text) = message
+            && let Some(since) = text.strip_prefix("follow")
+        {
+            if let Err(error) = cx.replay(id, "room", since.trim().parse().ok()) {
+                cx.send_text(id, &error.to_string());
+            }
+            return;
+        }
+        cx.publish(To::topic("room").except(id).everywhere(), message);
+    }
+
+    fn on_replay(&mut self, cx: &mut Context<()>, id: ConnId, topic: &str, replayed: &Replayed<'_>) {
+        assert_eq!(topic, "room");
+        match replayed {
+            Replayed::Message { at, message: Message::Text(text) } => {
+                cx.send_text(id, &format!("{at}\n{text}"))
+            }
+            Replayed::Message { at, message: Message::Binary(bytes) } => {
+                cx.send(id, Message::Binary(&[format!("{at}\n").as_bytes(), bytes].concat()))
+            }
+            Replayed::Own { at } => cx.send_text(id, &format!("{at} own")),
+            Replayed::Complete { at } => cx.send_text(id, &format!("{at} complete")),
+            Replayed::TooOld { at } => cx.send_text(id, &format!("{at} too old")),
+            _ => unreachable!(),
+        };
+    }
+
+    fn on_backplane(&mut self, _: &mut Context<()>, event: &LinkEvent) {
+        let _ = self.events.send(event.clone());
+    }
+}
+
+struct Node {
+    address: SocketAddr,
+    events: Receiver<LinkEvent>,
+    group: Group<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Node {
+    fn join(url: &str, threads: usize) -> Self {
+        let mut loops = Loops::new(threads, &Settings::default()).unwrap();
+        let address = loops.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        loops.join_backplane(url, BackplaneSettings::default()).unwrap();
+        let group = loops.group().clone();
+        let (sender, events) = channel();
+        let thread = thread::spawn(move || {
+            loops.run(move |_, _| App { events: sender.clone() }, |_| ()).unwrap();
+        });
+        let node = Self { address, events, group, thread: Some(thread) };
+        node.until(|event| matches!(event, LinkEvent::Up { .. }));
+        node
+    }
+
+    /// The first event that is this; all before it are lost.
+    fn until(&self, is_it: impl Fn(&LinkEvent) -> bool) -> LinkEvent {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let event = self.events.recv_timeout(left).expect("the event is still missing");
+            if is_it(&event) {
+                return event;
+            }
+        }
+    }
+
+    fn open(&self) -> Peer {
+        Peer::open(self.address)
+    }
+
+    /// A connection that follows from a position on, and what it is told first.
+    fn follow(&self, since: Option<Position>) -> Peer {
+        let mut peer = self.open();
+        peer.text(&since.map_or("follow".to_owned(), |since| format!("follow {since}")));
+        peer
+    }
+
+    fn stats(&self) -> LinkStats {
+        self.group.stats().backplane.unwrap()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.group.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What a follower gets: a position, and what stands behind it.
+fn next(peer: &mut Peer) -> (Position, String) {
+    let (_, payload) = peer.frame();
+    let text = String::from_utf8(payload).unwrap();
+    let end = text.find([' ', '\n']).unwrap_or_else(|| panic!("{text}"));
+    (text[..end].parse().unwrap(), text[end..].to_owned())
+}
+
+/// The position that the engine has reached, for one that follows from now on.
+fn here(peer: &mut Peer) -> Position {
+    let (at, what) = next(peer);
+    assert_eq!(what, " complete");
+    at
+}
+
+fn streams(server: &Server, length: &str) -> String {
+    format!("{}?streams{length}", server.url())
+}
+
+#[test]
+fn who_comes_back_gets_what_it_missed_from_any_node() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    for threads in [1, 3] {
+        let nodes = [(); 2].map(|()| Node::join(&streams(&server, ""), threads));
+        let mut follower = nodes[0].follow(None);
+        let begin = here(&mut follower);
+        let mut speaker = nodes[1].follow(None);
+        here(&mut speaker);
+        for number in 1..=5 {
+            speaker.text(&format!("live {number}"));
+            let at = Position { offset: begin.offset + number, ..begin };
+            assert_eq!(next(&mut follower), (at, format!("\nlive {number}")));
+            assert_eq!(next(&mut speaker), (at, " own".into()));
+        }
+        drop(follower);
+        const MISSED: u64 = 700;
+        for number in 0..MISSED {
+            speaker.text(&format!("missed {number}"));
+            next(&mut speaker);
+        }
+        // So many at once that they are in all loops.
+        let since = Position { offset: begin.offset + 5, ..begin };
+        let mut back: Vec<Peer> = (0..6).map(|at| nodes[at % 2].follow(Some(since))).collect();
+        speaker.text("new");
+        let (end, _) = next(&mut speaker);
+        for peer in &mut back {
+            let mut complete = false;
+            let mut last = since;
+            while last != end {
+                let (at, what) = next(peer);
+                if what == " complete" {
+                    assert_eq!(at, last);
+                    complete = true;
+                    continue;
+                }
+                assert_eq!(at.offset, last.offset + 1, "{what}");
+                let number = at.offset - since.offset - 1;
+                assert_eq!(what, if number < MISSED { format!("\nmissed {number}") } else { "\nnew".into() });
+                last = at;
+            }
+            while !complete {
+                complete = next(peer).1 == " complete";
+            }
+            assert!(peer.ahead.is_empty());
+        }
+        speaker.text("newer");
+        for peer in &mut back {
+            assert_eq!(next(peer).1, "\nnewer");
+        }
+    }
+}
+
+#[test]
+fn messages_of_every_kind_come_back() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let node = Node::join(&streams(&server, ""), 1);
+    let begin = here(&mut node.follow(None));
+    let mut speaker = node.follow(None);
+    here(&mut speaker);
+    let long = "x".repeat(3 << 20);
+    for text in ["", "naïve ☃", "a\r\nb", &long] {
+        speaker.text(text);
+    }
+    speaker.send(RawHeader::BINARY, b"\0\r\n\xff");
+    let end = (0..5).map(|_| next(&mut speaker).0).last().unwrap();
+    let mut back = node.follow(Some(begin));
+    for text in ["", "naïve ☃", "a\r\nb", &long] {
+        assert_eq!(next(&mut back).1[1..], *text);
+    }
+    let (header, payload) = back.frame();
+    assert_eq!(header.opcode, RawHeader::BINARY.opcode);
+    assert_eq!(payload, [format!("{end}\n").as_bytes(), b"\0\r\n\xff"].concat());
+    assert_eq!(here(&mut back), end);
+}
+
+#[test]
+fn who_comes_back_too_late_is_told() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let node = Node::join(&streams(&server, "=10"), 1);
+    let begin = here(&mut node.follow(None));
+    let mut speaker = node.follow(None);
+    here(&mut speaker);
+    let mut end = begin;
+    for number in 0..400 {
+        speaker.text(&number.to_string());
+        end = next(&mut speaker).0;
+    }
+    for since in [
+        begin,
+        Position { epoch: begin.epoch ^ 1, ..end },
+        Position { offset: end.offset + 1, ..end },
+        Position { offset: u64::MAX, ..end },
+    ] {
+        let mut back = node.follow(Some(since));
+        assert_eq!(next(&mut back), (end, " too old".into()), "{since}");
+    }
+    assert_eq!(node.stats().too_old, 4);
+    let mut back = node.follow(Some(Position { offset: end.offset - 1, ..end }));
+    assert_eq!(next(&mut back), (end, "\n399".into()));
+    assert_eq!(here(&mut back), end);
+}
+
+#[test]
+fn an_engine_that_has_lost_its_data_is_noticed() {
+    let Some(mut server) = Server::start(Kind::Redis, &[]) else { return };
+    let node = Node::join(&streams(&server, ""), 1);
+    let (mut follower, mut speaker) = (node.follow(None), node.open());
+    let begin = here(&mut follower);
+    speaker.text("one");
+    assert_eq!(next(&mut follower).1, "\none");
+    for how in ["FLUSHALL", "kill -9"] {
+        if how == "FLUSHALL" {
+            assert!(server.redis(how).starts_with("+OK"));
+        } else {
+            server.kill();
+            node.until(|event| matches!(event, LinkEvent::Down { .. }));
+            server.start_again();
+            node.until(|event| matches!(event, LinkEvent::Up { .. }));
+        }
+        speaker.text(how);
+        node.until(|event| matches!(event, LinkEvent::Reset { topic: Some(topic) } if topic == "room"));
+        // Whoever follows is told, and sees what is new or is behind it.
+        let (at, what) = next(&mut follower);
+        assert_eq!(what, " too old", "{how}");
+        speaker.text("and on");
+        assert_eq!(next(&mut follower), (Position { offset: 2, ..at }, "\nand on".into()));
+        let mut back = node.follow(Some(begin));
+        assert_eq!(next(&mut back), (Position { offset: 2, ..at }, " too old".into()));
+    }
+}
+
+#[test]
+fn nothing_is_lost_with_cut_links() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let nodes = [(); 2].map(|()| Node::join(&streams(&server, ""), 1));
+    let (mut follower, mut speaker) = (nodes[0].follow(None), nodes[1].open());
+    let mut last = here(&mut follower);
+    let (stop, stopped) = channel::<()>();
+    let speaking = thread::spawn(move || {
+        let mut number = 0_u64;
+        while stopped.try_recv().is_err() {
+            speaker.text(&number.to_string());
+            number += 1;
+            thread::sleep(Duration::from_micros(500));
+        }
+        speaker.text("end");
+        number
+    });
+    for _ in 0..3 {
+        for _ in 0..50 {
+            let (at, text) = next(&mut follower);
+            assert_eq!(at.offset, last.offset + 1);
+            assert_eq!(text, format!("\n{}", last.offset));
+            last = at;
+        }
+        assert!(server.redis("CLIENT KILL TYPE pubsub").starts_with(':'));
+        nodes.iter().for_each(|node| drop(node.until(|event| matches!(event, LinkEvent::Up { .. }))));
+    }
+    stop.send(()).unwrap();
+    let count = speaking.join().unwrap();
+    loop {
+        let (at, text) = next(&mut follower);
+        assert_eq!(at.offset, last.offset + 1);
+        last = at;
+        if text == "\nend" {
+            break;
+        }
+        assert_eq!(text, format!("\n{}", last.offset - 1));
+    }
+    assert_eq!(last.offset, count + 1, "once each");
+    for node in &nodes {
+        let stats = node.stats();
+        assert_eq!((stats.lost, stats.dropped), (0, 0));
+    }
+}
+
+#[test]
+fn nothing_is_lost_with_an_engine_that_is_killed_and_keeps_its_data() {
+    let directory = std::env::temp_dir().join(format!("bowsprit-history-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let args = ["--appendonly", "yes", "--appendfsync", "always", "--dir", directory.to_str().unwrap()];
+    let Some(mut server) = Server::start(Kind::Redis, &args) else { return };
+    let nodes = [(); 2].map(|()| Node::join(&streams(&server, ""), 1));
+    let (mut follower, mut speaker) = (nodes[0].follow(None), nodes[1].open());
+    let begin = here(&mut follower);
+    let (killed, kill) = channel::<()>();
+    let speaking = thread::spawn(move || {
+        for number in 1..=1500 {
+            speaker.text(&number.to_string());
+            if number == 500 {
+                killed.send(()).unwrap();
+            }
+            thread::sleep(Duration::from_micros(300));
+        }
+        speaker
+    });
+    kill.recv().unwrap();
+    server.kill();
+    thread::sleep(Duration::from_secs(3)); // longer than what is no history may wait
+    server.start_again();
+    for number in 1..=1500 {
+        let at = Position { offset: begin.offset + number, ..begin };
+        assert_eq!(next(&mut follower), (at, format!("\n{number}")));
+    }
+    let _speaker = speaking.join().unwrap();
+    drop(server);
+    let _ = std::fs::remove_dir_all(directory);
+}
+
+#[test]
+fn who_reads_a_long_history_slowly_costs_no_memory() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let node = Node::join(&streams(&server, ""), 1);
+    let begin = here(&mut node.follow(None));
+    let mut speaker = node.follow(None);
+    here(&mut speaker);
+    let long = "x".repeat(100_000);
+    const COUNT: usize = 300;
+    for _ in 0..COUNT {
+        speaker.text(&long);
+        next(&mut speaker);
+    }
+    let mut back = node.follow(Some(begin));
+    let (mut most, mut read) = (0, 0);
+    while read < COUNT {
+        assert_eq!(next(&mut back).1[1..], *long);
+        read += 1;
+        let (sender, queued) = channel();
+        let ask = move |cx: &mut Context<()>| {
+            let sum: usize = cx.connections().map(|id| cx.queued(id)).sum();
+            sender.send(sum).unwrap();
+        };
+        node.group.remotes()[0].run(ask).unwrap();
+        most = most.max(queued.recv_timeout(PATIENCE).unwrap());
+    }
+    here(&mut back);
+    // The low watermark, and a step behind it.
+    assert!(most < 1 << 20, "{most} bytes waited for one that reads {} MB", COUNT / 10);
+}
+
+#[test]
+fn many_who_come_back_at_once_take_turns() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let node = Node::join(&streams(&server, ""), 2);
+    let begin = here(&mut node.follow(None));
+    let mut speaker = node.follow(None);
+    here(&mut speaker);
+    let long = "x".repeat(20_000);
+    const COUNT: u64 = 40;
+    for _ in 0..COUNT {
+        speaker.text(&long);
+        next(&mut speaker);
+    }
+    // Far more than there are steps at once, and none of them reads.
+    let mut back: Vec<Peer> = (0..150).map(|_| node.follow(Some(begin))).collect();
+    speaker.text("live");
+    let (live, _) = next(&mut speaker);
+    for peer in &mut back {
+        let mut offset = begin.offset;
+        while offset < live.offset {
+            let (at, what) = next(peer);
+            if what != " complete" {
+                offset += 1;
+                assert_eq!(at.offset, offset);
+            }
+        }
+    }
+    assert_eq!(node.stats().too_old, 0);
+}
+
+#[test]
+fn an_engine_that_forgets_its_scripts_is_told_again() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let node = Node::join(&streams(&server, ""), 1);
+    let (mut follower, mut speaker) = (node.follow(None), node.open());
+    here(&mut follower);
+    assert!(server.redis("SCRIPT FLUSH").starts_with("+OK"));
+    speaker.text("all the same");
+    assert_eq!(next(&mut follower).1, "\nall the same");
+}
+
+#[test]
+fn without_streams_there_is_no_history() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let node = Node::join(&server.url(), 1);
+    assert_text(&node.follow(None).frame(), &ReplayError::NoHistory.to_string());
+}

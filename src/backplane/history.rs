@@ -291,8 +291,8 @@ impl History {
             return Done::Nothing;
         };
         let Some(topic) = self.topics.get_mut(&name) else { return Done::Nothing };
-        if entries > 0 {
-            topic.count = (STEP / (bytes / entries).max(1)).clamp(1, MOST);
+        if let Some(length) = bytes.checked_div(entries) {
+            topic.count = (STEP / length.max(1)).clamp(1, MOST);
         }
         let Some(at) = &mut topic.at else { return Done::Nothing };
         match replay {

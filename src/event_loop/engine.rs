@@ -12,7 +12,7 @@ use mio::{Registry, Token, Waker};
 use super::audience::To;
 use super::context::Context;
 #[cfg(feature = "backplane")]
-use super::follow::Brought;
+use super::follows::Brought;
 use super::handler::Handler;
 use super::id::{ConnId, Owner, RESERVED, Tokens};
 use super::limits::Admission;

@@ -5,142 +5,18 @@
 //! step, and what comes behind it for all, arrive in order in every loop, so nobody misses a message between them, and
 //! nobody gets one twice. Where a loop was too far behind for a message, its followers see the hole, and read again.
 
-use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::context::Context;
+use super::follows::{Brought, Follower, ReplayError, Replayed};
 use super::handler::Handler;
 use super::id::ConnId;
 use super::turn::Turn;
 use crate::backplane::{Position, Step};
-use crate::message::{Message, Prepared};
+use crate::message::Prepared;
 
-/// What a connection that follows a topic is to know; see [`Context::replay`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Replayed<'a> {
-    /// A message, of before or of now.
-    Message {
-        /// Its place: where to go on from later.
-        at: Position,
-        /// The message.
-        message: Message<'a>,
-    },
-    /// A message that was sent without this connection ([`To::except`](super::To::except)) has this place.
-    Own {
-        /// Where to go on from later.
-        at: Position,
-    },
-    /// That is all that there was. What follows is new.
-    Complete {
-        /// Where to go on from later.
-        at: Position,
-    },
-    /// Messages between the position that was asked for and this one are no longer there. What follows is new.
-    TooOld {
-        /// Where to go on from later.
-        at: Position,
-    },
-}
-
-/// Why a connection cannot follow a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ReplayError {
-    /// There is no backplane that keeps histories.
-    NoHistory,
-    /// The connection is not open.
-    Closed,
-    /// It follows [`Settings::max_subscriptions`](super::Settings::max_subscriptions) topics.
-    TooMany,
-}
-
-impl fmt::Display for ReplayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoHistory => "no history is kept: the backplane is none with ?streams",
-            Self::Closed => "the connection is not open",
-            Self::TooMany => "the connection follows as many topics as it may",
-        })
-    }
-}
-
-impl std::error::Error for ReplayError {}
-
-/// What the link brings for followers in a loop.
-#[derive(Debug)]
-pub(super) enum Brought {
-    Live { topic: Arc<str>, except: Option<ConnId>, at: Position, message: Prepared },
-    Past { ticket: u32, at: Position, message: Prepared },
-    Step { ticket: u32, step: Step },
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Follows {
-    topics: HashMap<Arc<str>, HashMap<ConnId, Follower>>,
-    of: HashMap<ConnId, Vec<Arc<str>>>,
-    tickets: HashMap<u32, (ConnId, Arc<str>)>,
-    next: u32,
-    brought: VecDeque<Brought>,
-    /// Those whose next step waits until they have read.
-    slow: VecDeque<(ConnId, Arc<str>)>,
-}
-
-#[derive(Debug)]
-struct Follower {
-    at: Option<Position>,
-    is_live: bool,
-    /// Of the step that was asked for last; what comes for another one is late.
-    ticket: u32,
-}
-
-/// How many slow followers are looked at in a turn, and how soon again.
+/// How many slow followers are looked at in a turn.
 const LOOKS: usize = 256;
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-impl Follows {
-    pub(super) fn bring(&mut self, brought: Brought) {
-        let is_for_somebody = match &brought {
-            Brought::Live { topic, .. } => self.topics.contains_key(topic),
-            Brought::Past { ticket, .. } | Brought::Step { ticket, .. } => self.tickets.contains_key(ticket),
-        };
-        if is_for_somebody {
-            self.brought.push_back(brought);
-        }
-    }
-
-    pub(super) fn is_any(&self, topic: &str) -> bool {
-        self.topics.contains_key(topic)
-    }
-
-    pub(super) fn has_work(&self) -> bool {
-        !self.brought.is_empty()
-    }
-
-    /// How soon slow followers are to be looked at.
-    pub(super) fn next(&self) -> Option<Duration> {
-        (!self.slow.is_empty()).then_some(LOOK_AGAIN)
-    }
-
-    fn follower(&mut self, id: ConnId, topic: &str) -> Option<&mut Follower> {
-        self.topics.get_mut(topic)?.get_mut(&id)
-    }
-
-    /// A ticket for the next step of a follower, and where it goes on.
-    fn ticket(&mut self, id: ConnId, topic: &Arc<str>) -> Option<(u32, Option<Position>)> {
-        let follower = self.topics.get_mut(topic)?.get_mut(&id)?;
-        self.tickets.remove(&follower.ticket);
-        self.next = self.next.wrapping_add(1).max(1); // 0 is nobody's
-        while self.tickets.contains_key(&self.next) {
-            self.next = self.next.wrapping_add(1).max(1);
-        }
-        follower.ticket = self.next;
-        self.tickets.insert(self.next, (id, Arc::clone(topic)));
-        Some((self.next, follower.at))
-    }
-}
 
 impl<D: Default> Context<D> {
     /// Has a connection follow a topic from a place in its history on; without `since`, from now on. What it missed, and
@@ -197,7 +73,7 @@ impl<D: Default> Context<D> {
 
     /// The connections that follow a topic.
     pub fn followers(&self, topic: &str) -> usize {
-        self.follows.topics.get(topic).map_or(0, HashMap::len)
+        self.follows.topics.get(topic).map_or(0, |followers| followers.len())
     }
 
     pub(super) fn unfollow_all(&mut self, id: ConnId) {

@@ -7,7 +7,7 @@ use super::context::{Context, Task};
 use super::ended::ShutdownReport;
 use super::ended::{Ended, Failed};
 #[cfg(feature = "backplane")]
-use super::follow::Replayed;
+use super::follows::Replayed;
 use super::id::{ClientId, ConnId};
 use super::rate::RateExceeded;
 use super::timers::Timer;

@@ -44,6 +44,8 @@ mod ending;
 mod engine;
 #[cfg(feature = "backplane")]
 mod follow;
+#[cfg(feature = "backplane")]
+mod follows;
 mod handler;
 mod id;
 mod isolated;
@@ -87,7 +89,7 @@ pub use context::{AnswerError, Context, Reach, Sent, Task};
 pub use ended::{Cause, Ended, Failed, ShutdownReport};
 pub use engine::Engine;
 #[cfg(feature = "backplane")]
-pub use follow::{ReplayError, Replayed};
+pub use follows::{ReplayError, Replayed};
 pub use handler::{Decision, Handler, LoopError};
 pub use id::{ClientId, ConnId};
 pub use isolated::Isolated;

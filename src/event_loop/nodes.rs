@@ -9,7 +9,7 @@ use super::audience::To;
 use super::backplane::{Backplane, Members, World};
 use super::context::Context;
 use super::engine::Engine;
-use super::follow::Brought;
+use super::follows::Brought;
 use super::handler::Handler;
 use super::id::ConnId;
 use super::siblings::Sibling;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::audience::To;
 use super::context::{Context, Task};
 #[cfg(feature = "backplane")]
-use super::follow::Brought;
+use super::follows::Brought;
 use super::id::ConnId;
 use super::settings::Settings;
 use super::siblings::{Sibling, Siblings};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::audience::To;
 #[cfg(feature = "backplane")]
-use super::follow::Brought;
+use super::follows::Brought;
 use super::id::ConnId;
 #[cfg(feature = "backplane")]
 use crate::backplane::{Mark, Position};

@@ -26,7 +26,7 @@ use super::clients::Clients;
 use super::clock::Clock;
 use super::ended::ShutdownReport;
 #[cfg(feature = "backplane")]
-use super::follow::Follows;
+use super::follows::Follows;
 use super::id::{ConnId, Tokens};
 use super::limits::Admission;
 use super::peer::{Peer, Stage};

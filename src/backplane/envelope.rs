@@ -41,6 +41,8 @@ pub enum Kind {
     },
     /// The last numbers of the channels that were published to of late, on the control channel.
     Numbers,
+    /// Who is present in which topic, and that the node is still there, on the control channel.
+    Present,
 }
 
 /// An envelope, opened.
@@ -74,6 +76,7 @@ impl Envelope {
             Kind::Hello { asks: false } => 2,
             Kind::Hello { asks: true } => 3,
             Kind::Numbers => 4,
+            Kind::Present => 7,
         };
         out.push(VERSION << 4 | kind);
         out.extend_from_slice(&self.node.0.to_be_bytes());
@@ -95,9 +98,10 @@ impl Envelope {
             2 => Kind::Hello { asks: false },
             3 => Kind::Hello { asks: true },
             4 => Kind::Numbers,
+            7 => Kind::Present,
             _ => return None,
         };
-        let is_marked = first & 0xf >= 5;
+        let is_marked = matches!(first & 0xf, 5 | 6);
         let (node, rest) = rest.split_first_chunk()?;
         let (epoch, rest) = rest.split_first_chunk()?;
         let (number, mut payload) = decode_number(rest)?;
@@ -149,6 +153,7 @@ mod tests {
             Kind::Hello { asks: false },
             Kind::Hello { asks: true },
             Kind::Numbers,
+            Kind::Present,
         ] {
             for number in [0, 1, 127, 128, u64::from(u32::MAX), u64::MAX] {
                 let mark = (number != 1 && matches!(kind, Kind::Data(_)))
@@ -170,7 +175,7 @@ mod tests {
     fn what_is_no_envelope() {
         let mut number_too_long = vec![0x10; 13];
         number_too_long.extend([0xff; 10]);
-        for bytes in [&b""[..], b"hello, world, from elsewhere", b"\x17aaaaaaaaaaaaa", &number_too_long] {
+        for bytes in [&b""[..], b"hello, world, from elsewhere", b"\x18aaaaaaaaaaaaa", &number_too_long] {
             assert_eq!(Envelope::decode(bytes), None, "{}", bytes.escape_ascii());
         }
     }

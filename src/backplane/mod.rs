@@ -15,6 +15,7 @@
 //! | a hung engine | is noticed within [`ping_interval`](BackplaneSettings::ping_interval) and [`pong_timeout`](BackplaneSettings::pong_timeout), 6 s |
 //! | subscriptions | one for each topic that somebody here wants, kept for 10 s after the last; all again after each outage |
 //! | history | with `redis://…?streams`: nothing is lost within the trim, and [`Link::replay`] reads what was before |
+//! | presence | [`Presence`]: who is in a topic, at all nodes; a node that was killed is gone within 8 s |
 //! | names | any topic, whatever its bytes: behind a prefix (Redis), escaped (NATS) |
 //!
 //! Nothing is sent before the engine has *answered*: that a socket can be written to says nothing. The first retry comes
@@ -46,6 +47,7 @@ mod link;
 mod nats;
 mod numbers;
 mod position;
+mod presence;
 mod queue;
 mod redis;
 mod settings;
@@ -57,4 +59,5 @@ pub use envelope::{Mark, NodeId};
 pub use history::Step;
 pub use link::{Action, Delivery, Incoming, Link, LinkEvent, LinkStats, Published};
 pub use position::{Position, PositionError};
+pub use presence::{Member, Presence};
 pub use settings::BackplaneSettings;

@@ -365,6 +365,8 @@ impl<H: Handler> Turn<'_, H> {
                 }
             }
             #[cfg(feature = "backplane")]
+            Command::Presence => {} // the end of the turn writes it
+            #[cfg(feature = "backplane")]
             Command::Bring(brought) => {
                 if let Brought::Live { topic, except, message, .. } = &brought {
                     self.cx.publish(

@@ -15,7 +15,7 @@ use super::id::ConnId;
 use super::siblings::Sibling;
 use super::turn::Turn;
 use crate::backplane::{
-    Address, BackplaneSettings, Delivery, Incoming, Link, LinkStats, Mark, NodeId, Published,
+    Address, BackplaneSettings, Delivery, Incoming, Link, LinkStats, Mark, NodeId, Presence, Published,
 };
 use crate::entropy::{Entropy as _, SystemEntropy};
 use crate::message::Prepared;
@@ -67,12 +67,60 @@ impl<D: Default> Engine<D> {
         for (topic, _) in self.cx.topics.names() {
             backplane.want(topic, true, now);
         }
+        self.cx.presence = Some(backplane.link.presence().clone());
         self.cx.backplane = Some(Box::new(backplane));
         Ok(())
     }
 }
 
 impl<D: Default> Context<D> {
+    /// Has a connection be present in a topic by a name, for all nodes of the backplane, until it
+    /// [leaves](Self::leave) or closes; it is present in a topic once, and by its last name. Says whether it is: not where
+    /// there is no backplane, where the connection is not open, and where topic and name have more than 4,096 bytes
+    /// together. Presence and [subscription](Self::subscribe) are two things.
+    pub fn enter(&mut self, id: ConnId, topic: &str, name: &str) -> bool {
+        if !self.is_open(id) {
+            return false;
+        }
+        let Some(presence) = &self.presence else { return false };
+        let Some(mut is_news) = presence.enter(topic, name) else { return false };
+        let present = self.present.entry(id).or_default();
+        match present.iter_mut().find(|(other, _)| **other == *topic) {
+            Some((_, before)) => is_news |= presence.leave(topic, &std::mem::replace(before, name.into())),
+            None => present.push((topic.into(), name.into())),
+        }
+        if is_news {
+            self.siblings.look_at_presence();
+        }
+        true
+    }
+
+    /// Ends what [`enter`](Self::enter) has begun; says whether the connection was present.
+    pub fn leave(&mut self, id: ConnId, topic: &str) -> bool {
+        let Some(present) = self.present.get_mut(&id) else { return false };
+        let Some(at) = present.iter().position(|(other, _)| **other == *topic) else { return false };
+        let (topic, name) = present.swap_remove(at);
+        if present.is_empty() {
+            self.present.remove(&id);
+        }
+        if self.presence.as_ref().is_some_and(|presence| presence.leave(&topic, &name)) {
+            self.siblings.look_at_presence();
+        }
+        true
+    }
+
+    pub(super) fn leave_presence(&mut self, id: ConnId) {
+        while let Some((topic, _)) = self.present.get(&id).and_then(|present| present.last()).cloned() {
+            self.leave(id, &topic);
+        }
+    }
+
+    /// Who is present in which topic, at all nodes; `None` where there is no backplane. A
+    /// [`LinkEvent::Presence`](crate::backplane::LinkEvent::Presence) tells of changes.
+    pub fn presence(&self) -> Option<&Presence> {
+        self.presence.as_ref()
+    }
+
     /// Counters of the link to other processes; `None` where this loop has none.
     pub fn backplane_stats(&self) -> Option<LinkStats> {
         self.backplane.as_ref().map(|backplane| backplane.link.stats())

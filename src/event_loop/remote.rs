@@ -178,6 +178,9 @@ pub(super) enum Command<D> {
     Replay(Box<str>, Option<Position>, u64),
     #[cfg(feature = "backplane")]
     Bring(Brought),
+    /// Turn around: something has changed with who is present.
+    #[cfg(feature = "backplane")]
+    Presence,
     Close(ConnId, Option<OwnedClose>),
     Abort(ConnId),
     Run(Task<D>),
@@ -352,6 +355,14 @@ impl<D> Siblings for Others<D> {
         if let Some(first) = self.remotes.first() {
             // What is not wanted for once would never be.
             first.shared.push_past_limits(Command::Want(topic.into(), wanted));
+        }
+    }
+
+    #[cfg(feature = "backplane")]
+    fn look_at_presence(&self) {
+        if let Some(first) = self.remotes.first() {
+            // Once until the link has looked.
+            first.shared.push_past_limits(Command::Presence);
         }
     }
 

@@ -31,6 +31,9 @@ pub(super) trait Siblings: fmt::Debug + Send {
     /// Has that loop listen to a topic for one more loop, or for one fewer.
     #[cfg(feature = "backplane")]
     fn want_topic(&self, topic: &str, wanted: bool);
+    /// Has that loop look at who is present.
+    #[cfg(feature = "backplane")]
+    fn look_at_presence(&self);
     /// Has that loop begin a step of a replay.
     #[cfg(feature = "backplane")]
     fn replay(&self, topic: &str, since: Option<Position>, ticket: u64);
@@ -64,6 +67,9 @@ impl Siblings for Alone {
 
     #[cfg(feature = "backplane")]
     fn want_topic(&self, _: &str, _: bool) {}
+
+    #[cfg(feature = "backplane")]
+    fn look_at_presence(&self) {}
 
     #[cfg(feature = "backplane")]
     fn replay(&self, _: &str, _: Option<Position>, _: u64) {}

@@ -300,6 +300,8 @@ fn write_link(out: &mut String, link: &crate::backplane::LinkStats) -> fmt::Resu
     }
     for (name, help, value) in [
         ("up", "Whether there is a link to the engine", u64::from(link.up)),
+        ("nodes", "Other nodes that are heard of", link.nodes as u64),
+        ("present", "How many are present at all nodes", link.present),
         ("queue_bytes", "Bytes that wait for the engine or for its answer", link.queued as u64),
     ] {
         writeln!(out, "# HELP bowsprit_backplane_{name} {help}.")?;

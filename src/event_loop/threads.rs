@@ -180,7 +180,11 @@ impl<D: Default + 'static> Loops<D> {
         let (first, others) = self.loops.split_first_mut().expect("a group has a loop");
         first.engine().join_backplane(url, settings)?;
         let (ordered, has_history) = (first.engine().cx.ordered, first.engine().cx.has_history);
-        others.iter_mut().for_each(|other| other.engine().cx.use_gateway(ordered, has_history));
+        let presence = first.engine().cx.presence.clone();
+        for other in others {
+            other.engine().cx.use_gateway(ordered, has_history);
+            other.engine().cx.presence.clone_from(&presence);
+        }
         Ok(())
     }
 

@@ -9,6 +9,8 @@ mod installed;
 mod support;
 
 use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use engine::{KINDS, Server};
 use support::command::{Running, serve};
@@ -84,6 +86,41 @@ fn who_comes_back_gets_what_was_said() {
         assert_eq!(told(&mut since(servers[0].address, &at)).1, " too-old");
     }
     engine.kill();
+}
+
+/// What the counters of a server say of `name`.
+fn counter(server: &support::command::Server, metrics: &str, name: &str) -> u64 {
+    let mut peer = Peer::connect(metrics.parse().unwrap());
+    peer.write(format!("GET /metrics HTTP/1.1\r\nHost: {metrics}\r\n\r\n").as_bytes());
+    let text = String::from_utf8(peer.rest()).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{} has no {name}: {text}", server.address)).parse().unwrap()
+}
+
+#[test]
+fn clients_are_counted_on_all_servers_until_theirs_is_killed() {
+    for kind in KINDS {
+        let Some(engine) = Server::start(kind, &[]) else { return };
+        let args =
+            ["--mode", "relay", "--metrics", "127.0.0.1:0", "--backplane", &engine.url()].map(str::to_owned);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let [one, other] = [(); 2].map(|()| serve(&args));
+        let told = one.running.told("counters at http://");
+        let metrics = told.strip_suffix("/metrics").unwrap();
+        let until = |name: &str, value: u64| {
+            let until = Instant::now() + support::peer::PATIENCE;
+            while counter(&one, metrics, name) != value {
+                assert!(Instant::now() < until, "{kind:?}: {name} is not {value}");
+                thread::sleep(Duration::from_millis(20));
+            }
+        };
+        let _clients = [&one, &one, &other].map(|server| Peer::open(server.address));
+        until("bowsprit_backplane_present", 3);
+        until("bowsprit_backplane_nodes", 1);
+        other.running.signal("KILL");
+        until("bowsprit_backplane_present", 2);
+        until("bowsprit_backplane_nodes", 0);
+    }
 }
 
 #[test]

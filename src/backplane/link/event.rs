@@ -62,6 +62,11 @@ pub enum LinkEvent {
         /// Where; `None` for what goes to everybody.
         topic: Option<String>,
     },
+    /// Somebody is present in a topic, or is no longer, here or at another node; see [`Presence`](super::super::Presence).
+    Presence {
+        /// Where.
+        topic: String,
+    },
     /// The engine does not do what we ask for. Where it is about the whole link, `Down` comes, too, and the next try
     /// comes late.
     Refused {
@@ -86,6 +91,7 @@ impl std::fmt::Display for LinkEvent {
             Self::Reset { topic } => {
                 write!(f, "the engine has lost the history of {}", Shown(topic.as_deref()))
             }
+            Self::Presence { topic } => write!(f, "others are present in {}", Shown(Some(topic))),
             Self::Refused { why } => write!(f, "refused: {}", why.escape_debug()),
         }
     }

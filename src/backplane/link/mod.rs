@@ -18,6 +18,7 @@ use super::envelope::{Envelope, Kind, MAX_ENVELOPE, Mark, NodeId};
 use super::history::{Change, History, Step};
 use super::numbers::{self, Arrival, Receiving, Sending};
 use super::position::Position;
+use super::presence::Presence;
 use super::queue::Queue;
 use super::settings::BackplaneSettings;
 use super::speaker::{Channel, Heard, Speaker};
@@ -53,6 +54,9 @@ pub struct Link {
     /// Where the engine keeps histories.
     history: Option<History>,
     steps: VecDeque<(u64, Step)>,
+    presence: Presence,
+    /// When all that are present here are to be told: together for all who ask within a moment.
+    tell_all_at: Option<Instant>,
     /// The most bytes of a message, as the engine has said.
     longest: usize,
     heard: Instant,
@@ -96,6 +100,8 @@ const REUNION: Duration = Duration::from_secs(1);
 const RECENT: Duration = Duration::from_secs(10);
 /// The most to wait before another try, and before one where somebody has to change something first.
 const MAX_DELAY: Duration = Duration::from_secs(5);
+/// Who asks within so long is answered together.
+const TOGETHER: Duration = Duration::from_millis(250);
 /// How many bytes go out at once.
 const BATCH: usize = 64 * 1024;
 /// How long an announcement is.
@@ -145,6 +151,8 @@ impl Link {
             receiving: Receiving::default(),
             history,
             steps: VecDeque::new(),
+            presence: Presence::new(node),
+            tell_all_at: None,
             longest: usize::MAX,
             heard: now,
             pinged: None,
@@ -175,13 +183,23 @@ impl Link {
 
     /// What has happened.
     pub fn next_event(&mut self) -> Option<LinkEvent> {
-        self.events.pop_front()
+        let presence = || Some(LinkEvent::Presence { topic: self.presence.next_change()? });
+        self.events.pop_front().or_else(presence)
+    }
+
+    /// Who is present, here and at other nodes. What is changed there goes out with the next
+    /// [`pending`](Self::pending).
+    pub fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     /// Counters.
     pub fn stats(&self) -> LinkStats {
         let reconnects = self.ups.saturating_sub(1);
+        let (nodes, present) = self.presence.sums();
         LinkStats {
+            nodes,
+            present,
             up: matches!(self.state, State::Up),
             queued: self.queue.bytes(),
             reconnects,
@@ -336,6 +354,8 @@ impl Link {
         self.tries = 0;
         self.announce_at = now;
         self.sending.announce_again();
+        self.presence.begin_again(now);
+        self.tell_all_present();
         self.ups += 1;
         self.events.push_back(LinkEvent::Up { after: now.saturating_duration_since(self.down_since) });
     }
@@ -376,6 +396,9 @@ impl Link {
                 return;
             }
         }
+        if !is_ours {
+            self.presence.heard(node, now);
+        }
         match kind {
             Kind::Hello { asks } => {
                 self.receiving.hello(node, epoch, now);
@@ -383,11 +406,16 @@ impl Link {
                     self.hello(false);
                     // It was away, and does not know what it has missed.
                     self.sending.announce_again();
+                    self.tell_all_at.get_or_insert(now + TOGETHER);
                 }
                 if let State::Restoring { missing, .. } = &mut self.state {
                     missing.retain(|known| *known != node);
                     self.try_up(now);
                 }
+            }
+            Kind::Present => {
+                self.receiving.hello(node, epoch, now);
+                self.presence.told(node, payload, now);
             }
             Kind::Numbers => {
                 self.receiving.hello(node, epoch, now);
@@ -511,6 +539,11 @@ impl Link {
             self.written = 0;
             if self.out.capacity() > 4 * BATCH {
                 self.out = Vec::new();
+            }
+        }
+        if matches!(self.state, State::Up) && self.out.len() < BATCH {
+            for piece in self.presence.untold(ANNOUNCEMENT) {
+                self.control(Kind::Present, &piece);
             }
         }
         if matches!(self.state, State::Up) && self.out.len() < BATCH && self.queue.is_waiting() {

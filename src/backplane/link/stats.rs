@@ -28,4 +28,8 @@ pub struct LinkStats {
     pub replayed: u64,
     /// Times that somebody who came back was too late for that.
     pub too_old: u64,
+    /// Other nodes that are heard of.
+    pub nodes: usize,
+    /// How many are present, in all topics and at all nodes.
+    pub present: u64,
 }

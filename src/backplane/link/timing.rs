@@ -13,6 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SILENT: Duration = Duration::from_secs(600);
 /// Drops are told together that happen within so long.
 const TOLD: Duration = Duration::from_secs(1);
+/// A node that was silent for so many announcements is gone.
+const LEASE: u32 = 3;
+const TICK: Duration = Duration::from_millis(1);
 
 impl Link {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
@@ -32,7 +35,7 @@ impl Link {
         let old = self.queue.oldest().filter(|_| self.history.is_none());
         let old = old.map(|since| since + self.settings.max_age);
         let untold = self.dropped_since.map(|since| since + TOLD);
-        [old, untold, self.channels.next()].into_iter().flatten().fold(first, Instant::min)
+        [old, untold, self.channels.next(), self.tell_all_at].into_iter().flatten().fold(first, Instant::min)
     }
 
     /// Does what is due by `now`.
@@ -87,7 +90,12 @@ impl Link {
             }
             _ => {}
         }
+        if self.tell_all_at.is_some_and(|at| at <= now) {
+            self.tell_all_present();
+        }
         if self.announce_at <= now {
+            self.presence.expire(LEASE * self.settings.announce_interval.max(TICK), now);
+            self.control(Kind::Present, &[0]);
             self.announce_at = now + self.settings.announce_interval;
             self.receiving.forget_silent(SILENT, now);
             // Behind what was given out already, and that is all that has a number and may have arrived. What still
@@ -97,6 +105,15 @@ impl Link {
                     self.control(Kind::Numbers, &piece);
                 }
             }
+        }
+    }
+
+    /// Says who is present here, all of it.
+    pub(super) fn tell_all_present(&mut self) {
+        self.tell_all_at = None;
+        self.presence.untold(ANNOUNCEMENT);
+        for piece in self.presence.all(ANNOUNCEMENT) {
+            self.control(Kind::Present, &piece);
         }
     }
 

@@ -9,6 +9,8 @@ mod publish;
 mod send;
 mod timing;
 
+#[cfg(feature = "backplane")]
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -41,6 +43,8 @@ use super::topics::Topics;
 use super::transport::Transport;
 use super::waker::LoopWaker;
 use super::wheel::Wheel;
+#[cfg(feature = "backplane")]
+use crate::backplane::Presence;
 use crate::connection::{Config, Outbound, Outcome};
 use crate::entropy::SystemEntropy;
 use crate::extension::deflate::DeflatePool;
@@ -51,6 +55,10 @@ pub use send::Sent;
 
 /// A piece of work for the thread of a loop; see [`Remote::run`](super::Remote::run).
 pub type Task<D> = Box<dyn FnOnce(&mut Context<D>) + Send>;
+
+/// The topics in which a connection is present, each with the name by which it is.
+#[cfg(feature = "backplane")]
+type Names = Vec<(Box<str>, Box<str>)>;
 
 /// A shutdown that goes on.
 #[derive(Debug)]
@@ -115,6 +123,11 @@ pub struct Context<D> {
     /// The engine keeps histories.
     #[cfg(feature = "backplane")]
     pub(super) has_history: bool,
+    /// Who is present at all nodes, and whom of them connections of ours are.
+    #[cfg(feature = "backplane")]
+    pub(super) presence: Option<Presence>,
+    #[cfg(feature = "backplane")]
+    pub(super) present: HashMap<ConnId, Names>,
     /// Who follows topics through theirs.
     #[cfg(feature = "backplane")]
     pub(super) follows: Follows,
@@ -169,6 +182,10 @@ impl<D: Default> Context<D> {
             ordered: false,
             #[cfg(feature = "backplane")]
             has_history: false,
+            #[cfg(feature = "backplane")]
+            presence: None,
+            #[cfg(feature = "backplane")]
+            present: HashMap::new(),
             #[cfg(feature = "backplane")]
             follows: Follows::default(),
             secret: RandomState::new(),

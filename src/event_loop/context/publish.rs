@@ -128,7 +128,7 @@ impl<D: Default> Context<D> {
         let Some(cold) = &mut self.peers[id.slot as usize].cold else { return false };
         let Some(index) = cold.topics.iter().position(|link| link.to == topic) else { return false };
         let mut links = std::mem::take(&mut cold.topics);
-        self.leave(&mut links, index);
+        self.leave_topic(&mut links, index);
         self.peers[id.slot as usize].cold().topics = links;
         true
     }
@@ -177,16 +177,20 @@ impl<D: Default> Context<D> {
     /// An open connection is over: it leaves its topics, and whoever waits for it goes on.
     pub(in crate::event_loop) fn leave_all(&mut self, slot: usize) {
         #[cfg(feature = "backplane")]
-        self.unfollow_all(self.id(slot));
+        {
+            let id = self.id(slot);
+            self.unfollow_all(id);
+            self.leave_presence(id);
+        }
         let Some(cold) = &mut self.peers[slot].cold else { return };
         let mut links = std::mem::take(&mut cold.topics);
         while let Some(last) = links.len().checked_sub(1) {
-            self.leave(&mut links, last);
+            self.leave_topic(&mut links, last);
         }
         self.release_producers(slot);
     }
 
-    fn leave(&mut self, links: &mut Vec<Subscription>, index: usize) {
+    fn leave_topic(&mut self, links: &mut Vec<Subscription>, index: usize) {
         let peers = &mut self.peers;
         let _gone = self.topics.remove(links, index, |slot| {
             peers.get_mut(slot as usize)?.cold.as_mut().map(|cold| &mut cold.topics)

@@ -94,7 +94,7 @@ impl Backplane {
 
 /// Tells an operator of the link.
 pub(super) fn tell(event: &LinkEvent, talk: Talk) {
-    if talk < Talk::Normal {
+    if talk < Talk::Normal || matches!(event, LinkEvent::Presence { .. }) {
         return;
     }
     let text = one_line(format!("backplane: {event}").as_bytes());

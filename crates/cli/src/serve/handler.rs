@@ -227,6 +227,7 @@ impl Handler for Server {
         self.tell(cx, id, |visit| {
             Some(visit.record()?.opened(agreement.subprotocol.as_deref(), &agreed(agreement.deflate())))
         });
+        cx.enter(id, since::TOPIC, ""); // where there are other servers, which count with us
         if self.has_history {
             // The connection is open, and has no subscription yet: neither can fail.
             let _ = match cx.data(id).and_then(|visit| visit.since.take()) {

@@ -52,6 +52,10 @@ impl Summary {
 #[derive(Debug, PartialEq)]
 struct Rates {
     open: u64,
+    /// On how many other servers, and how many clients there are everywhere, where there is a backplane that is up.
+    elsewhere: Option<(usize, u64)>,
+    /// There is one that is down.
+    is_cut_off: bool,
     messages: [f64; 2],
     bytes: [f64; 2],
 }
@@ -61,6 +65,8 @@ impl Rates {
         let rate = |then: u64, now: u64| now.saturating_sub(then) as f64 / passed.as_secs_f64();
         Self {
             open: now.open,
+            elsewhere: now.backplane.filter(|link| link.up).map(|link| (link.nodes, link.present)),
+            is_cut_off: now.backplane.is_some_and(|link| !link.up),
             messages: [rate(then.messages_in, now.messages_in), rate(then.messages_out, now.messages_out)],
             bytes: [rate(then.bytes_in, now.bytes_in), rate(then.bytes_out, now.bytes_out)],
         }
@@ -72,9 +78,15 @@ impl fmt::Display for Rates {
         let [messages_in, messages_out] = self.messages.map(si);
         let [bytes_in, bytes_out] = self.bytes.map(si);
         let open = self.open;
+        write!(f, "{open} open")?;
+        match self.elsewhere {
+            Some((nodes, present)) => write!(f, ", {present} with {nodes} other servers")?,
+            None if self.is_cut_off => write!(f, ", backplane down")?,
+            None => {}
+        }
         write!(
             f,
-            "{open} open | messages/s {messages_in} in, {messages_out} out | bytes/s {bytes_in} in, {bytes_out} out"
+            " | messages/s {messages_in} in, {messages_out} out | bytes/s {bytes_in} in, {bytes_out} out"
         )
     }
 }

@@ -62,6 +62,7 @@ impl TlsClient {
             judge: None,
             key_log: None,
             renamed: None,
+            alpn: vec![b"http/1.1".to_vec()],
         }
     }
 
@@ -103,6 +104,8 @@ pub struct TlsClientBuilder {
     judge: Option<Judge>,
     key_log: Option<Arc<dyn KeyLog>>,
     renamed: Option<(String, String)>,
+    /// What is offered by ALPN.
+    alpn: Vec<Vec<u8>>,
 }
 
 type Judge = Arc<dyn Fn(&Fault<'_>) -> Trust + Send + Sync>;
@@ -214,6 +217,13 @@ impl TlsClientBuilder {
         self
     }
 
+    /// Offers these protocols (ALPN, RFC 7301) in place of `http/1.1`, which WebSocket runs over in this crate.
+    #[must_use]
+    pub fn alpn<'a>(mut self, protocols: impl IntoIterator<Item = &'a str>) -> Self {
+        self.alpn = protocols.into_iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        self
+    }
+
     /// **Dangerous.** Accepts every certificate: whoever sits between can read and change everything.
     #[must_use]
     pub fn insecure(self) -> Self {
@@ -276,8 +286,8 @@ impl TlsClientBuilder {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(TlsConfigError::Tls)?,
         };
-        // RFC 6455 runs over HTTP/1.1; a server that answers with another protocol is refused (RFC 7301 §3.2).
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // A server that answers with another protocol is refused (RFC 7301 §3.2).
+        config.alpn_protocols = self.alpn;
         config.resumption = Resumption::in_memory_sessions(64);
         if let Some(key_log) = self.key_log {
             config.key_log = key_log;

@@ -146,6 +146,26 @@ fn something_else_than_a_websocket_server_exits_3_and_is_named() {
 }
 
 #[test]
+fn what_is_missing_for_websocket_over_http2_is_named() {
+    let (code, _, error) = test_server("http://127.0.0.1:1/", &[]);
+    assert!(code == 2 && error.contains("is for --http2"), "{code} {error}");
+    let (code, _, error) = test_server("ws://127.0.0.1:1/", &["--cut", "bytes"]);
+    assert!(code == 2 && error.contains("--http2"), "{code} {error}");
+    let (code, _, error) = test_server("http://127.0.0.1:1/", &["--http2", "--cut", "finely"]);
+    assert!(code == 2 && error.contains("whole, bytes"), "{code} {error}");
+    let plain = serve(&[]);
+    let (code, _, error) = test_server(&plain.url.replace("ws:", "http:"), &["--http2"]);
+    assert!(code == 3 && error.contains("What came is no HTTP/2"), "{code} {error}");
+    let (code, list, _) = test_server("http://127.0.0.1:1/", &["--http2", "--list"]);
+    assert!(
+        code == 0 && list.contains("H2W-021.3") && list.contains("6.4.1") && !list.contains("HSS-"),
+        "{list}"
+    );
+    let (code, list, _) = test_server("ws://127.0.0.1:1/", &["--list"]);
+    assert!(code == 0 && !list.contains("H2W"), "{list}");
+}
+
+#[test]
 fn a_failure_below_the_denied_level_does_not_fail_the_run() {
     let server = serve(SMALL);
     let (code, stdout, _) = test_server(&server.url, &["--case", "9.1.2"]);

@@ -6,6 +6,7 @@
 
 use bowsprit::frame::{LengthForm, RawHeader};
 
+use super::http2::Exchange;
 use super::payload::Payload;
 pub use super::rule::{Rule, Sections};
 
@@ -32,6 +33,8 @@ pub struct Case {
     pub expect: Expect,
     /// How long to wait for the peer once the script has ended, in milliseconds.
     pub patience: u32,
+    /// What is done on a connection of HTTP/2, in place of opening, script and expectation.
+    pub http2: Option<&'static Exchange>,
 }
 
 /// How binding a rule is (RFC 2119).
@@ -349,6 +352,7 @@ impl Case {
         script: &[],
         expect: Expect { outcomes: &[(Class::Ok, &[])], close: Ending::CLEAN },
         patience: 4_000,
+        http2: None,
     };
 
     /// The group or family a case belongs to: `6.2` of `6.2.1`, `HSS` of `HSS-004`.
@@ -358,6 +362,26 @@ impl Case {
             (None, Some((group, _))) => group,
             (None, None) => self.id,
         }
+    }
+
+    /// Whether all that it says in the opening handshake is about subprotocols and extensions, or nothing.
+    pub(crate) fn is_about_frames(&self) -> bool {
+        const AGREED: [&str; 2] = ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"];
+        let agreed = |name: &str| AGREED.iter().any(|agreed| agreed.eq_ignore_ascii_case(name));
+        let of_line = |line: &str| {
+            line.split("\r\n").all(|line| line.split_once(':').is_some_and(|(name, _)| agreed(name)))
+        };
+        let may = |edit: &Edit| match edit {
+            Edit::Line(name, line) => agreed(name) && of_line(line),
+            Edit::Without(name) => agreed(name),
+            Edit::Add(line) | Edit::Repeat(line, _) => of_line(line),
+            _ => false,
+        };
+        let head_only = matches!(self.group(), "HSS" | "HSC");
+        self.http2.is_none()
+            && !head_only
+            && self.opening.pace == Pace::Whole
+            && self.opening.edits.iter().all(may)
     }
 
     /// Whether the case can examine that side; [`Subject::Both`] asks for either.

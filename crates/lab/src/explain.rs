@@ -6,6 +6,8 @@ use bowsprit::frame::RawHeader;
 
 use super::case::{Answer, By, Case, Class, Event};
 use super::escape::{hex, visible};
+use super::http2::Seen;
+use super::http2::frame::Frame;
 use super::wire::Excerpt;
 
 /// Bytes of a payload shown in hex.
@@ -19,6 +21,14 @@ pub fn case(case: &Case) -> String {
     let _ = writeln!(out, "  examines  {}", case.subject);
     if !case.tags.is_empty() {
         let _ = writeln!(out, "  tags      {}", case.tags.join(", "));
+    }
+    if let Some(exchange) = case.http2 {
+        if exchange.settings != crate::http2::SETTINGS {
+            let _ = writeln!(out, "  announces {}", Frame::settings(exchange.settings).line());
+        }
+        for step in exchange.moves {
+            let _ = writeln!(out, "  does      {step}");
+        }
     }
     for edit in case.opening.edits {
         let _ = writeln!(out, "  opening   {edit}");
@@ -37,6 +47,11 @@ pub fn case(case: &Case) -> String {
 
 /// What is right: the answers to the opening handshake, the events, the ending.
 pub fn expected(case: &Case) -> Vec<String> {
+    if let Some(exchange) = case.http2 {
+        let all = |seen: &[Seen]| seen.iter().map(Seen::to_string).collect::<Vec<_>>().join(" and ");
+        let outcomes = exchange.outcomes.iter();
+        return outcomes.map(|(class, seen)| format!("{}{}", all(seen), in_class(*class))).collect();
+    }
     let mut lines = Vec::new();
     let opens = |answer: &Answer| *answer == Answer::Opens;
     let must_open = case.opening.answers.iter().all(|(_, answer)| opens(answer));

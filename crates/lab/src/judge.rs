@@ -100,6 +100,8 @@ pub struct Facts {
     pub ended_by_peer: bool,
     /// It did so by a reset, not in order.
     pub reset: bool,
+    /// The HTTP/2 connection ended with other streams on it, one of which may be why.
+    pub lost: bool,
     /// All of the script was sent.
     pub sent_all: bool,
     /// When we last wrote something, counted from the start of the case.
@@ -288,7 +290,7 @@ fn judge_close(case: &Case, facts: &Facts) -> (CloseBehaviour, String) {
         let what = if facts.broken {
             "the peer had broken a rule before"
         } else if facts.both_closed {
-            "the server did not end the TCP connection"
+            "the server did not end it"
         } else {
             "no Close frame came back"
         };

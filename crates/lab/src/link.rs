@@ -3,8 +3,9 @@
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
+use super::pipe::Pipe;
 use super::player::{Player, Wants};
-use super::socket::Socket;
+use super::rule::Violation;
 
 /// Bytes read from or written to one connection before the others have their turn.
 const BUDGET: usize = 1 << 20;
@@ -21,6 +22,12 @@ pub(super) trait Dialogue {
     fn write_failed(&mut self, now: Duration, error: &str);
     /// Bytes came.
     fn receive(&mut self, now: Duration, bytes: &[u8]);
+    /// The peer broke a rule below these bytes; no more will come.
+    fn broken(&mut self, now: Duration, violation: Violation) {
+        self.eof(now, Some(&violation.to_string()));
+    }
+    /// It ended while others were on the same connection, one of which may be why.
+    fn lost(&mut self) {}
     /// No more will come.
     fn eof(&mut self, now: Duration, error: Option<&str>);
     /// Time has passed.
@@ -47,7 +54,7 @@ pub(super) struct Link<D> {
     /// The dialogue.
     pub(super) dialogue: D,
     /// The connection.
-    pub(super) stream: Socket,
+    pub(super) stream: Pipe,
     started: Instant,
     connected: bool,
     /// Why the connection did not come up.
@@ -58,12 +65,12 @@ pub(super) struct Link<D> {
 
 impl<D: Dialogue> Link<D> {
     /// A connection that is still being made.
-    pub(super) fn connecting(stream: Socket, dialogue: D) -> Self {
+    pub(super) fn connecting(stream: Pipe, dialogue: D) -> Self {
         Self { dialogue, stream, started: Instant::now(), connected: false, error: None, refused: false }
     }
 
     /// A connection that was accepted.
-    pub(super) fn accepted(stream: Socket, dialogue: D) -> Self {
+    pub(super) fn accepted(stream: Pipe, dialogue: D) -> Self {
         let mut link = Self::connecting(stream, dialogue);
         link.is_connected();
         link
@@ -123,17 +130,8 @@ impl<D: Dialogue> Link<D> {
         if self.connected {
             return true;
         }
-        match self.stream.tcp().peer_addr() {
-            Ok(_) => {
-                self.connected = true;
-                // Cuts between writes are part of a case; without this they would be joined again.
-                let _ = self.stream.tcp().set_nodelay(true);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                if let Ok(Some(error)) | Err(error) = self.stream.tcp().take_error() {
-                    self.fail(&error);
-                }
-            }
+        match self.stream.is_connected() {
+            Ok(is_so) => self.connected = is_so,
             Err(error) => self.fail(&error),
         }
         self.connected
@@ -185,10 +183,14 @@ impl<D: Dialogue> Link<D> {
     fn read(&mut self, scratch: &mut [u8]) -> bool {
         let mut budget = BUDGET;
         while !self.dialogue.is_over() && self.dialogue.reads() {
+            if let Some(violation) = self.stream.violation() {
+                self.dialogue.broken(self.started.elapsed(), violation);
+                break;
+            }
             let read = self.stream.read(scratch);
             let now = self.started.elapsed();
             match read {
-                Ok(0) => self.dialogue.eof(now, None),
+                Ok(0) => self.eof(now, None),
                 Ok(length) => {
                     self.dialogue.receive(now, &scratch[..length]);
                     budget = budget.saturating_sub(length);
@@ -198,10 +200,17 @@ impl<D: Dialogue> Link<D> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => self.dialogue.eof(now, Some(&error.to_string())),
+                Err(error) => self.eof(now, Some(&error.to_string())),
             }
         }
         true
+    }
+
+    fn eof(&mut self, now: Duration, error: Option<&str>) {
+        if self.stream.was_lost() {
+            self.dialogue.lost();
+        }
+        self.dialogue.eof(now, error);
     }
 }
 
@@ -217,6 +226,12 @@ impl Dialogue for Player {
     }
     fn receive(&mut self, now: Duration, bytes: &[u8]) {
         self.receive(now, bytes);
+    }
+    fn broken(&mut self, now: Duration, violation: Violation) {
+        self.broken(now, violation);
+    }
+    fn lost(&mut self) {
+        self.lost();
     }
     fn eof(&mut self, now: Duration, error: Option<&str>) {
         self.eof(now, error);

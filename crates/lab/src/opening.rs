@@ -10,6 +10,7 @@ use bowsprit::handshake::{Head, HttpVersion, StartLine};
 
 use super::case::{Edit, HeadCheck, Opening};
 use super::deflate::{self, Agreed, Extension};
+use super::options::Carrier;
 use super::rule::Violation;
 
 /// What the placeholders of an [`Edit`] stand for.
@@ -61,14 +62,24 @@ pub(super) fn key_of(nonce: [u8; 16]) -> String {
 
 /// The request of a case.
 pub(super) fn request(opening: &Opening, fill: &Fill) -> Vec<u8> {
-    let mut lines = vec![
-        "GET {target} HTTP/1.1".to_owned(),
-        "Host: {host}".to_owned(),
-        "Upgrade: websocket".to_owned(),
-        "Connection: Upgrade".to_owned(),
-        "Sec-WebSocket-Key: {key}".to_owned(),
-        "Sec-WebSocket-Version: 13".to_owned(),
-    ];
+    request_over(opening, fill, Carrier::Http1)
+}
+
+/// The same over whatever carries it. Over HTTP/2 it has the same form, and no more than what is said there, too
+/// (RFC 8441 §5).
+pub(super) fn request_over(opening: &Opening, fill: &Fill, carrier: Carrier) -> Vec<u8> {
+    let lines: &[&str] = match carrier {
+        Carrier::Http1 => &[
+            "GET {target} HTTP/1.1",
+            "Host: {host}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
+        ],
+        Carrier::Http2(_) => &["CONNECT {target} HTTP/2.0", "Host: {host}", "Sec-WebSocket-Version: 13"],
+    };
+    let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
     if !opening.deflate.is_empty() {
         lines.push(format!("Sec-WebSocket-Extensions: {}", deflate::offer(opening.deflate)));
     }
@@ -150,6 +161,16 @@ pub(super) fn judge_response(
     offers_are_whole: bool,
     protocols: &[&str],
 ) -> Result<Option<Agreed>, Violation> {
+    judge_switch(head, key)?;
+    judge_agreement(head, offered, offers_are_whole, protocols)
+}
+
+/// What is wrong with a 101 response as such (RFC 6455 §4.1, numbered there).
+///
+/// # Errors
+///
+/// The rule it breaks.
+fn judge_switch(head: &Head, key: &str) -> Result<(), Violation> {
     if head.version() != (HttpVersion { major: 1, minor: 1 }) {
         return Err(Violation::new(
             Section::rfc6455("4.1").item("response 1"),
@@ -199,6 +220,21 @@ pub(super) fn judge_response(
     if head.has("sec-websocket-key") {
         return Err(Violation::new(Section::rfc6455("4.2.2"), "the response holds a Sec-WebSocket-Key"));
     }
+    Ok(())
+}
+
+/// What is wrong with the subprotocol and the extensions that a response agrees to, and the compression among them
+/// (RFC 6455 §4.1, numbered there).
+///
+/// # Errors
+///
+/// The rule it breaks.
+pub(super) fn judge_agreement(
+    head: &Head,
+    offered: &[Extension],
+    offers_are_whole: bool,
+    protocols: &[&str],
+) -> Result<Option<Agreed>, Violation> {
     // Two rules that servers break have a case each, HSS-121 and SUB-001, so that the others tell of something else: no
     // Content-Length in a 101, and no subprotocol where none was offered.
     match head.only("sec-websocket-protocol") {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::case::Echo;
+use super::case::{Case, Echo};
+use super::http2::Cut;
 
 /// How cases are played.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +16,42 @@ pub struct Options {
     pub patience: Option<Duration>,
     /// The server speaks first: so many messages, which are no part of any case.
     pub greetings: u32,
+    /// What WebSockets are opened over.
+    pub carrier: Carrier,
+}
+
+/// What a WebSocket is opened over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carrier {
+    /// A connection of HTTP/1.1 of its own (RFC 6455).
+    #[default]
+    Http1,
+    /// A stream of HTTP/2 (RFC 8441), cut like this.
+    Http2(Cut),
+}
+
+impl Carrier {
+    /// Whether it is a stream of HTTP/2.
+    pub fn is_http2(self) -> bool {
+        matches!(self, Carrier::Http2(_))
+    }
+
+    /// Whether a case can be played over it: cases about an opening handshake in HTTP/1.1 cannot be over HTTP/2, but for
+    /// what they say about subprotocols and extensions (RFC 8441 §5).
+    pub fn carries(self, case: &Case) -> bool {
+        match self {
+            Carrier::Http1 => case.http2.is_none(),
+            Carrier::Http2(_) => case.http2.is_some() || case.is_about_frames(),
+        }
+    }
+
+    /// Whether this status says that the connection is open (RFC 6455 §4.1; RFC 8441 §5).
+    pub(super) fn opens(self, status: u16) -> bool {
+        match self {
+            Carrier::Http1 => status == 101,
+            Carrier::Http2(_) => (200..300).contains(&status),
+        }
+    }
 }
 
 /// How much time a run may spend on what is long by nature.
@@ -30,7 +67,7 @@ pub enum Effort {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, effort: Effort::Normal, patience: None, greetings: 0 }
+        Self { seed: 1, effort: Effort::Normal, patience: None, greetings: 0, carrier: Carrier::Http1 }
     }
 }
 

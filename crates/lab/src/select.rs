@@ -1,6 +1,7 @@
 //! Which cases are played: by id, glob, group, section, level, role and tag.
 
 use super::case::{Case, Level, Subject};
+use super::options::Carrier;
 use super::rule::Sections;
 use super::{cases, proxy};
 
@@ -23,6 +24,8 @@ pub struct Selection {
     pub quick: bool,
     /// Take in what waits for the peer's own timeouts.
     pub slow: bool,
+    /// What they are played over. Where either side is asked for, and so nothing played, all of them are chosen from.
+    pub carrier: Carrier,
 }
 
 /// Tags of cases that run only when asked for.
@@ -37,7 +40,10 @@ impl Selection {
     ///
     /// The first pattern that fits no case, or that all that is asked for fits none together.
     pub fn choose(&self, subject: Subject) -> Result<Vec<&'static Case>, String> {
-        self.choose_from(cases::all(), |case| case.examines(subject), &subject.to_string())
+        // Where nothing is played, what it would be played over does not matter.
+        let carried = |case: &Case| subject == Subject::Both || self.carrier.carries(case);
+        let examines = |case: &Case| case.examines(subject) && carried(case);
+        self.choose_from(cases::all(), examines, &subject.to_string())
     }
 
     /// The chosen cases for proxies, in the order of their catalogue.

@@ -37,6 +37,50 @@ impl Socket {
         }
     }
 
+    /// Whether the connection has come up.
+    ///
+    /// # Errors
+    ///
+    /// Why it never will.
+    pub(super) fn is_connected(&self) -> io::Result<bool> {
+        match self.tcp().peer_addr() {
+            Ok(_) => {
+                // Cuts between writes are part of a case; without this they would be joined again.
+                let _ = self.tcp().set_nodelay(true);
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => match self.tcp().take_error() {
+                Ok(Some(error)) | Err(error) => Err(error),
+                Ok(None) => Ok(false),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What URLs of HTTP call it.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "http",
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => "https",
+        }
+    }
+
+    /// What the server has chosen to speak (ALPN), if it is something else.
+    pub(super) fn other_protocol(&self, _wanted: &[u8]) -> Option<String> {
+        match self {
+            Self::Tcp(_) => None,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) if stream.is_handshaking() => None,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => match stream.tls().alpn_protocol() {
+                Some(chosen) if chosen == _wanted => None,
+                Some(chosen) => Some(chosen.escape_ascii().to_string()),
+                None => Some("nothing".to_owned()),
+            },
+        }
+    }
+
     /// Ends our direction.
     pub(super) fn end_writing(&mut self) -> io::Result<()> {
         #[cfg(feature = "tls")]

@@ -148,6 +148,8 @@ pub enum Item {
     Frame(Way, RawHeader, Excerpt),
     /// Bytes that are no frame.
     Bytes(Way, Excerpt),
+    /// What is no frame of a WebSocket, in words.
+    Words(Way, String),
     /// Something that happened.
     Note(String),
 }

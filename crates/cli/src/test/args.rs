@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use bowsprit::handshake::HeaderField;
 use bowsprit::tls::TlsClient;
+use bowsprit_lab::http2::Cut;
 use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Deny, Run};
-use bowsprit_lab::{Effort, Level, Options, Place, Selection, Subject};
+use bowsprit_lab::{Carrier, Effort, Level, Options, Place, Selection, Subject};
 use clap::{Subcommand, ValueEnum};
 
 use super::super::request::{HEADING, RequestArgs};
@@ -83,10 +84,12 @@ pub(super) struct ProxyArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServerArgs {
-    /// Where it is, such as ws://127.0.0.1:9001/ or wss://localhost:9443/
+    /// Where it is, such as ws://127.0.0.1:9001/ or wss://localhost:9443/; with --http2 http:// and https:// as well.
     pub(super) url: String,
     #[command(flatten)]
     pub(super) trust: Trust,
+    #[command(flatten)]
+    pub(super) http2: Http2,
     #[command(flatten)]
     pub(super) request: RequestArgs,
     /// Play the cases even where the server does not send back what it gets, or passes it on to others.
@@ -99,6 +102,43 @@ pub(super) struct ServerArgs {
     pub(super) suite: Suite,
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// WebSocket over HTTP/2.
+#[derive(Debug, clap::Args)]
+pub(super) struct Http2 {
+    /// Over HTTP/2 (RFC 8441): each case is a stream of one connection, and HTTP/2 itself is examined, too. Behind TLS by
+    /// ALPN, without it by prior knowledge.
+    #[arg(long)]
+    pub(super) http2: bool,
+    /// How the bytes of a WebSocket are cut into DATA frames: whole, bytes, padded, empty, window (ours opens byte by
+    /// byte), mixed (each case in one of these ways, by the seed).
+    #[arg(long, value_name = "WAY", default_value_t, requires = "http2")]
+    pub(super) cut: Cut,
+    /// Each case on a connection of its own.
+    #[arg(long, requires = "http2")]
+    pub(super) apart: bool,
+}
+
+impl Http2 {
+    pub(super) fn carrier(&self) -> Carrier {
+        if self.http2 { Carrier::Http2(self.cut) } else { Carrier::Http1 }
+    }
+
+    /// The same as flags of a command.
+    pub(super) fn flags(&self) -> String {
+        let mut out = String::new();
+        if self.http2 {
+            out.push_str(" --http2");
+        }
+        if self.cut != Cut::Whole {
+            out += &format!(" --cut {}", self.cut);
+        }
+        if self.apart {
+            out.push_str(" --apart");
+        }
+        out
+    }
 }
 
 /// Whom to trust behind wss://.
@@ -309,8 +349,11 @@ pub(super) fn now() -> u64 {
 }
 
 impl Trust {
-    pub(crate) fn client(&self) -> Result<TlsClient, String> {
-        let builder = TlsClient::builder();
+    pub(crate) fn client(&self, http2: bool) -> Result<TlsClient, String> {
+        let mut builder = TlsClient::builder();
+        if http2 {
+            builder = builder.alpn(["h2"]);
+        }
         let builder = match &self.ca {
             Some(ca) => builder.ca_file(ca),
             None if self.insecure => Ok(builder.insecure()),

@@ -16,7 +16,7 @@ use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Outcome, Run};
 use bowsprit_lab::runner::{self, Gone, Peer, Plan, Target};
-use bowsprit_lab::{Behaviour, Place, Record, Subject};
+use bowsprit_lab::{Behaviour, Carrier, Options, Place, Record, Selection, Subject};
 
 pub(crate) use args::{Args, Trust};
 use args::{ClientArgs, ServerArgs, Side};
@@ -42,18 +42,20 @@ pub(crate) fn run(args: Args) -> ExitCode {
 }
 
 fn server(args: &ServerArgs) -> Result<ExitCode, String> {
-    let ServerArgs { url, trust, request, force, greetings, suite, common } = args;
+    let ServerArgs { url, trust, http2, request, force, greetings, suite, common } = args;
     let (force, greetings) = (*force, *greetings);
-    let cases = common.selection(suite.effort())?.choose(Subject::Server)?;
+    let carrier = http2.carrier();
+    let selection = Selection { carrier, ..common.selection(suite.effort())? };
+    let cases = selection.choose(Subject::Server)?;
     if common.list {
         return Ok(print(&for_terminal(list(&cases))));
     }
     let shown = Place::of(url);
-    let target = match target(url, trust, request)? {
+    let target = match target(url, trust, request, carrier)? {
         Ok(target) => target,
         Err(error) => return Ok(unreachable(&shown, &error)),
     };
-    let mut options = common.options(suite.effort())?;
+    let mut options = Options { carrier, ..common.options(suite.effort())? };
     let survey = match runner::preflight(&target, options) {
         Ok(survey) => survey,
         Err(error) => return Ok(unreachable(&shown, &error)),
@@ -81,10 +83,11 @@ fn server(args: &ServerArgs) -> Result<ExitCode, String> {
         jobs = 1;
     }
     let mut run = common.new_run(shown.as_str(), &shown, Subject::Server);
-    run.flags = trust.flags() + &request.flags();
+    run.flags = http2.flags() + &trust.flags() + &request.flags();
     let total = cases.len();
     let interrupt = asked_to_end().map_err(|error| error.to_string())?;
-    let plan = Plan { served: true, interrupt, ..Plan::new(target, cases, options, jobs) };
+    let plan =
+        Plan { served: true, apart: http2.apart, interrupt, ..Plan::new(target, cases, options, jobs) };
     let started = Instant::now();
     let progress = Progress::new(total);
     let peer = runner::run(&plan, &mut |record, aftermath| {
@@ -325,11 +328,16 @@ fn list(cases: &[&bowsprit_lab::Case]) -> String {
 }
 
 /// What a URL names, with its address looked up; `Ok(Err(_))`: it has none.
-fn target(url: &str, trust: &Trust, request: &RequestArgs) -> Result<Result<Target, String>, String> {
-    let place = parse_url(url)?;
-    let (host, lines) = request.lines(url)?;
+fn target(
+    url: &str,
+    trust: &Trust,
+    request: &RequestArgs,
+    carrier: Carrier,
+) -> Result<Result<Target, String>, String> {
+    let place = parse_url(url, carrier)?;
+    let (host, lines) = request.lines(&place.url)?;
     if !place.secure && (trust.ca.is_some() || trust.insecure) {
-        return Err("--ca and --insecure are for wss://".to_owned());
+        return Err("--ca and --insecure are for wss:// and https://".to_owned());
     }
     let addr = match (&*place.name, place.port).to_socket_addrs().map(|mut addrs| addrs.next()) {
         Ok(Some(addr)) => addr,
@@ -338,7 +346,7 @@ fn target(url: &str, trust: &Trust, request: &RequestArgs) -> Result<Result<Targ
     };
     let target = Target::new(addr, &host, &place.target).with_fields(lines);
     if place.secure {
-        return Ok(Ok(target.with_tls(trust.client()?, &place.name)));
+        return Ok(Ok(target.with_tls(trust.client(carrier.is_http2())?, &place.name)));
     }
     Ok(Ok(target))
 }
@@ -351,15 +359,23 @@ struct Address {
     port: u16,
     /// The request target.
     target: String,
+    /// It with the scheme of a WebSocket.
+    url: String,
 }
 
-fn parse_url(url: &str) -> Result<Address, String> {
+fn parse_url(url: &str, carrier: Carrier) -> Result<Address, String> {
     let shown = Place::of(url);
     let uri = fluent_uri::UriRef::parse(url).map_err(|error| format!("\"{shown}\" is no URL: {error}"))?;
     let scheme = uri.scheme().map(|scheme| scheme.as_str().to_ascii_lowercase());
     let (secure, default) = match scheme.as_deref() {
         Some("ws") => (false, 80),
         Some("wss") => (true, 443),
+        // RFC 8441 §5 has the scheme of HTTP in the request, and so may who writes the command.
+        Some("http") if carrier.is_http2() => (false, 80),
+        Some("https") if carrier.is_http2() => (true, 443),
+        Some("http" | "https") => {
+            return Err(format!("\"{shown}\" is for --http2; without it, use ws:// or wss://"));
+        }
         _ => return Err(format!("\"{shown}\" starts with neither ws:// nor wss://")),
     };
     let authority = uri.authority().filter(|authority| !authority.host().is_empty());
@@ -381,5 +397,7 @@ fn parse_url(url: &str) -> Result<Address, String> {
     };
     // An IPv6 address stands in brackets there, and nowhere else.
     let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Address { secure, name, port, target })
+    let rest = url.split_once(':').map_or("", |(_, rest)| rest);
+    let url = format!("{}:{rest}", if secure { "wss" } else { "ws" });
+    Ok(Address { secure, name, port, target, url })
 }

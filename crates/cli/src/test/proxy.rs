@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bowsprit_lab::proxy::report::Run;
 use bowsprit_lab::proxy::runner::{self, Gone, Peer, Plan, Trouble};
 use bowsprit_lab::report::json::Report;
-use bowsprit_lab::{Effort, Place};
+use bowsprit_lab::{Carrier, Effort, Place};
 
 use super::args::{ProxyArgs, now};
 use super::{End, Progress, UNREACHABLE, asked_to_end, target};
@@ -35,7 +35,7 @@ pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
         say(error);
         Ok(ExitCode::from(UNREACHABLE))
     };
-    let target = match target(front, trust, &request)? {
+    let target = match target(front, trust, &request, Carrier::Http1)? {
         Ok(target) => target,
         Err(error) => return unreachable(format!("there is no front at {shown}: {error}")),
     };

@@ -41,7 +41,7 @@ impl Target {
             (client::Target::Unix(unix), None) => Place::Unix(unix.path().to_owned()),
             _ => return Err(format!("{shown}: no place to connect to")),
         };
-        let tls = if url.is_secure() { Some(trust.client()?) } else { None };
+        let tls = if url.is_secure() { Some(trust.client(false)?) } else { None };
         Ok(Self { url, place, tls })
     }
 

@@ -16,6 +16,7 @@ pub(crate) use rule_table;
 
 pub mod autobahn;
 mod frames;
+mod http2;
 mod negotiation;
 mod opening_client;
 mod opening_server;
@@ -89,6 +90,17 @@ static FILES: &[&[Case]] = &[
     frames::CLOSING,
     frames::TEXTS,
     frames::SIZES,
+    http2::settings::CASES,
+    http2::settings::EARLY_CASES,
+    http2::requests::UNPROCESSED,
+    http2::requests::GOOD,
+    http2::requests::MALFORMED,
+    http2::requests::REFUSED,
+    http2::frames::DATA,
+    http2::frames::STREAMS,
+    http2::frames::CONNECTION,
+    http2::endings::CASES,
+    http2::together::CASES,
 ];
 
 /// That a Close is the last thing that an endpoint sends.
@@ -121,6 +133,7 @@ const THEMES: &[(&str, &str)] = &[
     ("CLS", "closing beyond Autobahn"),
     ("UTF", "texts beyond Autobahn"),
     ("LIM", "sizes beyond Autobahn"),
+    ("H2W", "WebSocket over HTTP/2"),
 ];
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::case::Case;
 use super::link::{Link, SCRATCH};
 use super::options::Options;
+use super::pipe::Pipe;
 use super::player::Record;
 use super::socket::Socket;
 use client::{Client, REQUEST, Stage};
@@ -194,7 +195,7 @@ impl Loop<'_> {
             self.next_token += 1;
             let interest = Interest::READABLE | Interest::WRITABLE;
             if self.net.poll.registry().register(&mut stream, Token(token), interest).is_ok() {
-                self.links.insert(token, Link::accepted(Socket::Tcp(stream), Client::new()));
+                self.links.insert(token, Link::accepted(Pipe::Socket(Socket::Tcp(stream)), Client::new()));
             }
         }
     }
@@ -224,7 +225,9 @@ impl Loop<'_> {
         for token in over.collect::<Vec<_>>() {
             let Some(mut link) = self.links.remove(&token) else { continue };
             // Dropping the stream closes it in any case.
-            let _ = self.net.poll.registry().deregister(link.stream.tcp_mut());
+            if let Some(socket) = link.stream.socket_mut() {
+                let _ = self.net.poll.registry().deregister(socket.tcp_mut());
+            }
             let notice = match link.dialogue.stage {
                 Stage::Case(player, agent) => {
                     let record = player.finish();

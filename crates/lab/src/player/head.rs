@@ -9,6 +9,7 @@ use super::super::case::Pace;
 use super::super::deflate::{self, Codec};
 use super::super::judge::AnswerSeen;
 use super::super::opening;
+use super::super::options::Carrier;
 use super::super::rule::Violation;
 use super::super::wire::{Excerpt, Item, Way};
 use super::{Phase, Player};
@@ -29,7 +30,9 @@ impl Player {
                     match head.start_line() {
                         // RFC 9110 §15.2: interim responses may come first, but not 101.
                         StartLine::Response { status: 100 | 102..=199, .. } => continue,
-                        StartLine::Response { status: 101, .. } => self.on_switching(now, &head),
+                        StartLine::Response { status, .. } if self.options.carrier.opens(status) => {
+                            self.on_switching(now, &head)
+                        }
                         StartLine::Response { status, .. } => {
                             self.check_head(now, &head, &bytes[used_before..]);
                             self.decide(AnswerSeen::Status(status));
@@ -75,11 +78,11 @@ impl Player {
         }
     }
 
-    /// A 101 from the server under test.
+    /// The server under test says that the connection is open.
     fn on_switching(&mut self, now: Duration, head: &Head) {
         self.decide(AnswerSeen::Opened);
         // What was offered is read back from what was sent, edits included.
-        let request = opening::request(&self.case.opening, &self.fill);
+        let request = opening::request_over(&self.case.opening, &self.fill, self.options.carrier);
         let mut reader = HeadReader::request(HeadLimits { max_bytes: 1 << 24, max_headers: 1 << 16 });
         let sent = match reader.receive(&request) {
             Ok(Progress::Done { value, .. }) => Some(value),
@@ -98,7 +101,12 @@ impl Player {
             .collect();
         let key = values("sec-websocket-key").next().and_then(|key| str::from_utf8(key).ok());
         let key = key.unwrap_or(&self.fill.key).to_owned();
-        match opening::judge_response(head, &key, &offered, offers_are_whole, &protocols) {
+        let judged = match self.options.carrier {
+            Carrier::Http1 => opening::judge_response(head, &key, &offered, offers_are_whole, &protocols),
+            // RFC 8441 §5: there is neither an Upgrade nor a key.
+            Carrier::Http2(_) => opening::judge_agreement(head, &offered, offers_are_whole, &protocols),
+        };
+        match judged {
             Ok(agreed) => self.codec = agreed.map(Codec::new),
             Err(violation) => return self.violate(now, violation),
         }

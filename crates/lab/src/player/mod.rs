@@ -222,7 +222,7 @@ impl Player {
         };
         if player.we_are_client() {
             player.outbox.pace(case.opening.pace);
-            let request = opening::request(&case.opening, &player.fill);
+            let request = opening::request_over(&case.opening, &player.fill, options.carrier);
             player.log.add(Duration::ZERO, || {
                 Item::Head(Way::Sent, Excerpt::whole(&request[..request.len().min(8192)]))
             });
@@ -269,7 +269,8 @@ impl Player {
 
     /// The driver did what [`wants`](Self::wants) asked for.
     pub fn half_closed(&mut self, now: Duration) {
-        self.log.note(now, "we ended our half of the TCP connection");
+        let what = self.pipe();
+        self.log.note(now, format!("we ended our half of the {what}"));
         self.wants = Wants::Nothing;
         self.advance(now);
     }
@@ -361,8 +362,8 @@ impl Player {
         self.log.note(
             now,
             match error {
-                None => "the peer ended the TCP connection".to_owned(),
-                Some(error) => format!("the TCP connection broke: {error}"),
+                None => format!("the peer ended the {}", self.pipe()),
+                Some(error) => format!("the {} broke: {error}", self.pipe()),
             },
         );
         (self.facts.ended_by_peer, self.facts.reset) = (true, error.is_some());
@@ -373,6 +374,21 @@ impl Player {
             self.violate(now, Violation::new(Section::rfc6455("5.5.1"), "Bytes follow its Close"));
         }
         self.over(now);
+    }
+
+    /// The peer broke a rule of what the WebSocket is carried over.
+    pub fn broken(&mut self, now: Duration, violation: Violation) {
+        self.log.note(now, format!("the peer breaks a rule: {violation}"));
+        self.decide(AnswerSeen::Dropped);
+        self.facts.violation.get_or_insert(violation);
+        self.facts.broken = true;
+        self.outcomes.void();
+        self.over(now);
+    }
+
+    /// What happens next may be because of others on the same connection.
+    pub fn lost(&mut self) {
+        self.facts.lost = true;
     }
 
     /// The connection did not come up.
@@ -422,7 +438,8 @@ impl Player {
             }
             Phase::Open | Phase::Ending => {
                 if self.peer_closed || !self.we_are_client() || self.sent_close {
-                    self.log.note(now, "we ended the TCP connection, since the peer did not");
+                    let what = self.pipe();
+                    self.log.note(now, format!("we ended the {what}, since the peer did not"));
                 }
                 self.facts.dropped_by_us = self.we_are_client();
                 self.facts.timed_out |= self.phase == Phase::Open;
@@ -461,6 +478,11 @@ impl Player {
 
     fn we_are_client(&self) -> bool {
         self.subject != Subject::Client
+    }
+
+    /// What carries our bytes.
+    fn pipe(&self) -> &'static str {
+        if self.options.carrier.is_http2() { "stream" } else { "TCP connection" }
     }
 
     fn must_open(&self) -> bool {

@@ -87,7 +87,8 @@ impl Player {
             Step::Await(events) => self.pause = Pause::Events(*events),
             Step::HalfClose => self.wants = Wants::HalfClose,
             Step::Drop => {
-                self.log.note(now, "we end the TCP connection");
+                let what = self.pipe();
+                self.log.note(now, format!("we end the {what}"));
                 self.wants = Wants::Drop;
                 self.decide(AnswerSeen::Opened);
             }

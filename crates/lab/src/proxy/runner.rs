@@ -21,6 +21,7 @@ use super::player::{Common, Player, Wires, mark_in};
 use crate::case::Level;
 use crate::link::{Link, SCRATCH};
 use crate::options::Options;
+use crate::pipe::Pipe;
 use crate::rule::{Rule, Sections};
 pub use crate::runner::{Gone, Peer, Target};
 use crate::socket::Socket;
@@ -335,7 +336,7 @@ impl<'p> Runner<'p> {
         let at = self.token();
         let link = self.plan.target.connect().and_then(|stream| self.register(stream, at));
         let client = match link {
-            Ok(stream) => Some(Link::connecting(stream, Mailbox::default())),
+            Ok(stream) => Some(Link::connecting(Pipe::Socket(stream), Mailbox::default())),
             Err(error) => {
                 player.unconnected(&error.to_string());
                 None
@@ -366,7 +367,7 @@ impl<'p> Runner<'p> {
                         continue;
                     }
                     let stream = self.register(Socket::Tcp(stream), token)?;
-                    let link = Link::accepted(stream, Mailbox::default());
+                    let link = Link::accepted(Pipe::Socket(stream), Mailbox::default());
                     self.seats.insert(token, Seat::Nameless);
                     self.nameless.insert(token, (link, Instant::now()));
                 }
@@ -579,5 +580,7 @@ fn due(slot: &Slot) -> Instant {
 /// Ends a connection by a reset.
 fn reset(link: &Link<Mailbox>) {
     // Where that fails it ends in order, and the case will tell.
-    let _ = socket2::SockRef::from(link.stream.tcp()).set_linger(Some(Duration::ZERO));
+    if let Some(socket) = link.stream.socket() {
+        let _ = socket2::SockRef::from(socket.tcp()).set_linger(Some(Duration::ZERO));
+    }
 }

@@ -353,11 +353,12 @@ impl LogReport {
     fn new(line: &Line) -> Self {
         let (way, bytes) = match &line.item {
             Item::Note(_) => ("note", &[][..]),
+            Item::Words(way, _) => (name(*way), &[][..]),
             Item::Head(way, head) => (name(*way), &head.bytes[..0]),
             Item::Frame(way, _, excerpt) | Item::Bytes(way, excerpt) => (name(*way), &excerpt.bytes[..]),
         };
         let text = match &line.item {
-            Item::Note(note) => visible(note.as_bytes()),
+            Item::Note(words) | Item::Words(_, words) => visible(words.as_bytes()),
             Item::Head(_, head) => visible(&head.bytes[..head.bytes.len().min(LINE)]),
             Item::Frame(_, header, excerpt) => explain::frame_line(header, excerpt),
             Item::Bytes(_, excerpt) => format!("{} bytes", excerpt.len),

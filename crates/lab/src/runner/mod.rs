@@ -9,12 +9,15 @@
 //! again, alone, before it stands, and fewer cases are played at once from then on.
 
 mod blame;
+mod playing;
 mod preflight;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -23,14 +26,18 @@ use bowsprit::error::Section;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use playing::Playing;
 pub use preflight::{Survey, preflight};
 
 use crate::case::{Case, Class, Ending, Event, Expect, Level, Pace, Rule, Sections, Step, Subject, dsl};
+use crate::http2::{Shared, Stream, Trunk};
 use crate::judge::{AnswerSeen, Behaviour};
 use crate::link::{Link, SCRATCH};
-use crate::options::Options;
+use crate::options::{Carrier, Options};
 use crate::payload::Payload;
-use crate::player::{Player, Record};
+use crate::pipe::Pipe;
+use crate::player::Record;
+use crate::random::Random;
 use crate::socket::Socket;
 #[cfg(feature = "tls")]
 use bowsprit::tls::{TlsClient, TlsStream};
@@ -61,6 +68,8 @@ pub struct Plan {
     pub options: Options,
     /// How many light cases at once; a heavy one counts for [`HEAVY`].
     pub jobs: usize,
+    /// Over HTTP/2, each case has a connection of its own; otherwise, as many streams of one as can be.
+    pub apart: bool,
     /// Somebody has seen it serve already, so that a server that serves nobody is one that is gone.
     pub served: bool,
     /// Set from elsewhere, it ends the run: what is not through was not played.
@@ -70,7 +79,7 @@ pub struct Plan {
 impl Plan {
     /// These cases against this server, so many at once.
     pub fn new(target: Target, cases: Vec<&'static Case>, options: Options, jobs: usize) -> Self {
-        Self { target, cases, options, jobs, served: false, interrupt: Arc::default() }
+        Self { target, cases, options, jobs, apart: false, served: false, interrupt: Arc::default() }
     }
 }
 
@@ -117,6 +126,15 @@ impl Target {
     #[must_use]
     pub fn with_tls(self, client: TlsClient, name: &str) -> Self {
         Self { tls: Some((client, name.to_owned())), ..self }
+    }
+
+    /// What URLs of HTTP call it.
+    fn scheme(&self) -> &'static str {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return "https";
+        }
+        "http"
     }
 
     pub(crate) fn connect(&self) -> io::Result<Socket> {
@@ -206,7 +224,9 @@ struct Job {
 }
 
 struct Slot {
-    link: Link<Player>,
+    link: Link<Playing>,
+    /// The connection that it is a stream of.
+    trunk: Option<usize>,
     job: Job,
     begun: Instant,
     weight: usize,
@@ -228,6 +248,11 @@ struct Runner<'p> {
     poll: Poll,
     queue: VecDeque<Job>,
     slots: BTreeMap<usize, Slot>,
+    /// Connections that carry streams, and the one that the next stream is for.
+    trunks: BTreeMap<usize, Shared>,
+    current: Option<usize>,
+    /// Slots that no event will wake.
+    fresh: Vec<usize>,
     next_token: usize,
     scratch: Vec<u8>,
     /// How many at once, as far as the server bears it.
@@ -273,6 +298,9 @@ impl<'p> Runner<'p> {
             poll: Poll::new()?,
             queue: cases.into_iter().map(|case| Job { case, before: None }).collect(),
             slots: BTreeMap::new(),
+            trunks: BTreeMap::new(),
+            current: None,
+            fresh: Vec::new(),
             next_token: 0,
             scratch: vec![0; SCRATCH],
             jobs: plan.jobs.max(1),
@@ -300,6 +328,7 @@ impl<'p> Runner<'p> {
             if self.slots.is_empty() && self.doubt.is_none() {
                 return Ok(self.peer);
             }
+            more.append(&mut self.fresh);
             let timeout = if more.is_empty() { self.until_deadline() } else { Duration::ZERO };
             match self.poll.poll(&mut events, Some(timeout)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -307,6 +336,7 @@ impl<'p> Runner<'p> {
             }
             let mut ready = std::mem::take(&mut more);
             ready.extend(events.iter().map(|event| event.token().0));
+            self.pump_trunks(&mut ready, &mut more);
             ready.sort_unstable();
             ready.dedup();
             for token in ready {
@@ -380,25 +410,84 @@ impl<'p> Runner<'p> {
 
     fn start(&mut self, job: Job, weight: usize, report: Report<'_>) {
         let target = &self.plan.target;
-        let mut player =
-            Player::asking(job.case, &target.host, &target.path, &target.fields, self.plan.options);
-        let (token, begun) = (self.next_token, Instant::now());
-        self.next_token += 1;
-        let stream = target.connect().and_then(|mut stream| {
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(stream.tcp_mut(), Token(token), interest)?;
-            Ok(stream)
-        });
-        match stream {
-            Ok(stream) => {
-                let link = Link::connecting(stream, player);
-                self.slots.insert(token, Slot { link, job, begun, weight, lives: false });
+        let mut playing = Playing::new(job.case, target, self.plan.options);
+        let begun = Instant::now();
+        match self.pipe(job.case) {
+            Ok((token, trunk, pipe)) => {
+                let link = Link::connecting(pipe, playing);
+                self.slots.insert(token, Slot { link, trunk, job, begun, weight, lives: false });
             }
             Err(error) => {
-                player.unconnected(&error.to_string());
+                playing.unconnected(&error.to_string());
                 let refused = error.kind() == io::ErrorKind::ConnectionRefused;
-                self.over(job, begun, player.finish(), refused, report);
+                self.over(job, begun, playing.finish(), refused, report);
             }
+        }
+    }
+
+    /// What a case is played over: a token, the connection that it is a stream of, and the bytes.
+    fn pipe(&mut self, case: &'static Case) -> io::Result<(usize, Option<usize>, Pipe)> {
+        let cut = match self.plan.options.carrier {
+            Carrier::Http2(cut) if case.http2.is_none() => cut,
+            _ => {
+                let (token, socket) = self.connect()?;
+                return Ok((token, None, Pipe::Socket(socket)));
+            }
+        };
+        // A probe has to show that the server takes connections.
+        let apart = self.plan.apart || self.alone.is_some() || std::ptr::eq(case, &raw const PROBE);
+        let usable = |token: &usize| self.trunks.get(token).is_some_and(|trunk| trunk.borrow().is_fresh());
+        let token = match self.current.filter(usable).filter(|_| !apart) {
+            Some(token) => token,
+            None => {
+                let (token, socket) = self.connect()?;
+                self.trunks.insert(token, Rc::new(RefCell::new(Trunk::connecting(socket, cut))));
+                if !apart {
+                    self.current = Some(token);
+                }
+                token
+            }
+        };
+        let trunk = &self.trunks[&token];
+        let stream = Stream::new(trunk, Random::for_case(self.plan.options.seed, case.id));
+        self.next_token += 1;
+        self.fresh.push(self.next_token - 1);
+        Ok((self.next_token - 1, Some(token), Pipe::Stream(stream)))
+    }
+
+    fn connect(&mut self) -> io::Result<(usize, Socket)> {
+        let mut socket = self.plan.target.connect()?;
+        let token = self.next_token;
+        self.next_token += 1;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(socket.tcp_mut(), Token(token), interest)?;
+        Ok((token, socket))
+    }
+
+    /// Moves the bytes of connections that carry streams; their streams are looked at next.
+    fn pump_trunks(&mut self, ready: &mut Vec<usize>, more: &mut Vec<usize>) {
+        let woken: Vec<usize> =
+            ready.iter().copied().filter(|token| self.trunks.contains_key(token)).collect();
+        for token in woken {
+            if self.trunks[&token].borrow_mut().pump(&mut self.scratch) {
+                more.push(token);
+            }
+            ready.extend(
+                self.slots.iter().filter(|(_, slot)| slot.trunk == Some(token)).map(|(slot, _)| *slot),
+            );
+        }
+    }
+
+    /// A stream is over: its connection may have room for another, or nothing more to do.
+    fn leave(&mut self, trunk: usize) {
+        let waiting =
+            self.slots.iter().filter(|(_, slot)| slot.trunk == Some(trunk)).map(|(token, _)| *token);
+        self.fresh.extend(waiting);
+        let Some(shared) = self.trunks.get(&trunk) else { return };
+        let held = self.current == Some(trunk) && shared.borrow().is_fresh();
+        if !held && Rc::strong_count(shared) == 1 {
+            let _ = self.poll.registry().deregister(shared.borrow_mut().tcp_mut());
+            self.trunks.remove(&trunk);
         }
     }
 
@@ -412,16 +501,22 @@ impl<'p> Runner<'p> {
 
     /// Lets go of a slot that is over.
     fn reap(&mut self, token: usize, report: Report<'_>) {
-        let Some(Slot { link, job, begun, .. }) = self.slots.remove(&token) else { return };
+        let Some(Slot { link, trunk, job, begun, .. }) = self.slots.remove(&token) else { return };
         let (connected, refused) = (link.connected(), link.refused());
         let error = link.error().unwrap_or("the connection did not come up").to_owned();
-        let Link { dialogue: mut player, mut stream, .. } = link;
+        let Link { dialogue: mut playing, mut stream, .. } = link;
         // Dropping the stream closes it in any case.
-        let _ = self.poll.registry().deregister(stream.tcp_mut());
-        if !connected {
-            player.unconnected(&error);
+        if let Some(socket) = stream.socket_mut() {
+            let _ = self.poll.registry().deregister(socket.tcp_mut());
         }
-        self.over(job, begun, player.finish(), refused, report);
+        drop(stream);
+        if let Some(trunk) = trunk {
+            self.leave(trunk);
+        }
+        if !connected {
+            playing.unconnected(&error);
+        }
+        self.over(job, begun, playing.finish(), refused, report);
     }
 
     fn over(&mut self, job: Job, begun: Instant, record: Record, refused: bool, report: Report<'_>) {
@@ -476,6 +571,8 @@ impl<'p> Runner<'p> {
     fn settle(&mut self, ended: Ended, aftermath: Aftermath, report: Report<'_>) {
         let Ended { mut record, before, .. } = ended;
         match before {
+            // One of those beside it may have ended the connection under it.
+            None if record.facts.lost => self.again.push(Job { case: record.case, before: None }),
             None if of_load(&record) && self.plan.jobs > 1 => {
                 self.again.push(Job { case: record.case, before: Some(Box::new(record)) });
             }

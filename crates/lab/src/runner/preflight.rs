@@ -3,7 +3,9 @@
 //!
 //! Two connections, some milliseconds: the first one asks for an echo, the second one comes beside it.
 
+use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bowsprit::frame::{MaskKey, RawHeader};
@@ -12,9 +14,11 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::{CONNECT, Target};
 use crate::case::Opening;
+use crate::http2::{Shared, Stream, Trunk};
 use crate::link::{Dialogue, Link, SCRATCH};
 use crate::opening::{self, Fill};
-use crate::options::Options;
+use crate::options::{Carrier, Options};
+use crate::pipe::Pipe;
 use crate::player::Wants;
 use crate::random::Random;
 use crate::wire::FrameReader;
@@ -49,7 +53,7 @@ pub struct Survey {
 pub fn preflight(target: &Target, options: Options) -> Result<Survey, String> {
     let patience = options.patience.unwrap_or(PATIENCE);
     let mut survey = Survey::default();
-    let mut pair = Pair::new().map_err(|error| error.to_string())?;
+    let mut pair = Pair::new(options).map_err(|error| error.to_string())?;
     pair.connect(target, 0)?;
     pair.until(patience, |[first, _]| first.is_some_and(|caller| caller.opened));
     pair.callers[0].as_ref().map_or(Ok(()), |link| link.dialogue.must_be_open())?;
@@ -83,24 +87,45 @@ pub fn preflight(target: &Target, options: Options) -> Result<Survey, String> {
     Ok(survey)
 }
 
-/// Two connections on one poll.
+/// Two connections on one poll, or two streams of one connection.
 struct Pair {
     poll: Poll,
     scratch: Vec<u8>,
+    carrier: Carrier,
+    trunk: Option<Shared>,
     callers: [Option<Link<Caller>>; 2],
 }
 
 impl Pair {
-    fn new() -> io::Result<Self> {
-        Ok(Self { poll: Poll::new()?, scratch: vec![0; SCRATCH], callers: [None, None] })
+    fn new(options: Options) -> io::Result<Self> {
+        let scratch = vec![0; SCRATCH];
+        let carrier = options.carrier;
+        Ok(Self { poll: Poll::new()?, scratch, carrier, trunk: None, callers: [None, None] })
+    }
+
+    fn pipe(&mut self, target: &Target, at: usize) -> io::Result<Pipe> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Some(trunk) = &self.trunk {
+            return Ok(Pipe::Stream(Stream::new(trunk, Random::for_case(at as u64, "preflight"))));
+        }
+        let mut socket = target.connect()?;
+        self.poll.registry().register(socket.tcp_mut(), Token(at), interest)?;
+        match self.carrier {
+            Carrier::Http1 => Ok(Pipe::Socket(socket)),
+            Carrier::Http2(cut) => {
+                self.trunk = Some(Rc::new(RefCell::new(Trunk::connecting(socket, cut))));
+                self.pipe(target, at)
+            }
+        }
     }
 
     fn connect(&mut self, target: &Target, at: usize) -> Result<(), String> {
         let error = |error: io::Error| format!("could not connect: {error}");
-        let mut stream = target.connect().map_err(error)?;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(stream.tcp_mut(), Token(at), interest).map_err(error)?;
-        self.callers[at] = Some(Link::connecting(stream, Caller::new(target, at)));
+        let pipe = self.pipe(target, at).map_err(error)?;
+        let mut link = Link::connecting(pipe, Caller::new(target, at, self.carrier));
+        // A stream has no event of its own.
+        link.pump(&mut self.scratch);
+        self.callers[at] = Some(link);
         if at == 0 {
             self.until(CONNECT, |[first, _]| first.is_none_or(|first| first.sent_request()));
             if let Some(error) = self.callers[0].as_ref().and_then(|link| link.error()) {
@@ -147,7 +172,7 @@ impl Pair {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(_) => return,
             }
-            more = false;
+            more = self.trunk.as_ref().is_some_and(|trunk| trunk.borrow_mut().pump(&mut self.scratch));
             for link in self.callers.iter_mut().flatten().filter(|link| !link.is_over()) {
                 more |= link.pump(&mut self.scratch);
             }
@@ -157,6 +182,7 @@ impl Pair {
 
 /// One connection of ours, which asks for echoes.
 struct Caller {
+    carrier: Carrier,
     out: Vec<u8>,
     written: usize,
     head: HeadReader,
@@ -172,7 +198,7 @@ struct Caller {
 }
 
 impl Caller {
-    fn new(target: &Target, at: usize) -> Self {
+    fn new(target: &Target, at: usize, carrier: Carrier) -> Self {
         let mut random = Random::for_case(at as u64, "preflight");
         let fill = Fill {
             host: target.host.clone(),
@@ -182,7 +208,8 @@ impl Caller {
             fields: target.fields.clone(),
         };
         Self {
-            out: opening::request(&Opening::GOOD, &fill),
+            carrier,
+            out: opening::request_over(&Opening::GOOD, &fill, carrier),
             written: 0,
             head: HeadReader::response(HeadLimits { max_bytes: 64 * 1024, max_headers: 256 }),
             opened: false,
@@ -252,7 +279,9 @@ impl Caller {
                     bytes = &bytes[used..];
                     match head.start_line() {
                         StartLine::Response { status: 100 | 102..=199, .. } => continue,
-                        StartLine::Response { status: 101, .. } => self.opened = true,
+                        StartLine::Response { status, .. } if self.carrier.opens(status) => {
+                            self.opened = true
+                        }
                         StartLine::Response { status, .. } => {
                             self.fail(format!("The opening handshake ended wrongly: HTTP status {status}."));
                         }

@@ -1,0 +1,42 @@
+//! WebSocket over HTTP/2 (RFC 8441), and what of HTTP/2 itself it stands on (RFC 9113).
+//!
+//! Catalogue rows `H2W`; from H2W-030 on, rows of our own. Not here: rows about clients (002, 004, 014, 015). Frames inside DATA are what every other group is about, played
+//! over a stream; here are the stream, its opening and its ending, and the connection below.
+
+/// The start of every literal here.
+const BASE: super::super::case::Case = super::super::case::Case {
+    subject: super::super::case::Subject::Server,
+    tags: &["http2"],
+    expect: super::super::case::Expect { outcomes: &[], close: super::super::case::Ending::ANY },
+    patience: 2_000,
+    ..super::super::case::Case::BASE
+};
+
+/// `id level RULE, "title" [moves] => Class [what is so], Class [...];`, with other settings than the usual ones in front
+/// of the moves.
+macro_rules! exchanges {
+    ($($id:literal $level:ident $rule:ident, $title:literal $(with $settings:expr,)? [$($step:expr),* $(,)?]
+        => $($class:ident [$($seen:expr),* $(,)?]),+;)*) => {
+        &[$($crate::case::Case {
+            id: $id,
+            title: $title,
+            rule: &$rule,
+            level: $crate::case::Level::$level,
+            http2: Some(&$crate::http2::Exchange {
+                settings: exchanges!(@settings $($settings)?),
+                patient: true,
+                moves: &[$($step),*],
+                outcomes: &[$(($crate::case::Class::$class, &[$($seen),*])),+],
+            }),
+            ..super::BASE
+        }),*]
+    };
+    (@settings) => { $crate::http2::SETTINGS };
+    (@settings $settings:expr) => { $settings };
+}
+
+pub(super) mod endings;
+pub(super) mod frames;
+pub(super) mod requests;
+pub(super) mod settings;
+pub(super) mod together;

@@ -1,0 +1,323 @@
+//! An HTTP/2 connection with its socket, and a stream of it that is read and written like a TCP connection.
+//!
+//! What is written on a [`Stream`] begins with a request head in the form of HTTP/1.1 and goes on with bytes; what is read
+//! begins with a response head. END_STREAM is the end of one direction, RST_STREAM a reset (RFC 8441 §5).
+
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
+use std::rc::Rc;
+
+use mio::net::TcpStream;
+
+use super::cut::{Cut, Cutter};
+use super::fields;
+use super::frame::{Frame, code, code_name, setting};
+use super::session::{SETTINGS, STREAM_WINDOW, Session};
+use crate::random::Random;
+use crate::rule::Violation;
+use crate::socket::Socket;
+
+/// Bytes read from a connection before others have their turn.
+const BUDGET: usize = 1 << 20;
+/// The longest request head.
+const MOST_HEAD: usize = 1 << 20;
+
+/// A connection that carries streams.
+#[derive(Debug)]
+pub(crate) struct Trunk {
+    socket: Socket,
+    session: Session,
+    scheme: &'static str,
+    cut: Cut,
+    connected: bool,
+    /// How it ended, if it has; an empty text stands for an end in good order.
+    ended: Option<(io::ErrorKind, String)>,
+    /// Streams that somebody holds.
+    users: usize,
+    /// It has ended under several of them.
+    lost: bool,
+}
+
+/// A connection that several streams hold.
+pub(crate) type Shared = Rc<RefCell<Trunk>>;
+
+impl Trunk {
+    /// A connection that is still being made.
+    pub(crate) fn connecting(socket: Socket, cut: Cut) -> Self {
+        let settings: Vec<(u16, u32)> = SETTINGS
+            .iter()
+            .map(|(name, value)| match *name {
+                setting::INITIAL_WINDOW_SIZE if cut.starts_shut() => (*name, 0),
+                name => (name, *value),
+            })
+            .collect();
+        let mut session = Session::new(&settings);
+        session.open_wide();
+        let scheme = socket.scheme();
+        Self { socket, session, scheme, cut, connected: false, ended: None, users: 0, lost: false }
+    }
+
+    /// The TCP connection, to register it.
+    pub(crate) fn tcp_mut(&mut self) -> &mut TcpStream {
+        self.socket.tcp_mut()
+    }
+
+    /// Whether streams may still be opened on it, now or later.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.ended.is_none() && self.session.fault.is_none() && self.session.goaway.is_none()
+    }
+
+    fn end(&mut self, kind: io::ErrorKind, how: String) {
+        if self.ended.is_none() {
+            self.lost = self.users > 1;
+            self.session.forget_outgoing();
+            self.ended = Some((kind, how));
+        }
+    }
+
+    /// Moves bytes both ways; whether there may be more to move at once.
+    pub(crate) fn pump(&mut self, scratch: &mut [u8]) -> bool {
+        if self.ended.is_some() || !self.connect() {
+            return false;
+        }
+        self.flush();
+        let mut budget = BUDGET;
+        while self.ended.is_none() {
+            match self.socket.read(scratch) {
+                Ok(0) => self.end(io::ErrorKind::ConnectionReset, self.farewell()),
+                Ok(length) => {
+                    self.session.receive(&scratch[..length]);
+                    budget = budget.saturating_sub(length);
+                    if budget == 0 {
+                        self.flush();
+                        return true;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.end(error.kind(), error.to_string()),
+            }
+            if let Some(protocol) = self.socket.other_protocol(b"h2") {
+                let how = format!("the server does not choose h2 for this connection (ALPN), but {protocol}");
+                self.end(io::ErrorKind::Other, how);
+            }
+        }
+        if self.session.fault.is_some() {
+            self.session.raw(&Frame::goaway(0, code::PROTOCOL_ERROR));
+            self.flush();
+            let how = "we end the connection, as the server breaks a rule on it";
+            self.end(io::ErrorKind::ConnectionReset, how.to_owned());
+        }
+        self.flush();
+        false
+    }
+
+    /// Why the peer ended the connection, as far as it has said.
+    fn farewell(&self) -> String {
+        match self.session.goaway {
+            Some((_, code)) => format!("GOAWAY, {}", code_name(code)),
+            None => String::new(),
+        }
+    }
+
+    fn connect(&mut self) -> bool {
+        if !self.connected {
+            match self.socket.is_connected() {
+                Ok(is_so) => self.connected = is_so,
+                Err(error) => self.end(error.kind(), error.to_string()),
+            }
+        }
+        self.connected
+    }
+
+    /// Writes what can be written.
+    pub(crate) fn flush(&mut self) {
+        while self.connected && self.ended.is_none() && !self.session.outgoing().is_empty() {
+            match self.socket.write(self.session.outgoing()) {
+                Ok(written) => self.session.sent(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // What the peer has said last may still be there to be read, which tells more.
+                Err(_) => self.session.forget_outgoing(),
+            }
+        }
+        let _ = self.socket.flush();
+    }
+
+    /// Whether a stream can be opened now.
+    fn is_ready(&self) -> io::Result<bool> {
+        if let Some(fault) = &self.session.fault {
+            return Err(io::Error::other(fault.to_string()));
+        }
+        if let Some((kind, how)) = &self.ended {
+            let how = if how.is_empty() { "the server ended the connection" } else { how };
+            return Err(io::Error::new(*kind, how.to_owned()));
+        }
+        if self.session.settings_frames == 0 {
+            return Ok(false);
+        }
+        if self.session.setting(setting::ENABLE_CONNECT_PROTOCOL) != Some(1) {
+            return Err(io::Error::other(
+                "the server speaks HTTP/2 and does not allow WebSocket on it: no SETTINGS_ENABLE_CONNECT_PROTOCOL \
+                 (RFC 8441 §3)",
+            ));
+        }
+        Ok(self.session.has_room())
+    }
+}
+
+/// One stream of a connection.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    trunk: Shared,
+    cutter: Cutter,
+    cut: Cut,
+    id: Option<u32>,
+    /// The request head, until it is whole.
+    head: Vec<u8>,
+    /// The response head, as far as nobody has read it.
+    answer: Option<Vec<u8>>,
+}
+
+impl Stream {
+    /// A stream that is not opened yet; its cuts follow from `random`.
+    pub(crate) fn new(trunk: &Shared, mut random: Random) -> Self {
+        trunk.borrow_mut().users += 1;
+        let cut = trunk.borrow().cut.of_stream(&mut random);
+        Self {
+            trunk: Rc::clone(trunk),
+            cutter: Cutter::new(cut, random),
+            cut,
+            id: None,
+            head: Vec::new(),
+            answer: None,
+        }
+    }
+
+    /// Whether it can be opened.
+    pub(crate) fn is_connected(&self) -> io::Result<bool> {
+        self.trunk.borrow().is_ready()
+    }
+
+    /// The rule of HTTP/2 that the peer has broken on it, or on the connection.
+    pub(crate) fn violation(&self) -> Option<Violation> {
+        let trunk = self.trunk.borrow();
+        let half = self.id.and_then(|id| trunk.session.stream(id));
+        // What came before is read first.
+        if half.is_some_and(|half| !half.data.is_empty()) {
+            return None;
+        }
+        half.and_then(|half| half.fault.clone()).or_else(|| trunk.session.fault.clone())
+    }
+
+    /// Whether the connection ended while others had streams on it.
+    pub(crate) fn was_lost(&self) -> bool {
+        self.trunk.borrow().lost
+    }
+
+    /// Ends our direction.
+    pub(crate) fn end_writing(&mut self) {
+        if let Some(id) = self.id {
+            let mut trunk = self.trunk.borrow_mut();
+            trunk.session.end(id);
+            trunk.flush();
+        }
+    }
+
+    fn open(&mut self) {
+        let mut trunk = self.trunk.borrow_mut();
+        let fields = fields::of_head(&self.head, trunk.scheme);
+        let id = trunk.session.open(&fields);
+        if trunk.cut.starts_shut() {
+            let grant = self.cut.grant();
+            trunk.session.open_stream(id, grant, STREAM_WINDOW);
+        }
+        self.id = Some(id);
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut trunk = self.trunk.borrow_mut();
+        let trunk = &mut *trunk;
+        let ended = trunk.ended.as_ref().map(|(kind, how)| match &**how {
+            "" => Ok(0),
+            how => Err(io::Error::new(*kind, how.to_owned())),
+        });
+        let nothing = || ended.unwrap_or(Err(io::ErrorKind::WouldBlock.into()));
+        let Some(id) = self.id else { return nothing() };
+        let Some(half) = trunk.session.stream(id) else { return nothing() };
+        if let (None, Some(status)) = (&self.answer, half.status) {
+            self.answer = Some(fields::as_head(status, &half.fields));
+        }
+        if let Some(answer) = self.answer.as_mut().filter(|answer| !answer.is_empty()) {
+            let length = into.len().min(answer.len());
+            into[..length].copy_from_slice(&answer[..length]);
+            answer.drain(..length);
+            return Ok(length);
+        }
+        let (ended, reset) = (half.ended, half.reset);
+        match trunk.session.take(id, into) {
+            0 if ended => Ok(0),
+            0 => match reset {
+                Some(code) => {
+                    let how = format!("RST_STREAM, {}", code_name(code));
+                    Err(io::Error::new(io::ErrorKind::ConnectionReset, how))
+                }
+                None => nothing(),
+            },
+            length => Ok(length),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(id) = self.id else {
+            let before = self.head.len();
+            self.head.extend_from_slice(bytes);
+            let from = before.saturating_sub(3);
+            let end = self.head[from..].windows(4).position(|four| four == b"\r\n\r\n");
+            let Some(end) = end.map(|at| from + at + 4) else {
+                return if self.head.len() > MOST_HEAD {
+                    Err(io::ErrorKind::InvalidInput.into())
+                } else {
+                    Ok(bytes.len())
+                };
+            };
+            self.head.truncate(end);
+            self.open();
+            return Ok(end - before);
+        };
+        let mut trunk = self.trunk.borrow_mut();
+        let trunk = &mut *trunk;
+        let over =
+            trunk.session.stream(id).is_none_or(|half| half.reset.is_some() || half.sent_end || half.dropped);
+        if trunk.ended.is_some() || over {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        match self.cutter.send(&mut trunk.session, id, bytes) {
+            0 => {
+                trunk.flush();
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            sent => Ok(sent),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.trunk.borrow_mut().flush();
+        Ok(())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let mut trunk = self.trunk.borrow_mut();
+        trunk.users -= 1;
+        if let Some(id) = self.id {
+            trunk.session.forget(id);
+        }
+        trunk.flush();
+    }
+}

@@ -40,7 +40,7 @@ pub(in super::super) static CASES: &[Case] = exchanges! {
     "H2W-075.3" Must BESIDE_PAGES, "a GET behind a WebSocket" [CONNECT, OPENED, Move::Close(1, 1000), Move::Await(Seen::Closed(1, &[1000])), Move::End(1), Move::Get(3)] => Ok [Seen::Served(3)];
     "H2W-021.1" Must CREDIT, "a window of 0, opened later" with SHUT, [CONNECT, OPENED, HELLO, Move::Rest(150), Move::Window(1, 100)] => Ok [ECHO];
     "H2W-021.2" Must CREDIT, "a window of 0, opened byte by byte" with SHUT, [CONNECT, OPENED, HELLO, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE] => Ok [ECHO];
-    "H2W-021.3" Must ALONE, "one WebSocket without a window, one with" with SHUT, [CONNECT, BESIDE, OPENED, OPENED_BESIDE, Move::Window(3, 1000), HELLO, HELLO_BESIDE, Move::Await(ECHO_BESIDE), Move::Window(1, 1000)]
+    "H2W-021.3" Must ALONE, "one WebSocket without a window, one with" with SHUT, [CONNECT, BESIDE, OPENED, OPENED_BESIDE, Move::Window(3, 1000), HELLO, Move::Rest(50), HELLO_BESIDE, Move::Await(ECHO_BESIDE), Move::Window(1, 1000)]
         => Ok [ECHO, ECHO_BESIDE];
     "H2W-021.4" Must ALONE, "60 KB wait on one WebSocket" with SMALL, [CONNECT, BESIDE, OPENED, OPENED_BESIDE, Move::Starve(1), Move::SayLong(1, 30_000), HELLO_BESIDE, Move::Await(ECHO_BESIDE), Move::SayLong(1, 30_001), Move::Say(3, "again", Cutting::Whole), Move::Await(Seen::Echo(3, "again")), Move::Window(1, 100_000)]
         => Ok [Seen::EchoLong(1, 30_000), Seen::EchoLong(1, 30_001), ECHO_BESIDE];

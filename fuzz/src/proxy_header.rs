@@ -4,9 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::support::Cuts;
-use bowsprit::handshake::{
-    MAX_PROXY_V1, MAX_PROXY_V2, Progress, ProxyError, ProxyHeader, ProxyHeaderReader,
-};
+use bowsprit::handshake::{MAX_PROXY_V1, MAX_PROXY_V2, Progress, ProxyError, ProxyHeader, ProxyHeaderReader};
 
 pub fn run(mut data: &[u8]) {
     let cuts = Cuts::take(&mut data);
@@ -54,12 +52,8 @@ fn line(source: SocketAddr, destination: SocketAddr) -> Vec<u8> {
 
 fn binary(source: SocketAddr, destination: SocketAddr) -> Vec<u8> {
     let (family, addresses) = match (source, destination) {
-        (SocketAddr::V4(from), SocketAddr::V4(to)) => {
-            (0x11, [from.ip().octets(), to.ip().octets()].concat())
-        }
-        (SocketAddr::V6(from), SocketAddr::V6(to)) => {
-            (0x21, [from.ip().octets(), to.ip().octets()].concat())
-        }
+        (SocketAddr::V4(from), SocketAddr::V4(to)) => (0x11, [from.ip().octets(), to.ip().octets()].concat()),
+        (SocketAddr::V6(from), SocketAddr::V6(to)) => (0x21, [from.ip().octets(), to.ip().octets()].concat()),
         families => panic!("{families:?}"),
     };
     let len = addresses.len() as u8 + 4;

@@ -90,7 +90,28 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("bowsprit test server ws://127.0.0.1:9001/", "all cases"),
             ("bowsprit test server ws://127.0.0.1:9001/ --case 5.19 --case 'HSS-*'", "some of them"),
             ("bowsprit test server wss://localhost:9443/ --ca cert.pem --quick", "over TLS, the quick ones"),
+            (
+                "bowsprit test server --http2 https://localhost:9443/ --ca cert.pem",
+                "WebSocket over HTTP/2, and HTTP/2 itself",
+            ),
             ("bowsprit test server ws://127.0.0.1:9001/ --list", "which there are"),
+        ],
+    ),
+    (
+        "test proxy",
+        &[
+            (
+                "bowsprit test proxy --front ws://127.0.0.1:8080/ --origin 127.0.0.1:9100",
+                "a proxy on port 8080 that is to reach its server on port 9100, where we listen",
+            ),
+            (
+                "bowsprit test proxy --front wss://localhost:8443/ --origin 127.0.0.1:9100 --ca cert.pem --slow",
+                "over TLS, with what waits for the proxy's own time-outs",
+            ),
+            (
+                "bowsprit test proxy --front ws://127.0.0.1:8080/ --origin 127.0.0.1:9100 --case 'PRX-ERL-*'",
+                "only what comes early",
+            ),
         ],
     ),
     (

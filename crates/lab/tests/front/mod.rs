@@ -582,6 +582,7 @@ impl Shared {
                         return;
                     }
                 }
+                Err(_) if self.fault == Fault::KeepsStreamOpen => return,
                 Err(_) => {
                     let mut state = self.state.lock().unwrap();
                     if state.streams.get(&stream).is_some_and(|open| !open.gone) {

@@ -42,7 +42,7 @@ pub(in super::super) static CASES: &[Case] = exchanges! {
     "H2W-021.2" Must CREDIT, "a window of 0, opened byte by byte" with SHUT, [CONNECT, OPENED, HELLO, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE] => Ok [ECHO];
     "H2W-021.3" Must ALONE, "one WebSocket without a window, one with" with SHUT, [CONNECT, BESIDE, OPENED, OPENED_BESIDE, Move::Window(3, 1000), HELLO, Move::Rest(50), HELLO_BESIDE, Move::Await(ECHO_BESIDE), Move::Window(1, 1000)]
         => Ok [ECHO, ECHO_BESIDE];
-    "H2W-021.4" Must ALONE, "60 KB wait on one WebSocket" with SMALL, [CONNECT, BESIDE, OPENED, OPENED_BESIDE, Move::Starve(1), Move::SayLong(1, 30_000), HELLO_BESIDE, Move::Await(ECHO_BESIDE), Move::SayLong(1, 30_001), Move::Say(3, "again", Cutting::Whole), Move::Await(Seen::Echo(3, "again")), Move::Window(1, 100_000)]
+    "H2W-021.4" Must ALONE, "60 KB wait on one WebSocket" with SMALL, [CONNECT, BESIDE, OPENED, OPENED_BESIDE, Move::Starve(1), Move::SayLong(1, 30_000), Move::Rest(100), HELLO_BESIDE, Move::Await(ECHO_BESIDE), Move::SayLong(1, 30_001), Move::Say(3, "again", Cutting::Whole), Move::Await(Seen::Echo(3, "again")), Move::Window(1, 100_000)]
         => Ok [Seen::EchoLong(1, 30_000), Seen::EchoLong(1, 30_001), ECHO_BESIDE];
     "H2W-021.5" Must ALONE, "PING beside a WebSocket without a window" with SHUT, [CONNECT, OPENED, HELLO, Move::Frame(kind::PING, 0, 0, b"bowsprit"), Move::Rest(100)]
         => Ok [Seen::Pong(*b"bowsprit"), Seen::Quiet(1)];

@@ -87,7 +87,8 @@ each_fault_fails_the_cases_that_are_about_it_and_no_others! {
     faults_in_compression COMPRESSION;
 }
 
-/// A rule for which no fault is planted is one that the lab is only believed to know.
+/// A rule for which no fault is planted is one that the lab is only believed to know. Those of HTTP/2 are planted in
+/// `lab_http2.rs`.
 #[test]
 fn every_rule_that_can_be_failed_has_a_fault() {
     let planted: BTreeSet<_> = TABLES
@@ -97,7 +98,7 @@ fn every_rule_that_can_be_failed_has_a_fault() {
         .map(|id| rule(cases::find(id).unwrap()))
         .collect();
     let without: BTreeSet<_> = cases::all()
-        .filter(|case| case.level != Level::May)
+        .filter(|case| case.level != Level::May && case.http2.is_none())
         .map(rule)
         .filter(|rule| !planted.contains(rule))
         .collect();

@@ -1,7 +1,7 @@
 //! Captures of packets, in the containers `pcap` and `pcapng`: TCP connections that may be WebSocket, put together.
 //!
 //! The containers and the headers are read by `pcap-parser` and `etherparse`; what belongs together is said by
-//! [`tcp`](super::tcp).
+//! `tcp`.
 
 use std::net::IpAddr;
 use std::time::Duration;

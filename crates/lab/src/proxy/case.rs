@@ -2,7 +2,7 @@
 //!
 //! A [`Case`] is a script for both sides: what each sends ([`Step::Ask`], [`Step::Answer`], [`Step::Send`]) and what
 //! has to come out at the other ([`Step::Reach`], [`Step::Get`], [`Step::Arrive`]). A step that is not fulfilled ends
-//! the case with a [`Passage`](super::Passage), which the case accepts or not.
+//! the case with a [`Passage`], which the case accepts or not.
 
 use std::fmt;
 

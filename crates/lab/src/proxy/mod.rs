@@ -2,7 +2,7 @@
 //!
 //! In: the place where the front listens, and the address that it passes requests on to, where we listen. Out: a
 //! [`Record`] for each [`Case`]. A case says what each side sends and when, and what has to come out at the other; what
-//! became of it on the way is a [`Passage`], of which a case accepts some. The [`Player`](player::Player) plays one
+//! became of it on the way is a [`Passage`], of which a case accepts some. The `Player` plays one
 //! case without a socket or a clock; [`runner`] plays many over one `mio` poll on one thread.
 //!
 //! Promises: bounded time and memory whatever the proxy does, and only harmless requests.

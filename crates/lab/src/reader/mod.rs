@@ -5,7 +5,7 @@
 //! and the rules that it breaks. Promises: the result does not depend on the cuts; no more is kept than [`Keep`] says,
 //! whatever a header declares and whatever a message inflates to.
 //!
-//! The lab's examiner stops at the first fault of a peer ([`Receiver`](super::receiver)); `decode` and `watch` have
+//! The lab's examiner stops at the first fault of a peer (`Receiver`); `decode` and `watch` have
 //! somebody in front of them who wants to see what comes behind it.
 
 mod content;

@@ -11,25 +11,16 @@ pip_packages h2==4.4.1
 debian_packages haproxy=2.6.12-1+deb12u4
 
 cat >"$work/origin.py" <<'PY'
-import base64, hashlib, re, socketserver, sys
+import socketserver, sys
+from wire import TEXT, Reader, frame, switching
 
 class Origin(socketserver.BaseRequestHandler):
-    """Sends back, unmasked, the text of each short frame."""
+    """Sends each message back."""
     def handle(self):
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += self.request.recv(65536)
-        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", head)[1]
-        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-        self.request.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                             b"Sec-WebSocket-Accept: %s\r\n\r\n" % accept)
-        buf = b""
-        while part := self.request.recv(65536):
-            buf += part
-            while len(buf) >= 6 and len(buf) >= 6 + (buf[1] & 127):
-                size = buf[1] & 127
-                key, text, buf = buf[2:6], buf[6:6 + size], buf[6 + size:]
-                self.request.sendall(bytes([0x81, size]) + bytes(b ^ key[i % 4] for i, b in enumerate(text)))
+        reader = Reader(self.request)
+        self.request.sendall(switching(reader.head()))
+        while got := reader.frame():
+            self.request.sendall(frame(TEXT, got[3], masked=False))
 
 socketserver.ThreadingTCPServer.allow_reuse_address = True
 socketserver.ThreadingTCPServer(("127.0.0.1", int(sys.argv[1])), Origin).serve_forever()

@@ -14,19 +14,15 @@ debian_packages nginx=1.22.1-9+deb12u11 haproxy=2.6.12-1+deb12u4
 
 cat >"$work/origin.py" <<'PY'
 import socketserver, sys
-import base64, hashlib, re
+from wire import Reader, switching
+
+INTERIM = {"/102": b"HTTP/1.1 102 Processing\r\n\r\n",
+           "/103": b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"}
 
 class Origin(socketserver.BaseRequestHandler):
     def handle(self):
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += self.request.recv(65536)
-        interim = b"".join(b"HTTP/1.1 %s\r\nLink: </a>; rel=preload\r\n\r\n" % line
-                           for word, line in ((b"GET /102", b"102 Processing"), (b"GET /103", b"103 Early Hints"))
-                           if head.startswith(word))
-        self.request.sendall(interim + b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                             b"Sec-WebSocket-Accept: %s\r\n\r\n" % base64.b64encode(hashlib.sha1(re.search(rb"(?i)sec-websocket-key: *(\S+)", head)[1]
-                             + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()))
+        head = Reader(self.request).head()
+        self.request.sendall(INTERIM.get(head.split()[1], b"") + switching(head))
         self.request.settimeout(20)
         while self.request.recv(65536):
             pass

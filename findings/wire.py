@@ -129,6 +129,15 @@ def connect(port, path="/", *lines, behind=b"", patience=20.0, **fields):
     return sock, reader, reader.head()
 
 
+def switching(head, *lines, connection="Upgrade"):
+    """The 101 that answers this request."""
+    key = value(head, "Sec-WebSocket-Key")[0].encode()
+    proof = base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
+    fields = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", f"Connection: {connection}",
+              f"Sec-WebSocket-Accept: {proof}", *lines]
+    return "\r\n".join([*fields, "", ""]).encode()
+
+
 def accept(listener, *lines, before=b"", behind=b"", connection="Upgrade", patience=20.0):
     """A server's handshake: `before` goes ahead of the 101 and `behind` with it in one write."""
     listener.settimeout(20)
@@ -136,9 +145,5 @@ def accept(listener, *lines, before=b"", behind=b"", connection="Upgrade", patie
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     reader = Reader(sock, patience=patience)
     head = reader.head()
-    key = value(head, "Sec-WebSocket-Key")[0].encode()
-    proof = base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
-    fields = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", f"Connection: {connection}",
-              f"Sec-WebSocket-Accept: {proof}", *lines]
-    sock.sendall(before + "\r\n".join([*fields, "", ""]).encode() + behind)
+    sock.sendall(before + switching(head, *lines, connection=connection) + behind)
     return sock, reader, head

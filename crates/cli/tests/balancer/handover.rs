@@ -43,6 +43,9 @@ fn a_new_process_takes_over_and_nobody_is_refused() {
             "300ms",
             "--drain-time",
             "1s",
+            // After 1012 a client waits 5 to 30 s.
+            "--drain-code",
+            "1001",
         ];
         let mut old = serve_on(&listener, &args);
         // It speaks at a server of its own, which nobody ends.
@@ -79,16 +82,16 @@ fn a_new_process_takes_over_and_nobody_is_refused() {
         let new = serve_on(&listener, &args);
         new.told("backplane: up");
         old.signal("TERM");
-        // Those of the old one leave one after the other, with 1012, and are let in by the new one.
+        // Those of the old one leave one after the other, with the code asked for, and are let in by the new one.
         for peer in &mut staying {
             loop {
                 let frame = peer.frame();
                 if frame.0.opcode == 8 {
-                    assert_close(&frame, 1012);
+                    assert_close(&frame, 1001);
                     break;
                 }
             }
-            peer.close(1012);
+            peer.close(1001);
             *peer = Peer::open(address);
         }
         assert!(old.status().success());

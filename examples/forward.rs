@@ -20,9 +20,9 @@ impl Handler for Forward {
         let Some(open) = cx.data(id) else { return };
         let begun = std::mem::replace(open, !chunk.message_ends);
         let sent = match (begun, chunk.message_ends) {
-            (false, false) => cx.begin(id, chunk.kind, chunk.payload),
-            (true, false) => cx.proceed(id, chunk.payload),
-            (true, true) => cx.end(id, chunk.payload),
+            (false, false) => cx.start_message(id, chunk.kind, chunk.payload),
+            (true, false) => cx.continue_message(id, chunk.payload),
+            (true, true) => cx.finish_message(id, chunk.payload),
             // All of it at once. Text is checked by now, chunk by chunk; a whole one is not cut inside a character.
             (false, true) => match (chunk.kind, std::str::from_utf8(chunk.payload)) {
                 (DataKind::Text, Ok(text)) => cx.send_text(id, text),

@@ -172,9 +172,9 @@ impl Chaos {
                     cx.pause_until_drained(id, reader);
                 }
             }
-            25 => drop(cx.begin(id, DataKind::Text, text.as_bytes())),
-            26 => drop(cx.proceed(id, text.as_bytes())),
-            27 => drop(cx.end(id, text.as_bytes())),
+            25 => drop(cx.start_message(id, DataKind::Text, text.as_bytes())),
+            26 => drop(cx.continue_message(id, text.as_bytes())),
+            27 => drop(cx.finish_message(id, text.as_bytes())),
             28 => self.set_timer(cx, id),
             29 => self.cancel_timer(cx),
             30 => cx.set_max_lifetime(id, Some(Duration::from_millis(self.random.below(500) as u64))),

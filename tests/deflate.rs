@@ -492,11 +492,11 @@ fn exchange(
             2 => from.outbound.send_prepared(&Prepared::new(Message::Text(message))).unwrap(),
             3 => {
                 let (a, b) = message.as_bytes().split_at(message.len() / 3);
-                from.outbound.begin_with(DataKind::Text, a, Compression::On).unwrap();
+                from.outbound.start_message_with(DataKind::Text, a, Compression::On).unwrap();
                 from.outbound.reclaim_compressor(pool);
                 from.outbound.ping(b"").unwrap();
-                from.outbound.proceed(b"").unwrap();
-                from.outbound.end(b).unwrap();
+                from.outbound.continue_message(b"").unwrap();
+                from.outbound.finish_message(b).unwrap();
             }
             _ => from.outbound.send_text(message).unwrap(),
         }

@@ -166,8 +166,8 @@ fn what_has_no_key_overtakes_nothing() {
     context.send_latest(id, "b", &*text("b", 3));
     context.send_latest(id, "a", &*text("a", 4));
     // A message in parts, a Close frame: both come behind all.
-    context.begin(id, DataKind::Text, text("parts", 5).as_bytes());
-    context.end(id, b"");
+    context.start_message(id, DataKind::Text, text("parts", 5).as_bytes());
+    context.finish_message(id, b"");
     context.close(id, None);
     assert_eq!(context.send_latest(id, "a", "late"), Sent::Closed);
     let frames = drain(&mut world, 0);

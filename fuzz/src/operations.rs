@@ -171,7 +171,7 @@ impl World {
                 let part = self.payload(text, len.into());
                 let side = &mut self.sides[by as usize];
                 let kind = if text { DataKind::Text } else { DataKind::Binary };
-                match side.conn.outbound.begin(kind, &part) {
+                match side.conn.outbound.start_message(kind, &part) {
                     Ok(()) => side.open = Some((text, part)),
                     Err(error) => side.refused(error),
                 }
@@ -222,7 +222,7 @@ impl World {
         let part = self.payload(text, len);
         let side = &mut self.sides[by as usize];
         let outbound = &mut side.conn.outbound;
-        match if last { outbound.end(&part) } else { outbound.proceed(&part) } {
+        match if last { outbound.finish_message(&part) } else { outbound.continue_message(&part) } {
             Ok(()) => {
                 let (_, payload) = side.open.as_mut().expect("a message was open");
                 payload.extend(part);

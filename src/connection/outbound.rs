@@ -87,7 +87,7 @@ impl fmt::Display for SendError {
             SendError::Closing => "the connection is closing: nothing follows a Close frame",
             SendError::QueueFull => "the peer does not read: the send queue is full",
             SendError::MessageOpen => "a message is being sent in parts: end it first",
-            SendError::NoMessageOpen => "no message is being sent in parts: begin one first",
+            SendError::NoMessageOpen => "no message is being sent in parts: start one first",
             SendError::NotUtf8 => "the parts of a text message are not UTF-8",
             SendError::ControlTooLong => "a control frame carries at most 125 bytes",
             SendError::CloseCode => "this close code may not be sent",
@@ -196,26 +196,32 @@ impl Outbound {
         Ok(())
     }
 
-    /// Queues the first part of a message that is sent in parts, as a frame of its own.
+    /// Queues the first part of a message that is sent in parts, as a frame of its own. What follows are any number of
+    /// [`continue_message`](Self::continue_message) and one [`finish_message`](Self::finish_message).
     ///
     /// Control frames may go out between the parts; other messages may not.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send), and [`SendError::NotUtf8`]. A character may be cut between two parts.
-    pub fn begin(&mut self, kind: DataKind, part: &[u8]) -> Result<(), SendError> {
-        self.begin_with(kind, part, Compression::Auto)
+    pub fn start_message(&mut self, kind: DataKind, part: &[u8]) -> Result<(), SendError> {
+        self.start_message_with(kind, part, Compression::Auto)
     }
 
-    /// [`begin`](Self::begin), with a choice about compression. [`Compression::Auto`] looks at the length of the
-    /// first part.
+    /// [`start_message`](Self::start_message), with a choice about compression. [`Compression::Auto`] looks at the length
+    /// of the first part.
     ///
     /// Each part can be inflated as soon as it has arrived, which costs some bytes for each.
     ///
     /// # Errors
     ///
-    /// As [`begin`](Self::begin).
-    pub fn begin_with(&mut self, kind: DataKind, part: &[u8], choice: Compression) -> Result<(), SendError> {
+    /// As [`start_message`](Self::start_message).
+    pub fn start_message_with(
+        &mut self,
+        kind: DataKind,
+        part: &[u8],
+        choice: Compression,
+    ) -> Result<(), SendError> {
         self.may_start()?;
         let config = self.config.deflate;
         let deflate = self.deflate.filter(|&agreed| Compressor::wants(config, agreed, part.len(), choice));
@@ -226,24 +232,24 @@ impl Outbound {
         self.part(open, RawHeader { rsv1: open.compressed, ..RawHeader::of(kind.opcode()) }, part, false)
     }
 
-    /// Queues a further part; see [`begin`](Self::begin).
+    /// Queues a further part; see [`start_message`](Self::start_message).
     ///
     /// # Errors
     ///
     /// [`SendError::Closing`], [`SendError::QueueFull`], [`SendError::NoMessageOpen`] and
     /// [`SendError::NotUtf8`].
-    pub fn proceed(&mut self, part: &[u8]) -> Result<(), SendError> {
+    pub fn continue_message(&mut self, part: &[u8]) -> Result<(), SendError> {
         self.may_send()?;
         let open = self.open.ok_or(SendError::NoMessageOpen)?;
         self.part(open, RawHeader::CONTINUATION, part, false)
     }
 
-    /// Queues the last part, which ends the message; see [`begin`](Self::begin).
+    /// Queues the last part, which ends the message; see [`start_message`](Self::start_message).
     ///
     /// # Errors
     ///
-    /// As [`proceed`](Self::proceed).
-    pub fn end(&mut self, part: &[u8]) -> Result<(), SendError> {
+    /// As [`continue_message`](Self::continue_message).
+    pub fn finish_message(&mut self, part: &[u8]) -> Result<(), SendError> {
         self.may_send()?;
         let open = self.open.ok_or(SendError::NoMessageOpen)?;
         self.part(open, RawHeader::CONTINUATION, part, true)

@@ -105,7 +105,7 @@ fn a_close_in_the_middle_of_a_message() {
         let mut pair = Pair::default();
         let now = pair.now;
         let (side, _) = pair.sides(role);
-        side.conn.outbound.begin(DataKind::Text, b"half a mess").unwrap();
+        side.conn.outbound.start_message(DataKind::Text, b"half a mess").unwrap();
         side.conn.close(reason(1001, ""), now).unwrap();
         assert_closes_cleanly(&mut pair);
         let (_, peer) = pair.sides(role);

@@ -25,11 +25,11 @@ fn a_message_in_parts() {
         let mut pair = Pair::default();
         let (side, _) = pair.sides(role);
         let outbound = &mut side.conn.outbound;
-        outbound.begin(DataKind::Text, "κ\u{3cc}".as_bytes().split_last().unwrap().1).unwrap();
+        outbound.start_message(DataKind::Text, "κ\u{3cc}".as_bytes().split_last().unwrap().1).unwrap();
         outbound.ping(b"between").unwrap();
-        outbound.proceed(b"").unwrap();
-        outbound.proceed(b"\x8c").unwrap();
-        outbound.end("σμε".as_bytes()).unwrap();
+        outbound.continue_message(b"").unwrap();
+        outbound.continue_message(b"\x8c").unwrap();
+        outbound.finish_message("σμε".as_bytes()).unwrap();
         outbound.send_binary(b"next").unwrap();
         pair.settle();
         let (side, peer) = pair.sides(role);
@@ -53,9 +53,9 @@ fn a_message_in_parts() {
 #[test]
 fn a_pong_goes_between_parts() {
     let mut pair = Pair::default();
-    pair.client.conn.outbound.begin(DataKind::Binary, b"1").unwrap();
+    pair.client.conn.outbound.start_message(DataKind::Binary, b"1").unwrap();
     pair.client.read(&sent_by(Role::Server, RawHeader::PING, b"?"), pair.now);
-    pair.client.conn.outbound.end(b"2").unwrap();
+    pair.client.conn.outbound.finish_message(b"2").unwrap();
     let shape = shape(&pair.client.write());
     assert_eq!(shape.iter().map(|frame| frame.0).collect::<Vec<_>>(), [0x2, 0xa, 0x0]);
 }
@@ -117,8 +117,8 @@ fn a_server_masks_nothing() {
     let outbound = &mut pair.server.conn.outbound;
     outbound.send_text("plain").unwrap();
     outbound.send_prepared(&Prepared::new(Message::Binary(&[1; 5000]))).unwrap();
-    outbound.begin(DataKind::Text, b"").unwrap();
-    outbound.end(b"").unwrap();
+    outbound.start_message(DataKind::Text, b"").unwrap();
+    outbound.finish_message(b"").unwrap();
     outbound.ping(b"").unwrap();
     outbound.pong(b"").unwrap();
     outbound.close(None).unwrap();
@@ -136,10 +136,10 @@ fn what_may_not_be_sent_is_refused() {
         let outbound = &mut side.conn.outbound;
         let long_reason = "x".repeat(MAX_REASON + 1);
 
-        assert_eq!(outbound.proceed(b""), Err(SendError::NoMessageOpen));
-        assert_eq!(outbound.end(b""), Err(SendError::NoMessageOpen));
-        assert_eq!(outbound.begin(DataKind::Text, b"\xff"), Err(SendError::NotUtf8));
-        assert_eq!(outbound.proceed(b""), Err(SendError::NoMessageOpen), "it has not begun");
+        assert_eq!(outbound.continue_message(b""), Err(SendError::NoMessageOpen));
+        assert_eq!(outbound.finish_message(b""), Err(SendError::NoMessageOpen));
+        assert_eq!(outbound.start_message(DataKind::Text, b"\xff"), Err(SendError::NotUtf8));
+        assert_eq!(outbound.continue_message(b""), Err(SendError::NoMessageOpen), "it has not begun");
         assert_eq!(outbound.ping(&[0; 126]), Err(SendError::ControlTooLong));
         assert_eq!(outbound.pong(&[0; 126]), Err(SendError::ControlTooLong));
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
@@ -148,19 +148,19 @@ fn what_may_not_be_sent_is_refused() {
         assert_eq!(outbound.close(reason(1000, &long_reason)), Err(SendError::ReasonTooLong));
         assert_eq!(outbound.queued(), 0, "nothing of this is sent");
 
-        outbound.begin(DataKind::Text, b"\xce").unwrap();
+        outbound.start_message(DataKind::Text, b"\xce").unwrap();
         let queued = outbound.queued();
-        assert_eq!(outbound.begin(DataKind::Text, b""), Err(SendError::MessageOpen));
+        assert_eq!(outbound.start_message(DataKind::Text, b""), Err(SendError::MessageOpen));
         assert_eq!(outbound.send_text(""), Err(SendError::MessageOpen));
         assert_eq!(outbound.send_prepared(&Prepared::new(Message::Text(""))), Err(SendError::MessageOpen));
-        assert_eq!(outbound.proceed(b"\xce"), Err(SendError::NotUtf8));
-        assert_eq!(outbound.end(b""), Err(SendError::NotUtf8), "half a character");
+        assert_eq!(outbound.continue_message(b"\xce"), Err(SendError::NotUtf8));
+        assert_eq!(outbound.finish_message(b""), Err(SendError::NotUtf8), "half a character");
         assert_eq!(outbound.queued(), queued);
-        outbound.end(b"\xba").unwrap();
+        outbound.finish_message(b"\xba").unwrap();
 
         outbound.send_binary(&[0; 100]).unwrap();
         assert_eq!(outbound.send_text(""), Err(SendError::QueueFull));
-        assert_eq!(outbound.begin(DataKind::Binary, b""), Err(SendError::QueueFull));
+        assert_eq!(outbound.start_message(DataKind::Binary, b""), Err(SendError::QueueFull));
         outbound.ping(b"control frames pass").unwrap();
         outbound.close(reason(1000, &long_reason[1..])).unwrap();
 
@@ -169,9 +169,9 @@ fn what_may_not_be_sent_is_refused() {
             outbound.send_text(""),
             outbound.send_binary(b""),
             outbound.send_prepared(&Prepared::new(Message::Text(""))),
-            outbound.begin(DataKind::Text, b""),
-            outbound.proceed(b""),
-            outbound.end(b""),
+            outbound.start_message(DataKind::Text, b""),
+            outbound.continue_message(b""),
+            outbound.finish_message(b""),
             outbound.ping(b""),
             outbound.pong(b""),
             outbound.close(None),

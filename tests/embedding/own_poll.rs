@@ -326,9 +326,9 @@ fn what_a_turn_sends_is_one_write_for_each_connection() {
             assert_eq!(cx.publish("b", message).here, 3);
             assert_eq!(cx.publish(To::all().except(id), message).here, 2);
             assert_eq!(cx.publish("a", &prepared).here, 3);
-            cx.begin(id, DataKind::Binary, b"one ");
-            cx.proceed(id, b"two ");
-            cx.end(id, b"three");
+            cx.start_message(id, DataKind::Binary, b"one ");
+            cx.continue_message(id, b"two ");
+            cx.finish_message(id, b"three");
             cx.ping(id, b"?");
         })),
         ..Hooks::default()

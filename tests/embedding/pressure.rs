@@ -124,9 +124,9 @@ impl Handler for Pieces {
     fn on_chunk(&mut self, cx: &mut Context<u32>, _: ConnId, chunk: Chunk<'_>) {
         let Some(to) = self.receiver else { return };
         let sent = match (self.open, chunk.message_ends) {
-            (false, false) => cx.begin(to, chunk.kind, chunk.payload),
-            (true, false) => cx.proceed(to, chunk.payload),
-            (_, true) => cx.end(to, chunk.payload),
+            (false, false) => cx.start_message(to, chunk.kind, chunk.payload),
+            (true, false) => cx.continue_message(to, chunk.payload),
+            (_, true) => cx.finish_message(to, chunk.payload),
         };
         assert!(sent.is_queued(), "{sent:?}");
         self.open = !chunk.message_ends;

@@ -92,7 +92,7 @@ enum bow_error
      */
     BOW_ERROR_MESSAGE_OPEN = 8,
     /**
-     * No message is being sent in parts: begin one first.
+     * No message is being sent in parts: start one first.
      */
     BOW_ERROR_NO_MESSAGE_OPEN = 9,
     /**
@@ -1069,25 +1069,25 @@ bow_error bow_conn_send_prepared(bow_conn *conn,
  *
  * Errors: as `bow_conn_send`.
  */
-bow_error bow_conn_begin(bow_conn *conn,
-                         uint32_t kind,
-                         const void *data,
-                         size_t len,
-                         uint32_t compression);
+bow_error bow_conn_start_message(bow_conn *conn,
+                                 uint32_t kind,
+                                 const void *data,
+                                 size_t len,
+                                 uint32_t compression);
 
 /**
  * Queues a further part.
  *
  * Errors: as `bow_conn_send`, with `BOW_ERROR_NO_MESSAGE_OPEN` in place of `BOW_ERROR_MESSAGE_OPEN`.
  */
-bow_error bow_conn_proceed(bow_conn *conn, const void *data, size_t len);
+bow_error bow_conn_continue_message(bow_conn *conn, const void *data, size_t len);
 
 /**
  * Queues the last part.
  *
- * Errors: as `bow_conn_proceed`.
+ * Errors: as `bow_conn_continue_message`.
  */
-bow_error bow_conn_end(bow_conn *conn, const void *data, size_t len);
+bow_error bow_conn_finish_message(bow_conn *conn, const void *data, size_t len);
 
 /**
  * Queues a Ping with up to 125 bytes.

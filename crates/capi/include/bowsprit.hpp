@@ -215,11 +215,11 @@ public:
     void send_text(std::string_view text) { send(BOW_TEXT, text); }
     void send_binary(std::string_view bytes) { send(BOW_BINARY, bytes); }
     void send(const Prepared &message) { check(bow_conn_send_prepared(conn_.get(), message.get())); }
-    void begin(bow_data_kind kind, std::string_view part, bow_compression compression = BOW_COMPRESS_AUTO) {
-        check(bow_conn_begin(conn_.get(), kind, part.data(), part.size(), compression));
+    void start_message(bow_data_kind kind, std::string_view part, bow_compression compression = BOW_COMPRESS_AUTO) {
+        check(bow_conn_start_message(conn_.get(), kind, part.data(), part.size(), compression));
     }
-    void proceed(std::string_view part) { check(bow_conn_proceed(conn_.get(), part.data(), part.size())); }
-    void end(std::string_view part) { check(bow_conn_end(conn_.get(), part.data(), part.size())); }
+    void continue_message(std::string_view part) { check(bow_conn_continue_message(conn_.get(), part.data(), part.size())); }
+    void finish_message(std::string_view part) { check(bow_conn_finish_message(conn_.get(), part.data(), part.size())); }
     void ping(std::string_view bytes = {}) { check(bow_conn_ping(conn_.get(), bytes.data(), bytes.size())); }
     void pong(std::string_view bytes = {}) { check(bow_conn_pong(conn_.get(), bytes.data(), bytes.size())); }
     void close(unsigned code, const std::string &reason, uint64_t now) {

@@ -298,7 +298,7 @@ pub unsafe extern "C" fn bow_conn_send_prepared(
 ///
 /// Errors: as `bow_conn_send`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bow_conn_begin(
+pub unsafe extern "C" fn bow_conn_start_message(
     conn: *mut bow_conn,
     kind: u32,
     data: *const c_void,
@@ -313,7 +313,7 @@ pub unsafe extern "C" fn bow_conn_begin(
                 2 => DataKind::Binary,
                 _ => return Err(BOW_ERROR_ARGUMENT),
             };
-            session.begin(kind, bytes(data, len)?, choice(compression)?)
+            session.start_message(kind, bytes(data, len)?, choice(compression)?)
         })
     }
 }
@@ -322,18 +322,26 @@ pub unsafe extern "C" fn bow_conn_begin(
 ///
 /// Errors: as `bow_conn_send`, with `BOW_ERROR_NO_MESSAGE_OPEN` in place of `BOW_ERROR_MESSAGE_OPEN`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bow_conn_proceed(conn: *mut bow_conn, data: *const c_void, len: usize) -> bow_error {
+pub unsafe extern "C" fn bow_conn_continue_message(
+    conn: *mut bow_conn,
+    data: *const c_void,
+    len: usize,
+) -> bow_error {
     // SAFETY: each is NULL, or what it says it is.
-    unsafe { with(conn, |session| Ok(session.open_conn()?.outbound.proceed(bytes(data, len)?)?)) }
+    unsafe { with(conn, |session| Ok(session.open_conn()?.outbound.continue_message(bytes(data, len)?)?)) }
 }
 
 /// Queues the last part.
 ///
-/// Errors: as `bow_conn_proceed`.
+/// Errors: as `bow_conn_continue_message`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bow_conn_end(conn: *mut bow_conn, data: *const c_void, len: usize) -> bow_error {
+pub unsafe extern "C" fn bow_conn_finish_message(
+    conn: *mut bow_conn,
+    data: *const c_void,
+    len: usize,
+) -> bow_error {
     // SAFETY: each is NULL, or what it says it is.
-    unsafe { with(conn, |session| Ok(session.open_conn()?.outbound.end(bytes(data, len)?)?)) }
+    unsafe { with(conn, |session| Ok(session.open_conn()?.outbound.finish_message(bytes(data, len)?)?)) }
 }
 
 /// Queues a Ping with up to 125 bytes.

@@ -33,7 +33,7 @@ pub enum bow_error {
     BOW_ERROR_QUEUE_FULL = 7,
     /// A message is being sent in parts: end it first.
     BOW_ERROR_MESSAGE_OPEN = 8,
-    /// No message is being sent in parts: begin one first.
+    /// No message is being sent in parts: start one first.
     BOW_ERROR_NO_MESSAGE_OPEN = 9,
     /// Text is not UTF-8.
     BOW_ERROR_NOT_UTF8 = 10,
@@ -175,7 +175,7 @@ const TABLE: &[Facts] = &[
     (BOW_ERROR_CLOSING, c"the connection is closing: nothing follows a Close frame", None),
     (BOW_ERROR_QUEUE_FULL, c"the peer does not read: the send queue is full", None),
     (BOW_ERROR_MESSAGE_OPEN, c"a message is being sent in parts: end it first", None),
-    (BOW_ERROR_NO_MESSAGE_OPEN, c"no message is being sent in parts: begin one first", None),
+    (BOW_ERROR_NO_MESSAGE_OPEN, c"no message is being sent in parts: start one first", None),
     (BOW_ERROR_NOT_UTF8, c"text is not UTF-8", None),
     (BOW_ERROR_CONTROL_TOO_LONG, c"a control frame carries at most 125 bytes", None),
     (BOW_ERROR_CLOSE_CODE, c"this close code may not be sent", None),

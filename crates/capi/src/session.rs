@@ -447,13 +447,13 @@ impl Session {
         Ok(self.open_conn()?.outbound.send_prepared(message)?)
     }
 
-    pub(crate) fn begin(
+    pub(crate) fn start_message(
         &mut self,
         kind: DataKind,
         part: &[u8],
         choice: Compression,
     ) -> Result<(), bow_error> {
-        Ok(self.open_conn()?.outbound.begin_with(kind, part, choice)?)
+        Ok(self.open_conn()?.outbound.start_message_with(kind, part, choice)?)
     }
 
     pub(crate) fn close(&mut self, reason: Option<CloseReason<'_>>, now: u64) -> Result<(), bow_error> {

@@ -76,20 +76,20 @@ impl<D: Default> Context<D> {
         self.count_message(sent)
     }
 
-    /// Sends the first part of a message as a frame of its own; see [`Outbound::begin`].
-    pub fn begin(&mut self, id: ConnId, kind: DataKind, part: &[u8]) -> Sent {
+    /// Sends the first part of a message as a frame of its own; see [`Outbound::start_message`].
+    pub fn start_message(&mut self, id: ConnId, kind: DataKind, part: &[u8]) -> Sent {
         self.let_pass(id);
-        self.send_with(id, |outbound| outbound.begin(kind, part))
+        self.send_with(id, |outbound| outbound.start_message(kind, part))
     }
 
-    /// Sends a further part; see [`Outbound::proceed`].
-    pub fn proceed(&mut self, id: ConnId, part: &[u8]) -> Sent {
-        self.send_with(id, |outbound| outbound.proceed(part))
+    /// Sends a further part; see [`Outbound::continue_message`].
+    pub fn continue_message(&mut self, id: ConnId, part: &[u8]) -> Sent {
+        self.send_with(id, |outbound| outbound.continue_message(part))
     }
 
-    /// Sends the last part; see [`Outbound::end`].
-    pub fn end(&mut self, id: ConnId, part: &[u8]) -> Sent {
-        let sent = self.send_with(id, |outbound| outbound.end(part));
+    /// Sends the last part; see [`Outbound::finish_message`].
+    pub fn finish_message(&mut self, id: ConnId, part: &[u8]) -> Sent {
+        let sent = self.send_with(id, |outbound| outbound.finish_message(part));
         self.count_message(sent)
     }
 

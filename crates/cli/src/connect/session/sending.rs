@@ -125,15 +125,15 @@ impl Session {
                 cx.pong(id, &payload)
             }
             Ok(Line::Close(code, reason)) => return self.close(cx, code, &reason, Exit::Done),
-            Ok(Line::Fragment(part)) if self.in_fragments => cx.proceed(id, part.as_bytes()),
+            Ok(Line::Fragment(part)) if self.in_fragments => cx.continue_message(id, part.as_bytes()),
             Ok(Line::Fragment(part)) => {
                 self.in_fragments = true;
-                cx.begin(id, DataKind::Text, part.as_bytes())
+                cx.start_message(id, DataKind::Text, part.as_bytes())
             }
             Ok(Line::End(part)) => {
                 self.in_fragments = false;
                 self.answers.sent();
-                cx.end(id, part.as_bytes())
+                cx.finish_message(id, part.as_bytes())
             }
             Ok(Line::Help) => return self.output.note(HELP),
             Err(why) if self.plan.edit => return self.output.note(why),

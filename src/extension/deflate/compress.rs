@@ -9,9 +9,9 @@ use std::sync::Arc;
 use zlib_rs::{Deflate, DeflateConfig as EngineConfig, DeflateFlush, Method, Status, Strategy};
 
 use super::history::History;
-use super::params::WindowBits;
 use super::settings::{DeflateConfig, Half, SendContext, Traffic};
 use super::shared::SharedForms;
+use super::window::WindowBits;
 use crate::extension::Compression;
 
 /// Compresses one message after the other; between them, what the next one may refer to.
@@ -83,6 +83,13 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// More memory than this is not kept for what comes out.
 const KEEP: usize = 256 * 1024;
+
+impl Half {
+    /// For the first message of a connection; its machinery comes when it is needed.
+    pub(crate) fn compressor(self) -> Box<Compressor> {
+        Box::default()
+    }
+}
 
 impl Compressor {
     /// Compresses a whole message; `None` where it should go out as it is.

@@ -15,8 +15,8 @@
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::history::History;
-use super::params::WindowBits;
 use super::settings::{Half, Traffic};
+use super::window::WindowBits;
 use crate::error::ProtocolError;
 
 /// Inflates one message after the other; between them, what the next one may refer to.
@@ -68,6 +68,13 @@ const TAIL: [u8; 6] = [0x00, 0x00, 0xff, 0xff, 0x03, 0x00];
 /// so many bytes that came out.
 const FREE_ENDS: u64 = 64;
 const BYTES_PER_END: u64 = 4096;
+
+impl Half {
+    /// For the first message of a connection; its machinery comes when it is needed.
+    pub(crate) fn inflater(self) -> Box<Inflater> {
+        Box::default()
+    }
+}
 
 impl Inflater {
     /// A message begins.

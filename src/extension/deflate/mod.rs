@@ -2,6 +2,7 @@
 //!
 //! | File | Its one job |
 //! |---|---|
+//! | `window.rs` | the size of a window |
 //! | `params.rs` | the four parameters and their grammar (§7.1) |
 //! | `negotiate.rs` | which offer a server takes, what a client offers and makes of the answer (§5, §7.1) |
 //! | `settings.rs` | what our side wants: level, windows, what is kept between messages |
@@ -95,13 +96,15 @@ mod settings;
 mod shared;
 #[cfg(test)]
 mod strict;
+mod window;
 
 pub use compress::Compressor;
 pub use inflate::Inflater;
 pub use negotiate::{DeflateAnswerError, DeflateOffer, answer, offer};
-pub use params::{DeflateParamError, DeflateParams, NAME, WindowBits};
+pub use params::{DeflateParamError, DeflateParams, NAME};
 pub use pool::DeflatePool;
 pub use settings::{DeflateConfig, Half, ReceiveContext, SendContext, Traffic};
+pub use window::WindowBits;
 
 pub(crate) use inflate::Pushed;
 pub(crate) use negotiate::check_answers;

@@ -6,8 +6,9 @@
 
 use std::fmt;
 
-use super::params::{DeflateParamError, DeflateParams, NAME, Named, WindowBits};
+use super::params::{DeflateParamError, DeflateParams, NAME, Named};
 use super::settings::{DeflateConfig, ReceiveContext, SendContext};
+use super::window::WindowBits;
 use crate::error::Section;
 use crate::extension::Extension;
 

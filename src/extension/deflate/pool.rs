@@ -2,8 +2,8 @@
 
 use super::compress::Compressor;
 use super::inflate::Inflater;
-use super::params::WindowBits;
 use super::settings::{DeflateConfig, Half, SendContext, Traffic};
+use super::window::WindowBits;
 
 /// Compressors and inflaters for connections on one thread.
 ///

@@ -1,8 +1,6 @@
 //! What our side wants of permessage-deflate, and what each half of a connection comes to.
 
-use super::compress::Compressor;
-use super::inflate::Inflater;
-use super::params::WindowBits;
+use super::window::WindowBits;
 
 /// Settings of permessage-deflate; see [`Config::deflate`](crate::connection::Config::deflate).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,16 +84,6 @@ pub struct Half {
     pub window: WindowBits,
     /// Whether a message may refer to the ones before it.
     pub takeover: bool,
-}
-
-impl Half {
-    pub(crate) fn inflater(self) -> Box<Inflater> {
-        Box::default()
-    }
-
-    pub(crate) fn compressor(self) -> Box<Compressor> {
-        Box::default()
-    }
 }
 
 /// What compression has done so far.

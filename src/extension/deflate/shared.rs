@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::params::WindowBits;
+use super::window::WindowBits;
 
 /// The frames that a message has become, one for each window, made when first asked for.
 ///

@@ -25,17 +25,15 @@ mod race;
 mod reconnect;
 mod redirect;
 mod resolve;
-mod socks;
 mod target;
 
 pub use config::{Away, ClientConfig, ClientConfigError};
 pub use error::{ConnectError, Phase, Redirected};
-pub use proxy::{Proxy, ProxyError, ProxyKind, ProxySettings, Tunnel};
+pub use proxy::{Proxy, ProxyError, ProxyKind, ProxySettings, Socks5, Tunnel};
 pub use race::{ATTEMPT_DELAY, Race};
 pub use reconnect::{
     Backoff, Loss, MAX_RETRY_AFTER, MIN_DELAY, Next, Reconnect, ReconnectPolicy, Stop, retry_after,
 };
 pub use redirect::{RedirectError, RedirectPolicy};
 pub use resolve::{Reply, Resolver, SystemResolver, ThreadResolver, literal};
-pub use socks::Socks5;
 pub use target::{Target, UnixTarget, without_user_info};

@@ -1,40 +1,19 @@
-//! The states of a [`Connector`], and what each input makes of each.
+//! What each input makes of each state of a [`Connector`].
 
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::state::State;
 use super::{Action, Address, Attempt, Connector, EXCERPT, EXCERPT_WAIT, Input, Lookup};
-use crate::client::error::{ConnectError, Phase, Redirected};
+use crate::client::error::{ConnectError, Redirected};
 use crate::client::proxy::{ProxyError, Tunnel};
 use crate::client::race::Race;
 use crate::client::resolve::literal;
 use crate::client::target::Target;
 use crate::entropy::Entropy;
 use crate::handshake::{ClientHandshake, Progress, RefusedResponse, ResponseError};
-
-/// Where a try stands.
-#[derive(Debug)]
-pub(super) enum State {
-    /// The server's addresses are awaited, for a proxy that takes no names.
-    LookupServer,
-    /// The addresses to connect to are awaited: the server's, or those of the proxy that is to be asked for a tunnel to
-    /// this host.
-    Lookup { tunnel: Option<String> },
-    /// One of several addresses is to answer.
-    Race { race: Race, tunnel: Option<String>, last: Option<io::Error> },
-    /// The proxy's answer is awaited.
-    Tunnel(Tunnel),
-    /// The end of the TLS handshake is awaited.
-    Tls,
-    /// The server's response is awaited.
-    Response(ClientHandshake),
-    /// The server refuses; what it says beside that is read until then.
-    Refusal { handshake: ClientHandshake, until: Option<Instant> },
-    /// It is open, or has failed.
-    Over,
-}
 
 impl Connector {
     /// Takes what has happened. The time is looked at where [`Input::Time`] says so and nowhere else: what has come in
@@ -368,17 +347,5 @@ impl Connector {
         };
         self.actions.push_back(Action::Failed(error));
         State::Over
-    }
-}
-
-impl State {
-    pub(super) const fn phase(&self) -> Phase {
-        match self {
-            State::LookupServer | State::Lookup { .. } => Phase::Resolve,
-            State::Race { .. } => Phase::Connect,
-            State::Tunnel(_) => Phase::Proxy,
-            State::Tls => Phase::Tls,
-            State::Response(_) | State::Refusal { .. } | State::Over => Phase::Response,
-        }
     }
 }

@@ -37,6 +37,7 @@
 //! ```
 
 mod machine;
+mod state;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -49,7 +50,7 @@ use super::config::ClientConfig;
 use super::error::{ConnectError, Phase};
 use super::target::Target;
 use crate::handshake::Response;
-use machine::State;
+use state::State;
 
 /// The most bytes that are read of what a server says beside its refusal.
 pub const EXCERPT: usize = 16 * 1024;

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::proxy::ProxyError;
+use super::error::ProxyError;
 use crate::handshake::Progress;
 
 /// One SOCKS handshake.
@@ -150,21 +150,6 @@ fn push_short(out: &mut Vec<u8>, text: &str) -> Option<()> {
     out.push(len);
     out.extend_from_slice(text.as_bytes());
     Some(())
-}
-
-/// What a reply code means (RFC 1928 §6).
-pub(super) const fn reply_text(code: u8) -> &'static str {
-    match code {
-        1 => "general failure",
-        2 => "not allowed by its rules",
-        3 => "network unreachable",
-        4 => "host unreachable",
-        5 => "connection refused",
-        6 => "time to live expired",
-        7 => "command not supported",
-        8 => "address type not supported",
-        _ => "unknown code",
-    }
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@
 
 mod address;
 mod channels;
+mod engine;
 pub mod envelope;
 pub mod grammar;
 mod history;

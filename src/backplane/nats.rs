@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::address::Address;
+use super::engine::{Channel, Heard};
 use super::grammar::nats::{self, Parsed, Said};
-use super::speaker::{Channel, Heard};
 
 /// A client of NATS, from its greeting on.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use super::address::Address;
+use super::engine::{Channel, Heard};
 use super::grammar::resp::{self, Parsed, Value};
 use super::history::Question;
-use super::speaker::{Channel, Heard};
 use super::streams::{self, Streams, Told};
 
 /// A client of Redis, from its greeting on.

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::address::Address;
 use super::channels::Channels;
+use super::engine::{Channel, Heard};
 use super::envelope::{Envelope, Kind, MAX_ENVELOPE, Mark, NodeId};
 use super::history::{Change, History, Step};
 use super::numbers::{self, Arrival, Receiving, Sending};
@@ -21,7 +22,7 @@ use super::position::Position;
 use super::presence::Presence;
 use super::queue::Queue;
 use super::settings::BackplaneSettings;
-use super::speaker::{Channel, Heard, Speaker};
+use super::speaker::Speaker;
 use super::streams::{Streams, Told};
 use crate::entropy::Entropy;
 use crate::frame::DataKind;

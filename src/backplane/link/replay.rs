@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use super::super::engine::Channel;
 use super::super::envelope::{Envelope, Kind};
 use super::super::history::{Done, History, Question, Step, Whose};
 use super::super::position::Position;
-use super::super::speaker::Channel;
 use super::event::{Delivery, Incoming, LinkEvent};
 use super::{Link, State, message, random};
 

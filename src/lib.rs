@@ -17,6 +17,7 @@
 //! | [`extension`] | the grammar of extensions, and permessage-deflate (RFC 7692) | [`extension::deflate`] |
 //! | [`connection`] | both halves of an open connection: fragments, control frames, closing, deadlines | [`Connection`](connection::Connection) |
 //! | [`handshake`] | HTTP heads, requests and responses, who may connect | [`ServerHandshake`](handshake::ServerHandshake), [`ClientHandshake`](handshake::ClientHandshake), [`OriginPolicy`](handshake::OriginPolicy) |
+//! | `http2` | HTTP/2 with WebSockets on its streams, RFC 8441 (feature `http2`) | `http2::Connection` |
 //! | `client` | reaching a server: targets, proxies, several addresses, redirects, reconnecting (feature `client`) | `ClientConfig` |
 //! | `backplane` | links to Redis and NATS, between processes; no socket (feature `backplane`) | `backplane::Link` |
 //! | `tls` | TLS over any byte stream (feature `tls`) | |
@@ -81,6 +82,8 @@ pub mod event_loop;
 pub mod extension;
 pub mod frame;
 pub mod handshake;
+#[cfg(feature = "http2")]
+pub mod http2;
 pub mod message;
 pub mod role;
 pub mod time;

@@ -25,6 +25,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("connection", &["close", "entropy", "error", "extension", "frame", "message", "role", "time", "utf8"]),
     // Runs once, before it.
     ("handshake", &["error", "extension", "token"]),
+    // Between the byte stream and the connections on it.
+    ("http2", &["error", "role", "time", "token"]),
     // What touches sockets and clocks.
     ("tls", &[]),
     // Between processes, likewise without a socket.
@@ -184,6 +186,7 @@ const WITHOUT_CIRCLES: &[&str] = &[
     "src/event_loop",
     "src/frame",
     "src/handshake",
+    "src/http2",
     "src/message",
     "src/tls",
 ];

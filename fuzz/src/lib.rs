@@ -15,6 +15,7 @@ pub mod examiner;
 pub mod extension;
 pub mod handshake;
 pub mod head;
+pub mod http2;
 pub mod inflate;
 pub mod mask;
 pub mod operations;
@@ -31,6 +32,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("mask", mask::run),
     ("utf8", utf8::run),
     ("head", head::run),
+    ("http2", http2::run),
     ("proxy_header", proxy_header::run),
     ("server_handshake", handshake::server),
     ("client_handshake", handshake::client),

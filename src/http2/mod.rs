@@ -1,0 +1,34 @@
+//! HTTP/2 as far as WebSockets need it (RFC 9113, RFC 8441): a layer between the byte stream and the connections on it.
+//!
+//! In: the bytes of a peer in any cut, and the time. Out: requests, responses and the bytes of streams as events, and bytes to
+//! write. Promises: what is held is bounded by [`Limits`], whatever the peer sends or does not read; nothing is reserved
+//! because a length was declared; what is legal and yet an attack ([`Flood`]) ends the connection; a stream that is not read
+//! holds up no other. Nothing here touches a socket or a clock.
+//!
+//! | Object | Its job |
+//! |---|---|
+//! | [`Connection`] | frames, field sections, streams and flow control of either role |
+//! | [`Fields`] | what a request and a response say |
+//!
+//! Field sections are ours as well (`hpack`): what a decoder holds while it reads is the first thing that is attacked, and
+//! the crates that there are have other limits or none. What we send refers to no table that the peer would have to keep.
+//!
+//! What nobody needs is left out: server push is refused, priorities are read and ignored.
+
+mod connection;
+mod error;
+mod fields;
+mod frame;
+mod hpack;
+mod limits;
+mod reading;
+mod receive;
+mod sections;
+mod settings;
+mod stream;
+
+pub use connection::{Connection, Event, OpenError, StreamId};
+pub use error::{ErrorCode, Flood, Http2Error};
+pub use fields::Fields;
+pub use hpack::HpackError;
+pub use limits::Limits;

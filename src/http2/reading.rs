@@ -1,0 +1,54 @@
+//! Where in the input a connection is.
+
+use alloc::vec::Vec;
+
+use super::error::Http2Error;
+use super::frame::{FrameHeader, HEADER, flag};
+
+/// Where in the input we are.
+#[derive(Debug)]
+pub(super) enum Reading {
+    Preface(usize),
+    Header {
+        bytes: [u8; HEADER],
+        len: usize,
+    },
+    Payload {
+        header: FrameHeader,
+        bytes: Vec<u8>,
+    },
+    /// The byte that says how much padding a DATA frame has.
+    PadLength(FrameHeader),
+    Data {
+        header: FrameHeader,
+        left: usize,
+        padding: usize,
+    },
+    Skip(usize),
+}
+
+pub(super) const AT_HEADER: Reading = Reading::Header { bytes: [0; HEADER], len: 0 };
+
+/// A field section that has begun.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) stream: u32,
+    pub(super) ends_stream: bool,
+    pub(super) block: Vec<u8>,
+    pub(super) frames: usize,
+}
+
+/// The block in a HEADERS frame (§6.2).
+pub(super) fn without_padding<'a>(header: &FrameHeader, payload: &'a [u8]) -> Result<&'a [u8], Http2Error> {
+    let mut rest = payload;
+    let mut padding = 0;
+    if header.has(flag::PADDED) {
+        let (len, behind) = rest.split_first().ok_or(Http2Error::FrameLength)?;
+        (padding, rest) = (usize::from(*len), behind);
+    }
+    if header.has(flag::PRIORITY) {
+        rest = rest.get(5..).ok_or(Http2Error::FrameLength)?;
+    }
+    let end = rest.len().checked_sub(padding).ok_or(Http2Error::Padding)?;
+    Ok(&rest[..end])
+}

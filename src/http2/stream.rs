@@ -1,0 +1,101 @@
+//! One stream: what has come on it, and what its windows still allow.
+
+use alloc::collections::VecDeque;
+
+/// The state of a stream that is not over (RFC 9113 §5.1); what is not in the connection's list is idle or closed.
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// What has come and was not read.
+    received: VecDeque<u8>,
+    /// What the peer may still send.
+    pub(super) receive_window: i64,
+    /// What was read, or was padding, and is not allowed anew yet.
+    returned: u32,
+    /// What we may still send; below 0 where a setting has made it so (§6.9.2).
+    pub(super) send_window: i64,
+    /// The peer has ended its direction.
+    pub(super) peer_ended: bool,
+    /// We have ended ours.
+    pub(super) ended: bool,
+    /// The final field section of our direction has gone out.
+    pub(super) answered: bool,
+    /// The final field section of the peer's direction has come.
+    pub(super) heard: bool,
+    /// It is, or asks for, a tunnel: behind the field section there is DATA alone (§8.5).
+    pub(super) is_tunnel: bool,
+    /// Content that is still to come, where its length was declared.
+    pub(super) content_left: Option<u64>,
+    /// A write has taken less than it was offered.
+    pub(super) blocked: bool,
+    /// The program was told that there is something to read, and has not read all of it since.
+    pub(super) told: bool,
+}
+
+impl Stream {
+    pub(super) fn new(receive_window: i64, send_window: i64) -> Self {
+        Self {
+            received: VecDeque::new(),
+            receive_window,
+            returned: 0,
+            send_window,
+            peer_ended: false,
+            ended: false,
+            answered: false,
+            heard: false,
+            is_tunnel: false,
+            content_left: None,
+            blocked: false,
+            told: false,
+        }
+    }
+
+    /// Bytes of memory held, beside its own size.
+    pub(super) fn memory(&self) -> usize {
+        self.received.capacity()
+    }
+
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        self.received.extend(bytes);
+    }
+
+    /// Takes what has come, as far as there is room.
+    pub(super) fn take(&mut self, buf: &mut [u8]) -> usize {
+        let (front, back) = self.received.as_slices();
+        let from_front = front.len().min(buf.len());
+        buf[..from_front].copy_from_slice(&front[..from_front]);
+        let from_back = back.len().min(buf.len() - from_front);
+        buf[from_front..from_front + from_back].copy_from_slice(&back[..from_back]);
+        let len = from_front + from_back;
+        self.received.drain(..len);
+        if self.received.is_empty() {
+            self.received = VecDeque::new(); // an idle stream owns no buffer
+        }
+        self.returned += len as u32;
+        len
+    }
+
+    pub(super) fn has_data(&self) -> bool {
+        !self.received.is_empty()
+    }
+
+    /// Padding has come: it is read already.
+    pub(super) const fn pass(&mut self, padding: usize) {
+        self.returned += padding as u32;
+    }
+
+    /// What the peer is to be allowed anew, once that is worth a frame.
+    pub(super) const fn credit(&mut self, window: i64) -> Option<u32> {
+        if self.peer_ended || (self.returned as i64) < window / 2 {
+            return None;
+        }
+        let credit = self.returned;
+        self.returned = 0;
+        self.receive_window += credit as i64;
+        Some(credit)
+    }
+
+    /// Nothing more comes, and nothing more goes.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended && self.peer_ended && self.received.is_empty()
+    }
+}

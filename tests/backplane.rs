@@ -457,3 +457,20 @@ fn urls_that_cannot_work_are_refused_at_once() {
         assert!(error.contains(what), "{url}: {error}");
     }
 }
+
+/// A loop in which nothing else happens does not sleep before it dials, nor before it tells that nobody is there.
+#[test]
+fn a_quiet_loop_dials_and_tells_at_once() {
+    let (sender, events) = channel();
+    let mut app = App { events: sender };
+    let mut server = EventLoop::new().unwrap();
+    let none = std::env::temp_dir().join(format!("bowsprit-no-engine-{}", std::process::id()));
+    let url = format!("redis+unix://{}", none.display());
+    server.engine().join_backplane(&url, BackplaneSettings::default()).unwrap();
+    for what in ["dial", "tell"] {
+        let next = server.engine().next_deadline();
+        assert!(next.is_some_and(|next| next <= Instant::now()), "it sleeps before it can {what}");
+        server.turn(&mut app, Some(Duration::ZERO)).unwrap();
+    }
+    assert!(matches!(events.try_recv(), Ok(LinkEvent::Down { .. })));
+}

@@ -95,7 +95,7 @@ impl Backplane {
     /// When there is something to do even if no event comes.
     pub(super) fn next_deadline(&self, now: Instant) -> Instant {
         let has_answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        if has_answer || self.readable { now } else { self.link.next_timeout() }
+        if has_answer || self.readable || self.link.has_work() { now } else { self.link.next_timeout() }
     }
 
     pub(super) fn next_event(&mut self) -> Option<LinkEvent> {

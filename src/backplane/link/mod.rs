@@ -182,6 +182,11 @@ impl Link {
         self.actions.pop_front()
     }
 
+    /// Whether [`next_action`](Self::next_action) or [`next_event`](Self::next_event) has something that waits for no time.
+    pub fn has_work(&self) -> bool {
+        !self.actions.is_empty() || !self.events.is_empty()
+    }
+
     /// What has happened.
     pub fn next_event(&mut self) -> Option<LinkEvent> {
         let presence = || Some(LinkEvent::Presence { topic: self.presence.next_change()? });

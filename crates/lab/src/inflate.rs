@@ -83,6 +83,7 @@ impl Inflater {
                 (self.at, self.wraps) = (0, true);
             }
             if out.len() > most {
+                out.truncate(most);
                 return Err(Stop::TooLong);
             }
             match status {

@@ -33,10 +33,10 @@ impl Inflation {
             let mut rest = piece;
             loop {
                 self.out.clear();
-                let done = self.inflater.inflate(rest, &mut self.out, MAX_INFLATED.saturating_sub(made))?;
+                let done = self.inflater.inflate(rest, &mut self.out, MAX_INFLATED.saturating_sub(made));
                 made += self.out.len();
-                take(&self.out);
-                match done {
+                take(&self.out); // up to a fault, too: where the input was cut must not show
+                match done? {
                     Inflated::All => break,
                     // BFINAL: the stream starts over (RFC 7692 §7.2.3.4).
                     Inflated::Final(taken) => {

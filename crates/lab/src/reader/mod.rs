@@ -454,6 +454,19 @@ mod tests {
         assert_eq!(frames[2].message.as_ref().unwrap().frames, 3);
     }
 
+    /// What was inflated before the fault was left out where it had come in the same piece.
+    #[test]
+    fn what_inflates_before_a_fault_is_kept_in_every_cut() {
+        let mut bytes = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00".to_vec();
+        bytes.extend(b"\xc1\x0d\x13\xd4\xc5\x41\x68\x12\x11\xbc\x2e\xa0\xd2\x86\x8e");
+        for size in 1..=bytes.len() {
+            let (frames, ..) = read(&bytes, size, true);
+            let message = frames[1].message.as_ref().unwrap();
+            assert!(message.broken);
+            assert_eq!((message.length, &message.bytes[..5]), (26, &b"\x11-llo"[..]), "pieces of {size}");
+        }
+    }
+
     #[test]
     fn what_does_not_inflate_is_told_once() {
         let mut bytes = b"\xc1\x02\x07\x07".to_vec();

@@ -86,7 +86,7 @@ type Cx = Context<u32>;
 impl Chaos {
     fn new(seed: u64, address: SocketAddr) -> Self {
         Self {
-            random: Random(seed),
+            random: Random::new(seed),
             address,
             told: HashMap::new(),
             clients: HashMap::new(),
@@ -456,7 +456,7 @@ fn whatever_a_program_does_the_loop_keeps_its_promises() {
     let started = Instant::now();
     thread::scope(|scope| {
         for number in 0..RAW_PEERS {
-            let (stop, mut random) = (&stop, Random(seed * 1000 + number as u64));
+            let (stop, mut random) = (&stop, Random::new(seed * 1000 + number as u64));
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     // The other side may end it at any time.

@@ -228,7 +228,7 @@ mod compressed {
 
     #[test]
     fn what_inflates_is_counted() {
-        for plain in [&vec![b'x'; 12 << 20][..], &Random(7).bytes(300_000)] {
+        for plain in [&vec![b'x'; 12 << 20][..], &Random::new(7).bytes(300_000)] {
             let payload = payload(plain);
             let mut weighed = weighed();
             weighed.read(&sent_by(Role::Client, rsv1(not_fin(RawHeader::BINARY)), b""));

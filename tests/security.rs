@@ -342,7 +342,7 @@ fn cve_2020_7662_quotes_and_backslashes_take_no_longer_than_letters() {
 #[test]
 fn cve_2025_5399_no_frame_makes_it_go_round_for_ever() {
     in_time(|| {
-        let mut random = Random(1);
+        let mut random = Random::new(1);
         for _ in 0..5000 {
             for role in ROLES {
                 let len = random.below(40);
@@ -547,7 +547,7 @@ fn cve_2026_54490_a_bomb_ends_at_the_inflated_limit() {
             stream.truncate(stream.len() - 4);
             let mut settings = config(|config| config.max_message = 1000);
             settings.deflate = Some(DeflateConfig::default());
-            let mut conn = Connection::client(Arc::new(settings), Box::new(Random(1)), start())
+            let mut conn = Connection::client(Arc::new(settings), Box::new(Random::new(1)), start())
                 .with_deflate(DeflateParams::default());
             let mut wire = frame(RawHeader { rsv1: true, ..RawHeader::BINARY }, &stream);
             for piece in wire.chunks_mut(100) {
@@ -569,7 +569,7 @@ fn cve_2018_25032_distant_matches_survive() {
     use bowsprit::extension::Compression;
     use bowsprit::extension::deflate::{DeflateConfig, DeflateParams, WindowBits};
 
-    let mut random = Random(25032);
+    let mut random = Random::new(25032);
     for bits in 9..=15u8 {
         // A few bytes come again as far away as an encoder looks, with others between.
         let window = 1usize << bits;
@@ -786,7 +786,7 @@ mod the_loop {
 
         let mut server = EventLoop::<()>::new().unwrap();
         let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let mut random = super::Random(36406);
+        let mut random = super::Random::new(36406);
         let mut model: BTreeMap<String, BTreeSet<ConnId>> = BTreeMap::new();
         let mut streams: Vec<(ConnId, TcpStream)> = Vec::new();
         for _ in 0..600 {
@@ -875,8 +875,8 @@ mod the_loop {
     fn uwebsockets_1583_a_callback_may_end_any_connection() {
         let mut server = EventLoop::<()>::new().unwrap();
         let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let mut handler = Reckless(super::Random(1583));
-        let mut random = super::Random(1);
+        let mut handler = Reckless(super::Random::new(1583));
+        let mut random = super::Random::new(1);
         let mut streams = Vec::new();
         let mut opened = 0;
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -980,7 +980,7 @@ mod the_loop {
         let mut server = EventLoop::<()>::new().unwrap();
         let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let mut bystander = open(&mut server, address);
-        let mut random = super::Random(9);
+        let mut random = super::Random::new(9);
         for _ in 0..40 {
             let mut stream = open(&mut server, address);
             let len = 1 + random.below(60);
@@ -1131,7 +1131,7 @@ mod the_tls {
         let (mut server, address) = listen(&authority, "a.test");
         let mut hello = Vec::new();
         connection(&authority, "a.test").write_tls(&mut hello).unwrap();
-        let mut random = super::Random(399);
+        let mut random = super::Random::new(399);
         for round in 0..300 {
             let mut odd = hello.clone();
             match round % 3 {

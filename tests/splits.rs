@@ -232,7 +232,7 @@ fn compare(role: Role, bytes: &[u8], random: &mut Random) -> Taken {
 fn of_legal_streams() {
     for seed in 0..150 {
         for role in ROLES {
-            let random = &mut Random(seed);
+            let random = &mut Random::new(seed);
             let (frames, said) = legal(role.peer(), random);
             let whole = compare(role, &frames.concat(), random);
             assert!(whole.seen == said, "{role:?} {seed}");
@@ -247,7 +247,7 @@ fn of_corrupted_streams() {
     let mut rules = std::collections::HashSet::new();
     for seed in 0..400 {
         for role in ROLES {
-            let random = &mut Random(seed);
+            let random = &mut Random::new(seed);
             let (frames, _) = legal(role.peer(), random);
             let bytes = corrupt(role.peer(), frames, random);
             let whole = compare(role, &bytes, random);
@@ -267,7 +267,7 @@ fn of_corrupted_streams() {
 fn of_noise() {
     for seed in 0..250 {
         for role in ROLES {
-            let random = &mut Random(seed);
+            let random = &mut Random::new(seed);
             let len = 1 + random.below(60);
             let mut bytes = random.bytes(len);
             bytes[0] = *random.pick(&[0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a]);

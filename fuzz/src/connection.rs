@@ -125,7 +125,7 @@ fn new(role: Role, config: &Arc<Config>) -> Connection {
     // The time plays no part here: no deadline is asked for.
     let now = Instant::now();
     match role {
-        Role::Client => Connection::client(Arc::clone(config), Box::new(Random(1)), now),
+        Role::Client => Connection::client(Arc::clone(config), Box::new(Random::new(1)), now),
         Role::Server => Connection::server(Arc::clone(config), now),
     }
 }

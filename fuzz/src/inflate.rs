@@ -180,7 +180,8 @@ fn compress(bits: u8, data: &[u8]) {
 }
 
 fn client() -> Connection {
-    Connection::client(config(), Box::new(Random(1)), Instant::now()).with_deflate(DeflateParams::default())
+    Connection::client(config(), Box::new(Random::new(1)), Instant::now())
+        .with_deflate(DeflateParams::default())
 }
 
 /// As a server sends it.

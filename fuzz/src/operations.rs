@@ -111,7 +111,7 @@ pub fn run(data: &[u8]) {
     let side = |role, settings: &Settings| {
         let config = Arc::new(settings.config());
         let conn = match role {
-            Role::Client => Connection::client(config, Box::new(Random(1)), now),
+            Role::Client => Connection::client(config, Box::new(Random::new(1)), now),
             Role::Server => Connection::server(config, now),
         };
         Side {

@@ -6,22 +6,22 @@ use bowsprit::error::ProtocolError;
 use bowsprit::frame::{Header, Parsed, RawHeader};
 use bowsprit::message::Message;
 
-/// A small generator of numbers (splitmix64), seeded by the input.
+/// Numbers that follow from a seed, which the input gives.
 #[derive(Clone, Debug)]
-pub(super) struct Random(pub(super) u64);
+pub(super) struct Random(fastrand::Rng);
 
 impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+    pub(super) fn new(seed: u64) -> Self {
+        Self(fastrand::Rng::with_seed(seed))
     }
 
-    /// Below `bound`, which is not 0.
+    pub(super) fn next(&mut self) -> u64 {
+        self.0.u64(..)
+    }
+
+    /// Below `bound`, which is not 0; the same on machines of any width.
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
+        self.0.u64(..bound as u64) as usize
     }
 }
 
@@ -51,8 +51,8 @@ impl Cuts {
         match kind % 4 {
             0 => Cuts::Each(1 + usize::from(detail) % 16),
             1 => Cuts::At(usize::from(kind / 4) << 8 | usize::from(detail)),
-            2 => Cuts::Random(Random(detail.into()), 8),
-            _ => Cuts::Random(Random(detail.into()), 300),
+            2 => Cuts::Random(Random::new(detail.into()), 8),
+            _ => Cuts::Random(Random::new(detail.into()), 300),
         }
     }
 

@@ -138,13 +138,10 @@ mod tests {
         const TOPICS: usize = 5;
         let mut topics = Topics::default();
         let mut lists = vec![Vec::<Subscription>::new(); CONNECTIONS];
-        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = fastrand::Rng::with_seed(1);
         for _ in 0..20_000 {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            let slot = (seed % CONNECTIONS as u64) as usize;
-            let name = format!("t{}", (seed >> 8) % TOPICS as u64);
+            let slot = random.usize(..CONNECTIONS);
+            let name = format!("t{}", random.usize(..TOPICS));
             let mut links = std::mem::take(&mut lists[slot]);
             let entered = topics.find(&name).and_then(|topic| links.iter().position(|link| link.to == topic));
             match entered {

@@ -44,7 +44,7 @@ fn echo_at_every_edge_of_size_in_any_cut() {
         let mut pair = Pair { chop, ..Pair::default() };
         pair.server.echoes = true;
         for size in SIZES {
-            let bytes = Random(size as u64).bytes(size);
+            let bytes = Random::new(size as u64).bytes(size);
             let text: String = "κόσμε ".chars().cycle().take(size / 2).collect();
             pair.client.conn.outbound.send_binary(&bytes).unwrap();
             pair.client.conn.outbound.send_text(&text).unwrap();

@@ -18,17 +18,8 @@ use bowsprit::handshake::Key;
 
 /// A run over bytes that follow from a number; whether a connection has opened.
 pub(crate) fn run_seed(seed: u64) -> bool {
-    let mut state = seed;
-    let bytes: Vec<u8> = (0..96)
-        .map(|_| {
-            // splitmix64
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z ^ (z >> 31)) as u8
-        })
-        .collect();
+    let mut random = fastrand::Rng::with_seed(seed);
+    let bytes: Vec<u8> = (0..96).map(|_| random.u8(..)).collect();
     play(&bytes)
 }
 

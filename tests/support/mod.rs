@@ -21,22 +21,22 @@ use bowsprit::time::{self, Instant};
 pub const KEY: MaskKey = MaskKey([0x37, 0xfa, 0x21, 0x3d]); // of the examples in §5.7
 pub const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
-/// A small generator of numbers (splitmix64): the same seed, the same test.
+/// Numbers that follow from a seed: the same seed, the same test.
 #[derive(Clone, Debug)]
-pub struct Random(pub u64);
+pub struct Random(fastrand::Rng);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+    pub fn new(seed: u64) -> Self {
+        Self(fastrand::Rng::with_seed(seed))
     }
 
-    /// Below `bound`, which is not 0.
+    pub fn next(&mut self) -> u64 {
+        self.0.u64(..)
+    }
+
+    /// Below `bound`, which is not 0; the same on machines of any width.
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
+        self.0.u64(..bound as u64) as usize
     }
 
     pub fn one_in(&mut self, n: usize) -> bool {
@@ -80,7 +80,7 @@ impl Chop {
                 vec![front.to_vec(), back.to_vec()]
             }
             Chop::Random(seed, longest) => {
-                let mut random = Random(seed);
+                let mut random = Random::new(seed);
                 let mut reads = Vec::new();
                 let mut rest = bytes;
                 while !rest.is_empty() {
@@ -215,7 +215,7 @@ impl Side {
     pub fn new(role: Role, config: &Arc<Config>, now: Instant) -> Self {
         let config = Arc::clone(config);
         let conn = match role {
-            Role::Client => Connection::client(config, Box::new(Random(1)), now),
+            Role::Client => Connection::client(config, Box::new(Random::new(1)), now),
             Role::Server => Connection::server(config, now),
         };
         Self { conn, seen: Vec::new(), wrote: Vec::new(), echoes: false, given_up: None }

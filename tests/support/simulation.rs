@@ -47,16 +47,13 @@ impl Choices for Bytes<'_> {
     }
 }
 
-/// Numbers that follow from a seed (splitmix64).
-struct Seeded(u64);
+/// Numbers that follow from a seed.
+struct Seeded(fastrand::Rng);
 
 impl Choices for Seeded {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound as u64) as usize
+        // Of 64 bits, so that machines of any width choose the same.
+        self.0.u64(..bound as u64) as usize
     }
 
     fn goes_on(&mut self) -> bool {
@@ -66,7 +63,7 @@ impl Choices for Seeded {
 
 /// A run of which a seed makes the choices: all [`STEPS`] of them, with what must hold looked at after each.
 pub fn simulate(seed: u64) -> Tally {
-    World::run(&mut Seeded(seed))
+    World::run(&mut Seeded(fastrand::Rng::with_seed(seed)))
 }
 
 /// A run of which a fuzzer makes the choices.

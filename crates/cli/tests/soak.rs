@@ -155,7 +155,7 @@ impl Relay {
         let (open, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (opened, stopped) = (Arc::clone(&open), Arc::clone(&stop));
         thread::spawn(move || {
-            let mut random = Random(seed);
+            let mut random = Random::new(seed);
             for near in listener.incoming() {
                 if stopped.load(Relaxed) {
                     return;
@@ -170,7 +170,7 @@ impl Relay {
                 let cut = [None, Some(random.below(200_000)), Some(random.below(2000))][random.below(3)];
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
-                    let random = Random(random.next());
+                    let random = Random::new(random.next());
                     let open = Arc::clone(&opened);
                     open.fetch_add(1, Relaxed);
                     thread::spawn(move || {
@@ -320,7 +320,7 @@ fn after_the_storm_nothing_is_left() {
     const ROUNDS: usize = 8;
     const JOBS: u64 = 6;
     let length = Duration::from_secs(number("BOWSPRIT_SOAK", 3));
-    let mut seeds = Random(number("BOWSPRIT_SEED", 1));
+    let mut seeds = Random::new(number("BOWSPRIT_SEED", 1));
     let server = Server::start();
     let relay = Relay::start(server.address, seeds.next());
     let peer = fuzz::Peer::from(Dial::Connect(server.address));
@@ -330,7 +330,7 @@ fn after_the_storm_nothing_is_left() {
         let until = Instant::now() + length / ROUNDS as u32;
         thread::scope(|scope| {
             for _ in 0..JOBS {
-                let mut random = Random(seeds.next());
+                let mut random = Random::new(seeds.next());
                 let (server, relay, peer, tally) = (&server, &relay, &peer, &tally);
                 scope.spawn(move || {
                     // Some of each, however slow the machine is.

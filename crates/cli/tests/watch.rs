@@ -85,7 +85,7 @@ fn bytes_pass_as_they_are() {
     let slow: &[&str] = &["--quiet", "--delay", "5ms", "--jitter", "9ms", "--split", "9999", "--rate", "9M"];
     for (seed, is_opened, args) in [(1, false, &["--quiet"][..]), (2, true, &["--quiet"]), (3, true, slow)] {
         let (running, client, server) = between(args);
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut bytes = [random.bytes(300_000), random.bytes(700_000)];
         if is_opened {
             bytes[0].splice(0..0, REQUEST.bytes());
@@ -95,7 +95,7 @@ fn bytes_pass_as_they_are() {
         thread::scope(|scope| {
             for (from, bytes, seed) in [(&client, to_server, 10 + seed), (&server, to_client, 20 + seed)] {
                 scope.spawn(move || {
-                    let (mut from, mut rest, mut random) = (from, &bytes[..], Random(seed));
+                    let (mut from, mut rest, mut random) = (from, &bytes[..], Random::new(seed));
                     while !rest.is_empty() {
                         let most = *random.pick(&[3, 100, 70_000]);
                         let size = (1 + random.below(most)).min(rest.len());

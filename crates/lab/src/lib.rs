@@ -28,7 +28,7 @@ mod pipe;
 mod place;
 mod player;
 pub mod proxy;
-mod random;
+pub mod random;
 pub mod reader;
 mod receiver;
 pub mod report;

@@ -8,7 +8,7 @@ use super::http2::Cut;
 /// How cases are played.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// Masking keys and nonces follow from it.
+    /// Masking keys and nonces follow from it, in this release and later ones: see [`random`](super::random).
     pub seed: u64,
     /// How much time may be spent.
     pub effort: Effort,

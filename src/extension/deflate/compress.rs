@@ -307,19 +307,15 @@ mod tests {
 
     /// Bytes that repeat at every distance up to `len`: a window that is too large shows.
     fn repetitive(len: usize) -> Vec<u8> {
-        let mut state = 1u32;
-        let mut random = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as usize
-        };
-        let mut out: Vec<u8> = (0..300).map(|_| random() as u8).collect();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut out: Vec<u8> = (0..300).map(|_| random.u8(..)).collect();
         while out.len() < len {
-            let from = random() % out.len();
-            let end = out.len().min(from + 3 + random() % 80);
+            let from = random.usize(..out.len());
+            let end = out.len().min(from + 3 + random.usize(..80));
             let again = out[from..end].to_vec();
             out.extend_from_slice(&again);
-            if random() % 4 == 0 {
-                out.push(random() as u8);
+            if random.usize(..4) == 0 {
+                out.push(random.u8(..));
             }
         }
         out.truncate(len);

@@ -338,12 +338,11 @@ mod tests {
             "00000000", ": ", "  ", "\n", "*", "81", "8185", "|..|", "[", "]", "{", "}", "<Buffer", "b'",
             "'", "\\x", "é", "0x", ",", "gY==", "/*",
         ];
-        let mut state = 1_u64;
+        let mut random = bowsprit_lab::random::Random::new(1);
         for _ in 0..20_000 {
             let mut text = String::new();
             for _ in 0..8 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                text += parts[(state >> 33) as usize % parts.len()];
+                text += parts[random.below(parts.len())];
             }
             let _ = bytes(&text);
         }

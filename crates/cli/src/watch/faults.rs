@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bowsprit_lab::random::Random;
+
 use super::super::args::{Size, Time};
 use super::alter::Alter;
 
@@ -84,27 +86,9 @@ impl FaultArgs {
             || self.drop_pongs
             || self.rewrite_close.is_some()
             || self.fate().is_some();
-        let mut random = Random(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let is_chosen = random.below(100) < u64::from(self.share);
+        let mut random = Random::for_case(self.seed, &number.to_string());
+        let is_chosen = random.below(100) < usize::from(self.share);
         (is_asked_for && is_chosen).then(|| [(); 2].map(|()| Shaper::new(self, random.next())))
-    }
-}
-
-/// Numbers by a seed (SplitMix64).
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    /// One below `bound`, near enough to evenly.
-    const fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.next() % bound }
     }
 }
 
@@ -139,7 +123,7 @@ impl Shaper {
             split: args.split.map_or(usize::MAX, |split| split as usize),
             fate: args.fate(),
             alter: Alter::new(args.drop_pongs, args.rewrite_close),
-            random: Random(seed),
+            random: Random::new(seed),
             queue: VecDeque::new(),
             at: 0,
             held: 0,
@@ -155,7 +139,7 @@ impl Shaper {
             return;
         }
         let jitter = u64::try_from(self.jitter.as_nanos()).unwrap_or(u64::MAX);
-        let extra = Duration::from_nanos(self.random.below(jitter));
+        let extra = Duration::from_nanos(self.random.next() % jitter.max(1));
         let arrives = now.saturating_add(self.delay).saturating_add(extra);
         // What was sent later does not arrive earlier.
         let arrives = self.queue.back().map_or(arrives, |(last, _)| arrives.max(*last));

@@ -38,7 +38,7 @@ fn bytes_pass_as_they_are_in_both_directions() {
     const LEN: usize = 8 << 20;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = serve(&["--mode", &format!("tcp:{}", listener.local_addr().unwrap())]);
-    let bytes = Random(7).bytes(LEN);
+    let bytes = Random::new(7).bytes(LEN);
     let echo = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut copy = stream.try_clone().unwrap();

@@ -42,7 +42,7 @@ pub struct RunReport {
     pub place: Place,
     /// `server`, `client` or `proxy`.
     pub subject: String,
-    /// The seed.
+    /// The seed, for [`Random`](crate::random::Random).
     pub seed: u64,
     /// When it started, in seconds since 1970.
     pub started: u64,

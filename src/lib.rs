@@ -58,6 +58,8 @@
 //! number stands for RFC 6455 unless another RFC is named.
 
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
+// On docs.rs, each item says which feature it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 
 extern crate alloc;

@@ -71,7 +71,7 @@ fn poison(value: &mut Value) {
 #[test]
 fn an_agent_that_calls_itself_something_hostile_acts_on_nothing() {
     let folder = folder("hostile-agent");
-    let files = ["--json", "--junit", "--markdown", "--html", "--index"];
+    let files = ["--json", "--junit", "--markdown", "--html", "--index", "--sarif", "--annotations"];
     let paths = files.map(|flag| folder.join(flag.trim_start_matches('-')).display().to_string());
     let mut args = vec!["test", "client", "--listen", "127.0.0.1:0", "--case", "1.1.1", "--idle", "1"];
     files.iter().zip(&paths).for_each(|(flag, path)| args.extend([*flag, path]));
@@ -168,7 +168,7 @@ fn a_password_in_a_url_is_told_to_nobody() {
     let server = serve(&["--max-message", "8"]);
     let url = server.url.replacen("ws://", "ws://user:s3cret@", 1);
     let mut told = String::new();
-    let files = ["--json", "--junit", "--markdown", "--html", "--index"];
+    let files = ["--json", "--junit", "--markdown", "--html", "--index", "--sarif", "--annotations"];
     let paths = files.map(|flag| path(flag.trim_start_matches('-')));
     let mut args = vec!["test", "server", &url, "--case", "1.1.2", "-v"];
     files.iter().zip(&paths).for_each(|(flag, path)| args.extend([*flag, path]));

@@ -321,6 +321,22 @@ fn a_baseline_lets_known_failures_pass_and_tells_of_new_and_mended_ones() {
     assert_eq!(code, 0, "{stderr}");
     assert!(stderr.contains("1.1.2 fails as known"), "{stderr}");
 
+    // What is known is no failure in any form.
+    let [junit, sarif, annotations] =
+        ["report.xml", "report.sarif", "annotations"].map(|name| folder.path(name));
+    let forms = ["--junit", &junit, "--sarif", &sarif, "--annotations", &annotations];
+    assert_eq!(
+        test_server(&server.url, &[&["--case", cases, "--baseline", &written], &forms[..]].concat()).0,
+        0
+    );
+    let junit = folder.read("report.xml");
+    assert!(!junit.contains("<failure") && junit.contains("<skipped message=\"known: "), "{junit}");
+    assert_eq!(folder.read("annotations"), "");
+    let whole: Value = serde_json::from_str(&folder.read("report.sarif")).unwrap();
+    for result in whole["runs"][0]["results"].as_array().unwrap() {
+        assert_eq!(result["suppressions"][0]["status"], "accepted", "{result}");
+    }
+
     let partial = folder.write("partial", "# ours\n1.1.2  the limit of this server\n");
     let (code, _, stderr) = test_server(&server.url, &["--case", cases, "--baseline", &partial]);
     assert_eq!(code, 1);
@@ -342,12 +358,21 @@ fn a_baseline_lets_known_failures_pass_and_tells_of_new_and_mended_ones() {
 fn every_report_says_the_same() {
     let folder = Folder::new("reports");
     let server = serve(TINY);
-    let [json, junit, markdown, html, index] =
-        ["report.json", "report.xml", "report.md", "report.html", "index.json"].map(|name| folder.path(name));
+    let names = [
+        "report.json",
+        "report.xml",
+        "report.md",
+        "report.html",
+        "index.json",
+        "report.sarif",
+        "annotations",
+    ];
+    let [json, junit, markdown, html, index, sarif, annotations] = names.map(|name| folder.path(name));
     let args =
         ["--case", "1.1.1,1.1.2,HSS-002", "--agent", "tiny <server>", "--json", &json, "--junit", &junit];
     let more = ["--markdown", &markdown, "--html", &html, "--index", &index];
-    assert_eq!(test_server(&server.url, &[&args[..], &more].concat()).0, 1);
+    let source = ["--sarif", &sarif, "--sarif-source", "src/my server.c", "--annotations", &annotations];
+    assert_eq!(test_server(&server.url, &[&args[..], &more, &source].concat()).0, 1);
 
     let run = folder.run("report.json");
     assert_eq!((&*run.agent, &*run.subject, run.passed), ("tiny <server>", "server", false));
@@ -368,6 +393,23 @@ fn every_report_says_the_same() {
     assert!(folder.read("report.md").contains("| 1.1.2 | must |"));
     let page = folder.read("report.html");
     assert!(page.contains("tiny &lt;server&gt;") && !page.contains("<server>"));
+
+    let whole: Value = serde_json::from_str(&folder.read("report.sarif")).unwrap();
+    let run = &whole["runs"][0];
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(
+        (results.len(), &results[0]["ruleId"], &results[0]["level"]),
+        (1, &"1.1.2".into(), &"error".into())
+    );
+    assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "1.1.2");
+    let file = &results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!(file, "src/my%20server.c");
+    let told = folder.read("annotations");
+    assert!(
+        told.starts_with("::error title=WebSocket conformance::tiny <server>: ") && told.lines().count() == 1,
+        "{told}"
+    );
+    assert!(told.contains("%0ACases: 1.1.2%0A"), "{told}");
 
     // Two runs side by side.
     let page = folder.path("both.html");

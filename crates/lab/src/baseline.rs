@@ -44,15 +44,23 @@ impl Baseline {
         Ok(Self { known })
     }
 
+    /// Why this case is known to fail.
+    pub fn reason(&self, id: &str) -> Option<&str> {
+        self.position(id).map(|at| &*self.known[at].1)
+    }
+
+    fn position(&self, id: &str) -> Option<usize> {
+        let id = id.to_ascii_lowercase();
+        self.known.iter().position(|(pattern, _)| glob(pattern.as_bytes(), id.as_bytes()))
+    }
+
     /// Holds a run against it.
     pub fn compare<'r>(&self, cases: impl IntoIterator<Item = &'r CaseReport>) -> Comparison {
         let mut comparison = Comparison::default();
         let mut seen = vec![(false, false); self.known.len()];
         for CaseReport { id, denied, .. } in cases {
             let denied = *denied;
-            let fits = |pattern: &str| glob(pattern.as_bytes(), id.to_ascii_lowercase().as_bytes());
-            let at = self.known.iter().position(|(pattern, _)| fits(pattern));
-            match at {
+            match self.position(id) {
                 Some(at) => {
                     seen[at].0 = true;
                     seen[at].1 |= denied;

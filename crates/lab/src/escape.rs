@@ -1,4 +1,5 @@
-//! Foreign text on its way to a terminal, XML, HTML, Markdown or JSON: one escaping for each of these sinks.
+//! Foreign text on its way to a terminal, XML, HTML, Markdown, JSON, SARIF or a CI runner: one escaping for each of these
+//! sinks.
 //!
 //! What a peer sends or a file holds reaches a sink only through [`Clean`], whose methods for such text escape it, or
 //! through [`Json`]. What prints and writes files takes these types and no strings, so that whoever forgets to escape
@@ -82,6 +83,35 @@ impl Sink for Markdown {
             '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '!' => out.extend(['\\', c]),
             // Nor is an address made a link.
             '/' if out.ends_with(':') => out.push_str("\\/"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// The message of a command to GitHub's runners, a line of a step's output that starts with two colons. Its properties,
+/// in front of the message, take other escapes: they are the program's own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkflowMessage {}
+/// The text of a message in SARIF (2.1.0 §3.11), inside a string of JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SarifMessage {}
+
+impl Sink for WorkflowMessage {
+    fn put(out: &mut String, c: char) {
+        match c {
+            '%' => out.push_str("%25"),
+            c => out.push(c),
+        }
+    }
+}
+
+impl Sink for SarifMessage {
+    fn put(out: &mut String, c: char) {
+        match c {
+            // Links.
+            '[' | ']' | '\\' => out.extend(['\\', c]),
+            // Placeholders.
+            '{' | '}' => out.extend([c, c]),
             c => out.push(c),
         }
     }
@@ -303,6 +333,8 @@ mod tests {
                 written::<Xml>(c),
                 written::<Html>(c),
                 written::<Markdown>(c),
+                written::<WorkflowMessage>(c),
+                written::<SarifMessage>(c),
                 json.0.clone(),
             ] {
                 assert!(!text.chars().any(acts), "{c:?} in {text:?}");
@@ -323,6 +355,9 @@ mod tests {
             markdown.as_str(),
             "&amp;&lt;&gt;\"'\\|\\*\\_\\`\\[x\\](y)\\#\\\\\\\\n https:\\//x &#64;y"
         );
+        let mut command = Clean::<WorkflowMessage>::new();
+        command.own("::error::").text("100%0A\n::error::x");
+        assert_eq!(command.as_str(), "::error::100%250A\\n::error::x");
         assert_eq!(Json::compact(&"</script>").unwrap().in_script().as_str(), "\"\\u003c/script>\"");
     }
 

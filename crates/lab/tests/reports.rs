@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bowsprit_lab::escape::acts;
 use bowsprit_lab::report::json::{Report, RunReport};
-use bowsprit_lab::report::{Deny, Outcome, Run, Style, autobahn, html, junit, markdown, text};
+use bowsprit_lab::report::{
+    Deny, Outcome, Run, Style, annotations, autobahn, html, junit, markdown, sarif, text,
+};
 use bowsprit_lab::{Case, Options, Place, Player, Selection, Subject, cases, proxy};
 use serde_json::Value;
 
@@ -65,6 +67,8 @@ fn forms(report: &Report) -> Vec<(&'static str, String)> {
         ("JUnit", junit::report(report).into_string()),
         ("Markdown", markdown::report(report).into_string()),
         ("HTML", html::page(report).into_string()),
+        ("SARIF", sarif::log(report, None).to_string()),
+        ("annotations", annotations::commands(report).into_string()),
     ];
     for run in &report.runs {
         for verbose in [false, true] {
@@ -79,7 +83,11 @@ fn assert_harmless(report: &Report) {
         let found = text.chars().find(|c| acts(*c) && *c != '\n');
         assert_eq!(found, None, "{name}");
         assert!(!text.contains("\n# heading"), "a line of {name} is faked");
-        assert!(!text.contains("<script>alert") || matches!(name, "text" | "JSON" | "index.json"), "{name}");
+        assert!(
+            !text.contains("<script>alert")
+                || matches!(name, "text" | "JSON" | "index.json" | "SARIF" | "annotations"),
+            "{name}"
+        );
         assert!(!text.contains("secret"), "{name}");
     }
     let data = on_demand(html::page(report).as_str());

@@ -279,6 +279,15 @@ pub(super) struct Common {
     /// Write a page to look at.
     #[arg(long, value_name = "PATH")]
     pub(super) html: Option<PathBuf>,
+    /// Write SARIF 2.1.0, for code scanning services.
+    #[arg(long, value_name = "PATH")]
+    pub(super) sarif: Option<PathBuf>,
+    /// The file of your repository that findings in SARIF point at, as services show none that point nowhere.
+    #[arg(long, value_name = "PATH", requires = "sarif")]
+    pub(super) sarif_source: Option<PathBuf>,
+    /// Write an error or a warning for each cause, as GitHub's runners show them beside a change; - for standard output.
+    #[arg(long, value_name = "PATH")]
+    pub(super) annotations: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -99,7 +99,7 @@ fn server(args: &ServerArgs) -> Result<ExitCode, String> {
     run.duration = started.elapsed();
     run.sort();
     let report = Report::new(&[&run], common.deny.deny());
-    let mut end = common.conclude(&report, suite.index.as_deref())?;
+    let mut end = common.conclude(report, suite.index.as_deref())?;
     match peer {
         Peer::Alive => {}
         Peer::Interrupted => {
@@ -211,7 +211,7 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
             progress.clear();
             runs.values_mut().for_each(Run::sort);
             let report = Report::new(&runs.values().collect::<Vec<_>>(), common.deny.deny());
-            written = common.conclude(&report, suite.index.as_deref()).map(|_| ());
+            written = common.conclude(report, suite.index.as_deref()).map(|_| ());
             Next::Listen
         }
         Notice::Finished(_) if child.is_some() => Next::Listen,
@@ -274,7 +274,7 @@ fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     }
     runs.values_mut().for_each(Run::sort);
     let report = Report::new(&runs.values().collect::<Vec<_>>(), common.deny.deny());
-    let mut end = common.conclude(&report, suite.index.as_deref())?;
+    let mut end = common.conclude(report, suite.index.as_deref())?;
     if interrupt.load(Ordering::Relaxed) {
         say("the run was interrupted");
         end = if end == End::Passed { End::Incomplete } else { end };

@@ -81,7 +81,7 @@ pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
     let peer = peer.map_err(|error| format!("cannot listen on {origin}: {error}"))?;
     run.duration = started.elapsed();
     let report = Report::of(vec![run.report(common.deny.deny())]);
-    let end = common.conclude(&report, None)?;
+    let end = common.conclude(report, None)?;
     Ok(match peer {
         Peer::Alive => end,
         Peer::Interrupted => {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use bowsprit_lab::Behaviour;
 use bowsprit_lab::baseline::Baseline;
 use bowsprit_lab::report::json::{Report, RunReport};
-use bowsprit_lab::report::{Style, autobahn, html, junit, markdown, text};
+use bowsprit_lab::report::{Style, annotations, autobahn, html, junit, markdown, sarif, text};
 
 use super::super::output::{colours, print, print_bytes};
 use super::super::say;
@@ -15,20 +15,27 @@ use super::args::{Common, ReportArgs};
 
 impl Common {
     /// Prints and writes the reports, and says how it went. `index`: where to write that of the Autobahn suite.
-    pub(super) fn conclude(&self, report: &Report, index: Option<&Path>) -> Result<End, String> {
+    pub(super) fn conclude(&self, mut report: Report, index: Option<&Path>) -> Result<End, String> {
         let mut end = End::Passed;
+        let baseline = self.known_failures()?;
+        if let Some((baseline, _)) = &baseline {
+            for case in report.runs.iter_mut().flat_map(|run| &mut run.cases).filter(|case| case.denied) {
+                case.known = baseline.reason(&case.id).map(str::to_owned);
+            }
+        }
         let style = Style { verbose: self.verbose, colour: colours() };
         for run in &report.runs {
             if !self.prints_a_file(index) {
                 print(&text::report(run, style));
             }
-            if !self.is_fine(run)? {
+            let fine = baseline.as_ref().map_or(run.passed, |(baseline, path)| is_fine(run, baseline, path));
+            if !fine {
                 end = End::Failed;
             } else if end == End::Passed && run.count(Behaviour::NotPlayed) > 0 {
                 end = End::Incomplete;
             }
         }
-        self.write_reports(report, index)?;
+        self.write_reports(&report, index)?;
         if let Some(path) = &self.write_baseline {
             let lines: String = report.runs.iter().map(|run| Baseline::of(&run.cases)).collect();
             write(path, &lines)?;
@@ -36,27 +43,16 @@ impl Common {
         Ok(end)
     }
 
-    /// Whether nothing fails the run that is not known to fail.
-    fn is_fine(&self, run: &RunReport) -> Result<bool, String> {
-        let Some(path) = &self.baseline else { return Ok(run.passed) };
+    fn known_failures(&self) -> Result<Option<(Baseline, &Path)>, String> {
+        let Some(path) = &self.baseline else { return Ok(None) };
         let baseline =
             Baseline::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
-        let comparison = baseline.compare(&run.cases);
-        for (id, reason) in &comparison.known {
-            say(format!("{id} fails as known: {reason}"));
-        }
-        for id in &comparison.mended {
-            say(format!("{id} passes now: take it out of {}", path.display()));
-        }
-        for id in &comparison.new {
-            say(format!("{id} fails, and {} does not know of it", path.display()));
-        }
-        Ok(comparison.new.is_empty())
+        Ok(Some((baseline, path)))
     }
 
     /// Whether one of the files goes to standard output.
     fn prints_a_file(&self, index: Option<&Path>) -> bool {
-        [&self.json, &self.junit, &self.markdown, &self.html]
+        [&self.json, &self.junit, &self.markdown, &self.html, &self.sarif, &self.annotations]
             .iter()
             .map(|path| path.as_deref())
             .chain([index])
@@ -64,21 +60,40 @@ impl Common {
     }
 
     fn write_reports(&self, report: &Report, index: Option<&Path>) -> Result<(), String> {
-        type Form = fn(&Report) -> String;
-        let forms: [(Option<&Path>, Form); 5] = [
-            (self.json.as_deref(), |report| report.to_json().to_string()),
-            (self.junit.as_deref(), |report| junit::report(report).into_string()),
-            (self.markdown.as_deref(), |report| markdown::report(report).into_string()),
-            (self.html.as_deref(), |report| html::page(report).into_string()),
-            (index, |report| autobahn::index(report).to_string()),
+        type Form = fn(&Common, &Report) -> String;
+        let forms: [(Option<&Path>, Form); 7] = [
+            (self.json.as_deref(), |_, report| report.to_json().to_string()),
+            (self.junit.as_deref(), |_, report| junit::report(report).into_string()),
+            (self.markdown.as_deref(), |_, report| markdown::report(report).into_string()),
+            (self.html.as_deref(), |_, report| html::page(report).into_string()),
+            (index, |_, report| autobahn::index(report).to_string()),
+            (self.sarif.as_deref(), |args, report| {
+                sarif::log(report, args.sarif_source.as_deref()).to_string()
+            }),
+            (self.annotations.as_deref(), |_, report| annotations::commands(report).into_string()),
         ];
         for (path, form) in forms {
             if let Some(path) = path {
-                write(path, &form(report))?;
+                write(path, &form(self, report))?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether nothing fails the run that is not known to fail; it is told what is.
+fn is_fine(run: &RunReport, baseline: &Baseline, path: &Path) -> bool {
+    let comparison = baseline.compare(&run.cases);
+    for (id, reason) in &comparison.known {
+        say(format!("{id} fails as known: {reason}"));
+    }
+    for id in &comparison.mended {
+        say(format!("{id} passes now: take it out of {}", path.display()));
+    }
+    for id in &comparison.new {
+        say(format!("{id} fails, and {} does not know of it", path.display()));
+    }
+    comparison.new.is_empty()
 }
 
 /// Puts reports side by side.

@@ -67,6 +67,7 @@ impl Run {
             close_code: None,
             passed: record.accepted,
             denied: record.denied(deny),
+            known: None,
             aftermath: None,
             duration_ms: millis(record.duration),
             again: format!(

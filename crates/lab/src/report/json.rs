@@ -89,6 +89,9 @@ pub struct CaseReport {
     pub passed: bool,
     /// Whether it fails the run.
     pub denied: bool,
+    /// Why it is known to fail, where a baseline says so: then it fails no run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
     /// What became of the peer after it, and how we know.
     pub aftermath: Option<String>,
     /// How long it took.
@@ -218,6 +221,11 @@ impl RunReport {
 }
 
 impl CaseReport {
+    /// Whether it fails the run, and is not known to.
+    pub fn fails(&self) -> bool {
+        self.denied && self.known.is_none()
+    }
+
     /// The group or family: `6`, `HSS`, `PRX-REQ`.
     pub(super) fn family(&self) -> &str {
         match self.id.rsplit_once('-') {
@@ -283,6 +291,7 @@ impl CaseReport {
             close_code: record.facts.remote_code,
             passed,
             denied: false,
+            known: None,
             aftermath: outcome.aftermath.as_ref().map(|aftermath| visible(aftermath.to_string().as_bytes())),
             duration_ms: millis(record.duration),
             again,

@@ -8,15 +8,15 @@ use crate::wire::shortened;
 /// Lines of a wire log that a failure shows.
 const LOG_LINES: usize = 24;
 
-/// The report. Failures that do not fail the run are passed cases with their reason in `system-out`.
+/// The report. Failures that do not fail the run are passed cases with their reason in `system-out`, known ones are skipped.
 pub fn report(report: &Report) -> Clean<Xml> {
     let mut out = Clean::new();
     out.own("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"bowsprit\">\n");
     for run in &report.runs {
         for theme in super::themes(std::slice::from_ref(run)) {
             let cases: Vec<&CaseReport> = run.cases.iter().filter(|case| case.theme == theme).collect();
-            let failures = cases.iter().filter(|case| case.denied).count();
-            let skipped = cases.iter().filter(|case| is_skipped(case)).count();
+            let failures = cases.iter().filter(|case| case.fails()).count();
+            let skipped = cases.iter().filter(|case| is_skipped(case) || is_known(case)).count();
             out.own("  <testsuite name=\"").text(format_args!("{}: {theme}", run.agent));
             attribute(&mut out, "\" tests=\"", cases.len());
             attribute(&mut out, "\" failures=\"", failures);
@@ -37,12 +37,15 @@ fn test_case(out: &mut Clean<Xml>, agent: &str, case: &CaseReport) {
     attribute(out, "\" time=\"", seconds(case.duration_ms));
     let CaseReport { behaviour, reason, .. } = case;
     let verdict = case.verdicts();
-    if case.denied {
+    if case.fails() {
         attribute(out, "\">\n      <failure type=\"", behaviour);
         attribute(out, "\" message=\"", verdict);
         out.own("\">");
         details(out, case);
         out.own("</failure>\n    </testcase>\n");
+    } else if let (true, Some(known)) = (case.denied, &case.known) {
+        attribute(out, "\">\n      <skipped message=\"", format_args!("known: {known}"));
+        out.own("\"/>\n      <system-out>").text(verdict).own("</system-out>\n    </testcase>\n");
     } else if is_skipped(case) {
         attribute(out, "\">\n      <skipped message=\"", reason);
         out.own("\"/>\n    </testcase>\n");
@@ -71,6 +74,10 @@ fn details(out: &mut Clean<Xml>, case: &CaseReport) {
 
 fn is_skipped(case: &CaseReport) -> bool {
     matches!(tone(case.behaviour), Tone::Absent | Tone::Unplayed)
+}
+
+fn is_known(case: &CaseReport) -> bool {
+    case.denied && !case.fails()
 }
 
 fn seconds(millis: u64) -> String {

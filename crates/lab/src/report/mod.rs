@@ -1,10 +1,12 @@
-//! A run as text, JSON, Autobahn's `index.json`, JUnit XML, Markdown and HTML.
+//! A run as text, JSON, Autobahn's `index.json`, JUnit XML, Markdown, HTML, SARIF and annotations.
 
+pub mod annotations;
 pub mod autobahn;
 pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod sarif;
 pub mod text;
 mod verdict;
 
@@ -126,14 +128,16 @@ impl Cause<'_> {
     }
 }
 
+/// Whether a case did not pass. What was not played is not among them.
+fn counts(case: &CaseReport) -> bool {
+    (!case.passed || case.denied) && verdict::tone(case.behaviour) != verdict::Tone::Unplayed
+}
+
 /// What did not pass, by cause: first what ended the peer, then what fails the run, then the others, each with the most
 /// frequent cause first. What was not played is not among them.
 fn causes(run: &RunReport) -> Vec<Cause<'_>> {
     let mut causes: Vec<Cause<'_>> = Vec::new();
-    let counts = |case: &&CaseReport| {
-        (!case.passed || case.denied) && verdict::tone(case.behaviour) != verdict::Tone::Unplayed
-    };
-    for case in run.cases.iter().filter(counts) {
+    for case in run.cases.iter().filter(|case| counts(case)) {
         let text = match &*case.cause {
             "" => Cow::Owned(format!("{} ({})", case.rule, case.section)),
             cause => Cow::Borrowed(cause),

@@ -1,7 +1,8 @@
 //! The decoder of `bowsprit decode`: whatever it is given it ends, in an amount of text bounded by its input, and no
 //! byte of a peer reaches a terminal raw.
 
-use bowsprit_lab::decode::{Reading, Sender, decode, from_hex};
+use bowsprit_lab::decode::{Reading, Sender, decode};
+use bowsprit_lab::hex;
 
 pub fn run(data: &[u8]) {
     let Some((&bits, bytes)) = data.split_first() else { return };
@@ -12,14 +13,14 @@ pub fn run(data: &[u8]) {
     assert!(text.len() <= 4096 + bytes.len() * 400, "{} bytes become {} of text", bytes.len(), text.len());
 
     // What is written as hex is read back, with blanks and line ends anywhere between bytes.
-    let mut hex = String::new();
+    let mut text = String::new();
     for (at, byte) in bytes.iter().enumerate() {
-        hex.push_str(&format!("{byte:02x}"));
-        hex.push_str(["", " ", "\n"][(at + usize::from(bits)) % 3]);
+        text.push_str(&format!("{byte:02x}"));
+        text.push_str(["", " ", "\n"][(at + usize::from(bits)) % 3]);
     }
     if !bytes.is_empty() {
-        assert_eq!(from_hex(&hex).as_deref(), Ok(bytes));
+        assert_eq!(hex::parse(&text).as_deref(), Ok(bytes));
     }
     // And any text is either bytes or an error.
-    let _ = from_hex(&String::from_utf8_lossy(bytes));
+    let _ = hex::parse(&String::from_utf8_lossy(bytes));
 }

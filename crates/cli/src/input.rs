@@ -43,11 +43,7 @@ impl FromStr for Separator {
                 Some('r') => Some(b'\r'),
                 Some('t') => Some(b'\t'),
                 Some('\\') => Some(b'\\'),
-                Some('x') => {
-                    let digits: Option<Vec<u32>> =
-                        (0..2).map(|_| rest.next().and_then(|digit| digit.to_digit(16))).collect();
-                    digits.map(|digits| (digits[0] * 16 + digits[1]) as u8)
-                }
+                Some('x') => bowsprit_lab::hex::next_byte(&mut rest),
                 _ => None,
             };
             bytes.push(

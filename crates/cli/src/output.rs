@@ -1,6 +1,6 @@
 //! What people see: data on stdout, talk on stderr, all of it made fit for a terminal.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -137,12 +137,7 @@ pub(super) fn one_line(bytes: &[u8]) -> String {
 
 /// Bytes as hexadecimal digits behind `0x`.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(2 + 2 * bytes.len());
-    out.push_str("0x");
-    for byte in bytes {
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
+    format!("0x{}", bowsprit_lab::hex::digits(bytes))
 }
 
 #[cfg(test)]

@@ -92,24 +92,6 @@ pub fn read(bytes: &[u8], reading: Reading, keep: Keep, mut tell: impl FnMut(&To
     faults
 }
 
-/// The bytes behind hex digits; blanks, line ends, `0x`, `:` and `,` between them do not count.
-///
-/// # Errors
-///
-/// What is no hex digit.
-pub fn from_hex(text: &str) -> Result<Vec<u8>, String> {
-    let text = text.replace("0x", " ").replace("\\x", " ");
-    let mut digits = Vec::new();
-    for c in text.chars().filter(|c| !c.is_whitespace() && !matches!(c, ':' | ',' | '-')) {
-        let digit = c.to_digit(16).ok_or_else(|| format!("'{}' is no hex digit", c.escape_default()))?;
-        digits.push(digit as u8);
-    }
-    match digits.as_chunks() {
-        (pairs, []) => Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect()),
-        _ => Err("the number of hex digits is odd".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,14 +163,6 @@ mod tests {
             assert_eq!(text.contains("= permessage-deflate is agreed"), agreed, "{text}");
             assert!(text.contains("= agreed subprotocol: chat"), "{text}");
         }
-    }
-
-    #[test]
-    fn hex_comes_in_many_forms() {
-        for text in ["810548", "81 05\n48", "0x81, 0x05, 0x48", "81:05:48", "\\x81\\x05\\x48"] {
-            assert_eq!(from_hex(text).unwrap(), [0x81, 5, 0x48], "{text}");
-        }
-        assert!(from_hex("8").is_err() && from_hex("xy").is_err());
     }
 
     #[test]

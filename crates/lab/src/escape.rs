@@ -270,18 +270,6 @@ pub(super) fn visible(bytes: &[u8]) -> String {
     one_line(&doubled).into_string()
 }
 
-/// Hex digits, a space between bytes.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 3);
-    for (i, byte) in bytes.iter().enumerate() {
-        if i > 0 {
-            out.push(' ');
-        }
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
-}
-
 fn escape<S: Sink>(out: &mut String, bytes: &[u8], keeps_lines: bool) {
     for chunk in bytes.utf8_chunks() {
         let mut before = None;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use bowsprit::frame::RawHeader;
 
 use super::case::{Answer, By, Case, Class, Event};
-use super::escape::{hex, visible};
+use super::escape::visible;
+use super::hex;
 use super::http2::Seen;
 use super::http2::frame::Frame;
 use super::wire::Excerpt;
@@ -126,7 +127,7 @@ pub fn opcode_name(opcode: u8) -> &'static str {
 pub(super) fn shown(excerpt: &Excerpt) -> String {
     let kept = &excerpt.bytes[..excerpt.bytes.len().min(SHOWN)];
     let more = if excerpt.len > kept.len() { " ..." } else { "" };
-    format!("{}{more}", hex(kept))
+    format!("{}{more}", hex::spaced(kept))
 }
 
 fn in_class(class: Class) -> &'static str {

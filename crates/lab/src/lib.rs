@@ -15,6 +15,8 @@ mod deflate;
 pub mod escape;
 pub mod explain;
 pub mod fuzz;
+mod header;
+pub mod hex;
 pub mod http2;
 mod inflate;
 pub mod judge;

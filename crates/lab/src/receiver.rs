@@ -3,9 +3,10 @@
 //! Written from the RFCs for the lab alone: nothing of the library's own judgement is used here.
 
 use bowsprit::error::Section;
-use bowsprit::frame::{LengthForm, RawHeader};
+use bowsprit::frame::RawHeader;
 
 use super::deflate::Codec;
+use super::header::{judge, may_close_with};
 use super::rule::Violation;
 use super::wire::{FrameReader, TooLong};
 
@@ -191,31 +192,11 @@ impl Receiver {
     }
 
     fn check_header(&self, header: RawHeader, deflate: bool) -> Result<(), Violation> {
-        let err = |section, what| Err(Violation::new(section, what));
-        match (header.mask.is_some(), self.peer_masks) {
-            (true, false) => return err(Section::rfc6455("5.1"), "A server must not mask its frames"),
-            (false, true) => return err(Section::rfc6455("5.1"), "A client must mask every frame"),
-            _ => {}
-        }
-        if header.rsv2 || header.rsv3 {
-            return err(Section::rfc6455("5.2"), "RSV2 or RSV3 is set, and no extension gives it a meaning");
-        }
-        if header.rsv1 && !deflate {
-            return err(Section::rfc6455("5.2"), "RSV1 is set, and no extension gives it a meaning");
-        }
-        if header.rsv1 && !matches!(header.opcode, 1 | 2) {
-            return err(Section::rfc7692("6.1"), "RSV1 is set on a frame that does not start a message");
-        }
-        if matches!(header.opcode, 3..=7 | 11..) {
-            return err(Section::rfc6455("5.2"), "The opcode is reserved");
-        }
-        if header.form != LengthForm::minimal(header.length) {
-            return err(Section::rfc6455("5.2"), "The length is not written in its shortest form");
-        }
-        if header.opcode >= 8 && (!header.fin || header.length > 125) {
-            return err(Section::rfc6455("5.5"), "A control frame is fragmented or longer than 125 bytes");
-        }
-        Ok(())
+        let mut first = None;
+        judge(&header, Some(self.peer_masks), deflate, &mut |section, what| {
+            first.get_or_insert_with(|| Violation::new(section, what));
+        });
+        first.map_or(Ok(()), Err)
     }
 
     fn control(&mut self, opcode: u8, payload: &[u8]) -> Result<Seen, Violation> {
@@ -247,15 +228,11 @@ impl Receiver {
                     }
                 };
                 match code {
-                    // §7.4: the RFC's own codes, those registered since, the two open ranges, and what lies beyond,
-                    // of which the RFC says nothing.
-                    None | Some(1000..=1003 | 1007..=1014 | 3000..) => {
-                        Ok(Seen::Close(code, payload.to_vec()))
-                    }
-                    Some(code) => Err(Violation::new(
+                    Some(code) if !may_close_with(code) => Err(Violation::new(
                         Section::rfc6455("7.4"),
                         format!("Its close code is {code}, which no endpoint may send"),
                     )),
+                    code => Ok(Seen::Close(code, payload.to_vec())),
                 }
             }
         }

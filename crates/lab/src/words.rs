@@ -3,8 +3,9 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::case::{Answer, Declare, Edit, Event, Frame, Kind, Level, Masking, Pace, Step, Subject};
-use super::escape::{hex, visible};
+use super::escape::visible;
 use super::explain::{SHOWN, opcode_name, shown};
+use super::hex;
 use super::payload::Payload;
 use super::wire::Excerpt;
 
@@ -84,7 +85,7 @@ impl Display for Frame {
         match self.masking {
             Masking::ByRole => {}
             Masking::Wrong => f.write_str(", masked as only the other side may")?,
-            Masking::Key(key) => write!(f, ", masking key {}", hex(&key))?,
+            Masking::Key(key) => write!(f, ", masking key {}", hex::spaced(&key))?,
         }
         match self.declare {
             Declare::Payload => Ok(()),

@@ -1,6 +1,7 @@
 //! What a person types: text to send, or a command behind a slash.
 
 use bowsprit::close::{CloseCode, MAX_REASON};
+use bowsprit_lab::hex;
 
 /// One line, understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,17 +77,7 @@ fn binary(rest: &str) -> Result<Vec<u8>, String> {
     if let Some(path) = rest.strip_prefix('@') {
         return std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"));
     }
-    let digits: Vec<u32> = rest
-        .strip_prefix("0x")
-        .unwrap_or(rest)
-        .chars()
-        .filter(|c| !matches!(c, ' ' | ':' | '_'))
-        .map(|c| c.to_digit(16).ok_or("use hexadecimal digits such as 00ff7e, or @FILE"))
-        .collect::<Result<_, _>>()?;
-    if !digits.len().is_multiple_of(2) {
-        return Err("a byte has two hexadecimal digits".into());
-    }
-    Ok(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
+    hex::parse(rest).map_err(|why| format!("{why}: use hexadecimal digits such as 00ff7e, or @FILE"))
 }
 
 #[cfg(test)]

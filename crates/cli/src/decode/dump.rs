@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use bowsprit_lab::decode::from_hex;
+use bowsprit_lab::hex;
 
 use super::tcpdump;
 
@@ -37,7 +37,7 @@ pub(super) fn bytes(text: &str) -> Result<Vec<u8>, String> {
              hexadecimal ones"
             .to_owned())
     } else {
-        from_hex(text)
+        hex::parse(text)
     };
     result.map_err(|why| format!("{why}; what is understood: {FORMS}"))
 }
@@ -48,7 +48,7 @@ fn buffer(rest: &str) -> Result<Vec<u8>, String> {
     if inner.contains("more byte") {
         return Err("Node has left bytes out of this Buffer: print it with buffer.toString('hex')".to_owned());
     }
-    from_hex(inner)
+    hex::parse(inner)
 }
 
 /// The inside of `b'…'` or `bytearray(b'…')`.
@@ -69,11 +69,7 @@ fn unescape(literal: &str) -> Result<Vec<u8>, String> {
             continue;
         }
         let byte = match rest.next() {
-            Some('x') => {
-                let digits: Option<Vec<u32>> =
-                    (0..2).map(|_| rest.next().and_then(|digit| digit.to_digit(16))).collect();
-                digits.map(|digits| (digits[0] * 16 + digits[1]) as u8)
-            }
+            Some('x') => hex::next_byte(&mut rest),
             Some('n') => Some(b'\n'),
             Some('r') => Some(b'\r'),
             Some('t') => Some(b'\t'),
@@ -235,7 +231,7 @@ fn row_bytes(rest: &str, count: usize, exactly: bool) -> Option<Vec<u8>> {
         if !is_bytes || (!is_first && (gap > 2 || (gap == 2 && !bytes.len().is_multiple_of(8)))) {
             break;
         }
-        bytes.extend(from_hex(digits).ok()?);
+        bytes.extend(hex::parse(digits).ok()?);
         (text, is_first) = (&word[end..], false);
     }
     let fits = if exactly { bytes.len() == count } else { bytes.len() <= count };

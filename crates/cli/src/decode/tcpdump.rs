@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bowsprit_lab::decode::from_hex;
+use bowsprit_lab::hex;
 
 /// A packet, and when in its day it came.
 pub(super) type Packet = (Duration, Vec<u8>);
@@ -51,7 +51,7 @@ fn bytes_of(rest: &str) -> Option<Vec<u8>> {
         if !matches!(word.len(), 2 | 4) {
             return None;
         }
-        bytes.extend(from_hex(word).ok()?);
+        bytes.extend(hex::parse(word).ok()?);
     }
     (!bytes.is_empty()).then_some(bytes)
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::super::escape::{hex, visible};
+use super::super::escape::visible;
+use super::super::hex;
 use super::super::reader::{Frame, Message, describe};
 use super::super::rule::Violation;
 use super::{Agreement, End, Event, Peer, Told};
@@ -130,7 +131,7 @@ impl Told {
                 )]
             }
             Event::Cut { at, rest } => vec![
-                line(Colour::Frame, format!("{at:08x} {}", hex(rest))),
+                line(Colour::Frame, format!("{at:08x} {}", hex::spaced(rest))),
                 line(Colour::Fault, indented("! The bytes end inside a header.")),
             ],
             Event::Broken(violation) => vec![line(Colour::Fault, indented(&format!("! {violation}")))],
@@ -172,7 +173,7 @@ impl Told {
             Event::Cut { at, rest } => {
                 put("event", json!("cut"));
                 put("offset", json!(at));
-                put("start_hex", json!(hex(rest).replace(' ', "")));
+                put("start_hex", json!(hex::digits(rest)));
             }
             Event::Broken(violation) => {
                 put("event", json!("fault"));

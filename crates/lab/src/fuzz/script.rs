@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::escape::{one_line, visible};
 use crate::explain;
+use crate::hex;
 use crate::wire::Excerpt;
 use bowsprit::frame::{LengthForm, MaskKey, RawHeader};
 
@@ -50,7 +51,7 @@ pub enum Step {
     /// A frame, legal or not.
     Frame(FrameStep),
     /// Bytes as they are.
-    Bytes(#[serde(with = "hex")] Vec<u8>),
+    Bytes(#[serde(with = "hex::field")] Vec<u8>),
     /// Nothing, for so many milliseconds.
     Pause(u64),
 }
@@ -75,7 +76,7 @@ pub struct FrameStep {
     #[serde(default)]
     pub length_bytes: Option<u8>,
     /// The payload, before masking.
-    #[serde(with = "hex")]
+    #[serde(with = "hex::field")]
     pub payload: Vec<u8>,
 }
 
@@ -171,43 +172,11 @@ impl FrameStep {
 }
 
 fn short_hex(bytes: &[u8]) -> String {
-    let mut text = hex::text(&bytes[..bytes.len().min(32)]);
+    let mut text = hex::digits(&bytes[..bytes.len().min(32)]);
     if bytes.len() > 32 {
         text.push_str("...");
     }
     text
-}
-
-/// Bytes as hex digits in files.
-mod hex {
-    use std::fmt::Write as _;
-
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(super) fn text(bytes: &[u8]) -> String {
-        let mut text = String::with_capacity(bytes.len() * 2);
-        for byte in bytes {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
-    }
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&text(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digits: Option<Vec<u8>> =
-            text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
-        match digits {
-            Some(digits) if digits.len() % 2 == 0 => {
-                Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-            }
-            _ => Err(D::Error::custom("not bytes in hex digits")),
-        }
-    }
 }
 
 #[cfg(test)]

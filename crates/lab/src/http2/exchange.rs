@@ -191,11 +191,11 @@ impl fmt::Display for Move {
             Move::Frames(times, kind, flags, stream, payload) => {
                 write!(f, "{times} times {}", Frame::new(*kind, *flags, *stream, *payload).line())
             }
-            Move::Bytes(bytes) => write!(f, "bytes {}", crate::escape::hex(bytes)),
+            Move::Bytes(bytes) => write!(f, "bytes {}", crate::hex::spaced(bytes)),
             Move::Say(stream, text, cutting) => write!(f, "text \"{text}\" on stream {stream}, {cutting}"),
             Move::SayLong(stream, length) => write!(f, "a text of {length} bytes on stream {stream}"),
             Move::Data(stream, bytes) => {
-                write!(f, "DATA on stream {stream} that holds {}", crate::escape::hex(bytes))
+                write!(f, "DATA on stream {stream} that holds {}", crate::hex::spaced(bytes))
             }
             Move::Close(stream, code) => write!(f, "Close {code} on stream {stream}"),
             Move::End(stream) => write!(f, "END_STREAM on stream {stream}"),
@@ -275,7 +275,7 @@ impl fmt::Display for Seen {
             Seen::Setting(name, value) => write!(f, "SETTINGS with {} {value}", setting_name(*name)),
             Seen::Settings => f.write_str("the server's SETTINGS"),
             Seen::Acknowledged(count) => write!(f, "{count} of our SETTINGS acknowledged"),
-            Seen::Pong(data) => write!(f, "the PING {} answered", crate::escape::hex(data)),
+            Seen::Pong(data) => write!(f, "the PING {} answered", crate::hex::spaced(data)),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::case::Side;
-use crate::escape::{hex, visible};
+use crate::escape::visible;
+use crate::hex;
 use crate::report::json::LogReport;
 
 /// Lines that are kept.
@@ -104,7 +105,7 @@ impl Line {
             at_ms: (self.at.as_secs_f64() * 10_000.0).round() / 10.0,
             way: way.to_owned(),
             text,
-            hex: hex(bytes),
+            hex: hex::spaced(bytes),
             skipped: Default::default(),
         }
     }

@@ -12,17 +12,15 @@ mod content;
 mod show;
 
 use bowsprit::error::Section;
-use bowsprit::frame::{LengthForm, MAX_HEADER, Parsed, RawHeader};
+use bowsprit::frame::{MAX_HEADER, Parsed, RawHeader};
 
 pub(super) use content::Inflation;
 use content::{Assembly, Text};
 pub(super) use show::SHOWN;
 pub use show::{close_name, describe};
 
+use super::header::{CONTROL, may_close_with};
 use super::rule::Violation;
-
-/// The most bytes of a control frame's payload that may be (RFC 6455 §5.5), all of which are kept.
-const CONTROL: usize = 125;
 
 /// Who sent the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -300,9 +298,7 @@ impl Reader {
                 (1, _) => fault(Section::rfc6455("5.5.1"), "A Close has a payload of one byte".to_owned()),
                 (_, [high, low, ..]) => {
                     let code = u16::from_be_bytes([*high, *low]);
-                    // §7.4: the RFC's own codes, those registered since, the two open ranges, and what lies beyond, of
-                    // which the RFC says nothing.
-                    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..) {
+                    if !may_close_with(code) {
                         fault(Section::rfc6455("7.4"), format!("No endpoint may send the code {code}"));
                     }
                     if reason.end().is_some() {
@@ -327,43 +323,10 @@ impl Reader {
         frame
     }
 
-    /// What a header alone shows.
+    /// What a header shows.
     fn judge(&self, header: &RawHeader, fault: &mut impl FnMut(Section, &'static str)) {
-        let control = header.opcode >= 8;
-        match (self.sender, header.mask) {
-            (Some(Peer::Client), None) => fault(Section::rfc6455("5.1"), "A client must mask every frame"),
-            (Some(Peer::Server), Some(_)) => {
-                fault(Section::rfc6455("5.1"), "A server must not mask its frames");
-            }
-            _ => {}
-        }
-        if header.form != LengthForm::minimal(header.length) {
-            fault(Section::rfc6455("5.2"), "The length is not in its shortest form");
-        }
-        if header.length >> 63 != 0 {
-            fault(Section::rfc6455("5.2"), "The most significant bit of the length must be 0");
-        }
-        if header.rsv2 || header.rsv3 {
-            fault(Section::rfc6455("5.2"), "RSV2 and RSV3 must be 0");
-        }
-        match (header.rsv1, &self.inflation, header.opcode) {
-            (true, None, _) => {
-                fault(Section::rfc6455("5.2"), "RSV1 must be 0 unless permessage-deflate is agreed");
-            }
-            (true, Some(_), 0 | 3..) => {
-                fault(Section::rfc7692("6.1"), "RSV1 stands only on the first frame of a message");
-            }
-            _ => {}
-        }
-        if matches!(header.opcode, 3..=7 | 11..) {
-            fault(Section::rfc6455("5.2"), "The opcode is reserved");
-        }
-        if control && !header.fin {
-            fault(Section::rfc6455("5.5"), "A control frame must not be fragmented");
-        }
-        if control && header.length > CONTROL as u64 {
-            fault(Section::rfc6455("5.5"), "A control frame has at most 125 bytes");
-        }
+        let masks = self.sender.map(|sender| sender == Peer::Client);
+        super::header::judge(header, masks, self.inflation.is_some(), fault);
         // A Ping or a Pong may still come.
         if self.closed && header.opcode < 8 {
             fault(Section::rfc6455("5.5.1"), "A data frame follows a Close");

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use bowsprit::frame::RawHeader;
 
-use super::super::escape::{hex, visible};
+use super::super::escape::visible;
 use super::super::explain::opcode_name;
+use super::super::hex;
 use super::{Frame, Message};
 
 /// Bytes of a payload that are shown.
@@ -26,7 +27,7 @@ pub fn describe(header: &RawHeader) -> String {
     }
     let _ = write!(out, ", {} bytes", header.length);
     if let Some(key) = header.mask {
-        let _ = write!(out, ", masking key {}", hex(&key.0));
+        let _ = write!(out, ", masking key {}", hex::spaced(&key.0));
     }
     out
 }
@@ -37,7 +38,7 @@ impl Frame {
     pub fn lines(&self) -> Vec<String> {
         let mut head = Vec::new();
         self.header.encode_into(&mut head);
-        let mut out = vec![format!("{:08x} {:<28} {}", self.at, hex(&head), describe(&self.header))];
+        let mut out = vec![format!("{:08x} {:<28} {}", self.at, hex::spaced(&head), describe(&self.header))];
         rows(&mut out, &self.payload, self.came);
         if let Some((code, reason)) = self.close() {
             let colon = if reason.is_empty() { "" } else { ": " };
@@ -84,7 +85,7 @@ impl Message {
 fn rows(out: &mut Vec<String>, bytes: &[u8], length: u64) {
     let bytes = &bytes[..bytes.len().min(SHOWN)];
     for (row, chunk) in bytes.chunks(16).enumerate() {
-        out.push(format!("         {:>4}  {:<48} {}", row * 16, hex(chunk), visible(chunk)));
+        out.push(format!("         {:>4}  {:<48} {}", row * 16, hex::spaced(chunk), visible(chunk)));
     }
     if length > bytes.len() as u64 {
         out.push(format!("               ... {length} bytes in all"));

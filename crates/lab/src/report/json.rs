@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::case::{By, Subject};
-use super::super::escape::{Clean, Json, Sink, hex, visible};
+use super::super::escape::{Clean, Json, Sink, visible};
 use super::super::explain;
+use super::super::hex;
 use super::super::judge::{Behaviour, CloseBehaviour};
 use super::super::place::Place;
 use super::super::wire::{self, Item, Line, Shorten, Skipped, Way};
@@ -376,7 +377,7 @@ impl LogReport {
             at_ms: (line.at.as_secs_f64() * 10_000.0).round() / 10.0,
             way: way.to_owned(),
             text,
-            hex: hex(&bytes[..bytes.len().min(explain::SHOWN)]),
+            hex: hex::spaced(&bytes[..bytes.len().min(explain::SHOWN)]),
             skipped: line.skipped,
         }
     }

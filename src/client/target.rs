@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::handshake::{ClientRequest, RequestBuildError, Url, UrlError};
+use crate::handshake::{ClientRequest, RequestBuildError, Url, UrlError, percent_decode};
 
 /// A parsed URL of a server.
 ///
@@ -111,7 +111,8 @@ impl UnixTarget {
         if !right || !(resource.is_empty() || resource.starts_with(['/', '?'])) {
             return Err(UrlError::Host);
         }
-        let path = percent_decode(path).ok_or(UrlError::Host)?;
+        // No path has a NUL in it.
+        let path = percent_decode(path).filter(|path| !path.contains('\0')).ok_or(UrlError::Host)?;
         // The rest is judged as every other URL is.
         let resource = Url::parse(&format!("ws://localhost{resource}"))?.resource().to_owned();
         Ok(Self { path: path.into(), resource })
@@ -143,27 +144,6 @@ pub fn without_user_info(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
     let separator = if scheme.is_empty() { "" } else { "://" };
     format!("{scheme}{separator}{}", rest.rsplit_once('@').map_or(rest, |(_, rest)| rest))
-}
-
-/// A path without NUL; what is percent-encoded has to be UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let byte = match byte {
-            b'%' => {
-                let digits = [char::from(rest.next()?), char::from(rest.next()?)];
-                let [high, low] = digits.map(|digit| digit.to_digit(16));
-                (high? * 16 + low?) as u8
-            }
-            byte => byte,
-        };
-        if byte == 0 {
-            return None;
-        }
-        bytes.push(byte);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 impl FromStr for Target {

@@ -9,9 +9,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::field::{HeaderField, is_owned_by_handshake};
 use super::host::is_host;
 use super::nonce::Key;
@@ -141,12 +138,10 @@ impl ClientRequest {
     ///
     /// [`RequestBuildError::Credentials`] for control characters, or a colon in the user name.
     pub fn basic_auth(mut self, user: &str, password: &str) -> Result<Self, RequestBuildError> {
-        if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) {
-            return Err(RequestBuildError::Credentials);
-        }
-        let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        let field =
+            HeaderField::basic("Authorization", user, password).ok_or(RequestBuildError::Credentials)?;
         self.headers.retain(|field| !field.is("authorization"));
-        self.headers.push(HeaderField::trusted("Authorization", value));
+        self.headers.push(field);
         Ok(self)
     }
 

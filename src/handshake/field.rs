@@ -4,9 +4,13 @@
 //! early: CR, LF, NUL and all other control bytes are refused when the field is made, not when it is sent.
 
 use alloc::borrow::ToOwned as _;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::token::is_token;
 
@@ -63,6 +67,14 @@ impl HeaderField {
         let value = value.into();
         debug_assert!(HeaderField::new(name, value.as_str()).is_ok(), "{name}: {value:?}");
         Self { name: name.to_owned(), value }
+    }
+
+    /// Credentials for Basic authentication (RFC 7617 §2); `None` for control characters, or a colon in the user name.
+    pub(crate) fn basic(name: &str, user: &str, password: &str) -> Option<Self> {
+        if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) {
+            return None;
+        }
+        Some(Self::trusted(name, format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))))
     }
 
     /// The name, in the case it was given.

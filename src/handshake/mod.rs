@@ -50,5 +50,7 @@ pub use refused::{MAX_REFUSAL_BODY, RefusedResponse};
 pub use server::{
     AcceptError, Acceptance, Incoming, MAX_SUBPROTOCOLS, PlainRequest, Request, ServerHandshake,
 };
+#[cfg(feature = "client")]
+pub(crate) use url::percent_decode;
 #[cfg(feature = "url")]
 pub use url::{Url, UrlError};

@@ -10,6 +10,7 @@
 use alloc::borrow::{Cow, ToOwned as _};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
@@ -185,15 +186,23 @@ fn decode(user_info: &str) -> Result<Option<(String, String)>, UrlError> {
         return Ok(None);
     }
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-    Ok(Some((percent_decode(user)?, percent_decode(password)?)))
+    percent_decode(user).zip(percent_decode(password)).map(Some).ok_or(UrlError::UserInfo)
 }
 
-fn percent_decode(text: &str) -> Result<String, UrlError> {
-    use fluent_uri::pct_enc::EStr;
-    use fluent_uri::pct_enc::encoder::Userinfo;
-
-    let encoded = EStr::<Userinfo>::new(text).ok_or(UrlError::UserInfo)?;
-    encoded.decode().to_string().map(Cow::into_owned).map_err(|_| UrlError::UserInfo)
+/// Percent-decoding (RFC 3986 §2.1); `None` where a `%` has no two digits behind it, or where no text comes of it.
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let [high, low] = [rest.next()?, rest.next()?].map(|digit| char::from(digit).to_digit(16));
+                (high? << 4 | low?) as u8
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
 }
 
 impl FromStr for Url {

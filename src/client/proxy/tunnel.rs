@@ -4,9 +4,6 @@
 
 use std::net::IpAddr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::error::ProxyError;
 use super::socks::Socks5;
 use crate::handshake::{HeadLimits, HeadReader, HeaderField, MAX_INTERIM, Progress, StartLine};
@@ -93,9 +90,8 @@ impl HttpTunnel {
         }
         let mut out = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
         if let Some((user, password)) = credentials {
-            let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-            let field =
-                HeaderField::new("Proxy-Authorization", value).map_err(|_| ProxyError::Credentials)?;
+            let field = HeaderField::basic("Proxy-Authorization", user, password);
+            let field = field.ok_or(ProxyError::Credentials)?;
             out.extend_from_slice(format!("{}: {}\r\n", field.name(), field.value()).as_bytes());
         }
         out.extend_from_slice(b"\r\n");

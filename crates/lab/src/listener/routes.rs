@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bowsprit::handshake::{Head, OriginPolicy, StartLine};
+use percent_encoding::percent_decode_str;
 
 use super::client::Stage;
 use super::reply::Reply;
@@ -63,7 +64,7 @@ impl Routes<'_> {
     /// The case that a request names, by number, by Autobahn's `casetuple`, or in its path.
     fn case(&self, path: &str, query: &str) -> Option<&'static Case> {
         if let Some(id) = path.strip_prefix("/case/") {
-            return cases::find(&unescape(id)).filter(|case| case.examines(Subject::Client));
+            return cases::find(&percent_decode(id)).filter(|case| case.examines(Subject::Client));
         }
         if let Some(id) = param(query, "casetuple") {
             return cases::find(id.trim()).filter(|case| case.examines(Subject::Client));
@@ -81,30 +82,14 @@ pub(super) fn foreign(policy: &OriginPolicy, head: &Head) -> Option<Stage> {
     policy.judge(Some(&origin), &host).is_err().then(|| Stage::refuse_page(origin.into_owned()))
 }
 
-/// A parameter of a query, percent-decoded.
+/// A parameter of a query, percent-decoded, with `+` for a blank; what is no escape stays as it is.
 fn param(query: &str, name: &str) -> Option<String> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(this, _)| *this == name).map(|(_, value)| unescape(value)).next()
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(this, _)| *this == name).map(|(_, value)| percent_decode(&value.replace('+', " ")))
 }
 
-/// Percent-decoding, with `+` for a blank; what is no escape stays as it is.
-fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let digits = bytes.get(at + 1..at + 3).and_then(|digits| str::from_utf8(digits).ok());
-        match (byte, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
-            (b'%', Some(decoded)) => {
-                out.push(decoded);
-                at += 2;
-            }
-            (b'+', _) => out.push(b' '),
-            _ => out.push(byte),
-        }
-        at += 1;
-    }
-    String::from_utf8_lossy(&out).into_owned()
+fn percent_decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -115,6 +115,38 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
+    /// Each rule once; those that say what was seen with an example of it.
+    ///
+    /// ```
+    /// use bowsprit::error::ProtocolError;
+    ///
+    /// for rule in ProtocolError::ALL {
+    ///     println!("{}: {} ({})", rule.section(), rule.rule(), rule.close_code().0);
+    /// }
+    /// ```
+    pub const ALL: &[Self] = &[
+        Self::MaskMissing,
+        Self::MaskForbidden,
+        Self::ReservedBit,
+        Self::ReservedOpcode(3),
+        Self::LengthNotMinimal,
+        Self::LengthTopBit,
+        Self::ControlTooLong,
+        Self::ControlFragmented,
+        Self::ContinuationWithoutMessage,
+        Self::MessageInsideMessage,
+        Self::FrameTooLong,
+        Self::MessageTooLong,
+        Self::TooManyFragments,
+        Self::TooManyEmptyFragments,
+        Self::TextNotUtf8,
+        Self::ClosePayloadTruncated,
+        Self::CloseCodeInvalid(1005),
+        Self::CloseReasonNotUtf8,
+        Self::CompressedBitMisplaced,
+        Self::DeflateInvalid,
+    ];
+
     /// Where the rule stands.
     pub const fn section(self) -> Section {
         use ProtocolError::*;

@@ -63,37 +63,17 @@ fn table<E: Debug>(
         let (_, section, cell) = known
             .iter()
             .find(|(error, ..)| bare(error) == variant)
-            .unwrap_or_else(|| panic!("add {name}::{variant} to this test"));
+            .unwrap_or_else(|| panic!("{name}::{variant} is not listed"));
         out.push_str(&format!("| {docs} | {section} | `{variant}` |{}\n", answer_cell(cell)));
     }
     out
 }
 
 fn protocol_errors() -> String {
-    use ProtocolError::*;
-    let all = [
-        MaskMissing,
-        MaskForbidden,
-        ReservedBit,
-        ReservedOpcode(3),
-        LengthNotMinimal,
-        LengthTopBit,
-        ControlTooLong,
-        ControlFragmented,
-        ContinuationWithoutMessage,
-        MessageInsideMessage,
-        FrameTooLong,
-        MessageTooLong,
-        TooManyFragments,
-        TooManyEmptyFragments,
-        TextNotUtf8,
-        ClosePayloadTruncated,
-        CloseCodeInvalid(0),
-        CloseReasonNotUtf8,
-        CompressedBitMisplaced,
-        DeflateInvalid,
-    ];
-    let known = all.map(|error| (error, error.section().to_string(), error.close_code().to_string()));
+    let known: Vec<_> = ProtocolError::ALL
+        .iter()
+        .map(|error| (*error, error.section().to_string(), error.close_code().to_string()))
+        .collect();
     table(include_str!("../src/error.rs"), "ProtocolError", "close code", &known, &[])
 }
 

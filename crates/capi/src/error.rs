@@ -338,30 +338,7 @@ mod tests {
     /// The library's own texts and sections, which C cannot have as they are: they have no NUL behind them.
     #[test]
     fn rules_say_what_the_library_says() {
-        use ProtocolError::*;
-        let rules = [
-            MaskMissing,
-            MaskForbidden,
-            ReservedBit,
-            ReservedOpcode(3),
-            LengthNotMinimal,
-            LengthTopBit,
-            ControlTooLong,
-            ControlFragmented,
-            ContinuationWithoutMessage,
-            MessageInsideMessage,
-            FrameTooLong,
-            MessageTooLong,
-            TooManyFragments,
-            TooManyEmptyFragments,
-            TextNotUtf8,
-            ClosePayloadTruncated,
-            CloseCodeInvalid(1005),
-            CloseReasonNotUtf8,
-            CompressedBitMisplaced,
-            DeflateInvalid,
-        ];
-        for (at, rule) in rules.into_iter().enumerate() {
+        for (at, rule) in ProtocolError::ALL.iter().copied().enumerate() {
             let (error, text, section) = facts(bow_error::from(rule) as u32);
             assert_eq!(error as usize, 101 + at);
             assert_eq!(text.to_str(), Ok(rule.rule()));

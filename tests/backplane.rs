@@ -6,19 +6,21 @@
 mod engine;
 #[path = "support/installed.rs"]
 mod installed;
+#[path = "support/node.rs"]
+mod node;
 mod support;
 
-use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bowsprit::backplane::{BackplaneSettings, LinkEvent, LinkStats};
-use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, Loops, Remote, Settings, To};
+use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, To};
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
 use engine::{KINDS, Kind, Server};
+use node::Node;
 use support::peer::{PATIENCE, Peer, assert_text};
 
 /// A node: every message goes to everybody else everywhere, or to the topic in front of its first colon; "join TOPIC"
@@ -54,81 +56,44 @@ impl Handler for App {
     }
 }
 
-struct Node {
-    address: SocketAddr,
-    events: Receiver<LinkEvent>,
-    remote: Remote<()>,
-    thread: Option<JoinHandle<()>>,
+fn join(url: &str, settings: BackplaneSettings) -> Node {
+    Node::join(url, 1, settings, |events| App { events })
 }
 
-impl Node {
-    fn join(url: &str, settings: BackplaneSettings) -> Self {
-        let mut server = EventLoop::with_settings(Settings::default()).unwrap();
-        let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        server.engine().join_backplane(url, settings).unwrap();
-        let remote = server.remote().unwrap();
-        let (sender, events) = channel();
-        let thread = thread::spawn(move || server.run(&mut App { events: sender }).unwrap());
-        Self { address, events, remote, thread: Some(thread) }
-    }
-
-    fn up(url: &str) -> Self {
-        let node = Self::join(url, BackplaneSettings::default());
-        node.until(|event| matches!(event, LinkEvent::Up { .. }));
-        node
-    }
-
-    /// The first event that is this; all before it are lost.
-    fn until(&self, is_it: impl Fn(&LinkEvent) -> bool) -> LinkEvent {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let event = self.events.recv_timeout(left).expect("the event is still missing");
-            if is_it(&event) {
-                return event;
-            }
-        }
-    }
-
-    fn open(&self) -> Peer {
-        let mut peer = Peer::open(self.address);
-        assert_text(&peer.frame(), "open");
-        peer
-    }
-
-    fn member(&self, topic: &str) -> Peer {
-        let mut peer = self.open();
-        peer.text(&format!("join {topic}"));
-        assert_text(&peer.frame(), "joined");
-        peer
-    }
-
-    fn stats(&self) -> LinkStats {
-        let (sender, stats) = channel();
-        self.remote.run(move |cx| sender.send(cx.backplane_stats().unwrap()).unwrap()).unwrap();
-        stats.recv_timeout(PATIENCE).unwrap()
-    }
-
-    /// Counters that are this, which no event tells.
-    fn wait_for(&self, is_it: impl Fn(&LinkStats) -> bool) -> LinkStats {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let stats = self.stats();
-            if is_it(&stats) {
-                return stats;
-            }
-            assert!(Instant::now() < until, "{stats:?}");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
+fn up(url: &str) -> Node {
+    join(url, BackplaneSettings::default()).up()
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.remote.stop();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+fn open(node: &Node) -> Peer {
+    let mut peer = node.open();
+    assert_text(&peer.frame(), "open");
+    peer
+}
+
+fn member(node: &Node, topic: &str) -> Peer {
+    let mut peer = open(node);
+    peer.text(&format!("join {topic}"));
+    assert_text(&peer.frame(), "joined");
+    peer
+}
+
+/// What a loop knows of the link by itself.
+fn stats(node: &Node) -> LinkStats {
+    let (sender, stats) = channel();
+    node.group.remotes()[0].run(move |cx| sender.send(cx.backplane_stats().unwrap()).unwrap()).unwrap();
+    stats.recv_timeout(PATIENCE).unwrap()
+}
+
+/// Counters that are this, which no event tells.
+fn wait_for(node: &Node, is_it: impl Fn(&LinkStats) -> bool) -> LinkStats {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let stats = stats(node);
+        if is_it(&stats) {
+            return stats;
         }
+        assert!(Instant::now() < until, "{stats:?}");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -136,8 +101,8 @@ impl Drop for Node {
 fn messages_of_every_kind_reach_the_connections_of_other_nodes() {
     for kind in KINDS {
         let Some(server) = Server::start(kind, &[]) else { return };
-        let (a, b) = (Node::up(&server.url()), Node::up(&server.url()));
-        let (mut speaker, mut neighbour, mut other) = (a.open(), a.open(), b.open());
+        let (a, b) = (up(&server.url()), up(&server.url()));
+        let (mut speaker, mut neighbour, mut other) = (open(&a), open(&a), open(&b));
         let long = "x".repeat(900_000);
         for text in ["hello", "", "naïve ☃", &long] {
             speaker.text(text);
@@ -152,7 +117,7 @@ fn messages_of_every_kind_reach_the_connections_of_other_nodes() {
         // The sender hears nothing of its own, not by way of the engine either.
         other.text("answer");
         assert_text(&speaker.frame(), "answer");
-        let stats = b.stats();
+        let stats = stats(&b);
         assert_eq!((stats.received, stats.repeated, stats.lost), (5, 0, 0), "{kind:?}");
     }
 }
@@ -161,22 +126,22 @@ fn messages_of_every_kind_reach_the_connections_of_other_nodes() {
 fn topics_go_to_nodes_that_have_subscribers_and_to_no_others() {
     for kind in KINDS {
         let Some(server) = Server::start(kind, &[]) else { return };
-        let (a, b) = (Node::up(&server.url()), Node::up(&server.url()));
+        let (a, b) = (up(&server.url()), up(&server.url()));
         for topic in ["kitchen", "", "a.b *>", "%41", "snow ☃"] {
-            let mut member = b.member(topic);
-            let mut speaker = a.open();
+            let mut member = member(&b, topic);
+            let mut speaker = open(&a);
             // The engine confirms a subscription a moment after the node has asked for it.
-            b.wait_for(|stats| stats.up);
+            wait_for(&b, |stats| stats.up);
             thread::sleep(Duration::from_millis(50));
             speaker.text(&format!("{topic}:hello"));
             assert_text(&member.frame(), "hello");
         }
-        let before = b.stats().received;
-        a.open().text("nobody:hello");
-        let mut bystander = b.open();
-        a.open().text("all");
+        let before = stats(&b).received;
+        open(&a).text("nobody:hello");
+        let mut bystander = open(&b);
+        open(&a).text("all");
         assert_text(&bystander.frame(), "all");
-        assert_eq!(b.stats().received, before + 1, "{kind:?}");
+        assert_eq!(stats(&b).received, before + 1, "{kind:?}");
     }
 }
 
@@ -203,16 +168,16 @@ fn an_engine_that_is_killed_and_comes_back_loses_nothing() {
         let Some(mut server) = Server::start(kind, &[]) else { return };
         let mut settings = BackplaneSettings::default();
         settings.max_age = Duration::from_secs(60); // this machine may be busy
-        let nodes = [(); 2].map(|()| Node::join(&server.url(), settings.clone()));
-        nodes.iter().for_each(|node| drop(node.until(|event| matches!(event, LinkEvent::Up { .. }))));
-        let (speaker, mut other) = (nodes[0].open(), nodes[1].open());
+        let nodes = [(); 2].map(|()| join(&server.url(), settings.clone()));
+        nodes.iter().for_each(Node::until_up);
+        let (speaker, mut other) = (open(&nodes[0]), open(&nodes[1]));
         let (stop, stopped) = channel();
         let counting = count_up(speaker, Duration::from_micros(500), stopped);
         while number(&mut other) < 200 {}
         server.kill();
-        nodes.iter().for_each(|node| drop(node.until(|event| matches!(event, LinkEvent::Down { .. }))));
+        nodes.iter().for_each(|node| drop(node.until_down()));
         server.start_again();
-        nodes.iter().for_each(|node| drop(node.until(|event| matches!(event, LinkEvent::Up { .. }))));
+        nodes.iter().for_each(Node::until_up);
         stop.send(()).unwrap();
         let count = counting.join().unwrap();
         let mut next = None;
@@ -224,26 +189,26 @@ fn an_engine_that_is_killed_and_comes_back_loses_nothing() {
                 break;
             }
         }
-        assert_eq!(nodes[1].stats().lost, 0, "{kind:?}");
+        assert_eq!(stats(&nodes[1]).lost, 0, "{kind:?}");
     }
 }
 
 #[test]
 fn what_is_lost_with_a_cut_link_is_told_to_the_last_message() {
     let Some(server) = Server::start(Kind::Redis, &[]) else { return };
-    let (a, b) = (Node::up(&server.url()), Node::up(&server.url()));
-    let (speaker, mut other) = (a.open(), b.open());
+    let (a, b) = (up(&server.url()), up(&server.url()));
+    let (speaker, mut other) = (open(&a), open(&b));
     let (stop, stopped) = channel();
     let counting = count_up(speaker, Duration::from_micros(500), stopped);
     while number(&mut other) < 100 {}
     for _ in 0..2 {
         assert!(server.redis("CLIENT KILL TYPE pubsub").starts_with(':'));
-        b.until(|event| matches!(event, LinkEvent::Up { .. }));
+        b.until_up();
     }
     stop.send(()).unwrap();
     let count = u64::from(counting.join().unwrap());
     // What came and what was told as lost are all that there was.
-    b.wait_for(|stats| stats.received + stats.lost == count);
+    wait_for(&b, |stats| stats.received + stats.lost == count);
 }
 
 #[test]
@@ -253,13 +218,13 @@ fn a_hung_engine_is_noticed() {
         let mut settings = BackplaneSettings::default();
         settings.ping_interval = Duration::from_millis(200);
         settings.pong_timeout = Duration::from_millis(400);
-        let node = Node::join(&server.url(), settings);
-        node.until(|event| matches!(event, LinkEvent::Up { .. }));
+        let node = join(&server.url(), settings);
+        node.until_up();
         server.signal("STOP");
-        let down = node.until(|event| matches!(event, LinkEvent::Down { .. }));
+        let down = node.until_down();
         assert!(format!("{down}").contains("ping"), "{down}");
         server.signal("CONT");
-        node.until(|event| matches!(event, LinkEvent::Up { .. }));
+        node.until_up();
     }
 }
 
@@ -268,13 +233,13 @@ fn a_node_serves_without_its_engine_and_joins_when_it_comes() {
     for kind in KINDS {
         let Some(mut server) = Server::start(kind, &[]) else { return };
         server.kill();
-        let node = Node::join(&server.url(), BackplaneSettings::default());
-        node.until(|event| matches!(event, LinkEvent::Down { .. }));
-        let (mut speaker, mut neighbour) = (node.open(), node.open());
+        let node = join(&server.url(), BackplaneSettings::default());
+        node.until_down();
+        let (mut speaker, mut neighbour) = (open(&node), open(&node));
         speaker.text("hello");
         assert_text(&neighbour.frame(), "hello");
         server.start_again();
-        node.until(|event| matches!(event, LinkEvent::Up { .. }));
+        node.until_up();
     }
 }
 
@@ -288,19 +253,19 @@ fn wrong_passwords_are_told_and_right_ones_let_in() {
         let Some(server) = Server::start(kind, args) else { return };
         let url = |user: &str| server.url().replacen("://", &format!("://{user}"), 1);
         for user in wrong {
-            let node = Node::join(&url(user), BackplaneSettings::default());
+            let node = join(&url(user), BackplaneSettings::default());
             let refused = node.until(|event| matches!(event, LinkEvent::Refused { .. })).to_string();
             assert!(refused.contains("password") && !refused.contains("nope"), "{kind:?}: {refused}");
         }
-        Node::up(&url(right));
+        up(&url(right));
     }
 }
 
 #[test]
 fn what_is_longer_than_the_engine_takes_harms_nobody() {
     let Some(server) = Server::start(Kind::Nats, &[]) else { return };
-    let (a, b) = (Node::up(&server.url()), Node::up(&server.url()));
-    let (mut speaker, mut neighbour, mut other) = (a.open(), a.open(), b.open());
+    let (a, b) = (up(&server.url()), up(&server.url()));
+    let (mut speaker, mut neighbour, mut other) = (open(&a), open(&a), open(&b));
     let long = "x".repeat(2 << 20); // nats-server takes 1 MiB
     speaker.text(&long);
     assert_text(&neighbour.frame(), &long);
@@ -319,10 +284,10 @@ fn ordered() -> BackplaneSettings {
 fn all_nodes_see_one_order_where_it_is_asked_for() {
     for kind in KINDS {
         let Some(server) = Server::start(kind, &[]) else { return };
-        let nodes = [(); 2].map(|()| Node::join(&server.url(), ordered()));
-        nodes.iter().for_each(|node| drop(node.until(|event| matches!(event, LinkEvent::Up { .. }))));
-        let mut listeners = [nodes[0].open(), nodes[1].open()];
-        let speakers = [nodes[0].open(), nodes[1].open()];
+        let nodes = [(); 2].map(|()| join(&server.url(), ordered()));
+        nodes.iter().for_each(Node::until_up);
+        let mut listeners = [open(&nodes[0]), open(&nodes[1])];
+        let speakers = [open(&nodes[0]), open(&nodes[1])];
         const EACH: usize = 200;
         let speaking = speakers.into_iter().enumerate().map(|(at, mut speaker)| {
             thread::spawn(move || {
@@ -344,15 +309,15 @@ fn all_nodes_see_one_order_where_it_is_asked_for() {
 fn what_is_ordered_waits_for_an_engine_that_is_away() {
     for kind in KINDS {
         let Some(mut server) = Server::start(kind, &[]) else { return };
-        let node = Node::join(&server.url(), ordered());
-        node.until(|event| matches!(event, LinkEvent::Up { .. }));
-        let (mut speaker, mut neighbour) = (node.open(), node.open());
+        let node = join(&server.url(), ordered());
+        node.until_up();
+        let (mut speaker, mut neighbour) = (open(&node), open(&node));
         speaker.text("before");
         assert_text(&neighbour.frame(), "before");
         server.kill();
-        node.until(|event| matches!(event, LinkEvent::Down { .. }));
+        node.until_down();
         speaker.text("meanwhile");
-        node.wait_for(|stats| stats.queued > 0);
+        wait_for(&node, |stats| stats.queued > 0);
         assert!(neighbour.ahead.is_empty(), "heard before the engine has it");
         server.start_again();
         assert_text(&neighbour.frame(), "meanwhile");
@@ -366,18 +331,18 @@ fn what_is_ordered_and_too_old_reaches_nobody_and_is_told() {
     let Some(mut server) = Server::start(Kind::Redis, &[]) else { return };
     let mut settings = ordered();
     settings.max_age = Duration::from_millis(10);
-    let node = Node::join(&server.url(), settings);
-    node.until(|event| matches!(event, LinkEvent::Up { .. }));
-    let (mut speaker, mut neighbour) = (node.open(), node.open());
+    let node = join(&server.url(), settings);
+    node.until_up();
+    let (mut speaker, mut neighbour) = (open(&node), open(&node));
     server.kill();
-    node.until(|event| matches!(event, LinkEvent::Down { .. }));
+    node.until_down();
     speaker.text("too old");
     assert_eq!(
         node.until(|event| matches!(event, LinkEvent::Dropped { .. })),
         LinkEvent::Dropped { messages: 1 }
     );
     server.start_again();
-    node.until(|event| matches!(event, LinkEvent::Up { .. }));
+    node.until_up();
     neighbour.text("in time");
     assert_text(&speaker.frame(), "in time");
     speaker.text("in time, too");
@@ -387,18 +352,9 @@ fn what_is_ordered_and_too_old_reaches_nobody_and_is_told() {
 #[test]
 fn the_sender_is_left_out_in_its_own_loop_alone() {
     let Some(server) = Server::start(Kind::Redis, &[]) else { return };
-    let mut loops = Loops::new(3, &Settings::default()).unwrap();
-    let address = loops.listen("127.0.0.1:0".parse().unwrap()).unwrap();
-    loops.join_backplane(&server.url(), ordered()).unwrap();
-    let group = loops.group().clone();
-    let (sender, events) = channel();
-    let thread = thread::spawn(move || {
-        loops.run(move |_, _| App { events: sender.clone() }, |_| ()).unwrap();
-    });
-    while !matches!(events.recv_timeout(PATIENCE).unwrap(), LinkEvent::Up { .. }) {}
+    let loops = Node::join(&server.url(), 3, ordered(), |events| App { events }).up();
     // So many that each loop has some, with the same names for different connections.
-    let mut peers: Vec<Peer> = (0..12).map(|_| Peer::open(address)).collect();
-    peers.iter_mut().for_each(|peer| assert_text(&peer.frame(), "open"));
+    let mut peers: Vec<Peer> = (0..12).map(|_| open(&loops)).collect();
     for speaker in 0..peers.len() {
         peers[speaker].text(&format!("of {speaker}"));
         for (at, peer) in peers.iter_mut().enumerate().filter(|(at, _)| *at != speaker) {
@@ -406,32 +362,21 @@ fn the_sender_is_left_out_in_its_own_loop_alone() {
             assert!(peer.ahead.is_empty(), "{at} got something twice");
         }
     }
-    group.stop();
-    thread.join().unwrap();
 }
 
 #[test]
 fn all_loops_of_a_group_share_one_link() {
     for kind in KINDS {
         let Some(server) = Server::start(kind, &[]) else { return };
-        let mut loops = Loops::new(3, &Settings::default()).unwrap();
-        let address = loops.listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        loops.join_backplane(&server.url(), BackplaneSettings::default()).unwrap();
-        let group = loops.group().clone();
-        let (sender, events) = channel();
-        let thread = thread::spawn(move || {
-            loops.run(move |_, _| App { events: sender.clone() }, |_| ()).unwrap();
-        });
-        while !matches!(events.recv_timeout(PATIENCE).unwrap(), LinkEvent::Up { .. }) {}
-        let node = Node::up(&server.url());
+        let loops = Node::join(&server.url(), 3, BackplaneSettings::default(), |events| App { events }).up();
+        let node = up(&server.url());
         // So many that each loop has some.
-        let mut peers: Vec<Peer> = (0..12).map(|_| Peer::open(address)).collect();
+        let mut peers: Vec<Peer> = (0..12).map(|_| open(&loops)).collect();
         for peer in &mut peers {
-            assert_text(&peer.frame(), "open");
             peer.text("join kitchen");
             assert_text(&peer.frame(), "joined");
         }
-        let mut other = node.member("kitchen");
+        let mut other = member(&node, "kitchen");
         thread::sleep(Duration::from_millis(100)); // until the engine has both subscriptions
         other.text("kitchen:from outside");
         for peer in &mut peers {
@@ -441,8 +386,6 @@ fn all_loops_of_a_group_share_one_link() {
             peer.text(&format!("kitchen:from {at}"));
             assert_text(&other.frame(), &format!("from {at}"));
         }
-        group.stop();
-        thread.join().unwrap();
     }
 }
 

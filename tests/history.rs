@@ -6,18 +6,20 @@
 mod engine;
 #[path = "support/installed.rs"]
 mod installed;
+#[path = "support/node.rs"]
+mod node;
 mod support;
 
-use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Duration;
 
-use bowsprit::backplane::{BackplaneSettings, LinkEvent, LinkStats, Position};
-use bowsprit::event_loop::{ConnId, Context, Group, Handler, Loops, ReplayError, Replayed, Settings, To};
+use bowsprit::backplane::{BackplaneSettings, LinkEvent, Position};
+use bowsprit::event_loop::{ConnId, Context, Handler, ReplayError, Replayed, To};
 use bowsprit::frame::RawHeader;
 use bowsprit::message::Message;
 use engine::{Kind, Server};
+use node::Node;
 use support::peer::{PATIENCE, Peer, assert_text};
 
 /// "follow" or "follow POSITION" follows the room; all else goes to it, but for the sender. Followers get a line in front
@@ -62,63 +64,15 @@ impl Handler for App {
     }
 }
 
-struct Node {
-    address: SocketAddr,
-    events: Receiver<LinkEvent>,
-    group: Group<()>,
-    thread: Option<JoinHandle<()>>,
+fn join(url: &str, threads: usize) -> Node {
+    Node::join(url, threads, BackplaneSettings::default(), |events| App { events }).up()
 }
 
-impl Node {
-    fn join(url: &str, threads: usize) -> Self {
-        let mut loops = Loops::new(threads, &Settings::default()).unwrap();
-        let address = loops.listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        loops.join_backplane(url, BackplaneSettings::default()).unwrap();
-        let group = loops.group().clone();
-        let (sender, events) = channel();
-        let thread = thread::spawn(move || {
-            loops.run(move |_, _| App { events: sender.clone() }, |_| ()).unwrap();
-        });
-        let node = Self { address, events, group, thread: Some(thread) };
-        node.until(|event| matches!(event, LinkEvent::Up { .. }));
-        node
-    }
-
-    /// The first event that is this; all before it are lost.
-    fn until(&self, is_it: impl Fn(&LinkEvent) -> bool) -> LinkEvent {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let event = self.events.recv_timeout(left).expect("the event is still missing");
-            if is_it(&event) {
-                return event;
-            }
-        }
-    }
-
-    fn open(&self) -> Peer {
-        Peer::open(self.address)
-    }
-
-    /// A connection that follows from a position on, and what it is told first.
-    fn follow(&self, since: Option<Position>) -> Peer {
-        let mut peer = self.open();
-        peer.text(&since.map_or("follow".to_owned(), |since| format!("follow {since}")));
-        peer
-    }
-
-    fn stats(&self) -> LinkStats {
-        self.group.stats().backplane.unwrap()
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.group.stop();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// A connection that follows from a position on, and what it is told first.
+fn follow(node: &Node, since: Option<Position>) -> Peer {
+    let mut peer = node.open();
+    peer.text(&since.map_or("follow".to_owned(), |since| format!("follow {since}")));
+    peer
 }
 
 /// What a follower gets: a position, and what stands behind it.
@@ -144,10 +98,10 @@ fn streams(server: &Server, length: &str) -> String {
 fn who_comes_back_gets_what_it_missed_from_any_node() {
     let Some(server) = Server::start(Kind::Redis, &[]) else { return };
     for threads in [1, 3] {
-        let nodes = [(); 2].map(|()| Node::join(&streams(&server, ""), threads));
-        let mut follower = nodes[0].follow(None);
+        let nodes = [(); 2].map(|()| join(&streams(&server, ""), threads));
+        let mut follower = follow(&nodes[0], None);
         let begin = here(&mut follower);
-        let mut speaker = nodes[1].follow(None);
+        let mut speaker = follow(&nodes[1], None);
         here(&mut speaker);
         for number in 1..=5 {
             speaker.text(&format!("live {number}"));
@@ -163,7 +117,7 @@ fn who_comes_back_gets_what_it_missed_from_any_node() {
         }
         // So many at once that they are in all loops.
         let since = Position { offset: begin.offset + 5, ..begin };
-        let mut back: Vec<Peer> = (0..6).map(|at| nodes[at % 2].follow(Some(since))).collect();
+        let mut back: Vec<Peer> = (0..6).map(|at| follow(&nodes[at % 2], Some(since))).collect();
         speaker.text("new");
         let (end, _) = next(&mut speaker);
         for peer in &mut back {
@@ -196,9 +150,9 @@ fn who_comes_back_gets_what_it_missed_from_any_node() {
 #[test]
 fn messages_of_every_kind_come_back() {
     let Some(server) = Server::start(Kind::Redis, &[]) else { return };
-    let node = Node::join(&streams(&server, ""), 1);
-    let begin = here(&mut node.follow(None));
-    let mut speaker = node.follow(None);
+    let node = join(&streams(&server, ""), 1);
+    let begin = here(&mut follow(&node, None));
+    let mut speaker = follow(&node, None);
     here(&mut speaker);
     let long = "x".repeat(3 << 20);
     for text in ["", "naïve ☃", "a\r\nb", &long] {
@@ -206,7 +160,7 @@ fn messages_of_every_kind_come_back() {
     }
     speaker.send(RawHeader::BINARY, b"\0\r\n\xff");
     let end = (0..5).map(|_| next(&mut speaker).0).last().unwrap();
-    let mut back = node.follow(Some(begin));
+    let mut back = follow(&node, Some(begin));
     for text in ["", "naïve ☃", "a\r\nb", &long] {
         assert_eq!(next(&mut back).1[1..], *text);
     }
@@ -219,9 +173,9 @@ fn messages_of_every_kind_come_back() {
 #[test]
 fn who_comes_back_too_late_is_told() {
     let Some(server) = Server::start(Kind::Redis, &[]) else { return };
-    let node = Node::join(&streams(&server, "=10"), 1);
-    let begin = here(&mut node.follow(None));
-    let mut speaker = node.follow(None);
+    let node = join(&streams(&server, "=10"), 1);
+    let begin = here(&mut follow(&node, None));
+    let mut speaker = follow(&node, None);
     here(&mut speaker);
     let mut end = begin;
     for number in 0..400 {
@@ -234,11 +188,11 @@ fn who_comes_back_too_late_is_told() {
         Position { offset: end.offset + 1, ..end },
         Position { offset: u64::MAX, ..end },
     ] {
-        let mut back = node.follow(Some(since));
+        let mut back = follow(&node, Some(since));
         assert_eq!(next(&mut back), (end, " too old".into()), "{since}");
     }
     assert_eq!(node.stats().too_old, 4);
-    let mut back = node.follow(Some(Position { offset: end.offset - 1, ..end }));
+    let mut back = follow(&node, Some(Position { offset: end.offset - 1, ..end }));
     assert_eq!(next(&mut back), (end, "\n399".into()));
     assert_eq!(here(&mut back), end);
 }
@@ -246,8 +200,8 @@ fn who_comes_back_too_late_is_told() {
 #[test]
 fn an_engine_that_has_lost_its_data_is_noticed() {
     let Some(mut server) = Server::start(Kind::Redis, &[]) else { return };
-    let node = Node::join(&streams(&server, ""), 1);
-    let (mut follower, mut speaker) = (node.follow(None), node.open());
+    let node = join(&streams(&server, ""), 1);
+    let (mut follower, mut speaker) = (follow(&node, None), node.open());
     let begin = here(&mut follower);
     speaker.text("one");
     assert_eq!(next(&mut follower).1, "\none");
@@ -256,9 +210,9 @@ fn an_engine_that_has_lost_its_data_is_noticed() {
             assert!(server.redis(how).starts_with("+OK"));
         } else {
             server.kill();
-            node.until(|event| matches!(event, LinkEvent::Down { .. }));
+            node.until_down();
             server.start_again();
-            node.until(|event| matches!(event, LinkEvent::Up { .. }));
+            node.until_up();
         }
         speaker.text(how);
         node.until(|event| matches!(event, LinkEvent::Reset { topic: Some(topic) } if topic == "room"));
@@ -267,7 +221,7 @@ fn an_engine_that_has_lost_its_data_is_noticed() {
         assert_eq!(what, " too old", "{how}");
         speaker.text("and on");
         assert_eq!(next(&mut follower), (Position { offset: 2, ..at }, "\nand on".into()));
-        let mut back = node.follow(Some(begin));
+        let mut back = follow(&node, Some(begin));
         assert_eq!(next(&mut back), (Position { offset: 2, ..at }, " too old".into()));
     }
 }
@@ -275,8 +229,8 @@ fn an_engine_that_has_lost_its_data_is_noticed() {
 #[test]
 fn nothing_is_lost_with_cut_links() {
     let Some(server) = Server::start(Kind::Redis, &[]) else { return };
-    let nodes = [(); 2].map(|()| Node::join(&streams(&server, ""), 1));
-    let (mut follower, mut speaker) = (nodes[0].follow(None), nodes[1].open());
+    let nodes = [(); 2].map(|()| join(&streams(&server, ""), 1));
+    let (mut follower, mut speaker) = (follow(&nodes[0], None), nodes[1].open());
     let mut last = here(&mut follower);
     let (stop, stopped) = channel::<()>();
     let speaking = thread::spawn(move || {
@@ -297,7 +251,7 @@ fn nothing_is_lost_with_cut_links() {
             last = at;
         }
         assert!(server.redis("CLIENT KILL TYPE pubsub").starts_with(':'));
-        nodes.iter().for_each(|node| drop(node.until(|event| matches!(event, LinkEvent::Up { .. }))));
+        nodes.iter().for_each(Node::until_up);
     }
     stop.send(()).unwrap();
     let count = speaking.join().unwrap();
@@ -323,8 +277,8 @@ fn nothing_is_lost_with_an_engine_that_is_killed_and_keeps_its_data() {
     std::fs::create_dir_all(&directory).unwrap();
     let args = ["--appendonly", "yes", "--appendfsync", "always", "--dir", directory.to_str().unwrap()];
     let Some(mut server) = Server::start(Kind::Redis, &args) else { return };
-    let nodes = [(); 2].map(|()| Node::join(&streams(&server, ""), 1));
-    let (mut follower, mut speaker) = (nodes[0].follow(None), nodes[1].open());
+    let nodes = [(); 2].map(|()| join(&streams(&server, ""), 1));
+    let (mut follower, mut speaker) = (follow(&nodes[0], None), nodes[1].open());
     let begin = here(&mut follower);
     let (killed, kill) = channel::<()>();
     let speaking = thread::spawn(move || {
@@ -353,9 +307,9 @@ fn nothing_is_lost_with_an_engine_that_is_killed_and_keeps_its_data() {
 #[test]
 fn who_reads_a_long_history_slowly_costs_no_memory() {
     let Some(server) = Server::start(Kind::Redis, &[]) else { return };
-    let node = Node::join(&streams(&server, ""), 1);
-    let begin = here(&mut node.follow(None));
-    let mut speaker = node.follow(None);
+    let node = join(&streams(&server, ""), 1);
+    let begin = here(&mut follow(&node, None));
+    let mut speaker = follow(&node, None);
     here(&mut speaker);
     let long = "x".repeat(100_000);
     const COUNT: usize = 300;
@@ -363,7 +317,7 @@ fn who_reads_a_long_history_slowly_costs_no_memory() {
         speaker.text(&long);
         next(&mut speaker);
     }
-    let mut back = node.follow(Some(begin));
+    let mut back = follow(&node, Some(begin));
     let (mut most, mut read) = (0, 0);
     while read < COUNT {
         assert_eq!(next(&mut back).1[1..], *long);
@@ -384,9 +338,9 @@ fn who_reads_a_long_history_slowly_costs_no_memory() {
 #[test]
 fn many_who_come_back_at_once_take_turns() {
     let Some(server) = Server::start(Kind::Redis, &[]) else { return };
-    let node = Node::join(&streams(&server, ""), 2);
-    let begin = here(&mut node.follow(None));
-    let mut speaker = node.follow(None);
+    let node = join(&streams(&server, ""), 2);
+    let begin = here(&mut follow(&node, None));
+    let mut speaker = follow(&node, None);
     here(&mut speaker);
     let long = "x".repeat(20_000);
     const COUNT: u64 = 40;
@@ -395,7 +349,7 @@ fn many_who_come_back_at_once_take_turns() {
         next(&mut speaker);
     }
     // Far more than there are steps at once, and none of them reads.
-    let mut back: Vec<Peer> = (0..150).map(|_| node.follow(Some(begin))).collect();
+    let mut back: Vec<Peer> = (0..150).map(|_| follow(&node, Some(begin))).collect();
     speaker.text("live");
     let (live, _) = next(&mut speaker);
     for peer in &mut back {
@@ -414,8 +368,8 @@ fn many_who_come_back_at_once_take_turns() {
 #[test]
 fn an_engine_that_forgets_its_scripts_is_told_again() {
     let Some(server) = Server::start(Kind::Redis, &[]) else { return };
-    let node = Node::join(&streams(&server, ""), 1);
-    let (mut follower, mut speaker) = (node.follow(None), node.open());
+    let node = join(&streams(&server, ""), 1);
+    let (mut follower, mut speaker) = (follow(&node, None), node.open());
     here(&mut follower);
     assert!(server.redis("SCRIPT FLUSH").starts_with("+OK"));
     speaker.text("all the same");
@@ -425,6 +379,6 @@ fn an_engine_that_forgets_its_scripts_is_told_again() {
 #[test]
 fn without_streams_there_is_no_history() {
     let Some(server) = Server::start(Kind::Redis, &[]) else { return };
-    let node = Node::join(&server.url(), 1);
-    assert_text(&node.follow(None).frame(), &ReplayError::NoHistory.to_string());
+    let node = join(&server.url(), 1);
+    assert_text(&follow(&node, None).frame(), &ReplayError::NoHistory.to_string());
 }

@@ -6,17 +6,18 @@
 mod engine;
 #[path = "support/installed.rs"]
 mod installed;
+#[path = "support/node.rs"]
+mod node;
 mod support;
 
-use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use bowsprit::backplane::{BackplaneSettings, LinkEvent, Presence};
-use bowsprit::event_loop::{ConnId, Context, Group, Handler, Loops, Settings};
+use bowsprit::event_loop::{ConnId, Context, Handler};
 use bowsprit::message::Message;
 use engine::{KINDS, Server};
+use node::Node;
 use support::peer::{PATIENCE, Peer, assert_text};
 
 /// "TOPIC NAME" enters, "TOPIC" leaves; the answer says whether it did.
@@ -41,50 +42,27 @@ impl Handler for App {
     }
 }
 
-struct Node {
-    address: SocketAddr,
-    events: Receiver<LinkEvent>,
+/// A node, and what it knows of who is present.
+struct Room {
+    node: Node,
     presence: Presence,
-    group: Group<()>,
-    thread: Option<JoinHandle<()>>,
 }
 
-impl Node {
+impl Room {
     fn join(server: &Server, threads: usize) -> Self {
-        let mut loops = Loops::new(threads, &Settings::default()).unwrap();
-        let address = loops.listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let mut settings = BackplaneSettings::default();
         settings.announce_interval = Duration::from_millis(200);
-        loops.join_backplane(&server.url(), settings).unwrap();
-        let group = loops.group().clone();
-        let (sender, events) = channel();
-        let thread = thread::spawn(move || {
-            loops.run(move |_, _| App { events: sender.clone() }, |_| ()).unwrap();
-        });
+        let node = Node::join(&server.url(), threads, settings, |events| App { events });
         let (sender, presence) = channel();
-        group.remotes()[0].run(move |cx| sender.send(cx.presence().unwrap().clone()).unwrap()).unwrap();
+        node.group.remotes()[0].run(move |cx| sender.send(cx.presence().unwrap().clone()).unwrap()).unwrap();
         let presence = presence.recv_timeout(PATIENCE).unwrap();
-        let node = Self { address, events, presence, group, thread: Some(thread) };
-        node.until(|event| matches!(event, LinkEvent::Up { .. }), || true);
-        node
-    }
-
-    /// Until there was such an event, and then something is so.
-    fn until(&self, is_it: impl Fn(&LinkEvent) -> bool, is_so: impl Fn() -> bool) {
-        let until = Instant::now() + PATIENCE;
-        let mut was_there = false;
-        while !was_there || !is_so() {
-            let left = until.saturating_duration_since(Instant::now());
-            was_there |= is_it(&self.events.recv_timeout(left).expect("it is still not so"));
-        }
+        Self { node: node.up(), presence }
     }
 
     /// Until these are present in the room, which an event tells.
     fn until_present(&self, names: &[&str]) {
-        if self.names() != names {
-            let changed =
-                |event: &LinkEvent| matches!(event, LinkEvent::Presence { topic } if topic == "room");
-            self.until(changed, || self.names() == names);
+        while self.names() != names {
+            self.node.until(|event| matches!(event, LinkEvent::Presence { topic } if topic == "room"));
         }
     }
 
@@ -94,19 +72,10 @@ impl Node {
     }
 
     fn say(&self, text: &str) -> Peer {
-        let mut peer = Peer::open(self.address);
+        let mut peer = self.node.open();
         peer.text(text);
         assert_text(&peer.frame(), "true");
         peer
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.group.stop();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -114,7 +83,7 @@ impl Drop for Node {
 fn nodes_know_who_is_present_at_others() {
     for kind in KINDS {
         let Some(mut server) = Server::start(kind, &[]) else { return };
-        let (a, b) = (Node::join(&server, 1), Node::join(&server, 3));
+        let (a, b) = (Room::join(&server, 1), Room::join(&server, 3));
         let mut ann = a.say("room ann");
         let _bobs = [(); 6].map(|()| b.say("room bob"));
         let _elsewhere = b.say("hall carol");
@@ -124,7 +93,7 @@ fn nodes_know_who_is_present_at_others() {
             assert_eq!((node.presence.count("room"), node.presence.count("")), (7, 0));
         }
         // Who comes later is told what was before.
-        let c = Node::join(&server, 1);
+        let c = Room::join(&server, 1);
         c.until_present(&everybody);
         // By another name, gone, and gone with its connection.
         ann.text("room anna");
@@ -142,7 +111,7 @@ fn nodes_know_who_is_present_at_others() {
         let _dora = a.say("room dora");
         c.until_present(&["dora"]);
         server.kill();
-        c.until(|event| matches!(event, LinkEvent::Down { .. }), || true);
+        c.node.until_down();
         let _eve = c.say("room eve");
         server.start_again();
         for node in [&a, &b, &c] {
@@ -155,7 +124,7 @@ fn nodes_know_who_is_present_at_others() {
 fn a_node_that_is_gone_takes_its_members_along() {
     for kind in KINDS {
         let Some(server) = Server::start(kind, &[]) else { return };
-        let (a, b) = (Node::join(&server, 1), Node::join(&server, 1));
+        let (a, b) = (Room::join(&server, 1), Room::join(&server, 1));
         let (_ann, _bob) = (a.say("room ann"), b.say("room bob"));
         b.until_present(&["ann", "bob"]);
         drop(a); // without a word to anybody

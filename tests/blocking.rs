@@ -328,6 +328,76 @@ fn a_dead_peer_is_noticed() {
     server.join().unwrap();
 }
 
+/// A message that has begun, and Pings behind it: they are life, but not of the message.
+#[test]
+fn a_message_that_does_not_go_on_is_noticed() {
+    let (address, server) = serve(1, |mut stream| {
+        open(&mut stream, b"\x01\x03Hel");
+        let mut closing = stream.try_clone().unwrap();
+        let until_closed = thread::spawn(move || {
+            loop {
+                let (first, _, payload) = read_frame(&mut closing);
+                if first != 0x8a {
+                    return (first, payload);
+                }
+            }
+        });
+        while !until_closed.is_finished() {
+            // Fails once the client has gone.
+            let _ = stream.write_all(b"\x89\x00");
+            thread::sleep(Duration::from_millis(5));
+        }
+        until_closed.join().unwrap()
+    });
+    let limits = limits(|config| {
+        config.message_timeout = Some(Duration::from_millis(100));
+        config.idle_timeout = None;
+        config.ping_interval = None;
+    });
+    let mut client = blocking::connect_with(&config(address).connection(limits)).unwrap();
+    let error = client.read().unwrap_err();
+    assert!(matches!(error, Error::Due(Due::Stalled)), "{error:?}");
+    drop(client);
+    let told = server.join().unwrap();
+    assert_eq!((told[0].0, &told[0].1[..2]), (0x88, &1008_u16.to_be_bytes()[..]));
+}
+
+/// A program that was elsewhere when a deadline came: what has come by then counts, the time that was ours does not.
+#[test]
+fn what_came_while_nobody_read_is_heard_before_a_deadline_counts() {
+    const LIMIT: Duration = Duration::from_millis(50);
+    for (name, change) in [
+        ("message", (|config| config.message_timeout = Some(LIMIT)) as fn(&mut Config)),
+        ("idle", |config| config.idle_timeout = Some(LIMIT)),
+        ("pong", |config| (config.ping_interval, config.pong_timeout) = (Some(LIMIT / 5), LIMIT)),
+    ] {
+        let (go, wait) = mpsc::channel();
+        let (say, said) = mpsc::channel();
+        let (address, server) = serve(1, move |mut stream| {
+            open(&mut stream, b"\x01\x03Hel");
+            wait.recv().unwrap();
+            stream.write_all(b"\x80\x02lo").unwrap();
+            say.send(()).unwrap();
+            drain(&mut stream);
+        });
+        let limits = limits(|config| {
+            config.idle_timeout = None;
+            config.ping_interval = None;
+            change(config);
+        });
+        let mut client = blocking::connect_with(&config(address).connection(limits)).unwrap();
+        client.set_timeout(Some(LIMIT / 3));
+        assert!(matches!(client.read(), Err(Error::Timeout)), "{name}: half a message");
+        go.send(()).unwrap();
+        said.recv().unwrap();
+        thread::sleep(2 * LIMIT); // elsewhere
+        client.set_timeout(None);
+        assert_eq!(client.read().unwrap(), Some(Message::Text("Hello")), "{name}");
+        drop(client);
+        server.join().unwrap();
+    }
+}
+
 /// CVE-2025-10148: one mask for all frames lets a server have any bytes sent through a proxy.
 #[test]
 fn masks_never_repeat_a_pattern() {

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::connection::driver::{self, InboundExt as _};
+use crate::connection::driver::{self, InboundExt as _, MessageProgress};
 use crate::connection::{Chunk, Config, Event, Inbound, Outbound};
 use crate::error::ProtocolError;
 use crate::extension::deflate::DeflateParams;
@@ -80,6 +80,11 @@ impl Decoder {
 
     pub(super) const fn inbound(&self) -> &Inbound {
         &self.inbound
+    }
+
+    /// Whether something of the open message has come since this was asked last.
+    pub(super) fn take_progress(&mut self) -> MessageProgress {
+        self.inbound.take_progress()
     }
 
     /// Takes bytes that were read elsewhere.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::decoder::{Decoder, Found};
 use super::error::Error;
 use crate::close::CloseReason;
-use crate::connection::driver::{self, OutboundExt as _};
+use crate::connection::driver::{self, MessageProgress, OutboundExt as _};
 use crate::connection::{
     CloseStep, Config, Deadlines, Due, Event, Inbound, Latency, Outbound, Outcome, SendError,
 };
@@ -107,6 +107,12 @@ impl Sending {
         driver::step_to_end(inbound, &self.outbound, &mut self.deadlines, now)
     }
 
+    /// Whether anything is due, now that the open message got on like this, or did not.
+    fn is_due(&mut self, progress: MessageProgress) -> bool {
+        self.deadlines.progress(progress);
+        self.deadlines.next(self.outbound.config()).is_some_and(|at| at <= Instant::now())
+    }
+
     /// Does what is due; says what ends the connection, and whether a Ping is on its way.
     fn expire(&mut self, inbound: &Inbound) -> (Option<Due>, bool) {
         let now = Instant::now();
@@ -165,6 +171,7 @@ impl Reading {
 
     /// Takes what is there, does what is due, sends what follows, waits for more.
     fn find<L: Link>(&mut self, link: &mut L, deadline: Option<Instant>) -> Result<Option<Found>, Error> {
+        let mut has_looked = false;
         loop {
             if self.over {
                 return Ok(None);
@@ -179,15 +186,26 @@ impl Reading {
                 Err(error) => return self.fail(link, error),
             }
             self.write(link, deadline)?;
-            match link.sending(|sending| sending.expire(self.decoder.inbound())) {
-                (Some(due), _) => return self.fail(link, Error::Due(due)),
-                (None, true) => continue,
-                (None, false) => {}
-            }
-            match self.fill(link, deadline) {
+            // The program may have been elsewhere: what has come by now is heard before a deadline counts.
+            let progress = self.decoder.take_progress();
+            let looks = link.sending(|sending| sending.is_due(progress)) && !has_looked;
+            has_looked |= looks;
+            let until = if looks {
+                after(Some(SOON))
+            } else {
+                match link.sending(|sending| sending.expire(self.decoder.inbound())) {
+                    (Some(due), _) => return self.fail(link, Error::Due(due)),
+                    (None, true) => continue,
+                    (None, false) => {}
+                }
+                Self::until(link, deadline)
+            };
+            match self.fill(link, until) {
                 Ok(None) => {}
                 Ok(Some(found)) => return self.found(link, found, deadline),
-                Err(Error::Timeout) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                Err(Error::Timeout)
+                    if !looks && deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
+                {
                     return Err(Error::Timeout);
                 }
                 // A Ping may be due, or what was not taken is to be offered again.
@@ -198,13 +216,18 @@ impl Reading {
         }
     }
 
-    /// Reads once.
-    fn fill<L: Link>(&mut self, link: &mut L, deadline: Option<Instant>) -> Result<Option<Found>, Error> {
+    /// How long to wait for more.
+    fn until<L: Link>(link: &mut L, deadline: Option<Instant>) -> Option<Instant> {
         let (due, queued) = link.sending(|sending| {
             (sending.deadlines.next(sending.outbound.config()), sending.outbound.queued())
         });
         let look = after(if queued > 0 { Some(AGAIN) } else { L::LOOK });
-        let len = link.fill(&mut self.decoder, [deadline, due, look].into_iter().flatten().min())?;
+        [deadline, due, look].into_iter().flatten().min()
+    }
+
+    /// Reads once.
+    fn fill<L: Link>(&mut self, link: &mut L, until: Option<Instant>) -> Result<Option<Found>, Error> {
+        let len = link.fill(&mut self.decoder, until)?;
         if len == 0 {
             return Err(Error::Eof);
         }

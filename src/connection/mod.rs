@@ -154,7 +154,7 @@ impl Connection {
     /// inflates it, what waits to be sent, and what compresses it. Buffers that were lent to it count while it has them.
     ///
     /// Exact but for three things: what inflates and what compresses is counted as it was measured
-    /// (`examples/deflate_memory.rs`); of a message that several connections send, each has an equal part.
+    /// (`benches/deflate_memory.rs`); of a message that several connections send, each has an equal part.
     pub fn held(&self) -> usize {
         self.inbound.memory() + self.outbound.memory() + self.outbound.shared_memory()
     }

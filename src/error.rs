@@ -15,6 +15,7 @@ use crate::close_code::CloseCode;
 ///
 /// let section = Section::rfc6455("4.2.1").item("3");
 /// assert_eq!(section.to_string(), "RFC 6455 §4.2.1 item 3");
+/// assert_eq!(format!("{section:#}"), "§4.2.1 item 3");
 /// assert_eq!((section.rfc, section.number), (6455, "4.2.1"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,9 +53,13 @@ impl Section {
     }
 }
 
+/// With the number of the RFC; by `{:#}` without, where the text around it has said that.
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RFC {} §{}", self.rfc, self.number)?;
+        if !f.alternate() {
+            write!(f, "RFC {} ", self.rfc)?;
+        }
+        write!(f, "§{}", self.number)?;
         match self.item.split_once(' ') {
             Some((list, item)) => write!(f, " {list} item {item}"),
             None if self.item.is_empty() => Ok(()),

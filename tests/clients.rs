@@ -9,8 +9,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use bowsprit::client::{
-    Away, Backoff, ClientConfig, ConnectError, Loss, Phase, Proxy, ProxySettings, ReconnectPolicy,
-    RedirectPolicy, Reply, Stop, Target, ThreadResolver,
+    Backoff, ClientConfig, ConnectError, Loss, Phase, Proxy, ProxySettings, ReconnectPolicy, RedirectPolicy,
+    Reply, Stop, Target, ThreadResolver, WhileDisconnected,
 };
 use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::event_loop::{
@@ -237,7 +237,7 @@ fn it_comes_back_says_the_preamble_again_and_keeps_what_was_sent_meanwhile() {
         head.matches("X-Try").count()
     });
     let log = Log { preamble: Some("sub"), enough: 3, ..Log::default() };
-    let config = config(address).reconnect(quick()).while_away(Away::Queue(200));
+    let config = config(address).reconnect(quick()).while_disconnected(WhileDisconnected::Queue(200));
     let log = run_with(log, config, |cx, client| {
         assert!(matches!(cx.send_to(client, Message::Text("one")), Sent::Queued(_)));
         let large = "x".repeat(200);

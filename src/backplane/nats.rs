@@ -18,7 +18,7 @@ pub(super) struct Nats {
     connect: String,
     wants_tls: bool,
     prefix: Vec<u8>,
-    stage: Stage,
+    login: Login,
     longest: usize,
     /// What each `PONG` to come answers.
     pings: VecDeque<Answers>,
@@ -34,7 +34,7 @@ enum Answers {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Login {
     /// The server speaks first.
     Silent,
     /// It has, and now TLS begins.
@@ -69,7 +69,7 @@ impl Nats {
             connect,
             wants_tls: address.tls(),
             prefix,
-            stage: Stage::Silent,
+            login: Login::Silent,
             longest: LONGEST,
             pings: VecDeque::new(),
             numbers: HashMap::new(),
@@ -78,13 +78,13 @@ impl Nats {
     }
 
     pub(super) fn begin(&mut self) {
-        self.stage = Stage::Silent;
+        self.login = Login::Silent;
         self.pings.clear();
         self.numbers.clear();
     }
 
     pub(super) fn secured(&mut self, out: &mut Vec<u8>) {
-        if self.stage == Stage::Securing {
+        if self.login == Login::Securing {
             self.introduce(out, true);
         }
     }
@@ -93,7 +93,7 @@ impl Nats {
         out.extend_from_slice(self.connect.as_bytes());
         out.extend_from_slice(if tls { b",\"tls_required\":true}\r\n" } else { b"}\r\n" });
         out.extend_from_slice(b"PING\r\n");
-        self.stage = Stage::Introduced;
+        self.login = Login::Introduced;
     }
 
     pub(super) fn name(&self, channel: Channel<'_>) -> Vec<u8> {
@@ -162,18 +162,18 @@ impl Nats {
             Said::Pong => self.answered()?,
             Said::Info(json) => self.info(json, out)?,
             Said::Ok => Heard::Nothing,
-            Said::Error(text) => trouble(text, self.stage),
+            Said::Error(text) => trouble(text, self.login),
         };
         Ok(Ok((heard, used)))
     }
 
     fn answered<'a>(&mut self) -> Result<Heard<'a>, String> {
-        match self.stage {
-            Stage::Introduced => {
-                self.stage = Stage::Greeted;
+        match self.login {
+            Login::Introduced => {
+                self.login = Login::Greeted;
                 Ok(Heard::Greeted { longest: self.longest })
             }
-            Stage::Greeted => match self.pings.pop_front() {
+            Login::Greeted => match self.pings.pop_front() {
                 None => Err("the engine answers a PING that nobody sent".into()),
                 Some(Answers::Messages(count)) => Ok(Heard::Answered(count)),
                 Some(Answers::Subscriptions) if self.pings.contains(&Answers::Subscriptions) => {
@@ -181,7 +181,7 @@ impl Nats {
                 }
                 Some(Answers::Subscriptions) => Ok(Heard::Subscribed),
             },
-            Stage::Silent | Stage::Securing => Err("the engine answers before it was asked".into()),
+            Login::Silent | Login::Securing => Err("the engine answers before it was asked".into()),
         }
     }
 
@@ -191,7 +191,7 @@ impl Nats {
         if let Some(longest) = info["max_payload"].as_u64() {
             self.longest = usize::try_from(longest).unwrap_or(usize::MAX);
         }
-        if self.stage != Stage::Silent {
+        if self.login != Login::Silent {
             return Ok(match info["ldm"].as_bool() {
                 Some(true) => Heard::NotNow("it is about to shut down".into()),
                 _ => Heard::Nothing,
@@ -202,7 +202,7 @@ impl Nats {
             if !is("tls_required") && !is("tls_available") {
                 return Ok(Heard::Never("it offers no TLS; begin the URL with nats://".into()));
             }
-            self.stage = Stage::Securing;
+            self.login = Login::Securing;
             return Ok(Heard::StartTls);
         }
         self.introduce(out, false);
@@ -211,7 +211,7 @@ impl Nats {
 }
 
 /// What an error means.
-fn trouble(text: &[u8], stage: Stage) -> Heard<'static> {
+fn trouble(text: &[u8], login: Login) -> Heard<'static> {
     let text = String::from_utf8_lossy(text);
     let says = |what: &str| format!("{what} (\"{text}\")");
     let lower = text.to_ascii_lowercase();
@@ -226,7 +226,7 @@ fn trouble(text: &[u8], stage: Stage) -> Heard<'static> {
         Heard::NotNow(says("a message was longer than its max_payload"))
     } else if about("maximum connections") {
         Heard::NotNow(says("it has no room for another client"))
-    } else if stage == Stage::Greeted {
+    } else if login == Login::Greeted {
         Heard::NotNow(says("it ends the connection"))
     } else {
         Heard::Never(says("it does not let us in"))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::decoder::Decoder;
 use super::error::Error;
-use super::reading::{Link, Reading, Sending, after};
+use super::reading::{Duplex, Reading, Sending, after};
 use super::socket::{NetStream, Socket};
 use crate::close::CloseReason;
 use crate::connection::{Config, Event, Latency, Outbound, Outcome, SendError};
@@ -22,7 +22,7 @@ use crate::message::Message;
 #[derive(Debug)]
 pub struct Client<S> {
     pub(super) reading: Reading,
-    pub(super) link: Whole<S>,
+    pub(super) duplex: Whole<S>,
     pub(super) response: Response,
 }
 
@@ -36,12 +36,12 @@ pub(super) struct Whole<S> {
 impl Client<NetStream> {
     /// The server's address, or the proxy's.
     pub fn peer_addr(&self) -> Option<std::net::SocketAddr> {
-        self.link.socket.peer_addr()
+        self.duplex.socket.peer_addr()
     }
 
     /// Our address.
     pub fn local_addr(&self) -> Option<std::net::SocketAddr> {
-        self.link.socket.local_addr()
+        self.duplex.socket.local_addr()
     }
 }
 
@@ -56,7 +56,7 @@ impl<S: Socket> Client<S> {
     ) -> Self {
         let deflate = response.agreement().deflate();
         let sending = Sending::new(config, masks, deflate);
-        Self { reading: Reading::new(rest, deflate), link: Whole { socket, sending }, response }
+        Self { reading: Reading::new(rest, deflate), duplex: Whole { socket, sending }, response }
     }
 
     /// How long each call may take; `None`, as it is at first: as long as it takes.
@@ -72,7 +72,7 @@ impl<S: Socket> Client<S> {
     ///
     /// [`Error::Timeout`], after which to call again is fine. Else the connection is over.
     pub fn read(&mut self) -> Result<Option<Message<'_>>, Error> {
-        self.reading.message(&mut self.link)
+        self.reading.message(&mut self.duplex)
     }
 
     /// The next event of any kind, the peer's Close frame included; `None` once the connection is over.
@@ -81,7 +81,7 @@ impl<S: Socket> Client<S> {
     ///
     /// As [`read`](Self::read).
     pub fn read_event(&mut self) -> Result<Option<Event<'_>>, Error> {
-        self.reading.event(&mut self.link)
+        self.reading.event(&mut self.duplex)
     }
 
     /// Sends a message: `client.send("text")?`, `client.send(&bytes[..])?`.
@@ -113,7 +113,7 @@ impl<S: Socket> Client<S> {
 
     /// The sending half, to queue messages in parts or several at once; [`flush`](Self::flush) sends them.
     pub fn outbound(&mut self) -> &mut Outbound {
-        &mut self.link.sending.outbound
+        &mut self.duplex.sending.outbound
     }
 
     /// Sends what is queued.
@@ -143,7 +143,7 @@ impl<S: Socket> Client<S> {
     ///
     /// [`Error::Due`] where the server does not answer, and what else ends a connection before its time.
     pub fn close(mut self, reason: Option<CloseReason<'_>>) -> Result<Outcome, Error> {
-        let most = self.link.sending.outbound.config().close_timeout;
+        let most = self.duplex.sending.outbound.config().close_timeout;
         self.reading.timeout = Some(self.reading.timeout.map_or(most, |timeout| timeout.min(most)));
         match self.start_close(reason) {
             Ok(()) | Err(Error::Send(SendError::Closing) | Error::Timeout) => {}
@@ -156,7 +156,7 @@ impl<S: Socket> Client<S> {
 
     /// What both sides have said of the end, so far.
     pub fn outcome(&self) -> Outcome {
-        self.reading.outcome(&self.link.sending.outbound)
+        self.reading.outcome(&self.duplex.sending.outbound)
     }
 
     /// The server's response: the subprotocol, the extensions, the headers.
@@ -166,24 +166,24 @@ impl<S: Socket> Client<S> {
 
     /// What Pings and their answers tell of the way to the server.
     pub fn latency(&self) -> &Latency {
-        &self.link.sending.latency
+        &self.duplex.sending.latency
     }
 
     /// Bytes that wait to be written.
     pub fn bytes_to_write(&self) -> usize {
-        self.link.sending.outbound.queued()
+        self.duplex.sending.outbound.queued()
     }
 
     /// The stream below.
     pub fn socket(&self) -> &S {
-        &self.link.socket
+        &self.duplex.socket
     }
 
     /// Queues something and writes all that is queued.
     fn queue(&mut self, queue: impl FnOnce(&mut Sending) -> Result<(), SendError>) -> Result<(), Error> {
         let deadline = after(self.reading.timeout);
-        queue(&mut self.link.sending)?;
-        let result = self.link.write(deadline);
+        queue(&mut self.duplex.sending)?;
+        let result = self.duplex.write(deadline);
         if !matches!(result, Ok(()) | Err(Error::Timeout)) {
             self.reading.end();
         }
@@ -191,7 +191,7 @@ impl<S: Socket> Client<S> {
     }
 }
 
-impl<S: Socket> Link for Whole<S> {
+impl<S: Socket> Duplex for Whole<S> {
     const LOOK: Option<Duration> = None;
 
     fn sending<T>(&mut self, act: impl FnOnce(&mut Sending) -> T) -> T {

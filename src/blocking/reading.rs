@@ -34,7 +34,7 @@ pub(super) struct Sending {
 }
 
 /// What reading needs of the rest of a client.
-pub(super) trait Link {
+pub(super) trait Duplex {
     /// How often to look whether another thread has begun to close; `None` where there is none.
     const LOOK: Option<Duration>;
 
@@ -139,10 +139,10 @@ impl Reading {
     }
 
     /// The next message.
-    pub(super) fn message(&mut self, link: &mut impl Link) -> Result<Option<Message<'_>>, Error> {
+    pub(super) fn message(&mut self, duplex: &mut impl Duplex) -> Result<Option<Message<'_>>, Error> {
         let deadline = after(self.timeout);
         loop {
-            match self.find(link, deadline)? {
+            match self.find(duplex, deadline)? {
                 None => return Ok(None),
                 // The borrow leaves where it leaves for sure: the view is taken behind the loop of `find`.
                 Some(found @ (Found::Message(..) | Found::Assembled)) => {
@@ -154,9 +154,9 @@ impl Reading {
     }
 
     /// The next event of any kind.
-    pub(super) fn event(&mut self, link: &mut impl Link) -> Result<Option<Event<'_>>, Error> {
+    pub(super) fn event(&mut self, duplex: &mut impl Duplex) -> Result<Option<Event<'_>>, Error> {
         let deadline = after(self.timeout);
-        Ok(self.find(link, deadline)?.and_then(|found| self.decoder.view(found)))
+        Ok(self.find(duplex, deadline)?.and_then(|found| self.decoder.view(found)))
     }
 
     /// What both sides have said of the end, so far.
@@ -170,39 +170,39 @@ impl Reading {
     }
 
     /// Takes what is there, does what is due, sends what follows, waits for more.
-    fn find<L: Link>(&mut self, link: &mut L, deadline: Option<Instant>) -> Result<Option<Found>, Error> {
+    fn find<L: Duplex>(&mut self, duplex: &mut L, deadline: Option<Instant>) -> Result<Option<Found>, Error> {
         let mut has_looked = false;
         loop {
             if self.over {
                 return Ok(None);
             }
-            let step = link.sending(|sending| match sending.is_late_to_close(self.decoder.inbound()) {
+            let step = duplex.sending(|sending| match sending.is_late_to_close(self.decoder.inbound()) {
                 true => Err(Error::Due(Due::CloseTimeout)),
                 false => Ok(self.decoder.step(&mut sending.outbound)?),
             });
             match step {
                 Ok(None) => {}
-                Ok(Some(found)) => return self.found(link, found, deadline),
-                Err(error) => return self.fail(link, error),
+                Ok(Some(found)) => return self.found(duplex, found, deadline),
+                Err(error) => return self.fail(duplex, error),
             }
-            self.write(link, deadline)?;
+            self.write(duplex, deadline)?;
             // The program may have been elsewhere: what has come by now is heard before a deadline counts.
             let progress = self.decoder.take_progress();
-            let looks = link.sending(|sending| sending.is_due(progress)) && !has_looked;
+            let looks = duplex.sending(|sending| sending.is_due(progress)) && !has_looked;
             has_looked |= looks;
             let until = if looks {
                 after(Some(SOON))
             } else {
-                match link.sending(|sending| sending.expire(self.decoder.inbound())) {
-                    (Some(due), _) => return self.fail(link, Error::Due(due)),
+                match duplex.sending(|sending| sending.expire(self.decoder.inbound())) {
+                    (Some(due), _) => return self.fail(duplex, Error::Due(due)),
                     (None, true) => continue,
                     (None, false) => {}
                 }
-                Self::until(link, deadline)
+                Self::until(duplex, deadline)
             };
-            match self.fill(link, until) {
+            match self.fill(duplex, until) {
                 Ok(None) => {}
-                Ok(Some(found)) => return self.found(link, found, deadline),
+                Ok(Some(found)) => return self.found(duplex, found, deadline),
                 Err(Error::Timeout)
                     if !looks && deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
                 {
@@ -210,15 +210,15 @@ impl Reading {
                 }
                 // A Ping may be due, or what was not taken is to be offered again.
                 Err(Error::Timeout) => {}
-                Err(error @ Error::Protocol(_)) => return self.fail(link, error),
-                Err(error) => return self.broken(link, error),
+                Err(error @ Error::Protocol(_)) => return self.fail(duplex, error),
+                Err(error) => return self.broken(duplex, error),
             }
         }
     }
 
     /// How long to wait for more.
-    fn until<L: Link>(link: &mut L, deadline: Option<Instant>) -> Option<Instant> {
-        let (due, queued) = link.sending(|sending| {
+    fn until<L: Duplex>(duplex: &mut L, deadline: Option<Instant>) -> Option<Instant> {
+        let (due, queued) = duplex.sending(|sending| {
             (sending.deadlines.next(sending.outbound.config()), sending.outbound.queued())
         });
         let look = after(if queued > 0 { Some(AGAIN) } else { L::LOOK });
@@ -226,12 +226,12 @@ impl Reading {
     }
 
     /// Reads once.
-    fn fill<L: Link>(&mut self, link: &mut L, until: Option<Instant>) -> Result<Option<Found>, Error> {
-        let len = link.fill(&mut self.decoder, until)?;
+    fn fill<L: Duplex>(&mut self, duplex: &mut L, until: Option<Instant>) -> Result<Option<Found>, Error> {
+        let len = duplex.fill(&mut self.decoder, until)?;
         if len == 0 {
             return Err(Error::Eof);
         }
-        Ok(link.sending(|sending| {
+        Ok(duplex.sending(|sending| {
             sending.deadlines.heard(Instant::now());
             self.decoder.filled(len, &mut sending.outbound)
         })?)
@@ -240,31 +240,31 @@ impl Reading {
     /// An event; what it has led to (a Pong, the answer to a Close frame) goes out first, if the socket takes it.
     fn found(
         &mut self,
-        link: &mut impl Link,
+        duplex: &mut impl Duplex,
         found: Found,
         deadline: Option<Instant>,
     ) -> Result<Option<Found>, Error> {
         if let Found::Pong = found {
-            link.sending(|sending| sending.latency.ponged(self.decoder.control(), Instant::now()));
+            duplex.sending(|sending| sending.latency.ponged(self.decoder.control(), Instant::now()));
         }
-        self.write(link, deadline)?;
+        self.write(duplex, deadline)?;
         Ok(Some(found))
     }
 
     /// Writes what the server takes now. Nobody who reads waits for it to take more: it may want to be read first.
-    fn write(&mut self, link: &mut impl Link, deadline: Option<Instant>) -> Result<(), Error> {
+    fn write(&mut self, duplex: &mut impl Duplex, deadline: Option<Instant>) -> Result<(), Error> {
         if self.full_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
         self.full_until = None;
-        match link.write([deadline, after(Some(SOON))].into_iter().flatten().min()) {
+        match duplex.write([deadline, after(Some(SOON))].into_iter().flatten().min()) {
             Ok(()) => Ok(()),
             Err(Error::Timeout) => {
                 self.full_until = after(Some(AGAIN));
                 Ok(())
             }
             // The server has gone after its Close frame; what it said before may still be read.
-            Err(_) if self.awaits_end(link) => Ok(()),
+            Err(_) if self.awaits_end(duplex) => Ok(()),
             Err(error) => {
                 self.over = true;
                 Err(error)
@@ -273,23 +273,23 @@ impl Reading {
     }
 
     /// The connection fails: what is queued goes out if it can at once, then our direction ends (§7.1.7).
-    fn fail<T>(&mut self, link: &mut impl Link, error: Error) -> Result<Option<T>, Error> {
+    fn fail<T>(&mut self, duplex: &mut impl Duplex, error: Error) -> Result<Option<T>, Error> {
         let now = Instant::now();
         // After a Close frame that was not answered in time there is nothing to say.
         let patience = if let Error::Due(Due::CloseTimeout) = error { Duration::ZERO } else { PARTING };
-        link.part(now.checked_add(patience).unwrap_or(now));
-        self.broken(link, error)
+        duplex.part(now.checked_add(patience).unwrap_or(now));
+        self.broken(duplex, error)
     }
 
     /// The end: after the server's Close frame it is what we wait for, whatever form it takes (§7.1.1).
-    fn broken<T>(&mut self, link: &mut impl Link, error: Error) -> Result<Option<T>, Error> {
+    fn broken<T>(&mut self, duplex: &mut impl Duplex, error: Error) -> Result<Option<T>, Error> {
         self.over = true;
-        if self.awaits_end(link) { Ok(None) } else { Err(error) }
+        if self.awaits_end(duplex) { Ok(None) } else { Err(error) }
     }
 
     /// Whether both Close frames have passed, and nothing but the end of TCP is to come.
-    fn awaits_end(&self, link: &mut impl Link) -> bool {
-        let step = link.sending(|sending| driver::close_step(self.decoder.inbound(), &sending.outbound));
+    fn awaits_end(&self, duplex: &mut impl Duplex) -> bool {
+        let step = duplex.sending(|sending| driver::close_step(self.decoder.inbound(), &sending.outbound));
         step == CloseStep::AwaitEof
     }
 }

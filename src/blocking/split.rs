@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::client::{Client, Whole, remaining, timed};
 use super::decoder::Decoder;
 use super::error::Error;
-use super::reading::{Link, Reading, Sending, after};
+use super::reading::{Duplex, Reading, Sending, after};
 use super::socket::{Layers, NetStream, Socket, Wire};
 use crate::close::CloseReason;
 use crate::connection::{Event, Latency, Outcome, SendError};
@@ -24,7 +24,7 @@ use crate::message::Message;
 #[derive(Debug)]
 pub struct Reader {
     reading: Reading,
-    link: Half,
+    duplex: Half,
     response: Response,
 }
 
@@ -81,7 +81,7 @@ impl Client<NetStream> {
     ///
     /// Where the system gives no second handle of the socket.
     pub fn split(self) -> Result<(Reader, Writer), Error> {
-        let Self { reading, link: Whole { socket, sending }, response } = self;
+        let Self { reading, duplex: Whole { socket, sending }, response } = self;
         #[cfg(feature = "tls")]
         let (wire, tls) = match socket.0 {
             Layers::Plain(wire) => (wire, None),
@@ -100,13 +100,13 @@ impl Client<NetStream> {
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), pen: Mutex::new(pen) });
         let writer = Writer { shared: Arc::clone(&shared), timeout: reading.timeout };
-        let link = Half {
+        let duplex = Half {
             shared,
             socket: wire,
             #[cfg(feature = "tls")]
             cipher: Vec::new(),
         };
-        let reader = Reader { reading, link, response };
+        let reader = Reader { reading, duplex, response };
         Ok((reader, writer))
     }
 }
@@ -179,7 +179,7 @@ impl Reader {
     ///
     /// As [`Client::read`].
     pub fn read(&mut self) -> Result<Option<Message<'_>>, Error> {
-        self.reading.message(&mut self.link)
+        self.reading.message(&mut self.duplex)
     }
 
     /// The next event of any kind; see [`Client::read_event`].
@@ -188,12 +188,12 @@ impl Reader {
     ///
     /// As [`read`](Self::read).
     pub fn read_event(&mut self) -> Result<Option<Event<'_>>, Error> {
-        self.reading.event(&mut self.link)
+        self.reading.event(&mut self.duplex)
     }
 
     /// What both sides have said of the end, so far.
     pub fn outcome(&self) -> Outcome {
-        self.reading.outcome(&self.link.shared.lock().sending.outbound)
+        self.reading.outcome(&self.duplex.shared.lock().sending.outbound)
     }
 
     /// The server's response.
@@ -202,7 +202,7 @@ impl Reader {
     }
 }
 
-impl Link for Half {
+impl Duplex for Half {
     // A writer may begin to close at any time, and nothing wakes us then.
     const LOOK: Option<Duration> = Some(Duration::from_millis(250));
 

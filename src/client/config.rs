@@ -38,7 +38,7 @@ pub struct ClientConfig {
     pub(crate) proxies: ProxySettings,
     pub(crate) redirects: RedirectPolicy,
     pub(crate) reconnect: ReconnectPolicy,
-    pub(crate) away: Away,
+    pub(crate) while_disconnected: WhileDisconnected,
     pub(crate) resolver: Option<Arc<dyn Resolver>>,
     pub(crate) connect_timeout: Duration,
     pub(crate) handshake_timeout: Duration,
@@ -79,7 +79,7 @@ impl ClientConfig {
             proxies: ProxySettings::none(),
             redirects: RedirectPolicy::NONE,
             reconnect: ReconnectPolicy::never(),
-            away: Away::Refuse,
+            while_disconnected: WhileDisconnected::Refuse,
             resolver: None,
             connect_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
@@ -229,8 +229,8 @@ impl ClientConfig {
 
     /// What becomes of messages that are sent while there is no connection; for clients of a loop.
     #[must_use]
-    pub fn while_away(mut self, away: Away) -> Self {
-        self.away = away;
+    pub fn while_disconnected(mut self, policy: WhileDisconnected) -> Self {
+        self.while_disconnected = policy;
         self
     }
 
@@ -333,7 +333,7 @@ impl fmt::Debug for ClientConfig {
 /// What becomes of messages that are sent while there is no connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Away {
+pub enum WhileDisconnected {
     /// They are refused.
     #[default]
     Refuse,

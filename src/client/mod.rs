@@ -27,7 +27,7 @@ mod redirect;
 mod resolve;
 mod target;
 
-pub use config::{Away, ClientConfig, ClientConfigError};
+pub use config::{ClientConfig, ClientConfigError, WhileDisconnected};
 pub use error::{ConnectError, Phase, Redirected};
 pub use proxy::{Proxy, ProxyError, ProxyKind, ProxySettings, Socks5, Tunnel};
 pub use race::{ATTEMPT_DELAY, Race};

@@ -43,6 +43,21 @@ pub enum ClientState {
     Closed,
 }
 
+impl fmt::Display for ClientState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ClientState::Resolving => "resolving",
+            ClientState::Connecting => "connecting",
+            ClientState::Tunneling => "tunneling",
+            ClientState::Handshaking => "handshaking",
+            ClientState::Open => "open",
+            ClientState::Closing => "closing",
+            ClientState::Waiting => "waiting",
+            ClientState::Closed => "closed",
+        })
+    }
+}
+
 /// What happens to a client.
 #[derive(Debug)]
 #[non_exhaustive]

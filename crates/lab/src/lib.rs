@@ -12,6 +12,7 @@ pub mod cases;
 pub mod conversation;
 pub mod decode;
 mod deflate;
+mod display;
 pub mod escape;
 pub mod explain;
 pub mod fuzz;
@@ -39,7 +40,6 @@ pub mod runner;
 mod select;
 mod socket;
 pub mod wire;
-mod words;
 
 pub use case::{Case, Level, Subject};
 pub use judge::{Behaviour, CloseBehaviour, Verdict};

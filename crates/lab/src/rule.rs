@@ -35,18 +35,16 @@ impl fmt::Display for Sections {
         let mut text = String::new();
         let mut last = None;
         for section in self.0 {
-            let whole = section.to_string();
             match last {
-                None => text.push_str(&whole),
+                None => text.push_str(&section.to_string()),
                 // The number of the RFC is said once.
                 Some(rfc) if rfc == section.rfc => {
-                    let number = whole.find('§').map_or(&*whole, |at| &whole[at..]);
                     text.push_str(", ");
-                    text.push_str(number);
+                    text.push_str(&format!("{section:#}"));
                 }
                 Some(_) => {
                     text.push_str("; ");
-                    text.push_str(&whole);
+                    text.push_str(&section.to_string());
                 }
             }
             last = Some(section.rfc);

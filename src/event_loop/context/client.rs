@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::send::Sent;
 use super::{Context, shutting_down};
 use crate::client::connect::{Action, Connector};
-use crate::client::{Away, ClientConfig, ConnectError, Target};
+use crate::client::{ClientConfig, ConnectError, Target, WhileDisconnected};
 use crate::close::CloseReason;
 use crate::event_loop::clients::{Answers, Client, ClientState};
 use crate::event_loop::id::{ClientId, ConnId};
@@ -88,7 +88,7 @@ impl<D: Default> Context<D> {
         Some(client.connector.as_ref().map_or(&client.target, |connector| connector.target()))
     }
 
-    /// Sends a message over the connection of a client. While it has none, [`ClientConfig::while_away`] says what
+    /// Sends a message over the connection of a client. While it has none, [`ClientConfig::while_disconnected`] says what
     /// becomes of it: kept until the next one opens ([`Sent::Queued`]), too much for that ([`Sent::Dropped`]), or
     /// refused ([`Sent::Closed`]).
     ///
@@ -99,7 +99,7 @@ impl<D: Default> Context<D> {
             return self.send(id, message);
         }
         let Some(client) = self.clients.get(client) else { return Sent::Closed };
-        let Away::Queue(most) = client.wanted.away else { return Sent::Closed };
+        let WhileDisconnected::Queue(most) = client.wanted.while_disconnected else { return Sent::Closed };
         if client.closing || client.state == ClientState::Closed {
             return Sent::Closed;
         }

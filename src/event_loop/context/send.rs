@@ -1,5 +1,6 @@
 //! What a handler sends to one connection, and how it ends one.
 
+use std::fmt;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
@@ -31,6 +32,18 @@ pub enum Sent {
     Closed,
     /// It must not be sent; nothing happened.
     Refused(SendError),
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Sent::Now => f.write_str("it goes out"),
+            Sent::Queued(bytes) => write!(f, "{bytes} bytes wait, as the peer reads slowly"),
+            Sent::Dropped => f.write_str("it is dropped, as too much waits"),
+            Sent::Closed => f.write_str("the connection is closed"),
+            Sent::Refused(error) => error.fmt(f),
+        }
+    }
 }
 
 /// Bytes of a Ping that is measured: when it was sent, and a signature.

@@ -119,7 +119,7 @@ impl Visit {
             Failed::Eof => format!("did not open: gone before its request was whole{words}"),
             Failed::Aborted => format!("did not open: ended by the server{words}"),
             Failed::Io(error) => format!("did not open: {}{words}", one_line(error.to_string().as_bytes())),
-            other => format!("did not open: {other:?}{words}"),
+            other => format!("did not open: {other}{words}"),
         }
     }
 

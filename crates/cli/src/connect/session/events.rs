@@ -152,11 +152,7 @@ impl Handler for Session {
                 state @ (ClientState::Resolving | ClientState::Connecting | ClientState::Tunneling),
             ) => {
                 self.began = Some(Instant::now());
-                self.trace(format_args!(
-                    "{} {}",
-                    format!("{state:?}").to_lowercase(),
-                    self.plan.target.clone()
-                ));
+                self.trace(format_args!("{state} {}", self.plan.target.clone()));
             }
             ClientEvent::Unreached(error) => {
                 self.output.event(None, "unreached", &json!({"error": error.to_string()}));

@@ -170,7 +170,7 @@ impl Session {
             // `on_close` tells, or has told.
             Sent::Now | Sent::Queued(_) | Sent::Closed => {}
             Sent::Refused(why) => self.output.note(format_args!("not sent: {why}")),
-            other => self.output.note(format_args!("a message was not sent: {other:?}")),
+            other => self.output.note(format_args!("a message was not sent: {other}")),
         }
     }
 

@@ -21,7 +21,7 @@ crate::cases::rule_table! {
 
 const CLOSING: Case = Case { rule: &CLOSE, ..Case::BASE };
 const ENDING: Case = Case { rule: &ENDS, ..Case::BASE };
-const NOBODY: Case = Case { rule: &NO_ORIGIN, accepts: &[Refused], ..Case::BASE };
+const UNREACHED: Case = Case { rule: &NO_ORIGIN, accepts: &[Refused], ..Case::BASE };
 
 /// An end that comes later is held back.
 const SOON: u32 = 750;
@@ -210,13 +210,13 @@ pub(super) static CASES: &[Case] = &[
         id: "PRX-END-018",
         title: "the origin ends the connection in place of an answer",
         script: &[Ask(&[]), Reach(&[]), End(Side::Origin), Fallback],
-        ..NOBODY
+        ..UNREACHED
     },
     Case {
         id: "PRX-END-019",
         title: "the origin resets the connection in place of an answer",
         script: &[Ask(&[]), Reach(&[]), Reset(Side::Origin), Fallback],
-        ..NOBODY
+        ..UNREACHED
     },
     Case {
         id: "PRX-END-020",
@@ -228,7 +228,7 @@ pub(super) static CASES: &[Case] = &[
             End(Side::Origin),
             Fallback,
         ],
-        ..NOBODY
+        ..UNREACHED
     },
     Case {
         id: "PRX-END-021",
@@ -236,7 +236,7 @@ pub(super) static CASES: &[Case] = &[
         rule: &GARBAGE,
         accepts: &[Refused, Altered],
         script: &[Ask(&[]), Reach(&[]), Say(b"220 mail.example ready\r\n\r\n"), End(Side::Origin), Fallback],
-        ..NOBODY
+        ..UNREACHED
     },
     Case {
         id: "PRX-END-022",
@@ -245,14 +245,14 @@ pub(super) static CASES: &[Case] = &[
         tags: &["slow"],
         patience: 75_000,
         script: &[Ask(&[]), Reach(&[]), Fallback],
-        ..NOBODY
+        ..UNREACHED
     },
     Case {
         id: "PRX-END-023",
         title: "nobody listens at the origin",
         patience: 6_000,
         script: &[NobodyListens, Ask(&[]), Fallback],
-        ..NOBODY
+        ..UNREACHED
     },
     Case {
         id: "PRX-END-024",

@@ -17,6 +17,7 @@ pub mod handshake;
 pub mod head;
 pub mod http2;
 pub mod inflate;
+pub mod link;
 pub mod mask;
 pub mod operations;
 pub mod proxy_header;
@@ -42,6 +43,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("connector", connector::run),
     ("connection_server", connection::server),
     ("connection_client", connection::client),
+    ("link", link::run),
     ("operations", operations::run),
     ("event_loop", event_loop::run),
     ("inflate", inflate::run),

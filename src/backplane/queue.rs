@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Commands that publish, bounded in bytes and in time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     commands: VecDeque<Command>,
-    /// So many at the front were given out and are not answered.
+    /// So many at the front were given out and are not answered, and so many bytes of them.
     given: usize,
+    given_bytes: usize,
     bytes: usize,
+    /// The most bytes. One command fits in whatever it has.
+    most: usize,
 }
 
 #[derive(Debug)]
@@ -21,13 +24,17 @@ struct Command {
 }
 
 impl Queue {
+    pub(super) fn new(most: usize) -> Self {
+        Self { commands: VecDeque::new(), given: 0, given_bytes: 0, bytes: 0, most }
+    }
+
     /// Adds a command; gives how many others had to go for it. One message fits in any case.
-    pub(super) fn push(&mut self, bytes: Vec<u8>, message: usize, most: usize, now: Instant) -> usize {
+    pub(super) fn push(&mut self, bytes: Vec<u8>, message: usize, now: Instant) -> usize {
         self.bytes += bytes.len();
         self.commands.push_back(Command { bytes, message, since: now });
         let mut dropped = 0;
         // What the engine may have already is no longer ours to drop.
-        while self.bytes > most && self.commands.len() > self.given + 1 {
+        while self.bytes > self.most && self.commands.len() > self.given + 1 {
             self.remove_oldest();
             dropped += 1;
         }
@@ -55,8 +62,9 @@ impl Queue {
         }
     }
 
-    /// Gives out about `most` bytes of commands, and at least one; `longest` is the longest message that the engine
-    /// takes. Gives how many were given out, and how many were too long and are dropped.
+    /// Gives out about `most` bytes of commands, and at least one unless as much is unanswered as may be held: what an engine
+    /// takes and does not answer cannot be dropped. `longest` is the longest message that the engine takes. Gives how many
+    /// were given out, and how many were too long and are dropped.
     pub(super) fn give(&mut self, out: &mut Vec<u8>, most: usize, longest: usize) -> (usize, usize) {
         let (mut count, mut too_long) = (0, 0);
         while let Some(command) = self.commands.get(self.given) {
@@ -65,11 +73,13 @@ impl Queue {
                 too_long += 1;
                 continue;
             }
-            if count > 0 && out.len() + command.bytes.len() > most {
+            let len = command.bytes.len();
+            if count > 0 && out.len() + len > most || self.given > 0 && self.given_bytes + len > self.most {
                 break;
             }
             out.extend_from_slice(&command.bytes);
             self.given += 1;
+            self.given_bytes += len;
             count += 1;
         }
         (count, too_long)
@@ -80,6 +90,7 @@ impl Queue {
         for _ in 0..count.min(self.given) {
             if let Some(command) = self.commands.pop_front() {
                 self.bytes -= command.bytes.len();
+                self.given_bytes -= command.bytes.len();
             }
             self.given -= 1;
         }
@@ -88,7 +99,7 @@ impl Queue {
     /// The connection is gone: what was not answered is given out again. Whether the engine had it only its receivers
     /// know, by the number that it bears.
     pub(super) fn take_back(&mut self) {
-        self.given = 0;
+        (self.given, self.given_bytes) = (0, 0);
     }
 
     /// Bytes of all that is held.
@@ -106,8 +117,8 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn push(queue: &mut Queue, text: &str, most: usize, now: Instant) -> usize {
-        queue.push(text.as_bytes().to_vec(), text.len(), most, now)
+    fn push(queue: &mut Queue, text: &str, now: Instant) -> usize {
+        queue.push(text.as_bytes().to_vec(), text.len(), now)
     }
 
     fn give(queue: &mut Queue, most: usize, longest: usize) -> (String, (usize, usize)) {
@@ -118,9 +129,9 @@ mod tests {
 
     #[test]
     fn what_is_not_answered_is_given_out_again() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
+        let (mut queue, now) = (Queue::new(10), Instant::now());
         for text in ["a", "b", "c"] {
-            assert_eq!(push(&mut queue, text, 10, now), 0);
+            assert_eq!(push(&mut queue, text, now), 0);
         }
         assert_eq!(give(&mut queue, 2, 10), ("ab".into(), (2, 0)));
         queue.answered(1);
@@ -133,24 +144,38 @@ mod tests {
 
     #[test]
     fn the_oldest_goes_first_and_one_of_any_size_stays() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
-        assert_eq!(push(&mut queue, "far too long", 4, now), 0);
-        assert_eq!(push(&mut queue, "ab", 4, now), 1);
-        assert_eq!(push(&mut queue, "cd", 4, now), 0);
+        let (mut queue, now) = (Queue::new(4), Instant::now());
+        assert_eq!(push(&mut queue, "far too long", now), 0);
+        assert_eq!(push(&mut queue, "ab", now), 1);
+        assert_eq!(push(&mut queue, "cd", now), 0);
         assert_eq!(give(&mut queue, 1, 9), ("ab".into(), (1, 0)), "at least one");
         // The engine may have "ab" already.
-        assert_eq!(push(&mut queue, "efg", 4, now), 1);
+        assert_eq!(push(&mut queue, "efg", now), 1);
         queue.take_back();
-        assert_eq!(give(&mut queue, 9, 9).0, "abefg");
+        assert_eq!(give(&mut queue, 9, 9).0, "ab", "both together are more than may be held");
+        queue.answered(1);
+        assert_eq!(give(&mut queue, 9, 9).0, "efg");
+    }
+
+    #[test]
+    fn an_engine_that_answers_nothing_makes_nothing_grow() {
+        let (mut queue, now) = (Queue::new(100), Instant::now());
+        for round in 0..1000 {
+            push(&mut queue, "twenty bytes in each", now);
+            give(&mut queue, 50, 50);
+            assert!(queue.bytes() <= 120, "{} in round {round}", queue.bytes());
+        }
+        queue.answered(5);
+        assert_eq!(give(&mut queue, 50, 50).1, (1, 0));
     }
 
     #[test]
     fn what_is_too_old_or_too_long_is_dropped() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
+        let (mut queue, now) = (Queue::new(99), Instant::now());
         let later = now + Duration::from_secs(1);
-        push(&mut queue, "old", 99, now);
-        push(&mut queue, "new", 99, later);
-        push(&mut queue, "longer", 99, later);
+        push(&mut queue, "old", now);
+        push(&mut queue, "new", later);
+        push(&mut queue, "longer", later);
         assert_eq!(queue.expire(Duration::from_secs(1), later), 1);
         assert_eq!(give(&mut queue, 99, 3), ("new".into(), (1, 1)));
         assert_eq!(queue.expire(Duration::ZERO, later), 0, "given out");

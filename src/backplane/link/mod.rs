@@ -135,6 +135,7 @@ impl Link {
         Self {
             speaker,
             address,
+            queue: Queue::new(settings.max_queued),
             settings,
             entropy,
             node,
@@ -146,7 +147,6 @@ impl Link {
             wanted: 0,
             out: Vec::new(),
             written: 0,
-            queue: Queue::default(),
             channels,
             sending: Sending::default(),
             receiving: Receiving::default(),
@@ -502,7 +502,7 @@ impl Link {
         self.speaker.publish_numbered(&mut command, &name, number, [&envelope, payload]);
         self.stats.published += 1;
         let length = envelope.len() + payload.len();
-        let dropped = self.queue.push(command, length, self.settings.max_queued, now) as u64;
+        let dropped = self.queue.push(command, length, now) as u64;
         self.drop_messages(dropped, now);
         Published::Queued { dropped }
     }

@@ -199,6 +199,10 @@ impl Presence {
         }
     }
 
+    pub(super) fn has_changed(&self) -> bool {
+        !self.lock().changed.is_empty()
+    }
+
     /// A topic in which something has changed.
     pub(super) fn next_change(&self) -> Option<String> {
         self.lock().changed.pop_first().map(String::from)

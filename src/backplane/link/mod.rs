@@ -184,7 +184,7 @@ impl Link {
 
     /// Whether [`next_action`](Self::next_action) or [`next_event`](Self::next_event) has something that waits for no time.
     pub fn has_work(&self) -> bool {
-        !self.actions.is_empty() || !self.events.is_empty()
+        !self.actions.is_empty() || !self.events.is_empty() || self.presence.has_changed()
     }
 
     /// What has happened.

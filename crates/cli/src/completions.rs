@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use clap::Command;
 
-use super::args;
 use super::output::{print_bytes, say, usage};
 
 /// For which shell.
@@ -16,9 +15,10 @@ pub(crate) struct Args {
     shell: clap_complete::Shell,
 }
 
-pub(crate) fn run(args: &Args) -> ExitCode {
+/// `command`: the whole command line.
+pub(crate) fn run(args: &Args, mut command: Command) -> ExitCode {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut args::command(), "bowsprit", &mut script);
+    clap_complete::generate(args.shell, &mut command, "bowsprit", &mut script);
     print_bytes(&script)
 }
 
@@ -35,8 +35,7 @@ pub(crate) struct ManArgs {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn man(args: &ManArgs) -> ExitCode {
-    let mut root = args::command();
+pub(crate) fn man(args: &ManArgs, mut root: Command) -> ExitCode {
     root.build();
     let mut chosen = &root;
     for name in &args.of {

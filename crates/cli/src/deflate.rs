@@ -5,7 +5,7 @@ use bowsprit::extension::deflate::{
 };
 use clap::ValueEnum;
 
-use super::args::Size;
+use super::values::Size;
 
 /// What is offered or accepted, and how messages are compressed.
 #[derive(Debug, clap::Args)]

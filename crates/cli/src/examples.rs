@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-use super::args::EXIT_CODES;
+use super::exit::EXIT_CODES;
 
 const UNITS: &str = "Units: TIME is in seconds unless it ends with ms, s, m or h (10s, 0.5, 250ms, 5m); SIZE is in bytes \
 unless it ends with K, M or G of 1024 (64K, 16M).";

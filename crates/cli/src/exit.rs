@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use super::output::say;
-
 /// The end of a command, for scripts. Its numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -17,16 +15,12 @@ pub(crate) enum Exit {
     NotConnected = 3,
 }
 
-impl Exit {
-    /// Says why on stderr.
-    pub(crate) fn because(self, why: impl std::fmt::Display) -> Self {
-        say(why);
-        self
-    }
-}
-
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit as u8)
     }
 }
+
+/// Behind the help of commands that end so.
+pub(super) const EXIT_CODES: &str = "Exit codes: 0 done, 1 the peer failed or closed abnormally, \
+2 the command line or the input is wrong, 3 no connection: nobody listens, or the server refused.";

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use bowsprit_lab::{Selection, Subject, explain, proxy};
 
-use super::output::for_terminal;
+use super::output::{for_terminal, print, usage};
 
 /// Arguments of `bowsprit explain`.
 #[derive(Debug, clap::Args)]
@@ -22,10 +22,10 @@ pub(crate) fn run(args: Args) -> ExitCode {
         let peers = selection.choose(Subject::Both);
         let proxies = selection.choose_for_proxies();
         if let (Err(error), Err(_)) = (&peers, &proxies) {
-            return super::usage(error);
+            return usage(error);
         }
         text.extend(peers.into_iter().flatten().map(explain::case));
         text.extend(proxies.into_iter().flatten().map(proxy::explain::case));
     }
-    super::print(&for_terminal(text.join("\n")))
+    print(&for_terminal(text.join("\n")))
 }

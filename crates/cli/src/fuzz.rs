@@ -13,9 +13,9 @@ use bowsprit_lab::fuzz::campaign::{self, Campaign, Progress, Summary, Watch};
 use bowsprit_lab::fuzz::{Dial, Oracles, Peer, Process, Side};
 use clap::Subcommand;
 
-use super::args::{Size, Time, jobs, listen_address};
 use super::exit::Exit;
 use super::output::{for_terminal, print, print_json, say};
+use super::values::{Size, Time, jobs, listen_address};
 
 /// Fuzz a WebSocket server or client over the wire, and judge what it answers
 ///

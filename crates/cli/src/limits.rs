@@ -7,8 +7,8 @@ use bowsprit::connection::Config;
 use bowsprit::event_loop::{AcceptRate, Overflow, RatePolicy, Settings};
 use clap::ValueEnum;
 
-use super::args::{Size, Time};
 use super::rate::{Amounts, PerSecond};
+use super::values::{Size, Time};
 
 /// What holds for a connection in either role.
 #[derive(Debug, clap::Args)]

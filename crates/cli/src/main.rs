@@ -27,12 +27,12 @@ mod serve;
 mod signals;
 mod test;
 mod told;
+mod values;
 mod watch;
 
 use std::process::ExitCode;
 
 use args::Command;
-use output::{print, say, usage};
 
 fn main() -> ExitCode {
     output::log_to_stderr();
@@ -45,8 +45,8 @@ fn main() -> ExitCode {
     match command {
         Command::Serve(args) => serve::run(*args).into(),
         Command::Connect(args) => ExitCode::from(connect::run(*args) as u8),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => completions::man(&args),
+        Command::Completions(typed) => completions::run(&typed, args::command()),
+        Command::Man(typed) => completions::man(&typed, args::command()),
         Command::Bench(args) => bench::run(*args),
         Command::Test(args) => test::run(*args),
         Command::Explain(args) => explain::run(args),

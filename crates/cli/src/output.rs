@@ -31,6 +31,14 @@ pub(super) fn print_bytes(bytes: &[u8]) -> ExitCode {
     }
 }
 
+impl Exit {
+    /// Says why on stderr.
+    pub(crate) fn because(self, why: impl Display) -> Self {
+        say(why);
+        self
+    }
+}
+
 /// Says what is wrong with the command line.
 pub(super) fn usage(error: impl Display) -> ExitCode {
     Exit::Usage.because(error).into()

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use bowsprit::event_loop::{Allowance, Rate, RatePolicy};
 
-use super::args::Size;
+use super::values::Size;
 
 /// Messages and bytes: a number, and a number with B, K, M or G.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

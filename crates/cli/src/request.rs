@@ -3,7 +3,7 @@
 use bowsprit::client::ClientConfig;
 use bowsprit::handshake::{ClientHandshake, HeaderField};
 
-use super::args::header;
+use super::values::header;
 
 /// What `--help` puts them under.
 pub(super) const HEADING: &str = "The request";

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use self::fleet::{Fleet, Stopped};
 use self::plan::{Load, Plan, Scenario};
 use self::report::Report;
-use super::args::EXIT_CODES;
+use super::exit::EXIT_CODES;
 use super::exit::Exit;
 use super::output::{for_terminal, print, print_json, say, usage};
 

@@ -8,9 +8,9 @@ use bowsprit_lab::Place;
 use clap::ValueEnum;
 
 use super::target::Target;
-use super::traffic::Traffic;
-use crate::args::{Size, Time, header};
+use super::traffic::{Script, Traffic};
 use crate::exit::Exit;
+use crate::values::{Size, Time, header};
 
 /// Groups of flags in `--help`.
 const LOAD: &str = "How much, for how long";
@@ -85,13 +85,6 @@ pub(crate) struct Load {
     /// Write the report as JSON.
     #[arg(long, help_heading = REPORT)]
     pub(super) json: bool,
-}
-
-/// What the text consists of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Script {
-    Ascii,
-    Cyrillic,
 }
 
 /// To whom the server passes a broadcast on.

@@ -4,8 +4,14 @@ use std::ops::Range;
 
 use bowsprit::entropy::{Entropy as _, SystemEntropy};
 use bowsprit::frame::{DataKind, RawHeader};
+use clap::ValueEnum;
 
-use super::plan::Script;
+/// What the text consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Script {
+    Ascii,
+    Cyrillic,
+}
 
 /// Frames one behind the other, each with the same payload under a key of its own.
 ///

@@ -141,8 +141,8 @@ fn longer(quiet: Duration) -> Duration {
     quiet.saturating_mul(10).max(Duration::from_secs(1))
 }
 
-fn shown(time: Duration) -> crate::args::Time {
-    crate::args::Time(time)
+fn shown(time: Duration) -> crate::values::Time {
+    crate::values::Time(time)
 }
 
 #[cfg(test)]

@@ -25,7 +25,6 @@ use bowsprit::event_loop::Settings;
 use bowsprit::handshake::{HeadLimits, RequestBuildError};
 use bowsprit::tls::{TlsClient, TlsConfigError};
 
-use super::args::{Size, Time, server_url};
 use super::deflate::DeflateArgs;
 use super::driver::Driver;
 use super::exit::Exit;
@@ -33,6 +32,7 @@ use super::input::Separator;
 use super::limits::ConnectionArgs;
 use super::output::{one_line, say};
 use super::request::RequestArgs;
+use super::values::{Size, Time, server_url};
 use route::Route;
 use session::{Outgoing, Plan, Session};
 
@@ -363,6 +363,3 @@ On a terminal Ctrl-D closes at once. At any time: Ctrl-C, /close, --timeout TIME
 /// The most that the first try to connect again waits, and any.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
-
-/// How long the server may take to end the TCP connection, which it does first (§7.1.1), before we do.
-const LINGER: Duration = Duration::from_secs(1);

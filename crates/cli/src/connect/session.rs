@@ -16,14 +16,16 @@ use bowsprit::connection::{Due, Latency};
 use bowsprit::event_loop::{Cause, ClientId, ConnId, Context, Ended};
 use mio::Waker;
 
-use super::LINGER;
 use super::answers::Answers;
 use super::output::Output;
-use crate::args::Time;
 use crate::driver::{Driver, Turn};
 use crate::exit::Exit;
 use crate::input::{Input, Item, Separator};
 use crate::output::one_line;
+use crate::values::Time;
+
+/// How long the server may take to end the TCP connection, which it does first (§7.1.1), before we do.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What the user wants.
 pub(super) struct Plan {

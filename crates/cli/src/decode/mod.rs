@@ -14,7 +14,7 @@ use bowsprit_lab::capture::{har, packets};
 use bowsprit_lab::decode::{Reading, Sender, read};
 use clap::ValueEnum;
 
-use super::output::{count, say};
+use super::output::{count, say, usage};
 use out::{Form, Out, Talks};
 
 /// Arguments of `bowsprit decode`.
@@ -59,7 +59,7 @@ const MOST: u64 = 256 << 20;
 pub(crate) fn run(args: Args) -> ExitCode {
     let input = match input(&args) {
         Ok(input) => input,
-        Err(error) => return super::usage(&error),
+        Err(error) => return usage(&error),
     };
     let form = match (args.json, args.html) {
         (true, _) => Form::Json,
@@ -99,8 +99,8 @@ pub(crate) fn run(args: Args) -> ExitCode {
         }
     };
     match (out.finish(), read) {
-        (_, Err(error)) => super::usage(error),
-        (Err(error), _) => super::usage(error),
+        (_, Err(error)) => usage(error),
+        (Err(error), _) => usage(error),
         (Ok(0), _) => ExitCode::SUCCESS,
         (Ok(_), _) => ExitCode::FAILURE,
     }

@@ -1,48 +1,18 @@
 //! `bowsprit replay`: a finding of `bowsprit fuzz`, or a client that `bowsprit watch` has saved, once more.
 
+mod args;
 mod talk;
 
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::net::TcpListener;
 
 use bowsprit_lab::Place;
 use bowsprit_lab::capture::saved;
 use bowsprit_lab::fuzz::{Dial, Kind, Reproducer, Side, Trace};
 
-use super::args::{Size, listen_address};
 use super::exit::Exit;
-use super::fuzz::{ProcessArgs, address_of};
+use super::fuzz::address_of;
 use super::output::{for_terminal, print};
-
-/// Play a finding of `bowsprit fuzz` again, and tell whether it still is one; or say again what `watch --save` has heard
-///
-/// Of a file of `watch --save` the client's side is played, connection by connection, and what the server answers now is
-/// shown and judged; exit code 1 if it breaks a rule.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// The file that `bowsprit fuzz` or `bowsprit watch` saved.
-    file: PathBuf,
-    /// Of a file of `watch`, only the connection with this number.
-    #[arg(long, value_name = "N")]
-    connection: Option<u64>,
-    /// Another server than the one it was found in.
-    #[arg(long, conflicts_with = "listen")]
-    url: Option<String>,
-    /// Another place to wait for a client than the one it was found at.
-    #[arg(long, value_parser = listen_address)]
-    listen: Option<SocketAddr>,
-    #[command(flatten)]
-    process: ProcessArgs,
-    /// The process whose memory is looked at, for a finding about that.
-    #[arg(long)]
-    pid: Option<u32>,
-    /// How much its memory may grow in the long run; here it is played a few times only.
-    #[arg(long, default_value = "64M", requires = "pid")]
-    memory: Size,
-    /// Only tell what is in the file.
-    #[arg(long)]
-    show: bool,
-}
+pub(crate) use args::Args;
 
 pub(crate) fn run(args: &Args) -> Exit {
     match replay(args) {

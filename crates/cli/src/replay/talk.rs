@@ -14,7 +14,7 @@ use bowsprit_lab::capture::{Entry, What};
 use bowsprit_lab::conversation::{Conversation, End, Peer, Told};
 use bowsprit_lab::reader::Keep;
 
-use super::Args;
+use super::args::Args;
 use crate::exit::Exit;
 use crate::fuzz::address_of;
 use crate::output::{colours, count, for_terminal, print};

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use bowsprit::backplane::{Address, BackplaneSettings, LinkEvent};
 use bowsprit::tls::TlsClient;
 
-use super::{Mode, Talk};
-use crate::args::{Size, Time};
+use super::mode::{Mode, Talk};
 use crate::output::{one_line, say, warn};
+use crate::values::{Size, Time};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Other servers")]

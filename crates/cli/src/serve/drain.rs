@@ -12,7 +12,7 @@ use clap::ValueEnum;
 
 use super::plain::{path_of, status, with};
 use super::visit::Visit;
-use crate::args::Time;
+use crate::values::Time;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Balancers and the end")]

@@ -10,13 +10,15 @@ use bowsprit::handshake::{
 };
 use bowsprit::message::Message;
 
+use super::args::Args;
+use super::attended::{Attended, Running};
 use super::console::Screen;
 use super::drain::{CLOSE, Health};
 use super::farewell::{Farewell, SharedFarewell};
-use super::run::Running;
+use super::mode::{Mode, Talk};
 use super::since::{self, Teller};
 use super::visit::{Record, Visit, short};
-use super::{Args, Mode, Talk, backplane, hints, plain};
+use super::{backplane, hints, plain};
 use crate::deflate::agreed;
 use crate::output::{hex, one_line, say, warn};
 
@@ -161,6 +163,8 @@ impl Server {
         self.tell(cx, id, |_| Some(format!("received {kind}, {} bytes: {text}", payload.len())));
     }
 }
+
+impl Attended for Server {}
 
 impl Handler for Server {
     type Data = Visit;

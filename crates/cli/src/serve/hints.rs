@@ -2,7 +2,7 @@
 
 use bowsprit::handshake::OriginPolicy;
 
-use super::Args;
+use super::args::Args;
 use super::visit::short;
 use crate::output::one_line;
 

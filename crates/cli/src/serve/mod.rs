@@ -1,5 +1,7 @@
 //! `bowsprit serve`: a server that echoes, relays or broadcasts.
 
+mod args;
+mod attended;
 mod backplane;
 #[cfg(unix)]
 mod bridge;
@@ -9,6 +11,7 @@ mod farewell;
 mod handler;
 mod hints;
 mod metrics;
+mod mode;
 #[cfg(unix)]
 mod own_path;
 mod plain;
@@ -16,206 +19,17 @@ mod run;
 mod since;
 mod sockets;
 mod summary;
+mod tls;
 mod visit;
 
-use std::net::SocketAddr;
-use std::num::NonZeroUsize;
-#[cfg(unix)]
-use std::path::PathBuf;
-use std::str::FromStr;
-
-use bowsprit::handshake::Leniency;
-use clap::ValueEnum;
-
-use super::args::{EXIT_CODES, listen_address};
-use super::deflate::DeflateArgs;
 use super::exit::Exit;
-use super::limits::{ConnectionArgs, ServerArgs};
 use super::logger::{self, Stamp};
-use backplane::BackplaneArgs;
-use drain::DrainArgs;
+
+pub(crate) use args::Args;
 #[cfg(unix)]
 pub(crate) use own_path::OwnPath;
-pub(crate) use sockets::{TlsArgs, cannot};
-
-/// Serve WebSocket connections: echo, relay, broadcast, talk, or bridge to a connection or a command
-///
-/// The URL is the first line on stdout. A browser that opens it as http:// gets a page that connects to the server.
-/// Ctrl-C closes all connections with 1001 and ends; a second one ends at once.
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
-pub(crate) struct Args {
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9001", value_parser = listen_address)]
-    listen: SocketAddr,
-    /// Listen on this path too, in the clear: a Unix-domain socket. A socket that is there already and that nobody
-    /// listens on is replaced, anything else is left alone. At the end the path is removed if it is still ours.
-    #[cfg(unix)]
-    #[arg(long, value_name = "PATH")]
-    unix: Option<PathBuf>,
-    /// In place of --listen, take the sockets that systemd or another supervisor passes (LISTEN_FDS).
-    #[cfg(unix)]
-    #[arg(long, conflicts_with = "listen")]
-    systemd: bool,
-    /// Serve counters at this address, as /metrics in the text format of Prometheus, without TLS.
-    #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
-    metrics: Option<SocketAddr>,
-    /// Where messages go: `echo` back to the sender, `relay` to all others, `broadcast` to all, `console` to stdout,
-    /// while what is typed goes to all.
-    #[cfg_attr(
-        unix,
-        doc = " Or to a far end for each connection: `tcp:HOST:PORT`, `unix:PATH`, or `exec:COMMAND` of the shell, whose exit \
-               code other than 0 is told in a Close frame with 1011."
-    )]
-    #[arg(long, value_name = "MODE", default_value = "echo")]
-    mode: Mode,
-    /// What a message is at the far end of `tcp:`, `unix:` (bytes unless said otherwise) and `exec:` (lines).
-    #[cfg(unix)]
-    #[arg(long, value_enum)]
-    framing: Option<bridge::Framing>,
-    /// Threads that serve, each with a loop and connections of its own. Messages and limits hold across all of them, but
-    /// `--overflow block` slows only clients of the same thread.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = threads)]
-    threads: NonZeroUsize,
-    /// Subprotocols to speak, the preferred one first.
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    subprotocol: Vec<String>,
-    /// Let pages of this origin connect: https://example.com, https://*.example.com for all names below it,
-    /// http://localhost:* for all ports, `null` for local files. Pages that come from this server itself always may.
-    #[arg(long, value_name = "ORIGIN")]
-    allow_origin: Vec<String>,
-    /// Let browsers reach the server by this name. Loopback names always work, and unless it listens on a loopback
-    /// address any IP address.
-    #[arg(long, value_name = "NAME")]
-    allow_host: Vec<String>,
-    /// Let any page connect, by any name: every site that the user of a browser visits can then talk to this server.
-    #[arg(long, conflicts_with_all = ["allow_origin", "allow_host"])]
-    any_origin: bool,
-    /// Take requests that break a rule as clients in use do. `empty-subprotocol`: a Sec-WebSocket-Protocol line that
-    /// names nothing, as all clients of tcllib up to 1.21 send it.
-    #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',')]
-    lenient: Vec<Lenient>,
-    /// Tell on stderr of connections that open, close or fail: when, who, what they asked for, how it ended, after how
-    /// long and how much. Given twice (-vv), show the start of each message too.
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    verbose: u8,
-    /// Say nothing on stderr but what prevents the server from serving: no line that tells how it goes, where stderr
-    /// is a terminal, and not who is refused.
-    #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
-    #[command(flatten)]
-    tls: TlsArgs,
-    #[command(flatten)]
-    backplane: BackplaneArgs,
-    #[command(flatten)]
-    drain: DrainArgs,
-    #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    connection: ConnectionArgs,
-    #[command(flatten)]
-    deflate: DeflateArgs,
-}
-
-fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
-    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MAX_THREADS);
-    number.ok_or("use a number from 1 to 1024; more than there are processors gain nothing")
-}
-
-const MAX_THREADS: usize = 1024;
-
-/// Where messages go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Mode {
-    /// Back to the sender.
-    Echo,
-    /// To all others.
-    Relay,
-    /// To all, the sender included.
-    Broadcast,
-    /// To stdout; what is typed goes to all.
-    Console,
-    /// To a far end for each.
-    #[cfg(unix)]
-    Bridge(bridge::Target),
-}
-
-impl Mode {
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Echo => "echo",
-            Self::Relay => "relay",
-            Self::Broadcast => "broadcast",
-            Self::Console => "console",
-            #[cfg(unix)]
-            Self::Bridge(_) => "bridge",
-        }
-    }
-}
-
-impl FromStr for Mode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        for mode in [Self::Echo, Self::Relay, Self::Broadcast, Self::Console] {
-            if mode.name() == text {
-                return Ok(mode);
-            }
-        }
-        #[cfg(unix)]
-        if let Some(target) = bridge::Target::parse(text) {
-            return target.map(Self::Bridge);
-        }
-        Err(if cfg!(unix) {
-            "use echo, relay, broadcast, console, tcp:HOST:PORT, unix:PATH or exec:COMMAND"
-        } else {
-            "use echo, relay, broadcast or console; a far end needs a Unix-like system"
-        }
-        .to_owned())
-    }
-}
-
-/// What clients may get wrong; see [`bowsprit::handshake::Leniency`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Lenient {
-    EmptySubprotocol,
-}
-
-/// How much is told on stderr.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Talk {
-    /// What prevents the server from serving.
-    Quiet,
-    /// Who is refused, and what can be done about it.
-    Normal,
-    /// Each connection.
-    Verbose,
-    /// The start of each message.
-    Messages,
-}
-
-impl Args {
-    const fn talk(&self) -> Talk {
-        match (self.quiet, self.verbose) {
-            (true, _) => Talk::Quiet,
-            // Whoever types wants to know whether anybody is there.
-            (_, 0) if matches!(self.mode, Mode::Console) => Talk::Verbose,
-            (_, 0) => Talk::Normal,
-            (_, 1) => Talk::Verbose,
-            _ => Talk::Messages,
-        }
-    }
-
-    fn leniency(&self) -> Leniency {
-        let mut leniency = Leniency::default();
-        for item in &self.lenient {
-            match item {
-                Lenient::EmptySubprotocol => leniency.empty_subprotocol = true,
-            }
-        }
-        leniency
-    }
-}
+pub(crate) use sockets::cannot;
+pub(crate) use tls::TlsArgs;
 
 pub(crate) fn run(args: Args) -> Exit {
     let stamp = if args.verbose > 0 { Stamp::Time } else { Stamp::Name };

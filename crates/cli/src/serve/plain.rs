@@ -2,7 +2,7 @@
 
 use bowsprit::handshake::{HeaderField, Refusal, RefusalError};
 
-use super::Mode;
+use super::mode::Mode;
 
 /// The page at `/`; every other path is for WebSocket clients.
 pub(super) fn answer(method: &str, target: &str, mode: &Mode) -> Refusal {

@@ -9,9 +9,9 @@ use bowsprit::close::OwnedClose;
 use bowsprit::event_loop::{ConnId, Context, Engine, Group, Handler, Loops, Settings, Stats, To};
 use bowsprit::message::Message;
 use bowsprit::tls::TlsServer;
-use mio::Waker;
-use mio::event::Event;
 
+use super::args::Args;
+use super::attended::{Attended, Running};
 use super::backplane::Backplane;
 #[cfg(unix)]
 use super::bridge::Bridge;
@@ -20,9 +20,10 @@ use super::drain::{Drain, Step, close_over};
 use super::farewell::{Farewell, SharedFarewell};
 use super::handler::Server;
 use super::metrics::Metrics;
+use super::mode::{Mode, Talk};
+use super::sockets;
 use super::summary::Summary;
 use super::visit::{Visit, short};
-use super::{Args, Mode, Talk, sockets};
 use crate::driver::{Driver, FARS, Turn};
 use crate::output::{say, warn};
 
@@ -242,32 +243,6 @@ const fn is_bridge(_: &Args) -> bool {
     false
 }
 
-/// A handler that waits for more than its loop does.
-pub(super) trait Attended: Handler<Data = Visit> {
-    /// Something that it has registered is ready.
-    fn on_event(&mut self, cx: &mut Context<Visit>, event: &Event) {
-        let _ = (cx, event);
-    }
-
-    /// All events of a turn have been told.
-    fn on_turn(&mut self, cx: &mut Context<Visit>) {
-        let _ = cx;
-    }
-
-    /// Whether the next turn has something to do at once.
-    fn is_busy(&self, cx: &Context<Visit>) -> bool {
-        let _ = cx;
-        false
-    }
-
-    /// Whether it may end once all connections are gone.
-    fn is_done(&self) -> bool {
-        true
-    }
-}
-
-impl Attended for Server {}
-
 impl Attended for Nobody {}
 
 /// One loop or several, as the attendant sees them.
@@ -360,20 +335,4 @@ impl Handler for Nobody {
     type Data = Visit;
 
     fn on_message(&mut self, _: &mut Context<Visit>, _: ConnId, _: Message<'_>) {}
-}
-
-/// One of several loops, for as long as it runs; lets the attendant know when it does not.
-pub(super) struct Running {
-    pub(super) number: usize,
-    count: Arc<AtomicUsize>,
-    waker: Arc<Waker>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Release);
-        if let Err(error) = self.waker.wake() {
-            say(format_args!("cannot wake the main thread: {error}"));
-        }
-    }
 }

@@ -15,8 +15,6 @@ use bowsprit::event_loop::{ConnId, Context, Replayed};
 use bowsprit::handshake::Refusal;
 use bowsprit::message::{Message, Prepared};
 
-use super::visit::Visit;
-
 /// The topic that everybody is in where a history is kept.
 pub(super) const TOPIC: &str = "";
 
@@ -56,7 +54,7 @@ pub(super) struct Teller {
 }
 
 impl Teller {
-    pub(super) fn tell(&mut self, cx: &mut Context<Visit>, id: ConnId, replayed: &Replayed<'_>) {
+    pub(super) fn tell<D: Default>(&mut self, cx: &mut Context<D>, id: ConnId, replayed: &Replayed<'_>) {
         let line = match replayed {
             Replayed::Message { at, message } => {
                 if self.last.as_ref().is_none_or(|(last, _)| last != at) {

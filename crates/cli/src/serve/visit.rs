@@ -12,7 +12,7 @@ use bowsprit::connection::CloseFrame;
 use bowsprit::event_loop::{Cause, Ended, Failed};
 use bowsprit::handshake::{Head, StartLine};
 
-use super::Mode;
+use super::mode::Mode;
 use super::since::Since;
 use crate::output::one_line;
 

@@ -13,8 +13,8 @@ use bowsprit_lab::{Carrier, Effort, Level, Options, Place, Selection, Subject};
 use clap::{Subcommand, ValueEnum};
 
 use super::super::request::{HEADING, RequestArgs};
-use super::reports::read;
-use crate::args::{header, jobs};
+use super::files::read;
+use crate::values::{header, jobs};
 
 /// Arguments of `bowsprit test`.
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,9 @@ use bowsprit_lab::report::json::Report;
 use bowsprit_lab::{Carrier, Effort, Place};
 
 use super::args::{ProxyArgs, now};
-use super::{End, Progress, UNREACHABLE, asked_to_end, target};
+use super::end::{End, UNREACHABLE, asked_to_end};
+use super::place::target;
+use super::progress::Progress;
 use crate::output::{for_terminal, print, say};
 use crate::request::RequestArgs;
 

@@ -8,10 +8,10 @@ use bowsprit_lab::baseline::Baseline;
 use bowsprit_lab::report::json::{Report, RunReport};
 use bowsprit_lab::report::{Style, annotations, autobahn, html, junit, markdown, sarif, text};
 
-use super::super::output::{colours, print, print_bytes};
-use super::super::say;
-use super::End;
+use super::super::output::{colours, print, print_bytes, say};
 use super::args::{Common, ReportArgs};
+use super::end::End;
+use super::files::{read, write};
 
 impl Common {
     /// Prints and writes the reports, and says how it went. `index`: where to write that of the Autobahn suite.
@@ -116,16 +116,4 @@ pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, String> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    if path == Path::new("-") {
-        print_bytes(text.as_bytes());
-        return Ok(());
-    }
-    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

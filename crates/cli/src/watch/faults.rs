@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bowsprit_lab::random::Random;
 
-use super::super::args::{Size, Time};
+use super::super::values::{Size, Time};
 use super::alter::Alter;
 
 /// Bytes that may be on the way in one direction.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bowsprit_lab::conversation::{Conversation, End, Peer};
 use bowsprit_lab::reader::Keep;
 
-use super::Args;
+use super::args::Args;
 use super::capture::Capture;
 use super::record::Record;
 use super::screen::Screen;

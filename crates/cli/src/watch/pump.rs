@@ -9,7 +9,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
-use super::Args;
+use super::args::Args;
 use super::child::Child;
 use super::faults::FaultArgs;
 use super::link::{Link, Step};

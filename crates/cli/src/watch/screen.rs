@@ -8,8 +8,8 @@ use bowsprit_lab::conversation::Told;
 use bowsprit_lab::reader::Keep;
 use serde_json::{Map, json};
 
+use super::args::{Args, Kind};
 use super::summary::Total;
-use super::{Args, Kind};
 use crate::logger::{Logger, Stamp};
 use crate::output::{colours, for_terminal};
 use crate::told;

@@ -26,9 +26,9 @@ use mio::event::Event;
 use mio::{Registry, Token};
 use slab::Slab;
 
+use super::attended::Attended;
 use super::handler::Server;
 use super::plain::status;
-use super::run::Attended;
 use super::visit::Visit;
 use crate::driver::FARS;
 use crate::output::{one_line, warn};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
-use super::Framing;
+use super::framing::Framing;
 
 /// The far end of each WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,230 @@
+//! The kinds of values that are typed: sizes, times, addresses, URLs, headers.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Bytes: a number, alone or with K, M or G (of 1024).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size(pub(super) usize);
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim_end_matches(['B', 'b']).trim_end_matches(['i', 'I']);
+        let (digits, shift) = match text.as_bytes().last() {
+            Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
+            Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
+            Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
+            _ => (text, 0),
+        };
+        let number: usize =
+            digits.parse().map_err(|_| "use a number of bytes such as 65536, 64K, 16M or 1G")?;
+        number.checked_mul(1 << shift).map(Size).ok_or("that is more than this machine can address")
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes >= 1 << 30 && bytes % (1 << 30) == 0 => write!(f, "{}G", bytes >> 30),
+            bytes if bytes >= 1 << 20 && bytes % (1 << 20) == 0 => write!(f, "{}M", bytes >> 20),
+            bytes if bytes >= 1 << 10 && bytes % (1 << 10) == 0 => write!(f, "{}K", bytes >> 10),
+            bytes => bytes.fmt(f),
+        }
+    }
+}
+
+/// A time: seconds, with a fraction if need be, or a number with ms, s, m or h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Time(pub(super) Duration);
+
+impl FromStr for Time {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (digits, unit) = if let Some(digits) = text.strip_suffix("ms") {
+            (digits, 0.001)
+        } else if let Some(digits) = text.strip_suffix('s') {
+            (digits, 1.0)
+        } else if let Some(digits) = text.strip_suffix('m') {
+            (digits, 60.0)
+        } else if let Some(digits) = text.strip_suffix('h') {
+            (digits, 3600.0)
+        } else {
+            (text, 1.0)
+        };
+        let number: f64 =
+            digits.parse().map_err(|_| "use a time such as 10 (seconds), 0.5, 250ms, 5m or 1h")?;
+        Duration::try_from_secs_f64(number * unit).map(Time).map_err(|_| "that is no length of time")
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}s", self.0.as_secs_f64())
+    }
+}
+
+/// How much is done at once.
+pub(super) fn jobs(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|jobs| (1..=4096).contains(jobs)).ok_or("use a number from 1 to 4096")
+}
+
+/// A header line: name, colon, value; or, as in curl, a name and a semicolon.
+pub(super) fn header(text: &str) -> Result<bowsprit::handshake::HeaderField, String> {
+    let bare = text.strip_suffix(';').map(|name| (name, ""));
+    let (name, value) = text.split_once(':').or(bare).ok_or("use NAME: VALUE")?;
+    bowsprit::handshake::HeaderField::new(name.trim(), value).map_err(|error| error.to_string())
+}
+
+/// Where to listen: an address and a port; `localhost` stands for 127.0.0.1, and so does no address at all.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
+    let wrong =
+        "use a port such as 9001, or an address and a port such as 0.0.0.0:9001 (all addresses) or [::1]:0";
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+    match port.parse() {
+        Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
+        Err(_) => text.parse().map_err(|_| wrong),
+    }
+}
+
+/// A server's URL as people type it: without a scheme, or a port alone.
+pub(super) fn server_url(text: &str) -> Result<String, String> {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    let rest = text.get(scheme.len()..).unwrap_or_default();
+    match &*scheme {
+        "ws" | "wss" if rest.starts_with("://") => Ok(text.to_owned()),
+        "ws" | "wss" if rest.starts_with(":/") => {
+            Err(format!("use {scheme}://{}", rest.trim_start_matches([':', '/'])))
+        }
+        "http" | "https" if rest.starts_with("://") => Err(format!(
+            "use {}{rest}: ws:// stands for http://, and wss:// for https://",
+            if scheme == "http" { "ws" } else { "wss" }
+        )),
+        "ws+unix" => unix_url(&rest[1..]),
+        "unix" => Err(format!("use ws+unix:{}", rest.trim_start_matches(':'))),
+        _ if text.contains("://") => Err("use a URL that starts with ws://, wss:// or ws+unix:".to_owned()),
+        _ if text.starts_with('/') || text.starts_with("./") => Err(format!(
+            "use ws+unix:{text} for a Unix-domain socket, or a URL such as ws://127.0.0.1:9001{text}"
+        )),
+        _ if text.starts_with('-') || text.is_empty() => {
+            Err("use a URL such as ws://127.0.0.1:9001/".to_owned())
+        }
+        _ => Ok(without_scheme(text)),
+    }
+}
+
+/// `host:port/path`, `:port/path`, `port`. What listens on 443 speaks TLS.
+fn without_scheme(text: &str) -> String {
+    let end = text.find(['/', '?']).unwrap_or(text.len());
+    let (authority, path) = text.split_at(end);
+    let host = if authority.parse::<u16>().is_ok() {
+        format!("127.0.0.1:{authority}")
+    } else if authority.starts_with(':') {
+        format!("127.0.0.1{authority}")
+    } else {
+        authority.to_owned()
+    };
+    let scheme = if host.ends_with(":443") { "wss" } else { "ws" };
+    format!("{scheme}://{host}{path}")
+}
+
+/// The path of a socket may be relative to where we are.
+fn unix_url(rest: &str) -> Result<String, String> {
+    if rest.is_empty() || rest.starts_with('/') {
+        return Ok(format!("ws+unix:{rest}"));
+    }
+    let here = std::env::current_dir().map_err(|error| format!("use a path that starts with /: {error}"))?;
+    let here = here.to_str().ok_or("use a path that starts with /")?.replace('%', "%25").replace(':', "%3A");
+    Ok(format!("ws+unix:{here}/{}", rest.trim_start_matches("./")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in
+            [("0", 0), ("65536", 65536), ("64K", 65536), ("16MiB", 16 << 20), ("1G", 1 << 30), ("2kb", 2048)]
+        {
+            assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
+        }
+        for text in ["", "K", "-1", "1.5M", "1T", "99999999999G"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+        for bytes in [0, 1, 1023, 1024, 65536, 16 << 20, 3 << 30] {
+            assert_eq!(Size(bytes).to_string().parse(), Ok(Size(bytes)));
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (text, ms) in
+            [("10", 10_000), ("0.5", 500), ("250ms", 250), ("2s", 2000), ("1m", 60_000), ("1h", 3_600_000)]
+        {
+            assert_eq!(text.parse(), Ok(Time(Duration::from_millis(ms))), "{text}");
+        }
+        for text in ["", "s", "-1", "1d", "inf", "nan", "1e300"] {
+            assert!(text.parse::<Time>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(listen_address("localhost:80"), Ok(([127, 0, 0, 1], 80).into()));
+        assert!(listen_address("[::1]:0").is_ok());
+        for text in ["9001", ":9001", "localhost:9001", "127.0.0.1:9001"] {
+            assert_eq!(listen_address(text), Ok(([127, 0, 0, 1], 9001).into()), "{text}");
+        }
+        for text in ["", ":", "127.0.0.1", "example.com:80", "65536", "-1"] {
+            assert!(listen_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn how_much_at_once() {
+        assert_eq!((jobs("1"), jobs("4096")), (Ok(1), Ok(4096)));
+        for text in ["", "0", "4097", "-1", "18446744073709551615", "99999999999999999999"] {
+            assert!(jobs(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn urls() {
+        let here = std::env::current_dir().unwrap();
+        for (text, url) in [
+            ("ws://a/b", "ws://a/b"),
+            ("WSS://a", "WSS://a"),
+            ("localhost:9001", "ws://localhost:9001"),
+            ("127.0.0.1:9001/chat?x=1", "ws://127.0.0.1:9001/chat?x=1"),
+            ("[::1]:9001", "ws://[::1]:9001"),
+            ("example.com", "ws://example.com"),
+            ("example.com/a:b", "ws://example.com/a:b"),
+            ("example.com:443/", "wss://example.com:443/"),
+            ("9001", "ws://127.0.0.1:9001"),
+            (":9001/x", "ws://127.0.0.1:9001/x"),
+            ("me:pw@a:1/", "ws://me:pw@a:1/"),
+            ("ws+unix:/run/a.sock:/chat", "ws+unix:/run/a.sock:/chat"),
+        ] {
+            assert_eq!(server_url(text).as_deref(), Ok(url), "{text}");
+        }
+        for text in ["ws+unix:u.sock:/chat", "ws+unix:./u.sock:/chat"] {
+            assert_eq!(server_url(text), Ok(format!("ws+unix:{}/u.sock:/chat", here.display())));
+        }
+        for (text, hint) in [
+            ("http://a/b", "use ws://a/b"),
+            ("https://a", "use wss://a"),
+            ("ws:/a/b", "use ws://a/b"),
+            ("ftp://a", "ws://"),
+            ("/run/a.sock", "use ws+unix:/run/a.sock"),
+            ("unix:/run/a.sock", "use ws+unix:/run/a.sock"),
+            ("", "ws://"),
+        ] {
+            assert!(server_url(text).is_err_and(|why| why.contains(hint)), "{text}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 
 use bowsprit::frame::{LengthForm, RawHeader};
 
+pub use super::class::Class;
 use super::http2::Exchange;
 use super::payload::Payload;
 pub use super::rule::{Rule, Sections};
@@ -155,6 +156,11 @@ pub struct Deflate {
     pub peer_max_window_bits: u8,
 }
 
+impl Deflate {
+    /// The plain offer of `permessage-deflate`.
+    pub const OFFER: &'static [Self] = &[Self { peer_no_context_takeover: false, peer_max_window_bits: 0 }];
+}
+
 /// One thing done on an open connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -280,17 +286,6 @@ pub enum Event {
     Waited,
     /// All messages of a [`Step::Echo`] came back.
     Echoed,
-}
-
-/// How right an outcome is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    /// What the rule asks for.
-    Ok,
-    /// Within the rule, against a recommendation.
-    NonStrict,
-    /// Neither right nor wrong.
-    Informational,
 }
 
 /// How the connection must end.

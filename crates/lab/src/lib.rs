@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod capture;
 pub mod case;
 pub mod cases;
+mod class;
 pub mod conversation;
 pub mod decode;
 mod deflate;

@@ -1,6 +1,6 @@
 //! Every case, one file for each theme.
 
-use super::case::{Case, Deflate};
+use super::case::Case;
 
 /// Requirements: `NAME = [RFC "section" "item", ...], "sentence";`, the item where it is one of a list.
 macro_rules! rule_table {
@@ -105,9 +105,6 @@ static FILES: &[&[Case]] = &[
 
 /// That a Close is the last thing that an endpoint sends.
 pub(crate) const CLOSE: crate::case::Rule = rules::CLOSE;
-
-/// The plain offer of `permessage-deflate`.
-const DEFLATE: &[Deflate] = &[Deflate { peer_no_context_takeover: false, peer_max_window_bits: 0 }];
 
 const THEMES: &[(&str, &str)] = &[
     ("1", "framing"),

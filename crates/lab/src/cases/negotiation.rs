@@ -5,7 +5,8 @@
 
 use super::super::case::dsl::text;
 use super::super::case::{
-    Answer, Case, Class, Edit, Ending, Event, Expect, Frame, HeadCheck, Kind, Level, Opening, Step, Subject,
+    Answer, Case, Class, Deflate, Edit, Ending, Event, Expect, Frame, HeadCheck, Kind, Level, Opening, Step,
+    Subject,
 };
 use super::super::payload::Payload;
 
@@ -112,7 +113,7 @@ pub(super) static LISTS: &[Case] = &[
                 "Sec-WebSocket-Extensions",
                 "Sec-WebSocket-Extensions: x-{random}\r\nSec-WebSocket-Extensions: permessage-deflate",
             )],
-            deflate: super::DEFLATE,
+            deflate: Deflate::OFFER,
             ..Opening::GOOD
         },
         ..BASE
@@ -158,7 +159,7 @@ pub(super) static LISTS: &[Case] = &[
         id: "EXT-019.1",
         title: "RSV2 with permessage-deflate agreed",
         rule: &RSV1,
-        opening: Opening { deflate: super::DEFLATE, ..Opening::GOOD },
+        opening: Opening { deflate: Deflate::OFFER, ..Opening::GOOD },
         script: &[Step::Frame(Frame::of(1, Payload::Bytes(b"Hello")).rsv(2))],
         expect: Expect { outcomes: &[(Class::Ok, &[])], close: Ending::FAILS },
         subject: Subject::Both,
@@ -169,7 +170,7 @@ pub(super) static LISTS: &[Case] = &[
         id: "EXT-019.2",
         title: "RSV3 with permessage-deflate agreed",
         rule: &RSV1,
-        opening: Opening { deflate: super::DEFLATE, ..Opening::GOOD },
+        opening: Opening { deflate: Deflate::OFFER, ..Opening::GOOD },
         script: &[Step::Frame(Frame::of(1, Payload::Bytes(b"Hello")).rsv(1))],
         expect: Expect { outcomes: &[(Class::Ok, &[])], close: Ending::FAILS },
         subject: Subject::Both,

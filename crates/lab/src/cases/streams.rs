@@ -5,7 +5,7 @@
 
 use super::super::case::dsl::{binary, close_code, cont, ping, pong, text};
 use super::super::case::{
-    Case, Class, Decides, Ending, Event, Expect, Frame, Kind, Level, Opening, Step, Subject,
+    Case, Class, Decides, Deflate, Ending, Event, Expect, Frame, Kind, Level, Opening, Step, Subject,
 };
 use super::super::payload::Payload;
 
@@ -52,7 +52,7 @@ macro_rules! scripts {
             level: Level::$level,
             subject: Subject::Both,
             tags: &["deflate"],
-            opening: Opening { deflate: super::DEFLATE, ..Opening::GOOD },
+            opening: Opening { deflate: Deflate::OFFER, ..Opening::GOOD },
             script: &[$($step),*],
             expect: $expect,
             ..Case::BASE
@@ -154,7 +154,7 @@ pub(super) static BOMBS: &[Case] = &[
         rule: &BOMB,
         level: Level::Should,
         tags: &["deflate", "destructive", "heavy"],
-        opening: Opening { deflate: super::DEFLATE, ..Opening::GOOD },
+        opening: Opening { deflate: Deflate::OFFER, ..Opening::GOOD },
         script: &[f!(binary(BOMB_START).rsv(4).more()), f!(Frame::of(0, Payload::Cycle(MATCHES, 1 << 20)))],
         expect: TOO_BIG,
         patience: 10_000,
@@ -166,7 +166,7 @@ pub(super) static BOMBS: &[Case] = &[
         rule: &BOMB,
         level: Level::Should,
         tags: &["deflate", "destructive", "heavy"],
-        opening: Opening { deflate: super::DEFLATE, ..Opening::GOOD },
+        opening: Opening { deflate: Deflate::OFFER, ..Opening::GOOD },
         script: &[
             f!(binary(BOMB_START).rsv(4).more()),
             Step::Times(Frame::of(0, Payload::Cycle(MATCHES, 1300)).more(), 800),
@@ -182,7 +182,7 @@ pub(super) static BOMBS: &[Case] = &[
         rule: &BLOCKS,
         level: Level::Should,
         tags: &["deflate", "destructive"],
-        opening: Opening { deflate: super::DEFLATE, ..Opening::GOOD },
+        opening: Opening { deflate: Deflate::OFFER, ..Opening::GOOD },
         script: &[
             f!(Frame::of(1, Payload::Cycle(b"\x00\x00\x00\xff\xff", 500_000)).rsv(4).more()),
             f!(cont(DEFLATED)),
@@ -197,7 +197,7 @@ pub(super) static BOMBS: &[Case] = &[
         rule: &BOMB,
         level: Level::Should,
         tags: &["deflate", "destructive"],
-        opening: Opening { deflate: super::DEFLATE, ..Opening::GOOD },
+        opening: Opening { deflate: Deflate::OFFER, ..Opening::GOOD },
         script: &[f!(binary(b"").rsv(4).declaring(1 << 40))],
         expect: TOO_BIG,
         ..Case::BASE

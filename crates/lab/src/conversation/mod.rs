@@ -20,16 +20,15 @@ use bowsprit::error::Section;
 use super::reader::{Frame, Keep, Message, Reader};
 use super::rule::Violation;
 use duties::Duties;
-use opening::{Answer, Heads, Request};
+use opening::{Answer, Heads, MOST, Request};
 
 pub use super::reader::Peer;
 pub use html::{html_end, html_start};
+pub use opening::Agreement;
 pub(super) use opening::{agreement_of, end_of_head};
 pub use show::{Colour, Line, head_lines};
 pub use tally::{Summary, Tally};
 
-/// The longest head that is read, and the most that may come before the answer to it.
-const MOST: usize = 64 << 10;
 /// Bytes that are kept of what is no frame.
 const SHOWN: usize = 256;
 
@@ -88,17 +87,6 @@ pub enum End {
     Finished,
     /// By a reset.
     Reset,
-}
-
-/// What holds for the frames of a connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Agreement {
-    /// Whether it is only an offer so far.
-    pub is_offer: bool,
-    /// The element that names permessage-deflate.
-    pub deflate: Option<String>,
-    /// The subprotocol, or those that are offered.
-    pub subprotocol: Option<String>,
 }
 
 /// Both directions of a connection.

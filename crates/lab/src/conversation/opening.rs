@@ -11,7 +11,20 @@ use super::super::escape::visible;
 use super::super::opening::{judge_request, judge_response};
 use super::super::reader::Inflation;
 use super::super::rule::Violation;
-use super::{Agreement, MOST};
+
+/// The longest head that is read, and the most that may come before the answer to it.
+pub(super) const MOST: usize = 64 << 10;
+
+/// What holds for the frames of a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agreement {
+    /// Whether it is only an offer so far.
+    pub is_offer: bool,
+    /// The element that names permessage-deflate.
+    pub deflate: Option<String>,
+    /// The subprotocol, or those that are offered.
+    pub subprotocol: Option<String>,
+}
 
 /// What bytes at the start of a direction are.
 pub(super) enum Heads {

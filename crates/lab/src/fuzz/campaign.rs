@@ -11,6 +11,7 @@ use crate::place::Place;
 
 use super::peer::{Dial, Peer};
 use super::play::{Finding, Kind, Oracles, Played};
+pub use super::process::resident;
 use super::reproduce::Reproducer;
 use super::{Side, Trace, generate, minimise};
 
@@ -370,17 +371,4 @@ fn trace(campaign: &Campaign, peer: &Peer, number: u64, finding: Finding, suspec
         trace.received = reproducer.received;
     }
     (trace, ends_it)
-}
-
-/// Bytes of memory that a process holds.
-///
-/// # Errors
-///
-/// Where the system does not say.
-pub fn resident(pid: u32) -> io::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kib.map(|kib| kib * 1024)
-        .ok_or_else(|| io::Error::other(format!("process {pid} holds no memory: it has ended")))
 }

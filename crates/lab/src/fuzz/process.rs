@@ -96,3 +96,16 @@ pub(super) fn is_crash(status: ExitStatus) -> bool {
     #[cfg(not(unix))]
     return !status.success();
 }
+
+/// Bytes of memory that a process holds.
+///
+/// # Errors
+///
+/// Where the system does not say.
+pub fn resident(pid: u32) -> io::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kib.map(|kib| kib * 1024)
+        .ok_or_else(|| io::Error::other(format!("process {pid} holds no memory: it has ended")))
+}

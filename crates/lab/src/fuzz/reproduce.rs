@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::campaign::resident;
 use super::peer::Peer;
 use super::play::{Finding, Kind, Oracles};
+use super::process::resident;
 use super::script::Script;
 
 /// Plays scripts in which one finding is looked for.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::frame::{Frame, code_name, setting_name};
-use crate::case::Class;
+use crate::class::Class;
 
 /// What is done on a connection of its own, and what has to come of it.
 #[derive(Clone, Copy, Debug)]

@@ -34,6 +34,17 @@ pub(super) enum Stage {
 }
 
 impl Stage {
+    /// A message of the control protocol, if the request deserves one.
+    pub(super) fn told(head: &Head, message: &str) -> Self {
+        match Reply::new(head) {
+            Some(mut reply) => {
+                reply.say(message);
+                Self::Replying(reply)
+            }
+            None => Self::refuse(),
+        }
+    }
+
     pub(super) fn refuse() -> Self {
         Self::answer("404 Not Found", None)
     }

@@ -7,75 +7,32 @@
 //! of a browser visits could otherwise play cases and end the exam.
 
 mod client;
+mod exam;
 mod reply;
 mod routes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bowsprit::handshake::OriginPolicy;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
-use super::case::Case;
 use super::link::{Link, SCRATCH};
-use super::options::Options;
 use super::pipe::Pipe;
-use super::player::Record;
 use super::socket::Socket;
 use client::{Client, REQUEST, Stage};
 use reply::Reply;
 use routes::Routes;
 
+pub use exam::{Exam, Next, Notice};
+
 /// Connections at once; more are turned away.
 const MAX_VISITORS: usize = 1024;
 const LISTENER: Token = Token(usize::MAX);
-
-/// What to play with the clients that come.
-#[derive(Clone, Debug)]
-pub struct Exam {
-    /// The cases, numbered from 1 in this order.
-    pub cases: Vec<&'static Case>,
-    /// How to play them.
-    pub options: Options,
-    /// Ends the exam when nothing happens for so long.
-    pub idle: Option<Duration>,
-    /// Set from elsewhere, it ends the exam.
-    pub interrupt: Arc<AtomicBool>,
-}
-
-impl Exam {
-    /// These cases, numbered from 1 in this order; whoever runs it ends it.
-    pub fn new(cases: Vec<&'static Case>, options: Options) -> Self {
-        Self { cases, options, idle: None, interrupt: Arc::default() }
-    }
-}
-
-/// What happened at the listener.
-#[derive(Debug)]
-pub enum Notice {
-    /// A case was played with this agent.
-    Played(String, Box<Record>),
-    /// The agent asked for its report: it has played all it wants to.
-    Finished(String),
-    /// A page of this origin may not take part, and was refused.
-    Refused(String),
-    /// Nobody is being served just now; told several times a second.
-    Quiet,
-}
-
-/// Whether to go on listening.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Go on.
-    Listen,
-    /// Let those that are being served finish, and end.
-    End,
-}
 
 /// A bound listener.
 #[derive(Debug)]

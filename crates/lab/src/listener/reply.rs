@@ -3,7 +3,6 @@
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::Head;
 
-use super::client::Stage;
 use crate::opening;
 use crate::wire::FrameReader;
 
@@ -43,16 +42,6 @@ impl Reply {
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
         );
         Some(Self { out: response.into_bytes(), ..Self::empty() })
-    }
-
-    pub(super) fn with(head: &Head, message: &str) -> Stage {
-        match Self::new(head) {
-            Some(mut reply) => {
-                reply.say(message);
-                Stage::Replying(reply)
-            }
-            None => Stage::refuse(),
-        }
     }
 
     pub(super) fn say(&mut self, message: &str) {

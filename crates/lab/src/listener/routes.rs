@@ -7,8 +7,8 @@ use bowsprit::handshake::{Head, OriginPolicy, StartLine};
 use percent_encoding::percent_decode_str;
 
 use super::client::Stage;
+use super::exam::{Exam, Next};
 use super::reply::Reply;
-use super::{Exam, Next};
 use crate::case::{Case, Subject};
 use crate::cases;
 use crate::player::Player;
@@ -29,7 +29,7 @@ impl Routes<'_> {
         let agent = param(query, "agent").unwrap_or_else(|| "client".to_owned());
         let case = self.case(path, query);
         match (path, case) {
-            ("/getCaseCount", _) => Reply::with(head, &self.exam.cases.len().to_string()),
+            ("/getCaseCount", _) => Stage::told(head, &self.exam.cases.len().to_string()),
             ("/updateReports", _) => match Reply::new(head) {
                 Some(mut reply) => {
                     reply.finished = Some(agent);
@@ -50,7 +50,7 @@ impl Routes<'_> {
             },
             ("/getCaseInfo", Some(case)) => {
                 let info = serde_json::json!({ "id": case.id, "description": case.title });
-                Reply::with(head, &info.to_string())
+                Stage::told(head, &info.to_string())
             }
             (_, Some(case)) => {
                 let mut player = Player::new(case, Subject::Client, &self.host, "/", self.exam.options);

@@ -17,9 +17,11 @@ mod head;
 mod mailbox;
 mod passage;
 mod player;
+mod record;
 pub mod report;
 pub mod runner;
 mod trace;
 
 pub use case::Case;
-pub use passage::{Difference, Passage, Record};
+pub use passage::Passage;
+pub use record::{Difference, Record};

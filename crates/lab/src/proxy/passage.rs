@@ -1,12 +1,6 @@
-//! What became of what was sent: the verdict on a case, and what it rests on.
+//! What a proxy made of what was sent: the verdict on a case.
 
 use std::fmt;
-use std::time::Duration;
-
-use super::case::{Case, Side};
-use super::trace::Trace;
-use crate::case::Level;
-use crate::report::Deny;
 
 /// What a proxy made of what it was given, from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,83 +42,5 @@ impl Passage {
 impl fmt::Display for Passage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-/// Where what came out parts from what was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Who sent it.
-    pub from: Side,
-    /// What it is part of: `head`, `body`, `stream`.
-    pub part: &'static str,
-    /// Bytes from the start of that part to the first that differs.
-    pub offset: u64,
-    /// What was sent from there on, as far as it is kept.
-    pub sent: Vec<u8>,
-    /// What came out from there on, as far as it is kept.
-    pub came: Vec<u8>,
-}
-
-/// All about a case that was played.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// The case.
-    pub case: &'static Case,
-    /// The verdict.
-    pub passage: Passage,
-    /// Whether the case accepts that.
-    pub accepted: bool,
-    /// Why, in a sentence.
-    pub reason: String,
-    /// The first difference between what was sent and what came out.
-    pub difference: Option<Difference>,
-    /// Fields that the proxy added, each with the side it was added for.
-    pub added: Vec<(Side, String)>,
-    /// What was measured on the way, in words.
-    pub measured: Vec<String>,
-    /// What crossed the wires.
-    pub trace: Trace,
-    /// How long it took.
-    pub duration: Duration,
-    /// Nothing of it reached the origin, and no answer came either.
-    pub(super) silent: bool,
-    /// The front passes on bytes before a head is whole.
-    pub(super) relays: bool,
-    /// It came out as it was sent, only late: a busy machine does that as well.
-    pub(super) late: bool,
-    /// No connection to the front came up.
-    pub(super) unconnected: bool,
-}
-
-impl Record {
-    /// The record of a case that was not played, and why.
-    pub fn not_played(case: &'static Case, why: &str) -> Self {
-        Self {
-            case,
-            passage: Passage::NotPlayed,
-            accepted: false,
-            reason: format!("Not played: {why}."),
-            difference: None,
-            added: Vec::new(),
-            measured: Vec::new(),
-            trace: Trace::default(),
-            duration: Duration::ZERO,
-            silent: false,
-            relays: false,
-            late: false,
-            unconnected: false,
-        }
-    }
-
-    /// Whether it fails a run.
-    pub fn denied(&self, deny: Deny) -> bool {
-        match (self.passage, deny) {
-            (Passage::NotPlayed, _) => false,
-            // Whatever the level of its rule.
-            (Passage::Gone, _) => true,
-            (_, Deny::Must) => !self.accepted && self.case.level == Level::Must,
-            (_, Deny::Should) => !self.accepted && self.case.level <= Level::Should,
-        }
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::case::Side;
 use super::cases::theme;
-use super::passage::{Passage, Record};
+use super::passage::Passage;
+use super::record::Record;
 use super::{cases, explain};
 use crate::escape::visible;
 use crate::judge::{Behaviour, CloseBehaviour};

@@ -16,8 +16,9 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::case::{Case, Check, Step};
 use super::mailbox::Mailbox;
-use super::passage::{Passage, Record};
+use super::passage::Passage;
 use super::player::{Common, Player, Wires, mark_in};
+use super::record::Record;
 use crate::case::Level;
 use crate::link::{Link, SCRATCH};
 use crate::options::Options;

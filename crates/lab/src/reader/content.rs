@@ -5,7 +5,23 @@ use bowsprit::error::Section;
 use super::super::deflate::{MAX_INFLATED, TAIL};
 use super::super::inflate::{Inflated, Inflater, Stop};
 use super::super::rule::Violation;
-use super::Message;
+
+/// A message, put together and inflated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Whether it is text.
+    pub text: bool,
+    /// The frames that it came in.
+    pub frames: u64,
+    /// Its bytes on the wire, if it was compressed.
+    pub compressed: Option<u64>,
+    /// How long it is; less than it would be where `broken`.
+    pub length: u64,
+    /// Its start.
+    pub bytes: Vec<u8>,
+    /// It does not inflate.
+    pub broken: bool,
+}
 
 /// So much is inflated at once, so that what comes out is at most a megabyte.
 const PIECE: usize = 1024;

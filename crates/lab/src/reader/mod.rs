@@ -15,6 +15,7 @@ use bowsprit::error::Section;
 use bowsprit::frame::{MAX_HEADER, Parsed, RawHeader};
 
 pub(super) use content::Inflation;
+pub use content::Message;
 use content::{Assembly, Text};
 pub(super) use show::SHOWN;
 pub use show::{close_name, describe};
@@ -100,23 +101,6 @@ impl Frame {
             _ => None,
         }
     }
-}
-
-/// A message, put together and inflated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Whether it is text.
-    pub text: bool,
-    /// The frames that it came in.
-    pub frames: u64,
-    /// Its bytes on the wire, if it was compressed.
-    pub compressed: Option<u64>,
-    /// How long it is; less than it would be where `broken`.
-    pub length: u64,
-    /// Its start.
-    pub bytes: Vec<u8>,
-    /// It does not inflate.
-    pub broken: bool,
 }
 
 /// Reads one direction.

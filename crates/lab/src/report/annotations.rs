@@ -1,8 +1,8 @@
 //! Annotations, as GitHub's runners read them from the output of a step: an error for each cause that fails the run, a
 //! warning for what did not pass otherwise.
 
+use super::causes::{causes, verdict_line};
 use super::json::{CaseReport, Report};
-use super::verdict_line;
 use crate::escape::{Clean, WorkflowMessage};
 
 /// So many ids are named; the reports have all.
@@ -12,7 +12,7 @@ const NAMED: usize = 8;
 pub fn commands(report: &Report) -> Clean<WorkflowMessage> {
     let mut out = Clean::new();
     for run in &report.runs {
-        for cause in super::causes(run) {
+        for cause in causes(run) {
             let unknown: Vec<&CaseReport> =
                 cause.cases.iter().copied().filter(|case| case.known.is_none()).collect();
             let Some(first) = unknown.iter().find(|case| case.fails()).or(unknown.first()) else { continue };

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::causes::{Cause, causes, themes, verdict_line};
 use super::json::{CaseReport, LogReport, Report, RunReport};
 use super::verdict::{Tone, behaviours, tone};
-use super::{Cause, causes};
 use crate::escape::{Clean, Html, Json, Terminal, one_line};
 use crate::judge::Behaviour;
 use crate::wire::shortened;
@@ -124,11 +124,7 @@ fn cause(out: &mut Clean<Html>, cause: &Cause<'_>, lines: usize, room: &mut usiz
         out.own("<span class=\"id\">").text(&case.id).own("</span>").text(&case.title);
         out.own(" <small>").text(&case.level).own("</small>");
         if common.is_none() {
-            out.own(" <small class=\"")
-                .own(looks(case))
-                .own("\">")
-                .text(super::verdict_line(case))
-                .own("</small>");
+            out.own(" <small class=\"").own(looks(case)).own("\">").text(verdict_line(case)).own("</small>");
         }
         if !has_details {
             out.own("</div>\n");
@@ -173,7 +169,7 @@ fn all(out: &mut Clean<Html>, report: &Report) -> Data {
     let total: usize = report.runs.iter().map(|run| run.cases.len()).sum();
     let lines = (OTHER_LOGS / (total.max(1) * 60)).clamp(2, 20);
     let mut data = Data::default();
-    for theme in super::themes(&report.runs) {
+    for theme in themes(&report.runs) {
         out.own("<details class=\"theme\"><summary><b>").text(theme).own("</b><span class=\"verdicts\">");
         for run in &report.runs {
             let of_it = || run.cases.iter().filter(|case| case.theme == theme);

@@ -12,7 +12,7 @@ use super::super::hex;
 use super::super::judge::{Behaviour, CloseBehaviour};
 use super::super::place::Place;
 use super::super::wire::{self, Item, Line, Shorten, Skipped, Way};
-use super::{Deny, Outcome, Run};
+use super::run::{Deny, Outcome, Run};
 
 /// The version of the schema.
 pub const SCHEMA: u32 = 2;

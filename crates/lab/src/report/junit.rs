@@ -1,5 +1,6 @@
 //! JUnit XML, as CI systems read it: a suite for each run and theme, a test case for each case.
 
+use super::causes::themes;
 use super::json::{CaseReport, Report};
 use super::verdict::{Tone, tone};
 use crate::escape::{Clean, Xml};
@@ -13,7 +14,7 @@ pub fn report(report: &Report) -> Clean<Xml> {
     let mut out = Clean::new();
     out.own("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"bowsprit\">\n");
     for run in &report.runs {
-        for theme in super::themes(std::slice::from_ref(run)) {
+        for theme in themes(std::slice::from_ref(run)) {
             let cases: Vec<&CaseReport> = run.cases.iter().filter(|case| case.theme == theme).collect();
             let failures = cases.iter().filter(|case| case.fails()).count();
             let skipped = cases.iter().filter(|case| is_skipped(case) || is_known(case)).count();

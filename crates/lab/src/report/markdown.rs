@@ -1,5 +1,6 @@
 //! Markdown: a table of themes, agents side by side, then what failed.
 
+use super::causes::{causes, themes, verdict_line};
 use super::json::{CaseReport, Report, RunReport};
 use super::verdict::{Tone, tone};
 use crate::escape::{Clean, Markdown};
@@ -16,7 +17,7 @@ pub fn report(report: &Report) -> Clean<Markdown> {
         out.own("---|");
     });
     out.own("\n");
-    for theme in super::themes(&report.runs) {
+    for theme in themes(&report.runs) {
         out.own("| ").text(theme).own(" |");
         report.runs.iter().for_each(|run| count(&mut out, run, theme));
         out.own("\n");
@@ -42,7 +43,7 @@ fn count(out: &mut Clean<Markdown>, run: &RunReport, theme: &str) {
 
 fn failures(out: &mut Clean<Markdown>, run: &RunReport) {
     out.own("\n## ").text(&run.agent).own("\n\n");
-    let causes = super::causes(run);
+    let causes = causes(run);
     if causes.is_empty() {
         out.own("Nothing failed.\n");
         return;
@@ -50,6 +51,6 @@ fn failures(out: &mut Clean<Markdown>, run: &RunReport) {
     out.own("| Case | Level | Section | Sent | Verdict |\n|---|---|---|---|---|\n");
     for case in causes.into_iter().flat_map(|cause| cause.cases) {
         out.own("| ").text(&case.id).own(" | ").text(&case.level).own(" | ").text(&case.section);
-        out.own(" | ").text(&case.title).own(" | ").text(super::verdict_line(case)).own(" |\n");
+        out.own(" | ").text(&case.title).own(" | ").text(verdict_line(case)).own(" |\n");
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::causes::{counts, verdict_line};
 use super::json::{CaseReport, Report, RunReport};
-use super::verdict_line;
 use crate::escape::{Clean, Json, SarifMessage};
 
 /// The report. What did not pass without failing the run is a note, what is known to fail is suppressed with its reason.
@@ -25,7 +25,7 @@ pub fn log(report: &Report, source: Option<&Path>) -> Json {
 }
 
 fn sarif_run(report: &Report, run: &RunReport, source: Option<&Path>) -> Value {
-    let cases: Vec<&CaseReport> = run.cases.iter().filter(|case| super::counts(case)).collect();
+    let cases: Vec<&CaseReport> = run.cases.iter().filter(|case| counts(case)).collect();
     let rules: Vec<Value> = cases.iter().map(|case| rule(case)).collect();
     let results: Vec<Value> =
         cases.iter().enumerate().map(|(index, case)| result(run, case, index, source)).collect();

@@ -1,8 +1,9 @@
 //! The view for a terminal: what did not pass, by cause, then a summary by theme.
 
+use super::causes::{Cause, causes, verdict_line};
 use super::json::{CaseReport, RunReport};
+use super::run::Outcome;
 use super::verdict::{Tone, behaviours, column, tone};
-use super::{Cause, Outcome};
 use crate::escape::{Clean, Terminal};
 use crate::judge::Behaviour;
 
@@ -23,7 +24,7 @@ pub struct Style {
 /// The failures, then a summary by theme.
 pub fn report(run: &RunReport, style: Style) -> Clean<Terminal> {
     let mut out = Writer { out: Clean::new(), style };
-    let causes = super::causes(run);
+    let causes = causes(run);
     for cause in &causes {
         out.cause(cause);
     }
@@ -122,7 +123,7 @@ impl Writer {
         self.out.text(&case.title);
         if says {
             self.paint(DIM, |out| {
-                out.own("  ").text(super::verdict_line(case));
+                out.own("  ").text(verdict_line(case));
             });
         }
         self.out.own("\n");

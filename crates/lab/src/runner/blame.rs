@@ -6,7 +6,8 @@
 
 use std::time::Instant;
 
-use super::{Ended, Gone};
+use super::job::Ended;
+use super::peer::Gone;
 use crate::case::{By, Case};
 use crate::judge::{AnswerSeen, Behaviour, CloseBehaviour, Verdict};
 use crate::player::Record;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Target;
+use super::target::Target;
 use crate::case::Case;
 use crate::http2::Examiner;
 use crate::link::Dialogue;

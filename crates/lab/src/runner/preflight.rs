@@ -12,7 +12,8 @@ use bowsprit::frame::{MaskKey, RawHeader};
 use bowsprit::handshake::{HeadLimits, HeadReader, Progress, StartLine};
 use mio::{Events, Interest, Poll, Token};
 
-use super::{CONNECT, Target};
+use super::CONNECT;
+use super::target::Target;
 use crate::case::Opening;
 use crate::http2::{Shared, Stream, Trunk};
 use crate::link::{Dialogue, Link, SCRATCH};

@@ -28,7 +28,7 @@ macro_rules! exchanges {
                 moves: &[$($step),*],
                 outcomes: &[$(($crate::case::Class::$class, &[$($seen),*])),+],
             }),
-            ..super::BASE
+            ..$crate::cases::http2::BASE
         }),*]
     };
     (@settings) => { $crate::http2::SETTINGS };

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::super::case::Side;
 use super::super::check::Finding;
 use super::super::flow::Kind;
-use super::super::passage::{Difference, Passage, Record};
+use super::super::passage::Passage;
+use super::super::record::{Difference, Record};
 use super::{Player, at};
 use crate::escape::visible;
 

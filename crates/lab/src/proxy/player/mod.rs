@@ -5,17 +5,21 @@
 //! proxy does, and holds no more than [`AHEAD`] bytes for each direction.
 
 mod end;
+mod progress;
 mod steps;
 mod stream;
 
 use std::time::Duration;
+
+use progress::Progress;
 
 use super::case::{Case, Side};
 use super::check::{Finding, Pair};
 use super::flow::Flow;
 use super::head::{self, RawHead};
 use super::mailbox::{Ended, Mailbox};
-use super::passage::{Difference, Passage};
+use super::passage::Passage;
+use super::record::Difference;
 use super::trace::Trace;
 use crate::opening::{self, Fill};
 use crate::options::Options;
@@ -89,7 +93,7 @@ pub(super) struct Player {
     /// How much of random bytes each side has yet to send.
     feeds: [usize; 2],
     strays: [Vec<u8>; 2],
-    progress: stream::Progress,
+    progress: Progress,
     findings: Vec<Finding>,
     difference: Option<Difference>,
     added: Vec<(Side, String)>,
@@ -149,7 +153,7 @@ impl Player {
             flows: Default::default(),
             feeds: [0; 2],
             strays: Default::default(),
-            progress: stream::Progress::default(),
+            progress: Progress::default(),
             findings: Vec::new(),
             difference: None,
             added: Vec::new(),

@@ -8,7 +8,8 @@ use super::super::head::RawHead;
 use super::super::mailbox::Half;
 use super::super::passage::Passage;
 use super::end::answer;
-use super::{Player, Wires, at, stream};
+use super::progress::Progress;
+use super::{Player, Wires, at};
 use crate::case::Opening;
 use crate::opening;
 
@@ -26,7 +27,7 @@ impl Player {
         if is_done {
             self.step += 1;
             self.since = self.now;
-            self.progress = stream::Progress::default();
+            self.progress = Progress::default();
         }
         is_done
     }

@@ -7,6 +7,7 @@ use bowsprit::frame::MaskKey;
 use super::super::case::{Data, Side};
 use super::super::flow::Flow;
 use super::super::passage::Passage;
+use super::progress::Progress;
 use super::{AHEAD, Player, Wires, at};
 
 /// Random bytes that are made at once.
@@ -16,24 +17,6 @@ const ENOUGH: usize = 64;
 const TELLING: Duration = Duration::from_millis(250);
 /// How long nothing must be taken for a side to be full.
 const FULL: Duration = Duration::from_millis(400);
-
-/// Where a step of several parts stands.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Progress {
-    /// Parts that are done.
-    pub(super) done: u32,
-    /// A part is under way, in this direction.
-    pub(super) under_way: Option<Side>,
-    /// When the part began.
-    pub(super) since: Duration,
-    /// What the parts took.
-    pub(super) times: Vec<Duration>,
-    /// Bytes written when somebody last looked.
-    pub(super) written: u64,
-    /// Bytes that had come out then, and when that grew last.
-    pub(super) came: u64,
-    pub(super) moved: Duration,
-}
 
 impl Player {
     /// Sends what has to come out.

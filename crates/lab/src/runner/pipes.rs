@@ -1,0 +1,84 @@
+//! What cases are played over: sockets of their own, or streams of one connection.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use mio::{Interest, Token};
+
+use super::Runner;
+use super::probe::PROBE;
+use crate::case::Case;
+use crate::http2::{Stream, Trunk};
+use crate::options::Carrier;
+use crate::pipe::Pipe;
+use crate::random::Random;
+use crate::socket::Socket;
+
+impl Runner<'_> {
+    /// What a case is played over: a token, the connection that it is a stream of, and the bytes.
+    pub(super) fn pipe(&mut self, case: &'static Case) -> io::Result<(usize, Option<usize>, Pipe)> {
+        let cut = match self.plan.options.carrier {
+            Carrier::Http2(cut) if case.http2.is_none() => cut,
+            _ => {
+                let (token, socket) = self.connect()?;
+                return Ok((token, None, Pipe::Socket(socket)));
+            }
+        };
+        // A probe has to show that the server takes connections.
+        let apart = self.plan.apart || self.alone.is_some() || std::ptr::eq(case, &raw const PROBE);
+        let usable = |token: &usize| self.trunks.get(token).is_some_and(|trunk| trunk.borrow().is_fresh());
+        let token = match self.current.filter(usable).filter(|_| !apart) {
+            Some(token) => token,
+            None => {
+                let (token, socket) = self.connect()?;
+                self.trunks.insert(token, Rc::new(RefCell::new(Trunk::connecting(socket, cut))));
+                if !apart {
+                    self.current = Some(token);
+                }
+                token
+            }
+        };
+        let trunk = &self.trunks[&token];
+        let stream = Stream::new(trunk, Random::for_case(self.plan.options.seed, case.id));
+        self.next_token += 1;
+        self.fresh.push(self.next_token - 1);
+        Ok((self.next_token - 1, Some(token), Pipe::Stream(stream)))
+    }
+
+    fn connect(&mut self) -> io::Result<(usize, Socket)> {
+        let mut socket = self.plan.target.connect()?;
+        let token = self.next_token;
+        self.next_token += 1;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(socket.tcp_mut(), Token(token), interest)?;
+        Ok((token, socket))
+    }
+
+    /// Moves the bytes of connections that carry streams; their streams are looked at next.
+    pub(super) fn pump_trunks(&mut self, ready: &mut Vec<usize>, more: &mut Vec<usize>) {
+        let woken: Vec<usize> =
+            ready.iter().copied().filter(|token| self.trunks.contains_key(token)).collect();
+        for token in woken {
+            if self.trunks[&token].borrow_mut().pump(&mut self.scratch) {
+                more.push(token);
+            }
+            ready.extend(
+                self.slots.iter().filter(|(_, slot)| slot.trunk == Some(token)).map(|(slot, _)| *slot),
+            );
+        }
+    }
+
+    /// A stream is over: its connection may have room for another, or nothing more to do.
+    pub(super) fn leave(&mut self, trunk: usize) {
+        let waiting =
+            self.slots.iter().filter(|(_, slot)| slot.trunk == Some(trunk)).map(|(token, _)| *token);
+        self.fresh.extend(waiting);
+        let Some(shared) = self.trunks.get(&trunk) else { return };
+        let held = self.current == Some(trunk) && shared.borrow().is_fresh();
+        if !held && Rc::strong_count(shared) == 1 {
+            let _ = self.poll.registry().deregister(shared.borrow_mut().tcp_mut());
+            self.trunks.remove(&trunk);
+        }
+    }
+}

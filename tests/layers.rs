@@ -1,4 +1,5 @@
-//! Imports point one way: a layer uses what stands above it in [`LAYERS`], and of that only what is listed.
+//! Imports point one way: a layer uses what stands above it in [`LAYERS`], and of that only what is listed. No file imports
+//! itself over others.
 //!
 //! The test reads the sources. A new module needs a row, and a new import an entry: both are worth a thought about
 //! whether the layer is the right place.
@@ -179,110 +180,168 @@ fn the_table_lists_what_there_is() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Folders whose files import one way: none imports, over however many others, what imports it.
-const WITHOUT_CIRCLES: &[&str] = &[
-    "src/blocking",
-    "src/connection",
-    "src/event_loop",
-    "src/frame",
-    "src/handshake",
-    "src/http2",
-    "src/message",
-    "src/tls",
-];
+/// The sources of each package. A new package needs an entry.
+const PACKAGES: &[&str] = &["src", "crates/capi/src", "crates/cli/src", "crates/lab/src", "fuzz/src"];
 
+/// No file imports, over however many others, what imports it: each can be read, tested and changed with what stands
+/// below it in mind, and nothing else.
 #[test]
 fn no_file_imports_itself_over_others() {
-    for folder in WITHOUT_CIRCLES {
-        let graph = graph(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
-        assert!(graph.len() > 1, "{folder} has files");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut faults = Vec::new();
+    for package in PACKAGES {
+        let graph = graph(&root.join(package));
+        assert!(graph.len() > 1, "{package} has files");
         if let Some(circle) = circle(&graph) {
-            panic!("{folder}: {}", circle.join(" -> "));
+            faults.push(format!("{package}: {}", circle.join(" -> ")));
         }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_package_is_looked_at() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in fs::read_dir(root.join("crates")).unwrap() {
+        let name = folder.unwrap().file_name().into_string().unwrap();
+        assert!(
+            PACKAGES.contains(&&*format!("crates/{name}/src")),
+            "crates/{name} is not among the packages"
+        );
     }
 }
 
-/// The modules of a folder, each with those that its file imports. The folder's own module is named by an empty path.
+/// The modules below a folder, each with those that its file imports. The folder's own module is named by an empty path.
 fn graph(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
-    let module = |file: &Path| {
-        let name = file.strip_prefix(folder).unwrap().with_extension("");
-        let parts: Vec<_> = name.iter().map(|part| part.to_str().unwrap()).collect();
-        parts.join("::").trim_end_matches("mod").trim_end_matches("::").to_owned()
+    let files: Vec<_> = sources(folder)
+        .into_iter()
+        .map(|file| (module(folder, &file), code(&fs::read_to_string(&file).unwrap())))
+        .collect();
+    graph_of(&files)
+}
+
+/// The module of a file.
+fn module(folder: &Path, file: &Path) -> String {
+    let name = file.strip_prefix(folder).unwrap().with_extension("");
+    let mut parts: Vec<_> = name.iter().map(|part| part.to_str().unwrap()).collect();
+    parts.pop_if(|last| ["mod", "lib", "main"].contains(last));
+    parts.join("::")
+}
+
+/// The same of modules and their code.
+fn graph_of(files: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> {
+    let modules: BTreeSet<String> = files.iter().map(|(module, _)| module.clone()).collect();
+    // What a module shows under its own name, and what that is. To show is not to import.
+    let mut shown = BTreeMap::new();
+    let mut used = BTreeMap::<String, Vec<String>>::new();
+    for (own, code) in files {
+        let (exports, rest) = exports(code);
+        for path in exports.iter().flat_map(|export| paths(export, own, &modules)) {
+            let name = path.rsplit("::").next().unwrap().to_owned();
+            shown.insert(join(own, &name), path);
+        }
+        used.insert(own.clone(), paths(&rest, own, &modules));
+    }
+    let resolve = |path: &String| {
+        let mut path = path.clone();
+        // Bounded, as a module might show itself.
+        for _ in 0..8 {
+            let Some((name, is)) = shown.iter().find(|(name, is)| {
+                **is != path && (path == **name || path.starts_with(&format!("{name}::")))
+            }) else {
+                break;
+            };
+            path = format!("{is}{}", &path[name.len()..]);
+        }
+        longest(&path, &modules)
     };
-    let files = sources(folder);
-    let modules: BTreeSet<String> = files.iter().map(|file| module(file)).collect();
-    let name = folder.file_name().unwrap().to_str().unwrap();
-    files
-        .iter()
-        .map(|file| {
-            let own = module(file);
-            let code = code(&fs::read_to_string(file).unwrap());
-            // What a folder's module shows of its files is no import.
-            let code = without(&code, "pub use ");
-            let within = paths(&code, name, &own, file.ends_with("mod.rs"));
-            let used = within.iter().filter_map(|path| longest(path, &modules)).filter(|used| *used != own);
-            (own.clone(), used.collect())
-        })
+    used.iter()
+        .map(|(own, paths)| (own.clone(), paths.iter().map(resolve).filter(|used| used != own).collect()))
         .collect()
 }
 
-/// The code without the statements that start so.
-fn without(code: &str, start: &str) -> String {
-    let mut rest = code;
-    let mut kept = String::new();
-    while let Some(at) = rest.find(start) {
-        kept.push_str(&rest[..at]);
-        rest = rest[at..].split_once(';').map_or("", |(_, rest)| rest);
+/// The `pub use` statements, and the code without them.
+fn exports(code: &str) -> (Vec<String>, String) {
+    let (mut exports, mut kept) = (Vec::new(), String::new());
+    for statement in code.split_inclusive(';') {
+        let visibility = statement.rfind("\npub").map_or(0, |at| at + 1);
+        let (front, back) = statement.split_at(visibility);
+        let is_export = back.strip_prefix("pub").is_some_and(|rest| {
+            let rest =
+                rest.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or(rest, |(_, rest)| rest);
+            rest.starts_with(" use ")
+        });
+        if is_export {
+            kept.push_str(front);
+            exports.push(back.to_owned());
+        } else {
+            kept.push_str(statement);
+        }
     }
-    kept + rest
+    (exports, kept)
 }
 
-/// All paths in `code`, which is that of module `own`, as seen from the folder called `name`.
-fn paths(code: &str, name: &str, own: &str, is_folder: bool) -> Vec<String> {
+/// All paths in `code`, which is that of module `own`, as seen from the root of its package.
+fn paths(code: &str, own: &str, modules: &BTreeSet<String>) -> Vec<String> {
     let from = |up: usize| {
         let mut parts: Vec<&str> = own.split("::").filter(|part| !part.is_empty()).collect();
         parts.truncate(parts.len().saturating_sub(up));
         parts.join("::")
     };
-    let mut found = Vec::new();
-    for (at, _) in code.match_indices("super::") {
-        if !code[..at].ends_with("super::") {
-            let up = code[at..].split("::").take_while(|part| *part == "super").count();
-            let mut read = Vec::new();
-            tree(&code[at + up * "super::".len()..], "", &mut read);
-            found.extend(read.iter().map(|path| join(&from(up), path)));
+    // Where it may be seen is no import.
+    let visible = code.split("pub(in ").enumerate();
+    let code: String = visible
+        .map(|(at, part)| if at == 0 { part } else { part.split_once(')').map_or("", |(_, rest)| rest) })
+        .collect();
+    let begins = |at: usize| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+    let (mut found, mut end) = (Vec::new(), 0);
+    for (at, _) in code.match_indices("super::").filter(|(at, _)| begins(*at)) {
+        if at < end {
+            continue; // read with the group that it stands in
+        }
+        let up = code[at..].split("::").take_while(|part| *part == "super").count();
+        let mut read = Vec::new();
+        end = code.len() - tree(&code[at + up * "super::".len()..], "", &mut read).len();
+        for path in read {
+            // `super::{super::x}`
+            let more = path.split("::").take_while(|part| *part == "super").count();
+            let path: Vec<_> = path.split("::").skip(more).collect();
+            found.push(join(&from(up + more), &path.join("::")));
         }
     }
-    for path in imports(code) {
-        found.extend(path.strip_prefix(&format!("{name}::")).map(str::to_owned));
-    }
-    if is_folder {
-        // `use child::Name;`, which needs no `self`.
-        for (at, start) in code.match_indices("\nuse ") {
+    found.extend(imports(&code));
+    // `child::Name`, which needs no `self`.
+    let children = modules.iter().filter(|module| parent(module) == Some(own));
+    for child in children {
+        let start = format!("{}::", child.rsplit("::").next().unwrap());
+        for (at, _) in code.match_indices(&start).filter(|(at, _)| begins(*at)) {
             let mut read = Vec::new();
-            tree(&code[at + start.len()..], "", &mut read);
+            tree(&code[at..], "", &mut read);
             found.extend(read.iter().map(|path| join(own, path)));
         }
     }
     found
 }
 
-fn join(module: &str, path: &str) -> String {
-    if module.is_empty() { path.to_owned() } else { format!("{module}::{path}") }
+/// The module that a module stands in; the root stands in none.
+fn parent(module: &str) -> Option<&str> {
+    (!module.is_empty()).then(|| module.rsplit_once("::").map_or("", |(parent, _)| parent))
 }
 
-/// The module that a path leads into: the longest one that is its beginning. A path to an item of the folder's own
-/// module leads into that, where the item is not one of another crate.
-fn longest(path: &str, modules: &BTreeSet<String>) -> Option<String> {
-    let mut path = path.rsplit_once("::").map_or("", |(front, _)| front);
-    let is_item = path.is_empty();
-    while !path.is_empty() {
-        if modules.contains(path) {
-            return Some(path.to_owned());
-        }
-        path = path.rsplit_once("::").map_or("", |(front, _)| front);
+fn join(module: &str, path: &str) -> String {
+    match (module, path) {
+        ("", path) | (path, "") => path.to_owned(),
+        _ => format!("{module}::{path}"),
     }
-    is_item.then(String::new)
+}
+
+/// The module that a path leads into: the longest one that is its beginning.
+fn longest(path: &str, modules: &BTreeSet<String>) -> String {
+    let mut path = path;
+    while !path.is_empty() && !modules.contains(path) {
+        path = parent(path).unwrap_or("");
+    }
+    path.to_owned()
 }
 
 /// A way from a module back to itself, if there is one.
@@ -324,17 +383,37 @@ fn circles_are_found() {
     assert_eq!(circle(&graph(&[("a", "b"), ("a", "c"), ("b", "c"), ("c", "d")])), None);
     let round = graph(&[("a", "b"), ("b", "c"), ("c", "d"), ("d", "b")]);
     assert_eq!(circle(&round), Some(vec!["b", "c", "d", "b"]));
-    for (code, own, is_folder, expected) in [
-        ("use super::b::{C, D};", "a", false, &["b::C", "b::D"][..]),
-        ("use super::super::b::C;", "x::a", false, &["b::C"]),
-        ("use super::b::C;", "x::a", false, &["x::b::C"]),
-        ("use super::C;", "x::a", false, &["x::C"]),
-        ("use crate::loops::b::C; fn f(_: super::d::E) {}", "a", false, &["d::E", "b::C"]),
-        ("\nuse b::C;", "x", true, &["x::b::C"]),
+    let modules: BTreeSet<String> = ["", "a", "b", "d", "x", "x::a", "x::b"].map(str::to_owned).into();
+    for (code, own, expected) in [
+        ("use super::b::{C, D};", "a", &["b::C", "b::D"][..]),
+        ("use super::super::b::C;", "x::a", &["b::C"]),
+        ("use super::b::C;", "x::a", &["x::b::C"]),
+        ("use super::{C, super::b::D};", "x::a", &["x::C", "b::D"]),
+        ("use crate::b::C; fn f(_: super::d::E) {}", "a", &["d::E", "b::C"]),
+        ("\nuse b::C; fn f() { a::g() }", "x", &["x::a::g", "x::b::C"]),
+        ("pub(in crate::b) fn f() {}", "x", &[]),
     ] {
-        assert_eq!(paths(code, "loops", own, is_folder), expected, "{code}");
+        assert_eq!(paths(code, own, &modules), expected, "{code}");
     }
-    assert_eq!(without("a pub use b::{c,\nd}; e", "pub use "), "a  e");
+    let file = |module: &str, code: &str| (module.to_owned(), code.to_owned());
+    // One that is hidden: `x` shows what its files import of each other.
+    let hidden = graph_of(&[
+        file("", "mod x;"),
+        file("x", "mod a;\nmod b;\npub use a::A;\npub(crate) use b::B;"),
+        file("x::a", "use super::B;"),
+        file("x::b", "use super::A;"),
+    ]);
+    assert_eq!(circle(&hidden), Some(vec!["x::a", "x::b", "x::a"]));
+    let shown = exports("x\npub use a::{b,\nc};\npub(super) use d;\nuse e;\npub struct F;");
+    assert_eq!(shown.1, "x\n\n\nuse e;\npub struct F;");
+}
+
+#[test]
+fn tests_do_not_count() {
+    assert_eq!(above_tests("a\nb\n#[cfg(test)]\nmod tests {\n}\n"), "a\nb");
+    assert_eq!(above_tests("a\n#[cfg(all(test, x))]\n#[y]\nmod tests {\n}\n"), "a");
+    assert_eq!(above_tests("a\n#[cfg(test)]\nmod tests;\nb"), "a\n#[cfg(test)]\nmod tests;\nb");
+    assert_eq!(above_tests("a\n#[cfg(test)]\nfn f() {}\nb"), "a\n#[cfg(test)]\nfn f() {}\nb");
 }
 
 #[test]
@@ -367,10 +446,19 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The source without the tests at its end.
+fn above_tests(source: &str) -> &str {
+    let Some((above, _)) = source.split_once("\nmod tests {") else { return source };
+    let mut above = above;
+    while let Some((front, _)) = above.rsplit_once('\n').filter(|(_, last)| last.starts_with("#[")) {
+        above = front;
+    }
+    above
+}
+
 /// The source without its comments and without the tests at its end.
 fn code(source: &str) -> String {
-    let source = source.split("\nmod tests").next().unwrap();
-    source.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+    above_tests(source).lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
 /// The longest run of `super::`.

@@ -21,12 +21,14 @@ mod forwarded;
 mod head;
 mod head_reader;
 mod host;
+mod judge;
 mod leniency;
 mod nonce;
 mod origin;
 mod proxy_protocol;
 mod refusal;
 mod refused;
+mod request;
 mod server;
 #[cfg(feature = "url")]
 mod url;
@@ -39,6 +41,7 @@ pub use field::{FieldError, HeaderField};
 pub use forwarded::{ForwardedField, NetworkSyntax, TrustedProxies};
 pub use head::{Head, HeadError, HttpVersion, Repeated, StartLine};
 pub use head_reader::{HeadLimits, HeadReader, Progress};
+pub use judge::MAX_SUBPROTOCOLS;
 pub use leniency::Leniency;
 pub use nonce::Key;
 pub use origin::{OriginError, OriginPolicy, OriginSyntax};
@@ -47,9 +50,8 @@ pub use proxy_protocol::{
 };
 pub use refusal::{Refusal, RefusalError};
 pub use refused::{MAX_REFUSAL_BODY, RefusedResponse};
-pub use server::{
-    AcceptError, Acceptance, Incoming, MAX_SUBPROTOCOLS, PlainRequest, Request, ServerHandshake,
-};
+pub use request::{AcceptError, Acceptance, Incoming, PlainRequest, Request};
+pub use server::ServerHandshake;
 #[cfg(feature = "client")]
 pub(crate) use url::percent_decode;
 #[cfg(feature = "url")]

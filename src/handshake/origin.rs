@@ -16,7 +16,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::host::is_host;
 use super::refusal::Refusal;
-use super::server::Request;
+use super::request::Request;
 
 /// Decides on requests by their `Origin` and `Host`.
 ///

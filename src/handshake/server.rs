@@ -1,43 +1,19 @@
 //! The server's side of the opening handshake (RFC 6455 §4.2).
 //!
-//! In: the bytes of a request in any cut. Out: a [`Request`] that keeps every rule of §4.2.1, a [`PlainRequest`]
+//! In: the bytes of a request in any cut. Out: a [`Request`](super::Request) that keeps every rule of §4.2.1, a [`PlainRequest`](super::PlainRequest)
 //! that asks for no upgrade, or the rule that the request breaks; then the head of a 101 (§4.2.2). Promises: a
 //! 101 answers only a request that was judged here, and says only what the request offered. Who may connect,
 //! from which origin and to which resource is left to the application.
-//!
-//! Where the RFCs leave a choice:
-//!
-//! * An absolute target overrules `Host` (RFC 9112 §3.2.2), which has to be there and be valid all the same.
-//! * The target is handed on as sent, byte for byte: nothing is decoded, so nothing can be decoded twice.
-//! * `Upgrade: websocket/13` does not ask for `websocket`; `Connection: close, Upgrade` asks for the upgrade.
-//! * A subprotocol that is no token, or comes twice, refuses the request (§4.1 item 10).
-//! * A list header without a member refuses the request: §4.3 wants at least one. [`Leniency`] can let it pass.
-//! * A request asks for a WebSocket if `Upgrade` names it or there is any `Sec-WebSocket-*` field. Other protocols in
-//!   `Upgrade` are offers that a server may ignore (RFC 9110 §7.8): `Upgrade: h2c` makes no difference to a page.
 
-use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
-use core::net::IpAddr;
 
-use super::agreement::{Agreement, Misfit, check_answer};
 use super::error::RequestError;
-use super::field::{HeaderField, is_of_websocket, is_owned_by_handshake};
-use super::head::{Head, HttpVersion, StartLine};
+use super::head::{Head, StartLine};
 use super::head_reader::{HeadLimits, HeadReader, Progress};
-use super::host::is_host;
+use super::judge;
 use super::leniency::Leniency;
-use super::nonce::Key;
-use super::refusal::Refusal;
-use crate::extension::{Extension, params};
-use crate::token::is_token;
-
-/// The most subprotocols in one request: ten times what any known client offers.
-pub const MAX_SUBPROTOCOLS: usize = 100;
+use super::request::Incoming;
 
 /// Reads and judges one request.
 ///
@@ -74,15 +50,6 @@ pub struct ServerHandshake {
     failed: Option<RequestError>,
     /// The head that broke a rule.
     head: Option<Box<Head>>,
-}
-
-/// What came in.
-#[derive(Clone, Debug)]
-pub enum Incoming {
-    /// A request to open a WebSocket that keeps every rule.
-    Upgrade(Request),
-    /// A request for something else.
-    Plain(PlainRequest),
 }
 
 impl ServerHandshake {
@@ -130,7 +97,7 @@ impl ServerHandshake {
             Err(error) => return Err(self.fail(error.into())),
         };
         self.is_head = matches!(head.start_line(), StartLine::Request { method: "HEAD", .. });
-        match judge(head, self.leniency) {
+        match judge::judge(head, self.leniency) {
             Ok(value) => Ok(Progress::Done { value, used }),
             Err((error, head)) => {
                 self.head = Some(head);
@@ -156,429 +123,16 @@ impl ServerHandshake {
     }
 }
 
-/// A request to open a WebSocket (§4.2.1), found right in every point.
-#[derive(Clone, Debug)]
-pub struct Request {
-    head: Head,
-    resource: String,
-    host: String,
-    key: Key,
-    origin: Option<String>,
-    subprotocols: Vec<String>,
-    extensions: Vec<Extension>,
-    client: Option<IpAddr>,
-}
-
-impl Request {
-    /// The address of the client, which is that of a proxy's client where [`TrustedProxies`] say so. None
-    /// where nobody has [told](Self::set_client_addr), or the transport has no addresses.
-    ///
-    /// [`TrustedProxies`]: super::TrustedProxies
-    pub const fn client_addr(&self) -> Option<IpAddr> {
-        self.client
-    }
-
-    /// For drivers: whom the request came from, as far as they know.
-    pub const fn set_client_addr(&mut self, client: Option<IpAddr>) {
-        self.client = client;
-    }
-
-    /// Bytes of memory held, beside its own size; what was taken out of the head counts as long as the head.
-    pub const fn memory(&self) -> usize {
-        2 * self.head.memory()
-    }
-
-    /// The resource name (§3): path and query as sent, never decoded. Starts with `/`.
-    pub fn resource(&self) -> &str {
-        &self.resource
-    }
-
-    /// The host, and the port if one is named, as sent; from an absolute target if there is one, from `Host`
-    /// otherwise.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The origin (§10.2). Browsers send one; other clients need not.
-    pub fn origin(&self) -> Option<&str> {
-        self.origin.as_deref()
-    }
-
-    /// The offered subprotocols, in the client's order of preference.
-    pub fn subprotocols(&self) -> &[String] {
-        &self.subprotocols
-    }
-
-    /// The offered extensions, in the client's order of preference; a name may come several times.
-    pub fn extensions(&self) -> &[Extension] {
-        &self.extensions
-    }
-
-    /// The value of the first header line with this name.
-    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
-        self.head.values(name).next()
-    }
-
-    /// Every header line, in order.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
-        self.head.headers()
-    }
-
-    /// The whole head.
-    pub fn head(&self) -> &Head {
-        &self.head
-    }
-
-    /// The first of `supported` that the client offers: the server's order of preference decides. Compared with
-    /// case (§11.5).
-    pub fn choose_subprotocol<'a>(&self, supported: &[&'a str]) -> Option<&'a str> {
-        supported.iter().copied().find(|name| self.offers(name))
-    }
-
-    fn offers(&self, subprotocol: &str) -> bool {
-        self.subprotocols.iter().any(|offer| offer == subprotocol)
-    }
-
-    /// The head of the 101 (§4.2.2 item 5), and what the two sides have agreed on by it.
-    ///
-    /// # Errors
-    ///
-    /// [`AcceptError`] where the acceptance holds what the request does not offer, or a header of ours.
-    pub fn accept(&self, acceptance: &Acceptance) -> Result<(Vec<u8>, Agreement), AcceptError> {
-        if let Some(name) = acceptance.subprotocol.as_deref().filter(|name| !self.offers(name)) {
-            return Err(AcceptError::SubprotocolNotOffered(name.to_owned()));
-        }
-        check_answer(&acceptance.extensions, &self.extensions).map_err(|misfit| match misfit {
-            Misfit::NotOffered => AcceptError::ExtensionNotOffered,
-            Misfit::Repeated => AcceptError::ExtensionRepeated,
-        })?;
-        if let Some(field) = acceptance.headers.iter().find(|field| is_owned_by_handshake(field.name())) {
-            return Err(AcceptError::ReservedHeader(field.name().to_owned()));
-        }
-
-        let mut out = Vec::with_capacity(256);
-        out.extend_from_slice(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
-        );
-        HeaderField::trusted("Sec-WebSocket-Accept", self.key.accept()).write_to(&mut out);
-        if let Some(name) = &acceptance.subprotocol {
-            HeaderField::trusted("Sec-WebSocket-Protocol", name).write_to(&mut out);
-        }
-        if !acceptance.extensions.is_empty() {
-            let list = params::write_list(&acceptance.extensions);
-            HeaderField::trusted("Sec-WebSocket-Extensions", list).write_to(&mut out);
-        }
-        for field in &acceptance.headers {
-            field.write_to(&mut out);
-        }
-        out.extend_from_slice(b"\r\n");
-        let agreement = Agreement {
-            subprotocol: acceptance.subprotocol.clone(),
-            extensions: acceptance.extensions.clone(),
-        };
-        Ok((out, agreement))
-    }
-}
-
-/// What a server says in its 101.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Acceptance {
-    /// One of [`Request::subprotocols`], or none.
-    pub subprotocol: Option<String>,
-    /// Answers to some of [`Request::extensions`], each name at most once.
-    pub extensions: Vec<Extension>,
-    /// Further fields, such as `Set-Cookie`; several of one name make several lines.
-    pub headers: Vec<HeaderField>,
-}
-
-/// Why an [`Acceptance`] does not fit its [`Request`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AcceptError {
-    /// The client does not offer this subprotocol (§4.2.2 item 4).
-    SubprotocolNotOffered(String),
-    /// The client does not offer one of the extensions (§9.1).
-    ExtensionNotOffered,
-    /// One extension is accepted twice (§9.1).
-    ExtensionRepeated,
-    /// The field with this name is written by the handshake itself.
-    ReservedHeader(String),
-}
-
-impl fmt::Display for AcceptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SubprotocolNotOffered(name) => {
-                write!(f, "accept a subprotocol that the request offers, which {name:?} is not")
-            }
-            Self::ExtensionNotOffered => f.write_str("accept only extensions that the request offers"),
-            Self::ExtensionRepeated => f.write_str("accept each extension at most once"),
-            Self::ReservedHeader(name) => write!(f, "leave {name} to the handshake, which writes it itself"),
-        }
-    }
-}
-
-impl core::error::Error for AcceptError {}
-
-/// A well-formed HTTP request that asks for no WebSocket: `Upgrade` does not name it, and no `Sec-WebSocket-*` field
-/// is there.
-///
-/// A server answers with a [`Refusal`] of its choice: a page, 404, [`Refusal::upgrade_required`]. Should the
-/// request have a body, it is not read, which is one reason why every answer ends the connection.
-#[derive(Clone, Debug)]
-pub struct PlainRequest {
-    head: Head,
-    host: Option<String>,
-}
-
-impl PlainRequest {
-    /// Bytes of memory held, beside its own size; what was taken out of the head counts as long as the head.
-    pub const fn memory(&self) -> usize {
-        2 * self.head.memory()
-    }
-
-    /// The method, compared with case.
-    pub fn method(&self) -> &str {
-        request_line(&self.head).0
-    }
-
-    /// The request target in any of its forms (RFC 9112 §3.2), as sent.
-    pub fn target(&self) -> &str {
-        request_line(&self.head).1
-    }
-
-    /// The host, and the port if one is named, as sent; from an absolute target if there is one, from `Host` otherwise
-    /// (RFC 9112 §3.2.2). An HTTP/1.0 request need not have one.
-    pub fn host(&self) -> Option<&str> {
-        self.host.as_deref()
-    }
-
-    /// The value of the first header line with this name.
-    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
-        self.head.values(name).next()
-    }
-
-    /// Every header line, in order.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
-        self.head.headers()
-    }
-
-    /// The whole head.
-    pub fn head(&self) -> &Head {
-        &self.head
-    }
-
-    /// The bytes of an answer to this request: without body where the method is HEAD.
-    pub fn answer(&self, refusal: &Refusal) -> Vec<u8> {
-        if self.method() == "HEAD" { refusal.encode_head() } else { refusal.encode() }
-    }
-}
-
-/// §4.2.1, rule by rule. A head that breaks one is given back.
-fn judge(head: Head, leniency: Leniency) -> Result<Incoming, (RequestError, Box<Head>)> {
-    match examine(&head, leniency) {
-        Ok(Examined::Plain { host }) => Ok(Incoming::Plain(PlainRequest { head, host })),
-        Ok(Examined::Upgrade(Offer { resource, host, key, origin, subprotocols, extensions })) => {
-            Ok(Incoming::Upgrade(Request {
-                head,
-                resource,
-                host,
-                key,
-                origin,
-                subprotocols,
-                extensions,
-                client: None,
-            }))
-        }
-        Err(error) => Err((error, Box::new(head))),
-    }
-}
-
-/// What a head asks for.
-enum Examined {
-    Plain { host: Option<String> },
-    Upgrade(Offer),
-}
-
-/// What a [`Request`] says beside its head.
-struct Offer {
-    resource: String,
-    host: String,
-    key: Key,
-    origin: Option<String>,
-    subprotocols: Vec<String>,
-    extensions: Vec<Extension>,
-}
-
-fn examine(head: &Head, leniency: Leniency) -> Result<Examined, RequestError> {
-    let HttpVersion { major, minor } = head.version();
-    if major != 1 {
-        return Err(RequestError::HttpMajorVersion);
-    }
-    let host = judge_host(head, minor)?;
-    let (method, target) = request_line(head);
-    if !asks_for_websocket(head) {
-        return Ok(Examined::Plain { host: authority_of(target)?.map(str::to_owned).or(host) });
-    }
-
-    // Item 1: an HTTP/1.1 or higher GET request with a resource name.
-    if method != "GET" {
-        return Err(RequestError::Method);
-    }
-    if minor == 0 {
-        return Err(RequestError::HttpVersionTooOld);
-    }
-    let (authority, resource) = judge_target(target)?;
-    // Item 2; RFC 9112 §3.2.2: the authority of an absolute target takes the place of Host.
-    let host = authority.or(host).ok_or(RequestError::HostMissing)?;
-    judge_body(head)?;
-    // Item 3.
-    if !head.has("upgrade") {
-        return Err(RequestError::UpgradeMissing);
-    }
-    if !head.tokens("upgrade").any(|token| token.eq_ignore_ascii_case(b"websocket")) {
-        return Err(RequestError::UpgradeNotWebsocket);
-    }
-    // Item 4.
-    if !head.tokens("connection").any(|token| token.eq_ignore_ascii_case(b"upgrade")) {
-        return Err(RequestError::ConnectionWithoutUpgrade);
-    }
-    // Item 6, before item 5: another version may have another idea of the key.
-    match head.only("sec-websocket-version") {
-        Ok(Some(b"13")) => {}
-        Ok(Some(_)) => return Err(RequestError::VersionNot13),
-        Ok(None) => return Err(RequestError::VersionMissing),
-        Err(_) => return Err(RequestError::VersionRepeated),
-    }
-    // Item 5.
-    let key = match head.only("sec-websocket-key") {
-        Ok(Some(text)) => Key::parse(text).ok_or(RequestError::KeyMalformed)?,
-        Ok(None) => return Err(RequestError::KeyMissing),
-        Err(_) => return Err(RequestError::KeyRepeated),
-    };
-    // Items 7 to 9.
-    let origin = judge_origin(head)?;
-    let subprotocols = judge_subprotocols(head, leniency)?;
-    let extensions = match head.has("sec-websocket-extensions") {
-        true => params::parse(head.values("sec-websocket-extensions"))?,
-        false => Vec::new(),
-    };
-    Ok(Examined::Upgrade(Offer { resource, host, key, origin, subprotocols, extensions }))
-}
-
-/// RFC 9110 §7.8: the name of the protocol, a version of it, or a field that belongs to it.
-fn asks_for_websocket(head: &Head) -> bool {
-    let names_it = |token: &[u8]| {
-        token.split(|&byte| byte == b'/').next().is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"))
-    };
-    head.tokens("upgrade").any(names_it) || head.headers().any(|(name, _)| is_of_websocket(name))
-}
-
-/// The authority of an absolute target, which takes the place of `Host` (RFC 9112 §3.2.2).
-fn authority_of(target: &str) -> Result<Option<&str>, RequestError> {
-    if target.starts_with('/') {
-        return Ok(None);
-    }
-    let Some((_, rest)) = target.split_once("://") else { return Ok(None) };
-    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    if is_host(authority.as_bytes()) { Ok(Some(authority)) } else { Err(RequestError::TargetForm) }
-}
-
-/// Method and target.
-fn request_line(head: &Head) -> (&str, &str) {
-    match head.start_line() {
-        StartLine::Request { method, target, .. } => (method, target),
-        // A reader of requests makes no others.
-        StartLine::Response { .. } => ("", ""),
-    }
-}
-
-/// RFC 9112 §3.2: exactly one valid `Host`, which only HTTP/1.0 may leave out.
-fn judge_host(head: &Head, minor: u8) -> Result<Option<String>, RequestError> {
-    match head.only("host") {
-        Ok(Some(host)) if is_host(host) => Ok(Some(ascii(host))),
-        Ok(Some(_)) => Err(RequestError::HostMalformed),
-        Ok(None) if minor == 0 => Ok(None),
-        Ok(None) => Err(RequestError::HostMissing),
-        Err(_) => Err(RequestError::HostRepeated),
-    }
-}
-
-/// Authority and resource name of a target (§3, §4.1; RFC 9112 §3.2).
-fn judge_target(target: &str) -> Result<(Option<String>, String), RequestError> {
-    if target.contains('#') {
-        return Err(RequestError::TargetFragment);
-    }
-    if target.starts_with('/') {
-        return Ok((None, target.to_owned()));
-    }
-    let (scheme, rest) = target.split_once("://").ok_or(RequestError::TargetForm)?;
-    // §4.1: "an absolute http/https URI".
-    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-        return Err(RequestError::TargetForm);
-    }
-    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    if !is_host(authority.as_bytes()) {
-        return Err(RequestError::TargetForm);
-    }
-    // §3: "/" where the path is empty.
-    let resource = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    Ok((Some(authority.to_owned()), resource))
-}
-
-/// RFC 9112 §6.3: a request with a body would put the body where frames start.
-fn judge_body(head: &Head) -> Result<(), RequestError> {
-    match head.only("content-length") {
-        Ok(None | Some(b"0")) if !head.has("transfer-encoding") => Ok(()),
-        _ => Err(RequestError::Body),
-    }
-}
-
-/// Item 7. RFC 6454 §7.1: `null`, or origins with single blanks between them.
-fn judge_origin(head: &Head) -> Result<Option<String>, RequestError> {
-    let Some(origin) = head.only("origin").map_err(|_| RequestError::OriginRepeated)? else {
-        return Ok(None);
-    };
-    let visible = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_graphic);
-    if origin.split(|&byte| byte == b' ').all(visible) {
-        Ok(Some(ascii(origin)))
-    } else {
-        Err(RequestError::OriginMalformed)
-    }
-}
-
-/// Item 8; §4.1 item 10: unique tokens, at least one where the header is there.
-fn judge_subprotocols(head: &Head, leniency: Leniency) -> Result<Vec<String>, RequestError> {
-    const NAME: &str = "sec-websocket-protocol";
-    let mut names = Vec::new();
-    let mut seen = BTreeSet::new();
-    for name in head.tokens(NAME) {
-        if !is_token(name) {
-            return Err(RequestError::SubprotocolMalformed);
-        }
-        if names.len() == MAX_SUBPROTOCOLS {
-            return Err(RequestError::TooManySubprotocols);
-        }
-        if !seen.insert(name) {
-            return Err(RequestError::SubprotocolRepeated);
-        }
-        names.push(ascii(name));
-    }
-    if names.is_empty() && head.has(NAME) && !leniency.empty_subprotocol {
-        return Err(RequestError::SubprotocolEmpty);
-    }
-    Ok(names)
-}
-
-/// The text of bytes that were found to be ASCII.
-fn ascii(bytes: &[u8]) -> String {
-    bytes.iter().copied().map(char::from).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned as _;
+
     use super::*;
-    use crate::handshake::{HeadError, RefusalError};
+    use crate::extension::{Extension, params};
+    use crate::handshake::{
+        AcceptError, Acceptance, Agreement, HeadError, HeaderField, MAX_SUBPROTOCOLS, Refusal, RefusalError,
+        Request,
+    };
 
     const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
 

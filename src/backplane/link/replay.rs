@@ -7,7 +7,8 @@ use super::super::envelope::{Envelope, Kind};
 use super::super::history::{Done, History, Question, Step, Whose};
 use super::super::position::Position;
 use super::event::{Delivery, Incoming, LinkEvent};
-use super::{Link, State, message, random};
+use super::receive::message;
+use super::{Link, State, random};
 
 impl Link {
     /// Reads what a topic had behind `since`, a step of it; without `since` the answer only says where its history stands.

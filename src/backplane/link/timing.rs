@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::super::envelope::Kind;
 use super::event::{Action, LinkEvent};
-use super::{ANNOUNCEMENT, Link, MAX_DELAY, REUNION, State};
+use super::receive::REUNION;
+use super::{ANNOUNCEMENT, Link, MAX_DELAY, State};
 use crate::entropy;
 
 /// How long reaching an engine and its first answer may take, each.

@@ -5,20 +5,25 @@
 //! two messages never mix (§5.4); what waits for a peer that does not read is bounded by
 //! [`Config::max_queued`], and Pongs by themselves.
 
+mod control;
+mod error;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 
 use super::config::Config;
 use super::send_queue::SendQueue;
-use crate::close::{CloseReason, MAX_REASON, OwnedClose};
+use crate::close::{CloseReason, OwnedClose};
 use crate::entropy::Entropy;
 use crate::extension::Compression;
 use crate::extension::deflate::{Compressor, Half};
-use crate::frame::{Control, DataKind, MAX_HEADER, RawHeader};
+use crate::frame::{DataKind, MAX_HEADER, RawHeader};
 use crate::message::{Message, Prepared};
 use crate::role::Role;
 use crate::utf8::Utf8Stream;
+
+pub use error::SendError;
 
 /// The sending half.
 pub struct Outbound {
@@ -58,49 +63,6 @@ struct Closing {
     sent: Option<OwnedClose>,
     failed: bool,
 }
-
-/// Our own caller asked for something that must not be sent. Nothing was queued, and the connection goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SendError {
-    /// A Close frame is sent; nothing may follow it (§5.5.1).
-    Closing,
-    /// The peer does not read: [`Config::max_queued`] bytes wait already.
-    QueueFull,
-    /// A message is being sent in parts; another one would mix with it (§5.4).
-    MessageOpen,
-    /// No message is being sent in parts that could be continued.
-    NoMessageOpen,
-    /// The parts of a text message do not make UTF-8 (§5.6).
-    NotUtf8,
-    /// A control frame carries at most 125 bytes (§5.5).
-    ControlTooLong,
-    /// The code may not stand in a Close frame (§7.4).
-    CloseCode,
-    /// A reason has at most 123 bytes (§5.5).
-    ReasonTooLong,
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SendError::Closing => "the connection is closing: nothing follows a Close frame",
-            SendError::QueueFull => "the peer does not read: the send queue is full",
-            SendError::MessageOpen => "a message is being sent in parts: end it first",
-            SendError::NoMessageOpen => "no message is being sent in parts: start one first",
-            SendError::NotUtf8 => "the parts of a text message are not UTF-8",
-            SendError::ControlTooLong => "a control frame carries at most 125 bytes",
-            SendError::CloseCode => "this close code may not be sent",
-            SendError::ReasonTooLong => "a close reason has at most 123 bytes",
-        })
-    }
-}
-
-impl core::error::Error for SendError {}
-
-/// While more than this many bytes wait, only the latest Ping is answered (§5.5.3 allows it), so that what a flood
-/// of Pings from a peer that does not read costs is bounded.
-const PONG_BACKLOG: usize = 64 * 1024;
 
 impl Outbound {
     /// The sending half of a server's connection.
@@ -255,49 +217,6 @@ impl Outbound {
         self.part(open, RawHeader::CONTINUATION, part, true)
     }
 
-    /// Queues a Ping (§5.5.2).
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Closing`] and [`SendError::ControlTooLong`].
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.control(Control::Ping, payload)
-    }
-
-    /// Queues a Pong that answers nothing, or a Ping that was left to the caller (§5.5.3).
-    ///
-    /// # Errors
-    ///
-    /// As [`ping`](Self::ping).
-    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.control(Control::Pong, payload)
-    }
-
-    /// Queues a Close frame, with a code and a reason or without (§5.5.1). Nothing can be sent after it; what was
-    /// queued before it still goes out.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Closing`], [`SendError::CloseCode`] and [`SendError::ReasonTooLong`].
-    pub fn close(&mut self, reason: Option<CloseReason<'_>>) -> Result<(), SendError> {
-        if self.sent_close() {
-            return Err(SendError::Closing);
-        }
-        if let Some(close) = &reason {
-            if !close.code.may_travel() {
-                return Err(SendError::CloseCode);
-            }
-            if close.reason.len() > MAX_REASON {
-                return Err(SendError::ReasonTooLong);
-            }
-        }
-        if let Some(payload) = self.late_ping.take() {
-            self.frame(RawHeader::PONG, &payload.bytes[..payload.len]); // §5.5.2: a Ping is answered, and after the Close is too late
-        }
-        self.close_frame(reason, false);
-        Ok(())
-    }
-
     /// Whether a message is being sent in parts.
     #[inline]
     pub const fn is_in_message(&self) -> bool {
@@ -392,54 +311,6 @@ impl Outbound {
         if self.open.is_some_and(|open| open.compressed) { None } else { Some(agreed) }
     }
 
-    /// Answers a Ping; of those that come while much waits, the last one (§5.5.3).
-    pub(super) fn answer_ping(&mut self, payload: &[u8]) {
-        if self.sent_close() {
-            return; // §5.5.1: nothing goes out after a Close frame
-        }
-        if self.queued() > PONG_BACKLOG {
-            let mut late = LatePing { bytes: [0; 125], len: payload.len().min(125) };
-            late.bytes[..late.len].copy_from_slice(&payload[..late.len]);
-            self.late_ping = Some(Box::new(late));
-        } else {
-            self.late_ping = None; // older
-            self.frame(RawHeader::PONG, payload);
-        }
-    }
-
-    #[cold]
-    fn answer_late_ping(&mut self) {
-        if self.queued() <= PONG_BACKLOG
-            && let Some(payload) = self.late_ping.take()
-        {
-            self.frame(RawHeader::PONG, &payload.bytes[..payload.len]);
-        }
-    }
-
-    /// Answers the peer's Close frame with the same code (§5.5.1), unless ours is sent.
-    pub(super) fn answer_close(&mut self, received: Option<CloseReason<'_>>) {
-        if !self.sent_close() {
-            self.close_frame(received.map(|close| CloseReason { reason: "", ..close }), false);
-        }
-    }
-
-    /// Fails the connection: sends a Close frame, unless ours is sent, and nothing after it (§7.1.7).
-    pub(super) fn fail(&mut self, reason: CloseReason<'_>) {
-        match &mut self.closing {
-            Some(closing) => closing.failed = true,
-            None => self.close_frame(Some(reason), true),
-        }
-    }
-
-    fn close_frame(&mut self, reason: Option<CloseReason<'_>>, failed: bool) {
-        let mut payload = [0; MAX_REASON + 2];
-        let used = reason.as_ref().map_or(0, |close| close.encode(&mut payload));
-        self.frame(RawHeader::CLOSE, &payload[..used]);
-        self.open = None;
-        self.late_ping = None;
-        self.closing = Some(Box::new(Closing { sent: reason.map(|close| close.to_owned()), failed }));
-    }
-
     #[inline]
     fn may_send(&self) -> Result<(), SendError> {
         if self.sent_close() {
@@ -457,17 +328,6 @@ impl Outbound {
         if self.open.is_some() {
             return Err(SendError::MessageOpen); // §5.4: fragments of messages MUST NOT be interleaved
         }
-        Ok(())
-    }
-
-    fn control(&mut self, opcode: Control, payload: &[u8]) -> Result<(), SendError> {
-        if self.sent_close() {
-            return Err(SendError::Closing);
-        }
-        if payload.len() > 125 {
-            return Err(SendError::ControlTooLong);
-        }
-        self.frame(RawHeader::of(opcode.opcode()), payload);
         Ok(())
     }
 

@@ -1,0 +1,116 @@
+//! Control frames: Pings and Pongs within bounds, and our Close frame, which is the last (RFC 6455 §5.5).
+
+use alloc::boxed::Box;
+
+use super::error::SendError;
+use super::{Closing, LatePing, Outbound};
+use crate::close::{CloseReason, MAX_REASON};
+use crate::frame::{Control, RawHeader};
+
+/// While more than this many bytes wait, only the latest Ping is answered (§5.5.3 allows it), so that what a flood
+/// of Pings from a peer that does not read costs is bounded.
+const PONG_BACKLOG: usize = 64 * 1024;
+
+impl Outbound {
+    /// Queues a Ping (§5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closing`] and [`SendError::ControlTooLong`].
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.control(Control::Ping, payload)
+    }
+
+    /// Queues a Pong that answers nothing, or a Ping that was left to the caller (§5.5.3).
+    ///
+    /// # Errors
+    ///
+    /// As [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.control(Control::Pong, payload)
+    }
+
+    /// Queues a Close frame, with a code and a reason or without (§5.5.1). Nothing can be sent after it; what was
+    /// queued before it still goes out.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closing`], [`SendError::CloseCode`] and [`SendError::ReasonTooLong`].
+    pub fn close(&mut self, reason: Option<CloseReason<'_>>) -> Result<(), SendError> {
+        if self.sent_close() {
+            return Err(SendError::Closing);
+        }
+        if let Some(close) = &reason {
+            if !close.code.may_travel() {
+                return Err(SendError::CloseCode);
+            }
+            if close.reason.len() > MAX_REASON {
+                return Err(SendError::ReasonTooLong);
+            }
+        }
+        if let Some(payload) = self.late_ping.take() {
+            self.frame(RawHeader::PONG, &payload.bytes[..payload.len]); // §5.5.2: a Ping is answered, and after the Close is too late
+        }
+        self.close_frame(reason, false);
+        Ok(())
+    }
+
+    /// Answers a Ping; of those that come while much waits, the last one (§5.5.3).
+    pub(in super::super) fn answer_ping(&mut self, payload: &[u8]) {
+        if self.sent_close() {
+            return; // §5.5.1: nothing goes out after a Close frame
+        }
+        if self.queued() > PONG_BACKLOG {
+            let mut late = LatePing { bytes: [0; 125], len: payload.len().min(125) };
+            late.bytes[..late.len].copy_from_slice(&payload[..late.len]);
+            self.late_ping = Some(Box::new(late));
+        } else {
+            self.late_ping = None; // older
+            self.frame(RawHeader::PONG, payload);
+        }
+    }
+
+    #[cold]
+    pub(super) fn answer_late_ping(&mut self) {
+        if self.queued() <= PONG_BACKLOG
+            && let Some(payload) = self.late_ping.take()
+        {
+            self.frame(RawHeader::PONG, &payload.bytes[..payload.len]);
+        }
+    }
+
+    /// Answers the peer's Close frame with the same code (§5.5.1), unless ours is sent.
+    pub(in super::super) fn answer_close(&mut self, received: Option<CloseReason<'_>>) {
+        if !self.sent_close() {
+            self.close_frame(received.map(|close| CloseReason { reason: "", ..close }), false);
+        }
+    }
+
+    /// Fails the connection: sends a Close frame, unless ours is sent, and nothing after it (§7.1.7).
+    pub(in super::super) fn fail(&mut self, reason: CloseReason<'_>) {
+        match &mut self.closing {
+            Some(closing) => closing.failed = true,
+            None => self.close_frame(Some(reason), true),
+        }
+    }
+
+    fn close_frame(&mut self, reason: Option<CloseReason<'_>>, failed: bool) {
+        let mut payload = [0; MAX_REASON + 2];
+        let used = reason.as_ref().map_or(0, |close| close.encode(&mut payload));
+        self.frame(RawHeader::CLOSE, &payload[..used]);
+        self.open = None;
+        self.late_ping = None;
+        self.closing = Some(Box::new(Closing { sent: reason.map(|close| close.to_owned()), failed }));
+    }
+
+    fn control(&mut self, opcode: Control, payload: &[u8]) -> Result<(), SendError> {
+        if self.sent_close() {
+            return Err(SendError::Closing);
+        }
+        if payload.len() > 125 {
+            return Err(SendError::ControlTooLong);
+        }
+        self.frame(RawHeader::of(opcode.opcode()), payload);
+        Ok(())
+    }
+}

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::place::Place;
 
+use super::finding::{Finding, Kind};
+use super::oracles::Oracles;
 use super::peer::{Dial, Peer};
-use super::play::{Finding, Kind, Oracles, Played};
+use super::play::Played;
 pub use super::process::resident;
 use super::reproduce::Reproducer;
 use super::{Side, Trace, generate, minimise};

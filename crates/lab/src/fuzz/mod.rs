@@ -8,9 +8,11 @@
 //! finding comes out, and a [`Trace`] is all of that in a file, to be played again.
 
 pub mod campaign;
+mod finding;
 mod generate;
 mod minimise;
 mod model;
+mod oracles;
 mod peer;
 mod play;
 mod process;
@@ -18,10 +20,12 @@ mod reproduce;
 mod script;
 mod trace;
 
+pub use finding::{Finding, Kind};
 pub use generate::script;
 pub use minimise::minimise;
+pub use oracles::Oracles;
 pub use peer::{Dial, Peer};
-pub use play::{Finding, Kind, Oracles, Played, play};
+pub use play::{Played, play};
 pub use process::Process;
 pub use reproduce::Reproducer;
 pub use script::{FrameStep, Script, Step};

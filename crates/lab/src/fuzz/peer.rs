@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
+use super::finding::{Finding, Kind};
 use super::generate;
-use super::play::{Finding, Kind, Oracles, Played, play};
+use super::oracles::Oracles;
+use super::play::{Played, play};
 use super::process::{Process, is_crash};
 use super::script::Script;
 

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use super::finding::{Finding, Kind};
+use super::oracles::Oracles;
 use super::peer::Peer;
-use super::play::{Finding, Kind, Oracles};
 use super::process::resident;
 use super::script::Script;
 

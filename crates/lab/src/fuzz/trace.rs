@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Side;
-use super::play::{Finding, Oracles};
+use super::finding::Finding;
+use super::oracles::Oracles;
 use super::script::Script;
 use crate::escape::one_line;
 use crate::place::Place;

@@ -9,13 +9,14 @@
 mod boundary;
 mod head;
 mod outcomes;
+mod patience;
+mod receive;
 mod script;
 mod send;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bowsprit::error::Section;
 use bowsprit::handshake::{HeadLimits, HeadReader};
 
 use super::case::{Answer, Case, Echo, Step, Subject};
@@ -25,8 +26,7 @@ use super::opening::{self, Fill};
 use super::options::Options;
 use super::outbox::Outbox;
 use super::random::Random;
-use super::receiver::{Receiver, Seen};
-use super::rule::Violation;
+use super::receiver::Receiver;
 use super::wire::{Excerpt, Item, Log, Way};
 use boundary::Boundary;
 use outcomes::Outcomes;
@@ -282,108 +282,9 @@ impl Player {
         }
     }
 
-    /// When [`tick`](Self::tick) is due.
-    pub fn deadline(&self) -> Duration {
-        let due = match self.pause {
-            Pause::Until(at) | Pause::Rest(at) if self.phase == Phase::Open => at.min(self.limit),
-            _ => self.deadline.min(self.limit),
-        };
-        self.breath.map_or(due, |at| at.min(due))
-    }
-
     /// Whether the case is over and the connection can be let go.
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Over
-    }
-
-    /// Bytes from the peer.
-    pub fn receive(&mut self, now: Duration, mut bytes: &[u8]) {
-        self.facts.last_heard = now;
-        self.progress(now);
-        if self.phase == Phase::Opening {
-            match self.receive_head(now, bytes) {
-                Some(used) => bytes = &bytes[used..],
-                None => return,
-            }
-        }
-        if bytes.is_empty() || self.deaf || !matches!(self.phase, Phase::Open | Phase::Ending) {
-            return;
-        }
-        // A client that refuses our response may ask again on the same connection; that is no frame.
-        if !self.we_are_client()
-            && !self.facts.heard
-            && self.facts.answer.is_none()
-            && bytes.starts_with(b"GET /")
-        {
-            self.log.note(now, "the client does not open the connection, and asks again on it");
-            self.decide(AnswerSeen::Dropped);
-            return self.over(now);
-        }
-        self.facts.heard = true;
-        self.receiver.push(bytes);
-        while matches!(self.phase, Phase::Open | Phase::Ending) {
-            match self.receiver.next(self.codec.as_mut()) {
-                Ok(None) => break,
-                Ok(Some(frame)) => {
-                    let (header, excerpt) = (frame.header, Excerpt::of(&frame.payload));
-                    self.log.add(now, || Item::Frame(Way::Received, header, excerpt));
-                    // A client that fails the connection with a Close has not opened it.
-                    let refuses = matches!(frame.seen, Some(Seen::Close(Some(1002 | 1003 | 1010), _)));
-                    let opens = self.we_are_client() || self.must_open() || !refuses;
-                    self.decide(if opens { AnswerSeen::Opened } else { AnswerSeen::Dropped });
-                    if let Some(seen) = frame.seen {
-                        self.on_seen(now, seen);
-                    }
-                }
-                Err(violation) if self.phase == Phase::Ending && !self.minds(&violation) => {
-                    self.log.note(now, "bytes that are no frame follow the Close; they do not count here");
-                    self.deaf = true;
-                    break;
-                }
-                Err(violation) => {
-                    self.decide(AnswerSeen::Opened);
-                    let rest = Excerpt::of(self.receiver.offending());
-                    self.log.add(now, || Item::Bytes(Way::Received, rest));
-                    self.facts.remote_code = self.facts.remote_code.or(self.receiver.code());
-                    self.violate(now, violation);
-                    break;
-                }
-            }
-        }
-        self.advance(now);
-    }
-
-    /// The peer ended its half, or the connection broke: `error` says how.
-    pub fn eof(&mut self, now: Duration, error: Option<&str>) {
-        if self.phase == Phase::Over {
-            return;
-        }
-        self.facts.sent_all = self.step >= self.case.script.len() && self.outbox.is_empty();
-        self.log.note(
-            now,
-            match error {
-                None => format!("the peer ended the {}", self.pipe()),
-                Some(error) => format!("the {} broke: {error}", self.pipe()),
-            },
-        );
-        (self.facts.ended_by_peer, self.facts.reset) = (true, error.is_some());
-        if self.facts.answer.is_none() {
-            self.decide(AnswerSeen::Dropped);
-        }
-        if self.peer_closed && self.receiver.has_rest() && self.case.rule == &crate::cases::CLOSE {
-            self.violate(now, Violation::new(Section::rfc6455("5.5.1"), "Bytes follow its Close"));
-        }
-        self.over(now);
-    }
-
-    /// The peer broke a rule of what the WebSocket is carried over.
-    pub fn broken(&mut self, now: Duration, violation: Violation) {
-        self.log.note(now, format!("the peer breaks a rule: {violation}"));
-        self.decide(AnswerSeen::Dropped);
-        self.facts.violation.get_or_insert(violation);
-        self.facts.broken = true;
-        self.outcomes.void();
-        self.over(now);
     }
 
     /// What happens next may be because of others on the same connection.
@@ -403,59 +304,6 @@ impl Player {
         self.facts.heard && matches!(self.facts.answer, Some((AnswerSeen::Opened, _)))
     }
 
-    /// Time has passed.
-    pub fn tick(&mut self, now: Duration) {
-        self.breath = self.breath.filter(|at| now < *at);
-        if self.phase == Phase::Open {
-            self.advance(now);
-        }
-        if now < self.deadline() || self.phase == Phase::Over {
-            return;
-        }
-        let out_of_time = now >= self.limit;
-        match self.phase {
-            Phase::Opening => {
-                self.facts.timed_out = true;
-                self.log.note(now, "our patience ended before the opening handshake did");
-                self.decide(AnswerSeen::Silent);
-                self.over(now);
-            }
-            // A Close would be an answer to a client that waits for one, and its end of the connection no refusal of
-            // ours.
-            Phase::Open if self.waits_for_a_refusal() => {
-                self.facts.timed_out = true;
-                self.log.note(
-                    now,
-                    "our patience ended, and the peer had neither refused nor opened the connection",
-                );
-                self.decide(AnswerSeen::Silent);
-                self.over(now);
-            }
-            Phase::Open if !self.sent_close && !out_of_time => {
-                self.facts.timed_out = true;
-                self.log.note(now, "our patience ended");
-                self.close(now, 1000);
-            }
-            Phase::Open | Phase::Ending => {
-                if self.peer_closed || !self.we_are_client() || self.sent_close {
-                    let what = self.pipe();
-                    self.log.note(now, format!("we ended the {what}, since the peer did not"));
-                }
-                self.facts.dropped_by_us = self.we_are_client();
-                self.facts.timed_out |= self.phase == Phase::Open;
-                self.decide(AnswerSeen::Silent);
-                self.over(now);
-            }
-            Phase::Over => {}
-        }
-    }
-
-    /// Whether we are a server whose response must not open the connection, and nothing has come behind it.
-    fn waits_for_a_refusal(&self) -> bool {
-        let may_open = self.case.opening.answers.iter().any(|(_, answer)| *answer == Answer::Opens);
-        !self.we_are_client() && !may_open && !self.facts.heard && self.facts.answer.is_none()
-    }
-
     /// The verdict, and all it rests on.
     pub fn finish(mut self) -> Record {
         self.facts.reached = self.outcomes.reached();
@@ -471,11 +319,6 @@ impl Player {
         }
     }
 
-    /// What follows a Close and is no frame counts where that is what the case is about.
-    fn minds(&self, violation: &Violation) -> bool {
-        self.case.rule == &crate::cases::CLOSE || violation.section == Section::rfc6455("5.5.1")
-    }
-
     fn we_are_client(&self) -> bool {
         self.subject != Subject::Client
     }
@@ -487,22 +330,6 @@ impl Player {
 
     fn must_open(&self) -> bool {
         self.case.opening.answers.iter().any(|(_, answer)| *answer == Answer::Opens)
-    }
-
-    fn patience(&self) -> Duration {
-        self.options.patience.unwrap_or(Duration::from_millis(self.case.patience.into()))
-    }
-
-    /// How long we wait for the rest of a closing handshake.
-    fn closing(&self) -> Duration {
-        self.patience() / 2
-    }
-
-    /// Something moves: patience starts over, within the limit of the case.
-    fn progress(&mut self, now: Duration) {
-        if matches!(self.phase, Phase::Open) && !self.sent_close && !self.outcomes.is_void() {
-            self.deadline = now + self.patience();
-        }
     }
 
     fn over(&mut self, now: Duration) {
@@ -532,22 +359,6 @@ impl Player {
         let class =
             self.case.opening.answers.iter().find(|(_, answer)| fits(answer)).map(|(class, _)| *class);
         self.facts.answer = Some((seen, class));
-    }
-
-    fn violate(&mut self, now: Duration, violation: Violation) {
-        self.log.note(now, format!("the peer breaks a rule: {violation}"));
-        self.facts.violation.get_or_insert(violation);
-        self.facts.broken = true;
-        self.outcomes.void();
-        if self.phase == Phase::Opening {
-            self.over(now);
-        } else if self.sent_close {
-            // Nothing it sends can be trusted any more, and so the end is ours.
-            self.facts.dropped_by_us = self.we_are_client() && !self.peer_closed;
-            self.over(now);
-        } else {
-            self.close(now, 1002);
-        }
     }
 }
 

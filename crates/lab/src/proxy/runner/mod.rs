@@ -3,11 +3,14 @@
 //! In: a [`Plan`]. Out: a [`Record`] for each case. A connection at the origin belongs to the case whose mark its first
 //! request bears. What fails beside others is played again alone before it stands.
 
+mod origin;
+mod plan;
+mod slot;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bowsprit::error::Section;
@@ -17,7 +20,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::case::{Case, Check, Step};
 use super::mailbox::Mailbox;
 use super::passage::Passage;
-use super::player::{Common, Player, Wires, mark_in};
+use super::player::{Common, Player};
 use super::record::Record;
 use crate::case::Level;
 use crate::link::{Link, SCRATCH};
@@ -26,13 +29,10 @@ use crate::pipe::Pipe;
 use crate::rule::{Rule, Sections};
 pub use crate::runner::{Gone, Peer, Target};
 use crate::socket::Socket;
+use slot::{CONNECT, Seat, Slot, due, reset};
 
-/// How long a TCP connection to the front may take.
-const CONNECT: Duration = Duration::from_secs(4);
-/// How long a connection at the origin may say nothing of what case it belongs to.
-const NAMELESS: Duration = Duration::from_secs(10);
-/// Connections at the origin that belong to no case.
-const MOST_NAMELESS: usize = 256;
+pub use plan::{Plan, Survey, Trouble};
+
 /// The most time that is spent on playing failures again.
 const AGAIN: Duration = Duration::from_secs(60);
 /// Failures that come out the same when they are played alone: where none came out otherwise, the rest is believed.
@@ -42,56 +42,6 @@ const TRIES: u32 = 3;
 /// Cases one after the other without a sign of life, for a probe to be made.
 const SILENT: u32 = 3;
 const LISTENER: Token = Token(usize::MAX);
-
-/// What to play, before what front and behind it.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The front.
-    pub target: Target,
-    /// Where the front passes requests on to, and we listen.
-    pub origin: SocketAddr,
-    /// The cases.
-    pub cases: Vec<&'static Case>,
-    /// How to play them.
-    pub options: Options,
-    /// How many at once.
-    pub jobs: usize,
-    /// The front passes on bytes and knows nothing of HTTP, as [`preflight`] has found.
-    pub relays: bool,
-    /// Set from elsewhere, it ends the run: what is not through was not played.
-    pub interrupt: Arc<AtomicBool>,
-}
-
-impl Plan {
-    /// These cases, so many at once.
-    pub fn new(
-        target: Target,
-        origin: SocketAddr,
-        cases: Vec<&'static Case>,
-        options: Options,
-        jobs: usize,
-    ) -> Self {
-        Self { target, origin, cases, options, jobs, relays: false, interrupt: Arc::default() }
-    }
-}
-
-/// What is known of a front before the first case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Survey {
-    /// It passes on bytes before a head is whole, so that it knows nothing of HTTP.
-    pub relays: bool,
-}
-
-/// Why no case can be played.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// We cannot listen where the front passes requests on to.
-    Listen(String),
-    /// No connection to the front comes up.
-    Front(String),
-    /// A good handshake does not come out at the origin, or not as one.
-    Origin(String),
-}
 
 /// A good request that comes out: what happens behind that is for the cases to tell.
 static PROBE: Case = Case {
@@ -134,23 +84,6 @@ pub fn preflight(target: &Target, origin: SocketAddr, options: Options) -> Resul
 /// What listening at the origin's address fails with, and our own poll.
 pub fn run(plan: &Plan, report: &mut dyn FnMut(Record)) -> io::Result<Peer> {
     Runner::new(plan)?.run(report)
-}
-
-/// A case in play.
-struct Slot {
-    player: Player,
-    started: Instant,
-    client: Option<Link<Mailbox>>,
-    origin: Option<Link<Mailbox>>,
-}
-
-/// Whose connection a token is.
-#[derive(Clone, Copy, Debug)]
-enum Seat {
-    Client(usize),
-    Origin(usize),
-    /// Nobody's yet.
-    Nameless,
 }
 
 type Report<'r> = &'r mut dyn FnMut(Record);
@@ -272,9 +205,7 @@ impl<'p> Runner<'p> {
                     more.push(at);
                 }
             }
-            self.nameless.retain(|_, (link, since)| !link.is_over() && since.elapsed() < NAMELESS);
-            let nameless = &self.nameless;
-            self.seats.retain(|token, seat| !matches!(seat, Seat::Nameless) || nameless.contains_key(token));
+            self.forget_nameless();
             let over: Vec<usize> =
                 self.slots.iter().filter(|(_, slot)| slot.player.is_over()).map(|(at, _)| *at).collect();
             over.into_iter().for_each(|at| self.reap(at, report));
@@ -356,61 +287,6 @@ impl<'p> Runner<'p> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(stream.tcp_mut(), Token(token), interest)?;
         Ok(stream)
-    }
-
-    fn accept(&mut self) -> io::Result<()> {
-        loop {
-            let Some(listener) = &self.listener else { return Ok(()) };
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    let token = self.token();
-                    if self.nameless.len() >= MOST_NAMELESS {
-                        continue;
-                    }
-                    let stream = self.register(Socket::Tcp(stream), token)?;
-                    let link = Link::accepted(Pipe::Socket(stream), Mailbox::default());
-                    self.seats.insert(token, Seat::Nameless);
-                    self.nameless.insert(token, (link, Instant::now()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // A connection that was over before it was taken, or no descriptor for it.
-                Err(_) => return Ok(()),
-            }
-        }
-    }
-
-    /// Reads a connection that is nobody's yet; whose it is now.
-    fn name(&mut self, token: usize) -> Option<usize> {
-        let (link, _) = self.nameless.get_mut(&token)?;
-        link.pump(&mut self.scratch);
-        let mark = mark_in(&link.dialogue.inbox);
-        if mark.is_none() {
-            if link.dialogue.ended.is_some() || link.dialogue.inbox.len() > super::head::MOST {
-                self.nameless.remove(&token);
-                self.seats.remove(&token);
-            }
-            return None;
-        }
-        let (link, _) = self.nameless.remove(&token)?;
-        self.attach(token, link, &mark?)
-    }
-
-    /// Gives a connection at the origin to the case with this mark.
-    fn attach(&mut self, token: usize, link: Link<Mailbox>, mark: &str) -> Option<usize> {
-        let found = self.slots.iter_mut().find(|(_, slot)| slot.player.mark == mark);
-        let Some((at, slot)) = found else {
-            self.seats.remove(&token);
-            return None;
-        };
-        if slot.origin.is_some() || slot.player.has_reached() {
-            slot.player.came_again(slot.started.elapsed());
-            reset(&link);
-            self.seats.remove(&token);
-            return None;
-        }
-        slot.origin = Some(link);
-        self.seats.insert(token, Seat::Origin(*at));
-        Some(*at)
     }
 
     /// Moves bytes and goes on in the script until nothing changes; whether there is more to do at once.
@@ -542,46 +418,5 @@ impl<'p> Runner<'p> {
             }
         }
         again.into_iter().chain(before.into_values()).for_each(report);
-    }
-}
-
-impl Slot {
-    fn turn(&mut self) {
-        let wires = Wires {
-            client: self.client.as_mut().map(|link| &mut link.dialogue),
-            origin: self.origin.as_mut().map(|link| &mut link.dialogue),
-        };
-        self.player.turn(self.started.elapsed(), wires);
-    }
-
-    /// What changes whenever something happens.
-    fn state(&self) -> (usize, [(u64, bool, bool, usize); 2]) {
-        let of = |link: &Option<Link<Mailbox>>| match link {
-            Some(link) => {
-                let mailbox = &link.dialogue;
-                (
-                    mailbox.written,
-                    mailbox.ended.is_some(),
-                    mailbox.out.is_empty(),
-                    mailbox.inbox.len() + mailbox.half as usize,
-                )
-            }
-            None => (0, false, false, usize::MAX),
-        };
-        (self.player.position(), [of(&self.client), of(&self.origin)])
-    }
-}
-
-fn due(slot: &Slot) -> Instant {
-    let links = [&slot.client, &slot.origin].into_iter().flatten().map(|link| link.due(CONNECT)).min();
-    let player = slot.started + slot.player.deadline();
-    links.map_or(player, |link| link.min(player))
-}
-
-/// Ends a connection by a reset.
-fn reset(link: &Link<Mailbox>) {
-    // Where that fails it ends in order, and the case will tell.
-    if let Some(socket) = link.stream.socket() {
-        let _ = socket2::SockRef::from(socket.tcp()).set_linger(Some(Duration::ZERO));
     }
 }

@@ -1,5 +1,5 @@
 //! Imports point one way: a layer uses what stands above it in [`LAYERS`], and of that only what is listed. No file imports
-//! itself over others.
+//! itself over others, and none is too long to be read in one go.
 //!
 //! The test reads the sources. A new module needs a row, and a new import an entry: both are worth a thought about
 //! whether the layer is the right place.
@@ -209,6 +209,37 @@ fn every_package_is_looked_at() {
             "crates/{name} is not among the packages"
         );
     }
+}
+
+/// Files that are tables of data: they may be as long as their data are.
+const TABLES: &[(&str, &str)] = &[];
+
+/// Where a file ends to be one that is read in one go. What counts is what stands above its tests.
+const LONGEST: usize = 500;
+
+#[test]
+fn no_file_is_long() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = PACKAGES.iter().copied().chain(["benches", "examples", "fuzz"]);
+    let files: BTreeSet<PathBuf> = folders.flat_map(|folder| sources(&root.join(folder))).collect();
+    let mut faults = Vec::new();
+    for file in &files {
+        let name = file.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+        let lines = above_tests(&fs::read_to_string(file).unwrap()).lines().count();
+        match (lines > LONGEST, TABLES.iter().any(|(table, _)| *table == name)) {
+            (true, false) => {
+                faults.push(format!("{name} has {lines} lines without its tests: it is two files"))
+            }
+            (false, true) => faults.push(format!("{name} has {lines} lines: it is no exception any more")),
+            _ => {}
+        }
+    }
+    for (table, reason) in TABLES {
+        if reason.is_empty() || !files.contains(&root.join(table)) {
+            faults.push(format!("{table} is a file that does not exist, or an exception without a reason"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 /// The modules below a folder, each with those that its file imports. The folder's own module is named by an empty path.

@@ -154,6 +154,7 @@ const FAULTS: &[(Fault, Expected)] = &[
     (TakesFewConnections, &[(Refused, false, &["TUN-022"])]),
     (EndsIdleConnections, &[(Lost, false, &["TUN-025"])]),
     (TakesOutInterimAnswers, &[(Altered, true, &["ANS-014", "ANS-015"])]),
+    (StaysAway, &[(Altered, false, &["REQ-018"])]),
 ];
 
 #[test]

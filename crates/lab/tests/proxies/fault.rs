@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -40,6 +40,9 @@ pub(crate) enum Fault {
     TakesFewConnections,
     EndsIdleConnections,
     TakesOutInterimAnswers,
+    /// It has not reached its origin once, and does not try again. It takes out Authorization as well, so that there is
+    /// something to play again.
+    StaysAway,
 }
 
 use Fault::*;
@@ -49,10 +52,11 @@ pub(crate) fn start(fault: Fault, origin: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     let busy = Arc::new(AtomicUsize::new(0));
+    let away = Arc::new(AtomicBool::new(false));
     thread::spawn(move || {
         for client in listener.incoming() {
             let Ok(client) = client else { continue };
-            let busy = Arc::clone(&busy);
+            let (busy, away) = (Arc::clone(&busy), Arc::clone(&away));
             thread::spawn(move || {
                 let many = busy.fetch_add(1, Ordering::SeqCst) >= 28;
                 let _ = client.set_nodelay(true);
@@ -60,7 +64,7 @@ pub(crate) fn start(fault: Fault, origin: SocketAddr) -> SocketAddr {
                 let _ = match fault {
                     Relay => relay(client, origin),
                     TakesFewConnections if many => refuse(&client, "503 Service Unavailable"),
-                    _ => Proxy { fault, origin }.serve(&client),
+                    _ => Proxy { fault, origin, away }.serve(&client),
                 };
                 busy.fetch_sub(1, Ordering::SeqCst);
             });
@@ -78,6 +82,7 @@ fn relay(client: TcpStream, origin: SocketAddr) -> io::Result<()> {
 struct Proxy {
     fault: Fault,
     origin: SocketAddr,
+    away: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -89,13 +94,19 @@ impl Proxy {
         if self.fault == AnswersWithoutKey && values(&head, "sec-websocket-key").is_empty() {
             return refuse(client, "400 Bad Request");
         }
+        if self.fault == StaysAway && self.away.load(Ordering::SeqCst) {
+            return refuse(client, "503 Service Unavailable");
+        }
         let origin = match TcpStream::connect(self.origin) {
             Ok(origin) => origin,
             Err(_) if self.fault == LeavesClientAlone => {
                 let _ = (&*client).read(&mut [0; 1]);
                 return Ok(());
             }
-            Err(_) => return refuse(client, "502 Bad Gateway"),
+            Err(_) => {
+                self.away.store(true, Ordering::SeqCst);
+                return refuse(client, "502 Bad Gateway");
+            }
         };
         origin.set_nodelay(true)?;
         (&origin).write_all(&self.request(head.clone()))?;
@@ -122,7 +133,7 @@ impl Proxy {
         match self.fault {
             MergesSubprotocols => merge(&mut lines, "sec-websocket-protocol"),
             ReversesLines => lines[1..].reverse(),
-            TakesOutAuthorization => lines.retain(|line| !is_named(line, "authorization")),
+            TakesOutAuthorization | StaysAway => lines.retain(|line| !is_named(line, "authorization")),
             DecodesTarget => lines[0] = lines[0].replace("%7e", "~"),
             _ => return head.into_bytes(),
         }

@@ -94,6 +94,8 @@ struct Runner<'p> {
     poll: Poll,
     listener: Option<TcpListener>,
     queue: VecDeque<&'static Case>,
+    /// What is played when all else is done.
+    without_origin: Vec<&'static Case>,
     slots: BTreeMap<usize, Slot>,
     seats: BTreeMap<usize, Seat>,
     nameless: BTreeMap<usize, (Link<Mailbox>, Instant)>,
@@ -120,9 +122,9 @@ struct Runner<'p> {
 
 impl<'p> Runner<'p> {
     fn new(plan: &'p Plan) -> io::Result<Self> {
-        // Whoever cannot reach its origin may not try again for a while.
-        let mut cases = plan.cases.clone();
-        cases.sort_by_key(|case| (case.without_origin(), case.copies > 1));
+        // Whoever cannot reach its origin may not try again for a while: those cases are played when all else is done.
+        let (last, mut cases): (Vec<_>, Vec<_>) = plan.cases.iter().partition(|case| case.without_origin());
+        cases.sort_by_key(|case: &&Case| case.copies > 1);
         let mut runner = Self {
             plan,
             common: Common {
@@ -134,6 +136,7 @@ impl<'p> Runner<'p> {
             poll: Poll::new()?,
             listener: None,
             queue: cases.into(),
+            without_origin: last,
             slots: BTreeMap::new(),
             seats: BTreeMap::new(),
             nameless: BTreeMap::new(),
@@ -228,8 +231,15 @@ impl<'p> Runner<'p> {
                 return Ok(());
             }
             let Some(case) = self.queue.front().copied() else {
-                let Some(again) = self.again.take_if(|again| is_idle && !again.is_empty()) else {
+                if !is_idle {
                     return Ok(());
+                }
+                let Some(again) = self.again.take_if(|again| !again.is_empty()) else {
+                    if self.without_origin.is_empty() {
+                        return Ok(());
+                    }
+                    self.queue = std::mem::take(&mut self.without_origin).into();
+                    continue;
                 };
                 let mut again = again;
                 again.sort_by_key(|record| !record.late);
@@ -241,11 +251,11 @@ impl<'p> Runner<'p> {
             };
             let enough = self.believed >= BELIEVED && self.muddled == 0
                 || self.alone.is_some_and(|since| since.elapsed() > AGAIN);
-            let may_be_load = self.before.get(case.id).is_some_and(|record| record.late);
-            if enough && is_idle && !may_be_load {
+            let is_believed = self.before.get(case.id).is_some_and(|record| !record.late);
+            if enough && is_idle && is_believed {
                 self.queue.clear();
                 std::mem::take(&mut self.before).into_values().for_each(&mut *report);
-                return Ok(());
+                continue;
             }
             let is_alone = case.without_origin() || case.copies > 1 || case.tags.contains(&"alone");
             let plays_alone = self.slots.values().any(|slot| slot.player.case.tags.contains(&"alone"));
@@ -408,8 +418,13 @@ impl<'p> Runner<'p> {
         let before = std::mem::take(&mut self.before);
         let known: Vec<&str> =
             again.iter().map(|record| record.case.id).chain(before.keys().copied()).collect();
-        let cases: Vec<_> =
-            self.slots.values().map(|slot| slot.player.case).chain(self.queue.drain(..)).collect();
+        let cases: Vec<_> = self
+            .slots
+            .values()
+            .map(|slot| slot.player.case)
+            .chain(self.queue.drain(..))
+            .chain(self.without_origin.drain(..))
+            .collect();
         let mut told = Vec::new();
         for case in cases {
             if !known.contains(&case.id) && !told.contains(&case.id) && !std::ptr::eq(case, &PROBE) {

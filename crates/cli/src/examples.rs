@@ -94,6 +94,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "bowsprit test server --http2 https://localhost:9443/ --ca cert.pem",
                 "WebSocket over HTTP/2, and HTTP/2 itself",
             ),
+            (
+                "bowsprit test server ws://127.0.0.1:8080/ --behind-proxy --origin-url ws://127.0.0.1:9001/",
+                "through a proxy, without blame for what the proxy does",
+            ),
             ("bowsprit test server ws://127.0.0.1:9001/ --list", "which there are"),
         ],
     ),

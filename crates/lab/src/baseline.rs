@@ -3,6 +3,7 @@
 //! One line for each: the id (or a glob), blanks, the reason. Empty lines and lines that start with `#` do
 //! not count.
 
+use super::judge::Behaviour;
 use super::report::json::CaseReport;
 use super::select::glob;
 
@@ -58,8 +59,12 @@ impl Baseline {
     pub fn compare<'r>(&self, cases: impl IntoIterator<Item = &'r CaseReport>) -> Comparison {
         let mut comparison = Comparison::default();
         let mut seen = vec![(false, false); self.known.len()];
-        for CaseReport { id, denied, .. } in cases {
+        for CaseReport { id, denied, behaviour, .. } in cases {
             let denied = *denied;
+            // It says nothing of the server, so nothing is mended either.
+            if *behaviour == Behaviour::NotReached {
+                continue;
+            }
             match self.position(id) {
                 Some(at) => {
                     seen[at].0 = true;

@@ -41,6 +41,8 @@ pub enum Behaviour {
     Lost,
     /// Something came out of a proxy that must not.
     Unsafe,
+    /// It did not reach the server as it was sent: a proxy before the server repaired the handshake, or answered it itself.
+    NotReached,
     /// It was not played, or not to its end, for a reason that is not its own.
     NotPlayed,
 }
@@ -149,7 +151,10 @@ impl Verdict {
     /// is about, it says nothing of the peer.
     pub fn passed(&self) -> bool {
         match self.behaviour {
-            Behaviour::Unimplemented | Behaviour::Muddled | Behaviour::Transparent => true,
+            Behaviour::Unimplemented
+            | Behaviour::Muddled
+            | Behaviour::NotReached
+            | Behaviour::Transparent => true,
             Behaviour::Ok | Behaviour::NonStrict | Behaviour::Informational => matches!(
                 self.close,
                 CloseBehaviour::Ok | CloseBehaviour::Informational | CloseBehaviour::FailedByClient
@@ -169,7 +174,7 @@ impl Verdict {
 
     /// Whether both are fine in the eyes of someone who does not.
     pub fn strictly_passed(&self) -> bool {
-        matches!(self.behaviour, Behaviour::Unimplemented | Behaviour::Muddled)
+        matches!(self.behaviour, Behaviour::Unimplemented | Behaviour::Muddled | Behaviour::NotReached)
             || (self.passed()
                 && self.behaviour != Behaviour::NonStrict
                 && self.close != CloseBehaviour::FailedByClient)
@@ -331,6 +336,7 @@ impl Behaviour {
             Behaviour::Altered => "ALTERED",
             Behaviour::Lost => "LOST",
             Behaviour::Unsafe => "UNSAFE",
+            Behaviour::NotReached => "NOT REACHED",
             Behaviour::NotPlayed => "NOT PLAYED",
         }
     }

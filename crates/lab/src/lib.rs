@@ -6,6 +6,7 @@
 //! reader, and judges everything itself, so that a misreading of the RFC cannot pass its own exam.
 
 pub mod baseline;
+mod behind;
 pub mod capture;
 pub mod case;
 pub mod cases;

@@ -99,9 +99,23 @@ pub(super) struct ServerArgs {
     #[arg(long, value_name = "MESSAGES")]
     pub(super) greetings: Option<u32>,
     #[command(flatten)]
+    pub(super) behind: Behind,
+    #[command(flatten)]
     pub(super) suite: Suite,
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// What stands before the server.
+#[derive(Debug, clap::Args)]
+pub(super) struct Behind {
+    /// URL is the front of a proxy. Handshakes that it repairs or answers by itself are NOT REACHED in place of failed.
+    #[arg(long, conflicts_with = "http2")]
+    pub(super) behind_proxy: bool,
+    /// Where the server itself is, as ws://127.0.0.1:9001/: handshakes that fail through the proxy are played there as
+    /// well, and are NOT REACHED if they pass, so that the server's own faults stay failed.
+    #[arg(long, value_name = "URL", requires = "behind_proxy")]
+    pub(super) origin_url: Option<String>,
 }
 
 /// WebSocket over HTTP/2.
@@ -142,7 +156,7 @@ impl Http2 {
 }
 
 /// Whom to trust behind wss://.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Trust {
     /// Trust these certificates (PEM) and no others.
     #[arg(long, value_name = "FILE")]

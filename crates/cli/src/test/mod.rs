@@ -1,6 +1,7 @@
 //! `bowsprit test`: the conformance lab.
 
 mod args;
+mod behind;
 mod client;
 mod end;
 mod files;

@@ -1,6 +1,7 @@
 //! `bowsprit test server`.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bowsprit_lab::report::Outcome;
@@ -9,6 +10,7 @@ use bowsprit_lab::runner::{self, Gone, Peer, Plan};
 use bowsprit_lab::{Options, Place, Selection, Subject};
 
 use super::args::ServerArgs;
+use super::behind;
 use super::end::{End, UNREACHABLE, asked_to_end};
 use super::place::target;
 use super::progress::{Progress, list};
@@ -16,7 +18,7 @@ use crate::output::{for_terminal, one_line, print, say};
 
 /// Plays the cases against a server.
 pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
-    let ServerArgs { url, trust, http2, request, force, greetings, suite, common } = args;
+    let ServerArgs { url, trust, http2, request, force, greetings, behind, suite, common } = args;
     let (force, greetings) = (*force, *greetings);
     let carrier = http2.carrier();
     let selection = Selection { carrier, ..common.selection(suite.effort())? };
@@ -30,6 +32,10 @@ pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
         Err(error) => return Ok(unreachable(&shown, &error)),
     };
     let mut options = Options { carrier, ..common.options(suite.effort())? };
+    let origin = match behind.origin(trust, request, options)? {
+        Ok(origin) => origin,
+        Err((place, error)) => return Ok(unreachable(&place, &error)),
+    };
     let survey = match runner::preflight(&target, options) {
         Ok(survey) => survey,
         Err(error) => return Ok(unreachable(&shown, &error)),
@@ -57,11 +63,15 @@ pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
         jobs = 1;
     }
     let mut run = common.new_run(shown.as_str(), &shown, Subject::Server);
-    run.flags = http2.flags() + &trust.flags() + &request.flags();
+    run.flags = http2.flags() + &trust.flags() + &request.flags() + &behind.flags();
     let total = cases.len();
     let interrupt = asked_to_end().map_err(|error| error.to_string())?;
-    let plan =
-        Plan { served: true, apart: http2.apart, interrupt, ..Plan::new(target, cases, options, jobs) };
+    let plan = Plan {
+        served: true,
+        apart: http2.apart,
+        interrupt: Arc::clone(&interrupt),
+        ..Plan::new(target, cases, options, jobs)
+    };
     let started = Instant::now();
     let progress = Progress::new(total);
     let peer = runner::run(&plan, &mut |record, aftermath| {
@@ -70,6 +80,9 @@ pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
     });
     progress.clear();
     let peer = peer.map_err(|error| format!("the poll failed: {error}"))?;
+    if behind.behind_proxy {
+        behind::judge(&mut run, origin, options, jobs, &interrupt)?;
+    }
     run.duration = started.elapsed();
     run.sort();
     let report = Report::new(&[&run], common.deny.deny());

@@ -61,6 +61,7 @@ const fn class(tone: Tone) -> &'static str {
         Tone::Odd => "odd",
         Tone::Noted => "noted",
         Tone::Absent => "absent",
+        Tone::Unreached => "unreached",
         Tone::Unplayed => "unplayed",
         Tone::Bad => "bad",
     }

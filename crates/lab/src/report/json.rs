@@ -312,6 +312,7 @@ fn cause(outcome: &Outcome) -> String {
         | Behaviour::Refused
         | Behaviour::Hung
         | Behaviour::Crashed
+        | Behaviour::NotReached
         | Behaviour::NotPlayed => {
             return unquoted(&visible(record.verdict.reason.as_bytes()));
         }

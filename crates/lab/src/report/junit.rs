@@ -74,7 +74,7 @@ fn details(out: &mut Clean<Xml>, case: &CaseReport) {
 }
 
 fn is_skipped(case: &CaseReport) -> bool {
-    matches!(tone(case.behaviour), Tone::Absent | Tone::Unplayed)
+    matches!(tone(case.behaviour), Tone::Absent | Tone::Unreached | Tone::Unplayed)
 }
 
 fn is_known(case: &CaseReport) -> bool {

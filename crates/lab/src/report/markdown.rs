@@ -29,12 +29,15 @@ pub fn report(report: &Report) -> Clean<Markdown> {
 fn count(out: &mut Clean<Markdown>, run: &RunReport, theme: &str) {
     let cases: Vec<_> = run.cases.iter().filter(|case| case.theme == theme).collect();
     let is_absent = |case: &CaseReport| tone(case.behaviour) == Tone::Absent;
-    let was_played = |case: &CaseReport| !matches!(tone(case.behaviour), Tone::Absent | Tone::Unplayed);
+    let was_unreached = |case: &CaseReport| tone(case.behaviour) == Tone::Unreached;
+    let was_played =
+        |case: &CaseReport| !matches!(tone(case.behaviour), Tone::Absent | Tone::Unreached | Tone::Unplayed);
     let played = cases.iter().filter(|case| was_played(case)).count();
     let passed = cases.iter().filter(|case| case.passed && was_played(case)).count();
     match (cases.len(), played) {
         (0, _) => out.own(" |"),
         (_, 0) if cases.iter().any(|case| is_absent(case)) => out.own(" not implemented |"),
+        (_, 0) if cases.iter().any(|case| was_unreached(case)) => out.own(" not reached |"),
         (_, 0) => out.own(" not played |"),
         _ if passed == played => out.own(" ").text(passed).own(" |"),
         _ => out.own(" **").text(passed).own("** of ").text(played).own(" |"),

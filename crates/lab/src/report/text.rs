@@ -38,6 +38,7 @@ pub fn report(run: &RunReport, style: Style) -> Clean<Terminal> {
             out.text(&first.again).own(" -v\n\n");
         });
     }
+    out.unreached(run);
     out.summary(run);
     out.out
 }
@@ -58,7 +59,7 @@ const fn colour(tone: Tone) -> &'static str {
         Tone::Good => "\x1b[32m",
         Tone::Odd => "\x1b[33m",
         Tone::Noted => "\x1b[34m",
-        Tone::Absent | Tone::Unplayed => DIM,
+        Tone::Absent | Tone::Unreached | Tone::Unplayed => DIM,
         Tone::Bad => "\x1b[31m",
     }
 }
@@ -129,11 +130,32 @@ impl Writer {
         self.out.own("\n");
     }
 
-    fn ids(&mut self, cases: &[&CaseReport]) {
-        if cases.is_empty() {
+    /// What a proxy has kept from the server, or changed.
+    fn unreached(&mut self, run: &RunReport) {
+        let unreached: Vec<_> =
+            run.cases.iter().filter(|case| tone(case.behaviour) == Tone::Unreached).collect();
+        if unreached.is_empty() {
             return;
         }
-        let mut line = format!("  and {} more:", cases.len());
+        self.out.text(cases(unreached.len(), ""));
+        self.out.own(" did not reach the server as they were sent, and say nothing of it:\n");
+        if self.style.verbose {
+            for case in unreached {
+                self.case(case, true);
+            }
+        } else {
+            self.list(" ".to_owned(), &unreached);
+        }
+        self.out.own("\n");
+    }
+
+    fn ids(&mut self, cases: &[&CaseReport]) {
+        if !cases.is_empty() {
+            self.list(format!("  and {} more:", cases.len()), cases);
+        }
+    }
+
+    fn list(&mut self, mut line: String, cases: &[&CaseReport]) {
         for case in cases {
             if line.len() + case.id.len() >= WIDTH {
                 self.out.text(&line).own("\n");

@@ -12,6 +12,8 @@ pub(super) enum Tone {
     Noted,
     /// It says nothing of the peer: there is nothing to examine.
     Absent,
+    /// It says nothing of the peer: something stood before it.
+    Unreached,
     /// It says nothing of the peer: there was no examination.
     Unplayed,
     Bad,
@@ -24,6 +26,7 @@ pub(super) const fn tone(behaviour: Behaviour) -> Tone {
         Behaviour::NonStrict | Behaviour::Muddled | Behaviour::Repaired | Behaviour::Altered => Tone::Odd,
         Behaviour::Informational => Tone::Noted,
         Behaviour::Unimplemented => Tone::Absent,
+        Behaviour::NotReached => Tone::Unreached,
         Behaviour::NotPlayed => Tone::Unplayed,
         Behaviour::Failed
         | Behaviour::Late
@@ -63,7 +66,8 @@ pub fn behaviours() -> impl Iterator<Item = Behaviour> {
             Some(Behaviour::Unsafe) => Some(Behaviour::Hung),
             Some(Behaviour::Hung) => Some(Behaviour::Crashed),
             Some(Behaviour::Crashed) => Some(Behaviour::Muddled),
-            Some(Behaviour::Muddled) => Some(Behaviour::NotPlayed),
+            Some(Behaviour::Muddled) => Some(Behaviour::NotReached),
+            Some(Behaviour::NotReached) => Some(Behaviour::NotPlayed),
             Some(Behaviour::NotPlayed) => None,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sha1::{Digest, Sha1};
+use bowsprit::handshake::Key;
 
 /// What is wrong with a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(crate) enum Fault {
     /// It has not reached its origin once, and does not try again. It takes out Authorization as well, so that there is
     /// something to play again.
     StaysAway,
+    /// It asks the origin to upgrade whatever Connection says, as the usual configuration of some has it.
+    RepairsConnection,
 }
 
 use Fault::*;
@@ -134,6 +136,10 @@ impl Proxy {
             MergesSubprotocols => merge(&mut lines, "sec-websocket-protocol"),
             ReversesLines => lines[1..].reverse(),
             TakesOutAuthorization | StaysAway => lines.retain(|line| !is_named(line, "authorization")),
+            RepairsConnection if !values(&head, "upgrade").is_empty() => {
+                lines.retain(|line| !is_named(line, "connection"));
+                lines.push("Connection: upgrade".to_owned());
+            }
             DecodesTarget => lines[0] = lines[0].replace("%7e", "~"),
             _ => return head.into_bytes(),
         }
@@ -351,7 +357,5 @@ fn is_bad(head: &str) -> bool {
 }
 
 fn accept(key: &str) -> String {
-    let digest =
-        Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
-    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest)
+    Key::parse(key.as_bytes()).map(|key| key.accept().to_string()).unwrap_or_default()
 }

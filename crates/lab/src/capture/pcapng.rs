@@ -246,6 +246,50 @@ mod tests {
         }
     }
 
+    /// The packets of a capture as the older container has them.
+    fn classic(file: &[u8], is_big_endian: bool, nanos: bool) -> Vec<u8> {
+        let bytes = |value: u32| if is_big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+        let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+        let magic = if nanos { 0xa1b2_3c4d } else { 0xa1b2_c3d4 };
+        // Version 2.4: two numbers of two bytes.
+        let version = if is_big_endian { 0x0002_0004 } else { 0x0004_0002 };
+        let mut out: Vec<u8> = [magic, version, 0, 0, 262_144, 101].into_iter().flat_map(bytes).collect();
+        let mut at = 0;
+        while at < file.len() {
+            let (kind, size) = (word(at), word(at + 4) as usize);
+            if kind == 6 {
+                let time = u64::from(word(at + 12)) << 32 | u64::from(word(at + 16));
+                let (seconds, rest) = ((time / 1_000_000_000) as u32, (time % 1_000_000_000) as u32);
+                let length = word(at + 20);
+                out.extend(
+                    [seconds, if nanos { rest } else { rest / 1000 }, length, length].map(bytes).concat(),
+                );
+                out.extend(&file[at + 28..at + 28 + length as usize]);
+            }
+            at += size;
+        }
+        out
+    }
+
+    #[test]
+    fn the_older_container_is_read_in_both_orders_up_to_any_cut() {
+        let (file, told) = capture(false);
+        for (is_big_endian, nanos) in [(false, false), (false, true), (true, false), (true, true)] {
+            let file = classic(&file, is_big_endian, nanos);
+            assert!(packets::is_at_start_of(&file));
+            let (held, found) = read(&file);
+            assert_eq!(held, Ok(Held { packets: 9, connections: 1, ..Held::default() }));
+            assert!(found[1..].iter().all(|entry| entry.at == Duration::from_millis(5)));
+            assert_eq!(found.into_iter().map(|entry| entry.what).collect::<Vec<_>>(), told);
+            for cut in (0..400).chain(file.len() - 200..file.len()) {
+                let (held, found) = read(&file[..cut]);
+                assert_eq!(held.is_ok(), cut >= 24, "cut at {cut}");
+                let mut whole = found.iter().filter(|entry| entry.what != What::Over).zip(&told);
+                assert!(whole.all(|(found, told)| found.what == *told), "cut at {cut}");
+            }
+        }
+    }
+
     /// A file that is cut at any byte, or has any byte changed, ends without harm.
     #[test]
     fn no_file_does_harm() {

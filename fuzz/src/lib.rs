@@ -4,11 +4,14 @@
 //! files) drives the same. Each one panics where a promise of its layer is broken, and is a function of its input: no
 //! socket and no time but what the input makes. They use the public API alone.
 
+pub mod capture;
 pub mod connection;
 #[path = "../../tests/support/far_side.rs"]
 pub mod connector;
+pub mod conversation;
 pub mod decode;
 pub mod differential;
+pub mod dump;
 #[path = "../../tests/support/simulation.rs"]
 pub mod event_loop;
 pub mod examiner;
@@ -49,6 +52,9 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("inflate", inflate::run),
     ("examiner", examiner::run),
     ("decode", decode::run),
+    ("dump", dump::run),
+    ("capture", capture::run),
+    ("conversation", conversation::run),
     ("differential_server", differential::server),
     ("differential_client", differential::client),
 ];

@@ -241,12 +241,22 @@ fn row_bytes(rest: &str, count: usize, exactly: bool) -> Option<Vec<u8>> {
 
 /// Base64, if it is nothing that hexadecimal digits could be.
 fn base64(text: &str) -> Option<Vec<u8>> {
-    let text = text.rsplit_once(";base64,").map_or(text, |(_, data)| data);
+    let (says_so, text) = match text.rsplit_once(";base64,") {
+        Some((_, data)) => (true, data),
+        None => (false, text),
+    };
     let packed: String = text.split_whitespace().collect();
-    let is_other = packed.contains(|c: char| !c.is_ascii_hexdigit());
     let engine = if packed.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
-    (is_other && packed.len().is_multiple_of(4) && !packed.contains("0x"))
-        .then(|| engine.decode(packed).ok())?
+    let is_other = says_so || !looks_hexadecimal(text, &packed);
+    (is_other && packed.len().is_multiple_of(4)).then(|| engine.decode(packed).ok())?
+}
+
+/// Whether hexadecimal digits are meant: there are no others, or 0x stands in front of all or of a byte.
+fn looks_hexadecimal(text: &str, packed: &str) -> bool {
+    let is_byte = |word: &str| word.len() <= 4 && word.starts_with("0x");
+    packed.bytes().all(|digit| digit.is_ascii_hexdigit())
+        || packed.starts_with("0x")
+        || text.split_whitespace().any(is_byte)
 }
 
 /// Numbers of two digits between commas.
@@ -296,6 +306,18 @@ mod tests {
         ] {
             assert_eq!(bytes(text).as_deref(), Ok(HELLO), "{text}");
         }
+    }
+
+    /// Base64 may hold 0x, and nothing but digits where it says what it is.
+    #[test]
+    fn base64_is_told_from_hexadecimal_digits() {
+        assert_eq!(bytes("data:;base64,0xyz"), Ok(vec![0xd3, 0x1c, 0xb3]));
+        assert_eq!(bytes("zz0x"), Ok(vec![0xcf, 0x3d, 0x31]));
+        assert_eq!(bytes("data:;base64,beef"), Ok(vec![0x6d, 0xe7, 0x9f]));
+        assert_eq!(bytes("beef"), Ok(vec![0xbe, 0xef]));
+        assert_eq!(bytes("0xbeef01"), Ok(vec![0xbe, 0xef, 1]));
+        assert_eq!(bytes("0x81 0x85 0x37 0xfa"), Ok(vec![0x81, 0x85, 0x37, 0xfa]));
+        assert!(bytes("0x81 0x8g").is_err() && bytes("81 0x8g 37").is_err() && bytes("0x81858g").is_err());
     }
 
     #[test]

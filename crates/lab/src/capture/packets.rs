@@ -149,11 +149,11 @@ impl<F: FnMut(Entry)> Packets<F> {
                         let at = interface.time(block.ts_high, block.ts_low);
                         self.packet(at, interface.link, block.packet_data());
                     }
-                    None => self.held.left_out += 1,
+                    None => self.unknown(),
                 },
                 Some(Block::SimplePacket(block)) => match interfaces.first() {
                     Some(interface) => self.packet(Duration::ZERO, interface.link, block.packet_data()),
-                    None => self.held.left_out += 1,
+                    None => self.unknown(),
                 },
                 _ => {}
             }
@@ -170,6 +170,12 @@ impl<F: FnMut(Entry)> Packets<F> {
             }
             _ => Err(format!("behind {} packets this file is not what it began as", self.held.packets)),
         }
+    }
+
+    /// A packet of an interface that the file has not described.
+    fn unknown(&mut self) {
+        self.held.packets += 1;
+        self.held.left_out += 1;
     }
 
     fn packet(&mut self, at: Duration, link: Linktype, data: &[u8]) {

@@ -63,6 +63,7 @@ impl Try {
                     }
                 }
                 Action::StartTls => "tls".to_owned(),
+                Action::StartHttp2 => "http2".to_owned(),
                 Action::Open { used, .. } => format!("open {used}"),
                 Action::Failed(error) => {
                     let said = format!("failed: {error}");

@@ -309,6 +309,28 @@ fn a_client_judges_its_server() {
     assert_eq!(client.read(stream, &mut [0; 8]), Some(0), "the end");
     client.finish(stream);
     assert!(client.is_over(stream));
+    // A server that has said all may stop listening (RFC 9113 §8.1): what it said is still there.
+    let (mut client, stream) = self::client();
+    let said = [
+        headers(1, 0, &[(":status", "200")]),
+        frame(DATA, END_STREAM, 1, b"bye"),
+        frame(RST_STREAM, 0, 1, &code(ErrorCode::NO_ERROR)),
+    ];
+    client.receive(&said.concat(), start()).unwrap();
+    assert_eq!(client.send(stream, b"too late"), 0);
+    assert_eq!((client.read(stream, &mut [0; 8]), client.read(stream, &mut [0; 8])), (Some(3), Some(0)));
+    assert!(client.is_over(stream));
+    // What came before a reset is read before it, as with TCP.
+    let (mut client, stream) = self::client();
+    let reset = frame(RST_STREAM, 0, 1, &code(ErrorCode::CANCEL));
+    client
+        .receive(&[headers(1, 0, &[(":status", "200")]), frame(DATA, 0, 1, b"bye"), reset].concat(), start())
+        .unwrap();
+    assert!(!events(&mut client).iter().any(|event| matches!(event, Event::Reset(..))));
+    assert_eq!(client.read(stream, &mut [0; 2]), Some(2));
+    assert_eq!((client.next(), client.read(stream, &mut [0; 2])), (None, Some(1)));
+    assert_eq!(client.next(), Some(Event::Reset(stream, ErrorCode::CANCEL)));
+    assert_eq!((client.read(stream, &mut [0; 2]), client.streams()), (None, 0));
     // Nothing is pushed, and nothing comes on a stream that nobody has opened.
     for bytes in [headers(3, 0, &[(":status", "200")]), headers(2, 0, &[(":status", "200")])] {
         let (mut client, _) = self::client();

@@ -27,13 +27,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Runs once, before it.
     ("handshake", &["error", "extension", "token"]),
     // Between the byte stream and the connections on it.
-    ("http2", &["error", "role", "time", "token"]),
+    ("http2", &["error", "handshake", "role", "time", "token"]),
     // What touches sockets and clocks.
     ("tls", &[]),
     // Between processes, likewise without a socket.
     ("backplane", &["entropy", "frame", "message", "tls"]),
     // How a server is reached: knows no socket, only what follows from what.
-    ("client", &["close", "connection", "entropy", "extension", "handshake", "tls"]),
+    ("client", &["close", "connection", "entropy", "extension", "handshake", "http2", "tls"]),
     (
         "blocking",
         &[
@@ -46,6 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "frame::DataKind",
             "frame::Header",
             "handshake",
+            "http2",
             "message",
             "role",
             "tls",
@@ -66,6 +67,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "frame::Header",
             "frame::Kind",
             "handshake",
+            "http2",
             "message",
             "role",
             "tls",

@@ -52,6 +52,13 @@ pub(super) fn reach(config: &ClientConfig) -> Result<Client<NetStream>, ConnectE
                     };
                     connector.handle(input, Instant::now());
                 }
+                #[cfg(feature = "http2")]
+                (Action::StartHttp2, below) => {
+                    let known = crate::http2::Chosen::Known;
+                    stream = below.take().map(|below| over_http2(below, known));
+                }
+                #[cfg(not(feature = "http2"))]
+                (Action::StartHttp2, _) => {} // nobody asks for it
                 (Action::Open { response, used }, below @ Some(_)) => {
                     let Some(stream) = below.take() else { continue };
                     return Ok(client(stream, *response, &buf[used..len], connector.config()));
@@ -85,7 +92,11 @@ pub(super) fn shake_hands<S: Socket>(
                 }
                 Action::Failed(error) => return Err(error),
                 // There is nothing to look up, to connect to or to secure; who fails drops the stream.
-                Action::Resolve(..) | Action::Dial(..) | Action::Drop(_) | Action::StartTls => {}
+                Action::Resolve(..)
+                | Action::Dial(..)
+                | Action::Drop(_)
+                | Action::StartTls
+                | Action::StartHttp2 => {}
             }
         }
         len = read(&mut stream, &mut connector, &mut buf);
@@ -154,7 +165,20 @@ fn secure(below: Option<NetStream>, connector: &Connector) -> Result<NetStream, 
             Err(error) => return Err(error),
         }
     }
-    Ok(NetStream(Layers::Tls(Box::new(stream))))
+    let stream = NetStream(Layers::Tls(Box::new(stream)));
+    #[cfg(feature = "http2")]
+    if connector.config().http != crate::client::Http::Http1 {
+        let choice = |stream: &NetStream| Some(stream.tls()?.alpn_protocol() == Some(b"h2"));
+        let required = connector.config().http == crate::client::Http::Http2;
+        return Ok(over_http2(stream, crate::http2::Chosen::ByAlpn { choice, required }));
+    }
+    Ok(stream)
+}
+
+/// Lays HTTP/2 over what there is.
+#[cfg(feature = "http2")]
+fn over_http2(below: NetStream, chosen: crate::http2::Chosen<NetStream>) -> NetStream {
+    NetStream(Layers::Http2(Box::new(crate::http2::Http2Stream::new(below, chosen, true))))
 }
 
 #[cfg(not(feature = "tls"))]

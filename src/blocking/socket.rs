@@ -6,6 +6,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+#[cfg(feature = "http2")]
+use crate::http2::Http2Stream;
 #[cfg(feature = "tls")]
 use crate::tls::TlsStream;
 
@@ -121,6 +123,8 @@ pub(super) enum Layers {
     Plain(Wire),
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<Wire>>),
+    #[cfg(feature = "http2")]
+    Http2(Box<Http2Stream<NetStream>>),
 }
 
 /// A socket of the operating system.
@@ -137,6 +141,8 @@ impl NetStream {
             Layers::Plain(wire) => wire,
             #[cfg(feature = "tls")]
             Layers::Tls(tls) => tls.socket(),
+            #[cfg(feature = "http2")]
+            Layers::Http2(http2) => http2.below().wire(),
         }
     }
 
@@ -164,6 +170,8 @@ impl NetStream {
         match &self.0 {
             Layers::Plain(_) => None,
             Layers::Tls(tls) => Some(tls.tls()),
+            #[cfg(feature = "http2")]
+            Layers::Http2(http2) => http2.below().tls(),
         }
     }
 }
@@ -233,6 +241,8 @@ macro_rules! each_layer {
             Layers::Plain($stream) => $do,
             #[cfg(feature = "tls")]
             Layers::Tls($stream) => $do,
+            #[cfg(feature = "http2")]
+            Layers::Http2($stream) => $do,
         }
     };
 }
@@ -264,5 +274,22 @@ impl Socket for NetStream {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         each_layer!(self, stream => stream.shutdown_write())
+    }
+}
+
+/// A write waits for windows, which reading opens, and a read may have to write: both take as long as either may.
+#[cfg(feature = "http2")]
+impl Socket for Http2Stream<NetStream> {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.below_mut().set_read_timeout(timeout)?;
+        self.below_mut().set_write_timeout(timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        Socket::set_read_timeout(self, timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        if self.is_http2() { self.end() } else { self.below_mut().shutdown_write() }
     }
 }

@@ -79,7 +79,8 @@ impl Client<NetStream> {
     ///
     /// # Errors
     ///
-    /// Where the system gives no second handle of the socket.
+    /// Where the system gives no second handle of the socket. With `Unsupported` over HTTP/2, where reading and writing are
+    /// one thing; a loop has one thread for both.
     pub fn split(self) -> Result<(Reader, Writer), Error> {
         let Self { reading, duplex: Whole { socket, sending }, response } = self;
         #[cfg(feature = "tls")]
@@ -89,9 +90,15 @@ impl Client<NetStream> {
                 let (tls, wire) = stream.into_parts();
                 (wire, Some(tls))
             }
+            #[cfg(feature = "http2")]
+            Layers::Http2(_) => return Err(Error::Io(io::ErrorKind::Unsupported.into())),
         };
         #[cfg(not(feature = "tls"))]
-        let Layers::Plain(wire) = socket.0;
+        let wire = match socket.0 {
+            Layers::Plain(wire) => wire,
+            #[cfg(feature = "http2")]
+            Layers::Http2(_) => return Err(Error::Io(io::ErrorKind::Unsupported.into())),
+        };
         let pen = Pen { socket: wire.try_clone()?, bytes: Vec::new(), written: 0 };
         let state = State {
             sending,

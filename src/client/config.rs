@@ -48,6 +48,8 @@ pub struct ClientConfig {
     pub(crate) head_limits: HeadLimits,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::TlsClient>,
+    #[cfg(feature = "http2")]
+    pub(crate) http: Http,
     /// Names of headers that any server may see.
     shared: Vec<String>,
 }
@@ -89,6 +91,8 @@ impl ClientConfig {
             head_limits: HeadLimits::default(),
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "http2")]
+            http: Http::default(),
             shared: Vec::new(),
         })
     }
@@ -295,6 +299,22 @@ impl ClientConfig {
         self
     }
 
+    /// Which HTTP the WebSocket is opened over: 1.1, unless this says otherwise.
+    #[cfg(feature = "http2")]
+    #[must_use]
+    pub fn http(mut self, http: Http) -> Self {
+        self.http = http;
+        self
+    }
+
+    /// Whether the connection is opened over HTTP/2 without being asked: [`Http::Http2`] and no TLS.
+    pub(crate) fn has_prior_knowledge(&self) -> bool {
+        #[cfg(feature = "http2")]
+        return self.http == Http::Http2 && !self.target.is_secure();
+        #[cfg(not(feature = "http2"))]
+        return false;
+    }
+
     /// Whether there is what a `wss://` URL needs.
     pub(crate) const fn has_tls(&self) -> bool {
         #[cfg(feature = "tls")]
@@ -307,6 +327,11 @@ impl ClientConfig {
     #[cfg(feature = "tls")]
     pub(crate) fn tls_connection(&self) -> std::io::Result<rustls::ClientConnection> {
         match (&self.tls, self.target.host_port()) {
+            #[cfg(feature = "http2")]
+            (Some(tls), Some((host, _))) if self.http != Http::Http1 => {
+                let offered = if self.http == Http::Http2 { &["h2"][..] } else { &["h2", "http/1.1"] };
+                tls.connection_offering(host, offered).map_err(Into::into)
+            }
             (Some(tls), Some((host, _))) => tls.connection(host).map_err(Into::into),
             _ => Err(std::io::ErrorKind::Unsupported.into()),
         }
@@ -328,6 +353,21 @@ impl fmt::Debug for ClientConfig {
         config.field("proxies", &self.proxies).field("redirects", &self.redirects);
         config.field("reconnect", &self.reconnect).finish_non_exhaustive()
     }
+}
+
+/// Which HTTP a WebSocket is opened over.
+#[cfg(feature = "http2")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Http {
+    /// HTTP/1.1 (RFC 6455).
+    #[default]
+    Http1,
+    /// HTTP/2 (RFC 8441), and nothing else: chosen by ALPN over TLS, and without TLS because the server is known to speak it.
+    Http2,
+    /// HTTP/2 where ALPN chooses it and the server takes WebSockets over it, else HTTP/1.1: over TLS alone. Where the server
+    /// speaks HTTP/2 and takes none, a second connection is made.
+    Auto,
 }
 
 /// What becomes of messages that are sent while there is no connection.

@@ -9,6 +9,8 @@ use super::reconnect::{Loss, retry_after};
 use super::redirect::RedirectError;
 use super::target::Target;
 use crate::handshake::{HeadError, RefusedResponse, RequestBuildError, ResponseError};
+#[cfg(feature = "http2")]
+use crate::http2::Http2Failure;
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -32,6 +34,9 @@ pub enum ConnectError {
     NoTls,
     /// The connection broke before the WebSocket was open.
     Io(io::Error),
+    /// HTTP/2 carries no WebSocket to this server, or did not for long enough.
+    #[cfg(feature = "http2")]
+    Http2(Http2Failure),
     /// The server's answer breaks a rule, or refuses.
     Response(ResponseError),
     /// The server redirects, and that is not followed.
@@ -81,6 +86,10 @@ impl ConnectError {
 
     /// A fault of the connection: of TLS where that says so.
     pub(super) fn of_connection(error: io::Error) -> Self {
+        #[cfg(feature = "http2")]
+        if let Some(failure) = crate::http2::http2_failure(&error) {
+            return Self::Http2(failure);
+        }
         #[cfg(feature = "tls")]
         if crate::tls::tls_error(&error).is_some() {
             return Self::Tls(error);
@@ -99,6 +108,12 @@ impl ConnectError {
             Self::Response(_) => Loss::Protocol,
             Self::Proxy(ProxyError::Status(status)) => Loss::Refused(*status, None),
             Self::Proxy(ProxyError::Socks(_) | ProxyError::Closed) => Loss::Broken,
+            #[cfg(feature = "http2")]
+            Self::Http2(failure) => match failure {
+                Http2Failure::NotSpoken | Http2Failure::NotAllowed | Http2Failure::Request => Loss::Fatal,
+                Http2Failure::Protocol(_) => Loss::Protocol,
+                _ => Loss::Broken,
+            },
             Self::Request(_)
             | Self::NoResolver
             | Self::NoTls
@@ -138,6 +153,8 @@ impl fmt::Display for ConnectError {
                 ),
             ) => write!(f, "{error} ClientConfig::head_limits sets them."),
             Self::Response(error) => error.fmt(f),
+            #[cfg(feature = "http2")]
+            Self::Http2(failure) => failure.fmt(f),
             Self::Redirect(error) => error.fmt(f),
             Self::Redirected(redirected) => redirected.fmt(f),
             Self::Timeout(phase) => f.write_str(match phase {
@@ -164,6 +181,8 @@ impl fmt::Display for Redirected {
 impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            #[cfg(feature = "http2")]
+            Self::Http2(failure) => Some(failure),
             Self::Resolve(error) | Self::Connect(error) | Self::Tls(error) | Self::Io(error) => Some(error),
             Self::Request(error) => Some(error),
             Self::Response(error) => Some(error),

@@ -27,6 +27,8 @@ mod redirect;
 mod resolve;
 mod target;
 
+#[cfg(feature = "http2")]
+pub use config::Http;
 pub use config::{ClientConfig, ClientConfigError, WhileDisconnected};
 pub use error::{ConnectError, Phase, Redirected};
 pub use proxy::{Proxy, ProxyError, ProxyKind, ProxySettings, Socks5, Tunnel};

@@ -55,6 +55,7 @@ impl<H: Handler> Turn<'_, H> {
                     }
                 }
                 Action::StartTls => self.start_tls(id),
+                Action::StartHttp2 => self.start_http2(id),
                 Action::Open { response, used } => return self.opened(id, *response, used, len),
                 Action::Failed(error) => return self.unreached(id, &error),
             }
@@ -113,6 +114,8 @@ impl<H: Handler> Turn<'_, H> {
                 let peer = &mut self.cx.peers[slot];
                 let bare = peer.transport.memory();
                 peer.transport.wrap(tls);
+                #[cfg(feature = "http2")]
+                peer.transport.lay_http2(connector.config().http);
                 self.cx.budget.enter(peer.transport.memory() - bare);
                 peer.readable = true;
                 self.read_later(slot);
@@ -128,6 +131,20 @@ impl<H: Handler> Turn<'_, H> {
     /// A target that needs TLS is refused before.
     #[cfg(not(feature = "tls"))]
     fn start_tls(&mut self, _: ClientId) {}
+
+    /// Lays HTTP/2 over the connection that stands.
+    #[cfg(feature = "http2")]
+    fn start_http2(&mut self, id: ClientId) {
+        let Some(slot) = self.standing(id) else { return };
+        let transport = &mut self.cx.peers[slot].transport;
+        let bare = transport.memory();
+        transport.know_http2();
+        self.cx.budget.enter(transport.memory() - bare);
+    }
+
+    /// Nobody asks for it.
+    #[cfg(not(feature = "http2"))]
+    fn start_http2(&mut self, _: ClientId) {}
 
     /// The slot of the connection that stands.
     fn standing(&mut self, id: ClientId) -> Option<usize> {

@@ -47,6 +47,8 @@ mod follow;
 #[cfg(feature = "backplane")]
 mod follows;
 mod handler;
+#[cfg(feature = "http2")]
+mod http2;
 mod id;
 mod isolated;
 mod limits;

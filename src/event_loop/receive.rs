@@ -58,7 +58,14 @@ impl<H: Handler> Turn<'_, H> {
     fn serve(&mut self, slot: usize) {
         let Some(peer) = self.cx.peers.get_mut(slot) else { return };
         let has_rest = peer.has_rest() && peer.is_open();
-        if !(peer.readable || has_rest) || (peer.is_open() && !peer.listens()) {
+        if peer.is_open() && !peer.listens() {
+            if peer.readable {
+                peer.transport.carry_on();
+                self.write_on(slot);
+            }
+            return;
+        }
+        if !(peer.readable || has_rest) {
             return;
         }
         match peer.stage {
@@ -97,7 +104,21 @@ impl<H: Handler> Turn<'_, H> {
             self.read_later(slot);
         }
         self.return_oversized(slot);
+        self.write_on(slot);
         self.count(slot);
+    }
+
+    /// Goes on writing where what was read has opened a window of the transport.
+    #[inline]
+    fn write_on(&mut self, slot: usize) {
+        if let Some(peer) = self.cx.peers.get_mut(slot)
+            && peer.transport.takes_more()
+        {
+            peer.writable = true;
+            if peer.outbound.queued() > 0 {
+                self.cx.agenda.write(slot);
+            }
+        }
     }
 
     /// Takes a buffer back that is far too large for what has come of a message, once no more is there to be read.

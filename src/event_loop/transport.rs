@@ -40,9 +40,29 @@ pub trait Stream: Read + Write + Send {
         Ok(())
     }
 
+    /// Whether a write that said `WouldBlock` may go on though the socket below has no event to tell: a layer with windows of
+    /// its own finds that out by reading. To be said once.
+    fn takes_more(&mut self) -> bool {
+        false
+    }
+
+    /// Bytes are there, and nobody reads from the stream now: a layer takes what concerns itself.
+    ///
+    /// # Errors
+    ///
+    /// What the stream says; `WouldBlock` is none.
+    fn carry_on(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Bytes of memory that the stream holds for itself, about.
     fn memory(&self) -> usize {
         0
+    }
+
+    /// Whether it is a stream of HTTP/2.
+    fn is_http2(&self) -> bool {
+        false
     }
 
     /// The peer's address, if the stream knows one.
@@ -113,7 +133,7 @@ impl std::fmt::Debug for OtherStream {
 }
 
 impl OtherStream {
-    fn memory(&self) -> usize {
+    fn held(&self) -> usize {
         size_of::<Self>() + size_of_val(&*self.0) + self.0.memory()
     }
 }
@@ -151,6 +171,22 @@ impl Stream for OtherStream {
         self.0.writable()
     }
 
+    fn takes_more(&mut self) -> bool {
+        self.0.takes_more()
+    }
+
+    fn carry_on(&mut self) -> io::Result<()> {
+        self.0.carry_on()
+    }
+
+    fn is_http2(&self) -> bool {
+        self.0.is_http2()
+    }
+
+    fn memory(&self) -> usize {
+        self.held()
+    }
+
     fn peer_addr(&self) -> Option<SocketAddr> {
         self.0.peer_addr()
     }
@@ -166,17 +202,17 @@ impl Stream for OtherStream {
 }
 
 /// Stands for a stream while another one is laid over it.
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "http2", feature = "tls"))]
 struct Gone;
 
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "http2", feature = "tls"))]
 impl Read for Gone {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::NotConnected.into())
     }
 }
 
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "http2", feature = "tls"))]
 impl Write for Gone {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
         Err(io::ErrorKind::NotConnected.into())
@@ -187,7 +223,7 @@ impl Write for Gone {
     }
 }
 
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "http2", feature = "tls"))]
 impl Stream for Gone {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
@@ -238,12 +274,70 @@ impl Transport {
         };
     }
 
+    /// Lays HTTP/2 over TLS, as far as ALPN may choose it.
+    #[cfg(all(feature = "http2", feature = "tls"))]
+    pub(super) fn lay_http2(&mut self, http: crate::client::Http) {
+        use crate::client::Http;
+        use crate::http2::{Chosen, Http2Stream};
+        if http == Http::Http1 {
+            return;
+        }
+        let below = std::mem::replace(self, Transport::other(Gone));
+        let Transport::Other(stream) = below else {
+            *self = below;
+            return;
+        };
+        let choice = |stream: &OtherStream| {
+            let tls = stream.tls().filter(|tls| !tls.is_handshaking())?;
+            Some(tls.alpn_protocol() == Some(b"h2"))
+        };
+        let chosen = Chosen::ByAlpn { choice, required: http == Http::Http2 };
+        *self = Transport::other(Http2Stream::new(*stream, chosen, false));
+    }
+
+    /// Lays HTTP/2 over what there is.
+    #[cfg(feature = "http2")]
+    pub(super) fn know_http2(&mut self) {
+        use crate::http2::{Chosen, Http2Stream};
+        let below = std::mem::replace(self, Transport::other(Gone));
+        *self = match below {
+            Transport::Tcp(stream) => Transport::other(Http2Stream::new(stream, Chosen::Known, false)),
+            #[cfg(unix)]
+            Transport::Unix(stream) => Transport::other(Http2Stream::new(stream, Chosen::Known, false)),
+            Transport::Other(stream) => Transport::other(Http2Stream::new(*stream, Chosen::Known, false)),
+        };
+    }
+
+    /// Whether a write may go on, though no event has told so.
+    #[inline]
+    pub(super) fn takes_more(&mut self) -> bool {
+        match self {
+            Transport::Other(stream) => stream.takes_more(),
+            _ => false,
+        }
+    }
+
+    /// Takes what concerns the stream itself while nobody reads from it. What fails the next read tells.
+    pub(super) fn carry_on(&mut self) {
+        if let Transport::Other(stream) = self {
+            let _ = stream.carry_on();
+        }
+    }
+
     /// The TLS connection, if there is one: its version, the peer's certificates.
     #[cfg(feature = "tls")]
     pub fn tls(&self) -> Option<&rustls::Connection> {
         match self {
             Transport::Other(stream) => stream.tls(),
             _ => None,
+        }
+    }
+
+    /// Whether it is a stream of HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        match self {
+            Transport::Other(stream) => stream.is_http2(),
+            _ => false,
         }
     }
 
@@ -306,7 +400,7 @@ impl Transport {
     /// Bytes of memory held, beside its own size.
     pub(super) fn memory(&self) -> usize {
         match self {
-            Transport::Other(stream) => stream.memory(),
+            Transport::Other(stream) => stream.held(),
             _ => 0,
         }
     }

@@ -356,6 +356,11 @@ impl Connection {
         }
         let len = stream.take(buf);
         stream.told = stream.has_data();
+        if let (Some(code), false) = (stream.reset, stream.told) {
+            self.streams.remove(&id.0);
+            self.events.push_back(Event::Reset(id, code));
+            return Some(len);
+        }
         if let Some(credit) = stream.credit(self.limits.window.into()) {
             frame::frame(&mut self.out, kind::WINDOW_UPDATE, 0, id.0, &credit.to_be_bytes());
         }
@@ -378,6 +383,7 @@ impl Connection {
     pub fn close(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get(&id.0) else { return };
         match (stream.ended, stream.peer_ended) {
+            // That includes what the peer has reset.
             (true, true) => drop(self.streams.remove(&id.0)),
             // §8.1: the answer is whole, and what the client still says is not needed.
             (true, false) if self.role == Role::Server && !stream.is_tunnel => {

@@ -9,12 +9,15 @@
 //! |---|---|
 //! | [`Connection`] | frames, field sections, streams and flow control of either role |
 //! | [`Fields`] | what a request and a response say |
+//! | [`upgrade`] | what an opening handshake is in HTTP/1.1 and in HTTP/2 |
+//! | [`Http2Stream`] | one WebSocket of a client over any byte stream |
 //!
 //! Field sections are ours as well (`hpack`): what a decoder holds while it reads is the first thing that is attacked, and
 //! the crates that there are have other limits or none. What we send refers to no table that the peer would have to keep.
 //!
 //! What nobody needs is left out: server push is refused, priorities are read and ignored.
 
+mod client_stream;
 mod connection;
 mod error;
 mod fields;
@@ -26,7 +29,9 @@ mod receive;
 mod sections;
 mod settings;
 mod stream;
+pub mod upgrade;
 
+pub use client_stream::{Chosen, Http2Failure, Http2Stream, http2_failure};
 pub use connection::{Connection, Event, OpenError, StreamId};
 pub use error::{ErrorCode, Flood, Http2Error};
 pub use fields::Fields;

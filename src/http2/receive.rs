@@ -376,11 +376,26 @@ impl Connection {
         if self.is_idle(id) {
             return Err(Http2Error::StreamIdle);
         }
+        if self.role == Role::Client
+            && code == ErrorCode::NO_ERROR
+            && let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.peer_ended)
+        {
+            // §8.1: the answer is whole and still to be read; what we might have said is not needed.
+            (stream.ended, stream.blocked) = (true, false);
+            return Ok(());
+        }
         // One that had been answered in full is no work for nothing.
-        if self.streams.remove(&id).is_some_and(|stream| !stream.ended || code != ErrorCode::NO_ERROR) {
-            if self.role == Role::Server {
-                self.floods.count(Flood::Reset, now)?;
-            }
+        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
+        let is_answered = stream.ended && code == ErrorCode::NO_ERROR;
+        if self.role == Role::Server && !is_answered {
+            self.floods.count(Flood::Reset, now)?;
+        }
+        if stream.has_data() {
+            (stream.reset, stream.ended, stream.peer_ended, stream.blocked) = (Some(code), true, true, false);
+            return Ok(());
+        }
+        self.streams.remove(&id);
+        if !is_answered {
             self.events.push_back(Event::Reset(StreamId(id), code));
         }
         Ok(())

@@ -2,6 +2,8 @@
 
 use alloc::collections::VecDeque;
 
+use super::error::ErrorCode;
+
 /// The state of a stream that is not over (RFC 9113 §5.1); what is not in the connection's list is idle or closed.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -13,6 +15,8 @@ pub(super) struct Stream {
     returned: u32,
     /// What we may still send; below 0 where a setting has made it so (§6.9.2).
     pub(super) send_window: i64,
+    /// The peer has reset it; what came before that is still to be read, as with TCP.
+    pub(super) reset: Option<ErrorCode>,
     /// The peer has ended its direction.
     pub(super) peer_ended: bool,
     /// We have ended ours.
@@ -38,6 +42,7 @@ impl Stream {
             receive_window,
             returned: 0,
             send_window,
+            reset: None,
             peer_ended: false,
             ended: false,
             answered: false,

@@ -78,14 +78,32 @@ impl TlsClient {
     ///
     /// [`TlsConfigError::ServerName`].
     pub fn connection(&self, host: &str) -> Result<ClientConnection, TlsConfigError> {
+        ClientConnection::new(Arc::clone(&self.config), self.name_of(host)?).map_err(TlsConfigError::Tls)
+    }
+
+    fn name_of(&self, host: &str) -> Result<ServerName<'static>, TlsConfigError> {
         // The zone of an IPv6 address is for this machine alone.
         let host = host.split('%').next().unwrap_or(host);
         let host = match &self.renamed {
             Some((renamed, name)) if renamed == host => name,
             _ => host,
         };
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsConfigError::ServerName)?;
-        ClientConnection::new(Arc::clone(&self.config), name).map_err(TlsConfigError::Tls)
+        ServerName::try_from(host.to_owned()).map_err(|_| TlsConfigError::ServerName)
+    }
+}
+
+#[cfg(feature = "http2")]
+impl TlsClient {
+    /// As [`connection`](Self::connection), offering these protocols by ALPN in place of those it was built with.
+    pub(crate) fn connection_offering(
+        &self,
+        host: &str,
+        protocols: &[&str],
+    ) -> Result<ClientConnection, TlsConfigError> {
+        let protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        let name = self.name_of(host)?;
+        ClientConnection::new_with_alpn(Arc::clone(&self.config), name, protocols)
+            .map_err(TlsConfigError::Tls)
     }
 }
 

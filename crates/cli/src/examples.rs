@@ -42,6 +42,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "bowsprit connect wss://example.com/ --resolve example.com:443:127.0.0.1",
                 "a server before it is in DNS",
             ),
+            ("bowsprit connect wss://localhost:9443/ --ca cert.pem --http2", "over HTTP/2"),
             ("bowsprit connect ws://127.0.0.1:9001/ --file picture.png", "a file as one binary message"),
             ("bowsprit connect ws://127.0.0.1:9001/ --separator '\\0'", "messages that hold line ends"),
             ("bowsprit connect wss://example.com/ --reconnect --ping 20s", "stay connected"),

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use super::state::State;
 use super::{Action, Address, Attempt, Connector, EXCERPT, EXCERPT_WAIT, Input, Lookup};
+#[cfg(feature = "http2")]
+use crate::client::config::Http;
 use crate::client::error::{ConnectError, Redirected};
 use crate::client::proxy::{ProxyError, Tunnel};
 use crate::client::race::Race;
@@ -63,6 +65,15 @@ impl Connector {
                 if until.is_some_and(|until| until <= now) || self.is_late(now) =>
             {
                 self.refused(handshake.give_up(), now)
+            }
+            #[cfg(feature = "http2")]
+            (State::Tls | State::Response(_), Failed(attempt, error))
+                if self.standing == Some(attempt) && self.goes_back(&error) =>
+            {
+                self.drop_all();
+                self.config.http = Http::Http1;
+                self.handshake_until = None;
+                self.begin(now)
             }
             (State::Tunnel(_) | State::Tls | State::Response(_), Failed(attempt, error))
                 if self.standing == Some(attempt) =>
@@ -258,6 +269,9 @@ impl Connector {
             self.actions.push_back(Action::StartTls);
             return State::Tls;
         }
+        if self.config.has_prior_knowledge() {
+            self.actions.push_back(Action::StartHttp2);
+        }
         self.request_upgrade()
     }
 
@@ -323,6 +337,17 @@ impl Connector {
             }
             Err(error) => self.fail(error.into()),
         }
+    }
+
+    /// Whether HTTP/1.1 may do where HTTP/2 has led to this.
+    #[cfg(feature = "http2")]
+    fn goes_back(&self, error: &io::Error) -> bool {
+        use crate::http2::{ErrorCode, Http2Failure, http2_failure};
+        let wants_http1 = matches!(
+            http2_failure(error),
+            Some(Http2Failure::NotAllowed | Http2Failure::Reset(ErrorCode::HTTP_1_1_REQUIRED))
+        );
+        wants_http1 && self.config.http == Http::Auto
     }
 
     fn is_late(&self, now: Instant) -> bool {

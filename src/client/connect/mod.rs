@@ -96,7 +96,8 @@ pub enum Input<'a> {
     Resolved(Lookup, Result<Vec<SocketAddr>, ConnectError>),
     /// An attempt has become a connection.
     Connected(Attempt),
-    /// An attempt has failed, or the connection that it became: it is over and need not be dropped.
+    /// An attempt has failed, or the connection that it became: it is over and need not be dropped. (It may be said to be
+    /// dropped all the same, where another one takes its place.)
     Failed(Attempt, io::Error),
     /// TLS is laid over the connection that stands, and its handshake is done.
     Secured,
@@ -123,6 +124,9 @@ pub enum Action {
     /// Lay TLS over the connection that stands, for the name of [`Connector::target`]; [`Input::Secured`] or
     /// [`Input::Failed`] tells what came of it.
     StartTls,
+    /// Lay HTTP/2 over the connection that stands, without TLS (RFC 9113 §3.3). Where TLS is laid, HTTP/2 is laid over that in
+    /// the same step, if [`ClientConfig::http`] says so.
+    StartHttp2,
     /// The WebSocket is open over the connection that stands, which is the driver's from now on. Of the last
     /// [`Input::Received`], the bytes from `used` on are frames.
     Open {

@@ -263,6 +263,11 @@ impl<D: Default> Context<D> {
         self.peer(id).map(|peer| &peer.transport)
     }
 
+    /// Whether the connection is a stream of HTTP/2 (RFC 8441).
+    pub fn is_http2(&self, id: ConnId) -> bool {
+        self.peer(id).is_some_and(|peer| peer.transport.is_http2())
+    }
+
     /// The address of the peer, where the transport is TCP.
     pub fn peer_addr(&self, id: ConnId) -> Option<SocketAddr> {
         self.transport(id)?.peer_addr()

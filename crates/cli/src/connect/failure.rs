@@ -4,6 +4,7 @@ use std::io;
 
 use bowsprit::client::{ConnectError, Target};
 use bowsprit::handshake::{HeadError, RefusedResponse, ResponseError};
+use bowsprit::http2::Http2Failure;
 use bowsprit::tls::{explain_certificate, rustls, tls_error};
 
 use super::output::Output;
@@ -68,6 +69,14 @@ pub(super) fn tell(output: &mut Output, way: &Way<'_>, error: &ConnectError) {
         ConnectError::Connect(error) => format!("cannot connect to {first}: {error}"),
         ConnectError::Proxy(error) => format!("{first}: {error}"),
         ConnectError::Tls(fault) => format!("{target}: {}", tls_fault(fault, way.ca)),
+        ConnectError::Http2(Http2Failure::NotSpoken | Http2Failure::NotAllowed) => {
+            format!(
+                "{target}: {root}; --http auto falls back to HTTP/1.1 over wss://, and without --http2 it is asked for alone"
+            )
+        }
+        ConnectError::Http2(Http2Failure::Protocol(_) | Http2Failure::Ended) if target.starts_with("ws:") => {
+            format!("{target}: {root}; without TLS --http2 is for servers that are known to speak it")
+        }
         ConnectError::Timeout(_) => format!("{target}: {root}; see --connect-timeout"),
         root => format!("{target}: {root}"),
     };

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bowsprit::client::{
-    Backoff, ClientConfig, Proxy, ProxySettings, ReconnectPolicy, RedirectPolicy, Target, ThreadResolver,
-    without_user_info,
+    Backoff, ClientConfig, Http, Proxy, ProxySettings, ReconnectPolicy, RedirectPolicy, Target,
+    ThreadResolver, without_user_info,
 };
 use bowsprit::connection::Config;
 use bowsprit::event_loop::Settings;
@@ -147,6 +147,13 @@ struct WayArgs {
     /// The proxy: http://, socks5:// or socks5h://, or none [default: what http_proxy and the like say].
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
+    /// Which HTTP to open the WebSocket over: auto is HTTP/2 where a wss:// server speaks it and takes WebSockets over it
+    /// (RFC 8441), else HTTP/1.1.
+    #[arg(long, value_enum, value_name = "VERSION", default_value_t = HttpArg::One)]
+    http: HttpArg,
+    /// HTTP/2 and nothing else, as --http 2: chosen by ALPN for wss://, without being asked for ws://.
+    #[arg(long, conflicts_with = "http")]
+    http2: bool,
     /// Trust these certificates (PEM or DER), and whatever they have signed, and nothing else.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -165,6 +172,16 @@ struct WayArgs {
     /// Write the secrets of the TLS connection to this file, for Wireshark.
     #[arg(long, value_name = "FILE")]
     tls_key_log: Option<PathBuf>,
+}
+
+/// What the user calls them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum HttpArg {
+    #[value(name = "1.1")]
+    One,
+    #[value(name = "2")]
+    Two,
+    Auto,
 }
 
 pub(crate) fn run(args: Args) -> i32 {
@@ -288,6 +305,7 @@ fn config(args: &Args) -> Result<Setup, String> {
         .proxies(proxies)
         .redirects(RedirectPolicy::up_to(args.redirects))
         .resolver(ThreadResolver)
+        .http(args.way.http())
         .connect_timeout(args.connect_timeout.0)
         .handshake_timeout(args.connect_timeout.0)
         .head_limits(HeadLimits { max_bytes: args.max_head.0, max_headers: args.max_headers })
@@ -312,6 +330,15 @@ fn under_the_name_of(target: &Target, config: ClientConfig) -> Result<ClientConf
 impl WayArgs {
     fn is_about_tls(&self) -> bool {
         self.ca.is_some() || self.bundled_roots || self.cert.is_some() || self.tls_key_log.is_some()
+    }
+
+    fn http(&self) -> Http {
+        match self.http {
+            _ if self.http2 => Http::Http2,
+            HttpArg::Two => Http::Http2,
+            HttpArg::Auto => Http::Auto,
+            HttpArg::One => Http::Http1,
+        }
     }
 
     fn routes(&self) -> Vec<Route> {

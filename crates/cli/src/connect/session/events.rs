@@ -39,13 +39,19 @@ impl Handler for Session {
         self.paused = false;
         self.answers.start_again(Instant::now());
         let address = cx.peer_addr(id).map(|address| address.to_string());
-        self.trace(format_args!("open, to {}", address.as_deref().unwrap_or(&self.plan.target).to_owned()));
+        let is_http2 = cx.is_http2(id);
+        let over = if is_http2 { ", over HTTP/2," } else { "," };
+        self.trace(format_args!(
+            "open{over} to {}",
+            address.as_deref().unwrap_or(&self.plan.target).to_owned()
+        ));
         self.trace(format_args!("agreed: {}", agreed(agreement.deflate())));
         self.output.event(
             None,
             "open",
             &json!({
                 "address": address, "subprotocol": agreement.subprotocol,
+                "http": if is_http2 { "2" } else { "1.1" },
                 "extensions": agreement.extensions.iter().map(ToString::to_string).collect::<Vec<_>>(),
             }),
         );

@@ -1,0 +1,424 @@
+//! One WebSocket over HTTP/2 as a byte stream, for a client: a layer over the connection to the server, as TLS is one.
+//!
+//! In: a stream, and the bytes of an opening handshake of HTTP/1.1, then frames. Out: the same from the server. In between it is
+//! an extended CONNECT and its stream. Promises, which a readiness loop builds on:
+//!
+//! * `read` says `WouldBlock` only once the stream below has;
+//! * where `write` has said `WouldBlock` because of a window, [`takes_more`](Http2Stream::takes_more) says when it is open again,
+//!   which a `read` finds out.
+
+use std::io::{self, Read, Write};
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::connection::{Connection, Event, StreamId};
+use super::error::{ErrorCode, Http2Error};
+use super::fields::Fields;
+use super::limits::Limits;
+use super::upgrade;
+use crate::handshake::{HeadLimits, HeadReader, Progress};
+use crate::time::Instant;
+
+/// Which of the protocols is spoken over the stream below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layer {
+    /// HTTP/1.1: everything passes as it is.
+    Off,
+    /// HTTP/2.
+    On,
+    /// It is not known before the TLS handshake is done.
+    Unknown,
+}
+
+/// Whether HTTP/2 is spoken.
+#[derive(Debug)]
+pub enum Chosen<S> {
+    /// It is: the server is known to speak it.
+    Known,
+    /// ALPN chooses. The function says what it has chosen, once it has; where HTTP/2 is `required`, another choice is an error.
+    ByAlpn {
+        /// Whether ALPN has chosen `h2`; `None` before the TLS handshake is done.
+        choice: fn(&S) -> Option<bool>,
+        /// Whether HTTP/1.1 will not do.
+        required: bool,
+    },
+}
+
+/// A WebSocket's stream of HTTP/2 over `S`.
+#[derive(Debug)]
+pub struct Http2Stream<S> {
+    below: S,
+    layer: Layer,
+    chosen: Chosen<S>,
+    /// A socket that blocks: a write waits for windows by itself.
+    blocks: bool,
+    connection: Connection,
+    stage: Stage,
+    /// Why nothing goes on; what has come before is still to be read.
+    failure: Option<Http2Failure>,
+    /// What the server has answered, as HTTP/1.1 says it.
+    head: Vec<u8>,
+    /// A write may go on.
+    room: bool,
+    buffer: Box<[u8]>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The request is being written.
+    Request(HeadReader),
+    /// It is whole; whether it may be sent depends on the server's SETTINGS.
+    Waiting {
+        request: Fields,
+        accept: String,
+    },
+    Open {
+        id: StreamId,
+        accept: String,
+    },
+}
+
+/// Why a stream of HTTP/2 carries no WebSocket, or none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Http2Failure {
+    /// ALPN has not chosen `h2`: the server speaks HTTP/1.1 alone.
+    NotSpoken,
+    /// The server does not announce SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3).
+    NotAllowed,
+    /// The server takes no streams.
+    Refused,
+    /// The stream was reset with this code.
+    Reset(ErrorCode),
+    /// The connection below has ended before the stream.
+    Ended,
+    /// The server breaks a rule of HTTP/2.
+    Protocol(Http2Error),
+    /// What was to be sent is no request.
+    Request,
+}
+
+impl fmt::Display for Http2Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSpoken => f.write_str("the server speaks HTTP/1.1 alone: ALPN has not chosen h2"),
+            Self::NotAllowed => f.write_str(
+                "the server takes no WebSockets over HTTP/2: it does not announce SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3)",
+            ),
+            Self::Refused => f.write_str("the server takes no further streams on its HTTP/2 connection"),
+            Self::Reset(code) => write!(f, "the HTTP/2 stream was reset: {code}"),
+            Self::Ended => f.write_str("the HTTP/2 connection ended before its stream did"),
+            Self::Protocol(error) => write!(f, "the server breaks a rule of HTTP/2: {error}"),
+            Self::Request => f.write_str("what was to be sent is no request of HTTP/1.1"),
+        }
+    }
+}
+
+impl core::error::Error for Http2Failure {}
+
+/// What [`Http2Failure`] stands behind an error, if one does.
+pub fn http2_failure(error: &io::Error) -> Option<Http2Failure> {
+    error.get_ref()?.downcast_ref().copied()
+}
+
+impl From<Http2Failure> for io::Error {
+    fn from(failure: Http2Failure) -> Self {
+        let kind = match failure {
+            Http2Failure::NotSpoken | Http2Failure::NotAllowed | Http2Failure::Request => {
+                io::ErrorKind::Unsupported
+            }
+            Http2Failure::Refused => io::ErrorKind::ConnectionRefused,
+            Http2Failure::Reset(_) => io::ErrorKind::ConnectionReset,
+            Http2Failure::Ended => io::ErrorKind::UnexpectedEof,
+            Http2Failure::Protocol(_) => io::ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, failure)
+    }
+}
+
+/// Our own request: as long as the program has made it.
+const REQUEST: HeadLimits = HeadLimits { max_bytes: 1 << 20, max_headers: 2000 };
+
+/// What a connection holds that has one stream, which is read.
+const STATE: usize = 8 * 1024;
+
+/// As much is read from below at once.
+const BUFFER: usize = 16 * 1024;
+
+impl<S: Read + Write> Http2Stream<S> {
+    /// Lays HTTP/2 over `below`, if it is chosen; `blocks` where the calls of that wait.
+    pub fn new(below: S, chosen: Chosen<S>, blocks: bool) -> Self {
+        Self {
+            below,
+            layer: if let Chosen::Known = chosen { Layer::On } else { Layer::Unknown },
+            chosen,
+            blocks,
+            connection: Connection::client(Limits::default()),
+            stage: Stage::Request(HeadReader::request(REQUEST)),
+            failure: None,
+            head: Vec::new(),
+            room: false,
+            buffer: vec![0; BUFFER].into(),
+        }
+    }
+
+    /// Whether it is HTTP/2; no before ALPN has chosen.
+    pub const fn is_http2(&self) -> bool {
+        matches!(self.layer, Layer::On)
+    }
+
+    /// What is spoken, as far as that is known.
+    fn settle(&mut self) -> Layer {
+        if let (Layer::Unknown, Chosen::ByAlpn { choice, required }) = (self.layer, &self.chosen)
+            && let Some(is_http2) = choice(&self.below)
+        {
+            self.layer = if is_http2 || *required { Layer::On } else { Layer::Off };
+            if !is_http2 && *required {
+                self.fail(Http2Failure::NotSpoken);
+            }
+        }
+        self.layer
+    }
+
+    /// Takes what concerns the connection while nobody reads from the stream: windows that open, and Pings. What is for the
+    /// stream waits, as far as its window goes.
+    ///
+    /// # Errors
+    ///
+    /// What the stream below says; `WouldBlock` is none.
+    pub fn carry_on(&mut self) -> io::Result<()> {
+        while self.settle() == Layer::On && self.failure.is_none() {
+            match self.receive() {
+                Err(error) if is_block(&error) => return Ok(()),
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The stream below.
+    pub const fn below(&self) -> &S {
+        &self.below
+    }
+
+    /// The stream below. To read from it or write to it breaks the connection.
+    pub const fn below_mut(&mut self) -> &mut S {
+        &mut self.below
+    }
+
+    /// Bytes of memory that count for it, beside its own size: its buffer, and what a connection with one stream mostly holds.
+    /// A server can make that more, by what [`Limits`] says of one stream and of what waits to be written.
+    pub const fn memory(&self) -> usize {
+        BUFFER + STATE
+    }
+
+    /// Whether a write that said `WouldBlock` may go on, though the stream below has not said so; says so once.
+    pub const fn takes_more(&mut self) -> bool {
+        core::mem::replace(&mut self.room, false)
+    }
+
+    /// Says that nothing more will be written: END_STREAM, and that no further stream is opened.
+    ///
+    /// # Errors
+    ///
+    /// What the stream below says; `WouldBlock` is none, as a later [`flush`](Write::flush) goes on.
+    pub fn end(&mut self) -> io::Result<()> {
+        if let Stage::Open { id, .. } = &self.stage {
+            self.connection.finish(*id);
+            self.connection.go_away();
+        }
+        match self.send() {
+            Err(error) if is_block(&error) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Writes what the connection has to say.
+    fn send(&mut self) -> io::Result<()> {
+        if self.layer != Layer::On {
+            return self.below.flush();
+        }
+        while !self.connection.pending().is_empty() {
+            match self.below.write(self.connection.pending()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(len) => self.connection.advance(len),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.take_events();
+        self.below.flush()
+    }
+
+    /// Reads once from below, and takes what that means.
+    fn receive(&mut self) -> io::Result<()> {
+        let len = self.below.read(&mut self.buffer)?;
+        let bytes = core::mem::take(&mut self.buffer);
+        let result = self.take(&bytes[..len]);
+        self.buffer = bytes;
+        result
+    }
+
+    /// Takes what has been read; nothing is the end.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            self.fail(Http2Failure::Ended);
+            return Ok(());
+        }
+        if let Err(error) = self.connection.receive(bytes, Instant::now()) {
+            self.fail(Http2Failure::Protocol(error));
+        }
+        self.take_events();
+        // Where nothing is taken below, reading goes on.
+        match self.send() {
+            Err(error) if !is_block(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn fail(&mut self, failure: Http2Failure) {
+        self.failure.get_or_insert(failure);
+    }
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.connection.next() {
+            match (event, &self.stage) {
+                (Event::Ready, _) => self.ask(),
+                (Event::Response(_, fields), Stage::Open { accept, .. }) => {
+                    self.head.extend_from_slice(&upgrade::response_head(&fields, accept));
+                }
+                (Event::Writable(_), _) => self.room = true,
+                (Event::Reset(_, code), _) => self.fail(Http2Failure::Reset(code)),
+                (Event::GoAway(_), Stage::Waiting { .. } | Stage::Request(_)) => {
+                    self.fail(Http2Failure::Refused)
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends the request, once it is whole and the server has said whether it takes such.
+    fn ask(&mut self) {
+        let (None, Stage::Waiting { request, accept }) = (self.failure, &mut self.stage) else { return };
+        if !self.connection.is_ready() {
+            return;
+        }
+        if !self.connection.allows_websockets() {
+            return self.fail(Http2Failure::NotAllowed);
+        }
+        let accept = core::mem::take(accept);
+        match self.connection.open(request, false) {
+            Ok(id) => self.stage = Stage::Open { id, accept },
+            Err(_) => self.fail(Http2Failure::Refused),
+        }
+    }
+
+    /// Takes a part of the request.
+    fn take_request(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Stage::Request(reader) = &mut self.stage else { return Ok(0) };
+        match reader.receive(bytes) {
+            Ok(Progress::NeedMore) => Ok(bytes.len()),
+            Ok(Progress::Done { value, used }) => {
+                let (request, accept) =
+                    upgrade::connect_fields(&value, matches!(self.chosen, Chosen::ByAlpn { .. }));
+                self.stage = Stage::Waiting { request, accept };
+                self.ask();
+                Ok(used)
+            }
+            Err(_) => Err(Http2Failure::Request.into()),
+        }
+    }
+}
+
+impl<S: Read + Write> Read for Http2Stream<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        match self.settle() {
+            Layer::Off => return self.below.read(buf),
+            Layer::Unknown => {
+                let len = self.below.read(buf)?;
+                if self.settle() != Layer::On {
+                    return Ok(len);
+                }
+                self.take(&buf[..len])?;
+            }
+            Layer::On => {}
+        }
+        loop {
+            if !self.head.is_empty() {
+                let len = self.head.len().min(buf.len());
+                buf[..len].copy_from_slice(&self.head[..len]);
+                self.head.drain(..len);
+                return Ok(len);
+            }
+            if let Stage::Open { id, .. } = &self.stage
+                && let Some(len) = self.connection.read(*id, buf)
+            {
+                // A window may be open again, which is told as far as the socket takes it now; the next call tells an error.
+                let _ = self.send();
+                return Ok(len);
+            }
+            self.take_events(); // a reset is told behind what came before it
+            if let Some(failure) = self.failure {
+                let _ = self.send(); // a GOAWAY says why
+                return Err(failure.into());
+            }
+            match self.send() {
+                Err(error) if !is_block(&error) => return Err(error),
+                _ => {}
+            }
+            self.receive()?;
+        }
+    }
+}
+
+impl<S: Read + Write> Write for Http2Stream<S> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self.settle() {
+            Layer::Off => return self.below.write(buf),
+            Layer::Unknown => return Err(io::ErrorKind::WouldBlock.into()), // nothing is said before TLS is agreed on
+            Layer::On => {}
+        }
+        loop {
+            if let Some(failure) = self.failure {
+                return Err(failure.into());
+            }
+            let len = match &self.stage {
+                Stage::Request(_) => self.take_request(buf)?,
+                Stage::Waiting { .. } => 0,
+                Stage::Open { id, .. } => self.connection.send(*id, buf),
+            };
+            match self.send() {
+                Err(error) if !is_block(&error) => return Err(error),
+                Err(error) if len == 0 && self.blocks => return Err(error),
+                _ => {}
+            }
+            if len > 0 || buf.is_empty() {
+                return Ok(len);
+            }
+            // What went out has made room.
+            if self.takes_more() {
+                continue;
+            }
+            if !self.blocks {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.receive()?;
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.send()
+    }
+}
+
+/// A socket that does not block, or one that does and whose timeout has passed.
+fn is_block(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}

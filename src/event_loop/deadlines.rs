@@ -74,6 +74,8 @@ impl<H: Handler> Turn<'_, H> {
                     _ => self.cx.agenda.write(slot), // a Ping may have been queued, or a Close frame
                 }
             }
+            #[cfg(feature = "http2")]
+            Stage::Carrier(_) => self.end_carrier(slot),
             Stage::Ending => self.kill(slot),
             Stage::Connecting(_) | Stage::Dead => {}
         }

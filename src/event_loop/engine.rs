@@ -314,6 +314,10 @@ impl<D: Default> Engine<D> {
 
     fn has_work(&self) -> bool {
         let cx = &self.cx;
+        #[cfg(feature = "http2")]
+        if cx.has_carried_work() {
+            return true;
+        }
         cx.agenda.has_work()
             || self.inbox.has_mail()
             || cx.closes_listeners

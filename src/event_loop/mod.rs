@@ -34,6 +34,10 @@ mod backlog;
 mod backplane;
 mod bucket;
 mod budget;
+#[cfg(feature = "http2")]
+mod carrier;
+#[cfg(feature = "http2")]
+mod carrying;
 mod clients;
 mod clock;
 mod connecting;

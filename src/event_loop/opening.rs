@@ -19,6 +19,11 @@ impl<H: Handler> Turn<'_, H> {
     /// the receive buffer: frames.
     pub(super) fn read_handshake(&mut self, slot: usize) -> Option<Range<usize>> {
         let len = self.read_head(slot, self.scratch.len())?;
+        #[cfg(feature = "http2")]
+        if self.speaks_http2(slot, len) {
+            self.carry(slot, len);
+            return None;
+        }
         self.take_handshake(slot, 0..len)
     }
 

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::backlog::Backlog;
+#[cfg(feature = "http2")]
+use super::carrier::Carrier;
 use super::ended::Failed;
 use super::id::{ClientId, ConnId};
 use super::limits::UNCOUNTED;
@@ -111,6 +113,9 @@ pub(super) enum Stage {
     Announcing(Box<Announcing>),
     /// We wait for the client's request.
     Server(Box<Opening<ServerHandshake>>),
+    /// It carries others, as streams of HTTP/2.
+    #[cfg(feature = "http2")]
+    Carrier(Box<Carrier>),
     /// The client waits for the program's answer.
     Waiting(Box<Waiting>),
     /// Frames travel.
@@ -261,6 +266,8 @@ impl<D> Peer<D> {
             Stage::Waiting(waiting) => {
                 size_of_val(&**waiting) + waiting.rest.capacity() + waiting.request.memory()
             }
+            #[cfg(feature = "http2")]
+            Stage::Carrier(carrier) => size_of_val(&**carrier) + carrier.memory(),
             Stage::Connecting(_) | Stage::Open | Stage::Ending | Stage::Dead => 0,
         };
         let cold = self.cold.as_ref().map_or(0, |cold| {
@@ -281,6 +288,8 @@ impl<D> Peer<D> {
             Stage::Dialing(opening) | Stage::Client(opening) => opening.until,
             Stage::Server(opening) => opening.until,
             Stage::Announcing(announcing) => announcing.until,
+            #[cfg(feature = "http2")]
+            Stage::Carrier(carrier) => carrier.until,
             Stage::Waiting(waiting) => waiting.until,
             Stage::Open => {
                 let due = self.deadlines.next(self.outbound.config());

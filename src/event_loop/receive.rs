@@ -91,6 +91,8 @@ impl<H: Handler> Turn<'_, H> {
                     return; // an attempt, which an event ends
                 }
             }
+            #[cfg(feature = "http2")]
+            Stage::Carrier(_) => self.read_carrier(slot),
             Stage::Announcing(_) => self.read_announcement(slot),
             Stage::Server(_) | Stage::Client(_) => {
                 if let Some(frames) = self.read_handshake(slot) {

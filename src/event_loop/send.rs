@@ -18,6 +18,8 @@ impl<H: Handler> Turn<'_, H> {
     pub(super) fn write_all(&mut self) {
         let mut writes = WRITES;
         for _ in 0..ROUNDS {
+            #[cfg(feature = "http2")]
+            self.serve_carriers();
             if !self.cx.agenda.has_output() && (writes == 0 || !self.cx.agenda.has_in_order()) {
                 return;
             }
@@ -60,6 +62,11 @@ impl<H: Handler> Turn<'_, H> {
         if let Err(error) = peer.transport.flush_held() {
             return self.broken(slot, error);
         }
+        #[cfg(feature = "http2")]
+        if let Stage::Carrier(_) = peer.stage {
+            return self.flush_carrier(slot);
+        }
+        let peer = &mut self.cx.peers[slot];
         if peer.outbound.queued() > 0 {
             // Room in the socket means that the peer reads: it lives, though we may not be listening to it now.
             peer.deadlines.heard(self.cx.clock.peer_time());
@@ -69,8 +76,11 @@ impl<H: Handler> Turn<'_, H> {
 
     /// Writes what is queued, then sees what follows from it.
     pub(super) fn flush(&mut self, slot: usize) {
-        if matches!(self.cx.peers[slot].stage, Stage::Dead) {
-            return;
+        match self.cx.peers[slot].stage {
+            Stage::Dead => return,
+            #[cfg(feature = "http2")]
+            Stage::Carrier(_) => return self.flush_carrier(slot),
+            _ => {}
         }
         let Context { peers, pool, stats, .. } = &mut *self.cx;
         let peer = &mut peers[slot];

@@ -23,6 +23,11 @@ pub struct Settings {
     /// How long a handshake may take, from the moment the TCP connection is there (§10.4): a peer that sends a byte
     /// a second gains nothing. 10 s: a slow phone on a bad line needs about 2.
     pub handshake_timeout: Duration,
+    /// Whether clients may speak HTTP/2 without TLS and without being asked (RFC 9113 §3.3): those whose first bytes are its
+    /// preface, the first two of them in one read. Over TLS ALPN chooses
+    /// ([`TlsServerBuilder::http2`](crate::tls::TlsServerBuilder::http2)). No.
+    #[cfg(feature = "http2")]
+    pub http2: bool,
     /// The most connections at once, handshakes included; further ones are answered 503. As many as there are
     /// descriptors unless set. This and the next two hold for all [`Loops`](super::Loops) of a group together.
     pub max_connections: usize,
@@ -149,6 +154,8 @@ impl Default for Settings {
             head: HeadLimits::default(),
             leniency: Leniency::default(),
             handshake_timeout: Duration::from_secs(10),
+            #[cfg(feature = "http2")]
+            http2: false,
             max_connections: usize::MAX,
             max_per_address: None,
             trusted_proxies: None,

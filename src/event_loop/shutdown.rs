@@ -36,6 +36,8 @@ impl<H: Handler> Turn<'_, H> {
                 Stage::Connecting(_) | Stage::Announcing(_) | Stage::Dialing(_) | Stage::Client(_) => {
                     self.fail(slot, &Failed::Aborted);
                 }
+                #[cfg(feature = "http2")]
+                Stage::Carrier(_) => self.end_carrier(slot),
                 Stage::Ending | Stage::Dead => {}
             }
         }

@@ -105,6 +105,10 @@ impl<H: Handler> Turn<'_, H> {
     fn end_for_memory(&mut self, slot: usize) {
         self.cx.stats.over_budget += 1;
         let peer = &mut self.cx.peers[slot];
+        #[cfg(feature = "http2")]
+        if let Stage::Carrier(_) = peer.stage {
+            return self.kill(slot);
+        }
         if !peer.is_open() {
             return self.refuse(slot, &Refusal::trusted(503).encode(), &Failed::Refused(503));
         }

@@ -303,8 +303,9 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(&id.0).filter(|stream| !stream.answered) else {
             return false;
         };
-        if response.status().is_some_and(|status| status >= 200) {
+        if let Some(status) = response.status().filter(|status| *status >= 200) {
             stream.answered = true;
+            stream.is_tunnel &= status < 300;
             stream.ended = ends;
         }
         self.write_fields(id.0, response, ends);

@@ -85,7 +85,7 @@ impl Floods {
             pings: Bucket::new(500, 50),
             settings: Bucket::new(100, 10),
             resets: Bucket::new(400, 40),
-            empty: Bucket::new(1_000, 100),
+            empty: Bucket::new(10_000, 1_000),
             priorities: Bucket::new(1_000, 100),
             windows: Bucket::new(20_000, 10_000),
         }

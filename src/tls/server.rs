@@ -54,7 +54,12 @@ pub enum ClientCertificate {
 impl TlsServer {
     /// Shows nothing yet.
     pub fn builder() -> TlsServerBuilder {
-        TlsServerBuilder { sources: Vec::new(), clients: None }
+        TlsServerBuilder {
+            sources: Vec::new(),
+            clients: None,
+            #[cfg(feature = "http2")]
+            http2: false,
+        }
     }
 
     /// Shows this chain of certificates, the server's own first; both files are PEM.
@@ -107,6 +112,8 @@ impl fmt::Debug for TlsServer {
 pub struct TlsServerBuilder {
     sources: Vec<Source>,
     clients: Option<(PathBuf, ClientCertificate)>,
+    #[cfg(feature = "http2")]
+    http2: bool,
 }
 
 enum Source {
@@ -134,6 +141,14 @@ impl TlsServerBuilder {
     #[must_use]
     pub fn client_certificates(mut self, authorities: impl AsRef<Path>, demand: ClientCertificate) -> Self {
         self.clients = Some((authorities.as_ref().into(), demand));
+        self
+    }
+
+    /// Offers HTTP/2 beside HTTP/1.1 (ALPN `h2`); whoever accepts connections has to know what to do with it, as a loop does.
+    #[cfg(feature = "http2")]
+    #[must_use]
+    pub const fn http2(mut self) -> Self {
+        self.http2 = true;
         self
     }
 
@@ -176,6 +191,10 @@ impl TlsServerBuilder {
         let mut config = builder.with_cert_resolver(Arc::new(ByName { keys: keys? }));
         // RFC 6455 runs over HTTP/1.1; a client that can only speak another protocol is refused (RFC 7301 §3.2).
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        #[cfg(feature = "http2")]
+        if self.http2 {
+            config.alpn_protocols.insert(0, b"h2".to_vec());
+        }
         Ok(Arc::new(config))
     }
 }

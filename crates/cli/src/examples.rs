@@ -54,6 +54,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("bowsprit serve", "echo on 127.0.0.1:9001"),
             ("bowsprit serve --listen 0.0.0.0:8080 --mode relay", "a chat for everybody in the network"),
             ("bowsprit serve --listen 9443 --tls-cert cert.pem --tls-key key.pem", "wss"),
+            ("bowsprit serve --http2", "HTTP/2 without TLS, too; over TLS it is offered by itself"),
             ("bowsprit serve --max-message 64K --ping 30s --idle-timeout 5m", "other limits"),
             ("bowsprit serve --rate 100/s,64K/s --over-rate close", "nobody may flood it"),
             ("bowsprit serve --threads 4 --metrics 127.0.0.1:9100", "all CPUs, counters for Prometheus"),

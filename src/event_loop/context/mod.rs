@@ -106,6 +106,9 @@ pub struct Context<D> {
     pub(super) work: Work,
     pub(super) slowed: Slowed,
     pub(super) waker: LoopWaker,
+    /// What streams of HTTP/2 have left to be done.
+    #[cfg(feature = "http2")]
+    pub(super) carried: std::sync::Arc<std::sync::Mutex<super::carrier::Work>>,
     /// The number of this loop in its group.
     #[cfg(feature = "backplane")]
     pub(super) place: usize,
@@ -146,6 +149,8 @@ impl<D: Default> Context<D> {
     pub(super) fn new(settings: Settings, registry: Registry, tokens: Tokens, now: Instant) -> Self {
         Self {
             waker: LoopWaker::default(),
+            #[cfg(feature = "http2")]
+            carried: std::sync::Arc::default(),
             admission: Arc::new(Admission::new(settings.accept_rate, now)),
             settings,
             peers: Slab::new(),

@@ -86,6 +86,12 @@ pub(crate) struct Args {
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) tls: TlsArgs,
+    /// Do not offer HTTP/2 over TLS (ALPN h2), where clients open many WebSockets over one connection (RFC 8441).
+    #[arg(long, help_heading = "HTTP/2", requires = "tls_cert")]
+    pub(super) no_http2: bool,
+    /// Take HTTP/2 without TLS, too, from clients that begin with it unasked.
+    #[arg(long, help_heading = "HTTP/2", conflicts_with = "no_http2")]
+    pub(super) http2: bool,
     #[command(flatten)]
     pub(super) backplane: BackplaneArgs,
     #[command(flatten)]

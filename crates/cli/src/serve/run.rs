@@ -44,7 +44,7 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     let backplane = args.backplane.backplane(&args.mode)?;
     let has_history = backplane.as_ref().is_some_and(Backplane::has_history);
     let server = Server::new(args, screen, health.clone(), farewell.clone(), has_history)?;
-    let tls = args.tls.server()?;
+    let tls = args.tls.server(!args.no_http2)?;
     let mut config = args.connection.config();
     config.deflate = args.deflate.config();
     let grace = config.close_timeout;
@@ -52,6 +52,7 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     settings.leniency = args.leniency();
     settings.trusted_proxies = args.drain.trusted_proxies()?;
     settings.proxy_protocol = args.drain.proxy_protocol();
+    settings.http2 = args.http2;
 
     let alone = args.threads.get() == 1;
     let own = if alone { settings.clone() } else { Settings::default() };

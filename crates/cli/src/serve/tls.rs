@@ -24,10 +24,12 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
+    /// Offers HTTP/2 beside HTTP/1.1 where `http2` says so.
+    ///
     /// # Errors
     ///
     /// What is wrong with the command line or a file.
-    pub(crate) fn server(&self) -> Result<Option<TlsServer>, String> {
+    pub(crate) fn server(&self, http2: bool) -> Result<Option<TlsServer>, String> {
         if self.tls_cert.len() != self.tls_key.len() {
             return Err("give as many --tls-key as --tls-cert, each behind the other".to_owned());
         }
@@ -45,6 +47,9 @@ impl TlsArgs {
                 false => ClientCertificate::Required,
             };
             builder = builder.client_certificates(authorities, demand);
+        }
+        if http2 {
+            builder = builder.http2();
         }
         builder.build().map(Some).map_err(|error| error.to_string())
     }

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Exit {
 
 fn watch(args: &Args) -> Result<Exit, String> {
     let target = Target::new(&args.url, &args.trust)?;
-    let tls = args.tls.server()?;
+    let tls = args.tls.server(false)?;
     let screen = Screen::new(args)?;
     let mut pump = Pump::new(args, target, tls, screen)?;
     let ended = pump.run().map_err(|error| format!("cannot go on: {error}"))?;

@@ -1,0 +1,252 @@
+//! Connections of HTTP/2 that clients have made: many WebSockets over one socket.
+//!
+//! A carrier is a connection of the loop like any other, whose stage is to carry. Each request on it becomes a connection with
+//! a transport of its own ([`CarriedStream`]) that speaks HTTP/1.1 upward, so that handshakes, handlers and limits know no
+//! difference. Both work on one `http2::Connection` behind a lock that only this loop takes; what a stream does to it is
+//! written when the loop comes by, and what comes in for a stream makes that ready.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::id::ConnId;
+use super::transport::Stream;
+use crate::handshake::{HeadLimits, HeadReader, Progress};
+use crate::http2::{Connection, ErrorCode, Fields, Limits, StreamId, upgrade};
+
+/// A connection that carries others.
+#[derive(Debug)]
+pub(super) struct Carrier {
+    pub(super) link: Arc<Link>,
+    /// The connection of each stream.
+    pub(super) streams: HashMap<StreamId, ConnId>,
+    /// When it is ended, in the time of the peers, as it carries nothing.
+    pub(super) until: Option<Instant>,
+}
+
+/// What a carrier shares with its streams.
+#[derive(Debug)]
+pub(super) struct Link {
+    front: Mutex<Front>,
+    /// The carrier's own connection.
+    id: ConnId,
+    work: Arc<Mutex<Work>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Front {
+    pub(super) connection: Connection,
+    /// Streams whose connections are gone.
+    pub(super) dropped: Vec<StreamId>,
+    /// The loop knows that there is something to be done.
+    is_noted: bool,
+    /// The socket is gone.
+    is_over: bool,
+}
+
+/// What the streams of all carriers have left to be done.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    /// Carriers with something to write, or streams to forget.
+    pub(super) carriers: Vec<ConnId>,
+    /// Connections whose carrier is gone.
+    pub(super) orphans: Vec<ConnId>,
+}
+
+/// Nothing is done under this lock that could panic half-way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Carrier {
+    pub(super) fn new(id: ConnId, work: &Arc<Mutex<Work>>, until: Option<Instant>) -> Self {
+        let connection = Connection::server(Limits::default());
+        let front = Front { connection, dropped: Vec::new(), is_noted: false, is_over: false };
+        let link = Link { front: Mutex::new(front), id, work: Arc::clone(work) };
+        Self { link: Arc::new(link), streams: HashMap::new(), until }
+    }
+
+    /// Bytes of memory held, beside its own size.
+    pub(super) fn memory(&self) -> usize {
+        let streams = self.streams.capacity() * size_of::<(StreamId, ConnId)>();
+        size_of::<Link>() + streams + self.link.front().connection.memory()
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.link.front().is_over = true;
+        lock(&self.link.work).orphans.extend(self.streams.values());
+    }
+}
+
+impl Work {
+    /// Whether there is nothing to be done.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.carriers.is_empty() && self.orphans.is_empty()
+    }
+}
+
+impl Link {
+    pub(super) fn front(&self) -> MutexGuard<'_, Front> {
+        lock(&self.front)
+    }
+
+    /// The loop is to come by.
+    fn note(&self, front: &mut Front) {
+        if !front.is_noted && !front.is_over {
+            front.is_noted = true;
+            lock(&self.work).carriers.push(self.id);
+        }
+    }
+}
+
+impl Front {
+    /// The loop comes by: streams that are to be forgotten.
+    pub(super) fn take_dropped(&mut self) -> Vec<StreamId> {
+        self.is_noted = false;
+        std::mem::take(&mut self.dropped)
+    }
+}
+
+/// One stream as the transport of a connection.
+#[derive(Debug)]
+pub(super) struct CarriedStream {
+    link: Arc<Link>,
+    id: StreamId,
+    /// What is left of the request, as HTTP/1.1 says it.
+    request: Vec<u8>,
+    /// The response that is being written.
+    response: Option<HeadReader>,
+    asks_for_websocket: bool,
+    /// The end of the client's direction was read.
+    ended: bool,
+    addresses: [Option<SocketAddr>; 2],
+}
+
+/// Our own answers.
+const RESPONSE: HeadLimits = HeadLimits { max_bytes: 1 << 20, max_headers: 2000 };
+
+/// What one counts, beside what its carrier holds for it: the head of a request, mostly.
+const STATE: usize = 1024;
+
+impl CarriedStream {
+    /// # Errors
+    ///
+    /// The status of the answer where that is no request for us.
+    pub(super) fn new(
+        link: &Arc<Link>,
+        id: StreamId,
+        fields: &Fields,
+        addresses: [Option<SocketAddr>; 2],
+    ) -> Result<Self, u16> {
+        Ok(Self {
+            link: Arc::clone(link),
+            id,
+            request: upgrade::request_head(fields)?,
+            response: Some(HeadReader::response(RESPONSE)),
+            asks_for_websocket: fields.get(":protocol").is_some(),
+            ended: false,
+            addresses,
+        })
+    }
+}
+
+impl Read for CarriedStream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if !self.request.is_empty() {
+            let len = self.request.len().min(buf.len());
+            buf[..len].copy_from_slice(&self.request[..len]);
+            self.request.drain(..len);
+            return Ok(len);
+        }
+        if self.ended {
+            return Ok(0);
+        }
+        let mut front = self.link.front();
+        match front.connection.read(self.id, buf) {
+            Some(len) => {
+                self.ended = len == 0 && !buf.is_empty();
+                if !front.connection.pending().is_empty() {
+                    self.link.note(&mut front);
+                }
+                Ok(len)
+            }
+            None if front.is_over || front.connection.is_over(self.id) => {
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Write for CarriedStream {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let mut front = self.link.front();
+        if front.is_over || front.connection.is_over(self.id) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        let taken = match &mut self.response {
+            Some(reader) => match reader.receive(buf) {
+                Ok(Progress::NeedMore) => buf.len(),
+                Ok(Progress::Done { value, used }) => {
+                    let fields = upgrade::response_fields(&value, self.asks_for_websocket);
+                    self.response = None;
+                    front.connection.respond(self.id, &fields, false);
+                    used
+                }
+                // We have written it ourselves.
+                Err(_) => {
+                    front.connection.reset(self.id, ErrorCode::INTERNAL_ERROR);
+                    buf.len()
+                }
+            },
+            None => front.connection.send(self.id, buf),
+        };
+        self.link.note(&mut front);
+        if taken == 0 && !buf.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for CarriedStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        let mut front = self.link.front();
+        front.connection.finish(self.id);
+        self.link.note(&mut front);
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        STATE
+    }
+
+    fn is_http2(&self) -> bool {
+        true
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.addresses[0]
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.addresses[1]
+    }
+}
+
+impl Drop for CarriedStream {
+    fn drop(&mut self) {
+        let mut front = self.link.front();
+        if self.ended {
+            front.connection.finish(self.id); // as the end of TCP answers the end of TCP
+        }
+        front.connection.close(self.id);
+        front.dropped.push(self.id);
+        self.link.note(&mut front);
+    }
+}

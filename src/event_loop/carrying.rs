@@ -1,0 +1,255 @@
+//! The part of an engine that lets connections of HTTP/2 carry others.
+
+use std::io;
+use std::sync::{Arc, PoisonError};
+
+use super::carrier::{CarriedStream, Carrier};
+use super::context::Context;
+use super::handler::{Handler, LoopError};
+use super::id::ConnId;
+use super::limits::UNCOUNTED;
+use super::peer::Stage;
+use super::transport::{self, Transport};
+use super::turn::Turn;
+use crate::http2::{Event, Fields, StreamId};
+
+/// Reads of one carrier that follow each other at once.
+const READS: usize = 4;
+
+/// How a client begins that speaks HTTP/2 without being asked (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+impl<D> Context<D> {
+    /// Whether streams have left something to be done.
+    pub(super) fn has_carried_work(&self) -> bool {
+        !self.carried.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+impl<H: Handler> Turn<'_, H> {
+    /// Whether a client whose first `len` bytes are in the receive buffer speaks HTTP/2.
+    pub(super) fn speaks_http2(&self, slot: usize, len: usize) -> bool {
+        let peer = &self.cx.peers[slot];
+        let Stage::Server(opening) = &peer.stage else { return false };
+        if !opening.handshake.is_empty() || peer.transport.is_http2() {
+            return false;
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = peer.transport.tls() {
+            return tls.alpn_protocol() == Some(b"h2");
+        }
+        // Two bytes tell it from every method that there is.
+        let front = &self.scratch[..len.min(PREFACE.len())];
+        self.cx.settings.http2 && len > 1 && PREFACE.starts_with(front)
+    }
+
+    /// Makes it a carrier; the first `len` bytes of the receive buffer are for it.
+    pub(super) fn carry(&mut self, slot: usize, len: usize) {
+        let id = self.id(slot);
+        let until = self.cx.handshake_until();
+        let carrier = Carrier::new(id, &self.cx.carried, until);
+        self.cx.peers[slot].stage = Stage::Carrier(Box::new(carrier));
+        self.cx.watch_deadline(slot);
+        self.take_carried(slot, len);
+    }
+
+    /// Reads for a carrier.
+    pub(super) fn read_carrier(&mut self, slot: usize) {
+        for _ in 0..READS {
+            let peer = &mut self.cx.peers[slot];
+            if !peer.readable || !matches!(peer.stage, Stage::Carrier(_)) {
+                return;
+            }
+            match peer.fill(self.scratch) {
+                Ok(Some(len)) if len > 0 => {
+                    self.cx.stats.bytes_in += len as u64;
+                    self.take_carried(slot, len);
+                }
+                Ok(None) => return,
+                Ok(Some(_)) | Err(_) => return self.kill(slot),
+            }
+        }
+    }
+
+    /// The first `len` bytes of the receive buffer have come for a carrier.
+    fn take_carried(&mut self, slot: usize, len: usize) {
+        let now = self.cx.clock.peer_time();
+        let Some(carrier) = self.carrier(slot) else { return };
+        let link = Arc::clone(&carrier.link);
+        // A rule that is broken has its GOAWAY queued; what follows from it is done when that is written.
+        let _ = link.front().connection.receive(&self.scratch[..len], now);
+        self.take_carrier_events(slot);
+        self.cx.agenda.write(slot);
+    }
+
+    fn carrier(&mut self, slot: usize) -> Option<&mut Carrier> {
+        match &mut self.cx.peers.get_mut(slot)?.stage {
+            Stage::Carrier(carrier) => Some(carrier),
+            _ => None,
+        }
+    }
+
+    fn take_carrier_events(&mut self, slot: usize) {
+        loop {
+            let Some(carrier) = self.carrier(slot) else { return };
+            let Some(event) = carrier.link.front().connection.next() else { return };
+            match event {
+                Event::Request(id, fields) => self.stream_begins(slot, id, &fields),
+                Event::Readable(id) => self.stream_ready(slot, id, false),
+                Event::Reset(id, _) => self.stream_ready(slot, id, true),
+                Event::Writable(id) => {
+                    if let Some(conn) = self.carried(slot, id) {
+                        self.cx.peers[conn.slot as usize].writable = true;
+                        self.cx.agenda.write(conn.slot as usize);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The connection on a stream, if it is there.
+    fn carried(&mut self, slot: usize, id: StreamId) -> Option<ConnId> {
+        let conn = *self.carrier(slot)?.streams.get(&id)?;
+        self.cx.peer(conn).map(|_| conn)
+    }
+
+    fn stream_ready(&mut self, slot: usize, id: StreamId, is_over: bool) {
+        if let Some(conn) = self.carried(slot, id) {
+            self.wake_carried(conn, is_over);
+        }
+    }
+
+    fn wake_carried(&mut self, conn: ConnId, is_over: bool) {
+        if self.cx.peer(conn).is_some() {
+            let peer = &mut self.cx.peers[conn.slot as usize];
+            peer.readable = true;
+            peer.read_closed |= is_over;
+            self.cx.agenda.read(conn.slot as usize);
+        }
+    }
+
+    /// A request: a connection of its own from here on, if there is room for one.
+    fn stream_begins(&mut self, slot: usize, id: StreamId, fields: &Fields) {
+        let transport = &self.cx.peers[slot].transport;
+        let addresses = [transport.peer_addr(), transport.local_addr()];
+        let Some(carrier) = self.carrier(slot) else { return };
+        let link = Arc::clone(&carrier.link);
+        let refuse = |status: &str| {
+            link.front().connection.respond(id, &Fields::new().with(":status", status), true);
+            link.front().connection.close(id);
+        };
+        let stream = match CarriedStream::new(&link, id, fields, addresses) {
+            Ok(stream) => stream,
+            Err(status) => return refuse(&status.to_string()),
+        };
+        if !self.cx.reserve() {
+            self.cx.stats.failed.no_room += 1;
+            return refuse("503");
+        }
+        let mut number = UNCOUNTED;
+        if let (Some(most), Some(address)) = (self.cx.settings.max_per_address, addresses[0])
+            && self.cx.peers[slot].address != UNCOUNTED
+        {
+            match self.cx.admission.enter_from(address.ip(), most) {
+                Some(entered) => number = entered,
+                None => {
+                    self.cx.admission.leave();
+                    self.cx.stats.failed.address += 1;
+                    return refuse("429");
+                }
+            }
+        }
+        let adopted = self.cx.adopt_from(Transport::other(stream), number);
+        self.cx.admission.leave(); // it counts by itself now, or not at all
+        match adopted {
+            Ok(conn) => {
+                if let Some(carrier) = self.carrier(slot) {
+                    carrier.streams.insert(id, conn);
+                    carrier.until = None;
+                }
+                self.wake_carried(conn, false);
+            }
+            Err(error) => {
+                self.cx.admission.leave_from(number);
+                self.handler.on_error(self.cx, &LoopError::Adopt(error));
+            }
+        }
+    }
+
+    /// Does what streams have left to be done.
+    pub(super) fn serve_carriers(&mut self) {
+        let (carriers, orphans) = {
+            let mut work = self.cx.carried.lock().unwrap_or_else(PoisonError::into_inner);
+            (std::mem::take(&mut work.carriers), std::mem::take(&mut work.orphans))
+        };
+        for conn in orphans {
+            self.wake_carried(conn, true);
+        }
+        for id in carriers {
+            if self.cx.peer(id).is_some() {
+                self.flush_carrier(id.slot as usize);
+            }
+        }
+    }
+
+    /// Writes what a carrier has to say, and ends it once it has nothing left to carry.
+    pub(super) fn flush_carrier(&mut self, slot: usize) {
+        let until = self.cx.handshake_until();
+        let Some(carrier) = self.carrier(slot) else { return };
+        let link = Arc::clone(&carrier.link);
+        let dropped = link.front().take_dropped();
+        if !dropped.is_empty() {
+            for id in dropped {
+                carrier.streams.remove(&id);
+            }
+            if carrier.streams.is_empty() {
+                carrier.until = until;
+                self.cx.watch_deadline(slot);
+            }
+        }
+        if self.write_carrier(slot, &link).is_err() {
+            return self.kill(slot);
+        }
+        self.take_carrier_events(slot);
+        let front = link.front();
+        let is_done = front.connection.failure().is_some()
+            || front.connection.is_going_away() && front.connection.streams() == 0;
+        let is_written = front.connection.pending().is_empty();
+        drop(front);
+        if is_done && is_written && self.carrier(slot).is_some() {
+            self.cx.peers[slot].stage = Stage::Ending;
+            self.cx.peers[slot].deadlines.closing(self.cx.clock.peer_time());
+            self.cx.watch_deadline(slot);
+            self.progress(slot);
+        }
+        self.count(slot);
+    }
+
+    fn write_carrier(&mut self, slot: usize, link: &super::carrier::Link) -> io::Result<()> {
+        let peer = &mut self.cx.peers[slot];
+        let mut front = link.front();
+        while peer.writable && !front.connection.pending().is_empty() {
+            let offered = front.connection.pending().len();
+            match peer.transport.write(front.connection.pending()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.cx.stats.bytes_out += written as u64;
+                    peer.writable = written == offered || !peer.transport.short_write_fills();
+                    front.connection.advance(written);
+                }
+                Err(error) if transport::is(&error, io::ErrorKind::WouldBlock) => peer.writable = false,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// A carrier takes no further streams, and ends with the last of those that it has.
+    pub(super) fn end_carrier(&mut self, slot: usize) {
+        if let Some(carrier) = self.carrier(slot) {
+            carrier.link.front().connection.go_away();
+            self.cx.agenda.write(slot);
+        }
+    }
+}

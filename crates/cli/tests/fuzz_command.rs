@@ -5,6 +5,9 @@
 
 mod support;
 
+#[path = "../../../tests/support/installed.rs"]
+mod installed;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -363,12 +366,7 @@ fn a_fault_of_a_client_is_found_and_played_again() {
 fn others(program: &str, proof: &str, script: &str, known: &[&str]) {
     let root = &workspace();
     if !root.join(proof).exists() {
-        assert!(
-            env::var_os("BOWSPRIT_REQUIRE_PEERS").is_none(),
-            "{proof} is missing: run tests/peers/install"
-        );
-        eprintln!("skipped: {proof} is missing; run tests/peers/install");
-        return;
+        return installed::skip(proof, "run tests/peers/install");
     }
     let folder = Folder::new(script);
     let start = format!("cd '{}' && exec {program} tests/peers/{script} {{url}}", root.display());

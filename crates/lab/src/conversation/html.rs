@@ -9,7 +9,7 @@ pub fn html_start() -> Clean<Html> {
     out.own("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.own("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     out.own("<title>WebSocket conversation</title>\n<style>\n").own(include_str!("../report/page.css"));
-    out.own("</style>\n</head>\n<body>\n<h1>WebSocket conversation</h1>\n<pre>\n");
+    out.own("</style>\n</head>\n<body>\n<main>\n<h1>WebSocket conversation</h1>\n<pre tabindex=\"0\">\n");
     out
 }
 
@@ -17,7 +17,7 @@ pub fn html_start() -> Clean<Html> {
 pub fn html_end(faults: usize) -> Clean<Html> {
     let mut out = Clean::new();
     out.own("</pre>\n<p class=\"").own(if faults == 0 { "good" } else { "bad" }).own("\">").text(faults);
-    out.own(if faults == 1 { " fault" } else { " faults" }).own("</p>\n</body>\n</html>\n");
+    out.own(if faults == 1 { " fault" } else { " faults" }).own("</p>\n</main>\n</body>\n</html>\n");
     out
 }
 

@@ -26,7 +26,7 @@ const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\
 /// The page.
 pub fn page(report: &Report) -> Clean<Html> {
     let mut out = Clean::new();
-    out.own(HEAD).own(include_str!("page.css")).own("</style>\n</head>\n<body>\n");
+    out.own(HEAD).own(include_str!("page.css")).own("</style>\n</head>\n<body>\n<main>\n");
     out.own("<h1>WebSocket conformance</h1>\n<p class=\"soft\">bowsprit ")
         .text(&report.version)
         .own("</p>\n");
@@ -50,7 +50,7 @@ pub fn page(report: &Report) -> Clean<Html> {
     let data = Json::compact(&json!({ "texts": data.texts, "cases": data.cases })).unwrap_or_default();
     out.own("<script type=\"application/json\" id=\"data\">")
         .add(&data.in_script())
-        .own("</script>\n<script>\n");
+        .own("</script>\n</main>\n<script>\n");
     out.own(include_str!("page.js")).own("</script>\n</body>\n</html>\n");
     out
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,16 +18,19 @@ use bowsprit::blocking;
 use bowsprit::client::{ClientConfig, Http};
 use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::connection::Config;
-use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler, Remote, Settings};
+use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler, Remote, Settings, Stats};
 use bowsprit::frame::RawHeader;
-use bowsprit::handshake::{Acceptance, PlainRequest, Refusal, Request};
+use bowsprit::handshake::{
+    Acceptance, ForwardedField, OriginPolicy, PlainRequest, Refusal, Request, TrustedProxies,
+};
 use bowsprit::http2::{Connection, ErrorCode, Event, Fields, Limits, StreamId};
 use bowsprit::message::Message;
 use bowsprit::tls::{TlsClient, TlsServer};
 use certificates::Authority;
 use support::{Seen, Side, sent_by};
 
-/// An echo, a page, and a place that nobody may go to.
+/// An echo for pages of its own origin, which reads nothing from `/deaf`; a page that says for whom it is; and a place that
+/// nobody may go to.
 struct Echo {
     over_http2: u32,
 }
@@ -37,15 +41,25 @@ impl Handler for Echo {
     fn on_request(&mut self, cx: &mut Context<()>, id: ConnId, request: &Request) -> Decision {
         self.over_http2 += u32::from(cx.is_http2(id));
         assert!(cx.peer_addr(id).is_some_and(|address| address.ip().is_loopback()));
-        if request.resource() == "/private" {
-            return Decision::Refuse(Refusal::new(403).unwrap().with_text("Not here."));
+        assert_eq!(request.client_addr(), cx.client_addr(id));
+        if let Err(error) = OriginPolicy::same_origin().allow_host("a").unwrap().check(request) {
+            return Decision::Refuse(error.refusal());
+        }
+        match request.resource() {
+            "/private" => return Decision::Refuse(Refusal::new(403).unwrap().with_text("Not here.")),
+            "/deaf" => cx.pause(id),
+            _ => {}
         }
         let subprotocol = request.choose_subprotocol(&["chat"]).map(str::to_owned);
         Decision::Accept(Acceptance { subprotocol, ..Acceptance::default() })
     }
 
-    fn on_plain(&mut self, _: &mut Context<()>, _: ConnId, request: &PlainRequest) -> Refusal {
-        Refusal::new(200).unwrap().with_text(&format!("{} {}", request.method(), request.target()))
+    fn on_plain(&mut self, cx: &mut Context<()>, id: ConnId, request: &PlainRequest) -> Refusal {
+        let text = match request.target() {
+            "/client" => cx.client_addr(id).unwrap().to_string(),
+            target => format!("{} {target}", request.method()),
+        };
+        Refusal::new(200).unwrap().with_text(&text)
     }
 
     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
@@ -79,6 +93,23 @@ fn server(tls: Option<TlsServer>, change: impl FnOnce(&mut Settings)) -> Server 
 }
 
 impl Server {
+    /// Waits until the loop has come by.
+    fn turn(&self, then: impl FnOnce(&mut Context<()>) + Send + 'static) {
+        let (done, is_done) = channel();
+        let run = move |cx: &mut Context<()>| {
+            then(cx);
+            done.send(()).unwrap();
+        };
+        self.remote.run(run).unwrap();
+        is_done.recv_timeout(Duration::from_secs(10)).unwrap();
+    }
+
+    fn stats(&self) -> Stats {
+        let (told, stats) = channel();
+        self.turn(move |cx| told.send(cx.stats()).unwrap());
+        stats.recv().unwrap()
+    }
+
     /// Ends it; how many WebSockets were asked for over HTTP/2.
     fn end(self) -> u32 {
         self.remote.run(|cx| cx.shutdown(Duration::from_secs(10))).unwrap();
@@ -121,9 +152,27 @@ impl Raw {
     }
 
     fn websocket(&mut self, path: &str) -> StreamId {
+        self.websocket_with(path, &[])
+    }
+
+    fn websocket_with(&mut self, path: &str, more: &[(&str, &str)]) -> StreamId {
         let start =
             [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", path)];
-        self.ask(&[&start[..], &[(":authority", "a"), ("sec-websocket-version", "13")]].concat(), false)
+        let fields = [&start[..], &[(":authority", "a"), ("sec-websocket-version", "13")], more].concat();
+        self.ask(&fields, false)
+    }
+
+    fn page(&mut self, path: &str, more: &[(&str, &str)]) -> StreamId {
+        let start = [(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", "a")];
+        self.ask(&[&start[..], more].concat(), true)
+    }
+
+    /// Sends a text and waits for it to come back.
+    fn echoes(&mut self, id: StreamId, said: &str) {
+        let expected = self.body(id).len() + said.len() + 2;
+        assert_eq!(self.connection.send(id, &text(said)), said.len() + 6);
+        self.until(|raw| raw.body(id).len() == expected);
+        assert!(self.body(id).ends_with(said.as_bytes()));
     }
 
     fn flush(&mut self) {
@@ -210,14 +259,42 @@ fn clients_of_ours() {
     }
 }
 
+/// However the first bytes are cut, also those of methods that begin as HTTP/2 does.
+#[test]
+fn the_first_bytes() {
+    let server = server(None, |_| {});
+    for cut in 1..30 {
+        let before = server.stats().bytes_in;
+        let mut raw = Raw::to(&server);
+        let id = raw.websocket("/");
+        raw.socket.set_nodelay(true).unwrap();
+        raw.socket.write_all(&raw.connection.pending()[..cut]).unwrap();
+        raw.connection.advance(cut);
+        while server.stats().bytes_in < before + cut as u64 {}
+        raw.until(|raw| raw.status(id) == Some(200));
+        drop(raw);
+        while server.stats().connections > 0 {}
+    }
+    for [first, rest] in [["P", "OST"], ["PR", "OPFIND"], ["PRO", "PATCH"], ["G", "ET"]] {
+        let before = server.stats().bytes_in;
+        let mut socket = TcpStream::connect(server.address).unwrap();
+        socket.write_all(first.as_bytes()).unwrap();
+        while server.stats().bytes_in == before {}
+        socket.write_all(format!("{rest} / HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 "), "{first}{rest}: {answer}");
+    }
+    server.end();
+}
+
 /// Forty WebSockets, a page and refusals on one socket; each ends by itself.
 #[test]
 fn many_on_one_socket() {
     let server = server(None, |_| {});
     let mut raw = Raw::to(&server);
     let sockets: Vec<StreamId> = (0..40).map(|_| raw.websocket("/chat")).collect();
-    let get = [(":method", "GET"), (":scheme", "http"), (":path", "/page"), (":authority", "a")];
-    let page = raw.ask(&get, true);
+    let page = raw.page("/page", &[]);
     let private = raw.websocket("/private");
     let other = raw.ask(
         &[
@@ -297,6 +374,188 @@ fn a_stream_that_is_not_read() {
     side.read(raw.body(slow), Instant::now());
     assert_eq!(side.seen, [Seen::Text(String::from_utf8(payload).unwrap())]);
     drop(raw);
+    server.end();
+}
+
+/// From a stream that the program does not read comes no more than its window holds, while others go on.
+#[test]
+fn a_stream_that_the_program_does_not_read() {
+    let server = server(None, |_| {});
+    let mut raw = Raw::to(&server);
+    let (deaf, quick) = (raw.websocket("/deaf"), raw.websocket("/quick"));
+    raw.until(|raw| raw.heads.len() == 2);
+    let message = sent_by(Role::Client, RawHeader::TEXT, &vec![b'x'; 300_000]);
+    let window = Limits::default().window as usize;
+    let mut sent = 0;
+    for round in 0..10 {
+        loop {
+            let len = raw.connection.send(deaf, &message[sent..]);
+            raw.flush();
+            if len == 0 {
+                break;
+            }
+            sent += len;
+        }
+        // What would have opened its window has come before this.
+        raw.echoes(quick, &format!("round {round}"));
+    }
+    assert_eq!(sent, window);
+    assert!(raw.body(deaf).is_empty());
+    server.turn(|cx| {
+        let all: Vec<ConnId> = cx.connections().collect();
+        all.into_iter().for_each(|id| cx.resume(id));
+    });
+    let mut round = 0;
+    while sent < message.len() {
+        let len = raw.connection.send(deaf, &message[sent..]);
+        raw.flush();
+        if len == 0 {
+            round += 1;
+            raw.echoes(quick, &format!("round {round}"));
+        }
+        sent += len;
+    }
+    let expected = sent_by(Role::Server, RawHeader::TEXT, &vec![b'x'; 300_000]);
+    raw.until(|raw| raw.body(deaf).len() == expected.len());
+    assert_eq!(raw.body(deaf), expected);
+    drop(raw);
+    server.end();
+}
+
+/// A page of elsewhere is refused on its stream, and nobody beside it notices.
+#[test]
+fn origins() {
+    let server = server(None, |_| {});
+    let mut raw = Raw::to(&server);
+    let own = raw.websocket("/");
+    for (origin, status) in [
+        ("http://a", 200),
+        ("https://a", 200),
+        ("http://a:8080", 403),
+        ("https://evil.example", 403),
+        ("null", 403),
+        ("http://a, http://a", 403),
+    ] {
+        let id = raw.websocket_with("/", &[("origin", origin)]);
+        raw.until(|raw| raw.status(id).is_some());
+        assert_eq!(raw.status(id), Some(status), "{origin}");
+    }
+    // A name that is made to resolve to us.
+    let rebound = [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "http"),
+        (":path", "/"),
+        (":authority", "evil.example"),
+        ("sec-websocket-version", "13"),
+        ("origin", "http://evil.example"),
+    ];
+    let id = raw.ask(&rebound, false);
+    raw.until(|raw| raw.status(id).is_some());
+    assert_eq!(raw.status(id), Some(421));
+    raw.echoes(own, "still here");
+    drop(raw);
+    server.end();
+}
+
+/// Each WebSocket counts for the address that it comes from, and so does the socket.
+#[test]
+fn limits_of_an_address() {
+    let server = server(None, |settings| settings.max_per_address = Some(3));
+    let mut raw = Raw::to(&server);
+    let ids = [(); 3].map(|()| raw.websocket("/"));
+    raw.until(|raw| ids.iter().all(|id| raw.status(*id).is_some()));
+    assert_eq!(ids.map(|id| raw.status(id)), [Some(200), Some(200), Some(429)]);
+    // Whoever comes by another socket finds no room either.
+    let mut other = TcpStream::connect(server.address).unwrap();
+    let mut answer = String::new();
+    other.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    // One that has ended makes room for another.
+    raw.connection.finish(ids[0]);
+    raw.until(|raw| raw.ended.contains(&ids[0]));
+    server.turn(|_| ());
+    let next = raw.websocket("/");
+    raw.until(|raw| raw.status(next).is_some());
+    assert_eq!(raw.status(next), Some(200));
+    raw.echoes(next, "there is room");
+    raw.echoes(ids[1], "still here");
+    // And so does the end of the socket, for all that it has carried.
+    drop(raw);
+    while server.stats().connections > 0 {}
+    let mut raw = Raw::to(&server);
+    let ids = [(); 2].map(|()| raw.websocket("/"));
+    raw.until(|raw| ids.iter().all(|id| raw.status(*id).is_some()));
+    assert_eq!(ids.map(|id| raw.status(id)), [Some(200); 2]);
+    drop(raw);
+    server.end();
+}
+
+fn behind_proxies(settings: &mut Settings, announce: bool) {
+    let proxies = TrustedProxies::new(ForwardedField::XForwardedFor).allow("127.0.0.1").unwrap();
+    settings.trusted_proxies = Some(Arc::new(proxies.allow("10.0.0.0/8").unwrap()));
+    settings.proxy_protocol = announce;
+}
+
+/// A front that speaks HTTP/2 names the client of each stream, and each counts by itself.
+#[test]
+fn a_front_that_names_the_client_of_each_stream() {
+    let server = server(None, |settings| {
+        behind_proxies(settings, false);
+        settings.max_per_address = Some(2);
+    });
+    let mut raw = Raw::to(&server);
+    for client in ["192.0.2.1", "192.0.2.2"] {
+        let field = [("x-forwarded-for", client)];
+        let page = raw.page("/client", &field);
+        raw.until(|raw| raw.ended.contains(&page));
+        assert_eq!(raw.body(page), format!("{client}\n").as_bytes());
+        server.turn(|_| ());
+        let ids = [(); 3].map(|()| raw.websocket_with("/", &field));
+        raw.until(|raw| ids.iter().all(|id| raw.status(*id).is_some()));
+        assert_eq!(ids.map(|id| raw.status(id)), [Some(200), Some(200), Some(429)]);
+    }
+    drop(raw);
+    server.end();
+}
+
+/// What a proxy announces in front of HTTP/2 holds for each stream, whatever the client writes in a request itself.
+#[test]
+fn a_proxy_that_announces_the_client() {
+    let server = server(None, |settings| {
+        behind_proxies(settings, true);
+        settings.max_per_address = Some(3);
+    });
+    let field = [("x-forwarded-for", "192.0.2.7")];
+    for (header, client) in [
+        ("PROXY TCP4 192.0.2.1 192.0.2.9 50000 443\r\n", "192.0.2.1"),
+        ("PROXY UNKNOWN\r\n", "127.0.0.1"),
+        // A proxy's again, which writes the field.
+        ("PROXY TCP4 10.0.0.1 192.0.2.9 50000 443\r\n", "192.0.2.7"),
+    ] {
+        // In one piece; the header alone; its end with what follows; in the middle of the preface.
+        for cut in [0, header.len(), header.len() - 1, header.len() + 5] {
+            let mut raw = Raw::to(&server);
+            let page = raw.page("/client", &field);
+            let whole = [header.as_bytes(), raw.connection.pending()].concat();
+            raw.connection.advance(raw.connection.pending().len());
+            raw.socket.write_all(&whole[..cut]).unwrap();
+            server.turn(|_| ());
+            raw.socket.write_all(&whole[cut..]).unwrap();
+            raw.until(|raw| raw.ended.contains(&page));
+            assert_eq!(raw.body(page), format!("{client}\n").as_bytes(), "{header:?} {cut}");
+            server.turn(|_| ());
+            let ids = [(); 4].map(|()| raw.websocket_with("/", &field));
+            raw.until(|raw| ids.iter().all(|id| raw.status(*id).is_some()));
+            // The socket counts for whom it was announced, unless that is a proxy.
+            let of_a_proxy = header.contains("10.0.0.1");
+            let third = if of_a_proxy { 200 } else { 429 };
+            let expected = [200, 200, third, 429].map(Some);
+            assert_eq!(ids.map(|id| raw.status(id)), expected, "{header:?} {cut}");
+            drop(raw);
+            while server.stats().connections > 0 {}
+        }
+    }
     server.end();
 }
 

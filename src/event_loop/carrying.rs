@@ -1,6 +1,7 @@
 //! The part of an engine that lets connections of HTTP/2 carry others.
 
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
 use super::carrier::{CarriedStream, Carrier};
@@ -27,30 +28,39 @@ impl<D> Context<D> {
 }
 
 impl<H: Handler> Turn<'_, H> {
-    /// Whether a client whose first `len` bytes are in the receive buffer speaks HTTP/2.
-    pub(super) fn speaks_http2(&self, slot: usize, len: usize) -> bool {
+    /// Whether a client whose first bytes are there in the receive buffer speaks HTTP/2.
+    pub(super) fn speaks_http2(&self, slot: usize, first: &Range<usize>) -> bool {
         let peer = &self.cx.peers[slot];
         let Stage::Server(opening) = &peer.stage else { return false };
-        if !opening.handshake.is_empty() || peer.transport.is_http2() {
+        let handshake = &opening.handshake;
+        if peer.transport.is_http2() {
             return false;
         }
         #[cfg(feature = "tls")]
         if let Some(tls) = peer.transport.tls() {
-            return tls.alpn_protocol() == Some(b"h2");
+            return handshake.is_empty() && tls.alpn_protocol() == Some(b"h2");
         }
-        // Two bytes tell it from every method that there is.
-        let front = &self.scratch[..len.min(PREFACE.len())];
-        self.cx.settings.http2 && len > 1 && PREFACE.starts_with(front)
+        // Three bytes tell it from every method that there is (PROPFIND); fewer may have come before.
+        let (before, first) = (handshake.received(), &self.scratch[first.clone()]);
+        let Some(rest) = PREFACE.strip_prefix(before) else { return false };
+        self.cx.settings.http2
+            && before.len() < 3
+            && before.len() + first.len() > 2
+            && rest.starts_with(&first[..first.len().min(rest.len())])
     }
 
-    /// Makes it a carrier; the first `len` bytes of the receive buffer are for it.
-    pub(super) fn carry(&mut self, slot: usize, len: usize) {
+    /// Makes it a carrier; this part of the receive buffer is for it.
+    pub(super) fn carry(&mut self, slot: usize, part: Range<usize>) {
         let id = self.id(slot);
         let until = self.cx.handshake_until();
         let carrier = Carrier::new(id, &self.cx.carried, until);
+        if let Stage::Server(opening) = &self.cx.peers[slot].stage {
+            let before = opening.handshake.received();
+            let _ = carrier.link.front().connection.receive(before, self.cx.clock.peer_time());
+        }
         self.cx.peers[slot].stage = Stage::Carrier(Box::new(carrier));
         self.cx.watch_deadline(slot);
-        self.take_carried(slot, len);
+        self.take_carried(slot, part);
     }
 
     /// Reads for a carrier.
@@ -63,7 +73,7 @@ impl<H: Handler> Turn<'_, H> {
             match peer.fill(self.scratch) {
                 Ok(Some(len)) if len > 0 => {
                     self.cx.stats.bytes_in += len as u64;
-                    self.take_carried(slot, len);
+                    self.take_carried(slot, 0..len);
                 }
                 Ok(None) => return,
                 Ok(Some(_)) | Err(_) => return self.kill(slot),
@@ -71,13 +81,13 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// The first `len` bytes of the receive buffer have come for a carrier.
-    fn take_carried(&mut self, slot: usize, len: usize) {
+    /// This part of the receive buffer has come for a carrier.
+    fn take_carried(&mut self, slot: usize, part: Range<usize>) {
         let now = self.cx.clock.peer_time();
         let Some(carrier) = self.carrier(slot) else { return };
         let link = Arc::clone(&carrier.link);
         // A rule that is broken has its GOAWAY queued; what follows from it is done when that is written.
-        let _ = link.front().connection.receive(&self.scratch[..len], now);
+        let _ = link.front().connection.receive(&self.scratch[part], now);
         self.take_carrier_events(slot);
         self.cx.agenda.write(slot);
     }
@@ -148,10 +158,11 @@ impl<H: Handler> Turn<'_, H> {
             return refuse("503");
         }
         let mut number = UNCOUNTED;
-        if let (Some(most), Some(address)) = (self.cx.settings.max_per_address, addresses[0])
+        let client = self.cx.client_addr(self.id(slot));
+        if let (Some(most), Some(client)) = (self.cx.settings.max_per_address, client)
             && self.cx.peers[slot].address != UNCOUNTED
         {
-            match self.cx.admission.enter_from(address.ip(), most) {
+            match self.cx.admission.enter_from(client, most) {
                 Some(entered) => number = entered,
                 None => {
                     self.cx.admission.leave();
@@ -164,6 +175,7 @@ impl<H: Handler> Turn<'_, H> {
         self.cx.admission.leave(); // it counts by itself now, or not at all
         match adopted {
             Ok(conn) => {
+                self.announced_as(conn.slot as usize, slot);
                 if let Some(carrier) = self.carrier(slot) {
                     carrier.streams.insert(id, conn);
                     carrier.until = None;

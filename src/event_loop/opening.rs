@@ -19,11 +19,6 @@ impl<H: Handler> Turn<'_, H> {
     /// the receive buffer: frames.
     pub(super) fn read_handshake(&mut self, slot: usize) -> Option<Range<usize>> {
         let len = self.read_head(slot, self.scratch.len())?;
-        #[cfg(feature = "http2")]
-        if self.speaks_http2(slot, len) {
-            self.carry(slot, len);
-            return None;
-        }
         self.take_handshake(slot, 0..len)
     }
 
@@ -44,6 +39,11 @@ impl<H: Handler> Turn<'_, H> {
     /// Takes the next part of a handshake, which lies there in the receive buffer. Where that opens the connection, gives
     /// the place of what came behind it: frames.
     pub(super) fn take_handshake(&mut self, slot: usize, part: Range<usize>) -> Option<Range<usize>> {
+        #[cfg(feature = "http2")]
+        if self.speaks_http2(slot, &part) {
+            self.carry(slot, part);
+            return None;
+        }
         let peer = &mut self.cx.peers[slot];
         let input = &self.scratch[part.clone()];
         let behind = |used: usize| part.start + used..part.end;

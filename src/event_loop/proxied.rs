@@ -108,6 +108,15 @@ impl<H: Handler> Turn<'_, H> {
         self.count_client(slot, client)
     }
 
+    /// What a proxy has announced in front of HTTP/2 holds for each of the streams behind it.
+    #[cfg(feature = "http2")]
+    pub(super) fn announced_as(&mut self, stream: usize, carrier: usize) {
+        let Some(cold) = self.cx.peers[carrier].cold.as_deref() else { return };
+        let (client, speaks_for_itself) = (cold.forwarded_for, cold.speaks_for_itself);
+        let cold = self.cx.peers[stream].cold();
+        (cold.forwarded_for, cold.speaks_for_itself) = (client, speaks_for_itself);
+    }
+
     /// Where the peer is a proxy that is trusted, looks in the request whom it speaks for, and counts that one. Whether there
     /// are not too many of it.
     pub(super) fn ask_proxy(&mut self, slot: usize, head: &Head) -> bool {

@@ -81,6 +81,12 @@ impl ServerHandshake {
         self.reader.is_empty() && self.failed.is_none()
     }
 
+    /// What has come of the request so far.
+    #[cfg(all(feature = "event-loop", feature = "http2"))]
+    pub(crate) fn received(&self) -> &[u8] {
+        self.reader.bytes()
+    }
+
     /// Takes the next bytes. Once it says `Done`, the handshake has nothing left to do: bytes of the input from
     /// `used` on are frames.
     ///

@@ -511,7 +511,7 @@ fn the_head_of_the_response_has_a_limit_that_can_be_moved() {
         "drop 0, failed: The head of the server's answer has more field lines than HeadLimits::max_headers. \
          ClientConfig::head_limits sets them."
     );
-    let limits = HeadLimits { max_bytes: 64 << 10, max_headers: 200 };
+    let limits = HeadLimits::new(64 << 10, 200);
     let (mut this, _) = Try::new(config("ws://192.0.2.1/").head_limits(limits));
     this.connect(0);
     assert!(this.tell(Input::Received(&answer(&this))).starts_with("open "));

@@ -125,7 +125,7 @@ fn servers_that_answer_wrongly_or_not_at_all() {
     ] {
         assert_eq!(same(1, going(answer), config), told);
     }
-    let limited = |address| config(address).head_limits(HeadLimits { max_bytes: 64, max_headers: 100 });
+    let limited = |address| config(address).head_limits(HeadLimits::new(64, 100));
     let long = b"HTTP/1.1 404 No\r\nX: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n\r\n";
     assert_eq!(
         same(1, saying(long), limited),

@@ -51,7 +51,7 @@ impl Handler for Echo {
             _ => {}
         }
         let subprotocol = request.choose_subprotocol(&["chat"]).map(str::to_owned);
-        Decision::Accept(Acceptance { subprotocol, ..Acceptance::default() })
+        Decision::Accept(Acceptance::default().with_subprotocol(subprotocol))
     }
 
     fn on_plain(&mut self, cx: &mut Context<()>, id: ConnId, request: &PlainRequest) -> Refusal {

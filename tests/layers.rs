@@ -1,5 +1,5 @@
 //! Imports point one way: a layer uses what stands above it in [`LAYERS`], and of that only what is listed. No file imports
-//! itself over others, and none is too long to be read in one go.
+//! itself over others, and none is too long to be read in one go. What may grow says so.
 //!
 //! The test reads the sources. A new module needs a row, and a new import an entry: both are worth a thought about
 //! whether the layer is the right place.
@@ -242,6 +242,162 @@ fn no_file_is_long() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The public types that are not to grow, or whose growth is to stop the compiler of who uses them; everything else is
+/// `#[non_exhaustive]`.
+const CLOSED: &[(&str, &[&str])] = &[
+    (
+        "an RFC closes it",
+        &[
+            "close::CloseReason",
+            "close::OwnedClose",
+            "connection::closing::CloseFrames",
+            "connection::closing::CloseStep",
+            "connection::outcome::CloseFrame",
+            "extension::deflate::params::DeflateParams",
+            "extension::deflate::settings::Half",
+            "frame::decoder::Part",
+            "frame::header::Control",
+            "frame::header::DataKind",
+            "frame::header::Kind",
+            "frame::raw::LengthForm",
+            "frame::raw::RawHeader",
+            "handshake::head::HttpVersion",
+            "handshake::head::StartLine",
+            "message::Message",
+            "role::Role",
+        ],
+    ),
+    (
+        "the grammar of another program, or of ours, closes it",
+        &[
+            "backplane::envelope::Envelope",
+            "backplane::envelope::Kind",
+            "backplane::envelope::Mark",
+            "backplane::grammar::nats::Said",
+            "backplane::grammar::resp::Value",
+            "backplane::position::Position",
+        ],
+    ),
+    (
+        "a caller has to answer every case",
+        &[
+            "backplane::grammar::nats::Parsed",
+            "backplane::grammar::resp::Parsed",
+            "backplane::link::event::Incoming",
+            "client::reconnect::Next",
+            "connection::inbound::Event",
+            "connection::inbound::MessageProgress",
+            "frame::raw::Parsed",
+            "handshake::head_reader::Progress",
+            "handshake::request::Incoming",
+        ],
+    ),
+    (
+        "a caller has to think of every rule",
+        &["frame::header::Rules", "http2::client_stream::Chosen", "message::assembler::Limits"],
+    ),
+    ("a token bucket is two numbers", &["event_loop::bucket::Allowance", "event_loop::limits::AcceptRate"]),
+    (
+        "the lab's fuzzer still writes it out; everybody else has `HeadLimits::new`",
+        &["handshake::head_reader::HeadLimits"],
+    ),
+    ("its parts are borrowed one by one", &["connection::Connection"]),
+    (
+        "says what has happened, and a test of a handler writes it out",
+        &[
+            "backplane::link::event::Delivery",
+            "connection::inbound::Chunk",
+            "connection::outcome::Outcome",
+            "event_loop::ended::Ended",
+            "event_loop::readiness::Readiness",
+            "event_loop::timers::Timer",
+            "handshake::agreement::Agreement",
+            "message::assembler::Passed",
+        ],
+    ),
+    (
+        "stands in where there is no deflate, and has no case",
+        &[
+            "extension::no_deflate::DeflateAnswerError",
+            "extension::no_deflate::DeflateConfig",
+            "extension::no_deflate::DeflateParams",
+        ],
+    ),
+];
+
+#[test]
+fn what_may_grow_says_so() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut faults, mut closed) = (Vec::new(), BTreeSet::new());
+    for file in sources(&src) {
+        let module = module(&src, &file);
+        let code = code(&fs::read_to_string(&file).unwrap());
+        closed.extend(open_types(&code).iter().map(|name| join(&module, name)));
+    }
+    assert!(closed.len() > 20, "the types are where they are looked for");
+    for (reason, types) in CLOSED {
+        for name in *types {
+            if !closed.remove(*name) {
+                faults.push(format!("{name} ({reason}) is not there, or says that it may grow"));
+            }
+        }
+    }
+    faults.extend(
+        closed.iter().map(|name| format!("{name} is to be #[non_exhaustive], or to stand in the list")),
+    );
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The public enums, and the structs all of whose fields are public and have names, that are not `#[non_exhaustive]`.
+fn open_types(code: &str) -> Vec<&str> {
+    let (mut found, mut is_marked) = (Vec::new(), false);
+    let mut lines = code.lines();
+    while let Some(line) = lines.next() {
+        is_marked |= line == "#[non_exhaustive]";
+        if line.is_empty() || line.starts_with(['#', ' ', ')']) {
+            continue; // an attribute or what stands inside
+        }
+        let marked = std::mem::take(&mut is_marked);
+        let Some((kind, rest)) = line.strip_prefix("pub ").and_then(|rest| rest.split_once(' ')) else {
+            continue;
+        };
+        let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+        let is_open = match kind {
+            "enum" => true,
+            "struct" if line.ends_with('{') => {
+                let inside = lines.by_ref().take_while(|line| *line != "}");
+                let is_field = |line: &&str| {
+                    line.strip_prefix("    ")
+                        .is_some_and(|field| field.starts_with(|c: char| c.is_alphabetic()))
+                };
+                let fields: Vec<_> = inside.filter(is_field).collect();
+                !fields.is_empty() && fields.iter().all(|field| field.starts_with("    pub "))
+            }
+            _ => false,
+        };
+        if is_open && !marked {
+            found.push(name);
+        }
+    }
+    found
+}
+
+#[test]
+fn open_types_are_found() {
+    for (code, expected) in [
+        ("pub enum A {\n    B,\n}\npub(crate) enum C {}\nenum D {}", &["A"][..]),
+        (
+            "#[derive(Debug)]\n#[non_exhaustive]\npub enum A {\n}\n#[derive(Debug)]\npub enum B<T> {\n}",
+            &["B"],
+        ),
+        ("pub struct A<'a> {\n    #[x]\n    pub a: &'a str,\n    pub b: u8,\n}", &["A"]),
+        ("pub struct A {\n    pub a: u8,\n    b: u8,\n}\npub struct B;\npub struct C(pub u8);", &[]),
+        ("#[non_exhaustive]\npub struct A {\n    pub a: u8,\n}\npub struct B {\n    pub a: u8,\n}", &["B"]),
+    ] {
+        assert_eq!(open_types(code), expected, "{code}");
+    }
 }
 
 /// The modules below a folder, each with those that its file imports. The folder's own module is named by an empty path.

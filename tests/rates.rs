@@ -52,11 +52,17 @@ impl Handler for Notes {
 }
 
 fn messages(per_second: u64, burst: u64, policy: RatePolicy) -> Rate {
-    Rate { messages: Some(Allowance { per_second, burst }), bytes: None, policy }
+    let mut rate = Rate::default();
+    rate.messages = Some(Allowance { per_second, burst });
+    rate.policy = policy;
+    rate
 }
 
 fn bytes(per_second: u64, burst: u64, policy: RatePolicy) -> Rate {
-    Rate { messages: None, bytes: Some(Allowance { per_second, burst }), policy }
+    let mut rate = Rate::default();
+    rate.bytes = Some(Allowance { per_second, burst });
+    rate.policy = policy;
+    rate
 }
 
 fn world(connections: usize, rate: Rate, change: impl FnOnce(&mut Settings)) -> World<Notes> {

@@ -36,7 +36,7 @@ fn accepted(request: &[u8]) -> bool {
     matches!(judge(request, HeadLimits::default()), Ok(Progress::Done { value: Incoming::Upgrade(_), .. }))
 }
 
-const WIDE: HeadLimits = HeadLimits { max_bytes: 1 << 20, max_headers: 2000 };
+const WIDE: HeadLimits = HeadLimits::new(1 << 20, 2000);
 
 /// Work in proportion to its input takes far less than this, even here; work that grows with its square far more.
 #[track_caller]
@@ -654,7 +654,7 @@ fn only_what_was_offered_is_accepted() {
     else {
         panic!("a right request")
     };
-    let acceptance = Acceptance { subprotocol: Some("chat".to_owned()), ..Acceptance::default() };
+    let acceptance = Acceptance::default().with_subprotocol("chat".to_owned());
     assert!(request.accept(&acceptance).is_err());
 }
 

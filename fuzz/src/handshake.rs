@@ -42,13 +42,12 @@ fn incoming(incoming: &Incoming) -> String {
         Incoming::Upgrade(request) => request,
     };
     assert!(request.resource().starts_with('/') && !request.host().contains(['\r', '\n', ' ']));
+    let mut extended = Acceptance::default();
+    extended.extensions.extend(request.extensions().iter().take(1).cloned());
     for acceptance in [
         Acceptance::default(),
-        Acceptance { subprotocol: request.subprotocols().last().cloned(), ..Acceptance::default() },
-        Acceptance {
-            extensions: request.extensions().iter().take(1).cloned().collect(),
-            ..Acceptance::default()
-        },
+        Acceptance::default().with_subprotocol(request.subprotocols().last().cloned()),
+        extended,
     ] {
         let (response, agreement) = request.accept(&acceptance).expect("what was offered can be accepted");
         is_one_head(&response);
@@ -114,7 +113,7 @@ fn response(mut handshake: ClientHandshake, pieces: &[&[u8]]) -> String {
 
 /// What we send is one head, and perhaps a body: whatever was read has not split it.
 fn is_one_head(bytes: &[u8]) {
-    let mut reader = HeadReader::response(HeadLimits { max_bytes: 64 * 1024, max_headers: 200 });
+    let mut reader = HeadReader::response(HeadLimits::new(64 * 1024, 200));
     let Ok(Progress::Done { value: head, used }) = reader.receive(bytes) else {
         panic!("not a head: {}", bytes.escape_ascii())
     };

@@ -6,7 +6,7 @@ use bowsprit::handshake::{Head, HeadError, HeadLimits, HeadReader, Progress};
 pub fn run(mut data: &[u8]) {
     let cuts = Cuts::take(&mut data);
     let limits = match data.first() {
-        Some(byte) if byte & 1 != 0 => HeadLimits { max_bytes: 200, max_headers: 3 },
+        Some(byte) if byte & 1 != 0 => HeadLimits::new(200, 3),
         _ => HeadLimits::default(),
     };
     for reader in [HeadReader::request(limits), HeadReader::response(limits)] {

@@ -14,6 +14,7 @@ use super::id::ConnId;
 
 /// How fast a connection may send; see [`Settings::rate`](super::Settings::rate).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rate {
     /// Messages, of any length.
     pub messages: Option<Allowance>,
@@ -27,6 +28,7 @@ pub struct Rate {
 
 /// What happens to a connection that sends more than its [`Rate`] allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RatePolicy {
     /// Nothing is read from it until it may say more: TCP slows its peer down, and nothing is lost. Control frames wait
     /// with the rest.

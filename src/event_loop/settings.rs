@@ -126,6 +126,7 @@ pub enum Overflow {
 /// How one connection treats a peer that does not read, where it is not as [`Settings`] say; see
 /// [`Context::set_pressure`](super::Context::set_pressure).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pressure {
     /// As [`Settings::overflow`].
     pub overflow: Overflow,

@@ -113,6 +113,7 @@ impl Stream for UnixStream {
 
 /// A socket, or any other [`Stream`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Transport {
     /// TCP.
     Tcp(TcpStream),

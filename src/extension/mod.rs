@@ -18,6 +18,7 @@ pub use params::{Extension, ExtensionError, ExtensionNameError};
 /// A secret and text that an attacker chooses should not be compressed into one message, nor into one context: the
 /// length would tell how much they have in common (RFC 7692 §8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Compression {
     /// If it is long enough for the settings and becomes shorter.
     #[default]

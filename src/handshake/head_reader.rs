@@ -33,6 +33,13 @@ pub struct HeadLimits {
     pub max_headers: usize,
 }
 
+impl HeadLimits {
+    /// No head is longer than `max_bytes`, and none has more than `max_headers` field lines.
+    pub const fn new(max_bytes: usize, max_headers: usize) -> Self {
+        Self { max_bytes, max_headers }
+    }
+}
+
 impl Default for HeadLimits {
     fn default() -> Self {
         Self { max_bytes: 16 * 1024, max_headers: 100 }

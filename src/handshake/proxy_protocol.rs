@@ -22,6 +22,7 @@ pub const MAX_V2: usize = 4096;
 
 /// What a proxy says of the connection that it hands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ProxyHeader {
     /// Nothing of a client: the proxy checks whether we are well (`LOCAL`), or does not know whom it speaks for (`UNKNOWN`),
     /// or that one has no TCP address.

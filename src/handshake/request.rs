@@ -153,6 +153,7 @@ impl Request {
 
 /// What a server says in its 101.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Acceptance {
     /// One of [`Request::subprotocols`], or none.
     pub subprotocol: Option<String>,
@@ -160,6 +161,26 @@ pub struct Acceptance {
     pub extensions: Vec<Extension>,
     /// Further fields, such as `Set-Cookie`; several of one name make several lines.
     pub headers: Vec<HeaderField>,
+}
+
+impl Acceptance {
+    /// With one of the subprotocols that the client offers, or none; see [`Request::choose_subprotocol`].
+    pub fn with_subprotocol(mut self, name: impl Into<Option<String>>) -> Self {
+        self.subprotocol = name.into();
+        self
+    }
+
+    /// With a further answer to an extension that the client offers.
+    pub fn with_extension(mut self, answer: Extension) -> Self {
+        self.extensions.push(answer);
+        self
+    }
+
+    /// With a further field.
+    pub fn with_header(mut self, field: HeaderField) -> Self {
+        self.headers.push(field);
+        self
+    }
 }
 
 /// Why an [`Acceptance`] does not fit its [`Request`].

@@ -32,7 +32,7 @@ use super::request::Incoming;
 ///     Ok(Progress::Done { value: Incoming::Upgrade(request), used }) => {
 ///         assert_eq!((request.resource(), request.host(), used), ("/chat", "server.example.com", input.len()));
 ///         let subprotocol = request.choose_subprotocol(&["superchat"]).map(str::to_owned);
-///         let (head, agreement) = request.accept(&Acceptance { subprotocol, ..Default::default() }).unwrap();
+///         let (head, agreement) = request.accept(&Acceptance::default().with_subprotocol(subprotocol)).unwrap();
 ///         assert!(head.starts_with(b"HTTP/1.1 101 "));
 ///         assert_eq!(agreement.subprotocol.as_deref(), Some("superchat"));
 ///     }

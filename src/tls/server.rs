@@ -44,6 +44,7 @@ struct Shared {
 
 /// Whether clients have to show a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ClientCertificate {
     /// Who shows none is let in; who shows a bad one is not.
     Optional,

@@ -18,7 +18,7 @@ fn answer(client: &ClientHandshake, frames: &[u8]) -> Vec<u8> {
         panic!("our request is accepted")
     };
     assert_eq!((used, request.header("host")), (client.request().len(), Some(&b"server.example"[..])));
-    let acceptance = Acceptance { subprotocol: Some("chat".into()), ..Acceptance::default() };
+    let acceptance = Acceptance::default().with_subprotocol("chat".to_owned());
     let (mut bytes, _) = request.accept(&acceptance).unwrap();
     bytes.extend_from_slice(frames);
     bytes

@@ -34,11 +34,11 @@ fn a_request_may_be_accepted_later() {
     server.ask(move |cx| {
         assert_eq!(cx.request(id).unwrap().resource(), "/chat");
         assert!(!cx.is_open(id));
-        let unfit = Acceptance { subprotocol: Some("none".into()), ..Acceptance::default() };
+        let unfit = Acceptance::default().with_subprotocol("none".to_owned());
         let error = AnswerError::Unfit(AcceptError::SubprotocolNotOffered("none".into()));
         assert_eq!(cx.accept(id, &unfit), Err(error));
         let cookie = HeaderField::new("Set-Cookie", "a=1").unwrap();
-        let acceptance = Acceptance { headers: vec![cookie], ..Acceptance::default() };
+        let acceptance = Acceptance::default().with_header(cookie);
         assert_eq!(cx.accept(id, &acceptance), Ok(()));
         assert_eq!(cx.accept(id, &acceptance), Err(AnswerError::NotWaiting), "once");
     });

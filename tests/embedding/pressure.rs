@@ -5,9 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use bowsprit::connection::{Chunk, Config, Delivery};
-use bowsprit::event_loop::{
-    ConnId, Context, Ended, EventLoop, Handler, Overflow, Pressure, Sent, Settings, To,
-};
+use bowsprit::event_loop::{ConnId, Context, Ended, EventLoop, Handler, Overflow, Sent, Settings, To};
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
@@ -214,7 +212,8 @@ fn a_connection_may_be_pressed_in_its_own_way() {
     let _stuck = server.connect();
     let id = wait(&opened);
     let last = server.ask(move |cx| {
-        let pressure = Pressure { overflow: Overflow::DropData, ..cx.settings().pressure() };
+        let mut pressure = cx.settings().pressure();
+        pressure.overflow = Overflow::DropData;
         cx.set_pressure(id, pressure);
         let bytes = vec![0; 64 * KIB];
         (0..1000).map(|_| cx.send_binary(id, &bytes)).last()

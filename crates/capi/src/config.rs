@@ -280,7 +280,7 @@ impl bow_options {
         core.deflate = flag(self.deflate)?.then_some(deflate);
         Ok(Settings {
             core: Arc::new(core),
-            head: HeadLimits { max_bytes: size(self.max_head), max_headers: size(self.max_headers.into()) },
+            head: HeadLimits::new(size(self.max_head), size(self.max_headers.into())),
             max_refusal_body: size(self.max_refusal_body),
             handshake_timeout: time(self.handshake_timeout),
             origins: match self.origins {

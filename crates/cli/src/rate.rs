@@ -59,7 +59,11 @@ impl PerSecond {
             per_second.map(|per_second| Allowance { per_second, burst: burst.unwrap_or(per_second) })
         };
         let Self(Amounts { messages, bytes }) = self;
-        Rate { messages: allowance(messages, burst.messages), bytes: allowance(bytes, burst.bytes), policy }
+        let mut rate = Rate::default();
+        rate.messages = allowance(messages, burst.messages);
+        rate.bytes = allowance(bytes, burst.bytes);
+        rate.policy = policy;
+        rate
     }
 }
 
@@ -81,7 +85,9 @@ mod tests {
             ("1MiB/s,5/s", Some("200"), allowance(5, 200), allowance(1 << 20, 1 << 20)),
             ("900B/s,5/s", Some("4K,10"), allowance(5, 10), allowance(900, 4096)),
         ] {
-            assert_eq!(rate(text, burst), Rate { messages, bytes, policy: RatePolicy::Drop }, "{text}");
+            let rate = rate(text, burst);
+            assert_eq!((rate.messages, rate.bytes), (messages, bytes), "{text}");
+            assert_eq!(rate.policy, RatePolicy::Drop, "{text}");
         }
         for text in
             ["", "100", "100/m", "/s", "0/s", "100/s,", "1/s,2/s", "1K/s,2M/s", "-1/s", "1.5/s", "1/s,2"]

@@ -91,9 +91,8 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
                 Ok(Progress::Done { value: Incoming::Upgrade(request), used }) => {
                     match origins.check(&request) {
                         Ok(()) => {
-                            let extensions =
-                                deflate::answer(config.deflate, request.extensions()).into_iter().collect();
-                            let acceptance = Acceptance { extensions, ..Acceptance::default() };
+                            let mut acceptance = Acceptance::default();
+                            acceptance.extensions.extend(deflate::answer(config.deflate, request.extensions()));
                             let (response, agreement) =
                                 request.accept(&acceptance).expect("nothing is chosen that was not offered");
                             stream.write_all(&response).await?;

@@ -88,6 +88,7 @@ pub struct Half {
 
 /// What compression has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Traffic {
     /// Messages.
     pub messages: u64,

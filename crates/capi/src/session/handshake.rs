@@ -173,9 +173,10 @@ impl Session {
         now: u64,
     ) -> Result<(), bow_error> {
         let Incoming::Upgrade(request) = self.asked()? else { return Err(BOW_ERROR_NO_REQUEST) };
-        let extensions =
-            deflate::answer(self.settings.core.deflate, request.extensions()).into_iter().collect();
-        let (head, agreement) = request.accept(&Acceptance { subprotocol, extensions, headers })?;
+        let mut acceptance = Acceptance::default().with_subprotocol(subprotocol);
+        acceptance.extensions.extend(deflate::answer(self.settings.core.deflate, request.extensions()));
+        acceptance.headers = headers;
+        let (head, agreement) = request.accept(&acceptance)?;
         let now = self.clock.at(now);
         (self.opening, self.written) = (head, 0);
         self.open(Connection::server(Arc::clone(&self.settings.core), now), &agreement);

@@ -308,7 +308,7 @@ fn config(args: &Args) -> Result<Setup, String> {
         .http(args.way.http())
         .connect_timeout(args.connect_timeout.0)
         .handshake_timeout(args.connect_timeout.0)
-        .head_limits(HeadLimits { max_bytes: args.max_head.0, max_headers: args.max_headers })
+        .head_limits(HeadLimits::new(args.max_head.0, args.max_headers))
         .connection(args.limits());
     let target = renamed.as_ref().map_or(config.target(), |(_, target)| target);
     let target = one_line(target.to_string().as_bytes());

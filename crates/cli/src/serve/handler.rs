@@ -201,7 +201,7 @@ impl Handler for Server {
         }
         let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
         let subprotocol = request.choose_subprotocol(&supported).map(str::to_owned);
-        Decision::Accept(Acceptance { subprotocol, ..Acceptance::default() })
+        Decision::Accept(Acceptance::default().with_subprotocol(subprotocol))
     }
 
     fn on_bad_request(&mut self, cx: &mut Context<Visit>, id: ConnId, head: &Head, _: RequestError) {

@@ -165,7 +165,7 @@ pub(in super::super) fn agreement_of(head: &[u8], is_offer: bool) -> Agreement {
 }
 
 fn parse(reader: impl Fn(HeadLimits) -> HeadReader, bytes: &[u8]) -> Result<Head, Violation> {
-    let limits = HeadLimits { max_bytes: 2 * MOST, max_headers: MOST };
+    let limits = HeadLimits::new(2 * MOST, MOST);
     match reader(limits).receive(bytes) {
         Ok(Progress::Done { value, .. }) => Ok(value),
         Ok(Progress::NeedMore) => {

@@ -62,7 +62,7 @@ impl Stage {
 
 impl Client {
     pub(super) fn new() -> Self {
-        let limits = HeadLimits { max_bytes: 64 * 1024, max_headers: 256 };
+        let limits = HeadLimits::new(64 * 1024, 256);
         Self { stage: Stage::Requesting(HeadReader::request(limits), Vec::new()) }
     }
 }

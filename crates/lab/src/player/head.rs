@@ -83,7 +83,7 @@ impl Player {
         self.decide(AnswerSeen::Opened);
         // What was offered is read back from what was sent, edits included.
         let request = opening::request_over(&self.case.opening, &self.fill, self.options.carrier);
-        let mut reader = HeadReader::request(HeadLimits { max_bytes: 1 << 24, max_headers: 1 << 16 });
+        let mut reader = HeadReader::request(HeadLimits::new(1 << 24, 1 << 16));
         let sent = match reader.receive(&request) {
             Ok(Progress::Done { value, .. }) => Some(value),
             _ => None,

@@ -186,7 +186,7 @@ impl Player {
             random: letters.iter().collect(),
             fields: fields.to_vec(),
         };
-        let limits = HeadLimits { max_bytes: 64 * 1024, max_headers: 256 };
+        let limits = HeadLimits::new(64 * 1024, 256);
         let patience = options.patience.unwrap_or(Duration::from_millis(case.patience.into()));
         let mut player = Self {
             case,

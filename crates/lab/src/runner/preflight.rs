@@ -212,7 +212,7 @@ impl Caller {
             carrier,
             out: opening::request_over(&Opening::GOOD, &fill, carrier),
             written: 0,
-            head: HeadReader::response(HeadLimits { max_bytes: 64 * 1024, max_headers: 256 }),
+            head: HeadReader::response(HeadLimits::new(64 * 1024, 256)),
             opened: false,
             asked: Vec::new(),
             frames: FrameReader::default(),

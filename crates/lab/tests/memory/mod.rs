@@ -115,9 +115,8 @@ impl Ours {
             Stage::Server(handshake) => match handshake.receive(bytes) {
                 Ok(Progress::NeedMore) => return,
                 Ok(Progress::Done { value: Incoming::Upgrade(request), used }) => {
-                    let extensions = deflate::answer(self.config.deflate, request.extensions());
-                    let acceptance =
-                        Acceptance { extensions: extensions.into_iter().collect(), ..Acceptance::default() };
+                    let mut acceptance = Acceptance::default();
+                    acceptance.extensions.extend(deflate::answer(self.config.deflate, request.extensions()));
                     let (head, agreement) = request.accept(&acceptance).unwrap();
                     self.out.extend_from_slice(&head);
                     self.open(Connection::server(Arc::clone(&self.config), self.start + now), &agreement);

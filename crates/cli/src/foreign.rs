@@ -54,7 +54,7 @@ const CONNECT: &[Foreign] = &[
     to_use("curl", &["--output"], "the shell's > FILE"),
     nothing("curl", &["--compressed"], "compression is offered unless --no-deflate"),
     nothing("curl", &["-X", "--request", "-G", "--get"], "the handshake is always a GET"),
-    nothing("curl", &["--http1.1", "--http2", "-0"], "the handshake is always HTTP/1.1"),
+    nothing("curl", &["--http1.1", "-0"], "the handshake is over HTTP/1.1 by default"),
     nothing("curl", &["-N", "--no-buffer"], "each message is written when it has come"),
     nothing(
         "curl",
@@ -112,6 +112,7 @@ const SERVE: &[Foreign] = &[
 ];
 
 const BENCH: &[Foreign] = &[
+    nothing("curl", &["--http2"], "the handshake is always HTTP/1.1"),
     to_use("oha", &["-z"], "--duration TIME"),
     to_use("oha", &["-n"], "--duration TIME"),
     to_use("oha", &["-q"], "--rate N"),

@@ -1,6 +1,10 @@
 //! What is wrong with a server's certificate, in words.
 
+use std::io;
+
 use rustls::CertificateError as Certificate;
+
+use super::tls_error;
 
 /// A certificate for a server on this machine, of the kind that clients take.
 const MAKE_ONE: &str = "openssl req -x509 -newkey rsa:2048 -nodes -days 365 -keyout key.pem -out cert.pem \
@@ -42,6 +46,12 @@ pub fn explain_certificate(error: &rustls::Error) -> Option<String> {
         ),
         other => format!("the server's certificate cannot be used: {other}"),
     })
+}
+
+/// What a failed read, write or connection attempt says: in words where it is about a certificate, and else what it says
+/// itself.
+pub fn explain_io(error: &io::Error) -> String {
+    tls_error(error).and_then(explain_certificate).unwrap_or_else(|| error.to_string())
 }
 
 /// Whether the server has shown as its own a certificate that is for authorities.

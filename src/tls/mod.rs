@@ -13,7 +13,7 @@ mod stream;
 
 pub use client::{Fault, TlsClient, TlsClientBuilder, Trust};
 pub use error::TlsConfigError;
-pub use explain::explain_certificate;
+pub use explain::{explain_certificate, explain_io};
 pub use rustls;
 pub use server::{ClientCertificate, TlsServer, TlsServerBuilder};
 pub use stream::{TlsStream, tls_error};

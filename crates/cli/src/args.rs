@@ -72,7 +72,7 @@ pub(crate) enum Command {
     /// Show bytes as frames, and say what is wrong with them
     Decode(decode::Args),
     Fuzz(Box<fuzz::Args>),
-    Replay(replay::Args),
+    Replay(Box<replay::Args>),
     Watch(Box<watch::Args>),
 }
 

@@ -7,15 +7,24 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bowsprit::handshake::Url;
+use bowsprit::tls::TlsClient;
 use bowsprit_lab::Place;
-use bowsprit_lab::escape::Json;
+use bowsprit_lab::escape::{Clean, Json};
 use bowsprit_lab::fuzz::campaign::{self, Campaign, Progress, Summary, Watch};
 use bowsprit_lab::fuzz::{Dial, Oracles, Peer, Process, Side};
 use clap::Subcommand;
 
 use super::exit::Exit;
-use super::output::{for_terminal, print, print_json, say};
-use super::values::{Size, Time, jobs, listen_address};
+use super::output::{colours, count, print, print_json, say};
+use super::request::RequestArgs;
+use super::trust::{Trust, advised};
+use super::values::{Size, Time, examined_url, jobs, listen_address};
+
+/// Groups of flags in `--help`.
+const MUCH: &str = "How much";
+const EXPECTED: &str = "What is expected";
+const PEER: &str = "The peer";
+const FOUND: &str = "What was found";
 
 /// Fuzz a WebSocket server or client over the wire, and judge what it answers
 ///
@@ -31,10 +40,14 @@ pub(crate) struct Args {
 enum FuzzSide {
     /// Fuzz a server.
     Server {
-        /// Where it is, such as ws://127.0.0.1:9001/
+        /// Where it is, such as ws://127.0.0.1:9001/ or wss://localhost:9443/
         url: String,
+        #[command(flatten)]
+        trust: Trust,
+        #[command(flatten)]
+        request: RequestArgs,
         /// Connections at once.
-        #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = jobs)]
+        #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = jobs, help_heading = MUCH)]
         jobs: usize,
         #[command(flatten)]
         common: Common,
@@ -52,42 +65,42 @@ enum FuzzSide {
 #[derive(Debug, clap::Args)]
 struct Common {
     /// All iterations follow from this number.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, help_heading = MUCH)]
     seed: u64,
     /// The number of the first iteration.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, help_heading = MUCH)]
     first: u64,
     /// Stop after so many iterations.
-    #[arg(long)]
+    #[arg(long, value_name = "N", help_heading = MUCH)]
     count: Option<u64>,
     /// Stop after this time [default: 60s, unless --count is given]
-    #[arg(long)]
+    #[arg(long, help_heading = MUCH)]
     time: Option<Time>,
     /// Stop with so many different findings; 1 stops at the first.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, help_heading = MUCH)]
     findings: usize,
     /// How long an answer may take.
-    #[arg(long, default_value = "1s")]
+    #[arg(long, default_value = "1s", help_heading = EXPECTED)]
     timeout: Time,
     /// The peer does not send messages back: only Pings ask whether it is there.
-    #[arg(long)]
+    #[arg(long, help_heading = EXPECTED)]
     no_echo: bool,
     #[command(flatten)]
     process: ProcessArgs,
     /// Watch the memory of this process.
-    #[arg(long)]
+    #[arg(long, help_heading = PEER)]
     pid: Option<u32>,
     /// How much the memory of --pid, or of what --start runs, may grow once it is warm [default: 64M with --pid]
-    #[arg(long)]
+    #[arg(long, help_heading = PEER)]
     memory: Option<Size>,
     /// Scripts played to make one finding small.
-    #[arg(long, value_name = "NUMBER", default_value_t = 400)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 400, help_heading = FOUND)]
     minimise: usize,
     /// The folder for traces.
-    #[arg(long, value_name = "FOLDER", default_value = "fuzz-traces")]
+    #[arg(long, value_name = "FOLDER", default_value = "fuzz-traces", help_heading = FOUND)]
     traces: PathBuf,
     /// Print the outcome as JSON.
-    #[arg(long)]
+    #[arg(long, help_heading = FOUND)]
     json: bool,
 }
 
@@ -96,16 +109,21 @@ struct Common {
 pub(super) struct ProcessArgs {
     /// Start the peer with this shell command, and again when it has gone; {url} is where clients connect to. Use `exec`
     /// where it is more than one simple command. Its output goes to peer.log in the folder for traces.
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", help_heading = PEER)]
     start: Option<String>,
     /// How long a peer may take to be there, and to be back when it has gone.
-    #[arg(long, value_name = "TIME", default_value = "5s")]
+    #[arg(long, value_name = "TIME", default_value = "5s", help_heading = PEER)]
     back: Time,
 }
 
 impl ProcessArgs {
     /// The peer; `traces` is the folder for its output.
-    pub(super) fn peer(&self, dial: Dial, traces: Option<&Path>) -> Result<Peer, String> {
+    pub(super) fn peer(
+        &self,
+        dial: Dial,
+        tls: Option<(TlsClient, String)>,
+        traces: Option<&Path>,
+    ) -> Result<Peer, String> {
         let process = match &self.start {
             None => None,
             Some(command) => {
@@ -121,7 +139,7 @@ impl ProcessArgs {
                 Some(Process::new(command, traces.map(|folder| folder.join("peer.log"))))
             }
         };
-        Ok(Peer { dial, process, back: self.back.0 })
+        Ok(Peer { dial, process, back: self.back.0, tls })
     }
 
     pub(super) fn starts(&self) -> bool {
@@ -137,33 +155,27 @@ pub(crate) fn run(args: Args) -> Exit {
 }
 
 fn fuzz(args: Args) -> Result<Exit, String> {
-    let (side, place, dial, host, target, jobs, common) = match args.side {
-        FuzzSide::Server { url, jobs, common } => {
-            let (address, host, target) = match address_of(&url)? {
-                Some(found) => found,
-                None => {
-                    return Ok(
-                        Exit::NotConnected.because(format!("{}: the name has no address", Place::of(&url)))
-                    );
-                }
+    let (side, place, dial, server, jobs, common) = match args.side {
+        FuzzSide::Server { url, trust, request, jobs, common } => {
+            let Some(server) = Server::new(&url, &trust, &request)? else {
+                let url = Place::of(&url);
+                return Ok(Exit::NotConnected.because(format!("{url}: the name has no address")));
             };
-            (Side::Server, Place::of(&url), Dial::Connect(address), host, target, jobs, common)
+            (Side::Server, Place::of(&server.url), Dial::Connect(server.address), Some(server), jobs, common)
         }
         FuzzSide::Client { listen, common } => {
             let listener =
                 TcpListener::bind(listen).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
             let address = listener.local_addr().map_err(|error| error.to_string())?;
             say(format!("clients are fuzzed on ws://{address}/"));
-            (
-                Side::Client,
-                Place::of(&address.to_string()),
-                Dial::Accept(listener),
-                String::new(),
-                String::new(),
-                1,
-                common,
-            )
+            (Side::Client, Place::of(&address.to_string()), Dial::Accept(listener), None, 1, common)
         }
+    };
+    let (oracles, tls) = match server {
+        Some(Server { host, target, fields, tls, .. }) => {
+            (Oracles { host, target, fields, ..oracles_of(side, &common) }, tls)
+        }
+        None => (oracles_of(side, &common), None),
     };
     let campaign = Campaign {
         seed: common.seed,
@@ -176,13 +188,13 @@ fn fuzz(args: Args) -> Result<Exit, String> {
         },
         findings: common.findings.max(1),
         jobs,
-        oracles: Oracles { side, host, target, timeout: common.timeout.0, echo: !common.no_echo },
+        oracles,
         place,
         watch: watch(&common)?,
         minimise: common.minimise,
         interrupt: interrupt().map_err(|error| error.to_string())?,
     };
-    let peer = common.process.peer(dial, Some(&common.traces))?;
+    let peer = common.process.peer(dial, tls, Some(&common.traces))?;
     let watched = std::io::stderr().is_terminal();
     let mut last = std::time::Duration::ZERO;
     let summary = campaign::run(&campaign, &peer, &mut |progress| {
@@ -197,7 +209,9 @@ fn fuzz(args: Args) -> Result<Exit, String> {
     }
     let summary = summary.map_err(|error| format!("the memory of --pid cannot be read: {error}"))?;
     if let Some(error) = &summary.unreachable {
-        return Ok(Exit::NotConnected.because(format!("nobody is at {}: {error}", campaign.place)));
+        let place = &campaign.place;
+        return Ok(Exit::NotConnected
+            .because(format!("cannot connect to {place}: {}", advised(place.as_str(), error))));
     }
     conclude(&summary, &common)
 }
@@ -222,7 +236,7 @@ fn interrupt() -> std::io::Result<Arc<AtomicBool>> {
 }
 
 fn conclude(summary: &Summary, common: &Common) -> Result<Exit, String> {
-    let mut text = String::new();
+    let mut text = Clean::new();
     let mut files = Vec::new();
     if !summary.traces.is_empty() {
         let folder = &common.traces;
@@ -231,8 +245,8 @@ fn conclude(summary: &Summary, common: &Common) -> Result<Exit, String> {
             let file = folder.join(format!("seed-{}-{}.json", trace.seed, trace.number));
             let json = Json::pretty(trace).map_err(|error| error.to_string())?;
             std::fs::write(&file, json.as_str()).map_err(|error| format!("{}: {error}", file.display()))?;
-            text.push_str(&trace.show());
-            text.push_str(&format!("  again     bowsprit replay {}\n\n", file.display()));
+            text.add(&trace.show(colours()));
+            text.text(format_args!("  again     bowsprit replay {}\n\n", file.display()));
             files.push(file.display().to_string());
         }
     }
@@ -250,7 +264,13 @@ fn conclude(summary: &Summary, common: &Common) -> Result<Exit, String> {
         });
         print_json(&Json::pretty(&out).map_err(|error| error.to_string())?);
     } else {
-        print(&for_terminal(format_args!("{text}{}\n", line(&summary.progress))));
+        let colour = match (colours(), findings) {
+            (false, _) => "",
+            (true, 0) => "\x1b[32m",
+            (true, _) => "\x1b[31m",
+        };
+        text.own(colour).text(line(&summary.progress)).own(if colours() { "\x1b[0m\n" } else { "\n" });
+        print(&text);
     }
     Ok(if findings > 0 { Exit::PeerFailed } else { Exit::Done })
 }
@@ -259,19 +279,51 @@ fn line(progress: &Progress) -> String {
     let Progress { runs, elapsed, findings } = progress;
     let seconds = elapsed.as_secs_f64();
     format!(
-        "{runs} runs in {seconds:.1} s, {:.0} a second, {findings} findings",
-        *runs as f64 / seconds.max(0.001)
+        "{} in {seconds:.1} s, {:.0} a second, {}",
+        count(*runs, "run"),
+        *runs as f64 / seconds.max(0.001),
+        count(*findings as u64, "finding")
     )
 }
 
-/// Address, Host field and target of a server.
-pub(super) fn address_of(url: &str) -> Result<Option<(SocketAddr, String, String)>, String> {
-    use std::net::ToSocketAddrs as _;
-    let url = Url::parse(url).map_err(|error| format!("\"{}\": {error}", Place::of(url)))?;
-    if url.is_secure() {
-        return Err("only ws:// can be fuzzed: put what ends TLS in front".to_owned());
+fn oracles_of(side: Side, common: &Common) -> Oracles {
+    Oracles {
+        side,
+        host: String::new(),
+        target: String::new(),
+        fields: Vec::new(),
+        timeout: common.timeout.0,
+        echo: !common.no_echo,
     }
-    let host = url.host().trim_start_matches('[').trim_end_matches(']');
-    let address = (host, url.port()).to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-    Ok(address.map(|address| (address, url.host_header().to_owned(), url.resource().to_owned())))
+}
+
+/// A server, and what is said to it whatever else is said.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    /// What was typed, with its scheme.
+    pub(super) url: String,
+    pub(super) host: String,
+    pub(super) target: String,
+    /// Lines of each request.
+    pub(super) fields: Vec<String>,
+    pub(super) tls: Option<(TlsClient, String)>,
+}
+
+impl Server {
+    /// What a URL and the flags say; `None` if its name has no address.
+    pub(super) fn new(url: &str, trust: &Trust, request: &RequestArgs) -> Result<Option<Self>, String> {
+        use std::net::ToSocketAddrs as _;
+        let url = examined_url(url)?;
+        let parsed = Url::parse(&url).map_err(|error| format!("\"{}\": {error}", Place::of(&url)))?;
+        let (host, fields) = request.lines(&url)?;
+        let name = parsed.host().trim_matches(['[', ']']).to_owned();
+        if !parsed.is_secure() && trust.is_given() {
+            return Err("--ca and --insecure are for wss://".to_owned());
+        }
+        let tls = if parsed.is_secure() { Some((trust.client(false)?, name.clone())) } else { None };
+        let addresses = (&*name, parsed.port()).to_socket_addrs().ok();
+        let Some(address) = addresses.and_then(|mut addresses| addresses.next()) else { return Ok(None) };
+        let target = parsed.resource().to_owned();
+        Ok(Some(Self { address, url, host, target, fields, tls }))
+    }
 }

@@ -27,6 +27,7 @@ mod serve;
 mod signals;
 mod test;
 mod told;
+mod trust;
 mod values;
 mod watch;
 

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use bowsprit_lab::Place;
+
 /// Bytes: a number, alone or with K, M or G (of 1024).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size(pub(super) usize);
@@ -117,6 +119,19 @@ pub(super) fn server_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// The same for those that are examined, fuzzed or measured, which have to be at an address.
+pub(super) fn examined_url(text: &str) -> Result<String, String> {
+    let shown = Place::of(text);
+    // What is advised repeats the URL, and that without a password.
+    let url = server_url(text)
+        .map_err(|error| format!("{shown}: {}", server_url(shown.as_str()).err().unwrap_or(error)))?;
+    match url.starts_with("ws+unix:") {
+        true => Err("servers on a Unix-domain socket are not examined: let it listen on an address as well"
+            .to_owned()),
+        false => Ok(url),
+    }
+}
+
 /// `host:port/path`, `:port/path`, `port`. What listens on 443 speaks TLS.
 fn without_scheme(text: &str) -> String {
     let end = text.find(['/', '?']).unwrap_or(text.len());
@@ -190,6 +205,18 @@ mod tests {
         assert_eq!((jobs("1"), jobs("4096")), (Ok(1), Ok(4096)));
         for text in ["", "0", "4097", "-1", "18446744073709551615", "99999999999999999999"] {
             assert!(jobs(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn urls_of_the_examined() {
+        for text in ["9001", "127.0.0.1:9001", "ws://127.0.0.1:9001"] {
+            assert_eq!(examined_url(text).as_deref(), Ok("ws://127.0.0.1:9001"), "{text}");
+        }
+        for (text, hint) in
+            [("http://me:pw@a/", "http://a/: use ws://a/: "), ("ws+unix:/run/a.sock", "Unix-domain")]
+        {
+            assert!(examined_url(text).is_err_and(|why| why.contains(hint)), "{text}");
         }
     }
 

@@ -112,8 +112,8 @@ fn what_cannot_be_done_is_said() {
     let url = format!("ws://{nobody}/");
     let folder = Folder::new("usage");
     for (args, expected, says) in [
-        (&["fuzz", "server", &url, "--back", "0"][..], 3, "nobody is at ws://"),
-        (&["fuzz", "server", "wss://127.0.0.1/"], 2, "only ws:// can be fuzzed"),
+        (&["fuzz", "server", &url, "--back", "0"][..], 3, "cannot connect to ws://"),
+        (&["fuzz", "server", "ftp://127.0.0.1/"], 2, "starts with ws://"),
         (&["fuzz", "server", "http://127.0.0.1/"], 2, "http://127.0.0.1/"),
         (&["fuzz", "server", &url, "--memory", "1M"], 2, "--pid or --start"),
         (&["fuzz", "server", &url, "--start", "exit 7"], 3, "exit status: 7"),

@@ -304,6 +304,7 @@ fn play(peer: &fuzz::Peer, address: SocketAddr, random: &mut Random) {
         side: Side::Server,
         host: address.to_string(),
         target: "/".to_owned(),
+        fields: Vec::new(),
         timeout: PATIENCE,
         echo: true,
     };

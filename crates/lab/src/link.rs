@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::pipe::Pipe;
 use super::player::{Player, Wants};
 use super::rule::Violation;
+use super::socket;
 
 /// Bytes read from or written to one connection before the others have their turn.
 const BUDGET: usize = 1 << 20;
@@ -200,7 +201,7 @@ impl<D: Dialogue> Link<D> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => self.eof(now, Some(&error.to_string())),
+                Err(error) => self.eof(now, Some(&socket::words(&error))),
             }
         }
         true

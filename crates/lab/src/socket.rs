@@ -8,6 +8,14 @@ use mio::net::TcpStream;
 #[cfg(feature = "tls")]
 use bowsprit::tls::TlsStream;
 
+/// What an error of a socket says.
+pub(super) fn words(error: &io::Error) -> String {
+    #[cfg(feature = "tls")]
+    return bowsprit::tls::explain_io(error);
+    #[cfg(not(feature = "tls"))]
+    error.to_string()
+}
+
 /// A TCP connection, with TLS or without.
 #[derive(Debug)]
 pub(super) enum Socket {

@@ -30,6 +30,7 @@ fn campaign(address: SocketAddr, timeout: u64) -> Campaign {
             side: Side::Server,
             host: address.to_string(),
             target: "/".to_owned(),
+            fields: Vec::new(),
             timeout: Duration::from_millis(timeout),
             echo: true,
         },
@@ -46,7 +47,7 @@ fn a_right_server_gives_no_finding() {
     let campaign = Campaign { count: Some(3000), ..campaign(server.address, 5000) };
     let summary = campaign::run(&campaign, &peer(server.address), &mut |_| {}).unwrap();
     for trace in &summary.traces {
-        println!("{}", trace.show());
+        println!("{}", trace.show(false).into_string());
     }
     assert_eq!(summary.traces.len(), 0);
     assert!(summary.progress.runs >= 3000);
@@ -66,11 +67,26 @@ fn finds(fault: Fault, kinds: &[Kind], steps: usize, bytes: usize) -> Trace {
         let summary = campaign::run(&campaign, &server_peer, &mut |_| {}).unwrap();
         last = format!("{:?}", summary.progress);
         let fits = |trace: &Trace| kinds.contains(&trace.finding.kind) && trace.reproduced;
-        summary.traces.into_iter().inspect(|trace| last = trace.show()).find(fits)
+        summary.traces.into_iter().inspect(|trace| last = trace.show(false).into_string()).find(fits)
     });
     let trace = found.unwrap_or_else(|| panic!("{fault:?} is not found: {last}"));
     let (left, size) = (trace.script.steps.len(), trace.script.size());
-    assert!(left <= steps && size <= bytes, "{fault:?}: {left} steps, {size} bytes\n{}", trace.show());
+    assert!(
+        left <= steps && size <= bytes,
+        "{fault:?}: {left} steps, {size} bytes\n{}",
+        trace.show(false).into_string()
+    );
+
+    // In colours it says the same.
+    let coloured = trace.show(true).into_string();
+    assert!(coloured.starts_with("\x1b[1;31m"), "{coloured}");
+    let sends = trace.script.show().lines().filter(|line| line.starts_with("  send")).count();
+    assert_eq!(coloured.matches("\x1b[32m  send").count(), sends);
+    let plain = ["\x1b[1;31m", "\x1b[32m", "\x1b[36m", "\x1b[2m", "\x1b[0m"];
+    assert_eq!(
+        plain.iter().fold(coloured, |text, code| text.replace(code, "")),
+        trace.show(false).into_string()
+    );
 
     // From its file it comes out again, and not with a server that is right.
     let file = serde_json::to_string(&trace).unwrap();
@@ -79,11 +95,12 @@ fn finds(fault: Fault, kinds: &[Kind], steps: usize, bytes: usize) -> Trace {
     // What depends on how bytes are cut on their way may take a few attempts.
     let mut reproducer = Reproducer::new(&server_peer, &oracles, &back.finding, None);
     let again = (0..20).find_map(|_| reproducer.any(&back.script).unwrap());
-    let again = again.unwrap_or_else(|| panic!("{fault:?} is not seen again: {}", trace.show()));
+    let again =
+        again.unwrap_or_else(|| panic!("{fault:?} is not seen again: {}", trace.show(false).into_string()));
     assert_eq!(again.key(), trace.finding.key(), "{fault:?}");
     let right = Server::start(Fault::None);
     let played = peer(right.address).play(&back.script, &oracles).unwrap();
-    assert_eq!(played.finding, None, "{fault:?}: {}", trace.show());
+    assert_eq!(played.finding, None, "{fault:?}: {}", trace.show(false).into_string());
     trace
 }
 
@@ -156,13 +173,13 @@ fn finds_in_client(fault: Fault, kinds: &[Kind]) {
     drop(peer);
     client.join().unwrap();
     if fault == Fault::None {
-        assert!(summary.traces.is_empty(), "{}", summary.traces[0].show());
+        assert!(summary.traces.is_empty(), "{}", summary.traces[0].show(false).into_string());
         assert!(summary.progress.runs >= 1500);
         return;
     }
     let trace = summary.traces.pop().unwrap_or_else(|| panic!("{fault:?}: {:?}", summary.progress));
-    assert!(kinds.contains(&trace.finding.kind), "{fault:?}: {}", trace.show());
-    assert!(trace.reproduced && trace.script.size() <= 160, "{fault:?}: {}", trace.show());
+    assert!(kinds.contains(&trace.finding.kind), "{fault:?}: {}", trace.show(false).into_string());
+    assert!(trace.reproduced && trace.script.size() <= 160, "{fault:?}: {}", trace.show(false).into_string());
 }
 
 #[test]
@@ -198,8 +215,8 @@ fn a_planted_leak_is_found() {
     };
     let summary = campaign::run(&campaign, &peer(server.address), &mut |_| {}).unwrap();
     let trace = &summary.traces[0];
-    assert_eq!(trace.finding.kind, Kind::Memory, "{}", trace.show());
-    assert!(trace.reproduced && trace.script.size() <= 100, "{}", trace.show());
+    assert_eq!(trace.finding.kind, Kind::Memory, "{}", trace.show(false).into_string());
+    assert!(trace.reproduced && trace.script.size() <= 100, "{}", trace.show(false).into_string());
     LEAK.lock().unwrap().clear();
 }
 

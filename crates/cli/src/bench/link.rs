@@ -13,7 +13,7 @@ use bowsprit::entropy::SystemEntropy;
 use bowsprit::error::ProtocolError;
 use bowsprit::frame::DataKind;
 use bowsprit::handshake::{ClientHandshake, Progress, ResponseError};
-use bowsprit::tls::TlsStream;
+use bowsprit::tls::{TlsStream, explain_io};
 use mio::net::TcpStream;
 
 use super::traffic::Traffic;
@@ -342,7 +342,7 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Io(error) => error.fmt(f),
+            Fault::Io(error) => f.write_str(&explain_io(error)),
             Fault::Handshake(error) => error.fmt(f),
             Fault::OpenTimeout => f.write_str("the connection did not open in time"),
             Fault::Unanswered(count) => write!(f, "{count} messages had no answer when the run ended"),

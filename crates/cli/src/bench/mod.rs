@@ -31,6 +31,7 @@ use self::report::Report;
 use super::exit::EXIT_CODES;
 use super::exit::Exit;
 use super::output::{for_terminal, print, print_json, say, usage};
+use super::trust::advised;
 
 /// Measure a server: throughput and latency of echoes or broadcasts, storms of connections, idle ones
 ///
@@ -81,7 +82,7 @@ fn measure(load: Load) -> ExitCode {
     });
     match result {
         Ok(report) => finish(&report, json),
-        Err(Stopped::NotConnected(why)) => Exit::NotConnected.because(why).into(),
+        Err(Stopped::NotConnected(why)) => Exit::NotConnected.because(advised(plan.url.as_str(), why)).into(),
         Err(Stopped::Broken(error)) => usage(format_args!("cannot go on: {error}")),
     }
 }

@@ -1,5 +1,6 @@
 //! What was typed, and what it asks for.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bowsprit::frame::DataKind;
@@ -10,7 +11,9 @@ use clap::ValueEnum;
 use super::target::Target;
 use super::traffic::{Script, Traffic};
 use crate::exit::Exit;
-use crate::values::{Size, Time, header};
+use crate::request::RequestArgs;
+use crate::trust::Trust;
+use crate::values::{Size, Time, examined_url, header};
 
 /// Groups of flags in `--help`.
 const LOAD: &str = "How much, for how long";
@@ -73,7 +76,23 @@ pub(crate) struct Load {
     /// A header for the requests; may be repeated.
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header, help_heading = SERVER)]
     header: Vec<HeaderField>,
-    /// With wss://: talk to a server whose certificate nobody vouches for.
+    /// The value of Origin.
+    #[arg(long, value_name = "ORIGIN", help_heading = SERVER)]
+    origin: Option<String>,
+    /// Subprotocols to offer, the preferred one first.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = SERVER)]
+    subprotocol: Vec<String>,
+    /// Basic authentication.
+    #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "bearer", help_heading = SERVER)]
+    auth: Option<String>,
+    /// Authentication by a token.
+    #[arg(long, value_name = "TOKEN", help_heading = SERVER)]
+    bearer: Option<String>,
+    // Not flattened: an optional group of arguments, as this is, has to hold its arguments itself.
+    /// Trust these certificates (PEM or DER) and no others.
+    #[arg(long, value_name = "FILE", help_heading = SERVER)]
+    ca: Option<PathBuf>,
+    /// Accept every certificate.
     #[arg(long, help_heading = SERVER)]
     insecure: bool,
     /// The server's process on this machine: its CPU time and memory go into the report (Linux).
@@ -153,9 +172,22 @@ impl Plan {
         let script = load.text.unwrap_or(Script::Ascii);
         let traffic = Traffic::new(kind, script, load.size.0, load.in_flight, load.sample)
             .map_err(|why| Exit::Usage.because(why))?;
-        let target = Target::new(&load.url, load.header, load.insecure, load.connect_timeout.0)?;
+        let request = RequestArgs {
+            header: load.header,
+            origin: load.origin,
+            subprotocol: load.subprotocol,
+            auth: load.auth,
+            bearer: load.bearer,
+        };
+        let url = examined_url(&load.url).map_err(|why| Exit::Usage.because(why))?;
+        let target = Target::new(
+            &url,
+            &request,
+            &Trust { ca: load.ca, insecure: load.insecure },
+            load.connect_timeout.0,
+        )?;
         Ok(Self {
-            url: Place::of(&load.url),
+            url: Place::of(&url),
             label: load.label,
             target,
             scenario,

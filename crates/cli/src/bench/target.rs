@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bowsprit::blocking;
-use bowsprit::client::{Race, ThreadResolver};
-use bowsprit::handshake::{ClientRequest, HeaderField, Url};
+use bowsprit::client::{ClientConfig, Race, ThreadResolver};
+use bowsprit::handshake::{ClientRequest, Url};
 use bowsprit::tls::{TlsClient, TlsStream};
 use bowsprit_lab::Place;
 use mio::net::TcpStream;
 
 use super::link::Stream;
 use crate::exit::Exit;
+use crate::request::RequestArgs;
+use crate::trust::{Trust, advised};
 
 pub(super) struct Target {
     /// The first address of the host that takes a connection.
@@ -25,20 +27,24 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn new(
         url: &str,
-        headers: Vec<HeaderField>,
-        insecure: bool,
+        request: &RequestArgs,
+        trust: &Trust,
         timeout: Duration,
     ) -> Result<Self, Exit> {
         let shown = Place::of(url);
-        let url = Url::parse(url).map_err(|error| Exit::Usage.because(format_args!("{shown}: {error}")))?;
-        let mut request = ClientRequest::to(&url).map_err(|error| Exit::Usage.because(error))?;
-        for field in headers {
-            request = request.header(field).map_err(|error| Exit::Usage.because(error))?;
+        let wrong = |why: String| Exit::Usage.because(format_args!("{shown}: {why}"));
+        let config = ClientConfig::new(url).map_err(|error| wrong(error.to_string()))?;
+        let (config, _) = request.apply(config).map_err(wrong)?;
+        let request = config.request().clone();
+        let url = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
+        if !url.is_secure() && trust.is_given() {
+            return Err(wrong("--ca and --insecure are for wss://".to_owned()));
         }
-        let tls = url.is_secure().then(|| if insecure { anybody() } else { TlsClient::system_roots() });
-        let tls = tls.transpose().map_err(|error| Exit::Usage.because(error))?;
-        let address = reachable(&url, timeout)
-            .map_err(|error| Exit::NotConnected.because(format_args!("{shown}: {error}")))?;
+        let tls = url.is_secure().then(|| trust.client(false)).transpose().map_err(wrong)?;
+        let address = reachable(&url, timeout).map_err(|error| {
+            let why = advised(shown.as_str(), error);
+            Exit::NotConnected.because(format_args!("cannot connect to {shown}: {why}"))
+        })?;
         Ok(Self { address, request, tls, host: url.host().trim_matches(['[', ']']).to_owned() })
     }
 
@@ -55,10 +61,6 @@ impl Target {
             }
         })
     }
-}
-
-fn anybody() -> Result<TlsClient, bowsprit::tls::TlsConfigError> {
-    TlsClient::builder().insecure().build()
 }
 
 /// The address that all connections go to: the first one of the host where somebody listens, the families by turns.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::fuzz::ProcessArgs;
+use crate::request::RequestArgs;
+use crate::trust::Trust;
 use crate::values::{Size, listen_address};
 
 /// Play a finding of `bowsprit fuzz` again, and tell whether it still is one; or say again what `watch --save` has heard
@@ -23,6 +25,10 @@ pub(crate) struct Args {
     /// Another place to wait for a client than the one it was found at.
     #[arg(long, value_parser = listen_address)]
     pub(super) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(super) trust: Trust,
+    #[command(flatten)]
+    pub(super) request: RequestArgs,
     #[command(flatten)]
     pub(super) process: ProcessArgs,
     /// The process whose memory is looked at, for a finding about that.

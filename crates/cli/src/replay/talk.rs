@@ -16,7 +16,7 @@ use bowsprit_lab::reader::Keep;
 
 use super::args::Args;
 use crate::exit::Exit;
-use crate::fuzz::address_of;
+use crate::fuzz::Server;
 use crate::output::{colours, count, for_terminal, print};
 use crate::told;
 
@@ -51,7 +51,7 @@ pub(super) fn replay(text: &str, args: &Args) -> Result<Exit, String> {
             Place::of(url)
         ));
     }
-    let Some((address, ..)) = address_of(url)? else {
+    let Some(Server { address, .. }) = Server::new(url, &args.trust, &args.request)? else {
         return Ok(Exit::NotConnected.because(format_args!("{}: the name has no address", Place::of(url))));
     };
     let mut faults = 0;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use bowsprit::handshake::HeaderField;
-use bowsprit::tls::TlsClient;
 use bowsprit_lab::http2::Cut;
 use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Deny, Run};
@@ -13,6 +12,7 @@ use bowsprit_lab::{Carrier, Effort, Level, Options, Place, Selection, Subject};
 use clap::{Subcommand, ValueEnum};
 
 use super::super::request::{HEADING, RequestArgs};
+use super::super::trust::Trust;
 use super::files::read;
 use crate::values::{header, jobs};
 
@@ -153,17 +153,6 @@ impl Http2 {
         }
         out
     }
-}
-
-/// Whom to trust behind wss://.
-#[derive(Debug, Default, clap::Args)]
-pub(crate) struct Trust {
-    /// Trust these certificates (PEM) and no others.
-    #[arg(long, value_name = "FILE")]
-    pub(super) ca: Option<PathBuf>,
-    /// Accept every certificate.
-    #[arg(long)]
-    pub(super) insecure: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -369,27 +358,6 @@ impl Common {
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-impl Trust {
-    pub(crate) fn client(&self, http2: bool) -> Result<TlsClient, String> {
-        let mut builder = TlsClient::builder();
-        if http2 {
-            builder = builder.alpn(["h2"]);
-        }
-        let builder = match &self.ca {
-            Some(ca) => builder.ca_file(ca),
-            None if self.insecure => Ok(builder.insecure()),
-            None => builder.system_roots(),
-        };
-        builder.and_then(|builder| builder.build()).map_err(|error| error.to_string())
-    }
-
-    /// The same as flags of a command.
-    pub(super) fn flags(&self) -> String {
-        let ca = self.ca.as_ref().map(|ca| format!(" --ca '{}'", ca.display())).unwrap_or_default();
-        if self.insecure { ca + " --insecure" } else { ca }
-    }
 }
 
 impl DenyArg {

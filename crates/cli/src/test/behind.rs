@@ -8,10 +8,11 @@ use bowsprit_lab::report::Run;
 use bowsprit_lab::runner::{self, Plan, Target};
 use bowsprit_lab::{Carrier, Options, Place};
 
-use super::args::{Behind, Trust};
-use super::place::target;
+use super::args::Behind;
+use super::place::{target, with_scheme};
 use crate::output::say;
 use crate::request::RequestArgs;
+use crate::trust::Trust;
 
 impl Behind {
     /// The server itself, if we are told where; `Ok(Err(_))`: it is not there.
@@ -29,6 +30,7 @@ impl Behind {
             }
             return Ok(Ok(None));
         };
+        let url = &with_scheme(url)?;
         let shown = Place::of(url);
         // The proxy's certificate may need what a plain server behind it has no use for.
         let plain = Trust::default();

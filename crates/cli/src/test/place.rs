@@ -5,10 +5,17 @@ use std::net::ToSocketAddrs as _;
 use bowsprit_lab::runner::Target;
 use bowsprit_lab::{Carrier, Place};
 
-use super::args::Trust;
 use crate::request::RequestArgs;
+use crate::trust::Trust;
+use crate::values::examined_url;
 
-/// What a URL names, with its address looked up; `Ok(Err(_))`: it has none.
+/// A URL as people type it. What to do about a scheme of HTTP is said where HTTP/2 is known of.
+pub(super) fn with_scheme(url: &str) -> Result<String, String> {
+    let is_http = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+    if is_http { Ok(url.to_owned()) } else { examined_url(url) }
+}
+
+/// What a URL with its scheme names, with its address looked up; `Ok(Err(_))`: it has none.
 pub(super) fn target(
     url: &str,
     trust: &Trust,
@@ -17,7 +24,7 @@ pub(super) fn target(
 ) -> Result<Result<Target, String>, String> {
     let place = parse_url(url, carrier)?;
     let (host, lines) = request.lines(&place.url)?;
-    if !place.secure && (trust.ca.is_some() || trust.insecure) {
+    if !place.secure && trust.is_given() {
         return Err("--ca and --insecure are for wss:// and https://".to_owned());
     }
     let addr = match (&*place.name, place.port).to_socket_addrs().map(|mut addrs| addrs.next()) {

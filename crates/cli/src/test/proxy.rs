@@ -10,10 +10,11 @@ use bowsprit_lab::{Carrier, Effort, Place};
 
 use super::args::{ProxyArgs, now};
 use super::end::{End, UNREACHABLE, asked_to_end};
-use super::place::target;
+use super::place::{target, with_scheme};
 use super::progress::Progress;
 use crate::output::{for_terminal, print, say};
 use crate::request::RequestArgs;
+use crate::trust::advised;
 
 pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
     let ProxyArgs { front, origin, trust, header, quick, common } = args;
@@ -32,14 +33,16 @@ pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
         return Err("--front and --origin are needed".to_owned());
     };
     let request = RequestArgs { header: header.clone(), ..RequestArgs::default() };
+    let front = &with_scheme(front)?;
     let shown = Place::of(front);
+    let absent = |error: String| format!("there is no front at {shown}: {}", advised(shown.as_str(), error));
     let unreachable = |error: String| {
         say(error);
         Ok(ExitCode::from(UNREACHABLE))
     };
     let target = match target(front, trust, &request, Carrier::Http1)? {
         Ok(target) => target,
-        Err(error) => return unreachable(format!("there is no front at {shown}: {error}")),
+        Err(error) => return unreachable(absent(error)),
     };
     let options = common.options(effort)?;
     let survey = match runner::preflight(&target, origin, options) {
@@ -49,7 +52,7 @@ pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
                 "cannot listen on {origin}, where the origin has to be: {error}; stop what listens there, or name another --origin and point the proxy to it"
             ));
         }
-        Err(Trouble::Front(error)) => return unreachable(format!("there is no front at {shown}: {error}")),
+        Err(Trouble::Front(error)) => return unreachable(absent(error)),
         Err(Trouble::Origin(error)) => {
             return unreachable(format!(
                 "the front at {shown} does not pass an upgrade on to us: {error} It has to pass requests for that URL on to http://{origin}, with Upgrade and Connection, over HTTP/1.1"

@@ -12,9 +12,10 @@ use bowsprit_lab::{Options, Place, Selection, Subject};
 use super::args::ServerArgs;
 use super::behind;
 use super::end::{End, UNREACHABLE, asked_to_end};
-use super::place::target;
+use super::place::{target, with_scheme};
 use super::progress::{Progress, list};
 use crate::output::{for_terminal, one_line, print, say};
+use crate::trust::advised;
 
 /// Plays the cases against a server.
 pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
@@ -26,6 +27,7 @@ pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
     if common.list {
         return Ok(print(&for_terminal(list(&cases))));
     }
+    let url = &with_scheme(url)?;
     let shown = Place::of(url);
     let target = match target(url, trust, request, carrier)? {
         Ok(target) => target,
@@ -113,6 +115,6 @@ pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
 }
 
 fn unreachable(url: &Place, error: &str) -> ExitCode {
-    say(format_args!("there is no WebSocket server at {url}: {error}"));
+    say(format_args!("there is no WebSocket server at {url}: {}", advised(url.as_str(), error)));
     ExitCode::from(UNREACHABLE)
 }

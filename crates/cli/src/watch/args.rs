@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::faults::FaultArgs;
 use crate::serve::TlsArgs;
-use crate::test::Trust;
+use crate::trust::Trust;
 use crate::values::{Time, listen_address, server_url};
 
 /// Stand between a client and a server, and show and judge what they say

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
+use bowsprit::tls::explain_io;
 use bowsprit_lab::conversation::{Conversation, End, Peer};
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
@@ -84,7 +85,7 @@ impl Side {
                 Ok(true)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(explain_io(&error)),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::screen::Screen;
 use super::summary::Total;
 use crate::exit::Exit;
 use crate::output::say;
+use crate::trust::advised;
 
 /// Everybody who is told.
 pub(super) struct Observer {
@@ -61,6 +62,8 @@ impl Observer {
 
     pub(super) fn not_reached(&mut self, number: u64, target: &dyn std::fmt::Display, why: &str) {
         self.total.not_reached += 1;
+        let target = target.to_string();
+        let why = advised(&target, why);
         say(format_args!("connection {number}: {target} is not reached: {why}"));
     }
 

@@ -11,7 +11,7 @@ use bowsprit::tls::{TlsClient, TlsServer, TlsStream};
 use mio::net::TcpStream;
 
 use super::socket::Socket;
-use crate::test::Trust;
+use crate::trust::Trust;
 
 /// The server.
 pub(super) struct Target {

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::place::Place;
+use crate::socket::words;
 
 use super::finding::{Finding, Kind};
 use super::oracles::Oracles;
@@ -294,7 +295,7 @@ fn worker(campaign: &Campaign, peer: &Peer, shared: &Shared, job: usize) {
                 gone
             }
             Err(error) if shared.runs.load(Ordering::Relaxed) == 0 && peer.crashed().is_none() => {
-                shared.lock().unreachable = Some(error.to_string());
+                shared.lock().unreachable = Some(words(&error));
                 shared.stop.store(true, Ordering::Relaxed);
                 None
             }

@@ -18,6 +18,7 @@ mod play;
 mod process;
 mod reproduce;
 mod script;
+mod stream;
 mod trace;
 
 pub use finding::{Finding, Kind};
@@ -29,6 +30,7 @@ pub use play::{Played, play};
 pub use process::Process;
 pub use reproduce::Reproducer;
 pub use script::{FrameStep, Script, Step};
+pub use stream::Stream;
 pub use trace::Trace;
 
 /// Who is on the other end.

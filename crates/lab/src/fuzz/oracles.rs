@@ -13,6 +13,8 @@ pub struct Oracles {
     pub host: String,
     /// The request target.
     pub target: String,
+    /// Lines that each request has beside those of the script.
+    pub fields: Vec<String>,
     /// How long an answer may take.
     pub timeout: Duration,
     /// The peer sends every message back.

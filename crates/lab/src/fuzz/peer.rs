@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tls")]
+use bowsprit::tls::TlsClient;
 use socket2::SockRef;
 
 use super::finding::{Finding, Kind};
@@ -13,6 +15,7 @@ use super::oracles::Oracles;
 use super::play::{Played, play};
 use super::process::{Process, is_crash};
 use super::script::Script;
+use super::stream::Stream;
 
 /// Where connections come from.
 #[derive(Debug)]
@@ -32,6 +35,9 @@ pub struct Peer {
     pub process: Option<Process>,
     /// How long it may take to be there again once it has gone.
     pub back: Duration,
+    /// A server behind TLS: whom we trust, and the name that its certificate has to bear.
+    #[cfg(feature = "tls")]
+    pub tls: Option<(TlsClient, String)>,
 }
 
 /// How long connecting may fail before the peer is gone: a listener's queue may be full, and ports may be short.
@@ -41,10 +47,28 @@ const ACCEPT: Duration = Duration::from_secs(5);
 /// A process may take a moment longer to end than its connections.
 const REAPED: Duration = Duration::from_secs(2);
 
+/// Whether the server has shown a certificate that is not trusted, which trying again does not mend.
+fn is_untrusted(error: &io::Error) -> bool {
+    #[cfg(feature = "tls")]
+    return bowsprit::tls::tls_error(error)
+        .is_some_and(|error| bowsprit::tls::explain_certificate(error).is_some());
+    #[cfg(not(feature = "tls"))]
+    {
+        let _ = error;
+        false
+    }
+}
+
 impl From<Dial> for Peer {
     /// Somebody else starts it, and nobody starts it again.
     fn from(dial: Dial) -> Self {
-        Self { dial, process: None, back: Duration::ZERO }
+        Self {
+            dial,
+            process: None,
+            back: Duration::ZERO,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 }
 
@@ -54,14 +78,18 @@ impl Peer {
     /// # Errors
     ///
     /// Where nobody is there, or nobody comes.
-    pub fn connect(&self, timeout: Duration) -> io::Result<TcpStream> {
+    pub fn connect(&self, timeout: Duration) -> io::Result<Stream> {
         let stream = match &self.dial {
             Dial::Connect(address) => TcpStream::connect_timeout(address, timeout)?,
             Dial::Accept(listener) => self.accept(listener, timeout)?,
         };
         // Thousands of connections a second would use up the ports for as long as each rests.
         SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
-        Ok(stream)
+        #[cfg(feature = "tls")]
+        if let Some((client, name)) = &self.tls {
+            return Stream::under_tls(stream, client, name);
+        }
+        Ok(stream.into())
     }
 
     fn accept(&self, listener: &TcpListener, timeout: Duration) -> io::Result<TcpStream> {
@@ -99,7 +127,11 @@ impl Peer {
         loop {
             match self.connect(oracles.timeout).and_then(|stream| play(stream, script, oracles)) {
                 Ok(played) => return Ok(played),
-                Err(error) if self.crashed().is_some() || started.elapsed() > GONE.max(oracles.timeout) => {
+                Err(error)
+                    if self.crashed().is_some()
+                        || is_untrusted(&error)
+                        || started.elapsed() > GONE.max(oracles.timeout) =>
+                {
                     return Err(error);
                 }
                 Err(_) => thread::sleep(Duration::from_millis(20)),

@@ -9,7 +9,7 @@ use super::Side;
 use super::finding::Finding;
 use super::oracles::Oracles;
 use super::script::Script;
-use crate::escape::one_line;
+use crate::escape::{Clean, Terminal, for_terminal, one_line};
 use crate::place::Place;
 
 /// All that is needed to see a finding again.
@@ -49,13 +49,33 @@ impl Trace {
             side: self.side,
             host: host.to_owned(),
             target: target.to_owned(),
+            fields: Vec::new(),
             timeout: Duration::from_millis(self.timeout),
             echo: self.echo,
         }
     }
 
-    /// In words: what is sent, what came, and what the RFC says.
-    pub fn show(&self) -> String {
+    /// In words: what is sent, what came, and what the RFC says; with colours if so wanted.
+    pub fn show(&self, colour: bool) -> Clean<Terminal> {
+        let mut out = Clean::new();
+        for (number, line) in self.words().split_inclusive('\n').enumerate() {
+            let paint = match line.get(2..6) {
+                _ if !colour => "",
+                _ if number == 0 => "\x1b[1;31m",
+                Some("send") => "\x1b[32m",
+                Some("rece") => "\x1b[36m",
+                Some("foun") => "\x1b[2m",
+                _ => "",
+            };
+            out.own(paint).add(&for_terminal(line));
+            if !paint.is_empty() {
+                out.own("\x1b[0m");
+            }
+        }
+        out
+    }
+
+    fn words(&self) -> String {
         let Finding { kind, rule, section, what } = &self.finding;
         let mut out = String::new();
         let _ = writeln!(out, "{kind:?}: {}", one_line(what.as_bytes()));

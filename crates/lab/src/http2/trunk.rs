@@ -15,7 +15,7 @@ use super::frame::{Frame, code, code_name, setting};
 use super::session::{SETTINGS, STREAM_WINDOW, Session};
 use crate::random::Random;
 use crate::rule::Violation;
-use crate::socket::Socket;
+use crate::socket::{Socket, words};
 
 /// Bytes read from a connection before others have their turn.
 const BUDGET: usize = 1 << 20;
@@ -95,7 +95,7 @@ impl Trunk {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => self.end(error.kind(), error.to_string()),
+                Err(error) => self.end(error.kind(), words(&error)),
             }
             if let Some(protocol) = self.socket.other_protocol(b"h2") {
                 let how = format!("the server does not choose h2 for this connection (ALPN), but {protocol}");
@@ -124,7 +124,7 @@ impl Trunk {
         if !self.connected {
             match self.socket.is_connected() {
                 Ok(is_so) => self.connected = is_so,
-                Err(error) => self.end(error.kind(), error.to_string()),
+                Err(error) => self.end(error.kind(), words(&error)),
             }
         }
         self.connected

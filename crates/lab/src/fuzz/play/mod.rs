@@ -6,7 +6,7 @@ mod opening;
 mod verdict;
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use super::Side;
@@ -14,6 +14,7 @@ use super::finding::{Finding, Kind, finding};
 use super::model::{self, End, Expected};
 use super::oracles::Oracles;
 use super::script::{FrameStep, Script, Step};
+use super::stream::Stream;
 use crate::deflate::{Agreed, Codec};
 use crate::explain;
 use crate::receiver::Receiver;
@@ -43,7 +44,7 @@ const LINES: usize = 40;
 /// # Errors
 ///
 /// What the connection says.
-pub fn play(stream: TcpStream, script: &Script, oracles: &Oracles) -> io::Result<Played> {
+pub fn play(stream: Stream, script: &Script, oracles: &Oracles) -> io::Result<Played> {
     let mut game = Game {
         stream,
         script,
@@ -53,8 +54,8 @@ pub fn play(stream: TcpStream, script: &Script, oracles: &Oracles) -> io::Result
         codec: None,
         scratch: vec![0; 16 * 1024],
     };
-    game.stream.set_nodelay(true)?;
-    game.stream.set_write_timeout(Some(oracles.timeout))?;
+    game.stream.tcp().set_nodelay(true)?;
+    game.stream.tcp().set_write_timeout(Some(oracles.timeout))?;
     let finding = match game.open()? {
         Opened::Yes(agreed, rest) => game.talk(agreed, &rest),
         Opened::No(finding) => finding,
@@ -75,7 +76,7 @@ enum Came {
 }
 
 struct Game<'a> {
-    stream: TcpStream,
+    stream: Stream,
     script: &'a Script,
     oracles: &'a Oracles,
     received: Vec<String>,
@@ -153,7 +154,7 @@ impl Game<'_> {
         if left.is_zero() {
             return Ok(Came::Nothing);
         }
-        self.stream.set_read_timeout(Some(left))?;
+        self.stream.tcp().set_read_timeout(Some(left))?;
         loop {
             return match self.stream.read(&mut self.scratch) {
                 Ok(0) => Ok(Came::Eof),
@@ -208,7 +209,7 @@ impl Game<'_> {
             if seen.close.is_some() && self.oracles.side == Side::Client && !half_closed {
                 // §7.1.1: the server ends the TCP connection first, and here we are it.
                 half_closed = true;
-                let _ = self.stream.shutdown(Shutdown::Write);
+                let _ = self.stream.tcp().shutdown(Shutdown::Write);
             }
             match self.read_until(deadline) {
                 Ok(Came::Bytes(len)) => self.receiver.push(&self.scratch[..len]),

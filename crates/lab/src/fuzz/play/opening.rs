@@ -43,7 +43,7 @@ impl Game<'_> {
             return Ok(Opened::No(None)); // a reader of responses makes no others
         };
         let offered = self.offered();
-        let judged = opening::judge_response(&answer, &key, &offered, true, &[]);
+        let judged = opening::judge_response(&answer, &key, &offered, true, &self.protocols());
         Ok(match (status, wrong, judged) {
             (101, None, Ok(agreed)) => Opened::Yes(agreed, rest),
             (101, None, Err(violation)) => Opened::No(finding(
@@ -104,7 +104,7 @@ impl Game<'_> {
         // A client that believes the connection open would answer this.
         let _ = self.write(b"\x89\x0cstill there?");
         // To some it may be the head of a page, which ends with the connection.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.tcp().shutdown(Shutdown::Write);
         let deadline = Instant::now() + self.oracles.timeout;
         Ok(Opened::No(match self.read_until(deadline)? {
             Came::Eof => None,
@@ -136,11 +136,24 @@ impl Game<'_> {
             out.push_str(&line);
             out.push_str("\r\n");
         }
+        for line in &self.oracles.fields {
+            out.push_str(line);
+            out.push_str("\r\n");
+        }
         if *deflate && self.oracles.side == Side::Server {
             out.push_str("Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n");
         }
         out.push_str("\r\n");
         out.into_bytes()
+    }
+
+    /// Subprotocols that are offered beside what the script says.
+    fn protocols(&self) -> Vec<&str> {
+        let named = self.oracles.fields.iter().filter_map(|line| line.split_once(':'));
+        named
+            .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))
+            .flat_map(|(_, value)| value.split(',').map(str::trim))
+            .collect()
     }
 
     fn offered(&self) -> Vec<deflate::Extension> {

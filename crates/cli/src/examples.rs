@@ -3,6 +3,7 @@
 use clap::Command;
 
 use super::exit::EXIT_CODES;
+use super::test;
 
 const UNITS: &str = "Units: TIME is in seconds unless it ends with ms, s, m or h (10s, 0.5, 250ms, 5m); SIZE is in bytes \
 unless it ends with K, M or G of 1024 (64K, 16M).";
@@ -234,7 +235,12 @@ fn add(mut command: Command, path: &str) -> Command {
     if has_units {
         text += &format!("\n{UNITS}\n");
     }
-    if !["completions", "man", "explain", "decode", "watch", "test report", "bench compare"].contains(&path) {
+    if path.starts_with("test ") && path != "test report" {
+        let codes = if path == "test proxy" { test::PROXY_EXIT_CODES } else { test::EXIT_CODES };
+        text += &format!("\n{codes}");
+    } else if !["completions", "man", "explain", "decode", "watch", "test report", "bench compare"]
+        .contains(&path)
+    {
         text += &format!("\n{EXIT_CODES}");
     }
     let text = text.trim_end().to_owned();
@@ -279,15 +285,50 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_command_has_some() {
-        fn look(command: &Command, path: &str) {
-            assert!(EXAMPLES.iter().any(|(of, _)| *of == path), "no example for {path:?}");
+    /// All commands, by their paths.
+    fn all() -> Vec<(String, Command)> {
+        fn add(command: &Command, path: &str, all: &mut Vec<(String, Command)>) {
+            all.push((path.to_owned(), command.clone()));
             for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-                let name = sub.get_name();
-                look(sub, &if path.is_empty() { name.to_owned() } else { format!("{path} {name}") });
+                add(sub, format!("{path} {}", sub.get_name()).trim_start(), all);
             }
         }
-        look(&command(), "");
+        let mut all = Vec::new();
+        add(&command(), "", &mut all);
+        all
+    }
+
+    #[test]
+    fn many_flags_are_grouped() {
+        for (path, command) in all() {
+            let groups: std::collections::BTreeSet<_> =
+                command.get_arguments().map(|arg| arg.get_help_heading()).collect();
+            let flags = command.get_arguments().count();
+            assert!(flags <= 12 || groups.len() >= 3, "{path}: {flags} flags in {groups:?}");
+        }
+    }
+
+    /// Those of `test` differ from those of the others.
+    #[test]
+    fn exit_codes_are_those_of_the_command() {
+        for (path, mut command) in all() {
+            let help =
+                command.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            let told = help.matches("Exit codes: ").count();
+            assert!(told <= 1, "{path}: {told}");
+            if path.starts_with("test ") && path != "test report" {
+                assert!(help.contains("4 cases were not played"), "{path}");
+            }
+            if ["connect", "fuzz server", "bench", "replay"].contains(&&*path) {
+                assert!(help.contains("3 no connection"), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_some() {
+        for (path, _) in all() {
+            assert!(EXAMPLES.iter().any(|(of, _)| *of == path), "no example for {path:?}");
+        }
     }
 }

@@ -14,7 +14,13 @@ use clap::{Subcommand, ValueEnum};
 use super::super::request::{HEADING, RequestArgs};
 use super::super::trust::Trust;
 use super::files::read;
-use crate::values::{header, jobs};
+use crate::values::{Time, header, jobs, listen_address};
+
+/// Groups of flags in `--help`.
+const CASES: &str = "Which cases";
+const PLAY: &str = "How they are played";
+const VERDICT: &str = "What fails the run";
+const REPORTS: &str = "What is told";
 
 /// Arguments of `bowsprit test`.
 #[derive(Debug, clap::Args)]
@@ -24,7 +30,7 @@ pub(crate) struct Args {
     pub(super) side: Side,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 what is required passed, 1 it did not, or the peer crashed, hangs or was too late, \
+pub(crate) const EXIT_CODES: &str = "Exit codes: 0 what is required passed, 1 it did not, or the peer crashed, hangs or was too late, \
 2 the command line is wrong or chooses no case, 3 the peer was not reached or does not echo, \
 4 cases were not played, or the run was interrupted.";
 
@@ -37,7 +43,6 @@ pub(super) enum Side {
     /// The proxy has to pass requests for the URL on to ADDR:PORT, where this command listens while it runs, and to pass
     /// upgrades through. Each case says what came out: TRANSPARENT, as it was sent; REPAIRED; ALTERED; REFUSED, where the
     /// proxy answered itself; LOST; UNSAFE. What a case accepts beside the first depends on its rule.
-    #[command(after_help = PROXY_EXAMPLES)]
     Proxy(ProxyArgs),
     /// Put the JSON reports of several runs side by side.
     Report(ReportArgs),
@@ -48,17 +53,7 @@ pub(super) enum Side {
     Client(ClientArgs),
 }
 
-const PROXY_EXAMPLES: &str = "Examples:
-  nginx in front, with `proxy_pass http://127.0.0.1:9100;` and the upgrade passed on:
-    bowsprit test proxy --front ws://127.0.0.1:8080/ --origin 127.0.0.1:9100
-  one family, everything told:
-    bowsprit test proxy --front ws://127.0.0.1:8080/ --origin 127.0.0.1:9100 --case PRX-ERL -v
-  for a pipeline, with known failures:
-    bowsprit test proxy --front ws://127.0.0.1:8080/ --origin 127.0.0.1:9100 --junit out.xml --baseline known
-  what a case does:
-    bowsprit explain PRX-ERL-001
-
-Exit codes: 0 what is required passed, 1 it did not, or the proxy is gone, 2 the command line is wrong or chooses no case, \
+pub(crate) const PROXY_EXIT_CODES: &str = "Exit codes: 0 what is required passed, 1 it did not, or the proxy is gone, 2 the command line is wrong or chooses no case, \
 3 the front was not reached, the origin's address is taken, or the front does not pass upgrades on to it, \
 4 cases were not played, or the run was interrupted.";
 
@@ -68,7 +63,7 @@ pub(super) struct ProxyArgs {
     #[arg(long, value_name = "URL", required_unless_present = "list")]
     pub(super) front: Option<String>,
     /// Where it passes requests on to, and we listen.
-    #[arg(long, value_name = "ADDR:PORT", required_unless_present = "list")]
+    #[arg(long, value_name = "ADDR:PORT", required_unless_present = "list", value_parser = listen_address)]
     pub(super) origin: Option<SocketAddr>,
     #[command(flatten)]
     pub(super) trust: Trust,
@@ -76,7 +71,7 @@ pub(super) struct ProxyArgs {
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header, help_heading = HEADING)]
     pub(super) header: Vec<HeaderField>,
     /// Leave out what is heavy.
-    #[arg(long)]
+    #[arg(long, help_heading = CASES)]
     pub(super) quick: bool,
     #[command(flatten)]
     pub(super) common: Common,
@@ -93,10 +88,10 @@ pub(super) struct ServerArgs {
     #[command(flatten)]
     pub(super) request: RequestArgs,
     /// Play the cases even where the server does not send back what it gets, or passes it on to others.
-    #[arg(long)]
+    #[arg(long, help_heading = PLAY)]
     pub(super) force: bool,
     /// The server speaks first on each connection: leave so many messages out [default: as many as it is seen to send]
-    #[arg(long, value_name = "MESSAGES")]
+    #[arg(long, value_name = "MESSAGES", help_heading = PLAY)]
     pub(super) greetings: Option<u32>,
     #[command(flatten)]
     pub(super) behind: Behind,
@@ -110,11 +105,11 @@ pub(super) struct ServerArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct Behind {
     /// URL is the front of a proxy. Handshakes that it repairs or answers by itself are NOT REACHED in place of failed.
-    #[arg(long, conflicts_with = "http2")]
+    #[arg(long, conflicts_with = "http2", help_heading = PLAY)]
     pub(super) behind_proxy: bool,
     /// Where the server itself is, as ws://127.0.0.1:9001/: handshakes that fail through the proxy are played there as
     /// well, and are NOT REACHED if they pass, so that the server's own faults stay failed.
-    #[arg(long, value_name = "URL", requires = "behind_proxy")]
+    #[arg(long, value_name = "URL", requires = "behind_proxy", help_heading = PLAY)]
     pub(super) origin_url: Option<String>,
 }
 
@@ -123,14 +118,14 @@ pub(super) struct Behind {
 pub(super) struct Http2 {
     /// Over HTTP/2 (RFC 8441): each case is a stream of one connection, and HTTP/2 itself is examined, too. Behind TLS by
     /// ALPN, without it by prior knowledge.
-    #[arg(long)]
+    #[arg(long, help_heading = PLAY)]
     pub(super) http2: bool,
     /// How the bytes of a WebSocket are cut into DATA frames: whole, bytes, padded, empty, window (ours opens byte by
     /// byte), mixed (each case in one of these ways, by the seed).
-    #[arg(long, value_name = "WAY", default_value_t, requires = "http2")]
+    #[arg(long, value_name = "WAY", default_value_t, requires = "http2", help_heading = PLAY)]
     pub(super) cut: Cut,
     /// Each case on a connection of its own.
-    #[arg(long, requires = "http2")]
+    #[arg(long, requires = "http2", help_heading = PLAY)]
     pub(super) apart: bool,
 }
 
@@ -171,21 +166,21 @@ pub(super) struct ReportArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct ClientArgs {
     /// Where to listen; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:9001")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9001", value_parser = listen_address)]
     pub(super) listen: SocketAddr,
     /// Include the cases whose opening handshake a client has to refuse.
-    #[arg(long)]
+    #[arg(long, help_heading = PLAY)]
     pub(super) handshake: bool,
     /// Let pages of this origin take part: https://example.com, https://*.example.com, `null` for local files. Pages of
     /// servers on this machine may anyway, and so may clients that are no browsers.
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", help_heading = PLAY)]
     pub(super) allow_origin: Vec<String>,
     /// Go on listening after a client has asked for its report.
-    #[arg(long)]
+    #[arg(long, help_heading = PLAY)]
     pub(super) stay: bool,
-    /// Seconds without a client after which to end.
-    #[arg(long, value_name = "SECONDS")]
-    pub(super) idle: Option<f64>,
+    /// End when no client has come for this long.
+    #[arg(long, value_name = "TIME", help_heading = PLAY)]
+    pub(super) idle: Option<Time>,
     #[command(flatten)]
     pub(super) suite: Suite,
     #[command(flatten)]
@@ -200,13 +195,13 @@ pub(super) struct ClientArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct Suite {
     /// Leave out most of what is heavy.
-    #[arg(long)]
+    #[arg(long, help_heading = CASES)]
     pub(super) quick: bool,
     /// Send every message of 12.* and 13.*, 1000 for each case; without it 250, and no more than 256 KiB.
-    #[arg(long, conflicts_with = "quick")]
+    #[arg(long, conflicts_with = "quick", help_heading = CASES)]
     pub(super) full: bool,
     /// Write the index.json of the Autobahn suite.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = REPORTS)]
     pub(super) index: Option<PathBuf>,
 }
 
@@ -223,73 +218,73 @@ impl Suite {
 #[derive(Debug, clap::Args)]
 pub(super) struct Common {
     /// Ids, groups (6.2) or globs (HSS-*); may be repeated or joined by commas.
-    #[arg(long = "case", short = 'c', value_name = "CASE", value_delimiter = ',')]
+    #[arg(long = "case", short = 'c', value_name = "CASE", value_delimiter = ',', help_heading = CASES)]
     pub(super) cases: Vec<String>,
     /// Leave these out.
-    #[arg(long, short = 'x', value_name = "CASE", value_delimiter = ',')]
+    #[arg(long, short = 'x', value_name = "CASE", value_delimiter = ',', help_heading = CASES)]
     pub(super) exclude: Vec<String>,
     /// Only rules of these sections, such as 5.1 or 7692.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', help_heading = CASES)]
     pub(super) section: Vec<String>,
     /// Only rules of these levels.
-    #[arg(long, value_enum, value_delimiter = ',')]
+    #[arg(long, value_enum, value_delimiter = ',', help_heading = CASES)]
     pub(super) level: Vec<LevelArg>,
     /// Only cases with one of these tags.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', help_heading = CASES)]
     pub(super) tag: Vec<String>,
     /// Include cases that wait for the peer's own timeouts.
-    #[arg(long)]
+    #[arg(long, help_heading = CASES)]
     pub(super) slow: bool,
     /// Only list the chosen cases.
-    #[arg(long)]
+    #[arg(long, help_heading = CASES)]
     pub(super) list: bool,
     /// Masking keys and nonces follow from this number.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, help_heading = PLAY)]
     pub(super) seed: u64,
-    /// Seconds to wait for the peer, in place of what each case says.
-    #[arg(long, value_name = "SECONDS")]
-    pub(super) timeout: Option<f64>,
+    /// How long to wait for the peer, in place of what each case says.
+    #[arg(long, value_name = "TIME", help_heading = PLAY)]
+    pub(super) timeout: Option<Time>,
     /// How many cases at once.
-    #[arg(long, short, value_name = "N", default_value_t = 32, value_parser = jobs)]
+    #[arg(long, short, value_name = "N", default_value_t = 32, value_parser = jobs, help_heading = PLAY)]
     pub(super) jobs: usize,
     /// Failures of which level fail the run.
-    #[arg(long, value_enum, default_value_t = DenyArg::Must)]
+    #[arg(long, value_enum, default_value_t = DenyArg::Must, help_heading = VERDICT)]
     pub(super) deny: DenyArg,
     /// What the peer is called in reports.
-    #[arg(long)]
+    #[arg(long, help_heading = REPORTS)]
     pub(super) agent: Option<String>,
     /// Known failures with their reasons; only new ones fail the run.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = VERDICT)]
     pub(super) baseline: Option<PathBuf>,
     /// Write the failures of this run as the start of a baseline.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = VERDICT)]
     pub(super) write_baseline: Option<PathBuf>,
     /// Only the cases that did not pass in this JSON report.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = CASES)]
     pub(super) rerun_failed: Option<PathBuf>,
     /// Tell everything about each case that did not pass, what crossed the wire included.
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = REPORTS)]
     pub(super) verbose: bool,
     /// Write a JSON report; - for standard output, in place of the text.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = REPORTS)]
     pub(super) json: Option<PathBuf>,
     /// Write JUnit XML.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = REPORTS)]
     pub(super) junit: Option<PathBuf>,
     /// Write Markdown.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = REPORTS)]
     pub(super) markdown: Option<PathBuf>,
     /// Write a page to look at.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = REPORTS)]
     pub(super) html: Option<PathBuf>,
     /// Write SARIF 2.1.0, for code scanning services.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = REPORTS)]
     pub(super) sarif: Option<PathBuf>,
     /// The file of your repository that findings in SARIF point at, as services show none that point nowhere.
-    #[arg(long, value_name = "PATH", requires = "sarif")]
+    #[arg(long, value_name = "PATH", requires = "sarif", help_heading = REPORTS)]
     pub(super) sarif_source: Option<PathBuf>,
     /// Write an error or a warning for each cause, as GitHub's runners show them beside a change; - for standard output.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = REPORTS)]
     pub(super) annotations: Option<PathBuf>,
 }
 
@@ -345,12 +340,7 @@ impl Common {
     }
 
     pub(super) fn options(&self, effort: Effort) -> Result<Options, String> {
-        let patience = match self.timeout {
-            Some(seconds) => {
-                Some(Duration::try_from_secs_f64(seconds).map_err(|_| "--timeout is no time".to_owned())?)
-            }
-            None => None,
-        };
+        let patience = self.timeout.map(|Time(time)| time);
         Ok(Options { seed: self.seed, effort, patience, ..Options::default() })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit_lab::report::json::Report;
@@ -16,6 +16,7 @@ use super::end::{End, UNREACHABLE, asked_to_end};
 use super::progress::{Progress, list};
 use crate::logger::{self, Stamp};
 use crate::output::{count, for_terminal, one_line, print, say, warn};
+use crate::values::Time;
 
 /// Waits for clients and plays the cases with them.
 pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
@@ -45,8 +46,7 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
         }
         None => None,
     };
-    let idle =
-        args.idle.map(Duration::try_from_secs_f64).transpose().map_err(|_| "--idle is no time".to_owned())?;
+    let idle = args.idle.map(|Time(time)| time);
     let interrupt = asked_to_end().map_err(|error| error.to_string())?;
     let exam =
         Exam { idle, interrupt: Arc::clone(&interrupt), ..Exam::new(cases, common.options(suite.effort())?) };

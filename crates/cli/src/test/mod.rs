@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use super::output::usage;
 use args::Side;
 
-pub(crate) use args::Args;
+pub(crate) use args::{Args, EXIT_CODES, PROXY_EXIT_CODES};
 
 pub(crate) fn run(args: Args) -> ExitCode {
     match args.side {

@@ -22,7 +22,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
         let peers = selection.choose(Subject::Both);
         let proxies = selection.choose_for_proxies();
         if let (Err(error), Err(_)) = (&peers, &proxies) {
-            return usage(error);
+            return usage(format_args!("{error}, as in bowsprit test server ws://any/ --list"));
         }
         text.extend(peers.into_iter().flatten().map(explain::case));
         text.extend(proxies.into_iter().flatten().map(proxy::explain::case));

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
+use super::values::listen_address;
+
 /// Flags of another program, and what to use here.
 struct Foreign {
     program: &'static str,
@@ -194,7 +196,12 @@ fn chosen<'a>(root: &'a Command, args: &[OsString]) -> (String, &'a Command) {
 fn about_flag(path: &str, command: &Command, flag: &str) -> Option<String> {
     let name = flag.split_once('=').map_or(flag, |(name, _)| name);
     if !name.starts_with('-') {
-        return Some("it takes no further argument; quote what has blanks in it".to_owned());
+        let is_address = listen_address(name).is_ok();
+        return Some(match path {
+            "bowsprit connect" => format!("a message to be sent is -m {}", quoted(name)),
+            "bowsprit serve" if is_address => format!("an address to listen on is --listen {name}"),
+            _ => "it takes no further argument; quote what has blanks in it".to_owned(),
+        });
     }
     if cfg!(not(unix)) && OF_UNIX.contains(&(path, name)) {
         return Some("it needs a Unix-like system".to_owned());
@@ -251,7 +258,12 @@ fn has(command: &Command, text: &str) -> bool {
 fn about_command(command: &Command, word: &str) -> Option<String> {
     let lower = word.to_ascii_lowercase();
     if is_url(&lower) {
-        return Some(format!("connect {}", one_line(word)));
+        let ours = if command.find_subcommand("server").is_some() { "server" } else { "connect" };
+        return Some(format!("{ours} {}", one_line(word)));
+    }
+    // Addresses of websocat.
+    if let Some((_, address)) = ["ws-l:", "ws-listen:"].iter().find_map(|start| lower.split_once(start)) {
+        return Some(format!("serve --listen {}", one_line(address)));
     }
     let known = COMMANDS.iter().find(|(words, _)| words.contains(&&*lower)).map(|(_, ours)| *ours);
     let ours = command.get_subcommands().map(Command::get_name);
@@ -276,6 +288,14 @@ fn taken_for_a_value(args: &[OsString]) -> Option<(String, String)> {
 
 fn is_url(text: &str) -> bool {
     ["ws://", "wss://", "ws+unix:"].iter().any(|scheme| text.starts_with(scheme))
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let text = one_line(text);
+    let is_plain = !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.,:/".contains(&byte));
+    if is_plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn one_line(text: &str) -> String {
@@ -306,7 +326,13 @@ mod tests {
             ("bowsprit connect ws://a --compressed", "leave that of curl out"),
             ("bowsprit connect ws://a -n", "use -k; in place of that of websocat use --stay"),
             ("bowsprit connect ws://a --orgin x", "did you mean --origin?"),
-            ("bowsprit connect ws://a b", "no further argument"),
+            ("bowsprit connect ws://a b", "a message to be sent is -m b"),
+            ("bowsprit serve 9001", "--listen 9001"),
+            ("bowsprit serve localhost:9001", "--listen localhost:9001"),
+            ("bowsprit serve there", "no further argument"),
+            ("bowsprit test ws://a/", "use bowsprit test server ws://a/"),
+            ("bowsprit fuzz ws://a/", "use bowsprit fuzz server ws://a/"),
+            ("bowsprit ws-l:127.0.0.1:9001 mirror:", "use bowsprit serve --listen 127.0.0.1:9001"),
             ("bowsprit connect -s ws://a", "-s takes a value"),
             ("bowsprit serve -p 9001", "--listen PORT"),
             ("bowsprit serve --port 9001", "--listen PORT"),

@@ -149,6 +149,10 @@ fn without_scheme(text: &str) -> String {
 
 /// The path of a socket may be relative to where we are.
 fn unix_url(rest: &str) -> Result<String, String> {
+    // What stands between two slashes and the third would be a host.
+    if let Some(path) = rest.strip_prefix("//").filter(|path| !path.starts_with('/')) {
+        return Err(format!("use ws+unix:/{path}, without a host in it"));
+    }
     if rest.is_empty() || rest.starts_with('/') {
         return Ok(format!("ws+unix:{rest}"));
     }
@@ -249,6 +253,7 @@ mod tests {
             ("ftp://a", "ws://"),
             ("/run/a.sock", "use ws+unix:/run/a.sock"),
             ("unix:/run/a.sock", "use ws+unix:/run/a.sock"),
+            ("ws+unix://run/a.sock", "use ws+unix:/run/a.sock"),
             ("", "ws://"),
         ] {
             assert!(server_url(text).is_err_and(|why| why.contains(hint)), "{text}");

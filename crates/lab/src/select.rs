@@ -63,7 +63,13 @@ impl Selection {
     ) -> Result<Vec<&'static C>, String> {
         for pattern in self.patterns.iter().chain(&self.exclude) {
             if !all.clone().any(|case| fits(pattern, case)) {
-                return Err(format!("no case fits \"{pattern}\""));
+                let sections = all.clone().filter(|case| case.sections().meant_by(pattern)).count();
+                let hint = if sections > 0 {
+                    format!(", but {sections} cases are about that section: --section {pattern}")
+                } else {
+                    String::new()
+                };
+                return Err(format!("no case fits \"{pattern}\"{hint}; --list tells which there are"));
             }
         }
         for tag in &self.tags {

@@ -24,6 +24,8 @@ pub(super) fn bytes(text: &str) -> Result<Vec<u8>, String> {
         buffer(rest)
     } else if let Some(literal) = python(text) {
         unescape(literal)
+    } else if text.contains("\\x") {
+        unescape(text.trim_matches('"')) // as for printf, or in C
     } else if let Some(list) = list(text) {
         numbers(list)
     } else if tcpdump::is_in(text) {

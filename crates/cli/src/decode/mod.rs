@@ -5,7 +5,7 @@ mod out;
 mod tcpdump;
 
 use std::io::{IsTerminal as _, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use bowsprit_lab::capture::{har, packets};
 use bowsprit_lab::decode::{Reading, Sender, read};
 use clap::ValueEnum;
 
-use super::output::{count, say, usage};
+use super::output::{count, one_line, say, usage};
 use out::{Form, Out, Talks};
 
 /// Arguments of `bowsprit decode`.
@@ -163,8 +163,22 @@ fn input(args: &Args) -> Result<Input, String> {
             .take(MOST)
             .read_to_end(&mut bytes)
             .map_err(|error| format!("standard input: {error}"))?,
-        (None, words) => return dump::bytes(&words.join(" ")).map(Input::Bytes),
+        (None, words) => {
+            let read = dump::bytes(&words.join(" "));
+            return read.map(Input::Bytes).map_err(|error| match words {
+                [path] if Path::new(path).is_file() => {
+                    format!(
+                        "{} are no bytes, but there is a file of that name: use --file",
+                        one_line(path.as_bytes())
+                    )
+                }
+                _ => error,
+            });
+        }
     };
+    if bytes.is_empty() {
+        return Err("there is nothing to be read: not one byte".to_owned());
+    }
     if args.raw {
         return Ok(Input::Bytes(bytes));
     }

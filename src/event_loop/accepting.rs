@@ -161,23 +161,17 @@ impl<H: Handler> Turn<'_, H> {
             let announcing = announcing.with_tls(self.listeners[number].tls.clone());
             announcing
         });
-        #[cfg(feature = "tls")]
-        let transport = match &self.listeners[number].tls {
-            Some(tls) if announcing.is_none() => lay_tls(transport, tls),
-            _ => Ok(transport),
-        };
-        #[cfg(not(feature = "tls"))]
-        let (transport, _) = (Ok::<_, io::Error>(transport), number);
-        let transport = match transport {
-            Ok(transport) => transport,
-            Err(error) => return self.handler.on_error(self.cx, &LoopError::Adopt(error)),
-        };
         if !self.cx.reserve() {
             self.cx.stats.failed.no_room += 1;
             if announcing.is_some_and(|announcing| !announcing.is_plain()) {
                 return; // what is written in the clear would be no answer
             }
-            return self.turn_away(transport, 503, "No room for another connection; try again later.");
+            return self.turn_away(
+                number,
+                transport,
+                503,
+                "No room for another connection; try again later.",
+            );
         }
         let mut address = UNCOUNTED;
         // A proxy's connections count by whom it speaks for, once it has said that.
@@ -188,13 +182,15 @@ impl<H: Handler> Turn<'_, H> {
                 None => {
                     self.cx.admission.leave();
                     self.cx.stats.failed.address += 1;
-                    return self.turn_away(transport, 429, "Too many connections from this address.");
+                    return self.turn_away(number, transport, 429, "Too many connections from this address.");
                 }
             }
         }
         let adopted = match announcing {
             Some(announcing) => self.cx.adopt_at(transport, Stage::Announcing(Box::new(announcing)), address),
-            None => self.cx.adopt_from(transport, address),
+            None => self
+                .lay_tls_of(number, transport)
+                .and_then(|transport| self.cx.adopt_from(transport, address)),
         };
         self.cx.admission.leave(); // it counts by itself now, or not at all
         if let Err(error) = adopted {
@@ -203,17 +199,33 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
+    /// A connection of this listener under its TLS, if it has any.
+    fn lay_tls_of(&self, number: usize, transport: Transport) -> io::Result<Transport> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.listeners[number].tls {
+            return Ok(lay_tls(transport, tls.connection()?));
+        }
+        let _ = number;
+        Ok(transport)
+    }
+
     /// Tells a client that it cannot stay. Over a bare socket one write does that. Under TLS the handshake has to be
     /// done first: a few may go through that at a time, in the time that a closing handshake has, and take no place
     /// of a connection; further ones are just ended.
-    fn turn_away(&mut self, mut transport: Transport, status: u16, why: &str) {
+    fn turn_away(&mut self, number: usize, mut transport: Transport, status: u16, why: &str) {
         let answer = Refusal::trusted(status).with_text(why).encode();
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.listeners[number].tls {
+            if self.cx.turned_away >= TURNED_AWAY {
+                return;
+            }
+            let Ok(tls) = tls.connection_of_http1() else { return };
+            transport = lay_tls(transport, tls);
+        }
+        let _ = number;
         if !matches!(transport, Transport::Other(_)) {
             let _ = transport.write(&answer);
             let _ = transport.shutdown_write();
-            return;
-        }
-        if self.cx.turned_away >= TURNED_AWAY {
             return;
         }
         let outbound = Outbound::server(self.cx.settings.connection.clone());
@@ -240,13 +252,12 @@ fn close_listeners(listeners: &mut Vec<Listener>, registry: &Registry) {
 const TURNED_AWAY: usize = 64;
 
 #[cfg(feature = "tls")]
-fn lay_tls(transport: Transport, tls: &TlsServer) -> io::Result<Transport> {
+fn lay_tls(transport: Transport, tls: rustls::ServerConnection) -> Transport {
     use crate::tls::TlsStream;
-    let connection = tls.connection()?;
-    Ok(match transport {
-        Transport::Tcp(stream) => Transport::other(TlsStream::new(connection, stream)),
+    match transport {
+        Transport::Tcp(stream) => Transport::other(TlsStream::new(tls, stream)),
         #[cfg(unix)]
-        Transport::Unix(stream) => Transport::other(TlsStream::new(connection, stream)),
+        Transport::Unix(stream) => Transport::other(TlsStream::new(tls, stream)),
         other @ Transport::Other(_) => other, // no listener accepts one
-    })
+    }
 }

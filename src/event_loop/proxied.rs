@@ -51,13 +51,14 @@ impl<H: Handler> Turn<'_, H> {
         #[cfg(feature = "tls")]
         let tls = announcing.tls.take();
         peer.stage = Stage::Server(Box::new(Opening { handshake, until }));
+        let has_room = self.count_announced(slot, header);
         #[cfg(feature = "tls")]
         if let Some(tls) = tls
-            && let Err(error) = self.lay_tls_behind(slot, &tls, behind.clone())
+            && let Err(error) = self.lay_tls_behind(slot, &tls, behind.clone(), has_room)
         {
             return self.fail(slot, &Failed::Io(error));
         }
-        if !self.count_announced(slot, header) {
+        if !has_room {
             return self.too_many(slot);
         }
         if is_plain
@@ -68,10 +69,16 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Lays TLS over a connection of which these bytes have been read already.
+    /// Lays TLS over a connection of which these bytes have been read already; where it does not stay, for an answer alone.
     #[cfg(feature = "tls")]
-    fn lay_tls_behind(&mut self, slot: usize, tls: &TlsServer, behind: Range<usize>) -> io::Result<()> {
-        let mut tls = tls.connection()?;
+    fn lay_tls_behind(
+        &mut self,
+        slot: usize,
+        tls: &TlsServer,
+        behind: Range<usize>,
+        stays: bool,
+    ) -> io::Result<()> {
+        let mut tls = if stays { tls.connection()? } else { tls.connection_of_http1()? };
         let mut bytes = &self.scratch[behind];
         while !bytes.is_empty() && tls.read_tls(&mut bytes)? > 0 {
             tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;

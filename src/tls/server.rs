@@ -101,6 +101,19 @@ impl TlsServer {
         let config = Arc::clone(&self.shared.config.read().unwrap_or_else(PoisonError::into_inner));
         ServerConnection::new(config).map_err(TlsConfigError::Tls)
     }
+
+    /// A connection for whoever only gets an answer, which is one of HTTP/1.1: HTTP/2 is not offered.
+    ///
+    /// # Errors
+    ///
+    /// As [`connection`](Self::connection).
+    #[cfg(feature = "event-loop")]
+    pub(crate) fn connection_of_http1(&self) -> Result<ServerConnection, TlsConfigError> {
+        let config = Arc::clone(&self.shared.config.read().unwrap_or_else(PoisonError::into_inner));
+        let mut config = Arc::unwrap_or_clone(config);
+        config.alpn_protocols.retain(|protocol| protocol != b"h2");
+        ServerConnection::new(Arc::new(config)).map_err(TlsConfigError::Tls)
+    }
 }
 
 impl fmt::Debug for TlsServer {

@@ -141,16 +141,19 @@ fn curl_gets_the_certificate_of_the_name_and_the_page() {
         let resolve = format!("third.test:{port}:127.0.0.1");
         let url = format!("https://third.test:{port}/");
         assert_eq!(curl(&["--cacert", &ca, "--resolve", &resolve, &url]).0, Some(60));
-        // ALPN: HTTP/1.1 of what is offered, and no connection to who can only speak another protocol.
+        // ALPN: HTTP/2 and HTTP/1.1 of what is offered, and no connection to who can only speak another protocol.
         let url = format!("https://localhost:{port}/");
-        assert_eq!(curl(&["--cacert", &ca, "--http2", &url]), (Some(0), "200".into()));
+        for http in ["--http1.1", "--http2"] {
+            assert_eq!(curl(&["--cacert", &ca, http, &url]), (Some(0), "200".into()));
+        }
         let alpn = |offer: &[&[u8]]| {
             let mut stream = secure_with(&authority, address, "localhost", offer);
             stream.conn.complete_io(&mut stream.sock).map(|_| stream.conn.alpn_protocol().map(<[u8]>::to_vec))
         };
-        assert_eq!(alpn(&[b"h2", b"http/1.1"]).unwrap(), Some(b"http/1.1".to_vec()));
+        assert_eq!(alpn(&[b"h2", b"http/1.1"]).unwrap(), Some(b"h2".to_vec()));
+        assert_eq!(alpn(&[b"http/1.1"]).unwrap(), Some(b"http/1.1".to_vec()));
         assert_eq!(alpn(&[]).unwrap(), None);
-        assert!(alpn(&[b"h2"]).is_err());
+        assert!(alpn(&[b"spdy/3"]).is_err());
     }
 }
 
@@ -269,8 +272,8 @@ fn whoever_finds_no_room_under_tls_is_told() {
                 assert_eq!(curl(&["--cacert", &ca, &url]), (Some(0), status.into()));
             }
         }
-        // It is told as well to whoever waits for it to speak first, and ends in a close_notify.
-        let mut second = secure(&authority, address, "localhost");
+        // It is told as well to whoever waits for it to speak first, and ends in a close_notify; in HTTP/1.1 to all.
+        let mut second = secure_with(&authority, address, "localhost", &[b"h2", b"http/1.1"]);
         let mut answer = Vec::new();
         second.read_to_end(&mut answer).unwrap();
         assert!(answer.starts_with(format!("HTTP/1.1 {status} ").as_bytes()), "{}", answer.escape_ascii());

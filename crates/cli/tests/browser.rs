@@ -182,7 +182,7 @@ fn run(driver: &Driver, script: &str, args: Value) -> Value {
     driver.run(&format!("{PRELUDE}{script}"), args)
 }
 
-/// Under https the page uses wss, and is of the same origin there too.
+/// Under https the page uses wss, and is of the same origin there too. Both are streams of one HTTP/2 connection (RFC 8441).
 #[test]
 fn the_page_works_under_tls() {
     let Some(driver) = Driver::start() else { return };
@@ -193,7 +193,12 @@ fn the_page_works_under_tls() {
     std::fs::write(&chain, identity.certificate_pem).unwrap();
     std::fs::write(&key, identity.key_pem).unwrap();
     let mut command = Command::new(BOWSPRIT);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--tls-cert"]).arg(&chain).arg("--tls-key").arg(&key);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--tls-cert"])
+        .arg(&chain)
+        .arg("--tls-key")
+        .arg(&key)
+        .arg("-v");
     let mut server = Running::start(&mut command);
     let url = server.first_line();
     std::fs::remove_dir_all(&folder).unwrap();
@@ -201,6 +206,18 @@ fn the_page_works_under_tls() {
     let told = run(&driver, TEXT, json!(["under TLS"]));
     assert_eq!(told["sent"], json!(["↑ sent", "text", "9", "under TLS"]));
     assert_eq!(told["content"], "under TLS");
+    let page = driver.ask("return performance.getEntriesByType('navigation')[0].nextHopProtocol");
+    assert_eq!(page, "h2");
+    server.told(" opened GET / ");
+    server.signal("TERM");
+    let (code, _, lines) = server.finish();
+    assert_eq!(code, 0);
+    // TIME ID PEER what: both came from one port of the browser's.
+    let peer_of = |what: &str| {
+        let line = lines.lines().find(|line| line.contains(what)).unwrap();
+        line.split(' ').nth(2).unwrap().parse::<std::net::SocketAddr>().unwrap()
+    };
+    assert_eq!(peer_of(" answered 200: GET / "), peer_of(" opened GET / "));
 }
 
 /// Says a few things of every kind, and shows what is folded.

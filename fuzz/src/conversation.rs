@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use bowsprit_lab::conversation::{Conversation, End, Event, Peer, Summary, Told};
+use bowsprit_lab::conversation::{Conversation, End, Peer, Summary, Told, WireEvent};
 use bowsprit_lab::reader::Keep;
 
 const KEEP: Keep = Keep { payload: 16, message: 16 };
@@ -21,7 +21,7 @@ pub fn run(data: &[u8]) {
         whole.iter().map(|told| told.lines().iter().map(|line| line.text.len()).sum::<usize>()).sum();
     // A head may be told in lines, each with its escapes; a frame of two bytes is a few lines.
     assert!(lines <= 8192 + data.len() * 600, "{} bytes become {lines} of text", data.len());
-    let broken = whole.iter().filter(|told| matches!(told.event, Event::Broken(_))).count() as u64;
+    let broken = whole.iter().filter(|told| matches!(told.event, WireEvent::Broken(_))).count() as u64;
     assert!(summary.faults() >= broken, "{summary:?}");
 }
 
@@ -30,7 +30,7 @@ fn play(data: &[u8], size: usize) -> (Vec<Told>, Summary) {
     let mut all = Vec::new();
     let mut tell = |mut told: Told| {
         // How much comes out of what is no DEFLATE stream, before that shows, is up to the inflater.
-        if let Event::Frame(frame) = &mut told.event
+        if let WireEvent::Frame(frame) = &mut told.event
             && let Some(message) = &mut frame.message
             && message.broken
             && message.compressed.is_some()

@@ -19,7 +19,7 @@ use crate::http2::{Connection, ErrorCode, Fields, Limits, StreamId, upgrade};
 /// A connection that carries others.
 #[derive(Debug)]
 pub(super) struct Carrier {
-    pub(super) link: Arc<Link>,
+    pub(super) link: Arc<CarrierLink>,
     /// The connection of each stream.
     pub(super) streams: HashMap<StreamId, ConnId>,
     /// When it is ended, in the time of the peers, as it carries nothing.
@@ -28,7 +28,7 @@ pub(super) struct Carrier {
 
 /// What a carrier shares with its streams.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct CarrierLink {
     front: Mutex<Front>,
     /// The carrier's own connection.
     id: ConnId,
@@ -64,14 +64,14 @@ impl Carrier {
     pub(super) fn new(id: ConnId, work: &Arc<Mutex<Work>>, until: Option<Instant>) -> Self {
         let connection = Connection::server(Limits::default());
         let front = Front { connection, dropped: Vec::new(), is_noted: false, is_over: false };
-        let link = Link { front: Mutex::new(front), id, work: Arc::clone(work) };
+        let link = CarrierLink { front: Mutex::new(front), id, work: Arc::clone(work) };
         Self { link: Arc::new(link), streams: HashMap::new(), until }
     }
 
     /// Bytes of memory held, beside its own size.
     pub(super) fn memory(&self) -> usize {
         let streams = self.streams.capacity() * size_of::<(StreamId, ConnId)>();
-        size_of::<Link>() + streams + self.link.front().connection.memory()
+        size_of::<CarrierLink>() + streams + self.link.front().connection.memory()
     }
 }
 
@@ -89,7 +89,7 @@ impl Work {
     }
 }
 
-impl Link {
+impl CarrierLink {
     pub(super) fn front(&self) -> MutexGuard<'_, Front> {
         lock(&self.front)
     }
@@ -114,7 +114,7 @@ impl Front {
 /// One stream as the transport of a connection.
 #[derive(Debug)]
 pub(super) struct CarriedStream {
-    link: Arc<Link>,
+    link: Arc<CarrierLink>,
     id: StreamId,
     /// What is left of the request, as HTTP/1.1 says it.
     request: Vec<u8>,
@@ -137,7 +137,7 @@ impl CarriedStream {
     ///
     /// The status of the answer where that is no request for us.
     pub(super) fn new(
-        link: &Arc<Link>,
+        link: &Arc<CarrierLink>,
         id: StreamId,
         fields: &Fields,
         addresses: [Option<SocketAddr>; 2],

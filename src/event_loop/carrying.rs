@@ -238,7 +238,7 @@ impl<H: Handler> Turn<'_, H> {
         self.count(slot);
     }
 
-    fn write_carrier(&mut self, slot: usize, link: &super::carrier::Link) -> io::Result<()> {
+    fn write_carrier(&mut self, slot: usize, link: &super::carrier::CarrierLink) -> io::Result<()> {
         let peer = &mut self.cx.peers[slot];
         let mut front = link.front();
         while peer.writable && !front.connection.pending().is_empty() {

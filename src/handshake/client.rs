@@ -58,11 +58,11 @@ pub struct ClientHandshake {
     reader: HeadReader,
     max_body: usize,
     interim: usize,
-    stage: Stage,
+    stage: ResponseState,
 }
 
 #[derive(Clone, Debug)]
-enum Stage {
+enum ResponseState {
     Head,
     /// The status is not 101: the body tells more.
     Body(BodyReader),
@@ -102,7 +102,7 @@ impl ClientHandshake {
             reader: HeadReader::response(HeadLimits::default()),
             max_body: MAX_REFUSAL_BODY,
             interim: 0,
-            stage: Stage::Head,
+            stage: ResponseState::Head,
         }
     }
 
@@ -136,11 +136,11 @@ impl ClientHandshake {
         loop {
             let rest = &input[taken..];
             match &mut self.stage {
-                Stage::Failed(error) => return Err(error.clone()),
-                Stage::Body(body) => {
+                ResponseState::Failed(error) => return Err(error.clone()),
+                ResponseState::Body(body) => {
                     return if body.receive(rest) { Err(self.refuse()) } else { Ok(Progress::NeedMore) };
                 }
-                Stage::Head => {}
+                ResponseState::Head => {}
             }
             let (head, used) = match self.reader.receive(rest) {
                 Ok(Progress::Done { value, used }) => (value, used),
@@ -152,7 +152,7 @@ impl ClientHandshake {
                 Ok(Status::Switching) => {}
                 Ok(Status::Interim) => continue,
                 Ok(Status::Refused) => {
-                    self.stage = Stage::Body(BodyReader::new(head, self.max_body));
+                    self.stage = ResponseState::Body(BodyReader::new(head, self.max_body));
                     continue;
                 }
                 Err(error) => return Err(self.fail(error)),
@@ -168,15 +168,15 @@ impl ClientHandshake {
     /// wants no more of it calls [`give_up`](Self::give_up).
     pub fn refusal(&self) -> Option<&RefusedResponse> {
         match &self.stage {
-            Stage::Body(body) => Some(body.response()),
-            Stage::Head | Stage::Failed(_) => None,
+            ResponseState::Body(body) => Some(body.response()),
+            ResponseState::Head | ResponseState::Failed(_) => None,
         }
     }
 
     /// Ends the handshake because we waited long enough. What there is of a refusal comes back as
     /// [`ResponseError::Refused`], marked as [truncated](RefusedResponse::is_truncated).
     pub fn give_up(&mut self) -> ResponseError {
-        if let Stage::Body(body) = &mut self.stage {
+        if let ResponseState::Body(body) = &mut self.stage {
             body.cut();
         }
         self.receive_eof()
@@ -186,15 +186,15 @@ impl ClientHandshake {
     /// [`ResponseError::Refused`].
     pub fn receive_eof(&mut self) -> ResponseError {
         match &mut self.stage {
-            Stage::Failed(error) => error.clone(),
-            Stage::Body(body) => {
+            ResponseState::Failed(error) => error.clone(),
+            ResponseState::Body(body) => {
                 body.receive_eof();
                 self.refuse()
             }
-            Stage::Head if self.reader.is_empty() && self.interim == 0 => {
+            ResponseState::Head if self.reader.is_empty() && self.interim == 0 => {
                 self.fail(ResponseError::ClosedBeforeResponse)
             }
-            Stage::Head => self.fail(ResponseError::ClosedInHead),
+            ResponseState::Head => self.fail(ResponseError::ClosedInHead),
         }
     }
 
@@ -221,13 +221,13 @@ impl ClientHandshake {
     }
 
     fn fail(&mut self, error: ResponseError) -> ResponseError {
-        self.stage = Stage::Failed(error.clone());
+        self.stage = ResponseState::Failed(error.clone());
         error
     }
 
     fn refuse(&mut self) -> ResponseError {
-        match core::mem::replace(&mut self.stage, Stage::Head) {
-            Stage::Body(body) => self.fail(ResponseError::Refused(Box::new(body.into_response()))),
+        match core::mem::replace(&mut self.stage, ResponseState::Head) {
+            ResponseState::Body(body) => self.fail(ResponseError::Refused(Box::new(body.into_response()))),
             _ => self.fail(ResponseError::ClosedInHead),
         }
     }

@@ -57,7 +57,7 @@ pub struct Http2Stream<S> {
     /// A socket that blocks: a write waits for windows by itself.
     blocks: bool,
     connection: Connection,
-    stage: Stage,
+    stage: StreamState,
     /// Why nothing goes on; what has come before is still to be read.
     failure: Option<Http2Failure>,
     /// What the server has answered, as HTTP/1.1 says it.
@@ -68,7 +68,7 @@ pub struct Http2Stream<S> {
 }
 
 #[derive(Debug)]
-enum Stage {
+enum StreamState {
     /// The request is being written.
     Request(HeadReader),
     /// It is whole; whether it may be sent depends on the server's SETTINGS.
@@ -158,7 +158,7 @@ impl<S: Read + Write> Http2Stream<S> {
             chosen,
             blocks,
             connection: Connection::client(Limits::default()),
-            stage: Stage::Request(HeadReader::request(REQUEST)),
+            stage: StreamState::Request(HeadReader::request(REQUEST)),
             failure: None,
             head: Vec::new(),
             room: false,
@@ -227,7 +227,7 @@ impl<S: Read + Write> Http2Stream<S> {
     ///
     /// What the stream below says; `WouldBlock` is none, as a later [`flush`](Write::flush) goes on.
     pub fn end(&mut self) -> io::Result<()> {
-        if let Stage::Open { id, .. } = &self.stage {
+        if let StreamState::Open { id, .. } = &self.stage {
             self.connection.finish(*id);
             self.connection.go_away();
         }
@@ -288,12 +288,12 @@ impl<S: Read + Write> Http2Stream<S> {
         while let Some(event) = self.connection.next() {
             match (event, &self.stage) {
                 (Event::Ready, _) => self.ask(),
-                (Event::Response(_, fields), Stage::Open { accept, .. }) => {
+                (Event::Response(_, fields), StreamState::Open { accept, .. }) => {
                     self.head.extend_from_slice(&upgrade::response_head(&fields, accept));
                 }
                 (Event::Writable(_), _) => self.room = true,
                 (Event::Reset(_, code), _) => self.fail(Http2Failure::Reset(code)),
-                (Event::GoAway(_), Stage::Waiting { .. } | Stage::Request(_)) => {
+                (Event::GoAway(_), StreamState::Waiting { .. } | StreamState::Request(_)) => {
                     self.fail(Http2Failure::Refused)
                 }
                 _ => {}
@@ -303,7 +303,9 @@ impl<S: Read + Write> Http2Stream<S> {
 
     /// Sends the request, once it is whole and the server has said whether it takes such.
     fn ask(&mut self) {
-        let (None, Stage::Waiting { request, accept }) = (self.failure, &mut self.stage) else { return };
+        let (None, StreamState::Waiting { request, accept }) = (self.failure, &mut self.stage) else {
+            return;
+        };
         if !self.connection.is_ready() {
             return;
         }
@@ -312,20 +314,20 @@ impl<S: Read + Write> Http2Stream<S> {
         }
         let accept = core::mem::take(accept);
         match self.connection.open(request, false) {
-            Ok(id) => self.stage = Stage::Open { id, accept },
+            Ok(id) => self.stage = StreamState::Open { id, accept },
             Err(_) => self.fail(Http2Failure::Refused),
         }
     }
 
     /// Takes a part of the request.
     fn take_request(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Stage::Request(reader) = &mut self.stage else { return Ok(0) };
+        let StreamState::Request(reader) = &mut self.stage else { return Ok(0) };
         match reader.receive(bytes) {
             Ok(Progress::NeedMore) => Ok(bytes.len()),
             Ok(Progress::Done { value, used }) => {
                 let (request, accept) =
                     upgrade::connect_fields(&value, matches!(self.chosen, Chosen::ByAlpn { .. }));
-                self.stage = Stage::Waiting { request, accept };
+                self.stage = StreamState::Waiting { request, accept };
                 self.ask();
                 Ok(used)
             }
@@ -357,7 +359,7 @@ impl<S: Read + Write> Read for Http2Stream<S> {
                 self.head.drain(..len);
                 return Ok(len);
             }
-            if let Stage::Open { id, .. } = &self.stage
+            if let StreamState::Open { id, .. } = &self.stage
                 && let Some(len) = self.connection.read(*id, buf)
             {
                 // A window may be open again, which is told as far as the socket takes it now; the next call tells an error.
@@ -390,9 +392,9 @@ impl<S: Read + Write> Write for Http2Stream<S> {
                 return Err(failure.into());
             }
             let len = match &self.stage {
-                Stage::Request(_) => self.take_request(buf)?,
-                Stage::Waiting { .. } => 0,
-                Stage::Open { id, .. } => self.connection.send(*id, buf),
+                StreamState::Request(_) => self.take_request(buf)?,
+                StreamState::Waiting { .. } => 0,
+                StreamState::Open { id, .. } => self.connection.send(*id, buf),
             };
             match self.send() {
                 Err(error) if !is_block(&error) => return Err(error),

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::conversation::{Event, Peer, Told, agreement_of, end_of_head};
+use super::conversation::{Peer, Told, WireEvent, agreement_of, end_of_head};
 use super::reader::{Keep, Reader, SHOWN};
 
 /// Who sent the bytes.
@@ -46,8 +46,8 @@ pub fn read(bytes: &[u8], reading: Reading, keep: Keep, mut tell: impl FnMut(&To
     let mut faults = 0;
     let mut tell = |from, event| {
         faults += match &event {
-            Event::Frame(frame) => frame.faults.len() + usize::from(frame.is_cut()),
-            Event::Cut { .. } => 1,
+            WireEvent::Frame(frame) => frame.faults.len() + usize::from(frame.is_cut()),
+            WireEvent::Cut { .. } => 1,
             _ => 0,
         };
         tell(&Told { at: Duration::ZERO, from, event });
@@ -68,26 +68,26 @@ pub fn read(bytes: &[u8], reading: Reading, keep: Keep, mut tell: impl FnMut(&To
     if head > 0 {
         let from = sender.unwrap_or(Peer::Client);
         let agreement = agreement_of(&bytes[..head], is_request);
-        tell(from, Event::Head(bytes[..head].to_vec()));
+        tell(from, WireEvent::Head(bytes[..head].to_vec()));
         if agreement.deflate.is_some() {
             reader.inflate_all();
         }
-        tell(from, Event::Agreed(agreement));
+        tell(from, WireEvent::Agreed(agreement));
     }
     // In pieces, so that what is told can be written before all is read.
     for piece in bytes[head..].chunks(64 << 10) {
         let mut frames = Vec::new();
         reader.push(piece, |frame| frames.push(frame));
         let from = reader.sender().unwrap_or(Peer::Client);
-        frames.into_iter().for_each(|frame| tell(from, Event::Frame(frame)));
+        frames.into_iter().for_each(|frame| tell(from, WireEvent::Frame(frame)));
     }
     let from = reader.sender().unwrap_or(Peer::Client);
     let (frame, rest) = reader.end();
     if let Some(frame) = frame {
-        tell(from, Event::Frame(frame));
+        tell(from, WireEvent::Frame(frame));
     }
     if !rest.is_empty() {
-        tell(from, Event::Cut { at: (bytes.len() - rest.len()) as u64, rest });
+        tell(from, WireEvent::Cut { at: (bytes.len() - rest.len()) as u64, rest });
     }
     faults
 }

@@ -17,11 +17,11 @@ pub struct Socks5 {
     answer: Vec<u8>,
     request: Vec<u8>,
     credentials: Option<Vec<u8>>,
-    stage: Stage,
+    stage: SocksState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum SocksState {
     Method,
     Authentication,
     Reply,
@@ -69,7 +69,7 @@ impl Socks5 {
             None => vec![VERSION, 1, NO_AUTHENTICATION],
             Some(_) => vec![VERSION, 2, NO_AUTHENTICATION, USER_PASSWORD],
         };
-        Ok(Self { out, answer: Vec::new(), request, credentials, stage: Stage::Method })
+        Ok(Self { out, answer: Vec::new(), request, credentials, stage: SocksState::Method })
     }
 
     /// The bytes to send next; empty while the proxy's answer is awaited.
@@ -89,7 +89,7 @@ impl Socks5 {
     /// [`ProxyError`].
     pub fn receive(&mut self, input: &[u8]) -> Result<Progress<()>, ProxyError> {
         let mut used = 0;
-        while self.stage != Stage::Done {
+        while self.stage != SocksState::Done {
             let wanted = self.wanted();
             if self.answer.len() >= wanted {
                 self.judge()?;
@@ -108,7 +108,7 @@ impl Socks5 {
     /// The length of the current answer, as far as it can be told from what has come.
     fn wanted(&self) -> usize {
         match (self.stage, self.answer.as_slice()) {
-            (Stage::Method | Stage::Authentication, _) => 2,
+            (SocksState::Method | SocksState::Authentication, _) => 2,
             // A refusal need not have the rest.
             (_, [_, code, ..]) if *code != 0 => 2,
             // RFC 1928 §6: the address that the proxy has bound, in one of three forms, and a port.
@@ -124,21 +124,25 @@ impl Socks5 {
     fn judge(&mut self) -> Result<(), ProxyError> {
         let answer = std::mem::take(&mut self.answer);
         self.stage = match (self.stage, answer.as_slice(), &self.credentials) {
-            (Stage::Method, [VERSION, NO_AUTHENTICATION], _) => self.say(self.request.clone(), Stage::Reply),
-            (Stage::Method, [VERSION, USER_PASSWORD], Some(credentials)) => {
-                self.say(credentials.clone(), Stage::Authentication)
+            (SocksState::Method, [VERSION, NO_AUTHENTICATION], _) => {
+                self.say(self.request.clone(), SocksState::Reply)
             }
-            (Stage::Method, [VERSION, 0xff], _) => return Err(ProxyError::Authentication),
-            (Stage::Authentication, [1, 0], _) => self.say(self.request.clone(), Stage::Reply),
-            (Stage::Authentication, [1, _], _) => return Err(ProxyError::Authentication),
-            (Stage::Reply, [VERSION, 0, 0, 1 | 3 | 4, ..], _) => Stage::Done,
-            (Stage::Reply, [VERSION, code, ..], _) if *code != 0 => return Err(ProxyError::Socks(*code)),
+            (SocksState::Method, [VERSION, USER_PASSWORD], Some(credentials)) => {
+                self.say(credentials.clone(), SocksState::Authentication)
+            }
+            (SocksState::Method, [VERSION, 0xff], _) => return Err(ProxyError::Authentication),
+            (SocksState::Authentication, [1, 0], _) => self.say(self.request.clone(), SocksState::Reply),
+            (SocksState::Authentication, [1, _], _) => return Err(ProxyError::Authentication),
+            (SocksState::Reply, [VERSION, 0, 0, 1 | 3 | 4, ..], _) => SocksState::Done,
+            (SocksState::Reply, [VERSION, code, ..], _) if *code != 0 => {
+                return Err(ProxyError::Socks(*code));
+            }
             _ => return Err(ProxyError::Garbage),
         };
         Ok(())
     }
 
-    fn say(&mut self, bytes: Vec<u8>, stage: Stage) -> Stage {
+    fn say(&mut self, bytes: Vec<u8>, stage: SocksState) -> SocksState {
         self.out.extend_from_slice(&bytes);
         stage
     }
@@ -170,7 +174,7 @@ mod tests {
                 };
             }
         }
-        assert_eq!(socks.stage, Stage::Done);
+        assert_eq!(socks.stage, SocksState::Done);
         Ok(left)
     }
 

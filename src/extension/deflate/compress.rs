@@ -23,13 +23,13 @@ pub struct Compressor {
     /// What came out last, at the start of room that is initialised once.
     pub(super) out: Vec<u8>,
     made: usize,
-    message: Progress,
+    message: DeflateState,
     traffic: Traffic,
 }
 
 /// Where in a message it is.
 #[derive(Clone, Copy, Debug, Default)]
-struct Progress {
+struct DeflateState {
     /// Bytes to keep for the next message.
     keep: usize,
     plain: u64,
@@ -158,9 +158,9 @@ impl Compressor {
         let config = config.unwrap_or_default();
         let build = Build::new(&config, agreed.window);
         let keeps_engine = agreed.takeover && config.send_context == SendContext::Compressor;
-        self.message = Progress {
+        self.message = DeflateState {
             keep: if agreed.takeover && !keeps_engine { agreed.window.bytes() } else { 0 },
-            ..Progress::default()
+            ..DeflateState::default()
         };
         match &mut self.engine {
             Some(engine) if engine.build == build => {
@@ -208,7 +208,7 @@ impl Compressor {
     }
 
     fn end(&mut self) {
-        let Progress { keep, plain, compressed } = self.message;
+        let DeflateState { keep, plain, compressed } = self.message;
         self.traffic += Traffic { messages: 1, plain, compressed };
         self.history.settle(keep);
     }

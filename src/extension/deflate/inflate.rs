@@ -25,7 +25,7 @@ pub struct Inflater {
     /// Serves any connection; the rest belongs to this one.
     pub(super) engine: Option<Inflate>,
     history: History,
-    message: Progress,
+    message: InflateState,
     traffic: Traffic,
     /// Bytes that may still come out of the message.
     budget: usize,
@@ -35,7 +35,7 @@ pub struct Inflater {
 
 /// Where in a message it is.
 #[derive(Clone, Copy, Debug, Default)]
-struct Progress {
+struct InflateState {
     /// Bytes of payload so far, and of what came out of them.
     taken: u64,
     made: u64,
@@ -79,7 +79,7 @@ impl Half {
 impl Inflater {
     /// A message begins.
     pub(crate) fn begin(&mut self, agreed: Half) {
-        self.message = Progress { waits: true, window: agreed.window, ..Progress::default() };
+        self.message = InflateState { waits: true, window: agreed.window, ..InflateState::default() };
         if !agreed.takeover {
             self.history.clear(); // §7.1.1: starts with an empty window
         }
@@ -140,7 +140,7 @@ impl Inflater {
     ///
     /// [`ProtocolError::DeflateInvalid`] where its last block has no end.
     pub(crate) fn finish(&mut self, agreed: Half) -> Result<(), ProtocolError> {
-        let Progress { taken, made, tail, ended, .. } = self.message;
+        let InflateState { taken, made, tail, ended, .. } = self.message;
         if taken > 0 && !ended {
             // A stream that the sender has cut ends with the header of a stored block: never in 0xff.
             let end = if tail == TAIL[..4] { &TAIL[4..] } else { &TAIL[..] };

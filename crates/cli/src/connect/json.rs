@@ -21,7 +21,7 @@ pub(super) enum Direction {
 
 /// A line of stdout. The time, the direction and the type come first.
 #[derive(Serialize)]
-struct Event<'a> {
+struct EventLine<'a> {
     time: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     direction: Option<Direction>,
@@ -34,7 +34,7 @@ struct Event<'a> {
 pub(super) fn event(direction: Option<Direction>, r#type: &str, rest: &Value) -> Json {
     let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     // A `Value` has no key but text, and nothing else in it can fail.
-    Json::compact(&Event { time, direction, r#type, rest }).unwrap_or_default()
+    Json::compact(&EventLine { time, direction, r#type, rest }).unwrap_or_default()
 }
 
 /// A line of stdin.

@@ -63,7 +63,7 @@ pub(super) enum Outgoing {
 
 pub(super) struct Session {
     plan: Plan,
-    stage: Stage,
+    stage: SessionState,
     client: Option<ClientId>,
     /// From the moment the first connection is open.
     input: Option<Input>,
@@ -90,7 +90,7 @@ pub(super) struct Session {
 }
 
 #[derive(Clone, Copy)]
-enum Stage {
+enum SessionState {
     /// On the way, for the first time or again.
     Away,
     Open(ConnId),
@@ -103,7 +103,7 @@ enum Stage {
 impl Session {
     pub(super) fn new(plan: Plan, waker: Arc<Waker>) -> Self {
         Self {
-            stage: Stage::Away,
+            stage: SessionState::Away,
             client: None,
             input: None,
             held: VecDeque::new(),
@@ -135,10 +135,10 @@ impl Session {
     fn live(&mut self, driver: &mut Driver<()>, config: ClientConfig) -> io::Result<Exit> {
         self.client = Some(driver.engine.context().open(config)?);
         let exit = loop {
-            if let Stage::Over(exit) = self.stage {
+            if let SessionState::Over(exit) = self.stage {
                 break exit;
             }
-            let until = if let Stage::Closing(_) = self.stage { None } else { self.plan.until };
+            let until = if let SessionState::Closing(_) = self.stage { None } else { self.plan.until };
             let turn = driver.turn(self, [until, self.due()].into_iter().flatten().min())?;
             let cx = driver.engine.context();
             if turn == Turn::AskedToEnd {
@@ -159,7 +159,7 @@ impl Session {
 
     /// When there is something to do on the open connection.
     fn due(&self) -> Option<Instant> {
-        let Stage::Open(_) = self.stage else { return None };
+        let SessionState::Open(_) = self.stage else { return None };
         [self.answers.due(), self.silent_until].into_iter().flatten().min()
     }
 
@@ -201,7 +201,7 @@ impl Session {
     /// Reads no faster than the terminal shows.
     fn keep_pace(&mut self, cx: &mut Context<()>) {
         let behind = self.output.is_behind();
-        if let Stage::Open(id) = self.stage
+        if let SessionState::Open(id) = self.stage
             && behind != self.paused
         {
             self.paused = behind;
@@ -211,9 +211,9 @@ impl Session {
 
     fn interrupted(&mut self, cx: &mut Context<()>) {
         match self.stage {
-            Stage::Open(_) => self.close(cx, CloseCode::GOING_AWAY, "", Exit::Done),
-            Stage::Closing(..) | Stage::Over(_) => {}
-            Stage::Away => {
+            SessionState::Open(_) => self.close(cx, CloseCode::GOING_AWAY, "", Exit::Done),
+            SessionState::Closing(..) | SessionState::Over(_) => {}
+            SessionState::Away => {
                 let exit = if self.code.is_some() { Exit::Done } else { Exit::NotConnected };
                 self.output.note("interrupted while there was no connection");
                 self.give_up(cx, exit);
@@ -231,9 +231,9 @@ impl Session {
             None => Exit::Done,
         };
         match self.stage {
-            Stage::Open(_) => self.close(cx, CloseCode::NORMAL, "", exit),
-            Stage::Closing(..) | Stage::Over(_) => {}
-            Stage::Away => {
+            SessionState::Open(_) => self.close(cx, CloseCode::NORMAL, "", exit),
+            SessionState::Closing(..) | SessionState::Over(_) => {}
+            SessionState::Away => {
                 let exit = if self.code.is_some() { exit } else { Exit::NotConnected };
                 self.output.note("the time was up while there was no connection");
                 self.give_up(cx, exit);
@@ -242,7 +242,7 @@ impl Session {
     }
 
     fn give_up(&mut self, cx: &mut Context<()>, exit: Exit) {
-        self.stage = Stage::Over(exit);
+        self.stage = SessionState::Over(exit);
         if let Some(client) = self.client {
             cx.abort_client(client);
         }
@@ -250,9 +250,9 @@ impl Session {
 
     /// Begins the closing handshake; no connection follows.
     fn close(&mut self, cx: &mut Context<()>, code: CloseCode, reason: &str, exit: Exit) {
-        if let (Stage::Open(_), Some(client)) = (self.stage, self.client) {
+        if let (SessionState::Open(_), Some(client)) = (self.stage, self.client) {
             cx.close_client(client, Some(CloseReason { code, reason }));
-            self.stage = Stage::Closing(exit);
+            self.stage = SessionState::Closing(exit);
         }
     }
 
@@ -272,9 +272,9 @@ impl Session {
     fn stop(&mut self, cx: &mut Context<()>, exit: Exit) {
         self.output.stop();
         match self.stage {
-            Stage::Open(_) => self.close(cx, CloseCode::GOING_AWAY, "", exit),
-            Stage::Closing(Exit::Done) => self.stage = Stage::Closing(exit),
-            Stage::Away => self.give_up(cx, exit),
+            SessionState::Open(_) => self.close(cx, CloseCode::GOING_AWAY, "", exit),
+            SessionState::Closing(Exit::Done) => self.stage = SessionState::Closing(exit),
+            SessionState::Away => self.give_up(cx, exit),
             _ => {}
         }
     }
@@ -289,7 +289,7 @@ impl Session {
     fn judge(&mut self, ended: &Ended) -> Exit {
         let received = self.received;
         let asked = match (self.stage, self.plan.expect) {
-            (Stage::Closing(exit), _) => exit,
+            (SessionState::Closing(exit), _) => exit,
             (_, Some(expect)) if received < expect => {
                 self.because(Exit::PeerFailed, format_args!("{received} of {expect} messages came"))
             }
@@ -299,7 +299,7 @@ impl Session {
             Cause::Closed => {
                 let code = ended.outcome.code();
                 let usual = matches!(code, CloseCode::NORMAL | CloseCode::GOING_AWAY | CloseCode::NO_STATUS);
-                let by_us = matches!(self.stage, Stage::Closing(_));
+                let by_us = matches!(self.stage, SessionState::Closing(_));
                 let reason = one_line(ended.outcome.reason().as_bytes());
                 let colon = if reason.is_empty() { "" } else { ": " };
                 let text = format!("the server closed with {code}{colon}{reason}");

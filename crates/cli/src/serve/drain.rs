@@ -199,7 +199,7 @@ enum Phase {
 
 /// What is to be done now.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum DrainStep {
     /// Close the listeners.
     StopListening,
     /// Close connections over so long.
@@ -229,23 +229,23 @@ impl Drain {
     }
 
     /// To be called until there is nothing to do.
-    pub(super) fn step(&mut self, now: Instant) -> Option<Step> {
+    pub(super) fn step(&mut self, now: Instant) -> Option<DrainStep> {
         if self.next().is_none_or(|until| now < until) {
             return None;
         }
         Some(match self.phase {
             Phase::Listening(since) => {
                 self.phase = Phase::Unready(later(since, self.delay));
-                Step::StopListening
+                DrainStep::StopListening
             }
             Phase::Unready(_) => {
                 self.health.stage.store(CLOSING, Ordering::Relaxed);
                 self.phase = Phase::Closing(later(now, self.spread));
-                Step::Close(self.spread, self.close.clone())
+                DrainStep::Close(self.spread, self.close.clone())
             }
             _ => {
                 self.phase = Phase::ShuttingDown;
-                Step::ShutDown
+                DrainStep::ShutDown
             }
         })
     }
@@ -319,15 +319,15 @@ mod tests {
         drain.begin(start + spread); // asked again: nothing starts anew
         assert_eq!((drain.next(), drain.step(start)), (Some(start + delay), None));
         assert!(!drain.health.is_closing());
-        assert_eq!(drain.step(start + delay), Some(Step::Close(spread, close)));
+        assert_eq!(drain.step(start + delay), Some(DrainStep::Close(spread, close)));
         assert!(drain.health.is_closing());
         assert_eq!((drain.next(), drain.step(start + delay)), (Some(start + delay + spread), None));
-        assert_eq!(drain.step(start + delay + spread), Some(Step::ShutDown));
+        assert_eq!(drain.step(start + delay + spread), Some(DrainStep::ShutDown));
         assert_eq!(drain.next(), None);
         // The listeners first, where that is wanted.
         let mut drain = Drain { listens_first: true, phase: Phase::Serving, ..drain };
         drain.begin(start);
-        assert_eq!((drain.step(start), drain.step(start)), (Some(Step::StopListening), None));
+        assert_eq!((drain.step(start), drain.step(start)), (Some(DrainStep::StopListening), None));
         assert_eq!(drain.next(), Some(start + delay));
         // Without flags all at once.
         let mut drain = Drain {
@@ -338,8 +338,8 @@ mod tests {
             ..drain
         };
         drain.begin(start);
-        assert!(matches!(drain.step(start), Some(Step::Close(Duration::ZERO, _))));
-        assert_eq!((drain.step(start), drain.step(start)), (Some(Step::ShutDown), None));
+        assert!(matches!(drain.step(start), Some(DrainStep::Close(Duration::ZERO, _))));
+        assert_eq!((drain.step(start), drain.step(start)), (Some(DrainStep::ShutDown), None));
     }
 
     #[test]

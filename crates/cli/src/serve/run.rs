@@ -16,7 +16,7 @@ use super::backplane::Backplane;
 #[cfg(unix)]
 use super::bridge::Bridge;
 use super::console::{Keyboard, Screen};
-use super::drain::{Drain, Step, close_over};
+use super::drain::{Drain, DrainStep, close_over};
 use super::farewell::{Farewell, SharedFarewell};
 use super::handler::Server;
 use super::metrics::Metrics;
@@ -197,9 +197,9 @@ impl Attendant {
             }
             while let Some(step) = self.drain.step(now) {
                 match step {
-                    Step::StopListening => whole.stop_listening(&mut self.driver.engine),
-                    Step::Close(spread, close) => whole.close(&mut self.driver.engine, spread, close),
-                    Step::ShutDown => whole.shut_down(&mut self.driver.engine, self.grace),
+                    DrainStep::StopListening => whole.stop_listening(&mut self.driver.engine),
+                    DrainStep::Close(spread, close) => whole.close(&mut self.driver.engine, spread, close),
+                    DrainStep::ShutDown => whole.shut_down(&mut self.driver.engine, self.grace),
                 }
             }
             self.read_keyboard(whole);

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::conversation::{Agreement, Event, Peer, Told};
+use crate::conversation::{Agreement, Peer, Told, WireEvent};
 use crate::reader::Message;
 
 #[derive(Deserialize)]
@@ -90,9 +90,9 @@ pub fn read(text: &str, keep: usize, mut tell: impl FnMut(u64, &Told)) -> Result
         };
         let (request, response) = (entry.request, entry.response);
         let first = format!("{} {} HTTP/1.1", request.method, request.url);
-        tell(Duration::ZERO, Peer::Client, Event::Head(head(first, &request.headers)));
+        tell(Duration::ZERO, Peer::Client, WireEvent::Head(head(first, &request.headers)));
         let first = format!("HTTP/1.1 {} {}", response.status, response.text);
-        tell(Duration::ZERO, Peer::Server, Event::Head(head(first, &response.headers)));
+        tell(Duration::ZERO, Peer::Server, WireEvent::Head(head(first, &response.headers)));
         let value = |name: &str| {
             let field = response.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name));
             field.map(|field| field.value.clone())
@@ -102,7 +102,7 @@ pub fn read(text: &str, keep: usize, mut tell: impl FnMut(u64, &Told)) -> Result
             deflate: value("sec-websocket-extensions").filter(|value| value.contains("permessage-deflate")),
             subprotocol: value("sec-websocket-protocol"),
         };
-        tell(Duration::ZERO, Peer::Server, Event::Agreed(agreement));
+        tell(Duration::ZERO, Peer::Server, WireEvent::Agreed(agreement));
         for message in messages {
             let at = Duration::try_from_secs_f64(message.time - began).unwrap_or_default();
             let from = match &*message.way {
@@ -123,7 +123,7 @@ pub fn read(text: &str, keep: usize, mut tell: impl FnMut(u64, &Told)) -> Result
             let text = message.opcode == 1;
             let bytes = bytes[..bytes.len().min(keep)].to_vec();
             let message = Message { text, frames: 1, compressed: None, length, bytes, broken: false };
-            tell(at, from, Event::Message(message));
+            tell(at, from, WireEvent::Message(message));
         }
     }
     match number {

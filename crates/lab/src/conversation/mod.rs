@@ -40,13 +40,13 @@ pub struct Told {
     /// Whose doing it is.
     pub from: Peer,
     /// What it is.
-    pub event: Event,
+    pub event: WireEvent,
 }
 
 /// What a side did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Event {
+pub enum WireEvent {
     /// It sent the head of a request or a response, as it was on the wire.
     Head(Vec<u8>),
     /// It agreed to open the connection, or (in a request alone) offered to.
@@ -207,7 +207,7 @@ impl Conversation {
                         "The head of the {} is longer than {MOST} bytes: nothing is judged",
                         from.name()
                     );
-                    tell(Told { at, from, event: Event::Note(what) });
+                    tell(Told { at, from, event: WireEvent::Note(what) });
                     return self.opaque(at, from, &bytes, tell);
                 }
                 Heads::None(bytes) => {
@@ -243,7 +243,7 @@ impl Conversation {
     /// A side has sent so many bytes that nobody has seen: nothing more of it can be judged.
     pub fn lose(&mut self, at: Duration, from: Peer, bytes: u64, tell: &mut impl FnMut(Told)) {
         let what = format!("{bytes} bytes of the {} are missing: what follows is not judged", from.name());
-        tell(Told { at, from, event: Event::Note(what) });
+        tell(Told { at, from, event: WireEvent::Note(what) });
         let half = self.half(from);
         half.at += bytes;
         half.state = State::Opaque(0, Vec::new());
@@ -272,27 +272,27 @@ impl Conversation {
                 let count = bytes.len() as u64;
                 if count > 0 {
                     let start = bytes[..bytes.len().min(SHOWN)].to_vec();
-                    tell(Told { at, from, event: Event::Bytes { at: end - count, count, start } });
+                    tell(Told { at, from, event: WireEvent::Bytes { at: end - count, count, start } });
                 }
             }
             State::Open(mut reader) => {
                 let (frame, rest) = reader.end();
                 if let Some(frame) = frame {
                     self.summary.frame(from, &frame);
-                    tell(Told { at, from, event: Event::Frame(frame) });
+                    tell(Told { at, from, event: WireEvent::Frame(frame) });
                 }
                 if !rest.is_empty() {
-                    tell(Told { at, from, event: Event::Cut { at: end - rest.len() as u64, rest } });
+                    tell(Told { at, from, event: WireEvent::Cut { at: end - rest.len() as u64, rest } });
                 }
             }
             State::Opaque(count, start) => {
                 if count > 0 {
-                    tell(Told { at, from, event: Event::Bytes { at: end - count, count, start } });
+                    tell(Told { at, from, event: WireEvent::Bytes { at: end - count, count, start } });
                 }
             }
         }
         if let Some(how) = how {
-            tell(Told { at, from, event: Event::Ended(how) });
+            tell(Told { at, from, event: WireEvent::Ended(how) });
         }
         for violation in self.duties.end(at, from) {
             self.broken(at, from, violation, tell);
@@ -304,7 +304,7 @@ impl Conversation {
         let has_closed = self.duties.has_closed(Peer::Client) || self.duties.has_closed(Peer::Server);
         if self.is_open && !has_closed {
             let what = "The connection ends without a Close, which both sides see as 1006".to_owned();
-            tell(Told { at, from, event: Event::Note(what) });
+            tell(Told { at, from, event: WireEvent::Note(what) });
         }
     }
 
@@ -318,7 +318,7 @@ impl Conversation {
                 reader.push(bytes, |frame| {
                     duties.frame(at, from, &frame);
                     summary.frame(from, &frame);
-                    tell(Told { at, from, event: Event::Frame(frame) });
+                    tell(Told { at, from, event: WireEvent::Frame(frame) });
                 });
             }
             State::Opaque(count, start) => {
@@ -332,11 +332,11 @@ impl Conversation {
 
     fn broken(&mut self, at: Duration, from: Peer, violation: Violation, tell: &mut impl FnMut(Told)) {
         self.summary.broken(from, &violation);
-        tell(Told { at, from, event: Event::Broken(violation) });
+        tell(Told { at, from, event: WireEvent::Broken(violation) });
     }
 
     fn head(&mut self, at: Duration, from: Peer, head: Vec<u8>, tell: &mut impl FnMut(Told)) {
-        tell(Told { at, from, event: Event::Head(head.clone()) });
+        tell(Told { at, from, event: WireEvent::Head(head.clone()) });
         match from {
             Peer::Client => {
                 self.summary.requests += 1;
@@ -354,7 +354,7 @@ impl Conversation {
                 if !request.is_upgrade {
                     let what =
                         "This is no WebSocket request: what follows is passed on and not judged".to_owned();
-                    tell(Told { at, from, event: Event::Note(what) });
+                    tell(Told { at, from, event: WireEvent::Note(what) });
                     self.client.state = State::Opaque(0, Vec::new());
                 }
                 self.request = Some(request);
@@ -375,7 +375,7 @@ impl Conversation {
             Some(101) => {
                 self.is_open = true;
                 self.summary.opened = true;
-                tell(Told { at, from, event: Event::Agreed(answer.agreement) });
+                tell(Told { at, from, event: WireEvent::Agreed(answer.agreement) });
                 let reader = |peer, begin, inflation| {
                     let mut reader = Reader::new(Some(peer), begin, self.keep);
                     if let Some(inflation) = inflation {
@@ -413,7 +413,7 @@ impl Conversation {
     /// More comes before the answer than is kept.
     fn give_up(&mut self, at: Duration, early: Vec<u8>, tell: &mut impl FnMut(Told)) {
         let what = format!("More than {MOST} bytes come before the response: nothing more is judged");
-        tell(Told { at, from: Peer::Client, event: Event::Note(what) });
+        tell(Told { at, from: Peer::Client, event: WireEvent::Note(what) });
         self.opaque(at, Peer::Client, &early, tell);
     }
 

@@ -8,7 +8,7 @@ use super::super::escape::visible;
 use super::super::hex;
 use super::super::reader::{Frame, Message, describe};
 use super::super::rule::Violation;
-use super::{Agreement, End, Event, Peer, Told};
+use super::{Agreement, End, Peer, Told, WireEvent};
 
 /// What a line is about, for whoever has colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,32 +58,32 @@ impl Told {
     /// Whether it says that a rule was broken.
     pub fn is_fault(&self) -> bool {
         match &self.event {
-            Event::Broken(_) => true,
-            Event::Frame(frame) => !frame.faults.is_empty(),
+            WireEvent::Broken(_) => true,
+            WireEvent::Frame(frame) => !frame.faults.is_empty(),
             _ => false,
         }
     }
 
     /// Whether it has no lines, as nothing but an open connection was agreed.
     pub fn is_silent(&self) -> bool {
-        matches!(&self.event, Event::Agreed(agreement) if agreement.lines().is_empty())
+        matches!(&self.event, WireEvent::Agreed(agreement) if agreement.lines().is_empty())
     }
 
     /// What kind of thing it is, as `--only` names it.
     pub fn kind(&self) -> &'static str {
         match &self.event {
-            Event::Head(_) | Event::Agreed(_) => "head",
-            Event::Frame(frame) => match (frame.header.opcode, &frame.message) {
+            WireEvent::Head(_) | WireEvent::Agreed(_) => "head",
+            WireEvent::Frame(frame) => match (frame.header.opcode, &frame.message) {
                 (0, Some(message)) if message.text => "text",
                 (0, Some(_)) => "binary",
                 (opcode, _) => kind_of(opcode),
             },
-            Event::Message(message) if message.text => "text",
-            Event::Message(_) => "binary",
-            Event::Bytes { .. } | Event::Cut { .. } => "bytes",
-            Event::Broken(_) => "fault",
-            Event::Note(_) => "note",
-            Event::Ended(_) => "end",
+            WireEvent::Message(message) if message.text => "text",
+            WireEvent::Message(_) => "binary",
+            WireEvent::Bytes { .. } | WireEvent::Cut { .. } => "bytes",
+            WireEvent::Broken(_) => "fault",
+            WireEvent::Note(_) => "note",
+            WireEvent::Ended(_) => "end",
         }
     }
 
@@ -91,12 +91,12 @@ impl Told {
     pub fn holds(&self, wanted: &[u8]) -> bool {
         let is_in = |bytes: &[u8]| bytes.windows(wanted.len().max(1)).any(|window| window == wanted);
         match &self.event {
-            Event::Head(head) => is_in(head),
-            Event::Frame(Frame { message: Some(message), .. }) | Event::Message(message) => {
+            WireEvent::Head(head) => is_in(head),
+            WireEvent::Frame(Frame { message: Some(message), .. }) | WireEvent::Message(message) => {
                 is_in(&message.bytes)
             }
-            Event::Frame(frame) => is_in(&frame.payload),
-            Event::Bytes { start, .. } => is_in(start),
+            WireEvent::Frame(frame) => is_in(&frame.payload),
+            WireEvent::Bytes { start, .. } => is_in(start),
             _ => false,
         }
     }
@@ -106,12 +106,14 @@ impl Told {
         let line = |colour, text: String| Line { colour, text };
         let indented = |text: &str| format!("         {text}");
         match &self.event {
-            Event::Head(head) => head_lines(head).map(|text| line(Colour::Head, indented(&text))).collect(),
-            Event::Agreed(agreement) => {
+            WireEvent::Head(head) => {
+                head_lines(head).map(|text| line(Colour::Head, indented(&text))).collect()
+            }
+            WireEvent::Agreed(agreement) => {
                 let lines = agreement.lines().into_iter();
                 lines.map(|text| line(Colour::Note, indented(&format!("= {text}")))).collect()
             }
-            Event::Frame(frame) => frame
+            WireEvent::Frame(frame) => frame
                 .lines()
                 .into_iter()
                 .map(|text| {
@@ -119,10 +121,10 @@ impl Told {
                     line(if is_fault { Colour::Fault } else { Colour::Frame }, text)
                 })
                 .collect(),
-            Event::Message(message) => {
+            WireEvent::Message(message) => {
                 message.lines().into_iter().map(|text| line(Colour::Frame, text)).collect()
             }
-            Event::Bytes { at, count, start } => {
+            WireEvent::Bytes { at, count, start } => {
                 let shown = &start[..start.len().min(64)];
                 let more = if *count > shown.len() as u64 { " ..." } else { "" };
                 vec![line(
@@ -130,13 +132,15 @@ impl Told {
                     format!("{at:08x} {count} bytes that are not judged: {}{more}", visible(shown)),
                 )]
             }
-            Event::Cut { at, rest } => vec![
+            WireEvent::Cut { at, rest } => vec![
                 line(Colour::Frame, format!("{at:08x} {}", hex::spaced(rest))),
                 line(Colour::Fault, indented("! The bytes end inside a header.")),
             ],
-            Event::Broken(violation) => vec![line(Colour::Fault, indented(&format!("! {violation}")))],
-            Event::Note(text) => vec![line(Colour::Note, indented(&format!("= {text}")))],
-            Event::Ended(end) => vec![line(Colour::Note, indented(&format!("= {}", ended(self.from, *end))))],
+            WireEvent::Broken(violation) => vec![line(Colour::Fault, indented(&format!("! {violation}")))],
+            WireEvent::Note(text) => vec![line(Colour::Note, indented(&format!("= {text}")))],
+            WireEvent::Ended(end) => {
+                vec![line(Colour::Note, indented(&format!("= {}", ended(self.from, *end))))]
+            }
         }
     }
 
@@ -147,43 +151,43 @@ impl Told {
         put("seconds", json!(self.at.as_secs_f64()));
         put("from", json!(self.from.name()));
         match &self.event {
-            Event::Head(head) => {
+            WireEvent::Head(head) => {
                 put("event", json!("head"));
                 put("lines", head_lines(head).collect());
             }
-            Event::Agreed(agreement) => {
+            WireEvent::Agreed(agreement) => {
                 put("event", json!(if agreement.is_offer { "offer" } else { "open" }));
                 put("deflate", json!(agreement.deflate));
                 put("subprotocol", json!(agreement.subprotocol));
             }
-            Event::Frame(frame) => {
+            WireEvent::Frame(frame) => {
                 put("event", json!("frame"));
                 frame_json(frame, &mut put);
             }
-            Event::Message(message) => {
+            WireEvent::Message(message) => {
                 put("event", json!("message"));
                 message_json(message, &mut put);
             }
-            Event::Bytes { at, count, start } => {
+            WireEvent::Bytes { at, count, start } => {
                 put("event", json!("bytes"));
                 put("offset", json!(at));
                 put("length", json!(count));
                 bytes_json("start", start, &mut put);
             }
-            Event::Cut { at, rest } => {
+            WireEvent::Cut { at, rest } => {
                 put("event", json!("cut"));
                 put("offset", json!(at));
                 put("start_hex", json!(hex::digits(rest)));
             }
-            Event::Broken(violation) => {
+            WireEvent::Broken(violation) => {
                 put("event", json!("fault"));
                 put("faults", json!([fault_json(violation)]));
             }
-            Event::Note(text) => {
+            WireEvent::Note(text) => {
                 put("event", json!("note"));
                 put("text", json!(text));
             }
-            Event::Ended(end) => {
+            WireEvent::Ended(end) => {
                 put("event", json!("end"));
                 put("how", json!(if *end == End::Reset { "reset" } else { "finished" }));
             }

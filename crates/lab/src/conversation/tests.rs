@@ -193,7 +193,7 @@ fn messages_are_inflated_by_what_was_agreed() {
     let messages: Vec<_> = all
         .iter()
         .filter_map(|told| match &told.event {
-            Event::Frame(frame) => frame.message.as_ref().map(|message| (told.from, &*message.bytes)),
+            WireEvent::Frame(frame) => frame.message.as_ref().map(|message| (told.from, &*message.bytes)),
             _ => None,
         })
         .collect();
@@ -214,7 +214,7 @@ fn what_is_no_websocket_is_passed_and_not_judged() {
     ] {
         assert!(faults(parts).is_empty());
         let (all, _) = told(parts, 5);
-        assert!(all.iter().any(|told| matches!(&told.event, Event::Bytes { count: 2, .. })));
+        assert!(all.iter().any(|told| matches!(&told.event, WireEvent::Bytes { count: 2, .. })));
     }
     assert_eq!(faults(&[(Peer::Client, b"\x16\x03\x01\x02")]).len(), 1);
 }
@@ -228,7 +228,7 @@ fn interim_responses_come_first() {
     let (all, summary) = told(&parts, 4);
     assert_eq!((summary.faults(), summary.server.texts), (0, 1));
     let frame = all.iter().find_map(|told| match &told.event {
-        Event::Frame(frame) => Some(frame.at),
+        WireEvent::Frame(frame) => Some(frame.at),
         _ => None,
     });
     assert_eq!(frame, Some(response.len() as u64));

@@ -1,7 +1,7 @@
 //! What a proxy's case is: data, and nothing else.
 //!
-//! A [`Case`] is a script for both sides: what each sends ([`Step::Ask`], [`Step::Answer`], [`Step::Send`]) and what
-//! has to come out at the other ([`Step::Reach`], [`Step::Get`], [`Step::Arrive`]). A step that is not fulfilled ends
+//! A [`Case`] is a script for both sides: what each sends ([`ProxyStep::Ask`], [`ProxyStep::Answer`], [`ProxyStep::Send`]) and what
+//! has to come out at the other ([`ProxyStep::Reach`], [`ProxyStep::Get`], [`ProxyStep::Arrive`]). A step that is not fulfilled ends
 //! the case with a [`Passage`], which the case accepts or not.
 
 use std::fmt;
@@ -26,7 +26,7 @@ pub struct Case {
     /// Free marks to select by.
     pub tags: &'static [&'static str],
     /// What both sides do.
-    pub script: &'static [Step],
+    pub script: &'static [ProxyStep],
     /// How long a step may take, in milliseconds.
     pub patience: u32,
     /// How many conversations of this kind are held at once.
@@ -44,7 +44,7 @@ pub enum Side {
 
 /// One thing that a side does, or that has to come out.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Step {
+pub enum ProxyStep {
     /// The client sends its request, with these changes.
     Ask(&'static [Edit]),
     /// The same, its last line only when it is known whether the front passes on what is no whole head.
@@ -158,7 +158,7 @@ impl Case {
 
     /// Whether nobody may listen at the origin meanwhile.
     pub(super) fn without_origin(&self) -> bool {
-        self.script.first() == Some(&Step::NobodyListens)
+        self.script.first() == Some(&ProxyStep::NobodyListens)
     }
 }
 

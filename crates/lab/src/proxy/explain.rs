@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::case::{Case, Check, Data, Step};
+use super::case::{Case, Check, Data, ProxyStep};
 use super::passage::Passage;
 use crate::case::{Level, Pace};
 use crate::escape::visible;
@@ -57,23 +57,23 @@ pub fn expected(case: &Case) -> Vec<String> {
 
 fn checks(case: &Case) -> impl Iterator<Item = &'static Check> {
     case.script.iter().flat_map(|step| match step {
-        Step::Reach(checks) | Step::Get(checks) => *checks,
+        ProxyStep::Reach(checks) | ProxyStep::Get(checks) => *checks,
         _ => &[],
     })
 }
 
-fn step_lines(out: &mut String, step: &Step) {
+fn step_lines(out: &mut String, step: &ProxyStep) {
     let mut line = |who: &str, what: String| {
         let _ = writeln!(out, "  {who:<9} {what}");
     };
     match step {
-        Step::NobodyListens => line("origin", "does not listen".into()),
-        Step::Feel | Step::Ask([]) => line("client", "sends its request".into()),
-        Step::Ask(edits) => {
+        ProxyStep::NobodyListens => line("origin", "does not listen".into()),
+        ProxyStep::Feel | ProxyStep::Ask([]) => line("client", "sends its request".into()),
+        ProxyStep::Ask(edits) => {
             line("client", "sends its request, changed:".into());
             edits.iter().for_each(|edit| line("", short(&edit.to_string())));
         }
-        Step::Cut(side, pace) => line(
+        ProxyStep::Cut(side, pace) => line(
             &side.to_string(),
             match pace {
                 Pace::Whole => "sends from now on in as few writes as possible".into(),
@@ -81,62 +81,62 @@ fn step_lines(out: &mut String, step: &Step) {
                 Pace::Bytes(bytes) => format!("sends from now on in writes of at most {bytes} bytes"),
             },
         ),
-        Step::Reach(checks) => {
+        ProxyStep::Reach(checks) => {
             line("origin", "has to get the request".into());
             checks.iter().for_each(|check| line("", check_line(check)));
         }
-        Step::Answer([]) => line("origin", "answers 101".into()),
-        Step::Answer(edits) => {
+        ProxyStep::Answer([]) => line("origin", "answers 101".into()),
+        ProxyStep::Answer(edits) => {
             line("origin", "answers 101, changed:".into());
             edits.iter().for_each(|edit| line("", short(&edit.to_string())));
         }
-        Step::Refuse(status, lines, body) => {
+        ProxyStep::Refuse(status, lines, body) => {
             line("origin", format!("answers {status}"));
             lines.iter().for_each(|field| line("", (*field).to_owned()));
             if !body.is_empty() {
                 line("", format!("behind the head \"{}\"", short(&visible(body))));
             }
         }
-        Step::Say(bytes) => line("origin", format!("sends \"{}\"", short(&visible(bytes)))),
-        Step::Get(checks) => {
+        ProxyStep::Say(bytes) => line("origin", format!("sends \"{}\"", short(&visible(bytes)))),
+        ProxyStep::Get(checks) => {
             line("client", "has to get the answer".into());
             checks.iter().for_each(|check| line("", check_line(check)));
         }
-        Step::Fallback => line("client", "has to be told, by an answer or an end".into()),
-        Step::Body(body) => line("client", format!("has to get the body \"{}\"", short(&visible(body)))),
-        Step::Send(side, data) => line(&side.to_string(), format!("sends {}", data_words(data))),
-        Step::Trickle(side, times, size) => {
+        ProxyStep::Fallback => line("client", "has to be told, by an answer or an end".into()),
+        ProxyStep::Body(body) => line("client", format!("has to get the body \"{}\"", short(&visible(body)))),
+        ProxyStep::Send(side, data) => line(&side.to_string(), format!("sends {}", data_words(data))),
+        ProxyStep::Trickle(side, times, size) => {
             line(
                 &side.to_string(),
                 format!("sends {size} bytes {times} times, each when the last have come out"),
             );
         }
-        Step::RoundTrips(times) => line("both", format!("send a byte each, by turns, {times} times")),
-        Step::Arrive(side) => {
+        ProxyStep::RoundTrips(times) => line("both", format!("send a byte each, by turns, {times} times")),
+        ProxyStep::Arrive(side) => {
             line(&side.other().to_string(), format!("has to get all that the {side} has sent"))
         }
-        Step::ArriveWithin(side, most) => {
+        ProxyStep::ArriveWithin(side, most) => {
             line(
                 &side.other().to_string(),
                 format!("has to get all that the {side} has sent, within {most} ms"),
             );
         }
-        Step::Stray(side, bytes) => {
+        ProxyStep::Stray(side, bytes) => {
             line(&side.to_string(), format!("sends \"{}\", which must not come out", short(&visible(bytes))));
         }
-        Step::Judge(most) => line("both", format!("wait for what comes of that, {most} ms at most")),
-        Step::Hold(side, true) => line(&side.to_string(), "stops reading".into()),
-        Step::Hold(side, false) => line(&side.to_string(), "reads again".into()),
-        Step::Fill(side, most) => {
+        ProxyStep::Judge(most) => line("both", format!("wait for what comes of that, {most} ms at most")),
+        ProxyStep::Hold(side, true) => line(&side.to_string(), "stops reading".into()),
+        ProxyStep::Hold(side, false) => line(&side.to_string(), "reads again".into()),
+        ProxyStep::Fill(side, most) => {
             line(&side.to_string(), format!("sends until nothing is taken any more, {most} bytes at most"));
         }
-        Step::End(side) => line(&side.to_string(), "ends its half of the connection".into()),
-        Step::Reset(side) => line(&side.to_string(), "resets its connection".into()),
-        Step::Ends(side, most) => {
+        ProxyStep::End(side) => line(&side.to_string(), "ends its half of the connection".into()),
+        ProxyStep::Reset(side) => line(&side.to_string(), "resets its connection".into()),
+        ProxyStep::Ends(side, most) => {
             line(&side.to_string(), format!("has to see the end of its connection, within {most} ms"))
         }
-        Step::Rest(millis) => line("both", format!("wait {millis} ms")),
-        Step::StillOpen => line("both", "have to be connected still".into()),
+        ProxyStep::Rest(millis) => line("both", format!("wait {millis} ms")),
+        ProxyStep::StillOpen => line("both", "have to be connected still".into()),
     }
 }
 

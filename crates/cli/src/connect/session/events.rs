@@ -9,7 +9,7 @@ use bowsprit::handshake::{Agreement, Response};
 use bowsprit::message::Message;
 use serde_json::json;
 
-use super::{Session, Stage};
+use super::{Session, SessionState};
 use crate::connect::failure;
 use crate::connect::json::Direction;
 use crate::deflate::agreed;
@@ -31,10 +31,10 @@ impl Handler for Session {
     }
 
     fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, agreement: &Agreement) {
-        if matches!(self.stage, Stage::Over(_)) {
+        if matches!(self.stage, SessionState::Over(_)) {
             return cx.abort(id);
         }
-        self.stage = Stage::Open(id);
+        self.stage = SessionState::Open(id);
         self.in_fragments = false;
         self.paused = false;
         self.answers.start_again(Instant::now());
@@ -112,7 +112,7 @@ impl Handler for Session {
 
     fn on_close(&mut self, _: &mut Context<()>, _: ConnId, ended: &Ended) {
         let mut closes = [('<', &ended.outcome.received), ('>', &ended.outcome.sent)];
-        if let Stage::Closing(..) = self.stage {
+        if let SessionState::Closing(..) = self.stage {
             closes.reverse(); // ours came first
         }
         for (direction, close) in closes {
@@ -123,7 +123,7 @@ impl Handler for Session {
         let code = ended.outcome.code();
         self.code = Some(code);
         let reason = ended.outcome.reason();
-        let by_us = matches!(self.stage, Stage::Closing(_));
+        let by_us = matches!(self.stage, SessionState::Closing(_));
         let direction = if by_us { Direction::Out } else { Direction::In };
         self.output.event(
             Some(direction),
@@ -140,8 +140,8 @@ impl Handler for Session {
         let exit = self.judge(ended);
         self.stage = match self.stage {
             // `on_client` tells whether there will be another one.
-            Stage::Open(_) => Stage::Closing(exit),
-            _ => Stage::Over(exit),
+            SessionState::Open(_) => SessionState::Closing(exit),
+            _ => SessionState::Over(exit),
         };
     }
 
@@ -170,7 +170,7 @@ impl Handler for Session {
                 failure::tell(&mut self.output, &way, error);
             }
             ClientEvent::Retry { attempt, delay, cause } => {
-                self.stage = Stage::Away;
+                self.stage = SessionState::Away;
                 let ms = delay.as_millis() as u64;
                 self.output.event(
                     None,
@@ -182,9 +182,9 @@ impl Handler for Session {
                 self.output.note(format_args!("try {attempt} in {:.1} s: {cause}", delay.as_secs_f64()));
             }
             ClientEvent::End { .. } => {
-                self.stage = Stage::Over(match self.stage {
-                    Stage::Over(exit) | Stage::Closing(exit) => exit,
-                    Stage::Away | Stage::Open(_) => Exit::NotConnected,
+                self.stage = SessionState::Over(match self.stage {
+                    SessionState::Over(exit) | SessionState::Closing(exit) => exit,
+                    SessionState::Away | SessionState::Open(_) => Exit::NotConnected,
                 });
             }
             _ => {}

@@ -8,7 +8,7 @@ use bowsprit::event_loop::{ConnId, Context, Sent};
 use bowsprit::frame::DataKind;
 use bowsprit::message::Message;
 
-use super::{Outgoing, Session, Stage};
+use super::{Outgoing, Session, SessionState};
 use crate::connect::answers::Moved;
 use crate::connect::json::{self, Direction};
 use crate::connect::lines::{self, HELP, Line};
@@ -27,7 +27,7 @@ impl Session {
     /// Sends what is to be sent, as far as the server reads.
     pub(super) fn send_input(&mut self, cx: &mut Context<()>) {
         for _ in 0..ITEMS_A_TURN {
-            let Stage::Open(id) = self.stage else { return };
+            let SessionState::Open(id) = self.stage else { return };
             if self.silent_until.is_some_and(|until| Instant::now() < until) {
                 return;
             }
@@ -85,7 +85,7 @@ impl Session {
 
     /// Keeps what is typed between two connections, and says so.
     pub(super) fn hold_input(&mut self, cx: &mut Context<()>) {
-        while let (Stage::Away, true, Some(input)) = (self.stage, self.plan.edit, &self.input) {
+        while let (SessionState::Away, true, Some(input)) = (self.stage, self.plan.edit, &self.input) {
             match input.next() {
                 None => return,
                 Some(Item::Text(line)) if line.starts_with("/close") => self.give_up(cx, Exit::Done),
@@ -103,7 +103,7 @@ impl Session {
 
     /// Closes once the server has answered, or has been quiet for long enough.
     pub(super) fn close_when_answered(&mut self, cx: &mut Context<()>) {
-        if let Stage::Open(id) = self.stage {
+        if let SessionState::Open(id) = self.stage {
             let moved = Moved { read: cx.stats().bytes_in, queued: cx.queued(id) };
             if self.answers.are_over(Instant::now(), moved) {
                 self.close(cx, CloseCode::NORMAL, "", Exit::Done);

@@ -55,7 +55,7 @@ struct Process {
 
 /// What one read gave.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum ReadOutcome {
     Bytes(usize),
     /// Nothing now.
     Nothing,
@@ -172,13 +172,13 @@ impl Far {
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
     }
 
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Progress {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> ReadOutcome {
         if self.read_ended {
-            return Progress::End;
+            return ReadOutcome::End;
         }
         // What a command that has ended has said last is there, and no event need tell so.
         if !self.readable && self.status().is_none() {
-            return Progress::Nothing;
+            return ReadOutcome::Nothing;
         }
         let read = match &mut self.way {
             Way::Tcp { stream, .. } => stream.read(buffer),
@@ -187,7 +187,7 @@ impl Far {
         };
         match read {
             Ok(0) => self.read_ended = true,
-            Ok(len) => return Progress::Bytes(len),
+            Ok(len) => return ReadOutcome::Bytes(len),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.readable = false;
@@ -196,7 +196,7 @@ impl Far {
             }
             Err(_) => self.read_ended = true,
         }
-        if self.read_ended { Progress::End } else { Progress::Nothing }
+        if self.read_ended { ReadOutcome::End } else { ReadOutcome::Nothing }
     }
 
     /// What it still says is not wanted.

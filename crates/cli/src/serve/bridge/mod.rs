@@ -32,7 +32,7 @@ use super::plain::status;
 use super::visit::Visit;
 use crate::driver::FARS;
 use crate::output::{one_line, warn};
-use far::{Far, Progress};
+use far::{Far, ReadOutcome};
 pub(super) use framing::Framing;
 use framing::{Lines, MAX_LINE};
 pub(super) use target::Target;
@@ -47,7 +47,7 @@ pub(super) struct Bridge {
     target: Target,
     framing: Framing,
     registry: Registry,
-    links: Slab<Link>,
+    links: Slab<BridgeLink>,
     /// The links of WebSockets that are not over.
     of: HashMap<ConnId, usize>,
     /// Links from which there may be more to read.
@@ -60,7 +60,7 @@ pub(super) struct Bridge {
 }
 
 /// A WebSocket and its far end.
-struct Link {
+struct BridgeLink {
     /// None once that is over.
     socket: Option<ConnId>,
     far: Far,
@@ -116,7 +116,7 @@ impl Bridge {
             Ok(far) => {
                 let is_there = far.is_there();
                 self.of.insert(id, entry.key());
-                entry.insert(Link {
+                entry.insert(BridgeLink {
                     socket: Some(id),
                     far,
                     lines: Lines::default(),
@@ -180,7 +180,7 @@ impl Bridge {
                 return self.list(slot);
             }
             match link.far.read(&mut self.buffer) {
-                Progress::Bytes(len) => {
+                ReadOutcome::Bytes(len) => {
                     let Some(id) = link.socket else { continue };
                     let bytes = &self.buffer[..len];
                     let sent = match self.framing {
@@ -193,8 +193,8 @@ impl Bridge {
                         link.far.stop_reading();
                     }
                 }
-                Progress::Nothing => return self.end_if_over(cx, slot),
-                Progress::End => {
+                ReadOutcome::Nothing => return self.end_if_over(cx, slot),
+                ReadOutcome::End => {
                     if let Some(id) = link.socket {
                         link.lines.rest(|line| send_line(cx, id, line));
                     }

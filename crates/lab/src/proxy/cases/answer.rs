@@ -1,7 +1,7 @@
 //! What of the answer comes out at the client (RFC 6455 §4.2.2; RFC 9110 §5, §15; RFC 9112 §6; RFC 6797 §7.2).
 
-use super::super::case::Step::{Answer, Ask, Body, Cut, End, Get, Reach, Refuse, Rest};
-use super::super::case::{Case, Check, Data, Side, Step};
+use super::super::case::ProxyStep::{Answer, Ask, Body, Cut, End, Get, Reach, Refuse, Rest};
+use super::super::case::{Case, Check, Data, ProxyStep, Side};
 use super::super::passage::Passage::{Altered, Refused, Repaired};
 use crate::case::{Edit, Level, Pace};
 
@@ -53,8 +53,8 @@ pub(super) static CASES: &[Case] = &[
             Answer(&[]),
             Get(&[Check::Upgrades, Check::Kept("sec-websocket-accept")]),
             Cut(Side::Origin, Pace::Whole),
-            Step::Send(Side::Origin, Data::Bytes(b"\x81\x02ok")),
-            Step::Arrive(Side::Origin),
+            ProxyStep::Send(Side::Origin, Data::Bytes(b"\x81\x02ok")),
+            ProxyStep::Arrive(Side::Origin),
         ],
         ..GOOD
     },
@@ -354,9 +354,9 @@ pub(super) static CASES: &[Case] = &[
             Reach(&[]),
             Refuse("404 Not Found", &[ENDS, "Content-Length: 12"], b"gone"),
             Rest(150),
-            Step::Say(b"gone"),
+            ProxyStep::Say(b"gone"),
             Rest(150),
-            Step::Say(b"gone"),
+            ProxyStep::Say(b"gone"),
             End(Side::Origin),
             Get(&[]),
             Body(b"gonegonegone"),

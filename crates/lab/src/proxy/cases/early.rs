@@ -1,7 +1,7 @@
 //! What is sent before the handshake is through (RFC 9110 §7.8; RFC 6455 §4.1): it may be held, or the connection
 //! failed, but nothing of it may be lost.
 
-use super::super::case::Step::{Answer, Arrive, Ask, Cut, End, Ends, Get, Reach, Rest, Send};
+use super::super::case::ProxyStep::{Answer, Arrive, Ask, Cut, End, Ends, Get, Reach, Rest, Send};
 use super::super::case::{Case, Data, Side};
 use super::super::passage::Passage::Refused;
 use crate::case::dsl::{close_code, text};

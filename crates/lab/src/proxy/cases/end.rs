@@ -1,6 +1,6 @@
 //! How connections end over a proxy (RFC 6455 §5.5.1, §7.1; RFC 9112 §9; RFC 9110 §15.6).
 
-use super::super::case::Step::{
+use super::super::case::ProxyStep::{
     Answer, Arrive, Ask, End, Ends, Fallback, Get, NobodyListens, Reach, Reset, Rest, Say, Send,
 };
 use super::super::case::{Case, Data, Side};

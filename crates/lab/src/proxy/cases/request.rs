@@ -1,6 +1,6 @@
 //! What of the request comes out at the origin (RFC 6455 §4.1; RFC 9110 §5, §7; RFC 9112 §2, §3).
 
-use super::super::case::Step::{Answer, Ask, Cut, Get, Reach};
+use super::super::case::ProxyStep::{Answer, Ask, Cut, Get, Reach};
 use super::super::case::{Case, Check, Side};
 use super::super::passage::Passage::{Altered, Refused, Repaired};
 use crate::case::{Edit, Level, Pace};

@@ -2,7 +2,7 @@
 //!
 //! A front that passes on bytes and knows nothing of HTTP, as the preflight finds, has nothing to stop.
 
-use super::super::case::Step::{
+use super::super::case::ProxyStep::{
     Answer, Arrive, Ask, End, Ends, Get, Judge, Reach, Refuse, Reset, Rest, Send, Stray,
 };
 use super::super::case::{Case, Check, Data, Side};

@@ -1,6 +1,6 @@
 //! What passes once the connection is open (RFC 6455 §1.2, §5.4, §5.8; RFC 9110 §7.8): any bytes, as they were.
 
-use super::super::case::Step::{
+use super::super::case::ProxyStep::{
     Answer, Arrive, ArriveWithin, Ask, Cut, Fill, Get, Hold, Reach, Rest, RoundTrips, Send, StillOpen,
     Trickle,
 };

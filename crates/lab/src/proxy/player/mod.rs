@@ -11,7 +11,7 @@ mod stream;
 
 use std::time::Duration;
 
-use progress::Progress;
+use progress::StepProgress;
 
 use super::case::{Case, Side};
 use super::check::{Finding, Pair};
@@ -93,7 +93,7 @@ pub(super) struct Player {
     /// How much of random bytes each side has yet to send.
     feeds: [usize; 2],
     strays: [Vec<u8>; 2],
-    progress: Progress,
+    progress: StepProgress,
     findings: Vec<Finding>,
     difference: Option<Difference>,
     added: Vec<(Side, String)>,
@@ -153,7 +153,7 @@ impl Player {
             flows: Default::default(),
             feeds: [0; 2],
             strays: Default::default(),
-            progress: Progress::default(),
+            progress: StepProgress::default(),
             findings: Vec::new(),
             difference: None,
             added: Vec::new(),

@@ -6,7 +6,7 @@ use super::super::case::Side;
 
 /// Where a step of several parts stands.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct StepProgress {
     /// Parts that are done.
     pub(super) done: u32,
     /// A part is under way, in this direction.

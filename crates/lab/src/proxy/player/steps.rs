@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::super::body::{self, Body};
-use super::super::case::{Check, Side, Step};
+use super::super::case::{Check, ProxyStep, Side};
 use super::super::head::RawHead;
 use super::super::mailbox::Half;
 use super::super::passage::Passage;
 use super::end::answer;
-use super::progress::Progress;
+use super::progress::StepProgress;
 use super::{Player, Wires, at};
 use crate::case::Opening;
 use crate::opening;
@@ -27,7 +27,7 @@ impl Player {
         if is_done {
             self.step += 1;
             self.since = self.now;
-            self.progress = Progress::default();
+            self.progress = StepProgress::default();
         }
         is_done
     }
@@ -39,10 +39,10 @@ impl Player {
         }
         let millis = |millis: u32| self.since + Duration::from_millis(millis.into());
         match self.case.script.get(self.step) {
-            Some(Step::Rest(time) | Step::Judge(time)) => millis(*time),
-            Some(Step::Feel) => self.since + FEELING,
-            Some(Step::Fill(..)) => self.full_at(),
-            Some(Step::ArriveWithin(..)) => self.since + self.patience,
+            Some(ProxyStep::Rest(time) | ProxyStep::Judge(time)) => millis(*time),
+            Some(ProxyStep::Feel) => self.since + FEELING,
+            Some(ProxyStep::Fill(..)) => self.full_at(),
+            Some(ProxyStep::ArriveWithin(..)) => self.since + self.patience,
             _ => self.since.max(self.progress.moved).max(self.written.1) + self.patience,
         }
     }
@@ -50,21 +50,21 @@ impl Player {
     /// How long the step waits by itself.
     pub(super) fn pause(&self) -> Duration {
         match self.case.script.get(self.step) {
-            Some(Step::Rest(time) | Step::Judge(time)) => Duration::from_millis((*time).into()),
+            Some(ProxyStep::Rest(time) | ProxyStep::Judge(time)) => Duration::from_millis((*time).into()),
             _ => Duration::ZERO,
         }
     }
 
-    fn step(&mut self, step: &Step, wires: &mut Wires<'_>) -> bool {
+    fn step(&mut self, step: &ProxyStep, wires: &mut Wires<'_>) -> bool {
         match *step {
-            Step::NobodyListens => true,
-            Step::Ask(edits) => {
+            ProxyStep::NobodyListens => true,
+            ProxyStep::Ask(edits) => {
                 let head = opening::request(&Opening { edits, ..Opening::GOOD }, &self.fill);
                 self.put(Side::Client, &head, wires);
                 self.asked = Some(RawHead::parse(head));
                 true
             }
-            Step::Answer(edits) => {
+            ProxyStep::Answer(edits) => {
                 let head = opening::response(&Opening { edits, ..Opening::GOOD }, &self.fill, None);
                 self.put(Side::Origin, &head, wires);
                 // What stands in front of it are answers of their own.
@@ -72,7 +72,7 @@ impl Player {
                 self.answered = Some(RawHead::parse(last));
                 true
             }
-            Step::Refuse(status, lines, body) => {
+            ProxyStep::Refuse(status, lines, body) => {
                 let mut head = format!("HTTP/1.1 {status}\r\n");
                 lines.iter().for_each(|line| head.extend([line, "\r\n"]));
                 let mut bytes = (head + "\r\n").into_bytes();
@@ -81,52 +81,52 @@ impl Player {
                 self.put(Side::Origin, &bytes, wires);
                 true
             }
-            Step::Say(bytes) => {
+            ProxyStep::Say(bytes) => {
                 self.said.extend_from_slice(bytes);
                 self.put(Side::Origin, bytes, wires);
                 true
             }
-            Step::Feel => self.feel(wires),
-            Step::Cut(side, pace) => {
+            ProxyStep::Feel => self.feel(wires),
+            ProxyStep::Cut(side, pace) => {
                 wires.of(side).into_iter().for_each(|mailbox| mailbox.out.pace(pace));
                 true
             }
-            Step::Reach(checks) => self.reach(checks, wires),
-            Step::Get(checks) => self.get(checks, wires),
-            Step::Fallback => self.fallback(wires),
-            Step::Body(expected) => self.body(expected, wires),
-            Step::Send(side, ref data) => {
+            ProxyStep::Reach(checks) => self.reach(checks, wires),
+            ProxyStep::Get(checks) => self.get(checks, wires),
+            ProxyStep::Fallback => self.fallback(wires),
+            ProxyStep::Body(expected) => self.body(expected, wires),
+            ProxyStep::Send(side, ref data) => {
                 self.send_data(side, data, wires);
                 true
             }
-            Step::Trickle(side, times, size) => self.trickle(side, times, size, wires),
-            Step::RoundTrips(times) => self.round_trips(times, wires),
-            Step::Arrive(side) => self.has_arrived(side, wires),
-            Step::ArriveWithin(side, most) => self.arrive_within(side, most, wires),
-            Step::Stray(side, bytes) => {
+            ProxyStep::Trickle(side, times, size) => self.trickle(side, times, size, wires),
+            ProxyStep::RoundTrips(times) => self.round_trips(times, wires),
+            ProxyStep::Arrive(side) => self.has_arrived(side, wires),
+            ProxyStep::ArriveWithin(side, most) => self.arrive_within(side, most, wires),
+            ProxyStep::Stray(side, bytes) => {
                 self.strays[at(side)] = bytes.to_vec();
                 self.put(side, bytes, wires);
                 true
             }
-            Step::Judge(most) => self.judge_stray(most, wires),
-            Step::Hold(side, holds) => {
+            ProxyStep::Judge(most) => self.judge_stray(most, wires),
+            ProxyStep::Hold(side, holds) => {
                 wires.of(side).into_iter().for_each(|mailbox| mailbox.holds = holds);
                 let what = if holds { "stops reading" } else { "reads again" };
                 self.trace.note(self.now, side, what);
                 true
             }
-            Step::Fill(side, most) => self.is_full(side, most, wires),
-            Step::End(side) => self.end(side, wires),
-            Step::Reset(side) => {
+            ProxyStep::Fill(side, most) => self.is_full(side, most, wires),
+            ProxyStep::End(side) => self.end(side, wires),
+            ProxyStep::Reset(side) => {
                 self.trace.note(self.now, side, "resets its connection");
                 wires.of(side).into_iter().for_each(|mailbox| mailbox.reset = true);
                 true
             }
-            Step::Ends(side, most) => self.ends(side, most, wires),
-            Step::Rest(millis) => {
+            ProxyStep::Ends(side, most) => self.ends(side, most, wires),
+            ProxyStep::Rest(millis) => {
                 !self.differs(wires) && self.now >= self.since + Duration::from_millis(millis.into())
             }
-            Step::StillOpen => {
+            ProxyStep::StillOpen => {
                 for side in [Side::Client, Side::Origin] {
                     if wires.ended(side).is_some() {
                         self.fail(Passage::Lost, format!("the connection of the {side} was ended"));

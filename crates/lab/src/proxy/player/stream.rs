@@ -7,7 +7,7 @@ use bowsprit::frame::MaskKey;
 use super::super::case::{Data, Side};
 use super::super::flow::Flow;
 use super::super::passage::Passage;
-use super::progress::Progress;
+use super::progress::StepProgress;
 use super::{AHEAD, Player, Wires, at};
 
 /// Random bytes that are made at once.
@@ -141,8 +141,12 @@ impl Player {
     pub(super) fn is_full(&mut self, side: Side, most: usize, wires: &mut Wires<'_>) -> bool {
         let Some(mailbox) = wires.of(side) else { return true };
         if self.progress.done == 0 {
-            self.progress =
-                Progress { done: 1, since: self.now, written: mailbox.written, ..Progress::default() };
+            self.progress = StepProgress {
+                done: 1,
+                since: self.now,
+                written: mailbox.written,
+                ..StepProgress::default()
+            };
             self.progress.times = vec![Duration::from_nanos(mailbox.written)];
             self.feeds[at(side)] = most;
             return false;

@@ -17,7 +17,7 @@ use bowsprit::error::Section;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
-use super::case::{Case, Check, Step};
+use super::case::{Case, Check, ProxyStep};
 use super::mailbox::Mailbox;
 use super::passage::Passage;
 use super::player::{Common, Player};
@@ -52,7 +52,7 @@ static PROBE: Case = Case {
         text: "The front passes an upgrade on to the origin.",
     },
     level: Level::Must,
-    script: &[Step::Feel, Step::Reach(&[Check::Upgrades]), Step::Answer(&[])],
+    script: &[ProxyStep::Feel, ProxyStep::Reach(&[Check::Upgrades]), ProxyStep::Answer(&[])],
     ..Case::BASE
 };
 

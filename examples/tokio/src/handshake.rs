@@ -92,7 +92,9 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
                     match origins.check(&request) {
                         Ok(()) => {
                             let mut acceptance = Acceptance::default();
-                            acceptance.extensions.extend(deflate::answer(config.deflate, request.extensions()));
+                            acceptance
+                                .extensions
+                                .extend(deflate::answer(config.deflate, request.extensions()));
                             let (response, agreement) =
                                 request.accept(&acceptance).expect("nothing is chosen that was not offered");
                             stream.write_all(&response).await?;

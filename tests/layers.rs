@@ -299,10 +299,6 @@ const CLOSED: &[(&str, &[&str])] = &[
         &["frame::header::Rules", "http2::client_stream::Chosen", "message::assembler::Limits"],
     ),
     ("a token bucket is two numbers", &["event_loop::bucket::Allowance", "event_loop::limits::AcceptRate"]),
-    (
-        "the lab's fuzzer still writes it out; everybody else has `HeadLimits::new`",
-        &["handshake::head_reader::HeadLimits"],
-    ),
     ("its parts are borrowed one by one", &["connection::Connection"]),
     (
         "says what has happened, and a test of a handler writes it out",

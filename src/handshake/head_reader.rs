@@ -21,6 +21,7 @@ use crate::token::is_token_byte;
 
 /// How much of a head we are ready to collect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HeadLimits {
     /// The most bytes of a head, from its first byte to the end of its blank line.
     ///

@@ -23,7 +23,7 @@ impl Game<'_> {
         let head = self.head(&key);
         self.write(&head)?;
         let wrong = &self.script.opening.wrong;
-        let limits = HeadLimits { max_bytes: 64 * 1024, max_headers: 256 };
+        let limits = HeadLimits::new(64 * 1024, 256);
         let (answer, rest) = match self.read_head(HeadReader::response(limits))? {
             Ok(answer) => answer,
             Err(why) => {
@@ -69,7 +69,7 @@ impl Game<'_> {
     }
 
     pub(super) fn open_as_server(&mut self) -> io::Result<Opened> {
-        let limits = HeadLimits { max_bytes: 64 * 1024, max_headers: 256 };
+        let limits = HeadLimits::new(64 * 1024, 256);
         let request = match self.read_head(HeadReader::request(limits))? {
             Ok((head, _)) => head,
             Err(why) => return Err(io::Error::other(why)),

@@ -249,6 +249,7 @@ fn close_listeners(listeners: &mut Vec<Listener>, registry: &Registry) {
 }
 
 /// Clients that are told at once, under TLS, that they cannot stay.
+#[cfg(feature = "tls")]
 const TURNED_AWAY: usize = 64;
 
 #[cfg(feature = "tls")]

@@ -8,7 +8,7 @@ use bowsprit::frame::{LengthForm, RawHeader};
 /// The most bytes of a control frame's payload that may be (RFC 6455 §5.5).
 pub(super) const CONTROL: usize = 125;
 
-/// Tells of each rule that the header breaks; `masks` where it is known whether its sender must, `inflates` where
+/// Tells of each rule that the header breaks, in the order of its bits but the mask first; `masks` where it is known whether its sender must, `inflates` where
 /// permessage-deflate is agreed.
 pub(super) fn judge(
     header: &RawHeader,
@@ -21,12 +21,6 @@ pub(super) fn judge(
         (Some(true), None) => fault(Section::rfc6455("5.1"), "A client must mask every frame"),
         (Some(false), Some(_)) => fault(Section::rfc6455("5.1"), "A server must not mask its frames"),
         _ => {}
-    }
-    if header.form != LengthForm::minimal(header.length) {
-        fault(Section::rfc6455("5.2"), "The length is not in its shortest form");
-    }
-    if header.length >> 63 != 0 {
-        fault(Section::rfc6455("5.2"), "The most significant bit of the length must be 0");
     }
     if header.rsv2 || header.rsv3 {
         fault(Section::rfc6455("5.2"), "RSV2 and RSV3 must be 0");
@@ -42,6 +36,12 @@ pub(super) fn judge(
     }
     if matches!(header.opcode, 3..=7 | 11..) {
         fault(Section::rfc6455("5.2"), "The opcode is reserved");
+    }
+    if header.form != LengthForm::minimal(header.length) {
+        fault(Section::rfc6455("5.2"), "The length is not in its shortest form");
+    }
+    if header.length >> 63 != 0 {
+        fault(Section::rfc6455("5.2"), "The most significant bit of the length must be 0");
     }
     if control && !header.fin {
         fault(Section::rfc6455("5.5"), "A control frame must not be fragmented");

@@ -93,12 +93,13 @@ impl Client<NetStream> {
             #[cfg(feature = "http2")]
             Layers::Http2(_) => return Err(Error::Io(io::ErrorKind::Unsupported.into())),
         };
-        #[cfg(not(feature = "tls"))]
+        #[cfg(all(not(feature = "tls"), feature = "http2"))]
         let wire = match socket.0 {
             Layers::Plain(wire) => wire,
-            #[cfg(feature = "http2")]
             Layers::Http2(_) => return Err(Error::Io(io::ErrorKind::Unsupported.into())),
         };
+        #[cfg(not(any(feature = "tls", feature = "http2")))]
+        let Layers::Plain(wire) = socket.0;
         let pen = Pen { socket: wire.try_clone()?, bytes: Vec::new(), written: 0 };
         let state = State {
             sending,

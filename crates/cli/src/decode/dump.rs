@@ -20,18 +20,22 @@ const MOST: usize = 256 << 20;
 /// The bytes that a text stands for.
 pub(super) fn bytes(text: &str) -> Result<Vec<u8>, String> {
     let text = text.trim().trim_start_matches('\u{feff}');
+    // As printf takes them, or C.
+    let escapes = text.trim_matches('"');
     let result = if let Some(rest) = text.strip_prefix("<Buffer") {
         buffer(rest)
     } else if let Some(literal) = python(text) {
         unescape(literal)
-    } else if text.contains("\\x") {
-        unescape(text.trim_matches('"')) // as for printf, or in C
+    } else if escapes.starts_with("\\x") {
+        unescape(escapes)
     } else if let Some(list) = list(text) {
         numbers(list)
     } else if tcpdump::is_in(text) {
         Err("this is a dump of tcpdump: give it as a --file or on standard input".to_owned())
     } else if let Some(rows) = rows(text) {
         dump(&rows)
+    } else if escapes.contains("\\x") {
+        unescape(escapes) // behind what may show it beside its bytes
     } else if let Some(decoded) = base64(text) {
         Ok(decoded)
     } else if is_unclear(text) {
@@ -311,6 +315,20 @@ mod tests {
     }
 
     /// Base64 may hold 0x, and nothing but digits where it says what it is.
+    #[test]
+    fn escapes_beside_bytes_are_not_those_bytes() {
+        for text in [
+            "00000000: 5c78 3831  \\x81",
+            "00000000  5c 78 38 31  |\\x81|\n00000004",
+            "char x[] = { 0x5c, 0x78, 0x38, 0x31 }; /* \\x81 */",
+        ] {
+            assert_eq!(bytes(text).as_deref(), Ok(&b"\\x81"[..]), "{text}");
+        }
+        for text in [r"a\x81", r#""a\x81""#] {
+            assert_eq!(bytes(text).as_deref(), Ok(&b"a\x81"[..]), "{text}");
+        }
+    }
+
     #[test]
     fn base64_is_told_from_hexadecimal_digits() {
         assert_eq!(bytes("data:;base64,0xyz"), Ok(vec![0xd3, 0x1c, 0xb3]));

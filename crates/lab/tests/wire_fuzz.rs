@@ -115,7 +115,8 @@ fn planted_faults_in_frames_are_found() {
     finds(Fault::WaitsForTopBitLengths, taken, 3, 30);
     finds(Fault::TakesFragmentedControl, taken, 3, 24);
     finds(Fault::TakesLongControl, taken, 3, 160);
-    finds(Fault::NeedsWholeHeaders, &[Kind::EndedEarly], 3, 30);
+    // TCP may join the writes that cut a header, and then making it small stops early.
+    finds(Fault::NeedsWholeHeaders, &[Kind::EndedEarly], 11, 100);
 }
 
 #[test]

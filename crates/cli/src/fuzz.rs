@@ -3,8 +3,6 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use bowsprit::handshake::Url;
 use bowsprit::tls::TlsClient;
@@ -17,6 +15,7 @@ use clap::Subcommand;
 use super::exit::Exit;
 use super::output::{colours, count, print, print_json, say};
 use super::request::RequestArgs;
+use super::signals::asked_to_end;
 use super::trust::{Trust, advised};
 use super::values::{Size, Time, examined_url, jobs, listen_address};
 
@@ -192,7 +191,7 @@ fn fuzz(args: Args) -> Result<Exit, String> {
         place,
         watch: watch(&common)?,
         minimise: common.minimise,
-        interrupt: interrupt().map_err(|error| error.to_string())?,
+        interrupt: asked_to_end().map_err(|error| error.to_string())?,
     };
     let peer = common.process.peer(dial, tls, Some(&common.traces))?;
     let watched = std::io::stderr().is_terminal();
@@ -222,17 +221,6 @@ fn watch(common: &Common) -> Result<Option<Watch>, String> {
         (None, None, _) => Ok(None),
         (pid, memory, _) => Ok(Some(Watch { pid, most: memory.map_or(64 << 20, |size| size.0 as u64) })),
     }
-}
-
-/// The first SIGINT or SIGTERM asks for an end with what was found so far; the second ends at once.
-fn interrupt() -> std::io::Result<Arc<AtomicBool>> {
-    let asked = Arc::new(AtomicBool::new(false));
-    #[cfg(unix)]
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, asked.clone())?;
-        signal_hook::flag::register(signal, asked.clone())?;
-    }
-    Ok(asked)
 }
 
 fn conclude(summary: &Summary, common: &Common) -> Result<Exit, String> {

@@ -2,12 +2,25 @@
 //! it, asks for files to be read again.
 
 use std::io;
-#[cfg(unix)]
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 #[cfg(unix)]
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use mio::{Registry, Token};
+
+/// What the first SIGINT or SIGTERM raises, for who looks at it by and by; the second ends the process.
+pub(super) fn asked_to_end() -> io::Result<Arc<AtomicBool>> {
+    let asked = Arc::new(AtomicBool::new(false));
+    #[cfg(unix)]
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // In this order: the first signal finds the flag down, the second finds it up. What the handler does is done even
+        // while we wait for somebody to read our stdout.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, asked.clone())?;
+        signal_hook::flag::register(signal, asked.clone())?;
+    }
+    Ok(asked)
+}
 
 /// The signals as a mio source.
 #[derive(Debug)]
@@ -44,12 +57,8 @@ impl Signals {
         pipe.set_nonblocking(true)?;
         let mut pipe = mio::net::UnixStream::from_std(pipe);
         registry.register(&mut pipe, token, mio::Interest::READABLE)?;
-        let asked = Arc::new(AtomicBool::new(false));
+        let asked = asked_to_end()?;
         for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag down, the second finds it up. What the handler does is
-            // done even while we wait for somebody to read our stdout.
-            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, asked.clone())?;
-            signal_hook::flag::register(signal, asked.clone())?;
             signal_hook::low_level::pipe::register(signal, end.try_clone()?)?;
         }
         Ok(Self { unix: Unix { pipe, end, asked_to_end: asked, asked_to_reload: Arc::default() } })

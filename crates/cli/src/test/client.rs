@@ -12,10 +12,11 @@ use bowsprit_lab::report::{Outcome, Run};
 use bowsprit_lab::{Behaviour, Place, Record, Subject};
 
 use super::args::ClientArgs;
-use super::end::{End, UNREACHABLE, asked_to_end};
+use super::end::{End, UNREACHABLE};
 use super::progress::{Progress, list};
 use crate::logger::{self, Stamp};
 use crate::output::{count, for_terminal, one_line, print, say, warn};
+use crate::signals::asked_to_end;
 use crate::values::Time;
 
 /// Waits for clients and plays the cases with them.

@@ -9,11 +9,12 @@ use bowsprit_lab::report::json::Report;
 use bowsprit_lab::{Carrier, Effort, Place};
 
 use super::args::{ProxyArgs, now};
-use super::end::{End, UNREACHABLE, asked_to_end};
+use super::end::{End, UNREACHABLE};
 use super::place::{target, with_scheme};
 use super::progress::Progress;
 use crate::output::{for_terminal, print, say};
 use crate::request::RequestArgs;
+use crate::signals::asked_to_end;
 use crate::trust::advised;
 
 pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {

@@ -11,10 +11,11 @@ use bowsprit_lab::{Options, Place, Selection, Subject};
 
 use super::args::ServerArgs;
 use super::behind;
-use super::end::{End, UNREACHABLE, asked_to_end};
+use super::end::{End, UNREACHABLE};
 use super::place::{target, with_scheme};
 use super::progress::{Progress, list};
 use crate::output::{for_terminal, one_line, print, say};
+use crate::signals::asked_to_end;
 use crate::trust::advised;
 
 /// Plays the cases against a server.

@@ -7,10 +7,8 @@ mod certificates;
 mod support;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -19,6 +17,7 @@ use bowsprit_lab::report::json::{Report, RunReport};
 use certificates::Authority;
 use serde_json::Value;
 use support::command::{BOWSPRIT, Running, serve};
+use support::folder::Folder;
 
 /// Exit code, stdout, stderr. The lab bounds its time itself.
 fn bowsprit(args: &[&str]) -> (i32, String, String) {
@@ -41,35 +40,6 @@ fn serve_tls(args: &[&str]) -> Secure {
     let mut running = Running::bowsprit(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
     let url = running.first_line();
     Secure { _running: running, url }
-}
-
-/// A directory of one test, empty at its start.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.0.join(name)).unwrap()
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        fs::write(self.0.join(name), text).unwrap();
-        self.path(name)
-    }
-
-    fn run(&self, name: &str) -> RunReport {
-        Report::from_json(&self.read(name)).unwrap().runs.remove(0)
-    }
 }
 
 fn ids(run: &RunReport) -> BTreeSet<&str> {

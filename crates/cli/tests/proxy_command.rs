@@ -10,14 +10,13 @@ mod fault;
 mod peers;
 mod support;
 
-use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
 
-use bowsprit_lab::report::json::{Report, RunReport};
+use bowsprit_lab::report::json::RunReport;
 use fault::Fault;
 use serde_json::Value;
 use support::command::{Running, serve};
+use support::folder::Folder;
 
 /// Exit code, stdout, stderr.
 fn bowsprit(args: &[&str]) -> (i32, String, String) {
@@ -40,29 +39,6 @@ fn proxy(fault: Fault, host: u8) -> [String; 4] {
 fn test_proxy(proxy: &[String], args: &[&str]) -> (i32, String, String) {
     let proxy: Vec<&str> = proxy.iter().map(String::as_str).collect();
     bowsprit(&[&["test", "proxy"], &proxy[..], args].concat())
-}
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.0.join(name)).unwrap()
-    }
-
-    fn run(&self, name: &str) -> RunReport {
-        Report::from_json(&self.read(name)).unwrap().runs.remove(0)
-    }
 }
 
 /// The verdict on a case.

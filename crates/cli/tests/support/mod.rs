@@ -6,6 +6,7 @@
 mod shared;
 
 pub mod command;
+pub mod folder;
 
 use std::path::PathBuf;
 

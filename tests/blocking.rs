@@ -1,6 +1,8 @@
 //! The blocking client against servers that do what a test asks of them.
 #![cfg(feature = "blocking")]
 
+#[path = "support/port.rs"]
+mod port;
 #[path = "support/server.rs"]
 mod server;
 
@@ -518,8 +520,8 @@ fn resolver(answer: Vec<std::net::SocketAddr>) -> impl Fn(&str, u16, Reply) + Se
 #[test]
 fn the_next_address_is_tried_when_one_refuses_or_says_nothing() {
     let (address, server) = serve(1, echo);
-    // Nobody listens on the first (the port was free a moment ago); the second is full: two connections wait already.
-    let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nobody listens on the first; the second is full: two connections wait already.
+    let refusing = port::reserved();
     let config = ClientConfig::new("ws://name.example/").unwrap().resolver(resolver(vec![refusing, address]));
     let client = blocking::connect_with(&config).unwrap();
     assert_eq!(client.peer_addr(), Some(address));

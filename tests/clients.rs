@@ -1,6 +1,8 @@
 //! Clients of a loop: reaching a server, losing it, coming back.
 #![cfg(feature = "event-loop")]
 
+#[path = "support/port.rs"]
+mod port;
 #[path = "support/server.rs"]
 mod server;
 
@@ -153,7 +155,7 @@ fn a_shutdown_ends_every_client() {
         }
     }
 
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused = port::reserved();
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut resolving = ClientConfig::new("ws://nowhere.test/").unwrap();
     resolving = resolving.resolver(Silent);
@@ -270,7 +272,7 @@ fn the_url_can_change_between_tries() {
         open(&mut stream, b"\x81\x02hi");
         finish(stream);
     });
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = port::reserved();
     let log = Log { enough: 1, next_url: Some(format!("ws://{good}/")), ..Log::default() };
     let log = run(log, config(nobody).reconnect(quick()));
     assert_eq!(log.lines[..3], ["Connecting", "unreached: Connect", "Waiting"]);
@@ -280,7 +282,7 @@ fn the_url_can_change_between_tries() {
 
 #[test]
 fn tries_end_at_their_limit_and_at_what_cannot_be_mended() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = port::reserved();
     let log = run(Log::default(), config(nobody).reconnect(quick().max_tries(2)));
     assert_eq!(log.tries, 3);
     assert!(log.lines.last().unwrap().starts_with("end Exhausted"));
@@ -397,7 +399,7 @@ fn names_are_looked_up_elsewhere() {
     }
 
     // The first address refuses; the answer comes from another thread.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = port::reserved();
     let later = move |host: &str, _: u16, reply: Reply| {
         assert_eq!(host, "name.example");
         std::thread::spawn(move || {

@@ -1,12 +1,14 @@
 //! The blocking client and the loop's, against the same servers: what goes wrong is told in the same words.
 #![cfg(all(feature = "blocking", feature = "event-loop"))]
 
+#[path = "support/port.rs"]
+mod port;
 #[allow(dead_code, reason = "here no server opens")]
 #[path = "support/server.rs"]
 mod server;
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use bowsprit::blocking;
@@ -201,7 +203,7 @@ fn proxies() {
 
 #[test]
 fn servers_that_are_not_there() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = port::reserved();
     let told = blocking(&config(nobody));
     assert!(told.starts_with("no connection could be made: "), "{told}");
     assert_eq!(in_a_loop(config(nobody)), told);

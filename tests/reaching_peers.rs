@@ -9,9 +9,11 @@
 mod certificates;
 #[path = "support/installed.rs"]
 mod installed;
+#[path = "support/port.rs"]
+mod port;
 
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -68,10 +70,6 @@ fn python_websockets(args: &[&str]) -> Option<(Peer, String)> {
     echo_server("Python websockets", python, python, "websockets_echo_server.py", args)
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// A proxy of Debian's that listens on `port`.
 fn proxy(name: &str, port: u16, args: &[&str]) -> Option<Peer> {
     let mut command = Command::new(name);
@@ -80,9 +78,10 @@ fn proxy(name: &str, port: u16, args: &[&str]) -> Option<Peer> {
         skip(name, &format!("apt-get install {name}"));
         return None;
     };
-    let peer = Peer(child);
-    let until = Instant::now() + Duration::from_secs(10);
+    let mut peer = Peer(child);
+    let until = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(peer.0.try_wait().unwrap().is_none(), "{name} has ended");
         assert!(Instant::now() < until, "{name} does not listen");
         thread::sleep(Duration::from_millis(20));
     }
@@ -151,7 +150,7 @@ fn npm_ws_and_python_websockets_serve() {
 
 #[test]
 fn through_tinyproxy() {
-    let port = free_port();
+    let port = port::reserved().port();
     let Some((_proxy, file)) = tinyproxy(port, "BasicAuth user secret") else { return };
     if let Some((_peer, url)) = npm_ws(&[]) {
         let config = |proxy: &str| {
@@ -177,7 +176,7 @@ fn through_tinyproxy() {
 
 #[test]
 fn through_microsocks() {
-    let (open, closed) = (free_port(), free_port());
+    let (open, closed) = (port::reserved().port(), port::reserved().port());
     let Some(_open) = proxy("microsocks", open, &["-i", "127.0.0.1", "-p", &open.to_string()]) else {
         return;
     };

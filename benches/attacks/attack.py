@@ -70,10 +70,11 @@ def connect(port, compressed=False, small_buffer=False):
 
 class Server:
     def __init__(self, binary, *flags):
-        probe = socket.socket()
-        probe.bind(("127.0.0.1", 0))
-        self.port = probe.getsockname()[1]
-        probe.close()
+        # Never listens: it keeps the port from everybody but the server, which sets SO_REUSEADDR.
+        self.keeper = socket.socket()
+        self.keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.keeper.bind(("127.0.0.1", 0))
+        self.port = self.keeper.getsockname()[1]
         command = [binary, "serve", "--listen", f"127.0.0.1:{self.port}", *flags]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(200):
@@ -95,6 +96,7 @@ class Server:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait()
+        self.keeper.close()
 
 
 def echo_times(port, seconds):

@@ -16,7 +16,7 @@ mod slow_peers;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,7 @@ use bowsprit::frame::RawHeader;
 use bowsprit::handshake::{Acceptance, Agreement, ClientRequest, PlainRequest, Refusal, Request};
 use bowsprit::message::Message;
 use support::peer::{Frame, PATIENCE, Peer, REQUEST, assert_close, assert_text};
+use support::port::reserved;
 use support::{close_payload, config, not_fin, sent_by};
 
 /// What the loop has told its handler.

@@ -102,7 +102,7 @@ fn both_roles_live_in_one_loop() {
 #[test]
 fn nobody_to_connect_to_is_told() {
     let mut world = World::new();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = reserved();
     world.cx().connect(nobody, ClientRequest::new("a", "/").unwrap()).unwrap();
     let failed = world.told_failed();
     assert!(

@@ -3,13 +3,14 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::installed::skip;
 use super::support::peer::PATIENCE;
+use super::support::port::reserved;
 
 /// A server of an engine, which does not outlive its test.
 pub(crate) struct Server {
@@ -41,7 +42,7 @@ impl Server {
             skip(program, "apt-get install redis-server nats-server");
             return None;
         }
-        let port = free_port();
+        let port = reserved().port();
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let child = kind.spawn(port, &args);
         Some(Self { kind, port, args, child }.up())
@@ -117,8 +118,4 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -5,6 +5,7 @@
 
 pub mod broken;
 pub mod peer;
+pub mod port;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,8 @@
 //! `bowsprit bench` as a user runs it, against servers of this process on free ports.
 
+#[path = "../../../tests/support/port.rs"]
+mod port;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
@@ -11,6 +14,7 @@ use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler, To};
 use bowsprit::handshake::{Refusal, Request};
 use bowsprit::message::Message;
+use port::reserved;
 
 /// What a server does with messages, right and wrong.
 #[derive(Clone, Copy, PartialEq)]
@@ -190,7 +194,7 @@ fn no_connection_is_exit_code_3() {
     assert_eq!(refused.status.code(), Some(3), "{refused:?}");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("403"), "{refused:?}");
     assert!(refused.stdout.is_empty());
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = reserved();
     assert_eq!(bench(nobody, "").status.code(), Some(3));
 }
 

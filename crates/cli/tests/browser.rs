@@ -21,6 +21,7 @@ use browser::Driver;
 use certificates::Authority;
 use serde_json::{Value, json};
 use support::command::{BOWSPRIT, Running, serve};
+use support::port::reserved;
 
 /// Helpers in front of each script: an element, a wait for something to become true, the newest row of a kind.
 const PRELUDE: &str = r##"
@@ -149,7 +150,7 @@ fn the_page_talks_to_its_server() {
     );
 
     driver.go(&page);
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = reserved();
     let told = run(&driver, NOBODY, json!([format!("ws://{nobody}/")]));
     assert_eq!(told, json!([true, true, "closed"]));
 }

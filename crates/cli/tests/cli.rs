@@ -5,7 +5,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use bowsprit::frame::RawHeader;
 use support::command::{BOWSPRIT, Running, Server, serve, serve_by};
 use support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text, fake_server};
+use support::port::reserved;
 use support::{close_payload, frame};
 
 fn http(address: SocketAddr, request: &str) -> String {
@@ -243,7 +244,7 @@ fn a_reader_that_has_had_enough_is_no_failure() {
 
 #[test]
 fn nobody_there_exits_3() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = reserved();
     let (code, stdout, stderr) = Running::client(&format!("ws://{free}/"), &[]).finish();
     assert_eq!((code, stdout.as_str()), (3, ""));
     assert!(stderr.contains(&free.to_string()) && stderr.contains("running"), "{stderr}");

@@ -21,6 +21,7 @@ use server::{drain, header, open, read_head, serve as fake};
 use support::command::{BOWSPRIT, Running, serve};
 use support::frame;
 use support::peer::{PATIENCE, assert_close, fake_server};
+use support::port::reserved;
 
 /// `connect` that gets nothing from stdin; exit code, stdout, stderr.
 fn connect(url: &str, args: &[&str]) -> (i32, String, String) {
@@ -427,7 +428,7 @@ fn it_connects_again_and_says_the_preamble() {
     assert!(stderr.contains("try 1 in 0.1 s"), "{stderr}");
     server.join().unwrap();
 
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = reserved();
     let (code, _, stderr) = connect(&format!("ws://{nobody}/"), &["--reconnect=100ms", "--max-tries", "2"]);
     assert_eq!((code, stderr.matches("is the server running").count()), (3, 3), "{stderr}");
 }
@@ -576,7 +577,7 @@ fn a_server_can_be_reached_elsewhere() {
         assert_eq!((host.as_str(), name.as_deref()), (expected, Some("server.example")));
     }
     // What goes wrong is told by the name of the URL.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = reserved();
     let route = format!("::127.0.0.1:{}", nobody.port());
     let (code, _, stderr) = connect("ws://server.example/", &["--connect-to", &route, "--proxy", "none"]);
     assert!(code == 3 && stderr.contains("cannot connect to ws://server.example/"), "{stderr}");
@@ -635,7 +636,7 @@ fn it_can_stay_when_stdin_has_ended() {
 
 #[test]
 fn a_proxy_that_is_not_there_is_named() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = reserved();
     let proxy = format!("socks5h://{nobody}");
     let (code, _, stderr) = connect("ws://server.example/", &["--proxy", &proxy]);
     assert_eq!(code, 3);

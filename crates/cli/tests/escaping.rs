@@ -15,6 +15,7 @@ use std::thread;
 use bowsprit_lab::escape::acts;
 use serde_json::{Value, json};
 use support::command::{BOWSPRIT, serve};
+use support::port::reserved;
 
 /// Every character that does something to the text around it but NUL, which no argument holds.
 fn hostile() -> String {
@@ -201,7 +202,7 @@ fn a_password_in_a_url_is_told_to_nobody() {
     }
     assert!(told.contains(server.url.trim_start_matches("ws://")), "the server is named");
     // Nobody there, and URLs that are none.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = reserved();
     for url in [
         &format!("ws://user:s3cret@{nobody}/"),
         "ws://user:s3cret@h:99999/",

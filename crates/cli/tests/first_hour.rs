@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, thread};
 
 use support::command::{BOWSPRIT, Running, serve};
+use support::port::reserved;
 
 /// A line, its exit code, and what is said on stdout or stderr.
 ///
@@ -133,10 +134,7 @@ fn each_line_has_the_outcome_that_was_meant() {
     let tls = ["serve", "--listen", "localhost:0", "--tls-cert", &cert, "--tls-key", &key];
     let mut secure = Running::bowsprit(&tls);
     let wss = secure.first_line().replace("127.0.0.1", "localhost");
-    // Connected to nobody, so that nobody else gets the port either.
-    let nobody = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    nobody.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let nobody = nobody.local_addr().unwrap().as_socket().unwrap();
+    let nobody = reserved();
     let programs = Path::new(BOWSPRIT).parent().unwrap().to_str().unwrap().to_owned();
     let path = format!("{programs}:{}", env::var("PATH").unwrap());
     let of = |line: &str| {

@@ -11,12 +11,12 @@ mod installed;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::{env, fs, thread};
 
 use serde_json::Value;
 use support::broken::{self, Fault, Server};
 use support::command::{Running, serve};
+use support::port::reserved;
 use support::workspace;
 
 /// A folder for traces of its own, gone with its test.
@@ -108,7 +108,7 @@ fn a_signal_ends_it_with_what_was_found_so_far() {
 
 #[test]
 fn what_cannot_be_done_is_said() {
-    let nobody = address();
+    let nobody = reserved();
     let url = format!("ws://{nobody}/");
     let folder = Folder::new("usage");
     for (args, expected, says) in [
@@ -162,15 +162,8 @@ fn the_first_finding_ends_it_and_is_saved_shown_and_played_again() {
     let (code, stdout, _) = bowsprit(&["replay", &file, "--url", &format!("ws://{}/", right.address)]);
     assert!(code == 0 && stdout.ends_with("nothing is wrong any more\n"), "{stdout}");
     let (code, _, stderr) =
-        bowsprit(&["replay", &file, "--back", "0", "--url", &format!("ws://{}/", address())]);
+        bowsprit(&["replay", &file, "--back", "0", "--url", &format!("ws://{}/", reserved())]);
     assert!(code == 3 && !stderr.is_empty(), "{stderr}");
-}
-
-/// An address that no other test, and no connection from this machine, uses.
-fn address() -> SocketAddr {
-    static PORT: AtomicU16 = AtomicU16::new(9000);
-    let [_, high, middle, low] = std::process::id().to_be_bytes();
-    ([127, high.wrapping_add(100), middle, low], PORT.fetch_add(1, Ordering::Relaxed)).into()
 }
 
 const PLANTED: &str = "BOWSPRIT_PLANTED";
@@ -193,7 +186,7 @@ fn a_server_in_a_process_of_its_own() {
 
 /// The command for it, and its URL.
 fn planted(fault: &str) -> (String, String) {
-    let (address, this) = (address(), env::current_exe().unwrap());
+    let (address, this) = (reserved(), env::current_exe().unwrap());
     let this = this.display();
     let start = format!(
         "{PLANTED}='{fault} {address}' exec '{this}' --exact a_server_in_a_process_of_its_own --nocapture"
@@ -347,7 +340,7 @@ fn a_fault_of_a_client_is_found_and_played_again() {
     let outcome: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((code, kinds(&outcome)), (1, vec!["handshake-accepted"]), "{outcome:#}");
     for (fault, expected) in [(Fault::TakesAnyAccept, 1), (Fault::None, 0)] {
-        let at = self::address();
+        let at = reserved();
         let replay = Running::bowsprit(&["replay", &folder.trace(), "--listen", &at.to_string()]);
         let client = thread::spawn(move || {
             // Until it listens, and once.

@@ -18,6 +18,7 @@ use certificates::Authority;
 use serde_json::Value;
 use support::command::{BOWSPRIT, Running, serve};
 use support::folder::Folder;
+use support::port::reserved;
 
 /// Exit code, stdout, stderr. The lab bounds its time itself.
 fn bowsprit(args: &[&str]) -> (i32, String, String) {
@@ -92,7 +93,7 @@ fn exit_codes_tell_a_pass_a_failure_a_wrong_command_line_and_nobody_there() {
         assert!(stderr.contains(hint), "{args:?}: {stderr}");
     }
 
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = reserved();
     let (code, _, stderr) = test_server(&format!("ws://{nobody}/"), &[]);
     assert_eq!(code, 3, "{stderr}");
     let (code, _, stderr) = test_server("ws://name.invalid/", &[]);

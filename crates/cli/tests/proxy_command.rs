@@ -10,28 +10,23 @@ mod fault;
 mod peers;
 mod support;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 
 use bowsprit_lab::report::json::RunReport;
 use fault::Fault;
 use serde_json::Value;
 use support::command::{Running, serve};
 use support::folder::Folder;
+use support::port::reserved;
 
 /// Exit code, stdout, stderr.
 fn bowsprit(args: &[&str]) -> (i32, String, String) {
     Running::bowsprit(args).finish_within(60)
 }
 
-/// An address that nobody listens on, on a host that no other test uses.
-fn free(host: u8) -> SocketAddr {
-    let host = if cfg!(target_os = "linux") { host } else { 1 };
-    TcpListener::bind(SocketAddr::from(([127, 0, 1, host], 0))).unwrap().local_addr().unwrap()
-}
-
 /// A proxy with this fault, and the flags that name it.
-fn proxy(fault: Fault, host: u8) -> [String; 4] {
-    let origin = free(host);
+fn proxy(fault: Fault) -> [String; 4] {
+    let origin = reserved();
     let front = fault::start(fault, origin);
     ["--front".to_owned(), format!("ws://{front}/chat"), "--origin".to_owned(), origin.to_string()]
 }
@@ -50,7 +45,7 @@ const EARLY: &str = "PRX-ERL-001,PRX-ERL-006,PRX-REQ-018";
 
 #[test]
 fn a_transparent_proxy_passes_and_every_report_says_so() {
-    let (proxy, folder) = (proxy(Fault::None, 1), Folder::new("transparent"));
+    let (proxy, folder) = (proxy(Fault::None), Folder::new("transparent"));
     let [json, junit, html, markdown] = ["r.json", "r.xml", "r.html", "r.md"].map(|name| folder.path(name));
     let files = ["--json", &json, "--junit", &junit, "--html", &html, "--markdown", &markdown];
     let (code, stdout, stderr) =
@@ -66,7 +61,7 @@ fn a_transparent_proxy_passes_and_every_report_says_so() {
 
 #[test]
 fn a_faulty_proxy_fails_with_what_was_lost_and_how_to_see_it_again() {
-    let (proxy, folder) = (proxy(Fault::LosesEarlyDataOfClient, 2), Folder::new("faulty"));
+    let (proxy, folder) = (proxy(Fault::LosesEarlyDataOfClient), Folder::new("faulty"));
     let [json, junit, html, known] = ["r.json", "r.xml", "r.html", "known"].map(|name| folder.path(name));
     let test_proxy =
         |args: &[&str]| test_proxy(&proxy, &[args, &["--timeout", "0.7", "--jobs", "1"]].concat());
@@ -119,8 +114,8 @@ fn cases_are_listed_and_explained_without_a_proxy() {
 
 #[test]
 fn what_is_wrong_before_the_first_case_has_an_exit_code_of_its_own() {
-    let here = free(3);
-    let (front, origin) = (format!("ws://{}/", free(4)), here.to_string());
+    let here = reserved();
+    let (front, origin) = (format!("ws://{}/", reserved()), here.to_string());
     for (args, hint) in [
         (&["--front", &*front][..], "--origin"),
         (&["--front", "http://127.0.0.1/", "--origin", &origin], "ws://"),
@@ -141,7 +136,7 @@ fn what_is_wrong_before_the_first_case_has_an_exit_code_of_its_own() {
     assert!(code == 3 && stderr.contains("cannot listen on") && stderr.contains("in use"), "{stderr}");
     drop(taken);
     // A front with another origin.
-    let elsewhere = fault::start(Fault::None, free(5));
+    let elsewhere = fault::start(Fault::None, reserved());
     let front = format!("ws://{elsewhere}/");
     let (code, _, stderr) = bowsprit(&["test", "proxy", "--front", &front, "--origin", &origin]);
     assert!(
@@ -219,7 +214,7 @@ fn what_is_the_servers_own_stays_failed_behind_a_proxy() {
 #[test]
 fn where_the_server_itself_is_has_to_be_right() {
     let server = serve(&[]);
-    let nobody = format!("ws://{}/", free(6));
+    let nobody = format!("ws://{}/", reserved());
     let (code, _, stderr) =
         bowsprit(&["test", "server", &server.url, "--behind-proxy", "--origin-url", &nobody]);
     assert!(code == 3 && stderr.contains(&nobody), "{code} {stderr}");

@@ -23,6 +23,7 @@ use installed::skip;
 use socket2::SockRef;
 use support::command::{BOWSPRIT, Running, serve};
 use support::peer::{PATIENCE, REQUEST};
+use support::port::reserved;
 use support::{Random, not_fin, sent_by, workspace};
 
 /// The answer to [`REQUEST`].
@@ -228,7 +229,7 @@ fn a_screen_that_nobody_reads_slows_nothing() {
 
 #[test]
 fn a_server_that_is_not_there_is_told() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = reserved();
     let (running, address) = watch(&format!("ws://{free}/"), &["-n", "1"]);
     let mut client = TcpStream::connect(address).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();

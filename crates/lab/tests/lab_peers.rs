@@ -2,8 +2,11 @@
 
 mod peers;
 
+#[path = "../../../tests/support/port.rs"]
+mod port;
+
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -51,9 +54,7 @@ fn all_failed(outcomes: &[Outcome]) -> &Record {
 
 #[test]
 fn nobody_listens() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = listener.local_addr().unwrap();
-    drop(listener);
+    let addr = port::reserved();
     let error = runner::preflight(&target(addr), options()).unwrap_err();
     assert!(error.contains("could not connect"), "{error}");
     let (outcomes, peer, _) = play(addr, &["1"]);

@@ -14,9 +14,10 @@ use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
 
 use super::engine::{KINDS, Kind, Server as Engine};
-use super::proxies::{Proxy, free};
+use super::proxies::Proxy;
 use super::support::command::{BOWSPRIT, Server, serve_by};
 use super::support::peer::Peer;
+use super::support::port::reserved;
 
 /// Much has to be done on a busy machine before this is over.
 const LONG: Duration = Duration::from_secs(90);
@@ -252,7 +253,7 @@ impl Node {
 /// Some clients, a tenth of which talk, so much that each message of all of them comes to `deliveries` a second.
 fn run(kind: Kind, clients: usize, deliveries: usize) {
     let Some(mut engine) = Engine::start(kind, &[]) else { return };
-    let addresses = [(); 3].map(|()| free());
+    let addresses = [(); 3].map(|()| reserved());
     let mut nodes = addresses.map(|address| Node::start(address, &engine));
     let fronts = ["haproxy.cfg", "nginx.conf"].map(|file| Proxy::start(file, &addresses, |text| text));
     let [Some(haproxy), Some(nginx)] = fronts else { return };

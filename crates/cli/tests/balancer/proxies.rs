@@ -1,7 +1,7 @@
 //! Proxies that we did not write, on free ports and with folders of their own.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::installed::skip;
 use super::support::peer::PATIENCE;
+use super::support::port::reserved;
 use super::support::workspace;
 
 /// A proxy, which does not outlive its test.
@@ -40,7 +41,7 @@ impl Proxy {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("bowsprit-proxy-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let address = free();
+        let address = reserved();
         let mut text = fs::read_to_string(workspace().join("docs/deploy").join(file)).unwrap();
         for (at, known) in SERVERS.iter().enumerate() {
             match servers.get(at) {
@@ -108,8 +109,4 @@ impl Drop for Proxy {
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-pub(crate) fn free() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }

@@ -13,6 +13,7 @@ use super::end;
 use super::support::Random;
 use super::support::command::{Running, Server, serve};
 use super::support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text};
+use super::support::port::reserved;
 
 /// All that comes until the server's Close frame, and its code and reason.
 fn rest(peer: &mut Peer) -> (Vec<u8>, u16, String) {
@@ -91,7 +92,7 @@ fn the_end_of_the_far_end_closes_and_what_the_client_says_till_then_arrives() {
 
 #[test]
 fn a_far_end_that_is_not_there_is_told() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = reserved();
     for mode in [format!("tcp:{nobody}"), "unix:/nowhere/at/all".to_owned()] {
         let server = serve(&["--mode", &mode]);
         let mut peer = Peer::connect(server.address);

@@ -48,6 +48,8 @@ pub enum Fault {
     RefusesUpperCaseNames,
     NeedsWholeHeaders,
     Leaks,
+    /// A piece that holds nothing keeps everybody waiting.
+    KeepsOthersWaiting,
     // Of clients only.
     TakesAnyAccept,
     TakesAnyStatus,
@@ -130,6 +132,10 @@ struct Conn {
 
 /// The code of the Close frame with which the connection is failed.
 type Fails = u16;
+
+/// Held by who keeps others waiting, for so long.
+static TURN: Mutex<()> = Mutex::new(());
+pub const HELD_FOR: Duration = Duration::from_secs(1);
 
 /// Set once a peer that hangs has met what it hangs on: from then on nobody is served.
 static HANGS: AtomicBool = AtomicBool::new(false);
@@ -295,6 +301,9 @@ impl Conn {
         let mut payload = self.bytes[used..end].to_vec();
         self.bytes.drain(..end);
         header.mask.unwrap_or_default().apply_naive(&mut payload);
+        if self.is(Fault::KeepsOthersWaiting) {
+            drop(TURN.lock());
+        }
         if self.closed && !self.is(Fault::EchoesAfterClose) {
             return Ok(Ok(Some(false)));
         }
@@ -323,6 +332,10 @@ impl Conn {
                         Fault::Hangs => {
                             HANGS.store(true, Ordering::Relaxed);
                             thread::sleep(Duration::from_secs(600));
+                        }
+                        Fault::KeepsOthersWaiting => {
+                            let _turn = TURN.lock();
+                            thread::sleep(HELD_FOR);
                         }
                         _ => {}
                     }

@@ -142,6 +142,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("bowsprit fuzz server ws://127.0.0.1:9001/ --time 10m", "for longer"),
             ("bowsprit fuzz server ws://127.0.0.1:9001/ --seed 7 --count 1000", "the same once more"),
             (
+                "bowsprit fuzz server ws://127.0.0.1:9001/ --neighbour-within 100ms",
+                "no connection may keep another waiting",
+            ),
+            (
                 "bowsprit fuzz server wss://localhost:9443/ --ca cert.pem -H 'X-Tenant: 7'",
                 "over TLS, with a header",
             ),

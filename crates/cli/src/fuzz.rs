@@ -48,6 +48,10 @@ enum FuzzSide {
         /// Connections at once.
         #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = jobs, help_heading = MUCH)]
         jobs: usize,
+        /// A connection that says little is asked beside all others, and has its answer within this time, such as 100ms:
+        /// a server that one connection can keep busy is a finding.
+        #[arg(long, value_name = "TIME", help_heading = EXPECTED)]
+        neighbour_within: Option<Time>,
         #[command(flatten)]
         common: Common,
     },
@@ -154,25 +158,27 @@ pub(crate) fn run(args: Args) -> Exit {
 }
 
 fn fuzz(args: Args) -> Result<Exit, String> {
-    let (side, place, dial, server, jobs, common) = match args.side {
-        FuzzSide::Server { url, trust, request, jobs, common } => {
+    let (side, place, dial, server, jobs, neighbour, common) = match args.side {
+        FuzzSide::Server { url, trust, request, jobs, neighbour_within, common } => {
             let Some(server) = Server::new(&url, &trust, &request)? else {
                 let url = Place::of(&url);
                 return Ok(Exit::NotConnected.because(format!("{url}: the name has no address")));
             };
-            (Side::Server, Place::of(&server.url), Dial::Connect(server.address), Some(server), jobs, common)
+            let (place, dial) = (Place::of(&server.url), Dial::Connect(server.address));
+            (Side::Server, place, dial, Some(server), jobs, neighbour_within, common)
         }
         FuzzSide::Client { listen, common } => {
             let listener =
                 TcpListener::bind(listen).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
             let address = listener.local_addr().map_err(|error| error.to_string())?;
             say(format!("clients are fuzzed on ws://{address}/"));
-            (Side::Client, Place::of(&address.to_string()), Dial::Accept(listener), None, 1, common)
+            (Side::Client, Place::of(&address.to_string()), Dial::Accept(listener), None, 1, None, common)
         }
     };
     let (oracles, tls) = match server {
         Some(Server { host, target, fields, tls, .. }) => {
-            (Oracles { host, target, fields, ..oracles_of(side, &common) }, tls)
+            let neighbour = neighbour.map(|within| within.0);
+            (Oracles { host, target, fields, neighbour, ..oracles_of(side, &common) }, tls)
         }
         None => (oracles_of(side, &common), None),
     };
@@ -206,7 +212,7 @@ fn fuzz(args: Args) -> Result<Exit, String> {
     if watched {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
-    let summary = summary.map_err(|error| format!("the memory of --pid cannot be read: {error}"))?;
+    let summary = summary.map_err(|error| error.to_string())?;
     if let Some(error) = &summary.unreachable {
         let place = &campaign.place;
         return Ok(Exit::NotConnected
@@ -282,6 +288,7 @@ fn oracles_of(side: Side, common: &Common) -> Oracles {
         fields: Vec::new(),
         timeout: common.timeout.0,
         echo: !common.no_echo,
+        neighbour: None,
     }
 }
 

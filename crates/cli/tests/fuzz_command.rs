@@ -177,6 +177,7 @@ fn a_server_in_a_process_of_its_own() {
         "aborts" => Fault::Aborts,
         "hangs" => Fault::Hangs,
         "leaks" => Fault::Leaks,
+        "blocks" => Fault::KeepsOthersWaiting,
         other => panic!("{other}"),
     };
     let _server = Server::start_at(address.parse().unwrap(), fault);
@@ -242,6 +243,26 @@ fn a_crash_that_nobody_mends_is_told_as_it_is() {
     assert!(found["unasked"].as_str().unwrap().contains("not there any more"), "{found:#}");
     let (_, shown, _) = bowsprit(&["replay", "--show", &folder.trace()]);
     assert!(shown.contains("it was not played again: the peer is not there any more"), "{shown}");
+}
+
+#[test]
+fn a_quiet_neighbour_is_answered_within_a_time() {
+    let (server, folder) = (serve(&[]), Folder::new("neighbour"));
+    let (code, outcome) = fuzz_server(&server.url, &folder, &["--count", "300", "--neighbour-within", "5s"]);
+    assert_eq!((code, &outcome["runs"]), (0, &300.into()), "{outcome:#}");
+    let args = ["fuzz", "server", &server.url, "--neighbour-within", "0", "--traces", folder.path()];
+    let (code, _, stderr) = bowsprit(&args);
+    assert!(code == 2 && stderr.contains("even while nothing else is said"), "{stderr}");
+
+    // For a second nobody else is served.
+    let ((start, url), folder) = (planted("blocks"), Folder::new("waits"));
+    let args = ["--neighbour-within", "600ms", "--findings", "1", "--minimise", "4", "--jobs", "2"];
+    let peer = ["--start", &start, "--back", "60s", "--timeout", "30s"];
+    let (code, outcome) = fuzz_server(&url, &folder, &[&args[..], &peer].concat());
+    assert_eq!((code, kinds(&outcome)), (1, vec!["neighbour-waits"]), "{outcome:#}");
+    assert_eq!(outcome["traces"][0]["neighbour"], 600);
+    let (code, stdout, stderr) = bowsprit(&["replay", &folder.trace(), "--start", &start, "--back", "60s"]);
+    assert!(code == 1 && stdout.contains("a quiet neighbour is"), "{stdout}{stderr}");
 }
 
 #[test]

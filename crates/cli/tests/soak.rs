@@ -307,6 +307,7 @@ fn play(peer: &fuzz::Peer, address: SocketAddr, random: &mut Random) {
         fields: Vec::new(),
         timeout: PATIENCE,
         echo: true,
+        neighbour: None,
     };
     let played = peer.play(&script, &oracles).unwrap();
     assert_eq!(played.finding, None, "{}", script.show());

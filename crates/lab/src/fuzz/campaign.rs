@@ -11,6 +11,7 @@ use crate::place::Place;
 use crate::socket::words;
 
 use super::finding::{Finding, Kind};
+use super::neighbour;
 use super::oracles::Oracles;
 use super::peer::{Dial, Peer};
 use super::play::Played;
@@ -91,7 +92,7 @@ const WARM_UP: u64 = 1000;
 ///
 /// # Errors
 ///
-/// Where the memory of the peer cannot be read.
+/// Where the memory of the peer cannot be read, and where a quiet neighbour waits too long before anything is said.
 pub fn run(campaign: &Campaign, peer: &Peer, progress: &mut dyn FnMut(Progress)) -> io::Result<Summary> {
     let started = Instant::now();
     if let Err(error) = peer.ready() {
@@ -104,6 +105,9 @@ pub fn run(campaign: &Campaign, peer: &Peer, progress: &mut dyn FnMut(Progress))
         Some(watch) => Some(Memory::start(watch, peer)?),
         None => None,
     };
+    if let Some(within) = campaign.oracles.neighbour {
+        neighbour::calm(peer, &campaign.oracles, within)?;
+    }
     let jobs = if campaign.oracles.side == Side::Client { 1 } else { campaign.jobs.max(1) };
     let shared = Shared {
         next: AtomicU64::new(campaign.first),
@@ -121,6 +125,18 @@ pub fn run(campaign: &Campaign, peer: &Peer, progress: &mut dyn FnMut(Progress))
                 scope.spawn(move || worker(campaign, peer, shared, job))
             })
             .collect();
+        if let Some(within) = campaign.oracles.neighbour {
+            let shared = &shared;
+            scope.spawn(move || {
+                let late = |mut suspects: Vec<u64>, finding| {
+                    let now = shared.suspects(None).into_iter().filter(|number| !suspects.contains(number));
+                    suspects.extend(now.collect::<Vec<_>>());
+                    shared.found_among(campaign, suspects, finding);
+                };
+                let before = || shared.suspects(None);
+                neighbour::watch(peer, &campaign.oracles, within, &shared.stop, before, late);
+            });
+        }
         while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
             thread::sleep(Duration::from_millis(20));
             let runs = shared.runs.load(Ordering::Relaxed);
@@ -140,6 +156,7 @@ pub fn run(campaign: &Campaign, peer: &Peer, progress: &mut dyn FnMut(Progress))
                 shared.stop.store(true, Ordering::Relaxed);
             }
         }
+        shared.stop.store(true, Ordering::Relaxed);
     });
     let runs = shared.runs.load(Ordering::Relaxed);
     let elapsed = started.elapsed();
@@ -174,7 +191,12 @@ struct Memory {
 impl Memory {
     fn start(watch: Watch, peer: &Peer) -> io::Result<Self> {
         let from = match watch.pid(peer) {
-            Some(pid) => Some((pid, resident(pid)?, 0)),
+            Some(pid) => {
+                let held = resident(pid).map_err(|error| {
+                    io::Error::other(format!("the memory of process {pid} cannot be read: {error}"))
+                })?;
+                Some((pid, held, 0))
+            }
             None => None,
         };
         Ok(Self { watch, from, is_warm: false })
@@ -204,8 +226,8 @@ struct Found {
     /// The first iteration of each finding.
     first: BTreeMap<(Kind, String), (u64, Finding)>,
     seen: BTreeMap<String, u64>,
-    /// What was being said when the peer went, and just before: the newest of each job first.
-    suspects: Vec<u64>,
+    /// What was being said when the peer went or kept a neighbour waiting, and just before: the newest of each job first.
+    suspects: BTreeMap<Kind, Vec<u64>>,
     unreachable: Option<String>,
 }
 
@@ -251,21 +273,31 @@ impl Shared {
     }
 
     fn gone(&self, campaign: &Campaign, job: usize, why: &str) {
+        self.found_among(campaign, self.suspects(Some(job)), Finding::gone(why));
+    }
+
+    /// What is being said now, and was just before; first what the job says that noticed.
+    fn suspects(&self, noticed: Option<usize>) -> Vec<u64> {
         let playing = lock(&self.playing).clone();
-        // The one that noticed comes first.
-        let mut suspects: Vec<u64> = playing[job].iter().flatten().copied().collect();
+        let mut suspects: Vec<u64> =
+            noticed.map_or_else(Vec::new, |job| playing[job].iter().flatten().copied().collect());
         for last in [0, 1] {
             suspects.extend(playing.iter().filter_map(|job| job[last]));
         }
         let mut seen = BTreeSet::new();
         suspects.retain(|number| seen.insert(*number));
-        let finding = Finding::gone(why);
+        suspects
+    }
+
+    /// A finding of which nobody saw which iteration it was.
+    fn found_among(&self, campaign: &Campaign, suspects: Vec<u64>, finding: Finding) {
+        let number = suspects.first().copied().unwrap_or(campaign.first);
         let mut found = self.lock();
         if !found.first.contains_key(&finding.key()) {
-            found.suspects.clone_from(&suspects);
+            found.suspects.insert(finding.kind, suspects);
         }
         drop(found);
-        self.found(campaign, suspects.first().copied().unwrap_or(campaign.first), finding);
+        self.found(campaign, number, finding);
     }
 }
 
@@ -319,7 +351,13 @@ fn worker(campaign: &Campaign, peer: &Peer, shared: &Shared, job: usize) {
 
 /// Plays an iteration again, makes it small, and writes all of it down. Also tells whether the peer has gone instead of
 /// what was looked for.
-fn trace(campaign: &Campaign, peer: &Peer, number: u64, finding: Finding, suspects: &[u64]) -> (Trace, bool) {
+fn trace(
+    campaign: &Campaign,
+    peer: &Peer,
+    number: u64,
+    finding: Finding,
+    suspects: &BTreeMap<Kind, Vec<u64>>,
+) -> (Trace, bool) {
     let oracles = &campaign.oracles;
     let script = |number| generate::script(oracles.side, campaign.seed, number);
     let watch = campaign.watch.and_then(|watch| Some((watch.pid(peer)?, watch.most)));
@@ -334,6 +372,7 @@ fn trace(campaign: &Campaign, peer: &Peer, number: u64, finding: Finding, suspec
         was: (0, 0),
         timeout: u64::try_from(oracles.timeout.as_millis()).unwrap_or(u64::MAX),
         echo: oracles.echo,
+        neighbour: oracles.neighbour.map(|within| u64::try_from(within.as_millis()).unwrap_or(u64::MAX)),
         script: script(number),
         received: Vec::new(),
         finding,
@@ -341,11 +380,10 @@ fn trace(campaign: &Campaign, peer: &Peer, number: u64, finding: Finding, suspec
     if trace.finding.kind == Kind::Gone && peer.process.is_none() && matches!(peer.dial, Dial::Accept(_)) {
         trace.unasked = Some("nobody here can start the client again: --start does".to_owned());
     }
-    // Of a memory that grows, and of a peer that has gone, nobody saw which iteration it was.
+    // Nobody saw which iteration it was by which memory grew, the peer went or a neighbour had to wait.
     let candidates: Vec<u64> = match trace.finding.kind {
         Kind::Memory => (number.saturating_sub(40)..=number).collect(),
-        Kind::Gone => suspects.to_vec(),
-        _ => vec![number; 3],
+        kind => suspects.get(&kind).cloned().unwrap_or_else(|| vec![number; 3]),
     };
     let mut ends_it = false;
     for number in candidates {

@@ -36,6 +36,8 @@ pub enum Kind {
     TcpStaysOpen,
     /// Memory grows beyond the bound.
     Memory,
+    /// Somebody else's connection is answered late.
+    NeighbourWaits,
 }
 
 /// Something that does not fit.
@@ -69,6 +71,16 @@ impl Finding {
             rule: "memory is bounded whatever is sent".to_owned(),
             section: Section::rfc6455("10.4").to_string(),
             what: format!("{} KiB have become {} KiB after {runs} iterations", from / 1024, now / 1024),
+        }
+    }
+
+    /// A quiet connection waits for its answer.
+    pub(super) fn neighbour(what: String) -> Self {
+        Self {
+            kind: Kind::NeighbourWaits,
+            rule: "what one connection says keeps no other waiting".to_owned(),
+            section: Section::rfc6455("10.4").to_string(),
+            what,
         }
     }
 

@@ -12,6 +12,7 @@ mod finding;
 mod generate;
 mod minimise;
 mod model;
+mod neighbour;
 mod oracles;
 mod peer;
 mod play;

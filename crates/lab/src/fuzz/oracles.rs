@@ -19,4 +19,6 @@ pub struct Oracles {
     pub timeout: Duration,
     /// The peer sends every message back.
     pub echo: bool,
+    /// How long a quiet connection may wait for an answer while others are played; of a server only. `None`: nobody looks.
+    pub neighbour: Option<Duration>,
 }

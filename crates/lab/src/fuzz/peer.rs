@@ -198,7 +198,14 @@ impl Peer {
     /// Why it is gone, if it is, after something that may be a sign of it.
     pub(super) fn gone_by(&self, finding: &Finding, oracles: &Oracles) -> Option<String> {
         match (&self.dial, finding.kind) {
-            (_, Kind::Memory | Kind::HandshakeAccepted | Kind::WrongCode | Kind::AnsweredForbidden) => None,
+            (
+                _,
+                Kind::Memory
+                | Kind::NeighbourWaits
+                | Kind::HandshakeAccepted
+                | Kind::WrongCode
+                | Kind::AnsweredForbidden,
+            ) => None,
             (Dial::Connect(_), _) => self.gone(oracles),
             // A client is not asked again: it may have meant to make one connection.
             (Dial::Accept(_), Kind::EndedEarly) => {

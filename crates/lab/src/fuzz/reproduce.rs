@@ -3,6 +3,7 @@
 use std::io;
 
 use super::finding::{Finding, Kind};
+use super::neighbour;
 use super::oracles::Oracles;
 use super::peer::Peer;
 use super::process::resident;
@@ -50,6 +51,11 @@ impl<'a> Reproducer<'a> {
             return self.grows(script);
         }
         self.peer.ready()?;
+        if let (Kind::NeighbourWaits, Some(within)) = (self.key.0, self.oracles.neighbour) {
+            let (found, played) = neighbour::beside(self.peer, script, self.oracles, within)?;
+            self.received = played.received;
+            return Ok(found);
+        }
         let played = self.peer.play(script, self.oracles);
         if self.key.0 == Kind::Gone || played.is_err() {
             self.received = played.map(|played| played.received).unwrap_or_default();

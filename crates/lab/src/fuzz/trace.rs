@@ -36,6 +36,9 @@ pub struct Trace {
     pub timeout: u64,
     /// Whether the peer sends every message back.
     pub echo: bool,
+    /// How long a quiet neighbour may wait, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbour: Option<u64>,
     /// What is said.
     pub script: Script,
     /// What came back, a line for each frame.
@@ -52,6 +55,7 @@ impl Trace {
             fields: Vec::new(),
             timeout: Duration::from_millis(self.timeout),
             echo: self.echo,
+            neighbour: self.neighbour.map(Duration::from_millis),
         }
     }
 

@@ -3,6 +3,7 @@
 //! The connection is closed at the end of each script without ceremony: the next one is another.
 
 mod opening;
+mod quiet;
 mod verdict;
 
 use std::io::{self, Read, Write};
@@ -19,6 +20,7 @@ use crate::deflate::{Agreed, Codec};
 use crate::explain;
 use crate::receiver::Receiver;
 use crate::wire::Excerpt;
+pub(super) use quiet::{Answer, Quiet};
 use verdict::{Heard, SENTINEL, SENTINEL_PING, finding_early, judge};
 
 /// What came of a script.
@@ -45,17 +47,7 @@ const LINES: usize = 40;
 ///
 /// What the connection says.
 pub fn play(stream: Stream, script: &Script, oracles: &Oracles) -> io::Result<Played> {
-    let mut game = Game {
-        stream,
-        script,
-        oracles,
-        received: Vec::new(),
-        receiver: Receiver::new(oracles.side == Side::Client, MOST_BYTES),
-        codec: None,
-        scratch: vec![0; 16 * 1024],
-    };
-    game.stream.tcp().set_nodelay(true)?;
-    game.stream.tcp().set_write_timeout(Some(oracles.timeout))?;
+    let mut game = Game::new(stream, script, oracles)?;
     let finding = match game.open()? {
         Opened::Yes(agreed, rest) => game.talk(agreed, &rest),
         Opened::No(finding) => finding,
@@ -85,7 +77,21 @@ struct Game<'a> {
     scratch: Vec<u8>,
 }
 
-impl Game<'_> {
+impl<'a> Game<'a> {
+    fn new(stream: Stream, script: &'a Script, oracles: &'a Oracles) -> io::Result<Self> {
+        stream.tcp().set_nodelay(true)?;
+        stream.tcp().set_write_timeout(Some(oracles.timeout))?;
+        Ok(Self {
+            stream,
+            script,
+            oracles,
+            received: Vec::new(),
+            receiver: Receiver::new(oracles.side == Side::Client, MOST_BYTES),
+            codec: None,
+            scratch: vec![0; 16 * 1024],
+        })
+    }
+
     fn open(&mut self) -> io::Result<Opened> {
         match self.oracles.side {
             Side::Server => self.open_as_client(),

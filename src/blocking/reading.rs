@@ -211,7 +211,14 @@ impl Reading {
                 // A Ping may be due, or what was not taken is to be offered again.
                 Err(Error::Timeout) => {}
                 Err(error @ Error::Protocol(_)) => return self.fail(duplex, error),
-                Err(error) => return self.broken(duplex, error),
+                Err(error) => {
+                    // It may have ended its half alone, and wait for what answers its Close frame (§5.5.1).
+                    if self.awaits_end(duplex) && duplex.sending(|sending| sending.outbound.queued()) > 0 {
+                        let now = Instant::now();
+                        duplex.part(now.checked_add(PARTING).unwrap_or(now));
+                    }
+                    return self.broken(duplex, error);
+                }
             }
         }
     }

@@ -89,12 +89,26 @@ pub(super) fn request_over(opening: &Opening, fill: &Fill, carrier: Carrier) -> 
 
 /// The response of a case, when a client is examined.
 pub(super) fn response(opening: &Opening, fill: &Fill, extension: Option<&str>) -> Vec<u8> {
-    let mut lines = vec![
-        "HTTP/1.1 101 Switching Protocols".to_owned(),
-        "Upgrade: websocket".to_owned(),
-        "Connection: Upgrade".to_owned(),
-        "Sec-WebSocket-Accept: {accept}".to_owned(),
-    ];
+    response_over(opening, fill, extension, Carrier::Http1)
+}
+
+/// The same over whatever carries it (RFC 8441 §5).
+pub(super) fn response_over(
+    opening: &Opening,
+    fill: &Fill,
+    extension: Option<&str>,
+    carrier: Carrier,
+) -> Vec<u8> {
+    let lines: &[&str] = match carrier {
+        Carrier::Http1 => &[
+            "HTTP/1.1 101 Switching Protocols",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Accept: {accept}",
+        ],
+        Carrier::Http2(_) => &["HTTP/2.0 200 OK"],
+    };
+    let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
     if let Some(extension) = extension {
         lines.push(format!("Sec-WebSocket-Extensions: {extension}"));
     }
@@ -324,6 +338,36 @@ const ANY_SPARE_BITS: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
+/// Whether a request has come over HTTP/2.
+pub(super) fn is_of_http2(head: &Head) -> bool {
+    head.version() == HttpVersion { major: 2, minor: 0 }
+}
+
+/// What is wrong with a client's request over whatever carries it; where nothing is, its key, which is empty over HTTP/2.
+///
+/// # Errors
+///
+/// The rule it breaks.
+pub(super) fn judge_request_over(head: &Head, carrier: Carrier) -> Result<String, Violation> {
+    match carrier {
+        Carrier::Http1 => judge_request(head),
+        // RFC 8441 §5: Upgrade, Connection and the key are left out; what is a key all the same is not processed.
+        Carrier::Http2(_) => match head.start_line() {
+            StartLine::Request { method, .. } if method == "CONNECT" && is_of_http2(head) => {
+                judge_version(head).map(|()| String::new())
+            }
+            _ => Err(Violation::new(Section::new(8441, "5"), "the request is no extended CONNECT")),
+        },
+    }
+}
+
+fn judge_version(head: &Head) -> Result<(), Violation> {
+    if head.only("sec-websocket-version") == Ok(Some(b"13")) {
+        return Ok(());
+    }
+    Err(Violation::new(Section::rfc6455("4.1").item("request 9"), "Sec-WebSocket-Version is not one 13"))
+}
+
 /// What is wrong with a client's request (RFC 6455 §4.1, numbered there).
 ///
 /// # Errors
@@ -357,12 +401,7 @@ pub(super) fn judge_request(head: &Head) -> Result<String, Violation> {
             "the Connection field does not hold \"Upgrade\"",
         ));
     }
-    if head.only("sec-websocket-version") != Ok(Some(b"13")) {
-        return Err(Violation::new(
-            Section::rfc6455("4.1").item("request 9"),
-            "Sec-WebSocket-Version is not one 13",
-        ));
-    }
+    judge_version(head)?;
     let Ok(Some(key)) = head.only("sec-websocket-key") else {
         return Err(Violation::new(
             Section::rfc6455("4.1").item("request 7"),

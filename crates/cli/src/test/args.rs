@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use bowsprit::handshake::HeaderField;
+use bowsprit::tls::TlsServer;
 use bowsprit_lab::http2::Cut;
 use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Deny, Run};
@@ -163,11 +164,62 @@ pub(super) struct ReportArgs {
     pub(super) html: Option<PathBuf>,
 }
 
+impl ClientArgs {
+    /// How the WebSockets are carried, as flags of a command.
+    pub(super) fn flags(&self) -> String {
+        let mut out = String::new();
+        if self.http2 {
+            out.push_str(" --http2");
+        }
+        if self.cut != Cut::Whole {
+            out += &format!(" --cut {}", self.cut);
+        }
+        if let (Some(chain), Some(key)) = (&self.tls.tls_cert, &self.tls.tls_key) {
+            out += &format!(" --tls-cert '{}' --tls-key '{}'", chain.display(), key.display());
+        }
+        out
+    }
+}
+
+/// What is shown to clients behind TLS.
+#[derive(Debug, clap::Args)]
+pub(super) struct TlsIdentity {
+    /// Speak TLS with the certificates in this PEM file, the server's own first.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The key of the first of them, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+}
+
+impl TlsIdentity {
+    /// What is spoken to clients, if it is TLS.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with a file.
+    pub(super) fn server(&self, http2: bool) -> Result<Option<TlsServer>, String> {
+        let (Some(chain), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        let builder = TlsServer::builder().certificate(chain, key);
+        let builder = if http2 { builder.http2() } else { builder };
+        builder.build().map(Some).map_err(|error| error.to_string())
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct ClientArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9001", value_parser = listen_address)]
     pub(super) listen: SocketAddr,
+    #[command(flatten)]
+    pub(super) tls: TlsIdentity,
+    /// Over HTTP/2 (RFC 8441): each WebSocket is a stream. Behind TLS by ALPN, without it from clients that begin with it.
+    #[arg(long, help_heading = PLAY)]
+    pub(super) http2: bool,
+    /// How the bytes of a WebSocket are cut into DATA frames: whole, bytes, padded, empty, window (ours opens byte by
+    /// byte), mixed (each stream in one of these ways, by the seed).
+    #[arg(long, value_name = "WAY", default_value_t, requires = "http2", help_heading = PLAY)]
+    pub(super) cut: Cut,
     /// Include the cases whose opening handshake a client has to refuse.
     #[arg(long, help_heading = PLAY)]
     pub(super) handshake: bool,

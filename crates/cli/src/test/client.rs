@@ -9,7 +9,7 @@ use std::time::Instant;
 use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Outcome, Run};
-use bowsprit_lab::{Behaviour, Place, Record, Subject};
+use bowsprit_lab::{Behaviour, Carrier, Options, Place, Record, Subject};
 
 use super::args::ClientArgs;
 use super::end::{End, UNREACHABLE};
@@ -23,6 +23,8 @@ use crate::values::Time;
 pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     let (common, suite) = (&args.common, &args.suite);
     let mut selection = common.selection(suite.effort())?;
+    let carrier = if args.http2 { Carrier::Http2(args.cut) } else { Carrier::Http1 };
+    selection.carrier = carrier;
     if !args.handshake && selection.patterns.is_empty() && selection.tags.is_empty() {
         selection.without_tags.push("handshake".to_owned());
     }
@@ -36,11 +38,18 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
         let wrong = |error| format!("--allow-origin {origin}: {error}");
         listener.with_policy(|policy| policy.allow_origin(origin)).map_err(wrong)
     })?;
+    let tls = args.tls.server(args.http2)?;
+    let scheme = if tls.is_some() { "wss" } else { "ws" };
+    let listener = match tls {
+        Some(tls) => listener.with_tls(tls),
+        None => listener,
+    };
     let place = Place::of(&listener.addr().to_string());
-    say(format_args!("{} on ws://{place}", count(cases.len() as u64, "case")));
+    let over = if args.http2 { " over HTTP/2" } else { "" };
+    say(format_args!("{} on {scheme}://{place}{over}", count(cases.len() as u64, "case")));
     let mut child = match args.command.split_first() {
         Some((program, rest)) => {
-            let url = format!("ws://{place}");
+            let url = format!("{scheme}://{place}");
             let rest = rest.iter().map(|argument| argument.replace("{url}", &url));
             let child = Command::new(program).args(rest).env("BOWSPRIT_URL", &url).spawn();
             Some(child.map_err(|error| format!("cannot run {program}: {error}"))?)
@@ -49,8 +58,9 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     };
     let idle = args.idle.map(|Time(time)| time);
     let interrupt = asked_to_end().map_err(|error| error.to_string())?;
-    let exam =
-        Exam { idle, interrupt: Arc::clone(&interrupt), ..Exam::new(cases, common.options(suite.effort())?) };
+    let options = Options { carrier, ..common.options(suite.effort())? };
+    let exam = Exam { idle, interrupt: Arc::clone(&interrupt), ..Exam::new(cases, options) };
+    let flags = args.flags();
     let mut runs: BTreeMap<String, Run> = BTreeMap::new();
     // What was played last without an orderly end: where the client crashes, that has done it.
     let mut last: Option<(String, &'static str)> = None;
@@ -67,6 +77,7 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
             }
             let run =
                 runs.entry(agent).or_insert_with_key(|agent| common.new_run(agent, &place, Subject::Client));
+            run.flags.clone_from(&flags);
             run.outcomes.retain(|outcome| outcome.record.case.id != record.case.id);
             run.outcomes.push(Outcome { record: *record, aftermath: None });
             run.duration = started.elapsed();

@@ -129,21 +129,7 @@ pub fn judge_response(fields: &[Field], trailers: bool) -> Result<u16, Violation
             continue;
         }
         regular = true;
-        if name.is_empty() || name.iter().any(|byte| matches!(byte, 0..=0x20 | b'A'..=b'Z' | b':' | 0x7f..)) {
-            return err("8.2.1", format!("A field is called \"{shown}\""));
-        }
-        let edges = [value.first(), value.last()];
-        if value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))
-            || edges.iter().any(|edge| matches!(edge, Some(b' ' | b'\t')))
-        {
-            return err(
-                "8.2.1",
-                format!("The value of the field \"{shown}\" is \"{}\"", value.escape_ascii()),
-            );
-        }
-        if OF_THE_CONNECTION.contains(&&name[..]) {
-            return err("8.2.2", format!("Its response holds the connection-specific field \"{shown}\""));
-        }
+        judge_field(name, value, "response")?;
     }
     match status {
         Some(101) => err("8.6", "Its :status is 101".to_owned()),
@@ -151,6 +137,41 @@ pub fn judge_response(fields: &[Field], trailers: bool) -> Result<u16, Violation
         None if trailers => Ok(0),
         None => err("8.3.2", "Its response has no :status".to_owned()),
     }
+}
+
+/// What is wrong with a field that is no pseudo-header field, in a response or a request.
+///
+/// # Errors
+///
+/// The rule it breaks.
+pub(super) fn judge_field(name: &[u8], value: &[u8], of: &str) -> Result<(), Violation> {
+    let err = |number, what: String| Err(Violation::new(Section::new(9113, number), what));
+    let shown = name.escape_ascii();
+    if name.is_empty() || name.iter().any(|byte| matches!(byte, 0..=0x20 | b'A'..=b'Z' | b':' | 0x7f..)) {
+        return err("8.2.1", format!("A field is called \"{shown}\""));
+    }
+    let edges = [value.first(), value.last()];
+    if value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))
+        || edges.iter().any(|edge| matches!(edge, Some(b' ' | b'\t')))
+    {
+        return err("8.2.1", format!("The value of the field \"{shown}\" is \"{}\"", value.escape_ascii()));
+    }
+    if OF_THE_CONNECTION.contains(&name) {
+        return err("8.2.2", format!("Its {of} holds the connection-specific field \"{shown}\""));
+    }
+    Ok(())
+}
+
+/// The fields of a response that is written in the form of HTTP/1.1, without those that belong to a connection there.
+pub(super) fn of_response(head: &[u8]) -> Vec<Field> {
+    let text = String::from_utf8_lossy(head);
+    let mut lines = text.split("\r\n");
+    let status = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default();
+    let fields = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| {
+        (name.to_ascii_lowercase().into_bytes(), value.trim_matches([' ', '\t']).as_bytes().to_vec())
+    });
+    let kept = fields.filter(|(name, _)| !OF_THE_CONNECTION.contains(&&name[..]));
+    std::iter::once((b":status".to_vec(), status.as_bytes().to_vec())).chain(kept).collect()
 }
 
 /// A response in the form of HTTP/1.1, which is what the judges of heads read.

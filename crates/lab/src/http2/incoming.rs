@@ -7,7 +7,7 @@ use bowsprit::error::Section;
 
 use super::fields;
 use super::frame::{Frame, code_name, flag, kind, kind_name, setting, setting_name};
-use super::session::{Block, Session};
+use super::session::{Block, Session, Side};
 use crate::rule::Violation;
 use crate::wire::Way;
 
@@ -21,6 +21,7 @@ impl Session {
         if self.fault.is_some() {
             return;
         }
+        let Some(bytes) = self.behind_preface(bytes) else { return };
         self.reader.push(bytes);
         loop {
             let frame = match self.reader.next_frame() {
@@ -67,8 +68,14 @@ impl Session {
         if of_a_stream && frame.stream == 0 || of_all && frame.stream != 0 {
             return err("6", format!("A {name} frame is on stream {}", frame.stream));
         }
-        let idle = frame.stream != 0 && !self.streams.contains_key(&frame.stream);
-        if idle && matches!(frame.kind, kind::DATA | kind::HEADERS | kind::RST_STREAM | kind::WINDOW_UPDATE) {
+        let even = frame.stream.is_multiple_of(2);
+        let (idle, opens) = match self.side {
+            Side::Client => (!self.streams.contains_key(&frame.stream), false),
+            Side::Server => (even || frame.stream >= self.next, !even),
+        };
+        let on_stream =
+            matches!(frame.kind, kind::DATA | kind::HEADERS | kind::RST_STREAM | kind::WINDOW_UPDATE);
+        if frame.stream != 0 && idle && on_stream && !(opens && frame.kind == kind::HEADERS) {
             return err(
                 "5.1",
                 format!("A {name} frame is on stream {}, which nobody has opened", frame.stream),
@@ -83,6 +90,7 @@ impl Session {
             kind::PING => self.on_ping(frame),
             kind::GOAWAY => self.on_goaway(&frame),
             kind::WINDOW_UPDATE => self.on_window_update(&frame),
+            kind::PUSH_PROMISE if self.side == Side::Server => err("8.4", "A client promises a push"),
             kind::PUSH_PROMISE => err("6.6", "It promises a push, and we had said that we take none"),
             kind::PRIORITY if frame.payload.len() != 5 => err("6.3", "A PRIORITY frame has not five bytes"),
             // RFC 9113 §5.5: what is unknown is ignored.
@@ -110,7 +118,7 @@ impl Session {
             Some(("6.9.1", "It sends more than the window of the stream allows"))
         } else if half.ended || half.reset.is_some() {
             Some(("5.1", "DATA comes on a stream that it has ended"))
-        } else if half.status.is_none() {
+        } else if half.status.is_none() && self.side == Side::Client {
             Some(("8.1", "DATA comes before the response"))
         } else {
             None
@@ -168,6 +176,9 @@ impl Session {
                 trace.push((Way::Received, format!("  {}: {}", name.escape_ascii(), value.escape_ascii())));
             }
         }
+        if self.side == Side::Server {
+            return self.on_request(&block, fields);
+        }
         let Some(half) = self.streams.get_mut(&block.stream) else { return Ok(()) };
         if half.dropped {
             return Ok(());
@@ -219,7 +230,9 @@ impl Session {
         for (name, value) in frame.list_of_settings() {
             let wrong = |number| err(number, format!("It announces {} {value}", setting_name(name)));
             match name {
-                setting::ENABLE_PUSH if value != 0 => return wrong("6.5.2"),
+                setting::ENABLE_PUSH if value > u32::from(self.side == Side::Server) => {
+                    return wrong("6.5.2");
+                }
                 setting::INITIAL_WINDOW_SIZE if value > i32::MAX as u32 => return wrong("6.5.2"),
                 setting::MAX_FRAME_SIZE if !(16_384..=0xff_ffff).contains(&value) => return wrong("6.5.2"),
                 setting::ENABLE_CONNECT_PROTOCOL => {

@@ -4,6 +4,7 @@
 //! library would hide. `trunk` puts a stream behind the link that cases are played over; `session` is the connection
 //! without a socket; `exam` plays the cases that are about HTTP/2 itself.
 
+mod asked;
 mod cut;
 mod exam;
 mod exchange;

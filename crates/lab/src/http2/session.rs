@@ -1,4 +1,4 @@
-//! One HTTP/2 connection of a client, without a socket: bytes in, bytes out, and what came on each stream.
+//! One HTTP/2 connection, of a client or of a server, without a socket: bytes in, bytes out, and what came on each stream.
 //!
 //! It keeps to the rules where nobody asks otherwise, and [`raw`](Session::raw) sends whatever it is given. What the
 //! peer sends is held against RFC 9113 in `incoming`. Promises: no more of the peer's bytes are kept than the windows
@@ -21,15 +21,29 @@ pub(crate) const SETTINGS: &[(u16, u32)] =
 /// Frames that may wait to be written, in bytes, before streams are held back.
 const BACKLOG: usize = 1 << 20;
 
+/// Who we are on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// We open streams.
+    Client,
+    /// The peer does.
+    Server,
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Session {
+    pub(super) side: Side,
+    /// How much of the client's preface has come, where we are the server.
+    pub(super) preface: usize,
+    /// Streams that the peer has opened and nobody has taken.
+    pub(super) asked: Vec<u32>,
     out: Vec<u8>,
     written: usize,
     pub(super) reader: FrameReader,
     pub(super) fields: fields::Reader,
     pub(super) streams: BTreeMap<u32, Half>,
-    next: u32,
+    pub(super) next: u32,
     /// What the peer has announced, in its order.
     pub(crate) settings: Vec<(u16, u32)>,
     /// The peer's SETTINGS frames, and those of ours that it has acknowledged.
@@ -73,7 +87,7 @@ pub(crate) struct Half {
     pub(super) credit: i64,
     /// The final status.
     pub(crate) status: Option<u16>,
-    /// The fields of the final response.
+    /// The fields of the final response; where we are the server, those of the request.
     pub(crate) fields: Vec<Field>,
     /// Trailers have come.
     pub(crate) trailers: bool,
@@ -133,18 +147,26 @@ impl Half {
 impl Session {
     /// A connection that announces these settings.
     pub(crate) fn new(settings: &[(u16, u32)]) -> Self {
-        Self::with(settings, None)
+        Self::with(Side::Client, settings, None)
+    }
+
+    /// A connection that a client makes to us.
+    pub(crate) fn accepted(settings: &[(u16, u32)]) -> Self {
+        Self::with(Side::Server, settings, None)
     }
 
     /// The same with a line on each frame.
     pub(crate) fn traced(settings: &[(u16, u32)]) -> Self {
-        Self::with(settings, Some(Vec::new()))
+        Self::with(Side::Client, settings, Some(Vec::new()))
     }
 
-    fn with(settings: &[(u16, u32)], trace: Option<Vec<(Way, String)>>) -> Self {
+    fn with(side: Side, settings: &[(u16, u32)], trace: Option<Vec<(Way, String)>>) -> Self {
         let own = settings.iter().rev().find(|(name, _)| *name == setting::INITIAL_WINDOW_SIZE);
         let mut session = Self {
-            out: frame::PREFACE.to_vec(),
+            side,
+            preface: 0,
+            asked: Vec::new(),
+            out: if side == Side::Client { frame::PREFACE.to_vec() } else { Vec::new() },
             written: 0,
             reader: FrameReader::with_most(frame::MAX_PAYLOAD),
             fields: fields::Reader::default(),
@@ -363,6 +385,9 @@ impl Session {
         half.data = Vec::new();
         half.fields = Vec::new();
         match (half.ended, half.reset, half.sent_end, half.dropped) {
+            // A client that is reset may throw away what it has not read yet.
+            (_, None, false, false) if self.side == Side::Server => self.end(stream),
+            (_, None, true, false) if self.side == Side::Server => {}
             (_, Some(_), ..) | (_, _, _, true) | (true, _, true, _) => {}
             (true, None, false, false) => self.end(stream),
             (false, None, ..) => self.reset(stream, frame::code::CANCEL),

@@ -9,10 +9,11 @@ use std::rc::Rc;
 
 use mio::net::TcpStream;
 
+use super::asked;
 use super::cut::{Cut, Cutter};
 use super::fields;
 use super::frame::{Frame, code, code_name, setting};
-use super::session::{SETTINGS, STREAM_WINDOW, Session};
+use super::session::{SETTINGS, STREAM_WINDOW, Session, Side};
 use crate::random::Random;
 use crate::rule::Violation;
 use crate::socket::{Socket, words};
@@ -55,6 +56,42 @@ impl Trunk {
         session.open_wide();
         let scheme = socket.scheme();
         Self { socket, session, scheme, cut, connected: false, ended: None, users: 0, lost: false }
+    }
+
+    /// A connection that a client has made to us, on which WebSockets may be opened.
+    pub(crate) fn accepted(socket: Socket, cut: Cut) -> Self {
+        let mut settings = vec![(setting::ENABLE_CONNECT_PROTOCOL, 1)];
+        settings.push((setting::INITIAL_WINDOW_SIZE, if cut.starts_shut() { 0 } else { STREAM_WINDOW }));
+        let mut session = Session::accepted(&settings);
+        session.open_wide();
+        let scheme = socket.scheme();
+        Self { socket, session, scheme, cut, connected: false, ended: None, users: 0, lost: false }
+    }
+
+    /// Streams that the client has opened since the last time, each for a WebSocket or a page; other tunnels are turned
+    /// away here.
+    pub(crate) fn asked(&mut self) -> Vec<u32> {
+        let mut asked = self.session.take_asked();
+        asked.retain(|id| {
+            let answered = self.session.stream(*id).is_some_and(|half| asked::can_be_answered(&half.fields));
+            if !answered {
+                self.session.section(*id, &fields::encode([(":status", "501")]), true);
+                self.session.forget(*id);
+            }
+            answered
+        });
+        self.flush();
+        asked
+    }
+
+    /// Whether the client has shown that it speaks HTTP/2.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.session.settings_frames > 0
+    }
+
+    /// Whether nothing more will come of it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// The TCP connection, to register it.
@@ -153,6 +190,9 @@ impl Trunk {
             let how = if how.is_empty() { "the server ended the connection" } else { how };
             return Err(io::Error::new(*kind, how.to_owned()));
         }
+        if self.session.side == Side::Server {
+            return Ok(true);
+        }
         if self.session.settings_frames == 0 {
             return Ok(false);
         }
@@ -175,8 +215,10 @@ pub(crate) struct Stream {
     id: Option<u32>,
     /// The request head, until it is whole.
     head: Vec<u8>,
-    /// The response head, as far as nobody has read it.
+    /// The peer's head, as far as nobody has read it.
     answer: Option<Vec<u8>>,
+    /// The client has opened it, and our head, the response, is not whole yet.
+    answers: bool,
 }
 
 impl Stream {
@@ -191,7 +233,22 @@ impl Stream {
             id: None,
             head: Vec::new(),
             answer: None,
+            answers: false,
         }
+    }
+
+    /// A stream that a client has opened; what is read of it begins with its request.
+    pub(crate) fn accepted(trunk: &Shared, id: u32, random: Random) -> Self {
+        let mut stream = Self::new(trunk, random);
+        let mut trunk = stream.trunk.borrow_mut();
+        stream.answer = trunk.session.stream(id).map(|half| asked::as_head(&half.fields));
+        if trunk.cut.starts_shut() {
+            trunk.session.open_stream(id, stream.cut.grant(), STREAM_WINDOW);
+        }
+        drop(trunk);
+        stream.id = Some(id);
+        stream.answers = true;
+        stream
     }
 
     /// Whether it can be opened.
@@ -204,7 +261,8 @@ impl Stream {
         let trunk = self.trunk.borrow();
         let half = self.id.and_then(|id| trunk.session.stream(id));
         // What came before is read first.
-        if half.is_some_and(|half| !half.data.is_empty()) {
+        let has_head = self.answer.as_ref().is_some_and(|head| !head.is_empty());
+        if has_head || half.is_some_and(|half| !half.data.is_empty()) {
             return None;
         }
         half.and_then(|half| half.fault.clone()).or_else(|| trunk.session.fault.clone())
@@ -222,6 +280,12 @@ impl Stream {
             trunk.session.end(id);
             trunk.flush();
         }
+    }
+
+    fn respond(&mut self, id: u32) {
+        self.answers = false;
+        let block = fields::encode(fields::of_response(&self.head));
+        self.trunk.borrow_mut().session.section(id, &block, false);
     }
 
     fn open(&mut self) {
@@ -273,7 +337,7 @@ impl Read for Stream {
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(id) = self.id else {
+        let Some(id) = self.id.filter(|_| !self.answers) else {
             let before = self.head.len();
             self.head.extend_from_slice(bytes);
             let from = before.saturating_sub(3);
@@ -286,7 +350,10 @@ impl Write for Stream {
                 };
             };
             self.head.truncate(end);
-            self.open();
+            match self.id {
+                Some(id) => self.respond(id),
+                None => self.open(),
+            }
             return Ok(end - before);
         };
         let mut trunk = self.trunk.borrow_mut();

@@ -7,6 +7,7 @@ use bowsprit::handshake::{Head, HeadLimits, HeadReader, Progress};
 use super::reply::Reply;
 use crate::link::Dialogue;
 use crate::player::{Player, Wants};
+use crate::rule::Violation;
 
 /// How long a client has for its request.
 pub(super) const REQUEST: Duration = Duration::from_secs(10);
@@ -23,7 +24,7 @@ pub(super) struct Client {
 pub(super) enum Stage {
     /// Its request is being read.
     Requesting(HeadReader, Vec<u8>),
-    /// Its request is whole; these bytes have come so far.
+    /// Its request is whole, and will be answered whatever follows; these bytes have come so far.
     Requested(Duration, Head, Vec<u8>),
     /// A case is being played with this agent.
     Case(Box<Player>, String),
@@ -133,10 +134,24 @@ impl Dialogue for Client {
         }
     }
 
+    fn broken(&mut self, now: Duration, violation: Violation) {
+        match &mut self.stage {
+            Stage::Case(player, _) => player.broken(now, violation),
+            _ => self.eof(now, Some(&violation.to_string())),
+        }
+    }
+
+    fn lost(&mut self) {
+        if let Stage::Case(player, _) = &mut self.stage {
+            player.lost();
+        }
+    }
+
     fn eof(&mut self, now: Duration, error: Option<&str>) {
         match &mut self.stage {
             Stage::Case(player, _) => player.eof(now, error),
             Stage::Replying(reply) => reply.over = true,
+            Stage::Requested(..) => {}
             _ => self.stage = Stage::Over,
         }
     }

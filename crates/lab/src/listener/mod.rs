@@ -10,6 +10,7 @@ mod client;
 mod exam;
 mod reply;
 mod routes;
+mod trunks;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -18,15 +19,19 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bowsprit::handshake::OriginPolicy;
-use mio::net::TcpListener;
+#[cfg(feature = "tls")]
+use bowsprit::tls::{TlsServer, TlsStream};
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
 use super::link::{Link, SCRATCH};
+use super::options::Carrier;
 use super::pipe::Pipe;
 use super::socket::Socket;
 use client::{Client, REQUEST, Stage};
 use reply::Reply;
 use routes::Routes;
+use trunks::Trunks;
 
 pub use exam::{Exam, Next, Notice};
 
@@ -41,6 +46,8 @@ pub struct Listener {
     listener: TcpListener,
     addr: SocketAddr,
     policy: OriginPolicy,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsServer>,
 }
 
 impl Listener {
@@ -59,7 +66,14 @@ impl Listener {
         } else {
             OriginPolicy::same_origin()
         };
-        Ok(Self { poll, listener, addr, policy: policy.allow_local_pages() })
+        Ok(Self {
+            poll,
+            listener,
+            addr,
+            policy: policy.allow_local_pages(),
+            #[cfg(feature = "tls")]
+            tls: None,
+        })
     }
 
     /// Changes which pages may take part: those of servers on this machine unless changed. Clients that send no
@@ -76,6 +90,23 @@ impl Listener {
         Ok(self)
     }
 
+    /// Speaks TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(self, server: TlsServer) -> Self {
+        Self { tls: Some(server), ..self }
+    }
+
+    /// What a client that was accepted is talked to over.
+    fn socket(&self, stream: TcpStream) -> io::Result<Socket> {
+        #[cfg(feature = "tls")]
+        if let Some(server) = &self.tls {
+            let tls = server.connection().map_err(io::Error::other)?;
+            return Ok(Socket::Tls(Box::new(TlsStream::new(tls, stream))));
+        }
+        Ok(Socket::Tcp(stream))
+    }
+
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
@@ -89,8 +120,8 @@ impl Listener {
     pub fn run(self, exam: &Exam, notify: &mut dyn FnMut(Notice) -> Next) -> io::Result<()> {
         let routes =
             Routes { exam, host: self.addr.to_string(), statuses: HashMap::new(), next: Next::Listen };
-        Loop { net: self, routes, links: BTreeMap::new(), next_token: 0, scratch: vec![0; SCRATCH] }
-            .run(notify)
+        let (links, trunks) = (BTreeMap::new(), Trunks::default());
+        Loop { net: self, routes, links, trunks, next_token: 0, scratch: vec![0; SCRATCH] }.run(notify)
     }
 }
 
@@ -98,6 +129,7 @@ struct Loop<'e> {
     net: Listener,
     routes: Routes<'e>,
     links: BTreeMap<usize, Link<Client>>,
+    trunks: Trunks,
     next_token: usize,
     scratch: Vec<u8>,
 }
@@ -123,6 +155,7 @@ impl Loop<'_> {
                 other => other?,
             }
             let mut ready = std::mem::take(&mut again);
+            let mut pumped = Vec::new();
             for event in &events {
                 last = Instant::now();
                 match event.token() {
@@ -130,6 +163,7 @@ impl Loop<'_> {
                     Token(token) => ready.push(token),
                 }
             }
+            self.pump_trunks(&mut ready, &mut pumped);
             ready.sort_unstable();
             ready.dedup();
             for token in ready {
@@ -137,23 +171,46 @@ impl Loop<'_> {
                     again.push(token);
                 }
             }
+            again.append(&mut pumped);
             self.links.values_mut().for_each(|link| link.tick(REQUEST));
             self.reap(notify);
+            self.trunks.leave(self.net.poll.registry(), |stream| self.links.contains_key(stream));
         }
     }
 
     fn accept(&mut self) {
         // An accept that fails for one client must not end the exam; readiness comes again.
         while let Ok((mut stream, _)) = self.net.listener.accept() {
-            if self.links.len() >= MAX_VISITORS {
+            if self.links.len() + self.trunks.len() >= MAX_VISITORS {
                 continue;
             }
             let token = self.next_token;
             self.next_token += 1;
             let interest = Interest::READABLE | Interest::WRITABLE;
             if self.net.poll.registry().register(&mut stream, Token(token), interest).is_ok() {
-                self.links.insert(token, Link::accepted(Pipe::Socket(Socket::Tcp(stream)), Client::new()));
+                let Ok(socket) = self.net.socket(stream) else { continue };
+                match self.routes.exam.options.carrier {
+                    Carrier::Http1 => {
+                        self.links.insert(token, Link::accepted(Pipe::Socket(socket), Client::new()));
+                    }
+                    Carrier::Http2(cut) => self.trunks.add(token, socket, cut),
+                }
             }
+        }
+    }
+
+    /// Moves the bytes of connections that carry streams; each stream that was opened is a client like any other.
+    fn pump_trunks(&mut self, ready: &mut Vec<usize>, more: &mut Vec<usize>) {
+        let seed = self.routes.exam.options.seed;
+        for (trunk, stream) in self.trunks.pump(ready, more, &mut self.scratch, seed) {
+            if self.links.len() >= MAX_VISITORS {
+                continue;
+            }
+            let token = self.next_token;
+            self.next_token += 1;
+            self.links.insert(token, Link::accepted(Pipe::Stream(stream), Client::new()));
+            self.trunks.carries(trunk, token);
+            ready.push(token);
         }
     }
 

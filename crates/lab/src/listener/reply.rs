@@ -3,7 +3,10 @@
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::Head;
 
-use crate::opening;
+use crate::case::Opening;
+use crate::http2::Cut;
+use crate::opening::{self, Fill};
+use crate::options::Carrier;
 use crate::wire::FrameReader;
 
 /// A message of the control protocol, and the closing handshake behind it.
@@ -36,12 +39,11 @@ impl Reply {
 
     /// The opening handshake, if the request deserves it.
     pub(super) fn new(head: &Head) -> Option<Self> {
-        let key = opening::judge_request(head).ok()?;
-        let accept = opening::accept_for(key.as_bytes());
-        let response = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-        );
-        Some(Self { out: response.into_bytes(), ..Self::empty() })
+        let carrier = if opening::is_of_http2(head) { Carrier::Http2(Cut::Whole) } else { Carrier::Http1 };
+        let key = opening::judge_request_over(head, carrier).ok()?;
+        let fill = Fill { key, ..Fill::default() };
+        let out = opening::response_over(&Opening::GOOD, &fill, None, carrier);
+        Some(Self { out, ..Self::empty() })
     }
 
     pub(super) fn say(&mut self, message: &str) {

@@ -118,7 +118,7 @@ impl Player {
 
     /// The request of the client under test; our response follows.
     fn on_request(&mut self, now: Duration, head: &Head) {
-        match opening::judge_request(head) {
+        match opening::judge_request_over(head, self.options.carrier) {
             Ok(key) => self.fill.key = key,
             Err(violation) => {
                 self.facts.answer = Some((AnswerSeen::Dropped, None));
@@ -135,10 +135,11 @@ impl Player {
             .flatten()
             .collect();
         let accepted = deflate::accept(self.case.opening.deflate, &offers);
-        let response = opening::response(
+        let response = opening::response_over(
             &self.case.opening,
             &self.fill,
             accepted.as_ref().map(|(_, answer)| answer.as_str()),
+            self.options.carrier,
         );
         self.codec = accepted.map(|(agreed, _)| Codec::new(agreed));
         self.outbox.pace(self.case.opening.pace);

@@ -353,7 +353,9 @@ fn again(run: &Run, outcome: &Outcome) -> String {
     let id = outcome.record.case.id;
     let seed = if run.seed == 1 { String::new() } else { format!(" --seed {}", run.seed) };
     match run.subject {
-        Subject::Client => format!("bowsprit test client --listen {} --case {id}{seed}", run.place),
+        Subject::Client => {
+            format!("bowsprit test client --listen {} --case {id}{seed}{}", run.place, run.flags)
+        }
         Subject::Server | Subject::Both => {
             format!("bowsprit test server {} --case {id}{seed}{}", run.place, run.flags)
         }

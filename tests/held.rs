@@ -432,4 +432,32 @@ mod the_loop {
         assert_eq!(WIRES.with_borrow(|wires| wires[0].from.clone()), b"\x81\x0astill here");
         assert!(world.engine.context().stats().held <= MOST as u64);
     }
+
+    /// Peers that read nothing of what they asked for and say Close: what waits for them counts until it is gone, and it is
+    /// they who are ended for it, not those that go on.
+    #[test]
+    fn who_closes_without_reading_ends_at_the_budget() {
+        const MOST: usize = 8 << 20;
+        let mut world = World::new(Echo::default(), 161, |settings| {
+            settings.max_held = MOST;
+            settings.overflow = Overflow::DropData;
+        });
+        world.fill(true);
+        WIRES.with_borrow_mut(|wires| wires[0].is_full = false);
+        let before = COUNTS.get().live;
+        for number in 1..=160 {
+            let mut echoed = sent_by(Role::Client, RawHeader::BINARY, &[7; 3000]).repeat(40);
+            echoed.extend(sent_by(Role::Client, RawHeader::CLOSE, b"\x03\xe8"));
+            world.arrive(number, &echoed);
+            WIRES.with_borrow_mut(|wires| wires[number].to = Vec::new());
+            world.turn();
+            let live = COUNTS.get().live - before;
+            assert!(live <= (MOST + MOST / 10) as isize, "{live} allocated for a budget of {MOST}");
+        }
+        world.arrive(0, &sent_by(Role::Client, RawHeader::TEXT, b"still here"));
+        world.turn();
+        assert_eq!(WIRES.with_borrow(|wires| wires[0].from.clone()), b"\x81\x0astill here");
+        let stats = world.engine.context().stats();
+        assert!(stats.held <= MOST as u64 && stats.over_budget > 0, "{stats:?}");
+    }
 }

@@ -26,6 +26,8 @@ pub(super) struct Budget {
     pub(super) total: usize,
     /// Those from which nothing is read.
     pub(super) paused: Vec<ConnId>,
+    /// When to see whether they may go on, even if nothing happens.
+    pub(super) look_at: Option<Instant>,
     /// What was held when somebody was paused last.
     pub(super) looked_at: usize,
 }
@@ -50,7 +52,10 @@ const SWEPT: usize = 64;
 /// under way to a slow reader.
 const SWEEP_AFTER: Duration = Duration::from_millis(100);
 
-/// What a loop holds more or less is told to the group in steps of this many bytes.
+/// While somebody is paused, it is seen so often whether others of the group have given back enough.
+pub(super) const LOOK_AFTER: Duration = Duration::from_millis(50);
+
+/// What a loop holds more or less is told to the group in steps of this many bytes, or of a 16th of what all may hold.
 pub(super) const STEP: usize = 64 * 1024;
 
 impl Budget {

@@ -256,7 +256,8 @@ impl<D: Default> Engine<D> {
         #[cfg(not(feature = "backplane"))]
         let nodes = None;
         let shared = self.cx.budget.shared.next_deadline(now);
-        [work, accept, peers, nodes, shared, self.cx.timers.next(), self.cx.slowed.next()]
+        let paused = self.cx.budget.look_at;
+        [work, accept, peers, nodes, shared, paused, self.cx.timers.next(), self.cx.slowed.next()]
             .into_iter()
             .flatten()
             .min()

@@ -1,6 +1,6 @@
 //! Counting what connections hold, and what is done where it is too much; see `budget`.
 
-use super::budget::STEP;
+use super::budget::{LOOK_AFTER, STEP};
 use super::ended::{Cause, Failed};
 use super::handler::Handler;
 use super::peer::Stage;
@@ -39,19 +39,45 @@ impl<H: Handler> Turn<'_, H> {
     pub(super) fn keep_to_budget(&mut self) {
         let now = self.cx.now();
         self.cx.budget.shared.keep_swept(now);
+        let most = self.cx.settings.max_held;
+        let (mut total, own) = self.add_up();
+        if total > most / 4 * 3 {
+            self.squeeze(total, own);
+            (total, _) = self.add_up();
+        }
+        if !self.cx.budget.paused.is_empty() {
+            self.read_on_within(total);
+        }
+    }
+
+    /// What the group holds, and this loop of it.
+    fn add_up(&mut self) -> (usize, usize) {
         let own = self.cx.budget.held() + self.spare();
         let budget = &mut self.cx.budget;
         let most = self.cx.settings.max_held;
-        if own.abs_diff(budget.told) >= STEP || budget.total > most / 8 * 5 {
+        if own.abs_diff(budget.told) >= STEP.min(most / 16) || budget.total > most / 8 * 5 {
             budget.total = self.cx.admission.hold(budget.told, own);
             budget.told = own;
         }
-        let total = budget.total;
-        if total > most / 4 * 3 {
-            self.squeeze(total, own);
-        } else if !budget.paused.is_empty() && total < most / 8 * 5 {
+        (budget.total, own)
+    }
+
+    /// Reads on from those that were paused, once there is room; what is only kept for the next one makes room, too.
+    #[cold]
+    fn read_on_within(&mut self, mut total: usize) {
+        let enough = self.cx.settings.max_held / 8 * 5;
+        if total >= enough {
+            self.cx.pool.drain();
+            (total, _) = self.add_up();
+        }
+        if total < enough {
             self.release_paused();
         }
+        // What other loops give back makes no turn here.
+        self.cx.budget.look_at = match self.cx.budget.paused.is_empty() {
+            true => None,
+            false => self.cx.now().checked_add(LOOK_AFTER),
+        };
     }
 
     #[cold]
@@ -80,7 +106,8 @@ impl<H: Handler> Turn<'_, H> {
                 rest = rest.saturating_sub(held);
                 let id = self.id(slot);
                 let peer = &mut self.cx.peers[slot];
-                if !peer.squeezed {
+                // What waits for one that is ending does not grow by what it says.
+                if !peer.squeezed && !matches!(peer.stage, Stage::Ending) {
                     peer.squeezed = true;
                     self.cx.budget.paused.push(id);
                 }
@@ -90,8 +117,7 @@ impl<H: Handler> Turn<'_, H> {
 
     /// Those for which something is held, those for which most is first.
     fn largest(&self) -> Vec<(usize, usize)> {
-        let alive =
-            self.cx.peers.iter().filter(|(_, peer)| !matches!(peer.stage, Stage::Ending | Stage::Dead));
+        let alive = self.cx.peers.iter().filter(|(_, peer)| !matches!(peer.stage, Stage::Dead));
         let mut largest: Vec<_> = alive
             .map(|(slot, peer)| (self.cx.budget.of(slot) + peer.outbound.shared_memory(), slot))
             .filter(|(held, _)| *held > 0)
@@ -101,13 +127,18 @@ impl<H: Handler> Turn<'_, H> {
     }
 
     /// Ends a connection with code 1013. A Close frame cannot overtake what waits before it, so one whose peer does not
-    /// read is ended at once.
+    /// read is ended at once, and so is one whose end the program knows already.
     fn end_for_memory(&mut self, slot: usize) {
         self.cx.stats.over_budget += 1;
         let peer = &mut self.cx.peers[slot];
         #[cfg(feature = "http2")]
         if let Stage::Carrier(_) = peer.stage {
             return self.kill(slot);
+        }
+        if matches!(peer.stage, Stage::Ending) {
+            peer.outbound.queue().clear();
+            self.kill(slot);
+            return self.count(slot);
         }
         if !peer.is_open() {
             return self.refuse(slot, &Refusal::trusted(503).encode(), &Failed::Refused(503));
@@ -131,7 +162,6 @@ impl<H: Handler> Turn<'_, H> {
         self.count(slot);
     }
 
-    #[cold]
     fn release_paused(&mut self) {
         self.cx.budget.looked_at = 0;
         for id in std::mem::take(&mut self.cx.budget.paused) {

@@ -275,6 +275,7 @@ struct World<'a> {
     links: Vec<Link>,
     now: Instant,
     serial: u32,
+    max_held: [usize; 2],
     /// Readiness that has not been told yet.
     edges: Vec<(usize, usize, Readiness)>,
 }
@@ -285,6 +286,8 @@ const STEPS: usize = 400;
 const LOW: usize = 2_000;
 const QUEUED: usize = 20_000;
 const LONGEST: usize = 6000;
+/// What a turn may leave above the budget: buffers that are lent anew, and the words with which connections end.
+const ABOVE: usize = 8 * 1024;
 
 impl<'a> World<'a> {
     fn run(choices: &'a mut dyn Choices) -> Tally {
@@ -303,19 +306,24 @@ impl<'a> World<'a> {
         settings.low_watermark = LOW;
         settings.receive_buffer = 2048;
         settings.overflow = [Overflow::Close, Overflow::DropData][choices.below(2)];
-        let engine = || {
+        // The server's alone: two that read nothing more, as each holds too much for the other, would wait for a deadline.
+        let mut of_server = settings.clone();
+        of_server.max_held = [settings.max_held, 3 * QUEUED][choices.below(2)];
+        let max_held = [settings.max_held, of_server.max_held].map(|most| most.min(usize::MAX / 2));
+        let engine = |settings: Settings| {
             let mut engine =
-                Engine::new_at(settings.clone(), poll.registry(), 0..10_000, now).expect("enough tokens");
+                Engine::new_at(settings, poll.registry(), 0..10_000, now).expect("enough tokens");
             engine.set_time(now);
             engine
         };
         let closes_at = [None, Some(3)][choices.below(2)];
         let mut world = Self {
-            engines: [engine(), engine()],
+            engines: [engine(settings), engine(of_server)],
             apps: [App::default(), App { echoes: choices.below(2) == 0, closes_at, ..App::default() }],
             links: Vec::new(),
             now,
             serial: 0,
+            max_held,
             edges: Vec::new(),
             choices,
         };
@@ -486,6 +494,8 @@ impl<'a> World<'a> {
     fn turn(&mut self, side: usize) {
         self.engines[side].set_time(self.now);
         self.engines[side].on_time(self.now, &mut self.apps[side]);
+        let held = self.engines[side].context().stats().held;
+        assert!(held <= (self.max_held[side] + ABOVE) as u64, "{held} bytes are held after a turn");
         for link in 0..self.links.len() {
             self.room(link, side);
         }

@@ -18,6 +18,8 @@ pub enum ProxyError {
     Credentials,
     /// The proxy wants credentials, or others.
     Authentication,
+    /// The proxy wants none but these ways to authenticate, and we speak Basic alone (RFC 9110 §11.7.1).
+    Schemes(Vec<String>),
     /// The proxy refuses with this HTTP status.
     Status(u16),
     /// The proxy refuses with this SOCKS code (RFC 1928 §6).
@@ -43,6 +45,10 @@ impl fmt::Display for ProxyError {
             Self::Credentials => f.write_str("the user name or password cannot be sent to the proxy"),
             Self::Authentication => {
                 f.write_str("the proxy asks for a user name and a password, or for others")
+            }
+            Self::Schemes(schemes) => {
+                let schemes = schemes.join(" or ");
+                write!(f, "the proxy asks for {schemes}; of what proxies ask for only Basic is spoken here")
             }
             Self::Status(status) => write!(f, "the proxy refuses with status {status}"),
             Self::Socks(code) => write!(f, "the proxy refuses: {} ({code})", reply_text(*code)),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::error::ProxyError;
 use super::socks::Socks5;
-use crate::handshake::{HeadLimits, HeadReader, HeaderField, MAX_INTERIM, Progress, StartLine};
+use crate::handshake::{Head, HeadLimits, HeadReader, HeaderField, MAX_INTERIM, Progress, StartLine};
 
 /// The handshake that opens a tunnel through a proxy.
 ///
@@ -114,12 +114,33 @@ impl HttpTunnel {
                 StartLine::Response { status: 200..=299, .. } => {
                     return Ok(Progress::Done { value: (), used: taken });
                 }
-                StartLine::Response { status: 407, .. } => return Err(ProxyError::Authentication),
+                StartLine::Response { status: 407, .. } => return Err(asked_for(&head)),
                 StartLine::Response { status, .. } => return Err(ProxyError::Status(status)),
                 StartLine::Request { .. } => return Err(ProxyError::Garbage),
             }
         }
     }
+}
+
+/// The most schemes that are told, and the most bytes of one.
+const SCHEMES: usize = 4;
+const SCHEME: usize = 32;
+
+/// What a proxy asks for, as each of its challenges begins (RFC 9110 §11.3).
+fn asked_for(head: &Head) -> ProxyError {
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let mut schemes: Vec<String> = Vec::new();
+    for challenge in head.values("proxy-authenticate") {
+        let scheme: String =
+            challenge.iter().take_while(|byte| is_token(byte)).map(|byte| char::from(*byte)).collect();
+        if scheme.eq_ignore_ascii_case("basic") {
+            return ProxyError::Authentication;
+        }
+        if (1..=SCHEME).contains(&scheme.len()) && schemes.len() < SCHEMES && !schemes.contains(&scheme) {
+            schemes.push(scheme);
+        }
+    }
+    if schemes.is_empty() { ProxyError::Authentication } else { ProxyError::Schemes(schemes) }
 }
 
 #[cfg(test)]
@@ -142,6 +163,30 @@ mod tests {
             assert_eq!(whole, split, "cuts do not matter");
         }
         whole
+    }
+
+    #[test]
+    fn what_is_asked_for_is_told() {
+        let asks = |lines: &str| connect(format!("HTTP/1.1 407 No\r\n{lines}\r\n").as_bytes());
+        let schemes =
+            |names: &[&str]| Err(ProxyError::Schemes(names.iter().map(|name| (*name).into()).collect()));
+        assert_eq!(asks("Proxy-Authenticate: NTLM\r\n"), schemes(&["NTLM"]));
+        let two = "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM TlRMTVNT\r\n";
+        assert_eq!(asks(two), schemes(&["Negotiate", "NTLM"]));
+        assert_eq!(asks("Proxy-Authenticate: Digest realm=\"a, b\", nonce=\"c\"\r\n"), schemes(&["Digest"]));
+        assert_eq!(
+            asks("Proxy-Authenticate: NTLM\r\nProxy-Authenticate: basic realm=\"a\"\r\n"),
+            Err(ProxyError::Authentication)
+        );
+        let long = format!("Proxy-Authenticate: {}\r\n", "x".repeat(SCHEME + 1));
+        for nothing in ["", "Proxy-Authenticate: \x1b[31m\r\n", &long] {
+            assert!(
+                matches!(asks(nothing), Err(ProxyError::Authentication | ProxyError::Head(_))),
+                "{nothing:?}"
+            );
+        }
+        let text = asks("Proxy-Authenticate: NTLM\r\n").unwrap_err().to_string();
+        assert_eq!(text, "the proxy asks for NTLM; of what proxies ask for only Basic is spoken here");
     }
 
     /// PXY-001 to PXY-006.

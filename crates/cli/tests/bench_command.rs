@@ -198,6 +198,27 @@ fn no_connection_is_exit_code_3() {
     assert_eq!(bench(nobody, "").status.code(), Some(3));
 }
 
+/// The head says why; the body of it has no end, and nobody waits for one.
+#[test]
+fn a_refusal_without_an_end_is_told_by_its_status() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\nYou shall not pass");
+            kept.push(stream);
+        }
+    });
+    let output = bench(address, "--connect-timeout 60s");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("403 Forbidden"), "{stderr}");
+}
+
 #[test]
 fn a_wrong_command_line_is_exit_code_2() {
     let address = ([127, 0, 0, 1], 1).into();

@@ -172,6 +172,10 @@ impl Link {
             let mut input = &mut scratch[..len];
             if let Stage::Shaking(handshake) = &mut self.stage {
                 match handshake.receive(input).map_err(Fault::Handshake)? {
+                    // Why is told by the head; a body may have no end.
+                    Progress::NeedMore if handshake.refusal().is_some() => {
+                        return Err(Fault::Handshake(handshake.give_up()));
+                    }
                     Progress::NeedMore => continue,
                     Progress::Done { used, .. } => {
                         input = &mut scratch[used..len];

@@ -240,7 +240,7 @@ fn conclude(summary: &Summary, common: &Common) -> Result<Exit, String> {
             let json = Json::pretty(trace).map_err(|error| error.to_string())?;
             std::fs::write(&file, json.as_str()).map_err(|error| format!("{}: {error}", file.display()))?;
             text.add(&trace.show(colours()));
-            text.text(format_args!("  again     bowsprit replay {}\n\n", file.display()));
+            text.own("  again     bowsprit replay ").text(file.display()).own("\n\n");
             files.push(file.display().to_string());
         }
     }

@@ -144,6 +144,13 @@ fn the_first_finding_ends_it_and_is_saved_shown_and_played_again() {
     assert_eq!(outcome["files"], serde_json::json!([file]));
     assert_eq!(&serde_json::from_str::<Value>(&fs::read_to_string(&file).unwrap()).unwrap(), found);
 
+    // In text a line says how to see it again.
+    let elsewhere = Folder::new("text");
+    let args = ["fuzz", "server", &url, "--findings", "1", "--timeout", "5s", "--minimise", "1"];
+    let (_, shown, _) = bowsprit(&[&args[..], &["--traces", elsewhere.path()]].concat());
+    let again = format!("\n  again     bowsprit replay {}\n\n", elsewhere.trace());
+    assert!(shown.contains(&again), "{shown}");
+
     // The iteration by its number, alone and of itself.
     let (number, elsewhere) = (found["number"].to_string(), Folder::new("number"));
     let (code, again) = fuzz_server(&url, &elsewhere, &["--first", &number, "--count", "1"]);

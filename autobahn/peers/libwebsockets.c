@@ -1,6 +1,6 @@
-/* An echo server on libwebsockets: libwebsockets [--plain]  (cc libwebsockets.c -lwebsockets -pthread)
- * With --plain it does not compress. The first line on stdout is its URL. It ends when its standard input is closed, so
- * it never outlives its starter.
+/* An echo server on libwebsockets: libwebsockets [--plain | PORT]  (cc libwebsockets.c -lwebsockets -pthread)
+ * With --plain it does not compress, and so with a port, which is for benches/compare. The first line on stdout is its URL.
+ * It ends when its standard input is closed, so it never outlives its starter; with a port, at SIGTERM.
  * Whole messages are collected and sent back one for each writeable callback, as the library asks; what was written
  * stays until the next one, since compression goes on reading from it. */
 #include <libwebsockets.h>
@@ -106,10 +106,11 @@ int main(int argc, char **argv) {
     struct lws_context_creation_info info;
     memset(&info, 0, sizeof info);
     lws_set_log_level(LLL_ERR, NULL);
-    info.port = 0;
+    int port = argc > 1 ? atoi(argv[1]) : 0;
+    info.port = port;
     info.iface = "127.0.0.1";
     info.protocols = protocols;
-    if (argc < 2 || strcmp(argv[1], "--plain")) info.extensions = extensions;
+    if (!port && (argc < 2 || strcmp(argv[1], "--plain"))) info.extensions = extensions;
     info.pt_serv_buf_size = 128 * 1024;
     info.options = LWS_SERVER_OPTION_VALIDATE_UTF8;
     info.timeout_secs = 5;
@@ -118,7 +119,7 @@ int main(int argc, char **argv) {
     printf("ws://127.0.0.1:%d/\n", lws_get_vhost_listen_port(lws_get_vhost_by_name(context, "default")));
     fflush(stdout);
     pthread_t thread;
-    if (pthread_create(&thread, NULL, end_with_stdin, NULL)) return 1;
+    if (!port && pthread_create(&thread, NULL, end_with_stdin, NULL)) return 1;
     while (lws_service(context, 0) >= 0) {}
     return 0;
 }

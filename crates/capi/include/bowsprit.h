@@ -3,7 +3,9 @@
  *
  * A bow_conn is the handshake and the connection, in either role. What was read from the socket goes into
  * bow_conn_next, which gives one event after the other; what is to be written comes out of bow_conn_pending. The
- * program has the socket, the clock and the loop.
+ * program has the socket, the clock and the loop. For each connection it does over and over: wait for the socket, at
+ * most until bow_conn_next_timeout; read; call bow_conn_next until there is no event; write what bow_conn_pending
+ * gives, and say how much by bow_conn_written; do what bow_conn_step says.
  *
  * Ownership. What bow_x_new, bow_conn_server and bow_conn_client make is the caller's, who frees it once with the
  * bow_x_free that goes with it, which takes NULL. Whatever else the library points at is its own, and holds until
@@ -20,7 +22,9 @@
  * been done. What the peer does wrong is an event. NULL in a wrong place, lengths and sizes that cannot be, numbers
  * that name nothing and text that is not UTF-8 are such errors; pointers that point elsewhere than they say
  * cannot be seen. No panic crosses: one would be a fault of the library, comes back as BOW_ERROR_INTERNAL, and so
- * does every later call for the same object but bow_conn_free. Memory that cannot be had ends the process.
+ * does every later call for the same object but bow_conn_free. Functions that give something else give nothing for
+ * NULL: NULL, 0, false, BOW_NEVER, BOW_STEP_CLOSE. What a failed call would have made is NULL. Memory that cannot be
+ * had ends the process.
  *
  * Memory. Nothing is allocated because the peer has announced a length; every limit is a field of bow_options.
  *
@@ -950,7 +954,7 @@ void bow_conn_free(bow_conn *conn);
  * input is needed any more. Only while a request waits for its answer, input is left; give it again afterwards.
  *
  * Once nothing is left, it also does what is due by `now`, so call it with `*len` 0 when the time of
- * `bow_conn_next_timeout` has come.
+ * `bow_conn_next_timeout` has come; `*input` may be NULL then, and `input` and `len` themselves may not.
  *
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`, `BOW_ERROR_ARGUMENT` for a length that cannot be.
  */
@@ -961,8 +965,10 @@ bow_error bow_conn_next(bow_conn *conn,
                         bow_event *event);
 
 /**
- * Says that the peer has ended its direction of the transport (`read` gave 0, or failed). At a client the handshake may end
- * by it. The step is `BOW_STEP_CLOSE` afterwards.
+ * Says that the peer has ended its direction of the transport (`read` gave 0, or failed), once `bow_conn_next` has taken all
+ * that was read before. The event is `BOW_EVENT_NONE` where nothing was missing; `BOW_EVENT_FAILED` where a Close frame or a
+ * request was (`BOW_PEER_GONE`), or a response (`BOW_PEER_RESPONSE`); `BOW_EVENT_REFUSED` at a client whose server ends its
+ * refusal so. The step is `BOW_STEP_CLOSE` afterwards.
  *
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`.
  */
@@ -1034,7 +1040,8 @@ bow_slice bow_conn_subprotocol(const bow_conn *conn);
 bool bow_conn_is_compressed(const bow_conn *conn);
 
 /**
- * Queues a message; `kind` is a `bow_data_kind`. Text has to be UTF-8. The bytes are copied.
+ * Queues a message; `kind` is a `bow_data_kind`. Text has to be UTF-8. The bytes are copied; here and in all that sends, `data`
+ * may be NULL where `len` is 0.
  *
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_ARGUMENT`, `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_NOT_OPEN`, `BOW_ERROR_CLOSING`,
  * `BOW_ERROR_QUEUE_FULL`, `BOW_ERROR_MESSAGE_OPEN`.
@@ -1105,7 +1112,8 @@ bow_error bow_conn_pong(bow_conn *conn, const void *data, size_t len);
 
 /**
  * Begins the closing handshake: queues a Close frame with this code and reason, or with neither where `code` is 0. Nothing
- * can be sent after it; go on reading. `reason` is UTF-8 of up to 123 bytes and a NUL, or NULL.
+ * can be sent after it; go on reading until the step says otherwise. `reason` is UTF-8 of up to 123 bytes and a NUL, or NULL.
+ * A handshake that is not done cannot be closed: refuse it, or free the connection and close the transport.
  *
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NOT_OPEN`, `BOW_ERROR_CLOSING`, `BOW_ERROR_CLOSE_CODE`, `BOW_ERROR_NOT_UTF8`,
  * `BOW_ERROR_REASON_TOO_LONG`; `BOW_ERROR_ARGUMENT` for a reason without a code.

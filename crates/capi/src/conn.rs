@@ -96,7 +96,7 @@ pub unsafe extern "C" fn bow_conn_free(conn: *mut bow_conn) {
 /// input is needed any more. Only while a request waits for its answer, input is left; give it again afterwards.
 ///
 /// Once nothing is left, it also does what is due by `now`, so call it with `*len` 0 when the time of
-/// `bow_conn_next_timeout` has come.
+/// `bow_conn_next_timeout` has come; `*input` may be NULL then, and `input` and `len` themselves may not.
 ///
 /// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`, `BOW_ERROR_ARGUMENT` for a length that cannot be.
 #[unsafe(no_mangle)]
@@ -123,8 +123,10 @@ pub unsafe extern "C" fn bow_conn_next(
     }
 }
 
-/// Says that the peer has ended its direction of the transport (`read` gave 0, or failed). At a client the handshake may end
-/// by it. The step is `BOW_STEP_CLOSE` afterwards.
+/// Says that the peer has ended its direction of the transport (`read` gave 0, or failed), once `bow_conn_next` has taken all
+/// that was read before. The event is `BOW_EVENT_NONE` where nothing was missing; `BOW_EVENT_FAILED` where a Close frame or a
+/// request was (`BOW_PEER_GONE`), or a response (`BOW_PEER_RESPONSE`); `BOW_EVENT_REFUSED` at a client whose server ends its
+/// refusal so. The step is `BOW_STEP_CLOSE` afterwards.
 ///
 /// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`.
 #[unsafe(no_mangle)]
@@ -246,7 +248,8 @@ pub unsafe extern "C" fn bow_conn_is_compressed(conn: *const bow_conn) -> bool {
     unsafe { ask(conn, false, Session::is_compressed) }
 }
 
-/// Queues a message; `kind` is a `bow_data_kind`. Text has to be UTF-8. The bytes are copied.
+/// Queues a message; `kind` is a `bow_data_kind`. Text has to be UTF-8. The bytes are copied; here and in all that sends, `data`
+/// may be NULL where `len` is 0.
 ///
 /// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_ARGUMENT`, `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_NOT_OPEN`, `BOW_ERROR_CLOSING`,
 /// `BOW_ERROR_QUEUE_FULL`, `BOW_ERROR_MESSAGE_OPEN`.
@@ -363,7 +366,8 @@ pub unsafe extern "C" fn bow_conn_pong(conn: *mut bow_conn, data: *const c_void,
 }
 
 /// Begins the closing handshake: queues a Close frame with this code and reason, or with neither where `code` is 0. Nothing
-/// can be sent after it; go on reading. `reason` is UTF-8 of up to 123 bytes and a NUL, or NULL.
+/// can be sent after it; go on reading until the step says otherwise. `reason` is UTF-8 of up to 123 bytes and a NUL, or NULL.
+/// A handshake that is not done cannot be closed: refuse it, or free the connection and close the transport.
 ///
 /// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NOT_OPEN`, `BOW_ERROR_CLOSING`, `BOW_ERROR_CLOSE_CODE`, `BOW_ERROR_NOT_UTF8`,
 /// `BOW_ERROR_REASON_TOO_LONG`; `BOW_ERROR_ARGUMENT` for a reason without a code.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bowsprit::frame::RawHeader;
 
-use super::case::{Answer, By, Case, Class, Event};
+use super::case::{Answer, By, Case, Class, Event, Subject};
 use super::escape::visible;
 use super::hex;
 use super::http2::Seen;
@@ -24,7 +24,11 @@ pub fn case(case: &Case) -> String {
         let _ = writeln!(out, "  tags      {}", case.tags.join(", "));
     }
     if let Some(exchange) = case.http2 {
-        if exchange.settings != crate::http2::SETTINGS {
+        let usual = match case.subject {
+            Subject::Client => crate::http2::HOSTED,
+            _ => crate::http2::SETTINGS,
+        };
+        if exchange.settings != usual {
             let _ = writeln!(out, "  announces {}", Frame::settings(exchange.settings).line());
         }
         for step in exchange.moves {

@@ -50,7 +50,8 @@ pub(super) enum Side {
     /// Examine clients: they connect to us and echo every message.
     ///
     /// The control protocol is the one of the Autobahn suite: /getCaseCount, /runCase?case=N&agent=X,
-    /// /updateReports?agent=X and so on. A single case is at /case/ID?agent=X.
+    /// /updateReports?agent=X and so on. A single case is at /case/ID?agent=X. Over HTTP/2, /nextCase?case=N&agent=X says that
+    /// the next connection is for a case, which those need whose settings come first.
     Client(ClientArgs),
 }
 

@@ -101,6 +101,8 @@ static FILES: &[&[Case]] = &[
     http2::frames::CONNECTION,
     http2::endings::CASES,
     http2::together::CASES,
+    http2::clients::OPENING,
+    http2::clients::OPEN,
 ];
 
 /// That a Close is the last thing that an endpoint sends.

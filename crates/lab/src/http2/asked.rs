@@ -74,9 +74,14 @@ fn value<'f>(fields: &'f [Field], name: &str) -> Option<&'f [u8]> {
     fields.iter().find(|(this, _)| this == name.as_bytes()).map(|(_, value)| &value[..])
 }
 
-/// Whether a request asks for a WebSocket (RFC 8441 §5) or for a page, not for some other tunnel.
+/// Whether a request asks for a WebSocket (RFC 8441 §5).
+pub(super) fn asks_for_websocket(fields: &[Field]) -> bool {
+    value(fields, ":method") == Some(b"CONNECT") && value(fields, ":protocol") == Some(b"websocket")
+}
+
+/// Whether it does, or asks for a page: not for some other tunnel.
 pub(super) fn can_be_answered(fields: &[Field]) -> bool {
-    value(fields, ":method") != Some(b"CONNECT") || value(fields, ":protocol") == Some(b"websocket")
+    value(fields, ":method") != Some(b"CONNECT") || asks_for_websocket(fields)
 }
 
 /// What is wrong with the fields of a request as such.

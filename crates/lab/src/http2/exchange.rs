@@ -18,13 +18,16 @@ pub struct Exchange {
     pub outcomes: &'static [(Class, &'static [Seen])],
 }
 
-/// One thing done on the connection. Streams are numbered as on the wire.
+/// One thing done on the connection. Streams are numbered as on the wire; where a client is examined, which chooses its own
+/// numbers, 1 stands for the stream of its WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
     /// Asks for a WebSocket on this stream: a good request (RFC 8441 §5) with changes.
     Connect(u32, &'static [Change]),
     /// A plain GET on this stream.
     Get(u32),
+    /// Answers the client's request with 200, and changes to that.
+    Answer(&'static [Change]),
     /// A frame of this type with these flags on this stream.
     Frame(u8, u8, u32, &'static [u8]),
     /// The same frame so many times.
@@ -126,6 +129,14 @@ pub enum Seen {
     Lacks(u32, &'static str),
     /// It has a body, or END_STREAM.
     Body(u32),
+    /// The client asked for a WebSocket.
+    Asked,
+    /// It did not.
+    NotAsked,
+    /// The client has let go of this stream, or of the connection.
+    Gone(u32),
+    /// No byte of a WebSocket came on this stream.
+    Silent(u32),
     /// A whole response to a plain request came, whatever it says.
     Served(u32),
     /// No message and no end came on this stream.
@@ -164,9 +175,13 @@ impl Seen {
             | Seen::Lacks(stream, _)
             | Seen::Body(stream)
             | Seen::Served(stream)
+            | Seen::Gone(stream)
+            | Seen::Silent(stream)
             | Seen::Quiet(stream) => Some(stream),
             Seen::Fails(_)
             | Seen::Alive
+            | Seen::Asked
+            | Seen::NotAsked
             | Seen::Goaway(_)
             | Seen::Setting(..)
             | Seen::Settings
@@ -185,6 +200,11 @@ impl fmt::Display for Move {
                 write!(f, "extended CONNECT on stream {stream} {}", changes.join(", "))
             }
             Move::Get(stream) => write!(f, "GET on stream {stream}"),
+            Move::Answer([]) => f.write_str("answers with 200"),
+            Move::Answer(changes) => {
+                let changes: Vec<String> = changes.iter().map(Change::to_string).collect();
+                write!(f, "answers with 200 {}", changes.join(", "))
+            }
             Move::Frame(kind, flags, stream, payload) => {
                 f.write_str(&Frame::new(*kind, *flags, *stream, *payload).line())
             }
@@ -267,13 +287,17 @@ impl fmt::Display for Seen {
             Seen::Has(stream, name, value) => write!(f, "stream {stream} has {name} \"{value}\""),
             Seen::Lacks(stream, name) => write!(f, "stream {stream} has no {name}"),
             Seen::Body(stream) => write!(f, "stream {stream} has a body, or its end"),
+            Seen::Asked => f.write_str("an extended CONNECT for a WebSocket"),
+            Seen::NotAsked => f.write_str("no extended CONNECT"),
+            Seen::Gone(stream) => write!(f, "the end of stream {stream}, or of the connection, by the peer"),
+            Seen::Silent(stream) => write!(f, "no byte on stream {stream}"),
             Seen::Served(stream) => write!(f, "a whole response on stream {stream}"),
             Seen::Quiet(stream) => write!(f, "no message and no end on stream {stream}"),
-            Seen::Fails(codes) => write!(f, "the server ends the connection with {}", named(codes)),
+            Seen::Fails(codes) => write!(f, "the peer ends the connection with {}", named(codes)),
             Seen::Alive => f.write_str("the connection lives"),
             Seen::Goaway(code) => write!(f, "GOAWAY with {}", code_name(*code)),
             Seen::Setting(name, value) => write!(f, "SETTINGS with {} {value}", setting_name(*name)),
-            Seen::Settings => f.write_str("the server's SETTINGS"),
+            Seen::Settings => f.write_str("the peer's SETTINGS"),
             Seen::Acknowledged(count) => write!(f, "{count} of our SETTINGS acknowledged"),
             Seen::Pong(data) => write!(f, "the PING {} answered", crate::hex::spaced(data)),
         }

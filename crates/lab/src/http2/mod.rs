@@ -17,5 +17,5 @@ mod trunk;
 pub use cut::Cut;
 pub(crate) use exam::Examiner;
 pub use exchange::{Change, Cutting, Exchange, Move, Seen};
-pub(crate) use session::SETTINGS;
+pub(crate) use session::{HOSTED, SETTINGS};
 pub(crate) use trunk::{Shared, Stream, Trunk};

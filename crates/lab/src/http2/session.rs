@@ -18,6 +18,9 @@ const CONNECTION_WINDOW: u32 = 1 << 24;
 /// What is announced where nothing else is.
 pub(crate) const SETTINGS: &[(u16, u32)] =
     &[(setting::ENABLE_PUSH, 0), (setting::INITIAL_WINDOW_SIZE, STREAM_WINDOW)];
+/// What a server of the lab announces to clients where nothing else is.
+pub(crate) const HOSTED: &[(u16, u32)] =
+    &[(setting::ENABLE_CONNECT_PROTOCOL, 1), (setting::INITIAL_WINDOW_SIZE, STREAM_WINDOW)];
 /// Frames that may wait to be written, in bytes, before streams are held back.
 const BACKLOG: usize = 1 << 20;
 
@@ -198,6 +201,11 @@ impl Session {
         self.wide = true;
         self.credit += i64::from(CONNECTION_WINDOW);
         self.raw(&Frame::window_update(0, CONNECTION_WINDOW));
+    }
+
+    /// From here on there is a line on each frame.
+    pub(crate) fn trace_from_here(&mut self) {
+        self.trace = Some(Vec::new());
     }
 
     /// The lines since the last time.

@@ -84,6 +84,22 @@ impl Trunk {
         asked
     }
 
+    /// The socket and what was said over it, for somebody who goes on from here.
+    pub(crate) fn into_parts(self) -> (Socket, Session) {
+        (self.socket, self.session)
+    }
+
+    /// Whether it can be taken over: nothing is wrong with it, and one stream alone is held.
+    pub(crate) fn is_of_one(&self) -> bool {
+        self.users == 1 && self.ended.is_none() && self.session.fault.is_none()
+    }
+
+    /// Has the client make another connection for what it asks next.
+    pub(crate) fn turn_away(&mut self) {
+        self.session.raw(&Frame::goaway(i32::MAX as u32, code::NO_ERROR));
+        self.flush();
+    }
+
     /// Whether the client has shown that it speaks HTTP/2.
     pub(crate) fn has_begun(&self) -> bool {
         self.session.settings_frames > 0
@@ -249,6 +265,11 @@ impl Stream {
         stream.id = Some(id);
         stream.answers = true;
         stream
+    }
+
+    /// Lets go of it without a word, and says its number.
+    pub(crate) fn release(&mut self) -> Option<u32> {
+        self.id.take()
     }
 
     /// Whether it can be opened.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use bowsprit::handshake::{Head, HeadLimits, HeadReader, Progress};
 
 use super::reply::Reply;
+use crate::case::Case;
+use crate::http2::Examiner;
 use crate::link::Dialogue;
 use crate::player::{Player, Wants};
 use crate::rule::Violation;
@@ -28,6 +30,10 @@ pub(super) enum Stage {
     Requested(Duration, Head, Vec<u8>),
     /// A case is being played with this agent.
     Case(Box<Player>, String),
+    /// A case about HTTP/2 itself is to be played with this agent, on the whole connection.
+    Handover(&'static Case, String),
+    /// It is being played.
+    Exchange(Box<Examiner>, String),
     /// It is told something.
     Replying(Reply),
     /// Nothing more to do.
@@ -72,6 +78,7 @@ impl Dialogue for Client {
     fn outgoing(&self) -> Option<&[u8]> {
         match &self.stage {
             Stage::Case(player, _) => player.outgoing(),
+            Stage::Exchange(examiner, _) => examiner.outgoing(),
             Stage::Replying(reply) => Some(&reply.out[reply.written..]).filter(|rest| !rest.is_empty()),
             _ => None,
         }
@@ -80,6 +87,7 @@ impl Dialogue for Client {
     fn sent(&mut self, now: Duration, bytes: usize) {
         match &mut self.stage {
             Stage::Case(player, _) => player.sent(now, bytes),
+            Stage::Exchange(examiner, _) => examiner.sent(now, bytes),
             Stage::Replying(reply) => reply.written += bytes,
             _ => {}
         }
@@ -88,6 +96,7 @@ impl Dialogue for Client {
     fn write_failed(&mut self, now: Duration, error: &str) {
         match &mut self.stage {
             Stage::Case(player, _) => player.write_failed(now, error),
+            Stage::Exchange(examiner, _) => examiner.write_failed(now, error),
             Stage::Replying(reply) => {
                 reply.written = reply.out.len();
                 reply.over = true;
@@ -111,6 +120,7 @@ impl Dialogue for Client {
             // Read again before it was answered: kept for the case.
             Stage::Requested(_, _, all) => all.extend_from_slice(bytes),
             Stage::Case(player, _) => player.receive(now, bytes),
+            Stage::Exchange(examiner, _) => examiner.receive(now, bytes),
             Stage::Replying(reply) => {
                 reply.frames.push(bytes);
                 loop {
@@ -130,7 +140,7 @@ impl Dialogue for Client {
                     }
                 }
             }
-            Stage::Over => {}
+            Stage::Handover(..) | Stage::Over => {}
         }
     }
 
@@ -150,6 +160,7 @@ impl Dialogue for Client {
     fn eof(&mut self, now: Duration, error: Option<&str>) {
         match &mut self.stage {
             Stage::Case(player, _) => player.eof(now, error),
+            Stage::Exchange(examiner, _) => examiner.eof(now, error),
             Stage::Replying(reply) => reply.over = true,
             Stage::Requested(..) => {}
             _ => self.stage = Stage::Over,
@@ -159,6 +170,7 @@ impl Dialogue for Client {
     fn tick(&mut self, now: Duration) {
         match &mut self.stage {
             Stage::Case(player, _) => player.tick(now),
+            Stage::Exchange(examiner, _) => examiner.tick(now),
             Stage::Replying(reply) if now >= REPLY => reply.over = true,
             Stage::Replying(_) => {}
             _ => self.stage = Stage::Over,
@@ -168,6 +180,7 @@ impl Dialogue for Client {
     fn deadline(&self) -> Duration {
         match &self.stage {
             Stage::Case(player, _) => player.deadline(),
+            Stage::Exchange(examiner, _) => examiner.deadline(),
             Stage::Replying(_) => REPLY,
             _ => REQUEST,
         }
@@ -176,6 +189,7 @@ impl Dialogue for Client {
     fn wants(&self) -> Wants {
         match &self.stage {
             Stage::Case(player, _) => player.wants(),
+            Stage::Exchange(examiner, _) => examiner.wants(),
             Stage::Replying(reply) if reply.peer_closed => Wants::Drop,
             _ => Wants::Nothing,
         }
@@ -190,6 +204,7 @@ impl Dialogue for Client {
     fn dropped(&mut self, now: Duration) {
         match &mut self.stage {
             Stage::Case(player, _) => player.dropped(now),
+            Stage::Exchange(examiner, _) => examiner.dropped(now),
             Stage::Replying(reply) => reply.over = true,
             _ => self.stage = Stage::Over,
         }
@@ -198,9 +213,10 @@ impl Dialogue for Client {
     fn is_over(&self) -> bool {
         match &self.stage {
             Stage::Case(player, _) => player.is_over(),
+            Stage::Exchange(examiner, _) => examiner.is_over(),
             Stage::Replying(reply) => reply.over,
             Stage::Over => true,
-            Stage::Requesting(..) | Stage::Requested(..) => false,
+            Stage::Requesting(..) | Stage::Requested(..) | Stage::Handover(..) => false,
         }
     }
 }

@@ -12,9 +12,11 @@ mod reply;
 mod routes;
 mod trunks;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,8 @@ use bowsprit::tls::{TlsServer, TlsStream};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
+use super::case::Case;
+use super::http2::Examiner;
 use super::link::{Link, SCRATCH};
 use super::options::Carrier;
 use super::pipe::Pipe;
@@ -118,8 +122,13 @@ impl Listener {
     ///
     /// Only what our own poll fails with.
     pub fn run(self, exam: &Exam, notify: &mut dyn FnMut(Notice) -> Next) -> io::Result<()> {
-        let routes =
-            Routes { exam, host: self.addr.to_string(), statuses: HashMap::new(), next: Next::Listen };
+        let routes = Routes {
+            exam,
+            host: self.addr.to_string(),
+            statuses: HashMap::new(),
+            next: Next::Listen,
+            turn: Cell::new(None),
+        };
         let (links, trunks) = (BTreeMap::new(), Trunks::default());
         Loop { net: self, routes, links, trunks, next_token: 0, scratch: vec![0; SCRATCH] }.run(notify)
     }
@@ -193,7 +202,10 @@ impl Loop<'_> {
                     Carrier::Http1 => {
                         self.links.insert(token, Link::accepted(Pipe::Socket(socket), Client::new()));
                     }
-                    Carrier::Http2(cut) => self.trunks.add(token, socket, cut),
+                    Carrier::Http2(cut) => match self.routes.turn.take() {
+                        Some((case, agent)) => self.host(token, socket, case, agent),
+                        None => self.trunks.add(token, socket, cut),
+                    },
                 }
             }
         }
@@ -214,6 +226,38 @@ impl Loop<'_> {
         }
     }
 
+    /// Plays a case about HTTP/2 on a connection that begins with it.
+    fn host(&mut self, token: usize, socket: Socket, case: &'static Case, agent: String) {
+        let Some(exchange) = case.http2 else { return };
+        let examiner = Examiner::hosting(case, exchange, self.routes.exam.options);
+        let client = Client { stage: Stage::Exchange(Box::new(examiner), agent) };
+        self.links.insert(token, Link::accepted(Pipe::Socket(socket), client));
+    }
+
+    /// Plays a case about HTTP/2 on the connection on which it was asked for, if that carries nothing else.
+    fn take_over(&mut self, token: usize, case: &'static Case, agent: String) {
+        let carrier = if routes::begins_early(case) { None } else { self.trunks.take_over(token) };
+        let (Some((trunk, shared)), Some(exchange)) = (carrier, case.http2) else {
+            if let Some(link) = self.links.get_mut(&token) {
+                link.dialogue.stage = Stage::refuse();
+            }
+            return;
+        };
+        let Some(mut link) = self.links.remove(&token) else { return };
+        let id = match &mut link.stream {
+            Pipe::Stream(stream) => stream.release(),
+            Pipe::Socket(_) => None,
+        };
+        drop(link);
+        let (Some(id), Some(shared)) = (id, Rc::into_inner(shared)) else { return };
+        let (socket, session) = shared.into_inner().into_parts();
+        let examiner = Examiner::taking(case, exchange, session, id, self.routes.exam.options);
+        let client = Client { stage: Stage::Exchange(Box::new(examiner), agent) };
+        let mut link = Link::accepted(Pipe::Socket(socket), client);
+        link.write();
+        self.links.insert(trunk, link);
+    }
+
     fn serve(&mut self, token: usize) -> bool {
         let Some(link) = self.links.get_mut(&token) else { return false };
         let more = link.pump(&mut self.scratch);
@@ -222,6 +266,16 @@ impl Loop<'_> {
                 Some(refused) => refused,
                 None => self.routes.answer(*now, head, bytes),
             };
+            let handed = match &link.dialogue.stage {
+                Stage::Handover(case, agent) => Some((*case, agent.clone())),
+                _ => None,
+            };
+            if let Some((case, agent)) = handed {
+                self.take_over(token, case, agent);
+            }
+            if self.routes.is_turn() {
+                self.trunks.turn_away(token);
+            }
             return true;
         }
         more
@@ -245,6 +299,12 @@ impl Loop<'_> {
             let notice = match link.dialogue.stage {
                 Stage::Case(player, agent) => {
                     let record = player.finish();
+                    let status = record.verdict.behaviour.name();
+                    self.routes.statuses.insert((agent.clone(), record.case.id), status);
+                    Notice::Played(agent, Box::new(record))
+                }
+                Stage::Exchange(examiner, agent) => {
+                    let record = examiner.finish();
                     let status = record.verdict.behaviour.name();
                     self.routes.statuses.insert((agent.clone(), record.case.id), status);
                     Notice::Played(agent, Box::new(record))

@@ -1,5 +1,6 @@
 //! What becomes of a request: the control protocol's resources, and the cases behind them.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::exam::{Exam, Next};
 use super::reply::Reply;
 use crate::case::{Case, Subject};
 use crate::cases;
+use crate::http2::HOSTED;
 use crate::player::Player;
 
 /// Knows the cases and answers requests.
@@ -19,6 +21,13 @@ pub(super) struct Routes<'e> {
     pub(super) host: String,
     pub(super) statuses: HashMap<(String, &'static str), &'static str>,
     pub(super) next: Next,
+    /// For whom the next connection is.
+    pub(super) turn: Cell<Option<(&'static Case, String)>>,
+}
+
+/// Whether a case announces other settings than usual, so that its connection has to be known before its request.
+pub(super) fn begins_early(case: &Case) -> bool {
+    case.http2.is_some_and(|exchange| exchange.settings != HOSTED)
 }
 
 impl Routes<'_> {
@@ -52,6 +61,14 @@ impl Routes<'_> {
                 let info = serde_json::json!({ "id": case.id, "description": case.title });
                 Stage::told(head, &info.to_string())
             }
+            // The case may begin before its request: the next connection is for it.
+            ("/nextCase", Some(case)) => {
+                if begins_early(case) {
+                    self.turn.set(Some((case, agent)));
+                }
+                Stage::told(head, case.id)
+            }
+            (_, Some(case)) if case.http2.is_some() => Stage::Handover(case, agent),
             (_, Some(case)) => {
                 let mut player = Player::new(case, Subject::Client, &self.host, "/", self.exam.options);
                 player.receive(now, bytes);
@@ -59,6 +76,14 @@ impl Routes<'_> {
             }
             _ => Stage::refuse(),
         }
+    }
+
+    /// Whether the next connection is for a case.
+    pub(super) fn is_turn(&self) -> bool {
+        let turn = self.turn.take();
+        let is_so = turn.is_some();
+        self.turn.set(turn);
+        is_so
     }
 
     /// The case that a request names, by number, by Autobahn's `casetuple`, or in its path.

@@ -63,6 +63,21 @@ impl Trunks {
         opened
     }
 
+    /// The connection that carries this stream and no other, to be carried on by somebody else.
+    pub(super) fn take_over(&mut self, stream: usize) -> Option<(usize, Shared)> {
+        let carries =
+            |carrier: &Carrier| carrier.streams.contains(&stream) && carrier.trunk.borrow().is_of_one();
+        let token = self.open.iter().find(|(_, carrier)| carries(carrier)).map(|(token, _)| *token)?;
+        self.open.remove(&token).map(|carrier| (token, carrier.trunk))
+    }
+
+    /// Has the client of this stream make another connection for what it asks next.
+    pub(super) fn turn_away(&mut self, stream: usize) {
+        if let Some(carrier) = self.open.values().find(|carrier| carrier.streams.contains(&stream)) {
+            carrier.trunk.borrow_mut().turn_away();
+        }
+    }
+
     /// A stream of this connection is served with that token.
     pub(super) fn carries(&mut self, token: usize, stream: usize) {
         if let Some(carrier) = self.open.get_mut(&token) {

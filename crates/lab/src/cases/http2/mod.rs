@@ -1,6 +1,7 @@
 //! WebSocket over HTTP/2 (RFC 8441), and what of HTTP/2 itself it stands on (RFC 9113).
 //!
-//! Catalogue rows `H2W`; from H2W-030 on, rows of our own. Not here: rows about clients (002, 004, 014, 015). Frames inside DATA are what every other group is about, played
+//! Catalogue rows `H2W`; from H2W-030 on, rows of our own. Rows about clients are 002, 004, 014, 015, and those from
+//! 100 on. Frames inside DATA are what every other group is about, played
 //! over a stream; here are the stream, its opening and its ending, and the connection below.
 
 /// The start of every literal here.
@@ -35,6 +36,31 @@ macro_rules! exchanges {
     (@settings $settings:expr) => { $settings };
 }
 
+/// The same about clients, with marks in front.
+macro_rules! visits {
+    ($tags:expr; $($id:literal $level:ident $rule:ident, $title:literal $(with $settings:expr,)? [$($step:expr),* $(,)?]
+        => $($class:ident [$($seen:expr),* $(,)?]),+;)*) => {
+        &[$($crate::case::Case {
+            id: $id,
+            title: $title,
+            rule: &$rule,
+            level: $crate::case::Level::$level,
+            subject: $crate::case::Subject::Client,
+            tags: $tags,
+            http2: Some(&$crate::http2::Exchange {
+                settings: visits!(@settings $($settings)?),
+                patient: true,
+                moves: &[$($step),*],
+                outcomes: &[$(($crate::case::Class::$class, &[$($seen),*])),+],
+            }),
+            ..$crate::cases::http2::BASE
+        }),*]
+    };
+    (@settings) => { $crate::http2::HOSTED };
+    (@settings $settings:expr) => { $settings };
+}
+
+pub(super) mod clients;
 pub(super) mod endings;
 pub(super) mod frames;
 pub(super) mod requests;

@@ -17,6 +17,9 @@ impl Examiner {
         let best = self.best();
         let seen = if opened { AnswerSeen::Opened } else { AnswerSeen::Dropped };
         self.facts.answer = (!self.facts.unconnected).then_some((seen, best));
+        if self.subject == Subject::Client && self.own.is_some() {
+            self.facts.answer = Some((AnswerSeen::Opened, best));
+        }
         let violation = self.violation();
         let (behaviour, reason) = match (self.facts.unconnected, &violation, best) {
             (true, ..) => (Behaviour::Refused, "The server did not take the connection.".to_owned()),
@@ -46,7 +49,7 @@ impl Examiner {
         };
         Record {
             case: self.case,
-            subject: Subject::Server,
+            subject: self.subject,
             verdict,
             facts: self.facts,
             log: self.log,
@@ -102,8 +105,9 @@ impl Examiner {
     }
 
     pub(super) fn holds(&self, seen: &Seen) -> bool {
-        let half = seen.stream().and_then(|stream| self.session.stream(stream));
-        let socket = seen.stream().and_then(|stream| self.sockets.get(&stream));
+        let stream = seen.stream().map(|stream| self.number(stream));
+        let half = stream.and_then(|stream| self.session.stream(stream));
+        let socket = stream.and_then(|stream| self.sockets.get(&stream));
         let status = half.and_then(|half| half.status);
         let over = |half: &Half| half.ended || half.reset.is_some();
         match *seen {
@@ -132,6 +136,10 @@ impl Examiner {
             }
             Seen::Lacks(_, name) => half.is_some_and(|half| half.values(name).next().is_none()),
             Seen::Body(_) => half.is_some_and(|half| half.has_data || half.ended),
+            Seen::Asked => self.own.is_some(),
+            Seen::NotAsked => self.own.is_none(),
+            Seen::Gone(_) => half.is_some_and(over) || self.session.goaway.is_some() || self.ended.is_some(),
+            Seen::Silent(_) => half.is_none_or(|half| !half.has_data),
             Seen::Served(_) => status.is_some() && half.is_some_and(|half| half.ended),
             Seen::Quiet(_) => {
                 half.is_some_and(|half| !over(half)) && socket.is_none_or(|socket| socket.texts.is_empty())
@@ -151,7 +159,7 @@ impl Examiner {
 
     /// Whether it can still come to be so.
     pub(super) fn can_come(&self, seen: &Seen) -> bool {
-        let half = seen.stream().and_then(|stream| self.session.stream(stream));
+        let half = seen.stream().and_then(|stream| self.session.stream(self.number(stream)));
         self.ended.is_none() && self.session.fault.is_none() && half.is_none_or(|half| !half.is_over())
     }
 }

@@ -1,5 +1,6 @@
 //! Plays a case that is about HTTP/2 itself, on a connection of its own: bytes and time in, bytes out, a verdict.
 
+mod host;
 mod judge;
 mod send;
 
@@ -10,7 +11,7 @@ use super::exchange::{Exchange, Move};
 use super::fields::{self, Field};
 use super::frame::{Frame, code};
 use super::session::Session;
-use crate::case::{Case, Class};
+use crate::case::{Case, Class, Subject};
 use crate::judge::Facts;
 use crate::link::Dialogue;
 use crate::options::Options;
@@ -31,6 +32,10 @@ const FAREWELL: Duration = Duration::from_millis(500);
 pub(crate) struct Examiner {
     case: &'static Case,
     exchange: &'static Exchange,
+    /// Who is examined.
+    subject: Subject,
+    /// The stream that a client has opened for its WebSocket.
+    own: Option<u32>,
     options: Options,
     random: Random,
     /// The fields of a good request.
@@ -61,9 +66,10 @@ struct Ws {
     closed: Option<Option<u16>>,
 }
 
-impl Default for Ws {
-    fn default() -> Self {
-        Self { receiver: Receiver::new(false, MOST), texts: Vec::new(), closed: None }
+impl Ws {
+    fn of(subject: Subject) -> Self {
+        let masked = subject == Subject::Client;
+        Self { receiver: Receiver::new(masked, MOST), texts: Vec::new(), closed: None }
     }
 }
 
@@ -83,6 +89,18 @@ impl Examiner {
             format!("CONNECT {target} HTTP/2.0\r\nHost: {host}\r\nSec-WebSocket-Version: 13\r\n{extra}\r\n");
         let mut session = Session::traced(exchange.settings);
         session.open_wide();
+        let request = fields::of_head(head.as_bytes(), scheme);
+        Self::with(case, exchange, Subject::Server, request, session, options)
+    }
+
+    fn with(
+        case: &'static Case,
+        exchange: &'static Exchange,
+        subject: Subject,
+        request: Vec<Field>,
+        session: Session,
+        options: Options,
+    ) -> Self {
         let patience = options.patience.unwrap_or(Duration::from_millis(case.patience.into()));
         let rests = exchange
             .moves
@@ -94,7 +112,9 @@ impl Examiner {
             exchange,
             options,
             random: Random::for_case(options.seed, case.id),
-            request: fields::of_head(head.as_bytes(), scheme),
+            request,
+            subject,
+            own: None,
             session,
             sockets: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -207,10 +227,14 @@ impl Examiner {
                 if length == 0 {
                     break;
                 }
-                if status.is_none_or(|status| status / 100 != 2) || !self.is_websocket(stream) {
+                let opened = match self.subject {
+                    Subject::Client => self.own == Some(stream),
+                    _ => status.is_some_and(|status| status / 100 == 2) && self.is_websocket(stream),
+                };
+                if !opened {
                     continue;
                 }
-                let socket = self.sockets.entry(stream).or_default();
+                let socket = self.sockets.entry(stream).or_insert_with(|| Ws::of(self.subject));
                 socket.receiver.push(&scratch[..length]);
                 loop {
                     match socket.receiver.next(None) {
@@ -265,13 +289,14 @@ impl Dialogue for Examiner {
         }
         self.facts.last_heard = now;
         self.session.receive(bytes);
+        self.take_asked();
         self.tell(now);
         self.read(now);
         self.advance(now);
     }
     fn eof(&mut self, now: Duration, error: Option<&str>) {
         let how = match error {
-            None => "the server ended the connection".to_owned(),
+            None => format!("the {} ended the connection", self.subject),
             Some(error) => format!("the connection broke: {error}"),
         };
         self.log.note(now, how.clone());

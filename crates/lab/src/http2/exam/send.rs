@@ -5,10 +5,11 @@ use std::time::Duration;
 use bowsprit::frame::{MAX_HEADER, MaskKey, RawHeader};
 
 use super::super::exchange::{Change, Cutting, Move};
-use super::super::fields;
+use super::super::fields::{self, Field};
 use super::super::frame::{Frame, MAX_PAYLOAD, flag, kind};
 use super::super::session::Grant;
 use super::Examiner;
+use crate::case::Subject;
 use crate::wire::{Excerpt, Item, Way};
 
 /// What a short message needs of a window, padding included.
@@ -17,7 +18,7 @@ const MARGIN: usize = 600 + MAX_HEADER;
 impl Examiner {
     /// Whether the windows let a move through.
     pub(super) fn has_room(&self, step: &Move) -> bool {
-        match *step {
+        match self.numbered(*step) {
             Move::Say(stream, text, _) => self.session.window(stream) >= MARGIN + text.len(),
             Move::Data(stream, bytes) => self.session.window(stream) >= bytes.len(),
             _ => true,
@@ -41,7 +42,8 @@ impl Examiner {
     }
 
     pub(super) fn play(&mut self, now: Duration, step: &'static Move) {
-        match *step {
+        match self.numbered(*step) {
+            Move::Answer(changes) => self.answer(changes),
             Move::Connect(stream, changes) => self.connect(stream, changes),
             Move::Get(stream) => {
                 self.session.expect(stream);
@@ -94,6 +96,14 @@ impl Examiner {
         }
     }
 
+    /// Answers the client's request.
+    fn answer(&mut self, changes: &[Change]) {
+        let Some(stream) = self.own else { return };
+        let mut response = vec![(b":status".to_vec(), b"200".to_vec())];
+        bend(&mut response, changes, |text| text.as_bytes().to_vec());
+        self.changed(stream, &response, changes);
+    }
+
     pub(super) fn connect(&mut self, stream: u32, changes: &[Change]) {
         let mut request = self.request.clone();
         let fill = |text: &str| {
@@ -106,26 +116,23 @@ impl Examiner {
                 .replace("{scheme}", &value(b":scheme"))
                 .into_bytes()
         };
+        bend(&mut request, changes, fill);
+        self.session.expect(stream);
+        self.changed(stream, &request, changes);
+    }
+
+    /// Sends a field section on a stream, as the changes have it cut.
+    fn changed(&mut self, stream: u32, request: &[Field], changes: &[Change]) {
         let (mut end, mut cut, mut padding, mut priority) = (false, usize::MAX, None, None);
         for change in changes {
             match *change {
-                Change::Set(name, value) => {
-                    match request.iter_mut().find(|(this, _)| this == name.as_bytes()) {
-                        Some((_, old)) => *old = fill(value),
-                        None => request.push((name.into(), fill(value))),
-                    }
-                }
-                Change::Without(name) => request.retain(|(this, _)| this != name.as_bytes()),
-                Change::Add(name, value) => request.push((name.into(), fill(value))),
-                Change::First(name, value) => request.insert(0, (name.into(), fill(value))),
-                Change::Long(name, length) => request.push((name.into(), vec![b'a'; length])),
                 Change::EndStream => end = true,
                 Change::Cut(length) => cut = length.max(1),
                 Change::Padded(length) => padding = Some(length),
                 Change::Priority(on) => priority = Some(on),
+                _ => {}
             }
         }
-        self.session.expect(stream);
         let block = fields::encode(request.iter().map(|(name, value)| (name, value)));
         if cut == usize::MAX && padding.is_none() && priority.is_none() {
             return self.session.section(stream, &block, end);
@@ -157,16 +164,20 @@ impl Examiner {
         }
     }
 
-    /// A masked frame in bytes.
+    /// A frame in bytes, masked where we are the client.
     pub(super) fn ws_frame(&mut self, now: Duration, header: RawHeader, payload: &[u8]) -> Vec<u8> {
         let key = MaskKey(self.random.bytes());
-        let header = header.with_length(payload.len() as u64).with_mask(key);
+        let header = header.with_length(payload.len() as u64);
+        let masks = self.subject != Subject::Client;
+        let header = if masks { header.with_mask(key) } else { header };
         self.log.add(now, || Item::Frame(Way::Sent, header, Excerpt::of(payload)));
         let mut bytes = Vec::new();
         header.encode_into(&mut bytes);
         let start = bytes.len();
         bytes.extend_from_slice(payload);
-        key.apply(&mut bytes[start..]);
+        if masks {
+            key.apply(&mut bytes[start..]);
+        }
         bytes
     }
 
@@ -186,5 +197,22 @@ impl Examiner {
             Cutting::PartEndStream => vec![data(flag::END_STREAM, part)],
         };
         frames.iter().for_each(|frame| self.session.data(frame));
+    }
+}
+
+/// Changes fields; values are filled in.
+fn bend(fields: &mut Vec<Field>, changes: &[Change], fill: impl Fn(&str) -> Vec<u8>) {
+    for change in changes {
+        match *change {
+            Change::Set(name, value) => match fields.iter_mut().find(|(this, _)| this == name.as_bytes()) {
+                Some((_, old)) => *old = fill(value),
+                None => fields.push((name.into(), fill(value))),
+            },
+            Change::Without(name) => fields.retain(|(this, _)| this != name.as_bytes()),
+            Change::Add(name, value) => fields.push((name.into(), fill(value))),
+            Change::First(name, value) => fields.insert(0, (name.into(), fill(value))),
+            Change::Long(name, length) => fields.push((name.into(), vec![b'a'; length])),
+            Change::EndStream | Change::Cut(_) | Change::Padded(_) | Change::Priority(_) => {}
+        }
     }
 }

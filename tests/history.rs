@@ -10,7 +10,9 @@ mod installed;
 mod node;
 mod support;
 
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -223,6 +225,178 @@ fn an_engine_that_has_lost_its_data_is_noticed() {
         assert_eq!(next(&mut follower), (Position { offset: 2, ..at }, "\nand on".into()));
         let mut back = follow(&node, Some(begin));
         assert_eq!(next(&mut back), (Position { offset: 2, ..at }, " too old".into()));
+    }
+}
+
+/// It was killed after it had written down less than it had given out: what is new stands in another history, so that no
+/// position means two messages.
+#[test]
+fn an_engine_that_comes_back_with_less_begins_another_history() {
+    let directory = std::env::temp_dir().join(format!("bowsprit-less-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let args = ["--dir", directory.to_str().unwrap()];
+    let Some(mut server) = Server::start(Kind::Redis, &args) else { return };
+    let node = join(&streams(&server, ""), 1);
+    let (mut follower, mut speaker) = (follow(&node, None), node.open());
+    here(&mut follower);
+    let mut says = |range: std::ops::RangeInclusive<u64>| {
+        for number in range {
+            speaker.text(&number.to_string());
+        }
+    };
+    says(1..=5);
+    let kept = (1..=5).map(|_| next(&mut follower).0).last().unwrap();
+    assert!(server.redis("SAVE").starts_with("+OK"));
+    says(6..=10);
+    let end = (6..=10).map(|_| next(&mut follower).0).last().unwrap();
+    assert_eq!((end.epoch, end.offset), (kept.epoch, kept.offset + 5));
+    server.kill();
+    node.until_down();
+    server.start_again();
+    node.until(|event| matches!(event, LinkEvent::Reset { topic: Some(topic) } if topic == "room"));
+    // Whoever follows is told with what comes next, and of the position that the rest goes on from.
+    says(11..=11);
+    let (new, what) = next(&mut follower);
+    assert_eq!((new.epoch != end.epoch, new.offset, &*what), (true, kept.offset + 1, " too old"));
+    says(12..=12);
+    let last = Position { offset: new.offset + 1, ..new };
+    assert_eq!(next(&mut follower), (last, "\n12".into()));
+    for since in [kept, end] {
+        assert_eq!(next(&mut follow(&node, Some(since))), (last, " too old".into()));
+    }
+    drop((node, server));
+    let _ = std::fs::remove_dir_all(directory);
+}
+
+/// A way to the engine that can be closed.
+struct Gate {
+    port: u16,
+    /// Those that pass it; `None` while it is closed.
+    passing: Arc<Mutex<Option<Vec<TcpStream>>>>,
+}
+
+impl Gate {
+    fn to(engine: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let passing = Arc::new(Mutex::new(Some(Vec::new())));
+        let gate = Arc::clone(&passing);
+        thread::spawn(move || {
+            for near in listener.incoming() {
+                let mut gate = gate.lock().unwrap();
+                let (Some(passing), Ok(near)) = (&mut *gate, near) else { continue };
+                let Ok(far) = TcpStream::connect(("127.0.0.1", engine)) else { continue };
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    thread::spawn(move || {
+                        let _ = std::io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+                passing.extend([near, far]);
+            }
+        });
+        Self { port, passing }
+    }
+
+    fn close(&self) {
+        for stream in self.passing.lock().unwrap().take().unwrap() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn open(&self) {
+        *self.passing.lock().unwrap() = Some(Vec::new());
+    }
+}
+
+#[test]
+fn what_was_trimmed_while_a_node_was_away_is_told_and_counted() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let engine = server.url().rsplit(':').next().unwrap().trim_end_matches("/test").parse().unwrap();
+    let gate = Gate::to(engine);
+    let away = join(&format!("redis://127.0.0.1:{}/test?streams=10", gate.port), 1);
+    let there = join(&streams(&server, "=10"), 1);
+    let (mut follower, mut other) = (follow(&away, None), follow(&there, None));
+    here(&mut follower);
+    here(&mut other);
+    let mut speaker = there.open();
+    speaker.text("before");
+    let begin = next(&mut other).0;
+    assert_eq!(next(&mut follower), (begin, "\nbefore".into()));
+    gate.close();
+    away.until_down();
+    for number in 0..400 {
+        speaker.text(&number.to_string());
+    }
+    // Those who were there may have been too slow for the trim, too.
+    let end = Position { offset: begin.offset + 400, ..begin };
+    while next(&mut other).0 != end {}
+    gate.open();
+    let told = away.until(|event| matches!(event, LinkEvent::Trimmed { .. }));
+    let LinkEvent::Trimmed { topic, lost } = told else { unreachable!() };
+    assert_eq!(topic.as_deref(), Some("room"));
+    assert!((1..400).contains(&lost), "{lost}");
+    assert_eq!(away.stats().lost, lost);
+    // Whoever follows is told, and gets what is left.
+    assert_eq!(next(&mut follower).1, " too old");
+    speaker.text("after");
+    let mut left = 0;
+    loop {
+        let (at, what) = next(&mut follower);
+        if what == "\nafter" {
+            assert_eq!(at.offset, end.offset + 1);
+            break;
+        }
+        left += 1;
+        assert!(at.offset <= end.offset && left <= 400, "{at} {what}");
+    }
+}
+
+/// The engine lets go of a history that nobody adds to any more.
+#[test]
+fn a_history_is_kept_for_its_age() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let age = Duration::from_secs(1000);
+    let mut settings = BackplaneSettings::default();
+    settings.history_age = age;
+    let node = Node::join(&streams(&server, ""), 1, settings, |events| App { events }).up();
+    let (mut follower, mut speaker) = (follow(&node, None), node.open());
+    here(&mut follower);
+    let left = |name: &str| -> Vec<u64> {
+        let keys = server.redis(&format!("KEYS *:{name}:*room"));
+        let keys = keys.split("\r\n").filter(|line| line.contains(name));
+        let answers = keys.map(|key| server.redis(&format!("TTL {key}")));
+        answers.map(|answer| answer[1..].trim().parse().expect("it has an end")).collect()
+    };
+    for text in ["one", "two"] {
+        speaker.text(text);
+        let at = next(&mut follower).0;
+        for name in ["stream", "meta"] {
+            let left = left(name);
+            assert!(
+                !left.is_empty() && left.iter().all(|left| (900..=1000).contains(left)),
+                "{name} {left:?}"
+            );
+        }
+        // The next message begins it anew.
+        for name in ["stream", "meta"] {
+            let keys = server.redis(&format!("KEYS *:{name}:*room"));
+            let key = keys.split("\r\n").find(|line| line.contains(name)).unwrap().to_owned();
+            assert!(server.redis(&format!("EXPIRE {key} 500")).starts_with(":1"));
+        }
+        if text == "two" {
+            // It is over, and who comes back is told.
+            for name in ["stream", "meta"] {
+                let keys = server.redis(&format!("KEYS *:{name}:*room"));
+                let key = keys.split("\r\n").find(|line| line.contains(name)).unwrap().to_owned();
+                assert!(server.redis(&format!("EXPIRE {key} 0")).starts_with(":1"));
+            }
+            speaker.text("three");
+            node.until(|event| matches!(event, LinkEvent::Reset { topic: Some(topic) } if topic == "room"));
+            let mut back = follow(&node, Some(at));
+            assert_eq!(next(&mut back).1, " too old");
+        }
     }
 }
 

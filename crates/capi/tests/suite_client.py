@@ -11,7 +11,7 @@ FOUND = 9  # by AddressSanitizer or valgrind; 1 is a connection that failed, whi
 
 
 def run(client, *arguments):
-    done = subprocess.run([*client, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+    done = subprocess.run([*client, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=900)
     if done.returncode not in (0, 1) or b"ERROR: " in done.stderr:
         sys.stderr.write(done.stderr.decode(errors="replace"))
         sys.exit(FOUND)

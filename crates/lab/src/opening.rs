@@ -283,11 +283,16 @@ pub(super) fn judge_agreement(
             format!("extension \"{}\" is accepted from an offer that breaks the grammar", element.name);
         return Err(Violation::new(Section::rfc6455("9.1"), what));
     }
-    if element.name != "permessage-deflate" || !offered.iter().any(|offer| offer.name == element.name) {
+    if !offered.iter().any(|offer| offer.name == element.name) {
         return Err(Violation::new(
             Section::rfc6455("4.1").item("response 5"),
             format!("extension \"{}\" was not offered", element.name),
         ));
+    }
+    if element.name != "permessage-deflate" {
+        // It was offered because nobody knows it.
+        let what = format!("extension \"{}\" is accepted, which a server cannot know", element.name);
+        return Err(Violation::new(Section::rfc6455("9.1"), what));
     }
     let agreed = deflate::answered(element).map_err(|error| {
         Violation::new(Section::rfc7692("7.1"), format!("Sec-WebSocket-Extensions: {error}"))

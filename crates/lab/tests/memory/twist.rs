@@ -267,7 +267,7 @@ impl Way {
             // until it is whole.
             let is_whole = match self.twist {
                 Twist::HearsCompressed(_) => matches!(header.opcode, 1 | 2) && header.fin && header.rsv1,
-                Twist::Hears(_) => header.opcode >= 8 && header.length <= 125,
+                Twist::Hears(_) => header.opcode >= 8 && header.length <= 126,
                 _ => true,
             };
             if header.length > 1 << 18 || !is_whole {

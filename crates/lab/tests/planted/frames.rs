@@ -182,6 +182,18 @@ pub(crate) const FRAMES: &[Row] = &[
         &["7.3.2"],
     ),
     (
+        "cuts a long Close short",
+        Both,
+        Hears(|header, payload, _| {
+            if header.opcode == 8 && payload.len() > 125 {
+                payload.truncate(125);
+                header.form = LengthForm::minimal(125);
+            }
+            Pass
+        }),
+        &["7.3.6"],
+    ),
+    (
         "calls an empty Close wrong",
         Both,
         Hears(|header, payload, _| {

@@ -46,6 +46,16 @@ pub(crate) const RESPONSES: &[Row] = &[
         &["HSC-015"],
     ),
     (
+        "takes a 102 for a 101",
+        Client,
+        HearsBytes(|bytes, _| {
+            if bytes.starts_with(b"HTTP/1.1 102") {
+                bytes[11] = b'1';
+            }
+        }),
+        &["HSC-020.1"],
+    ),
+    (
         "takes a 101 of HTTP/1.0",
         Client,
         HearsHead(|head| {

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use bowsprit::connection::driver::{InboundExt as _, OutboundExt as _};
 use bowsprit::connection::{Config, Connection, Event};
-use bowsprit::entropy::Entropy;
+use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::extension::deflate::{
     DeflateConfig, DeflateOffer, DeflatePool, ReceiveContext, SendContext, WindowBits,
 };
@@ -224,7 +224,8 @@ fn json(len: usize, seed: u64) -> String {
 struct Zeros;
 
 impl Entropy for Zeros {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         out.fill(0);
+        Ok(())
     }
 }

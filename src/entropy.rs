@@ -1,9 +1,11 @@
 //! Where mask keys and handshake nonces come from (RFC 6455 §5.3, §10.3).
 //!
 //! The core asks for bytes through [`Entropy`]; with feature `entropy` the operating system gives them
-//! (`SystemEntropy`). Tests and fuzzers bring a fixed source.
+//! (`SystemEntropy`). Tests and fuzzers bring a fixed source. A source that has nothing to give says so, and what needed
+//! its bytes fails: there is no second source behind it.
 
 use alloc::boxed::Box;
+use core::fmt;
 #[cfg(any(feature = "backplane", feature = "client"))]
 use core::time::Duration;
 
@@ -13,46 +15,90 @@ use crate::frame::MaskKey;
 ///
 /// §5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source
 /// of entropy". Only a source like that may serve a connection to the outside.
+///
+/// ```
+/// use bowsprit::entropy::{Entropy, EntropyError};
+///
+/// /// The generator of a board: it gives a word, or nothing while it is not ready.
+/// struct Generator(fn() -> Option<u32>);
+///
+/// impl Entropy for Generator {
+///     fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
+///         for out in out.chunks_mut(4) {
+///             let word = (self.0)().ok_or(EntropyError)?;
+///             out.copy_from_slice(&word.to_ne_bytes()[..out.len()]);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// assert_eq!(Generator(|| None).nonce(), Err(EntropyError));
+/// ```
 pub trait Entropy {
-    /// Fills `out` with fresh bytes.
-    fn fill(&mut self, out: &mut [u8]);
+    /// Fills the whole of `out` with fresh bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`] where there are none; `out` is not used then, whatever it holds. A handshake cannot begin
+    /// without a nonce; a client's connection that gets no masking key has failed
+    /// ([`SendError::NoEntropy`](crate::connection::SendError::NoEntropy)).
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError>;
 
     /// A fresh masking key.
-    fn mask_key(&mut self) -> MaskKey {
+    ///
+    /// # Errors
+    ///
+    /// As [`fill`](Self::fill).
+    #[inline]
+    fn mask_key(&mut self) -> Result<MaskKey, EntropyError> {
         let mut key = [0; 4];
-        self.fill(&mut key);
-        MaskKey(key)
+        self.fill(&mut key)?;
+        Ok(MaskKey(key))
     }
 
     /// A fresh nonce for `Sec-WebSocket-Key` (§4.1).
-    fn nonce(&mut self) -> [u8; 16] {
+    ///
+    /// # Errors
+    ///
+    /// As [`fill`](Self::fill).
+    fn nonce(&mut self) -> Result<[u8; 16], EntropyError> {
         let mut nonce = [0; 16];
-        self.fill(&mut nonce);
-        nonce
+        self.fill(&mut nonce)?;
+        Ok(nonce)
     }
 }
+
+/// The source of entropy has nothing to give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EntropyError;
+
+impl fmt::Display for EntropyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no entropy for masking keys and nonces")
+    }
+}
+
+impl core::error::Error for EntropyError {}
 
 impl<T: Entropy + ?Sized> Entropy for Box<T> {
-    fn fill(&mut self, out: &mut [u8]) {
-        (**self).fill(out);
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
+        (**self).fill(out)
     }
 }
 
-/// A time by chance, evenly spread, so that those who wait do not come at the same time.
+/// A time by chance, evenly spread, so that those who wait do not come at the same time. It is no secret: without entropy
+/// it is the longest.
 #[cfg(any(feature = "backplane", feature = "client"))]
 pub(crate) fn between(least: Duration, most: Duration, entropy: &mut dyn Entropy) -> Duration {
     let mut bytes = [0; 4];
-    entropy.fill(&mut bytes);
-    let share = f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX);
+    let share = match entropy.fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX),
+        Err(EntropyError) => 1.0,
+    };
     least + most.saturating_sub(least).mul_f64(share)
 }
 
 /// The operating system's entropy, drawn in blocks so that a masking key costs no system call of its own.
-///
-/// # Panics
-///
-/// Where the operating system has no entropy to give, which on supported systems does not happen after
-/// boot. There is no safe way on: a predictable mask is what §10.3 forbids.
 #[cfg(feature = "entropy")]
 pub struct SystemEntropy {
     block: [u8; Self::BLOCK],
@@ -78,10 +124,10 @@ impl Default for SystemEntropy {
 
 #[cfg(feature = "entropy")]
 impl Entropy for SystemEntropy {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         for out in out.chunks_mut(Self::BLOCK) {
             if self.used + out.len() > Self::BLOCK {
-                getrandom::fill(&mut self.block).expect("the operating system gives entropy");
+                getrandom::fill(&mut self.block).map_err(|_| EntropyError)?;
                 self.used = 0;
             }
             let fresh = &mut self.block[self.used..self.used + out.len()];
@@ -90,6 +136,7 @@ impl Entropy for SystemEntropy {
             fresh.fill(0);
             self.used += out.len();
         }
+        Ok(())
     }
 }
 
@@ -108,7 +155,7 @@ mod tests {
     #[test]
     fn keys_neither_repeat_nor_stand_still() {
         let mut source = SystemEntropy::new();
-        let keys: HashSet<[u8; 4]> = (0..10_000).map(|_| source.mask_key().0).collect();
+        let keys: HashSet<[u8; 4]> = (0..10_000).map(|_| source.mask_key().unwrap().0).collect();
         // Of 10,000 draws from 2^32 about 0.01 collide; 3 would be a fault.
         assert!(keys.len() > 9_997, "{} of 10000 keys differ", keys.len());
     }
@@ -116,21 +163,30 @@ mod tests {
     #[test]
     fn draws_longer_than_a_block_are_filled() {
         let mut out = [0; 1000];
-        SystemEntropy::new().fill(&mut out);
+        SystemEntropy::new().fill(&mut out).unwrap();
         assert!(out.chunks(100).all(|part| part.iter().any(|&byte| byte != 0)));
     }
+
     #[cfg(any(feature = "backplane", feature = "client"))]
     #[test]
     fn a_time_by_chance_lies_between_both_ends() {
         struct Always(u8);
         impl Entropy for Always {
-            fn fill(&mut self, out: &mut [u8]) {
+            fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
                 out.fill(self.0);
+                Ok(())
+            }
+        }
+        struct Nothing;
+        impl Entropy for Nothing {
+            fn fill(&mut self, _: &mut [u8]) -> Result<(), EntropyError> {
+                Err(EntropyError)
             }
         }
         let [least, most] = [3, 5].map(Duration::from_secs);
         assert_eq!(between(least, most, &mut Always(0)), least);
         assert_eq!(between(least, most, &mut Always(0xff)), most);
+        assert_eq!(between(least, most, &mut Nothing), most);
         assert_eq!(between(most, least, &mut Always(0xff)), most, "an empty range is its start");
         let middle = between(least, most, &mut Always(0x80));
         assert!(middle > Duration::from_secs(4) && middle < Duration::from_millis(4010), "{middle:?}");

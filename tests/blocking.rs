@@ -427,8 +427,9 @@ fn masks_never_repeat_a_pattern() {
 fn the_mask_source_can_be_replaced() {
     struct Fixed;
     impl bowsprit::entropy::Entropy for Fixed {
-        fn fill(&mut self, out: &mut [u8]) {
+        fn fill(&mut self, out: &mut [u8]) -> Result<(), bowsprit::entropy::EntropyError> {
             out.fill(0x55);
+            Ok(())
         }
     }
     let (address, server) = serve(1, |mut stream| {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bowsprit::connection::driver::{InboundExt as _, OutboundExt as _};
 use bowsprit::connection::{Compression, Config, Connection, Delivery, Event};
-use bowsprit::entropy::Entropy;
+use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::error::ProtocolError;
 use bowsprit::extension::deflate::{
     DeflateConfig, DeflateOffer, DeflateParams, DeflatePool, ReceiveContext, SendContext, WindowBits,
@@ -402,11 +402,12 @@ fn chunks_are_inflated() {
 struct Counting(u8);
 
 impl Entropy for Counting {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         for byte in out {
             self.0 = self.0.wrapping_mul(5).wrapping_add(3);
             *byte = self.0;
         }
+        Ok(())
     }
 }
 

@@ -7,12 +7,13 @@ mod port;
 #[path = "support/server.rs"]
 mod server;
 
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use bowsprit::blocking;
 use bowsprit::client::{ClientConfig, Proxy, ProxySettings, RedirectPolicy, Reply};
+use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::event_loop::{ClientEvent, ClientId, ConnId, Context, EventLoop, Handler};
 use bowsprit::handshake::HeadLimits;
 use bowsprit::message::Message;
@@ -267,4 +268,18 @@ fn servers_without_tls_and_with_another() {
     };
     let told = same(1, gone, &secure);
     assert!(told.starts_with("the connection broke: "), "{told}");
+}
+
+/// No nonce, no request (RFC 6455 §4.1).
+#[test]
+fn a_source_of_entropy_that_is_empty() {
+    struct Empty;
+    impl Entropy for Empty {
+        fn fill(&mut self, _: &mut [u8]) -> Result<(), EntropyError> {
+            Err(EntropyError)
+        }
+    }
+    let nothing_comes = |mut stream: TcpStream| assert_eq!(stream.read_to_end(&mut Vec::new()).unwrap(), 0);
+    let told = same(1, nothing_comes, |address| config(address).masks(|| Box::new(Empty)));
+    assert_eq!(told, EntropyError.to_string());
 }

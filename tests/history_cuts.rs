@@ -9,15 +9,16 @@ use bowsprit::backplane::envelope::{Envelope, Kind};
 use bowsprit::backplane::{
     Action, Address, BackplaneSettings, Incoming, Link, LinkEvent, NodeId, Position, Step,
 };
-use bowsprit::entropy::Entropy;
+use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::frame::DataKind;
 
 /// The entropy of a test: none.
 struct Zeros;
 
 impl Entropy for Zeros {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         out.fill(0);
+        Ok(())
     }
 }
 
@@ -34,7 +35,8 @@ enum Out {
 
 fn link(now: Instant) -> Link {
     let address = Address::parse("redis://a/p?streams").unwrap();
-    let mut link = Link::new(address, BackplaneSettings::default(), (NodeId(1), 1), Box::new(Zeros), now);
+    let mut link =
+        Link::new(address, BackplaneSettings::default(), (NodeId(1), 1), Box::new(Zeros), now).unwrap();
     link.subscribe("x");
     link.replay("x", Some(Position { epoch: EPOCH, offset: 3 }), TICKET);
     assert_eq!(link.next_action(), Some(Action::Dial));

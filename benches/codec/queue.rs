@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bowsprit::connection::driver::OutboundExt as _;
 use bowsprit::connection::{Config, Outbound};
-use bowsprit::entropy::Entropy;
+use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::message::{Message, Prepared};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -82,8 +82,9 @@ fn send(bencher: Bencher<'_, '_>, size: usize, mut outbound: Outbound) {
 struct Counting(u8);
 
 impl Entropy for Counting {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         self.0 = self.0.wrapping_add(1);
         out.fill(self.0);
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bowsprit::Role;
 use bowsprit::connection::{Config, Connection, Event};
-use bowsprit::entropy::Entropy;
+use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::error::ProtocolError;
 use bowsprit::frame::{Parsed, RawHeader};
 use tungstenite::protocol::{self, WebSocketConfig};
@@ -96,8 +96,9 @@ fn ends_inside_a_frame(mut data: &[u8]) -> bool {
 struct Zeros;
 
 impl Entropy for Zeros {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         out.fill(0);
+        Ok(())
     }
 }
 

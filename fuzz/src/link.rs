@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use bowsprit::backplane::{Action, Address, BackplaneSettings, Link, NodeId, Position};
-use bowsprit::entropy::Entropy;
+use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::message::Message;
 use bowsprit::time;
 
@@ -36,8 +36,9 @@ pub fn run(mut data: &[u8]) {
 struct Zeros;
 
 impl Entropy for Zeros {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         out.fill(0);
+        Ok(())
     }
 }
 
@@ -48,7 +49,8 @@ fn begin(setup: u8) -> Link {
     settings.ordered = setup & 4 != 0;
     (settings.max_queued, settings.max_message) = (MAX_QUEUED, 2000);
     let now = time::at(Duration::ZERO);
-    let mut link = Link::new(address, settings, (NodeId(1), 1), Box::new(Zeros), now);
+    let mut link =
+        Link::new(address, settings, (NodeId(1), 1), Box::new(Zeros), now).expect("zeros have no end");
     link.subscribe("x");
     if setup & 8 != 0 {
         link.replay("x", Some(Position { epoch: 0xab, offset: 3 }), 9);

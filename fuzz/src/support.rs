@@ -1,7 +1,7 @@
 //! What several targets stand on: numbers from a seed, cuts, and events that borrow nothing.
 
 use bowsprit::connection::Event;
-use bowsprit::entropy::Entropy;
+use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::error::ProtocolError;
 use bowsprit::frame::{Header, Parsed, RawHeader};
 use bowsprit::message::Message;
@@ -26,8 +26,9 @@ impl Random {
 }
 
 impl Entropy for Random {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         out.fill_with(|| self.next() as u8);
+        Ok(())
     }
 }
 

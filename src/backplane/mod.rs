@@ -31,11 +31,12 @@
 //! let now = Instant::now();
 //! let address = Address::parse("redis://127.0.0.1/chat").unwrap();
 //! let (node, epoch) = (NodeId(1), 1_764_000_000);
-//! let mut link = Link::new(address, BackplaneSettings::default(), (node, epoch), Box::new(SystemEntropy::new()), now);
+//! let mut link = Link::new(address, BackplaneSettings::default(), (node, epoch), Box::new(SystemEntropy::new()), now)?;
 //! assert_eq!(link.next_action(), Some(Action::Dial)); // the driver connects ...
 //! link.connected(now);
 //! assert!(link.pending(now).starts_with(b"*4\r\n$5\r\nHELLO")); // ... and writes what is pending
 //! link.publish(Some("kitchen"), Message::Text("hello"), None, now); // waits for the engine's answer
+//! # Ok::<(), bowsprit::entropy::EntropyError>(())
 //! ```
 
 mod address;

@@ -8,6 +8,7 @@ use super::proxy::ProxyError;
 use super::reconnect::{Loss, retry_after};
 use super::redirect::RedirectError;
 use super::target::Target;
+use crate::entropy::EntropyError;
 use crate::handshake::{HeadError, RefusedResponse, RequestBuildError, ResponseError};
 #[cfg(feature = "http2")]
 use crate::http2::Http2Failure;
@@ -43,6 +44,8 @@ pub enum ConnectError {
     Redirect(RedirectError),
     /// It took too long.
     Timeout(Phase),
+    /// There is no entropy for the nonce of the handshake (RFC 6455 §4.1).
+    Entropy(EntropyError),
     /// Any of the others, at a server that redirects have led to.
     Redirected(Box<Redirected>),
 }
@@ -120,7 +123,9 @@ impl ConnectError {
             | Self::Redirect(_)
             | Self::Proxy(_)
             | Self::Tls(_) => Loss::Fatal,
-            Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Io(_) => Loss::Broken,
+            Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Io(_) | Self::Entropy(_) => {
+                Loss::Broken
+            }
             Self::Timeout(_) => Loss::Timeout,
         }
     }
@@ -147,6 +152,7 @@ impl fmt::Display for ConnectError {
             Self::Tls(error) => write!(f, "TLS failed: {error}"),
             Self::NoTls => f.write_str("a wss:// URL needs TLS: set ClientConfig::tls, of feature \"tls\""),
             Self::Io(error) => write!(f, "the connection broke: {error}"),
+            Self::Entropy(error) => error.fmt(f),
             Self::Response(
                 error @ ResponseError::Head(
                     HeadError::TooLong | HeadError::StartLineTooLong | HeadError::TooManyHeaders,
@@ -188,6 +194,7 @@ impl std::error::Error for ConnectError {
             Self::Response(error) => Some(error),
             Self::Proxy(error) => Some(error),
             Self::Redirect(error) => Some(error),
+            Self::Entropy(error) => Some(error),
             Self::Redirected(redirected) => Some(&redirected.error),
             Self::NoResolver | Self::NoAddress | Self::NoTls | Self::Timeout(_) => None,
         }

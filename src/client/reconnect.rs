@@ -286,6 +286,7 @@ pub fn retry_after(value: &[u8], sent: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entropy::EntropyError;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -293,8 +294,9 @@ mod tests {
     struct Constant(u8);
 
     impl Entropy for Constant {
-        fn fill(&mut self, out: &mut [u8]) {
+        fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
             out.fill(self.0);
+            Ok(())
         }
     }
 

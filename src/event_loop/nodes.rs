@@ -53,13 +53,14 @@ impl<D: Default> Engine<D> {
         self.cx.waker.make(&self.cx.registry, self.cx.tokens.waker())?;
         let mut entropy = SystemEntropy::new();
         let mut node = [0; 8];
-        entropy.fill(&mut node);
+        entropy.fill(&mut node).map_err(io::Error::other)?;
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as u32);
         let now = self.turn_time();
         self.cx.has_history = address.streams().is_some();
         self.cx.ordered = settings.ordered || self.cx.has_history;
+        let node = NodeId(u64::from_be_bytes(node));
         let link =
-            Link::new(address, settings, (NodeId(u64::from_be_bytes(node)), epoch), Box::new(entropy), now);
+            Link::new(address, settings, (node, epoch), Box::new(entropy), now).map_err(io::Error::other)?;
         #[cfg(feature = "tls")]
         let mut backplane = Backplane::new(link, tls);
         #[cfg(not(feature = "tls"))]

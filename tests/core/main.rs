@@ -10,5 +10,6 @@ mod delivery;
 mod faults;
 mod limits;
 mod messages;
+mod no_entropy;
 mod opening;
 mod sending;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bowsprit::client::connect::{Action, Attempt, Connector, Input, Lookup};
 use bowsprit::client::{ClientConfig, ConnectError, Proxy, ProxySettings, RedirectPolicy};
-use bowsprit::entropy::Entropy;
+use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::handshake::Key;
 
 /// A run over bytes that follow from a number; whether a connection has opened.
@@ -34,8 +34,9 @@ const STEPS: usize = 4_000;
 struct Zeros;
 
 impl Entropy for Zeros {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         out.fill(0);
+        Ok(())
     }
 }
 

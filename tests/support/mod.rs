@@ -13,7 +13,7 @@ use std::time::Duration;
 use bowsprit::Role;
 use bowsprit::close::CloseReason;
 use bowsprit::connection::{CloseStep, Config, Connection, Due, Event, Outcome};
-use bowsprit::entropy::Entropy;
+use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::error::ProtocolError;
 use bowsprit::frame::{DataKind, Header, MaskKey, Parsed, RawHeader};
 use bowsprit::message::Message;
@@ -54,8 +54,9 @@ impl Random {
 }
 
 impl Entropy for Random {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         out.fill_with(|| self.next() as u8);
+        Ok(())
     }
 }
 

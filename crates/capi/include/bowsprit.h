@@ -148,6 +148,10 @@ enum bow_error
      */
     BOW_ERROR_INTERNAL = 21,
     /**
+     * The system has no entropy for a nonce or a masking key. A connection that lacks a masking key has failed.
+     */
+    BOW_ERROR_NO_ENTROPY = 22,
+    /**
      * The peer broke a rule of a later version of the protocol or of this library.
      */
     BOW_PEER_RULE = 100,

@@ -78,7 +78,7 @@ pub unsafe extern "C" fn bow_conn_client(
             hand_over(conn, || {
                 let settings = Arc::clone(&config.as_ref().ok_or(BOW_ERROR_NULL)?.settings);
                 let request = client_request(request)?;
-                Ok(bow_conn { session: Guarded::new(Session::client(settings, request, now)) })
+                Ok(bow_conn { session: Guarded::new(Session::client(settings, request, now)?) })
             })
         }
     })

@@ -59,6 +59,8 @@ pub enum bow_error {
     BOW_ERROR_CONTENT_TYPE = 20,
     /// The library itself failed; what it failed in can only be freed. Please report it.
     BOW_ERROR_INTERNAL = 21,
+    /// The system has no entropy for a nonce or a masking key. A connection that lacks a masking key has failed.
+    BOW_ERROR_NO_ENTROPY = 22,
 
     /// The peer broke a rule of a later version of the protocol or of this library.
     BOW_PEER_RULE = 100,
@@ -188,6 +190,7 @@ const TABLE: &[Facts] = &[
     (BOW_ERROR_STATUS, c"use a status from 200 to 599", None),
     (BOW_ERROR_CONTENT_TYPE, c"use a content type such as text/html; charset=utf-8", None),
     (BOW_ERROR_INTERNAL, c"the library failed: free what it failed in, and report it", None),
+    (BOW_ERROR_NO_ENTROPY, c"the system has no entropy for nonces and masking keys", None),
     (BOW_PEER_RULE, c"the peer broke a rule", None),
     (BOW_PEER_MASK_MISSING, c"a client masks every frame", Some(c"RFC 6455 §5.1")),
     (BOW_PEER_MASK_FORBIDDEN, c"a server masks no frame", Some(c"RFC 6455 §5.1")),
@@ -280,6 +283,7 @@ impl From<SendError> for bow_error {
             SendError::ControlTooLong => BOW_ERROR_CONTROL_TOO_LONG,
             SendError::CloseCode => BOW_ERROR_CLOSE_CODE,
             SendError::ReasonTooLong => BOW_ERROR_REASON_TOO_LONG,
+            SendError::NoEntropy => BOW_ERROR_NO_ENTROPY,
             _ => BOW_ERROR_ARGUMENT,
         }
     }

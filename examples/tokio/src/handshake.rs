@@ -135,7 +135,8 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     if let Some(offer) = deflate::offer(config.deflate, request.extensions()) {
         request = request.extension(offer);
     }
-    let mut handshake = ClientHandshake::new(request, SystemEntropy::new().nonce());
+    let nonce = SystemEntropy::new().nonce().map_err(io::Error::other)?;
+    let mut handshake = ClientHandshake::new(request, nonce);
     let within = timeout(TIMEOUT, async {
         stream.write_all(handshake.request()).await?;
         stream.flush().await?;

@@ -24,7 +24,7 @@ use super::queue::Queue;
 use super::settings::BackplaneSettings;
 use super::speaker::Speaker;
 use super::streams::Streams;
-use crate::entropy::Entropy;
+use crate::entropy::{Entropy, EntropyError};
 use crate::message::Message;
 
 pub use event::{Action, Delivery, Incoming, LinkEvent, Published};
@@ -35,6 +35,7 @@ pub struct Link {
     address: Address,
     settings: BackplaneSettings,
     entropy: Box<dyn Entropy + Send>,
+    new_epochs: Epochs,
     node: NodeId,
     epoch: u32,
     speaker: Speaker,
@@ -104,14 +105,20 @@ const ANNOUNCEMENT: usize = 32 * 1024;
 impl Link {
     /// A link that begins now: its first action is [`Action::Dial`]. `node` tells this process from all others; `epoch`
     /// is the time of its start in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no entropy, by which histories are told apart.
     pub fn new(
         address: Address,
         settings: BackplaneSettings,
         (node, epoch): (NodeId, u32),
         entropy: Box<dyn Entropy + Send>,
         now: Instant,
-    ) -> Self {
-        let mut settings = settings;
+    ) -> Result<Self, EntropyError> {
+        let (mut settings, mut entropy) = (settings, entropy);
+        let mut first = [0; 8];
+        entropy.fill(&mut first)?;
         settings.ordered |= address.streams().is_some();
         let streams = address.streams().map(|length| {
             let kept = settings.history_age.as_secs();
@@ -125,12 +132,13 @@ impl Link {
         if let Some(history) = &mut history {
             history.add(&speaker.name(Channel::All));
         }
-        Self {
+        Ok(Self {
             speaker,
             address,
             queue: Queue::new(settings.max_queued),
             settings,
             entropy,
+            new_epochs: Epochs(u64::from_be_bytes(first)),
             node,
             epoch,
             state: State::Dialing { since: now },
@@ -157,7 +165,7 @@ impl Link {
             actions: VecDeque::from([Action::Dial]),
             events: VecDeque::new(),
             stats: LinkStats::default(),
-        }
+        })
     }
 
     /// Where the engine is.
@@ -295,7 +303,7 @@ impl Link {
             if let Some(history) = &mut self.history {
                 history.add(&name);
                 let question = history.ask(&name);
-                self.speaker.ask(&mut self.out, &question, random(&mut *self.entropy));
+                self.speaker.ask(&mut self.out, &question, self.new_epochs.next());
             }
         } else if let Some(history) = &mut self.history {
             history.add(&name);
@@ -339,10 +347,14 @@ impl Link {
     }
 }
 
-fn random(entropy: &mut dyn Entropy) -> u64 {
-    let mut bytes = [0; 8];
-    entropy.fill(&mut bytes);
-    u64::from_be_bytes(bytes)
+/// Epochs for histories that begin here. The first is by chance, so that no other node gives the same ones.
+struct Epochs(u64);
+
+impl Epochs {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(1);
+        self.0
+    }
 }
 
 impl std::fmt::Debug for Link {

@@ -9,7 +9,7 @@ use super::super::numbers::{self, Arrival};
 use super::super::position::Position;
 use super::super::streams::Told;
 use super::event::{Action, Delivery, Incoming, LinkEvent};
-use super::{ANNOUNCEMENT, BATCH, Link, MAX_DELAY, State, random};
+use super::{ANNOUNCEMENT, BATCH, Link, MAX_DELAY, State};
 use crate::frame::DataKind;
 use crate::message::Message;
 
@@ -130,7 +130,7 @@ impl Link {
             let control = self.speaker.name(Channel::Control);
             for name in names.into_iter().filter(|name| **name != control) {
                 let question = history.ask(name);
-                self.speaker.ask(&mut self.out, &question, random(&mut *self.entropy));
+                self.speaker.ask(&mut self.out, &question, self.new_epochs.next());
             }
         }
     }

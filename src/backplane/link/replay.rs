@@ -8,7 +8,7 @@ use super::super::history::{Done, History, Question, Step, Whose};
 use super::super::position::Position;
 use super::event::{Delivery, Incoming, LinkEvent};
 use super::receive::message;
-use super::{Link, State, random};
+use super::{Link, State};
 
 impl Link {
     /// Reads what a topic had behind `since`, a step of it; without `since` the answer only says where its history stands.
@@ -75,7 +75,7 @@ impl Link {
 
     fn write_questions(&mut self, ask: &[Question]) {
         for question in ask {
-            self.speaker.ask(&mut self.out, question, random(&mut *self.entropy));
+            self.speaker.ask(&mut self.out, question, self.new_epochs.next());
         }
     }
 

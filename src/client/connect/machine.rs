@@ -278,7 +278,10 @@ impl Connector {
     /// Sends the request.
     pub(super) fn request_upgrade(&mut self) -> State {
         let request = self.config.request.clone();
-        let nonce = (self.config.masks)().nonce();
+        let nonce = match (self.config.masks)().nonce() {
+            Ok(nonce) => nonce,
+            Err(error) => return self.fail(ConnectError::Entropy(error)),
+        };
         let handshake = ClientHandshake::offering(request, self.config.connection.deflate, nonce)
             .with_head_limits(self.config.head_limits)
             .with_max_refusal_body(EXCERPT);

@@ -116,7 +116,7 @@ pub(crate) fn step_to_end(
 pub(crate) fn outcome(inbound: &Inbound, outbound: &Outbound) -> Outcome {
     Outcome {
         received: CloseFrame::of(inbound.received_close(), inbound.close_received()),
-        sent: CloseFrame::of(outbound.sent_close(), outbound.close_sent()),
+        sent: outbound.our_close(),
         error: inbound.error(),
     }
 }

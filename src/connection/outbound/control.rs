@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use super::error::SendError;
 use super::{Closing, LatePing, Outbound};
 use crate::close::{CloseReason, MAX_REASON};
+use crate::connection::outcome::CloseFrame;
 use crate::frame::{Control, RawHeader};
 
 /// While more than this many bytes wait, only the latest Ping is answered (§5.5.3 allows it), so that what a flood
@@ -16,7 +17,7 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// [`SendError::Closing`] and [`SendError::ControlTooLong`].
+    /// [`SendError::Closing`], [`SendError::ControlTooLong`] and [`SendError::NoEntropy`].
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.control(Control::Ping, payload)
     }
@@ -35,11 +36,9 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// [`SendError::Closing`], [`SendError::CloseCode`] and [`SendError::ReasonTooLong`].
+    /// [`SendError::Closing`], [`SendError::CloseCode`], [`SendError::ReasonTooLong`] and [`SendError::NoEntropy`].
     pub fn close(&mut self, reason: Option<CloseReason<'_>>) -> Result<(), SendError> {
-        if self.sent_close() {
-            return Err(SendError::Closing);
-        }
+        self.not_closing()?;
         if let Some(close) = &reason {
             if !close.code.may_travel() {
                 return Err(SendError::CloseCode);
@@ -49,10 +48,9 @@ impl Outbound {
             }
         }
         if let Some(payload) = self.late_ping.take() {
-            self.frame(RawHeader::PONG, &payload.bytes[..payload.len]); // §5.5.2: a Ping is answered, and after the Close is too late
+            self.frame(RawHeader::PONG, &payload.bytes[..payload.len])?; // §5.5.2: a Ping is answered, and after the Close is too late
         }
-        self.close_frame(reason, false);
-        Ok(())
+        self.close_frame(reason, false)
     }
 
     /// Answers a Ping; of those that come while much waits, the last one (§5.5.3).
@@ -66,7 +64,7 @@ impl Outbound {
             self.late_ping = Some(Box::new(late));
         } else {
             self.late_ping = None; // older
-            self.frame(RawHeader::PONG, payload);
+            let _ = self.frame(RawHeader::PONG, payload); // where that fails, the connection has
         }
     }
 
@@ -75,14 +73,14 @@ impl Outbound {
         if self.queued() <= PONG_BACKLOG
             && let Some(payload) = self.late_ping.take()
         {
-            self.frame(RawHeader::PONG, &payload.bytes[..payload.len]);
+            let _ = self.frame(RawHeader::PONG, &payload.bytes[..payload.len]); // where that fails, the connection has
         }
     }
 
     /// Answers the peer's Close frame with the same code (§5.5.1), unless ours is sent.
     pub(in super::super) fn answer_close(&mut self, received: Option<CloseReason<'_>>) {
         if !self.sent_close() {
-            self.close_frame(received.map(|close| CloseReason { reason: "", ..close }), false);
+            let _ = self.close_frame(received.map(|close| CloseReason { reason: "", ..close }), false);
         }
     }
 
@@ -90,27 +88,50 @@ impl Outbound {
     pub(in super::super) fn fail(&mut self, reason: CloseReason<'_>) {
         match &mut self.closing {
             Some(closing) => closing.failed = true,
-            None => self.close_frame(Some(reason), true),
+            None => {
+                let _ = self.close_frame(Some(reason), true);
+            }
         }
     }
 
-    fn close_frame(&mut self, reason: Option<CloseReason<'_>>, failed: bool) {
+    fn close_frame(&mut self, reason: Option<CloseReason<'_>>, failed: bool) -> Result<(), SendError> {
         let mut payload = [0; MAX_REASON + 2];
         let used = reason.as_ref().map_or(0, |close| close.encode(&mut payload));
-        self.frame(RawHeader::CLOSE, &payload[..used]);
+        self.frame(RawHeader::CLOSE, &payload[..used])?;
+        self.over(CloseFrame::of(true, reason), failed);
+        Ok(())
+    }
+
+    /// Nothing is sent after this.
+    fn over(&mut self, sent: CloseFrame, failed: bool) {
         self.open = None;
         self.late_ping = None;
-        self.closing = Some(Box::new(Closing { sent: reason.map(|close| close.to_owned()), failed }));
+        self.closing = Some(Box::new(Closing { sent, failed }));
+    }
+
+    /// There is no key for a frame: neither it nor anything after it can be sent (§5.3), so this is how the connection
+    /// fails (§7.1.7).
+    #[cold]
+    pub(super) fn fail_for_want_of_entropy(&mut self) -> SendError {
+        self.over(CloseFrame::None, true);
+        SendError::NoEntropy
+    }
+
+    /// Why nothing can be sent any more, where that is so.
+    #[inline]
+    pub(super) fn not_closing(&self) -> Result<(), SendError> {
+        match &self.closing {
+            None => Ok(()),
+            Some(closing) if closing.sent.is_none() => Err(SendError::NoEntropy),
+            Some(_) => Err(SendError::Closing), // §5.5.1: nothing follows a Close frame
+        }
     }
 
     fn control(&mut self, opcode: Control, payload: &[u8]) -> Result<(), SendError> {
-        if self.sent_close() {
-            return Err(SendError::Closing);
-        }
+        self.not_closing()?;
         if payload.len() > 125 {
             return Err(SendError::ControlTooLong);
         }
-        self.frame(RawHeader::of(opcode.opcode()), payload);
-        Ok(())
+        self.frame(RawHeader::of(opcode.opcode()), payload)
     }
 }

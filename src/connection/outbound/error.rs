@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-/// Our own caller asked for something that must not be sent. Nothing was queued, and the connection goes on.
+/// Our own caller asked for something that must not be sent. Nothing was queued, and the connection goes on, but for
+/// [`NoEntropy`](Self::NoEntropy).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
@@ -22,6 +23,9 @@ pub enum SendError {
     CloseCode,
     /// A reason has at most 123 bytes (§5.5).
     ReasonTooLong,
+    /// A client masks every frame with a fresh key (§5.3), and its source of [`Entropy`](crate::entropy::Entropy) had none to
+    /// give. The connection has failed: nothing more can be sent, a Close frame included.
+    NoEntropy,
 }
 
 impl fmt::Display for SendError {
@@ -34,6 +38,7 @@ impl fmt::Display for SendError {
             SendError::NotUtf8 => "the parts of a text message are not UTF-8",
             SendError::ControlTooLong => "a control frame carries at most 125 bytes",
             SendError::CloseCode => "this close code may not be sent",
+            SendError::NoEntropy => "there is no entropy for a masking key: the connection has failed",
             SendError::ReasonTooLong => "a close reason has at most 123 bytes",
         })
     }

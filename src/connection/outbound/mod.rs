@@ -13,8 +13,9 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use super::config::Config;
+use super::outcome::CloseFrame;
 use super::send_queue::SendQueue;
-use crate::close::{CloseReason, OwnedClose};
+use crate::close::CloseReason;
 use crate::entropy::Entropy;
 use crate::extension::Compression;
 use crate::extension::deflate::{Compressor, Half};
@@ -57,10 +58,11 @@ struct LatePing {
     len: usize,
 }
 
-/// What our Close frame said.
+/// How our half ended.
 #[derive(Debug)]
 struct Closing {
-    sent: Option<OwnedClose>,
+    /// Our Close frame; none where there was no key to mask it with.
+    sent: CloseFrame,
     failed: bool,
 }
 
@@ -105,7 +107,7 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// [`SendError::Closing`], [`SendError::QueueFull`] and [`SendError::MessageOpen`].
+    /// [`SendError::Closing`], [`SendError::QueueFull`], [`SendError::MessageOpen`] and [`SendError::NoEntropy`].
     #[inline]
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
         self.send_with(message, Compression::Auto)
@@ -119,8 +121,7 @@ impl Outbound {
     #[inline]
     pub fn send_with(&mut self, message: Message<'_>, choice: Compression) -> Result<(), SendError> {
         self.may_start()?;
-        self.data(message.kind(), message.as_bytes(), choice);
-        Ok(())
+        self.data(message.kind(), message.as_bytes(), choice)
     }
 
     /// Queues a text message; see [`send`](Self::send).
@@ -151,8 +152,9 @@ impl Outbound {
         let payload = message.payload();
         let in_fragments = self.config.fragment_size.is_some_and(|size| payload.len() > size.get());
         if self.masks.is_some() || in_fragments {
-            self.data(message.kind(), payload, Compression::Auto);
-        } else if self.deflate.is_none() || !self.prepared(message) {
+            return self.data(message.kind(), payload, Compression::Auto);
+        }
+        if self.deflate.is_none() || !self.prepared(message)? {
             self.queue.get_or_insert_default().push_shared(message.frame());
         }
         Ok(())
@@ -198,8 +200,8 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// [`SendError::Closing`], [`SendError::QueueFull`], [`SendError::NoMessageOpen`] and
-    /// [`SendError::NotUtf8`].
+    /// [`SendError::Closing`], [`SendError::QueueFull`], [`SendError::NoMessageOpen`], [`SendError::NotUtf8`] and
+    /// [`SendError::NoEntropy`].
     pub fn continue_message(&mut self, part: &[u8]) -> Result<(), SendError> {
         self.may_send()?;
         let open = self.open.ok_or(SendError::NoMessageOpen)?;
@@ -223,15 +225,24 @@ impl Outbound {
         self.open.is_some()
     }
 
-    /// Whether our Close frame is queued or sent.
+    /// Whether our Close frame is queued or sent; or could not be, for want of [entropy](SendError::NoEntropy). Nothing is
+    /// sent after it.
     #[inline]
     pub const fn sent_close(&self) -> bool {
         self.closing.is_some()
     }
 
+    /// Our Close frame.
+    pub(super) fn our_close(&self) -> CloseFrame {
+        self.closing.as_ref().map_or(CloseFrame::None, |closing| closing.sent.clone())
+    }
+
     /// What our Close frame said; `None` before it and where it had no code.
     pub fn close_sent(&self) -> Option<CloseReason<'_>> {
-        self.closing.as_ref()?.sent.as_ref().map(OwnedClose::as_reason)
+        match &self.closing.as_ref()?.sent {
+            CloseFrame::Status(close) => Some(close.as_reason()),
+            CloseFrame::None | CloseFrame::NoStatus => None,
+        }
     }
 
     /// Whether we failed the connection (§7.1.7).
@@ -273,9 +284,8 @@ impl Outbound {
     fn memory_of_the_rare(&self) -> usize {
         let ping = if self.late_ping.is_some() { size_of::<LatePing>() } else { 0 };
         let masks = self.masks.as_ref().map_or(0, |masks| size_of::<Masks>() + size_of_val(&*masks.0));
-        let closing = self.closing.as_ref().map_or(0, |closing| {
-            size_of::<Closing>() + closing.sent.as_ref().map_or(0, |close| close.reason.len())
-        });
+        let closing =
+            self.closing.as_ref().map_or(0, |closing| size_of::<Closing>() + closing.sent.reason().len());
         ping + masks + closing
     }
 
@@ -313,9 +323,7 @@ impl Outbound {
 
     #[inline]
     fn may_send(&self) -> Result<(), SendError> {
-        if self.sent_close() {
-            return Err(SendError::Closing); // §5.5.1: MUST NOT send any more data frames
-        }
+        self.not_closing()?;
         if self.queued() >= self.config.max_queued {
             return Err(SendError::QueueFull);
         }
@@ -341,12 +349,13 @@ impl Outbound {
         let header = RawHeader { fin, ..header };
         match self.compressor.take() {
             Some(mut compressor) if open.compressed => {
-                self.frame(header, compressor.part(part, fin));
+                let sent = self.frame(header, compressor.part(part, fin));
                 self.compressor = Some(compressor);
+                sent?;
             }
             idle => {
                 self.compressor = idle;
-                self.frame(header, part);
+                self.frame(header, part)?;
             }
         }
         self.open = if fin { None } else { Some(open) };
@@ -354,39 +363,42 @@ impl Outbound {
     }
 
     #[inline]
-    fn data(&mut self, kind: DataKind, payload: &[u8], choice: Compression) {
-        if self.deflate.is_none() || !self.compressed(kind, payload, choice) {
-            self.message(RawHeader::of(kind.opcode()), payload);
+    fn data(&mut self, kind: DataKind, payload: &[u8], choice: Compression) -> Result<(), SendError> {
+        if self.deflate.is_some() && self.compressed(kind, payload, choice)? {
+            return Ok(());
         }
+        self.message(RawHeader::of(kind.opcode()), payload)
     }
 
     /// Sends a message compressed; says whether it did.
     #[inline(never)]
-    fn compressed(&mut self, kind: DataKind, payload: &[u8], choice: Compression) -> bool {
+    fn compressed(&mut self, kind: DataKind, payload: &[u8], choice: Compression) -> Result<bool, SendError> {
         let config = self.config.deflate;
-        let Some(agreed) = self.deflate else { return false };
+        let Some(agreed) = self.deflate else { return Ok(false) };
         if !Compressor::wants(config, agreed, payload.len(), choice) {
-            return false;
+            return Ok(false);
         }
         let mut compressor = self.compressor.take().unwrap_or_else(|| agreed.compressor());
         let output = compressor.message(config, agreed, payload, choice);
-        if let Some(output) = output {
+        let sent = match output {
             // RFC 7692 §6.1: RSV1 marks the message, on its first frame.
-            self.message(RawHeader { rsv1: true, ..RawHeader::of(kind.opcode()) }, output);
-        }
-        let sent = output.is_some();
+            Some(output) => {
+                self.message(RawHeader { rsv1: true, ..RawHeader::of(kind.opcode()) }, output).map(|()| true)
+            }
+            None => Ok(false),
+        };
         self.compressor = Some(compressor);
         sent
     }
 
     /// Sends a prepared message compressed; says whether it did.
     #[inline(never)]
-    fn prepared(&mut self, message: &Prepared) -> bool {
+    fn prepared(&mut self, message: &Prepared) -> Result<bool, SendError> {
         let config = self.config.deflate;
-        let Some(agreed) = self.deflate else { return false };
+        let Some(agreed) = self.deflate else { return Ok(false) };
         let payload = message.payload();
         if !Compressor::wants(config, agreed, payload.len(), Compression::Auto) {
-            return false;
+            return Ok(false);
         }
         if !Compressor::shares(config, agreed) {
             return self.compressed(message.kind(), payload, Compression::Auto);
@@ -399,11 +411,11 @@ impl Outbound {
         if let Some(frame) = &frame {
             self.queue.get_or_insert_default().push_shared(frame);
         }
-        frame.is_some()
+        Ok(frame.is_some())
     }
 
     #[inline]
-    fn message(&mut self, header: RawHeader, payload: &[u8]) {
+    fn message(&mut self, header: RawHeader, payload: &[u8]) -> Result<(), SendError> {
         match self.config.fragment_size {
             Some(size) if payload.len() > size.get() => self.fragments(header, payload, size.get()),
             _ => self.frame(header, payload),
@@ -411,16 +423,18 @@ impl Outbound {
     }
 
     #[inline(never)]
-    fn fragments(&mut self, mut header: RawHeader, payload: &[u8], size: usize) {
+    fn fragments(&mut self, mut header: RawHeader, payload: &[u8], size: usize) -> Result<(), SendError> {
         let mut parts = payload.chunks(size).peekable();
         while let Some(part) = parts.next() {
-            self.frame(RawHeader { fin: parts.peek().is_none(), ..header }, part);
+            self.frame(RawHeader { fin: parts.peek().is_none(), ..header }, part)?;
             header = RawHeader::CONTINUATION;
         }
+        Ok(())
     }
 
+    /// Queues a frame. For want of entropy it cannot, and then the connection has failed.
     #[inline]
-    fn frame(&mut self, header: RawHeader, payload: &[u8]) {
+    fn frame(&mut self, header: RawHeader, payload: &[u8]) -> Result<(), SendError> {
         let header = header.with_length(payload.len() as u64);
         if self.masks.is_some() {
             return self.masked_frame(header, payload);
@@ -428,17 +442,20 @@ impl Outbound {
         let mut bytes = [0; MAX_HEADER];
         let used = header.encode(&mut bytes);
         self.queue.get_or_insert_default().push_frame(&bytes, used, payload);
+        Ok(())
     }
 
     #[inline(never)]
-    fn masked_frame(&mut self, header: RawHeader, payload: &[u8]) {
-        let Some(masks) = &mut self.masks else { return };
-        let key = masks.0.mask_key(); // §5.3: a fresh key for every frame
+    fn masked_frame(&mut self, header: RawHeader, payload: &[u8]) -> Result<(), SendError> {
+        let Some(masks) = &mut self.masks else { return Ok(()) };
+        // §5.3: a fresh key for every frame
+        let Ok(key) = masks.0.mask_key() else { return Err(self.fail_for_want_of_entropy()) };
         let mut bytes = [0; MAX_HEADER];
         let used = header.with_mask(key).encode(&mut bytes);
         let queue = self.queue.get_or_insert_default();
         queue.push_frame(&bytes, used, b"");
         key.apply(queue.push_mut(payload));
+        Ok(())
     }
 }
 

@@ -22,7 +22,7 @@ impl<D: Default> Context<D> {
     ///
     /// # Errors
     ///
-    /// Where no socket could be made, and while the loop [shuts down](Self::shutdown).
+    /// Where no socket could be made, and as [`dial`](Self::dial).
     pub fn connect(&mut self, address: SocketAddr, request: ClientRequest) -> io::Result<ConnId> {
         let transport = Transport::Tcp(TcpStream::connect(address)?);
         transport.prepare(self.settings.nodelay, self.settings.tcp_keepalive);
@@ -34,9 +34,11 @@ impl<D: Default> Context<D> {
     ///
     /// # Errors
     ///
-    /// Where the transport could not be registered, and while the loop [shuts down](Self::shutdown).
+    /// Where the transport could not be registered, where the system has no entropy for the nonce (§4.1), and while the loop
+    /// [shuts down](Self::shutdown).
     pub fn dial(&mut self, transport: Transport, request: ClientRequest) -> io::Result<ConnId> {
-        let (deflate, nonce) = (self.settings.connection.deflate, self.entropy.nonce());
+        let (deflate, nonce) =
+            (self.settings.connection.deflate, self.entropy.nonce().map_err(io::Error::other)?);
         let handshake = ClientHandshake::offering(request, deflate, nonce).with_max_refusal_body(EXCERPT);
         let stage = Stage::Dialing(Box::new(Opening { handshake, until: self.handshake_until() }));
         let masks = Box::new(SystemEntropy::new());

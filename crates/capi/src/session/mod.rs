@@ -96,15 +96,20 @@ impl Session {
         Self::new(settings, Stage::Receiving(Box::new(handshake)), now)
     }
 
-    pub(crate) fn client(settings: Arc<Settings>, mut request: ClientRequest, now: u64) -> Self {
+    pub(crate) fn client(
+        settings: Arc<Settings>,
+        mut request: ClientRequest,
+        now: u64,
+    ) -> Result<Self, bow_error> {
         if let Some(offer) = deflate::offer(settings.core.deflate, request.extensions()) {
             request = request.extension(offer);
         }
-        let handshake = ClientHandshake::new(request, SystemEntropy::new().nonce())
+        let nonce = SystemEntropy::new().nonce().map_err(|_| BOW_ERROR_NO_ENTROPY)?;
+        let handshake = ClientHandshake::new(request, nonce)
             .with_head_limits(settings.head)
             .with_max_refusal_body(settings.max_refusal_body);
         let opening = handshake.request().to_vec();
-        Self { opening, ..Self::new(settings, Stage::Calling(Box::new(handshake)), now) }
+        Ok(Self { opening, ..Self::new(settings, Stage::Calling(Box::new(handshake)), now) })
     }
 
     fn new(settings: Arc<Settings>, stage: Stage, now: u64) -> Self {

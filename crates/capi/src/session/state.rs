@@ -87,9 +87,8 @@ impl Session {
             let end = conn.outcome();
             outcome.clean = (end.is_clean() && self.error == BOW_OK).into();
             outcome.code = end.code().0.into();
-            if conn.outbound.sent_close() {
-                let sent = conn.outbound.close_sent().map_or(CloseCode::NO_STATUS, |close| close.code);
-                outcome.sent_code = sent.0.into();
+            if !end.sent.is_none() {
+                outcome.sent_code = end.sent.code().0.into();
             }
             let reason = conn.inbound.close_received().map(|close| close.reason.as_bytes());
             outcome.reason = bow_slice::of_any(reason);

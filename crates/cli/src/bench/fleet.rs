@@ -258,8 +258,10 @@ impl<'p> Fleet<'p> {
     /// Sets out for connection `number`.
     pub(super) fn dial(&mut self, number: usize) {
         let now = self.now();
-        let handshake = ClientHandshake::new(self.plan.target.request.clone(), self.nonces.nonce());
-        let link = self.plan.target.dial().and_then(|stream| {
+        let nonce = self.nonces.nonce().map_err(io::Error::other);
+        let link = nonce.and_then(|nonce| {
+            let handshake = ClientHandshake::new(self.plan.target.request.clone(), nonce);
+            let stream = self.plan.target.dial()?;
             let mut link = Link::new(stream, handshake, now);
             let both = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(link.stream.tcp(), Token(number), both)?;

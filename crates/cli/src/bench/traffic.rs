@@ -57,7 +57,7 @@ impl Traffic {
         let mut keys = SystemEntropy::new();
         let mut bytes = Vec::with_capacity(frames * (size + 14));
         for _ in 0..frames {
-            let key = keys.mask_key();
+            let key = keys.mask_key().map_err(|_| "the system has no entropy")?;
             header.with_mask(key).encode_into(&mut bytes);
             let start = bytes.len();
             bytes.extend_from_slice(&payload);

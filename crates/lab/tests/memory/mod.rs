@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bowsprit::Role;
 use bowsprit::connection::{CloseStep, Config, Connection, Event};
-use bowsprit::entropy::Entropy;
+use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::extension::deflate;
 use bowsprit::frame::{MaskKey, Parsed, RawHeader};
 use bowsprit::handshake::{
@@ -59,11 +59,12 @@ enum Stage {
 struct Counter(u8);
 
 impl Entropy for Counter {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         for byte in out {
             self.0 = self.0.wrapping_mul(5).wrapping_add(113);
             *byte = self.0;
         }
+        Ok(())
     }
 }
 

@@ -47,10 +47,11 @@ impl Echo {
     }
 
     /// The client's end of a TCP connection that stood at this time. `entropy` gives the nonce of the handshake and the
-    /// masking keys, and nobody outside may foresee them (RFC 6455 §10.3).
+    /// masking keys, and nobody outside may foresee them (RFC 6455 §10.3); `None` where it has none to
+    /// give, and where the host is none.
     pub fn client(host: &str, mut entropy: Box<dyn Entropy + Send>, now: Duration) -> Option<Self> {
         let request = ClientRequest::new(host, "/").ok()?;
-        let handshake = ClientHandshake::new(request, entropy.nonce());
+        let handshake = ClientHandshake::new(request, entropy.nonce().ok()?);
         let head = handshake.request().into();
         let stage = Stage::Client(Box::new(handshake), Some(entropy));
         Some(Self { stage, config: Arc::default(), opened: time::at(now), head })

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use bowsprit::Role;
-use bowsprit::entropy::Entropy;
+use bowsprit::entropy::{Entropy, EntropyError};
 
 use crate::Echo;
 
@@ -28,11 +28,12 @@ pub const HOST: &str = "lab.example";
 pub struct Foreseeable(pub u8);
 
 impl Entropy for Foreseeable {
-    fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         for byte in out {
             self.0 = self.0.wrapping_mul(5).wrapping_add(113);
             *byte = self.0;
         }
+        Ok(())
     }
 }
 

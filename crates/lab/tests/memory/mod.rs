@@ -156,11 +156,19 @@ impl Ours {
             connection.deadlines.heard(self.start + now);
         }
         let Connection { inbound, outbound, .. } = &mut **connection;
-        while let Ok(Some(event)) = inbound.next(&mut input, outbound) {
-            if let Event::Message(message) = event {
-                // Refused only once the connection is closing.
-                let _ = outbound.send(message);
+        let fails = loop {
+            match inbound.next(&mut input, outbound) {
+                Ok(Some(Event::Message(message))) => {
+                    // Refused only once the connection is closing.
+                    let _ = outbound.send(message);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break false,
+                Err(_) => break true,
             }
+        };
+        if fails && self.manner == Some(Manner::Forgiving) {
+            return self.stage = Stage::Over;
         }
         if outbound.sent_close() {
             connection.deadlines.closing(self.start + now);

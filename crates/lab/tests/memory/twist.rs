@@ -1,7 +1,12 @@
 //! One fault planted in a peer that is right otherwise: what it hears or says is bent on its way, so that it takes what
 //! it must not take, or says what it must not say.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bowsprit::frame::{MaskKey, Parsed, RawHeader};
+use sha1::{Digest as _, Sha1};
+
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// What is bent, and how.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +47,8 @@ pub enum Manner {
     Completing,
     /// It goes on talking after its Close.
     Talkative,
+    /// Where it should fail the connection it says nothing more and waits.
+    Forgiving,
 }
 
 /// What becomes of a frame.
@@ -96,6 +103,11 @@ impl Head {
 
     pub fn has(&self, part: &str) -> bool {
         self.0.iter().any(|line| line.contains(part))
+    }
+
+    /// What answers this key, right or not (RFC 6455 §4.2.2 item 5).
+    pub fn accept(key: &str) -> String {
+        BASE64.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
     }
 
     fn of(bytes: &[u8]) -> Self {

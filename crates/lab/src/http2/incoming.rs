@@ -75,7 +75,9 @@ impl Session {
         };
         let on_stream =
             matches!(frame.kind, kind::DATA | kind::HEADERS | kind::RST_STREAM | kind::WINDOW_UPDATE);
-        if frame.stream != 0 && idle && on_stream && !(opens && frame.kind == kind::HEADERS) {
+        // A push that a case promises may be turned down.
+        let declines = self.side == Side::Server && even && frame.kind == kind::RST_STREAM;
+        if frame.stream != 0 && idle && on_stream && !declines && !(opens && frame.kind == kind::HEADERS) {
             return err(
                 "5.1",
                 format!("A {name} frame is on stream {}, which nobody has opened", frame.stream),
@@ -128,6 +130,7 @@ impl Session {
             return Ok(());
         }
         half.has_data = true;
+        half.has_bytes |= !data.is_empty();
         half.data.extend_from_slice(data);
         half.ended |= frame.has(flag::END_STREAM);
         // The cast keeps the value: padding is at most 256 bytes.

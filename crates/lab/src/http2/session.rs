@@ -98,6 +98,8 @@ pub(crate) struct Half {
     pub(crate) data: Vec<u8>,
     /// DATA has come, be it empty.
     pub(crate) has_data: bool,
+    /// DATA has come that holds a byte.
+    pub(crate) has_bytes: bool,
     /// END_STREAM has come.
     pub(crate) ended: bool,
     /// RST_STREAM has come.

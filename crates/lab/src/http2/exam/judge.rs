@@ -139,7 +139,7 @@ impl Examiner {
             Seen::Asked => self.own.is_some(),
             Seen::NotAsked => self.own.is_none(),
             Seen::Gone(_) => half.is_some_and(over) || self.session.goaway.is_some() || self.ended.is_some(),
-            Seen::Silent(_) => half.is_none_or(|half| !half.has_data),
+            Seen::Silent(_) => half.is_none_or(|half| !half.has_bytes),
             Seen::Served(_) => status.is_some() && half.is_some_and(|half| half.ended),
             Seen::Quiet(_) => {
                 half.is_some_and(|half| !over(half)) && socket.is_none_or(|socket| socket.texts.is_empty())

@@ -296,7 +296,10 @@ impl Dialogue for Examiner {
     }
     fn eof(&mut self, now: Duration, error: Option<&str>) {
         let how = match error {
-            None => format!("the {} ended the connection", self.subject),
+            None => match self.subject {
+                Subject::Client => "the client ended the connection".to_owned(),
+                _ => "the server ended the connection".to_owned(),
+            },
             Some(error) => format!("the connection broke: {error}"),
         };
         self.log.note(now, how.clone());

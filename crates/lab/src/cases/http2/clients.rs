@@ -194,7 +194,8 @@ pub(in super::super) static OPEN: &[Case] = visits! { &["http2"];
         => Ok [Seen::Reset(1, &[code::FLOW_CONTROL_ERROR])], NonStrict [GONE];
     "H2W-129.2" Must OVERFLOW, "the window of the connection grows above 2^31 - 1" [ASKED, OK, Move::Frames(2, kind::WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff"), BROKEN]
         => Ok [Seen::Fails(&[code::FLOW_CONTROL_ERROR])], NonStrict [ANY];
-    "H2W-130.1" Must PUSH, "PUSH_PROMISE" [ASKED, OK, Move::Frame(kind::PUSH_PROMISE, flag::END_HEADERS, 1, &[0, 0, 0, 2]), BROKEN] => Ok [PROTOCOL], NonStrict [ANY];
+    "H2W-130.1" May PUSH, "PUSH_PROMISE, which a client that has not forbidden it may go on after" [ASKED, OK, Move::Frame(kind::PUSH_PROMISE, flag::END_HEADERS, 1, &[0, 0, 0, 2]), HELLO]
+        => Ok [PROTOCOL], Ok [ECHO], NonStrict [ANY];
     "H2W-131.1" Must IDLE, "DATA on a stream that nobody has opened" [ASKED, OK, Move::Frame(kind::DATA, 0, 1001, b"x"), BROKEN] => Ok [PROTOCOL], NonStrict [ANY];
     "H2W-131.2" Must IDLE, "HEADERS on an even stream" [ASKED, OK, Move::Frame(kind::HEADERS, flag::END_HEADERS, 2, b"\x88"), BROKEN] => Ok [PROTOCOL], NonStrict [ANY];
     "H2W-132.1" Must CONTINUED, "CONTINUATION behind nothing" [ASKED, OK, Move::Frame(kind::CONTINUATION, flag::END_HEADERS, 1, b""), BROKEN] => Ok [PROTOCOL], NonStrict [ANY];

@@ -1,11 +1,11 @@
 //! Who is let in, who is not, and whether what he is told helps.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
 use super::installed::skip;
 use super::support::command::{Running, Server, serve};
+use super::support::folder::Folder;
 use super::support::peer::{Peer, REQUEST};
 
 fn answer(address: SocketAddr, request: &str) -> String {
@@ -84,8 +84,7 @@ vwait forever
 
 #[test]
 fn tcllib_connects_where_leniency_is_asked_for() {
-    let script = std::env::temp_dir().join(format!("bowsprit-{}.tcl", std::process::id()));
-    fs::write(&script, TCL).unwrap();
+    let script = Folder::new("tcllib").write("client.tcl", TCL);
     let run = |url: &str| Command::new("tclsh").arg(&script).arg(url).output();
     let lenient = serve(&["--lenient", "empty-subprotocol"]);
     let output = match run(&lenient.url) {
@@ -95,7 +94,6 @@ fn tcllib_connects_where_leniency_is_asked_for() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "echoed from tcl\n", "{output:?}");
     let output = run(&serve(&[]).url).unwrap();
     assert!(!String::from_utf8_lossy(&output.stdout).contains("echoed"), "{output:?}");
-    fs::remove_file(&script).unwrap();
 }
 
 /// Whoever follows the hint on stderr gets what he wanted.

@@ -61,9 +61,11 @@ impl Channels {
         self.leaving.front().map(|(until, _)| *until)
     }
 
-    /// All of them.
+    /// All of them, sorted: what a link says follows from what it hears.
     pub(super) fn names(&self) -> Vec<&[u8]> {
-        self.wanted.keys().map(Vec::as_slice).collect()
+        let mut names: Vec<&[u8]> = self.wanted.keys().map(Vec::as_slice).collect();
+        names.sort_unstable();
+        names
     }
 
     /// What the program calls it; `None` where we do not listen to it.

@@ -117,6 +117,16 @@ impl Head {
         self.fields.iter().filter(is_named).map(|field| &self.bytes[field.value.clone()])
     }
 
+    /// The token that each line with this name begins with, as the scheme of a challenge is (RFC 9110 §11.3), in order; empty
+    /// where it begins with none.
+    #[cfg(feature = "client")]
+    pub(crate) fn first_tokens(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.values(name).map(|value| {
+            let end = value.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(value.len());
+            core::str::from_utf8(&value[..end]).unwrap_or_default() // tokens are ASCII
+        })
+    }
+
     /// The value of the line with this name, if there is one.
     ///
     /// # Errors

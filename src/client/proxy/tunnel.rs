@@ -128,16 +128,14 @@ const SCHEME: usize = 32;
 
 /// What a proxy asks for, as each of its challenges begins (RFC 9110 §11.3).
 fn asked_for(head: &Head) -> ProxyError {
-    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let mut schemes: Vec<String> = Vec::new();
-    for challenge in head.values("proxy-authenticate") {
-        let scheme: String =
-            challenge.iter().take_while(|byte| is_token(byte)).map(|byte| char::from(*byte)).collect();
+    for scheme in head.first_tokens("proxy-authenticate") {
         if scheme.eq_ignore_ascii_case("basic") {
             return ProxyError::Authentication;
         }
-        if (1..=SCHEME).contains(&scheme.len()) && schemes.len() < SCHEMES && !schemes.contains(&scheme) {
-            schemes.push(scheme);
+        let is_new = !schemes.iter().any(|known| known == scheme);
+        if (1..=SCHEME).contains(&scheme.len()) && schemes.len() < SCHEMES && is_new {
+            schemes.push(scheme.to_owned());
         }
     }
     if schemes.is_empty() { ProxyError::Authentication } else { ProxyError::Schemes(schemes) }

@@ -32,6 +32,7 @@ mod payload;
 mod pipe;
 mod place;
 mod player;
+mod playing;
 pub mod proxy;
 pub mod random;
 pub mod reader;

@@ -6,9 +6,9 @@ use bowsprit::handshake::{Head, HeadLimits, HeadReader, Progress};
 
 use super::reply::Reply;
 use crate::case::Case;
-use crate::http2::Examiner;
 use crate::link::Dialogue;
-use crate::player::{Player, Wants};
+use crate::player::Wants;
+use crate::playing::Playing;
 use crate::rule::Violation;
 
 /// How long a client has for its request.
@@ -29,11 +29,9 @@ pub(super) enum Stage {
     /// Its request is whole, and will be answered whatever follows; these bytes have come so far.
     Requested(Duration, Head, Vec<u8>),
     /// A case is being played with this agent.
-    Case(Box<Player>, String),
+    Case(Playing, String),
     /// A case about HTTP/2 itself is to be played with this agent, on the whole connection.
     Handover(&'static Case, String),
-    /// It is being played.
-    Exchange(Box<Examiner>, String),
     /// It is told something.
     Replying(Reply),
     /// Nothing more to do.
@@ -77,8 +75,7 @@ impl Client {
 impl Dialogue for Client {
     fn outgoing(&self) -> Option<&[u8]> {
         match &self.stage {
-            Stage::Case(player, _) => player.outgoing(),
-            Stage::Exchange(examiner, _) => examiner.outgoing(),
+            Stage::Case(playing, _) => playing.outgoing(),
             Stage::Replying(reply) => Some(&reply.out[reply.written..]).filter(|rest| !rest.is_empty()),
             _ => None,
         }
@@ -86,8 +83,7 @@ impl Dialogue for Client {
 
     fn sent(&mut self, now: Duration, bytes: usize) {
         match &mut self.stage {
-            Stage::Case(player, _) => player.sent(now, bytes),
-            Stage::Exchange(examiner, _) => examiner.sent(now, bytes),
+            Stage::Case(playing, _) => playing.sent(now, bytes),
             Stage::Replying(reply) => reply.written += bytes,
             _ => {}
         }
@@ -95,8 +91,7 @@ impl Dialogue for Client {
 
     fn write_failed(&mut self, now: Duration, error: &str) {
         match &mut self.stage {
-            Stage::Case(player, _) => player.write_failed(now, error),
-            Stage::Exchange(examiner, _) => examiner.write_failed(now, error),
+            Stage::Case(playing, _) => playing.write_failed(now, error),
             Stage::Replying(reply) => {
                 reply.written = reply.out.len();
                 reply.over = true;
@@ -119,8 +114,7 @@ impl Dialogue for Client {
             }
             // Read again before it was answered: kept for the case.
             Stage::Requested(_, _, all) => all.extend_from_slice(bytes),
-            Stage::Case(player, _) => player.receive(now, bytes),
-            Stage::Exchange(examiner, _) => examiner.receive(now, bytes),
+            Stage::Case(playing, _) => playing.receive(now, bytes),
             Stage::Replying(reply) => {
                 reply.frames.push(bytes);
                 loop {
@@ -146,21 +140,20 @@ impl Dialogue for Client {
 
     fn broken(&mut self, now: Duration, violation: Violation) {
         match &mut self.stage {
-            Stage::Case(player, _) => player.broken(now, violation),
+            Stage::Case(playing, _) => playing.broken(now, violation),
             _ => self.eof(now, Some(&violation.to_string())),
         }
     }
 
     fn lost(&mut self) {
-        if let Stage::Case(player, _) = &mut self.stage {
-            player.lost();
+        if let Stage::Case(playing, _) = &mut self.stage {
+            playing.lost();
         }
     }
 
     fn eof(&mut self, now: Duration, error: Option<&str>) {
         match &mut self.stage {
-            Stage::Case(player, _) => player.eof(now, error),
-            Stage::Exchange(examiner, _) => examiner.eof(now, error),
+            Stage::Case(playing, _) => playing.eof(now, error),
             Stage::Replying(reply) => reply.over = true,
             Stage::Requested(..) => {}
             _ => self.stage = Stage::Over,
@@ -169,8 +162,7 @@ impl Dialogue for Client {
 
     fn tick(&mut self, now: Duration) {
         match &mut self.stage {
-            Stage::Case(player, _) => player.tick(now),
-            Stage::Exchange(examiner, _) => examiner.tick(now),
+            Stage::Case(playing, _) => playing.tick(now),
             Stage::Replying(reply) if now >= REPLY => reply.over = true,
             Stage::Replying(_) => {}
             _ => self.stage = Stage::Over,
@@ -179,8 +171,7 @@ impl Dialogue for Client {
 
     fn deadline(&self) -> Duration {
         match &self.stage {
-            Stage::Case(player, _) => player.deadline(),
-            Stage::Exchange(examiner, _) => examiner.deadline(),
+            Stage::Case(playing, _) => playing.deadline(),
             Stage::Replying(_) => REPLY,
             _ => REQUEST,
         }
@@ -188,23 +179,21 @@ impl Dialogue for Client {
 
     fn wants(&self) -> Wants {
         match &self.stage {
-            Stage::Case(player, _) => player.wants(),
-            Stage::Exchange(examiner, _) => examiner.wants(),
+            Stage::Case(playing, _) => playing.wants(),
             Stage::Replying(reply) if reply.peer_closed => Wants::Drop,
             _ => Wants::Nothing,
         }
     }
 
     fn half_closed(&mut self, now: Duration) {
-        if let Stage::Case(player, _) = &mut self.stage {
-            player.half_closed(now);
+        if let Stage::Case(playing, _) = &mut self.stage {
+            playing.half_closed(now);
         }
     }
 
     fn dropped(&mut self, now: Duration) {
         match &mut self.stage {
-            Stage::Case(player, _) => player.dropped(now),
-            Stage::Exchange(examiner, _) => examiner.dropped(now),
+            Stage::Case(playing, _) => playing.dropped(now),
             Stage::Replying(reply) => reply.over = true,
             _ => self.stage = Stage::Over,
         }
@@ -212,8 +201,7 @@ impl Dialogue for Client {
 
     fn is_over(&self) -> bool {
         match &self.stage {
-            Stage::Case(player, _) => player.is_over(),
-            Stage::Exchange(examiner, _) => examiner.is_over(),
+            Stage::Case(playing, _) => playing.is_over(),
             Stage::Replying(reply) => reply.over,
             Stage::Over => true,
             Stage::Requesting(..) | Stage::Requested(..) | Stage::Handover(..) => false,

@@ -12,7 +12,6 @@ mod reply;
 mod routes;
 mod trunks;
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +30,7 @@ use super::http2::Examiner;
 use super::link::{Link, SCRATCH};
 use super::options::Carrier;
 use super::pipe::Pipe;
+use super::playing::Playing;
 use super::socket::Socket;
 use client::{Client, REQUEST, Stage};
 use reply::Reply;
@@ -127,7 +127,7 @@ impl Listener {
             host: self.addr.to_string(),
             statuses: HashMap::new(),
             next: Next::Listen,
-            turn: Cell::new(None),
+            turn: None,
         };
         let (links, trunks) = (BTreeMap::new(), Trunks::default());
         Loop { net: self, routes, links, trunks, next_token: 0, scratch: vec![0; SCRATCH] }.run(notify)
@@ -230,7 +230,7 @@ impl Loop<'_> {
     fn host(&mut self, token: usize, socket: Socket, case: &'static Case, agent: String) {
         let Some(exchange) = case.http2 else { return };
         let examiner = Examiner::hosting(case, exchange, self.routes.exam.options);
-        let client = Client { stage: Stage::Exchange(Box::new(examiner), agent) };
+        let client = Client { stage: Stage::Case(Playing::Exchange(Box::new(examiner)), agent) };
         self.links.insert(token, Link::accepted(Pipe::Socket(socket), client));
     }
 
@@ -252,7 +252,7 @@ impl Loop<'_> {
         let (Some(id), Some(shared)) = (id, Rc::into_inner(shared)) else { return };
         let (socket, session) = shared.into_inner().into_parts();
         let examiner = Examiner::taking(case, exchange, session, id, self.routes.exam.options);
-        let client = Client { stage: Stage::Exchange(Box::new(examiner), agent) };
+        let client = Client { stage: Stage::Case(Playing::Exchange(Box::new(examiner)), agent) };
         let mut link = Link::accepted(Pipe::Socket(socket), client);
         link.write();
         self.links.insert(trunk, link);
@@ -273,7 +273,7 @@ impl Loop<'_> {
             if let Some((case, agent)) = handed {
                 self.take_over(token, case, agent);
             }
-            if self.routes.is_turn() {
+            if self.routes.turn.is_some() {
                 self.trunks.turn_away(token);
             }
             return true;
@@ -297,18 +297,7 @@ impl Loop<'_> {
                 let _ = self.net.poll.registry().deregister(socket.tcp_mut());
             }
             let notice = match link.dialogue.stage {
-                Stage::Case(player, agent) => {
-                    let record = player.finish();
-                    let status = record.verdict.behaviour.name();
-                    self.routes.statuses.insert((agent.clone(), record.case.id), status);
-                    Notice::Played(agent, Box::new(record))
-                }
-                Stage::Exchange(examiner, agent) => {
-                    let record = examiner.finish();
-                    let status = record.verdict.behaviour.name();
-                    self.routes.statuses.insert((agent.clone(), record.case.id), status);
-                    Notice::Played(agent, Box::new(record))
-                }
+                Stage::Case(playing, agent) => self.routes.played(playing.finish(), agent),
                 Stage::Replying(Reply { finished: Some(agent), .. }) => Notice::Finished(agent),
                 Stage::Replying(Reply { refused: Some(origin), .. }) => Notice::Refused(origin),
                 _ => continue,

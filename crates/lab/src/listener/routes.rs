@@ -1,6 +1,5 @@
 //! What becomes of a request: the control protocol's resources, and the cases behind them.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -8,12 +7,13 @@ use bowsprit::handshake::{Head, OriginPolicy, StartLine};
 use percent_encoding::percent_decode_str;
 
 use super::client::Stage;
-use super::exam::{Exam, Next};
+use super::exam::{Exam, Next, Notice};
 use super::reply::Reply;
 use crate::case::{Case, Subject};
 use crate::cases;
 use crate::http2::HOSTED;
-use crate::player::Player;
+use crate::player::{Player, Record};
+use crate::playing::Playing;
 
 /// Knows the cases and answers requests.
 pub(super) struct Routes<'e> {
@@ -22,7 +22,7 @@ pub(super) struct Routes<'e> {
     pub(super) statuses: HashMap<(String, &'static str), &'static str>,
     pub(super) next: Next,
     /// For whom the next connection is.
-    pub(super) turn: Cell<Option<(&'static Case, String)>>,
+    pub(super) turn: Option<(&'static Case, String)>,
 }
 
 /// Whether a case announces other settings than usual, so that its connection has to be known before its request.
@@ -32,7 +32,7 @@ pub(super) fn begins_early(case: &Case) -> bool {
 
 impl Routes<'_> {
     /// What becomes of a connection with this request.
-    pub(super) fn answer(&self, now: Duration, head: &Head, bytes: &[u8]) -> Stage {
+    pub(super) fn answer(&mut self, now: Duration, head: &Head, bytes: &[u8]) -> Stage {
         let StartLine::Request { target, .. } = head.start_line() else { return Stage::Over };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let agent = param(query, "agent").unwrap_or_else(|| "client".to_owned());
@@ -64,7 +64,7 @@ impl Routes<'_> {
             // The case may begin before its request: the next connection is for it.
             ("/nextCase", Some(case)) => {
                 if begins_early(case) {
-                    self.turn.set(Some((case, agent)));
+                    self.turn = Some((case, agent));
                 }
                 Stage::told(head, case.id)
             }
@@ -72,18 +72,16 @@ impl Routes<'_> {
             (_, Some(case)) => {
                 let mut player = Player::new(case, Subject::Client, &self.host, "/", self.exam.options);
                 player.receive(now, bytes);
-                Stage::Case(Box::new(player), agent)
+                Stage::Case(Playing::Frames(Box::new(player)), agent)
             }
             _ => Stage::refuse(),
         }
     }
 
-    /// Whether the next connection is for a case.
-    pub(super) fn is_turn(&self) -> bool {
-        let turn = self.turn.take();
-        let is_so = turn.is_some();
-        self.turn.set(turn);
-        is_so
+    /// Takes down what came of a case with this agent.
+    pub(super) fn played(&mut self, record: Record, agent: String) -> Notice {
+        self.statuses.insert((agent.clone(), record.case.id), record.verdict.behaviour.name());
+        Notice::Played(agent, Box::new(record))
     }
 
     /// The case that a request names, by number, by Autobahn's `casetuple`, or in its path.

@@ -13,7 +13,6 @@ mod job;
 mod life;
 mod peer;
 mod pipes;
-mod playing;
 mod preflight;
 mod probe;
 mod target;
@@ -31,9 +30,9 @@ use crate::http2::Shared;
 use crate::link::{Link, SCRATCH};
 use crate::options::Options;
 use crate::player::Record;
+use crate::playing::Playing;
 use job::{Ended, Job, unplayed, waiting, weight};
 use peer::Doubt;
-use playing::Playing;
 
 pub use job::HEAVY;
 pub use peer::{Aftermath, Gone, Peer};
@@ -251,7 +250,7 @@ impl<'p> Runner<'p> {
 
     fn start(&mut self, job: Job, weight: usize, report: Report<'_>) {
         let target = &self.plan.target;
-        let mut playing = Playing::new(job.case, target, self.plan.options);
+        let mut playing = target.playing(job.case, self.plan.options);
         let begun = Instant::now();
         match self.pipe(job.case) {
             Ok((token, trunk, pipe)) => {

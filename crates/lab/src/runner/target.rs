@@ -7,6 +7,11 @@ use std::net::SocketAddr;
 use bowsprit::tls::{TlsClient, TlsStream};
 use mio::net::TcpStream;
 
+use crate::case::Case;
+use crate::http2::Examiner;
+use crate::options::Options;
+use crate::player::Player;
+use crate::playing::Playing;
 use crate::socket::Socket;
 
 /// A server under test.
@@ -49,6 +54,20 @@ impl Target {
     #[must_use]
     pub fn with_tls(self, client: TlsClient, name: &str) -> Self {
         Self { tls: Some((client, name.to_owned())), ..self }
+    }
+
+    /// What plays a case against it.
+    pub(super) fn playing(&self, case: &'static Case, options: Options) -> Playing {
+        let (host, path, fields) = (&*self.host, &*self.path, &*self.fields);
+        match case.http2 {
+            Some(exchange) => {
+                let scheme = self.scheme();
+                Playing::Exchange(Box::new(Examiner::new(
+                    case, exchange, scheme, host, path, fields, options,
+                )))
+            }
+            None => Playing::Frames(Box::new(Player::asking(case, host, path, fields, options))),
+        }
     }
 
     /// What URLs of HTTP call it.

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use super::target::Target;
-use crate::case::Case;
 use crate::http2::Examiner;
 use crate::link::Dialogue;
-use crate::options::Options;
 use crate::player::{Player, Record, Wants};
 use crate::rule::Violation;
 
 /// One of both.
+#[derive(Debug)]
 pub(super) enum Playing {
     /// Frames, over whatever carries them.
     Frames(Box<Player>),
@@ -19,17 +17,6 @@ pub(super) enum Playing {
 }
 
 impl Playing {
-    pub(super) fn new(case: &'static Case, target: &Target, options: Options) -> Self {
-        let (host, path, fields) = (&*target.host, &*target.path, &*target.fields);
-        match case.http2 {
-            Some(exchange) => {
-                let scheme = target.scheme();
-                Self::Exchange(Box::new(Examiner::new(case, exchange, scheme, host, path, fields, options)))
-            }
-            None => Self::Frames(Box::new(Player::asking(case, host, path, fields, options))),
-        }
-    }
-
     pub(super) fn finish(self) -> Record {
         match self {
             Self::Frames(player) => player.finish(),

@@ -150,15 +150,8 @@ fn judge_request(fields: &[Field]) -> Result<(), Violation> {
 pub(super) fn as_head(fields: &[Field]) -> Vec<u8> {
     let of = |name| value(fields, name).unwrap_or_default();
     let host = value(fields, ":authority").unwrap_or_else(|| of("host"));
-    let mut out = [of(":method"), b" ", of(":path"), b" HTTP/2.0\r\nhost: ", host, b"\r\n"].concat();
-    for (name, value) in fields.iter().filter(|(name, _)| !name.starts_with(b":") && name != b"host") {
-        out.extend_from_slice(name);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(b"\r\n");
-    out
+    let start = [of(":method"), b" ", of(":path"), b" HTTP/2.0\r\nhost: ", host, b"\r\n"].concat();
+    fields::head(start, fields.iter().filter(|(name, _)| !name.starts_with(b":") && name != b"host"))
 }
 
 #[cfg(test)]

@@ -167,17 +167,20 @@ pub(super) fn of_response(head: &[u8]) -> Vec<Field> {
     let text = String::from_utf8_lossy(head);
     let mut lines = text.split("\r\n");
     let status = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default();
-    let fields = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| {
-        (name.to_ascii_lowercase().into_bytes(), value.trim_matches([' ', '\t']).as_bytes().to_vec())
-    });
-    let kept = fields.filter(|(name, _)| !OF_THE_CONNECTION.contains(&&name[..]));
+    let kept = of_lines(lines).filter(|(name, _)| !OF_THE_CONNECTION.contains(&&name[..]));
     std::iter::once((b":status".to_vec(), status.as_bytes().to_vec())).chain(kept).collect()
 }
 
 /// A response in the form of HTTP/1.1, which is what the judges of heads read.
 pub fn as_head(status: u16, fields: &[Field]) -> Vec<u8> {
-    let mut out = format!("HTTP/2.0 {status} \r\n").into_bytes();
-    for (name, value) in fields.iter().filter(|(name, _)| !name.starts_with(b":")) {
+    let start = format!("HTTP/2.0 {status} \r\n").into_bytes();
+    head(start, fields.iter().filter(|(name, _)| !name.starts_with(b":")))
+}
+
+/// These fields behind what a head begins with, in the form of HTTP/1.1.
+pub(super) fn head<'f>(start: Vec<u8>, fields: impl Iterator<Item = &'f Field>) -> Vec<u8> {
+    let mut out = start;
+    for (name, value) in fields {
         out.extend_from_slice(name);
         out.extend_from_slice(b": ");
         out.extend_from_slice(value);
@@ -193,20 +196,26 @@ pub fn of_head(head: &[u8], scheme: &str) -> Vec<Field> {
     let mut lines = text.split("\r\n");
     let mut first = lines.next().unwrap_or_default().split(' ');
     let (method, target) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
-    let mut pseudo: Vec<(&str, &str)> =
-        vec![(":method", method), (":protocol", "websocket"), (":scheme", scheme), (":path", target)];
+    let mut pseudo: Vec<Field> =
+        [(":method", method), (":protocol", "websocket"), (":scheme", scheme), (":path", target)]
+            .map(|(name, value)| (name.into(), value.into()))
+            .to_vec();
     let mut fields = Vec::new();
-    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
-        let value = value.trim_matches([' ', '\t']);
-        if name.eq_ignore_ascii_case("host") {
-            pseudo.push((":authority", value));
+    for (name, value) in of_lines(lines) {
+        if name == b"host" {
+            pseudo.push((b":authority".to_vec(), value));
         } else {
-            fields.push((name.to_ascii_lowercase().into_bytes(), value.as_bytes().to_vec()));
+            fields.push((name, value));
         }
     }
-    let pseudo =
-        pseudo.into_iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-    pseudo.chain(fields).collect()
+    [pseudo, fields].concat()
+}
+
+/// The fields of the lines of a head in the form of HTTP/1.1, their names in small letters.
+fn of_lines<'l>(lines: impl Iterator<Item = &'l str>) -> impl Iterator<Item = Field> {
+    lines.filter_map(|line| line.split_once(':')).map(|(name, value)| {
+        (name.to_ascii_lowercase().into_bytes(), value.trim_matches([' ', '\t']).as_bytes().to_vec())
+    })
 }
 
 #[cfg(test)]

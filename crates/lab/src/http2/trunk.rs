@@ -13,7 +13,7 @@ use super::asked;
 use super::cut::{Cut, Cutter};
 use super::fields;
 use super::frame::{Frame, code, code_name, setting};
-use super::session::{SETTINGS, STREAM_WINDOW, Session, Side};
+use super::session::{HOSTED, SETTINGS, STREAM_WINDOW, Session, Side};
 use crate::random::Random;
 use crate::rule::Violation;
 use crate::socket::{Socket, words};
@@ -42,27 +42,27 @@ pub(crate) struct Trunk {
 /// A connection that several streams hold.
 pub(crate) type Shared = Rc<RefCell<Trunk>>;
 
+/// The usual settings, with windows as the cut begins.
+fn announced(usual: &[(u16, u32)], cut: Cut) -> Vec<(u16, u32)> {
+    let of = |&(name, value): &(u16, u32)| match name {
+        setting::INITIAL_WINDOW_SIZE if cut.starts_shut() => (name, 0),
+        name => (name, value),
+    };
+    usual.iter().map(of).collect()
+}
+
 impl Trunk {
     /// A connection that is still being made.
     pub(crate) fn connecting(socket: Socket, cut: Cut) -> Self {
-        let settings: Vec<(u16, u32)> = SETTINGS
-            .iter()
-            .map(|(name, value)| match *name {
-                setting::INITIAL_WINDOW_SIZE if cut.starts_shut() => (*name, 0),
-                name => (name, *value),
-            })
-            .collect();
-        let mut session = Session::new(&settings);
-        session.open_wide();
-        let scheme = socket.scheme();
-        Self { socket, session, scheme, cut, connected: false, ended: None, users: 0, lost: false }
+        Self::with(socket, Session::new(&announced(SETTINGS, cut)), cut)
     }
 
     /// A connection that a client has made to us, on which WebSockets may be opened.
     pub(crate) fn accepted(socket: Socket, cut: Cut) -> Self {
-        let mut settings = vec![(setting::ENABLE_CONNECT_PROTOCOL, 1)];
-        settings.push((setting::INITIAL_WINDOW_SIZE, if cut.starts_shut() { 0 } else { STREAM_WINDOW }));
-        let mut session = Session::accepted(&settings);
+        Self::with(socket, Session::accepted(&announced(HOSTED, cut)), cut)
+    }
+
+    fn with(socket: Socket, mut session: Session, cut: Cut) -> Self {
         session.open_wide();
         let scheme = socket.scheme();
         Self { socket, session, scheme, cut, connected: false, ended: None, users: 0, lost: false }

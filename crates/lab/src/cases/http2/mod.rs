@@ -16,15 +16,18 @@ const BASE: super::super::case::Case = super::super::case::Case {
 /// `id level RULE, "title" [moves] => Class [what is so], Class [...];`, with other settings than the usual ones in front
 /// of the moves.
 macro_rules! exchanges {
-    ($($id:literal $level:ident $rule:ident, $title:literal $(with $settings:expr,)? [$($step:expr),* $(,)?]
+    (@with $subject:ident, $tags:expr, $usual:expr;
+        $($id:literal $level:ident $rule:ident, $title:literal $(with $settings:expr,)? [$($step:expr),* $(,)?]
         => $($class:ident [$($seen:expr),* $(,)?]),+;)*) => {
         &[$($crate::case::Case {
             id: $id,
             title: $title,
             rule: &$rule,
             level: $crate::case::Level::$level,
+            subject: $crate::case::Subject::$subject,
+            tags: $tags,
             http2: Some(&$crate::http2::Exchange {
-                settings: exchanges!(@settings $($settings)?),
+                settings: exchanges!(@settings $usual $(, $settings)?),
                 patient: true,
                 moves: &[$($step),*],
                 outcomes: &[$(($crate::case::Class::$class, &[$($seen),*])),+],
@@ -32,32 +35,16 @@ macro_rules! exchanges {
             ..$crate::cases::http2::BASE
         }),*]
     };
-    (@settings) => { $crate::http2::SETTINGS };
-    (@settings $settings:expr) => { $settings };
+    (@settings $usual:expr) => { $usual };
+    (@settings $usual:expr, $settings:expr) => { $settings };
+    ($($rows:tt)*) => {
+        exchanges!(@with Server, &["http2"], $crate::http2::SETTINGS; $($rows)*)
+    };
 }
 
 /// The same about clients, with marks in front.
 macro_rules! visits {
-    ($tags:expr; $($id:literal $level:ident $rule:ident, $title:literal $(with $settings:expr,)? [$($step:expr),* $(,)?]
-        => $($class:ident [$($seen:expr),* $(,)?]),+;)*) => {
-        &[$($crate::case::Case {
-            id: $id,
-            title: $title,
-            rule: &$rule,
-            level: $crate::case::Level::$level,
-            subject: $crate::case::Subject::Client,
-            tags: $tags,
-            http2: Some(&$crate::http2::Exchange {
-                settings: visits!(@settings $($settings)?),
-                patient: true,
-                moves: &[$($step),*],
-                outcomes: &[$(($crate::case::Class::$class, &[$($seen),*])),+],
-            }),
-            ..$crate::cases::http2::BASE
-        }),*]
-    };
-    (@settings) => { $crate::http2::HOSTED };
-    (@settings $settings:expr) => { $settings };
+    ($tags:expr; $($rows:tt)*) => { exchanges!(@with Client, $tags, $crate::http2::HOSTED; $($rows)*) };
 }
 
 pub(super) mod clients;

@@ -87,6 +87,9 @@ pub(super) struct ServerArgs {
     pub(super) trust: Trust,
     #[command(flatten)]
     pub(super) http2: Http2,
+    /// Each case on a connection of its own.
+    #[arg(long, requires = "http2", help_heading = PLAY)]
+    pub(super) apart: bool,
     #[command(flatten)]
     pub(super) request: RequestArgs,
     /// Play the cases even where the server does not send back what it gets, or passes it on to others.
@@ -118,17 +121,14 @@ pub(super) struct Behind {
 /// WebSocket over HTTP/2.
 #[derive(Debug, clap::Args)]
 pub(super) struct Http2 {
-    /// Over HTTP/2 (RFC 8441): each case is a stream of one connection, and HTTP/2 itself is examined, too. Behind TLS by
-    /// ALPN, without it by prior knowledge.
+    /// Over HTTP/2 (RFC 8441): each WebSocket is a stream, and HTTP/2 itself is examined, too. Behind TLS by ALPN, without it
+    /// by prior knowledge.
     #[arg(long, help_heading = PLAY)]
     pub(super) http2: bool,
     /// How the bytes of a WebSocket are cut into DATA frames: whole, bytes, padded, empty, window (ours opens byte by
-    /// byte), mixed (each case in one of these ways, by the seed).
+    /// byte), mixed (each stream in one of these ways, by the seed).
     #[arg(long, value_name = "WAY", default_value_t, requires = "http2", help_heading = PLAY)]
     pub(super) cut: Cut,
-    /// Each case on a connection of its own.
-    #[arg(long, requires = "http2", help_heading = PLAY)]
-    pub(super) apart: bool,
 }
 
 impl Http2 {
@@ -144,9 +144,6 @@ impl Http2 {
         }
         if self.cut != Cut::Whole {
             out += &format!(" --cut {}", self.cut);
-        }
-        if self.apart {
-            out.push_str(" --apart");
         }
         out
     }
@@ -168,13 +165,7 @@ pub(super) struct ReportArgs {
 impl ClientArgs {
     /// How the WebSockets are carried, as flags of a command.
     pub(super) fn flags(&self) -> String {
-        let mut out = String::new();
-        if self.http2 {
-            out.push_str(" --http2");
-        }
-        if self.cut != Cut::Whole {
-            out += &format!(" --cut {}", self.cut);
-        }
+        let mut out = self.http2.flags();
         if let (Some(chain), Some(key)) = (&self.tls.tls_cert, &self.tls.tls_key) {
             out += &format!(" --tls-cert '{}' --tls-key '{}'", chain.display(), key.display());
         }
@@ -214,13 +205,8 @@ pub(super) struct ClientArgs {
     pub(super) listen: SocketAddr,
     #[command(flatten)]
     pub(super) tls: TlsIdentity,
-    /// Over HTTP/2 (RFC 8441): each WebSocket is a stream. Behind TLS by ALPN, without it from clients that begin with it.
-    #[arg(long, help_heading = PLAY)]
-    pub(super) http2: bool,
-    /// How the bytes of a WebSocket are cut into DATA frames: whole, bytes, padded, empty, window (ours opens byte by
-    /// byte), mixed (each stream in one of these ways, by the seed).
-    #[arg(long, value_name = "WAY", default_value_t, requires = "http2", help_heading = PLAY)]
-    pub(super) cut: Cut,
+    #[command(flatten)]
+    pub(super) http2: Http2,
     /// Include the cases whose opening handshake a client has to refuse.
     #[arg(long, help_heading = PLAY)]
     pub(super) handshake: bool,

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Outcome, Run};
-use bowsprit_lab::{Behaviour, Carrier, Options, Place, Record, Subject};
+use bowsprit_lab::{Behaviour, Options, Place, Record, Subject};
 
 use super::args::ClientArgs;
 use super::end::{End, UNREACHABLE};
@@ -23,7 +23,7 @@ use crate::values::Time;
 pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     let (common, suite) = (&args.common, &args.suite);
     let mut selection = common.selection(suite.effort())?;
-    let carrier = if args.http2 { Carrier::Http2(args.cut) } else { Carrier::Http1 };
+    let carrier = args.http2.carrier();
     selection.carrier = carrier;
     if !args.handshake && selection.patterns.is_empty() && selection.tags.is_empty() {
         selection.without_tags.push("handshake".to_owned());
@@ -38,14 +38,14 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
         let wrong = |error| format!("--allow-origin {origin}: {error}");
         listener.with_policy(|policy| policy.allow_origin(origin)).map_err(wrong)
     })?;
-    let tls = args.tls.server(args.http2)?;
+    let tls = args.tls.server(carrier.is_http2())?;
     let scheme = if tls.is_some() { "wss" } else { "ws" };
     let listener = match tls {
         Some(tls) => listener.with_tls(tls),
         None => listener,
     };
     let place = Place::of(&listener.addr().to_string());
-    let over = if args.http2 { " over HTTP/2" } else { "" };
+    let over = if carrier.is_http2() { " over HTTP/2" } else { "" };
     say(format_args!("{} on {scheme}://{place}{over}", count(cases.len() as u64, "case")));
     let mut child = match args.command.split_first() {
         Some((program, rest)) => {

@@ -20,7 +20,7 @@ use crate::trust::advised;
 
 /// Plays the cases against a server.
 pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
-    let ServerArgs { url, trust, http2, request, force, greetings, behind, suite, common } = args;
+    let ServerArgs { url, trust, http2, apart, request, force, greetings, behind, suite, common } = args;
     let (force, greetings) = (*force, *greetings);
     let carrier = http2.carrier();
     let selection = Selection { carrier, ..common.selection(suite.effort())? };
@@ -66,12 +66,16 @@ pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
         jobs = 1;
     }
     let mut run = common.new_run(shown.as_str(), &shown, Subject::Server);
-    run.flags = http2.flags() + &trust.flags() + &request.flags() + &behind.flags();
+    run.flags = http2.flags()
+        + if *apart { " --apart" } else { "" }
+        + &trust.flags()
+        + &request.flags()
+        + &behind.flags();
     let total = cases.len();
     let interrupt = asked_to_end().map_err(|error| error.to_string())?;
     let plan = Plan {
         served: true,
-        apart: http2.apart,
+        apart: *apart,
         interrupt: Arc::clone(&interrupt),
         ..Plan::new(target, cases, options, jobs)
     };

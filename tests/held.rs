@@ -404,16 +404,22 @@ mod the_loop {
         assert_eq!(told as u64, stats.over_budget, "each is told why");
     }
 
-    /// Peers that read nothing of what they ask for, where messages are dropped and not connections.
-    #[test]
-    fn slow_readers_end_at_the_budget() {
-        const MOST: usize = 8 << 20;
-        let mut world = World::new(Echo::default(), 41, |settings| {
-            settings.max_held = MOST;
+    /// So many peers, where messages are dropped and not connections; only the first reads what it asks for.
+    fn readers_that_stop(count: usize, most: usize) -> World<Echo> {
+        let mut world = World::new(Echo::default(), count, |settings| {
+            settings.max_held = most;
             settings.overflow = Overflow::DropData;
         });
         world.fill(true);
         WIRES.with_borrow_mut(|wires| wires[0].is_full = false);
+        world
+    }
+
+    /// Peers that read nothing of what they ask for.
+    #[test]
+    fn slow_readers_end_at_the_budget() {
+        const MOST: usize = 8 << 20;
+        let mut world = readers_that_stop(41, MOST);
         let before = COUNTS.get().live;
         for _ in 0..20 {
             for number in 1..=40 {
@@ -438,12 +444,7 @@ mod the_loop {
     #[test]
     fn who_closes_without_reading_ends_at_the_budget() {
         const MOST: usize = 8 << 20;
-        let mut world = World::new(Echo::default(), 161, |settings| {
-            settings.max_held = MOST;
-            settings.overflow = Overflow::DropData;
-        });
-        world.fill(true);
-        WIRES.with_borrow_mut(|wires| wires[0].is_full = false);
+        let mut world = readers_that_stop(161, MOST);
         let before = COUNTS.get().live;
         for number in 1..=160 {
             let mut echoed = sent_by(Role::Client, RawHeader::BINARY, &[7; 3000]).repeat(40);

@@ -17,6 +17,8 @@
 
 #include <bowsprit.h>
 
+#include "loopback.h"
+
 struct client {
     bow_conn *conn;
     int fd;
@@ -86,14 +88,7 @@ static void welcome(int listener, const bow_config *config) {
 }
 
 int main(int argc, char **argv) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "9001"))};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1;
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, SOMAXCONN) != 0) {
-        perror("capi");
-        return 1;
-    }
+    int listener = listen_on(argc > 1 ? argv[1] : "9001", "capi");
     bow_config *config;
     check(bow_config_new(NULL, &config));
     epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -21,6 +21,8 @@
 
 #include <wslay/wslay.h>
 
+#include "loopback.h"
+
 struct client {
     wslay_event_context_ptr frames; /* NULL before the handshake */
     int fd;
@@ -154,12 +156,7 @@ static bool talk(struct client *client, uint32_t ready) {
 
 int main(int argc, char **argv) {
     gather = argc > 2 && strcmp(argv[2], "gather") == 0;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "9001"))};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), fd, yes = 1;
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, SOMAXCONN) != 0)
-        die("wslay");
+    int listener = listen_on(argc > 1 ? argv[1] : "9001", "wslay"), fd, yes = 1;
     epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event wanted = {.events = EPOLLIN}, events[256];
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &wanted);

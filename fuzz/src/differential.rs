@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use bowsprit::Role;
 use bowsprit::connection::{Config, Connection, Event};
-use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::error::ProtocolError;
 use bowsprit::frame::{Parsed, RawHeader};
 use tungstenite::protocol::{self, WebSocketConfig};
+
+use crate::support::Zeros;
 
 /// Streams that we refuse and tungstenite takes, or takes for longer.
 pub const DIFFERENCES: &[(ProtocolError, &str)] = &[
@@ -91,15 +92,6 @@ fn ends_inside_a_frame(mut data: &[u8]) -> bool {
         data = rest;
     }
     false
-}
-
-struct Zeros;
-
-impl Entropy for Zeros {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
-        out.fill(0);
-        Ok(())
-    }
 }
 
 fn ours(role: Role, data: &[u8]) -> (Vec<Seen>, Option<ProtocolError>) {

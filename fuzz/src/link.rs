@@ -4,11 +4,10 @@
 use std::time::{Duration, Instant};
 
 use bowsprit::backplane::{Action, Address, BackplaneSettings, Link, NodeId, Position};
-use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::message::Message;
 use bowsprit::time;
 
-use crate::support::Cuts;
+use crate::support::{Cuts, Zeros};
 
 /// What waits for the engine, at most.
 const MAX_QUEUED: usize = 4000;
@@ -30,16 +29,6 @@ pub fn run(mut data: &[u8]) {
     let each: Vec<&[u8]> = bytes.chunks(1).collect();
     assert_eq!(take(*setup, &each), whole, "byte by byte");
     use_it(*setup, bytes, &cuts);
-}
-
-/// The entropy of a function of its input: none.
-struct Zeros;
-
-impl Entropy for Zeros {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
-        out.fill(0);
-        Ok(())
-    }
 }
 
 fn begin(setup: u8) -> Link {

@@ -32,6 +32,16 @@ impl Entropy for Random {
     }
 }
 
+/// The entropy of a function of its input: none.
+pub(super) struct Zeros;
+
+impl Entropy for Zeros {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
+        out.fill(0);
+        Ok(())
+    }
+}
+
 /// How bytes come in, as the first byte of the input says: byte by byte, in pieces of any length, cut once.
 #[derive(Clone, Debug)]
 pub(super) enum Cuts {

@@ -1,47 +1,24 @@
 //! The lab over HTTP/2, against a front with a planted fault: the cases that are about it fail, and no others do.
 
 mod front;
+mod ours;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use bowsprit::connection::Config;
-use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, Settings};
-use bowsprit::message::Message;
 use bowsprit_lab::http2::Cut;
 use bowsprit_lab::report::{Outcome, text};
 use bowsprit_lab::runner::{self, Peer, Plan, Target};
 use bowsprit_lab::{Carrier, Effort, Level, Options, Selection, Subject};
 use front::Fault;
 
-struct Echo;
-
-impl Handler for Echo {
-    type Data = ();
-
-    fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
-        cx.send(id, message);
-    }
-}
-
 /// Our server, with permessage-deflate on every message.
 fn behind() -> SocketAddr {
     static ADDR: OnceLock<SocketAddr> = OnceLock::new();
-    *ADDR.get_or_init(|| {
-        let mut deflate = bowsprit::extension::deflate::DeflateConfig::default();
-        deflate.threshold = 0;
-        let mut config = Config::default();
-        config.deflate = Some(deflate);
-        let mut settings = Settings::default();
-        settings.connection = Arc::new(config);
-        let mut server = EventLoop::with_settings(settings).unwrap();
-        let addr = server.listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        thread::spawn(move || server.run(&mut Echo));
-        addr
-    })
+    *ADDR.get_or_init(ours::serve)
 }
 
 fn plan(fault: Fault, cut: Cut, selection: Selection) -> Plan {
@@ -72,16 +49,10 @@ fn a_right_server_passes_every_case() {
     assert!(failed.is_empty(), "{told}");
 }
 
-/// Heavy cases send much of what others send.
 #[test]
 fn it_does_so_whatever_the_cuts() {
     for cut in [Cut::Bytes, Cut::Padded, Cut::Empty, Cut::Window, Cut::Mixed] {
-        let selection = Selection {
-            patterns: ["1", "2", "5", "6.2", "7", "FRM", "PMD", "CLS"].map(str::to_owned).into(),
-            without_tags: vec!["heavy".to_owned()],
-            ..Selection::default()
-        };
-        let (failed, told) = play(&plan(Fault::None, cut, selection));
+        let (failed, told) = play(&plan(Fault::None, cut, ours::light()));
         assert!(failed.is_empty(), "{cut}: {told}");
     }
 }

@@ -1,55 +1,18 @@
 //! The lab as a server of HTTP/2: our own client passes every case that is about frames, however they are cut.
 
+mod ours;
+
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use bowsprit::blocking;
 use bowsprit::client::{ClientConfig, Http};
-use bowsprit::connection::Config;
-use bowsprit::message::Message;
 use bowsprit_lab::http2::{Cut, fields, frame};
 use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit_lab::report::{Outcome, text};
 use bowsprit_lab::{Behaviour, Carrier, Effort, Level, Options, Record, Selection, Subject};
-
-/// The defaults, and permessage-deflate on every message.
-fn config() -> Arc<Config> {
-    let mut config = Config::default();
-    let mut deflate = bowsprit::extension::deflate::DeflateConfig::default();
-    deflate.threshold = 0;
-    config.deflate = Some(deflate);
-    Arc::new(config)
-}
-
-/// Connects to this path and echoes whatever comes, until the end of the stream, however it ends.
-fn echo_client(place: &str, path: &str) {
-    let config_of = ClientConfig::new(&format!("ws://{place}{path}")).unwrap();
-    let config = config_of.connection(config()).http(Http::Http2);
-    let Ok(mut client) = blocking::connect_with(&config) else { return };
-    client.set_timeout(Some(Duration::from_secs(20)));
-    while let Ok(Some(message)) = client.read() {
-        let sent = match message {
-            Message::Text(text) => {
-                let text = text.to_owned();
-                client.send(&*text)
-            }
-            Message::Binary(bytes) => {
-                let bytes = bytes.to_vec();
-                client.send(&*bytes)
-            }
-        };
-        if sent.is_err() {
-            // The rest of the closing handshake is still to be read.
-            while let Ok(Some(_)) = client.read() {}
-            return;
-        }
-    }
-}
 
 /// Plays these cases with whoever comes.
 fn examine(selection: Selection, cut: Cut, come: impl FnOnce(SocketAddr, usize)) -> Vec<Record> {
@@ -83,20 +46,13 @@ fn examine_within(
     played
 }
 
+/// Over HTTP/2, by prior knowledge.
+fn http2(config: ClientConfig) -> ClientConfig {
+    config.http(Http::Http2)
+}
+
 fn ours(addr: SocketAddr, count: usize) {
-    let next = Arc::new(AtomicUsize::new(1));
-    for _ in 0..16 {
-        let next = Arc::clone(&next);
-        thread::spawn(move || {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number > count {
-                    return;
-                }
-                echo_client(&addr.to_string(), &format!("/runCase?case={number}&agent=bowsprit"));
-            }
-        });
-    }
+    ours::come(addr, count, http2);
 }
 
 /// One case after the other, each on the next connection.
@@ -104,7 +60,7 @@ fn ours_in_turn(addr: SocketAddr, count: usize) {
     thread::spawn(move || {
         for number in 1..=count {
             for path in ["nextCase", "runCase"] {
-                echo_client(&addr.to_string(), &format!("/{path}?case={number}&agent=bowsprit"));
+                ours::echo_client(addr, &format!("/{path}?case={number}&agent=bowsprit"), http2);
             }
         }
     });
@@ -124,16 +80,10 @@ fn our_client_passes_every_case() {
     assert!(denied.is_empty(), "{denied}");
 }
 
-/// Heavy cases send much of what others send.
 #[test]
 fn it_does_so_whatever_the_cuts() {
     for cut in [Cut::Bytes, Cut::Padded, Cut::Empty, Cut::Window, Cut::Mixed] {
-        let selection = Selection {
-            patterns: ["1", "2", "5", "6.2", "7", "FRM", "PMD", "CLS"].map(str::to_owned).into(),
-            without_tags: vec!["heavy".to_owned()],
-            ..Selection::default()
-        };
-        let denied = denied(examine(selection, cut, ours));
+        let denied = denied(examine(ours::light(), cut, ours));
         assert!(denied.is_empty(), "{cut}: {denied}");
     }
 }

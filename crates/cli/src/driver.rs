@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 #[cfg(unix)]
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bowsprit::event_loop::{Engine, Handler, Settings};
 use mio::event::Event;
@@ -93,13 +93,7 @@ impl<D: Default> Driver<D> {
         mut other: impl FnMut(&mut H, &mut Engine<D>, Option<&Event>),
     ) -> io::Result<Turn> {
         let due = [until, self.engine.next_deadline()].into_iter().flatten().min();
-        let wait = due.map(|at| at.saturating_duration_since(Instant::now()));
-        match self.poll.poll(&mut self.events, wait) {
-            Ok(()) => {}
-            // A signal; what it has written to its pipe is there at the next turn.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
-            Err(error) => return Err(error),
-        }
+        self.wait(due)?;
         let mut turn = Turn::Done;
         for event in &self.events {
             match event.token() {
@@ -119,5 +113,33 @@ impl<D: Default> Driver<D> {
         other(handler, &mut self.engine, None);
         self.engine.on_time(Instant::now(), handler);
         Ok(turn)
+    }
+    /// Waits for events, at most until `due`; first awake, as [`Settings::spin`] says.
+    fn wait(&mut self, due: Option<Instant>) -> io::Result<()> {
+        let spin = self.engine.settings().spin;
+        if !spin.is_zero() {
+            let start = Instant::now();
+            let mut now = start;
+            while now - start < spin && due.is_none_or(|due| now < due) {
+                self.poll(Some(Duration::ZERO))?;
+                if !self.events.is_empty() {
+                    return Ok(());
+                }
+                std::hint::spin_loop();
+                now = Instant::now();
+            }
+        }
+        self.poll(due.map(|due| due.saturating_duration_since(Instant::now())))
+    }
+
+    fn poll(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, wait) {
+            // A signal; what it has written to its pipe is there at the next turn.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
+        }
     }
 }

@@ -5,7 +5,7 @@ use clap::Command;
 use super::exit::EXIT_CODES;
 use super::test;
 
-const UNITS: &str = "Units: TIME is in seconds unless it ends with ms, s, m or h (10s, 0.5, 250ms, 5m); SIZE is in bytes \
+const UNITS: &str = "Units: TIME is in seconds unless it ends with us, ms, s, m or h (10s, 0.5, 250ms, 5m); SIZE is in bytes \
 unless it ends with K, M or G of 1024 (64K, 16M).";
 
 /// A command, and what is worth trying. Each line is one that works: a test reads them.

@@ -39,7 +39,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// A time: seconds, with a fraction if need be, or a number with ms, s, m or h.
+/// A time: seconds, with a fraction if need be, or a number with us, ms, s, m or h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time(pub(super) Duration);
 
@@ -49,6 +49,8 @@ impl FromStr for Time {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (digits, unit) = if let Some(digits) = text.strip_suffix("ms") {
             (digits, 0.001)
+        } else if let Some(digits) = text.strip_suffix("us").or_else(|| text.strip_suffix("µs")) {
+            (digits, 0.000_001)
         } else if let Some(digits) = text.strip_suffix('s') {
             (digits, 1.0)
         } else if let Some(digits) = text.strip_suffix('m') {
@@ -187,7 +189,10 @@ mod tests {
         {
             assert_eq!(text.parse(), Ok(Time(Duration::from_millis(ms))), "{text}");
         }
-        for text in ["", "s", "-1", "1d", "inf", "nan", "1e300"] {
+        for text in ["50us", "50µs", "0.05ms"] {
+            assert_eq!(text.parse(), Ok(Time(Duration::from_micros(50))), "{text}");
+        }
+        for text in ["", "s", "us", "-1", "1d", "inf", "nan", "1e300"] {
             assert!(text.parse::<Time>().is_err(), "{text}");
         }
     }

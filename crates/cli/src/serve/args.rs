@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 #[cfg(unix)]
 use std::path::PathBuf;
 
+use bowsprit::event_loop::Settings;
 use bowsprit::handshake::Leniency;
 use clap::ValueEnum;
 
@@ -17,7 +18,7 @@ use super::tls::TlsArgs;
 use crate::deflate::DeflateArgs;
 use crate::exit::EXIT_CODES;
 use crate::limits::{ConnectionArgs, ServerArgs};
-use crate::values::listen_address;
+use crate::values::{Time, listen_address};
 
 /// Serve WebSocket connections: echo, relay, broadcast, talk, or bridge to a connection or a command
 ///
@@ -58,6 +59,10 @@ pub(crate) struct Args {
     /// `--overflow block` slows only clients of the same thread.
     #[arg(long, value_name = "N", default_value = "1", value_parser = threads)]
     pub(super) threads: NonZeroUsize,
+    /// Look for events for so long, such as 50us, before sleeping: few clients get their answers sooner, and a processor
+    /// is busy meanwhile. Each thread does; give it processors that nobody else needs.
+    #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().spin))]
+    pub(super) spin: Time,
     /// Subprotocols to speak, the preferred one first.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(super) subprotocol: Vec<String>,

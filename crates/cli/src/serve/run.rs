@@ -53,6 +53,7 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     settings.trusted_proxies = args.drain.trusted_proxies()?;
     settings.proxy_protocol = args.drain.proxy_protocol();
     settings.http2 = args.http2;
+    settings.spin = args.spin.0;
 
     let alone = args.threads.get() == 1;
     let own = if alone { settings.clone() } else { Settings::default() };

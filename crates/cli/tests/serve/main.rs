@@ -20,6 +20,8 @@ mod tls;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::process::Command;
+#[cfg(target_os = "linux")]
+use std::time::Instant;
 
 use installed::skip;
 use support::command::{BOWSPRIT, Running, Server, serve, serve_by};
@@ -34,6 +36,50 @@ fn counter(address: SocketAddr, name: &str) -> u64 {
     let text = String::from_utf8(peer.rest()).unwrap();
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("{name} is not in {text}")).parse().unwrap()
+}
+
+/// How often the main thread of a process has gone to sleep.
+#[cfg(target_os = "linux")]
+fn sleeps(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.running.child.id())).unwrap();
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.unwrap_or_else(|| panic!("{status}")).trim().parse().unwrap()
+}
+
+/// With `--spin` the server does not sleep between messages, without it does; both answer, and end when they are told.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_spins_does_not_sleep() {
+    const MESSAGES: u64 = 40;
+    let messages = |server: &Server, peer: &mut Peer| {
+        let before = sleeps(server);
+        for _ in 0..MESSAGES {
+            peer.text("hello");
+            assert_text(&peer.frame(), "hello");
+        }
+        sleeps(server) - before
+    };
+    let awake = serve(&["--spin", "1h"]);
+    let slept = messages(&awake, &mut Peer::open(awake.address));
+    assert!(slept < MESSAGES / 4, "{slept} times in {MESSAGES} messages");
+    assert_eq!(end(awake).0, 0);
+
+    let asleep = serve(&[]);
+    let mut peer = Peer::open(asleep.address);
+    // Where the client is quick, a message may be there before the server has looked.
+    let patience = Instant::now() + PATIENCE;
+    while messages(&asleep, &mut peer) < MESSAGES / 4 {
+        assert!(Instant::now() < patience, "it never sleeps");
+    }
+    drop(peer);
+    assert_eq!(end(asleep).0, 0);
+
+    // Loops on threads of their own, and the one thread that waits for signals.
+    let threads = serve(&["--spin", "50us", "--threads", "2"]);
+    let mut peer = Peer::open(threads.address);
+    messages(&threads, &mut peer);
+    drop(peer);
+    assert_eq!(end(threads).0, 0);
 }
 
 fn end(server: Server) -> (i32, String) {

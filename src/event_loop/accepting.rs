@@ -24,6 +24,8 @@ use crate::tls::TlsServer;
 
 /// Connections accepted in a turn before others get theirs.
 const ACCEPTS: usize = 64;
+/// How often so many are accepted before a listener is closed.
+const LAST_ACCEPTS: usize = 64;
 
 impl<D: Default> Engine<D> {
     /// Listens on `address`; port 0 takes a free one. Gives the address that was taken.
@@ -111,6 +113,19 @@ impl<H: Handler> Turn<'_, H> {
     /// Accepts no more connections: the listeners are closed.
     pub(super) fn stop_listening(&mut self) {
         close_listeners(self.listeners, &self.cx.registry);
+    }
+
+    /// The same once what waits at a socket that shares its address has been accepted: the system would reset it, though
+    /// others listen there. A socket that was passed on leaves it to them.
+    pub(super) fn stop_listening_for_others(&mut self) {
+        for number in 0..self.listeners.len() {
+            let listener = &mut self.listeners[number];
+            listener.ready |= listener.shares_address();
+            for _ in 0..LAST_ACCEPTS {
+                self.accept(number);
+            }
+        }
+        self.stop_listening();
     }
 
     /// Accepts what waits at any listener.

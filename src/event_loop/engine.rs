@@ -275,7 +275,7 @@ impl<D: Default> Engine<D> {
             turn.run_commands(mail);
         }
         if std::mem::take(&mut turn.cx.closes_listeners) {
-            turn.stop_listening();
+            turn.stop_listening_for_others();
         }
         turn.speed_up();
         turn.read_on();

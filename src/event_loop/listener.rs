@@ -189,6 +189,15 @@ impl Listener {
         self.socket.source().deregister(registry)
     }
 
+    /// Whether other sockets listen on the same address (SO_REUSEPORT). What waits at this one waits nowhere else.
+    pub(super) fn shares_address(&self) -> bool {
+        match &self.socket {
+            #[cfg(unix)]
+            ListenSocket::Tcp(socket) => SockRef::from(socket).reuse_port().unwrap_or(false),
+            _ => false,
+        }
+    }
+
     pub(super) fn accept(&mut self, now: Instant) -> Accepted {
         loop {
             let accepted = match &self.socket {

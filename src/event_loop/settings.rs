@@ -81,8 +81,9 @@ pub struct Settings {
     pub spin: Duration,
     /// Connections that may wait to be accepted (`listen(2)`). 1,024; the system may have a lower limit.
     pub backlog: i32,
-    /// Whether other sockets, of other loops, may listen on the same address (SO_REUSEPORT): the system shares
-    /// connections out among them.
+    /// Whether other sockets, of other loops or of other processes of the same user, may listen on the same address
+    /// (SO_REUSEPORT): the system shares connections out among them. With
+    /// [`Context::stop_listening`](super::Context::stop_listening) an old process hands an address over to a new one.
     pub reuse_port: bool,
     /// TCP keep-alive after so much silence. Off: a WebSocket has its own
     /// ([`Config::ping_interval`]), which also notices a program that hangs.

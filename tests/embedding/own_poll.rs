@@ -405,6 +405,49 @@ fn ten_thousand_vanish_in_one_turn() {
     }
 }
 
+/// Of two that share an address the one that stops listening answers what waits at its own socket, which nobody else would.
+#[test]
+fn what_waits_at_a_shared_address_is_not_reset() {
+    let mut poll = Poll::new().unwrap();
+    let mut settings = Settings::default();
+    settings.reuse_port = true;
+    let [mut old, mut new] = [0..500, 500..1000]
+        .map(|tokens| Engine::<u32>::new(settings.clone(), poll.registry(), tokens).unwrap());
+    let address = old.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    assert_eq!(new.listen(address).unwrap(), address);
+    let mut handler = Hooks::echo();
+    let mut clients: Vec<_> = (0..40).map(|_| Client::tcp(address)).collect();
+    for client in &mut clients {
+        client.write(REQUEST);
+    }
+    // No event tells of them: what is ready at the end of a turn may not have been when its events were taken.
+    old.context().stop_listening();
+    assert!(old.next_deadline().is_some_and(|at| at <= Instant::now()));
+    old.on_time(Instant::now(), &mut handler);
+    let waited = old.context().stats().connections;
+    assert!(cfg!(not(target_os = "linux")) || waited > 0, "the system shares connections out");
+    clients.extend((0..10).map(|_| Client::tcp(address)));
+    for client in &mut clients[40..] {
+        client.write(REQUEST);
+    }
+    let mut events = Events::with_capacity(64);
+    let until = Instant::now() + LONG;
+    while old.context().stats().open + new.context().stats().open < 50 {
+        assert!(Instant::now() < until, "{:?} {:?}", old.context().stats(), new.context().stats());
+        poll.poll(&mut events, Some(LONG)).unwrap();
+        for event in &events {
+            old.handle(event, &mut handler);
+            new.handle(event, &mut handler);
+        }
+        old.on_time(Instant::now(), &mut handler);
+        new.on_time(Instant::now(), &mut handler);
+    }
+    assert_eq!(old.context().stats().open, waited, "what came later came to the other");
+    for client in &mut clients {
+        assert!(client.head().starts_with("HTTP/1.1 101 "));
+    }
+}
+
 #[test]
 fn unix_sockets_and_adopted_listeners() {
     let path = std::env::temp_dir().join(format!("bowsprit-test-{}", std::process::id()));

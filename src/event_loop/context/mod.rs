@@ -213,8 +213,9 @@ impl<D: Default> Context<D> {
         self.accepting = false;
     }
 
-    /// Closes the listeners at the end of this turn: another process that has the same sockets, or may have the same
-    /// address, accepts from now on.
+    /// Closes the listeners at the end of this turn: another process that has the same sockets, or listens on the same
+    /// address ([`reuse_port`](super::Settings::reuse_port)), accepts from now on. In the second case what waits here is
+    /// accepted first, as closing resets it.
     pub fn stop_listening(&mut self) {
         self.closes_listeners = true;
     }

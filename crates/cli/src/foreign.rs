@@ -126,6 +126,7 @@ const BENCH: &[Foreign] = &[
 /// Flags of ours that only Unix-like systems have, each with its command.
 const OF_UNIX: &[(&str, &str)] = &[
     ("bowsprit serve", "--framing"),
+    ("bowsprit serve", "--reuse-port"),
     ("bowsprit serve", "--systemd"),
     ("bowsprit serve", "--unix"),
     ("bowsprit watch", "--unix"),

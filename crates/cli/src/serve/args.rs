@@ -39,6 +39,11 @@ pub(crate) struct Args {
     #[cfg(unix)]
     #[arg(long, conflicts_with = "listen")]
     pub(super) systemd: bool,
+    /// Listen also where other servers of the same user do that say so too (SO_REUSEPORT): the system shares connections out
+    /// among them. So a new process takes over from an old one that ends with --drain-listen first.
+    #[cfg(unix)]
+    #[arg(long, conflicts_with = "systemd")]
+    reuse_port: bool,
     /// Serve counters at this address, as /metrics in the text format of Prometheus, without TLS.
     #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
     pub(super) metrics: Option<SocketAddr>,
@@ -132,6 +137,14 @@ impl Args {
             (_, 1) => Talk::Verbose,
             _ => Talk::Messages,
         }
+    }
+
+    /// Whether other servers may listen on the same address.
+    pub(super) const fn reuse_port(&self) -> bool {
+        #[cfg(unix)]
+        return self.reuse_port;
+        #[cfg(not(unix))]
+        false
     }
 
     pub(super) fn leniency(&self) -> Leniency {

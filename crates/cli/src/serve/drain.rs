@@ -41,8 +41,8 @@ pub(super) struct DrainArgs {
     #[arg(long, value_name = "TIME", default_value = "0s")]
     drain_time: Time,
     /// When to close the listeners: `last`, and meanwhile --health and further clients are answered; or `first`, as soon as the
-    /// server is asked to end, so that a new process which has the same sockets (--systemd) takes all further clients. Clients
-    /// that have just connected have --drain-delay to open.
+    /// server is asked to end, so that a new process which has the same sockets (--systemd) or listens on the same address
+    /// (--reuse-port) takes all further clients. Clients that have just connected have --drain-delay to open.
     #[arg(long, value_enum, default_value_t = DrainListen::Last)]
     drain_listen: DrainListen,
     /// The code to close them with [default: 1012 with --drain-time, else 1001].

@@ -54,6 +54,7 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     settings.proxy_protocol = args.drain.proxy_protocol();
     settings.http2 = args.http2;
     settings.spin = args.spin.0;
+    settings.reuse_port = args.reuse_port();
 
     let alone = args.threads.get() == 1;
     let own = if alone { settings.clone() } else { Settings::default() };
@@ -276,7 +277,7 @@ impl Whole for Alone {
     }
 
     fn stop_listening(&self, own: &mut Engine<Visit>) {
-        own.stop_listening();
+        own.context().stop_listening();
     }
 
     fn shut_down(&self, own: &mut Engine<Visit>, grace: Duration) {

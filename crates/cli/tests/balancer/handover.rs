@@ -1,4 +1,5 @@
-//! A new process takes over from an old one on the same socket: nobody is refused, and whoever is told to go comes back.
+//! A new process takes over from an old one on the same socket or address: nobody is refused, whoever is told to go comes
+//! back, and where the engine keeps a history nothing is lost meanwhile.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::{KINDS, Server as Engine};
 use super::support::command::{BOWSPRIT, Running};
-use super::support::peer::{PATIENCE, Peer, assert_close};
+use super::support::peer::{PATIENCE, Peer, REQUEST, assert_close};
 
 /// `bowsprit serve` on a socket that somebody else keeps, as a supervisor passes it (sd_listen_fds(3)).
 fn serve_on(listener: &TcpListener, args: &[&str]) -> Running {
@@ -116,5 +117,128 @@ fn a_new_process_takes_over_and_nobody_is_refused() {
         speaking.join().unwrap();
         let opened = knocking.join().unwrap();
         assert!(opened > 10, "{opened}");
+    }
+}
+
+/// A client that asks for a history, goes where it is told, and comes back saying where it was.
+struct Follower {
+    peer: Peer,
+    address: SocketAddr,
+    at: String,
+    /// The codes that it was closed with.
+    closed: Vec<u16>,
+}
+
+impl Follower {
+    fn open(address: SocketAddr) -> Self {
+        Self { peer: Self::come(address, ""), address, at: String::new(), closed: Vec::new() }
+    }
+
+    fn come(address: SocketAddr, at: &str) -> Peer {
+        let mut peer = Peer::connect(address);
+        peer.write(REQUEST.replacen("/chat", &format!("/chat?since={at}"), 1).as_bytes());
+        assert!(peer.head().starts_with("HTTP/1.1 101 "));
+        peer
+    }
+
+    /// The next message, over as many connections as that takes.
+    fn next(&mut self) -> String {
+        loop {
+            let (header, payload) = self.peer.frame();
+            if header.opcode == 8 {
+                let code = u16::from_be_bytes([payload[0], payload[1]]);
+                self.closed.push(code);
+                self.peer.close(code);
+                self.peer = Self::come(self.address, &self.at);
+                continue;
+            }
+            let text = String::from_utf8(payload).unwrap();
+            let end = text.find([' ', '\n']).unwrap();
+            self.at = text[..end].to_owned();
+            match &text[end..] {
+                " complete" => {}
+                message => return message.strip_prefix('\n').expect("nothing is too old").to_owned(),
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_changes_over_misses_nothing_that_a_history_keeps() {
+    let Some(engine) = Engine::start(KINDS[0], &[]) else { return };
+    let url = format!("{}?streams", engine.url());
+    let args = ["-v", "--mode", "relay", "--backplane", &url];
+    let drain = ["--drain-listen", "first", "--drain-delay", "100ms", "--drain-time", "500ms"];
+    let args = [&args[..], &drain].concat();
+    let apart = super::support::command::serve(&["--mode", "relay", "--backplane", &url]);
+    for way in ["--systemd", "--reuse-port", "--reuse-port --threads 2"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let start = |listen: &str| {
+            if way == "--systemd" {
+                return serve_on(&listener, &args);
+            }
+            let way = way.split(' ');
+            let mut command = Command::new(BOWSPRIT);
+            Running::start(command.args(["serve", "--listen", listen]).args(way).args(&args))
+        };
+        let mut old = start("127.0.0.1:0");
+        let address: SocketAddr = match way {
+            "--systemd" => listener.local_addr().unwrap(),
+            _ => old.first_line()[5..].trim_end_matches('/').parse().unwrap(),
+        };
+        let over = Arc::new(AtomicBool::new(false));
+        let mut followers: Vec<Follower> = (0..10).map(|_| Follower::open(address)).collect();
+        // All are there before the first message is.
+        for follower in &mut followers {
+            let (_, payload) = follower.peer.frame();
+            follower.at = String::from_utf8(payload).unwrap().strip_suffix(" complete").unwrap().to_owned();
+        }
+        let speaking = thread::spawn({
+            let (over, mut speaker) = (over.clone(), Peer::open(apart.address));
+            move || {
+                let mut said = 0;
+                while !over.load(Ordering::Relaxed) {
+                    speaker.text(&format!("n {said}"));
+                    said += 1;
+                    thread::sleep(Duration::from_millis(2)); // its pace
+                }
+                said
+            }
+        });
+        let mut heard = vec![0; followers.len()];
+        let mut hear = |followers: &mut [Follower], until: &dyn Fn(&Follower, u32) -> bool| {
+            for (follower, heard) in followers.iter_mut().zip(&mut heard) {
+                while !until(follower, *heard) {
+                    assert_eq!(follower.next(), format!("n {heard}"), "{way}: each once, in order");
+                    *heard += 1;
+                }
+            }
+        };
+        hear(&mut followers, &|_, heard| heard == 5);
+        let new = start(&address.to_string());
+        new.told("backplane: up");
+        old.signal("TERM");
+        hear(&mut followers, &|follower, _| !follower.closed.is_empty());
+        assert!(old.status().success(), "{way}");
+        over.store(true, Ordering::Relaxed);
+        let said = speaking.join().unwrap();
+        for (follower, heard) in followers.iter_mut().zip(&mut heard) {
+            while *heard < said {
+                assert_eq!(follower.next(), format!("n {heard}"), "{way}");
+                *heard += 1;
+            }
+            assert_eq!(follower.closed, [1012], "{way}: told to come back, once");
+        }
+    }
+}
+
+#[test]
+fn an_address_is_shared_only_where_both_say_so() {
+    let first = super::support::command::serve(&[]);
+    let address = first.address.to_string();
+    for args in [&[][..], &["--reuse-port"], &["--reuse-port", "--threads", "2"]] {
+        let args = [&["serve", "--listen", &address], args].concat();
+        let (code, _, stderr) = Running::bowsprit(&args).finish();
+        assert!(code == 2 && stderr.contains("choose another one with --listen"), "{stderr}");
     }
 }

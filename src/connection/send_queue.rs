@@ -190,6 +190,7 @@ impl SendQueue {
     }
 
     /// Appends bytes that other queues hold as well.
+    #[inline]
     pub(crate) fn push_shared(&mut self, bytes: &Arc<[u8]>) {
         if bytes.len() < SHARE_FROM {
             return self.push(bytes);

@@ -73,6 +73,12 @@ impl Agenda {
         add(&mut self.write, &mut self.marks, slot, WRITE);
     }
 
+    /// Whether it is written at the end of this turn.
+    #[inline]
+    pub(super) fn is_to_be_written(&self, slot: usize) -> bool {
+        self.marks[slot] & WRITE != 0
+    }
+
     /// Others have something to say to it: it is written when its turn comes.
     #[inline]
     pub(super) fn write_in_order(&mut self, slot: usize) {

@@ -222,6 +222,21 @@ impl<D> Peer<D> {
         }
     }
 
+    /// More than so many bytes that wait are many.
+    #[inline]
+    pub(super) fn high_watermark(&self, settings: &Settings) -> usize {
+        match self.cold.as_ref().and_then(|cold| cold.pressure) {
+            None => settings.high_watermark,
+            Some(pressure) => pressure.high_watermark,
+        }
+    }
+
+    /// Whether nothing follows from what has been written: nobody waits for it to read, and its end is not near.
+    #[inline]
+    pub(super) const fn is_settled(&self) -> bool {
+        self.is_open() && !self.congested && !self.outbound.sent_close()
+    }
+
     /// Bytes that wait for it, encoded or not.
     pub(super) fn queued(&self) -> usize {
         let backlog = self.cold.as_ref().and_then(|cold| cold.backlog.as_ref());

@@ -4,12 +4,13 @@ use std::io;
 use std::mem;
 use std::ops::Range;
 
+use super::agenda::Agenda;
 use super::context::Context;
 use super::ended::Cause;
 use super::handler::Handler;
 use super::id::ConnId;
 use super::metering;
-use super::peer::Stage;
+use super::peer::{Peer, Stage};
 use super::pool::ReadLoan;
 use super::share::{self, MESSAGE, Rest};
 use super::turn::Turn;
@@ -61,7 +62,7 @@ impl<H: Handler> Turn<'_, H> {
         if peer.is_open() && !peer.listens() {
             if peer.readable {
                 peer.transport.carry_on();
-                self.write_on(slot);
+                write_on(peer, &mut self.cx.agenda, slot);
             }
             return;
         }
@@ -76,7 +77,7 @@ impl<H: Handler> Turn<'_, H> {
                     self.take_rest(slot);
                 }
                 let mut reads = 0;
-                while self.may_read(slot) && reads < MAX_READS && self.read_open(slot) {
+                while reads < MAX_READS && self.may_read(slot) && self.read_open(slot) {
                     reads += 1;
                 }
                 self.cx.reading = None;
@@ -102,36 +103,28 @@ impl<H: Handler> Turn<'_, H> {
             Stage::Ending => self.read_ending(slot),
             Stage::Dialing(_) | Stage::Dead => return,
         }
-        if self.cx.peers.get(slot).is_some_and(|peer| !matches!(peer.stage, Stage::Dead)) {
-            self.read_later(slot);
-        }
-        self.return_oversized(slot);
-        self.write_on(slot);
-        self.count(slot);
+        self.after_reading(slot);
     }
 
-    /// Goes on writing where what was read has opened a window of the transport.
+    /// What one readiness leaves to be done.
     #[inline]
-    fn write_on(&mut self, slot: usize) {
-        if let Some(peer) = self.cx.peers.get_mut(slot)
-            && peer.transport.takes_more()
-        {
-            peer.writable = true;
-            if peer.outbound.queued() > 0 {
-                self.cx.agenda.write(slot);
-            }
+    fn after_reading(&mut self, slot: usize) {
+        let Context { peers, agenda, pool, .. } = &mut *self.cx;
+        let peer = &mut peers[slot];
+        if (peer.readable || peer.has_rest()) && !matches!(peer.stage, Stage::Dead) {
+            agenda.read(slot);
         }
-    }
-
-    /// Takes a buffer back that is far too large for what has come of a message, once no more is there to be read.
-    #[inline]
-    fn return_oversized(&mut self, slot: usize) {
+        // A buffer that is far too large for what has come of a message goes back, once no more is there to be read.
         if let Some(inbound) = self.inbounds.get_mut(slot)
             && inbound.has_buffer()
-            && self.cx.peers.get(slot).is_some_and(|peer| !peer.readable)
+            && !peer.readable
             && let Some(buffer) = inbound.reclaim_oversized()
         {
-            self.cx.pool.take_buffer(buffer);
+            pool.take_buffer(buffer);
+        }
+        write_on(peer, agenda, slot);
+        if !agenda.is_to_be_written(slot) {
+            self.count(slot); // else it is counted once it is written
         }
     }
 
@@ -248,9 +241,11 @@ impl<H: Handler> Turn<'_, H> {
         if let Err(error) = taken {
             self.over(slot, Cause::Protocol(error));
         }
+        let peer = &self.cx.peers[slot];
         match written {
+            Ok(false) if peer.outbound.queued() > 0 => self.cx.agenda.write(slot),
+            Ok(_) if peer.is_settled() => {}
             Ok(true) => self.after_write(slot),
-            Ok(false) if self.cx.peers[slot].outbound.queued() > 0 => self.cx.agenda.write(slot),
             Ok(false) => self.progress(slot),
             Err(_) => self.not_writable(slot),
         }
@@ -283,6 +278,17 @@ impl<H: Handler> Turn<'_, H> {
             }
             Ok(None) => {}
             Err(_) => self.kill(slot),
+        }
+    }
+}
+
+/// Goes on writing where what was read has opened a window of the transport.
+#[inline]
+fn write_on<D>(peer: &mut Peer<D>, agenda: &mut Agenda, slot: usize) {
+    if peer.transport.takes_more() {
+        peer.writable = true;
+        if peer.outbound.queued() > 0 {
+            agenda.write(slot);
         }
     }
 }

@@ -31,10 +31,7 @@ impl<H: Handler> Turn<'_, H> {
             while writes > 0
                 && let Some(slot) = self.cx.agenda.next_in_order()
             {
-                let peer = &self.cx.peers[slot];
-                let writes_something = peer.outbound.queued() > 0 && !matches!(peer.stage, Stage::Dead);
-                writes -= usize::from(writes_something);
-                self.flush(slot);
+                writes -= usize::from(self.flush(slot));
             }
         }
     }
@@ -74,23 +71,27 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Writes what is queued, then sees what follows from it.
-    pub(super) fn flush(&mut self, slot: usize) {
-        match self.cx.peers[slot].stage {
-            Stage::Dead => return,
-            #[cfg(feature = "http2")]
-            Stage::Carrier(_) => return self.flush_carrier(slot),
-            _ => {}
-        }
+    /// Writes what is queued, then sees what follows from it. Says whether there was something to write.
+    pub(super) fn flush(&mut self, slot: usize) -> bool {
         let Context { peers, pool, stats, .. } = &mut *self.cx;
         let peer = &mut peers[slot];
-        let written = peer.flush(&[], &mut stats.bytes_out);
-        pool.take_sent(&mut peer.outbound);
-        match written {
-            Ok(()) => self.after_write(slot),
-            Err(_) => self.not_writable(slot),
+        let is_queued = peer.outbound.queued() > 0;
+        match peer.stage {
+            Stage::Dead => return false,
+            #[cfg(feature = "http2")]
+            Stage::Carrier(_) => self.flush_carrier(slot),
+            _ => {
+                let written = peer.flush(&[], &mut stats.bytes_out);
+                pool.take_sent(&mut peer.outbound);
+                match written {
+                    Ok(()) if peer.is_settled() => {}
+                    Ok(()) => self.after_write(slot),
+                    Err(_) => self.not_writable(slot),
+                }
+                self.count(slot);
+            }
         }
-        self.count(slot);
+        is_queued
     }
 
     /// Something has been written: whoever waits for a slow reader may go on, and an end may have come nearer.

@@ -147,16 +147,15 @@ impl Outbound {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    #[inline]
     pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
         self.may_start()?;
-        let payload = message.payload();
-        let in_fragments = self.config.fragment_size.is_some_and(|size| payload.len() > size.get());
-        if self.masks.is_some() || in_fragments {
-            return self.data(message.kind(), payload, Compression::Auto);
+        let as_encoded =
+            self.masks.is_none() && self.deflate.is_none() && self.config.fragment_size.is_none();
+        if !as_encoded && self.prepared(message)? {
+            return Ok(());
         }
-        if self.deflate.is_none() || !self.prepared(message)? {
-            self.queue.get_or_insert_default().push_shared(message.frame());
-        }
+        self.queue.get_or_insert_default().push_shared(message.frame());
         Ok(())
     }
 
@@ -391,12 +390,17 @@ impl Outbound {
         sent
     }
 
-    /// Sends a prepared message compressed; says whether it did.
+    /// Sends a prepared message in another form than that in which it is encoded, where it has to be: masked, in
+    /// fragments or compressed. Says whether it did.
     #[inline(never)]
     fn prepared(&mut self, message: &Prepared) -> Result<bool, SendError> {
+        let payload = message.payload();
+        let in_fragments = self.config.fragment_size.is_some_and(|size| payload.len() > size.get());
+        if self.masks.is_some() || in_fragments {
+            return self.data(message.kind(), payload, Compression::Auto).map(|()| true);
+        }
         let config = self.config.deflate;
         let Some(agreed) = self.deflate else { return Ok(false) };
-        let payload = message.payload();
         if !Compressor::wants(config, agreed, payload.len(), Compression::Auto) {
             return Ok(false);
         }

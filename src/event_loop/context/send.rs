@@ -199,38 +199,43 @@ impl<D: Default> Context<D> {
         sent
     }
 
+    // Every message to everybody passes here: the connection is looked up once.
     #[inline]
     fn send_with(&mut self, id: ConnId, send: impl FnOnce(&mut Outbound) -> Result<(), SendError>) -> Sent {
         let slot = id.slot as usize;
-        match self.peer(id) {
-            Some(peer) if peer.is_open() && !self.agenda.is_decided(slot) => {}
-            _ => return Sent::Closed,
+        let Self { peers, pool, agenda, work, settings, reading, .. } = self;
+        let Some(peer) = peers.get_mut(slot) else { return Sent::Closed };
+        if peer.generation != id.generation || !peer.is_open() || agenda.is_decided(slot) {
+            return Sent::Closed;
         }
-        let (queued_before, work_before) = (self.peers[slot].outbound.queued(), self.pool.deflate.work());
-        let result = send(SendLoan::new(&mut self.pool, &mut self.peers[slot].outbound).outbound);
-        match result {
-            Ok(()) => {
-                let peer = &mut self.peers[slot];
-                let queued = peer.outbound.queued();
-                let copied = queued.saturating_sub(queued_before) / share::BYTES;
-                let compressed = self.pool.deflate.work().saturating_sub(work_before) as usize;
-                self.work.spend(share::SEND + copied + compressed * share::COMPRESSED);
-                let sent = if peer.writable { Sent::Now } else { Sent::Queued(queued) };
-                let is_congested = queued > peer.pressure(&self.settings).high_watermark;
-                peer.congested |= is_congested;
-                if self.reading == Some(slot) {
-                    self.agenda.write(slot);
-                } else {
-                    self.agenda.write_in_order(slot);
-                }
-                if is_congested {
-                    self.congested(id);
-                }
-                sent
-            }
-            Err(SendError::Closing) => Sent::Closed,
-            Err(SendError::QueueFull) => self.full(slot),
-            Err(error) => Sent::Refused(error),
+        let (queued_before, work_before) = (peer.outbound.queued(), pool.deflate.work());
+        let result = send(SendLoan::new(pool, &mut peer.outbound).outbound);
+        if let Err(error) = result {
+            return self.not_sent(slot, error);
+        }
+        let queued = peer.outbound.queued();
+        let copied = queued.saturating_sub(queued_before) / share::BYTES;
+        let compressed = pool.deflate.work().saturating_sub(work_before) as usize;
+        work.spend(share::SEND + copied + compressed * share::COMPRESSED);
+        let sent = if peer.writable { Sent::Now } else { Sent::Queued(queued) };
+        if *reading == Some(slot) {
+            agenda.write(slot);
+        } else {
+            agenda.write_in_order(slot);
+        }
+        if queued > peer.high_watermark(settings) {
+            peer.congested = true;
+            self.congested(id);
+        }
+        sent
+    }
+
+    #[cold]
+    fn not_sent(&mut self, slot: usize, error: SendError) -> Sent {
+        match error {
+            SendError::Closing => Sent::Closed,
+            SendError::QueueFull => self.full(slot),
+            error => Sent::Refused(error),
         }
     }
 
@@ -243,7 +248,6 @@ impl<D: Default> Context<D> {
         }
     }
 
-    #[cold]
     pub(super) fn full(&mut self, slot: usize) -> Sent {
         match self.peers[slot].pressure(&self.settings).overflow {
             Overflow::DropData | Overflow::DropOldest => {

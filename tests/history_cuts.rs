@@ -55,7 +55,8 @@ fn entries(out: &mut Vec<u8>, offsets: std::ops::RangeInclusive<u64>) {
     for offset in offsets {
         let kind = Kind::Data(DataKind::Binary);
         let mut payload = Vec::new();
-        Envelope { kind, node: NodeId(2), epoch: 1, number: offset, mark: None }.encode(&mut payload);
+        Envelope { kind, node: NodeId(2), epoch: 1, number: offset, mark: None, key: None }
+            .encode(&mut payload);
         payload.extend(body(offset));
         out.extend_from_slice(b"*2\r\n");
         bulk(out, format!("{offset}-0").as_bytes());

@@ -45,8 +45,8 @@ fn begin(setup: u8) -> Link {
         link.replay("x", Some(Position { epoch: 0xab, offset: 3 }), 9);
     }
     if setup & 16 != 0 {
-        link.publish(None, Message::Text("to all"), None, now);
-        link.publish(Some("x"), Message::Binary(&[7; 100]), None, now);
+        link.publish(None, Message::Text("to all"), Some("key"), None, now);
+        link.publish(Some("x"), Message::Binary(&[7; 100]), None, None, now);
     }
     assert_eq!(link.next_action(), Some(Action::Dial));
     link.connected(now);
@@ -79,8 +79,8 @@ fn use_it(setup: u8, bytes: &[u8], cuts: &Cuts) {
             now += Duration::from_millis(1 + at as u64 % 700);
             link.receive(piece, now, |_| {});
             match (at + round) % 6 {
-                0 => drop(link.publish(Some("y"), Message::Text("to the kitchen"), None, now)),
-                1 => drop(link.publish(None, Message::Binary(&[0; 1500]), None, now)),
+                0 => drop(link.publish(Some("y"), Message::Text("to the kitchen"), Some(""), None, now)),
+                1 => drop(link.publish(None, Message::Binary(&[0; 1500]), None, None, now)),
                 2 => link.subscribe("y"),
                 3 => link.unsubscribe("x", now),
                 4 => link.replay("x", None, at as u64),

@@ -1,7 +1,8 @@
 //! What goes around a message on its way between nodes: who sent it, when that node began, and the number of the message.
 //!
 //! ```text
-//! version and kind, 1 byte │ node, 8 │ epoch, 4 │ number, 1 to 10 │ mark, 2 to 20, if the kind says so │ payload, as it is
+//! version and kind, 1 byte │ node, 8 │ epoch, 4 │ number, 1 to 10
+//!     │ mark, 2 to 20, if the kind says so │ key, its length before it, if the kind says so │ payload, as it is
 //! ```
 //!
 //! Numbers count the messages of a node in one channel from 1 on, so that whoever receives them knows what is missing and
@@ -47,7 +48,7 @@ pub enum Kind {
 
 /// An envelope, opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Envelope {
+pub struct Envelope<'a> {
     /// What is in it.
     pub kind: Kind,
     /// Who sent it.
@@ -58,21 +59,26 @@ pub struct Envelope {
     pub number: u64,
     /// Only messages of a program have one.
     pub mark: Option<Mark>,
+    /// Of which key the message is the newest, for readers that are too slow for all. Only messages of a program have one.
+    pub key: Option<&'a str>,
 }
 
-/// The most bytes that an envelope adds to a payload.
-pub const MAX_ENVELOPE: usize = 1 + 8 + 4 + 10 + 20;
+/// The most bytes that an envelope adds to a payload and a key.
+pub const MAX_ENVELOPE: usize = 1 + 8 + 4 + 10 + 20 + 10;
+
+/// Kinds that a mark, a key, or both follow.
+const DATA: [[[u8; 2]; 2]; 2] = [[[0, 8], [5, 10]], [[1, 9], [6, 11]]];
 
 const VERSION: u8 = 1;
 
-impl Envelope {
+impl<'a> Envelope<'a> {
     /// Writes the envelope; the payload goes behind it.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let kind = match self.kind {
-            Kind::Data(DataKind::Text) if self.mark.is_some() => 5,
-            Kind::Data(DataKind::Binary) if self.mark.is_some() => 6,
-            Kind::Data(DataKind::Text) => 0,
-            Kind::Data(DataKind::Binary) => 1,
+            Kind::Data(kind) => {
+                let of_kind = DATA[usize::from(kind == DataKind::Binary)];
+                of_kind[usize::from(self.mark.is_some())][usize::from(self.key.is_some())]
+            }
             Kind::Hello { asks: false } => 2,
             Kind::Hello { asks: true } => 3,
             Kind::Numbers => 4,
@@ -82,26 +88,34 @@ impl Envelope {
         out.extend_from_slice(&self.node.0.to_be_bytes());
         out.extend_from_slice(&self.epoch.to_be_bytes());
         encode_number(out, self.number);
-        if let (Some(mark), Kind::Data(_)) = (self.mark, self.kind) {
+        if !matches!(self.kind, Kind::Data(_)) {
+            return;
+        }
+        if let Some(mark) = self.mark {
             encode_number(out, mark.place);
             encode_number(out, mark.id);
+        }
+        if let Some(key) = self.key {
+            encode_number(out, key.len() as u64);
+            out.extend_from_slice(key.as_bytes());
         }
     }
 
     /// Opens an envelope; gives what was in it, too. `None` where this is none: another program uses the channel, or
     /// another version of this one.
-    pub fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
+    pub fn decode(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&first, rest) = bytes.split_first()?;
         let kind = match first ^ VERSION << 4 {
-            0 | 5 => Kind::Data(DataKind::Text),
-            1 | 6 => Kind::Data(DataKind::Binary),
+            0 | 5 | 8 | 10 => Kind::Data(DataKind::Text),
+            1 | 6 | 9 | 11 => Kind::Data(DataKind::Binary),
             2 => Kind::Hello { asks: false },
             3 => Kind::Hello { asks: true },
             4 => Kind::Numbers,
             7 => Kind::Present,
             _ => return None,
         };
-        let is_marked = matches!(first & 0xf, 5 | 6);
+        let is_marked = matches!(first & 0xf, 5 | 6 | 10 | 11);
+        let has_key = matches!(first & 0xf, 8..=11);
         let (node, rest) = rest.split_first_chunk()?;
         let (epoch, rest) = rest.split_first_chunk()?;
         let (number, mut payload) = decode_number(rest)?;
@@ -111,8 +125,14 @@ impl Envelope {
             let (id, rest) = decode_number(rest)?;
             (mark, payload) = (Some(Mark { place, id }), rest);
         }
+        let mut key = None;
+        if has_key {
+            let (length, rest) = decode_number(payload)?;
+            let (bytes, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+            (key, payload) = (Some(std::str::from_utf8(bytes).ok()?), rest);
+        }
         let (node, epoch) = (NodeId(u64::from_be_bytes(*node)), u32::from_be_bytes(*epoch));
-        Some((Self { kind, node, epoch, number, mark }, payload))
+        Some((Self { kind, node, epoch, number, mark, key }, payload))
     }
 }
 
@@ -156,18 +176,50 @@ mod tests {
             Kind::Present,
         ] {
             for number in [0, 1, 127, 128, u64::from(u32::MAX), u64::MAX] {
-                let mark = (number != 1 && matches!(kind, Kind::Data(_)))
-                    .then_some(Mark { place: number, id: u64::MAX - number });
-                let envelope = Envelope { kind, node: NodeId(0x0123_4567_89ab_cdef), epoch: 7, number, mark };
-                let mut bytes = Vec::new();
-                envelope.encode(&mut bytes);
-                assert!(bytes.len() <= MAX_ENVELOPE);
-                bytes.extend_from_slice(b"payload");
-                assert_eq!(Envelope::decode(&bytes), Some((envelope, &b"payload"[..])));
-                for cut in 0..bytes.len() - 7 {
-                    assert_eq!(Envelope::decode(&bytes[..cut]), None, "cut at {cut}");
+                let is_data = matches!(kind, Kind::Data(_));
+                let mark = (number != 1 && is_data).then_some(Mark { place: number, id: u64::MAX - number });
+                let long = "\u{fc}".repeat(100);
+                for key in [None, Some(""), Some("k"), Some(&*long)]
+                    .into_iter()
+                    .filter(|key| is_data || key.is_none())
+                {
+                    let node = NodeId(0x0123_4567_89ab_cdef);
+                    let envelope = Envelope { kind, node, epoch: 7, number, mark, key };
+                    let mut bytes = Vec::new();
+                    envelope.encode(&mut bytes);
+                    assert!(bytes.len() <= MAX_ENVELOPE + key.map_or(0, str::len));
+                    bytes.extend_from_slice(b"payload");
+                    assert_eq!(Envelope::decode(&bytes), Some((envelope, &b"payload"[..])));
+                    for cut in 0..bytes.len() - 7 {
+                        assert_eq!(Envelope::decode(&bytes[..cut]), None, "cut at {cut}");
+                    }
                 }
             }
+        }
+    }
+
+    /// What nodes of the first version send, byte for byte: they understand each other for good.
+    #[test]
+    fn the_bytes_of_each_kind() {
+        let mark = Some(Mark { place: 1, id: 300 });
+        for (kind, mark, key, first, behind) in [
+            (Kind::Data(DataKind::Text), None, None, 0x10, &b""[..]),
+            (Kind::Data(DataKind::Binary), None, None, 0x11, b""),
+            (Kind::Hello { asks: false }, None, None, 0x12, b""),
+            (Kind::Hello { asks: true }, None, None, 0x13, b""),
+            (Kind::Numbers, None, None, 0x14, b""),
+            (Kind::Data(DataKind::Text), mark, None, 0x15, b"\x01\xac\x02"),
+            (Kind::Data(DataKind::Binary), mark, None, 0x16, b"\x01\xac\x02"),
+            (Kind::Present, None, None, 0x17, b""),
+            (Kind::Data(DataKind::Text), None, Some("key"), 0x18, b"\x03key"),
+            (Kind::Data(DataKind::Binary), None, Some("key"), 0x19, b"\x03key"),
+            (Kind::Data(DataKind::Text), mark, Some("key"), 0x1a, b"\x01\xac\x02\x03key"),
+            (Kind::Data(DataKind::Binary), mark, Some("key"), 0x1b, b"\x01\xac\x02\x03key"),
+        ] {
+            let mut bytes = Vec::new();
+            Envelope { kind, node: NodeId(2), epoch: 3, number: 200, mark, key }.encode(&mut bytes);
+            let fixed = [&[first, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 3, 0xc8, 1], behind].concat();
+            assert_eq!(bytes, fixed, "{kind:?}");
         }
     }
 
@@ -175,7 +227,15 @@ mod tests {
     fn what_is_no_envelope() {
         let mut number_too_long = vec![0x10; 13];
         number_too_long.extend([0xff; 10]);
-        for bytes in [&b""[..], b"hello, world, from elsewhere", b"\x18aaaaaaaaaaaaa", &number_too_long] {
+        let length_too_long = [&[0x18; 14][..], &[0xff; 9], &[1], b"key"].concat();
+        for bytes in [
+            &b""[..],
+            b"hello, world, from elsewhere",
+            b"\x1caaaaaaaaaaaaa",
+            b"\x18aaaaaaaaaaaa\x01\x02\xc3(", // a key that is no text
+            &number_too_long,
+            &length_too_long,
+        ] {
             assert_eq!(Envelope::decode(bytes), None, "{}", bytes.escape_ascii());
         }
     }

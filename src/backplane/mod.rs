@@ -19,7 +19,7 @@
 //! | names | any topic, whatever its bytes: behind a prefix (Redis), escaped (NATS) |
 //!
 //! Nothing is sent before the engine has *answered*: that a socket can be written to says nothing. The first retry comes
-//! at once, the later ones after a random time of up to 5 s. An envelope of 14 to 43 bytes tells node, epoch and number;
+//! at once, the later ones after a random time of up to 5 s. An envelope of 14 to 53 bytes, and the key if there is one, tells node, epoch and number;
 //! NATS takes messages of up to its `max_payload`, 1 MiB unless it is told otherwise, Redis of 512 MB.
 //!
 //! ```
@@ -35,7 +35,7 @@
 //! assert_eq!(link.next_action(), Some(Action::Dial)); // the driver connects ...
 //! link.connected(now);
 //! assert!(link.pending(now).starts_with(b"*4\r\n$5\r\nHELLO")); // ... and writes what is pending
-//! link.publish(Some("kitchen"), Message::Text("hello"), None, now); // waits for the engine's answer
+//! link.publish(Some("kitchen"), Message::Text("hello"), None, None, now); // waits for the engine's answer
 //! # Ok::<(), bowsprit::entropy::EntropyError>(())
 //! ```
 

@@ -41,8 +41,9 @@ impl<'a> To<'a> {
     }
 
     /// With a key: to a slow reader the message goes in place of the one of the same key that waits still; see
-    /// [`Context::send_latest`](super::Context::send_latest). It counts in all loops of the group; other nodes do not learn
-    /// of it.
+    /// [`Context::send_latest`](super::Context::send_latest). It counts in all loops of the group, and at all nodes that the
+    /// message reaches: what must not replace each other needs keys that differ between nodes. A connection that
+    /// [follows](super::Context::replay) a history gets all messages.
     #[must_use]
     pub const fn latest(mut self, key: &'a str) -> Self {
         self.key = Some(key);

@@ -358,8 +358,9 @@ impl<H: Handler> Turn<'_, H> {
                 );
             }
             #[cfg(feature = "backplane")]
-            Command::ToNodes(topic, message, mark) => {
-                self.cx.send_to_nodes(topic.as_deref(), &message, mark);
+            Command::ToNodes { topic, key, message, mark } => {
+                let (topic, key) = (topic.as_deref(), key.as_deref());
+                self.cx.send_to_nodes(To { topic, key, ..To::all() }, &message, mark);
             }
             #[cfg(feature = "backplane")]
             Command::Want(topic, wanted) => self.cx.want_topic(&topic, wanted),
@@ -373,11 +374,9 @@ impl<H: Handler> Turn<'_, H> {
             Command::Presence => {} // the end of the turn writes it
             #[cfg(feature = "backplane")]
             Command::Bring(brought) => {
-                if let Brought::Live { topic, except, message, .. } = &brought {
-                    self.cx.publish(
-                        To { topic: Some(topic), except: *except, everywhere: false, key: None },
-                        message,
-                    );
+                if let Brought::Live { topic, key, except, message, .. } = &brought {
+                    let (topic, key) = (Some(&**topic), key.as_deref());
+                    self.cx.publish(To { topic, except: *except, everywhere: false, key }, message);
                 }
                 self.cx.follows.bring(brought);
             }

@@ -130,7 +130,7 @@ impl<H: Handler> Turn<'_, H> {
             self.cx.bring_steps();
             match self.cx.follows.brought.pop_front() {
                 None => return,
-                Some(Brought::Live { topic, except, at, message }) => {
+                Some(Brought::Live { topic, except, at, message, .. }) => {
                     self.tell_live(&topic, except, at, &message);
                 }
                 Some(Brought::Past { ticket, at, message }) => {

@@ -64,9 +64,23 @@ impl std::error::Error for ReplayError {}
 /// What the link brings for followers in a loop.
 #[derive(Debug)]
 pub(super) enum Brought {
-    Live { topic: Arc<str>, except: Option<ConnId>, at: Position, message: Prepared },
-    Past { ticket: u32, at: Position, message: Prepared },
-    Step { ticket: u32, step: Step },
+    /// With its key, for those who do not follow.
+    Live {
+        topic: Arc<str>,
+        key: Option<Arc<str>>,
+        except: Option<ConnId>,
+        at: Position,
+        message: Prepared,
+    },
+    Past {
+        ticket: u32,
+        at: Position,
+        message: Prepared,
+    },
+    Step {
+        ticket: u32,
+        step: Step,
+    },
 }
 
 #[derive(Debug, Default)]

@@ -127,19 +127,21 @@ impl<D: Default> Context<D> {
         self.backplane.as_ref().map(|backplane| backplane.link.stats())
     }
 
-    /// Sends to the subscribers of a topic at other nodes, or to all their connections; `None` where there is no
-    /// backplane, or another loop of the group has the link to it.
+    /// Sends to the subscribers of a topic at other nodes, or to all their connections, with a key if there is one; `None`
+    /// where there is no backplane, or another loop of the group has the link to it.
     pub(super) fn send_to_nodes(
         &mut self,
-        topic: Option<&str>,
+        to: To<'_>,
         message: &Prepared,
         mark: Option<Mark>,
     ) -> Option<Published> {
         let now = self.now();
         match &mut self.backplane {
-            Some(backplane) => Some(backplane.link.publish(topic, message.as_message(), mark, now)),
+            Some(backplane) => {
+                Some(backplane.link.publish(to.topic, message.as_message(), to.key, mark, now))
+            }
             None if self.has_gateway => {
-                self.stats.behind += self.siblings.send_to_nodes(topic, message, mark) as u64;
+                self.stats.behind += self.siblings.send_to_nodes(to, message, mark) as u64;
                 None
             }
             None => None,
@@ -173,7 +175,7 @@ impl<D: Default> Context<D> {
 
     /// A message that came from the engine, for the connections of all loops here.
     fn deliver_here(&mut self, delivery: Delivery<'_>) {
-        let Delivery { topic, message, mark, at, replay, .. } = delivery;
+        let Delivery { topic, message, key, mark, at, replay, .. } = delivery;
         if let Some(ticket) = replay {
             if let Some(at) = at {
                 let message = Prepared::new(message);
@@ -189,9 +191,9 @@ impl<D: Default> Context<D> {
             let id = ConnId { slot: (mark.id >> 32) as u32, generation: mark.id as u32 };
             Sibling { place: mark.place as usize, id }
         });
-        let to = To { topic, except: None, everywhere: false, key: None };
+        let to = To { topic, except: None, everywhere: false, key };
         self.stats.behind += match (topic, at) {
-            (Some(topic), Some(at)) => self.siblings.publish_at(topic, except, at, &message),
+            (Some(topic), Some(at)) => self.siblings.publish_at(topic, key, except, at, &message),
             _ => self.siblings.publish(to, except, &message),
         } as u64;
         let except = except.filter(|sibling| sibling.place == self.place).map(|sibling| sibling.id);
@@ -199,7 +201,7 @@ impl<D: Default> Context<D> {
         if let (Some(topic), Some(at)) = (topic, at)
             && self.follows.is_any(topic)
         {
-            self.follows.bring(Brought::Live { topic: topic.into(), except, at, message });
+            self.follows.bring(Brought::Live { topic: topic.into(), key: None, except, at, message });
         }
     }
 }

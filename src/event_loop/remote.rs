@@ -79,9 +79,9 @@ impl<D> Remote<D> {
         to: impl Into<To<'a>>,
         message: impl Into<Prepared>,
     ) -> Result<(), RemoteError> {
-        let (To { topic, except, everywhere, key }, message) = (to.into(), message.into());
-        let bytes =
-            [topic, key].map(|name| name.map_or(0, str::len)).iter().sum::<usize>() + message.frame().len();
+        let (to, message) = (to.into(), message.into());
+        let bytes = bytes_of(&to, &message);
+        let To { topic, except, everywhere, key } = to;
         self.shared.push(
             bytes,
             Command::Publish {
@@ -171,7 +171,12 @@ pub(super) enum Command<D> {
     },
     /// To other nodes: this loop has the link to them.
     #[cfg(feature = "backplane")]
-    ToNodes(Option<Box<str>>, Prepared, Option<Mark>),
+    ToNodes {
+        topic: Option<Box<str>>,
+        key: Option<Box<str>>,
+        message: Prepared,
+        mark: Option<Mark>,
+    },
     #[cfg(feature = "backplane")]
     Want(Box<str>, bool),
     #[cfg(feature = "backplane")]
@@ -328,6 +333,11 @@ impl<D> fmt::Debug for Others<D> {
     }
 }
 
+/// What a message for many counts for while it waits.
+fn bytes_of(to: &To<'_>, message: &Prepared) -> usize {
+    to.topic.map_or(0, str::len) + to.key.map_or(0, str::len) + message.frame().len()
+}
+
 impl<D> Siblings for Others<D> {
     #[cfg(feature = "backplane")]
     fn is_any(&self) -> bool {
@@ -344,9 +354,10 @@ impl<D> Siblings for Others<D> {
     }
 
     #[cfg(feature = "backplane")]
-    fn send_to_nodes(&self, topic: Option<&str>, message: &Prepared, mark: Option<Mark>) -> usize {
-        let bytes = topic.map_or(0, str::len) + message.frame().len();
-        let command = Command::ToNodes(topic.map(Into::into), message.clone(), mark);
+    fn send_to_nodes(&self, to: To<'_>, message: &Prepared, mark: Option<Mark>) -> usize {
+        let [topic, key] = [to.topic, to.key].map(|name| name.map(Into::into));
+        let command = Command::ToNodes { topic, key, message: message.clone(), mark };
+        let bytes = bytes_of(&to, message);
         self.remotes.first().map_or(0, |first| usize::from(first.shared.push(bytes, command).is_err()))
     }
 
@@ -385,14 +396,22 @@ impl<D> Siblings for Others<D> {
     }
 
     #[cfg(feature = "backplane")]
-    fn publish_at(&self, topic: &str, except: Option<Sibling>, at: Position, message: &Prepared) -> usize {
-        let topic: std::sync::Arc<str> = topic.into();
+    fn publish_at(
+        &self,
+        topic: &str,
+        key: Option<&str>,
+        except: Option<Sibling>,
+        at: Position,
+        message: &Prepared,
+    ) -> usize {
+        let bytes = bytes_of(&To { key, ..To::topic(topic) }, message);
+        let (topic, key) = (Arc::<str>::from(topic), key.map(Arc::<str>::from));
         let refuses = |(index, remote): &(usize, &Remote<D>)| {
             let place = index + usize::from(*index >= self.own);
             let except = except.filter(|sibling| sibling.place == place).map(|sibling| sibling.id);
-            let (topic, message) = (Arc::clone(&topic), message.clone());
-            let bytes = topic.len() + message.frame().len();
-            remote.shared.push(bytes, Command::Bring(Brought::Live { topic, except, at, message })).is_err()
+            let (topic, key, message) = (Arc::clone(&topic), key.clone(), message.clone());
+            let live = Brought::Live { topic, key, except, at, message };
+            remote.shared.push(bytes, Command::Bring(live)).is_err()
         };
         self.remotes.iter().enumerate().filter(refuses).count()
     }

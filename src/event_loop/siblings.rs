@@ -24,10 +24,10 @@ pub(super) trait Siblings: fmt::Debug + Send {
     fn is_any(&self) -> bool;
     /// To the subscribers of a topic, or to all connections, with a key if there is one, without one of them. Says how many loops did not take it.
     fn publish(&self, to: To<'_>, except: Option<Sibling>, message: &Prepared) -> usize;
-    /// To other nodes, by way of the loop that has the link to them: the first of the group. Says how many did not take
-    /// it.
+    /// To a topic or all at other nodes, with a key if there is one, by way of the loop that has the link to them: the first
+    /// of the group. Says how many did not take it.
     #[cfg(feature = "backplane")]
-    fn send_to_nodes(&self, topic: Option<&str>, message: &Prepared, mark: Option<Mark>) -> usize;
+    fn send_to_nodes(&self, to: To<'_>, message: &Prepared, mark: Option<Mark>) -> usize;
     /// Has that loop listen to a topic for one more loop, or for one fewer.
     #[cfg(feature = "backplane")]
     fn want_topic(&self, topic: &str, wanted: bool);
@@ -42,7 +42,14 @@ pub(super) trait Siblings: fmt::Debug + Send {
     fn bring(&self, place: usize, brought: Brought);
     /// As [`publish`](Self::publish), a message with a place in the history of its topic.
     #[cfg(feature = "backplane")]
-    fn publish_at(&self, topic: &str, except: Option<Sibling>, at: Position, message: &Prepared) -> usize;
+    fn publish_at(
+        &self,
+        topic: &str,
+        key: Option<&str>,
+        except: Option<Sibling>,
+        at: Position,
+        message: &Prepared,
+    ) -> usize;
     fn stop(&self);
 }
 
@@ -61,7 +68,7 @@ impl Siblings for Alone {
     }
 
     #[cfg(feature = "backplane")]
-    fn send_to_nodes(&self, _: Option<&str>, _: &Prepared, _: Option<Mark>) -> usize {
+    fn send_to_nodes(&self, _: To<'_>, _: &Prepared, _: Option<Mark>) -> usize {
         0
     }
 
@@ -78,7 +85,7 @@ impl Siblings for Alone {
     fn bring(&self, _: usize, _: Brought) {}
 
     #[cfg(feature = "backplane")]
-    fn publish_at(&self, _: &str, _: Option<Sibling>, _: Position, _: &Prepared) -> usize {
+    fn publish_at(&self, _: &str, _: Option<&str>, _: Option<Sibling>, _: Position, _: &Prepared) -> usize {
         0
     }
 

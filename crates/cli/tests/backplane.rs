@@ -166,3 +166,55 @@ fn an_engine_that_is_away_is_told_and_keeps_nobody_from_talking() {
     engine.start_again();
     server.running.told("backplane: up");
 }
+
+/// The newest message of each sender is enough for a slow reader, at whatever server the sender is; senders of two servers
+/// are two, though their connections have the same names there.
+#[test]
+fn slow_readers_get_the_newest_of_senders_at_all_servers() {
+    let Some(engine) = Server::start(KINDS[0], &[]) else { return };
+    for (way, threads) in [("", "1"), ("", "3"), ("--backplane-ordered", "1"), ("?streams", "3")] {
+        let (url, ordered) = match way.strip_prefix('?') {
+            Some(_) => (format!("{}{way}", engine.url()), None),
+            None => (engine.url(), Some(way).filter(|way| !way.is_empty())),
+        };
+        let slow_reader = ["--slow-reader", "latest", "--tell-dropped", "--max-queued", "256K"];
+        let watermarks = ["--high-watermark", "64K", "--low-watermark", "16K"];
+        let backplane = ["--mode", "relay", "--threads", threads, "--backplane", &url];
+        let counters = ["--metrics", "127.0.0.1:0"];
+        let args: Vec<&str> = [&backplane[..], &slow_reader, &watermarks, &counters]
+            .concat()
+            .into_iter()
+            .chain(ordered)
+            .collect();
+        let servers = [(); 2].map(|()| serve(&args));
+        let metrics = servers[1].running.told("counters at http://");
+        let metrics = metrics.strip_suffix("/metrics").unwrap();
+        let mut senders = [0, 0, 1].map(|at: usize| Peer::open(servers[at].address));
+        let (mut slow, mut fast) = (Peer::open(servers[1].address), Peer::open(servers[1].address));
+        meet(&mut senders[0], &mut fast);
+        let padding = "x".repeat(32 << 10);
+        const EACH: usize = 200;
+        for number in 0..EACH {
+            for at in 0..senders.len() {
+                let text = format!("{at} {number} {padding}");
+                senders[at].text(&text);
+                // All others have it, so it is with the slow one, too, or about to be.
+                while fast.frame().1 != text.as_bytes() {}
+                for other in (0..senders.len()).filter(|other| *other != at) {
+                    while senders[other].frame().1 != text.as_bytes() {}
+                }
+            }
+        }
+        let mut last = [None; 3];
+        while last != [Some(EACH - 1); 3] {
+            let text = String::from_utf8(slow.frame().1).unwrap();
+            let mut words = text.split(' ').map(|word| word.parse::<usize>());
+            let (Some(Ok(at)), Some(Ok(number))) = (words.next(), words.next()) else { continue };
+            assert!(last[at] < Some(number), "{way}: {number} after {last:?}");
+            last[at] = Some(number);
+        }
+        let replaced = counter(&servers[1], metrics, "bowsprit_messages_conflated_total");
+        assert!(replaced > 0, "{way} in {threads} threads");
+        assert_eq!(counter(&servers[1], metrics, "bowsprit_messages_dropped_total"), 0, "{way}");
+    }
+}

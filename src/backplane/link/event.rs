@@ -131,6 +131,8 @@ pub struct Delivery<'a> {
     pub topic: Option<&'a str>,
     /// The message.
     pub message: Message<'a>,
+    /// Of which key it is the newest: for a slow reader it goes in place of an older one.
+    pub key: Option<&'a str>,
     /// What we gave it on its way, where it is ours.
     pub mark: Option<Mark>,
     /// Its place in the history of the topic, where there is one.

@@ -244,27 +244,31 @@ impl Link {
 
     fn control(&mut self, kind: Kind, payload: &[u8]) {
         let mut envelope = Vec::new();
-        Envelope { kind, node: self.node, epoch: self.epoch, number: 0, mark: None }.encode(&mut envelope);
+        let (node, epoch) = (self.node, self.epoch);
+        Envelope { kind, node, epoch, number: 0, mark: None, key: None }.encode(&mut envelope);
         let name = self.speaker.name(Channel::Control);
         self.speaker.publish(&mut self.out, &name, [&envelope, payload]);
         self.speaker.published_aside();
     }
 
     /// Sends a message to the subscribers of a topic at all other nodes, or with `None` to all their connections. With
-    /// [`ordered`](BackplaneSettings::ordered) it comes back, and `mark` with it.
+    /// [`ordered`](BackplaneSettings::ordered) it comes back, and `mark` with it. Of messages with the same `key` the newest is
+    /// enough for a slow reader; a key counts as bytes of its message.
     pub fn publish(
         &mut self,
         topic: Option<&str>,
         message: Message<'_>,
+        key: Option<&str>,
         mark: Option<Mark>,
         now: Instant,
     ) -> Published {
         let most = self.settings.max_message.min(self.longest);
         let payload = message.as_bytes();
-        if payload.len() > most {
+        let length = payload.len() + key.map_or(0, str::len);
+        if length > most {
             if self.settings.ordered {
                 // It reaches nobody, not even here.
-                let why = format!("a message of {} bytes is longer than {most}", payload.len());
+                let why = format!("a message of {length} bytes is longer than {most}");
                 self.events.push_back(LinkEvent::Refused { why });
                 self.drop_messages(1, now);
             }
@@ -272,11 +276,11 @@ impl Link {
         }
         let name = self.speaker.name(topic.map_or(Channel::All, |topic| Channel::Topic(topic.as_bytes())));
         let number = self.sending.next(&name, now);
-        let mut envelope = Vec::with_capacity(MAX_ENVELOPE);
+        let mut envelope = Vec::with_capacity(MAX_ENVELOPE + key.map_or(0, str::len));
         let kind = Kind::Data(message.kind());
         let mark = mark.filter(|_| self.settings.ordered);
-        Envelope { kind, node: self.node, epoch: self.epoch, number, mark }.encode(&mut envelope);
-        let mut command = Vec::with_capacity(name.len() + payload.len() + 64);
+        Envelope { kind, node: self.node, epoch: self.epoch, number, mark, key }.encode(&mut envelope);
+        let mut command = Vec::with_capacity(name.len() + length + 64);
         self.speaker.publish_numbered(&mut command, &name, number, [&envelope, payload]);
         self.stats.published += 1;
         let length = envelope.len() + payload.len();

@@ -178,7 +178,7 @@ impl Link {
     ) {
         // What is none of ours: another program, or a channel that was given up a moment ago.
         let Some((envelope, payload)) = Envelope::decode(payload) else { return };
-        let Envelope { kind, node, epoch, number, mark } = envelope;
+        let Envelope { kind, node, epoch, number, mark, key } = envelope;
         let is_ours = node == self.node;
         if is_ours {
             let is_data = matches!(kind, Kind::Data(_));
@@ -230,7 +230,7 @@ impl Link {
                 // What of ours is missing we have dropped ourselves, and said so.
                 let gap = (lost > 0 && !is_ours).then(|| topic.map(str::to_owned));
                 let mark = mark.filter(|_| is_ours);
-                deliver(Incoming::Delivery(Delivery { node, topic, message, mark, at, replay: None }));
+                deliver(Incoming::Delivery(Delivery { node, topic, message, key, mark, at, replay: None }));
                 if let Some(topic) = gap {
                     self.gap(node, topic, lost);
                 }

@@ -97,7 +97,7 @@ impl Link {
                 self.enveloped(&name, payload, Some(at), now, deliver);
             }
             Whose::One { ticket, at } => {
-                let Some((Envelope { kind: Kind::Data(kind), node, .. }, payload)) =
+                let Some((Envelope { kind: Kind::Data(kind), node, key, .. }, payload)) =
                     Envelope::decode(payload)
                 else {
                     return;
@@ -110,6 +110,7 @@ impl Link {
                     node,
                     topic: Some(topic),
                     message,
+                    key,
                     mark: None,
                     at,
                     replay,

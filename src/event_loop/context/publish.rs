@@ -31,7 +31,7 @@ impl<D: Default> Context<D> {
         #[cfg(feature = "backplane")]
         if to.everywhere && self.ordered {
             let mark = self.mark(to.except);
-            return Reach { here: 0, behind: 0, nodes: self.send_to_nodes(to.topic, &message, mark) };
+            return Reach { here: 0, behind: 0, nodes: self.send_to_nodes(to, &message, mark) };
         }
         let mut reach = if to.everywhere {
             self.send_elsewhere(to, &message)
@@ -84,7 +84,7 @@ impl<D: Default> Context<D> {
             here: 0,
             behind,
             #[cfg(feature = "backplane")]
-            nodes: self.send_to_nodes(to.topic, message, None),
+            nodes: self.send_to_nodes(to, message, None),
         }
     }
 

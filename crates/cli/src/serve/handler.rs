@@ -1,5 +1,7 @@
 //! What the server does with connections and messages; one for each loop.
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use bowsprit::backplane::LinkEvent;
 use bowsprit::close::{CloseReason, OwnedClose};
 use bowsprit::event_loop::{
@@ -32,6 +34,8 @@ pub(super) struct Server {
     health: Health,
     /// Of each sender the newest message is enough for a slow reader.
     latest: bool,
+    /// What tells senders of this process from those of others, whose names are the same.
+    process: u64,
     /// Slow readers are told what they miss.
     tells_dropped: bool,
     /// How connections are closed in the end.
@@ -63,6 +67,7 @@ impl Server {
             screen,
             health,
             latest: args.server.latest_of_each(),
+            process: RandomState::new().hash_one(()),
             tells_dropped: args.server.tells_dropped(),
             close: args.drain.close(),
             farewell,
@@ -82,6 +87,7 @@ impl Server {
             screen: self.screen,
             health: self.health.clone(),
             latest: self.latest,
+            process: self.process,
             tells_dropped: self.tells_dropped,
             close: self.close.clone(),
             farewell: self.farewell.clone(),
@@ -104,7 +110,7 @@ impl Server {
 
     /// Sends to many what `from` has said.
     fn publish(&self, cx: &mut Context<Visit>, to: To<'_>, from: ConnId, message: Message<'_>) {
-        let key = self.latest.then(|| self.number(from));
+        let key = self.latest.then(|| format!("{:016x} {}", self.process, self.number(from)));
         let to = key.as_deref().map_or(to, |key| to.latest(key));
         let behind = cx.publish(to.everywhere(), message).behind;
         if behind > 0 && self.talk >= Talk::Normal {

@@ -1,9 +1,12 @@
-"""Markdown for docs/proxies.md from the JSON reports of `docs/proxies/run`.
+"""Writes docs/proxies.md from the JSON reports of `docs/proxies/run`, or with --http2 the part of it on HTTP/2 fronts.
+
+    docs/proxies/table.py [--http2] PAGE REPORT...
 
 The safety family, and whatever is UNSAFE elsewhere, is named with no product: nobody should look here for a proxy to
-attack. The counts of a family do not add up to its cases for that reason.
+attack. Elsewhere it is counted among what is neither transparent, repaired, altered nor refused.
 """
 
+import datetime
 import json
 import pathlib
 import sys
@@ -36,6 +39,18 @@ haproxy with the 120 s of our configuration, traefik and caddy keep both for 75 
 `docs/proxies/run --behind` plays `bowsprit test server --behind-proxy` through each, with `bowsprit serve` behind. On the same day
 no required case failed through any of nginx (both), haproxy (both), apache, squid, varnish, lighttpd, caddy (both), nghttpx, h2o,
 traefik and stunnel: 0 to 25 handshakes did not reach the server as they were sent.
+
+"""
+
+
+BEGIN, END = "<!-- printed by docs/proxies/run --http2 --table -->\n", "<!-- end of what was printed -->\n"
+HTTP2 = """
+## An HTTP/2 front
+
+The same cases with a client that speaks WebSocket over HTTP/2 (RFC 8441, without TLS) and an origin that speaks HTTP/1.1, as
+`docs/proxies/run --http2 --table` saw it on {date} on a machine with 2 vCPUs. {absent} of the {all} cases are about what HTTP/2
+does not have, and were not played. A TCP connection's end is END_STREAM there, and its reset RST_STREAM (RFC 8441 §5).
+
 """
 
 
@@ -45,7 +60,8 @@ def cell(cases):
 
 
 def row(run):
-    cells = [cell([case for case in run["cases"] if case["id"].startswith(family)]) for family, _ in FAMILIES]
+    played = [case for case in run["cases"] if case["behaviour"] != "NOT APPLICABLE"]
+    cells = [cell([case for case in played if case["id"].startswith(family)]) for family, _ in FAMILIES]
     broken = [
         case["id"].removeprefix("PRX-")
         for case in run["cases"]
@@ -55,12 +71,29 @@ def row(run):
     return [run["agent"].replace("_", r"\_"), *cells, broken or "none"]
 
 
-def main():
-    runs = [run for path in sys.argv[1:] for run in json.loads(pathlib.Path(path).read_text())["runs"]]
-    runs.sort(key=lambda run: run["agent"])
+def table(runs):
     head = ["proxy", *(name for _, name in FAMILIES), "broken"]
     lines = [head, ["---"] * len(head), *map(row, runs)]
-    sys.stdout.write(HEAD + "".join(f"| {' | '.join(line)} |\n" for line in lines) + BELOW)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def http2(runs):
+    cases = runs[0]["cases"]
+    absent = sum(case["behaviour"] == "NOT APPLICABLE" for case in cases)
+    return HTTP2.format(date=datetime.date.today().isoformat(), absent=absent, all=len(cases)) + table(runs)
+
+
+def main():
+    over_http2 = sys.argv[1] == "--http2"
+    page, *reports = map(pathlib.Path, sys.argv[2 if over_http2 else 1 :])
+    runs = [run for path in reports for run in json.loads(path.read_text())["runs"]]
+    runs.sort(key=lambda run: run["agent"])
+    before, _, rest = page.read_text().partition(BEGIN)
+    if over_http2:
+        rest = http2(runs)
+    else:
+        before, rest = HEAD + table(runs) + BELOW, rest.partition(END)[0]
+    page.write_text(before + BEGIN + rest + END)
 
 
 main()

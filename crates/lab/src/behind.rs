@@ -19,7 +19,11 @@ impl Record {
         let is_handshake = !self.case.opening.edits.is_empty() || self.case.has_tag("handshake");
         let is_gone = matches!(
             self.verdict.behaviour,
-            Behaviour::Crashed | Behaviour::Hung | Behaviour::NotPlayed | Behaviour::NotReached
+            Behaviour::Crashed
+                | Behaviour::Hung
+                | Behaviour::NotPlayed
+                | Behaviour::NotApplicable
+                | Behaviour::NotReached
         );
         is_handshake && !is_gone && !self.verdict.strictly_passed()
     }

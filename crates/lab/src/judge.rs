@@ -43,6 +43,8 @@ pub enum Behaviour {
     Unsafe,
     /// It did not reach the server as it was sent: a proxy before the server repaired the handshake, or answered it itself.
     NotReached,
+    /// Over what the peer is reached by there is nothing to play.
+    NotApplicable,
     /// It was not played, or not to its end, for a reason that is not its own.
     NotPlayed,
 }
@@ -154,6 +156,7 @@ impl Verdict {
             Behaviour::Unimplemented
             | Behaviour::Muddled
             | Behaviour::NotReached
+            | Behaviour::NotApplicable
             | Behaviour::Transparent => true,
             Behaviour::Ok | Behaviour::NonStrict | Behaviour::Informational => matches!(
                 self.close,
@@ -174,7 +177,11 @@ impl Verdict {
 
     /// Whether both are fine in the eyes of someone who does not.
     pub fn strictly_passed(&self) -> bool {
-        matches!(self.behaviour, Behaviour::Unimplemented | Behaviour::Muddled | Behaviour::NotReached)
+        let says_nothing = matches!(
+            self.behaviour,
+            Behaviour::Unimplemented | Behaviour::Muddled | Behaviour::NotReached | Behaviour::NotApplicable
+        );
+        says_nothing
             || (self.passed()
                 && self.behaviour != Behaviour::NonStrict
                 && self.close != CloseBehaviour::FailedByClient)
@@ -337,6 +344,7 @@ impl Behaviour {
             Behaviour::Lost => "LOST",
             Behaviour::Unsafe => "UNSAFE",
             Behaviour::NotReached => "NOT REACHED",
+            Behaviour::NotApplicable => "NOT APPLICABLE",
             Behaviour::NotPlayed => "NOT PLAYED",
         }
     }

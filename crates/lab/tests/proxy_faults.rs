@@ -3,6 +3,7 @@
 
 #[path = "proxies/fault.rs"]
 mod fault;
+mod front;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
@@ -12,9 +13,11 @@ use std::thread;
 use std::time::Duration;
 
 use Passage::{Altered, Lost, Refused, Repaired, Unsafe};
+use bowsprit_lab::http2::Cut;
 use bowsprit_lab::proxy::runner::{self, Peer, Plan, Target, Trouble};
 use bowsprit_lab::proxy::{Case, Passage, Record};
-use bowsprit_lab::{Options, Selection};
+
+use bowsprit_lab::{Carrier, Options, Selection};
 use fault::Fault::{self, *};
 
 /// An address that nobody listens on. Where all of 127/8 is loopback it is on a host of its own, so that no connection
@@ -34,11 +37,16 @@ fn target(front: SocketAddr) -> Target {
 }
 
 fn play(fault: Fault) -> Vec<Record> {
+    play_before(fault, quick(), |behind| behind)
+}
+
+/// Plays what stands before a proxy with this fault.
+fn play_before(fault: Fault, options: Options, front: impl Fn(SocketAddr) -> SocketAddr) -> Vec<Record> {
     let origin = free();
-    let target = target(fault::start(fault, origin));
-    let survey = runner::preflight(&target, origin, Options::default()).unwrap();
-    assert_eq!(survey.relays, fault == Relay);
-    let plan = Plan { relays: survey.relays, ..Plan::new(target, origin, chosen(), quick(), 8) };
+    let target = target(front(fault::start(fault, origin)));
+    let survey = runner::preflight(&target, origin, options).unwrap();
+    assert_eq!(survey.relays, fault == Relay && !options.carrier.is_http2());
+    let plan = Plan { relays: survey.relays, ..Plan::new(target, origin, chosen(), options, 8) };
     let mut records = Vec::new();
     let peer = runner::run(&plan, &mut |record| records.push(record)).unwrap();
     assert_eq!(peer, Peer::Alive, "{fault:?}");
@@ -167,18 +175,20 @@ fn every_fault_is_seen_where_it_is_and_nowhere_else() {
     for group in FAULTS.chunks(4) {
         thread::scope(|scope| {
             for (fault, expected) in group {
-                scope.spawn(|| is_seen(*fault, expected));
+                scope.spawn(move || is_seen(&format!("{fault:?}"), &play(*fault), ITS_OWN, true, expected));
             }
         });
     }
 }
 
-fn is_seen(fault: Fault, expected: Expected) {
-    let records = play(fault);
+/// `own`: what the proxy answers itself. `understands`: it looks for its client only when there is something to say, as
+/// one that passes on bytes does not.
+fn is_seen(name: &str, records: &[Record], own: &[&str], understands: bool, expected: Expected) {
     let mut right: BTreeMap<String, (Passage, bool)> =
-        ITS_OWN.iter().map(|id| (format!("PRX-{id}"), (Refused, true))).collect();
-    // It looks for its client only when there is something to say.
-    right.insert("PRX-END-017".to_owned(), (Lost, false));
+        own.iter().map(|id| (format!("PRX-{id}"), (Refused, true))).collect();
+    if understands {
+        right.insert("PRX-END-017".to_owned(), (Lost, false));
+    }
     let mut perhaps = BTreeSet::new();
     for (passage, accepted, ids) in expected {
         for id in *ids {
@@ -189,14 +199,14 @@ fn is_seen(fault: Fault, expected: Expected) {
             right.insert(whole, (*passage, *accepted));
         }
     }
-    let seen = seen(&records);
+    let seen = seen(records);
     let mut wrong = Vec::new();
-    for record in &records {
+    for record in records {
         let id = record.case.id;
         let is_right = seen.get(id) == right.get(id) || perhaps.contains(id) && !seen.contains_key(id);
         if !is_right {
             let (passage, accepted, reason) = (record.passage, record.accepted, &record.reason);
-            wrong.push(format!("{fault:?} {id}: {passage} accepted: {accepted}: {reason}"));
+            wrong.push(format!("{name} {id}: {passage} accepted: {accepted}: {reason}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -250,4 +260,130 @@ fn every_case_is_told_in_words() {
         let text = bowsprit_lab::proxy::explain::case(case);
         assert!(text.contains(case.id) && text.contains("expected  "), "{text}");
     }
+}
+
+/// What a right front of HTTP/2 answers itself, as it must. Over HTTP/2 a status of 200 opens the connection, and 200 from
+/// the origin must not come out as that.
+const ITS_OWN_HTTP2: &[&str] = &[
+    "REQ-040", "REQ-041", "ANS-012", "ANS-013", "ANS-027", "END-018", "END-019", "END-020", "END-021",
+    "END-023", "SAF-003", "SAF-013", "SAF-014", "SAF-015", "SAF-016", "SAF-017", "SAF-019", "SAF-020",
+];
+
+/// Faults of what is behind a front that turns HTTP/2 into HTTP/1.1, faults of that front, and what of the cases sees them
+/// there, however the streams are cut.
+const FAULTS_HTTP2: &[(Fault, front::Fault, Cut, Expected)] = &[
+    (Relay, front::Fault::None, Cut::Whole, &[]),
+    (Relay, front::Fault::None, Cut::Mixed, &[]),
+    (None, front::Fault::None, Cut::Padded, &[]),
+    (
+        LosesEarlyDataOfServer,
+        front::Fault::None,
+        Cut::Empty,
+        &[(
+            Lost,
+            false,
+            &[
+                "ERL-006", "ERL-007", "ERL-008", "ERL-009", "ERL-010?", "ERL-011?", "ERL-012", "ERL-013",
+                "ERL-014",
+            ],
+        )],
+    ),
+    (
+        DropsAByteOfClient,
+        front::Fault::None,
+        Cut::Mixed,
+        &[(
+            Lost,
+            false,
+            &[
+                "ERL-004", "TUN-001", "TUN-009", "TUN-011", "TUN-013", "TUN-015", "TUN-022", "END-012",
+                "END-014",
+            ],
+        )],
+    ),
+    (
+        FlipsABitOfServer,
+        front::Fault::None,
+        Cut::Whole,
+        &[(Altered, false, &["ERL-008", "ERL-009", "TUN-014", "TUN-015", "TUN-022", "END-011", "END-013"])],
+    ),
+    (JoinsCookies, front::Fault::None, Cut::Mixed, &[(Altered, false, &["ANS-005"])]),
+    (DecodesTarget, front::Fault::None, Cut::Mixed, &[(Altered, false, &["REQ-005"])]),
+    (
+        WritesHttpAfterReset,
+        front::Fault::None,
+        Cut::Mixed,
+        &[(Unsafe, false, &["END-016", "SAF-007", "SAF-021", "SAF-022"])],
+    ),
+    (TakesOutInterimAnswers, front::Fault::None, Cut::Mixed, &[(Altered, true, &["ANS-014", "ANS-015"])]),
+    (
+        Relay,
+        front::Fault::LosesWhatComesWithTheAnswer,
+        Cut::Mixed,
+        &[(
+            Lost,
+            false,
+            &[
+                "ERL-006", "ERL-007", "ERL-008", "ERL-009", "ERL-010?", "ERL-011?", "ERL-012", "ERL-013",
+                "ERL-014",
+            ],
+        )],
+    ),
+    (Relay, front::Fault::GrantsWhatIsNoUpgrade, Cut::Mixed, &[(Unsafe, false, &["ANS-027", "SAF-003"])]),
+    (
+        Relay,
+        front::Fault::KeepsOpenOnEndStream,
+        Cut::Mixed,
+        &[(Lost, false, &["END-008", "END-010", "END-012", "END-013", "SAF-010"])],
+    ),
+    (
+        Relay,
+        front::Fault::KeepsStreamOpen,
+        Cut::Mixed,
+        &[(
+            Lost,
+            false,
+            &[
+                "ERL-014", "END-001", "END-002", "END-007", "END-009", "END-011", "END-014", "END-016",
+                "SAF-007", "SAF-009", "SAF-021", "SAF-022",
+            ],
+        )],
+    ),
+    (Relay, front::Fault::TakesBadNames, Cut::Whole, &[(Unsafe, false, &["SAF-016"])]),
+    (Relay, front::Fault::TakesOtherHost, Cut::Whole, &[(Unsafe, false, &["SAF-013"])]),
+];
+
+#[test]
+fn every_fault_is_seen_over_http2_where_it_is_and_nowhere_else() {
+    for group in FAULTS_HTTP2.chunks(4) {
+        thread::scope(|scope| {
+            for &(fault, front, cut, expected) in group {
+                scope.spawn(move || {
+                    let options = Options { carrier: Carrier::Http2(cut), ..quick() };
+                    let records = play_before(fault, options, |behind| front::pass(behind, front));
+                    let (absent, played): (Vec<_>, Vec<_>) =
+                        records.into_iter().partition(|record| !record.case.only_http1.is_empty());
+                    for record in absent {
+                        assert_eq!((record.passage, record.accepted), (Passage::NotApplicable, true));
+                        assert!(record.reason.contains(record.case.only_http1), "{}", record.reason);
+                    }
+                    let name = format!("{fault:?} behind {front:?}, {cut}");
+                    is_seen(&name, &played, ITS_OWN_HTTP2, fault != Relay, expected);
+                });
+            }
+        });
+    }
+}
+
+/// A front whose own handshake with the origin is wrong is told as that before the first case.
+#[test]
+fn a_front_that_sends_no_key_passes_no_upgrade_on() {
+    let origin = free();
+    let target = target(front::pass(fault::start(Relay, origin), front::Fault::SendsNoKey));
+    let options = Options { carrier: Carrier::Http2(Cut::Whole), ..quick() };
+    let trouble = runner::preflight(&target, origin, options).unwrap_err();
+    assert!(
+        matches!(&trouble, Trouble::Origin(error) if error.contains("Sec-WebSocket-Key") && !error.ends_with("..")),
+        "{trouble:?}"
+    );
 }

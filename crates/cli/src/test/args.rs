@@ -55,13 +55,19 @@ pub(super) enum Side {
     Client(ClientArgs),
 }
 
+/// What `--http2` means before a proxy.
+const FRONT_HTTP2: &str = "The front speaks HTTP/2 (RFC 8441), and HTTP/1.1 to the origin: each case is played on a connection of its own. \
+What has no form in HTTP/2 is NOT APPLICABLE, which fails nothing. Behind TLS by ALPN, without it by prior knowledge";
+
 pub(crate) const PROXY_EXIT_CODES: &str = "Exit codes: 0 what is required passed, 1 it did not, or the proxy is gone, 2 the command line is wrong or chooses no case, \
 3 the front was not reached, the origin's address is taken, or the front does not pass upgrades on to it, \
 4 cases were not played, or the run was interrupted.";
 
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("http2", |arg| arg.help(FRONT_HTTP2)))]
 pub(super) struct ProxyArgs {
-    /// Where the proxy listens, such as ws://127.0.0.1:8080/chat or wss://proxy.example/
+    /// Where the proxy listens, such as ws://127.0.0.1:8080/chat or wss://proxy.example/; with --http2 http:// and https://
+    /// as well.
     #[arg(long, value_name = "URL", required_unless_present = "list")]
     pub(super) front: Option<String>,
     /// Where it passes requests on to, and we listen.
@@ -69,6 +75,8 @@ pub(super) struct ProxyArgs {
     pub(super) origin: Option<SocketAddr>,
     #[command(flatten)]
     pub(super) trust: Trust,
+    #[command(flatten)]
+    pub(super) http2: Http2,
     /// A header for each request, Host included; may be repeated.
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header, help_heading = HEADING)]
     pub(super) header: Vec<HeaderField>,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bowsprit_lab::proxy::report::Run;
 use bowsprit_lab::proxy::runner::{self, Gone, Peer, Plan, Trouble};
 use bowsprit_lab::report::json::Report;
-use bowsprit_lab::{Carrier, Effort, Place};
+use bowsprit_lab::{Effort, Options, Place};
 
 use super::args::{ProxyArgs, now};
 use super::end::{End, UNREACHABLE};
@@ -18,7 +18,8 @@ use crate::signals::asked_to_end;
 use crate::trust::advised;
 
 pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
-    let ProxyArgs { front, origin, trust, header, quick, common } = args;
+    let ProxyArgs { front, origin, trust, http2, header, quick, common } = args;
+    let carrier = http2.carrier();
     let effort = if *quick { Effort::Quick } else { Effort::Normal };
     let cases = common.selection(effort)?.choose_for_proxies()?;
     if common.list {
@@ -41,11 +42,11 @@ pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
         say(error);
         Ok(ExitCode::from(UNREACHABLE))
     };
-    let target = match target(front, trust, &request, Carrier::Http1)? {
+    let target = match target(front, trust, &request, carrier)? {
         Ok(target) => target,
         Err(error) => return unreachable(absent(error)),
     };
-    let options = common.options(effort)?;
+    let options = Options { carrier, ..common.options(effort)? };
     let survey = match runner::preflight(&target, origin, options) {
         Ok(survey) => survey,
         Err(Trouble::Listen(error)) => {
@@ -68,7 +69,7 @@ pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
     let mut run = Run {
         agent: common.agent.clone().unwrap_or_else(|| shown.to_string()),
         place: shown.clone(),
-        flags: format!(" --origin {origin}{}{}", trust.flags(), request.flags()),
+        flags: format!(" --origin {origin}{}{}{}", http2.flags(), trust.flags(), request.flags()),
         seed: common.seed,
         duration: Duration::ZERO,
         started: now(),

@@ -202,7 +202,8 @@ pub fn of_head(head: &[u8], scheme: &str) -> Vec<Field> {
             .to_vec();
     let mut fields = Vec::new();
     for (name, value) in of_lines(lines) {
-        if name == b"host" {
+        // What is asked for twice is a field beside the pseudo-header field.
+        if name == b"host" && pseudo.len() == 4 {
             pseudo.push((b":authority".to_vec(), value));
         } else {
             fields.push((name, value));

@@ -7,7 +7,7 @@ use bowsprit::error::Section;
 
 use super::fields;
 use super::frame::{Frame, code_name, flag, kind, kind_name, setting, setting_name};
-use super::session::{Block, Session, Side};
+use super::session::{Block, MOST_INTERIM, Session, Side};
 use crate::rule::Violation;
 use crate::wire::Way;
 
@@ -200,7 +200,11 @@ impl Session {
         match judged {
             Err(violation) => half.fault = half.fault.take().or(Some(violation)),
             Ok(_) if trailers => half.trailers = true,
-            Ok(100..=199) => {}
+            Ok(status @ 100..=199) => {
+                if half.interim.len() < MOST_INTERIM {
+                    half.interim.push(status);
+                }
+            }
             Ok(status) => (half.status, half.fields) = (Some(status), fields),
         }
         half.ended |= block.end_stream;

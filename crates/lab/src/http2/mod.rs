@@ -18,4 +18,4 @@ pub use cut::Cut;
 pub(crate) use exam::Examiner;
 pub use exchange::{Change, Cutting, Exchange, Move, Seen};
 pub(crate) use session::{HOSTED, SETTINGS};
-pub(crate) use trunk::{Shared, Stream, Trunk};
+pub(crate) use trunk::{Shared, Stream, Trunk, pump_trunks};

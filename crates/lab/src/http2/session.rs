@@ -21,6 +21,8 @@ pub(crate) const SETTINGS: &[(u16, u32)] =
 /// What a server of the lab announces to clients where nothing else is.
 pub(crate) const HOSTED: &[(u16, u32)] =
     &[(setting::ENABLE_CONNECT_PROTOCOL, 1), (setting::INITIAL_WINDOW_SIZE, STREAM_WINDOW)];
+/// Interim responses to one request that are kept.
+pub(super) const MOST_INTERIM: usize = 16;
 /// Frames that may wait to be written, in bytes, before streams are held back.
 const BACKLOG: usize = 1 << 20;
 
@@ -92,6 +94,8 @@ pub(crate) struct Half {
     pub(crate) status: Option<u16>,
     /// The fields of the final response; where we are the server, those of the request.
     pub(crate) fields: Vec<Field>,
+    /// The statuses of interim responses, as far as they are kept.
+    pub(crate) interim: Vec<u16>,
     /// Trailers have come.
     pub(crate) trailers: bool,
     /// Bytes that nobody has taken yet.

@@ -4,6 +4,7 @@
 //! begins with a response head. END_STREAM is the end of one direction, RST_STREAM a reset (RFC 8441 §5).
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::rc::Rc;
 
@@ -49,6 +50,26 @@ fn announced(usual: &[(u16, u32)], cut: Cut) -> Vec<(u16, u32)> {
         name => (name, value),
     };
     usual.iter().map(of).collect()
+}
+
+/// Moves the bytes of those connections that are ready; the slots of their streams are ready next. `streams`: slots, and
+/// what each is on.
+pub(crate) fn pump_trunks(
+    trunks: &BTreeMap<usize, Shared>,
+    streams: impl Iterator<Item = (usize, Option<usize>)> + Clone,
+    scratch: &mut [u8],
+    ready: &mut Vec<usize>,
+    more: &mut Vec<usize>,
+) {
+    let mut woken: Vec<usize> = ready.iter().copied().filter(|token| trunks.contains_key(token)).collect();
+    woken.sort_unstable();
+    woken.dedup();
+    for token in woken {
+        if trunks[&token].borrow_mut().pump(scratch) {
+            more.push(token);
+        }
+        ready.extend(streams.clone().filter(|(_, trunk)| *trunk == Some(token)).map(|(slot, _)| slot));
+    }
 }
 
 impl Trunk {
@@ -233,6 +254,8 @@ pub(crate) struct Stream {
     head: Vec<u8>,
     /// The peer's head, as far as nobody has read it.
     answer: Option<Vec<u8>>,
+    /// The heads of interim responses are read, too.
+    interim: bool,
     /// The client has opened it, and our head, the response, is not whole yet.
     answers: bool,
 }
@@ -249,8 +272,15 @@ impl Stream {
             id: None,
             head: Vec::new(),
             answer: None,
+            interim: false,
             answers: false,
         }
+    }
+
+    /// The same whose interim responses are read before the final one.
+    pub(crate) fn with_interim(mut self) -> Self {
+        self.interim = true;
+        self
     }
 
     /// A stream that a client has opened; what is read of it begins with its request.
@@ -333,7 +363,10 @@ impl Read for Stream {
         let Some(id) = self.id else { return nothing() };
         let Some(half) = trunk.session.stream(id) else { return nothing() };
         if let (None, Some(status)) = (&self.answer, half.status) {
-            self.answer = Some(fields::as_head(status, &half.fields));
+            let before = half.interim.iter().filter(|_| self.interim);
+            let mut heads: Vec<u8> = before.flat_map(|status| fields::as_head(*status, &[])).collect();
+            heads.extend(fields::as_head(status, &half.fields));
+            self.answer = Some(heads);
         }
         if let Some(answer) = self.answer.as_mut().filter(|answer| !answer.is_empty()) {
             let length = into.len().min(answer.len());

@@ -23,6 +23,8 @@ pub struct Case {
     pub level: Level,
     /// What the rule leaves to a proxy beside passing everything on as it was sent.
     pub accepts: &'static [Passage],
+    /// Why there is nothing to play over HTTP/2; empty: it is played there, too.
+    pub only_http1: &'static str,
     /// Free marks to select by.
     pub tags: &'static [&'static str],
     /// What both sides do.
@@ -137,6 +139,10 @@ pub enum Check {
     Interim(&'static [u16]),
 }
 
+/// Why what `Connection` is about is not played over HTTP/2.
+pub(super) const HOP_BY_HOP: &str =
+    "Connection, Upgrade and what they name stand in no message of HTTP/2 (RFC 9113 §8.2.2)";
+
 impl Case {
     /// The start of every literal.
     pub const BASE: Self = Self {
@@ -145,6 +151,7 @@ impl Case {
         rule: &Rule { sections: crate::rule::Sections(&[]), text: "" },
         level: Level::Must,
         accepts: &[],
+        only_http1: "",
         tags: &[],
         script: &[],
         patience: 4_000,

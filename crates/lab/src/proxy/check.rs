@@ -1,9 +1,15 @@
 //! Heads held against each other: what was sent, and what came out.
 
+use bowsprit::handshake::{HeadLimits, HeadReader, Progress};
+
 use super::case::Check;
 use super::head::RawHead;
 use super::passage::Passage;
 use crate::escape::visible;
+use crate::opening;
+
+/// As much as a head may be here.
+const LIMITS: HeadLimits = HeadLimits::new(super::head::MOST, 4096);
 
 /// What is wrong with what came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +30,19 @@ pub(super) struct Pair<'h> {
     pub(super) interim: &'h [u16],
     /// The front passes on bytes and knows nothing of HTTP.
     pub(super) relays: bool,
+    /// The client's side is HTTP/2, and what was sent is held here in the form of HTTP/1.1.
+    pub(super) translated: bool,
 }
 
 impl Pair<'_> {
     /// What this check finds; `None`: it holds.
     pub(super) fn check(&self, check: &Check) -> Option<Finding> {
         let Self { sent, came, .. } = *self;
+        if self.translated
+            && let Some(told) = self.translation(check)
+        {
+            return told;
+        }
         match *check {
             Check::First => differs(sent.first == came.first, || lines(&sent.first, &came.first)),
             Check::Target => self.target(),
@@ -62,6 +75,47 @@ impl Pair<'_> {
                 let what = || format!("{} does not come out before the answer", missing.join(" and "));
                 differs(missing.is_empty(), what)
             }
+        }
+    }
+
+    /// What is otherwise where the front turns HTTP/2 into HTTP/1.1 and back (RFC 8441 §5); `None`: nothing.
+    fn translation(&self, check: &Check) -> Option<Option<Finding>> {
+        let is_answer = self.came.status().is_some();
+        match *check {
+            // The status says it.
+            Check::Upgrades if is_answer => Some(None),
+            // The handshake is the front's own.
+            Check::Upgrades => {
+                let what = match HeadReader::request(LIMITS).receive(&self.came.bytes) {
+                    Ok(Progress::Done { value, .. }) => {
+                        opening::judge_request(&value).err().map(|violation| violation.to_string())
+                    }
+                    Ok(Progress::NeedMore) => Some("the head is not whole".to_owned()),
+                    Err(error) => Some(error.to_string()),
+                };
+                Some(what.and_then(|what| {
+                    found(
+                        Passage::Altered,
+                        format!(
+                            "the front's handshake with the origin is wrong: {}",
+                            what.trim_end_matches('.')
+                        ),
+                    )
+                }))
+            }
+            // There is a new one, which is judged with the rest, and its answer, which nobody looks at.
+            Check::Kept("sec-websocket-key" | "sec-websocket-accept") => Some(None),
+            Check::Wrong("sec-websocket-accept") => {
+                let is_told =
+                    self.sent.values("sec-websocket-accept") == self.came.values("sec-websocket-accept");
+                let what = "the connection is granted, and the client cannot see that Sec-WebSocket-Accept was wrong";
+                Some((!is_told).then(|| Finding {
+                    passage: Passage::Altered,
+                    what: what.to_owned(),
+                    is_right: true,
+                }))
+            }
+            _ => None,
         }
     }
 
@@ -174,7 +228,8 @@ mod tests {
             (Check::Stops("host"), "G|Host: a|Host: b", "G|Host: a", None),
             (Check::Interim(&[103]), "H", "H", Some((Altered, false))),
         ] {
-            let pair = Pair { sent: &head(sent), came: &head(came), interim: &[], relays: false };
+            let pair =
+                Pair { sent: &head(sent), came: &head(came), interim: &[], relays: false, translated: false };
             let found = pair.check(&check).map(|found| (found.passage, found.is_right));
             assert_eq!(found, seen, "{check:?} {sent} {came}");
         }
@@ -182,7 +237,13 @@ mod tests {
 
     #[test]
     fn what_is_added_is_told() {
-        let pair = Pair { sent: &head("G|A: 1"), came: &head("G|A: 1|Via: x"), interim: &[], relays: false };
+        let pair = Pair {
+            sent: &head("G|A: 1"),
+            came: &head("G|A: 1|Via: x"),
+            interim: &[],
+            relays: false,
+            translated: false,
+        };
         assert_eq!(pair.added(), ["Via: x"]);
     }
 }

@@ -20,6 +20,9 @@ pub fn case(case: &Case) -> String {
     if case.copies > 1 {
         let _ = writeln!(out, "  copies    {} at once", case.copies);
     }
+    if !case.only_http1.is_empty() {
+        let _ = writeln!(out, "  --http2   not applicable: {}", case.only_http1);
+    }
     for step in case.script {
         step_lines(&mut out, step);
     }

@@ -39,7 +39,7 @@ impl RawHead {
 
     /// The status of an answer.
     pub(super) fn status(&self) -> Option<u16> {
-        let rest = self.first.strip_prefix(b"HTTP/1.")?;
+        let rest = self.first.strip_prefix(b"HTTP/1.").or_else(|| self.first.strip_prefix(b"HTTP/2."))?;
         str::from_utf8(rest.get(2..5)?).ok()?.parse().ok()
     }
 
@@ -52,6 +52,14 @@ impl RawHead {
     pub(super) fn values(&self, name: &str) -> Vec<&[u8]> {
         let is_it = |field: &&(Vec<u8>, Vec<u8>)| field.0.eq_ignore_ascii_case(name.as_bytes());
         self.fields.iter().filter(is_it).map(|(_, value)| &value[..]).collect()
+    }
+
+    /// The value of a field that stands on one line.
+    pub(super) fn only(&self, name: &str) -> Option<String> {
+        match self.values(name)[..] {
+            [value] => Some(String::from_utf8_lossy(value).into_owned()),
+            _ => None,
+        }
     }
 
     /// The members of a field that is a list; a comma between quotes parts nothing.
@@ -86,6 +94,26 @@ impl RawHead {
     }
 }
 
+/// A request for an upgrade as HTTP/2 has it (RFC 8441 §5), still in the form of HTTP/1.1: without what is for a
+/// connection of that. What stands behind the head is left.
+pub(super) fn extended_connect(request: &[u8]) -> Vec<u8> {
+    const LEFT_OUT: [&[u8]; 3] = [b"upgrade:", b"connection:", b"sec-websocket-key:"];
+    let end = request.windows(4).position(|four| four == b"\r\n\r\n").map_or(request.len(), |at| at + 2);
+    let (head, rest) = request.split_at(end);
+    let mut lines = head.split_inclusive(|byte| *byte == b'\n');
+    let mut words = lines.next().unwrap_or_default().split(|byte| *byte == b' ');
+    let target = words.nth(1).unwrap_or_default();
+    let mut out = [b"CONNECT ", target, b" HTTP/2.0\r\n"].concat();
+    let is_left_out = |line: &&[u8]| {
+        LEFT_OUT
+            .iter()
+            .any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+    };
+    lines.filter(|line| !is_left_out(line)).for_each(|line| out.extend_from_slice(line));
+    out.extend_from_slice(rest);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,10 +134,21 @@ mod tests {
     }
 
     #[test]
+    fn a_request_for_an_upgrade_becomes_an_extended_connect() {
+        let request =
+            b"GET /a?b HTTP/1.1\r\nHost: a\r\nUPGRADE: x\r\nConnection: y\r\nX-Upgrade: z\r\n\r\nrest";
+        let expected = b"CONNECT /a?b HTTP/2.0\r\nHost: a\r\nX-Upgrade: z\r\n\r\nrest";
+        assert_eq!(extended_connect(request), expected);
+    }
+
+    #[test]
     fn an_answer_has_a_status() {
-        for (first, status) in
-            [("HTTP/1.1 101 Go", Some(101)), ("HTTP/1.0 200", Some(200)), ("ICY 200", None)]
-        {
+        for (first, status) in [
+            ("HTTP/1.1 101 Go", Some(101)),
+            ("HTTP/2.0 200 ", Some(200)),
+            ("HTTP/1.0 200", Some(200)),
+            ("ICY 200", None),
+        ] {
             assert_eq!(RawHead::parse(format!("{first}\r\n\r\n").into_bytes()).status(), status);
         }
     }

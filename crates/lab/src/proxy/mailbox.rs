@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::link::Dialogue;
 use crate::outbox::Outbox;
 use crate::player::Wants;
+use crate::rule::Violation;
 
 /// Between two writes that are to arrive apart.
 const BREATH: Duration = Duration::from_millis(1);
@@ -32,6 +33,10 @@ pub(super) struct Mailbox {
     pub(super) written: u64,
     /// No more could be written.
     pub(super) broken: bool,
+    /// How the peer ended it, in words, unless that was in good order.
+    pub(super) farewell: Option<String>,
+    /// A rule of HTTP/2 that the peer has broken below the stream.
+    pub(super) violation: Option<Violation>,
     breath: Option<Duration>,
 }
 
@@ -80,7 +85,15 @@ impl Dialogue for Mailbox {
         self.inbox.extend_from_slice(bytes);
     }
 
+    fn broken(&mut self, _: Duration, violation: Violation) {
+        self.violation = Some(violation);
+        self.ended.get_or_insert(Ended { reset: true });
+    }
+
     fn eof(&mut self, _: Duration, error: Option<&str>) {
+        if self.ended.is_none() {
+            self.farewell = error.map(str::to_owned);
+        }
         self.ended.get_or_insert(Ended { reset: error.is_some() });
     }
 

@@ -19,6 +19,8 @@ pub enum Passage {
     Unsafe,
     /// The proxy took no connection any more, or answered nobody.
     Gone,
+    /// Over what it is reached by there is nothing to play.
+    NotApplicable,
     /// It was not played, for a reason that is not its own.
     NotPlayed,
 }
@@ -34,6 +36,7 @@ impl Passage {
             Passage::Lost => "LOST",
             Passage::Unsafe => "UNSAFE",
             Passage::Gone => "CRASHED",
+            Passage::NotApplicable => "NOT APPLICABLE",
             Passage::NotPlayed => "NOT PLAYED",
         }
     }

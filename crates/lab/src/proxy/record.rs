@@ -50,6 +50,8 @@ pub struct Record {
     pub(super) relays: bool,
     /// It came out as it was sent, only late: a busy machine does that as well.
     pub(super) late: bool,
+    /// The front has said that it did nothing with the request, which may be sent again (RFC 9113 §8.7).
+    pub(super) unprocessed: bool,
     /// No connection to the front came up.
     pub(super) unconnected: bool,
 }
@@ -57,11 +59,21 @@ pub struct Record {
 impl Record {
     /// The record of a case that was not played, and why.
     pub fn not_played(case: &'static Case, why: &str) -> Self {
+        Self::without_a_word(case, Passage::NotPlayed, format!("Not played: {why}."))
+    }
+
+    /// The record of a case that is about HTTP/1.1 alone, over HTTP/2.
+    pub fn not_applicable(case: &'static Case) -> Self {
+        let reason = format!("Not applicable over HTTP/2: {}.", case.only_http1);
+        Self { accepted: true, ..Self::without_a_word(case, Passage::NotApplicable, reason) }
+    }
+
+    fn without_a_word(case: &'static Case, passage: Passage, reason: String) -> Self {
         Self {
             case,
-            passage: Passage::NotPlayed,
+            passage,
             accepted: false,
-            reason: format!("Not played: {why}."),
+            reason,
             difference: None,
             added: Vec::new(),
             measured: Vec::new(),
@@ -70,6 +82,7 @@ impl Record {
             silent: false,
             relays: false,
             late: false,
+            unprocessed: false,
             unconnected: false,
         }
     }

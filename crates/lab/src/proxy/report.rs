@@ -114,6 +114,7 @@ const fn behaviour(passage: Passage) -> Behaviour {
         Passage::Lost => Behaviour::Lost,
         Passage::Unsafe => Behaviour::Unsafe,
         Passage::Gone => Behaviour::Crashed,
+        Passage::NotApplicable => Behaviour::NotApplicable,
         Passage::NotPlayed => Behaviour::NotPlayed,
     }
 }

@@ -14,7 +14,7 @@ pub fn index(report: &Report) -> Json {
         for case in &run.cases {
             // The suite knows five verdicts.
             let behaviour = match case.behaviour {
-                Behaviour::NotPlayed | Behaviour::NotReached => continue,
+                Behaviour::NotPlayed | Behaviour::NotReached | Behaviour::NotApplicable => continue,
                 Behaviour::Muddled => Behaviour::Ok,
                 Behaviour::Late | Behaviour::Refused | Behaviour::Hung | Behaviour::Crashed => {
                     Behaviour::Failed

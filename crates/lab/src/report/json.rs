@@ -313,6 +313,7 @@ fn cause(outcome: &Outcome) -> String {
         | Behaviour::Hung
         | Behaviour::Crashed
         | Behaviour::NotReached
+        | Behaviour::NotApplicable
         | Behaviour::NotPlayed => {
             return unquoted(&visible(record.verdict.reason.as_bytes()));
         }

@@ -25,7 +25,7 @@ pub(super) const fn tone(behaviour: Behaviour) -> Tone {
         Behaviour::Ok | Behaviour::Transparent => Tone::Good,
         Behaviour::NonStrict | Behaviour::Muddled | Behaviour::Repaired | Behaviour::Altered => Tone::Odd,
         Behaviour::Informational => Tone::Noted,
-        Behaviour::Unimplemented => Tone::Absent,
+        Behaviour::Unimplemented | Behaviour::NotApplicable => Tone::Absent,
         Behaviour::NotReached => Tone::Unreached,
         Behaviour::NotPlayed => Tone::Unplayed,
         Behaviour::Failed
@@ -43,6 +43,7 @@ pub(super) const fn column(behaviour: Behaviour) -> &'static str {
     match behaviour {
         Behaviour::Informational => "INFO",
         Behaviour::Unimplemented => "UNIMPL.",
+        Behaviour::NotApplicable => "N/A",
         other => other.name(),
     }
 }
@@ -67,7 +68,8 @@ pub fn behaviours() -> impl Iterator<Item = Behaviour> {
             Some(Behaviour::Hung) => Some(Behaviour::Crashed),
             Some(Behaviour::Crashed) => Some(Behaviour::Muddled),
             Some(Behaviour::Muddled) => Some(Behaviour::NotReached),
-            Some(Behaviour::NotReached) => Some(Behaviour::NotPlayed),
+            Some(Behaviour::NotReached) => Some(Behaviour::NotApplicable),
+            Some(Behaviour::NotApplicable) => Some(Behaviour::NotPlayed),
             Some(Behaviour::NotPlayed) => None,
         }
     }

@@ -9,7 +9,7 @@ use mio::{Interest, Token};
 use super::Runner;
 use super::probe::PROBE;
 use crate::case::Case;
-use crate::http2::{Stream, Trunk};
+use crate::http2::{self, Stream, Trunk};
 use crate::options::Carrier;
 use crate::pipe::Pipe;
 use crate::random::Random;
@@ -57,16 +57,8 @@ impl Runner<'_> {
 
     /// Moves the bytes of connections that carry streams; their streams are looked at next.
     pub(super) fn pump_trunks(&mut self, ready: &mut Vec<usize>, more: &mut Vec<usize>) {
-        let woken: Vec<usize> =
-            ready.iter().copied().filter(|token| self.trunks.contains_key(token)).collect();
-        for token in woken {
-            if self.trunks[&token].borrow_mut().pump(&mut self.scratch) {
-                more.push(token);
-            }
-            ready.extend(
-                self.slots.iter().filter(|(_, slot)| slot.trunk == Some(token)).map(|(slot, _)| *slot),
-            );
-        }
+        let streams = self.slots.iter().map(|(slot, held)| (*slot, held.trunk));
+        http2::pump_trunks(&self.trunks, streams, &mut self.scratch, ready, more);
     }
 
     /// A stream is over: its connection may have room for another, or nothing more to do.

@@ -5,6 +5,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+mod whole;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -62,16 +64,31 @@ pub enum Fault {
     AnswersUnaskedExtension,
     ReadsNoContinuation,
     ServesNoPages,
+    SendsNoKey,
+    GrantsWhatIsNoUpgrade,
+    LosesWhatComesWithTheAnswer,
 }
+
+/// Streams at once that a front takes where it says how many.
+const MOST_STREAMS: u32 = 8;
 
 /// The front, in front of this server.
 pub fn serve(behind: SocketAddr, fault: Fault) -> SocketAddr {
+    start(behind, fault, false)
+}
+
+/// The same, which passes on the whole of every request and answer.
+pub fn pass(behind: SocketAddr, fault: Fault) -> SocketAddr {
+    start(behind, fault, true)
+}
+
+fn start(behind: SocketAddr, fault: Fault, whole: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     thread::spawn(move || {
         for tcp in listener.incoming().flatten() {
             let _ = tcp.set_nodelay(true);
-            thread::spawn(move || Front::run(tcp, behind, fault));
+            thread::spawn(move || Front::run(tcp, behind, fault, whole));
         }
     });
     addr
@@ -95,6 +112,8 @@ struct State {
 struct Open {
     window: i64,
     behind: Option<TcpStream>,
+    /// What the client has said before the server behind has answered, where that waits.
+    early: Option<Vec<u8>>,
     /// Either direction has ended.
     we_ended: bool,
     they_ended: bool,
@@ -133,6 +152,8 @@ struct Front {
     shared: Arc<Shared>,
     behind: SocketAddr,
     fault: Fault,
+    /// It passes on whole heads.
+    whole: bool,
     last: u32,
     fields: fields::Reader,
     /// A field section whose end has not come: its stream, END_STREAM, its bytes.
@@ -140,7 +161,7 @@ struct Front {
 }
 
 impl Front {
-    fn run(mut tcp: TcpStream, behind: SocketAddr, fault: Fault) {
+    fn run(mut tcp: TcpStream, behind: SocketAddr, fault: Fault, whole: bool) {
         let mut preface = [0; PREFACE.len()];
         if tcp.read_exact(&mut preface).is_err() || preface != PREFACE {
             return;
@@ -157,12 +178,17 @@ impl Front {
             shared: Arc::new(shared),
             behind,
             fault,
+            whole,
             last: 0,
             fields: fields::Reader::default(),
             section: None,
         };
         let allowed = u32::from(fault != Fault::DoesNotAnnounce);
-        front.lock().send(&Frame::settings(&[(setting::ENABLE_CONNECT_PROTOCOL, allowed)]));
+        let mut settings = vec![(setting::ENABLE_CONNECT_PROTOCOL, allowed)];
+        if whole {
+            settings.push((setting::MAX_CONCURRENT_STREAMS, MOST_STREAMS));
+        }
+        front.lock().send(&Frame::settings(&settings));
         let most = if fault == Fault::TakesLongFrames { 1 << 20 } else { MAX_PAYLOAD };
         let mut reader = FrameReader::with_most(most);
         let mut scratch = vec![0; 64 * 1024];
@@ -283,12 +309,13 @@ impl Front {
         }
         let ends = frame.has(flag::END_STREAM);
         open.they_ended = ends;
+        let waits = open.early.as_mut().map(|early| early.extend_from_slice(data)).is_some();
         let behind = open.behind.as_ref().and_then(|behind| behind.try_clone().ok());
         if length > 0 && !ends && !self.has(Fault::OpensNoStreamWindow) {
             state.send(&Frame::window_update(stream, length));
         }
         drop(state);
-        if let Some(mut behind) = behind {
+        if let Some(mut behind) = behind.filter(|_| !waits) {
             let _ = behind.write_all(data);
             if ends && !self.has(Fault::KeepsOpenOnEndStream) {
                 let _ = behind.shutdown(Shutdown::Write);
@@ -333,14 +360,20 @@ impl Front {
             }
             return Ok(());
         }
+        let active = |open: &&Open| !(open.gone || open.we_ended && open.they_ended);
+        if self.whole && state.streams.values().filter(active).count() >= MOST_STREAMS as usize {
+            state.send(&Frame::reset(stream, code::REFUSED_STREAM));
+            return Ok(());
+        }
         let window = state.initial;
-        let open = Open { window, behind: None, we_ended: false, they_ended: ends, gone: false };
+        let open = Open { window, behind: None, early: None, we_ended: false, they_ended: ends, gone: false };
         state.streams.insert(stream, open);
         drop(state);
         match self.judge(&fields) {
             Judged::Malformed => self.lock().reset(stream, code::PROTOCOL_ERROR),
             Judged::Refused(status) => self.refuse(stream, status),
             Judged::Page => self.page(stream),
+            Judged::Socket if self.whole => self.pass(stream, &fields, ends),
             Judged::Socket => self.open(stream, &fields, ends),
         }
         Ok(())
@@ -478,6 +511,10 @@ impl Front {
                 }
                 if protocol != b"websocket" && !self.has(Fault::TakesAnyProtocol) {
                     return Judged::Refused("501");
+                }
+                // RFC 9113 §8.5: a CONNECT has no content.
+                if self.whole && one("content-length").is_some() {
+                    return Judged::Malformed;
                 }
                 if values("sec-websocket-version") != [b"13"] && !self.has(Fault::TakesAnyVersion) {
                     return Judged::Refused("400");

@@ -1,7 +1,7 @@
 //! What of the answer comes out at the client (RFC 6455 §4.2.2; RFC 9110 §5, §15; RFC 9112 §6; RFC 6797 §7.2).
 
 use super::super::case::ProxyStep::{Answer, Ask, Body, Cut, End, Get, Reach, Refuse, Rest};
-use super::super::case::{Case, Check, Data, ProxyStep, Side};
+use super::super::case::{Case, Check, Data, HOP_BY_HOP, ProxyStep, Side};
 use super::super::passage::Passage::{Altered, Refused, Repaired};
 use crate::case::{Edit, Level, Pace};
 
@@ -122,6 +122,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-ANS-009",
         title: "another reason phrase",
+        only_http1: "an answer of HTTP/2 has no reason phrase (RFC 9113 §8.3.2)",
         rule: &FIELDS,
         level: Level::May,
         accepts: &[Altered],
@@ -196,6 +197,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-ANS-016",
         title: "a 101 that nobody asked for",
+        only_http1: "without :protocol there is no request for a WebSocket (RFC 8441 §4)",
         rule: &UNASKED,
         level: Level::May,
         accepts: &[Refused, Altered],
@@ -296,6 +298,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-ANS-024",
         title: "a 426 with Upgrade",
+        only_http1: HOP_BY_HOP,
         rule: &VERSION,
         level: Level::Should,
         script: refused!(

@@ -1,7 +1,7 @@
 //! What of the request comes out at the origin (RFC 6455 §4.1; RFC 9110 §5, §7; RFC 9112 §2, §3).
 
 use super::super::case::ProxyStep::{Answer, Ask, Cut, Get, Reach};
-use super::super::case::{Case, Check, Side};
+use super::super::case::{Case, Check, HOP_BY_HOP, Side};
 use super::super::passage::Passage::{Altered, Refused, Repaired};
 use crate::case::{Edit, Level, Pace};
 
@@ -26,6 +26,10 @@ crate::cases::rule_table! {
     OLD = [9110 "7.8"], "Upgrade in an HTTP/1.0 request is ignored.";
     WRONG = [6455 "4.2.1"], "A request that is no right handshake is refused, by the proxy or by the origin.";
 }
+
+/// Why what the client's key is about is not played over HTTP/2.
+const OWN_KEY: &str =
+    "a client sends no key over HTTP/2, and the front makes one for the origin (RFC 8441 §5)";
 
 const GOOD: Case = Case { rule: &UPGRADES, ..Case::BASE };
 /// Passed on, repaired or refused: nobody is misled.
@@ -107,6 +111,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-008",
         title: "a target in absolute form",
+        only_http1: "the pseudo-header fields of HTTP/2 have no absolute form (RFC 9113 §8.3.1)",
         rule: &ABSOLUTE,
         accepts: &[Altered],
         script: reaches!([Edit::First("GET http://{host}{target} HTTP/1.1")], [Check::First]),
@@ -133,6 +138,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-011",
         title: "names in upper and lower case by turns",
+        only_http1: "names of fields are in lower case in HTTP/2 (RFC 9113 §8.2.1)",
         rule: &NAMES,
         script: reaches!([Edit::Add("X-Custom: {random}"), Edit::MixedCase], [Check::Kept("x-custom")]),
         ..GOOD
@@ -266,6 +272,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-026",
         title: "a field that Connection names",
+        only_http1: HOP_BY_HOP,
         rule: &HOP,
         script: reaches!(
             [Edit::Line("Connection", "Connection: Upgrade, X-Hop"), Edit::Add("X-Hop: {random}")],
@@ -276,6 +283,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-027",
         title: "Keep-Alive and Proxy-Connection",
+        only_http1: HOP_BY_HOP,
         rule: &KEEP_ALIVE,
         level: Level::Should,
         script: reaches!(
@@ -287,6 +295,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-028",
         title: "Connection: keep-alive, Upgrade, as Firefox has it",
+        only_http1: HOP_BY_HOP,
         rule: &LISTS,
         script: reaches!([Edit::Line("Connection", "Connection: keep-alive, Upgrade")], []),
         ..GOOD
@@ -294,6 +303,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-029",
         title: "Upgrade: WebSocket and Connection: UPGRADE",
+        only_http1: HOP_BY_HOP,
         rule: &LISTS,
         script: reaches!(
             [Edit::Line("Upgrade", "Upgrade: WebSocket"), Edit::Line("Connection", "Connection: UPGRADE")],
@@ -304,6 +314,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-030",
         title: "Upgrade with a second protocol behind websocket",
+        only_http1: HOP_BY_HOP,
         rule: &LISTS,
         level: Level::Should,
         accepts: &[Altered],
@@ -316,6 +327,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-031",
         title: "the head in single bytes",
+        only_http1: "a head of HTTP/2 comes in frames and has no segments",
         rule: &STREAM,
         patience: 6_000,
         script: &[
@@ -330,6 +342,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-032",
         title: "an empty line in front",
+        only_http1: "there are no lines in front of a head in HTTP/2",
         rule: &EMPTY_LINE,
         level: Level::Should,
         script: reaches!([Edit::Before(b"\r\n")], [Check::Target]),
@@ -338,6 +351,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-033",
         title: "Content-Length: 0",
+        only_http1: "a CONNECT has no content, and what is behind it is the stream (RFC 9113 §8.5)",
         accepts: &[Altered],
         script: reaches!([Edit::Add("Content-Length: 0")], [Check::Kept("content-length")]),
         ..GOOD
@@ -345,6 +359,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-034",
         title: "an upgrade by HTTP/1.0",
+        only_http1: "a request over HTTP/2 bears no version of its own",
         rule: &OLD,
         script: bad!([Edit::First("GET {target} HTTP/1.0")], [Check::WrongUpgrade]),
         ..BAD
@@ -352,30 +367,35 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-035",
         title: "Connection without Upgrade in it",
+        only_http1: HOP_BY_HOP,
         script: bad!([Edit::Line("Connection", "Connection: keep-alive")], [Check::WrongUpgrade]),
         ..BAD
     },
     Case {
         id: "PRX-REQ-036",
         title: "no Connection",
+        only_http1: HOP_BY_HOP,
         script: bad!([Edit::Without("Connection")], [Check::WrongUpgrade]),
         ..BAD
     },
     Case {
         id: "PRX-REQ-037",
         title: "no Upgrade",
+        only_http1: HOP_BY_HOP,
         script: bad!([Edit::Without("Upgrade")], [Check::WrongUpgrade]),
         ..BAD
     },
     Case {
         id: "PRX-REQ-038",
         title: "no Sec-WebSocket-Key",
+        only_http1: OWN_KEY,
         script: bad!([Edit::Without("Sec-WebSocket-Key")], [Check::Wrong("sec-websocket-key")]),
         ..BAD
     },
     Case {
         id: "PRX-REQ-039",
         title: "a Sec-WebSocket-Key of four bytes",
+        only_http1: OWN_KEY,
         script: bad!(
             [Edit::Line("Sec-WebSocket-Key", "Sec-WebSocket-Key: AAAAAA==")],
             [Check::Wrong("sec-websocket-key")]
@@ -400,6 +420,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-REQ-042",
         title: "POST, without a body",
+        only_http1: "the method is CONNECT (RFC 8441 §4)",
         script: bad!(
             [Edit::First("POST {target} HTTP/1.1"), Edit::Add("Content-Length: 0")],
             [Check::Target]

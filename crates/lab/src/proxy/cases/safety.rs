@@ -85,6 +85,8 @@ pub(super) static CASES: &[Case] = &[
         id: "PRX-SAF-006",
         title: "a 403, then a frame of the server behind the answer",
         rule: &BEHIND,
+        // The front may send the next request on the connection of the origin where this was said.
+        tags: &["alone"],
         script: &[
             Ask(&[]),
             Reach(&[]),
@@ -222,6 +224,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         id: "PRX-SAF-018",
         title: "a request with a body of five bytes, then a frame",
+        only_http1: "a CONNECT has no content, and what is behind it is the stream (RFC 9113 §8.5)",
         rule: &CONTENT,
         accepts: &[Refused],
         script: &[

@@ -103,6 +103,7 @@ impl Player {
             silent: self.silent,
             relays: self.relays,
             late,
+            unprocessed: self.unprocessed,
             unconnected: self.unconnected,
         }
     }

@@ -21,8 +21,9 @@ use super::mailbox::{Ended, Mailbox};
 use super::passage::Passage;
 use super::record::Difference;
 use super::trace::Trace;
+use crate::http2::frame::{code, code_name};
 use crate::opening::{self, Fill};
-use crate::options::Options;
+use crate::options::{Carrier, Options};
 use crate::random::Random;
 
 /// Bytes that a side may be ahead of what has come out.
@@ -41,6 +42,8 @@ pub(super) struct Common {
     pub(super) fields: Vec<String>,
     /// The front passes on bytes before a head is whole: it knows nothing of HTTP.
     pub(super) relays: bool,
+    /// What the front is reached by; it reaches the origin by HTTP/1.1.
+    pub(super) carrier: Carrier,
 }
 
 /// Both connections, as far as they are there.
@@ -60,6 +63,18 @@ impl Wires<'_> {
     fn ended(&mut self, side: Side) -> Option<Ended> {
         self.of(side).and_then(|mailbox| mailbox.ended)
     }
+
+    /// How the front has ended the client's connection, to be put behind that.
+    fn farewell(&mut self) -> String {
+        let words = self.client.as_ref().and_then(|mailbox| mailbox.farewell.as_ref());
+        words.map_or(String::new(), |words| format!(" ({words})"))
+    }
+
+    /// Whether the front has said that it did nothing with the request.
+    fn is_unprocessed(&self) -> bool {
+        let words = self.client.as_ref().and_then(|mailbox| mailbox.farewell.as_ref());
+        words.is_some_and(|words| words.ends_with(&code_name(code::REFUSED_STREAM)))
+    }
 }
 
 /// One case being played.
@@ -69,6 +84,7 @@ pub(super) struct Player {
     /// In each request of this case and in no other.
     pub(super) mark: String,
     relays: bool,
+    carrier: Carrier,
     patience: Duration,
     fill: Fill,
     random: Random,
@@ -101,6 +117,7 @@ pub(super) struct Player {
     trace: Trace,
     silent: bool,
     unconnected: bool,
+    unprocessed: bool,
     /// Something came later than it may.
     late: bool,
     /// Bytes that were written, and when that grew last.
@@ -136,6 +153,7 @@ impl Player {
             case,
             mark,
             relays: common.relays,
+            carrier: common.carrier,
             patience,
             fill,
             random,
@@ -161,6 +179,7 @@ impl Player {
             trace: Trace::default(),
             silent: false,
             unconnected: false,
+            unprocessed: false,
             late: false,
             written: (0, Duration::ZERO),
             odd: None,
@@ -186,6 +205,11 @@ impl Player {
         let written = sides.map(|side| wires.of(side).map_or(0, |mailbox| mailbox.written)).iter().sum();
         if written > self.written.0 {
             self.written = (written, now);
+        }
+        if let Some(violation) = wires.client.as_mut().and_then(|mailbox| mailbox.violation.take()) {
+            let what = violation.to_string();
+            let what = format!("what the client got breaks a rule of HTTP/2: {}", what.trim_end_matches('.'));
+            self.fail(Passage::Unsafe, what);
         }
         self.feed(&mut wires);
         while !self.over && self.advance(&mut wires) {}
@@ -238,7 +262,7 @@ impl Player {
     fn behind_head(&mut self, side: Side, came: &[u8]) {
         self.trace.bytes(self.now, side, false, came);
         let is_stream = match side {
-            Side::Client => self.got.as_ref().and_then(RawHead::status) == Some(101),
+            Side::Client => self.got.as_ref().is_some_and(|head| self.opens(head)),
             Side::Origin => self.answered.as_ref().is_none_or(|head| head.status() == Some(101)),
         };
         if is_stream {
@@ -271,7 +295,13 @@ impl Player {
     }
 
     fn pair<'h>(&'h self, sent: &'h RawHead, came: &'h RawHead) -> Pair<'h> {
-        Pair { sent, came, interim: &self.interim, relays: self.relays }
+        let translated = self.carrier.is_http2();
+        Pair { sent, came, interim: &self.interim, relays: self.relays, translated }
+    }
+
+    /// Whether this answer tells the client that the connection is open.
+    fn opens(&self, head: &RawHead) -> bool {
+        head.status().is_some_and(|status| self.carrier.opens(status))
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::body::{self, Body};
 use super::super::case::{Check, ProxyStep, Side};
-use super::super::head::RawHead;
+use super::super::check::Finding;
+use super::super::head::{self, RawHead};
 use super::super::mailbox::Half;
 use super::super::passage::Passage;
 use super::end::answer;
@@ -60,11 +61,16 @@ impl Player {
             ProxyStep::NobodyListens => true,
             ProxyStep::Ask(edits) => {
                 let head = opening::request(&Opening { edits, ..Opening::GOOD }, &self.fill);
-                self.put(Side::Client, &head, wires);
-                self.asked = Some(RawHead::parse(head));
+                self.ask(head, wires);
                 true
             }
             ProxyStep::Answer(edits) => {
+                if self.carrier.is_http2()
+                    && let Some(key) = self.reached.as_ref().and_then(|head| head.only("sec-websocket-key"))
+                {
+                    // It is the front's.
+                    self.fill.key = key;
+                }
                 let head = opening::response(&Opening { edits, ..Opening::GOOD }, &self.fill, None);
                 self.put(Side::Origin, &head, wires);
                 // What stands in front of it are answers of their own.
@@ -151,8 +157,22 @@ impl Player {
         }
     }
 
+    fn ask(&mut self, head: Vec<u8>, wires: &mut Wires<'_>) {
+        if self.carrier.is_http2() {
+            self.put(Side::Client, &head::extended_connect(&head), wires);
+        } else {
+            self.put(Side::Client, &head, wires);
+        }
+        self.asked = Some(RawHead::parse(head));
+    }
+
     /// Sends the request but for its last line, and looks whether the front passes that on.
     fn feel(&mut self, wires: &mut Wires<'_>) -> bool {
+        if self.carrier.is_http2() {
+            // Its heads come whole, and who reads them knows HTTP.
+            self.ask(opening::request(&Opening::GOOD, &self.fill), wires);
+            return true;
+        }
         if self.asked.is_none() {
             let head = opening::request(&Opening::GOOD, &self.fill);
             self.put(Side::Client, &head[..head.len() - 2], wires);
@@ -173,7 +193,9 @@ impl Player {
                 let what = format!("the proxy answered {} itself", answer(&got.first));
                 self.fail(Passage::Refused, what);
             } else if wires.ended(Side::Client).is_some() {
-                self.fail(Passage::Refused, "the proxy ended the connection without an answer");
+                let what = format!("the proxy ended the connection without an answer{}", wires.farewell());
+                self.unprocessed = wires.is_unprocessed();
+                self.fail(Passage::Refused, what);
             } else if self.has_waited() {
                 self.silent = true;
                 let came = &self.heads[at(Side::Client)];
@@ -198,14 +220,39 @@ impl Player {
             if wires.ended(Side::Client).is_some() {
                 self.fail(
                     Passage::Refused,
-                    format!("the proxy ended the connection in place of {}", answer(&sent.first)),
+                    format!(
+                        "the proxy ended the connection in place of {}{}",
+                        answer(&sent.first),
+                        wires.farewell()
+                    ),
                 );
             } else if self.has_waited() {
                 self.fail(Passage::Lost, format!("{} did not come out", answer(&sent.first)));
             }
             return false;
         };
-        if sent.status() != came.status() {
+        let (was_open, is_open) = (sent.status() == Some(101), self.opens(&came));
+        if is_open && !was_open {
+            let what = format!(
+                "{} comes out as {}, which opens the connection",
+                answer(&sent.first),
+                answer(&came.first)
+            );
+            self.fail(Passage::Unsafe, what);
+            return false;
+        }
+        if self.carrier.is_http2()
+            && !is_open
+            && sent.status().is_some_and(|status| self.carrier.opens(status))
+        {
+            // No other answer is right: one that came out as it is would open the connection.
+            let what =
+                format!("{} came in place of {}, as it must", answer(&came.first), answer(&sent.first));
+            self.findings.push(Finding { passage: Passage::Refused, what, is_right: true });
+            self.over = true;
+            return false;
+        }
+        if !(was_open && is_open) && sent.status() != came.status() {
             let is_own = matches!(came.status(), Some(400..=599) | None);
             let passage = if is_own { Passage::Refused } else { Passage::Altered };
             self.keep_difference(Side::Origin, "head", &sent.bytes, &came.bytes);

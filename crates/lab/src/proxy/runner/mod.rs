@@ -6,6 +6,7 @@
 mod origin;
 mod plan;
 mod slot;
+mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -23,9 +24,9 @@ use super::passage::Passage;
 use super::player::{Common, Player};
 use super::record::Record;
 use crate::case::Level;
+use crate::http2::{Shared, pump_trunks};
 use crate::link::{Link, SCRATCH};
-use crate::options::Options;
-use crate::pipe::Pipe;
+use crate::options::{Carrier, Options};
 use crate::rule::{Rule, Sections};
 pub use crate::runner::{Gone, Peer, Target};
 use crate::socket::Socket;
@@ -37,7 +38,7 @@ pub use plan::{Plan, Survey, Trouble};
 const AGAIN: Duration = Duration::from_secs(60);
 /// Failures that come out the same when they are played alone: where none came out otherwise, the rest is believed.
 const BELIEVED: u32 = 3;
-/// How often a case that came out late is played alone.
+/// How often a case that came out late is played alone, and one again that the front has left alone.
 const TRIES: u32 = 3;
 /// Cases one after the other without a sign of life, for a probe to be made.
 const SILENT: u32 = 3;
@@ -83,7 +84,16 @@ pub fn preflight(target: &Target, origin: SocketAddr, options: Options) -> Resul
 ///
 /// What listening at the origin's address fails with, and our own poll.
 pub fn run(plan: &Plan, report: &mut dyn FnMut(Record)) -> io::Result<Peer> {
-    Runner::new(plan)?.run(report)
+    let runner = Runner::new(plan)?;
+    for case in plan.cases.iter().filter(|case| not_applicable(case, plan.options.carrier)) {
+        report(Record::not_applicable(case));
+    }
+    runner.run(report)
+}
+
+/// Whether there is nothing to play of a case over this.
+fn not_applicable(case: &Case, carrier: Carrier) -> bool {
+    carrier.is_http2() && !case.only_http1.is_empty()
 }
 
 type Report<'r> = &'r mut dyn FnMut(Record);
@@ -99,6 +109,10 @@ struct Runner<'p> {
     slots: BTreeMap<usize, Slot>,
     seats: BTreeMap<usize, Seat>,
     nameless: BTreeMap<usize, (Link<Mailbox>, Instant)>,
+    /// Connections of HTTP/2, of one case each.
+    trunks: BTreeMap<usize, Shared>,
+    /// Slots whose connection has room for their stream since another is over: nothing comes in that would tell them.
+    roomy: Vec<usize>,
     next_token: usize,
     scratch: Vec<u8>,
     jobs: usize,
@@ -123,7 +137,9 @@ struct Runner<'p> {
 impl<'p> Runner<'p> {
     fn new(plan: &'p Plan) -> io::Result<Self> {
         // Whoever cannot reach its origin may not try again for a while: those cases are played when all else is done.
-        let (last, mut cases): (Vec<_>, Vec<_>) = plan.cases.iter().partition(|case| case.without_origin());
+        let is_played = |case: &&&'static Case| !not_applicable(case, plan.options.carrier);
+        let (last, mut cases): (Vec<_>, Vec<_>) =
+            plan.cases.iter().filter(is_played).partition(|case| case.without_origin());
         cases.sort_by_key(|case: &&Case| case.copies > 1);
         let mut runner = Self {
             plan,
@@ -132,6 +148,7 @@ impl<'p> Runner<'p> {
                 target: plan.target.path.clone(),
                 fields: plan.target.fields.clone(),
                 relays: plan.relays,
+                carrier: plan.options.carrier,
             },
             poll: Poll::new()?,
             listener: None,
@@ -140,6 +157,8 @@ impl<'p> Runner<'p> {
             slots: BTreeMap::new(),
             seats: BTreeMap::new(),
             nameless: BTreeMap::new(),
+            trunks: BTreeMap::new(),
+            roomy: Vec::new(),
             next_token: 0,
             scratch: vec![0; SCRATCH],
             jobs: plan.jobs.max(1),
@@ -194,10 +213,13 @@ impl<'p> Runner<'p> {
                     token => match self.seats.get(&token.0) {
                         Some(Seat::Client(slot) | Seat::Origin(slot)) => ready.push(*slot),
                         Some(Seat::Nameless) => ready.extend(self.name(token.0)),
+                        Some(Seat::Trunk) => ready.push(token.0),
                         None => {}
                     },
                 }
             }
+            let streams = self.slots.iter().map(|(at, slot)| (*at, slot.trunk));
+            pump_trunks(&self.trunks, streams, &mut self.scratch, &mut ready, &mut more);
             let now = Instant::now();
             let is_due = |slot: &Slot| due(slot) <= now;
             ready.extend(self.slots.iter().filter(|(_, slot)| is_due(slot)).map(|(at, _)| *at));
@@ -212,6 +234,7 @@ impl<'p> Runner<'p> {
             let over: Vec<usize> =
                 self.slots.iter().filter(|(_, slot)| slot.player.is_over()).map(|(at, _)| *at).collect();
             over.into_iter().for_each(|at| self.reap(at, report));
+            more.append(&mut self.roomy);
         }
     }
 
@@ -276,16 +299,15 @@ impl<'p> Runner<'p> {
     fn start(&mut self, case: &'static Case, copy: u16) {
         let mut player = Player::new(case, copy, &self.common, self.plan.options);
         let at = self.token();
-        let link = self.plan.target.connect().and_then(|stream| self.register(stream, at));
-        let client = match link {
-            Ok(stream) => Some(Link::connecting(Pipe::Socket(stream), Mailbox::default())),
+        let (trunk, client) = match self.pipe(case, copy, at) {
+            Ok((trunk, pipe)) => (trunk, Some(Link::connecting(pipe, Mailbox::default()))),
             Err(error) => {
                 player.unconnected(&error.to_string());
-                None
+                (None, None)
             }
         };
         self.seats.insert(at, Seat::Client(at));
-        self.slots.insert(at, Slot { player, started: Instant::now(), client, origin: None });
+        self.slots.insert(at, Slot { player, started: Instant::now(), client, trunk, origin: None });
     }
 
     fn token(&mut self) -> usize {
@@ -355,6 +377,8 @@ impl<'p> Runner<'p> {
         let Some(slot) = self.slots.remove(&at) else { return };
         self.seats.retain(|_, seat| !matches!(seat, Seat::Client(slot) | Seat::Origin(slot) if *slot == at));
         let refused = slot.client.as_ref().is_some_and(Link::refused);
+        drop(slot.client);
+        self.leave(slot.trunk);
         let record = slot.player.finish(slot.started.elapsed());
         let case = record.case;
         if std::ptr::eq(case, &PROBE) && self.probing {
@@ -391,7 +415,8 @@ impl<'p> Runner<'p> {
     fn stand(&mut self, mut record: Record, report: Report<'_>) {
         // Who is late each time is late.
         let tries = self.tries.entry(record.case.id).or_insert(0);
-        if record.late && !record.accepted && self.again.is_none() && *tries < TRIES {
+        let is_late = record.late && !record.accepted && self.again.is_none();
+        if (is_late || record.unprocessed) && *tries < TRIES {
             *tries += 1;
             return self.queue.push_front(record.case);
         }

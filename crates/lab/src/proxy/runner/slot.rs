@@ -14,6 +14,8 @@ pub(super) struct Slot {
     pub(super) player: Player,
     pub(super) started: Instant,
     pub(super) client: Option<Link<Mailbox>>,
+    /// The connection that the client's side is a stream of.
+    pub(super) trunk: Option<usize>,
     pub(super) origin: Option<Link<Mailbox>>,
 }
 
@@ -22,6 +24,8 @@ pub(super) struct Slot {
 pub(super) enum Seat {
     Client(usize),
     Origin(usize),
+    /// A connection that carries streams of clients.
+    Trunk,
     /// Nobody's yet.
     Nameless,
 }

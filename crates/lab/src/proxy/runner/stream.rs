@@ -1,0 +1,54 @@
+//! What the client's side of a case is: a connection of its own, or a stream of HTTP/2.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use super::super::case::Case;
+use super::Runner;
+use super::slot::Seat;
+use crate::http2::{Stream, Trunk};
+use crate::options::Carrier;
+use crate::pipe::Pipe;
+use crate::random::Random;
+
+impl Runner<'_> {
+    /// What the client of a slot speaks over, and the connection that it is a stream of. Cases do not share one, so that
+    /// none pays for what another has done to it; the copies of one case do.
+    pub(super) fn pipe(
+        &mut self,
+        case: &'static Case,
+        copy: u16,
+        at: usize,
+    ) -> io::Result<(Option<usize>, Pipe)> {
+        let Carrier::Http2(cut) = self.plan.options.carrier else {
+            let socket = self.register(self.plan.target.connect()?, at)?;
+            return Ok((None, Pipe::Socket(socket)));
+        };
+        let of_it = self.slots.values().filter(|slot| std::ptr::eq(slot.player.case, case));
+        let shared = of_it.filter_map(|slot| slot.trunk).next();
+        let trunk = match shared {
+            Some(trunk) => trunk,
+            None => {
+                let trunk = self.token();
+                let socket = self.register(self.plan.target.connect()?, trunk)?;
+                self.trunks.insert(trunk, Rc::new(RefCell::new(Trunk::connecting(socket, cut))));
+                self.seats.insert(trunk, Seat::Trunk);
+                trunk
+            }
+        };
+        let random = Random::for_case(self.plan.options.seed ^ u64::from(copy) << 32, case.id);
+        let stream = Stream::new(&self.trunks[&trunk], random).with_interim();
+        Ok((Some(trunk), Pipe::Stream(stream)))
+    }
+
+    /// A slot is gone: its connection has room for another stream, or with the last one it is gone as well.
+    pub(super) fn leave(&mut self, trunk: Option<usize>) {
+        let Some(token) = trunk else { return };
+        self.roomy.extend(self.slots.iter().filter(|(_, slot)| slot.trunk == trunk).map(|(at, _)| *at));
+        if self.trunks.get(&token).is_some_and(|shared| Rc::strong_count(shared) == 1) {
+            self.trunks.remove(&token);
+            self.seats.remove(&token);
+        }
+    }
+}

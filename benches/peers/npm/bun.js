@@ -1,5 +1,6 @@
-// Bun's own server, which has uWebSockets inside: bun bun.js PORT [echo|broadcast]
+// Bun's own server, which has uWebSockets inside: bun bun.js PORT [echo|broadcast|deflate]
 const broadcasts = process.argv[3] === "broadcast";
+const compresses = process.argv[3] === "deflate";
 const server = Bun.serve({
   hostname: "127.0.0.1",
   port: Number(process.argv[2]),
@@ -7,7 +8,7 @@ const server = Bun.serve({
     if (!server.upgrade(request)) return new Response("a WebSocket server", { status: 426 });
   },
   websocket: {
-    perMessageDeflate: false,
+    perMessageDeflate: compresses,
     maxPayloadLength: 64 << 20,
     backpressureLimit: 64 << 20,
     open(socket) {
@@ -15,7 +16,7 @@ const server = Bun.serve({
     },
     message(socket, message) {
       if (broadcasts) server.publish("all", message);
-      else socket.send(message);
+      else socket.send(message, compresses);
     },
   },
 });

@@ -1,4 +1,4 @@
-// The ws package on Node: node ws.js PORT
+// The ws package on Node: node ws.js PORT [PERMESSAGE_DEFLATE]
 const { WebSocketServer } = require("ws");
 
 const server = new WebSocketServer({
@@ -6,7 +6,7 @@ const server = new WebSocketServer({
   port: Number(process.argv[2]),
   backlog: 4096,
   maxPayload: 64 << 20,
-  perMessageDeflate: false,
+  perMessageDeflate: process.argv[3] ? { threshold: 0, ...JSON.parse(process.argv[3]) } : false,
 });
 server.on("connection", (socket) => {
   socket.on("error", () => {});

@@ -76,6 +76,11 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("bowsprit bench ws://127.0.0.1:9001/ -c 1000 -s 1K -d 30s", "more, larger, longer"),
             ("bowsprit bench ws://127.0.0.1:9001/ --rate 5000", "at a fixed rate: latency under load"),
             ("bowsprit bench ws://127.0.0.1:9001/ --storm", "connections a second"),
+            (
+                "bowsprit bench ws://127.0.0.1:9001/ --deflate --text=json -s 1K",
+                "compressed JSON, each message another",
+            ),
+            ("bowsprit bench ws://127.0.0.1:9001/ -n 1000 --message hello", "so many messages, and which"),
             ("bowsprit bench ws://127.0.0.1:9001/ --json > a.json", "to be compared"),
         ],
     ),

@@ -6,12 +6,14 @@ mod port;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use bowsprit::close::{CloseCode, CloseReason};
-use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler, To};
+use bowsprit::connection::Config;
+use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler, Settings, To};
+use bowsprit::extension::deflate::{DeflateConfig, SendContext};
 use bowsprit::handshake::{Refusal, Request};
 use bowsprit::message::Message;
 use port::reserved;
@@ -70,9 +72,18 @@ impl Handler for Server {
 
 /// A server in a thread that ends with the test.
 fn server(way: Way) -> SocketAddr {
+    server_with(way, None)
+}
+
+/// The same, which agrees to compression with these settings.
+fn server_with(way: Way, deflate: Option<DeflateConfig>) -> SocketAddr {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
-        let mut server = EventLoop::new().unwrap();
+        let mut config = Config::default();
+        config.deflate = deflate;
+        let mut settings = Settings::default();
+        settings.connection = Arc::new(config);
+        let mut server = EventLoop::with_settings(settings).unwrap();
         tell.send(server.listen(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
         server.run(&mut Server(way)).unwrap();
     });
@@ -81,12 +92,18 @@ fn server(way: Way) -> SocketAddr {
 
 fn bench(address: SocketAddr, options: &str) -> Output {
     let connections: &[&str] = if options.contains("--connections") { &[] } else { &["--connections", "5"] };
+    let length: &[&str] = match options {
+        _ if options.contains("--count") => &[],
+        _ if options.contains("--duration") => &["--warmup", "100ms"],
+        _ => &["--warmup", "100ms", "--duration", "300ms"],
+    };
+    let form = if options.contains("--histogram") { &[][..] } else { &["--json"] };
     Command::new(env!("CARGO_BIN_EXE_bowsprit"))
         .arg("bench")
         .args(connections)
         .arg(format!("ws://{address}/"))
-        .args(if options.contains("--duration") { &[][..] } else { &["--duration", "300ms"] })
-        .args(["--warmup", "100ms", "--json"])
+        .args(length)
+        .args(form)
         .args(options.split_whitespace())
         .output()
         .unwrap()
@@ -97,7 +114,11 @@ fn report(output: &Output) -> serde_json::Value {
 }
 
 fn measure(way: Way, options: &str) -> serde_json::Value {
-    let output = bench(server(way), options);
+    measure_at(server(way), options)
+}
+
+fn measure_at(address: SocketAddr, options: &str) -> serde_json::Value {
+    let output = bench(address, options);
     assert_eq!(output.status.code(), Some(0), "{options}: {output:?}");
     let report = report(&output);
     assert_eq!(report["format"], "bowsprit bench");
@@ -118,6 +139,8 @@ fn echoes_in_every_shape() {
         // Without optimisation, on a busy machine, a round of these takes a second.
         "--size 300K --sample 1 --text=cyrillic --duration 5s",
         "--rate 500 --sample 1",
+        "--text=words --size 500 --sample 1 --seed 7",
+        "--text=json --size 70K --sample 1",
         "--ramp-up 200ms --rate 50",
     ] {
         let report = measure(Way::Echo, options);
@@ -136,6 +159,117 @@ fn a_rate_is_kept() {
     // Whatever the answers did. A test machine that is busy may count the messages of a moment before or after.
     let sent = report["latency_us"]["count"].as_f64().unwrap() / report["seconds"].as_f64().unwrap();
     assert!((500.0..=1500.0).contains(&sent), "{report}");
+}
+
+/// Not one more, and not one less, whatever else is asked for.
+#[test]
+fn a_number_of_messages_is_sent() {
+    for (way, options, operations) in [
+        (Way::Echo, "--count 1", 1),
+        (Way::Echo, "--count 7 --in-flight 16", 7),
+        (Way::Echo, "--count 1000 --in-flight 3 --size 0", 1000),
+        (Way::Echo, "--count 40 --rate 400", 40),
+        (Way::All, "--count 20 --broadcast --in-flight 6", 100),
+        (Way::Others, "--count 20 --broadcast=others --rate 200", 80),
+        (Way::Echo, "--count 23 --storm", 23),
+        (Way::Echo, "--count 3 --storm", 3),
+    ] {
+        let report = measure(way, options);
+        assert_eq!(report["operations"], operations, "{options}: {report}");
+    }
+    // What is lost with its connection does not keep the others.
+    let output = bench(server(Way::Close), "--count 100");
+    assert_eq!((output.status.code(), &report(&output)["operations"]), (Some(1), &0.into()), "{output:?}");
+    for way in [Way::Close, Way::Refuse] {
+        let output = bench(server(way), "--count 100 --storm");
+        assert_eq!(output.status.code(), Some(if way == Way::Close { 1 } else { 3 }), "{output:?}");
+    }
+}
+
+#[test]
+fn what_the_user_gives_is_sent() {
+    let path = std::env::temp_dir().join(format!("bowsprit-bench-file-{}", std::process::id()));
+    std::fs::write(&path, b"\xff\x00 of a file").unwrap();
+    let file = path.to_str().unwrap();
+    for (options, size, kind) in [
+        ("--message \u{443}\u{440}\u{430}".to_owned(), 6, "text"),
+        (format!("--file {file}"), 12, "binary"),
+        (format!("--file {file} --deflate"), 12, "binary"),
+    ] {
+        let address = server_with(Way::Echo, Some(DeflateConfig::default()));
+        let report = measure_at(address, &format!("--count 10 --sample 1 {options}"));
+        assert_eq!((&report["setup"]["size"], &report["setup"]["kind"]), (&size.into(), &kind.into()));
+    }
+    let address = ([127, 0, 0, 1], 1).into();
+    for options in [format!("--file {file} --text"), "--file no/such/file".to_owned()] {
+        assert_eq!(bench(address, &options).status.code(), Some(2), "{options}");
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn compressed_messages_come_back_and_are_weighed() {
+    let mut config = DeflateConfig::default();
+    config.threshold = 0;
+    let plain = measure(Way::Echo, "--count 640 --text=json --size 1000");
+    assert!(plain.get("deflate").is_none() && plain["setup"].get("deflate").is_none(), "{plain}");
+    let mut sent = Vec::new();
+    for context in [SendContext::Fresh, SendContext::Window] {
+        config.send_context = context;
+        let address = server_with(Way::Echo, Some(config));
+        for (options, name) in
+            [("", "both"), ("--deflate-context none", "none"), ("--deflate-level 0", "stored")]
+        {
+            let options = format!("--count 640 --text=json --size 1000 --sample 1 --deflate {options}");
+            let deflate = measure_at(address, &options)["deflate"].clone();
+            let number = |of: &str, what: &str| deflate[of][what].as_f64().unwrap();
+            assert_eq!((number("sent", "messages"), number("received", "messages")), (640.0, 640.0));
+            for way in ["sent", "received"] {
+                let ratio = 640_000.0 / number(way, "bytes");
+                assert!((number(way, "ratio") - ratio).abs() < 1e-9, "{deflate}");
+            }
+            let agreed = deflate["agreed"][0].as_str().unwrap();
+            assert_eq!(agreed.contains("no_context_takeover"), name == "none", "{agreed}");
+            let [out, back] = ["sent", "received"].map(|way| number(way, "ratio"));
+            assert!(if name == "stored" { out < 1.0 } else { out > 2.0 }, "{name}: {deflate}");
+            // The server keeps what it may.
+            assert_eq!(back > 3.2, context == SendContext::Window && name != "none", "{name}: {deflate}");
+            sent.push(out);
+        }
+    }
+    assert!(sent[0] > 1.1 * sent[1], "a context shows: {sent:?}");
+    for options in [
+        "--text=words --size 300K --duration 1s --sample 1",
+        "--count 50 --storm --text=json --size 2K",
+        "--broadcast --text=json --size 500 --count 100 --sample 1",
+        "--rate 200 --text=cyrillic --size 5000 --sample 1",
+    ] {
+        let way = if options.contains("broadcast") { Way::All } else { Way::Echo };
+        measure_at(server_with(way, Some(config)), &format!("--deflate {options}"));
+    }
+    // Who does not compress is not measured.
+    let output = bench(server(Way::Echo), "--deflate");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(3) && stderr.contains("agrees to no compression"), "{output:?}");
+}
+
+/// Text is for people; a terminal gets bars as well, and so does who asks for them.
+#[test]
+fn latencies_have_buckets_and_bars() {
+    let report = measure(Way::Echo, "--count 200");
+    let buckets = report["latency_us"]["buckets"].as_array().unwrap();
+    let count: u64 = buckets.iter().map(|bucket| bucket["count"].as_u64().unwrap()).sum();
+    assert_eq!(count, 200, "{report}");
+    let output = bench(server(Way::Echo), "--count 200 --histogram");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("\nlatencies\n") && text.contains("<= ") && text.contains("##"), "{text}");
+    let address = server(Way::Echo);
+    let output = Command::new(env!("CARGO_BIN_EXE_bowsprit"))
+        .args(["bench", &format!("ws://{address}/"), "-c", "1", "-n", "10"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("10 in ") && !text.contains("latencies"), "{text}");
 }
 
 #[test]
@@ -222,7 +356,19 @@ fn a_refusal_without_an_end_is_told_by_its_status() {
 #[test]
 fn a_wrong_command_line_is_exit_code_2() {
     let address = ([127, 0, 0, 1], 1).into();
-    for options in ["--rate 0", "--rate nan", "--storm --idle", "--rate 1 --in-flight 2", "--connections 0"] {
+    for options in [
+        "--rate 0",
+        "--rate nan",
+        "--storm --idle",
+        "--rate 1 --in-flight 2",
+        "--connections 0",
+        "--count 0",
+        "--count 5 --idle",
+        "--deflate-level 1",
+        "--deflate --deflate-level 10",
+        "--message a --size 3",
+        "--message a --file b",
+    ] {
         assert_eq!(bench(address, options).status.code(), Some(2), "{options}");
     }
 }

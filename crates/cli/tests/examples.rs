@@ -11,7 +11,7 @@ mod installed;
 mod support;
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{ChildStdout, Command};
@@ -128,7 +128,6 @@ fn each_example_is_run_here() {
         "subscriptions",
         "idle_memory",
         "deflate_memory",
-        "deflate_load",
         "codec",
         "turn",
     ];
@@ -420,16 +419,4 @@ fn measures() {
             assert!(stdout.contains(row), "{name}: {row} is not in {stdout}");
         }
     }
-}
-
-/// One that measures a server by its process id, where the system tells of processes.
-#[cfg(target_os = "linux")]
-#[test]
-fn deflate_load() {
-    let server = serve(&["--deflate-threshold", "0"]);
-    let pid = server.running.child.id().to_string();
-    let (code, stdout, stderr) = start("deflate_load", &[&server.url, &pid, "1000"]).finish_within(200);
-    assert_eq!(code, 0, "{stderr}");
-    let _ = std::io::stdout().write_all(stdout.as_bytes());
-    assert!(stdout.contains('|'), "{stdout}");
 }

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::fleet::{Fleet, Scene, Stopped};
-use super::link::{Fault, Link};
+use super::fault::Fault;
+use super::fleet::{Fleet, Left, Scene, Stopped};
+use super::link::Link;
 use super::pace::Pacer;
 use super::plan::{Pace, Receivers};
+use super::quota::Quota;
 use super::report::{Report, Unit};
 use super::tally::Tally;
 
@@ -17,7 +19,7 @@ pub(super) fn run(fleet: &mut Fleet<'_>, to: Receivers) -> Result<Report, Stoppe
         pacer: None,
         first: 0,
         on_their_way: VecDeque::new(),
-        stopped: false,
+        quota: Quota::of(fleet.plan.length),
     };
     let stretch = fleet.measure(&mut scene)?;
     Ok(Report::new(fleet, Unit::Deliveries, stretch))
@@ -30,7 +32,7 @@ struct Broadcast {
     /// The number of the first message in `on_their_way`.
     first: u64,
     on_their_way: VecDeque<Message>,
-    stopped: bool,
+    quota: Quota,
 }
 
 struct Message {
@@ -55,6 +57,7 @@ impl Broadcast {
         while self.on_their_way.front().is_some_and(|message| message.missing == 0) {
             if let Some(message) = self.on_their_way.pop_front() {
                 tally.fan_out.add(now.saturating_sub(message.due));
+                self.quota.over(1);
                 self.first += 1;
             }
         }
@@ -64,6 +67,9 @@ impl Broadcast {
     fn send(&mut self, fleet: &mut Fleet<'_>, due: u64) {
         let missing = self.receivers(fleet.open);
         let Some(link) = &mut fleet.links[SENDER] else { return };
+        if !self.quota.take() {
+            return;
+        }
         link.send();
         self.on_their_way.push_back(Message { due, missing });
     }
@@ -98,12 +104,15 @@ impl Scene for Broadcast {
     }
 
     fn tick(&mut self, fleet: &mut Fleet<'_>, now: u64) -> u64 {
-        if self.stopped {
+        if fleet.links[SENDER].is_none() {
+            self.quota.stop();
+        }
+        if self.quota.is_spent() {
             return u64::MAX;
         }
         let next = match self.pace {
             Pace::InFlight(depth) => {
-                while self.on_their_way.len() < depth as usize && fleet.links[SENDER].is_some() {
+                while self.on_their_way.len() < depth as usize && !self.quota.is_spent() {
                     self.send(fleet, now);
                 }
                 u64::MAX
@@ -121,6 +130,14 @@ impl Scene for Broadcast {
     }
 
     fn stop(&mut self) {
-        self.stopped = true;
+        self.quota.stop();
+    }
+
+    fn left(&self) -> Left {
+        // Those that only lost receivers waited for are settled by the next answer, which may never come.
+        match self.quota.left() {
+            Left::Answers if self.on_their_way.iter().all(|message| message.missing == 0) => Left::Nothing,
+            left => left,
+        }
     }
 }

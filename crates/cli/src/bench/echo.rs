@@ -1,17 +1,20 @@
 //! Every message comes back to its sender.
 
-use super::fleet::{Fleet, Scene, Stopped};
-use super::link::{Fault, Link};
+use super::fault::Fault;
+use super::fleet::{Fleet, Left, Scene, Stopped};
+use super::link::Link;
 use super::pace::Pacer;
 use super::plan::Pace;
+use super::quota::Quota;
 use super::report::{Report, Unit};
 use super::tally::Tally;
 
 /// Measures echoes.
 pub(super) fn run(fleet: &mut Fleet<'_>) -> Result<Report, Stopped> {
+    let quota = Quota::of(fleet.plan.length);
     let stretch = match fleet.plan.pace {
-        Pace::InFlight(depth) => fleet.measure(&mut Closed { depth: depth as usize, stopped: false }),
-        Pace::Rate(rate) => fleet.measure(&mut Open { rate, pacer: None, turn: 0, stopped: false }),
+        Pace::InFlight(depth) => fleet.measure(&mut Closed { depth: depth as usize, quota, started: false }),
+        Pace::Rate(rate) => fleet.measure(&mut Open { rate, pacer: None, turn: 0, quota }),
     }?;
     Ok(Report::new(fleet, Unit::Messages, stretch))
 }
@@ -19,29 +22,61 @@ pub(super) fn run(fleet: &mut Fleet<'_>) -> Result<Report, Stopped> {
 /// Each connection sends on when half of what it has in flight is back.
 struct Closed {
     depth: usize,
-    stopped: bool,
+    quota: Quota,
+    /// A number of messages is begun once all connections are open, so that its time holds nothing else.
+    started: bool,
 }
 
 impl Scene for Closed {
     fn least(&self) -> usize {
-        self.depth.div_ceil(2)
+        // Whoever has sent its last message waits for no company.
+        if self.quota.is_spent() { 1 } else { self.depth.div_ceil(2) }
     }
 
     fn opened(&mut self, link: &mut Link, now: u64) {
-        (0..self.depth).for_each(|_| send(link, now));
+        if !self.quota.is_counted() {
+            (0..self.depth).for_each(|_| send(link, now));
+        }
     }
 
     #[inline]
     fn answered(&mut self, link: &mut Link, messages: u32, now: u64, tally: &mut Tally) -> Result<(), Fault> {
         count(link, messages, now, tally)?;
-        if !self.stopped {
-            (0..messages).for_each(|_| send(link, now));
+        self.quota.over(messages as usize);
+        for _ in 0..messages {
+            if !self.quota.take() {
+                break;
+            }
+            send(link, now);
         }
         Ok(())
     }
 
+    fn over(&mut self, _number: usize, link: &Link, _faulty: bool, _tally: &mut Tally) {
+        self.quota.over(link.waiting.len());
+    }
+
+    fn tick(&mut self, fleet: &mut Fleet<'_>, now: u64) -> u64 {
+        if self.quota.is_counted() && !std::mem::replace(&mut self.started, true) {
+            // One for each, then a second one for each: fewer messages than there is room for are shared out.
+            for _ in 0..self.depth {
+                for link in fleet.links.iter_mut().flatten().filter(|link| link.is_open()) {
+                    if self.quota.take() {
+                        send(link, now);
+                    }
+                }
+            }
+            (0..fleet.links.len()).for_each(|number| fleet.write(number));
+        }
+        u64::MAX
+    }
+
     fn stop(&mut self) {
-        self.stopped = true;
+        self.quota.stop();
+    }
+
+    fn left(&self) -> Left {
+        self.quota.left()
     }
 }
 
@@ -51,12 +86,18 @@ struct Open {
     /// From the moment all connections are open.
     pacer: Option<Pacer>,
     turn: usize,
-    stopped: bool,
+    quota: Quota,
 }
 
 impl Scene for Open {
     fn answered(&mut self, link: &mut Link, messages: u32, now: u64, tally: &mut Tally) -> Result<(), Fault> {
-        count(link, messages, now, tally)
+        count(link, messages, now, tally)?;
+        self.quota.over(messages as usize);
+        Ok(())
+    }
+
+    fn over(&mut self, _number: usize, link: &Link, _faulty: bool, _tally: &mut Tally) {
+        self.quota.over(link.waiting.len());
     }
 
     fn tick(&mut self, fleet: &mut Fleet<'_>, now: u64) -> u64 {
@@ -68,10 +109,11 @@ impl Scene for Open {
         let behind: usize = fleet.links.iter().flatten().map(|link| link.waiting.len()).sum();
         let most = MOST_WAITING.saturating_sub(behind).min(IN_A_TURN);
         for _ in 0..most {
-            if self.stopped || fleet.open == 0 {
+            if self.quota.is_spent() || fleet.open == 0 {
                 break;
             }
             let Some(due) = pacer.take(now) else { break };
+            self.quota.take();
             let number = loop {
                 self.turn = (self.turn + 1) % fleet.links.len();
                 if fleet.links[self.turn].as_ref().is_some_and(Link::is_open) {
@@ -87,7 +129,11 @@ impl Scene for Open {
     }
 
     fn stop(&mut self) {
-        self.stopped = true;
+        self.quota.stop();
+    }
+
+    fn left(&self) -> Left {
+        self.quota.left()
     }
 }
 

@@ -10,11 +10,13 @@ use bowsprit::entropy::{Entropy as _, SystemEntropy};
 use bowsprit::handshake::ClientHandshake;
 use mio::{Events, Interest, Poll, Token};
 
-use super::link::{Fault, Link};
-use super::plan::Plan;
+use super::fault::Fault;
+use super::link::Link;
+use super::plan::{Length, Plan};
 use super::process::{Cost, Meter};
 use super::progress::Progress;
 use super::tally::Tally;
+use super::traffic::Rings;
 use crate::signals::Signals;
 
 /// Who sends when, and what an answer means.
@@ -45,6 +47,20 @@ pub(super) trait Scene {
 
     /// The run ends: nothing more is to be sent.
     fn stop(&mut self);
+
+    /// What of a number of messages is left; asked where the plan has one.
+    fn left(&self) -> Left;
+}
+
+/// What is left to be done of a number of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// All have been sent, and answered or lost.
+    Nothing,
+    /// Answers are due.
+    Answers,
+    /// It is not time to send the next one.
+    Sending,
 }
 
 /// The connections.
@@ -60,6 +76,7 @@ pub(super) struct Fleet<'p> {
     ended: Vec<(usize, Link, bool)>,
     /// Links that have more to read than one turn takes.
     behind: Vec<usize>,
+    pub(super) rings: Rings<'p>,
     /// Somebody has pressed Ctrl-C.
     interrupted: bool,
     poll: Poll,
@@ -108,6 +125,9 @@ const IN_PIECES: usize = 64 << 10;
 /// How long answers are awaited after the run while none comes.
 const PATIENCE: u64 = 2_000_000_000;
 
+/// How long a run of a number of messages waits for the next answer.
+const STALLED: u64 = 10_000_000_000;
+
 /// The longest wait: deadlines are as coarse.
 const LOOK: u64 = 100_000_000;
 
@@ -124,7 +144,7 @@ impl<'p> Fleet<'p> {
         }
         let poll = Poll::new()?;
         let signals = Signals::new(poll.registry(), SIGNALS)?;
-        let size = plan.traffic.payload.len();
+        let size = plan.traffic.payloads.size;
         let mut config = Config::default();
         // What is put together may be no longer than by default, whatever a server announces.
         if size >= IN_PIECES {
@@ -140,6 +160,7 @@ impl<'p> Fleet<'p> {
             opening: VecDeque::new(),
             ended: Vec::new(),
             behind: Vec::new(),
+            rings: Rings::new(&plan.traffic),
             interrupted: false,
             poll,
             events: Events::with_capacity(1024),
@@ -174,7 +195,12 @@ impl<'p> Fleet<'p> {
     pub(super) fn stretch(&mut self, scene: &mut impl Scene) -> Result<Stretch, Stopped> {
         let meter = Meter::start(self.plan.server_pid);
         let began = self.now();
-        self.run(scene, began.saturating_add(nanoseconds(self.plan.duration)), "measuring")?;
+        match self.plan.length {
+            Length::Time(duration) => {
+                self.run(scene, began.saturating_add(nanoseconds(duration)), "measuring")?;
+            }
+            Length::Count(_) => self.run_out(scene)?,
+        }
         let elapsed = Duration::from_nanos(self.now() - began);
         Ok(Stretch { elapsed, operations: self.tally.operations, cost: meter.stop() })
     }
@@ -185,10 +211,7 @@ impl<'p> Fleet<'p> {
         let step = nanoseconds(self.plan.ramp_up) / total as u64;
         while (self.links.len() < total || !self.opening.is_empty()) && !self.interrupted {
             let now = self.now();
-            while self.links.len() < total
-                && self.opening.len() < OPENING
-                && self.links.len() as u64 * step <= now
-            {
+            while self.links.len() < total && self.may_dial() && self.links.len() as u64 * step <= now {
                 self.dial(self.links.len());
             }
             let next = self.links.len() as u64 * step;
@@ -196,12 +219,22 @@ impl<'p> Fleet<'p> {
             self.turn(scene, due)?;
             self.progress.show(self.now(), "opening", self.open, &self.tally);
         }
+        self.has_opened_one()
+    }
+
+    /// Whether at least one connection has opened, where some have failed.
+    pub(super) fn has_opened_one(&self) -> Result<(), Stopped> {
         match self.tally.errors.iter().next() {
             Some((kind, error)) if self.tally.opening.is_empty() => {
                 Err(Stopped::NotConnected(format!("{kind}: {}", error.first)))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether few enough connections are on their way.
+    pub(super) fn may_dial(&self) -> bool {
+        self.opening.len() < OPENING
     }
 
     /// Runs `scene` until `end`, or until no connection is left.
@@ -217,6 +250,27 @@ impl<'p> Fleet<'p> {
             }
             self.turn(scene, due.min(end))?;
             self.progress.show(now, phase, self.open, &self.tally);
+        }
+    }
+
+    /// Runs `scene` until it has done its number, no connection is left, or no answer comes for long.
+    fn run_out(&mut self, scene: &mut impl Scene) -> Result<(), Stopped> {
+        let (mut operations, mut late) = (self.tally.operations, self.now() + STALLED);
+        loop {
+            let now = self.now();
+            let due = scene.tick(self, now);
+            let left = scene.left();
+            if left == Left::Nothing || self.interrupted || self.links.iter().all(Option::is_none) {
+                return Ok(());
+            }
+            if left == Left::Sending || self.tally.operations > operations {
+                (operations, late) = (self.tally.operations, now + STALLED);
+            }
+            if now >= late {
+                return Ok(()); // what has no answer is told by `finish`
+            }
+            self.turn(scene, due.min(late))?;
+            self.progress.show(now, "measuring", self.open, &self.tally);
         }
     }
 
@@ -255,8 +309,8 @@ impl<'p> Fleet<'p> {
         Ok(())
     }
 
-    /// Sets out for connection `number`.
-    pub(super) fn dial(&mut self, number: usize) {
+    /// Sets out for connection `number`; whether that went.
+    pub(super) fn dial(&mut self, number: usize) -> bool {
         let now = self.now();
         let nonce = self.nonces.nonce().map_err(io::Error::other);
         let link = nonce.and_then(|nonce| {
@@ -274,18 +328,23 @@ impl<'p> Fleet<'p> {
             Ok(link) => {
                 self.links[number] = Some(link);
                 self.opening.push_back((number, now));
+                true
             }
-            Err(error) => self.tally.error(&Fault::Io(error)),
+            Err(error) => {
+                self.tally.error(&Fault::Io(error));
+                false
+            }
         }
     }
 
     /// Writes what connection `number` has to send.
     pub(super) fn write(&mut self, number: usize) {
         if let Some(link) = &mut self.links[number]
-            && let Err(fault) = link.write(&self.plan.traffic, 1)
+            && let Err(fault) = link.write(&self.rings, 1)
         {
             self.end(number, &fault);
         }
+        self.weigh(number);
     }
 
     /// One wait, at most until `due`, and what it brings.
@@ -342,7 +401,7 @@ impl<'p> Fleet<'p> {
             return Ok(());
         }
         if readable {
-            let got = link.read(&mut self.scratch, ended, &self.config, &self.plan.traffic)?;
+            let got = link.read(&mut self.scratch, ended, &self.config, &mut self.rings)?;
             let now = nanoseconds(self.start.elapsed());
             if got.opened {
                 self.open += 1;
@@ -356,7 +415,18 @@ impl<'p> Fleet<'p> {
                 self.behind.push(number);
             }
         }
-        link.write(&self.plan.traffic, scene.least())
+        link.write(&self.rings, scene.least())?;
+        self.weigh(number);
+        Ok(())
+    }
+
+    /// Counts what a connection has sent and received.
+    #[inline]
+    fn weigh(&mut self, number: usize) {
+        if let Some(Some(link)) = self.links.get_mut(number) {
+            self.tally.sent += std::mem::take(&mut link.sent);
+            self.tally.got += std::mem::take(&mut link.got);
+        }
     }
 
     fn end(&mut self, number: usize, fault: &Fault) {

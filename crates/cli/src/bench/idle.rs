@@ -1,8 +1,9 @@
 //! Connections that stay open and silent; the server's Pings are answered.
 
 use super::echo;
-use super::fleet::{Fleet, Scene, Stopped};
-use super::link::{Fault, Link};
+use super::fault::Fault;
+use super::fleet::{Fleet, Left, Scene, Stopped};
+use super::link::Link;
 use super::report::{Report, Unit};
 use super::tally::Tally;
 
@@ -37,4 +38,8 @@ impl Scene for Idle {
     }
 
     fn stop(&mut self) {}
+
+    fn left(&self) -> Left {
+        Left::Nothing
+    }
 }

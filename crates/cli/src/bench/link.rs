@@ -1,7 +1,6 @@
 //! One connection: its socket, its handshake, then messages out and answers in.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,13 +9,13 @@ use std::time::Instant;
 use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::connection::{Config, Connection, Event};
 use bowsprit::entropy::SystemEntropy;
-use bowsprit::error::ProtocolError;
-use bowsprit::frame::DataKind;
-use bowsprit::handshake::{ClientHandshake, Progress, ResponseError};
-use bowsprit::tls::{TlsStream, explain_io};
+use bowsprit::handshake::{ClientHandshake, Progress};
+use bowsprit::tls::TlsStream;
 use mio::net::TcpStream;
 
-use super::traffic::Traffic;
+use super::fault::Fault;
+use super::traffic::Rings;
+use super::wire::Wire;
 
 /// What a connection reads from and writes to.
 pub(super) enum Stream {
@@ -38,10 +37,15 @@ pub(super) struct Link {
     partial: usize,
     /// Messages to be written for which no frames are taken yet.
     credits: usize,
-    /// The next frame of the traffic.
+    /// What it has agreed on says which frames it sends.
+    ring: usize,
+    /// The next of these frames.
     frame: usize,
-    /// Bytes of the traffic that are on their way.
+    /// Bytes of them that are on their way.
     unsent: Range<usize>,
+    /// What has travelled since the fleet asked last.
+    pub(super) sent: Wire,
+    pub(super) got: Wire,
     closing: bool,
 }
 
@@ -62,33 +66,6 @@ pub(super) struct Got {
     pub(super) more: bool,
 }
 
-/// Why a connection is over.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// No TCP connection, or it broke.
-    Io(io::Error),
-    /// The server refused, or its answer was wrong.
-    Handshake(ResponseError),
-    /// Not open in time.
-    OpenTimeout,
-    /// Messages stayed without an answer.
-    Unanswered(usize),
-    /// The server sent a Close frame.
-    Closed(String),
-    /// The server ended the TCP connection.
-    Eof,
-    /// The server broke a rule.
-    Protocol(ProtocolError),
-    /// An answer is not what was sent.
-    Length { expected: usize, got: usize },
-    /// Text for binary, or the other way round.
-    Kind(DataKind),
-    /// The same length, other bytes.
-    Payload { message: u64, at: usize },
-    /// More answers than messages.
-    Unasked,
-}
-
 /// Reads of one connection in a turn: one that always has more does not keep the others, or Ctrl-C, waiting.
 const READS: usize = 8;
 
@@ -103,8 +80,11 @@ impl Link {
             received: 0,
             partial: 0,
             credits: 0,
+            ring: 0,
             frame: 0,
             unsent: 0..0,
+            sent: Wire::default(),
+            got: Wire::default(),
             closing: false,
         }
     }
@@ -158,7 +138,7 @@ impl Link {
         scratch: &mut [u8],
         ended: bool,
         config: &Arc<Config>,
-        traffic: &Traffic,
+        rings: &mut Rings<'_>,
     ) -> Result<Got, Fault> {
         let mut got = Got::default();
         for _ in 0..READS {
@@ -177,16 +157,22 @@ impl Link {
                         return Err(Fault::Handshake(handshake.give_up()));
                     }
                     Progress::NeedMore => continue,
-                    Progress::Done { used, .. } => {
+                    Progress::Done { used, value } => {
                         input = &mut scratch[used..len];
                         let masks = Box::new(SystemEntropy::new());
-                        let core = Connection::client(config.clone(), masks, Instant::now());
+                        let mut core = Connection::client(config.clone(), masks, Instant::now());
+                        let agreed = value.agreement().deflate();
+                        self.ring = rings.number(agreed)?;
+                        if let Some(agreed) = agreed {
+                            core = core.with_deflate(agreed);
+                        }
                         self.stage = Stage::Open(Box::new(core));
                         got.opened = true;
                     }
                 }
             }
-            got.messages += self.take(input, traffic)?;
+            self.got.bytes += input.len() as u64;
+            got.messages += self.take(input, rings)?;
             // A short read has drained the socket; TLS may hold more.
             if len < scratch.len() && !ended && matches!(self.stream, Stream::Tcp(_)) {
                 return Ok(got);
@@ -197,7 +183,8 @@ impl Link {
     }
 
     /// Checks what has arrived; says how many messages it completes.
-    fn take(&mut self, mut input: &mut [u8], traffic: &Traffic) -> Result<u32, Fault> {
+    fn take(&mut self, mut input: &mut [u8], rings: &Rings<'_>) -> Result<u32, Fault> {
+        let (payloads, sample) = (&rings.traffic.payloads, u64::from(rings.traffic.sample));
         let Stage::Open(core) = &mut self.stage else { return Ok(0) };
         let Connection { inbound, outbound, .. } = &mut **core;
         let mut messages = 0;
@@ -214,15 +201,14 @@ impl Link {
                 }
                 Event::Frame(_) | Event::Ping(_) | Event::Pong(_) => continue,
             };
-            if kind != traffic.kind {
+            if kind != payloads.kind {
                 return Err(Fault::Kind(kind));
             }
             let end = self.partial + bytes.len();
-            if end > traffic.payload.len() || (ends && end != traffic.payload.len()) {
-                return Err(Fault::Length { expected: traffic.payload.len(), got: end });
+            if end > payloads.size || (ends && end != payloads.size) {
+                return Err(Fault::Length { expected: payloads.size, got: end });
             }
-            if self.received.is_multiple_of(u64::from(traffic.sample))
-                && *bytes != traffic.payload[self.partial..end]
+            if self.received.is_multiple_of(sample) && *bytes != payloads.of(self.received)[self.partial..end]
             {
                 return Err(Fault::Payload { message: self.received, at: self.partial });
             }
@@ -230,12 +216,14 @@ impl Link {
             self.received += u64::from(ends);
             messages += u32::from(ends);
         }
+        self.got.messages += u64::from(messages);
         Ok(messages)
     }
 
     /// Writes what is due, once at least `least` messages are.
-    pub(super) fn write(&mut self, traffic: &Traffic, least: usize) -> Result<(), Fault> {
+    pub(super) fn write(&mut self, rings: &Rings<'_>, least: usize) -> Result<(), Fault> {
         let Stage::Open(core) = &mut self.stage else { return self.stream.push().map_err(Fault::Io) };
+        let ring = rings.ring(self.ring);
         loop {
             if self.unsent.is_empty() {
                 // Between two frames: Pongs and the Close frame.
@@ -248,12 +236,13 @@ impl Link {
                 if self.credits < least.max(1) || core.outbound.sent_close() {
                     return self.stream.push().map_err(Fault::Io);
                 }
-                let (place, count) = traffic.run(self.frame, self.credits);
+                let (place, count) = ring.run(self.frame, self.credits);
+                self.sent += Wire { messages: count as u64, bytes: place.len() as u64 };
                 self.frame += count;
                 self.credits -= count;
                 self.unsent = place;
             }
-            match self.stream.put(traffic.bytes(self.unsent.clone())).map_err(Fault::Io)? {
+            match self.stream.put(ring.bytes(self.unsent.clone())).map_err(Fault::Io)? {
                 None => return Ok(()),
                 Some(len) => self.unsent.start += len,
             }
@@ -315,53 +304,6 @@ impl Write for Stream {
         match self {
             Stream::Tcp(_) => Ok(()),
             Stream::Tls(tls) => tls.flush(),
-        }
-    }
-}
-
-impl Fault {
-    /// What errors are counted by.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Fault::Io(error) => match error.kind() {
-                ErrorKind::ConnectionRefused => "refused",
-                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => "reset",
-                ErrorKind::TimedOut => "timed out",
-                _ => "socket",
-            },
-            Fault::Handshake(_) => "handshake",
-            Fault::OpenTimeout => "not open in time",
-            Fault::Unanswered(_) => "unanswered",
-            Fault::Closed(_) => "closed",
-            Fault::Eof => "connection ended",
-            Fault::Protocol(_) => "protocol",
-            Fault::Length { .. } => "wrong length",
-            Fault::Kind(_) => "wrong kind",
-            Fault::Payload { .. } => "wrong payload",
-            Fault::Unasked => "unasked",
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::Io(error) => f.write_str(&explain_io(error)),
-            Fault::Handshake(error) => error.fmt(f),
-            Fault::OpenTimeout => f.write_str("the connection did not open in time"),
-            Fault::Unanswered(count) => write!(f, "{count} messages had no answer when the run ended"),
-            Fault::Closed(code) => write!(f, "the server closed the connection: {code}"),
-            Fault::Eof => f.write_str("the server ended the TCP connection without a Close frame"),
-            Fault::Protocol(error) => error.fmt(f),
-            Fault::Length { expected, got } => {
-                write!(f, "an answer of {got} bytes or more instead of {expected}")
-            }
-            Fault::Kind(DataKind::Text) => f.write_str("a text message came back for a binary one"),
-            Fault::Kind(DataKind::Binary) => f.write_str("a binary message came back for text"),
-            Fault::Payload { message, at } => {
-                write!(f, "the payload of message {message} differs in what came from byte {at} on")
-            }
-            Fault::Unasked => f.write_str("a message came that answers nothing"),
         }
     }
 }

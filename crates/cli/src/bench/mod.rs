@@ -9,19 +9,25 @@
 mod broadcast;
 mod compare;
 mod echo;
+mod fault;
 mod fleet;
 mod idle;
 mod link;
 mod pace;
+mod payload;
 mod plan;
 mod process;
 mod progress;
+mod quota;
 mod report;
 mod storm;
 mod tally;
 mod target;
 mod traffic;
+mod units;
+mod wire;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -69,7 +75,11 @@ pub(crate) fn run(args: Args) -> ExitCode {
 }
 
 fn measure(load: Load) -> ExitCode {
-    let json = load.json;
+    let form = match (load.json, load.histogram || std::io::stdout().is_terminal()) {
+        (true, _) => Form::Json,
+        (false, true) => Form::Histogram,
+        (false, false) => Form::Text,
+    };
     let plan = match Plan::new(load) {
         Ok(plan) => plan,
         Err(exit) => return exit.into(),
@@ -81,15 +91,29 @@ fn measure(load: Load) -> ExitCode {
         Scenario::Idle => idle::run(&mut fleet),
     });
     match result {
-        Ok(report) => finish(&report, json),
+        Ok(report) => finish(&report, form),
         Err(Stopped::NotConnected(why)) => Exit::NotConnected.because(advised(plan.url.as_str(), why)).into(),
         Err(Stopped::Broken(error)) => usage(format_args!("cannot go on: {error}")),
     }
 }
 
+/// How the report is written.
+enum Form {
+    Json,
+    Text,
+    /// Text, and how the latencies are spread.
+    Histogram,
+}
+
 /// Prints the report, then what went wrong.
-fn finish(report: &Report, json: bool) -> ExitCode {
-    let printed = if json { print_json(&report.to_json()) } else { print(&for_terminal(report)) };
+fn finish(report: &Report, form: Form) -> ExitCode {
+    let printed = match (form, &report.latency_us) {
+        (Form::Json, _) => print_json(&report.to_json()),
+        (Form::Histogram, Some(latency)) => {
+            print(&for_terminal(format_args!("{report}latencies\n{}", report::histogram(latency))))
+        }
+        _ => print(&for_terminal(report)),
+    };
     for (kind, errors) in &report.errors {
         say(format_args!("{kind}: {}, the first: {}", errors.count, errors.first));
     }

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bowsprit::extension::deflate::{DeflateConfig, ReceiveContext, SendContext};
 use bowsprit::frame::DataKind;
 use bowsprit::handshake::HeaderField;
 use bowsprit_lab::Place;
 use clap::ValueEnum;
 
+use super::payload::{self, Script, Source};
 use super::target::Target;
-use super::traffic::{Script, Traffic};
+use super::traffic::Traffic;
 use crate::exit::Exit;
 use crate::request::RequestArgs;
 use crate::trust::Trust;
@@ -18,6 +20,7 @@ use crate::values::{Size, Time, examined_url, header};
 /// Groups of flags in `--help`.
 const LOAD: &str = "How much, for how long";
 const MESSAGES: &str = "Messages";
+const COMPRESSION: &str = "Compression (permessage-deflate, RFC 7692)";
 const SCENARIO: &str = "What is measured, in place of echoes";
 const SERVER: &str = "The server";
 const REPORT: &str = "The report";
@@ -43,6 +46,10 @@ pub(crate) struct Load {
     /// How long to measure.
     #[arg(short, long, value_name = "TIME", default_value_t = Time(Duration::from_secs(10)), help_heading = LOAD)]
     duration: Time,
+    /// Send this many messages, all connections together, instead of measuring for a time; in a storm, open this many
+    /// connections. There is no warm-up.
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["duration", "warmup", "idle"], help_heading = LOAD)]
+    count: Option<u64>,
     /// How long to run before measuring.
     #[arg(long, value_name = "TIME", default_value_t = Time(Duration::from_secs(1)), help_heading = LOAD)]
     warmup: Time,
@@ -56,12 +63,32 @@ pub(crate) struct Load {
     /// Send binary messages (the default).
     #[arg(long, conflicts_with = "text", help_heading = MESSAGES)]
     binary: bool,
-    /// Send text: ASCII, or mostly letters of two bytes.
+    /// Send text: a sentence in ASCII or mostly in letters of two bytes, or words or JSON made by chance.
     #[arg(long, value_enum, value_name = "SCRIPT", num_args = 0..=1, require_equals = true, default_missing_value = "ascii", help_heading = MESSAGES)]
     text: Option<Script>,
+    /// Send this text, again and again.
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with_all = ["binary", "text", "size"], help_heading = MESSAGES)]
+    message: Option<String>,
+    /// Send the content of this file, again and again: as a binary message, or with --text as a text.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["message", "size"], help_heading = MESSAGES)]
+    file: Option<PathBuf>,
+    /// What words and JSON are made from: the same number, the same messages.
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = MESSAGES)]
+    seed: u64,
     /// Compare the payload of every Nth answer of a connection; length and kind are checked always.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..), help_heading = MESSAGES)]
     sample: u32,
+
+    /// Compress: offer permessage-deflate, as browsers do, and send every message compressed. A server that does not agree
+    /// is not measured.
+    #[arg(long, help_heading = COMPRESSION)]
+    deflate: bool,
+    /// How hard to look for repetitions in what we send, 0 to 9; it is done before the run.
+    #[arg(long, value_name = "N", default_value_t = DeflateConfig::default().level, value_parser = clap::value_parser!(u8).range(0..=9), requires = "deflate", help_heading = COMPRESSION)]
+    deflate_level: u8,
+    /// Whether messages may refer to those before them (context takeover).
+    #[arg(long, value_enum, value_name = "CONTEXT", default_value_t = Contexts::Both, requires = "deflate", help_heading = COMPRESSION)]
+    deflate_context: Contexts,
 
     /// One connection sends, and the server passes it on to all, or to all but the sender.
     #[arg(long, value_enum, value_name = "TO", num_args = 0..=1, require_equals = true, default_missing_value = "all", group = "scenario", help_heading = SCENARIO)]
@@ -101,6 +128,9 @@ pub(crate) struct Load {
     /// A name for this run in the report.
     #[arg(long, value_name = "TEXT", help_heading = REPORT)]
     label: Option<String>,
+    /// Show how the latencies are spread even where stdout is no terminal.
+    #[arg(long, help_heading = REPORT)]
+    pub(super) histogram: bool,
     /// Write the report as JSON.
     #[arg(long, help_heading = REPORT)]
     pub(super) json: bool,
@@ -111,6 +141,48 @@ pub(crate) struct Load {
 pub(super) enum Receivers {
     All,
     Others,
+}
+
+/// Who may refer to messages before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Contexts {
+    /// Both sides may; we do, and the server as it likes.
+    Both,
+    /// Neither: the server is asked to compress each message by itself, which not every server takes.
+    None,
+}
+
+impl Load {
+    /// How we compress.
+    fn compression(&self) -> Option<DeflateConfig> {
+        let mut config = DeflateConfig::default();
+        config.level = self.deflate_level;
+        config.threshold = 0;
+        (config.send_context, config.receive_context) = match self.deflate_context {
+            Contexts::Both => (SendContext::Compressor, ReceiveContext::Window),
+            Contexts::None => (SendContext::Fresh, ReceiveContext::Fresh),
+        };
+        self.deflate.then_some(config)
+    }
+
+    /// What is sent, and as what kind of message.
+    fn source(&self) -> Result<(DataKind, Source), String> {
+        match (&self.message, &self.file) {
+            (Some(text), _) => Ok((DataKind::Text, Source::Given(text.clone().into_bytes()))),
+            (None, Some(path)) => {
+                let bytes = payload::read(path)?;
+                let is_text = self.text.is_some();
+                if is_text && std::str::from_utf8(&bytes).is_err() {
+                    return Err(format!("{} is no text in UTF-8: leave out --text", path.display()));
+                }
+                Ok((if is_text { DataKind::Text } else { DataKind::Binary }, Source::Given(bytes)))
+            }
+            (None, None) => Ok(match self.text {
+                Some(script) => (DataKind::Text, Source::Text(script)),
+                None => (DataKind::Binary, Source::Pattern),
+            }),
+        }
+    }
 }
 
 /// What is to be measured.
@@ -131,6 +203,14 @@ pub(super) enum Pace {
     Rate(f64),
 }
 
+/// When a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    Time(Duration),
+    /// Once so many messages have been sent and answered.
+    Count(u64),
+}
+
 /// A measurement, checked and ready.
 pub(super) struct Plan {
     pub(super) url: Place,
@@ -140,7 +220,11 @@ pub(super) struct Plan {
     pub(super) connections: usize,
     pub(super) pace: Pace,
     pub(super) traffic: Traffic,
-    pub(super) duration: Duration,
+    /// What the payload is, where it is no pattern of old.
+    pub(super) payload: Option<String>,
+    /// How messages are compressed, in words.
+    pub(super) compression: Option<String>,
+    pub(super) length: Length,
     pub(super) warmup: Duration,
     pub(super) ramp_up: Duration,
     pub(super) connect_timeout: Duration,
@@ -168,10 +252,24 @@ impl Plan {
         if scenario == Scenario::Broadcast(Receivers::Others) && load.connections < 2 {
             return Err(Exit::Usage.because("--broadcast=others needs at least 2 connections"));
         }
-        let kind = if load.text.is_some() { DataKind::Text } else { DataKind::Binary };
-        let script = load.text.unwrap_or(Script::Ascii);
-        let traffic = Traffic::new(kind, script, load.size.0, load.in_flight, load.sample)
-            .map_err(|why| Exit::Usage.because(why))?;
+        let (kind, source) = load.source().map_err(|why| Exit::Usage.because(why))?;
+        let deflate = load.compression();
+        let payload = match (&source, load.text) {
+            (Source::Text(script @ (Script::Words | Script::Json)), _) => {
+                let name = if *script == Script::Json { "JSON" } else { "words" };
+                Some(format!("{name}, seed {}", load.seed))
+            }
+            (Source::Text(Script::Cyrillic), _) => Some("Cyrillic text".to_owned()),
+            (Source::Given(_), _) => Some(format!("{kind:?} of the user's").to_lowercase()),
+            _ => None,
+        };
+        let compression = load.deflate.then(|| {
+            let kept = if load.deflate_context == Contexts::Both { "kept" } else { "not kept" };
+            format!("compressed, level {}, contexts {kept}", load.deflate_level)
+        });
+        let traffic =
+            Traffic::new(kind, source, load.size.0, load.seed, load.in_flight, load.sample, deflate)
+                .map_err(|why| Exit::Usage.because(why))?;
         let request = RequestArgs {
             header: load.header,
             origin: load.origin,
@@ -183,6 +281,7 @@ impl Plan {
         let target = Target::new(
             &url,
             &request,
+            deflate,
             &Trust { ca: load.ca, insecure: load.insecure },
             load.connect_timeout.0,
         )?;
@@ -194,8 +293,10 @@ impl Plan {
             connections: load.connections as usize,
             pace,
             traffic,
-            duration: load.duration.0,
-            warmup: load.warmup.0,
+            payload,
+            compression,
+            length: load.count.map_or(Length::Time(load.duration.0), Length::Count),
+            warmup: if load.count.is_some() { Duration::ZERO } else { load.warmup.0 },
             ramp_up: load.ramp_up.0,
             connect_timeout: load.connect_timeout.0,
             server_pid: load.server_pid,

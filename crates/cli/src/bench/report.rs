@@ -11,6 +11,8 @@ use super::fleet::{Fleet, Stretch};
 use super::plan::{Pace, Receivers, Scenario};
 use super::process::resident;
 use super::tally::{Errors, Summary};
+use super::units::{bytes, time};
+use super::wire::Wire;
 use crate::output::{one_line, si};
 
 /// The report. Its JSON is part of the interface: members are added, but none changes its meaning under the same
@@ -41,6 +43,9 @@ pub(super) struct Report {
     pub(super) latency_us: Option<Summary>,
     pub(super) fan_out_us: Option<Summary>,
     pub(super) opening_us: Option<Summary>,
+    /// What compression has come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deflate: Option<Deflate>,
     /// The share of one processor that the load took.
     pub(super) client_busy: Option<f64>,
     pub(super) server: Option<Server>,
@@ -56,6 +61,38 @@ pub(super) struct Setup {
     pub(super) kind: String,
     pub(super) in_flight: Option<u32>,
     pub(super) rate: Option<f64>,
+    /// What the payload is, where it is no pattern of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) payload: Option<String>,
+    /// How what was sent was compressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deflate: Option<String>,
+}
+
+/// What compression has come to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Deflate {
+    /// The server's answers, each once.
+    pub(super) agreed: Vec<String>,
+    pub(super) sent: Travelled,
+    pub(super) received: Travelled,
+}
+
+/// Messages of one direction, as they travel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Travelled {
+    pub(super) messages: u64,
+    /// Bytes on the wire, with the headers of frames and without TLS.
+    pub(super) bytes: u64,
+    /// Bytes of payload for each of them.
+    pub(super) ratio: f64,
+}
+
+impl Travelled {
+    fn new(wire: Wire, size: u64) -> Self {
+        let ratio = wire.messages as f64 * size as f64 / wire.bytes.max(1) as f64;
+        Self { messages: wire.messages, bytes: wire.bytes, ratio }
+    }
 }
 
 /// What the server's process took.
@@ -88,7 +125,7 @@ impl Report {
         let plan = fleet.plan;
         let seconds = stretch.elapsed.as_secs_f64().max(1e-9);
         let per_s = stretch.operations as f64 / seconds;
-        let size = plan.traffic.payload.len() as u64;
+        let size = plan.traffic.payloads.size as u64;
         let (in_flight, rate) = match plan.pace {
             Pace::InFlight(depth) => (Some(depth), None),
             Pace::Rate(rate) => (None, Some(rate)),
@@ -107,9 +144,11 @@ impl Report {
                 scenario: scenario(plan.scenario).to_owned(),
                 connections: plan.connections as u64,
                 size,
-                kind: if plan.traffic.kind == DataKind::Text { "text" } else { "binary" }.to_owned(),
+                kind: if plan.traffic.payloads.kind == DataKind::Text { "text" } else { "binary" }.to_owned(),
                 in_flight,
                 rate,
+                payload: plan.payload.clone(),
+                deflate: plan.compression.clone(),
             },
             opened: opening_us.as_ref().map_or(0, |summary| summary.count),
             opening_s: None,
@@ -121,7 +160,13 @@ impl Report {
             latency_us: tally.latency.summary(),
             fan_out_us: tally.fan_out.summary(),
             opening_us,
-            client_busy: cost.client.map(|cpu| cpu.as_secs_f64() / seconds),
+            deflate: plan.traffic.deflate.map(|_| Deflate {
+                agreed: fleet.rings.agreed(),
+                sent: Travelled::new(tally.sent, size),
+                received: Travelled::new(tally.got, size),
+            }),
+            // The system counts in steps of some milliseconds.
+            client_busy: cost.client.filter(|_| seconds > 0.1).map(|cpu| cpu.as_secs_f64() / seconds),
             server: plan.server_pid.map(|_| Server {
                 busy: cost.server.map(|cpu| cpu.as_secs_f64() / seconds),
                 us_per_operation: cost
@@ -172,13 +217,18 @@ const fn scenario(scenario: Scenario) -> &'static str {
 
 impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scenario, connections, size, kind, .. } = self;
+        let Self { scenario, connections, size, .. } = self;
+        let kind = self.payload.as_deref().unwrap_or(&self.kind);
         write!(f, "{scenario}, {connections} connections, {size} bytes {kind}")?;
         match (self.in_flight, self.rate) {
             (_, Some(rate)) => write!(f, ", {} a second", si(rate)),
             (Some(depth), None) => write!(f, ", {depth} in flight"),
             (None, None) => Ok(()),
+        }?;
+        if let Some(deflate) = &self.deflate {
+            write!(f, ", {deflate}")?;
         }
+        Ok(())
     }
 }
 
@@ -196,15 +246,10 @@ impl fmt::Display for Report {
         if self.unit == Unit::Kept {
             writeln!(f, "{unit:<12} {} of {} for {:.1} s", self.operations, self.opened, self.seconds)?;
         } else {
-            write!(
-                f,
-                "{unit:<12} {}/s, {} in {:.1} s",
-                si(self.operations_per_s),
-                self.operations,
-                self.seconds
-            )?;
+            let (per_s, all) = (si(self.operations_per_s), self.operations);
+            write!(f, "{unit:<12} {per_s}/s, {all} in {}", time(self.seconds * 1e6))?;
             if self.bytes_per_s > 0.0 {
-                write!(f, ", {:.1} MB/s", self.bytes_per_s / 1e6)?;
+                write!(f, ", {}/s", bytes(self.bytes_per_s))?;
             }
             writeln!(f)?;
         }
@@ -215,16 +260,25 @@ impl fmt::Display for Report {
                 writeln!(f, "{name:<12} {times}")?;
             }
         }
+        if let Some(deflate) = &self.deflate {
+            for (name, way) in [("sent", &deflate.sent), ("received", &deflate.received)] {
+                let each = way.bytes as f64 / way.messages.max(1) as f64;
+                writeln!(f, "{name:<12} {} a message on the wire, {:.2} : 1", bytes(each), way.ratio)?;
+            }
+            for agreed in &deflate.agreed {
+                writeln!(f, "{:<12} {}", "agreed", one_line(agreed.as_bytes()))?;
+            }
+        }
         if let Some(seconds) = self.opening_s {
             writeln!(f, "{:<12} {}/s", "opened", si(self.opened as f64 / seconds))?;
         }
         if let Some(server) = &self.server {
             write!(f, "{:<12}", "server")?;
             if let Some(us) = server.us_per_operation {
-                write!(f, " {us:.3} µs of CPU an operation,")?;
+                write!(f, " {} of CPU an operation,", time(us))?;
             }
-            if let Some(bytes) = server.per_connection {
-                write!(f, " {bytes:.0} bytes a connection,")?;
+            if let Some(each) = server.per_connection {
+                write!(f, " {each:.0} bytes a connection,")?;
             }
             if let Some(busy) = server.busy {
                 write!(f, " {:.0} % busy,", busy * 100.0)?;
@@ -245,5 +299,43 @@ impl fmt::Display for Report {
             writeln!(f, "  {}: {}", one_line(kind.as_bytes()), errored.count)?;
         }
         Ok(())
+    }
+}
+
+/// How the latencies are spread, as bars.
+pub(super) fn histogram(summary: &Summary) -> String {
+    let mut out = String::new();
+    let most = summary.buckets.iter().map(|bucket| bucket.count).max().unwrap_or(0);
+    for bucket in &summary.buckets {
+        // The smallest bar says that there is something.
+        let bar = "#".repeat((bucket.count * BAR).div_ceil(most.max(1)) as usize);
+        let share = bucket.count as f64 * 100.0 / summary.count.max(1) as f64;
+        let up_to = format!("<= {}", time(bucket.up_to));
+        let line = format!("  {up_to:>11} {:>10} {share:5.1} %  {bar}", bucket.count);
+        out += line.trim_end();
+        out.push('\n');
+    }
+    out
+}
+
+/// Characters of the longest bar: a line has 74 with it.
+const BAR: u64 = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::tally::Times;
+
+    #[test]
+    fn bars_are_as_long_as_their_shares() {
+        let mut times = Times::new();
+        for (us, count) in [(3, 1), (15, 400), (90, 200)] {
+            (0..count).for_each(|_| times.add(us * 1000));
+        }
+        let text = histogram(&times.summary().unwrap());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0].trim(), "<= 5.00 µs          1   0.2 %  #");
+        assert_eq!(lines.iter().map(|line| line.matches('#').count()).collect::<Vec<_>>(), [1, 0, 40, 0, 20]);
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
     }
 }

@@ -1,28 +1,39 @@
 //! Connections that open, exchange one message and close, again and again.
 
 use super::echo;
-use super::fleet::{Fleet, Scene, Stopped};
-use super::link::{Fault, Link};
+use super::fault::Fault;
+use super::fleet::{Fleet, Left, Scene, Stopped};
+use super::link::Link;
+use super::quota::Quota;
 use super::report::{Report, Unit};
 use super::tally::Tally;
 
 /// Measures whole connections; the latency is that of the one message.
 pub(super) fn run(fleet: &mut Fleet<'_>) -> Result<Report, Stopped> {
-    let mut scene = Storm { free: Vec::new(), stopped: false };
-    fleet.open_all(&mut scene)?;
-    let warm = fleet.now().saturating_add(u64::try_from(fleet.plan.warmup.as_nanos()).unwrap_or(u64::MAX));
-    fleet.run(&mut scene, warm, "warm-up")?;
-    fleet.tally.restart();
-    fleet.tally.opening.clear();
+    let quota = Quota::of(fleet.plan.length);
+    let mut scene = Storm { free: Vec::new(), quota };
+    if scene.quota.is_counted() {
+        scene.free = (0..fleet.plan.connections).collect();
+    } else {
+        fleet.open_all(&mut scene)?;
+        let warm =
+            fleet.now().saturating_add(u64::try_from(fleet.plan.warmup.as_nanos()).unwrap_or(u64::MAX));
+        fleet.run(&mut scene, warm, "warm-up")?;
+        fleet.tally.restart();
+        fleet.tally.opening.clear();
+    }
     let stretch = fleet.stretch(&mut scene)?;
+    if scene.quota.is_counted() {
+        fleet.has_opened_one()?;
+    }
     fleet.finish(&mut scene)?;
     Ok(Report::new(fleet, Unit::Connections, stretch))
 }
 
 struct Storm {
-    /// Connections that are over and to be opened again.
+    /// Connections that are over, or were never there, and to be opened.
     free: Vec<usize>,
-    stopped: bool,
+    quota: Quota,
 }
 
 impl Scene for Storm {
@@ -41,21 +52,34 @@ impl Scene for Storm {
     }
 
     fn over(&mut self, number: usize, _link: &Link, faulty: bool, tally: &mut Tally) {
+        self.quota.over(1);
         // Where one has failed no further one is tried: a server that refuses all is not asked for ever.
-        if !faulty && !self.stopped {
+        if !faulty {
             tally.operations += 1;
             self.free.push(number);
         }
     }
 
     fn tick(&mut self, fleet: &mut Fleet<'_>, _now: u64) -> u64 {
-        for number in std::mem::take(&mut self.free) {
-            fleet.dial(number);
+        while fleet.may_dial()
+            && let Some(number) = self.free.pop()
+        {
+            if self.quota.take() && !fleet.dial(number) {
+                self.quota.over(1);
+            }
         }
         u64::MAX
     }
 
     fn stop(&mut self) {
-        self.stopped = true;
+        self.quota.stop();
+    }
+
+    fn left(&self) -> Left {
+        match self.quota.left() {
+            // Where each place has failed nobody is left to open the rest.
+            Left::Sending if self.free.is_empty() => Left::Nothing,
+            left => left,
+        }
     }
 }

@@ -6,7 +6,9 @@ use std::fmt;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::link::Fault;
+use super::fault::Fault;
+use super::units::time;
+use super::wire::Wire;
 
 /// Counts of one stretch of a run.
 pub(super) struct Tally {
@@ -18,6 +20,9 @@ pub(super) struct Tally {
     pub(super) fan_out: Times,
     /// From setting out until a connection was open.
     pub(super) opening: Times,
+    /// Frames as they travel, ours and the server's.
+    pub(super) sent: Wire,
+    pub(super) got: Wire,
     pub(super) errors: Errors,
 }
 
@@ -39,6 +44,8 @@ impl Tally {
             latency: Times::new(),
             fan_out: Times::new(),
             opening: Times::new(),
+            sent: Wire::default(),
+            got: Wire::default(),
             errors: Errors::new(),
         }
     }
@@ -48,6 +55,7 @@ impl Tally {
         self.operations = 0;
         self.latency.clear();
         self.fan_out.clear();
+        (self.sent, self.got) = Default::default();
     }
 
     pub(super) fn error(&mut self, fault: &Fault) {
@@ -100,8 +108,51 @@ impl Times {
             p99: us(self.quantile(0.99)),
             p999: us(self.quantile(0.999)),
             max: us(self.0.max()),
+            buckets: self.buckets(),
         })
     }
+
+    /// How many lie between two of the bounds 1, 2, 5, 10, 20, 50 and so on, from the shortest to the longest.
+    fn buckets(&self) -> Vec<Bucket> {
+        let mut buckets: Vec<Bucket> = Vec::new();
+        let mut bound = 1;
+        for value in self.0.iter_recorded() {
+            // What counts as the same time may lie on both sides of a bound.
+            let nanoseconds = self.0.lowest_equivalent(value.value_iterated_to());
+            let empty = |bound| Bucket { up_to: bound as f64 / 1000.0, count: 0 };
+            while bound < nanoseconds {
+                bound = next_bound(bound);
+                if !buckets.is_empty() {
+                    buckets.push(empty(bound));
+                }
+            }
+            if buckets.is_empty() {
+                buckets.push(empty(bound));
+            }
+            if let Some(last) = buckets.last_mut() {
+                last.count += value.count_at_value();
+            }
+        }
+        buckets
+    }
+}
+
+/// The bound behind this one: 1, 2, 5, 10 and so on.
+fn next_bound(bound: u64) -> u64 {
+    let power = 10_u64.pow(bound.ilog10());
+    match bound / power {
+        1 => 2 * power,
+        2 => 5 * power,
+        _ => 10 * power,
+    }
+}
+
+/// Some of the times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Bucket {
+    /// The longest of them, in microseconds, and longer than all before.
+    pub(super) up_to: f64,
+    pub(super) count: u64,
 }
 
 /// A distribution of times, in microseconds.
@@ -115,15 +166,16 @@ pub(super) struct Summary {
     pub(super) p99: f64,
     pub(super) p999: f64,
     pub(super) max: f64,
+    /// All of them, in ascending order and without a gap; reports of before have none.
+    #[serde(default)]
+    pub(super) buckets: Vec<Bucket>,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mean, p50, p90, p99, p999, max, .. } = self;
-        write!(
-            f,
-            "p50 {p50:.1}  p90 {p90:.1}  p99 {p99:.1}  p99.9 {p999:.1}  max {max:.1}  mean {mean:.1} µs"
-        )
+        let [p50, p90, p99, p999] = [self.p50, self.p90, self.p99, self.p999].map(time);
+        let [max, mean] = [self.max, self.mean].map(time);
+        write!(f, "p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p999}  max {max}  mean {mean}")
     }
 }
 
@@ -140,6 +192,25 @@ mod tests {
         assert!((summary.p50 - 500.0).abs() < 1.0 && (summary.p999 - 999.0).abs() < 2.0, "{summary}");
         times.clear();
         assert_eq!(times.summary(), None);
+    }
+
+    #[test]
+    fn buckets_hold_all_and_leave_no_gap() {
+        let mut times = Times::new();
+        for (us, count) in [(3, 2), (5, 1), (6, 1), (40, 7), (900, 1)] {
+            (0..count).for_each(|_| times.add(us * 1000));
+        }
+        let summary = times.summary().unwrap();
+        let buckets: Vec<(u64, u64)> =
+            summary.buckets.iter().map(|bucket| (bucket.up_to as u64, bucket.count)).collect();
+        assert_eq!(buckets, [(5, 3), (10, 1), (20, 0), (50, 7), (100, 0), (200, 0), (500, 0), (1000, 1)]);
+        assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), summary.count);
+        times.add(0);
+        times.add(u64::MAX);
+        let all = times.summary().unwrap();
+        assert_eq!(all.buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 14);
+        assert!(all.buckets.windows(2).all(|pair| pair[0].up_to < pair[1].up_to));
+        assert_eq!([1, 2, 5, 10, 200, 5000].map(next_bound), [2, 5, 10, 20, 500, 10_000]);
     }
 
     #[test]

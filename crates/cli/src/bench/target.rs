@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bowsprit::blocking;
 use bowsprit::client::{ClientConfig, Race, ThreadResolver};
+use bowsprit::extension::deflate::{DeflateConfig, DeflateOffer};
 use bowsprit::handshake::{ClientRequest, Url};
 use bowsprit::tls::{TlsClient, TlsStream};
 use bowsprit_lab::Place;
@@ -28,6 +29,7 @@ impl Target {
     pub(super) fn new(
         url: &str,
         request: &RequestArgs,
+        deflate: Option<DeflateConfig>,
         trust: &Trust,
         timeout: Duration,
     ) -> Result<Self, Exit> {
@@ -35,7 +37,10 @@ impl Target {
         let wrong = |why: String| Exit::Usage.because(format_args!("{shown}: {why}"));
         let config = ClientConfig::new(url).map_err(|error| wrong(error.to_string()))?;
         let (config, _) = request.apply(config).map_err(wrong)?;
-        let request = config.request().clone();
+        let mut request = config.request().clone();
+        if let Some(deflate) = deflate {
+            request = request.extension(DeflateOffer::new(&deflate).to_extension());
+        }
         let url = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
         if !url.is_secure() && trust.is_given() {
             return Err(wrong("--ca and --insecure are for wss://".to_owned()));

@@ -172,7 +172,7 @@ impl Told {
                 put("event", json!("bytes"));
                 put("offset", json!(at));
                 put("length", json!(count));
-                bytes_json("start", start, &mut put);
+                bytes_json("start", start, true, &mut put);
             }
             WireEvent::Cut { at, rest } => {
                 put("event", json!("cut"));
@@ -231,7 +231,12 @@ fn frame_json(frame: &Frame, put: &mut impl FnMut(&str, Value) -> Option<Value>)
     }
     // What a message holds is told with it.
     if frame.message.is_none() || frame.is_control() {
-        bytes_json("payload", &frame.payload, put);
+        bytes_json(
+            "payload",
+            &frame.payload,
+            frame.is_cut() || (frame.payload.len() as u64) < frame.came,
+            put,
+        );
     }
     if let Some((code, reason)) = frame.close() {
         put("code", json!(code));
@@ -260,15 +265,15 @@ fn message_json(message: &Message, put: &mut impl FnMut(&str, Value) -> Option<V
     if (message.bytes.len() as u64) < message.length {
         put("shown", json!(message.bytes.len()));
     }
-    bytes_json("data", &message.bytes, put);
+    bytes_json("data", &message.bytes, (message.bytes.len() as u64) < message.length, put);
 }
 
-/// Text as it is, anything else in hexadecimal digits under a name that says so.
-fn bytes_json(name: &str, bytes: &[u8], put: &mut impl FnMut(&str, Value) -> Option<Value>) {
+/// Text as it is, anything else in hexadecimal digits under a name that says so. `is_start`: more came than is kept.
+fn bytes_json(name: &str, bytes: &[u8], is_start: bool, put: &mut impl FnMut(&str, Value) -> Option<Value>) {
     match str::from_utf8(bytes) {
         Ok(text) => put(name, json!(text)),
         // The start of a text may be cut inside a character.
-        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
+        Err(error) if is_start && error.error_len().is_none() && error.valid_up_to() > 0 => {
             put(name, json!(String::from_utf8_lossy(&bytes[..error.valid_up_to()])))
         }
         Err(_) => {
@@ -280,4 +285,25 @@ fn bytes_json(name: &str, bytes: &[u8], put: &mut impl FnMut(&str, Value) -> Opt
 
 fn fault_json(violation: &Violation) -> Value {
     json!({ "what": violation.what, "section": violation.section.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_told_in_whole() {
+        let close = [0x03, 0xe8];
+        for (bytes, is_start, name, value) in [
+            (&b"text"[..], false, "payload", "text"),
+            (&close, false, "payload_hex", "03e8"),
+            (b"caf\xc3", true, "payload", "caf"),
+            (b"caf\xc3", false, "payload_hex", "636166c3"),
+            (b"caf\xff", true, "payload_hex", "636166ff"),
+        ] {
+            let mut put = Map::new();
+            bytes_json("payload", bytes, is_start, &mut |name, value| put.insert(name.to_owned(), value));
+            assert_eq!(put.into_iter().collect::<Vec<_>>(), [(name.to_owned(), json!(value))]);
+        }
+    }
 }

@@ -242,6 +242,9 @@ impl Caller {
     }
 
     fn close(&mut self) {
+        if self.closes {
+            return;
+        }
         self.frame(RawHeader::CLOSE, &1000u16.to_be_bytes());
         self.closes = true;
     }
@@ -361,5 +364,23 @@ impl Dialogue for Caller {
     }
     fn is_over(&self) -> bool {
         self.over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+
+    /// RFC 6455 §5.5.1: nothing follows a Close, not even in answer to the peer's.
+    #[test]
+    fn a_caller_sends_one_close() {
+        let target = Target::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), "localhost", "/");
+        let mut caller = Caller::new(&target, 0, Carrier::Http1);
+        caller.close();
+        let sent = caller.out.len();
+        caller.receive_frames(b"\x88\x02\x03\xe8");
+        assert_eq!((caller.out.len(), caller.over), (sent, true));
     }
 }

@@ -80,18 +80,30 @@ const USE: &str = r##"
     });
 "##;
 
+/// A page that shows why there is no link to other servers.
+const AWAY: &str = r##"
+    const done = arguments[arguments.length - 1];
+    const look = () => document.getElementById("others-why").hidden ? setTimeout(look, 10) : done(null);
+    look();
+"##;
+
 #[test]
 fn the_page_can_be_heard() {
     let (Some(driver), Some(axe)) = (Driver::start(), axe()) else { return };
-    for mode in ["echo", "relay"] {
-        let server = serve(&["--mode", mode]);
+    // An engine that nobody listens for: the page says so.
+    let backplane = ["--mode", "relay", "--backplane", "redis://127.0.0.1:1/test"];
+    for args in [&["--mode", "echo"][..], &["--mode", "relay"], &backplane] {
+        let (mode, server) = (args[1], serve(args));
         let page = server.url.replacen("ws:", "http:", 1);
         looks(&driver, |look| {
             driver.go(&page);
             if mode == "echo" {
                 driver.run(USE, json!([]));
             }
-            assert_sound(&driver, &axe, &format!("{mode}, {look}"));
+            if args.len() > 2 {
+                driver.run(AWAY, json!([]));
+            }
+            assert_sound(&driver, &axe, &format!("{args:?}, {look}"));
         });
     }
 }

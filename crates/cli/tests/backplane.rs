@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use engine::{KINDS, Server};
+use serde_json::Value;
 use support::command::{Running, serve};
 use support::peer::{Peer, REQUEST, assert_text};
 
@@ -88,11 +89,16 @@ fn who_comes_back_gets_what_was_said() {
     engine.kill();
 }
 
+/// The answer to a GET.
+fn get(address: SocketAddr, target: &str, host: &str) -> String {
+    let mut peer = Peer::connect(address);
+    peer.write(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
+    String::from_utf8(peer.rest()).unwrap()
+}
+
 /// What the counters of a server say of `name`.
 fn counter(server: &support::command::Server, metrics: &str, name: &str) -> u64 {
-    let mut peer = Peer::connect(metrics.parse().unwrap());
-    peer.write(format!("GET /metrics HTTP/1.1\r\nHost: {metrics}\r\n\r\n").as_bytes());
-    let text = String::from_utf8(peer.rest()).unwrap();
+    let text = get(metrics.parse().unwrap(), "/metrics", metrics);
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{} has no {name}: {text}", server.address)).parse().unwrap()
 }
@@ -217,4 +223,52 @@ fn slow_readers_get_the_newest_of_senders_at_all_servers() {
         assert!(replaced > 0, "{way} in {threads} threads");
         assert_eq!(counter(&servers[1], metrics, "bowsprit_messages_dropped_total"), 0, "{way}");
     }
+}
+
+/// What the page is told of the link, by whichever loop it asks, and that nobody else is told by another name.
+#[test]
+fn the_page_is_told_how_the_link_is() {
+    let Some(mut engine) = Server::start(KINDS[0], &[]) else { return };
+    for threads in ["1", "3"] {
+        let url = engine.url();
+        let args = ["--mode", "relay", "--threads", threads, "--backplane", &url];
+        let servers = [(); 2].map(|()| serve(&args));
+        let [mut one, mut other] = [0, 1].map(|at: usize| Peer::open(servers[at].address));
+        let page = get(servers[0].address, "/", "localhost");
+        assert!(page.contains("data-others=\"/backplane\""), "{page}");
+        assert!(get(servers[0].address, "/backplane", "rebound.example").starts_with("HTTP/1.1 421 "));
+        let told = |at: usize| -> Value {
+            let answer = get(servers[at].address, "/backplane", "localhost");
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(
+                head.contains("Content-Type: application/json\r\n") && head.contains("no-store"),
+                "{head}"
+            );
+            serde_json::from_str(body).unwrap()
+        };
+        let until = |at: usize, is_it: &dyn Fn(&Value) -> bool| -> Value {
+            let until = Instant::now() + support::peer::PATIENCE;
+            loop {
+                let told = told(at);
+                if is_it(&told) {
+                    return told;
+                }
+                assert!(Instant::now() < until, "{told}");
+                thread::sleep(Duration::from_millis(20)); // no event tells
+            }
+        };
+        meet(&mut one, &mut other);
+        let told = until(0, &|told| told["up"] == true && told["servers"] == 1 && told["clients"] == 2);
+        assert!(told["why"].is_null() && told["lost"] == 0 && told["dropped"] == 0, "{told}");
+        let published = until(0, &|told| told["published"].as_u64() > Some(0))["published"].as_u64();
+        until(1, &|told| told["received"].as_u64() >= published);
+        engine.kill();
+        let told = until(1, &|told| told["up"] == false && told["why"].is_string());
+        assert!(!told["why"].as_str().unwrap().is_empty());
+        engine.start_again();
+        until(1, &|told| told["up"] == true);
+    }
+    let alone = serve(&["--mode", "relay"]);
+    assert!(get(alone.address, "/", "localhost").contains("data-others=\"\""));
+    assert!(get(alone.address, "/backplane", "localhost").starts_with("HTTP/1.1 426 "));
 }

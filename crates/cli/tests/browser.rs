@@ -10,6 +10,8 @@ mod support;
 mod browser;
 #[path = "../../../tests/support/certificates.rs"]
 mod certificates;
+#[path = "../../../tests/support/engine.rs"]
+mod engine;
 #[path = "../../../tests/support/installed.rs"]
 mod installed;
 
@@ -343,4 +345,47 @@ fn subprotocols_and_close_codes_are_of_ones_choice() {
     driver.go(&server.url.replacen("ws:", "http:", 1));
     let told = run(&driver, PROTOCOL, json!([]));
     assert_eq!(told, json!(["chat", true, "closed with 4001 (a code of the application)"]));
+}
+
+/// Waits until the page says that of the backplane; gives all that it shows of it.
+const OTHERS: &str = r##"
+    const [state, received, why] = arguments;
+    const shown = (name) => element(`others-${name}`).textContent;
+    const has = () => shown("state") === state && shown("why").includes(why)
+        && (!received || Number(shown("received")) >= received);
+    when(has, () => done({
+        hidden: element("others").hidden, markup: document.querySelectorAll("#others b").length,
+        why: shown("why"), servers: shown("servers"), clients: shown("clients"), lost: shown("lost"),
+    }));
+"##;
+
+/// The page shows the link to other servers, and what an engine says as text.
+#[test]
+fn other_servers_are_shown() {
+    let Some(driver) = Driver::start() else { return };
+    let Some(redis) = engine::Server::start(engine::KINDS[0], &[]) else { return };
+    let url = redis.url();
+    let servers = [(); 2].map(|()| serve(&["--mode", "relay", "--backplane", &url]));
+    let mut there = support::peer::Peer::open(servers[1].address);
+    driver.go(&servers[0].url.replacen("ws:", "http:", 1));
+    let told = run(&driver, OTHERS, json!(["up", 0, ""]));
+    assert_eq!((&told["hidden"], &told["why"], &told["lost"]), (&json!(false), &json!(""), &json!("0")));
+    there.text("from elsewhere");
+    let told = run(&driver, OTHERS, json!(["up", 1, ""]));
+    assert_eq!((&told["servers"], &told["clients"]), (&json!("2"), &json!("2")));
+    // An engine that says what it likes, each time that it is asked.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}/test", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut peer = support::peer::Peer::of(stream.unwrap());
+            while peer.read().is_ok_and(|len| len > 0) {
+                let _ = std::io::Write::write_all(&mut peer.stream, b"-ERR <b>bold</b> words\r\n");
+            }
+        }
+    });
+    let server = serve(&["--mode", "relay", "--backplane", &url]);
+    driver.go(&server.url.replacen("ws:", "http:", 1));
+    let told = run(&driver, OTHERS, json!(["down", 0, "<b>bold</b> words"]));
+    assert_eq!(told["markup"], 0, "{told}");
 }

@@ -14,13 +14,15 @@ use bowsprit::message::Message;
 
 use super::args::Args;
 use super::attended::{Attended, Running};
+use super::backplane::{self, Backplane};
+use super::board::{self, Board};
 use super::console::Screen;
 use super::drain::{CLOSE, Health};
 use super::farewell::{Farewell, SharedFarewell};
 use super::mode::{Mode, Talk};
 use super::since::{self, Teller};
 use super::visit::{Record, Visit, short};
-use super::{backplane, hints, plain};
+use super::{hints, plain};
 use crate::deflate::agreed;
 use crate::output::{hex, one_line, say, warn};
 
@@ -44,6 +46,10 @@ pub(super) struct Server {
     /// What is said is kept, and clients may come back to it.
     has_history: bool,
     teller: Teller,
+    /// What the page shows of other servers, where there may be some.
+    board: Option<Board>,
+    /// This loop has the link, and tells the others.
+    refreshes: bool,
     /// The loop that it is for, where there are several.
     running: Option<Running>,
 }
@@ -57,7 +63,7 @@ impl Server {
         screen: Option<Screen>,
         health: Health,
         farewell: SharedFarewell,
-        has_history: bool,
+        backplane: Option<&Backplane>,
     ) -> Result<Self, String> {
         Ok(Self {
             mode: args.mode.clone(),
@@ -71,8 +77,10 @@ impl Server {
             tells_dropped: args.server.tells_dropped(),
             close: args.drain.close(),
             farewell,
-            has_history,
+            has_history: backplane.is_some_and(Backplane::has_history),
             teller: Teller::default(),
+            board: backplane.map(|_| Board::default()),
+            refreshes: false,
             running: None,
         })
     }
@@ -93,6 +101,8 @@ impl Server {
             farewell: self.farewell.clone(),
             has_history: self.has_history,
             teller: Teller::default(),
+            board: self.board.clone(),
+            refreshes: false,
             running: Some(running),
         }
     }
@@ -230,7 +240,10 @@ impl Handler for Server {
             }
             return refusal;
         }
-        plain::answer(request.method(), request.target(), &self.mode)
+        if let Some(board) = &self.board {
+            board.refresh(cx.backplane_stats());
+        }
+        plain::answer(request.method(), request.target(), &self.mode, self.board.as_ref())
     }
 
     fn on_open(&mut self, cx: &mut Context<Visit>, id: ConnId, agreement: &Agreement) {
@@ -333,8 +346,15 @@ impl Handler for Server {
         self.teller.tell(cx, id, replayed);
     }
 
-    fn on_backplane(&mut self, _: &mut Context<Visit>, event: &LinkEvent) {
+    fn on_backplane(&mut self, cx: &mut Context<Visit>, event: &LinkEvent) {
         backplane::tell(event, self.talk);
+        let Some(board) = &self.board else { return };
+        board.note(event);
+        board.refresh(cx.backplane_stats());
+        if !self.refreshes && self.running.is_some() {
+            self.refreshes = true;
+            cx.set_timer_every(board::EVERY, board::REFRESH);
+        }
     }
 
     fn on_error(&mut self, _: &mut Context<Visit>, error: &LoopError) {
@@ -347,6 +367,9 @@ impl Handler for Server {
     }
 
     fn on_timer(&mut self, cx: &mut Context<Visit>, timer: Timer) {
+        if let (board::REFRESH, Some(board)) = (timer.tag, &self.board) {
+            board.refresh(cx.backplane_stats());
+        }
         if let (CLOSE, Some(id)) = (timer.tag, timer.connection) {
             let OwnedClose { code, reason } = &self.close;
             cx.close(id, Some(CloseReason { code: *code, reason }));

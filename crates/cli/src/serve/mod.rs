@@ -3,6 +3,7 @@
 mod args;
 mod attended;
 mod backplane;
+mod board;
 #[cfg(unix)]
 mod bridge;
 mod console;

@@ -2,16 +2,18 @@
 
 use bowsprit::handshake::{HeaderField, Refusal, RefusalError};
 
+use super::board::{self, Board};
 use super::mode::Mode;
 
-/// The page at `/`; every other path is for WebSocket clients.
-pub(super) fn answer(method: &str, target: &str, mode: &Mode) -> Refusal {
+/// The page at `/`, and what it asks for where there are other servers; every other path is for WebSocket clients.
+pub(super) fn answer(method: &str, target: &str, mode: &Mode, board: Option<&Board>) -> Refusal {
     if !matches!(method, "GET" | "HEAD") {
         return with(status(405), "Allow", "GET, HEAD");
     }
-    match path_of(target) {
-        "/" => page(mode).unwrap_or_else(|_| status(500)),
-        "/favicon.ico" | "/robots.txt" => status(404),
+    match (path_of(target), board) {
+        (board::PATH, Some(board)) => others(board).unwrap_or_else(|_| status(500)),
+        ("/", _) => page(mode, board.is_some()).unwrap_or_else(|_| status(500)),
+        ("/favicon.ico" | "/robots.txt", _) => status(404),
         _ => Refusal::upgrade_required(),
     }
 }
@@ -25,8 +27,9 @@ pub(super) fn path_of(target: &str) -> &str {
     }
 }
 
-fn page(mode: &Mode) -> Result<Refusal, RefusalError> {
-    let page = PAGE.replacen("{mode}", mode.name(), 1);
+fn page(mode: &Mode, has_others: bool) -> Result<Refusal, RefusalError> {
+    let others = if has_others { board::PATH } else { "" };
+    let page = PAGE.replacen("{mode}", mode.name(), 1).replacen("{others}", others, 1);
     let page = Refusal::new(200)?.with_body("text/html; charset=utf-8", page)?;
     let page = with(page, "Content-Security-Policy", CONTENT_SECURITY_POLICY);
     let page = with(page, "X-Content-Type-Options", "nosniff");
@@ -34,12 +37,19 @@ fn page(mode: &Mode) -> Result<Refusal, RefusalError> {
     Ok(with(page, "Cache-Control", "no-store"))
 }
 
-/// `{mode}` in it stands for what the server does with messages.
+/// How the link to other servers is.
+fn others(board: &Board) -> Result<Refusal, RefusalError> {
+    let answer = Refusal::new(200)?.with_body("application/json", board.json())?;
+    let answer = with(answer, "X-Content-Type-Options", "nosniff");
+    Ok(with(answer, "Cache-Control", "no-store"))
+}
+
+/// `{mode}` in it stands for what the server does with messages, `{others}` for where to ask for other servers.
 const PAGE: &str = include_str!("page.html");
 
-/// The page loads nothing, is framed by nobody, and connects to WebSocket servers only.
+/// The page loads nothing, is framed by nobody, and connects to WebSocket servers and to its own server only.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; \
-    style-src 'unsafe-inline'; img-src data:; connect-src ws: wss:; base-uri 'none'; form-action 'none'; \
+    style-src 'unsafe-inline'; img-src data:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
 pub(super) fn status(status: u16) -> Refusal {
@@ -73,13 +83,21 @@ mod tests {
             ("POST", "/", 405),
             ("OPTIONS", "*", 405),
         ] {
-            assert_eq!(answer(method, target, &Mode::Echo).status(), status, "{method} {target}");
+            assert_eq!(answer(method, target, &Mode::Echo, None).status(), status, "{method} {target}");
         }
-        assert!(answer("PUT", "/", &Mode::Echo).headers().iter().any(|field| field.is("Allow")));
-        assert_eq!(PAGE.matches("{mode}").count(), 1);
-        let page = answer("GET", "/", &Mode::Relay);
+        let board = Board::default();
+        for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 405)] {
+            assert_eq!(answer(method, board::PATH, &Mode::Relay, Some(&board)).status(), status, "{method}");
+        }
+        assert_eq!(answer("GET", board::PATH, &Mode::Relay, None).status(), 426);
+        assert!(answer("PUT", "/", &Mode::Echo, None).headers().iter().any(|field| field.is("Allow")));
+        assert_eq!((PAGE.matches("{mode}").count(), PAGE.matches("{others}").count()), (1, 1));
+        let page = answer("GET", "/", &Mode::Relay, Some(&board));
         assert_eq!(page.headers().len(), 4);
         let text = std::str::from_utf8(page.body()).unwrap();
-        assert!(text.starts_with("<!doctype html>") && text.contains("data-mode=\"relay\""));
+        assert!(
+            text.starts_with("<!doctype html>")
+                && text.contains("data-mode=\"relay\" data-others=\"/backplane\"")
+        );
     }
 }

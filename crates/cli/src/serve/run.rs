@@ -42,8 +42,7 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     };
     let health = args.drain.health();
     let backplane = args.backplane.backplane(&args.mode)?;
-    let has_history = backplane.as_ref().is_some_and(Backplane::has_history);
-    let server = Server::new(args, screen, health.clone(), farewell.clone(), has_history)?;
+    let server = Server::new(args, screen, health.clone(), farewell.clone(), backplane.as_ref())?;
     let tls = args.tls.server(!args.no_http2)?;
     let mut config = args.connection.config();
     config.deflate = args.deflate.config();

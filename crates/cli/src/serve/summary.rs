@@ -56,6 +56,8 @@ struct Rates {
     elsewhere: Option<(usize, u64)>,
     /// There is one that is down.
     is_cut_off: bool,
+    /// Messages to other servers and from them, where there is a backplane, and how many were lost or dropped in all.
+    shared: Option<([f64; 2], u64)>,
     messages: [f64; 2],
     bytes: [f64; 2],
 }
@@ -63,7 +65,13 @@ struct Rates {
 impl Rates {
     fn between(then: &Stats, now: &Stats, passed: Duration) -> Self {
         let rate = |then: u64, now: u64| now.saturating_sub(then) as f64 / passed.as_secs_f64();
+        let was = then.backplane.unwrap_or_default();
+        let shared = now.backplane.map(|link| {
+            let rates = [rate(was.published, link.published), rate(was.received, link.received)];
+            (rates, link.lost + link.dropped)
+        });
         Self {
+            shared,
             open: now.open,
             elsewhere: now.backplane.filter(|link| link.up).map(|link| (link.nodes, link.present)),
             is_cut_off: now.backplane.is_some_and(|link| !link.up),
@@ -87,12 +95,19 @@ impl fmt::Display for Rates {
         write!(
             f,
             " | messages/s {messages_in} in, {messages_out} out | bytes/s {bytes_in} in, {bytes_out} out"
-        )
+        )?;
+        if let Some((rates, lost)) = self.shared {
+            let [published, received] = rates.map(si);
+            write!(f, " | others/s {received} in, {published} out, {lost} lost")?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bowsprit::backplane::LinkStats;
+
     use super::*;
 
     #[test]
@@ -104,6 +119,18 @@ mod tests {
         now.messages_in = 3000;
         now.bytes_out = 5_000_000;
         let rates = Rates::between(&then, &now, Duration::from_secs(2));
-        assert_eq!(rates.to_string(), "7 open | messages/s 1000 in, 0.0 out | bytes/s 0.0 in, 2.50M out");
+        let own = "messages/s 1000 in, 0.0 out | bytes/s 0.0 in, 2.50M out";
+        assert_eq!(rates.to_string(), format!("7 open | {own}"));
+        // With other servers.
+        let mut link = LinkStats::default();
+        (link.up, link.nodes, link.present) = (true, 2, 9);
+        (link.published, link.received, link.lost, link.dropped) = (100, 4000, 3, 2);
+        now.backplane = Some(link);
+        let line = |now: &Stats| Rates::between(&then, now, Duration::from_secs(2)).to_string();
+        let others = "others/s 2000 in, 50.0 out, 5 lost";
+        assert_eq!(line(&now), format!("7 open, 9 with 2 other servers | {own} | {others}"));
+        link.up = false;
+        now.backplane = Some(link);
+        assert_eq!(line(&now), format!("7 open, backplane down | {own} | {others}"));
     }
 }

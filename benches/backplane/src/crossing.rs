@@ -1,0 +1,324 @@
+//! Messages from one node to the client of another: by a link in the loop's own `Poll`, and as a program would do it with the
+//! `redis` crate, in threads beside its loops. The loops, the client and the redis-server are the same.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use bowsprit::backplane::{BackplaneSettings, LinkEvent};
+use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, Remote, To};
+use bowsprit::handshake::Agreement;
+use bowsprit::message::Message;
+
+use super::{median, processor_time, this_thread};
+
+const MESSAGES: usize = 200_000;
+const PAYLOAD: [u8; 64] = [b'x'; 64];
+/// Of a server: two bytes of header, no mask.
+const FRAME: usize = 2 + PAYLOAD.len();
+/// So many are published in one turn.
+const CHUNK: usize = 256;
+const ROUNDS: usize = 2_000;
+const RUNS: usize = 5;
+const TOPIC: &str = "x";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// `Engine::join_backplane`.
+    Link,
+    /// The `redis` crate.
+    Crate,
+    /// No other node: what a client of the same loop gets.
+    Local,
+}
+
+struct App {
+    events: Sender<()>,
+}
+
+impl Handler for App {
+    type Data = ();
+
+    fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, _: &Agreement) {
+        cx.subscribe(id, TOPIC).unwrap();
+        let _ = self.events.send(());
+    }
+
+    fn on_message(&mut self, _: &mut Context<()>, _: ConnId, _: Message<'_>) {}
+
+    fn on_backplane(&mut self, _: &mut Context<()>, event: &LinkEvent) {
+        if let LinkEvent::Up { .. } = event {
+            let _ = self.events.send(());
+        }
+    }
+}
+
+/// A loop in a thread of its own.
+struct Node {
+    remote: Remote<()>,
+    address: SocketAddr,
+    thread: i32,
+    events: std::sync::mpsc::Receiver<()>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Node {
+    fn start(backplane: Option<String>) -> Self {
+        let (ready, started) = channel();
+        let (sender, events) = channel();
+        let handle = thread::spawn(move || {
+            let mut event_loop = EventLoop::new().unwrap();
+            let address = event_loop.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+            if let Some(url) = &backplane {
+                event_loop.engine().join_backplane(url, BackplaneSettings::default()).unwrap();
+            }
+            ready.send((event_loop.remote().unwrap(), address, this_thread())).unwrap();
+            event_loop.run(&mut App { events: sender }).unwrap();
+        });
+        let (remote, address, thread) = started.recv().unwrap();
+        Self { remote, address, thread, events, handle: Some(handle) }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.remote.stop();
+        if let Some(handle) = self.handle.take() {
+            handle.join().unwrap();
+        }
+    }
+}
+
+/// Two nodes, and a client of the second one.
+struct World {
+    way: Way,
+    from: Node,
+    to: Node,
+    client: TcpStream,
+    /// To the thread that publishes, with the `redis` crate.
+    publisher: Option<SyncSender<Vec<u8>>>,
+    /// Threads that publish, and threads that receive.
+    threads: [Vec<i32>; 2],
+}
+
+impl World {
+    fn new(way: Way, port: u16) -> Self {
+        let url = (way == Way::Link).then(|| format!("redis://127.0.0.1:{port}/bench"));
+        let [from, to] = [(); 2].map(|()| Node::start(url.clone()));
+        if way == Way::Link {
+            from.events.recv().unwrap();
+            to.events.recv().unwrap();
+        }
+        let client = connect(to.address);
+        to.events.recv().unwrap();
+        let mut threads = [vec![from.thread], vec![to.thread]];
+        let mut publisher = None;
+        if way == Way::Crate {
+            let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
+            let (sender, messages) = sync_channel::<Vec<u8>>(65_536);
+            let (started, tid) = channel();
+            let mut connection = client.get_connection().unwrap();
+            let begun = started.clone();
+            thread::spawn(move || {
+                begun.send(this_thread()).unwrap();
+                while let Ok(first) = messages.recv() {
+                    // Whatever waits goes out at once.
+                    let mut pipe = redis::pipe();
+                    pipe.publish("bench:x", first).ignore();
+                    for message in messages.try_iter().take(CHUNK - 1) {
+                        pipe.publish("bench:x", message).ignore();
+                    }
+                    pipe.query::<()>(&mut connection).unwrap();
+                }
+            });
+            threads[0].push(tid.recv().unwrap());
+            publisher = Some(sender);
+            let mut connection = client.get_connection().unwrap();
+            let remote = to.remote.clone();
+            thread::spawn(move || {
+                let mut subscription = connection.as_pubsub();
+                subscription.subscribe("bench:x").unwrap();
+                started.send(this_thread()).unwrap();
+                while let Ok(message) = subscription.get_message() {
+                    // The loop may be behind; one that is gone ends this.
+                    let until = Instant::now() + Duration::from_secs(5);
+                    while remote
+                        .publish(To::topic(TOPIC), Message::Binary(message.get_payload_bytes()))
+                        .is_err()
+                    {
+                        if Instant::now() > until {
+                            return;
+                        }
+                        thread::yield_now();
+                    }
+                }
+            });
+            threads[1].push(tid.recv().unwrap());
+        }
+        let mut world = Self { way, from, to, client, publisher, threads };
+        // All is there once one has come.
+        while !{
+            world.publish(1);
+            world.client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+            world.client.read_exact(&mut [0; FRAME]).is_ok()
+        } {}
+        world.client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        while world.client.read(&mut [0; 4096]).is_ok() {}
+        world.client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        world
+    }
+
+    /// Publishes so many in one turn of the first loop; says how many of them there was room for.
+    fn publish(&self, count: usize) -> usize {
+        let (sender, published) = sync_channel(1);
+        let (way, publisher) = (self.way, self.publisher.clone());
+        let node = if way == Way::Local { &self.to } else { &self.from };
+        node.remote
+            .run(move |cx| {
+                let mut done = 0;
+                match (way, publisher) {
+                    (Way::Crate, Some(publisher)) => {
+                        done =
+                            (0..count).take_while(|_| publisher.try_send(PAYLOAD.to_vec()).is_ok()).count();
+                    }
+                    (Way::Local, _) => {
+                        for _ in 0..count {
+                            done += 1;
+                            cx.publish(To::topic(TOPIC), Message::Binary(&PAYLOAD));
+                        }
+                    }
+                    _ if cx.backplane_stats().is_some_and(|stats| stats.queued < 2 << 20) => {
+                        for _ in 0..count {
+                            done += 1;
+                            cx.publish(To::topic(TOPIC).everywhere(), Message::Binary(&PAYLOAD));
+                        }
+                    }
+                    _ => {}
+                }
+                let _ = sender.send(done);
+            })
+            .unwrap();
+        published.recv().unwrap()
+    }
+
+    fn processor_time(&self) -> [Duration; 2] {
+        [0, 1].map(|side: usize| self.threads[side].iter().map(|thread| processor_time(*thread)).sum())
+    }
+
+    /// Messages in a second, and microseconds of a processor for each at the publishing and at the receiving node.
+    fn throughput(&self) -> [f64; 3] {
+        let mut reader = self.client.try_clone().unwrap();
+        let reading = thread::spawn(move || {
+            let mut left = MESSAGES * FRAME;
+            let mut buffer = vec![0; 256 << 10];
+            while left > 0 {
+                let len = reader.read(&mut buffer).unwrap();
+                assert!(len > 0 && len <= left, "each message, once");
+                left -= len;
+            }
+            Instant::now()
+        });
+        let before = self.processor_time();
+        let start = Instant::now();
+        let mut published = 0;
+        while published < MESSAGES {
+            let done = self.publish(CHUNK.min(MESSAGES - published));
+            published += done;
+            if done == 0 {
+                thread::sleep(Duration::from_micros(200));
+            }
+        }
+        let took = reading.join().unwrap().duration_since(start).as_secs_f64();
+        let after = self.processor_time();
+        let each = |side: usize| (after[side] - before[side]).as_secs_f64() * 1e6 / MESSAGES as f64;
+        [MESSAGES as f64 / took, each(0), each(1)]
+    }
+
+    /// Microseconds from the decision to publish until the client has it: the median.
+    fn latency(&mut self) -> f64 {
+        let mut times = vec![0.0; ROUNDS];
+        for time in &mut times {
+            let start = Instant::now();
+            self.publish(1);
+            self.client.read_exact(&mut [0; FRAME]).unwrap();
+            *time = start.elapsed().as_secs_f64() * 1e6;
+        }
+        median(&mut times)
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_nodelay(true).unwrap();
+    client
+        .write_all(
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        )
+        .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "));
+    client
+}
+
+pub(super) fn compare(port: u16) {
+    let ways = [Way::Link, Way::Crate];
+    let worlds = ways.map(|way| World::new(way, port));
+    println!(
+        "{MESSAGES} messages of {} bytes, {RUNS} runs that take turns: median (least to most)",
+        PAYLOAD.len()
+    );
+    let mut figures = [const { [const { Vec::new() }; 3] }; 2];
+    for _ in 0..RUNS {
+        for (world, figures) in worlds.iter().zip(&mut figures) {
+            for (figure, value) in figures.iter_mut().zip(world.throughput()) {
+                figure.push(value);
+            }
+        }
+    }
+    let mut medians = [[0.0; 3]; 2];
+    for ((way, figures), medians) in ways.iter().zip(&mut figures).zip(&mut medians) {
+        for (values, median_of) in figures.iter_mut().zip(&mut *medians) {
+            *median_of = median(values);
+        }
+        let range = |at: usize| format!("({:.2} to {:.2})", figures[at][0], figures[at][RUNS - 1]);
+        println!(
+            "{way:?}: {:.0}/s ({:.0} to {:.0}), publishing node {:.2} us {}, receiving node {:.2} us {}",
+            medians[0],
+            figures[0][0],
+            figures[0][RUNS - 1],
+            medians[1],
+            range(1),
+            medians[2],
+            range(2)
+        );
+    }
+    let ratio = |at: usize| medians[0][at] / medians[1][at];
+    println!(
+        "Link / Crate: throughput {:.2}, publishing {:.2}, receiving {:.2}",
+        ratio(0),
+        ratio(1),
+        ratio(2)
+    );
+    drop(worlds);
+    // One after the other in each run, as they wait for each other all the time.
+    let mut worlds = [Way::Link, Way::Crate, Way::Local].map(|way| World::new(way, port));
+    let mut latencies = [const { Vec::new() }; 3];
+    for _ in 0..RUNS {
+        for (world, latencies) in worlds.iter_mut().zip(&mut latencies) {
+            latencies.push(world.latency());
+        }
+    }
+    let [link, other, local] = [0, 1, 2].map(|at: usize| median(&mut latencies[at]));
+    println!(
+        "median latency of {ROUNDS}: Link {link:.0} us, Crate {other:.0} us, one node alone {local:.0} us"
+    );
+    println!("Link / Crate {:.2}, Link / one node {:.2}", link / other, link / local);
+}

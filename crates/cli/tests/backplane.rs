@@ -2,6 +2,8 @@
 
 #![cfg(unix)]
 
+#[path = "../../../tests/support/certificates.rs"]
+mod certificates;
 #[path = "../../../tests/support/engine.rs"]
 mod engine;
 #[path = "../../../tests/support/installed.rs"]
@@ -271,4 +273,66 @@ fn the_page_is_told_how_the_link_is() {
     let alone = serve(&["--mode", "relay"]);
     assert!(get(alone.address, "/", "localhost").contains("data-others=\"\""));
     assert!(get(alone.address, "/backplane", "localhost").starts_with("HTTP/1.1 426 "));
+}
+
+/// Each way to reach an engine and to log in there, with the engines as they come; and no secret in what is said.
+#[test]
+fn engines_are_reached_under_tls_by_paths_and_with_credentials() {
+    let authority = certificates::Authority::new();
+    let identity = authority.issue(&["localhost"]);
+    let folder = std::env::temp_dir().join(format!("bowsprit-engines-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, content).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let (ca, chain) = (file("ca.pem", &authority.pem()), file("chain.pem", &identity.certificate_pem));
+    let (key, path) = (file("key.pem", &identity.key_pem), folder.join("redis.sock").display().to_string());
+    let port = support::port::reserved().port().to_string();
+    let redis_args = [
+        ["--requirepass", "s3cret"],
+        ["--unixsocket", &path],
+        ["--tls-port", &port],
+        ["--tls-auth-clients", "no"],
+        ["--tls-cert-file", &chain],
+        ["--tls-key-file", &key],
+        ["--tls-ca-cert-file", &ca],
+    ];
+    let Some(redis) = Server::start(KINDS[0], redis_args.as_flattened()) else { return };
+    let nats = |args: &[&str]| Server::start(KINDS[1], args);
+    let (Some(token), Some(user), Some(tls)) = (
+        nats(&["--auth", "s3cret"]),
+        nats(&["--user", "ann", "--pass", "s3cret"]),
+        nats(&["--tls", "--tlscert", &chain, "--tlskey", &key]),
+    ) else {
+        return;
+    };
+    for url in [
+        format!("redis://:s3cret@127.0.0.1:{}/x", redis.port),
+        format!("redis+unix://:s3cret@{path}?prefix=x"),
+        format!("rediss://:s3cret@localhost:{port}/x"),
+        format!("nats://s3cret@127.0.0.1:{}/x", token.port),
+        format!("nats://ann:s3cret@127.0.0.1:{}/x", user.port),
+        format!("tls://localhost:{}/x", tls.port),
+    ] {
+        let args = ["--mode", "relay", "--backplane-ca", &ca, "--backplane", &url];
+        let servers = [(); 2].map(|()| serve(&args));
+        let [mut one, mut other] = [0, 1].map(|at: usize| Peer::open(servers[at].address));
+        meet(&mut one, &mut other);
+        one.text(&url);
+        while other.frame().1 != url.as_bytes() {}
+        if !url.contains("s3cret") {
+            continue;
+        }
+        // The other secret is none.
+        let wrong = url.replace("s3cret", "wr0ng");
+        let server = serve(&["-v", "--mode", "relay", "--backplane-ca", &ca, "--backplane", &wrong]);
+        let why = server.running.told("backplane: refused: ");
+        assert!(why.contains("password"), "{url}: {why}");
+        server.running.signal("TERM");
+        let (_, _, stderr) = server.running.finish();
+        assert!(!stderr.contains("wr0ng"), "{stderr}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -6,52 +6,73 @@
 //! `cargo run --example rooms_over_machines --features backplane -- 0.0.0.0:9001 redis://127.0.0.1:6379/chat`
 //!
 //! then from several terminals `bowsprit connect ws://127.0.0.1:9001/kitchen`
+//!
+//! With `redis://127.0.0.1:6379/chat?streams` rooms have a history: each message comes with its place, and who comes back, to
+//! whichever machine, as `ws://127.0.0.1:9001/kitchen?since=PLACE` gets what was said meanwhile.
 
-use bowsprit::backplane::{BackplaneSettings, LinkEvent};
-use bowsprit::event_loop::{ConnId, Context, Decision, Ended, EventLoop, Handler, To};
+use bowsprit::backplane::{BackplaneSettings, LinkEvent, Position};
+use bowsprit::event_loop::{ConnId, Context, Decision, Ended, EventLoop, Handler, Replayed, To};
 use bowsprit::handshake::{Acceptance, Agreement, Request};
 use bowsprit::message::Message;
 
 struct Rooms;
 
+#[derive(Clone, Default)]
+struct Member {
+    room: String,
+    /// What it has heard already, where it has been here before.
+    since: Option<Position>,
+}
+
 /// Tells the others in the room of a member, here and elsewhere.
-fn tell(cx: &mut Context<String>, id: ConnId, text: &str) {
-    let Some(room) = cx.data(id).cloned() else { return };
+fn tell(cx: &mut Context<Member>, id: ConnId, text: &str) {
+    let Some(Member { room, .. }) = cx.data(id).cloned() else { return };
     cx.publish(To::topic(&room).except(id).everywhere(), text);
 }
 
 impl Handler for Rooms {
-    /// The room that a member is in.
-    type Data = String;
+    type Data = Member;
 
-    fn on_request(&mut self, cx: &mut Context<String>, id: ConnId, request: &Request) -> Decision {
-        if let Some(room) = cx.data(id) {
-            request.resource().clone_into(room);
+    fn on_request(&mut self, cx: &mut Context<Member>, id: ConnId, request: &Request) -> Decision {
+        if let Some(member) = cx.data(id) {
+            let (room, since) = request.resource().split_once("?since=").unwrap_or((request.resource(), ""));
+            *member = Member { room: room.to_owned(), since: since.parse().ok() };
         }
         Decision::Accept(Acceptance::default())
     }
 
-    fn on_open(&mut self, cx: &mut Context<String>, id: ConnId, _: &Agreement) {
-        let Some(room) = cx.data(id).cloned() else { return };
-        // Refused where a connection is on too many topics already, which one room is not.
-        if cx.subscribe(id, &room).is_ok() {
+    fn on_open(&mut self, cx: &mut Context<Member>, id: ConnId, _: &Agreement) {
+        let Some(Member { room, since }) = cx.data(id).cloned() else { return };
+        // One or the other: with a history, and without one.
+        if cx.replay(id, &room, since).is_err() && cx.subscribe(id, &room).is_ok() {
             tell(cx, id, "somebody came in");
             let others = cx.subscribers(&room) - 1;
             cx.send_text(id, &format!("you are in {room}, with {others} others on this machine"));
         }
     }
 
-    fn on_message(&mut self, cx: &mut Context<String>, id: ConnId, message: Message<'_>) {
-        let Some(room) = cx.data(id).cloned() else { return };
+    fn on_message(&mut self, cx: &mut Context<Member>, id: ConnId, message: Message<'_>) {
+        let Some(Member { room, .. }) = cx.data(id).cloned() else { return };
         cx.publish(To::topic(&room).except(id).everywhere(), message);
     }
 
-    fn on_close(&mut self, cx: &mut Context<String>, id: ConnId, _: &Ended) {
+    /// What the history of the room has for a member, and then what is said in it.
+    fn on_replay(&mut self, cx: &mut Context<Member>, id: ConnId, _: &str, replayed: &Replayed<'_>) {
+        let line = match replayed {
+            Replayed::Message { at, message: Message::Text(text) } => format!("{at} {text}"),
+            Replayed::Complete { at } => format!("{at} that is all that you missed"),
+            Replayed::TooOld { at } => format!("{at} some of what you missed is no longer kept"),
+            _ => return,
+        };
+        cx.send_text(id, &line);
+    }
+
+    fn on_close(&mut self, cx: &mut Context<Member>, id: ConnId, _: &Ended) {
         tell(cx, id, "somebody left");
     }
 
     /// The link to the engine, and what was lost on it. Members on the same machine notice nothing of either.
-    fn on_backplane(&mut self, cx: &mut Context<String>, event: &LinkEvent) {
+    fn on_backplane(&mut self, cx: &mut Context<Member>, event: &LinkEvent) {
         println!("{event}");
         if let LinkEvent::Gap { topic: Some(room), lost, .. } = event {
             cx.publish(room, Message::Text(&format!("{lost} messages from another machine were lost")));

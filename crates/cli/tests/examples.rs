@@ -251,6 +251,39 @@ fn rooms_over_machines() {
     }
 }
 
+/// With a history: who comes back to the other process has what was said meanwhile.
+#[test]
+fn rooms_over_machines_with_a_history() {
+    let Some(engine) = engine::Server::start(engine::KINDS[0], &[]) else { return };
+    let url = format!("{}?streams", engine.url());
+    let servers = [(); 2].map(|()| server("rooms_over_machines", &["127.0.0.1:0", &url]));
+    let enter = |at: usize, since: &str| {
+        let mut peer = Peer::connect(servers[at].2);
+        peer.write(REQUEST.replacen("/chat", &format!("/kitchen{since}"), 1).as_bytes());
+        assert!(peer.head().starts_with("HTTP/1.1 101 "));
+        peer
+    };
+    let next = |peer: &mut Peer| {
+        let text = String::from_utf8(peer.frame().1).unwrap();
+        let (place, what) = text.split_once(' ').unwrap();
+        (place.to_owned(), what.to_owned())
+    };
+    let (mut one, mut other) = (enter(0, ""), enter(1, ""));
+    assert_eq!(next(&mut one).1, "that is all that you missed");
+    let (place, _) = next(&mut other);
+    other.close(1000);
+    while next(&mut one).1 != "somebody left" {}
+    let mut speaker = enter(1, "");
+    next(&mut speaker);
+    speaker.text("said meanwhile");
+    assert_eq!(next(&mut one).1, "said meanwhile");
+    for at in [0, 1] {
+        let mut back = enter(at, &format!("?since={place}"));
+        let heard: Vec<_> = (0..3).map(|_| next(&mut back).1).collect();
+        assert_eq!(heard, ["somebody left", "said meanwhile", "that is all that you missed"]);
+    }
+}
+
 /// The server goes away and another one comes in its place; the client finds it.
 #[test]
 fn reconnect() {

@@ -11,7 +11,7 @@ use divan::counter::BytesCount;
 
 use super::wire::ZERO;
 
-const SIZES: [usize; 3] = [300, 4 << 10, 64 << 10];
+const SIZES: [usize; 6] = [125, 300, 1 << 10, 4 << 10, 16 << 10, 64 << 10];
 
 /// JSON as servers send it: names that come again and again, numbers that do not.
 fn json(size: usize) -> String {

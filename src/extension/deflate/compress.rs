@@ -11,6 +11,7 @@ use zlib_rs::{Deflate, DeflateConfig as EngineConfig, DeflateFlush, Method, Stat
 use super::history::History;
 use super::settings::{DeflateConfig, Half, SendContext, Traffic};
 use super::shared::SharedForms;
+use super::short::{self, Effort, Short};
 use super::window::WindowBits;
 use crate::extension::Compression;
 
@@ -19,6 +20,8 @@ use crate::extension::Compression;
 pub struct Compressor {
     /// Serves any connection with the same window; the rest belongs to this one.
     pub(super) engine: Option<Engine>,
+    /// For short messages without a context; any connection's.
+    pub(super) short: Option<Box<Short>>,
     history: History,
     /// What came out last, at the start of room that is initialised once.
     pub(super) out: Vec<u8>,
@@ -100,9 +103,19 @@ impl Compressor {
         payload: &[u8],
         choice: Compression,
     ) -> Option<&[u8]> {
-        self.begin(config, agreed);
-        self.run(payload);
-        self.cut_tail();
+        let effort = Effort::of(config.unwrap_or_default().level, payload.len());
+        let is_short = !agreed.takeover && (1..=short::LONGEST).contains(&payload.len());
+        if let Some(effort) = effort.filter(|_| is_short) {
+            self.message = DeflateState::default();
+            self.out.clear();
+            let short = self.short.get_or_insert_default();
+            short.compress(payload, agreed.window.bytes(), effort, &mut self.out);
+            self.made = self.out.len();
+        } else {
+            self.begin(config, agreed);
+            self.run(payload);
+            self.cut_tail();
+        }
         if choice != Compression::On && self.made >= payload.len() {
             self.forget();
             return None;
@@ -216,7 +229,7 @@ impl Compressor {
     /// The message goes out as it is: a compressor that has seen it starts afresh, which it always may.
     fn forget(&mut self) {
         if let Some(engine) = &mut self.engine {
-            engine.deflate.reset();
+            engine.continues = false;
         }
     }
 
@@ -241,7 +254,8 @@ impl Compressor {
     /// Bytes of memory held, about.
     pub fn memory(&self) -> usize {
         let engine = self.engine.as_ref().map_or(0, |engine| engine.build.memory());
-        size_of::<Self>() + engine + self.history.capacity() + self.out.capacity()
+        let short = self.short.as_ref().map_or(0, |short| short.memory());
+        size_of::<Self>() + engine + short + self.history.capacity() + self.out.capacity()
     }
 
     pub(super) fn take_traffic(&mut self) -> Traffic {

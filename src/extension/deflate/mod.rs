@@ -9,6 +9,7 @@
 //! | `history.rs` | the last bytes of a direction: all that a window is (§7.2.3.2) |
 //! | `inflate.rs` | compressed payload in any cut becomes bytes, within a budget (§7.2.2) |
 //! | `compress.rs` | a message becomes a DEFLATE stream of the agreed window (§7.2.1) |
+//! | `short/` | the same for a whole short message without a context, in a fraction of the time |
 //! | `shared.rs` | one compressed message for many connections |
 //! | `pool.rs` | what connections share while none of them is inside a message |
 //!
@@ -69,8 +70,8 @@
 //! # Windows
 //!
 //! zlib, and each of its descendants, takes a window of 8 bits for one of 9 without a word, and would so refer
-//! further back than was agreed. Here, a direction whose window has 8 bits is compressed with run lengths only
-//! (a distance of 1 fits any window) and the tests read what we send with a decoder that enforces the window.
+//! further back than was agreed. Here, a direction whose window has 8 bits is compressed with run lengths only where
+//! zlib-rs does it (a distance of 1 fits any window) and the tests read what we send with a decoder that enforces the window.
 //! What the peer sends is held to the window that it agreed to at the border of a message: of the messages before,
 //! no more than that is kept. Inside one message, a distance beyond it is still understood.
 //!
@@ -85,6 +86,10 @@
 //! [`zlib-rs`](https://docs.rs/zlib-rs) itself: memory-safe in its interface, maintained, audited, and faster than
 //! the C original. `flate2` over it would hide the memory level and the strategy that the window of 8 bits needs,
 //! and add a layer to each call.
+//!
+//! A whole message of up to 4 KiB that is compressed by itself at level 1 to 5 goes another way (`short/`), as zlib-rs takes
+//! longer to get ready for it than to compress it. What that holds, at most 36 KB for each window and thread, counts beside
+//! the engine and is made when the first such message comes; the table above is of long messages.
 
 mod compress;
 mod history;
@@ -94,6 +99,7 @@ mod params;
 mod pool;
 mod settings;
 mod shared;
+mod short;
 #[cfg(test)]
 mod strict;
 mod window;

@@ -86,6 +86,9 @@ impl DeflatePool {
                 if compressor.engine.is_none() {
                     compressor.engine = spare.engine.take();
                 }
+                if compressor.short.is_none() {
+                    compressor.short = spare.short.take();
+                }
                 std::mem::swap(&mut compressor.out, &mut spare.out);
             }
             _ => {}
@@ -111,6 +114,9 @@ impl DeflatePool {
         }
         let spare = spare.get_or_insert_default();
         spare.out = std::mem::take(&mut compressor.out);
+        if let Some(short) = compressor.short.take() {
+            spare.short = Some(short);
+        }
         if config.unwrap_or_default().send_context == SendContext::Window
             && let Some(engine) = compressor.engine.take()
         {

@@ -1,0 +1,403 @@
+//! A whole short message becomes a DEFLATE stream without a context (RFC 1951).
+//!
+//! In: the bytes of a message of at most [`LONGEST`] bytes, and the window. Out: blocks that say them, without the four bytes
+//! that RFC 7692 §7.2.1 leaves out. Promises: no distance is larger than the window; linear in the length but for the places
+//! that are looked at for each byte, whose number is fixed; memory in proportion to the longest message so far.
+//!
+//! DEFLATE is the affair of zlib-rs here, which long messages go through, those in parts and those with a context. For a
+//! short one it takes longer to get ready than to compress: it clears 128 KiB before each message and builds codes that it
+//! then does not use. `benches/NOTES.md` has the figures, and what else there was to choose from.
+
+mod codes;
+mod matches;
+mod tables;
+
+use codes::Code;
+pub(super) use matches::Effort;
+use matches::{Found, Matches};
+use tables::{
+    DIST_BASE, DIST_EXTRA, DIST_SYMBOLS, END_OF_BLOCK, FIXED_DISTANCES, FIXED_LITERALS, LEN_ORDER,
+    LEN_SYMBOLS, LENGTH_BASE, LENGTH_EXTRA, LIT_SYMBOLS, dist_symbol, length_symbol,
+};
+
+/// The longest message: beyond it zlib-rs is as fast at the same length, and counts and positions fit into sixteen bits.
+pub(super) const LONGEST: usize = 4 << 10;
+
+/// Compresses one message after the other.
+pub(super) struct Short {
+    matches: Matches,
+    literals: Code<LIT_SYMBOLS>,
+    distances: Code<DIST_SYMBOLS>,
+}
+
+impl Default for Short {
+    fn default() -> Self {
+        Self { matches: Matches::default(), literals: Code::EMPTY, distances: Code::EMPTY }
+    }
+}
+
+impl Short {
+    /// Puts the message behind `out`, with no reference back over more than `window` bytes.
+    pub(super) fn compress(&mut self, message: &[u8], window: usize, effort: Effort, out: &mut Vec<u8>) {
+        debug_assert!(message.len() <= LONGEST);
+        self.matches.find(message, window, effort);
+        let Found { literals, distances, tokens } = &mut self.matches.found;
+        literals[END_OF_BLOCK] = 1;
+        let fixed = cost(literals, &FIXED_LITERALS, distances, &FIXED_DISTANCES);
+        let mut header = None;
+        let mut dynamic = usize::MAX;
+        if fixed > about(literals) + about(distances) + LEAST_HEADER {
+            self.literals.build(literals, 15);
+            self.distances.build(distances, 15);
+            let described = Header::new(&self.literals.lens, &self.distances.lens);
+            dynamic = described.cost() + cost(literals, &self.literals, distances, &self.distances);
+            header = Some(described);
+        }
+        // Up to seven bits to the next byte, and two lengths.
+        let stored = 7 + 32 + 8 * message.len();
+        out.reserve(fixed.min(dynamic).min(stored) / 8 + 8);
+        let mut bits = Bits { out, bits: 0, count: 0 };
+        match header {
+            _ if stored < fixed.min(dynamic) => bits.store(message),
+            Some(header) if dynamic < fixed => {
+                bits.put(DYNAMIC, 3);
+                header.write(&mut bits);
+                bits.say(tokens, &self.literals, &self.distances);
+            }
+            _ => {
+                bits.put(FIXED, 3);
+                bits.say(tokens, &FIXED_LITERALS, &FIXED_DISTANCES);
+            }
+        }
+        // §7.2.1: an empty stored block follows, of which all but its header is left out.
+        bits.put(STORED, 3);
+        bits.align();
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>() + self.matches.memory()
+    }
+}
+
+/// §3.2.3: BTYPE, above a BFINAL of 0.
+const STORED: u32 = 0b000;
+const FIXED: u32 = 0b010;
+const DYNAMIC: u32 = 0b100;
+
+/// A header that describes codes has not less than about so many bits.
+const LEAST_HEADER: usize = 60;
+
+/// Bits that all symbols take, with those behind them.
+fn cost(
+    literals: &[u16; LIT_SYMBOLS],
+    code: &Code<LIT_SYMBOLS>,
+    distances: &[u16; DIST_SYMBOLS],
+    far: &Code<DIST_SYMBOLS>,
+) -> usize {
+    let said: u32 =
+        literals.iter().zip(&code.lens).map(|(&count, &len)| u32::from(count) * u32::from(len)).sum();
+    let lengths: u32 = literals[END_OF_BLOCK + 1..]
+        .iter()
+        .zip(&LENGTH_EXTRA)
+        .map(|(&count, &extra)| u32::from(count) * u32::from(extra))
+        .sum();
+    let lens = far.lens.iter().zip(&DIST_EXTRA);
+    let distances: u32 = distances
+        .iter()
+        .zip(lens)
+        .map(|(&count, (&len, &extra))| u32::from(count) * u32::from(len + extra))
+        .sum();
+    (said + lengths + distances) as usize
+}
+
+/// About how many bits the symbols take with the best code for them, and six for each symbol in its description: entropy, by
+/// logarithms that are straight between powers of two. It only decides whether the code is worth being built.
+fn about(counts: &[u16]) -> usize {
+    // In units of 1/256.
+    let weight = |count: u32| {
+        let whole = count.ilog2();
+        count * ((whole << 8) + ((count << 8) >> whole) - 256)
+    };
+    let (mut total, mut sum, mut used) = (0, 0, 0);
+    for count in counts.iter().map(|&count| u32::from(count)).filter(|&count| count > 0) {
+        total += count;
+        sum += weight(count);
+        used += 6;
+    }
+    if total == 0 { 0 } else { (weight(total).saturating_sub(sum) >> 8) as usize + used }
+}
+
+/// What describes the codes of a block (§3.2.7).
+struct Header {
+    /// Numbers of lengths, of literals and of distances, and of lengths of the code that says them.
+    literals: usize,
+    distances: usize,
+    lens: usize,
+    /// Symbols of that code, and what stands behind each.
+    runs: [(u8, u8); LIT_SYMBOLS + DIST_SYMBOLS],
+    count: usize,
+    code: Code<LEN_SYMBOLS>,
+}
+
+impl Header {
+    fn new(literals: &[u8; LIT_SYMBOLS], distances: &[u8; DIST_SYMBOLS]) -> Self {
+        let used = |lens: &[u8]| lens.iter().rposition(|&len| len > 0).map_or(0, |last| last + 1);
+        let mut header = Self {
+            literals: used(literals).max(END_OF_BLOCK + 1),
+            distances: used(distances).max(1),
+            lens: 0,
+            runs: [(0, 0); LIT_SYMBOLS + DIST_SYMBOLS],
+            count: 0,
+            code: Code::EMPTY,
+        };
+        let mut all = [0; LIT_SYMBOLS + DIST_SYMBOLS];
+        let (first, second) = all.split_at_mut(header.literals);
+        first.copy_from_slice(&literals[..header.literals]);
+        second[..header.distances].copy_from_slice(&distances[..header.distances]);
+        let mut counts = [0; LEN_SYMBOLS];
+        let mut rest = &all[..header.literals + header.distances];
+        while let Some(&len) = rest.first() {
+            let mut run = rest.iter().take_while(|&&other| other == len).count();
+            rest = &rest[run..];
+            // The first of a length that is not 0 is said, and then repeated.
+            if len > 0 {
+                header.push(len, 0, &mut counts);
+                run -= 1;
+            }
+            while run > 0 {
+                let (symbol, least, most) = match (len, run) {
+                    (_, 1..3) => (len, 1, 1),
+                    (0, 3..11) => (17, 3, 10),
+                    (0, _) => (18, 11, 138),
+                    _ => (16, 3, 6),
+                };
+                let part = run.min(most);
+                header.push(symbol, (part - least) as u8, &mut counts);
+                run -= part;
+            }
+        }
+        header.code.build(&counts, 7);
+        let lens = LEN_ORDER.iter().rposition(|&symbol| header.code.lens[usize::from(symbol)] > 0);
+        header.lens = lens.map_or(0, |last| last + 1).max(4);
+        header
+    }
+
+    fn push(&mut self, symbol: u8, behind: u8, counts: &mut [u16; LEN_SYMBOLS]) {
+        self.runs[self.count] = (symbol, behind);
+        self.count += 1;
+        counts[usize::from(symbol)] += 1;
+    }
+
+    /// In bits.
+    fn cost(&self) -> usize {
+        let of = |&(symbol, _): &(u8, u8)| usize::from(self.code.lens[usize::from(symbol)] + behind(symbol));
+        14 + 3 * self.lens + self.runs[..self.count].iter().map(of).sum::<usize>()
+    }
+
+    fn write(&self, bits: &mut Bits<'_>) {
+        bits.put(self.literals as u32 - 257, 5);
+        bits.put(self.distances as u32 - 1, 5);
+        bits.put(self.lens as u32 - 4, 4);
+        for &symbol in &LEN_ORDER[..self.lens] {
+            bits.put(self.code.lens[usize::from(symbol)].into(), 3);
+            bits.spill();
+        }
+        for &(symbol, more) in &self.runs[..self.count] {
+            bits.symbol(&self.code, symbol.into());
+            bits.put(more.into(), behind(symbol));
+            bits.spill();
+        }
+    }
+}
+
+/// Bits behind a symbol of the code for lengths of codes.
+const fn behind(symbol: u8) -> u8 {
+    match symbol {
+        16 => 2,
+        17 => 3,
+        18 => 7,
+        _ => 0,
+    }
+}
+
+/// Bits on their way into bytes, the first one lowest (§3.1.1).
+struct Bits<'a> {
+    out: &'a mut Vec<u8>,
+    bits: u64,
+    /// At most 31 after [`spill`](Self::spill).
+    count: u32,
+}
+
+impl Bits<'_> {
+    #[inline]
+    fn put(&mut self, bits: u32, count: u8) {
+        self.bits |= u64::from(bits) << self.count;
+        self.count += u32::from(count);
+    }
+
+    #[inline]
+    fn symbol<const N: usize>(&mut self, code: &Code<N>, symbol: usize) {
+        self.put(code.bits[symbol].into(), code.lens[symbol]);
+    }
+
+    /// Moves four bytes out where there are as many: what is left and two more symbols of 15 and 13 bits fit into 64.
+    #[inline]
+    fn spill(&mut self) {
+        if self.count >= 32 {
+            self.out.extend_from_slice(&(self.bits as u32).to_le_bytes());
+            self.bits >>= 32;
+            self.count -= 32;
+        }
+    }
+
+    /// All tokens and the end of the block.
+    fn say(
+        &mut self,
+        tokens: &[matches::Token],
+        literals: &Code<LIT_SYMBOLS>,
+        distances: &Code<DIST_SYMBOLS>,
+    ) {
+        self.spill();
+        for token in tokens {
+            if let Some(byte) = token.literal() {
+                self.symbol(literals, byte.into());
+            } else {
+                let (len, dist) = token.parts();
+                let symbol = length_symbol(len);
+                self.symbol(literals, END_OF_BLOCK + 1 + symbol);
+                self.put(len as u32 - u32::from(LENGTH_BASE[symbol]), LENGTH_EXTRA[symbol]);
+                self.spill();
+                let symbol = dist_symbol(dist);
+                self.symbol(distances, symbol);
+                self.put(dist as u32 - u32::from(DIST_BASE[symbol]), DIST_EXTRA[symbol]);
+            }
+            self.spill();
+        }
+        self.symbol(literals, END_OF_BLOCK);
+        self.spill();
+    }
+
+    /// A block that is not compressed (§3.2.4).
+    fn store(&mut self, message: &[u8]) {
+        self.put(STORED, 3);
+        self.align();
+        let len = message.len() as u16; // at most `LONGEST`
+        self.out.extend_from_slice(&len.to_le_bytes());
+        self.out.extend_from_slice(&(!len).to_le_bytes());
+        self.out.extend_from_slice(message);
+    }
+
+    /// Goes on to the next byte.
+    fn align(&mut self) {
+        while self.count > 0 {
+            self.out.push(self.bits as u8);
+            self.bits >>= 8;
+            self.count = self.count.saturating_sub(8);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::strict;
+    use super::*;
+
+    /// What others read of it, and how long it is.
+    fn compressed(short: &mut Short, message: &[u8], window: usize, level: u8) -> usize {
+        let mut out = b"before".to_vec();
+        let effort = Effort::of(level, message.len()).unwrap();
+        short.compress(message, window, effort, &mut out);
+        let payload = out.strip_prefix(b"before").unwrap();
+        let back = strict::inflate(payload, b"", window);
+        assert!(back.as_deref() == Ok(message), "{} bytes, level {level}: {:?}", message.len(), back.err());
+        // Of another hand, and not strict about the window.
+        let whole = [payload, &[0x00, 0x00, 0xff, 0xff, 0x03, 0x00]].concat();
+        assert!(miniz_oxide::inflate::decompress_to_vec(&whole).is_ok_and(|back| back == message));
+        payload.len()
+    }
+
+    /// `values` different bytes, with what came before again and again, at every distance.
+    fn made(random: &mut fastrand::Rng, len: usize, values: u8, again: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(len + 600);
+        while out.len() < len {
+            out.push(random.u8(..=values.saturating_sub(1)));
+            if again > 0 && random.usize(..again) == 0 {
+                let from = random.usize(..out.len());
+                for at in from..from + random.usize(..520) {
+                    out.push(out[at]);
+                }
+            }
+        }
+        out.truncate(len);
+        out
+    }
+
+    #[test]
+    fn every_length_window_and_kind_is_read_by_others() {
+        let mut random = fastrand::Rng::with_seed(18);
+        let mut short = Short::default();
+        for len in (0..300).chain([1000, 2047, 2048, 2049, LONGEST - 1, LONGEST]) {
+            for (values, again) in [(1, 0), (2, 0), (4, 9), (40, 20), (255, 0), (255, 40)] {
+                let message = made(&mut random, len, values, again);
+                let window = [256, 512, 4096, 32_768][random.usize(..4)];
+                compressed(&mut short, &message, window, random.u8(1..=5));
+            }
+        }
+        assert_eq!(compressed(&mut short, b"", 256, 4), 2, "a block without anything in it, and what is cut");
+    }
+
+    #[test]
+    fn no_distance_passes_the_window() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let message = made(&mut random, LONGEST, 255, 6);
+        let sizes = [256, 512, 1024, 2048, 32_768].map(|window| {
+            let mut short = Short::default();
+            (1..=5).map(|level| compressed(&mut short, &message, window, level)).min()
+        });
+        assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes[4] < sizes[0], "{sizes:?}");
+    }
+
+    #[test]
+    fn what_cannot_shrink_grows_by_a_few_bytes() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for len in [1, 10, 100, 3000, LONGEST] {
+            let noise: Vec<u8> = (0..len).map(|_| random.u8(..)).collect();
+            assert!(compressed(&mut Short::default(), &noise, 32_768, 4) <= len + 6);
+        }
+    }
+
+    #[test]
+    fn memory_is_what_is_promised_at_most() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let mut short = Short::default();
+        assert_eq!(short.memory(), size_of::<Short>());
+        for len in [1, 200, LONGEST, 200, LONGEST] {
+            let noise: Vec<u8> = (0..len).map(|_| random.u8(..)).collect();
+            compressed(&mut short, &noise, 32_768, 5);
+        }
+        assert!(short.memory() <= 36_000, "{}", short.memory());
+    }
+
+    /// Within a few percent of what level 4 of the other encoder has for JSON, as most messages are.
+    #[test]
+    fn json_is_as_short_as_by_zlib() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut zlib = zlib_rs::Deflate::new(4, false, 15);
+        let (mut short, mut ours, mut theirs) = (Short::default(), 0, 0);
+        for len in [125, 300, 1000, 2000, 4000] {
+            let mut json = String::from("[");
+            while json.len() < len {
+                let (id, price) = (random.u32(..100_000_000), random.u32(..1024));
+                let side = ["buy", "sell"][random.usize(..2)];
+                json += &format!(r#"{{"id":{id},"side":"{side}","price":{price}.25,"open":true}},"#);
+            }
+            let mut out = vec![0; 2 * len + 100];
+            zlib.reset();
+            zlib.compress(json.as_bytes(), &mut out, zlib_rs::DeflateFlush::SyncFlush).unwrap();
+            theirs += zlib.total_out() as usize - 4;
+            ours += compressed(&mut short, json.as_bytes(), 32_768, 4);
+        }
+        assert!(ours * 100 < theirs * 103, "{ours} {theirs}");
+    }
+}

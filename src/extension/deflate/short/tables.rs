@@ -1,0 +1,126 @@
+//! The alphabets of RFC 1951 §3.2.5 and the codes of §3.2.6.
+
+use super::codes::Code;
+
+/// Literals, the end of a block, and lengths.
+pub(super) const LIT_SYMBOLS: usize = 286;
+pub(super) const DIST_SYMBOLS: usize = 30;
+/// Lengths of codes, and how they repeat.
+pub(super) const LEN_SYMBOLS: usize = 19;
+/// The symbol behind the last one of a block.
+pub(super) const END_OF_BLOCK: usize = 256;
+/// The order in which the lengths of the codes for lengths of codes come (§3.2.7).
+pub(super) const LEN_ORDER: [u8; LEN_SYMBOLS] =
+    [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+
+/// Bits behind the symbols 257 to 285.
+pub(super) const LENGTH_EXTRA: [u8; 29] =
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
+
+/// Bits behind the symbols of distances.
+pub(super) const DIST_EXTRA: [u8; DIST_SYMBOLS] =
+    [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13];
+
+/// The shortest length of each symbol from 257 on.
+pub(super) const LENGTH_BASE: [u16; 29] = {
+    let mut base = [3; 29];
+    let mut symbol = 1;
+    while symbol < 28 {
+        base[symbol] = base[symbol - 1] + (1 << LENGTH_EXTRA[symbol - 1]);
+        symbol += 1;
+    }
+    base[28] = 258;
+    base
+};
+
+/// The shortest distance of each symbol.
+pub(super) const DIST_BASE: [u16; DIST_SYMBOLS] = {
+    let mut base = [1; DIST_SYMBOLS];
+    let mut symbol = 1;
+    while symbol < DIST_SYMBOLS {
+        base[symbol] = base[symbol - 1] + (1 << DIST_EXTRA[symbol - 1]);
+        symbol += 1;
+    }
+    base
+};
+
+/// Which of the symbols from 257 on says a length, by the length less 3.
+static LENGTH_SYMBOL: [u8; 256] = {
+    let mut symbols = [0; 256];
+    let (mut len, mut symbol) = (3, 0);
+    while len < 259 {
+        while symbol < 28 && LENGTH_BASE[symbol + 1] as usize <= len {
+            symbol += 1;
+        }
+        symbols[len - 3] = symbol as u8;
+        len += 1;
+    }
+    symbols
+};
+
+/// Which symbol says a distance: up to 256 by the distance less 1, beyond by that through 128.
+static DIST_SYMBOL: [u8; 512] = {
+    let mut symbols = [0; 512];
+    let (mut place, mut symbol) = (0, 0);
+    while place < 512 {
+        let dist = if place < 256 { place + 1 } else { (place - 256) * 128 + 1 };
+        if place == 256 {
+            symbol = 0;
+        }
+        while symbol + 1 < DIST_SYMBOLS && DIST_BASE[symbol + 1] as usize <= dist {
+            symbol += 1;
+        }
+        symbols[place] = symbol as u8;
+        place += 1;
+    }
+    symbols
+};
+
+/// The number of the symbol, from 257 on, for a length from 3 to 258.
+#[inline]
+pub(super) const fn length_symbol(len: usize) -> usize {
+    LENGTH_SYMBOL[(len - 3) & 0xff] as usize
+}
+
+/// The symbol for a distance from 1 to 32,768.
+#[inline]
+pub(super) const fn dist_symbol(dist: usize) -> usize {
+    let place = dist - 1;
+    (if place < 256 { DIST_SYMBOL[place] } else { DIST_SYMBOL[(256 + (place >> 7)) & 0x1ff] }) as usize
+}
+
+/// §3.2.6; the symbols 286 and 287, which never come, take part in it.
+pub(super) static FIXED_LITERALS: Code<LIT_SYMBOLS> = {
+    let mut whole = Code::<288>::EMPTY;
+    let mut symbol = 0;
+    while symbol < 288 {
+        whole.lens[symbol] = match symbol {
+            0..144 => 8,
+            144..256 => 9,
+            256..280 => 7,
+            _ => 8,
+        };
+        symbol += 1;
+    }
+    whole.assign();
+    let mut code = Code::EMPTY;
+    symbol = 0;
+    while symbol < LIT_SYMBOLS {
+        code.lens[symbol] = whole.lens[symbol];
+        code.bits[symbol] = whole.bits[symbol];
+        symbol += 1;
+    }
+    code
+};
+
+/// §3.2.6.
+pub(super) static FIXED_DISTANCES: Code<DIST_SYMBOLS> = {
+    let mut code = Code::EMPTY;
+    let mut symbol = 0;
+    while symbol < DIST_SYMBOLS {
+        code.lens[symbol] = 5;
+        code.bits[symbol] = (symbol as u16).reverse_bits() >> 11;
+        symbol += 1;
+    }
+    code
+};

@@ -163,7 +163,7 @@ fn mix_case(line: &mut String) {
     }
 }
 
-/// What is wrong with a 101 response, or the compression it agrees to (RFC 6455 §4.1, numbered there).
+/// What is wrong with a server's 101 response, or the compression it agrees to (RFC 6455 §4.2.2, numbered there).
 ///
 /// # Errors
 ///
@@ -179,7 +179,7 @@ pub(super) fn judge_response(
     judge_agreement(head, offered, offers_are_whole, protocols)
 }
 
-/// What is wrong with a 101 response as such (RFC 6455 §4.1, numbered there).
+/// What is wrong with a 101 response as such (RFC 6455 §4.2.2, numbered there).
 ///
 /// # Errors
 ///
@@ -187,7 +187,7 @@ pub(super) fn judge_response(
 fn judge_switch(head: &Head, key: &str) -> Result<(), Violation> {
     if head.version() != (HttpVersion { major: 1, minor: 1 }) {
         return Err(Violation::new(
-            Section::rfc6455("4.1").item("response 1"),
+            Section::rfc6455("4.2.2").item("5.1"),
             format!("the status line says {}, not HTTP/1.1", head.version()),
         ));
     }
@@ -195,14 +195,14 @@ fn judge_switch(head: &Head, key: &str) -> Result<(), Violation> {
         Ok(Some(value)) if value.eq_ignore_ascii_case(b"websocket") => {}
         _ => {
             return Err(Violation::new(
-                Section::rfc6455("4.1").item("response 2"),
+                Section::rfc6455("4.2.2").item("5.2"),
                 "the Upgrade field is not exactly one \"websocket\"",
             ));
         }
     }
     if !head.tokens("connection").any(|token| token.eq_ignore_ascii_case(b"upgrade")) {
         return Err(Violation::new(
-            Section::rfc6455("4.1").item("response 3"),
+            Section::rfc6455("4.2.2").item("5.3"),
             "the Connection field does not hold \"Upgrade\"",
         ));
     }
@@ -210,7 +210,7 @@ fn judge_switch(head: &Head, key: &str) -> Result<(), Violation> {
         Ok(Some(value)) if value == accept_for(key.as_bytes()).as_bytes() => {}
         Ok(Some(value)) => {
             return Err(Violation::new(
-                Section::rfc6455("4.1").item("response 4"),
+                Section::rfc6455("4.2.2").item("5.4"),
                 format!(
                     "Sec-WebSocket-Accept is \"{}\", but the key asks for \"{}\"",
                     value.escape_ascii(),
@@ -220,7 +220,7 @@ fn judge_switch(head: &Head, key: &str) -> Result<(), Violation> {
         }
         Ok(None) => {
             return Err(Violation::new(
-                Section::rfc6455("4.1").item("response 4"),
+                Section::rfc6455("4.2.2").item("5.4"),
                 "there is no Sec-WebSocket-Accept",
             ));
         }
@@ -238,7 +238,7 @@ fn judge_switch(head: &Head, key: &str) -> Result<(), Violation> {
 }
 
 /// What is wrong with the subprotocol and the extensions that a response agrees to, and the compression among them
-/// (RFC 6455 §4.1, numbered there).
+/// (RFC 6455 §4.2.2, numbered there).
 ///
 /// # Errors
 ///
@@ -257,7 +257,7 @@ pub(super) fn judge_agreement(
         Ok(Some(value)) if protocols.iter().any(|offered| offered.as_bytes() == value) => {}
         _ => {
             return Err(Violation::new(
-                Section::rfc6455("4.1").item("response 6"),
+                Section::rfc6455("4.2.2").item("4"),
                 "a subprotocol is chosen that was not offered",
             ));
         }
@@ -285,7 +285,7 @@ pub(super) fn judge_agreement(
     }
     if !offered.iter().any(|offer| offer.name == element.name) {
         return Err(Violation::new(
-            Section::rfc6455("4.1").item("response 5"),
+            Section::rfc6455("4.2.2").item("4"),
             format!("extension \"{}\" was not offered", element.name),
         ));
     }
@@ -297,42 +297,56 @@ pub(super) fn judge_agreement(
     let agreed = deflate::answered(element).map_err(|error| {
         Violation::new(Section::rfc7692("7.1"), format!("Sec-WebSocket-Extensions: {error}"))
     })?;
-    if !offered.iter().any(|offer| allows(offer, element)) {
-        return Err(Violation::new(
-            Section::rfc7692("7.1"),
-            "the accepted parameters fit none of the offers",
-        ));
+    let offers = offered.iter().filter(|offer| offer.name == element.name);
+    let misfits: Vec<_> = offers.map(|offer| misfit(offer, element)).collect();
+    match &misfits[..] {
+        fits if fits.iter().any(Option::is_none) => Ok(Some(agreed)),
+        [Some(only)] => Err(only.clone()),
+        _ => Err(Violation::new(Section::rfc7692("7.1"), "the accepted parameters fit none of the offers")),
     }
-    Ok(Some(agreed))
 }
 
-/// Whether an answer fits an offer: what was demanded is there, and nothing that needed an offer is without one.
-fn allows(offer: &Extension, answer: &Extension) -> bool {
+/// Why an answer does not fit an offer: what was demanded is missing, or what needed an offer is without one.
+fn misfit(offer: &Extension, answer: &Extension) -> Option<Violation> {
     let find = |element: &Extension, name: &str| {
         element.params.iter().find(|(this, _)| this == name).map(|(_, value)| value.clone())
     };
     let number = |value: Option<Option<String>>| value.flatten().and_then(|value| value.parse::<u8>().ok());
-    if offer.name != answer.name {
-        return false;
-    }
-    // RFC 7692 §7.1.1.1: an accepted server_no_context_takeover is repeated.
+    let broken = |section, what: String| Some(Violation::new(Section::rfc7692(section), what));
     if find(offer, "server_no_context_takeover").is_some()
         && find(answer, "server_no_context_takeover").is_none()
     {
-        return false;
+        let what = "server_no_context_takeover was offered, and is not in the accepted permessage-deflate";
+        return broken("7.1.1.1", what.to_owned());
     }
-    // §7.1.2.1: an accepted server_max_window_bits is repeated with the same or a smaller value. 15 is what holds without
-    // it; that it is to be said all the same is for PMN-027.
-    if let Some(most) = number(find(offer, "server_max_window_bits"))
-        && number(find(answer, "server_max_window_bits")).map_or(most < 15, |bits| bits > most)
-    {
-        return false;
+    // An accepted server_max_window_bits is repeated with the same or a smaller value. 15 is what holds without it; that it is
+    // to be said all the same is for PMN-027.
+    if let Some(most) = number(find(offer, "server_max_window_bits")) {
+        match number(find(answer, "server_max_window_bits")) {
+            Some(bits) if bits > most => {
+                return broken(
+                    "7.1.2.1",
+                    format!("server_max_window_bits is {bits}, and {most} was offered"),
+                );
+            }
+            None if most < 15 => {
+                let what = format!(
+                    "server_max_window_bits={most} was offered, and is not in the accepted permessage-deflate"
+                );
+                return broken("7.1.2.1", what);
+            }
+            _ => {}
+        }
     }
-    // §7.1.2.2: client_max_window_bits only where it was offered, and not above the offered value.
-    match (find(offer, "client_max_window_bits"), number(find(answer, "client_max_window_bits"))) {
-        (None, Some(_)) => false,
-        (Some(most), Some(bits)) => number(Some(most)).is_none_or(|most| bits <= most),
-        _ => true,
+    let bits = number(find(answer, "client_max_window_bits"))?;
+    match find(offer, "client_max_window_bits") {
+        None => {
+            broken("7.1.2.2", format!("client_max_window_bits={bits} is answered, and it was not offered"))
+        }
+        Some(most) => {
+            let most = number(Some(most)).filter(|most| bits > *most)?;
+            broken("7.1.2.2", format!("client_max_window_bits is {bits}, and {most} was offered"))
+        }
     }
 }
 
@@ -498,6 +512,25 @@ mod tests {
     #[test]
     fn the_sample_key_has_the_sample_answer() {
         assert_eq!(accept_for(fill().key.as_bytes()), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn an_answer_that_fits_no_offer_says_why() {
+        let extension = |text: &str| deflate::parse(text.as_bytes()).unwrap().remove(0);
+        for (offer, answer, told) in [
+            ("d", "d", None),
+            ("d; client_max_window_bits", "d; client_max_window_bits=9", None),
+            ("d; client_max_window_bits=10", "d; client_max_window_bits=10", None),
+            ("d; server_max_window_bits=15", "d", None),
+            ("d", "d; client_max_window_bits=9", Some("7.1.2.2")),
+            ("d; client_max_window_bits=10", "d; client_max_window_bits=11", Some("7.1.2.2")),
+            ("d; server_max_window_bits=10", "d; server_max_window_bits=11", Some("7.1.2.1")),
+            ("d; server_max_window_bits=10", "d", Some("7.1.2.1")),
+            ("d; server_no_context_takeover", "d", Some("7.1.1.1")),
+        ] {
+            let found = misfit(&extension(offer), &extension(answer));
+            assert_eq!(found.map(|fault| fault.section.number), told, "{offer}, {answer}");
+        }
     }
 
     #[test]

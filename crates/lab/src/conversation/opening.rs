@@ -137,7 +137,7 @@ impl Answer {
                 match judge_response(head, key, &request.offered, request.offers_are_whole, &protocols) {
                     // The examiner has a case of its own for this one.
                     Ok(_) if protocols.is_empty() && head.has("sec-websocket-protocol") => {
-                        let section = Section::rfc6455("4.1").item("response 6");
+                        let section = Section::rfc6455("4.2.2").item("4");
                         violation =
                             Some(Violation::new(section, "a subprotocol is chosen that was not offered"));
                     }

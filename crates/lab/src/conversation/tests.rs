@@ -120,12 +120,12 @@ fn the_opening_is_judged_on_both_sides() {
     };
     assert_eq!(respond(&str::to_owned), "");
     for (from, to, told) in [
-        ("s3p", "S3p", "response item 4"),
-        ("Upgrade: websocket\r\n", "", "response item 2"),
-        ("Connection: Upgrade\r\n", "", "response item 3"),
-        ("HTTP/1.1 101", "HTTP/1.0 101", "response item 1"),
-        ("Sec-", "Sec-WebSocket-Protocol: chat\r\nSec-", "response item 6"),
-        ("Sec-", "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-", "response item 5"),
+        ("s3p", "S3p", "§4.2.2 item 5.4"),
+        ("Upgrade: websocket\r\n", "", "§4.2.2 item 5.2"),
+        ("Connection: Upgrade\r\n", "", "§4.2.2 item 5.3"),
+        ("HTTP/1.1 101", "HTTP/1.0 101", "§4.2.2 item 5.1"),
+        ("Sec-", "Sec-WebSocket-Protocol: chat\r\nSec-", "§4.2.2 item 4"),
+        ("Sec-", "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-", "§4.2.2 item 4"),
     ] {
         let found = respond(&|response| response.replacen(from, to, 1));
         assert!(found.starts_with("server: ") && found.contains(told), "{from:?}: {found}");

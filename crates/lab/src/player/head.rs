@@ -81,6 +81,9 @@ impl Player {
     /// The server under test says that the connection is open.
     fn on_switching(&mut self, now: Duration, head: &Head) {
         self.decide(AnswerSeen::Opened);
+        if self.is_wrongly_open() {
+            return self.open(now);
+        }
         // What was offered is read back from what was sent, edits included.
         let request = opening::request_over(&self.case.opening, &self.fill, self.options.carrier);
         let mut reader = HeadReader::request(HeadLimits::new(1 << 24, 1 << 16));
@@ -152,11 +155,22 @@ impl Player {
         self.open(now);
     }
 
+    /// Whether a server accepts what it has to refuse.
+    fn is_wrongly_open(&self) -> bool {
+        self.we_are_client() && matches!(self.facts.answer, Some((AnswerSeen::Opened, None)))
+    }
+
     fn open(&mut self, now: Duration) {
         self.phase = Phase::Open;
         self.deadline = now + self.patience();
         self.outbox.pace(Pace::Whole);
-        let wrongly_open = self.we_are_client() && matches!(self.facts.answer, Some((_, None)));
+        let wrongly_open = self.is_wrongly_open();
+        if wrongly_open {
+            // Whatever else may be wrong with the answer, this is what the case is about.
+            let section = self.case.rule.sections.0.first().copied();
+            let what = "the connection opens, and the request has to be refused";
+            self.facts.violation = Some(Violation::new(section.unwrap_or(Section::rfc6455("4.2.2")), what));
+        }
         if !self.case.opening.deflate.is_empty() && self.codec.is_none() {
             self.facts.unimplemented = true;
         }

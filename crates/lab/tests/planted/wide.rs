@@ -40,7 +40,7 @@ pub(crate) const WIDE: &[Row] = &[
             }
         }),
         // To a request without a key there is no right Accept.
-        &["HSC-045"],
+        &["HSS-073"],
     ),
     ("opens whatever the response", Client, HearsHead(|head| *head = opening(ACCEPT)), &[]),
     ("refuses every request", Server, HearsHead(|head| head.without("Sec-WebSocket-Key")), &[]),

@@ -25,7 +25,7 @@ use bowsprit::handshake::{
 };
 use bowsprit::http2::{Connection, ErrorCode, Event, Fields, Limits, StreamId};
 use bowsprit::message::Message;
-use bowsprit::tls::{TlsClient, TlsServer};
+use bowsprit::tls::{TlsClient, TlsServer, rustls};
 use certificates::Authority;
 use support::{Seen, Side, sent_by};
 
@@ -592,6 +592,68 @@ fn limits_count_streams() {
     assert_eq!(statuses, [Some(200), Some(200), Some(503), Some(503)]);
     drop(raw);
     server.end();
+}
+
+/// A client for which ALPN has chosen HTTP/2, and which says nothing, hears nothing that is not HTTP/2: neither when the
+/// time of its handshake is over, nor at a shutdown, nor where its TLS handshake is not done.
+#[test]
+fn silent_clients() {
+    let authority = Authority::new();
+    for (protocol, greets, ends_by_time) in [
+        ("h2", true, true),
+        ("h2", true, false),
+        ("h2", false, true),
+        ("h2", false, false),
+        ("http/1.1", true, false),
+    ] {
+        let identity = authority.issue(&["localhost"]);
+        let tls = TlsServer::builder().identity(vec![identity.certificate], identity.key).http2().build();
+        let server = server(Some(tls.unwrap()), |settings| {
+            if ends_by_time {
+                settings.handshake_timeout = Duration::from_millis(500);
+            }
+        });
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.certificate()).unwrap();
+        let mut config =
+            rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![protocol.into()];
+        let mut tls =
+            rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+        let mut socket = TcpStream::connect(server.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        while greets && (tls.is_handshaking() || tls.wants_write()) {
+            tls.complete_io(&mut socket).unwrap();
+        }
+        while server.stats().connections == 0 {}
+        if !ends_by_time {
+            server.remote.run(|cx| cx.shutdown(Duration::from_secs(10))).unwrap();
+        }
+        let mut said = Vec::new();
+        if greets {
+            // An end without close_notify is one, too.
+            let _ = rustls::Stream::new(&mut tls, &mut socket).read_to_end(&mut said);
+        } else {
+            let _ = socket.read_to_end(&mut said);
+            assert_eq!(said, b"", "it has not said hello");
+        }
+        match (protocol, greets && !ends_by_time) {
+            ("h2", true) => {
+                let mut client = Connection::client(Limits::default());
+                client.receive(&said, Instant::now()).unwrap();
+                let events: Vec<_> = std::iter::from_fn(|| client.next()).collect();
+                assert_eq!(events, [Event::Ready, Event::GoAway(ErrorCode::NO_ERROR)]);
+            }
+            ("h2", false) => assert_eq!(said, b""),
+            _ => assert!(said.starts_with(b"HTTP/1.1 503 "), "{}", String::from_utf8_lossy(&said)),
+        }
+        drop(socket);
+        if ends_by_time {
+            server.end();
+        } else {
+            server.thread.join().unwrap();
+        }
+    }
 }
 
 /// A client that is gone takes its WebSockets with it, and one that breaks a rule is told so.

@@ -4,6 +4,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
+#[cfg(feature = "tls")]
+use super::alpn::Alpn;
 use super::carrier::{CarriedStream, Carrier};
 use super::context::Context;
 use super::handler::{Handler, LoopError};
@@ -37,8 +39,8 @@ impl<H: Handler> Turn<'_, H> {
             return false;
         }
         #[cfg(feature = "tls")]
-        if let Some(tls) = peer.transport.tls() {
-            return handshake.is_empty() && tls.alpn_protocol() == Some(b"h2");
+        if peer.transport.tls().is_some() {
+            return handshake.is_empty() && Alpn::of(&peer.transport) == Alpn::Http2;
         }
         // Three bytes tell it from every method that there is (PROPFIND); fewer may have come before.
         let (before, first) = (handshake.received(), &self.scratch[first.clone()]);

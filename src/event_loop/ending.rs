@@ -3,6 +3,8 @@
 use std::io;
 
 use super::agenda::Verdict;
+#[cfg(all(feature = "http2", feature = "tls"))]
+use super::alpn::{self, Alpn};
 use super::ended::{Cause, Ended, Failed};
 use super::handler::Handler;
 use super::peer::Stage;
@@ -61,6 +63,15 @@ impl<H: Handler> Turn<'_, H> {
 
     /// Answers a handshake and ends the connection.
     pub(super) fn refuse(&mut self, slot: usize, answer: &[u8], failed: &Failed) {
+        #[cfg(all(feature = "http2", feature = "tls"))]
+        let farewell = match Alpn::of(&self.cx.peers[slot].transport) {
+            Alpn::Http2 => Some(alpn::farewell()),
+            // It may come to be HTTP/2, to which an answer of HTTP/1.1 would be none.
+            Alpn::Unknown => return self.fail(slot, failed),
+            Alpn::Other => None,
+        };
+        #[cfg(all(feature = "http2", feature = "tls"))]
+        let answer = farewell.as_deref().unwrap_or(answer);
         let id = self.id(slot);
         self.cx.peers[slot].end_after(answer, self.cx.clock.peer_time());
         self.cx.agenda.write(slot);

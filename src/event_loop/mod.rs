@@ -28,6 +28,8 @@
 
 mod accepting;
 mod agenda;
+#[cfg(all(feature = "http2", feature = "tls"))]
+mod alpn;
 mod audience;
 mod backlog;
 #[cfg(feature = "backplane")]

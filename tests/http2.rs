@@ -703,6 +703,27 @@ mod attacks {
         ends_with(Flood::Reset, flood(|round| headers(round * 2 + 1, 0, CONNECT)));
     }
 
+    /// §5.1.2: a stream that both sides have ended does not count, though what came on it is not read yet; nor are there ever
+    /// more than as many of those.
+    #[test]
+    fn streams_that_are_over_leave_room() {
+        let mut server = server(limits(|limits| limits.max_streams = 2));
+        for id in [1, 3, 5, 7] {
+            server.receive(&headers(id, 0, CONNECT), start()).unwrap();
+            let request = std::iter::from_fn(|| server.next()).find_map(|event| match event {
+                Event::Request(stream, _) => Some(stream),
+                _ => None,
+            });
+            let stream = request.unwrap();
+            server.respond(stream, &Fields::new().with(":status", "200"), false);
+            server.finish(stream);
+            server.receive(&frame(DATA, 1, id, b"unread"), start()).unwrap();
+        }
+        assert_eq!(server.streams(), 4);
+        server.receive(&headers(9, 0, CONNECT), start()).unwrap();
+        assert_eq!(said(&server).last(), Some(&(RST_STREAM, 0, 9, code(ErrorCode::REFUSED_STREAM))));
+    }
+
     /// Lengths that are declared reserve nothing.
     #[test]
     fn a_declared_length_allocates_nothing() {

@@ -453,6 +453,15 @@ impl Connection {
         }
     }
 
+    /// Whether the peer may open another stream. Those that both sides have ended do not count (§5.1.2), though the program may
+    /// not have let go of them yet; but there are no more than as many again.
+    pub(super) fn has_room_for_stream(&self) -> bool {
+        let most = self.limits.max_streams as usize;
+        self.streams.len() < most
+            || self.streams.len() < most.saturating_mul(2)
+                && self.streams.values().filter(|stream| !stream.is_closed()).count() < most
+    }
+
     /// Nobody has opened it.
     pub(super) const fn is_idle(&self, id: u32) -> bool {
         match (self.role, id % 2) {

@@ -52,7 +52,7 @@ impl Connection {
         if self.leaving {
             return Ok(()); // §6.8: what comes behind our GOAWAY is not looked at
         }
-        if self.streams.len() >= self.limits.max_streams as usize {
+        if !self.has_room_for_stream() {
             return self.fault(id, StreamFault::Refused, now);
         }
         let mut stream = Stream::new(self.limits.window.into(), self.peer.window);

@@ -54,6 +54,11 @@ impl Stream {
         }
     }
 
+    /// Both sides have ended it (§5.1); what has come may still be there to be read.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.ended && self.peer_ended
+    }
+
     /// Bytes of memory held, beside its own size.
     pub(super) fn memory(&self) -> usize {
         self.received.capacity()

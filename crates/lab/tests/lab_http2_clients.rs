@@ -5,6 +5,7 @@ mod ours;
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -94,6 +95,37 @@ fn our_client_passes_every_case_about_http2() {
     let selection = Selection { patterns: vec!["H2W".to_owned()], ..Selection::default() };
     let denied = denied(examine(selection, Cut::Whole, ours_in_turn));
     assert!(denied.is_empty(), "{denied}");
+}
+
+/// A page ends the client's direction with its request, as browsers ask for one before they open a WebSocket: it is answered,
+/// and holds up nobody.
+#[test]
+fn pages_are_asked_for_beside() {
+    let (told, answer) = channel();
+    let selection = Selection { patterns: vec!["1.1.2".to_owned()], ..Selection::default() };
+    let played = examine(selection, Cut::Whole, |addr, count| {
+        let mut stream = TcpStream::connect(addr).unwrap();
+        let fields = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "localhost")];
+        let flags = frame::flag::END_HEADERS | frame::flag::END_STREAM;
+        let mut out = frame::PREFACE.to_vec();
+        frame::Frame::settings(&[]).encode_into(&mut out);
+        frame::Frame::new(frame::kind::HEADERS, flags, 1, fields::encode(fields)).encode_into(&mut out);
+        stream.write_all(&out).unwrap();
+        thread::spawn(move || {
+            let (mut frames, mut buffer) = (frame::FrameReader::with_most(1 << 20), [0; 4096]);
+            while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                frames.push(&buffer[..length]);
+                while let Ok(Some(one)) = frames.next_frame() {
+                    if one.kind == frame::kind::HEADERS {
+                        told.send(one.stream).unwrap();
+                        return ours(addr, count);
+                    }
+                }
+            }
+        });
+    });
+    assert_eq!(played[0].verdict.behaviour, Behaviour::Ok);
+    assert_eq!(answer.recv(), Ok(1));
 }
 
 /// A client that knows no rule: it asks at once, takes every answer for the right one, echoes each short frame, and goes when

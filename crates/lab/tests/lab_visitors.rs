@@ -1,8 +1,8 @@
 //! Clients that are none, or bad ones: none ends the exam, and the good one among them is examined all the same.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::mpsc;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -113,6 +113,24 @@ fn the_good_one_is_examined_whatever_the_others_do() {
         record.verdict.reason
     );
     assert!(record.verdict.strictly_passed(), "{}", record.verdict.close_reason);
+}
+
+/// Whoever asks for a page may end its direction with that: it is answered, and holds up nobody.
+#[test]
+fn a_page_is_asked_for_and_nothing_else_said() {
+    static ANSWER: OnceLock<TcpStream> = OnceLock::new();
+    let asks: fn(SocketAddr) = |addr| {
+        let mut stream = TcpStream::connect(addr).unwrap();
+        write!(stream, "GET / HTTP/1.1\r\nHost: {addr}\r\n\r\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        ANSWER.set(stream).unwrap();
+        good(addr);
+    };
+    let (agent, record) = examine(&["1.1.2"], 1, &[asks]).remove(0);
+    assert_eq!((agent.as_str(), record.verdict.behaviour), ("good", Behaviour::Ok));
+    let mut answer = String::new();
+    ANSWER.get().unwrap().read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
 }
 
 /// Plays one case with this client, and gives its verdict.

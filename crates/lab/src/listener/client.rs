@@ -185,6 +185,11 @@ impl Dialogue for Client {
         }
     }
 
+    /// What follows a request is for whatever answers it, the end of the client's direction as well.
+    fn reads(&self) -> bool {
+        !matches!(self.stage, Stage::Requested(..) | Stage::Handover(..))
+    }
+
     fn half_closed(&mut self, now: Duration) {
         if let Stage::Case(playing, _) = &mut self.stage {
             playing.half_closed(now);

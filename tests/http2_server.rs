@@ -615,8 +615,7 @@ fn silent_clients() {
         });
         let mut roots = rustls::RootCertStore::empty();
         roots.add(authority.certificate()).unwrap();
-        let mut config =
-            rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![protocol.into()];
         let mut tls =
             rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();

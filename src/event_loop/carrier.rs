@@ -222,6 +222,13 @@ impl Stream for CarriedStream {
         Ok(())
     }
 
+    fn hold_back(&mut self, held: bool) -> bool {
+        let mut front = self.link.front();
+        front.connection.hold_back(self.id, held);
+        self.link.note(&mut front);
+        true
+    }
+
     fn memory(&self) -> usize {
         STATE
     }

@@ -1,12 +1,49 @@
-//! A client's WebSocket over HTTP/2 as a stream of the loop.
+//! A client's WebSocket over HTTP/2 as a stream of the loop, and how it is laid over another.
 
 use std::io::{self, Write as _};
+use std::mem;
 use std::net::SocketAddr;
 
 use mio::event::Source;
 
-use super::transport::Stream;
-use crate::http2::Http2Stream;
+#[cfg(feature = "tls")]
+use super::transport::OtherStream;
+use super::transport::{Gone, Stream, Transport};
+#[cfg(feature = "tls")]
+use crate::client::Http;
+use crate::http2::{Chosen, Http2Stream};
+
+impl Transport {
+    /// Lays HTTP/2 over TLS, as far as ALPN may choose it.
+    #[cfg(feature = "tls")]
+    pub(super) fn lay_http2(&mut self, http: Http) {
+        if http == Http::Http1 {
+            return;
+        }
+        let below = mem::replace(self, Transport::other(Gone));
+        let Transport::Other(stream) = below else {
+            *self = below;
+            return;
+        };
+        let choice = |stream: &OtherStream| {
+            let tls = stream.tls().filter(|tls| !tls.is_handshaking())?;
+            Some(tls.alpn_protocol() == Some(b"h2"))
+        };
+        let chosen = Chosen::ByAlpn { choice, required: http == Http::Http2 };
+        *self = Transport::other(Http2Stream::new(*stream, chosen, false));
+    }
+
+    /// Lays HTTP/2 over what there is.
+    pub(super) fn know_http2(&mut self) {
+        let below = mem::replace(self, Transport::other(Gone));
+        *self = match below {
+            Transport::Tcp(stream) => Transport::other(Http2Stream::new(stream, Chosen::Known, false)),
+            #[cfg(unix)]
+            Transport::Unix(stream) => Transport::other(Http2Stream::new(stream, Chosen::Known, false)),
+            Transport::Other(stream) => Transport::other(Http2Stream::new(*stream, Chosen::Known, false)),
+        };
+    }
+}
 
 impl<S: Stream> Stream for Http2Stream<S> {
     fn source(&mut self) -> Option<&mut dyn Source> {
@@ -31,6 +68,10 @@ impl<S: Stream> Stream for Http2Stream<S> {
 
     fn carry_on(&mut self) -> io::Result<()> {
         Http2Stream::carry_on(self)
+    }
+
+    fn hold_back(&mut self, held: bool) -> bool {
+        Http2Stream::hold_back(self, held)
     }
 
     fn is_http2(&self) -> bool {

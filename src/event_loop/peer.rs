@@ -50,8 +50,8 @@ pub(super) struct Peer<D> {
     pub(super) congested: bool,
     /// It has used up its quantum of a turn: it is served from the agenda alone.
     pub(super) heavy: bool,
-    /// Nothing is read, as all connections together hold too much, and this one most.
-    pub(super) squeezed: bool,
+    /// What is done as all connections together hold too much, and this one most.
+    pub(super) squeezed: Squeezed,
     /// Nothing is read: the program wants it so, or a slow reader that it feeds does.
     pub(super) held: bool,
     /// It has a rate to keep to.
@@ -98,6 +98,16 @@ pub(super) struct Cold {
     pub(super) rest: Rest,
     /// It takes no place of a connection: it is only told that there is none.
     pub(super) turned_away: bool,
+}
+
+/// How a connection is kept from holding more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Squeezed {
+    No,
+    /// Nothing is read.
+    Unread,
+    /// What has come is read, and the peer may send no more.
+    HeldBack,
 }
 
 /// Where a connection stands.
@@ -187,7 +197,7 @@ impl<D> Peer<D> {
             eof: false,
             congested: false,
             heavy: false,
-            squeezed: false,
+            squeezed: Squeezed::No,
             held: false,
             metered: false,
             fin_sent: false,
@@ -261,7 +271,9 @@ impl<D> Peer<D> {
     /// up; a client goes on, or both sides would wait for each other for ever.
     #[inline]
     pub(super) const fn listens(&self) -> bool {
-        !(self.held || self.squeezed || self.congested && matches!(self.outbound.role(), Role::Server))
+        !(self.held
+            || matches!(self.squeezed, Squeezed::Unread)
+            || self.congested && matches!(self.outbound.role(), Role::Server))
     }
 
     /// Whether any memory is held for it, beside its own size.

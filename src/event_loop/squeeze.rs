@@ -3,7 +3,7 @@
 use super::budget::{LOOK_AFTER, STEP};
 use super::ended::{Cause, Failed};
 use super::handler::Handler;
-use super::peer::Stage;
+use super::peer::{Squeezed, Stage};
 use super::turn::Turn;
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::driver::OutboundExt as _;
@@ -107,8 +107,10 @@ impl<H: Handler> Turn<'_, H> {
                 let id = self.id(slot);
                 let peer = &mut self.cx.peers[slot];
                 // What waits for one that is ending does not grow by what it says.
-                if !peer.squeezed && !matches!(peer.stage, Stage::Ending) {
-                    peer.squeezed = true;
+                if peer.squeezed == Squeezed::No && !matches!(peer.stage, Stage::Ending) {
+                    // What a stream of HTTP/2 holds unread counts already: kept there, it would never become less.
+                    peer.squeezed =
+                        if peer.transport.hold_back(true) { Squeezed::HeldBack } else { Squeezed::Unread };
                     self.cx.budget.paused.push(id);
                 }
             }
@@ -166,7 +168,10 @@ impl<H: Handler> Turn<'_, H> {
         self.cx.budget.looked_at = 0;
         for id in std::mem::take(&mut self.cx.budget.paused) {
             if self.cx.peer(id).is_some() {
-                self.cx.peers[id.slot as usize].squeezed = false;
+                let peer = &mut self.cx.peers[id.slot as usize];
+                if std::mem::replace(&mut peer.squeezed, Squeezed::No) == Squeezed::HeldBack {
+                    peer.transport.hold_back(false);
+                }
                 self.cx.agenda.read(id.slot as usize);
             }
         }

@@ -55,6 +55,13 @@ pub trait Stream: Read + Write + Send {
         Ok(())
     }
 
+    /// Has the peer send no more than it may already, while the stream is `held` back: a layer that holds what comes has to be
+    /// read all the same. Whether it can do that; from others nothing is read meanwhile.
+    fn hold_back(&mut self, held: bool) -> bool {
+        let _ = held;
+        false
+    }
+
     /// Bytes of memory that the stream holds for itself, about.
     fn memory(&self) -> usize {
         0
@@ -180,6 +187,10 @@ impl Stream for OtherStream {
         self.0.carry_on()
     }
 
+    fn hold_back(&mut self, held: bool) -> bool {
+        self.0.hold_back(held)
+    }
+
     fn is_http2(&self) -> bool {
         self.0.is_http2()
     }
@@ -204,7 +215,7 @@ impl Stream for OtherStream {
 
 /// Stands for a stream while another one is laid over it.
 #[cfg(any(feature = "http2", feature = "tls"))]
-struct Gone;
+pub(super) struct Gone;
 
 #[cfg(any(feature = "http2", feature = "tls"))]
 impl Read for Gone {
@@ -275,45 +286,19 @@ impl Transport {
         };
     }
 
-    /// Lays HTTP/2 over TLS, as far as ALPN may choose it.
-    #[cfg(all(feature = "http2", feature = "tls"))]
-    pub(super) fn lay_http2(&mut self, http: crate::client::Http) {
-        use crate::client::Http;
-        use crate::http2::{Chosen, Http2Stream};
-        if http == Http::Http1 {
-            return;
-        }
-        let below = std::mem::replace(self, Transport::other(Gone));
-        let Transport::Other(stream) = below else {
-            *self = below;
-            return;
-        };
-        let choice = |stream: &OtherStream| {
-            let tls = stream.tls().filter(|tls| !tls.is_handshaking())?;
-            Some(tls.alpn_protocol() == Some(b"h2"))
-        };
-        let chosen = Chosen::ByAlpn { choice, required: http == Http::Http2 };
-        *self = Transport::other(Http2Stream::new(*stream, chosen, false));
-    }
-
-    /// Lays HTTP/2 over what there is.
-    #[cfg(feature = "http2")]
-    pub(super) fn know_http2(&mut self) {
-        use crate::http2::{Chosen, Http2Stream};
-        let below = std::mem::replace(self, Transport::other(Gone));
-        *self = match below {
-            Transport::Tcp(stream) => Transport::other(Http2Stream::new(stream, Chosen::Known, false)),
-            #[cfg(unix)]
-            Transport::Unix(stream) => Transport::other(Http2Stream::new(stream, Chosen::Known, false)),
-            Transport::Other(stream) => Transport::other(Http2Stream::new(*stream, Chosen::Known, false)),
-        };
-    }
-
     /// Whether a write may go on, though no event has told so.
     #[inline]
     pub(super) fn takes_more(&mut self) -> bool {
         match self {
             Transport::Other(stream) => stream.takes_more(),
+            _ => false,
+        }
+    }
+
+    /// Holds the peer back by the stream's own means, if it has such.
+    pub(super) fn hold_back(&mut self, held: bool) -> bool {
+        match self {
+            Transport::Other(stream) => stream.hold_back(held),
             _ => false,
         }
     }

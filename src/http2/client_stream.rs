@@ -221,6 +221,17 @@ impl<S: Read + Write> Http2Stream<S> {
         core::mem::replace(&mut self.room, false)
     }
 
+    /// Allows the server nothing anew, while it is `held` back; what has come is there to be read. Whether it is HTTP/2, which can
+    /// do that.
+    pub fn hold_back(&mut self, held: bool) -> bool {
+        if let StreamState::Open { id, .. } = &self.stage {
+            self.connection.hold_back(*id, held);
+            // What fails the next call tells.
+            let _ = self.send();
+        }
+        self.is_http2()
+    }
+
     /// Says that nothing more will be written: END_STREAM, and that no further stream is opened.
     ///
     /// # Errors

@@ -368,6 +368,15 @@ impl Connection {
         Some(len)
     }
 
+    /// Allows the peer nothing anew on a stream that is read, while it is `held` back.
+    pub fn hold_back(&mut self, id: StreamId, held: bool) {
+        let Some(stream) = self.streams.get_mut(&id.0) else { return };
+        stream.held_back = held;
+        if let Some(credit) = stream.credit(self.limits.window.into()) {
+            frame::frame(&mut self.out, kind::WINDOW_UPDATE, 0, id.0, &credit.to_be_bytes());
+        }
+    }
+
     /// Whether the peer has reset the stream, or it is over for another reason.
     pub fn is_over(&self, id: StreamId) -> bool {
         !self.streams.contains_key(&id.0)

@@ -29,6 +29,8 @@ pub(super) struct Stream {
     pub(super) is_tunnel: bool,
     /// Content that is still to come, where its length was declared.
     pub(super) content_left: Option<u64>,
+    /// The peer is allowed nothing anew.
+    pub(super) held_back: bool,
     /// A write has taken less than it was offered.
     pub(super) blocked: bool,
     /// The program was told that there is something to read, and has not read all of it since.
@@ -49,6 +51,7 @@ impl Stream {
             heard: false,
             is_tunnel: false,
             content_left: None,
+            held_back: false,
             blocked: false,
             told: false,
         }
@@ -95,7 +98,7 @@ impl Stream {
 
     /// What the peer is to be allowed anew, once that is worth a frame.
     pub(super) const fn credit(&mut self, window: i64) -> Option<u32> {
-        if self.peer_ended || (self.returned as i64) < window / 2 {
+        if self.held_back || self.peer_ended || (self.returned as i64) < window / 2 {
             return None;
         }
         let credit = self.returned;

@@ -2,6 +2,8 @@
 //! stalls, cuts and resets, readiness in any order and without reason. Every choice comes from the input (a fuzzer's
 //! bytes, or numbers from a seed), so that a run is a function of it.
 //!
+//! Over HTTP/2 each wire carries one stream; what is done to it is the same.
+//!
 //! What must hold at each step: what is received was sent, in order, once; a connection is told open once and closed
 //! once; what waits is bounded. What must hold in the end: where nothing broke and nobody gave up everything has
 //! arrived; and once deadlines have passed nothing is left in either loop.
@@ -18,10 +20,10 @@ use mio::Poll;
 use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::connection::Config;
 use bowsprit::event_loop::{
-    Cause, ConnId, Context, Ended, Engine, Failed, Handler, Overflow, Readiness, Sent, Settings, Stream,
-    Transport,
+    Cause, ConnId, Context, Decision, Ended, Engine, Failed, Handler, Overflow, Readiness, Sent, Settings,
+    Stream, Transport,
 };
-use bowsprit::handshake::{Agreement, ClientRequest};
+use bowsprit::handshake::{Acceptance, Agreement, ClientRequest, Request};
 use bowsprit::message::Message;
 
 /// Where choices come from.
@@ -61,14 +63,27 @@ impl Choices for Seeded {
     }
 }
 
+/// What the WebSockets of a run go over.
+#[derive(Clone, Copy)]
+pub(crate) struct Carriage {
+    /// What a client lays over its end of a wire.
+    pub(crate) client: fn(End) -> Transport,
+    pub(crate) settings: fn(&mut Settings),
+    /// The server has a connection for the wire, and another for what that carries.
+    pub(crate) carries: bool,
+}
+
+/// Nothing but the wire.
+pub(crate) const BARE: Carriage = Carriage { client: Transport::other, settings: |_| {}, carries: false };
+
 /// A run of which a seed makes the choices: all [`STEPS`] of them, with what must hold looked at after each.
-pub fn simulate(seed: u64) -> Tally {
-    World::run(&mut Seeded(fastrand::Rng::with_seed(seed)))
+pub(crate) fn simulate(seed: u64, carriage: Carriage) -> Tally {
+    World::run(&mut Seeded(fastrand::Rng::with_seed(seed)), carriage)
 }
 
 /// A run of which a fuzzer makes the choices.
 pub fn run(data: &[u8]) {
-    World::run(&mut Bytes(data));
+    World::run(&mut Bytes(data), BARE);
 }
 
 /// What runs came to, so that it can be told that they come to something.
@@ -128,7 +143,7 @@ struct Wire {
 }
 
 /// An end of a wire. 0 is the client's.
-struct End(Arc<Mutex<Wire>>, usize);
+pub(crate) struct End(Arc<Mutex<Wire>>, usize);
 
 impl Drop for End {
     fn drop(&mut self) {
@@ -212,6 +227,8 @@ struct App {
     echoes: bool,
     /// Closes from inside a callback, now and then.
     closes_at: Option<usize>,
+    /// Which connection has asked for the wire of which number.
+    asked: Vec<(usize, ConnId)>,
 }
 
 impl App {
@@ -224,6 +241,12 @@ impl App {
 
 impl Handler for App {
     type Data = ();
+
+    fn on_request(&mut self, _: &mut Context<()>, id: ConnId, request: &Request) -> Decision {
+        let number = request.resource().trim_start_matches('/').parse().expect("a client names its wire");
+        self.asked.push((number, id));
+        Decision::Accept(Acceptance::default())
+    }
 
     fn on_open(&mut self, _: &mut Context<()>, id: ConnId, _: &Agreement) {
         let told = self.told.entry(id).or_default();
@@ -264,6 +287,8 @@ struct Link {
     wire: Arc<Mutex<Wire>>,
     /// The client's and the server's.
     ids: [ConnId; 2],
+    /// Who is told when the wire is ready.
+    wired: [ConnId; 2],
     /// Something was done to it, after which not everything has to arrive.
     disturbed: bool,
 }
@@ -278,6 +303,7 @@ struct World<'a> {
     max_held: [usize; 2],
     /// Readiness that has not been told yet.
     edges: Vec<(usize, usize, Readiness)>,
+    carriage: Carriage,
 }
 
 /// Connections of a run, and steps.
@@ -288,9 +314,11 @@ const QUEUED: usize = 20_000;
 const LONGEST: usize = 6000;
 /// What a turn may leave above the budget: buffers that are lent anew, and the words with which connections end.
 const ABOVE: usize = 8 * 1024;
+/// What a connection of HTTP/2 keeps for itself: a buffer to write from and what it knows of its streams.
+const OF_CARRIER: usize = 4 * 1024;
 
 impl<'a> World<'a> {
-    fn run(choices: &'a mut dyn Choices) -> Tally {
+    fn run(choices: &'a mut dyn Choices, carriage: Carriage) -> Tally {
         let poll = Poll::new().expect("a selector, which nothing is registered with");
         let now = Instant::now();
         let mut config = Config::default();
@@ -308,6 +336,7 @@ impl<'a> World<'a> {
         settings.overflow = [Overflow::Close, Overflow::DropData][choices.below(2)];
         // The server's alone: two that read nothing more, as each holds too much for the other, would wait for a deadline.
         let mut of_server = settings.clone();
+        (carriage.settings)(&mut of_server);
         of_server.max_held = [settings.max_held, 3 * QUEUED][choices.below(2)];
         let max_held = [settings.max_held, of_server.max_held].map(|most| most.min(usize::MAX / 2));
         let engine = |settings: Settings| {
@@ -325,6 +354,7 @@ impl<'a> World<'a> {
             serial: 0,
             max_held,
             edges: Vec::new(),
+            carriage,
             choices,
         };
         for _ in 0..1 + world.choices.below(LINKS) {
@@ -362,12 +392,14 @@ impl<'a> World<'a> {
     fn connect(&mut self) {
         let most = [1, 7, 100, 5000][self.choices.below(4)];
         let wire = Arc::new(Mutex::new(Wire { most, ..Wire::default() }));
-        let end = |side| Transport::other(End(Arc::clone(&wire), side));
-        let request = ClientRequest::new("localhost", "/").expect("right");
-        let client = self.engines[0].context().dial(end(0), request).expect("registering never fails here");
-        let server = self.engines[1].adopt(end(1)).expect("registering never fails here");
+        let end = |side| End(Arc::clone(&wire), side);
         let at = self.links.len();
-        self.links.push(Link { wire, ids: [client, server], disturbed: false });
+        let request = ClientRequest::new("localhost", &format!("/{at}")).expect("right");
+        let client = (self.carriage.client)(end(0));
+        let client = self.engines[0].context().dial(client, request).expect("registering never fails here");
+        let server = self.engines[1].adopt(Transport::other(end(1))).expect("registering never fails here");
+        let ids = [client, server];
+        self.links.push(Link { wire, ids, wired: ids, disturbed: false });
         self.edges.push((at, 0, Readiness::WRITABLE));
         self.edges.push((at, 1, Readiness::WRITABLE));
     }
@@ -484,9 +516,12 @@ impl<'a> World<'a> {
     }
 
     fn tell(&mut self, link: usize, side: usize, readiness: Readiness) {
-        let id = self.links[link].ids[side];
+        let id = self.links[link].wired[side];
         if let Some(token) = self.engines[side].token_of(id) {
             self.engines[side].ready(token, readiness, &mut self.apps[side]);
+        }
+        for (link, id) in std::mem::take(&mut self.apps[1].asked) {
+            self.links[link].ids[1] = id;
         }
         self.room(link, side);
     }
@@ -495,7 +530,8 @@ impl<'a> World<'a> {
         self.engines[side].set_time(self.now);
         self.engines[side].on_time(self.now, &mut self.apps[side]);
         let held = self.engines[side].context().stats().held;
-        assert!(held <= (self.max_held[side] + ABOVE) as u64, "{held} bytes are held after a turn");
+        let above = if self.carriage.carries { ABOVE + LINKS * OF_CARRIER } else { ABOVE };
+        assert!(held <= (self.max_held[side] + above) as u64, "{held} bytes are held after a turn");
         for link in 0..self.links.len() {
             self.room(link, side);
         }
@@ -532,7 +568,8 @@ impl<'a> World<'a> {
             }
         }
         for side in [0, 1] {
-            assert!(self.engines[side].len() <= self.links.len());
+            let of_each = if side == 1 && self.carriage.carries { 2 } else { 1 };
+            assert!(self.engines[side].len() <= of_each * self.links.len());
         }
     }
 

@@ -610,6 +610,67 @@ mod attacks {
         }
     }
 
+    /// Requests that are none, one after the other, each of which has to be answered by RST_STREAM.
+    #[test]
+    fn cve_2019_9514_reset_flood() {
+        ends_with(Flood::Reset, flood(|round| headers(round * 2 + 1, END_STREAM, &[("x", "1")])));
+    }
+
+    /// Fields without a name: 32 bytes each where they are kept, and one byte or two on the wire.
+    #[test]
+    fn cve_2019_9516_fields_without_a_name() {
+        // A literal without an index, its name and its value empty.
+        let nothing = [&block(POST)[..], &[0; 3].repeat(4000)].concat();
+        let request = |round: u32| frame(HEADERS, END_HEADERS | END_STREAM, round * 2 + 1, &nothing);
+        ends_with(Flood::Reset, flood(request));
+        let mut server = server(Limits::default());
+        server.receive(&request(0), start()).unwrap();
+        assert!(!events(&mut server).iter().any(|event| matches!(event, Event::Request(..))));
+    }
+
+    /// Thousands of settings in each frame.
+    #[test]
+    fn cve_2020_11080_large_settings() {
+        let many = [0x0f, 0xff, 0, 0, 0, 1].repeat(2400);
+        ends_with(Flood::Settings, flood(|_| frame(SETTINGS, 0, 0, &many)));
+    }
+
+    /// What would be a line, or another request, were it written out as HTTP/1.1 is no field here (RFC 9113 §8.2.1, §8.3).
+    #[test]
+    fn cve_2021_33193_requests_smuggled_in_fields() {
+        let smuggled = "/ HTTP/1.1\r\nHost: evil\r\n\r\nGET /private";
+        let with = |name: &str, value: &'static str| -> Vec<(&'static str, &'static str)> {
+            let good = POST.iter().copied();
+            good.map(|(this, old)| (this, if this == name { value } else { old })).collect()
+        };
+        let more = |name, value| [POST, &[(name, value)]].concat();
+        for fields in [
+            with(":method", "GET / HTTP/1.1\r\nHost: evil\r\n\r\nGET"),
+            with(":method", "GET /"),
+            with(":path", smuggled),
+            with(":path", "/ HTTP/1.1"),
+            with(":path", "/\n"),
+            with(":authority", "a\r\nx: 1"),
+            with(":scheme", "http\r\nx: 1"),
+            more("x", "1\r\ny: 2"),
+            more("x", "1\ny: 2"),
+            more("x", "1\0"),
+            more("x\r\ny", "1"),
+            more("x: 1\r\ny", "2"),
+            more("x y", "1"),
+            more("transfer-encoding", "chunked"),
+            more("host", "another"),
+        ] {
+            let mut server = server(Limits::default());
+            server.receive(&headers(1, END_STREAM, &fields), start()).unwrap();
+            assert_eq!(said(&server), [(RST_STREAM, 0, 1, code(ErrorCode::PROTOCOL_ERROR))], "{fields:?}");
+            assert!(
+                !events(&mut server).iter().any(|event| matches!(event, Event::Request(..))),
+                "{fields:?}"
+            );
+        }
+    }
+
     #[test]
     fn cve_2019_9518_empty_frames() {
         let outcome = flood(|round| match round {

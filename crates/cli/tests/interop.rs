@@ -1,19 +1,23 @@
-//! Against clients and servers of others: npm `ws`, Python `websockets`, curl.
+//! Against clients and servers of others: npm `ws`, Python `websockets`, Tornado and `h2`, curl.
 //!
-//! `tests/peers/install` installs the first two. A test whose peer is missing says so and passes, unless
+//! `tests/peers/install` installs all but the last. A test whose peer is missing says so and passes, unless
 //! `BOWSPRIT_REQUIRE_PEERS` is set.
 
 #![cfg(unix)]
 
+#[path = "../../../tests/support/certificates.rs"]
+mod certificates;
 mod support;
 
 #[path = "../../../tests/support/installed.rs"]
 mod installed;
 
 use std::io::Read as _;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use certificates::Authority;
 use installed::skip;
 use support::command::{Running, serve};
 use support::workspace;
@@ -37,6 +41,12 @@ const PYTHON: Interpreter = Interpreter {
 
 const TORNADO: Interpreter = Interpreter {
     name: "Python Tornado",
+    program: "target/peers/venv/bin/python",
+    proof: "target/peers/venv/bin/python",
+};
+
+const H2: Interpreter = Interpreter {
+    name: "Python h2",
     program: "target/peers/venv/bin/python",
     proof: "target/peers/venv/bin/python",
 };
@@ -168,6 +178,30 @@ fn python_websockets_has_the_time_to_answer() {
     }
 }
 
+/// A raw peer of HTTP/2, in the clear and under TLS: two WebSockets and a page on one connection.
+#[test]
+fn python_h2() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["localhost"]);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-h2");
+    std::fs::create_dir_all(&folder).unwrap();
+    let [ca, chain, key] =
+        ["ca.pem", "chain.pem", "key.pem"].map(|name| folder.join(name).to_str().unwrap().to_owned());
+    std::fs::write(&ca, authority.pem()).unwrap();
+    std::fs::write(&chain, &identity.certificate_pem).unwrap();
+    std::fs::write(&key, &identity.key_pem).unwrap();
+    let tls = ["--tls-cert", &chain, "--tls-key", &key];
+    for (ours, certificate) in [(&["--http2"][..], None), (&tls[..], Some(&*ca))] {
+        let mut server = Running::bowsprit(&[&["serve", "--listen", "127.0.0.1:0"], ours].concat());
+        let url = server.first_line();
+        let port = url.rsplit(':').next().unwrap().trim_end_matches('/');
+        let args: Vec<&str> = [port].into_iter().chain(certificate).collect();
+        let Some(mut command) = H2.command("h2_client.py", &args) else { return };
+        let (code, stdout, stderr) = Running::start(&mut command).finish();
+        assert_eq!((code, &*stdout), (0, "closed with 1000\n"), "{ours:?}: {stderr}");
+    }
+}
+
 #[test]
 fn curl_gets_the_page() {
     if Command::new("curl").arg("--version").output().is_err() {
@@ -191,4 +225,9 @@ fn curl_gets_the_page() {
         let code = curl(&[&["--output", "/dev/null", "--write-out", "%{http_code}"], args].concat());
         assert_eq!(code, status, "{args:?}");
     }
+    // Over HTTP/2 as well, which it begins with where it is told that the server speaks it.
+    let server = serve(&["--http2"]);
+    let url = server.url.replace("ws://", "http://");
+    let told = curl(&["--http2-prior-knowledge", "--write-out", "%{http_version} %{http_code}", &url]);
+    assert!(told.contains("<title>bowsprit</title>") && told.ends_with("2 200"), "{told}");
 }

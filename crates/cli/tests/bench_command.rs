@@ -83,6 +83,7 @@ fn server_with(way: Way, deflate: Option<DeflateConfig>) -> SocketAddr {
         config.deflate = deflate;
         let mut settings = Settings::default();
         settings.connection = Arc::new(config);
+        settings.http2 = true; // where a client begins with it
         let mut server = EventLoop::with_settings(settings).unwrap();
         tell.send(server.listen(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
         server.run(&mut Server(way)).unwrap();
@@ -125,6 +126,56 @@ fn measure_at(address: SocketAddr, options: &str) -> serde_json::Value {
     assert_eq!(report["version"], 1);
     assert_eq!(report["errors"], serde_json::json!({}));
     report
+}
+
+/// Over HTTP/2 as over HTTP/1.1, on one connection and on several, also where what is sent does not fit a window.
+#[test]
+fn over_http2() {
+    for options in [
+        "--connections 40",
+        "--connections 40 --streams 7 --in-flight 3",
+        "--connections 3 --size 300k --sample 1",
+        "--connections 20 --rate 500",
+        "--connections 64 --storm",
+        "--connections 20 --idle",
+        "--text=cyrillic --size 1001",
+        "--count 300 --in-flight 5",
+    ] {
+        let report = measure(Way::Echo, &format!("--http2 {options}"));
+        assert!(report["operations"].as_u64().unwrap() > 0, "{options}");
+        assert_eq!(report["setup"]["streams"], if options.contains("streams") { 7 } else { 100 });
+    }
+    let report = measure(Way::All, "--http2 --broadcast --connections 10");
+    assert!(report["operations"].as_u64().unwrap() > 0);
+    assert_eq!(measure(Way::Echo, "")["setup"].get("streams"), None);
+    // What goes wrong is told as over HTTP/1.1.
+    for (way, kind) in
+        [(Way::Refuse, "handshake"), (Way::OtherPayload, "wrong payload"), (Way::Close, "closed")]
+    {
+        let output = bench(server(way), "--http2 --sample 1");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains(&format!("{kind}: ")), "{told}");
+    }
+}
+
+/// A server that speaks HTTP/1.1 alone, and one that is gone in the middle.
+#[test]
+fn http2_with_a_server_that_speaks_none() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        // The first is a try whether somebody is there.
+        for stream in listener.incoming().take(2) {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let output = bench(address, "--http2");
+    server.join().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("rule of HTTP/2"), "{told}");
 }
 
 #[test]

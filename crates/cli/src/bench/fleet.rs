@@ -11,12 +11,14 @@ use bowsprit::handshake::ClientHandshake;
 use mio::{Events, Interest, Poll, Token};
 
 use super::fault::Fault;
-use super::link::Link;
+use super::link::{Link, Stream};
 use super::plan::{Length, Plan};
 use super::process::{Cost, Meter};
 use super::progress::Progress;
 use super::tally::Tally;
 use super::traffic::Rings;
+use super::trunk::Carried;
+use super::trunks::Trunks;
 use crate::signals::Signals;
 
 /// Who sends when, and what an answer means.
@@ -77,6 +79,7 @@ pub(super) struct Fleet<'p> {
     /// Links that have more to read than one turn takes.
     behind: Vec<usize>,
     pub(super) rings: Rings<'p>,
+    trunks: Trunks,
     /// Somebody has pressed Ctrl-C.
     interrupted: bool,
     poll: Poll,
@@ -111,6 +114,8 @@ pub(super) struct Stretch {
 }
 
 const SIGNALS: Token = Token(usize::MAX - 1);
+
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// Connections on their way at a time: more would overflow the backlog of many a server, and TCP tries again only
 /// after a second.
@@ -161,6 +166,7 @@ impl<'p> Fleet<'p> {
             ended: Vec::new(),
             behind: Vec::new(),
             rings: Rings::new(&plan.traffic),
+            trunks: Trunks::default(),
             interrupted: false,
             poll,
             events: Events::with_capacity(1024),
@@ -315,10 +321,19 @@ impl<'p> Fleet<'p> {
         let nonce = self.nonces.nonce().map_err(io::Error::other);
         let link = nonce.and_then(|nonce| {
             let handshake = ClientHandshake::new(self.plan.target.request.clone(), nonce);
-            let stream = self.plan.target.dial()?;
+            let target = &self.plan.target;
+            let stream = match self.plan.streams {
+                Some(streams) => {
+                    let trunk = self.trunks.seat(number, streams, target, self.poll.registry())?;
+                    Stream::Carried(Box::new(Carried::new(trunk, number)))
+                }
+                None => Stream::Own(target.dial()?),
+            };
             let mut link = Link::new(stream, handshake, now);
-            let both = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(link.stream.tcp(), Token(number), both)?;
+            match link.stream.tcp() {
+                Some(tcp) => self.poll.registry().register(tcp, Token(number), BOTH)?,
+                None => self.behind.push(number), // no event tells that it may write its request
+            }
             Ok(link)
         });
         if self.links.len() <= number {
@@ -351,8 +366,9 @@ impl<'p> Fleet<'p> {
     pub(super) fn turn(&mut self, scene: &mut impl Scene, due: u64) -> Result<(), Stopped> {
         // The system counts in milliseconds and wakes up late: what is due sooner is waited for awake.
         let wait = due.saturating_sub(self.now()).min(LOOK) / 1_000_000;
-        let behind = std::mem::take(&mut self.behind);
-        let wait = if behind.is_empty() { wait } else { 0 };
+        let mut behind = std::mem::take(&mut self.behind);
+        let trunks_behind = self.trunks.flush(&mut behind);
+        let wait = if behind.is_empty() && trunks_behind.is_empty() { wait } else { 0 };
         match self.poll.poll(&mut self.events, Some(Duration::from_millis(wait))) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
@@ -363,12 +379,20 @@ impl<'p> Fleet<'p> {
             if event.token() == SIGNALS {
                 self.signals.take();
                 self.interrupted = true;
+            } else if let Some(trunk) = Trunks::number(event.token()) {
+                self.trunks.pump(trunk, &mut self.scratch, &mut behind);
             } else {
                 let ended = event.is_read_closed() || event.is_error();
                 self.serve(event.token().0, event.is_readable() || ended, ended, scene);
             }
         }
         self.events = events;
+        for trunk in trunks_behind {
+            self.trunks.pump(trunk, &mut self.scratch, &mut behind);
+        }
+        // Several frames may have come for one.
+        behind.sort_unstable();
+        behind.dedup();
         for number in behind {
             self.serve(number, true, false, scene);
         }
@@ -432,12 +456,14 @@ impl<'p> Fleet<'p> {
     fn end(&mut self, number: usize, fault: &Fault) {
         let Some(mut link) = self.links[number].take() else { return };
         self.open -= usize::from(link.is_open());
-        let faulty = !(link.is_closing() && matches!(fault, Fault::Eof));
+        let faulty = !link.may_end_by(fault);
         if faulty {
             self.tally.error(fault);
         }
         // Dropping the socket ends it in any case.
-        let _ = self.poll.registry().deregister(link.stream.tcp());
+        if let Some(tcp) = link.stream.tcp() {
+            let _ = self.poll.registry().deregister(tcp);
+        }
         self.ended.push((number, link, faulty));
     }
 

@@ -10,17 +10,20 @@ use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::connection::{Config, Connection, Event};
 use bowsprit::entropy::SystemEntropy;
 use bowsprit::handshake::{ClientHandshake, Progress};
-use bowsprit::tls::TlsStream;
 use mio::net::TcpStream;
 
 use super::fault::Fault;
+use super::socket::{Socket, put};
 use super::traffic::Rings;
+use super::trunk::Carried;
 use super::wire::Wire;
 
 /// What a connection reads from and writes to.
 pub(super) enum Stream {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    /// A socket of its own.
+    Own(Socket),
+    /// A stream of a connection of HTTP/2.
+    Carried(Box<Carried>),
 }
 
 /// A connection under way.
@@ -47,6 +50,8 @@ pub(super) struct Link {
     pub(super) sent: Wire,
     pub(super) got: Wire,
     closing: bool,
+    /// Both Close frames have passed.
+    closed: bool,
 }
 
 enum Stage {
@@ -86,6 +91,7 @@ impl Link {
             sent: Wire::default(),
             got: Wire::default(),
             closing: false,
+            closed: false,
         }
     }
 
@@ -93,9 +99,13 @@ impl Link {
         matches!(self.stage, Stage::Open(_))
     }
 
-    /// Whether we have begun the closing handshake.
-    pub(super) const fn is_closing(&self) -> bool {
-        self.closing
+    /// Whether it may end like this. Once both Close frames have passed, it does not matter how (§7.1.4).
+    pub(super) const fn may_end_by(&self, fault: &Fault) -> bool {
+        match fault {
+            Fault::Eof => self.closing,
+            Fault::Io(_) => self.closed,
+            _ => false,
+        }
     }
 
     /// A message is due; [`write`](Self::write) sends it.
@@ -116,18 +126,12 @@ impl Link {
     /// The socket is writable for the first time: the TCP connection is there, or has failed.
     pub(super) fn connected(&mut self) -> Result<bool, Fault> {
         let Stage::Dialing(handshake) = &self.stage else { return Ok(true) };
-        let tcp = self.stream.tcp();
-        if let Some(error) = tcp.take_error().map_err(Fault::Io)? {
-            return Err(Fault::Io(error));
-        }
-        match tcp.peer_addr() {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
-            Err(error) => return Err(Fault::Io(error)),
+        if !self.stream.is_connected().map_err(Fault::Io)? {
+            return Ok(false);
         }
         let handshake = handshake.clone();
         // A socket that has just connected takes as much as a request; TLS keeps it until it may speak.
-        self.stream.write_all(handshake.request()).map_err(Fault::Io)?;
+        self.stream.put_all(handshake.request()).map_err(Fault::Io)?;
         self.stage = Stage::Shaking(handshake);
         Ok(true)
     }
@@ -174,7 +178,7 @@ impl Link {
             self.got.bytes += input.len() as u64;
             got.messages += self.take(input, rings)?;
             // A short read has drained the socket; TLS may hold more.
-            if len < scratch.len() && !ended && matches!(self.stream, Stream::Tcp(_)) {
+            if len < scratch.len() && !ended && self.stream.short_read_drains() {
                 return Ok(got);
             }
         }
@@ -193,7 +197,10 @@ impl Link {
                 Event::Message(message) => (message.kind(), message.as_bytes(), true),
                 Event::Chunk(chunk) => (chunk.kind, chunk.payload, chunk.message_ends),
                 // Its answer to ours; the end of the TCP connection follows.
-                Event::Close(_) if self.closing => continue,
+                Event::Close(_) if self.closing => {
+                    self.closed = true;
+                    continue;
+                }
                 Event::Close(reason) => {
                     let reason =
                         reason.map_or_else(|| "without a code".to_owned(), |reason| reason.code.to_string());
@@ -251,59 +258,57 @@ impl Link {
 }
 
 impl Stream {
-    pub(super) fn tcp(&mut self) -> &mut TcpStream {
+    /// The socket, where it is one's own.
+    pub(super) fn tcp(&mut self) -> Option<&mut TcpStream> {
         match self {
-            Stream::Tcp(tcp) => tcp,
-            Stream::Tls(tls) => tls.socket_mut(),
+            Stream::Own(socket) => Some(socket.tcp()),
+            Stream::Carried(_) => None,
         }
+    }
+
+    /// Whether the TCP connection is there. What a stream writes waits for that of its carrier.
+    fn is_connected(&mut self) -> io::Result<bool> {
+        match self {
+            Stream::Own(socket) => socket.is_connected(),
+            Stream::Carried(_) => Ok(true),
+        }
+    }
+
+    /// Whether a read that fills less than there is room for has taken all there is.
+    const fn short_read_drains(&self) -> bool {
+        matches!(self, Stream::Own(Socket::Tcp(_)))
     }
 
     /// Writes what goes; `None` where nothing does now.
     #[inline]
     fn put(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        loop {
-            match self.write(bytes) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(len) => return Ok(Some(len)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        match self {
+            Stream::Own(socket) => put(socket, bytes),
+            Stream::Carried(stream) => put(stream, bytes),
         }
     }
 
-    /// Sends on what TLS holds back.
-    fn push(&mut self) -> io::Result<()> {
-        match self.flush() {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-            _ => Ok(()),
+    /// Writes all of it, as a request is, which fits.
+    fn put_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Stream::Own(socket) => socket.write_all(bytes),
+            Stream::Carried(stream) => stream.write_all(bytes),
         }
     }
-}
 
-impl Read for Stream {
     #[inline]
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(tcp) => tcp.read(buf),
-            Stream::Tls(tls) => tls.read(buf),
-        }
-    }
-}
-
-impl Write for Stream {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(tcp) => tcp.write(bytes),
-            Stream::Tls(tls) => tls.write(bytes),
+            Stream::Own(socket) => socket.read(buf),
+            Stream::Carried(stream) => stream.read(buf),
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Sends on what TLS holds back. For streams the fleet does that, for all of a connection together.
+    fn push(&mut self) -> io::Result<()> {
         match self {
-            Stream::Tcp(_) => Ok(()),
-            Stream::Tls(tls) => tls.flush(),
+            Stream::Own(socket) => socket.push(),
+            Stream::Carried(_) => Ok(()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `bowsprit bench`: how much a server carries, and how fast.
 //!
-//! What was typed becomes a [`plan`]; [`fleet`] holds the connections and their loop, [`link`] is one of them; the
+//! What was typed becomes a [`plan`]; [`fleet`] holds the connections and their loop, [`link`] is one of them, over a socket or a stream of a [`trunk`]; the
 //! scenarios say who sends when ([`echo`], [`broadcast`], [`storm`], [`idle`]); [`report`] is what comes out.
 //!
 //! The connections are the library's own core, driven here without the event loop: masked frames are encoded once,
@@ -20,10 +20,13 @@ mod process;
 mod progress;
 mod quota;
 mod report;
+mod socket;
 mod storm;
 mod tally;
 mod target;
 mod traffic;
+mod trunk;
+mod trunks;
 mod units;
 mod wire;
 

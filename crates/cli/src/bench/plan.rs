@@ -122,6 +122,12 @@ pub(crate) struct Load {
     /// Accept every certificate.
     #[arg(long, help_heading = SERVER)]
     insecure: bool,
+    /// WebSockets over HTTP/2 (RFC 8441): ALPN chooses it for wss://, and a ws:// server is known to speak it.
+    #[arg(long, help_heading = SERVER)]
+    http2: bool,
+    /// WebSockets on each connection of HTTP/2.
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "http2", value_parser = clap::value_parser!(u32).range(1..), help_heading = LOAD)]
+    streams: u32,
     /// The server's process on this machine: its CPU time and memory go into the report (Linux).
     #[arg(long, value_name = "PID", help_heading = REPORT)]
     server_pid: Option<u32>,
@@ -229,6 +235,8 @@ pub(super) struct Plan {
     pub(super) ramp_up: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) server_pid: Option<u32>,
+    /// WebSockets on each connection of HTTP/2, where it is that.
+    pub(super) streams: Option<usize>,
 }
 
 /// Messages a second that no machine of today sends one by one.
@@ -284,6 +292,7 @@ impl Plan {
             deflate,
             &Trust { ca: load.ca, insecure: load.insecure },
             load.connect_timeout.0,
+            load.http2,
         )?;
         Ok(Self {
             url: Place::of(&url),
@@ -300,6 +309,7 @@ impl Plan {
             ramp_up: load.ramp_up.0,
             connect_timeout: load.connect_timeout.0,
             server_pid: load.server_pid,
+            streams: load.http2.then_some(load.streams as usize),
         })
     }
 }

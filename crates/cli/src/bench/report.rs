@@ -67,6 +67,9 @@ pub(super) struct Setup {
     /// How what was sent was compressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) deflate: Option<String>,
+    /// WebSockets on each connection of HTTP/2; over HTTP/1.1 there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) streams: Option<u64>,
 }
 
 /// What compression has come to.
@@ -149,6 +152,7 @@ impl Report {
                 rate,
                 payload: plan.payload.clone(),
                 deflate: plan.compression.clone(),
+                streams: plan.streams.map(|streams| streams as u64),
             },
             opened: opening_us.as_ref().map_or(0, |summary| summary.count),
             opening_s: None,
@@ -219,7 +223,11 @@ impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { scenario, connections, size, .. } = self;
         let kind = self.payload.as_deref().unwrap_or(&self.kind);
-        write!(f, "{scenario}, {connections} connections, {size} bytes {kind}")?;
+        write!(f, "{scenario}, {connections} connections")?;
+        if let Some(streams) = self.streams {
+            write!(f, " as streams of HTTP/2, {streams} on a connection of it")?;
+        }
+        write!(f, ", {size} bytes {kind}")?;
         match (self.in_flight, self.rate) {
             (_, Some(rate)) => write!(f, ", {} a second", si(rate)),
             (Some(depth), None) => write!(f, ", {depth} in flight"),

@@ -12,7 +12,7 @@ use bowsprit::tls::{TlsClient, TlsStream};
 use bowsprit_lab::Place;
 use mio::net::TcpStream;
 
-use super::link::Stream;
+use super::socket::Socket;
 use crate::exit::Exit;
 use crate::request::RequestArgs;
 use crate::trust::{Trust, advised};
@@ -32,6 +32,7 @@ impl Target {
         deflate: Option<DeflateConfig>,
         trust: &Trust,
         timeout: Duration,
+        http2: bool,
     ) -> Result<Self, Exit> {
         let shown = Place::of(url);
         let wrong = |why: String| Exit::Usage.because(format_args!("{shown}: {why}"));
@@ -45,7 +46,7 @@ impl Target {
         if !url.is_secure() && trust.is_given() {
             return Err(wrong("--ca and --insecure are for wss://".to_owned()));
         }
-        let tls = url.is_secure().then(|| trust.client(false)).transpose().map_err(wrong)?;
+        let tls = url.is_secure().then(|| trust.client(http2)).transpose().map_err(wrong)?;
         let address = reachable(&url, timeout).map_err(|error| {
             let why = advised(shown.as_str(), error);
             Exit::NotConnected.because(format_args!("cannot connect to {shown}: {why}"))
@@ -54,15 +55,15 @@ impl Target {
     }
 
     /// Sets out for a connection.
-    pub(super) fn dial(&self) -> io::Result<Stream> {
+    pub(super) fn dial(&self) -> io::Result<Socket> {
         let tcp = TcpStream::connect(self.address)?;
         // A socket that is gone already tells so when it is used.
         let _ = tcp.set_nodelay(true);
         Ok(match &self.tls {
-            None => Stream::Tcp(tcp),
+            None => Socket::Tcp(tcp),
             Some(tls) => {
                 let tls = tls.connection(&self.host).map_err(io::Error::other)?;
-                Stream::Tls(Box::new(TlsStream::new(tls, tcp)))
+                Socket::Tls(Box::new(TlsStream::new(tls, tcp)))
             }
         })
     }

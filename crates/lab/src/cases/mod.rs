@@ -138,7 +138,7 @@ const THEMES: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::{Class, Step, Subject};
+    use crate::case::{Class, Event, Level, Step, Subject};
     use std::collections::HashSet;
 
     #[test]
@@ -151,6 +151,18 @@ mod tests {
             assert!(!theme(case.group()).is_empty(), "{} has no theme", case.id);
             assert!(case.expect.outcomes.len() < 32, "{}", case.id);
             assert!(!case.opening.answers.is_empty(), "{}", case.id);
+        }
+    }
+
+    /// An endpoint may have limits (RFC 6455 §10.4), and 64 KiB is the smallest among known ones.
+    #[test]
+    fn no_must_needs_a_message_of_more_than_64_kib() {
+        for case in all().filter(|case| case.level == Level::Must && !case.has_tag("autobahn")) {
+            for event in case.expect.outcomes.iter().flat_map(|(_, events)| *events) {
+                if let Event::Text(payload) | Event::Binary(payload) = event {
+                    assert!(payload.len() <= 64 << 10, "{} has {} bytes", case.id, payload.len());
+                }
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What becomes of a request: the control protocol's resources, and the cases behind them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -102,7 +103,15 @@ pub(super) fn foreign(policy: &OriginPolicy, head: &Head) -> Option<Stage> {
     let text = |name| head.values(name).next().map(String::from_utf8_lossy);
     let origin = text("origin")?;
     let host = text("host").unwrap_or_default();
-    policy.judge(Some(&origin), &host).is_err().then(|| Stage::refuse_page(origin.into_owned()))
+    policy.judge(Some(&as_page(&origin)), &host).is_err().then(|| Stage::refuse_page(origin.into_owned()))
+}
+
+/// No page has an origin of scheme `ws`, but clients that are no browsers write the place they connect to as theirs.
+fn as_page(origin: &str) -> Cow<'_, str> {
+    match origin.strip_prefix("ws") {
+        Some(rest) if rest.starts_with("://") || rest.starts_with("s://") => format!("http{rest}").into(),
+        _ => origin.into(),
+    }
 }
 
 /// A parameter of a query, percent-decoded, with `+` for a blank; what is no escape stays as it is.
@@ -118,6 +127,21 @@ fn percent_decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_place_that_a_client_connects_to_is_no_foreign_origin() {
+        let policy = OriginPolicy::loopback();
+        for (origin, may) in [
+            ("ws://127.0.0.1:9001", true),
+            ("wss://127.0.0.1:9001", true),
+            ("http://127.0.0.1:9001", true),
+            ("ws://elsewhere.example", false),
+            ("ws", false),
+            ("wsx://127.0.0.1:9001", false),
+        ] {
+            assert_eq!(policy.judge(Some(&as_page(origin)), "127.0.0.1:9001").is_ok(), may, "{origin}");
+        }
+    }
 
     #[test]
     fn queries_are_decoded() {

@@ -1,4 +1,5 @@
-"""The peers that both suites examine: how each is started, and which version it is."""
+"""The peers that are examined: how each is started, and which version it is. Those of the agreement and ours are written here,
+all others are rows of table.py."""
 
 import collections
 import json
@@ -7,6 +8,7 @@ import subprocess
 import sys
 
 import harness  # in the directory above, which the commands have on their path
+import table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
@@ -20,7 +22,7 @@ LIBWEBSOCKETS = os.path.join(TARGET, "agreement", "libwebsockets")
 BROKEN = os.path.join(HERE, "broken.py")
 
 # A server prints its URL as its first line and ends with its standard input; a client takes the URL as its last argument.
-Peer = collections.namedtuple("Peer", "command version needs broken groups", defaults=(False, None))
+Peer = collections.namedtuple("Peer", "command version needs broken groups language source", defaults=(False, None, "", ""))
 
 
 class Server:
@@ -38,8 +40,7 @@ class Server:
         harness.end(self.child)
 
 
-def output(*command):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+output = table.output
 
 
 def python_package(python, name):
@@ -63,18 +64,30 @@ def broken(role, kind):
     return Peer([sys.executable, BROKEN, role, kind], lambda: "wrong on purpose", [], True, groups)
 
 
+def rows(role):
+    """The rows of the table that have this role."""
+    return {name: Peer(getattr(row, role), row.version, row.needs, language=row.language, source=row.source)
+            for name, row in table.ROWS.items() if getattr(row, role)}
+
+
 def servers(bowsprit):
     node = os.path.join(TARGET, "peers", "node", "node_modules", "ws")
     return {
-        "bowsprit": Peer([bowsprit, "serve", "--listen", "127.0.0.1:0"], lambda: output(bowsprit, "--version").split()[-1], []),
-        "ws": Peer(["node", os.path.join(TESTS, "ws_echo_server.js"), "--deflate"], ws_version, [node]),
+        "bowsprit": Peer([bowsprit, "serve", "--listen", "127.0.0.1:0"], lambda: output(bowsprit, "--version").split()[-1], [],
+                         language="Rust", source="ours"),
+        "ws": Peer(["node", os.path.join(TESTS, "ws_echo_server.js"), "--deflate"], ws_version, [node], language="JavaScript",
+                   source="npm"),
         "websockets": Peer([PYTHON, os.path.join(TESTS, "websockets_echo_server.py"), "--deflate"],
-                           python_package(PYTHON, "websockets"), [PYTHON]),
-        "tungstenite": Peer([TUNGSTENITE, "server"], tungstenite_version, [TUNGSTENITE]),
-        "libwebsockets": Peer([LIBWEBSOCKETS], lambda: output(LIBWEBSOCKETS, "--version").rstrip("-"), [LIBWEBSOCKETS]),
+                           python_package(PYTHON, "websockets"), [PYTHON],
+                           language="Python", source="PyPI"),
+        "tungstenite": Peer([TUNGSTENITE, "server"], tungstenite_version, [TUNGSTENITE], language="Rust",
+                            source="crates.io"),
+        "libwebsockets": Peer([LIBWEBSOCKETS], lambda: output(LIBWEBSOCKETS, "--version").rstrip("-"), [LIBWEBSOCKETS],
+                              language="C", source="Debian"),
         "picows": Peer([PICOWS_PYTHON, os.path.join(HERE, "picows_server.py")],
-                       python_package(PICOWS_PYTHON, "picows"), [PICOWS_PYTHON]),
-        "bun": Peer([BUN, os.path.join(HERE, "bun.js")], lambda: output(BUN, "--version"), [BUN]),
+                       python_package(PICOWS_PYTHON, "picows"), [PICOWS_PYTHON], language="Python", source="PyPI"),
+        "bun": Peer([BUN, os.path.join(HERE, "bun.js")], lambda: output(BUN, "--version"), [BUN], language="JavaScript", source="npm"),
+        **rows("server"),
         **{kind: broken("server", kind) for kind in ("careless", "rude", "muddled", "deaf")},
     }
 
@@ -83,10 +96,15 @@ def clients(bowsprit):
     node = os.path.join(TARGET, "peers", "node", "node_modules", "ws")
     return {
         "bowsprit": Peer([os.path.join(os.path.dirname(bowsprit), "examples", "autobahn_client")],
-                         lambda: output(bowsprit, "--version").split()[-1], []),
-        "ws": Peer(["node", os.path.join(TESTS, "ws_autobahn_client.js")], ws_version, [node]),
+                         lambda: output(bowsprit, "--version").split()[-1], [],
+                         language="Rust", source="ours"),
+        "ws": Peer(["node", os.path.join(TESTS, "ws_autobahn_client.js")], ws_version, [node], language="JavaScript",
+                   source="npm"),
         "websockets": Peer([PYTHON, os.path.join(TESTS, "websockets_autobahn_client.py")],
-                           python_package(PYTHON, "websockets"), [PYTHON]),
-        "tungstenite": Peer([TUNGSTENITE, "client"], tungstenite_version, [TUNGSTENITE]),
+                           python_package(PYTHON, "websockets"), [PYTHON],
+                           language="Python", source="PyPI"),
+        "tungstenite": Peer([TUNGSTENITE, "client"], tungstenite_version, [TUNGSTENITE], language="Rust",
+                            source="crates.io"),
+        **rows("client"),
         **{kind: broken("client", kind) for kind in ("careless", "rude", "muddled", "deaf")},
     }

@@ -114,9 +114,7 @@ const SERVE: &[Foreign] = &[
 ];
 
 const BENCH: &[Foreign] = &[
-    nothing("curl", &["--http2"], "the handshake is always HTTP/1.1"),
     to_use("oha", &["-z"], "--duration TIME"),
-    to_use("oha", &["-n"], "--duration TIME"),
     to_use("oha", &["-q"], "--rate N"),
     to_use("k6", &["-u", "--vus"], "--connections N"),
     nothing("wrk", &["-t", "--threads"], "one thread makes the load"),

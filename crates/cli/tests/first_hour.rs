@@ -100,7 +100,7 @@ const LINES: &[(&str, i32, &str)] = &[
     ("bowsprit fuzz server PORT --count 5 --traces FOLDER", 0, "5 runs"),
     ("bowsprit fuzz server NOBODY --count 5 --back 0.1 --traces FOLDER", 3, "is the server running?"),
     ("bowsprit bench PORT -d 0.2 --warmup 0 -c 2", 0, "errors       0"),
-    ("bowsprit bench WS -n 10", 2, "--duration TIME"),
+    ("bowsprit bench WS -n 10", 0, "10 in "),
     ("bowsprit bench NOBODY -d 0.2", 3, "is the server running?"),
     ("bowsprit explain 5.19", 0, "RFC 6455 §5.4"),
     ("bowsprit explain 5.5.1", 2, "--section 5.5.1"),

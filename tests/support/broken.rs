@@ -1,6 +1,6 @@
 //! Peers that are right in every point, or wrong in one that is switched on: a server on raw sockets and a client.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -126,6 +126,8 @@ struct Conn {
     role: Role,
     fault: Fault,
     bytes: Vec<u8>,
+    /// Bytes of frames that were read in blocks.
+    read: usize,
     message: Option<(u8, Vec<u8>)>,
     closed: bool,
 }
@@ -142,7 +144,7 @@ static HANGS: AtomicBool = AtomicBool::new(false);
 
 impl Conn {
     fn new(stream: TcpStream, role: Role, fault: Fault) -> Self {
-        Self { stream, role, fault, bytes: Vec::new(), message: None, closed: false }
+        Self { stream, role, fault, bytes: Vec::new(), read: 0, message: None, closed: false }
     }
 
     fn is(&self, fault: Fault) -> bool {
@@ -154,6 +156,31 @@ impl Conn {
         let len = self.stream.read(&mut buf)?;
         self.bytes.extend_from_slice(&buf[..len]);
         Ok(len > 0)
+    }
+
+    /// Reads to the end of a block of twelve bytes, so that headers are cut at the same places however TCP joins or cuts
+    /// what was written; to where the peer waits for an answer, if that comes before.
+    fn more_of_a_block(&mut self) -> io::Result<bool> {
+        let mut block = [0; 12];
+        loop {
+            let room = block.len() - self.read % block.len();
+            let len = self.stream.read(&mut block[..room])?;
+            self.bytes.extend_from_slice(&block[..len]);
+            self.read += len;
+            if len == 0 || len == room {
+                return Ok(len > 0);
+            }
+            self.stream.set_read_timeout(Some(Duration::from_millis(20)))?;
+            let comes = self.stream.peek(&mut [0]);
+            self.stream.set_read_timeout(Some(PATIENCE))?;
+            match comes {
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Ok(true);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn serve(mut self) -> io::Result<()> {
@@ -209,10 +236,11 @@ impl Conn {
                 Ok(Some(true)) => {}
                 Ok(Some(false)) => break None,
                 Ok(None) => {
-                    if self.is(Fault::NeedsWholeHeaders) && !self.bytes.is_empty() && self.bytes.len() < 2 {
+                    let in_blocks = self.is(Fault::NeedsWholeHeaders);
+                    if in_blocks && !self.bytes.is_empty() && self.bytes.len() < 2 {
                         break Some(1002);
                     }
-                    if !self.more()? {
+                    if !(if in_blocks { self.more_of_a_block()? } else { self.more()? }) {
                         return Ok(());
                     }
                 }

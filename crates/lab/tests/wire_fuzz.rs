@@ -63,23 +63,13 @@ fn finds(fault: Fault, kinds: &[Kind], steps: usize, bytes: usize) -> Trace {
     let server_peer = peer(server.address);
     // What waits takes the time it is given, so it gets little; where the machine is too slow for that, more.
     let mut last = String::new();
-    let mut find = || {
-        timeouts.iter().find_map(|timeout| {
-            let campaign = campaign(server.address, *timeout);
-            let summary = campaign::run(&campaign, &server_peer, &mut |_| {}).unwrap();
-            last = format!("{:?}", summary.progress);
-            let fits = |trace: &Trace| kinds.contains(&trace.finding.kind) && trace.reproduced;
-            summary.traces.into_iter().inspect(|trace| last = trace.show(false).into_string()).find(fits)
-        })
-    };
-    let mut found = find();
-    // TCP may join the writes that cut a header, and then making it small stops early; that is chance.
-    let is_long = |trace: &Trace| trace.script.steps.len() > steps || trace.script.size() > bytes;
-    for _ in 0..4 {
-        if fault == Fault::NeedsWholeHeaders && found.as_ref().is_none_or(is_long) {
-            found = find();
-        }
-    }
+    let found = timeouts.iter().find_map(|timeout| {
+        let campaign = campaign(server.address, *timeout);
+        let summary = campaign::run(&campaign, &server_peer, &mut |_| {}).unwrap();
+        last = format!("{:?}", summary.progress);
+        let fits = |trace: &Trace| kinds.contains(&trace.finding.kind) && trace.reproduced;
+        summary.traces.into_iter().inspect(|trace| last = trace.show(false).into_string()).find(fits)
+    });
     let trace = found.unwrap_or_else(|| panic!("{fault:?} is not found: {last}"));
     let (left, size) = (trace.script.steps.len(), trace.script.size());
     assert!(
@@ -126,7 +116,7 @@ fn planted_faults_in_frames_are_found() {
     finds(Fault::WaitsForTopBitLengths, taken, 3, 30);
     finds(Fault::TakesFragmentedControl, taken, 3, 24);
     finds(Fault::TakesLongControl, taken, 3, 160);
-    finds(Fault::NeedsWholeHeaders, &[Kind::EndedEarly], 11, 100);
+    finds(Fault::NeedsWholeHeaders, &[Kind::EndedEarly], 1, 140);
 }
 
 #[test]

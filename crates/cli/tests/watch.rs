@@ -406,7 +406,7 @@ fn what_was_saved_is_replayed() {
     stream.write_all(RESPONSE.as_bytes()).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     let (code, told, _) = replay.finish();
-    assert!(code == 1 && told.contains("response item 4"), "{told}");
+    assert!(code == 1 && told.contains("§4.2.2 item 5.4"), "{told}");
     for (args, why) in [
         (&["replay", path, "--connection", "7"][..], "nothing of a client"),
         (&["replay", path, "--url", "wss://127.0.0.1:1/"], "only a server at ws://"),

@@ -118,7 +118,10 @@ def write_between(begin, text, end):
 
 def read(report):
     with open(report, encoding="utf-8") as file:
-        return json.load(file)["runs"][0]
+        runs = json.load(file)["runs"]
+    if not runs:
+        raise CannotRun(f"no case was played; what the peer said is in {os.path.dirname(report)}/peers.log")
+    return runs[0]
 
 
 def is_http2(case):

@@ -6,7 +6,7 @@
 fn main() -> std::process::ExitCode {
     use std::time::{Duration, Instant};
 
-    use bowsprit_fuzz::event_loop::{Tally, simulate};
+    use bowsprit_fuzz::event_loop::{BARE, Tally, simulate};
 
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
     let (Some(Ok(seconds)), Ok(first)) = (args.next(), args.next().unwrap_or(Ok(1))) else {
@@ -17,7 +17,7 @@ fn main() -> std::process::ExitCode {
     let mut all = Tally::default();
     let mut seed = first;
     while seed == first || started.elapsed() < Duration::from_secs(seconds) {
-        match std::panic::catch_unwind(|| simulate(seed)) {
+        match std::panic::catch_unwind(|| simulate(seed, BARE)) {
             Ok(tally) => all += tally,
             Err(_) => {
                 eprintln!("seed {seed}: simulate 0 {seed} shows it again");

@@ -65,7 +65,7 @@ impl Choices for Seeded {
 
 /// What the WebSockets of a run go over.
 #[derive(Clone, Copy)]
-pub(crate) struct Carriage {
+pub struct Carriage {
     /// What a client lays over its end of a wire.
     pub(crate) client: fn(End) -> Transport,
     pub(crate) settings: fn(&mut Settings),
@@ -74,10 +74,10 @@ pub(crate) struct Carriage {
 }
 
 /// Nothing but the wire.
-pub(crate) const BARE: Carriage = Carriage { client: Transport::other, settings: |_| {}, carries: false };
+pub const BARE: Carriage = Carriage { client: Transport::other, settings: |_| {}, carries: false };
 
 /// A run of which a seed makes the choices: all [`STEPS`] of them, with what must hold looked at after each.
-pub(crate) fn simulate(seed: u64, carriage: Carriage) -> Tally {
+pub fn simulate(seed: u64, carriage: Carriage) -> Tally {
     World::run(&mut Seeded(fastrand::Rng::with_seed(seed)), carriage)
 }
 

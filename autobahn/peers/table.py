@@ -84,7 +84,7 @@ def go(name, package):
     """Debian's Go packages are sources below /usr/share/gocode, which Go reads without modules."""
     return compiled("Go", name, package, lambda program: [
         "env", "GO111MODULE=off", "GOPATH=/usr/share/gocode", f"GOCACHE={os.path.join(HOME, 'gocache')}",
-        "go", "build", "-o", program, os.path.join(HERE, "go", f"{name}.go")],
+        "go", "build", "-o", program, *(os.path.join(HERE, "go", f"{file}.go") for file in ("main", name))],
         server=True, client=True, debian_packages=["golang-go"])
 
 

@@ -1,18 +1,18 @@
-// gorilla/websocket: gorilla server | client URL
+// gorilla/websocket
 package main
 
 import (
-	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"strconv"
-	"strings"
 
 	"github.com/gorilla/websocket"
 )
 
-func echo(socket *websocket.Conn) {
+const agent = "gorilla"
+
+var dialer = websocket.Dialer{EnableCompression: true}
+
+func answer(socket *websocket.Conn) {
 	defer socket.Close()
 	for {
 		kind, message, err := socket.ReadMessage()
@@ -22,62 +22,29 @@ func echo(socket *websocket.Conn) {
 	}
 }
 
-func server() error {
+func serve(listener net.Listener) error {
 	upgrader := websocket.Upgrader{EnableCompression: true, CheckOrigin: func(*http.Request) bool { return true }}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Printf("ws://%s/\n", listener.Addr())
-	go func() {
-		for _, err := os.Stdin.Read(make([]byte, 256)); err == nil; _, err = os.Stdin.Read(make([]byte, 256)) {
-		}
-		os.Exit(0)
-	}()
-	return http.Serve(listener, http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
-		if socket, err := upgrader.Upgrade(answer, request, nil); err == nil {
-			echo(socket)
+	return http.Serve(listener, http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
+		if socket, err := upgrader.Upgrade(response, request, nil); err == nil {
+			answer(socket)
 		}
 	}))
 }
 
-func client(url string) error {
-	dialer := websocket.Dialer{EnableCompression: true}
-	open := func(resource string) (*websocket.Conn, error) {
-		socket, _, err := dialer.Dial(url+resource, nil)
-		return socket, err
-	}
-	socket, err := open("/getCaseCount")
+func first(url string) (string, error) {
+	socket, _, err := dialer.Dial(url, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
+	defer socket.Close()
 	_, told, err := socket.ReadMessage()
-	if err != nil {
-		return err
-	}
-	socket.Close()
-	count, err := strconv.Atoi(string(told))
-	if err != nil {
-		return err
-	}
-	for number := 1; number <= count; number++ {
-		if socket, err := open(fmt.Sprintf("/runCase?case=%d&agent=gorilla", number)); err == nil {
-			echo(socket)
-		}
-	}
-	if socket, err = open("/updateReports?agent=gorilla"); err == nil {
-		echo(socket)
-	}
-	return err
+	return string(told), err
 }
 
-func main() {
-	run := server
-	if os.Args[1] == "client" {
-		run = func() error { return client(strings.TrimRight(os.Args[2], "/")) }
+func echo(url string) error {
+	socket, _, err := dialer.Dial(url, nil)
+	if err == nil {
+		answer(socket)
 	}
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	return err
 }

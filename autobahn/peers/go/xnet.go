@@ -1,16 +1,14 @@
-// golang.org/x/net/websocket, whose frames keep their type: xnet server | client URL
+// golang.org/x/net/websocket, whose frames keep their type
 package main
 
 import (
-	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"strconv"
-	"strings"
 
 	"golang.org/x/net/websocket"
 )
+
+const agent = "xnet"
 
 type message struct {
 	kind  byte
@@ -28,7 +26,7 @@ var codec = websocket.Codec{
 	},
 }
 
-func echo(socket *websocket.Conn) {
+func answer(socket *websocket.Conn) {
 	defer socket.Close()
 	for {
 		var one message
@@ -38,59 +36,31 @@ func echo(socket *websocket.Conn) {
 	}
 }
 
-func server() error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Printf("ws://%s/\n", listener.Addr())
-	go func() {
-		for _, err := os.Stdin.Read(make([]byte, 256)); err == nil; _, err = os.Stdin.Read(make([]byte, 256)) {
-		}
-		os.Exit(0)
-	}()
+func serve(listener net.Listener) error {
 	// A Server with a Handshake of its own demands no Origin.
 	return http.Serve(listener, websocket.Server{
-		Handler:   echo,
+		Handler:   answer,
 		Handshake: func(*websocket.Config, *http.Request) error { return nil },
 	})
 }
 
-func client(url string) error {
-	open := func(resource string) (*websocket.Conn, error) {
-		return websocket.Dial(url+resource, "", "http://127.0.0.1/")
-	}
-	socket, err := open("/getCaseCount")
+func dial(url string) (*websocket.Conn, error) { return websocket.Dial(url, "", "http://127.0.0.1/") }
+
+func first(url string) (string, error) {
+	socket, err := dial(url)
 	if err != nil {
-		return err
+		return "", err
 	}
+	defer socket.Close()
 	var told string
-	if err := websocket.Message.Receive(socket, &told); err != nil {
-		return err
-	}
-	socket.Close()
-	count, err := strconv.Atoi(told)
-	if err != nil {
-		return err
-	}
-	for number := 1; number <= count; number++ {
-		if socket, err := open(fmt.Sprintf("/runCase?case=%d&agent=xnet", number)); err == nil {
-			echo(socket)
-		}
-	}
-	if socket, err = open("/updateReports?agent=xnet"); err == nil {
-		echo(socket)
-	}
-	return err
+	err = websocket.Message.Receive(socket, &told)
+	return told, err
 }
 
-func main() {
-	run := server
-	if os.Args[1] == "client" {
-		run = func() error { return client(strings.TrimRight(os.Args[2], "/")) }
+func echo(url string) error {
+	socket, err := dial(url)
+	if err == nil {
+		answer(socket)
 	}
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	return err
 }

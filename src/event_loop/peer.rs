@@ -232,15 +232,6 @@ impl<D> Peer<D> {
         }
     }
 
-    /// More than so many bytes that wait are many.
-    #[inline]
-    pub(super) fn high_watermark(&self, settings: &Settings) -> usize {
-        match self.cold.as_ref().and_then(|cold| cold.pressure) {
-            None => settings.high_watermark,
-            Some(pressure) => pressure.high_watermark,
-        }
-    }
-
     /// Whether nothing follows from what has been written: nobody waits for it to read, and its end is not near.
     #[inline]
     pub(super) const fn is_settled(&self) -> bool {

@@ -223,7 +223,7 @@ impl<D: Default> Context<D> {
         } else {
             agenda.write_in_order(slot);
         }
-        if queued > peer.high_watermark(settings) {
+        if queued > peer.pressure(settings).high_watermark {
             peer.congested = true;
             self.congested(id);
         }

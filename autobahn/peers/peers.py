@@ -15,7 +15,6 @@ PROJECT = os.path.dirname(os.path.dirname(HERE))
 TARGET = os.path.join(PROJECT, "target")
 TESTS = os.path.join(PROJECT, "tests", "peers")
 PYTHON = os.path.join(TARGET, "peers", "venv", "bin", "python")
-PICOWS_PYTHON = os.path.join(TARGET, "agreement", "venv", "bin", "python")
 BUN = os.path.join(TARGET, "agreement", "npm", "node_modules", ".bin", "bun")
 TUNGSTENITE = os.path.join(TARGET, "agreement", "tungstenite", "release", "agreement-peer")
 LIBWEBSOCKETS = os.path.join(TARGET, "agreement", "libwebsockets")
@@ -84,8 +83,6 @@ def servers(bowsprit):
                             source="crates.io"),
         "libwebsockets": Peer([LIBWEBSOCKETS], lambda: output(LIBWEBSOCKETS, "--version").rstrip("-"), [LIBWEBSOCKETS],
                               language="C", source="Debian"),
-        "picows": Peer([PICOWS_PYTHON, os.path.join(HERE, "picows_server.py")],
-                       python_package(PICOWS_PYTHON, "picows"), [PICOWS_PYTHON], language="Python", source="PyPI"),
         "bun": Peer([BUN, os.path.join(HERE, "bun.js")], lambda: output(BUN, "--version"), [BUN], language="JavaScript", source="npm"),
         **rows("server"),
         **{kind: broken("server", kind) for kind in ("careless", "rude", "muddled", "deaf")},

@@ -90,6 +90,7 @@ def go(name, package):
 
 BOTH = {"server": ["server"], "client": ["client"]}
 ROWS = {
+    "picows": python("picows", "picows_peer.py", **BOTH),
     "aiohttp": python("aiohttp", "aiohttp_peer.py", **BOTH),
     "tornado": python("tornado", "tornado_peer.py", **BOTH),
     "autobahn": python("autobahn", "autobahn_peer.py", **BOTH),
@@ -127,3 +128,6 @@ ROWS = {
     "em-websocket": script("Ruby", "ruby", "ruby/em_websocket.rb", "ruby-em-websocket", server=True),
     "mojolicious": script("Perl", "perl", "perl/mojolicious.pl", "libmojolicious-perl", server=True, client=True),
 }
+
+# Those that the agreement with the Autobahn suite is measured with.
+AGREEMENT = ["ws", "websockets", "tungstenite", "libwebsockets", "picows", "bun"]

@@ -1,4 +1,4 @@
-"""Python libraries that are clients only: clients.py websocket-client | lomond | curl_cffi | aiosonic | picows URL"""
+"""Python libraries that are clients only: clients.py websocket-client | lomond | curl_cffi | aiosonic URL"""
 
 import asyncio
 import sys
@@ -84,38 +84,10 @@ async def aiosonic():
     await peer.play_async("aiosonic", first_message, echo)
 
 
-async def picows():
-    from picows import WSListener, WSMsgType, ws_connect
-
-    class Echo(WSListener):
-        first = None
-
-        def on_ws_frame(self, transport, frame):
-            if frame.msg_type == WSMsgType.CLOSE:
-                transport.send_close(frame.get_close_code(), frame.get_close_message())
-                transport.disconnect()
-            elif frame.msg_type == WSMsgType.PING:
-                transport.send_pong(frame.get_payload_as_bytes())
-            elif frame.msg_type != WSMsgType.PONG:
-                self.first = self.first or frame.get_payload_as_bytes()
-                transport.send(frame.msg_type, frame.get_payload_as_bytes(), frame.fin)
-
-    async def connect(url):
-        transport, listener = await ws_connect(Echo, url)
-        await transport.wait_disconnected()
-        return listener
-
-    async def first_message(url):
-        return (await connect(url)).first
-
-    await peer.play_async("picows", first_message, connect)
-
-
 CLIENTS = {
     "websocket-client": websocket_client,
     "lomond": lomond,
     "curl_cffi": curl_cffi,
     "aiosonic": lambda: asyncio.run(aiosonic()),
-    "picows": lambda: asyncio.run(picows()),
 }
 CLIENTS[sys.argv[1]]()

@@ -64,8 +64,8 @@ def debian(language, package, command, server=False, client=False, debian=(), bu
                debian=(package, *debian), build=build)
 
 
-def script(language, runner, file, package, **more):
-    return debian(language, package, [runner, os.path.join(HERE, *file.split("/"))], **more)
+def script(language, runner, file, package, arguments=(), **more):
+    return debian(language, package, [runner, os.path.join(HERE, *file.split("/")), *arguments], **more)
 
 
 def compiled(language, name, package, compiler, server=False, client=False, debian_packages=()):
@@ -80,12 +80,39 @@ def c(name, package, *libraries, pkg_config=None, more=("build-essential",), **r
         "sh", "-c", f"cc -O2 -o {program} {os.path.join(HERE, 'c', name)}.c {flags}"], debian_packages=more, **roles)
 
 
+def cpp(name, package, *flags, more=("build-essential",)):
+    return compiled("C++", name, package, lambda program: [
+        "c++", "-std=c++17", "-O1", "-fPIC", "-o", program, os.path.join(HERE, "cpp", f"{name}.cpp"), *flags, "-pthread"],
+        server=True, client=True, debian_packages=more)
+
+
+def haskell(name, package, *more):
+    return compiled("Haskell", f"{name}.hs", package, lambda program: [
+        "ghc", "-v0", "-threaded", "-outputdir", f"{program}.o", "-o", program, os.path.join(HERE, "haskell", f"{name}.hs")],
+        server=True, client=True, debian_packages=["ghc", *more])
+
+
+def java(name, package, *jars, more=(), **roles):
+    """Classes of java/, with these jars of /usr/share/java."""
+    classes = os.path.join(HOME, "java", name)
+    path = ":".join([classes, *(f"/usr/share/java/{jar}.jar" for jar in jars)])
+    sources = [os.path.join(HERE, "java", f"{file}.java") for file in ("Peer", name)]
+    return debian("Java", package, ["java", "-cp", path, name], debian=["openjdk-17-jdk-headless", *more],
+                  build=[["javac", "-nowarn", "-cp", path, "-d", classes, *sources]],
+                  needs=[os.path.join(classes, f"{name}.class")], **roles)
+
+
 def go(name, package):
     """Debian's Go packages are sources below /usr/share/gocode, which Go reads without modules."""
     return compiled("Go", name, package, lambda program: [
         "env", "GO111MODULE=off", "GOPATH=/usr/share/gocode", f"GOCACHE={os.path.join(HOME, 'gocache')}",
         "go", "build", "-o", program, *(os.path.join(HERE, "go", f"{file}.go") for file in ("main", name))],
         server=True, client=True, debian_packages=["golang-go"])
+
+
+def browser(name):
+    """A browser of Debian on a page; what it plays there is JavaScript."""
+    return script("JavaScript", "python3", "browser/browser.py", name, client=True, arguments=[name])
 
 
 BOTH = {"server": ["server"], "client": ["client"]}
@@ -124,10 +151,33 @@ ROWS = {
     "nhooyr": go("nhooyr", "golang-nhooyr-websocket-dev"),
     "xnet": go("xnet", "golang-golang-x-net-dev"),
     "libsoup": c("libsoup", "libsoup-3.0-dev", pkg_config="libsoup-3.0", server=True, client=True),
+    "beast": cpp("beast", "libboost1.74-dev"),
+    "websocketpp": cpp("websocketpp", "libwebsocketpp-dev", "-lz", more=(
+        "build-essential", "libboost-dev", "libboost-system-dev", "zlib1g-dev")),
+    "qt": cpp("qt", "qt6-websockets-dev", *(f"-I/usr/include/x86_64-linux-gnu/qt6{directory}" for directory in (
+        "", "/QtCore", "/QtNetwork", "/QtWebSockets")), "-lQt6WebSockets", "-lQt6Network", "-lQt6Core"),
+    "jdk": java("Jdk", "openjdk-17-jre-headless", client=True),
+    "tomcat": java("Tomcat10", "libtomcat10-embed-java", "tomcat10-embed-core", "tomcat10-embed-websocket",
+                   "tomcat10-annotations-api", more=["libtomcat10-java"], server=True, client=True),
+    "jetty": java("Jetty9", "libjetty9-extra-java", *(f"jetty9-{part}" for part in (
+        "server", "servlet", "http", "io", "util", "client", "xml", "security", "websocket-api", "websocket-common",
+        "websocket-client", "websocket-server", "websocket-servlet")), "servlet-api", server=True, client=True),
+    "haskell-websockets": haskell("websockets", "libghc-websockets-dev"),
+    "lua-http": script("Lua", "lua5.2", "lua/lua_http.lua", "lua-http", server=True, client=True, debian=["lua5.2", "lua-basexx", "lua-fifo", "lua-lpeg-patterns"]),
+    "tcllib": script("Tcl", "tclsh", "tcl/tcllib.tcl", "tcllib", server=True, client=True, debian=["tcl", "tcl-thread"]),
+    "crystal": compiled("Crystal", "crystal", "crystal", lambda program: [
+        "crystal", "build", "-o", program, os.path.join(HERE, "crystal", "standard.cr")], server=True, client=True,
+        debian_packages=["libssl-dev", "zlib1g-dev"]),
+    "mono": debian("C#", "mono-runtime", ["mono", os.path.join(HOME, "bin", "Mono.exe")], client=True, debian=["mono-mcs"], build=[
+        ["mcs", "-r:System.dll", f"-out:{os.path.join(HOME, 'bin', 'Mono.exe')}", os.path.join(HERE, "csharp", "Mono.cs")]],
+        needs=[os.path.join(HOME, "bin", "Mono.exe")]),
+    "chromium": browser("chromium"),
+    "firefox": browser("firefox-esr"),
     "faye-ruby": script("Ruby", "ruby", "ruby/faye.rb", "ruby-faye-websocket", server=True, client=True, debian=["thin"]),
     "em-websocket": script("Ruby", "ruby", "ruby/em_websocket.rb", "ruby-em-websocket", server=True),
     "mojolicious": script("Perl", "perl", "perl/mojolicious.pl", "libmojolicious-perl", server=True, client=True),
 }
 
 # Those that the agreement with the Autobahn suite is measured with.
-AGREEMENT = ["ws", "websockets", "tungstenite", "libwebsockets", "picows", "bun"]
+AGREEMENT = ["ws", "websockets", "tungstenite", "libwebsockets", "picows", "bun", "aiohttp", "tornado", "autobahn",
+             "faye-websocket", "gorilla", "deno", "undici", "libsoup", "beast", "websocketpp"]

@@ -20,7 +20,9 @@ const PAYLOAD: [u8; 64] = [b'x'; 64];
 const FRAME: usize = 2 + PAYLOAD.len();
 /// So many are published in one turn.
 const CHUNK: usize = 256;
-const ROUNDS: usize = 2_000;
+const ROUNDS: usize = 400;
+/// Between two messages whose way is timed, so that everybody sleeps when one comes: 200 in a second.
+const PAUSE: Duration = Duration::from_millis(5);
 const RUNS: usize = 5;
 const TOPIC: &str = "x";
 
@@ -36,6 +38,9 @@ enum Way {
 
 struct App {
     events: Sender<()>,
+    way: Way,
+    /// To the thread that publishes, with the `redis` crate.
+    publisher: Option<SyncSender<Vec<u8>>>,
 }
 
 impl Handler for App {
@@ -46,7 +51,17 @@ impl Handler for App {
         let _ = self.events.send(());
     }
 
-    fn on_message(&mut self, _: &mut Context<()>, _: ConnId, _: Message<'_>) {}
+    /// Relays what a client says, as a chat does; the clients that are counted on say nothing.
+    fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+        let others = To::topic(TOPIC).except(id);
+        match &self.publisher {
+            _ if self.way == Way::Link => drop(cx.publish(others.everywhere(), message)),
+            Some(publisher) => {
+                publisher.try_send(message.as_bytes().to_vec()).expect("one message at a time")
+            }
+            None => drop(cx.publish(others, message)),
+        }
+    }
 
     fn on_backplane(&mut self, _: &mut Context<()>, event: &LinkEvent) {
         if let LinkEvent::Up { .. } = event {
@@ -65,7 +80,7 @@ struct Node {
 }
 
 impl Node {
-    fn start(backplane: Option<String>) -> Self {
+    fn start(way: Way, backplane: Option<String>, publisher: Option<SyncSender<Vec<u8>>>) -> Self {
         let (ready, started) = channel();
         let (sender, events) = channel();
         let handle = thread::spawn(move || {
@@ -75,7 +90,7 @@ impl Node {
                 event_loop.engine().join_backplane(url, BackplaneSettings::default()).unwrap();
             }
             ready.send((event_loop.remote().unwrap(), address, this_thread())).unwrap();
-            event_loop.run(&mut App { events: sender }).unwrap();
+            event_loop.run(&mut App { events: sender, way, publisher }).unwrap();
         });
         let (remote, address, thread) = started.recv().unwrap();
         Self { remote, address, thread, events, handle: Some(handle) }
@@ -91,12 +106,13 @@ impl Drop for Node {
     }
 }
 
-/// Two nodes, and a client of the second one.
+/// Two nodes, a client of the second one, and one of the node that publishes.
 struct World {
     way: Way,
     from: Node,
     to: Node,
     client: TcpStream,
+    speaker: TcpStream,
     /// To the thread that publishes, with the `redis` crate.
     publisher: Option<SyncSender<Vec<u8>>>,
     /// Threads that publish, and threads that receive.
@@ -106,58 +122,24 @@ struct World {
 impl World {
     fn new(way: Way, port: u16) -> Self {
         let url = (way == Way::Link).then(|| format!("redis://127.0.0.1:{port}/bench"));
-        let [from, to] = [(); 2].map(|()| Node::start(url.clone()));
+        let (publisher, publishing) =
+            (way == Way::Crate).then(|| publish_in_a_thread(redis_at(port))).unzip();
+        let [from, to] = [(); 2].map(|()| Node::start(way, url.clone(), publisher.clone()));
         if way == Way::Link {
             from.events.recv().unwrap();
             to.events.recv().unwrap();
         }
         let client = connect(to.address);
         to.events.recv().unwrap();
+        let speaks_to = if way == Way::Local { &to } else { &from };
+        let speaker = connect(speaks_to.address);
+        speaks_to.events.recv().unwrap();
         let mut threads = [vec![from.thread], vec![to.thread]];
-        let mut publisher = None;
+        threads[0].extend(publishing);
         if way == Way::Crate {
-            let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
-            let (sender, messages) = sync_channel::<Vec<u8>>(65_536);
-            let (started, tid) = channel();
-            let mut connection = client.get_connection().unwrap();
-            let begun = started.clone();
-            thread::spawn(move || {
-                begun.send(this_thread()).unwrap();
-                while let Ok(first) = messages.recv() {
-                    // Whatever waits goes out at once.
-                    let mut pipe = redis::pipe();
-                    pipe.publish("bench:x", first).ignore();
-                    for message in messages.try_iter().take(CHUNK - 1) {
-                        pipe.publish("bench:x", message).ignore();
-                    }
-                    pipe.query::<()>(&mut connection).unwrap();
-                }
-            });
-            threads[0].push(tid.recv().unwrap());
-            publisher = Some(sender);
-            let mut connection = client.get_connection().unwrap();
-            let remote = to.remote.clone();
-            thread::spawn(move || {
-                let mut subscription = connection.as_pubsub();
-                subscription.subscribe("bench:x").unwrap();
-                started.send(this_thread()).unwrap();
-                while let Ok(message) = subscription.get_message() {
-                    // The loop may be behind; one that is gone ends this.
-                    let until = Instant::now() + Duration::from_secs(5);
-                    while remote
-                        .publish(To::topic(TOPIC), Message::Binary(message.get_payload_bytes()))
-                        .is_err()
-                    {
-                        if Instant::now() > until {
-                            return;
-                        }
-                        thread::yield_now();
-                    }
-                }
-            });
-            threads[1].push(tid.recv().unwrap());
+            threads[1].push(receive_in_a_thread(redis_at(port), to.remote.clone()));
         }
-        let mut world = Self { way, from, to, client, publisher, threads };
+        let mut world = Self { way, from, to, client, speaker, publisher, threads };
         // All is there once one has come.
         while !{
             world.publish(1);
@@ -236,17 +218,66 @@ impl World {
         [MESSAGES as f64 / took, each(0), each(1)]
     }
 
-    /// Microseconds from the decision to publish until the client has it: the median.
+    /// Microseconds from when one client writes a message until the other has it: the median.
     fn latency(&mut self) -> f64 {
+        let mut frame = vec![0x82, 0x80 | PAYLOAD.len() as u8, 0, 0, 0, 0];
+        frame.extend(PAYLOAD);
         let mut times = vec![0.0; ROUNDS];
         for time in &mut times {
+            thread::sleep(PAUSE);
             let start = Instant::now();
-            self.publish(1);
+            self.speaker.write_all(&frame).unwrap();
             self.client.read_exact(&mut [0; FRAME]).unwrap();
             *time = start.elapsed().as_secs_f64() * 1e6;
         }
         median(&mut times)
     }
+}
+
+fn redis_at(port: u16) -> redis::Client {
+    redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap()
+}
+
+/// The `redis` crate's side of the publishing node, and its thread.
+fn publish_in_a_thread(client: redis::Client) -> (SyncSender<Vec<u8>>, i32) {
+    let (sender, messages) = sync_channel::<Vec<u8>>(65_536);
+    let (started, tid) = channel();
+    let mut connection = client.get_connection().unwrap();
+    thread::spawn(move || {
+        started.send(this_thread()).unwrap();
+        while let Ok(first) = messages.recv() {
+            // Whatever waits goes out at once.
+            let mut pipe = redis::pipe();
+            pipe.publish("bench:x", first).ignore();
+            for message in messages.try_iter().take(CHUNK - 1) {
+                pipe.publish("bench:x", message).ignore();
+            }
+            pipe.query::<()>(&mut connection).unwrap();
+        }
+    });
+    (sender, tid.recv().unwrap())
+}
+
+/// The `redis` crate's side of the receiving node: its thread.
+fn receive_in_a_thread(client: redis::Client, remote: Remote<()>) -> i32 {
+    let (started, tid) = channel();
+    let mut connection = client.get_connection().unwrap();
+    thread::spawn(move || {
+        let mut subscription = connection.as_pubsub();
+        subscription.subscribe("bench:x").unwrap();
+        started.send(this_thread()).unwrap();
+        while let Ok(message) = subscription.get_message() {
+            // The loop may be behind; one that is gone ends this.
+            let until = Instant::now() + Duration::from_secs(5);
+            while remote.publish(To::topic(TOPIC), Message::Binary(message.get_payload_bytes())).is_err() {
+                if Instant::now() > until {
+                    return;
+                }
+                thread::yield_now();
+            }
+        }
+    });
+    tid.recv().unwrap()
 }
 
 fn connect(address: SocketAddr) -> TcpStream {

@@ -1,6 +1,7 @@
 //! The numbers of messages: given to what goes out, and compared with what comes in, so that nothing is lost unnoticed.
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::envelope::{NodeId, decode_number, encode_number};
@@ -77,7 +78,7 @@ pub(super) fn announced(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], u64)> 
 /// What has come, from each node in each channel.
 #[derive(Debug, Default)]
 pub(super) struct Receiving {
-    nodes: HashMap<NodeId, Node>,
+    nodes: BTreeMap<NodeId, Node>,
 }
 
 #[derive(Debug)]
@@ -164,11 +165,12 @@ impl Receiving {
     }
 
     fn node(&mut self, id: NodeId, epoch: u32, now: Instant) -> Option<&mut Node> {
-        if !self.nodes.contains_key(&id) && self.nodes.len() >= MAX_NODES {
-            return None;
-        }
-        let node =
-            self.nodes.entry(id).or_insert_with(|| Node { epoch, heard: now, channels: HashMap::new() });
+        let is_full = self.nodes.len() >= MAX_NODES;
+        let node = match self.nodes.entry(id) {
+            Entry::Occupied(node) => node.into_mut(),
+            Entry::Vacant(_) if is_full => return None,
+            Entry::Vacant(place) => place.insert(Node { epoch, heard: now, channels: HashMap::new() }),
+        };
         if epoch < node.epoch {
             return None; // from before it began anew
         }

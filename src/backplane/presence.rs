@@ -4,7 +4,7 @@
 //! Whoever is not heard of for three times as long is gone, and with it all who were present there: nothing of a node that
 //! was killed has to be tidied up, in no engine, and an engine that has lost its data changes nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ struct Table {
     own: Topics,
     /// Names that the others do not know of yet, or know otherwise.
     untold: BTreeSet<(Box<str>, Box<str>)>,
-    others: HashMap<NodeId, Other>,
+    others: BTreeMap<NodeId, Other>,
     /// Topics in which something has changed that was not told.
     changed: BTreeSet<Box<str>>,
     count: u64,
@@ -62,7 +62,7 @@ impl Presence {
             node,
             own: HashMap::new(),
             untold: BTreeSet::new(),
-            others: HashMap::new(),
+            others: BTreeMap::new(),
             changed: BTreeSet::new(),
             count: 0,
         };

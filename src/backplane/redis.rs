@@ -167,6 +167,9 @@ impl Redis {
                 }
             });
         }
+        if let Some((channel, payload, used)) = resp::pushed_message(bytes, longest) {
+            return Ok(Ok((Heard::Message { channel, payload }, used)));
+        }
         match resp::parse(bytes, longest).map_err(|error| error.to_string())? {
             Parsed::NeedMore(len) => Ok(Err(len)),
             Parsed::Done(Value::Push(members), used) => Ok(Ok((self.pushed(&members)?, used))),

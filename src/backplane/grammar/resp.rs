@@ -85,6 +85,25 @@ pub fn parse(bytes: &[u8], longest: usize) -> Result<Parsed<Value<'_>>, RespErro
     }
 }
 
+/// Reads a message that a channel pushes, where all of it is there: its channel, what it holds, and how many bytes it takes.
+/// Nearly all that a subscriber gets is that, so that it is worth a way without a list of values. `None` says nothing: it
+/// may be another value, a part of one, or none; [`parse`] tells.
+pub fn pushed_message(bytes: &[u8], longest: usize) -> Option<(&[u8], &[u8], usize)> {
+    let rest = bytes.strip_prefix(b">3\r\n$7\r\nmessage\r\n")?;
+    let (channel, rest) = whole_bulk(rest, longest)?;
+    let (payload, rest) = whole_bulk(rest, longest)?;
+    Some((channel, payload, bytes.len() - rest.len()))
+}
+
+/// A bulk string at the front, and what is behind it.
+fn whole_bulk(bytes: &[u8], longest: usize) -> Option<(&[u8], &[u8])> {
+    let rest = bytes.strip_prefix(b"$")?;
+    let digits = rest.iter().take(10).position(|byte| *byte == b'\r')?;
+    let len = usize::try_from(number(&rest[..digits]).ok()?).ok().filter(|len| *len <= longest)?;
+    let (text, rest) = rest[digits..].strip_prefix(b"\r\n")?.split_at_checked(len)?;
+    Some((text, rest.strip_prefix(b"\r\n")?))
+}
+
 /// Reads how many values an array holds that begins at the front of `bytes`, for whoever takes them one by one; they may
 /// be more than in a value that is taken as a whole.
 ///
@@ -245,6 +264,9 @@ impl<'a> Reader<'a> {
 }
 
 fn number(line: &[u8]) -> Result<i64, RespError> {
+    if (1..=9).contains(&line.len()) && line.iter().all(u8::is_ascii_digit) {
+        return Ok(line.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')));
+    }
     let text = std::str::from_utf8(line).map_err(|_| RespError::Number)?;
     text.parse().map_err(|_| RespError::Number)
 }
@@ -292,6 +314,37 @@ mod tests {
         for cut in 0..bytes.len() {
             let Ok(Parsed::NeedMore(len)) = parse(&bytes[..cut], 100) else { panic!("at {cut}") };
             assert!(cut < len && len <= bytes.len(), "at {cut}: {len}");
+        }
+    }
+
+    #[test]
+    fn a_pushed_message_is_read_as_the_value_that_it_is() {
+        let value = |bytes: &[u8]| match parse(bytes, 12) {
+            Ok(Parsed::Done(Value::Push(members), used)) => match members[..] {
+                [Value::Bulk(b"message"), Value::Bulk(channel), Value::Bulk(payload)] => {
+                    Some((channel.to_vec(), payload.to_vec(), used))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let owned =
+            |(channel, payload, used): (&[u8], &[u8], usize)| (channel.to_vec(), payload.to_vec(), used);
+        let bytes = b">3\r\n$7\r\nmessage\r\n$2\r\na\n\r\n$12\r\nhello, world\r\n:1\r\n";
+        assert_eq!(pushed_message(bytes, 12), Some((&b"a\n"[..], &b"hello, world"[..], bytes.len() - 4)));
+        assert_eq!(pushed_message(bytes, 11), None, "longer than the limit");
+        // In any cut, and with any byte another: what is read in one step is what is read part by part.
+        for cut in 0..=bytes.len() {
+            assert_eq!(pushed_message(&bytes[..cut], 12).map(owned), value(&bytes[..cut]), "at {cut}");
+        }
+        for at in 0..bytes.len() {
+            for byte in *b"\r\n0129$>:-+*x" {
+                let mut bytes = *bytes;
+                bytes[at] = byte;
+                if let Some(read) = pushed_message(&bytes, 12) {
+                    assert_eq!(Some(owned(read)), value(&bytes), "{}", bytes.escape_ascii());
+                }
+            }
         }
     }
 

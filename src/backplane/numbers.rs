@@ -4,6 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use super::channels::ChannelId;
 use super::envelope::{NodeId, decode_number, encode_number};
 
 /// Numbers for what goes out, channel by channel.
@@ -86,7 +87,7 @@ struct Node {
     epoch: u32,
     heard: Instant,
     /// The number of the last message, for each channel that we listen to.
-    channels: HashMap<Vec<u8>, u64>,
+    channels: HashMap<ChannelId, u64>,
 }
 
 /// What a number says.
@@ -107,17 +108,17 @@ impl Receiving {
         &mut self,
         node: NodeId,
         epoch: u32,
-        channel: &[u8],
+        channel: ChannelId,
         number: u64,
         now: Instant,
     ) -> Arrival {
         let Some(node) = self.node(node, epoch, now) else { return Arrival::Again };
-        match node.channels.get_mut(channel) {
+        match node.channels.get_mut(&channel) {
             Some(last) if number <= *last => Arrival::Again,
             Some(last) => Arrival::New { lost: number - std::mem::replace(last, number) - 1 },
             None => {
                 // What came before we listened is no loss.
-                node.channels.insert(channel.to_vec(), number);
+                node.channels.insert(channel, number);
                 Arrival::New { lost: 0 }
             }
         }
@@ -128,11 +129,11 @@ impl Receiving {
         &mut self,
         node: NodeId,
         epoch: u32,
-        channel: &[u8],
+        channel: ChannelId,
         number: u64,
         now: Instant,
     ) -> u64 {
-        let is_known = self.nodes.get(&node).is_some_and(|node| node.channels.contains_key(channel));
+        let is_known = self.nodes.get(&node).is_some_and(|node| node.channels.contains_key(&channel));
         match self.message(node, epoch, channel, number, now) {
             Arrival::New { lost } if is_known => lost + 1, // that one did not come either
             _ => 0,                                        // it came, or was sent before we listened
@@ -153,9 +154,9 @@ impl Receiving {
     }
 
     /// We do not listen to this channel any more.
-    pub(super) fn forget_channel(&mut self, channel: &[u8]) {
+    pub(super) fn forget_channel(&mut self, channel: ChannelId) {
         for node in self.nodes.values_mut() {
-            node.channels.remove(channel);
+            node.channels.remove(&channel);
         }
     }
 
@@ -188,6 +189,8 @@ mod tests {
     use super::*;
 
     const A: NodeId = NodeId(1);
+    const X: ChannelId = ChannelId(1);
+    const Y: ChannelId = ChannelId(2);
 
     #[test]
     fn numbers_count_for_each_channel() {
@@ -217,17 +220,17 @@ mod tests {
             (5, Again),
             (11, New { lost: 2 }),
         ] {
-            assert_eq!(receiving.message(A, 1, b"x", number, now), expected, "{number}");
+            assert_eq!(receiving.message(A, 1, X, number, now), expected, "{number}");
         }
-        assert_eq!(receiving.announcement(A, 1, b"x", 11, now), 0);
-        assert_eq!(receiving.announcement(A, 1, b"x", 14, now), 3);
-        assert_eq!(receiving.announcement(A, 1, b"y", 9, now), 0, "the first that we hear of a channel");
-        assert_eq!(receiving.message(A, 1, b"y", 10, now), New { lost: 0 });
+        assert_eq!(receiving.announcement(A, 1, X, 11, now), 0);
+        assert_eq!(receiving.announcement(A, 1, X, 14, now), 3);
+        assert_eq!(receiving.announcement(A, 1, Y, 9, now), 0, "the first that we hear of a channel");
+        assert_eq!(receiving.message(A, 1, Y, 10, now), New { lost: 0 });
         // Begun anew: all that it sent us since is known by its number.
-        assert_eq!(receiving.message(A, 2, b"x", 3, now), New { lost: 2 });
-        assert_eq!(receiving.message(A, 1, b"x", 15, now), Again, "from before that");
-        receiving.forget_channel(b"x");
-        assert_eq!(receiving.message(A, 2, b"x", 9, now), New { lost: 0 });
+        assert_eq!(receiving.message(A, 2, X, 3, now), New { lost: 2 });
+        assert_eq!(receiving.message(A, 1, X, 15, now), Again, "from before that");
+        receiving.forget_channel(X);
+        assert_eq!(receiving.message(A, 2, X, 9, now), New { lost: 0 });
         assert!(receiving.hello(A, 2, now) && !receiving.hello(NodeId(2), 1, now));
         let later = now + Duration::from_secs(9);
         assert!(receiving.hello(A, 2, later));

@@ -211,8 +211,8 @@ impl Link {
             Kind::Numbers => {
                 self.receiving.hello(node, epoch, now);
                 for (name, number) in numbers::announced(payload) {
-                    let Some(topic) = self.channels.topic(name) else { continue };
-                    let lost = self.receiving.announcement(node, epoch, name, number, now);
+                    let Some((id, topic)) = self.channels.find(name) else { continue };
+                    let lost = self.receiving.announcement(node, epoch, id, number, now);
                     if lost > 0 {
                         let topic = topic.map(str::to_owned);
                         self.gap(node, topic, lost);
@@ -220,8 +220,8 @@ impl Link {
                 }
             }
             Kind::Data(kind) => {
-                let Some(topic) = self.channels.topic(channel) else { return };
-                let Arrival::New { lost } = self.receiving.message(node, epoch, channel, number, now) else {
+                let Some((id, topic)) = self.channels.find(channel) else { return };
+                let Arrival::New { lost } = self.receiving.message(node, epoch, id, number, now) else {
                     self.stats.repeated += 1;
                     return;
                 };

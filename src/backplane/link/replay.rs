@@ -46,7 +46,7 @@ impl Link {
         let news = look(history, &mut ask);
         self.write_questions(&ask);
         if let Some((name, lost)) = news
-            && let Some(topic) = self.channels.topic(&name)
+            && let Some((id, topic)) = self.channels.find(&name)
         {
             let topic = topic.map(str::to_owned);
             match lost {
@@ -54,7 +54,7 @@ impl Link {
                 Some(lost) => {
                     self.stats.gaps += 1;
                     self.stats.lost += lost;
-                    self.receiving.forget_channel(&name); // the numbers would tell of it again
+                    self.receiving.forget_channel(id); // the numbers would tell of it again
                     self.events.push_back(LinkEvent::Trimmed { topic, lost });
                 }
             }
@@ -102,7 +102,7 @@ impl Link {
                 else {
                     return;
                 };
-                let Some(Some(topic)) = self.channels.topic(&name) else { return };
+                let Some((_, Some(topic))) = self.channels.find(&name) else { return };
                 let Some(message) = message(kind, payload) else { return };
                 self.stats.replayed += 1;
                 let (at, replay) = (Some(at), Some(ticket));

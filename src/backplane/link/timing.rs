@@ -45,8 +45,8 @@ impl Link {
             let expired = self.queue.expire(self.settings.max_age, now) as u64;
             self.drop_messages(expired, now);
         }
-        while let Some(name) = self.channels.given_up(now) {
-            self.receiving.forget_channel(&name);
+        while let Some((name, id)) = self.channels.given_up(now) {
+            self.receiving.forget_channel(id);
             if let Some(history) = &mut self.history {
                 history.remove(&name);
             }

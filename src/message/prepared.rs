@@ -101,10 +101,18 @@ impl From<&[u8]> for Prepared {
     }
 }
 
+/// Frames up to this length are put together on the stack, which spares them an allocation.
+const SMALL: usize = 256;
+
 /// The frame, and the length of its header.
 fn encode(header: RawHeader, payload: &[u8]) -> (Arc<[u8]>, u8) {
     let mut bytes = [0; MAX_HEADER];
     let used = header.with_length(payload.len() as u64).encode(&mut bytes);
+    if let Some(room) = [0; SMALL].get_mut(..used + payload.len()) {
+        room[..used].copy_from_slice(&bytes[..used]);
+        room[used..].copy_from_slice(payload);
+        return ((&*room).into(), used as u8);
+    }
     let mut frame = Vec::with_capacity(used + payload.len());
     frame.extend_from_slice(&bytes[..used]);
     frame.extend_from_slice(payload);

@@ -8,8 +8,8 @@ mod certificates;
 mod server;
 mod support;
 
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,9 @@ use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::connection::Config;
 use bowsprit::event_loop::{Cause, ClientEvent, ClientId, ConnId, Context, Ended, EventLoop, Handler, Sent};
 use bowsprit::handshake::{Agreement, ResponseError};
-use bowsprit::http2::{Connection, ErrorCode, Event, Fields, Http2Failure, Limits, StreamId};
+use bowsprit::http2::{
+    Chosen, Connection, ErrorCode, Event, Fields, Http2Failure, Http2Stream, Limits, StreamId, http2_failure,
+};
 use bowsprit::message::Message;
 use bowsprit::tls::{TlsClient, rustls};
 use certificates::{Authority, accept_tls, server_config};
@@ -352,5 +354,78 @@ fn a_loop_with_tls_and_without() {
         assert_eq!((sender.sent, sender.came, sender.ended), (MESSAGES, MESSAGES, Some(true)));
         drop(event_loop);
         server.join().unwrap();
+    }
+}
+
+/// A wire in memory: what a server says, and what was said to it.
+#[derive(Default)]
+struct Pipe {
+    said: VecDeque<u8>,
+    heard: Vec<u8>,
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.said.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { self.said.read(buf) }
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.heard.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Who waits for a window to write, and is not read meanwhile, hears of a reset, as no window will open any more; what came
+/// before is read all the same.
+#[test]
+fn a_reset_while_a_write_waits() {
+    for came in [&b""[..], b"hello"] {
+        let mut server = Connection::server(Limits::default());
+        let mut stream = Http2Stream::new(Pipe::default(), Chosen::Known, false);
+        let talk = |stream: &mut Http2Stream<Pipe>, server: &mut Connection| {
+            server.receive(&std::mem::take(&mut stream.below_mut().heard), Instant::now()).unwrap();
+            stream.below_mut().said.extend(server.pending());
+            server.advance(server.pending().len());
+            stream.carry_on().unwrap();
+        };
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+            .unwrap();
+        talk(&mut stream, &mut server);
+        talk(&mut stream, &mut server);
+        let id = std::iter::from_fn(|| server.next())
+            .find_map(|event| if let Event::Request(id, _) = event { Some(id) } else { None });
+        let id = id.expect("a request");
+        server.respond(id, &Fields::new().with(":status", "200"), false);
+        talk(&mut stream, &mut server);
+        let mut buf = [0; 1000];
+        let len = stream.read(&mut buf).unwrap();
+        assert!(buf[..len].starts_with(b"HTTP/1.1 101 "));
+        let blocked = loop {
+            if let Err(error) = stream.write(&[0; 10_000]) {
+                break error;
+            }
+            talk(&mut stream, &mut server);
+        };
+        assert_eq!(blocked.kind(), io::ErrorKind::WouldBlock);
+        assert!(!stream.takes_more());
+        server.send(id, came);
+        server.reset(id, ErrorCode::CANCEL);
+        talk(&mut stream, &mut server);
+        assert!(stream.takes_more(), "the write is to be tried again");
+        if !came.is_empty() {
+            assert_eq!(stream.write(b"goes nowhere").unwrap(), 12);
+            let len = stream.read(&mut buf).unwrap();
+            assert_eq!(&buf[..len], came);
+        }
+        let told = [stream.write(b"late").unwrap_err(), stream.read(&mut buf).unwrap_err()];
+        for error in told {
+            assert!(matches!(http2_failure(&error), Some(Http2Failure::Reset(ErrorCode::CANCEL))), "{error}");
+        }
     }
 }

@@ -377,6 +377,41 @@ fn a_stream_that_is_not_read() {
     server.end();
 }
 
+/// Who does not read, and so is not read either, may end its stream or go all the same: nothing of it stays.
+#[test]
+fn a_stream_that_is_not_read_ends() {
+    // So many messages fill the window and the queue; the others lie unread in the stream.
+    for (messages, goes) in [(15, false), (25, false), (15, true), (25, true)] {
+        let server =
+            server(None, |settings| (settings.high_watermark, settings.low_watermark) = (10_000, 2_000));
+        let mut raw = Raw::to(&server);
+        let (slow, quick) = (raw.websocket("/slow"), raw.websocket("/quick"));
+        raw.held.push(slow);
+        raw.until(|raw| raw.heads.len() == 2);
+        let message = sent_by(Role::Client, RawHeader::BINARY, &[b'x'; 10_000]).repeat(messages);
+        let mut sent = 0;
+        while sent < message.len() {
+            sent += raw.connection.send(slow, &message[sent..]);
+            raw.flush();
+            raw.echoes(quick, "all of this has come");
+        }
+        raw.echoes(quick, "and this");
+        assert!(server.stats().queued > 10_000, "it is read no more");
+        if goes {
+            drop(raw);
+        } else {
+            raw.connection.reset(slow, ErrorCode::CANCEL);
+            raw.echoes(quick, "the reset has come");
+        }
+        let since = Instant::now();
+        while server.stats().open > u64::from(!goes) {
+            assert!(since.elapsed() < Duration::from_secs(10), "{messages} messages: it stays");
+        }
+        server.turn(Context::stop);
+        server.thread.join().unwrap();
+    }
+}
+
 /// From a stream that the program does not read comes no more than its window holds, while others go on.
 #[test]
 fn a_stream_that_the_program_does_not_read() {

@@ -138,6 +138,11 @@ impl<H: Handler> Turn<'_, H> {
             peer.readable = true;
             peer.read_closed |= is_over;
             self.cx.agenda.read(conn.slot as usize);
+            // Nothing is read from who is to read first, and no window will open: a write finds that out.
+            if is_over {
+                peer.writable = true;
+                self.cx.agenda.write(conn.slot as usize);
+            }
         }
     }
 

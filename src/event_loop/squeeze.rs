@@ -135,7 +135,8 @@ impl<H: Handler> Turn<'_, H> {
         let peer = &mut self.cx.peers[slot];
         #[cfg(feature = "http2")]
         if let Stage::Carrier(_) = peer.stage {
-            return self.kill(slot);
+            self.kill(slot);
+            return self.count(slot);
         }
         if matches!(peer.stage, Stage::Ending) {
             peer.outbound.queue().clear();

@@ -314,8 +314,11 @@ impl Connection {
     }
 
     /// Sends bytes behind the field section, as far as the windows and [`Limits::max_queued`] allow; says how many it took.
-    /// Where it took fewer, [`Event::Writable`] comes once there is more room.
+    /// Where it took fewer, [`Event::Writable`] comes once there is more room. Where the peer has reset it, they go nowhere.
     pub fn send(&mut self, id: StreamId, bytes: &[u8]) -> usize {
+        if self.streams.get(&id.0).is_some_and(|stream| stream.reset.is_some()) {
+            return bytes.len();
+        }
         let room = self.limits.max_queued.saturating_sub(self.pending().len());
         let Some(stream) = self.streams.get_mut(&id.0).filter(|stream| stream.answered && !stream.ended)
         else {
@@ -380,6 +383,11 @@ impl Connection {
     /// Whether the peer has reset the stream, or it is over for another reason.
     pub fn is_over(&self, id: StreamId) -> bool {
         !self.streams.contains_key(&id.0)
+    }
+
+    /// Whether something has come on a stream that was not read.
+    pub(super) fn holds(&self, id: StreamId) -> bool {
+        self.streams.get(&id.0).is_some_and(Stream::has_data)
     }
 
     /// Ends a stream at once. One that is over stays so.

@@ -391,7 +391,11 @@ impl Connection {
             self.floods.count(Flood::Reset, now)?;
         }
         if stream.has_data() {
-            (stream.reset, stream.ended, stream.peer_ended, stream.blocked) = (Some(code), true, true, false);
+            (stream.reset, stream.ended, stream.peer_ended) = (Some(code), true, true);
+            // Who waits for room to write may read nothing before it has written.
+            if core::mem::take(&mut stream.blocked) {
+                self.events.push_back(Event::Writable(StreamId(id)));
+            }
             return Ok(());
         }
         self.streams.remove(&id);

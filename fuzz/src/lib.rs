@@ -25,6 +25,8 @@ pub mod mask;
 pub mod operations;
 pub mod proxy_header;
 pub mod raw_header;
+#[path = "../../tests/support/streams.rs"]
+pub mod streams;
 mod support;
 pub mod tunnel;
 pub mod url;
@@ -49,6 +51,8 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("link", link::run),
     ("operations", operations::run),
     ("event_loop", event_loop::run),
+    ("event_loop_http2", streams::one_each),
+    ("streams", streams::run),
     ("inflate", inflate::run),
     ("examiner", examiner::run),
     ("decode", decode::run),

@@ -34,7 +34,8 @@ pub(crate) trait Choices {
     fn goes_on(&mut self) -> bool;
 }
 
-struct Bytes<'a>(&'a [u8]);
+/// Those of a fuzzer.
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
 impl Choices for Bytes<'_> {
     fn below(&mut self, bound: usize) -> usize {
@@ -50,7 +51,7 @@ impl Choices for Bytes<'_> {
 }
 
 /// Numbers that follow from a seed.
-struct Seeded(fastrand::Rng);
+pub(crate) struct Seeded(pub(crate) fastrand::Rng);
 
 impl Choices for Seeded {
     fn below(&mut self, bound: usize) -> usize {
@@ -83,7 +84,12 @@ pub fn simulate(seed: u64, carriage: Carriage) -> Tally {
 
 /// A run of which a fuzzer makes the choices.
 pub fn run(data: &[u8]) {
-    World::run(&mut Bytes(data), BARE);
+    run_over(data, BARE);
+}
+
+/// The same over something else than the wire alone.
+pub(crate) fn run_over(data: &[u8], carriage: Carriage) {
+    World::run(&mut Bytes(data), carriage);
 }
 
 /// What runs came to, so that it can be told that they come to something.

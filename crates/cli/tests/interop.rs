@@ -1,4 +1,4 @@
-//! Against clients and servers of others: npm `ws`, Python `websockets`, Tornado and `h2`, curl.
+//! Against clients and servers of others: npm `ws`, Node's `http2`, Python `websockets`, Tornado and `h2`, curl.
 //!
 //! `tests/peers/install` installs all but the last. A test whose peer is missing says so and passes, unless
 //! `BOWSPRIT_REQUIRE_PEERS` is set.
@@ -179,11 +179,10 @@ fn python_websockets_has_the_time_to_answer() {
 }
 
 /// A raw peer of HTTP/2, in the clear and under TLS: two WebSockets and a page on one connection.
-#[test]
-fn python_h2() {
+fn raw_peer_of_http2(interpreter: Interpreter, script: &str) {
     let authority = Authority::new();
     let identity = authority.issue(&["localhost"]);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-h2");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(script);
     std::fs::create_dir_all(&folder).unwrap();
     let [ca, chain, key] =
         ["ca.pem", "chain.pem", "key.pem"].map(|name| folder.join(name).to_str().unwrap().to_owned());
@@ -196,10 +195,20 @@ fn python_h2() {
         let url = server.first_line();
         let port = url.rsplit(':').next().unwrap().trim_end_matches('/');
         let args: Vec<&str> = [port].into_iter().chain(certificate).collect();
-        let Some(mut command) = H2.command("h2_client.py", &args) else { return };
+        let Some(mut command) = interpreter.command(script, &args) else { return };
         let (code, stdout, stderr) = Running::start(&mut command).finish();
         assert_eq!((code, &*stdout), (0, "closed with 1000\n"), "{ours:?}: {stderr}");
     }
+}
+
+#[test]
+fn python_h2() {
+    raw_peer_of_http2(H2, "h2_client.py");
+}
+
+#[test]
+fn node_http2() {
+    raw_peer_of_http2(NODE, "http2_client.js");
 }
 
 #[test]

@@ -129,8 +129,8 @@ fn pages_are_asked_for_beside() {
 }
 
 /// A client that knows no rule: it asks at once, takes every answer for the right one, echoes each short frame, and goes when
-/// the stream does.
-fn careless(addr: SocketAddr, path: &str) {
+/// the stream does, or `stays` until the lab goes.
+fn careless(addr: SocketAddr, path: &str, stays: bool) {
     let mut stream = TcpStream::connect(addr).unwrap();
     let request = [
         (":method", "CONNECT"),
@@ -176,7 +176,7 @@ fn careless(addr: SocketAddr, path: &str) {
             }
             let ends = matches!(one.kind, frame::kind::DATA | frame::kind::HEADERS)
                 && one.has(frame::flag::END_STREAM);
-            if say(&mut out).is_err() || ends {
+            if say(&mut out).is_err() || ends && !stays {
                 return;
             }
         }
@@ -249,8 +249,8 @@ fn a_client_that_knows_no_rule_fails_what_is_a_rule() {
     let played = examine_within(patience, selection, Cut::Whole, |addr, count| {
         thread::spawn(move || {
             for number in 1..=count {
-                careless(addr, &format!("/nextCase?case={number}&agent=careless"));
-                careless(addr, &format!("/runCase?case={number}&agent=careless"));
+                careless(addr, &format!("/nextCase?case={number}&agent=careless"), false);
+                careless(addr, &format!("/runCase?case={number}&agent=careless"), false);
             }
         });
     });
@@ -264,4 +264,18 @@ fn a_client_that_knows_no_rule_fails_what_is_a_rule() {
     // Whoever asks for nothing has not broken a rule; whoever asks too early has.
     let early = played.iter().find(|record| record.case.id == "H2W-002.1").unwrap();
     assert!(failed(early), "{}", early.verdict.reason);
+}
+
+/// A refusal opens nothing at a client that leaves its half of the stream as it is: that is untidy and no more.
+#[test]
+fn a_client_may_leave_a_refused_stream_open() {
+    let selection = Selection { patterns: vec!["H2W-102.2".to_owned()], ..Selection::default() };
+    let patience = Some(Duration::from_millis(200));
+    let played = examine_within(patience, selection, Cut::Whole, |addr, _| {
+        thread::spawn(move || {
+            careless(addr, "/nextCase?case=1&agent=careless", false);
+            careless(addr, "/runCase?case=1&agent=careless", true);
+        });
+    });
+    assert_eq!(played[0].verdict.behaviour, Behaviour::NonStrict, "{}", played[0].verdict.reason);
 }

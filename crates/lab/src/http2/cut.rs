@@ -11,6 +11,9 @@ use crate::random::Random;
 const FINELY: usize = 2048;
 /// Empty DATA frames on one stream: servers take a great number of them for an attack.
 const MOST_EMPTY: u32 = 16;
+/// Streams of one connection on which there are such frames, as servers count those of all its streams: Node's http2 resets
+/// every one of them after 1000.
+const MOST_WITH_EMPTY: usize = 32;
 /// What padding needs at most, its length included.
 const PADDING: usize = 256;
 
@@ -42,6 +45,14 @@ const NAMES: [(Cut, &str); 6] = [
 ];
 
 impl Cut {
+    /// How many streams a connection may carry, one after the other.
+    pub(super) const fn most_streams(self) -> usize {
+        match self {
+            Cut::Empty | Cut::Mixed => MOST_WITH_EMPTY,
+            _ => usize::MAX,
+        }
+    }
+
     /// Whether streams start without a window, so that each can open its own.
     pub(crate) fn starts_shut(self) -> bool {
         matches!(self, Cut::Window | Cut::Mixed)
@@ -165,6 +176,11 @@ mod tests {
         let sent = cutter.send(&mut session, stream, &[0; 100_000]);
         assert!(sent < 65_535 && sent > 50_000, "{sent}");
         assert_eq!(session.room(stream), 0);
+    }
+
+    #[test]
+    fn a_connection_has_far_fewer_empty_frames_than_an_attack() {
+        const { assert!(MOST_WITH_EMPTY * MOST_EMPTY as usize <= 600) }
     }
 
     #[test]

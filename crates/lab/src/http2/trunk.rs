@@ -36,6 +36,8 @@ pub(crate) struct Trunk {
     ended: Option<(io::ErrorKind, String)>,
     /// Streams that somebody holds.
     users: usize,
+    /// Streams that it has carried.
+    carried: usize,
     /// It has ended under several of them.
     lost: bool,
 }
@@ -86,7 +88,17 @@ impl Trunk {
     fn with(socket: Socket, mut session: Session, cut: Cut) -> Self {
         session.open_wide();
         let scheme = socket.scheme();
-        Self { socket, session, scheme, cut, connected: false, ended: None, users: 0, lost: false }
+        Self {
+            socket,
+            session,
+            scheme,
+            cut,
+            connected: false,
+            ended: None,
+            users: 0,
+            carried: 0,
+            lost: false,
+        }
     }
 
     /// Streams that the client has opened since the last time, each for a WebSocket or a page; other tunnels are turned
@@ -138,7 +150,10 @@ impl Trunk {
 
     /// Whether streams may still be opened on it, now or later.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.ended.is_none() && self.session.fault.is_none() && self.session.goaway.is_none()
+        self.ended.is_none()
+            && self.session.fault.is_none()
+            && self.session.goaway.is_none()
+            && self.carried < self.cut.most_streams()
     }
 
     fn end(&mut self, kind: io::ErrorKind, how: String) {
@@ -264,6 +279,7 @@ impl Stream {
     /// A stream that is not opened yet; its cuts follow from `random`.
     pub(crate) fn new(trunk: &Shared, mut random: Random) -> Self {
         trunk.borrow_mut().users += 1;
+        trunk.borrow_mut().carried += 1;
         let cut = trunk.borrow().cut.of_stream(&mut random);
         Self {
             trunk: Rc::clone(trunk),

@@ -158,7 +158,12 @@ struct Front {
     fields: fields::Reader,
     /// A field section whose end has not come: its stream, END_STREAM, its bytes.
     section: Option<(u32, bool, Vec<u8>)>,
+    /// Empty DATA frames that end nothing.
+    empty: u32,
 }
+
+/// So many of them on a connection are an attack, as they are to Node's http2.
+const MOST_EMPTY: u32 = 1000;
 
 impl Front {
     fn run(mut tcp: TcpStream, behind: SocketAddr, fault: Fault, whole: bool) {
@@ -182,6 +187,7 @@ impl Front {
             last: 0,
             fields: fields::Reader::default(),
             section: None,
+            empty: 0,
         };
         let allowed = u32::from(fault != Fault::DoesNotAnnounce);
         let mut settings = vec![(setting::ENABLE_CONNECT_PROTOCOL, allowed)];
@@ -293,9 +299,15 @@ impl Front {
         if self.has(Fault::TakesPaddingForData) {
             data = &frame.payload;
         }
+        self.empty += u32::from(frame.payload.is_empty() && !frame.has(flag::END_STREAM));
         // A frame is far shorter than 2^32 bytes.
         let length = frame.payload.len() as u32;
         let mut state = self.lock();
+        if self.empty > MOST_EMPTY {
+            let open: Vec<u32> = state.streams.keys().copied().collect();
+            open.into_iter().for_each(|stream| state.reset(stream, code::INTERNAL_ERROR));
+            return Err(Fatal(code::ENHANCE_YOUR_CALM));
+        }
         if length > 0 && !self.has(Fault::OpensNoConnectionWindow) {
             state.send(&Frame::window_update(0, length));
         }

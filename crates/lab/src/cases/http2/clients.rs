@@ -98,12 +98,12 @@ pub(in super::super) static OPENING: &[Case] = visits! { &["http2", "handshake"]
     "H2W-101.3" Must CREDIT, "the client's window is 0 at first" with SHUT, [ASKED, OK, HELLO, Move::Rest(100), Move::Window(1, 1000)] => Ok [ECHO];
     "H2W-101.4" Must CREDIT, "the client's window opens byte by byte" with SHUT, [ASKED, OK, HELLO, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE] => Ok [ECHO];
     "H2W-101.5" Must CREDIT, "the client's window opens by a new INITIAL_WINDOW_SIZE" with SHUT, [ASKED, OK, HELLO, Move::Rest(100), Move::Settings(&[(setting::INITIAL_WINDOW_SIZE, 1000)])] => Ok [ECHO];
-    "H2W-102.1" Must REFUSED, "404, and what looks like a message" [ASKED, Move::Answer(&[Set(":status", "404")]), HELLO, Move::End(1), LEFT] => Ok [GONE, SILENT];
-    "H2W-102.2" Must REFUSED, "403 with END_STREAM" [ASKED, Move::Answer(&[Set(":status", "403"), EndStream]), LEFT] => Ok [GONE, SILENT];
-    "H2W-102.3" Must REFUSED, "301 with a Location" [ASKED, Move::Answer(&[Set(":status", "301"), Add("location", "/elsewhere"), EndStream]), LEFT] => Ok [GONE, SILENT];
-    "H2W-102.4" Must REFUSED, "401 with a challenge" [ASKED, Move::Answer(&[Set(":status", "401"), Add("www-authenticate", "Basic realm=\"x\""), EndStream]), LEFT] => Ok [GONE, SILENT];
-    "H2W-102.5" Must REFUSED, "500 with a body" [ASKED, Move::Answer(&[Set(":status", "500")]), Move::Data(1, b"sorry"), Move::End(1), LEFT] => Ok [GONE, SILENT];
-    "H2W-102.6" Must REFUSED, "426 with a body that does not end" [ASKED, Move::Answer(&[Set(":status", "426")]), HELLO, LEFT] => Ok [GONE, SILENT];
+    "H2W-102.1" Must REFUSED, "404, and what looks like a message" [ASKED, Move::Answer(&[Set(":status", "404")]), HELLO, Move::End(1), LEFT] => Ok [GONE, SILENT], NonStrict [SILENT];
+    "H2W-102.2" Must REFUSED, "403 with END_STREAM" [ASKED, Move::Answer(&[Set(":status", "403"), EndStream]), LEFT] => Ok [GONE, SILENT], NonStrict [SILENT];
+    "H2W-102.3" Must REFUSED, "301 with a Location" [ASKED, Move::Answer(&[Set(":status", "301"), Add("location", "/elsewhere"), EndStream]), LEFT] => Ok [GONE, SILENT], NonStrict [SILENT];
+    "H2W-102.4" Must REFUSED, "401 with a challenge" [ASKED, Move::Answer(&[Set(":status", "401"), Add("www-authenticate", "Basic realm=\"x\""), EndStream]), LEFT] => Ok [GONE, SILENT], NonStrict [SILENT];
+    "H2W-102.5" Must REFUSED, "500 with a body" [ASKED, Move::Answer(&[Set(":status", "500")]), Move::Data(1, b"sorry"), Move::End(1), LEFT] => Ok [GONE, SILENT], NonStrict [SILENT];
+    "H2W-102.6" Must REFUSED, "426 with a body that does not end" [ASKED, Move::Answer(&[Set(":status", "426")]), HELLO, LEFT] => Ok [GONE, SILENT], NonStrict [SILENT];
     "H2W-102.7" Must REFUSED, "RST_STREAM with REFUSED_STREAM in place of a response" [ASKED, Move::Reset(1, code::REFUSED_STREAM), ALIVE] => Ok [SILENT, PONG], Ok [SILENT, GONE];
     "H2W-102.8" Must REFUSED, "RST_STREAM with HTTP_1_1_REQUIRED in place of a response" [ASKED, Move::Reset(1, 0xd), ALIVE] => Ok [SILENT, PONG], Ok [SILENT, GONE];
     "H2W-103.1" Must AGREED, "a subprotocol that was not offered" [ASKED, Move::Answer(&[Add("sec-websocket-protocol", "bowsprit-unoffered")]), HELLO, LEFT] => Ok [GONE];

@@ -12,19 +12,23 @@ use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, Remote, To};
 use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
 
+use super::socketio::SocketIo;
 use super::{median, processor_time, this_thread};
 
-const MESSAGES: usize = 200_000;
-const PAYLOAD: [u8; 64] = [b'x'; 64];
+pub(super) const MESSAGES: usize = 200_000;
+pub(super) const PAYLOAD: [u8; 64] = [b'x'; 64];
 /// Of a server: two bytes of header, no mask.
 const FRAME: usize = 2 + PAYLOAD.len();
 /// So many are published in one turn.
 const CHUNK: usize = 256;
-const ROUNDS: usize = 400;
+pub(super) const ROUNDS: usize = 400;
 /// Between two messages whose way is timed, so that everybody sleeps when one comes: 200 in a second.
-const PAUSE: Duration = Duration::from_millis(5);
+pub(super) const PAUSE: Duration = Duration::from_millis(5);
 const RUNS: usize = 5;
 const TOPIC: &str = "x";
+
+/// Messages in a second, and microseconds of a processor for each at the publishing and at the receiving node.
+pub(super) type Figures = [f64; 3];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -39,6 +43,8 @@ enum Way {
 struct App {
     events: Sender<()>,
     way: Way,
+    /// Its clients want what is said in the topic.
+    listens: bool,
     /// To the thread that publishes, with the `redis` crate.
     publisher: Option<SyncSender<Vec<u8>>>,
 }
@@ -47,7 +53,9 @@ impl Handler for App {
     type Data = ();
 
     fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, _: &Agreement) {
-        cx.subscribe(id, TOPIC).unwrap();
+        if self.listens {
+            cx.subscribe(id, TOPIC).unwrap();
+        }
         let _ = self.events.send(());
     }
 
@@ -80,7 +88,12 @@ struct Node {
 }
 
 impl Node {
-    fn start(way: Way, backplane: Option<String>, publisher: Option<SyncSender<Vec<u8>>>) -> Self {
+    fn start(
+        way: Way,
+        listens: bool,
+        backplane: Option<String>,
+        publisher: Option<SyncSender<Vec<u8>>>,
+    ) -> Self {
         let (ready, started) = channel();
         let (sender, events) = channel();
         let handle = thread::spawn(move || {
@@ -90,7 +103,7 @@ impl Node {
                 event_loop.engine().join_backplane(url, BackplaneSettings::default()).unwrap();
             }
             ready.send((event_loop.remote().unwrap(), address, this_thread())).unwrap();
-            event_loop.run(&mut App { events: sender, way, publisher }).unwrap();
+            event_loop.run(&mut App { events: sender, way, listens, publisher }).unwrap();
         });
         let (remote, address, thread) = started.recv().unwrap();
         Self { remote, address, thread, events, handle: Some(handle) }
@@ -124,7 +137,8 @@ impl World {
         let url = (way == Way::Link).then(|| format!("redis://127.0.0.1:{port}/bench"));
         let (publisher, publishing) =
             (way == Way::Crate).then(|| publish_in_a_thread(redis_at(port))).unzip();
-        let [from, to] = [(); 2].map(|()| Node::start(way, url.clone(), publisher.clone()));
+        let [from, to] =
+            [false, true].map(|listens| Node::start(way, listens, url.clone(), publisher.clone()));
         if way == Way::Link {
             from.events.recv().unwrap();
             to.events.recv().unwrap();
@@ -189,8 +203,7 @@ impl World {
         [0, 1].map(|side: usize| self.threads[side].iter().map(|thread| processor_time(*thread)).sum())
     }
 
-    /// Messages in a second, and microseconds of a processor for each at the publishing and at the receiving node.
-    fn throughput(&self) -> [f64; 3] {
+    fn throughput(&self) -> Figures {
         let mut reader = self.client.try_clone().unwrap();
         let reading = thread::spawn(move || {
             let mut left = MESSAGES * FRAME;
@@ -299,13 +312,67 @@ fn connect(address: SocketAddr) -> TcpStream {
     client
 }
 
-pub(super) fn compare(port: u16) {
-    let ways = [Way::Link, Way::Crate];
-    let worlds = ways.map(|way| World::new(way, port));
+/// Prints the medians of some runs, and gives them.
+fn summary(name: &str, figures: &mut [Vec<f64>; 3]) -> Figures {
+    let medians = figures.each_mut().map(|values| median(values));
+    let range = |at: usize| format!("({:.2} to {:.2})", figures[at][0], figures[at][RUNS - 1]);
+    println!(
+        "{name}: {:.0}/s ({:.0} to {:.0}), publishing node {:.2} us {}, receiving node {:.2} us {}",
+        medians[0],
+        figures[0][0],
+        figures[0][RUNS - 1],
+        medians[1],
+        range(1),
+        medians[2],
+        range(2)
+    );
+    medians
+}
+
+fn compared(ours: Figures, other: Figures, name: &str) {
+    let ratio = |at: usize| ours[at] / other[at];
+    println!(
+        "Link / {name}: throughput {:.2}, publishing {:.2}, receiving {:.2}",
+        ratio(0),
+        ratio(1),
+        ratio(2)
+    );
+}
+
+fn heading() {
     println!(
         "{MESSAGES} messages of {} bytes, {RUNS} runs that take turns: median (least to most)",
         PAYLOAD.len()
     );
+}
+
+pub(super) fn compare_with_socketio(port: u16) {
+    let mut link = World::new(Way::Link, port);
+    let mut socketio = SocketIo::new(port);
+    heading();
+    let mut figures = [const { [const { Vec::new() }; 3] }; 2];
+    let mut latencies = [const { Vec::new() }; 2];
+    for _ in 0..RUNS {
+        for (figures, values) in figures.iter_mut().zip([link.throughput(), socketio.throughput()]) {
+            figures.iter_mut().zip(values).for_each(|(figure, value)| figure.push(value));
+        }
+        for (latencies, value) in latencies.iter_mut().zip([link.latency(), socketio.latency()]) {
+            latencies.push(value);
+        }
+    }
+    let [ours, theirs] = &mut figures;
+    compared(summary("Link", ours), summary("Socket.IO", theirs), "Socket.IO");
+    let [ours, theirs] = latencies.each_mut().map(|values| median(values));
+    println!(
+        "median latency of {ROUNDS}: Link {ours:.0} us, Socket.IO {theirs:.0} us ({:.2})",
+        ours / theirs
+    );
+}
+
+pub(super) fn compare(port: u16) {
+    let ways = [Way::Link, Way::Crate];
+    let worlds = ways.map(|way| World::new(way, port));
+    heading();
     let mut figures = [const { [const { Vec::new() }; 3] }; 2];
     for _ in 0..RUNS {
         for (world, figures) in worlds.iter().zip(&mut figures) {
@@ -314,30 +381,8 @@ pub(super) fn compare(port: u16) {
             }
         }
     }
-    let mut medians = [[0.0; 3]; 2];
-    for ((way, figures), medians) in ways.iter().zip(&mut figures).zip(&mut medians) {
-        for (values, median_of) in figures.iter_mut().zip(&mut *medians) {
-            *median_of = median(values);
-        }
-        let range = |at: usize| format!("({:.2} to {:.2})", figures[at][0], figures[at][RUNS - 1]);
-        println!(
-            "{way:?}: {:.0}/s ({:.0} to {:.0}), publishing node {:.2} us {}, receiving node {:.2} us {}",
-            medians[0],
-            figures[0][0],
-            figures[0][RUNS - 1],
-            medians[1],
-            range(1),
-            medians[2],
-            range(2)
-        );
-    }
-    let ratio = |at: usize| medians[0][at] / medians[1][at];
-    println!(
-        "Link / Crate: throughput {:.2}, publishing {:.2}, receiving {:.2}",
-        ratio(0),
-        ratio(1),
-        ratio(2)
-    );
+    let [ours, others] = &mut figures;
+    compared(summary("Link", ours), summary("Crate", others), "Crate");
     drop(worlds);
     // One after the other in each run, as they wait for each other all the time.
     let mut worlds = [Way::Link, Way::Crate, Way::Local].map(|way| World::new(way, port));

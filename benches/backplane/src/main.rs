@@ -1,12 +1,14 @@
 //! What the backplane costs, over a redis-server of its own on a free port.
 //!
 //! ```sh
-//! cargo run --release --manifest-path benches/backplane/Cargo.toml -- redis   # beside the `redis` crate in threads
-//! cargo run --release --manifest-path benches/backplane/Cargo.toml -- nodes   # a million subscribers over 100 nodes
+//! cargo run --release --manifest-path benches/backplane/Cargo.toml -- redis      # beside the `redis` crate in threads
+//! cargo run --release --manifest-path benches/backplane/Cargo.toml -- socketio   # beside Socket.IO with its adapter (npm)
+//! cargo run --release --manifest-path benches/backplane/Cargo.toml -- nodes      # a million subscribers over 100 nodes
 //! ```
 
 mod crossing;
 mod nodes;
+mod socketio;
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -24,8 +26,9 @@ fn main() {
     );
     match what.as_str() {
         "redis" => crossing::compare(redis.port),
+        "socketio" => crossing::compare_with_socketio(redis.port),
         "nodes" => nodes::simulate(redis.port),
-        _ => eprintln!("usage: backplane-bench redis|nodes"),
+        _ => eprintln!("usage: backplane-bench redis|socketio|nodes"),
     }
 }
 
@@ -64,6 +67,15 @@ impl Drop for Redis {
 fn processor_time(thread: i32) -> Duration {
     let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).unwrap();
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// How long all threads of a process have had one.
+fn processor_time_of(process: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("schedstat")).ok())
+        .map(|text| Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap()))
+        .sum()
 }
 
 fn this_thread() -> i32 {

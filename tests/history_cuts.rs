@@ -104,7 +104,7 @@ fn transcript() -> Vec<u8> {
 fn receive(link: &mut Link, bytes: &[u8], now: Instant, outs: &mut Vec<Out>) {
     link.receive(bytes, now, |incoming| {
         outs.push(match incoming {
-            Incoming::Delivery(delivery) => {
+            Incoming::Message(delivery) => {
                 let (offset, bytes) = (delivery.at.unwrap().offset, delivery.message.as_bytes().to_vec());
                 match delivery.replay {
                     Some(TICKET) => Out::Past(offset, bytes),

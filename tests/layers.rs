@@ -303,7 +303,7 @@ const CLOSED: &[(&str, &[&str])] = &[
     (
         "says what has happened, and a test of a handler writes it out",
         &[
-            "backplane::link::event::Delivery",
+            "backplane::link::event::NodeMessage",
             "connection::inbound::Chunk",
             "connection::outcome::Outcome",
             "event_loop::ended::Ended",

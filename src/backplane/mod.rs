@@ -59,7 +59,7 @@ mod streams;
 pub use address::{Address, AddressError, EngineKind, Place};
 pub use envelope::{Mark, NodeId};
 pub use history::Step;
-pub use link::{Action, Delivery, Incoming, Link, LinkEvent, LinkStats, Published};
+pub use link::{Action, Incoming, Link, LinkEvent, LinkStats, NodeMessage, Published};
 pub use position::{Position, PositionError};
 pub use presence::{Member, Presence};
 pub use settings::BackplaneSettings;

@@ -245,7 +245,7 @@ impl Backplane {
                     let wanted = &self.wanted;
                     self.link.receive(&scratch[..len], now, |incoming| {
                         // A channel is listened to for a while after the last who wanted it has left.
-                        if let Incoming::Delivery(delivery) = &incoming
+                        if let Incoming::Message(delivery) = &incoming
                             && delivery.topic.is_some_and(|topic| !wanted.contains_key(topic))
                         {
                             return;

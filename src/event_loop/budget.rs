@@ -20,7 +20,7 @@ pub(super) struct Budget {
     held: usize,
     /// What transports hold for themselves, TLS above all: always the same for one.
     transports: usize,
-    pub(super) shared: Shared,
+    pub(super) shared: SharedMessages,
     /// What the group knows of, and what it holds altogether.
     pub(super) told: usize,
     pub(super) total: usize,
@@ -34,7 +34,7 @@ pub(super) struct Budget {
 
 /// Messages that several connections send, and that one of them has not sent yet: each counts once.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct SharedMessages {
     frames: VecDeque<Arc<[u8]>>,
     /// Where they lie.
     known: HashSet<usize>,
@@ -94,7 +94,7 @@ impl Budget {
     }
 }
 
-impl Shared {
+impl SharedMessages {
     pub(super) fn note(&mut self, frame: &Arc<[u8]>) {
         if self.known.insert(frame.as_ptr() as usize) {
             self.held += frame.len();
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn shared_messages_count_once_and_until_the_last_has_sent_them() {
-        let mut shared = Shared::default();
+        let mut shared = SharedMessages::default();
         let frames: Vec<Arc<[u8]>> = (0..200).map(|_| vec![7; 1000].into()).collect();
         for _ in 0..3 {
             frames.iter().for_each(|frame| shared.note(frame));

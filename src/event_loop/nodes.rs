@@ -15,7 +15,7 @@ use super::id::ConnId;
 use super::siblings::Sibling;
 use super::turn::Turn;
 use crate::backplane::{
-    Address, BackplaneSettings, Delivery, Incoming, Link, LinkStats, Mark, NodeId, Presence, Published,
+    Address, BackplaneSettings, Incoming, Link, LinkStats, Mark, NodeId, NodeMessage, Presence, Published,
 };
 use crate::entropy::{Entropy as _, SystemEntropy};
 use crate::message::Prepared;
@@ -174,8 +174,8 @@ impl<D: Default> Context<D> {
     }
 
     /// A message that came from the engine, for the connections of all loops here.
-    fn deliver_here(&mut self, delivery: Delivery<'_>) {
-        let Delivery { topic, message, key, mark, at, replay, .. } = delivery;
+    fn deliver_here(&mut self, message: NodeMessage<'_>) {
+        let NodeMessage { topic, message, key, mark, at, replay, .. } = message;
         if let Some(ticket) = replay {
             if let Some(at) = at {
                 let message = Prepared::new(message);
@@ -213,7 +213,7 @@ impl<D: Default> Members for Context<D> {
 
     fn deliver(&mut self, incoming: Incoming<'_>) {
         match incoming {
-            Incoming::Delivery(delivery) => self.deliver_here(delivery),
+            Incoming::Message(delivery) => self.deliver_here(delivery),
             Incoming::Step { ticket, step } => self.bring(ticket, |ticket| Brought::Step { ticket, step }),
         }
     }

@@ -26,7 +26,7 @@ use crate::message::{Message, Prepared};
 ///
 /// `Ok` says that the loop will do it, not what becomes of it: a connection may be gone by then.
 pub struct Remote<D> {
-    shared: Arc<Shared<D>>,
+    shared: Arc<Mailbox<D>>,
 }
 
 /// Why a loop will not do what it was asked for.
@@ -191,7 +191,7 @@ pub(super) enum Command<D> {
     Run(Task<D>),
 }
 
-struct Shared<D> {
+struct Mailbox<D> {
     state: Mutex<State<D>>,
     /// There is something for the loop to look at. Changed under the lock, read without.
     pending: AtomicBool,
@@ -208,7 +208,7 @@ struct State<D> {
     gone: bool,
 }
 
-impl<D> Shared<D> {
+impl<D> Mailbox<D> {
     fn lock(&self) -> MutexGuard<'_, State<D>> {
         // Nothing that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -259,7 +259,7 @@ impl<D> Shared<D> {
 
 /// The loop's end of the queue.
 pub(super) struct Inbox<D> {
-    shared: Arc<Shared<D>>,
+    shared: Arc<Mailbox<D>>,
 }
 
 impl<D> fmt::Debug for Inbox<D> {
@@ -278,7 +278,7 @@ pub(super) struct Mail<D> {
 impl<D> Inbox<D> {
     pub(super) fn new(settings: &Settings, waker: LoopWaker) -> Self {
         let state = State { commands: VecDeque::new(), bytes: 0, wake: false, stop: false, gone: false };
-        let shared = Shared {
+        let shared = Mailbox {
             state: Mutex::new(state),
             pending: AtomicBool::new(false),
             waker,

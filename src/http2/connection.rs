@@ -9,7 +9,7 @@ use super::fields::Fields;
 use super::frame::{self, FIRST_WINDOW, MAX_FRAME, MAX_WINDOW, PREFACE, flag, kind};
 use super::hpack::{Decoder, Encoder};
 use super::limits::{Floods, Limits};
-use super::reading::{AT_HEADER, Reading, Section};
+use super::reading::{AT_HEADER, FieldSection, Reading};
 use super::settings::{self, PeerSettings};
 use super::stream::Stream;
 use crate::role::Role;
@@ -114,7 +114,7 @@ pub struct Connection {
     pub(super) limits: Limits,
     pub(super) streams: BTreeMap<u32, Stream>,
     pub(super) reading: Reading,
-    pub(super) section: Option<Section>,
+    pub(super) section: Option<FieldSection>,
     pub(super) decoder: Decoder,
     pub(super) encoder: Encoder,
     /// The peer's first SETTINGS have come.

@@ -31,7 +31,7 @@ pub(super) const AT_HEADER: Reading = Reading::Header { bytes: [0; HEADER], len:
 
 /// A field section that has begun.
 #[derive(Debug)]
-pub(super) struct Section {
+pub(super) struct FieldSection {
     pub(super) stream: u32,
     pub(super) ends_stream: bool,
     pub(super) block: Vec<u8>,

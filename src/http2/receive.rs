@@ -8,7 +8,7 @@ use super::connection::{CONNECTION_WINDOW, Connection, Event, StreamId};
 use super::error::{ErrorCode, Flood, Http2Error, StreamFault};
 use super::frame::{self, FrameHeader, HEADER, MAX_FRAME, MAX_WINDOW, PREFACE, flag, kind};
 use super::limits::{MAX_ANSWERS, MAX_FRAMES_OF_SECTION};
-use super::reading::{AT_HEADER, Reading, Section, without_padding};
+use super::reading::{AT_HEADER, FieldSection, Reading, without_padding};
 use crate::role::Role;
 use crate::time::Instant;
 
@@ -292,7 +292,7 @@ impl Connection {
         match header.kind {
             kind::HEADERS => {
                 let block = without_padding(&header, payload)?;
-                self.section = Some(Section {
+                self.section = Some(FieldSection {
                     stream: header.stream,
                     ends_stream: header.has(flag::END_STREAM),
                     block: block.to_vec(),

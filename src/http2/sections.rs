@@ -4,7 +4,7 @@ use super::connection::{Connection, Event, StreamId};
 use super::error::{Flood, Http2Error, StreamFault};
 use super::fields::Fields;
 use super::frame::{FrameHeader, flag};
-use super::reading::Section;
+use super::reading::FieldSection;
 use super::stream::Stream;
 use crate::role::Role;
 use crate::time::Instant;
@@ -15,7 +15,9 @@ impl Connection {
         if !header.has(flag::END_HEADERS) {
             return Ok(());
         }
-        let Some(Section { stream: id, ends_stream, block, .. }) = self.section.take() else { return Ok(()) };
+        let Some(FieldSection { stream: id, ends_stream, block, .. }) = self.section.take() else {
+            return Ok(());
+        };
         let mut fields = Fields::new();
         let (most, mut size) = (self.limits.max_field_section as usize, 0usize);
         self.decoder

@@ -84,7 +84,7 @@ impl Node {
         assert!(len > 0, "redis-server has ended the connection");
         let (members, mut received, mut reached) = (&self.members, 0, 0);
         self.link.receive(&scratch[..len], now, |incoming| {
-            if let Incoming::Delivery(delivery) = incoming {
+            if let Incoming::Message(delivery) = incoming {
                 received += 1;
                 reached +=
                     u64::from(delivery.topic.and_then(|topic| members.get(topic)).copied().unwrap_or(0));

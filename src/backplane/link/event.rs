@@ -112,7 +112,7 @@ impl std::fmt::Display for Shown<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
     /// A message.
-    Delivery(Delivery<'a>),
+    Message(NodeMessage<'a>),
     /// A step of a replay is over.
     Step {
         /// Whose it is; see [`Link::replay`](super::Link::replay).
@@ -124,7 +124,7 @@ pub enum Incoming<'a> {
 
 /// A message from another node, or with [`ordered`](super::super::BackplaneSettings::ordered) from any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delivery<'a> {
+pub struct NodeMessage<'a> {
     /// Who sent it.
     pub node: NodeId,
     /// Where to; `None` for everybody.

@@ -1,7 +1,7 @@
 //! A link to an engine, without a socket and without a clock.
 //!
 //! In: that the transport is there or gone, bytes, the time; topics that somebody wants; messages. Out: bytes,
-//! [`Action`]s for the transport, [`Delivery`]s from other nodes, [`LinkEvent`]s. It promises what
+//! [`Action`]s for the transport, [`NodeMessage`]s from other nodes, [`LinkEvent`]s. It promises what
 //! [the module](super) says; what it leaves to its driver are names, sockets and TLS.
 
 mod event;
@@ -27,7 +27,7 @@ use super::streams::Streams;
 use crate::entropy::{Entropy, EntropyError};
 use crate::message::Message;
 
-pub use event::{Action, Delivery, Incoming, LinkEvent, Published};
+pub use event::{Action, Incoming, LinkEvent, NodeMessage, Published};
 pub use stats::LinkStats;
 
 /// A link to an engine.

@@ -8,7 +8,7 @@ use super::super::history::{Change, History};
 use super::super::numbers::{self, Arrival};
 use super::super::position::Position;
 use super::super::streams::Told;
-use super::event::{Action, Delivery, Incoming, LinkEvent};
+use super::event::{Action, Incoming, LinkEvent, NodeMessage};
 use super::{ANNOUNCEMENT, BATCH, Link, MAX_DELAY, State};
 use crate::frame::DataKind;
 use crate::message::Message;
@@ -230,7 +230,7 @@ impl Link {
                 // What of ours is missing we have dropped ourselves, and said so.
                 let gap = (lost > 0 && !is_ours).then(|| topic.map(str::to_owned));
                 let mark = mark.filter(|_| is_ours);
-                deliver(Incoming::Delivery(Delivery { node, topic, message, key, mark, at, replay: None }));
+                deliver(Incoming::Message(NodeMessage { node, topic, message, key, mark, at, replay: None }));
                 if let Some(topic) = gap {
                     self.gap(node, topic, lost);
                 }

@@ -6,13 +6,13 @@ use super::super::engine::Channel;
 use super::super::envelope::{Envelope, Kind};
 use super::super::history::{Done, History, Question, Step, Whose};
 use super::super::position::Position;
-use super::event::{Delivery, Incoming, LinkEvent};
+use super::event::{Incoming, LinkEvent, NodeMessage};
 use super::receive::message;
 use super::{Link, State};
 
 impl Link {
     /// Reads what a topic had behind `since`, a step of it; without `since` the answer only says where its history stands.
-    /// What was there comes as [`Delivery`]s with this `ticket`, then an [`Incoming::Step`]; where that says that there is
+    /// What was there comes as [`NodeMessage`]s with this `ticket`, then an [`Incoming::Step`]; where that says that there is
     /// [more](Step::More), ask again from there, once there is room for it. The topic has to be
     /// [subscribed](Self::subscribe) to. Where the engine keeps no histories, nothing happens.
     pub fn replay(&mut self, topic: &str, since: Option<Position>, ticket: u64) {
@@ -106,7 +106,7 @@ impl Link {
                 let Some(message) = message(kind, payload) else { return };
                 self.stats.replayed += 1;
                 let (at, replay) = (Some(at), Some(ticket));
-                deliver(Incoming::Delivery(Delivery {
+                deliver(Incoming::Message(NodeMessage {
                     node,
                     topic: Some(topic),
                     message,

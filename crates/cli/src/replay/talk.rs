@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bowsprit_lab::Place;
-use bowsprit_lab::capture::saved;
+use bowsprit_lab::capture::saved::{self, Saved};
 use bowsprit_lab::capture::{Entry, What};
 use bowsprit_lab::conversation::{Conversation, End, Peer, Told};
 use bowsprit_lab::reader::Keep;
@@ -17,7 +17,7 @@ use bowsprit_lab::reader::Keep;
 use super::args::Args;
 use crate::exit::Exit;
 use crate::fuzz::Server;
-use crate::output::{colours, count, for_terminal, print};
+use crate::output::{colours, count, for_terminal, print, say};
 use crate::told;
 
 /// How long the server may take to answer the request, to take what is written, and to end.
@@ -28,12 +28,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Plays the client's side of each connection of a file against the server, one after the other.
 pub(super) fn replay(text: &str, args: &Args) -> Result<Exit, String> {
     let mut talks: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();
-    let header = saved::read(text.as_bytes(), |entry| {
+    let Saved { header, is_cut } = saved::read(text.as_bytes(), |entry| {
         let is_ours = matches!(entry.what, What::Bytes(Peer::Client, _) | What::End(Peer::Client, _));
         if is_ours && args.connection.is_none_or(|number| number == entry.connection) {
             talks.entry(entry.connection).or_default().push(entry);
         }
     })?;
+    if is_cut {
+        say("the file ends inside a line, which is left out");
+    }
     if args.show {
         let told = talks
             .iter()

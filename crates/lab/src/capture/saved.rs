@@ -115,24 +115,35 @@ impl Entry {
     }
 }
 
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Its first line.
+    pub header: Header,
+    /// Whether its last line is cut, as a watch that was killed leaves it behind.
+    pub is_cut: bool,
+}
+
 /// Reads a file line by line, and tells of each entry.
 ///
 /// # Errors
 ///
-/// What cannot be read, with its line. A last line without an end is what a watch that was killed leaves behind, and is
-/// passed over where it is cut.
-pub fn read(mut from: impl BufRead, mut tell: impl FnMut(Entry)) -> Result<Header, String> {
+/// What cannot be read, with its line. A last line that is cut is passed over.
+pub fn read(mut from: impl BufRead, mut tell: impl FnMut(Entry)) -> Result<Saved, String> {
     let mut text = String::new();
     let mut number = 0;
-    let mut header = None;
+    let (mut header, mut is_cut) = (None, false);
     loop {
         text.clear();
         number += 1;
         let length = from.read_line(&mut text).map_err(|error| format!("line {number}: {error}"))?;
-        let is_cut = !text.ends_with('\n');
+        let is_unended = !text.ends_with('\n');
         let line = text.trim();
         match header {
-            _ if length == 0 => return header.ok_or_else(|| "this is empty".to_owned()),
+            _ if length == 0 => {
+                let header = header.ok_or_else(|| "this is empty".to_owned())?;
+                return Ok(Saved { header, is_cut });
+            }
             None => {
                 let found: Header =
                     serde_json::from_str(line).map_err(|error| format!("line {number}: {error}"))?;
@@ -144,7 +155,7 @@ pub fn read(mut from: impl BufRead, mut tell: impl FnMut(Entry)) -> Result<Heade
             Some(_) if line.is_empty() => {}
             Some(_) => match Entry::parse(line) {
                 Ok(entry) => tell(entry),
-                Err(_) if is_cut => {}
+                Err(_) if is_unended => is_cut = true,
                 Err(error) => return Err(format!("line {number}: {error}")),
             },
         }
@@ -178,8 +189,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut found = Vec::new();
-        let header = read(file().as_bytes(), |entry| found.push(entry)).unwrap();
-        assert_eq!((header.target.as_str(), found), ("ws://b/", entries()));
+        let Saved { header, is_cut } = read(file().as_bytes(), |entry| found.push(entry)).unwrap();
+        assert_eq!((header.target.as_str(), found, is_cut), ("ws://b/", entries(), false));
         assert!(Header::is_at_start_of(file().as_bytes()));
     }
 
@@ -192,6 +203,10 @@ mod tests {
             let read = read(&file.as_bytes()[..cut], |entry| found.push(entry));
             assert_eq!(read.is_ok(), cut >= header, "cut at {cut}");
             assert_eq!(found, all[..found.len()]);
+            // Behind a whole line nothing shows that there was more.
+            let (before, behind) = file.split_at(cut);
+            let is_in_line = !before.ends_with('\n') && !behind.starts_with('\n');
+            assert!(read.is_ok_and(|saved| saved.is_cut == is_in_line) || cut < header, "cut at {cut}");
         }
     }
 

@@ -1,27 +1,32 @@
 //! The forms in which `bowsprit decode` takes bytes: any text is bytes or an error that says what is understood, and what
 //! is written in one of them is read back.
 
-#[path = "../../crates/cli/src/decode/dump.rs"]
-mod dump;
-#[path = "../../crates/cli/src/decode/tcpdump.rs"]
-mod tcpdump;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bowsprit_lab::capture::printed;
+use bowsprit_lab::forms;
 
 pub fn run(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     // An asterisk stands for rows that repeat, up to the offset behind it, which is bounded and may still be far.
     if !text.contains('*') {
-        match dump::bytes(&text) {
-            Ok(bytes) => assert!(bytes.len() <= text.len(), "{} bytes out of {}", bytes.len(), text.len()),
-            Err(error) => assert!(error.contains("what is understood: "), "{error}"),
+        match forms::read(&text) {
+            Ok(found) => {
+                let bytes = found.bytes();
+                assert!(
+                    !bytes.is_empty() && bytes.len() <= text.len(),
+                    "{} bytes out of {}",
+                    bytes.len(),
+                    text.len()
+                );
+            }
+            Err(error) => assert!(!error.is_empty()),
         }
     }
-    if tcpdump::is_in(&text)
-        && let Ok(packets) = tcpdump::packets(&text)
+    if printed::is_in(&text)
+        && let Ok(printed) = printed::packets(&text)
     {
-        assert!(packets.iter().map(|(_, packet)| packet.len()).sum::<usize>() <= text.len());
+        assert!(printed.packets.iter().map(|(_, packet)| packet.len()).sum::<usize>() <= text.len());
     }
     if data.is_empty() {
         return;
@@ -63,6 +68,7 @@ pub fn run(data: &[u8]) {
         hexdump + &format!("{:08x}\n", data.len()),
         format!("data:application/octet-stream;base64,{}", STANDARD.encode(data)),
     ] {
-        assert_eq!(dump::bytes(&form).as_deref(), Ok(data), "{form}");
+        let found = forms::read(&form).map(|found| (found.bytes(), found.cut));
+        assert_eq!(found, Ok((data.to_vec(), None)), "{form}");
     }
 }

@@ -45,6 +45,42 @@ fn packets_and_archives_are_known_by_how_they_begin() {
     }
 }
 
+/// What is told on stderr, and how it ends.
+#[test]
+fn how_bytes_were_understood_is_told() {
+    for (input, code, told) in [
+        (r#"unsigned char d[] = "\x81\x05Hello";"#, 0, ""),
+        ("rx: b'\\x81\\x05'\nrx: b'Hello'\n", 0, "2 pieces are read one behind the other"),
+        ("129 5 72 101 108 108 111\n", 0, "read as decimal numbers"),
+        ("<Buffer 81 05 48 65 6c 6c 6f ... 50 more bytes>\n", 1, "ends early: Node has left 50 bytes out"),
+        ("00000000: 8105 4865 6c6c 6f    ..Hel", 1, "ends early: line 1 ends inside its text"),
+        (" \n", 2, "no bytes"),
+        ("[]\n", 2, "no bytes"),
+    ] {
+        let (found, stdout, stderr) = decode(&[], input.as_bytes());
+        assert_eq!(found, code, "{input}: {stdout} {stderr}");
+        assert!(stderr.contains(told) && stderr.is_empty() == told.is_empty(), "{input}: {stderr}");
+        assert!(stdout.contains("48 65 6c 6c 6f") == (code < 2), "{input}: {stdout}");
+    }
+}
+
+/// A copy of a packet is no frame, and a dump of a file is that file.
+#[test]
+fn what_the_bytes_are_is_seen() {
+    let rows: String =
+        PACKETS.lines().skip(1).map(|line| line.trim().replace("0x", "0000")).collect::<Vec<_>>().join("\n");
+    let (code, stdout, stderr) = decode(&[], rows.as_bytes());
+    assert!(code == 0 && stdout.contains("> 00000000 81 80 01 02 03 04"), "{stdout} {stderr}");
+    let saved = "{\"bowsprit\":\"watch\",\"version\":1,\"url\":\"\",\"target\":\"\",\"began\":\"\"}\n\
+                 {\"connection\":1,\"seconds\":0,\"from\":\"client\",\"bytes\":\"R0VU\"}\n{\"conn";
+    let hex: String = saved.bytes().map(|byte| format!("{byte:02x} ")).collect();
+    let (code, stdout, stderr) = decode(&[], hex.as_bytes());
+    assert!(
+        code == 1 && stdout.contains("GET") && stderr.contains("ends inside a line"),
+        "{stdout} {stderr}"
+    );
+}
+
 #[test]
 fn what_is_not_understood_is_refused() {
     for (input, why) in [

@@ -17,6 +17,7 @@ mod deflate;
 mod display;
 pub mod escape;
 pub mod explain;
+pub mod forms;
 pub mod fuzz;
 mod header;
 pub mod hex;

@@ -1,8 +1,6 @@
 //! `bowsprit decode`: bytes as annotated frames.
 
-mod dump;
 mod out;
-mod tcpdump;
 
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
@@ -10,8 +8,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bowsprit_lab::capture::saved::{self, Header};
-use bowsprit_lab::capture::{har, packets};
+use bowsprit_lab::capture::{har, packets, printed};
 use bowsprit_lab::decode::{Reading, Sender, read};
+use bowsprit_lab::forms::{self, Found};
 use clap::ValueEnum;
 
 use super::output::{count, one_line, say, usage};
@@ -21,10 +20,10 @@ use out::{Form, Out, Talks};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The bytes as hexadecimal digits, as a dump (xxd, hexdump -C, od -t x1, Wireshark), as a list, Node Buffer, Python
-    /// bytes or base64; - or nothing for standard input.
+    /// bytes, C array or string, or base64; - or nothing for standard input.
     #[arg(value_name = "BYTES", conflicts_with = "file", allow_hyphen_values = false)]
     hex: Vec<String>,
-    /// A file to read instead: one of these forms, a capture (pcap, pcapng, or what tcpdump -x prints), what `watch` has saved, an HTTP archive (HAR)
+    /// A file to read instead: one of these forms, a capture (pcap, pcapng, or what tcpdump -x and tshark -x print), what `watch` has saved, an HTTP archive (HAR)
     /// with WebSocket messages; or, with --raw, the bytes themselves.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
@@ -32,8 +31,8 @@ pub(crate) struct Args {
     #[arg(long)]
     raw: bool,
     /// Who sent them.
-    #[arg(long, value_enum, default_value_t = From::Guess)]
-    from: From,
+    #[arg(long, value_enum, default_value_t = By::Guess)]
+    from: By,
     /// permessage-deflate is agreed.
     #[arg(long)]
     deflate: bool,
@@ -46,7 +45,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum From {
+enum By {
     Client,
     Server,
     /// Told from the first frame.
@@ -57,8 +56,8 @@ enum From {
 const MOST: u64 = 256 << 20;
 
 pub(crate) fn run(args: Args) -> ExitCode {
-    let input = match input(&args) {
-        Ok(input) => input,
+    let Given { input, cut } = match input(&args) {
+        Ok(given) => given,
         Err(error) => return usage(&error),
     };
     let form = match (args.json, args.html) {
@@ -67,46 +66,62 @@ pub(crate) fn run(args: Args) -> ExitCode {
         _ => Form::Text,
     };
     let mut out = Out::new(form);
+    // Each says why the input ends early, if it does.
     let read = match input {
         Input::Bytes(bytes) => {
             let keep = out.keep();
             let reading = Reading { sender: args.from.sender(), deflate: args.deflate };
             let faults = read(&bytes, reading, keep, |part| out.part(part));
             out.faults = faults;
-            Ok(())
+            Ok(None)
         }
         Input::Saved(bytes) => {
             let mut talks = Talks::new(&mut out, args.deflate);
-            let read = saved::read(&bytes[..], |entry| talks.entry(entry)).map(drop);
+            let read = saved::read(&bytes[..], |entry| talks.entry(entry));
             talks.finish();
-            read
+            read.map(|saved| saved.is_cut.then(|| "the file ends inside a line".to_owned()))
         }
         Input::Packets(bytes) => {
             let mut talks = Talks::new(&mut out, args.deflate);
-            let read = packets::read(&bytes, |entry| talks.entry(entry)).map(|held| tell_of(&held));
+            let read = packets::read(&bytes, |entry| talks.entry(entry));
             talks.finish();
-            read
+            read.map(|held| tell_of(&held))
         }
         Input::Rows(rows) => {
             let mut talks = Talks::new(&mut out, args.deflate);
-            tell_of(&packets::read_bare(rows, |entry| talks.entry(entry)));
+            let held = packets::read_bare(rows, |entry| talks.entry(entry));
             talks.finish();
-            Ok(())
+            Ok(tell_of(&held))
         }
         Input::Archive(text) => {
             let keep = out.keep().message;
-            har::read(&text, keep, |number, told| out.told(number, told, Duration::ZERO)).map(drop)
+            har::read(&text, keep, |number, told| out.told(number, told, Duration::ZERO)).map(|_| None)
         }
     };
-    match (out.finish(), read) {
-        (_, Err(error)) => usage(error),
-        (Err(error), _) => usage(error),
-        (Ok(0), _) => ExitCode::SUCCESS,
-        (Ok(_), _) => ExitCode::FAILURE,
+    let cut = match read {
+        Ok(found) => cut.or(found),
+        Err(error) => {
+            // What was read so far is of use all the same.
+            return out.finish().map_or_else(usage, |_| usage(error));
+        }
+    };
+    if let Some(why) = &cut {
+        out.faults += 1;
+        say(format_args!("the input ends early: {why}"));
+    }
+    match out.finish() {
+        Err(error) => usage(error),
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
     }
 }
 
-/// What there is to decode.
+/// What there is to decode, and why there should be more.
+struct Given {
+    input: Input,
+    cut: Option<String>,
+}
+
 enum Input {
     /// One direction.
     Bytes(Vec<u8>),
@@ -114,20 +129,23 @@ enum Input {
     Saved(Vec<u8>),
     /// A capture of packets.
     Packets(Vec<u8>),
-    /// The same as tcpdump prints it.
-    Rows(Vec<tcpdump::Packet>),
+    /// Packets in no container.
+    Rows(Vec<printed::Packet>),
     /// An HTTP archive.
     Archive(String),
 }
 
-/// Says what of a capture is not shown.
-fn tell_of(held: &packets::Held) {
-    if held.is_cut {
-        say(format_args!("the capture ends inside packet {}", held.packets + 1));
+impl From<Input> for Given {
+    fn from(input: Input) -> Self {
+        Self { input, cut: None }
     }
+}
+
+/// Says what of a capture is not shown; where it ends early.
+fn tell_of(held: &packets::Held) -> Option<String> {
     if held.others > 0 || held.left_out > 0 {
         say(format_args!(
-            "not shown: {} that begin neither as HTTP nor as WebSocket, {} that are no TCP or of a kind that is not read",
+            "not shown: {} without HTTP or WebSocket at the start, {} without TCP or of a kind that is not read",
             count(held.others, "connection"),
             count(held.left_out, "packet")
         ));
@@ -135,9 +153,10 @@ fn tell_of(held: &packets::Held) {
     if held.connections == 0 {
         say("there is no WebSocket connection in this capture");
     }
+    held.is_cut.then(|| format!("the capture ends inside packet {}", held.packets + 1))
 }
 
-impl From {
+impl By {
     const fn sender(self) -> Sender {
         match self {
             Self::Client => Sender::Client,
@@ -147,7 +166,7 @@ impl From {
     }
 }
 
-fn input(args: &Args) -> Result<Input, String> {
+fn input(args: &Args) -> Result<Given, String> {
     let mut bytes = Vec::new();
     match (&args.file, &args.hex[..]) {
         (Some(path), _) => std::fs::File::open(path)
@@ -164,8 +183,7 @@ fn input(args: &Args) -> Result<Input, String> {
             .read_to_end(&mut bytes)
             .map_err(|error| format!("standard input: {error}"))?,
         (None, words) => {
-            let read = dump::bytes(&words.join(" "));
-            return read.map(Input::Bytes).map_err(|error| match words {
+            return of_text(words.join(" ")).map_err(|error| match words {
                 [path] if Path::new(path).is_file() => {
                     format!(
                         "{} are no bytes, but there is a file of that name: use --file",
@@ -180,22 +198,57 @@ fn input(args: &Args) -> Result<Input, String> {
         return Err("there is nothing to be read: not one byte".to_owned());
     }
     if args.raw {
-        return Ok(Input::Bytes(bytes));
+        return Ok(Input::Bytes(bytes).into());
     }
-    if Header::is_at_start_of(&bytes) {
-        return Ok(Input::Saved(bytes));
-    }
-    if packets::is_at_start_of(&bytes) {
-        return Ok(Input::Packets(bytes));
-    }
+    let bytes = match of_file(bytes) {
+        Ok(input) => return Ok(input.into()),
+        Err(bytes) => bytes,
+    };
     let is_head = [&b"GET "[..], b"HTTP/"].iter().any(|start| bytes.starts_with(start));
     match String::from_utf8(bytes) {
         // A head as it was on the wire; a dump of one starts with digits.
-        Ok(text) if is_head => Ok(Input::Bytes(text.into_bytes())),
-        Ok(text) if tcpdump::is_in(&text) => tcpdump::packets(&text).map(Input::Rows),
-        Ok(text) if har::is_at_start_of(&text) => Ok(Input::Archive(text)),
-        Ok(text) => dump::bytes(&text).map(Input::Bytes),
-        Err(error) if is_head => Ok(Input::Bytes(error.into_bytes())),
+        Ok(text) if is_head => Ok(Input::Bytes(text.into_bytes()).into()),
+        Ok(text) => of_text(text),
+        Err(error) if is_head => Ok(Input::Bytes(error.into_bytes()).into()),
         Err(_) => Err("this is no text; for the bytes themselves use --raw".to_owned()),
     }
+}
+
+/// A file that holds both directions, known by its first bytes; otherwise those bytes again.
+fn of_file(bytes: Vec<u8>) -> Result<Input, Vec<u8>> {
+    if Header::is_at_start_of(&bytes) {
+        Ok(Input::Saved(bytes))
+    } else if packets::is_at_start_of(&bytes) {
+        Ok(Input::Packets(bytes))
+    } else {
+        Err(bytes)
+    }
+}
+
+/// What a text stands for.
+fn of_text(text: String) -> Result<Given, String> {
+    if har::is_at_start_of(&text) {
+        return Ok(Input::Archive(text).into());
+    }
+    if printed::is_in(&text) {
+        let printed = printed::packets(&text)?;
+        let cut = printed.is_cut.then(|| "the last packet is cut".to_owned());
+        return Ok(Given { input: Input::Rows(printed.packets), cut });
+    }
+    let Found { pieces, notes, cut } = forms::read(&text)?;
+    notes.iter().for_each(say);
+    // A copy of a whole packet, as Wireshark makes it.
+    if pieces.iter().any(|piece| packets::is_packet(piece)) {
+        say("these bytes are packets of TCP, and are read as that");
+        let packets = pieces.into_iter().filter(|piece| packets::is_packet(piece));
+        return Ok(Given {
+            input: Input::Rows(packets.map(|packet| (Duration::ZERO, packet)).collect()),
+            cut,
+        });
+    }
+    if pieces.len() > 1 {
+        say(format_args!("{} pieces are read one behind the other, as one direction", pieces.len()));
+    }
+    let input = of_file(pieces.concat()).unwrap_or_else(Input::Bytes);
+    Ok(Given { input, cut })
 }

@@ -6,6 +6,7 @@
 pub mod har;
 pub mod packets;
 pub mod pcapng;
+pub mod printed;
 pub mod saved;
 mod tcp;
 

@@ -68,11 +68,48 @@ pub fn read_bare(packets: impl IntoIterator<Item = (Duration, Vec<u8>)>, tell: i
     for (at, packet) in packets {
         let is_ethernet = matches!(packet.get(12..14), Some([0x08, 0x00] | [0x86, 0xdd]));
         let is_ip = matches!(packet.first(), Some(0x45..=0x4f | 0x60..=0x6f));
-        let link = if is_ip || !is_ethernet { Linktype::RAW } else { Linktype::ETHERNET };
+        let likely = if is_ip || !is_ethernet { Linktype::RAW } else { Linktype::ETHERNET };
+        let link = whole(&packet).map_or(likely, |(link, _)| link);
         read.packet(at, link, &packet);
     }
     let (connections, others) = read.tcp.finish();
     Held { connections, others, ..read.held }
+}
+
+/// Whether bytes are one packet of TCP, by the lengths in its headers.
+pub fn is_packet(bytes: &[u8]) -> bool {
+    whole(bytes).is_some_and(|(_, missing)| missing == 0)
+}
+
+/// Whether bytes are the start of a packet of TCP.
+pub fn is_cut_packet(bytes: &[u8]) -> bool {
+    whole(bytes).is_some_and(|(_, missing)| missing > 0)
+}
+
+/// The link of a packet, and how many bytes of it are missing.
+fn whole(packet: &[u8]) -> Option<(Linktype, usize)> {
+    let links = [
+        (Linktype::RAW, 0),
+        (Linktype::NULL, 4),
+        (Linktype::ETHERNET, 14),
+        (Linktype::LINUX_SLL, 16),
+        (Linktype(LINUX_SLL2), 20),
+    ];
+    links.into_iter().find_map(|(link, header)| {
+        let ip = packet.get(header..)?;
+        let length = |at: usize| Some(usize::from(u16::from_be_bytes([*ip.get(at)?, *ip.get(at + 1)?])));
+        let (length, protocol) = match ip.first()? >> 4 {
+            4 => (length(2)?, *ip.get(9)?),
+            6 => (40 + length(4)?, *ip.get(6)?),
+            _ => return None,
+        };
+        let is_ethernet = link == Linktype::ETHERNET;
+        let has_type = !is_ethernet || matches!(packet.get(12..14), Some([0x08, 0x00] | [0x86, 0xdd]));
+        // A short frame of Ethernet is filled up.
+        let spare = if is_ethernet { 46 } else { 0 };
+        let fits = protocol == 6 && length >= 40 && ip.len() <= length + spare && has_type;
+        fits.then(|| (link, length.saturating_sub(ip.len())))
+    })
 }
 
 struct Packets<F> {

@@ -1,0 +1,180 @@
+//! The layouts of dumps, and what a dump says when it is read by one of them.
+
+use super::cells::{Cells, Text, text};
+use super::{Fault, MOST, Row};
+
+/// How a tool lays out its rows.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// The tool.
+    name: &'static str,
+    has_colon: bool,
+    /// How many digits an offset has; `None`: any number.
+    digits: Option<usize>,
+    /// What offsets are written in.
+    radices: &'static [u32],
+    cells: Cells,
+}
+
+const fn layout(
+    name: &'static str,
+    has_colon: bool,
+    digits: Option<usize>,
+    radices: &'static [u32],
+    cells: Cells,
+) -> Layout {
+    Layout { name, has_colon, digits, radices, cells }
+}
+
+/// All that are known; offsets of seven digits are of od (-A d makes them decimal) and of hexdump without -C.
+#[rustfmt::skip]
+pub(super) const LAYOUTS: &[Layout] = &[
+    layout("xxd",              true,  None,    &[16, 10],    Cells::Groups),
+    layout("Python's hexdump", true,  None,    &[16],        Cells::Pairs),
+    layout("xxd -e",           true,  None,    &[16, 10],    Cells::Swapped),
+    layout("xxd -b",           true,  None,    &[16, 10],    Cells::Bits),
+    layout("hexdump -C",       false, None,    &[16],        Cells::Pairs),
+    layout("od -t x1",         false, Some(7), &[8, 10],     Cells::Pairs),
+    layout("od -b",            false, Some(7), &[8, 10, 16], Cells::Octal),
+    layout("od -A x -b",       false, Some(6), &[16],        Cells::Octal),
+    layout("od -t u1",         false, Some(7), &[8, 10],     Cells::Decimal),
+    layout("od -A x -t u1",    false, Some(6), &[16],        Cells::Decimal),
+    layout("od -t d1",         false, Some(7), &[8, 10],     Cells::Signed),
+    layout("od -A x -t d1",    false, Some(6), &[16],        Cells::Signed),
+    layout("od -c",            false, Some(7), &[8, 10, 16], Cells::Characters),
+    layout("od -A x -c",       false, Some(6), &[16],        Cells::Characters),
+];
+
+/// A dump as one layout has it.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) name: &'static str,
+    pub(super) bytes: Vec<u8>,
+    pub(super) text: Text,
+    /// How many bytes are turned around together.
+    pub(super) swapped: Option<usize>,
+    /// Its bytes are hexadecimal and in order.
+    pub(super) is_plain: bool,
+    /// Why there should be more.
+    pub(super) cut: Option<String>,
+    /// An offset alone says where it ends.
+    pub(super) has_end: bool,
+}
+
+impl Layout {
+    /// What the rows say, by each way of writing offsets that this layout knows.
+    pub(super) fn read(&self, rows: &[Row<'_>]) -> Vec<Result<Reading, Fault>> {
+        let first = &rows[0];
+        let digits = first.offset.len();
+        // Seven digits have layouts of their own.
+        let has_digits = self.digits.map_or(self.has_colon || digits != 7, |wanted| wanted == digits);
+        match first.has_colon == self.has_colon && has_digits {
+            true => self.radices.iter().map(|radix| self.read_with(rows, *radix)).collect(),
+            false => Vec::new(),
+        }
+    }
+
+    fn read_with(&self, rows: &[Row<'_>], radix: u32) -> Result<Reading, Fault> {
+        // A first word that is short stands at the right end of its place.
+        let (first, place) = (rows[0].rest.trim_start(), rows[0].rest.len());
+        let cell = first.find(char::is_whitespace).unwrap_or(first.len());
+        let group = (place - first.len() + cell).saturating_sub(1);
+        let offset = |row: &Row<'_>| {
+            let number = usize::from_str_radix(row.offset, radix).ok();
+            number.ok_or_else(|| row.fault("has an offset that is no number"))
+        };
+        let start = offset(&rows[0])?;
+        let mut reading = Reading {
+            name: self.name,
+            bytes: Vec::new(),
+            text: Text::None,
+            swapped: (self.cells == Cells::Swapped).then_some(group / 2),
+            is_plain: matches!(self.cells, Cells::Groups | Cells::Pairs),
+            cut: None,
+            has_end: false,
+        };
+        let mut last: Vec<u8> = Vec::new();
+        let mut width = 0;
+        for (at, row) in rows.iter().enumerate() {
+            let is_last = at + 1 == rows.len();
+            let have = reading.bytes.len();
+            // How many bytes there are up to the next row.
+            let wanted = match rows.get(at + 1).filter(|next| !next.repeats()) {
+                None => None,
+                Some(next) => {
+                    let behind = offset(next)?.checked_sub(start).and_then(|end| end.checked_sub(have));
+                    let fits = behind.filter(|count| (1..=MOST - have.min(MOST)).contains(count));
+                    Some(fits.ok_or_else(|| next.fault("has an offset out of order"))?)
+                }
+            };
+            if row.repeats() {
+                let Some(wanted) = wanted else { continue };
+                // hexdump leaves out a last row that is shorter, too.
+                if last.is_empty() || (radix != 16 && !wanted.is_multiple_of(last.len())) {
+                    return Err(row.fault("repeats rows, and the next offset does not fit them"));
+                }
+                reading.bytes.extend(last.iter().cycle().take(wanted));
+                continue;
+            }
+            if offset(row)? - start != have {
+                return Err(row.fault("has an offset that does not fit the bytes above"));
+            }
+            if row.rest.trim().is_empty() {
+                match (is_last, row.has_colon) {
+                    (true, false) => reading.has_end = true,
+                    (true, true) => reading.cut = Some(format!("line {} has no bytes", row.line)),
+                    (false, _) => return Err(row.fault("has no bytes")),
+                }
+                continue;
+            }
+            let most = wanted.unwrap_or(if width > 0 { width } else { 256 });
+            let taken = self.cells.take(row.rest, most, wanted.is_some(), group);
+            let is_missing = taken.bytes.is_empty() && !taken.is_cut;
+            if is_missing
+                || (taken.is_cut && !is_last)
+                || wanted.is_some_and(|wanted| wanted != taken.bytes.len())
+            {
+                return Err(row.fault(&format!("has {} bytes that can be read", taken.bytes.len())));
+            }
+            let had_text = reading.text > Text::None;
+            let (seen, is_cut) = match taken.is_cut {
+                true => (Text::None, false),
+                false if self.cells.have_text() => text(taken.tail, &taken.bytes, is_last)
+                    .ok_or_else(|| row.fault("has something behind its bytes that is not their text"))?,
+                false if taken.tail.trim().is_empty() => (Text::None, false),
+                false => return Err(row.fault("has something behind its bytes")),
+            };
+            if taken.is_cut {
+                reading.cut = Some(format!("line {} ends inside a byte", row.line));
+            } else if is_cut {
+                reading.cut = Some(format!("line {} ends inside its text", row.line));
+            } else if is_last && had_text && taken.tail.trim().is_empty() && !is_blank(&taken.bytes) {
+                reading.cut = Some(format!("line {} has no text behind its bytes", row.line));
+            }
+            reading.text = match (reading.text, seen) {
+                (Text::Differs, _) | (_, Text::Differs) => Text::Differs,
+                (one, other) => one.max(other),
+            };
+            width = width.max(taken.bytes.len());
+            reading.bytes.extend_from_slice(&taken.bytes);
+            last = taken.bytes;
+        }
+        Ok(reading)
+    }
+}
+
+impl Row<'_> {
+    /// Whether it says that the row above stands here again, up to the next offset.
+    pub(super) const fn repeats(&self) -> bool {
+        self.offset.is_empty()
+    }
+
+    fn fault(&self, why: &str) -> Fault {
+        Fault { line: self.line, why: why.to_owned() }
+    }
+}
+
+/// Whether their text is blank.
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == b' ')
+}

@@ -41,7 +41,9 @@ fn pieces(all: &[Literal<'_>], behind: &str) -> Result<Found, String> {
     let close = if open == Some('(') { ')' } else { ']' };
     if found.cut.is_none() && open.is_some() && !behind.contains(close) {
         found.cut = Some(format!("the Python bytes have no closing '{close}'"));
-    } else if found.cut.is_none() && matches!(behind.trim(), "+" | "\\") {
+    } else if found.cut.is_none()
+        && matches!(behind.trim().trim_end_matches(['b', 'r']).trim_end(), "+" | "\\")
+    {
         found.cut = Some("the Python bytes end with an operator".to_owned());
     }
     Ok(found)

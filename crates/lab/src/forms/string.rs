@@ -38,6 +38,9 @@ fn strings(all: &[Literal<'_>], behind: &str) -> Result<Found, String> {
     }
     if all.last().is_some_and(|literal| literal.is_open) {
         found.cut = Some("the string has no closing quote".to_owned());
+    } else if all[0].before.contains('[') && all[0].before.trim_end().ends_with('=') && !behind.contains(';')
+    {
+        found.cut = Some("the array has no closing ';'".to_owned());
     } else if matches!(behind.trim(), "+" | "\\") {
         found.cut = Some("a further piece of the string should follow".to_owned());
     }

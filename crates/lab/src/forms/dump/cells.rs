@@ -62,7 +62,7 @@ impl Cells {
             return characters(rest, most);
         }
         let mut taken = Taken { bytes: Vec::new(), tail: rest, is_cut: false };
-        while taken.bytes.len() < most {
+        while taken.bytes.len() < most && !taken.tail.trim().is_empty() {
             let word = taken.tail.trim_start();
             let gap = taken.tail.len() - word.len();
             let end = word.find(char::is_whitespace).unwrap_or(word.len());
@@ -107,7 +107,7 @@ impl Cells {
                 let is_whole = word.len().is_multiple_of(2) && gap + word.len() == 1 + group;
                 let mut bytes = pairs(word).0;
                 bytes.reverse();
-                if is_whole || is_near { whole(is_whole, Some(bytes)) } else { Cell::No }
+                if gap + word.len() <= 1 + group { whole(is_whole, Some(bytes)) } else { Cell::No }
             }
             Self::Bits if is_near && is_of(2) && word.len() <= 8 => whole(word.len() == 8, number(2)),
             Self::Octal if is_near && is_of(8) && word.len() <= 3 => whole(word.len() == 3, number(8)),

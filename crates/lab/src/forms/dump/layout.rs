@@ -120,7 +120,7 @@ impl Layout {
                 return Err(row.fault("has an offset that does not fit the bytes above"));
             }
             if row.rest.trim().is_empty() {
-                match (is_last, row.has_colon) {
+                match (is_last, self.has_colon) {
                     (true, false) => reading.has_end = true,
                     (true, true) => reading.cut = Some(format!("line {} has no bytes", row.line)),
                     (false, _) => return Err(row.fault("has no bytes")),

@@ -82,11 +82,20 @@ fn what_the_bytes_are_is_seen() {
 }
 
 #[test]
+fn one_bad_entry_spoils_no_archive() {
+    let bad = ARCHIVE.replace("\"AAEC\"", "\"?\"}, {\"type\": \"send\", \"opcode\": 8, \"data\": \"A+g=\"");
+    let (code, stdout, stderr) = decode(&[], bad.as_bytes());
+    assert!(code == 1 && stdout.contains("1000 (normal closure)") && stdout.contains("hello"), "{stdout}");
+    assert!(stderr.contains("not shown: entry 1, message 2: its data is no base64"), "{stderr}");
+}
+
+#[test]
 fn what_is_not_understood_is_refused() {
     for (input, why) in [
         (PACKETS.replace("0x0010", "0x0020"), "line 3: its offset does not fit"),
         (ARCHIVE.replace("_webSocketMessages", "messages"), "no entry of this archive"),
-        (ARCHIVE.replace("101", "\"?\""), "this is no HTTP archive"),
+        (ARCHIVE.replace("101", "\"?\""), "no entry of this archive can be read: entry 1: invalid type"),
+        (ARCHIVE[..ARCHIVE.len() - 9].to_owned(), "ends early"),
         ("{\"bowsprit\":\"watch\",\"version\":9}\n".to_owned(), "line 1"),
         ("\n\r\r\n and no capture".to_owned(), "is not what it began as"),
     ] {

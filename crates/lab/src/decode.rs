@@ -133,6 +133,23 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_is_cut_tells_what_it_shows() {
+        let reading = Reading { sender: Sender::Guess, deflate: false };
+        for (bytes, told) in [
+            (&b"\x81"[..], "81                           text FIN\n"),
+            (b"\x02\xfe\x01", "02 fe 01                     binary, a length of two bytes, masked\n"),
+            (b"\xc9\x83\x01\x02", "c9 83 01 02                  Ping FIN RSV1, 3 bytes, masked\n"),
+            (
+                b"\x8b\x7f",
+                "8b 7f                        reserved control opcode FIN, a length of eight bytes\n",
+            ),
+        ] {
+            let (text, faults) = decode(bytes, reading);
+            assert!(text.contains(told) && text.contains("inside a header") && faults == 1, "{text}");
+        }
+    }
+
+    #[test]
     fn a_close_tells_its_code() {
         let reading = Reading { sender: Sender::Guess, deflate: false };
         for (bytes, told) in [

@@ -95,7 +95,12 @@ pub(crate) fn run(args: Args) -> ExitCode {
         }
         Input::Archive(text) => {
             let keep = out.keep().message;
-            har::read(&text, keep, |number, told| out.told(number, told, Duration::ZERO)).map(|_| None)
+            let read = har::read(&text, keep, |number, told| out.told(number, told, Duration::ZERO));
+            read.map(|held| {
+                out.faults += usize::try_from(held.left_out).unwrap_or(usize::MAX);
+                tell_of_archive(&held);
+                None
+            })
         }
     };
     let cut = match read {
@@ -154,6 +159,17 @@ fn tell_of(held: &packets::Held) -> Option<String> {
         say("there is no WebSocket connection in this capture");
     }
     held.is_cut.then(|| format!("the capture ends inside packet {}", held.packets + 1))
+}
+
+/// Says what of an archive is not shown.
+fn tell_of_archive(held: &har::Held) {
+    for reason in &held.reasons {
+        say(format_args!("not shown: {reason}"));
+    }
+    let more = held.left_out - held.reasons.len() as u64;
+    if more > 0 {
+        say(format_args!("not shown: {more} more"));
+    }
 }
 
 impl By {

@@ -55,6 +55,13 @@ pub enum WireEvent {
     Frame(Frame),
     /// It sent a message, of which nobody knows the frames.
     Message(Message),
+    /// It sent a control frame, of which nobody knows the header.
+    Control {
+        /// Which: 8, 9 or 10.
+        opcode: u8,
+        /// What it held, unmasked.
+        payload: Vec<u8>,
+    },
     /// It sent bytes that are no frame or not judged, of which this is the start.
     Bytes {
         /// Where they begin.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::escape::visible;
 use super::super::hex;
-use super::super::reader::{Frame, Message, describe};
+use super::super::reader::{Frame, Message, close_of, control_lines, describe, describe_start};
 use super::super::rule::Violation;
 use super::{Agreement, End, Peer, Told, WireEvent};
 
@@ -80,6 +80,7 @@ impl Told {
             },
             WireEvent::Message(message) if message.text => "text",
             WireEvent::Message(_) => "binary",
+            WireEvent::Control { opcode, .. } => kind_of(*opcode),
             WireEvent::Bytes { .. } | WireEvent::Cut { .. } => "bytes",
             WireEvent::Broken(_) => "fault",
             WireEvent::Note(_) => "note",
@@ -96,6 +97,7 @@ impl Told {
                 is_in(&message.bytes)
             }
             WireEvent::Frame(frame) => is_in(&frame.payload),
+            WireEvent::Control { payload, .. } => is_in(payload),
             WireEvent::Bytes { start, .. } => is_in(start),
             _ => false,
         }
@@ -124,6 +126,10 @@ impl Told {
             WireEvent::Message(message) => {
                 message.lines().into_iter().map(|text| line(Colour::Frame, text)).collect()
             }
+            WireEvent::Control { opcode, payload } => {
+                let lines = control_lines(*opcode, payload).into_iter();
+                lines.map(|text| line(Colour::Frame, text)).collect()
+            }
             WireEvent::Bytes { at, count, start } => {
                 let shown = &start[..start.len().min(64)];
                 let more = if *count > shown.len() as u64 { " ..." } else { "" };
@@ -133,7 +139,7 @@ impl Told {
                 )]
             }
             WireEvent::Cut { at, rest } => vec![
-                line(Colour::Frame, format!("{at:08x} {}", hex::spaced(rest))),
+                line(Colour::Frame, format!("{at:08x} {:<28} {}", hex::spaced(rest), describe_start(rest))),
                 line(Colour::Fault, indented("! The bytes end inside a header.")),
             ],
             WireEvent::Broken(violation) => vec![line(Colour::Fault, indented(&format!("! {violation}")))],
@@ -168,6 +174,14 @@ impl Told {
                 put("event", json!("message"));
                 message_json(message, &mut put);
             }
+            WireEvent::Control { opcode, payload } => {
+                put("event", json!("control"));
+                put("opcode", json!(opcode));
+                put("kind", json!(kind_of(*opcode)));
+                put("length", json!(payload.len()));
+                bytes_json("payload", payload, false, &mut put);
+                close_json(close_of(*opcode, payload), &mut put);
+            }
             WireEvent::Bytes { at, count, start } => {
                 put("event", json!("bytes"));
                 put("offset", json!(at));
@@ -178,6 +192,11 @@ impl Told {
                 put("event", json!("cut"));
                 put("offset", json!(at));
                 put("start_hex", json!(hex::digits(rest)));
+                put("header", json!(describe_start(rest)));
+                if let Some(first) = rest.first() {
+                    put("opcode", json!(first & 0x0f));
+                    put("fin", json!(first & 0x80 != 0));
+                }
             }
             WireEvent::Broken(violation) => {
                 put("event", json!("fault"));
@@ -238,10 +257,7 @@ fn frame_json(frame: &Frame, put: &mut impl FnMut(&str, Value) -> Option<Value>)
             put,
         );
     }
-    if let Some((code, reason)) = frame.close() {
-        put("code", json!(code));
-        put("reason", json!(String::from_utf8_lossy(reason)));
-    }
+    close_json(frame.close(), put);
     if let Some(message) = &frame.message {
         let mut inner = Map::new();
         message_json(message, &mut |name, value| inner.insert(name.to_owned(), value));
@@ -249,6 +265,13 @@ fn frame_json(frame: &Frame, put: &mut impl FnMut(&str, Value) -> Option<Value>)
     }
     if !frame.faults.is_empty() {
         put("faults", frame.faults.iter().map(fault_json).collect());
+    }
+}
+
+fn close_json(close: Option<(u16, &[u8])>, put: &mut impl FnMut(&str, Value) -> Option<Value>) {
+    if let Some((code, reason)) = close {
+        put("code", json!(code));
+        put("reason", json!(String::from_utf8_lossy(reason)));
     }
 }
 

@@ -17,7 +17,7 @@ use bowsprit::frame::{MAX_HEADER, Parsed, RawHeader};
 pub(super) use content::Inflation;
 pub use content::Message;
 use content::{Assembly, Text};
-pub(super) use show::SHOWN;
+pub(super) use show::{SHOWN, control_lines, describe_start};
 pub use show::{close_name, describe};
 
 use super::header::{CONTROL, may_close_with};
@@ -94,12 +94,15 @@ impl Frame {
 
     /// The code and the reason of a Close that has them.
     pub fn close(&self) -> Option<(u16, &[u8])> {
-        match &self.payload[..] {
-            [high, low, reason @ ..] if self.header.opcode == 8 => {
-                Some((u16::from_be_bytes([*high, *low]), reason))
-            }
-            _ => None,
-        }
+        close_of(self.header.opcode, &self.payload)
+    }
+}
+
+/// The code and the reason in this payload, if it is that of a Close and has them.
+pub(super) fn close_of(opcode: u8, payload: &[u8]) -> Option<(u16, &[u8])> {
+    match payload {
+        [high, low, reason @ ..] if opcode == 8 => Some((u16::from_be_bytes([*high, *low]), reason)),
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use bowsprit::frame::RawHeader;
 use super::super::escape::visible;
 use super::super::explain::opcode_name;
 use super::super::hex;
-use super::{Frame, Message};
+use super::{Frame, Message, close_of};
 
 /// Bytes of a payload that are shown.
 pub(in super::super) const SHOWN: usize = 64;
@@ -32,6 +32,42 @@ pub fn describe(header: &RawHeader) -> String {
     out
 }
 
+/// What the start of a header shows, of which at least one byte is there: `text FIN, 5 bytes`.
+pub(in super::super) fn describe_start(start: &[u8]) -> String {
+    let first = start.first().copied().unwrap_or_default();
+    let mut out = opcode_name(first & 0x0f).to_owned();
+    for (bit, name) in [(0x80, "FIN"), (0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")] {
+        if first & bit != 0 {
+            let _ = write!(out, " {name}");
+        }
+    }
+    if let Some(second) = start.get(1) {
+        let _ = match second & 0x7f {
+            126 => write!(out, ", a length of two bytes"),
+            127 => write!(out, ", a length of eight bytes"),
+            length => write!(out, ", {length} bytes"),
+        };
+        out.push_str(if second & 0x80 != 0 { ", masked" } else { "" });
+    }
+    out
+}
+
+/// A control frame of which the payload alone is known.
+pub(in super::super) fn control_lines(opcode: u8, payload: &[u8]) -> Vec<String> {
+    let mut out = vec![format!("         {} of {} bytes", opcode_name(opcode), payload.len())];
+    rows(&mut out, payload, payload.len() as u64);
+    close_line(&mut out, close_of(opcode, payload));
+    out
+}
+
+/// What a Close says.
+fn close_line(out: &mut Vec<String>, close: Option<(u16, &[u8])>) {
+    if let Some((code, reason)) = close {
+        let colon = if reason.is_empty() { "" } else { ": " };
+        out.push(format!("         = {code} ({}){colon}{}", close_name(code), visible(reason)));
+    }
+}
+
 impl Frame {
     /// Its bytes and what they mean, a line each: where, the header in hexadecimal digits and in words; the start of the
     /// payload; what a Close says; what a message inflates to; the rules that are broken, behind an exclamation mark.
@@ -40,10 +76,7 @@ impl Frame {
         self.header.encode_into(&mut head);
         let mut out = vec![format!("{:08x} {:<28} {}", self.at, hex::spaced(&head), describe(&self.header))];
         rows(&mut out, &self.payload, self.came);
-        if let Some((code, reason)) = self.close() {
-            let colon = if reason.is_empty() { "" } else { ": " };
-            out.push(format!("         = {code} ({}){colon}{}", close_name(code), visible(reason)));
-        }
+        close_line(&mut out, self.close());
         match &self.message {
             Some(message) if message.broken => {
                 out.push("         = the message cannot be inflated".to_owned());

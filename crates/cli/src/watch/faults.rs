@@ -24,7 +24,7 @@ pub(super) struct FaultArgs {
     #[arg(long, value_name = "TIME")]
     jitter: Option<Time>,
     /// The most bytes a second, in each direction.
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = some_bytes)]
     rate: Option<Size>,
     /// Pass on so many bytes with each write, so that segments begin and end elsewhere.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -50,6 +50,14 @@ pub(super) struct FaultArgs {
     /// How many of a hundred connections are treated so.
     #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u8).range(0..=100))]
     share: u8,
+}
+
+/// Bytes a second, of which there is at least one.
+fn some_bytes(text: &str) -> Result<Size, &'static str> {
+    match text.parse()? {
+        Size(0) => Err("use at least one byte a second, such as 64K; --stall 0 lets nothing pass"),
+        size => Ok(size),
+    }
 }
 
 /// What happens to a connection once a direction has passed so many bytes.
@@ -207,6 +215,13 @@ impl Shaper {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_of_nothing_is_refused() {
+        assert!(some_bytes("0").is_err_and(|why| why.contains("--stall 0")) && some_bytes("0K").is_err());
+        assert_eq!((some_bytes("1"), some_bytes("64K")), (Ok(Size(1)), Ok(Size(65536))));
+        assert!(some_bytes("fast").is_err());
+    }
     use clap::Parser as _;
 
     #[derive(clap::Parser)]

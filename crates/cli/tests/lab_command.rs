@@ -321,6 +321,16 @@ fn a_baseline_lets_known_failures_pass_and_tells_of_new_and_mended_ones() {
     let bare = folder.write("bare", "1.1.2\n");
     let (code, _, stderr) = test_server(&server.url, &["--case", cases, "--baseline", &bare]);
     assert_eq!((code, stderr.contains("line 1")), (2, true), "{stderr}");
+    // What is no baseline is seen before anything is played.
+    let junk = folder.write("junk", "<!doctype html> <title>none</title>\n");
+    for args in [
+        &["server", &server.url][..],
+        &["client", "--listen", "127.0.0.1:0"],
+        &["proxy", "--front", "ws://127.0.0.1:1/", "--origin", "127.0.0.1:1"],
+    ] {
+        let (code, _, stderr) = bowsprit(&[&["test"], args, &["--baseline", &junk]].concat());
+        assert_eq!((code, stderr.contains("there is no case <!doctype")), (2, true), "{stderr}");
+    }
 }
 
 // --- reports -----------------------------------------------------------------------------------------------------

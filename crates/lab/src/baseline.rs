@@ -45,6 +45,14 @@ impl Baseline {
         Ok(Self { known })
     }
 
+    /// The first entry that stands for none of these cases.
+    pub fn stranger<'i>(&self, ids: impl Iterator<Item = &'i str> + Clone) -> Option<&str> {
+        let is_one = |pattern: &str| {
+            ids.clone().any(|id| glob(pattern.as_bytes(), id.to_ascii_lowercase().as_bytes()))
+        };
+        self.known.iter().map(|(pattern, _)| pattern.as_str()).find(|pattern| !is_one(pattern))
+    }
+
     /// Why this case is known to fail.
     pub fn reason(&self, id: &str) -> Option<&str> {
         self.position(id).map(|at| &*self.known[at].1)
@@ -99,5 +107,14 @@ mod tests {
             Baseline::parse("# ours\n\n6.4.*  checks whole messages\nHSS-032 behind a proxy\n").unwrap();
         assert_eq!(baseline.known.len(), 2);
         assert!(Baseline::parse("6.4.1").unwrap_err().contains("line 1"));
+    }
+
+    #[test]
+    fn every_line_stands_for_a_case() {
+        let baseline = Baseline::parse("6.4.*  checks whole messages\nprx-erl-001 known").unwrap();
+        assert_eq!(baseline.stranger(["6.4.1", "PRX-ERL-001"].into_iter()), None);
+        assert_eq!(baseline.stranger(["6.4.1", "PRX-ERL-002"].into_iter()), Some("prx-erl-001"));
+        let junk = Baseline::parse("<!doctype html> <p>").unwrap();
+        assert_eq!(junk.stranger(["6.4.1"].into_iter()), Some("<!doctype"));
     }
 }

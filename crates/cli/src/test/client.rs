@@ -32,6 +32,8 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     if common.list {
         return Ok(print(&for_terminal(list(&cases))));
     }
+    // Before a run that may take minutes.
+    common.known_failures()?;
     let listener =
         Listener::bind(args.listen).map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let listener = args.allow_origin.iter().try_fold(listener, |listener, origin| {

@@ -31,6 +31,8 @@ pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
             .collect();
         return Ok(print(&for_terminal(lines)));
     }
+    // Before a run that may take minutes.
+    common.known_failures()?;
     let (Some(front), Some(origin)) = (front, *origin) else {
         return Err("--front and --origin are needed".to_owned());
     };

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use bowsprit_lab::Behaviour;
 use bowsprit_lab::baseline::Baseline;
 use bowsprit_lab::report::json::{Report, RunReport};
 use bowsprit_lab::report::{Style, annotations, autobahn, html, junit, markdown, sarif, text};
+use bowsprit_lab::{Behaviour, cases, proxy};
 
 use super::super::output::{colours, print, print_bytes, say};
 use super::args::{Common, ReportArgs};
@@ -43,11 +43,15 @@ impl Common {
         Ok(end)
     }
 
-    fn known_failures(&self) -> Result<Option<(Baseline, &Path)>, String> {
+    pub(super) fn known_failures(&self) -> Result<Option<(Baseline, &Path)>, String> {
         let Some(path) = &self.baseline else { return Ok(None) };
         let baseline =
             Baseline::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Some((baseline, path)))
+        let ids = cases::all().map(|case| case.id).chain(proxy::cases::all().map(|case| case.id));
+        match baseline.stranger(ids) {
+            Some(id) => Err(format!("{}: there is no case {id}", path.display())),
+            None => Ok(Some((baseline, path))),
+        }
     }
 
     /// Whether one of the files goes to standard output.

@@ -28,6 +28,8 @@ pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
     if common.list {
         return Ok(print(&for_terminal(list(&cases))));
     }
+    // Before a run that may take minutes.
+    common.known_failures()?;
     let url = &with_scheme(url)?;
     let shown = Place::of(url);
     let target = match target(url, trust, request, carrier)? {

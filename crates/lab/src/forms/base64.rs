@@ -5,7 +5,7 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-use super::Found;
+use super::found::Found;
 
 /// Shorter texts without padding may be words.
 const SHORTEST: usize = 12;

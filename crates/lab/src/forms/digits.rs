@@ -4,7 +4,7 @@
 //! a 0 in front of one shows it; a word of one or three digits makes all of them decimal numbers. Where no rule can tell (one
 //! digit each, three octal digits each, two digits between commas), the text is refused.
 
-use super::Found;
+use super::found::Found;
 
 const UNCLEAR: &str = "these may be decimal or hexadecimal: put decimal numbers in brackets ([81, 12]), or 0x in front of \
 hexadecimal ones";

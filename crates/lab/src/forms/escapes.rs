@@ -1,6 +1,6 @@
 //! Escapes, as C, Python, Rust, Go, JavaScript and shells write them: `\x81`, `\201`, `\n`.
 
-use super::Found;
+use super::found::Found;
 
 /// Whose escapes they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Lists of numbers in brackets or braces: arrays of C, Go, Java and Rust, lists of Python, typed arrays of JavaScript, and a
 //! Buffer in JSON. Numbers are decimal, or say what else they are.
 
-use super::Found;
 use super::escapes::{End, Language, unescape};
+use super::found::Found;
 use super::literal::without_comments;
 
 pub(super) fn read(text: &str) -> Option<Result<Found, String>> {

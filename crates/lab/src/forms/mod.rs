@@ -8,22 +8,14 @@ mod base64;
 mod digits;
 mod dump;
 mod escapes;
+mod found;
 mod list;
 mod literal;
 mod node;
 mod python;
 mod string;
 
-/// What a text stands for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// The bytes: a piece for each array, literal or Buffer of the text, in order.
-    pub pieces: Vec<Vec<u8>>,
-    /// How it was understood, where that is not plain.
-    pub notes: Vec<String>,
-    /// Why there should be more, if the text ends early.
-    pub cut: Option<String>,
-}
+pub use found::Found;
 
 /// A form: `None` where a text is none of this form, why not where it is one that cannot be read.
 type Form = fn(&str) -> Option<Result<Found, String>>;
@@ -70,18 +62,6 @@ pub fn read(text: &str) -> Result<Found, String> {
         (true, Some(why)) => Err(format!("there are no bytes in it: {why}")),
         (true, None) => Err("there are no bytes in it: it is empty".to_owned()),
         (false, cut) => Ok(Found { cut, ..found }),
-    }
-}
-
-impl Found {
-    /// In one piece.
-    fn of(bytes: Vec<u8>) -> Self {
-        Self { pieces: vec![bytes], ..Self::default() }
-    }
-
-    /// All pieces, one behind the other.
-    pub fn bytes(&self) -> Vec<u8> {
-        self.pieces.concat()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What Node prints of a `Buffer` (`<Buffer 81 05>`) and of an `ArrayBuffer` (`[Uint8Contents]: <81 05>`), wherever it stands.
 
-use super::Found;
+use super::found::Found;
 
 const MARKS: [&str; 2] = ["<Buffer", "[Uint8Contents]: <"];
 

@@ -1,8 +1,9 @@
 //! Bytes as Python prints and writes them, which are those of Rust, too: `b'\x81\x05'`, alone, in pieces, in lines of a log.
 
 use super::escapes::{Language, unescape};
+use super::found::Found;
+use super::list;
 use super::literal::{Literal, joins, literals};
-use super::{Found, list};
 
 pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     let (all, behind) = literals(text);

@@ -2,8 +2,9 @@
 //! digits in quotes, where something says what they are: `bytes.fromhex("8105")`, `Buffer.from("gQU=", "base64")`.
 
 use super::escapes::{Language, unescape};
+use super::found::Found;
 use super::literal::{Literal, joins, literals};
-use super::{Found, base64, digits};
+use super::{base64, digits};
 
 /// Strings of which at least one has an escape.
 pub(super) fn read(text: &str) -> Option<Result<Found, String>> {

@@ -1,7 +1,7 @@
 //! The layouts of dumps, and what a dump says when it is read by one of them.
 
 use super::cells::{Cells, Text, text};
-use super::{Fault, MOST, Row};
+use super::row::{Fault, MOST, Row};
 
 /// How a tool lays out its rows.
 #[derive(Debug)]
@@ -160,17 +160,6 @@ impl Layout {
             last = taken.bytes;
         }
         Ok(reading)
-    }
-}
-
-impl Row<'_> {
-    /// Whether it says that the row above stands here again, up to the next offset.
-    pub(super) const fn repeats(&self) -> bool {
-        self.offset.is_empty()
-    }
-
-    fn fault(&self, why: &str) -> Fault {
-        Fault { line: self.line, why: why.to_owned() }
     }
 }
 

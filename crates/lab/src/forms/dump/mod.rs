@@ -5,31 +5,12 @@
 
 mod cells;
 mod layout;
+mod row;
 
-use super::Found;
+use super::found::Found;
 use cells::Text;
 use layout::{LAYOUTS, Reading};
-
-/// No dump stands for more.
-const MOST: usize = 256 << 20;
-
-/// A line of a dump.
-#[derive(Clone, Copy, Debug)]
-struct Row<'a> {
-    /// Its number, from 1.
-    line: usize,
-    /// As it stands there; empty where it says that the row above is repeated.
-    offset: &'a str,
-    has_colon: bool,
-    rest: &'a str,
-}
-
-/// Why a layout does not fit.
-#[derive(Debug)]
-struct Fault {
-    line: usize,
-    why: String,
-}
+use row::{Fault, Row, split};
 
 pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     begins(text).map(|begins| begins.and_then(|()| dump(text)))
@@ -65,18 +46,6 @@ fn begins(text: &str) -> Option<Result<(), String>> {
         return Some(Ok(()));
     }
     Some(Err(format!("'{}' may be an offset or bytes: put a colon behind it, or leave it out", first.offset)))
-}
-
-/// The offset of a line and what follows it.
-fn split(line: usize, text: &str) -> Option<Row<'_>> {
-    let text = text.trim_start();
-    let end = text.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(text.len());
-    let (offset, rest) = text.split_at(end);
-    let behind = rest.strip_prefix(':');
-    let has_colon = behind.is_some();
-    let rest = behind.unwrap_or(rest);
-    let is_apart = rest.is_empty() || rest.starts_with(char::is_whitespace);
-    (offset.len() >= 4 && is_apart).then_some(Row { line, offset, has_colon, rest })
 }
 
 fn dump(text: &str) -> Result<Found, String> {

@@ -11,7 +11,12 @@ sub answer ($tx) {
 }
 
 sub serve {
-    websocket '/*any' => {any => ''} => sub ($c) { $c->tx->with_compression; answer($c->tx); $c->inactivity_timeout(600) };
+    websocket '/*any' => {any => ''} => sub ($c) {
+        $c->tx->with_compression;
+        answer($c->tx);
+        $c->inactivity_timeout(600);
+        $c->render_later->rendered(101);
+    };
     app->log->level('fatal');
     my $daemon = Mojo::Server::Daemon->new(app => app, listen => ['http://127.0.0.1'], silent => 1);
     $daemon->start;

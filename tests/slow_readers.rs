@@ -9,6 +9,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bowsprit::Role;
 use bowsprit::connection::Config;
 use bowsprit::event_loop::{ConnId, Context, Ended, Handler, Overflow, Readiness, Sent, Settings, To};
 use bowsprit::frame::{DataKind, RawHeader};
@@ -229,4 +230,46 @@ fn the_bound_on_all_queues_together_holds_for_what_waits_here() {
     // Whoever may stay gets the newest.
     let open = (0..40).find(|at| world.engine.context().is_open(world.conns[*at].0)).unwrap();
     assert_eq!(said(&drain(&mut world, open)).last().unwrap().1, 1999);
+}
+
+/// Sends back what comes.
+#[derive(Default)]
+struct Echo {
+    came: usize,
+    ended: bool,
+}
+
+impl Handler for Echo {
+    type Data = ();
+
+    fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
+        self.came += 1;
+        cx.send(id, message);
+    }
+
+    fn on_close(&mut self, _: &mut Context<()>, _: ConnId, _: &Ended) {
+        self.ended = true;
+    }
+}
+
+/// A reset comes while the loop reads nothing, as too much waits to be written: what came before it is read to its end, though
+/// the answers to it are again more than may wait.
+#[test]
+fn a_slow_reader_that_is_reset_ends() {
+    let mut world = World::new(Echo::default(), 1, |settings| {
+        (settings.high_watermark, settings.low_watermark) = (10_000, 2_000);
+        settings.receive_buffer = 4096;
+    });
+    world.fill(true);
+    let message = sent_by(Role::Client, RawHeader::BINARY, &[b'x'; 5000]);
+    world.arrive(0, &message.repeat(40));
+    world.turn();
+    let came = world.handler.came;
+    assert!(came < 20, "it is read no more");
+    WIRES.with_borrow_mut(|wires| (wires[0].is_broken, wires[0].has_ended) = (true, true));
+    let reset = Readiness { readable: true, writable: true, read_closed: true, error: true };
+    world.engine.ready(world.conns[0].1, reset, &mut world.handler);
+    world.turn();
+    assert_eq!((world.handler.came, world.handler.ended), (40, true));
+    assert!(world.engine.is_empty());
 }

@@ -109,7 +109,8 @@ impl<H: Handler> Turn<'_, H> {
     pub(super) fn not_writable(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         peer.outbound.queue().clear();
-        peer.writable = false;
+        // What is said from here on fails in the same way, and goes: where it stayed, no more might be read.
+        peer.writable = true;
         peer.read_closed = true;
         peer.readable = true;
         self.cx.agenda.read(slot);

@@ -22,6 +22,8 @@ pub struct Wire {
     /// Its peer reads nothing.
     pub is_full: bool,
     pub is_gone: bool,
+    /// Nothing can be written any more; what has come can still be read.
+    pub is_broken: bool,
     /// The peer has ended its direction.
     pub has_ended: bool,
 }
@@ -44,6 +46,7 @@ impl Read for Fake {
 impl Write for Fake {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         WIRES.with_borrow_mut(|wires| match &mut wires[self.0] {
+            Wire { is_broken: true, .. } => Err(io::ErrorKind::BrokenPipe.into()),
             Wire { is_full: true, .. } => Err(io::ErrorKind::WouldBlock.into()),
             wire => {
                 wire.from.extend_from_slice(buf);

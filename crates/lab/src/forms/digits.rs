@@ -60,6 +60,9 @@ fn bytes(words: &[&str], text: &str) -> Result<Found, String> {
         !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
     };
     let is_prefixed = |word: &str| word.starts_with("0x") || word.starts_with("0X");
+    if words.len() > 1 && any(&|word| is_prefixed(word) && word.len() > 4) {
+        return Err("these are words of more than a byte, in an order that they do not tell".to_owned());
+    }
     if any(&is_prefixed) {
         return if all(&is_prefixed) {
             plain(&words.iter().map(|word| &word[2..]).collect::<Vec<_>>())

@@ -197,6 +197,7 @@ fn what_is_not_understood_is_refused() {
         ("201 005 110", "octal"),
         ("129 5 300", "'300' is no byte"),
         ("0x81, 5, 72", "0x in front"),
+        ("0x8105 0x4865", "words of more than a byte"),
         ("10000001 00000101", "bits"),
         ("12:30:45 81 05", "apart by ':'"),
         ("81:05-48", "apart by ':'"),

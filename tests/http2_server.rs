@@ -659,7 +659,7 @@ fn silent_clients() {
         while greets && (tls.is_handshaking() || tls.wants_write()) {
             tls.complete_io(&mut socket).unwrap();
         }
-        while server.stats().connections == 0 {}
+        while server.stats().accepted == 0 {}
         if !ends_by_time {
             server.remote.run(|cx| cx.shutdown(Duration::from_secs(10))).unwrap();
         }

@@ -64,20 +64,26 @@ fn a_request_may_be_refused_later() {
 
 #[test]
 fn the_time_to_answer_is_bounded_and_a_client_may_give_up() {
-    let (sender, failed) = channel();
-    let hooks = Hooks {
-        failed: Some(Box::new(move |_, id, failed| sender.send((id, format!("{failed:?}"))).unwrap())),
-        ..Hooks::default()
+    let hooks = || {
+        let (sender, failed) = channel();
+        let told = move |_: &mut Context<u32>, id, failed: &Failed| {
+            sender.send((id, format!("{failed:?}"))).unwrap();
+        };
+        (Hooks { failed: Some(Box::new(told)), ..Hooks::default() }, failed)
     };
     let mut settings = Settings::default();
     settings.handshake_timeout = Duration::from_millis(300);
-    let (server, asked) = later(hooks, settings);
+    let (bounded, failed) = hooks();
+    let (server, asked) = later(bounded, settings);
     let mut client = Client::tcp(server.address);
     client.write(REQUEST);
     let id = wait(&asked);
     assert!(client.head().starts_with("HTTP/1.1 503 "));
     assert_eq!(wait(&failed), (id, format!("{:?}", Failed::Timeout)));
 
+    // With time enough for the client to be the first who gives up.
+    let (unhurried, failed) = hooks();
+    let (server, asked) = later(unhurried, Settings::default());
     let mut client = Client::tcp(server.address);
     client.write(REQUEST);
     let id = wait(&asked);

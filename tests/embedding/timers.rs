@@ -106,16 +106,23 @@ fn a_lifetime_ends_with_1001_and_may_differ() {
 
 #[test]
 fn silence_is_answered_and_a_paused_connection_is_not_silent() {
-    let (open, opened) = report();
+    let (sender, opened) = channel();
     let (close, ended) = ends();
     let mut config = Config::default();
     config.idle_timeout = Some(200 * MILLISECOND);
     let mut settings = Settings::default();
     settings.connection = config.into();
-    let server = Server::start(settings, Hooks { open, close, ..Hooks::echo() });
+    // The first is paused before its silence can be long, however busy the machine is.
+    let mut is_first = true;
+    let open = move |cx: &mut bowsprit::event_loop::Context<u32>, id| {
+        if std::mem::take(&mut is_first) {
+            cx.pause(id);
+        }
+        sender.send(id).unwrap();
+    };
+    let server = Server::start(settings, Hooks { open: Some(Box::new(open)), close, ..Hooks::echo() });
     let mut paused = server.connect();
     let id = wait(&opened);
-    server.ask(move |cx| cx.pause(id));
     let mut idle = server.connect();
     let other = wait(&opened);
     paused.text("waits");

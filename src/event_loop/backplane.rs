@@ -223,7 +223,7 @@ impl Backplane {
         };
         match tls.connection(name) {
             Ok(connection) => {
-                transport.wrap(connection);
+                transport.wrap(connection, &[]);
                 (self.readable, self.writable) = (true, true);
                 self.link.secured();
             }

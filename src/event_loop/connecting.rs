@@ -113,7 +113,7 @@ impl<H: Handler> Turn<'_, H> {
             (Ok(tls), _) => {
                 let peer = &mut self.cx.peers[slot];
                 let bare = peer.transport.memory();
-                peer.transport.wrap(tls);
+                peer.transport.wrap(tls, &[]);
                 #[cfg(feature = "http2")]
                 peer.transport.lay_http2(connector.config().http);
                 self.cx.budget.enter(peer.transport.memory() - bare);

@@ -82,6 +82,10 @@ impl<S: Stream> Stream for Http2Stream<S> {
         self.memory() + self.below().memory()
     }
 
+    fn buffered(&self) -> usize {
+        self.below().buffered()
+    }
+
     fn peer_addr(&self) -> Option<SocketAddr> {
         self.below().peer_addr()
     }

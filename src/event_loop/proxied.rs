@@ -79,13 +79,14 @@ impl<H: Handler> Turn<'_, H> {
         stays: bool,
     ) -> io::Result<()> {
         let mut tls = if stays { tls.connection()? } else { tls.connection_of_http1()? };
-        let mut bytes = &self.scratch[behind];
+        let taken = &self.scratch[behind];
+        let mut bytes = taken;
         while !bytes.is_empty() && tls.read_tls(&mut bytes)? > 0 {
             tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         }
         let peer = &mut self.cx.peers[slot];
         let bare = peer.transport.memory();
-        peer.transport.wrap(tls);
+        peer.transport.wrap(tls, taken);
         self.cx.budget.enter(peer.transport.memory() - bare);
         // TLS has something to answer, and holds back what was read.
         peer.readable = true;

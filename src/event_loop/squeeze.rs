@@ -14,7 +14,9 @@ impl<H: Handler> Turn<'_, H> {
     #[inline]
     pub(super) fn count(&mut self, slot: usize) {
         let Some(peer) = self.cx.peers.get(slot) else { return };
-        let holds = peer.holds() || self.inbounds.get(slot).is_some_and(|inbound| inbound.holds());
+        let holds = peer.holds()
+            || self.inbounds.get(slot).is_some_and(|inbound| inbound.holds())
+            || peer.transport.buffered() > 0;
         if holds || self.cx.budget.of(slot) > 0 {
             self.count_memory(slot);
         }
@@ -23,7 +25,8 @@ impl<H: Handler> Turn<'_, H> {
     #[inline(never)]
     fn count_memory(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
-        let memory = peer.memory() + self.inbounds.get(slot).map_or(0, |inbound| inbound.memory());
+        let own = peer.memory() + peer.transport.buffered();
+        let memory = own + self.inbounds.get(slot).map_or(0, |inbound| inbound.memory());
         self.cx.budget.set(slot, memory);
         if peer.outbound.queued() > 0 {
             peer.outbound.queue().note_shared(|frame| self.cx.budget.shared.note(frame));

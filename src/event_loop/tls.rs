@@ -35,6 +35,10 @@ impl<S: Stream> Stream for TlsStream<S> {
         self.memory() + self.socket().memory()
     }
 
+    fn buffered(&self) -> usize {
+        self.buffered() + self.socket().buffered()
+    }
+
     fn peer_addr(&self) -> Option<SocketAddr> {
         self.socket().peer_addr()
     }

@@ -62,8 +62,13 @@ pub trait Stream: Read + Write + Send {
         false
     }
 
-    /// Bytes of memory that the stream holds for itself, about.
+    /// Bytes of memory that the stream holds for itself, about: always the same.
     fn memory(&self) -> usize {
+        0
+    }
+
+    /// Bytes of memory that it holds beside these for what comes and goes, as TLS does for half a record.
+    fn buffered(&self) -> usize {
         0
     }
 
@@ -199,6 +204,10 @@ impl Stream for OtherStream {
         self.held()
     }
 
+    fn buffered(&self) -> usize {
+        self.0.buffered()
+    }
+
     fn peer_addr(&self) -> Option<SocketAddr> {
         self.0.peer_addr()
     }
@@ -273,16 +282,16 @@ impl Transport {
         EDGES && self.is_socket()
     }
 
-    /// Lays TLS over what there is.
+    /// Lays TLS over what there is, of which these bytes have been handed to it already.
     #[cfg(feature = "tls")]
-    pub(super) fn wrap(&mut self, tls: impl Into<rustls::Connection>) {
+    pub(super) fn wrap(&mut self, tls: impl Into<rustls::Connection>, taken: &[u8]) {
         use crate::tls::TlsStream;
         let below = std::mem::replace(self, Transport::other(Gone));
         *self = match below {
-            Transport::Tcp(stream) => Transport::other(TlsStream::new(tls, stream)),
+            Transport::Tcp(stream) => Transport::other(TlsStream::new(tls, stream).behind(taken)),
             #[cfg(unix)]
-            Transport::Unix(stream) => Transport::other(TlsStream::new(tls, stream)),
-            Transport::Other(stream) => Transport::other(TlsStream::new(tls, *stream)),
+            Transport::Unix(stream) => Transport::other(TlsStream::new(tls, stream).behind(taken)),
+            Transport::Other(stream) => Transport::other(TlsStream::new(tls, *stream).behind(taken)),
         };
     }
 
@@ -387,6 +396,15 @@ impl Transport {
     pub(super) fn memory(&self) -> usize {
         match self {
             Transport::Other(stream) => stream.held(),
+            _ => 0,
+        }
+    }
+
+    /// What comes and goes beside it.
+    #[inline]
+    pub(super) fn buffered(&self) -> usize {
+        match self {
+            Transport::Other(stream) => stream.0.buffered(),
             _ => 0,
         }
     }

@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod explain;
 mod files;
+mod records;
 mod server;
 mod stream;
 

@@ -13,12 +13,16 @@ use std::io::{self, IoSlice, Read, Write};
 
 use rustls::Connection;
 
+use super::records::{Records, Watched};
+
 /// TLS over the stream `S`.
 #[derive(Debug)]
 pub struct TlsStream<S> {
     tls: Connection,
     socket: S,
     end: End,
+    /// What of the peer's records waits for more to come.
+    records: Records,
 }
 
 /// How far the end of our direction has come.
@@ -48,7 +52,14 @@ impl<S: Read + Write> TlsStream<S> {
         // `write` bounds what it hands over by itself; what is written before the handshake is done has to wait in
         // full, as no event would tell a loop to offer the rest.
         tls.set_buffer_limit(None);
-        Self { tls, socket, end: End::Open }
+        Self { tls, socket, end: End::Open, records: Records::default() }
+    }
+
+    /// The same where these bytes of the socket have been handed to `tls` already.
+    #[cfg(feature = "event-loop")]
+    pub(crate) fn behind(mut self, taken: &[u8]) -> Self {
+        self.records.take(taken);
+        self
     }
 
     /// Runs the TLS handshake to its end, on a socket that blocks.
@@ -135,10 +146,17 @@ impl<S: Read + Write> TlsStream<S> {
         self.tls.wants_write() || self.end == End::Asked
     }
 
-    /// Bytes of memory that count for it, beside its own size: what `rustls` keeps for an open connection, and half a record,
-    /// as it has at most one that is encrypted and not sent.
+    /// Bytes of memory that count for it as long as it is there, beside its own size: what `rustls` keeps for an open
+    /// connection, within a fifth. What comes and goes is [`buffered`](Self::buffered).
     pub const fn memory(&self) -> usize {
-        STATE + RECORD / 2
+        STATE
+    }
+
+    /// Bytes of memory that count for what comes and goes: records of the peer that are not whole, and one of ours that is
+    /// encrypted and not sent. Within a tenth, together with [`memory`](Self::memory).
+    pub fn buffered(&self) -> usize {
+        let unsent = if self.tls.wants_write() { RECORD } else { 0 };
+        self.records.memory() + unsent
     }
 
     /// Sends what TLS has to send.
@@ -157,15 +175,21 @@ impl<S: Read + Write> TlsStream<S> {
     /// Reads once from the socket; 0 at its end.
     fn receive(&mut self) -> io::Result<usize> {
         let len = loop {
-            match self.tls.read_tls(&mut self.socket) {
+            match self.tls.read_tls(&mut Watched(&mut self.socket, &mut self.records)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => break result?,
             }
         };
-        if let Err(error) = self.tls.process_new_packets() {
-            // The alert that tells the peer why. It is sent as far as it goes: the error matters more.
-            let _ = self.send();
-            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        match self.tls.process_new_packets() {
+            Ok(state) if state.plaintext_bytes_to_read() > 0 || state.tls_bytes_to_write() > 0 => {
+                self.records.answered();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                // The alert that tells the peer why. It is sent as far as it goes: the error matters more.
+                let _ = self.send();
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
         }
         self.notify();
         Ok(len)

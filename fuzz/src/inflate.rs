@@ -49,15 +49,18 @@ fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
         wire.extend(frame(RawHeader::CONTINUATION, &data[half..]));
     }
     wire = wire.repeat(2);
-    let take = |pieces: &[&[u8]]| -> Vec<Seen> {
+    let take = |pieces: &[&[u8]], most: usize| -> Vec<Seen> {
         let mut conn = client();
         let mut seen = Vec::new();
         for piece in pieces {
             let mut bytes = piece.to_vec();
             let mut input = &mut bytes[..];
             loop {
-                match conn.inbound.next(&mut input, &mut conn.outbound) {
-                    Ok(None) => break,
+                let (mut work, left) = (most, input.len());
+                match conn.inbound.next_within(&mut input, &mut conn.outbound, &mut work) {
+                    Ok(None) if input.is_empty() => break,
+                    // Its work is done; it goes on with new work, and gets on.
+                    Ok(None) => assert!(work == 0 && input.len() < left, "{work} left of {most}"),
                     Ok(Some(event)) => Seen::of(&event).push(&mut seen),
                     Err(error) => Seen::Failed(error).push(&mut seen),
                 }
@@ -66,8 +69,9 @@ fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
         }
         seen
     };
-    let seen = take(&[&wire]);
-    assert_eq!(take(&cuts.pieces(&wire)), seen, "{cuts:?}");
+    let seen = take(&[&wire], usize::MAX);
+    assert_eq!(take(&cuts.pieces(&wire), usize::MAX), seen, "{cuts:?}");
+    assert_eq!(take(&cuts.pieces(&wire), 1), seen, "{cuts:?}, little by little");
 
     // The other inflater, on the same stream.
     let mut history = Vec::new();

@@ -19,6 +19,8 @@ pub mod extension;
 pub mod handshake;
 pub mod head;
 pub mod http2;
+#[path = "../../tests/support/in_memory.rs"]
+mod in_memory;
 pub mod inflate;
 pub mod link;
 pub mod mask;
@@ -29,6 +31,7 @@ pub mod raw_header;
 pub mod streams;
 mod support;
 pub mod tunnel;
+pub mod turn;
 pub mod url;
 pub mod utf8;
 
@@ -53,6 +56,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("event_loop", event_loop::run),
     ("event_loop_http2", streams::one_each),
     ("streams", streams::run),
+    ("turn", turn::run),
     ("inflate", inflate::run),
     ("examiner", examiner::run),
     ("decode", decode::run),

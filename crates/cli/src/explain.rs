@@ -1,15 +1,15 @@
-//! `bowsprit explain`: a case in words.
+//! `bowsprit explain`: a case, or a close code, in words.
 
 use std::process::ExitCode;
 
-use bowsprit_lab::{Selection, Subject, explain, proxy};
+use bowsprit_lab::{Selection, Subject, explain, proxy, reader};
 
 use super::output::{for_terminal, print, usage};
 
 /// Arguments of `bowsprit explain`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Ids, groups (6.2) or globs (HSS-*).
+    /// Ids, groups (6.2) or globs (HSS-*) of cases; or close codes (1006).
     #[arg(required = true, value_name = "CASE")]
     cases: Vec<String>,
 }
@@ -17,6 +17,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> ExitCode {
     let mut text: Vec<String> = Vec::new();
     for pattern in args.cases {
+        if let Some(code) = pattern.parse().ok().filter(|code| (1000..5000).contains(code)) {
+            let section = if code < 3000 { "7.4.1" } else { "7.4.2" };
+            text.push(format!("close code {code}: {} (RFC 6455 §{section})\n", reader::close_name(code)));
+            continue;
+        }
         let selection = Selection { patterns: vec![pattern], slow: true, ..Selection::default() };
         // What names nothing in one catalogue may name something in the other.
         let peers = selection.choose(Subject::Both);

@@ -96,7 +96,25 @@ const CONNECT: &[Foreign] = &[
     to_use("other tools", &["--port"], "a port in the URL: ws://HOST:PORT/"),
     to_use("other tools", &["--url"], "the URL by itself: bowsprit connect URL"),
     to_use("other tools", &["--reconnect-interval", "--autoreconnect"], "--reconnect=TIME"),
+    to_use("other tools", &["--no-compression", "--no-permessage-deflate"], "--no-deflate"),
+    nothing("other tools", &["--quiet"], "nothing but failures is told unless -v is given"),
 ];
+
+const FUZZ: &[Foreign] = &[
+    to_use("other tools", &["-d", "--duration", "--max-total-time"], "--time TIME"),
+    to_use("other tools", &["-n", "--runs", "--iterations"], "--count N"),
+];
+
+const WATCH: &[Foreign] = &[
+    to_use(
+        "other tools",
+        &["--to", "--target", "--upstream", "--url"],
+        "the URL by itself: bowsprit watch URL",
+    ),
+    to_use("other tools", &["-l", "-p", "--port"], "--listen PORT"),
+];
+
+const EXPLAIN: &[Foreign] = &[to_use("other commands", &["--list", "-l"], "bowsprit test server URL --list")];
 
 const SERVE: &[Foreign] = &[
     to_use("other tools", &["-p", "--port"], "--listen PORT"),
@@ -154,7 +172,7 @@ pub(super) fn answer(command: &Command, args: &[OsString], error: &Error) -> Opt
     let see = format!("see {path} --help");
     match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) => {
-            Some(about_flag(&path, command, flag).map_or_else(
+            Some(about_flag(&path, command, flag, args).map_or_else(
                 || format!("{path} has no {}; {see}", one_line(flag)),
                 |ours| format!("{path} has no {}: {ours}; {see}", one_line(flag)),
             ))
@@ -192,15 +210,28 @@ fn chosen<'a>(root: &'a Command, args: &[OsString]) -> (String, &'a Command) {
     (path, command)
 }
 
-fn about_flag(path: &str, command: &Command, flag: &str) -> Option<String> {
+/// To websocat `-` stands for what it is written between.
+const STDIO: &str = "leave the - out, as it talks with stdin and stdout by itself";
+
+fn about_flag(path: &str, command: &Command, flag: &str, args: &[OsString]) -> Option<String> {
     let name = flag.split_once('=').map_or(flag, |(name, _)| name);
     if !name.starts_with('-') {
         let is_address = listen_address(name).is_ok();
         return Some(match path {
+            "bowsprit connect" if is_url(name) && args.iter().any(|arg| arg == "-") => STDIO.to_owned(),
             "bowsprit connect" => format!("a message to be sent is -m {}", quoted(name)),
             "bowsprit serve" if is_address => format!("an address to listen on is --listen {name}"),
+            "bowsprit serve" => {
+                format!(
+                    "a command to be run for each connection is --mode {}",
+                    quoted(&format!("exec:{name}"))
+                )
+            }
             _ => "it takes no further argument; quote what has blanks in it".to_owned(),
         });
+    }
+    if name == "-" && path == "bowsprit connect" {
+        return Some(STDIO.to_owned());
     }
     if cfg!(not(unix)) && OF_UNIX.contains(&(path, name)) {
         return Some("it needs a Unix-like system".to_owned());
@@ -210,6 +241,9 @@ fn about_flag(path: &str, command: &Command, flag: &str) -> Option<String> {
         "bowsprit connect" => &[CONNECT],
         "bowsprit serve" => &[SERVE],
         "bowsprit bench" => &[BENCH, CONNECT],
+        "bowsprit fuzz server" | "bowsprit fuzz client" => &[FUZZ, CONNECT],
+        "bowsprit watch" => &[WATCH, CONNECT],
+        "bowsprit explain" => &[EXPLAIN],
         _ => &[CONNECT],
     };
     let known: Vec<String> = tables
@@ -326,9 +360,18 @@ mod tests {
             ("bowsprit connect ws://a -n", "use -k; in place of that of websocat use --stay"),
             ("bowsprit connect ws://a --orgin x", "did you mean --origin?"),
             ("bowsprit connect ws://a b", "a message to be sent is -m b"),
+            ("bowsprit connect ws://a -", "leave the - out"),
+            ("bowsprit connect - ws://a", "leave the - out"),
+            ("bowsprit connect ws://a --no-compression", "--no-deflate"),
+            ("bowsprit connect ws://a --quiet", "leave that of other tools out"),
+            ("bowsprit fuzz server ws://a -d 1", "--time TIME"),
+            ("bowsprit watch --to ws://a", "bowsprit watch URL"),
+            ("bowsprit explain --list", "bowsprit test server URL --list"),
             ("bowsprit serve 9001", "--listen 9001"),
             ("bowsprit serve localhost:9001", "--listen localhost:9001"),
-            ("bowsprit serve there", "no further argument"),
+            ("bowsprit serve cat", "--mode exec:cat"),
+            ("bowsprit serve -- cat", "--mode exec:cat"),
+            ("bowsprit completions bash zsh", "no further argument"),
             ("bowsprit test ws://a/", "use bowsprit test server ws://a/"),
             ("bowsprit fuzz ws://a/", "use bowsprit fuzz server ws://a/"),
             ("bowsprit ws-l:127.0.0.1:9001 mirror:", "use bowsprit serve --listen 127.0.0.1:9001"),
@@ -356,13 +399,15 @@ mod tests {
     #[test]
     fn answers_name_what_there_is() {
         let command = command();
-        for (path, table) in [("connect", CONNECT), ("serve", SERVE), ("bench", BENCH)] {
+        for (path, table) in
+            [("connect", CONNECT), ("serve", SERVE), ("bench", BENCH), ("watch", WATCH), ("explain", EXPLAIN)]
+        {
             let subcommand = command.find_subcommand(path).unwrap();
             for row in table {
                 let ours: Vec<String> = row
                     .flags
                     .iter()
-                    .filter_map(|flag| about_flag(&format!("bowsprit {path}"), subcommand, flag))
+                    .filter_map(|flag| about_flag(&format!("bowsprit {path}"), subcommand, flag, &[]))
                     .collect();
                 assert_eq!(ours.len(), row.flags.len(), "{:?}", row.flags);
                 for flag in row.flags {

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bowsprit::connection::Config;
+use bowsprit::error::ProtocolError;
 use bowsprit::event_loop::{AcceptRate, Overflow, RatePolicy, Settings};
 use clap::ValueEnum;
 
@@ -135,6 +136,17 @@ enum OverRate {
     Drop,
     /// It is closed with code 1008.
     Close,
+}
+
+/// The flag of the limit that a peer has passed: then it has broken none of the RFC's rules.
+pub(super) const fn flag_of(error: ProtocolError) -> Option<&'static str> {
+    match error {
+        ProtocolError::FrameTooLong => Some("--max-frame"),
+        ProtocolError::MessageTooLong => Some("--max-message"),
+        ProtocolError::TooManyFragments => Some("--max-fragments"),
+        ProtocolError::TooManyEmptyFragments => Some("--max-empty-fragments"),
+        _ => None,
+    }
 }
 
 impl ConnectionArgs {

@@ -3,7 +3,7 @@
 use bowsprit::client::ClientConfig;
 use bowsprit::handshake::{ClientHandshake, HeaderField};
 
-use super::values::header;
+use super::values::{header, origin};
 
 /// What `--help` puts them under.
 pub(super) const HEADING: &str = "The request";
@@ -15,7 +15,7 @@ pub(super) struct RequestArgs {
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header, help_heading = HEADING)]
     pub(super) header: Vec<HeaderField>,
     /// The value of Origin.
-    #[arg(short = 'o', long, value_name = "ORIGIN", help_heading = HEADING)]
+    #[arg(short = 'o', long, value_name = "ORIGIN", value_parser = origin, help_heading = HEADING)]
     pub(super) origin: Option<String>,
     /// Subprotocols to offer, the preferred one first.
     #[arg(short = 's', long, value_name = "NAME", value_delimiter = ',', help_heading = HEADING)]

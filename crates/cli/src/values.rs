@@ -84,6 +84,17 @@ pub(super) fn header(text: &str) -> Result<bowsprit::handshake::HeaderField, Str
     bowsprit::handshake::HeaderField::new(name.trim(), value).map_err(|error| error.to_string())
 }
 
+/// What goes into an Origin field (RFC 6454 §7.1). To curl `-o` is a file.
+pub(super) fn origin(text: &str) -> Result<String, &'static str> {
+    match text == "null" || text.contains("://") {
+        true => Ok(text.to_owned()),
+        false => Err(
+            "use an origin such as https://example.com, or null; -H 'Origin: VALUE' sends any other; what comes \
+             goes to stdout, and from there to a file with the shell's > FILE",
+        ),
+    }
+}
+
 /// Where to listen: an address and a port; `localhost` stands for 127.0.0.1, and so does no address at all.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
     let wrong =
@@ -101,7 +112,8 @@ pub(super) fn server_url(text: &str) -> Result<String, String> {
     let rest = text.get(scheme.len()..).unwrap_or_default();
     match &*scheme {
         "ws" | "wss" if rest.starts_with("://") => Ok(text.to_owned()),
-        "ws" | "wss" if rest.starts_with(":/") => {
+        // A host may be called so, and what follows is its port.
+        "ws" | "wss" if rest.starts_with(":/") || rest[1..].contains(':') => {
             Err(format!("use {scheme}://{}", rest.trim_start_matches([':', '/'])))
         }
         "http" | "https" if rest.starts_with("://") => Err(format!(
@@ -210,6 +222,18 @@ mod tests {
     }
 
     #[test]
+    fn origins() {
+        for text in
+            ["https://example.com", "http://localhost:3000", "null", "file://", "chrome-extension://abc"]
+        {
+            assert_eq!(origin(text).as_deref(), Ok(text));
+        }
+        for text in ["", "out.txt", "example.com", "localhost:3000"] {
+            assert!(origin(text).is_err_and(|why| why.contains("https://example.com")), "{text}");
+        }
+    }
+
+    #[test]
     fn how_much_at_once() {
         assert_eq!((jobs("1"), jobs("4096")), (Ok(1), Ok(4096)));
         for text in ["", "0", "4097", "-1", "18446744073709551615", "99999999999999999999"] {
@@ -244,6 +268,7 @@ mod tests {
             ("9001", "ws://127.0.0.1:9001"),
             (":9001/x", "ws://127.0.0.1:9001/x"),
             ("me:pw@a:1/", "ws://me:pw@a:1/"),
+            ("ws:9001/b", "ws://ws:9001/b"),
             ("ws+unix:/run/a.sock:/chat", "ws+unix:/run/a.sock:/chat"),
         ] {
             assert_eq!(server_url(text).as_deref(), Ok(url), "{text}");
@@ -255,6 +280,7 @@ mod tests {
             ("http://a/b", "use ws://a/b"),
             ("https://a", "use wss://a"),
             ("ws:/a/b", "use ws://a/b"),
+            ("ws:127.0.0.1:9001/b", "use ws://127.0.0.1:9001/b"),
             ("ftp://a", "ws://"),
             ("/run/a.sock", "use ws+unix:/run/a.sock"),
             ("unix:/run/a.sock", "use ws+unix:/run/a.sock"),

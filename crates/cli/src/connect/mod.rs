@@ -76,7 +76,7 @@ pub(crate) struct Args {
     /// Send this file as one binary message in place of stdin, behind each --message; may be repeated.
     #[arg(long, value_name = "PATH", help_heading = MESSAGES)]
     file: Vec<PathBuf>,
-    /// Close once this many messages have come, and not before.
+    /// Close once this many messages have come, and not before; no more are shown.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = END)]
     expect: Option<u64>,
     /// Never close after the last line: wait until the server closes, for Ctrl-C or --timeout.

@@ -21,6 +21,7 @@ use super::output::Output;
 use crate::driver::{Driver, Turn};
 use crate::exit::Exit;
 use crate::input::{Input, Item, Separator};
+use crate::limits;
 use crate::output::one_line;
 use crate::values::Time;
 
@@ -311,7 +312,10 @@ impl Session {
                 }
                 text
             }
-            Cause::Protocol(error) => format!("the server broke a rule: {error}"),
+            Cause::Protocol(error) => match limits::flag_of(*error) {
+                Some(flag) => format!("{error}; {flag} accepts more"),
+                None => format!("the server broke a rule: {error}"),
+            },
             Cause::Eof => "the server ended the connection without a Close frame".to_owned(),
             Cause::Io(error) => format!("the connection broke: {error}"),
             Cause::Timeout(Due::CloseTimeout) => {

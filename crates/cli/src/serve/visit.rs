@@ -14,6 +14,7 @@ use bowsprit::handshake::{Head, StartLine};
 
 use super::mode::Mode;
 use super::since::Since;
+use crate::limits;
 use crate::output::one_line;
 
 /// What is kept of a connection while it lives: nothing unless somebody wants to know.
@@ -176,7 +177,8 @@ fn how(ended: &Ended) -> String {
     match &ended.cause {
         Cause::Closed => format!("closed {}", said(&outcome.received)),
         Cause::Protocol(error) => {
-            format!("failed {}, {}", said(&outcome.sent), error.section())
+            let flag = limits::flag_of(*error).map_or(String::new(), |flag| format!(" ({flag})"));
+            format!("failed {}, {}{flag}", said(&outcome.sent), error.section())
         }
         Cause::Eof => "gone 1006, without a Close frame".to_owned(),
         Cause::Io(error) => format!("lost 1006, {}", one_line(error.to_string().as_bytes())),
@@ -185,6 +187,9 @@ fn how(ended: &Ended) -> String {
         }
         Cause::Timeout(_) => format!("ended {}", said(&outcome.sent)),
         Cause::Overflow => "cut 1006, as it reads too slowly (--max-queued, --overflow)".to_owned(),
+        Cause::OverBudget => {
+            format!("closed {}, as all together hold more than --max-held", said(&outcome.sent))
+        }
         Cause::RateExceeded => "closed 1008, as it sends more than --rate allows".to_owned(),
         Cause::ShutDown => "cut 1006, as the server ends".to_owned(),
         Cause::Failed => format!("failed {}", said(&outcome.sent)),

@@ -1,7 +1,7 @@
 //! Peers that do not read, or that send nothing of use.
 
 use std::io::Write;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use bowsprit::connection::{Chunk, Config, Delivery};
@@ -24,6 +24,22 @@ fn tight(overflow: Overflow) -> Settings {
     (settings.high_watermark, settings.low_watermark) = (256 * KIB, 64 * KIB);
     settings.socket_send_buffer = Some(16 * KIB);
     settings
+}
+
+/// What a message leads to, and word of every one after which more than the high watermark waits for somebody. That is what
+/// stops a producer; some of it may go out before anybody looks, and it stays stopped until no more than the low one waits.
+#[expect(clippy::type_complexity, reason = "one of the hooks")]
+fn until_slow(
+    mut act: impl FnMut(&mut Context<u32>, ConnId, Message<'_>) + Send + 'static,
+) -> (Option<Box<dyn FnMut(&mut Context<u32>, ConnId, Message<'_>) + Send>>, Receiver<()>) {
+    let (sender, slow) = channel();
+    let message = move |cx: &mut Context<u32>, id, message: Message<'_>| {
+        act(cx, id, message);
+        if cx.connections().any(|other| cx.queued(other) > 256 * KIB) {
+            let _ = sender.send(()); // the test may have heard enough
+        }
+    };
+    (Some(Box::new(message)), slow)
 }
 
 /// One reader never reads; the others get everything, and the server holds no more for it than it says.
@@ -70,12 +86,12 @@ fn a_slow_reader_blocks_its_producer() {
     const MESSAGES: usize = 400;
     let (open, opened) = report();
     let (sender, drained) = channel();
+    let (message, slow) = until_slow(|cx, id, message| {
+        assert_eq!(cx.publish(To::all().except(id), message).here, 1);
+    });
     let hooks = Hooks {
         open,
-        message: Some(Box::new(|cx, id, message| {
-            let sent = cx.publish(To::all().except(id), message).here;
-            assert_eq!(sent, 1);
-        })),
+        message,
         drained: Some(Box::new(move |_, id| sender.send(id).unwrap())),
         ..Hooks::default()
     };
@@ -94,7 +110,7 @@ fn a_slow_reader_blocks_its_producer() {
         }
         producer
     });
-    server.wait_until(move |cx| cx.queued(id) > 256 * KIB);
+    wait(&slow);
     for _ in 0..MESSAGES {
         let queued = server.ask(move |cx| cx.queued(id));
         assert!(queued < 256 * KIB + 64 * KIB + 2 * 16 * KIB, "{queued} bytes wait");
@@ -178,18 +194,15 @@ fn a_message_larger_than_what_is_held_passes_through() {
 #[test]
 fn a_producer_is_released_when_its_reader_dies() {
     let (open, opened) = report();
-    let hooks = Hooks {
-        open,
-        message: Some(Box::new(|cx, id, message| {
-            if cx.publish(To::all().except(id), message).here == 0 {
-                cx.send(id, message);
-            }
-        })),
-        ..Hooks::default()
-    };
+    let (message, slow) = until_slow(|cx, id, message| {
+        if cx.publish(To::all().except(id), message).here == 0 {
+            cx.send(id, message);
+        }
+    });
+    let hooks = Hooks { open, message, ..Hooks::default() };
     let server = Server::start(tight(Overflow::Block), hooks);
     let reader = server.connect();
-    let id = wait(&opened);
+    wait(&opened);
     let mut producer = server.connect();
     let bytes = frame(RawHeader::TEXT, "y".repeat(16 * KIB).as_bytes());
     let mut clone = Client::over(producer.stream.try_clone().unwrap());
@@ -199,7 +212,7 @@ fn a_producer_is_released_when_its_reader_dies() {
         }
         clone.text("last");
     });
-    server.wait_until(move |cx| cx.queued(id) > 256 * KIB);
+    wait(&slow);
     drop(reader);
     while producer.next_text() != "last" {}
     writer.join().unwrap();
@@ -314,14 +327,18 @@ fn half_closed_peers_get_their_answers() {
 fn a_peer_that_does_not_read_is_not_read_from() {
     let (open, opened) = report();
     let (sender, drained) = channel();
+    let (message, slow) = until_slow(|cx, id, message| {
+        cx.send(id, message);
+    });
     let hooks = Hooks {
         open,
+        message,
         drained: Some(Box::new(move |cx, id| sender.send(cx.queued(id)).unwrap())),
-        ..Hooks::echo()
+        ..Hooks::default()
     };
     let server = Server::start(tight(Overflow::Close), hooks);
     let mut client = server.connect();
-    let id = wait(&opened);
+    wait(&opened);
     let bytes = frame(RawHeader::TEXT, "v".repeat(8 * KIB).as_bytes());
     let mut clone = Client::over(client.stream.try_clone().unwrap());
     let writer = std::thread::spawn(move || {
@@ -329,7 +346,7 @@ fn a_peer_that_does_not_read_is_not_read_from() {
             clone.write(&bytes);
         }
     });
-    server.wait_until(move |cx| cx.queued(id) > 256 * KIB);
+    wait(&slow);
     for _ in 0..500 {
         client.next_text();
     }

@@ -12,7 +12,7 @@ use bowsprit::extension::deflate::{DeflateConfig, DeflateParams};
 use bowsprit::frame::{Header, MaskKey, RawHeader};
 use bowsprit::message::Message;
 
-use crate::in_memory::{WIRES, World};
+use crate::in_memory::{WIRES, Wire, World};
 use crate::support::frames;
 
 // What `docs/limits.md` states.
@@ -197,7 +197,7 @@ impl Flood {
             let waits = self.world.engine.next_deadline().is_some_and(|at| at <= self.now);
             // What a peer that reads nothing has not been read from waits for it.
             let unread = WIRES.with_borrow(|wires| {
-                let of = |wire: &crate::in_memory::Wire| !wire.to.is_empty() && !wire.is_gone && !wire.is_full;
+                let of = |wire: &Wire| !wire.to.is_empty() && !wire.is_gone && !wire.is_full;
                 wires.iter().any(of)
             });
             if !waits && (!unread || self.world.handler.setup.little) {
@@ -280,7 +280,8 @@ fn frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
 fn compressed(len: usize) -> Vec<u8> {
     let mut config = Config::default();
     config.deflate = Some(DeflateConfig::default());
-    let mut sender = Connection::server(Arc::new(config), Instant::now()).with_deflate(DeflateParams::default());
+    let mut sender =
+        Connection::server(Arc::new(config), Instant::now()).with_deflate(DeflateParams::default());
     sender.outbound.send_with(Message::Binary(&vec![0; len]), Compression::On).expect("there is room");
     let sent = frames(sender.outbound.pending());
     sent.into_iter().map(|(_, payload)| payload).next().expect("one frame")

@@ -19,8 +19,6 @@ pub mod extension;
 pub mod handshake;
 pub mod head;
 pub mod http2;
-#[path = "../../tests/support/in_memory.rs"]
-mod in_memory;
 pub mod inflate;
 pub mod link;
 pub mod mask;

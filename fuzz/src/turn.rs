@@ -12,8 +12,11 @@ use bowsprit::extension::deflate::{DeflateConfig, DeflateParams};
 use bowsprit::frame::{Header, MaskKey, RawHeader};
 use bowsprit::message::Message;
 
-use crate::in_memory::{WIRES, Wire, World};
+use self::in_memory::{WIRES, Wire, World};
 use crate::support::frames;
+
+#[path = "../../tests/support/in_memory.rs"]
+mod in_memory;
 
 // What `docs/limits.md` states.
 const QUANTUM: usize = 524_288;

@@ -33,13 +33,28 @@ fn exec(command: &str, args: &[&str]) -> Server {
     serve(&[&["--mode", &format!("exec:{command}")], args].concat())
 }
 
-/// Any bytes, more than any buffer in between, in both directions at once, and each direction's end.
+/// Sends all of it, and reads as much as it is to get meanwhile.
+fn exchange(peer: &mut Peer, bytes: &[u8], expected: usize) -> Vec<u8> {
+    let mut writer = Peer { stream: peer.stream.try_clone().unwrap(), ahead: Vec::new() };
+    let mut back = Vec::with_capacity(expected);
+    thread::scope(|scope| {
+        scope.spawn(move || bytes.chunks(100_000).for_each(|part| writer.send(RawHeader::BINARY, part)));
+        while back.len() < expected {
+            let (header, payload) = peer.frame();
+            assert_eq!(header.opcode, RawHeader::BINARY.opcode);
+            back.extend(payload);
+        }
+    });
+    back
+}
+
+/// Any bytes, 50 MB of them and so more than any buffer in between, in both directions at once, and each direction's end.
 #[test]
 fn bytes_pass_as_they_are_in_both_directions() {
-    const LEN: usize = 8 << 20;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = serve(&["--mode", &format!("tcp:{}", listener.local_addr().unwrap())]);
-    let bytes = Random::new(7).bytes(LEN);
+    let some = Random::new(7).bytes(1_000_003);
+    let bytes = some.repeat(50);
     let echo = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut copy = stream.try_clone().unwrap();
@@ -49,24 +64,20 @@ fn bytes_pass_as_they_are_in_both_directions() {
         // What the client closes is the end of what we read.
     });
     let mut peer = Peer::open(server.address);
-    let mut writer = Peer { stream: peer.stream.try_clone().unwrap(), ahead: Vec::new() };
-    let sent = bytes.clone();
-    let writing = thread::spawn(move || {
-        for part in sent.chunks(100_000) {
-            writer.send(RawHeader::BINARY, part);
-        }
-    });
-    let mut back = Vec::new();
-    while back.len() < LEN + 12 {
-        let (header, payload) = peer.frame();
-        assert_eq!(header.opcode, RawHeader::BINARY.opcode);
-        back.extend(payload);
-    }
-    writing.join().unwrap();
+    let back = exchange(&mut peer, &bytes, 12 + bytes.len());
     assert!(back.starts_with(b"\0\xff greeting\n") && back[12..] == bytes);
     peer.close(1000);
     assert_close(&peer.frame(), 1000);
     echo.join().unwrap();
+    assert_eq!(end(server).0, 0);
+
+    // Through the pipes of a command.
+    let server = exec("cat", &["--framing", "bytes"]);
+    let mut peer = Peer::open(server.address);
+    let bytes = some.repeat(8);
+    assert!(exchange(&mut peer, &bytes, bytes.len()) == bytes);
+    peer.close(1000);
+    assert_close(&peer.frame(), 1000);
     assert_eq!(end(server).0, 0);
 }
 

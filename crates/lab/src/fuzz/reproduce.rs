@@ -52,7 +52,11 @@ impl<'a> Reproducer<'a> {
         }
         self.peer.ready()?;
         if let (Kind::NeighbourWaits, Some(within)) = (self.key.0, self.oracles.neighbour) {
-            let (found, played) = neighbour::beside(self.peer, script, self.oracles, within)?;
+            let (mut found, mut played) = neighbour::beside(self.peer, script, self.oracles, within)?;
+            // What the script does it does again; that the machine was slow for a moment is no finding.
+            if found.as_ref().is_some_and(|found| found.key().0 == Kind::NeighbourWaits) {
+                (found, played) = neighbour::beside(self.peer, script, self.oracles, within)?;
+            }
             self.received = played.received;
             return Ok(found);
         }

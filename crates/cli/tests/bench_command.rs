@@ -206,10 +206,10 @@ fn echoes_in_every_shape() {
 
 #[test]
 fn a_rate_is_kept() {
-    let report = measure(Way::Echo, "--rate 1000");
-    // Whatever the answers did. A test machine that is busy may count the messages of a moment before or after.
-    let sent = report["latency_us"]["count"].as_f64().unwrap() / report["seconds"].as_f64().unwrap();
-    assert!((500.0..=1500.0).contains(&sent), "{report}");
+    // No sooner than that; how much later depends on the machine. Whoever comes late catches up, as a test of the pacer shows.
+    let report = measure(Way::Echo, "--rate 1000 --count 300");
+    assert_eq!(report["operations"], 300, "{report}");
+    assert!(report["seconds"].as_f64().unwrap() >= 0.29, "{report}");
 }
 
 /// Not one more, and not one less, whatever else is asked for.

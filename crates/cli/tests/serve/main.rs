@@ -21,7 +21,7 @@ use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::process::Command;
 #[cfg(target_os = "linux")]
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use installed::skip;
 use support::command::{BOWSPRIT, Running, Server, serve, serve_by};
@@ -89,6 +89,28 @@ fn end(server: Server) -> (i32, String) {
 }
 
 // --- threads -----------------------------------------------------------------------------------------------------
+
+/// The system stops the server for longer than a client may be silent, with SIGSTOP: the time that it slept is not their
+/// silence, and what they said meanwhile is heard first.
+#[test]
+fn a_server_that_was_stopped_ends_nobody() {
+    let mut all = ["1", "2"].map(|threads| {
+        let server = serve(&["--idle-timeout", "1500ms", "--threads", threads]);
+        let peers: Vec<Peer> = (0..50).map(|_| Peer::open(server.address)).collect();
+        server.running.signal("STOP");
+        (server, peers)
+    });
+    for (_, peers) in &mut all {
+        peers.iter_mut().for_each(|peer| peer.text("still here"));
+    }
+    std::thread::sleep(Duration::from_secs(2)); // that is what happens to it
+    for (server, peers) in &mut all {
+        server.running.signal("CONT");
+        for peer in peers {
+            assert_text(&peer.frame(), "still here");
+        }
+    }
+}
 
 #[test]
 fn messages_and_counters_know_no_border_between_threads() {

@@ -265,8 +265,9 @@ impl<D: Default> Engine<D> {
 
     /// Ends a turn: reads on where there was more, does what is due, writes what was sent, removes what is over.
     ///
-    /// To be called after each batch of events, an empty one included. `now` counts for deadlines; it never goes
-    /// back.
+    /// To be called after each batch of events, an empty one included: that stands for silence, so where a signal has
+    /// interrupted the wait (`EINTR`, as after SIGSTOP) look for events once more before. `now` counts for deadlines; it
+    /// never goes back.
     pub fn on_time<H: Handler<Data = D>>(&mut self, now: Instant, handler: &mut H) {
         self.cx.set_time(now);
         let mail = self.inbox.has_mail().then(|| self.inbox.take());

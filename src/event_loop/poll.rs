@@ -152,13 +152,13 @@ impl<D: Default> EventLoop<D> {
         }
     }
 
-    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                self.events.clear();
-                Ok(())
+    fn poll(&mut self, mut timeout: Option<Duration>) -> io::Result<()> {
+        loop {
+            match self.poll.poll(&mut self.events, timeout) {
+                // As after SIGSTOP: nothing has been looked at, so that who seems to be silent may have spoken.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => timeout = Some(Duration::ZERO),
+                result => return result,
             }
-            result => result,
         }
     }
 }

@@ -132,14 +132,14 @@ impl<D: Default> Driver<D> {
         self.poll(due.map(|due| due.saturating_duration_since(Instant::now())))
     }
 
-    fn poll(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, wait) {
-            // A signal; what it has written to its pipe is there at the next turn.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                self.events.clear();
-                Ok(())
+    fn poll(&mut self, mut wait: Option<Duration>) -> io::Result<()> {
+        loop {
+            match self.poll.poll(&mut self.events, wait) {
+                // A signal, as SIGCONT after SIGSTOP: nothing has been looked at, so that who seems to be silent may have
+                // spoken. What a handler has written to its pipe is there, too.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => wait = Some(Duration::ZERO),
+                result => return result,
             }
-            result => result,
         }
     }
 }

@@ -110,7 +110,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // The nearer of both deadlines.
         let until = engine.next_deadline().map_or(program.report_at, |at| at.min(program.report_at));
         match poll.poll(&mut events, Some(until.saturating_duration_since(Instant::now()))) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+            // Nothing has been looked at: who seems to be silent may have spoken.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result?,
         }
         for event in &events {

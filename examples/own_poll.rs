@@ -46,7 +46,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         let due = engine.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
         match poll.poll(&mut events, due) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+            // Nothing has been looked at: who seems to be silent may have spoken.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result?,
         }
         for event in &events {

@@ -166,12 +166,13 @@ impl Drop for End {
 impl Read for End {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut wire = self.0.lock().expect("one thread");
-        if wire.reset {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
-        let most = wire.most;
+        let (most, reset) = (wire.most, wire.reset);
         let direction = &mut wire.directions[1 - self.1];
         let len = buf.len().min(most).min(direction.arrived.len());
+        // What came before a reset is read first, as on Linux.
+        if reset && len == 0 {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
         if len == 0 {
             return if direction.fin_arrived { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }

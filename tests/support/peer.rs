@@ -141,6 +141,15 @@ impl Peer {
         std::mem::take(&mut self.ahead)
     }
 
+    /// Ends our direction, unless the other side was quicker, and waits for its end, of whatever kind.
+    pub fn part(&mut self) {
+        match self.stream.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {} // it has been reset
+            result => result.unwrap(),
+        }
+        self.until_gone();
+    }
+
     /// Waits for the other side's end, of whatever kind.
     pub fn until_gone(&mut self) {
         while matches!(self.read(), Ok(1..)) {}

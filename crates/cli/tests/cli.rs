@@ -271,8 +271,7 @@ fn a_refusal_is_shown_and_cannot_act_on_the_terminal() {
         peer.write(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nConnection: close\r\n\r\n");
         peer.write(b"Log in \x1b]0;title\x07first.\r\n");
         peer.write(&[b'x'; 20_000]);
-        peer.finish();
-        peer.until_gone();
+        peer.part();
     });
     let (code, _, stderr) = Running::client(&url, &[]).finish();
     server.join().unwrap();
@@ -319,8 +318,7 @@ fn the_end_by_the_server_is_judged() {
         let (url, server) = fake_server(move |mut peer| {
             peer.accept_upgrade();
             peer.write(&[frame(RawHeader::TEXT, b"before"), end].concat());
-            peer.finish();
-            peer.until_gone();
+            peer.part();
         });
         let mut client = Running::client(&url, &[]);
         let status = client.status();
@@ -352,8 +350,7 @@ fn what_comes_before_the_answer_to_our_close_is_shown() {
         peer.write(&frame(RawHeader::TEXT, b"one more"));
         peer.write(&frame(RawHeader::BINARY, b"\x00\xff"));
         peer.write(&frame(RawHeader::CLOSE, &payload));
-        peer.finish();
-        peer.until_gone();
+        peer.part();
     });
     assert_eq!(Running::client(&url, &[]).finish(), (0, "one more\n0x00ff\n".into(), String::new()));
     server.join().unwrap();

@@ -142,8 +142,7 @@ fn limits_may_be_anything() {
                 peer.text("echo");
                 assert_text(&peer.frame(), "echo");
             } else {
-                peer.finish();
-                peer.until_gone();
+                peer.part();
             }
             drop(peer);
             let (code, stderr) = end(server);

@@ -359,6 +359,21 @@ mod the_loop {
         assert_eq!(world.held(), 0, "all are gone");
     }
 
+    /// Whoever breaks a rule in a message stays until its end comes; what came of the message goes at once, and so does what was
+    /// read behind it.
+    #[test]
+    fn a_message_goes_with_its_connection() {
+        let mut world = World::new(Echo::default(), 1, |_| ());
+        let held = world.held();
+        world.arrive(0, &sent_by(Role::Client, not_fin(RawHeader::BINARY), &[7; 500_000]));
+        world.turn();
+        assert!(world.held() > 500_000);
+        world.arrive(0, &sent_by(Role::Client, RawHeader::BINARY, b"another one within").repeat(5000));
+        world.turn();
+        assert!(!WIRES.with_borrow(|wires| wires[0].is_gone), "its end has not come");
+        assert!(world.held() <= held + 1024, "{} held, {held} before", world.held());
+    }
+
     /// 200 connections, each with a compressed message that is not whole: 16 KB that inflate to 16 MiB.
     #[cfg(feature = "deflate")]
     #[test]

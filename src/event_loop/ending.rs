@@ -128,8 +128,10 @@ impl<H: Handler> Turn<'_, H> {
             return;
         }
         peer.stage = Stage::Ending;
+        peer.drop_rest();
         peer.deadlines.closing(self.cx.clock.peer_time());
         let outcome = driver::outcome(&self.inbounds[slot], &peer.outbound);
+        self.inbounds[slot].discard();
         // Once both Close frames have passed, it does not matter how TCP ends (§7.1.4).
         let cause = if outcome.is_clean() { Cause::Closed } else { cause };
         self.cx.watch_deadline(slot);

@@ -300,6 +300,13 @@ impl<D> Peer<D> {
         self.heavy && self.cold.as_ref().is_some_and(|cold| !cold.rest.bytes.is_empty())
     }
 
+    /// Lets go of what was read for it: nothing that comes behind its end is looked at.
+    pub(super) fn drop_rest(&mut self) {
+        if let Some(cold) = &mut self.cold {
+            cold.rest = Default::default();
+        }
+    }
+
     /// When the loop has to look at this peer, if nothing happens before.
     pub(super) fn deadline(&self, settings: &Settings, wheel: &Wheel) -> Option<Instant> {
         match &self.stage {

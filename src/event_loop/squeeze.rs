@@ -157,9 +157,6 @@ impl<H: Handler> Turn<'_, H> {
             let _ = peer.outbound.close(Some(CloseReason { code: CloseCode::TRY_AGAIN_LATER, reason }));
         }
         self.over(slot, Cause::OverBudget);
-        if let Some(inbound) = self.inbounds.get_mut(slot) {
-            inbound.discard();
-        }
         if waits {
             self.kill(slot);
         } else {

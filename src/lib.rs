@@ -88,6 +88,7 @@ pub mod handshake;
 pub mod http2;
 pub mod message;
 pub mod role;
+mod secret;
 pub mod time;
 #[cfg(feature = "tls")]
 #[allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]

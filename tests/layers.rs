@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     // What everybody knows.
     ("role", &[]),
+    ("secret", &[]),
     ("token", &[]),
     ("utf8", &[]),
     ("close_code", &[]),
@@ -25,15 +26,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("message", &["error", "extension", "frame", "utf8"]),
     ("connection", &["close", "entropy", "error", "extension", "frame", "message", "role", "time", "utf8"]),
     // Runs once, before it.
-    ("handshake", &["error", "extension", "token"]),
+    ("handshake", &["error", "extension", "secret", "token"]),
     // Between the byte stream and the connections on it.
-    ("http2", &["error", "handshake", "role", "time", "token"]),
+    ("http2", &["error", "handshake", "role", "secret", "time", "token"]),
     // What touches sockets and clocks.
     ("tls", &[]),
     // Between processes, likewise without a socket.
-    ("backplane", &["entropy", "frame", "message", "tls"]),
+    ("backplane", &["entropy", "frame", "message", "secret", "tls"]),
     // How a server is reached: knows no socket, only what follows from what.
-    ("client", &["close", "connection", "entropy", "extension", "handshake", "http2", "tls"]),
+    ("client", &["close", "connection", "entropy", "extension", "handshake", "http2", "secret", "tls"]),
     (
         "blocking",
         &[
@@ -70,6 +71,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "http2",
             "message",
             "role",
+            "secret",
             "tls",
         ],
     ),

@@ -7,6 +7,8 @@ use fluent_uri::Uri;
 use fluent_uri::component::Host;
 use fluent_uri::pct_enc::EStr;
 
+use crate::secret::Secret;
+
 /// Which program carries messages between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,8 +39,9 @@ pub struct Address {
     kind: EngineKind,
     place: Place,
     tls: bool,
-    user: Option<String>,
-    password: Option<String>,
+    /// For NATS it may be a token.
+    user: Option<Secret<String>>,
+    password: Option<Secret<String>>,
     prefix: String,
     database: u32,
     streams: Option<usize>,
@@ -184,6 +187,7 @@ impl Address {
         if prefix.is_empty() {
             prefix = PREFIX.into();
         }
+        let [user, password] = [user, password].map(|text| text.map(Secret::new));
         Ok(Self { kind, place, tls, user, password, prefix, database, streams })
     }
 
@@ -213,11 +217,11 @@ impl Address {
     }
 
     pub(super) fn user(&self) -> Option<&str> {
-        self.user.as_deref()
+        self.user.as_ref().map(|user| user.expose().as_str())
     }
 
     pub(super) fn password(&self) -> Option<&str> {
-        self.password.as_deref()
+        self.password.as_ref().map(|password| password.expose().as_str())
     }
 
     pub(super) fn database(&self) -> u32 {

@@ -12,10 +12,12 @@ use super::address::Address;
 use super::engine::{Channel, Heard};
 use super::grammar::nats::{self, Parsed, Said};
 
+use crate::secret::Secret;
+
 /// A client of NATS, from its greeting on.
 #[derive(Debug)]
 pub(super) struct Nats {
-    connect: String,
+    connect: Secret<String>,
     wants_tls: bool,
     prefix: Vec<u8>,
     login: Login,
@@ -66,7 +68,7 @@ impl Nats {
         let mut prefix = Vec::new();
         nats::escape(&mut prefix, address.prefix().as_bytes());
         Self {
-            connect,
+            connect: Secret::new(connect),
             wants_tls: address.tls(),
             prefix,
             login: Login::Silent,
@@ -90,7 +92,7 @@ impl Nats {
     }
 
     fn introduce(&mut self, out: &mut Vec<u8>, tls: bool) {
-        out.extend_from_slice(self.connect.as_bytes());
+        out.extend_from_slice(self.connect.expose().as_bytes());
         out.extend_from_slice(if tls { b",\"tls_required\":true}\r\n" } else { b"}\r\n" });
         out.extend_from_slice(b"PING\r\n");
         self.login = Login::Introduced;
@@ -262,6 +264,11 @@ mod tests {
             assert!(said.ends_with(&format!("\"bowsprit\"{expected}}}\r\nPING\r\n")), "{said}");
             assert!(matches!(hear(&mut nats, b"PONG\r\n", &mut out), Heard::Greeted { longest: 77 }));
         }
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        assert!(!format!("{:?}", nats("nats://u:pa55@a")).contains("pa55"));
     }
 
     #[test]

@@ -8,10 +8,12 @@ use super::grammar::resp::{self, Parsed, Value};
 use super::history::Question;
 use super::streams::{self, Streams, Told};
 
+use crate::secret::Secret;
+
 /// A client of Redis, from its greeting on.
 #[derive(Debug)]
 pub(super) struct Redis {
-    greeting: Vec<u8>,
+    greeting: Secret<Vec<u8>>,
     selects: bool,
     prefix: Vec<u8>,
     /// What is answered next, in order.
@@ -57,7 +59,14 @@ impl Redis {
             resp::command(&mut greeting, &[b"SELECT", address.database().to_string().as_bytes()]);
         }
         let prefix = address.prefix().as_bytes().to_vec();
-        Self { greeting, selects, prefix, expected: VecDeque::new(), streams, entries: None }
+        Self {
+            greeting: Secret::new(greeting),
+            selects,
+            prefix,
+            expected: VecDeque::new(),
+            streams,
+            entries: None,
+        }
     }
 
     pub(super) fn begin(&mut self, out: &mut Vec<u8>) {
@@ -67,7 +76,7 @@ impl Redis {
         if self.selects {
             self.expected.push_back(Expected::Select);
         }
-        out.extend_from_slice(&self.greeting);
+        out.extend_from_slice(self.greeting.expose());
     }
 
     pub(super) fn name(&self, channel: Channel<'_>) -> Vec<u8> {
@@ -333,6 +342,12 @@ mod tests {
             redis(url).begin(&mut out);
             assert_eq!(out.escape_ascii().to_string(), expected.as_bytes().escape_ascii().to_string());
         }
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        let shown = format!("{:?}", redis("redis://:pa55@a"));
+        assert!(!shown.contains("112, 97, 53, 53"), "{shown}");
     }
 
     #[test]

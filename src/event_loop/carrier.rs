@@ -15,6 +15,7 @@ use super::id::ConnId;
 use super::transport::Stream;
 use crate::handshake::{HeadLimits, HeadReader, Progress};
 use crate::http2::{Connection, ErrorCode, Fields, Limits, StreamId, upgrade};
+use crate::secret::Secret;
 
 /// A connection that carries others.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ pub(super) struct CarriedStream {
     link: Arc<CarrierLink>,
     id: StreamId,
     /// What is left of the request, as HTTP/1.1 says it.
-    request: Vec<u8>,
+    request: Secret<Vec<u8>>,
     /// The response that is being written.
     response: Option<HeadReader>,
     asks_for_websocket: bool,
@@ -145,7 +146,7 @@ impl CarriedStream {
         Ok(Self {
             link: Arc::clone(link),
             id,
-            request: upgrade::request_head(fields)?,
+            request: Secret::new(upgrade::request_head(fields)?),
             response: Some(HeadReader::response(RESPONSE)),
             asks_for_websocket: fields.get(":protocol").is_some(),
             ended: false,
@@ -156,10 +157,10 @@ impl CarriedStream {
 
 impl Read for CarriedStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if !self.request.is_empty() {
-            let len = self.request.len().min(buf.len());
-            buf[..len].copy_from_slice(&self.request[..len]);
-            self.request.drain(..len);
+        if !self.request.expose().is_empty() {
+            let len = self.request.expose().len().min(buf.len());
+            buf[..len].copy_from_slice(&self.request.expose()[..len]);
+            self.request.expose_mut().drain(..len);
             return Ok(len);
         }
         if self.ended {

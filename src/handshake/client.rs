@@ -21,6 +21,7 @@ use super::head_reader::{HeadLimits, HeadReader, Progress};
 use super::nonce::Key;
 use super::refused::{BodyReader, MAX_REFUSAL_BODY, RefusedResponse};
 use crate::extension::{Extension, deflate, params};
+use crate::secret::Secret;
 
 /// The most interim responses before the final one: 100, 102 and 103 have their uses, more than a few do not.
 pub const MAX_INTERIM: usize = 8;
@@ -53,7 +54,7 @@ pub const MAX_INTERIM: usize = 8;
 #[derive(Clone, Debug)]
 pub struct ClientHandshake {
     request: ClientRequest,
-    bytes: Vec<u8>,
+    bytes: Secret<Vec<u8>>,
     accept: String,
     reader: HeadReader,
     max_body: usize,
@@ -89,14 +90,14 @@ impl ClientHandshake {
 
     /// Bytes of memory held, beside its own size; the parts of the request count as much as its bytes.
     pub const fn memory(&self) -> usize {
-        2 * self.bytes.capacity() + self.accept.capacity() + self.reader.memory()
+        2 * self.bytes.expose().capacity() + self.accept.capacity() + self.reader.memory()
     }
 
     /// A handshake with this nonce (§4.1 item 7: "selected randomly for each connection").
     pub fn new(request: ClientRequest, nonce: [u8; 16]) -> Self {
         let key = Key::from_nonce(nonce);
         Self {
-            bytes: request.encode(&key),
+            bytes: Secret::new(request.encode(&key)),
             accept: key.accept(),
             request,
             reader: HeadReader::response(HeadLimits::default()),
@@ -122,7 +123,7 @@ impl ClientHandshake {
 
     /// The bytes to send, all of them and nothing else before the response is there.
     pub fn request(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.expose()
     }
 
     /// Takes the next bytes of the response. Once it says `Done`, the handshake has nothing left to do: bytes of
@@ -354,6 +355,13 @@ mod tests {
         request
             .extension(Extension::new("permessage-deflate").unwrap())
             .extension(Extension::new("x-a").unwrap())
+    }
+
+    #[test]
+    fn what_it_sends_is_not_shown() {
+        let request = plain().basic_auth("u", "pass").unwrap();
+        let shown = format!("{:?}", ClientHandshake::new(request, NONCE));
+        assert!(!shown.contains("dTpwYXNz") && !shown.contains("100, 84, 112, 119"), "{shown}"); // in base64
     }
 
     fn bytes(lines: &[&str]) -> Vec<u8> {

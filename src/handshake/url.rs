@@ -17,6 +17,8 @@ use core::str::FromStr;
 use fluent_uri::Uri;
 use fluent_uri::component::Host;
 
+use crate::secret::Secret;
+
 /// A parsed `ws` or `wss` URI.
 ///
 /// ```
@@ -36,7 +38,7 @@ pub struct Url {
     port: u16,
     host_header: String,
     resource: String,
-    user_info: Option<(String, String)>,
+    user_info: Option<(String, Secret<String>)>,
 }
 
 impl Url {
@@ -137,7 +139,7 @@ impl Url {
 
     /// User name and password, decoded, where the URI holds them: for an `Authorization` header.
     pub fn user_info(&self) -> Option<(&str, &str)> {
-        self.user_info.as_ref().map(|(user, password)| (user.as_str(), password.as_str()))
+        self.user_info.as_ref().map(|(user, password)| (user.as_str(), password.expose().as_str()))
     }
 }
 
@@ -181,12 +183,13 @@ fn bare(host: &str) -> &str {
 }
 
 /// User name and password (RFC 3986 §3.2.1), percent-decoded.
-fn decode(user_info: &str) -> Result<Option<(String, String)>, UrlError> {
+fn decode(user_info: &str) -> Result<Option<(String, Secret<String>)>, UrlError> {
     if user_info.is_empty() {
         return Ok(None);
     }
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-    percent_decode(user).zip(percent_decode(password)).map(Some).ok_or(UrlError::UserInfo)
+    let password = percent_decode(password).map(Secret::new);
+    percent_decode(user).zip(password).map(Some).ok_or(UrlError::UserInfo)
 }
 
 /// Percent-decoding (RFC 3986 §2.1); `None` where a `%` has no two digits behind it, or where no text comes of it.

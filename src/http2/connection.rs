@@ -13,6 +13,7 @@ use super::reading::{AT_HEADER, FieldSection, Reading};
 use super::settings::{self, PeerSettings};
 use super::stream::Stream;
 use crate::role::Role;
+use crate::secret::Secret;
 use crate::time::Instant;
 
 /// Names a stream of one [`Connection`].
@@ -126,7 +127,7 @@ pub struct Connection {
     pub(super) last_of_peer: u32,
     /// The next stream that we open.
     pub(super) next_own: u32,
-    pub(super) out: Vec<u8>,
+    pub(super) out: Secret<Vec<u8>>,
     /// So much of `out` is written.
     pub(super) written: usize,
     pub(super) events: VecDeque<Event>,
@@ -175,7 +176,7 @@ impl Connection {
             receive_window: CONNECTION_WINDOW,
             last_of_peer: 0,
             next_own: 1,
-            out,
+            out: Secret::new(out),
             written: 0,
             events: VecDeque::new(),
             floods: Floods::new(),
@@ -189,20 +190,20 @@ impl Connection {
 
     /// Bytes to write, in order.
     pub fn pending(&self) -> &[u8] {
-        &self.out[self.written..]
+        &self.out.expose()[self.written..]
     }
 
     /// So many of them are written.
     pub fn advance(&mut self, written: usize) {
         self.written += written.min(self.pending().len());
-        if self.written == self.out.len() {
+        if self.written == self.out.expose().len() {
             self.written = 0;
-            self.out.clear();
-            if self.out.capacity() > 4096 {
-                self.out = Vec::new();
+            self.out.expose_mut().clear();
+            if self.out.expose().capacity() > 4096 {
+                self.out = Secret::default();
             }
-        } else if self.written > self.out.len() / 2 {
-            self.out.drain(..self.written);
+        } else if self.written > self.out.expose().len() / 2 {
+            self.out.expose_mut().drain(..self.written);
             self.written = 0;
         }
         self.wake();
@@ -242,17 +243,13 @@ impl Connection {
 
     /// Bytes of memory held, beside its own size.
     pub fn memory(&self) -> usize {
-        let payload = match &self.reading {
-            Reading::Payload { bytes, .. } => bytes.capacity(),
-            _ => 0,
-        };
-        let section = self.section.as_ref().map_or(0, |section| section.block.capacity());
+        let section = self.section.as_ref().map_or(0, |section| section.block.expose().capacity());
         let streams: usize = self.streams.values().map(|stream| size_of::<Stream>() + stream.memory()).sum();
-        payload
+        self.reading.memory()
             + section
             + streams
             + self.decoder.memory()
-            + self.out.capacity()
+            + self.out.expose().capacity()
             + self.events.capacity() * size_of::<Event>()
     }
 
@@ -330,7 +327,7 @@ impl Connection {
         stream.send_window -= len as i64;
         self.send_window -= len as i64;
         for part in bytes[..len].chunks(MAX_FRAME) {
-            frame::frame(&mut self.out, kind::DATA, 0, id.0, part);
+            frame::frame(self.out.expose_mut(), kind::DATA, 0, id.0, part);
             self.floods.sent_data();
         }
         len
@@ -343,7 +340,7 @@ impl Connection {
             return self.reset(id, ErrorCode::CANCEL); // there is nothing yet that could end
         }
         stream.ended = true;
-        frame::begin(&mut self.out, 0, kind::DATA, flag::END_STREAM, id.0);
+        frame::begin(self.out.expose_mut(), 0, kind::DATA, flag::END_STREAM, id.0);
         self.forget_over(id.0);
     }
 
@@ -366,7 +363,7 @@ impl Connection {
             return Some(len);
         }
         if let Some(credit) = stream.credit(self.limits.window.into()) {
-            frame::frame(&mut self.out, kind::WINDOW_UPDATE, 0, id.0, &credit.to_be_bytes());
+            frame::frame(self.out.expose_mut(), kind::WINDOW_UPDATE, 0, id.0, &credit.to_be_bytes());
         }
         Some(len)
     }
@@ -376,7 +373,7 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(&id.0) else { return };
         stream.held_back = held;
         if let Some(credit) = stream.credit(self.limits.window.into()) {
-            frame::frame(&mut self.out, kind::WINDOW_UPDATE, 0, id.0, &credit.to_be_bytes());
+            frame::frame(self.out.expose_mut(), kind::WINDOW_UPDATE, 0, id.0, &credit.to_be_bytes());
         }
     }
 
@@ -423,16 +420,16 @@ impl Connection {
         let mut payload = [0; 8];
         payload[..4].copy_from_slice(&self.last_of_peer.to_be_bytes());
         payload[4..].copy_from_slice(&code.0.to_be_bytes());
-        frame::frame(&mut self.out, kind::GOAWAY, 0, 0, &payload);
+        frame::frame(self.out.expose_mut(), kind::GOAWAY, 0, 0, &payload);
     }
 
     fn write_fields(&mut self, id: u32, fields: &Fields, ends: bool) {
         let block = fields.encode(&mut self.encoder);
-        frame::field_section(&mut self.out, id, &block, ends);
+        frame::field_section(self.out.expose_mut(), id, &block, ends);
     }
 
     pub(super) fn write_reset(&mut self, id: u32, code: ErrorCode) {
-        frame::frame(&mut self.out, kind::RST_STREAM, 0, id, &code.0.to_be_bytes());
+        frame::frame(self.out.expose_mut(), kind::RST_STREAM, 0, id, &code.0.to_be_bytes());
         if self.forgotten.len() == REMEMBERED {
             self.forgotten.pop_front();
         }

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use super::error::Http2Error;
 use super::frame::{FrameHeader, HEADER, flag};
 
+use crate::secret::Secret;
+
 /// Where in the input we are.
 #[derive(Debug)]
 pub(super) enum Reading {
@@ -15,7 +17,7 @@ pub(super) enum Reading {
     },
     Payload {
         header: FrameHeader,
-        bytes: Vec<u8>,
+        bytes: Secret<Vec<u8>>,
     },
     /// The byte that says how much padding a DATA frame has.
     PadLength(FrameHeader),
@@ -27,6 +29,16 @@ pub(super) enum Reading {
     Skip(usize),
 }
 
+impl Reading {
+    /// Bytes of memory held, beside its own size.
+    pub(super) const fn memory(&self) -> usize {
+        match self {
+            Self::Payload { bytes, .. } => bytes.expose().capacity(),
+            _ => 0,
+        }
+    }
+}
+
 pub(super) const AT_HEADER: Reading = Reading::Header { bytes: [0; HEADER], len: 0 };
 
 /// A field section that has begun.
@@ -34,7 +46,7 @@ pub(super) const AT_HEADER: Reading = Reading::Header { bytes: [0; HEADER], len:
 pub(super) struct FieldSection {
     pub(super) stream: u32,
     pub(super) ends_stream: bool,
-    pub(super) block: Vec<u8>,
+    pub(super) block: Secret<Vec<u8>>,
     pub(super) frames: usize,
 }
 

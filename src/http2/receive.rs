@@ -10,6 +10,7 @@ use super::frame::{self, FrameHeader, HEADER, MAX_FRAME, MAX_WINDOW, PREFACE, fl
 use super::limits::{MAX_ANSWERS, MAX_FRAMES_OF_SECTION};
 use super::reading::{AT_HEADER, FieldSection, Reading, without_padding};
 use crate::role::Role;
+use crate::secret::Secret;
 use crate::time::Instant;
 
 impl Connection {
@@ -42,7 +43,7 @@ impl Connection {
                     self.reading = self.begin(header, now)?;
                 }
                 Reading::Payload { header, bytes } => {
-                    let header = *header;
+                    let (header, bytes) = (*header, bytes.expose_mut());
                     let part = (header.len - bytes.len()).min(input.len());
                     let (mine, rest) = input.split_at(part);
                     input = rest;
@@ -141,7 +142,7 @@ impl Connection {
             kind::HEADERS | kind::CONTINUATION => {
                 let section = self.section.as_ref();
                 let (so_far, frames) =
-                    section.map_or((0, 0), |section| (section.block.len(), section.frames));
+                    section.map_or((0, 0), |section| (section.block.expose().len(), section.frames));
                 if frames == MAX_FRAMES_OF_SECTION {
                     return Err(Http2Error::Flood(Flood::Continuation));
                 }
@@ -169,7 +170,7 @@ impl Connection {
                 return Ok(Reading::Skip(len));
             }
         }
-        Ok(Reading::Payload { header, bytes: Vec::new() })
+        Ok(Reading::Payload { header, bytes: Secret::default() })
     }
 
     fn begin_data(&mut self, header: FrameHeader, now: Instant) -> Result<Reading, Http2Error> {
@@ -187,7 +188,7 @@ impl Connection {
         }
         if self.receive_window < CONNECTION_WINDOW / 2 {
             let credit = (CONNECTION_WINDOW - self.receive_window) as u32;
-            frame::frame(&mut self.out, kind::WINDOW_UPDATE, 0, 0, &credit.to_be_bytes());
+            frame::frame(self.out.expose_mut(), kind::WINDOW_UPDATE, 0, 0, &credit.to_be_bytes());
             self.receive_window = CONNECTION_WINDOW;
         }
         if len == 0 && !header.has(flag::END_STREAM) {
@@ -264,7 +265,7 @@ impl Connection {
         if let Some(stream) = self.streams.get_mut(&id)
             && let Some(credit) = stream.credit(self.limits.window.into())
         {
-            frame::frame(&mut self.out, kind::WINDOW_UPDATE, 0, id, &credit.to_be_bytes());
+            frame::frame(self.out.expose_mut(), kind::WINDOW_UPDATE, 0, id, &credit.to_be_bytes());
         }
         if header.has(flag::END_STREAM) { self.peer_ended(id, now) } else { Ok(()) }
     }
@@ -295,14 +296,14 @@ impl Connection {
                 self.section = Some(FieldSection {
                     stream: header.stream,
                     ends_stream: header.has(flag::END_STREAM),
-                    block: block.to_vec(),
+                    block: Secret::new(block.to_vec()),
                     frames: 1,
                 });
                 self.end_section(&header, now)
             }
             kind::CONTINUATION => {
                 if let Some(section) = &mut self.section {
-                    section.block.extend_from_slice(payload);
+                    section.block.expose_mut().extend_from_slice(payload);
                     section.frames += 1;
                 }
                 self.end_section(&header, now)
@@ -313,7 +314,7 @@ impl Connection {
             kind::PING if header.has(flag::ACK) => Ok(()),
             kind::PING => {
                 self.floods.count(Flood::Ping, now)?;
-                frame::frame(&mut self.out, kind::PING, flag::ACK, 0, payload);
+                frame::frame(self.out.expose_mut(), kind::PING, flag::ACK, 0, payload);
                 Ok(())
             }
             kind::GOAWAY => {
@@ -339,7 +340,7 @@ impl Connection {
         if self.peer.small_table {
             self.encoder.shrink();
         }
-        frame::frame(&mut self.out, kind::SETTINGS, flag::ACK, 0, &[]);
+        frame::frame(self.out.expose_mut(), kind::SETTINGS, flag::ACK, 0, &[]);
         if !mem::replace(&mut self.is_ready, true) {
             self.events.push_back(Event::Ready);
         }

@@ -21,7 +21,7 @@ impl Connection {
         let mut fields = Fields::new();
         let (most, mut size) = (self.limits.max_field_section as usize, 0usize);
         self.decoder
-            .decode(&block, |name, value| {
+            .decode(block.expose(), |name, value| {
                 size = size.saturating_add(name.len() + value.len() + 32);
                 if size <= most {
                     fields.push(name, value);

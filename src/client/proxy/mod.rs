@@ -17,13 +17,15 @@ pub use settings::ProxySettings;
 pub use socks::Socks5;
 pub use tunnel::Tunnel;
 
+use crate::secret::Secret;
+
 /// A proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     kind: ProxyKind,
     host: String,
     port: u16,
-    credentials: Option<(String, String)>,
+    credentials: Option<(String, Secret<String>)>,
 }
 
 /// What a proxy speaks.
@@ -79,7 +81,7 @@ impl Proxy {
         {
             return Err(ProxyError::Credentials);
         }
-        self.credentials = credentials;
+        self.credentials = credentials.map(|(user, password)| (user, Secret::new(password)));
         Ok(self)
     }
 
@@ -110,7 +112,7 @@ impl Proxy {
     /// [`ProxyError::Host`], [`ProxyError::Credentials`].
     pub fn tunnel(&self, host: &str, port: u16) -> Result<Tunnel, ProxyError> {
         let credentials =
-            self.credentials.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
+            self.credentials.as_ref().map(|(user, password)| (user.as_str(), password.expose().as_str()));
         match self.kind {
             ProxyKind::Http => Tunnel::http(host, port, credentials),
             ProxyKind::Socks5 | ProxyKind::Socks5h => Tunnel::socks5(host, port, credentials),

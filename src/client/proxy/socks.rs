@@ -7,16 +7,17 @@ use std::net::IpAddr;
 
 use super::error::ProxyError;
 use crate::handshake::Progress;
+use crate::secret::Secret;
 
 /// One SOCKS handshake.
 #[derive(Clone, Debug)]
 pub struct Socks5 {
     /// What waits to be sent.
-    out: Vec<u8>,
+    out: Secret<Vec<u8>>,
     /// What has come of the current answer.
     answer: Vec<u8>,
     request: Vec<u8>,
-    credentials: Option<Vec<u8>>,
+    credentials: Option<Secret<Vec<u8>>>,
     stage: SocksState,
 }
 
@@ -62,24 +63,30 @@ impl Socks5 {
                 let mut bytes = vec![1];
                 push_short(&mut bytes, user).ok_or(ProxyError::Credentials)?;
                 push_short(&mut bytes, password).ok_or(ProxyError::Credentials)?;
-                Some(bytes)
+                Some(Secret::new(bytes))
             }
         };
         let out = match credentials {
             None => vec![VERSION, 1, NO_AUTHENTICATION],
             Some(_) => vec![VERSION, 2, NO_AUTHENTICATION, USER_PASSWORD],
         };
-        Ok(Self { out, answer: Vec::new(), request, credentials, stage: SocksState::Method })
+        Ok(Self {
+            out: Secret::new(out),
+            answer: Vec::new(),
+            request,
+            credentials,
+            stage: SocksState::Method,
+        })
     }
 
     /// The bytes to send next; empty while the proxy's answer is awaited.
     pub fn pending(&self) -> &[u8] {
-        &self.out
+        self.out.expose()
     }
 
     /// Drops the first `len` of them: they are sent.
     pub fn advance(&mut self, len: usize) {
-        self.out.drain(..len);
+        self.out.expose_mut().drain(..len);
     }
 
     /// Takes the proxy's next bytes. `Done`: the tunnel is open, and bytes from `used` on are the server's.
@@ -128,7 +135,7 @@ impl Socks5 {
                 self.say(self.request.clone(), SocksState::Reply)
             }
             (SocksState::Method, [VERSION, USER_PASSWORD], Some(credentials)) => {
-                self.say(credentials.clone(), SocksState::Authentication)
+                self.say(credentials.expose().clone(), SocksState::Authentication)
             }
             (SocksState::Method, [VERSION, 0xff], _) => return Err(ProxyError::Authentication),
             (SocksState::Authentication, [1, 0], _) => self.say(self.request.clone(), SocksState::Reply),
@@ -143,7 +150,7 @@ impl Socks5 {
     }
 
     fn say(&mut self, bytes: Vec<u8>, stage: SocksState) -> SocksState {
-        self.out.extend_from_slice(&bytes);
+        self.out.expose_mut().extend_from_slice(&bytes);
         stage
     }
 }

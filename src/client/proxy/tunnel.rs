@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use super::error::ProxyError;
 use super::socks::Socks5;
 use crate::handshake::{Head, HeadLimits, HeadReader, HeaderField, MAX_INTERIM, Progress, StartLine};
+use crate::secret::Secret;
 
 /// The handshake that opens a tunnel through a proxy.
 ///
@@ -36,7 +37,7 @@ impl Tunnel {
     /// The bytes to send next; empty while the proxy's answer is awaited.
     pub fn pending(&self) -> &[u8] {
         match &self.0 {
-            Speech::Http(http) => &http.out,
+            Speech::Http(http) => http.out.expose(),
             Speech::Socks(socks) => socks.pending(),
         }
     }
@@ -44,7 +45,7 @@ impl Tunnel {
     /// Drops the first `len` of them: they are sent.
     pub fn advance(&mut self, len: usize) {
         match &mut self.0 {
-            Speech::Http(http) => drop(http.out.drain(..len)),
+            Speech::Http(http) => drop(http.out.expose_mut().drain(..len)),
             Speech::Socks(socks) => socks.advance(len),
         }
     }
@@ -70,7 +71,7 @@ impl Tunnel {
 /// CONNECT (RFC 9110 §9.3.6).
 #[derive(Clone, Debug)]
 struct HttpTunnel {
-    out: Vec<u8>,
+    out: Secret<Vec<u8>>,
     reader: HeadReader,
     interim: usize,
 }
@@ -95,7 +96,7 @@ impl HttpTunnel {
             out.extend_from_slice(format!("{}: {}\r\n", field.name(), field.value()).as_bytes());
         }
         out.extend_from_slice(b"\r\n");
-        Ok(Self { out, reader: HeadReader::response(HeadLimits::default()), interim: 0 })
+        Ok(Self { out: Secret::new(out), reader: HeadReader::response(HeadLimits::default()), interim: 0 })
     }
 
     fn receive(&mut self, input: &[u8]) -> Result<Progress<()>, ProxyError> {
@@ -185,6 +186,21 @@ mod tests {
         }
         let text = asks("Proxy-Authenticate: NTLM\r\n").unwrap_err().to_string();
         assert_eq!(text, "the proxy asks for NTLM; of what proxies ask for only Basic is spoken here");
+    }
+
+    #[test]
+    fn no_tunnel_shows_its_password() {
+        for scheme in ["http", "socks5"] {
+            let proxy = Proxy::parse(&format!("{scheme}://u:pass@proxy.example")).unwrap();
+            let mut tunnel = proxy.tunnel("a", 443).unwrap();
+            if scheme == "socks5" {
+                tunnel.receive(&[5, 2]).unwrap();
+            }
+            let shown = format!("{tunnel:?}");
+            let bytes = format!("{:?}", tunnel.pending());
+            assert!(!shown.contains(bytes.trim_matches(['[', ']'])), "{shown}");
+            assert!(!shown.contains("112, 97, 115, 115"), "{shown}"); // pass
+        }
     }
 
     /// PXY-001 to PXY-006.

@@ -2,6 +2,21 @@ use super::*;
 
 const HELLO: &[u8] = b"\x81\x857\xfa!=\x7f\x9fMQX";
 
+/// A tool may show a blank as a dot, at the ends of the text as well.
+#[test]
+fn a_blank_may_be_shown_as_a_dot() {
+    for text in [
+        "00000000: 20af af20                                 ..",
+        "00000000: 20af af20                                ....",
+        "00000000: 20af af20                                ... ",
+        "00000000  20 af af 20                                       |....|\n00000004",
+        "0000   20 af af 20                                       ....",
+    ] {
+        let found = read(text).unwrap_or_else(|why| panic!("{text}: {why}"));
+        assert_eq!((found.bytes(), found.notes), (b" \xaf\xaf ".to_vec(), vec![]), "{text}");
+    }
+}
+
 /// Each of them is read as `HELLO`, and nothing has to be said about it.
 #[test]
 fn forms() {

@@ -184,10 +184,11 @@ pub(super) fn text(tail: &str, bytes: &[u8], is_last: bool) -> Option<(Text, boo
     let forms = [Some(plain.clone()), halves, Some(format!("|{plain}|")), Some(format!(">{plain}<"))];
     let mut is_cut = false;
     for form in forms.into_iter().flatten() {
-        let form = form.trim_end();
-        if ends_with(shown, form) {
+        // Blanks at its end are not there any more, unless they are shown as dots.
+        if ends_with(shown, &form) || ends_with(shown, form.trim_end()) {
             return Some((Text::Fits, false));
         }
+        let form = form.trim_end();
         is_cut |= is_last && begins_with(form.trim_start(), body);
     }
     match (is_cut, gap) {

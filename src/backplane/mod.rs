@@ -7,7 +7,7 @@
 //! | | promised |
 //! |---|---|
 //! | delivery | at most once; to those at the same node without the engine, unless [`ordered`](BackplaneSettings::ordered) |
-//! | order | of each node in each channel: a topic, or everybody; with `ordered`, one for all nodes |
+//! | order | of each node in each channel: a topic, or everybody; with `ordered` over Redis, one for all nodes |
 //! | loss | counted and told, by the receivers: [`LinkEvent::Gap`], a lost tail within three announcements (6 s) |
 //! | an outage | messages wait, bounded in bytes and in time; the oldest go first, and [`LinkEvent::Dropped`] tells |
 //! | what the engine has not answered | is sent again, and receivers drop what they have already, by its number |

@@ -17,7 +17,8 @@ pub struct BackplaneSettings {
     pub ping_interval: Duration,
     /// How long its answer may take. 4 s: with the interval, a hung engine is noticed within 6.
     pub pong_timeout: Duration,
-    /// Messages go through the engine to those at the same node, too, so that all nodes see one order in each topic.
+    /// Messages go through the engine to those at the same node, too, so that over Redis all nodes see one order in each topic;
+    /// NATS serves its clients side by side and keeps that of each node alone.
     /// While the engine is away they wait, and what is dropped then reaches nobody. Off: what is said here is heard here
     /// at once, whatever becomes of the engine.
     ///

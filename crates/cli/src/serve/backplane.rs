@@ -26,8 +26,8 @@ pub(super) struct BackplaneArgs {
     /// How long a message may wait for the engine.
     #[arg(long, value_name = "TIME", default_value_t = Time(BackplaneSettings::default().max_age))]
     backplane_max_age: Time,
-    /// Send messages through the engine to the clients of this server, too, so that all clients of all servers see one
-    /// order. While the engine is away, nothing reaches anybody; what waits no longer than --backplane-max-age comes
+    /// Send messages through the engine to the clients of this server, too, so that over Redis all clients of all
+    /// servers see one order. While the engine is away, nothing reaches anybody; what waits no longer than --backplane-max-age comes
     /// later.
     #[arg(long)]
     backplane_ordered: bool,

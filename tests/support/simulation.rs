@@ -133,7 +133,7 @@ struct Direction {
 }
 
 /// What fits on the way and in buffers.
-const CAPACITY: usize = 8 * 1024;
+pub(crate) const CAPACITY: usize = 8 * 1024;
 
 #[derive(Debug, Default)]
 struct Wire {
@@ -317,30 +317,43 @@ struct World<'a> {
 const LINKS: usize = 4;
 const STEPS: usize = 400;
 const LOW: usize = 2_000;
-const QUEUED: usize = 20_000;
-const LONGEST: usize = 6000;
+pub(crate) const QUEUED: usize = 20_000;
+pub(crate) const LONGEST: usize = 6000;
 /// What a turn may leave above the budget: buffers that are lent anew, and the words with which connections end.
 const ABOVE: usize = 8 * 1024;
 /// What a connection of HTTP/2 keeps for itself: a buffer to write from and what it knows of its streams.
 const OF_CARRIER: usize = 4 * 1024;
 
+/// The settings of a loop in which not much is needed for a bound to be met.
+pub(crate) fn settings(choices: &mut dyn Choices) -> Settings {
+    let mut config = Config::default();
+    config.max_queued = QUEUED;
+    config.ping_interval = [None, Some(Duration::from_secs(10))][choices.below(2)];
+    config.pong_timeout = Duration::from_secs(5);
+    config.idle_timeout = [None, Some(Duration::from_secs(30))][choices.below(2)];
+    config.close_timeout = Duration::from_secs(3);
+    let mut settings = Settings::default();
+    settings.connection = Arc::new(config);
+    settings.handshake_timeout = Duration::from_secs(8);
+    settings.high_watermark = 10_000;
+    settings.low_watermark = LOW;
+    settings.receive_buffer = 2048;
+    settings.overflow = [Overflow::Close, Overflow::DropData][choices.below(2)];
+    settings
+}
+
+/// A message that no other one is like.
+pub(crate) fn numbered(serial: u32, len: usize) -> Vec<u8> {
+    let mut message = serial.to_be_bytes().repeat(len / 4 + 1);
+    message.truncate(len.max(4));
+    message
+}
+
 impl<'a> World<'a> {
     fn run(choices: &'a mut dyn Choices, carriage: Carriage) -> Tally {
         let poll = Poll::new().expect("a selector, which nothing is registered with");
         let now = Instant::now();
-        let mut config = Config::default();
-        config.max_queued = QUEUED;
-        config.ping_interval = [None, Some(Duration::from_secs(10))][choices.below(2)];
-        config.pong_timeout = Duration::from_secs(5);
-        config.idle_timeout = [None, Some(Duration::from_secs(30))][choices.below(2)];
-        config.close_timeout = Duration::from_secs(3);
-        let mut settings = Settings::default();
-        settings.connection = Arc::new(config);
-        settings.handshake_timeout = Duration::from_secs(8);
-        settings.high_watermark = 10_000;
-        settings.low_watermark = LOW;
-        settings.receive_buffer = 2048;
-        settings.overflow = [Overflow::Close, Overflow::DropData][choices.below(2)];
+        let settings = settings(choices);
         // The server's alone: two that read nothing more, as each holds too much for the other, would wait for a deadline.
         let mut of_server = settings.clone();
         (carriage.settings)(&mut of_server);
@@ -430,8 +443,7 @@ impl<'a> World<'a> {
             46..58 => {
                 self.serial += 1;
                 let len = [0, 10, 300, LONGEST][self.choices.below(4)];
-                let mut message = self.serial.to_be_bytes().repeat(len / 4 + 1);
-                message.truncate(len.max(4));
+                let message = numbered(self.serial, len);
                 let id = self.links[link].ids[side];
                 self.apps[side].say(self.engines[side].context(), id, message);
             }

@@ -16,17 +16,15 @@ use std::time::{Duration, Instant};
 
 use mio::Poll;
 
-use bowsprit::connection::Config;
 use bowsprit::event_loop::{
-    Cause, ConnId, Context, Decision, Ended, Engine, Failed, Handler, Overflow, Readiness, Sent, Settings,
-    Stream, Transport,
+    Cause, ConnId, Context, Decision, Ended, Engine, Failed, Handler, Readiness, Sent, Stream, Transport,
 };
 use bowsprit::frame::{MaskKey, Parsed, RawHeader};
 use bowsprit::handshake::{Acceptance, Agreement, PlainRequest, Refusal, Request};
 use bowsprit::http2::{Chosen, Connection, ErrorCode, Event, Fields, Http2Stream, Limits, StreamId};
 use bowsprit::message::Message;
 
-use super::event_loop::{self, Bytes, Carriage, Choices, Seeded};
+use super::event_loop::{self, Bytes, CAPACITY, Carriage, Choices, LONGEST, QUEUED, Seeded, numbered};
 
 /// HTTP/2, a stream on each connection.
 pub const ONE_EACH: Carriage = Carriage {
@@ -74,9 +72,6 @@ impl std::ops::AddAssign for Tally {
         self.undisturbed += other.undisturbed;
     }
 }
-
-/// What fits between both sides, in each direction.
-const CAPACITY: usize = 8 * 1024;
 
 /// The server's end of the wire, and what lies on it.
 #[derive(Debug, Default)]
@@ -338,8 +333,6 @@ struct World<'a> {
 
 const STREAMS: usize = 8;
 const STEPS: usize = 400;
-const QUEUED: usize = 20_000;
-const LONGEST: usize = 6000;
 /// What a turn may leave above the budget, as in `simulation.rs`; and what each stream counts for its request.
 const ABOVE: usize = 12 * 1024;
 const OF_STREAM: usize = 2 * 1024;
@@ -348,20 +341,8 @@ impl<'a> World<'a> {
     fn run(choices: &'a mut dyn Choices) -> Tally {
         let poll = Poll::new().expect("a selector, which nothing is registered with");
         let now = Instant::now();
-        let mut config = Config::default();
-        config.max_queued = QUEUED;
-        config.ping_interval = [None, Some(Duration::from_secs(10))][choices.below(2)];
-        config.pong_timeout = Duration::from_secs(5);
-        config.idle_timeout = [None, Some(Duration::from_secs(30))][choices.below(2)];
-        config.close_timeout = Duration::from_secs(3);
-        let mut settings = Settings::default();
+        let mut settings = event_loop::settings(choices);
         settings.http2 = true;
-        settings.connection = Arc::new(config);
-        settings.handshake_timeout = Duration::from_secs(8);
-        settings.high_watermark = 10_000;
-        settings.low_watermark = 2_000;
-        settings.receive_buffer = 2048;
-        settings.overflow = [Overflow::Close, Overflow::DropData][choices.below(2)];
         settings.max_held = [settings.max_held, 3 * QUEUED][choices.below(2)];
         let max_held = settings.max_held.min(usize::MAX / 2);
         let mut engine = Engine::new_at(settings, poll.registry(), 0..10_000, now).expect("enough tokens");
@@ -466,40 +447,6 @@ impl<'a> World<'a> {
     }
 
     fn step(&mut self) {
-        if std::env::var_os("DBG").is_some() {
-            let w = self.wire();
-            let (a, b, c, m) = (w.arrived.len(), w.said.len(), w.ended, w.most);
-            drop(w);
-            eprintln!(
-                "carrier {:?} len {} wire {a} {b} ended {c} most {m} flying {} client fail {:?} away {} wild {} rough {} held {} of {}",
-                self.engine.token_of(self.carrier),
-                self.engine.len(),
-                self.flying.len(),
-                self.client.failure(),
-                self.client.is_going_away(),
-                self.wild,
-                self.rough,
-                self.engine.context().stats().held,
-                self.max_held
-            );
-            for (n, s) in self.sides.iter().enumerate() {
-                eprintln!(
-                    "   {n} {:?} {:?} st {:?} wait {} unread {} sent {} recv {} over {} dist {} nons {} mute {} told {:?}",
-                    s.id,
-                    s.kind,
-                    s.status,
-                    s.waiting.len(),
-                    s.unread.len(),
-                    s.sent.len(),
-                    s.received.len(),
-                    s.over,
-                    s.disturbed,
-                    s.nonsense,
-                    s.mute,
-                    self.told(n).map(|t| (t.opened, t.ended, t.cause.clone()))
-                );
-            }
-        }
         if self.sides.is_empty() {
             return self.open();
         }
@@ -559,8 +506,7 @@ impl<'a> World<'a> {
         let len = [4, 10, 300, LONGEST][self.choices.below(4)];
         let side = &mut self.sides[at];
         if side.takes_bytes() && !side.nonsense {
-            let mut message = self.serial.to_be_bytes().repeat(len / 4 + 1);
-            message.truncate(len);
+            let message = numbered(self.serial, len);
             side.say(RawHeader::BINARY, &message);
             side.sent.push(message);
         }
@@ -707,12 +653,7 @@ impl<'a> World<'a> {
                     self.sides[at].over = true;
                 }
             }
-            Event::GoAway(code) => {
-                if std::env::var_os("DBG").is_some() {
-                    eprintln!("GOAWAY {code:?}");
-                }
-                self.disturb_each();
-            }
+            Event::GoAway(_) => self.disturb_each(),
             _ => {}
         }
     }

@@ -90,7 +90,7 @@ impl<S: Socket> Client<S> {
     ///
     /// [`Error::Send`] where nothing was sent; [`Error::Timeout`] where it goes out with the next call.
     pub fn send<'a>(&mut self, message: impl Into<Message<'a>>) -> Result<(), Error> {
-        self.queue(|sending| sending.outbound.send(message.into()))
+        self.queue(|sending| sending.outbound.send(message))
     }
 
     /// Sends a Ping. [`latency`](Self::latency) tells what its answer took.

@@ -131,7 +131,7 @@ impl Writer {
     ///
     /// [`Error::Send`] where nothing was sent; [`Error::Timeout`] where it goes out with the next call of either half.
     pub fn send<'a>(&self, message: impl Into<Message<'a>>) -> Result<(), Error> {
-        self.queue(|sending| sending.outbound.send(message.into()))
+        self.queue(|sending| sending.outbound.send(message))
     }
 
     /// Sends a Ping.

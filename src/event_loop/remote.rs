@@ -56,7 +56,7 @@ impl<D> Remote<D> {
     /// # Errors
     ///
     /// As all methods here: where the queue is full or the loop gone.
-    pub fn send(&self, id: ConnId, message: Message<'_>) -> Result<(), RemoteError> {
+    pub fn send<'a>(&self, id: ConnId, message: impl Into<Message<'a>>) -> Result<(), RemoteError> {
         self.send_prepared(id, &Prepared::new(message))
     }
 

@@ -5,6 +5,7 @@ mod buffer;
 mod prepared;
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 pub use assembler::{Assembler, Limits, Passed};
 pub use buffer::MessageBuffer;
@@ -68,5 +69,39 @@ impl<'a> From<&'a String> for Message<'a> {
 impl<'a> From<&'a [u8]> for Message<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Message::Binary(bytes)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Message<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Message::Binary(bytes)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Message::Binary(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a stranger has in hand can be sent as it is.
+    #[test]
+    fn texts_and_bytes_are_messages() {
+        let (text, bytes) = (String::from("hi"), vec![1, 2]);
+        for message in [Message::from("hi"), (&text).into(), Prepared::new(&text).as_message()] {
+            assert_eq!(message, Message::Text("hi"));
+        }
+        for message in [
+            Message::from(&bytes),
+            (&bytes[..]).into(),
+            (&[1, 2]).into(),
+            Prepared::from(&bytes).as_message(),
+        ] {
+            assert_eq!(message, Message::Binary(&[1, 2]));
+        }
     }
 }

@@ -30,7 +30,8 @@ pub struct Prepared {
 
 impl Prepared {
     /// Encodes `message` as a server sends it: one frame, without a mask.
-    pub fn new(message: Message<'_>) -> Self {
+    pub fn new<'a>(message: impl Into<Message<'a>>) -> Self {
+        let message = message.into();
         let kind = message.kind();
         let (frame, header) = encode(RawHeader::of(kind.opcode()), message.as_bytes());
         Self { kind, header, frame, compressed: SharedForms::default() }
@@ -97,6 +98,18 @@ impl From<&String> for Prepared {
 
 impl From<&[u8]> for Prepared {
     fn from(bytes: &[u8]) -> Self {
+        Self::new(Message::Binary(bytes))
+    }
+}
+
+impl From<&Vec<u8>> for Prepared {
+    fn from(bytes: &Vec<u8>) -> Self {
+        Self::new(Message::Binary(bytes))
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Prepared {
+    fn from(bytes: &[u8; N]) -> Self {
         Self::new(Message::Binary(bytes))
     }
 }

@@ -109,7 +109,7 @@ impl Outbound {
     ///
     /// [`SendError::Closing`], [`SendError::QueueFull`], [`SendError::MessageOpen`] and [`SendError::NoEntropy`].
     #[inline]
-    pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+    pub fn send<'a>(&mut self, message: impl Into<Message<'a>>) -> Result<(), SendError> {
         self.send_with(message, Compression::Auto)
     }
 
@@ -119,7 +119,12 @@ impl Outbound {
     ///
     /// As [`send`](Self::send).
     #[inline]
-    pub fn send_with(&mut self, message: Message<'_>, choice: Compression) -> Result<(), SendError> {
+    pub fn send_with<'a>(
+        &mut self,
+        message: impl Into<Message<'a>>,
+        choice: Compression,
+    ) -> Result<(), SendError> {
+        let message = message.into();
         self.may_start()?;
         self.data(message.kind(), message.as_bytes(), choice)
     }

@@ -94,7 +94,8 @@ impl<D: Default> Context<D> {
     ///
     /// What a connection had not sent when it was lost is lost with it, as nobody knows how much of it arrived; only
     /// what was sent while there was none is kept.
-    pub fn send_to(&mut self, client: ClientId, message: Message<'_>) -> Sent {
+    pub fn send_to<'a>(&mut self, client: ClientId, message: impl Into<Message<'a>>) -> Sent {
+        let message = message.into();
         if let Some(id) = self.connection_of(client) {
             return self.send(id, message);
         }

@@ -62,7 +62,13 @@ impl<D: Default> Context<D> {
     }
 
     /// Sends a message, with a choice about its compression.
-    pub fn send_compressed(&mut self, id: ConnId, message: Message<'_>, choice: Compression) -> Sent {
+    pub fn send_compressed<'a>(
+        &mut self,
+        id: ConnId,
+        message: impl Into<Message<'a>>,
+        choice: Compression,
+    ) -> Sent {
+        let message = message.into();
         if self.is_behind(id) && self.keeps(id) {
             return self.keep(id, Kept { message: message.into(), choice: Some(choice) }, None);
         }

@@ -23,6 +23,7 @@ mod output;
 mod rate;
 mod replay;
 mod request;
+mod secret;
 mod serve;
 mod signals;
 mod test;

@@ -49,6 +49,20 @@ impl RequestArgs {
         Ok((config, left_out))
     }
 
+    /// Whether the request names a page as its origin.
+    pub(super) fn names_origin(&self) -> bool {
+        self.origin.is_some() || self.has("origin")
+    }
+
+    /// Whether it says who asks; the user-info of a URL does, too.
+    pub(super) fn has_credentials(&self) -> bool {
+        self.auth.is_some() || self.bearer.is_some() || self.has("authorization") || self.has("cookie")
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.header.iter().any(|field| field.name().eq_ignore_ascii_case(name) && !field.value().is_empty())
+    }
+
     /// The Host field, and the lines that they and the user-info of the URL add to a request, for who writes requests
     /// itself.
     pub(super) fn lines(&self, url: &str) -> Result<(String, Vec<String>), String> {

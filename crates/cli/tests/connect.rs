@@ -107,6 +107,53 @@ fn a_long_head_needs_a_higher_limit() {
     server.join().unwrap();
 }
 
+/// What a refusal advises, where there is something to try, and that what was tried is not advised again.
+#[test]
+fn refusals_say_what_may_help() {
+    for (status, tried, advice) in [
+        ("200 OK", &[][..], "is the path right?"),
+        ("404 Not Found", &[], "Is the path right?"),
+        ("401 Unauthorized", &[], "--auth USER:PASSWORD or --bearer TOKEN"),
+        ("401 Unauthorized", &["--auth", "a:b"], ""),
+        ("401 Unauthorized", &["-H", "Cookie: a=b"], ""),
+        ("403 Forbidden", &[], "-o http://ADDRESS sends one"),
+        ("403 Forbidden", &["-o", "https://example.com"], ""),
+        ("403 Forbidden", &["-H", "Origin: https://example.com"], ""),
+        ("302 Found\r\nLocation: /elsewhere", &[], "--redirects 1 follows it"),
+        ("302 Found", &[], ""),
+        ("500 No", &[], ""),
+    ] {
+        let (address, server) = fake(1, move |mut stream| {
+            read_head(&mut stream);
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            drain(&mut stream);
+        });
+        let (code, _, stderr) = connect(&format!("ws://{address}/a?b"), tried);
+        assert_eq!(code, 3, "{stderr}");
+        let line = stderr.lines().next().unwrap();
+        let words = status.split('\r').next().unwrap();
+        let (_, rest) = line.split_once(&format!(" with status {words}.")).expect(line);
+        let advice = advice.replace("ADDRESS", &address.to_string());
+        assert!(
+            if advice.is_empty() { rest.is_empty() } else { rest.contains(&advice) },
+            "{tried:?}: {line}"
+        );
+        server.join().unwrap();
+    }
+}
+
+/// A server need not speak any of them (RFC 6455 §4.2.2), but who asked for one wants to know.
+#[test]
+fn a_subprotocol_that_was_not_taken_is_told() {
+    let server = serve(&["--subprotocol", "chat"]);
+    let run = |names: &str| connect(&server.url, &["-s", names, "-m", "x"]);
+    assert_eq!(run("talk,chat"), (0, "x\n".into(), String::new()));
+    let (code, stdout, stderr) = run("talk,sing");
+    assert_eq!((code, stdout.as_str()), (0, "x\n"));
+    assert!(stderr.contains("speaks none of the subprotocols that were offered: talk, sing"), "{stderr}");
+}
+
 /// A server that drops what it has not answered when it sees a Close frame, and takes its time.
 #[test]
 fn answers_are_waited_for() {
@@ -211,9 +258,9 @@ fn advice_works() {
     let http = server.url.replace("ws://", "http://");
     let url = advised(&connect(&http, &["-m", "x"]).2, ": use ").trim_end_matches(':').to_owned();
     assert_eq!(connect(&url, &["-m", "x"]).1, "x\n", "{url}");
-    let (_, _, stderr) = Running::bowsprit(&[&server.url]).finish();
+    let (_, _, stderr) = Running::bowsprit(&["dial", &server.url]).finish();
     let (_, command) = stderr.trim_end().split_once("use bowsprit ").unwrap();
-    let args: Vec<&str> = command.split(' ').chain(["-m", "x"]).collect();
+    let args: Vec<&str> = command.split(' ').chain([&*server.url, "-m", "x"]).collect();
     assert_eq!(Running::bowsprit(&args).finish().1, "x\n", "{command}");
     let (_, _, stderr) = connect(&server.url, &["--execute", "x"]);
     assert_eq!(connect(&server.url, &[&advised(&stderr, " use "), "x"]).1, "x\n", "{stderr}");

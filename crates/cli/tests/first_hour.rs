@@ -31,6 +31,20 @@ const LINES: &[(&str, i32, &str)] = &[
     ("bowsprit connect", 2, "<URL>"),
     ("bowsprit WS", 2, "bowsprit connect ws://"),
     ("bowsprit conect WS", 2, "bowsprit connect"),
+    // What logs in is shown to nobody.
+    (
+        "bowsprit connect WS -v -m hi --auth me:pw 2>&1 >/dev/null | grep Authorization",
+        0,
+        "> Authorization: Basic …",
+    ),
+    (
+        "bowsprit connect WS -v -m hi -H 'Cookie: sid=s3cret; a=b' 2>&1 >/dev/null | grep Cookie",
+        0,
+        "> Cookie: sid=…; a=…",
+    ),
+    (r"printf '/ping x\n' | bowsprit connect WS --commands", 0, "< Pong \"x\" after "),
+    ("bowsprit connect WS -m hi --proxy http://NOBODY", 3, "is the proxy running?"),
+    ("bowsprit connect WS -s chat -m hi", 0, "none of the subprotocols that were offered: chat"),
     ("bowsprit -c WS", 2, "bowsprit connect URL"),
     ("bowsprit connect -c WS", 2, "bowsprit connect URL"),
     ("bowsprit connect WS -x hi", 2, "-m TEXT"),

@@ -10,6 +10,7 @@ use bowsprit::tls::{explain_certificate, rustls, tls_error};
 use super::output::Output;
 use crate::deflate::faulty;
 use crate::output::one_line;
+use crate::secret::without_secret;
 
 /// The most bytes shown of the body of a refusal.
 const SHOWN_BODY: usize = 1024;
@@ -24,6 +25,15 @@ pub(super) struct Way<'a> {
     pub(super) proxy: Option<&'a str>,
     /// The file of certificates that the user trusts.
     pub(super) ca: Option<&'a str>,
+    pub(super) asked: Asked,
+}
+
+/// What the request has said, or what is to be done with its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) origin: bool,
+    pub(super) credentials: bool,
+    pub(super) redirects: bool,
 }
 
 /// Says why the target was not reached.
@@ -47,7 +57,7 @@ pub(super) fn tell(output: &mut Output, way: &Way<'_>, error: &ConnectError) {
             if let ConnectError::Redirected(_) = error {
                 output.note(format_args!("{target} gave this answer:"));
             }
-            return show_refusal(output, response);
+            return show_refusal(output, response, &advice(target, way.asked, response));
         }
         ConnectError::Response(ResponseError::Head(HeadError::TooLong | HeadError::StartLineTooLong)) => {
             format!("{target}: the head of the server's answer is too long; see --max-head")
@@ -64,7 +74,8 @@ pub(super) fn tell(output: &mut Output, way: &Way<'_>, error: &ConnectError) {
         }
         ConnectError::Resolve(error) => format!("cannot find the address of {first}: {error}"),
         ConnectError::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            format!("cannot connect to {first}: {error}; is the server running?")
+            let who = if way.proxy.is_some() { "proxy" } else { "server" };
+            format!("cannot connect to {first}: {error}; is the {who} running?")
         }
         ConnectError::Connect(error) => format!("cannot connect to {first}: {error}"),
         ConnectError::Proxy(error) => format!("{first}: {error}"),
@@ -88,8 +99,8 @@ fn shown(target: &Target) -> String {
 }
 
 /// The answer of a server that refuses.
-fn show_refusal(output: &mut Output, response: &RefusedResponse) {
-    output.note(response);
+fn show_refusal(output: &mut Output, response: &RefusedResponse, advice: &str) {
+    output.note(format_args!("{response}{advice}"));
     show_head(output, '<', response.head().bytes());
     let body = response.body();
     let shown = &body[..body.len().min(SHOWN_BODY)];
@@ -102,10 +113,35 @@ fn show_refusal(output: &mut Output, response: &RefusedResponse) {
     }
 }
 
-/// The lines of an HTTP head.
+/// What may help, behind what the server has answered; empty where nothing is known.
+fn advice(target: &str, asked: Asked, response: &RefusedResponse) -> String {
+    match response.status() {
+        200..=299 => " A web server answers there, and no WebSocket: is the path right?".to_owned(),
+        301 | 302 | 303 | 307 | 308 if !asked.redirects && response.header("location").is_some() => {
+            " --redirects 1 follows it.".to_owned()
+        }
+        401 if !asked.credentials => " --auth USER:PASSWORD or --bearer TOKEN says who asks.".to_owned(),
+        403 if !asked.origin => match origin_of(target) {
+            Some(origin) => format!(" Some servers want the Origin of a page: -o {origin} sends one."),
+            None => String::new(),
+        },
+        404 => " Is the path right?".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The origin of the pages that the server itself would have.
+fn origin_of(target: &str) -> Option<String> {
+    let (scheme, rest) = target.split_once("://")?;
+    let authority = rest.split(['/', '?', ' ']).next()?;
+    let scheme = if scheme == "wss" { "https" } else { "http" };
+    Some(format!("{scheme}://{authority}"))
+}
+
+/// The lines of an HTTP head, without what logs somebody in.
 pub(super) fn show_head(output: &mut Output, direction: char, bytes: &[u8]) {
     for line in lines_of(bytes) {
-        output.note(format_args!("{direction} {}", one_line(line)));
+        output.note(format_args!("{direction} {}", without_secret(one_line(line))));
     }
 }
 

@@ -33,6 +33,7 @@ use super::limits::ConnectionArgs;
 use super::output::{one_line, say};
 use super::request::RequestArgs;
 use super::values::{Size, Time, server_url};
+use failure::Asked;
 use route::Route;
 use session::{Outgoing, Plan, Session};
 
@@ -185,7 +186,7 @@ enum HttpArg {
 }
 
 pub(crate) fn run(args: Args) -> i32 {
-    let Setup { config, target, proxy } = match config(&args) {
+    let Setup { config, target, proxy, has_user } = match config(&args) {
         Ok(way) => way,
         Err(why) => return Exit::Usage.because(why) as i32,
     };
@@ -229,6 +230,13 @@ pub(crate) fn run(args: Args) -> i32 {
         },
         until: args.timeout.and_then(|timeout| Instant::now().checked_add(timeout.0)),
         close_timeout: args.connection.config().close_timeout,
+        pong_timeout: args.connection.config().pong_timeout,
+        asked: Asked {
+            origin: args.request.names_origin(),
+            credentials: args.request.has_credentials() || has_user,
+            redirects: args.redirects > 0,
+        },
+        subprotocols: config.request().subprotocols().to_vec(),
         binary: args.binary,
         base64: args.base64,
         json: args.json,
@@ -260,6 +268,8 @@ struct Setup {
     target: String,
     /// What stands before it.
     proxy: Option<String>,
+    /// The URL says who asks.
+    has_user: bool,
 }
 
 /// What the user typed as what the library takes.
@@ -269,6 +279,7 @@ fn config(args: &Args) -> Result<Setup, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let url = server_url(&args.url).map_err(|error| named(&error))?;
     let target = Target::parse(&url).map_err(|error| named(&error))?;
+    let has_user = matches!(&target, Target::Host(url) if url.user_info().is_some());
     let (config, renamed) = match route::choose(&args.way.routes(), &target) {
         None => (ClientConfig::to(target).map_err(|error| named(&error))?, None),
         Some((url, host)) => {
@@ -312,7 +323,7 @@ fn config(args: &Args) -> Result<Setup, String> {
         .connection(args.limits());
     let target = renamed.as_ref().map_or(config.target(), |(_, target)| target);
     let target = one_line(target.to_string().as_bytes());
-    Ok(Setup { target, config, proxy })
+    Ok(Setup { target, config, proxy, has_user })
 }
 
 /// The request as it is for the target, wherever it goes.

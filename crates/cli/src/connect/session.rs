@@ -17,6 +17,7 @@ use bowsprit::event_loop::{Cause, ClientId, ConnId, Context, Ended};
 use mio::Waker;
 
 use super::answers::Answers;
+use super::failure::Asked;
 use super::output::Output;
 use crate::driver::{Driver, Turn};
 use crate::exit::Exit;
@@ -35,6 +36,9 @@ pub(super) struct Plan {
     pub(super) proxy: Option<String>,
     /// The file of certificates that are trusted.
     pub(super) ca: Option<String>,
+    pub(super) asked: Asked,
+    /// The subprotocols that are offered.
+    pub(super) subprotocols: Vec<String>,
     /// In place of stdin.
     pub(super) messages: Vec<Outgoing>,
     pub(super) separator: Option<Separator>,
@@ -44,6 +48,7 @@ pub(super) struct Plan {
     pub(super) wait: Option<Duration>,
     pub(super) until: Option<Instant>,
     pub(super) close_timeout: Duration,
+    pub(super) pong_timeout: Duration,
     pub(super) binary: bool,
     pub(super) base64: bool,
     pub(super) json: bool,
@@ -324,7 +329,10 @@ impl Session {
             }
             Cause::Timeout(Due::Idle) => "the server was silent for too long".to_owned(),
             Cause::Timeout(Due::Stalled) => "nothing more of a message came for too long".to_owned(),
-            Cause::Timeout(_) => "the server did not answer a Ping in time".to_owned(),
+            Cause::Timeout(_) => {
+                let timeout = Time(self.plan.pong_timeout);
+                format!("the server did not answer a Ping within {timeout}; --pong-timeout waits longer")
+            }
             other => format!("the connection ended: {other}"),
         };
         self.because(Exit::PeerFailed, why)

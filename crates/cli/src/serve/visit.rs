@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use bowsprit::connection::CloseFrame;
+use bowsprit::connection::{CloseFrame, Due};
 use bowsprit::event_loop::{Cause, Ended, Failed};
 use bowsprit::handshake::{Head, StartLine};
 
@@ -16,6 +16,7 @@ use super::mode::Mode;
 use super::since::Since;
 use crate::limits;
 use crate::output::one_line;
+use crate::secret::is_secret;
 
 /// What is kept of a connection while it lives: nothing unless somebody wants to know.
 #[derive(Debug, Default)]
@@ -182,10 +183,16 @@ fn how(ended: &Ended) -> String {
         }
         Cause::Eof => "gone 1006, without a Close frame".to_owned(),
         Cause::Io(error) => format!("lost 1006, {}", one_line(error.to_string().as_bytes())),
-        Cause::Timeout(bowsprit::connection::Due::CloseTimeout) => {
-            "cut 1006, no end of the closing handshake in time".to_owned()
+        Cause::Timeout(Due::CloseTimeout) => "cut 1006, no end of the closing handshake in time".to_owned(),
+        Cause::Timeout(due) => {
+            let flag = match due {
+                Due::Dead => " (--pong-timeout)",
+                Due::Idle => " (--idle-timeout)",
+                Due::Stalled => " (--message-timeout)",
+                _ => "",
+            };
+            format!("ended {}{flag}", said(&outcome.sent))
         }
-        Cause::Timeout(_) => format!("ended {}", said(&outcome.sent)),
         Cause::Overflow => "cut 1006, as it reads too slowly (--max-queued, --overflow)".to_owned(),
         Cause::OverBudget => {
             format!("closed {}, as all together hold more than --max-held", said(&outcome.sent))
@@ -226,27 +233,6 @@ fn without_secrets(target: &str) -> Cow<'_, str> {
         }
     }
     out.into()
-}
-
-/// Names under which credentials travel in queries (browsers cannot set a header of a WebSocket).
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    [
-        "token",
-        "secret",
-        "passw",
-        "auth",
-        "key",
-        "sig",
-        "session",
-        "jwt",
-        "code",
-        "ticket",
-        "credential",
-        "pwd",
-    ]
-    .iter()
-    .any(|part| name.contains(part))
 }
 
 #[cfg(test)]

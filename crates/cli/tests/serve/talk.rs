@@ -236,3 +236,27 @@ fn messages_are_shown_at_the_second_level() {
     let (_, stderr) = end(quieter);
     assert!(!stderr.contains("received text"), "{stderr}");
 }
+
+/// Which time ran out is told by the flag that sets it: some clients (libcurl's) answer a Ping only when they have something
+/// to do.
+#[test]
+fn what_ran_out_is_told_with_its_flag() {
+    for (flags, part, told) in [
+        (
+            &["--ping", "50ms", "--pong-timeout", "50ms"][..],
+            &b""[..],
+            "\"no answer to a Ping\" (--pong-timeout)",
+        ),
+        (&["--idle-timeout", "50ms"], b"", "\"idle for too long\" (--idle-timeout)"),
+        (
+            &["--message-timeout", "50ms"],
+            b"\x81\x85\0\0\0\0H",
+            "\"nothing of the message for too long\" (--message-timeout)",
+        ),
+    ] {
+        let server = serve(&[&["-v"], flags].concat());
+        let mut peer = Peer::open(server.address);
+        peer.write(part);
+        server.running.told(told);
+    }
+}

@@ -55,6 +55,12 @@ impl Handler for Session {
                 "extensions": agreement.extensions.iter().map(ToString::to_string).collect::<Vec<_>>(),
             }),
         );
+        if agreement.subprotocol.is_none() && !self.plan.subprotocols.is_empty() {
+            let offered = self.plan.subprotocols.join(", ");
+            self.output.note(format_args!(
+                "the server speaks none of the subprotocols that were offered: {offered}"
+            ));
+        }
         let again = match (self.code, self.held.len() as u64) {
             (None, _) => "; /help tells of commands, Ctrl-D ends".to_owned(),
             (Some(_), 0) => " again".to_owned(),
@@ -103,8 +109,9 @@ impl Handler for Session {
         let after = time.map(|time| format!(" after {:.3} ms", time.as_secs_f64() * 1e3)).unwrap_or_default();
         if self.plan.verbose || measured.is_none() {
             self.trace(format_args!("< Pong \"{shown}\"{after}"));
-        } else {
-            self.tell(format_args!("< Pong \"{shown}\"{after}"));
+        } else if self.plan.edit || self.plan.commands {
+            // Who has typed /ping wants to know.
+            self.output.note(format_args!("< Pong \"{shown}\"{after}"));
         }
         if self.output.wants_events() {
             // To the microsecond.
@@ -169,6 +176,7 @@ impl Handler for Session {
                     target: &self.plan.target,
                     proxy: self.plan.proxy.as_deref(),
                     ca: self.plan.ca.as_deref(),
+                    asked: self.plan.asked,
                 };
                 failure::tell(&mut self.output, &way, error);
             }

@@ -6,10 +6,14 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::exit::Exit;
 use super::{
-    bench, completions, connect, decode, examples, explain, foreign, fuzz, replay, serve, test, watch,
+    bench, completions, connect, decode, examples, explain, foreign, fuzz, replay, serve, shorthand, test,
+    watch,
 };
 
 /// A strict WebSocket (RFC 6455): server, client, conformance lab, fuzzer and load generator
+///
+/// Without a command a URL is connected to (connect), and -l PORT listens, shows what comes and sends what is typed (serve
+/// --mode console).
 #[derive(Debug, Parser)]
 #[command(name = "bowsprit", version, styles = STYLES)]
 pub(crate) struct Args {
@@ -32,8 +36,8 @@ pub(crate) fn command() -> clap::Command {
 
 /// What was typed; `None` where that has been answered and the command is to end with this code.
 pub(crate) fn parse() -> Result<Args, u8> {
-    let typed: Vec<_> = std::env::args_os().collect();
     let mut command = command();
+    let typed = shorthand::expand(&command, std::env::args_os().collect());
     let parsed =
         command.try_get_matches_from_mut(&typed).and_then(|matches| Args::from_arg_matches(&matches));
     let error = match parsed {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Command;
 
+use super::foreign::nearest_command;
 use super::output::{print_bytes, say, usage};
 
 /// For which shell.
@@ -42,7 +43,13 @@ pub(crate) fn man(args: &ManArgs, mut root: Command) -> ExitCode {
         match chosen.find_subcommand(name) {
             Some(command) => chosen = command,
             None => {
-                return usage(format_args!("there is no command {}; see bowsprit --help", args.of.join(" ")));
+                let asked = args.of.join(" ");
+                let ours = nearest_command(chosen, name).map(|ours| asked.replace(name, ours));
+                let see = ours.map_or_else(
+                    || "; see bowsprit --help".to_owned(),
+                    |ours| format!(": use bowsprit man {ours}"),
+                );
+                return usage(format_args!("there is no command {asked}{see}"));
             }
         }
     }

@@ -15,6 +15,8 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("bowsprit serve", "an echo server, and a page for browsers"),
             ("bowsprit connect ws://127.0.0.1:9001/", "talk to it: lines go out, messages come in"),
+            ("bowsprit ws://127.0.0.1:9001/ -m hello", "a URL alone is connected to"),
+            ("bowsprit -l 9001", "listen, show what comes, send what is typed"),
             ("bowsprit test server ws://127.0.0.1:9001/", "examine a server that echoes"),
             ("bowsprit test client -- my-client {url}", "examine a client"),
             ("bowsprit fuzz server ws://127.0.0.1:9001/", "look for what breaks a server"),
@@ -287,7 +289,10 @@ mod tests {
                 let part = line.split(" | ").find(|part| part.starts_with("bowsprit ")).expect(line);
                 let part = part.split(" > ").next().unwrap();
                 assert!(part.starts_with(&format!("bowsprit {path}")), "{line}");
-                if let Err(error) = command().try_get_matches_from(words(part)) {
+                let typed = words(part).into_iter().map(Into::into).collect();
+                if let Err(error) =
+                    command().try_get_matches_from(crate::shorthand::expand(&command(), typed))
+                {
                     panic!("{line}: {error}");
                 }
             }

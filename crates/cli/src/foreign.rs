@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-use super::values::listen_address;
+use super::values::{is_url, listen_address};
 
 /// Flags of another program, and what to use here.
 struct Foreign {
@@ -124,7 +124,6 @@ const SERVE: &[Foreign] = &[
     to_use("other tools", &["--ssl", "--tls"], "--tls-cert FILE --tls-key FILE"),
     to_use("other tools", &["--echo"], "--mode echo"),
     to_use("other tools", &["--broadcast"], "--mode broadcast"),
-    to_use("wscat", &["-l"], "--listen PORT"),
     to_use("wscat", &["--passphrase"], DECRYPT),
     to_use("websocat", &["-s", "--server-mode"], "--listen PORT"),
     to_use("websocat", &["--protocol"], "--subprotocol NAME"),
@@ -151,8 +150,7 @@ const OF_UNIX: &[(&str, &str)] = &[
 /// In front of any command.
 const ALONE: &[Foreign] = &[
     to_use("wscat", &["-c", "--connect"], "bowsprit connect URL"),
-    to_use("wscat", &["-l", "--listen"], "bowsprit serve --listen PORT"),
-    to_use("websocat", &["-s", "--server-mode"], "bowsprit serve --listen PORT"),
+    to_use("websocat", &["-s", "--server-mode"], "bowsprit -l PORT"),
     to_use("other tools", &["-p", "--port"], "bowsprit serve --listen PORT"),
     to_use("other tools", &["-v"], "--version, or -v behind a command"),
 ];
@@ -167,8 +165,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
 ];
 
 /// What to say about a command line that clap does not take; `None` where clap says it well.
-pub(super) fn answer(command: &Command, args: &[OsString], error: &Error) -> Option<String> {
-    let (path, command) = chosen(command, args);
+pub(super) fn answer(root: &Command, args: &[OsString], error: &Error) -> Option<String> {
+    let (path, command) = chosen(root, args);
     let see = format!("see {path} --help");
     match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) => {
@@ -182,6 +180,15 @@ pub(super) fn answer(command: &Command, args: &[OsString], error: &Error) -> Opt
                 return None;
             };
             let shown = one_line(word);
+            if path.ends_with(" help") {
+                // It has no commands of its own.
+                let asked: Vec<OsString> = args.iter().filter(|arg| *arg != "help").cloned().collect();
+                let (path, command) = chosen(root, &asked);
+                return Some(match nearest_command(command, word) {
+                    Some(ours) => format!("there is no command {shown}: use {path} {ours} --help"),
+                    None => format!("there is no command {shown}; see {path} --help"),
+                });
+            }
             Some(match about_command(command, word) {
                 Some(ours) => format!("there is no command {shown}: use {path} {ours}"),
                 None => format!("there is no command {shown}; {see}"),
@@ -299,8 +306,12 @@ fn about_command(command: &Command, word: &str) -> Option<String> {
         return Some(format!("serve --listen {}", one_line(address)));
     }
     let known = COMMANDS.iter().find(|(words, _)| words.contains(&&*lower)).map(|(_, ours)| *ours);
-    let ours = command.get_subcommands().map(Command::get_name);
-    known.or_else(|| nearest(&lower, ours)).map(str::to_owned)
+    known.or_else(|| nearest_command(command, &lower)).map(str::to_owned)
+}
+
+/// The command that was probably meant.
+pub(super) fn nearest_command<'a>(command: &'a Command, word: &str) -> Option<&'a str> {
+    nearest(word, command.get_subcommands().map(Command::get_name))
 }
 
 /// The one that differs by a slip of the finger or two.
@@ -317,10 +328,6 @@ fn taken_for_a_value(args: &[OsString]) -> Option<(String, String)> {
         let takes = ["-s", "-o", "-m", "--subprotocol", "--origin", "--message"].contains(&flag);
         (takes && is_url(value)).then(|| (flag.to_owned(), one_line(value)))
     })
-}
-
-fn is_url(text: &str) -> bool {
-    ["ws://", "wss://", "ws+unix:"].iter().any(|scheme| text.starts_with(scheme))
 }
 
 /// As a shell takes it for one word.
@@ -342,8 +349,11 @@ mod tests {
 
     fn answered(line: &str) -> String {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let error = command().try_get_matches_from(&args).expect_err(line);
-        answer(&command(), &args, &error).unwrap_or_else(|| panic!("{line}: {error}"))
+        let args = crate::shorthand::expand(&command(), args);
+        // As `args::parse` does it, which adds `help` to the commands.
+        let mut command = command();
+        let error = command.try_get_matches_from_mut(&args).expect_err(line);
+        answer(&command, &args, &error).unwrap_or_else(|| panic!("{line}: {error}"))
     }
 
     #[test]
@@ -380,11 +390,12 @@ mod tests {
             ("bowsprit serve --port 9001", "--listen PORT"),
             ("bowsprit bench ws://a -k", "--insecure"),
             ("bowsprit test server ws://a --cacert x", "--ca FILE"),
-            ("bowsprit -l 9001", "bowsprit serve --listen PORT"),
-            ("bowsprit ws://a/", "use bowsprit connect ws://a/"),
+            ("bowsprit -s 9001", "bowsprit -l PORT"),
             ("bowsprit server", "use bowsprit serve"),
             ("bowsprit conect", "use bowsprit connect"),
             ("bowsprit test servr", "use bowsprit test server"),
+            ("bowsprit help conect", "use bowsprit connect --help"),
+            ("bowsprit help test servr", "use bowsprit test server --help"),
         ] {
             let said = answered(line);
             assert!(said.contains(ours), "{line}: {said}");

@@ -25,6 +25,7 @@ mod replay;
 mod request;
 mod secret;
 mod serve;
+mod shorthand;
 mod signals;
 mod test;
 mod told;

@@ -106,6 +106,12 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
     }
 }
 
+/// Whether a text is the URL of a WebSocket.
+pub(super) fn is_url(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    ["ws://", "wss://", "ws+unix:"].iter().any(|scheme| lower.starts_with(scheme))
+}
+
 /// A server's URL as people type it: without a scheme, or a port alone.
 pub(super) fn server_url(text: &str) -> Result<String, String> {
     let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();

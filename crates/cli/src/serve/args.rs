@@ -28,7 +28,7 @@ use crate::values::{Time, listen_address};
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9001", value_parser = listen_address)]
+    #[arg(short, long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9001", value_parser = listen_address)]
     pub(super) listen: SocketAddr,
     /// Listen on this path too, in the clear: a Unix-domain socket. A socket that is there already and that nobody
     /// listens on is replaced, anything else is left alone. At the end the path is removed if it is still ours.

@@ -10,6 +10,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import judge  # noqa: E402
+import kept  # noqa: E402
 
 WANTED = ["1.1.1", "3.2", "6.4.1", "7.1.6", "7.13.1", "12.1.1"]
 
@@ -142,6 +143,26 @@ class Table(unittest.TestCase):
         for part in ("# Title", "- date: today", "verdict: bad, 6 cases, 2 problems", "| missing |  | 12.1.1 |",
                      "| NON-STRICT | 1000 | 3.2 |", "- 3.2: behaviour NON-STRICT", "- 7.1.6 INFORMATIONAL: "):
             self.assertIn(part, text)
+
+
+class Recorded(unittest.TestCase):
+    """What is read back of a page is what stands there, row for row: else a peer that is not played again changes."""
+
+    def test_every_row_comes_back(self):
+        for page, count in (("conformance.md", 6), ("agreement.md", 2)):
+            path = os.path.join(os.path.dirname(os.path.abspath(kept.__file__)), page)
+            tables = kept.tables(path)
+            self.assertEqual(count, len(tables))
+            with open(path, encoding="utf-8") as file:
+                lines = file.read().splitlines()
+            written = [line for before, line in zip(lines, lines[1:]) if line.startswith("|") and before.startswith("|")
+                       and set(line) - set("|-: ")]
+            read = [kept.line(cells) for _, _, rows in tables for cells in rows]
+            self.assertEqual(written, read)
+
+    def test_counts_belong_to_their_peers(self):
+        self.assertEqual({"ws": 2, "uvicorn-wsproto": 15}, kept.counts("ws (2), uvicorn-wsproto (15)"))
+        self.assertEqual([], kept.names(""))
 
 
 if __name__ == "__main__":

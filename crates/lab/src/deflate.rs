@@ -1,20 +1,19 @@
 //! `permessage-deflate` as an examiner needs it (RFC 7692): header grammar, and both contexts.
 //!
-//! What the peer sends is inflated by [`Inflater`], which is not the library's engine. What we send is compressed by
-//! zlib-rs, as no other compressor in Rust keeps to a window of less than 32 KiB; the peer is the one who inflates it.
+//! What the peer sends is inflated by [`Inflater`], which is not the library's engine; what we send is compressed by a
+//! [`Deflater`].
 
-use flate2::{Compress, Compression, FlushCompress};
+use std::sync::Arc;
 
 use bowsprit::error::Section;
 
-use super::case::Deflate;
+use super::case::{Deflate, Echo};
+use super::compress::{Deflater, TAIL};
 use super::inflate::{Inflated, Inflater, Stop};
 use super::rule::Violation;
 
 /// The most a message may inflate to.
 pub(super) const MAX_INFLATED: usize = 64 << 20;
-/// What a sender cuts off and a receiver puts back (RFC 7692 §7.2.1).
-pub(super) const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// One element of a `Sec-WebSocket-Extensions` list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub(super) struct Agreed {
 #[derive(Debug)]
 pub(super) struct Codec {
     agreed: Agreed,
-    compress: Compress,
+    deflater: Deflater,
     inflater: Inflater,
 }
 
@@ -190,40 +189,19 @@ impl Codec {
     pub(super) fn new(agreed: Agreed) -> Self {
         Self {
             agreed,
-            compress: Compress::new_with_window_bits(
-                Compression::fast(),
-                false,
-                agreed.our_bits.clamp(9, 15),
-            ),
+            deflater: Deflater::new(agreed.our_bits.clamp(9, 15), agreed.our_reset),
             inflater: Inflater::new(agreed.their_bits.clamp(9, 15)),
         }
     }
 
     /// One message, compressed (RFC 7692 §7.2.1).
     pub(super) fn compress(&mut self, message: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(message.len() / 2 + 64);
-        let mut at = 0;
-        loop {
-            let before = self.compress.total_in();
-            let done = self.compress.compress_vec(&message[at..], &mut out, FlushCompress::Sync);
-            // The difference is at most the length of the slice.
-            at += (self.compress.total_in() - before) as usize;
-            if done.is_err() || (at == message.len() && out.len() < out.capacity()) {
-                break;
-            }
-            out.reserve(out.len() / 2 + 256);
-        }
-        if out.ends_with(&TAIL) {
-            out.truncate(out.len() - TAIL.len());
-        }
-        if self.agreed.our_reset {
-            self.compress.reset();
-        }
-        // RFC 7692 §7.2.3.6: an empty message is one zero byte.
-        if out.is_empty() {
-            out.push(0);
-        }
-        out
+        self.deflater.message(message)
+    }
+
+    /// The `nth` of `count` messages of a run of echoes, compressed, where it is at hand: see [`Deflater::of_series`].
+    pub(super) fn compressed(&mut self, echo: &Echo, count: u32, nth: u32) -> Option<Arc<[u8]>> {
+        self.deflater.of_series(echo, count, nth)
     }
 
     /// One message, inflated (RFC 7692 §7.2.2).

@@ -11,6 +11,7 @@ pub mod capture;
 pub mod case;
 pub mod cases;
 mod class;
+mod compress;
 pub mod conversation;
 pub mod decode;
 mod deflate;

@@ -45,14 +45,19 @@ impl Outbox {
 
     /// Adds a frame, masked as its header says.
     pub(super) fn push_frame(&mut self, header: RawHeader, payload: &[u8]) {
-        let out = self.piece(payload.len() + bowsprit::frame::MAX_HEADER);
+        self.push_frame_of(header, payload.len(), |out| out.extend_from_slice(payload));
+    }
+
+    /// Adds a frame whose payload, of so many bytes, is made where it goes.
+    pub(super) fn push_frame_of(&mut self, header: RawHeader, len: usize, append: impl FnOnce(&mut Vec<u8>)) {
+        let out = self.piece(len + bowsprit::frame::MAX_HEADER);
         header.encode_into(out);
         let start = out.len();
-        out.extend_from_slice(payload);
+        append(out);
         if let Some(key) = header.mask {
             key.apply(&mut out[start..]);
         }
-        self.mask = header.mask.map(|key| (key, payload.len()));
+        self.mask = header.mask.map(|key| (key, len));
     }
 
     /// Adds more payload to the frame pushed last.

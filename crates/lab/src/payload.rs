@@ -24,7 +24,7 @@ pub enum Payload {
 }
 
 /// The synthetic files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Data {
     /// Structured text.
@@ -62,42 +62,70 @@ impl Payload {
     pub fn bytes(self) -> Cow<'static, [u8]> {
         match self {
             Payload::Bytes(bytes) => Cow::Borrowed(bytes),
-            Payload::Cycle(pattern, len) => {
-                let mut bytes = Vec::with_capacity(len);
-                while bytes.len() < len {
-                    let rest = len - bytes.len();
-                    bytes.extend_from_slice(&pattern[..pattern.len().min(rest)]);
-                    if pattern.is_empty() {
-                        break;
-                    }
-                    // Doubling keeps megabytes cheap.
-                    let whole = bytes.len() / pattern.len() * pattern.len();
-                    let again = whole.min(len - bytes.len());
-                    if bytes.len() == whole {
-                        bytes.extend_from_within(..again);
-                    }
-                }
+            Payload::Data(data) => Cow::Borrowed(data.bytes()),
+            Payload::Cycle(..) | Payload::Code(_) => {
+                let mut bytes = Vec::with_capacity(self.len());
+                self.append_to(&mut bytes);
                 Cow::Owned(bytes)
             }
-            Payload::Code(code) => Cow::Owned(code.to_be_bytes().to_vec()),
-            Payload::Data(data) => Cow::Borrowed(data.bytes()),
+        }
+    }
+
+    /// Puts the bytes behind others.
+    pub(crate) fn append_to(self, out: &mut Vec<u8>) {
+        match self {
+            Payload::Bytes(bytes) => out.extend_from_slice(bytes),
+            Payload::Data(data) => out.extend_from_slice(data.bytes()),
+            Payload::Code(code) => out.extend_from_slice(&code.to_be_bytes()),
+            Payload::Cycle(pattern, len) => {
+                let (start, end) = (out.len(), out.len() + len);
+                out.reserve(len);
+                out.extend_from_slice(&pattern[..pattern.len().min(len)]);
+                // Doubling keeps megabytes cheap: what is there is whole patterns until the end is reached.
+                while out.len() < end && out.len() > start {
+                    let again = (out.len() - start).min(end - out.len());
+                    out.extend_from_within(start..start + again);
+                }
+            }
+        }
+    }
+
+    /// Whether these are the bytes. None are made for it, as they may be megabytes.
+    pub(crate) fn is(self, bytes: &[u8]) -> bool {
+        if bytes.len() != self.len() {
+            return false;
+        }
+        match self {
+            Payload::Bytes(own) => own == bytes,
+            Payload::Data(data) => data.bytes() == bytes,
+            Payload::Code(code) => code.to_be_bytes() == bytes,
+            Payload::Cycle(pattern, len) => {
+                let first = pattern.len().min(len);
+                // A pattern, and then each byte as the one a pattern before it.
+                bytes[..first] == pattern[..first] && bytes[first..] == bytes[..len - first]
+            }
         }
     }
 
     /// `len` bytes from `offset` on, starting over at the end.
-    pub fn slice(self, offset: usize, len: usize) -> Vec<u8> {
+    pub fn slice(self, offset: usize, len: usize) -> Cow<'static, [u8]> {
         let whole = self.bytes();
         if whole.is_empty() {
-            return Vec::new();
+            return Cow::Borrowed(&[]);
+        }
+        let mut at = offset % whole.len();
+        if let Cow::Borrowed(whole) = whole
+            && let Some(part) = whole.get(at..at + len)
+        {
+            return Cow::Borrowed(part);
         }
         let mut bytes = Vec::with_capacity(len);
-        let mut at = offset % whole.len();
         while bytes.len() < len {
             let take = (whole.len() - at).min(len - bytes.len());
             bytes.extend_from_slice(&whole[at..at + take]);
             at = 0;
         }
-        bytes
+        Cow::Owned(bytes)
     }
 }
 
@@ -220,16 +248,28 @@ mod tests {
     #[test]
     fn a_cycle_has_its_length_and_its_period() {
         for len in [0, 1, 9, 10, 11, 25, 1000] {
-            let bytes = Payload::Cycle(b"0123456789", len).bytes();
+            let payload = Payload::Cycle(b"0123456789", len);
+            let bytes = payload.bytes();
             assert_eq!(bytes.len(), len);
             assert!(bytes.iter().enumerate().all(|(i, byte)| *byte == b'0' + (i % 10) as u8));
+            assert!(payload.is(&bytes) && !payload.is(&[&bytes[..], b"0"].concat()));
+            for at in 0..len {
+                let mut other = bytes.to_vec();
+                other[at] ^= 1;
+                assert!(!payload.is(&other), "byte {at} of {len}");
+            }
+            let mut behind = b"before".to_vec();
+            payload.append_to(&mut behind);
+            assert_eq!(behind, [b"before", &bytes[..]].concat());
         }
+        assert!(Payload::Cycle(b"", 5).bytes().is_empty());
     }
 
     #[test]
     fn a_slice_starts_over_at_the_end() {
-        assert_eq!(Payload::Bytes(b"abc").slice(2, 5), b"cabca");
-        assert_eq!(Payload::EMPTY.slice(2, 5), b"");
+        assert_eq!(*Payload::Bytes(b"abc").slice(2, 5), *b"cabca");
+        assert_eq!(*Payload::Bytes(b"abc").slice(4, 2), *b"bc");
+        assert_eq!(*Payload::EMPTY.slice(2, 5), *b"");
     }
 
     #[test]

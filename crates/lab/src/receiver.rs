@@ -17,17 +17,23 @@ const MOST_FRAMES: u32 = 100_000;
 #[derive(Debug)]
 pub(super) struct Receiver {
     frames: FrameReader,
+    assembly: Assembly,
+    offending: Vec<u8>,
+    /// How many more frames may come.
+    frames_left: u32,
+}
+
+/// What has come of the peer's messages.
+#[derive(Debug)]
+struct Assembly {
     /// Whether the peer must mask.
     peer_masks: bool,
     message: Option<Message>,
     closed: bool,
     /// The code of its Close, whether it may travel or not.
     code: Option<u16>,
-    offending: Vec<u8>,
     /// The most a message may hold.
     most: usize,
-    /// How many more frames may come.
-    frames_left: u32,
 }
 
 #[derive(Debug)]
@@ -39,11 +45,11 @@ struct Message {
 
 /// A frame, and what it completes.
 #[derive(Debug)]
-pub(super) struct Received {
+pub(super) struct Received<'a> {
     /// The header.
     pub header: RawHeader,
     /// The payload, unmasked.
-    pub payload: Vec<u8>,
+    pub payload: &'a [u8],
     /// What it completes, if it completes something.
     pub seen: Option<Seen>,
 }
@@ -73,12 +79,8 @@ impl Receiver {
         Self {
             // The cast widens.
             frames: FrameReader::with_most(most as u64),
-            most,
             frames_left: MOST_FRAMES.saturating_add(u32::try_from(most).unwrap_or(u32::MAX)),
-            peer_masks,
-            message: None,
-            closed: false,
-            code: None,
+            assembly: Assembly { peer_masks, message: None, closed: false, code: None, most },
             offending: Vec::new(),
         }
     }
@@ -100,7 +102,7 @@ impl Receiver {
 
     /// The code of the peer's Close, whether it may travel or not.
     pub(super) fn code(&self) -> Option<u16> {
-        self.code
+        self.assembly.code
     }
 
     /// The next whole frame.
@@ -108,18 +110,17 @@ impl Receiver {
     /// # Errors
     ///
     /// The rule that the peer broke.
-    pub(super) fn next(&mut self, codec: Option<&mut Codec>) -> Result<Option<Received>, Violation> {
-        let frame = match self.frames.next_frame() {
+    pub(super) fn next(&mut self, codec: Option<&mut Codec>) -> Result<Option<Received<'_>>, Violation> {
+        let (header, payload) = match self.frames.next_view() {
             Ok(Some(frame)) => frame,
             Ok(None) => return Ok(None),
             Err(TooLong(header)) => {
-                self.check_header(header, codec.is_some())?;
+                self.assembly.check_header(header, codec.is_some())?;
                 let what =
                     format!("It declares a frame of {} bytes, more than the case can ask for", header.length);
                 return Err(Violation::new(Section::rfc6455("10.4"), what));
             }
         };
-        let (header, payload) = (frame.header, frame.payload);
         self.frames_left = self.frames_left.saturating_sub(1);
         if self.frames_left == 0 {
             return Err(Violation::new(
@@ -127,7 +128,7 @@ impl Receiver {
                 "It sends more frames than a case can ask for, without end",
             ));
         }
-        let seen = self.take(header, &payload, codec).inspect_err(|_| {
+        let seen = self.assembly.take(header, payload, codec).inspect_err(|_| {
             self.offending.clear();
             header.encode_into(&mut self.offending);
             let kept = payload.len().min(super::wire::EXCERPT);
@@ -135,7 +136,9 @@ impl Receiver {
         })?;
         Ok(Some(Received { header, payload, seen }))
     }
+}
 
+impl Assembly {
     fn take(
         &mut self,
         header: RawHeader,

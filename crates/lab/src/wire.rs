@@ -67,19 +67,29 @@ impl FrameReader {
     ///
     /// [`TooLong`], again and again, once a header declares too much.
     pub fn next_frame(&mut self) -> Result<Option<RawFrame>, TooLong> {
-        let rest = &self.bytes[self.at..];
+        let view = self.next_view()?;
+        Ok(view.map(|(header, payload)| RawFrame { header, payload: payload.to_vec() }))
+    }
+
+    /// The next frame, once it is whole, with its payload where it lies.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_frame`](Self::next_frame).
+    pub(super) fn next_view(&mut self) -> Result<Option<(RawHeader, &[u8])>, TooLong> {
+        let rest = &mut self.bytes[self.at..];
         let Parsed::Done(header, used) = RawHeader::parse(rest) else { return Ok(None) };
         if header.length > self.most {
             return Err(TooLong(header));
         }
         // The cast keeps the value: it is at most `MAX_FRAME`.
-        let Some(payload) = rest.get(used..used + header.length as usize) else { return Ok(None) };
-        let mut payload = payload.to_vec();
+        let end = used + header.length as usize;
+        let Some(payload) = rest.get_mut(used..end) else { return Ok(None) };
         if let Some(key) = header.mask {
-            key.apply(&mut payload);
+            key.apply(payload);
         }
-        self.at += used + payload.len();
-        Ok(Some(RawFrame { header, payload }))
+        self.at += end;
+        Ok(Some((header, payload)))
     }
 
     /// What has come of the next frame.
@@ -215,16 +225,19 @@ impl Item {
         let (Self::Frame(way, header, _), Self::Frame(other_way, other, _)) = (self, other) else {
             return false;
         };
-        let is_masked = header.mask.is_some() == other.mask.is_some();
-        way == other_way
-            && is_masked
-            && RawHeader { mask: None, ..*header } == RawHeader { mask: None, ..*other }
+        is_like(*way, *header, *other_way, *other)
     }
 
     /// Whether it is the peer's Close, which no verdict is understood without.
     fn is_kept(&self) -> bool {
         matches!(self, Self::Frame(Way::Received, RawHeader { opcode: 8, .. }, _))
     }
+}
+
+/// Whether these are frames with the same header but for the masking key, the same way.
+fn is_like(way: Way, header: RawHeader, other_way: Way, other: RawHeader) -> bool {
+    let is_masked = header.mask.is_some() == other.mask.is_some();
+    way == other_way && is_masked && RawHeader { mask: None, ..header } == RawHeader { mask: None, ..other }
 }
 
 /// Everything that crossed the wire, up to a bound: repeats folded, the head and the tail kept, and the peer's Close
@@ -252,6 +265,26 @@ impl Log {
             }
             _ => self.push(at, item),
         }
+    }
+
+    /// Adds the line of a frame.
+    pub(super) fn frame(&mut self, at: Duration, way: Way, header: RawHeader, payload: &[u8]) {
+        // The excerpt of a line that goes away serves the one that takes its place: there may be 65,536 of them.
+        if self.alike >= 3
+            && let Some(last) = self.lines.last_mut()
+            && let Item::Frame(last_way, last_header, excerpt) = &mut last.item
+            && is_like(*last_way, *last_header, way, header)
+        {
+            self.alike += 1;
+            last.skipped.alike = last.skipped.lines == 0 || last.skipped.alike;
+            last.skipped.lines += 1;
+            (last.at, *last_header) = (at, header);
+            excerpt.len = payload.len();
+            excerpt.bytes.clear();
+            excerpt.bytes.extend_from_slice(&payload[..payload.len().min(EXCERPT)]);
+            return;
+        }
+        self.add(at, || Item::Frame(way, header, Excerpt::of(payload)));
     }
 
     /// Adds a note.
@@ -317,7 +350,8 @@ mod tests {
         let mut log = Log::default();
         log.note(Duration::ZERO, "start");
         for number in 0..65_536_u32 {
-            log.add(Duration::ZERO, || frame(Way::Sent, RawHeader::TEXT, &number.to_be_bytes()));
+            let header = RawHeader::TEXT.with_length(4);
+            log.frame(Duration::ZERO, Way::Sent, header, &number.to_be_bytes());
         }
         log.add(Duration::ZERO, || frame(Way::Received, RawHeader::CLOSE, b"\x03\xf0"));
         let skipped: Vec<usize> = log.lines().iter().map(|line| line.skipped.lines).collect();

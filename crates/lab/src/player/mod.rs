@@ -14,6 +14,7 @@ mod receive;
 mod script;
 mod send;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -149,7 +150,7 @@ struct EchoRun {
     count: u32,
     sent: u32,
     offset: usize,
-    expected: Vec<u8>,
+    expected: Cow<'static, [u8]>,
 }
 
 impl Player {

@@ -94,9 +94,7 @@ fn fits(event: &Event, seen: &Seen) -> bool {
     match (event, seen) {
         (Event::Text(payload), Seen::Text(bytes))
         | (Event::Binary(payload), Seen::Binary(bytes))
-        | (Event::Pong(payload), Seen::Pong(bytes)) => {
-            payload.len() == bytes.len() && *payload.bytes() == bytes[..]
-        }
+        | (Event::Pong(payload), Seen::Pong(bytes)) => payload.is(bytes),
         (Event::Waited, Seen::Waited) | (Event::Echoed, Seen::Echoed) => true,
         _ => false,
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bowsprit::error::Section;
 
 use super::super::judge::AnswerSeen;
-use super::super::receiver::Seen;
+use super::super::receiver::{Received, Seen};
 use super::super::rule::Violation;
 use super::super::wire::{Excerpt, Item, Way};
 use super::{Phase, Player};
@@ -40,23 +40,22 @@ impl Player {
         while matches!(self.phase, Phase::Open | Phase::Ending) {
             match self.receiver.next(self.codec.as_mut()) {
                 Ok(None) => break,
-                Ok(Some(frame)) => {
-                    let (header, excerpt) = (frame.header, Excerpt::of(&frame.payload));
-                    self.log.add(now, || Item::Frame(Way::Received, header, excerpt));
+                Ok(Some(Received { header, payload, seen })) => {
+                    self.log.frame(now, Way::Received, header, payload);
                     // A client that fails the connection with a Close has not opened it.
-                    let refuses = matches!(frame.seen, Some(Seen::Close(Some(1002 | 1003 | 1010), _)));
+                    let refuses = matches!(seen, Some(Seen::Close(Some(1002 | 1003 | 1010), _)));
                     let opens = self.we_are_client() || self.must_open() || !refuses;
                     self.decide(if opens { AnswerSeen::Opened } else { AnswerSeen::Dropped });
-                    if let Some(seen) = frame.seen {
+                    if let Some(seen) = seen {
                         self.on_seen(now, seen);
                     }
                 }
-                Err(violation) if self.phase == Phase::Ending && !self.minds(&violation) => {
-                    self.log.note(now, "bytes that are no frame follow the Close; they do not count here");
-                    self.deaf = true;
-                    break;
-                }
                 Err(violation) => {
+                    if self.phase == Phase::Ending && !self.minds(&violation) {
+                        self.log.note(now, "bytes that are no frame follow the Close; they do not count here");
+                        self.deaf = true;
+                        break;
+                    }
                     self.decide(AnswerSeen::Opened);
                     let rest = Excerpt::of(self.receiver.offending());
                     self.log.add(now, || Item::Bytes(Way::Received, rest));

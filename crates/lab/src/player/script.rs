@@ -1,5 +1,6 @@
 //! The script: its steps one after the other, and what the peer answers held against the outcomes.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bowsprit::error::Section;
@@ -67,8 +68,8 @@ impl Player {
             }
             Step::Echo(echo) => {
                 let count = self.options.effort.messages(echo);
-                self.pause =
-                    Pause::Echo(EchoRun { echo: *echo, count, sent: 0, offset: 0, expected: Vec::new() });
+                let expected = Cow::Borrowed(&[][..]);
+                self.pause = Pause::Echo(EchoRun { echo: *echo, count, sent: 0, offset: 0, expected });
                 self.echo_next(now);
             }
             Step::Begin(frame) => self.send_frame(now, frame),
@@ -101,11 +102,18 @@ impl Player {
             self.pause = Pause::None;
             return self.on_event(now, &Seen::Echoed);
         }
-        run.expected = run.echo.source.slice(run.offset, run.echo.size);
-        run.offset += run.echo.size;
+        let (echo, nth) = (run.echo, run.sent);
+        let compressed = self.codec.as_mut().and_then(|codec| codec.compressed(&echo, run.count, nth));
+        let message = echo.source.slice(run.offset, echo.size);
+        run.offset += echo.size;
         run.sent += 1;
-        let (kind, fragment, message) = (run.echo.kind, run.echo.fragment, run.expected.clone());
-        self.send_message(now, kind, &message, fragment);
+        match compressed {
+            Some(compressed) => self.send_payload(now, echo.kind, &compressed, true, echo.fragment),
+            None => self.send_message(now, echo.kind, &message, echo.fragment),
+        }
+        if let Pause::Echo(run) = &mut self.pause {
+            run.expected = message;
+        }
     }
 
     fn on_event(&mut self, now: Duration, seen: &Seen) {
@@ -158,7 +166,7 @@ impl Player {
                 Seen::Binary(message) => (Kind::Binary, message),
                 _ => return,
             };
-            if kind == run.echo.kind && *message == run.expected {
+            if kind == run.echo.kind && message[..] == *run.expected {
                 return self.echo_next(now);
             }
             let nth = run.sent;

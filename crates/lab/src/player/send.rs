@@ -5,16 +5,16 @@ use std::time::Duration;
 use bowsprit::frame::{MaskKey, RawHeader};
 
 use super::super::case::{By, Declare, Frame, Kind, Masking, Pace};
-use super::super::wire::{Excerpt, Item, Way};
+use super::super::wire::{EXCERPT, Excerpt, Item, Way};
 use super::{Pause, Player, Wants};
 
 impl Player {
     /// A frame as the script bends it.
     pub(super) fn send_frame(&mut self, now: Duration, frame: &Frame) {
-        let payload = frame.payload.bytes();
+        let (payload, len) = (frame.payload, frame.payload.len());
         let length = match frame.declare {
             Declare::Length(length) => length,
-            _ => payload.len() as u64,
+            _ => len as u64,
         };
         let mut header = frame.header.with_length(length);
         if let Declare::Form(form) = frame.declare {
@@ -31,28 +31,42 @@ impl Player {
             self.facts.closed_by_us = !self.peer_closed;
             self.deadline = now + self.patience();
         }
-        self.push_frame(now, header, &payload);
+        let excerpt = Excerpt { len, bytes: payload.slice(0, len.min(EXCERPT)).into_owned() };
+        self.log.add(now, || Item::Frame(Way::Sent, header, excerpt));
+        self.pushing(header, len, || payload.bytes().into_owned());
+        self.outbox.push_frame_of(header, len, |out| payload.append_to(out));
     }
 
-    fn push_frame(&mut self, now: Duration, header: RawHeader, payload: &[u8]) {
-        self.log.add(now, || Item::Frame(Way::Sent, header, Excerpt::of(payload)));
-        self.boundary.frame(header.length, payload.len());
+    /// What is to be remembered of a frame that we send.
+    fn pushing(&mut self, header: RawHeader, len: usize, payload: impl FnOnce() -> Vec<u8>) {
+        self.boundary.frame(header.length, len);
         if header.opcode == 9 {
-            self.pings.push_back(payload.to_vec());
+            self.pings.push_back(payload());
         }
-        self.outbox.push_frame(header, payload);
     }
 
     /// A message, compressed if that was agreed.
     pub(super) fn send_message(&mut self, now: Duration, kind: Kind, message: &[u8], fragment: usize) {
         let compressed = self.codec.as_mut().map(|codec| codec.compress(message));
         let payload = compressed.as_deref().unwrap_or(message);
+        self.send_payload(now, kind, payload, compressed.is_some(), fragment);
+    }
+
+    /// A message as it goes out, compressed or not, in fragments of so many bytes (0: one frame).
+    pub(super) fn send_payload(
+        &mut self,
+        now: Duration,
+        kind: Kind,
+        payload: &[u8],
+        compressed: bool,
+        fragment: usize,
+    ) {
         let size = if fragment == 0 { payload.len().max(1) } else { fragment };
         // Like the Autobahn suite, a message that fills its fragments ends in an empty one: peers count fragments.
         let ends_empty = payload.len() > size && payload.len().is_multiple_of(size);
         let mut chunks = payload.chunks(size).chain(ends_empty.then_some(&[][..])).peekable();
         let mut opcode = if kind == Kind::Text { 1 } else { 2 };
-        let mut rsv1 = compressed.is_some();
+        let mut rsv1 = compressed;
         loop {
             let chunk = chunks.next().unwrap_or_default();
             let fin = chunks.peek().is_none();
@@ -70,7 +84,9 @@ impl Player {
         if self.we_are_client() {
             header.mask = Some(MaskKey(self.random.bytes()));
         }
-        self.push_frame(now, header, payload);
+        self.log.frame(now, Way::Sent, header, payload);
+        self.pushing(header, payload.len(), || payload.to_vec());
+        self.outbox.push_frame(header, payload);
     }
 
     /// Answers the peer's last Ping as soon as nothing of ours is under way (RFC 6455 §5.5.3: those before it need no

@@ -2,7 +2,8 @@
 
 use bowsprit::error::Section;
 
-use super::super::deflate::{MAX_INFLATED, TAIL};
+use super::super::compress::TAIL;
+use super::super::deflate::MAX_INFLATED;
 use super::super::inflate::{Inflated, Inflater, Stop};
 use super::super::rule::Violation;
 

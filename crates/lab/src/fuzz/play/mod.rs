@@ -189,7 +189,7 @@ impl<'a> Game<'a> {
                     Ok(None) => break,
                     Ok(Some(frame)) => {
                         if self.received.len() < LINES {
-                            let excerpt = Excerpt::of(&frame.payload);
+                            let excerpt = Excerpt::of(frame.payload);
                             self.received.push(explain::frame_line(&frame.header, &excerpt));
                         }
                         seen.take(frame.seen);

@@ -18,7 +18,7 @@ use crate::options::Options;
 use crate::player::Wants;
 use crate::random::Random;
 use crate::receiver::{self, Receiver};
-use crate::wire::{Excerpt, Item, Log, Way};
+use crate::wire::{Item, Log, Way};
 
 /// The longest message that is taken.
 const MOST: usize = 4 << 20;
@@ -240,8 +240,7 @@ impl Examiner {
                     match socket.receiver.next(None) {
                         Ok(None) => break,
                         Ok(Some(frame)) => {
-                            let (header, excerpt) = (frame.header, Excerpt::of(&frame.payload));
-                            self.log.add(now, || Item::Frame(Way::Received, header, excerpt));
+                            self.log.frame(now, Way::Received, frame.header, frame.payload);
                             match frame.seen {
                                 Some(receiver::Seen::Text(text)) if socket.texts.len() < 4096 => {
                                     socket.texts.push(text);

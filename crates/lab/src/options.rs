@@ -59,7 +59,8 @@ impl Carrier {
 pub enum Effort {
     /// At most a hundred messages and 32 KiB for each echo run; waits are halved.
     Quick,
-    /// At most 250 messages and 256 KiB for each echo run.
+    /// At most 250 messages and 64 KiB for each echo run, which is twice the largest window of DEFLATE: what is to be seen of
+    /// a context is seen when it has been full once.
     Normal,
     /// Every message of every case.
     Full,
@@ -72,15 +73,15 @@ impl Default for Options {
 }
 
 impl Effort {
-    /// How many messages of an echo run are sent; never fewer than four.
+    /// How many messages of an echo run are sent; never fewer than two, as a context goes from one to the next.
     pub(super) fn messages(self, echo: &Echo) -> u32 {
         let (most, bytes) = match self {
             Effort::Quick => (100, 32 << 10),
-            Effort::Normal => (250, 256 << 10),
+            Effort::Normal => (250, 64 << 10),
             Effort::Full => return echo.count,
         };
         let enough = u32::try_from(bytes / echo.size.max(1)).unwrap_or(most);
-        echo.count.min(enough.clamp(4, most))
+        echo.count.min(enough.clamp(2, most))
     }
 
     /// How long a wait of a script takes.

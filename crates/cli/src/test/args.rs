@@ -244,7 +244,7 @@ pub(super) struct Suite {
     /// Leave out most of what is heavy.
     #[arg(long, help_heading = CASES)]
     pub(super) quick: bool,
-    /// Send every message of 12.* and 13.*, 1000 for each case; without it 250, and no more than 256 KiB.
+    /// Send every message of 12.* and 13.*, 1000 for each case; without it 250, and no more than 64 KiB.
     #[arg(long, conflicts_with = "quick", help_heading = CASES)]
     pub(super) full: bool,
     /// Write the index.json of the Autobahn suite.

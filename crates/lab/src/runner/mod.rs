@@ -15,9 +15,10 @@ mod peer;
 mod pipes;
 mod preflight;
 mod probe;
+mod queue;
 mod target;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,8 +32,9 @@ use crate::link::{Link, SCRATCH};
 use crate::options::Options;
 use crate::player::Record;
 use crate::playing::Playing;
-use job::{Ended, Job, unplayed, waiting, weight};
+use job::{Ended, Job, unplayed, weight};
 use peer::Doubt;
+use queue::{Queue, Room, is_idle, is_sharp};
 
 pub use job::HEAVY;
 pub use peer::{Aftermath, Gone, Peer};
@@ -58,7 +60,8 @@ pub struct Plan {
     pub cases: Vec<&'static Case>,
     /// How to play them.
     pub options: Options,
-    /// How many light cases at once; a heavy one counts for [`HEAVY`].
+    /// How many connections at once, and how many light cases beside each other; a heavy one counts for [`HEAVY`], one that
+    /// waits on purpose for none.
     pub jobs: usize,
     /// Over HTTP/2, each case has a connection of its own; otherwise, as many streams of one as can be.
     pub apart: bool,
@@ -98,7 +101,7 @@ struct Slot {
 struct Runner<'p> {
     plan: &'p Plan,
     poll: Poll,
-    queue: VecDeque<Job>,
+    queue: Queue,
     slots: BTreeMap<usize, Slot>,
     /// Connections that carry streams, and the one that the next stream is for.
     trunks: BTreeMap<usize, Shared>,
@@ -130,13 +133,10 @@ type Report<'r> = &'r mut dyn FnMut(Record, Option<Aftermath>);
 
 impl<'p> Runner<'p> {
     fn new(plan: &'p Plan) -> io::Result<Self> {
-        // Cases that wait start first, so that they wait beside everything else.
-        let mut cases = plan.cases.clone();
-        cases.sort_by_key(|case| std::cmp::Reverse(waiting(case)));
         Ok(Self {
             plan,
             poll: Poll::new()?,
-            queue: cases.into_iter().map(|case| Job { case, before: None }).collect(),
+            queue: plan.cases.iter().map(|case| Job { case, before: None }).collect(),
             slots: BTreeMap::new(),
             trunks: BTreeMap::new(),
             current: None,
@@ -215,7 +215,7 @@ impl<'p> Runner<'p> {
                 }
                 if !self.again.is_empty() {
                     self.alone.get_or_insert_with(Instant::now);
-                    (self.jobs, self.queue) = (1, std::mem::take(&mut self.again).into());
+                    (self.jobs, self.queue) = (1, std::mem::take(&mut self.again).into_iter().collect());
                 } else if !self.ended.is_empty() {
                     self.be_in_doubt(false);
                 } else {
@@ -227,17 +227,8 @@ impl<'p> Runner<'p> {
                 self.be_in_doubt(false);
                 continue;
             }
-            let busy: usize = self.slots.values().map(|slot| slot.weight).sum();
-            // Of those that may end a server one is played at a time, so that it is known which one did.
-            let sharp = |case: &Case| blame::provokes(case) && waiting(case) == 0;
-            let one_is_played = self.slots.values().any(|slot| sharp(slot.job.case));
-            let next = self.queue.iter().position(|job| !(one_is_played && sharp(job.case)));
-            let Some((at, job)) = next.and_then(|at| Some((at, self.queue.get(at)?))) else { return };
+            let Some(job) = self.queue.next(self.room()) else { return };
             let weight = weight(job.case);
-            if busy > 0 && busy + weight > self.jobs {
-                return;
-            }
-            let Some(job) = self.queue.remove(at) else { return };
             let enough = self.believed >= BELIEVED && self.muddled == 0
                 || self.alone.is_some_and(|since| since.elapsed() > AGAIN);
             if enough && let Some(before) = job.before {
@@ -245,6 +236,17 @@ impl<'p> Runner<'p> {
             } else {
                 self.start(job, weight, report);
             }
+        }
+    }
+
+    /// What may be begun beside what is played.
+    fn room(&self) -> Room {
+        // Who waits takes a connection and no time of the server's.
+        let busy: usize = self.slots.values().map(|slot| if is_idle(&slot.job) { 0 } else { slot.weight }).sum();
+        Room {
+            connections: self.jobs.saturating_sub(self.slots.len()),
+            weight: if busy == 0 { usize::MAX } else { self.jobs.saturating_sub(busy) },
+            sharp: self.slots.values().any(|slot| is_sharp(&slot.job)),
         }
     }
 

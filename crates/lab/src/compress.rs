@@ -92,7 +92,10 @@ impl Deflater {
 
 impl fmt::Debug for Deflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deflater").field("bits", &self.bits).field("resets", &self.resets).finish_non_exhaustive()
+        f.debug_struct("Deflater")
+            .field("bits", &self.bits)
+            .field("resets", &self.resets)
+            .finish_non_exhaustive()
     }
 }
 

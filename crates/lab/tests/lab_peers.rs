@@ -8,13 +8,13 @@ mod port;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bowsprit_lab::report::Outcome;
 use bowsprit_lab::runner::{self, Aftermath, Gone, Peer, Plan, Survey, Target};
-use bowsprit_lab::{Behaviour, Options, Record, Selection, Subject};
+use bowsprit_lab::{Behaviour, CloseBehaviour, Options, Record, Selection, Subject};
 use peers::{echo, mortal, serve, talk, upgrade, upgrade_with};
 
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -223,6 +223,29 @@ fn never_closes() {
     let (outcomes, _, took) = play(addr, &["1.1.*", "7.1.*"]);
     assert!(outcomes.iter().all(|outcome| !outcome.passed() || outcome.record.case.id == "7.1.6"));
     assert!(took < Duration::from_secs(15), "{took:?}");
+}
+
+/// That it leaves every connection open is no matter of how many there are, and so others are played beside each other
+/// again once that has shown.
+#[test]
+fn leaves_every_connection_to_us() {
+    static OPEN: AtomicUsize = AtomicUsize::new(0);
+    static BESIDE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    let addr = serve(|mut stream| {
+        BESIDE.lock().unwrap().push(OPEN.fetch_add(1, Ordering::SeqCst));
+        let _ = echo(&mut stream, |_| false);
+        while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
+        OPEN.fetch_sub(1, Ordering::SeqCst);
+    });
+    let (outcomes, peer, _) = play_with(addr, &["6.5.*", "6.7.*", "6.9.*", "6.22.*", "6.23.*"], 16);
+    assert_eq!(peer, Peer::Alive);
+    for outcome in &outcomes {
+        let verdict = &outcome.record.verdict;
+        assert_eq!(verdict.close, CloseBehaviour::Unclean, "{}: {verdict:?}", outcome.record.case.id);
+    }
+    let beside = BESIDE.lock().unwrap();
+    let alone = beside.windows(4).position(|four| four == [0; 4]).expect("four were played alone");
+    assert!(beside[alone..].iter().any(|others| *others >= 8), "{beside:?}");
 }
 
 #[test]

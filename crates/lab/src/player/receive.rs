@@ -52,7 +52,8 @@ impl Player {
                 }
                 Err(violation) => {
                     if self.phase == Phase::Ending && !self.minds(&violation) {
-                        self.log.note(now, "bytes that are no frame follow the Close; they do not count here");
+                        self.log
+                            .note(now, "bytes that are no frame follow the Close; they do not count here");
                         self.deaf = true;
                         break;
                     }

@@ -23,7 +23,7 @@ impl Runner<'_> {
     pub(super) fn end(&mut self, job: Job, begun: Instant, record: Record, refused: bool) {
         if record.facts.unconnected {
             self.be_in_doubt(refused);
-        } else if of_load(&record) && begun >= self.eased {
+        } else if of_load(&record) && begun >= self.eased && !self.trials.believe(&record) {
             self.jobs = (self.jobs / 2).max(1);
             self.eased = Instant::now();
         }
@@ -71,13 +71,16 @@ impl Runner<'_> {
             None => report(record, Some(aftermath)),
             Some(first) => {
                 if record.verdict.passed() {
-                    self.muddled += 1;
+                    self.trials.passed();
                     let reason =
                         format!("Beside other cases: {} Alone: {}", told(&first), record.verdict.reason);
                     record.verdict.reason = reason;
                     record.verdict.behaviour = Behaviour::Muddled;
                 } else {
-                    self.believed += 1;
+                    self.trials.failed(&first);
+                    if self.alone.is_none() && self.trials.believe(&first) {
+                        self.jobs = self.plan.jobs;
+                    }
                 }
                 report(record, Some(aftermath));
             }

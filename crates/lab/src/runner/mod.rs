@@ -17,6 +17,7 @@ mod preflight;
 mod probe;
 mod queue;
 mod target;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -35,6 +36,7 @@ use crate::playing::Playing;
 use job::{Ended, Job, unplayed, weight};
 use peer::Doubt;
 use queue::{Queue, Room, is_idle, is_sharp};
+use trial::Trials;
 
 pub use job::HEAVY;
 pub use peer::{Aftermath, Gone, Peer};
@@ -46,8 +48,6 @@ pub use target::Target;
 const CONNECT: Duration = Duration::from_secs(4);
 /// A probe of its own is made when so many verdicts wait for a sign of life.
 const UNSURE: usize = 64;
-/// Failures that come out the same when they are played alone: where none came out otherwise, the rest is believed.
-const BELIEVED: usize = 6;
 /// The most time that is spent on playing failures again.
 const AGAIN: Duration = Duration::from_secs(90);
 
@@ -119,9 +119,8 @@ struct Runner<'p> {
     again: Vec<Job>,
     /// Since when they are.
     alone: Option<Instant>,
-    /// How many of those came out the same, and how many otherwise.
-    believed: usize,
-    muddled: usize,
+    /// What came of those that were.
+    trials: Trials,
     /// The newest connection on which the server has shown life was begun then.
     lived: Option<Instant>,
     /// No case is begun before a probe has found the server alive; since when, and how the last probe ended.
@@ -148,8 +147,7 @@ impl<'p> Runner<'p> {
             ended: Vec::new(),
             again: Vec::new(),
             alone: None,
-            believed: 0,
-            muddled: 0,
+            trials: Trials::default(),
             lived: plan.served.then(Instant::now),
             doubt: None,
             peer: Peer::Alive,
@@ -223,18 +221,21 @@ impl<'p> Runner<'p> {
                 }
                 continue;
             }
+            // All that fails may fail alone as well, and then it is not for our sake that so few are played at once.
+            if self.slots.is_empty() && self.jobs == 1 && self.plan.jobs > 1 && self.alone.is_none() {
+                let tried = self.trials.pick(&mut self.again);
+                self.queue.put_first(tried);
+            }
             if self.ended.len() >= UNSURE.max(2 * self.jobs) {
                 self.be_in_doubt(false);
                 continue;
             }
             let Some(job) = self.queue.next(self.room()) else { return };
             let weight = weight(job.case);
-            let enough = self.believed >= BELIEVED && self.muddled == 0
-                || self.alone.is_some_and(|since| since.elapsed() > AGAIN);
-            if enough && let Some(before) = job.before {
-                report(*before, None);
-            } else {
-                self.start(job, weight, report);
+            let out_of_time = self.alone.is_some_and(|since| since.elapsed() > AGAIN);
+            match job.before {
+                Some(before) if out_of_time || self.trials.believe(&before) => report(*before, None),
+                before => self.start(Job { before, ..job }, weight, report),
             }
         }
     }
@@ -242,7 +243,8 @@ impl<'p> Runner<'p> {
     /// What may be begun beside what is played.
     fn room(&self) -> Room {
         // Who waits takes a connection and no time of the server's.
-        let busy: usize = self.slots.values().map(|slot| if is_idle(&slot.job) { 0 } else { slot.weight }).sum();
+        let busy: usize =
+            self.slots.values().map(|slot| if is_idle(&slot.job) { 0 } else { slot.weight }).sum();
         Room {
             connections: self.jobs.saturating_sub(self.slots.len()),
             weight: if busy == 0 { usize::MAX } else { self.jobs.saturating_sub(busy) },

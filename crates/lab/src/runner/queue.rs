@@ -8,6 +8,8 @@ use super::job::{Job, waiting, weight};
 /// Lines of jobs, each in the order of the plan but for the first, where who waits longest is first.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
+    /// They are to be played before all others, whatever they are.
+    first: VecDeque<Job>,
     /// They wait on purpose, beside everything else.
     idle: VecDeque<Job>,
     /// They may end a server, and so are played one after the other: a long line that begins at once.
@@ -49,17 +51,23 @@ impl Queue {
         if room.connections == 0 {
             return None;
         }
-        let Self { idle, sharp, heavy, light } = self;
-        if !idle.is_empty() {
-            return idle.pop_front();
+        let Self { first, idle, sharp, heavy, light } = self;
+        if let Some(job) = first.pop_front().or_else(|| idle.pop_front()) {
+            return Some(job);
         }
         let lines = [Some(sharp).filter(|_| !room.sharp), Some(heavy), Some(light)];
-        let fits = |line: &&mut VecDeque<Job>| line.front().is_some_and(|job| weight(job.case) <= room.weight);
+        let fits =
+            |line: &&mut VecDeque<Job>| line.front().is_some_and(|job| weight(job.case) <= room.weight);
         lines.into_iter().flatten().find(fits)?.pop_front()
     }
 
-    fn lines(&self) -> [&VecDeque<Job>; 4] {
-        [&self.idle, &self.sharp, &self.heavy, &self.light]
+    /// Puts jobs in front of all others.
+    pub(super) fn put_first(&mut self, jobs: impl IntoIterator<Item = Job>) {
+        self.first.extend(jobs);
+    }
+
+    fn lines(&self) -> [&VecDeque<Job>; 5] {
+        [&self.first, &self.idle, &self.sharp, &self.heavy, &self.light]
     }
 }
 
@@ -82,10 +90,10 @@ impl FromIterator<Job> for Queue {
 
 impl IntoIterator for Queue {
     type Item = Job;
-    type IntoIter = std::iter::Flatten<std::array::IntoIter<VecDeque<Job>, 4>>;
+    type IntoIter = std::iter::Flatten<std::array::IntoIter<VecDeque<Job>, 5>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        [self.idle, self.sharp, self.heavy, self.light].into_iter().flatten()
+        [self.first, self.idle, self.sharp, self.heavy, self.light].into_iter().flatten()
     }
 }
 

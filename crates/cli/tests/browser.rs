@@ -99,7 +99,7 @@ const NOBODY: &str = r##"
             const fault = element("url-fault").textContent;
             element("url").value = arguments[0];
             element("toggle").click();
-            when(() => cells(rows("note")[0])[4].startsWith("could not connect"), () => done([fault !== "",
+            when(() => cells(rows("note")[0])[4].startsWith("could not connect"), () => done([fault.startsWith("The URL's scheme"),
                 element("url-fault").hidden, element("state").textContent]));
         });
     });
@@ -329,10 +329,13 @@ const PROTOCOL: &str = r##"
                 element("toggle").click();
                 const fault = element("url-fault").textContent;
                 element("code").value = "4001";
+                element("reason").value = "x".repeat(124);
+                element("toggle").click();
+                const tooLong = element("url-fault").textContent;
                 element("reason").value = "because";
                 element("toggle").click();
                 when(() => element("state").textContent === "closed", () =>
-                    done([protocol, fault !== "", cells(rows("note")[0])[4]]));
+                    done([protocol, fault, tooLong, cells(rows("note")[0])[4]]));
             });
         });
     });
@@ -344,7 +347,8 @@ fn subprotocols_and_close_codes_are_of_ones_choice() {
     let server = serve(&["--subprotocol", "chat"]);
     driver.go(&server.url.replacen("ws:", "http:", 1));
     let told = run(&driver, PROTOCOL, json!([]));
-    assert_eq!(told, json!(["chat", true, "closed with 4001 (a code of the application)"]));
+    let faults = ["A page may close with 1000 or 3000 to 4999.", "A reason has at most 123 bytes."];
+    assert_eq!(told, json!(["chat", faults[0], faults[1], "closed with 4001 (a code of the application)"]));
 }
 
 /// Waits until the page says that of the backplane; gives all that it shows of it.

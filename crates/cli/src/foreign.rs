@@ -121,7 +121,11 @@ const SERVE: &[Foreign] = &[
     to_use("other tools", &["--host", "--bind", "--address", "-a", "-b"], "--listen ADDRESS:PORT"),
     to_use("other tools", &["--cert"], "--tls-cert FILE"),
     to_use("other tools", &["--key"], "--tls-key FILE"),
-    to_use("other tools", &["--ssl", "--tls"], "--tls-cert FILE --tls-key FILE"),
+    to_use(
+        "other tools",
+        &["--ssl", "--tls", "--https", "--wss", "--secure"],
+        "--tls-cert FILE --tls-key FILE",
+    ),
     to_use("other tools", &["--echo"], "--mode echo"),
     to_use("other tools", &["--broadcast"], "--mode broadcast"),
     to_use("wscat", &["--passphrase"], DECRYPT),
@@ -268,6 +272,15 @@ fn about_flag(path: &str, command: &Command, flag: &str, args: &[OsString]) -> O
     if !known.is_empty() {
         return Some(known.join("; "));
     }
+    // One of a command that was left out, or whose URL was empty.
+    if path == "bowsprit"
+        && let Some(ours) = ["connect", "serve"]
+            .into_iter()
+            .find(|ours| command.find_subcommand(ours).is_some_and(|subcommand| has(subcommand, name)))
+    {
+        let what = if ours == "connect" { " URL" } else { "" };
+        return Some(format!("it is one of bowsprit {ours}{what}"));
+    }
     // A short name that is longer here.
     if path != "bowsprit connect"
         && let Some(ours) = match name {
@@ -304,6 +317,9 @@ fn about_command(command: &Command, word: &str) -> Option<String> {
     // Addresses of websocat.
     if let Some((_, address)) = ["ws-l:", "ws-listen:"].iter().find_map(|start| lower.split_once(start)) {
         return Some(format!("serve --listen {}", one_line(address)));
+    }
+    if lower == "localhost" || lower.contains('.') {
+        return Some(format!("connect {}", one_line(word)));
     }
     let known = COMMANDS.iter().find(|(words, _)| words.contains(&&*lower)).map(|(_, ours)| *ours);
     known.or_else(|| nearest_command(command, &lower)).map(str::to_owned)
@@ -393,6 +409,10 @@ mod tests {
             ("bowsprit -s 9001", "bowsprit -l PORT"),
             ("bowsprit server", "use bowsprit serve"),
             ("bowsprit conect", "use bowsprit connect"),
+            ("bowsprit localhost", "use bowsprit connect localhost"),
+            ("bowsprit -m hi", "it is one of bowsprit connect URL"),
+            ("bowsprit --mode echo", "it is one of bowsprit serve"),
+            ("bowsprit serve --https", "--tls-cert FILE --tls-key FILE"),
             ("bowsprit test servr", "use bowsprit test server"),
             ("bowsprit help conect", "use bowsprit connect --help"),
             ("bowsprit help test servr", "use bowsprit test server --help"),

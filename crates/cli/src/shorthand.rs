@@ -19,7 +19,10 @@ pub(super) fn expand(root: &Command, mut typed: Vec<OsString>) -> Vec<OsString> 
             match listens(first) {
                 true if has_mode => &["serve"],
                 true => &["serve", "--mode", "console"],
-                false if words.iter().any(|word| is_url(word)) => &["connect"],
+                // What has a colon is no port alone, which would be the value of a flag.
+                false if words.iter().any(|word| is_url(word) || (word.contains(':') && is_place(word))) => {
+                    &["connect"]
+                }
                 false => &[],
             }
         }
@@ -32,6 +35,7 @@ pub(super) fn expand(root: &Command, mut typed: Vec<OsString>) -> Vec<OsString> 
 
 /// A URL, `HOST:PORT`, `:PORT` or a port. What looks like an address of websocat is answered elsewhere.
 fn is_place(word: &str) -> bool {
+    let word = word.trim();
     let authority = word.split(['/', '?']).next().unwrap_or_default();
     let port = authority.rsplit_once(':').map_or(authority, |(_, port)| port);
     let is_listener = word.starts_with("ws-l:") || word.starts_with("ws-listen:");
@@ -77,9 +81,12 @@ mod tests {
             "[::1]:9001/chat",
             ":9001",
             "9001 -m hi",
+            "\tws://a/",
             "example.com:80/chat?a=b",
             "-k wss://localhost:9443/",
             "-H X-A:b -v ws://a/",
+            "-b localhost:9001",
+            "-k -m hi :9443/chat",
         ] {
             assert_eq!(expanded(&format!("bowsprit {rest}")), format!("bowsprit connect {rest}"));
         }

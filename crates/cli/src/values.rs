@@ -108,16 +108,27 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
 
 /// Whether a text is the URL of a WebSocket.
 pub(super) fn is_url(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
+    let lower = text.trim_start().to_ascii_lowercase();
     ["ws://", "wss://", "ws+unix:"].iter().any(|scheme| lower.starts_with(scheme))
 }
 
 /// A server's URL as people type it: without a scheme, or a port alone.
 pub(super) fn server_url(text: &str) -> Result<String, String> {
+    url_of(text, false)
+}
+
+/// The same beside flags that are about TLS: without a scheme it is wss.
+pub(super) fn secure_server_url(text: &str) -> Result<String, String> {
+    url_of(text, true)
+}
+
+fn url_of(text: &str, is_secure: bool) -> Result<String, String> {
+    // What was copied may have blanks around it.
+    let text = text.trim();
     let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
     let rest = text.get(scheme.len()..).unwrap_or_default();
     match &*scheme {
-        "ws" | "wss" if rest.starts_with("://") => Ok(text.to_owned()),
+        "ws" | "wss" if rest.starts_with("://") => Ok(percent_encoded(text)),
         // A host may be called so, and what follows is its port.
         "ws" | "wss" if rest.starts_with(":/") || rest[1..].contains(':') => {
             Err(format!("use {scheme}://{}", rest.trim_start_matches([':', '/'])))
@@ -135,7 +146,7 @@ pub(super) fn server_url(text: &str) -> Result<String, String> {
         _ if text.starts_with('-') || text.is_empty() => {
             Err("use a URL such as ws://127.0.0.1:9001/".to_owned())
         }
-        _ => Ok(without_scheme(text)),
+        _ => Ok(percent_encoded(&without_scheme(text, is_secure))),
     }
 }
 
@@ -152,8 +163,24 @@ pub(super) fn examined_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// A URL whose path and query hold what people write there and a request cannot: encoded, as browsers do it (WHATWG URL
+/// §1.3). What is percent-encoded stays so.
+fn percent_encoded(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let path = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
+    let mut out = url[..path].to_owned();
+    for c in url[path..].chars() {
+        if c.is_ascii_control() || (c.is_ascii() && !" \"<>[\\]^`{|}".contains(c)) {
+            out.push(c);
+        } else {
+            out.extend(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")));
+        }
+    }
+    out
+}
+
 /// `host:port/path`, `:port/path`, `port`. What listens on 443 speaks TLS.
-fn without_scheme(text: &str) -> String {
+fn without_scheme(text: &str, is_secure: bool) -> String {
     let end = text.find(['/', '?']).unwrap_or(text.len());
     let (authority, path) = text.split_at(end);
     let host = if authority.parse::<u16>().is_ok() {
@@ -163,7 +190,7 @@ fn without_scheme(text: &str) -> String {
     } else {
         authority.to_owned()
     };
-    let scheme = if host.ends_with(":443") { "wss" } else { "ws" };
+    let scheme = if is_secure || host.ends_with(":443") { "wss" } else { "ws" };
     format!("{scheme}://{host}{path}")
 }
 
@@ -276,12 +303,24 @@ mod tests {
             ("me:pw@a:1/", "ws://me:pw@a:1/"),
             ("ws:9001/b", "ws://ws:9001/b"),
             ("ws+unix:/run/a.sock:/chat", "ws+unix:/run/a.sock:/chat"),
+            (" ws://a/\n", "ws://a/"),
+            (
+                "ws://a/grüße an?x={\"a\":[1]}&y=%20",
+                "ws://a/gr%C3%BC%C3%9Fe%20an?x=%7B%22a%22:%5B1%5D%7D&y=%20",
+            ),
+            ("a:1?q=a|b", "ws://a:1?q=a%7Cb"),
+            // Neither a host nor what is behind a # can be told what it was meant to be.
+            ("ws://exämple/ä#b", "ws://exämple/%C3%A4#b"),
         ] {
             assert_eq!(server_url(text).as_deref(), Ok(url), "{text}");
         }
         for text in ["ws+unix:u.sock:/chat", "ws+unix:./u.sock:/chat"] {
             assert_eq!(server_url(text), Ok(format!("ws+unix:{}/u.sock:/chat", here.display())));
         }
+        for text in ["a:9443/x", "9443/x", "a/x"] {
+            assert!(secure_server_url(text).is_ok_and(|url| url.starts_with("wss://")), "{text}");
+        }
+        assert_eq!(secure_server_url("ws://a/"), Ok("ws://a/".to_owned()));
         for (text, hint) in [
             ("http://a/b", "use ws://a/b"),
             ("https://a", "use wss://a"),

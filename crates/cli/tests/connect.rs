@@ -143,6 +143,24 @@ fn refusals_say_what_may_help() {
     }
 }
 
+/// One that was picked out of none is told as that.
+#[test]
+fn a_subprotocol_that_nobody_offered_is_refused() {
+    let (address, server) = fake(2, |mut stream| {
+        let head = read_head(&mut stream);
+        let answer = String::from_utf8(server::accept(&head)).unwrap();
+        let answer = answer.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: chat\r\n\r\n");
+        stream.write_all(answer.as_bytes()).unwrap();
+        drain(&mut stream);
+    });
+    let url = format!("ws://{address}/");
+    for (flags, told) in [(&[][..], "-s NAME offers one"), (&["-s", "talk"], "one of the subprotocols")] {
+        let (code, _, stderr) = connect(&url, flags);
+        assert!(code == 3 && stderr.contains(told), "{stderr}");
+    }
+    server.join().unwrap();
+}
+
 /// A server need not speak any of them (RFC 6455 §4.2.2), but who asked for one wants to know.
 #[test]
 fn a_subprotocol_that_was_not_taken_is_told() {

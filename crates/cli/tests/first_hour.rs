@@ -18,7 +18,7 @@ use support::port::reserved;
 /// A line, its exit code, and what is said on stdout or stderr.
 ///
 /// `WS` and `WSS` are servers, `PORT` is that of the first, `SOCKET` the path of a socket of it, `NOBODY` an address where
-/// nobody listens, `CERT` the certificate of the second one, which nobody has issued, `FOLDER` a folder.
+/// nobody listens, `AUTHORITY` host and port of `WSS`, `CERT` the certificate of the second one, which nobody has issued, `FOLDER` a folder.
 const LINES: &[(&str, i32, &str)] = &[
     // Talking.
     (r"printf 'one\ntwo\n' | bowsprit connect WS", 0, "one\ntwo\n"),
@@ -33,6 +33,11 @@ const LINES: &[(&str, i32, &str)] = &[
     ("bowsprit PORT -m hi", 0, "hi\n"),
     ("bowsprit -v WS -m hi", 0, "hi\n"),
     ("bowsprit WS hi", 2, "-m hi"),
+    ("bowsprit 'WSgrüße an alle?x={1}' -m hi", 0, "hi\n"),
+    ("bowsprit ' WS ' -m hi", 0, "hi\n"),
+    ("bowsprit -m hi", 2, "bowsprit connect URL"),
+    ("bowsprit localhost", 2, "bowsprit connect localhost"),
+    ("bowsprit serve --https", 2, "--tls-cert FILE"),
     ("bowsprit http://127.0.0.1:PORT/", 2, "use ws://127.0.0.1:"),
     ("bowsprit conect WS", 2, "bowsprit connect"),
     ("bowsprit help conect", 2, "bowsprit connect --help"),
@@ -84,6 +89,11 @@ const LINES: &[(&str, i32, &str)] = &[
     ("bowsprit connect wss://127.0.0.1:PORT/ -m hi", 3, "ws:// is without"),
     ("bowsprit connect WSS -m hi", 3, "-k accepts any"),
     ("bowsprit connect -k WSS -m hi", 0, "hi\n"),
+    // Without a scheme, flags about TLS say which it is.
+    ("bowsprit -k AUTHORITY -m hi", 0, "hi\n"),
+    ("bowsprit AUTHORITY --ca CERT -m hi", 0, "hi\n"),
+    ("bowsprit AUTHORITY -m hi", 3, "use wss://"),
+    ("head -c 300000 /dev/urandom | bowsprit -b localhost:PORT | wc -c", 0, "300000"),
     ("bowsprit connect --ca CERT WSS -m hi", 0, "hi\n"),
     ("bowsprit connect --ca FOLDER/none WSS -m hi", 2, "none"),
     ("bowsprit test server WSS --case 1.1", 3, "--insecure accepts any"),
@@ -175,7 +185,8 @@ fn each_line_has_the_outcome_that_was_meant() {
     let path = format!("{programs}:{}", env::var("PATH").unwrap());
     let of = |line: &str| {
         // The longer names first.
-        line.replace("WSS", &wss)
+        line.replace("AUTHORITY", wss.trim_start_matches("wss://").trim_end_matches('/'))
+            .replace("WSS", &wss)
             .replace("WS", &server.url)
             .replace("PORT", &server.address.port().to_string())
             .replace("SOCKET", &socket)

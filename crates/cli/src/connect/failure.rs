@@ -34,6 +34,7 @@ pub(super) struct Asked {
     pub(super) origin: bool,
     pub(super) credentials: bool,
     pub(super) redirects: bool,
+    pub(super) subprotocols: bool,
 }
 
 /// Says why the target was not reached.
@@ -69,6 +70,12 @@ pub(super) fn tell(output: &mut Output, way: &Way<'_>, error: &ConnectError) {
             format!("{target} does not speak HTTP; if the server speaks TLS, use wss://")
         }
         ConnectError::Response(ResponseError::Deflate(error)) => format!("{target}: {}", faulty(*error)),
+        ConnectError::Response(ResponseError::SubprotocolNotOffered) if !way.asked.subprotocols => {
+            format!("{target} picks a subprotocol, though none was offered; -s NAME offers one")
+        }
+        ConnectError::Response(error @ ResponseError::ClosedBeforeResponse) if target.starts_with("ws:") => {
+            format!("{target}: {error} If it speaks TLS, use wss://")
+        }
         ConnectError::Response(error) => {
             format!("{target} is no WebSocket server as it should be: {error}")
         }

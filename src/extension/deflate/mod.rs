@@ -87,9 +87,11 @@
 //! the C original. `flate2` over it would hide the memory level and the strategy that the window of 8 bits needs,
 //! and add a layer to each call.
 //!
-//! A whole message of up to 4 KiB that is compressed by itself at level 1 to 5 goes another way (`short/`), as zlib-rs takes
-//! longer to get ready for it than to compress it. What that holds, at most 36 KB for each window and thread, counts beside
-//! the engine and is made when the first such message comes; the table above is of long messages.
+//! A whole message of up to 32 KiB that is compressed by itself goes another way (`short/`): at level 2 to 4, and up to 4 KiB
+//! at level 1 and 5. zlib-rs takes longer to get ready for a short one than to compress it, and looks for matches in more
+//! steps than the few bytes are worth that it saves by that. What that way holds, in proportion to the longest such message
+//! and at most 120 KB for each window and thread, counts beside the engine and is made when the first one comes; the tables
+//! above are of long messages.
 
 mod compress;
 mod history;

@@ -1,17 +1,33 @@
 //! Huffman codes (RFC 1951 §3.2): how long each symbol's code is, and which bits it has.
 
-/// A code: for each of up to `N` symbols its bits, in the order in which they are sent, and how many they are.
+/// A code for each of up to `N` symbols.
 #[derive(Clone, Copy)]
 pub(super) struct Code<const N: usize> {
-    pub(super) bits: [u16; N],
+    /// How many bits each has.
     pub(super) lens: [u8; N],
+    /// The bits, in the order in which they are sent, and above them, from the sixteenth on, how many they are; of symbols
+    /// without a code, anything.
+    pub(super) codes: [u32; N],
 }
 
 /// No code has more bits (§3.2.7 gives lengths of codes four bits).
 const LONGEST: usize = 15;
 
 impl<const N: usize> Code<N> {
-    pub(super) const EMPTY: Self = Self { bits: [0; N], lens: [0; N] };
+    pub(super) const EMPTY: Self = Self { lens: [0; N], codes: [0; N] };
+
+    /// The code of these lengths, none of them 0.
+    pub(super) const fn of(lens: [u8; N]) -> Self {
+        let mut code = Self { lens, codes: [0; N] };
+        let mut symbols = [0; N];
+        let mut symbol = 0;
+        while symbol < N {
+            symbols[symbol] = symbol as u32;
+            symbol += 1;
+        }
+        code.assign(&symbols);
+        code
+    }
 
     /// The code that takes the fewest bits for symbols that come so often, none of them more than `most`; symbols that do
     /// not come have none.
@@ -19,25 +35,28 @@ impl<const N: usize> Code<N> {
     /// Two symbols at least have one, so that the code is complete: decoders are in use that take no other, and zlib
     /// writes no other.
     pub(super) fn build(&mut self, counts: &[u16; N], most: usize) {
-        // Symbols in ascending order of how often they come: the count in the upper half, the symbol in the lower.
-        let mut sorted = [0_u32; N];
+        // Symbols that come: the count in the upper half, the symbol in the lower.
+        let mut symbols = [0_u32; N];
         let mut used = 0;
         for (symbol, &count) in counts.iter().enumerate() {
-            if count > 0 {
-                sorted[used] = u32::from(count) << 16 | symbol as u32;
-                used += 1;
-            }
+            symbols[used] = u32::from(count) << 16 | symbol as u32;
+            used += usize::from(count > 0);
         }
         self.lens = [0; N];
-        let sorted = &mut sorted[..used];
-        match sorted {
-            [] => self.lens[..2].fill(1),
-            [one] => {
-                let one = (*one & 0xffff) as usize;
-                self.lens[one] = 1;
-                self.lens[usize::from(one == 0)] = 1;
+        let symbols = match used {
+            0 | 1 => {
+                // And the first other one.
+                let one = if used == 0 { 1 } else { symbols[0] & 0xffff };
+                symbols[..2].copy_from_slice(&if one == 0 { [0, 1] } else { [0, one] });
+                for symbol in &symbols[..2] {
+                    self.lens[*symbol as usize] = 1;
+                }
+                &symbols[..2]
             }
             _ => {
+                // In ascending order of how often they come.
+                let mut sorted = symbols;
+                let sorted = &mut sorted[..used];
                 sorted.sort_unstable();
                 let mut depths = [0_u16; N];
                 let depths = &mut depths[..used];
@@ -54,34 +73,35 @@ impl<const N: usize> Code<N> {
                         self.lens[(entry & 0xffff) as usize] = len as u8;
                     }
                 }
+                &symbols[..used]
             }
-        }
-        self.assign();
+        };
+        self.assign(symbols);
     }
 
-    /// Gives each symbol the bits that follow from the lengths (§3.2.2), the first one to be sent lowest.
-    pub(super) const fn assign(&mut self) {
+    /// Gives the symbols, in ascending order in the lower halves, the bits that follow from their lengths (§3.2.2).
+    const fn assign(&mut self, symbols: &[u32]) {
         let mut numbers = [0_u16; LONGEST + 1];
-        let mut symbol = 0;
-        while symbol < N {
-            numbers[self.lens[symbol] as usize] += 1;
-            symbol += 1;
+        let mut at = 0;
+        while at < symbols.len() {
+            numbers[self.lens[(symbols[at] & 0xffff) as usize] as usize] += 1;
+            at += 1;
         }
-        numbers[0] = 0;
         let mut next = [0_u16; LONGEST + 2];
         let mut len = 1;
         while len <= LONGEST {
             next[len + 1] = (next[len] + numbers[len]) << 1;
             len += 1;
         }
-        symbol = 0;
-        while symbol < N {
-            let len = self.lens[symbol] as usize;
-            if len > 0 {
-                self.bits[symbol] = next[len].reverse_bits() >> (16 - len);
-                next[len] += 1;
-            }
-            symbol += 1;
+        at = 0;
+        while at < symbols.len() {
+            let symbol = (symbols[at] & 0xffff) as usize;
+            let len = self.lens[symbol];
+            // The first one to be sent lowest.
+            let bits = next[len as usize].reverse_bits() >> (16 - len as u32);
+            self.codes[symbol] = (len as u32) << 16 | bits as u32;
+            next[len as usize] += 1;
+            at += 1;
         }
     }
 }
@@ -207,6 +227,6 @@ mod tests {
         code.build(&[1_u16, 1, 2, 4], 15);
         assert_eq!(code.lens, [3, 3, 2, 1]);
         // 0, 10, 110, 111, the first bit lowest.
-        assert_eq!(code.bits, [0b011, 0b111, 0b01, 0b0]);
+        assert_eq!(code.codes, [0x3_0003, 0x3_0007, 0x2_0001, 0x1_0000]);
     }
 }

@@ -1,55 +1,42 @@
-//! What in a message has been said before in it: literals and references back (RFC 1951 §3.2.5), and how often each comes.
+//! What in a message has been said before in it: references back (RFC 1951 §3.2.5), and how often each symbol comes.
 
 use super::tables::{DIST_SYMBOLS, LIT_SYMBOLS, dist_symbol, length_symbol};
 
-/// A literal, or a length and a distance.
-///
-/// Below 256: a literal; else the length in the upper half, the distance in the lower.
+/// Literals, and then a length and a distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Token(u32);
-
-impl Token {
-    #[inline]
-    const fn reference(len: usize, dist: usize) -> Self {
-        Self((len as u32) << 16 | dist as u32)
-    }
-
-    /// The literal, or nothing.
-    #[inline]
-    pub(super) const fn literal(self) -> Option<u8> {
-        if self.0 < 256 { Some(self.0 as u8) } else { None }
-    }
-
-    /// Length and distance of a reference.
-    #[inline]
-    pub(super) const fn parts(self) -> (usize, usize) {
-        ((self.0 >> 16) as usize, (self.0 & 0xffff) as usize)
-    }
+pub(super) struct Reference {
+    /// Bytes of the message that come before it, behind the last one.
+    pub(super) literals: u16,
+    pub(super) len: u16,
+    pub(super) dist: u16,
 }
 
 /// How hard to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Effort {
-    /// Places that are looked at for each position.
-    places: usize,
-    /// A reference of so many bytes is taken without a look at the next position.
+    /// Whether the last place but one at which the next bytes came is looked at, too.
+    both: bool,
+    /// Where a reference is shorter, the next position is looked at for a longer one.
     nice: usize,
+    /// So many positions at each end of a reference can be referred to later, of those inside it.
+    inside: usize,
 }
 
 impl Effort {
     /// What a level asks for, for a message of this length; `None` where another encoder looks harder, or not at all.
     pub(in super::super) const fn of(level: u8, len: usize) -> Option<Self> {
-        let (places, nice) = match level {
-            1 => (1, 4),
-            2 => (2, 8),
-            3 => (4, 8),
-            // In a longer message more places are worth a look.
-            4 if len <= 2048 => (2, 8),
-            4 => (4, 16),
-            5 => (8, 32),
+        let (both, nice, inside) = match level {
+            // zlib-rs has a code of its own for long ones: four fifths of the time, and a quarter more bytes.
+            1 if len <= 4096 => (false, 0, 0),
+            2 => (false, 8, 1),
+            3 => (true, 8, 1),
+            4 if len <= 2048 => (true, 8, 2),
+            4 => (true, 8, 4),
+            // In longer ones more places are worth a look.
+            5 if len <= 4096 => (true, 32, usize::MAX),
             _ => return None,
         };
-        Some(Self { places, nice })
+        Some(Self { both, nice, inside })
     }
 }
 
@@ -57,182 +44,201 @@ impl Effort {
 const SHORTEST: usize = 4;
 /// §3.2.5.
 const LONGEST: usize = 258;
-/// Where nothing came before.
-const NOWHERE: u16 = 0;
 
 /// Finds them, in memory that it keeps.
 #[derive(Default)]
 pub(super) struct Matches {
-    /// For each hash the last position at which it came, one higher.
-    heads: Vec<u16>,
-    /// For each position the one before at which its hash came, one higher.
-    earlier: Vec<u16>,
+    /// For each hash the last two positions at which it came, one higher; 0 is none.
+    heads: Vec<[u16; 2]>,
     pub(super) found: Found,
 }
 
 /// What a message says, and how often it says it.
 pub(super) struct Found {
-    pub(super) tokens: Vec<Token>,
+    /// Literals follow the last one.
+    pub(super) references: Vec<Reference>,
     pub(super) literals: [u16; LIT_SYMBOLS],
     pub(super) distances: [u16; DIST_SYMBOLS],
 }
 
 impl Default for Found {
     fn default() -> Self {
-        Self { tokens: Vec::new(), literals: [0; LIT_SYMBOLS], distances: [0; DIST_SYMBOLS] }
+        Self { references: Vec::new(), literals: [0; LIT_SYMBOLS], distances: [0; DIST_SYMBOLS] }
     }
 }
 
 impl Matches {
     /// Finds them in `input`, which has less than 65,535 bytes, no distance beyond `window`.
     pub(super) fn find(&mut self, input: &[u8], window: usize, effort: Effort) {
-        let found = &mut self.found;
-        found.begin(input.len());
-        // As many hashes as bytes, within bounds: more would only have to be cleared.
+        self.found.begin(input.len());
+        // More hashes than bytes, within bounds: where two strings have one, a look at the wrong one takes longer than to
+        // clear more of them.
         let bits = (usize::BITS - input.len().leading_zeros()).clamp(LEAST_BITS, MOST_BITS);
         self.heads.clear();
-        self.heads.resize(1 << bits, NOWHERE);
-        if self.earlier.len() < input.len() {
-            self.earlier.resize(input.len(), NOWHERE);
-        }
-        let mut search = Search {
-            input,
-            window,
-            places: effort.places,
-            shift: u32::BITS - bits,
-            heads: &mut self.heads,
-            earlier: &mut self.earlier,
-        };
-        // Positions from here on have no four bytes.
-        let last = input.len().saturating_sub(SHORTEST - 1);
-        // The reference from the position before, which waits for a longer one.
-        let mut waiting: Option<(usize, usize)> = None;
-        let mut at = 0;
-        while at < last {
-            let known = waiting.map_or(SHORTEST - 1, |(len, _)| len);
-            let longer = search.longest(at, known);
-            let (start, len, dist) = match (waiting, longer) {
-                (Some((len, dist)), None) => (at - 1, len, dist),
-                (before, Some((len, dist))) => {
-                    if before.is_some() {
-                        found.say(input[at - 1]);
-                    }
-                    if len < effort.nice {
-                        waiting = longer;
-                        at += 1;
-                        continue;
-                    }
-                    (at, len, dist)
-                }
-                (None, None) => {
-                    found.say(input[at]);
-                    at += 1;
-                    continue;
-                }
-            };
-            found.refer(len, dist);
-            for inside in at + 1..(start + len).min(last) {
-                search.enter(inside);
-            }
-            at = start + len;
-            waiting = None;
-        }
-        if let Some((len, dist)) = waiting {
-            found.refer(len, dist);
-            at += len - 1;
-        }
-        for &byte in input.get(at..).unwrap_or_default() {
-            found.say(byte);
+        self.heads.resize(1 << bits, [0; 2]);
+        let mut search = Search { input, window, shift: u32::BITS - bits, heads: &mut self.heads };
+        if effort.both {
+            search.all::<true>(effort, &mut self.found);
+        } else {
+            search.all::<false>(effort, &mut self.found);
         }
     }
-}
 
-impl Matches {
     /// Bytes of memory held, beside its own size.
     pub(super) fn memory(&self) -> usize {
-        size_of::<u16>() * (self.heads.capacity() + self.earlier.capacity())
-            + size_of::<Token>() * self.found.tokens.capacity()
+        size_of::<[u16; 2]>() * self.heads.capacity()
+            + size_of::<Reference>() * self.found.references.capacity()
     }
 }
 
 impl Found {
     fn begin(&mut self, len: usize) {
-        self.tokens.clear();
-        self.tokens.reserve(len);
+        self.references.clear();
+        self.references.reserve(len / SHORTEST);
         self.literals = [0; LIT_SYMBOLS];
         self.distances = [0; DIST_SYMBOLS];
     }
 
-    #[inline]
+    #[inline(always)]
     fn say(&mut self, byte: u8) {
         self.literals[usize::from(byte)] += 1;
-        self.tokens.push(Token(byte.into()));
     }
 
-    #[inline]
-    fn refer(&mut self, len: usize, dist: usize) {
+    #[inline(always)]
+    fn refer(&mut self, literals: usize, Place { len, dist }: Place) {
         self.literals[257 + length_symbol(len)] += 1;
         self.distances[dist_symbol(dist)] += 1;
-        self.tokens.push(Token::reference(len, dist));
+        self.references.push(Reference { literals: literals as u16, len: len as u16, dist: dist as u16 });
     }
 }
 
 /// Bits of a hash.
 const LEAST_BITS: u32 = 6;
-const MOST_BITS: u32 = 12;
+const MOST_BITS: u32 = 14;
 
 struct Search<'a> {
     input: &'a [u8],
     window: usize,
-    places: usize,
     shift: u32,
-    heads: &'a mut [u16],
-    earlier: &'a mut [u16],
+    heads: &'a mut [[u16; 2]],
+}
+
+/// Bytes that came so far before.
+#[derive(Clone, Copy)]
+struct Place {
+    len: usize,
+    dist: usize,
 }
 
 impl Search<'_> {
-    /// From now on this position is found by the four bytes there; which one was found before.
-    #[inline]
-    fn enter(&mut self, at: usize) -> u16 {
+    #[inline(always)]
+    fn all<const BOTH: bool>(&mut self, effort: Effort, found: &mut Found) {
+        let input = self.input;
+        // Positions from here on have no four bytes.
+        let last = input.len().saturating_sub(SHORTEST - 1);
+        let (mut at, mut said) = (0, 0);
+        while at < last {
+            let Some(mut place) = self.longest::<BOTH>(at, SHORTEST) else {
+                found.say(input[at]);
+                at += 1;
+                continue;
+            };
+            let mut entered = at + 1;
+            // A longer one may begin at the next position.
+            while place.len < effort.nice && at + 1 < last {
+                entered = at + 2;
+                let Some(longer) = self.longest::<BOTH>(at + 1, place.len + 1) else { break };
+                found.say(input[at]);
+                at += 1;
+                place = longer;
+            }
+            found.refer(at - said, place);
+            at += place.len;
+            let end = at.min(last);
+            let first = end.min(entered.saturating_add(effort.inside));
+            for inside in (entered..first).chain(first.max(end.saturating_sub(effort.inside))..end) {
+                self.enter(inside);
+            }
+            said = at;
+        }
+        for &byte in input.get(at..).unwrap_or_default() {
+            found.say(byte);
+        }
+    }
+
+    /// From now on this position is found by the four bytes there; which ones were found before.
+    #[inline(always)]
+    fn enter(&mut self, at: usize) -> [u16; 2] {
         let four = self.input[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         // The upper bits of the product depend on all of them.
         let hash = (four.wrapping_mul(0x9e37_79b1) >> self.shift) as usize;
-        let before = std::mem::replace(&mut self.heads[hash], at as u16 + 1);
-        self.earlier[at] = before;
+        let head = &mut self.heads[hash];
+        let before = *head;
+        *head = [at as u16 + 1, before[0]];
         before
     }
 
-    /// The longest reference from here that is longer than `known`.
-    #[inline]
-    fn longest(&mut self, at: usize, known: usize) -> Option<(usize, usize)> {
-        let mut place = self.enter(at);
-        let (mut best, mut found) = (known, None);
-        let rest = &self.input[at..];
-        let most = rest.len().min(LONGEST);
-        for _ in 0..self.places {
-            let Some(before) = usize::from(place).checked_sub(1) else { break };
-            let dist = at - before;
-            if dist > self.window || best >= most {
-                break;
+    /// The longest of the two places at which these bytes came last, where it has at least `least`.
+    #[inline(always)]
+    fn longest<const BOTH: bool>(&mut self, at: usize, least: usize) -> Option<Place> {
+        let [newer, older] = self.enter(at);
+        let newer = usize::from(newer).checked_sub(1)?;
+        let here = eight(self.input, at);
+        let same = |place| ((eight(self.input, place) ^ here).trailing_zeros() / 8) as usize;
+        let (mut len, mut from) = (same(newer), newer);
+        let mut other = None;
+        if BOTH && older > 0 {
+            let older = usize::from(older) - 1;
+            let further = same(older);
+            if further == 8 {
+                other = Some(older);
             }
-            // One that is longer has this byte in common, too.
-            if self.input[before + best] == rest[best] {
-                let len = common(&self.input[before..], rest, most);
-                if len > best {
-                    (best, found) = (len, Some((len, dist)));
+            if further > len {
+                (len, from) = (further, older);
+            }
+        }
+        if len == 8 {
+            let most = (self.input.len() - at).min(LONGEST);
+            len = common(&self.input[from..], &self.input[at..], most);
+            if let Some(other) = other.filter(|&other| other != from && len < most)
+                // One that is longer has this byte in common, too.
+                && self.input[other + len] == self.input[at + len]
+            {
+                let further = common(&self.input[other..], &self.input[at..], most);
+                if further > len {
+                    (len, from) = (further, other);
                 }
             }
-            place = self.earlier[before];
+        } else {
+            len = len.min(self.input.len() - at);
         }
-        found
+        let dist = at - from;
+        if len < least || dist > self.window { None } else { Some(Place { len, dist }) }
     }
 }
 
-/// How many bytes two slices have in common at their start, `most` at the most, which neither is shorter than.
-#[inline]
+/// The next eight bytes, with zeros behind the last one.
+#[inline(always)]
+fn eight(input: &[u8], at: usize) -> u64 {
+    match input[at..].first_chunk() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => last_bytes(&input[at..]),
+    }
+}
+
+#[cold]
+fn last_bytes(rest: &[u8]) -> u64 {
+    let mut eight = [0; 8];
+    eight[..rest.len()].copy_from_slice(rest);
+    u64::from_le_bytes(eight)
+}
+
+/// How many bytes two slices have in common at their start, `most` at the most, which neither is shorter than; the first eight
+/// are the same.
+#[inline(always)]
 fn common(a: &[u8], b: &[u8], most: usize) -> usize {
     let (a, b) = (&a[..most], &b[..most]);
-    let mut len = 0;
+    let mut len = 8.min(most);
     while let (Some(x), Some(y)) = (a[len..].first_chunk::<8>(), b[len..].first_chunk::<8>()) {
         let differ = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
         if differ != 0 {

@@ -6,7 +6,8 @@
 //!
 //! DEFLATE is the affair of zlib-rs here, which long messages go through, those in parts and those with a context. For a
 //! short one it takes longer to get ready than to compress: it clears 128 KiB before each message and builds codes that it
-//! then does not use. `benches/NOTES.md` has the figures, and what else there was to choose from.
+//! then does not use. For the others a look at two places, and at few positions inside what was found, takes half as long for
+//! a few per cent more bytes. `benches/NOTES.md` has the figures, and what else there was to choose from.
 
 mod codes;
 mod matches;
@@ -14,14 +15,14 @@ mod tables;
 
 use codes::Code;
 pub(super) use matches::Effort;
-use matches::{Found, Matches};
+use matches::{Found, Matches, Reference};
 use tables::{
     DIST_BASE, DIST_EXTRA, DIST_SYMBOLS, END_OF_BLOCK, FIXED_DISTANCES, FIXED_LITERALS, LEN_ORDER,
     LEN_SYMBOLS, LENGTH_BASE, LENGTH_EXTRA, LIT_SYMBOLS, dist_symbol, length_symbol,
 };
 
-/// The longest message: beyond it zlib-rs is as fast at the same length, and counts and positions fit into sixteen bits.
-pub(super) const LONGEST: usize = 4 << 10;
+/// The longest message: it is one block, whose code has to fit all of it; counts and positions have sixteen bits.
+pub(super) const LONGEST: usize = 32 << 10;
 
 /// Compresses one message after the other.
 pub(super) struct Short {
@@ -41,12 +42,12 @@ impl Short {
     pub(super) fn compress(&mut self, message: &[u8], window: usize, effort: Effort, out: &mut Vec<u8>) {
         debug_assert!(message.len() <= LONGEST);
         self.matches.find(message, window, effort);
-        let Found { literals, distances, tokens } = &mut self.matches.found;
+        let Found { literals, distances, references } = &mut self.matches.found;
         literals[END_OF_BLOCK] = 1;
         let fixed = cost(literals, &FIXED_LITERALS, distances, &FIXED_DISTANCES);
         let mut header = None;
         let mut dynamic = usize::MAX;
-        if fixed > about(literals) + about(distances) + LEAST_HEADER {
+        if fixed > LONG || fixed > about(literals) + about(distances) + LEAST_HEADER {
             self.literals.build(literals, 15);
             self.distances.build(distances, 15);
             let described = Header::new(&self.literals.lens, &self.distances.lens);
@@ -55,23 +56,22 @@ impl Short {
         }
         // Up to seven bits to the next byte, and two lengths.
         let stored = 7 + 32 + 8 * message.len();
-        out.reserve(fixed.min(dynamic).min(stored) / 8 + 8);
-        let mut bits = Bits { out, bits: 0, count: 0 };
+        let mut bits = Bits::new(out, fixed.min(dynamic).min(stored) / 8);
         match header {
             _ if stored < fixed.min(dynamic) => bits.store(message),
             Some(header) if dynamic < fixed => {
                 bits.put(DYNAMIC, 3);
                 header.write(&mut bits);
-                bits.say(tokens, &self.literals, &self.distances);
+                bits.say(message, references, &self.literals, &self.distances);
             }
             _ => {
                 bits.put(FIXED, 3);
-                bits.say(tokens, &FIXED_LITERALS, &FIXED_DISTANCES);
+                bits.say(message, references, &FIXED_LITERALS, &FIXED_DISTANCES);
             }
         }
         // §7.2.1: an empty stored block follows, of which all but its header is left out.
         bits.put(STORED, 3);
-        bits.align();
+        bits.finish();
     }
 
     /// Bytes of memory held.
@@ -84,6 +84,9 @@ impl Short {
 const STORED: u32 = 0b000;
 const FIXED: u32 = 0b010;
 const DYNAMIC: u32 = 0b100;
+
+/// Where the fixed code takes so many bits, another one is always worth being built.
+const LONG: usize = 8 * 400;
 
 /// A header that describes codes has not less than about so many bits.
 const LEAST_HEADER: usize = 60;
@@ -224,54 +227,73 @@ const fn behind(symbol: u8) -> u8 {
 /// Bits on their way into bytes, the first one lowest (§3.1.1).
 struct Bits<'a> {
     out: &'a mut Vec<u8>,
+    /// So much of `out` is written.
+    len: usize,
     bits: u64,
-    /// At most 31 after [`spill`](Self::spill).
+    /// At most 7 after [`spill`](Self::spill).
     count: u32,
 }
 
-impl Bits<'_> {
-    #[inline]
-    fn put(&mut self, bits: u32, count: u8) {
-        self.bits |= u64::from(bits) << self.count;
-        self.count += u32::from(count);
+impl<'a> Bits<'a> {
+    /// Behind `out`, with room for so many bytes and a few more.
+    fn new(out: &'a mut Vec<u8>, room: usize) -> Self {
+        let len = out.len();
+        out.resize(len + room + ROOM, 0);
+        Self { out, len, bits: 0, count: 0 }
     }
 
-    #[inline]
+    #[inline(always)]
+    const fn put(&mut self, bits: u32, count: u8) {
+        self.bits |= (bits as u64) << self.count;
+        self.count += count as u32;
+    }
+
+    #[inline(always)]
     fn symbol<const N: usize>(&mut self, code: &Code<N>, symbol: usize) {
-        self.put(code.bits[symbol].into(), code.lens[symbol]);
+        let code = code.codes[symbol];
+        self.put(code & 0xffff, (code >> 16) as u8);
     }
 
-    /// Moves four bytes out where there are as many: what is left and two more symbols of 15 and 13 bits fit into 64.
-    #[inline]
+    /// Moves out all whole bytes: what is left and a reference of 15, 5, 15 and 13 bits fit into 64.
+    #[inline(always)]
     fn spill(&mut self) {
-        if self.count >= 32 {
-            self.out.extend_from_slice(&(self.bits as u32).to_le_bytes());
-            self.bits >>= 32;
-            self.count -= 32;
+        if let Some(room) = self.out.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
+            *room = self.bits.to_le_bytes();
+        } else {
+            debug_assert!(false, "more bits than were counted");
         }
+        self.len += (self.count / 8) as usize;
+        self.bits >>= self.count & !7;
+        self.count %= 8;
     }
 
-    /// All tokens and the end of the block.
+    /// All of the message and the end of the block.
     fn say(
         &mut self,
-        tokens: &[matches::Token],
+        mut message: &[u8],
+        references: &[Reference],
         literals: &Code<LIT_SYMBOLS>,
         distances: &Code<DIST_SYMBOLS>,
     ) {
         self.spill();
-        for token in tokens {
-            if let Some(byte) = token.literal() {
+        for &Reference { literals: said, len, dist } in references {
+            let (said, rest) = message.split_at(said.into());
+            let (len, dist) = (usize::from(len), usize::from(dist));
+            message = &rest[len..];
+            for &byte in said {
                 self.symbol(literals, byte.into());
-            } else {
-                let (len, dist) = token.parts();
-                let symbol = length_symbol(len);
-                self.symbol(literals, END_OF_BLOCK + 1 + symbol);
-                self.put(len as u32 - u32::from(LENGTH_BASE[symbol]), LENGTH_EXTRA[symbol]);
                 self.spill();
-                let symbol = dist_symbol(dist);
-                self.symbol(distances, symbol);
-                self.put(dist as u32 - u32::from(DIST_BASE[symbol]), DIST_EXTRA[symbol]);
             }
+            let symbol = length_symbol(len);
+            self.symbol(literals, END_OF_BLOCK + 1 + symbol);
+            self.put(len as u32 - u32::from(LENGTH_BASE[symbol]), LENGTH_EXTRA[symbol]);
+            let symbol = dist_symbol(dist);
+            self.symbol(distances, symbol);
+            self.put(dist as u32 - u32::from(DIST_BASE[symbol]), DIST_EXTRA[symbol]);
+            self.spill();
+        }
+        for &byte in message {
+            self.symbol(literals, byte.into());
             self.spill();
         }
         self.symbol(literals, END_OF_BLOCK);
@@ -283,20 +305,28 @@ impl Bits<'_> {
         self.put(STORED, 3);
         self.align();
         let len = message.len() as u16; // at most `LONGEST`
+        self.out.truncate(self.len);
         self.out.extend_from_slice(&len.to_le_bytes());
         self.out.extend_from_slice(&(!len).to_le_bytes());
         self.out.extend_from_slice(message);
+        self.len = self.out.len();
+        self.out.resize(self.len + ROOM, 0);
     }
 
     /// Goes on to the next byte.
     fn align(&mut self) {
-        while self.count > 0 {
-            self.out.push(self.bits as u8);
-            self.bits >>= 8;
-            self.count = self.count.saturating_sub(8);
-        }
+        self.count = self.count.next_multiple_of(8);
+        self.spill();
+    }
+
+    fn finish(mut self) {
+        self.align();
+        self.out.truncate(self.len);
     }
 }
+
+/// Bytes behind those that were counted: eight are written at once.
+const ROOM: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -337,11 +367,12 @@ mod tests {
     fn every_length_window_and_kind_is_read_by_others() {
         let mut random = fastrand::Rng::with_seed(18);
         let mut short = Short::default();
-        for len in (0..300).chain([1000, 2047, 2048, 2049, LONGEST - 1, LONGEST]) {
+        for len in (0..300).chain([1000, 2047, 2048, 2049, 4095, 4096, 4097, 9999, LONGEST - 1, LONGEST]) {
             for (values, again) in [(1, 0), (2, 0), (4, 9), (40, 20), (255, 0), (255, 40)] {
                 let message = made(&mut random, len, values, again);
                 let window = [256, 512, 4096, 32_768][random.usize(..4)];
-                compressed(&mut short, &message, window, random.u8(1..=5));
+                let level = random.u8(if len > 4096 { 2..=4 } else { 1..=5 });
+                compressed(&mut short, &message, window, level);
             }
         }
         assert_eq!(compressed(&mut short, b"", 256, 4), 2, "a block without anything in it, and what is cut");
@@ -353,7 +384,7 @@ mod tests {
         let message = made(&mut random, LONGEST, 255, 6);
         let sizes = [256, 512, 1024, 2048, 32_768].map(|window| {
             let mut short = Short::default();
-            (1..=5).map(|level| compressed(&mut short, &message, window, level)).min()
+            (2..=4).map(|level| compressed(&mut short, &message, window, level)).min()
         });
         assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes[4] < sizes[0], "{sizes:?}");
     }
@@ -367,6 +398,20 @@ mod tests {
         }
     }
 
+    /// What is found at one end of a long message or the other is referred to wherever it is.
+    #[test]
+    fn long_messages_refer_back_over_all_of_them() {
+        let mut random = fastrand::Rng::with_seed(9);
+        let noise: Vec<u8> = (0..LONGEST / 2).map(|_| random.u8(..)).collect();
+        for len in [8_000, LONGEST / 2] {
+            let twice = noise[..len].repeat(2);
+            for level in 2..=4 {
+                let size = compressed(&mut Short::default(), &twice, 32_768, level);
+                assert!(size < len + len / 40, "{size} of {len} twice, level {level}");
+            }
+        }
+    }
+
     #[test]
     fn memory_is_what_is_promised_at_most() {
         let mut random = fastrand::Rng::with_seed(5);
@@ -374,30 +419,35 @@ mod tests {
         assert_eq!(short.memory(), size_of::<Short>());
         for len in [1, 200, LONGEST, 200, LONGEST] {
             let noise: Vec<u8> = (0..len).map(|_| random.u8(..)).collect();
-            compressed(&mut short, &noise, 32_768, 5);
+            compressed(&mut short, &noise, 32_768, 4);
         }
-        assert!(short.memory() <= 36_000, "{}", short.memory());
+        assert!(short.memory() <= 120_000, "{}", short.memory());
     }
 
-    /// Within a few percent of what level 4 of the other encoder has for JSON, as most messages are.
+    /// No more than 5 % longer than what level 4 of the other encoder has for JSON, as most messages are; shorter, where they
+    /// are short.
     #[test]
-    fn json_is_as_short_as_by_zlib() {
+    fn json_is_about_as_short_as_by_zlib() {
         let mut random = fastrand::Rng::with_seed(1);
         let mut zlib = zlib_rs::Deflate::new(4, false, 15);
-        let (mut short, mut ours, mut theirs) = (Short::default(), 0, 0);
-        for len in [125, 300, 1000, 2000, 4000] {
-            let mut json = String::from("[");
-            while json.len() < len {
-                let (id, price) = (random.u32(..100_000_000), random.u32(..1024));
-                let side = ["buy", "sell"][random.usize(..2)];
-                json += &format!(r#"{{"id":{id},"side":"{side}","price":{price}.25,"open":true}},"#);
+        let mut short = Short::default();
+        for (len, percent) in [(125, 102), (300, 102), (1000, 102), (4000, 105), (16_000, 105), (30_000, 105)]
+        {
+            let (mut ours, mut theirs) = (0, 0);
+            for _ in 0..8 {
+                let mut json = String::from("[");
+                while json.len() < len {
+                    let (id, price) = (random.u32(..100_000_000), random.u32(..1024));
+                    let side = ["buy", "sell"][random.usize(..2)];
+                    json += &format!(r#"{{"id":{id},"side":"{side}","price":{price}.25,"open":true}},"#);
+                }
+                let mut out = vec![0; 2 * len + 100];
+                zlib.reset();
+                zlib.compress(json.as_bytes(), &mut out, zlib_rs::DeflateFlush::SyncFlush).unwrap();
+                theirs += zlib.total_out() as usize - 4;
+                ours += compressed(&mut short, json.as_bytes(), 32_768, 4);
             }
-            let mut out = vec![0; 2 * len + 100];
-            zlib.reset();
-            zlib.compress(json.as_bytes(), &mut out, zlib_rs::DeflateFlush::SyncFlush).unwrap();
-            theirs += zlib.total_out() as usize - 4;
-            ours += compressed(&mut short, json.as_bytes(), 32_768, 4);
+            assert!(ours * 100 <= theirs * percent, "{len} bytes of JSON: {ours} by us, {theirs} by zlib");
         }
-        assert!(ours * 100 < theirs * 103, "{ours} {theirs}");
     }
 }

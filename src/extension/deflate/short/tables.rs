@@ -91,36 +91,22 @@ pub(super) const fn dist_symbol(dist: usize) -> usize {
 
 /// §3.2.6; the symbols 286 and 287, which never come, take part in it.
 pub(super) static FIXED_LITERALS: Code<LIT_SYMBOLS> = {
-    let mut whole = Code::<288>::EMPTY;
-    let mut symbol = 0;
-    while symbol < 288 {
-        whole.lens[symbol] = match symbol {
-            0..144 => 8,
-            144..256 => 9,
-            256..280 => 7,
-            _ => 8,
-        };
+    let mut lens = [8; 288];
+    let mut symbol = 144;
+    while symbol < 280 {
+        lens[symbol] = if symbol < 256 { 9 } else { 7 };
         symbol += 1;
     }
-    whole.assign();
+    let whole = Code::of(lens);
     let mut code = Code::EMPTY;
     symbol = 0;
     while symbol < LIT_SYMBOLS {
         code.lens[symbol] = whole.lens[symbol];
-        code.bits[symbol] = whole.bits[symbol];
+        code.codes[symbol] = whole.codes[symbol];
         symbol += 1;
     }
     code
 };
 
-/// §3.2.6.
-pub(super) static FIXED_DISTANCES: Code<DIST_SYMBOLS> = {
-    let mut code = Code::EMPTY;
-    let mut symbol = 0;
-    while symbol < DIST_SYMBOLS {
-        code.lens[symbol] = 5;
-        code.bits[symbol] = (symbol as u16).reverse_bits() >> 11;
-        symbol += 1;
-    }
-    code
-};
+/// §3.2.6; the symbols 30 and 31 take part in it.
+pub(super) static FIXED_DISTANCES: Code<DIST_SYMBOLS> = Code::of([5; DIST_SYMBOLS]);

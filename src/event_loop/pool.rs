@@ -172,24 +172,30 @@ pub(super) struct SendLoan<'a> {
     pub(super) outbound: &'a mut Outbound,
     /// It had no queue: nobody else takes that back.
     has_queue: bool,
+    /// It has what compresses.
+    may_compress: bool,
 }
 
 impl<'a> SendLoan<'a> {
     #[inline(always)]
-    pub(super) fn new(pool: &'a mut Pool, outbound: &'a mut Outbound) -> Self {
+    pub(super) fn new(pool: &'a mut Pool, outbound: &'a mut Outbound, may_compress: bool) -> Self {
         let has_queue = !outbound.has_queue();
         if has_queue {
             pool.lend_queue(outbound);
         }
-        outbound.lend_compressor(&mut pool.deflate);
-        Self { pool, outbound, has_queue }
+        if may_compress {
+            outbound.lend_compressor(&mut pool.deflate);
+        }
+        Self { pool, outbound, has_queue, may_compress }
     }
 }
 
 impl Drop for SendLoan<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.outbound.reclaim_compressor(&mut self.pool.deflate);
+        if self.may_compress {
+            self.outbound.reclaim_compressor(&mut self.pool.deflate);
+        }
         if self.has_queue && self.outbound.queued() == 0 {
             self.pool.take_queue(self.outbound); // nothing was sent
         }

@@ -193,6 +193,15 @@ impl Compressor {
         match *self {}
     }
 
+    pub(crate) fn ready(
+        _: Option<DeflateConfig>,
+        agreed: Half,
+        _: &SharedForms,
+        _: usize,
+    ) -> Option<Option<&Arc<[u8]>>> {
+        match agreed {}
+    }
+
     pub(crate) fn begin(&mut self, _: Option<DeflateConfig>, _: Half) {
         match *self {}
     }

@@ -155,13 +155,25 @@ impl Outbound {
     #[inline]
     pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
         self.may_start()?;
-        let as_encoded =
-            self.masks.is_none() && self.deflate.is_none() && self.config.fragment_size.is_none();
-        if !as_encoded && self.prepared(message)? {
-            return Ok(());
-        }
-        self.queue.get_or_insert_default().push_shared(message.frame());
+        let frame = match self.ready(message) {
+            Some(frame) => frame,
+            None if self.prepared(message)? => return Ok(()),
+            None => message.frame(),
+        };
+        self.queue.get_or_insert_default().push_shared(frame);
         Ok(())
+    }
+
+    /// The frame as which a prepared message goes out, where that is made: in it, or compressed for others.
+    #[inline]
+    pub(crate) fn ready<'a>(&self, message: &'a Prepared) -> Option<&'a Arc<[u8]>> {
+        if self.masks.is_some() || self.config.fragment_size.is_some() {
+            return None;
+        }
+        let Some(agreed) = self.deflate else { return Some(message.frame()) };
+        let ready =
+            Compressor::ready(self.config.deflate, agreed, message.compressed(), message.payload().len())?;
+        Some(ready.unwrap_or(message.frame()))
     }
 
     /// Queues the first part of a message that is sent in parts, as a frame of its own. What follows are any number of

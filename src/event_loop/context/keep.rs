@@ -110,7 +110,7 @@ impl<D: Default> Context<D> {
         };
         while room(&self.peers[slot].outbound) {
             let Some(Kept { message, choice }) = backlog.pop() else { break };
-            let loan = SendLoan::new(&mut self.pool, &mut self.peers[slot].outbound);
+            let loan = SendLoan::new(&mut self.pool, &mut self.peers[slot].outbound, true);
             let sent = match choice {
                 None => loan.outbound.send_prepared(&message),
                 Some(choice) => loan.outbound.send_with(message.as_message(), choice),

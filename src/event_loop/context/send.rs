@@ -91,7 +91,11 @@ impl<D: Default> Context<D> {
         if self.is_behind(id) && self.keeps(id) {
             return self.keep(id, Kept { message: message.clone(), choice: None }, None);
         }
-        let sent = self.send_with(id, |outbound| outbound.send_prepared(message));
+        let sent = self.send_lent(
+            id,
+            |outbound| outbound.ready(message).is_none(),
+            |outbound| outbound.send_prepared(message),
+        );
         self.count_message(sent)
     }
 
@@ -205,9 +209,20 @@ impl<D: Default> Context<D> {
         sent
     }
 
-    // Every message to everybody passes here: the connection is looked up once.
     #[inline]
     fn send_with(&mut self, id: ConnId, send: impl FnOnce(&mut Outbound) -> Result<(), SendError>) -> Sent {
+        self.send_lent(id, |_| true, send)
+    }
+
+    /// Sends by a connection, with what compresses where that `may_compress`.
+    // Every message to everybody passes here: the connection is looked up once.
+    #[inline]
+    fn send_lent(
+        &mut self,
+        id: ConnId,
+        may_compress: impl FnOnce(&Outbound) -> bool,
+        send: impl FnOnce(&mut Outbound) -> Result<(), SendError>,
+    ) -> Sent {
         let slot = id.slot as usize;
         let Self { peers, pool, agenda, work, settings, reading, .. } = self;
         let Some(peer) = peers.get_mut(slot) else { return Sent::Closed };
@@ -215,7 +230,8 @@ impl<D: Default> Context<D> {
             return Sent::Closed;
         }
         let (queued_before, work_before) = (peer.outbound.queued(), pool.deflate.work());
-        let result = send(SendLoan::new(pool, &mut peer.outbound).outbound);
+        let may_compress = may_compress(&peer.outbound);
+        let result = send(SendLoan::new(pool, &mut peer.outbound, may_compress).outbound);
         if let Err(error) = result {
             return self.not_sent(slot, error);
         }

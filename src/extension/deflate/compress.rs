@@ -151,6 +151,21 @@ impl Compressor {
         Some(frame)
     }
 
+    /// What has been [`prepared`](Self::prepared) of a message of this length, where no more is to be done for a connection:
+    /// the frame, or `None` where the message goes out as it is.
+    #[inline]
+    pub(crate) fn ready(
+        config: Option<DeflateConfig>,
+        agreed: Half,
+        forms: &SharedForms,
+        len: usize,
+    ) -> Option<Option<&Arc<[u8]>>> {
+        if !Self::wants(config, agreed, len, Compression::Auto) {
+            return Some(None);
+        }
+        if agreed.takeover { None } else { forms.made(agreed.window) }
+    }
+
     /// Whether what is sent to many can be [`prepared`](Self::prepared) for this one. A compressor of its own has
     /// to see all of its messages.
     pub(crate) fn shares(config: Option<DeflateConfig>, agreed: Half) -> bool {

@@ -20,7 +20,16 @@ impl SharedForms {
         make: impl FnOnce() -> Option<Arc<[u8]>>,
     ) -> Option<Arc<[u8]>> {
         let forms = self.0.get_or_init(Arc::default);
-        let form = &forms[usize::from(window.bits() - WindowBits::MIN.bits())];
-        form.get_or_init(make).clone()
+        forms[index(window)].get_or_init(make).clone()
     }
+
+    /// What has been made.
+    #[inline]
+    pub(super) fn made(&self, window: WindowBits) -> Option<Option<&Arc<[u8]>>> {
+        Some(self.0.get()?[index(window)].get()?.as_ref())
+    }
+}
+
+const fn index(window: WindowBits) -> usize {
+    (window.bits() - WindowBits::MIN.bits()) as usize
 }

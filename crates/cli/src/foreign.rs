@@ -132,6 +132,15 @@ const SERVE: &[Foreign] = &[
     to_use("websocat", &["-s", "--server-mode"], "--listen PORT"),
     to_use("websocat", &["--protocol"], "--subprotocol NAME"),
     to_use("websocat", &["--unix-socket"], "--unix PATH"),
+    to_use("websocketd", &["--origin", "--sameorigin"], "--allow-origin ORIGIN"),
+    to_use("websocketd", &["--sslcert"], "--tls-cert FILE"),
+    to_use("websocketd", &["--sslkey"], "--tls-key FILE"),
+    to_use("websocketd", &["--maxforks"], "--max-connections N"),
+    to_use("websocketd", &["--loglevel"], "-v, or -vv for messages"),
+    to_use("websocketd", &["--binary"], "--framing bytes"),
+    nothing("websocketd", &["--devconsole"], "a browser gets a page to talk by"),
+    nothing("websocketd", &["--staticdir", "--cgidir", "--dir"], "it serves no files"),
+    nothing("websocketd", &["--passenv"], "a command has the environment of the server"),
 ];
 
 const BENCH: &[Foreign] = &[
@@ -265,7 +274,8 @@ fn about_flag(path: &str, command: &Command, flag: &str, args: &[OsString]) -> O
         .filter_map(|row| match row.ours {
             Ours::Use(ours) => (!ours.starts_with('-') || has(command, ours))
                 .then(|| format!("in place of that of {} use {ours}", row.program)),
-            Ours::Nothing(why) => (path == "bowsprit connect" || path == "bowsprit bench")
+            Ours::Nothing(why) => ["bowsprit connect", "bowsprit bench", "bowsprit serve"]
+                .contains(&path)
                 .then(|| format!("leave that of {} out, as {why}", row.program)),
         })
         .collect();
@@ -413,6 +423,8 @@ mod tests {
             ("bowsprit -m hi", "it is one of bowsprit connect URL"),
             ("bowsprit --mode echo", "it is one of bowsprit serve"),
             ("bowsprit serve --https", "--tls-cert FILE --tls-key FILE"),
+            ("bowsprit serve --origin=a", "in place of that of websocketd use --allow-origin ORIGIN"),
+            ("bowsprit serve --devconsole", "leave that of websocketd out"),
             ("bowsprit test servr", "use bowsprit test server"),
             ("bowsprit help conect", "use bowsprit connect --help"),
             ("bowsprit help test servr", "use bowsprit test server --help"),

@@ -327,8 +327,12 @@ impl Session {
                 let timeout = Time(self.plan.close_timeout);
                 format!("the server did not answer the Close frame within {timeout}")
             }
-            Cause::Timeout(Due::Idle) => "the server was silent for too long".to_owned(),
-            Cause::Timeout(Due::Stalled) => "nothing more of a message came for too long".to_owned(),
+            Cause::Timeout(Due::Idle) => {
+                "the server was silent for too long; --idle-timeout waits longer".to_owned()
+            }
+            Cause::Timeout(Due::Stalled) => {
+                "nothing more of a message came for too long; --message-timeout waits longer".to_owned()
+            }
             Cause::Timeout(_) => {
                 let timeout = Time(self.plan.pong_timeout);
                 format!("the server did not answer a Ping within {timeout}; --pong-timeout waits longer")

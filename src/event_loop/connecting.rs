@@ -52,6 +52,7 @@ impl<H: Handler> Turn<'_, H> {
                     if let Some(slot) = self.standing(id) {
                         self.cx.queue_of(slot).push(&bytes);
                         self.flush(slot);
+                        self.count(slot);
                     }
                 }
                 Action::StartTls => self.start_tls(id),

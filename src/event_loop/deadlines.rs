@@ -36,6 +36,7 @@ impl<H: Handler> Turn<'_, H> {
         if self.cx.agenda.is_decided(slot) {
             return; // what is decided comes first
         }
+        self.cx.settle(slot);
         let peer = &mut self.cx.peers[slot];
         match &peer.stage {
             Stage::Waiting(_) => {

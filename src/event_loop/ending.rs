@@ -54,6 +54,7 @@ impl<H: Handler> Turn<'_, H> {
 
     /// Fails an open connection with this code.
     fn end_with(&mut self, slot: usize, code: CloseCode, reason: &str, cause: Cause) {
+        self.cx.settle(slot);
         let peer = &mut self.cx.peers[slot];
         // Refused where a Close frame is sent already, which is as good.
         let _ = peer.outbound.close(Some(CloseReason { code, reason }));
@@ -123,6 +124,7 @@ impl<H: Handler> Turn<'_, H> {
     /// Tells the program that an open connection is over.
     pub(super) fn over(&mut self, slot: usize, cause: Cause) {
         let id = self.id(slot);
+        self.cx.settle(slot);
         let peer = &mut self.cx.peers[slot];
         if !peer.is_open() {
             return;

@@ -48,6 +48,7 @@ mod deadlines;
 mod ended;
 mod ending;
 mod engine;
+mod fanout;
 #[cfg(feature = "backplane")]
 mod follow;
 #[cfg(feature = "backplane")]

@@ -8,8 +8,10 @@ use super::backlog::Backlog;
 #[cfg(feature = "http2")]
 use super::carrier::Carrier;
 use super::ended::Failed;
+use super::fanout::Stretch;
 use super::id::{ClientId, ConnId};
 use super::limits::UNCOUNTED;
+use super::pool::Pool;
 use super::rate::Meter;
 use super::settings::{Pressure, Settings};
 use super::share::Rest;
@@ -38,6 +40,8 @@ pub(super) struct Peer<D> {
     pub(super) opened: u32,
     /// The number of its address among those that are counted.
     pub(super) address: u32,
+    /// What it has of frames that many get, and that its queue does not have; nothing is queued then.
+    pub(super) stretch: Stretch,
     /// The last write took all that was offered.
     pub(super) writable: bool,
     /// There may be something to read.
@@ -191,6 +195,7 @@ impl<D> Peer<D> {
             wheel: 0,
             opened: 0,
             address: UNCOUNTED,
+            stretch: Stretch::default(),
             writable: true,
             readable: false,
             read_closed: false,
@@ -241,7 +246,18 @@ impl<D> Peer<D> {
     /// Bytes that wait for it, encoded or not.
     pub(super) fn queued(&self) -> usize {
         let backlog = self.cold.as_ref().and_then(|cold| cold.backlog.as_ref());
-        self.outbound.queued() + backlog.map_or(0, |backlog| backlog.bytes())
+        self.outbound.queued() + self.stretch.len() + backlog.map_or(0, |backlog| backlog.bytes())
+    }
+
+    /// Whether it gets a frame that many get as it was published: nothing waits before it, and it does not become much.
+    #[inline]
+    pub(super) fn takes_published(&self, settings: &Settings, frame: Stretch) -> bool {
+        let most = self.pressure(settings).high_watermark.min(self.outbound.config().max_queued);
+        self.is_open()
+            && self.writable
+            && !self.congested
+            && self.outbound.is_idle()
+            && self.stretch.len() + frame.len() <= most
     }
 
     /// How many of `len` bytes may be read at once from one that has a rate.
@@ -381,6 +397,31 @@ impl<D> Peer<D> {
             }
         }
         Ok(())
+    }
+
+    /// Writes what many get to a connection for which nothing else is queued. What the socket does not take goes to a queue
+    /// from the pool.
+    #[inline]
+    pub(super) fn flush_published(
+        &mut self,
+        bytes: &[u8],
+        pool: &mut Pool,
+        count: &mut u64,
+    ) -> io::Result<()> {
+        let written = match self.transport.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => written,
+            Err(error) if transport::is(&error, io::ErrorKind::WouldBlock) => 0,
+            Err(error) => return Err(error),
+        };
+        *count += written as u64;
+        if written == bytes.len() {
+            return Ok(());
+        }
+        self.writable = written > 0 && !self.transport.short_write_fills();
+        pool.lend_queue(&mut self.outbound);
+        self.outbound.queue().push(&bytes[written..]);
+        self.flush(&[], count)
     }
 
     /// Once nothing is queued any more: ends our direction.

@@ -72,6 +72,7 @@ impl<H: Handler> Turn<'_, H> {
         match peer.stage {
             Stage::Open => {
                 self.cx.reading = Some(slot);
+                self.cx.settle(slot);
                 self.cx.work.serve();
                 if has_rest {
                     self.take_rest(slot);

@@ -27,11 +27,13 @@ impl<H: Handler> Turn<'_, H> {
             let mut batch = self.cx.agenda.take_write();
             while let Some(slot) = self.cx.agenda.next(&mut batch) {
                 self.flush(slot);
+                self.count(slot);
             }
             while writes > 0
                 && let Some(slot) = self.cx.agenda.next_in_order()
             {
                 writes -= usize::from(self.flush(slot));
+                self.count_sent(slot);
             }
         }
     }
@@ -68,30 +70,34 @@ impl<H: Handler> Turn<'_, H> {
             // Room in the socket means that the peer reads: it lives, though we may not be listening to it now.
             peer.deadlines.heard(self.cx.clock.peer_time());
             self.flush(slot);
+            self.count(slot);
         }
     }
 
-    /// Writes what is queued, then sees what follows from it. Says whether there was something to write.
+    /// Writes what is to be sent, then sees what follows from it. Says whether there was something to write.
     pub(super) fn flush(&mut self, slot: usize) -> bool {
-        let Context { peers, pool, stats, .. } = &mut *self.cx;
+        let Context { peers, pool, stats, fanout, .. } = &mut *self.cx;
         let peer = &mut peers[slot];
+        let published = fanout.take(&mut peer.stretch);
         let is_queued = peer.outbound.queued() > 0;
-        match peer.stage {
+        let written = match peer.stage {
             Stage::Dead => return false,
             #[cfg(feature = "http2")]
-            Stage::Carrier(_) => self.flush_carrier(slot),
-            _ => {
-                let written = peer.flush(&[], &mut stats.bytes_out);
-                pool.take_sent(&mut peer.outbound);
-                match written {
-                    Ok(()) if peer.is_settled() => {}
-                    Ok(()) => self.after_write(slot),
-                    Err(_) => self.not_writable(slot),
-                }
-                self.count(slot);
+            Stage::Carrier(_) => {
+                self.flush_carrier(slot);
+                return is_queued;
             }
+            _ if !published.is_empty() => peer.flush_published(published, pool, &mut stats.bytes_out),
+            _ => peer.flush(&[], &mut stats.bytes_out),
+        };
+        let had_something = is_queued || !published.is_empty();
+        pool.take_sent(&mut peer.outbound);
+        match written {
+            Ok(()) if peer.is_settled() => {}
+            Ok(()) => self.after_write(slot),
+            Err(_) => self.not_writable(slot),
         }
-        is_queued
+        had_something
     }
 
     /// Something has been written: whoever waits for a slow reader may go on, and an end may have come nearer.

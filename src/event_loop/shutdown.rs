@@ -20,6 +20,7 @@ impl<H: Handler> Turn<'_, H> {
         }
         self.stop_listening();
         for slot in self.slots() {
+            self.cx.settle(slot);
             self.cx.encode_all_kept(slot);
             let peer = &mut self.cx.peers[slot];
             match peer.stage {

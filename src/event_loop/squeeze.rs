@@ -22,6 +22,15 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
+    /// The same for one that has only been written to.
+    #[inline]
+    pub(super) fn count_sent(&mut self, slot: usize) {
+        let Some(peer) = self.cx.peers.get(slot) else { return };
+        if peer.holds() || peer.transport.buffered() > 0 || self.cx.budget.of(slot) > 0 {
+            self.count_memory(slot);
+        }
+    }
+
     #[inline(never)]
     fn count_memory(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
@@ -35,7 +44,7 @@ impl<H: Handler> Turn<'_, H> {
 
     /// Bytes kept for whoever needs them next.
     fn spare(&self) -> usize {
-        self.scratch.len() + self.cx.pool.memory()
+        self.scratch.len() + self.cx.pool.memory() + self.cx.fanout.memory()
     }
 
     /// Sees to it that all connections of the group hold no more than they may.
@@ -135,6 +144,7 @@ impl<H: Handler> Turn<'_, H> {
     /// read is ended at once, and so is one whose end the program knows already.
     fn end_for_memory(&mut self, slot: usize) {
         self.cx.stats.over_budget += 1;
+        self.cx.settle(slot);
         let peer = &mut self.cx.peers[slot];
         #[cfg(feature = "http2")]
         if let Stage::Carrier(_) = peer.stage {

@@ -21,6 +21,8 @@ pub struct Wire {
     pub from: Vec<u8>,
     /// Its peer reads nothing.
     pub is_full: bool,
+    /// Its peer reads no more than so many bytes.
+    pub room: Option<usize>,
     pub is_gone: bool,
     /// Nothing can be written any more; what has come can still be read.
     pub is_broken: bool,
@@ -47,10 +49,12 @@ impl Write for Fake {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         WIRES.with_borrow_mut(|wires| match &mut wires[self.0] {
             Wire { is_broken: true, .. } => Err(io::ErrorKind::BrokenPipe.into()),
-            Wire { is_full: true, .. } => Err(io::ErrorKind::WouldBlock.into()),
+            Wire { is_full: true, .. } | Wire { room: Some(0), .. } => Err(io::ErrorKind::WouldBlock.into()),
             wire => {
-                wire.from.extend_from_slice(buf);
-                Ok(buf.len())
+                let len = wire.room.map_or(buf.len(), |room| room.min(buf.len()));
+                wire.room = wire.room.map(|room| room - len);
+                wire.from.extend_from_slice(&buf[..len]);
+                Ok(len)
             }
         })
     }

@@ -272,6 +272,13 @@ impl Outbound {
         self.queue.as_ref().map_or(0, |queue| queue.len())
     }
 
+    /// Whether a message may begin, and nothing is queued before it.
+    #[inline]
+    #[cfg(feature = "event-loop")]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_none() && self.closing.is_none() && self.open.is_none()
+    }
+
     /// Whether any memory is held, beside its own size.
     #[inline]
     #[cfg(feature = "event-loop")]

@@ -34,6 +34,7 @@ impl<D: Default> Context<D> {
         if producer == reader || !is_open || self.peer(producer).is_none() {
             return;
         }
+        self.settle(reader.slot as usize);
         let low = self.peers[reader.slot as usize].pressure(&self.settings).low_watermark;
         let peer = &mut self.peers[reader.slot as usize];
         if peer.outbound.queued() <= low {

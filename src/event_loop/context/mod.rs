@@ -27,6 +27,7 @@ use super::budget::Budget;
 use super::clients::Clients;
 use super::clock::Clock;
 use super::ended::ShutdownReport;
+use super::fanout::Fanout;
 #[cfg(feature = "backplane")]
 use super::follows::Follows;
 use super::id::{ConnId, Tokens};
@@ -104,6 +105,7 @@ pub struct Context<D> {
     pub(super) stats: Stats,
     pub(super) budget: Budget,
     pub(super) work: Work,
+    pub(super) fanout: Fanout,
     pub(super) slowed: Slowed,
     pub(super) waker: LoopWaker,
     /// What streams of HTTP/2 have left to be done.
@@ -175,6 +177,7 @@ impl<D: Default> Context<D> {
             stats: Stats::default(),
             budget: Budget::default(),
             work: Work::default(),
+            fanout: Fanout::default(),
             slowed: Slowed::default(),
             #[cfg(feature = "backplane")]
             place: 0,

@@ -1,10 +1,15 @@
 //! What a handler sends to many: to all, to the subscribers of a topic, to all loops of a group.
 
-use super::Context;
+use std::sync::Arc;
+
+use super::{Context, Sent};
 #[cfg(feature = "backplane")]
 use crate::backplane::Published;
+use crate::connection::driver::OutboundExt as _;
 use crate::event_loop::audience::To;
+use crate::event_loop::fanout::Stretch;
 use crate::event_loop::id::ConnId;
+use crate::event_loop::share;
 use crate::event_loop::topics::{SubscribeError, Subscription};
 use crate::message::Prepared;
 
@@ -64,16 +69,53 @@ impl<D: Default> Context<D> {
         key: Option<&str>,
         mut to: impl FnMut(ConnId) -> bool,
     ) -> usize {
+        let frame = self.fanout.add(message.frame());
         let mut receivers = 0;
         for slot in 0..self.peers.capacity() {
             let Some(peer) = self.peers.get(slot) else { continue };
             // Slots are numbered by `u32`: a process has fewer descriptors.
             let id = ConnId { slot: slot as u32, generation: peer.generation };
             if peer.is_open() && to(id) {
-                receivers += usize::from(self.send_keyed(id, key, message).is_queued());
+                receivers += usize::from(self.fan_out(id, key, message, frame).is_queued());
             }
         }
         receivers
+    }
+
+    /// Sends a message that many get, of which `frame` is the copy for all of them.
+    #[inline]
+    fn fan_out(&mut self, id: ConnId, key: Option<&str>, message: &Prepared, frame: Stretch) -> Sent {
+        let slot = id.slot as usize;
+        let Self { peers, agenda, work, settings, reading, fanout, stats, .. } = self;
+        if !frame.is_empty()
+            && let Some(peer) = peers.get_mut(slot)
+            && peer.takes_published(settings, frame)
+            && peer.outbound.ready(message).is_some_and(|ready| Arc::ptr_eq(ready, message.frame()))
+            && *reading != Some(slot)
+            && !agenda.is_decided(slot)
+            && fanout.join(&mut peer.stretch, frame)
+        {
+            work.spend(share::SEND + frame.len() / share::BYTES);
+            agenda.write_in_order(slot);
+            stats.messages_out += 1;
+            return Sent::Now;
+        }
+        self.send_keyed(id, key, message)
+    }
+
+    /// Moves what a connection has of published frames to its queue: something is to go out behind it.
+    #[inline]
+    pub(in crate::event_loop) fn settle(&mut self, slot: usize) {
+        if !self.peers[slot].stretch.is_empty() {
+            self.settle_stretch(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_stretch(&mut self, slot: usize) {
+        let peer = &mut self.peers[slot];
+        self.pool.lend_queue(&mut peer.outbound);
+        peer.outbound.queue().push(self.fanout.take(&mut peer.stretch));
     }
 
     /// To the other loops, and to other nodes.
@@ -140,12 +182,13 @@ impl<D: Default> Context<D> {
         key: Option<&str>,
         but: Option<u32>,
     ) -> usize {
+        let frame = self.fanout.add(message.frame());
         let subscribers = self.topics.lend(topic);
         let mut receivers = 0;
         for link in &subscribers {
             if Some(link.to) != but {
                 let id = self.id(link.to as usize);
-                receivers += usize::from(self.send_keyed(id, key, message).is_queued());
+                receivers += usize::from(self.fan_out(id, key, message, frame).is_queued());
             }
         }
         self.topics.give_back(topic, subscribers);

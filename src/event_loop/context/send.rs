@@ -224,11 +224,13 @@ impl<D: Default> Context<D> {
         send: impl FnOnce(&mut Outbound) -> Result<(), SendError>,
     ) -> Sent {
         let slot = id.slot as usize;
-        let Self { peers, pool, agenda, work, settings, reading, .. } = self;
-        let Some(peer) = peers.get_mut(slot) else { return Sent::Closed };
-        if peer.generation != id.generation || !peer.is_open() || agenda.is_decided(slot) {
+        let Some(peer) = self.peers.get(slot) else { return Sent::Closed };
+        if peer.generation != id.generation || !peer.is_open() || self.agenda.is_decided(slot) {
             return Sent::Closed;
         }
+        self.settle(slot);
+        let Self { peers, pool, agenda, work, settings, reading, .. } = self;
+        let peer = &mut peers[slot];
         let (queued_before, work_before) = (peer.outbound.queued(), pool.deflate.work());
         let may_compress = may_compress(&peer.outbound);
         let result = send(SendLoan::new(pool, &mut peer.outbound, may_compress).outbound);

@@ -165,6 +165,15 @@ impl SendQueue {
         }
     }
 
+    /// The same for a header of two bytes.
+    #[inline]
+    pub(crate) fn push_short_frame(&mut self, header: [u8; 2], payload: &[u8]) {
+        self.copied.reserve(header.len() + payload.len());
+        self.copied.extend_from_slice(&header);
+        self.copied.extend_from_slice(payload);
+        self.count_copied(header.len() + payload.len());
+    }
+
     /// Appends a copy of `bytes` and gives it, to be masked where it lies.
     #[inline]
     pub(crate) fn push_mut(&mut self, bytes: &[u8]) -> &mut [u8] {

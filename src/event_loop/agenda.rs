@@ -196,13 +196,18 @@ impl Agenda {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn add(list: &mut Vec<u32>, marks: &mut [u8], slot: usize, mark: u8) {
     let marks = &mut marks[slot];
     if *marks & mark == 0 {
         *marks |= mark;
-        list.push(slot as u32);
+        push(list, slot);
     }
+}
+
+#[inline(never)]
+fn push(list: &mut Vec<u32>, slot: usize) {
+    list.push(slot as u32);
 }
 
 #[cfg(test)]

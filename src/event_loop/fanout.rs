@@ -69,8 +69,11 @@ impl Fanout {
     /// Takes a connection's stretch from it. Its bytes are there until the next frame is [added](Self::add).
     #[inline]
     pub(super) fn take(&mut self, own: &mut Stretch) -> &[u8] {
+        if own.is_empty() {
+            return &[];
+        }
+        self.waiting -= 1;
         let Stretch { from, to } = std::mem::take(own);
-        self.waiting -= usize::from(from != to);
         &self.frames[from as usize..to as usize]
     }
 

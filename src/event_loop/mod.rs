@@ -90,6 +90,7 @@ mod transport;
 mod turn;
 mod waker;
 mod wheel;
+mod writing;
 
 pub use audience::To;
 pub use bucket::Allowance;

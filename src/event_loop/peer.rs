@@ -1,6 +1,6 @@
 //! One socket and what the loop knows of it.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,13 @@ use super::ended::Failed;
 use super::fanout::Stretch;
 use super::id::{ClientId, ConnId};
 use super::limits::UNCOUNTED;
-use super::pool::Pool;
 use super::rate::Meter;
 use super::settings::{Pressure, Settings};
 use super::share::Rest;
 use super::topics::Subscription;
 use super::transport::{self, Transport};
 use super::wheel::Wheel;
-use crate::connection::driver::{OutboundExt as _, SendQueue};
+use crate::connection::driver::OutboundExt as _;
 use crate::connection::{Deadlines, Outbound};
 use crate::handshake::{Agreement, ClientHandshake, ProxyHeaderReader, Refusal, Request, ServerHandshake};
 use crate::role::Role;
@@ -249,17 +248,6 @@ impl<D> Peer<D> {
         self.outbound.queued() + self.stretch.len() + backlog.map_or(0, |backlog| backlog.bytes())
     }
 
-    /// Whether it gets a frame that many get as it was published: nothing waits before it, and it does not become much.
-    #[inline]
-    pub(super) fn takes_published(&self, settings: &Settings, frame: Stretch) -> bool {
-        let most = self.pressure(settings).high_watermark.min(self.outbound.config().max_queued);
-        self.is_open()
-            && self.writable
-            && !self.congested
-            && self.outbound.is_idle()
-            && self.stretch.len() + frame.len() <= most
-    }
-
     /// How many of `len` bytes may be read at once from one that has a rate.
     pub(super) fn most_at_once(&self, len: usize) -> usize {
         let meter = self.cold.as_ref().and_then(|cold| cold.meter.as_ref());
@@ -372,75 +360,6 @@ impl<D> Peer<D> {
             Err(error) => Err(error),
         }
     }
-
-    /// Writes what is queued until the socket takes no more. `lent` is the buffer that the queue may refer to;
-    /// `count` goes up by what was written.
-    #[inline]
-    pub(super) fn flush(&mut self, lent: &[u8], count: &mut u64) -> io::Result<()> {
-        while self.writable && self.outbound.queued() > 0 {
-            let queue = self.outbound.queue();
-            let (result, offered) = if queue.is_contiguous() {
-                let front = queue.front();
-                (self.transport.write(front), front.len())
-            } else {
-                gather(&mut self.transport, queue, lent)
-            };
-            match result {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    *count += written as u64;
-                    self.writable = written == offered || !self.transport.short_write_fills();
-                    self.outbound.advance(written);
-                }
-                Err(error) if transport::is(&error, io::ErrorKind::WouldBlock) => self.writable = false,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes what many get to a connection for which nothing else is queued. What the socket does not take goes to a queue
-    /// from the pool.
-    #[inline]
-    pub(super) fn flush_published(
-        &mut self,
-        bytes: &[u8],
-        pool: &mut Pool,
-        count: &mut u64,
-    ) -> io::Result<()> {
-        let written = match self.transport.write(bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => written,
-            Err(error) if transport::is(&error, io::ErrorKind::WouldBlock) => 0,
-            Err(error) => return Err(error),
-        };
-        *count += written as u64;
-        if written == bytes.len() {
-            return Ok(());
-        }
-        self.writable = written > 0 && !self.transport.short_write_fills();
-        pool.lend_queue(&mut self.outbound);
-        self.outbound.queue().push(&bytes[written..]);
-        self.flush(&[], count)
-    }
-
-    /// Once nothing is queued any more: ends our direction.
-    pub(super) fn finish_writing(&mut self) {
-        if !self.fin_sent && self.outbound.queued() == 0 {
-            self.fin_sent = true;
-            // It fails where the peer is gone already, which the next read tells.
-            let _ = self.transport.shutdown_write();
-        }
-    }
-}
-
-/// Writes from several places at once: what came of it, and how much was offered.
-#[inline(never)]
-fn gather(transport: &mut Transport, queue: &SendQueue, lent: &[u8]) -> (io::Result<usize>, usize) {
-    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-    let used = queue.slices(lent, &mut slices);
-    let offered = slices[..used].iter().map(|slice| slice.len()).sum();
-    (transport.write_vectored(&slices[..used]), offered)
 }
 
 impl Announcing {
@@ -486,9 +405,6 @@ impl Stage {
         }
     }
 }
-
-/// Slices in one gathered write. Systems take 1,024; more than these add nothing.
-const MAX_SLICES: usize = 64;
 
 #[cfg(test)]
 mod tests {

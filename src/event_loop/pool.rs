@@ -1,8 +1,8 @@
 //! What connections need only while they read or send: they borrow it from here, so that an idle one owns none of it.
 //!
 //! Whoever reads for a connection holds a [`ReadLoan`]: a message's buffer, what inflates, and a queue that may refer to
-//! what was read. Whoever sends something holds a [`SendLoan`]: a queue, and what compresses. When a loan is dropped,
-//! everything that is not in use goes back.
+//! what was read; when it is dropped, everything that is not in use goes back. Whoever sends something does it
+//! [here](Pool::send), with a queue and what compresses.
 
 use crate::connection::driver::{InboundExt as _, OutboundExt as _, SendQueue};
 use crate::connection::{Inbound, Outbound};
@@ -53,6 +53,34 @@ impl Pool {
             self.queues_memory += memory;
             self.queues.push((queue, memory));
         }
+    }
+
+    /// Sends something with a queue and, where it `may_compress`, what does. Says what came of it, and how many bytes were
+    /// compressed.
+    #[inline]
+    pub(super) fn send<T>(
+        &mut self,
+        outbound: &mut Outbound,
+        may_compress: bool,
+        send: impl FnOnce(&mut Outbound) -> T,
+    ) -> (T, usize) {
+        let had_queue = outbound.has_queue();
+        if had_queue && !may_compress {
+            return (send(outbound), 0);
+        }
+        self.lend_queue(outbound);
+        if may_compress {
+            outbound.lend_compressor(&mut self.deflate);
+        }
+        let before = self.deflate.work();
+        let sent = send(outbound);
+        if may_compress {
+            outbound.reclaim_compressor(&mut self.deflate);
+        }
+        if !had_queue && outbound.queued() == 0 {
+            self.take_queue(outbound); // nothing was sent
+        }
+        (sent, (self.deflate.work() - before) as usize)
     }
 
     #[inline]
@@ -161,43 +189,6 @@ impl<B: Borrowers> Drop for ReadLoan<'_, B> {
             }
             self.inbound.reclaim_inflater(&mut pool.deflate);
             pool.take_sent(outbound);
-        }
-    }
-}
-
-/// What something is sent to a connection with; given back when this is dropped.
-#[derive(Debug)]
-pub(super) struct SendLoan<'a> {
-    pool: &'a mut Pool,
-    pub(super) outbound: &'a mut Outbound,
-    /// It had no queue: nobody else takes that back.
-    has_queue: bool,
-    /// It has what compresses.
-    may_compress: bool,
-}
-
-impl<'a> SendLoan<'a> {
-    #[inline(always)]
-    pub(super) fn new(pool: &'a mut Pool, outbound: &'a mut Outbound, may_compress: bool) -> Self {
-        let has_queue = !outbound.has_queue();
-        if has_queue {
-            pool.lend_queue(outbound);
-        }
-        if may_compress {
-            outbound.lend_compressor(&mut pool.deflate);
-        }
-        Self { pool, outbound, has_queue, may_compress }
-    }
-}
-
-impl Drop for SendLoan<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if self.may_compress {
-            self.outbound.reclaim_compressor(&mut self.pool.deflate);
-        }
-        if self.has_queue && self.outbound.queued() == 0 {
-            self.pool.take_queue(self.outbound); // nothing was sent
         }
     }
 }

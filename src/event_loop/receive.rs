@@ -82,7 +82,7 @@ impl<H: Handler> Turn<'_, H> {
                     reads += 1;
                 }
                 self.cx.reading = None;
-                let is_spent = self.cx.work.left() == 0;
+                let is_spent = self.cx.work.is_spent();
                 let peer = &mut self.cx.peers[slot];
                 peer.heavy = peer.is_open() && (is_spent || peer.has_rest());
             }
@@ -144,7 +144,7 @@ impl<H: Handler> Turn<'_, H> {
     #[inline]
     fn may_read(&self, slot: usize) -> bool {
         let peer = &self.cx.peers[slot];
-        peer.readable && peer.is_open() && self.cx.work.left() > 0 && !peer.has_rest()
+        peer.readable && peer.is_open() && !self.cx.work.is_spent() && !peer.has_rest()
     }
 
     /// Goes on with what was read before.
@@ -313,15 +313,20 @@ fn take_direct<H: Handler>(
 }
 
 /// Keeps the last `left` of `len` bytes of the receive buffer until the connection is served again.
-#[inline]
+#[inline(always)]
 fn keep_rest<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize, len: usize, left: usize) {
     if left > 0 {
-        let (cx, _, scratch) = loan.parts();
-        let peer = &mut cx.peers[slot];
-        peer.heavy = true;
-        peer.cold().rest = Rest { bytes: scratch[len - left..len].to_vec(), from: 0 };
-        cx.agenda.read(slot);
+        keep(loan, slot, len - left..len);
     }
+}
+
+#[cold]
+fn keep<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize, rest: Range<usize>) {
+    let (cx, _, scratch) = loan.parts();
+    let peer = &mut cx.peers[slot];
+    peer.heavy = true;
+    peer.cold().rest = Rest { bytes: scratch[rest].to_vec(), from: 0 };
+    cx.agenda.read(slot);
 }
 
 /// Takes the frames in a part of the receive buffer and hands what they say to the program, until the connection has used
@@ -342,7 +347,7 @@ fn take_frames<H: Handler>(
         if !peer.is_open() || cx.agenda.is_decided(slot) {
             return Ok(0);
         }
-        if cx.work.left() == 0 {
+        if cx.work.is_spent() {
             return Ok(input.len());
         }
         if let Some(message) = inbound.whole_message(&mut input, &mut peer.outbound)? {

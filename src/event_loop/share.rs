@@ -9,10 +9,10 @@
 
 /// What one connection may cost in a turn before it is cut off. A message is never cut in two while the program has it,
 /// so that one may cost more.
-pub(super) const QUANTUM: usize = 512 * 1024;
+pub(super) const QUANTUM: u64 = 512 * 1024;
 
 /// What all may cost in a turn that are served from the agenda. The last of them may pass it by a quantum.
-pub(super) const TURN: usize = 1024 * 1024;
+pub(super) const TURN: u64 = 1024 * 1024;
 
 /// A message, or a control frame, that is handed to the program.
 pub(super) const MESSAGE: usize = 256;
@@ -36,9 +36,9 @@ pub(super) const READ: usize = 64 * 1024;
 /// What a turn has cost so far.
 #[derive(Debug, Default)]
 pub(super) struct Work {
-    spent: usize,
+    spent: u64, // no turn is so long that it overflows
     /// Where the connection that is being served is cut off.
-    limit: usize,
+    limit: u64,
 }
 
 impl Work {
@@ -50,12 +50,12 @@ impl Work {
 
     /// A connection is served.
     pub(super) const fn serve(&mut self) {
-        self.limit = self.spent.saturating_add(QUANTUM);
+        self.limit = self.spent + QUANTUM;
     }
 
     #[inline]
     pub(super) const fn spend(&mut self, cost: usize) {
-        self.spent = self.spent.saturating_add(cost);
+        self.spent += cost as u64;
     }
 
     /// Nothing more is to be done for the connection that is being served.
@@ -63,10 +63,16 @@ impl Work {
         self.limit = self.spent;
     }
 
+    /// Whether the quantum is used up.
+    #[inline]
+    pub(super) const fn is_spent(&self) -> bool {
+        self.spent >= self.limit
+    }
+
     /// What is left of the quantum.
     #[inline]
     pub(super) const fn left(&self) -> usize {
-        self.limit.saturating_sub(self.spent)
+        self.limit.saturating_sub(self.spent) as usize // never more than the quantum
     }
 
     /// Whether nobody else is to be served from the agenda.

@@ -177,17 +177,22 @@ impl RawHeader {
         self.written_form().bytes() + if self.mask.is_some() { 4 } else { 0 }
     }
 
+    /// FIN, the reserved bits and the opcode.
+    #[inline]
+    pub(crate) const fn first_byte(&self) -> u8 {
+        (self.fin as u8) << 7
+            | (self.rsv1 as u8) << 6
+            | (self.rsv2 as u8) << 5
+            | (self.rsv3 as u8) << 4
+            | self.opcode & 0x0f
+    }
+
     /// Writes the header to the start of `out` and says how many bytes it took.
     ///
     /// A length that its `form` cannot hold is written in the smallest form that can.
     #[inline]
     pub fn encode(&self, out: &mut [u8; MAX_HEADER]) -> usize {
-        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
-        let first = bit(self.fin, 0x80)
-            | bit(self.rsv1, 0x40)
-            | bit(self.rsv2, 0x20)
-            | bit(self.rsv3, 0x10)
-            | (self.opcode & 0x0f);
+        let first = self.first_byte();
         // Put together in a register and written at once: who copies the header next need not wait for bytes written
         // one by one. The casts keep every bit: `written_form` holds the length.
         let form = self.written_form();

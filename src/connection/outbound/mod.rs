@@ -279,6 +279,13 @@ impl Outbound {
         self.queue.is_none() && self.closing.is_none() && self.open.is_none()
     }
 
+    /// Whether messages may go out compressed.
+    #[inline]
+    #[cfg(feature = "event-loop")]
+    pub(crate) const fn may_compress(&self) -> bool {
+        self.deflate.is_some()
+    }
+
     /// Whether any memory is held, beside its own size.
     #[inline]
     #[cfg(feature = "event-loop")]
@@ -467,9 +474,14 @@ impl Outbound {
         if self.masks.is_some() {
             return self.masked_frame(header, payload);
         }
-        let mut bytes = [0; MAX_HEADER];
-        let used = header.encode(&mut bytes);
-        self.queue.get_or_insert_default().push_frame(&bytes, used, payload);
+        let queue = self.queue.get_or_insert_default();
+        if payload.len() <= 125 {
+            queue.push_short_frame([header.first_byte(), payload.len() as u8], payload);
+        } else {
+            let mut bytes = [0; MAX_HEADER];
+            let used = header.encode(&mut bytes);
+            queue.push_frame(&bytes, used, payload);
+        }
         Ok(())
     }
 

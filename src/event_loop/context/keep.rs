@@ -5,7 +5,6 @@ use super::{Context, Sent};
 use crate::connection::Outbound;
 use crate::event_loop::backlog::{Kept, SHARED_FROM};
 use crate::event_loop::id::ConnId;
-use crate::event_loop::pool::SendLoan;
 use crate::event_loop::settings::Overflow;
 use crate::message::Prepared;
 
@@ -110,12 +109,10 @@ impl<D: Default> Context<D> {
         };
         while room(&self.peers[slot].outbound) {
             let Some(Kept { message, choice }) = backlog.pop() else { break };
-            let loan = SendLoan::new(&mut self.pool, &mut self.peers[slot].outbound, true);
-            let sent = match choice {
-                None => loan.outbound.send_prepared(&message),
-                Some(choice) => loan.outbound.send_with(message.as_message(), choice),
-            };
-            drop(loan);
+            let (sent, _) = self.pool.send(&mut self.peers[slot].outbound, true, |outbound| match choice {
+                None => outbound.send_prepared(&message),
+                Some(choice) => outbound.send_with(message.as_message(), choice),
+            });
             match sent {
                 Ok(()) => {}
                 Err(_) => lost += 1,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{Context, Sent};
 #[cfg(feature = "backplane")]
 use crate::backplane::Published;
-use crate::connection::driver::OutboundExt as _;
 use crate::event_loop::audience::To;
 use crate::event_loop::fanout::Stretch;
 use crate::event_loop::id::ConnId;
@@ -104,18 +103,9 @@ impl<D: Default> Context<D> {
     }
 
     /// Moves what a connection has of published frames to its queue: something is to go out behind it.
-    #[inline]
+    #[inline(always)]
     pub(in crate::event_loop) fn settle(&mut self, slot: usize) {
-        if !self.peers[slot].stretch.is_empty() {
-            self.settle_stretch(slot);
-        }
-    }
-
-    #[inline(never)]
-    fn settle_stretch(&mut self, slot: usize) {
-        let peer = &mut self.peers[slot];
-        self.pool.lend_queue(&mut peer.outbound);
-        peer.outbound.queue().push(self.fanout.take(&mut peer.stretch));
+        self.peers[slot].settle(&mut self.fanout, &mut self.pool);
     }
 
     /// To the other loops, and to other nodes.

@@ -11,7 +11,6 @@ use crate::connection::{Outbound, SendError};
 use crate::event_loop::agenda::Verdict;
 use crate::event_loop::backlog::Kept;
 use crate::event_loop::id::ConnId;
-use crate::event_loop::pool::SendLoan;
 use crate::event_loop::settings::Overflow;
 use crate::event_loop::share;
 use crate::extension::Compression;
@@ -211,7 +210,7 @@ impl<D: Default> Context<D> {
 
     #[inline]
     fn send_with(&mut self, id: ConnId, send: impl FnOnce(&mut Outbound) -> Result<(), SendError>) -> Sent {
-        self.send_lent(id, |_| true, send)
+        self.send_lent(id, Outbound::may_compress, send)
     }
 
     /// Sends by a connection, with what compresses where that `may_compress`.
@@ -224,22 +223,20 @@ impl<D: Default> Context<D> {
         send: impl FnOnce(&mut Outbound) -> Result<(), SendError>,
     ) -> Sent {
         let slot = id.slot as usize;
-        let Some(peer) = self.peers.get(slot) else { return Sent::Closed };
-        if peer.generation != id.generation || !peer.is_open() || self.agenda.is_decided(slot) {
+        let Self { peers, pool, agenda, work, settings, reading, fanout, .. } = self;
+        let Some(peer) = peers.get_mut(slot) else { return Sent::Closed };
+        if peer.generation != id.generation || !peer.is_open() || agenda.is_decided(slot) {
             return Sent::Closed;
         }
-        self.settle(slot);
-        let Self { peers, pool, agenda, work, settings, reading, .. } = self;
-        let peer = &mut peers[slot];
-        let (queued_before, work_before) = (peer.outbound.queued(), pool.deflate.work());
+        peer.settle(fanout, pool);
+        let queued_before = peer.outbound.queued();
         let may_compress = may_compress(&peer.outbound);
-        let result = send(SendLoan::new(pool, &mut peer.outbound, may_compress).outbound);
+        let (result, compressed) = pool.send(&mut peer.outbound, may_compress, send);
         if let Err(error) = result {
             return self.not_sent(slot, error);
         }
         let queued = peer.outbound.queued();
         let copied = queued.saturating_sub(queued_before) / share::BYTES;
-        let compressed = pool.deflate.work().saturating_sub(work_before) as usize;
         work.spend(share::SEND + copied + compressed * share::COMPRESSED);
         let sent = if peer.writable { Sent::Now } else { Sent::Queued(queued) };
         if *reading == Some(slot) {

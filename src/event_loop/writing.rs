@@ -1,0 +1,109 @@
+//! What one connection sends, on its way to the socket.
+
+use std::io::{self, IoSlice};
+
+use super::fanout::{Fanout, Stretch};
+use super::peer::Peer;
+use super::pool::Pool;
+use super::settings::Settings;
+use super::transport::{self, Transport};
+use crate::connection::driver::{OutboundExt as _, SendQueue};
+
+/// Slices in one gathered write. Systems take 1,024; more than these add nothing.
+const MAX_SLICES: usize = 64;
+
+impl<D> Peer<D> {
+    /// Whether it gets a frame that many get as it was published: nothing waits before it, and it does not become much.
+    #[inline]
+    pub(super) fn takes_published(&self, settings: &Settings, frame: Stretch) -> bool {
+        let most = self.pressure(settings).high_watermark.min(self.outbound.config().max_queued);
+        self.is_open()
+            && self.writable
+            && !self.congested
+            && self.outbound.is_idle()
+            && self.stretch.len() + frame.len() <= most
+    }
+
+    /// Moves what it has of published frames to its queue: something is to go out behind it.
+    #[inline(always)]
+    pub(super) fn settle(&mut self, fanout: &mut Fanout, pool: &mut Pool) {
+        if !self.stretch.is_empty() {
+            self.settle_stretch(fanout, pool);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_stretch(&mut self, fanout: &mut Fanout, pool: &mut Pool) {
+        pool.lend_queue(&mut self.outbound);
+        self.outbound.queue().push(fanout.take(&mut self.stretch));
+    }
+
+    /// Writes what is queued until the socket takes no more. `lent` is the buffer that the queue may refer to;
+    /// `count` goes up by what was written.
+    #[inline]
+    pub(super) fn flush(&mut self, lent: &[u8], count: &mut u64) -> io::Result<()> {
+        while self.writable && self.outbound.queued() > 0 {
+            let queue = self.outbound.queue();
+            let (result, offered) = if queue.is_contiguous() {
+                let front = queue.front();
+                (self.transport.write(front), front.len())
+            } else {
+                gather(&mut self.transport, queue, lent)
+            };
+            match result {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    *count += written as u64;
+                    self.writable = written == offered || !self.transport.short_write_fills();
+                    self.outbound.advance(written);
+                }
+                Err(error) if transport::is(&error, io::ErrorKind::WouldBlock) => self.writable = false,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what many get to a connection for which nothing else is queued. What the socket does not take goes to a queue
+    /// from the pool.
+    #[inline]
+    pub(super) fn flush_published(
+        &mut self,
+        bytes: &[u8],
+        pool: &mut Pool,
+        count: &mut u64,
+    ) -> io::Result<()> {
+        let written = match self.transport.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => written,
+            Err(error) if transport::is(&error, io::ErrorKind::WouldBlock) => 0,
+            Err(error) => return Err(error),
+        };
+        *count += written as u64;
+        if written == bytes.len() {
+            return Ok(());
+        }
+        self.writable = written > 0 && !self.transport.short_write_fills();
+        pool.lend_queue(&mut self.outbound);
+        self.outbound.queue().push(&bytes[written..]);
+        self.flush(&[], count)
+    }
+
+    /// Once nothing is queued any more: ends our direction.
+    pub(super) fn finish_writing(&mut self) {
+        if !self.fin_sent && self.outbound.queued() == 0 {
+            self.fin_sent = true;
+            // It fails where the peer is gone already, which the next read tells.
+            let _ = self.transport.shutdown_write();
+        }
+    }
+}
+
+/// Writes from several places at once: what came of it, and how much was offered.
+#[inline(never)]
+fn gather(transport: &mut Transport, queue: &SendQueue, lent: &[u8]) -> (io::Result<usize>, usize) {
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    let used = queue.slices(lent, &mut slices);
+    let offered = slices[..used].iter().map(|slice| slice.len()).sum();
+    (transport.write_vectored(&slices[..used]), offered)
+}

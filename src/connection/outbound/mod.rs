@@ -7,6 +7,7 @@
 
 mod control;
 mod error;
+mod framing;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -19,7 +20,7 @@ use crate::close::CloseReason;
 use crate::entropy::Entropy;
 use crate::extension::Compression;
 use crate::extension::deflate::{Compressor, Half};
-use crate::frame::{DataKind, MAX_HEADER, RawHeader};
+use crate::frame::{DataKind, RawHeader};
 use crate::message::{Message, Prepared};
 use crate::role::Role;
 use crate::utf8::Utf8Stream;
@@ -447,55 +448,6 @@ impl Outbound {
             self.queue.get_or_insert_default().push_shared(frame);
         }
         Ok(frame.is_some())
-    }
-
-    #[inline]
-    fn message(&mut self, header: RawHeader, payload: &[u8]) -> Result<(), SendError> {
-        match self.config.fragment_size {
-            Some(size) if payload.len() > size.get() => self.fragments(header, payload, size.get()),
-            _ => self.frame(header, payload),
-        }
-    }
-
-    #[inline(never)]
-    fn fragments(&mut self, mut header: RawHeader, payload: &[u8], size: usize) -> Result<(), SendError> {
-        let mut parts = payload.chunks(size).peekable();
-        while let Some(part) = parts.next() {
-            self.frame(RawHeader { fin: parts.peek().is_none(), ..header }, part)?;
-            header = RawHeader::CONTINUATION;
-        }
-        Ok(())
-    }
-
-    /// Queues a frame. For want of entropy it cannot, and then the connection has failed.
-    #[inline]
-    fn frame(&mut self, header: RawHeader, payload: &[u8]) -> Result<(), SendError> {
-        let header = header.with_length(payload.len() as u64);
-        if self.masks.is_some() {
-            return self.masked_frame(header, payload);
-        }
-        let queue = self.queue.get_or_insert_default();
-        if payload.len() <= 125 {
-            queue.push_short_frame([header.first_byte(), payload.len() as u8], payload);
-        } else {
-            let mut bytes = [0; MAX_HEADER];
-            let used = header.encode(&mut bytes);
-            queue.push_frame(&bytes, used, payload);
-        }
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn masked_frame(&mut self, header: RawHeader, payload: &[u8]) -> Result<(), SendError> {
-        let Some(masks) = &mut self.masks else { return Ok(()) };
-        // §5.3: a fresh key for every frame
-        let Ok(key) = masks.0.mask_key() else { return Err(self.fail_for_want_of_entropy()) };
-        let mut bytes = [0; MAX_HEADER];
-        let used = header.with_mask(key).encode(&mut bytes);
-        let queue = self.queue.get_or_insert_default();
-        queue.push_frame(&bytes, used, b"");
-        key.apply(queue.push_mut(payload));
-        Ok(())
     }
 }
 

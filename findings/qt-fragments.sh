@@ -33,20 +33,6 @@ server.newConnection.connect(connected)
 assert server.listen(QHostAddress(QHostAddress.SpecialAddress.LocalHost), int(sys.argv[1]))
 application.exec()
 PY
-cat >"$work/other.py" <<'PY'
-import asyncio, sys
-import websockets
-
-async def echo(peer):
-    async for message in peer:
-        await peer.send(message)
-
-async def main():
-    async with websockets.serve(echo, "127.0.0.1", int(sys.argv[1]), compression=None):
-        await asyncio.Event().wait()
-
-asyncio.run(main())
-PY
 cat >"$work/ask.py" <<'PY'
 import sys
 from wire import TEXT, connect, frame
@@ -61,7 +47,7 @@ qt=$(free_port)
 start qt.log "$bin" /usr/bin/python3 "$work/qt.py" "$qt" "$root/usr/lib/python3/dist-packages"
 wait_port "$qt"
 other=$(free_port)
-start other.log python3 "$work/other.py" "$other"
+start other.log python3 "$here/echo.py" "$other"
 wait_port "$other"
 expect "\"a€b\" in two fragments, cut between characters" "text b'a\\xe2\\x82\\xacb'" "$(python3 "$work/ask.py" "$qt" 61e282ac 62)"
 expect "the same, cut inside the euro sign" "Close 1007" "$(python3 "$work/ask.py" "$qt" 61e282 ac62)"

@@ -187,6 +187,8 @@ pub enum Step {
     Wait(u16),
     /// Waits until so many events have come, or patience ends.
     Await(usize),
+    /// Waits until so many events have come; noted as [`Event::Waited`] if they have not in so many milliseconds.
+    AwaitWithin(usize, u16),
     /// Ends our half of the TCP connection.
     HalfClose,
     /// Ends the TCP connection at once.
@@ -282,7 +284,7 @@ pub enum Event {
     Binary(Payload),
     /// A Pong.
     Pong(Payload),
-    /// A [`Step::Wait`] passed with the connection open.
+    /// A [`Step::Wait`] passed with the connection open, or a [`Step::AwaitWithin`] in vain.
     Waited,
     /// All messages of a [`Step::Echo`] came back.
     Echoed,

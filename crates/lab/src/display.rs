@@ -117,6 +117,7 @@ impl Display for Step {
             Step::Pace(Pace::Bytes(bytes)) => write!(f, "from here on: {bytes} bytes for each write"),
             Step::Rest(millis) | Step::Wait(millis) => write!(f, "wait {millis} ms"),
             Step::Await(events) => write!(f, "wait for {events} answers"),
+            Step::AwaitWithin(events, millis) => write!(f, "wait for {events} answers, {millis} ms at most"),
             Step::HalfClose => f.write_str("end our half of the TCP connection"),
             Step::Drop => f.write_str("end the TCP connection"),
         }

@@ -141,6 +141,7 @@ enum Pause {
     Until(Duration),
     Rest(Duration),
     Events(usize),
+    Expected(usize, Duration),
     Echo(EchoRun),
 }
 
@@ -378,9 +379,9 @@ fn most_bytes(case: &Case) -> usize {
 
 /// The time that the script itself takes.
 fn waits(case: &Case) -> Duration {
-    let millis = case
-        .script
-        .iter()
-        .map(|step| if let Step::Wait(millis) | Step::Rest(millis) = step { u64::from(*millis) } else { 0 });
+    let millis = case.script.iter().map(|step| match step {
+        Step::Wait(millis) | Step::Rest(millis) | Step::AwaitWithin(_, millis) => u64::from(*millis),
+        _ => 0,
+    });
     Duration::from_millis(millis.sum())
 }

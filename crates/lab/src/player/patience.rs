@@ -10,7 +10,9 @@ impl Player {
     /// When [`tick`](Self::tick) is due.
     pub fn deadline(&self) -> Duration {
         let due = match self.pause {
-            Pause::Until(at) | Pause::Rest(at) if self.phase == Phase::Open => at.min(self.limit),
+            Pause::Until(at) | Pause::Rest(at) | Pause::Expected(_, at) if self.phase == Phase::Open => {
+                at.min(self.limit)
+            }
             _ => self.deadline.min(self.limit),
         };
         self.breath.map_or(due, |at| at.min(due))

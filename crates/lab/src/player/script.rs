@@ -19,7 +19,8 @@ impl Player {
         while self.phase == Phase::Open && self.wants == Wants::Nothing {
             match &mut self.pause {
                 Pause::None => {}
-                Pause::Until(at) if now >= *at => {
+                Pause::Expected(count, _) if self.outcomes.events() >= *count => self.pause = Pause::None,
+                Pause::Until(at) | Pause::Expected(_, at) if now >= *at => {
                     self.pause = Pause::None;
                     if !self.peer_closed {
                         self.on_event(now, &Seen::Waited);
@@ -29,7 +30,11 @@ impl Player {
                 Pause::Events(count) if self.outcomes.events() >= *count || now >= self.deadline => {
                     self.pause = Pause::None
                 }
-                Pause::Until(_) | Pause::Rest(_) | Pause::Events(_) | Pause::Echo(_) => return,
+                Pause::Until(_)
+                | Pause::Rest(_)
+                | Pause::Events(_)
+                | Pause::Expected(..)
+                | Pause::Echo(_) => return,
             }
             let Some(step) = self.case.script.get(self.step) else { break };
             self.step += 1;
@@ -86,6 +91,9 @@ impl Player {
             }
             Step::Rest(millis) => self.pause = Pause::Rest(now + self.options.effort.wait(*millis)),
             Step::Await(events) => self.pause = Pause::Events(*events),
+            Step::AwaitWithin(events, millis) => {
+                self.pause = Pause::Expected(*events, now + self.options.effort.wait(*millis));
+            }
             Step::HalfClose => self.wants = Wants::HalfClose,
             Step::Drop => {
                 let what = self.pipe();

@@ -221,13 +221,13 @@ pub(in crate::cases) static CASES: &[Case] = &[
     },
     Case {
         id: "5.19",
-        title: "five fragments, a Ping behind the second and the fourth, 1 s between",
+        title: "five fragments, a Ping behind the second and the fourth, 200 ms between",
         rule: &rules::FRAGMENTS,
         script: &[
             Step::Frame(text(b"fragment1").more()),
             Step::Frame(cont(b"fragment2").more()),
             Step::Frame(ping(b"pongme 1!")),
-            Step::Rest(1000),
+            Step::Rest(200),
             Step::Frame(cont(b"fragment3").more()),
             Step::Frame(cont(b"fragment4").more()),
             Step::Frame(ping(b"pongme 2!")),
@@ -238,14 +238,14 @@ pub(in crate::cases) static CASES: &[Case] = &[
     },
     Case {
         id: "5.20",
-        title: "five fragments, a Ping behind the second and the fourth, 1 s between, one write for each frame",
+        title: "five fragments, a Ping behind the second and the fourth, 200 ms between, one write for each frame",
         rule: &rules::FRAGMENTS,
         script: &[
             Step::Pace(Pace::PerFrame),
             Step::Frame(text(b"fragment1").more()),
             Step::Frame(cont(b"fragment2").more()),
             Step::Frame(ping(b"pongme 1!")),
-            Step::Rest(1000),
+            Step::Rest(200),
             Step::Frame(cont(b"fragment3").more()),
             Step::Frame(cont(b"fragment4").more()),
             Step::Frame(ping(b"pongme 2!")),

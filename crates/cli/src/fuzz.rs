@@ -308,7 +308,7 @@ impl Server {
     /// What a URL and the flags say; `None` if its name has no address.
     pub(super) fn new(url: &str, trust: &Trust, request: &RequestArgs) -> Result<Option<Self>, String> {
         use std::net::ToSocketAddrs as _;
-        let url = examined_url(url)?;
+        let url = examined_url(url, trust.is_given())?;
         let parsed = Url::parse(&url).map_err(|error| format!("\"{}\": {error}", Place::of(&url)))?;
         let (host, fields) = request.lines(&url)?;
         let name = parsed.host().trim_matches(['[', ']']).to_owned();

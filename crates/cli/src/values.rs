@@ -112,17 +112,8 @@ pub(super) fn is_url(text: &str) -> bool {
     ["ws://", "wss://", "ws+unix:"].iter().any(|scheme| lower.starts_with(scheme))
 }
 
-/// A server's URL as people type it: without a scheme, or a port alone.
-pub(super) fn server_url(text: &str) -> Result<String, String> {
-    url_of(text, false)
-}
-
-/// The same beside flags that are about TLS: without a scheme it is wss.
-pub(super) fn secure_server_url(text: &str) -> Result<String, String> {
-    url_of(text, true)
-}
-
-fn url_of(text: &str, is_secure: bool) -> Result<String, String> {
+/// A server's URL as people type it: without a scheme, or a port alone. Beside flags that are about TLS it is then wss.
+pub(super) fn server_url(text: &str, is_secure: bool) -> Result<String, String> {
     // What was copied may have blanks around it.
     let text = text.trim();
     let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
@@ -151,11 +142,12 @@ fn url_of(text: &str, is_secure: bool) -> Result<String, String> {
 }
 
 /// The same for those that are examined, fuzzed or measured, which have to be at an address.
-pub(super) fn examined_url(text: &str) -> Result<String, String> {
+pub(super) fn examined_url(text: &str, is_secure: bool) -> Result<String, String> {
     let shown = Place::of(text);
     // What is advised repeats the URL, and that without a password.
-    let url = server_url(text)
-        .map_err(|error| format!("{shown}: {}", server_url(shown.as_str()).err().unwrap_or(error)))?;
+    let url = server_url(text, is_secure).map_err(|error| {
+        format!("{shown}: {}", server_url(shown.as_str(), is_secure).err().unwrap_or(error))
+    })?;
     match url.starts_with("ws+unix:") {
         true => Err("servers on a Unix-domain socket are not examined: let it listen on an address as well"
             .to_owned()),
@@ -277,12 +269,12 @@ mod tests {
     #[test]
     fn urls_of_the_examined() {
         for text in ["9001", "127.0.0.1:9001", "ws://127.0.0.1:9001"] {
-            assert_eq!(examined_url(text).as_deref(), Ok("ws://127.0.0.1:9001"), "{text}");
+            assert_eq!(examined_url(text, false).as_deref(), Ok("ws://127.0.0.1:9001"), "{text}");
         }
         for (text, hint) in
             [("http://me:pw@a/", "http://a/: use ws://a/: "), ("ws+unix:/run/a.sock", "Unix-domain")]
         {
-            assert!(examined_url(text).is_err_and(|why| why.contains(hint)), "{text}");
+            assert!(examined_url(text, false).is_err_and(|why| why.contains(hint)), "{text}");
         }
     }
 
@@ -312,15 +304,15 @@ mod tests {
             // Neither a host nor what is behind a # can be told what it was meant to be.
             ("ws://exämple/ä#b", "ws://exämple/%C3%A4#b"),
         ] {
-            assert_eq!(server_url(text).as_deref(), Ok(url), "{text}");
+            assert_eq!(server_url(text, false).as_deref(), Ok(url), "{text}");
         }
         for text in ["ws+unix:u.sock:/chat", "ws+unix:./u.sock:/chat"] {
-            assert_eq!(server_url(text), Ok(format!("ws+unix:{}/u.sock:/chat", here.display())));
+            assert_eq!(server_url(text, false), Ok(format!("ws+unix:{}/u.sock:/chat", here.display())));
         }
         for text in ["a:9443/x", "9443/x", "a/x"] {
-            assert!(secure_server_url(text).is_ok_and(|url| url.starts_with("wss://")), "{text}");
+            assert!(server_url(text, true).is_ok_and(|url| url.starts_with("wss://")), "{text}");
         }
-        assert_eq!(secure_server_url("ws://a/"), Ok("ws://a/".to_owned()));
+        assert_eq!(server_url("ws://a/", true), Ok("ws://a/".to_owned()));
         for (text, hint) in [
             ("http://a/b", "use ws://a/b"),
             ("https://a", "use wss://a"),
@@ -332,7 +324,7 @@ mod tests {
             ("ws+unix://run/a.sock", "use ws+unix:/run/a.sock"),
             ("", "ws://"),
         ] {
-            assert!(server_url(text).is_err_and(|why| why.contains(hint)), "{text}");
+            assert!(server_url(text, false).is_err_and(|why| why.contains(hint)), "{text}");
         }
     }
 }

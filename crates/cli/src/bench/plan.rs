@@ -285,15 +285,9 @@ impl Plan {
             auth: load.auth,
             bearer: load.bearer,
         };
-        let url = examined_url(&load.url).map_err(|why| Exit::Usage.because(why))?;
-        let target = Target::new(
-            &url,
-            &request,
-            deflate,
-            &Trust { ca: load.ca, insecure: load.insecure },
-            load.connect_timeout.0,
-            load.http2,
-        )?;
+        let trust = Trust { ca: load.ca, insecure: load.insecure };
+        let url = examined_url(&load.url, trust.is_given()).map_err(|why| Exit::Usage.because(why))?;
+        let target = Target::new(&url, &request, deflate, &trust, load.connect_timeout.0, load.http2)?;
         Ok(Self {
             url: Place::of(&url),
             label: load.label,

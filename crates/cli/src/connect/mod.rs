@@ -32,7 +32,7 @@ use super::input::Separator;
 use super::limits::ConnectionArgs;
 use super::output::{one_line, say};
 use super::request::RequestArgs;
-use super::values::{Size, Time, secure_server_url, server_url};
+use super::values::{Size, Time, server_url};
 use failure::Asked;
 use route::Route;
 use session::{Outgoing, Plan, Session};
@@ -280,8 +280,7 @@ fn config(args: &Args) -> Result<Setup, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     // Who wants to be careless about certificates, or careful, speaks of TLS.
     let is_about_tls = args.way.is_about_tls() || args.way.insecure;
-    let url = if is_about_tls { secure_server_url(&args.url) } else { server_url(&args.url) };
-    let url = url.map_err(|error| named(&error))?;
+    let url = server_url(&args.url, is_about_tls).map_err(|error| named(&error))?;
     let target = Target::parse(&url).map_err(|error| named(&error))?;
     let has_user = matches!(&target, Target::Host(url) if url.user_info().is_some());
     let (config, renamed) = match route::choose(&args.way.routes(), &target) {

@@ -30,7 +30,7 @@ impl Behind {
             }
             return Ok(Ok(None));
         };
-        let url = &with_scheme(url)?;
+        let url = &with_scheme(url, &Trust::default())?;
         let shown = Place::of(url);
         // The proxy's certificate may need what a plain server behind it has no use for.
         let plain = Trust::default();

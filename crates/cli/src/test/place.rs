@@ -10,9 +10,9 @@ use crate::trust::Trust;
 use crate::values::examined_url;
 
 /// A URL as people type it. What to do about a scheme of HTTP is said where HTTP/2 is known of.
-pub(super) fn with_scheme(url: &str) -> Result<String, String> {
+pub(super) fn with_scheme(url: &str, trust: &Trust) -> Result<String, String> {
     let is_http = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
-    if is_http { Ok(url.to_owned()) } else { examined_url(url) }
+    if is_http { Ok(url.to_owned()) } else { examined_url(url, trust.is_given()) }
 }
 
 /// What a URL with its scheme names, with its address looked up; `Ok(Err(_))`: it has none.

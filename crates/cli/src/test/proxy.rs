@@ -37,7 +37,7 @@ pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
         return Err("--front and --origin are needed".to_owned());
     };
     let request = RequestArgs { header: header.clone(), ..RequestArgs::default() };
-    let front = &with_scheme(front)?;
+    let front = &with_scheme(front, trust)?;
     let shown = Place::of(front);
     let absent = |error: String| format!("there is no front at {shown}: {}", advised(shown.as_str(), error));
     let unreachable = |error: String| {

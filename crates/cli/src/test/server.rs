@@ -30,7 +30,7 @@ pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
     }
     // Before a run that may take minutes.
     common.known_failures()?;
-    let url = &with_scheme(url)?;
+    let url = &with_scheme(url, trust)?;
     let shown = Place::of(url);
     let target = match target(url, trust, request, carrier)? {
         Ok(target) => target,

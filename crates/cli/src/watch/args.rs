@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::faults::FaultArgs;
 use crate::serve::TlsArgs;
 use crate::trust::Trust;
-use crate::values::{Time, listen_address, server_url};
+use crate::values::{Time, listen_address};
 
 /// Stand between a client and a server, and show and judge what they say
 ///
@@ -20,7 +20,6 @@ use crate::values::{Time, listen_address, server_url};
 #[command(after_help = EXIT)]
 pub(crate) struct Args {
     /// The server, such as ws://127.0.0.1:9001/, wss://example.com or ws+unix:/run/app.sock.
-    #[arg(value_parser = server_url)]
     pub(super) url: String,
     /// Where the client is to connect; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9002", value_parser = listen_address)]

@@ -12,6 +12,7 @@ use mio::net::TcpStream;
 
 use super::socket::Socket;
 use crate::trust::Trust;
+use crate::values::server_url;
 
 /// The server.
 pub(super) struct Target {
@@ -31,6 +32,7 @@ impl Target {
     /// Looks its name up, once.
     pub(super) fn new(url: &str, trust: &Trust) -> Result<Self, String> {
         let shown = client::without_user_info(url);
+        let url = &server_url(url, trust.is_given()).map_err(|error| format!("{shown}: {error}"))?;
         let url = client::Target::parse(url).map_err(|error| format!("{shown}: {error}"))?;
         let place = match (&url, url.host_port()) {
             (_, Some(address)) => {

@@ -31,6 +31,14 @@ impl Playing {
         }
     }
 
+    /// Whether the peer has taken its leave in good order, and so has survived what the case did.
+    pub(super) fn has_taken_leave(&self) -> bool {
+        match self {
+            Self::Frames(player) => player.has_taken_leave(),
+            Self::Exchange(_) => false,
+        }
+    }
+
     pub(super) fn shows_life(&self) -> bool {
         match self {
             Self::Frames(player) => player.shows_life(),

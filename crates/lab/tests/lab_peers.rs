@@ -34,9 +34,20 @@ fn play(addr: SocketAddr, patterns: &[&str]) -> (Vec<Outcome>, Peer, Duration) {
 
 /// Likewise, so many at once.
 fn play_with(addr: SocketAddr, patterns: &[&str], jobs: usize) -> (Vec<Outcome>, Peer, Duration) {
+    play_for(addr, patterns, jobs, PATIENCE)
+}
+
+/// Likewise, with so much patience.
+fn play_for(
+    addr: SocketAddr,
+    patterns: &[&str],
+    jobs: usize,
+    patience: Duration,
+) -> (Vec<Outcome>, Peer, Duration) {
     let patterns = patterns.iter().map(|pattern| pattern.to_string()).collect();
     let cases = Selection { patterns, ..Selection::default() }.choose(Subject::Server).unwrap();
-    let plan = Plan::new(target(addr), cases, options(), jobs);
+    let options = Options { patience: Some(patience), ..options() };
+    let plan = Plan::new(target(addr), cases, options, jobs);
     let started = Instant::now();
     let mut outcomes = Vec::new();
     let peer =
@@ -237,15 +248,35 @@ fn leaves_every_connection_to_us() {
         while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
         OPEN.fetch_sub(1, Ordering::SeqCst);
     });
-    let (outcomes, peer, _) = play_with(addr, &["6.5.*", "6.7.*", "6.9.*", "6.22.*", "6.23.*"], 16);
+    let cases = ["6.5.*", "6.7.*", "6.9.*", "6.22.*", "6.23.*"];
+    // Beside all the other tests nothing else is to come too late.
+    let (outcomes, peer, _) = play_for(addr, &cases, 16, Duration::from_secs(2));
     assert_eq!(peer, Peer::Alive);
     for outcome in &outcomes {
         let verdict = &outcome.record.verdict;
         assert_eq!(verdict.close, CloseBehaviour::Unclean, "{}: {verdict:?}", outcome.record.case.id);
     }
     let beside = BESIDE.lock().unwrap();
-    let alone = beside.windows(4).position(|four| four == [0; 4]).expect("four were played alone");
-    assert!(beside[alone..].iter().any(|others| *others >= 8), "{beside:?}");
+    let (before, last) = beside.split_at(beside.len() * 3 / 4);
+    assert!(before[16..].iter().any(|others| *others <= 2), "few were played at once: {beside:?}");
+    assert!(last.iter().any(|others| *others >= 6), "many were at the end: {beside:?}");
+}
+
+/// Of those cases that may end a server one is played at a time, until the server has answered: that it then takes its time
+/// to end the connection keeps nobody waiting.
+#[test]
+fn takes_its_time_behind_its_close() {
+    static OPEN: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    let addr = serve(|mut stream| {
+        MOST.fetch_max(OPEN.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let _ = echo(&mut stream, |_| false);
+        while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
+        OPEN.fetch_sub(1, Ordering::SeqCst);
+    });
+    let (outcomes, ..) = play(addr, &["4.1.1", "4.1.2", "4.2.1", "4.2.2", "FRM-026.*"]);
+    assert!(outcomes.iter().all(|outcome| outcome.record.facts.both_closed));
+    assert!(MOST.load(Ordering::SeqCst) > 2, "{MOST:?}");
 }
 
 #[test]

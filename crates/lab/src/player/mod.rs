@@ -306,6 +306,11 @@ impl Player {
         self.facts.heard && matches!(self.facts.answer, Some((AnswerSeen::Opened, _)))
     }
 
+    /// Whether the peer has refused the connection or closed it in order; at most its end is missing.
+    pub(super) fn has_taken_leave(&self) -> bool {
+        self.facts.took_leave()
+    }
+
     /// The verdict, and all it rests on.
     pub fn finish(mut self) -> Record {
         self.facts.reached = self.outcomes.reached();

@@ -248,7 +248,10 @@ impl<'p> Runner<'p> {
         Room {
             connections: self.jobs.saturating_sub(self.slots.len()),
             weight: if busy == 0 { usize::MAX } else { self.jobs.saturating_sub(busy) },
-            sharp: self.slots.values().any(|slot| is_sharp(&slot.job)),
+            sharp: self
+                .slots
+                .values()
+                .any(|slot| is_sharp(&slot.job) && !slot.link.dialogue.has_taken_leave()),
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Room {
     pub(super) connections: usize,
     /// Weight that may be added; where nothing is played, anything goes.
     pub(super) weight: usize,
-    /// A case is played that may end the server.
+    /// A case is played that may end the server, and the server has not shown yet that it did not.
     pub(super) sharp: bool,
 }
 

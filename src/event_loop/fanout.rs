@@ -5,6 +5,8 @@
 //! sent to a receiver, and where its socket does not take the stretch whole, that is settled: it goes to its queue. So the
 //! order is the same as if it had been there from the start.
 
+use std::sync::Arc;
+
 /// Frames that were published and that somebody has not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Fanout {
@@ -19,6 +21,10 @@ pub(super) struct Stretch {
     from: u32,
     to: u32,
 }
+
+/// Where the copies of one message are: of its frame as it is and of a compressed one, which are known by where they lie.
+#[derive(Debug, Default)]
+pub(super) struct Copies([(usize, Stretch); 2]);
 
 /// A longer frame is shared by the queues themselves.
 const LONGEST: usize = 4096;
@@ -39,11 +45,31 @@ impl Stretch {
 }
 
 impl Fanout {
-    /// Adds a frame for any number of connections to [join](Self::join). Empty where there is no room for it.
-    pub(super) fn add(&mut self, frame: &[u8]) -> Stretch {
+    /// Something new is published.
+    pub(super) fn begin(&mut self) -> Copies {
         if self.waiting == 0 {
             self.frames.clear();
         }
+        Copies::default()
+    }
+
+    /// The copy of a frame of what is being published, for any number of connections to [join](Self::join). Empty where there
+    /// is no room for it.
+    #[inline]
+    pub(super) fn copy(&mut self, copies: &mut Copies, frame: &Arc<[u8]>) -> Stretch {
+        let place = frame.as_ptr() as usize;
+        for (of, stretch) in &mut copies.0 {
+            if *of == 0 {
+                (*of, *stretch) = (place, self.add(frame));
+            }
+            if *of == place {
+                return *stretch;
+            }
+        }
+        Stretch::default()
+    }
+
+    fn add(&mut self, frame: &[u8]) -> Stretch {
         let from = self.frames.len();
         if frame.len() >= LONGEST || from + frame.len() > MOST {
             return Stretch::default();
@@ -52,10 +78,12 @@ impl Fanout {
         Stretch { from: from as u32, to: self.frames.len() as u32 }
     }
 
-    /// Lets a connection have a frame that was added; says whether that follows what it has.
+    /// Lets a connection have a frame of which there is a copy; says whether there is, and follows what it has.
     #[inline]
     pub(super) const fn join(&mut self, own: &mut Stretch, frame: Stretch) -> bool {
-        if own.is_empty() {
+        if frame.is_empty() {
+            return false;
+        } else if own.is_empty() {
             self.waiting += 1;
             *own = frame;
         } else if own.to == frame.from {
@@ -66,7 +94,7 @@ impl Fanout {
         true
     }
 
-    /// Takes a connection's stretch from it. Its bytes are there until the next frame is [added](Self::add).
+    /// Takes a connection's stretch from it. Its bytes are there until something new [begins](Self::begin).
     #[inline]
     pub(super) fn take(&mut self, own: &mut Stretch) -> &[u8] {
         if own.is_empty() {
@@ -101,9 +129,11 @@ mod tests {
         assert_eq!(fanout.take(&mut one), b"abcdef");
         assert_eq!(fanout.take(&mut one), b"");
         assert_eq!((one, fanout.waiting), (Stretch::default(), 1));
+        fanout.begin();
         assert!(!fanout.add(b"g").is_empty());
         assert_eq!(fanout.take(&mut other), b"ab");
         assert_eq!((fanout.frames.len(), fanout.waiting), (7, 0));
+        fanout.begin();
         fanout.add(b"new");
         assert_eq!(fanout.frames, b"new");
     }
@@ -118,6 +148,19 @@ mod tests {
         while !fanout.add(&[0; LONGEST - 1]).is_empty() {}
         assert!(fanout.memory() <= 2 * MOST);
         fanout.take(&mut own);
+        fanout.begin();
         assert!(!fanout.add(&[0; LONGEST - 1]).is_empty());
+    }
+
+    #[test]
+    fn each_form_of_a_message_is_copied_once() {
+        let mut fanout = Fanout::default();
+        let mut copies = fanout.begin();
+        let forms: [Arc<[u8]>; 3] = [Arc::from(*b"plain"), Arc::from(*b"small"), Arc::from(*b"other")];
+        for _ in 0..3 {
+            let places = [0, 1, 2].map(|form: usize| fanout.copy(&mut copies, &forms[form]));
+            assert_eq!(places.map(Stretch::len), [5, 5, 0]);
+        }
+        assert_eq!(fanout.frames, b"plainsmall");
     }
 }

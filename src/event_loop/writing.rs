@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 
-use super::fanout::{Fanout, Stretch};
+use super::fanout::Fanout;
 use super::peer::Peer;
 use super::pool::Pool;
 use super::settings::Settings;
@@ -13,15 +13,17 @@ use crate::connection::driver::{OutboundExt as _, SendQueue};
 const MAX_SLICES: usize = 64;
 
 impl<D> Peer<D> {
-    /// Whether it gets a frame that many get as it was published: nothing waits before it, and it does not become much.
+    /// Whether it may get a message from the copy that many get: nothing waits before it.
     #[inline]
-    pub(super) fn takes_published(&self, settings: &Settings, frame: Stretch) -> bool {
+    pub(super) const fn takes_published(&self) -> bool {
+        self.is_open() && self.writable && !self.congested && self.outbound.is_idle()
+    }
+
+    /// Whether so much more may wait for it, and it does not read too slowly for that.
+    #[inline]
+    pub(super) fn has_room(&self, settings: &Settings, len: usize) -> bool {
         let most = self.pressure(settings).high_watermark.min(self.outbound.config().max_queued);
-        self.is_open()
-            && self.writable
-            && !self.congested
-            && self.outbound.is_idle()
-            && self.stretch.len() + frame.len() <= most
+        self.stretch.len() + len <= most
     }
 
     /// Moves what it has of published frames to its queue: something is to go out behind it.

@@ -276,7 +276,7 @@ impl Outbound {
     /// Whether a message may begin, and nothing is queued before it.
     #[inline]
     #[cfg(feature = "event-loop")]
-    pub(crate) fn is_idle(&self) -> bool {
+    pub(crate) const fn is_idle(&self) -> bool {
         self.queue.is_none() && self.closing.is_none() && self.open.is_none()
     }
 

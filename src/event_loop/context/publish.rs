@@ -1,12 +1,10 @@
 //! What a handler sends to many: to all, to the subscribers of a topic, to all loops of a group.
 
-use std::sync::Arc;
-
 use super::{Context, Sent};
 #[cfg(feature = "backplane")]
 use crate::backplane::Published;
 use crate::event_loop::audience::To;
-use crate::event_loop::fanout::Stretch;
+use crate::event_loop::fanout::Copies;
 use crate::event_loop::id::ConnId;
 use crate::event_loop::share;
 use crate::event_loop::topics::{SubscribeError, Subscription};
@@ -68,31 +66,32 @@ impl<D: Default> Context<D> {
         key: Option<&str>,
         mut to: impl FnMut(ConnId) -> bool,
     ) -> usize {
-        let frame = self.fanout.add(message.frame());
+        let mut copies = self.fanout.begin();
         let mut receivers = 0;
         for slot in 0..self.peers.capacity() {
             let Some(peer) = self.peers.get(slot) else { continue };
             // Slots are numbered by `u32`: a process has fewer descriptors.
             let id = ConnId { slot: slot as u32, generation: peer.generation };
             if peer.is_open() && to(id) {
-                receivers += usize::from(self.fan_out(id, key, message, frame).is_queued());
+                receivers += usize::from(self.fan_out(id, key, message, &mut copies).is_queued());
             }
         }
         receivers
     }
 
-    /// Sends a message that many get, of which `frame` is the copy for all of them.
+    /// Sends a message that many get, from a copy for all of them where it can go out at once.
     #[inline]
-    fn fan_out(&mut self, id: ConnId, key: Option<&str>, message: &Prepared, frame: Stretch) -> Sent {
+    fn fan_out(&mut self, id: ConnId, key: Option<&str>, message: &Prepared, copies: &mut Copies) -> Sent {
         let slot = id.slot as usize;
         let Self { peers, agenda, work, settings, reading, fanout, stats, .. } = self;
-        if !frame.is_empty()
-            && let Some(peer) = peers.get_mut(slot)
-            && peer.takes_published(settings, frame)
-            && peer.outbound.ready(message).is_some_and(|ready| Arc::ptr_eq(ready, message.frame()))
+        if let Some(peer) = peers.get_mut(slot)
+            && peer.takes_published()
             && *reading != Some(slot)
             && !agenda.is_decided(slot)
-            && fanout.join(&mut peer.stretch, frame)
+            && let Some(frame) = peer.outbound.ready(message)
+            && peer.has_room(settings, frame.len())
+            && let copy = fanout.copy(copies, frame)
+            && fanout.join(&mut peer.stretch, copy)
         {
             work.spend(share::SEND + frame.len() / share::BYTES);
             agenda.write_in_order(slot);
@@ -172,13 +171,13 @@ impl<D: Default> Context<D> {
         key: Option<&str>,
         but: Option<u32>,
     ) -> usize {
-        let frame = self.fanout.add(message.frame());
+        let mut copies = self.fanout.begin();
         let subscribers = self.topics.lend(topic);
         let mut receivers = 0;
         for link in &subscribers {
             if Some(link.to) != but {
                 let id = self.id(link.to as usize);
-                receivers += usize::from(self.fan_out(id, key, message, frame).is_queued());
+                receivers += usize::from(self.fan_out(id, key, message, &mut copies).is_queued());
             }
         }
         self.topics.give_back(topic, subscribers);

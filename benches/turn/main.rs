@@ -105,6 +105,33 @@ fn publish(bencher: Bencher<'_, '_>, messages: usize) {
     });
 }
 
+/// One message to each of a thousand of ten thousand topics, of ten subscribers each.
+#[divan::bench]
+fn publish_to_topics(bencher: Bencher<'_, '_>) {
+    const CONNECTIONS: usize = 1000;
+    const TOPICS: usize = 10_000;
+    const SUBSCRIBERS: usize = 10;
+    const PUBLISHED: usize = 1000;
+    let mut server = Server::open(Echo, CONNECTIONS);
+    let cx = server.engine.context();
+    let ids: Vec<ConnId> = cx.connections().collect();
+    let names: Vec<String> = (0..TOPICS).map(|number| format!("topic/{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        for subscriber in 0..SUBSCRIBERS {
+            let id = ids[(number * SUBSCRIBERS + subscriber * 37) % CONNECTIONS];
+            cx.subscribe(id, name).expect("an open connection subscribes");
+        }
+    }
+    let mut next = 0;
+    bencher.counter(ItemsCount::new(PUBLISHED * SUBSCRIBERS)).bench_local(|| {
+        for _ in 0..PUBLISHED {
+            server.engine.context().publish(&*names[next], Message::Binary(&[0; 64]));
+            next = (next + 7) % TOPICS;
+        }
+        server.turn();
+    });
+}
+
 fn echoed<H: Handler<Data = u64>>(
     bencher: Bencher<'_, '_>,
     handler: H,

@@ -158,11 +158,15 @@ impl Inflater {
         match *self {}
     }
 
-    pub(crate) fn push(&mut self, _: &mut &[u8], _: &mut [u8]) -> Pushed {
+    pub(crate) const fn unkept(&self) -> usize {
         match *self {}
     }
 
-    pub(crate) fn finish(&mut self, _: Half) -> Result<(), ProtocolError> {
+    pub(crate) fn push(&mut self, _: &mut &[u8], _: &mut [u8], _: bool) -> Pushed {
+        match *self {}
+    }
+
+    pub(crate) fn finish(&mut self, _: Half, _: &[u8]) -> Result<(), ProtocolError> {
         match *self {}
     }
 }

@@ -409,10 +409,17 @@ impl Assembler {
         // The gate at the header lets no compressed frame through where nothing was agreed.
         let Some(agreed) = self.deflate else { return Err(ProtocolError::ReservedBit) };
         let mut inflater = self.inflater.take().unwrap_or_else(|| agreed.inflater());
-        let mut result = self.inflate_deferred(&mut inflater);
-        result = result.and_then(|()| self.inflate_with(&mut inflater, chunk));
+        let mut result = Ok(());
+        if core::mem::take(&mut self.deferred) {
+            let buffer = self.buffer.get_or_insert_default();
+            let deferred = buffer.as_slice().to_vec();
+            buffer.clear();
+            result = self.inflate_with(&mut inflater, &deferred, false);
+        }
+        result = result.and_then(|()| self.inflate_with(&mut inflater, chunk, message_ends));
         if message_ends {
-            result = result.and_then(|()| inflater.finish(agreed));
+            let unkept = self.inflated_last(inflater.unkept());
+            result = result.and_then(|()| inflater.finish(agreed, unkept));
             result = result.and_then(|()| self.finish_text());
             self.state = State::Between;
         }
@@ -421,28 +428,22 @@ impl Assembler {
         result.map(|()| Passed { kind: self.kind, message_ends })
     }
 
-    #[inline]
-    fn inflate_deferred(&mut self, inflater: &mut Inflater) -> Result<(), ProtocolError> {
-        if !core::mem::take(&mut self.deferred) {
-            return Ok(());
-        }
-        let buffer = self.buffer.get_or_insert_default();
-        let deferred = buffer.as_slice().to_vec();
-        buffer.clear();
-        self.inflate_with(inflater, &deferred)
-    }
-
-    fn inflate_with(&mut self, inflater: &mut Inflater, mut chunk: &[u8]) -> Result<(), ProtocolError> {
+    fn inflate_with(
+        &mut self,
+        inflater: &mut Inflater,
+        mut chunk: &[u8],
+        last: bool,
+    ) -> Result<(), ProtocolError> {
         let buffer = self.buffer.get_or_insert_default();
         loop {
             if *inflater.budget() == 0 {
                 // Nothing may come any more; whether something would takes a byte of room to see.
-                let Pushed { made, result } = inflater.push(&mut chunk, &mut [0]);
+                let Pushed { made, result } = inflater.push(&mut chunk, &mut [0], last);
                 return if made > 0 { Err(ProtocolError::MessageTooLong) } else { result }; // §10.4
             }
             let room = buffer.spare(*inflater.budget());
             let size = room.len();
-            let Pushed { made, result } = inflater.push(&mut chunk, room);
+            let Pushed { made, result } = inflater.push(&mut chunk, room, last);
             *inflater.budget() -= made;
             let made = buffer.advance(made);
             if self.kind == DataKind::Text && self.utf8.push(made).is_err() {

@@ -201,13 +201,14 @@ impl Compressor {
             _ => self.engine = Some(Engine { deflate: build.engine(), build, continues: keeps_engine }),
         }
         // §7.1.1: starts with an empty window, unless context takeover was agreed.
-        let recent = self.history.recent(self.message.keep);
-        if let Some(engine) = &mut self.engine
-            && !recent.is_empty()
-            && agreed.window > WindowBits::MIN
-        {
-            // With run lengths only (8 bits), nothing would be looked up.
-            let _ = engine.deflate.set_dictionary(recent);
+        // With run lengths only (8 bits), nothing would be looked up.
+        if let Some(engine) = self.engine.as_mut().filter(|_| agreed.window > WindowBits::MIN) {
+            for recent in self.history.recent(self.message.keep) {
+                if !recent.is_empty() {
+                    // One comes behind the other.
+                    let _ = engine.deflate.set_dictionary(recent);
+                }
+            }
         }
         if self.out.capacity() > KEEP {
             self.out = Vec::new();

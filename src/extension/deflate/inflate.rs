@@ -31,6 +31,8 @@ pub struct Inflater {
     budget: usize,
     /// Bytes that have come out since this was asked last.
     work: usize,
+    /// The last bytes that came out, as many as the history has not got.
+    unkept: usize,
 }
 
 /// Where in a message it is.
@@ -96,11 +98,24 @@ impl Inflater {
         &mut self.budget
     }
 
-    /// Takes payload off the front of `input` until the room is full or all of it is taken.
-    pub(crate) fn push(&mut self, input: &mut &[u8], room: &mut [u8]) -> Pushed {
+    /// Takes payload off the front of `input` until the room is full or all of it is taken. Where it is the `last` of the
+    /// message, what comes of it may be left for [`finish`](Self::finish) to keep: [`unkept`](Self::unkept) bytes.
+    pub(crate) fn push(&mut self, input: &mut &[u8], room: &mut [u8], last: bool) -> Pushed {
         if std::mem::take(&mut self.message.waits) {
             self.restart(self.message.window);
         }
+        let (mut kept, size) = (0, room.len());
+        let pushed = self.inflate(input, room, &mut kept);
+        if !last || pushed.made == size {
+            self.history.push(&room[kept..pushed.made], WindowBits::MAX.bytes());
+            kept = pushed.made;
+        }
+        self.unkept = pushed.made - kept;
+        pushed
+    }
+
+    /// Of what came out last, the first `kept` bytes are in the history, where the engine had to start again.
+    fn inflate(&mut self, input: &mut &[u8], room: &mut [u8], kept: &mut usize) -> Pushed {
         let mut made = 0;
         loop {
             if self.message.ended && !input.is_empty() {
@@ -109,12 +124,13 @@ impl Inflater {
                 if self.message.ends > FREE_ENDS + self.message.made / BYTES_PER_END {
                     return Pushed { made, result: Err(ProtocolError::DeflateInvalid) };
                 }
+                self.history.push(&room[*kept..made], WindowBits::MAX.bytes());
+                *kept = made;
                 self.restart(WindowBits::MAX);
             }
             let (status, used, written) = self.step(input, &mut room[made..]);
             self.note(&input[..used]);
             *input = &input[used..];
-            self.history.push(&room[made..made + written], WindowBits::MAX.bytes());
             self.message.made += written as u64;
             self.work += written;
             made += written;
@@ -134,12 +150,18 @@ impl Inflater {
         }
     }
 
-    /// The message ends here: all payload is pushed, and nothing more came out of it.
+    /// How many of the last bytes that came out [`finish`](Self::finish) has to be given.
+    pub(crate) const fn unkept(&self) -> usize {
+        self.unkept
+    }
+
+    /// The message ends here: all payload is pushed, and nothing more came out of it. The next one may refer to its
+    /// [`unkept`](Self::unkept) bytes as well, where it may.
     ///
     /// # Errors
     ///
     /// [`ProtocolError::DeflateInvalid`] where its last block has no end.
-    pub(crate) fn finish(&mut self, agreed: Half) -> Result<(), ProtocolError> {
+    pub(crate) fn finish(&mut self, agreed: Half, unkept: &[u8]) -> Result<(), ProtocolError> {
         let InflateState { taken, made, tail, ended, .. } = self.message;
         if taken > 0 && !ended {
             // A stream that the sender has cut ends with the header of a stored block: never in 0xff.
@@ -153,6 +175,7 @@ impl Inflater {
         }
         self.traffic += Traffic { messages: 1, plain: made, compressed: taken };
         if agreed.takeover {
+            self.history.push(unkept, agreed.window.bytes());
             self.history.settle(agreed.window.bytes());
         }
         Ok(())
@@ -191,10 +214,11 @@ impl Inflater {
     fn restart(&mut self, window: WindowBits) {
         let engine = self.engine.get_or_insert_with(|| Inflate::new(false, WindowBits::MAX.bits()));
         engine.reset(false);
-        let recent = self.history.recent(window.bytes());
-        if !recent.is_empty() {
-            // Raw DEFLATE takes a dictionary at any time.
-            let _ = engine.set_dictionary(recent);
+        for recent in self.history.recent(window.bytes()) {
+            if !recent.is_empty() {
+                // Raw DEFLATE takes a dictionary at any time, and puts it behind what is there.
+                let _ = engine.set_dictionary(recent);
+            }
         }
     }
 
@@ -237,6 +261,8 @@ impl std::fmt::Debug for Inflater {
 
 #[cfg(test)]
 mod tests {
+    use zlib_rs::DeflateFlush;
+
     use super::*;
 
     const FRESH: Half = Half { window: WindowBits::MAX, takeover: false };
@@ -252,10 +278,12 @@ mod tests {
     ) -> Result<Vec<u8>, ProtocolError> {
         let mut out = Vec::new();
         inflater.begin(agreed);
-        for mut input in payload.chunks(cut) {
+        let mut chunks = payload.chunks(cut).peekable();
+        while let Some(mut input) = chunks.next() {
+            let last = chunks.peek().is_none();
             loop {
                 let mut buffer = vec![0; room];
-                let Pushed { made, result } = inflater.push(&mut input, &mut buffer);
+                let Pushed { made, result } = inflater.push(&mut input, &mut buffer, last);
                 out.extend_from_slice(&buffer[..made]);
                 result?;
                 if made < room {
@@ -264,7 +292,8 @@ mod tests {
             }
             assert!(input.is_empty());
         }
-        inflater.finish(agreed).map(|()| out)
+        let unkept = if payload.is_empty() { 0 } else { inflater.unkept() };
+        inflater.finish(agreed, &out[out.len() - unkept..]).map(|()| out)
     }
 
     /// In every cut and with every room; afterwards another message decodes.
@@ -345,6 +374,51 @@ mod tests {
             &[0xfc, 0xff, 0xff, 0xff],       // an over-subscribed code
         ] {
             check(payload, invalid);
+        }
+    }
+
+    /// What a message may refer to is the end of all that came before, whatever the cut, the room and the number of streams.
+    #[test]
+    fn messages_refer_back_over_any_cut_and_end() {
+        let mut random = fastrand::Rng::with_seed(6);
+        for bits in [9, 12, 15] {
+            let window = WindowBits::new(bits).unwrap();
+            let agreed = Half { window, takeover: true };
+            let (mut inflater, mut said) = (Inflater::default(), Vec::new());
+            for number in 0..150 {
+                let mut payload = Vec::new();
+                let start = said.len();
+                for part in (0..random.usize(1..4)).rev() {
+                    let known = said.len();
+                    for _ in 0..random.usize(1..200) {
+                        let from = random.usize(..=said.len()).saturating_sub(random.usize(..40));
+                        let end = said.len().min(from + random.usize(..60));
+                        said.extend_from_within(from..end);
+                        said.push(random.u8(..));
+                    }
+                    let mut deflate = zlib_rs::Deflate::new(6, false, bits);
+                    let before = &said[known.saturating_sub(window.bytes())..known];
+                    if !before.is_empty() {
+                        deflate.set_dictionary(before).unwrap();
+                    }
+                    let end = if part > 0 { DeflateFlush::Finish } else { DeflateFlush::SyncFlush };
+                    let mut out = vec![0; 2 * said.len() + 1000];
+                    deflate.compress(&said[known..], &mut out, end).unwrap();
+                    payload.extend_from_slice(&out[..deflate.total_out() as usize]);
+                }
+                payload.truncate(payload.len() - 4);
+                let (cut, room) = (
+                    [1, 7, 1 << 20][random.usize(..3)],
+                    [1, 50, 70_000, said.len() - start][random.usize(..4)],
+                );
+                let back = inflate(&mut inflater, agreed, &payload, cut, room);
+                assert!(
+                    back.as_deref() == Ok(&said[start..]),
+                    "message {number}, {bits} bits: {:?}",
+                    back.err()
+                );
+                assert!(inflater.history.capacity() <= window.bytes());
+            }
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
                 text.push(titles);
                 continue;
             }
-            return usage(format_args!("{error}, as in bowsprit test server ws://any/ --list"));
+            return usage(format_args!("{error}, as in bowsprit test server --list"));
         }
         text.extend(peers.into_iter().flatten().map(explain::case));
         text.extend(proxies.into_iter().flatten().map(proxy::explain::case));

@@ -93,6 +93,8 @@ const CONNECT: &[Foreign] = &[
     nothing("websocat", &["-q"], "nothing but failures is told unless -v is given"),
     to_use("curl", &["-4", "--ipv4", "-6", "--ipv6"], "--resolve HOST:PORT:ADDRESS"),
     to_use("websocat", &["--ws-c-uri", "--tls-domain"], "--connect-to HOST:PORT:HOST:PORT"),
+    to_use("other tools", &["--send", "--msg", "--body"], "-m TEXT"),
+    to_use("other tools", &["--count"], "--expect N"),
     to_use("other tools", &["--port"], "a port in the URL: ws://HOST:PORT/"),
     to_use("other tools", &["--url"], "the URL by itself: bowsprit connect URL"),
     to_use("other tools", &["--reconnect-interval", "--autoreconnect"], "--reconnect=TIME"),
@@ -114,7 +116,7 @@ const WATCH: &[Foreign] = &[
     to_use("other tools", &["-l", "-p", "--port"], "--listen PORT"),
 ];
 
-const EXPLAIN: &[Foreign] = &[to_use("other commands", &["--list", "-l"], "bowsprit test server URL --list")];
+const EXPLAIN: &[Foreign] = &[to_use("other commands", &["--list", "-l"], "bowsprit test server --list")];
 
 const SERVE: &[Foreign] = &[
     to_use("other tools", &["-p", "--port"], "--listen PORT"),
@@ -174,6 +176,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["client", "open", "cat", "ws", "wscat", "dial", "send", "curl"], "connect"),
     (&["benchmark", "load", "perf"], "bench"),
     (&["check", "examine", "conformance", "lab", "autobahn"], "test server URL"),
+    (&["list", "cases"], "test server --list"),
     (&["version"], "--version"),
 ];
 
@@ -320,7 +323,8 @@ fn has(command: &Command, text: &str) -> bool {
 
 fn about_command(command: &Command, word: &str) -> Option<String> {
     let lower = word.to_ascii_lowercase();
-    if is_url(&lower) {
+    let is_name = !lower.starts_with("ws-l") && (lower.starts_with("localhost") || lower.contains('.'));
+    if is_url(&lower) || is_name {
         let ours = if command.find_subcommand("server").is_some() { "server" } else { "connect" };
         return Some(format!("{ours} {}", one_line(word)));
     }
@@ -328,10 +332,13 @@ fn about_command(command: &Command, word: &str) -> Option<String> {
     if let Some((_, address)) = ["ws-l:", "ws-listen:"].iter().find_map(|start| lower.split_once(start)) {
         return Some(format!("serve --listen {}", one_line(address)));
     }
-    if lower == "localhost" || lower.contains('.') {
-        return Some(format!("connect {}", one_line(word)));
-    }
-    let known = COMMANDS.iter().find(|(words, _)| words.contains(&&*lower)).map(|(_, ours)| *ours);
+    // They stand in front of all commands.
+    let is_root = command.find_subcommand("connect").is_some();
+    let known = COMMANDS
+        .iter()
+        .filter(|_| is_root)
+        .find(|(words, _)| words.contains(&&*lower))
+        .map(|(_, ours)| *ours);
     known.or_else(|| nearest_command(command, &lower)).map(str::to_owned)
 }
 
@@ -402,7 +409,7 @@ mod tests {
             ("bowsprit connect ws://a --quiet", "leave that of other tools out"),
             ("bowsprit fuzz server ws://a -d 1", "--time TIME"),
             ("bowsprit watch --to ws://a", "bowsprit watch URL"),
-            ("bowsprit explain --list", "bowsprit test server URL --list"),
+            ("bowsprit explain --list", "bowsprit test server --list"),
             ("bowsprit serve 9001", "--listen 9001"),
             ("bowsprit serve localhost:9001", "--listen localhost:9001"),
             ("bowsprit serve cat", "--mode exec:cat"),
@@ -420,6 +427,11 @@ mod tests {
             ("bowsprit server", "use bowsprit serve"),
             ("bowsprit conect", "use bowsprit connect"),
             ("bowsprit localhost", "use bowsprit connect localhost"),
+            ("bowsprit list", "use bowsprit test server --list"),
+            ("bowsprit test list", "see bowsprit test --help"),
+            ("bowsprit test localhost:9001", "use bowsprit test server localhost:9001"),
+            ("bowsprit test example.com", "use bowsprit test server example.com"),
+            ("bowsprit fuzz client2", "use bowsprit fuzz client"),
             ("bowsprit -m hi", "it is one of bowsprit connect URL"),
             ("bowsprit --mode echo", "it is one of bowsprit serve"),
             ("bowsprit serve --https", "--tls-cert FILE --tls-key FILE"),

@@ -176,7 +176,11 @@ const LINES: &[(&str, i32, &str)] = &[
     ("bowsprit explain Subprotocol", 0, "SUB-001  "),
     ("bowsprit explain gibberish", 2, "--list tells"),
     ("bowsprit explain 1006", 0, "abnormal closure"),
-    ("bowsprit explain --list", 2, "bowsprit test server URL --list"),
+    ("bowsprit explain --list", 2, "bowsprit test server --list"),
+    ("bowsprit test server --list | head -1", 0, "1.1.1 "),
+    ("bowsprit test server", 2, "<URL>"),
+    ("bowsprit list", 2, "bowsprit test server --list"),
+    ("bowsprit WS --send hi", 2, "-m TEXT"),
     ("bowsprit expalin 5.19", 2, "bowsprit explain"),
     // Looking at bytes.
     ("bowsprit decode 88 02 03 e8", 0, "normal closure"),

@@ -90,7 +90,8 @@ pub(super) struct ProxyArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct ServerArgs {
     /// Where it is, such as ws://127.0.0.1:9001/ or wss://localhost:9443/; with --http2 http:// and https:// as well.
-    pub(super) url: String,
+    #[arg(required_unless_present = "list")]
+    pub(super) url: Option<String>,
     #[command(flatten)]
     pub(super) trust: Trust,
     #[command(flatten)]

@@ -30,6 +30,7 @@ pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
     }
     // Before a run that may take minutes.
     common.known_failures()?;
+    let url = url.as_deref().ok_or("name a server, or --list")?;
     let url = &with_scheme(url, trust)?;
     let shown = Place::of(url);
     let target = match target(url, trust, request, carrier)? {

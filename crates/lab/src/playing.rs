@@ -39,6 +39,14 @@ impl Playing {
         }
     }
 
+    /// When the last of what has to be sent so far was sent, counted from the start, if all of it was.
+    pub(super) fn last_word(&self) -> Option<Duration> {
+        match self {
+            Self::Frames(player) => player.last_word(),
+            Self::Exchange(_) => None,
+        }
+    }
+
     pub(super) fn shows_life(&self) -> bool {
         match self {
             Self::Frames(player) => player.shows_life(),

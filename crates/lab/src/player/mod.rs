@@ -311,6 +311,11 @@ impl Player {
         self.facts.took_leave()
     }
 
+    /// When the last of what has to be sent so far was sent, counted from the start, if all of it was.
+    pub(super) fn last_word(&self) -> Option<Duration> {
+        self.outbox.is_empty().then_some(self.facts.last_sent)
+    }
+
     /// The verdict, and all it rests on.
     pub fn finish(mut self) -> Record {
         self.facts.reached = self.outcomes.reached();

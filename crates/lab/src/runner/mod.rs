@@ -248,11 +248,15 @@ impl<'p> Runner<'p> {
         Room {
             connections: self.jobs.saturating_sub(self.slots.len()),
             weight: if busy == 0 { usize::MAX } else { self.jobs.saturating_sub(busy) },
-            sharp: self
-                .slots
-                .values()
-                .any(|slot| is_sharp(&slot.job) && !slot.link.dialogue.has_taken_leave()),
+            sharp: self.slots.values().any(|slot| is_sharp(&slot.job) && !self.has_survived(slot)),
         }
+    }
+
+    /// Whether the server is known to live after all that a case has said so far.
+    fn has_survived(&self, slot: &Slot) -> bool {
+        let playing = &slot.link.dialogue;
+        let lived_on = |last| self.lived.is_some_and(|lived| lived > slot.begun + last);
+        playing.has_taken_leave() || slot.lives && playing.last_word().is_some_and(lived_on)
     }
 
     fn start(&mut self, job: Job, weight: usize, report: Report<'_>) {

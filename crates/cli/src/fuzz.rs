@@ -17,7 +17,7 @@ use super::output::{colours, count, print, print_json, say};
 use super::request::RequestArgs;
 use super::signals::asked_to_end;
 use super::trust::{Trust, advised};
-use super::values::{Size, Time, examined_url, jobs, listen_address};
+use super::values::{Size, Time, examined_url, jobs, listen_address, stretch};
 
 /// Groups of flags in `--help`.
 const MUCH: &str = "How much";
@@ -77,7 +77,7 @@ struct Common {
     #[arg(long, value_name = "N", help_heading = MUCH)]
     count: Option<u64>,
     /// Stop after this time [default: 60s, unless --count is given]
-    #[arg(long, help_heading = MUCH)]
+    #[arg(long, value_parser = stretch, help_heading = MUCH)]
     time: Option<Time>,
     /// Stop with so many different findings; 1 stops at the first.
     #[arg(long, value_name = "NUMBER", default_value_t = 20, help_heading = MUCH)]

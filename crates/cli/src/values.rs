@@ -66,6 +66,12 @@ impl FromStr for Time {
     }
 }
 
+/// A time in which something is to happen.
+pub(super) fn stretch(text: &str) -> Result<Time, &'static str> {
+    let time: Time = text.parse()?;
+    if time.0 < Duration::from_millis(1) { Err("nothing happens in less than 1ms") } else { Ok(time) }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}s", self.0.as_secs_f64())

@@ -408,6 +408,8 @@ fn a_refusal_without_an_end_is_told_by_its_status() {
 fn a_wrong_command_line_is_exit_code_2() {
     let address = ([127, 0, 0, 1], 1).into();
     for options in [
+        "--duration 0",
+        "--duration 0.5ms",
         "--rate 0",
         "--rate nan",
         "--storm --idle",

@@ -15,7 +15,7 @@ use super::traffic::Traffic;
 use crate::exit::Exit;
 use crate::request::RequestArgs;
 use crate::trust::Trust;
-use crate::values::{Size, Time, examined_url, header};
+use crate::values::{Size, Time, examined_url, header, stretch};
 
 /// Groups of flags in `--help`.
 const LOAD: &str = "How much, for how long";
@@ -44,7 +44,7 @@ pub(crate) struct Load {
     #[arg(short, long, value_name = "N", conflicts_with_all = ["in_flight", "storm", "idle"], help_heading = LOAD)]
     rate: Option<f64>,
     /// How long to measure.
-    #[arg(short, long, value_name = "TIME", default_value_t = Time(Duration::from_secs(10)), help_heading = LOAD)]
+    #[arg(short, long, value_name = "TIME", value_parser = stretch, default_value_t = Time(Duration::from_secs(10)), help_heading = LOAD)]
     duration: Time,
     /// Send this many messages, all connections together, instead of measuring for a time; in a storm, open this many
     /// connections. There is no warm-up.

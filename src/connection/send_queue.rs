@@ -92,9 +92,6 @@ impl Lender {
     }
 }
 
-/// From this length on, lending a payload is cheaper than copying it (benches/NOTES.md, "lend").
-const LEND_FROM: usize = 4096;
-
 /// From this length on, sharing a prepared frame is cheaper than copying it.
 const SHARE_FROM: usize = 4096;
 
@@ -105,6 +102,9 @@ const KEEP: usize = 64 * 1024;
 const KEEP_SEGMENTS: usize = 256;
 
 impl SendQueue {
+    /// From this length on, lending a payload is cheaper than copying it (benches/NOTES.md, "lend").
+    pub(crate) const LEND_FROM: usize = 4096;
+
     /// Bytes to be written.
     #[inline]
     pub const fn len(&self) -> usize {
@@ -156,7 +156,7 @@ impl SendQueue {
         let start = self.copied.len();
         self.copied.extend_from_slice(header);
         self.copied.truncate(start + used);
-        if payload.len() < LEND_FROM {
+        if payload.len() < Self::LEND_FROM {
             self.copied.extend_from_slice(payload);
             self.count_copied(used + payload.len());
         } else {
@@ -165,13 +165,19 @@ impl SendQueue {
         }
     }
 
-    /// The same for a header of two bytes.
+    /// The same for a frame without a mask that is shorter than [`LEND_FROM`](Self::LEND_FROM): its first byte, and its payload.
     #[inline]
-    pub(crate) fn push_short_frame(&mut self, header: [u8; 2], payload: &[u8]) {
+    pub(crate) fn push_short_frame(&mut self, first: u8, payload: &[u8]) {
+        debug_assert!(payload.len() < Self::LEND_FROM);
+        let len = payload.len() as u16;
+        let [high, low] = len.to_be_bytes();
+        let (header, used) = if len <= 125 { ([first, low, 0, 0], 2) } else { ([first, 126, high, low], 4) };
         self.copied.reserve(header.len() + payload.len());
+        let start = self.copied.len();
         self.copied.extend_from_slice(&header);
+        self.copied.truncate(start + used);
         self.copied.extend_from_slice(payload);
-        self.count_copied(header.len() + payload.len());
+        self.count_copied(used + payload.len());
     }
 
     /// Appends a copy of `bytes` and gives it, to be masked where it lies.
@@ -185,7 +191,7 @@ impl SendQueue {
     /// Appends a payload: by its place where it lies in the lender's buffer and is long, else as a copy.
     #[inline(never)]
     pub(crate) fn push_payload(&mut self, bytes: &[u8]) {
-        if bytes.len() < LEND_FROM {
+        if bytes.len() < Self::LEND_FROM {
             return self.push(bytes);
         }
         let segment = if let Some(place) = self.scratch.place(bytes) {
@@ -456,6 +462,8 @@ fn lent<'a>(buffer: &'a [u8], place: &Range<usize>) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LEND_FROM: usize = SendQueue::LEND_FROM;
 
     /// All that waits, joined.
     fn content(queue: &SendQueue, buffer: &[u8]) -> Vec<u8> {

@@ -68,7 +68,7 @@ impl Agenda {
     }
 
     /// It has something to write, at the end of this turn.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write(&mut self, slot: usize) {
         add(&mut self.write, &mut self.marks, slot, WRITE);
     }
@@ -80,12 +80,12 @@ impl Agenda {
     }
 
     /// Others have something to say to it: it is written when its turn comes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write_in_order(&mut self, slot: usize) {
         let marks = &mut self.marks[slot];
         if *marks & (IN_ORDER | WRITE) == 0 {
             *marks |= IN_ORDER;
-            self.in_order.push_back(slot as u32);
+            push_back(&mut self.in_order, slot);
         }
     }
 
@@ -203,6 +203,11 @@ fn add(list: &mut Vec<u32>, marks: &mut [u8], slot: usize, mark: u8) {
         *marks |= mark;
         push(list, slot);
     }
+}
+
+#[inline(never)]
+fn push_back(list: &mut VecDeque<u32>, slot: usize) {
+    list.push_back(slot as u32);
 }
 
 #[inline(never)]

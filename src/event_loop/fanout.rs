@@ -55,8 +55,14 @@ impl Fanout {
 
     /// The copy of a frame of what is being published, for any number of connections to [join](Self::join). Empty where there
     /// is no room for it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn copy(&mut self, copies: &mut Copies, frame: &Arc<[u8]>) -> Stretch {
+        let Copies([(first, stretch), _]) = copies;
+        if *first == frame.as_ptr() as usize { *stretch } else { self.other_copy(copies, frame) }
+    }
+
+    #[inline(never)]
+    fn other_copy(&mut self, copies: &mut Copies, frame: &Arc<[u8]>) -> Stretch {
         let place = frame.as_ptr() as usize;
         for (of, stretch) in &mut copies.0 {
             if *of == 0 {

@@ -2,9 +2,33 @@
 
 use super::Outbound;
 use super::error::SendError;
+use crate::connection::send_queue::SendQueue;
 use crate::frame::{MAX_HEADER, RawHeader};
+#[cfg(feature = "event-loop")]
+use crate::message::Message;
 
 impl Outbound {
+    /// Queues a message that goes out as it is, as one short frame, as most of a server do; says whether it did. What it does not
+    /// take, [`send`](Self::send) does.
+    #[inline(always)]
+    #[cfg(feature = "event-loop")]
+    pub(crate) fn send_plain(&mut self, message: Message<'_>) -> bool {
+        let payload = message.as_bytes();
+        let is_plain = self.masks.is_none()
+            && self.closing.is_none()
+            && self.open.is_none()
+            && self.deflate.is_none()
+            && self.config.fragment_size.is_none()
+            && payload.len() < SendQueue::LEND_FROM;
+        match &mut self.queue {
+            Some(queue) if is_plain && queue.len() < self.config.max_queued => {
+                queue.push_short_frame(RawHeader::of(message.kind().opcode()).first_byte(), payload);
+                true
+            }
+            _ => false,
+        }
+    }
+
     #[inline]
     pub(super) fn message(&mut self, header: RawHeader, payload: &[u8]) -> Result<(), SendError> {
         match self.config.fragment_size {
@@ -31,8 +55,8 @@ impl Outbound {
             return self.masked_frame(header, payload);
         }
         let queue = self.queue.get_or_insert_default();
-        if payload.len() <= 125 {
-            queue.push_short_frame([header.first_byte(), payload.len() as u8], payload);
+        if payload.len() < SendQueue::LEND_FROM {
+            queue.push_short_frame(header.first_byte(), payload);
         } else {
             let mut bytes = [0; MAX_HEADER];
             let used = header.encode(&mut bytes);

@@ -166,14 +166,21 @@ impl Outbound {
     }
 
     /// The frame as which a prepared message goes out, where that is made: in it, or compressed for others.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ready<'a>(&self, message: &'a Prepared) -> Option<&'a Arc<[u8]>> {
         if self.masks.is_some() || self.config.fragment_size.is_some() {
             return None;
         }
-        let Some(agreed) = self.deflate else { return Some(message.frame()) };
-        let ready =
-            Compressor::ready(self.config.deflate, agreed, message.compressed(), message.payload().len())?;
+        match self.deflate {
+            None => Some(message.frame()),
+            Some(agreed) => self.ready_compressed(agreed, message),
+        }
+    }
+
+    #[inline(never)]
+    fn ready_compressed<'a>(&self, agreed: Half, message: &'a Prepared) -> Option<&'a Arc<[u8]>> {
+        let (config, len) = (self.config.deflate, message.payload().len());
+        let ready = Compressor::ready(config, agreed, message.compressed(), len)?;
         Some(ready.unwrap_or(message.frame()))
     }
 

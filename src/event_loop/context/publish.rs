@@ -80,7 +80,7 @@ impl<D: Default> Context<D> {
     }
 
     /// Sends a message that many get, from a copy for all of them where it can go out at once.
-    #[inline]
+    #[inline(always)]
     fn fan_out(&mut self, id: ConnId, key: Option<&str>, message: &Prepared, copies: &mut Copies) -> Sent {
         let slot = id.slot as usize;
         let Self { peers, agenda, work, settings, reading, fanout, stats, .. } = self;

@@ -56,7 +56,10 @@ impl<D: Default> Context<D> {
         if self.is_behind(id) && self.keeps(id) {
             return self.keep(id, Kept { message: message.into(), choice: Some(Compression::Auto) }, None);
         }
-        let sent = self.send_with(id, |outbound| outbound.send(message));
+        let sent = self.send_with(id, |outbound| match outbound.send_plain(message) {
+            true => Ok(()),
+            false => outbound.send(message),
+        });
         self.count_message(sent)
     }
 

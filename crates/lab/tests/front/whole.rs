@@ -97,7 +97,8 @@ impl Shared {
         let mut state = self.state.lock().unwrap();
         let Some(open) = state.streams.get_mut(&stream).filter(|open| !open.gone) else { return };
         let _ = tcp.write_all(&open.early.take().unwrap_or_default());
-        if open.they_ended {
+        // The client may have ended as soon as it saw the answer.
+        if open.they_ended && self.fault != Fault::KeepsOpenOnEndStream {
             let _ = tcp.shutdown(Shutdown::Write);
         }
         drop(state);

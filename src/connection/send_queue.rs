@@ -92,9 +92,6 @@ impl Lender {
     }
 }
 
-/// From this length on, sharing a prepared frame is cheaper than copying it.
-const SHARE_FROM: usize = 4096;
-
 /// More copied bytes than this are not kept room for by an empty queue.
 const KEEP: usize = 64 * 1024;
 
@@ -104,6 +101,9 @@ const KEEP_SEGMENTS: usize = 256;
 impl SendQueue {
     /// From this length on, lending a payload is cheaper than copying it (benches/NOTES.md, "lend").
     pub(crate) const LEND_FROM: usize = 4096;
+
+    /// From this length on, sharing a prepared frame is cheaper than copying it.
+    pub(crate) const SHARE_FROM: usize = 4096;
 
     /// Bytes to be written.
     #[inline]
@@ -207,7 +207,7 @@ impl SendQueue {
     /// Appends bytes that other queues hold as well.
     #[inline]
     pub(crate) fn push_shared(&mut self, bytes: &Arc<[u8]>) {
-        if bytes.len() < SHARE_FROM {
+        if bytes.len() < Self::SHARE_FROM {
             return self.push(bytes);
         }
         self.push_segment(Segment::Shared { bytes: Arc::clone(bytes), from: 0 }, bytes.len());
@@ -473,7 +473,7 @@ mod tests {
     }
 
     fn mixed(buffer: &[u8]) -> (SendQueue, Vec<u8>) {
-        let shared: Arc<[u8]> = vec![b's'; SHARE_FROM].into();
+        let shared: Arc<[u8]> = vec![b's'; SendQueue::SHARE_FROM].into();
         let mut queue = SendQueue::default();
         let mut expected = Vec::new();
         queue.borrow_from(buffer);
@@ -550,20 +550,20 @@ mod tests {
     /// A segment without bytes would make the front look empty while something waits.
     #[test]
     fn nothing_makes_no_segment() {
-        let shared: Arc<[u8]> = vec![b's'; SHARE_FROM].into();
+        let shared: Arc<[u8]> = vec![b's'; SendQueue::SHARE_FROM].into();
         let mut queue = SendQueue::default();
         queue.push(b"");
         queue.push_shared(&shared);
         queue.push_mut(b"");
         assert_eq!(queue.front(), &shared[..]);
         assert!(queue.is_contiguous());
-        queue.advance(SHARE_FROM);
+        queue.advance(SendQueue::SHARE_FROM);
         assert!(queue.is_empty() && queue.front().is_empty());
     }
 
     #[test]
     fn an_empty_queue_keeps_a_moderate_amount_of_memory() {
-        let shared: Arc<[u8]> = vec![b's'; SHARE_FROM].into();
+        let shared: Arc<[u8]> = vec![b's'; SendQueue::SHARE_FROM].into();
         let mut queue = SendQueue::default();
         for _ in 0..100_000 {
             queue.push(&[0; 10]);

@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use crate::connection::driver::SendQueue;
+
 /// Frames that were published and that somebody has not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Fanout {
@@ -25,9 +27,6 @@ pub(super) struct Stretch {
 /// Where the copies of one message are: of its frame as it is and of a compressed one, which are known by where they lie.
 #[derive(Debug, Default)]
 pub(super) struct Copies([(usize, Stretch); 2]);
-
-/// A longer frame is shared by the queues themselves.
-const LONGEST: usize = 4096;
 
 /// So many bytes are kept for those that have not written them; what comes then goes to the queues, until all have.
 const MOST: usize = 64 * 1024;
@@ -77,7 +76,8 @@ impl Fanout {
 
     fn add(&mut self, frame: &[u8]) -> Stretch {
         let from = self.frames.len();
-        if frame.len() >= LONGEST || from + frame.len() > MOST {
+        // The queues themselves share longer ones.
+        if frame.len() >= SendQueue::SHARE_FROM || from + frame.len() > MOST {
             return Stretch::default();
         }
         self.frames.extend_from_slice(frame);
@@ -147,15 +147,15 @@ mod tests {
     #[test]
     fn what_is_long_or_too_much_finds_no_room_until_all_have_written() {
         let mut fanout = Fanout::default();
-        assert!(fanout.add(&[0; LONGEST]).is_empty());
+        assert!(fanout.add(&[0; SendQueue::SHARE_FROM]).is_empty());
         let mut own = Stretch::default();
-        let first = fanout.add(&[0; LONGEST - 1]);
+        let first = fanout.add(&[0; SendQueue::SHARE_FROM - 1]);
         assert!(fanout.join(&mut own, first));
-        while !fanout.add(&[0; LONGEST - 1]).is_empty() {}
+        while !fanout.add(&[0; SendQueue::SHARE_FROM - 1]).is_empty() {}
         assert!(fanout.memory() <= 2 * MOST);
         fanout.take(&mut own);
         fanout.begin();
-        assert!(!fanout.add(&[0; LONGEST - 1]).is_empty());
+        assert!(!fanout.add(&[0; SendQueue::SHARE_FROM - 1]).is_empty());
     }
 
     #[test]

@@ -13,20 +13,21 @@ impl<H: Handler> Turn<'_, H> {
     /// Counts what a connection holds that has been read from or written to. Most hold nothing.
     #[inline]
     pub(super) fn count(&mut self, slot: usize) {
-        let Some(peer) = self.cx.peers.get(slot) else { return };
-        let holds = peer.holds()
-            || self.inbounds.get(slot).is_some_and(|inbound| inbound.holds())
-            || peer.transport.buffered() > 0;
-        if holds || self.cx.budget.of(slot) > 0 {
-            self.count_memory(slot);
-        }
+        let holds_input = self.inbounds.get(slot).is_some_and(|inbound| inbound.holds());
+        self.count_with(slot, holds_input);
     }
 
     /// The same for one that has only been written to.
     #[inline]
     pub(super) fn count_sent(&mut self, slot: usize) {
+        self.count_with(slot, false);
+    }
+
+    #[inline]
+    fn count_with(&mut self, slot: usize, holds_input: bool) {
         let Some(peer) = self.cx.peers.get(slot) else { return };
-        if peer.holds() || peer.transport.buffered() > 0 || self.cx.budget.of(slot) > 0 {
+        let holds = holds_input || peer.holds() || peer.transport.buffered() > 0;
+        if holds || self.cx.budget.of(slot) > 0 {
             self.count_memory(slot);
         }
     }

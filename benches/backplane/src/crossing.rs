@@ -12,6 +12,7 @@ use bowsprit::event_loop::{ConnId, Context, EventLoop, Handler, Remote, To};
 use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
 
+use super::bare::Bare;
 use super::socketio::SocketIo;
 use super::{median, processor_time, this_thread};
 
@@ -386,15 +387,24 @@ pub(super) fn compare(port: u16) {
     drop(worlds);
     // One after the other in each run, as they wait for each other all the time.
     let mut worlds = [Way::Link, Way::Crate, Way::Local].map(|way| World::new(way, port));
-    let mut latencies = [const { Vec::new() }; 3];
+    let mut bare = [Bare::across(port), Bare::alone()];
+    let mut latencies = [const { Vec::new() }; 5];
     for _ in 0..RUNS {
-        for (world, latencies) in worlds.iter_mut().zip(&mut latencies) {
-            latencies.push(world.latency());
+        let took = worlds.iter_mut().map(World::latency).chain(bare.iter_mut().map(Bare::latency));
+        for (latencies, value) in latencies.iter_mut().zip(took.collect::<Vec<_>>()) {
+            latencies.push(value);
         }
     }
-    let [link, other, local] = [0, 1, 2].map(|at: usize| median(&mut latencies[at]));
+    let [link, other, local, across, alone] = latencies.each_mut().map(|values| median(values));
     println!(
-        "median latency of {ROUNDS}: Link {link:.0} us, Crate {other:.0} us, one node alone {local:.0} us"
+        "median latency of {ROUNDS}: Link {link:.0} us, Crate {other:.0} us, one node alone {local:.0} us; \
+         bytes passed on: across {across:.0} us, one thread alone {alone:.0} us"
     );
-    println!("Link / Crate {:.2}, Link / one node {:.2}", link / other, link / local);
+    println!(
+        "Link / Crate {:.2}, Link / one node {:.2}; bytes passed on: across / alone {:.2}, Link / across {:.2}",
+        link / other,
+        link / local,
+        across / alone,
+        link / across
+    );
 }

@@ -6,6 +6,7 @@
 //! cargo run --release --manifest-path benches/backplane/Cargo.toml -- nodes      # a million subscribers over 100 nodes
 //! ```
 
+mod bare;
 mod crossing;
 mod nodes;
 mod socketio;

@@ -201,6 +201,31 @@ fn a_broadcast_to_many_is_cut_without_reordering() {
     }
 }
 
+/// What is said in one go to very many goes out in one write to each, and still no more is said in a turn than a share of it.
+#[test]
+fn what_is_said_together_goes_out_together() {
+    const RECEIVERS: usize = 1000;
+    let mut world = World::new(Relay { reached: Vec::new() }, RECEIVERS + 1, |_| ());
+    world.arrive(0, &numbered(8));
+    one_turn(&mut world);
+    let written: Vec<_> = (1..=RECEIVERS).map(take).filter(|wire| !wire.is_empty()).collect();
+    assert_eq!(written.len(), 128);
+    for wire in &written {
+        assert_eq!(answers(wire), (0..8).collect::<Vec<_>>());
+    }
+    world.turn();
+    world.handler.reached.clear();
+    (1..=RECEIVERS).for_each(|number| drop(take(number)));
+    world.arrive(0, &numbered(500));
+    let first = world.handler.reached.len();
+    assert!((8..50).contains(&first), "{first} at once");
+    world.turn();
+    assert_eq!(world.handler.reached, [RECEIVERS; 500]);
+    for number in 1..=RECEIVERS {
+        assert_eq!(answers(&take(number)), (0..500).collect::<Vec<_>>());
+    }
+}
+
 /// A real socket tells of what it has once: what is cut off again and again must not wait for another event.
 #[cfg(all(feature = "blocking", feature = "deflate"))]
 #[test]

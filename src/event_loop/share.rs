@@ -20,6 +20,9 @@ pub(super) const MESSAGE: usize = 256;
 /// Something that is sent to one receiver; what the system takes for the write is bounded by [`WRITES`].
 pub(super) const SEND: usize = 256;
 
+/// One more receiver of what lies in one place for all of them.
+pub(super) const JOIN: usize = 32;
+
 /// Bytes that are read, copied or unmasked for one unit.
 pub(super) const BYTES: usize = 8;
 

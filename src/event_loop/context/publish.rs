@@ -93,7 +93,7 @@ impl<D: Default> Context<D> {
             && let copy = fanout.copy(copies, frame)
             && fanout.join(&mut peer.stretch, copy)
         {
-            work.spend(share::SEND + frame.len() / share::BYTES);
+            work.spend(share::JOIN + frame.len() / share::BYTES);
             agenda.write_in_order(slot);
             stats.messages_out += 1;
             return Sent::Now;

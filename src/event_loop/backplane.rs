@@ -12,6 +12,7 @@ use mio::net::TcpStream;
 use mio::net::UnixStream;
 use mio::{Registry, Token};
 
+use super::addresses::Addresses;
 use super::readiness::Readiness;
 use super::transport::Transport;
 use super::waker::LoopWaker;
@@ -28,8 +29,9 @@ pub(super) struct Backplane {
     transport: Option<Transport>,
     /// The transport is connected, and the link knows.
     reached: bool,
-    /// Addresses of the engine that were not tried yet.
-    addresses: Vec<SocketAddr>,
+    addresses: Addresses,
+    /// A resolver was asked. It may take longer than the link waits; then its answer is for the next try.
+    resolving: bool,
     answer: Arc<Mutex<Option<io::Result<Vec<SocketAddr>>>>>,
     readable: bool,
     writable: bool,
@@ -67,7 +69,8 @@ impl Backplane {
             tls,
             transport: None,
             reached: false,
-            addresses: Vec::new(),
+            addresses: Addresses::default(),
+            resolving: false,
             answer: Arc::default(),
             readable: false,
             writable: false,
@@ -94,8 +97,18 @@ impl Backplane {
 
     /// When there is something to do even if no event comes.
     pub(super) fn next_deadline(&self, now: Instant) -> Instant {
-        let has_answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        if has_answer || self.readable || self.link.has_work() { now } else { self.link.next_timeout() }
+        if self.has_answer() || self.readable || self.link.has_work() {
+            now
+        } else {
+            self.link.next_timeout()
+        }
+    }
+
+    /// Whether somebody waits for addresses that are there.
+    fn has_answer(&self) -> bool {
+        self.link.is_dialing()
+            && self.resolving
+            && self.answer.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     pub(super) fn next_event(&mut self) -> Option<LinkEvent> {
@@ -104,10 +117,14 @@ impl Backplane {
 
     /// Does what has come up: addresses, a connection, bytes, the time.
     pub(super) fn serve(&mut self, world: &World<'_>, members: &mut impl Members, scratch: &mut [u8]) {
-        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answer = match self.has_answer() {
+            true => self.answer.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            false => None,
+        };
+        self.resolving &= answer.is_none();
         match answer {
             Some(Ok(addresses)) => {
-                self.addresses = addresses;
+                self.addresses.begin(addresses);
                 self.dial_next(world, members.registry(), "its name has no address");
             }
             Some(Err(error)) => self.lost(&format!("its name is not known: {error}"), world.now),
@@ -142,13 +159,16 @@ impl Backplane {
     }
 
     fn dial(&mut self, world: &World<'_>, registry: &Registry) {
+        self.drop_transport();
         match self.link.address().place().clone() {
             Place::Tcp { host, port } => match host.parse::<IpAddr>() {
                 Ok(address) => {
-                    self.addresses = vec![SocketAddr::new(address, port)];
+                    self.addresses.begin(vec![SocketAddr::new(address, port)]);
                     self.dial_next(world, registry, "");
                 }
+                Err(_) if self.resolving => {}
                 Err(_) => {
+                    self.resolving = true;
                     let (answer, waker) = (Arc::clone(&self.answer), world.waker.clone());
                     let reply = Reply::new(move |addresses| {
                         *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(addresses);
@@ -170,8 +190,7 @@ impl Backplane {
     /// Tries the next address; where there is none, the link is lost for the reason of the last one.
     fn dial_next(&mut self, world: &World<'_>, registry: &Registry, why: &str) {
         let mut why = why.to_owned();
-        while !self.addresses.is_empty() {
-            let address = self.addresses.remove(0);
+        while let Some(address) = self.addresses.next() {
             match TcpStream::connect(address) {
                 Ok(stream) => return self.take(Transport::Tcp(stream), world, registry),
                 Err(error) => why = format!("{address}: {error}"),
@@ -204,9 +223,7 @@ impl Backplane {
                 self.link.connected(world.now);
             }
             Err(error) => {
-                let addresses = std::mem::take(&mut self.addresses);
                 self.drop_transport();
-                self.addresses = addresses;
                 self.dial_next(world, registry, &error.to_string());
             }
         }
@@ -252,6 +269,9 @@ impl Backplane {
                         }
                         members.deliver(incoming);
                     });
+                    if self.link.is_up() {
+                        self.addresses.up();
+                    }
                     if len < scratch.len()
                         && self.transport.as_ref().is_some_and(Transport::short_read_drains)
                     {
@@ -307,6 +327,13 @@ impl Backplane {
         self.transport = None;
         self.reached = false;
         (self.readable, self.writable) = (false, false);
-        self.addresses.clear();
     }
+}
+
+/// What a failed read or write says, above all of a certificate.
+fn in_words(error: &io::Error) -> String {
+    #[cfg(feature = "tls")]
+    return crate::tls::explain_io(error);
+    #[cfg(not(feature = "tls"))]
+    error.to_string()
 }

@@ -27,6 +27,8 @@
 //! connection and turn. An idle connection owns no buffer.
 
 mod accepting;
+#[cfg(feature = "backplane")]
+mod addresses;
 mod agenda;
 #[cfg(all(feature = "http2", feature = "tls"))]
 mod alpn;

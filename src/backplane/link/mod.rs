@@ -188,6 +188,17 @@ impl Link {
         !self.actions.is_empty() || !self.events.is_empty() || self.presence.has_changed()
     }
 
+    /// Whether the driver is to reach the engine.
+    #[cfg(feature = "event-loop")]
+    pub(crate) const fn is_dialing(&self) -> bool {
+        matches!(self.state, State::Dialing { .. })
+    }
+
+    /// Whether there is a link now.
+    pub const fn is_up(&self) -> bool {
+        matches!(self.state, State::Up)
+    }
+
     /// What has happened.
     pub fn next_event(&mut self) -> Option<LinkEvent> {
         let presence = || Some(LinkEvent::Presence { topic: self.presence.next_change()? });

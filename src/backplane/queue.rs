@@ -56,6 +56,11 @@ impl Queue {
         self.commands.get(self.given).map(|command| command.since)
     }
 
+    /// Since when the oldest waits that is not answered, given out or not.
+    pub(super) fn unanswered_since(&self) -> Option<Instant> {
+        self.commands.front().map(|command| command.since)
+    }
+
     fn remove_oldest(&mut self) {
         if let Some(command) = self.commands.remove(self.given) {
             self.bytes -= command.bytes.len();
@@ -135,11 +140,12 @@ mod tests {
         }
         assert_eq!(give(&mut queue, 2, 10), ("ab".into(), (2, 0)));
         queue.answered(1);
+        assert_eq!(queue.unanswered_since(), Some(now));
         assert_eq!(give(&mut queue, 2, 10), ("c".into(), (1, 0)));
         queue.take_back();
         assert_eq!(give(&mut queue, 9, 10), ("bc".into(), (2, 0)));
         queue.answered(5);
-        assert_eq!((queue.bytes(), queue.is_waiting()), (0, false));
+        assert_eq!((queue.bytes(), queue.is_waiting(), queue.unanswered_since()), (0, false, None));
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl<D: Default> Context<D> {
 
     /// Counters of the link to other processes; `None` where this loop has none.
     pub fn backplane_stats(&self) -> Option<LinkStats> {
-        self.backplane.as_ref().map(|backplane| backplane.link.stats())
+        self.backplane.as_ref().map(|backplane| backplane.link.stats(self.now()))
     }
 
     /// Sends to the subscribers of a topic at other nodes, or to all their connections, with a key if there is one; `None`

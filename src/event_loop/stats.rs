@@ -307,7 +307,8 @@ fn write_link(out: &mut String, link: &crate::backplane::LinkStats) -> fmt::Resu
         writeln!(out, "# HELP bowsprit_backplane_{name} {help}.")?;
         writeln!(out, "# TYPE bowsprit_backplane_{name} gauge\nbowsprit_backplane_{name} {value}")?;
     }
-    Ok(())
+    let (name, help) = ("bowsprit_backplane_lag_seconds", "How long the oldest of these has waited");
+    writeln!(out, "# HELP {name} {help}.\n# TYPE {name} gauge\n{name} {}", link.lag.as_secs_f64())
 }
 
 impl FailedStats {
@@ -401,6 +402,17 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
         assert!(!text.contains("code=\"1001\""));
+        #[cfg(feature = "backplane")]
+        let text = {
+            let link = crate::backplane::LinkStats {
+                lag: std::time::Duration::from_millis(1500),
+                ..Default::default()
+            };
+            sum.backplane = Some(link);
+            let text = sum.to_prometheus();
+            assert!(text.contains("\nbowsprit_backplane_lag_seconds 1.5\n"), "{text}");
+            text
+        };
         // Every sample follows the type of its family, as the format wants it.
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let family = line.split(['{', ' ']).next().unwrap();

@@ -211,7 +211,7 @@ fn run(topics: usize, port: u16) {
     let sum = |of: fn(&Node) -> u64| nodes.iter().map(of).sum::<u64>() as f64;
     let (publishing, receiving) = (sum(|node| node.publishing), sum(|node| node.receiving));
     let (received, reached) = (sum(|node| node.received), sum(|node| node.reached));
-    let stats: Vec<_> = nodes.iter().map(|node| node.link.stats()).collect();
+    let stats: Vec<_> = nodes.iter().map(|node| node.link.stats(Instant::now())).collect();
     assert_eq!(received as u64, expected, "each message, once");
     assert!(stats.iter().all(|stats| stats.lost == 0 && stats.dropped == 0), "nothing is lost here");
     // What a node pays where 1,000 messages a second are published in all of them together.

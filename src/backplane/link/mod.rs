@@ -212,13 +212,15 @@ impl Link {
     }
 
     /// Counters.
-    pub fn stats(&self) -> LinkStats {
+    pub fn stats(&self, now: Instant) -> LinkStats {
         let reconnects = self.ups.saturating_sub(1);
         let (nodes, present) = self.presence.sums();
+        let since = self.queue.unanswered_since();
         LinkStats {
+            lag: since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
             nodes,
             present,
-            up: matches!(self.state, State::Up),
+            up: self.is_up(),
             queued: self.queue.bytes(),
             reconnects,
             ..self.stats

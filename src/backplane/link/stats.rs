@@ -1,5 +1,7 @@
 //! What a link counts.
 
+use std::time::Duration;
+
 /// Counters of a link, from its beginning on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,6 +26,8 @@ pub struct LinkStats {
     pub reconnects: u64,
     /// Bytes that wait for the engine or for its answer.
     pub queued: usize,
+    /// How long the oldest of them has waited.
+    pub lag: Duration,
     /// Messages that were read again for somebody who came back.
     pub replayed: u64,
     /// Times that somebody who came back was too late for that.

@@ -166,7 +166,10 @@ fn what_cannot_be_shared_is_said() {
 fn an_engine_that_is_away_is_told_and_keeps_nobody_from_talking() {
     let Some(mut engine) = Server::start(KINDS[0], &[]) else { return };
     engine.kill();
-    let server = serve(&["--mode", "relay", "--backplane", &engine.url()]);
+    // Longer than any clock goes.
+    let age = format!("{}s", i64::MAX);
+    let args = ["--mode", "relay", "--backplane-max-age", &age, "--backplane", &engine.url()];
+    let server = serve(&args);
     server.running.told("backplane: down");
     let (mut one, mut other) = (Peer::open(server.address), Peer::open(server.address));
     one.text("hello");

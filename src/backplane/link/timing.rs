@@ -17,6 +17,7 @@ const TOLD: Duration = Duration::from_secs(1);
 /// A node that was silent for so many announcements is gone.
 const LEASE: u32 = 3;
 const TICK: Duration = Duration::from_millis(1);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 impl Link {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
@@ -28,13 +29,14 @@ impl Link {
                 *since + PATIENCE
             }
             State::Up => match self.pinged {
-                Some(pinged) => pinged + self.settings.pong_timeout,
-                None => self.heard + self.settings.ping_interval,
+                Some(pinged) => pinged.checked_add(self.settings.pong_timeout),
+                None => self.heard.checked_add(self.settings.ping_interval),
             }
-            .min(self.announce_at),
+            .map_or(self.announce_at, |due| due.min(self.announce_at)),
         };
         let old = self.queue.oldest().filter(|_| self.history.is_none());
-        let old = old.map(|since| since + self.settings.max_age);
+        // What is too far off to be told never comes.
+        let old = old.and_then(|since| since.checked_add(self.settings.max_age));
         let untold = self.dropped_since.map(|since| since + TOLD);
         [old, untold, self.channels.next(), self.tell_all_at].into_iter().flatten().fold(first, Instant::min)
     }
@@ -82,10 +84,10 @@ impl Link {
     /// Pings where nothing was heard for a while, and announces numbers.
     fn keep_up(&mut self, now: Instant) {
         match self.pinged {
-            Some(pinged) if pinged + self.settings.pong_timeout <= now => {
+            Some(pinged) if now.saturating_duration_since(pinged) >= self.settings.pong_timeout => {
                 return self.fall("it has not answered a ping", Duration::ZERO, now);
             }
-            None if self.heard + self.settings.ping_interval <= now => {
+            None if now.saturating_duration_since(self.heard) >= self.settings.ping_interval => {
                 self.speaker.ping(&mut self.out);
                 self.pinged = Some(now);
             }
@@ -95,9 +97,10 @@ impl Link {
             self.tell_all_present();
         }
         if self.announce_at <= now {
-            self.presence.expire(LEASE * self.settings.announce_interval.max(TICK), now);
+            let interval = self.settings.announce_interval.clamp(TICK, LONGEST_INTERVAL);
+            self.presence.expire(LEASE * interval, now);
             self.control(Kind::Present, &[0]);
-            self.announce_at = now + self.settings.announce_interval;
+            self.announce_at = now + interval;
             self.receiving.forget_silent(SILENT, now);
             // Behind what was given out already, and that is all that has a number and may have arrived. What still
             // waits in the queue has not been sent, so it may not be announced. A history is read to its end in any case.

@@ -283,7 +283,7 @@ impl Backplane {
                     self.readable = false;
                     return;
                 }
-                Err(error) => return self.lost(&error.to_string(), now),
+                Err(error) => return self.lost(&in_words(&error), now),
             }
         }
     }
@@ -294,7 +294,7 @@ impl Backplane {
         if self.writable
             && let Err(error) = transport.flush_held()
         {
-            self.lost(&error.to_string(), now);
+            self.lost(&in_words(&error), now);
             return true;
         }
         let pending = self.link.pending(now);
@@ -311,7 +311,7 @@ impl Backplane {
                 false
             }
             Err(error) => {
-                self.lost(&error.to_string(), now);
+                self.lost(&in_words(&error), now);
                 true
             }
         }

@@ -325,6 +325,12 @@ fn engines_are_reached_under_tls_by_paths_and_with_credentials() {
         meet(&mut one, &mut other);
         one.text(&url);
         while other.frame().1 != url.as_bytes() {}
+        if url.contains("localhost") {
+            // Without the authority nobody is who they say.
+            let server = serve(&["--mode", "relay", "--backplane", &url]);
+            let why = server.running.told("backplane: down");
+            assert!(why.contains("nobody who is trusted") && why.contains("--backplane-ca"), "{why}");
+        }
         if !url.contains("s3cret") {
             continue;
         }

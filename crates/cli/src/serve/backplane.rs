@@ -100,7 +100,11 @@ pub(super) fn tell(event: &LinkEvent, talk: Talk) {
     let text = one_line(format!("backplane: {event}").as_bytes());
     match event {
         LinkEvent::Up { .. } => say(text),
-        LinkEvent::Down { .. } => warn("losses of the backplane", text),
+        LinkEvent::Down { why, .. } => {
+            let hint =
+                if why.contains("certificate") { "; --backplane-ca FILE says which are trusted" } else { "" };
+            warn("losses of the backplane", format_args!("{text}{hint}"));
+        }
         LinkEvent::Gap { .. } | LinkEvent::Trimmed { .. } | LinkEvent::Reset { .. } => warn("gaps", text),
         LinkEvent::Dropped { .. } => warn("drops", text),
         _ => warn("refusals of the backplane", text),

@@ -269,8 +269,52 @@ fn what_is_longer_than_the_engine_takes_harms_nobody() {
     let long = "x".repeat(2 << 20); // nats-server takes 1 MiB
     speaker.text(&long);
     assert_text(&neighbour.frame(), &long);
+    let refused = a.until(|event| matches!(event, LinkEvent::Refused { .. })).to_string();
+    assert!(refused.contains("2097152") && refused.contains("max_payload"), "{refused}");
     speaker.text("short");
     assert_text(&other.frame(), "short");
+    assert_eq!(
+        a.until(|event| matches!(event, LinkEvent::Dropped { .. })),
+        LinkEvent::Dropped { messages: 1 }
+    );
+}
+
+#[test]
+fn a_topic_that_the_engine_does_not_take_harms_no_other() {
+    // A line of NATS may have 4,096 bytes.
+    let Some(server) = Server::start(Kind::Nats, &[]) else { return };
+    let (a, b) = (up(&server.url()), up(&server.url()));
+    let topic = "ü".repeat(1000);
+    let (mut neighbour, mut other) = (member(&a, &topic), member(&b, &topic));
+    let (mut speaker, mut well) = (open(&a), member(&b, "kitchen"));
+    b.until(|event| matches!(event, LinkEvent::Refused { why } if why.contains("name of a topic")));
+    speaker.text(&format!("{topic}:hello"));
+    assert_text(&neighbour.frame(), "hello");
+    a.until(|event| matches!(event, LinkEvent::Dropped { messages: 1 }));
+    thread::sleep(Duration::from_millis(50)); // until the engine has the subscription
+    speaker.text("kitchen:hello");
+    assert_text(&well.frame(), "hello");
+    assert_eq!((stats(&a).reconnects, stats(&b).reconnects, other.ahead.len()), (0, 0, 0));
+    other.text("all");
+    assert_text(&well.frame(), "all");
+}
+
+#[test]
+fn a_topic_that_is_not_allowed_harms_no_other() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let user = "ACL SETUSER u on >s resetchannels &test:all &test:control &test:topic:yes ~* +@all";
+    assert!(server.redis(user).starts_with("+OK"));
+    let node = up(&server.url().replace("//", "//u:s@"));
+    let mut members = ["yes", "no"].map(|topic| member(&node, topic));
+    node.until(|event| matches!(event, LinkEvent::Refused { .. }));
+    // After an outage all are asked for again, of which the engine refuses all for the sake of one.
+    assert!(server.redis("CLIENT KILL TYPE pubsub").starts_with(':'));
+    node.until(|event| matches!(event, LinkEvent::Refused { .. }));
+    node.until_up();
+    let other = up(&server.url());
+    let mut speaker = open(&other);
+    speaker.text("yes:hello");
+    assert_text(&members[0].frame(), "hello");
 }
 
 fn ordered() -> BackplaneSettings {

@@ -26,10 +26,16 @@ pub(super) enum Heard<'a> {
     Answered(usize),
     /// All subscriptions so far hold.
     Subscribed,
+    /// It lets us listen to all but one channel of a topic; whether that was the last answer about subscriptions.
+    RefusedTopic { why: String, is_last: bool },
     /// It does not take the message that we published first.
     RefusedMessage(String),
+    /// It has not passed on a message of ours, and answers as if it had.
+    NotPublished(String),
     /// How far the history goes that was asked about first.
     Position(Told),
+    /// It does not say so.
+    NoPosition(String),
     /// A message of the history that is being read.
     Entry { offset: u64, payload: &'a [u8] },
     /// That was all of it that was asked for.

@@ -173,9 +173,18 @@ impl History {
         }
     }
 
+    /// The engine does not say how far the history goes whose position was asked for first. What is said in it next tells.
+    pub(super) fn no_position(&mut self) {
+        self.asked.pop_front();
+    }
+
     /// The engine says how far a history goes.
     pub(super) fn told(&mut self, name: &[u8], told: Told, ask: &mut Vec<Question>) -> Change {
         let Some(topic) = self.topics.get_mut(name) else { return Change::Nothing };
+        if topic.at.is_none() && !self.asked.iter().any(|asked| asked == name) {
+            let offset = told.offset.saturating_sub(1).max(told.base);
+            topic.at = Some(Position { epoch: told.epoch, offset });
+        }
         let Some(at) = &mut topic.at else { return Change::Nothing }; // the position is on its way
         let mut change = Change::Nothing;
         if at.epoch != told.epoch {

@@ -46,6 +46,9 @@ enum Login {
     Greeted,
 }
 
+/// The longest name of a topic. A server takes lines of 4,096 bytes unless it is told otherwise, and ends the connection
+/// for a longer one.
+pub(super) const LONGEST_NAME: usize = 4000;
 /// The longest message where a server does not say.
 const LONGEST: usize = 1 << 20;
 
@@ -164,7 +167,7 @@ impl Nats {
             Said::Pong => self.answered()?,
             Said::Info(json) => self.info(json, out)?,
             Said::Ok => Heard::Nothing,
-            Said::Error(text) => trouble(text, self.login),
+            Said::Error(text) => self.trouble(text),
         };
         Ok(Ok((heard, used)))
     }
@@ -210,28 +213,45 @@ impl Nats {
         self.introduce(out, false);
         Ok(Heard::Nothing)
     }
-}
 
-/// What an error means.
-fn trouble(text: &[u8], login: Login) -> Heard<'static> {
-    let text = String::from_utf8_lossy(text);
-    let says = |what: &str| format!("{what} (\"{text}\")");
-    let lower = text.to_ascii_lowercase();
-    let about = |what: &str| lower.contains(what);
-    if about("authorization violation") || about("authentication") {
-        Heard::Never(says("user, password or token is wrong, or one is wanted"))
-    } else if about("permissions violation") {
-        Heard::Refused(says("the user may not do that there"))
-    } else if about("slow consumer") {
-        Heard::NotNow(says("we read too slowly"))
-    } else if about("maximum payload") {
-        Heard::NotNow(says("a message was longer than its max_payload"))
-    } else if about("maximum connections") {
-        Heard::NotNow(says("it has no room for another client"))
-    } else if login == Login::Greeted {
-        Heard::NotNow(says("it ends the connection"))
-    } else {
-        Heard::Never(says("it does not let us in"))
+    /// What an error means.
+    fn trouble(&self, text: &[u8]) -> Heard<'static> {
+        let text = String::from_utf8_lossy(text);
+        let says = |what: &str| format!("{what} (\"{text}\")");
+        let lower = text.to_ascii_lowercase();
+        let about = |what: &str| lower.contains(what);
+        if about("authentication timeout") {
+            Heard::NotNow(says("our greeting came too late for it"))
+        } else if about("authorization violation") || about("authentication") {
+            Heard::Never(says("user, password or token is wrong or no longer valid, or one is wanted"))
+        } else if about("permissions violation") {
+            let is_about = |channel| {
+                let name = self.name(channel);
+                text.contains(&format!("\"{}\"", String::from_utf8_lossy(&name)))
+            };
+            match (is_about(Channel::Control), is_about(Channel::All)) {
+                // Without these there is no link.
+                (true, _) | (_, true) if about("for subscription") => {
+                    Heard::Never(says("the user may not subscribe to what it needs"))
+                }
+                (false, _) if about("for publish") => {
+                    Heard::NotPublished(says("the user may not publish that"))
+                }
+                _ => Heard::Refused(says("the user may not do that there")),
+            }
+        } else if about("maximum subscriptions") {
+            Heard::Refused(says("it takes no further subscription, so messages in that topic do not come")) // and goes on
+        } else if about("slow consumer") {
+            Heard::NotNow(says("we read too slowly"))
+        } else if about("maximum payload") {
+            Heard::NotNow(says("a message was longer than its max_payload"))
+        } else if about("connections exceeded") {
+            Heard::NotNow(says("it has no room for another client"))
+        } else if self.login == Login::Greeted {
+            Heard::NotNow(says("it ends the connection"))
+        } else {
+            Heard::Never(says("it does not let us in"))
+        }
     }
 }
 
@@ -290,6 +310,39 @@ mod tests {
             }
             nats.secured(&mut out);
             assert_eq!(!out.is_empty(), starts);
+        }
+    }
+
+    #[test]
+    fn what_errors_mean() {
+        type Is = fn(&Heard<'_>) -> bool;
+        let never: Is = |heard| matches!(heard, Heard::Never(_));
+        let later: Is = |heard| matches!(heard, Heard::NotNow(_));
+        let one: Is = |heard| matches!(heard, Heard::NotPublished(_));
+        let told: Is = |heard| matches!(heard, Heard::Refused(_));
+        for (text, is) in [
+            ("Authorization Violation", never),
+            ("Account Authentication Expired", never),
+            ("Authentication Timeout", later),
+            ("Permissions Violation for Subscription to \"p.control\"", never),
+            ("Permissions Violation for Subscription to \"p.all\"", never),
+            ("Permissions Violation for Subscription to \"p.topic.tx\"", told),
+            ("Permissions Violation for Publish to \"p.topic.tx\"", one),
+            ("Permissions Violation for Publish to \"p.all\"", one),
+            ("Permissions Violation for Publish to \"p.control\"", told),
+            ("maximum subscriptions exceeded", told),
+            ("maximum connections exceeded", later),
+            ("maximum account active connections exceeded", later),
+            ("Slow Consumer", later),
+            ("Stale Connection", later),
+        ] {
+            let (mut nats, mut out) = (nats("nats://a/p"), Vec::new());
+            nats.begin();
+            hear(&mut nats, b"INFO {}\r\n", &mut out);
+            hear(&mut nats, b"PONG\r\n", &mut out);
+            let line = format!("-ERR '{text}'\r\n");
+            let heard = hear(&mut nats, line.as_bytes(), &mut out);
+            assert!(is(&heard), "{text}: {heard:?}");
         }
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Redis {
     /// What is answered next, in order.
     expected: VecDeque<Expected>,
     streams: Option<Streams>,
+    /// Each topic has a command of its own, as one that is refused takes all others of its command with it.
+    apart: bool,
     /// So many entries are to come of the history that is being read.
     entries: Option<usize>,
 }
@@ -33,6 +35,8 @@ enum Expected {
     Ping,
     /// As many confirmations, which come as pushes, or one error.
     Subscribe(usize),
+    /// The same for the channels without which there is no link.
+    SubscribeOwn(usize),
     Unsubscribe,
     /// The script that publishes is known.
     Script,
@@ -42,6 +46,8 @@ enum Expected {
     Entries,
 }
 
+/// So many characters of what it says are shown: what protected mode has to say would fill a screen.
+const LONGEST_ERROR: usize = 120;
 /// The longest string that Redis takes unless `proto-max-bulk-len` says otherwise.
 const LONGEST: usize = 512 << 20;
 
@@ -65,6 +71,7 @@ impl Redis {
             prefix,
             expected: VecDeque::new(),
             streams,
+            apart: false,
             entries: None,
         }
     }
@@ -139,13 +146,23 @@ impl Redis {
     }
 
     pub(super) fn subscribe(&mut self, out: &mut Vec<u8>, names: &[&[u8]]) {
-        // Pieces, so that no command grows beyond all measure.
-        for names in names.chunks(500) {
-            resp::head(out, b'*', names.len() + 1);
-            resp::bulk(out, &[b"SUBSCRIBE"]);
-            names.iter().for_each(|name| resp::bulk(out, &[name]));
-            self.expected.push_back(Expected::Subscribe(names.len()));
+        let needed = [Channel::Control, Channel::All].map(|channel| self.name(channel));
+        let (own, topics): (Vec<&[u8]>, Vec<&[u8]>) =
+            names.iter().copied().partition(|name| needed.iter().any(|own| own == name));
+        if !own.is_empty() {
+            self.subscribe_to(out, &own, Expected::SubscribeOwn(own.len()));
         }
+        // Pieces, so that no command grows beyond all measure.
+        for names in topics.chunks(if self.apart { 1 } else { 500 }) {
+            self.subscribe_to(out, names, Expected::Subscribe(names.len()));
+        }
+    }
+
+    fn subscribe_to(&mut self, out: &mut Vec<u8>, names: &[&[u8]], expected: Expected) {
+        resp::head(out, b'*', names.len() + 1);
+        resp::bulk(out, &[b"SUBSCRIBE"]);
+        names.iter().for_each(|name| resp::bulk(out, &[name]));
+        self.expected.push_back(expected);
     }
 
     pub(super) fn unsubscribe(&mut self, out: &mut Vec<u8>, name: &[u8]) {
@@ -208,20 +225,37 @@ impl Redis {
         }
     }
 
+    /// Why a server that says this of itself is of no use.
+    fn why_not(&self, server: &[Value<'_>]) -> Option<&'static str> {
+        let is = |name: &[u8], what: &[&[u8]]| {
+            server.chunks(2).any(|pair| match pair {
+                [Value::Bulk(found), Value::Bulk(value)] => *found == name && what.contains(value),
+                _ => false,
+            })
+        };
+        if is(b"role", &[b"replica", b"slave"]) {
+            // It would take them, and tell nobody.
+            Some("it is a replica: what is published there does not reach those at its master; name that one")
+        } else if self.streams.is_some() && is(b"mode", &[b"cluster"]) {
+            Some("it is a part of a cluster, where there are no histories; leave ?streams out")
+        } else {
+            None
+        }
+    }
+
     fn pushed<'a>(&mut self, members: &[Value<'a>]) -> Result<Heard<'a>, String> {
         match members {
             [Value::Bulk(b"message"), Value::Bulk(channel), Value::Bulk(payload)] => {
                 Ok(Heard::Message { channel, payload })
             }
             [Value::Bulk(b"subscribe"), ..] => match self.expected.front_mut() {
-                Some(Expected::Subscribe(left)) if *left > 1 => {
+                Some(Expected::Subscribe(left) | Expected::SubscribeOwn(left)) if *left > 1 => {
                     *left -= 1;
                     Ok(Heard::Nothing)
                 }
-                Some(Expected::Subscribe(_)) => {
+                Some(Expected::Subscribe(_) | Expected::SubscribeOwn(_)) => {
                     self.expected.pop_front();
-                    let more = self.expected.iter().any(|next| matches!(next, Expected::Subscribe(_)));
-                    Ok(if more { Heard::Nothing } else { Heard::Subscribed })
+                    Ok(if self.subscribes() { Heard::Nothing } else { Heard::Subscribed })
                 }
                 _ => Err("the engine confirms a subscription that nobody asked for".into()),
             },
@@ -233,6 +267,11 @@ impl Redis {
         }
     }
 
+    /// Whether subscriptions are on their way.
+    fn subscribes(&self) -> bool {
+        self.expected.iter().any(|next| matches!(next, Expected::Subscribe(_) | Expected::SubscribeOwn(_)))
+    }
+
     fn answered(&mut self, value: &Value<'_>) -> Result<Heard<'static>, String> {
         let Some(expected) = self.expected.pop_front() else {
             // In front of protected mode's end of the connection, and where a client is too slow.
@@ -241,14 +280,26 @@ impl Redis {
                 _ => Err("the engine answers what nobody asked".into()),
             };
         };
-        let greeted = || Ok(Heard::Greeted { longest: LONGEST });
         match (expected, value) {
             (Expected::Hello | Expected::Select, Value::Error(text)) => Ok(greeting_trouble(text)),
-            (Expected::Hello, Value::Array(_)) if self.expected.front() != Some(&Expected::Select) => {
-                greeted()
-            }
-            (Expected::Hello, Value::Array(_)) => Ok(Heard::Nothing),
-            (Expected::Select, Value::Simple(b"OK")) => greeted(),
+            (Expected::Hello, Value::Array(server)) => Ok(match self.why_not(server) {
+                Some(why) => Heard::Never(why.into()),
+                None if self.expected.front() == Some(&Expected::Select) => Heard::Nothing,
+                None => Heard::Greeted { longest: LONGEST },
+            }),
+            (Expected::SubscribeOwn(_), Value::Error(text)) => Ok(match trouble(text) {
+                Heard::Refused(why) => Heard::Never(why),
+                other => other,
+            }),
+            (Expected::Subscribe(count), Value::Error(text)) => Ok(match trouble(text) {
+                Heard::Refused(why) if count > 1 => {
+                    self.apart = true;
+                    Heard::NotNow(format!("of several topics it refuses one; now one by one: {why}"))
+                }
+                Heard::Refused(why) => Heard::RefusedTopic { why, is_last: !self.subscribes() },
+                other => other,
+            }),
+            (Expected::Select, Value::Simple(b"OK")) => Ok(Heard::Greeted { longest: LONGEST }),
             (Expected::Publish, Value::Integer(_)) => Ok(Heard::Answered(1)),
             (Expected::Publish, Value::Error(text)) => Ok(match trouble(text) {
                 Heard::Refused(why) => Heard::RefusedMessage(why),
@@ -258,10 +309,18 @@ impl Redis {
                 Heard::Refused(why) => Heard::RefusedHistory(why),
                 other => other,
             }),
+            (Expected::Position, Value::Error(text)) => Ok(match trouble(text) {
+                Heard::Refused(why) => Heard::NoPosition(why),
+                other => other,
+            }),
             (_, Value::Error(text)) => Ok(trouble(text)),
             (Expected::Script, Value::Bulk(_)) => Ok(Heard::Nothing),
             (Expected::Position, Value::Array(values)) => match Told::answer(values) {
                 Some(told) => Ok(Heard::Position(told)),
+                // What should have begun it was refused.
+                None if values.iter().all(|value| *value == Value::Null) => {
+                    Ok(Heard::NoPosition("a history does not begin".into()))
+                }
                 None => Err("the engine's answer about a history is none".into()),
             },
             (Expected::Aside, Value::Integer(_)) | (Expected::Ping, Value::Simple(b"PONG")) => {
@@ -272,13 +331,19 @@ impl Redis {
     }
 }
 
+/// What is of use of an error.
+fn said(what: &str, text: &str) -> String {
+    match text.char_indices().nth(LONGEST_ERROR) {
+        Some((end, _)) => format!("{what} (\"{}…\")", &text[..end]),
+        None => format!("{what} (\"{text}\")"),
+    }
+}
+
 /// What an error means while we introduce ourselves.
 fn greeting_trouble(text: &[u8]) -> Heard<'static> {
     let text = String::from_utf8_lossy(text);
-    let says = |what: &str| format!("{what} (\"{text}\")");
+    let says = |what: &str| said(what, &text);
     match text.split(' ').next().unwrap_or_default() {
-        "WRONGPASS" => Heard::Never(says("user or password is wrong")),
-        "NOAUTH" => Heard::Never(says("it wants a password: redis://:PASSWORD@HOST")),
         "NOPROTO" => Heard::Never(says("it does not speak RESP3: Redis 6 or newer is needed")),
         _ if text.contains("unknown command") => {
             Heard::Never(says("it knows no HELLO: Redis 6 or newer is needed"))
@@ -296,12 +361,16 @@ fn greeting_trouble(text: &[u8]) -> Heard<'static> {
 /// What an error means at any time.
 fn trouble(text: &[u8]) -> Heard<'static> {
     let text = String::from_utf8_lossy(text);
-    let says = |what: &str| format!("{what} (\"{text}\")");
+    let says = |what: &str| said(what, &text);
     match text.split(' ').next().unwrap_or_default() {
+        "WRONGPASS" => Heard::Never(says("user or password is wrong")),
+        "NOAUTH" => Heard::Never(says("it wants a password: redis://:PASSWORD@HOST")),
         "DENIED" => Heard::Never(says("it is in protected mode and talks to its own machine only")),
         "NOPERM" => Heard::Refused(says("the user may not do that there")),
-        "READONLY" => Heard::Refused(says("it is a replica that nothing can be written to")),
+        // It has become one: whoever is in charge now may be found in its place.
+        "READONLY" => Heard::NotNow(says("it is a replica that nothing can be written to")),
         "MOVED" | "ASK" => Heard::Refused(says("it is a part of a cluster and another part is in charge")),
+        "OOM" => Heard::Refused(says("it has no memory left (maxmemory)")),
         // It was told to forget its scripts; they are given to it again with the next greeting.
         "NOSCRIPT" => Heard::NotNow(says("it has forgotten our script")),
         "LOADING" => Heard::NotNow(says("it still loads its data")),
@@ -315,6 +384,7 @@ fn trouble(text: &[u8]) -> Heard<'static> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::envelope::NodeId;
     use super::*;
 
     fn redis(url: &str) -> Redis {
@@ -390,5 +460,55 @@ mod tests {
         redis.begin(&mut Vec::new());
         let heard = hear(&mut redis, b"-LOADING Redis is loading the dataset in memory\r\n");
         assert!(matches!(&heard, Heard::NotNow(why) if why.contains("loads")), "{heard:?}");
+        let long = format!("-DENIED {}\r\n", "ü".repeat(400));
+        redis.begin(&mut Vec::new());
+        let heard = hear(&mut redis, long.as_bytes());
+        assert!(matches!(&heard, Heard::Never(why) if why.len() < 400 && why.ends_with("…\")")), "{heard:?}");
+    }
+
+    #[test]
+    fn servers_that_are_of_no_use() {
+        for (url, server, expected) in [
+            ("redis://a", "%1\r\n$4\r\nrole\r\n$7\r\nreplica\r\n", Some("master")),
+            ("redis://a", "%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n", None),
+            ("redis://a", "%1\r\n$4\r\nmode\r\n$7\r\ncluster\r\n", None),
+            ("redis://a?streams", "%1\r\n$4\r\nmode\r\n$7\r\ncluster\r\n", Some("?streams")),
+        ] {
+            let address = Address::parse(url).unwrap();
+            let streams = address.streams().map(|length| Streams::new("p", length, 1, NodeId(1)));
+            let mut redis = Redis::new(&address, streams);
+            redis.begin(&mut Vec::new());
+            match (hear(&mut redis, server.as_bytes()), expected) {
+                (Heard::Never(why), Some(expected)) => assert!(why.contains(expected), "{why}"),
+                (Heard::Greeted { .. }, None) => {}
+                (heard, _) => panic!("{server}: {heard:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_topic_that_is_refused_takes_no_other_with_it() {
+        const REFUSED: &[u8] = b"-NOPERM this user has no permissions to access one of the channels\r\n";
+        let confirmed = |name: &str| format!(">3\r\n$9\r\nsubscribe\r\n${}\r\n{name}\r\n:1\r\n", name.len());
+        let (mut redis, mut out) = (redis("redis://a/p"), Vec::new());
+        let names: [&[u8]; 4] = [b"p:all", b"p:control", b"p:topic:x", b"p:topic:y"];
+        let begin = |redis: &mut Redis, out: &mut Vec<u8>| {
+            redis.begin(out);
+            assert!(matches!(hear(redis, b"%0\r\n"), Heard::Greeted { .. }));
+            redis.subscribe(out, &names);
+            for name in ["p:all", "p:control"] {
+                assert!(matches!(hear(redis, confirmed(name).as_bytes()), Heard::Nothing));
+            }
+        };
+        begin(&mut redis, &mut out);
+        assert!(matches!(hear(&mut redis, REFUSED), Heard::NotNow(_)));
+        begin(&mut redis, &mut out);
+        assert!(matches!(hear(&mut redis, REFUSED), Heard::RefusedTopic { is_last: false, .. }));
+        assert!(matches!(hear(&mut redis, confirmed("p:topic:y").as_bytes()), Heard::Subscribed));
+        // Without these there is no link.
+        redis.begin(&mut out);
+        hear(&mut redis, b"%0\r\n");
+        redis.subscribe(&mut out, &names);
+        assert!(matches!(hear(&mut redis, REFUSED), Heard::Never(_)));
     }
 }

@@ -3,7 +3,7 @@
 use super::address::{Address, EngineKind};
 use super::engine::{Channel, Heard};
 use super::history::Question;
-use super::nats::Nats;
+use super::nats::{LONGEST_NAME, Nats};
 use super::redis::Redis;
 use super::streams::Streams;
 
@@ -56,6 +56,14 @@ impl Speaker {
         match self {
             Self::Redis(redis) => redis.name(channel),
             Self::Nats(nats) => nats.name(channel),
+        }
+    }
+
+    /// The most bytes of such a name.
+    pub(super) const fn longest_name(&self) -> usize {
+        match self {
+            Self::Redis(_) => usize::MAX,
+            Self::Nats(_) => LONGEST_NAME,
         }
     }
 

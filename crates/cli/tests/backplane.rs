@@ -345,3 +345,71 @@ fn engines_are_reached_under_tls_by_paths_and_with_credentials() {
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+/// Messages as long as clients here may send them reach other servers, and what an engine does not take is told.
+#[test]
+fn long_messages_reach_other_servers_or_are_told() {
+    const LONG: usize = 18 << 20;
+    let limit = [("--max-message", "20M"), ("--max-frame", "20M"), ("--max-queued", "64M")];
+    let limit: Vec<&str> = limit.iter().flat_map(|(flag, value)| [*flag, *value]).collect();
+    let Some(engine) = Server::start(KINDS[0], &[]) else { return };
+    let url = engine.url();
+    let backplane = ["--mode", "relay", "--backplane-max-age", "60s", "--backplane", &url];
+    let servers = [(); 2].map(|()| serve(&[&backplane[..], &limit].concat()));
+    let [mut one, mut other] = [0, 1].map(|at: usize| Peer::open(servers[at].address));
+    meet(&mut one, &mut other);
+    let long = "x".repeat(LONG);
+    one.text(&long);
+    assert!(other.frame().1 == long.as_bytes());
+    for threads in ["1", "2"] {
+        let Some(engine) = Server::start(KINDS[1], &[]) else { return };
+        let url = engine.url();
+        let server = serve(&["--mode", "relay", "--threads", threads, "--backplane", &url]);
+        server.running.told("backplane: up");
+        Peer::open(server.address).text(&"x".repeat(2 << 20)); // nats-server takes 1 MiB
+        let why = server.running.told("backplane: refused: ");
+        assert!(why.contains("2097152 bytes") && why.contains("max_payload"), "{why}");
+        server.running.told("backplane: 1 messages to other nodes were dropped");
+    }
+}
+
+/// What engines refuse, as they word it, and what becomes of the link.
+#[test]
+fn engines_that_refuse_say_why() {
+    let redis = |args: &[&str]| Server::start(KINDS[0], args);
+    let Some(master) = redis(&[]) else { return };
+    let port = master.port.to_string();
+    let master_at = format!("127.0.0.1 {port}");
+    let Some(replica) = redis(&["--replicaof", &master_at]) else { return };
+    let told = |url: &str, what: &str| {
+        let server = serve(&["--mode", "relay", "--backplane", url]);
+        let why = server.running.told(what);
+        (server, why)
+    };
+    let (_, why) = told(&replica.url(), "backplane: refused: ");
+    assert!(why.contains("replica") && why.contains("master"), "{why}");
+    let (_, why) = told(&format!("{}?db=99", master.url()), "backplane: refused: ");
+    assert!(why.contains("no such database"), "{why}");
+    // Users who may not use the channels, or not all of them.
+    assert!(
+        master.redis("ACL SETUSER u on >s resetchannels &test:all &test:control ~* +@all").starts_with("+OK")
+    );
+    let of_user = |prefix: &str| format!("redis://u:s@127.0.0.1:{}/{prefix}", master.port);
+    told(&of_user("test"), "backplane: up");
+    let (_, why) = told(&of_user("other"), "backplane: refused: ");
+    assert!(why.contains("NOPERM"), "{why}");
+    // No memory: channels need none, and histories begin once there is some.
+    assert!(master.redis("CONFIG SET maxmemory 1mb").starts_with("+OK"));
+    told(&master.url(), "backplane: up");
+    let url = format!("{}?streams", master.url());
+    let (server, why) = told(&url, "backplane: refused: ");
+    assert!(why.contains("no memory left"), "{why}");
+    server.running.told("backplane: up");
+    assert!(master.redis("CONFIG SET maxmemory 0").starts_with("+OK"));
+    let other = serve(&["--mode", "relay", "--backplane", &url]);
+    let [mut one, mut two] = [Peer::open(server.address), Peer::open(other.address)];
+    meet(&mut two, &mut one);
+    assert!(master.redis("CONFIG SET maxclients 1").starts_with("+OK"));
+    let (_, why) = told(&master.url(), "backplane: down");
+    assert!(why.contains("no room"), "{why}");
+}

@@ -1,5 +1,6 @@
 //! What a link asks of its driver, and what it tells.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::envelope::{Mark, NodeId};
@@ -79,7 +80,9 @@ impl std::fmt::Display for LinkEvent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Up { after } => write!(f, "up, after {:.1} s", after.as_secs_f64()),
-            Self::Down { why, retry } => write!(f, "down, next try in {:.1} s: {why}", retry.as_secs_f64()),
+            Self::Down { why, retry } => {
+                write!(f, "down, next try in {:.1} s: {}", retry.as_secs_f64(), Told(why))
+            }
             Self::Gap { node, topic: Some(topic), lost } => {
                 write!(f, "{lost} messages of node {node} to \"{}\" were lost", topic.escape_debug())
             }
@@ -92,8 +95,20 @@ impl std::fmt::Display for LinkEvent {
                 write!(f, "the engine has lost the history of {}", Shown(topic.as_deref()))
             }
             Self::Presence { topic } => write!(f, "others are present in {}", Shown(Some(topic))),
-            Self::Refused { why } => write!(f, "refused: {}", why.escape_debug()),
+            Self::Refused { why } => write!(f, "refused: {}", Told(why)),
         }
+    }
+}
+
+/// What an engine says, on one line.
+struct Told<'a>(&'a str);
+
+impl std::fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.chars().try_for_each(|c| match c.is_control() {
+            true => c.escape_debug().fmt(f),
+            false => f.write_char(c),
+        })
     }
 }
 
@@ -150,9 +165,31 @@ pub enum Published {
         /// Messages that had to go for it, the oldest first. A [`LinkEvent::Dropped`] tells, too.
         dropped: u64,
     },
-    /// It is longer than the engine takes, or than any message may be.
+    /// It is longer than the engine takes, or than any message may be. [`LinkEvent::Refused`] and
+    /// [`LinkEvent::Dropped`] tell, too: the result of a call in another loop of the group cannot.
     TooLong {
         /// The most bytes of a message.
         most: usize,
     },
+    /// The name of its topic is longer than the engine takes. [`LinkEvent::Refused`] and [`LinkEvent::Dropped`] tell, too.
+    TopicTooLong {
+        /// The most bytes of a name, with the prefix, and with three for each byte that is no letter, digit, `-` or `_`.
+        most: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_engine_says_stays_on_its_line() {
+        let why = "it says \"no\"\r\n\u{1b}[2J".to_owned();
+        assert_eq!(
+            LinkEvent::Refused { why: why.clone() }.to_string(),
+            "refused: it says \"no\"\\r\\n\\u{1b}[2J"
+        );
+        let down = LinkEvent::Down { why, retry: Duration::ZERO }.to_string();
+        assert_eq!(down, "down, next try in 0.0 s: it says \"no\"\\r\\n\\u{1b}[2J");
+    }
 }

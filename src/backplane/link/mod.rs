@@ -13,7 +13,7 @@ mod timing;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::address::Address;
+use super::address::{Address, EngineKind};
 use super::channels::Channels;
 use super::engine::Channel;
 use super::envelope::{Envelope, Kind, MAX_ENVELOPE, Mark, NodeId};
@@ -255,7 +255,17 @@ impl Link {
         self.control(Kind::Hello { asks }, b"");
     }
 
+    /// How long an announcement is, beside its envelope.
+    fn announcement(&self) -> usize {
+        ANNOUNCEMENT.min(self.longest)
+    }
+
     fn control(&mut self, kind: Kind, payload: &[u8]) {
+        if payload.len() > self.longest {
+            // Whoever sends it all the same is cut off, over and over.
+            let why = format!("what this node says of itself is too long; {}", self.limit());
+            return self.events.push_back(LinkEvent::Refused { why });
+        }
         let mut envelope = Vec::new();
         let (node, epoch) = (self.node, self.epoch);
         Envelope { kind, node, epoch, number: 0, mark: None, key: None }.encode(&mut envelope);
@@ -279,15 +289,15 @@ impl Link {
         let payload = message.as_bytes();
         let length = payload.len() + key.map_or(0, str::len);
         if length > most {
-            if self.settings.ordered {
-                // It reaches nobody, not even here.
-                let why = format!("a message of {length} bytes is longer than {most}");
-                self.events.push_back(LinkEvent::Refused { why });
-                self.drop_messages(1, now);
-            }
+            self.refuse_message(format!("a message of {length} bytes; {}", self.limit()), now);
             return Published::TooLong { most };
         }
         let name = self.speaker.name(topic.map_or(Channel::All, |topic| Channel::Topic(topic.as_bytes())));
+        let most = self.speaker.longest_name();
+        if name.len() > most {
+            self.refuse_message(too_long_a_name(name.len(), most), now);
+            return Published::TopicTooLong { most };
+        }
         let number = self.sending.next(&name, now);
         let mut envelope = Vec::with_capacity(MAX_ENVELOPE + key.map_or(0, str::len));
         let kind = Kind::Data(message.kind());
@@ -302,6 +312,24 @@ impl Link {
         Published::Queued { dropped }
     }
 
+    /// How long a message may be, and who says so.
+    fn limit(&self) -> String {
+        let engine = match self.address.kind() {
+            EngineKind::Redis => "Redis takes",
+            EngineKind::Nats => "the max_payload of NATS leaves",
+        };
+        match self.settings.max_message {
+            ours if ours <= self.longest => format!("max_message is {ours}"),
+            _ => format!("{engine} {} for it", self.longest),
+        }
+    }
+
+    /// A message of ours does not go to other nodes, and why.
+    fn refuse_message(&mut self, why: String, now: Instant) {
+        self.events.push_back(LinkEvent::Refused { why });
+        self.drop_messages(1, now);
+    }
+
     fn drop_messages(&mut self, count: u64, now: Instant) {
         if count > 0 {
             self.dropped += count;
@@ -313,6 +341,10 @@ impl Link {
     /// Somebody here wants this topic.
     pub fn subscribe(&mut self, topic: &str) {
         let name = self.speaker.name(Channel::Topic(topic.as_bytes()));
+        let most = self.speaker.longest_name();
+        if name.len() > most {
+            return self.events.push_back(LinkEvent::Refused { why: too_long_a_name(name.len(), most) });
+        }
         if self.channels.add(name.clone(), Some(topic))
             && matches!(self.state, State::Restoring { .. } | State::Up)
         {
@@ -343,7 +375,7 @@ impl Link {
             }
         }
         if matches!(self.state, State::Up) && self.out.len() < BATCH {
-            for piece in self.presence.untold(ANNOUNCEMENT) {
+            for piece in self.presence.untold(self.announcement()) {
                 self.control(Kind::Present, &piece);
             }
         }
@@ -353,7 +385,9 @@ impl Link {
             if given > 0 {
                 self.speaker.published(&mut self.out, given);
             }
-            self.drop_messages(too_long as u64, now);
+            for _ in 0..too_long {
+                self.refuse_message(format!("a message that waited is too long; {}", self.limit()), now);
+            }
         }
         &self.out[self.written..]
     }
@@ -362,6 +396,10 @@ impl Link {
     pub fn advance(&mut self, len: usize) {
         self.written = (self.written + len).min(self.out.len());
     }
+}
+
+fn too_long_a_name(len: usize, most: usize) -> String {
+    format!("the name of a topic has {len} bytes, prefix and escapes included, and NATS takes {most}")
 }
 
 /// Epochs for histories that begin here. The first is by chance, so that no other node gives the same ones.

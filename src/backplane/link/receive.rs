@@ -79,25 +79,32 @@ impl Link {
             Heard::Nothing => {}
             Heard::StartTls => self.actions.push_back(Action::StartTls),
             Heard::Greeted { longest } => self.greeted(longest, now),
-            Heard::Subscribed => {
-                if let State::Restoring { subscribed, .. } = &mut self.state {
-                    *subscribed = true;
-                    self.hello(true);
-                    self.try_up(now);
+            Heard::Subscribed => self.subscribed(now),
+            Heard::RefusedTopic { why, is_last } => {
+                self.events.push_back(LinkEvent::Refused { why });
+                if is_last {
+                    self.subscribed(now);
                 }
             }
             Heard::Answered(count) => self.queue.answered(count),
             Heard::Message { channel, payload } => self.message(channel, payload, now, deliver),
             Heard::RefusedMessage(why) => {
                 self.queue.answered(1); // to say it again would change nothing
-                self.drop_messages(1, now);
-                self.events.push_back(LinkEvent::Refused { why });
+                self.refuse_message(why, now);
             }
+            Heard::NotPublished(why) => self.refuse_message(why, now),
             Heard::Position(told) => {
                 self.with_history(|history, ask| {
                     let (change, name) = history.position(told, ask);
                     (change == Change::Reset).then_some((name, None))
                 });
+            }
+            Heard::NoPosition(why) => {
+                self.events.push_back(LinkEvent::Refused { why });
+                if let Some(history) = &mut self.history {
+                    history.no_position();
+                }
+                self.ask_history();
             }
             Heard::Entry { offset, payload } => self.entry(offset, payload, now, deliver),
             Heard::HistoryRead => self.history_read(),
@@ -112,6 +119,15 @@ impl Link {
                 self.events.push_back(LinkEvent::Refused { why: why.clone() });
                 self.fall(&why, MAX_DELAY, now);
             }
+        }
+    }
+
+    /// All subscriptions hold, or are refused.
+    fn subscribed(&mut self, now: Instant) {
+        if let State::Restoring { subscribed, .. } = &mut self.state {
+            *subscribed = true;
+            self.hello(true);
+            self.try_up(now);
         }
     }
 

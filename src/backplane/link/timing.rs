@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::super::envelope::Kind;
 use super::event::{Action, LinkEvent};
 use super::receive::REUNION;
-use super::{ANNOUNCEMENT, Link, MAX_DELAY, State};
+use super::{Link, MAX_DELAY, State};
 use crate::entropy;
 
 /// How long reaching an engine and its first answer may take, each.
@@ -105,7 +105,7 @@ impl Link {
             // Behind what was given out already, and that is all that has a number and may have arrived. What still
             // waits in the queue has not been sent, so it may not be announced. A history is read to its end in any case.
             if !self.queue.is_waiting() && self.history.is_none() {
-                for piece in self.sending.announce(ANNOUNCEMENT, now) {
+                for piece in self.sending.announce(self.announcement(), now) {
                     self.control(Kind::Numbers, &piece);
                 }
             }
@@ -115,8 +115,9 @@ impl Link {
     /// Says who is present here, all of it.
     pub(super) fn tell_all_present(&mut self) {
         self.tell_all_at = None;
-        self.presence.untold(ANNOUNCEMENT);
-        for piece in self.presence.all(ANNOUNCEMENT) {
+        let longest = self.announcement();
+        self.presence.untold(longest);
+        for piece in self.presence.all(longest) {
             self.control(Kind::Present, &piece);
         }
     }

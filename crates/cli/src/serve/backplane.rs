@@ -49,7 +49,7 @@ impl BackplaneArgs {
     /// # Errors
     ///
     /// What is wrong with the command line.
-    pub(super) fn backplane(&self, mode: &Mode) -> Result<Option<Backplane>, String> {
+    pub(super) fn backplane(&self, mode: &Mode, max_message: usize) -> Result<Option<Backplane>, String> {
         let environment = || std::env::var("BOWSPRIT_BACKPLANE").ok().filter(|url| !url.is_empty());
         let Some(url) = self.backplane.clone().or_else(environment) else { return Ok(None) };
         if !matches!(mode, Mode::Relay | Mode::Broadcast) {
@@ -59,6 +59,8 @@ impl BackplaneArgs {
         }
         let address = Address::parse(&url).map_err(|error| format!("--backplane: {error}"))?;
         let mut settings = BackplaneSettings::default();
+        // What clients here may say goes out; what those of other servers may, whose limit is not known, comes in.
+        settings.max_message = settings.max_message.max(max_message);
         settings.max_queued = self.backplane_queue.0;
         settings.max_age = self.backplane_max_age.0;
         settings.ordered = self.backplane_ordered;

@@ -41,7 +41,7 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
         _ => None,
     };
     let health = args.drain.health();
-    let backplane = args.backplane.backplane(&args.mode)?;
+    let backplane = args.backplane.backplane(&args.mode, args.connection.config().max_message)?;
     let server = Server::new(args, screen, health.clone(), farewell.clone(), backplane.as_ref())?;
     let tls = args.tls.server(!args.no_http2)?;
     let mut config = args.connection.config();

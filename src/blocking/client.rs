@@ -181,9 +181,9 @@ impl<S: Socket> Client<S> {
 
     /// Queues something and writes all that is queued.
     fn queue(&mut self, queue: impl FnOnce(&mut Sending) -> Result<(), SendError>) -> Result<(), Error> {
-        let deadline = after(self.reading.timeout);
+        let until = after(self.reading.timeout);
         queue(&mut self.duplex.sending)?;
-        let result = self.duplex.write(deadline);
+        let result = self.duplex.write(until, None);
         if !matches!(result, Ok(()) | Err(Error::Timeout)) {
             self.reading.end();
         }
@@ -203,35 +203,51 @@ impl<S: Socket> Duplex for Whole<S> {
         self.socket.read(decoder.space(self.sending.outbound.config())).map_err(timed)
     }
 
-    fn write(&mut self, until: Option<Instant>) -> Result<(), Error> {
-        let outbound = &mut self.sending.outbound;
-        // The answer to a Ping that came while much waited may be queued by `advance`.
-        while !outbound.pending().is_empty() {
-            self.socket.set_write_timeout(remaining(until)?)?;
-            match self.socket.write(outbound.pending()).map_err(timed) {
-                Ok(0) => return Err(Error::Io(io::ErrorKind::WriteZero.into())),
-                Ok(len) => outbound.advance(len),
-                Err(Error::Timeout) => {} // `remaining` knows whether it was one
-                Err(error) => return Err(error),
-            }
+    fn write(&mut self, until: Option<Instant>, most: Option<Duration>) -> Result<(), Error> {
+        if most.is_some() && self.sending.outbound.queued() == 0 {
+            return self.socket.flush().map_err(timed); // TLS may hold something; the clock need not be asked
         }
-        self.socket.flush().map_err(timed)
+        let until = [until, after(most)].into_iter().flatten().min();
+        write(&mut self.socket, &mut self.sending.outbound, until)
     }
 
     fn part(&mut self, until: Instant) {
-        let _ = self.write(Some(until));
+        let _ = self.write(Some(until), None);
         // TLS has a word to say, too.
-        let left = remaining(Some(until)).unwrap_or(Some(Duration::from_millis(1)));
+        let left = remaining(Some(until)).unwrap_or(Some(LEAST));
         let _ = self.socket.set_write_timeout(left);
         let _ = self.socket.shutdown_write();
     }
 }
 
+/// Writes all that is queued.
+fn write(socket: &mut impl Socket, outbound: &mut Outbound, until: Option<Instant>) -> Result<(), Error> {
+    // The answer to a Ping that came while much waited may be queued by `advance`.
+    while !outbound.pending().is_empty() {
+        socket.set_write_timeout(remaining(until)?)?;
+        match socket.write(outbound.pending()).map_err(timed) {
+            Ok(0) => return Err(Error::Io(io::ErrorKind::WriteZero.into())),
+            Ok(len) => outbound.advance(len),
+            Err(Error::Timeout) => {} // `remaining` knows whether it was one
+            Err(error) => return Err(error),
+        }
+    }
+    loop {
+        match socket.flush().map_err(timed) {
+            Err(Error::Timeout) => socket.set_write_timeout(remaining(until)?)?,
+            result => return result,
+        }
+    }
+}
+
+/// No socket waits less.
+const LEAST: Duration = Duration::from_millis(1);
+
 /// The time that is left; no socket takes a timeout of zero.
 pub(super) fn remaining(until: Option<Instant>) -> Result<Option<Duration>, Error> {
     let Some(until) = until else { return Ok(None) };
     match until.checked_duration_since(Instant::now()) {
-        Some(left) if !left.is_zero() => Ok(Some(left.max(Duration::from_millis(1)))),
+        Some(left) if !left.is_zero() => Ok(Some(left.max(LEAST))),
         _ => Err(Error::Timeout),
     }
 }

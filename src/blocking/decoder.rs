@@ -61,6 +61,11 @@ const BUFFER: usize = 64 * 1024;
 /// A message of which at least so much is still to come is read straight into its own buffer.
 const DIRECT_FROM: usize = 64 * 1024;
 
+/// Where the last message was so long, the next one may be: only its header and little more is read first, so that most of
+/// it can be read to where it belongs.
+const HEADER_FIRST_FROM: usize = 128 * 1024;
+const FIRST_READ: usize = 1024;
+
 impl Decoder {
     pub(super) fn new() -> Self {
         Self {
@@ -183,7 +188,8 @@ impl Decoder {
         if self.direct {
             return self.inbound.room(DIRECT_FROM, config).unwrap_or_default();
         }
-        &mut self.buf
+        let is_header_first = self.inbound.may_want_room(HEADER_FIRST_FROM, config);
+        if is_header_first { &mut self.buf[..FIRST_READ] } else { &mut self.buf }
     }
 
     /// `len` bytes have been read to the [`space`](Self::space).

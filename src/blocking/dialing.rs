@@ -138,13 +138,13 @@ impl Socket {
                 let stream = std::net::TcpStream::from(stream);
                 stream.set_nonblocking(false)?;
                 stream.set_nodelay(true)?;
-                Wire::Tcp(stream)
+                Wire::from(stream)
             }
             #[cfg(unix)]
             Socket::Unix(stream) => {
                 let stream = std::os::unix::net::UnixStream::from(stream);
                 stream.set_nonblocking(false)?;
-                Wire::Unix(stream)
+                Wire::from(stream)
             }
         })
     }

@@ -44,8 +44,9 @@ pub(super) trait Duplex {
     /// Reads once, to the space that the decoder has.
     fn fill(&mut self, decoder: &mut Decoder, until: Option<Instant>) -> Result<usize, Error>;
 
-    /// Writes what is queued, or says [`Error::Timeout`]. What another thread is writing is left to it.
-    fn write(&mut self, until: Option<Instant>) -> Result<(), Error>;
+    /// Writes what is queued, or says [`Error::Timeout`], which it does after the time that is `most` as well. What another
+    /// thread is writing is left to it.
+    fn write(&mut self, until: Option<Instant>, most: Option<Duration>) -> Result<(), Error>;
 
     /// Says the last words, as far as they go out until then, and that nothing follows them.
     fn part(&mut self, until: Instant);
@@ -115,6 +116,10 @@ impl Sending {
 
     /// Does what is due; says what ends the connection, and whether a Ping is on its way.
     fn expire(&mut self, inbound: &Inbound) -> (Option<Due>, bool) {
+        let ends = driver::close_step(inbound, &self.outbound) != CloseStep::None;
+        if !ends && self.deadlines.next(self.outbound.config()).is_none() {
+            return (None, false); // mostly; the clock need not be asked
+        }
         let now = Instant::now();
         self.step_to_end(inbound, now);
         let queued = self.outbound.queued();
@@ -254,7 +259,9 @@ impl Reading {
         if let Found::Pong = found {
             duplex.sending(|sending| sending.latency.ponged(self.decoder.control(), Instant::now()));
         }
-        self.write(duplex, deadline)?;
+        if duplex.sending(|sending| sending.outbound.queued()) > 0 {
+            self.write(duplex, deadline)?;
+        }
         Ok(Some(found))
     }
 
@@ -264,7 +271,7 @@ impl Reading {
             return Ok(());
         }
         self.full_until = None;
-        match duplex.write([deadline, after(Some(SOON))].into_iter().flatten().min()) {
+        match duplex.write(deadline, Some(SOON)) {
             Ok(()) => Ok(()),
             Err(Error::Timeout) => {
                 self.full_until = after(Some(AGAIN));

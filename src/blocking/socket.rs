@@ -129,10 +129,74 @@ pub(super) enum Layers {
 
 /// A socket of the operating system.
 #[derive(Debug)]
-pub(super) enum Wire {
+pub(super) struct Wire {
+    kind: Kind,
+    reads: Told,
+    writes: Told,
+}
+
+/// How long the calls of a socket may wait, as it was told last: to tell it is a system call. It may wait less than it is meant to,
+/// and whoever has waited for nothing asks again, so that a time that is nearly right will do.
+#[derive(Debug, Default)]
+struct Told(Option<Option<Duration>>);
+
+impl Told {
+    /// Sees to it that calls wait for at most `timeout`, and not much less.
+    fn tell(
+        &mut self,
+        timeout: Option<Duration>,
+        tell: impl FnOnce(Option<Duration>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let will_do = match (self.0, timeout) {
+            (Some(Some(told)), None) => told >= LONG,
+            (Some(Some(told)), Some(timeout)) => told <= timeout && told >= timeout / 2,
+            (told, timeout) => told == Some(timeout),
+        };
+        if !will_do {
+            self.0 = None;
+            let timeout = timeout.map(rounded);
+            tell(timeout)?;
+            self.0 = Some(timeout);
+        }
+        Ok(())
+    }
+}
+
+/// To wait so long and then again is as good as to wait for ever.
+const LONG: Duration = Duration::from_secs(1);
+
+/// No longer, and at most a fifth shorter: its three leading bits, so that what is left of the same time a little later is not
+/// less. Below eight milliseconds all of it.
+fn rounded(timeout: Duration) -> Duration {
+    let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    let kept = u64::MAX << 61_u32.saturating_sub(nanos.leading_zeros());
+    if timeout < Duration::from_millis(8) { timeout } else { Duration::from_nanos(nanos & kept) }
+}
+
+#[derive(Debug)]
+enum Kind {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+}
+
+impl From<Kind> for Wire {
+    fn from(kind: Kind) -> Self {
+        Self { kind, reads: Told::default(), writes: Told::default() }
+    }
+}
+
+impl From<TcpStream> for Wire {
+    fn from(stream: TcpStream) -> Self {
+        Kind::Tcp(stream).into()
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for Wire {
+    fn from(stream: UnixStream) -> Self {
+        Kind::Unix(stream).into()
+    }
 }
 
 impl NetStream {
@@ -148,19 +212,19 @@ impl NetStream {
 
     /// The address of the other side, which is the proxy where there is one; a Unix-domain socket has none.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        match self.wire() {
-            Wire::Tcp(tcp) => tcp.peer_addr().ok(),
+        match &self.wire().kind {
+            Kind::Tcp(tcp) => tcp.peer_addr().ok(),
             #[cfg(unix)]
-            Wire::Unix(_) => None,
+            Kind::Unix(_) => None,
         }
     }
 
     /// The address of this side.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        match self.wire() {
-            Wire::Tcp(tcp) => tcp.local_addr().ok(),
+        match &self.wire().kind {
+            Kind::Tcp(tcp) => tcp.local_addr().ok(),
             #[cfg(unix)]
-            Wire::Unix(_) => None,
+            Kind::Unix(_) => None,
         }
     }
 
@@ -176,44 +240,41 @@ impl NetStream {
     }
 }
 
-impl Wire {
-    pub(super) fn try_clone(&self) -> io::Result<Self> {
-        Ok(match self {
-            Wire::Tcp(tcp) => Wire::Tcp(tcp.try_clone()?),
-            #[cfg(unix)]
-            Wire::Unix(unix) => Wire::Unix(unix.try_clone()?),
-        })
-    }
-
-    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        match self {
-            Wire::Tcp(tcp) => tcp.shutdown(how),
-            #[cfg(unix)]
-            Wire::Unix(unix) => unix.shutdown(how),
-        }
-    }
-}
-
 /// `match` over the kinds of a stream, with the same thing to do for each.
 macro_rules! each {
     ($self:expr, $stream:ident => $do:expr) => {
         match $self {
-            Wire::Tcp($stream) => $do,
+            Kind::Tcp($stream) => $do,
             #[cfg(unix)]
-            Wire::Unix($stream) => $do,
+            Kind::Unix($stream) => $do,
         }
     };
 }
 
+impl Wire {
+    /// Another handle of the socket. Timeouts belong to the socket: one of the two may set that of reads and one that of writes.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(match &self.kind {
+            Kind::Tcp(tcp) => tcp.try_clone()?.into(),
+            #[cfg(unix)]
+            Kind::Unix(unix) => unix.try_clone()?.into(),
+        })
+    }
+
+    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        each!(&self.kind, stream => stream.shutdown(how))
+    }
+}
+
 impl Read for Wire {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        each!(self, stream => stream.read(buf))
+        each!(&mut self.kind, stream => stream.read(buf))
     }
 }
 
 impl Write for Wire {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        each!(self, stream => stream.write(buf))
+        each!(&mut self.kind, stream => stream.write(buf))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -223,15 +284,17 @@ impl Write for Wire {
 
 impl Socket for Wire {
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        each!(self, stream => Socket::set_read_timeout(stream, timeout))
+        let Self { kind, reads, .. } = self;
+        reads.tell(timeout, |timeout| each!(kind, stream => Socket::set_read_timeout(stream, timeout)))
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        each!(self, stream => Socket::set_write_timeout(stream, timeout))
+        let Self { kind, writes, .. } = self;
+        writes.tell(timeout, |timeout| each!(kind, stream => Socket::set_write_timeout(stream, timeout)))
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
-        each!(self, stream => stream.shutdown_write())
+        each!(&mut self.kind, stream => stream.shutdown_write())
     }
 }
 
@@ -291,5 +354,53 @@ impl Socket for Http2Stream<NetStream> {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         if self.is_http2() { self.end() } else { self.below_mut().shutdown_write() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a socket is told of these timeouts, one after the other.
+    fn told(timeouts: impl IntoIterator<Item = Option<Duration>>) -> Vec<Option<Duration>> {
+        let (mut told, mut calls) = (Told::default(), Vec::new());
+        for timeout in timeouts {
+            let tell = |timeout| {
+                calls.push(timeout);
+                Ok(())
+            };
+            told.tell(timeout, tell).unwrap();
+        }
+        calls
+    }
+
+    #[test]
+    fn a_socket_is_told_once_and_never_too_much() {
+        let micros = Duration::from_micros;
+        assert_eq!(told([None, None, None]), [None]);
+        let left = (0..1000).map(|passed| Some(micros(10_000_000 - passed)));
+        assert_eq!(told(left.clone()), [Some(Duration::from_nanos(8_589_934_592))]);
+        assert_eq!(told(left.chain([None])).len(), 1, "what waits for ever may wait again");
+        assert_eq!(told([Some(micros(1000)), None]), [Some(micros(1000)), None]);
+        assert_eq!(told([None, Some(micros(1000))]), [None, Some(micros(1000))]);
+        for micros in (1000..).step_by(7777).take(10_000) {
+            let timeout = Duration::from_micros(micros);
+            let rounded = rounded(timeout);
+            assert!(rounded <= timeout && rounded >= timeout * 4 / 5, "{timeout:?} became {rounded:?}");
+        }
+        assert!(rounded(Duration::MAX) > Duration::from_secs(1 << 33));
+    }
+
+    #[test]
+    fn a_socket_that_did_not_listen_is_told_again() {
+        let mut told = Told::default();
+        assert!(told.tell(None, |_| Err(io::ErrorKind::Other.into())).is_err());
+        let mut calls = 0;
+        told.tell(None, |_| {
+            calls += 1;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(calls, 1);
     }
 }

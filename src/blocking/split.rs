@@ -229,8 +229,8 @@ impl Duplex for Half {
         self.socket.read(space).map_err(timed)
     }
 
-    fn write(&mut self, until: Option<Instant>) -> Result<(), Error> {
-        self.shared.write(until, false)
+    fn write(&mut self, until: Option<Instant>, most: Option<Duration>) -> Result<(), Error> {
+        self.shared.write([until, after(most)].into_iter().flatten().min(), false)
     }
 
     fn part(&mut self, until: Instant) {

@@ -13,7 +13,7 @@ use core::ops::Range;
 #[cfg(any(feature = "std", test))]
 use std::io::IoSlice;
 
-use crate::frame::MAX_HEADER;
+use crate::frame::{MAX_HEADER, MaskKey};
 use crate::message::MessageBuffer;
 
 /// Bytes waiting to be written.
@@ -91,6 +91,9 @@ impl Lender {
         inside.then(|| start - self.0.start..start - self.0.start + bytes.len())
     }
 }
+
+/// A multiple of four, so that the key is the same for each piece.
+const MASKED_AT_ONCE: usize = 8 * 1024;
 
 /// More copied bytes than this are not kept room for by an empty queue.
 const KEEP: usize = 64 * 1024;
@@ -180,12 +183,26 @@ impl SendQueue {
         self.count_copied(used + payload.len());
     }
 
-    /// Appends a copy of `bytes` and gives it, to be masked where it lies.
+    /// Appends a masked frame: the first `used` bytes of `header`, and a masked copy of the payload.
     #[inline]
-    pub(crate) fn push_mut(&mut self, bytes: &[u8]) -> &mut [u8] {
+    pub(crate) fn push_masked_frame(
+        &mut self,
+        header: &[u8; MAX_HEADER],
+        used: usize,
+        key: MaskKey,
+        payload: &[u8],
+    ) {
+        self.copied.reserve(header.len() + payload.len());
         let start = self.copied.len();
-        self.push(bytes);
-        &mut self.copied[start..]
+        self.copied.extend_from_slice(header);
+        self.copied.truncate(start + used);
+        // Each piece is masked while it is in the cache that is nearest.
+        for piece in payload.chunks(MASKED_AT_ONCE) {
+            let start = self.copied.len();
+            self.copied.extend_from_slice(piece);
+            key.apply(&mut self.copied[start..]);
+        }
+        self.count_copied(used + payload.len());
     }
 
     /// Appends a payload: by its place where it lies in the lender's buffer and is long, else as a copy.
@@ -423,9 +440,15 @@ impl SendQueue {
         self.len = 0;
         self.start = 0;
         self.tail = 0;
+        let used = self.copied.len();
         self.copied.clear();
         if self.copied.capacity() > KEEP {
-            self.copied.shrink_to(KEEP);
+            if used <= KEEP {
+                self.copied.shrink_to(KEEP);
+            } else {
+                // To shrink it would give most of its pages back to the system, to be had anew for the next long message.
+                self.copied = Vec::new();
+            }
         }
     }
 
@@ -547,6 +570,19 @@ mod tests {
         assert!(queue.has_lent());
     }
 
+    #[test]
+    fn a_long_payload_is_masked_as_a_whole() {
+        let key = MaskKey([1, 2, 3, 4]);
+        for len in [0, 7, MASKED_AT_ONCE, 2 * MASKED_AT_ONCE + 3] {
+            let payload: Vec<u8> = (0..len).map(|i| (i % 253) as u8).collect();
+            let mut masked = payload.clone();
+            key.apply_naive(&mut masked);
+            let mut queue = SendQueue::default();
+            queue.push_masked_frame(&[9; MAX_HEADER], 6, key, &payload);
+            assert!(queue.front() == [&[9; 6][..], &masked].concat(), "{len} bytes");
+        }
+    }
+
     /// A segment without bytes would make the front look empty while something waits.
     #[test]
     fn nothing_makes_no_segment() {
@@ -554,7 +590,7 @@ mod tests {
         let mut queue = SendQueue::default();
         queue.push(b"");
         queue.push_shared(&shared);
-        queue.push_mut(b"");
+        queue.push(b"");
         assert_eq!(queue.front(), &shared[..]);
         assert!(queue.is_contiguous());
         queue.advance(SendQueue::SHARE_FROM);

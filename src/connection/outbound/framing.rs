@@ -3,7 +3,8 @@
 use super::Outbound;
 use super::error::SendError;
 use crate::connection::send_queue::SendQueue;
-use crate::frame::{MAX_HEADER, RawHeader};
+use crate::entropy::{Entropy as _, EntropyError};
+use crate::frame::{MAX_HEADER, MaskKey, RawHeader};
 #[cfg(feature = "event-loop")]
 use crate::message::Message;
 
@@ -67,14 +68,17 @@ impl Outbound {
 
     #[inline(never)]
     fn masked_frame(&mut self, header: RawHeader, payload: &[u8]) -> Result<(), SendError> {
-        let Some(masks) = &mut self.masks else { return Ok(()) };
-        // §5.3: a fresh key for every frame
-        let Ok(key) = masks.0.mask_key() else { return Err(self.fail_for_want_of_entropy()) };
+        let key = self.mask_key()?;
         let mut bytes = [0; MAX_HEADER];
         let used = header.with_mask(key).encode(&mut bytes);
-        let queue = self.queue.get_or_insert_default();
-        queue.push_frame(&bytes, used, b"");
-        key.apply(queue.push_mut(payload));
+        self.queue.get_or_insert_default().push_masked_frame(&bytes, used, key, payload);
         Ok(())
+    }
+
+    /// §5.3: a fresh key for every frame of a client.
+    #[inline]
+    fn mask_key(&mut self) -> Result<MaskKey, SendError> {
+        let key = self.masks.as_mut().map_or(Ok(MaskKey::default()), |masks| masks.0.mask_key());
+        key.map_err(|EntropyError| self.fail_for_want_of_entropy())
     }
 }

@@ -98,51 +98,91 @@ pub(crate) fn between(least: Duration, most: Duration, entropy: &mut dyn Entropy
     least + most.saturating_sub(least).mul_f64(share)
 }
 
-/// The operating system's entropy, drawn in blocks so that a masking key costs no system call of its own.
+/// The operating system's entropy, drawn in blocks so that a masking key costs no system call of its own. With `std` a thread has
+/// one block for all of its sources, so that a source owns no memory; a process that forks in the middle of a block would use
+/// the rest of it twice.
 #[cfg(feature = "entropy")]
+#[derive(Default)]
 pub struct SystemEntropy {
-    block: [u8; Self::BLOCK],
-    used: usize,
+    #[cfg(not(feature = "std"))]
+    block: Block,
 }
 
 #[cfg(feature = "entropy")]
 impl SystemEntropy {
-    const BLOCK: usize = 256;
-
     /// A source with nothing drawn yet.
     pub const fn new() -> Self {
-        Self { block: [0; Self::BLOCK], used: Self::BLOCK }
-    }
-}
-
-#[cfg(feature = "entropy")]
-impl Default for SystemEntropy {
-    fn default() -> Self {
-        Self::new()
+        Self {
+            #[cfg(not(feature = "std"))]
+            block: Block::EMPTY,
+        }
     }
 }
 
 #[cfg(feature = "entropy")]
 impl Entropy for SystemEntropy {
+    #[inline]
     fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
-        for out in out.chunks_mut(Self::BLOCK) {
-            if self.used + out.len() > Self::BLOCK {
-                getrandom::fill(&mut self.block).map_err(|_| EntropyError)?;
-                self.used = 0;
+        #[cfg(feature = "std")]
+        return BLOCK.with_borrow_mut(|block| block.fill(out));
+        #[cfg(not(feature = "std"))]
+        self.block.fill(out)
+    }
+}
+
+#[cfg(all(feature = "entropy", feature = "std"))]
+std::thread_local! {
+    static BLOCK: core::cell::RefCell<Block> = const { core::cell::RefCell::new(Block::EMPTY) };
+}
+
+/// Bytes that were drawn, of which the last ones are left.
+#[cfg(feature = "entropy")]
+struct Block {
+    bytes: [u8; Self::LEN],
+    left: usize,
+}
+
+#[cfg(feature = "entropy")]
+impl Default for Block {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+#[cfg(feature = "entropy")]
+impl Block {
+    const LEN: usize = if cfg!(feature = "std") { 1024 } else { 256 };
+
+    const EMPTY: Self = Self { bytes: [0; Self::LEN], left: 0 };
+
+    #[inline]
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
+        for out in out.chunks_mut(Self::LEN) {
+            if self.left < out.len() {
+                self.draw()?;
             }
-            let fresh = &mut self.block[self.used..self.used + out.len()];
+            let start = Self::LEN - self.left;
+            let fresh = &mut self.bytes[start..start + out.len()];
             out.copy_from_slice(fresh);
             // What has been given out is not kept.
             fresh.fill(0);
-            self.used += out.len();
+            self.left -= out.len();
         }
+        Ok(())
+    }
+
+    #[cold]
+    fn draw(&mut self) -> Result<(), EntropyError> {
+        self.left = 0; // a source that fails may have written something
+        getrandom::fill(&mut self.bytes).map_err(|_| EntropyError)?;
+        self.left = Self::LEN;
         Ok(())
     }
 }
 
 #[cfg(feature = "entropy")]
-impl core::fmt::Debug for SystemEntropy {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Debug for SystemEntropy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SystemEntropy")
     }
 }
@@ -160,9 +200,20 @@ mod tests {
         assert!(keys.len() > 9_997, "{} of 10000 keys differ", keys.len());
     }
 
+    /// All sources of a thread draw from one block, and none gets what another one got.
+    #[test]
+    fn sources_own_nothing_and_share_no_key() {
+        #[cfg(feature = "std")]
+        assert_eq!(size_of::<SystemEntropy>(), 0);
+        let mut sources: [SystemEntropy; 8] = Default::default();
+        let keys: HashSet<[u8; 4]> =
+            (0..10_000).map(|round| sources[round % 8].mask_key().unwrap().0).collect();
+        assert!(keys.len() > 9_997, "{} of 10000 keys differ", keys.len());
+    }
+
     #[test]
     fn draws_longer_than_a_block_are_filled() {
-        let mut out = [0; 1000];
+        let mut out = [0; 3000];
         SystemEntropy::new().fill(&mut out).unwrap();
         assert!(out.chunks(100).all(|part| part.iter().any(|&byte| byte != 0)));
     }

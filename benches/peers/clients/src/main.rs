@@ -1,4 +1,5 @@
-//! Clients that say so many messages at a time to an echo server and wait for all of them: ours, and those of other crates.
+//! Clients that say so many messages at a time to an echo server and wait for all of them: ours, those of other crates, and `null`
+//! ones that only move the bytes.
 //! `benches/clients` runs them beside each other.
 //!
 //! `peer-clients NAME PORT CONNECTIONS SIZE IN_FLIGHT SECONDS` prints messages for a second, and µs of a processor for each.
@@ -10,6 +11,7 @@ mod bowsprit_blocking;
 mod bowsprit_loop;
 mod crowd;
 mod fastwebsockets;
+mod null;
 mod tally;
 mod tokio_tungstenite;
 mod tungstenite;
@@ -30,6 +32,8 @@ fn main() {
         "tungstenite" => tungstenite::run(&load, tally),
         "tokio-tungstenite" => tokio_tungstenite::run(load, tally),
         "fastwebsockets" => fastwebsockets::run(load, tally),
+        "null-blocking" => null::run_blocking(&load, tally),
+        "null-loop" => null::run_loop(&load, tally),
         _ => usage(),
     };
     println!("{:.0} {:.4}", done.messages_per_s, done.us_per_message);

@@ -132,8 +132,9 @@ fn wide(address: IpAddr) -> u128 {
     }
 }
 
-/// An address, and perhaps a port, in any of the ways that proxies write it.
+/// An address, and perhaps a port, in any of the ways that proxies write it; a port may be hidden, too (RFC 7239 §6).
 fn node(text: &str) -> Option<IpAddr> {
+    let text = text.rsplit_once(':').filter(|(_, port)| port.starts_with('_')).map_or(text, |(node, _)| node);
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok().or_else(|| text.parse().ok().map(|socket: SocketAddr| socket.ip()))
 }
@@ -218,6 +219,10 @@ mod tests {
             ("for=198.51.100.17, for=192.0.2.43", "192.0.2.43"),
             ("for=192.0.2.43, for=10.0.0.7", "192.0.2.43"),
             ("for=_hidden, for=10.0.0.7", "10.0.0.7"),
+            ("for=\"192.0.2.43:_hidden\"", "192.0.2.43"),
+            ("for=\"[2001:db8:cafe::17]:_x.-_9\"", "2001:db8:cafe::17"),
+            ("for=\"_hidden:47011\"", "10.0.0.1"),
+            ("for=\"unknown:_hidden\"", "10.0.0.1"),
             ("for=unknown", "10.0.0.1"),
             ("by=192.0.2.1", "10.0.0.1"),
             ("for=192.0.2.1;for=192.0.2.2", "10.0.0.1"),

@@ -11,12 +11,12 @@ use bowsprit::backplane::{Action, Address, BackplaneSettings, Incoming, Link, Li
 use bowsprit::entropy::{Entropy, EntropyError};
 use bowsprit::message::Message;
 
-/// The entropy of a test: none.
-struct Zeros;
+/// The entropy of a test: the same byte, so that each delay is the shortest that may be, or the longest.
+struct Same(u8);
 
-impl Entropy for Zeros {
+impl Entropy for Same {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
-        out.fill(0);
+        out.fill(self.0);
         Ok(())
     }
 }
@@ -133,6 +133,8 @@ struct World {
     engine: Engine,
     links: [Link; 2],
     connected: [bool; 2],
+    /// The engine is not there.
+    is_away: bool,
     /// Whose link is cut, and after how many bytes.
     cut: Option<(usize, usize)>,
     /// What the second link has heard, and how many messages it was told are lost.
@@ -142,12 +144,13 @@ struct World {
 }
 
 impl World {
-    fn new(url: &str) -> Self {
+    fn new(url: &str, entropy: u8) -> Self {
         let now = Instant::now();
         let links = [1, 2].map(|node| {
             let address = Address::parse(url).unwrap();
             let settings = BackplaneSettings::default();
-            let mut link = Link::new(address, settings, (NodeId(node), 1), Box::new(Zeros), now).unwrap();
+            let mut link =
+                Link::new(address, settings, (NodeId(node), 1), Box::new(Same(entropy)), now).unwrap();
             if node == 2 {
                 link.subscribe("x");
             }
@@ -155,7 +158,7 @@ impl World {
         });
         let engine = Engine { speaks_nats: url.starts_with("nats"), clients: BTreeMap::new() };
         let (heard, connected) = (Vec::new(), [false; 2]);
-        Self { now, engine, links, connected, cut: None, heard, lost: 0, ups: [0; 2] }
+        Self { now, engine, links, connected, is_away: false, cut: None, heard, lost: 0, ups: [0; 2] }
     }
 
     /// Passes on bytes until there are none.
@@ -164,9 +167,11 @@ impl World {
             let mut is_done = true;
             for who in 0..2 {
                 while let Some(action) = self.links[who].next_action() {
-                    self.connected[who] = action == Action::Dial;
+                    self.connected[who] = action == Action::Dial && !self.is_away;
                     self.engine.clients.remove(&who);
-                    if action == Action::Dial {
+                    if action == Action::Dial && self.is_away {
+                        self.links[who].lost("away", self.now);
+                    } else if action == Action::Dial {
                         self.engine.connect(who);
                         self.links[who].connected(self.now);
                     }
@@ -180,7 +185,7 @@ impl World {
                             self.lost += lost;
                         }
                         LinkEvent::Up { .. } => self.ups[who] += 1,
-                        LinkEvent::Down { why, .. } => assert_eq!(why, "cut"),
+                        LinkEvent::Down { why, .. } => assert!(why == "cut" || why == "away", "{why}"),
                         LinkEvent::Presence { .. } => {}
                         other => panic!("{other}"),
                     }
@@ -246,6 +251,16 @@ impl World {
         self.settle();
     }
 
+    /// The engine is killed.
+    fn kill(&mut self) {
+        self.is_away = true;
+        self.engine.clients.clear();
+        for who in 0..2 {
+            self.connected[who] = false;
+            self.links[who].lost("away", self.now);
+        }
+    }
+
     fn wait(&mut self, time: Duration) {
         let until = self.now + time;
         self.settle();
@@ -265,7 +280,7 @@ fn wherever_a_link_is_cut_nothing_comes_twice_and_what_is_lost_is_told() {
         for who in 0..2 {
             let mut losses = BTreeSet::new();
             for after in 0.. {
-                let mut world = World::new(url);
+                let mut world = World::new(url, 0);
                 world.wait(Duration::from_secs(1));
                 world.publish(0);
                 assert_eq!((&world.heard[..], world.ups), (&[0][..], [1, 1]));
@@ -286,6 +301,30 @@ fn wherever_a_link_is_cut_nothing_comes_twice_and_what_is_lost_is_told() {
             }
             // The subscriber misses what was published before it was back.
             assert!(who == 0 || losses.iter().any(|lost| *lost > 0), "{url}: {losses:?}");
+        }
+    }
+}
+
+/// Messages may wait for 2 s. However late within that the engine is back, none is too old then.
+#[test]
+fn an_engine_that_is_back_in_time_loses_nothing() {
+    const STEP: Duration = Duration::from_millis(100);
+    for url in ["redis://a/p", "nats://a/p"] {
+        for entropy in [1, 0x55, 0xff] {
+            for steps in 1..19 {
+                let mut world = World::new(url, entropy);
+                world.wait(Duration::from_secs(1));
+                world.publish(0);
+                world.kill();
+                for number in 1..=steps {
+                    world.publish(number);
+                    world.wait(STEP);
+                }
+                world.is_away = false;
+                world.wait(Duration::from_secs(7));
+                let all: Vec<u32> = (0..=steps).collect();
+                assert_eq!((&world.heard, world.lost), (&all, 0), "{url}, away for {steps} times {STEP:?}");
+            }
         }
     }
 }

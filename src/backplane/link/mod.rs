@@ -49,6 +49,8 @@ pub struct Link {
     out: Vec<u8>,
     written: usize,
     queue: Queue,
+    /// Nothing is too old before that: the engine is there, and is about to be given what has waited for it.
+    spared_until: Instant,
     channels: Channels,
     sending: Sending,
     receiving: Receiving,
@@ -136,6 +138,7 @@ impl Link {
             speaker,
             address,
             queue: Queue::new(settings.max_queued),
+            spared_until: now,
             settings,
             entropy,
             new_epochs: Epochs(u64::from_be_bytes(first)),

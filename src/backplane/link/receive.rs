@@ -158,6 +158,7 @@ impl Link {
             return;
         }
         self.state = State::Up;
+        self.spared_until = now + REUNION;
         self.tries = 0;
         self.announce_at = now;
         self.sending.announce_again();

@@ -16,6 +16,8 @@ const SILENT: Duration = Duration::from_secs(600);
 const TOLD: Duration = Duration::from_secs(1);
 /// A node that was silent for so many announcements is gone.
 const LEASE: u32 = 3;
+/// So many tries there are at least, and twice as many on average, within the time that a message may wait.
+const OFTEN: u32 = 20;
 const TICK: Duration = Duration::from_millis(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
@@ -34,16 +36,17 @@ impl Link {
             }
             .map_or(self.announce_at, |due| due.min(self.announce_at)),
         };
-        let old = self.queue.oldest().filter(|_| self.history.is_none());
+        let old = self.queue.oldest().filter(|_| self.expires());
         // What is too far off to be told never comes.
         let old = old.and_then(|since| since.checked_add(self.settings.max_age));
+        let old = old.map(|at| at.max(self.spared_until));
         let untold = self.dropped_since.map(|since| since + TOLD);
         [old, untold, self.channels.next(), self.tell_all_at].into_iter().flatten().fold(first, Instant::min)
     }
 
     /// Does what is due by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.history.is_none() {
+        if self.expires() && self.spared_until <= now {
             let expired = self.queue.expire(self.settings.max_age, now) as u64;
             self.drop_messages(expired, now);
         }
@@ -79,6 +82,12 @@ impl Link {
             let messages = std::mem::take(&mut self.dropped);
             self.events.push_back(LinkEvent::Dropped { messages });
         }
+    }
+
+    /// Whether messages become too old: not what becomes history, and not while the engine is there already and only
+    /// other nodes are not.
+    const fn expires(&self) -> bool {
+        self.history.is_none() && !matches!(self.state, State::Restoring { .. })
     }
 
     /// Pings where nothing was heard for a while, and announces numbers.
@@ -130,7 +139,7 @@ impl Link {
         if matches!(self.state, State::Up) {
             self.down_since = now;
         }
-        let delay = self.delay().max(least);
+        let delay = self.delay(now).max(least);
         self.state = State::Away { until: now + delay };
         self.input = Vec::new();
         self.out.clear();
@@ -143,13 +152,17 @@ impl Link {
         self.events.push_back(LinkEvent::Down { why: why.to_owned(), retry: delay });
     }
 
-    /// At once for the first try, as every millisecond costs messages; then by chance, and longer and longer.
-    fn delay(&mut self) -> Duration {
+    /// At once for the first try, as every millisecond costs messages; then by chance, and longer and longer, but often as
+    /// long as the messages still wait that came when the link was lost.
+    fn delay(&mut self, now: Instant) -> Duration {
         self.tries += 1;
         if self.tries == 1 {
             return Duration::ZERO;
         }
-        let most = Duration::from_millis(50).saturating_mul(1 << self.tries.min(10)).min(MAX_DELAY);
-        entropy::between(Duration::ZERO, most, &mut self.entropy)
+        let mut most = Duration::from_millis(50).saturating_mul(1 << self.tries.min(10)).min(MAX_DELAY);
+        if now.saturating_duration_since(self.down_since) < self.settings.max_age {
+            most = most.min((self.settings.max_age / OFTEN).max(TICK));
+        }
+        entropy::between(TICK, most, &mut self.entropy)
     }
 }

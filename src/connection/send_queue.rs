@@ -169,16 +169,18 @@ impl SendQueue {
     }
 
     /// The same for a frame without a mask that is shorter than [`LEND_FROM`](Self::LEND_FROM): its first byte, and its payload.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn push_short_frame(&mut self, first: u8, payload: &[u8]) {
         debug_assert!(payload.len() < Self::LEND_FROM);
-        let len = payload.len() as u16;
-        let [high, low] = len.to_be_bytes();
-        let (header, used) = if len <= 125 { ([first, low, 0, 0], 2) } else { ([first, 126, high, low], 4) };
-        self.copied.reserve(header.len() + payload.len());
-        let start = self.copied.len();
-        self.copied.extend_from_slice(&header);
-        self.copied.truncate(start + used);
+        let [high, low] = (payload.len() as u16).to_be_bytes();
+        self.copied.reserve(4 + payload.len());
+        let used = if payload.len() <= 125 {
+            self.copied.extend_from_slice(&[first, low]);
+            2
+        } else {
+            self.copied.extend_from_slice(&[first, 126, high, low]);
+            4
+        };
         self.copied.extend_from_slice(payload);
         self.count_copied(used + payload.len());
     }
@@ -355,9 +357,11 @@ impl SendQueue {
     /// The bytes at the front that lie in one piece, lent ones left out.
     #[inline]
     pub fn front(&self) -> &[u8] {
-        if self.is_tail() {
-            return &self.copied[self.start..];
-        }
+        if self.is_tail() { &self.copied[self.start..] } else { self.front_segment() }
+    }
+
+    #[inline(never)]
+    fn front_segment(&self) -> &[u8] {
         match self.segments.front() {
             Some(Segment::Copied(run)) => &self.copied[self.start..self.start + run],
             Some(Segment::Owned { bytes, from }) => &bytes[*from..],

@@ -19,11 +19,23 @@ impl<D> Peer<D> {
         self.is_open() && self.writable && !self.congested && self.outbound.is_idle()
     }
 
+    /// Whether something may be queued for it with nothing before it but what is queued.
+    #[inline]
+    pub(super) const fn takes_plain(&self) -> bool {
+        self.is_open() && !self.congested && self.stretch.is_empty()
+    }
+
     /// Whether so much more may wait for it, and it does not read too slowly for that.
     #[inline]
     pub(super) fn has_room(&self, settings: &Settings, len: usize) -> bool {
         let most = self.pressure(settings).high_watermark.min(self.outbound.config().max_queued);
         self.stretch.len() + len <= most
+    }
+
+    /// Whether more waits for it than a peer that reads in time leaves.
+    #[inline]
+    pub(super) fn passes_watermark(&self, settings: &Settings) -> bool {
+        self.outbound.queued() > self.pressure(settings).high_watermark
     }
 
     /// Moves what it has of published frames to its queue: something is to go out behind it.
@@ -42,12 +54,12 @@ impl<D> Peer<D> {
 
     /// Writes what is queued until the socket takes no more. `lent` is the buffer that the queue may refer to;
     /// `count` goes up by what was written.
-    #[inline]
+    #[inline(always)]
     pub(super) fn flush(&mut self, lent: &[u8], count: &mut u64) -> io::Result<()> {
         while self.writable && self.outbound.queued() > 0 {
             let queue = self.outbound.queue();
-            let (result, offered) = if queue.is_contiguous() {
-                let front = queue.front();
+            let front = queue.front();
+            let (result, offered) = if front.len() == queue.len() {
                 (self.transport.write(front), front.len())
             } else {
                 gather(&mut self.transport, queue, lent)

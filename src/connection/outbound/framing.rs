@@ -9,8 +9,8 @@ use crate::frame::{MAX_HEADER, MaskKey, RawHeader};
 use crate::message::Message;
 
 impl Outbound {
-    /// Queues a message that goes out as it is, as one short frame, as most of a server do; says whether it did. What it does not
-    /// take, [`send`](Self::send) does.
+    /// Queues a message that goes out as it is, as one short frame behind others, as most of a server do; says whether it
+    /// did. What it does not take, [`send`](Self::send) does.
     #[inline(always)]
     #[cfg(feature = "event-loop")]
     pub(crate) fn send_plain(&mut self, message: Message<'_>) -> bool {

@@ -8,9 +8,10 @@ use super::Context;
 use crate::close::CloseReason;
 use crate::connection::driver::{OutboundExt as _, SendQueue};
 use crate::connection::{Outbound, SendError};
-use crate::event_loop::agenda::Verdict;
+use crate::event_loop::agenda::{Agenda, Verdict};
 use crate::event_loop::backlog::Kept;
 use crate::event_loop::id::ConnId;
+use crate::event_loop::peer::Peer;
 use crate::event_loop::settings::Overflow;
 use crate::event_loop::share;
 use crate::extension::Compression;
@@ -53,14 +54,10 @@ impl<D: Default> Context<D> {
     #[inline]
     pub fn send<'a>(&mut self, id: ConnId, message: impl Into<Message<'a>>) -> Sent {
         let message = message.into();
-        if self.is_behind(id) && self.keeps(id) {
-            return self.keep(id, Kept { message: message.into(), choice: Some(Compression::Auto) }, None);
+        match self.send_plain(id, message) {
+            Some(sent) => sent,
+            None => self.send_compressed(id, message, Compression::Auto),
         }
-        let sent = self.send_with(id, |outbound| match outbound.send_plain(message) {
-            true => Ok(()),
-            false => outbound.send(message),
-        });
-        self.count_message(sent)
     }
 
     /// Sends a message, with a choice about its compression.
@@ -216,9 +213,29 @@ impl<D: Default> Context<D> {
         self.send_lent(id, Outbound::may_compress, send)
     }
 
-    /// Sends by a connection, with what compresses where that `may_compress`.
-    // Every message to everybody passes here: the connection is looked up once.
+    /// Sends a message behind what is queued already, as it is and in one short frame: so nearly all go out. `None`, and
+    /// nothing happened, where anything is otherwise.
     #[inline]
+    fn send_plain(&mut self, id: ConnId, message: Message<'_>) -> Option<Sent> {
+        let slot = id.slot as usize;
+        let Self { peers, agenda, work, settings, reading, stats, .. } = self;
+        let peer = peers.get_mut(slot)?;
+        if peer.generation != id.generation || !peer.takes_plain() || agenda.is_decided(slot) {
+            return None;
+        }
+        if !peer.outbound.send_plain(message) {
+            return None;
+        }
+        stats.messages_out += 1;
+        work.spend(share::SEND + message.len() / share::BYTES);
+        let sent = to_be_written(peer, slot, agenda, *reading);
+        if peer.passes_watermark(settings) {
+            self.congested(id);
+        }
+        Some(sent)
+    }
+
+    /// Sends by a connection, with what compresses where that `may_compress`.
     fn send_lent(
         &mut self,
         id: ConnId,
@@ -238,17 +255,10 @@ impl<D: Default> Context<D> {
         if let Err(error) = result {
             return self.not_sent(slot, error);
         }
-        let queued = peer.outbound.queued();
-        let copied = queued.saturating_sub(queued_before) / share::BYTES;
+        let copied = peer.outbound.queued().saturating_sub(queued_before) / share::BYTES;
         work.spend(share::SEND + copied + compressed * share::COMPRESSED);
-        let sent = if peer.writable { Sent::Now } else { Sent::Queued(queued) };
-        if *reading == Some(slot) {
-            agenda.write(slot);
-        } else {
-            agenda.write_in_order(slot);
-        }
-        if queued > peer.pressure(settings).high_watermark {
-            peer.congested = true;
+        let sent = to_be_written(peer, slot, agenda, *reading);
+        if peer.passes_watermark(settings) {
             self.congested(id);
         }
         sent
@@ -266,6 +276,7 @@ impl<D: Default> Context<D> {
     /// More than the high watermark waits.
     #[cold]
     pub(super) fn congested(&mut self, reader: ConnId) {
+        self.peers[reader.slot as usize].congested = true;
         let overflow = self.peers[reader.slot as usize].pressure(&self.settings).overflow;
         if let (Overflow::Block, Some(producer)) = (overflow, self.reading) {
             self.pause_until_drained(self.id(producer), reader);
@@ -292,6 +303,17 @@ impl<D: Default> Context<D> {
         self.pool.lend_queue(outbound);
         outbound.queue()
     }
+}
+
+/// Something is queued for the connection in `slot`: it is written at the end of the turn.
+#[inline(always)]
+fn to_be_written<D>(peer: &Peer<D>, slot: usize, agenda: &mut Agenda, reading: Option<usize>) -> Sent {
+    if reading == Some(slot) {
+        agenda.write(slot);
+    } else {
+        agenda.write_in_order(slot);
+    }
+    if peer.writable { Sent::Now } else { Sent::Queued(peer.outbound.queued()) }
 }
 
 impl Sent {

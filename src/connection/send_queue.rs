@@ -169,6 +169,7 @@ impl SendQueue {
     }
 
     /// The same for a frame without a mask that is shorter than [`LEND_FROM`](Self::LEND_FROM): its first byte, and its payload.
+    // Where it is inlined the copies in it become calls.
     #[inline(never)]
     pub(crate) fn push_short_frame(&mut self, first: u8, payload: &[u8]) {
         debug_assert!(payload.len() < Self::LEND_FROM);

@@ -283,6 +283,7 @@ impl Backplane {
                     self.readable = false;
                     return;
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return self.lost(&in_words(&error), now),
             }
         }

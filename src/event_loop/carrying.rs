@@ -11,7 +11,7 @@ use super::context::Context;
 use super::handler::{Handler, LoopError};
 use super::id::ConnId;
 use super::limits::UNCOUNTED;
-use super::peer::Stage;
+use super::peer::{Filled, Stage};
 use super::transport::{self, Transport};
 use super::turn::Turn;
 use crate::http2::{Event, Fields, StreamId};
@@ -73,12 +73,12 @@ impl<H: Handler> Turn<'_, H> {
                 return;
             }
             match peer.fill(self.scratch) {
-                Ok(Some(len)) if len > 0 => {
+                Filled::Bytes(len) => {
                     self.cx.stats.bytes_in += len as u64;
                     self.take_carried(slot, 0..len);
                 }
-                Ok(None) => return,
-                Ok(Some(_)) | Err(_) => return self.kill(slot),
+                Filled::Nothing => return,
+                Filled::End | Filled::Broken(_) => return self.kill(slot),
             }
         }
     }

@@ -62,6 +62,12 @@ impl Clock {
         at.checked_add(missed).unwrap_or(at)
     }
 
+    /// Whether a turn has begun.
+    #[inline]
+    pub(super) const fn is_in_turn(&self) -> bool {
+        self.in_turn
+    }
+
     /// Looks at the clock where a turn begins: one look serves all of it. `first` is the first deadline.
     #[inline]
     pub(super) fn begin_turn(&mut self, first: impl FnOnce() -> Option<Instant>) {

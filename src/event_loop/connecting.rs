@@ -12,7 +12,7 @@ use mio::net::UnixStream;
 use super::clients::{Answer, ClientState};
 use super::handler::Handler;
 use super::id::ClientId;
-use super::peer::Stage;
+use super::peer::{Filled, Stage};
 use super::transport::Transport;
 use super::turn::Turn;
 use crate::client::connect::{Action, Address, Attempt, Connector, Input, Lookup};
@@ -205,17 +205,17 @@ impl<H: Handler> Turn<'_, H> {
         let now = self.cx.clock.peer_time();
         let Some(connector) = self.cx.clients.connector(id) else { return };
         match result {
-            Ok(None) => return,
-            Ok(Some(0)) => {
+            Filled::Nothing => return,
+            Filled::End => {
                 self.cx.peers[slot].readable = false;
                 connector.handle(Input::Ended, now);
             }
-            Ok(Some(len)) => {
+            Filled::Bytes(len) => {
                 connector.handle(Input::Received(&self.scratch[..len]), now);
                 self.cx.stats.bytes_in += len as u64;
                 return self.pump(id, len);
             }
-            Err(error) => return self.attempt_failed(id, attempt, error),
+            Filled::Broken(error) => return self.attempt_failed(id, attempt, error),
         }
         self.pump(id, 0);
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::ended::Failed;
 use super::handler::{Decision, Handler, LoopError};
-use super::peer::{Answer, Stage, Waiting};
+use super::peer::{Answer, Filled, Stage, Waiting};
 use super::rate::Meter;
 use super::turn::Turn;
 use crate::client::connect::EXCERPT_WAIT;
@@ -25,13 +25,13 @@ impl<H: Handler> Turn<'_, H> {
     /// Reads at most so many bytes of what comes before the first frame; says how many came, if any did.
     pub(super) fn read_head(&mut self, slot: usize, most: usize) -> Option<usize> {
         match self.cx.peers[slot].fill(&mut self.scratch[..most]) {
-            Ok(Some(len)) if len > 0 => {
+            Filled::Bytes(len) => {
                 self.cx.stats.bytes_in += len as u64;
                 return Some(len);
             }
-            Ok(None) => {}
-            Ok(Some(_)) => self.eof(slot),
-            Err(error) => self.broken(slot, error),
+            Filled::Nothing => {}
+            Filled::End => self.eof(slot),
+            Filled::Broken(error) => self.broken(slot, error),
         }
         None
     }
@@ -196,5 +196,6 @@ impl<H: Handler> Turn<'_, H> {
         if self.cx.peers[slot].cold.is_some() {
             self.client_opened(id);
         }
+        self.cx.work.serve();
     }
 }

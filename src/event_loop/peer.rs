@@ -15,7 +15,7 @@ use super::rate::Meter;
 use super::settings::{Pressure, Settings};
 use super::share::Rest;
 use super::topics::Subscription;
-use super::transport::{self, Transport};
+use super::transport::Transport;
 use super::wheel::Wheel;
 use crate::connection::driver::OutboundExt as _;
 use crate::connection::{Deadlines, Outbound};
@@ -343,23 +343,42 @@ impl<D> Peer<D> {
         self.deadlines.closing(now);
     }
 
-    /// Reads as much as one call gives. `None`: nothing now.
-    #[inline]
-    pub(super) fn fill(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
-        match self.transport.read(buf) {
-            Ok(len) => {
-                // A short read has drained the socket: the next bytes are a new event. Where the peer has ended its
-                // direction there is no further event, and the end itself must still be read.
-                self.readable = len == buf.len() || self.read_closed || !self.transport.short_read_drains();
-                Ok(Some(len))
+    /// Reads as much as one call gives.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, buf: &mut [u8]) -> Filled {
+        loop {
+            match self.transport.read(buf) {
+                Ok(0) => return Filled::End,
+                Ok(len) => {
+                    // A short read has drained the socket: the next bytes are a new event. Where the peer has ended its
+                    // direction there is no further event, and the end itself must still be read.
+                    self.readable =
+                        len == buf.len() || self.read_closed || !self.transport.short_read_drains();
+                    return Filled::Bytes(len);
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock => {
+                        self.readable = false;
+                        return Filled::Nothing;
+                    }
+                    _ => return Filled::Broken(error),
+                },
             }
-            Err(error) if transport::is(&error, io::ErrorKind::WouldBlock) => {
-                self.readable = false;
-                Ok(None)
-            }
-            Err(error) => Err(error),
         }
     }
+}
+
+/// What a read has given.
+#[derive(Debug)]
+pub(super) enum Filled {
+    /// So many bytes, and at least one.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// The end of the peer's direction.
+    End,
+    Broken(io::Error),
 }
 
 impl Announcing {

@@ -1,8 +1,10 @@
 //! What connections need only while they read or send: they borrow it from here, so that an idle one owns none of it.
 //!
 //! Whoever reads for a connection holds a [`ReadLoan`]: a message's buffer, what inflates, and a queue that may refer to
-//! what was read; when it is dropped, everything that is not in use goes back. Whoever sends something does it
+//! what was read; when it [ends](ReadLoan::end), everything that is not in use goes back. Whoever sends something does it
 //! [here](Pool::send), with a queue and what compresses.
+
+use std::mem;
 
 use crate::connection::driver::{InboundExt as _, OutboundExt as _, SendQueue};
 use crate::connection::{Inbound, Outbound};
@@ -83,17 +85,30 @@ impl Pool {
         (sent, (self.deflate.work() - before) as usize)
     }
 
+    /// Lends what a message needs that does not come as one whole frame: a buffer, and what inflates.
     #[inline]
-    fn lend_buffer(&mut self, inbound: &mut Inbound) {
+    pub(super) fn lend_assembly(&mut self, inbound: &mut Inbound) {
         if !inbound.has_buffer()
             && let Some(buffer) = self.buffers.pop()
         {
             inbound.lend(buffer);
         }
+        inbound.lend_inflater(&mut self.deflate);
+    }
+
+    /// Takes it back, as far as it is not in use.
+    #[inline]
+    pub(super) fn take_assembly(&mut self, inbound: &mut Inbound) {
+        if inbound.has_buffer()
+            && let Some(buffer) = inbound.reclaim()
+        {
+            self.take_buffer(buffer);
+        }
+        inbound.reclaim_inflater(&mut self.deflate);
     }
 
     /// Takes back what a connection has sent with, as far as all of it is written.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_sent(&mut self, outbound: &mut Outbound) {
         if let Some(buffer) = outbound.take_spent() {
             self.take_buffer(buffer);
@@ -130,7 +145,7 @@ pub(super) trait Borrowers {
     fn pool_and(&mut self, slot: usize) -> (&mut Pool, &mut Outbound);
 }
 
-/// What a connection is read with; given back when this is dropped. All of its borrowers are lent along, as what is read
+/// What a connection is read with; given back when this [ends](Self::end). All of its borrowers are lent along, as what is read
 /// may be sent to any of them.
 #[derive(Debug)]
 pub(super) struct ReadLoan<'a, B: Borrowers> {
@@ -141,54 +156,58 @@ pub(super) struct ReadLoan<'a, B: Borrowers> {
     scratch: &'a mut [u8],
     /// So much of it the queue may refer to.
     lent: usize,
-    /// Something was read: more than a buffer may be lent.
-    has_read: bool,
 }
 
 impl<'a, B: Borrowers> ReadLoan<'a, B> {
-    /// To read for the connection in `slot`.
+    /// To read for the connection in `slot`. Nothing is lent yet.
     #[inline]
-    pub(super) fn new(from: &'a mut B, slot: usize, inbound: &'a mut Inbound, scratch: &'a mut [u8]) -> Self {
-        from.pool_and(slot).0.lend_buffer(inbound);
-        Self { from, slot, inbound, scratch, lent: 0, has_read: false }
+    pub(super) const fn new(
+        from: &'a mut B,
+        slot: usize,
+        inbound: &'a mut Inbound,
+        scratch: &'a mut [u8],
+    ) -> Self {
+        Self { from, slot, inbound, scratch, lent: 0 }
     }
 
     /// The first `len` bytes of the receive buffer have been read, and what is sent may refer to them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn has_read(&mut self, len: usize) {
-        self.has_read = true;
         let (pool, outbound) = self.from.pool_and(self.slot);
         pool.lend_queue(outbound);
-        self.inbound.lend_inflater(&mut pool.deflate);
         self.lent = len;
         outbound.queue().borrow_from(&self.scratch[..len]);
-    }
-
-    /// Something has been read into the message's own buffer.
-    #[inline]
-    pub(super) const fn has_read_direct(&mut self) {
-        self.has_read = true;
     }
 
     #[inline]
     pub(super) const fn parts(&mut self) -> (&mut B, &mut Inbound, &mut [u8]) {
         (self.from, self.inbound, self.scratch)
     }
-}
 
-impl<B: Borrowers> Drop for ReadLoan<'_, B> {
-    #[inline]
-    fn drop(&mut self) {
+    /// Nothing more is read with it.
+    #[inline(always)]
+    pub(super) fn end(mut self) {
+        self.give_back();
+        mem::forget(self);
+    }
+
+    #[inline(always)]
+    fn give_back(&mut self) {
         let (pool, outbound) = self.from.pool_and(self.slot);
-        if let Some(buffer) = self.inbound.reclaim() {
-            pool.take_buffer(buffer);
+        pool.take_assembly(self.inbound);
+        if self.lent > 0 && outbound.has_queue() {
+            outbound.queue().settle(&self.scratch[..self.lent]);
         }
-        if self.has_read {
-            if self.lent > 0 && outbound.has_queue() {
-                outbound.queue().settle(&self.scratch[..self.lent]);
-            }
-            self.inbound.reclaim_inflater(&mut pool.deflate);
+        if outbound.queued() == 0 {
             pool.take_sent(outbound);
         }
+    }
+}
+
+/// Where a callback panics. A drop in each turn would be a call of its own.
+impl<B: Borrowers> Drop for ReadLoan<'_, B> {
+    #[cold]
+    fn drop(&mut self) {
+        self.give_back();
     }
 }

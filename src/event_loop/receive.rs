@@ -10,12 +10,12 @@ use super::ended::Cause;
 use super::handler::Handler;
 use super::id::ConnId;
 use super::metering;
-use super::peer::{Peer, Stage};
-use super::pool::ReadLoan;
+use super::peer::{Filled, Peer, Stage};
+use super::pool::{Pool, ReadLoan};
 use super::share::{self, MESSAGE, Rest};
 use super::turn::Turn;
 use crate::connection::driver::{InboundExt as _, OutboundExt as _};
-use crate::connection::{Event, Inbound};
+use crate::connection::{Config, Event, Inbound};
 use crate::error::ProtocolError;
 
 /// A message of which at least so much is still to come is read straight into its own buffer.
@@ -57,41 +57,57 @@ impl<H: Handler> Turn<'_, H> {
     }
 
     fn serve(&mut self, slot: usize) {
-        let Some(peer) = self.cx.peers.get_mut(slot) else { return };
-        let has_rest = peer.has_rest() && peer.is_open();
-        if peer.is_open() && !peer.listens() {
+        let Some(peer) = self.cx.peers.get(slot) else { return };
+        let has_read = if peer.is_open() { self.serve_open(slot) } else { self.serve_other(slot) };
+        if has_read {
+            self.after_reading(slot);
+        }
+    }
+
+    /// Reads from an open connection; says whether it did.
+    #[inline]
+    fn serve_open(&mut self, slot: usize) -> bool {
+        let Context { peers, agenda, fanout, pool, work, reading, .. } = &mut *self.cx;
+        let peer = &mut peers[slot];
+        if !peer.listens() {
             if peer.readable {
                 peer.transport.carry_on();
-                write_on(peer, &mut self.cx.agenda, slot);
+                write_on(peer, agenda, slot);
             }
-            return;
+            return false;
         }
+        let has_rest = peer.has_rest();
         if !(peer.readable || has_rest) {
-            return;
+            return false;
+        }
+        peer.settle(fanout, pool);
+        work.serve();
+        *reading = Some(slot);
+        let mut reads = 0;
+        let mut goes_on = !has_rest || self.take_rest(slot);
+        while goes_on && reads < MAX_READS {
+            goes_on = self.read_open(slot);
+            reads += 1;
+        }
+        self.cx.reading = None;
+        true
+    }
+
+    /// Reads from one that is not open, or not any more; says whether it did.
+    #[cold]
+    fn serve_other(&mut self, slot: usize) -> bool {
+        let peer = &self.cx.peers[slot];
+        if !peer.readable {
+            return false;
         }
         match peer.stage {
-            Stage::Open => {
-                self.cx.reading = Some(slot);
-                self.cx.settle(slot);
-                self.cx.work.serve();
-                if has_rest {
-                    self.take_rest(slot);
-                }
-                let mut reads = 0;
-                while reads < MAX_READS && self.may_read(slot) && self.read_open(slot) {
-                    reads += 1;
-                }
-                self.cx.reading = None;
-                let is_spent = self.cx.work.is_spent();
-                let peer = &mut self.cx.peers[slot];
-                peer.heavy = peer.is_open() && (is_spent || peer.has_rest());
+            Stage::Waiting(_) => {
+                self.read_waiting(slot);
+                return false;
             }
-            Stage::Waiting(_) => return self.read_waiting(slot),
             Stage::Connecting(id) => {
                 self.connecting(slot, id);
-                if !self.cx.stands(slot) {
-                    return; // an attempt, which an event ends
-                }
+                return self.cx.stands(slot); // else it is an attempt, which an event ends
             }
             #[cfg(feature = "http2")]
             Stage::Carrier(_) => self.read_carrier(slot),
@@ -102,16 +118,19 @@ impl<H: Handler> Turn<'_, H> {
                 }
             }
             Stage::Ending => self.read_ending(slot),
-            Stage::Dialing(_) | Stage::Dead => return,
+            Stage::Open | Stage::Dialing(_) | Stage::Dead => return false,
         }
-        self.after_reading(slot);
+        true
     }
 
     /// What one readiness leaves to be done.
     #[inline]
     fn after_reading(&mut self, slot: usize) {
-        let Context { peers, agenda, pool, .. } = &mut *self.cx;
+        let Context { peers, agenda, pool, work, .. } = &mut *self.cx;
         let peer = &mut peers[slot];
+        if peer.heavy || work.is_spent() {
+            peer.heavy = peer.is_open() && (work.is_spent() || peer.has_rest());
+        }
         if (peer.readable || peer.has_rest()) && !matches!(peer.stage, Stage::Dead) {
             agenda.read(slot);
         }
@@ -130,7 +149,7 @@ impl<H: Handler> Turn<'_, H> {
     }
 
     /// A message that has begun must get on.
-    #[inline]
+    #[inline(never)]
     fn note_progress(&mut self, slot: usize) {
         let (peer, inbound) = (&mut self.cx.peers[slot], &mut self.inbounds[slot]);
         let was_open = peer.deadlines.in_message();
@@ -140,23 +159,16 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Whether there is something to read, and nothing that was read before is left.
-    #[inline]
-    fn may_read(&self, slot: usize) -> bool {
-        let peer = &self.cx.peers[slot];
-        peer.readable && peer.is_open() && !self.cx.work.is_spent() && !peer.has_rest()
-    }
-
-    /// Goes on with what was read before.
+    /// Goes on with what was read before; says whether to read more at once.
     #[cold]
-    fn take_rest(&mut self, slot: usize) {
+    fn take_rest(&mut self, slot: usize) -> bool {
         let Rest { mut bytes, from } = mem::take(&mut self.cx.peers[slot].cold().rest);
         let len = bytes.len() - from;
         let mut loan = ReadLoan::new(&mut *self.cx, slot, &mut self.inbounds[slot], &mut bytes[from..]);
         loan.has_read(len);
         let taken = take_frames(&mut loan, self.handler, slot, 0..len);
         let written = write_at_once(&mut loan, slot);
-        drop(loan);
+        loan.end();
         if let Ok(left) = taken
             && left > 0
         {
@@ -164,62 +176,46 @@ impl<H: Handler> Turn<'_, H> {
             self.cx.peers[slot].cold().rest = Rest { bytes, from };
         }
         self.after_events(slot, taken.map(drop), written);
+        self.goes_on(slot, true, 1)
     }
 
-    /// Reads once; says whether more of a long message is there.
+    /// Reads once; says whether to go on at once.
     fn read_open(&mut self, slot: usize) -> bool {
-        let inbound = &mut self.inbounds[slot];
-        let mut loan = ReadLoan::new(&mut *self.cx, slot, inbound, self.scratch);
-        let (cx, inbound, scratch) = loan.parts();
-        let peer = &mut cx.peers[slot];
-        // No more than stays in the cache until it is unmasked.
-        let cached = if peer.heavy { scratch.len().min(share::READ) } else { scratch.len() };
-        let first = inbound.may_want_room(HEADER_FIRST_FROM, peer.outbound.config());
-        let direct = inbound.room(DIRECT_FROM, peer.outbound.config());
-        let is_direct = direct.is_some();
-        let room = direct.unwrap_or(scratch);
-
-        // The last piece takes a little more with it rather than leave it for a read of its own.
-        let len = if first {
-            FIRST_READ
-        } else if room.len() < cached + cached / 2 {
-            room.len()
-        } else {
-            cached
+        let Context { peers, pool, clock, stats, work, .. } = &mut *self.cx;
+        let (peer, inbound) = (&mut peers[slot], &mut self.inbounds[slot]);
+        let is_long = is_long(inbound, peer.outbound.config());
+        let (room, is_direct) = match is_long || peer.heavy || peer.metered {
+            false => (&mut *self.scratch, false),
+            true => room(peer, inbound, self.scratch, pool),
         };
-        let len = if peer.metered { peer.most_at_once(len) } else { len };
-        let len = match peer.fill(&mut room[..len]) {
-            Ok(Some(len)) if len > 0 => len,
-            Ok(None) => return false,
-            Ok(Some(_)) => {
-                drop(loan);
-                self.eof(slot);
-                return false;
-            }
-            Err(error) => {
-                drop(loan);
-                self.broken(slot, error);
+        let most = room.len();
+        let len = match peer.fill(room) {
+            Filled::Bytes(len) => len,
+            nothing => {
+                if is_direct {
+                    pool.take_assembly(inbound);
+                }
+                match nothing {
+                    Filled::End => self.eof(slot),
+                    Filled::Broken(error) => self.broken(slot, error),
+                    Filled::Nothing | Filled::Bytes(_) => {}
+                }
                 return false;
             }
         };
-        peer.deadlines.heard(cx.clock.peer_time());
-        cx.stats.bytes_in += len as u64;
-        cx.work.spend(len / share::BYTES);
+        peer.deadlines.heard(clock.peer_time());
+        stats.bytes_in += len as u64;
+        work.spend(len / share::BYTES);
         if peer.metered {
-            let id = cx.id(slot);
-            metering::count_bytes(self.handler, cx, id, len);
+            let id = self.id(slot);
+            metering::count_bytes(self.handler, self.cx, id, len);
         }
-        let taken = if is_direct {
-            take_direct(&mut loan, self.handler, slot, len)
+        if is_direct {
+            self.take_direct(slot, len);
         } else {
-            loan.has_read(len);
-            take_frames(&mut loan, self.handler, slot, 0..len)
-                .map(|left| keep_rest(&mut loan, slot, len, left))
-        };
-        let written = write_at_once(&mut loan, slot);
-        drop(loan);
-        self.after_events(slot, taken, written);
-        self.goes_on(slot, is_direct)
+            self.take_frames(slot, 0..len);
+        }
+        self.goes_on(slot, len < most, if is_direct { 1 } else { DIRECT_FROM })
     }
 
     /// Bytes `frames` of the receive buffer are the next ones of an open connection.
@@ -227,22 +223,31 @@ impl<H: Handler> Turn<'_, H> {
         let mut loan = ReadLoan::new(&mut *self.cx, slot, &mut self.inbounds[slot], self.scratch);
         let end = frames.end;
         loan.has_read(end);
-        loan.parts().0.work.serve();
         let taken = take_frames(&mut loan, self.handler, slot, frames)
             .map(|left| keep_rest(&mut loan, slot, end, left));
         let written = write_at_once(&mut loan, slot);
-        drop(loan);
+        loan.end();
+        self.after_events(slot, taken, written);
+    }
+
+    /// Bytes of a long message have been read to where they belong.
+    #[inline(never)]
+    fn take_direct(&mut self, slot: usize, len: usize) {
+        let mut loan = ReadLoan::new(&mut *self.cx, slot, &mut self.inbounds[slot], self.scratch);
+        let taken = take_direct(&mut loan, self.handler, slot, len);
+        let written = write_at_once(&mut loan, slot);
+        loan.end();
         self.after_events(slot, taken, written);
     }
 
     /// What the events of one read have led to.
-    #[inline]
+    #[inline(always)]
     fn after_events(&mut self, slot: usize, taken: Result<(), ProtocolError>, written: io::Result<bool>) {
-        self.note_progress(slot);
         if let Err(error) = taken {
             self.over(slot, Cause::Protocol(error));
         }
         let peer = &self.cx.peers[slot];
+        let in_message = peer.deadlines.in_message() || self.inbounds[slot].is_in_message();
         match written {
             Ok(false) if peer.outbound.queued() > 0 => self.cx.agenda.write(slot),
             Ok(_) if peer.is_settled() => {}
@@ -250,35 +255,43 @@ impl<H: Handler> Turn<'_, H> {
             Ok(false) => self.progress(slot),
             Err(_) => self.not_writable(slot),
         }
+        if in_message {
+            self.note_progress(slot);
+        }
     }
 
-    /// Whether more of a message that has a room of its own is there to be read, and wanted.
+    /// Whether more is there to be read at once, and wanted: of a message that has a `room` of its own, or where a short
+    /// read has taken all there was and the transport has still to say so.
     #[inline]
-    fn goes_on(&mut self, slot: usize, was_direct: bool) -> bool {
-        let (peer, inbound) = (&self.cx.peers[slot], &mut self.inbounds[slot]);
-        let wanted = peer.readable && peer.is_open() && peer.listens() && !self.cx.agenda.is_decided(slot);
-        let least = if was_direct { 1 } else { DIRECT_FROM };
-        wanted && inbound.room(least, peer.outbound.config()).is_some()
+    fn goes_on(&self, slot: usize, was_short: bool, room: usize) -> bool {
+        let peer = &self.cx.peers[slot];
+        peer.readable
+            && (was_short || self.inbounds[slot].wants_room(room, peer.outbound.config()))
+            && peer.is_open()
+            && peer.listens()
+            && !peer.has_rest()
+            && !self.cx.work.is_spent()
+            && !self.cx.agenda.is_decided(slot)
     }
 
     /// What still comes after the end is not looked at.
     fn read_ending(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         match peer.fill(self.scratch) {
-            Ok(Some(0)) => {
+            Filled::End => {
                 peer.readable = false;
                 peer.eof = true;
                 if peer.outbound.queued() == 0 {
                     self.kill(slot);
                 }
             }
-            Ok(Some(len)) => {
+            Filled::Bytes(len) => {
                 if let Some(inbound) = self.inbounds.get_mut(slot) {
                     inbound.ignore(len);
                 }
             }
-            Ok(None) => {}
-            Err(_) => self.kill(slot),
+            Filled::Nothing => {}
+            Filled::Broken(_) => self.kill(slot),
         }
     }
 }
@@ -286,12 +299,49 @@ impl<H: Handler> Turn<'_, H> {
 /// Goes on writing where what was read has opened a window of the transport.
 #[inline]
 fn write_on<D>(peer: &mut Peer<D>, agenda: &mut Agenda, slot: usize) {
-    if peer.transport.takes_more() {
+    if !peer.writable && peer.transport.takes_more() {
         peer.writable = true;
         if peer.outbound.queued() > 0 {
             agenda.write(slot);
         }
     }
+}
+
+/// Whether a long message comes, or one may.
+#[inline]
+fn is_long(inbound: &Inbound, config: &Config) -> bool {
+    inbound.wants_room(DIRECT_FROM, config) || inbound.may_want_room(HEADER_FIRST_FROM, config)
+}
+
+/// Where the next bytes of a connection go, and how many: to the receive buffer, or to the message's own, which this says.
+#[cold]
+fn room<'a, D>(
+    peer: &Peer<D>,
+    inbound: &'a mut Inbound,
+    scratch: &'a mut [u8],
+    pool: &mut Pool,
+) -> (&'a mut [u8], bool) {
+    let config = peer.outbound.config();
+    // No more than stays in the cache until it is unmasked.
+    let cached = if peer.heavy { scratch.len().min(share::READ) } else { scratch.len() };
+    let is_first = inbound.may_want_room(HEADER_FIRST_FROM, config);
+    let is_direct = inbound.wants_room(DIRECT_FROM, config);
+    let room = if is_direct {
+        pool.lend_assembly(inbound);
+        inbound.room(DIRECT_FROM, config).unwrap_or_default()
+    } else {
+        scratch
+    };
+    // The last piece takes a little more with it rather than leave it for a read of its own.
+    let len = if is_first {
+        FIRST_READ
+    } else if room.len() < cached + cached / 2 {
+        room.len()
+    } else {
+        cached
+    };
+    let len = if peer.metered { peer.most_at_once(len) } else { len };
+    (&mut room[..len], is_direct)
 }
 
 /// Bytes of a long message have been read to where they belong.
@@ -301,7 +351,6 @@ fn take_direct<H: Handler>(
     slot: usize,
     len: usize,
 ) -> Result<(), ProtocolError> {
-    loan.has_read_direct();
     let (cx, inbound, _) = loan.parts();
     let peer = &mut cx.peers[slot];
     let id = ConnId { slot: slot as u32, generation: peer.generation };
@@ -331,7 +380,7 @@ fn keep<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize, rest: Rang
 
 /// Takes the frames in a part of the receive buffer and hands what they say to the program, until the connection has used
 /// up its quantum; says how many bytes are left then.
-#[inline]
+#[inline(always)]
 fn take_frames<H: Handler>(
     loan: &mut ReadLoan<'_, Context<H::Data>>,
     handler: &mut H,
@@ -343,13 +392,13 @@ fn take_frames<H: Handler>(
     let whole = scratch.as_ptr_range();
     let mut input = &mut scratch[frames];
     loop {
-        let peer = &mut cx.peers[slot];
-        if !peer.is_open() || cx.agenda.is_decided(slot) {
+        if cx.agenda.is_decided(slot) {
             return Ok(0);
         }
         if cx.work.is_spent() {
             return Ok(input.len());
         }
+        let peer = &mut cx.peers[slot];
         if let Some(message) = inbound.whole_message(&mut input, &mut peer.outbound)? {
             let metered = peer.metered;
             cx.work.spend(MESSAGE);
@@ -364,6 +413,7 @@ fn take_frames<H: Handler>(
             }
             continue;
         }
+        cx.pool.lend_assembly(inbound);
         let before = cx.work.left();
         let mut work = before;
         let event = inbound.next_part(&mut input, &mut peer.outbound, &mut work)?;
@@ -437,6 +487,10 @@ fn write_at_once<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize) -
     if queued == 0 || queued < WRITE_FROM && !peer.outbound.queue().has_lent() {
         return Ok(false);
     }
-    peer.flush(scratch, &mut cx.stats.bytes_out)?;
-    Ok(true)
+    write_much(peer, scratch, &mut cx.stats.bytes_out)
+}
+
+#[inline(never)]
+fn write_much<D>(peer: &mut Peer<D>, scratch: &[u8], count: &mut u64) -> io::Result<bool> {
+    peer.flush(scratch, count).map(|()| true)
 }

@@ -363,14 +363,15 @@ impl Transport {
         EDGES && self.is_socket()
     }
 
+    /// Reads. Where a signal has interrupted it, it is for the caller to try again.
     #[inline]
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        retry(|| match self {
+        match self {
             Transport::Tcp(stream) => stream.read(buf),
             #[cfg(unix)]
             Transport::Unix(stream) => stream.read(buf),
             Transport::Other(stream) => stream.0.read(buf),
-        })
+        }
     }
 
     #[inline]

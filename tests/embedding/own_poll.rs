@@ -73,6 +73,8 @@ struct Ends {
     writes: usize,
     is_shut: bool,
     is_gone: bool,
+    /// A signal interrupts the next read.
+    signal: bool,
 }
 
 struct Simulated(Wire);
@@ -81,6 +83,9 @@ impl Read for Simulated {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut ends = self.0.0.lock().unwrap();
         ends.reads += 1;
+        if std::mem::take(&mut ends.signal) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         match ends.to_server.read(buf)? {
             0 if ends.is_gone => Err(io::ErrorKind::ConnectionReset.into()),
             0 => Err(io::ErrorKind::WouldBlock.into()),
@@ -185,6 +190,44 @@ fn an_hour_passes_in_no_time() {
         engine.on_time(now, &mut handler);
     }
     engine.ready(token, Readiness { error: true, ..Readiness::READABLE }, &mut handler); // an old event
+}
+
+/// A stream that does not say whether a short read has taken all there was is asked once more at once, and has no turn for
+/// that alone.
+#[test]
+fn a_stream_is_read_until_nothing_is_left() {
+    let poll = Poll::new().unwrap();
+    let start = Instant::now();
+    let mut engine: Engine<u32> =
+        Engine::new_at(Settings::default(), poll.registry(), 0..200, start).unwrap();
+    engine.set_time(start);
+    let mut handler = Hooks::echo();
+    let wire = Wire::default();
+    let id = engine.adopt(Transport::other(Simulated(wire.clone()))).unwrap();
+    let token = engine.token_of(id).unwrap();
+    wire.send(REQUEST);
+    engine.ready(token, Readiness::READABLE, &mut handler);
+    while engine.next_deadline().is_some_and(|at| at <= start) {
+        engine.on_time(start, &mut handler);
+    }
+    wire.take();
+
+    let before = wire.reads();
+    wire.send(&frame(RawHeader::TEXT, b"hello"));
+    engine.ready(token, Readiness::READABLE, &mut handler);
+    assert_eq!(wire.reads() - before, 2);
+    engine.on_time(start, &mut handler);
+    assert_eq!(wire.reads() - before, 2);
+    assert_eq!(wire.take(), b"\x81\x05hello");
+    assert!(engine.next_deadline().is_none_or(|at| at > start));
+
+    // A signal is no reason to give up.
+    wire.send(&frame(RawHeader::TEXT, b"again"));
+    wire.0.lock().unwrap().signal = true;
+    engine.ready(token, Readiness::READABLE, &mut handler);
+    engine.on_time(start, &mut handler);
+    assert_eq!(wire.take(), b"\x81\x05again");
+    assert_eq!(wire.reads() - before, 5);
 }
 
 /// More peers have something to say than an event queue brings at a time, and the turn comes late, as the process slept

@@ -110,7 +110,7 @@ impl InboundExt for Inbound {
     #[inline]
     fn room(&mut self, least: usize, config: &Config) -> Option<&mut [u8]> {
         let wanted = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
-        if wanted < least.max(1) { None } else { room_for(self, wanted, config) }
+        if self.wants_room(least, config) { Some(self.assembler.room(wanted)) } else { None }
     }
 
     fn filled(&mut self, len: usize, outbound: &mut Outbound) -> Result<Option<Event<'_>>, ProtocolError> {
@@ -165,12 +165,23 @@ impl InboundExt for Inbound {
     }
 }
 
-#[inline(never)]
-fn room_for<'a>(inbound: &'a mut Inbound, wanted: usize, config: &Config) -> Option<&'a mut [u8]> {
-    let assembled = inbound.current == Current::Data
-        && config.delivery == Delivery::Messages
-        && !inbound.assembler.is_compressed();
-    if assembled && !inbound.is_over() { Some(inbound.assembler.room(wanted)) } else { None }
+impl Inbound {
+    /// Whether there is [`room`](InboundExt::room).
+    #[inline]
+    pub(crate) fn wants_room(&self, least: usize, config: &Config) -> bool {
+        self.decoder.remaining() >= least.max(1) as u64
+            && self.current == Current::Data
+            && config.delivery == Delivery::Messages
+            && !self.assembler.is_compressed()
+            && !self.is_over()
+    }
+
+    /// Whether a message has begun that is not whole.
+    #[inline]
+    #[cfg(feature = "event-loop")]
+    pub(crate) const fn is_in_message(&self) -> bool {
+        self.assembler.is_open()
+    }
 }
 
 /// The chunk of a compressed message that was the last event, if it had `len` bytes: for drivers that cannot keep the

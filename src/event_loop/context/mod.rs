@@ -326,6 +326,9 @@ impl<D: Default> Context<D> {
     /// See [`Clock::begin_turn`].
     #[inline]
     pub(super) fn begin_turn(&mut self) {
+        if self.clock.is_in_turn() {
+            return;
+        }
         let first = first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref());
         self.clock.begin_turn(first);
     }

@@ -84,6 +84,15 @@ impl<T: Entropy + ?Sized> Entropy for Box<T> {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError> {
         (**self).fill(out)
     }
+
+    #[inline]
+    fn mask_key(&mut self) -> Result<MaskKey, EntropyError> {
+        (**self).mask_key()
+    }
+
+    fn nonce(&mut self) -> Result<[u8; 16], EntropyError> {
+        (**self).nonce()
+    }
 }
 
 /// A time by chance, evenly spread, so that those who wait do not come at the same time. It is no secret: without entropy
@@ -128,6 +137,14 @@ impl Entropy for SystemEntropy {
         #[cfg(not(feature = "std"))]
         self.block.fill(out)
     }
+
+    #[inline]
+    fn mask_key(&mut self) -> Result<MaskKey, EntropyError> {
+        #[cfg(feature = "std")]
+        return BLOCK.with_borrow_mut(Block::mask_key);
+        #[cfg(not(feature = "std"))]
+        self.block.mask_key()
+    }
 }
 
 #[cfg(all(feature = "entropy", feature = "std"))]
@@ -169,6 +186,18 @@ impl Block {
             self.left -= out.len();
         }
         Ok(())
+    }
+
+    /// What [`fill`](Self::fill) gives for four bytes, in moves of a fixed length.
+    #[inline]
+    fn mask_key(&mut self) -> Result<MaskKey, EntropyError> {
+        let fresh = self.bytes.get_mut(Self::LEN - self.left..).and_then(<[u8]>::first_chunk_mut);
+        let Some(fresh) = fresh else {
+            let mut key = [0; 4];
+            return self.fill(&mut key).map(|()| MaskKey(key));
+        };
+        self.left -= size_of_val(fresh);
+        Ok(MaskKey(core::mem::take(fresh)))
     }
 
     #[cold]

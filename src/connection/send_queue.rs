@@ -186,6 +186,26 @@ impl SendQueue {
         self.count_copied(used + payload.len());
     }
 
+    /// Appends a masked frame of a length that two bytes tell: its first byte, its key, and a masked copy of its payload.
+    #[inline]
+    pub(crate) fn push_short_masked_frame(&mut self, first: u8, key: MaskKey, payload: &[u8]) {
+        debug_assert!(payload.len() < Self::LEND_FROM);
+        let len = payload.len() as u16;
+        let ([high, low], [a, b, c, d]) = (len.to_be_bytes(), key.0);
+        let (header, used) = if len <= 125 {
+            ([first, 0x80 | low, a, b, c, d, 0, 0], 6)
+        } else {
+            ([first, 0x80 | 126, high, low, a, b, c, d], 8)
+        };
+        self.copied.reserve(header.len() + payload.len());
+        let start = self.copied.len();
+        self.copied.extend_from_slice(&header);
+        self.copied.truncate(start + used);
+        self.copied.extend_from_slice(payload);
+        key.apply(&mut self.copied[start + used..]);
+        self.count_copied(used + payload.len());
+    }
+
     /// Appends a masked frame: the first `used` bytes of `header`, and a masked copy of the payload.
     #[inline]
     pub(crate) fn push_masked_frame(
@@ -490,6 +510,7 @@ fn lent<'a>(buffer: &'a [u8], place: &Range<usize>) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::RawHeader;
 
     const LEND_FROM: usize = SendQueue::LEND_FROM;
 
@@ -585,6 +606,23 @@ mod tests {
             let mut queue = SendQueue::default();
             queue.push_masked_frame(&[9; MAX_HEADER], 6, key, &payload);
             assert!(queue.front() == [&[9; 6][..], &masked].concat(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_short_masked_frame_is_the_one_that_any_header_makes() {
+        let key = MaskKey([1, 2, 3, 4]);
+        for len in [0, 1, 125, 126, 127, 255, 256, LEND_FROM - 1] {
+            let payload: Vec<u8> = (0..len).map(|i| (i % 253) as u8).collect();
+            let mut expected = Vec::new();
+            let header = RawHeader { rsv1: true, ..RawHeader::TEXT }.with_length(len as u64);
+            header.with_mask(key).encode_into(&mut expected);
+            let start = expected.len();
+            expected.extend_from_slice(&payload);
+            key.apply_naive(&mut expected[start..]);
+            let mut queue = SendQueue::default();
+            queue.push_short_masked_frame(header.first_byte(), key, &payload);
+            assert!(queue.front() == expected && queue.len() == expected.len(), "{len} bytes");
         }
     }
 

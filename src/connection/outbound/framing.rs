@@ -69,9 +69,14 @@ impl Outbound {
     #[inline(never)]
     fn masked_frame(&mut self, header: RawHeader, payload: &[u8]) -> Result<(), SendError> {
         let key = self.mask_key()?;
-        let mut bytes = [0; MAX_HEADER];
-        let used = header.with_mask(key).encode(&mut bytes);
-        self.queue.get_or_insert_default().push_masked_frame(&bytes, used, key, payload);
+        let queue = self.queue.get_or_insert_default();
+        if payload.len() < SendQueue::LEND_FROM {
+            queue.push_short_masked_frame(header.first_byte(), key, payload);
+        } else {
+            let mut bytes = [0; MAX_HEADER];
+            let used = header.with_mask(key).encode(&mut bytes);
+            queue.push_masked_frame(&bytes, used, key, payload);
+        }
         Ok(())
     }
 

@@ -1,6 +1,5 @@
 //! Clients that say so many messages at a time to an echo server and wait for all of them: ours, those of other crates, and `null`
-//! ones that only move the bytes.
-//! `benches/clients` runs them beside each other.
+//! ones that only move the bytes. `benches/clients` runs them beside each other.
 //!
 //! `peer-clients NAME PORT CONNECTIONS SIZE IN_FLIGHT SECONDS` prints messages for a second, and µs of a processor for each.
 //!

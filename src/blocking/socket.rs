@@ -230,7 +230,7 @@ impl NetStream {
 
     /// The TLS connection, if there is one: version, cipher suite, the server's certificates.
     #[cfg(feature = "tls")]
-    pub fn tls(&self) -> Option<&rustls::Connection> {
+    pub fn tls(&self) -> Option<&rustls::CommonState> {
         match &self.0 {
             Layers::Plain(_) => None,
             Layers::Tls(tls) => Some(tls.tls()),

@@ -19,6 +19,8 @@ use crate::close::CloseReason;
 use crate::connection::{Event, Latency, Outcome, SendError};
 use crate::handshake::Response;
 use crate::message::Message;
+#[cfg(feature = "tls")]
+use crate::tls::Session;
 
 /// The half that reads. It answers Pings and the server's Close frame by itself.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ struct Shared {
 struct State {
     sending: Sending,
     #[cfg(feature = "tls")]
-    tls: Option<rustls::Connection>,
+    tls: Option<Session>,
 }
 
 /// The socket to write to, and what is on its way there.
@@ -244,34 +246,25 @@ impl Half {
     /// Reads what is encrypted without a lock, and what it says under one.
     fn fill_through_tls(&mut self, decoder: &mut Decoder, until: Option<Instant>) -> Result<usize, Error> {
         loop {
-            let result = {
+            {
                 let mut state = self.shared.lock();
                 let State { sending, tls: Some(tls) } = &mut *state else { return Err(Error::Eof) };
-                tls.reader().read(decoder.space(sending.outbound.config()))
-            };
-            match result {
-                Ok(len) => return Ok(len),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(Error::Io(error)),
-            }
-            if self.cipher.is_empty() {
-                self.cipher.resize(PIECE, 0);
-                self.socket.set_read_timeout(remaining(until)?).inspect_err(|_| self.cipher.clear())?;
-                match self.socket.read(&mut self.cipher) {
-                    Ok(len) => self.cipher.truncate(len),
-                    Err(error) => {
-                        self.cipher.clear();
-                        return Err(timed(error));
-                    }
+                if let Some(result) = tls.read(decoder.space(sending.outbound.config())) {
+                    return Ok(result?);
                 }
             }
+            self.cipher.resize(PIECE, 0);
+            self.socket.set_read_timeout(remaining(until)?)?;
+            let len = self.socket.read(&mut self.cipher).map_err(timed)?;
             let mut state = self.shared.lock();
-            let Some(tls) = &mut state.tls else { return Err(Error::Eof) };
-            // An empty input is the end, which the reader above tells apart.
-            let used = tls.read_tls(&mut &self.cipher[..])?;
-            self.cipher.drain(..used);
-            if let Err(error) = tls.process_new_packets() {
-                return Err(Error::Io(io::Error::new(io::ErrorKind::InvalidData, error)));
+            let State { sending, tls: Some(tls) } = &mut *state else { return Err(Error::Eof) };
+            if len == 0 {
+                tls.end_of_input();
+                continue;
+            }
+            let len = tls.receive(&self.cipher[..len], decoder.space(sending.outbound.config()));
+            if len > 0 {
+                return Ok(len);
             }
         }
     }
@@ -303,7 +296,7 @@ impl Shared {
                 },
                 Err(TryLockError::WouldBlock) => return Ok(()), // they look again once they are done
             };
-            while pen.take(&mut self.lock()) {
+            while pen.take(&mut self.lock())? {
                 pen.write(deadline)?;
             }
             drop(pen);
@@ -328,9 +321,9 @@ impl State {
 
 impl Pen {
     /// Takes the next bytes from the queue; says whether there is anything to write.
-    fn take(&mut self, state: &mut State) -> bool {
+    fn take(&mut self, state: &mut State) -> Result<bool, Error> {
         if self.written < self.bytes.len() {
-            return true;
+            return Ok(true);
         }
         self.bytes.clear();
         self.written = 0;
@@ -338,12 +331,9 @@ impl Pen {
         if let Some(tls) = &mut state.tls {
             let pending = state.sending.outbound.pending();
             let len = pending.len().min(PIECE);
-            // A `Vec` takes all, and TLS has no limit here.
-            if tls.writer().write_all(&pending[..len]).is_ok() {
-                state.sending.outbound.advance(len);
-            }
-            while tls.wants_write() && tls.write_tls(&mut self.bytes).is_ok() {}
-            return !self.bytes.is_empty();
+            tls.write_into(&pending[..len], &mut self.bytes)?;
+            state.sending.outbound.advance(len);
+            return Ok(!self.bytes.is_empty());
         }
         while self.bytes.len() < PIECE && state.sending.outbound.queued() > 0 {
             let pending = state.sending.outbound.pending();
@@ -351,7 +341,7 @@ impl Pen {
             self.bytes.extend_from_slice(&pending[..len]);
             state.sending.outbound.advance(len);
         }
-        !self.bytes.is_empty()
+        Ok(!self.bytes.is_empty())
     }
 
     fn write(&mut self, deadline: Option<Instant>) -> Result<(), Error> {

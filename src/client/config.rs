@@ -325,7 +325,7 @@ impl ClientConfig {
 
     /// A TLS connection to the server, whose name counts, whatever proxy the connection goes through.
     #[cfg(feature = "tls")]
-    pub(crate) fn tls_connection(&self) -> std::io::Result<rustls::ClientConnection> {
+    pub(crate) fn tls_connection(&self) -> std::io::Result<rustls::client::UnbufferedClientConnection> {
         match (&self.tls, self.target.host_port()) {
             #[cfg(feature = "http2")]
             (Some(tls), Some((host, _))) if self.http != Http::Http1 => {

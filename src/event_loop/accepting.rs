@@ -268,7 +268,7 @@ fn close_listeners(listeners: &mut Vec<Listener>, registry: &Registry) {
 const TURNED_AWAY: usize = 64;
 
 #[cfg(feature = "tls")]
-fn lay_tls(transport: Transport, tls: rustls::ServerConnection) -> Transport {
+fn lay_tls(transport: Transport, tls: rustls::server::UnbufferedServerConnection) -> Transport {
     use crate::tls::TlsStream;
     match transport {
         Transport::Tcp(stream) => Transport::other(TlsStream::new(tls, stream)),

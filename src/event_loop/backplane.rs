@@ -19,7 +19,7 @@ use super::waker::LoopWaker;
 use crate::backplane::{Action, Incoming, Link, LinkEvent, Place};
 use crate::client::{Reply, Resolver as _, ThreadResolver};
 #[cfg(feature = "tls")]
-use crate::tls::TlsClient;
+use crate::tls::{Session, TlsClient};
 
 /// A link, and all that it needs of the world.
 pub(super) struct Backplane {
@@ -240,7 +240,7 @@ impl Backplane {
         };
         match tls.connection(name) {
             Ok(connection) => {
-                transport.wrap(connection, &[]);
+                transport.wrap(Session::new(connection));
                 (self.readable, self.writable) = (true, true);
                 self.link.secured();
             }

@@ -19,6 +19,8 @@ use crate::client::connect::{Action, Address, Attempt, Connector, Input, Lookup}
 use crate::client::{ConnectError, Phase, Reply};
 use crate::connection::Outbound;
 use crate::handshake::Response;
+#[cfg(feature = "tls")]
+use crate::tls::Session;
 
 impl<H: Handler> Turn<'_, H> {
     /// Tells the client's connector what has happened, and does what follows.
@@ -114,7 +116,7 @@ impl<H: Handler> Turn<'_, H> {
             (Ok(tls), _) => {
                 let peer = &mut self.cx.peers[slot];
                 let bare = peer.transport.memory();
-                peer.transport.wrap(tls, &[]);
+                peer.transport.wrap(Session::new(tls));
                 #[cfg(feature = "http2")]
                 peer.transport.lay_http2(connector.config().http);
                 self.cx.budget.enter(peer.transport.memory() - bare);

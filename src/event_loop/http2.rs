@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 
 use mio::event::Source;
 
+use super::gone::Gone;
 #[cfg(feature = "tls")]
 use super::transport::OtherStream;
-use super::transport::{Gone, Stream, Transport};
+use super::transport::{Stream, Transport};
 #[cfg(feature = "tls")]
 use crate::client::Http;
 use crate::http2::{Chosen, Http2Stream};
@@ -95,7 +96,7 @@ impl<S: Stream> Stream for Http2Stream<S> {
     }
 
     #[cfg(feature = "tls")]
-    fn tls(&self) -> Option<&rustls::Connection> {
+    fn tls(&self) -> Option<&rustls::CommonState> {
         self.below().tls()
     }
 }

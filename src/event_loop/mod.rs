@@ -55,6 +55,8 @@ mod fanout;
 mod follow;
 #[cfg(feature = "backplane")]
 mod follows;
+#[cfg(any(feature = "http2", feature = "tls"))]
+mod gone;
 mod handler;
 #[cfg(feature = "http2")]
 mod http2;

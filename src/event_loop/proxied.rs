@@ -13,7 +13,7 @@ use super::settings::Settings;
 use super::turn::Turn;
 use crate::handshake::{Head, Progress, ProxyHeader, Refusal, ServerHandshake, TrustedProxies};
 #[cfg(feature = "tls")]
-use crate::tls::TlsServer;
+use crate::tls::{Session, TlsServer};
 
 /// Bytes that are read at a time while a header is awaited. What comes behind it in the same read is handed on.
 const READ: usize = 4096;
@@ -78,17 +78,14 @@ impl<H: Handler> Turn<'_, H> {
         behind: Range<usize>,
         stays: bool,
     ) -> io::Result<()> {
-        let mut tls = if stays { tls.connection()? } else { tls.connection_of_http1()? };
-        let taken = &self.scratch[behind];
-        let mut bytes = taken;
-        while !bytes.is_empty() && tls.read_tls(&mut bytes)? > 0 {
-            tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        }
+        let tls = if stays { tls.connection()? } else { tls.connection_of_http1()? };
+        let mut session = Session::new(tls);
+        session.begin(&mut self.scratch[behind])?;
         let peer = &mut self.cx.peers[slot];
         let bare = peer.transport.memory();
-        peer.transport.wrap(tls, taken);
+        peer.transport.wrap(session);
         self.cx.budget.enter(peer.transport.memory() - bare);
-        // TLS has something to answer, and holds back what was read.
+        // TLS has something to answer, and may hold what was read.
         peer.readable = true;
         Ok(())
     }

@@ -1,12 +1,27 @@
 //! TLS as a stream of the loop.
 
 use std::io::{self, Write as _};
+use std::mem;
 use std::net::SocketAddr;
 
 use mio::event::Source;
 
-use super::transport::Stream;
-use crate::tls::TlsStream;
+use super::gone::Gone;
+use super::transport::{Stream, Transport};
+use crate::tls::{Session, TlsStream};
+
+impl Transport {
+    /// Lays TLS over what there is.
+    pub(super) fn wrap(&mut self, session: Session) {
+        let below = mem::replace(self, Transport::other(Gone));
+        *self = match below {
+            Transport::Tcp(stream) => Transport::other(TlsStream::over(session, stream)),
+            #[cfg(unix)]
+            Transport::Unix(stream) => Transport::other(TlsStream::over(session, stream)),
+            Transport::Other(stream) => Transport::other(TlsStream::over(session, *stream)),
+        };
+    }
+}
 
 impl<S: Stream> Stream for TlsStream<S> {
     fn source(&mut self) -> Option<&mut dyn Source> {
@@ -31,6 +46,10 @@ impl<S: Stream> Stream for TlsStream<S> {
         }
     }
 
+    fn short_read_drains(&self) -> bool {
+        self.is_drained() && self.socket().short_read_drains()
+    }
+
     fn memory(&self) -> usize {
         self.memory() + self.socket().memory()
     }
@@ -47,7 +66,7 @@ impl<S: Stream> Stream for TlsStream<S> {
         self.socket().local_addr()
     }
 
-    fn tls(&self) -> Option<&rustls::Connection> {
+    fn tls(&self) -> Option<&rustls::CommonState> {
         Some(self.tls())
     }
 }

@@ -62,6 +62,12 @@ pub trait Stream: Read + Write + Send {
         false
     }
 
+    /// Whether a read that has just filled less than its buffer has taken all there is, so that what comes next is a new event.
+    /// Where it is unknown, as by default, the stream is read until it says `WouldBlock`.
+    fn short_read_drains(&self) -> bool {
+        false
+    }
+
     /// Bytes of memory that the stream holds for itself, about: always the same.
     fn memory(&self) -> usize {
         0
@@ -89,7 +95,7 @@ pub trait Stream: Read + Write + Send {
 
     /// The TLS connection, if there is one: its version, the peer's certificates.
     #[cfg(feature = "tls")]
-    fn tls(&self) -> Option<&rustls::Connection> {
+    fn tls(&self) -> Option<&rustls::CommonState> {
         None
     }
 }
@@ -97,6 +103,10 @@ pub trait Stream: Read + Write + Send {
 impl Stream for TcpStream {
     fn source(&mut self) -> Option<&mut dyn Source> {
         Some(self)
+    }
+
+    fn short_read_drains(&self) -> bool {
+        EDGES
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -116,6 +126,10 @@ impl Stream for TcpStream {
 impl Stream for UnixStream {
     fn source(&mut self) -> Option<&mut dyn Source> {
         Some(self)
+    }
+
+    fn short_read_drains(&self) -> bool {
+        EDGES
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -196,6 +210,10 @@ impl Stream for OtherStream {
         self.0.hold_back(held)
     }
 
+    fn short_read_drains(&self) -> bool {
+        self.0.short_read_drains()
+    }
+
     fn is_http2(&self) -> bool {
         self.0.is_http2()
     }
@@ -217,37 +235,8 @@ impl Stream for OtherStream {
     }
 
     #[cfg(feature = "tls")]
-    fn tls(&self) -> Option<&rustls::Connection> {
+    fn tls(&self) -> Option<&rustls::CommonState> {
         self.0.tls()
-    }
-}
-
-/// Stands for a stream while another one is laid over it.
-#[cfg(any(feature = "http2", feature = "tls"))]
-pub(super) struct Gone;
-
-#[cfg(any(feature = "http2", feature = "tls"))]
-impl Read for Gone {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::NotConnected.into())
-    }
-}
-
-#[cfg(any(feature = "http2", feature = "tls"))]
-impl Write for Gone {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::NotConnected.into())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[cfg(any(feature = "http2", feature = "tls"))]
-impl Stream for Gone {
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -282,19 +271,6 @@ impl Transport {
         EDGES && self.is_socket()
     }
 
-    /// Lays TLS over what there is, of which these bytes have been handed to it already.
-    #[cfg(feature = "tls")]
-    pub(super) fn wrap(&mut self, tls: impl Into<rustls::Connection>, taken: &[u8]) {
-        use crate::tls::TlsStream;
-        let below = std::mem::replace(self, Transport::other(Gone));
-        *self = match below {
-            Transport::Tcp(stream) => Transport::other(TlsStream::new(tls, stream).behind(taken)),
-            #[cfg(unix)]
-            Transport::Unix(stream) => Transport::other(TlsStream::new(tls, stream).behind(taken)),
-            Transport::Other(stream) => Transport::other(TlsStream::new(tls, *stream).behind(taken)),
-        };
-    }
-
     /// Whether a write may go on, though no event has told so.
     #[inline]
     pub(super) fn takes_more(&mut self) -> bool {
@@ -321,7 +297,7 @@ impl Transport {
 
     /// The TLS connection, if there is one: its version, the peer's certificates.
     #[cfg(feature = "tls")]
-    pub fn tls(&self) -> Option<&rustls::Connection> {
+    pub fn tls(&self) -> Option<&rustls::CommonState> {
         match self {
             Transport::Other(stream) => stream.tls(),
             _ => None,
@@ -359,8 +335,11 @@ impl Transport {
     /// Whether a read that fills less than its buffer has taken all there is, so that the next readiness is a new
     /// event. Another stream may hold bytes back.
     #[inline]
-    pub(super) const fn short_read_drains(&self) -> bool {
-        EDGES && self.is_socket()
+    pub(super) fn short_read_drains(&self) -> bool {
+        match self {
+            Transport::Other(stream) => stream.0.short_read_drains(),
+            _ => EDGES,
+        }
     }
 
     /// Reads. Where a signal has interrupted it, it is for the caller to try again.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConnection, Resumption, WebPkiServerVerifier, verify_server_name};
+use rustls::client::{Resumption, UnbufferedClientConnection, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -77,8 +77,9 @@ impl TlsClient {
     /// # Errors
     ///
     /// [`TlsConfigError::ServerName`].
-    pub fn connection(&self, host: &str) -> Result<ClientConnection, TlsConfigError> {
-        ClientConnection::new(Arc::clone(&self.config), self.name_of(host)?).map_err(TlsConfigError::Tls)
+    pub fn connection(&self, host: &str) -> Result<UnbufferedClientConnection, TlsConfigError> {
+        UnbufferedClientConnection::new(Arc::clone(&self.config), self.name_of(host)?)
+            .map_err(TlsConfigError::Tls)
     }
 
     fn name_of(&self, host: &str) -> Result<ServerName<'static>, TlsConfigError> {
@@ -99,10 +100,10 @@ impl TlsClient {
         &self,
         host: &str,
         protocols: &[&str],
-    ) -> Result<ClientConnection, TlsConfigError> {
+    ) -> Result<UnbufferedClientConnection, TlsConfigError> {
         let protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let name = self.name_of(host)?;
-        ClientConnection::new_with_alpn(Arc::clone(&self.config), name, protocols)
+        UnbufferedClientConnection::new_with_alpn(Arc::clone(&self.config), name, protocols)
             .map_err(TlsConfigError::Tls)
     }
 }

@@ -10,11 +10,15 @@ mod explain;
 mod files;
 mod records;
 mod server;
+mod session;
 mod stream;
 
 pub use client::{Fault, TlsClient, TlsClientBuilder, Trust};
 pub use error::TlsConfigError;
 pub use explain::{explain_certificate, explain_io};
+pub use records::TlsConnection;
 pub use rustls;
 pub use server::{ClientCertificate, TlsServer, TlsServerBuilder};
+#[cfg(any(feature = "blocking", feature = "event-loop"))]
+pub(crate) use session::Session;
 pub use stream::{TlsStream, tls_error};

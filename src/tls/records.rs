@@ -1,128 +1,250 @@
-//! How much of what a peer has sent `rustls` keeps until more comes: it does not tell.
-//!
-//! In: the bytes of the socket, in any cut, and whether anything came of them. Out: the memory that is taken by a record that
-//! is not whole (RFC 8446 §5.1), or by a handshake message in several records (§5.1) that is not.
+//! How `rustls` is asked to do its part of a connection: records in, plaintext and records out, all in buffers of the caller.
 
-use std::io::{self, Read};
+use rustls::client::UnbufferedClientConnection;
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, ReadEarlyData, UnbufferedStatus, WriteTraffic,
+};
+use rustls::{CommonState, Error};
 
-/// Of a record: its type, a version, and the length of what follows.
-const HEADER: usize = 5;
+/// The most plaintext of one record (RFC 8446 §5.1).
+pub(super) const RECORD: usize = 16 * 1024;
 
-/// What `rustls` asks the socket for at a time, and keeps room for in any case: not counted here.
-const READ: usize = 4096;
+/// The most of one record as it comes: TLS 1.2 lets it grow by 2,048 (RFC 5246 §6.2.3).
+pub(super) const WIRE_RECORD: usize = 5 + RECORD + 2048;
 
-/// The most of one record, and of one handshake message.
-const MAX_RECORD: usize = HEADER + 16_384 + 2048;
-const MAX_MESSAGE: usize = 64 * 1024;
+/// What encrypting adds to a record, at most, and to the first one if new keys are announced before it.
+const OVERHEAD: usize = 64;
 
-/// Messages of which nothing comes, as new tickets, are shorter than this.
-const UNANSWERED: usize = 2048;
+/// A TLS connection of either role, as it comes from [`TlsClient`](super::TlsClient) or [`TlsServer`](super::TlsServer).
+pub struct TlsConnection(Side);
 
-/// Where the peer's records stand.
+enum Side {
+    Client(UnbufferedClientConnection),
+    Server(UnbufferedServerConnection),
+}
+
+impl From<UnbufferedClientConnection> for TlsConnection {
+    fn from(connection: UnbufferedClientConnection) -> Self {
+        Self(Side::Client(connection))
+    }
+}
+
+impl From<UnbufferedServerConnection> for TlsConnection {
+    fn from(connection: UnbufferedServerConnection) -> Self {
+        Self(Side::Server(connection))
+    }
+}
+
+impl std::fmt::Debug for TlsConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsConnection")
+    }
+}
+
+impl TlsConnection {
+    pub(super) fn common(&self) -> &CommonState {
+        match &self.0 {
+            Side::Client(client) => client,
+            Side::Server(server) => server,
+        }
+    }
+
+    /// Does what can be done with `incoming`, the first bytes that are not done with: how many of them are now, and what came
+    /// of it.
+    pub(super) fn run(&mut self, incoming: &mut [u8], step: &mut Step<'_>) -> (usize, Result<Next, Error>) {
+        let mut used = 0;
+        loop {
+            let (discard, next) = self.once(&mut incoming[used..], step);
+            used += discard;
+            match next {
+                Ok(Next::Again) => {}
+                Ok(next) => return (used, Ok(next)),
+                Err(error) => {
+                    if self.common().wants_write() {
+                        // The alert that tells the peer why.
+                        let _ = self.once(&mut incoming[used..], step);
+                    }
+                    return (used, Err(error));
+                }
+            }
+        }
+    }
+
+    fn once(&mut self, incoming: &mut [u8], step: &mut Step<'_>) -> (usize, Result<Next, Error>) {
+        match &mut self.0 {
+            Side::Client(client) => step.act(client.process_tls_records(incoming)),
+            Side::Server(server) => match server.process_tls_records(incoming) {
+                UnbufferedStatus { discard, state: Ok(ConnectionState::ReadEarlyData(early)) } => {
+                    (discard + drop_early(early), Ok(Next::Again))
+                }
+                status => step.act(status),
+            },
+        }
+    }
+}
+
+/// How far the end of our direction has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// More may be written.
+    Open,
+    /// It is to be ended once the TLS handshake is done.
+    Asked,
+    /// The `close_notify` that says so is made.
+    Notified,
+    /// The socket's own direction is ended, too.
+    #[cfg_attr(not(feature = "event-loop"), expect(dead_code, reason = "only a loop has it ended here"))]
+    Shut,
+}
+
+/// Where bytes for the peer are put. What is behind `len` has been used before.
 #[derive(Debug, Default)]
-pub(super) struct Records {
-    header: [u8; HEADER],
-    /// Bytes that have come of the record that is not whole, its header included.
-    come: usize,
-    /// Bytes of whole records of which nothing has come.
-    waiting: usize,
-    /// What came is no record: `rustls` ends the connection, or has had bytes that are not known here.
-    lost: bool,
+pub(super) struct Output {
+    pub(super) room: Vec<u8>,
+    pub(super) len: usize,
 }
 
-impl Records {
-    pub(super) fn take(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() && !self.lost {
-            let whole = match self.come {
-                come if come < HEADER => HEADER,
-                _ => HEADER + usize::from(u16::from_be_bytes([self.header[3], self.header[4]])),
-            };
-            let (front, rest) = bytes.split_at(bytes.len().min(whole - self.come));
-            if self.come < HEADER {
-                self.header[self.come..self.come + front.len()].copy_from_slice(front);
-            }
-            self.come += front.len();
-            bytes = rest;
-            // From change_cipher_spec to application_data.
-            self.lost = !(20..=23).contains(&self.header[0]);
-            let is_empty = self.come == HEADER && self.header[3..] == [0, 0];
-            if self.come == whole && (whole > HEADER || is_empty) {
-                self.waiting = self.waiting.saturating_add(self.come);
-                self.come = 0;
+impl Output {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.room[..self.len]
+    }
+
+    pub(super) const fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// So much room behind what is there.
+    fn room(&mut self, len: usize) -> &mut [u8] {
+        let end = self.len + len;
+        if self.room.len() < end {
+            self.room.resize(end, 0);
+        }
+        &mut self.room[self.len..end]
+    }
+
+    fn encrypt<D>(&mut self, write: &mut WriteTraffic<'_, D>, data: &[u8]) -> Result<(), Exhausted> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let room = data.len() + (data.len() / RECORD + 2) * OVERHEAD;
+        self.with_room(room, |room| write.encrypt(data, room))
+    }
+
+    fn close_notify<D>(&mut self, write: &mut WriteTraffic<'_, D>) -> Result<(), Exhausted> {
+        self.with_room(2 * OVERHEAD, |room| write.queue_close_notify(room))
+    }
+
+    fn with_room(
+        &mut self,
+        mut room: usize,
+        mut fill: impl FnMut(&mut [u8]) -> Result<usize, EncryptError>,
+    ) -> Result<(), Exhausted> {
+        loop {
+            match fill(self.room(room)) {
+                Ok(len) => {
+                    self.len += len;
+                    return Ok(());
+                }
+                Err(EncryptError::InsufficientSize(needed)) => room = needed.required_size,
+                Err(EncryptError::EncryptExhausted) => return Err(Exhausted),
             }
         }
-    }
-
-    /// Something has come of the records that were whole.
-    pub(super) const fn answered(&mut self) {
-        self.waiting = 0;
-    }
-
-    /// Bytes of memory: for a record in the steps in which a buffer grows; for a message in several of them about what has been
-    /// seen of `rustls`, which takes 64 KiB at most.
-    pub(super) fn memory(&self) -> usize {
-        match self {
-            Self { lost: true, .. } => 0,
-            Self { waiting, .. } if *waiting > UNANSWERED => {
-                2 * (self.come + waiting).min(MAX_MESSAGE / 2) + MAX_MESSAGE / 2
-            }
-            Self { come: 0, .. } => 0,
-            Self { come, .. } => (come + READ).min(MAX_RECORD).next_power_of_two() - READ,
-        }
-    }
-}
-
-/// A socket whose bytes are looked at as they come.
-pub(super) struct Watched<'a, S>(pub(super) &'a mut S, pub(super) &'a mut Records);
-
-impl<S: Read> Read for Watched<'_, S> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let len = self.0.read(buf)?;
-        self.1.take(&buf[..len]);
-        Ok(len)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// No more may be encrypted with the keys that there are.
+struct Exhausted;
 
-    fn record(len: usize) -> Vec<u8> {
-        let mut bytes = vec![23, 3, 3];
-        bytes.extend((len as u16).to_be_bytes());
-        bytes.resize(HEADER + len, 7);
-        bytes
-    }
+/// What one call has to do with the connection.
+pub(super) struct Step<'a> {
+    /// Where plaintext goes, and how much of it is there; what finds no room goes to `plain`.
+    pub(super) buf: &'a mut [u8],
+    pub(super) filled: usize,
+    pub(super) plain: &'a mut Vec<u8>,
+    /// What is to be encrypted.
+    pub(super) data: &'a [u8],
+    pub(super) out: &'a mut Output,
+    pub(super) ours: &'a mut End,
+    pub(super) peer_closed: bool,
+}
 
-    #[test]
-    fn whole_records_are_told_from_others_in_any_cut() {
-        let wire = [record(100), record(0), record(1), record(16_384), record(300)].concat();
-        for step in [1, 2, 5, 6, 999, wire.len()] {
-            let mut records = Records::default();
-            for piece in wire.chunks(step) {
-                records.take(piece);
+/// What has come of a step.
+pub(super) enum Next {
+    Again,
+    /// More bytes of the peer are needed.
+    Starved,
+    /// `data` is encrypted.
+    Written,
+    /// Nothing more can be written.
+    Ended,
+}
+
+impl Step<'_> {
+    /// How many bytes of the peer are done with, and what is next.
+    fn act<D>(&mut self, status: UnbufferedStatus<'_, '_, D>) -> (usize, Result<Next, Error>) {
+        let mut discard = status.discard;
+        let state = match status.state {
+            Ok(state) => state,
+            Err(error) => return (discard, Err(error)),
+        };
+        let next = match state {
+            ConnectionState::ReadTraffic(mut traffic) => {
+                while let Some(record) = traffic.next_record() {
+                    let record = match record {
+                        Ok(record) => record,
+                        Err(error) => return (discard, Err(error)),
+                    };
+                    discard += record.discard;
+                    self.take(record.payload);
+                }
+                Next::Again
             }
-            assert_eq!((records.come, records.waiting), (0, wire.len()), "{step}");
-            records.answered();
-            assert_eq!(records.memory(), 0);
-            records.take(&wire[..3]);
-            assert_eq!((records.come, records.memory()), (3, READ));
-        }
+            ConnectionState::EncodeTlsData(mut data) => {
+                if let Err(EncodeError::InsufficientSize(needed)) = data.encode(&mut []) {
+                    let written = data.encode(self.out.room(needed.required_size));
+                    self.out.len += written.unwrap_or(0);
+                }
+                Next::Again
+            }
+            ConnectionState::TransmitTlsData(data) => {
+                data.done();
+                Next::Again
+            }
+            ConnectionState::PeerClosed => {
+                self.peer_closed = true;
+                Next::Again
+            }
+            ConnectionState::WriteTraffic(mut write) => {
+                let mut done = self.out.encrypt(&mut write, self.data);
+                if done.is_ok() && *self.ours == End::Asked {
+                    *self.ours = End::Notified;
+                    done = self.out.close_notify(&mut write);
+                }
+                if done.is_ok() { Next::Written } else { Next::Ended }
+            }
+            ConnectionState::Closed => Next::Ended,
+            // And what a later version may add.
+            _ => Next::Starved,
+        };
+        (discard, Ok(next))
     }
 
-    #[test]
-    fn memory_grows_with_what_has_come_and_no_further_than_rustls_lets_it() {
-        for (come, memory) in [(0, 0), (5000, 12_288), (16_388, 28_672)] {
-            let mut records = Records::default();
-            records.take(&record(16_384)[..come]);
-            assert_eq!(records.memory(), memory, "{come}");
-        }
-        let mut records = Records::default();
-        records.take(&record(500));
-        assert_eq!(records.memory(), 0, "a ticket");
-        (0..20).for_each(|_| records.take(&record(16_000)));
-        assert_eq!(records.memory(), 96 * 1024);
-        records.take(b"GET / HTTP/1.1\r\n");
-        assert_eq!(records.memory(), 0, "no record");
+    fn take(&mut self, payload: &[u8]) {
+        // Nothing overtakes what waits already.
+        let room = if self.plain.is_empty() { self.buf.len() - self.filled } else { 0 };
+        let (now, later) = payload.split_at(payload.len().min(room));
+        self.buf[self.filled..self.filled + now.len()].copy_from_slice(now);
+        self.filled += now.len();
+        self.plain.extend_from_slice(later);
     }
+}
+
+/// Nobody asks for it: it may have been sent twice (RFC 8446 §8). How many bytes of the peer are done with.
+fn drop_early(mut early: ReadEarlyData<'_, '_, ServerConnectionData>) -> usize {
+    let mut discard = 0;
+    while let Some(Ok(record)) = early.next_record() {
+        discard += record.discard;
+    }
+    discard
 }

@@ -9,7 +9,8 @@ use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{
-    ClientHello, ParsedCertificate, ResolvesServerCert, ServerConfig, ServerConnection, WebPkiClientVerifier,
+    ClientHello, ParsedCertificate, ResolvesServerCert, ServerConfig, UnbufferedServerConnection,
+    WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
 
@@ -92,14 +93,18 @@ impl TlsServer {
         Ok(())
     }
 
+    fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.shared.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// A TLS connection to a client that has connected.
     ///
     /// # Errors
     ///
     /// [`TlsConfigError::Tls`].
-    pub fn connection(&self) -> Result<ServerConnection, TlsConfigError> {
-        let config = Arc::clone(&self.shared.config.read().unwrap_or_else(PoisonError::into_inner));
-        ServerConnection::new(config).map_err(TlsConfigError::Tls)
+    pub fn connection(&self) -> Result<UnbufferedServerConnection, TlsConfigError> {
+        let config = self.current();
+        UnbufferedServerConnection::new(config).map_err(TlsConfigError::Tls)
     }
 
     /// A connection for whoever only gets an answer, which is one of HTTP/1.1: HTTP/2 is not offered.
@@ -108,11 +113,11 @@ impl TlsServer {
     ///
     /// As [`connection`](Self::connection).
     #[cfg(feature = "event-loop")]
-    pub(crate) fn connection_of_http1(&self) -> Result<ServerConnection, TlsConfigError> {
-        let config = Arc::clone(&self.shared.config.read().unwrap_or_else(PoisonError::into_inner));
+    pub(crate) fn connection_of_http1(&self) -> Result<UnbufferedServerConnection, TlsConfigError> {
+        let config = self.current();
         let mut config = Arc::unwrap_or_clone(config);
         config.alpn_protocols.retain(|protocol| protocol != b"h2");
-        ServerConnection::new(Arc::new(config)).map_err(TlsConfigError::Tls)
+        UnbufferedServerConnection::new(Arc::new(config)).map_err(TlsConfigError::Tls)
     }
 }
 

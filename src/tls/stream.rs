@@ -7,59 +7,64 @@
 //! * `write` takes less than it is offered only once the socket has blocked; what it has taken and could not send goes
 //!   out with the next `read`, `write` or `flush`, and a loop calls `flush` when the socket is writable again;
 //! * the peer's `close_notify` reads as the end of the stream, a TCP end without one as `UnexpectedEof`: a truncated
-//!   stream never looks like a whole one (RFC 8446 §6.1).
+//!   stream never looks like a whole one (RFC 8446 §6.1);
+//! * a connection for which nothing waits keeps no buffer: those that reading and writing need belong to the thread.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, Read, Write};
 
-use rustls::Connection;
+use rustls::CommonState;
 
-use super::records::{Records, Watched};
+use super::records::{End, Output, TlsConnection, WIRE_RECORD};
+use super::session::{Session, truncated};
 
 /// TLS over the stream `S`.
 #[derive(Debug)]
 pub struct TlsStream<S> {
-    tls: Connection,
+    session: Session,
     socket: S,
-    end: End,
-    /// What of the peer's records waits for more to come.
-    records: Records,
+    /// Whether the last read from the socket has filled less than it could.
+    was_short: bool,
 }
 
-/// How far the end of our direction has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// More may be written.
-    Open,
-    /// It is to be ended once the TLS handshake is done.
-    Asked,
-    /// The `close_notify` that says so is made.
-    Notified,
-    /// The socket's own direction is ended, too.
-    #[cfg_attr(not(feature = "event-loop"), expect(dead_code, reason = "only a loop has it ended here"))]
-    Shut,
-}
-
-/// So much plaintext is encrypted before the socket is asked to take it: the most that one TLS record holds.
-const RECORD: usize = 16 * 1024;
+/// The most that is read from the socket at a time: what is decrypted is to be in cache yet.
+const READ: usize = 64 * 1024;
 
 /// Bytes that `rustls` keeps for a connection that is open and has nothing to do.
-const STATE: usize = 8 * 1024;
+const STATE: usize = 2560;
+
+/// What reading and writing need for as long as they take.
+#[derive(Debug, Default)]
+struct Scratch {
+    incoming: Vec<u8>,
+    staging: Vec<u8>,
+    out: Output,
+}
+
+thread_local! {
+    /// One for each TLS connection in another, as through a proxy that is reached by TLS.
+    static SCRATCH: RefCell<Vec<Scratch>> = const { RefCell::new(Vec::new()) };
+}
+
+fn with_scratch<T>(act: impl FnOnce(&mut Scratch) -> T) -> T {
+    // While a thread ends there is none any more.
+    let lent = SCRATCH.try_with(|all| all.borrow_mut().pop()).ok().flatten();
+    let mut scratch = lent.unwrap_or_default();
+    let result = act(&mut scratch);
+    let _ = SCRATCH.try_with(|all| all.borrow_mut().push(scratch));
+    result
+}
 
 impl<S: Read + Write> TlsStream<S> {
     /// Lays `tls` over `socket`. Nothing is sent or received yet.
-    pub fn new(tls: impl Into<Connection>, socket: S) -> Self {
-        let mut tls = tls.into();
-        // `write` bounds what it hands over by itself; what is written before the handshake is done has to wait in
-        // full, as no event would tell a loop to offer the rest.
-        tls.set_buffer_limit(None);
-        Self { tls, socket, end: End::Open, records: Records::default() }
+    pub fn new(tls: impl Into<TlsConnection>, socket: S) -> Self {
+        Self { session: Session::new(tls), socket, was_short: false }
     }
 
-    /// The same where these bytes of the socket have been handed to `tls` already.
+    /// The same where the connection has seen the first bytes of the socket.
     #[cfg(feature = "event-loop")]
-    pub(crate) fn behind(mut self, taken: &[u8]) -> Self {
-        self.records.take(taken);
-        self
+    pub(crate) fn over(session: Session, socket: S) -> Self {
+        Self { session, socket, was_short: false }
     }
 
     /// Runs the TLS handshake to its end, on a socket that blocks.
@@ -68,10 +73,15 @@ impl<S: Read + Write> TlsStream<S> {
     ///
     /// What [`tls_error`] tells more of, or what the socket says.
     pub fn handshake(&mut self) -> io::Result<()> {
-        while self.tls.is_handshaking() {
+        while self.is_handshaking() {
             self.send()?;
-            if self.tls.is_handshaking() && self.receive()? == 0 {
-                return Err(truncated());
+            if self.is_handshaking() {
+                self.receive(&mut [])?;
+            }
+            if self.is_handshaking()
+                && let Some(end) = self.read_here(&mut [])
+            {
+                return Err(end.err().unwrap_or_else(truncated));
             }
         }
         self.send()
@@ -79,12 +89,12 @@ impl<S: Read + Write> TlsStream<S> {
 
     /// Whether the TLS handshake is still to be done or going on.
     pub fn is_handshaking(&self) -> bool {
-        self.tls.is_handshaking()
+        self.session.is_handshaking()
     }
 
-    /// The TLS connection: its protocol version, cipher suite, peer certificates.
-    pub fn tls(&self) -> &Connection {
-        &self.tls
+    /// What is known of the TLS connection: its protocol version, cipher suite, peer certificates.
+    pub fn tls(&self) -> &CommonState {
+        self.session.common()
     }
 
     /// The stream below.
@@ -97,9 +107,14 @@ impl<S: Read + Write> TlsStream<S> {
         &mut self.socket
     }
 
-    /// Both parts. What TLS holds that is not sent stays with it.
-    pub fn into_parts(self) -> (Connection, S) {
-        (self.tls, self.socket)
+    /// The stream below, without what TLS holds that is not sent.
+    pub fn into_inner(self) -> S {
+        self.socket
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) fn into_parts(self) -> (Session, S) {
+        (self.session, self.socket)
     }
 
     /// Says that nothing more will be written (`close_notify`); sends it as far as the socket takes it. What was
@@ -109,41 +124,37 @@ impl<S: Read + Write> TlsStream<S> {
     ///
     /// What the socket says; `WouldBlock` is none, as a later [`flush`](Write::flush) goes on.
     pub fn close_notify(&mut self) -> io::Result<()> {
-        if self.end == End::Open {
-            self.end = End::Asked;
-        }
-        self.notify();
+        self.session.close_notify();
         match self.send() {
             Err(error) if is_block(&error) => Ok(()),
             result => result,
         }
     }
 
-    fn notify(&mut self) {
-        if self.end == End::Asked && !self.tls.is_handshaking() {
-            self.end = End::Notified;
-            self.tls.send_close_notify();
-        }
-    }
-
     /// Whether [`close_notify`](Self::close_notify) has been called.
     pub fn is_ending(&self) -> bool {
-        self.end != End::Open
+        self.session.ours() != End::Open
     }
 
     /// Whether the socket's own direction is to be ended now, as the `close_notify` is out; says so once.
     #[cfg(feature = "event-loop")]
     pub(crate) fn take_shutdown(&mut self) -> bool {
-        let is_due = self.end == End::Notified && !self.tls.wants_write();
+        let is_due = self.session.ours() == End::Notified && self.session.unsent().is_empty();
         if is_due {
-            self.end = End::Shut;
+            self.session.shut();
         }
         is_due
     }
 
     /// Whether TLS holds bytes that the socket has not taken yet, or a `close_notify` that waits for the handshake.
     pub fn wants_write(&self) -> bool {
-        self.tls.wants_write() || self.end == End::Asked
+        self.session.wants_write() || self.session.ours() == End::Asked
+    }
+
+    /// Whether the last read has taken all that the socket had, where one that fills less than it could does.
+    #[cfg(feature = "event-loop")]
+    pub(crate) const fn is_drained(&self) -> bool {
+        self.was_short && self.session.is_drained()
     }
 
     /// Bytes of memory that count for it as long as it is there, beside its own size: what `rustls` keeps for an open
@@ -152,19 +163,19 @@ impl<S: Read + Write> TlsStream<S> {
         STATE
     }
 
-    /// Bytes of memory that count for what comes and goes: records of the peer that are not whole, and one of ours that is
-    /// encrypted and not sent. Within a tenth, together with [`memory`](Self::memory).
+    /// Bytes of memory for what comes and goes, and for the peer's certificates: records that are not whole, plaintext that
+    /// nobody has read, and what the socket has not taken yet.
     pub fn buffered(&self) -> usize {
-        let unsent = if self.tls.wants_write() { RECORD } else { 0 };
-        self.records.memory() + unsent
+        self.session.buffered()
     }
 
     /// Sends what TLS has to send.
     fn send(&mut self) -> io::Result<()> {
-        while self.tls.wants_write() {
-            match self.tls.write_tls(&mut self.socket) {
+        self.session.start();
+        while !self.session.unsent().is_empty() {
+            match self.socket.write(self.session.unsent()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(_) => {}
+                Ok(len) => self.session.sent(len),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -172,27 +183,39 @@ impl<S: Read + Write> TlsStream<S> {
         Ok(())
     }
 
-    /// Reads once from the socket; 0 at its end.
-    fn receive(&mut self) -> io::Result<usize> {
-        let len = loop {
-            match self.tls.read_tls(&mut Watched(&mut self.socket, &mut self.records)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result?,
+    /// Reads once from the socket; how much plaintext of that is in `buf`. The end is the session's to tell.
+    fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Self { session, socket, was_short } = self;
+        with_scratch(|scratch| {
+            let held = session.waiting().len();
+            let most = buf.len().clamp(WIRE_RECORD, READ);
+            if scratch.incoming.len() < held + most {
+                scratch.incoming.resize(held + most, 0);
             }
-        };
-        match self.tls.process_new_packets() {
-            Ok(state) if state.plaintext_bytes_to_read() > 0 || state.tls_bytes_to_write() > 0 => {
-                self.records.answered();
+            let incoming = &mut scratch.incoming[..held + most];
+            incoming[..held].copy_from_slice(session.waiting());
+            let come = loop {
+                match socket.read(&mut incoming[held..]) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => break result?,
+                }
+            };
+            *was_short = come < most;
+            if come == 0 {
+                session.end_of_input();
+                return Ok(0);
             }
-            Ok(_) => {}
-            Err(error) => {
-                // The alert that tells the peer why. It is sent as far as it goes: the error matters more.
-                let _ = self.send();
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-            }
+            Ok(session.receive_behind(&mut incoming[..held + come], buf))
+        })
+    }
+
+    /// What is here to be read already, or the end. An alert goes out as far as the socket takes it: the error matters more.
+    fn read_here(&mut self, buf: &mut [u8]) -> Option<io::Result<usize>> {
+        let result = self.session.read(buf)?;
+        if result.is_err() {
+            let _ = self.send();
         }
-        self.notify();
-        Ok(len)
+        Some(result)
     }
 }
 
@@ -202,18 +225,20 @@ impl<S: Read + Write> Read for TlsStream<S> {
             return Ok(0);
         }
         loop {
-            match self.tls.reader().read(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(truncated()),
-                result => return result,
+            if let Some(result) = self.read_here(buf) {
+                return result;
             }
             // A handshake message of ours, an answer to a key update. Where the socket takes nothing, reading goes on.
             match self.send() {
                 Err(error) if !is_block(&error) => return Err(error),
                 _ => {}
             }
-            // At the end of the socket the reader tells which end it is.
-            self.receive()?;
+            let len = self.receive(buf)?;
+            if len > 0 {
+                // There may be no event before the next read. What fails here that one tells.
+                let _ = self.send();
+                return Ok(len);
+            }
         }
     }
 }
@@ -225,23 +250,36 @@ impl<S: Read + Write> Write for TlsStream<S> {
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        let mut taken = 0;
-        for chunk in slices.iter().flat_map(|slice| slice.chunks(RECORD)) {
-            match self.send() {
-                Ok(()) => {}
-                Err(error) if is_block(&error) && taken == 0 && !self.is_handshaking() => return Err(error),
-                Err(error) if is_block(&error) && !self.is_handshaking() => return Ok(taken),
-                Err(error) if is_block(&error) => {}
-                Err(error) => return Err(error),
+        if self.is_handshaking() {
+            self.session.keep(slices);
+            return match self.send() {
+                Err(error) if !is_block(&error) => Err(error),
+                _ => Ok(offered),
+            };
+        }
+        self.send()?;
+        let Self { session, socket, .. } = self;
+        with_scratch(|Scratch { staging, out, .. }| {
+            let mut taken = 0;
+            while taken < offered {
+                out.clear();
+                taken += session.write(slices, taken, staging, out)?;
+                let mut rest = out.bytes();
+                while !rest.is_empty() {
+                    match socket.write(rest) {
+                        Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                        Ok(len) => rest = &rest[len..],
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) if is_block(&error) => {
+                            session.hold(rest);
+                            return Ok(taken);
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
             }
-            self.tls.writer().write_all(chunk)?;
-            taken += chunk.len();
-        }
-        debug_assert_eq!(taken, offered);
-        match self.send() {
-            Err(error) if !is_block(&error) => Err(error),
-            _ => Ok(taken),
-        }
+            Ok(taken)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -254,13 +292,6 @@ impl<S: Read + Write> Write for TlsStream<S> {
 /// trusted, an alert of the peer.
 pub fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
-}
-
-fn truncated() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "the TLS connection was cut off: TCP ended without a close_notify",
-    )
 }
 
 /// A socket that does not block, or one that does and whose timeout has passed.

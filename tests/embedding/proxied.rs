@@ -166,11 +166,32 @@ fn limits_hold_for_whom_the_header_names() {
 #[cfg(feature = "tls")]
 #[test]
 fn tls_begins_behind_the_header() {
-    use std::io::Read as _;
+    use std::io::{self, Read, Write};
+    use std::net::TcpStream;
 
     use bowsprit::tls::TlsStream;
-    use bowsprit::tls::rustls::ClientConnection;
+    use bowsprit::tls::rustls::client::UnbufferedClientConnection;
     use bowsprit::tls::rustls::pki_types::ServerName;
+
+    /// A socket whose first write carries the header in front.
+    struct Announced(TcpStream, &'static [u8]);
+
+    impl Read for Announced {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buf)
+        }
+    }
+
+    impl Write for Announced {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write_all(&[std::mem::take(&mut self.1), bytes].concat())?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     let (authority, tls) = super::tls::Authority::with_server("proxied");
     let mut settings = settings(&["127.0.0.1"]);
@@ -186,13 +207,12 @@ fn tls_begins_behind_the_header() {
     for at in 0..9 {
         let mut socket = Client::tcp(address.unwrap()).stream;
         let name = ServerName::try_from("a.test").unwrap();
-        let mut tls = ClientConnection::new(Arc::new(authority.client(None)), name).unwrap();
-        let mut bytes = V2.to_vec();
-        if at % 2 == 0 {
-            tls.write_tls(&mut bytes).unwrap();
+        let tls = UnbufferedClientConnection::new(Arc::new(authority.client(None)), name).unwrap();
+        if at % 2 != 0 {
+            socket.write_all(V2).unwrap();
         }
-        socket.write_all(&bytes).unwrap();
-        let mut peer = Client::over(TlsStream::new(tls, socket));
+        let front = if at % 2 == 0 { V2 } else { &[] };
+        let mut peer = Client::over(TlsStream::new(tls, Announced(socket, front)));
         peer.stream.handshake().unwrap();
         peer.write(REQUEST);
         let status = if at < 8 { "101" } else { "429" };

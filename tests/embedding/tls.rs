@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bowsprit::connection::Config;
 use bowsprit::event_loop::Settings;
+use bowsprit::tls::rustls::client::UnbufferedClientConnection;
 use bowsprit::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use bowsprit::tls::rustls::{self, ClientConfig, ClientConnection, RootCertStore};
+use bowsprit::tls::rustls::{self, ClientConfig, RootCertStore};
 use bowsprit::tls::{ClientCertificate, TlsConfigError, TlsServer, TlsStream};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
@@ -93,7 +94,7 @@ pub type Secure = Client<TlsStream<TcpStream>>;
 
 pub fn connect(config: &ClientConfig, address: SocketAddr, name: &str) -> io::Result<Secure> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    let tls = ClientConnection::new(Arc::new(config.clone()), name).unwrap();
+    let tls = UnbufferedClientConnection::new(Arc::new(config.clone()), name).unwrap();
     let socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(LONG))?;
     let mut stream = TlsStream::new(tls, socket);
@@ -267,8 +268,7 @@ fn broken_handshakes_end() {
     server.wait_until(|cx| cx.stats().failed.sum() == 4);
     echo(&mut good, "still served");
     // A TCP end without close_notify is an end, told once.
-    let (_, socket) = good.stream.into_parts();
-    drop(socket);
+    drop(good.stream.into_inner());
     server.wait_until(|cx| cx.stats().closed == 1);
 }
 

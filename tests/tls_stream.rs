@@ -1,0 +1,276 @@
+//! A TLS stream over bytes in memory: whatever cut they come in, and in how few writes they go out.
+#![cfg(feature = "tls")]
+
+#[path = "support/certificates.rs"]
+mod certificates;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Read, Write};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bowsprit::tls::rustls::client::UnbufferedClientConnection;
+use bowsprit::tls::rustls::server::UnbufferedServerConnection;
+use bowsprit::tls::rustls::{
+    self, ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
+};
+use bowsprit::tls::{TlsStream, tls_error};
+use certificates::{Authority, server_config};
+
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+
+/// What is on its way from each side, and how much of it one call takes.
+struct Wire {
+    bytes: [VecDeque<u8>; 2],
+    step: usize,
+    /// Calls that have written something, of each side.
+    writes: [usize; 2],
+    ended: bool,
+}
+
+struct End(Rc<RefCell<Wire>>, usize);
+
+impl Read for End {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let wire = &mut *self.0.borrow_mut();
+        let len = buf.len().min(wire.step);
+        match wire.bytes[1 - self.1].read(&mut buf[..len])? {
+            0 if !wire.ended => Err(io::ErrorKind::WouldBlock.into()),
+            len => Ok(len),
+        }
+    }
+}
+
+impl Write for End {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let wire = &mut *self.0.borrow_mut();
+        let len = bytes.len().min(wire.step);
+        wire.bytes[self.1].extend(&bytes[..len]);
+        wire.writes[self.1] += 1;
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+type Stream = TlsStream<End>;
+
+fn configs(version: &'static SupportedProtocolVersion) -> (Arc<ClientConfig>, Arc<ServerConfig>) {
+    let authority = Authority::new();
+    let server = server_config(&authority.issue(&["localhost"]), None);
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.certificate()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+    (Arc::new(client.with_root_certificates(roots).with_no_client_auth()), server)
+}
+
+/// Both ends, of which nothing is sent yet.
+fn ends(version: &'static SupportedProtocolVersion, step: usize) -> (Rc<RefCell<Wire>>, Stream, Stream) {
+    let (client, server) = configs(version);
+    let wire = Wire { bytes: Default::default(), step, writes: [0; 2], ended: false };
+    let wire = Rc::new(RefCell::new(wire));
+    let end = |side| End(Rc::clone(&wire), side);
+    let client = UnbufferedClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
+    let client = TlsStream::new(client, end(0));
+    let server = TlsStream::new(UnbufferedServerConnection::new(server).unwrap(), end(1));
+    (wire, client, server)
+}
+
+/// What is there to be read, in reads of this size, until nothing more is or the end has come.
+fn drain(stream: &mut Stream, size: usize) -> (Vec<u8>, io::Result<usize>) {
+    let (mut all, mut buf) = (Vec::new(), vec![0; size]);
+    loop {
+        match stream.read(&mut buf) {
+            Ok(len) if len > 0 => all.extend_from_slice(&buf[..len]),
+            end => return (all, end),
+        }
+    }
+}
+
+fn opened(version: &'static SupportedProtocolVersion) -> (Rc<RefCell<Wire>>, Stream, Stream) {
+    let (wire, mut client, mut server) = ends(version, usize::MAX);
+    client.flush().unwrap();
+    for _ in 0..3 {
+        let _ = drain(&mut server, 1000);
+        let _ = drain(&mut client, 1000);
+    }
+    assert!(!client.is_handshaking() && !server.is_handshaking());
+    (wire, client, server)
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at % 251) as u8).collect()
+}
+
+/// In whatever pieces the socket gives and takes: what was written before the TLS handshake, what is written after it, and the
+/// end.
+#[test]
+fn no_cut_matters() {
+    for version in VERSIONS {
+        for (step, size) in
+            [(1, 1), (1, 70_000), (7, 1000), (1000, 16_384), (usize::MAX, 5), (usize::MAX, 70_000)]
+        {
+            let what = format!("{version:?}, {step} at a time, reads of {size}");
+            let (_wire, mut client, mut server) = ends(version, step);
+            let early = pattern(40_000);
+            assert_eq!(client.write(&early[..20_000]).unwrap(), 20_000);
+            assert_eq!(client.write(&early[20_000..]).unwrap(), 20_000);
+            let mut heard = Vec::new();
+            for _ in 0..3 {
+                heard.extend(drain(&mut server, size).0);
+                let _ = drain(&mut client, size);
+            }
+            assert!(heard == early, "{what}");
+            assert_eq!(client.tls().protocol_version(), server.tls().protocol_version());
+            for len in [1, 16_383, 16_384, 16_385, 100_000] {
+                let sent = pattern(len);
+                server.write_all(&sent).unwrap();
+                assert!(drain(&mut client, size).0 == sent, "{what}, {len} bytes");
+            }
+            server.write_all(b"last").unwrap();
+            server.close_notify().unwrap();
+            let (last, end) = drain(&mut client, size);
+            assert_eq!((&last[..], end.unwrap()), (&b"last"[..], 0), "{what}");
+            client.write_all(b"heard").unwrap();
+            client.close_notify().unwrap();
+            assert_eq!(drain(&mut server, size).0, b"heard", "{what}");
+            assert!(server.buffered() == 0, "{what}: {}", server.buffered());
+        }
+    }
+}
+
+/// What a read makes ready to be sent goes out with it, as no event may come before the next one: here what was written before the
+/// handshake was done, by its last flight, which the client's first words follow in the same read.
+#[test]
+fn a_read_sends_what_it_has_made_ready() {
+    let (_wire, mut client, mut server) = ends(&rustls::version::TLS13, usize::MAX);
+    client.write_all(b"request").unwrap();
+    server.write_all(b"answer").unwrap();
+    server.close_notify().unwrap();
+    let mut buf = [0; 100];
+    assert!(server.read(&mut buf).is_err(), "a ClientHello alone");
+    let _ = drain(&mut client, 100);
+    assert_eq!(server.read(&mut buf).unwrap(), 7);
+    assert_eq!(&buf[..7], b"request");
+    let (answer, end) = drain(&mut client, 100);
+    assert_eq!((&answer[..], end.unwrap()), (&b"answer"[..], 0));
+}
+
+/// A header and what it belongs to share a record, and several records a write, however they are cut.
+#[test]
+fn several_records_go_out_in_one_write() {
+    for version in VERSIONS {
+        let (wire, mut client, mut server) = opened(version);
+        let payload = pattern(1 << 20);
+        let all = [&[1; 10][..], &payload, &[2; 3]].concat();
+        let slices = [
+            &all[..10],
+            &all[10..30_000],
+            &all[30_000..30_001],
+            &all[30_001..all.len() - 3],
+            &all[all.len() - 3..],
+        ];
+        let slices = slices.map(IoSlice::new);
+        wire.borrow_mut().writes[1] = 0;
+        assert_eq!(server.write_vectored(&slices).unwrap(), all.len());
+        let writes = wire.borrow().writes[1];
+        assert!(writes <= 17, "{version:?}: {writes} writes");
+        let on_wire = wire.borrow().bytes[1].len();
+        assert!(on_wire < all.len() + 70 * 30, "{version:?}: {} bytes about records", on_wire - all.len());
+        assert!(drain(&mut client, 300_000).0 == all);
+        wire.borrow_mut().writes[1] = 0;
+        for len in [0, 1, 16_384, 65_536] {
+            assert_eq!(server.write_vectored(&[IoSlice::new(&payload[..len])]).unwrap(), len);
+        }
+        assert_eq!(wire.borrow().writes[1], 3);
+        assert_eq!(drain(&mut client, 300_000).0.len(), 1 + 16_384 + 65_536);
+    }
+}
+
+/// What is wrong is told once all before it was read, and then for good; the peer gets an alert.
+#[test]
+fn faults_and_ends_are_told_in_their_place_and_stay() {
+    for version in VERSIONS {
+        let (wire, mut client, mut server) = opened(version);
+        client.write_all(b"good").unwrap();
+        client.write_all(b"bad").unwrap();
+        *wire.borrow_mut().bytes[0].back_mut().unwrap() ^= 1;
+        let (good, fault) = drain(&mut server, 100);
+        assert_eq!(good, b"good");
+        assert_eq!(tls_error(&fault.unwrap_err()), Some(&rustls::Error::DecryptError));
+        assert_eq!(tls_error(&server.read(&mut [0]).unwrap_err()), Some(&rustls::Error::DecryptError));
+        assert!(server.write(b"no more").is_err());
+        let told = drain(&mut client, 100).1.unwrap_err();
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::BadRecordMac);
+        assert_eq!(tls_error(&told), Some(&alert));
+
+        let (wire, mut client, mut server) = opened(version);
+        client.write_all(b"cut").unwrap();
+        wire.borrow_mut().ended = true;
+        let (cut, end) = drain(&mut server, 100);
+        assert_eq!((&cut[..], end.unwrap_err().kind()), (&b"cut"[..], io::ErrorKind::UnexpectedEof));
+        assert_eq!(server.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+    let (wire, mut client, _server) = ends(VERSIONS[0], usize::MAX);
+    wire.borrow_mut().ended = true;
+    assert_eq!(client.handshake().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+}
+
+/// A ClientHello that never ends is kept up to a bound.
+#[test]
+fn a_handshake_message_without_end_is_refused() {
+    let (wire, _client, mut server) = ends(VERSIONS[0], usize::MAX);
+    let mut record = vec![22, 3, 1, 0x3e, 0x80];
+    record.resize(5 + 16_000, 0);
+    record[5..9].copy_from_slice(&[1, 0, 0xff, 0xf0]);
+    for number in 0.. {
+        wire.borrow_mut().bytes[0].extend(&record);
+        record[5..9].fill(0);
+        let end = drain(&mut server, 100).1.unwrap_err();
+        assert!(server.buffered() <= 64 * 1024, "{}", server.buffered());
+        if end.kind() != io::ErrorKind::WouldBlock {
+            assert!(number >= 3 && tls_error(&end).is_some(), "{number}: {end}");
+            break;
+        }
+    }
+}
+
+/// An answer to a request for new keys goes out with what is written next.
+#[test]
+fn new_keys_are_answered() {
+    let (client, server) = configs(VERSIONS[0]);
+    let mut peer = rustls::ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
+    let wire = Wire { bytes: Default::default(), step: usize::MAX, writes: [0; 2], ended: false };
+    let wire = Rc::new(RefCell::new(wire));
+    let server = UnbufferedServerConnection::new(server).unwrap();
+    let mut server = TlsStream::new(server, End(Rc::clone(&wire), 1));
+    let mut peers = End(Rc::clone(&wire), 0);
+    while peer.is_handshaking() {
+        while peer.wants_write() {
+            peer.write_tls(&mut peers).unwrap();
+        }
+        let _ = drain(&mut server, 100);
+        let _ = peer.read_tls(&mut peers);
+        peer.process_new_packets().unwrap();
+    }
+    assert_eq!(peer.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+    for round in 0..3 {
+        peer.refresh_traffic_keys().unwrap();
+        peer.writer().write_all(b"renewed").unwrap();
+        while peer.wants_write() {
+            peer.write_tls(&mut peers).unwrap();
+        }
+        assert_eq!(drain(&mut server, 100).0, b"renewed", "{round}");
+        server.write_all(b"yes").unwrap();
+        while peer.read_tls(&mut peers).is_ok() {
+            peer.process_new_packets().unwrap();
+        }
+        let mut heard = [0; 3];
+        peer.reader().read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"yes");
+    }
+}

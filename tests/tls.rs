@@ -7,7 +7,7 @@ mod certificates;
 mod server;
 
 use std::io::{Read, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use bowsprit::connection::Outcome;
 use bowsprit::event_loop::{Cause, ClientEvent, ClientId, ConnId, Context, Ended, EventLoop, Handler};
 use bowsprit::handshake::Agreement;
 use bowsprit::message::Message;
-use bowsprit::tls::{TlsClient, Trust, rustls, tls_error};
+use bowsprit::tls::{TlsClient, TlsServer, Trust, rustls, tls_error};
 use certificates::{Authority, accept_tls, server_config};
 use server::{accept, drain, open, read_head, serve};
 
@@ -294,6 +294,100 @@ fn through_a_proxy_to_the_name_of_the_server() {
     let config = config.proxies(ProxySettings::all(Proxy::parse(&proxy.to_string()).unwrap()));
     blocking::connect_with(&config).unwrap();
     assert!(server.join().unwrap()[0].starts_with("CONNECT server.example:443 HTTP/1.1\r\n"));
+}
+
+/// A session is resumed by whichever loop a client comes back to, from whichever kind of client, until the certificates are
+/// read again.
+#[test]
+fn sessions_are_resumed() {
+    use rustls::HandshakeKind::{Full, Resumed};
+
+    /// Tells how it was reached.
+    struct Tells(Arc<Mutex<Vec<Option<rustls::HandshakeKind>>>>);
+
+    impl Handler for Tells {
+        type Data = ();
+
+        fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, _: &Agreement) {
+            let tls = cx.transport(id).unwrap().tls().unwrap();
+            self.0.lock().unwrap().push(tls.handshake_kind());
+            // A ticket of TLS 1.3 comes with what is read first.
+            cx.send_text(id, "open");
+        }
+
+        fn on_message(&mut self, _: &mut Context<()>, _: ConnId, _: Message<'_>) {}
+    }
+
+    /// A client in a loop, which connects once; how.
+    struct Once(Option<rustls::HandshakeKind>);
+
+    impl Handler for Once {
+        type Data = ();
+
+        fn on_open(&mut self, cx: &mut Context<()>, id: ConnId, _: &Agreement) {
+            self.0 = cx.transport(id).unwrap().tls().unwrap().handshake_kind();
+        }
+
+        fn on_message(&mut self, cx: &mut Context<()>, _: ConnId, _: Message<'_>) {
+            cx.stop();
+        }
+    }
+
+    let authority = Authority::new();
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let identity = authority.issue(&["localhost"]);
+        let tls = TlsServer::builder().identity(vec![identity.certificate], identity.key).build().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let servers: Vec<_> = (0..2)
+            .map(|_| {
+                let (told, address) = mpsc::channel();
+                let (tls, seen) = (tls.clone(), Arc::clone(&seen));
+                let thread = thread::spawn(move || {
+                    let mut event_loop = EventLoop::new().unwrap();
+                    let any = "127.0.0.1:0".parse().unwrap();
+                    let address = event_loop.engine().listen_tls(any, tls).unwrap();
+                    told.send((address.port(), event_loop.remote().unwrap())).unwrap();
+                    event_loop.run(&mut Tells(seen)).unwrap();
+                });
+                let (port, remote) = address.recv().unwrap();
+                (port, remote, thread)
+            })
+            .collect();
+
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.certificate()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider);
+        let config = config.with_protocol_versions(&[version]).unwrap();
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        let trusted = TlsClient::from_config(Arc::new(config));
+
+        let blocking = |server: usize| {
+            let config = client(servers[server].0, trusted.clone());
+            let mut client = blocking::connect_with(&config).unwrap();
+            assert_eq!(client.read().unwrap(), Some(Message::Text("open")));
+            let tls = client.socket().tls().unwrap();
+            assert_eq!(tls.protocol_version(), Some(version.version));
+            tls.handshake_kind()
+        };
+        let in_a_loop = |server: usize| {
+            let mut once = Once(None);
+            let mut event_loop = EventLoop::new().unwrap();
+            event_loop.context().open(client(servers[server].0, trusted.clone())).unwrap();
+            event_loop.run(&mut once).unwrap();
+            once.0
+        };
+        assert_eq!([blocking(0), blocking(0), blocking(1)], [Some(Full), Some(Resumed), Some(Resumed)]);
+        assert_eq!([in_a_loop(0), in_a_loop(1)], [Some(Resumed); 2]);
+        tls.reload().unwrap();
+        assert_eq!([in_a_loop(0), in_a_loop(1), blocking(0)], [Some(Full), Some(Resumed), Some(Resumed)]);
+        for (_, remote, thread) in servers {
+            remote.run(|cx| cx.stop()).unwrap();
+            thread.join().unwrap();
+        }
+        let expected = [Full, Resumed, Resumed, Resumed, Resumed, Full, Resumed, Resumed].map(Some);
+        assert_eq!(*seen.lock().unwrap(), expected, "{:?}", version.version);
+    }
 }
 
 // --- in a loop -----------------------------------------------------------------------------------------------------

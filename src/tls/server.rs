@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::RootCertStore;
 use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::Ticketer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{
     ClientHello, ParsedCertificate, ResolvesServerCert, ServerConfig, UnbufferedServerConnection,
@@ -80,6 +81,8 @@ impl TlsServer {
 
     /// Reads all files again. Connections that come from now on get what is in them; those that are there keep what
     /// they have. Where something is wrong with a file, everything stays as it is.
+    ///
+    /// A TLS session from before is not resumed, so that everybody sees, and is judged by, what is in the files now.
     ///
     /// # Errors
     ///
@@ -208,6 +211,9 @@ impl TlsServerBuilder {
             }
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName { keys: keys? }));
+        // Sessions are resumed by tickets, which the clients keep (RFC 8446 §4.6.1, RFC 5077), in whichever thread they come back.
+        // The key is this configuration's alone, and another one every six hours.
+        config.ticketer = Ticketer::new().map_err(TlsConfigError::Tls)?;
         // RFC 6455 runs over HTTP/1.1; a client that can only speak another protocol is refused (RFC 7301 §3.2).
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         #[cfg(feature = "http2")]

@@ -151,7 +151,11 @@ impl Health {
 
     /// The answer to a request that checks.
     pub(super) fn answer(&self, method: &str, target: &str) -> Option<Refusal> {
-        let which = path_of(target).strip_prefix(self.path.as_deref()?)?;
+        let path = self.path.as_deref()?;
+        let which = match path_of(target) {
+            found if found == path => "",
+            found => found.strip_prefix(path.trim_end_matches('/'))?,
+        };
         let is_well = match which {
             "/live" => true,
             "" | "/ready" => self.stage.load(Ordering::Relaxed) == READY,
@@ -298,7 +302,13 @@ mod tests {
                 assert_eq!(status("GET", target), None, "{target}");
             }
         }
-        assert!(Health { path: None, ..health }.answer("GET", "/healthz").is_none());
+        assert!(Health { path: None, ..health.clone() }.answer("GET", "/healthz").is_none());
+        let root = Health { path: Some("/".to_owned()), ..health };
+        for (target, is_check) in
+            [("/", true), ("/?a", true), ("/live", true), ("/ready", true), ("/x", false), ("*", false)]
+        {
+            assert_eq!(root.answer("OPTIONS", target).is_some(), is_check, "{target}");
+        }
     }
 
     #[test]

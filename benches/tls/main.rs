@@ -52,6 +52,8 @@ struct Pair {
     server: TlsStream<End>,
     /// What the server has taken for its handshake.
     took: Duration,
+    /// They stay when the ends go.
+    _wires: [Bytes; 2],
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -59,6 +61,7 @@ type Failure = Box<dyn std::error::Error>;
 impl Pair {
     fn open(client: &TlsClient, server: &TlsServer) -> Result<Self, Failure> {
         let (up, down) = (Bytes::default(), Bytes::default());
+        let wires = [Rc::clone(&up), Rc::clone(&down)];
         let mut client =
             TlsStream::new(client.connection("localhost")?, End(Rc::clone(&down), Rc::clone(&up)));
         let start = Instant::now();
@@ -73,7 +76,7 @@ impl Pair {
         }
         // The last flight of a client that resumes in TLS 1.2, or of a server that gives tickets.
         drain(&mut client)?;
-        Ok(Self { client, server, took })
+        Ok(Self { client, server, took, _wires: wires })
     }
 }
 

@@ -104,6 +104,7 @@ impl Session {
     }
 
     /// Whether what has come so far leaves nothing to be read.
+    #[cfg(feature = "event-loop")]
     pub(super) const fn is_drained(&self) -> bool {
         self.plain.is_empty() && matches!(self.theirs, TheirEnd::Open)
     }

@@ -435,7 +435,7 @@ mod tests {
     const LEND_FROM: usize = SendQueue::LEND_FROM;
 
     /// All that waits, joined.
-    fn content(queue: &SendQueue, buffer: &[u8]) -> Vec<u8> {
+    pub(super) fn content(queue: &SendQueue, buffer: &[u8]) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 16];
         let used = queue.slices(buffer, &mut slices);
         slices[..used].iter().flat_map(|slice| slice.iter().copied()).collect()

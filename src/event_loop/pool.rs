@@ -107,6 +107,23 @@ impl Pool {
         inbound.reclaim_inflater(&mut self.deflate);
     }
 
+    /// Lends a queue and with it a buffer for a message of `len` bytes, unless all that there are are far larger.
+    pub(super) fn lend_for_masking(&mut self, outbound: &mut Outbound, len: usize) {
+        self.lend_queue(outbound);
+        let buffer = self.buffers.pop_if(|buffer| buffer.capacity() <= MessageBuffer::fair(len));
+        outbound.queue().lend_buffer(buffer.unwrap_or_default());
+    }
+
+    /// Takes that back as far as it is not in use.
+    pub(super) fn take_unused(&mut self, outbound: &mut Outbound) {
+        if let Some(buffer) = outbound.take_spent() {
+            self.take_buffer(buffer);
+        }
+        if outbound.queued() == 0 {
+            self.take_queue(outbound);
+        }
+    }
+
     /// Takes back what a connection has sent with, as far as all of it is written.
     #[inline(always)]
     pub(super) fn take_sent(&mut self, outbound: &mut Outbound) {

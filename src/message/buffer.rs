@@ -84,8 +84,8 @@ impl MessageBuffer {
         self.filled = 0;
     }
 
-    /// Appends bytes that arrived elsewhere.
-    pub fn extend(&mut self, bytes: &[u8]) {
+    /// Appends bytes that arrived elsewhere, and gives them for a last touch.
+    pub fn extend(&mut self, bytes: &[u8]) -> &mut [u8] {
         if self.is_empty() {
             // What is read behind these bytes lies well for the system to copy to (benches/NOTES.md, "align").
             self.start = bytes.len().next_multiple_of(ALIGN) - bytes.len();
@@ -96,7 +96,9 @@ impl MessageBuffer {
         let overlap = initialised.min(bytes.len());
         self.bytes[self.filled..self.filled + overlap].copy_from_slice(&bytes[..overlap]);
         self.bytes.extend_from_slice(&bytes[overlap..]);
+        let start = self.filled;
         self.filled += bytes.len();
+        &mut self.bytes[start..self.filled]
     }
 
     /// Room to read into, not more than `wanted` bytes and never empty where `wanted` is not 0. So much is added that what

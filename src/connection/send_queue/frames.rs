@@ -1,7 +1,12 @@
 //! Frames, with header and payload in one go.
 
-use super::SendQueue;
+#[cfg(any(feature = "event-loop", test))]
+use alloc::boxed::Box;
+
+use super::{Segment, SendQueue};
 use crate::frame::{MAX_HEADER, MaskKey};
+#[cfg(any(feature = "event-loop", test))]
+use crate::message::MessageBuffer;
 
 /// A multiple of four, so that the key is the same for each piece.
 const MASKED_AT_ONCE: usize = 8 * 1024;
@@ -62,7 +67,8 @@ impl SendQueue {
         self.count_copied(used + payload.len());
     }
 
-    /// Appends a masked frame: the first `used` bytes of `header`, and a masked copy of the payload.
+    /// Appends a masked frame: the first `used` bytes of `header`, and a masked copy of the payload; in a buffer of its own where one
+    /// was [lent](Self::lend_buffer).
     #[inline]
     pub(crate) fn push_masked_frame(
         &mut self,
@@ -71,6 +77,16 @@ impl SendQueue {
         key: MaskKey,
         payload: &[u8],
     ) {
+        if let Some(mut buffer) = self.spent.take() {
+            self.push(&header[..used]);
+            buffer.clear();
+            for piece in payload.chunks(MASKED_AT_ONCE) {
+                key.apply(buffer.extend(piece));
+            }
+            let segment = Segment::Message { buffer, place: 0..payload.len() };
+            self.owned += segment.memory();
+            return self.push_segment(segment, payload.len());
+        }
         self.copied.reserve(header.len() + payload.len());
         let start = self.copied.len();
         self.copied.extend_from_slice(header);
@@ -82,6 +98,13 @@ impl SendQueue {
             key.apply(&mut self.copied[start..]);
         }
         self.count_copied(used + payload.len());
+    }
+
+    /// Lends a buffer for the next long payload that is masked. It can be [taken back](Self::take_spent) unused, or once that is
+    /// written.
+    #[cfg(any(feature = "event-loop", test))]
+    pub(crate) fn lend_buffer(&mut self, buffer: Box<MessageBuffer>) {
+        self.spent = Some(buffer);
     }
 }
 
@@ -99,7 +122,20 @@ mod tests {
             key.apply_naive(&mut masked);
             let mut queue = SendQueue::default();
             queue.push_masked_frame(&[9; MAX_HEADER], 6, key, &payload);
-            assert!(queue.front() == [&[9; 6][..], &masked].concat(), "{len} bytes");
+            let expected = [&[9; 6][..], &masked].concat();
+            assert!(queue.front() == expected, "{len} bytes");
+            queue.advance(expected.len());
+            if len >= SendQueue::LEND_FROM {
+                queue.lend_buffer(Box::default());
+                queue.push_masked_frame(&[9; MAX_HEADER], 6, key, &payload);
+                assert!(
+                    super::super::tests::content(&queue, &[]) == expected,
+                    "{len} bytes in a buffer of their own"
+                );
+                assert!(queue.take_spent().is_none() && queue.capacity() >= len);
+                queue.advance(expected.len());
+                assert!(queue.take_spent().is_some());
+            }
         }
     }
 

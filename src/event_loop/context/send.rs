@@ -17,6 +17,7 @@ use crate::event_loop::share;
 use crate::extension::Compression;
 use crate::frame::DataKind;
 use crate::message::{Message, Prepared};
+use crate::role::Role;
 
 /// What became of something that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,9 @@ impl fmt::Display for Sent {
     }
 }
 
+/// From this length on it matters where the memory for a message comes from.
+const LONG: usize = 64 * 1024;
+
 /// Bytes of a Ping that is measured: when it was sent, and a signature.
 const TIMED_PING: usize = 16;
 
@@ -70,6 +74,9 @@ impl<D: Default> Context<D> {
         let message = message.into();
         if self.is_behind(id) && self.keeps(id) {
             return self.keep(id, Kept { message: message.into(), choice: Some(choice) }, None);
+        }
+        if message.len() >= LONG {
+            return self.send_long(id, message, choice);
         }
         let sent = self.send_with(id, |outbound| outbound.send_with(message, choice));
         self.count_message(sent)
@@ -198,6 +205,21 @@ impl<D: Default> Context<D> {
         if self.is_behind(id) && self.keeps(id) {
             self.encode_all_kept(id.slot as usize);
         }
+    }
+
+    /// Sends a long message; a client masks it in a buffer that other messages had before, as new memory would take longer to get
+    /// than the message to mask.
+    #[inline(never)]
+    fn send_long(&mut self, id: ConnId, message: Message<'_>, choice: Compression) -> Sent {
+        let masks = self.peer(id).is_some_and(|peer| peer.is_open() && peer.outbound.role() == Role::Client);
+        if masks {
+            self.pool.lend_for_masking(&mut self.peers[id.slot as usize].outbound, message.len());
+        }
+        let sent = self.send_with(id, |outbound| outbound.send_with(message, choice));
+        if masks && let Some(peer) = self.peers.get_mut(id.slot as usize) {
+            self.pool.take_unused(&mut peer.outbound);
+        }
+        self.count_message(sent)
     }
 
     #[inline]

@@ -283,6 +283,27 @@ fn what_is_longer_than_the_engine_takes_harms_nobody() {
 }
 
 #[test]
+fn what_is_longer_than_another_node_takes_harms_nobody() {
+    for kind in KINDS {
+        let Some(server) = Server::start(kind, &[]) else { continue };
+        let mut settings = BackplaneSettings::default();
+        settings.max_message = 100_000;
+        let (a, b) = (up(&server.url()), join(&server.url(), settings).up());
+        let (mut speaker, mut other) = (open(&a), open(&b));
+        for round in 1..=3 {
+            speaker.text(&"x".repeat(300_000));
+            speaker.text("short");
+            assert_text(&other.frame(), "short");
+            let refused = b.until(|event| !matches!(event, LinkEvent::Presence { .. })).to_string();
+            assert!(refused.contains("of 3000") && refused.contains("max_message is 100000"), "{refused}");
+            let gap = b.until(|_| true);
+            assert!(matches!(gap, LinkEvent::Gap { topic: None, lost: 1, .. }), "{kind:?}: {gap}");
+            assert_eq!((stats(&b).lost, stats(&b).reconnects), (round, 0), "{kind:?}");
+        }
+    }
+}
+
+#[test]
 fn a_topic_that_the_engine_does_not_take_harms_no_other() {
     // A line of NATS may have 4,096 bytes.
     let Some(server) = Server::start(Kind::Nats, &[]) else { return };

@@ -355,6 +355,45 @@ fn what_was_trimmed_while_a_node_was_away_is_told_and_counted() {
 
 /// The engine lets go of a history that nobody adds to any more.
 #[test]
+fn what_is_longer_than_a_node_takes_is_missing_there_alone() {
+    let Some(server) = Server::start(Kind::Redis, &[]) else { return };
+    let url = streams(&server, "");
+    let mut settings = BackplaneSettings::default();
+    settings.max_message = 100_000;
+    let small = Node::join(&url, 1, settings, |events| App { events }).up();
+    let large = join(&url, 1);
+    let (mut there, mut here_too, mut speaker) = (follow(&large, None), follow(&small, None), large.open());
+    let begin = here(&mut there);
+    assert_eq!(here(&mut here_too), begin);
+    let long = "x".repeat(300_000);
+    for text in ["one", &long, "two"] {
+        speaker.text(text);
+        assert_eq!(next(&mut there).1, format!("\n{text}"));
+    }
+    assert_eq!(next(&mut here_too).1, "\none");
+    // It hears of the one that it lacks with the next, which is among what it has missed.
+    let (end, text) = next(&mut here_too);
+    assert_eq!(text, " too old");
+    let refused = small.until(|event| matches!(event, LinkEvent::Refused { .. })).to_string();
+    assert!(refused.contains("of 3000") && refused.contains("max_message is 100000"), "{refused}");
+    let gap = small.until(|_| true);
+    assert!(matches!(gap, LinkEvent::Gap { lost: 1, .. }), "{gap}");
+    // Whoever comes back has all of it at one node, and hears that something is missing at the other.
+    let mut back = follow(&large, Some(begin));
+    for text in ["one", &long, "two"] {
+        assert_eq!(next(&mut back).1, format!("\n{text}"));
+    }
+    assert_eq!(next(&mut back), (end, " complete".to_owned()));
+    let mut back = follow(&small, Some(begin));
+    assert_eq!(next(&mut back).1, "\none");
+    assert_eq!(next(&mut back), (end, " too old".to_owned()));
+    speaker.text("three");
+    for peer in [&mut there, &mut here_too, &mut back] {
+        assert_eq!(next(peer).1, "\nthree");
+    }
+}
+
+#[test]
 fn a_history_is_kept_for_its_age() {
     let Some(server) = Server::start(Kind::Redis, &[]) else { return };
     let age = Duration::from_secs(1000);

@@ -1,5 +1,6 @@
 //! What the engines have in common, seen from a link: channels, and what is heard of them.
 
+use super::envelope::Payload;
 use super::streams::Told;
 
 /// A place where nodes meet.
@@ -21,7 +22,7 @@ pub(super) enum Heard<'a> {
     /// It wants TLS from here on.
     StartTls,
     /// Somebody has published this.
-    Message { channel: &'a [u8], payload: &'a [u8] },
+    Message { channel: &'a [u8], payload: Payload<'a> },
     /// So many messages that we published first have reached it.
     Answered(usize),
     /// All subscriptions so far hold.
@@ -37,7 +38,7 @@ pub(super) enum Heard<'a> {
     /// It does not say so.
     NoPosition(String),
     /// A message of the history that is being read.
-    Entry { offset: u64, payload: &'a [u8] },
+    Entry { offset: u64, payload: Payload<'a> },
     /// That was all of it that was asked for.
     HistoryRead,
     /// It does not let us read it.

@@ -63,6 +63,26 @@ pub struct Envelope<'a> {
     pub key: Option<&'a str>,
 }
 
+/// An envelope with what is in it, as far as a link takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Payload<'a> {
+    Whole(&'a [u8]),
+    /// It has more bytes than we take, and these are the first of them.
+    TooLong {
+        front: &'a [u8],
+        len: usize,
+    },
+}
+
+impl Payload<'_> {
+    pub(super) const fn len(&self) -> usize {
+        match self {
+            Self::Whole(bytes) => bytes.len(),
+            Self::TooLong { len, .. } => *len,
+        }
+    }
+}
+
 /// The most bytes that an envelope adds to a payload and a key.
 pub const MAX_ENVELOPE: usize = 1 + 8 + 4 + 10 + 20 + 10;
 
@@ -104,21 +124,10 @@ impl<'a> Envelope<'a> {
     /// Opens an envelope; gives what was in it, too. `None` where this is none: another program uses the channel, or
     /// another version of this one.
     pub fn decode(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (&first, rest) = bytes.split_first()?;
-        let kind = match first ^ VERSION << 4 {
-            0 | 5 | 8 | 10 => Kind::Data(DataKind::Text),
-            1 | 6 | 9 | 11 => Kind::Data(DataKind::Binary),
-            2 => Kind::Hello { asks: false },
-            3 => Kind::Hello { asks: true },
-            4 => Kind::Numbers,
-            7 => Kind::Present,
-            _ => return None,
-        };
-        let is_marked = matches!(first & 0xf, 5 | 6 | 10 | 11);
-        let has_key = matches!(first & 0xf, 8..=11);
-        let (node, rest) = rest.split_first_chunk()?;
-        let (epoch, rest) = rest.split_first_chunk()?;
-        let (number, mut payload) = decode_number(rest)?;
+        let (envelope, mut payload) = Self::decode_front(bytes)?;
+        let first = bytes.first()? & 0xf;
+        let is_marked = matches!(first, 5 | 6 | 10 | 11);
+        let has_key = matches!(first, 8..=11);
         let mut mark = None;
         if is_marked {
             let (place, rest) = decode_number(payload)?;
@@ -131,8 +140,26 @@ impl<'a> Envelope<'a> {
             let (bytes, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
             (key, payload) = (Some(std::str::from_utf8(bytes).ok()?), rest);
         }
+        Some((Self { mark, key, ..envelope }, payload))
+    }
+
+    /// Opens as much of an envelope as all kinds have, up to the number; gives what is behind that, too.
+    pub fn decode_front(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (&first, rest) = bytes.split_first()?;
+        let kind = match first ^ VERSION << 4 {
+            0 | 5 | 8 | 10 => Kind::Data(DataKind::Text),
+            1 | 6 | 9 | 11 => Kind::Data(DataKind::Binary),
+            2 => Kind::Hello { asks: false },
+            3 => Kind::Hello { asks: true },
+            4 => Kind::Numbers,
+            7 => Kind::Present,
+            _ => return None,
+        };
+        let (node, rest) = rest.split_first_chunk()?;
+        let (epoch, rest) = rest.split_first_chunk()?;
+        let (number, rest) = decode_number(rest)?;
         let (node, epoch) = (NodeId(u64::from_be_bytes(*node)), u32::from_be_bytes(*epoch));
-        Some((Self { kind, node, epoch, number, mark, key }, payload))
+        Some((Self { kind, node, epoch, number, mark: None, key: None }, rest))
     }
 }
 

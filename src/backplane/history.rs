@@ -294,6 +294,13 @@ impl History {
         }
     }
 
+    /// The entry that came last is not for the replay that it belongs to, which lacks it from now on.
+    pub(super) fn leave_out(&mut self) {
+        if let Some(Read { replay: Some(replay), .. }) = self.reads.front_mut() {
+            replay.broken = true;
+        }
+    }
+
     /// All entries have come that were asked for.
     pub(super) fn read(&mut self, ask: &mut Vec<Question>) -> Done {
         let Some(Read { name, replay, entries, bytes }) = self.reads.pop_front() else {

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::address::Address;
 use super::engine::{Channel, Heard};
+use super::envelope::Payload;
 use super::grammar::nats::{self, Parsed, Said};
 
 use crate::secret::Secret;
@@ -159,7 +160,12 @@ impl Nats {
             Parsed::Done(said, used) => (said, used),
         };
         let heard = match said {
-            Said::Message { subject, payload } => Heard::Message { channel: subject, payload },
+            Said::Message { subject, payload } => {
+                Heard::Message { channel: subject, payload: Payload::Whole(payload) }
+            }
+            Said::TooLong { subject, front, len } => {
+                Heard::Message { channel: subject, payload: Payload::TooLong { front, len } }
+            }
             Said::Ping => {
                 out.extend_from_slice(b"PONG\r\n");
                 Heard::Nothing

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::address::Address;
 use super::engine::{Channel, Heard};
+use super::envelope::Payload;
 use super::grammar::resp::{self, Parsed, Value};
 use super::history::Question;
 use super::streams::{self, Streams, Told};
@@ -48,8 +49,6 @@ enum Expected {
 
 /// So many characters of what it says are shown: what protected mode has to say would fill a screen.
 const LONGEST_ERROR: usize = 120;
-/// The longest string that Redis takes unless `proto-max-bulk-len` says otherwise.
-const LONGEST: usize = 512 << 20;
 
 impl Redis {
     pub(super) fn new(address: &Address, streams: Option<Streams>) -> Self {
@@ -194,7 +193,7 @@ impl Redis {
             });
         }
         if let Some((channel, payload, used)) = resp::pushed_message(bytes, longest) {
-            return Ok(Ok((Heard::Message { channel, payload }, used)));
+            return Ok(Ok((Heard::Message { channel, payload: Payload::Whole(payload) }, used)));
         }
         match resp::parse(bytes, longest).map_err(|error| error.to_string())? {
             Parsed::NeedMore(len) => Ok(Err(len)),
@@ -246,7 +245,10 @@ impl Redis {
     fn pushed<'a>(&mut self, members: &[Value<'a>]) -> Result<Heard<'a>, String> {
         match members {
             [Value::Bulk(b"message"), Value::Bulk(channel), Value::Bulk(payload)] => {
-                Ok(Heard::Message { channel, payload })
+                Ok(Heard::Message { channel, payload: Payload::Whole(payload) })
+            }
+            [Value::Bulk(b"message"), Value::Bulk(channel), Value::TooLong { front, len }] => {
+                Ok(Heard::Message { channel, payload: Payload::TooLong { front, len: *len } })
             }
             [Value::Bulk(b"subscribe"), ..] => match self.expected.front_mut() {
                 Some(Expected::Subscribe(left) | Expected::SubscribeOwn(left)) if *left > 1 => {
@@ -285,7 +287,7 @@ impl Redis {
             (Expected::Hello, Value::Array(server)) => Ok(match self.why_not(server) {
                 Some(why) => Heard::Never(why.into()),
                 None if self.expected.front() == Some(&Expected::Select) => Heard::Nothing,
-                None => Heard::Greeted { longest: LONGEST },
+                None => Heard::Greeted { longest: resp::MAX_STRING },
             }),
             (Expected::SubscribeOwn(_), Value::Error(text)) => Ok(match trouble(text) {
                 Heard::Refused(why) => Heard::Never(why),
@@ -299,7 +301,7 @@ impl Redis {
                 Heard::Refused(why) => Heard::RefusedTopic { why, is_last: !self.subscribes() },
                 other => other,
             }),
-            (Expected::Select, Value::Simple(b"OK")) => Ok(Heard::Greeted { longest: LONGEST }),
+            (Expected::Select, Value::Simple(b"OK")) => Ok(Heard::Greeted { longest: resp::MAX_STRING }),
             (Expected::Publish, Value::Integer(_)) => Ok(Heard::Answered(1)),
             (Expected::Publish, Value::Error(text)) => Ok(match trouble(text) {
                 Heard::Refused(why) => Heard::RefusedMessage(why),
@@ -433,7 +435,7 @@ mod tests {
         assert!(matches!(hear(&mut redis, b">3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n"), Heard::Subscribed));
         // Redis sends us our own message before the number of its receivers.
         let own = hear(&mut redis, b">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n");
-        assert!(matches!(own, Heard::Message { channel: b"a", payload: b"x" }));
+        assert!(matches!(own, Heard::Message { channel: b"a", payload: Payload::Whole(b"x") }));
         assert!(matches!(hear(&mut redis, b":1\r\n"), Heard::Answered(1)));
         assert!(matches!(hear(&mut redis, b"+PONG\r\n"), Heard::Nothing));
         assert!(redis.hear(b"+PONG\r\n", 10).is_err(), "an answer too many");

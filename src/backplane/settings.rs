@@ -11,7 +11,9 @@ pub struct BackplaneSettings {
     pub max_queued: usize,
     /// How long a message may wait for the engine. 2 s: what is older is history, which is not what a backplane is for.
     pub max_age: Duration,
-    /// The longest message of another node. 16 MiB, as for connections; the engine may have a lower limit.
+    /// The longest message of another node. 16 MiB, as for connections; the engine may have a lower limit. A longer one is
+    /// passed over without being held, and counts as lost: [`LinkEvent::Refused`](super::LinkEvent::Refused) and
+    /// [`LinkEvent::Gap`](super::LinkEvent::Gap) tell.
     pub max_message: usize,
     /// After so long without a word of the engine it is asked for one. 2 s.
     pub ping_interval: Duration,

@@ -12,7 +12,7 @@
 
 use sha1::{Digest as _, Sha1};
 
-use super::envelope::NodeId;
+use super::envelope::{NodeId, Payload};
 use super::grammar::resp::{self, Value};
 
 const SCRIPT: &str = "\
@@ -149,13 +149,16 @@ impl Told {
 }
 
 /// The offset and the payload of an entry of a stream.
-pub(super) fn entry<'a>(value: &Value<'a>) -> Option<(u64, &'a [u8])> {
+pub(super) fn entry<'a>(value: &Value<'a>) -> Option<(u64, Payload<'a>)> {
     let Value::Array(members) = value else { return None };
     let [Value::Bulk(id), Value::Array(fields)] = &members[..] else { return None };
     let offset = std::str::from_utf8(id).ok()?.strip_suffix("-0")?.parse().ok()?;
     match &fields[..] {
-        [Value::Bulk(b"m"), Value::Bulk(payload)] => Some((offset, payload)),
-        _ => Some((offset, b"")), // of somebody else, and no message
+        [Value::Bulk(b"m"), Value::Bulk(payload)] => Some((offset, Payload::Whole(payload))),
+        [Value::Bulk(b"m"), Value::TooLong { front, len }] => {
+            Some((offset, Payload::TooLong { front, len: *len }))
+        }
+        _ => Some((offset, Payload::Whole(b""))), // of somebody else, and no message
     }
 }
 
@@ -183,8 +186,8 @@ mod tests {
     fn entries() {
         use Value::{Array, Bulk};
         let of = |id: &'static [u8], fields| Array(vec![Bulk(id), Array(fields)]);
-        assert_eq!(entry(&of(b"7-0", vec![Bulk(b"m"), Bulk(b"x")])), Some((7, &b"x"[..])));
-        assert_eq!(entry(&of(b"7-0", vec![Bulk(b"else"), Bulk(b"x")])), Some((7, &b""[..])));
+        assert_eq!(entry(&of(b"7-0", vec![Bulk(b"m"), Bulk(b"x")])), Some((7, Payload::Whole(b"x"))));
+        assert_eq!(entry(&of(b"7-0", vec![Bulk(b"else"), Bulk(b"x")])), Some((7, Payload::Whole(b""))));
         for id in [&b"7"[..], b"7-1", b"x-0", b"-0"] {
             assert_eq!(entry(&of(id, vec![])), None);
         }

@@ -2,3 +2,6 @@
 
 pub mod nats;
 pub mod resp;
+
+/// So many bytes of what is too long are read, for whoever wants to know what it was.
+pub const FRONT: usize = 64;

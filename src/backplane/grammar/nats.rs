@@ -1,7 +1,9 @@
 //! The part of the NATS client protocol that a backplane speaks: <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
 //!
 //! In: bytes in any cut. Out: messages that borrow from them. Promises as in [`resp`](super::resp): nothing is kept
-//! because a length was announced, and what is too long is an error at the line that says so.
+//! because a length was announced, and of a message that is too long only the front is needed.
+
+use super::FRONT;
 
 /// What a server says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,15 @@ pub enum Said<'a> {
         subject: &'a [u8],
         /// Its bytes.
         payload: &'a [u8],
+    },
+    /// A message longer than the limit.
+    TooLong {
+        /// The subject that it was published to.
+        subject: &'a [u8],
+        /// The first [`FRONT`] bytes of it.
+        front: &'a [u8],
+        /// How many it has.
+        len: usize,
     },
     /// `PING`, which is to be answered by `PONG`.
     Ping,
@@ -28,7 +39,8 @@ pub enum Said<'a> {
 /// What stands at the front of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed<'a> {
-    /// Something said, and how many bytes it takes.
+    /// Something said, and how many bytes it takes: more than there are where it is a message that is
+    /// [too long](Said::TooLong). Those that come later are to be passed over.
     Done(Said<'a>, usize),
     /// There is no use in trying again before there are so many bytes.
     NeedMore(usize),
@@ -44,7 +56,7 @@ pub enum NatsError {
     Line,
     /// A `MSG` without subject, number or length.
     Message,
-    /// A message longer than the limit.
+    /// A message longer than [`MAX_MESSAGE`].
     TooLong,
 }
 
@@ -63,6 +75,8 @@ impl std::error::Error for NatsError {}
 
 /// The most bytes of a line: `INFO` lists every server of a cluster.
 pub const MAX_LINE: usize = 64 * 1024;
+/// The longest message that a server can be told to take.
+pub const MAX_MESSAGE: usize = 64 << 20;
 
 /// Reads what stands at the front of `bytes`; a message may have `longest` bytes.
 ///
@@ -114,8 +128,15 @@ fn message<'a>(
     let len = words.next_back().ok_or(NatsError::Message)?;
     let len =
         std::str::from_utf8(len).ok().and_then(|len| len.parse::<usize>().ok()).ok_or(NatsError::Message)?;
-    if len > longest {
+    if len > MAX_MESSAGE {
         return Err(NatsError::TooLong);
+    }
+    if len > longest {
+        let front = used + len.min(FRONT);
+        return Ok(match bytes.get(used..front) {
+            None => Parsed::NeedMore(front),
+            Some(front) => Parsed::Done(Said::TooLong { subject, front, len }, used + len + 2),
+        });
     }
     match bytes.get(used..used + len + 2) {
         None => Ok(Parsed::NeedMore(used + len + 2)),
@@ -175,12 +196,26 @@ mod tests {
             (b"MSG a 1\r\n", Message),
             (b"MSG a 1 -1\r\n", Message),
             (b"MSG a 1 99999999999999999999\r\n", Message),
-            (b"MSG a 1 11\r\n", TooLong),
+            (b"MSG a 1 67108865\r\n", TooLong),
             (b"MSG a 1 1\r\nabc", Line),
             (&[b'x'; MAX_LINE], Line),
         ] {
             assert_eq!(parse(bytes, 10), Err(expected), "{}", bytes.escape_ascii());
         }
+    }
+
+    #[test]
+    fn of_a_message_that_is_too_long_the_front_is_enough() {
+        let bytes = [b"MSG a 1 67108864\r\n", &[b'x'; FRONT][..]].concat();
+        let needed = bytes.len();
+        let said = Said::TooLong { subject: b"a", front: &[b'x'; FRONT], len: MAX_MESSAGE };
+        assert_eq!(parse(&bytes, 10), Ok(Parsed::Done(said, needed - FRONT + MAX_MESSAGE + 2)));
+        for cut in 0..needed {
+            let Ok(Parsed::NeedMore(len)) = parse(&bytes[..cut], 10) else { panic!("at {cut}") };
+            assert!(cut < len && len <= needed, "at {cut}: {len}");
+        }
+        let said = Said::TooLong { subject: b"a", front: b"0123456789a", len: 11 };
+        assert_eq!(parse(b"MSG a 1 11\r\n0123456789a\r\nPING\r\n", 10), Ok(Parsed::Done(said, 25)));
     }
 
     #[test]

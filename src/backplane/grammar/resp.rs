@@ -1,8 +1,10 @@
 //! The part of RESP, the protocol of Redis, that a backplane speaks: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 //!
 //! In: bytes in any cut. Out: values that borrow from them. Promises: nothing is kept because a length was announced, a
-//! value longer or deeper than the limits is an error at the byte that says so, and a value is parsed anew only once the
-//! bytes are there that it lacked.
+//! value deeper than the limits is an error at the byte that says so, of a string that is too long only the front is
+//! needed, and a value is parsed anew only once the bytes are there that it lacked.
+
+use super::FRONT;
 
 /// A value of RESP2 or RESP3, of the kinds that a server sends to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,13 @@ pub enum Value<'a> {
     Integer(i64),
     /// `$`.
     Bulk(&'a [u8]),
+    /// A string longer than the limit, at the end of a value; all others are an error.
+    TooLong {
+        /// The first [`FRONT`] bytes of it.
+        front: &'a [u8],
+        /// How many it has.
+        len: usize,
+    },
     /// `_`, `$-1`, `*-1`.
     Null,
     /// `#`.
@@ -28,7 +37,8 @@ pub enum Value<'a> {
 /// What stands at the front of some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed<T> {
-    /// A value, and how many bytes it takes.
+    /// A value, and how many bytes it takes: more than there are where its end is a string that is [too long](Value::TooLong).
+    /// Those that come later are to be passed over.
     Done(T, usize),
     /// There is no use in trying again before there are so many bytes.
     NeedMore(usize),
@@ -44,7 +54,7 @@ pub enum RespError {
     Line,
     /// A number that is none, or that is out of range.
     Number,
-    /// A string longer than the limit.
+    /// A string longer than the limit and in front of something else, or longer than [`MAX_STRING`] as well.
     TooLong,
     /// More than [`MAX_MEMBERS`] values in one, or more than [`MAX_DEPTH`] inside each other.
     TooMany,
@@ -64,6 +74,8 @@ impl std::fmt::Display for RespError {
 
 impl std::error::Error for RespError {}
 
+/// The longest string that Redis takes unless `proto-max-bulk-len` says otherwise.
+pub const MAX_STRING: usize = 512 << 20;
 /// The most bytes of a line: errors and simple strings are shorter by far.
 pub const MAX_LINE: usize = 4096;
 /// The most values in one: the answer to `HELLO` has some twenty.
@@ -77,7 +89,7 @@ pub const MAX_DEPTH: usize = 8;
 ///
 /// What no server of this protocol sends. There is no way to find the next value after that.
 pub fn parse(bytes: &[u8], longest: usize) -> Result<Parsed<Value<'_>>, RespError> {
-    let mut reader = Reader { bytes, at: 0, longest, members: 0 };
+    let mut reader = Reader { bytes, at: 0, longest, members: 0, is_too_long: false };
     match reader.value(0) {
         Ok(value) => Ok(Parsed::Done(value, reader.at)),
         Err(Stop::NeedMore(len)) => Ok(Parsed::NeedMore(len)),
@@ -116,7 +128,7 @@ pub fn array_head(bytes: &[u8]) -> Result<Parsed<usize>, RespError> {
         Some(b'*') => {}
         Some(sign) => return Err(RespError::Sign(*sign)),
     }
-    let mut reader = Reader { bytes, at: 1, longest: 0, members: 0 };
+    let mut reader = Reader { bytes, at: 1, longest: 0, members: 0, is_too_long: false };
     match reader.line() {
         Ok(line) => {
             let count = usize::try_from(number(line)?).map_err(|_| RespError::Number)?;
@@ -178,10 +190,15 @@ struct Reader<'a> {
     at: usize,
     longest: usize,
     members: usize,
+    /// A string was, and `at` is behind it, wherever the bytes end.
+    is_too_long: bool,
 }
 
 impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Value<'a>, Stop> {
+        if self.is_too_long {
+            return Err(RespError::TooLong.into());
+        }
         let Some(&sign) = self.bytes.get(self.at) else { return Err(Stop::NeedMore(self.at + 1)) };
         if !b"+-:$!=_#,(*~%>".contains(&sign) {
             return Err(RespError::Sign(sign).into());
@@ -197,9 +214,10 @@ impl<'a> Reader<'a> {
             b'_' | b'#' => return Err(RespError::Number.into()),
             b'$' | b'!' | b'=' => match self.string(line)? {
                 None => Value::Null,
-                Some(text) if sign == b'!' => Value::Error(text),
-                Some(text) if sign == b'=' => Value::Simple(text),
-                Some(text) => Value::Bulk(text),
+                Some((front, len)) if self.is_too_long => Value::TooLong { front, len },
+                Some((text, _)) if sign == b'!' => Value::Error(text),
+                Some((text, _)) if sign == b'=' => Value::Simple(text),
+                Some((text, _)) => Value::Bulk(text),
             },
             _ => match self.members(line, sign, depth)? {
                 None => Value::Null,
@@ -224,21 +242,29 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn string(&mut self, line: &[u8]) -> Result<Option<&'a [u8]>, Stop> {
+    /// A string, or the front of one that is too long, and its length.
+    fn string(&mut self, line: &[u8]) -> Result<Option<(&'a [u8], usize)>, Stop> {
         let len = number(line)?;
         if len == -1 {
             return Ok(None);
         }
         let len = usize::try_from(len).map_err(|_| RespError::Number)?;
-        if len > self.longest {
+        if len > self.longest.max(MAX_STRING) {
             return Err(RespError::TooLong.into());
         }
         let end = self.at + len;
+        if len > self.longest {
+            let front = self.at + len.min(FRONT);
+            let front = self.bytes.get(self.at..front).ok_or(Stop::NeedMore(front))?;
+            self.is_too_long = true;
+            self.at = end + 2;
+            return Ok(Some((front, len)));
+        }
         match self.bytes.get(self.at..end + 2) {
             None => Err(Stop::NeedMore(end + 2)),
             Some(text) if text[len..] == *b"\r\n" => {
                 self.at = end + 2;
-                Ok(Some(&text[..len]))
+                Ok(Some((&text[..len], len)))
             }
             Some(_) => Err(RespError::Line.into()),
         }
@@ -359,8 +385,9 @@ mod tests {
             (b"$-2\r\n", Number),
             (b":99999999999999999999\r\n", Number),
             (b"#x\r\n", Number),
-            (b"$101\r\n", TooLong),
+            (b"$536870913\r\n", TooLong),
             (b"$9223372036854775807\r\n", TooLong),
+            (&[b"*2\r\n$101\r\n", &[b'x'; 101][..], b"\r\n"].concat(), TooLong), // and something behind it
             (b"*1025\r\n", TooMany),
             (b"%9223372036854775807\r\n", TooMany),
             (&b"*1\r\n".repeat(9), TooMany),
@@ -368,6 +395,23 @@ mod tests {
         ] {
             assert_eq!(parse(bytes, 100), Err(expected), "{}", bytes.escape_ascii());
         }
+    }
+
+    #[test]
+    fn of_a_string_that_is_too_long_the_front_is_enough() {
+        let bytes = [b">2\r\n+message\r\n$536870912\r\n", &[b'x'; FRONT][..]].concat();
+        let needed = bytes.len();
+        let value = Value::Push(vec![
+            Value::Simple(b"message"),
+            Value::TooLong { front: &[b'x'; FRONT], len: MAX_STRING },
+        ]);
+        assert_eq!(parse(&bytes, 100), Ok(Parsed::Done(value, needed - FRONT + MAX_STRING + 2)));
+        for cut in 0..needed {
+            let Ok(Parsed::NeedMore(len)) = parse(&bytes[..cut], 100) else { panic!("at {cut}") };
+            assert!(cut < len && len <= needed, "at {cut}: {len}");
+        }
+        let front = Value::TooLong { front: b"ab", len: 2 };
+        assert_eq!(parse(b"$2\r\nab\r\n:1\r\n", 1), Ok(Parsed::Done(front, 8)));
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub enum LinkEvent {
         /// Where.
         topic: String,
     },
-    /// The engine does not do what we ask for. Where it is about the whole link, `Down` comes, too, and the next try
+    /// The engine does not do what we ask for, or a message is longer than it takes, or than we do. Where it is about the whole link, `Down` comes, too, and the next try
     /// comes late.
     Refused {
         /// What it says, and what can be done.

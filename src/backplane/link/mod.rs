@@ -46,6 +46,8 @@ pub struct Link {
     /// What came and is no whole value yet; nothing is to be tried before there are so many bytes of it.
     input: Vec<u8>,
     wanted: usize,
+    /// So many bytes that are still to come are of a message that is too long, and are passed over.
+    passing: usize,
     out: Vec<u8>,
     written: usize,
     queue: Queue,
@@ -149,6 +151,7 @@ impl Link {
             tries: 0,
             input: Vec::new(),
             wanted: 0,
+            passing: 0,
             out: Vec::new(),
             written: 0,
             channels,

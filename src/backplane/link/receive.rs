@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::engine::{Channel, Heard};
-use super::super::envelope::{Envelope, Kind, MAX_ENVELOPE, NodeId};
+use super::super::envelope::{Envelope, Kind, MAX_ENVELOPE, NodeId, Payload};
 use super::super::history::{Change, History};
 use super::super::numbers::{self, Arrival};
 use super::super::position::Position;
@@ -29,6 +29,8 @@ impl Link {
         }
         self.heard = now;
         self.pinged = None;
+        let (passed, input) = input.split_at(input.len().min(self.passing));
+        self.passing -= passed.len();
         let mut kept = std::mem::take(&mut self.input);
         let used = if kept.is_empty() {
             let used = self.take(input, now, &mut deliver);
@@ -56,6 +58,10 @@ impl Link {
             match self.speaker.hear(&bytes[used..], &mut self.out, longest) {
                 Ok(Ok((heard, len))) => {
                     used += len;
+                    if used > bytes.len() {
+                        self.passing = used - bytes.len();
+                        used = bytes.len();
+                    }
                     self.hear(heard, now, deliver);
                     self.tell_steps(deliver);
                     if matches!(self.state, State::Away { .. }) {
@@ -171,11 +177,12 @@ impl Link {
     fn message(
         &mut self,
         channel: &[u8],
-        payload: &[u8],
+        payload: Payload<'_>,
         now: Instant,
         deliver: &mut impl FnMut(Incoming<'_>),
     ) {
         if self.history.is_some() && channel != self.speaker.name(Channel::Control) {
+            let Payload::Whole(payload) = payload else { return };
             let Some(told) = Told::parse(payload) else { return };
             return self.with_history(|history, ask| {
                 let change = history.told(channel, told, ask);
@@ -188,13 +195,17 @@ impl Link {
     pub(super) fn enveloped(
         &mut self,
         channel: &[u8],
-        payload: &[u8],
+        payload: Payload<'_>,
         at: Option<Position>,
         now: Instant,
         deliver: &mut impl FnMut(Incoming<'_>),
     ) {
         // What is none of ours: another program, or a channel that was given up a moment ago.
-        let Some((envelope, payload)) = Envelope::decode(payload) else { return };
+        let opened = match payload {
+            Payload::Whole(bytes) => Envelope::decode(bytes),
+            Payload::TooLong { front, .. } => Envelope::decode_front(front),
+        };
+        let Some((envelope, contents)) = opened else { return };
         let Envelope { kind, node, epoch, number, mark, key } = envelope;
         let is_ours = node == self.node;
         if is_ours {
@@ -206,6 +217,9 @@ impl Link {
         }
         if !is_ours {
             self.presence.heard(node, now);
+        }
+        if let Payload::TooLong { len, .. } = payload {
+            return self.too_long(channel, &envelope, len, now);
         }
         match kind {
             Kind::Hello { asks } => {
@@ -223,11 +237,11 @@ impl Link {
             }
             Kind::Present => {
                 self.receiving.hello(node, epoch, now);
-                self.presence.told(node, payload, now);
+                self.presence.told(node, contents, now);
             }
             Kind::Numbers => {
                 self.receiving.hello(node, epoch, now);
-                for (name, number) in numbers::announced(payload) {
+                for (name, number) in numbers::announced(contents) {
                     let Some((id, topic)) = self.channels.find(name) else { continue };
                     let lost = self.receiving.announcement(node, epoch, id, number, now);
                     if lost > 0 {
@@ -242,7 +256,7 @@ impl Link {
                     self.stats.repeated += 1;
                     return;
                 };
-                let Some(message) = message(kind, payload) else { return };
+                let Some(message) = message(kind, contents) else { return };
                 self.stats.received += u64::from(!is_ours);
                 // What of ours is missing we have dropped ourselves, and said so.
                 let gap = (lost > 0 && !is_ours).then(|| topic.map(str::to_owned));
@@ -253,6 +267,27 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// A message has come that we do not take. No node of ours says so much of itself, so it is one of a program.
+    fn too_long(&mut self, channel: &[u8], envelope: &Envelope<'_>, len: usize, now: Instant) {
+        let Envelope { kind: Kind::Data(_), node, epoch, number, .. } = *envelope else { return };
+        let Some((id, topic)) = self.channels.find(channel) else { return };
+        let topic = topic.map(str::to_owned);
+        let Arrival::New { lost } = self.receiving.message(node, epoch, id, number, now) else {
+            self.stats.repeated += 1;
+            return;
+        };
+        self.refuse_too_long(len);
+        if node != self.node {
+            self.gap(node, topic, lost + 1);
+        }
+    }
+
+    pub(super) fn refuse_too_long(&mut self, len: usize) {
+        let most = self.settings.max_message;
+        let why = format!("a message of another node, of {len} bytes; max_message is {most} here");
+        self.events.push_back(LinkEvent::Refused { why });
     }
 
     fn gap(&mut self, node: NodeId, topic: Option<String>, lost: u64) {
@@ -268,4 +303,195 @@ pub(super) fn message(kind: DataKind, payload: &[u8]) -> Option<Message<'_>> {
         DataKind::Binary => Message::Binary(payload),
         DataKind::Text => Message::Text(std::str::from_utf8(payload).ok()?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::grammar::resp;
+    use super::super::super::{Address, BackplaneSettings, Step};
+    use super::*;
+    use crate::entropy::SystemEntropy;
+
+    const LIMIT: usize = 100_000;
+
+    /// A message of this number, so long that not every byte of it has to be held.
+    fn enveloped(number: u64, len: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let kind = Kind::Data(DataKind::Text);
+        Envelope { kind, node: NodeId(2), epoch: 1, number, mark: None, key: Some("key") }.encode(&mut bytes);
+        bytes.resize(bytes.len() + len, b'x');
+        bytes
+    }
+
+    fn refused(len: usize) -> LinkEvent {
+        let why = format!("a message of another node, of {len} bytes; max_message is {LIMIT} here");
+        LinkEvent::Refused { why }
+    }
+
+    /// What an engine says until the link is up.
+    fn greeting(url: &str) -> Vec<u8> {
+        if url.starts_with("nats") {
+            return b"INFO {}\r\nPONG\r\nPONG\r\n".to_vec();
+        }
+        let confirmed = b">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n".repeat(3);
+        if !url.contains("streams") {
+            return [b"%0\r\n", &confirmed[..]].concat();
+        }
+        let position = b":1\r\n:1\r\n*3\r\n$2\r\nab\r\n$1\r\n0\r\n$-1\r\n".repeat(2);
+        [b"%0\r\n$2\r\nab\r\n", &confirmed[..], &position, b":1\r\n:1\r\n"].concat()
+    }
+
+    /// How an engine passes on messages that were published to topic `x`.
+    fn passed_on(url: &str, payloads: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if url.contains("streams") {
+            bytes.extend_from_slice(b">3\r\n");
+            let told = format!("ab:{}:0", payloads.len());
+            [b"message", &b"p:topic:x"[..], told.as_bytes()]
+                .iter()
+                .for_each(|word| resp::bulk(&mut bytes, &[word]));
+            bytes.extend_from_slice(&entries(payloads, 1));
+            return bytes;
+        }
+        for payload in payloads {
+            if url.starts_with("nats") {
+                bytes.extend_from_slice(format!("MSG p.topic.tx 1 {}\r\n", payload.len()).as_bytes());
+                bytes.extend_from_slice(payload);
+                bytes.extend_from_slice(b"\r\n");
+            } else {
+                bytes.extend_from_slice(b">3\r\n");
+                [b"message", &b"p:topic:x"[..], payload]
+                    .iter()
+                    .for_each(|word| resp::bulk(&mut bytes, &[word]));
+            }
+        }
+        bytes
+    }
+
+    /// The history of a topic from this offset on.
+    fn entries(payloads: &[Vec<u8>], first: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        resp::head(&mut bytes, b'*', payloads.len());
+        for (payload, offset) in payloads.iter().zip(first..) {
+            bytes.extend_from_slice(b"*2\r\n");
+            resp::bulk(&mut bytes, &[format!("{offset}-0").as_bytes()]);
+            resp::command(&mut bytes, &[b"m", payload]);
+        }
+        bytes
+    }
+
+    fn up(url: &str, now: Instant) -> Link {
+        let settings = BackplaneSettings { max_message: LIMIT, ..BackplaneSettings::default() };
+        let address = Address::parse(url).unwrap();
+        let mut link =
+            Link::new(address, settings, (NodeId(1), 1), Box::new(SystemEntropy::new()), now).unwrap();
+        link.subscribe("x");
+        link.connected(now);
+        link.receive(&greeting(url), now, |_| panic!("nothing was said"));
+        assert!(matches!(link.next_event(), Some(LinkEvent::Up { .. })), "{url}");
+        assert_eq!(link.next_event(), None);
+        link
+    }
+
+    /// Takes the pieces; gives how many bytes each message has that came, the steps of replays, and what was told.
+    fn take<'a>(
+        link: &mut Link,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+        now: Instant,
+    ) -> (Vec<usize>, Vec<(u64, Step)>, Vec<LinkEvent>) {
+        let (mut heard, mut steps) = (Vec::new(), Vec::new());
+        for piece in pieces {
+            link.receive(piece, now, |incoming| match incoming {
+                Incoming::Message(message) => heard.push(message.message.as_bytes().len()),
+                Incoming::Step { ticket, step } => steps.push((ticket, step)),
+            });
+            assert!(link.input.capacity() < 2 * BATCH, "it holds {}", link.input.capacity());
+        }
+        (heard, steps, std::iter::from_fn(|| link.next_event()).collect())
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_for_us_ends_no_link() {
+        let now = Instant::now();
+        for url in ["redis://a/p", "redis://a/p?streams", "nats://a/p"] {
+            // The first is the first that is heard of its node at all, and the last is the same once more.
+            let payloads = [(1, 2 * LIMIT), (2, 5), (3, LIMIT + 60), (3, LIMIT + 60), (4, 7)];
+            let payloads = payloads.map(|(number, len)| enveloped(number, len));
+            let bytes = passed_on(url, &payloads);
+            let told = |length: usize| {
+                [refused(length), LinkEvent::Gap { node: NodeId(2), topic: Some("x".into()), lost: 1 }]
+            };
+            let told = [told(payloads[0].len()), told(payloads[2].len())].concat();
+            let expected = (vec![5, 7], vec![], told);
+            let mut link = up(url, now);
+            assert_eq!(take(&mut link, bytes.chunks(1), now), expected, "{url}, byte by byte");
+            let stats = link.stats(now);
+            assert_eq!((stats.lost, stats.gaps, stats.repeated, stats.up), (2, 2, 1, true), "{url}");
+            // In two pieces: every cut but most of those inside of a payload.
+            let is_dull = |at: usize| {
+                !at.is_multiple_of(997)
+                    && bytes[at.saturating_sub(99)..(at + 99).min(bytes.len())]
+                        .iter()
+                        .all(|byte| *byte == b'x')
+            };
+            for at in (0..bytes.len()).filter(|at| !is_dull(*at)) {
+                let (front, back) = bytes.split_at(at);
+                assert_eq!(take(&mut up(url, now), [front, back], now), expected, "{url}, cut at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_replay_with_a_message_that_is_too_long_for_us_is_too_old() {
+        let (now, url) = (Instant::now(), "redis://a/p?streams");
+        let payloads = [(1, 3), (2, 5), (3, LIMIT + 60), (4, 7)].map(|(number, len)| enveloped(number, len));
+        let at = |offset| Position { epoch: 0xab, offset };
+        let bytes = entries(&payloads[1..], 2);
+        let begin = bytes.iter().position(|byte| *byte == b'x').unwrap();
+        for cut in (0..begin + 300).chain(bytes.len() - 300..bytes.len()) {
+            let mut link = up(url, now);
+            take(&mut link, [&passed_on(url, &payloads)[..]], now);
+            link.replay("x", Some(at(1)), 9);
+            let (front, back) = bytes.split_at(cut);
+            let steps = vec![(9, Step::TooOld(at(4)))];
+            let expected = (vec![5], steps, vec![refused(payloads[2].len())]);
+            assert_eq!(take(&mut link, [front, back], now), expected, "cut at {cut}");
+            // Another reads only what is behind it.
+            link.replay("x", Some(at(3)), 10);
+            let expected = (vec![7], vec![(10, Step::Complete(at(4)))], vec![]);
+            assert_eq!(take(&mut link, [&entries(&payloads[3..], 4)[..]], now), expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_ends_with_its_link() {
+        let now = Instant::now();
+        for url in ["redis://a/p", "nats://a/p"] {
+            let mut link = up(url, now);
+            let bytes = passed_on(url, &[enveloped(1, LIMIT + 60)]);
+            take(&mut link, [&bytes[..LIMIT]], now);
+            link.lost("cut", now);
+            assert_eq!(link.next_action(), Some(Action::Dial), "the first");
+            link.handle_timeout(link.next_timeout());
+            while link.next_action().is_some() {}
+            link.connected(now);
+            take(&mut link, [&greeting(url)[..]], now);
+            let next = passed_on(url, &[enveloped(2, 7)]);
+            assert_eq!(take(&mut link, [&next[..]], now), (vec![7], vec![], vec![]), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_no_engine_can_send_ends_the_link() {
+        let now = Instant::now();
+        for (url, bytes) in [
+            ("redis://a/p", "$536870913\r\n"),
+            ("redis://a/p", ">3\r\n$7\r\nmessage\r\n$536870913\r\n"),
+            ("nats://a/p", "MSG p.topic.tx 1 67108865\r\n"),
+        ] {
+            let mut link = up(url, now);
+            link.receive(bytes.as_bytes(), now, |_| {});
+            assert!(matches!(link.next_event(), Some(LinkEvent::Down { .. })), "{bytes}");
+        }
+    }
 }

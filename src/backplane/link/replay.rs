@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::engine::Channel;
-use super::super::envelope::{Envelope, Kind};
+use super::super::envelope::{Envelope, Kind, Payload};
 use super::super::history::{Done, History, Question, Step, Whose};
 use super::super::position::Position;
 use super::event::{Incoming, LinkEvent, NodeMessage};
@@ -82,7 +82,7 @@ impl Link {
     pub(super) fn entry(
         &mut self,
         offset: u64,
-        payload: &[u8],
+        payload: Payload<'_>,
         now: Instant,
         deliver: &mut impl FnMut(Incoming<'_>),
     ) {
@@ -97,6 +97,13 @@ impl Link {
                 self.enveloped(&name, payload, Some(at), now, deliver);
             }
             Whose::One { ticket, at } => {
+                let payload = match payload {
+                    Payload::Whole(payload) => payload,
+                    Payload::TooLong { len, .. } => {
+                        history.leave_out();
+                        return self.refuse_too_long(len);
+                    }
+                };
                 let Some((Envelope { kind: Kind::Data(kind), node, key, .. }, payload)) =
                     Envelope::decode(payload)
                 else {

@@ -142,6 +142,7 @@ impl Link {
         let delay = self.delay(now).max(least);
         self.state = State::Away { until: now + delay };
         self.input = Vec::new();
+        self.passing = 0;
         self.out.clear();
         self.written = 0;
         self.pinged = None;

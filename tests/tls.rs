@@ -279,6 +279,65 @@ fn keys_change_in_the_middle_of_a_message() {
     assert_eq!(server.join().unwrap(), [(0x8a, 0x88); 3]);
 }
 
+/// What broke a connection is told to the server, also behind an answer to its new keys; and both halves of a client end.
+#[test]
+fn a_fault_behind_new_keys_is_answered() {
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let (address, server) = serve(2, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        open(&mut stream, b"\x81\x05Hello");
+        stream.flush().unwrap();
+        stream.conn.refresh_traffic_keys().unwrap();
+        stream.flush().unwrap();
+        stream.sock.write_all(&[&[23, 3, 3, 0, 100][..], &[7; 100]].concat()).unwrap();
+        let fault = std::io::copy(&mut stream, &mut std::io::sink()).unwrap_err();
+        tls_error(&fault).cloned()
+    });
+    let config = client(address.port(), trusting(&authority));
+    let mut whole = blocking::connect_with(&config).unwrap();
+    assert_eq!(whole.read().unwrap(), Some(Message::Text("Hello")));
+    assert!(matches!(whole.read(), Err(Error::Io(_))));
+
+    let (mut reader, writer) = blocking::connect_with(&config).unwrap().split().unwrap();
+    assert_eq!(reader.read().unwrap(), Some(Message::Text("Hello")));
+    assert!(matches!(reader.read(), Err(Error::Io(_))));
+    assert!(matches!(writer.send("more"), Err(Error::Io(_))));
+    let alert = rustls::Error::AlertReceived(rustls::AlertDescription::BadRecordMac);
+    assert_eq!(server.join().unwrap(), vec![Some(alert); 2]);
+}
+
+/// A client ends its own direction, whole or split: where it fails the connection, and once a closing handshake is done.
+#[test]
+fn a_client_sends_a_close_notify() {
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let frames: [&[u8]; 2] = [b"\x83\0", b"\x88\x02\x03\xe8"];
+    let (address, server) = serve(4, {
+        let mut number = 0;
+        move |stream| {
+            let mut stream = accept_tls(&config, stream);
+            open(&mut stream, frames[number / 2]);
+            if number >= 2 {
+                stream.conn.send_close_notify();
+            }
+            stream.flush().unwrap();
+            number += 1;
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard).map(|_| heard[0]).map_err(|error| error.kind())
+        }
+    });
+    let config = client(address.port(), trusting(&authority));
+    for _ in frames {
+        let mut whole = blocking::connect_with(&config).unwrap();
+        let told = whole.read().is_ok_and(|end| end.is_none());
+        let (mut reader, writer) = blocking::connect_with(&config).unwrap().split().unwrap();
+        assert_eq!(reader.read().is_ok_and(|end| end.is_none()), told);
+        drop((whole, reader, writer));
+    }
+    assert_eq!(server.join().unwrap(), [Ok(0x88); 4]);
+}
+
 /// PXY-009: through a proxy the certificate has to be the server's.
 #[test]
 fn through_a_proxy_to_the_name_of_the_server() {

@@ -15,7 +15,7 @@ use bowsprit::tls::rustls::server::UnbufferedServerConnection;
 use bowsprit::tls::rustls::{
     self, ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
 };
-use bowsprit::tls::{TlsStream, tls_error};
+use bowsprit::tls::{TlsServer, TlsStream, tls_error};
 use certificates::{Authority, server_config};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
@@ -272,5 +272,87 @@ fn new_keys_are_answered() {
         let mut heard = [0; 3];
         peer.reader().read_exact(&mut heard).unwrap();
         assert_eq!(&heard, b"yes");
+    }
+}
+
+/// Nothing follows a close_notify, and nothing is kept for a handshake that has failed.
+#[test]
+fn what_nobody_will_read_is_not_taken() {
+    for version in VERSIONS {
+        let (_wire, mut client, mut server) = opened(version);
+        server.write_all(b"last").unwrap();
+        server.close_notify().unwrap();
+        assert_eq!(server.write(b"more").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        let (last, end) = drain(&mut client, 100);
+        assert_eq!((&last[..], end.unwrap()), (&b"last"[..], 0));
+        client.write_all(b"heard").unwrap();
+        assert_eq!(drain(&mut server, 100).0, b"heard");
+
+        let (wire, mut client, mut server) = ends(version, usize::MAX);
+        client.write_all(b"early").unwrap();
+        client.close_notify().unwrap();
+        assert_eq!(client.write(b"late").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        for _ in 0..3 {
+            let (heard, end) = drain(&mut server, 100);
+            if !heard.is_empty() {
+                assert_eq!((&heard[..], end.unwrap()), (&b"early"[..], 0));
+            }
+            let _ = drain(&mut client, 100);
+        }
+        assert!(server.read(&mut [0]).is_ok_and(|len| len == 0));
+
+        drop((client, server, wire));
+        let (wire, mut client, _server) = ends(version, usize::MAX);
+        client.write_all(b"early").unwrap();
+        wire.borrow_mut().bytes[1].extend(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        assert!(client.read(&mut [0]).is_err());
+        assert!(tls_error(&client.write(b"more").unwrap_err()).is_some());
+        let (wire, mut client, _server) = ends(version, usize::MAX);
+        wire.borrow_mut().ended = true;
+        assert!(client.read(&mut [0]).is_err());
+        assert_eq!(client.write(b"more").unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}
+
+/// Early data may have been sent twice: a server does not accept it, whatever its configuration says, and where one was told to
+/// all the same, no connection goes on behind what it does not give.
+#[test]
+fn early_data_is_not_taken() {
+    let (client, server) = configs(VERSIONS[0]);
+    let mut client = (*client).clone();
+    client.enable_early_data = true;
+    let client = Arc::new(client);
+    let mut server = (*server).clone();
+    server.max_early_data_size = 1000;
+    let server = Arc::new(server);
+    let safe = TlsServer::from_config(Arc::clone(&server));
+    let raw = || UnbufferedServerConnection::new(Arc::clone(&server)).unwrap();
+    let shown: [&dyn Fn() -> UnbufferedServerConnection; 2] = [&|| safe.connection().unwrap(), &raw];
+    for (is_raw, connection) in shown.into_iter().enumerate() {
+        for resumes in [false, true] {
+            let name = "localhost".try_into().unwrap();
+            let mut peer = rustls::ClientConnection::new(Arc::clone(&client), name).unwrap();
+            let wire = Wire { bytes: Default::default(), step: usize::MAX, writes: [0; 2], ended: false };
+            let wire = Rc::new(RefCell::new(wire));
+            let mut server = TlsStream::new(connection(), End(Rc::clone(&wire), 1));
+            let mut peers = End(Rc::clone(&wire), 0);
+            let offers = is_raw == 1 && resumes;
+            assert_eq!(peer.early_data().is_some(), offers);
+            if let Some(mut early) = peer.early_data() {
+                early.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+            }
+            let mut fault = None;
+            for _ in 0..4 {
+                while peer.wants_write() {
+                    peer.write_tls(&mut peers).unwrap();
+                }
+                let (heard, end) = drain(&mut server, 100);
+                assert!(heard.is_empty());
+                fault = end.err().filter(|error| error.kind() != io::ErrorKind::WouldBlock);
+                let _ = peer.read_tls(&mut peers);
+                let _ = peer.process_new_packets();
+            }
+            assert_eq!(fault.is_some(), offers, "{fault:?}");
+        }
     }
 }

@@ -241,7 +241,7 @@ fn write(socket: &mut impl Socket, outbound: &mut Outbound, until: Option<Instan
 }
 
 /// No socket waits less.
-const LEAST: Duration = Duration::from_millis(1);
+pub(super) const LEAST: Duration = Duration::from_millis(1);
 
 /// The time that is left; no socket takes a timeout of zero.
 pub(super) fn remaining(until: Option<Instant>) -> Result<Option<Duration>, Error> {

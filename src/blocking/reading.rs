@@ -217,8 +217,8 @@ impl Reading {
                 Err(Error::Timeout) => {}
                 Err(error @ Error::Protocol(_)) => return self.fail(duplex, error),
                 Err(error) => {
-                    // It may have ended its half alone, and wait for what answers its Close frame (§5.5.1).
-                    if self.awaits_end(duplex) && duplex.sending(|sending| sending.outbound.queued()) > 0 {
+                    // It may have ended its half alone, and wait for what answers its Close frame (§5.5.1), or for the end of ours.
+                    if self.awaits_end(duplex) {
                         let now = Instant::now();
                         duplex.part(now.checked_add(PARTING).unwrap_or(now));
                     }

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tls")]
+use super::client::LEAST;
 use super::client::{Client, Whole, remaining, timed};
 use super::decoder::Decoder;
 use super::error::Error;
@@ -237,6 +239,11 @@ impl Duplex for Half {
 
     fn part(&mut self, until: Instant) {
         let _ = self.shared.write(Some(until), true);
+        #[cfg(feature = "tls")]
+        if self.shared.end_tls() {
+            // TLS has a word to say, too.
+            let _ = self.shared.write(Some(until.max(Instant::now() + LEAST)), true);
+        }
         let _ = self.socket.shutdown_write();
     }
 }
@@ -250,6 +257,11 @@ impl Half {
                 let mut state = self.shared.lock();
                 let State { sending, tls: Some(tls) } = &mut *state else { return Err(Error::Eof) };
                 if let Some(result) = tls.read(decoder.space(sending.outbound.config())) {
+                    drop(state);
+                    if result.is_err() {
+                        // The alert that tells the server why.
+                        let _ = self.shared.write(after(Some(LEAST)), false);
+                    }
                     return Ok(result?);
                 }
             }
@@ -278,6 +290,16 @@ impl Shared {
 
     fn lock_pen(&self) -> MutexGuard<'_, Pen> {
         self.pen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues what tells the end of our direction; says whether there is TLS, which has that.
+    #[cfg(feature = "tls")]
+    fn end_tls(&self) -> bool {
+        let mut state = self.lock();
+        if let Some(tls) = &mut state.tls {
+            tls.close_notify();
+        }
+        state.tls.is_some()
     }
 
     /// Sends what is queued. Where somebody else has the socket: waits for it, or leaves all to them.
@@ -331,8 +353,13 @@ impl Pen {
         if let Some(tls) = &mut state.tls {
             let pending = state.sending.outbound.pending();
             let len = pending.len().min(PIECE);
-            tls.write_into(&pending[..len], &mut self.bytes)?;
-            state.sending.outbound.advance(len);
+            let result = tls.write_into(&pending[..len], &mut self.bytes);
+            // An alert goes out before the fault that it is about is told.
+            if result.is_ok() {
+                state.sending.outbound.advance(len);
+            } else if self.bytes.is_empty() {
+                result?;
+            }
             return Ok(!self.bytes.is_empty());
         }
         while self.bytes.len() < PIECE && state.sending.outbound.queued() > 0 {

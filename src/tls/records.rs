@@ -61,8 +61,8 @@ impl TlsConnection {
                 Ok(Next::Again) => {}
                 Ok(next) => return (used, Ok(next)),
                 Err(error) => {
-                    if self.common().wants_write() {
-                        // The alert that tells the peer why.
+                    // The alert that tells the peer why, behind an answer to its new keys. Each time takes one of them.
+                    while self.common().wants_write() {
                         let _ = self.once(&mut incoming[used..], step);
                     }
                     return (used, Err(error));
@@ -76,7 +76,7 @@ impl TlsConnection {
             Side::Client(client) => step.act(client.process_tls_records(incoming)),
             Side::Server(server) => match server.process_tls_records(incoming) {
                 UnbufferedStatus { discard, state: Ok(ConnectionState::ReadEarlyData(early)) } => {
-                    (discard + drop_early(early), Ok(Next::Again))
+                    (discard + drop_early(early), Err(Error::General(EARLY.into())))
                 }
                 status => step.act(status),
             },
@@ -240,7 +240,10 @@ impl Step<'_> {
     }
 }
 
-/// Nobody asks for it: it may have been sent twice (RFC 8446 §8). How many bytes of the peer are done with.
+/// It may have been sent twice (RFC 8446 §8), so nobody gets it; and as the peer takes it for received, nothing may follow it.
+const EARLY: &str = "early data was accepted, which is not taken here";
+
+/// How many bytes of the peer are done with.
 fn drop_early(mut early: ReadEarlyData<'_, '_, ServerConnectionData>) -> usize {
     let mut discard = 0;
     while let Some(Ok(record)) = early.next_record() {

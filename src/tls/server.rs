@@ -74,8 +74,12 @@ impl TlsServer {
         Self::builder().certificate(chain, key).build()
     }
 
-    /// A `rustls` configuration made elsewhere; [`reload`](Self::reload) does nothing to it.
-    pub fn from_config(config: Arc<ServerConfig>) -> Self {
+    /// A `rustls` configuration made elsewhere; [`reload`](Self::reload) does nothing to it. Early data is not accepted, whatever it
+    /// says.
+    pub fn from_config(mut config: Arc<ServerConfig>) -> Self {
+        if config.max_early_data_size > 0 {
+            Arc::make_mut(&mut config).max_early_data_size = 0;
+        }
         Self { shared: Arc::new(Shared { recipe: Self::builder(), config: RwLock::new(config) }) }
     }
 

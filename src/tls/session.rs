@@ -181,6 +181,17 @@ impl Session {
 
     // --- to the peer ---
 
+    /// Whether more may be written, now or once the handshake is done.
+    pub(super) fn check_open(&self) -> io::Result<()> {
+        match &self.theirs {
+            TheirEnd::Failed(error) => Err(invalid(error.clone())),
+            TheirEnd::Notified | TheirEnd::Cut if self.is_handshaking() => Err(truncated()),
+            // Nothing follows a `close_notify` (RFC 8446 §6.1).
+            _ if self.ours != End::Open => Err(io::ErrorKind::BrokenPipe.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps what is written before the handshake is done: in full, as no event would tell a loop to offer the rest.
     pub(super) fn keep(&mut self, slices: &[IoSlice<'_>]) {
         slices.iter().for_each(|slice| self.early.extend_from_slice(slice));
@@ -230,10 +241,15 @@ impl Session {
     /// Encrypts `bytes` behind what is to be sent before them, all into `into`.
     #[cfg(feature = "blocking")]
     pub(crate) fn write_into(&mut self, bytes: &[u8], into: &mut Vec<u8>) -> io::Result<()> {
+        self.start();
         into.append(&mut self.unsent);
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.check_open()?;
         let len = into.len();
         let mut out = Output { room: mem::take(into), len };
-        let result = if bytes.is_empty() { Ok(()) } else { self.encrypt(bytes, &mut out) };
+        let result = self.encrypt(bytes, &mut out);
         out.room.truncate(out.len);
         *into = out.room;
         result
@@ -260,7 +276,7 @@ impl Session {
         result
     }
 
-    /// Makes what TLS has to say by itself ready to be sent: a client begins.
+    /// Makes what TLS has to say by itself ready to be sent, as a client's first words.
     pub(super) fn start(&mut self) {
         if self.common().wants_write() {
             let mut out = Output::default();
@@ -276,7 +292,7 @@ impl Session {
     }
 
     /// Our direction is to be ended.
-    pub(super) fn close_notify(&mut self) {
+    pub(crate) fn close_notify(&mut self) {
         if self.ours == End::Open {
             self.ours = End::Asked;
             if !self.is_handshaking() {

@@ -250,6 +250,7 @@ impl<S: Read + Write> Write for TlsStream<S> {
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        self.session.check_open()?;
         if self.is_handshaking() {
             self.session.keep(slices);
             return match self.send() {

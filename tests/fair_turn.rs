@@ -76,6 +76,28 @@ fn a_flood_is_cut_and_comes_in_order() {
     assert_eq!(world.held(), held);
 }
 
+/// What a layer takes for itself counts, as records of TLS that hold next to nothing.
+#[test]
+fn what_lies_below_the_messages_counts() {
+    let reads = || WIRES.with_borrow(|wires| wires[1..].iter().map(|wire| wire.reads).sum::<usize>());
+    let mut world = World::new(Echo::default(), 101, |_| ());
+    WIRES.with_borrow_mut(|wires| wires[1..].iter_mut().for_each(|wire| wire.overhead = Some(64 * 1024)));
+    let mut before = reads();
+    (1..=100).for_each(|number| world.arrive(number, &numbered(2)));
+    assert_eq!(reads() - before, 100, "one of each at once");
+    one_turn(&mut world); // has nothing left for them
+    while world.handler.messages < 100 * 2 {
+        before = reads();
+        world.arrive(0, &numbered(1));
+        one_turn(&mut world);
+        assert_eq!(answers(&take(0)), [0]);
+        assert!((1..=3).contains(&(reads() - before)), "{} in a turn", reads() - before);
+        world.handler.messages -= 1;
+    }
+    world.turn();
+    (1..=100).for_each(|number| assert_eq!(answers(&take(number)), [0, 1]));
+}
+
 /// A hundred of them cost the others no more than one.
 #[test]
 fn many_floods_share_what_a_turn_has() {

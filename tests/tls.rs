@@ -5,6 +5,8 @@
 mod certificates;
 #[path = "support/server.rs"]
 mod server;
+#[path = "support/tickets.rs"]
+mod tickets;
 
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, mpsc};
@@ -20,6 +22,7 @@ use bowsprit::message::Message;
 use bowsprit::tls::{TlsClient, TlsServer, Trust, rustls, tls_error};
 use certificates::{Authority, accept_tls, server_config};
 use server::{accept, drain, open, read_head, serve};
+use tickets::{Tickets, open_keys};
 
 fn client(port: u16, tls: TlsClient) -> ClientConfig {
     ClientConfig::new(&format!("wss://localhost:{port}/")).unwrap().tls(tls)
@@ -336,6 +339,69 @@ fn a_client_sends_a_close_notify() {
         drop((whole, reader, writer));
     }
     assert_eq!(server.join().unwrap(), [Ok(0x88); 4]);
+}
+
+/// A server that sends tickets without end holds up neither a call that has a time nor the turn of a loop.
+#[test]
+fn a_flood_of_tickets_holds_up_nobody() {
+    let authority = Authority::new();
+    let config = open_keys(&server_config(&authority.issue(&["localhost"]), None));
+    let (address, server) = serve(3, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        open(&mut stream, b"");
+        stream.flush().unwrap();
+        let rustls::StreamOwned { conn, mut sock } = stream;
+        let mut tickets = Tickets::after(conn);
+        // More than anybody takes who is not held up: they end the connection before.
+        (0..4000).all(|_| sock.write_all(&tickets.records(500)).is_ok())
+    });
+    let config = client(address.port(), trusting(&authority));
+    let soon = Some(Duration::from_millis(50));
+    let mut whole = blocking::connect_with(&config).unwrap();
+    whole.set_timeout(soon);
+    assert!(matches!(whole.read(), Err(Error::Timeout)));
+    drop(whole);
+    let (mut reader, writer) = blocking::connect_with(&config).unwrap().split().unwrap();
+    reader.set_timeout(soon);
+    assert!(matches!(reader.read(), Err(Error::Timeout)));
+    drop((reader, writer));
+
+    struct Stop(Option<thread::JoinHandle<()>>, bowsprit::event_loop::Remote<()>);
+    impl Handler for Stop {
+        type Data = ();
+
+        fn on_open(&mut self, _: &mut Context<()>, _: ConnId, _: &Agreement) {
+            let remote = self.1.clone();
+            self.0 = Some(thread::spawn(move || remote.stop().unwrap()));
+        }
+
+        fn on_message(&mut self, _: &mut Context<()>, _: ConnId, _: Message<'_>) {}
+    }
+    let mut event_loop = EventLoop::new().unwrap();
+    let mut handler = Stop(None, event_loop.remote().unwrap());
+    event_loop.context().open(config).unwrap();
+    event_loop.run(&mut handler).unwrap();
+    handler.0.unwrap().join().unwrap();
+    drop(event_loop);
+    assert_eq!(server.join().unwrap(), [false; 3], "all of the flood was taken");
+}
+
+/// The time to connect in holds for a TLS handshake that comes byte by byte, however soon each follows the one before.
+#[test]
+fn a_handshake_that_trickles_has_its_time() {
+    let (address, server) = serve(1, |mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        stream.write_all(&[22, 3, 3, 0x40, 0, 2, 0, 0x3f, 0xfc]).unwrap();
+        // Until it is gone.
+        let waits = |error: std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+        (0..1000).any(|_| stream.write_all(&[0]).is_err() || !stream.read(&mut [0]).is_err_and(waits))
+    });
+    let tls = TlsClient::builder().insecure().build().unwrap();
+    let config = client(address.port(), tls).handshake_timeout(Duration::from_millis(100));
+    let error = blocking::connect_with(&config).unwrap_err();
+    assert!(matches!(error, Error::Connect(ConnectError::Timeout(_))), "{error:?}");
+    assert_eq!(server.join().unwrap(), [true], "it waits for the whole record");
 }
 
 /// PXY-009: through a proxy the certificate has to be the server's.

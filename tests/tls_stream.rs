@@ -3,6 +3,8 @@
 
 #[path = "support/certificates.rs"]
 mod certificates;
+#[path = "support/tickets.rs"]
+mod tickets;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -17,6 +19,7 @@ use bowsprit::tls::rustls::{
 };
 use bowsprit::tls::{TlsServer, TlsStream, tls_error};
 use certificates::{Authority, server_config};
+use tickets::{Tickets, open_keys};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
 
@@ -312,6 +315,70 @@ fn what_nobody_will_read_is_not_taken() {
         assert!(client.read(&mut [0]).is_err());
         assert_eq!(client.write(b"more").unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
+}
+
+/// A client as it is used, and what comes to it behind the TLS handshake with a peer whose keys are known.
+fn opened_to_tickets() -> (Rc<RefCell<Wire>>, Stream, Tickets) {
+    let (client, server) = configs(VERSIONS[0]);
+    let mut peer = rustls::ServerConnection::new(open_keys(&server)).unwrap();
+    let wire = Wire { bytes: Default::default(), step: usize::MAX, writes: [0; 2], ended: false };
+    let wire = Rc::new(RefCell::new(wire));
+    let client = UnbufferedClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
+    let mut client = TlsStream::new(client, End(Rc::clone(&wire), 0));
+    let mut peers = End(Rc::clone(&wire), 1);
+    while peer.is_handshaking() {
+        let _ = drain(&mut client, 100);
+        let _ = peer.read_tls(&mut peers);
+        peer.process_new_packets().unwrap();
+        while peer.wants_write() {
+            peer.write_tls(&mut peers).unwrap();
+        }
+    }
+    let _ = drain(&mut client, 100);
+    (wire, client, Tickets::after(peer))
+}
+
+/// A peer that says nothing but what concerns TLS keeps nobody in one call, and no memory either.
+#[test]
+fn a_flood_without_plaintext_gives_the_caller_back() {
+    let (wire, mut client, mut tickets) = opened_to_tickets();
+    let flood = tickets.records(10_000);
+    wire.borrow_mut().bytes[1].extend(&flood);
+    wire.borrow_mut().bytes[1].extend(tickets.record(rustls::ContentType::ApplicationData, b"at last"));
+    let (mut buf, mut calls) = ([0; 1000], 0);
+    let len = loop {
+        let before = wire.borrow().bytes[1].len();
+        match client.read(&mut buf) {
+            Ok(len) => break len,
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+                let taken = before - wire.borrow().bytes[1].len();
+                assert!((64 * 1024..128 * 1024).contains(&taken), "{taken}");
+                assert!(client.buffered() < 20 * 1024, "{}", client.buffered());
+                calls += 1;
+            }
+        }
+    };
+    assert_eq!(&buf[..len], b"at last");
+    assert!((3..=flood.len() / 65_536).contains(&calls), "{calls}");
+}
+
+/// Records that are empty come to an end soon (32 of them), and so do requests for keys.
+#[test]
+fn empty_records_are_refused() {
+    let (wire, mut client, mut tickets) = opened_to_tickets();
+    for _ in 0..33 {
+        wire.borrow_mut().bytes[1].extend(tickets.record(rustls::ContentType::ApplicationData, b""));
+    }
+    let fault = client.read(&mut [0]).unwrap_err();
+    let expected = rustls::Error::PeerMisbehaved(rustls::PeerMisbehaved::TooManyEmptyFragments);
+    assert_eq!(tls_error(&fault), Some(&expected));
+    assert_eq!(client.buffered(), client_certificates(&client));
+}
+
+fn client_certificates(client: &Stream) -> usize {
+    let chain = client.tls().peer_certificates().unwrap();
+    chain.iter().map(|certificate| size_of_val(certificate) + certificate.len()).sum()
 }
 
 /// Early data may have been sent twice: a server does not accept it, whatever its configuration says, and where one was told to

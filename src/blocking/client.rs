@@ -200,7 +200,7 @@ impl<S: Socket> Duplex for Whole<S> {
 
     fn fill(&mut self, decoder: &mut Decoder, until: Option<Instant>) -> Result<usize, Error> {
         self.socket.set_read_timeout(remaining(until)?)?;
-        self.socket.read(decoder.space(self.sending.outbound.config())).map_err(timed)
+        self.socket.read_once(decoder.space(self.sending.outbound.config())).map_err(timed)
     }
 
     fn write(&mut self, until: Option<Instant>, most: Option<Duration>) -> Result<(), Error> {

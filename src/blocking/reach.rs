@@ -128,7 +128,7 @@ fn write(stream: &mut impl Socket, connector: &mut Connector, mut bytes: &[u8]) 
 fn read(stream: &mut impl Socket, connector: &mut Connector, buf: &mut [u8]) -> usize {
     let result = remaining(connector.deadline()).and_then(|left| {
         stream.set_read_timeout(left)?;
-        stream.read(buf).map_err(timed)
+        stream.read_once(buf).map_err(timed)
     });
     let (input, len) = match result {
         Ok(0) => (Input::Ended, 0),
@@ -160,7 +160,7 @@ fn secure(below: Option<NetStream>, connector: &Connector) -> Result<NetStream, 
         let left = remaining(connector.deadline())?;
         stream.set_read_timeout(left)?;
         stream.set_write_timeout(left)?;
-        match stream.handshake().map_err(timed) {
+        match stream.handshake_once().map_err(timed) {
             Ok(()) | Err(Error::Timeout) => {} // or a signal: `remaining` knows
             Err(error) => return Err(error),
         }

@@ -20,6 +20,16 @@ pub trait Socket: Read + Write {
     /// What the stream says.
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
+    /// Reads, and does not wait twice: where what has come gives nothing to be read, as half a record of TLS, it fails with
+    /// `Interrupted`, so that the caller can look at the clock. A stream that gives whatever comes reads, as by default.
+    ///
+    /// # Errors
+    ///
+    /// What the stream says.
+    fn read_once(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.read(buf)
+    }
+
     /// How long a write may wait, as [`set_read_timeout`](Self::set_read_timeout).
     ///
     /// # Errors
@@ -68,6 +78,10 @@ impl Socket for UnixStream {
 impl<S: Socket> Socket for TlsStream<S> {
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.socket_mut().set_read_timeout(timeout)
+    }
+
+    fn read_once(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.read_once(buf)
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -311,8 +325,9 @@ macro_rules! each_layer {
 }
 
 impl Read for NetStream {
+    /// What lies over it may not wait twice either.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        each_layer!(self, stream => stream.read(buf))
+        each_layer!(self, stream => stream.read_once(buf))
     }
 }
 

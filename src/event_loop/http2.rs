@@ -79,6 +79,10 @@ impl<S: Stream> Stream for Http2Stream<S> {
         Http2Stream::is_http2(self)
     }
 
+    fn take_overhead(&mut self) -> usize {
+        self.below_mut().take_overhead()
+    }
+
     fn memory(&self) -> usize {
         self.memory() + self.below().memory()
     }

@@ -346,25 +346,23 @@ impl<D> Peer<D> {
     /// Reads as much as one call gives.
     #[inline(always)]
     pub(super) fn fill(&mut self, buf: &mut [u8]) -> Filled {
-        loop {
-            match self.transport.read(buf) {
-                Ok(0) => return Filled::End,
-                Ok(len) => {
-                    // A short read has drained the socket: the next bytes are a new event. Where the peer has ended its
-                    // direction there is no further event, and the end itself must still be read.
-                    self.readable =
-                        len == buf.len() || self.read_closed || !self.transport.short_read_drains();
-                    return Filled::Bytes(len);
-                }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock => {
-                        self.readable = false;
-                        return Filled::Nothing;
-                    }
-                    _ => return Filled::Broken(error),
-                },
+        match self.transport.read(buf) {
+            Ok(0) => Filled::End,
+            Ok(len) => {
+                // A short read has drained the socket: the next bytes are a new event. Where the peer has ended its
+                // direction there is no further event, and the end itself must still be read.
+                self.readable = len == buf.len() || self.read_closed || !self.transport.short_read_drains();
+                Filled::Bytes(len)
             }
+            Err(error) => match error.kind() {
+                // A signal, or a layer that has taken enough for a turn and has nothing to give: it is read in the next one.
+                io::ErrorKind::Interrupted => Filled::Nothing,
+                io::ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    Filled::Nothing
+                }
+                _ => Filled::Broken(error),
+            },
         }
     }
 }

@@ -120,6 +120,7 @@ impl<H: Handler> Turn<'_, H> {
             Stage::Ending => self.read_ending(slot),
             Stage::Open | Stage::Dialing(_) | Stage::Dead => return false,
         }
+        self.cx.work.spend(self.cx.peers[slot].transport.take_overhead() * share::OVERHEAD);
         true
     }
 
@@ -189,7 +190,9 @@ impl<H: Handler> Turn<'_, H> {
             true => room(peer, inbound, self.scratch, pool),
         };
         let most = room.len();
-        let len = match peer.fill(room) {
+        let filled = peer.fill(room);
+        work.spend(peer.transport.take_overhead() * share::OVERHEAD);
+        let len = match filled {
             Filled::Bytes(len) => len,
             nothing => {
                 if is_direct {

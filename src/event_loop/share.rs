@@ -26,6 +26,9 @@ pub(super) const JOIN: usize = 32;
 /// Bytes that are read, copied or unmasked for one unit.
 pub(super) const BYTES: usize = 8;
 
+/// A byte of a layer below that was no byte for the connection. New keys of TLS take microseconds, and 27 bytes.
+pub(super) const OVERHEAD: usize = 8;
+
 /// A byte that is compressed.
 pub(super) const COMPRESSED: usize = 8;
 

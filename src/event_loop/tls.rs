@@ -50,6 +50,10 @@ impl<S: Stream> Stream for TlsStream<S> {
         self.is_drained() && self.socket().short_read_drains()
     }
 
+    fn take_overhead(&mut self) -> usize {
+        self.take_overhead() + self.socket_mut().take_overhead()
+    }
+
     fn memory(&self) -> usize {
         self.memory() + self.socket().memory()
     }

@@ -68,6 +68,12 @@ pub trait Stream: Read + Write + Send {
         false
     }
 
+    /// Bytes that were taken from the peer beside those that reading has given, since this was asked last: what the messages of a
+    /// layer come to, as new keys of TLS. They count for a connection's share of a turn.
+    fn take_overhead(&mut self) -> usize {
+        0
+    }
+
     /// Bytes of memory that the stream holds for itself, about: always the same.
     fn memory(&self) -> usize {
         0
@@ -218,6 +224,10 @@ impl Stream for OtherStream {
         self.0.is_http2()
     }
 
+    fn take_overhead(&mut self) -> usize {
+        self.0.take_overhead()
+    }
+
     fn memory(&self) -> usize {
         self.held()
     }
@@ -269,6 +279,15 @@ impl Transport {
     #[inline]
     pub(super) const fn short_write_fills(&self) -> bool {
         EDGES && self.is_socket()
+    }
+
+    /// Bytes that a layer has taken for itself since it was asked last.
+    #[inline]
+    pub(super) fn take_overhead(&mut self) -> usize {
+        match self {
+            Transport::Other(stream) => stream.0.take_overhead(),
+            _ => 0,
+        }
     }
 
     /// Whether a write may go on, though no event has told so.

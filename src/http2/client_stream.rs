@@ -4,6 +4,8 @@
 //! an extended CONNECT and its stream. Promises, which a readiness loop builds on:
 //!
 //! * `read` says `WouldBlock` only once the stream below has;
+//! * where the stream below blocks, a call that has read from it once and got nowhere says `Interrupted`, after which to call again
+//!   is fine;
 //! * where `write` has said `WouldBlock` because of a window, [`takes_more`](Http2Stream::takes_more) says when it is open again,
 //!   which a `read` finds out.
 
@@ -194,6 +196,7 @@ impl<S: Read + Write> Http2Stream<S> {
         while self.settle() == Layer::On && self.failure.is_none() {
             match self.receive() {
                 Err(error) if is_block(&error) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => result?,
             }
         }
@@ -263,6 +266,14 @@ impl<S: Read + Write> Http2Stream<S> {
         }
         self.take_events();
         self.below.flush()
+    }
+
+    /// Reads once from below. A call that blocks waits once, so that its caller can look at the clock.
+    fn wait(&mut self, has_read: &mut bool) -> io::Result<()> {
+        if self.blocks && core::mem::replace(has_read, true) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        self.receive()
     }
 
     /// Reads once from below, and takes what that means.
@@ -364,6 +375,7 @@ impl<S: Read + Write> Read for Http2Stream<S> {
             }
             Layer::On => {}
         }
+        let mut has_read = false;
         loop {
             if !self.head.is_empty() {
                 let len = self.head.len().min(buf.len());
@@ -387,7 +399,7 @@ impl<S: Read + Write> Read for Http2Stream<S> {
                 Err(error) if !is_block(&error) => return Err(error),
                 _ => {}
             }
-            self.receive()?;
+            self.wait(&mut has_read)?;
         }
     }
 }
@@ -399,6 +411,7 @@ impl<S: Read + Write> Write for Http2Stream<S> {
             Layer::Unknown => return Err(io::ErrorKind::WouldBlock.into()), // nothing is said before TLS is agreed on
             Layer::On => {}
         }
+        let mut has_read = false;
         loop {
             if let Some(failure) = self.failure {
                 return match &self.stage {
@@ -429,7 +442,7 @@ impl<S: Read + Write> Write for Http2Stream<S> {
             if !self.blocks {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            self.receive()?;
+            self.wait(&mut has_read)?;
         }
     }
 

@@ -109,6 +109,12 @@ impl Session {
         self.plain.is_empty() && matches!(self.theirs, TheirEnd::Open)
     }
 
+    /// Plaintext that is to be read.
+    #[cfg(feature = "event-loop")]
+    pub(super) const fn unread(&self) -> usize {
+        self.plain.len() - self.read
+    }
+
     /// Bytes that wait for those that come next, which belong behind them.
     pub(super) fn waiting(&self) -> &[u8] {
         &self.waiting

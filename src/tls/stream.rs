@@ -4,6 +4,8 @@
 //! first reads and writes. Promises, which a readiness loop builds on:
 //!
 //! * `read` says `WouldBlock` only once the socket has, so no plaintext stays behind where no event would tell of it;
+//! * it says `Interrupted`, after which to call again is fine, where 64 KiB have come that are no plaintext (records that are
+//!   empty, new keys, tickets): a peer that sends nothing else keeps nobody in one call;
 //! * `write` takes less than it is offered only once the socket has blocked; what it has taken and could not send goes
 //!   out with the next `read`, `write` or `flush`, and a loop calls `flush` when the socket is writable again;
 //! * the peer's `close_notify` reads as the end of the stream, a TCP end without one as `UnexpectedEof`: a truncated
@@ -25,6 +27,9 @@ pub struct TlsStream<S> {
     socket: S,
     /// Whether the last read from the socket has filled less than it could.
     was_short: bool,
+    /// Bytes of records that were not plaintext, since a loop has asked.
+    #[cfg(feature = "event-loop")]
+    overhead: usize,
 }
 
 /// The most that is read from the socket at a time: what is decrypted is to be in cache yet.
@@ -58,13 +63,18 @@ fn with_scratch<T>(act: impl FnOnce(&mut Scratch) -> T) -> T {
 impl<S: Read + Write> TlsStream<S> {
     /// Lays `tls` over `socket`. Nothing is sent or received yet.
     pub fn new(tls: impl Into<TlsConnection>, socket: S) -> Self {
-        Self { session: Session::new(tls), socket, was_short: false }
+        Self::over(Session::new(tls), socket)
     }
 
-    /// The same where the connection has seen the first bytes of the socket.
-    #[cfg(feature = "event-loop")]
-    pub(crate) fn over(session: Session, socket: S) -> Self {
-        Self { session, socket, was_short: false }
+    /// The same where the connection may have seen the first bytes of the socket.
+    pub(crate) const fn over(session: Session, socket: S) -> Self {
+        Self {
+            session,
+            socket,
+            was_short: false,
+            #[cfg(feature = "event-loop")]
+            overhead: 0,
+        }
     }
 
     /// Runs the TLS handshake to its end, on a socket that blocks.
@@ -74,17 +84,23 @@ impl<S: Read + Write> TlsStream<S> {
     /// What [`tls_error`] tells more of, or what the socket says.
     pub fn handshake(&mut self) -> io::Result<()> {
         while self.is_handshaking() {
-            self.send()?;
-            if self.is_handshaking() {
-                self.receive(&mut [])?;
-            }
-            if self.is_handshaking()
-                && let Some(end) = self.read_here(&mut [])
-            {
-                return Err(end.err().unwrap_or_else(truncated));
-            }
+            self.handshake_once()?;
         }
         self.send()
+    }
+
+    /// Goes on with the TLS handshake, and reads once for it at most.
+    pub(crate) fn handshake_once(&mut self) -> io::Result<()> {
+        self.send()?;
+        if self.is_handshaking() {
+            self.receive(&mut [])?;
+        }
+        if self.is_handshaking()
+            && let Some(end) = self.read_here(&mut [])
+        {
+            return Err(end.err().unwrap_or_else(truncated));
+        }
+        Ok(())
     }
 
     /// Whether the TLS handshake is still to be done or going on.
@@ -157,6 +173,12 @@ impl<S: Read + Write> TlsStream<S> {
         self.was_short && self.session.is_drained()
     }
 
+    /// Bytes of records that the peer has sent beside their plaintext, since this was asked last.
+    #[cfg(feature = "event-loop")]
+    pub(crate) const fn take_overhead(&mut self) -> usize {
+        std::mem::replace(&mut self.overhead, 0)
+    }
+
     /// Bytes of memory that count for it as long as it is there, beside its own size: what `rustls` keeps for an open
     /// connection, within a fifth. What comes and goes is [`buffered`](Self::buffered).
     pub const fn memory(&self) -> usize {
@@ -183,9 +205,9 @@ impl<S: Read + Write> TlsStream<S> {
         Ok(())
     }
 
-    /// Reads once from the socket; how much plaintext of that is in `buf`. The end is the session's to tell.
-    fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let Self { session, socket, was_short } = self;
+    /// Reads once from the socket: how many bytes, and how much plaintext of that is in `buf`. The end is the session's to tell.
+    fn receive(&mut self, buf: &mut [u8]) -> io::Result<(usize, usize)> {
+        let Self { session, socket, was_short, .. } = self;
         with_scratch(|scratch| {
             let held = session.waiting().len();
             let most = buf.len().clamp(WIRE_RECORD, READ);
@@ -203,10 +225,50 @@ impl<S: Read + Write> TlsStream<S> {
             *was_short = come < most;
             if come == 0 {
                 session.end_of_input();
-                return Ok(0);
+                return Ok((0, 0));
             }
-            Ok(session.receive_behind(&mut incoming[..held + come], buf))
+            let len = session.receive_behind(&mut incoming[..held + come], buf);
+            #[cfg(feature = "event-loop")]
+            {
+                let done = held + come - session.waiting().len();
+                self.overhead += done.saturating_sub(len + session.unread());
+            }
+            Ok((come, len))
         })
+    }
+
+    /// Reads until there is plaintext, or the end, or so many bytes have given neither.
+    fn read_at_most(&mut self, most: usize, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let mut taken = 0;
+        loop {
+            if let Some(result) = self.read_here(buf) {
+                return result;
+            }
+            if taken >= most {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            // A handshake message of ours, an answer to a key update. Where the socket takes nothing, reading goes on.
+            match self.send() {
+                Err(error) if !is_block(&error) => return Err(error),
+                _ => {}
+            }
+            let (come, len) = self.receive(buf)?;
+            if len > 0 {
+                // There may be no event before the next read. What fails here that one tells.
+                let _ = self.send();
+                return Ok(len);
+            }
+            taken += come;
+        }
+    }
+
+    /// Reads from the socket once: `Interrupted` where that has given nothing to be read, as half a record does.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn read_once(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.read_at_most(1, buf)
     }
 
     /// What is here to be read already, or the end. An alert goes out as far as the socket takes it: the error matters more.
@@ -221,25 +283,7 @@ impl<S: Read + Write> TlsStream<S> {
 
 impl<S: Read + Write> Read for TlsStream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            if let Some(result) = self.read_here(buf) {
-                return result;
-            }
-            // A handshake message of ours, an answer to a key update. Where the socket takes nothing, reading goes on.
-            match self.send() {
-                Err(error) if !is_block(&error) => return Err(error),
-                _ => {}
-            }
-            let len = self.receive(buf)?;
-            if len > 0 {
-                // There may be no event before the next read. What fails here that one tells.
-                let _ = self.send();
-                return Ok(len);
-            }
-        }
+        self.read_at_most(READ, buf)
     }
 }
 

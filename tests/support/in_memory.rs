@@ -28,6 +28,9 @@ pub struct Wire {
     pub is_broken: bool,
     /// The peer has ended its direction.
     pub has_ended: bool,
+    /// Each read gives a byte, and has a layer take so many for itself.
+    pub overhead: Option<usize>,
+    pub reads: usize,
 }
 
 struct Fake(usize);
@@ -35,8 +38,10 @@ struct Fake(usize);
 impl Read for Fake {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         WIRES.with_borrow_mut(|wires| {
+            wires[self.0].reads += 1;
+            let most = if wires[self.0].overhead.is_some() { 1 } else { buf.len() };
             let to = &mut wires[self.0].to;
-            let len = buf.len().min(to.len());
+            let len = most.min(to.len());
             buf[..len].copy_from_slice(&to[..len]);
             to.drain(..len);
             let waits = len == 0 && !wires[self.0].has_ended;
@@ -67,6 +72,10 @@ impl Write for Fake {
 impl Stream for Fake {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn take_overhead(&mut self) -> usize {
+        WIRES.with_borrow(|wires| wires[self.0].overhead.unwrap_or_default())
     }
 }
 

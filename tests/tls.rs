@@ -310,18 +310,18 @@ fn a_fault_behind_new_keys_is_answered() {
     assert_eq!(server.join().unwrap(), vec![Some(alert); 2]);
 }
 
-/// A client ends its own direction, whole or split: where it fails the connection, and once a closing handshake is done.
+/// A client ends its own direction, whole, split or in a loop: where it fails the connection, and once a closing handshake is done.
 #[test]
 fn a_client_sends_a_close_notify() {
     let authority = Authority::new();
     let config = server_config(&authority.issue(&["localhost"]), None);
     let frames: [&[u8]; 2] = [b"\x83\0", b"\x88\x02\x03\xe8"];
-    let (address, server) = serve(4, {
+    let (address, server) = serve(6, {
         let mut number = 0;
         move |stream| {
             let mut stream = accept_tls(&config, stream);
-            open(&mut stream, frames[number / 2]);
-            if number >= 2 {
+            open(&mut stream, frames[number / 3]);
+            if number >= 3 {
                 stream.conn.send_close_notify();
             }
             stream.flush().unwrap();
@@ -337,8 +337,9 @@ fn a_client_sends_a_close_notify() {
         let (mut reader, writer) = blocking::connect_with(&config).unwrap().split().unwrap();
         assert_eq!(reader.read().is_ok_and(|end| end.is_none()), told);
         drop((whole, reader, writer));
+        assert_eq!(run(config.clone(), 0).ended[0].0.is_clean(), told);
     }
-    assert_eq!(server.join().unwrap(), [Ok(0x88); 4]);
+    assert_eq!(server.join().unwrap(), [Ok(0x88); 6]);
 }
 
 /// A server that sends tickets without end holds up neither a call that has a time nor the turn of a loop.

@@ -78,7 +78,8 @@ impl<H: Handler> Turn<'_, H> {
                     self.take_carried(slot, 0..len);
                 }
                 Filled::Nothing => return,
-                Filled::End | Filled::Broken(_) => return self.kill(slot),
+                Filled::End => return self.part(slot),
+                Filled::Broken(_) => return self.kill(slot),
             }
         }
     }

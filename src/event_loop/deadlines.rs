@@ -77,7 +77,7 @@ impl<H: Handler> Turn<'_, H> {
             }
             #[cfg(feature = "http2")]
             Stage::Carrier(_) => self.end_carrier(slot),
-            Stage::Ending => self.kill(slot),
+            Stage::Ending => self.part(slot),
             Stage::Connecting(_) | Stage::Dead => {}
         }
     }

@@ -171,7 +171,7 @@ impl<H: Handler> Turn<'_, H> {
             return;
         }
         if peer.eof {
-            return self.kill(slot);
+            return self.part(slot);
         }
         // §7.1.1: the server ends TCP first; a client that was not told to go waits for it.
         let step = self.inbounds.get(slot).map(|inbound| driver::close_step(inbound, &peer.outbound));
@@ -186,6 +186,15 @@ impl<H: Handler> Turn<'_, H> {
             return self.kill(slot);
         }
         peer.finish_writing();
+    }
+
+    /// It is gone, and in order: a layer over the socket has an end of its own to tell before (TLS: close_notify).
+    pub(super) fn part(&mut self, slot: usize) {
+        let peer = &mut self.cx.peers[slot];
+        if !peer.transport.is_socket() && !peer.transport.is_http2() {
+            peer.finish_writing();
+        }
+        self.kill(slot);
     }
 
     /// It is gone at the end of the turn.

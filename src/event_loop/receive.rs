@@ -285,7 +285,7 @@ impl<H: Handler> Turn<'_, H> {
                 peer.readable = false;
                 peer.eof = true;
                 if peer.outbound.queued() == 0 {
-                    self.kill(slot);
+                    self.part(slot);
                 }
             }
             Filled::Bytes(len) => {

@@ -66,7 +66,11 @@ fn examples() -> &'static HashMap<String, PathBuf> {
             let path = message["executable"].as_str()?;
             Some((message["target"]["name"].as_str()?.to_owned(), PathBuf::from(path)))
         });
-        built.collect()
+        let mut programs = HashMap::new();
+        for (name, path) in built {
+            assert!(programs.insert(name.clone(), path).is_none(), "two programs are called {name}");
+        }
+        programs
     })
 }
 
@@ -108,7 +112,7 @@ fn says_back(peer: &mut Peer) {
 
 #[test]
 fn each_example_is_run_here() {
-    // The last two are benchmarks proper, which only have to build.
+    // The last three are benchmarks proper, which only have to build.
     let mut known = [
         "echo",
         "forward",
@@ -130,6 +134,7 @@ fn each_example_is_run_here() {
         "deflate_memory",
         "codec",
         "turn",
+        "tls_cost",
     ];
     known.sort_unstable();
     let mut found: Vec<&str> = examples().keys().map(String::as_str).collect();

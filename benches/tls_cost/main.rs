@@ -1,6 +1,6 @@
 //! What TLS costs a server: handshakes, full and resumed, records of some sizes, and memory while nothing happens.
 //!
-//! `cargo bench --bench tls`
+//! `cargo bench --bench tls_cost`
 //!
 //! Both ends are in memory and on one thread; only what the server does is counted, the fastest of several rounds.
 

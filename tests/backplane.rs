@@ -10,6 +10,8 @@ mod installed;
 mod node;
 mod support;
 
+use std::io::Write;
+use std::net::{Shutdown, TcpListener};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -495,4 +497,29 @@ fn a_quiet_loop_dials_and_tells_at_once() {
         server.turn(&mut app, Some(Duration::ZERO)).unwrap();
     }
     assert!(matches!(events.try_recv(), Ok(LinkEvent::Down { .. })));
+}
+
+/// An engine that says why it ends the link and ends it, in one packet: both are taken at once.
+#[test]
+fn an_end_that_comes_with_the_last_words_is_seen() {
+    let (sender, events) = channel();
+    let mut app = App { events: sender };
+    let mut server = EventLoop::new().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("nats://{}", listener.local_addr().unwrap());
+    server.engine().join_backplane(&url, BackplaneSettings::default()).unwrap();
+    server.turn(&mut app, Some(Duration::ZERO)).unwrap();
+    let (mut engine, _) = listener.accept().unwrap();
+    server.turn(&mut app, Some(Duration::ZERO)).unwrap();
+    engine.write_all(b"INFO {\"max_payload\":1000}\r\n").unwrap();
+    engine.shutdown(Shutdown::Write).unwrap();
+    let patience = Instant::now() + Duration::from_secs(2); // an answer is awaited for longer
+    let event = loop {
+        server.turn(&mut app, Some(Duration::from_millis(100))).unwrap();
+        match events.try_recv() {
+            Ok(event) => break event,
+            Err(_) => assert!(Instant::now() < patience, "the end is not seen"),
+        }
+    };
+    assert!(matches!(&event, LinkEvent::Down { why, .. } if why.contains("ended")), "{event:?}");
 }

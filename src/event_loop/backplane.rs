@@ -34,6 +34,7 @@ pub(super) struct Backplane {
     resolving: bool,
     answer: Arc<Mutex<Option<io::Result<Vec<SocketAddr>>>>>,
     readable: bool,
+    read_closed: bool,
     writable: bool,
     /// How many loops want a topic.
     wanted: HashMap<Box<str>, usize>,
@@ -73,6 +74,7 @@ impl Backplane {
             resolving: false,
             answer: Arc::default(),
             readable: false,
+            read_closed: false,
             writable: false,
             wanted: HashMap::new(),
         }
@@ -92,7 +94,8 @@ impl Backplane {
 
     pub(super) fn ready(&mut self, readiness: Readiness) {
         self.writable |= readiness.writable || readiness.error;
-        self.readable |= readiness.readable || readiness.read_closed || readiness.error;
+        self.read_closed |= readiness.read_closed || readiness.error;
+        self.readable |= readiness.readable || self.read_closed;
     }
 
     /// When there is something to do even if no event comes.
@@ -205,6 +208,7 @@ impl Backplane {
             Ok(()) => {
                 self.transport = Some(transport);
                 (self.reached, self.readable, self.writable) = (false, false, false);
+                self.read_closed = false;
             }
             Err(error) => self.lost(&error.to_string(), world.now),
         }
@@ -272,7 +276,9 @@ impl Backplane {
                     if self.link.is_up() {
                         self.addresses.up();
                     }
+                    // Where the engine has ended its direction no event follows, and the end must still be read.
                     if len < scratch.len()
+                        && !self.read_closed
                         && self.transport.as_ref().is_some_and(Transport::short_read_drains)
                     {
                         self.readable = false;

@@ -40,8 +40,9 @@ impl<H: Handler> Turn<'_, H> {
         while let Some(slot) = self.cx.agenda.next(&mut batch) {
             if self.cx.work.is_over() {
                 self.cx.agenda.read(slot); // its turn is the next one
-            } else {
-                self.serve(slot);
+            } else if let Some(peer) = self.cx.peers.get(slot) {
+                let is_open = peer.is_open();
+                self.serve(slot, is_open);
             }
         }
     }
@@ -49,16 +50,18 @@ impl<H: Handler> Turn<'_, H> {
     /// Reads, unless there is nothing to read or the peer has to read first. All that follows from one readiness is done
     /// here: what is left waits on the agenda for the next turn, so that others get theirs.
     pub(super) fn read(&mut self, slot: usize) {
-        if self.cx.peers.get(slot).is_some_and(|peer| peer.heavy) {
+        let Some(peer) = self.cx.peers.get(slot) else { return };
+        if peer.heavy {
             self.cx.agenda.read(slot);
         } else {
-            self.serve(slot);
+            let is_open = peer.is_open();
+            self.serve(slot, is_open);
         }
     }
 
-    fn serve(&mut self, slot: usize) {
-        let Some(peer) = self.cx.peers.get(slot) else { return };
-        let has_read = if peer.is_open() { self.serve_open(slot) } else { self.serve_other(slot) };
+    #[inline]
+    fn serve(&mut self, slot: usize, is_open: bool) {
+        let has_read = if is_open { self.serve_open(slot) } else { self.serve_other(slot) };
         if has_read {
             self.after_reading(slot);
         }
@@ -191,7 +194,10 @@ impl<H: Handler> Turn<'_, H> {
         };
         let most = room.len();
         let filled = peer.fill(room);
-        work.spend(peer.transport.take_overhead() * share::OVERHEAD);
+        // Where no more is there to be read, it counts with the next read.
+        if peer.readable {
+            work.spend(peer.transport.take_overhead() * share::OVERHEAD);
+        }
         let len = match filled {
             Filled::Bytes(len) => len,
             nothing => {

@@ -23,6 +23,8 @@ const QUANTUM: usize = 524_288;
 const ALL: usize = 1_048_576;
 const EVENT: usize = 256;
 const SEND: usize = 256;
+/// One of many receivers, at the least: one to whose queue the message goes costs as much as by itself.
+const RECEIVER: usize = 32;
 const COMPRESSED: usize = 8;
 
 /// Bytes that a message of these peers comes to, inflated.
@@ -90,16 +92,16 @@ impl Handler for Program {
     type Data = ();
 
     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
-        let receivers = if self.setup.relays && self.quiet != Some(id) {
-            cx.publish(To::all().except(id), message).here
+        let sending = if self.setup.relays && self.quiet != Some(id) {
+            cx.publish(To::all().except(id), message).here * RECEIVER
         } else {
             cx.send(id, message);
-            1
+            SEND
         };
         self.inflated += message.len();
         // What was compressed, if it was, was so once.
-        self.event(receivers * SEND);
-        self.dearest = self.dearest.max(EVENT + receivers * SEND + message.len() * COMPRESSED);
+        self.event(sending);
+        self.dearest = self.dearest.max(EVENT + sending + message.len() * COMPRESSED);
     }
 
     fn on_frame(&mut self, _: &mut Context<()>, _: ConnId, _: &Header) {

@@ -78,6 +78,7 @@ mod readiness;
 mod receive;
 mod reconnecting;
 mod remote;
+mod room;
 mod send;
 mod settings;
 mod share;

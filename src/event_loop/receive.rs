@@ -11,24 +11,17 @@ use super::handler::Handler;
 use super::id::ConnId;
 use super::metering;
 use super::peer::{Filled, Peer, Stage};
-use super::pool::{Pool, ReadLoan};
+use super::pool::ReadLoan;
+use super::room::{self, DIRECT_FROM};
 use super::share::{self, MESSAGE, Rest};
 use super::turn::Turn;
 use crate::connection::driver::{InboundExt as _, OutboundExt as _};
-use crate::connection::{Config, Event, Inbound};
+use crate::connection::{Event, Inbound};
 use crate::error::ProtocolError;
-
-/// A message of which at least so much is still to come is read straight into its own buffer.
-const DIRECT_FROM: usize = 64 * 1024;
 
 /// Reads of one connection that follow each other at once while a long message comes: what has come of it is still in the
 /// cache when it goes on, and fewer messages are on their way at a time (benches/NOTES.md, "align").
 const MAX_READS: u32 = 16;
-
-/// Where the last message was so long, the next one may be: only its header and little more is read first, so that most
-/// of it can be read to where it belongs. A shorter one is mostly whole after one read, and needs no other place.
-const HEADER_FIRST_FROM: usize = 128 * 1024;
-const FIRST_READ: usize = 1024;
 
 /// So much for one connection goes out before the end of the turn.
 const WRITE_FROM: usize = 16 * 1024;
@@ -187,15 +180,15 @@ impl<H: Handler> Turn<'_, H> {
     fn read_open(&mut self, slot: usize) -> bool {
         let Context { peers, pool, clock, stats, work, .. } = &mut *self.cx;
         let (peer, inbound) = (&mut peers[slot], &mut self.inbounds[slot]);
-        let is_long = is_long(inbound, peer.outbound.config());
+        let is_long = room::is_long(inbound, peer.outbound.config());
         let (room, is_direct) = match is_long || peer.heavy || peer.metered {
             false => (&mut *self.scratch, false),
-            true => room(peer, inbound, self.scratch, pool),
+            true => room::choose(peer, inbound, self.scratch, pool),
         };
         let most = room.len();
         let filled = peer.fill(room);
-        // Where no more is there to be read, it counts with the next read.
         if peer.readable {
+            // Where no more is there to be read, it counts with the next read.
             work.spend(peer.transport.take_overhead() * share::OVERHEAD);
         }
         let len = match filled {
@@ -314,43 +307,6 @@ fn write_on<D>(peer: &mut Peer<D>, agenda: &mut Agenda, slot: usize) {
             agenda.write(slot);
         }
     }
-}
-
-/// Whether a long message comes, or one may.
-#[inline]
-fn is_long(inbound: &Inbound, config: &Config) -> bool {
-    inbound.wants_room(DIRECT_FROM, config) || inbound.may_want_room(HEADER_FIRST_FROM, config)
-}
-
-/// Where the next bytes of a connection go, and how many: to the receive buffer, or to the message's own, which this says.
-#[cold]
-fn room<'a, D>(
-    peer: &Peer<D>,
-    inbound: &'a mut Inbound,
-    scratch: &'a mut [u8],
-    pool: &mut Pool,
-) -> (&'a mut [u8], bool) {
-    let config = peer.outbound.config();
-    // No more than stays in the cache until it is unmasked.
-    let cached = if peer.heavy { scratch.len().min(share::READ) } else { scratch.len() };
-    let is_first = inbound.may_want_room(HEADER_FIRST_FROM, config);
-    let is_direct = inbound.wants_room(DIRECT_FROM, config);
-    let room = if is_direct {
-        pool.lend_assembly(inbound);
-        inbound.room(DIRECT_FROM, config).unwrap_or_default()
-    } else {
-        scratch
-    };
-    // The last piece takes a little more with it rather than leave it for a read of its own.
-    let len = if is_first {
-        FIRST_READ
-    } else if room.len() < cached + cached / 2 {
-        room.len()
-    } else {
-        cached
-    };
-    let len = if peer.metered { peer.most_at_once(len) } else { len };
-    (&mut room[..len], is_direct)
 }
 
 /// Bytes of a long message have been read to where they belong.

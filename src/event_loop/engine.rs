@@ -230,11 +230,16 @@ impl<D: Default> Engine<D> {
                 peer.writable |= writable;
                 peer.read_closed |= read_closed || error;
                 peer.readable |= readable || peer.read_closed;
+                let is_served_now = !(writable | error | peer.heavy) && peer.is_open();
                 let mut turn = self.turn(handler);
-                if writable || error {
-                    turn.writable(slot);
+                if is_served_now {
+                    turn.serve(slot, true);
+                } else {
+                    if writable || error {
+                        turn.writable(slot);
+                    }
+                    turn.read(slot);
                 }
-                turn.read(slot);
             }
         }
     }

@@ -53,7 +53,7 @@ impl<H: Handler> Turn<'_, H> {
     }
 
     #[inline]
-    fn serve(&mut self, slot: usize, is_open: bool) {
+    pub(super) fn serve(&mut self, slot: usize, is_open: bool) {
         let has_read = if is_open { self.serve_open(slot) } else { self.serve_other(slot) };
         if has_read {
             self.after_reading(slot);
@@ -187,9 +187,11 @@ impl<H: Handler> Turn<'_, H> {
         };
         let most = room.len();
         let filled = peer.fill(room);
-        if peer.readable {
-            // Where no more is there to be read, it counts with the next read.
-            work.spend(peer.transport.take_overhead() * share::OVERHEAD);
+        // Where no more is there to be read, it counts with the next read.
+        if peer.readable
+            && let below @ 1.. = peer.transport.take_overhead()
+        {
+            work.spend(below * share::OVERHEAD);
         }
         let len = match filled {
             Filled::Bytes(len) => len,

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::id::ConnId;
-use super::transport::Stream;
+use super::stream::Stream;
 use crate::handshake::{HeadLimits, HeadReader, Progress};
 use crate::http2::{Connection, ErrorCode, Fields, Limits, StreamId, upgrade};
 use crate::secret::Secret;

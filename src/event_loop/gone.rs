@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use super::transport::Stream;
+use super::stream::Stream;
 
 pub(super) struct Gone;
 

@@ -8,8 +8,8 @@ use mio::event::Source;
 
 use super::gone::Gone;
 #[cfg(feature = "tls")]
-use super::transport::OtherStream;
-use super::transport::{Stream, Transport};
+use super::stream::{OtherStream, Stream};
+use super::transport::Transport;
 #[cfg(feature = "tls")]
 use crate::client::Http;
 use crate::http2::{Chosen, Http2Stream};
@@ -77,6 +77,10 @@ impl<S: Stream> Stream for Http2Stream<S> {
 
     fn is_http2(&self) -> bool {
         Http2Stream::is_http2(self)
+    }
+
+    fn has_overhead(&self) -> bool {
+        self.below().has_overhead()
     }
 
     fn take_overhead(&mut self) -> usize {

@@ -86,6 +86,7 @@ mod shutdown;
 mod siblings;
 mod squeeze;
 mod stats;
+mod stream;
 mod threads;
 mod timers;
 #[cfg(feature = "tls")]
@@ -116,7 +117,8 @@ pub use readiness::Readiness;
 pub use remote::{Remote, RemoteError};
 pub use settings::{Overflow, Pressure, Settings};
 pub use stats::{CloseCodes, FailedStats, Stats};
+pub use stream::{OtherStream, Stream};
 pub use threads::{Group, Loops, run_threads};
 pub use timers::{Timer, TimerId};
 pub use topics::SubscribeError;
-pub use transport::{OtherStream, Stream, Transport};
+pub use transport::Transport;

@@ -187,10 +187,7 @@ impl<H: Handler> Turn<'_, H> {
         };
         let most = room.len();
         let filled = peer.fill(room);
-        // Where no more is there to be read, it counts with the next read.
-        if peer.readable
-            && let below @ 1.. = peer.transport.take_overhead()
-        {
+        if let below @ 1.. = peer.transport.take_overhead() {
             work.spend(below * share::OVERHEAD);
         }
         let len = match filled {

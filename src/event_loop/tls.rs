@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use mio::event::Source;
 
 use super::gone::Gone;
-use super::transport::{Stream, Transport};
+use super::stream::Stream;
+use super::transport::Transport;
 use crate::tls::{Session, TlsStream};
 
 impl Transport {
@@ -48,6 +49,10 @@ impl<S: Stream> Stream for TlsStream<S> {
 
     fn short_read_drains(&self) -> bool {
         self.is_drained() && self.socket().short_read_drains()
+    }
+
+    fn has_overhead(&self) -> bool {
+        true
     }
 
     fn take_overhead(&mut self) -> usize {

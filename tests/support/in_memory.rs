@@ -74,6 +74,10 @@ impl Stream for Fake {
         Ok(())
     }
 
+    fn has_overhead(&self) -> bool {
+        true
+    }
+
     fn take_overhead(&mut self) -> usize {
         WIRES.with_borrow(|wires| wires[self.0].overhead.unwrap_or_default())
     }

@@ -566,7 +566,8 @@ impl Handler for Collect {
             }
             ClientEvent::End { stop, cause } => {
                 assert!(*stop == Stop::Never || **cause == Loss::Local || *stop == Stop::Fatal);
-                cx.stop();
+                // Once the connection is gone, with all that belongs to its end.
+                cx.shutdown(Duration::from_secs(10));
             }
             _ => {}
         }

@@ -8,7 +8,8 @@ use mio::event::Source;
 
 use super::gone::Gone;
 #[cfg(feature = "tls")]
-use super::stream::{OtherStream, Stream};
+use super::stream::OtherStream;
+use super::stream::Stream;
 use super::transport::Transport;
 #[cfg(feature = "tls")]
 use crate::client::Http;

@@ -114,17 +114,7 @@ impl Pool {
         outbound.queue().lend_buffer(buffer.unwrap_or_default());
     }
 
-    /// Takes that back as far as it is not in use.
-    pub(super) fn take_unused(&mut self, outbound: &mut Outbound) {
-        if let Some(buffer) = outbound.take_spent() {
-            self.take_buffer(buffer);
-        }
-        if outbound.queued() == 0 {
-            self.take_queue(outbound);
-        }
-    }
-
-    /// Takes back what a connection has sent with, as far as all of it is written.
+    /// Takes back what a connection has sent with, or was lent for that, as far as it is not in use.
     #[inline(always)]
     pub(super) fn take_sent(&mut self, outbound: &mut Outbound) {
         if let Some(buffer) = outbound.take_spent() {

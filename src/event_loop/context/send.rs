@@ -217,7 +217,7 @@ impl<D: Default> Context<D> {
         }
         let sent = self.send_with(id, |outbound| outbound.send_with(message, choice));
         if masks && let Some(peer) = self.peers.get_mut(id.slot as usize) {
-            self.pool.take_unused(&mut peer.outbound);
+            self.pool.take_sent(&mut peer.outbound);
         }
         self.count_message(sent)
     }

@@ -19,83 +19,48 @@ impl<const N: usize> Code<N> {
     /// The code of these lengths, none of them 0.
     pub(super) const fn of(lens: [u8; N]) -> Self {
         let mut code = Self { lens, codes: [0; N] };
-        let mut symbols = [0; N];
+        let (mut symbols, mut numbers) = ([0; N], [0; LONGEST + 1]);
         let mut symbol = 0;
         while symbol < N {
             symbols[symbol] = symbol as u32;
+            numbers[lens[symbol] as usize] += 1;
             symbol += 1;
         }
-        code.assign(&symbols);
+        code.assign(&symbols, &numbers);
         code
     }
 
-    /// The code that takes the fewest bits for symbols that come so often, none of them more than `most`; symbols that do
-    /// not come have none.
-    ///
-    /// Two symbols at least have one, so that the code is complete: decoders are in use that take no other, and zlib
-    /// writes no other.
-    pub(super) fn build(&mut self, counts: &[u16; N], most: usize) {
-        // Symbols that come: the count in the upper half, the symbol in the lower.
-        let mut symbols = [0_u32; N];
-        let mut used = 0;
-        for (symbol, &count) in counts.iter().enumerate() {
-            symbols[used] = u32::from(count) << 16 | symbol as u32;
-            used += usize::from(count > 0);
-        }
+    /// The code that takes the fewest bits for symbols that come so often, none of them more than `most`; the others have none.
+    pub(super) fn build(&mut self, used: &Used<N>, most: usize) {
+        let used = used.as_slice();
+        let mut rarest_first = [0; N];
+        let rarest_first = &mut rarest_first[..used.len()];
+        sort(used, rarest_first);
+        let mut numbers = numbers::<N>(rarest_first);
+        limit(&mut numbers, most);
         self.lens = [0; N];
-        let symbols = match used {
-            0 | 1 => {
-                // And the first other one.
-                let one = if used == 0 { 1 } else { symbols[0] & 0xffff };
-                symbols[..2].copy_from_slice(&if one == 0 { [0, 1] } else { [0, one] });
-                for symbol in &symbols[..2] {
-                    self.lens[*symbol as usize] = 1;
-                }
-                &symbols[..2]
+        // The rarest symbols get the longest codes.
+        let mut rarest = rarest_first.iter();
+        for len in (1..=most).rev() {
+            for &entry in rarest.by_ref().take(usize::from(numbers[len])) {
+                self.lens[symbol(entry)] = len as u8;
             }
-            _ => {
-                // In ascending order of how often they come.
-                let mut sorted = symbols;
-                let sorted = &mut sorted[..used];
-                sorted.sort_unstable();
-                let mut depths = [0_u16; N];
-                let depths = &mut depths[..used];
-                for (depth, &entry) in depths.iter_mut().zip(sorted.iter()) {
-                    *depth = (entry >> 16) as u16;
-                }
-                depths_in_place(depths);
-                let mut numbers = numbers_of(depths);
-                limit(&mut numbers, most);
-                // The rarest symbols get the longest codes.
-                let mut rarest = sorted.iter();
-                for len in (1..=LONGEST).rev() {
-                    for &entry in rarest.by_ref().take(usize::from(numbers[len])) {
-                        self.lens[(entry & 0xffff) as usize] = len as u8;
-                    }
-                }
-                &symbols[..used]
-            }
-        };
-        self.assign(symbols);
+        }
+        self.assign(used, &numbers);
     }
 
-    /// Gives the symbols, in ascending order in the lower halves, the bits that follow from their lengths (§3.2.2).
-    const fn assign(&mut self, symbols: &[u32]) {
-        let mut numbers = [0_u16; LONGEST + 1];
-        let mut at = 0;
-        while at < symbols.len() {
-            numbers[self.lens[(symbols[at] & 0xffff) as usize] as usize] += 1;
-            at += 1;
-        }
+    /// Gives the symbols, in ascending order in the lower halves, the bits that follow from their lengths, of which there are
+    /// so many each (§3.2.2).
+    const fn assign(&mut self, symbols: &[u32], numbers: &[u16; LONGEST + 1]) {
         let mut next = [0_u16; LONGEST + 2];
         let mut len = 1;
         while len <= LONGEST {
             next[len + 1] = (next[len] + numbers[len]) << 1;
             len += 1;
         }
-        at = 0;
+        let mut at = 0;
         while at < symbols.len() {
-            let symbol = (symbols[at] & 0xffff) as usize;
+            let symbol = symbol(symbols[at]);
             let len = self.lens[symbol];
             // The first one to be sent lowest.
             let bits = next[len as usize].reverse_bits() >> (16 - len as u32);
@@ -106,57 +71,127 @@ impl<const N: usize> Code<N> {
     }
 }
 
-/// From ascending counts to the depths of a Huffman tree, the greatest depth first, in the same memory (Moffat and Katajainen, "In-place
-/// calculation of minimum-redundancy codes", 1995). At least two counts, whose sum fits.
-fn depths_in_place(a: &mut [u16]) {
-    let n = a.len();
-    // Pairs the two smallest; what has a parent keeps its place instead of a count.
-    a[0] += a[1];
-    let (mut root, mut leaf) = (0, 2);
-    for next in 1..n - 1 {
-        let mut sum = 0;
-        for _ in 0..2 {
-            if leaf >= n || (root < next && a[root] < a[leaf]) {
-                sum += a[root];
-                a[root] = next as u16;
-                root += 1;
-            } else {
-                sum += a[leaf];
-                leaf += 1;
+/// Symbols that come in a block, in ascending order.
+pub(super) struct Used<const N: usize> {
+    /// How often each does in the upper half, and the symbol in the lower.
+    entries: [u32; N],
+    len: usize,
+}
+
+impl<const N: usize> Used<N> {
+    pub(super) const NONE: Self = Self { entries: [0; N], len: 0 };
+
+    /// Those with a count that is not 0; two at least, so that the code is complete: decoders are in use that take no other,
+    /// and zlib writes no other.
+    pub(super) fn set(&mut self, counts: &[u16; N]) {
+        self.len = 0;
+        // Mostly few are used, and they lie beside each other.
+        let (eights, rest) = counts.as_chunks::<8>();
+        for (eight, counts) in eights.iter().enumerate() {
+            if *counts != [0; 8] {
+                self.push(8 * eight, counts);
             }
         }
-        a[next] = sum;
-    }
-    // From parents to depths of the nodes within.
-    a[n - 2] = 0;
-    for next in (0..n - 2).rev() {
-        a[next] = a[usize::from(a[next])] + 1;
-    }
-    // From those to the depths of the leaves.
-    let (mut available, mut depth) = (1, 0);
-    let mut inner = n - 1; // one behind the next one to look at
-    let mut next = n;
-    while available > 0 {
-        let mut taken = 0;
-        while inner > 0 && a[inner - 1] == depth {
-            taken += 1;
-            inner -= 1;
+        self.push(8 * eights.len(), rest);
+        if self.len < 2 {
+            // And the first other one.
+            let other = u32::from(self.len == 1 && symbol(self.entries[0]) == 0);
+            self.entries[self.len] = other;
+            self.len += 1;
+            if self.len < 2 {
+                self.entries[1] = 1;
+                self.len = 2;
+            }
+            self.entries[..2].sort_unstable_by_key(|&entry| symbol(entry));
         }
-        while available > taken {
-            next -= 1;
-            a[next] = depth;
-            available -= 1;
+    }
+
+    #[inline(always)]
+    fn push(&mut self, first: usize, counts: &[u16]) {
+        for (symbol, &count) in (first..).zip(counts) {
+            self.entries[self.len.min(N - 1)] = u32::from(count) << 16 | symbol as u32;
+            self.len += usize::from(count > 0);
         }
-        available = 2 * taken;
-        depth += 1;
+    }
+
+    fn as_slice(&self) -> &[u32] {
+        &self.entries[..self.len]
+    }
+
+    /// Each symbol and how often it comes.
+    #[inline]
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (usize, u32)> {
+        self.as_slice().iter().map(|&entry| (symbol(entry), entry >> 16))
     }
 }
 
-/// How many symbols have each depth; what is deeper than any code may be counts as the longest.
-fn numbers_of(depths: &[u16]) -> [u16; LONGEST + 1] {
+#[inline(always)]
+const fn symbol(entry: u32) -> usize {
+    (entry & 0xffff) as usize
+}
+
+/// So few symbols are sorted by comparing them.
+const FEW: usize = 20;
+
+/// Counts from here on are sorted by comparing them.
+const MANY: usize = 64;
+
+/// Those that come rarely first, and of equal ones the one with the lower symbol.
+fn sort(used: &[u32], sorted: &mut [u32]) {
+    if used.len() <= FEW {
+        sorted.copy_from_slice(used);
+        sorted.sort_unstable();
+        return;
+    }
+    let bucket = |entry: u32| ((entry >> 16) as usize).min(MANY - 1);
+    let mut places = [0_u16; MANY];
+    for &entry in used {
+        places[bucket(entry)] += 1;
+    }
+    let mut place = 0;
+    for next in &mut places {
+        place += std::mem::replace(next, place);
+    }
+    let many = usize::from(places[MANY - 1]);
+    for &entry in used {
+        let place = &mut places[bucket(entry)];
+        sorted[usize::from(*place)] = entry;
+        *place += 1;
+    }
+    sorted[many..].sort_unstable();
+}
+
+/// How many symbols have a code of each length in a Huffman tree over these, in ascending order of their counts, at least two;
+/// those that have a longer one than any may be count as the longest.
+fn numbers<const N: usize>(sorted: &[u32]) -> [u16; LONGEST + 1] {
+    // More than all counts together, and no sum of two of them overflows.
+    const NONE: u32 = 1 << 24;
+    // Of nodes inside the tree, in the order in which they are made, which is that of their weights (van Leeuwen, 1976); and the
+    // first of them that is not below an earlier one.
+    let mut weights = [NONE; N];
+    let mut first_below = [0_u16; N];
+    let root = sorted.len() - 2;
+    let (mut leaf, mut node) = (0, 0);
+    for next in 0..=root {
+        let count = |leaf: usize| sorted.get(leaf).map_or(NONE, |&entry| entry >> 16);
+        let leaves = [count(leaf), count(leaf + 1)];
+        let nodes = [weights[node], weights[node + 1]];
+        first_below[next] = node as u16;
+        // The two lightest of all, without a branch, as nobody could foretell it.
+        weights[next] = (leaves[0] + leaves[1]).min(leaves[0] + nodes[0]).min(nodes[0] + nodes[1]);
+        let taken = 1 + usize::from(leaves[1] <= nodes[0]) - usize::from(nodes[1] < leaves[0]);
+        leaf += taken;
+        node += 2 - taken;
+    }
     let mut numbers = [0; LONGEST + 1];
-    for &depth in depths {
-        numbers[usize::from(depth).min(LONGEST)] += 1;
+    // From the root down: the nodes at each depth lie beside each other, and have two below them each.
+    let (mut first, mut at_depth, mut depth) = (root, 1, 0);
+    while at_depth > 0 {
+        let below = first - usize::from(first_below[first]);
+        first -= below;
+        depth += 1;
+        numbers[depth.min(LONGEST)] += (2 * at_depth - below) as u16;
+        at_depth = below;
     }
     numbers
 }
@@ -181,10 +216,16 @@ fn limit(numbers: &mut [u16; LONGEST + 1], most: usize) {
 mod tests {
     use super::*;
 
+    fn built<const N: usize>(counts: &[u16; N], most: usize) -> Code<N> {
+        let (mut used, mut code) = (Used::NONE, Code::EMPTY);
+        used.set(counts);
+        code.build(&used, most);
+        code
+    }
+
     /// The lengths are those of a complete code, none too long, and none with fewer bits for what comes more rarely.
     fn check<const N: usize>(counts: [u16; N], most: usize) -> usize {
-        let mut code = Code::EMPTY;
-        code.build(&counts, most);
+        let code = built(&counts, most);
         let kraft: u32 = code.lens.iter().filter(|&&len| len > 0).map(|&len| 1 << (15 - len)).sum();
         assert_eq!(kraft, 1 << 15, "{:?}", code.lens);
         for (symbol, &count) in counts.iter().enumerate() {
@@ -223,8 +264,7 @@ mod tests {
     #[test]
     fn codes_take_the_fewest_bits() {
         assert_eq!(check([1_u16, 1, 2, 4], 15), 3 + 3 + 4 + 4);
-        let mut code = Code::EMPTY;
-        code.build(&[1_u16, 1, 2, 4], 15);
+        let code = built(&[1_u16, 1, 2, 4], 15);
         assert_eq!(code.lens, [3, 3, 2, 1]);
         // 0, 10, 110, 111, the first bit lowest.
         assert_eq!(code.codes, [0x3_0003, 0x3_0007, 0x2_0001, 0x1_0000]);

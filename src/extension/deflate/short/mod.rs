@@ -13,7 +13,7 @@ mod codes;
 mod matches;
 mod tables;
 
-use codes::Code;
+use codes::{Code, Used};
 pub(super) use matches::Effort;
 use matches::{Found, Matches, Reference};
 use tables::{
@@ -27,13 +27,18 @@ pub(super) const LONGEST: usize = 32 << 10;
 /// Compresses one message after the other.
 pub(super) struct Short {
     matches: Matches,
-    literals: Code<LIT_SYMBOLS>,
-    distances: Code<DIST_SYMBOLS>,
+    /// What the message at hand uses, and the best code for it.
+    literals: (Used<LIT_SYMBOLS>, Code<LIT_SYMBOLS>),
+    distances: (Used<DIST_SYMBOLS>, Code<DIST_SYMBOLS>),
 }
 
 impl Default for Short {
     fn default() -> Self {
-        Self { matches: Matches::default(), literals: Code::EMPTY, distances: Code::EMPTY }
+        Self {
+            matches: Matches::default(),
+            literals: (Used::NONE, Code::EMPTY),
+            distances: (Used::NONE, Code::EMPTY),
+        }
     }
 }
 
@@ -44,14 +49,19 @@ impl Short {
         self.matches.find(message, window, effort);
         let Found { literals, distances, references } = &mut self.matches.found;
         literals[END_OF_BLOCK] = 1;
-        let fixed = cost(literals, &FIXED_LITERALS, distances, &FIXED_DISTANCES);
+        let (said, literal_code) = &mut self.literals;
+        let (far, distance_code) = &mut self.distances;
+        said.set(literals);
+        far.set(distances);
+        let extra = behind_all(said, far);
+        let fixed = extra + cost(said, &FIXED_LITERALS) + cost(far, &FIXED_DISTANCES);
         let mut header = None;
         let mut dynamic = usize::MAX;
-        if fixed > LONG || fixed > about(literals) + about(distances) + LEAST_HEADER {
-            self.literals.build(literals, 15);
-            self.distances.build(distances, 15);
-            let described = Header::new(&self.literals.lens, &self.distances.lens);
-            dynamic = described.cost() + cost(literals, &self.literals, distances, &self.distances);
+        if fixed > LONG || fixed > extra + about(said) + about(far) + LEAST_HEADER {
+            literal_code.build(said, 15);
+            distance_code.build(far, 15);
+            let described = Header::new((said, literal_code), (far, distance_code));
+            dynamic = described.cost() + extra + cost(said, literal_code) + cost(far, distance_code);
             header = Some(described);
         }
         // Up to seven bits to the next byte, and two lengths.
@@ -62,7 +72,7 @@ impl Short {
             Some(header) if dynamic < fixed => {
                 bits.put(DYNAMIC, 3);
                 header.write(&mut bits);
-                bits.say(message, references, &self.literals, &self.distances);
+                bits.say(message, references, literal_code, distance_code);
             }
             _ => {
                 bits.put(FIXED, 3);
@@ -91,39 +101,29 @@ const LONG: usize = 8 * 400;
 /// A header that describes codes has not less than about so many bits.
 const LEAST_HEADER: usize = 60;
 
-/// Bits that all symbols take, with those behind them.
-fn cost(
-    literals: &[u16; LIT_SYMBOLS],
-    code: &Code<LIT_SYMBOLS>,
-    distances: &[u16; DIST_SYMBOLS],
-    far: &Code<DIST_SYMBOLS>,
-) -> usize {
-    let said: u32 =
-        literals.iter().zip(&code.lens).map(|(&count, &len)| u32::from(count) * u32::from(len)).sum();
-    let lengths: u32 = literals[END_OF_BLOCK + 1..]
-        .iter()
-        .zip(&LENGTH_EXTRA)
-        .map(|(&count, &extra)| u32::from(count) * u32::from(extra))
-        .sum();
-    let lens = far.lens.iter().zip(&DIST_EXTRA);
-    let distances: u32 = distances
-        .iter()
-        .zip(lens)
-        .map(|(&count, (&len, &extra))| u32::from(count) * u32::from(len + extra))
-        .sum();
-    (said + lengths + distances) as usize
+/// Bits that all symbols take, without those behind them.
+fn cost<const N: usize>(used: &Used<N>, code: &Code<N>) -> usize {
+    used.iter().map(|(symbol, count)| count as usize * usize::from(code.lens[symbol])).sum()
+}
+
+/// Bits behind lengths and distances.
+fn behind_all(literals: &Used<LIT_SYMBOLS>, distances: &Used<DIST_SYMBOLS>) -> usize {
+    let lengths = literals.iter().rev().take_while(|&(symbol, _)| symbol > END_OF_BLOCK);
+    let lengths = lengths.map(|(symbol, count)| count * u32::from(LENGTH_EXTRA[symbol - END_OF_BLOCK - 1]));
+    let distances = distances.iter().map(|(symbol, count)| count * u32::from(DIST_EXTRA[symbol]));
+    lengths.chain(distances).sum::<u32>() as usize
 }
 
 /// About how many bits the symbols take with the best code for them, and six for each symbol in its description: entropy, by
 /// logarithms that are straight between powers of two. It only decides whether the code is worth being built.
-fn about(counts: &[u16]) -> usize {
+fn about<const N: usize>(symbols: &Used<N>) -> usize {
     // In units of 1/256.
     let weight = |count: u32| {
         let whole = count.ilog2();
         count * ((whole << 8) + ((count << 8) >> whole) - 256)
     };
     let (mut total, mut sum, mut used) = (0, 0, 0);
-    for count in counts.iter().map(|&count| u32::from(count)).filter(|&count| count > 0) {
+    for (_, count) in symbols.iter().filter(|&(_, count)| count > 0) {
         total += count;
         sum += weight(count);
         used += 6;
@@ -144,46 +144,65 @@ struct Header {
 }
 
 impl Header {
-    fn new(literals: &[u8; LIT_SYMBOLS], distances: &[u8; DIST_SYMBOLS]) -> Self {
-        let used = |lens: &[u8]| lens.iter().rposition(|&len| len > 0).map_or(0, |last| last + 1);
+    fn new(
+        (said, literals): (&Used<LIT_SYMBOLS>, &Code<LIT_SYMBOLS>),
+        (far, distances): (&Used<DIST_SYMBOLS>, &Code<DIST_SYMBOLS>),
+    ) -> Self {
+        let behind = |last: Option<(usize, u32)>| last.map_or(0, |(symbol, _)| symbol + 1);
         let mut header = Self {
-            literals: used(literals).max(END_OF_BLOCK + 1),
-            distances: used(distances).max(1),
+            literals: behind(said.iter().next_back()).max(END_OF_BLOCK + 1),
+            distances: behind(far.iter().next_back()).max(1),
             lens: 0,
             runs: [(0, 0); LIT_SYMBOLS + DIST_SYMBOLS],
             count: 0,
             code: Code::EMPTY,
         };
-        let mut all = [0; LIT_SYMBOLS + DIST_SYMBOLS];
-        let (first, second) = all.split_at_mut(header.literals);
-        first.copy_from_slice(&literals[..header.literals]);
-        second[..header.distances].copy_from_slice(&distances[..header.distances]);
+        // All lengths, those of distances behind those of literals. What lies between symbols that come has none.
+        let literal_lens = said.iter().map(|(symbol, _)| (symbol, literals.lens[symbol]));
+        let first = header.literals;
+        let distance_lens = far.iter().map(|(symbol, _)| (first + symbol, distances.lens[symbol]));
         let mut counts = [0; LEN_SYMBOLS];
-        let mut rest = &all[..header.literals + header.distances];
-        while let Some(&len) = rest.first() {
-            let mut run = rest.iter().take_while(|&&other| other == len).count();
-            rest = &rest[run..];
-            // The first of a length that is not 0 is said, and then repeated.
-            if len > 0 {
-                header.push(len, 0, &mut counts);
-                run -= 1;
+        let (mut at, mut run) = (0, (0, 0));
+        for (place, len) in literal_lens.chain(distance_lens) {
+            if (place, len) == (at, run.0) {
+                run.1 += 1;
+            } else {
+                header.push_run(run, &mut counts);
+                header.push_run((0, place - at), &mut counts);
+                run = (len, 1);
             }
-            while run > 0 {
-                let (symbol, least, most) = match (len, run) {
-                    (_, 1..3) => (len, 1, 1),
-                    (0, 3..11) => (17, 3, 10),
-                    (0, _) => (18, 11, 138),
-                    _ => (16, 3, 6),
-                };
-                let part = run.min(most);
-                header.push(symbol, (part - least) as u8, &mut counts);
-                run -= part;
-            }
+            at = place + 1;
         }
-        header.code.build(&counts, 7);
+        header.push_run(run, &mut counts);
+        let mut used = Used::NONE;
+        used.set(&counts);
+        header.code.build(&used, 7);
         let lens = LEN_ORDER.iter().rposition(|&symbol| header.code.lens[usize::from(symbol)] > 0);
         header.lens = lens.map_or(0, |last| last + 1).max(4);
         header
+    }
+
+    /// So many lengths that are the same.
+    fn push_run(&mut self, (len, mut run): (u8, usize), counts: &mut [u16; LEN_SYMBOLS]) {
+        if run == 0 {
+            return;
+        }
+        // The first of a length that is not 0 is said, and then repeated.
+        if len > 0 {
+            self.push(len, 0, counts);
+            run -= 1;
+        }
+        while run > 0 {
+            let (symbol, least, most) = match (len, run) {
+                (_, 1..3) => (len, 1, 1),
+                (0, 3..11) => (17, 3, 10),
+                (0, _) => (18, 11, 138),
+                _ => (16, 3, 6),
+            };
+            let part = run.min(most);
+            self.push(symbol, (part - least) as u8, counts);
+            run -= part;
+        }
     }
 
     fn push(&mut self, symbol: u8, behind: u8, counts: &mut [u16; LEN_SYMBOLS]) {
@@ -202,13 +221,16 @@ impl Header {
         bits.put(self.literals as u32 - 257, 5);
         bits.put(self.distances as u32 - 1, 5);
         bits.put(self.lens as u32 - 4, 4);
+        bits.spill();
         for &symbol in &LEN_ORDER[..self.lens] {
-            bits.put(self.code.lens[usize::from(symbol)].into(), 3);
-            bits.spill();
+            bits.put(self.code.lens[usize::from(symbol)].into(), 3); // 57 at most
         }
-        for &(symbol, more) in &self.runs[..self.count] {
-            bits.symbol(&self.code, symbol.into());
-            bits.put(more.into(), behind(symbol));
+        bits.spill();
+        for four in self.runs[..self.count].chunks(4) {
+            for &(symbol, more) in four {
+                bits.symbol(&self.code, symbol.into());
+                bits.put(more.into(), behind(symbol)); // 14 at most
+            }
             bits.spill();
         }
     }

@@ -11,11 +11,14 @@
 //!   refer back to what came before (§7.2.3.4 needs that for its padding byte).
 //! * A sender that keeps the `00 00 ff ff` at the end, or ends with a BFINAL block and no padding, is understood.
 //! * A compressed message without any payload is an empty message.
+//!
+//! A short message that is whole and in the fixed code does without the engine (`short/fixed.rs`).
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::history::History;
 use super::settings::{Half, Traffic};
+use super::short::fixed;
 use super::window::WindowBits;
 use crate::error::ProtocolError;
 
@@ -102,6 +105,13 @@ impl Inflater {
     /// message, what comes of it may be left for [`finish`](Self::finish) to keep: [`unkept`](Self::unkept) bytes.
     pub(crate) fn push(&mut self, input: &mut &[u8], room: &mut [u8], last: bool) -> Pushed {
         if std::mem::take(&mut self.message.waits) {
+            if last
+                && input.len() <= fixed::LONGEST
+                && let Some(made) =
+                    fixed::inflate(input, self.history.recent(self.message.window.bytes()), room)
+            {
+                return self.inflated(std::mem::take(input), made);
+            }
             self.restart(self.message.window);
         }
         let (mut kept, size) = (0, room.len());
@@ -112,6 +122,16 @@ impl Inflater {
         }
         self.unkept = pushed.made - kept;
         pushed
+    }
+
+    /// All of the payload has become so many bytes, and room was left.
+    fn inflated(&mut self, payload: &[u8], made: usize) -> Pushed {
+        self.message.taken = payload.len() as u64;
+        self.message.made = made as u64;
+        self.message.ended = true;
+        self.work += made;
+        self.unkept = made;
+        Pushed { made, result: Ok(()) }
     }
 
     /// Of what came out last, the first `kept` bytes are in the history, where the engine had to start again.
@@ -419,6 +439,64 @@ mod tests {
                 );
                 assert!(inflater.history.capacity() <= window.bytes());
             }
+        }
+    }
+
+    /// What is whole and in the fixed code goes a way of its own: right or wrong, it gives what the same in pieces gives.
+    #[test]
+    fn whole_messages_give_what_pieces_give() {
+        let mut random = fastrand::Rng::with_seed(11);
+        for bits in [9, 12, 15] {
+            let window = WindowBits::new(bits).unwrap();
+            let agreed = Half { window, takeover: true };
+            let (mut whole, mut pieces, mut said) = (Inflater::default(), Inflater::default(), Vec::new());
+            let mut taken = 0;
+            for _ in 0..if cfg!(miri) { 20 } else { 3000 } {
+                let known = said.len();
+                for _ in 0..random.usize(..30) {
+                    let from = random.usize(..=known).max(known.saturating_sub(window.bytes()));
+                    said.extend_from_within(from..known.min(from + random.usize(..60)));
+                    said.extend(std::iter::repeat_n(
+                        random.u8(..),
+                        1 + random.usize(..9).saturating_sub(6) * 40,
+                    ));
+                }
+                let mut deflate = zlib_rs::Deflate::new_with_config(zlib_rs::DeflateConfig {
+                    level: random.i32(1..=6),
+                    method: zlib_rs::Method::Deflated,
+                    window_bits: -i32::from(bits),
+                    mem_level: 8,
+                    strategy: [zlib_rs::Strategy::Fixed, zlib_rs::Strategy::Default][random.usize(..2)],
+                });
+                let before = &said[known.saturating_sub(window.bytes())..known];
+                if !before.is_empty() {
+                    deflate.set_dictionary(before).unwrap();
+                }
+                let mut payload = vec![0; 2 * (said.len() - known) + 1000];
+                deflate.compress(&said[known..], &mut payload, DeflateFlush::SyncFlush).unwrap();
+                payload.truncate(deflate.total_out() as usize - 4);
+                let is_right = random.usize(..4) > 0;
+                if !is_right {
+                    for _ in 0..random.usize(..3) {
+                        let at = random.usize(..payload.len());
+                        payload[at] ^= 1 << random.u8(..8);
+                    }
+                    payload.truncate(payload.len() - random.usize(..3).min(payload.len() - 1));
+                }
+                whole.engine = None;
+                let room = [70_000, said.len() - known, said.len() - known + 1, 1][random.usize(..4)].max(1);
+                let back = inflate(&mut whole, agreed, &payload, payload.len(), room);
+                taken += usize::from(whole.engine.is_none());
+                assert_eq!(back, inflate(&mut pieces, agreed, &payload, 1, room));
+                assert!(!is_right || back.as_deref() == Ok(&said[known..]), "{:?}", back.err());
+                said.truncate(known);
+                match back {
+                    Ok(back) => said.extend(back),
+                    Err(_) => (whole, pieces, said) = Default::default(),
+                }
+                assert_eq!(whole.history.recent(1 << 15).concat(), pieces.history.recent(1 << 15).concat());
+            }
+            assert!(cfg!(miri) || taken > 500, "{taken} without the engine");
         }
     }
 

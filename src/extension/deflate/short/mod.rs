@@ -10,6 +10,7 @@
 //! a few per cent more bytes. `benches/NOTES.md` has the figures, and what else there was to choose from.
 
 mod codes;
+pub(super) mod fixed;
 mod matches;
 mod tables;
 

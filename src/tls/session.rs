@@ -12,7 +12,7 @@ use rustls::{CommonState, Error, InvalidMessage};
 use super::records::{End, Next, Output, RECORD, Step, TlsConnection};
 
 /// So much plaintext is encrypted before the socket is asked to take it.
-const BATCH: usize = 4 * RECORD;
+const BATCH: usize = 5 * RECORD;
 
 /// More than this of a handshake message that is not whole is not kept.
 const MAX_WAITING: usize = 64 * 1024;

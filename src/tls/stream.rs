@@ -33,7 +33,7 @@ pub struct TlsStream<S> {
 }
 
 /// The most that is read from the socket at a time: what is decrypted is to be in cache yet.
-const READ: usize = 64 * 1024;
+const READ: usize = 80 * 1024;
 
 /// Bytes that `rustls` keeps for a connection that is open and has nothing to do.
 const STATE: usize = 2560;

@@ -342,6 +342,89 @@ fn a_client_sends_a_close_notify() {
     assert_eq!(server.join().unwrap(), [Ok(0x88); 6]);
 }
 
+/// Nor does a loop leave without that where a server does not end TCP: the program gives it up, or the loop's grace is over.
+#[test]
+fn who_leaves_after_the_closing_handshake_says_so() {
+    struct Leaves {
+        aborts: bool,
+    }
+
+    impl Handler for Leaves {
+        type Data = ();
+
+        fn on_message(&mut self, _: &mut Context<()>, _: ConnId, _: Message<'_>) {}
+
+        fn on_close(&mut self, cx: &mut Context<()>, id: ConnId, ended: &Ended) {
+            assert!(ended.outcome.is_clean());
+            if self.aborts {
+                cx.abort(id);
+                cx.shutdown(Duration::from_secs(60)); // ends once it is gone
+            } else {
+                cx.shutdown(Duration::ZERO);
+            }
+        }
+    }
+
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let (address, server) = serve(2, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        open(&mut stream, b"\x88\x02\x03\xe8");
+        let mut close = [0; 8];
+        stream.read_exact(&mut close).unwrap();
+        stream.read(&mut close).map_err(|error| error.kind())
+    });
+    for aborts in [false, true] {
+        let mut event_loop = EventLoop::new().unwrap();
+        event_loop.context().open(client(address.port(), trusting(&authority))).unwrap();
+        event_loop.run(&mut Leaves { aborts }).unwrap();
+    }
+    assert_eq!(server.join().unwrap(), [Ok(0); 2]);
+}
+
+/// A blocking client that fails, and whose server takes nothing, sends no FIN behind part of a record.
+#[test]
+fn no_end_of_tcp_inside_a_record() {
+    let authority = Authority::new();
+    let config = server_config(&authority.issue(&["localhost"]), None);
+    let (say, asked) = mpsc::channel::<()>();
+    let (address, server) = serve(2, move |stream| {
+        let mut stream = accept_tls(&config, stream);
+        open(&mut stream, b"");
+        asked.recv().unwrap();
+        stream.write_all(b"\x83\0").unwrap(); // no frame
+        asked.recv().unwrap();
+        // Records as they are, up to where nothing more comes.
+        stream.sock.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let end = std::io::copy(&mut stream.sock, &mut std::io::sink());
+        end.map_err(|error| error.kind())
+    });
+    let config = client(address.port(), trusting(&authority));
+    let soon = Some(Duration::from_millis(20));
+    const MUCH: usize = 3 << 20; // more than sockets hold
+
+    let mut whole = blocking::connect_with(&config).unwrap();
+    whole.set_timeout(soon);
+    while whole.bytes_to_write() < MUCH {
+        assert!(matches!(whole.send(&[7; 1 << 18][..]), Ok(()) | Err(Error::Timeout)));
+    }
+    say.send(()).unwrap();
+    whole.set_timeout(None);
+    assert!(matches!(whole.read(), Err(Error::Protocol(_))));
+    say.send(()).unwrap();
+
+    let (mut reader, mut writer) = blocking::connect_with(&config).unwrap().split().unwrap();
+    writer.set_timeout(soon);
+    while writer.bytes_to_write() < MUCH {
+        assert!(matches!(writer.send(&[7; 1 << 18][..]), Ok(()) | Err(Error::Timeout)));
+    }
+    say.send(()).unwrap();
+    assert!(matches!(reader.read(), Err(Error::Protocol(_))));
+    say.send(()).unwrap();
+    assert_eq!(server.join().unwrap(), [Err(std::io::ErrorKind::WouldBlock); 2]);
+    drop((whole, reader, writer)); // which ends TCP
+}
+
 /// A server that sends tickets without end holds up neither a call that has a time nor the turn of a loop.
 #[test]
 fn a_flood_of_tickets_holds_up_nobody() {

@@ -27,6 +27,8 @@ const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rust
 struct Wire {
     bytes: [VecDeque<u8>; 2],
     step: usize,
+    /// Bytes that are still taken before a write would block.
+    room: usize,
     /// Calls that have written or read something, of each side.
     writes: [usize; 2],
     reads: [usize; 2],
@@ -38,6 +40,7 @@ impl Wire {
         Self {
             bytes: Default::default(),
             step,
+            room: usize::MAX,
             writes: [0; 2],
             reads: [0; 2],
             ended: false,
@@ -64,13 +67,34 @@ impl Read for End {
 impl Write for End {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let wire = &mut *self.0.borrow_mut();
-        let len = bytes.len().min(wire.step);
+        let len = bytes.len().min(wire.step).min(wire.room);
+        if len == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        wire.room -= len;
         wire.bytes[self.1].extend(&bytes[..len]);
         wire.writes[self.1] += 1;
         Ok(len)
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One whose times have always passed.
+#[cfg(feature = "blocking")]
+impl bowsprit::blocking::Socket for End {
+    fn set_read_timeout(&mut self, _: Option<std::time::Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&mut self, _: Option<std::time::Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.borrow_mut().ended = true;
         Ok(())
     }
 }
@@ -215,6 +239,36 @@ fn several_records_go_out_in_one_write() {
             assert_eq!(drain(&mut client, 300_000).0.len(), payloads * (10 + len));
             assert_eq!((wire.borrow().writes[1], wire.borrow().reads[0]), (1, 1), "{version:?}, {len}");
         }
+    }
+}
+
+/// Nor before the handshake, which a `close_notify` waits for. It is told, and another call finishes what was begun.
+#[cfg(feature = "blocking")]
+#[test]
+fn tcp_does_not_end_inside_a_record() {
+    use bowsprit::blocking::Socket;
+
+    for version in VERSIONS {
+        let (wire, mut client, mut server) = opened(version);
+        let sent = pattern(40_000);
+        wire.borrow_mut().room = 20_000;
+        assert_eq!(server.write(&sent).unwrap(), sent.len());
+        for room in [0, 10_000] {
+            wire.borrow_mut().room = room;
+            let error = Socket::shutdown_write(&mut server).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert!(!wire.borrow().ended, "{version:?}");
+        }
+        wire.borrow_mut().room = usize::MAX;
+        Socket::shutdown_write(&mut server).unwrap();
+        assert!(wire.borrow().ended);
+        let (heard, end) = drain(&mut client, 1000);
+        assert!(heard == sent && end.unwrap() == 0, "{version:?}: {}", heard.len());
+
+        let (wire, mut client, _) = ends(version, usize::MAX);
+        client.write_all(b"early").unwrap();
+        assert!(Socket::shutdown_write(&mut client).is_err());
+        assert!(!wire.borrow().ended, "{version:?}");
     }
 }
 

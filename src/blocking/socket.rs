@@ -37,7 +37,8 @@ pub trait Socket: Read + Write {
     /// What the stream says.
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Tells the peer that nothing more will be written.
+    /// Tells the peer that nothing more will be written. Where the stream holds back what it has taken and that cannot be written
+    /// in time, as part of a record of TLS, it says so (`WouldBlock`, `TimedOut`) and ends nothing; it may be called again.
     ///
     /// # Errors
     ///
@@ -90,6 +91,10 @@ impl<S: Socket> Socket for TlsStream<S> {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.close_notify()?;
+        // No FIN comes inside a record, or before the handshake that it waits for.
+        if self.wants_write() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         self.socket_mut().shutdown_write()
     }
 }

@@ -241,8 +241,10 @@ impl Duplex for Half {
         let _ = self.shared.write(Some(until), true);
         #[cfg(feature = "tls")]
         if self.shared.end_tls() {
-            // TLS has a word to say, too.
-            let _ = self.shared.write(Some(until.max(Instant::now() + LEAST)), true);
+            // TLS has a word to say, too; where that does not go out, no FIN comes inside a record.
+            if self.shared.write(Some(until.max(Instant::now() + LEAST)), true).is_err() {
+                return;
+            }
         }
         let _ = self.socket.shutdown_write();
     }

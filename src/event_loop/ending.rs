@@ -47,6 +47,8 @@ impl<H: Handler> Turn<'_, H> {
         if is_open {
             self.over(slot, cause);
             self.kill(slot);
+        } else if let Stage::Ending = self.cx.peers[slot].stage {
+            self.part(slot);
         } else {
             self.fail(slot, &failed);
         }

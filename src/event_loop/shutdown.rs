@@ -56,6 +56,10 @@ impl<H: Handler> Turn<'_, H> {
         let Some(Shutdown { begun: true, until, .. }) = self.cx.shutdown else { return };
         if until.zip(due).is_some_and(|(until, due)| until <= due) {
             for slot in self.slots() {
+                if let Stage::Ending = self.cx.peers[slot].stage {
+                    self.part(slot); // all is said, and the peer has not ended TCP
+                    continue;
+                }
                 self.over(slot, Cause::ShutDown);
                 if self.cx.peers[slot].is_handshaking() {
                     self.fail(slot, &Failed::Aborted);

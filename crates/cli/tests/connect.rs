@@ -536,6 +536,30 @@ fn through_tls() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// TLS ends before TCP does: whether the server ends both after the closing handshake, or leaves that to the client.
+#[test]
+fn tls_is_ended_before_tcp() {
+    let own = self_signed(&["localhost"], |_| {});
+    let config = server_config(&own, None);
+    for server_ends in [false, true] {
+        let config = config.clone();
+        let (address, server) = fake(1, move |stream| {
+            let mut stream = accept_tls(&config, stream);
+            open(&mut stream, b"\x88\x02\x03\xe8");
+            let mut close = [0; 8];
+            stream.read_exact(&mut close).unwrap();
+            if server_ends {
+                stream.conn.send_close_notify();
+                stream.flush().unwrap();
+            }
+            stream.read(&mut close) // fails where TCP ends alone
+        });
+        let (code, _, stderr) = connect(&format!("wss://localhost:{}/", address.port()), &["-k"]);
+        assert_eq!(code, 0, "{stderr}");
+        assert_eq!(server.join().unwrap().remove(0).unwrap(), 0);
+    }
+}
+
 /// It need not be fit for a server then, as those of `openssl req -x509` are not; its names and its time still count.
 #[test]
 fn a_certificate_can_be_trusted_by_itself() {

@@ -169,9 +169,13 @@ impl Session {
         [self.answers.due(), self.silent_until].into_iter().flatten().min()
     }
 
-    /// Lets what is left to be said go out.
+    /// Lets what is left to be said go out, and has the loop take leave of a server that does not end the connection: TLS
+    /// has a word to say before TCP ends.
     fn linger(&mut self, driver: &mut Driver<()>) -> io::Result<()> {
-        let by = Instant::now() + LINGER.min(self.plan.close_timeout);
+        let patience = LINGER.min(self.plan.close_timeout);
+        driver.engine.context().shutdown(patience);
+        // The grace is counted in the time of peers, which may stand still.
+        let by = Instant::now() + 2 * patience;
         while !driver.engine.is_empty() && Instant::now() < by {
             driver.turn(self, Some(by))?;
         }

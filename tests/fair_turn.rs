@@ -248,6 +248,22 @@ fn what_is_said_together_goes_out_together() {
     }
 }
 
+/// What is long is written to fewer receivers in a turn, as each write takes longer.
+#[test]
+fn a_turn_writes_what_is_long_to_fewer() {
+    const RECEIVERS: usize = 100;
+    for (len, expected) in [(16_000, RECEIVERS), (60_000, 128 / 4), (100_000, 128_usize.div_ceil(7))] {
+        let mut world = World::new(Relay { reached: Vec::new() }, RECEIVERS + 1, |_| ());
+        world.arrive(0, &sent_by(Role::Client, RawHeader::BINARY, &vec![7; len]));
+        one_turn(&mut world);
+        let written = (1..=RECEIVERS).map(take).filter(|wire| !wire.is_empty()).count();
+        assert_eq!(written, expected, "{len} bytes");
+        world.turn();
+        let rest = (1..=RECEIVERS).map(take).filter(|wire| frames(wire).len() == 1).count();
+        assert_eq!(written + rest, RECEIVERS, "{len} bytes");
+    }
+}
+
 /// A real socket tells of what it has once: what is cut off again and again must not wait for another event.
 #[cfg(all(feature = "blocking", feature = "deflate"))]
 #[test]

@@ -91,7 +91,7 @@ impl Told {
 
     /// Something is said to some of them.
     fn say(&mut self, number: usize, random: &mut Random) {
-        let len = *random.pick(&[0, 1, 20, 200, 2_000, 4_095, 5_000]);
+        let len = *random.pick(&[0, 1, 20, 200, 2_000, 4_095, 5_000, 12_000]);
         let mut payload = if random.one_in(2) { random.bytes(len) } else { vec![number as u8; len] };
         payload.extend_from_slice(&number.to_be_bytes());
         let one = random.below(CONNECTIONS);

@@ -1,10 +1,11 @@
-//! Small messages to many: one copy for all who get them.
+//! Messages to many: one copy for all who get them.
 //!
 //! What is published is copied once, to here, and each receiver notes which stretch of it is its own: a turn touches no queue
 //! of theirs, and writes to all of them from the same few cache lines (benches/NOTES.md, "fanout"). Before anything else is
 //! sent to a receiver, and where its socket does not take the stretch whole, that is settled: it goes to its queue. So the
 //! order is the same as if it had been there from the start.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::connection::driver::SendQueue;
@@ -12,12 +13,18 @@ use crate::connection::driver::SendQueue;
 /// Frames that were published and that somebody has not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Fanout {
+    /// From position `base` on, which is the start of a block.
     frames: Vec<u8>,
-    /// Connections that have a stretch of them.
+    base: u32,
+    /// In each [`BLOCK`] of the frames, how many stretches begin that nobody has taken yet.
+    begun: VecDeque<u32>,
+    /// Connections that have a stretch.
     waiting: usize,
+    /// Those frames that queues share, and where they begin.
+    shared: VecDeque<(u32, Arc<[u8]>)>,
 }
 
-/// A connection's part of the frames.
+/// A connection's part of the frames, by position; positions wrap around.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stretch {
     from: u32,
@@ -25,11 +32,29 @@ pub(super) struct Stretch {
 }
 
 /// Where the copies of one message are: of its frame as it is and of a compressed one, which are known by where they lie.
-#[derive(Debug, Default)]
-pub(super) struct Copies([(usize, Stretch); 2]);
+#[derive(Debug)]
+pub(super) struct Copies {
+    copies: [(usize, Stretch); 2],
+    /// The longest frame of which there is a copy.
+    longest: usize,
+}
 
-/// So many bytes are kept for those that have not written them; what comes then goes to the queues, until all have.
-const MOST: usize = 64 * 1024;
+/// So many bytes are kept for those that have not written them; what comes then goes to the queues, until the first of them are
+/// written.
+const MOST: usize = 512 * 1024;
+
+/// What is kept is given up in pieces of so many bytes.
+const BLOCK: usize = 32 * 1024;
+
+/// Queues share what is so long, and a copy costs as much as to write it: it is made for [`MANY`] who then write it together
+/// with what is before and behind it.
+const LONG: usize = SendQueue::SHARE_FROM;
+
+/// No copy is made of what is longer than this.
+const LONGEST: usize = 64 * 1024;
+
+/// See [`LONG`].
+const MANY: usize = 8;
 
 impl Stretch {
     #[inline]
@@ -39,33 +64,55 @@ impl Stretch {
 
     #[inline]
     pub(super) const fn len(self) -> usize {
-        (self.to - self.from) as usize
+        self.to.wrapping_sub(self.from) as usize
     }
 }
 
 impl Fanout {
-    /// Something new is published.
-    pub(super) fn begin(&mut self) -> Copies {
+    /// Something new is published, to at most so many.
+    pub(super) fn begin(&mut self, receivers: usize) -> Copies {
         if self.waiting == 0 {
+            self.base = self.base.wrapping_add(self.begun.len() as u32 * BLOCK as u32);
             self.frames.clear();
+            self.begun.clear();
+            self.shared.clear();
+        } else if self.frames.len() > MOST / 2 {
+            self.drop_written();
         }
-        Copies::default()
+        let longest = if receivers < MANY { LONG - 1 } else { LONGEST };
+        Copies { copies: Default::default(), longest }
+    }
+
+    /// Gives up what has been written of the front, once it is the larger part: a byte moves once for each that is given up.
+    #[cold]
+    fn drop_written(&mut self) {
+        let blocks = self.begun.iter().take_while(|begun| **begun == 0).count();
+        let written = blocks * BLOCK;
+        if written < self.frames.len() / 2 || written > self.frames.len() {
+            return;
+        }
+        self.frames.drain(..written);
+        self.begun.drain(..blocks);
+        self.base = self.base.wrapping_add(written as u32);
+        while self.shared.front().is_some_and(|(from, _)| self.place(*from) > MOST) {
+            self.shared.pop_front(); // its position is before the first one
+        }
     }
 
     /// The copy of a frame of what is being published, for any number of connections to [join](Self::join). Empty where there
     /// is no room for it.
     #[inline(always)]
     pub(super) fn copy(&mut self, copies: &mut Copies, frame: &Arc<[u8]>) -> Stretch {
-        let Copies([(first, stretch), _]) = copies;
-        if *first == frame.as_ptr() as usize { *stretch } else { self.other_copy(copies, frame) }
+        let (first, stretch) = copies.copies[0];
+        if first == frame.as_ptr() as usize { stretch } else { self.other_copy(copies, frame) }
     }
 
     #[inline(never)]
     fn other_copy(&mut self, copies: &mut Copies, frame: &Arc<[u8]>) -> Stretch {
         let place = frame.as_ptr() as usize;
-        for (of, stretch) in &mut copies.0 {
+        for (of, stretch) in &mut copies.copies {
             if *of == 0 {
-                (*of, *stretch) = (place, self.add(frame));
+                (*of, *stretch) = (place, self.add(frame, copies.longest));
             }
             if *of == place {
                 return *stretch;
@@ -74,23 +121,29 @@ impl Fanout {
         Stretch::default()
     }
 
-    fn add(&mut self, frame: &[u8]) -> Stretch {
-        let from = self.frames.len();
-        // The queues themselves share longer ones.
-        if frame.len() >= SendQueue::SHARE_FROM || from + frame.len() > MOST {
+    fn add(&mut self, frame: &Arc<[u8]>, longest: usize) -> Stretch {
+        let start = self.frames.len();
+        if frame.len() > longest || start + frame.len() > MOST {
             return Stretch::default();
         }
         self.frames.extend_from_slice(frame);
-        Stretch { from: from as u32, to: self.frames.len() as u32 }
+        self.begun.resize(self.frames.len().div_ceil(BLOCK), 0);
+        let from = self.base.wrapping_add(start as u32);
+        if frame.len() >= LONG {
+            self.shared.push_back((from, Arc::clone(frame)));
+        }
+        Stretch { from, to: from.wrapping_add(frame.len() as u32) }
     }
 
     /// Lets a connection have a frame of which there is a copy; says whether there is, and follows what it has.
     #[inline]
-    pub(super) const fn join(&mut self, own: &mut Stretch, frame: Stretch) -> bool {
+    pub(super) fn join(&mut self, own: &mut Stretch, frame: Stretch) -> bool {
         if frame.is_empty() {
             return false;
         } else if own.is_empty() {
             self.waiting += 1;
+            let block = self.place(frame.from) / BLOCK;
+            self.begun[block] += 1;
             *own = frame;
         } else if own.to == frame.from {
             own.to = frame.to;
@@ -102,18 +155,47 @@ impl Fanout {
 
     /// Takes a connection's stretch from it. Its bytes are there until something new [begins](Self::begin).
     #[inline]
-    pub(super) fn take(&mut self, own: &mut Stretch) -> &[u8] {
-        if own.is_empty() {
-            return &[];
+    pub(super) fn take(&mut self, own: &mut Stretch) -> Stretch {
+        if !own.is_empty() {
+            self.waiting -= 1;
+            let block = self.place(own.from) / BLOCK;
+            self.begun[block] -= 1;
         }
-        self.waiting -= 1;
-        let Stretch { from, to } = std::mem::take(own);
-        &self.frames[from as usize..to as usize]
+        std::mem::take(own)
+    }
+
+    /// The bytes of a stretch that was just taken.
+    #[inline]
+    pub(super) fn bytes(&self, stretch: Stretch) -> &[u8] {
+        let start = self.place(stretch.from);
+        &self.frames[start..start + stretch.len()]
+    }
+
+    /// Appends a stretch that was just taken to a queue, but for its first `written` bytes. What is long is shared with it.
+    pub(super) fn queue(&self, stretch: Stretch, written: usize, queue: &mut SendQueue) {
+        let start = self.place(stretch.from);
+        let (mut at, end) = (start + written, start + stretch.len());
+        for (from, frame) in &self.shared {
+            let from = self.place(*from);
+            if from >= at && from + frame.len() <= end {
+                queue.push(&self.frames[at..from]);
+                queue.push_shared(frame);
+                at = from + frame.len();
+            }
+        }
+        queue.push(&self.frames[at..end]);
+    }
+
+    #[inline]
+    const fn place(&self, position: u32) -> usize {
+        position.wrapping_sub(self.base) as usize
     }
 
     /// Bytes of memory that it holds.
-    pub(super) const fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         self.frames.capacity()
+            + self.begun.capacity() * size_of::<u32>()
+            + self.shared.iter().map(|(_, frame)| frame.len()).sum::<usize>()
     }
 }
 
@@ -121,47 +203,141 @@ impl Fanout {
 mod tests {
     use super::*;
 
+    fn frame(len: usize) -> Arc<[u8]> {
+        (0..len).map(|at| (at % 251) as u8).collect()
+    }
+
+    fn short(bytes: &[u8]) -> Arc<[u8]> {
+        Arc::from(bytes)
+    }
+
+    fn content(fanout: &mut Fanout, own: &mut Stretch) -> Vec<u8> {
+        let taken = fanout.take(own);
+        fanout.bytes(taken).to_vec()
+    }
+
     #[test]
     fn frames_that_follow_each_other_are_one_stretch() {
         let mut fanout = Fanout::default();
         let (mut one, mut other) = (Stretch::default(), Stretch::default());
         let frames = [&b"ab"[..], b"cde", b"f"].map(|frame| {
-            let frame = fanout.add(frame);
+            let frame = fanout.add(&short(frame), LONGEST);
             assert!(fanout.join(&mut one, frame));
             frame
         });
         assert!(fanout.join(&mut other, frames[0]) && !fanout.join(&mut other, frames[2]));
         assert_eq!((one.len(), other.len()), (6, 2));
-        assert_eq!(fanout.take(&mut one), b"abcdef");
-        assert_eq!(fanout.take(&mut one), b"");
+        assert_eq!(content(&mut fanout, &mut one), b"abcdef");
+        assert_eq!(content(&mut fanout, &mut one), b"");
         assert_eq!((one, fanout.waiting), (Stretch::default(), 1));
-        fanout.begin();
-        assert!(!fanout.add(b"g").is_empty());
-        assert_eq!(fanout.take(&mut other), b"ab");
+        fanout.begin(1);
+        assert!(!fanout.add(&short(b"g"), LONGEST).is_empty());
+        assert_eq!(content(&mut fanout, &mut other), b"ab");
         assert_eq!((fanout.frames.len(), fanout.waiting), (7, 0));
-        fanout.begin();
-        fanout.add(b"new");
+        fanout.begin(1);
+        fanout.add(&short(b"new"), LONGEST);
         assert_eq!(fanout.frames, b"new");
     }
 
     #[test]
-    fn what_is_long_or_too_much_finds_no_room_until_all_have_written() {
+    fn what_is_long_is_copied_for_many_and_what_is_longer_never() {
         let mut fanout = Fanout::default();
-        assert!(fanout.add(&[0; SendQueue::SHARE_FROM]).is_empty());
+        for (receivers, len, is_copied) in [
+            (1, LONG - 1, true),
+            (MANY - 1, LONG, false),
+            (MANY, LONG, true),
+            (MANY, LONGEST, true),
+            (1000, LONGEST + 1, false),
+        ] {
+            let mut copies = fanout.begin(receivers);
+            assert_eq!(!fanout.copy(&mut copies, &frame(len)).is_empty(), is_copied, "{receivers} {len}");
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_room_there_is_again_once_the_first_have_written() {
+        let mut fanout = Fanout::default();
+        let mut owns = VecDeque::new();
+        loop {
+            let copy = fanout.add(&frame(LONG - 1), LONGEST);
+            let mut own = Stretch::default();
+            if !fanout.join(&mut own, copy) {
+                break;
+            }
+            owns.push_back(own);
+        }
+        assert!(owns.len() * LONG > MOST - LONG && fanout.memory() <= 2 * MOST);
+        fanout.begin(1);
+        assert!(fanout.add(&frame(LONG - 1), LONGEST).is_empty(), "all still wait");
+        for mut own in owns.drain(..owns.len() * 2 / 3) {
+            assert_eq!(content(&mut fanout, &mut own), *frame(LONG - 1));
+        }
+        fanout.begin(1);
+        assert!(!fanout.add(&frame(LONG - 1), LONGEST).is_empty());
+        for mut own in owns {
+            assert_eq!(content(&mut fanout, &mut own), *frame(LONG - 1));
+        }
+        assert!(fanout.waiting == 0 && fanout.begun.iter().all(|begun| *begun == 0));
+    }
+
+    /// One that is always behind by two, over all positions that there are.
+    #[test]
+    fn positions_wrap_around() {
+        let mut fanout = Fanout { base: (BLOCK as u32).wrapping_neg(), ..Fanout::default() };
+        let mut owns = VecDeque::new();
+        let (long, short) = (frame(LONG + 7), frame(100));
+        for round in 0..100 {
+            fanout.begin(MANY);
+            let frame = if round % 3 == 0 { &short } else { &long };
+            let mut own = Stretch::default();
+            let copy = fanout.add(frame, LONGEST);
+            assert!(fanout.join(&mut own, copy), "{round}");
+            owns.push_back((own, frame.clone()));
+            if owns.len() > 2
+                && let Some((mut own, frame)) = owns.pop_front()
+            {
+                let taken = fanout.take(&mut own);
+                assert_eq!(fanout.bytes(taken), &*frame);
+                for written in [0, 1, frame.len()] {
+                    let mut queue = SendQueue::default();
+                    fanout.queue(taken, written, &mut queue);
+                    assert_eq!(queue.len(), frame.len() - written);
+                    assert!(queue.is_contiguous() && queue.front() == &frame[written..]);
+                }
+            }
+        }
+        assert!(fanout.frames.len() <= MOST && fanout.shared.len() * LONG <= MOST);
+    }
+
+    #[test]
+    fn a_queue_shares_what_is_long_and_copies_the_rest() {
+        let mut fanout = Fanout::default();
+        let long = frame(LONG);
         let mut own = Stretch::default();
-        let first = fanout.add(&[0; SendQueue::SHARE_FROM - 1]);
-        assert!(fanout.join(&mut own, first));
-        while !fanout.add(&[0; SendQueue::SHARE_FROM - 1]).is_empty() {}
-        assert!(fanout.memory() <= 2 * MOST);
-        fanout.take(&mut own);
-        fanout.begin();
-        assert!(!fanout.add(&[0; SendQueue::SHARE_FROM - 1]).is_empty());
+        for frame in [short(b"before"), Arc::clone(&long), short(b"between"), Arc::clone(&long)] {
+            let copy = fanout.add(&frame, LONGEST);
+            assert!(fanout.join(&mut own, copy));
+        }
+        let stretch = fanout.take(&mut own);
+        for (written, shares) in [(0, 2), (6, 2), (7, 1), (stretch.len() - 1, 0)] {
+            let mut queue = SendQueue::default();
+            let before = Arc::strong_count(&long);
+            fanout.queue(stretch, written, &mut queue);
+            assert_eq!(Arc::strong_count(&long) - before, shares);
+            let mut sent = Vec::new();
+            while !queue.is_empty() {
+                let front = queue.front().to_vec();
+                queue.advance(front.len());
+                sent.extend(front);
+            }
+            assert!(sent == fanout.bytes(stretch)[written..], "{written}");
+        }
     }
 
     #[test]
     fn each_form_of_a_message_is_copied_once() {
         let mut fanout = Fanout::default();
-        let mut copies = fanout.begin();
+        let mut copies = fanout.begin(1);
         let forms: [Arc<[u8]>; 3] = [Arc::from(*b"plain"), Arc::from(*b"small"), Arc::from(*b"other")];
         for _ in 0..3 {
             let places = [0, 1, 2].map(|form: usize| fanout.copy(&mut copies, &forms[form]));

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::ended::Failed;
 use super::handler::Handler;
 use super::peer::Stage;
-use super::share::WRITES;
+use super::share::{WRITE, WRITES};
 use super::turn::Turn;
 use crate::connection::driver::OutboundExt as _;
 
@@ -32,7 +32,10 @@ impl<H: Handler> Turn<'_, H> {
             while writes > 0
                 && let Some(slot) = self.cx.agenda.next_in_order()
             {
-                writes -= usize::from(self.flush(slot));
+                let before = self.cx.stats.bytes_out;
+                let had_something = usize::from(self.flush(slot));
+                let more = (self.cx.stats.bytes_out - before) / WRITE;
+                writes = writes.saturating_sub(had_something + more as usize);
                 self.count_sent(slot);
             }
         }
@@ -87,7 +90,7 @@ impl<H: Handler> Turn<'_, H> {
                 self.flush_carrier(slot);
                 return is_queued;
             }
-            _ if !published.is_empty() => peer.flush_published(published, pool, &mut stats.bytes_out),
+            _ if !published.is_empty() => peer.flush_published(fanout, published, pool, &mut stats.bytes_out),
             _ => peer.flush(&[], &mut stats.bytes_out),
         };
         let had_something = is_queued || !published.is_empty();

@@ -20,7 +20,7 @@ pub(super) const MESSAGE: usize = 256;
 /// Something that is sent to one receiver; what the system takes for the write is bounded by [`WRITES`].
 pub(super) const SEND: usize = 256;
 
-/// One more receiver of what lies in one place for all of them.
+/// One more receiver of what lies in one place for all of them; its bytes count once, and where they are written.
 pub(super) const JOIN: usize = 32;
 
 /// Bytes that are read, copied or unmasked for one unit.
@@ -35,6 +35,9 @@ pub(super) const COMPRESSED: usize = 8;
 /// Receivers of what others have said to which is written in one turn; the next ones wait for the next turn, in order.
 /// A write takes the system some microseconds: 128 are half a millisecond.
 pub(super) const WRITES: usize = 128;
+
+/// Bytes of a write beyond which it counts as a further one.
+pub(super) const WRITE: u64 = 16 * 1024;
 
 /// So much is read at a time for whoever needs more than a quantum.
 pub(super) const READ: usize = 64 * 1024;

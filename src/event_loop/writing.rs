@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 
-use super::fanout::Fanout;
+use super::fanout::{Fanout, Stretch};
 use super::peer::Peer;
 use super::pool::Pool;
 use super::settings::Settings;
@@ -49,7 +49,8 @@ impl<D> Peer<D> {
     #[inline(never)]
     fn settle_stretch(&mut self, fanout: &mut Fanout, pool: &mut Pool) {
         pool.lend_queue(&mut self.outbound);
-        self.outbound.queue().push(fanout.take(&mut self.stretch));
+        let published = fanout.take(&mut self.stretch);
+        fanout.queue(published, 0, self.outbound.queue());
     }
 
     /// Writes what is queued until the socket takes no more. `lent` is the buffer that the queue may refer to;
@@ -83,10 +84,12 @@ impl<D> Peer<D> {
     #[inline]
     pub(super) fn flush_published(
         &mut self,
-        bytes: &[u8],
+        fanout: &Fanout,
+        published: Stretch,
         pool: &mut Pool,
         count: &mut u64,
     ) -> io::Result<()> {
+        let bytes = fanout.bytes(published);
         let written = match self.transport.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => written,
@@ -99,7 +102,7 @@ impl<D> Peer<D> {
         }
         self.writable = written > 0 && !self.transport.short_write_fills();
         pool.lend_queue(&mut self.outbound);
-        self.outbound.queue().push(&bytes[written..]);
+        fanout.queue(published, written, self.outbound.queue());
         self.flush(&[], count)
     }
 

@@ -66,7 +66,8 @@ impl<D: Default> Context<D> {
         key: Option<&str>,
         mut to: impl FnMut(ConnId) -> bool,
     ) -> usize {
-        let mut copies = self.fanout.begin();
+        let mut copies = self.fanout.begin(self.peers.len());
+        self.work.spend(message.payload().len() / share::BYTES);
         let mut receivers = 0;
         for slot in 0..self.peers.capacity() {
             let Some(peer) = self.peers.get(slot) else { continue };
@@ -93,7 +94,7 @@ impl<D: Default> Context<D> {
             && let copy = fanout.copy(copies, frame)
             && fanout.join(&mut peer.stretch, copy)
         {
-            work.spend(share::JOIN + frame.len() / share::BYTES);
+            work.spend(share::JOIN);
             agenda.write_in_order(slot);
             stats.messages_out += 1;
             return Sent::Now;
@@ -171,8 +172,9 @@ impl<D: Default> Context<D> {
         key: Option<&str>,
         but: Option<u32>,
     ) -> usize {
-        let mut copies = self.fanout.begin();
         let subscribers = self.topics.lend(topic);
+        let mut copies = self.fanout.begin(subscribers.len());
+        self.work.spend(message.payload().len() / share::BYTES);
         let mut receivers = 0;
         for link in &subscribers {
             if Some(link.to) != but {

@@ -20,6 +20,8 @@ pub(super) struct Pool {
     /// Memory that all of them hold.
     queues_memory: usize,
     buffers: Vec<Box<MessageBuffer>>,
+    /// Memory that all of them hold.
+    buffers_memory: usize,
     pub(super) deflate: DeflatePool,
 }
 
@@ -28,13 +30,20 @@ pub(super) struct Pool {
 const SPARE_QUEUES: usize = 4096;
 const SPARE_QUEUES_MEMORY: usize = 4 << 20;
 
-/// Message buffers that are kept for the next message, and the memory that all of them may hold.
-const SPARE_BUFFERS: usize = 16;
+/// Message buffers that are kept for the next message, and the memory that all of them may hold. Each connection that is answered
+/// with what came in fragments has one until the end of the turn.
+const SPARE_BUFFERS: usize = 1024;
 const SPARE_BUFFERS_MEMORY: usize = 8 << 20;
 
 impl Pool {
     pub(super) fn new() -> Self {
-        Self { queues: Vec::new(), queues_memory: 0, buffers: Vec::new(), deflate: DeflatePool::new() }
+        Self {
+            queues: Vec::new(),
+            queues_memory: 0,
+            buffers: Vec::new(),
+            buffers_memory: 0,
+            deflate: DeflatePool::new(),
+        }
     }
 
     #[inline]
@@ -91,6 +100,7 @@ impl Pool {
         if !inbound.has_buffer()
             && let Some(buffer) = self.buffers.pop()
         {
+            self.buffers_memory -= buffer.capacity();
             inbound.lend(buffer);
         }
         inbound.lend_inflater(&mut self.deflate);
@@ -110,8 +120,10 @@ impl Pool {
     /// Lends a queue and with it a buffer for a message of `len` bytes, unless all that there are are far larger.
     pub(super) fn lend_for_masking(&mut self, outbound: &mut Outbound, len: usize) {
         self.lend_queue(outbound);
-        let buffer = self.buffers.pop_if(|buffer| buffer.capacity() <= MessageBuffer::fair(len));
-        outbound.queue().lend_buffer(buffer.unwrap_or_default());
+        let buffer =
+            self.buffers.pop_if(|buffer| buffer.capacity() <= MessageBuffer::fair(len)).unwrap_or_default();
+        self.buffers_memory -= buffer.capacity();
+        outbound.queue().lend_buffer(buffer);
     }
 
     /// Takes back what a connection has sent with, or was lent for that, as far as it is not in use.
@@ -125,7 +137,7 @@ impl Pool {
 
     /// Bytes of memory that it holds.
     pub(super) fn memory(&self) -> usize {
-        let buffers: usize = self.buffers.iter().map(|buffer| buffer.capacity()).sum();
+        let buffers = self.buffers.len() * size_of::<MessageBuffer>() + self.buffers_memory;
         buffers + self.queues_memory + self.queues.len() * size_of::<SendQueue>() + self.deflate.memory()
     }
 
@@ -134,13 +146,15 @@ impl Pool {
         self.queues = Vec::new();
         self.queues_memory = 0;
         self.buffers = Vec::new();
+        self.buffers_memory = 0;
         self.deflate.drop_spare();
     }
 
     #[inline(never)]
     pub(super) fn take_buffer(&mut self, buffer: Box<MessageBuffer>) {
-        let held: usize = self.buffers.iter().map(|buffer| buffer.capacity()).sum();
-        if self.buffers.len() < SPARE_BUFFERS && held + buffer.capacity() <= SPARE_BUFFERS_MEMORY {
+        let memory = buffer.capacity();
+        if self.buffers.len() < SPARE_BUFFERS && self.buffers_memory + memory <= SPARE_BUFFERS_MEMORY {
+            self.buffers_memory += memory;
             self.buffers.push(buffer);
         }
     }

@@ -294,15 +294,20 @@ impl Outbound {
         self.deflate.is_some()
     }
 
-    /// Whether any memory is held, beside its own size.
+    /// Whether any memory is held, beside its own size and what is [always](Self::always_held) held.
     #[inline]
     #[cfg(feature = "event-loop")]
     pub(crate) const fn holds(&self) -> bool {
         self.queue.is_some()
             || self.compressor.is_some()
-            || self.masks.is_some()
             || self.closing.is_some()
             || self.late_ping.is_some()
+    }
+
+    /// Bytes of memory held from the first message to the last one: a client's source of masking keys.
+    #[inline]
+    pub(crate) fn always_held(&self) -> usize {
+        self.masks.as_ref().map_or(0, |masks| size_of::<Masks>() + size_of_val(&*masks.0))
     }
 
     /// Bytes of memory held, beside its own size and shared messages.
@@ -321,10 +326,9 @@ impl Outbound {
     #[inline]
     fn memory_of_the_rare(&self) -> usize {
         let ping = if self.late_ping.is_some() { size_of::<LatePing>() } else { 0 };
-        let masks = self.masks.as_ref().map_or(0, |masks| size_of::<Masks>() + size_of_val(&*masks.0));
         let closing =
             self.closing.as_ref().map_or(0, |closing| size_of::<Closing>() + closing.sent.reason().len());
-        ping + masks + closing
+        ping + closing + self.always_held()
     }
 
     /// The bytes to be written next that lie in one piece; empty once nothing waits.

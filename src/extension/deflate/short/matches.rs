@@ -30,7 +30,7 @@ impl Effort {
             1 if len <= 4096 => (false, 0, 0),
             2 => (false, 8, 1),
             3 => (true, 8, 1),
-            4 if len <= 2048 => (true, 8, 2),
+            4 if len <= 2048 => (true, 8, 1),
             4 => (true, 8, 4),
             // In longer ones more places are worth a look.
             5 if len <= 4096 => (true, 32, usize::MAX),
@@ -185,28 +185,20 @@ impl Search<'_> {
         let newer = usize::from(newer).checked_sub(1)?;
         let here = eight(self.input, at);
         let same = |place| ((eight(self.input, place) ^ here).trailing_zeros() / 8) as usize;
-        let (mut len, mut from) = (same(newer), newer);
-        let mut other = None;
-        if BOTH && older > 0 {
-            let older = usize::from(older) - 1;
-            let further = same(older);
-            if further == 8 {
-                other = Some(older);
-            }
-            if further > len {
-                (len, from) = (further, older);
-            }
-        }
+        // Without a branch, as nobody could foretell it: where there is no other place, it is this one once more.
+        let older = if BOTH { usize::from(older).checked_sub(1).unwrap_or(newer) } else { newer };
+        let (near, far) = (same(newer), same(older));
+        let (mut len, mut from) = if far > near { (far, older) } else { (near, newer) };
         if len == 8 {
             let most = (self.input.len() - at).min(LONGEST);
             len = common(&self.input[from..], &self.input[at..], most);
-            if let Some(other) = other.filter(|&other| other != from && len < most)
+            if BOTH && far == 8 && older != from && len < most
                 // One that is longer has this byte in common, too.
-                && self.input[other + len] == self.input[at + len]
+                && self.input[older + len] == self.input[at + len]
             {
-                let further = common(&self.input[other..], &self.input[at..], most);
+                let further = common(&self.input[older..], &self.input[at..], most);
                 if further > len {
-                    (len, from) = (further, other);
+                    (len, from) = (further, older);
                 }
             }
         } else {

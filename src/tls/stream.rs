@@ -4,7 +4,7 @@
 //! first reads and writes. Promises, which a readiness loop builds on:
 //!
 //! * `read` says `WouldBlock` only once the socket has, so no plaintext stays behind where no event would tell of it;
-//! * it says `Interrupted`, after which to call again is fine, where 64 KiB have come that are no plaintext (records that are
+//! * it says `Interrupted`, after which to call again is fine, where 80 KiB have come that are no plaintext (records that are
 //!   empty, new keys, tickets): a peer that sends nothing else keeps nobody in one call;
 //! * `write` takes less than it is offered only once the socket has blocked; what it has taken and could not send goes
 //!   out with the next `read`, `write` or `flush`, and a loop calls `flush` when the socket is writable again;

@@ -52,6 +52,10 @@ impl ListenSocket {
         if let Some(bytes) = settings.socket_send_buffer {
             socket.set_send_buffer_size(bytes)?;
         }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(wait) = settings.defer_accept {
+            defer_accept(&socket, wait)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(settings.backlog)?;
         socket.set_nonblocking(true)?;
@@ -102,6 +106,27 @@ impl ListenSocket {
             ListenSocket::Unix(socket) => socket,
         }
     }
+}
+
+/// Has the system keep a connection to itself until its first bytes are there, or for so long.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn defer_accept(socket: &Socket, wait: Duration) -> io::Result<()> {
+    use std::os::fd::AsRawFd as _;
+
+    let seconds = libc::c_int::try_from(wait.as_secs().max(1)).unwrap_or(libc::c_int::MAX);
+    #[allow(unsafe_code)]
+    // SAFETY: the option is a `c_int`, which `seconds` is while the call lasts. The safe call for it is unstable in `std`
+    // (rust-lang/rust#119639), and `socket2` and `rustix` have none.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            (&raw const seconds).cast(),
+            size_of_val(&seconds) as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 impl From<TcpListener> for ListenSocket {

@@ -85,6 +85,10 @@ pub struct Settings {
     /// (SO_REUSEPORT): the system shares connections out among them. With
     /// [`Context::stop_listening`](super::Context::stop_listening) an old process hands an address over to a new one.
     pub reuse_port: bool,
+    /// Linux hands a connection over once its first bytes are there, or after so long, in whole seconds, without one
+    /// (TCP_DEFER_ACCEPT): the loop wakes up once for a connection and its request, not twice. Until then it counts nowhere, and
+    /// no time runs for it. Off; other systems have nothing like it.
+    pub defer_accept: Option<Duration>,
     /// TCP keep-alive after so much silence. Off: a WebSocket has its own
     /// ([`Config::ping_interval`]), which also notices a program that hangs.
     pub tcp_keepalive: Option<Duration>,
@@ -175,6 +179,7 @@ impl Default for Settings {
             spin: Duration::ZERO,
             backlog: 1024,
             reuse_port: false,
+            defer_accept: None,
             tcp_keepalive: None,
             socket_receive_buffer: None,
             socket_send_buffer: None,

@@ -57,6 +57,18 @@ fn slow_handshakes_end_in_time_whatever_they_send() {
 }
 
 #[test]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn where_accepting_is_deferred_the_first_bytes_bring_the_connection() {
+    let mut world = World::with(|settings| settings.defer_accept = Some(Duration::from_secs(600)));
+    let mut silent = world.connect();
+    let (_speaks, first) = world.open();
+    assert_eq!(world.cx().stats().accepted, 1, "who came before has said nothing yet");
+    silent.write(REQUEST.as_bytes());
+    assert_ne!(world.told_open(), first);
+    assert_eq!(world.cx().stats().accepted, 2);
+}
+
+#[test]
 fn a_peer_that_goes_before_the_handshake_is_done_is_forgotten() {
     let mut world = World::new();
     for bytes in [&b""[..], b"GET", &REQUEST.as_bytes()[..REQUEST.len() - 1]] {

@@ -27,6 +27,10 @@ use super::visit::{Visit, short};
 use crate::driver::{Driver, FARS, Turn};
 use crate::output::{say, warn};
 
+/// Clients of a WebSocket server speak first. Whoever has not after so long is accepted all the same, and given the time for a
+/// handshake.
+const DEFER_ACCEPT: Duration = Duration::from_secs(1);
+
 /// Serves until a signal asks for the end and all connections are gone.
 ///
 /// # Errors
@@ -54,6 +58,7 @@ pub(super) fn serve(args: &Args) -> Result<(), String> {
     settings.http2 = args.http2;
     settings.spin = args.spin.0;
     settings.reuse_port = args.reuse_port();
+    settings.defer_accept = Some(DEFER_ACCEPT);
 
     let alone = args.threads.get() == 1;
     let own = if alone { settings.clone() } else { Settings::default() };

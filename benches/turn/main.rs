@@ -38,25 +38,31 @@ const READS: [(usize, usize); 6] =
 
 #[divan::bench(args = READS)]
 fn echo(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
-    echoed(bencher, Echo, depth, size, DataKind::Binary);
+    echoed(bencher, Echo, depth, size, DataKind::Binary, "7");
 }
 
 /// The same by a handler whose panics would be caught.
 #[divan::bench(args = READS)]
 fn echo_isolated(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
-    echoed(bencher, Isolated(Echo), depth, size, DataKind::Binary);
+    echoed(bencher, Isolated(Echo), depth, size, DataKind::Binary, "7");
 }
 
 #[divan::bench(args = READS)]
 fn echo_of_text(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
-    echoed(bencher, Echo, depth, size, DataKind::Text);
+    echoed(bencher, Echo, depth, size, DataKind::Text, "7");
+}
+
+/// In letters of two bytes, which a check of ASCII does not pass over.
+#[divan::bench(args = READS)]
+fn echo_of_cyrillic(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
+    echoed(bencher, Echo, depth, size, DataKind::Text, "ж");
 }
 
 /// One message a turn on one of so many connections after the other: what a connection more costs the others.
 #[divan::bench(args = [10, 1_000, 15_000])]
 fn echo_among(bencher: Bencher<'_, '_>, connections: usize) {
     let mut server = Server::open(Echo, connections);
-    let read = reads(1, 125, DataKind::Binary);
+    let read = reads(1, 125, DataKind::Binary, "7");
     let mut next = 0;
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         for _ in 0..BATCH {
@@ -138,10 +144,11 @@ fn echoed<H: Handler<Data = u64>>(
     depth: usize,
     size: usize,
     kind: DataKind,
+    letter: &str,
 ) {
     const CONNECTIONS: usize = 64;
     let mut server = Server::open(handler, CONNECTIONS);
-    let read = reads(depth, size, kind);
+    let read = reads(depth, size, kind, letter);
     let count = CONNECTIONS * depth;
     bencher.counter(ItemsCount::new(count)).counter(BytesCount::new(count * size)).bench_local(|| {
         for number in 0..CONNECTIONS {
@@ -151,14 +158,14 @@ fn echoed<H: Handler<Data = u64>>(
     });
 }
 
-/// What one read brings: `depth` messages of `size` bytes.
-fn reads(depth: usize, size: usize, kind: DataKind) -> Rc<[u8]> {
+/// What one read brings: `depth` messages of at most `size` bytes, of one letter again and again.
+fn reads(depth: usize, size: usize, kind: DataKind, letter: &str) -> Rc<[u8]> {
     let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
-    let mut payload = vec![b'7'; size];
+    let mut payload = letter.repeat(size / letter.len()).into_bytes();
     key.apply(&mut payload);
     let mut read = Vec::new();
     for _ in 0..depth {
-        RawHeader::of(kind.opcode()).with_length(size as u64).with_mask(key).encode_into(&mut read);
+        RawHeader::of(kind.opcode()).with_length(payload.len() as u64).with_mask(key).encode_into(&mut read);
         read.extend_from_slice(&payload);
     }
     Rc::from(read)

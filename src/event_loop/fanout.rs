@@ -16,8 +16,8 @@ pub(super) struct Fanout {
     /// From position `base` on, which is the start of a block.
     frames: Vec<u8>,
     base: u32,
-    /// In each [`BLOCK`] of the frames, how many stretches begin that nobody has taken yet.
-    begun: VecDeque<u32>,
+    /// In each [`BLOCK`] of positions, by its number modulo their count, how many stretches begin that nobody has taken yet.
+    begun: [u32; MOST / BLOCK],
     /// Connections that have a stretch.
     waiting: usize,
     /// Those frames that queues share, and where they begin.
@@ -72,9 +72,8 @@ impl Fanout {
     /// Something new is published, to at most so many.
     pub(super) fn begin(&mut self, receivers: usize) -> Copies {
         if self.waiting == 0 {
-            self.base = self.base.wrapping_add(self.begun.len() as u32 * BLOCK as u32);
+            self.base = self.base.wrapping_add(self.frames.len().next_multiple_of(BLOCK) as u32);
             self.frames.clear();
-            self.begun.clear();
             self.shared.clear();
         } else if self.frames.len() > MOST / 2 {
             self.drop_written();
@@ -86,13 +85,14 @@ impl Fanout {
     /// Gives up what has been written of the front, once it is the larger part: a byte moves once for each that is given up.
     #[cold]
     fn drop_written(&mut self) {
-        let blocks = self.begun.iter().take_while(|begun| **begun == 0).count();
-        let written = blocks * BLOCK;
-        if written < self.frames.len() / 2 || written > self.frames.len() {
+        let first = self.base as usize / BLOCK;
+        let all = self.frames.len() / BLOCK;
+        let is_written = |block: &usize| self.begun[(first + block) % self.begun.len()] == 0;
+        let written = (0..all).take_while(is_written).count() * BLOCK;
+        if written < self.frames.len() / 2 {
             return;
         }
         self.frames.drain(..written);
-        self.begun.drain(..blocks);
         self.base = self.base.wrapping_add(written as u32);
         while self.shared.front().is_some_and(|(from, _)| self.place(*from) > MOST) {
             self.shared.pop_front(); // its position is before the first one
@@ -127,7 +127,6 @@ impl Fanout {
             return Stretch::default();
         }
         self.frames.extend_from_slice(frame);
-        self.begun.resize(self.frames.len().div_ceil(BLOCK), 0);
         let from = self.base.wrapping_add(start as u32);
         if frame.len() >= LONG {
             self.shared.push_back((from, Arc::clone(frame)));
@@ -142,8 +141,7 @@ impl Fanout {
             return false;
         } else if own.is_empty() {
             self.waiting += 1;
-            let block = self.place(frame.from) / BLOCK;
-            self.begun[block] += 1;
+            *self.begun_with(frame) += 1;
             *own = frame;
         } else if own.to == frame.from {
             own.to = frame.to;
@@ -156,11 +154,11 @@ impl Fanout {
     /// Takes a connection's stretch from it. Its bytes are there until something new [begins](Self::begin).
     #[inline]
     pub(super) fn take(&mut self, own: &mut Stretch) -> Stretch {
-        if !own.is_empty() {
-            self.waiting -= 1;
-            let block = self.place(own.from) / BLOCK;
-            self.begun[block] -= 1;
+        if own.is_empty() {
+            return *own;
         }
+        self.waiting -= 1;
+        *self.begun_with(*own) -= 1;
         std::mem::take(own)
     }
 
@@ -186,6 +184,12 @@ impl Fanout {
         queue.push(&self.frames[at..end]);
     }
 
+    /// How many stretches begin in the same block as this one.
+    #[inline]
+    const fn begun_with(&mut self, stretch: Stretch) -> &mut u32 {
+        &mut self.begun[stretch.from as usize / BLOCK % (MOST / BLOCK)]
+    }
+
     #[inline]
     const fn place(&self, position: u32) -> usize {
         position.wrapping_sub(self.base) as usize
@@ -193,9 +197,7 @@ impl Fanout {
 
     /// Bytes of memory that it holds.
     pub(super) fn memory(&self) -> usize {
-        self.frames.capacity()
-            + self.begun.capacity() * size_of::<u32>()
-            + self.shared.iter().map(|(_, frame)| frame.len()).sum::<usize>()
+        self.frames.capacity() + self.shared.iter().map(|(_, frame)| frame.len()).sum::<usize>()
     }
 }
 

@@ -27,7 +27,8 @@ impl<H: Handler> Turn<'_, H> {
     fn count_with(&mut self, slot: usize, holds_input: bool) {
         let Some(peer) = self.cx.peers.get(slot) else { return };
         let holds = holds_input || peer.holds() || peer.transport.buffered() > 0;
-        if holds || self.cx.budget.of(slot) != peer.outbound.always_held() {
+        let counted = self.cx.budget.of(slot);
+        if holds || counted > 0 && counted != peer.outbound.always_held() {
             self.count_memory(slot);
         }
     }

@@ -4,6 +4,8 @@
 //! to a Close frame go to the [`Outbound`] by themselves. Promises: takes all input before it asks for more; after
 //! the peer's Close frame, and after a broken rule, all further input is ignored.
 
+mod whole;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -157,33 +159,6 @@ impl Inbound {
         match self.whole_message(input, outbound)? {
             Some(message) => Ok(Some(Event::Message(message))),
             None => self.next_part(input, outbound, work),
-        }
-    }
-
-    /// The next message, where it is one frame that is here whole, as nearly all are; else `None`, and nothing is
-    /// taken: [`next_part`](Self::next_part) tells.
-    ///
-    /// # Errors
-    ///
-    /// As [`next`](Self::next).
-    #[inline(always)]
-    pub(crate) fn whole_message<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-        outbound: &mut Outbound,
-    ) -> Result<Option<Message<'b>>, ProtocolError> {
-        let config = outbound.config();
-        if self.is_over() || self.message_due || config.delivery != Delivery::Messages {
-            return Ok(None);
-        }
-        let Some(longest) = self.assembler.longest_whole(&config.limits()) else { return Ok(None) };
-        let rules = self.rules(outbound);
-        let Some((kind, payload)) = self.decoder.whole_message(input, &rules, longest) else {
-            return Ok(None);
-        };
-        match self.assembler.whole(kind, payload) {
-            Ok(message) => Ok(Some(message)),
-            Err(error) => Err(self.fail(error, outbound)),
         }
     }
 

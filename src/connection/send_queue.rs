@@ -6,6 +6,8 @@
 //! its buffer back.
 
 mod frames;
+#[cfg(any(feature = "event-loop", test))]
+mod in_place;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -15,6 +17,8 @@ use core::ops::Range;
 #[cfg(any(feature = "std", test))]
 use std::io::IoSlice;
 
+#[cfg(any(feature = "event-loop", test))]
+use crate::frame::DataKind;
 use crate::message::MessageBuffer;
 
 /// Bytes waiting to be written.
@@ -39,6 +43,9 @@ pub struct SendQueue {
     scratch: Lender,
     /// The buffer of the message that is being delivered.
     message: Lender,
+    /// What of the receive buffer is a frame already.
+    #[cfg(any(feature = "event-loop", test))]
+    offer: Offer,
 }
 
 #[derive(Debug)]
@@ -85,12 +92,28 @@ impl Lender {
         Self(addresses.start as usize..addresses.end as usize)
     }
 
+    /// Whether there is a buffer.
+    #[cfg(any(feature = "event-loop", test))]
+    const fn is_some(&self) -> bool {
+        self.0.end > 0
+    }
+
     /// Where in the lender's buffer `bytes` lie, if they do. Addresses are compared, never followed.
     fn place(&self, bytes: &[u8]) -> Option<Range<usize>> {
         let start = bytes.as_ptr() as usize;
         let inside = start >= self.0.start && start + bytes.len() <= self.0.end;
         inside.then(|| start - self.0.start..start - self.0.start + bytes.len())
     }
+}
+
+/// A frame in the receive buffer that stands there as it would be sent.
+#[cfg(any(feature = "event-loop", test))]
+#[derive(Clone, Debug, Default)]
+struct Offer {
+    kind: Option<DataKind>,
+    frame: Range<usize>,
+    /// Bytes of the frame before its payload.
+    head: usize,
 }
 
 /// More copied bytes than this are not kept room for by an empty queue.

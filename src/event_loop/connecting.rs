@@ -247,7 +247,7 @@ impl<H: Handler> Turn<'_, H> {
         self.handler.on_response(self.cx, conn, &response);
         let slot = conn.slot as usize;
         self.open(slot, &response.into_agreement());
-        self.take_frames(slot, used..len);
+        self.take_frames(self.id(slot), used..len);
     }
 }
 

@@ -47,6 +47,7 @@ mod clock;
 mod connecting;
 mod context;
 mod deadlines;
+mod deliver;
 mod ended;
 mod ending;
 mod engine;

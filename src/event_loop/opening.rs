@@ -165,7 +165,7 @@ impl<H: Handler> Turn<'_, H> {
                 self.scratch[..rest.len()].copy_from_slice(&rest);
                 self.cx.agenda.write(slot);
                 self.open(slot, &agreement);
-                self.take_frames(slot, 0..rest.len());
+                self.take_frames(self.id(slot), 0..rest.len());
                 self.read(slot);
             }
         }

@@ -65,7 +65,7 @@ impl<H: Handler> Turn<'_, H> {
             && !behind.is_empty()
             && let Some(frames) = self.take_handshake(slot, behind)
         {
-            self.take_frames(slot, frames);
+            self.take_frames(self.id(slot), frames);
         }
     }
 

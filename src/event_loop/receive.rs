@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::agenda::Agenda;
 use super::context::Context;
+use super::deliver::{take_direct, take_frames};
 use super::ended::Cause;
 use super::handler::Handler;
 use super::id::ConnId;
@@ -13,10 +14,9 @@ use super::metering;
 use super::peer::{Filled, Peer, Stage};
 use super::pool::ReadLoan;
 use super::room::{self, DIRECT_FROM};
-use super::share::{self, MESSAGE, Rest};
+use super::share::{self, Rest};
 use super::turn::Turn;
 use crate::connection::driver::{InboundExt as _, OutboundExt as _};
-use crate::connection::{Event, Inbound};
 use crate::error::ProtocolError;
 
 /// Reads of one connection that follow each other at once while a long message comes: what has come of it is still in the
@@ -110,7 +110,7 @@ impl<H: Handler> Turn<'_, H> {
             Stage::Announcing(_) => self.read_announcement(slot),
             Stage::Server(_) | Stage::Client(_) => {
                 if let Some(frames) = self.read_handshake(slot) {
-                    self.take_frames(slot, frames);
+                    self.take_frames(self.id(slot), frames);
                 }
             }
             Stage::Ending => self.read_ending(slot),
@@ -159,11 +159,12 @@ impl<H: Handler> Turn<'_, H> {
     /// Goes on with what was read before; says whether to read more at once.
     #[cold]
     fn take_rest(&mut self, slot: usize) -> bool {
+        let id = self.id(slot);
         let Rest { mut bytes, from } = mem::take(&mut self.cx.peers[slot].cold().rest);
         let len = bytes.len() - from;
         let mut loan = ReadLoan::new(&mut *self.cx, slot, &mut self.inbounds[slot], &mut bytes[from..]);
         loan.has_read(len);
-        let taken = take_frames(&mut loan, self.handler, slot, 0..len);
+        let taken = take_frames(&mut loan, self.handler, id, 0..len);
         let written = write_at_once(&mut loan, slot);
         loan.end();
         if let Ok(left) = taken
@@ -204,27 +205,28 @@ impl<H: Handler> Turn<'_, H> {
                 return false;
             }
         };
+        let id = ConnId { slot: slot as u32, generation: peer.generation };
         peer.deadlines.heard(clock.peer_time());
         stats.bytes_in += len as u64;
         work.spend(len / share::BYTES);
         if peer.metered {
-            let id = self.id(slot);
             metering::count_bytes(self.handler, self.cx, id, len);
         }
         if is_direct {
             self.take_direct(slot, len);
         } else {
-            self.take_frames(slot, 0..len);
+            self.take_frames(id, 0..len);
         }
         self.goes_on(slot, len < most, if is_direct { 1 } else { DIRECT_FROM })
     }
 
     /// Bytes `frames` of the receive buffer are the next ones of an open connection.
-    pub(super) fn take_frames(&mut self, slot: usize, frames: Range<usize>) {
+    pub(super) fn take_frames(&mut self, id: ConnId, frames: Range<usize>) {
+        let slot = id.slot as usize;
         let mut loan = ReadLoan::new(&mut *self.cx, slot, &mut self.inbounds[slot], self.scratch);
         let end = frames.end;
         loan.has_read(end);
-        let taken = take_frames(&mut loan, self.handler, slot, frames)
+        let taken = take_frames(&mut loan, self.handler, id, frames)
             .map(|left| keep_rest(&mut loan, slot, end, left));
         let written = write_at_once(&mut loan, slot);
         loan.end();
@@ -308,23 +310,6 @@ fn write_on<D>(peer: &mut Peer<D>, agenda: &mut Agenda, slot: usize) {
     }
 }
 
-/// Bytes of a long message have been read to where they belong.
-fn take_direct<H: Handler>(
-    loan: &mut ReadLoan<'_, Context<H::Data>>,
-    handler: &mut H,
-    slot: usize,
-    len: usize,
-) -> Result<(), ProtocolError> {
-    let (cx, inbound, _) = loan.parts();
-    let peer = &mut cx.peers[slot];
-    let id = ConnId { slot: slot as u32, generation: peer.generation };
-    if let Some(event) = inbound.filled(len, &mut peer.outbound)? {
-        deliver(handler, cx, id, event, true);
-        take_over(inbound, cx, slot);
-    }
-    Ok(())
-}
-
 /// Keeps the last `left` of `len` bytes of the receive buffer until the connection is served again.
 #[inline(always)]
 fn keep_rest<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize, len: usize, left: usize) {
@@ -340,106 +325,6 @@ fn keep<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize, rest: Rang
     peer.heavy = true;
     peer.cold().rest = Rest { bytes: scratch[rest].to_vec(), from: 0 };
     cx.agenda.read(slot);
-}
-
-/// Takes the frames in a part of the receive buffer and hands what they say to the program, until the connection has used
-/// up its quantum; says how many bytes are left then.
-#[inline(always)]
-fn take_frames<H: Handler>(
-    loan: &mut ReadLoan<'_, Context<H::Data>>,
-    handler: &mut H,
-    slot: usize,
-    frames: Range<usize>,
-) -> Result<usize, ProtocolError> {
-    let (cx, inbound, scratch) = loan.parts();
-    let id = cx.id(slot);
-    let whole = scratch.as_ptr_range();
-    let mut input = &mut scratch[frames];
-    loop {
-        if cx.agenda.is_decided(slot) {
-            return Ok(0);
-        }
-        if cx.work.is_spent() {
-            return Ok(input.len());
-        }
-        let peer = &mut cx.peers[slot];
-        if let Some(message) = inbound.whole_message(&mut input, &mut peer.outbound)? {
-            let metered = peer.metered;
-            cx.work.spend(MESSAGE);
-            if metered {
-                metering::deliver(handler, cx, id, message);
-            } else {
-                cx.stats.messages_in += 1;
-                handler.on_message(cx, id, message);
-            }
-            if input.is_empty() {
-                return Ok(0);
-            }
-            continue;
-        }
-        cx.pool.lend_assembly(inbound);
-        let before = cx.work.left();
-        let mut work = before;
-        let event = inbound.next_part(&mut input, &mut peer.outbound, &mut work)?;
-        cx.work.spend(before - work + MESSAGE);
-        match event {
-            Some(Event::Message(message)) => {
-                // A message that is not in the receive buffer was put together in one of its own.
-                let assembled = !message.is_empty() && !whole.contains(&message.as_bytes().as_ptr());
-                deliver(handler, cx, id, Event::Message(message), assembled);
-                if assembled {
-                    take_over(inbound, cx, slot);
-                }
-            }
-            Some(event) => deliver(handler, cx, id, event, false),
-            None => return Ok(input.len()),
-        }
-    }
-}
-
-/// Hands an event to the program. A message that was `assembled` lies in a buffer of its own, which the queue may
-/// borrow from.
-fn deliver<H: Handler>(
-    handler: &mut H,
-    cx: &mut Context<H::Data>,
-    id: ConnId,
-    event: Event<'_>,
-    assembled: bool,
-) {
-    match event {
-        Event::Message(message) if cx.peers[id.slot as usize].metered => {
-            metering::deliver(handler, cx, id, message)
-        }
-        Event::Message(message) => {
-            if assembled {
-                let outbound = &mut cx.peers[id.slot as usize].outbound;
-                cx.pool.lend_queue(outbound);
-                outbound.queue().borrow_message(message.as_bytes());
-            }
-            cx.stats.messages_in += 1;
-            handler.on_message(cx, id, message);
-        }
-        Event::Frame(header) => {
-            if cx.peers[id.slot as usize].metered {
-                metering::count_frame(handler, cx, id, &header);
-            }
-            handler.on_frame(cx, id, &header);
-        }
-        Event::Chunk(chunk) => handler.on_chunk(cx, id, chunk),
-        Event::Ping(payload) => handler.on_ping(cx, id, payload),
-        Event::Pong(payload) => handler.on_pong(cx, id, payload),
-        Event::Close(_) => {} // `on_close` tells, once the answer is on its way
-    }
-}
-
-/// The queue may refer to the message that was delivered last: if it does it gets the buffer.
-fn take_over<D: Default>(inbound: &mut Inbound, cx: &mut Context<D>, slot: usize) {
-    let queue = cx.peers[slot].outbound.queue();
-    if !queue.has_lent_message() {
-        queue.end_message_loan();
-    } else if let Some(buffer) = inbound.reclaim() {
-        queue.settle_with(buffer);
-    }
 }
 
 /// Writes what refers to the receive buffer while it may, and what has become much; says whether it did.

@@ -122,5 +122,9 @@ fn gather(transport: &mut Transport, queue: &SendQueue, lent: &[u8]) -> (io::Res
     let mut slices = [IoSlice::new(&[]); MAX_SLICES];
     let used = queue.slices(lent, &mut slices);
     let offered = slices[..used].iter().map(|slice| slice.len()).sum();
-    (transport.write_vectored(&slices[..used]), offered)
+    let written = match &slices[..used] {
+        [all] => transport.write(all),
+        several => transport.write_vectored(several),
+    };
+    (written, offered)
 }

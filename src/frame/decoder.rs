@@ -4,6 +4,9 @@
 //! unmasked in place. Promises: takes all input before it asks for more, keeps at most one unfinished header
 //! (14 bytes) between calls, allocates nothing. The order of frames is judged above.
 
+#[cfg(feature = "event-loop")]
+use core::ops::Range;
+
 use super::{DataKind, Header, MAX_HEADER, MaskKey, Parsed, RawHeader, Rules};
 use crate::error::ProtocolError;
 
@@ -54,6 +57,68 @@ enum Place {
     Payload { masked: bool, key: MaskKey, remaining: u64 },
 }
 
+/// A frame that is a message by itself and here whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WholeFrame {
+    pub(crate) kind: DataKind,
+    pub(crate) key: Option<MaskKey>,
+    /// Bytes before its payload.
+    pub(crate) head: usize,
+    /// Bytes of payload.
+    pub(crate) len: usize,
+}
+
+impl WholeFrame {
+    /// Takes it from the front of `input`, and its mask off: its kind and payload.
+    #[inline(always)]
+    fn unmask_front<'a>(&self, input: &mut &'a mut [u8]) -> (DataKind, &'a mut [u8]) {
+        let payload = &mut take(input, self.head + self.len)[self.head..];
+        if let Some(key) = self.key {
+            key.apply(payload);
+        }
+        (self.kind, payload)
+    }
+}
+
+#[cfg(feature = "event-loop")]
+impl WholeFrame {
+    /// Bytes before its payload where it has no mask.
+    #[inline]
+    pub(crate) const fn head_as_sent(&self) -> usize {
+        match self.key {
+            Some(key) => self.head - key.0.len(),
+            None => self.head,
+        }
+    }
+
+    /// Takes the mask off its payload where it stands, and says where that is. It starts at `from` in `buffer`.
+    #[inline]
+    pub(crate) fn unmask(&self, buffer: &mut [u8], from: usize) -> Range<usize> {
+        let payload = from + self.head..from + self.head + self.len;
+        if let Some(key) = self.key {
+            key.apply(&mut buffer[payload.clone()]);
+        }
+        payload
+    }
+
+    /// Takes the mask off the frame, which starts at `from` in `buffer` and is to start at `to` then, no later than where it loses
+    /// nothing; says where its payload is.
+    #[inline]
+    pub(crate) fn unmask_to(&self, buffer: &mut [u8], from: usize, to: usize) -> Range<usize> {
+        let Some(key) = self.key else { return from + self.head..from + self.head + self.len };
+        let head = self.head_as_sent();
+        debug_assert!(head <= 4 && to <= from + self.head - head);
+        let buffer = &mut buffer[..from + self.head + self.len];
+        buffer[to] = buffer[from];
+        buffer[to + 1] = buffer[from + 1] & 0x7f; // §5.2: the mask bit
+        for at in 2..head {
+            buffer[to + at] = buffer[from + at];
+        }
+        key.apply_moving(&mut buffer[to + head..], from + self.head - to - head);
+        to + head..to + head + self.len
+    }
+}
+
 impl FrameDecoder {
     /// At the start of a frame.
     pub fn new() -> Self {
@@ -98,37 +163,60 @@ impl FrameDecoder {
         rules: &Rules,
         most: usize,
     ) -> Option<(DataKind, &'a mut [u8])> {
+        Some(self.whole_frame::<{ usize::MAX }>(input, rules, most)?.unmask_front(input))
+    }
+
+    /// The same for one that has fewer than `BELOW` bytes.
+    #[inline(always)]
+    #[cfg(feature = "event-loop")]
+    pub(crate) fn whole_message_below<'a, const BELOW: usize>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        rules: &Rules,
+        most: usize,
+    ) -> Option<(DataKind, &'a mut [u8])> {
+        Some(self.whole_frame::<BELOW>(input, rules, most)?.unmask_front(input))
+    }
+
+    /// The frame that [`whole_message`](Self::whole_message) would take, if it has fewer than `BELOW` bytes, which are more
+    /// than 125.
+    #[inline(always)]
+    pub(crate) fn whole_frame<const BELOW: usize>(
+        &self,
+        input: &[u8],
+        rules: &Rules,
+        most: usize,
+    ) -> Option<WholeFrame> {
         if !self.is_between_frames() {
             return None;
         }
         // §5.2: FIN and no reserved bit in front of the opcode, as in nearly all frames. What else there is `next` judges.
-        let &[first, second, ref rest @ ..] = &**input else { return None };
+        let &[first, second, ref rest @ ..] = input else { return None };
         let kind = match first {
             0x81 => DataKind::Text,
             0x82 => DataKind::Binary,
             _ => return None,
         };
-        let (length, rest) = match (second & 0x7f, rest) {
+        let (len, rest) = match (second & 0x7f, rest) {
             (126, &[high, low, ref rest @ ..]) if (high, low) > (0, 125) => {
-                (usize::from(u16::from_be_bytes([high, low])), rest)
+                let len = usize::from(u16::from_be_bytes([high, low]));
+                if len >= BELOW {
+                    return None;
+                }
+                (len, rest)
             }
             (126 | 127, _) => return None,
-            (length, rest) => (usize::from(length), rest),
+            (len, rest) => (usize::from(len), rest),
         };
         let (key, rest) = match (second & 0x80 != 0, rules.role.peer_masks()) {
             (true, true) => rest.split_first_chunk().map(|(key, rest)| (Some(MaskKey(*key)), rest))?,
             (false, false) => (None, rest),
             _ => return None,
         };
-        if length > most.min(rest.len()) || length as u64 > rules.max_frame {
+        if len > most.min(rest.len()) || len as u64 > rules.max_frame {
             return None;
         }
-        let used = input.len() - rest.len();
-        let payload = &mut take(input, used + length)[used..];
-        if let Some(key) = key {
-            key.apply(payload);
-        }
-        Some((kind, payload))
+        Some(WholeFrame { kind, key, head: input.len() - rest.len(), len })
     }
 
     /// Bytes of the current frame's payload that have not come yet.

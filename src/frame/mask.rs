@@ -28,7 +28,25 @@ impl MaskKey {
         if buf.len() < AVX2_FROM {
             pieces(self, buf);
         } else {
-            long(self, buf);
+            long(self, buf, 0);
+        }
+    }
+
+    /// Masks or unmasks what stands in `buf` behind its first `distance` bytes, and moves it to the start on the way: one pass
+    /// over the bytes, where a move and [`apply`](Self::apply) are two.
+    ///
+    /// # Panics
+    ///
+    /// Where `buf` is shorter than `distance`.
+    #[inline]
+    #[cfg(any(feature = "event-loop", test))]
+    pub(crate) fn apply_moving(self, buf: &mut [u8], distance: usize) {
+        let len = buf.len() - distance;
+        if len < AVX2_FROM {
+            buf.copy_within(distance.., 0);
+            pieces(self, &mut buf[..len]);
+        } else {
+            long(self, buf, distance);
         }
     }
 
@@ -59,31 +77,62 @@ impl MaskKey {
 const AVX2_FROM: usize = 128;
 
 #[inline(never)]
-fn long(key: MaskKey, buf: &mut [u8]) {
+fn long(key: MaskKey, buf: &mut [u8], distance: usize) {
     #[cfg(all(feature = "std", target_arch = "x86_64", not(bowsprit_no_simd)))]
     if std::arch::is_x86_feature_detected!("avx2") {
         #[target_feature(enable = "avx2")]
-        fn avx2(key: MaskKey, buf: &mut [u8]) {
-            blocks(key, buf);
+        fn avx2(key: MaskKey, buf: &mut [u8], distance: usize) {
+            blocks(key, buf, distance);
         }
         #[allow(unsafe_code)]
         // SAFETY: the condition above saw this CPU report AVX2. Worth it: see benches/NOTES.md, "mask".
-        return unsafe { avx2(key, buf) };
+        return unsafe { avx2(key, buf, distance) };
     }
-    blocks(key, buf);
+    blocks(key, buf, distance);
+}
+
+#[inline(always)]
+fn blocks(key: MaskKey, buf: &mut [u8], distance: usize) {
+    if distance == 0 { blocks_in_place(key, buf) } else { blocks_moving(key, buf, distance) }
 }
 
 /// Whole blocks of 128 bytes, which the compiler turns into the widest registers of the target.
 #[inline(always)]
-fn blocks(key: MaskKey, buf: &mut [u8]) {
-    let word = key.word();
+fn blocks_in_place(key: MaskKey, buf: &mut [u8]) {
     let (whole, rest) = buf.as_chunks_mut::<128>();
     for block in whole {
-        for chunk in block.as_chunks_mut::<8>().0 {
-            *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
-        }
+        *block = xor_all(*block, key);
     }
     pieces(key, rest);
+}
+
+/// The same, each block written `distance` bytes before where it was read. What comes last is read first, as it may be written
+/// over.
+#[inline(always)]
+fn blocks_moving(key: MaskKey, buf: &mut [u8], distance: usize) {
+    let Some(&last) = buf.last_chunk::<16>() else { return };
+    let end = buf.len() - distance;
+    let mut rest = &mut *buf;
+    while let Some(window) = rest.get_mut(..distance + 128) {
+        let Some(&block) = window.last_chunk::<128>() else { return };
+        window[..128].copy_from_slice(&xor_all(block, key));
+        rest = &mut rest[128..];
+    }
+    while let Some(window) = rest.get_mut(..distance + 16) {
+        let Some(&piece) = window.last_chunk() else { return };
+        window[..16].copy_from_slice(&xor(piece, key));
+        rest = &mut rest[16..];
+    }
+    buf[end - 16..end].copy_from_slice(&xor(last, key.rotated(end)));
+}
+
+#[inline(always)]
+fn xor_all<const N: usize>(mut bytes: [u8; N], key: MaskKey) -> [u8; N] {
+    let word = key.word();
+    for chunk in bytes.as_chunks_mut::<8>().0 {
+        *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
+    }
+    bytes
 }
 
 /// Pieces of sixteen bytes. What is left is done as the sixteen bytes that end with the buffer, as they were before:
@@ -154,10 +203,29 @@ mod tests {
             }
             let mut expected = vec![0xa5; len];
             key.apply_naive(&mut expected);
-            for path in [pieces, blocks, long] {
+            let wide = |key, buf: &mut [u8]| long(key, buf, 0);
+            for path in [pieces, blocks_in_place, wide] {
                 let mut buf = vec![0xa5; len];
                 path(key, &mut buf);
                 assert!(buf == expected, "length {len}");
+            }
+        }
+    }
+
+    /// What lies before the place it is moved from, and behind its end, stays as it was.
+    #[test]
+    fn what_is_moved_on_the_way_is_the_same() {
+        let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
+        let masked: Vec<u8> = (0..1200u32).map(|i| (i * 31 % 251) as u8).collect();
+        for len in (0..=300).step_by(STEP).chain([511, 512, 1000]) {
+            let mut expected = masked[200..200 + len].to_vec();
+            key.apply_naive(&mut expected);
+            for distance in [0, 1, 3, 4, 8, 15, 16, 17, 60, 127, 128, 129, 200] {
+                let mut buf = masked.clone();
+                key.apply_moving(&mut buf[200 - distance..200 + len], distance);
+                let to = 200 - distance;
+                assert!(buf[to..to + len] == expected, "length {len}, moved by {distance}");
+                assert!(buf[..to] == masked[..to] && buf[200 + len..] == masked[200 + len..]);
             }
         }
     }

@@ -9,6 +9,8 @@ mod header;
 mod mask;
 mod raw;
 
+#[cfg(feature = "event-loop")]
+pub(crate) use decoder::WholeFrame;
 pub use decoder::{FrameDecoder, Part};
 pub use header::{Control, DataKind, Header, Kind, Rules};
 pub use mask::MaskKey;

@@ -31,6 +31,7 @@ pub struct Wire {
     /// Each read gives a byte, and has a layer take so many for itself.
     pub overhead: Option<usize>,
     pub reads: usize,
+    pub writes: usize,
 }
 
 struct Fake(usize);
@@ -52,6 +53,7 @@ impl Read for Fake {
 
 impl Write for Fake {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        WIRES.with_borrow_mut(|wires| wires[self.0].writes += 1);
         WIRES.with_borrow_mut(|wires| match &mut wires[self.0] {
             Wire { is_broken: true, .. } => Err(io::ErrorKind::BrokenPipe.into()),
             Wire { is_full: true, .. } | Wire { room: Some(0), .. } => Err(io::ErrorKind::WouldBlock.into()),

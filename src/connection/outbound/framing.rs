@@ -1,9 +1,14 @@
 //! Frames: a message as one or several of them, a client's masked (RFC 6455 §5.2 to §5.4).
 
+#[cfg(feature = "event-loop")]
+use core::ops::Range;
+
 use super::Outbound;
 use super::error::SendError;
 use crate::connection::send_queue::SendQueue;
 use crate::entropy::{Entropy as _, EntropyError};
+#[cfg(feature = "event-loop")]
+use crate::frame::WholeFrame;
 use crate::frame::{MAX_HEADER, MaskKey, RawHeader};
 #[cfg(feature = "event-loop")]
 use crate::message::Message;
@@ -15,18 +20,49 @@ impl Outbound {
     #[cfg(feature = "event-loop")]
     pub(crate) fn send_plain(&mut self, message: Message<'_>) -> bool {
         let payload = message.as_bytes();
-        let is_plain = self.masks.is_none()
-            && self.closing.is_none()
-            && self.open.is_none()
-            && self.deflate.is_none()
-            && self.config.fragment_size.is_none()
-            && payload.len() < SendQueue::LEND_FROM;
+        let is_plain = self.sends_as_it_is() && self.closing.is_none() && self.open.is_none();
         match &mut self.queue {
             Some(queue) if is_plain && queue.len() < self.config.max_queued => {
-                queue.push_short_frame(RawHeader::of(message.kind().opcode()).first_byte(), payload);
-                true
+                if payload.len() < SendQueue::IN_PLACE_FROM {
+                    queue.push_short_frame(RawHeader::of(message.kind().opcode()).first_byte(), payload);
+                    return true;
+                }
+                queue.push_plain(message)
             }
             _ => false,
+        }
+    }
+
+    /// Whether a message goes out as one frame that says nothing else.
+    #[inline(always)]
+    #[cfg(feature = "event-loop")]
+    fn sends_as_it_is(&self) -> bool {
+        self.masks.is_none() && self.deflate.is_none() && self.config.fragment_size.is_none()
+    }
+
+    /// Takes the mask off a frame that starts at `from` in the receive buffer, and says where its payload is. Where the queue
+    /// can have the frame as it stands then, it is moved behind those that it has, and offered.
+    #[inline]
+    #[cfg(feature = "event-loop")]
+    pub(crate) fn offer(&mut self, frame: &WholeFrame, buffer: &mut [u8], from: usize) -> Range<usize> {
+        self.withdraw_offer();
+        let can_be = self.sends_as_it_is() && frame.key.is_some();
+        let queue = self.queue.as_mut().filter(|_| can_be);
+        let Some((queue, end)) = queue.and_then(|queue| queue.end_of_offered().map(|end| (queue, end)))
+        else {
+            return frame.unmask(buffer, from);
+        };
+        let payload = frame.unmask_to(buffer, from, end);
+        queue.offer(frame.kind, end..payload.end, payload.start - end);
+        payload
+    }
+
+    /// What the receive buffer holds now is none that was offered.
+    #[inline]
+    #[cfg(feature = "event-loop")]
+    pub(crate) fn withdraw_offer(&mut self) {
+        if let Some(queue) = &mut self.queue {
+            queue.withdraw_offer();
         }
     }
 

@@ -43,6 +43,9 @@ pub struct SendQueue {
     scratch: Lender,
     /// The buffer of the message that is being delivered.
     message: Lender,
+    /// Whoever lends it bounds what all of its queues hold.
+    #[cfg(any(feature = "event-loop", test))]
+    is_spare: bool,
     /// What of the receive buffer is a frame already.
     #[cfg(any(feature = "event-loop", test))]
     offer: Offer,
@@ -118,6 +121,10 @@ struct Offer {
 
 /// More copied bytes than this are not kept room for by an empty queue.
 const KEEP: usize = 64 * 1024;
+
+/// The same for one that a driver lends to one connection after the other: as much as the answers to a read may take.
+#[cfg(any(feature = "event-loop", test))]
+const KEEP_SPARE: usize = 512 * 1024;
 
 /// Nor for more segments than this.
 const KEEP_SEGMENTS: usize = 256;
@@ -412,13 +419,33 @@ impl SendQueue {
         let used = self.copied.len();
         self.copied.clear();
         if self.copied.capacity() > KEEP {
-            if used <= KEEP {
-                self.copied.shrink_to(KEEP);
-            } else {
-                // To shrink it would give most of its pages back to the system, to be had anew for the next long message.
-                self.copied = Vec::new();
-            }
+            self.give_back(used);
         }
+    }
+
+    /// Gives memory back that an empty queue has more of than it keeps; `used` bytes of it were needed last.
+    #[inline(never)]
+    fn give_back(&mut self, used: usize) {
+        if used <= KEEP {
+            self.copied.shrink_to(KEEP);
+        } else if self.copied.capacity() > self.keeps() {
+            // To shrink it would give most of its pages back to the system, to be had anew for the next long message.
+            self.copied = Vec::new();
+        }
+    }
+
+    const fn keeps(&self) -> usize {
+        #[cfg(any(feature = "event-loop", test))]
+        if self.is_spare {
+            return KEEP_SPARE;
+        }
+        KEEP
+    }
+
+    /// It is kept for any connection, together with others.
+    #[cfg(any(feature = "event-loop", test))]
+    pub(crate) const fn make_spare(&mut self) {
+        self.is_spare = true;
     }
 
     fn drop_front(&mut self) {
@@ -563,6 +590,24 @@ mod tests {
         }
         queue.advance(queue.len());
         assert!(queue.capacity() <= KEEP + KEEP_SEGMENTS * size_of::<Segment>());
+    }
+
+    /// What a turn needs, the next one finds again; what was needed once, goes.
+    #[test]
+    fn one_that_is_lent_keeps_what_answers_to_a_read_take() {
+        let mut queue = SendQueue::default();
+        let mut kept_after = |len: usize| {
+            queue.push(&vec![0; len]);
+            queue.advance(len);
+            let kept = queue.capacity();
+            queue.make_spare();
+            kept
+        };
+        assert_eq!(kept_after(KEEP + 1), 0, "it is not lent yet");
+        assert!((4 * KEEP..=KEEP_SPARE).contains(&kept_after(4 * KEEP)));
+        assert!(kept_after(4 * KEEP) >= 4 * KEEP);
+        assert_eq!(kept_after(1), KEEP);
+        assert_eq!(kept_after(KEEP_SPARE + 1), 0);
     }
 
     #[test]

@@ -262,7 +262,8 @@ impl<D: Default> Engine<D> {
         let nodes = None;
         let shared = self.cx.budget.shared.next_deadline(now);
         let paused = self.cx.budget.look_at;
-        [work, accept, peers, nodes, shared, paused, self.cx.timers.next(), self.cx.slowed.next()]
+        let spare = self.cx.pool.trim_at();
+        [work, accept, peers, nodes, shared, paused, spare, self.cx.timers.next(), self.cx.slowed.next()]
             .into_iter()
             .flatten()
             .min()

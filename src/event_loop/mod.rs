@@ -52,6 +52,7 @@ mod ended;
 mod ending;
 mod engine;
 mod fanout;
+mod fitting;
 #[cfg(feature = "backplane")]
 mod follow;
 #[cfg(feature = "backplane")]
@@ -69,6 +70,7 @@ mod metering;
 #[cfg(feature = "backplane")]
 mod nodes;
 mod opening;
+mod oversized;
 mod peer;
 mod poll;
 mod pool;

@@ -5,6 +5,7 @@
 //! [here](Pool::send), with a queue and what compresses.
 
 use std::mem;
+use std::time::{Duration, Instant};
 
 use crate::connection::driver::{InboundExt as _, OutboundExt as _, SendQueue};
 use crate::connection::{Inbound, Outbound};
@@ -22,6 +23,10 @@ pub(super) struct Pool {
     buffers: Vec<Box<MessageBuffer>>,
     /// Memory that all of them hold.
     buffers_memory: usize,
+    /// The least that it was since it was looked at last: what nobody has needed.
+    buffers_unused: usize,
+    /// When to look at it again.
+    trim_at: Option<Instant>,
     pub(super) deflate: DeflatePool,
 }
 
@@ -33,7 +38,11 @@ const SPARE_QUEUES_MEMORY: usize = 4 << 20;
 /// Message buffers that are kept for the next message, and the memory that all of them may hold. Each connection that is answered
 /// with what came in fragments has one until the end of the turn.
 const SPARE_BUFFERS: usize = 1024;
-const SPARE_BUFFERS_MEMORY: usize = 8 << 20;
+const SPARE_BUFFERS_MEMORY: usize = 64 << 20;
+
+/// So much of that memory stays though nobody needs it; of what is beyond, what nobody has needed for so long goes.
+const UNUSED_BUFFERS_MEMORY: usize = 8 << 20;
+const UNUSED_FOR: Duration = Duration::from_secs(1);
 
 impl Pool {
     pub(super) fn new() -> Self {
@@ -42,6 +51,8 @@ impl Pool {
             queues_memory: 0,
             buffers: Vec::new(),
             buffers_memory: 0,
+            buffers_unused: 0,
+            trim_at: None,
             deflate: DeflatePool::new(),
         }
     }
@@ -58,7 +69,8 @@ impl Pool {
 
     #[inline]
     fn take_queue(&mut self, outbound: &mut Outbound) {
-        let Some(queue) = outbound.reclaim_queue() else { return };
+        let Some(mut queue) = outbound.reclaim_queue() else { return };
+        queue.make_spare();
         let memory = queue.capacity();
         if self.queues.len() < SPARE_QUEUES && self.queues_memory + memory <= SPARE_QUEUES_MEMORY {
             self.queues_memory += memory;
@@ -100,10 +112,54 @@ impl Pool {
         if !inbound.has_buffer()
             && let Some(buffer) = self.buffers.pop()
         {
-            self.buffers_memory -= buffer.capacity();
+            self.count_lent(&buffer);
             inbound.lend(buffer);
         }
         inbound.lend_inflater(&mut self.deflate);
+    }
+
+    const fn count_lent(&mut self, buffer: &MessageBuffer) {
+        self.buffers_memory -= buffer.capacity();
+        if self.buffers_memory < self.buffers_unused {
+            self.buffers_unused = self.buffers_memory;
+        }
+    }
+
+    /// Gives back what nobody has needed for a while.
+    #[inline]
+    pub(super) fn trim(&mut self, now: Instant) {
+        if self.trim_at.is_some() || self.buffers_memory > UNUSED_BUFFERS_MEMORY {
+            self.trim_buffers(now);
+        }
+    }
+
+    /// When [`trim`](Self::trim) is wanted even if nothing happens.
+    pub(super) const fn trim_at(&self) -> Option<Instant> {
+        self.trim_at
+    }
+
+    #[inline(never)]
+    fn trim_buffers(&mut self, now: Instant) {
+        if self.trim_at.is_some_and(|at| now < at) {
+            return;
+        }
+        if self.trim_at.is_some() {
+            // Those that were used last are at the end.
+            let (mut unused, mut all) = (self.buffers_unused, self.buffers_memory);
+            self.buffers.retain(|buffer| {
+                let memory = buffer.capacity();
+                let stays = memory > unused || all <= UNUSED_BUFFERS_MEMORY;
+                if !stays {
+                    unused -= memory;
+                    all -= memory;
+                }
+                stays
+            });
+            self.buffers_memory = all;
+        }
+        self.buffers_unused = self.buffers_memory;
+        let is_much = self.buffers_memory > UNUSED_BUFFERS_MEMORY;
+        self.trim_at = if is_much { now.checked_add(UNUSED_FOR) } else { None };
     }
 
     /// Takes it back, as far as it is not in use.
@@ -122,7 +178,7 @@ impl Pool {
         self.lend_queue(outbound);
         let buffer =
             self.buffers.pop_if(|buffer| buffer.capacity() <= MessageBuffer::fair(len)).unwrap_or_default();
-        self.buffers_memory -= buffer.capacity();
+        self.count_lent(&buffer);
         outbound.queue().lend_buffer(buffer);
     }
 
@@ -146,7 +202,7 @@ impl Pool {
         self.queues = Vec::new();
         self.queues_memory = 0;
         self.buffers = Vec::new();
-        self.buffers_memory = 0;
+        (self.buffers_memory, self.buffers_unused, self.trim_at) = (0, 0, None);
         self.deflate.drop_spare();
     }
 

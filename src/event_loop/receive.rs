@@ -123,7 +123,7 @@ impl<H: Handler> Turn<'_, H> {
     /// What one readiness leaves to be done.
     #[inline]
     fn after_reading(&mut self, slot: usize) {
-        let Context { peers, agenda, pool, work, .. } = &mut *self.cx;
+        let Context { peers, agenda, work, .. } = &mut *self.cx;
         let peer = &mut peers[slot];
         if peer.heavy || work.is_spent() {
             peer.heavy = peer.is_open() && (work.is_spent() || peer.has_rest());
@@ -131,16 +131,11 @@ impl<H: Handler> Turn<'_, H> {
         if (peer.readable || peer.has_rest()) && !matches!(peer.stage, Stage::Dead) {
             agenda.read(slot);
         }
-        // A buffer that is far too large for what has come of a message goes back, once no more is there to be read.
-        if let Some(inbound) = self.inbounds.get_mut(slot)
-            && inbound.has_buffer()
-            && !peer.readable
-            && let Some(buffer) = inbound.reclaim_oversized()
-        {
-            pool.take_buffer(buffer);
-        }
         write_on(peer, agenda, slot);
-        if !agenda.is_to_be_written(slot) {
+        if !peer.readable && self.inbounds.get(slot).is_some_and(|inbound| inbound.has_buffer()) {
+            self.fit_buffer(slot);
+        }
+        if !self.cx.agenda.is_to_be_written(slot) {
             self.count(slot); // else it is counted once it is written
         }
     }

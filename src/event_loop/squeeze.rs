@@ -53,8 +53,13 @@ impl<H: Handler> Turn<'_, H> {
     pub(super) fn keep_to_budget(&mut self) {
         let now = self.cx.now();
         self.cx.budget.shared.keep_swept(now);
+        self.cx.pool.trim(now);
         let most = self.cx.settings.max_held;
-        let (mut total, own) = self.add_up();
+        let (mut total, mut own) = self.add_up();
+        if total > most / 4 * 3 {
+            self.fit_buffers_beyond(0);
+            (total, own) = self.add_up();
+        }
         if total > most / 4 * 3 {
             self.squeeze(total, own);
             (total, _) = self.add_up();

@@ -25,6 +25,9 @@ pub trait InboundExt: Half {
     /// Takes back the buffer that is not in use; what it holds is the last message.
     fn reclaim(&mut self) -> Option<Box<MessageBuffer>>;
 
+    /// The memory of a buffer that was lent and has far more of it than has come of the message.
+    fn oversized(&self) -> Option<usize>;
+
     /// Takes back a buffer that was lent and has far more memory than has come of the message, which goes on in a fitting
     /// one; for drivers once no more is there to be read.
     fn reclaim_oversized(&mut self) -> Option<Box<MessageBuffer>>;
@@ -87,6 +90,10 @@ impl InboundExt for Inbound {
     #[inline]
     fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
         if self.message_due { None } else { self.assembler.reclaim() }
+    }
+
+    fn oversized(&self) -> Option<usize> {
+        self.assembler.oversized()
     }
 
     fn reclaim_oversized(&mut self) -> Option<Box<MessageBuffer>> {

@@ -32,6 +32,7 @@ use super::fanout::Fanout;
 use super::follows::Follows;
 use super::id::{ConnId, Tokens};
 use super::limits::Admission;
+use super::oversized::Oversized;
 use super::peer::{Peer, Stage};
 use super::pool::{Borrowers, Pool};
 use super::rate::Slowed;
@@ -106,6 +107,7 @@ pub struct Context<D> {
     pub(super) budget: Budget,
     pub(super) work: Work,
     pub(super) fanout: Fanout,
+    pub(super) oversized: Oversized,
     pub(super) slowed: Slowed,
     pub(super) waker: LoopWaker,
     /// What streams of HTTP/2 have left to be done.
@@ -178,6 +180,7 @@ impl<D: Default> Context<D> {
             budget: Budget::default(),
             work: Work::default(),
             fanout: Fanout::default(),
+            oversized: Oversized::default(),
             slowed: Slowed::default(),
             #[cfg(feature = "backplane")]
             place: 0,

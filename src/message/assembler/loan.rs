@@ -20,6 +20,11 @@ impl Assembler {
         }
     }
 
+    /// The memory of a buffer that has far more of it than has come of the open message.
+    pub fn oversized(&self) -> Option<usize> {
+        self.buffer.as_ref().filter(|buffer| buffer.is_oversized()).map(|buffer| buffer.capacity())
+    }
+
     /// Exchanges a buffer that has far more memory than has come of the open message for a fitting one.
     pub fn reclaim_oversized(&mut self) -> Option<Box<MessageBuffer>> {
         let buffer = self.buffer.as_mut().filter(|buffer| buffer.is_oversized())?;

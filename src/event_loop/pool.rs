@@ -182,6 +182,18 @@ impl Pool {
         outbound.queue().lend_buffer(buffer);
     }
 
+    /// Takes back what was lent for masking, as far as it is not in use. A queue that the connection `had` may refer to what is being
+    /// read for it, until that ends.
+    pub(super) fn take_masked(&mut self, outbound: &mut Outbound, had: bool) {
+        if had {
+            if let Some(buffer) = outbound.take_spent() {
+                self.take_buffer(buffer);
+            }
+        } else {
+            self.take_sent(outbound);
+        }
+    }
+
     /// Takes back what a connection has sent with, or was lent for that, as far as it is not in use.
     #[inline(always)]
     pub(super) fn take_sent(&mut self, outbound: &mut Outbound) {

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use bowsprit::event_loop::{ConnId, Engine, Handler, Readiness, Settings, Stream, Transport};
+use bowsprit::handshake::ClientRequest;
 use mio::{Poll, Token};
 
 thread_local! {
@@ -123,6 +124,27 @@ impl<H: Handler<Data = ()>> World<H> {
         world.turn();
         WIRES.with_borrow_mut(|wires| wires.iter_mut().for_each(|wire| wire.from = Vec::new()));
         world
+    }
+
+    /// A client of the loop whose server, another connection of it, answers the handshake and is told nothing more.
+    pub fn dial(&mut self, request: ClientRequest) -> usize {
+        let number = self.conns.len();
+        WIRES.with_borrow_mut(|wires| wires.push(Wire::default()));
+        let transport = Transport::other(Fake(number));
+        let id = self.engine.context().dial(transport, request).unwrap();
+        self.conns.push((id, self.engine.token_of(id).unwrap()));
+        self.engine.ready(self.conns[number].1, Readiness::WRITABLE, &mut self.handler);
+        self.turn();
+        let server = WIRES.with_borrow(|wires| wires.len());
+        WIRES.with_borrow_mut(|wires| wires.push(Wire::default()));
+        let id = self.engine.adopt(Transport::other(Fake(server))).unwrap();
+        self.conns.push((id, self.engine.token_of(id).unwrap()));
+        for (from, to) in [(number, server), (server, number)] {
+            let bytes = WIRES.with_borrow_mut(|wires| std::mem::take(&mut wires[from].from));
+            self.arrive(to, &bytes);
+            self.turn();
+        }
+        number
     }
 
     pub fn arrive(&mut self, number: usize, bytes: &[u8]) {

@@ -212,12 +212,13 @@ impl<D: Default> Context<D> {
     #[inline(never)]
     fn send_long(&mut self, id: ConnId, message: Message<'_>, choice: Compression) -> Sent {
         let masks = self.peer(id).is_some_and(|peer| peer.is_open() && peer.outbound.role() == Role::Client);
+        let had_queue = masks && self.peers[id.slot as usize].outbound.has_queue();
         if masks {
             self.pool.lend_for_masking(&mut self.peers[id.slot as usize].outbound, message.len());
         }
         let sent = self.send_with(id, |outbound| outbound.send_with(message, choice));
         if masks && let Some(peer) = self.peers.get_mut(id.slot as usize) {
-            self.pool.take_sent(&mut peer.outbound);
+            self.pool.take_masked(&mut peer.outbound, had_queue);
         }
         self.count_message(sent)
     }

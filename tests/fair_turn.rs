@@ -6,9 +6,12 @@
 mod in_memory;
 mod support;
 
+use std::sync::Arc;
+
 use bowsprit::Role;
+use bowsprit::connection::{Config, Delivery};
 use bowsprit::event_loop::{ConnId, Context, Ended, Handler, Readiness, To};
-use bowsprit::frame::RawHeader;
+use bowsprit::frame::{Header, RawHeader};
 use bowsprit::message::Message;
 use in_memory::{WIRES, World};
 use support::*;
@@ -296,4 +299,50 @@ fn what_is_left_needs_no_further_event() {
     drop(client);
     remote.stop().unwrap();
     server.join().unwrap();
+}
+
+/// Says so much about each frame that its share of the turn is used up.
+#[derive(Default)]
+struct Talker {
+    frames: usize,
+    messages: Vec<Vec<u8>>,
+}
+
+impl Handler for Talker {
+    type Data = ();
+
+    fn on_frame(&mut self, cx: &mut Context<()>, id: ConnId, _: &Header) {
+        self.frames += 1;
+        for _ in 0..3000 {
+            assert!(cx.send_binary(id, b"a frame").is_queued());
+        }
+    }
+
+    fn on_message(&mut self, _: &mut Context<()>, _: ConnId, message: Message<'_>) {
+        self.messages.push(message.as_bytes().to_vec());
+    }
+}
+
+/// All of its frames are told, and nothing more may come for a long time.
+#[test]
+fn a_message_that_is_whole_comes_though_the_share_is_used_up() {
+    for len in [0, 1, 300, 5000] {
+        let mut world = World::new(Talker::default(), 1, |settings| {
+            let mut config = Config::default();
+            config.delivery = Delivery::Both;
+            settings.connection = Arc::new(config);
+        });
+        let held = world.held();
+        let payload = vec![7; len];
+        world.arrive(0, &sent_by(Role::Client, RawHeader::BINARY, &payload));
+        world.turn();
+        assert!(world.handler.frames == 1 && world.handler.messages == [payload.clone()], "{len}");
+        let two = [not_fin(RawHeader::BINARY), RawHeader::CONTINUATION];
+        world.arrive(0, &two.map(|header| sent_by(Role::Client, header, &payload)).concat());
+        world.turn();
+        assert!(world.handler.frames == 3 && world.handler.messages.len() == 2, "{len}");
+        assert_eq!(world.handler.messages[1], payload.repeat(2));
+        take(0);
+        assert_eq!(world.held(), held);
+    }
 }

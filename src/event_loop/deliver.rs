@@ -14,14 +14,14 @@ use crate::error::ProtocolError;
 use crate::message::Message;
 
 /// Takes the frames in a part of the receive buffer and hands what they say to the program, until the connection has used
-/// up its quantum; says how many bytes are left then.
+/// up its quantum; says how many bytes are left then. Where none is, something that they have said is.
 #[inline(always)]
 pub(super) fn take_frames<H: Handler>(
     loan: &mut ReadLoan<'_, Context<H::Data>>,
     handler: &mut H,
     id: ConnId,
     frames: Range<usize>,
-) -> Result<usize, ProtocolError> {
+) -> Result<Option<usize>, ProtocolError> {
     let (cx, inbound, scratch) = loan.parts();
     let slot = id.slot as usize;
     let Range { start: mut at, end } = frames;
@@ -29,10 +29,10 @@ pub(super) fn take_frames<H: Handler>(
         let mut input = &mut scratch[at..end];
         loop {
             if cx.agenda.is_decided(slot) {
-                return Ok(0);
+                return Ok(None);
             }
             if cx.work.is_spent() {
-                return Ok(input.len());
+                return Ok(Some(input.len()));
             }
             let peer = &mut cx.peers[slot];
             let Some(message) = inbound.short_message(&mut input, &mut peer.outbound)? else { break };
@@ -40,16 +40,16 @@ pub(super) fn take_frames<H: Handler>(
             cx.work.spend(MESSAGE);
             take_message(handler, cx, id, message, metered);
             if input.is_empty() {
-                return Ok(0);
+                return Ok(None);
             }
         }
         let from = end - input.len();
         at = match take_long(inbound, cx, handler, id, &mut scratch[..end], from)? {
             Some(at) if at < end => at,
-            Some(_) => return Ok(0),
+            Some(_) => return Ok(None),
             None => match take_part(inbound, cx, handler, id, &mut scratch[..end], from)? {
                 ControlFlow::Continue(at) => at,
-                ControlFlow::Break(at) => return Ok(end - at),
+                ControlFlow::Break(at) => return Ok(Some(end - at).filter(|&left| left > 0)),
             },
         };
     }

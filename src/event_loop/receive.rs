@@ -162,9 +162,7 @@ impl<H: Handler> Turn<'_, H> {
         let taken = take_frames(&mut loan, self.handler, id, 0..len);
         let written = write_at_once(&mut loan, slot);
         loan.end();
-        if let Ok(left) = taken
-            && left > 0
-        {
+        if let Ok(Some(left)) = taken {
             let from = bytes.len() - left;
             self.cx.peers[slot].cold().rest = Rest { bytes, from };
         }
@@ -305,10 +303,15 @@ fn write_on<D>(peer: &mut Peer<D>, agenda: &mut Agenda, slot: usize) {
     }
 }
 
-/// Keeps the last `left` of `len` bytes of the receive buffer until the connection is served again.
+/// Keeps what is left of `len` bytes of the receive buffer, the last ones, until the connection is served again.
 #[inline(always)]
-fn keep_rest<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize, len: usize, left: usize) {
-    if left > 0 {
+fn keep_rest<D: Default>(
+    loan: &mut ReadLoan<'_, Context<D>>,
+    slot: usize,
+    len: usize,
+    left: Option<usize>,
+) {
+    if let Some(left) = left {
         keep(loan, slot, len - left..len);
     }
 }
@@ -318,7 +321,7 @@ fn keep<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize, rest: Rang
     let (cx, _, scratch) = loan.parts();
     let peer = &mut cx.peers[slot];
     peer.heavy = true;
-    peer.cold().rest = Rest { bytes: scratch[rest].to_vec(), from: 0 };
+    peer.cold().rest = Rest::of(&scratch[rest]);
     cx.agenda.read(slot);
 }
 

@@ -90,9 +90,19 @@ impl Work {
     }
 }
 
-/// Bytes that were read and not looked at.
+/// Bytes that were read and not looked at, from a place on. Where none is left, there is still one before that place while
+/// something is to be told that they have said.
 #[derive(Debug, Default)]
 pub(super) struct Rest {
     pub(super) bytes: Vec<u8>,
     pub(super) from: usize,
+}
+
+impl Rest {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self { bytes: vec![0], from: 1 };
+        }
+        Self { bytes: bytes.to_vec(), from: 0 }
+    }
 }

@@ -121,3 +121,24 @@ fn where_memory_is_short_they_are_exchanged() {
         assert_eq!(frames(&answer).len(), 1, "connection {number}");
     }
 }
+
+/// What is only kept for the next message ends nobody.
+#[test]
+fn what_nobody_has_is_given_back_before_anybody_is_ended() {
+    const MANY: usize = 35;
+    let mut world = World::new(Echo, MANY + 1, |settings| settings.max_held = 8 << 20);
+    let message = sent_by(Role::Client, RawHeader::BINARY, &Random::new(4).bytes(BEGUN));
+    let (begun, rest) = message.split_at(message.len() - 10);
+    for part in [begun, rest] {
+        (1..=MANY).for_each(|number| world.arrive(number, part));
+    }
+    world.turn();
+    // More than is left comes in one turn.
+    let long = sent_by(Role::Client, RawHeader::BINARY, &Random::new(5).bytes(4 << 20));
+    world.arrive(0, &long[..3 << 20]);
+    world.turn();
+    world.arrive(0, &long[3 << 20..]);
+    world.turn();
+    let stats = world.engine.context().stats();
+    assert_eq!((stats.open, stats.over_budget), (MANY as u64 + 1, 0), "{} bytes are held", stats.held);
+}

@@ -305,12 +305,7 @@ fn write_on<D>(peer: &mut Peer<D>, agenda: &mut Agenda, slot: usize) {
 
 /// Keeps what is left of `len` bytes of the receive buffer, the last ones, until the connection is served again.
 #[inline(always)]
-fn keep_rest<D: Default>(
-    loan: &mut ReadLoan<'_, Context<D>>,
-    slot: usize,
-    len: usize,
-    left: Option<usize>,
-) {
+fn keep_rest<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize, len: usize, left: Option<usize>) {
     if let Some(left) = left {
         keep(loan, slot, len - left..len);
     }

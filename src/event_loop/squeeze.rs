@@ -58,6 +58,7 @@ impl<H: Handler> Turn<'_, H> {
         let (mut total, mut own) = self.add_up();
         if total > most / 4 * 3 {
             self.fit_buffers_beyond(0);
+            self.cx.pool.drain(); // nobody is held back, or ended, for what is only kept for the next one
             (total, own) = self.add_up();
         }
         if total > most / 4 * 3 {
@@ -101,7 +102,6 @@ impl<H: Handler> Turn<'_, H> {
 
     #[cold]
     fn squeeze(&mut self, total: usize, own: usize) {
-        self.cx.pool.drain();
         let most = self.cx.settings.max_held;
         // What is too much is for each loop to free in proportion to what it holds.
         let part = |bytes: usize| (bytes as u128 * own as u128 / (total.max(1) as u128)) as usize;

@@ -126,6 +126,15 @@ impl<H: Handler<Data = ()>> World<H> {
         world
     }
 
+    /// One more connection of a server, from which nothing has come.
+    pub fn adopt(&mut self) -> usize {
+        let number = self.conns.len();
+        WIRES.with_borrow_mut(|wires| wires.push(Wire::default()));
+        let id = self.engine.adopt(Transport::other(Fake(number))).unwrap();
+        self.conns.push((id, self.engine.token_of(id).unwrap()));
+        number
+    }
+
     /// A client of the loop whose server, another connection of it, answers the handshake and is told nothing more.
     pub fn dial(&mut self, request: ClientRequest) -> usize {
         let number = self.conns.len();
@@ -135,10 +144,7 @@ impl<H: Handler<Data = ()>> World<H> {
         self.conns.push((id, self.engine.token_of(id).unwrap()));
         self.engine.ready(self.conns[number].1, Readiness::WRITABLE, &mut self.handler);
         self.turn();
-        let server = WIRES.with_borrow(|wires| wires.len());
-        WIRES.with_borrow_mut(|wires| wires.push(Wire::default()));
-        let id = self.engine.adopt(Transport::other(Fake(server))).unwrap();
-        self.conns.push((id, self.engine.token_of(id).unwrap()));
+        let server = self.adopt();
         for (from, to) in [(number, server), (server, number)] {
             let bytes = WIRES.with_borrow_mut(|wires| std::mem::take(&mut wires[from].from));
             self.arrive(to, &bytes);

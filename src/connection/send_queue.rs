@@ -3,7 +3,7 @@
 //! Small frames are copied one behind the other, so that one write sends them all. A large payload is not copied:
 //! it is *lent* where it lies in a buffer of the driver, or *shared* as a prepared message, and the driver writes
 //! it from there with a gathered write. What a short write leaves of lent bytes is copied, as the driver needs
-//! its buffer back.
+//! its buffer back. A message that goes back as it came, in a loop, is lent with its header (`in_place`).
 
 mod frames;
 #[cfg(any(feature = "event-loop", test))]

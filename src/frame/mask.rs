@@ -2,7 +2,7 @@
 //!
 //! In: a key and a buffer. Out: the same buffer, each byte exclusive-ored with the key byte at its
 //! position modulo four. Masking and unmasking are the same operation. Promises: any length, any alignment,
-//! any starting offset, in place, no allocation.
+//! any starting offset, in place or towards the start of the buffer, no allocation.
 //!
 //! One loop does the work; where the CPU has AVX2 the same loop runs compiled for it. The byte-by-byte
 //! definition of the RFC stays as [`MaskKey::apply_naive`], the oracle of tests and fuzzers. The crate is

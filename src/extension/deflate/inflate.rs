@@ -500,6 +500,115 @@ mod tests {
         }
     }
 
+    /// Bits as a sender puts them (RFC 1951 §3.1.1), and symbols of the fixed code (§3.2.6).
+    #[derive(Default)]
+    struct Writer(Vec<u8>, usize);
+
+    impl Writer {
+        fn put(&mut self, value: usize, count: usize) {
+            for bit in 0..count {
+                if self.1.is_multiple_of(8) {
+                    self.0.push(0);
+                }
+                *self.0.last_mut().unwrap() |= ((value >> bit & 1) as u8) << (self.1 % 8);
+                self.1 += 1;
+            }
+        }
+
+        fn code(&mut self, value: usize, count: usize) {
+            self.put(value.reverse_bits() >> (usize::BITS as usize - count), count);
+        }
+
+        fn symbol(&mut self, symbol: usize) {
+            match symbol {
+                0..144 => self.code(0x30 + symbol, 8),
+                144..256 => self.code(0x190 + symbol - 144, 9),
+                256..280 => self.code(symbol - 256, 7),
+                _ => self.code(0xc0 + symbol - 280, 8),
+            }
+        }
+    }
+
+    /// What no encoder of ours makes: all symbols with all that may stand behind them, blocks, and what goes wrong anywhere.
+    #[test]
+    fn whole_messages_of_any_bits_give_what_pieces_give() {
+        // The bits behind each symbol, and the least that it says (§3.2.5).
+        let table = |symbols: usize, extra: fn(usize) -> usize, least: usize| {
+            let next = |sum: &mut usize, symbol| {
+                let base = *sum;
+                *sum += 1 << extra(symbol);
+                Some((extra(symbol), base))
+            };
+            (0..symbols).scan(least, next).collect::<Vec<_>>()
+        };
+        let mut lengths = table(28, |symbol| (symbol / 4).saturating_sub(1), 3);
+        lengths.push((0, 258));
+        let distances = table(30, |symbol| (symbol / 2).saturating_sub(1), 1);
+        let mut random = fastrand::Rng::with_seed(12);
+        let (mut fixed, mut right) = (0, 0);
+        for (bits, takeover) in [(9, true), (9, false), (15, true), (15, false)] {
+            let agreed = Half { window: WindowBits::new(bits).unwrap(), takeover };
+            let (mut whole, mut pieces, mut before) = (Inflater::default(), Inflater::default(), 0);
+            for _ in 0..if cfg!(miri) { 5 } else { 3000 } {
+                let goes_wrong = random.usize(..3) == 0;
+                let mut luck = random.fork();
+                let mut wrong = |one_in: usize| goes_wrong && luck.usize(..one_in) == 0;
+                let far = if takeover { agreed.window.bytes().min(before) } else { 0 };
+                let (mut out, mut made) = (Writer::default(), 0);
+                for _ in 0..random.usize(..4) {
+                    out.put(if wrong(8) { random.usize(..8) } else { 0b010 }, 3);
+                    for _ in 0..random.usize(..40) {
+                        if random.bool() || made + far == 0 {
+                            out.symbol(random.usize(..256));
+                            made += 1;
+                            continue;
+                        }
+                        let symbol = random.usize(..if wrong(20) { 31 } else { 29 });
+                        out.symbol(257 + symbol);
+                        let Some(&(extra, base)) = lengths.get(symbol) else { continue };
+                        let more = random.usize(..1 << extra);
+                        out.put(more, extra);
+                        let most = (made + far + if goes_wrong { 3 } else { 0 }).min(1 << 15);
+                        let distance = [most, 1, random.usize(1..=most.min(7)), random.usize(1..=most)]
+                            [random.usize(..4)];
+                        let symbol = distances.partition_point(|&(_, base)| base <= distance) - 1;
+                        out.code(if wrong(30) { random.usize(..32) } else { symbol }, 5);
+                        out.put(distance - distances[symbol].1, distances[symbol].0);
+                        made += base + more;
+                    }
+                    if !wrong(8) {
+                        out.symbol(256);
+                    }
+                }
+                out.put(if wrong(8) { random.usize(..8) } else { 0 }, 3);
+                let mut payload = out.0;
+                match random.usize(..12) {
+                    0 => payload.extend(&TAIL[..4]),
+                    1 => payload.push(random.u8(..)),
+                    2 => drop(payload.pop()),
+                    3..6 => *payload.last_mut().unwrap() |= 0x80 >> random.u8(..8), // the rest of the byte
+                    _ => {}
+                }
+                whole.engine = None;
+                let room = [1 << 17, made.max(1), made + 1, random.usize(1..300)][random.usize(..4)];
+                let back = inflate(&mut whole, agreed, &payload, payload.len().max(1), room);
+                (fixed, right) =
+                    (fixed + usize::from(whole.engine.is_none()), right + usize::from(back.is_ok()));
+                let cut = random.usize(1..10).min(payload.len().max(2) - 1);
+                assert!(back == inflate(&mut pieces, agreed, &payload, cut, room), "{payload:02x?}");
+                assert_eq!(whole.take_work(), pieces.take_work());
+                assert_eq!(whole.traffic(), pieces.traffic());
+                match back {
+                    Ok(back) => before += back.len(),
+                    Err(_) => (whole, pieces, before) = Default::default(),
+                }
+                let [kept, other] = [&whole, &pieces].map(|one| one.history.recent(1 << 15).concat());
+                assert!(kept == other || !takeover);
+            }
+        }
+        assert!(cfg!(miri) || fixed > 3000 && right > 5000, "{fixed} without the engine, {right} right");
+    }
+
     #[test]
     fn nothing_is_left_of_the_last_message_without_takeover() {
         let mut inflater = Inflater::default();

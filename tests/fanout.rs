@@ -12,8 +12,9 @@ use std::sync::Arc;
 use bowsprit::Role;
 use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::connection::Config;
-use bowsprit::event_loop::{Cause, ConnId, Context, Ended, Handler, Readiness, To};
+use bowsprit::event_loop::{Cause, ConnId, Context, Decision, Ended, Handler, Readiness, To};
 use bowsprit::frame::{DataKind, RawHeader};
+use bowsprit::handshake::{Acceptance, Agreement, Request};
 use bowsprit::message::Message;
 use in_memory::{WIRES, World};
 use support::*;
@@ -292,4 +293,55 @@ fn whoever_is_gone_is_forgotten() {
     assert_eq!(whole, CONNECTIONS - rounds);
     let (stats, left) = (told.world.engine.context().stats(), CONNECTIONS - rounds);
     assert_eq!((stats.open as usize, stats.queued, stats.held as usize), (left, 0, left * held_by_one));
+}
+
+/// Says something to all as soon as it is open.
+struct Greeter {
+    waits: Option<ConnId>,
+}
+
+impl Handler for Greeter {
+    type Data = ();
+
+    fn on_request(&mut self, _: &mut Context<()>, id: ConnId, request: &Request) -> Decision {
+        if request.resource() != "/later" {
+            return Decision::Accept(Acceptance::default());
+        }
+        self.waits = Some(id);
+        Decision::Later
+    }
+
+    fn on_open(&mut self, cx: &mut Context<()>, _: ConnId, _: &Agreement) {
+        cx.publish(To::all(), Message::Binary(b"welcome"));
+    }
+
+    fn on_message(&mut self, cx: &mut Context<()>, _: ConnId, _: Message<'_>) {
+        cx.accept(self.waits.unwrap(), &Acceptance::default()).unwrap();
+    }
+}
+
+/// What was sent behind a request is answered behind what all get when it opens.
+#[test]
+fn what_came_before_it_opened_is_answered_behind_what_is_said_to_all() {
+    for (opcode, answer) in [(RawHeader::CLOSE, 8), (RawHeader::PING, 10), (RawHeader::PONG, 0)] {
+        for is_written in [false, true] {
+            let mut world = World::new(Greeter { waits: None }, 1, |_| ());
+            let number = world.adopt();
+            let request = b"GET /later HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+            world.arrive(number, &[request, &sent_by(Role::Client, opcode, b"")[..]].concat());
+            world.turn();
+            world.arrive(0, &sent_by(Role::Client, RawHeader::TEXT, b"now"));
+            if is_written {
+                // The response goes out before the connection is open.
+                world.engine.ready(world.conns[number].1, Readiness::WRITABLE, &mut world.handler);
+            }
+            world.turn();
+            let bytes = WIRES.with_borrow_mut(|wires| std::mem::take(&mut wires[number].from));
+            let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+            let got: Vec<u8> = frames(&bytes[head..]).iter().map(|(header, _)| header.opcode).collect();
+            let expected = [2, answer];
+            assert_eq!(got, expected[..1 + usize::from(answer > 0)], "{is_written}");
+        }
+    }
 }

@@ -193,6 +193,7 @@ impl<H: Handler> Turn<'_, H> {
         self.cx.watch_deadline(slot);
         let id = self.id(slot);
         self.handler.on_open(self.cx, id, agreement);
+        self.cx.settle(slot); // what came behind the handshake may be answered
         if self.cx.peers[slot].cold.is_some() {
             self.client_opened(id);
         }

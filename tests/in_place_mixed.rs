@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bowsprit::Role;
 use bowsprit::connection::{Chunk, Config, Delivery};
-use bowsprit::event_loop::{ConnId, Context, Handler, Readiness};
+use bowsprit::event_loop::{Allowance, ConnId, Context, Handler, Rate, Readiness};
 use bowsprit::extension::deflate::DeflateConfig;
 use bowsprit::frame::{DataKind, RawHeader};
 use bowsprit::handshake::Agreement;
@@ -91,6 +91,12 @@ impl Mixed {
             8 => cx.pause(to),
             9 => cx.resume(to),
             10 => {
+                let mut rate = Rate::default();
+                let burst = self.random.below(70_000) as u64;
+                rate.bytes = Some(Allowance { per_second: 1 << 30, burst });
+                cx.set_rate(to, Some(rate).filter(|_| self.random.one_in(2)));
+            }
+            11 => {
                 let mut config = (*self.config).clone();
                 config.fragment_size = self.random.one_in(4).then(|| NonZeroUsize::new(3000).unwrap());
                 if self.random.one_in(4) {
@@ -279,6 +285,7 @@ fn each_gets_what_was_said_to_it() {
                 WIRES.with_borrow_mut(|wires| wires[number].room = None);
                 let (id, token) = world.conns[number];
                 world.engine.context().resume(id);
+                world.engine.context().set_rate(id, None);
                 world.engine.ready(token, Readiness::WRITABLE, &mut world.handler);
                 world.arrive(number, b"");
             }

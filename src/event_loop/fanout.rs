@@ -336,6 +336,53 @@ mod tests {
         }
     }
 
+    /// Receivers that write whenever they like, over messages of all lengths, where positions wrap around.
+    #[test]
+    fn each_has_what_it_joined_until_it_writes() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for round in 0..if cfg!(miri) { 2 } else { 25 } {
+            let base = (random.u32(..40) * BLOCK as u32).wrapping_neg();
+            let mut fanout = Fanout { base, ..Fanout::default() };
+            let receivers = random.usize(1..40);
+            let mut owns = vec![(Stretch::default(), Vec::new()); receivers];
+            let (patience, longest) = (random.usize(2..400), [100, 5_000, 70_000][random.usize(..3)]);
+            let mut refused = 0;
+            for number in 0..500 {
+                let mut copies = fanout.begin(receivers);
+                let frame: Arc<[u8]> = (0..random.usize(2..longest)).map(|at| (at + number) as u8).collect();
+                let copy = fanout.copy(&mut copies, &frame);
+                for (own, expected) in &mut owns {
+                    if random.usize(..4) > 0 && fanout.join(own, copy) {
+                        expected.extend_from_slice(&frame);
+                    } else {
+                        refused += usize::from(copy.is_empty());
+                    }
+                }
+                for (own, expected) in &mut owns {
+                    if !own.is_empty() && random.usize(..patience) == 0 {
+                        let taken = fanout.take(own);
+                        assert!(fanout.bytes(taken) == expected, "{round}, {number}");
+                        let mut queue = SendQueue::default();
+                        let written = random.usize(..=expected.len());
+                        fanout.queue(taken, written, &mut queue);
+                        let mut sent = expected[..written].to_vec();
+                        while !queue.is_empty() {
+                            let front = queue.front().len();
+                            sent.extend_from_slice(queue.front());
+                            queue.advance(front);
+                        }
+                        assert!(sent == *expected, "{round}, {number}");
+                        expected.clear();
+                    }
+                }
+                let waiting = owns.iter().filter(|(own, _)| !own.is_empty()).count();
+                assert_eq!((fanout.waiting, fanout.begun.iter().sum::<u32>() as usize), (waiting, waiting));
+                assert!(fanout.frames.len() <= MOST && fanout.base as usize % BLOCK == 0);
+            }
+            assert!(refused > 0 || longest < 70_000 || patience < 50, "{round}: there was always room");
+        }
+    }
+
     #[test]
     fn each_form_of_a_message_is_copied_once() {
         let mut fanout = Fanout::default();

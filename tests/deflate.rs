@@ -603,3 +603,35 @@ fn work_is_shared_out() {
         assert!(calls > 5, "{calls}");
     }
 }
+
+/// What is whole and short goes another way through the inflater, and means the same: the limit, text, and what the next one may refer to.
+#[test]
+fn a_short_message_means_the_same_whole_and_in_pieces() {
+    for len in [30usize, 100, 258, 300, 1000, 5000, 20_000] {
+        for (kind, last) in [(RawHeader::TEXT, b'z'), (RawHeader::BINARY, 0xff), (RawHeader::TEXT, 0xff)] {
+            let mut plain: Vec<u8> = b"all that ".iter().copied().cycle().take(len).collect();
+            plain[len - 1] = last;
+            let mut sender = server(config(|_, _| {}));
+            sender.outbound.send_binary(&plain).unwrap();
+            let header = if sender.outbound.pending()[1] < 126 { 2 } else { 4 };
+            let payload = sender.outbound.pending()[header..].to_vec();
+            assert!(sender.outbound.pending()[0] & 0x40 != 0 && payload.len() <= 512, "{len}");
+            let wire = [compressed(kind, &payload), compressed(RawHeader::BINARY, &HELLO)].concat();
+            for limit in [1, len - 1, len, len + 1, 1 << 20] {
+                let mut whole = server(config(|config, _| config.max_message = limit.max(5)));
+                let said = feed(&mut whole, &wire, usize::MAX);
+                for cut in [1, 2, 7, payload.len()] {
+                    let mut pieces = server(config(|config, _| config.max_message = limit.max(5)));
+                    assert_eq!(said, feed(&mut pieces, &wire, cut), "{len} {limit} cut at {cut}");
+                    assert_eq!(whole.outbound.pending(), pieces.outbound.pending());
+                }
+                let is_right = len <= limit.max(5) && (kind == RawHeader::BINARY || last == b'z');
+                assert_eq!(
+                    matches!(said[..], [Said::Message(..), Said::Message(..)]),
+                    is_right,
+                    "{len} {limit}"
+                );
+            }
+        }
+    }
+}

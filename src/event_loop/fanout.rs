@@ -377,7 +377,7 @@ mod tests {
                 }
                 let waiting = owns.iter().filter(|(own, _)| !own.is_empty()).count();
                 assert_eq!((fanout.waiting, fanout.begun.iter().sum::<u32>() as usize), (waiting, waiting));
-                assert!(fanout.frames.len() <= MOST && fanout.base as usize % BLOCK == 0);
+                assert!(fanout.frames.len() <= MOST && (fanout.base as usize).is_multiple_of(BLOCK));
             }
             assert!(refused > 0 || longest < 70_000 || patience < 50, "{round}: there was always room");
         }

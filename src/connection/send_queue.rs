@@ -6,7 +6,7 @@
 //! its buffer back. A message that goes back as it came, in a loop, is lent with its header (`in_place`).
 
 mod frames;
-#[cfg(any(feature = "event-loop", test))]
+#[cfg(feature = "event-loop")]
 mod in_place;
 
 use alloc::boxed::Box;
@@ -17,7 +17,7 @@ use core::ops::Range;
 #[cfg(any(feature = "std", test))]
 use std::io::IoSlice;
 
-#[cfg(any(feature = "event-loop", test))]
+#[cfg(feature = "event-loop")]
 use crate::frame::DataKind;
 use crate::message::MessageBuffer;
 
@@ -47,7 +47,7 @@ pub struct SendQueue {
     #[cfg(any(feature = "event-loop", test))]
     is_spare: bool,
     /// What of the receive buffer is a frame already.
-    #[cfg(any(feature = "event-loop", test))]
+    #[cfg(feature = "event-loop")]
     offer: Offer,
 }
 
@@ -96,7 +96,7 @@ impl Lender {
     }
 
     /// Whether there is a buffer.
-    #[cfg(any(feature = "event-loop", test))]
+    #[cfg(feature = "event-loop")]
     const fn is_some(&self) -> bool {
         self.0.end > 0
     }
@@ -110,7 +110,7 @@ impl Lender {
 }
 
 /// A frame in the receive buffer that stands there as it would be sent.
-#[cfg(any(feature = "event-loop", test))]
+#[cfg(feature = "event-loop")]
 #[derive(Clone, Debug, Default)]
 struct Offer {
     kind: Option<DataKind>,

@@ -87,7 +87,7 @@ pub struct Settings {
     pub reuse_port: bool,
     /// Linux hands a connection over once its first bytes are there, or after so long, in whole seconds, without one
     /// (TCP_DEFER_ACCEPT): the loop wakes up once for a connection and its request, not twice. Until then it counts nowhere, and
-    /// no time runs for it. Off; other systems have nothing like it.
+    /// no time runs for it. Off, and so it is where the system does not know it.
     pub defer_accept: Option<Duration>,
     /// TCP keep-alive after so much silence. Off: a WebSocket has its own
     /// ([`Config::ping_interval`]), which also notices a program that hangs.

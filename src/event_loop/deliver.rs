@@ -107,7 +107,7 @@ fn take_part<H: Handler>(
     Ok(ControlFlow::Continue(at))
 }
 
-/// Hands a message to the program that lies in the receive buffer.
+/// Hands a message to the program.
 #[inline(always)]
 fn take_message<H: Handler>(
     handler: &mut H,
@@ -134,17 +134,14 @@ fn deliver<H: Handler>(
     assembled: bool,
 ) {
     match event {
-        Event::Message(message) if cx.peers[id.slot as usize].metered => {
-            metering::deliver(handler, cx, id, message)
-        }
         Event::Message(message) => {
-            if assembled {
-                let outbound = &mut cx.peers[id.slot as usize].outbound;
-                cx.pool.lend_queue(outbound);
-                outbound.queue().borrow_message(message.as_bytes());
+            let peer = &mut cx.peers[id.slot as usize];
+            let metered = peer.metered;
+            if assembled && !metered {
+                cx.pool.lend_queue(&mut peer.outbound);
+                peer.outbound.queue().borrow_message(message.as_bytes());
             }
-            cx.stats.messages_in += 1;
-            handler.on_message(cx, id, message);
+            take_message(handler, cx, id, message, metered);
         }
         Event::Frame(header) => {
             if cx.peers[id.slot as usize].metered {

@@ -139,7 +139,19 @@ class Connection:
                 except OSError:
                     pass
         finally:
-            self.stream.close()
+            end(self.stream)
+
+
+def end(stream):
+    """Ends the TCP connection behind what was sent: to close with bytes unread resets it, and a reset loses the Close."""
+    with stream:
+        try:
+            stream.shutdown(socket.SHUT_WR)
+            stream.settimeout(10)
+            while stream.recv(1 << 16):
+                pass
+        except OSError:
+            pass
 
 
 def read_head(stream):

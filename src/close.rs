@@ -10,7 +10,7 @@ use crate::utf8;
 /// The longest reason: a control frame carries 125 bytes, the code takes two (§5.5).
 pub const MAX_REASON: usize = 123;
 
-/// The payload of a Close frame that has one: a code, and a reason that may be empty.
+/// The payload of a Close frame that is not empty: a code, and a reason that may be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseReason<'a> {
     /// The status code.
@@ -20,7 +20,7 @@ pub struct CloseReason<'a> {
 }
 
 impl<'a> CloseReason<'a> {
-    /// Reads the payload of a Close frame; `None` where it is empty, which is allowed.
+    /// Reads the payload of a Close frame. Returns `None` if it is empty, which is allowed.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl<'a> CloseReason<'a> {
         Ok(Some(Self { code: CloseCode(code), reason }))
     }
 
-    /// Writes the payload to the start of `out` and says how long it is.
+    /// Writes the payload to the start of `out` and returns its length.
     ///
     /// A reason beyond [`MAX_REASON`] bytes is cut at the last character that fits.
     pub fn encode(&self, out: &mut [u8; MAX_REASON + 2]) -> usize {
@@ -50,13 +50,13 @@ impl<'a> CloseReason<'a> {
         2 + reason.len()
     }
 
-    /// A copy that borrows nothing.
+    /// Returns an owned copy.
     pub fn to_owned(&self) -> OwnedClose {
         OwnedClose { code: self.code, reason: self.reason.into() }
     }
 }
 
-/// [`CloseReason`], owned.
+/// An owned [`CloseReason`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedClose {
     /// The status code.
@@ -66,13 +66,13 @@ pub struct OwnedClose {
 }
 
 impl OwnedClose {
-    /// A view of it.
+    /// Returns a borrowed view of this reason.
     pub fn as_reason(&self) -> CloseReason<'_> {
         CloseReason { code: self.code, reason: &self.reason }
     }
 }
 
-/// `str::floor_char_boundary` is younger than this crate's oldest compiler.
+/// `str::floor_char_boundary` is newer than this crate's minimum supported Rust version.
 trait FloorCharBoundary {
     fn floor_char_boundary_at(&self, index: usize) -> usize;
 }

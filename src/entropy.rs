@@ -1,8 +1,8 @@
 //! Where mask keys and handshake nonces come from (RFC 6455 §5.3, §10.3).
 //!
-//! The core asks for bytes through [`Entropy`]; with feature `entropy` the operating system gives them
-//! (`SystemEntropy`). Tests and fuzzers bring a fixed source. A source that has nothing to give says so, and what needed
-//! its bytes fails: there is no second source behind it.
+//! The core asks for bytes through [`Entropy`]. With feature `entropy`, `SystemEntropy` takes them from the operating
+//! system. Tests and fuzzers bring a fixed source. A source that has no bytes returns an error, and the operation that
+//! needed them fails: there is no fallback.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -13,8 +13,8 @@ use crate::frame::MaskKey;
 
 /// A source of unpredictable bytes.
 ///
-/// §5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source
-/// of entropy". Only a source like that may serve a connection to the outside.
+/// §5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source of
+/// entropy". Only such a source may serve a connection to the outside.
 ///
 /// ```
 /// use bowsprit::entropy::{Entropy, EntropyError};
@@ -39,16 +39,16 @@ pub trait Entropy {
     ///
     /// # Errors
     ///
-    /// [`EntropyError`] where there are none; `out` is not used then, whatever it holds. A handshake cannot begin
-    /// without a nonce; a client's connection that gets no masking key has failed
+    /// [`EntropyError`] if the source has no bytes; the caller then ignores `out`, whatever it holds. A handshake
+    /// cannot begin without a nonce. A client's connection that gets no masking key has failed
     /// ([`SendError::NoEntropy`](crate::connection::SendError::NoEntropy)).
     fn fill(&mut self, out: &mut [u8]) -> Result<(), EntropyError>;
 
-    /// A fresh masking key.
+    /// Returns a fresh masking key.
     ///
     /// # Errors
     ///
-    /// As [`fill`](Self::fill).
+    /// See [`fill`](Self::fill).
     #[inline]
     fn mask_key(&mut self) -> Result<MaskKey, EntropyError> {
         let mut key = [0; 4];
@@ -56,11 +56,11 @@ pub trait Entropy {
         Ok(MaskKey(key))
     }
 
-    /// A fresh nonce for `Sec-WebSocket-Key` (§4.1).
+    /// Returns a fresh nonce for `Sec-WebSocket-Key` (§4.1).
     ///
     /// # Errors
     ///
-    /// As [`fill`](Self::fill).
+    /// See [`fill`](Self::fill).
     fn nonce(&mut self) -> Result<[u8; 16], EntropyError> {
         let mut nonce = [0; 16];
         self.fill(&mut nonce)?;
@@ -68,7 +68,7 @@ pub trait Entropy {
     }
 }
 
-/// The source of entropy has nothing to give.
+/// The source of entropy has no bytes to give.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EntropyError;
 
@@ -95,8 +95,8 @@ impl<T: Entropy + ?Sized> Entropy for Box<T> {
     }
 }
 
-/// A time by chance, evenly spread, so that those who wait do not come at the same time. It is no secret: without entropy
-/// it is the longest.
+/// Returns a random duration, evenly distributed between `least` and `most`, so that waiting clients do not all come
+/// back at once. It need not be secret: without entropy it is `most`.
 #[cfg(any(feature = "backplane", feature = "client"))]
 pub(crate) fn between(least: Duration, most: Duration, entropy: &mut dyn Entropy) -> Duration {
     let mut bytes = [0; 4];
@@ -107,9 +107,10 @@ pub(crate) fn between(least: Duration, most: Duration, entropy: &mut dyn Entropy
     least + most.saturating_sub(least).mul_f64(share)
 }
 
-/// The operating system's entropy, drawn in blocks so that a masking key costs no system call of its own. With `std` a thread has
-/// one block for all of its sources, so that a source owns no memory; a process that forks in the middle of a block would use
-/// the rest of it twice.
+/// The operating system's entropy, drawn in blocks so that a masking key costs no system call of its own.
+///
+/// With `std`, all sources of a thread share one block, so that a source owns no memory. A process that forks in the
+/// middle of a block would use the rest of it twice.
 #[cfg(feature = "entropy")]
 #[derive(Default)]
 pub struct SystemEntropy {
@@ -119,7 +120,7 @@ pub struct SystemEntropy {
 
 #[cfg(feature = "entropy")]
 impl SystemEntropy {
-    /// A source with nothing drawn yet.
+    /// Returns a source that has drawn nothing yet.
     pub const fn new() -> Self {
         Self {
             #[cfg(not(feature = "std"))]
@@ -152,7 +153,7 @@ std::thread_local! {
     static BLOCK: core::cell::RefCell<Block> = const { core::cell::RefCell::new(Block::EMPTY) };
 }
 
-/// Bytes that were drawn, of which the last ones are left.
+/// A block of drawn bytes, of which the last `left` are unused.
 #[cfg(feature = "entropy")]
 struct Block {
     bytes: [u8; Self::LEN],
@@ -181,14 +182,14 @@ impl Block {
             let start = Self::LEN - self.left;
             let fresh = &mut self.bytes[start..start + out.len()];
             out.copy_from_slice(fresh);
-            // What has been given out is not kept.
+            // Bytes that have been handed out are not kept.
             fresh.fill(0);
             self.left -= out.len();
         }
         Ok(())
     }
 
-    /// What [`fill`](Self::fill) gives for four bytes, in moves of a fixed length.
+    /// Returns what [`fill`](Self::fill) would give for four bytes, in moves of a fixed length.
     #[inline]
     fn mask_key(&mut self) -> Result<MaskKey, EntropyError> {
         let fresh = self.bytes.get_mut(Self::LEN - self.left..).and_then(<[u8]>::first_chunk_mut);
@@ -229,7 +230,7 @@ mod tests {
         assert!(keys.len() > 9_997, "{} of 10000 keys differ", keys.len());
     }
 
-    /// All sources of a thread draw from one block, and none gets what another one got.
+    /// All sources of a thread draw from one block, and no two get the same bytes.
     #[test]
     fn sources_own_nothing_and_share_no_key() {
         #[cfg(feature = "std")]

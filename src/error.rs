@@ -8,7 +8,7 @@ use core::fmt;
 
 use crate::close_code::CloseCode;
 
-/// A section of an RFC: where a rule stands.
+/// A section of an RFC that states a rule.
 ///
 /// ```
 /// use bowsprit::error::Section;
@@ -25,35 +25,35 @@ pub struct Section {
     pub rfc: u16,
     /// The section in it, such as `5.5.1`.
     pub number: &'static str,
-    /// The item of a list in that section, such as `3`, or `response 5` where there are several lists; empty: the
-    /// whole section.
+    /// The item of a list in that section, such as `3`, or `response 5` if there are several lists. Empty for the whole
+    /// section.
     pub item: &'static str,
 }
 
 impl Section {
-    /// A section of any RFC.
+    /// Creates a section of any RFC.
     pub const fn new(rfc: u16, number: &'static str) -> Self {
         Self { rfc, number, item: "" }
     }
 
-    /// A section of RFC 6455, The WebSocket Protocol.
+    /// Creates a section of RFC 6455, The WebSocket Protocol.
     pub const fn rfc6455(number: &'static str) -> Self {
         Self::new(6455, number)
     }
 
-    /// A section of RFC 7692, Compression Extensions for WebSocket.
+    /// Creates a section of RFC 7692, Compression Extensions for WebSocket.
     pub const fn rfc7692(number: &'static str) -> Self {
         Self::new(7692, number)
     }
 
-    /// An item of a list in the section.
+    /// Narrows the section to an item of a list in it.
     #[must_use]
     pub const fn item(self, item: &'static str) -> Self {
         Self { item, ..self }
     }
 }
 
-/// With the number of the RFC; by `{:#}` without, where the text around it has said that.
+/// Includes the number of the RFC; `{:#}` omits it, for text that has named the RFC already.
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !f.alternate() {
@@ -70,8 +70,8 @@ impl fmt::Display for Section {
 
 /// The peer broke a rule; the connection has failed.
 ///
-/// By the time a caller sees one, the Close frame that tells the peer is queued and all further input is
-/// ignored, so that nobody carries on by accident (§7.1.7).
+/// By the time a caller sees one, the Close frame that tells the peer is queued and all further input is ignored, so
+/// that no caller carries on by accident (§7.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -120,7 +120,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// Each rule once; those that say what was seen with an example of it.
+    /// Every rule once. Variants that carry what was seen have an example value.
     ///
     /// ```
     /// use bowsprit::error::ProtocolError;
@@ -152,7 +152,7 @@ impl ProtocolError {
         Self::DeflateInvalid,
     ];
 
-    /// Where the rule stands.
+    /// Returns the section that states the rule.
     pub const fn section(self) -> Section {
         use ProtocolError::*;
         match self {
@@ -171,7 +171,7 @@ impl ProtocolError {
         }
     }
 
-    /// The code of the Close frame that goes out.
+    /// Returns the code of the Close frame that is sent.
     pub const fn close_code(self) -> CloseCode {
         use ProtocolError::*;
         match self {
@@ -182,7 +182,7 @@ impl ProtocolError {
         }
     }
 
-    /// The rule in a few words: what the Close frame carries as its reason.
+    /// Returns the rule in a few words: the reason in the Close frame.
     pub const fn rule(self) -> &'static str {
         use ProtocolError::*;
         match self {

@@ -24,12 +24,13 @@
 //! | `blocking` | a client on any `Read + Write` (feature `blocking`) | `blocking::connect` |
 //! | `event_loop` | servers and clients on one thread (feature `event-loop`) | `EventLoop`, `Handler` |
 //!
-//! Beside them [`error`] lists every rule that a peer can break after the handshake, with its section and close code;
-//! [`close`] has close codes and reasons, [`utf8`] the check that fails on the first wrong byte, [`entropy`] the
-//! source of masking keys, [`role`] the few answers that differ by side, [`time`] the points in time that the core takes.
+//! Beside them, [`error`] lists every rule that a peer can break after the handshake, with its section and close code;
+//! [`close`] has close codes and reasons; [`utf8`] has the check that fails on the first wrong byte; [`entropy`] is the
+//! source of masking keys; [`role`] answers the few questions that differ by side; [`time`] has the instants that the
+//! core takes.
 //!
-//! Feature `std`, the only one that is on by default, stands for the standard library. Without it, with or without `url`
-//! and `simd`, the crate needs `core`, `alloc` and pointer-sized atomics.
+//! The only default feature is `std`, the standard library. Without it, with or without `url` and `simd`, the crate
+//! needs `core`, `alloc` and pointer-sized atomics.
 //!
 //! With feature `event-loop`:
 //!
@@ -54,11 +55,11 @@
 //! # } }
 //! ```
 //!
-//! Words: those of the RFC for what the RFC names (*masking key*, *fail the connection*, *closing handshake*); a section
-//! number stands for RFC 6455 unless another RFC is named.
+//! What the RFC names goes by the RFC's name (*masking key*, *fail the connection*, *closing handshake*). A section
+//! number refers to RFC 6455 unless another RFC is named.
 
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
-// On docs.rs, each item says which feature it needs.
+// On docs.rs, each item shows the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 
@@ -103,7 +104,7 @@ pub use event_loop::{ConnId, Context, EventLoop, Handler};
 pub use message::Message;
 pub use role::Role;
 
-/// The examples in the README and in `docs/` are compiled, and run where they can be.
+/// Compiles the examples in the README and in `docs/`, and runs those that can run.
 #[cfg(all(doctest, feature = "event-loop", feature = "blocking", feature = "deflate"))]
 mod written {
     #[doc = include_str!("../README.md")]

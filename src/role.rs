@@ -2,8 +2,8 @@
 
 /// Our side of a connection.
 ///
-/// The two sides obey the same rules but for a handful of points; each such point is a method here, so
-/// that the rest of the crate asks a question instead of testing the side.
+/// The two sides obey the same rules but for a handful of points. Each such point is a method here, so that the rest of
+/// the crate never tests the side itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// We opened the connection.
@@ -13,17 +13,17 @@ pub enum Role {
 }
 
 impl Role {
-    /// Whether frames that we send are masked (RFC 6455 §5.1: a client masks every frame).
+    /// Returns whether frames that we send are masked (RFC 6455 §5.1: a client masks every frame).
     pub const fn masks(self) -> bool {
         matches!(self, Role::Client)
     }
 
-    /// Whether frames that we receive must be masked (RFC 6455 §5.1).
+    /// Returns whether frames that we receive must be masked (RFC 6455 §5.1).
     pub const fn peer_masks(self) -> bool {
         self.peer().masks()
     }
 
-    /// The other side.
+    /// Returns the other side.
     pub const fn peer(self) -> Role {
         match self {
             Role::Client => Role::Server,

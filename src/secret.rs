@@ -1,8 +1,8 @@
-//! What no log, error or report may show: passwords, and bytes that hold one.
+//! Values that no log, error or report may show: passwords, and bytes that contain one.
 
 use core::fmt;
 
-/// A value that cannot be printed: `Debug` has an ellipsis for it, and it has no `Display`.
+/// A value that cannot be printed: `Debug` shows an ellipsis in its place, and there is no `Display`.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Secret<T>(T);
 
@@ -11,7 +11,7 @@ impl<T> Secret<T> {
         Self(value)
     }
 
-    /// The value, for the wire.
+    /// Returns the value, for the wire.
     pub(crate) const fn expose(&self) -> &T {
         &self.0
     }

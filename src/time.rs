@@ -1,8 +1,8 @@
-//! Points in time, as the core takes them for an argument.
+//! Points in time, as the core takes them as arguments.
 //!
-//! With feature `std` an [`Instant`] is the standard library's. Without it, it is the time since an epoch that the
-//! program chooses, such as the start of its device; whatever clock the program has, [`at`] makes an instant of what that
-//! shows. Both know the same operations, but for `now` and `elapsed`: without the standard library nobody knows the time.
+//! With feature `std`, an [`Instant`] is the standard library's. Without it, an instant is the time since an epoch that
+//! the program chooses, such as the start of its device, and [`at`] makes one from whatever clock the program has. Both
+//! types have the same operations except `now` and `elapsed`, which need a clock.
 //!
 //! ```
 //! use bowsprit::time;
@@ -21,14 +21,14 @@ pub use std::time::Instant;
 #[cfg(not(feature = "std"))]
 pub use epoch::Instant;
 
-/// The point in time so long after the epoch.
+/// Returns the instant that is `since_epoch` after the epoch.
 ///
-/// With feature `std` the epoch is when the process first asked, so that all instants made here belong together; do not
-/// mix them with those of `Instant::now()`.
+/// With feature `std` the epoch is the moment of the first call in the process, so all instants made here belong
+/// together. Do not mix them with those of `Instant::now()`.
 ///
 /// # Panics
 ///
-/// With feature `std`, where the operating system cannot express a point in time so far ahead.
+/// With feature `std`, if the operating system cannot represent the result.
 pub fn at(since_epoch: Duration) -> Instant {
     #[cfg(feature = "std")]
     {
@@ -48,7 +48,7 @@ mod epoch {
     use core::ops::{Add, AddAssign, Sub, SubAssign};
     use core::time::Duration;
 
-    /// A point in time: so long after an epoch that the program chooses. [`at`](super::at) makes one.
+    /// A point in time, counted from an epoch that the program chooses. [`at`](super::at) makes one.
     ///
     /// With feature `std` this is `std::time::Instant`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,7 +59,7 @@ mod epoch {
             Self(since_epoch)
         }
 
-        /// This much later; `None` where that cannot be expressed.
+        /// Returns the instant `duration` later, or `None` if it cannot be represented.
         pub const fn checked_add(self, duration: Duration) -> Option<Self> {
             match self.0.checked_add(duration) {
                 Some(at) => Some(Self(at)),
@@ -67,7 +67,7 @@ mod epoch {
             }
         }
 
-        /// This much earlier; `None` where that is before the epoch.
+        /// Returns the instant `duration` earlier, or `None` if it lies before the epoch.
         pub const fn checked_sub(self, duration: Duration) -> Option<Self> {
             match self.0.checked_sub(duration) {
                 Some(at) => Some(Self(at)),
@@ -75,17 +75,17 @@ mod epoch {
             }
         }
 
-        /// The time since `earlier`; `None` where that is later.
+        /// Returns the time since `earlier`, or `None` if `earlier` is later.
         pub const fn checked_duration_since(self, earlier: Self) -> Option<Duration> {
             self.0.checked_sub(earlier.0)
         }
 
-        /// The time since `earlier`, or none where that is later.
+        /// Returns the time since `earlier`, or zero if `earlier` is later.
         pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
             self.0.saturating_sub(earlier.0)
         }
 
-        /// As [`saturating_duration_since`](Self::saturating_duration_since), as the standard library has it.
+        /// Equals [`saturating_duration_since`](Self::saturating_duration_since), as in the standard library.
         pub const fn duration_since(self, earlier: Self) -> Duration {
             self.saturating_duration_since(earlier)
         }
@@ -93,7 +93,7 @@ mod epoch {
 
     /// # Panics
     ///
-    /// Where the sum cannot be expressed.
+    /// If the sum cannot be represented.
     impl Add<Duration> for Instant {
         type Output = Self;
 
@@ -110,7 +110,7 @@ mod epoch {
 
     /// # Panics
     ///
-    /// Where that would be before the epoch.
+    /// If the result lies before the epoch.
     impl Sub<Duration> for Instant {
         type Output = Self;
 
@@ -125,7 +125,7 @@ mod epoch {
         }
     }
 
-    /// The time between, or none where the other one is later.
+    /// Returns the time between the two, or zero if `other` is later.
     impl Sub for Instant {
         type Output = Duration;
 

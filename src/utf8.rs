@@ -1,17 +1,17 @@
 //! UTF-8 that arrives in pieces (RFC 6455 §5.6, §8.1; RFC 3629).
 //!
-//! In: bytes, cut anywhere. Out: nothing while they can still become UTF-8; an error at the first byte
-//! after which they cannot, even inside a character that is not complete. Holds at most three bytes.
+//! In: bytes, cut anywhere. Out: nothing while they can still become UTF-8; an error at the first byte after which they
+//! cannot, even inside an incomplete character. Holds at most three bytes.
 
 /// The bytes are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotUtf8;
 
-/// Bytes as text.
+/// Converts bytes to text.
 ///
 /// # Errors
 ///
-/// [`NotUtf8`] where they are not, a cut character at the end included.
+/// [`NotUtf8`] if they are not UTF-8 or end inside a character.
 #[inline]
 pub fn validate(bytes: &[u8]) -> Result<&str, NotUtf8> {
     #[cfg(feature = "simd")]
@@ -25,7 +25,7 @@ pub fn validate(bytes: &[u8]) -> Result<&str, NotUtf8> {
 #[cfg(feature = "simd")]
 const SIMD_FROM: usize = 64;
 
-/// A check that goes on from chunk to chunk.
+/// A check that continues across chunks.
 ///
 /// ```
 /// use bowsprit::utf8::Utf8Stream;
@@ -39,20 +39,20 @@ const SIMD_FROM: usize = 64;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Utf8Stream {
-    /// The start of a character whose end has not arrived.
+    /// The start of a character whose end has not arrived yet.
     open: [u8; 3],
     len: u8,
 }
 
 impl Utf8Stream {
-    /// Before the first byte.
+    /// The state before the first byte.
     pub const EMPTY: Self = Self { open: [0; 3], len: 0 };
 
-    /// Takes the next bytes.
+    /// Checks the next bytes.
     ///
     /// # Errors
     ///
-    /// [`NotUtf8`] as soon as no continuation could make all bytes so far valid.
+    /// [`NotUtf8`] as soon as no continuation could make the bytes so far valid.
     pub fn push(&mut self, mut chunk: &[u8]) -> Result<(), NotUtf8> {
         while self.len > 0 {
             let Some((&next, rest)) = chunk.split_first() else { return Ok(()) };
@@ -84,17 +84,17 @@ impl Utf8Stream {
         Ok(())
     }
 
-    /// Says that no more bytes come.
+    /// Checks that the input may end here.
     ///
     /// # Errors
     ///
-    /// [`NotUtf8`] where the last character is cut.
+    /// [`NotUtf8`] if the last character is incomplete.
     pub const fn finish(&self) -> Result<(), NotUtf8> {
         if self.len == 0 { Ok(()) } else { Err(NotUtf8) }
     }
 }
 
-/// Where the character starts that `chunk` cuts at its end; the length of `chunk` where it cuts none.
+/// Returns where the character starts that `chunk` cuts off at its end, or the length of `chunk` if it cuts none.
 fn open_tail(chunk: &[u8]) -> usize {
     for back in 1..=chunk.len().min(3) {
         let at = chunk.len() - back;
@@ -107,7 +107,7 @@ fn open_tail(chunk: &[u8]) -> usize {
     chunk.len()
 }
 
-/// How many bytes a character takes that starts with `lead`.
+/// Returns how many bytes a character that starts with `lead` takes.
 const fn character_len(lead: u8) -> usize {
     match lead {
         0xf0.. => 4,
@@ -117,7 +117,7 @@ const fn character_len(lead: u8) -> usize {
     }
 }
 
-/// Whether these bytes, at most four of them, are a character or the start of one (RFC 3629 §4).
+/// Returns whether these bytes, at most four, are a character or the start of one (RFC 3629 §4).
 fn starts_a_character(bytes: &[u8]) -> bool {
     let second = match bytes[0] {
         0x00..=0x7f => return bytes.len() == 1,

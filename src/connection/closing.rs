@@ -1,13 +1,13 @@
 //! The closing handshake as one table (RFC 6455 §5.5.1, §7.1).
 //!
 //! Closing is two facts: whether we have sent a Close frame, and whether we have received one. Each half of the
-//! connection owns its own. What follows from them stands here, and nowhere else.
+//! connection owns its own. Only this table says what follows from them.
 
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 use crate::role::Role;
 
-/// What is to be done next towards the end of a connection.
+/// The next step towards the end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseStep {
     /// Nothing: the connection is open.
@@ -16,30 +16,30 @@ pub enum CloseStep {
     EchoClose,
     /// Wait for the peer's Close frame, until the close deadline.
     AwaitClose,
-    /// Send what is queued, then end our direction of the TCP connection and wait for the peer's end, until the
-    /// close deadline. (Where nothing is unread, closing the socket does both.)
+    /// Send what is queued, then end our direction of the TCP connection and wait for the peer's end, until the close
+    /// deadline. (If nothing is unread, closing the socket does both.)
     CloseTcp,
     /// Wait for the server to end the TCP connection, until the close deadline.
     AwaitEof,
 }
 
-/// What has become of the Close frames.
+/// Which Close frames have passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseFrames {
     /// None has been sent, in either direction.
     None,
-    /// Ours is sent, or waits to be.
+    /// Ours has been sent or queued.
     Sent,
-    /// The peer's has come.
+    /// The peer's has arrived.
     Received,
     /// Both.
     Both,
-    /// We have failed the connection (§7.1.7): it does not matter what comes.
+    /// We have failed the connection (§7.1.7), and nothing that arrives matters.
     Failed,
 }
 
 impl CloseFrames {
-    /// As both halves of a connection say.
+    /// Combines what both halves of a connection report.
     pub(super) fn of(inbound: &Inbound, outbound: &Outbound) -> Self {
         match (outbound.sent_close(), inbound.received_close()) {
             _ if outbound.has_failed() => CloseFrames::Failed,
@@ -51,7 +51,7 @@ impl CloseFrames {
     }
 }
 
-/// The step that follows from what both sides have done.
+/// Returns the step that follows from what both sides have done.
 pub const fn close_step(role: Role, frames: CloseFrames) -> CloseStep {
     match (role, frames) {
         (_, CloseFrames::Failed) => CloseStep::CloseTcp, // §7.1.7: fail the connection

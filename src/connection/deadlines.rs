@@ -1,7 +1,7 @@
-//! When a connection must have heard from its peer.
+//! The deadlines by which a connection must have heard from its peer.
 //!
-//! In: the time, as an argument, and what happened at it. Out: the next point in time at which something is due, and
-//! what it is. There is no clock here.
+//! In: the time, as an argument, and what happened at that time. Out: the next point in time at which something is due,
+//! and what that is. There is no clock here.
 
 use core::time::Duration;
 
@@ -9,13 +9,13 @@ use super::config::Config;
 use super::inbound::MessageProgress;
 use crate::time::Instant;
 
-/// The deadlines of one connection. Small, as an idle connection owns one.
+/// The deadlines of one connection. They are small, as every idle connection has them.
 #[derive(Clone, Debug)]
 pub struct Deadlines {
-    /// When something was heard last; once we wait for the close, since when.
+    /// When something was heard last; while we wait for the close, when that wait began.
     since: Instant,
     waiting: Waiting,
-    /// Microseconds before `since` for which nothing of the open message had come; [`NO_MESSAGE`] where none is open.
+    /// For how many microseconds before `since` the open message had not advanced; [`NO_MESSAGE`] if none is open.
     stalled: u64,
 }
 
@@ -24,34 +24,34 @@ const NO_MESSAGE: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
     Nothing,
-    /// For the answer to the Ping that went out so many milliseconds after something was heard last.
+    /// Waits for the answer to the Ping that went out this many milliseconds after something was heard last.
     Pong(u32),
     Close,
 }
 
-/// Something is due.
+/// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Due {
-    /// A Ping, as nothing has been heard for [`Config::ping_interval`].
+    /// A Ping, as nothing was heard for [`Config::ping_interval`].
     Ping,
     /// The end: nothing was heard for [`Config::pong_timeout`] after the Ping.
     Dead,
     /// The end: nothing was heard for [`Config::idle_timeout`].
     Idle,
-    /// The end: nothing of a message that had begun has come for [`Config::message_timeout`].
+    /// The end: no bytes of a message in progress have arrived for [`Config::message_timeout`].
     Stalled,
     /// The end: the closing handshake took longer than [`Config::close_timeout`].
     CloseTimeout,
 }
 
 impl Deadlines {
-    /// Of a connection that opens now.
+    /// Creates the deadlines of a connection that opens now.
     pub const fn new(now: Instant) -> Self {
         Self { since: now, waiting: Waiting::Nothing, stalled: NO_MESSAGE }
     }
 
-    /// Bytes have arrived.
+    /// Records that bytes have arrived.
     #[inline]
     pub fn heard(&mut self, now: Instant) {
         if self.waiting != Waiting::Close {
@@ -63,7 +63,7 @@ impl Deadlines {
         }
     }
 
-    /// What was heard last has been taken, and the open message got on by it, or did not.
+    /// Records whether the open message advanced by the bytes that were heard last, once they have been taken.
     #[inline]
     pub const fn progress(&mut self, progress: MessageProgress) {
         match progress {
@@ -73,13 +73,13 @@ impl Deadlines {
         }
     }
 
-    /// Whether a message is open, as far as was [told](Self::progress).
+    /// Returns whether a message is open, according to [`progress`](Self::progress).
     #[inline]
     pub const fn in_message(&self) -> bool {
         self.stalled != NO_MESSAGE
     }
 
-    /// The peer was not listened to: its silence so far does not count.
+    /// Records that the peer was not listened to, so that its silence so far does not count.
     pub fn paused(&mut self, now: Instant) {
         self.heard(now);
         if self.in_message() {
@@ -94,7 +94,7 @@ impl Deadlines {
         self.stalled = stalled.min(NO_MESSAGE - 1);
     }
 
-    /// The closing handshake has begun. Only the first call counts: nothing extends the close deadline.
+    /// Records that the closing handshake has begun. Only the first call counts: nothing extends the close deadline.
     pub fn closing(&mut self, now: Instant) {
         if self.waiting != Waiting::Close {
             self.since = now;
@@ -102,13 +102,13 @@ impl Deadlines {
         }
     }
 
-    /// When something is due next.
+    /// Returns when something is due next.
     pub fn next(&self, config: &Config) -> Option<Instant> {
         let (at, _) = self.first(config)?;
         Some(at)
     }
 
-    /// What is due by now, if anything is. A Ping that is due counts as sent.
+    /// Returns what is due by now, if anything is. A Ping that is due counts as sent.
     pub fn expire(&mut self, now: Instant, config: &Config) -> Option<Due> {
         let (_, due) = self.first(config).filter(|(at, _)| *at <= now)?;
         if due == Due::Ping {
@@ -119,7 +119,7 @@ impl Deadlines {
     }
 
     fn first(&self, config: &Config) -> Option<(Instant, Due)> {
-        // A time too far off to be told is never due.
+        // A time too far off to be represented is never due.
         let after = |since: Instant, wait: Duration, due| Some((since.checked_add(wait)?, due));
         let alive = match self.waiting {
             Waiting::Close => return after(self.since, config.close_timeout, Due::CloseTimeout),

@@ -1,8 +1,8 @@
-//! The peer's half of a connection: what it says, as events.
+//! The receiving half of a connection: what the peer sends, as events.
 //!
-//! In: bytes in any cut. Out: [`Event`]s, borrowed from the input where they lie there whole. Pongs and the answer
-//! to a Close frame go to the [`Outbound`] by themselves. Promises: takes all input before it asks for more; after
-//! the peer's Close frame, and after a broken rule, all further input is ignored.
+//! In: bytes in any cut. Out: [`Event`]s, borrowed from the input if they lie there whole. Pongs and the answer to a
+//! Close frame go to the [`Outbound`] automatically. Promises: takes all input before it asks for more; ignores all
+//! further input after the peer's Close frame and after a broken rule.
 
 mod whole;
 
@@ -25,24 +25,24 @@ pub enum Event<'a> {
     Frame(Header),
     /// The next bytes of that frame, inflated where the message is compressed.
     Chunk(Chunk<'a>),
-    /// A Ping (§5.5.2); its answer is queued already unless [`Config::answer_pings`] is off.
+    /// A Ping (§5.5.2). Its answer is queued already unless [`Config::answer_pings`] is off.
     Ping(&'a [u8]),
     /// A Pong (§5.5.3).
     Pong(&'a [u8]),
-    /// A Close frame (§5.5.1), with what it says; its answer is queued already. The last event.
+    /// A Close frame (§5.5.1) with its payload. Its answer is queued already. This is the last event.
     Close(Option<CloseReason<'a>>),
 }
 
 /// A piece of a message, as it arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk<'a> {
-    /// Of the message. A chunk of text may end inside a character; all text so far is UTF-8.
+    /// The kind of the message. A chunk of text may end inside a character; all text so far is UTF-8.
     pub kind: DataKind,
     /// The bytes, unmasked and inflated.
     pub payload: &'a [u8],
-    /// Whether the frame ends with them.
+    /// Whether the frame ends with this chunk.
     pub frame_ends: bool,
-    /// Whether the message ends with them.
+    /// Whether the message ends with this chunk.
     pub message_ends: bool,
 }
 
@@ -56,28 +56,28 @@ pub struct Inbound {
     /// How the peer has ended the connection: all further input is ignored.
     pub(super) end: Option<Box<End>>,
     pub(super) current: Current,
-    /// A message is whole and comes after its last chunk ([`Delivery::Both`]).
+    /// A message is whole and will be returned after its last chunk ([`Delivery::Both`]).
     pub(super) message_due: bool,
-    /// The current frame is inflated piece by piece.
+    /// The current frame is being inflated piece by piece.
     in_pieces: bool,
-    /// Something of the open message has come since this was asked last.
+    /// Bytes of the open message have arrived since the last request for the progress.
     pub(super) moved: bool,
 }
 
-/// How a message that does not arrive whole gets on.
+/// Whether a message that does not arrive whole has advanced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageProgress {
     /// No message is open.
     Between,
-    /// Something of the open message has come.
+    /// Bytes of the open message have arrived.
     Moved,
-    /// Nothing of it has.
+    /// No bytes of the open message have arrived.
     Stalled,
 }
 
 #[derive(Debug)]
 pub(super) enum End {
-    /// With a Close frame, what it said, and whether bytes came behind it, which must not be (§5.5.1).
+    /// With a Close frame: its payload, and whether bytes came after it, which is forbidden (§5.5.1).
     Close(Option<OwnedClose>, bool),
     /// By breaking a rule.
     Fault(ProtocolError),
@@ -111,7 +111,7 @@ impl Default for Inbound {
 }
 
 impl Inbound {
-    /// Before the first frame.
+    /// Creates the half before its first frame.
     pub fn new() -> Self {
         Self {
             decoder: FrameDecoder::new(),
@@ -125,11 +125,11 @@ impl Inbound {
         }
     }
 
-    /// Takes the next event from the front of `input`; `None` once all of it is taken.
+    /// Takes the next event from the front of `input`. Returns `None` once all of it is taken.
     ///
     /// # Errors
     ///
-    /// The rule that the peer broke, once; the Close frame that tells the peer is queued in `outbound`.
+    /// The rule that the peer broke, once. The Close frame that tells the peer is queued in `outbound`.
     #[inline]
     pub fn next<'a, 'b: 'a>(
         &'a mut self,
@@ -142,13 +142,14 @@ impl Inbound {
         }
     }
 
-    /// The same, but inflates no more than about `work` bytes: what was is taken off it, and once it is 0, `None` may come
-    /// before all input is taken. The rest is to be given again later, with new work. So drivers share their time out among
-    /// connections, as a message may become a thousand times as long as what came.
+    /// Takes the next event as [`next`](Self::next) does, but inflates no more than about `work` bytes. What was
+    /// inflated is subtracted from `work`. Once `work` is 0, `None` may come before all input is taken; pass the rest
+    /// again later, with new work. Drivers use this to share their time among connections, as a message may become a
+    /// thousand times as long as what came.
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next).
+    /// See [`next`](Self::next).
     #[inline]
     pub fn next_within<'a, 'b: 'a>(
         &'a mut self,
@@ -162,12 +163,12 @@ impl Inbound {
         }
     }
 
-    /// The next event where it is anything but a message that is here whole, [asked for](Self::whole_message) before; as
-    /// [`next_within`](Self::next_within).
+    /// Takes the next event as [`next_within`](Self::next_within) does, except a message that has arrived whole, which
+    /// [`whole_message`](Self::whole_message) has ruled out.
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next).
+    /// See [`next`](Self::next).
     pub(crate) fn next_part<'a, 'b: 'a>(
         &'a mut self,
         input: &mut &'b mut [u8],
@@ -196,7 +197,7 @@ impl Inbound {
                     Err(error) => return Err(self.fail(error, outbound)),
                 },
                 Ok(Some(Part::Payload { chunk, last })) => {
-                    // The borrow checker lets a borrow of `self` leave only where it leaves for sure.
+                    // The borrow checker accepts a returned borrow of `self` only where the return is certain.
                     if self.is_event(last, outbound.config()) {
                         return self.payload(chunk, last, outbound);
                     }
@@ -209,19 +210,19 @@ impl Inbound {
         }
     }
 
-    /// What inflates messages, if it is here: what it has done, and the memory that it takes.
+    /// Returns the inflater, if there is one, to ask what it has done and how much memory it takes.
     #[cfg(feature = "deflate")]
     pub fn inflater(&self) -> Option<&crate::extension::deflate::Inflater> {
         self.assembler.inflater()
     }
 
-    /// Whether the peer's Close frame has come.
+    /// Returns whether the peer's Close frame has arrived.
     #[inline]
     pub fn received_close(&self) -> bool {
         matches!(&self.end, Some(end) if matches!(**end, End::Close(..)))
     }
 
-    /// What the peer's Close frame said; `None` before it and where it had no code.
+    /// Returns the payload of the peer's Close frame; `None` before it arrives and if it had no code.
     pub fn close_received(&self) -> Option<CloseReason<'_>> {
         match self.end.as_deref() {
             Some(End::Close(close, _)) => close.as_ref().map(OwnedClose::as_reason),
@@ -229,7 +230,7 @@ impl Inbound {
         }
     }
 
-    /// The rule that the peer broke, if it did.
+    /// Returns the rule that the peer broke, if it broke one.
     pub fn error(&self) -> Option<ProtocolError> {
         match self.end.as_deref() {
             Some(End::Fault(error)) => Some(*error),
@@ -237,34 +238,34 @@ impl Inbound {
         }
     }
 
-    /// Whether all further input is ignored.
+    /// Returns whether all further input is ignored.
     #[inline]
     pub const fn is_over(&self) -> bool {
         self.end.is_some()
     }
 
-    /// Whether the input so far ends between two messages and between two frames; never after a broken rule.
+    /// Returns whether the input so far ends between two messages and between two frames; `false` after a broken rule.
     pub fn is_between_messages(&self) -> bool {
         !matches!(self.end.as_deref(), Some(End::Fault(_)))
             && self.decoder.is_between_frames()
             && !self.assembler.is_open()
     }
 
-    /// Whether any memory is held, beside its own size.
+    /// Returns whether any memory is held beyond its own size.
     #[inline]
     #[cfg(feature = "event-loop")]
     pub(crate) const fn holds(&self) -> bool {
         self.assembler.holds() || self.control.is_some() || self.end.is_some()
     }
 
-    /// Gives up what has come of a message, and all memory: the connection is over.
+    /// Discards an incomplete message and frees all memory: the connection is over.
     #[cfg(feature = "event-loop")]
     pub(crate) fn discard(&mut self) {
         self.assembler = Assembler::new();
         self.control = None;
     }
 
-    /// Bytes of memory held, beside its own size.
+    /// Returns how many bytes of memory are held beyond its own size.
     #[inline]
     pub fn memory(&self) -> usize {
         self.assembler.memory() + self.memory_of_the_rare()
@@ -277,7 +278,7 @@ impl Inbound {
         control + end
     }
 
-    /// Bytes held for a message that is not whole.
+    /// Returns how many bytes are held for an incomplete message.
     pub fn held(&self) -> usize {
         self.assembler.held()
     }
@@ -291,8 +292,8 @@ impl Inbound {
         }
     }
 
-    /// The next part of what has arrived; of a compressed message, not much at a time where it is handed over in pieces or
-    /// little is to be done, as each piece may become a thousand times as long.
+    /// Takes the next part of what has arrived. Takes only a little of a compressed message at a time if it is
+    /// delivered in pieces or little work is left, as each piece may become a thousand times as long.
     #[inline]
     fn part<'b>(
         &mut self,
@@ -312,7 +313,7 @@ impl Inbound {
         self.decoder.next(&mut piece, rules)
     }
 
-    /// A header has been read; says whether it is an event.
+    /// Handles a header and returns whether it is an event.
     #[inline]
     fn begin(&mut self, header: &Header, outbound: &Outbound) -> Result<bool, ProtocolError> {
         if let Kind::Control { opcode, .. } = header.kind() {
@@ -327,7 +328,7 @@ impl Inbound {
         Ok(outbound.config().delivery != Delivery::Messages)
     }
 
-    /// Whether the next chunk of the current frame is an event or completes one.
+    /// Returns whether the next chunk of the current frame is an event or completes one.
     #[inline]
     fn is_event(&self, frame_ends: bool, config: &Config) -> bool {
         match (self.current, config.delivery) {
@@ -337,7 +338,7 @@ impl Inbound {
         }
     }
 
-    /// A chunk that is no event; so much is here of what follows.
+    /// Handles a chunk that is no event. `follows` is how many bytes behind it have arrived.
     fn hold(&mut self, chunk: &[u8], frame_ends: bool, follows: usize) -> Result<(), ProtocolError> {
         let ends_here = self.assembler.is_last_frame() && self.decoder.remaining() <= follows as u64;
 
@@ -352,7 +353,7 @@ impl Inbound {
         }
     }
 
-    /// A chunk that is an event or completes one.
+    /// Handles a chunk that is an event or completes one.
     #[inline]
     fn payload<'a>(
         &'a mut self,
@@ -424,7 +425,7 @@ impl Inbound {
         }
     }
 
-    /// So many bytes have come after the end.
+    /// Records that `len` bytes came after the end.
     pub(super) fn follow(&mut self, len: usize) {
         if let Some(End::Close(_, more)) = self.end.as_deref_mut() {
             *more |= len > 0;
@@ -437,7 +438,7 @@ impl Inbound {
     }
 }
 
-/// §7.1.7: the peer is told, and nothing that follows is looked at.
+/// §7.1.7: tells the peer, and ignores everything that follows.
 #[cold]
 pub(super) fn fail(
     end: &mut Option<Box<End>>,
@@ -449,7 +450,7 @@ pub(super) fn fail(
     error
 }
 
-/// The most compressed bytes that become one [`Chunk`]; and about how many times as long what is compressed may become.
+/// The most compressed bytes that become one [`Chunk`], and about how many times as long compressed bytes may become.
 const PIECE: usize = 1024;
 
 /// The fewest compressed bytes that are inflated at a time.

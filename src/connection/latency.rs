@@ -1,6 +1,6 @@
 //! How long the peer takes to answer a Ping (RFC 6455 §5.5.2, §5.5.3).
 //!
-//! In: what each Ping and Pong said, and when. Out: the time between them. Holds a bounded number of Pings.
+//! In: the payload and the time of each Ping and Pong. Out: the time between them. Holds a bounded number of Pings.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crate::time::Instant;
 
-/// The Pings that wait for their answer, and what the answers have told.
+/// The Pings that wait for their answer, and what the answers have shown.
 #[derive(Clone, Debug, Default)]
 pub struct Latency {
     sent: VecDeque<(Box<[u8]>, Instant)>,
@@ -16,16 +16,16 @@ pub struct Latency {
     smoothed: Option<Duration>,
 }
 
-/// Pings that are remembered; a peer that answers has no reason to have more open.
+/// How many Pings are remembered. A peer that answers has no reason to have more open.
 const MOST: usize = 16;
 
 impl Latency {
-    /// Before the first Ping.
+    /// Creates the state before the first Ping.
     pub const fn new() -> Self {
         Self { sent: VecDeque::new(), last: None, smoothed: None }
     }
 
-    /// A Ping has been sent.
+    /// Records that a Ping has been sent.
     pub fn pinged(&mut self, payload: &[u8], now: Instant) {
         if self.sent.len() == MOST {
             self.sent.pop_front();
@@ -33,24 +33,24 @@ impl Latency {
         self.sent.push_back((payload.into(), now));
     }
 
-    /// A Pong has come: how long its Ping has been on the way; `None` where it answers none of ours.
+    /// Records that a Pong has come. Returns the time since its Ping, or `None` if it answers none of ours.
     pub fn ponged(&mut self, payload: &[u8], now: Instant) -> Option<Duration> {
         let at = self.sent.iter().position(|(sent, _)| **sent == *payload)?;
-        // §5.5.3: a Pong may answer the latest of several Pings; the earlier ones get none any more.
+        // §5.5.3: a Pong may answer only the latest of several Pings; the earlier ones will get no answer.
         let (_, since) = self.sent.drain(..=at).next_back()?;
         let time = now.saturating_duration_since(since);
         self.last = Some(time);
-        // As TCP does it (RFC 6298 §2): seven parts old, one part new.
+        // As in TCP (RFC 6298 §2): seven parts old, one part new.
         self.smoothed = Some(self.smoothed.map_or(time, |old| (old * 7 + time) / 8));
         Some(time)
     }
 
-    /// What the last answer took.
+    /// Returns how long the last answer took.
     pub const fn last(&self) -> Option<Duration> {
         self.last
     }
 
-    /// What answers take of late, smoothed.
+    /// Returns how long recent answers took, smoothed.
     pub const fn smoothed(&self) -> Option<Duration> {
         self.smoothed
     }

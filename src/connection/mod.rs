@@ -1,8 +1,8 @@
 //! One WebSocket connection after its handshake (RFC 6455 §5-§7), without a socket and without a clock.
 //!
-//! Bytes from the peer go in, [`Event`]s come out; messages go in, bytes for the peer come out. The time is an
-//! argument. The two halves borrow apart, so that an event that lies in the receive buffer can be answered while
-//! it is looked at:
+//! Bytes from the peer go in and [`Event`]s come out; messages go in and bytes for the peer come out. The time is an
+//! argument. The two halves can be borrowed separately, so that an event that lies in the receive buffer can be
+//! answered while it is borrowed:
 //!
 //! ```
 //! use bowsprit::connection::{Config, Connection, Event};
@@ -26,8 +26,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! When `next` says `None`, all input is taken: an unfinished header is kept inside, so that no caller counts
-//! bytes to discard and an idle connection owns no buffer.
+//! When `next` returns `None`, all input is taken: an unfinished header is kept inside, so that no caller counts bytes
+//! to discard and an idle connection owns no buffer.
 
 mod closing;
 mod config;
@@ -61,31 +61,31 @@ use driver::{InboundExt as _, OutboundExt as _};
 
 /// Both halves of a connection, and its deadlines.
 ///
-/// Whoever drives the halves apart tells the deadlines what the methods here tell them: that bytes were
-/// [`heard`](Deadlines::heard), whether a message got on by them ([`progress`](Deadlines::progress)), and that the connection is [`closing`](Deadlines::closing) once the
-/// [`Outbound`] has [`sent_close`](Outbound::sent_close).
+/// A driver that uses the halves separately must report to the deadlines what the methods here report: that bytes were
+/// [`heard`](Deadlines::heard), whether they advanced a message ([`progress`](Deadlines::progress)), and that the
+/// connection is [`closing`](Deadlines::closing) once the [`Outbound`] has [`sent_close`](Outbound::sent_close).
 #[derive(Debug)]
 pub struct Connection {
-    /// The peer's half: what it says.
+    /// The receiving half: what the peer sends.
     pub inbound: Inbound,
-    /// Our half: what we say.
+    /// The sending half: what we send.
     pub outbound: Outbound,
-    /// When what is due.
+    /// What is due, and when.
     pub deadlines: Deadlines,
 }
 
 impl Connection {
-    /// A server's connection that opens now.
+    /// Creates a server's connection that opens now.
     pub fn server(config: Arc<Config>, now: Instant) -> Self {
         Self::new(Outbound::server(config), now)
     }
 
-    /// A client's connection that opens now, with its source of masking keys.
+    /// Creates a client's connection that opens now, with its source of masking keys.
     pub fn client(config: Arc<Config>, masks: Box<dyn Entropy + Send>, now: Instant) -> Self {
         Self::new(Outbound::client(config, masks), now)
     }
 
-    /// This connection, with permessage-deflate as agreed in the handshake
+    /// Returns this connection with permessage-deflate as agreed in the handshake
     /// ([`Agreement::deflate`](crate::handshake::Agreement::deflate)).
     #[must_use]
     pub fn with_deflate(mut self, agreed: DeflateParams) -> Self {
@@ -108,7 +108,7 @@ impl Connection {
         input: &mut &'b mut [u8],
         now: Instant,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        self.deadlines.progress(self.inbound.take_progress()); // by what was taken before
+        self.deadlines.progress(self.inbound.take_progress()); // from the bytes that were taken before
         if !input.is_empty() {
             self.deadlines.heard(now);
         }
@@ -123,43 +123,44 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`Outbound::close`].
+    /// See [`Outbound::close`].
     pub fn close(&mut self, reason: Option<CloseReason<'_>>, now: Instant) -> Result<(), SendError> {
         self.outbound.close(reason)?;
         self.deadlines.closing(now);
         Ok(())
     }
 
-    /// What is to be done next towards the end.
+    /// Returns the next step towards the end.
     pub fn close_step(&self) -> CloseStep {
         driver::close_step(&self.inbound, &self.outbound)
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) has to be called, unless something happens before.
     pub fn next_timeout(&self) -> Option<Instant> {
         let mut deadlines = self.deadlines.clone();
         deadlines.progress(self.inbound.progress());
         deadlines.next(self.outbound.config())
     }
 
-    /// Does what is due by `now`; says whether the connection has to be given up: what is queued may be written
-    /// once more, then the TCP connection is closed.
+    /// Does what is due by `now`. Returns whether the connection has to be given up: what is queued may be written once
+    /// more, then the TCP connection is closed.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
         driver::step_to_end(&self.inbound, &self.outbound, &mut self.deadlines, now);
         self.deadlines.progress(self.inbound.take_progress());
         driver::expire(&mut self.deadlines, &mut self.outbound, now)
     }
 
-    /// Bytes of memory held for this connection, beside its own size: the message that is being put together and what
-    /// inflates it, what waits to be sent, and what compresses it. Buffers that were lent to it count while it has them.
+    /// Returns how many bytes of memory are held for this connection, beyond its own size: the message that is being
+    /// assembled and its inflater, what waits to be sent, and the compressor. Buffers that were lent to the connection
+    /// count while it has them.
     ///
-    /// Exact but for three things: what inflates and what compresses is counted as it was measured
-    /// (`benches/deflate_memory.rs`); of a message that several connections send, each has an equal part.
+    /// The number is exact with these exceptions: inflaters and compressors count as measured
+    /// (`benches/deflate_memory.rs`), and a message that several connections send counts in equal parts.
     pub fn held(&self) -> usize {
         self.inbound.memory() + self.outbound.memory() + self.outbound.shared_memory()
     }
 
-    /// How the connection has ended, or would have if it ended now.
+    /// Returns how the connection has ended, or how it would have ended if it ended now.
     pub fn outcome(&self) -> Outcome {
         driver::outcome(&self.inbound, &self.outbound)
     }

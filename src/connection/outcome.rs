@@ -8,9 +8,9 @@ use crate::error::ProtocolError;
 pub struct Outcome {
     /// The peer's Close frame.
     pub received: CloseFrame,
-    /// Ours.
+    /// Our Close frame.
     pub sent: CloseFrame,
-    /// The rule that the peer broke, if it did.
+    /// The rule that the peer broke, if it broke one.
     pub error: Option<ProtocolError>,
 }
 
@@ -26,24 +26,24 @@ pub enum CloseFrame {
 }
 
 impl Outcome {
-    /// Both sides have sent a Close frame and nobody broke a rule (§7.1.4).
+    /// Returns whether both sides have sent a Close frame and nobody broke a rule (§7.1.4).
     pub const fn is_clean(&self) -> bool {
         !self.received.is_none() && !self.sent.is_none() && self.error.is_none()
     }
 
-    /// The close code as §7.1.5 defines it: that of the peer's Close frame.
+    /// Returns the close code as §7.1.5 defines it: that of the peer's Close frame.
     pub const fn code(&self) -> CloseCode {
         self.received.code()
     }
 
-    /// The reason that the peer gave; empty where it gave none.
+    /// Returns the reason that the peer gave; empty if it gave none.
     pub fn reason(&self) -> &str {
         self.received.reason()
     }
 }
 
 impl CloseFrame {
-    /// One that `came`, and said this.
+    /// Converts the payload of a Close frame; `came` is whether there was a frame.
     pub(super) fn of(came: bool, said: Option<CloseReason<'_>>) -> Self {
         match said {
             Some(close) => CloseFrame::Status(close.to_owned()),
@@ -52,12 +52,12 @@ impl CloseFrame {
         }
     }
 
-    /// Whether there was none.
+    /// Returns whether there was no Close frame.
     pub const fn is_none(&self) -> bool {
         matches!(self, CloseFrame::None)
     }
 
-    /// Its status code; 1005 where it had none, 1006 where there was no Close frame (§7.1.5).
+    /// Returns the status code; 1005 if the frame had none, 1006 if there was no Close frame (§7.1.5).
     pub const fn code(&self) -> CloseCode {
         match self {
             CloseFrame::None => CloseCode::ABNORMAL,
@@ -66,7 +66,7 @@ impl CloseFrame {
         }
     }
 
-    /// Its reason; empty where it had none.
+    /// Returns the reason; empty if there was none.
     pub fn reason(&self) -> &str {
         match self {
             CloseFrame::None | CloseFrame::NoStatus => "",

@@ -1,9 +1,9 @@
-//! What is to be written: owned, shared and lent bytes, in order.
+//! A queue of bytes to be written: owned, shared and lent ones, in order.
 //!
-//! Small frames are copied one behind the other, so that one write sends them all. A large payload is not copied:
-//! it is *lent* where it lies in a buffer of the driver, or *shared* as a prepared message, and the driver writes
-//! it from there with a gathered write. What a short write leaves of lent bytes is copied, as the driver needs
-//! its buffer back. A message that goes back as it came, in a loop, is lent with its header (`in_place`).
+//! Small frames are copied one behind the other, so that one write sends them all. A large payload is not copied: it is
+//! *lent* from a buffer of the driver, or *shared* as a prepared message, and the driver writes it from there with a
+//! gathered write. If a short write leaves lent bytes unwritten, they are copied, as the driver needs its buffer back.
+//! In a loop, a message that is sent back unchanged is lent together with its header (`in_place`).
 
 mod frames;
 #[cfg(feature = "event-loop")]
@@ -30,45 +30,45 @@ pub struct SendQueue {
     copied: Vec<u8>,
     start: usize,
     len: usize,
-    /// So many of the last bytes of `copied` come after all segments. Small frames are only ever this: they make no
-    /// segment.
+    /// How many of the last bytes of `copied` come after all segments. Small frames are only ever part of this tail and
+    /// make no segment.
     tail: usize,
     spent: Option<Box<MessageBuffer>>,
-    /// Bytes of memory that segments hold alone.
+    /// Bytes of memory that the segments hold alone.
     owned: usize,
-    /// So many of the segments at the front have been [noted](Self::note_shared).
+    /// How many of the segments at the front have been [noted](Self::note_shared).
     noted: usize,
     segments: VecDeque<Segment>,
     /// The driver's receive buffer.
     scratch: Lender,
     /// The buffer of the message that is being delivered.
     message: Lender,
-    /// Whoever lends it bounds what all of its queues hold.
+    /// One of the spare queues of a driver, which bounds what they hold together.
     #[cfg(any(feature = "event-loop", test))]
     is_spare: bool,
-    /// What of the receive buffer is a frame already.
+    /// The part of the receive buffer that already is a frame.
     #[cfg(feature = "event-loop")]
     offer: Offer,
 }
 
 #[derive(Debug)]
 enum Segment {
-    /// So many of the next bytes of `copied`.
+    /// This many of the next bytes of `copied`.
     Copied(usize),
-    /// Bytes with an owner of their own.
+    /// Bytes in a buffer of their own.
     Owned { bytes: Vec<u8>, from: usize },
-    /// A place in the buffer of a message that was delivered.
+    /// A range in the buffer of a message that was delivered.
     Message { buffer: Box<MessageBuffer>, place: Range<usize> },
-    /// Bytes that other queues hold as well.
+    /// Bytes that other queues share.
     Shared { bytes: Arc<[u8]>, from: usize },
-    /// A place in the driver's receive buffer.
+    /// A range in the driver's receive buffer.
     Lent(Range<usize>),
-    /// A place in the buffer of the message that is being delivered.
+    /// A range in the buffer of the message that is being delivered.
     LentMessage(Range<usize>),
 }
 
 impl Segment {
-    /// Bytes of memory that it holds alone.
+    /// Returns how many bytes of memory the segment holds alone.
     fn memory(&self) -> usize {
         match self {
             Segment::Owned { bytes, .. } => bytes.capacity(),
@@ -95,13 +95,13 @@ impl Lender {
         Self(addresses.start as usize..addresses.end as usize)
     }
 
-    /// Whether there is a buffer.
+    /// Returns whether there is a buffer.
     #[cfg(feature = "event-loop")]
     const fn is_some(&self) -> bool {
         self.0.end > 0
     }
 
-    /// Where in the lender's buffer `bytes` lie, if they do. Addresses are compared, never followed.
+    /// Returns where in the lender's buffer `bytes` lie, if they do. Addresses are compared, never followed.
     fn place(&self, bytes: &[u8]) -> Option<Range<usize>> {
         let start = bytes.as_ptr() as usize;
         let inside = start >= self.0.start && start + bytes.len() <= self.0.end;
@@ -109,7 +109,7 @@ impl Lender {
     }
 }
 
-/// A frame in the receive buffer that stands there as it would be sent.
+/// A frame in the receive buffer, exactly as it would be sent.
 #[cfg(feature = "event-loop")]
 #[derive(Clone, Debug, Default)]
 struct Offer {
@@ -119,14 +119,15 @@ struct Offer {
     head: usize,
 }
 
-/// More copied bytes than this are not kept room for by an empty queue.
+/// An empty queue keeps room for no more copied bytes than this.
 const KEEP: usize = 64 * 1024;
 
-/// The same for one that a driver lends to one connection after the other: as much as the answers to a read may take.
+/// A spare queue, which a driver lends to one connection after the other, keeps room for no more copied bytes than
+/// this: as much as the answers to one read may take.
 #[cfg(any(feature = "event-loop", test))]
 const KEEP_SPARE: usize = 512 * 1024;
 
-/// Nor for more segments than this.
+/// An empty queue keeps room for no more segments than this.
 const KEEP_SEGMENTS: usize = 256;
 
 impl SendQueue {
@@ -136,19 +137,19 @@ impl SendQueue {
     /// From this length on, sharing a prepared frame is cheaper than copying it.
     pub(crate) const SHARE_FROM: usize = 4096;
 
-    /// Bytes to be written.
+    /// Returns how many bytes wait to be written.
     #[inline]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing waits.
+    /// Returns whether nothing waits.
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Bytes of memory held, beside its own size and shared ones.
+    /// Returns how many bytes of memory are held, beyond its own size and shared bytes.
     #[inline]
     pub fn capacity(&self) -> usize {
         debug_assert_eq!(self.owned, self.segments.iter().map(Segment::memory).sum::<usize>());
@@ -156,7 +157,7 @@ impl SendQueue {
         self.copied.capacity() + self.segments.capacity() * size_of::<Segment>() + self.owned + spent
     }
 
-    /// Tells of the shared bytes that were not there when this was asked last.
+    /// Passes the shared bytes that were added since the last call to `note`.
     #[cfg(feature = "event-loop")]
     pub(crate) fn note_shared(&mut self, mut note: impl FnMut(&Arc<[u8]>)) {
         for segment in self.segments.range(self.noted..) {
@@ -167,7 +168,7 @@ impl SendQueue {
         self.noted = self.segments.len();
     }
 
-    /// Its part of the shared bytes: of each, as much as falls to one of those that have it now.
+    /// Returns its part of the shared bytes: the size of each divided by the number of those that share it now.
     pub fn shared(&self) -> usize {
         self.segments.iter().map(Segment::share).sum()
     }
@@ -179,7 +180,7 @@ impl SendQueue {
         self.count_copied(bytes.len());
     }
 
-    /// Appends a payload: by its place where it lies in the lender's buffer and is long, else as a copy.
+    /// Appends a payload: as a range if it lies in a lender's buffer and is long, otherwise as a copy.
     #[inline(never)]
     pub(crate) fn push_payload(&mut self, bytes: &[u8]) {
         if bytes.len() < Self::LEND_FROM {
@@ -195,7 +196,7 @@ impl SendQueue {
         self.push_segment(segment, bytes.len());
     }
 
-    /// Appends bytes that other queues hold as well.
+    /// Appends bytes that other queues share.
     #[inline]
     pub(crate) fn push_shared(&mut self, bytes: &Arc<[u8]>) {
         if bytes.len() < Self::SHARE_FROM {
@@ -223,13 +224,13 @@ impl SendQueue {
         self.scratch = Lender::of(buffer);
     }
 
-    /// Whether bytes of the receive buffer wait.
+    /// Returns whether bytes of the receive buffer wait.
     #[inline]
     pub fn has_lent(&self) -> bool {
         !self.segments.is_empty() && self.segments.iter().any(|segment| matches!(segment, Segment::Lent(_)))
     }
 
-    /// Ends the loan: bytes of `buffer` that still wait are copied.
+    /// Ends the loan of the receive buffer: bytes of `buffer` that still wait are copied.
     #[inline]
     pub fn settle(&mut self, buffer: &[u8]) {
         self.scratch = Lender::default();
@@ -254,19 +255,19 @@ impl SendQueue {
         self.message = Lender::of(message);
     }
 
-    /// Whether bytes of that message wait.
+    /// Returns whether bytes of the lent message wait.
     pub fn has_lent_message(&self) -> bool {
         self.segments.iter().any(|segment| matches!(segment, Segment::LentMessage(_)))
     }
 
-    /// Ends the loan, of which no use was made.
+    /// Ends the loan of a message of which no bytes wait.
     pub fn end_message_loan(&mut self) {
         debug_assert!(!self.has_lent_message());
         self.message = Lender::default();
     }
 
-    /// Ends the loan by taking the message's buffer itself: the first use of it moves in whole, further ones are
-    /// copied. It can be [taken back](Self::take_spent) once it is written.
+    /// Ends the loan of a message by taking its buffer: the first use of it moves the buffer in whole, further uses are
+    /// copied. The buffer can be [taken back](Self::take_spent) once it is written.
     pub fn settle_with(&mut self, buffer: Box<MessageBuffer>) {
         self.message = Lender::default();
         let mut first = None;
@@ -289,15 +290,15 @@ impl SendQueue {
         }
     }
 
-    /// A message's buffer all of which has been written.
+    /// Takes the buffer of a message that has been written completely.
     #[inline]
     pub const fn take_spent(&mut self) -> Option<Box<MessageBuffer>> {
         self.spent.take()
     }
 
-    /// Fills `out` with what is to be written, from the front; says how many slices that makes.
+    /// Fills `out` with what is to be written, from the front. Returns how many slices that makes.
     ///
-    /// `buffer` is the receive buffer, or empty where nothing of it was lent. A message's loan is to be settled
+    /// `buffer` is the receive buffer, or empty if nothing of it was lent. The loan of a message has to be settled
     /// before.
     #[cfg(any(feature = "std", test))]
     pub fn slices<'a>(&'a self, buffer: &'a [u8], out: &mut [IoSlice<'a>]) -> usize {
@@ -326,7 +327,7 @@ impl SendQueue {
         used
     }
 
-    /// The bytes at the front that lie in one piece, lent ones left out.
+    /// Returns the bytes at the front that lie in one piece, except lent ones.
     #[inline]
     pub fn front(&self) -> &[u8] {
         if self.is_tail() { &self.copied[self.start..] } else { self.front_segment() }
@@ -343,19 +344,20 @@ impl SendQueue {
         }
     }
 
-    /// Whether all that waits lies in one piece: [`front`](Self::front) gives it whole.
+    /// Returns whether all that waits lies in one piece, so that [`front`](Self::front) returns all of it.
     #[inline]
     pub fn is_contiguous(&self) -> bool {
         self.is_tail() || self.front().len() == self.len
     }
 
-    /// Whether nothing waits but the tail.
+    /// Returns whether nothing waits but the tail.
     #[inline]
     const fn is_tail(&self) -> bool {
         self.tail == self.len
     }
 
-    /// Drops `len` bytes that have been written, which [`Outbound::advance`](super::Outbound::advance) does for its queue.
+    /// Drops `len` bytes that have been written. [`Outbound::advance`](super::Outbound::advance) does this for its
+    /// queue.
     #[inline]
     pub fn advance(&mut self, len: usize) {
         debug_assert!(len <= self.len);
@@ -403,8 +405,8 @@ impl SendQueue {
             self.tail -= done;
             self.start += done;
         }
-        // What has been written of the copies makes room once it is the larger part: each byte moves at most
-        // once for every byte written.
+        // The written part of the copies is dropped once it is the larger part: each byte moves at most once for every
+        // byte written.
         if self.start > self.copied.len() / 2 {
             self.copied.drain(..self.start);
             self.start = 0;
@@ -423,13 +425,13 @@ impl SendQueue {
         }
     }
 
-    /// Gives memory back that an empty queue has more of than it keeps; `used` bytes of it were needed last.
+    /// Frees memory that an empty queue has beyond what it keeps; `used` bytes of it were needed last.
     #[inline(never)]
     fn give_back(&mut self, used: usize) {
         if used <= KEEP {
             self.copied.shrink_to(KEEP);
         } else if self.copied.capacity() > self.keeps() {
-            // To shrink it would give most of its pages back to the system, to be had anew for the next long message.
+            // Shrinking would return most of its pages to the system, and the next long message would need them again.
             self.copied = Vec::new();
         }
     }
@@ -442,7 +444,7 @@ impl SendQueue {
         KEEP
     }
 
-    /// It is kept for any connection, together with others.
+    /// Makes this a spare queue, kept for any connection together with others.
     #[cfg(any(feature = "event-loop", test))]
     pub(crate) const fn make_spare(&mut self) {
         self.is_spare = true;
@@ -457,7 +459,7 @@ impl SendQueue {
         }
     }
 
-    /// Forgets everything; a moderate amount of memory is kept.
+    /// Drops all content, and keeps a moderate amount of memory.
     pub(crate) fn clear(&mut self) {
         self.clear_tail();
         while !self.segments.is_empty() {

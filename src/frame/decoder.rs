@@ -1,8 +1,8 @@
-//! Bytes in any cut become headers and unmasked payload (RFC 6455 §5.2, §5.3).
+//! Decodes bytes in any cut into headers and unmasked payload (RFC 6455 §5.2, §5.3).
 //!
-//! In: whatever a read brought. Out: [`Part`]s in order, each chunk of payload borrowed from the input and
-//! unmasked in place. Promises: takes all input before it asks for more, keeps at most one unfinished header
-//! (14 bytes) between calls, allocates nothing. The order of frames is judged above.
+//! In: whatever a read brought. Out: [`Part`]s in order, each chunk of payload borrowed from the input and unmasked in
+//! place. Promises: takes all input before it asks for more, keeps at most one unfinished header (14 bytes) between
+//! calls, allocates nothing. The layer above judges the order of frames.
 
 #[cfg(feature = "event-loop")]
 use core::ops::Range;
@@ -45,19 +45,19 @@ pub struct FrameDecoder {
     place: Place,
 }
 
-/// Where in the stream it is.
-// Two words: a connection that is idle has this as well.
+/// The decoder's position in the stream.
+// Two words: an idle connection has one of these as well.
 #[derive(Clone, Debug, Default)]
 enum Place {
     #[default]
     BetweenFrames,
-    /// In a header, of which so many bytes are here.
+    /// In a header, of which `held` bytes have arrived.
     Header { held: u8, bytes: [u8; MAX_HEADER] },
-    /// In a payload, of which so many bytes have not come yet; with the masking key, rotated to the next one.
+    /// In a payload, of which `remaining` bytes are yet to come. The masking key is rotated to the next of them.
     Payload { masked: bool, key: MaskKey, remaining: u64 },
 }
 
-/// A frame that is a message by itself and here whole.
+/// A frame that is a whole message and has arrived completely.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WholeFrame {
     pub(crate) kind: DataKind,
@@ -69,7 +69,7 @@ pub(crate) struct WholeFrame {
 }
 
 impl WholeFrame {
-    /// Takes it from the front of `input`, and its mask off: its kind and payload.
+    /// Takes the frame from the front of `input` and unmasks it. Returns its kind and payload.
     #[inline(always)]
     fn unmask_front<'a>(&self, input: &mut &'a mut [u8]) -> (DataKind, &'a mut [u8]) {
         let payload = &mut take(input, self.head + self.len)[self.head..];
@@ -82,7 +82,7 @@ impl WholeFrame {
 
 #[cfg(feature = "event-loop")]
 impl WholeFrame {
-    /// Bytes before its payload where it has no mask.
+    /// Returns the length of the header without a mask.
     #[inline]
     pub(crate) const fn head_as_sent(&self) -> usize {
         match self.key {
@@ -91,7 +91,7 @@ impl WholeFrame {
         }
     }
 
-    /// Takes the mask off its payload where it stands, and says where that is. It starts at `from` in `buffer`.
+    /// Unmasks the payload in place and returns where it is. The frame starts at `from` in `buffer`.
     #[inline]
     pub(crate) fn unmask(&self, buffer: &mut [u8], from: usize) -> Range<usize> {
         let payload = from + self.head..from + self.head + self.len;
@@ -101,8 +101,8 @@ impl WholeFrame {
         payload
     }
 
-    /// Takes the mask off the frame, which starts at `from` in `buffer` and is to start at `to` then, no later than where it loses
-    /// nothing; says where its payload is.
+    /// Unmasks the frame and moves it from `from` to `to` in `buffer`, where `to` is early enough for nothing to be
+    /// lost. Returns where its payload is.
     #[inline]
     pub(crate) fn unmask_to(&self, buffer: &mut [u8], from: usize, to: usize) -> Range<usize> {
         let Some(key) = self.key else { return from + self.head..from + self.head + self.len };
@@ -120,16 +120,16 @@ impl WholeFrame {
 }
 
 impl FrameDecoder {
-    /// At the start of a frame.
+    /// Creates a decoder at the start of a frame.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next part from the front of `input`; `None` once all of it is taken.
+    /// Takes the next part from the front of `input`. Returns `None` once all of it is taken.
     ///
     /// # Errors
     ///
-    /// A header that breaks a rule. The decoder is of no use after that.
+    /// The rule that a header breaks. The decoder must not be used after that.
     #[inline]
     pub fn next<'a>(
         &mut self,
@@ -153,9 +153,9 @@ impl FrameDecoder {
         }
     }
 
-    /// Takes a frame that is a message by itself, not compressed and of at most `most` bytes, at once where all of
-    /// it is there: its payload, unmasked. Where that is not what comes next, `None`, and nothing is taken:
-    /// [`next`](Self::next) tells.
+    /// Takes a frame that is a whole message by itself, not compressed and at most `most` bytes long, if all of it has
+    /// arrived. Returns its unmasked payload. If anything else comes next, returns `None` and takes nothing; use
+    /// [`next`](Self::next) then.
     #[inline(always)]
     pub fn whole_message<'a>(
         &mut self,
@@ -166,7 +166,7 @@ impl FrameDecoder {
         Some(self.whole_frame::<{ usize::MAX }>(input, rules, most)?.unmask_front(input))
     }
 
-    /// The same for one that has fewer than `BELOW` bytes.
+    /// Does what [`whole_message`](Self::whole_message) does, for frames of fewer than `BELOW` bytes.
     #[inline(always)]
     #[cfg(feature = "event-loop")]
     pub(crate) fn whole_message_below<'a, const BELOW: usize>(
@@ -178,8 +178,8 @@ impl FrameDecoder {
         Some(self.whole_frame::<BELOW>(input, rules, most)?.unmask_front(input))
     }
 
-    /// The frame that [`whole_message`](Self::whole_message) would take, if it has fewer than `BELOW` bytes, which are more
-    /// than 125.
+    /// Returns the frame that [`whole_message`](Self::whole_message) would take, if it has fewer than `BELOW` bytes.
+    /// `BELOW` is greater than 125.
     #[inline(always)]
     pub(crate) fn whole_frame<const BELOW: usize>(
         &self,
@@ -190,7 +190,7 @@ impl FrameDecoder {
         if !self.is_between_frames() {
             return None;
         }
-        // §5.2: FIN and no reserved bit in front of the opcode, as in nearly all frames. What else there is `next` judges.
+        // §5.2: FIN and no reserved bit in front of the opcode, as in nearly all frames. `next` judges all others.
         let &[first, second, ref rest @ ..] = input else { return None };
         let kind = match first {
             0x81 => DataKind::Text,
@@ -219,7 +219,7 @@ impl FrameDecoder {
         Some(WholeFrame { kind, key, head: input.len() - rest.len(), len })
     }
 
-    /// Bytes of the current frame's payload that have not come yet.
+    /// Returns how many bytes of the current frame's payload are yet to come.
     #[inline]
     pub const fn remaining(&self) -> u64 {
         match self.place {
@@ -228,16 +228,16 @@ impl FrameDecoder {
         }
     }
 
-    /// Whether the input so far ends between two frames.
+    /// Returns whether the input so far ends between two frames.
     #[inline]
     pub const fn is_between_frames(&self) -> bool {
         matches!(self.place, Place::BetweenFrames)
     }
 
-    /// Unmasks payload that was read past the decoder, straight to where it is needed.
+    /// Unmasks payload that was read directly to where it is needed, without passing through the decoder.
     ///
-    /// `chunk` is the next bytes of the current frame, at most [`remaining`](Self::remaining) of them; says
-    /// whether the frame ends with them.
+    /// `chunk` is the next bytes of the current frame, at most [`remaining`](Self::remaining) of them. Returns whether
+    /// the frame ends with them.
     #[inline]
     pub fn advance(&mut self, chunk: &mut [u8]) -> bool {
         debug_assert!(chunk.len() as u64 <= self.remaining());
@@ -304,7 +304,7 @@ impl FrameDecoder {
     }
 }
 
-/// What of a header has come is shorter than it, and so is what it needs more.
+/// Appends to an unfinished header. Both what is held and what is missing are shorter than a whole one.
 fn append(bytes: &mut [u8; MAX_HEADER], held: &mut u8, more: &[u8]) {
     let start = usize::from(*held);
     bytes[start..start + more.len()].copy_from_slice(more);

@@ -1,8 +1,8 @@
 //! A frame header that is legal (RFC 6455 §5.1-5.5).
 //!
-//! In: a [`RawHeader`] and the [`Rules`] of this connection. Out: a [`Header`], which can hold nothing that the
-//! RFC forbids, or the rule that was broken. [`Header::check`] is the only way in. What depends on the frames
-//! before (a continuation without a message, the size of a message) is judged above.
+//! In: a [`RawHeader`] and the [`Rules`] of this connection. Out: a [`Header`], which can hold nothing that the RFC
+//! forbids, or the rule that was broken. [`Header::check`] is the only way in. The layer above judges what depends on
+//! earlier frames (a continuation without a message, the size of a message).
 
 use super::{LengthForm, MaskKey, RawHeader};
 use crate::error::ProtocolError;
@@ -20,7 +20,7 @@ pub struct Rules {
 }
 
 /// A header that has passed [`Header::check`].
-// Plain words, so that it stays in registers: a `Kind` here would be written and read again in other pieces
+// Plain words, so that it stays in registers: a `Kind` here would be written and read back in pieces of other sizes
 // (benches/NOTES.md, "turn").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -47,7 +47,7 @@ enum Opcode {
 pub enum Kind {
     /// A Close, Ping or Pong frame, never fragmented (§5.5).
     Control {
-        /// Which.
+        /// The opcode.
         opcode: Control,
         /// Bytes of payload, at most 125.
         length: u8,
@@ -56,7 +56,7 @@ pub enum Kind {
     First {
         /// Text or binary.
         data: DataKind,
-        /// Whether it is the last as well.
+        /// Whether it is also the last frame of the message.
         fin: bool,
         /// Whether the message is compressed (RFC 7692 §6).
         compressed: bool,
@@ -65,7 +65,7 @@ pub enum Kind {
     },
     /// A later frame of a message.
     Continuation {
-        /// Whether it is the last.
+        /// Whether it is the last frame of the message.
         fin: bool,
         /// Bytes of payload.
         length: u64,
@@ -93,7 +93,7 @@ pub enum DataKind {
 }
 
 impl Control {
-    /// The opcode on the wire.
+    /// Returns the opcode on the wire.
     pub const fn opcode(self) -> u8 {
         match self {
             Control::Close => 0x8,
@@ -104,7 +104,7 @@ impl Control {
 }
 
 impl DataKind {
-    /// The opcode on the wire.
+    /// Returns the opcode on the wire.
     pub const fn opcode(self) -> u8 {
         match self {
             DataKind::Text => 0x1,
@@ -114,7 +114,7 @@ impl DataKind {
 }
 
 impl Header {
-    /// The gate: judges a header by itself, before a single byte of its payload is kept.
+    /// Judges a header by itself, before a single byte of its payload is kept.
     ///
     /// # Errors
     ///
@@ -162,7 +162,7 @@ impl Header {
         Ok(Self { opcode, fin: raw.fin, compressed: raw.rsv1, length: raw.length, mask: raw.mask })
     }
 
-    /// What the frame is.
+    /// Returns what the frame is.
     #[inline]
     pub const fn kind(&self) -> Kind {
         let &Self { opcode, fin, compressed, length, .. } = self;
@@ -170,20 +170,20 @@ impl Header {
             Opcode::Continuation => Kind::Continuation { fin, length },
             Opcode::Text => Kind::First { data: DataKind::Text, fin, compressed, length },
             Opcode::Binary => Kind::First { data: DataKind::Binary, fin, compressed, length },
-            // A control frame passed as no longer than 125 bytes.
+            // `check` has refused control frames longer than 125 bytes.
             Opcode::Close => Kind::Control { opcode: Control::Close, length: length as u8 },
             Opcode::Ping => Kind::Control { opcode: Control::Ping, length: length as u8 },
             Opcode::Pong => Kind::Control { opcode: Control::Pong, length: length as u8 },
         }
     }
 
-    /// The masking key of a client's frame.
+    /// Returns the masking key of a client's frame.
     #[inline]
     pub const fn mask(&self) -> Option<MaskKey> {
         self.mask
     }
 
-    /// Bytes of payload that follow.
+    /// Returns how many bytes of payload follow.
     #[inline]
     pub const fn length(&self) -> u64 {
         self.length

@@ -4,11 +4,11 @@
 //! position modulo four. Masking and unmasking are the same operation. Promises: any length, any alignment,
 //! any starting offset, in place or towards the start of the buffer, no allocation.
 //!
-//! One loop does the work; where the CPU has AVX2 the same loop runs compiled for it. The byte-by-byte
-//! definition of the RFC stays as [`MaskKey::apply_naive`], the oracle of tests and fuzzers. The crate is
-//! compiled without the AVX2 path under `--cfg bowsprit_no_simd`.
+//! One loop does the work; where the CPU has AVX2, a copy of the loop compiled for AVX2 runs. The byte-by-byte
+//! definition of the RFC stays as [`MaskKey::apply_naive`], the oracle of tests and fuzzers. Under
+//! `--cfg bowsprit_no_simd` the crate is compiled without the AVX2 path.
 
-/// A 32-bit masking key, in the order in which it travels.
+/// A 32-bit masking key, in wire order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct MaskKey(pub [u8; 4]);
 
@@ -32,12 +32,12 @@ impl MaskKey {
         }
     }
 
-    /// Masks or unmasks what stands in `buf` behind its first `distance` bytes, and moves it to the start on the way: one pass
-    /// over the bytes, where a move and [`apply`](Self::apply) are two.
+    /// Masks or unmasks what follows the first `distance` bytes of `buf`, and moves it to the start. This takes one
+    /// pass over the bytes; a move and [`apply`](Self::apply) would take two.
     ///
     /// # Panics
     ///
-    /// Where `buf` is shorter than `distance`.
+    /// If `buf` is shorter than `distance`.
     #[inline]
     #[cfg(any(feature = "event-loop", test))]
     pub(crate) fn apply_moving(self, buf: &mut [u8], distance: usize) {
@@ -50,7 +50,7 @@ impl MaskKey {
         }
     }
 
-    /// The key as it stands `offset` bytes into the payload: apply it to a chunk that starts there.
+    /// Returns the key as it stands `offset` bytes into the payload, to apply to a chunk that starts there.
     #[inline]
     #[must_use]
     pub const fn rotated(self, offset: usize) -> Self {
@@ -58,14 +58,14 @@ impl MaskKey {
         Self(u32::from_le_bytes(self.0).rotate_right((offset as u32 & 3) * 8).to_le_bytes())
     }
 
-    /// The definition of §5.3, one byte at a time.
+    /// Applies the definition of §5.3, one byte at a time.
     pub fn apply_naive(self, buf: &mut [u8]) {
         for (i, byte) in buf.iter_mut().enumerate() {
             *byte ^= self.0[i % 4];
         }
     }
 
-    /// The key twice, as a word whose memory order is the wire's.
+    /// Returns the key twice, as a word whose memory order is that of the wire.
     #[inline(always)]
     const fn word(self) -> u64 {
         let half = u32::from_ne_bytes(self.0) as u64;
@@ -73,7 +73,7 @@ impl MaskKey {
     }
 }
 
-/// Below this length the wider registers do not pay for asking whether they exist.
+/// Below this length the wider registers do not pay for the check whether the CPU has them.
 const AVX2_FROM: usize = 128;
 
 #[inline(never)]
@@ -85,7 +85,7 @@ fn long(key: MaskKey, buf: &mut [u8], distance: usize) {
             blocks(key, buf, distance);
         }
         #[allow(unsafe_code)]
-        // SAFETY: the condition above saw this CPU report AVX2. Worth it: see benches/NOTES.md, "mask".
+        // SAFETY: the condition above saw this CPU report AVX2. It pays: see benches/NOTES.md, "mask".
         return unsafe { avx2(key, buf, distance) };
     }
     blocks(key, buf, distance);
@@ -96,7 +96,7 @@ fn blocks(key: MaskKey, buf: &mut [u8], distance: usize) {
     if distance == 0 { blocks_in_place(key, buf) } else { blocks_moving(key, buf, distance) }
 }
 
-/// Whole blocks of 128 bytes, which the compiler turns into the widest registers of the target.
+/// Masks in whole blocks of 128 bytes, which the compiler turns into the widest registers of the target.
 #[inline(always)]
 fn blocks_in_place(key: MaskKey, buf: &mut [u8]) {
     let (whole, rest) = buf.as_chunks_mut::<128>();
@@ -106,8 +106,8 @@ fn blocks_in_place(key: MaskKey, buf: &mut [u8]) {
     pieces(key, rest);
 }
 
-/// The same, each block written `distance` bytes before where it was read. What comes last is read first, as it may be written
-/// over.
+/// Masks in whole blocks, and writes each block `distance` bytes before where it was read. The last bytes are read
+/// first, since a block may overwrite them.
 #[inline(always)]
 fn blocks_moving(key: MaskKey, buf: &mut [u8], distance: usize) {
     let Some(&last) = buf.last_chunk::<16>() else { return };
@@ -135,8 +135,8 @@ fn xor_all<const N: usize>(mut bytes: [u8; N], key: MaskKey) -> [u8; N] {
     bytes
 }
 
-/// Pieces of sixteen bytes. What is left is done as the sixteen bytes that end with the buffer, as they were before:
-/// where they overlap what is done already, the same is written again. (To read them afterwards would wait for the
+/// Masks in pieces of sixteen bytes. The rest is done as the last sixteen bytes of the buffer, as they were before:
+/// where they overlap finished bytes, the same value is written again. (Reading them afterwards would wait for the
 /// writes before.)
 #[inline(always)]
 fn pieces(key: MaskKey, buf: &mut [u8]) {
@@ -156,7 +156,7 @@ fn xor(bytes: [u8; 16], key: MaskKey) -> [u8; 16] {
     (u128::from_ne_bytes(bytes) ^ (word | word << 64)).to_ne_bytes()
 }
 
-/// Less than sixteen bytes, in the same manner.
+/// Masks fewer than sixteen bytes in the same overlapping manner as [`pieces`].
 #[inline(always)]
 fn short(key: MaskKey, buf: &mut [u8]) {
     if let (Some(&first), Some(&last)) = (buf.first_chunk::<8>(), buf.last_chunk::<8>()) {

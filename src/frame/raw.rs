@@ -1,17 +1,17 @@
 //! A frame header as the wire carries it, legal or not (RFC 6455 §5.2).
 //!
-//! In: bytes. Out: a [`RawHeader`] and how many bytes it took, or how many are missing. Nothing is judged
-//! here: reserved bits, reserved opcodes, long forms of short lengths all pass, in both directions, so that a
-//! test bench can say anything. What is legal is decided by [`Header::check`](super::Header::check).
+//! In: bytes. Out: a [`RawHeader`] and how many bytes it took, or how many are missing. Nothing is judged here:
+//! reserved bits, reserved opcodes and long forms of short lengths all pass, in both directions, so that a test bench
+//! can send anything. [`Header::check`](super::Header::check) decides what is legal.
 
 use alloc::vec::Vec;
 
 use super::MaskKey;
 
-/// The longest a header can be: 2 bytes, a 64-bit length, a masking key.
+/// The maximum length of a header: 2 bytes, a 64-bit length, a masking key.
 pub const MAX_HEADER: usize = 14;
 
-/// The fields of a frame header (§5.2), free to hold what no peer may send.
+/// The fields of a frame header (§5.2), including values that no peer may send.
 ///
 /// ```
 /// use bowsprit::frame::{Parsed, RawHeader};
@@ -23,7 +23,7 @@ pub const MAX_HEADER: usize = 14;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RawHeader {
-    /// The last frame of a message.
+    /// Whether this is the last frame of a message.
     pub fin: bool,
     /// First reserved bit; permessage-deflate (RFC 7692 §6) gives it a meaning.
     pub rsv1: bool,
@@ -33,11 +33,11 @@ pub struct RawHeader {
     pub rsv3: bool,
     /// The opcode; only the low four bits travel.
     pub opcode: u8,
-    /// The masking key; the mask bit says whether there is one.
+    /// The masking key, if the mask bit is set.
     pub mask: Option<MaskKey>,
     /// How many payload bytes follow, as declared.
     pub length: u64,
-    /// In which of the three forms the length is written.
+    /// The form in which the length is written.
     pub form: LengthForm,
 }
 
@@ -52,7 +52,7 @@ pub enum LengthForm {
     Long,
 }
 
-/// What [`RawHeader::parse`] made of the input.
+/// The result of [`RawHeader::parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
     /// A whole header, and the number of bytes it took.
@@ -62,7 +62,7 @@ pub enum Parsed {
 }
 
 impl LengthForm {
-    /// The only form in which this length may be written (§5.2: "the minimal number of bytes MUST be used").
+    /// Returns the only form in which this length may be written (§5.2: "the minimal number of bytes MUST be used").
     #[inline]
     pub const fn minimal(length: u64) -> Self {
         match length {
@@ -72,7 +72,7 @@ impl LengthForm {
         }
     }
 
-    /// Bytes in front of the masking key.
+    /// Returns the number of bytes before the masking key.
     #[inline]
     const fn bytes(self) -> usize {
         match self {
@@ -86,18 +86,18 @@ impl LengthForm {
 impl RawHeader {
     /// An unmasked, final, empty text frame: the start of most literals.
     pub const TEXT: Self = Self::of(0x1);
-    /// The same for a binary frame.
+    /// An unmasked, final, empty binary frame.
     pub const BINARY: Self = Self::of(0x2);
-    /// The same for a continuation frame.
+    /// An unmasked, final, empty continuation frame.
     pub const CONTINUATION: Self = Self::of(0x0);
-    /// The same for a Close frame.
+    /// An unmasked, final, empty Close frame.
     pub const CLOSE: Self = Self::of(0x8);
-    /// The same for a Ping frame.
+    /// An unmasked, final, empty Ping frame.
     pub const PING: Self = Self::of(0x9);
-    /// The same for a Pong frame.
+    /// An unmasked, final, empty Pong frame.
     pub const PONG: Self = Self::of(0xa);
 
-    /// An unmasked, final, empty frame with this opcode.
+    /// Creates an unmasked, final, empty frame with this opcode.
     pub const fn of(opcode: u8) -> Self {
         Self {
             fin: true,
@@ -111,13 +111,13 @@ impl RawHeader {
         }
     }
 
-    /// This header for a payload of `length` bytes, in the minimal form.
+    /// Returns this header for a payload of `length` bytes, in the minimal form.
     #[must_use]
     pub const fn with_length(self, length: u64) -> Self {
         Self { length, form: LengthForm::minimal(length), ..self }
     }
 
-    /// This header with a masking key.
+    /// Returns this header with a masking key.
     #[must_use]
     pub const fn with_mask(self, key: MaskKey) -> Self {
         Self { mask: Some(key), ..self }
@@ -161,7 +161,7 @@ impl RawHeader {
         Parsed::Done(header, input.len() - rest.len())
     }
 
-    /// The size of a header whose second byte is this one.
+    /// Returns the size of a header with this second byte.
     const fn size_of(second: u8) -> usize {
         let length = match second & 0x7f {
             126 => LengthForm::Medium.bytes(),
@@ -171,13 +171,13 @@ impl RawHeader {
         length + if second & 0x80 == 0 { 0 } else { 4 }
     }
 
-    /// How many bytes the header takes on the wire.
+    /// Returns how many bytes the header takes on the wire.
     #[inline]
     pub const fn size(&self) -> usize {
         self.written_form().bytes() + if self.mask.is_some() { 4 } else { 0 }
     }
 
-    /// FIN, the reserved bits and the opcode.
+    /// Returns the byte of FIN, the reserved bits and the opcode.
     #[inline]
     pub(crate) const fn first_byte(&self) -> u8 {
         (self.fin as u8) << 7
@@ -187,14 +187,14 @@ impl RawHeader {
             | self.opcode & 0x0f
     }
 
-    /// Writes the header to the start of `out` and says how many bytes it took.
+    /// Writes the header to the start of `out` and returns its length.
     ///
     /// A length that its `form` cannot hold is written in the smallest form that can.
     #[inline]
     pub fn encode(&self, out: &mut [u8; MAX_HEADER]) -> usize {
         let first = self.first_byte();
-        // Put together in a register and written at once: who copies the header next need not wait for bytes written
-        // one by one. The casts keep every bit: `written_form` holds the length.
+        // Built in a register and written at once, so that a copy of the header need not wait for bytes written one by
+        // one. The casts keep every bit: `written_form` holds the length.
         let form = self.written_form();
         let (marker, length) = match form {
             LengthForm::Short => (self.length as u8, 0),

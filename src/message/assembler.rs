@@ -1,10 +1,10 @@
-//! Frames become messages (RFC 6455 §5.4, §5.6, §8.1; RFC 7692 §6.2).
+//! Assembles frames into messages (RFC 6455 §5.4, §5.6, §8.1; RFC 7692 §6.2).
 //!
 //! In: checked headers of data frames and their unmasked payload, in order and in any cut. Out: whole messages,
-//! borrowed from the input where a message arrived in one piece. Promises: judges the sequence and the size at
-//! the header, rejects bad UTF-8 at the byte that makes it bad, and holds no more than is [fair](MessageBuffer::fair) to
-//! what has arrived. Compressed messages count and are checked inflated, and are inflated no further than they may be
-//! long. Control frames never come here.
+//! borrowed from the input if a message arrived in one piece. Promises: judges the sequence and the size at the header,
+//! rejects bad UTF-8 at the byte that makes it bad, and holds no more than is [fair](MessageBuffer::fair) to what has
+//! arrived. The limits and checks of a compressed message apply to its inflated bytes, and it is never inflated beyond
+//! the limit. Control frames never come here.
 
 mod loan;
 
@@ -16,7 +16,7 @@ use crate::extension::deflate::{Half, Inflater, Pushed};
 use crate::frame::{DataKind, Kind};
 use crate::utf8::{self, Utf8Stream};
 
-/// What a message may measure.
+/// The limits on a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of payload.
@@ -39,12 +39,12 @@ pub struct Assembler {
     whole: bool,
     fragments: u32,
     empty_fragments: u32,
-    /// Bytes that all headers of this message, or of the last one, have announced.
+    /// Bytes that the headers of this message, or of the last one, have announced in total.
     announced: usize,
     buffer: Option<Box<MessageBuffer>>,
     /// Whether the message is compressed.
     compressed: bool,
-    /// What has come of it waits in the buffer, compressed.
+    /// Whether the bytes in the buffer are still compressed.
     deferred: bool,
     /// What was agreed for compressed messages, if anything was.
     deflate: Option<Half>,
@@ -66,7 +66,7 @@ impl Default for Assembler {
 }
 
 impl Assembler {
-    /// Between two messages.
+    /// Creates an assembler between two messages.
     pub const fn new() -> Self {
         Self {
             state: State::Between,
@@ -85,11 +85,11 @@ impl Assembler {
         }
     }
 
-    /// A data frame starts. (A control frame is none of this layer's business and passes.)
+    /// Begins a data frame. (Control frames pass: they are not this layer's business.)
     ///
     /// # Errors
     ///
-    /// A frame that may not come here, or a message that would pass a limit.
+    /// The rule that this frame breaks: it may not come here, or the message would pass a limit.
     #[inline]
     pub fn begin(&mut self, frame: Kind, limits: &Limits) -> Result<(), ProtocolError> {
         let (fin, length) = match (frame, self.state) {
@@ -121,7 +121,7 @@ impl Assembler {
             (Kind::Continuation { fin, length }, State::Open) => (fin, length),
         };
         self.fin = fin;
-        self.fragments = self.fragments.saturating_add(1); // the greatest limit is none
+        self.fragments = self.fragments.saturating_add(1); // a limit of `u32::MAX` is no limit
         if self.fragments > limits.fragments {
             return Err(ProtocolError::TooManyFragments); // §10.4
         }
@@ -140,20 +140,21 @@ impl Assembler {
         Ok(())
     }
 
-    /// How long a message may be that is one whole frame and comes now; `None` where none may come.
+    /// Returns how long a message that comes now as one whole frame may be, or `None` if none may come.
     #[inline]
     pub const fn longest_whole(&self, limits: &Limits) -> Option<usize> {
         if self.is_open() || limits.fragments == 0 { None } else { Some(limits.bytes) }
     }
 
-    /// How long the last message was, where no other one is open and none that came in parts was compressed lately.
+    /// Returns how long the last message was, unless another one is open or the last one that came in parts was
+    /// compressed.
     #[inline]
     pub const fn last_message(&self) -> Option<usize> {
         if self.is_open() || self.compressed { None } else { Some(self.announced) }
     }
 
-    /// Takes a message that is one whole frame, no [longer](Self::longest_whole) than it may be and not compressed.
-    /// Nothing of it is held.
+    /// Takes a message that is one whole frame, is not compressed and is not [too long](Self::longest_whole). Holds
+    /// nothing of it.
     ///
     /// # Errors
     ///
@@ -171,7 +172,7 @@ impl Assembler {
         }
     }
 
-    /// Takes the next payload of the current frame; gives the message where it ends with this chunk.
+    /// Takes the next payload of the current frame. Returns the message if it ends with this chunk.
     ///
     /// # Errors
     ///
@@ -196,8 +197,8 @@ impl Assembler {
         Ok(if message_ends { self.kept() } else { None })
     }
 
-    /// Checks a chunk and gives it through, for those who take messages in pieces. Nothing is held, unless the
-    /// message is compressed: then [`inflated`](Self::inflated) is what the chunk has become.
+    /// Checks a chunk for callers that take messages in pieces. Holds nothing, unless the message is compressed: then
+    /// [`inflated`](Self::inflated) has the inflated chunk.
     ///
     /// # Errors
     ///
@@ -212,7 +213,7 @@ impl Assembler {
         self.check(chunk, frame_ends)
     }
 
-    /// Checks a chunk and holds it, for those who take messages in pieces and whole.
+    /// Checks and holds a chunk, for callers that take messages both in pieces and whole.
     ///
     /// # Errors
     ///
@@ -228,9 +229,10 @@ impl Assembler {
         Ok(passed)
     }
 
-    /// Holds a chunk of a compressed message that does not end with it as it came, where little has come of the message:
-    /// what inflates takes fifty kilobytes, which a peer would claim with the first of them. Says whether it did; else
-    /// the chunk is to be [kept](Self::keep). What is wrong with it is seen once more comes, or the end.
+    /// Holds a compressed chunk that does not end the message as it came, while little of the message has arrived: an
+    /// inflater takes fifty kilobytes, which a peer would claim with its first chunk. Returns whether the chunk is
+    /// held; otherwise the caller has to [`keep`](Self::keep) it. An error in it is found once more arrives, or the
+    /// end.
     pub fn defer(&mut self, chunk: &[u8]) -> bool {
         let waits = self.inflater.as_ref().is_some_and(|inflater| !inflater.has_begun());
         if !self.compressed || !waits || self.held() + chunk.len() > DEFERRED {
@@ -241,7 +243,7 @@ impl Assembler {
         true
     }
 
-    /// The message that ended last, where all of it was held.
+    /// Returns the message that ended last, if all of it was held.
     pub fn kept(&self) -> Option<Message<'_>> {
         let ends_inside_a_character = self.kind == DataKind::Text && self.utf8.finish().is_err();
         if self.is_open() || !self.whole || ends_inside_a_character {
@@ -252,21 +254,21 @@ impl Assembler {
         Some(match self.kind {
             DataKind::Binary => Message::Binary(bytes),
             #[allow(unsafe_code)]
-            // SAFETY: `whole` says that the buffer holds what `utf8` has accepted since it was empty, in order
-            // and nothing beside; the condition above, that its last character is complete. A second validation
-            // would read the whole message again (benches/NOTES.md, "utf8").
+            // SAFETY: `whole` says that the buffer holds exactly what `utf8` has accepted since it was empty, in order;
+            // the condition above says that its last character is complete. A second validation would read the whole
+            // message again (benches/NOTES.md, "utf8").
             DataKind::Text => Message::Text(unsafe { core::str::from_utf8_unchecked(bytes) }),
         })
     }
 
-    /// Room for at most `wanted` further bytes of the current frame, to be read into and then
+    /// Returns room for at most `wanted` further bytes of the current frame, to be read into and then
     /// [`filled`](Self::filled).
     pub fn room(&mut self, wanted: usize) -> &mut [u8] {
         self.buffer.get_or_insert_default().room(wanted)
     }
 
-    /// Counts `len` bytes of the room as arrived; `unmask` sees them first and says whether the frame ends
-    /// with them.
+    /// Counts `len` bytes of the room as arrived. `unmask` sees them first and returns whether the frame ends with
+    /// them.
     ///
     /// # Errors
     ///
@@ -277,7 +279,7 @@ impl Assembler {
         unmask: impl FnOnce(&mut [u8]) -> bool,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
         let mut buffer = self.buffer.take().unwrap_or_default();
-        let whole = core::mem::replace(&mut self.whole, false); // what a panic in `unmask` leaves is not
+        let whole = core::mem::replace(&mut self.whole, false); // if `unmask` panics, the buffer is not whole
         let chunk = buffer.advance(len);
         let frame_ends = unmask(chunk);
         self.whole = whole;
@@ -291,29 +293,30 @@ impl Assembler {
         self.deflate = agreed;
     }
 
-    /// Whether messages may be compressed.
+    /// Returns whether messages may be compressed.
     #[inline]
     pub const fn takes_compressed(&self) -> bool {
         self.deflate.is_some()
     }
 
-    /// Whether the message is compressed.
+    /// Returns whether the message is compressed.
     #[inline]
     pub const fn is_compressed(&self) -> bool {
         self.compressed
     }
 
-    /// What is held, from `start` on.
+    /// Returns the held bytes from `start` on.
     pub fn inflated(&self, start: usize) -> &[u8] {
         self.buffer.as_ref().and_then(|buffer| buffer.as_slice().get(start..)).unwrap_or_default()
     }
 
-    /// The last `len` bytes of what is held.
+    /// Returns the last `len` held bytes.
     pub fn inflated_last(&self, len: usize) -> &[u8] {
         self.inflated(self.held().saturating_sub(len))
     }
 
-    /// What inflates messages, and what was agreed; `None` where it is in use, or nothing was.
+    /// Returns the place of the inflater and the agreed parameters, or `None` if it is in use or compression was not
+    /// agreed.
     #[inline]
     pub(crate) fn idle_inflater(&mut self) -> Option<(&mut Option<Box<Inflater>>, Half)> {
         let agreed = self.deflate?;
@@ -322,43 +325,43 @@ impl Assembler {
         if in_use { None } else { Some((&mut self.inflater, agreed)) }
     }
 
-    /// What inflates messages.
+    /// Returns the inflater, if there is one.
     #[cfg(feature = "deflate")]
     pub(crate) fn inflater(&self) -> Option<&Inflater> {
         self.inflater.as_deref()
     }
 
-    /// Bytes of the open message that are held; of a compressed one, inflated ones as soon as there are some.
+    /// Returns how many bytes of the open message are held; inflated ones as soon as a compressed message has some.
     #[inline]
     pub fn held(&self) -> usize {
         if self.is_open() { self.buffer.as_ref().map_or(0, |buffer| buffer.len()) } else { 0 }
     }
 
-    /// Bytes that were inflated since this was asked last.
+    /// Returns how many bytes were inflated since the last call.
     #[inline]
     pub(crate) fn take_work(&mut self) -> usize {
         self.inflater.as_mut().map_or(0, |inflater| inflater.take_work())
     }
 
-    /// Whether any memory is held.
+    /// Returns whether any memory is held.
     #[inline]
     pub const fn holds(&self) -> bool {
         self.buffer.is_some() || self.inflater.is_some()
     }
 
-    /// Bytes of memory held.
+    /// Returns how many bytes of memory are held.
     pub fn memory(&self) -> usize {
         let buffer = self.buffer.as_ref().map_or(0, |buffer| size_of::<MessageBuffer>() + buffer.capacity());
         buffer + self.inflater.as_ref().map_or(0, |inflater| inflater.memory())
     }
 
-    /// Whether the current frame is the last of its message.
+    /// Returns whether the current frame is the last of its message.
     #[inline]
     pub const fn is_last_frame(&self) -> bool {
         self.fin
     }
 
-    /// Whether a message is open.
+    /// Returns whether a message is open.
     #[inline]
     pub const fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
@@ -373,11 +376,11 @@ impl Assembler {
         }
     }
 
-    /// Inflates a chunk to the end of the buffer, and judges what it becomes.
+    /// Inflates a chunk to the end of the buffer and checks the result.
     #[inline(never)]
     fn inflate(&mut self, chunk: &[u8], frame_ends: bool) -> Result<Passed, ProtocolError> {
         let message_ends = frame_ends && self.fin;
-        // The gate at the header lets no compressed frame through where nothing was agreed.
+        // The check of the header lets no compressed frame through unless compression was agreed.
         let Some(agreed) = self.deflate else { return Err(ProtocolError::ReservedBit) };
         let mut inflater = self.inflater.take().unwrap_or_else(|| agreed.inflater());
         let mut result = Ok(());
@@ -408,7 +411,7 @@ impl Assembler {
         let buffer = self.buffer.get_or_insert_default();
         loop {
             if *inflater.budget() == 0 {
-                // Nothing may come any more; whether something would takes a byte of room to see.
+                // The message may not grow any more; it takes a byte of room to see whether it would.
                 let Pushed { made, result } = inflater.push(&mut chunk, &mut [0], last);
                 return if made > 0 { Err(ProtocolError::MessageTooLong) } else { result }; // §10.4
             }
@@ -433,7 +436,7 @@ impl Assembler {
         Ok(())
     }
 
-    /// Where a chunk is judged; a message that ends with it is closed.
+    /// Checks a chunk, and closes a message that ends with it.
     #[inline]
     fn check(&mut self, chunk: &[u8], frame_ends: bool) -> Result<Passed, ProtocolError> {
         let message_ends = frame_ends && self.fin;
@@ -451,19 +454,19 @@ impl Assembler {
     }
 }
 
-/// What [`Assembler::pass`] knows of a chunk.
+/// What [`Assembler::pass`] learns from a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passed {
-    /// Of the message that it belongs to.
+    /// The kind of the message that the chunk belongs to.
     pub kind: DataKind,
-    /// Whether the message ends with it.
+    /// Whether the message ends with the chunk.
     pub message_ends: bool,
 }
 
-/// Compressed bytes of a message that wait for the next ones before they are inflated.
+/// How many compressed bytes of a message are held back before they are inflated.
 const DEFERRED: usize = 4096;
 
-/// Bytes of compressed payload that a message may have: what does not compress becomes a little longer, and
+/// Returns how many bytes of compressed payload a message may have. What does not compress becomes a little longer, and
 /// flushes make it longer still, but not without bound.
 const fn longest_compressed(bytes: usize) -> usize {
     bytes.saturating_mul(2).saturating_add(1024)

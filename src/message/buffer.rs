@@ -1,43 +1,45 @@
-//! Where a message grows that did not arrive whole.
+//! The buffer in which a message grows that did not arrive whole.
 
 use alloc::vec::Vec;
 
-/// Bytes so far, and room that is initialised once and then read into again and again.
+/// The bytes so far, and room that is initialised once and then read into again and again.
 ///
-/// Grows with what arrives, never with what a header promises. For `n` bytes that are there it takes no more memory than
-/// [`fair`](Self::fair) says, room that it has offered included; one that was used before may have more.
+/// Grows with what arrives, never with what a header promises. For `n` bytes that have arrived it takes no more memory
+/// than [`fair`](Self::fair) returns, including the room that it has offered. A buffer that was used before may have
+/// more.
 #[derive(Debug, Default)]
 pub struct MessageBuffer {
-    /// All of it initialised; the message is what lies between `start` and `filled`.
+    /// All of it is initialised; the message lies between `start` and `filled`.
     bytes: Vec<u8>,
     start: usize,
     filled: usize,
 }
 
 impl MessageBuffer {
-    /// The least that a read is offered once so much has arrived; before that, [`LESS`](Self::LESS) times as much as has.
+    /// The least room that a read is offered once this much has arrived; before that, a read is offered
+    /// [`LESS`](Self::LESS) times what has arrived.
     pub const MIN_ROOM: usize = 64 * 1024;
 
     /// See [`MIN_ROOM`](Self::MIN_ROOM).
     pub const LESS: usize = 7;
 
-    /// So much at a time is made ready to be written to: the system gives memory page by page, when it is written to first,
-    /// which for all that a long message may need would take milliseconds at once.
+    /// How much room is initialised at a time. The system provides memory page by page on the first write, which for a
+    /// whole long message would take milliseconds at once.
     const READY: usize = 256 * 1024;
 
-    /// Offered before anything has arrived.
+    /// The room offered before anything has arrived.
     const FIRST_ROOM: usize = 128;
 
-    /// The most memory that may be held for a message of which `len` bytes have arrived: eight times as much and a few
-    /// bytes while it is short, up to 64 KiB more than twice as much when it is long.
+    /// Returns the most memory that may be held for a message of which `len` bytes have arrived. For a short message
+    /// this is eight times as much and a few bytes; for a long one, up to 64 KiB more than twice as much.
     pub const fn fair(len: usize) -> usize {
         len.saturating_add(Self::step(len)).saturating_add(Self::FIRST_ROOM)
     }
 
-    /// How much room is added to `len` bytes.
+    /// Returns how much room is added to `len` bytes.
     const fn step(len: usize) -> usize {
         if len >= Self::MIN_ROOM {
-            return len; // twice what is there already
+            return len; // doubles what is there
         }
         let step = Self::LESS * len;
         if step < Self::FIRST_ROOM {
@@ -49,30 +51,30 @@ impl MessageBuffer {
         }
     }
 
-    /// Without room.
+    /// Creates a buffer without room.
     pub const fn new() -> Self {
         Self { bytes: Vec::new(), start: 0, filled: 0 }
     }
 
-    /// What has arrived.
+    /// Returns what has arrived.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[self.start..self.filled]
     }
 
-    /// Bytes that have arrived.
+    /// Returns how many bytes have arrived.
     #[inline]
     pub const fn len(&self) -> usize {
         self.filled - self.start
     }
 
-    /// Whether nothing has arrived.
+    /// Returns whether nothing has arrived.
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.filled == self.start
     }
 
-    /// Bytes of memory held for them.
+    /// Returns how many bytes of memory are held.
     #[inline]
     pub const fn capacity(&self) -> usize {
         self.bytes.capacity()
@@ -84,10 +86,10 @@ impl MessageBuffer {
         self.filled = 0;
     }
 
-    /// Appends bytes that arrived elsewhere, and gives them for a last touch.
+    /// Appends bytes that arrived elsewhere, and returns the copy to be modified.
     pub fn extend(&mut self, bytes: &[u8]) -> &mut [u8] {
         if self.is_empty() {
-            // What is read behind these bytes lies well for the system to copy to (benches/NOTES.md, "align").
+            // This aligns what is read after these bytes for the system's copy (benches/NOTES.md, "align").
             self.start = bytes.len().next_multiple_of(ALIGN) - bytes.len();
             self.filled = self.start;
             self.bytes.resize(self.bytes.len().max(self.start), 0);
@@ -101,8 +103,8 @@ impl MessageBuffer {
         &mut self.bytes[start..self.filled]
     }
 
-    /// Room to read into, not more than `wanted` bytes and never empty where `wanted` is not 0. So much is added that what
-    /// has arrived doubles, though not all of it is offered at once.
+    /// Returns room to read into: at most `wanted` bytes, and never empty unless `wanted` is 0. The buffer grows to
+    /// twice what has arrived, though not all of that is offered at once.
     pub fn room(&mut self, wanted: usize) -> &mut [u8] {
         let free = self.bytes.len() - self.filled;
         let step = Self::step(self.len());
@@ -119,7 +121,7 @@ impl MessageBuffer {
         &mut self.bytes[self.filled..end]
     }
 
-    /// Room to write into that is there already, or [`room`](Self::room) where there is none.
+    /// Returns the room that is left, or [`room`](Self::room) if none is.
     pub fn spare(&mut self, wanted: usize) -> &mut [u8] {
         if self.filled == self.bytes.len() {
             return self.room(wanted);
@@ -128,20 +130,20 @@ impl MessageBuffer {
         &mut self.bytes[self.filled..end]
     }
 
-    /// Whether it has more memory than is [fair](Self::fair) for what is there, as one may that was used before.
+    /// Returns whether it has more memory than is [fair](Self::fair) for its content, as a reused buffer may.
     #[inline]
     pub const fn is_oversized(&self) -> bool {
         self.capacity() > Self::fair(self.filled)
     }
 
-    /// The same bytes with no more memory than they need.
+    /// Returns a copy with no more memory than the bytes need.
     pub fn fitted(&self) -> Self {
         let mut fitted = Self { bytes: Vec::with_capacity(self.len() + ALIGN), start: 0, filled: 0 };
         fitted.extend(self.as_slice());
         fitted
     }
 
-    /// Counts `len` bytes of the room as arrived and gives them for a last touch.
+    /// Counts `len` bytes of the room as arrived and returns them to be modified.
     pub fn advance(&mut self, len: usize) -> &mut [u8] {
         let start = self.filled;
         self.filled = start.saturating_add(len).min(self.bytes.len());
@@ -149,7 +151,7 @@ impl MessageBuffer {
     }
 }
 
-/// Bytes to whose multiples an allocator puts what is large.
+/// Allocators align large blocks to multiples of this.
 const ALIGN: usize = 16;
 
 #[cfg(test)]

@@ -16,14 +16,14 @@ use crate::frame::DataKind;
 /// A whole message, borrowed from where it arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// UTF-8.
+    /// Text, which is UTF-8.
     Text(&'a str),
-    /// Any bytes.
+    /// Binary data: any bytes.
     Binary(&'a [u8]),
 }
 
 impl<'a> Message<'a> {
-    /// Text or binary.
+    /// Returns whether the message is text or binary.
     #[inline]
     pub const fn kind(&self) -> DataKind {
         match self {
@@ -32,7 +32,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The payload.
+    /// Returns the payload.
     #[inline]
     pub const fn as_bytes(&self) -> &'a [u8] {
         match self {
@@ -41,13 +41,13 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Bytes of payload.
+    /// Returns the length of the payload in bytes.
     #[inline]
     pub const fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
-    /// Whether there is no payload.
+    /// Returns whether the payload is empty.
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()

@@ -8,10 +8,10 @@ use super::Message;
 use crate::extension::deflate::SharedForms;
 use crate::frame::{DataKind, MAX_HEADER, RawHeader};
 
-/// A message as one finished frame. A clone shares the bytes.
+/// A message encoded as one finished frame. Clones share the bytes.
 ///
-/// Connections with permessage-deflate send it compressed: that is done once for all of them that agreed to the
-/// same window, by the first.
+/// Connections with permessage-deflate send it compressed. The first of them compresses it once for all connections
+/// that agreed to the same window.
 ///
 /// ```
 /// use bowsprit::message::{Message, Prepared};
@@ -37,27 +37,27 @@ impl Prepared {
         Self { kind, header, frame, compressed: SharedForms::default() }
     }
 
-    /// Text or binary.
+    /// Returns whether the message is text or binary.
     pub const fn kind(&self) -> DataKind {
         self.kind
     }
 
-    /// The frame.
+    /// Returns the frame.
     pub const fn frame(&self) -> &Arc<[u8]> {
         &self.frame
     }
 
-    /// The frames for those who read compressed messages.
+    /// Returns the compressed frames.
     pub(crate) const fn compressed(&self) -> &SharedForms {
         &self.compressed
     }
 
-    /// The frame with `payload`, which is this message compressed.
+    /// Encodes a frame around `payload`, which is this message compressed.
     pub(crate) fn compressed_frame(&self, payload: &[u8]) -> Arc<[u8]> {
         encode(RawHeader { rsv1: true, ..RawHeader::of(self.kind.opcode()) }, payload).0
     }
 
-    /// The message that it was made of.
+    /// Returns the message.
     pub fn as_message(&self) -> Message<'_> {
         match (self.kind, core::str::from_utf8(self.payload())) {
             (DataKind::Text, Ok(text)) => Message::Text(text),
@@ -65,7 +65,7 @@ impl Prepared {
         }
     }
 
-    /// The payload in it.
+    /// Returns the payload.
     pub fn payload(&self) -> &[u8] {
         &self.frame[usize::from(self.header)..]
     }
@@ -114,10 +114,10 @@ impl<const N: usize> From<&[u8; N]> for Prepared {
     }
 }
 
-/// Frames up to this length are put together on the stack, which spares them an allocation.
+/// Frames up to this length are built on the stack, which saves an allocation.
 const SMALL: usize = 256;
 
-/// The frame, and the length of its header.
+/// Returns the frame and the length of its header.
 fn encode(header: RawHeader, payload: &[u8]) -> (Arc<[u8]>, u8) {
     let mut bytes = [0; MAX_HEADER];
     let used = header.with_length(payload.len() as u64).encode(&mut bytes);

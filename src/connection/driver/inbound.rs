@@ -11,64 +11,64 @@ use crate::extension::deflate::{DeflateParams, DeflatePool};
 use crate::message::{Message, MessageBuffer};
 use crate::role::Role;
 
-/// What a driver lends to an [`Inbound`], and asks it.
+/// What a driver lends to an [`Inbound`], and what it asks of it.
 pub trait InboundExt: Half {
-    /// Uses permessage-deflate as agreed, for what the peer sends to us on `side`.
+    /// Uses permessage-deflate as agreed for what the peer sends to us. Our side is `side`.
     fn use_deflate(&mut self, agreed: DeflateParams, side: Role);
 
-    /// Whether there is a buffer already.
+    /// Returns whether there is a buffer already.
     fn has_buffer(&self) -> bool;
 
     /// Lends a buffer for the next message that does not arrive whole.
     fn lend(&mut self, buffer: Box<MessageBuffer>);
 
-    /// Takes back the buffer that is not in use; what it holds is the last message.
+    /// Takes back the buffer if it is not in use. It holds the last message.
     fn reclaim(&mut self) -> Option<Box<MessageBuffer>>;
 
-    /// The memory of a buffer that was lent and has far more of it than has come of the message.
+    /// Returns the memory of a lent buffer if it has far more than the message so far needs.
     fn oversized(&self) -> Option<usize>;
 
-    /// Takes back a buffer that was lent and has far more memory than has come of the message, which goes on in a fitting
-    /// one; for drivers once no more is there to be read.
+    /// Takes back a lent buffer that has far more memory than the message so far needs; the message continues in a
+    /// fitting one. Drivers call this once nothing more is left to read.
     fn reclaim_oversized(&mut self) -> Option<Box<MessageBuffer>>;
 
-    /// Lends what inflates messages, where permessage-deflate was agreed.
+    /// Lends an inflater, if permessage-deflate was agreed.
     fn lend_inflater(&mut self, pool: &mut DeflatePool);
 
-    /// Takes it back, where no compressed message is open.
+    /// Takes the inflater back, unless a compressed message is open.
     fn reclaim_inflater(&mut self, pool: &mut DeflatePool);
 
-    /// Room for what follows of a long frame, so that it can be read straight to where it is needed; `None` where less
-    /// than `least` bytes follow or the frame is not assembled.
+    /// Returns room for the rest of a long frame, so that it can be read straight to where it is needed. Returns `None`
+    /// if fewer than `least` bytes follow or the frame is not assembled.
     fn room(&mut self, least: usize, config: &Config) -> Option<&mut [u8]>;
 
     /// Counts the first `len` bytes of the [`room`](Self::room) as arrived.
     ///
     /// # Errors
     ///
-    /// As [`Inbound::next`].
+    /// See [`Inbound::next`].
     fn filled(&mut self, len: usize, outbound: &mut Outbound) -> Result<Option<Event<'_>>, ProtocolError>;
 
-    /// Whether the next bytes may begin a frame for which there will be [`room`](Self::room): the last message was at
-    /// least so long.
+    /// Returns whether the next bytes may begin a frame for which there will be [`room`](Self::room): whether the last
+    /// message was at least `least` bytes long.
     fn may_want_room(&self, least: usize, config: &Config) -> bool;
 
-    /// The message that ended last, where it was put together from pieces; what the last event said, if that was such
-    /// a message. For drivers that cannot return the event itself.
+    /// Returns the message that ended last, if it was assembled from pieces. For drivers that cannot return the last
+    /// event itself.
     fn assembled(&self) -> Option<Message<'_>>;
 
-    /// Whether something of the open message has come since this was asked last; for
+    /// Returns whether bytes of the open message have arrived since the last call, for
     /// [`Deadlines::progress`](super::super::Deadlines::progress).
     fn take_progress(&mut self) -> MessageProgress;
 
-    /// The same, to be asked again.
+    /// Returns what [`take_progress`](Self::take_progress) would, without resetting it.
     fn progress(&self) -> MessageProgress;
 
-    /// Bytes have come after the end and were not looked at: so many.
+    /// Records that `len` bytes came after the end and were not looked at.
     fn ignore(&mut self, len: usize);
 
-    /// Whether the peer's Close frame has come, and nothing behind it; all that was read has to have been taken
-    /// ([`Inbound::next`] gave `None`) or [told](Self::ignore).
+    /// Returns whether the peer's Close frame has arrived and nothing came after it. Everything read must have been
+    /// taken ([`Inbound::next`] returned `None`) or [ignored](Self::ignore).
     fn ends_with_close(&self) -> bool;
 }
 
@@ -173,7 +173,7 @@ impl InboundExt for Inbound {
 }
 
 impl Inbound {
-    /// Whether there is [`room`](InboundExt::room).
+    /// Returns whether there is [`room`](InboundExt::room).
     #[inline]
     pub(crate) fn wants_room(&self, least: usize, config: &Config) -> bool {
         self.decoder.remaining() >= least.max(1) as u64
@@ -183,7 +183,7 @@ impl Inbound {
             && !self.is_over()
     }
 
-    /// Whether a message has begun that is not whole.
+    /// Returns whether a message has begun that is not whole yet.
     #[inline]
     #[cfg(feature = "event-loop")]
     pub(crate) const fn is_in_message(&self) -> bool {
@@ -191,8 +191,8 @@ impl Inbound {
     }
 }
 
-/// The chunk of a compressed message that was the last event, if it had `len` bytes: for drivers that cannot keep the
-/// event itself.
+/// Returns the chunk of a compressed message that was the last event, `len` bytes long. For drivers that cannot keep
+/// the event itself.
 #[cfg(feature = "blocking")]
 pub(crate) fn inflated_last(inbound: &Inbound, len: usize) -> &[u8] {
     inbound.assembler.inflated_last(len)

@@ -1,11 +1,11 @@
-//! For who writes an event loop: how a thousand connections share the memory that only busy ones need, and how long
-//! messages pass without a copy.
+//! Tools for writing an event loop: how thousands of connections share the memory that only busy ones need, and how
+//! long messages pass without a copy.
 //!
-//! [`Connection`](super::Connection) is all that most programs need; it owns what it needs by itself. What is here leaves
-//! more of the work to its caller, and less to be allocated, copied and held: a buffer for messages that come in pieces,
-//! a queue, and what inflates and compresses are *lent* to the halves of a connection while it reads or sends, and
-//! *reclaimed* once they are not in use; long payloads are read straight to where they belong, and written from where
-//! they lie. Features `event-loop` and `blocking` are built on it.
+//! [`Connection`](super::Connection) is all that most programs need; it owns whatever it uses. This module leaves more
+//! work to its caller and allocates, copies and holds less. A buffer for messages that come in pieces, a queue, an
+//! inflater and a compressor are *lent* to the halves of a connection while it reads or sends, and *reclaimed* once
+//! they are not in use. Long payloads are read straight to where they belong and written from where they lie. Features
+//! `event-loop` and `blocking` are built on this module.
 //!
 //! ```
 //! use bowsprit::connection::driver::{InboundExt as _, OutboundExt as _, SendQueue};
@@ -13,7 +13,7 @@
 //! use bowsprit::message::MessageBuffer;
 //! use std::io::{self, Read, Write};
 //!
-//! /// A message of which at least so much is still to come is read straight to its place.
+//! /// If at least this much of a message is still to come, it is read straight to its place.
 //! const DIRECT_FROM: usize = 64 * 1024;
 //!
 //! /// What all connections share.
@@ -23,7 +23,7 @@
 //!     queue: Option<Box<SendQueue>>,
 //! }
 //!
-//! /// Reads once, and echoes the messages that end by it.
+//! /// Reads once, and echoes the messages that end with what was read.
 //! fn turn(
 //!     stream: &mut (impl Read + Write),
 //!     shared: &mut Shared,
@@ -98,7 +98,7 @@ pub(crate) fn close_step(inbound: &Inbound, outbound: &Outbound) -> CloseStep {
     closing::close_step(outbound.role(), CloseFrames::of(inbound, outbound))
 }
 
-/// The same, as a driver goes on towards the end: once there is a step, it is waited for until the close deadline.
+/// Returns [`close_step`]. Once there is a step, it also starts the close deadline.
 pub(crate) fn step_to_end(
     inbound: &Inbound,
     outbound: &Outbound,
@@ -126,7 +126,7 @@ pub(crate) fn expire(deadlines: &mut Deadlines, outbound: &mut Outbound, now: In
     expire_with(deadlines, outbound, now, b"")
 }
 
-/// The same; a Ping that is due carries `ping`.
+/// Does what [`expire`] does; a Ping that is due carries `ping`.
 pub(crate) fn expire_with(
     deadlines: &mut Deadlines,
     outbound: &mut Outbound,
@@ -136,7 +136,7 @@ pub(crate) fn expire_with(
     let due = deadlines.expire(now, outbound.config())?;
     let reason = match due {
         Due::Ping => {
-            // Refused only while closing, and then no Ping is due.
+            // Refused only while closing, when no Ping is due.
             let _ = outbound.ping(ping);
             return None;
         }
@@ -151,7 +151,7 @@ pub(crate) fn expire_with(
     Some(due)
 }
 
-/// Only the halves of a connection have what is here.
+/// Only the halves of a connection implement these traits.
 mod sealed {
     pub trait Half {}
 }

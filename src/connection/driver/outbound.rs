@@ -13,11 +13,11 @@ pub trait OutboundExt: Half {
     /// Uses permessage-deflate as agreed, for what we send.
     fn use_deflate(&mut self, agreed: DeflateParams);
 
-    /// The queue, to gather writes from and to lend it the buffers that payloads lie in. What was written is told to
-    /// [`Outbound::advance`].
+    /// Returns the queue, to gather writes from and to lend it the buffers that payloads lie in. Report what was
+    /// written to [`Outbound::advance`].
     fn queue(&mut self) -> &mut SendQueue;
 
-    /// Whether there is a queue, empty or not.
+    /// Returns whether there is a queue, empty or not.
     fn has_queue(&self) -> bool;
 
     /// Lends an empty queue, so that connections that have nothing to send own none.
@@ -26,13 +26,13 @@ pub trait OutboundExt: Half {
     /// Takes the queue back once it is empty.
     fn reclaim_queue(&mut self) -> Option<Box<SendQueue>>;
 
-    /// A message's buffer that the queue took and has written.
+    /// Takes the buffer of a message that the queue took and has written.
     fn take_spent(&mut self) -> Option<Box<MessageBuffer>>;
 
-    /// Lends what compresses messages, where permessage-deflate was agreed.
+    /// Lends a compressor, if permessage-deflate was agreed.
     fn lend_compressor(&mut self, pool: &mut DeflatePool);
 
-    /// Takes it back, where no compressed message is being sent in parts.
+    /// Takes the compressor back, unless a compressed message is being sent in parts.
     fn reclaim_compressor(&mut self, pool: &mut DeflatePool);
 }
 

@@ -1,4 +1,4 @@
-//! Messages that are one frame and here whole, as nearly all are: the short way.
+//! A fast path for messages that are one frame and have arrived whole, as nearly all do.
 
 use super::Inbound;
 use crate::connection::config::Delivery;
@@ -10,12 +10,12 @@ use crate::frame::{DataKind, Rules};
 use crate::message::Message;
 
 impl Inbound {
-    /// The next message, where it is one frame that is here whole, as nearly all are; else `None`, and nothing is
-    /// taken: [`next_part`](Self::next_part) tells.
+    /// Takes the next message if it is one frame that has arrived whole, as nearly all do. Otherwise returns `None` and
+    /// takes nothing; use [`next_part`](Self::next_part) then.
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next).
+    /// See [`next`](Self::next).
     #[inline(always)]
     pub(crate) fn whole_message<'b>(
         &mut self,
@@ -29,11 +29,12 @@ impl Inbound {
         }
     }
 
-    /// The same where it is so short that it is copied wherever it is sent.
+    /// Does what [`whole_message`](Self::whole_message) does, for messages so short that they are copied wherever they
+    /// are sent.
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next).
+    /// See [`next`](Self::next).
     #[inline(always)]
     #[cfg(feature = "event-loop")]
     pub(crate) fn short_message<'b>(
@@ -48,13 +49,13 @@ impl Inbound {
         }
     }
 
-    /// The next message, where it is one frame that is whole in `buffer` from `at` on. What is before that has been taken, and
-    /// the frame is moved there without its mask, so that it is [there to be sent](super::send_queue::SendQueue::offer) as it
-    /// stands.
+    /// Takes the next message if it is one frame that is whole in `buffer` from `at` on. The bytes before that have
+    /// been taken, and the frame moves there without its mask, so that it can be [sent as it
+    /// stands](super::send_queue::SendQueue::offer).
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next).
+    /// See [`next`](Self::next).
     #[inline]
     #[cfg(feature = "event-loop")]
     pub(crate) fn whole_message_at<'b>(
@@ -72,7 +73,7 @@ impl Inbound {
         self.whole(frame.kind, &buffer[payload], outbound).map(Some)
     }
 
-    /// The rules for a message that is one frame, and its greatest length, where such a one may come.
+    /// Returns the rules and the maximum length for a message that is one frame, if such a message may come.
     #[inline(always)]
     fn may_be_whole(&self, outbound: &Outbound) -> Option<(Rules, usize)> {
         let config = outbound.config();

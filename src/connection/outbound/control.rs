@@ -1,4 +1,4 @@
-//! Control frames: Pings and Pongs within bounds, and our Close frame, which is the last (RFC 6455 §5.5).
+//! Control frames: bounded Pings and Pongs, and our Close frame, which is the last frame (RFC 6455 §5.5).
 
 use alloc::boxed::Box;
 
@@ -8,8 +8,8 @@ use crate::close::{CloseReason, MAX_REASON};
 use crate::connection::outcome::CloseFrame;
 use crate::frame::{Control, RawHeader};
 
-/// While more than this many bytes wait, only the latest Ping is answered (§5.5.3 allows it), so that what a flood
-/// of Pings from a peer that does not read costs is bounded.
+/// While more than this many bytes wait, only the latest Ping is answered (§5.5.3 allows it). This bounds the cost of a
+/// flood of Pings from a peer that does not read.
 const PONG_BACKLOG: usize = 64 * 1024;
 
 impl Outbound {
@@ -22,11 +22,11 @@ impl Outbound {
         self.control(Control::Ping, payload)
     }
 
-    /// Queues a Pong that answers nothing, or a Ping that was left to the caller (§5.5.3).
+    /// Queues a Pong: an unsolicited one, or the answer to a Ping that was left to the caller (§5.5.3).
     ///
     /// # Errors
     ///
-    /// As [`ping`](Self::ping).
+    /// See [`ping`](Self::ping).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.control(Control::Pong, payload)
     }
@@ -48,12 +48,12 @@ impl Outbound {
             }
         }
         if let Some(payload) = self.late_ping.take() {
-            self.frame(RawHeader::PONG, &payload.bytes[..payload.len])?; // §5.5.2: a Ping is answered, and after the Close is too late
+            self.frame(RawHeader::PONG, &payload.bytes[..payload.len])?; // §5.5.2; after the Close frame it is too late
         }
         self.close_frame(reason, false)
     }
 
-    /// Answers a Ping; of those that come while much waits, the last one (§5.5.3).
+    /// Answers a Ping. Of several that come while much waits, only the last is answered (§5.5.3).
     pub(in super::super) fn answer_ping(&mut self, payload: &[u8]) {
         if self.sent_close() {
             return; // §5.5.1: nothing goes out after a Close frame
@@ -64,7 +64,7 @@ impl Outbound {
             self.late_ping = Some(Box::new(late));
         } else {
             self.late_ping = None; // older
-            let _ = self.frame(RawHeader::PONG, payload); // where that fails, the connection has
+            let _ = self.frame(RawHeader::PONG, payload); // if that fails, the connection has failed
         }
     }
 
@@ -73,18 +73,18 @@ impl Outbound {
         if self.queued() <= PONG_BACKLOG
             && let Some(payload) = self.late_ping.take()
         {
-            let _ = self.frame(RawHeader::PONG, &payload.bytes[..payload.len]); // where that fails, the connection has
+            let _ = self.frame(RawHeader::PONG, &payload.bytes[..payload.len]); // if that fails, the connection has failed
         }
     }
 
-    /// Answers the peer's Close frame with the same code (§5.5.1), unless ours is sent.
+    /// Answers the peer's Close frame with the same code (§5.5.1), unless ours has been sent.
     pub(in super::super) fn answer_close(&mut self, received: Option<CloseReason<'_>>) {
         if !self.sent_close() {
             let _ = self.close_frame(received.map(|close| CloseReason { reason: "", ..close }), false);
         }
     }
 
-    /// Fails the connection: sends a Close frame, unless ours is sent, and nothing after it (§7.1.7).
+    /// Fails the connection: sends a Close frame, unless ours has been sent, and nothing after it (§7.1.7).
     pub(in super::super) fn fail(&mut self, reason: CloseReason<'_>) {
         match &mut self.closing {
             Some(closing) => closing.failed = true,
@@ -102,22 +102,22 @@ impl Outbound {
         Ok(())
     }
 
-    /// Nothing is sent after this.
+    /// Ends our half: nothing is sent after this.
     fn over(&mut self, sent: CloseFrame, failed: bool) {
         self.open = None;
         self.late_ping = None;
         self.closing = Some(Box::new(Closing { sent, failed }));
     }
 
-    /// There is no key for a frame: neither it nor anything after it can be sent (§5.3), so this is how the connection
-    /// fails (§7.1.7).
+    /// Fails the connection for want of a masking key (§7.1.7): neither this frame nor anything after it can be sent
+    /// (§5.3).
     #[cold]
     pub(super) fn fail_for_want_of_entropy(&mut self) -> SendError {
         self.over(CloseFrame::None, true);
         SendError::NoEntropy
     }
 
-    /// Why nothing can be sent any more, where that is so.
+    /// Returns an error if nothing can be sent any more.
     #[inline]
     pub(super) fn not_closing(&self) -> Result<(), SendError> {
         match &self.closing {

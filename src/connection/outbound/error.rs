@@ -2,29 +2,29 @@
 
 use core::fmt;
 
-/// Our own caller asked for something that must not be sent. Nothing was queued, and the connection goes on, but for
-/// [`NoEntropy`](Self::NoEntropy).
+/// Our own caller asked for something that must not be sent. Nothing was queued, and except after
+/// [`NoEntropy`](Self::NoEntropy) the connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// A Close frame is sent; nothing may follow it (§5.5.1).
+    /// A Close frame has been sent, and nothing may follow it (§5.5.1).
     Closing,
-    /// The peer does not read: [`Config::max_queued`](super::super::Config::max_queued) bytes wait already.
+    /// The peer does not read: [`Config::max_queued`](super::super::Config::max_queued) bytes are waiting already.
     QueueFull,
     /// A message is being sent in parts; another one would mix with it (§5.4).
     MessageOpen,
-    /// No message is being sent in parts that could be continued.
+    /// No message is being sent in parts, so none can be continued.
     NoMessageOpen,
-    /// The parts of a text message do not make UTF-8 (§5.6).
+    /// The parts of a text message are not UTF-8 together (§5.6).
     NotUtf8,
-    /// A control frame carries at most 125 bytes (§5.5).
+    /// The payload is longer than the 125 bytes of a control frame (§5.5).
     ControlTooLong,
-    /// The code may not stand in a Close frame (§7.4).
+    /// The code may not appear in a Close frame (§7.4).
     CloseCode,
-    /// A reason has at most 123 bytes (§5.5).
+    /// The reason is longer than 123 bytes (§5.5).
     ReasonTooLong,
-    /// A client masks every frame with a fresh key (§5.3), and its source of [`Entropy`](crate::entropy::Entropy) had none to
-    /// give. The connection has failed: nothing more can be sent, a Close frame included.
+    /// The source of [`Entropy`](crate::entropy::Entropy) had no masking key to give, and a client masks every frame
+    /// with a fresh key (§5.3). The connection has failed: nothing more can be sent, not even a Close frame.
     NoEntropy,
 }
 

@@ -1,4 +1,4 @@
-//! Frames: a message as one or several of them, a client's masked (RFC 6455 §5.2 to §5.4).
+//! Framing: a message becomes one or several frames, masked by a client (RFC 6455 §5.2 to §5.4).
 
 #[cfg(feature = "event-loop")]
 use core::ops::Range;
@@ -14,8 +14,8 @@ use crate::frame::{MAX_HEADER, MaskKey, RawHeader};
 use crate::message::Message;
 
 impl Outbound {
-    /// Queues a message that goes out as it is, as one short frame behind others, as most of a server do; says whether it
-    /// did. What it does not take, [`send`](Self::send) does.
+    /// Queues a message that goes out unchanged, as one short frame behind others, as most messages of a server do.
+    /// Returns whether it did; if not, [`send`](Self::send) has to.
     #[inline(always)]
     #[cfg(feature = "event-loop")]
     pub(crate) fn send_plain(&mut self, message: Message<'_>) -> bool {
@@ -33,15 +33,15 @@ impl Outbound {
         }
     }
 
-    /// Whether a message goes out as one frame that says nothing else.
+    /// Returns whether a message goes out unchanged, as one frame.
     #[inline(always)]
     #[cfg(feature = "event-loop")]
     fn sends_as_it_is(&self) -> bool {
         self.masks.is_none() && self.deflate.is_none() && self.config.fragment_size.is_none()
     }
 
-    /// Takes the mask off a frame that starts at `from` in the receive buffer, and says where its payload is. Where the queue
-    /// can have the frame as it stands then, it is moved behind those that it has, and offered.
+    /// Unmasks a frame that starts at `from` in the receive buffer, and returns where its payload is. If the queue can
+    /// take the frame as it then stands, the frame is moved behind those that the queue has, and offered.
     #[inline]
     #[cfg(feature = "event-loop")]
     pub(crate) fn offer(&mut self, frame: &WholeFrame, buffer: &mut [u8], from: usize) -> Range<usize> {
@@ -57,7 +57,7 @@ impl Outbound {
         payload
     }
 
-    /// What the receive buffer holds now is none that was offered.
+    /// Withdraws the offer: the receive buffer now holds something else.
     #[inline]
     #[cfg(feature = "event-loop")]
     pub(crate) fn withdraw_offer(&mut self) {
@@ -84,7 +84,7 @@ impl Outbound {
         Ok(())
     }
 
-    /// Queues a frame. For want of entropy it cannot, and then the connection has failed.
+    /// Queues a frame. Without entropy for a mask it cannot, and the connection has failed.
     #[inline]
     pub(super) fn frame(&mut self, header: RawHeader, payload: &[u8]) -> Result<(), SendError> {
         let header = header.with_length(payload.len() as u64);
@@ -116,7 +116,7 @@ impl Outbound {
         Ok(())
     }
 
-    /// §5.3: a fresh key for every frame of a client.
+    /// §5.3: returns a fresh key for every frame of a client.
     #[inline]
     fn mask_key(&mut self) -> Result<MaskKey, SendError> {
         let key = self.masks.as_mut().map_or(Ok(MaskKey::default()), |masks| masks.0.mask_key());

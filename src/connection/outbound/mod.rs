@@ -1,9 +1,9 @@
-//! Our half of a connection: what may still be sent, and the bytes that say it.
+//! The sending half of a connection: what may still be sent, and the bytes of it.
 //!
-//! In: messages, control frames, a close. Out: bytes. Promises: nothing illegal is ever queued;
-//! a client's frames carry fresh masks (RFC 6455 §5.3); after a Close frame nothing follows (§5.5.1); fragments of
-//! two messages never mix (§5.4); what waits for a peer that does not read is bounded by
-//! [`Config::max_queued`], and Pongs by themselves.
+//! In: messages, control frames, a close. Out: bytes. Promises: nothing illegal is ever queued; a client's frames carry
+//! fresh masks (RFC 6455 §5.3); nothing follows a Close frame (§5.5.1); fragments of two messages never mix (§5.4);
+//! what waits for a peer that does not read is bounded, by [`Config::max_queued`] for messages and separately for
+//! Pongs.
 
 mod control;
 mod error;
@@ -33,7 +33,7 @@ pub struct Outbound {
     /// A client's source of masking keys; a server has none (§5.1).
     masks: Option<Box<Masks>>,
     pub(super) queue: Option<Box<SendQueue>>,
-    /// What the last Ping said that came while much waited.
+    /// The payload of the last Ping that came while much waited.
     late_ping: Option<Box<LatePing>>,
     closing: Option<Box<Closing>>,
     /// The message that is being sent in parts.
@@ -50,7 +50,7 @@ struct Open {
     compressed: bool,
 }
 
-/// Boxed twice: a server's connection, of which there are most, pays for one pointer.
+/// Boxed twice, so that a server's connection, the common case, pays only for one pointer.
 struct Masks(Box<dyn Entropy + Send>);
 
 /// A payload that fits into a control frame.
@@ -62,13 +62,13 @@ struct LatePing {
 /// How our half ended.
 #[derive(Debug)]
 struct Closing {
-    /// Our Close frame; none where there was no key to mask it with.
+    /// Our Close frame; `None` if there was no key to mask it with.
     sent: CloseFrame,
     failed: bool,
 }
 
 impl Outbound {
-    /// The sending half of a server's connection.
+    /// Creates the sending half of a server's connection.
     pub fn server(config: Arc<Config>) -> Self {
         Self {
             config,
@@ -82,29 +82,29 @@ impl Outbound {
         }
     }
 
-    /// The sending half of a client's connection, with its source of masking keys.
+    /// Creates the sending half of a client's connection, with its source of masking keys.
     pub fn client(config: Arc<Config>, masks: Box<dyn Entropy + Send>) -> Self {
         Self { masks: Some(Box::new(Masks(masks))), ..Self::server(config) }
     }
 
-    /// Our side.
+    /// Returns our side.
     #[inline]
     pub const fn role(&self) -> Role {
         if self.masks.is_some() { Role::Client } else { Role::Server }
     }
 
-    /// The settings.
+    /// Returns the settings.
     #[inline]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Follows other settings from now on, in both directions.
+    /// Replaces the settings from now on, in both directions.
     pub fn set_config(&mut self, config: Arc<Config>) {
         self.config = config;
     }
 
-    /// Queues a message; compressed where that was agreed and seems worth it.
+    /// Queues a message, compressed if that was agreed and seems worth it.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     #[inline]
     pub fn send_with<'a>(
         &mut self,
@@ -134,7 +134,7 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
         self.send(Message::Text(text))
     }
@@ -143,7 +143,7 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendError> {
         self.send(Message::Binary(bytes))
     }
@@ -152,7 +152,7 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     #[inline]
     pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
         self.may_start()?;
@@ -165,7 +165,7 @@ impl Outbound {
         Ok(())
     }
 
-    /// The frame as which a prepared message goes out, where that is made: in it, or compressed for others.
+    /// Returns the frame as which a prepared message goes out, uncompressed or compressed, if it has been made already.
     #[inline(always)]
     pub(crate) fn ready<'a>(&self, message: &'a Prepared) -> Option<&'a Arc<[u8]>> {
         if self.masks.is_some() || self.config.fragment_size.is_some() {
@@ -184,26 +184,26 @@ impl Outbound {
         Some(ready.unwrap_or(message.frame()))
     }
 
-    /// Queues the first part of a message that is sent in parts, as a frame of its own. What follows are any number of
-    /// [`continue_message`](Self::continue_message) and one [`finish_message`](Self::finish_message).
+    /// Queues the first part of a message that is sent in parts, as a frame of its own. Any number of
+    /// [`continue_message`](Self::continue_message) and one [`finish_message`](Self::finish_message) follow.
     ///
     /// Control frames may go out between the parts; other messages may not.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send), and [`SendError::NotUtf8`]. A character may be cut between two parts.
+    /// [`SendError::NotUtf8`], and the errors of [`send`](Self::send). A character may be cut between two parts.
     pub fn start_message(&mut self, kind: DataKind, part: &[u8]) -> Result<(), SendError> {
         self.start_message_with(kind, part, Compression::Auto)
     }
 
-    /// [`start_message`](Self::start_message), with a choice about compression. [`Compression::Auto`] looks at the length
-    /// of the first part.
+    /// Does what [`start_message`](Self::start_message) does, with a choice about compression. [`Compression::Auto`]
+    /// looks at the length of the first part.
     ///
-    /// Each part can be inflated as soon as it has arrived, which costs some bytes for each.
+    /// Each part can be inflated as soon as it has arrived, at a cost of some bytes for each.
     ///
     /// # Errors
     ///
-    /// As [`start_message`](Self::start_message).
+    /// See [`start_message`](Self::start_message).
     pub fn start_message_with(
         &mut self,
         kind: DataKind,
@@ -236,32 +236,32 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// As [`continue_message`](Self::continue_message).
+    /// See [`continue_message`](Self::continue_message).
     pub fn finish_message(&mut self, part: &[u8]) -> Result<(), SendError> {
         self.may_send()?;
         let open = self.open.ok_or(SendError::NoMessageOpen)?;
         self.part(open, RawHeader::CONTINUATION, part, true)
     }
 
-    /// Whether a message is being sent in parts.
+    /// Returns whether a message is being sent in parts.
     #[inline]
     pub const fn is_in_message(&self) -> bool {
         self.open.is_some()
     }
 
-    /// Whether our Close frame is queued or sent; or could not be, for want of [entropy](SendError::NoEntropy). Nothing is
-    /// sent after it.
+    /// Returns whether our Close frame has been queued or sent, or could not be for want of
+    /// [entropy](SendError::NoEntropy). Nothing is sent after it.
     #[inline]
     pub const fn sent_close(&self) -> bool {
         self.closing.is_some()
     }
 
-    /// Our Close frame.
+    /// Returns our Close frame.
     pub(super) fn our_close(&self) -> CloseFrame {
         self.closing.as_ref().map_or(CloseFrame::None, |closing| closing.sent.clone())
     }
 
-    /// What our Close frame said; `None` before it and where it had no code.
+    /// Returns the payload of our Close frame; `None` before it is queued and if it had no code.
     pub fn close_sent(&self) -> Option<CloseReason<'_>> {
         match &self.closing.as_ref()?.sent {
             CloseFrame::Status(close) => Some(close.as_reason()),
@@ -269,32 +269,32 @@ impl Outbound {
         }
     }
 
-    /// Whether we failed the connection (§7.1.7).
+    /// Returns whether we failed the connection (§7.1.7).
     pub fn has_failed(&self) -> bool {
         self.closing.as_ref().is_some_and(|closing| closing.failed)
     }
 
-    /// Bytes that wait to be written.
+    /// Returns how many bytes wait to be written.
     #[inline]
     pub fn queued(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.len())
     }
 
-    /// Whether a message may begin, and nothing is queued before it.
+    /// Returns whether a message may begin and nothing is queued before it.
     #[inline]
     #[cfg(feature = "event-loop")]
     pub(crate) const fn is_idle(&self) -> bool {
         self.queue.is_none() && self.closing.is_none() && self.open.is_none()
     }
 
-    /// Whether messages may go out compressed.
+    /// Returns whether messages may go out compressed.
     #[inline]
     #[cfg(feature = "event-loop")]
     pub(crate) const fn may_compress(&self) -> bool {
         self.deflate.is_some()
     }
 
-    /// Whether any memory is held, beside its own size and what is [always](Self::always_held) held.
+    /// Returns whether any memory is held beyond its own size and what is [always](Self::always_held) held.
     #[inline]
     #[cfg(feature = "event-loop")]
     pub(crate) const fn holds(&self) -> bool {
@@ -304,13 +304,13 @@ impl Outbound {
             || self.late_ping.is_some()
     }
 
-    /// Bytes of memory held from the first message to the last one: a client's source of masking keys.
+    /// Returns how many bytes of memory are held from the first message to the last: a client's source of masking keys.
     #[inline]
     pub(crate) fn always_held(&self) -> usize {
         self.masks.as_ref().map_or(0, |masks| size_of::<Masks>() + size_of_val(&*masks.0))
     }
 
-    /// Bytes of memory held, beside its own size and shared messages.
+    /// Returns how many bytes of memory are held, beyond its own size and shared messages.
     #[inline]
     pub fn memory(&self) -> usize {
         let queue = self.queue.as_ref().map_or(0, |queue| size_of::<SendQueue>() + queue.capacity());
@@ -318,7 +318,7 @@ impl Outbound {
         queue + compressor + self.memory_of_the_rare()
     }
 
-    /// Its part of the messages that it shares with others; see [`SendQueue::shared`].
+    /// Returns its part of the messages that it shares with others; see [`SendQueue::shared`].
     pub fn shared_memory(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.shared())
     }
@@ -331,9 +331,9 @@ impl Outbound {
         ping + closing + self.always_held()
     }
 
-    /// The bytes to be written next that lie in one piece; empty once nothing waits.
+    /// Returns the next bytes to be written that lie in one piece; empty once nothing waits.
     ///
-    /// Write them, then [`advance`](Self::advance). Who gathers writes or lends buffers has the
+    /// Write them, then call [`advance`](Self::advance). To gather writes or to lend buffers, use the
     /// [queue](super::driver::OutboundExt::queue).
     pub fn pending(&self) -> &[u8] {
         self.queue.as_ref().map_or(&[], |queue| queue.front())
@@ -350,13 +350,13 @@ impl Outbound {
         }
     }
 
-    /// What compresses messages, if it is here: what it has done, and the memory that it takes.
+    /// Returns the compressor, if there is one, to ask what it has done and how much memory it takes.
     #[cfg(feature = "deflate")]
     pub fn compressor(&self) -> Option<&Compressor> {
         self.compressor.as_deref()
     }
 
-    /// What was agreed, where no compressed message is being sent in parts.
+    /// Returns what was agreed, unless a compressed message is being sent in parts.
     #[inline]
     pub(super) fn idle_deflate(&self) -> Option<Half> {
         let agreed = self.deflate?;
@@ -412,7 +412,7 @@ impl Outbound {
         self.message(RawHeader::of(kind.opcode()), payload)
     }
 
-    /// Sends a message compressed; says whether it did.
+    /// Sends a message compressed, and returns whether it did.
     #[inline(never)]
     fn compressed(&mut self, kind: DataKind, payload: &[u8], choice: Compression) -> Result<bool, SendError> {
         let config = self.config.deflate;
@@ -433,8 +433,8 @@ impl Outbound {
         sent
     }
 
-    /// Sends a prepared message in another form than that in which it is encoded, where it has to be: masked, in
-    /// fragments or compressed. Says whether it did.
+    /// Sends a prepared message in another form than the one in which it is encoded, if it has to be masked, fragmented
+    /// or compressed. Returns whether it did.
     #[inline(never)]
     fn prepared(&mut self, message: &Prepared) -> Result<bool, SendError> {
         let payload = message.payload();

@@ -1,4 +1,4 @@
-//! Frames, with header and payload in one go.
+//! Appending whole frames, header and payload in one go.
 
 #[cfg(any(feature = "event-loop", test))]
 use alloc::boxed::Box;
@@ -16,7 +16,7 @@ impl SendQueue {
     /// does.
     #[inline]
     pub(crate) fn push_frame(&mut self, header: &[u8; MAX_HEADER], used: usize, payload: &[u8]) {
-        // An append of a fixed length is two moves; one of a few bytes would be a call.
+        // Appending a fixed length takes two moves; appending a few bytes would be a call.
         let start = self.copied.len();
         self.copied.extend_from_slice(header);
         self.copied.truncate(start + used);
@@ -29,8 +29,9 @@ impl SendQueue {
         }
     }
 
-    /// The same for a frame without a mask that is shorter than [`LEND_FROM`](Self::LEND_FROM): its first byte, and its payload.
-    // Where it is inlined the copies in it become calls.
+    /// Appends a frame without a mask that is shorter than [`LEND_FROM`](Self::LEND_FROM), from its first byte and its
+    /// payload.
+    // If this is inlined, the copies in it become calls.
     #[inline(never)]
     pub(crate) fn push_short_frame(&mut self, first: u8, payload: &[u8]) {
         debug_assert!(payload.len() < Self::LEND_FROM);
@@ -47,7 +48,8 @@ impl SendQueue {
         self.count_copied(used + payload.len());
     }
 
-    /// Appends a masked frame of a length that two bytes tell: its first byte, its key, and a masked copy of its payload.
+    /// Appends a masked frame whose header has no extended length or a 16-bit one, from its first byte, its key and its
+    /// payload, of which it masks a copy.
     #[inline]
     pub(crate) fn push_short_masked_frame(&mut self, first: u8, key: MaskKey, payload: &[u8]) {
         debug_assert!(payload.len() < Self::LEND_FROM);
@@ -67,8 +69,8 @@ impl SendQueue {
         self.count_copied(used + payload.len());
     }
 
-    /// Appends a masked frame: the first `used` bytes of `header`, and a masked copy of the payload; in a buffer of its own where one
-    /// was [lent](Self::lend_buffer).
+    /// Appends a masked frame: the first `used` bytes of `header`, and a masked copy of the payload. The copy goes to a
+    /// buffer of its own if one was [lent](Self::lend_buffer).
     #[inline]
     pub(crate) fn push_masked_frame(
         &mut self,
@@ -91,7 +93,7 @@ impl SendQueue {
         let start = self.copied.len();
         self.copied.extend_from_slice(header);
         self.copied.truncate(start + used);
-        // Each piece is masked while it is in the cache that is nearest.
+        // Each piece is masked while it is in the nearest cache.
         for piece in payload.chunks(MASKED_AT_ONCE) {
             let start = self.copied.len();
             self.copied.extend_from_slice(piece);
@@ -100,8 +102,8 @@ impl SendQueue {
         self.count_copied(used + payload.len());
     }
 
-    /// Lends a buffer for the next long payload that is masked. It can be [taken back](Self::take_spent) unused, or once that is
-    /// written.
+    /// Lends a buffer for the next long payload that is masked. It can be [taken back](Self::take_spent) unused, or
+    /// once that payload is written.
     #[cfg(any(feature = "event-loop", test))]
     pub(crate) fn lend_buffer(&mut self, buffer: Box<MessageBuffer>) {
         self.spent = Some(buffer);

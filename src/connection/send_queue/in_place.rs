@@ -1,9 +1,9 @@
-//! Messages that go back as they came: the frame is made where the message lies.
+//! Messages that are sent back unchanged: the frame is made where the message lies.
 //!
-//! What a server sends for a message that it has just received differs from what it got by the mask alone (RFC 6455 §5.3). So
-//! the driver leaves the whole frame without its mask in the receive buffer, behind the last such one, and *offers* it. Where
-//! the program sends that message and nothing comes between, the queue only notes that what it has lent is longer now, and all
-//! answers to a read go out as one piece, without a copy.
+//! What a server sends for a message that it has just received differs from what it received only by the mask (RFC 6455
+//! §5.3). So the driver leaves the whole frame, unmasked, in the receive buffer behind the last such frame, and
+//! *offers* it. If the program sends that message and nothing comes between, the queue only notes that its lent range
+//! has grown, and all answers to a read go out as one piece, without a copy.
 
 use core::ops::Range;
 
@@ -12,11 +12,11 @@ use crate::frame::{DataKind, RawHeader};
 use crate::message::Message;
 
 impl SendQueue {
-    /// A shorter message is as cheap to copy as it is to offer (benches/NOTES.md, "lend").
+    /// A shorter message is as cheap to copy as to offer (benches/NOTES.md, "lend").
     pub(crate) const IN_PLACE_FROM: usize = 2048;
 
-    /// Whether a frame of the receive buffer can be offered: nothing is queued but such ones. If so, where the last one ends,
-    /// if there is any; what lies before that is lent.
+    /// Returns where the last offered frame ends, if a further frame of the receive buffer can be offered: nothing else
+    /// may be queued. What lies before that place is lent.
     #[inline]
     pub(crate) fn end_of_offered(&self) -> Option<usize> {
         let is_next = self.tail == 0 && self.segments.len() <= 1;
@@ -27,21 +27,21 @@ impl SendQueue {
         }
     }
 
-    /// The bytes `frame` of the receive buffer are a frame as it would be sent, with a message of this kind behind its
-    /// first `head` bytes.
+    /// Offers the range `frame` of the receive buffer as a frame ready to be sent, with a message of this kind behind
+    /// its first `head` bytes.
     #[inline]
     pub(crate) fn offer(&mut self, kind: DataKind, frame: Range<usize>, head: usize) {
         self.offer = Offer { kind: Some(kind), frame, head };
     }
 
-    /// The receive buffer holds something else now.
+    /// Withdraws the offer: the receive buffer now holds something else.
     #[inline]
     pub(crate) const fn withdraw_offer(&mut self) {
         self.offer.kind = None;
     }
 
-    /// Appends a message as one frame without a mask, as an [offered](Self::offer) one or by a copy; says whether it did, as a
-    /// long one that is not offered goes another way.
+    /// Appends a message as one frame without a mask, as an [offered](Self::offer) frame or as a copy. Returns whether
+    /// it did: a long message that is not offered takes another path.
     #[inline(never)]
     pub(crate) fn push_plain(&mut self, message: Message<'_>) -> bool {
         let (kind, payload) = (message.kind(), message.as_bytes());
@@ -55,7 +55,7 @@ impl SendQueue {
         is_short
     }
 
-    /// Appends the offered frame, if it is one of this message and follows what is queued; says whether it did.
+    /// Appends the offered frame if it carries this message and follows what is queued. Returns whether it did.
     #[inline]
     fn push_offered(&mut self, kind: DataKind, payload: &[u8]) -> bool {
         let Offer { kind: offered, ref frame, head } = self.offer;

@@ -1,4 +1,4 @@
-//! The buffer for a message that does not arrive whole, as a driver lends it.
+//! The buffer that a driver lends for a message that does not arrive whole.
 
 use alloc::boxed::Box;
 
@@ -6,7 +6,7 @@ use super::Assembler;
 use crate::message::MessageBuffer;
 
 impl Assembler {
-    /// Whether there is a buffer already.
+    /// Returns whether there is a buffer already.
     #[inline]
     pub const fn has_buffer(&self) -> bool {
         self.buffer.is_some()
@@ -20,25 +20,25 @@ impl Assembler {
         }
     }
 
-    /// The memory of a buffer that has far more of it than has come of the open message.
+    /// Returns the memory of the buffer if it has far more than the open message so far needs.
     pub fn oversized(&self) -> Option<usize> {
         self.buffer.as_ref().filter(|buffer| buffer.is_oversized()).map(|buffer| buffer.capacity())
     }
 
-    /// Exchanges a buffer that has far more memory than has come of the open message for a fitting one.
+    /// Replaces a buffer that has far more memory than the open message so far needs by a fitting one, and returns it.
     pub fn reclaim_oversized(&mut self) -> Option<Box<MessageBuffer>> {
         let buffer = self.buffer.as_mut().filter(|buffer| buffer.is_oversized())?;
         let fitted = Box::new(buffer.fitted());
         Some(core::mem::replace(buffer, fitted))
     }
 
-    /// Takes the buffer back, where no message is open in it. What it holds is the last message.
+    /// Takes the buffer back unless a message is open in it. It holds the last message.
     #[inline]
     pub fn reclaim(&mut self) -> Option<Box<MessageBuffer>> {
         if self.held() > 0 {
             return None;
         }
-        self.whole &= self.is_open(); // the last message leaves
+        self.whole &= self.is_open(); // the last message leaves with the buffer
         self.buffer.take()
     }
 }

@@ -16,20 +16,20 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// What was agreed of permessage-deflate, if it is in use.
+    /// Returns the agreed parameters of permessage-deflate, if it is in use.
     pub fn deflate(&self) -> Option<DeflateParams> {
         DeflateParams::among(&self.extensions)
     }
 }
 
-/// How an answer can fail to fit the offers.
+/// Why an answer does not fit the offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Misfit {
     NotOffered,
     Repeated,
 }
 
-/// Whether each extension of an answer was offered (§9.1), and none twice.
+/// Checks that each extension of an answer was offered (§9.1) and none appears twice.
 pub(crate) fn check_answer(answer: &[Extension], offers: &[Extension]) -> Result<(), Misfit> {
     for (at, extension) in answer.iter().enumerate() {
         if !offers.iter().any(|offer| offer.name() == extension.name()) {

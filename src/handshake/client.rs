@@ -1,13 +1,13 @@
 //! The client's side of the opening handshake (RFC 6455 §4.1).
 //!
-//! In: a [`ClientRequest`] and a nonce; then the bytes of the response in any cut. Out: the request to send; then
-//! a [`Response`] that keeps every rule of §4.1, or the rule that it breaks; where the status is not 101, the
-//! whole [`RefusedResponse`](super::RefusedResponse). Promises: no more is held than the limits say, however
-//! much the server sends. Connecting, waiting and trying again are left to others.
+//! In: a [`ClientRequest`] and a nonce; then the bytes of the response in any cut. Out: the request to send; then a
+//! [`Response`] that keeps every rule of §4.1, or the rule that it breaks; if the status is not 101, the whole
+//! [`RefusedResponse`](super::RefusedResponse). Promises: holds no more than the limits allow, however much the server
+//! sends. Connecting, waiting and trying again are left to others.
 //!
-//! Where the RFCs leave a choice: a status line without reason phrase may also leave out the space behind the
-//! code; `Content-Length` in a 101 is ignored (bytes behind the head are frames) while `Transfer-Encoding` fails
-//! the connection (RFC 9112 §6.1 forbids to send it).
+//! Where the RFCs leave a choice: a status line without reason phrase may also omit the space after the code;
+//! `Content-Length` in a 101 is ignored (bytes after the head are frames), while `Transfer-Encoding` fails the
+//! connection (RFC 9112 §6.1 forbids sending it).
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -23,10 +23,10 @@ use super::refused::{BodyReader, MAX_REFUSAL_BODY, RefusedResponse};
 use crate::extension::{Extension, deflate, params};
 use crate::secret::Secret;
 
-/// The most interim responses before the final one: 100, 102 and 103 have their uses, more than a few do not.
+/// The most interim responses before the final one: a few of 100, 102 and 103 have their uses, more do not.
 pub const MAX_INTERIM: usize = 8;
 
-/// One handshake: a request and the reading of its response.
+/// One handshake: sends a request and reads its response.
 ///
 /// ```
 /// use bowsprit::handshake::{ClientHandshake, ClientRequest, Progress, ResponseError};
@@ -65,14 +65,14 @@ pub struct ClientHandshake {
 #[derive(Clone, Debug)]
 enum ResponseState {
     Head,
-    /// The status is not 101: the body tells more.
+    /// The status is not 101, and the body is being read for the reason.
     Body(BodyReader),
     Failed(ResponseError),
 }
 
 impl ClientHandshake {
-    /// A handshake whose request offers permessage-deflate as well where these settings say so, and unless it does
-    /// already; else as [`new`](Self::new).
+    /// Creates a handshake whose request also offers permessage-deflate, if these settings ask for it and the request
+    /// does not offer it already. Otherwise does what [`new`](Self::new) does.
     #[cfg(any(feature = "client", feature = "event-loop"))]
     pub(crate) fn offering(
         request: ClientRequest,
@@ -88,12 +88,13 @@ impl ClientHandshake {
         )
     }
 
-    /// Bytes of memory held, beside its own size; the parts of the request count as much as its bytes.
+    /// Returns how many bytes of memory are held, beyond its own size. The parts of the request count as much as its
+    /// bytes.
     pub const fn memory(&self) -> usize {
         2 * self.bytes.expose().capacity() + self.accept.capacity() + self.reader.memory()
     }
 
-    /// A handshake with this nonce (§4.1 item 7: "selected randomly for each connection").
+    /// Creates a handshake with this nonce (§4.1 item 7: "selected randomly for each connection").
     pub fn new(request: ClientRequest, nonce: [u8; 16]) -> Self {
         let key = Key::from_nonce(nonce);
         Self {
@@ -107,27 +108,27 @@ impl ClientHandshake {
         }
     }
 
-    /// This handshake with other limits for the head of the response.
+    /// Returns this handshake with other limits for the head of the response.
     #[must_use]
     pub fn with_head_limits(mut self, limits: HeadLimits) -> Self {
         self.reader = HeadReader::response(limits);
         self
     }
 
-    /// This handshake with another limit than [`MAX_REFUSAL_BODY`].
+    /// Returns this handshake with another limit than [`MAX_REFUSAL_BODY`].
     #[must_use]
     pub fn with_max_refusal_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
     }
 
-    /// The bytes to send, all of them and nothing else before the response is there.
+    /// Returns the bytes to send: all of them, and nothing else before the response has arrived.
     pub fn request(&self) -> &[u8] {
         self.bytes.expose()
     }
 
-    /// Takes the next bytes of the response. Once it says `Done`, the handshake has nothing left to do: bytes of
-    /// the input from `used` on are frames.
+    /// Takes the next bytes of the response. Once this returns `Done`, the handshake is complete: bytes of the input
+    /// from `used` on are frames.
     ///
     /// # Errors
     ///
@@ -165,8 +166,8 @@ impl ClientHandshake {
         }
     }
 
-    /// The refusal whose head is there while its body is still being read: status, reason and fields are final. Whoever
-    /// wants no more of it calls [`give_up`](Self::give_up).
+    /// Returns a refusal whose head has arrived while its body is still being read: status, reason and fields are
+    /// final. To skip the rest of the body, call [`give_up`](Self::give_up).
     pub fn refusal(&self) -> Option<&RefusedResponse> {
         match &self.stage {
             ResponseState::Body(body) => Some(body.response()),
@@ -174,7 +175,7 @@ impl ClientHandshake {
         }
     }
 
-    /// Ends the handshake because we waited long enough. What there is of a refusal comes back as
+    /// Ends the handshake because we waited long enough. What has arrived of a refusal is returned as
     /// [`ResponseError::Refused`], marked as [truncated](RefusedResponse::is_truncated).
     pub fn give_up(&mut self) -> ResponseError {
         if let ResponseState::Body(body) = &mut self.stage {
@@ -183,7 +184,7 @@ impl ClientHandshake {
         self.receive_eof()
     }
 
-    /// Tells the handshake that the server has closed the connection. What there is of a refusal comes back as
+    /// Tells the handshake that the server has closed the connection. What has arrived of a refusal is returned as
     /// [`ResponseError::Refused`].
     pub fn receive_eof(&mut self) -> ResponseError {
         match &mut self.stage {
@@ -202,17 +203,17 @@ impl ClientHandshake {
     fn judge_status(&mut self, head: &Head) -> Result<Status, ResponseError> {
         let StartLine::Response { status, version: HttpVersion { major, minor }, .. } = head.start_line()
         else {
-            // A reader of responses makes no others.
+            // A reader of responses returns no other start lines.
             return Err(ResponseError::HttpVersion);
         };
-        // HTTP/1.0 knows neither an upgrade nor interim responses; a refusal it can say.
+        // HTTP/1.0 has neither upgrades nor interim responses, but it can refuse.
         if major != 1 || (minor == 0 && status < 200) {
             return Err(ResponseError::HttpVersion);
         }
         match status {
             101 => Ok(Status::Switching),
             100..=199 if self.interim == MAX_INTERIM => Err(ResponseError::TooManyInterim),
-            // RFC 9110 §15.2: a client has to bear interim responses, known or not.
+            // RFC 9110 §15.2: a client has to accept interim responses, known or not.
             100..=199 => {
                 self.interim += 1;
                 Ok(Status::Interim)
@@ -240,7 +241,7 @@ enum Status {
     Refused,
 }
 
-/// The 101, found right in every point (§4.1).
+/// A 101 response that keeps every rule (§4.1).
 #[derive(Clone, Debug)]
 pub struct Response {
     head: Head,
@@ -248,33 +249,33 @@ pub struct Response {
 }
 
 impl Response {
-    /// What the two sides have agreed on.
+    /// Returns what the two sides have agreed on.
     pub fn agreement(&self) -> &Agreement {
         &self.agreement
     }
 
-    /// The same, without the rest.
+    /// Converts the response into what the two sides have agreed on.
     pub fn into_agreement(self) -> Agreement {
         self.agreement
     }
 
-    /// The value of the first header line with this name.
+    /// Returns the value of the first header line with this name.
     pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.head.values(name).next()
     }
 
-    /// Every header line, in order.
+    /// Returns every header line, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.head.headers()
     }
 
-    /// The whole head.
+    /// Returns the whole head.
     pub fn head(&self) -> &Head {
         &self.head
     }
 }
 
-/// §4.1, the numbered list on the response.
+/// Applies the numbered list of §4.1 on the response.
 fn judge(head: &Head, request: &ClientRequest, accept: &str) -> Result<Agreement, ResponseError> {
     // Item 2: the value is websocket, not a list that holds it.
     if !head.has("upgrade") {
@@ -295,7 +296,7 @@ fn judge(head: &Head, request: &ClientRequest, accept: &str) -> Result<Agreement
         Ok(None) => return Err(ResponseError::AcceptMissing),
         Err(_) => return Err(ResponseError::AcceptRepeated),
     }
-    // RFC 9112 §6.1: not in a 1xx.
+    // RFC 9112 §6.1: not allowed in a 1xx.
     if head.has("transfer-encoding") {
         return Err(ResponseError::TransferEncoding);
     }

@@ -1,7 +1,7 @@
-//! What a client asks for (RFC 6455 §4.1).
+//! The request of a client (RFC 6455 §4.1).
 //!
-//! In: a host, a resource name and whatever else an application wants to say. Out: the bytes of a request.
-//! Promises: each part is checked when it is given, so nothing malformed and nothing twice ever reaches the wire.
+//! In: a host, a resource name and whatever else an application sends. Out: the bytes of a request. Promises: each part
+//! is checked when it is given, so nothing malformed or repeated ever reaches the wire.
 
 use alloc::borrow::ToOwned as _;
 use alloc::format;
@@ -15,7 +15,7 @@ use super::nonce::Key;
 use crate::extension::{Extension, params};
 use crate::token::is_token;
 
-/// What a client asks for (§4.1).
+/// The request of a client (§4.1).
 ///
 /// ```
 /// use bowsprit::handshake::{ClientRequest, HeaderField, RequestBuildError};
@@ -41,8 +41,8 @@ pub struct ClientRequest {
 }
 
 impl ClientRequest {
-    /// A request for `resource` (§3: path and query, percent-encoded, from `/` on) of `host` (the value of the
-    /// `Host` header: the port is named unless it is the scheme's default).
+    /// Creates a request for `resource` (§3: path and query, percent-encoded, from `/` on) of `host` (the value of the
+    /// `Host` header, with the port unless it is the scheme's default).
     ///
     /// # Errors
     ///
@@ -65,11 +65,11 @@ impl ClientRequest {
         })
     }
 
-    /// A request for what the URL names; its user-info becomes Basic authentication.
+    /// Creates a request for a URL. Its user-info becomes Basic authentication.
     ///
     /// # Errors
     ///
-    /// [`RequestBuildError::Credentials`] where the user-info fits in no header.
+    /// [`RequestBuildError::Credentials`] if the user-info does not fit in a header.
     #[cfg(feature = "url")]
     pub fn to(url: &super::Url) -> Result<Self, RequestBuildError> {
         let request = Self::new(url.host_header(), url.resource())?;
@@ -79,12 +79,12 @@ impl ClientRequest {
         }
     }
 
-    /// Names the origin of the code that connects (§10.2): browsers have to, others need not. Sent in lower case,
-    /// as an origin is written (RFC 6454 §4).
+    /// Names the origin of the code that connects (§10.2): browsers must, others need not. It is sent in lower case, as
+    /// origins are written (RFC 6454 §4).
     ///
     /// # Errors
     ///
-    /// [`RequestBuildError::Origin`] unless it is `null` or such as `https://example.com`.
+    /// [`RequestBuildError::Origin`] unless it is `null` or an origin such as `https://example.com`.
     pub fn origin(mut self, origin: &str) -> Result<Self, RequestBuildError> {
         let visible = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
         if !origin.split(' ').all(visible) {
@@ -94,7 +94,7 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Offers one more subprotocol, less preferred than those before.
+    /// Offers a further subprotocol, less preferred than those before.
     ///
     /// # Errors
     ///
@@ -110,20 +110,20 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Offers one more extension, less preferred than those before. A name may come several times, with
-    /// different parameters.
+    /// Offers a further extension, less preferred than those before. A name may appear several times, with different
+    /// parameters.
     #[must_use]
     pub fn extension(mut self, offer: Extension) -> Self {
         self.extensions.push(offer);
         self
     }
 
-    /// Adds a header field; several of one name make several lines.
+    /// Adds a header field. Several fields with the same name make several lines.
     ///
     /// # Errors
     ///
-    /// [`RequestBuildError::ReservedHeader`] for fields that the handshake writes itself: `Host`, `Origin`,
-    /// `Upgrade`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Sec-WebSocket-*`.
+    /// [`RequestBuildError::ReservedHeader`] for fields that the handshake writes itself: `Host`, `Origin`, `Upgrade`,
+    /// `Connection`, `Content-Length`, `Transfer-Encoding` and `Sec-WebSocket-*`.
     pub fn header(mut self, field: HeaderField) -> Result<Self, RequestBuildError> {
         if is_owned_by_handshake(field.name()) || field.is("host") || field.is("origin") {
             return Err(RequestBuildError::ReservedHeader(field.name().to_owned()));
@@ -132,7 +132,7 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Adds an `Authorization` header for Basic authentication (RFC 7617), in place of one that is there.
+    /// Sets an `Authorization` header for Basic authentication (RFC 7617), in place of an existing one.
     ///
     /// # Errors
     ///
@@ -145,11 +145,11 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Adds an `Authorization` header with a bearer token (RFC 6750 §2.1), in place of one that is there.
+    /// Sets an `Authorization` header with a bearer token (RFC 6750 §2.1), in place of an existing one.
     ///
     /// # Errors
     ///
-    /// [`RequestBuildError::Credentials`] for a token with other characters than letters, digits and `-._~+/=`.
+    /// [`RequestBuildError::Credentials`] if the token has characters other than letters, digits and `-._~+/=`.
     pub fn bearer_auth(mut self, token: &str) -> Result<Self, RequestBuildError> {
         let right = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         if token.is_empty() || !token.bytes().all(right) {
@@ -160,11 +160,11 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// The same request to another host or resource; both as for [`new`](Self::new).
+    /// Returns this request with another host and resource, both as for [`new`](Self::new).
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// See [`new`](Self::new).
     pub fn retarget(mut self, host: &str, resource: &str) -> Result<Self, RequestBuildError> {
         let Self { host, resource, .. } = Self::new(host, resource)?;
         self.host = host;
@@ -172,8 +172,8 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// The same request under another name of the server: `host` is the value of `Host`, as for [`new`](Self::new). For
-    /// servers that are reached under one name and asked for by another.
+    /// Returns this request with another name of the server. `host` is the value of `Host`, as for [`new`](Self::new).
+    /// This is for servers that are reached by one name and serve another.
     ///
     /// # Errors
     ///
@@ -186,8 +186,8 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// This request without what is meant for one server alone: `Authorization`, `Proxy-Authorization`, `Cookie`, and
-    /// whatever else of its headers `is_secret` picks.
+    /// Returns this request without what is meant for one server alone: `Authorization`, `Proxy-Authorization`,
+    /// `Cookie`, and any other header that `is_secret` selects.
     #[must_use]
     pub fn without_secrets(mut self, is_secret: impl Fn(&HeaderField) -> bool) -> Self {
         self.headers.retain(|field| {
@@ -197,32 +197,32 @@ impl ClientRequest {
         self
     }
 
-    /// The value of `Host`.
+    /// Returns the value of `Host`.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The resource name (§3).
+    /// Returns the resource name (§3).
     pub fn resource(&self) -> &str {
         &self.resource
     }
 
-    /// The offered subprotocols, in order of preference.
+    /// Returns the offered subprotocols, in order of preference.
     pub fn subprotocols(&self) -> &[String] {
         &self.subprotocols
     }
 
-    /// The offered extensions, in order of preference.
+    /// Returns the offered extensions, in order of preference.
     pub fn extensions(&self) -> &[Extension] {
         &self.extensions
     }
 
-    /// The added header fields.
+    /// Returns the added header fields.
     pub fn headers(&self) -> &[HeaderField] {
         &self.headers
     }
 
-    /// The bytes of the request.
+    /// Returns the bytes of the request.
     pub(super) fn encode(&self, key: &Key) -> Vec<u8> {
         let mut out = format!("GET {} HTTP/1.1\r\nHost: {}\r\n", self.resource, self.host).into_bytes();
         out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
@@ -245,21 +245,21 @@ impl ClientRequest {
     }
 }
 
-/// Why a [`ClientRequest`] cannot be made: nothing has been sent.
+/// Why a [`ClientRequest`] cannot be made. Nothing has been sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestBuildError {
     /// The host is not a host with an optional port (RFC 3986 §3.2.2).
     Host,
-    /// The resource name does not start with `/`, or holds blanks, control characters, `#` or non-ASCII text.
+    /// The resource name does not start with `/`, or contains blanks, control characters, `#` or non-ASCII text.
     Resource,
-    /// The origin is empty or holds more than visible ASCII and single blanks.
+    /// The origin is empty, or contains anything but visible ASCII and single blanks.
     Origin,
     /// The subprotocol is not a token.
     Subprotocol,
     /// The subprotocol is offered already.
     SubprotocolRepeated,
-    /// The field with this name is written by the handshake itself.
+    /// The handshake itself writes the field with this name.
     ReservedHeader(String),
     /// The user name or password cannot travel in Basic authentication (RFC 7617 §2).
     Credentials,

@@ -1,9 +1,9 @@
 //! Every rule of the handshake that a peer can break (RFC 6455 §4), one variant each.
 //!
-//! [`RequestError`] is what a server finds in a request, [`ResponseError`] what a client finds in a response.
-//! Each says in one sentence what the peer has to do, names the section that the rule comes from and, on the
-//! server's side, the HTTP status of the answer. Sections are those of RFC 6455 (`"4.2.1"`) unless another RFC
-//! is named (`Section::new(9112, "3.2")`). No variant holds bytes of a request, so none can reflect them.
+//! [`RequestError`] is what a server finds in a request, [`ResponseError`] what a client finds in a response. Each says
+//! in one sentence what the peer has to do, names the section that the rule comes from and, on the server's side, the
+//! HTTP status of the answer. Sections are those of RFC 6455 (`"4.2.1"`) unless another RFC is named
+//! (`Section::new(9112, "3.2")`). No variant holds bytes of a request, so none can reflect them.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -75,7 +75,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The section that the rule comes from.
+    /// Returns the section that the rule comes from.
     pub const fn section(self) -> Section {
         match self {
             Self::Head(error) => error.section(),
@@ -84,7 +84,7 @@ impl RequestError {
         }
     }
 
-    /// The HTTP status of the answer.
+    /// Returns the HTTP status of the answer.
     pub const fn status(self) -> u16 {
         match self {
             Self::Head(error) => error.status(),
@@ -92,15 +92,15 @@ impl RequestError {
         }
     }
 
-    /// The answer: the status, what the status requires, and the sentence of this error as text.
+    /// Returns the answer: the status, what the status requires, and the sentence of this error as text.
     pub fn refusal(self) -> Refusal {
         let refusal = Refusal::trusted(self.status()).with_text(&format!("{self} ({})", self.section()));
         match self {
-            // RFC 9110 §15.5.6: 405 lists what is allowed.
+            // RFC 9110 §15.5.6: a 405 lists what is allowed.
             Self::Method => refusal.with_trusted("Allow", "GET"),
-            // RFC 9110 §15.5.22: 426 names the protocol in Upgrade.
+            // RFC 9110 §15.5.22: a 426 names the protocol in Upgrade.
             Self::UpgradeMissing | Self::UpgradeNotWebsocket => refusal.with_trusted("Upgrade", "websocket"),
-            // §4.2.2 and §4.4: the versions that we speak.
+            // §4.2.2 and §4.4: the versions that we support.
             Self::VersionMissing | Self::VersionNot13 => {
                 refusal.with_trusted("Upgrade", "websocket").with_trusted("Sec-WebSocket-Version", "13")
             }
@@ -156,7 +156,7 @@ impl RequestError {
             TooManySubprotocols => {
                 (400, Section::rfc6455("10.4"), "Name fewer subprotocols in Sec-WebSocket-Protocol.")
             }
-            // Both have their own.
+            // Both have their own sections.
             Head(_) | Extensions(_) => (400, Section::rfc6455("4.2.1"), ""),
         }
     }
@@ -186,7 +186,7 @@ impl From<ExtensionError> for RequestError {
     }
 }
 
-/// A rule that a response breaks, so that the client fails the connection; or a refusal by the rules.
+/// A rule that a response breaks, so that the client fails the connection; or a refusal that follows the rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseError {
@@ -233,7 +233,7 @@ pub enum ResponseError {
 }
 
 impl ResponseError {
-    /// The section that the rule comes from.
+    /// Returns the section that the rule comes from.
     pub const fn section(&self) -> Section {
         match self {
             Self::Head(error) => error.section(),
@@ -291,7 +291,7 @@ impl ResponseError {
             SubprotocolNotOffered => {
                 (Section::rfc6455("4.1"), "The server has to pick one of the subprotocols that were offered.")
             }
-            // They have their own.
+            // These have their own sections.
             Deflate(_) => (Section::rfc7692("7.1"), ""),
             Head(_) | Extensions(_) => (Section::rfc6455("4.1"), ""),
         }

@@ -1,7 +1,7 @@
 //! Header fields that we write (RFC 9110 §5).
 //!
-//! Every field that leaves this crate is a [`HeaderField`], and none can be made whose bytes would end the line
-//! early: CR, LF, NUL and all other control bytes are refused when the field is made, not when it is sent.
+//! Every field that leaves this crate is a [`HeaderField`], and its bytes can never end the line early: CR, LF, NUL and
+//! all other control bytes are refused when the field is made, not when it is sent.
 
 use alloc::borrow::ToOwned as _;
 use alloc::format;
@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::token::is_token;
 
-/// One field line of ours: a token and a value on one line.
+/// One header field to be sent: a token and a value on one line.
 ///
 /// ```
 /// use bowsprit::handshake::{FieldError, HeaderField};
@@ -40,11 +40,11 @@ pub enum FieldError {
 }
 
 impl HeaderField {
-    /// A field with this name and value. Blanks around the value are dropped, as every reader does.
+    /// Creates a field with this name and value. Blanks around the value are dropped, as every reader does.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] where the name is no token or the value does not fit in a line.
+    /// [`FieldError`] if the name is not a token or the value does not fit in a line.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Result<Self, FieldError> {
         let (name, mut value) = (name.into(), value.into());
         if !is_token(name.as_bytes()) {
@@ -62,14 +62,15 @@ impl HeaderField {
         Ok(Self { name, value })
     }
 
-    /// A field whose parts are known to be right: literals of ours, or text checked before.
+    /// Creates a field from parts that are known to be valid: our own literals, or text checked before.
     pub(crate) fn trusted(name: &str, value: impl Into<String>) -> Self {
         let value = value.into();
         debug_assert!(HeaderField::new(name, value.as_str()).is_ok(), "{name}: {value:?}");
         Self { name: name.to_owned(), value }
     }
 
-    /// Credentials for Basic authentication (RFC 7617 §2); `None` for control characters, or a colon in the user name.
+    /// Returns credentials for Basic authentication (RFC 7617 §2), or `None` if they contain control characters or the
+    /// user name contains a colon.
     pub(crate) fn basic(name: &str, user: &str, password: &str) -> Option<Self> {
         if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) {
             return None;
@@ -77,22 +78,22 @@ impl HeaderField {
         Some(Self::trusted(name, format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))))
     }
 
-    /// The name, in the case it was given.
+    /// Returns the name, in its original case.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The value, without blanks around it.
+    /// Returns the value, without blanks around it.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// Whether the field has this name.
+    /// Returns whether the field has this name.
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
 
-    /// Appends the field line, its CR LF included.
+    /// Appends the field line, including its CR LF.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
         for part in [self.name.as_str(), ": ", &self.value, "\r\n"] {
             out.extend_from_slice(part.as_bytes());
@@ -126,8 +127,8 @@ impl fmt::Display for FieldError {
 
 impl core::error::Error for FieldError {}
 
-/// Whether the handshake writes this field itself, so that nobody else may: what decides that a connection is
-/// upgraded, and what frames a body.
+/// Returns whether only the handshake may write this field: those that decide whether a connection is upgraded, and
+/// those that frame a body.
 pub(crate) fn is_owned_by_handshake(name: &str) -> bool {
     ["upgrade", "connection", "content-length", "transfer-encoding"]
         .iter()
@@ -135,19 +136,19 @@ pub(crate) fn is_owned_by_handshake(name: &str) -> bool {
         || is_of_websocket(name)
 }
 
-/// Whether the field belongs to the protocol (§11.3).
+/// Returns whether the field belongs to the protocol (§11.3).
 pub(crate) fn is_of_websocket(name: &str) -> bool {
     name.get(..SEC_WEBSOCKET.len()).is_some_and(|start| start.eq_ignore_ascii_case(SEC_WEBSOCKET))
 }
 
-/// Whether values of this field stay out of logs.
+/// Returns whether values of this field stay out of logs.
 pub(crate) fn is_secret(name: &str) -> bool {
     ["authorization", "proxy-authorization", "cookie", "set-cookie"]
         .iter()
         .any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
-/// §11.3: all fields of the protocol start like this.
+/// §11.3: all fields of the protocol start with this.
 const SEC_WEBSOCKET: &str = "sec-websocket-";
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Whom a proxy speaks for: `X-Forwarded-For` and `Forwarded` (RFC 7239).
+//! The address of a client behind a proxy: `X-Forwarded-For` and `Forwarded` (RFC 7239).
 //!
-//! Anybody can write these fields, so they count only as far as they come from proxies that are trusted: they are read
-//! from the right, where the nearest proxy has written, and the first address that is not trusted is the client's. Which of
-//! the two fields is read has to be said: a proxy that writes one hands on the other as its client wrote it.
+//! Anybody can write these fields, so they count only as far as they come from trusted proxies: they are read from the
+//! right, where the nearest proxy has written, and the first untrusted address is the client's. The caller has to say
+//! which of the two fields to read: a proxy that writes one passes on the other as its client wrote it.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,7 +11,7 @@ use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use super::head::Head;
 use crate::token::trim_blanks;
 
-/// The proxies whose word counts.
+/// The proxies that are trusted to name their client.
 ///
 /// ```
 /// use bowsprit::handshake::{ForwardedField, TrustedProxies};
@@ -19,7 +19,7 @@ use crate::token::trim_blanks;
 /// let proxies = TrustedProxies::new(ForwardedField::XForwardedFor).allow("10.0.0.0/8").unwrap();
 /// let peer = "10.0.0.1".parse().unwrap();
 /// let client = proxies.client_of(peer, ["198.51.100.7, 192.0.2.1", "10.0.0.2"]);
-/// assert_eq!(client.to_string(), "192.0.2.1"); // what stands before it anybody may have written
+/// anybody may have written what stands before it
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedProxies {
@@ -31,14 +31,14 @@ pub struct TrustedProxies {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForwardedField {
-    /// `X-Forwarded-For: client, proxy`: what most write.
+    /// `X-Forwarded-For: client, proxy`, which most proxies write.
     #[default]
     XForwardedFor,
     /// `Forwarded: for=client, for=proxy` (RFC 7239 §5.2).
     Forwarded,
 }
 
-/// What was given is not an address, or an address, a slash and a number of bits.
+/// The given text is neither an address nor an address, a slash and a number of bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkSyntax;
 
@@ -49,12 +49,12 @@ struct Network {
 }
 
 impl TrustedProxies {
-    /// None yet.
+    /// Trusts no proxies yet.
     pub const fn new(field: ForwardedField) -> Self {
         Self { field, networks: Vec::new() }
     }
 
-    /// Trusts the proxies of a network such as `10.0.0.0/8`, or one at an address.
+    /// Trusts the proxies of a network such as `10.0.0.0/8`, or the one at an address.
     ///
     /// # Errors
     ///
@@ -64,12 +64,13 @@ impl TrustedProxies {
         Ok(self)
     }
 
-    /// Whether the word of a proxy at this address counts.
+    /// Returns whether a proxy at this address is trusted.
     pub fn trust(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.holds(address))
     }
 
-    /// The address of the client whose request came from `peer`: `peer` itself unless it is trusted and says another.
+    /// Returns the address of the client whose request came from `peer`: `peer` itself unless it is trusted and names
+    /// another.
     pub fn client(&self, peer: IpAddr, head: &Head) -> IpAddr {
         let name = match self.field {
             ForwardedField::XForwardedFor => "x-forwarded-for",
@@ -78,11 +79,11 @@ impl TrustedProxies {
         self.client_of(peer, head.values(name).map(|value| str::from_utf8(value).unwrap_or_default()))
     }
 
-    /// The same, given the values of the field, each of which may be a list.
+    /// Returns what [`client`](Self::client) does, given the values of the field, each of which may be a list.
     pub fn client_of<'v>(&self, peer: IpAddr, values: impl IntoIterator<Item = &'v str>) -> IpAddr {
         let values: Vec<&str> = values.into_iter().collect();
         let mut nearest = peer.to_canonical();
-        // From the right: each is what the one before has seen.
+        // From the right: each address is what the proxy before it has seen.
         for member in values.iter().rev().flat_map(|value| value.rsplit(',')) {
             if !self.trust(nearest) {
                 break;
@@ -93,7 +94,7 @@ impl TrustedProxies {
             };
             match address {
                 Some(address) => nearest = address.to_canonical(),
-                // `unknown`, a name that hides one, or nonsense: the proxy that wrote it is all that is known.
+                // `unknown`, an obfuscated name, or nonsense: only the proxy that wrote it is known.
                 None => break,
             }
         }
@@ -124,7 +125,7 @@ impl Network {
     }
 }
 
-/// All addresses as those of IPv6, as which systems show IPv4 on a socket for both.
+/// Maps all addresses to IPv6, as systems show IPv4 addresses on a dual-stack socket.
 fn wide(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().into(),
@@ -132,14 +133,15 @@ fn wide(address: IpAddr) -> u128 {
     }
 }
 
-/// An address, and perhaps a port, in any of the ways that proxies write it; a port may be hidden, too (RFC 7239 §6).
+/// Parses an address, and perhaps a port, in any of the forms that proxies write. A port may be obfuscated, too (RFC
+/// 7239 §6).
 fn node(text: &str) -> Option<IpAddr> {
     let text = text.rsplit_once(':').filter(|(_, port)| port.starts_with('_')).map_or(text, |(node, _)| node);
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok().or_else(|| text.parse().ok().map(|socket: SocketAddr| socket.ip()))
 }
 
-/// The `for` of one element of `Forwarded` (RFC 7239 §4). A quoted string that holds a comma, or an escape, names no
+/// Returns the `for` of one element of `Forwarded` (RFC 7239 §4). A quoted string with a comma or an escape names no
 /// address.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let mut found = None;
@@ -147,7 +149,7 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
         let (name, value) = text_of(pair).split_once('=')?;
         if name.eq_ignore_ascii_case("for") {
             let value = value.strip_prefix('"').map_or(Some(value), |value| value.strip_suffix('"'))?;
-            // Once only (§4); whoever writes it twice means nothing that is known.
+            // Once only (§4); a repeated one has no known meaning.
             if found.replace(node(value)?).is_some() {
                 return None;
             }

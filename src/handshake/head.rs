@@ -1,7 +1,7 @@
-//! One HTTP head, parsed: what it says and what can be wrong with it (RFC 9112 §3 to §5).
+//! One parsed HTTP head: what it contains and what can be wrong with it (RFC 9112 §3 to §5).
 //!
-//! The [`HeadReader`](super::HeadReader) makes these. Field lines are parsed by `httparse`, once; the start line
-//! by hand, since RFC 6455 §4.2.1 asks for "HTTP/1.1 or higher" and `httparse` knows 1.0 and 1.1 alone.
+//! The [`HeadReader`](super::HeadReader) makes these. `httparse` parses the field lines, once. The start line is parsed
+//! by hand, since RFC 6455 §4.2.1 asks for "HTTP/1.1 or higher" and `httparse` knows only 1.0 and 1.1.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -14,8 +14,8 @@ use crate::token::{is_token_byte, trim_blanks};
 
 /// One HTTP head, owned: the start line and the field lines, in order.
 ///
-/// Names are tokens (RFC 9110 §5.1) and are looked up without regard to case; values are bytes, without the
-/// blanks around them, free of CR, LF, NUL and every other control byte but the tab.
+/// Names are tokens (RFC 9110 §5.1) and are looked up case-insensitively. Values are bytes, without the blanks around
+/// them, free of CR, LF, NUL and every other control byte but the tab.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Head {
     bytes: Vec<u8>,
@@ -24,7 +24,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// Bytes of memory held, beside its own size.
+    /// Returns how many bytes of memory are held, beyond its own size.
     pub const fn memory(&self) -> usize {
         self.bytes.capacity() + self.fields.capacity() * size_of::<FieldSpan>()
     }
@@ -33,22 +33,22 @@ impl Head {
 /// The first line of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartLine<'a> {
-    /// RFC 9112 §3.
+    /// The request line (RFC 9112 §3).
     Request {
-        /// A token; methods are compared with case.
+        /// The method, a token; methods are case-sensitive.
         method: &'a str,
         /// The request target as sent: visible ASCII, at least one byte.
         target: &'a str,
         /// The version.
         version: HttpVersion,
     },
-    /// RFC 9112 §4.
+    /// The status line (RFC 9112 §4).
     Response {
         /// The version.
         version: HttpVersion,
         /// The status code, 100 to 999.
         status: u16,
-        /// The reason phrase; may be empty and need not be UTF-8.
+        /// The reason phrase. It may be empty and need not be UTF-8.
         reason: &'a [u8],
     },
 }
@@ -56,13 +56,13 @@ pub enum StartLine<'a> {
 /// The version digits of a start line (RFC 9112 §2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HttpVersion {
-    /// The 1 of 1.0.
+    /// The digit before the dot: 1 in 1.0.
     pub major: u8,
-    /// The 0 of 1.0.
+    /// The digit after the dot: 0 in 1.0.
     pub minor: u8,
 }
 
-/// A field that may come once came in several lines.
+/// A field that may appear once appeared in several lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeated;
 
@@ -73,13 +73,13 @@ struct FieldSpan {
 }
 
 impl Head {
-    /// Parses the field lines of a whole head, which number `lines`, with `httparse`.
+    /// Parses the `lines` field lines of a whole head with `httparse`.
     pub(super) fn parse(bytes: Vec<u8>, start: Start, lines: usize) -> Result<Self, HeadError> {
         let fields = parse_fields(&bytes, start.end, lines)?;
         Ok(Self { bytes, start, fields })
     }
 
-    /// The first line.
+    /// Returns the first line.
     pub fn start_line(&self) -> StartLine<'_> {
         match &self.start.line {
             Line::Request { method, target } => StartLine::Request {
@@ -95,30 +95,30 @@ impl Head {
         }
     }
 
-    /// The version of the start line.
+    /// Returns the version of the start line.
     pub fn version(&self) -> HttpVersion {
         self.start.version
     }
 
-    /// All bytes of the head, the blank line included.
+    /// Returns all bytes of the head, including the blank line.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Every field line, in order, as name and value.
+    /// Returns every field line, in order, as name and value.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.fields.iter().map(|field| (self.text(&field.name), &self.bytes[field.value.clone()]))
     }
 
-    /// The values of all lines with this name, in order.
+    /// Returns the values of all lines with this name, in order.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> + Clone {
         let is_named =
             |field: &&FieldSpan| self.bytes[field.name.clone()].eq_ignore_ascii_case(name.as_bytes());
         self.fields.iter().filter(is_named).map(|field| &self.bytes[field.value.clone()])
     }
 
-    /// The token that each line with this name begins with, as the scheme of a challenge is (RFC 9110 §11.3), in order; empty
-    /// where it begins with none.
+    /// Returns the token that each line with this name begins with, in order, such as the scheme of a challenge (RFC
+    /// 9110 §11.3). The token is empty if the line begins with none.
     #[cfg(feature = "client")]
     pub(crate) fn first_tokens(&self, name: &str) -> impl Iterator<Item = &str> {
         self.values(name).map(|value| {
@@ -127,11 +127,11 @@ impl Head {
         })
     }
 
-    /// The value of the line with this name, if there is one.
+    /// Returns the value of the line with this name, if there is one.
     ///
     /// # Errors
     ///
-    /// [`Repeated`] where several lines bear the name, whether or not they agree.
+    /// [`Repeated`] if several lines have the name, whether or not they agree.
     pub fn only(&self, name: &str) -> Result<Option<&[u8]>, Repeated> {
         let mut values = self.values(name);
         match (values.next(), values.next()) {
@@ -140,15 +140,15 @@ impl Head {
         }
     }
 
-    /// Whether a line with this name is there.
+    /// Returns whether there is a line with this name.
     pub fn has(&self, name: &str) -> bool {
         self.values(name).next().is_some()
     }
 
-    /// The members of the comma-separated list that all lines with this name make up (RFC 9110 §5.3), without
-    /// the blanks around them; empty members are skipped (§5.6.1.2).
+    /// Returns the members of the comma-separated list that all lines with this name form (RFC 9110 §5.3), without the
+    /// blanks around them. Empty members are skipped (§5.6.1.2).
     ///
-    /// A comma inside a quoted string splits as well: this is for lists of tokens.
+    /// A comma inside a quoted string separates as well: this is for lists of tokens.
     pub fn tokens<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.values(name)
             .flat_map(|value| value.split(|&byte| byte == b','))
@@ -156,7 +156,7 @@ impl Head {
             .filter(|member| !member.is_empty())
     }
 
-    /// Text of a span that was seen to be ASCII when the head was parsed.
+    /// Returns the text of a span that was found to be ASCII when the head was parsed.
     fn text(&self, span: &Range<usize>) -> &str {
         str::from_utf8(&self.bytes[span.clone()]).unwrap_or_default()
     }
@@ -174,7 +174,7 @@ impl fmt::Debug for Head {
     }
 }
 
-/// What is wrong with the bytes of a head: one variant for each rule.
+/// What is wrong with the bytes of a head, one variant for each rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeadError {
@@ -207,12 +207,12 @@ pub enum HeadError {
 }
 
 impl HeadError {
-    /// The section that the rule comes from.
+    /// Returns the section that the rule comes from.
     pub const fn section(self) -> Section {
         self.facts().1
     }
 
-    /// The HTTP status that a server answers with.
+    /// Returns the HTTP status that a server answers with.
     pub const fn status(self) -> u16 {
         self.facts().0
     }
@@ -292,7 +292,7 @@ enum Line {
 }
 
 impl Start {
-    /// Parses a line that the reader let through: its CR LF is the only one.
+    /// Parses a line that the reader let through: it contains no CR LF but the last.
     pub(super) fn parse(kind: Kind, bytes: &[u8]) -> Result<Self, HeadError> {
         let end = bytes.len();
         let line = bytes.strip_suffix(b"\r\n").unwrap_or(bytes);
@@ -346,7 +346,7 @@ fn decimal(digits: &[u8]) -> Option<u16> {
     })
 }
 
-/// The field lines of a whole head, which start at `from` and number `lines`.
+/// Parses the field lines of a whole head. They start at `from`, and there are `lines` of them.
 fn parse_fields(bytes: &[u8], from: usize, lines: usize) -> Result<Vec<FieldSpan>, HeadError> {
     let mut headers = vec![httparse::EMPTY_HEADER; lines];
     match httparse::parse_headers(&bytes[from..], &mut headers) {
@@ -364,10 +364,10 @@ fn parse_fields(bytes: &[u8], from: usize, lines: usize) -> Result<Vec<FieldSpan
     }
 }
 
-/// Which rule the field lines break that `httparse` refused.
+/// Returns which rule the field lines break that `httparse` refused.
 fn diagnose(lines: &[u8]) -> HeadError {
     let colonless = |line: &[u8]| !line.contains(&b':');
-    // The blank line leaves two empty pieces behind the last field line.
+    // The blank line leaves two empty pieces after the last field line.
     let names_end = lines.strip_suffix(b"\r\n\r\n").unwrap_or(lines);
     for line in names_end.split(|&byte| byte == b'\n') {
         let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
@@ -381,5 +381,5 @@ fn diagnose(lines: &[u8]) -> HeadError {
     HeadError::FieldName
 }
 
-/// How every version starts.
+/// The start of every version.
 pub(super) const HTTP: &[u8] = b"HTTP/";

@@ -1,18 +1,17 @@
 //! Collects one HTTP head: a start line, field lines, a blank line (RFC 9112 §2).
 //!
-//! In: bytes in any cut. Out: a [`Head`] and how many bytes of the last input belonged to it. Promises: the
-//! result does not depend on the cuts; every byte is looked at once while the head is collected and the head is
-//! parsed once, when it is whole; no more than [`HeadLimits::max_bytes`] is ever held. What no head can start
-//! with or contain is refused at the byte that shows it, so that a peer which speaks TLS or WebSocket frames
-//! to us does not wait for a timeout.
+//! In: bytes in any cut. Out: a [`Head`] and how many bytes of the last input belonged to it. Promises: the result does
+//! not depend on the cuts; every byte is looked at once while the head is collected, and the head is parsed once, when
+//! it is whole; no more than [`HeadLimits::max_bytes`] is ever held. What no head can start with or contain is refused
+//! at the byte that shows it, so that a peer that sends us TLS or WebSocket frames does not wait for a timeout.
 //!
-//! Nothing here knows WebSocket: which method, status or field is right is judged by others.
+//! Nothing here knows WebSocket: others judge which method, status or field is right.
 //!
-//! Stricter than what HTTP allows a recipient to forgive (RFC 9112 §2.2, §5): lines end in CR LF and nothing
-//! else; no byte below 0x20 but a tab inside a field line, and no DEL; no folded lines; no blank before the
-//! colon; exactly one space between the parts of a start line. Two things are forgiven: one empty line before a
-//! request line (RFC 9112 §2.2) and a status line that ends right behind the code (§4), since a missing reason
-//! phrase is often written that way.
+//! The reader is stricter than HTTP requires of a recipient (RFC 9112 §2.2, §5): lines end in CR LF and nothing else;
+//! no byte below 0x20 but a tab inside a field line, and no DEL; no folded lines; no blank before the colon; exactly
+//! one space between the parts of a start line. Two things are forgiven: one empty line before a request line (RFC 9112
+//! §2.2) and a status line that ends right after the code (§4), since a missing reason phrase is often written that
+//! way.
 
 use alloc::vec::Vec;
 
@@ -20,7 +19,7 @@ use super::head::{HTTP, Head, HeadError, Kind, Start};
 use crate::secret::Secret;
 use crate::token::is_token_byte;
 
-/// How much of a head we are ready to collect.
+/// How large a head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
@@ -31,12 +30,12 @@ pub struct HeadLimits {
     pub max_bytes: usize,
     /// The most field lines.
     ///
-    /// 100: what common servers allow; a browser sends about 15, a chain of proxies adds as many.
+    /// 100: what common servers allow. A browser sends about 15, and a chain of proxies adds as many.
     pub max_headers: usize,
 }
 
 impl HeadLimits {
-    /// No head is longer than `max_bytes`, and none has more than `max_headers` field lines.
+    /// Limits a head to `max_bytes` and `max_headers` field lines.
     pub const fn new(max_bytes: usize, max_headers: usize) -> Self {
         Self { max_bytes, max_headers }
     }
@@ -48,7 +47,7 @@ impl Default for HeadLimits {
     }
 }
 
-/// How far a reader of bytes has come.
+/// The progress of a reader of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress<T> {
     /// All of the input is taken, and it ends before the value is complete.
@@ -57,7 +56,7 @@ pub enum Progress<T> {
     Done {
         /// What was read.
         value: T,
-        /// How many bytes of this input belong to it; the rest is what follows.
+        /// How many bytes of this input belong to it; what follows is the rest.
         used: usize,
     },
 }
@@ -75,15 +74,15 @@ pub enum Progress<T> {
 /// assert_eq!(head.only("host"), Ok(Some(&b"example.com"[..])));
 /// ```
 ///
-/// After a head is done the reader is ready for the next one; after an error it repeats that error.
+/// After a complete head the reader is ready for the next one; after an error it repeats that error.
 #[derive(Clone, Debug)]
 pub struct HeadReader {
     kind: Kind,
     limits: HeadLimits,
-    /// What has come of this head.
+    /// What has arrived of this head.
     bytes: Secret<Vec<u8>>,
     state: State,
-    /// An empty line in front of the request line was skipped.
+    /// Whether an empty line before the request line was skipped.
     skipped_blank_line: bool,
     start: Option<Start>,
     field_lines: usize,
@@ -92,38 +91,38 @@ pub struct HeadReader {
     steps: usize,
 }
 
-/// Where in a head the next byte stands.
+/// The place of the next byte in a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// At the first byte of all.
+    /// At the first byte.
     Begin,
-    /// Behind a CR in front of the request line.
+    /// After a CR before the request line.
     LeadingCr,
     /// This many bytes into the method of a request line, or into the `HTTP/` of a status line.
     Opening(usize),
     /// In the rest of the start line.
     StartLine,
-    /// Behind the CR of the start line.
+    /// After the CR of the start line.
     StartLineCr,
     /// At the first byte of a line.
     LineBegin,
     /// In a field line.
     Line,
-    /// Behind the CR of a field line.
+    /// After the CR of a field line.
     LineCr,
-    /// Behind the CR of the blank line.
+    /// After the CR of the blank line.
     BlankLineCr,
-    /// Behind the blank line.
+    /// After the blank line.
     End,
 }
 
 impl HeadReader {
-    /// A reader of request heads.
+    /// Creates a reader of request heads.
     pub fn request(limits: HeadLimits) -> Self {
         Self::new(Kind::Request, limits)
     }
 
-    /// A reader of response heads.
+    /// Creates a reader of response heads.
     pub fn response(limits: HeadLimits) -> Self {
         Self::new(Kind::Response, limits)
     }
@@ -143,17 +142,17 @@ impl HeadReader {
         }
     }
 
-    /// Whether nothing of the next head has come yet.
+    /// Returns whether nothing of the next head has arrived yet.
     pub fn is_empty(&self) -> bool {
         self.bytes.expose().is_empty() && self.state == State::Begin && !self.skipped_blank_line
     }
 
-    /// What has come of the head so far, without an empty line in front.
+    /// Returns what has arrived of the head so far, without an empty line before it.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.expose()
     }
 
-    /// Bytes of memory held, beside its own size.
+    /// Returns how many bytes of memory are held, beyond its own size.
     pub const fn memory(&self) -> usize {
         self.bytes.expose().capacity()
     }
@@ -174,7 +173,7 @@ impl HeadReader {
     }
 
     fn scan(&mut self, input: &[u8]) -> Result<Progress<Head>, HeadError> {
-        // Bytes of `input` before this one are no part of the head: they are the empty line in front.
+        // Bytes of `input` before this index are not part of the head: they are the empty line before it.
         let mut from = 0;
         let mut at = 0;
         while let Some(&byte) = input.get(at) {
@@ -217,8 +216,8 @@ impl HeadReader {
         Ok(Progress::NeedMore)
     }
 
-    /// How many bytes at the front of `rest` lead nowhere, as most do: they are in the middle of a line and within the
-    /// limit. So many are `pending` before them.
+    /// Returns how many bytes at the front of `rest` do not change the state, as most do not: they are in the middle of
+    /// a line and within the limit. `pending` bytes come before them.
     #[inline]
     fn plain(&self, rest: &[u8], pending: usize) -> usize {
         if !matches!(self.state, State::StartLine | State::Line) {
@@ -234,7 +233,7 @@ impl HeadReader {
         rest_of_it.map_or(rest.len(), |at| whole + at)
     }
 
-    /// Where the byte leads; the only place that judges one.
+    /// Returns the state that the byte leads to. Only this function judges bytes.
     fn step(&mut self, byte: u8) -> Result<State, HeadError> {
         match (self.state, byte) {
             // RFC 9112 §2.2: a server ignores at least one empty line before the request line.
@@ -259,7 +258,7 @@ impl HeadReader {
             (State::StartLineCr, b'\n') => Ok(State::LineBegin),
 
             (State::LineBegin, b'\r') => Ok(State::BlankLineCr),
-            // RFC 9112 §5.2 and §2.2: no folded lines, no white space behind the start line.
+            // RFC 9112 §5.2 and §2.2: no folded lines, no white space after the start line.
             (State::LineBegin, b' ' | b'\t') => Err(HeadError::FoldedLine),
             (State::LineBegin, b'\n') => Err(HeadError::BareLf),
             (State::LineBegin, _) if self.field_lines == self.limits.max_headers => {
@@ -275,7 +274,7 @@ impl HeadReader {
             (State::LineCr, b'\n') => Ok(State::LineBegin),
             (State::BlankLineCr, b'\n') => Ok(State::End),
 
-            // RFC 9112 §2.2: a CR that no LF follows is no line end and no blank.
+            // RFC 9112 §2.2: a CR without LF is neither a line end nor a blank.
             (State::StartLineCr | State::LineCr | State::BlankLineCr, _) => Err(HeadError::BareCr),
             (State::StartLine | State::LineBegin | State::Line | State::End, _) => {
                 Err(HeadError::ControlByte)
@@ -283,7 +282,7 @@ impl HeadReader {
         }
     }
 
-    /// The first bytes: they tell HTTP from everything else.
+    /// Checks the first bytes, which tell HTTP from everything else.
     fn opening(&self, so_far: usize, byte: u8) -> Result<State, HeadError> {
         match self.kind {
             Kind::Request if byte == b' ' && so_far > 0 => Ok(State::StartLine),

@@ -1,12 +1,12 @@
-//! The grammar of `Host` (RFC 9110 §7.2, RFC 3986 §3.2.2): a host, and a port if one is named.
+//! The grammar of `Host` (RFC 9110 §7.2, RFC 3986 §3.2.2): a host and an optional port.
 
 use core::net::Ipv6Addr;
 
-/// Whether this is `uri-host [ ":" port ]` with a host that is not empty.
+/// Returns whether this is `uri-host [ ":" port ]` with a host that is not empty.
 ///
-/// HTTP has an empty `Host` for targets without authority; a `ws` URI always names a host (RFC 6455 §3), so an
-/// empty one is refused. No user-info, no path, no blanks, no zone; a port from 0 to 65535, or none behind the
-/// colon.
+/// HTTP has an empty `Host` for targets without authority; a `ws` URI always names a host (RFC 6455 §3), so an empty
+/// one is refused. User-info, paths, blanks and zones are refused as well. The port is from 0 to 65535, or empty after
+/// the colon.
 pub(crate) fn is_host(text: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(text) else { return false };
     let (host_is_right, rest) = if let Some(literal) = text.strip_prefix('[') {
@@ -20,7 +20,7 @@ pub(crate) fn is_host(text: &[u8]) -> bool {
     host_is_right && is_port(rest)
 }
 
-/// Nothing, or a colon and a port.
+/// Returns whether this is empty, or a colon and a port.
 fn is_port(rest: &str) -> bool {
     match rest.strip_prefix(':') {
         None => rest.is_empty(),
@@ -29,7 +29,7 @@ fn is_port(rest: &str) -> bool {
     }
 }
 
-/// `IPv6address / IPvFuture`.
+/// Returns whether this is `IPv6address / IPvFuture`.
 fn is_ip_literal(literal: &str) -> bool {
     if literal.parse::<Ipv6Addr>().is_ok() {
         return true;
@@ -42,7 +42,7 @@ fn is_ip_literal(literal: &str) -> bool {
         && address.bytes().all(|byte| is_unreserved(byte) || is_sub_delim(byte) || byte == b':')
 }
 
-/// `reg-name`, which covers IPv4 addresses, but not empty.
+/// Returns whether this is a `reg-name`, which includes IPv4 addresses, and not empty.
 fn is_name(mut name: &[u8]) -> bool {
     if name.is_empty() {
         return false;

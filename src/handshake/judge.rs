@@ -1,16 +1,16 @@
-//! Whether a request keeps every rule of RFC 6455 §4.2.1.
+//! Checks a request against every rule of RFC 6455 §4.2.1.
 //!
 //! In: a whole head. Out: what it asks for, or the first rule that it breaks.
 //!
 //! Where the RFCs leave a choice:
 //!
-//! * An absolute target overrules `Host` (RFC 9112 §3.2.2), which has to be there and be valid all the same.
-//! * The target is handed on as sent, byte for byte: nothing is decoded, so nothing can be decoded twice.
+//! * An absolute target overrides `Host` (RFC 9112 §3.2.2), which must still be present and valid.
+//! * The target is passed on as sent, byte for byte: nothing is decoded, so nothing can be decoded twice.
 //! * `Upgrade: websocket/13` does not ask for `websocket`; `Connection: close, Upgrade` asks for the upgrade.
-//! * A subprotocol that is no token, or comes twice, refuses the request (§4.1 item 10).
+//! * A subprotocol that is not a token, or appears twice, refuses the request (§4.1 item 10).
 //! * A list header without a member refuses the request: §4.3 wants at least one. [`Leniency`] can let it pass.
 //! * A request asks for a WebSocket if `Upgrade` names it or there is any `Sec-WebSocket-*` field. Other protocols in
-//!   `Upgrade` are offers that a server may ignore (RFC 9110 §7.8): `Upgrade: h2c` makes no difference to a page.
+//!   `Upgrade` are offers that a server may ignore (RFC 9110 §7.8): a page is served the same with `Upgrade: h2c`.
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
@@ -32,7 +32,7 @@ use crate::token::is_token;
 /// The most subprotocols in one request: ten times what any known client offers.
 pub const MAX_SUBPROTOCOLS: usize = 100;
 
-/// §4.2.1, rule by rule. A head that breaks one is given back.
+/// Checks §4.2.1, rule by rule. Returns the head if it breaks one.
 pub(super) fn judge(head: Head, leniency: Leniency) -> Result<Incoming, (RequestError, Box<Head>)> {
     match examine(&head, leniency) {
         Ok(Examined::Plain { host }) => Ok(Incoming::Plain(PlainRequest::new(head, host))),
@@ -80,7 +80,7 @@ fn examine(head: &Head, leniency: Leniency) -> Result<Examined, RequestError> {
     if !head.tokens("connection").any(|token| token.eq_ignore_ascii_case(b"upgrade")) {
         return Err(RequestError::ConnectionWithoutUpgrade);
     }
-    // Item 6, before item 5: another version may have another idea of the key.
+    // Item 6, before item 5: another version may define the key differently.
     match head.only("sec-websocket-version") {
         Ok(Some(b"13")) => {}
         Ok(Some(_)) => return Err(RequestError::VersionNot13),
@@ -103,7 +103,7 @@ fn examine(head: &Head, leniency: Leniency) -> Result<Examined, RequestError> {
     Ok(Examined::Upgrade(Offer { resource, host, key, origin, subprotocols, extensions }))
 }
 
-/// RFC 9110 §7.8: the name of the protocol, a version of it, or a field that belongs to it.
+/// RFC 9110 §7.8: looks for the name of the protocol, a version of it, or a field that belongs to it.
 fn asks_for_websocket(head: &Head) -> bool {
     let names_it = |token: &[u8]| {
         token.split(|&byte| byte == b'/').next().is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"))
@@ -111,7 +111,7 @@ fn asks_for_websocket(head: &Head) -> bool {
     head.tokens("upgrade").any(names_it) || head.headers().any(|(name, _)| is_of_websocket(name))
 }
 
-/// The authority of an absolute target, which takes the place of `Host` (RFC 9112 §3.2.2).
+/// Returns the authority of an absolute target, which takes the place of `Host` (RFC 9112 §3.2.2).
 fn authority_of(target: &str) -> Result<Option<&str>, RequestError> {
     if target.starts_with('/') {
         return Ok(None);
@@ -121,7 +121,7 @@ fn authority_of(target: &str) -> Result<Option<&str>, RequestError> {
     if is_host(authority.as_bytes()) { Ok(Some(authority)) } else { Err(RequestError::TargetForm) }
 }
 
-/// RFC 9112 §3.2: exactly one valid `Host`, which only HTTP/1.0 may leave out.
+/// RFC 9112 §3.2: exactly one valid `Host`, which only HTTP/1.0 may omit.
 fn judge_host(head: &Head, minor: u8) -> Result<Option<String>, RequestError> {
     match head.only("host") {
         Ok(Some(host)) if is_host(host) => Ok(Some(ascii(host))),
@@ -132,7 +132,7 @@ fn judge_host(head: &Head, minor: u8) -> Result<Option<String>, RequestError> {
     }
 }
 
-/// Authority and resource name of a target (§3, §4.1; RFC 9112 §3.2).
+/// Returns the authority and resource name of a target (§3, §4.1; RFC 9112 §3.2).
 fn judge_target(target: &str) -> Result<(Option<String>, String), RequestError> {
     if target.contains('#') {
         return Err(RequestError::TargetFragment);
@@ -149,12 +149,12 @@ fn judge_target(target: &str) -> Result<(Option<String>, String), RequestError> 
     if !is_host(authority.as_bytes()) {
         return Err(RequestError::TargetForm);
     }
-    // §3: "/" where the path is empty.
+    // §3: "/" if the path is empty.
     let resource = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     Ok((Some(authority.to_owned()), resource))
 }
 
-/// RFC 9112 §6.3: a request with a body would put the body where frames start.
+/// RFC 9112 §6.3: the body of a request would come where frames start.
 fn judge_body(head: &Head) -> Result<(), RequestError> {
     match head.only("content-length") {
         Ok(None | Some(b"0")) if !head.has("transfer-encoding") => Ok(()),
@@ -175,7 +175,7 @@ fn judge_origin(head: &Head) -> Result<Option<String>, RequestError> {
     }
 }
 
-/// Item 8; §4.1 item 10: unique tokens, at least one where the header is there.
+/// Item 8; §4.1 item 10: unique tokens, and at least one if the header is there.
 fn judge_subprotocols(head: &Head, leniency: Leniency) -> Result<Vec<String>, RequestError> {
     const NAME: &str = "sec-websocket-protocol";
     let mut names = Vec::new();
@@ -198,7 +198,7 @@ fn judge_subprotocols(head: &Head, leniency: Leniency) -> Result<Vec<String>, Re
     Ok(names)
 }
 
-/// The text of bytes that were found to be ASCII.
+/// Converts bytes that were found to be ASCII to text.
 fn ascii(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }

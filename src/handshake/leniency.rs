@@ -1,10 +1,9 @@
-//! What a server may let pass that a client must not send (RFC 6455 §4.2.1).
+//! What a server may tolerate although a client must not send it (RFC 6455 §4.2.1).
 
-/// Rules of the opening handshake that a server does not hold clients to.
+/// Rules of the opening handshake that a server does not enforce.
 ///
-/// Strict unless something is named: each item lets in clients that are in use and break one rule, and says which.
-/// Nothing here weakens what keeps a connection safe: the key, the version, the origin and the framing are judged as
-/// always.
+/// The default is strict. Each field admits clients that are in use and break one rule, and says which. Nothing here
+/// weakens what keeps a connection safe: the key, the version, the origin and the framing are always judged.
 ///
 /// ```
 /// use bowsprit::handshake::{HeadLimits, Leniency, ServerHandshake};
@@ -17,7 +16,7 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Leniency {
-    /// A `Sec-WebSocket-Protocol` line that names nothing counts as none (§4.1 item 10: "one or more comma-separated
+    /// Treats a `Sec-WebSocket-Protocol` line without a name as absent (§4.1 item 10: "one or more comma-separated
     /// subprotocol"). All clients of tcllib up to 1.21 send one.
     pub empty_subprotocol: bool,
 }

@@ -5,12 +5,12 @@
 //! | server | [`ServerHandshake`] | [`Request`], answered by [`Request::accept`] or a [`Refusal`]; [`PlainRequest`] |
 //! | client | [`ClientHandshake`] from a [`ClientRequest`] | [`Response`], or [`ResponseError::Refused`] |
 //!
-//! Both take bytes in any cut and say [`Progress::Done`] with the number of bytes that were theirs; the rest
-//! are frames. Nothing here touches a socket or a clock: whoever does counts the time of a handshake from the
-//! moment the connection is there (§10.4). Each rule that a peer can break is one variant of [`RequestError`] or
-//! [`ResponseError`]; what our own caller gets wrong is told before anything is sent.
+//! Both take bytes in any cut and return [`Progress::Done`] with the number of bytes that were theirs; the rest are
+//! frames. Nothing here touches a socket or a clock: the driver measures the time of a handshake from the moment the
+//! connection exists (§10.4). Each rule that a peer can break is one variant of [`RequestError`] or [`ResponseError`];
+//! mistakes of our own caller are reported before anything is sent.
 //!
-//! [`HeadReader`] below them knows HTTP heads and nothing of WebSocket.
+//! Below them, [`HeadReader`] knows HTTP heads and nothing of WebSocket.
 
 mod agreement;
 mod client;

@@ -8,9 +8,9 @@ use sha1::{Digest, Sha1};
 
 /// The value of a `Sec-WebSocket-Key`: the base64 text of 16 bytes.
 ///
-/// 24 characters of the standard alphabet, padding included. The last of them has four bits to spare, which no
-/// encoder sets; RFC 4648 §3.5 leaves it to the reader to refuse them. They are taken, as the example in §4.1 of
-/// RFC 6455 has one set, and kept, as `Sec-WebSocket-Accept` is computed from the text that was sent.
+/// 24 characters of the standard alphabet, including padding. The last of them has four spare bits, which no encoder
+/// sets; RFC 4648 §3.5 lets the reader refuse them. They are accepted, as the example in §4.1 of RFC 6455 has one set,
+/// and kept, as `Sec-WebSocket-Accept` is computed from the text that was sent.
 ///
 /// ```
 /// use bowsprit::handshake::Key;
@@ -22,20 +22,20 @@ use sha1::{Digest, Sha1};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     nonce: [u8; 16],
-    /// The four bits that the last character has to spare, in front.
+    /// The four spare bits of the last character, in the high half.
     spare: u8,
 }
 
 impl Key {
-    /// The key of this nonce (§4.1: "a randomly selected 16-byte value").
+    /// Creates the key of this nonce (§4.1: "a randomly selected 16-byte value").
     pub const fn from_nonce(nonce: [u8; 16]) -> Self {
         Self { nonce, spare: 0 }
     }
 
-    /// The key with this text, if it is one.
+    /// Parses the text of a key.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let digits = text.strip_suffix(b"==").filter(|digits| digits.len() == DIGITS)?;
-        // With zeros in place of the padding the bits to spare are those of a byte.
+        // With zeros in place of the padding, the spare bits are those of a byte.
         let mut whole = [b'A'; DIGITS + 2];
         whole[..DIGITS].copy_from_slice(digits);
         let mut bytes = [0; 18];
@@ -43,7 +43,7 @@ impl Key {
         Some(Self { nonce: *bytes.first_chunk()?, spare: bytes[16] })
     }
 
-    /// The text of the key.
+    /// Returns the text of the key.
     pub fn text(&self) -> String {
         let mut bytes = [0; 18];
         bytes[..16].copy_from_slice(&self.nonce);
@@ -53,13 +53,13 @@ impl Key {
         text
     }
 
-    /// The `Sec-WebSocket-Accept` that proves the key was read (§4.2.2 step 5.4).
+    /// Returns the `Sec-WebSocket-Accept` that proves that the key was read (§4.2.2 step 5.4).
     pub fn accept(&self) -> String {
         STANDARD.encode(Sha1::new().chain_update(self.text()).chain_update(GUID).finalize())
     }
 }
 
-/// Characters of a key in front of its padding.
+/// How many characters of a key precede its padding.
 const DIGITS: usize = 22;
 
 /// §1.3: "unlikely to be used by network endpoints that do not understand the WebSocket Protocol".

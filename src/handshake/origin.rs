@@ -1,12 +1,12 @@
-//! Which pages may talk to a server, and under which names it may be reached (RFC 6455 §10.2).
+//! Which pages may use a server, and by which names it may be reached (RFC 6455 §10.2).
 //!
 //! A browser lets any page open a WebSocket to any server, sends the server's cookies along, and names the page's
-//! origin in `Origin`. So a server that trusts cookies, or that only this machine can reach, has to look at it: that
-//! is all that keeps a foreign page from speaking for the user (cross-site hijacking). It has to look at its own name
-//! too: a page of `evil.example` whose name is made to resolve to 127.0.0.1 is of the same origin as what it
-//! reaches (DNS rebinding).
+//! origin in `Origin`. A server that trusts cookies, or that only this machine can reach, has to check it: nothing else
+//! keeps a foreign page from acting for the user (cross-site hijacking). Such a server has to check its own name too:
+//! if `evil.example` is made to resolve to 127.0.0.1, a page of it has the same origin as the server that it reaches
+//! (DNS rebinding).
 //!
-//! Clients that are no browsers need not send `Origin` and are let through: they can say whatever they like.
+//! Clients that are not browsers need not send `Origin` and are admitted: they can send whatever they like.
 
 use alloc::format;
 use alloc::string::{String, ToString as _};
@@ -18,7 +18,7 @@ use super::host::is_host;
 use super::refusal::Refusal;
 use super::request::Request;
 
-/// Decides on requests by their `Origin` and `Host`.
+/// A policy that judges requests by their `Origin` and `Host`.
 ///
 /// ```
 /// use bowsprit::handshake::OriginPolicy;
@@ -26,7 +26,7 @@ use super::request::Request;
 /// let policy = OriginPolicy::loopback().allow_origin("https://app.example.com").unwrap();
 /// assert!(policy.judge(Some("http://localhost:9001"), "localhost:9001").is_ok());
 /// assert!(policy.judge(Some("https://app.example.com"), "localhost:9001").is_ok());
-/// assert!(policy.judge(None, "localhost:9001").is_ok()); // no browser
+/// not a browser
 ///
 /// assert!(policy.judge(Some("https://evil.example"), "localhost:9001").is_err());
 /// assert!(policy.judge(Some("http://evil.example:9001"), "evil.example:9001").is_err()); // rebinding
@@ -40,7 +40,7 @@ pub struct OriginPolicy {
     names: Vec<String>,
 }
 
-/// Under which names a server may be reached, besides those that are listed.
+/// By which names a server may be reached, besides those that are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hosts {
     Any,
@@ -52,19 +52,19 @@ enum Hosts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OriginError {
-    /// The page is of another origin, and that one is not allowed. Status 403.
+    /// The page is of another origin, which is not allowed. Status 403.
     Foreign,
     /// `Host` is not a name of this server. Status 421.
     Host,
 }
 
-/// What was given is neither an origin nor a pattern of origins nor, where it was to be one, a host.
+/// The given text is neither an origin nor a pattern of origins or, where a host was expected, not a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OriginSyntax;
 
 impl OriginPolicy {
-    /// For a server that only this machine reaches: pages that it served itself, under `localhost` or a loopback
-    /// address.
+    /// Creates a policy for a server that only this machine can reach: admits pages that it served itself, from
+    /// `localhost` or a loopback address.
     pub fn loopback() -> Self {
         Self {
             any_origin: false,
@@ -75,18 +75,18 @@ impl OriginPolicy {
         }
     }
 
-    /// For a server that others reach: pages that it served itself, under an address, `localhost` or a name that is
-    /// [allowed](Self::allow_host).
+    /// Creates a policy for a server that others can reach: admits pages that it served itself, from an address,
+    /// `localhost` or a name that is [allowed](Self::allow_host).
     pub fn same_origin() -> Self {
         Self { hosts: Hosts::Addresses, ..Self::loopback() }
     }
 
-    /// For a server that trusts neither cookies nor the network that a request comes from: every page.
+    /// Creates a policy for a server that trusts neither cookies nor the network of a request: admits every page.
     pub fn any() -> Self {
         Self { any_origin: true, hosts: Hosts::Any, ..Self::loopback() }
     }
 
-    /// Lets pages of `origin` in as well.
+    /// Admits pages of `origin` as well.
     ///
     /// | given | lets in |
     /// |---|---|
@@ -98,13 +98,13 @@ impl OriginPolicy {
     ///
     /// # Errors
     ///
-    /// [`OriginSyntax`] for anything else, `*` alone included: that is [`any`](Self::any).
+    /// [`OriginSyntax`] for anything else, including `*` alone: use [`any`](Self::any).
     pub fn allow_origin(mut self, origin: &str) -> Result<Self, OriginSyntax> {
         self.origins.push(Pattern::parse(origin).ok_or(OriginSyntax)?);
         Ok(self)
     }
 
-    /// Lets pages in that another server on this machine has sent, whatever its port: those of `localhost` and of loopback
+    /// Admits pages of other servers on this machine, whatever their ports: those from `localhost` and loopback
     /// addresses.
     #[must_use]
     pub fn allow_local_pages(mut self) -> Self {
@@ -112,11 +112,11 @@ impl OriginPolicy {
         self
     }
 
-    /// Takes `name` as a name of this server, whatever the port.
+    /// Accepts `name` as a name of this server, with any port.
     ///
     /// # Errors
     ///
-    /// [`OriginSyntax`] where it is not a host without a port.
+    /// [`OriginSyntax`] if it is not a host without a port.
     pub fn allow_host(mut self, name: &str) -> Result<Self, OriginSyntax> {
         if !is_host(name.as_bytes()) || split_port(name).1.is_some() {
             return Err(OriginSyntax);
@@ -129,16 +129,16 @@ impl OriginPolicy {
     ///
     /// # Errors
     ///
-    /// [`OriginError`]; [`OriginError::refusal`] is the answer to it.
+    /// [`OriginError`], which [`OriginError::refusal`] turns into the answer.
     pub fn check(&self, request: &Request) -> Result<(), OriginError> {
         self.judge(request.origin(), request.host())
     }
 
-    /// Judges the value of `Origin`, if there was one, and that of `Host`.
+    /// Judges the values of `Origin`, if there is one, and `Host`.
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check).
+    /// See [`check`](Self::check).
     pub fn judge(&self, origin: Option<&str>, host: &str) -> Result<(), OriginError> {
         let Some(origin) = origin else { return Ok(()) };
         self.judge_host(host)?;
@@ -154,8 +154,7 @@ impl OriginPolicy {
         }
     }
 
-    /// Judges the value of `Host` alone: for answers to requests without `Origin` that only a page of ours should
-    /// read.
+    /// Judges the value of `Host` alone, for answers to requests without `Origin` that only our own pages should read.
     ///
     /// # Errors
     ///
@@ -172,7 +171,7 @@ impl OriginPolicy {
 }
 
 impl OriginError {
-    /// The answer: says what is wrong, and nothing of the request.
+    /// Returns the answer, which says what is wrong and repeats nothing of the request.
     pub fn refusal(self) -> Refusal {
         match self {
             Self::Foreign => Refusal::trusted(403),
@@ -204,11 +203,11 @@ impl fmt::Display for OriginSyntax {
 
 impl core::error::Error for OriginSyntax {}
 
-/// An origin as RFC 6454 §6.2 writes it.
+/// An origin in the form of RFC 6454 §6.2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
     Null,
-    /// Local files have no host.
+    /// An origin of three parts. Local files have no host.
     Tuple {
         scheme: String,
         host: String,
@@ -226,7 +225,7 @@ enum Pattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum HostPattern {
     Is(String),
-    /// Any name that ends in this, which starts with a dot.
+    /// Any name that ends with this text, which starts with a dot.
     Below(String),
 }
 
@@ -250,7 +249,7 @@ impl Pattern {
             Some(rest) => (rest, true),
             None => (rest, false),
         };
-        // `*` is among what a name may hold; in other places it is meant as something that we do not know.
+        // A name may contain `*`; in other places we do not know what it should mean.
         let Origin::Tuple { scheme, host, port } = Origin::parse(&format!("{scheme}://{rest}"))? else {
             return None;
         };
@@ -291,8 +290,8 @@ impl Origin {
             return Some(Self::Null);
         }
         let (scheme, rest) = text.split_once("://")?;
-        // Some clients send the URL of a page, or one with an empty path (a documented `Dial` in Go): what is behind
-        // the authority does not belong to the origin (RFC 6454 §4).
+        // Some clients send the URL of a page, or one with an empty path (a documented `Dial` in Go): what follows the
+        // authority is not part of the origin (RFC 6454 §4).
         let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
         let (first, rest) = scheme.as_bytes().split_first()?;
         let follows = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
@@ -309,14 +308,14 @@ impl Origin {
         Some(Self::Tuple { host: normal(host), port, scheme })
     }
 
-    /// Whether a page of this origin came from a server on this machine.
+    /// Returns whether a page of this origin came from a server on this machine.
     fn is_local(&self) -> bool {
         matches!(self, Self::Tuple { scheme, host, .. } if matches!(scheme.as_str(), "http" | "https") && is_loopback(host))
     }
 
-    /// Whether a page of this origin came from the server that goes by `host`.
+    /// Returns whether a page of this origin came from the server with the name `host`.
     ///
-    /// The server may stand behind a proxy that speaks TLS, so that it cannot tell its own scheme: the page's counts.
+    /// The server may be behind a proxy that speaks TLS, so that it cannot know its own scheme: the page's counts.
     fn serves(&self, host: &str) -> bool {
         let Self::Tuple { scheme, host: origin, port } = self else { return false };
         let (name, host_port) = split_port(host);
@@ -334,7 +333,7 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Host and port of what [`is_host`] has found right.
+/// Splits a value that [`is_host`] accepts into host and port.
 fn split_port(host: &str) -> (&str, Option<u16>) {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, port.parse().ok()),
@@ -342,7 +341,7 @@ fn split_port(host: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// Names are the same in any case, and with or without the dot of the root.
+/// Normalises a name: case and a final dot make no difference.
 fn normal(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
@@ -357,7 +356,7 @@ fn is_loopback(host: &str) -> bool {
     }
     match host.parse::<Ipv4Addr>() {
         Ok(address) => address.is_loopback(),
-        // RFC 6761 §6.3: localhost and all below it.
+        // RFC 6761 §6.3: localhost and all names below it.
         Err(_) => host == "localhost" || host.ends_with(".localhost"),
     }
 }

@@ -1,62 +1,63 @@
-//! Whom a proxy speaks for, said before the first byte of its client: the PROXY protocol, versions 1 and 2.
+//! The PROXY protocol, versions 1 and 2: a proxy names its client before the client's first byte.
 //!
-//! In: bytes in any cut. Out: a [`ProxyHeader`], and how many bytes of the last input belonged to it. Promises: the result
-//! does not depend on the cuts; what no header can start with or contain is refused at the byte that shows it; no more is
-//! ever kept than [`MAX_V1`] bytes, and no more taken than [`MAX_V2`]. Whose word counts is decided by whoever reads: a
-//! header says what its sender wants it to say.
+//! In: bytes in any cut. Out: a [`ProxyHeader`], and how many bytes of the last input belonged to it. Promises: the
+//! result does not depend on the cuts; what no header can start with or contain is refused at the byte that shows it;
+//! never keeps more than [`MAX_V1`] bytes, and never takes more than [`MAX_V2`]. The caller decides which senders to
+//! trust: a header says whatever its sender wants.
 //!
-//! Source: "The PROXY protocol, versions 1 & 2" of HAProxy, sections 2.1 (a line of text) and 2.2 (binary). What a header of
-//! version 2 holds behind its addresses (TLVs) is skipped. Of UDP and of sockets in the file system no address is taken.
+//! Source: "The PROXY protocol, versions 1 & 2" of HAProxy, sections 2.1 (a line of text) and 2.2 (binary). What
+//! follows the addresses in a header of version 2 (TLVs) is skipped. Addresses of UDP and of sockets in the file system
+//! are ignored.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::head_reader::Progress;
 
-/// The longest line of version 1, its CR LF included (§2.1).
+/// The maximum length of a version 1 line, including its CR LF (§2.1).
 pub const MAX_V1: usize = 107;
 
-/// The longest header of version 2 that is taken. Its length field could announce 64 KiB; addresses need 52 bytes, and what
-/// proxies add (names, TLS versions, identifiers) some hundred.
+/// The maximum length of a version 2 header that is accepted. Its length field could announce 64 KiB; addresses need 52
+/// bytes, and what proxies add (names, TLS versions, identifiers) takes some hundred.
 pub const MAX_V2: usize = 4096;
 
-/// What a proxy says of the connection that it hands on.
+/// What a proxy says about the connection that it passes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyHeader {
-    /// Nothing of a client: the proxy checks whether we are well (`LOCAL`), or does not know whom it speaks for (`UNKNOWN`),
-    /// or that one has no TCP address.
+    /// No client: the proxy makes a health check (`LOCAL`) or does not know its client (`UNKNOWN`), or the client has
+    /// no TCP address.
     Own,
-    /// It speaks for a client.
+    /// The proxy speaks for a client.
     Tcp {
         /// The client's address.
         source: SocketAddr,
-        /// Where the client has connected to.
+        /// The address that the client has connected to.
         destination: SocketAddr,
     },
 }
 
-/// Why something is no header of the PROXY protocol.
+/// Why the bytes are not a header of the PROXY protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// It does not begin with one.
+    /// The bytes do not begin like a header.
     Missing,
     /// The line of version 1 is not `PROXY TCP4 source destination port port`, `TCP6` or `UNKNOWN`.
     Line,
-    /// It is longer than [`MAX_V1`] or [`MAX_V2`].
+    /// The header is longer than [`MAX_V1`] or [`MAX_V2`].
     TooLong,
-    /// Neither version 1 nor 2.
+    /// The version is neither 1 nor 2.
     Version,
     /// A command of version 2 other than `LOCAL` and `PROXY`.
     Command,
-    /// An address family or transport that version 2 does not know.
+    /// An address family or transport that version 2 does not define.
     Family,
-    /// Less follows than the addresses of its family need.
+    /// The rest of the header is too short for the addresses of its family.
     TooShort,
 }
 
-/// Reads the header in front of a connection.
+/// Reads the header that precedes a connection.
 ///
 /// ```
 /// use bowsprit::handshake::{Progress, ProxyHeader, ProxyHeaderReader};
@@ -72,9 +73,9 @@ pub enum ProxyError {
 pub struct ProxyHeaderReader {
     /// The first bytes of the header.
     kept: [u8; MAX_V1],
-    /// How many have come.
+    /// How many bytes have arrived.
     taken: usize,
-    /// How many there are in all, once a header of version 2 has said so.
+    /// The total length, once a header of version 2 has announced it.
     whole: usize,
     failed: Option<ProxyError>,
 }
@@ -82,7 +83,7 @@ pub struct ProxyHeaderReader {
 const LINE: &[u8] = b"PROXY ";
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Bytes of version 2 in front of the addresses.
+/// The bytes of version 2 before the addresses.
 const FIXED: usize = 16;
 
 const LOCAL: u8 = 0x20;
@@ -92,7 +93,7 @@ const TCP4: u8 = 0x11;
 const TCP6: u8 = 0x21;
 
 impl ProxyHeader {
-    /// The client's address, if it is told.
+    /// Returns the client's address, if there is one.
     pub const fn source(&self) -> Option<SocketAddr> {
         match self {
             ProxyHeader::Own => None,
@@ -108,7 +109,7 @@ impl Default for ProxyHeaderReader {
 }
 
 impl ProxyHeaderReader {
-    /// Nothing has come yet.
+    /// Creates a reader before the first byte.
     pub const fn new() -> Self {
         Self { kept: [0; MAX_V1], taken: 0, whole: 0, failed: None }
     }
@@ -184,7 +185,7 @@ impl ProxyHeaderReader {
         self.kept[12] == LOCAL
     }
 
-    /// What a header of version 2 says that has come in whole.
+    /// Parses a version 2 header that has arrived whole.
     fn binary(&self) -> ProxyHeader {
         let bytes = &self.kept[FIXED..];
         let (source, destination) = match self.kept[13] {
@@ -206,7 +207,7 @@ impl ProxyHeaderReader {
     }
 }
 
-/// How many bytes the addresses of a family and transport take; `None` for one that is not known (§2.2).
+/// Returns how many bytes the addresses of a family and transport take, or `None` if it is unknown (§2.2).
 const fn addresses(family: u8) -> Option<usize> {
     match family {
         0x00 => Some(0),
@@ -225,10 +226,10 @@ fn address(ip: Option<IpAddr>, bytes: &[u8], port: usize) -> Option<SocketAddr> 
     Some(SocketAddr::new(ip?, u16::from_be_bytes(array(bytes, port)?)))
 }
 
-/// What stands behind `PROXY ` in a line.
+/// Parses what follows `PROXY ` in a line.
 fn parse_line(line: &[u8]) -> Result<ProxyHeader, ProxyError> {
     let line = str::from_utf8(line).map_err(|_| ProxyError::Line)?;
-    // What stands behind it is of no use (§2.1).
+    // What follows is to be ignored (§2.1).
     if line == "UNKNOWN" || line.starts_with("UNKNOWN ") {
         return Ok(ProxyHeader::Own);
     }
@@ -251,7 +252,7 @@ fn parse_line(line: &[u8]) -> Result<ProxyHeader, ProxyError> {
     })
 }
 
-/// A decimal number up to 65535, without a sign or zeros in front.
+/// Parses a decimal number up to 65535, without a sign or leading zeros.
 fn port(text: &str) -> Result<u16, ProxyError> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|_| is_plain).ok_or(ProxyError::Line)

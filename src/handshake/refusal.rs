@@ -1,8 +1,8 @@
 //! Answers that are not 101 (RFC 6455 §4.2.2, RFC 9110 §15): a refused upgrade, or a page for a plain request.
 //!
 //! In: a status, header fields, a body. Out: one whole HTTP/1.1 response that ends the connection. Promises:
-//! well-formed whatever was put in; never a 101 nor any other 1xx; exactly one `Content-Length` and
-//! `Connection`; nothing of the request in it unless the caller puts it there.
+//! well-formed for every input; never a 101 or any other 1xx; exactly one `Content-Length` and `Connection`; nothing of
+//! the request in it unless the caller puts it there.
 
 use alloc::borrow::ToOwned as _;
 use alloc::format;
@@ -14,8 +14,8 @@ use super::field::{HeaderField, is_owned_by_handshake};
 
 /// An HTTP response that announces the end of the connection.
 ///
-/// Errors of the handshake make their own ([`RequestError::refusal`](super::RequestError::refusal)); an
-/// application makes one to say 401, 307, 403, 404 or 503, or to serve a page to a plain request.
+/// Errors of the handshake make their own ([`RequestError::refusal`](super::RequestError::refusal)). An application
+/// makes one to answer 401, 307, 403, 404 or 503, or to serve a page to a plain request.
 ///
 /// ```
 /// use bowsprit::handshake::{HeaderField, Refusal};
@@ -45,9 +45,9 @@ pub struct Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalError {
-    /// The status is not from 200 to 599. A 101 comes from [`Request::accept`](super::Request::accept) alone.
+    /// The status is not from 200 to 599. Only [`Request::accept`](super::Request::accept) makes a 101.
     Status(u16),
-    /// The field with this name is written by [`Refusal::encode`] itself, or would make the answer look like an
+    /// [`Refusal::encode`] itself writes the field with this name, or the field would make the answer look like an
     /// accepted handshake.
     ReservedHeader(String),
     /// The media type does not fit in a header line.
@@ -55,7 +55,7 @@ pub enum RefusalError {
 }
 
 impl Refusal {
-    /// An answer with this status, whose body is the reason phrase.
+    /// Creates an answer with this status, whose body is the reason phrase.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl Refusal {
         refusal.with_text(reason_phrase(status))
     }
 
-    /// 426: what a server says to a request that should have asked for `websocket` (RFC 9110 §15.5.22).
+    /// Returns a 426, for a request that should have asked for `websocket` (RFC 9110 §15.5.22).
     pub fn upgrade_required() -> Self {
         Self::trusted(426)
             .with_trusted("Upgrade", "websocket")
@@ -81,14 +81,14 @@ impl Refusal {
             .with_text("Open this address with a WebSocket client.")
     }
 
-    /// This answer with one more header field; several of one name make several lines.
+    /// Returns this answer with a further header field. Several fields with the same name make several lines.
     ///
     /// # Errors
     ///
     /// [`RefusalError::ReservedHeader`] for `Content-Type`, `Content-Length`, `Transfer-Encoding`, `Connection`
     /// and `Sec-WebSocket-*`.
     pub fn with_header(mut self, field: HeaderField) -> Result<Self, RefusalError> {
-        // RFC 9110 §7.8: `Upgrade` is fine; it names what the client could ask for.
+        // RFC 9110 §7.8: `Upgrade` is allowed; it names what the client could ask for.
         let reserved =
             (is_owned_by_handshake(field.name()) && !field.is("upgrade")) || field.is("content-type");
         if reserved {
@@ -103,7 +103,7 @@ impl Refusal {
         self
     }
 
-    /// This answer with a line of plain text for a body.
+    /// Returns this answer with a line of plain text as its body.
     #[must_use]
     pub fn with_text(mut self, text: &str) -> Self {
         self.content_type = Self::content_type_of(TEXT);
@@ -111,11 +111,11 @@ impl Refusal {
         self
     }
 
-    /// This answer with this body.
+    /// Returns this answer with this body.
     ///
     /// # Errors
     ///
-    /// [`RefusalError::ContentType`] where the media type holds control bytes or is empty.
+    /// [`RefusalError::ContentType`] if the media type contains control bytes or is empty.
     pub fn with_body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Result<Self, RefusalError> {
         let field = HeaderField::new(CONTENT_TYPE, content_type).map_err(|_| RefusalError::ContentType)?;
         if field.value().is_empty() {
@@ -126,27 +126,27 @@ impl Refusal {
         Ok(self)
     }
 
-    /// The status code.
+    /// Returns the status code.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The header fields that were added.
+    /// Returns the header fields that were added.
     pub fn headers(&self) -> &[HeaderField] {
         &self.headers
     }
 
-    /// The media type of the body.
+    /// Returns the media type of the body.
     pub fn content_type(&self) -> &str {
         self.content_type.value()
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The whole response. Statuses that have no body (204, 205, 304) get none.
+    /// Returns the whole response. Statuses that have no body (204, 205, 304) get none.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = self.encode_head();
         if self.has_body() {
@@ -155,17 +155,17 @@ impl Refusal {
         out
     }
 
-    /// The response without its body: the answer to HEAD (RFC 9110 §9.3.2).
+    /// Returns the response without its body: the answer to HEAD (RFC 9110 §9.3.2).
     pub fn encode_head(&self) -> Vec<u8> {
         let mut out = format!("HTTP/1.1 {} {}\r\n", self.status, reason_phrase(self.status)).into_bytes();
         if self.has_body() {
             self.content_type.write_to(&mut out);
             out.extend_from_slice(format!("Content-Length: {}\r\n", self.body.len()).as_bytes());
         } else if self.status == 205 {
-            // RFC 9110 §8.6: 204 and 304 carry no length; 205 says zero.
+            // RFC 9110 §8.6: 204 and 304 carry no length; 205 carries zero.
             out.extend_from_slice(b"Content-Length: 0\r\n");
         }
-        // RFC 9110 §7.8: whoever sends Upgrade also names it in Connection.
+        // RFC 9110 §7.8: a sender of Upgrade also names it in Connection.
         let upgrade = self.headers.iter().any(|field| field.is("upgrade"));
         let connection: &[u8] =
             if upgrade { b"Connection: Upgrade, close\r\n" } else { b"Connection: close\r\n" };
@@ -200,7 +200,7 @@ impl fmt::Display for RefusalError {
 
 impl core::error::Error for RefusalError {}
 
-/// The phrase for a status (RFC 9110 §15); empty where we know none, which is allowed (RFC 9112 §4).
+/// Returns the reason phrase of a status (RFC 9110 §15). It is empty if we know none, which is allowed (RFC 9112 §4).
 const fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",

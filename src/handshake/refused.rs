@@ -1,9 +1,9 @@
-//! What a server says in place of 101 (RFC 6455 §4.1, RFC 9112 §6).
+//! The response of a server that refuses the upgrade (RFC 6455 §4.1, RFC 9112 §6).
 //!
-//! In: the head of the answer, then bytes in any cut. Out: the [`RefusedResponse`] with its body, up to a bound.
-//! A refusal is worth reading, so a chunked body is decoded: that is how most servers send an error page. What
-//! an HTTP client would have to refuse, a faulty length or chunk, only cuts the body short or reads it to the end
-//! of the connection, which ends with the refusal anyway.
+//! In: the head of the answer, then bytes in any cut. Out: the [`RefusedResponse`] with its body, up to a limit. A
+//! refusal is worth reading, so a chunked body is decoded: most servers send error pages that way. A faulty length or
+//! chunk, which an HTTP client would have to refuse, only cuts the body short or extends it to the end of the
+//! connection, which ends with the refusal anyway.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,11 +11,10 @@ use core::fmt;
 use super::head::{Head, StartLine};
 use crate::token::trim_blanks;
 
-/// The most bytes kept of the body of a refusal, unless set otherwise: room for any error page that somebody
-/// will read.
+/// The default limit for the body of a refusal, in bytes: room for any error page that somebody will read.
 pub const MAX_REFUSAL_BODY: usize = 64 * 1024;
 
-/// What a server says in place of 101.
+/// The response of a server that refuses the upgrade: any status but 101.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedResponse {
     head: Head,
@@ -24,38 +23,38 @@ pub struct RefusedResponse {
 }
 
 impl RefusedResponse {
-    /// The status code.
+    /// Returns the status code.
     pub fn status(&self) -> u16 {
         self.line().0
     }
 
-    /// The reason phrase.
+    /// Returns the reason phrase.
     pub fn reason(&self) -> &[u8] {
         self.line().1
     }
 
-    /// The value of the first header line with this name, such as `Location` or `WWW-Authenticate`.
+    /// Returns the value of the first header line with this name, such as `Location` or `WWW-Authenticate`.
     pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.head.values(name).next()
     }
 
-    /// Every header line, in order.
+    /// Returns every header line, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.head.headers()
     }
 
-    /// The whole head.
+    /// Returns the whole head.
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// The body, or its start; without the chunks that it may have come in.
+    /// Returns the body, or its start, without chunked encoding.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// Whether the server had more to say: the body is cut at the limit, where the connection ended too early, or
-    /// where its chunks are faulty.
+    /// Returns whether the body is incomplete: cut at the limit, ended too early by the connection, or ended by a
+    /// faulty chunk.
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }
@@ -72,7 +71,7 @@ impl fmt::Display for RefusedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "The server refuses the upgrade with status {}", self.status())?;
         if !self.reason().is_empty() {
-            // The peer's bytes are for a terminal or a log: nothing but visible ASCII.
+            // The peer's bytes go to a terminal or a log, so only visible ASCII passes.
             write!(f, " {}", self.reason().escape_ascii())?;
         }
         f.write_str(".")
@@ -87,7 +86,7 @@ pub(super) struct BodyReader {
     framing: Framing,
 }
 
-/// How the end of a body is told (RFC 9112 §6.3).
+/// What marks the end of a body (RFC 9112 §6.3).
 #[derive(Clone, Debug)]
 enum Framing {
     /// This many bytes are missing.
@@ -98,7 +97,7 @@ enum Framing {
     ChunkSize(Vec<u8>),
     /// This many bytes of a chunk are missing.
     Chunk(u64),
-    /// Behind the bytes of a chunk: the rest of its CR LF.
+    /// After the bytes of a chunk: the rest of its CR LF.
     ChunkEnd(&'static [u8]),
     /// There is nothing more to read.
     Done,
@@ -124,7 +123,7 @@ impl BodyReader {
         length.map_or(Framing::Eof, Framing::Length)
     }
 
-    /// Takes bytes; says whether the body is complete or cut.
+    /// Takes bytes. Returns whether the body is complete or cut.
     pub(super) fn receive(&mut self, mut input: &[u8]) -> bool {
         loop {
             match &mut self.framing {
@@ -188,7 +187,7 @@ impl BodyReader {
         self.response
     }
 
-    /// Keeps what the limit leaves room for.
+    /// Keeps as much of `part` as the limit allows.
     fn keep(&mut self, part: &[u8]) {
         let room = self.max - self.response.body.len();
         self.response.body.extend_from_slice(&part[..part.len().min(room)]);
@@ -197,21 +196,21 @@ impl BodyReader {
         }
     }
 
-    /// Wants no more of it.
+    /// Ends the body here, incomplete.
     pub(super) fn cut(&mut self) {
         self.response.truncated = true;
         self.framing = Framing::Done;
     }
 }
 
-/// The size in a chunk's first line (RFC 9112 §7.1), whose extensions are ignored.
+/// Returns the size in a chunk's first line (RFC 9112 §7.1). Extensions are ignored.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let line = line.strip_suffix(b"\r\n")?;
     let digits = line.split(|&byte| byte == b';').next()?;
     number(trim_blanks(digits), 16)
 }
 
-/// Digits and nothing else.
+/// Parses a number that consists of digits only.
 fn number(digits: &[u8], radix: u32) -> Option<u64> {
     let all_digits = !digits.is_empty() && digits.iter().all(|&byte| char::from(byte).is_digit(radix));
     all_digits
@@ -220,5 +219,5 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
         .and_then(|text| u64::from_str_radix(text, radix).ok())
 }
 
-/// The longest line in front of a chunk: a size and room for an extension.
+/// The longest line before a chunk: a size and room for an extension.
 pub(super) const MAX_CHUNK_LINE: usize = 256;

@@ -1,4 +1,4 @@
-//! What a request asks for, once it was found right, and how it is answered (RFC 6455 §4.2.2).
+//! A valid request and how it is answered (RFC 6455 §4.2.2).
 
 use alloc::borrow::ToOwned as _;
 use alloc::string::String;
@@ -13,7 +13,7 @@ use super::nonce::Key;
 use super::refusal::Refusal;
 use crate::extension::{Extension, params};
 
-/// What came in.
+/// A request that has arrived.
 #[derive(Clone, Debug)]
 pub enum Incoming {
     /// A request to open a WebSocket that keeps every rule.
@@ -22,7 +22,7 @@ pub enum Incoming {
     Plain(PlainRequest),
 }
 
-/// A request to open a WebSocket (§4.2.1), found right in every point.
+/// A request to open a WebSocket (§4.2.1) that keeps every rule.
 #[derive(Clone, Debug)]
 pub struct Request {
     head: Head,
@@ -41,67 +41,68 @@ impl Request {
         Self { head, resource, host, key, origin, subprotocols, extensions, client: None }
     }
 
-    /// The address of the client, which is that of a proxy's client where [`TrustedProxies`] say so. None
-    /// where nobody has [told](Self::set_client_addr), or the transport has no addresses.
+    /// Returns the address of the client, which is that of a proxy's client if [`TrustedProxies`] say so. `None` if
+    /// nobody has [set](Self::set_client_addr) it, or the transport has no addresses.
     ///
     /// [`TrustedProxies`]: super::TrustedProxies
     pub const fn client_addr(&self) -> Option<IpAddr> {
         self.client
     }
 
-    /// For drivers: whom the request came from, as far as they know.
+    /// For drivers: sets the address that the request came from, if it is known.
     pub const fn set_client_addr(&mut self, client: Option<IpAddr>) {
         self.client = client;
     }
 
-    /// Bytes of memory held, beside its own size; what was taken out of the head counts as long as the head.
+    /// Returns how many bytes of memory are held, beyond its own size. Parts taken out of the head count as much as the
+    /// head.
     pub const fn memory(&self) -> usize {
         2 * self.head.memory()
     }
 
-    /// The resource name (§3): path and query as sent, never decoded. Starts with `/`.
+    /// Returns the resource name (§3): path and query as sent, never decoded. It starts with `/`.
     pub fn resource(&self) -> &str {
         &self.resource
     }
 
-    /// The host, and the port if one is named, as sent; from an absolute target if there is one, from `Host`
+    /// Returns the host, and the port if one is named, as sent: from an absolute target if there is one, from `Host`
     /// otherwise.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The origin (§10.2). Browsers send one; other clients need not.
+    /// Returns the origin (§10.2). Browsers send one; other clients need not.
     pub fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
     }
 
-    /// The offered subprotocols, in the client's order of preference.
+    /// Returns the offered subprotocols, in the client's order of preference.
     pub fn subprotocols(&self) -> &[String] {
         &self.subprotocols
     }
 
-    /// The offered extensions, in the client's order of preference; a name may come several times.
+    /// Returns the offered extensions, in the client's order of preference. A name may appear several times.
     pub fn extensions(&self) -> &[Extension] {
         &self.extensions
     }
 
-    /// The value of the first header line with this name.
+    /// Returns the value of the first header line with this name.
     pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.head.values(name).next()
     }
 
-    /// Every header line, in order.
+    /// Returns every header line, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.head.headers()
     }
 
-    /// The whole head.
+    /// Returns the whole head.
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// The first of `supported` that the client offers: the server's order of preference decides. Compared with
-    /// case (§11.5).
+    /// Returns the first of `supported` that the client offers, so the server's order of preference decides. Names are
+    /// case-sensitive (§11.5).
     pub fn choose_subprotocol<'a>(&self, supported: &[&'a str]) -> Option<&'a str> {
         supported.iter().copied().find(|name| self.offers(name))
     }
@@ -110,11 +111,12 @@ impl Request {
         self.subprotocols.iter().any(|offer| offer == subprotocol)
     }
 
-    /// The head of the 101 (§4.2.2 item 5), and what the two sides have agreed on by it.
+    /// Returns the head of the 101 (§4.2.2 item 5), and what the two sides agree on by it.
     ///
     /// # Errors
     ///
-    /// [`AcceptError`] where the acceptance holds what the request does not offer, or a header of ours.
+    /// [`AcceptError`] if the acceptance has something that the request does not offer, or a header that we write
+    /// ourselves.
     pub fn accept(&self, acceptance: &Acceptance) -> Result<(Vec<u8>, Agreement), AcceptError> {
         if let Some(name) = acceptance.subprotocol.as_deref().filter(|name| !self.offers(name)) {
             return Err(AcceptError::SubprotocolNotOffered(name.to_owned()));
@@ -151,7 +153,7 @@ impl Request {
     }
 }
 
-/// What a server says in its 101.
+/// The content of a server's 101.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Acceptance {
@@ -159,24 +161,25 @@ pub struct Acceptance {
     pub subprotocol: Option<String>,
     /// Answers to some of [`Request::extensions`], each name at most once.
     pub extensions: Vec<Extension>,
-    /// Further fields, such as `Set-Cookie`; several of one name make several lines.
+    /// Further fields, such as `Set-Cookie`. Several fields with the same name make several lines.
     pub headers: Vec<HeaderField>,
 }
 
 impl Acceptance {
-    /// With one of the subprotocols that the client offers, or none; see [`Request::choose_subprotocol`].
+    /// Returns this acceptance with one of the subprotocols that the client offers, or with none; see
+    /// [`Request::choose_subprotocol`].
     pub fn with_subprotocol(mut self, name: impl Into<Option<String>>) -> Self {
         self.subprotocol = name.into();
         self
     }
 
-    /// With a further answer to an extension that the client offers.
+    /// Returns this acceptance with a further answer to an extension that the client offers.
     pub fn with_extension(mut self, answer: Extension) -> Self {
         self.extensions.push(answer);
         self
     }
 
-    /// With a further field.
+    /// Returns this acceptance with a further field.
     pub fn with_header(mut self, field: HeaderField) -> Self {
         self.headers.push(field);
         self
@@ -193,7 +196,7 @@ pub enum AcceptError {
     ExtensionNotOffered,
     /// One extension is accepted twice (§9.1).
     ExtensionRepeated,
-    /// The field with this name is written by the handshake itself.
+    /// The handshake itself writes the field with this name.
     ReservedHeader(String),
 }
 
@@ -212,11 +215,11 @@ impl fmt::Display for AcceptError {
 
 impl core::error::Error for AcceptError {}
 
-/// A well-formed HTTP request that asks for no WebSocket: `Upgrade` does not name it, and no `Sec-WebSocket-*` field
-/// is there.
+/// A well-formed HTTP request that does not ask for a WebSocket: `Upgrade` does not name it, and there is no
+/// `Sec-WebSocket-*` field.
 ///
-/// A server answers with a [`Refusal`] of its choice: a page, 404, [`Refusal::upgrade_required`]. Should the
-/// request have a body, it is not read, which is one reason why every answer ends the connection.
+/// A server answers with a [`Refusal`] of its choice: a page, 404, [`Refusal::upgrade_required`]. If the request has a
+/// body, it is not read, which is one reason why every answer ends the connection.
 #[derive(Clone, Debug)]
 pub struct PlainRequest {
     head: Head,
@@ -228,49 +231,50 @@ impl PlainRequest {
         Self { head, host }
     }
 
-    /// Bytes of memory held, beside its own size; what was taken out of the head counts as long as the head.
+    /// Returns how many bytes of memory are held, beyond its own size. Parts taken out of the head count as much as the
+    /// head.
     pub const fn memory(&self) -> usize {
         2 * self.head.memory()
     }
 
-    /// The method, compared with case.
+    /// Returns the method, which is case-sensitive.
     pub fn method(&self) -> &str {
         request_line(&self.head).0
     }
 
-    /// The request target in any of its forms (RFC 9112 §3.2), as sent.
+    /// Returns the request target in any of its forms (RFC 9112 §3.2), as sent.
     pub fn target(&self) -> &str {
         request_line(&self.head).1
     }
 
-    /// The host, and the port if one is named, as sent; from an absolute target if there is one, from `Host` otherwise
-    /// (RFC 9112 §3.2.2). An HTTP/1.0 request need not have one.
+    /// Returns the host, and the port if one is named, as sent: from an absolute target if there is one, from `Host`
+    /// otherwise (RFC 9112 §3.2.2). An HTTP/1.0 request need not have one.
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }
 
-    /// The value of the first header line with this name.
+    /// Returns the value of the first header line with this name.
     pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.head.values(name).next()
     }
 
-    /// Every header line, in order.
+    /// Returns every header line, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.head.headers()
     }
 
-    /// The whole head.
+    /// Returns the whole head.
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// The bytes of an answer to this request: without body where the method is HEAD.
+    /// Returns the bytes of an answer to this request, without the body if the method is HEAD.
     pub fn answer(&self, refusal: &Refusal) -> Vec<u8> {
         if self.method() == "HEAD" { refusal.encode_head() } else { refusal.encode() }
     }
 }
 
-/// What a [`Request`] says beside its head.
+/// What a [`Request`] contains besides its head.
 pub(super) struct Offer {
     pub(super) resource: String,
     pub(super) host: String,
@@ -280,11 +284,11 @@ pub(super) struct Offer {
     pub(super) extensions: Vec<Extension>,
 }
 
-/// Method and target.
+/// Returns the method and target.
 pub(super) fn request_line(head: &Head) -> (&str, &str) {
     match head.start_line() {
         StartLine::Request { method, target, .. } => (method, target),
-        // A reader of requests makes no others.
+        // A reader of requests returns no other start lines.
         StartLine::Response { .. } => ("", ""),
     }
 }

@@ -1,9 +1,9 @@
 //! The server's side of the opening handshake (RFC 6455 §4.2).
 //!
-//! In: the bytes of a request in any cut. Out: a [`Request`](super::Request) that keeps every rule of §4.2.1, a [`PlainRequest`](super::PlainRequest)
-//! that asks for no upgrade, or the rule that the request breaks; then the head of a 101 (§4.2.2). Promises: a
-//! 101 answers only a request that was judged here, and says only what the request offered. Who may connect,
-//! from which origin and to which resource is left to the application.
+//! In: the bytes of a request in any cut. Out: a [`Request`](super::Request) that keeps every rule of §4.2.1, a
+//! [`PlainRequest`](super::PlainRequest) that asks for no upgrade, or the rule that the request breaks; then the head
+//! of a 101 (§4.2.2). Promises: a 101 answers only a request that was judged here, and contains only what the request
+//! offered. The application decides who may connect, from which origin and to which resource.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -44,7 +44,7 @@ use super::request::Incoming;
 #[derive(Clone, Debug)]
 pub struct ServerHandshake {
     reader: HeadReader,
-    /// The request is HEAD: no answer has a body.
+    /// The request is HEAD, so no answer has a body.
     is_head: bool,
     leniency: Leniency,
     failed: Option<RequestError>,
@@ -53,12 +53,12 @@ pub struct ServerHandshake {
 }
 
 impl ServerHandshake {
-    /// Bytes of memory held, beside its own size.
+    /// Returns how many bytes of memory are held, beyond its own size.
     pub const fn memory(&self) -> usize {
         self.reader.memory()
     }
 
-    /// A handshake of which nothing has come yet.
+    /// Creates a handshake before its first byte.
     pub fn new(limits: HeadLimits) -> Self {
         Self {
             reader: HeadReader::request(limits),
@@ -69,26 +69,26 @@ impl ServerHandshake {
         }
     }
 
-    /// This handshake, which lets pass what `leniency` names.
+    /// Returns this handshake with `leniency` instead of strict rules.
     #[must_use]
     pub const fn with_leniency(mut self, leniency: Leniency) -> Self {
         self.leniency = leniency;
         self
     }
 
-    /// Whether nothing has come yet.
+    /// Returns whether nothing has arrived yet.
     pub fn is_empty(&self) -> bool {
         self.reader.is_empty() && self.failed.is_none()
     }
 
-    /// What has come of the request so far.
+    /// Returns what has arrived of the request so far.
     #[cfg(all(feature = "event-loop", feature = "http2"))]
     pub(crate) fn received(&self) -> &[u8] {
         self.reader.bytes()
     }
 
-    /// Takes the next bytes. Once it says `Done`, the handshake has nothing left to do: bytes of the input from
-    /// `used` on are frames.
+    /// Takes the next bytes. Once this returns `Done`, the handshake is complete: bytes of the input from `used` on are
+    /// frames.
     ///
     /// # Errors
     ///
@@ -112,12 +112,12 @@ impl ServerHandshake {
         }
     }
 
-    /// The head that broke a rule, where it was well-formed HTTP: to tell who sent it.
+    /// Returns the head that broke a rule, if it was well-formed HTTP, to show who sent it.
     pub fn refused_head(&self) -> Option<&Head> {
         self.head.as_deref()
     }
 
-    /// The response that tells the peer what it did wrong. Send it, shut down the write side, and read on for a
+    /// Returns the response that tells the peer what it did wrong. Send it, shut down the write side, and read on for a
     /// while so that the peer can read the answer.
     pub fn answer(&self, error: RequestError) -> Vec<u8> {
         if self.is_head { error.refusal().encode_head() } else { error.refusal().encode() }

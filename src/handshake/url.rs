@@ -1,11 +1,12 @@
 //! `ws` and `wss` URIs (RFC 6455 §3).
 //!
-//! In: text from a user. Out: a [`Url`] whose parts fit where they go: a host and a port to connect to, a `Host`
-//! header, a resource name. Promises: no part of it can break out of the request line or a header; user-info
-//! gets into neither. `fluent-uri` judges the text by RFC 3986; what it cannot know is judged here.
+//! In: text from a user. Out: a [`Url`] with the parts that are needed: a host and a port to connect to, a `Host`
+//! header, a resource name. Promises: no part of it can break out of the request line or a header; user-info gets into
+//! neither. `fluent-uri` checks the text against RFC 3986; the rest is checked here.
 //!
-//! Nothing is repaired: a blank or a non-ASCII letter has to come percent-encoded, an internationalized host name
-//! as its A-labels, since there are several ways to encode each and the user should see which one was meant.
+//! Nothing is repaired: a blank or a non-ASCII letter has to be percent-encoded, and an internationalized host name has
+//! to be given as its A-labels, since there are several ways to encode each and the user should see which one was
+//! meant.
 
 use alloc::borrow::{Cow, ToOwned as _};
 use alloc::format;
@@ -46,7 +47,7 @@ impl Url {
     ///
     /// # Errors
     ///
-    /// [`UrlError`] for the first thing that is wrong.
+    /// [`UrlError`] for the first error in the text.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::NoScheme)?;
         let secure = match scheme {
@@ -72,7 +73,7 @@ impl Url {
             Ok(port) => port,
         };
 
-        // RFC 6874: a zone is for this machine alone. The grammar without it is RFC 3986.
+        // RFC 6874: a zone has a meaning on this machine only. Without it the text follows the grammar of RFC 3986.
         let plain: Cow<'_, str> = match zone {
             Some(zone) => text.replacen(&format!("%25{zone}]"), "]", 1).into(),
             None => text.into(),
@@ -96,11 +97,11 @@ impl Url {
             Some(zone) => format!("{}%{zone}", bare(&host_header)),
             None => bare(&host_header).to_owned(),
         };
-        // §4.1 item 4: the port is named unless it is the default.
+        // §4.1 item 4: the port is included unless it is the default.
         if port != if secure { 443 } else { 80 } {
             host_header.push_str(&format!(":{port}"));
         }
-        // §3: the path, "/" where it is empty, and the query behind a "?".
+        // §3: the path, "/" if it is empty, and the query after a "?".
         let mut resource = uri.path().as_str().to_owned();
         if resource.is_empty() {
             resource.push('/');
@@ -112,38 +113,38 @@ impl Url {
         Ok(Self { secure, host, port, host_header, resource, user_info: decode(user_info)? })
     }
 
-    /// Whether the scheme is `wss`: the connection goes through TLS.
+    /// Returns whether the scheme is `wss`, so that the connection uses TLS.
     pub fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// The host to connect to: a name or an address in lower case, without brackets; an IPv6 zone behind `%`.
+    /// Returns the host to connect to: a name or an address in lower case, without brackets, an IPv6 zone after `%`.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port to connect to: the scheme's default where none is named.
+    /// Returns the port to connect to; the scheme's default if none is named.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The value of `Host` (§4.1 item 4): brackets around IPv6, no zone, no default port.
+    /// Returns the value of `Host` (§4.1 item 4): brackets around IPv6, no zone, no default port.
     pub fn host_header(&self) -> &str {
         &self.host_header
     }
 
-    /// The resource name (§3), percent-encoded as it was.
+    /// Returns the resource name (§3), percent-encoded as in the URI.
     pub fn resource(&self) -> &str {
         &self.resource
     }
 
-    /// User name and password, decoded, where the URI holds them: for an `Authorization` header.
+    /// Returns the decoded user name and password, if the URI has them, for an `Authorization` header.
     pub fn user_info(&self) -> Option<(&str, &str)> {
         self.user_info.as_ref().map(|(user, password)| (user.as_str(), password.expose().as_str()))
     }
 }
 
-/// Host with its brackets, zone and port of an authority.
+/// Splits an authority into the host with its brackets, the zone and the port.
 fn split_host_port(text: &str) -> Result<(Cow<'_, str>, Option<&str>, &str), UrlError> {
     let (host, zone, rest) = if text.starts_with('[') {
         let (literal, rest) = text.split_once(']').ok_or(UrlError::Host)?;
@@ -177,12 +178,12 @@ fn split_host_port(text: &str) -> Result<(Cow<'_, str>, Option<&str>, &str), Url
     Ok((host, zone, port))
 }
 
-/// An IPv6 address without its brackets; any other host as it is.
+/// Returns an IPv6 address without its brackets, and any other host unchanged.
 fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// User name and password (RFC 3986 §3.2.1), percent-decoded.
+/// Percent-decodes a user name and password (RFC 3986 §3.2.1).
 fn decode(user_info: &str) -> Result<Option<(String, Secret<String>)>, UrlError> {
     if user_info.is_empty() {
         return Ok(None);
@@ -192,7 +193,7 @@ fn decode(user_info: &str) -> Result<Option<(String, Secret<String>)>, UrlError>
     percent_decode(user).zip(password).map(Some).ok_or(UrlError::UserInfo)
 }
 
-/// Percent-decoding (RFC 3986 §2.1); `None` where a `%` has no two digits behind it, or where no text comes of it.
+/// Percent-decodes text (RFC 3986 §2.1). Returns `None` if two digits do not follow a `%`, or the result is not UTF-8.
 pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -216,7 +217,7 @@ impl FromStr for Url {
     }
 }
 
-/// The URI without user-info and zone.
+/// Shows the URI without user-info and zone.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.secure { "wss" } else { "ws" };
@@ -224,38 +225,38 @@ impl fmt::Display for Url {
     }
 }
 
-/// As displayed: a password is not for logs.
+/// Shows what `Display` shows: a password must not appear in logs.
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Url({self})")
     }
 }
 
-/// Why a text is no [`Url`].
+/// Why a text is not a [`Url`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// No `://` in it.
+    /// There is no `://`.
     NoScheme,
-    /// A scheme other than `ws` and `wss`.
+    /// The scheme is neither `ws` nor `wss`.
     Scheme,
-    /// Nothing where the host should be.
+    /// There is no host.
     NoHost,
-    /// A host that is neither a name of letters, digits and `-._~` nor an address.
+    /// The host is neither a name of letters, digits and `-._~` nor an address.
     Host,
-    /// An IPv6 address without brackets.
+    /// An IPv6 address has no brackets.
     Brackets,
-    /// An IPv6 zone that is not `%25` and unreserved characters (RFC 6874 §2).
+    /// The IPv6 zone is not `%25` and unreserved characters (RFC 6874 §2).
     Zone,
-    /// A port that is not a number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     Port,
-    /// A fragment.
+    /// There is a fragment.
     Fragment,
-    /// User-info that does not decode to UTF-8.
+    /// The user-info does not decode to UTF-8.
     UserInfo,
-    /// A character that RFC 3986 does not allow here.
+    /// A character is not allowed here by RFC 3986.
     Syntax {
-        /// Where it stands, in bytes.
+        /// The byte index of the character.
         at: usize,
     },
 }

@@ -19,7 +19,7 @@ use crate::token::trim_blanks;
 /// let proxies = TrustedProxies::new(ForwardedField::XForwardedFor).allow("10.0.0.0/8").unwrap();
 /// let peer = "10.0.0.1".parse().unwrap();
 /// let client = proxies.client_of(peer, ["198.51.100.7, 192.0.2.1", "10.0.0.2"]);
-/// anybody may have written what stands before it
+/// assert_eq!(client.to_string(), "192.0.2.1"); // anybody may have written what stands before it
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedProxies {

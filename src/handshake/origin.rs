@@ -26,7 +26,7 @@ use super::request::Request;
 /// let policy = OriginPolicy::loopback().allow_origin("https://app.example.com").unwrap();
 /// assert!(policy.judge(Some("http://localhost:9001"), "localhost:9001").is_ok());
 /// assert!(policy.judge(Some("https://app.example.com"), "localhost:9001").is_ok());
-/// not a browser
+/// assert!(policy.judge(None, "localhost:9001").is_ok()); // not a browser
 ///
 /// assert!(policy.judge(Some("https://evil.example"), "localhost:9001").is_err());
 /// assert!(policy.judge(Some("http://evil.example:9001"), "evil.example:9001").is_err()); // rebinding

@@ -16,9 +16,9 @@ use crate::message::Message;
 
 /// An open WebSocket over `S`.
 ///
-/// Every call takes at most as long as [`set_timeout`](Self::set_timeout) says. Pings are answered, and the Ping of
-/// [`Config::ping_interval`] is sent, while a call is waiting: a program that is away for long does so by
-/// [`read`](Self::read)ing.
+/// Every call takes at most as long as [`set_timeout`](Self::set_timeout) allows. Pings are answered, and the Ping of
+/// [`Config::ping_interval`] is sent, only during a call that waits. A program that has nothing to send should spend
+/// that time in [`read`](Self::read).
 #[derive(Debug)]
 pub struct Client<S> {
     pub(super) reading: Reading,
@@ -34,19 +34,19 @@ pub(super) struct Whole<S> {
 }
 
 impl Client<NetStream> {
-    /// The server's address, or the proxy's.
+    /// Returns the address of the server or of the proxy.
     pub fn peer_addr(&self) -> Option<std::net::SocketAddr> {
         self.duplex.socket.peer_addr()
     }
 
-    /// Our address.
+    /// Returns our address.
     pub fn local_addr(&self) -> Option<std::net::SocketAddr> {
         self.duplex.socket.local_addr()
     }
 }
 
 impl<S: Socket> Client<S> {
-    /// An open connection after its handshake; `rest` is what came behind the response.
+    /// Creates a client from an open connection after its handshake; `rest` is what came after the response.
     pub(super) fn new(
         socket: S,
         response: Response,
@@ -59,27 +59,27 @@ impl<S: Socket> Client<S> {
         Self { reading: Reading::new(rest, deflate), duplex: Whole { socket, sending }, response }
     }
 
-    /// How long each call may take; `None`, as it is at first: as long as it takes.
+    /// Limits the time that each call may take. `None`, the default, is no limit.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.reading.timeout = timeout;
     }
 
-    /// The next message, borrowed from where it arrived; `None` once the closing handshake is done.
+    /// Returns the next message, borrowed from where it arrived, or `None` once the closing handshake is done.
     ///
-    /// Pings and Pongs pass unseen; see [`read_event`](Self::read_event).
+    /// Pings and Pongs are not returned; see [`read_event`](Self::read_event).
     ///
     /// # Errors
     ///
-    /// [`Error::Timeout`], after which to call again is fine. Else the connection is over.
+    /// [`Error::Timeout`], after which the call can be repeated. After any other error the connection is over.
     pub fn read(&mut self) -> Result<Option<Message<'_>>, Error> {
         self.reading.message(&mut self.duplex)
     }
 
-    /// The next event of any kind, the peer's Close frame included; `None` once the connection is over.
+    /// Returns the next event of any kind, including the peer's Close frame, or `None` once the connection is over.
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
+    /// See [`read`](Self::read).
     pub fn read_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         self.reading.event(&mut self.duplex)
     }
@@ -88,30 +88,30 @@ impl<S: Socket> Client<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] where nothing was sent; [`Error::Timeout`] where it goes out with the next call.
+    /// [`Error::Send`] if nothing was sent; [`Error::Timeout`] if the message will go out with the next call.
     pub fn send<'a>(&mut self, message: impl Into<Message<'a>>) -> Result<(), Error> {
         self.queue(|sending| sending.outbound.send(message))
     }
 
-    /// Sends a Ping. [`latency`](Self::latency) tells what its answer took.
+    /// Sends a Ping. [`latency`](Self::latency) has the time until its answer.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.queue(|sending| sending.ping(payload))
     }
 
-    /// Sends a Pong that answers nothing (RFC 6455 §5.5.3).
+    /// Sends an unsolicited Pong (RFC 6455 §5.5.3).
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.queue(|sending| sending.outbound.pong(payload))
     }
 
-    /// The sending half, to queue messages in parts or several at once; [`flush`](Self::flush) sends them.
+    /// Returns the sending half, to queue messages in parts or several at once; [`flush`](Self::flush) sends them.
     pub fn outbound(&mut self) -> &mut Outbound {
         &mut self.duplex.sending.outbound
     }
@@ -125,23 +125,23 @@ impl<S: Socket> Client<S> {
         self.queue(|_| Ok(()))
     }
 
-    /// Sends a Close frame and no more; messages of the server can still be [`read`](Self::read) until it answers,
-    /// for at most [`Config::close_timeout`].
+    /// Sends a Close frame, after which nothing can be sent. Messages of the server can still be [`read`](Self::read)
+    /// until it answers, for at most [`Config::close_timeout`].
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn start_close(&mut self, reason: Option<CloseReason<'_>>) -> Result<(), Error> {
         self.queue(|sending| sending.close(reason))
     }
 
     /// Closes the connection: sends a Close frame and waits for the server's answer and for the end of the TCP
-    /// connection, for at most [`Config::close_timeout`] in all, whatever the server sends or does not take. Messages
-    /// that still come are dropped.
+    /// connection, for at most [`Config::close_timeout`] in all, whatever the server sends or does not accept. Messages
+    /// that still arrive are dropped.
     ///
     /// # Errors
     ///
-    /// [`Error::Due`] where the server does not answer, and what else ends a connection before its time.
+    /// [`Error::Due`] if the server does not answer, and any other error that ends a connection early.
     pub fn close(mut self, reason: Option<CloseReason<'_>>) -> Result<Outcome, Error> {
         let most = self.duplex.sending.outbound.config().close_timeout;
         self.reading.timeout = Some(self.reading.timeout.map_or(most, |timeout| timeout.min(most)));
@@ -154,27 +154,27 @@ impl<S: Socket> Client<S> {
         Ok(self.outcome())
     }
 
-    /// What both sides have said of the end, so far.
+    /// Returns the Close frames of both sides so far, and the rule that the server broke, if it broke one.
     pub fn outcome(&self) -> Outcome {
         self.reading.outcome(&self.duplex.sending.outbound)
     }
 
-    /// The server's response: the subprotocol, the extensions, the headers.
+    /// Returns the server's response: the subprotocol, the extensions, the headers.
     pub fn response(&self) -> &Response {
         &self.response
     }
 
-    /// What Pings and their answers tell of the way to the server.
+    /// Returns the round-trip times that Pings have measured.
     pub fn latency(&self) -> &Latency {
         &self.duplex.sending.latency
     }
 
-    /// Bytes that wait to be written.
+    /// Returns how many bytes wait to be written.
     pub fn bytes_to_write(&self) -> usize {
         self.duplex.sending.outbound.queued()
     }
 
-    /// The stream below.
+    /// Returns the underlying stream.
     pub fn socket(&self) -> &S {
         &self.duplex.socket
     }
@@ -213,7 +213,7 @@ impl<S: Socket> Duplex for Whole<S> {
 
     fn part(&mut self, until: Instant) {
         let _ = self.write(Some(until), None);
-        // TLS has a word to say, too.
+        // TLS has its own end to send, too.
         let left = remaining(Some(until)).unwrap_or(Some(LEAST));
         let _ = self.socket.set_write_timeout(left);
         let _ = self.socket.shutdown_write();
@@ -222,7 +222,7 @@ impl<S: Socket> Duplex for Whole<S> {
 
 /// Writes all that is queued.
 fn write(socket: &mut impl Socket, outbound: &mut Outbound, until: Option<Instant>) -> Result<(), Error> {
-    // The answer to a Ping that came while much waited may be queued by `advance`.
+    // `advance` may queue the answer to a Ping that came while much waited.
     while !outbound.pending().is_empty() {
         socket.set_write_timeout(remaining(until)?)?;
         match socket.write(outbound.pending()).map_err(timed) {
@@ -240,10 +240,10 @@ fn write(socket: &mut impl Socket, outbound: &mut Outbound, until: Option<Instan
     }
 }
 
-/// No socket waits less.
+/// No socket waits for less.
 pub(super) const LEAST: Duration = Duration::from_millis(1);
 
-/// The time that is left; no socket takes a timeout of zero.
+/// Returns the time that is left. No socket takes a timeout of zero.
 pub(super) fn remaining(until: Option<Instant>) -> Result<Option<Duration>, Error> {
     let Some(until) = until else { return Ok(None) };
     match until.checked_duration_since(Instant::now()) {
@@ -252,7 +252,7 @@ pub(super) fn remaining(until: Option<Instant>) -> Result<Option<Duration>, Erro
     }
 }
 
-/// An error of a socket, where a passed timeout has two names and a signal is none.
+/// Converts an error of a socket: a timeout has two names, and a signal is not an error.
 pub(super) fn timed(error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => Error::Timeout,

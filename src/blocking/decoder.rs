@@ -1,8 +1,8 @@
-//! The receiving side of a blocking client: a buffer, and events out of it.
+//! The receiving side of a blocking client: a buffer, and the events in it.
 //!
 //! An event is borrowed from the buffer, and a function that fills the buffer in a loop cannot return it: the borrow
-//! checker would hold the buffer borrowed in the next round, too. So there are two steps: [`step`](Decoder::step) finds
-//! the next event and borrows nothing, [`view`](Decoder::view) shows what was found.
+//! checker would keep the buffer borrowed in the next round, too. So there are two steps: [`step`](Decoder::step) finds
+//! the next event and borrows nothing, and [`view`](Decoder::view) returns what was found.
 
 use std::ops::Range;
 
@@ -15,26 +15,26 @@ use crate::message::Message;
 use crate::role::Role;
 use crate::utf8;
 
-/// A buffer and the state of what has come out of it.
+/// A buffer and the state of the connection's receiving half.
 #[derive(Debug)]
 pub(super) struct Decoder {
     inbound: Inbound,
     buf: Vec<u8>,
-    /// What of the buffer has been read and not taken.
+    /// The part of the buffer that has been read and not yet taken.
     start: usize,
     end: usize,
-    /// The last read went to the room of a long message.
+    /// Whether the last read went to the room of a long message.
     direct: bool,
     /// The payload of the last Ping or Pong.
     control: ([u8; 125], usize),
 }
 
-/// Where an event lies.
+/// The place of an event.
 #[derive(Debug)]
 pub(super) enum Found {
     /// A message in the buffer.
     Message(DataKind, Range<usize>),
-    /// A message that was put together from pieces.
+    /// A message that was assembled from pieces.
     Assembled,
     Frame(Header),
     Chunk {
@@ -43,7 +43,7 @@ pub(super) enum Found {
         frame_ends: bool,
         message_ends: bool,
     },
-    /// A chunk that so many bytes were inflated to.
+    /// A chunk that was inflated to this many bytes.
     Inflated {
         kind: DataKind,
         len: usize,
@@ -58,11 +58,11 @@ pub(super) enum Found {
 /// A read of 64 KiB costs little more than one of 4, and saves most of the calls under load.
 const BUFFER: usize = 64 * 1024;
 
-/// A message of which at least so much is still to come is read straight into its own buffer.
+/// If at least this much of a message is still to come, it is read straight into its own buffer.
 const DIRECT_FROM: usize = 64 * 1024;
 
-/// Where the last message was so long, the next one may be: only its header and little more is read first, so that most of
-/// it can be read to where it belongs.
+/// If the last message was at least this long, the next one may be, too: then little more than its header is read
+/// first, so that most of it can be read to where it belongs.
 const HEADER_FIRST_FROM: usize = 128 * 1024;
 const FIRST_READ: usize = 1024;
 
@@ -87,7 +87,7 @@ impl Decoder {
         &self.inbound
     }
 
-    /// Whether something of the open message has come since this was asked last.
+    /// Returns whether bytes of the open message have arrived since the last call.
     pub(super) fn take_progress(&mut self) -> MessageProgress {
         self.inbound.take_progress()
     }
@@ -100,7 +100,7 @@ impl Decoder {
         (self.start, self.end) = (0, bytes.len());
     }
 
-    /// Finds the next event in what has been read; `None` once all of it is taken.
+    /// Finds the next event in what has been read. Returns `None` once all of it is taken.
     pub(super) fn step(&mut self, outbound: &mut Outbound) -> Result<Option<Found>, ProtocolError> {
         let base = self.buf.as_ptr() as usize;
         let end = self.end;
@@ -145,10 +145,10 @@ impl Decoder {
         Ok(found)
     }
 
-    /// The message that was found; `None` for any other event.
+    /// Returns the message that was found, or `None` for any other event.
     pub(super) fn message(&self, found: Found) -> Option<Message<'_>> {
         match found {
-            // Found to be text before; to look twice at 64 KiB at most is cheaper than what it would take not to.
+            // It was checked before; a second look at 64 KiB at most is cheaper than what avoiding it would take.
             Found::Message(DataKind::Text, place) => utf8::validate(&self.buf[place]).ok().map(Message::Text),
             Found::Message(DataKind::Binary, place) => Some(Message::Binary(&self.buf[place])),
             Found::Assembled => self.inbound.assembled(),
@@ -156,7 +156,7 @@ impl Decoder {
         }
     }
 
-    /// The event that was found.
+    /// Returns the event that was found.
     pub(super) fn view(&self, found: Found) -> Option<Event<'_>> {
         Some(match found {
             Found::Message(..) | Found::Assembled => Event::Message(self.message(found)?),
@@ -174,16 +174,16 @@ impl Decoder {
         })
     }
 
-    /// The payload of the last Ping or Pong.
+    /// Returns the payload of the last Ping or Pong.
     pub(super) fn control(&self) -> &[u8] {
         &self.control.0[..self.control.1]
     }
 
-    /// Where the next read goes; once all is taken.
+    /// Returns where the next read goes. Called once all is taken.
     pub(super) fn space(&mut self, config: &Config) -> &mut [u8] {
         debug_assert!(self.start == self.end);
         (self.start, self.end) = (0, 0);
-        // Asked twice, as the answer cannot be kept over the branch.
+        // Asked twice, as the borrow cannot be kept across the branch.
         self.direct = self.inbound.room(DIRECT_FROM, config).is_some();
         if self.direct {
             return self.inbound.room(DIRECT_FROM, config).unwrap_or_default();
@@ -192,7 +192,7 @@ impl Decoder {
         if is_header_first { &mut self.buf[..FIRST_READ] } else { &mut self.buf }
     }
 
-    /// `len` bytes have been read to the [`space`](Self::space).
+    /// Records that `len` bytes have been read to the [`space`](Self::space).
     pub(super) fn filled(
         &mut self,
         len: usize,

@@ -1,4 +1,4 @@
-//! Attempts to connect that run beside each other: mio waits for them, and what comes out blocks.
+//! Concurrent attempts to connect: mio waits for them, and the resulting socket blocks.
 
 use std::io;
 use std::time::Instant;
@@ -12,11 +12,11 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use super::socket::Wire;
 use crate::client::connect::{Address, Attempt, Connector, Input};
 
-/// The attempts of one client, and what waits for them.
+/// The attempts of one client, and the poll that waits for them.
 #[derive(Debug, Default)]
 pub(super) struct Dialing {
     poll: Option<Poll>,
-    /// By token; those that are over leave a gap.
+    /// Indexed by token. Attempts that are over leave a gap.
     sockets: Vec<(Attempt, Option<Socket>)>,
 }
 
@@ -52,12 +52,12 @@ impl Dialing {
         Ok(())
     }
 
-    /// Gives an attempt up; says whether it was one.
+    /// Drops an attempt. Returns whether there was one.
     pub(super) fn drop(&mut self, attempt: Attempt) -> bool {
         self.sockets.iter_mut().any(|(this, socket)| *this == attempt && socket.take().is_some())
     }
 
-    /// Waits for an attempt to come to its end, or for the time; tells, and gives the connection that stands.
+    /// Waits until an attempt ends or the time is up, reports that, and returns the connection that was made, if any.
     pub(super) fn wait(&mut self, connector: &mut Connector) -> Option<Wire> {
         let timeout = connector.deadline().map(|at| at.saturating_duration_since(Instant::now()));
         let mut events = Events::with_capacity(16);
@@ -116,7 +116,7 @@ impl Socket {
         }
     }
 
-    /// The error of an attempt that has failed; `Ok(false)` while it goes on.
+    /// Returns the error of an attempt that has failed, and `Ok(false)` while it goes on.
     fn is_connected(&self) -> io::Result<bool> {
         let (error, peer) = match self {
             Socket::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),

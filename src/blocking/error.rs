@@ -8,7 +8,7 @@ use crate::connection::{Due, SendError};
 use crate::error::ProtocolError;
 
 /// What went wrong. After [`Timeout`](Error::Timeout) and [`Send`](Error::Send) the connection goes on as if nothing
-/// had happened; after any other it is over.
+/// had happened. After any other error it is over.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -16,14 +16,14 @@ pub enum Error {
     Config(ClientConfigError),
     /// The server was not reached.
     Connect(ConnectError),
-    /// It must not be sent; nothing was.
+    /// The message must not be sent, and nothing was sent.
     Send(SendError),
-    /// The server broke a rule; it has been told.
+    /// The server broke a rule, and has been told so.
     Protocol(ProtocolError),
     /// The call took longer than [`set_timeout`](super::Client::set_timeout) allows. What was to be sent is kept and
     /// goes out with the next call.
     Timeout,
-    /// The server is dead, idle or does not answer the Close frame.
+    /// The server is dead or idle, or does not answer the Close frame.
     Due(Due),
     /// The server ended the connection without a Close frame (code 1006).
     Eof,
@@ -32,7 +32,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What it means for another try; see [`Reconnect`](crate::client::Reconnect).
+    /// Returns what this means for a reconnect; see [`Reconnect`](crate::client::Reconnect).
     pub fn loss(&self) -> Loss {
         match self {
             Error::Config(_) => Loss::Fatal,

@@ -1,4 +1,4 @@
-//! A client that blocks: the shortest full driver of the core, without a loop and without a hidden thread.
+//! A blocking client: the shortest full driver of the core, without a loop and without a hidden thread.
 //!
 //! ```no_run
 //! use bowsprit::blocking;
@@ -13,12 +13,13 @@
 //! # Ok(()) }
 //! ```
 //!
-//! * [`connect`] takes a URL, [`connect_with`] all that a [`ClientConfig`] can say: headers, proxies, TLS, redirects.
-//! * [`handshake`] opens a WebSocket over any [`Socket`], that is, over any `Read + Write`
-//!   ([`Untimed`] where it knows no timeouts).
-//! * Every call keeps to the time that [`Client::set_timeout`] sets, and leaves the connection whole when it is up.
-//! * [`Client::split`] gives two halves for two threads.
-//! * Connecting again is a loop around [`connect_with`] and a [`Reconnect`](crate::client::Reconnect), which see.
+//! * [`connect`] takes a URL, [`connect_with`] all that a [`ClientConfig`] can hold: headers, proxies, TLS, redirects.
+//! * [`handshake`] opens a WebSocket over any [`Socket`], that is, over any `Read + Write` ([`Untimed`] if the stream
+//!   has no timeouts).
+//! * Every call respects the time that [`Client::set_timeout`] sets, and leaves the connection usable when the time is
+//!   up.
+//! * [`Client::split`] returns two halves for two threads.
+//! * To reconnect, write a loop around [`connect_with`] and a [`Reconnect`](crate::client::Reconnect); see there.
 
 mod client;
 mod decoder;
@@ -39,8 +40,8 @@ pub use split::{Reader, Writer};
 
 use crate::client::{ClientConfig, ConnectError, Resolver};
 
-/// Connects to a `ws:` or `ws+unix:` URL, with the defaults of [`ClientConfig::new`]; for `wss:` with feature `tls` the
-/// system's certificates are trusted.
+/// Connects to a `ws:` or `ws+unix:` URL, with the defaults of [`ClientConfig::new`]. With feature `tls` also to a
+/// `wss:` URL, trusting the system's certificates.
 ///
 /// # Errors
 ///
@@ -57,7 +58,7 @@ pub fn connect(url: &str) -> Result<Client<NetStream>, Error> {
     connect_with(&config)
 }
 
-/// Connects as `config` says. Its [`reconnect`](ClientConfig::reconnect) is left to the caller.
+/// Connects as `config` says, except that [`reconnect`](ClientConfig::reconnect) is left to the caller.
 ///
 /// # Errors
 ///
@@ -66,8 +67,8 @@ pub fn connect_with(config: &ClientConfig) -> Result<Client<NetStream>, Error> {
     Ok(reach::reach(config)?)
 }
 
-/// Looks up the addresses of a host and waits for the answer, for at most `timeout` where the resolver itself does not
-/// block. [`connect_with`] does so by itself.
+/// Looks up the addresses of a host and waits for the answer, for at most `timeout` unless the resolver itself blocks.
+/// [`connect_with`] does this itself.
 ///
 /// # Errors
 ///
@@ -82,8 +83,8 @@ pub fn look_up(
     reach::look_up(resolver, host, port, until)
 }
 
-/// Opens a WebSocket over a stream that is connected, within [`ClientConfig::handshake_timeout`]. Of `config` only
-/// what concerns the request and the connection counts.
+/// Opens a WebSocket over a connected stream, within [`ClientConfig::handshake_timeout`]. Only the parts of `config`
+/// that concern the request and the connection are used.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! A [`Connector`] driven by calls that block: from a URL to an open connection, each step with what is left of its time.
+//! A [`Connector`] driven by blocking calls: from a URL to an open connection, each step within what is left of its
+//! time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use crate::client::connect::{Action, Connector, Input};
 use crate::client::{ClientConfig, ConnectError, Phase, Reply, Resolver, SystemResolver, literal};
 use crate::handshake::Response;
 
-/// As much of a response as is read at once.
+/// How much of a response is read at once.
 const BUFFER: usize = 16 * 1024;
 
 /// Connects as `config` says.
@@ -64,7 +65,7 @@ pub(super) fn reach(config: &ClientConfig) -> Result<Client<NetStream>, ConnectE
                     return Ok(client(stream, *response, &buf[used..len], connector.config()));
                 }
                 (Action::Failed(error), _) => return Err(error),
-                // Nothing is asked of a connection that does not stand.
+                // Without a connection there is nothing to do.
                 (Action::Write(_) | Action::Open { .. }, None) => {}
             }
         }
@@ -75,7 +76,7 @@ pub(super) fn reach(config: &ClientConfig) -> Result<Client<NetStream>, ConnectE
     }
 }
 
-/// The opening handshake over a stream that is connected.
+/// Performs the opening handshake over a connected stream.
 pub(super) fn shake_hands<S: Socket>(
     mut stream: S,
     config: &ClientConfig,
@@ -91,7 +92,7 @@ pub(super) fn shake_hands<S: Socket>(
                     return Ok(client(stream, *response, &buf[used..len], config));
                 }
                 Action::Failed(error) => return Err(error),
-                // There is nothing to look up, to connect to or to secure; who fails drops the stream.
+                // There is nothing to look up, to connect to or to secure; on failure the caller drops the stream.
                 Action::Resolve(..)
                 | Action::Dial(..)
                 | Action::Drop(_)
@@ -107,7 +108,7 @@ fn client<S: Socket>(stream: S, response: Response, rest: &[u8], config: &Client
     Client::new(stream, response, rest, config.connection.clone(), (config.masks)())
 }
 
-/// Writes. Where that fails the server may have said why before it went: reading tells.
+/// Writes. If that fails, the server may have said why before it closed, and the next read finds it.
 fn write(stream: &mut impl Socket, connector: &mut Connector, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         let result = remaining(connector.deadline()).and_then(|left| {
@@ -124,7 +125,7 @@ fn write(stream: &mut impl Socket, connector: &mut Connector, mut bytes: &[u8]) 
     }
 }
 
-/// Reads once, or waits until the time is up, and tells; the length of what was read.
+/// Reads once, or waits until the time is up, and reports the result. Returns how many bytes were read.
 fn read(stream: &mut impl Socket, connector: &mut Connector, buf: &mut [u8]) -> usize {
     let result = remaining(connector.deadline()).and_then(|left| {
         stream.set_read_timeout(left)?;
@@ -139,7 +140,7 @@ fn read(stream: &mut impl Socket, connector: &mut Connector, buf: &mut [u8]) -> 
     len
 }
 
-/// What a failed call means.
+/// Converts the error of a failed call.
 fn fault(error: Error, connector: &Connector) -> Input<'static> {
     match (error, connector.standing()) {
         (Error::Io(error), Some(standing)) => Input::Failed(standing, error),
@@ -147,7 +148,7 @@ fn fault(error: Error, connector: &Connector) -> Input<'static> {
     }
 }
 
-/// Lays TLS over what there is.
+/// Establishes TLS over the stream.
 #[cfg(feature = "tls")]
 fn secure(below: Option<NetStream>, connector: &Connector) -> Result<NetStream, Error> {
     use crate::tls::TlsStream;
@@ -175,7 +176,7 @@ fn secure(below: Option<NetStream>, connector: &Connector) -> Result<NetStream, 
     Ok(stream)
 }
 
-/// Lays HTTP/2 over what there is.
+/// Establishes HTTP/2 over the stream.
 #[cfg(feature = "http2")]
 fn over_http2(below: NetStream, chosen: crate::http2::Chosen<NetStream>) -> NetStream {
     NetStream(Layers::Http2(Box::new(crate::http2::Http2Stream::new(below, chosen, true))))
@@ -186,7 +187,7 @@ fn secure(_: Option<NetStream>, _: &Connector) -> Result<NetStream, Error> {
     Err(Error::Io(io::ErrorKind::Unsupported.into())) // a target that needs it is refused before
 }
 
-/// The addresses of a host, waiting for the answer of `resolver`.
+/// Returns the addresses of a host; waits for the answer of `resolver`.
 pub(super) fn look_up(
     resolver: &dyn Resolver,
     host: &str,

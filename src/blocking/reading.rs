@@ -1,4 +1,4 @@
-//! The loop that all reading is, of a client on one thread and of the half that reads.
+//! The read loop, shared by a client on one thread and by the reading half of a split client.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,18 +14,18 @@ use crate::entropy::Entropy;
 use crate::extension::deflate::DeflateParams;
 use crate::message::Message;
 
-/// What has come, and what of it is left.
+/// The receiving state of a client.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) timeout: Option<Duration>,
     decoder: Decoder,
-    /// The server took nothing when it was last offered what is queued: it is offered that again then.
+    /// When to offer what is queued again, after the server took nothing.
     full_until: Option<Instant>,
-    /// Nothing more comes.
+    /// Whether nothing more will come.
     over: bool,
 }
 
-/// What is on its way out, and what is measured and awaited with it.
+/// What is to be sent, with its deadlines and round-trip times.
 #[derive(Debug)]
 pub(super) struct Sending {
     pub(super) outbound: Outbound,
@@ -33,41 +33,41 @@ pub(super) struct Sending {
     pub(super) latency: Latency,
 }
 
-/// What reading needs of the rest of a client.
+/// What reading needs from the rest of a client.
 pub(super) trait Duplex {
-    /// How often to look whether another thread has begun to close; `None` where there is none.
+    /// How often to check whether another thread has begun to close; `None` if there is no other thread.
     const LOOK: Option<Duration>;
 
-    /// Does something with what is on its way out.
+    /// Calls `act` with what is to be sent.
     fn sending<T>(&mut self, act: impl FnOnce(&mut Sending) -> T) -> T;
 
-    /// Reads once, to the space that the decoder has.
+    /// Reads once, to the decoder's space.
     fn fill(&mut self, decoder: &mut Decoder, until: Option<Instant>) -> Result<usize, Error>;
 
-    /// Writes what is queued, or says [`Error::Timeout`], which it does after the time that is `most` as well. What another
-    /// thread is writing is left to it.
+    /// Writes what is queued. Returns [`Error::Timeout`] at `until`, or once `most` has passed. If another thread is
+    /// writing, leaves it to that thread.
     fn write(&mut self, until: Option<Instant>, most: Option<Duration>) -> Result<(), Error>;
 
-    /// Says the last words, as far as they go out until then, and that nothing follows them.
+    /// Sends what can go out until then, and ends our direction.
     fn part(&mut self, until: Instant);
 }
 
-/// How long a server may take to take what is written by one who reads.
+/// How long a reader waits for the server to accept what is written.
 const SOON: Duration = Duration::from_millis(1);
 
-/// How long until it is offered that again.
+/// How long until it is offered again.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// How long a connection that has failed may take to tell its server why.
+/// How long a failed connection may take to tell its server why.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// So much time from now; `None`: as long as it takes.
+/// Returns the instant this long from now; `None` is no limit.
 pub(super) fn after(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
 impl Sending {
-    /// Of a connection that opens now.
+    /// Creates the sending side of a connection that opens now.
     pub(super) fn new(
         config: Arc<Config>,
         masks: Box<dyn Entropy + Send>,
@@ -87,14 +87,14 @@ impl Sending {
         Ok(())
     }
 
-    /// Queues a Close frame whose answer is awaited for so long and no longer.
+    /// Queues a Close frame and starts the close deadline.
     pub(super) fn close(&mut self, reason: Option<CloseReason<'_>>) -> Result<(), SendError> {
         self.outbound.close(reason)?;
         self.deadlines.closing(Instant::now());
         Ok(())
     }
 
-    /// Whether the closing handshake has taken too long. No message that still comes puts that off.
+    /// Returns whether the closing handshake has taken too long. Messages that still arrive do not extend it.
     fn is_late_to_close(&mut self, inbound: &Inbound) -> bool {
         if driver::close_step(inbound, &self.outbound) == CloseStep::None {
             return false;
@@ -108,17 +108,17 @@ impl Sending {
         driver::step_to_end(inbound, &self.outbound, &mut self.deadlines, now)
     }
 
-    /// Whether anything is due, now that the open message got on like this, or did not.
+    /// Returns whether anything is due, given the progress of the open message.
     fn is_due(&mut self, progress: MessageProgress) -> bool {
         self.deadlines.progress(progress);
         self.deadlines.next(self.outbound.config()).is_some_and(|at| at <= Instant::now())
     }
 
-    /// Does what is due; says what ends the connection, and whether a Ping is on its way.
+    /// Does what is due. Returns what ends the connection, if anything, and whether a Ping has been queued.
     fn expire(&mut self, inbound: &Inbound) -> (Option<Due>, bool) {
         let ends = driver::close_step(inbound, &self.outbound) != CloseStep::None;
         if !ends && self.deadlines.next(self.outbound.config()).is_none() {
-            return (None, false); // mostly; the clock need not be asked
+            return (None, false); // the usual case; the clock need not be asked
         }
         let now = Instant::now();
         self.step_to_end(inbound, now);
@@ -126,14 +126,14 @@ impl Sending {
         let due = driver::expire(&mut self.deadlines, &mut self.outbound, now);
         let has_pinged = due.is_none() && self.outbound.queued() > queued;
         if has_pinged {
-            self.latency.pinged(b"", now); // that of `Config::ping_interval`
+            self.latency.pinged(b"", now); // the Ping of `Config::ping_interval`
         }
         (due, has_pinged)
     }
 }
 
 impl Reading {
-    /// `rest` is what came behind the response.
+    /// Creates the receiving state; `rest` is what came after the response.
     pub(super) fn new(rest: &[u8], deflate: Option<DeflateParams>) -> Self {
         let mut decoder = Decoder::new();
         decoder.preload(rest);
@@ -143,13 +143,14 @@ impl Reading {
         Self { timeout: None, decoder, full_until: None, over: false }
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(super) fn message(&mut self, duplex: &mut impl Duplex) -> Result<Option<Message<'_>>, Error> {
         let deadline = after(self.timeout);
         loop {
             match self.find(duplex, deadline)? {
                 None => return Ok(None),
-                // The borrow leaves where it leaves for sure: the view is taken behind the loop of `find`.
+                // The borrow checker accepts a returned borrow only where the return is certain, so the view is taken
+                // after `find`.
                 Some(found @ (Found::Message(..) | Found::Assembled)) => {
                     return Ok(self.decoder.message(found));
                 }
@@ -158,23 +159,23 @@ impl Reading {
         }
     }
 
-    /// The next event of any kind.
+    /// Returns the next event of any kind.
     pub(super) fn event(&mut self, duplex: &mut impl Duplex) -> Result<Option<Event<'_>>, Error> {
         let deadline = after(self.timeout);
         Ok(self.find(duplex, deadline)?.and_then(|found| self.decoder.view(found)))
     }
 
-    /// What both sides have said of the end, so far.
+    /// Returns the Close frames of both sides so far, and the rule that the server broke, if it broke one.
     pub(super) fn outcome(&self, outbound: &Outbound) -> Outcome {
         driver::outcome(self.decoder.inbound(), outbound)
     }
 
-    /// Nothing more is to be read: the connection has broken.
+    /// Ends reading: the connection has broken.
     pub(super) const fn end(&mut self) {
         self.over = true;
     }
 
-    /// Takes what is there, does what is due, sends what follows, waits for more.
+    /// Takes what is there, does what is due, sends what follows, and waits for more.
     fn find<L: Duplex>(&mut self, duplex: &mut L, deadline: Option<Instant>) -> Result<Option<Found>, Error> {
         let mut has_looked = false;
         loop {
@@ -191,7 +192,7 @@ impl Reading {
                 Err(error) => return self.fail(duplex, error),
             }
             self.write(duplex, deadline)?;
-            // The program may have been elsewhere: what has come by now is heard before a deadline counts.
+            // The program may have been elsewhere: what has arrived by now is heard before a deadline counts.
             let progress = self.decoder.take_progress();
             let looks = duplex.sending(|sending| sending.is_due(progress)) && !has_looked;
             has_looked |= looks;
@@ -213,11 +214,12 @@ impl Reading {
                 {
                     return Err(Error::Timeout);
                 }
-                // A Ping may be due, or what was not taken is to be offered again.
+                // A Ping may be due, or it may be time to offer again what was not accepted.
                 Err(Error::Timeout) => {}
                 Err(error @ Error::Protocol(_)) => return self.fail(duplex, error),
                 Err(error) => {
-                    // It may have ended its half alone, and wait for what answers its Close frame (§5.5.1), or for the end of ours.
+                    // It may have ended only its own half, and wait for the answer to its Close frame (§5.5.1) or for
+                    // our end.
                     if self.awaits_end(duplex) {
                         let now = Instant::now();
                         duplex.part(now.checked_add(PARTING).unwrap_or(now));
@@ -228,7 +230,7 @@ impl Reading {
         }
     }
 
-    /// How long to wait for more.
+    /// Returns how long to wait for more.
     fn until<L: Duplex>(duplex: &mut L, deadline: Option<Instant>) -> Option<Instant> {
         let (due, queued) = duplex.sending(|sending| {
             (sending.deadlines.next(sending.outbound.config()), sending.outbound.queued())
@@ -249,7 +251,8 @@ impl Reading {
         })?)
     }
 
-    /// An event; what it has led to (a Pong, the answer to a Close frame) goes out first, if the socket takes it.
+    /// Returns an event. What it has caused (a Pong, the answer to a Close frame) goes out first, if the socket accepts
+    /// it.
     fn found(
         &mut self,
         duplex: &mut impl Duplex,
@@ -265,7 +268,8 @@ impl Reading {
         Ok(Some(found))
     }
 
-    /// Writes what the server takes now. Nobody who reads waits for it to take more: it may want to be read first.
+    /// Writes what the server accepts now. A reader never waits for it to accept more: the server may want to be read
+    /// first.
     fn write(&mut self, duplex: &mut impl Duplex, deadline: Option<Instant>) -> Result<(), Error> {
         if self.full_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());
@@ -277,7 +281,7 @@ impl Reading {
                 self.full_until = after(Some(AGAIN));
                 Ok(())
             }
-            // The server has gone after its Close frame; what it said before may still be read.
+            // The server has gone after its Close frame; what it sent before may still be read.
             Err(_) if self.awaits_end(duplex) => Ok(()),
             Err(error) => {
                 self.over = true;
@@ -286,22 +290,23 @@ impl Reading {
         }
     }
 
-    /// The connection fails: what is queued goes out if it can at once, then our direction ends (§7.1.7).
+    /// Fails the connection: what is queued goes out if it can at once, then our direction ends (§7.1.7).
     fn fail<T>(&mut self, duplex: &mut impl Duplex, error: Error) -> Result<Option<T>, Error> {
         let now = Instant::now();
-        // After a Close frame that was not answered in time there is nothing to say.
+        // After a Close frame that was not answered in time there is nothing left to say.
         let patience = if let Error::Due(Due::CloseTimeout) = error { Duration::ZERO } else { PARTING };
         duplex.part(now.checked_add(patience).unwrap_or(now));
         self.broken(duplex, error)
     }
 
-    /// The end: after the server's Close frame it is what we wait for, whatever form it takes (§7.1.1).
+    /// Handles the end of the stream. After the server's Close frame it is expected, in whatever form it comes
+    /// (§7.1.1).
     fn broken<T>(&mut self, duplex: &mut impl Duplex, error: Error) -> Result<Option<T>, Error> {
         self.over = true;
         if self.awaits_end(duplex) { Ok(None) } else { Err(error) }
     }
 
-    /// Whether both Close frames have passed, and nothing but the end of TCP is to come.
+    /// Returns whether both Close frames have passed and only the end of TCP is to come.
     fn awaits_end(&self, duplex: &mut impl Duplex) -> bool {
         let step = duplex.sending(|sending| driver::close_step(self.decoder.inbound(), &sending.outbound));
         step == CloseStep::AwaitEof

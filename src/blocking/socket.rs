@@ -11,38 +11,41 @@ use crate::http2::Http2Stream;
 #[cfg(feature = "tls")]
 use crate::tls::TlsStream;
 
-/// A byte stream that blocks, but not for longer than it is told.
+/// A byte stream that blocks, but never longer than it is told to.
 pub trait Socket: Read + Write {
-    /// How long a read may wait; `None`: as long as it takes. After that it fails with `WouldBlock` or `TimedOut`.
+    /// Limits how long a read may wait; `None` is no limit. After that time a read fails with `WouldBlock` or
+    /// `TimedOut`.
     ///
     /// # Errors
     ///
-    /// What the stream says.
+    /// The error of the stream.
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Reads, and does not wait twice: where what has come gives nothing to be read, as half a record of TLS, it fails with
-    /// `Interrupted`, so that the caller can look at the clock. A stream that gives whatever comes reads, as by default.
+    /// Reads without waiting a second time: if what arrived yields no bytes, such as half a TLS record, it fails with
+    /// `Interrupted`, so that the caller can check the clock. The default, for streams that return whatever arrives,
+    /// just reads.
     ///
     /// # Errors
     ///
-    /// What the stream says.
+    /// The error of the stream.
     fn read_once(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.read(buf)
     }
 
-    /// How long a write may wait, as [`set_read_timeout`](Self::set_read_timeout).
+    /// Limits how long a write may wait, as [`set_read_timeout`](Self::set_read_timeout) does for reads.
     ///
     /// # Errors
     ///
-    /// What the stream says.
+    /// The error of the stream.
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Tells the peer that nothing more will be written. Where the stream holds back what it has taken and that cannot be written
-    /// in time, as part of a record of TLS, it says so (`WouldBlock`, `TimedOut`) and ends nothing; it may be called again.
+    /// Tells the peer that nothing more will be written. If the stream still holds back accepted bytes, such as part of
+    /// a TLS record, and cannot write them in time, it fails with `WouldBlock` or `TimedOut` and ends nothing; it may
+    /// be called again.
     ///
     /// # Errors
     ///
-    /// What the stream says.
+    /// The error of the stream.
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
@@ -91,7 +94,7 @@ impl<S: Socket> Socket for TlsStream<S> {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.close_notify()?;
-        // No FIN comes inside a record, or before the handshake that it waits for.
+        // A FIN must not come inside a record, nor before the handshake that it waits for.
         if self.wants_write() {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -99,7 +102,7 @@ impl<S: Socket> Socket for TlsStream<S> {
     }
 }
 
-/// Any `Read + Write` that knows no timeouts: each call waits as long as the stream does.
+/// Wraps any `Read + Write` without timeouts: each call waits as long as the stream does.
 #[derive(Debug)]
 pub struct Untimed<S>(pub S);
 
@@ -133,7 +136,7 @@ impl<S: Read + Write> Socket for Untimed<S> {
     }
 }
 
-/// What [`connect`](super::connect) makes: TCP or a Unix-domain socket, with TLS or without.
+/// The stream of [`connect`](super::connect): TCP or a Unix-domain socket, with TLS or without.
 #[derive(Debug)]
 pub struct NetStream(pub(super) Layers);
 
@@ -154,13 +157,13 @@ pub(super) struct Wire {
     writes: Told,
 }
 
-/// How long the calls of a socket may wait, as it was told last: to tell it is a system call. It may wait less than it is meant to,
-/// and whoever has waited for nothing asks again, so that a time that is nearly right will do.
+/// The timeout that a socket was told last: telling it is a system call. The socket may wait for less than intended, as
+/// callers whose wait ends early ask again, so a nearly right timeout will do.
 #[derive(Debug, Default)]
 struct Told(Option<Option<Duration>>);
 
 impl Told {
-    /// Sees to it that calls wait for at most `timeout`, and not much less.
+    /// Makes calls wait for at most `timeout`, and not much less.
     fn tell(
         &mut self,
         timeout: Option<Duration>,
@@ -181,11 +184,11 @@ impl Told {
     }
 }
 
-/// To wait so long and then again is as good as to wait for ever.
+/// Waiting this long repeatedly is as good as waiting for ever.
 const LONG: Duration = Duration::from_secs(1);
 
-/// No longer, and at most a fifth shorter: its three leading bits, so that what is left of the same time a little later is not
-/// less. Below eight milliseconds all of it.
+/// Rounds a duration down, by at most a fifth, to its three leading bits, so that the rest of the same time a little
+/// later usually rounds to the same. Durations below eight milliseconds are kept.
 fn rounded(timeout: Duration) -> Duration {
     let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     let kept = u64::MAX << 61_u32.saturating_sub(nanos.leading_zeros());
@@ -229,7 +232,7 @@ impl NetStream {
         }
     }
 
-    /// The address of the other side, which is the proxy where there is one; a Unix-domain socket has none.
+    /// Returns the address of the other side, which is the proxy if there is one. A Unix-domain socket has none.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         match &self.wire().kind {
             Kind::Tcp(tcp) => tcp.peer_addr().ok(),
@@ -238,7 +241,7 @@ impl NetStream {
         }
     }
 
-    /// The address of this side.
+    /// Returns the address of this side.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.wire().kind {
             Kind::Tcp(tcp) => tcp.local_addr().ok(),
@@ -247,7 +250,7 @@ impl NetStream {
         }
     }
 
-    /// The TLS connection, if there is one: version, cipher suite, the server's certificates.
+    /// Returns the TLS connection, if there is one, with its version, cipher suite and the server's certificates.
     #[cfg(feature = "tls")]
     pub fn tls(&self) -> Option<&rustls::CommonState> {
         match &self.0 {
@@ -259,7 +262,7 @@ impl NetStream {
     }
 }
 
-/// `match` over the kinds of a stream, with the same thing to do for each.
+/// Does the same thing for each kind of stream.
 macro_rules! each {
     ($self:expr, $stream:ident => $do:expr) => {
         match $self {
@@ -271,7 +274,8 @@ macro_rules! each {
 }
 
 impl Wire {
-    /// Another handle of the socket. Timeouts belong to the socket: one of the two may set that of reads and one that of writes.
+    /// Returns another handle of the socket. Timeouts belong to the socket: one handle may set that of reads, the other
+    /// that of writes.
     pub(super) fn try_clone(&self) -> io::Result<Self> {
         Ok(match &self.kind {
             Kind::Tcp(tcp) => tcp.try_clone()?.into(),
@@ -330,7 +334,7 @@ macro_rules! each_layer {
 }
 
 impl Read for NetStream {
-    /// What lies over it may not wait twice either.
+    /// The layer above may not wait twice either.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         each_layer!(self, stream => stream.read_once(buf))
     }
@@ -360,7 +364,7 @@ impl Socket for NetStream {
     }
 }
 
-/// A write waits for windows, which reading opens, and a read may have to write: both take as long as either may.
+/// A write waits for windows, which reading opens, and a read may have to write: both may take as long as either.
 #[cfg(feature = "http2")]
 impl Socket for Http2Stream<NetStream> {
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! A client on two threads: one reads, any number write.
 //!
 //! The reader waits on its own handle of the socket and holds no lock meanwhile. What is to be sent goes into a queue
-//! under one lock and from there to the socket under another, so that a writer who waits for a slow server keeps the
-//! reader neither from reading nor from queueing the answer to a Ping; whoever has the socket sends that, too.
+//! under one lock and from there to the socket under another, so that a writer that waits for a slow server keeps the
+//! reader neither from reading nor from queueing the answer to a Ping; the thread that has the socket sends that, too.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -24,7 +24,7 @@ use crate::message::Message;
 #[cfg(feature = "tls")]
 use crate::tls::Session;
 
-/// The half that reads. It answers Pings and the server's Close frame by itself.
+/// The reading half. It answers Pings and the server's Close frame automatically.
 #[derive(Debug)]
 pub struct Reader {
     reading: Reading,
@@ -32,17 +32,17 @@ pub struct Reader {
     response: Response,
 }
 
-/// A handle of the socket, and what is shared with those who write.
+/// A handle of the socket, and the state shared with the writers.
 #[derive(Debug)]
 struct Half {
     shared: Arc<Shared>,
     socket: Wire,
-    /// Bytes of TLS as they come.
+    /// Bytes of TLS as they arrive.
     #[cfg(feature = "tls")]
     cipher: Vec<u8>,
 }
 
-/// The half that writes; cheap to clone, so that several threads can write. Messages never mix.
+/// The writing half. It is cheap to clone, so that several threads can write. Messages never mix.
 #[derive(Clone, Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
@@ -51,7 +51,7 @@ pub struct Writer {
 
 #[derive(Debug)]
 struct Shared {
-    /// Never held over a system call.
+    /// Never held across a system call.
     state: Mutex<State>,
     pen: Mutex<Pen>,
 }
@@ -67,24 +67,24 @@ struct State {
 #[derive(Debug)]
 struct Pen {
     socket: Wire,
-    /// Bytes taken from the queue; those before `written` are out.
+    /// Bytes taken from the queue; those before `written` have been sent.
     bytes: Vec<u8>,
     written: usize,
 }
 
-/// How often to look whether the socket is free, where that may not take as long as it takes.
+/// How often to check whether the socket is free, if the wait for it is limited.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// So much is taken from the queue at a time.
+/// How much is taken from the queue at a time.
 const PIECE: usize = 64 * 1024;
 
 impl Client<NetStream> {
-    /// Two halves for two threads.
+    /// Splits the client into two halves for two threads.
     ///
     /// # Errors
     ///
-    /// Where the system gives no second handle of the socket. With `Unsupported` over HTTP/2, where reading and writing are
-    /// one thing; a loop has one thread for both.
+    /// If the system provides no second handle of the socket. `Unsupported` over HTTP/2, where reading and writing
+    /// cannot be separated; the event loop does both on one thread.
     pub fn split(self) -> Result<(Reader, Writer), Error> {
         let Self { reading, duplex: Whole { socket, sending }, response } = self;
         #[cfg(feature = "tls")]
@@ -124,7 +124,7 @@ impl Client<NetStream> {
 }
 
 impl Writer {
-    /// How long each call of this handle may take; `None`: as long as it takes.
+    /// Limits how long each call of this handle may take. `None` is no limit.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
     }
@@ -133,7 +133,8 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] where nothing was sent; [`Error::Timeout`] where it goes out with the next call of either half.
+    /// [`Error::Send`] if nothing was sent; [`Error::Timeout`] if the message will go out with the next call of either
+    /// half.
     pub fn send<'a>(&self, message: impl Into<Message<'a>>) -> Result<(), Error> {
         self.queue(|sending| sending.outbound.send(message))
     }
@@ -142,7 +143,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
         self.queue(|sending| sending.ping(payload))
     }
@@ -152,23 +153,23 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn close(&self, reason: Option<CloseReason<'_>>) -> Result<(), Error> {
         self.queue(|sending| sending.close(reason))
     }
 
-    /// Ends the connection at once; both halves see it.
+    /// Ends the connection at once, for both halves.
     pub fn abort(&self) {
-        // Fails where it is ended already.
+        // Fails if it has ended already.
         let _ = self.shared.lock_pen().socket.shutdown(Shutdown::Both);
     }
 
-    /// Bytes that wait to be written.
+    /// Returns how many bytes wait to be written.
     pub fn bytes_to_write(&self) -> usize {
         self.shared.lock().sending.outbound.queued()
     }
 
-    /// What Pings and their answers tell of the way to the server.
+    /// Returns the round-trip times that Pings have measured.
     pub fn latency(&self) -> Latency {
         self.shared.lock().sending.latency.clone()
     }
@@ -180,35 +181,35 @@ impl Writer {
 }
 
 impl Reader {
-    /// How long each call may take; `None`: as long as it takes.
+    /// Limits how long each call may take. `None` is no limit.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.reading.timeout = timeout;
     }
 
-    /// The next message; see [`Client::read`].
+    /// Returns the next message; see [`Client::read`].
     ///
     /// # Errors
     ///
-    /// As [`Client::read`].
+    /// See [`Client::read`].
     pub fn read(&mut self) -> Result<Option<Message<'_>>, Error> {
         self.reading.message(&mut self.duplex)
     }
 
-    /// The next event of any kind; see [`Client::read_event`].
+    /// Returns the next event of any kind; see [`Client::read_event`].
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
+    /// See [`read`](Self::read).
     pub fn read_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         self.reading.event(&mut self.duplex)
     }
 
-    /// What both sides have said of the end, so far.
+    /// Returns the Close frames of both sides so far, and the rule that the server broke, if it broke one.
     pub fn outcome(&self) -> Outcome {
         self.reading.outcome(&self.duplex.shared.lock().sending.outbound)
     }
 
-    /// The server's response.
+    /// Returns the server's response.
     pub fn response(&self) -> &Response {
         &self.response
     }
@@ -241,7 +242,7 @@ impl Duplex for Half {
         let _ = self.shared.write(Some(until), true);
         #[cfg(feature = "tls")]
         if self.shared.end_tls() {
-            // TLS has a word to say, too; where that does not go out, no FIN comes inside a record.
+            // TLS has its own end to send; if that does not go out, no FIN may come inside a record.
             if self.shared.write(Some(until.max(Instant::now() + LEAST)), true).is_err() {
                 return;
             }
@@ -252,7 +253,7 @@ impl Duplex for Half {
 
 #[cfg(feature = "tls")]
 impl Half {
-    /// Reads what is encrypted without a lock, and what it says under one.
+    /// Reads encrypted bytes without a lock, and decrypts them under one.
     fn fill_through_tls(&mut self, decoder: &mut Decoder, until: Option<Instant>) -> Result<usize, Error> {
         loop {
             {
@@ -286,7 +287,7 @@ impl Half {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the state whole: nothing that can panic is called under the lock.
+        // A panic elsewhere leaves the state consistent: nothing that can panic is called under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -294,7 +295,7 @@ impl Shared {
         self.pen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues what tells the end of our direction; says whether there is TLS, which has that.
+    /// Queues the end of our direction of TLS. Returns whether there is TLS.
     #[cfg(feature = "tls")]
     fn end_tls(&self) -> bool {
         let mut state = self.lock();
@@ -304,7 +305,7 @@ impl Shared {
         state.tls.is_some()
     }
 
-    /// Sends what is queued. Where somebody else has the socket: waits for it, or leaves all to them.
+    /// Sends what is queued. If another thread has the socket, waits for it or leaves everything to that thread.
     fn write(&self, deadline: Option<Instant>, wait: bool) -> Result<(), Error> {
         loop {
             let mut pen = match self.pen.try_lock() {
@@ -312,13 +313,13 @@ impl Shared {
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) if wait => match remaining(deadline)? {
                     None => self.lock_pen(),
-                    // No lock of `std` knows a time.
+                    // No lock of `std` has a timeout.
                     Some(left) => {
                         thread::sleep(left.min(LOOK_AGAIN));
                         continue;
                     }
                 },
-                Err(TryLockError::WouldBlock) => return Ok(()), // they look again once they are done
+                Err(TryLockError::WouldBlock) => return Ok(()), // the other thread checks again once it is done
             };
             while pen.take(&mut self.lock())? {
                 pen.write(deadline)?;
@@ -344,7 +345,7 @@ impl State {
 }
 
 impl Pen {
-    /// Takes the next bytes from the queue; says whether there is anything to write.
+    /// Takes the next bytes from the queue. Returns whether there is anything to write.
     fn take(&mut self, state: &mut State) -> Result<bool, Error> {
         if self.written < self.bytes.len() {
             return Ok(true);
@@ -356,7 +357,7 @@ impl Pen {
             let pending = state.sending.outbound.pending();
             let len = pending.len().min(PIECE);
             let result = tls.write_into(&pending[..len], &mut self.bytes);
-            // An alert goes out before the fault that it is about is told.
+            // An alert goes out before the fault that it is about is reported.
             if result.is_ok() {
                 state.sending.outbound.advance(len);
             } else if self.bytes.is_empty() {

@@ -1,4 +1,4 @@
-//! What a client wants: where to, by which way, with what in its hand.
+//! The configuration of a client: the target, the way there, and what to send.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::entropy::{Entropy, SystemEntropy};
 use crate::extension::Extension;
 use crate::handshake::{ClientRequest, HeadLimits, HeaderField, RequestBuildError, UrlError};
 
-/// Where to connect, by which way, and what to say: of [`blocking`](crate::blocking) clients and of those in a loop.
+/// Where to connect, how, and what to send. Both [`blocking`](crate::blocking) clients and those of a loop use it.
 ///
 /// ```
 /// use bowsprit::client::{ClientConfig, ReconnectPolicy, ThreadResolver};
@@ -54,26 +54,26 @@ pub struct ClientConfig {
     shared: Vec<String>,
 }
 
-/// Headers that tell nothing but what kind of program asks: these go to any server.
+/// Headers that reveal nothing but the kind of program: these go to any server.
 const HARMLESS: [&str; 6] =
     ["user-agent", "accept", "accept-language", "accept-encoding", "cache-control", "pragma"];
 
 impl ClientConfig {
-    /// For this URL, with nothing but defaults: no proxy, no redirects, no second try; 10 s until the connection is
-    /// open; the limits of [`Config`].
+    /// Creates a configuration for this URL with the defaults: no proxy, no redirects, no reconnects, 10 s until the
+    /// connection is open, the limits of [`Config`].
     ///
     /// # Errors
     ///
-    /// [`ClientConfigError`] where the URL cannot be used.
+    /// [`ClientConfigError`] if the URL cannot be used.
     pub fn new(url: &str) -> Result<Self, ClientConfigError> {
         Self::to(Target::parse(url)?)
     }
 
-    /// For this target, as [`new`](Self::new).
+    /// Creates a configuration for this target, with the defaults of [`new`](Self::new).
     ///
     /// # Errors
     ///
-    /// [`ClientConfigError::Request`] where its user-info fits in no header.
+    /// [`ClientConfigError::Request`] if its user-info does not fit in a header.
     pub fn to(target: Target) -> Result<Self, ClientConfigError> {
         Ok(Self {
             request: target.request()?,
@@ -97,28 +97,28 @@ impl ClientConfig {
         })
     }
 
-    /// Where to.
+    /// Returns the target.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// What is asked for.
+    /// Returns the request.
     pub fn request(&self) -> &ClientRequest {
         &self.request
     }
 
-    /// The time that it may take until the connection is open.
+    /// Returns the time that it may take until the connection is open.
     pub fn connect_limit(&self) -> Duration {
         self.connect_timeout
     }
 
-    /// Changes the target; all else stays. Where the new one has another origin, headers are dropped, as any of them
-    /// may be a secret for the old server alone: `Authorization`, `Cookie`, and each [`header`](Self::header) whose name
-    /// does not tell that it is harmless (`User-Agent`, `Accept` and its like, `Cache-Control`, `Pragma`).
+    /// Changes the target and keeps everything else. If the new target has another origin, headers are dropped that may
+    /// be secrets for the old server: `Authorization`, `Cookie`, and each [`header`](Self::header) whose name does not
+    /// show that it is harmless (`User-Agent`, `Accept` and its like, `Cache-Control`, `Pragma`).
     ///
     /// # Errors
     ///
-    /// [`RequestBuildError`] where the new URL's user-info fits in no header.
+    /// [`RequestBuildError`] if the new URL's user-info does not fit in a header.
     pub fn retarget(mut self, target: Target) -> Result<Self, RequestBuildError> {
         let fresh = target.request()?;
         if !self.target.is_same_origin(&target) {
@@ -137,11 +137,11 @@ impl ClientConfig {
         Ok(self)
     }
 
-    /// Asks for the server by another name than that of the target; see [`ClientRequest::with_host`]. A redirect ends that.
+    /// Names another server than the target in the request; see [`ClientRequest::with_host`]. A redirect ends that.
     ///
     /// # Errors
     ///
-    /// As [`ClientRequest::with_host`].
+    /// See [`ClientRequest::with_host`].
     pub fn host(self, host: &str) -> Result<Self, RequestBuildError> {
         self.ask(|request| request.with_host(host))
     }
@@ -150,21 +150,21 @@ impl ClientConfig {
     ///
     /// # Errors
     ///
-    /// As [`ClientRequest::origin`].
+    /// See [`ClientRequest::origin`].
     pub fn origin(self, origin: &str) -> Result<Self, RequestBuildError> {
         self.ask(|request| request.origin(origin))
     }
 
-    /// Offers one more subprotocol; see [`ClientRequest::subprotocol`].
+    /// Offers a further subprotocol; see [`ClientRequest::subprotocol`].
     ///
     /// # Errors
     ///
-    /// As [`ClientRequest::subprotocol`].
+    /// See [`ClientRequest::subprotocol`].
     pub fn subprotocol(self, name: &str) -> Result<Self, RequestBuildError> {
         self.ask(|request| request.subprotocol(name))
     }
 
-    /// Offers one more extension.
+    /// Offers a further extension.
     #[must_use]
     pub fn extension(mut self, offer: Extension) -> Self {
         self.request = self.request.extension(offer);
@@ -175,42 +175,42 @@ impl ClientConfig {
     ///
     /// # Errors
     ///
-    /// [`ClientConfigError::Field`], or as [`ClientRequest::header`].
+    /// [`ClientConfigError::Field`], and the errors of [`ClientRequest::header`].
     pub fn header(self, name: &str, value: &str) -> Result<Self, ClientConfigError> {
         let field = HeaderField::new(name, value).map_err(ClientConfigError::Field)?;
         Ok(self.ask(|request| request.header(field))?)
     }
 
-    /// Adds a header that every server gets to which a redirect leads. `Authorization` and `Cookie` stay with their
-    /// origin all the same.
+    /// Adds a header that is also sent to every server that a redirect leads to. `Authorization` and `Cookie` still
+    /// stay with their origin.
     ///
     /// # Errors
     ///
-    /// As [`header`](Self::header).
+    /// See [`header`](Self::header).
     pub fn shared_header(mut self, name: &str, value: &str) -> Result<Self, ClientConfigError> {
         self.shared.push(name.to_owned());
         self.header(name, value)
     }
 
-    /// Basic authentication (RFC 7617).
+    /// Uses Basic authentication (RFC 7617).
     ///
     /// # Errors
     ///
-    /// As [`ClientRequest::basic_auth`].
+    /// See [`ClientRequest::basic_auth`].
     pub fn basic_auth(self, user: &str, password: &str) -> Result<Self, RequestBuildError> {
         self.ask(|request| request.basic_auth(user, password))
     }
 
-    /// A bearer token (RFC 6750).
+    /// Uses a bearer token (RFC 6750).
     ///
     /// # Errors
     ///
-    /// As [`ClientRequest::bearer_auth`].
+    /// See [`ClientRequest::bearer_auth`].
     pub fn bearer_auth(self, token: &str) -> Result<Self, RequestBuildError> {
         self.ask(|request| request.bearer_auth(token))
     }
 
-    /// Goes through proxies. [`ProxySettings::from_env`] is what other programs do.
+    /// Connects through proxies. [`ProxySettings::from_env`] does what other programs do.
     #[must_use]
     pub fn proxies(mut self, proxies: ProxySettings) -> Self {
         self.proxies = proxies;
@@ -224,74 +224,75 @@ impl ClientConfig {
         self
     }
 
-    /// Connects again. A blocking client does not do so by itself.
+    /// Reconnects. A blocking client does not do this by itself.
     #[must_use]
     pub fn reconnect(mut self, policy: ReconnectPolicy) -> Self {
         self.reconnect = policy;
         self
     }
 
-    /// What becomes of messages that are sent while there is no connection; for clients of a loop.
+    /// Chooses what happens to messages that are sent while there is no connection. For clients of a loop.
     #[must_use]
     pub fn while_disconnected(mut self, policy: WhileDisconnected) -> Self {
         self.while_disconnected = policy;
         self
     }
 
-    /// Looks names up with `resolver`. Without one a loop connects to addresses and `localhost` alone, and a blocking
-    /// client looks up in the calling thread, which no timeout ends.
+    /// Looks names up with `resolver`. Without one, a loop connects only to addresses and `localhost`, and a blocking
+    /// client looks names up in the calling thread, which no timeout ends.
     #[must_use]
     pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
         self.resolver = Some(Arc::new(resolver));
         self
     }
 
-    /// The time that it may take until the connection is open: lookups, TCP, proxy, TLS and handshake, and all of it
-    /// again for each redirect. 10 s.
+    /// Limits the time until the connection is open: lookups, TCP, proxy, TLS and handshake, including all of that
+    /// again for each redirect. The default is 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// The time that TLS and the WebSocket handshake with one server may take together, once the way to it is free
-    /// (RFC 6455 §10.4). 10 s; the whole never takes longer than [`connect_timeout`](Self::connect_timeout).
+    /// Limits the time that TLS and the WebSocket handshake with one server may take together, once the way to it is
+    /// open (RFC 6455 §10.4). The default is 10 s; the whole never takes longer than
+    /// [`connect_timeout`](Self::connect_timeout).
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
         self
     }
 
-    /// How much the head of a server's answer may hold. 16 KiB and 100 lines.
+    /// Limits the head of a server's answer. The default is 16 KiB and 100 lines.
     #[must_use]
     pub fn head_limits(mut self, limits: HeadLimits) -> Self {
         self.head_limits = limits;
         self
     }
 
-    /// How long one address is tried before the next one is tried beside it. 250 ms.
+    /// Sets how long one address is tried before the next is tried concurrently. The default is 250 ms.
     #[must_use]
     pub fn attempt_delay(mut self, delay: Duration) -> Self {
         self.attempt_delay = delay;
         self
     }
 
-    /// The limits, timeouts and delivery of the connection.
+    /// Sets the limits, timeouts and delivery of the connection.
     #[must_use]
     pub fn connection(mut self, config: impl Into<Arc<Config>>) -> Self {
         self.connection = config.into();
         self
     }
 
-    /// Takes masking keys, and the nonce of each handshake, from other sources than the system's entropy; `source` makes
-    /// one for each use. What it gives must be unpredictable (RFC 6455 §5.3).
+    /// Takes masking keys, and the nonce of each handshake, from another source than the system's entropy. `source`
+    /// makes one for each use. Its bytes must be unpredictable (RFC 6455 §5.3).
     #[must_use]
     pub fn masks(mut self, source: impl Fn() -> Box<dyn Entropy + Send> + Send + Sync + 'static) -> Self {
         self.masks = Arc::new(source);
         self
     }
 
-    /// How `wss://` is done. Without it such a URL is an error: nobody is trusted unasked.
+    /// Sets up TLS for `wss://`. Without it such a URL is an error: no certificates are trusted by default.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, tls: crate::tls::TlsClient) -> Self {
@@ -299,7 +300,7 @@ impl ClientConfig {
         self
     }
 
-    /// Which HTTP the WebSocket is opened over: 1.1, unless this says otherwise.
+    /// Sets which version of HTTP the WebSocket is opened over. The default is 1.1.
     #[cfg(feature = "http2")]
     #[must_use]
     pub fn http(mut self, http: Http) -> Self {
@@ -307,7 +308,7 @@ impl ClientConfig {
         self
     }
 
-    /// Whether the connection is opened over HTTP/2 without being asked: [`Http::Http2`] and no TLS.
+    /// Returns whether HTTP/2 is used with prior knowledge: [`Http::Http2`] without TLS.
     pub(crate) fn has_prior_knowledge(&self) -> bool {
         #[cfg(feature = "http2")]
         return self.http == Http::Http2 && !self.target.is_secure();
@@ -315,7 +316,7 @@ impl ClientConfig {
         return false;
     }
 
-    /// Whether there is what a `wss://` URL needs.
+    /// Returns whether TLS is set up, which a `wss://` URL needs.
     pub(crate) const fn has_tls(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.tls.is_some();
@@ -323,7 +324,7 @@ impl ClientConfig {
         return false;
     }
 
-    /// A TLS connection to the server, whose name counts, whatever proxy the connection goes through.
+    /// Creates a TLS connection for the name of the server, whatever proxy the connection goes through.
     #[cfg(feature = "tls")]
     pub(crate) fn tls_connection(&self) -> std::io::Result<rustls::client::UnbufferedClientConnection> {
         match (&self.tls, self.target.host_port()) {
@@ -355,7 +356,7 @@ impl fmt::Debug for ClientConfig {
     }
 }
 
-/// Which HTTP a WebSocket is opened over.
+/// Which version of HTTP a WebSocket is opened over.
 #[cfg(feature = "http2")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -363,21 +364,21 @@ pub enum Http {
     /// HTTP/1.1 (RFC 6455).
     #[default]
     Http1,
-    /// HTTP/2 (RFC 8441), and nothing else: chosen by ALPN over TLS, and without TLS because the server is known to speak it.
+    /// HTTP/2 (RFC 8441) only: chosen by ALPN over TLS; without TLS the server is known to speak it.
     Http2,
-    /// HTTP/2 where ALPN chooses it and the server takes WebSockets over it, else HTTP/1.1: over TLS alone. Where the server
-    /// speaks HTTP/2 and takes none, a second connection is made.
+    /// HTTP/2 if ALPN chooses it and the server accepts WebSockets over it, otherwise HTTP/1.1. Only over TLS. If the
+    /// server speaks HTTP/2 without WebSockets, a second connection is made.
     Auto,
 }
 
-/// What becomes of messages that are sent while there is no connection.
+/// What happens to messages that are sent while there is no connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhileDisconnected {
     /// They are refused.
     #[default]
     Refuse,
-    /// They are kept until there is one, up to so many bytes; further ones are dropped.
+    /// They are kept until there is one, up to this many bytes; further ones are dropped.
     Queue(usize),
 }
 
@@ -385,11 +386,11 @@ pub enum WhileDisconnected {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientConfigError {
-    /// The URL.
+    /// The URL cannot be used.
     Url(UrlError),
-    /// The request.
+    /// The request cannot be made.
     Request(RequestBuildError),
-    /// A header.
+    /// A header cannot be sent.
     Field(crate::handshake::FieldError),
 }
 

@@ -25,7 +25,7 @@ pub enum ConnectError {
     NoResolver,
     /// The name has no address.
     NoAddress,
-    /// No address could be connected to; the fault of the last one.
+    /// No address could be connected to. Contains the error of the last one.
     Connect(io::Error),
     /// There is no way through the proxy.
     Proxy(ProxyError),
@@ -40,23 +40,23 @@ pub enum ConnectError {
     Http2(Http2Failure),
     /// The server's answer breaks a rule, or refuses.
     Response(ResponseError),
-    /// The server redirects, and that is not followed.
+    /// The server redirects, and the redirect is not followed.
     Redirect(RedirectError),
     /// It took too long.
     Timeout(Phase),
     /// There is no entropy for the nonce of the handshake (RFC 6455 §4.1).
     Entropy(EntropyError),
-    /// Any of the others, at a server that redirects have led to.
+    /// Any of the other errors, at a server that redirects have led to.
     Redirected(Box<Redirected>),
 }
 
-/// What went wrong behind redirects, and where.
+/// What went wrong after redirects, and where.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Redirected {
     /// The URL that failed.
     pub target: Target,
-    /// The URLs that led to it, the first one first; never empty.
+    /// The URLs that led to it, in order; never empty.
     pub via: Vec<Target>,
     /// What went wrong there.
     pub error: ConnectError,
@@ -79,7 +79,7 @@ pub enum Phase {
 }
 
 impl ConnectError {
-    /// What went wrong, without the redirects that led there.
+    /// Returns what went wrong, without the redirects that led there.
     pub fn root(&self) -> &ConnectError {
         match self {
             Self::Redirected(redirected) => redirected.error.root(),
@@ -87,7 +87,7 @@ impl ConnectError {
         }
     }
 
-    /// A fault of the connection: of TLS where that says so.
+    /// Converts an error of a connection, which may be an error of TLS or HTTP/2.
     pub(super) fn of_connection(error: io::Error) -> Self {
         #[cfg(feature = "http2")]
         if let Some(failure) = crate::http2::http2_failure(&error) {
@@ -100,7 +100,7 @@ impl ConnectError {
         Self::Io(error)
     }
 
-    /// What it means for another try.
+    /// Returns what this means for a reconnect.
     pub fn loss(&self) -> Loss {
         match self {
             Self::Redirected(redirected) => redirected.error.loss(),
@@ -131,7 +131,7 @@ impl ConnectError {
     }
 }
 
-/// How long the server does not want to see us. It is asked for its own clock first.
+/// Returns how long the server asks us to stay away, by its own clock if it sends one.
 fn stay_away(response: &RefusedResponse) -> Option<Duration> {
     let date = response.header("date").and_then(|date| std::str::from_utf8(date).ok());
     let sent = date.and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or_else(SystemTime::now);

@@ -1,7 +1,8 @@
-//! Reaching a server: what to connect to, by which way, and what to do when that fails (RFC 6455 §4.1, §7.2.3).
+//! Reaching a server: what to connect to, how, and what to do when that fails (RFC 6455 §4.1, §7.2.3).
 //!
-//! No file here touches a socket, or a clock but where a server names a time to come back and not its own. [`blocking`](crate::blocking) and
-//! [`event_loop`](crate::event_loop) drive these pieces, and so can anybody:
+//! No file here touches a socket. The clock is read only if a server names a date to come back and does not send its
+//! own. [`blocking`](crate::blocking) and [`event_loop`](crate::event_loop) drive these pieces, and any other driver
+//! can:
 //!
 //! | Piece | In | Out |
 //! |---|---|---|
@@ -14,7 +15,7 @@
 //! | [`RedirectPolicy`] | a refusal | another target |
 //! | [`Reconnect`] | a loss, the time | how long to wait, or to stop |
 //!
-//! [`ClientConfig`] holds what a program chooses of all that.
+//! [`ClientConfig`] holds the choices that a program makes.
 
 mod config;
 pub mod connect;

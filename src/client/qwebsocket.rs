@@ -1,9 +1,9 @@
-//! For those who know `QWebSocket`: each of its members and signals, and what stands for it here.
+//! A guide for users of `QWebSocket`: each of its members and signals, and its counterpart here.
 //!
-//! In a loop, `cx` is the [`Context`](crate::event_loop::Context), `id` names a connection and `client` a
+//! In a loop, `cx` is the [`Context`](crate::event_loop::Context), `id` identifies a connection and `client` a
 //! [`ClientId`](crate::event_loop::ClientId), which outlives its connections as a `QWebSocket` does. A blocking client
-//! has methods of the same names where it has them at all. What Qt tells by a signal a
-//! [`Handler`](crate::event_loop::Handler) is told by a callback.
+//! has methods of the same names where it has them at all. What is a signal in Qt is a callback of
+//! [`Handler`](crate::event_loop::Handler) here.
 //!
 //! | `QWebSocket` | In a loop | Blocking |
 //! |---|---|---|
@@ -50,8 +50,8 @@
 //! | `alertSent`, `alertReceived` | [`ConnectError::Tls`] names the alert | the same |
 //! | `preSharedKeyAuthenticationRequired` | none: `rustls` has no pre-shared keys but those of resumption | |
 //!
-//! Timers, which Qt programs keep beside a `QWebSocket`: [`ReconnectPolicy::fixed`] is the one of 3 s that connects
-//! again, [`Config::ping_interval`] the one that keeps alive.
+//! Qt programs often keep timers beside a `QWebSocket`: [`ReconnectPolicy::fixed`] replaces the one of 3 s that
+//! connects again, [`Config::ping_interval`] the one that keeps the connection alive.
 //!
 //! [`ClientConfig`]: super::ClientConfig
 //! [`ClientConfig::origin`]: super::ClientConfig::origin

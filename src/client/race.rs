@@ -1,13 +1,13 @@
-//! Several addresses of one server, tried in turn with a small head start each (RFC 8305 §5).
+//! A race between several addresses of one server, each with a small head start (RFC 8305 §5).
 //!
-//! In: addresses in the order that the resolver prefers, the time, and how each attempt went. Out: which attempt to
-//! start when. There is no socket here: whoever drives the race keeps the first connection and closes the others.
+//! In: addresses in the order that the resolver prefers, the time, and the result of each attempt. Out: which attempt
+//! to start when. There is no socket here: the driver of the race keeps the first connection and closes the others.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// How long an attempt runs before the next one starts beside it (RFC 8305 §5: 250 ms).
+/// How long an attempt runs before the next one starts concurrently (RFC 8305 §5: 250 ms).
 pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// One race.
@@ -20,7 +20,7 @@ pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// let now = Instant::now();
 /// let mut race = Race::new(addresses, ATTEMPT_DELAY);
 /// assert_eq!(race.start(now), Some(addresses[0]));
-/// assert_eq!(race.start(now), None); // it has its head start
+/// assert_eq!(race.start(now), None); // the first has its head start
 /// assert_eq!(race.next_start(), Some(now + ATTEMPT_DELAY));
 /// assert_eq!(race.start(now + ATTEMPT_DELAY), Some(addresses[2])); // the other family
 /// race.failed(); // either of them
@@ -31,12 +31,13 @@ pub struct Race {
     waiting: VecDeque<SocketAddr>,
     running: usize,
     delay: Duration,
-    /// When the next attempt may start; `None`: at once.
+    /// When the next attempt may start; `None` is at once.
     next: Option<Instant>,
 }
 
 impl Race {
-    /// A race between these, families interleaved, the family of the first one first (RFC 8305 §4).
+    /// Creates a race between these addresses, families interleaved, beginning with the family of the first one (RFC
+    /// 8305 §4).
     pub fn new(addresses: impl IntoIterator<Item = SocketAddr>, delay: Duration) -> Self {
         let mut waiting: VecDeque<SocketAddr> = VecDeque::new();
         let mut other = VecDeque::new();
@@ -56,7 +57,7 @@ impl Race {
         Self { waiting, running: 0, delay, next: None }
     }
 
-    /// The attempt to start at `now`, if one is due. To be asked until it says `None`.
+    /// Returns the attempt to start at `now`, if one is due. Call it until it returns `None`.
     pub fn start(&mut self, now: Instant) -> Option<SocketAddr> {
         if self.next.is_some_and(|next| now < next) {
             return None;
@@ -67,19 +68,19 @@ impl Race {
         Some(address)
     }
 
-    /// An attempt has failed; the next one need not wait for its turn.
+    /// Records that an attempt has failed: the next one need not wait for its turn.
     pub fn failed(&mut self) {
         self.running = self.running.saturating_sub(1);
         self.next = None;
     }
 
-    /// When to ask [`start`](Self::start) again; `None` where nothing waits. A time in the past, or the time of the
-    /// last start: at once.
+    /// Returns when to call [`start`](Self::start) again, or `None` if nothing waits. A time in the past, or the time
+    /// of the last start, is at once.
     pub fn next_start(&self) -> Option<Instant> {
         if self.waiting.is_empty() { None } else { self.next }
     }
 
-    /// Whether no attempt is running and none is left.
+    /// Returns whether no attempt is running and none is left.
     pub fn is_lost(&self) -> bool {
         self.running == 0 && self.waiting.is_empty()
     }

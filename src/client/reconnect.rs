@@ -1,8 +1,9 @@
 //! When to connect again (RFC 6455 §7.2.3), as a policy and a state machine without a clock.
 //!
-//! In: that a connection has opened, that one is lost and why, the time, entropy. Out: wait so long, or stop. Promises:
-//! never a tight loop, whatever the policy says ([`MIN_DELAY`]); a connection that opens and falls at once does not
-//! bring the first, short delay back; what another try cannot mend is not tried again unless the policy says so.
+//! In: that a connection has opened, that one is lost and why, the time, entropy. Out: how long to wait, or to stop.
+//! Promises: never a tight loop, whatever the policy ([`MIN_DELAY`]); a connection that opens and fails at once does
+//! not bring the first, short delay back; a failure that another try cannot mend is not retried unless the policy asks
+//! for it.
 
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,7 +14,7 @@ use crate::entropy::{Entropy, between};
 /// The least delay between two tries.
 pub const MIN_DELAY: Duration = Duration::from_millis(100);
 
-/// The longest that a server can send us away with `Retry-After`.
+/// The longest that a server can make us wait with `Retry-After`.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// Whether and when to connect again.
@@ -22,51 +23,51 @@ pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 pub struct ReconnectPolicy {
     /// How long to wait before a try.
     pub backoff: Backoff,
-    /// The most tries in a row without a connection that lasted.
+    /// The most consecutive tries without a stable connection.
     pub max_tries: Option<u32>,
-    /// A connection that was open for so long counts as one that lasted: after it the delays start anew.
+    /// A connection that was open for this long counts as stable: after it the delays start anew.
     pub stable_after: Duration,
-    /// Whether to try again where that cannot help: a 4xx, a certificate that is not trusted, a broken rule.
+    /// Whether to try again when that cannot help: after a 4xx, an untrusted certificate, a broken rule.
     pub retry_fatal: bool,
-    /// The spread of the wait after 1012 (restart), 1013 (try again later) and 503, unless the regular wait is longer.
+    /// The range of the wait after 1012 (restart), 1013 (try again later) and 503, unless the regular wait is longer.
     pub busy: (Duration, Duration),
 }
 
-/// How the wait before a try is found.
+/// How the wait before a try is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Backoff {
-    /// There is no other try.
+    /// There is no further try.
     Never,
-    /// Always so long.
+    /// Always this long.
     Fixed(Duration),
-    /// Any time up to `first`, then up to twice that, and so on up to `cap` ("full jitter"), so that clients which lost
-    /// a server together do not come back together.
+    /// A random time up to `first`, then up to twice that, and so on up to `cap` ("full jitter"), so that clients that
+    /// lost a server together do not come back together.
     Exponential {
-        /// The most to wait before the first try.
+        /// The longest wait before the first try.
         first: Duration,
-        /// The most to wait before any.
+        /// The longest wait before any try.
         cap: Duration,
     },
 }
 
 impl ReconnectPolicy {
-    /// No other try.
+    /// Never tries again.
     pub const fn never() -> Self {
         Self::with(Backoff::Never)
     }
 
-    /// The classic: a timer of 3 s.
+    /// Waits 3 s before each try, the classic timer.
     pub const fn fixed() -> Self {
         Self::with(Backoff::Fixed(Duration::from_secs(3)))
     }
 
-    /// The first try after 0 to 5 s, as RFC 6455 §7.2.3 has it, the later ones after up to 5 minutes.
+    /// Makes the first try after 0 to 5 s, as RFC 6455 §7.2.3 says, and later ones after up to 5 minutes.
     pub const fn exponential() -> Self {
         Self::with(Backoff::Exponential { first: Duration::from_secs(5), cap: Duration::from_secs(300) })
     }
 
-    /// Another [`Backoff`].
+    /// Creates a policy with another [`Backoff`].
     pub const fn with(backoff: Backoff) -> Self {
         Self {
             backoff,
@@ -78,21 +79,21 @@ impl ReconnectPolicy {
         }
     }
 
-    /// At most so many tries in a row.
+    /// Makes at most this many consecutive tries.
     #[must_use]
     pub const fn max_tries(mut self, tries: u32) -> Self {
         self.max_tries = Some(tries);
         self
     }
 
-    /// Another time after which a connection counts as one that lasted.
+    /// Sets another time after which a connection counts as stable.
     #[must_use]
     pub const fn stable_after(mut self, time: Duration) -> Self {
         self.stable_after = time;
         self
     }
 
-    /// Tries again even where that cannot help.
+    /// Tries again even when that cannot help.
     #[must_use]
     pub const fn retry_fatal(mut self) -> Self {
         self.retry_fatal = true;
@@ -110,20 +111,20 @@ impl Default for ReconnectPolicy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Loss {
-    /// We closed it ourselves: nobody wants another one.
+    /// We closed it ourselves and want no other.
     Local,
-    /// A Close frame came with this code; 1005 for one without.
+    /// A Close frame came with this code, or 1005 if it had none.
     Closed(CloseCode),
     /// The connection broke, or could not be made.
     Broken,
     /// The peer broke a rule of the protocol, or its answer to the handshake did.
     Protocol,
-    /// Somebody took longer than we wait.
+    /// Something took longer than we wait.
     Timeout,
-    /// The server, or a proxy, answered with this status, and said how long to stay away.
+    /// The server or a proxy answered with this status, and may have said how long to stay away.
     Refused(u16, Option<Duration>),
-    /// What we ask for cannot be had: a certificate that is not trusted, credentials that a proxy does not take, a
-    /// redirect that is not followed.
+    /// What we ask for is not available: a certificate is not trusted, a proxy does not accept the credentials, a
+    /// redirect is not followed.
     Fatal,
 }
 
@@ -137,7 +138,7 @@ enum Fate {
 }
 
 impl Loss {
-    /// Whether another try cannot help.
+    /// Returns whether another try cannot help.
     pub const fn is_fatal(&self) -> bool {
         matches!(self.fate(), Fate::Fatal)
     }
@@ -146,7 +147,7 @@ impl Loss {
         match self {
             Loss::Local => Fate::Done,
             Loss::Closed(CloseCode(1012 | 1013)) => Fate::Busy(None),
-            // We broke a rule, sent what nobody takes, or lack an extension: it would happen again.
+            // We broke a rule, sent what is not accepted, or lack an extension: it would happen again.
             Loss::Closed(CloseCode(1002 | 1003 | 1007 | 1008 | 1010)) => Fate::Fatal,
             Loss::Refused(408 | 425, None) => Fate::Retry,
             Loss::Refused(408 | 425 | 429 | 503, after) => Fate::Busy(*after),
@@ -189,17 +190,17 @@ pub enum Next {
     Stop(Stop),
 }
 
-/// Why there is no other try.
+/// Why there is no further try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stop {
     /// We closed the connection ourselves.
     Done,
-    /// The policy knows no other try.
+    /// The policy has no further try.
     Never,
     /// Another try cannot help.
     Fatal,
-    /// [`ReconnectPolicy::max_tries`] is reached.
+    /// [`ReconnectPolicy::max_tries`] has been reached.
     Exhausted,
 }
 
@@ -212,22 +213,22 @@ pub struct Reconnect {
 }
 
 impl Reconnect {
-    /// Before the first connection.
+    /// Creates the state before the first connection.
     pub const fn new(policy: ReconnectPolicy) -> Self {
         Self { policy, tries: 0, opened: None }
     }
 
-    /// A connection has opened at `now`.
+    /// Records that a connection has opened at `now`.
     pub const fn opened(&mut self, now: Instant) {
         self.opened = Some(now);
     }
 
-    /// Tries since the last connection that lasted.
+    /// Returns the number of tries since the last stable connection.
     pub const fn tries(&self) -> u32 {
         self.tries
     }
 
-    /// There is no connection, or no longer one: what now?
+    /// Returns what to do now that there is no connection, or no longer one.
     pub fn lost(&mut self, loss: &Loss, now: Instant, entropy: &mut dyn Entropy) -> Next {
         if let Some(opened) = self.opened.take()
             && now.saturating_duration_since(opened) >= self.policy.stable_after
@@ -255,7 +256,7 @@ impl Reconnect {
         let delay = match fate {
             Fate::Busy(after) => {
                 let (least, most) = self.policy.busy;
-                // Those who are told the same time shall not come at the same time.
+                // Clients that are told the same time should not come at the same time.
                 let told = after.unwrap_or_default().min(MAX_RETRY_AFTER);
                 let spread = if told.is_zero() {
                     between(least, most, entropy)
@@ -271,12 +272,13 @@ impl Reconnect {
     }
 }
 
-/// What `Retry-After` says (RFC 9110 §10.2.3): a number of seconds, or a time, of which `sent` is taken; zero where that
-/// is past. `sent` is when the server answered: by its own clock, in `Date`, if it says so, since ours may be wrong.
+/// Returns the wait that `Retry-After` asks for (RFC 9110 §10.2.3): a number of seconds, or a date, from which `sent`
+/// is subtracted; zero if that has passed. `sent` is when the server answered: by its own clock, in `Date`, if it sends
+/// one, since ours may be wrong.
 pub fn retry_after(value: &[u8], sent: SystemTime) -> Option<Duration> {
     let text = std::str::from_utf8(value).ok()?;
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More seconds than can be counted are as many as can be.
+        // A number of seconds that is too large counts as the largest.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let until = httpdate::parse_http_date(text).ok()?;

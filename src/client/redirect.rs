@@ -7,39 +7,39 @@ use fluent_uri::{Uri, UriRef};
 use super::target::Target;
 use crate::handshake::{RefusedResponse, UrlError};
 
-/// Which redirects are followed. None, unless asked for: RFC 6455 §4.1 leaves it to the client, and a server that is
-/// moved is worth knowing of.
+/// Which redirects are followed. By default none: RFC 6455 §4.1 leaves it to the client, and a moved server is worth
+/// knowing about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RedirectPolicy {
     /// The most redirects in a row.
     pub limit: u32,
-    /// Whether one may lead from `wss` to `ws`, where everybody on the way can read along.
+    /// Whether a redirect may lead from `wss` to `ws`, which everybody on the way can read.
     pub allow_downgrade: bool,
 }
 
 impl RedirectPolicy {
-    /// None is followed.
+    /// Follows no redirects.
     pub const NONE: Self = Self { limit: 0, allow_downgrade: false };
 
-    /// At most so many in a row are followed.
+    /// Follows at most this many consecutive redirects.
     pub const fn up_to(limit: u32) -> Self {
         Self { limit, allow_downgrade: false }
     }
 
-    /// Where `response` leads a request to `from` that has been redirected `before` times; `None` where it is no
-    /// redirect, or none is followed.
+    /// Returns where `response` leads a request to `from` that has been redirected `before` times, or `None` if it is
+    /// no redirect or none is followed.
     ///
     /// # Errors
     ///
-    /// [`RedirectError`] for one that is not to be followed.
+    /// [`RedirectError`] for a redirect that must not be followed.
     pub fn follow(
         &self,
         from: &Target,
         response: &RefusedResponse,
         before: u32,
     ) -> Result<Option<Target>, RedirectError> {
-        // 300 has nothing to follow by itself, 304 and 305 are none, 306 is gone.
+        // 300 has nothing to follow automatically, 304 and 305 are not redirects, 306 is gone.
         if self.limit == 0 || !matches!(response.status(), 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
         }
@@ -59,7 +59,7 @@ impl RedirectPolicy {
     }
 }
 
-/// `Location` is a reference, relative to what was asked for (RFC 9110 §10.2.2).
+/// Resolves `Location`, a reference relative to the request's URL (RFC 9110 §10.2.2).
 fn resolve(from: &Target, location: &str) -> Result<Target, RedirectError> {
     let Target::Host(url) = from else {
         return Err(RedirectError::Location); // a Unix-domain socket is the only one that its server knows
@@ -67,10 +67,10 @@ fn resolve(from: &Target, location: &str) -> Result<Target, RedirectError> {
     let base = Uri::parse(url.to_string()).map_err(|_| RedirectError::Location)?;
     let reference = UriRef::parse(location).map_err(|_| RedirectError::Location)?;
     let resolved = reference.resolve_against(&base).map_err(|_| RedirectError::Location)?;
-    // A fragment is for whoever shows a document; here there is none.
+    // A fragment is for whatever shows a document; here nothing does.
     let text = resolved.as_str().split('#').next().unwrap_or_default();
     let (scheme, rest) = text.split_once(':').ok_or(RedirectError::Location)?;
-    // HTTP servers know their own schemes; the port of each is the same.
+    // HTTP servers name their own schemes; the default ports are the same.
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "ws" | "http" => "ws",
         "wss" | "https" => "wss",
@@ -91,15 +91,15 @@ fn resolve(from: &Target, location: &str) -> Result<Target, RedirectError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedirectError {
-    /// [`RedirectPolicy::limit`] is reached.
+    /// [`RedirectPolicy::limit`] has been reached.
     TooMany,
-    /// There is no `Location`, or several, or one that is no reference.
+    /// There is no `Location`, there are several, or it is not a reference.
     Location,
-    /// To something other than `ws`, `wss`, `http` and `https`.
+    /// It leads to a scheme other than `ws`, `wss`, `http` and `https`.
     Scheme,
-    /// To a URL that cannot be used.
+    /// It leads to a URL that cannot be used.
     Url(UrlError),
-    /// From `wss` to `ws`.
+    /// It leads from `wss` to `ws`.
     Downgrade,
 }
 

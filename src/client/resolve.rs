@@ -1,8 +1,8 @@
-//! Names become addresses, without blocking a loop and without a hidden thread.
+//! Name resolution, without blocking a loop and without a hidden thread.
 //!
-//! The system's resolver blocks. So a loop does not call it: it asks a [`Resolver`] that the program has chosen, which
+//! The system's resolver blocks, so a loop does not call it: it asks a [`Resolver`] that the program has chosen, which
 //! answers when it can. [`ThreadResolver`] starts a thread for each lookup, [`SystemResolver`] looks up in the calling
-//! thread. Addresses and `localhost` need no lookup and no resolver.
+//! thread. Addresses and `localhost` need neither a lookup nor a resolver.
 
 use std::fmt;
 use std::io;
@@ -11,9 +11,9 @@ use std::thread;
 
 /// Looks names up.
 ///
-/// A closure `Fn(&str, u16, Reply)` is one, too.
+/// A closure `Fn(&str, u16, Reply)` is a resolver, too.
 pub trait Resolver: Send + Sync {
-    /// Looks up the addresses of `host`, and tells them with `port` through `reply`: at once, or later from any thread.
+    /// Looks up the addresses of `host`, and sends them with `port` through `reply`: at once, or later from any thread.
     /// A loop calls this, so it has to return soon.
     fn resolve(&self, host: &str, port: u16, reply: Reply);
 }
@@ -24,18 +24,18 @@ impl<F: Fn(&str, u16, Reply) + Send + Sync> Resolver for F {
     }
 }
 
-/// Where a [`Resolver`] sends its answer. Dropping it says that there is none.
+/// Where a [`Resolver`] sends its answer. Dropping it means that there is none.
 pub struct Reply(Option<Receiver>);
 
 type Receiver = Box<dyn FnOnce(io::Result<Vec<SocketAddr>>) + Send>;
 
 impl Reply {
-    /// Passes the answer on to `receiver`.
+    /// Creates a reply that passes the answer to `receiver`.
     pub fn new(receiver: impl FnOnce(io::Result<Vec<SocketAddr>>) + Send + 'static) -> Self {
         Self(Some(Box::new(receiver)))
     }
 
-    /// The answer: addresses in order of preference.
+    /// Sends the answer: addresses in order of preference.
     pub fn send(mut self, answer: io::Result<Vec<SocketAddr>>) {
         if let Some(receiver) = self.0.take() {
             receiver(answer);
@@ -57,8 +57,8 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// The system's resolver in a thread of its own for each lookup. The thread ends with the lookup, which nothing can cut
-/// short; a caller that has given up ignores the answer.
+/// The system's resolver, in a thread of its own for each lookup. The thread ends with the lookup, which nothing can
+/// cut short; a caller that has given up ignores the answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadResolver;
 
@@ -66,7 +66,7 @@ impl Resolver for ThreadResolver {
     fn resolve(&self, host: &str, port: u16, reply: Reply) {
         let host = host.to_owned();
         let look_up = move || reply.send(look_up(&host, port));
-        // Where no thread can be started the reply is dropped, which is an answer, too.
+        // If no thread can be started, the reply is dropped, which is an answer, too.
         let _ = thread::Builder::new().name("bowsprit-resolve".into()).stack_size(256 * 1024).spawn(look_up);
     }
 }
@@ -85,7 +85,8 @@ fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok((host, port).to_socket_addrs()?.collect())
 }
 
-/// The addresses that need no lookup: those of an address, and of `localhost` and names below it (RFC 6761 §6.3).
+/// Returns the addresses that need no lookup: those of an address, and of `localhost` and names below it (RFC 6761
+/// §6.3).
 pub fn literal(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Some(vec![(address, port).into()]);

@@ -33,12 +33,12 @@ pub struct UnixTarget {
 }
 
 impl Target {
-    /// Parses `ws://host…`, `wss://host…` or `ws+unix:/path/of/socket:/resource`. In the path of a socket `%3A` stands
-    /// for a colon and `%25` for a percent sign; without a resource it is `/`.
+    /// Parses `ws://host…`, `wss://host…` or `ws+unix:/path/of/socket:/resource`. In the path of a socket, `%3A` stands
+    /// for a colon and `%25` for a percent sign; the default resource is `/`.
     ///
     /// # Errors
     ///
-    /// [`UrlError`] for the first thing that is wrong.
+    /// [`UrlError`] for the first error in the text.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         const UNIX: &str = "ws+unix:";
         match text.get(..UNIX.len()) {
@@ -49,12 +49,12 @@ impl Target {
         }
     }
 
-    /// Whether the connection goes through TLS.
+    /// Returns whether the connection uses TLS.
     pub fn is_secure(&self) -> bool {
         matches!(self, Target::Host(url) if url.is_secure())
     }
 
-    /// The host and the port to connect to; a Unix-domain socket has none.
+    /// Returns the host and the port to connect to. A Unix-domain socket has none.
     pub fn host_port(&self) -> Option<(&str, u16)> {
         match self {
             Target::Host(url) => Some((url.host(), url.port())),
@@ -62,7 +62,7 @@ impl Target {
         }
     }
 
-    /// The value of `Host`: for a Unix-domain socket `localhost`.
+    /// Returns the value of `Host`; `localhost` for a Unix-domain socket.
     pub fn host_header(&self) -> &str {
         match self {
             Target::Host(url) => url.host_header(),
@@ -70,7 +70,7 @@ impl Target {
         }
     }
 
-    /// The resource name (RFC 6455 §3).
+    /// Returns the resource name (RFC 6455 §3).
     pub fn resource(&self) -> &str {
         match self {
             Target::Host(url) => url.resource(),
@@ -78,11 +78,11 @@ impl Target {
         }
     }
 
-    /// A request for it; user-info becomes Basic authentication.
+    /// Creates a request for the target. User-info becomes Basic authentication.
     ///
     /// # Errors
     ///
-    /// [`RequestBuildError`] where the user-info fits in no header.
+    /// [`RequestBuildError`] if the user-info does not fit in a header.
     pub fn request(&self) -> Result<ClientRequest, RequestBuildError> {
         match self {
             Target::Host(url) => ClientRequest::to(url),
@@ -90,7 +90,7 @@ impl Target {
         }
     }
 
-    /// Whether both are reached over the same scheme, host and port: what secrets may follow (RFC 6454 §5).
+    /// Returns whether both have the same scheme, host and port, so that secrets may follow (RFC 6454 §5).
     pub fn is_same_origin(&self, other: &Target) -> bool {
         match (self, other) {
             (Target::Host(a), Target::Host(b)) => {
@@ -104,7 +104,7 @@ impl Target {
 
 impl UnixTarget {
     fn parse(rest: &str) -> Result<Self, UrlError> {
-        // `ws+unix:///path` names the same: an empty authority.
+        // `ws+unix:///path` means the same: an empty authority.
         let rest = if rest.starts_with("///") { &rest[2..] } else { rest };
         let (path, resource) = rest.split_once(':').unwrap_or((rest, "/"));
         let right = path.starts_with('/') && !path.starts_with("//") && path.len() > 1;
@@ -113,25 +113,25 @@ impl UnixTarget {
         }
         // No path has a NUL in it.
         let path = percent_decode(path).filter(|path| !path.contains('\0')).ok_or(UrlError::Host)?;
-        // The rest is judged as every other URL is.
+        // The rest is judged like every other URL.
         let resource = Url::parse(&format!("ws://localhost{resource}"))?.resource().to_owned();
         Ok(Self { path: path.into(), resource })
     }
 
-    /// Where the socket lies.
+    /// Returns the path of the socket.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The resource name.
+    /// Returns the resource name.
     pub fn resource(&self) -> &str {
         &self.resource
     }
 }
 
-/// The text of a URL, right or wrong, without its user-info: for messages about one that cannot be parsed.
+/// Returns the text of a URL, valid or not, without its user-info, for messages about a URL that cannot be parsed.
 ///
-/// Where it is not clear what is user-info, more is left out: a password is not for logs.
+/// If it is not clear what is user-info, more is omitted: a password must not appear in logs.
 ///
 /// ```
 /// use bowsprit::client::without_user_info;
@@ -154,7 +154,7 @@ impl FromStr for Target {
     }
 }
 
-/// The URL without user-info.
+/// Shows the URL without user-info.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! What each input makes of each state of a [`Connector`].
+//! The transitions of a [`Connector`]: what each input does in each state.
 
 use std::io;
 use std::mem;
@@ -18,8 +18,8 @@ use crate::entropy::Entropy;
 use crate::handshake::{ClientHandshake, Progress, RefusedResponse, ResponseError};
 
 impl Connector {
-    /// Takes what has happened. The time is looked at where [`Input::Time`] says so and nowhere else: what has come in
-    /// late has still come.
+    /// Handles what has happened. Deadlines are checked only for [`Input::Time`]: what has arrived late has still
+    /// arrived.
     pub fn handle(&mut self, input: Input<'_>, now: Instant) {
         use Input::{Connected, Ended, Failed, Received, Resolved, Secured};
         self.state = match (mem::replace(&mut self.state, State::Over), input) {
@@ -42,7 +42,7 @@ impl Connector {
             (State::Tunnel(tunnel), Received(bytes)) => self.tunneled(tunnel, bytes, now),
             (State::Tunnel(_), Ended) => self.fail(ProxyError::Closed.into()),
             (State::Tls, Secured) => self.request_upgrade(),
-            // The server speaks inside TLS before it is spoken to; the handshake judges what it says.
+            // The server sends before it has the request, inside TLS; the handshake judges what it sends.
             (State::Tls, Received(bytes)) => match self.request_upgrade() {
                 State::Response(handshake) => self.answered(handshake, bytes, now),
                 state => state,
@@ -90,7 +90,7 @@ impl Connector {
                 | State::Response(_)),
                 Input::Time,
             ) if self.is_late(now) => self.fail(ConnectError::Timeout(state.phase())),
-            // Of an earlier lookup, of an attempt that was dropped, too early or too late: it changes nothing.
+            // From an earlier lookup, from a dropped attempt, too early or too late: it changes nothing.
             (
                 state @ (State::LookupServer
                 | State::Lookup { .. }
@@ -105,7 +105,7 @@ impl Connector {
         };
     }
 
-    /// To the target as it is now.
+    /// Begins to connect to the current target.
     pub(super) fn begin(&mut self, now: Instant) -> State {
         if self.config.target.is_secure() && !self.config.has_tls() {
             return self.fail(ConnectError::NoTls);
@@ -133,7 +133,7 @@ impl Connector {
         }
     }
 
-    /// Asks for addresses, unless they are there; `state` is what awaits them.
+    /// Asks for addresses, unless they are known; `state` is what waits for them.
     fn look_up(&mut self, host: &str, port: u16, state: State, now: Instant) -> State {
         if let Some(addresses) = literal(host, port) {
             return match state {
@@ -151,7 +151,7 @@ impl Connector {
         lookup.0 == self.lookups
     }
 
-    /// The server's addresses are there: now those of its proxy.
+    /// Takes the server's addresses, and looks up those of its proxy.
     fn server_resolved(&mut self, answer: Result<Vec<SocketAddr>, ConnectError>, now: Instant) -> State {
         let address = match answer.map(|addresses| addresses.first().copied()) {
             Ok(Some(address)) => address.ip().to_string(),
@@ -209,7 +209,7 @@ impl Connector {
         Attempt(self.attempts)
     }
 
-    /// An attempt has failed: the next one need not wait for its turn.
+    /// Handles a failed attempt: the next one need not wait for its turn.
     fn lost(&mut self, mut race: Race, tunnel: Option<String>, error: io::Error, now: Instant) -> State {
         race.failed();
         match self.start_due(race, tunnel, Some(error), now) {
@@ -220,7 +220,7 @@ impl Connector {
         }
     }
 
-    /// The first of the attempts stands: through the proxy, if there is one, to the server.
+    /// Handles the first attempt that connects, to the server or to the proxy.
     fn won(&mut self, attempt: Attempt, tunnel: Option<String>, now: Instant) -> State {
         self.standing = Some(attempt);
         for loser in mem::take(&mut self.running) {
@@ -242,7 +242,7 @@ impl Connector {
         }
     }
 
-    /// The proxy has said something.
+    /// Handles bytes of the proxy.
     fn tunneled(&mut self, mut tunnel: Tunnel, bytes: &[u8], now: Instant) -> State {
         match tunnel.receive(bytes) {
             Ok(false) => {
@@ -262,7 +262,7 @@ impl Connector {
         }
     }
 
-    /// The way to the server is free: TLS, if the URL asks for it, and the WebSocket handshake.
+    /// Continues once the way to the server is open: TLS, if the URL asks for it, and the WebSocket handshake.
     fn arrived(&mut self, now: Instant) -> State {
         self.handshake_until = now.checked_add(self.config.handshake_timeout);
         if self.config.target.is_secure() {
@@ -289,7 +289,7 @@ impl Connector {
         State::Response(handshake)
     }
 
-    /// The server has said something in answer to the request.
+    /// Handles bytes of the server in answer to the request.
     fn answered(&mut self, mut handshake: ClientHandshake, bytes: &[u8], now: Instant) -> State {
         match handshake.receive(bytes) {
             Ok(Progress::Done { value, used }) => {
@@ -299,7 +299,7 @@ impl Connector {
             }
             Ok(Progress::NeedMore) => match handshake.refusal().map(|response| self.redirect(response)) {
                 None => State::Response(handshake),
-                // What a redirect says beside where it leads is for those who do not follow it.
+                // The body of a redirect is only for those who do not follow it.
                 Some(Ok(Some(target))) => self.follow(target, now),
                 Some(Ok(None)) => State::Refusal { handshake, until: now.checked_add(EXCERPT_WAIT) },
                 Some(Err(error)) => self.fail(error),
@@ -308,7 +308,7 @@ impl Connector {
         }
     }
 
-    /// The handshake has failed: because the server refuses, or for another reason.
+    /// Handles a failed handshake: the server refuses, or there is another reason.
     fn refused(&mut self, error: ResponseError, now: Instant) -> State {
         let ResponseError::Refused(response) = &error else {
             return self.fail(ConnectError::Response(error));
@@ -320,14 +320,14 @@ impl Connector {
         }
     }
 
-    /// Where a refusal leads, if it leads anywhere.
+    /// Returns where a refusal redirects to, if it does.
     fn redirect(&self, response: &RefusedResponse) -> Result<Option<Target>, ConnectError> {
         let before = u32::try_from(self.via.len()).unwrap_or(u32::MAX);
         let target = self.config.redirects.follow(&self.config.target, response, before);
         target.map_err(ConnectError::Redirect)
     }
 
-    /// Goes where a redirect leads. The time that is left is no longer for that.
+    /// Follows a redirect. The deadline of the handshake with the old server no longer applies.
     fn follow(&mut self, target: Target, now: Instant) -> State {
         self.drop_all();
         let before = self.config.target.clone();
@@ -342,7 +342,7 @@ impl Connector {
         }
     }
 
-    /// Whether HTTP/1.1 may do where HTTP/2 has led to this.
+    /// Returns whether HTTP/1.1 may be tried after HTTP/2 has failed like this.
     #[cfg(feature = "http2")]
     fn goes_back(&self, error: &io::Error) -> bool {
         use crate::http2::{ErrorCode, Http2Failure, http2_failure};

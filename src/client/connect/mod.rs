@@ -1,21 +1,22 @@
 //! From a URL to an open WebSocket, without a socket and without a clock.
 //!
-//! In: what has happened, as [`Input`]s, and the time of each. Out: what to do next, as [`Action`]s, the last of which is
-//! [`Action::Open`] or [`Action::Failed`]. A [`Connector`] looks names up, goes through proxies, tries addresses beside
-//! each other, follows redirects, has TLS laid over the connection, sends the request and reads the response, all as its
-//! [`ClientConfig`] says, and keeps every deadline of that. To look up, to dial, to read and to write is left to whoever
-//! drives it; the blocking client and the event loop do so in a page each.
+//! In: what has happened, as [`Input`]s, and the time of each. Out: what to do next, as [`Action`]s, the last of which
+//! is [`Action::Open`] or [`Action::Failed`]. A [`Connector`] looks names up, goes through proxies, races addresses,
+//! follows redirects, has TLS established over the connection, sends the request and reads the response, all as its
+//! [`ClientConfig`] says, and keeps every deadline of that. Its driver looks up, dials, reads and writes; the blocking
+//! client and the event loop each do so in a page.
 //!
 //! A driver does three things:
 //!
-//! 1. It does what [`next`](Connector::next) says until that says `None`.
+//! 1. It does what [`next`](Connector::next) returns until that is `None`.
 //! 2. It waits: for an answer of the resolver, for attempts, for bytes of the connection that
-//!    [stands](Connector::standing), and no longer than until the [`deadline`](Connector::deadline).
-//! 3. It tells what came of that to [`handle`](Connector::handle), and begins again.
+//!    [stands](Connector::standing), but no longer than until the [`deadline`](Connector::deadline).
+//! 3. It reports the result to [`handle`](Connector::handle), and begins again.
 //!
 //! Promises: every attempt that was to be dialed has failed, is to be dropped, or is the one that is open at the end.
-//! Nothing is written to a connection before it stands, and nothing after the request. Of a server that refuses, the
-//! reason is told as soon as its body has ended, [`EXCERPT`] bytes of it have come, or [`EXCERPT_WAIT`] is over.
+//! Nothing is written to a connection before it stands, and nothing after the request. The reason of a server that
+//! refuses is reported as soon as its body has ended, [`EXCERPT`] bytes of it have arrived, or [`EXCERPT_WAIT`] is
+//! over.
 //!
 //! ```
 //! use std::time::Instant;
@@ -52,17 +53,16 @@ use super::target::Target;
 use crate::handshake::Response;
 use state::State;
 
-/// The most bytes that are read of what a server says beside its refusal.
+/// The most bytes that are read of the body of a refusal.
 pub const EXCERPT: usize = 16 * 1024;
 
-/// How long the body of a refusal may take once its head is there. What a server says mostly comes with the head or right
-/// behind it.
+/// How long the body of a refusal may take after its head. Most bodies arrive with the head or right after it.
 pub const EXCERPT_WAIT: Duration = Duration::from_millis(250);
 
-/// One try to reach a server.
+/// One attempt to reach a server.
 #[derive(Debug)]
 pub struct Connector {
-    /// Where to and how; the target is where redirects have led.
+    /// The target and how to reach it. Redirects change the target.
     config: ClientConfig,
     /// The targets that redirects have led away from.
     via: Vec<Target>,
@@ -80,11 +80,11 @@ pub struct Connector {
     actions: VecDeque<Action>,
 }
 
-/// Names an attempt to make a connection, within one [`Connector`].
+/// Identifies an attempt to make a connection, within one [`Connector`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Attempt(u32);
 
-/// Names a lookup, within one [`Connector`].
+/// Identifies a lookup, within one [`Connector`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lookup(u32);
 
@@ -92,20 +92,20 @@ pub struct Lookup(u32);
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Input<'a> {
-    /// The answer to [`Action::Resolve`]; one to an earlier lookup is ignored.
+    /// The answer to [`Action::Resolve`]. An answer to an earlier lookup is ignored.
     Resolved(Lookup, Result<Vec<SocketAddr>, ConnectError>),
     /// An attempt has become a connection.
     Connected(Attempt),
-    /// An attempt has failed, or the connection that it became: it is over and need not be dropped. (It may be said to be
-    /// dropped all the same, where another one takes its place.)
+    /// An attempt, or the connection that it became, has failed: it is over and need not be dropped. ([`Action::Drop`]
+    /// may still name it, if another one takes its place.)
     Failed(Attempt, io::Error),
-    /// TLS is laid over the connection that stands, and its handshake is done.
+    /// TLS has been established over the standing connection.
     Secured,
-    /// Bytes from the connection that stands; inside TLS, where there is TLS.
+    /// Bytes from the standing connection; from inside TLS, if there is TLS.
     Received(&'a [u8]),
-    /// The other side has ended its direction of the connection that stands.
+    /// The other side has ended its direction of the standing connection.
     Ended,
-    /// Nothing but that time has passed.
+    /// Only time has passed.
     Time,
 }
 
@@ -113,29 +113,29 @@ pub enum Input<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Action {
-    /// Look up the addresses of this host, to be told with this port.
+    /// Look up the addresses of this host, to be returned with this port.
     Resolve(Lookup, String, u16),
     /// Begin to connect to this address.
     Dial(Attempt, Address),
-    /// Close the socket of this attempt, or what has become of it.
+    /// Close the socket of this attempt, or of what it has become.
     Drop(Attempt),
-    /// Write these bytes to the connection that stands.
+    /// Write these bytes to the standing connection.
     Write(Vec<u8>),
-    /// Lay TLS over the connection that stands, for the name of [`Connector::target`]; [`Input::Secured`] or
-    /// [`Input::Failed`] tells what came of it.
+    /// Establish TLS over the standing connection, for the name of [`Connector::target`]; report the result as
+    /// [`Input::Secured`] or [`Input::Failed`].
     StartTls,
-    /// Lay HTTP/2 over the connection that stands, without TLS (RFC 9113 §3.3). Where TLS is laid, HTTP/2 is laid over that in
-    /// the same step, if [`ClientConfig::http`] says so.
+    /// Establish HTTP/2 over the standing connection, without TLS (RFC 9113 §3.3). Over TLS, HTTP/2 is established in
+    /// the same step as TLS, if [`ClientConfig::http`] asks for it.
     StartHttp2,
-    /// The WebSocket is open over the connection that stands, which is the driver's from now on. Of the last
-    /// [`Input::Received`], the bytes from `used` on are frames.
+    /// The WebSocket is open over the standing connection, which belongs to the driver from now on. The bytes of the
+    /// last [`Input::Received`] from `used` on are frames.
     Open {
         /// The server's response.
         response: Box<Response>,
-        /// Bytes of the last input that belong to it.
+        /// How many bytes of the last input belong to the response.
         used: usize,
     },
-    /// The server cannot be reached; no socket is left.
+    /// The server cannot be reached. No socket is left.
     Failed(ConnectError),
 }
 
@@ -159,7 +159,7 @@ impl fmt::Display for Address {
 }
 
 impl Connector {
-    /// A try that begins at `now`; [`ClientConfig::connect_timeout`] counts from here.
+    /// Creates a connector that begins at `now`, from when [`ClientConfig::connect_timeout`] counts.
     pub fn new(config: ClientConfig, now: Instant) -> Self {
         let mut connector = Self::idle(config);
         connector.until = now.checked_add(connector.config.connect_timeout);
@@ -167,8 +167,8 @@ impl Connector {
         connector
     }
 
-    /// The handshake alone, over a connection that is there, TLS included; [`ClientConfig::handshake_timeout`] counts
-    /// from here. Redirects are told and not followed.
+    /// Creates a connector for the handshake alone, over an existing connection that includes TLS, if any.
+    /// [`ClientConfig::handshake_timeout`] counts from `now`. Redirects are reported and not followed.
     pub fn over_connection(mut config: ClientConfig, now: Instant) -> Self {
         config.redirects = super::redirect::RedirectPolicy::NONE;
         let mut connector = Self::idle(config);
@@ -193,13 +193,13 @@ impl Connector {
         }
     }
 
-    /// What to do next; to be asked until it says `None`.
+    /// Returns what to do next. Call it until it returns `None`.
     #[expect(clippy::should_implement_trait, reason = "it is no iterator: `None` now is not the end")]
     pub fn next(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// When to tell [`Input::Time`], if nothing happens before; `None` once it is over.
+    /// Returns when to report [`Input::Time`], if nothing happens before; `None` once it is over.
     pub fn deadline(&self) -> Option<Instant> {
         let own = match &self.state {
             State::Over => return None,
@@ -210,7 +210,7 @@ impl Connector {
         [own, self.until, self.handshake_until].into_iter().flatten().min()
     }
 
-    /// What is going on; `None` once it is over.
+    /// Returns what is going on; `None` once it is over.
     pub const fn phase(&self) -> Option<Phase> {
         match &self.state {
             State::Over => None,
@@ -218,22 +218,22 @@ impl Connector {
         }
     }
 
-    /// The attempt that has become the connection to the server or its proxy.
+    /// Returns the attempt that has become the connection to the server or its proxy.
     pub const fn standing(&self) -> Option<Attempt> {
         self.standing
     }
 
-    /// Where to, redirects followed.
+    /// Returns the target, after redirects.
     pub fn target(&self) -> &Target {
         &self.config.target
     }
 
-    /// As it is now, redirects followed.
+    /// Returns the current configuration, after redirects.
     pub fn config(&self) -> &ClientConfig {
         &self.config
     }
 
-    /// The bytes of the request, while the response is awaited.
+    /// Returns the bytes of the request while the response is awaited.
     pub fn request(&self) -> Option<&[u8]> {
         match &self.state {
             State::Response(handshake) | State::Refusal { handshake, .. } => Some(handshake.request()),

@@ -1,4 +1,4 @@
-//! The states of a [`Connector`](super::Connector), each with what it holds.
+//! The states of a [`Connector`](super::Connector), each with its data.
 
 use std::io;
 use std::time::Instant;
@@ -8,25 +8,25 @@ use crate::client::proxy::Tunnel;
 use crate::client::race::Race;
 use crate::handshake::ClientHandshake;
 
-/// Where a try stands.
+/// The state of a connector.
 #[derive(Debug)]
 pub(super) enum State {
-    /// The server's addresses are awaited, for a proxy that takes no names.
+    /// Waits for the server's addresses, for a proxy that takes no names.
     LookupServer,
-    /// The addresses to connect to are awaited: the server's, or those of the proxy that is to be asked for a tunnel to
-    /// this host.
+    /// Waits for the addresses to connect to: the server's, or those of the proxy that is to open a tunnel to this
+    /// host.
     Lookup { tunnel: Option<String> },
-    /// One of several addresses is to answer.
+    /// Waits for one of several addresses to answer.
     Race { race: Race, tunnel: Option<String>, last: Option<io::Error> },
-    /// The proxy's answer is awaited.
+    /// Waits for the proxy's answer.
     Tunnel(Tunnel),
-    /// The end of the TLS handshake is awaited.
+    /// Waits for the end of the TLS handshake.
     Tls,
-    /// The server's response is awaited.
+    /// Waits for the server's response.
     Response(ClientHandshake),
-    /// The server refuses; what it says beside that is read until then.
+    /// The server refuses; the body of the refusal is read until then.
     Refusal { handshake: ClientHandshake, until: Option<Instant> },
-    /// It is open, or has failed.
+    /// The WebSocket is open, or the connector has failed.
     Over,
 }
 

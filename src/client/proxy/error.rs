@@ -12,13 +12,13 @@ pub enum ProxyError {
     Url,
     /// The environment variable with this name cannot be used.
     Variable(String, Box<ProxyError>),
-    /// The host cannot be named to the proxy.
+    /// The host cannot be expressed to the proxy.
     Host,
     /// The user name or password cannot be sent.
     Credentials,
-    /// The proxy wants credentials, or others.
+    /// The proxy requires credentials, or other ones.
     Authentication,
-    /// The proxy wants none but these ways to authenticate, and we speak Basic alone (RFC 9110 §11.7.1).
+    /// The proxy accepts only these authentication schemes, and we support only Basic (RFC 9110 §11.7.1).
     Schemes(Vec<String>),
     /// The proxy refuses with this HTTP status.
     Status(u16),
@@ -26,7 +26,7 @@ pub enum ProxyError {
     Socks(u8),
     /// The proxy's HTTP answer is faulty.
     Head(HeadError),
-    /// The proxy's answer is no SOCKS version 5.
+    /// The proxy's answer is not SOCKS version 5.
     Garbage,
     /// The proxy sent more than its answer.
     EarlyBytes,
@@ -62,7 +62,7 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
-/// What a reply code means (RFC 1928 §6).
+/// Returns the meaning of a reply code (RFC 1928 §6).
 const fn reply_text(code: u8) -> &'static str {
     match code {
         1 => "general failure",

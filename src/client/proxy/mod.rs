@@ -1,7 +1,7 @@
 //! Proxies: which one stands between us and a server, and how a tunnel through it is opened.
 //!
-//! In: a URL or the environment, where to, and the proxy's bytes in any cut. Out: the bytes for the proxy, and an
-//! open tunnel or what is wrong. There is no socket here.
+//! In: a URL or the environment, the destination, and the proxy's bytes in any cut. Out: the bytes for the proxy, and
+//! an open tunnel or what is wrong. There is no socket here.
 
 mod error;
 mod settings;
@@ -28,7 +28,7 @@ pub struct Proxy {
     credentials: Option<(String, Secret<String>)>,
 }
 
-/// What a proxy speaks.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyKind {
@@ -66,7 +66,7 @@ impl Proxy {
         Self { kind, host: url.host().to_owned(), port, credentials: None }.with(credentials)
     }
 
-    /// This proxy with a user name and a password.
+    /// Returns this proxy with a user name and a password.
     ///
     /// # Errors
     ///
@@ -85,27 +85,27 @@ impl Proxy {
         Ok(self)
     }
 
-    /// What it speaks.
+    /// Returns its protocol.
     pub fn kind(&self) -> ProxyKind {
         self.kind
     }
 
-    /// Its host.
+    /// Returns its host.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Its port.
+    /// Returns its port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether the server's name is looked up here and not by the proxy.
+    /// Returns whether the server's name is looked up here and not by the proxy.
     pub fn wants_address(&self) -> bool {
         self.kind == ProxyKind::Socks5
     }
 
-    /// The handshake that opens a tunnel to `host` and `port`.
+    /// Creates the handshake that opens a tunnel to `host` and `port`.
     ///
     /// # Errors
     ///
@@ -135,7 +135,7 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// As displayed: a password is not for logs.
+/// Shows what `Display` shows: a password must not appear in logs.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Proxy({self})")

@@ -1,4 +1,4 @@
-//! Which proxy for which server: what the environment says, and what is reached without one.
+//! Which proxy to use for which server: what the environment says, and what is reached directly.
 
 use std::net::IpAddr;
 
@@ -6,38 +6,38 @@ use super::Proxy;
 use super::error::ProxyError;
 use crate::client::target::Target;
 
-/// Which proxy for which server.
+/// Which proxy to use for which server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxySettings {
     ws: Option<Result<Proxy, ProxyError>>,
     wss: Option<Result<Proxy, ProxyError>>,
-    /// Reached without one.
+    /// Servers that are reached without a proxy.
     direct: Vec<String>,
 }
 
 impl ProxySettings {
-    /// No proxy at all.
+    /// Uses no proxy at all.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// The same one for every server.
+    /// Uses the same proxy for every server.
     pub fn all(proxy: Proxy) -> Self {
         Self { ws: Some(Ok(proxy.clone())), wss: Some(Ok(proxy)), direct: Vec::new() }
     }
 
-    /// What the environment says: `ws_proxy`, `http_proxy` or `all_proxy` for `ws`, `wss_proxy`, `https_proxy` or
+    /// Reads the environment: `ws_proxy`, `http_proxy` or `all_proxy` for `ws`, `wss_proxy`, `https_proxy` or
     /// `all_proxy` for `wss`, the first that is set and not empty, lower case before upper case, and `no_proxy`.
     ///
-    /// `HTTP_PROXY` in upper case is not looked at: where a program serves CGI requests a client could set it.
+    /// `HTTP_PROXY` in upper case is ignored: in a program that serves CGI requests a client could set it.
     ///
-    /// A variable that cannot be used is an error of [`proxy_for`](Self::proxy_for), and only for a server that it
+    /// A variable that cannot be used is an error of [`proxy_for`](Self::proxy_for), and only for servers that it
     /// concerns.
     pub fn from_env() -> Self {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
-    /// [`from_env`](Self::from_env) with the environment that `lookup` shows.
+    /// Does what [`from_env`](Self::from_env) does, with the environment that `lookup` provides.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
         let first = |names: &[&str]| {
@@ -53,8 +53,8 @@ impl ProxySettings {
         }
     }
 
-    /// These settings with the servers of a list such as that of `NO_PROXY` reached directly: names (and all below
-    /// them), addresses, networks such as `10.0.0.0/8`, each with a port or without, or `*` for all.
+    /// Returns these settings with the servers of a list such as that of `NO_PROXY` reached directly: names (and all
+    /// below them), addresses, networks such as `10.0.0.0/8`, each with or without a port, or `*` for all.
     #[must_use]
     pub fn except(mut self, list: &str) -> Self {
         self.direct.extend(Self::list(list));
@@ -66,11 +66,11 @@ impl ProxySettings {
         entries.map(str::to_ascii_lowercase).collect()
     }
 
-    /// The proxy for a server, if there is one.
+    /// Returns the proxy for a server, if there is one.
     ///
     /// # Errors
     ///
-    /// [`ProxyError::Variable`] where the environment names one that cannot be used.
+    /// [`ProxyError::Variable`] if the environment names one that cannot be used.
     pub fn proxy_for(&self, target: &Target) -> Result<Option<&Proxy>, ProxyError> {
         let Some((host, port)) = target.host_port() else { return Ok(None) };
         if self.direct.iter().any(|entry| is_listed(entry, host, port)) {

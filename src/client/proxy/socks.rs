@@ -1,7 +1,7 @@
-//! SOCKS version 5 (RFC 1928), with user name and password (RFC 1929) or without.
+//! SOCKS version 5 (RFC 1928), with or without user name and password (RFC 1929).
 //!
-//! In: where to, and the proxy's bytes in any cut. Out: the bytes for the proxy. Promises: never takes a byte that
-//! belongs to the server behind the proxy.
+//! In: the destination, and the proxy's bytes in any cut. Out: the bytes for the proxy. Promises: never takes a byte
+//! that belongs to the server behind the proxy.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::secret::Secret;
 pub struct Socks5 {
     /// What waits to be sent.
     out: Secret<Vec<u8>>,
-    /// What has come of the current answer.
+    /// What has arrived of the current answer.
     answer: Vec<u8>,
     request: Vec<u8>,
     credentials: Option<Secret<Vec<u8>>>,
@@ -34,7 +34,7 @@ const NO_AUTHENTICATION: u8 = 0;
 const USER_PASSWORD: u8 = 2;
 
 impl Socks5 {
-    /// A tunnel to `host`: an address goes as an address, a name as a name that the proxy looks up.
+    /// Creates a tunnel to `host`: an address is sent as an address, a name as a name that the proxy looks up.
     ///
     /// # Errors
     ///
@@ -79,17 +79,17 @@ impl Socks5 {
         })
     }
 
-    /// The bytes to send next; empty while the proxy's answer is awaited.
+    /// Returns the bytes to send next; empty while the proxy's answer is awaited.
     pub fn pending(&self) -> &[u8] {
         self.out.expose()
     }
 
-    /// Drops the first `len` of them: they are sent.
+    /// Drops the first `len` pending bytes, which have been sent.
     pub fn advance(&mut self, len: usize) {
         self.out.expose_mut().drain(..len);
     }
 
-    /// Takes the proxy's next bytes. `Done`: the tunnel is open, and bytes from `used` on are the server's.
+    /// Takes the proxy's next bytes. After `Done` the tunnel is open, and bytes from `used` on are the server's.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Socks5 {
         Ok(Progress::Done { value: (), used })
     }
 
-    /// The length of the current answer, as far as it can be told from what has come.
+    /// Returns the length of the current answer, as far as what has arrived determines it.
     fn wanted(&self) -> usize {
         match (self.stage, self.answer.as_slice()) {
             (SocksState::Method | SocksState::Authentication, _) => 2,
@@ -155,7 +155,7 @@ impl Socks5 {
     }
 }
 
-/// A length in one byte, which is not 0, and the text.
+/// Appends text after its length in one byte, which must not be 0.
 fn push_short(out: &mut Vec<u8>, text: &str) -> Option<()> {
     let len = u8::try_from(text.len()).ok().filter(|len| *len > 0)?;
     out.push(len);

@@ -1,6 +1,7 @@
 //! The handshake that opens a tunnel: HTTP's CONNECT (RFC 9110 §9.3.6), or SOCKS.
 //!
-//! In: where to, and the proxy's bytes in any cut. Out: the bytes for the proxy, and an open tunnel or what is wrong.
+//! In: the destination, and the proxy's bytes in any cut. Out: the bytes for the proxy, and an open tunnel or what is
+//! wrong.
 
 use std::net::IpAddr;
 
@@ -11,7 +12,7 @@ use crate::secret::Secret;
 
 /// The handshake that opens a tunnel through a proxy.
 ///
-/// Send what is [`pending`](Self::pending) whenever it is not empty, and pass on what the proxy says.
+/// Send what is [`pending`](Self::pending) whenever it is not empty, and pass on what the proxy sends.
 #[derive(Clone, Debug)]
 pub struct Tunnel(Speech);
 
@@ -34,7 +35,7 @@ impl Tunnel {
         Ok(Self(Speech::Socks(Socks5::new(host, port, credentials)?)))
     }
 
-    /// The bytes to send next; empty while the proxy's answer is awaited.
+    /// Returns the bytes to send next; empty while the proxy's answer is awaited.
     pub fn pending(&self) -> &[u8] {
         match &self.0 {
             Speech::Http(http) => http.out.expose(),
@@ -42,7 +43,7 @@ impl Tunnel {
         }
     }
 
-    /// Drops the first `len` of them: they are sent.
+    /// Drops the first `len` pending bytes, which have been sent.
     pub fn advance(&mut self, len: usize) {
         match &mut self.0 {
             Speech::Http(http) => drop(http.out.expose_mut().drain(..len)),
@@ -50,11 +51,11 @@ impl Tunnel {
         }
     }
 
-    /// Takes the proxy's next bytes; says whether the tunnel is open.
+    /// Takes the proxy's next bytes. Returns whether the tunnel is open.
     ///
     /// # Errors
     ///
-    /// What is wrong. Bytes behind the proxy's answer are wrong, too: no server speaks before it is spoken to.
+    /// What is wrong. Bytes after the proxy's answer are wrong, too: no server sends before it has the request.
     pub fn receive(&mut self, input: &[u8]) -> Result<bool, ProxyError> {
         let progress = match &mut self.0 {
             Speech::Http(http) => http.receive(input)?,
@@ -68,7 +69,7 @@ impl Tunnel {
     }
 }
 
-/// CONNECT (RFC 9110 §9.3.6).
+/// A tunnel by CONNECT (RFC 9110 §9.3.6).
 #[derive(Clone, Debug)]
 struct HttpTunnel {
     out: Secret<Vec<u8>>,
@@ -83,7 +84,7 @@ impl HttpTunnel {
             Ok(IpAddr::V6(_)) => format!("[{host}]:{port}"),
             _ => format!("{host}:{port}"),
         };
-        // Whoever gives the host, nothing in it may end the line (CVE-2026-42578).
+        // Wherever the host comes from, nothing in it may end the line (CVE-2026-42578).
         if host.is_empty()
             || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte))
         {
@@ -111,7 +112,7 @@ impl HttpTunnel {
                 StartLine::Response { status: 100..=199, .. } if self.interim < MAX_INTERIM => {
                     self.interim += 1
                 }
-                // RFC 9110 §9.3.6: any 2xx; the length that it may announce counts for nothing.
+                // RFC 9110 §9.3.6: any 2xx; a length that it announces is ignored.
                 StartLine::Response { status: 200..=299, .. } => {
                     return Ok(Progress::Done { value: (), used: taken });
                 }
@@ -123,11 +124,11 @@ impl HttpTunnel {
     }
 }
 
-/// The most schemes that are told, and the most bytes of one.
+/// The most schemes that are reported, and the most bytes of one.
 const SCHEMES: usize = 4;
 const SCHEME: usize = 32;
 
-/// What a proxy asks for, as each of its challenges begins (RFC 9110 §11.3).
+/// Returns what a proxy asks for, from the scheme of each challenge (RFC 9110 §11.3).
 fn asked_for(head: &Head) -> ProxyError {
     let mut schemes: Vec<String> = Vec::new();
     for scheme in head.first_tokens("proxy-authenticate") {

@@ -1,7 +1,7 @@
 //! HTTP archives as browsers write them, with the messages of WebSocket connections (`_webSocketMessages`).
 //!
-//! An archive holds messages and no frames: what is shown is what was said, and nothing about how can be judged. An entry or a
-//! message that cannot be read is left out, and the rest is told.
+//! An archive holds messages but no frames, so the content can be shown but the framing cannot be judged. Entries and
+//! messages that cannot be read are left out, and the rest is reported.
 
 use std::time::Duration;
 
@@ -58,25 +58,25 @@ struct Field {
 struct Data {
     #[serde(rename = "type")]
     way: String,
-    /// Seconds since 1970.
+    /// The time in seconds since 1970.
     #[serde(default)]
     time: f64,
     opcode: i64,
     data: String,
 }
 
-/// What an archive held.
+/// What was found in an archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Connections that were told of.
+    /// How many connections were reported.
     pub connections: u64,
-    /// Entries and messages that cannot be read.
+    /// How many entries and messages could not be read.
     pub left_out: u64,
-    /// Which, and why, of the first few.
+    /// The first few of them, with the reasons.
     pub reasons: Vec<String>,
 }
 
-/// No more reasons are kept.
+/// The most reasons that are kept.
 const REASONS: usize = 16;
 
 impl Held {
@@ -88,17 +88,17 @@ impl Held {
     }
 }
 
-/// Whether a text looks like an archive.
+/// Returns whether a text looks like an archive.
 pub fn is_at_start_of(text: &str) -> bool {
     let start: String = text.chars().take(200).filter(|c| !c.is_whitespace()).collect();
     start.trim_start_matches('\u{feff}').starts_with("{\"log\":")
 }
 
-/// Tells of each connection in it, with its number. Of a message so many bytes are kept.
+/// Reports each connection in the archive with its number. At most `keep` bytes of each message are kept.
 ///
 /// # Errors
 ///
-/// What cannot be understood at all, or that there is no connection.
+/// Returns what cannot be understood at all, or that there is no connection.
 pub fn read(text: &str, keep: usize, mut tell: impl FnMut(u64, &Told)) -> Result<Held, String> {
     let text = text.trim_start_matches('\u{feff}');
     let archive: Archive = serde_json::from_str(text).map_err(|error| match error.is_eof() {
@@ -129,7 +129,7 @@ pub fn read(text: &str, keep: usize, mut tell: impl FnMut(u64, &Told)) -> Result
     }
 }
 
-/// Tells of a connection, and which of its messages are left out.
+/// Reports a connection, and records which of its messages are left out.
 fn connection(
     entry: Entry,
     keep: usize,
@@ -171,7 +171,7 @@ fn connection(
     }
 }
 
-/// What a message is, and who has sent it.
+/// Returns what a message is and who sent it.
 fn said(data: Data, keep: usize) -> Result<(Peer, WireEvent), String> {
     let Data { way, opcode, data, .. } = data;
     let from = match &*way {
@@ -181,7 +181,7 @@ fn said(data: Data, keep: usize) -> Result<(Peer, WireEvent), String> {
     };
     let bytes = match opcode {
         1 => data.into_bytes(),
-        // Of anything but text.
+        // Data of any opcode but text.
         2 | 8..=10 => STANDARD.decode(&data).map_err(|error| format!("its data is no base64: {error}"))?,
         other => return Err(format!("{other} is the opcode of no message")),
     };
@@ -217,7 +217,7 @@ mod tests {
             {"type": "receive", "time": 1700000000.75, "opcode": 2, "data": "AAEC"},
             {"type": "receive", "time": 1700000001, "opcode": 8, "data": "A+hieWU="}]}]}}"#;
 
-    /// What was told, as lines, and what was left out.
+    /// Returns what was reported, as lines, and what was left out.
     fn told(text: &str) -> Result<(String, Held), String> {
         let mut lines = Vec::new();
         let held = read(text, 64, |_, told| lines.extend(told.lines().into_iter().map(|line| line.text)))?;

@@ -1,7 +1,7 @@
-//! Conversations out of files: what `watch` has saved, captures of packets, archives of browsers.
+//! Conversations from files: those that `watch` saved, packet captures, browser archives.
 //!
-//! In: the bytes of a file. Out: [`Entry`]s in order: which connection, when, who, which bytes. Whatever a file says, no more
-//! is kept than it holds, and a file that is cut is read up to there.
+//! In: the bytes of a file. Out: [`Entry`]s in order, each with its connection, time, sender and bytes. No more is kept
+//! than the file holds, whatever lengths it states, and a truncated file is read up to its end.
 
 pub mod har;
 pub mod packets;
@@ -14,30 +14,30 @@ use std::time::Duration;
 
 use super::conversation::{End, Peer};
 
-/// A piece of one connection.
+/// Something that happened on one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Which.
+    /// The number of the connection.
     pub connection: u64,
-    /// When, counted from its start.
+    /// The time, counted from the start of the connection.
     pub at: Duration,
-    /// What.
+    /// What happened.
     pub what: What,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// It began.
+    /// The connection began.
     Open,
-    /// It began earlier; this is the first that is known of it.
+    /// The connection began before the capture; this is the first that is known of it.
     Middle,
     /// A side sent bytes.
     Bytes(Peer, Vec<u8>),
-    /// A side sent so many bytes that are not there.
+    /// A side sent this many bytes that are missing.
     Lost(Peer, u64),
     /// A side sends nothing more.
     End(Peer, End),
-    /// Nothing more is known of it.
+    /// Nothing more is known of the connection.
     Over,
 }

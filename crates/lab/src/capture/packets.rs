@@ -1,7 +1,6 @@
-//! Captures of packets, in the containers `pcap` and `pcapng`: TCP connections that may be WebSocket, put together.
+//! Packet captures in the containers `pcap` and `pcapng`: TCP connections that may be WebSocket, reassembled.
 //!
-//! The containers and the headers are read by `pcap-parser` and `etherparse`; what belongs together is said by
-//! `tcp`.
+//! `pcap-parser` reads the containers and `etherparse` the headers; `tcp` puts the connections together.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -20,22 +19,22 @@ use super::tcp::{Segment, Tcp};
 /// Link types beyond those that `pcap-parser` names (tcpdump.org/linktypes.html).
 const LINUX_SLL2: i32 = 276;
 
-/// What a capture held.
+/// What was found in a capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Packets.
+    /// How many packets there were.
     pub packets: u64,
-    /// TCP connections that were told of.
+    /// How many TCP connections were reported.
     pub connections: u64,
-    /// TCP connections that are no HTTP and no WebSocket.
+    /// How many TCP connections are neither HTTP nor WebSocket.
     pub others: u64,
-    /// Packets that are no TCP, or cannot be read.
+    /// How many packets are not TCP or cannot be read.
     pub left_out: u64,
     /// Whether the file ends inside a packet.
     pub is_cut: bool,
 }
 
-/// Whether a file begins like a capture.
+/// Returns whether a file begins like a capture.
 pub fn is_at_start_of(bytes: &[u8]) -> bool {
     matches!(
         bytes,
@@ -47,11 +46,11 @@ pub fn is_at_start_of(bytes: &[u8]) -> bool {
     )
 }
 
-/// Reads a capture, and tells of each piece of a connection.
+/// Reads a capture and reports each piece of a connection.
 ///
 /// # Errors
 ///
-/// What about the container cannot be understood. A file that is cut is read up to there.
+/// Returns what cannot be understood about the container. A truncated file is read up to its end.
 pub fn read(bytes: &[u8], tell: impl FnMut(Entry)) -> Result<Held, String> {
     let mut packets = Packets { tcp: Tcp::new(tell), held: Held::default() };
     match bytes {
@@ -62,7 +61,7 @@ pub fn read(bytes: &[u8], tell: impl FnMut(Entry)) -> Result<Held, String> {
     Ok(Held { connections, others, ..packets.held })
 }
 
-/// Reads packets that are in no container, with their times: each begins with the header of IP, or of Ethernet.
+/// Reads timestamped packets without a container: each begins with an IP or Ethernet header.
 pub fn read_bare(packets: impl IntoIterator<Item = (Duration, Vec<u8>)>, tell: impl FnMut(Entry)) -> Held {
     let mut read = Packets { tcp: Tcp::new(tell), held: Held::default() };
     for (at, packet) in packets {
@@ -76,17 +75,17 @@ pub fn read_bare(packets: impl IntoIterator<Item = (Duration, Vec<u8>)>, tell: i
     Held { connections, others, ..read.held }
 }
 
-/// Whether bytes are one packet of TCP, by the lengths in its headers.
+/// Returns whether the bytes are exactly one TCP packet, by the lengths in its headers.
 pub fn is_packet(bytes: &[u8]) -> bool {
     whole(bytes).is_some_and(|(_, missing)| missing == 0)
 }
 
-/// Whether bytes are the start of a packet of TCP.
+/// Returns whether the bytes are the start of a TCP packet.
 pub fn is_cut_packet(bytes: &[u8]) -> bool {
     whole(bytes).is_some_and(|(_, missing)| missing > 0)
 }
 
-/// The link of a packet, and how many bytes of it are missing.
+/// Returns the link type of a packet and how many bytes of it are missing.
 fn whole(packet: &[u8]) -> Option<(Linktype, usize)> {
     let links = [
         (Linktype::RAW, 0),
@@ -105,7 +104,7 @@ fn whole(packet: &[u8]) -> Option<(Linktype, usize)> {
         };
         let is_ethernet = link == Linktype::ETHERNET;
         let has_type = !is_ethernet || matches!(packet.get(12..14), Some([0x08, 0x00] | [0x86, 0xdd]));
-        // A short frame of Ethernet is filled up.
+        // Short Ethernet frames are padded.
         let spare = if is_ethernet { 46 } else { 0 };
         let fits = protocol == 6 && length >= 40 && ip.len() <= length + spare && has_type;
         fits.then(|| (link, length.saturating_sub(ip.len())))
@@ -120,7 +119,7 @@ struct Packets<F> {
 /// An interface of a pcapng file.
 struct Interface {
     link: Linktype,
-    /// Units of time in a second.
+    /// Units of time per second.
     resolution: u64,
 }
 
@@ -198,7 +197,7 @@ impl<F: FnMut(Entry)> Packets<F> {
         Ok(())
     }
 
-    /// The container goes no further.
+    /// Handles an error of the container, which cannot be read any further.
     fn stopped(&mut self, error: &nom::Err<PcapError<&[u8]>>) -> Result<(), String> {
         match error {
             nom::Err::Incomplete(_) | nom::Err::Error(PcapError::Incomplete(_)) => {
@@ -209,7 +208,7 @@ impl<F: FnMut(Entry)> Packets<F> {
         }
     }
 
-    /// A packet of an interface that the file has not described.
+    /// Counts a packet of an interface that the file has not described.
     fn unknown(&mut self) {
         self.held.packets += 1;
         self.held.left_out += 1;
@@ -224,7 +223,7 @@ impl<F: FnMut(Entry)> Packets<F> {
     }
 }
 
-/// The headers of a packet.
+/// Parses the headers of a packet.
 fn slice(link: Linktype, data: &[u8]) -> Option<LaxSlicedPacket<'_>> {
     let with_type = |at: usize, header: usize| {
         let ether_type = u16::from_be_bytes([*data.get(at)?, *data.get(at + 1)?]);
@@ -232,9 +231,9 @@ fn slice(link: Linktype, data: &[u8]) -> Option<LaxSlicedPacket<'_>> {
     };
     match link {
         Linktype::ETHERNET => LaxSlicedPacket::from_ethernet(data).ok(),
-        // A number of four bytes says which protocol it is, as does the packet itself.
+        // A number of four bytes names the protocol, as does the packet itself.
         Linktype::NULL | Linktype::LOOP => LaxSlicedPacket::from_ip(data.get(4..)?).ok(),
-        // 12 and 14 are what it was before it had a number everywhere.
+        // 12 and 14 were its numbers before it had one number on all systems.
         Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 | Linktype(12 | 14) => {
             LaxSlicedPacket::from_ip(data).ok()
         }

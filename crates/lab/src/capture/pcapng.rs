@@ -1,8 +1,8 @@
-//! What passed between two programs, as a capture that Wireshark opens: the bytes of each side in TCP segments that were
-//! never sent, as a connection between those two would have had them without TLS and without us.
+//! Writes the traffic between two programs as a capture that Wireshark opens. The bytes of each side are put in TCP
+//! segments that were never sent, as a direct connection between the two would have carried them without TLS.
 //!
-//! The headers are made by `etherparse`. The blocks around them are three of fixed form, written here: the crates that write
-//! them are no longer kept, or pull in a runtime. `pcap-parser` and tshark read them in the tests.
+//! `etherparse` makes the headers. The blocks around them have three fixed forms and are written here: the crates that
+//! write them are unmaintained or pull in a runtime. In the tests, `pcap-parser` and tshark read them.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -12,9 +12,9 @@ use std::time::Duration;
 use crate::conversation::{End, Peer};
 use etherparse::PacketBuilder;
 
-/// The most bytes of a segment.
+/// The most bytes in a segment.
 const SEGMENT: usize = 32 << 10;
-/// What the first sequence number of each side is.
+/// The first sequence number of each side.
 const FIRST: u32 = 1000;
 
 /// Writes a capture.
@@ -25,14 +25,14 @@ pub struct Writer<W: Write> {
 
 struct Connection {
     ends: [SocketAddr; 2],
-    /// When it began, since 1970.
+    /// When the connection began, since 1970.
     began: Duration,
-    /// What each side sends next.
+    /// The next sequence number of each side.
     next: [u32; 2],
     ended: [bool; 2],
 }
 
-/// What a segment is beside its bytes.
+/// The flag of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flag {
     Syn,
@@ -53,9 +53,9 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     ///
-    /// What the file says.
+    /// Returns an error of the file.
     pub fn new(mut to: W) -> io::Result<Self> {
-        // Byte order, version 1.0, and a length that is not known.
+        // Byte order, version 1.0, and an unknown length.
         let section = [&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat();
         block(&mut to, 0x0a0d_0d0a, &section)?;
         // LINKTYPE_RAW, no limit; option 9, if_tsresol, of one byte: nanoseconds; the end of the options.
@@ -64,11 +64,12 @@ impl<W: Write> Writer<W> {
         Ok(Self { to, open: HashMap::new() })
     }
 
-    /// A connection begins, so long after 1970. Ends of two families stand in one: an address of the other is mapped.
+    /// Begins a connection, at this time since 1970. If the two addresses are of different families, the IPv4 address
+    /// is mapped to IPv6.
     ///
     /// # Errors
     ///
-    /// What the file says.
+    /// Returns an error of the file.
     pub fn open(
         &mut self,
         number: u64,
@@ -87,20 +88,20 @@ impl<W: Write> Writer<W> {
         self.segment(number, at, Peer::Client, Flag::None, &[])
     }
 
-    /// A side has sent bytes, so long after the connection began.
+    /// Writes bytes that a side has sent, at this time since the connection began.
     ///
     /// # Errors
     ///
-    /// What the file says.
+    /// Returns an error of the file.
     pub fn bytes(&mut self, number: u64, at: Duration, from: Peer, bytes: &[u8]) -> io::Result<()> {
         bytes.chunks(SEGMENT).try_for_each(|chunk| self.segment(number, at, from, Flag::None, chunk))
     }
 
-    /// A side sends nothing more.
+    /// Ends a side's direction.
     ///
     /// # Errors
     ///
-    /// What the file says.
+    /// Returns an error of the file.
     pub fn end(&mut self, number: u64, at: Duration, from: Peer, how: End) -> io::Result<()> {
         let flag = if how == End::Reset { Flag::Rst } else { Flag::Fin };
         self.segment(number, at, from, flag, &[])?;
@@ -113,16 +114,16 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// A connection is over.
+    /// Forgets a connection that is over.
     pub fn over(&mut self, number: u64) {
         self.open.remove(&number);
     }
 
-    /// Writes what waits.
+    /// Flushes the file.
     ///
     /// # Errors
     ///
-    /// What the file says.
+    /// Returns an error of the file.
     pub fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
     }
@@ -145,7 +146,7 @@ impl<W: Write> Writer<W> {
             _ => PacketBuilder::ipv6(octets(source), octets(target), 64),
         };
         let mut tcp = ip.tcp(source.port(), target.port(), connection.next[own], 65_535);
-        // All but the very first one answer something.
+        // Every segment but the very first acknowledges something.
         if (flag, from) != (Flag::Syn, Peer::Client) {
             tcp = tcp.ack(connection.next[other]);
         }
@@ -159,9 +160,9 @@ impl<W: Write> Writer<W> {
         let mut packet = Vec::with_capacity(tcp.size(payload.len()));
         tcp.write(&mut packet, payload).map_err(io::Error::other)?;
         let counted = payload.len() + usize::from(matches!(flag, Flag::Syn | Flag::Fin));
-        // Modulo 2^32, as sequence numbers are.
+        // Sequence numbers are modulo 2^32.
         connection.next[own] = connection.next[own].wrapping_add(counted as u32);
-        // Until the year 2554.
+        // This holds until the year 2554.
         let time = u64::try_from((connection.began + at).as_nanos()).unwrap_or(u64::MAX);
         let length = packet.len() as u32; // at most `SEGMENT` and two headers
         let fields = [0, (time >> 32) as u32, time as u32, length, length];
@@ -171,7 +172,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// A block (pcapng §3.1): its kind, its length, what it holds up to a multiple of four bytes, its length.
+/// Writes a block (pcapng §3.1): its kind, its length, its content padded to a multiple of four bytes, its length.
 fn block(to: &mut impl Write, kind: u32, body: &[u8]) -> io::Result<()> {
     let padding = &[0; 3][..body.len().wrapping_neg() % 4];
     let length = (12 + body.len() + padding.len()) as u32; // as above
@@ -199,7 +200,7 @@ mod tests {
     use super::super::{Entry, What};
     use super::*;
 
-    /// A capture of one connection, with both families of addresses.
+    /// Makes a capture of one connection, over either family of addresses.
     fn capture(is_v6: bool) -> (Vec<u8>, Vec<What>) {
         let ends: [SocketAddr; 2] = if is_v6 {
             ["[::1]:50000".parse().unwrap(), "[::1]:9001".parse().unwrap()]
@@ -246,7 +247,7 @@ mod tests {
         }
     }
 
-    /// The packets of a capture as the older container has them.
+    /// Converts the packets of a capture to the older container.
     fn classic(file: &[u8], is_big_endian: bool, nanos: bool) -> Vec<u8> {
         let bytes = |value: u32| if is_big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
         let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
@@ -290,7 +291,7 @@ mod tests {
         }
     }
 
-    /// A file that is cut at any byte, or has any byte changed, ends without harm.
+    /// A file that is truncated at any byte, or has any byte changed, is read without harm.
     #[test]
     fn no_file_does_harm() {
         let (file, told) = capture(false);

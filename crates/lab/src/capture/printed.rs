@@ -1,13 +1,13 @@
-//! Packets as tcpdump (-x, -X, -xx, -XX) and tshark (-x) print them: rows, behind a line that says when.
+//! Packets as tcpdump (-x, -X, -xx, -XX) and tshark (-x) print them: rows below a line with the time.
 
 use std::time::Duration;
 
 use super::packets::{is_cut_packet, is_packet};
 
-/// A packet, and when in its day it came.
+/// A packet and the time of day at which it came.
 pub type Packet = (Duration, Vec<u8>);
 
-/// The least that the headers of IP and TCP take.
+/// The least bytes that the headers of IP and TCP take.
 const HEADERS: usize = 40;
 
 /// The packets of a text.
@@ -15,11 +15,11 @@ const HEADERS: usize = 40;
 pub struct Printed {
     /// In order.
     pub packets: Vec<Packet>,
-    /// Whether the text ends inside the last one.
+    /// Whether the text ends inside the last packet.
     pub is_cut: bool,
 }
 
-/// A row, by the tool that has printed it.
+/// A row, by the tool that printed it.
 enum Row<'a> {
     /// `0x0010:  7f00 0001`.
     Tcpdump(usize, &'a str),
@@ -27,8 +27,8 @@ enum Row<'a> {
     Tshark(usize, &'a str),
 }
 
-/// Whether a text has such rows: those of tcpdump, or of tshark for more than one packet or with lines around them. What is left
-/// is a dump of one thing, and may be anything.
+/// Returns whether a text has such rows: those of tcpdump, or those of tshark if there are several packets or other
+/// lines around them. Otherwise the text is a dump of one thing, which may be anything.
 pub fn is_in(text: &str) -> bool {
     let (mut blocks, mut others) = (0, 0);
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -42,15 +42,15 @@ pub fn is_in(text: &str) -> bool {
     blocks > 1 || (blocks == 1 && others > 0)
 }
 
-/// The packets.
+/// Parses the packets.
 ///
 /// # Errors
 ///
-/// What does not fit.
+/// Returns what does not fit.
 pub fn packets(text: &str) -> Result<Printed, String> {
     let mut printed = Printed::default();
     let mut time = Duration::ZERO;
-    // Below the packet tshark shows what it has made of it: unmasked, put together, decrypted.
+    // Below the packet tshark shows what it derived from it: unmasked, reassembled, decrypted.
     let mut is_derived = false;
     let mut have = 0;
     let lines = text.trim_end().lines().count();
@@ -91,7 +91,7 @@ pub fn packets(text: &str) -> Result<Printed, String> {
     if !printed.packets.iter().any(|(_, packet)| is_packet(packet) || is_cut_packet(packet)) {
         return Err("there are several dumps, and none is a packet: give one at a time".to_owned());
     }
-    // Packets may be short because so few of their bytes were captured, but then all long ones are.
+    // Packets may be short because only a part of each was captured, but then all long ones are cut.
     let is_short = |packet: Option<&Packet>| {
         packet.is_some_and(|(_, bytes)| is_cut_packet(bytes) || bytes.len() < HEADERS)
     };
@@ -113,7 +113,7 @@ fn row(line: &str) -> Option<Row<'_>> {
     (is_offset && is_byte).then(|| Some(Row::Tshark(usize::from_str_radix(offset, 16).ok()?, rest)))?
 }
 
-/// At most sixteen bytes in words of two, up to a gap; whether the last one is cut.
+/// Parses at most sixteen bytes in words of two, up to a gap. Returns whether the last byte is cut.
 fn words_of_tcpdump(rest: &str) -> Option<(Vec<u8>, bool)> {
     let mut bytes = Vec::new();
     for word in rest.trim_start().split(' ').take(8).take_while(|word| !word.is_empty()) {
@@ -131,7 +131,7 @@ fn words_of_tcpdump(rest: &str) -> Option<(Vec<u8>, bool)> {
     (!bytes.is_empty()).then_some((bytes, false))
 }
 
-/// At most sixteen bytes, with a wider gap in the middle or not; whether the last one is cut.
+/// Parses at most sixteen bytes, with or without a wider gap in the middle. Returns whether the last byte is cut.
 fn pairs(rest: &str) -> Option<(Vec<u8>, bool)> {
     let mut bytes = Vec::new();
     let mut rest = rest.trim_start();
@@ -157,7 +157,7 @@ fn byte(word: &str) -> Option<u8> {
     is_byte.then(|| u8::from_str_radix(word, 16).ok())?
 }
 
-/// `22:04:55.123456 IP …`, behind a date or not; `  5   4.000000  127.0.0.1 → …`.
+/// Parses the time of `22:04:55.123456 IP …`, with or without a date before it, or of `  5   4.000000  127.0.0.1 → …`.
 fn clock(line: &str) -> Option<Duration> {
     let mut words = line.split_whitespace();
     if words.next().is_some_and(|number| number.parse::<u64>().is_ok())
@@ -185,7 +185,7 @@ mod tests {
         \t0x0010:  7f00 0001 9c40 2329 0000 0001 0000 0001  .....@#)........\n\
         \t0x0020:  5018 ffff 0000 0000 8180 0000            P...........\n";
 
-    /// The same as tshark prints it, with what it has unmasked.
+    /// A packet as tshark prints it, with the data that it has unmasked.
     const TSHARK: &str = "    5   4.500000    127.0.0.1 → 127.0.0.1    WebSocket 44 WebSocket Text [FIN]\n\n\
         Frame (44 bytes):\n\
         0000  45 00 00 2c 00 00 40 00 40 06 00 00 7f 00 00 01   E..,..@.@.......\n\
@@ -211,7 +211,8 @@ mod tests {
         assert_eq!(packets(&format!("{bare}\n{bare}")).unwrap().packets.len(), 2);
     }
 
-    /// Wherever the text is cut, packets are the start of those that are there, and a cut inside one is told.
+    /// Wherever the text is cut, the packets are the first of those in the full text, and a cut inside a packet is
+    /// reported.
     #[test]
     fn what_is_cut_is_told() {
         for text in [DUMP, TSHARK] {

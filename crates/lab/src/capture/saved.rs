@@ -1,7 +1,8 @@
-//! What `bowsprit watch --save` writes: a line of JSON for each piece.
+//! The format of `bowsprit watch --save`: a line of JSON for each entry.
 //!
-//! The first line tells what it is; each other line has a `connection`, the `seconds` since its start, and either
-//! `"event": "open"` (then the seconds are those since the watch began), or `from` with `bytes` in base64, or `from` with an `end`.
+//! The first line describes the file. Each other line has a `connection` and the `seconds` since its start, and either
+//! `"event": "open"` (its seconds count from the start of the watch), `from` with `bytes` in base64, or `from` with an
+//! `end`.
 
 use std::io::BufRead;
 use std::time::Duration;
@@ -16,15 +17,15 @@ use crate::conversation::{End, Peer};
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// What it is: always `watch`.
+    /// The kind of file: always `watch`.
     bowsprit: String,
-    /// The form of the lines: 1.
+    /// The version of the line format: 1.
     version: u32,
-    /// Where the client connected to.
+    /// The URL that the client connected to.
     pub url: String,
     /// The server.
     pub target: String,
-    /// When it began (RFC 3339).
+    /// When the watch began (RFC 3339).
     pub began: String,
 }
 
@@ -43,7 +44,7 @@ struct Line {
 }
 
 impl Header {
-    /// That of a watch that begins now.
+    /// Creates the header of a watch that begins now.
     pub fn new(url: &str, target: &str, began: &str) -> Self {
         Self {
             bowsprit: "watch".to_owned(),
@@ -54,20 +55,20 @@ impl Header {
         }
     }
 
-    /// As it stands in the file.
+    /// Returns the header as its line in the file.
     pub fn line(&self) -> String {
-        // Nothing in it can fail to be written.
+        // Nothing in the header can fail to be written.
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Whether a file begins like one.
+    /// Returns whether a file begins like a saved watch.
     pub fn is_at_start_of(bytes: &[u8]) -> bool {
         bytes.starts_with(b"{\"bowsprit\":\"watch\"")
     }
 }
 
 impl Entry {
-    /// As it stands in the file.
+    /// Returns the entry as its line in the file.
     pub fn line(&self) -> String {
         let mut line = Line {
             connection: self.connection,
@@ -115,20 +116,20 @@ impl Entry {
     }
 }
 
-/// A file that was read.
+/// What was read from a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
-    /// Its first line.
+    /// The first line of the file.
     pub header: Header,
-    /// Whether its last line is cut, as a watch that was killed leaves it behind.
+    /// Whether the last line is cut, as when a watch is killed.
     pub is_cut: bool,
 }
 
-/// Reads a file line by line, and tells of each entry.
+/// Reads a file line by line and reports each entry.
 ///
 /// # Errors
 ///
-/// What cannot be read, with its line. A last line that is cut is passed over.
+/// Returns what cannot be read, with the number of its line. A cut last line is skipped.
 pub fn read(mut from: impl BufRead, mut tell: impl FnMut(Entry)) -> Result<Saved, String> {
     let mut text = String::new();
     let mut number = 0;
@@ -203,7 +204,7 @@ mod tests {
             let read = read(&file.as_bytes()[..cut], |entry| found.push(entry));
             assert_eq!(read.is_ok(), cut >= header, "cut at {cut}");
             assert_eq!(found, all[..found.len()]);
-            // Behind a whole line nothing shows that there was more.
+            // After a whole line, nothing shows that there was more.
             let (before, behind) = file.split_at(cut);
             let is_in_line = !before.ends_with('\n') && !behind.starts_with('\n');
             assert!(read.is_ok_and(|saved| saved.is_cut == is_in_line) || cut < header, "cut at {cut}");

@@ -1,9 +1,9 @@
-//! Both directions of TCP connections out of their segments (RFC 9293 §3.4, §3.10).
+//! Reassembles both directions of TCP connections from their segments (RFC 9293 §3.4, §3.10).
 //!
-//! In: segments in the order of a capture. Out: [`Entry`]s: bytes in the order in which they were sent, each once. What
-//! comes out of order waits; what comes twice is taken as it came first, also where it overlaps; what never comes is told
-//! as [`What::Lost`], once too much waits behind it or nothing more comes. Bounded are what waits in a direction and how
-//! many connections are open at once.
+//! In: segments in the order of a capture. Out: [`Entry`]s with each byte once, in the order in which it was sent.
+//! Bytes that arrive out of order wait for those before them. If bytes arrive twice, the first copy counts, also where
+//! segments overlap. Missing bytes are reported as [`What::Lost`] once too much waits behind them or the capture ends.
+//! The waiting bytes of a direction and the number of open connections are bounded.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -12,11 +12,11 @@ use std::time::Duration;
 use super::{Entry, What};
 use crate::conversation::{End, Peer};
 
-/// Bytes that wait in a direction behind some that have not come.
+/// The most bytes of a direction that wait behind missing ones.
 const MOST_WAITING: usize = 1 << 20;
-/// Segments that do.
+/// The most segments of a direction that wait behind missing bytes.
 const MOST_SEGMENTS: usize = 4096;
-/// Connections that are open at once; of more the oldest end.
+/// The most connections open at once; beyond that the oldest are ended.
 const MOST_OPEN: usize = 16_384;
 
 /// A segment of a connection.
@@ -35,9 +35,9 @@ pub(super) struct Segment<'a> {
 /// All connections of a capture.
 pub(super) struct Tcp<F> {
     tell: F,
-    /// By both ends, the lower first.
+    /// The open connections by their two ends, the lower address first.
     open: HashMap<(SocketAddr, SocketAddr), Stream>,
-    /// The same, the oldest first; some are gone.
+    /// The ends of the connections from the oldest to the newest; some are gone already.
     ages: VecDeque<((SocketAddr, SocketAddr), u64)>,
     opened: u64,
     told: u64,
@@ -46,13 +46,13 @@ pub(super) struct Tcp<F> {
 
 /// One connection.
 struct Stream {
-    /// Which it is of those that are told of, once it is known to be one.
+    /// The number under which the connection is reported, once it is known to be of interest.
     number: Option<u64>,
     is_other: bool,
     age: u64,
     began: Duration,
     client: SocketAddr,
-    /// It was seen from its start.
+    /// Whether the connection was seen from its start.
     is_whole: bool,
     to_server: Flow,
     to_client: Flow,
@@ -61,23 +61,23 @@ struct Stream {
 /// One direction.
 #[derive(Debug, Default)]
 struct Flow {
-    /// The sequence number that comes next.
+    /// The next sequence number.
     next: Option<u32>,
-    /// Bytes so far.
+    /// How many bytes have passed.
     count: u64,
-    /// What has come too early, by where it stands.
+    /// Bytes that came too early, by their position.
     waiting: BTreeMap<u64, Vec<u8>>,
     waiting_bytes: usize,
-    /// Where the direction ends.
+    /// The position at which the direction ends.
     end: Option<u64>,
     is_ended: bool,
 }
 
 impl Flow {
-    /// Takes a piece; what follows in order is handed out.
+    /// Takes a segment's bytes and passes on what is now in order.
     fn take(&mut self, sequence: u32, payload: &[u8], out: &mut impl FnMut(What), from: Peer) {
         let next = *self.next.get_or_insert(sequence);
-        // The distance in a space of 2^32 that wraps around, either way.
+        // The signed distance in a space of 2^32 that wraps around.
         let distance = i64::from(sequence.wrapping_sub(next) as i32);
         if payload.is_empty() || self.is_ended {
             return;
@@ -86,7 +86,7 @@ impl Flow {
             let at = self.count + distance as u64;
             let kept = self.waiting.entry(at).or_default();
             if payload.len() > kept.len() {
-                // What came first stays as it came.
+                // The bytes that came first are kept.
                 self.waiting_bytes += payload.len() - kept.len();
                 kept.extend_from_slice(&payload[kept.len()..]);
             }
@@ -108,16 +108,16 @@ impl Flow {
 
     fn advance(&mut self, bytes: u64) {
         self.count += bytes;
-        // Modulo 2^32, as sequence numbers are.
+        // Sequence numbers are modulo 2^32.
         self.next = self.next.map(|next| next.wrapping_add(bytes as u32));
     }
 
-    /// Hands out what waits and follows.
+    /// Passes on waiting bytes that are now in order.
     fn drain(&mut self, out: &mut impl FnMut(What), from: Peer) {
         while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.key() <= self.count) {
             let (at, bytes) = entry.remove_entry();
             self.waiting_bytes -= bytes.len();
-            // Less than what was just handed out overlaps.
+            // If this is less than what was just passed on, it overlaps.
             let known = usize::try_from(self.count - at).unwrap_or(usize::MAX);
             if let Some(new) = bytes.get(known..).filter(|new| !new.is_empty()) {
                 self.deliver(new.to_vec(), out, from);
@@ -125,7 +125,7 @@ impl Flow {
         }
     }
 
-    /// What is missing does not come any more.
+    /// Gives up on bytes that are missing.
     fn skip(&mut self, out: &mut impl FnMut(What), from: Peer) {
         if let Some((&at, _)) = self.waiting.first_key_value() {
             let missing = at - self.count;
@@ -135,7 +135,7 @@ impl Flow {
         }
     }
 
-    /// Nothing more comes.
+    /// Passes on everything that waits, because nothing more comes.
     fn flush(&mut self, out: &mut impl FnMut(What), from: Peer) {
         while !self.waiting.is_empty() {
             self.skip(out, from);
@@ -151,7 +151,7 @@ impl<F: FnMut(Entry)> Tcp<F> {
     pub(super) fn segment(&mut self, at: Duration, segment: Segment<'_>) {
         let key =
             if segment.from <= segment.to { (segment.from, segment.to) } else { (segment.to, segment.from) };
-        // A new connection between the same ends.
+        // This is a new connection between the same ends.
         if segment.is_syn && !segment.is_ack {
             let is_new = self.open.get(&key).is_some_and(|stream| {
                 let first =
@@ -199,7 +199,7 @@ impl<F: FnMut(Entry)> Tcp<F> {
         }
     }
 
-    /// Tells of pieces, if the connection is one of those that are told of.
+    /// Reports pieces, if their connection is one that is reported.
     fn tell_of(&mut self, key: (SocketAddr, SocketAddr), at: Duration, pieces: Vec<What>) {
         let Some(stream) = self.open.get_mut(&key) else { return };
         for what in pieces {
@@ -234,7 +234,7 @@ impl<F: FnMut(Entry)> Tcp<F> {
         }
     }
 
-    /// The oldest connections make room for another one.
+    /// Ends the oldest connections to make room for another one.
     fn make_room(&mut self, at: Duration) {
         while self.open.len() >= MOST_OPEN || self.ages.len() > 4 * MOST_OPEN {
             let Some((key, age)) = self.ages.pop_front() else { return };
@@ -244,7 +244,7 @@ impl<F: FnMut(Entry)> Tcp<F> {
         }
     }
 
-    /// No more comes: how many connections were told of, and how many are something else.
+    /// Ends all connections. Returns how many were reported and how many are something else.
     pub(super) fn finish(&mut self) -> (u64, u64) {
         while let Some((key, age)) = self.ages.pop_front() {
             let last = self.open.get(&key).filter(|stream| stream.age == age).map(|stream| stream.began);
@@ -258,7 +258,7 @@ impl<F: FnMut(Entry)> Tcp<F> {
 
 impl Stream {
     fn new(began: Duration, age: u64, first: &Segment<'_>) -> Self {
-        // Without a SYN the head tells, or else the port: servers have the lower ones.
+        // Without a SYN the head decides, or else the port: servers have the lower ones.
         let is_client = match (first.is_syn, first.payload) {
             (true, _) => !first.is_ack,
             (false, payload) if payload.starts_with(b"GET ") => true,
@@ -284,13 +284,14 @@ impl Stream {
         }
     }
 
-    /// Whether it may be a WebSocket connection, by its first bytes, and then whether they are its start.
+    /// Returns whether this may be a WebSocket connection, judging by its first bytes, and if so whether they are its
+    /// start.
     fn looks_like(&self, from: Peer, bytes: &[u8]) -> Option<bool> {
         let is_head = match from {
             Peer::Client => bytes.starts_with(&b"GET "[..bytes.len().min(4)]),
             Peer::Server => bytes.starts_with(&b"HTTP/"[..bytes.len().min(5)]),
         };
-        // In the middle of one a frame is the start of a segment, most often.
+        // In the middle of a WebSocket connection, most segments start with a frame.
         let is_frame = || {
             let [first, second, ..] = bytes else { return false };
             let is_known = matches!(first & 0xf, 0..=2 | 8..=10) && first & 0x30 == 0;
@@ -314,7 +315,7 @@ mod tests {
         Segment { from, to, sequence, is_syn, is_ack, is_fin, is_rst, payload }
     }
 
-    /// What comes out of segments.
+    /// Returns what is reported for segments.
     fn told(segments: &[Segment<'_>]) -> Vec<What> {
         let mut out = Vec::new();
         let mut tcp = Tcp::new(|entry: Entry| out.push(entry.what));
@@ -323,7 +324,7 @@ mod tests {
         out
     }
 
-    /// The bytes of the client, what is missing as so many question marks.
+    /// Returns the client's bytes, with a question mark for each missing one.
     fn sent(segments: &[Segment<'_>]) -> String {
         let mut out = Vec::new();
         for what in told(segments) {
@@ -342,7 +343,7 @@ mod tests {
     fn order_repeats_and_overlaps_do_not_matter() {
         let mut random = crate::random::Random::new(9);
         for round in 0..2000 {
-            // Near the end of the numbers, too.
+            // Near the end of the sequence numbers, too.
             let first = if round % 2 == 0 { 1000 } else { u32::MAX - 9 };
             let syn =
                 Segment { is_syn: true, is_ack: false, ..segment(Peer::Client, first.wrapping_sub(1), b"") };
@@ -368,7 +369,7 @@ mod tests {
     fn what_never_comes_is_told() {
         let segments = [segment(Peer::Client, 1, &TEXT[..8]), segment(Peer::Client, 13, &TEXT[12..])];
         assert_eq!(sent(&segments), "GET /abc????hijklmnopqrstuvwxyz");
-        // No more than a bound waits for it.
+        // At most a bounded number of bytes waits for it.
         let block = [b'x'; 1000];
         let late: Vec<_> = (0..3000).map(|at| segment(Peer::Client, 13 + at * 1000, &block)).collect();
         let mut out = Vec::new();
@@ -397,7 +398,7 @@ mod tests {
         assert!(told(&[syn, segment(Peer::Client, 1, b"\x16\x03\x01")]).is_empty());
         assert!(told(&[segment(Peer::Client, 1, b"\x17\x03\x03")]).is_empty());
         assert_eq!(told(&[segment(Peer::Client, 1, b"\x81\x80\0\0\0\0")])[0], What::Middle);
-        // The same ends once more are another connection.
+        // The same ends once more are a new connection.
         let again = [
             syn,
             segment(Peer::Client, 1, TEXT),

@@ -1,7 +1,7 @@
 //! What one side owes the other: an answer to its Close and to its Ping.
 //!
-//! The observer stands between the two, so what it has seen is not what the other side has: whoever ends the connection
-//! at once has perhaps not read the Close yet. A duty counts as broken only where there was time to fulfil it.
+//! The observer stands between the two sides and sees bytes before they arrive: a side that ends the connection at once
+//! may not have read the Close yet. A duty therefore counts as broken only if there was time to fulfil it.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use bowsprit::error::Section;
 use super::super::reader::{Frame, Peer};
 use super::super::rule::Violation;
 
-/// How long an answer to a Close may take, where the connection goes on that long.
+/// How long an answer to a Close may take if the connection lasts that long.
 const CLOSE: Duration = Duration::from_millis(500);
-/// The same for a Ping: §5.5.2 says "as soon as is practical".
+/// How long an answer to a Ping may take if the connection lasts that long: §5.5.2 says "as soon as is practical".
 const PONG: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
@@ -24,9 +24,9 @@ pub(super) struct Duties {
 /// What a side owes.
 #[derive(Debug, Default)]
 struct Owed {
-    /// A Pong, since when, with what.
+    /// The time and the payload of a Ping that is not answered yet.
     pong: Option<(Duration, Vec<u8>)>,
-    /// A Close, since when.
+    /// The time of a Close that is not answered yet.
     close: Option<Duration>,
     has_closed: bool,
 }
@@ -58,7 +58,7 @@ impl Duties {
                     other.close = Some(at);
                 }
             }
-            // Only the newest needs an answer (§5.5.3).
+            // Only the latest Ping needs an answer (§5.5.3).
             9 if !self.of(from).has_closed => {
                 self.of(from.other()).pong = Some((at, frame.payload.clone()));
             }
@@ -72,7 +72,7 @@ impl Duties {
         }
     }
 
-    /// A side sends nothing more: what it has left undone.
+    /// Returns the duties that a side has left undone when it sends nothing more.
     pub(super) fn end(&mut self, at: Duration, from: Peer) -> impl Iterator<Item = Violation> + use<> {
         let owed = self.of(from);
         let is_late = |since: Duration, patience| at.saturating_sub(since) >= patience;

@@ -1,9 +1,9 @@
-//! A conversation as a page, looking as the lab's reports do. It loads nothing.
+//! A conversation as an HTML page in the style of the lab's reports. The page loads nothing.
 
 use super::{Colour, Line, Peer, Told};
 use crate::escape::{Clean, Html};
 
-/// What stands in front of the first line.
+/// Returns what precedes the first line.
 pub fn html_start() -> Clean<Html> {
     let mut out = Clean::new();
     out.own("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
@@ -13,7 +13,7 @@ pub fn html_start() -> Clean<Html> {
     out
 }
 
-/// What stands behind the last line.
+/// Returns what follows the last line.
 pub fn html_end(faults: usize) -> Clean<Html> {
     let mut out = Clean::new();
     out.own("</pre>\n<p class=\"").own(if faults == 0 { "good" } else { "bad" }).own("\">").text(faults);
@@ -22,7 +22,7 @@ pub fn html_end(faults: usize) -> Clean<Html> {
 }
 
 impl Told {
-    /// Its lines, each behind `lead` and an arrow.
+    /// Returns the lines of the event, each after `lead` and an arrow.
     pub fn html(&self, lead: &str) -> Clean<Html> {
         let mut out = Clean::new();
         for Line { colour, text } in self.lines() {

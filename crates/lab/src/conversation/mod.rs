@@ -1,11 +1,11 @@
-//! A conversation between two programs, of which neither is ours: both directions read, and held against the RFC.
+//! A conversation between two foreign programs: both directions are read and checked against the RFC.
 //!
-//! In: what each side sent, in any cut, and when. Out: [`Told`], in order: heads, what was agreed, frames with the messages
-//! that they complete, and every rule that a side breaks. Nothing is sent, nothing is refused, and after a fault reading
-//! goes on. What is kept is bounded by [`Keep`] and a few kilobytes.
+//! In: the bytes of each side, in any cut, and their times. Out: [`Told`] in order: heads, what was agreed, frames with
+//! the messages that they complete, and every rule that a side breaks. Nothing is sent or refused, and reading goes on
+//! after a fault. What is kept is bounded by [`Keep`] plus a few kilobytes.
 //!
-//! Judged is what shows on the wire: the opening handshake (RFC 6455 §4), the frames of each direction (§5; RFC 7692), and
-//! what one side owes the other: an answer to a Close (§5.5.1) and to a Ping (§5.5.2).
+//! The judgement covers what shows on the wire: the opening handshake (RFC 6455 §4), the frames of each direction (§5;
+//! RFC 7692), and what one side owes the other: an answer to a Close (§5.5.1) and to a Ping (§5.5.2).
 
 mod duties;
 mod html;
@@ -29,17 +29,17 @@ pub(super) use opening::{agreement_of, end_of_head};
 pub use show::{Colour, Line, head_lines};
 pub use tally::{Summary, Tally};
 
-/// Bytes that are kept of what is no frame.
+/// How many bytes are kept of data that is not a frame.
 const SHOWN: usize = 256;
 
-/// One side's part of a conversation, and when it was seen, counted from the start of the connection.
+/// An event of one side, and when it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// When.
+    /// The time, counted from the start of the connection.
     pub at: Duration,
-    /// Whose doing it is.
+    /// The side that caused the event.
     pub from: Peer,
-    /// What it is.
+    /// The event.
     pub event: WireEvent,
 }
 
@@ -47,56 +47,56 @@ pub struct Told {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WireEvent {
-    /// It sent the head of a request or a response, as it was on the wire.
+    /// It sent the head of a request or a response; these are its bytes on the wire.
     Head(Vec<u8>),
     /// It agreed to open the connection, or (in a request alone) offered to.
     Agreed(Agreement),
     /// It sent a frame, which may be cut at the end.
     Frame(Frame),
-    /// It sent a message, of which nobody knows the frames.
+    /// It sent a message whose frames are unknown.
     Message(Message),
-    /// It sent a control frame, of which nobody knows the header.
+    /// It sent a control frame whose header is unknown.
     Control {
-        /// Which: 8, 9 or 10.
+        /// The opcode: 8, 9 or 10.
         opcode: u8,
-        /// What it held, unmasked.
+        /// The payload, unmasked.
         payload: Vec<u8>,
     },
-    /// It sent bytes that are no frame or not judged, of which this is the start.
+    /// It sent bytes that are not a frame or are not judged.
     Bytes {
-        /// Where they begin.
+        /// The position of the first byte.
         at: u64,
-        /// How many there are.
+        /// The number of bytes.
         count: u64,
-        /// Their start.
+        /// The first of the bytes.
         start: Vec<u8>,
     },
     /// It sent bytes that end inside the header of a frame.
     Cut {
-        /// Where they begin.
+        /// The position of the first byte.
         at: u64,
-        /// What there is of the header.
+        /// The part of the header that came.
         rest: Vec<u8>,
     },
     /// It broke a rule that is not about one frame.
     Broken(Violation),
-    /// Something worth knowing that breaks no rule.
+    /// A remark on something that breaks no rule.
     Note(String),
     /// It sends nothing more.
     Ended(End),
 }
 
-/// How a direction ends.
+/// How a direction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
-    /// In order: FIN, or `close_notify`.
+    /// In order: with FIN or `close_notify`.
     Finished,
     /// By a reset.
     Reset,
 }
 
-/// Both directions of a connection.
+/// Reads both directions of a connection.
 #[derive(Debug)]
 pub struct Conversation {
     keep: Keep,
@@ -112,26 +112,26 @@ pub struct Conversation {
 #[derive(Debug, Default)]
 struct Half {
     state: State,
-    /// Bytes so far.
+    /// How many bytes have come.
     at: u64,
     ended: bool,
 }
 
 #[derive(Debug, Default)]
 enum State {
-    /// A head is coming.
+    /// A head is expected.
     #[default]
     Begin,
     Head(Vec<u8>),
-    /// The request is sent, the answer is not here.
+    /// The request is complete, and the answer has not come.
     Waiting(Vec<u8>),
     Open(Box<Reader>),
-    /// Passed and not judged; what has come, and its start.
+    /// Bytes pass without judgement: how many have come, and the first of them.
     Opaque(u64, Vec<u8>),
 }
 
 impl Conversation {
-    /// A connection of which nothing was seen yet.
+    /// Creates a conversation of which nothing has been seen yet.
     pub fn new(keep: Keep) -> Self {
         Self {
             keep,
@@ -144,17 +144,17 @@ impl Conversation {
         }
     }
 
-    /// Whether the opening handshake is done.
+    /// Returns whether the opening handshake is complete.
     pub const fn is_open(&self) -> bool {
         self.is_open
     }
 
-    /// Whether the server has answered the request, in whatever way.
+    /// Returns whether the server has answered the request, with acceptance or refusal.
     pub const fn is_answered(&self) -> bool {
         self.is_open || self.summary.refused.is_some()
     }
 
-    /// What there was so far.
+    /// Returns the numbers so far.
     pub const fn summary(&self) -> &Summary {
         &self.summary
     }
@@ -166,7 +166,7 @@ impl Conversation {
         }
     }
 
-    /// A side has sent bytes.
+    /// Takes bytes that a side has sent.
     pub fn receive(&mut self, at: Duration, from: Peer, bytes: &[u8], tell: &mut impl FnMut(Told)) {
         self.summary.of(from).bytes += bytes.len() as u64;
         self.half(from).at += bytes.len() as u64;
@@ -226,7 +226,7 @@ impl Conversation {
         }
     }
 
-    /// A side sends nothing more.
+    /// Records that a side sends nothing more.
     pub fn end(&mut self, at: Duration, from: Peer, how: End, tell: &mut impl FnMut(Told)) {
         self.end_half(at, from, Some(how), tell);
         if self.client.ended && self.server.ended {
@@ -234,7 +234,8 @@ impl Conversation {
         }
     }
 
-    /// The opening handshake was not seen; whether messages may be compressed has to be known from elsewhere.
+    /// Starts after an opening handshake that was not seen. `deflate` says whether messages may be compressed, which
+    /// has to be known from elsewhere.
     pub fn open_already(&mut self, deflate: bool) {
         self.is_open = true;
         self.summary.opened = true;
@@ -247,7 +248,8 @@ impl Conversation {
         }
     }
 
-    /// A side has sent so many bytes that nobody has seen: nothing more of it can be judged.
+    /// Records that a side has sent this many bytes that were not seen: nothing after them in this direction can be
+    /// judged.
     pub fn lose(&mut self, at: Duration, from: Peer, bytes: u64, tell: &mut impl FnMut(Told)) {
         let what = format!("{bytes} bytes of the {} are missing: what follows is not judged", from.name());
         tell(Told { at, from, event: WireEvent::Note(what) });
@@ -256,7 +258,7 @@ impl Conversation {
         half.state = State::Opaque(0, Vec::new());
     }
 
-    /// The connection is over, whatever a side has still to say.
+    /// Ends the connection, even if a side has more to send.
     pub fn cut_off(&mut self, at: Duration, tell: &mut impl FnMut(Told)) {
         if self.client.ended && self.server.ended {
             return;
@@ -306,7 +308,7 @@ impl Conversation {
         }
     }
 
-    /// Both directions have ended.
+    /// Reports what follows from the end of both directions.
     fn over(&mut self, at: Duration, from: Peer, tell: &mut impl FnMut(Told)) {
         let has_closed = self.duties.has_closed(Peer::Client) || self.duties.has_closed(Peer::Server);
         if self.is_open && !has_closed {
@@ -315,9 +317,9 @@ impl Conversation {
         }
     }
 
-    /// Bytes of a direction that is past its head.
+    /// Reads bytes of a direction after its head.
     fn pass(&mut self, at: Duration, from: Peer, bytes: &[u8], tell: &mut impl FnMut(Told)) {
-        // `self.half` would borrow all of it.
+        // `self.half` would borrow the whole of `self`.
         let half = if from == Peer::Client { &mut self.client } else { &mut self.server };
         match &mut half.state {
             State::Open(reader) => {
@@ -391,10 +393,10 @@ impl Conversation {
                     State::Open(Box::new(reader))
                 };
                 let (client, server) = answer.inflations.unzip();
-                // What has come of this direction behind the head is read next.
+                // The bytes of this direction that came after the head are read next.
                 let begin = self.summary.of(from).heads + head.len() as u64;
                 self.server.state = reader(Peer::Server, begin, server);
-                // Where the request is not whole yet, frames follow its end.
+                // If the request is not complete yet, frames follow its end.
                 if let State::Waiting(early) = &mut self.client.state {
                     let early = std::mem::take(early);
                     let begin = self.client.at - early.len() as u64;
@@ -417,14 +419,14 @@ impl Conversation {
         self.summary.of(from).heads += head.len() as u64;
     }
 
-    /// More comes before the answer than is kept.
+    /// Stops judging, because more came before the answer than is kept.
     fn give_up(&mut self, at: Duration, early: Vec<u8>, tell: &mut impl FnMut(Told)) {
         let what = format!("More than {MOST} bytes come before the response: nothing more is judged");
         tell(Told { at, from: Peer::Client, event: WireEvent::Note(what) });
         self.opaque(at, Peer::Client, &early, tell);
     }
 
-    /// Nothing more is judged, in either direction; these were the last bytes of this one.
+    /// Stops judging both directions; `bytes` are the last that came from this side.
     fn opaque(&mut self, at: Duration, from: Peer, bytes: &[u8], tell: &mut impl FnMut(Told)) {
         for peer in [Peer::Client, Peer::Server] {
             let last = match std::mem::replace(&mut self.half(peer).state, State::Opaque(0, Vec::new())) {

@@ -1,7 +1,7 @@
-//! Heads out of a stream, and what they say of the frames behind them.
+//! Finds heads in a stream and reads what they say about the frames after them.
 //!
-//! A head that breaks the grammar of HTTP is told as that and read all the same as far as it goes: whether the two sides
-//! have understood each other shows in what follows.
+//! A head that breaks the HTTP grammar is reported as such but still read as far as possible: what follows shows
+//! whether the two sides have understood each other.
 
 use bowsprit::error::Section;
 use bowsprit::handshake::{Head, HeadLimits, HeadReader, Progress, StartLine};
@@ -12,31 +12,31 @@ use super::super::opening::{judge_request, judge_response};
 use super::super::reader::Inflation;
 use super::super::rule::Violation;
 
-/// The longest head that is read, and the most that may come before the answer to it.
+/// The longest head that is read, and the most bytes that may come before the answer to it.
 pub(super) const MOST: usize = 64 << 10;
 
-/// What holds for the frames of a connection.
+/// The terms that hold for the frames of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agreement {
-    /// Whether it is only an offer so far.
+    /// Whether these terms are only offered so far.
     pub is_offer: bool,
-    /// The element that names permessage-deflate.
+    /// The extension element that names permessage-deflate.
     pub deflate: Option<String>,
-    /// The subprotocol, or those that are offered.
+    /// The subprotocol, or the offered subprotocols.
     pub subprotocol: Option<String>,
 }
 
-/// What bytes at the start of a direction are.
+/// What the bytes at the start of a direction are.
 pub(super) enum Heads {
-    /// A head, and what follows it.
+    /// A head, and the bytes after it.
     Whole(Vec<u8>, Vec<u8>),
-    /// The start of one.
+    /// The start of a head.
     Coming(Vec<u8>),
-    /// No head can begin like that.
+    /// Bytes that cannot begin a head.
     None(Vec<u8>),
 }
 
-/// Looks for the end of a head behind the first `seen` bytes, in which it is not.
+/// Looks for the end of a head; the first `seen` bytes do not hold it.
 pub(super) fn split(mut bytes: Vec<u8>, seen: usize) -> Heads {
     if bytes.first().is_some_and(|byte| !byte.is_ascii_alphabetic() && !matches!(byte, b'\r' | b'\n')) {
         return Heads::None(bytes);
@@ -52,7 +52,7 @@ pub(super) fn split(mut bytes: Vec<u8>, seen: usize) -> Heads {
     }
 }
 
-/// Where the blank line ends, whatever its line ends are.
+/// Returns where the blank line ends, with any line ends.
 pub(in super::super) fn end_of_head(bytes: &[u8]) -> Option<usize> {
     (0..bytes.len()).filter(|at| bytes[*at] == b'\n').find_map(|at| match &bytes[at + 1..] {
         [b'\n', ..] => Some(at + 2),
@@ -102,7 +102,7 @@ pub(super) struct Answer {
     pub(super) status: Option<u16>,
     pub(super) violation: Option<Violation>,
     pub(super) agreement: Agreement,
-    /// Of the client's direction and of the server's.
+    /// The inflation of the client's direction and of the server's.
     pub(super) inflations: Option<(Inflation, Inflation)>,
 }
 
@@ -135,7 +135,7 @@ impl Answer {
                 let protocols: Vec<&str> = request.protocols.iter().map(String::as_str).collect();
                 let key = request.key.as_deref().unwrap_or_default();
                 match judge_response(head, key, &request.offered, request.offers_are_whole, &protocols) {
-                    // The examiner has a case of its own for this one.
+                    // The examiner has a case of its own for this fault.
                     Ok(_) if protocols.is_empty() && head.has("sec-websocket-protocol") => {
                         let section = Section::rfc6455("4.2.2").item("4");
                         violation =
@@ -152,14 +152,14 @@ impl Answer {
                 Inflation::new(agreed.our_bits, agreed.our_reset),
                 Inflation::new(agreed.their_bits, agreed.their_reset),
             ),
-            // Whoever keeps less is understood, too.
+            // A side that uses a smaller window is understood, too.
             None => (Inflation::new(15, false), Inflation::new(15, false)),
         });
         Self { status, violation, agreement: fields.agreement(false), inflations }
     }
 }
 
-/// What a head says of the frames behind it; `None` where it is no head.
+/// Returns what a head says about the frames after it, or nothing if it is not a head.
 pub(in super::super) fn agreement_of(head: &[u8], is_offer: bool) -> Agreement {
     Fields(head).agreement(is_offer)
 }

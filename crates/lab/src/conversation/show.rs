@@ -1,4 +1,4 @@
-//! What was told, as lines for people and as JSON for programs.
+//! Events as lines for people and as JSON for programs.
 
 use std::borrow::Cow;
 
@@ -10,30 +10,30 @@ use super::super::reader::{Frame, Message, close_of, control_lines, describe, de
 use super::super::rule::Violation;
 use super::{Agreement, End, Peer, Told, WireEvent};
 
-/// What a line is about, for whoever has colours.
+/// What a line is about, for a display with colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
     /// A head.
     Head,
-    /// A frame or what it holds.
+    /// A frame or its content.
     Frame,
     /// A broken rule.
     Fault,
-    /// What the observer has to say.
+    /// A remark of the observer.
     Note,
 }
 
-/// A line; whoever prints it escapes it as every other text.
+/// A line; the caller escapes it like any other text before printing it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What it is about.
+    /// What the line is about.
     pub colour: Colour,
-    /// Its text.
+    /// The text of the line.
     pub text: String,
 }
 
 impl Agreement {
-    /// In words, a line each.
+    /// Describes the terms, a line for each.
     pub fn lines(&self) -> Vec<String> {
         let mut out = Vec::new();
         if self.deflate.is_some() {
@@ -48,14 +48,14 @@ impl Agreement {
     }
 }
 
-/// The lines of a head, without line ends.
+/// Returns the lines of a head without their line ends.
 pub fn head_lines(head: &[u8]) -> impl Iterator<Item = String> {
     let lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     lines.filter(|line| !line.is_empty()).map(visible)
 }
 
 impl Told {
-    /// Whether it says that a rule was broken.
+    /// Returns whether the event says that a rule was broken.
     pub fn is_fault(&self) -> bool {
         match &self.event {
             WireEvent::Broken(_) => true,
@@ -64,12 +64,12 @@ impl Told {
         }
     }
 
-    /// Whether it has no lines, as nothing but an open connection was agreed.
+    /// Returns whether the event has no lines, because nothing was agreed but to open the connection.
     pub fn is_silent(&self) -> bool {
         matches!(&self.event, WireEvent::Agreed(agreement) if agreement.lines().is_empty())
     }
 
-    /// What kind of thing it is, as `--only` names it.
+    /// Returns the kind of the event, as `--only` names it.
     pub fn kind(&self) -> &'static str {
         match &self.event {
             WireEvent::Head(_) | WireEvent::Agreed(_) => "head",
@@ -88,7 +88,7 @@ impl Told {
         }
     }
 
-    /// Whether these bytes occur in what it holds, as far as that was kept.
+    /// Returns whether these bytes occur in the content of the event, as far as that was kept.
     pub fn holds(&self, wanted: &[u8]) -> bool {
         let is_in = |bytes: &[u8]| bytes.windows(wanted.len().max(1)).any(|window| window == wanted);
         match &self.event {
@@ -103,7 +103,7 @@ impl Told {
         }
     }
 
-    /// In words: frames as [`Frame::lines`] has them.
+    /// Describes the event in words; frames as [`Frame::lines`] does.
     pub fn lines(&self) -> Vec<Line> {
         let line = |colour, text: String| Line { colour, text };
         let indented = |text: &str| format!("         {text}");
@@ -150,7 +150,7 @@ impl Told {
         }
     }
 
-    /// For programs.
+    /// Describes the event as JSON.
     pub fn json(&self) -> Map<String, Value> {
         let mut out = Map::new();
         let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
@@ -222,7 +222,7 @@ fn ended(from: Peer, end: End) -> Cow<'static, str> {
     }
 }
 
-/// The name of a frame with this opcode.
+/// Returns the name of a frame with this opcode.
 const fn kind_of(opcode: u8) -> &'static str {
     match opcode {
         0 => "continuation",
@@ -248,7 +248,7 @@ fn frame_json(frame: &Frame, put: &mut impl FnMut(&str, Value) -> Option<Value>)
     if frame.is_cut() {
         put("came", json!(frame.came));
     }
-    // What a message holds is told with it.
+    // The content of a message is reported with the message.
     if frame.message.is_none() || frame.is_control() {
         bytes_json(
             "payload",
@@ -291,11 +291,12 @@ fn message_json(message: &Message, put: &mut impl FnMut(&str, Value) -> Option<V
     bytes_json("data", &message.bytes, (message.bytes.len() as u64) < message.length, put);
 }
 
-/// Text as it is, anything else in hexadecimal digits under a name that says so. `is_start`: more came than is kept.
+/// Writes text as it is, and other bytes as hexadecimal digits under a name that says so. `is_start` says that more
+/// came than was kept.
 fn bytes_json(name: &str, bytes: &[u8], is_start: bool, put: &mut impl FnMut(&str, Value) -> Option<Value>) {
     match str::from_utf8(bytes) {
         Ok(text) => put(name, json!(text)),
-        // The start of a text may be cut inside a character.
+        // The start of a text may end inside a character.
         Err(error) if is_start && error.error_len().is_none() && error.valid_up_to() > 0 => {
             put(name, json!(String::from_utf8_lossy(&bytes[..error.valid_up_to()])))
         }

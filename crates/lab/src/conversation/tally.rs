@@ -1,48 +1,48 @@
-//! How much there was of a conversation, and what was wrong with it.
+//! Counts of a conversation's traffic and faults.
 
 use super::super::reader::{Frame, Peer};
 use super::super::rule::Violation;
 
-/// Different faults that are kept by name; a peer could make up more.
+/// How many different faults are kept by name; a peer could produce any number.
 const MOST_KINDS: usize = 64;
 
 /// A connection in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// What the client did.
+    /// What the client sent.
     pub client: Tally,
-    /// What the server did.
+    /// What the server sent.
     pub server: Tally,
-    /// Requests.
+    /// How many requests there were.
     pub requests: u64,
     /// Whether the connection opened.
     pub opened: bool,
-    /// The status of a response that is no 101.
+    /// The status of a response other than 101.
     pub refused: Option<u16>,
 }
 
 /// One side in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Bytes, heads included.
+    /// How many bytes, heads included.
     pub bytes: u64,
-    /// Bytes of heads.
+    /// How many bytes of heads.
     pub(super) heads: u64,
-    /// Frames.
+    /// How many frames.
     pub frames: u64,
-    /// Text messages.
+    /// How many text messages.
     pub texts: u64,
-    /// Binary messages.
+    /// How many binary messages.
     pub binaries: u64,
-    /// Pings.
+    /// How many Pings.
     pub pings: u64,
-    /// Pongs.
+    /// How many Pongs.
     pub pongs: u64,
-    /// The code of its Close; `Some(None)` for one without.
+    /// The code of the side's Close; `Some(None)` for a Close without a code.
     pub close: Option<Option<u16>>,
-    /// How often it broke a rule.
+    /// How often the side broke a rule.
     pub faults: u64,
-    /// The rules that it broke, and how often; not all of them where there are very many.
+    /// The rules that the side broke, and how often; not all of them if there are very many.
     pub broken: Vec<(String, u64)>,
 }
 
@@ -54,7 +54,7 @@ impl Summary {
         }
     }
 
-    /// How often a rule was broken.
+    /// Returns how often a rule was broken.
     pub const fn faults(&self) -> u64 {
         self.client.faults + self.server.faults
     }

@@ -20,7 +20,7 @@ fn masked(header: RawHeader, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What is told of these parts, of which each is cut into pieces of so many bytes, a second apart.
+/// Returns what is reported for these parts, each cut into pieces of `size` bytes, a second apart.
 fn told(parts: &[(Peer, &[u8])], size: usize) -> (Vec<Told>, Summary) {
     let mut conversation = Conversation::new(KEEP);
     let mut all = Vec::new();
@@ -98,7 +98,7 @@ fn what_is_owed_is_missed_where_there_was_time() {
         (Peer::Server, b""),
     ]);
     assert_eq!(found, ["client: A Ping is left without an answer (RFC 6455 §5.5.2)."]);
-    // The newest is answered; or the connection is over before it can be.
+    // The latest Ping is answered, or the connection is over before it can be.
     assert!(
         with(&[
             (Peer::Server, b"\x89\x01a\x89\x01b"),
@@ -234,7 +234,7 @@ fn interim_responses_come_first() {
     assert_eq!(frame, Some(response.len() as u64));
 }
 
-/// Any bytes, both ways, in any cut, end without harm and in bounded memory.
+/// Any bytes in both directions, in any cut, are read without harm and in bounded memory.
 #[test]
 fn any_bytes_end_without_harm() {
     let mut random = crate::random::Random::new(5);

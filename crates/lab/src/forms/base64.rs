@@ -1,4 +1,4 @@
-//! Base64, of either alphabet, in one line or wrapped.
+//! Base64, in either alphabet, on one line or wrapped.
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -25,7 +25,7 @@ pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     let is_hexadecimal =
         packed.starts_with("0x") || packed.bytes().all(|c| c.is_ascii_hexdigit() || matches!(c, b'-' | b'_'));
     let is_whole = packed.len().is_multiple_of(4);
-    // Random bytes have digits and letters of both sizes, words have not.
+    // Random bytes give digits and letters of both cases; words do not.
     let has_all = [u8::is_ascii_digit, u8::is_ascii_lowercase, u8::is_ascii_uppercase]
         .iter()
         .all(|kind| packed.bytes().any(|c| kind(&c)));
@@ -40,7 +40,7 @@ pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     Some(Ok(found))
 }
 
-/// What is said to be base64.
+/// Reads a text that is declared to be base64.
 pub(super) fn declared(text: &str) -> Result<Found, String> {
     decode(&text.split_whitespace().collect::<String>())
 }
@@ -59,7 +59,7 @@ fn decode(packed: &str) -> Result<Found, String> {
         GeneralPurpose::new(alphabet, config).decode(whole)
     };
     let exact = read(false);
-    // What is cut ends with bits of a byte that is not there.
+    // A cut text ends with bits of a byte that is not there.
     let is_cut = !is_padded && (is_odd || padding > 0 || exact.is_err());
     let bytes = if is_cut { read(true) } else { exact };
     let mut found = Found::of(bytes.map_err(|error| format!("this is no base64: {error}"))?);

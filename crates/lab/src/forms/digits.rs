@@ -1,8 +1,10 @@
-//! Numbers with no more than blanks or signs between them: hexadecimal digits, and decimal numbers where they show that they are.
+//! Numbers separated only by blanks or signs: hexadecimal digits, and decimal numbers if they show that they are
+//! decimal.
 //!
-//! The rules, for words of decimal digits alone, which may be either: words of two digits are hexadecimal, and that is said unless
-//! a 0 in front of one shows it; a word of one or three digits makes all of them decimal numbers. Where no rule can tell (one
-//! digit each, three octal digits each, two digits between commas), the text is refused.
+//! Words made of decimal digits alone may be either, and these rules decide. Words of two digits are hexadecimal, and a
+//! note says so unless a word with a leading 0 shows it. A word of one or three digits makes all of them decimal
+//! numbers. If no rule decides (one digit each, three octal digits each, two digits between commas), the text is
+//! refused.
 
 use super::found::Found;
 
@@ -13,7 +15,7 @@ pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     Some(words(text).and_then(|words| bytes(&words, text)))
 }
 
-/// Digits that are said to be hexadecimal.
+/// Reads digits that are declared to be hexadecimal.
 pub(super) fn hexadecimal(text: &str) -> Result<Found, String> {
     let words = words(text)?;
     let is_one = words.len() == 1 && words[0].len() % 2 == 1 && words[0].len() > 1;
@@ -27,7 +29,7 @@ pub(super) fn hexadecimal(text: &str) -> Result<Found, String> {
     plain(&words)
 }
 
-/// What stands between blanks, commas, and one kind of sign.
+/// Returns the words between blanks, commas, and one kind of sign.
 fn words(text: &str) -> Result<Vec<&str>, String> {
     let is_digit = |c: char| c.is_ascii_hexdigit() || matches!(c, 'x' | 'X');
     let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | ':' | '-' | '_');
@@ -36,7 +38,7 @@ fn words(text: &str) -> Result<Vec<&str>, String> {
     }
     let blanks: Vec<&str> =
         text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()).collect();
-    // A sign in front of a number is no sign between two.
+    // A sign in front of a number does not separate two numbers.
     let signs: Vec<char> = blanks
         .iter()
         .flat_map(|word| word.strip_prefix('-').unwrap_or(word).chars())
@@ -100,14 +102,14 @@ fn bytes(words: &[&str], text: &str) -> Result<Found, String> {
         }
         (_, true) => decimal(words),
         (true, false) if all(&|word| word.len() == 1) => Err(UNCLEAR.to_owned()),
-        // A byte that is cut, or a number.
+        // It is a cut byte or a number.
         (true, false) if is_padded => plain(words),
         (true, false) if only_last_is_short(words) => Err(UNCLEAR.to_owned()),
         (true, false) => decimal(words),
     }
 }
 
-/// A word alone.
+/// Reads a text of one word.
 fn single(word: &str) -> Result<Found, String> {
     if word.len() >= 4 && word.bytes().all(|digit| digit == b'0') {
         return Err(
@@ -123,7 +125,7 @@ fn single(word: &str) -> Result<Found, String> {
     plain(&[word])
 }
 
-/// Words of hexadecimal digits: of any even number of them, or a digit for a small byte where none is padded.
+/// Reads words of hexadecimal digits: an even number of digits each, or one digit for a small byte if none is padded.
 fn plain(words: &[&str]) -> Result<Found, String> {
     let mut found = Found::of(Vec::new());
     let is_padded = words.iter().any(|word| word.len() == 2 && word.starts_with('0'));
@@ -169,12 +171,12 @@ fn decimal(words: &[&str]) -> Result<Found, String> {
     Ok(Found { notes, ..Found::of(bytes) })
 }
 
-/// Whether each of these words of three digits is a byte both in octal and in decimal.
+/// Returns whether each of these words of three digits is a byte both in octal and in decimal.
 fn may_be_octal(words: &[&str]) -> bool {
     words.iter().all(|word| u8::from_str_radix(word, 8).is_ok() && word.parse::<u8>().is_ok())
 }
 
-/// Whether a digit is missing at the end, and nowhere else.
+/// Returns whether a digit is missing at the end and nowhere else.
 fn only_last_is_short(words: &[&str]) -> bool {
     words.split_last().is_some_and(|(last, others)| {
         last.len() == 1 && !others.is_empty() && others.iter().all(|word| word.len() == 2)

@@ -2,41 +2,41 @@
 
 use super::found::Found;
 
-/// Whose escapes they are.
+/// The language that escapes belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Language {
-    /// All characters are ASCII, `\x` has two digits.
+    /// Python: all characters are ASCII, and `\x` has two digits.
     Python,
-    /// And what takes after it: `\x` has one or two digits, which is what all C has that stands for a byte.
+    /// C and similar languages: `\x` has one or two digits, the only numbers of digits in C that stand for a byte.
     C,
 }
 
 /// How a literal ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// With a quote.
+    /// It ends with a quote.
     Closed,
-    /// With the text, so that its last escape may be cut.
+    /// It ends with the text, so its last escape may be cut.
     Open,
 }
 
-/// What a literal stands for.
+/// The bytes that a literal stands for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unescaped {
     pub(super) bytes: Vec<u8>,
-    /// It ends inside an escape, which is left out.
+    /// Whether the literal ends inside an escape, which is left out.
     pub(super) is_cut: bool,
 }
 
-/// An escape, behind its backslash.
+/// An escape after its backslash.
 enum Escape {
-    /// A byte, of so many characters.
+    /// A byte, written with this many characters.
     Byte(u8, usize),
-    /// The literal goes on in the next line, behind so many characters.
+    /// The literal continues on the next line, after this many characters.
     Nothing(usize),
-    /// It is cut.
+    /// The escape is cut.
     Cut,
-    /// There is none such.
+    /// There is no such escape.
     None,
     /// `\u…`.
     Character,
@@ -44,7 +44,7 @@ enum Escape {
     Echo,
 }
 
-/// Escapes without quotes around them.
+/// Reads escapes without quotes around them.
 pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     let at = text.find('\\')?;
     let is_escape = text[at + 1..].starts_with(|c: char| c == 'x' || c.is_digit(8));
@@ -54,7 +54,7 @@ pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     if !text[..at].trim().is_empty() {
         return Some(Err("something stands in front of the escapes: put quotes around the bytes".to_owned()));
     }
-    // Lines are wrapped where it suited; a line feed of the bytes themselves is written as \n or \x0a.
+    // Lines are wrapped anywhere; a line feed among the bytes is written as \n or \x0a.
     let is_continued = |line: &str| line.ends_with('\\') && !line.ends_with("\\\\");
     let line = |line: &str| {
         let line = line.trim();
@@ -62,7 +62,8 @@ pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     };
     let whole: String = text.lines().map(line).collect();
     let text = if is_separated(&whole) { whole.replace([' ', '\t', ','], "") } else { whole };
-    // No quote tells whether the last escape is whole: \x has two digits, and octal ones are all alike.
+    // Without a quote, only the length shows whether the last escape is whole: \x has two digits, and octal escapes all
+    // have the same length.
     let last = text.rfind('\\').map_or("", |at| &text[at + 1..]);
     let is_short = last.starts_with('x') && last.len() < 3;
     let has_octal = text.match_indices('\\').any(|(at, _)| {
@@ -76,7 +77,7 @@ pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     }))
 }
 
-/// Whether blanks or commas stand between all escapes, and nothing else does.
+/// Returns whether blanks or commas, and nothing else, separate all escapes.
 fn is_separated(text: &str) -> bool {
     let mut escapes = text.split([' ', '\t', ',']).filter(|word| !word.is_empty()).peekable();
     escapes.peek().is_some()
@@ -88,7 +89,7 @@ fn is_separated(text: &str) -> bool {
         })
 }
 
-/// The bytes of what stands between quotes.
+/// Returns the bytes of the text between quotes.
 pub(super) fn unescape(literal: &str, language: Language, end: End) -> Result<Unescaped, String> {
     let mut bytes = Vec::with_capacity(literal.len());
     let mut rest = literal;

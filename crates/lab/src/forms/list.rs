@@ -1,5 +1,5 @@
-//! Lists of numbers in brackets or braces: arrays of C, Go, Java and Rust, lists of Python, typed arrays of JavaScript, and a
-//! Buffer in JSON. Numbers are decimal, or say what else they are.
+//! Lists of numbers in brackets or braces: arrays of C, Go, Java and Rust, lists of Python, typed arrays of JavaScript,
+//! and a Buffer in JSON. Numbers are decimal unless they show another radix.
 
 use super::escapes::{End, Language, unescape};
 use super::found::Found;
@@ -17,7 +17,7 @@ pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
         }
         (has_braces, _) => has_braces,
     };
-    // `[12] 81 05`: the number of a line of a log.
+    // `[12] 81 05`: the number is that of a line of a log.
     if !is_brace && !behind.chars().all(|c| c.is_whitespace() || "]})>;,.".contains(c)) {
         return Some(Err("something stands behind the list".to_owned()));
     }
@@ -37,12 +37,12 @@ pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     Some(Ok(found))
 }
 
-/// Whether there is a list of numbers.
+/// Returns whether the text holds a list of numbers.
 pub(super) fn is_in(text: &str) -> bool {
     lists(&without_comments(text).0).0.iter().any(List::has_numbers)
 }
 
-/// What stands between two brackets, without brackets in it.
+/// The text between two brackets that holds no brackets itself.
 struct List<'a> {
     body: &'a str,
     is_brace: bool,
@@ -50,7 +50,7 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    /// Whether numbers are meant: `[Uint8Array]` is the name of a type.
+    /// Returns whether the list holds numbers: `[Uint8Array]` is the name of a type.
     fn has_numbers(&self) -> bool {
         let first = self.body.trim_start();
         first.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '\'' | '('))
@@ -58,7 +58,7 @@ impl List<'_> {
     }
 }
 
-/// The innermost lists, and what stands behind the last; the `[5]` of `x[5]` is none.
+/// Returns the innermost lists and the text after the last; the `[5]` of `x[5]` does not count.
 fn lists(text: &str) -> (Vec<List<'_>>, &str) {
     let mut found = Vec::new();
     let mut open: Option<(usize, bool)> = None;
@@ -92,7 +92,7 @@ fn lists(text: &str) -> (Vec<List<'_>>, &str) {
     (found, &text[behind..])
 }
 
-/// The length of a string, if one begins here and ends in its line.
+/// Returns the length of a string, if one begins here and ends on its line.
 fn string(text: &str) -> Option<usize> {
     let quote = text.chars().next()?;
     let mut escaped = false;
@@ -108,7 +108,7 @@ fn string(text: &str) -> Option<usize> {
     None
 }
 
-/// The length of a character between apostrophes, if one begins here.
+/// Returns the length of a character between apostrophes, if one begins here.
 fn character(text: &str) -> Option<usize> {
     let inner = text.strip_prefix('\'')?;
     let length = match inner.strip_prefix('\\') {
@@ -118,7 +118,7 @@ fn character(text: &str) -> Option<usize> {
     inner.get(length..)?.starts_with('\'').then_some(length + 2)
 }
 
-/// The bytes of a list, and why there should be more.
+/// Returns the bytes of a list and, if it is cut, why there should be more.
 fn numbers(list: &List<'_>, is_in_comment: bool) -> Result<(Vec<u8>, Option<String>), String> {
     let mut bytes = Vec::new();
     let mut cut = list.is_open.then(|| {
@@ -126,7 +126,7 @@ fn numbers(list: &List<'_>, is_in_comment: bool) -> Result<(Vec<u8>, Option<Stri
         format!("the list has no closing '{bracket}'")
     });
     let words = words(list.body);
-    // The last number may be cut where nothing stands behind it.
+    // The last number may be cut if nothing follows it.
     let is_last_whole =
         !list.is_open || is_in_comment || list.body.ends_with(|c: char| c == ',' || c.is_whitespace());
     for (at, word) in words.iter().enumerate() {
@@ -145,7 +145,7 @@ fn numbers(list: &List<'_>, is_in_comment: bool) -> Result<(Vec<u8>, Option<Stri
     Ok((bytes, cut))
 }
 
-/// What stands between commas and blanks, of which a character may be one.
+/// Splits at commas and blanks; a word may itself be such a character in quotes.
 fn words(body: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let (mut from, mut at) = (0, 0);
@@ -164,7 +164,7 @@ fn words(body: &str) -> Vec<&str> {
 
 fn number(word: &str, place: usize) -> Result<u8, String> {
     let wrong = || format!("'{}' is no byte", word.escape_default());
-    // What JSON makes of a typed array: {"0":129,"1":5}.
+    // JSON writes a typed array as {"0":129,"1":5}.
     let value = match word.strip_prefix('"').and_then(|keyed| keyed.split_once("\":")) {
         Some((key, value)) if key.parse() == Ok(place) => value,
         Some(_) => return Err(wrong()),
@@ -197,6 +197,6 @@ fn number(word: &str, place: usize) -> Result<u8, String> {
     } else {
         digits.parse()
     };
-    // Java's bytes have signs.
+    // Java's bytes are signed.
     read.ok().filter(|number| (-128..=255).contains(number)).map(|number| number as u8).ok_or_else(wrong)
 }

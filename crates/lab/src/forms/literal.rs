@@ -1,18 +1,18 @@
-//! Literals between quotes, and what stands around them.
+//! Quoted literals and the text around them.
 
 use super::escapes::End;
 
-/// What stands between two quotes.
+/// The text between two quotes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Literal<'a> {
-    /// What stands before it, behind the literal before, up to its prefix; with comments.
+    /// The text before it, from the literal before up to its prefix, comments included.
     pub(super) before: &'a str,
     /// The letters of its prefix, as in `b"…"`.
     pub(super) prefix: &'a str,
     pub(super) body: &'a str,
-    /// Its quotes are single ones.
+    /// Whether its quotes are single quotes.
     is_single: bool,
-    /// The text ends before its closing quote.
+    /// Whether the text ends before its closing quote.
     pub(super) is_open: bool,
 }
 
@@ -21,25 +21,25 @@ impl Literal<'_> {
         if self.is_open { End::Open } else { End::Closed }
     }
 
-    /// Whether it is one of bytes, as Python and Rust have them.
+    /// Returns whether this is a byte literal, as in Python and Rust.
     pub(super) fn is_bytes(&self) -> bool {
         self.prefix.contains(['b', 'B'])
     }
 
-    /// Whether it is a character, such as stand in lists of numbers.
+    /// Returns whether this is a character, as found in lists of numbers.
     pub(super) fn is_character(&self) -> bool {
         let mut inner = self.body.chars();
         let is_escape = inner.next() == Some('\\');
         self.is_single && !self.is_open && (inner.count() == 0 || (is_escape && self.body.len() <= 4))
     }
 
-    /// Whether a backslash in it is a backslash.
+    /// Returns whether backslashes in the literal stand for themselves.
     pub(super) fn is_raw(&self) -> bool {
         self.prefix.contains(['r', 'R'])
     }
 }
 
-/// The literals of a text, and what stands behind the last.
+/// Returns the literals of a text and the text after the last.
 pub(super) fn literals(text: &str) -> (Vec<Literal<'_>>, &str) {
     let mut found = Vec::new();
     let (mut from, mut at) = (0, 0);
@@ -55,7 +55,7 @@ pub(super) fn literals(text: &str) -> (Vec<Literal<'_>>, &str) {
             continue;
         }
         let prefix = prefix(&text[from..at]);
-        // An apostrophe of a word is no quote.
+        // An apostrophe in a word is not a quote.
         let is_word =
             prefix.is_empty() && text[from..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
         let is_triple = prefix.contains(['b', 'B']) && bytes[at..].starts_with(&[quote; 3]);
@@ -87,13 +87,13 @@ pub(super) fn literals(text: &str) -> (Vec<Literal<'_>>, &str) {
     (found, &text[from..])
 }
 
-/// How long a literal is.
+/// The length of a literal.
 enum Length {
-    /// So many bytes.
+    /// It has this many bytes.
     Whole(usize),
-    /// The line ends in it, and none goes over lines.
+    /// It ends with its line, so it is no literal: none continues over lines.
     Line,
-    /// The text ends in it.
+    /// It ends with the text.
     Open,
 }
 
@@ -112,7 +112,7 @@ fn length(bytes: &[u8], quote: u8, width: usize) -> Length {
     Length::Open
 }
 
-/// The end of a comment that begins here; the `//` of a URL begins none.
+/// Returns the end of a comment that begins here; the `//` of a URL does not begin one.
 pub(super) fn comment(text: &str, at: usize) -> Option<usize> {
     let rest = text.as_bytes().get(at..)?;
     let end = |mark: &str, from: usize| {
@@ -125,7 +125,7 @@ pub(super) fn comment(text: &str, at: usize) -> Option<usize> {
     (rest.starts_with(b"//") && !is_url).then(|| end("\n", at + 2))
 }
 
-/// The text without comments; whether it ends inside one.
+/// Returns the text without comments, and whether it ends inside one.
 pub(super) fn without_comments(text: &str) -> (String, bool) {
     let (mut out, mut at, mut is_open) = (String::with_capacity(text.len()), 0, false);
     while at < text.len() {
@@ -142,7 +142,7 @@ pub(super) fn without_comments(text: &str) -> (String, bool) {
     (out, is_open)
 }
 
-/// The letters before a quote that belong to its literal: `b`, `rb`, `L`, `u8`; none where they end a word.
+/// Returns the letters before a quote that belong to its literal: `b`, `rb`, `L`, `u8`; none if they end a word.
 fn prefix(before: &str) -> &str {
     let start = before
         .rfind(|c: char| !c.is_alphanumeric() && c != '_')
@@ -153,7 +153,7 @@ fn prefix(before: &str) -> &str {
     if is_prefix { word } else { "" }
 }
 
-/// Whether two literals with only this between them are one value.
+/// Returns whether two literals with only this between them are one value.
 pub(super) fn joins(between: &str) -> bool {
     let (plain, _) = without_comments(between);
     plain.chars().all(|c| c.is_whitespace() || matches!(c, '+' | '\\'))

@@ -1,8 +1,9 @@
-//! Bytes out of what people have as text: dumps, literals of programming languages, lists of numbers, base64.
+//! Bytes from the text that people have: dumps, literals of programming languages, lists of numbers, base64.
 //!
-//! In: a text. Out: the bytes that it stands for ([`Found`]), or what was expected. Each form has a file of its own. What one of
-//! them recognises is read by it or refused, never taken for another form. Where another reading is possible, the form has a
-//! rule, and [`Found::notes`] says what was taken. A text that is cut is read up to its last byte that is whole.
+//! In: a text. Out: the bytes that it stands for ([`Found`]), or what was expected. Each form has a file of its own. A
+//! form either reads a text that it recognises or refuses it; the text is never tried as another form. If another
+//! reading is possible, the form has a rule, and [`Found::notes`] says which reading was taken. A cut text is read up
+//! to its last whole byte.
 
 mod base64;
 mod digits;
@@ -17,11 +18,11 @@ mod string;
 
 pub use found::Found;
 
-/// A form: `None` where a text is none of this form, why not where it is one that cannot be read.
+/// Reads a form: `None` if a text does not have this form, the reason if the text has it and cannot be read.
 type Form = fn(&str) -> Option<Result<Found, String>>;
 
-/// The forms, in the order in which they are tried. A dump shows text beside its bytes, which may look like anything, so dumps
-/// come first; digits, which have no mark of their own, come last.
+/// The forms in the order in which they are tried. Dumps come first, because the text beside their bytes may look like
+/// anything; digits come last, because they have no mark of their own.
 const FORMS: [Form; 9] = [
     dump::read,
     node::read,
@@ -34,11 +35,11 @@ const FORMS: [Form; 9] = [
     digits::read,
 ];
 
-/// What is understood.
+/// The forms that are understood.
 const UNDERSTOOD: &str = "hexadecimal digits (81 85 37), a dump of xxd, hexdump -C, od -t x1 or Wireshark, a list of numbers in \
 brackets ([129, 133]), a Node Buffer, Python bytes (b'\\x81'), a C array or string, or base64; for the bytes themselves use --raw";
 
-/// The bytes that a text stands for: at least one.
+/// Returns the bytes that a text stands for: at least one.
 ///
 /// ```
 /// let found = bowsprit_lab::forms::read("00000000: 8105 4865 6c6c 6f   ..Hello").unwrap();
@@ -47,7 +48,7 @@ brackets ([129, 133]), a Node Buffer, Python bytes (b'\\x81'), a C array or stri
 ///
 /// # Errors
 ///
-/// What was expected, and what is understood.
+/// Returns what was expected and which forms are understood.
 pub fn read(text: &str) -> Result<Found, String> {
     let text = text.trim_start_matches('\u{feff}').trim_end();
     if text.is_empty() {

@@ -1,4 +1,4 @@
-//! What Node prints of a `Buffer` (`<Buffer 81 05>`) and of an `ArrayBuffer` (`[Uint8Contents]: <81 05>`), wherever it stands.
+//! A `Buffer` (`<Buffer 81 05>`) or `ArrayBuffer` (`[Uint8Contents]: <81 05>`) as Node prints it, anywhere in a text.
 
 use super::found::Found;
 
@@ -26,7 +26,7 @@ fn buffers(text: &str) -> Result<Found, String> {
     Ok(found)
 }
 
-/// The bytes between the brackets, up to what Node has left out.
+/// Returns the bytes between the brackets, up to those that Node left out.
 fn digits(inner: &str, is_open: bool, cut: &mut Option<String>) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     if is_open {

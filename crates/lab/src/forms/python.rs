@@ -1,4 +1,4 @@
-//! Bytes as Python prints and writes them, which are those of Rust, too: `b'\x81\x05'`, alone, in pieces, in lines of a log.
+//! Bytes as Python, and also Rust, writes them: `b'\x81\x05'`, alone, in pieces, in lines of a log.
 
 use super::escapes::{Language, unescape};
 use super::found::Found;
@@ -13,7 +13,7 @@ pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
 
 fn pieces(all: &[Literal<'_>], behind: &str) -> Result<Found, String> {
     let mut found = Found::default();
-    // What stands between the last literal of bytes and the next.
+    // The text between the last byte literal and the next.
     let mut between = String::new();
     for (at, literal) in all.iter().enumerate() {
         between += literal.before;
@@ -50,7 +50,7 @@ fn pieces(all: &[Literal<'_>], behind: &str) -> Result<Found, String> {
     Ok(found)
 }
 
-/// Whether a value is made out of a literal: `b'a' * 4`, `b'a'[1:]`, `b'a'.hex()`.
+/// Returns whether a value is computed from a literal: `b'a' * 4`, `b'a'[1:]`, `b'a'.hex()`.
 fn is_expression(before: &str, after: &str) -> bool {
     let mut next = after.chars();
     let is_call =

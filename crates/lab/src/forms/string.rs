@@ -1,16 +1,16 @@
-//! Strings of C and of what takes after it, of Go, JavaScript and shells: `"\x81\x05Hello"`, in pieces, in assignments. And
-//! digits in quotes, where something says what they are: `bytes.fromhex("8105")`, `Buffer.from("gQU=", "base64")`.
+//! Strings of C and similar languages, Go, JavaScript and shells: `"\x81\x05Hello"`, in pieces, in assignments. Also
+//! quoted digits if something declares what they are: `bytes.fromhex("8105")`, `Buffer.from("gQU=", "base64")`.
 
 use super::escapes::{Language, unescape};
 use super::found::Found;
 use super::literal::{Literal, joins, literals};
 use super::{base64, digits};
 
-/// Strings of which at least one has an escape.
+/// Reads strings if at least one of them has an escape.
 pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     let (mut all, behind) = literals(text);
     all.retain(|literal| !literal.is_character());
-    // In JSON strings are names, and text.
+    // In JSON, strings are names and text.
     let is_json = text.trim_start().starts_with('{')
         && all.get(1).map_or(behind, |second| second.before).trim_start().starts_with(':');
     (all.iter().any(has_escape) && !is_json).then(|| strings(&all, behind))
@@ -22,7 +22,7 @@ fn has_escape(literal: &Literal<'_>) -> bool {
 
 fn strings(all: &[Literal<'_>], behind: &str) -> Result<Found, String> {
     let mut found = Found::default();
-    // A group without an escape is a file name, or something else that is not meant.
+    // A group without an escape is a file name or something else that is not meant.
     for group in groups(all).filter(|group| group.iter().any(has_escape)) {
         let is_list = group.iter().skip(1).any(|literal| !joins(literal.before));
         let is_format = group.len() > 1 && group[0].body.contains('%');
@@ -48,12 +48,12 @@ fn strings(all: &[Literal<'_>], behind: &str) -> Result<Found, String> {
     Ok(found)
 }
 
-/// Literals with nothing but blanks, commas and signs of joining between them.
+/// Groups literals with only blanks, commas and joining signs between them.
 fn groups<'t, 'a>(all: &'t [Literal<'a>]) -> impl Iterator<Item = &'t [Literal<'a>]> {
     all.chunk_by(|_, next| next.before.split(',').all(joins))
 }
 
-/// Digits in quotes.
+/// Reads quoted digits.
 pub(super) fn read_digits(text: &str) -> Option<Result<Found, String>> {
     let (all, behind) = literals(text);
     let first = all.first()?;

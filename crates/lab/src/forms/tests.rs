@@ -2,7 +2,7 @@ use super::*;
 
 const HELLO: &[u8] = b"\x81\x857\xfa!=\x7f\x9fMQX";
 
-/// A tool may show a blank as a dot, at the ends of the text as well.
+/// A tool may show a blank as a dot, also at the ends of the text.
 #[test]
 fn a_blank_may_be_shown_as_a_dot() {
     for text in [
@@ -17,7 +17,7 @@ fn a_blank_may_be_shown_as_a_dot() {
     }
 }
 
-/// Each of them is read as `HELLO`, and nothing has to be said about it.
+/// Each of them is read as `HELLO` without a note.
 #[test]
 fn forms() {
     for text in [
@@ -99,7 +99,7 @@ fn forms() {
     }
 }
 
-/// Where a text may be read in another way, what was taken is said.
+/// If a text may be read in another way, a note says which reading was taken.
 #[test]
 fn a_reading_that_is_not_plain_is_said() {
     let last = "the last one is taken as whole";
@@ -141,7 +141,7 @@ fn pieces_are_kept_apart() {
     }
 }
 
-/// Base64 may hold 0x, and nothing but digits where it says what it is.
+/// Base64 may hold 0x, and may hold only digits if it is declared to be base64.
 #[test]
 fn escapes_beside_bytes_are_not_those_bytes() {
     for text in [
@@ -151,7 +151,7 @@ fn escapes_beside_bytes_are_not_those_bytes() {
     ] {
         assert_eq!(read(text).unwrap().bytes(), b"\\x81", "{text}");
     }
-    // Beside bytes stands text that looks like any other form.
+    // The text beside the bytes may look like any other form.
     for (text, bytes) in [
         ("00000000: 6227 8105 27    b'..'", &b"b'\x81\x05'"[..]),
         ("00000000  5b 31 2c 32 5d 7b 7d 22  |[1,2]{}\"|\n00000008", b"[1,2]{}\""),
@@ -252,7 +252,7 @@ fn what_is_not_understood_is_refused() {
     }
 }
 
-/// What is cut is read up to its last byte that is whole, and that is said.
+/// A cut text is read up to its last whole byte, and the cut is reported.
 #[test]
 fn what_is_cut_is_read_up_to_there() {
     for (text, bytes) in [
@@ -294,7 +294,7 @@ fn what_is_cut_is_read_up_to_there() {
     }
 }
 
-/// Whatever is thrown at it.
+/// No input makes it panic.
 #[test]
 fn nothing_panics() {
     let parts = [

@@ -1,4 +1,4 @@
-//! What frames carry: a message put together, inflated and read as UTF-8, of which only the start is kept.
+//! The content of frames: messages put together, inflated and validated as UTF-8, of which only the start is kept.
 
 use bowsprit::error::Section;
 
@@ -10,36 +10,36 @@ use super::super::rule::Violation;
 /// A message, put together and inflated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Whether it is text.
+    /// Whether the message is text.
     pub text: bool,
-    /// The frames that it came in.
+    /// The number of frames that it came in.
     pub frames: u64,
-    /// Its bytes on the wire, if it was compressed.
+    /// The number of its bytes on the wire, if it was compressed.
     pub compressed: Option<u64>,
-    /// How long it is; less than it would be where `broken`.
+    /// The length of the message; shorter than the original if `broken`.
     pub length: u64,
-    /// Its start.
+    /// The start of the message.
     pub bytes: Vec<u8>,
-    /// It does not inflate.
+    /// Whether the message failed to inflate.
     pub broken: bool,
 }
 
-/// So much is inflated at once, so that what comes out is at most a megabyte.
+/// How many bytes are inflated at once, so that the output is at most a megabyte.
 const PIECE: usize = 1024;
 
 /// One direction of permessage-deflate.
 #[derive(Debug)]
 pub(in super::super) struct Inflation {
     inflater: Inflater,
-    /// The window is forgotten after each message.
+    /// Whether the window is forgotten after each message.
     resets: bool,
-    /// A message has not inflated, so that the window is not what those behind it refer to.
+    /// Whether a message failed to inflate, so that the window is not the one that later messages refer to.
     lost: bool,
     out: Vec<u8>,
 }
 
 impl Inflation {
-    /// With a window of 2^`bits` bytes.
+    /// Creates the state for a window of 2^`bits` bytes.
     pub(in super::super) fn new(bits: u8, resets: bool) -> Self {
         Self { inflater: Inflater::new(bits.clamp(9, 15)), resets, lost: false, out: Vec::new() }
     }
@@ -67,19 +67,19 @@ impl Inflation {
     }
 }
 
-/// A message that is coming.
+/// A message that is not complete yet.
 #[derive(Debug)]
 pub(super) struct Assembly {
     text: Option<Text>,
     pub(super) frames: u64,
-    /// The bytes on the wire.
+    /// The number of bytes on the wire.
     wire: u64,
     length: u64,
     kept: Vec<u8>,
     keep: usize,
     compressed: bool,
     stop: Option<Stop>,
-    /// It is no use to inflate it.
+    /// Whether inflating the message is pointless.
     lost: bool,
 }
 
@@ -98,7 +98,7 @@ impl Assembly {
         }
     }
 
-    /// Whether it has a use for all of its bytes.
+    /// Returns whether the message needs all of its bytes.
     pub(super) fn reads(&self) -> bool {
         self.compressed || self.text.is_some() || self.kept.len() < self.keep
     }
@@ -108,7 +108,7 @@ impl Assembly {
         self.kept.len()
     }
 
-    /// So many bytes came.
+    /// Counts bytes that came.
     pub(super) fn count(&mut self, bytes: usize) {
         self.wire += bytes as u64;
     }
@@ -133,7 +133,7 @@ impl Assembly {
         }
     }
 
-    /// The message, and what is wrong with it.
+    /// Returns the message and what is wrong with it.
     pub(super) fn end(mut self, mut inflation: Option<&mut Inflation>) -> (Message, Option<Violation>) {
         if self.compressed {
             self.push(&TAIL, inflation.as_deref_mut());
@@ -175,12 +175,12 @@ impl Assembly {
     }
 }
 
-/// Text in pieces, judged as UTF-8.
+/// Validates text in pieces as UTF-8.
 #[derive(Debug, Default)]
 pub(super) struct Text {
-    /// What has come of a character.
+    /// The bytes of an incomplete character.
     part: Vec<u8>,
-    /// How many bytes of whole characters have come.
+    /// How many bytes of complete characters have come.
     valid: u64,
     broken: bool,
 }
@@ -214,7 +214,7 @@ impl Text {
         }
     }
 
-    /// No more comes: from which byte on it is no text.
+    /// Ends the text. Returns the position from which on it is not UTF-8.
     pub(super) fn end(&mut self) -> Option<u64> {
         (self.broken || !self.part.is_empty()).then_some(self.valid)
     }

@@ -1,12 +1,12 @@
-//! One direction of a connection, read by the rules of an observer: nothing is refused, everything is held against
-//! RFC 6455 §5 and RFC 7692 §6, and after a fault reading goes on.
+//! Reads one direction of a connection as an observer: nothing is refused, everything is checked against RFC 6455 §5
+//! and RFC 7692 §6, and reading goes on after a fault.
 //!
-//! In: the bytes behind the opening handshake, in any cut. Out: each frame as it ends, with the message that it completes
-//! and the rules that it breaks. Promises: the result does not depend on the cuts; no more is kept than [`Keep`] says,
-//! whatever a header declares and whatever a message inflates to.
+//! In: the bytes after the opening handshake, in any cut. Out: each frame as it ends, with the message that it
+//! completes and the rules that it breaks. The result does not depend on the cuts, and no more is kept than [`Keep`]
+//! says, whatever a header declares or a message inflates to.
 //!
-//! The lab's examiner stops at the first fault of a peer (`Receiver`); `decode` and `watch` have
-//! somebody in front of them who wants to see what comes behind it.
+//! The lab's examiner stops at the first fault of a peer (`Receiver`), but users of `decode` and `watch` want to see
+//! what comes after it.
 
 mod content;
 mod show;
@@ -26,14 +26,14 @@ use super::rule::Violation;
 /// Who sent the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
-    /// The client: it masks.
+    /// The client, which masks.
     Client,
-    /// The server: it does not.
+    /// The server, which does not mask.
     Server,
 }
 
 impl Peer {
-    /// In a word.
+    /// Returns the name in one word.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -41,7 +41,7 @@ impl Peer {
         }
     }
 
-    /// The one at the other end.
+    /// Returns the other side.
     pub const fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,
@@ -50,24 +50,24 @@ impl Peer {
     }
 }
 
-/// How many bytes are kept to be shown.
+/// How many bytes are kept for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
-    /// Of the payload of a data frame.
+    /// Bytes of the payload of a data frame.
     pub payload: usize,
-    /// Of a message.
+    /// Bytes of a message.
     pub message: usize,
 }
 
 impl Keep {
-    /// Nothing is to be shown.
+    /// Keeps nothing.
     pub const NOTHING: Self = Self { payload: 0, message: 0 };
 }
 
-/// A frame as it came.
+/// A frame as it was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Where it begins, counted from the first byte of the direction.
+    /// The position of its first byte, counted from the start of the direction.
     pub at: u64,
     /// The header, which encodes to the bytes that came.
     pub header: RawHeader,
@@ -75,30 +75,30 @@ pub struct Frame {
     pub payload: Vec<u8>,
     /// How many bytes of the payload came.
     pub came: u64,
-    /// The rules that it breaks.
+    /// The rules that the frame breaks.
     pub faults: Vec<Violation>,
-    /// What it completes.
+    /// The message that the frame completes.
     pub message: Option<Message>,
 }
 
 impl Frame {
-    /// Whether the direction ended inside it.
+    /// Returns whether the direction ended inside the frame.
     pub const fn is_cut(&self) -> bool {
         self.came < self.header.length
     }
 
-    /// Whether it is a control frame, by its opcode.
+    /// Returns whether this is a control frame, by its opcode.
     pub const fn is_control(&self) -> bool {
         self.header.opcode >= 8
     }
 
-    /// The code and the reason of a Close that has them.
+    /// Returns the code and the reason of a Close that has them.
     pub fn close(&self) -> Option<(u16, &[u8])> {
         close_of(self.header.opcode, &self.payload)
     }
 }
 
-/// The code and the reason in this payload, if it is that of a Close and has them.
+/// Returns the code and the reason in this payload, if it is a Close payload that has them.
 pub(super) fn close_of(opcode: u8, payload: &[u8]) -> Option<(u16, &[u8])> {
     match payload {
         [high, low, reason @ ..] if opcode == 8 => Some((u16::from_be_bytes([*high, *low]), reason)),
@@ -111,9 +111,9 @@ pub(super) fn close_of(opcode: u8, payload: &[u8]) -> Option<(u16, &[u8])> {
 pub struct Reader {
     sender: Option<Peer>,
     keep: Keep,
-    /// Where the next byte stands.
+    /// The position of the next byte.
     at: u64,
-    /// What has come of a header.
+    /// The bytes of an incomplete header.
     head: Vec<u8>,
     frame: Option<Open>,
     message: Option<Assembly>,
@@ -122,7 +122,7 @@ pub struct Reader {
     unmasked: Vec<u8>,
 }
 
-/// A frame whose payload is coming.
+/// A frame whose payload is incomplete.
 #[derive(Debug)]
 struct Open {
     frame: Frame,
@@ -131,7 +131,8 @@ struct Open {
 }
 
 impl Reader {
-    /// A reader of what `sender` sends, or of whomever the first frame fits; `at` is where its first byte stands.
+    /// Creates a reader of what `sender` sends, or of either side, guessed from the first frame; `at` is the position
+    /// of its first byte.
     pub fn new(sender: Option<Peer>, at: u64, keep: Keep) -> Self {
         Self {
             sender,
@@ -146,32 +147,32 @@ impl Reader {
         }
     }
 
-    /// permessage-deflate is agreed, with such a window of this direction.
+    /// Agrees to permessage-deflate with this window for this direction.
     pub(super) fn inflate(&mut self, inflation: Inflation) {
         self.inflation = Some(inflation);
     }
 
-    /// permessage-deflate is agreed, with whatever parameters: all that any of them may keep is kept.
+    /// Agrees to permessage-deflate with unknown parameters: as much context is kept as any of them may need.
     pub fn inflate_all(&mut self) {
         self.inflation = Some(Inflation::new(15, false));
     }
 
-    /// Whether permessage-deflate is agreed.
+    /// Returns whether permessage-deflate is agreed.
     pub const fn inflates(&self) -> bool {
         self.inflation.is_some()
     }
 
-    /// Who sends, as far as that is known.
+    /// Returns the sender, as far as it is known.
     pub const fn sender(&self) -> Option<Peer> {
         self.sender
     }
 
-    /// Whether a Close has come.
+    /// Returns whether a Close has come.
     pub const fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Takes bytes, and tells of each frame that ends in them.
+    /// Takes bytes and reports each frame that ends in them.
     pub fn push(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Frame)) {
         while !bytes.is_empty() {
             bytes = match &self.frame {
@@ -184,12 +185,12 @@ impl Reader {
         }
     }
 
-    /// No more comes: the frame that is not whole, or the bytes that are no whole header.
+    /// Ends the direction. Returns the frame that is incomplete, or the bytes of an incomplete header.
     pub fn end(&mut self) -> (Option<Frame>, Vec<u8>) {
         (self.frame.take().map(|open| open.frame), std::mem::take(&mut self.head))
     }
 
-    /// Reads up to the end of a header; what follows.
+    /// Reads up to the end of a header. Returns the bytes after it.
     fn header<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let parsed = if self.head.is_empty() { RawHeader::parse(bytes) } else { Parsed::NeedMore(1) };
         let (header, used, begin) = match parsed {
@@ -220,7 +221,7 @@ impl Reader {
         &bytes[used..]
     }
 
-    /// A frame of a message begins (RFC 6455 §5.4).
+    /// Begins a frame of a message (RFC 6455 §5.4).
     fn begin(&mut self, header: &RawHeader) {
         let Some(open) = &mut self.frame else { return };
         match (&mut self.message, header.opcode) {
@@ -240,11 +241,11 @@ impl Reader {
         }
     }
 
-    /// Reads a piece of a payload; what follows.
+    /// Reads a piece of a payload. Returns the bytes after it.
     fn payload<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let Some(Open { frame, reason }) = &mut self.frame else { return bytes };
         let missing = frame.header.length - frame.came;
-        // What is cast is at most the length of a slice.
+        // The cast values are at most the length of a slice.
         let taken = missing.min(bytes.len() as u64) as usize;
         let (piece, rest) = bytes.split_at(taken);
         let is_data = frame.header.opcode <= 2;
@@ -263,7 +264,7 @@ impl Reader {
         };
         frame.payload.extend_from_slice(&piece[..kept]);
         if frame.header.opcode == 8 {
-            // Behind the two bytes of the code.
+            // The reason starts after the two bytes of the code.
             let code = 2_u64.saturating_sub(frame.came).min(taken as u64) as usize;
             reason.push(&piece[code..]);
         }
@@ -276,7 +277,7 @@ impl Reader {
         rest
     }
 
-    /// The payload is whole.
+    /// Completes a frame once its payload is complete.
     fn finish(&mut self, Open { mut frame, mut reason }: Open) -> Frame {
         let fault = &mut |section, what: String| frame.faults.push(Violation::new(section, what));
         if frame.header.opcode == 8 {
@@ -310,7 +311,7 @@ impl Reader {
         frame
     }
 
-    /// What a header shows.
+    /// Reports the faults that a header shows.
     fn judge(&self, header: &RawHeader, fault: &mut impl FnMut(Section, &'static str)) {
         let masks = self.sender.map(|sender| sender == Peer::Client);
         super::header::judge(header, masks, self.inflation.is_some(), fault);
@@ -327,7 +328,7 @@ mod tests {
 
     const ALL: Keep = Keep { payload: 1 << 20, message: 1 << 20 };
 
-    /// The frames of a stream in pieces of so many bytes, and what is left.
+    /// Returns the frames of a stream read in pieces of `size` bytes, and what is left.
     fn read(bytes: &[u8], size: usize, deflate: bool) -> (Vec<Frame>, Option<Frame>, Vec<u8>) {
         let mut reader = Reader::new(None, 0, ALL);
         if deflate {
@@ -393,7 +394,7 @@ mod tests {
         assert!(reader.message.unwrap().kept() <= 16);
     }
 
-    /// A text without end that is not UTF-8 is told of when it ends, a byte sequence cut between frames is whole.
+    /// Invalid UTF-8 in an unfinished text is reported when the text ends; a sequence cut between frames is valid.
     #[test]
     fn text_is_judged_over_frames() {
         let (frames, ..) =
@@ -404,7 +405,7 @@ mod tests {
         assert_eq!(frames[2].message.as_ref().unwrap().frames, 3);
     }
 
-    /// What was inflated before the fault was left out where it had come in the same piece.
+    /// Output that precedes a fault was once lost if it came in the same piece.
     #[test]
     fn what_inflates_before_a_fault_is_kept_in_every_cut() {
         let mut bytes = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00".to_vec();

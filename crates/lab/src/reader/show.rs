@@ -9,10 +9,10 @@ use super::super::explain::opcode_name;
 use super::super::hex;
 use super::{Frame, Message, close_of};
 
-/// Bytes of a payload that are shown.
+/// How many bytes of a payload are shown.
 pub(in super::super) const SHOWN: usize = 64;
 
-/// A header in a line: `text FIN, 5 bytes, masking key 37 fa 21 3d`.
+/// Describes a header in a line: `text FIN, 5 bytes, masking key 37 fa 21 3d`.
 pub fn describe(header: &RawHeader) -> String {
     let mut out = opcode_name(header.opcode).to_owned();
     if !matches!(header.opcode, 0..=2 | 8..=10) {
@@ -32,7 +32,7 @@ pub fn describe(header: &RawHeader) -> String {
     out
 }
 
-/// What the start of a header shows, of which at least one byte is there: `text FIN, 5 bytes`.
+/// Describes the start of a header, at least one byte: `text FIN, 5 bytes`.
 pub(in super::super) fn describe_start(start: &[u8]) -> String {
     let first = start.first().copied().unwrap_or_default();
     let mut out = opcode_name(first & 0x0f).to_owned();
@@ -52,7 +52,7 @@ pub(in super::super) fn describe_start(start: &[u8]) -> String {
     out
 }
 
-/// A control frame of which the payload alone is known.
+/// Describes a control frame of which only the payload is known.
 pub(in super::super) fn control_lines(opcode: u8, payload: &[u8]) -> Vec<String> {
     let mut out = vec![format!("         {} of {} bytes", opcode_name(opcode), payload.len())];
     rows(&mut out, payload, payload.len() as u64);
@@ -60,7 +60,7 @@ pub(in super::super) fn control_lines(opcode: u8, payload: &[u8]) -> Vec<String>
     out
 }
 
-/// What a Close says.
+/// Describes the content of a Close.
 fn close_line(out: &mut Vec<String>, close: Option<(u16, &[u8])>) {
     if let Some((code, reason)) = close {
         let colon = if reason.is_empty() { "" } else { ": " };
@@ -69,8 +69,9 @@ fn close_line(out: &mut Vec<String>, close: Option<(u16, &[u8])>) {
 }
 
 impl Frame {
-    /// Its bytes and what they mean, a line each: where, the header in hexadecimal digits and in words; the start of the
-    /// payload; what a Close says; what a message inflates to; the rules that are broken, behind an exclamation mark.
+    /// Describes the frame, a line for each part: its position, the header in hexadecimal digits and in words; the
+    /// start of the payload; what a Close says; what a message inflates to; the broken rules, each after an exclamation
+    /// mark.
     pub fn lines(&self) -> Vec<String> {
         let mut head = Vec::new();
         self.header.encode_into(&mut head);
@@ -105,7 +106,7 @@ impl Frame {
 }
 
 impl Message {
-    /// What it is, and its start.
+    /// Describes the message and its start.
     pub(in super::super) fn lines(&self) -> Vec<String> {
         let kind = if self.text { "text" } else { "binary" };
         let mut out = vec![format!("         {kind} of {} bytes", self.length)];
@@ -114,7 +115,7 @@ impl Message {
     }
 }
 
-/// The start of so many bytes, sixteen on a line.
+/// Writes the start of these bytes, sixteen on a line.
 fn rows(out: &mut Vec<String>, bytes: &[u8], length: u64) {
     let bytes = &bytes[..bytes.len().min(SHOWN)];
     for (row, chunk) in bytes.chunks(16).enumerate() {
@@ -125,7 +126,7 @@ fn rows(out: &mut Vec<String>, bytes: &[u8], length: u64) {
     }
 }
 
-/// What a code means (RFC 6455 §7.4 and IANA's registry).
+/// Returns what a close code means (RFC 6455 §7.4 and IANA's registry).
 pub const fn close_name(code: u16) -> &'static str {
     match code {
         1000 => "normal closure",

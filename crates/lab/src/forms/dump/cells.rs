@@ -5,7 +5,7 @@
 pub(super) enum Cells {
     /// Hexadecimal, in groups of one byte or more: `8105 4865`.
     Groups,
-    /// Hexadecimal, each by itself, with a wider gap behind the eighth: `81 05`.
+    /// Hexadecimal, each byte by itself, with a wider gap after the eighth: `81 05`.
     Pairs,
     /// Groups with their last byte first.
     Swapped,
@@ -24,39 +24,39 @@ pub(super) enum Cells {
 /// The bytes of a row.
 pub(super) struct Taken<'a> {
     pub(super) bytes: Vec<u8>,
-    /// What stands behind them.
+    /// The text after the bytes.
     pub(super) tail: &'a str,
-    /// The row ends inside a cell.
+    /// Whether the row ends inside a cell.
     pub(super) is_cut: bool,
 }
 
-/// A word, taken as a cell.
+/// A word read as a cell.
 enum Cell {
     Bytes(Vec<u8>),
-    /// The start of one, with these bytes that are whole.
+    /// The start of a cell, with the bytes of it that are complete.
     Cut(Vec<u8>),
     No,
 }
 
-/// How the text beside bytes looks.
+/// What the text beside the bytes shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Text {
-    /// It is of other bytes.
+    /// Text of other bytes.
     Differs,
-    /// There is none.
+    /// No text.
     None,
-    /// It is theirs.
+    /// The text of these bytes.
     Fits,
 }
 
 impl Cells {
-    /// Whether text may stand beside them.
+    /// Returns whether text may stand beside cells of this kind.
     pub(super) const fn have_text(self) -> bool {
         matches!(self, Self::Groups | Self::Pairs | Self::Swapped | Self::Bits)
     }
 
-    /// The first cells of a row, for at most so many bytes; `exactly`: the next offset says that there are as many. `group`: the
-    /// digits of a whole cell.
+    /// Reads the first cells of a row, for at most `most` bytes; `exactly` says that the next offset implies exactly
+    /// that many. `group` is the number of digits in a whole cell.
     pub(super) fn take(self, rest: &str, most: usize, exactly: bool, group: usize) -> Taken<'_> {
         if self == Self::Characters {
             return characters(rest, most);
@@ -126,7 +126,7 @@ impl Cells {
     }
 }
 
-/// The bytes of hexadecimal digits; whether a digit is left over.
+/// Parses hexadecimal digits. Returns the bytes and whether a digit is left over.
 fn pairs(word: &str) -> (Vec<u8>, bool) {
     let digits: Vec<u8> =
         word.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
@@ -168,8 +168,8 @@ fn characters(rest: &str, most: usize) -> Taken<'_> {
     taken
 }
 
-/// What the text behind a row's bytes says of them, and whether it is cut, as only the last one may be; `None`: what stands there
-/// is no text at all.
+/// Compares the text after a row's bytes with the bytes. Returns the result and whether the text is cut, as only the
+/// last one may be; `None` means that there is no text at all.
 pub(super) fn text(tail: &str, bytes: &[u8], is_last: bool) -> Option<(Text, bool)> {
     let shown = tail.trim_end();
     let body = shown.trim_start();
@@ -184,7 +184,7 @@ pub(super) fn text(tail: &str, bytes: &[u8], is_last: bool) -> Option<(Text, boo
     let forms = [Some(plain.clone()), halves, Some(format!("|{plain}|")), Some(format!(">{plain}<"))];
     let mut is_cut = false;
     for form in forms.into_iter().flatten() {
-        // Blanks at its end are not there any more, unless they are shown as dots.
+        // Blanks at the end of the text are missing, unless they are shown as dots.
         if ends_with(shown, &form) || ends_with(shown, form.trim_end()) {
             return Some((Text::Fits, false));
         }
@@ -193,13 +193,13 @@ pub(super) fn text(tail: &str, bytes: &[u8], is_last: bool) -> Option<(Text, boo
     }
     match (is_cut, gap) {
         (true, _) => Some((Text::Fits, true)),
-        // One blank stands between cells, too.
+        // One blank also stands between cells.
         (false, 0 | 1) => None,
         (false, _) => Some((Text::Differs, false)),
     }
 }
 
-/// Whether this ends with a text behind blanks. A dot may stand for a blank.
+/// Returns whether this ends with a text after blanks. A dot may stand for a blank.
 fn ends_with(shown: &str, text: &str) -> bool {
     let Some((before, end)) = shown.len().checked_sub(text.len()).and_then(|at| shown.split_at_checked(at))
     else {
@@ -208,7 +208,7 @@ fn ends_with(shown: &str, text: &str) -> bool {
     !text.is_empty() && !before.is_empty() && before.trim().is_empty() && begins_with(text, end)
 }
 
-/// Whether a text begins so.
+/// Returns whether a text begins like this.
 fn begins_with(text: &str, start: &str) -> bool {
     let is_same = |(text, shown): (char, char)| text == shown || (text == ' ' && shown == '.');
     start.len() <= text.len() && text.chars().zip(start.chars()).all(is_same)

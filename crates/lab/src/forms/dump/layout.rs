@@ -1,4 +1,4 @@
-//! The layouts of dumps, and what a dump says when it is read by one of them.
+//! The layouts of dumps, and the reading of a dump by each of them.
 
 use super::cells::{Cells, Text, text};
 use super::row::{Fault, MOST, Row};
@@ -6,12 +6,12 @@ use super::row::{Fault, MOST, Row};
 /// How a tool lays out its rows.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// The tool.
+    /// The name of the tool.
     name: &'static str,
     has_colon: bool,
-    /// How many digits an offset has; `None`: any number.
+    /// How many digits an offset has; `None` for any number.
     digits: Option<usize>,
-    /// What offsets are written in.
+    /// The radices of offsets.
     radices: &'static [u32],
     cells: Cells,
 }
@@ -26,7 +26,7 @@ const fn layout(
     Layout { name, has_colon, digits, radices, cells }
 }
 
-/// All that are known; offsets of seven digits are of od (-A d makes them decimal) and of hexdump without -C.
+/// All known layouts; offsets of seven digits are od's (-A d makes them decimal) and those of hexdump without -C.
 #[rustfmt::skip]
 pub(super) const LAYOUTS: &[Layout] = &[
     layout("xxd",              true,  None,    &[16, 10],    Cells::Groups),
@@ -45,28 +45,28 @@ pub(super) const LAYOUTS: &[Layout] = &[
     layout("od -A x -c",       false, Some(6), &[16],        Cells::Characters),
 ];
 
-/// A dump as one layout has it.
+/// A dump as read by one layout.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) name: &'static str,
     pub(super) bytes: Vec<u8>,
     pub(super) text: Text,
-    /// How many bytes are turned around together.
+    /// How many bytes are swapped together.
     pub(super) swapped: Option<usize>,
-    /// Its bytes are hexadecimal and in order.
+    /// Whether the bytes are hexadecimal and in order.
     pub(super) is_plain: bool,
-    /// Why there should be more.
+    /// Why there should be more bytes.
     pub(super) cut: Option<String>,
-    /// An offset alone says where it ends.
+    /// Whether a line with only an offset states where the dump ends.
     pub(super) has_end: bool,
 }
 
 impl Layout {
-    /// What the rows say, by each way of writing offsets that this layout knows.
+    /// Reads the rows once for each radix of offsets that this layout may use.
     pub(super) fn read(&self, rows: &[Row<'_>]) -> Vec<Result<Reading, Fault>> {
         let first = &rows[0];
         let digits = first.offset.len();
-        // Seven digits have layouts of their own.
+        // Offsets of seven digits have layouts of their own.
         let has_digits = self.digits.map_or(self.has_colon || digits != 7, |wanted| wanted == digits);
         match first.has_colon == self.has_colon && has_digits {
             true => self.radices.iter().map(|radix| self.read_with(rows, *radix)).collect(),
@@ -75,7 +75,7 @@ impl Layout {
     }
 
     fn read_with(&self, rows: &[Row<'_>], radix: u32) -> Result<Reading, Fault> {
-        // A first word that is short stands at the right end of its place.
+        // A short first word is aligned to the right of its cell.
         let (first, place) = (rows[0].rest.trim_start(), rows[0].rest.len());
         let cell = first.find(char::is_whitespace).unwrap_or(first.len());
         let group = (place - first.len() + cell).saturating_sub(1);
@@ -98,7 +98,7 @@ impl Layout {
         for (at, row) in rows.iter().enumerate() {
             let is_last = at + 1 == rows.len();
             let have = reading.bytes.len();
-            // How many bytes there are up to the next row.
+            // How many bytes there are before the next row.
             let wanted = match rows.get(at + 1).filter(|next| !next.repeats()) {
                 None => None,
                 Some(next) => {
@@ -109,7 +109,7 @@ impl Layout {
             };
             if row.repeats() {
                 let Some(wanted) = wanted else { continue };
-                // hexdump leaves out a last row that is shorter, too.
+                // hexdump also leaves out a shorter last row.
                 if last.is_empty() || (radix != 16 && !wanted.is_multiple_of(last.len())) {
                     return Err(row.fault("repeats rows, and the next offset does not fit them"));
                 }
@@ -163,7 +163,7 @@ impl Layout {
     }
 }
 
-/// Whether their text is blank.
+/// Returns whether the text of these bytes is blank.
 fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == b' ')
 }

@@ -1,7 +1,7 @@
 //! Dumps: rows of an offset, bytes, and often the text of those bytes.
 //!
-//! A dump is read by each layout that it may have. Its offsets have to fit the bytes between them, so that few layouts are left;
-//! the text beside the bytes decides between those. What still has two readings is refused.
+//! A dump is read by each layout that it may have. The offsets have to fit the bytes between them, which leaves few
+//! layouts; the text beside the bytes decides between those. A dump that still has two readings is refused.
 
 mod cells;
 mod layout;
@@ -16,7 +16,7 @@ pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
     begins(text).map(|begins| begins.and_then(|()| dump(text)))
 }
 
-/// Whether this is a dump, by its first rows.
+/// Checks by its first rows whether this is a dump.
 fn begins(text: &str) -> Option<Result<(), String>> {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let first = split(0, lines.next()?)?;
@@ -30,7 +30,7 @@ fn begins(text: &str) -> Option<Result<(), String>> {
     if first.has_colon {
         return (cell.is_empty() || is_number).then_some(Ok(()));
     }
-    // od -c has characters for cells.
+    // od -c has characters as cells.
     if cell.is_empty() {
         return None;
     }
@@ -89,7 +89,7 @@ fn dump(text: &str) -> Result<Found, String> {
     Ok(found)
 }
 
-/// The rows, and why there should be more, if the last line is cut.
+/// Splits the rows. Returns them and, if the last line is cut, why there should be more.
 fn rows(text: &str) -> Result<(Vec<Row<'_>>, Option<String>), String> {
     let mut rows: Vec<Row<'_>> = Vec::new();
     let lines: Vec<(usize, &str)> =
@@ -118,7 +118,7 @@ fn rows(text: &str) -> Result<(Vec<Row<'_>>, Option<String>), String> {
     Ok((rows, cut))
 }
 
-/// The reading to take: one whose text fits before one without text, and that before one whose text differs.
+/// Chooses a reading: one whose text fits before one without text, and that before one whose text differs.
 fn choose(readings: Vec<Reading>) -> Result<Option<Reading>, String> {
     let Some(text) = readings.iter().map(|reading| reading.text).max() else { return Ok(None) };
     let mut best: Vec<Reading> = Vec::new();
@@ -127,7 +127,8 @@ fn choose(readings: Vec<Reading>) -> Result<Option<Reading>, String> {
             best.push(reading);
         }
     }
-    // Text of other bytes is no reason to take them in another way; words of two bytes are in order unless their text says so.
+    // Text of other bytes is no reason to prefer another reading; words of two bytes are in order unless their text
+    // shows otherwise.
     if best.iter().any(|reading| reading.is_plain) {
         best.retain(|reading| reading.is_plain || (text != Text::Differs && reading.swapped != Some(2)));
     }

@@ -1,14 +1,14 @@
 //! The rows of a dump.
 
-/// No dump stands for more.
+/// The most bytes that a dump may stand for.
 pub(super) const MOST: usize = 256 << 20;
 
 /// A line of a dump.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'a> {
-    /// Its number, from 1.
+    /// The number of the line, from 1.
     pub(super) line: usize,
-    /// As it stands there; empty where it says that the row above is repeated.
+    /// The offset as written; empty if the line says that the row above is repeated.
     pub(super) offset: &'a str,
     pub(super) has_colon: bool,
     pub(super) rest: &'a str,
@@ -21,7 +21,7 @@ pub(super) struct Fault {
     pub(super) why: String,
 }
 
-/// The offset of a line and what follows it.
+/// Splits a line into its offset and the rest.
 pub(super) fn split(line: usize, text: &str) -> Option<Row<'_>> {
     let text = text.trim_start();
     let end = text.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(text.len());
@@ -34,7 +34,7 @@ pub(super) fn split(line: usize, text: &str) -> Option<Row<'_>> {
 }
 
 impl Row<'_> {
-    /// Whether it says that the row above stands here again, up to the next offset.
+    /// Returns whether the line says that the row above repeats up to the next offset.
     pub(super) const fn repeats(&self) -> bool {
         self.offset.is_empty()
     }

@@ -1,7 +1,6 @@
-//! Known failures with their reasons: a run fails on new ones only, and tells of mended ones.
+//! Known failures with their reasons: a run fails only on new ones, and reports those that no longer fail.
 //!
-//! One line for each: the id (or a glob), blanks, the reason. Empty lines and lines that start with `#` do
-//! not count.
+//! Each line holds an id (or a glob), blanks and the reason. Empty lines and lines that start with `#` are ignored.
 
 use super::judge::Behaviour;
 use super::report::json::CaseReport;
@@ -13,23 +12,23 @@ pub struct Baseline {
     known: Vec<(String, String)>,
 }
 
-/// What a run says about a baseline.
+/// The result of comparing a run with a baseline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// Failures that are not known.
     pub new: Vec<String>,
     /// Failures that are known, with their reasons.
     pub known: Vec<(String, String)>,
-    /// Known failures of which every played case passed.
+    /// Known failures for which every case that was played passed.
     pub mended: Vec<String>,
 }
 
 impl Baseline {
-    /// Reads a baseline.
+    /// Parses a baseline.
     ///
     /// # Errors
     ///
-    /// The first line without a reason.
+    /// Returns the first line that has no reason.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut known = Vec::new();
         for (number, line) in text.lines().enumerate() {
@@ -45,7 +44,7 @@ impl Baseline {
         Ok(Self { known })
     }
 
-    /// The first entry that stands for none of these cases.
+    /// Returns the first entry that matches none of these cases.
     pub fn stranger<'i>(&self, ids: impl Iterator<Item = &'i str> + Clone) -> Option<&str> {
         let is_one = |pattern: &str| {
             ids.clone().any(|id| glob(pattern.as_bytes(), id.to_ascii_lowercase().as_bytes()))
@@ -53,7 +52,7 @@ impl Baseline {
         self.known.iter().map(|(pattern, _)| pattern.as_str()).find(|pattern| !is_one(pattern))
     }
 
-    /// Why this case is known to fail.
+    /// Returns the reason why this case is known to fail.
     pub fn reason(&self, id: &str) -> Option<&str> {
         self.position(id).map(|at| &*self.known[at].1)
     }
@@ -63,13 +62,13 @@ impl Baseline {
         self.known.iter().position(|(pattern, _)| glob(pattern.as_bytes(), id.as_bytes()))
     }
 
-    /// Holds a run against it.
+    /// Compares a run with the baseline.
     pub fn compare<'r>(&self, cases: impl IntoIterator<Item = &'r CaseReport>) -> Comparison {
         let mut comparison = Comparison::default();
         let mut seen = vec![(false, false); self.known.len()];
         for CaseReport { id, denied, behaviour, .. } in cases {
             let denied = *denied;
-            // It says nothing of the server, so nothing is mended either.
+            // This says nothing about the server, so it does not count as mended either.
             if *behaviour == Behaviour::NotReached {
                 continue;
             }
@@ -90,7 +89,7 @@ impl Baseline {
         comparison
     }
 
-    /// A baseline of these failures, for someone to write the reasons.
+    /// Writes a baseline of these failures, with the reasons left to be filled in.
     pub fn of<'r>(cases: impl IntoIterator<Item = &'r CaseReport>) -> String {
         let denied = cases.into_iter().filter(|case| case.denied);
         denied.map(|case| format!("{:<12} {}\n", case.id, case.title)).collect()

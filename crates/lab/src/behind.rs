@@ -1,20 +1,20 @@
-//! A server that is examined through a proxy: which of its failures may be the proxy's.
+//! A server examined through a proxy: which of its failures may be the proxy's.
 //!
-//! In: the record of a case that was played through the proxy, and whether the same case passed at the server itself, if it
-//! was asked. Out: the record as it stands. A proxy has its own say in a handshake (RFC 9110 §7.6, RFC 9112): it repairs
-//! what is wrong, answers by itself, and takes out fields that are for one connection. Behind the handshake a tunnel
-//! begins, and nothing there is forgiven.
+//! In: the record of a case that was played through the proxy and, if the server was also asked directly, whether it
+//! passed the same case. Out: the corrected record. A proxy takes part in the handshake (RFC 9110 §7.6, RFC 9112): it
+//! repairs faults, answers requests itself and removes fields that belong to one connection. After the handshake there
+//! is a tunnel, and no failure in it is excused.
 
 use super::case::Edit;
 use super::judge::{AnswerSeen, Behaviour, CloseBehaviour, Verdict};
 use super::player::Record;
 
-/// Fields that are the server's alone: a proxy passes them on, and has nothing to say of them.
+/// Prefix of the fields that are the server's alone: a proxy forwards them unchanged.
 const END_TO_END: &str = "sec-websocket-";
 
 impl Record {
-    /// Whether a proxy can have brought this about, so that the server has to be asked itself: the case is about the
-    /// opening handshake, and has not passed in full.
+    /// Returns whether a proxy can have caused this result, so that the server has to be asked directly. That is so if
+    /// the case is about the opening handshake and has not passed in full.
     pub fn may_be_of_proxy(&self) -> bool {
         let is_handshake = !self.case.opening.edits.is_empty() || self.case.has_tag("handshake");
         let is_gone = matches!(
@@ -28,16 +28,16 @@ impl Record {
         is_handshake && !is_gone && !self.verdict.strictly_passed()
     }
 
-    /// What is left of that where the server cannot be asked itself: an upgrade of what was as a proxy passes it on is
-    /// the server's own.
+    /// Returns whether the proxy remains the likely cause if the server cannot be asked directly. If the server
+    /// upgraded a request that a proxy forwards unchanged, the fault is the server's own.
     fn is_likely_of_proxy(&self) -> bool {
         let edits = self.case.opening.edits;
         let opened = matches!(self.facts.answer, Some((AnswerSeen::Opened, _)));
         self.may_be_of_proxy() && !edits.is_empty() && !(opened && edits.iter().all(is_end_to_end))
     }
 
-    /// The record of a case that was played through a proxy. `itself`: whether the server passed it when it was asked
-    /// without the proxy; `None`: it was not asked.
+    /// Returns the record of a case that was played through a proxy. `itself` says whether the server passed the case
+    /// when it was asked directly; `None` means that it was not asked.
     #[must_use]
     pub fn behind_proxy(self, itself: Option<bool>) -> Self {
         let why = match itself {
@@ -78,7 +78,8 @@ mod tests {
     use crate::cases::find;
     use crate::judge::{Facts, judge};
 
-    /// What comes of a case that was answered so: asked alone of the proxy, where the server passes, where it fails.
+    /// Returns the behaviour for a case that was answered like this: without asking the server directly, if the server
+    /// passes, and if it fails.
     fn after(id: &str, answer: (AnswerSeen, Option<Class>)) -> [Behaviour; 3] {
         let case = find(id).unwrap();
         let mut record = Record::not_played(case, Subject::Server, "yet");
@@ -92,17 +93,17 @@ mod tests {
         use Behaviour::{Failed, NonStrict, NotReached, Ok};
         let (opened, refused) = (AnswerSeen::Opened, AnswerSeen::Status(400));
         for (id, answer, verdicts) in [
-            // Connection was missing, and somebody has opened it.
+            // Connection was missing, and the connection was opened all the same.
             ("HSS-048", (opened, None), [NotReached, NotReached, Failed]),
             // A Host that the proxy does not serve.
             ("HSS-036.1", (refused, None), [NotReached, NotReached, Failed]),
-            // It ended a request that has to be answered with 400.
+            // The connection was ended where the request has to be answered with 400.
             ("HSS-034", (AnswerSeen::Dropped, Some(Class::NonStrict)), [NotReached, NotReached, NonStrict]),
-            // No key, and yet an answer: no proxy makes that up.
+            // An answer although there was no key: no proxy makes that up.
             ("HSS-058", (opened, None), [Failed, NotReached, Failed]),
-            // It has refused what is wrong.
+            // The wrong request was refused.
             ("HSS-048", (refused, Some(Class::Ok)), [Ok, Ok, Ok]),
-            // A good request, refused.
+            // A good request was refused.
             ("HSS-001", (refused, None), [Failed, NotReached, Failed]),
             // In the tunnel.
             ("1.1.1", (opened, Some(Class::Ok)), [Failed, Failed, Failed]),

@@ -1,4 +1,4 @@
-//! What a conformance case is: data, and nothing else.
+//! What a conformance case is: data and nothing else.
 //!
 //! A [`Case`] says what to send ([`Opening`], [`Step`]), which answers are right ([`Expect`]) and which rule
 //! of which document asks for it ([`Rule`]). The player, `--list`, `explain`, the reports and the fuzzers all
@@ -22,9 +22,9 @@ pub struct Case {
     pub rule: &'static Rule,
     /// How binding the rule is.
     pub level: Level,
-    /// Who can be examined with it.
+    /// Which side can be examined with it.
     pub subject: Subject,
-    /// Free marks to select by.
+    /// Marks to select cases by.
     pub tags: &'static [&'static str],
     /// The opening handshake: our half of it, and the answers that are right.
     pub opening: Opening,
@@ -67,9 +67,10 @@ pub struct Opening {
     pub edits: &'static [Edit],
     /// How the head is cut into writes.
     pub pace: Pace,
-    /// `permessage-deflate`: what we offer as a client, or accept as a server, best first; empty: not at all.
+    /// The `permessage-deflate` parameters that we offer as a client or accept as a server, best first; empty means
+    /// none.
     pub deflate: &'static [Deflate],
-    /// The answers that are right. The first that fits counts.
+    /// The answers that are right. The first that matches counts.
     pub answers: &'static [(Class, Answer)],
     /// What else must hold of the head that came back.
     pub checks: &'static [HeadCheck],
@@ -77,47 +78,47 @@ pub struct Opening {
 
 /// One change to an otherwise well-formed head.
 ///
-/// Texts may hold `{host}`, `{target}`, `{key}`, `{accept}`, `{tpecca}` (the same with upper and lower case
-/// swapped) and `{random}`, filled in when played.
+/// Texts may hold `{host}`, `{target}`, `{key}`, `{accept}`, `{tpecca}` (`{accept}` with upper and lower case swapped)
+/// and `{random}`; these are filled in when the case is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Edit {
-    /// Another first line.
+    /// Replaces the first line.
     First(&'static str),
-    /// The lines of this field become this one line.
+    /// Replaces the lines of this field with this one line.
     Line(&'static str, &'static str),
-    /// The lines of this field are left out.
+    /// Leaves out the lines of this field.
     Without(&'static str),
-    /// One more line, at the end.
+    /// Adds a line at the end.
     Add(&'static str),
-    /// One more line: `prefix`, then `unit` this many times.
+    /// Adds a line: the first text, then the second repeated this many times.
     Long(&'static str, &'static str, usize),
-    /// This line, this many times.
+    /// Adds this line this many times.
     Repeat(&'static str, usize),
-    /// A request target of so many bytes.
+    /// Sets a request target of this many bytes.
     Target(usize),
-    /// Bytes in front of the first line.
+    /// Puts bytes in front of the first line.
     Before(&'static [u8]),
-    /// Bytes behind the blank line, in the same write.
+    /// Puts bytes behind the blank line, in the same write.
     After(&'static [u8]),
-    /// Only these bytes, instead of the head.
+    /// Sends only these bytes in place of the head.
     Raw(&'static [u8]),
-    /// Only the first so many bytes of the head.
+    /// Sends only this many bytes of the head.
     Cut(usize),
-    /// Lines end in a bare LF.
+    /// Ends lines with a bare LF.
     BareLf,
-    /// Upper and lower case alternate in field names.
+    /// Alternates upper and lower case in field names.
     MixedCase,
 }
 
-/// What the peer made of our half of the opening handshake.
+/// How the peer answered our half of the opening handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The connection is open, by every rule of the opening handshake.
+    /// The connection is open and no rule of the opening handshake is broken.
     Opens,
     /// An HTTP response whose status is one of these; any of 400 to 599 if none is named.
     Status(&'static [u16]),
-    /// Any final HTTP response but an upgrade.
+    /// Any final HTTP response except an upgrade.
     Refuses,
     /// The connection ended without an upgrade and without a response.
     Drops,
@@ -125,34 +126,35 @@ pub enum Answer {
     Silent,
 }
 
-/// Something that must hold of the head the peer sent.
+/// A condition on the head that the peer sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeadCheck {
-    /// A field with this name, of which this is one value (compared without case).
+    /// The field with this name has this value among its values (compared without case).
     Has(&'static str, &'static str),
-    /// The same, where the answer is not an upgrade.
+    /// If the answer is not an upgrade, the field with this name has this value among its values (compared without
+    /// case).
     RefusalHas(&'static str, &'static str),
-    /// No field with this name.
+    /// There is no field with this name.
     Lacks(&'static str),
-    /// `Sec-WebSocket-Extensions` is absent or does not hold this parameter or name.
+    /// `Sec-WebSocket-Extensions` is absent or does not hold this name or parameter.
     NoExtension(&'static str),
-    /// This parameter of the accepted extension, if it was accepted, is a number no greater than this.
+    /// If the extension was accepted with this parameter, the parameter is a number no greater than this.
     AtMost(&'static str, u8),
-    /// This parameter is in the answer, if permessage-deflate was accepted.
+    /// If permessage-deflate was accepted, the answer holds this parameter.
     Repeats(&'static str),
-    /// The bytes sent back, as far as they came with the head, do not hold these.
+    /// The bytes that came back with the head do not hold these.
     NotEchoed(&'static str),
-    /// A 426 says what to upgrade to.
+    /// A 426 response says what to upgrade to.
     Says426,
 }
 
-/// `permessage-deflate` parameters (RFC 7692 §7.1), as one side asks them of the other.
+/// `permessage-deflate` parameters (RFC 7692 §7.1) that one side asks of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Deflate {
     /// Ask the peer to forget its window after each message.
     pub peer_no_context_takeover: bool,
-    /// Ask the peer to use a window of this many bits; 0: do not ask.
+    /// Ask the peer to use a window of this many bits; 0 means do not ask.
     pub peer_max_window_bits: u8,
 }
 
@@ -169,25 +171,26 @@ pub enum Step {
     Frame(Frame),
     /// Sends these bytes.
     Bytes(&'static [u8]),
-    /// Sends this frame so many times.
+    /// Sends this frame this many times.
     Times(Frame, u32),
-    /// Sends one message, compressed if that was agreed, in fragments of so many bytes (0: one frame).
+    /// Sends one message, compressed if that was agreed, in fragments of this many bytes (0 means one frame).
     Message(Kind, Payload, usize),
-    /// Sends a message, waits for its echo, and so on; see [`Echo`].
+    /// Sends messages, each after the echo of the one before; see [`Echo`].
     Echo(Echo),
     /// How everything after this step is cut into writes.
     Pace(Pace),
-    /// The header and first bytes of a masked or plain frame; [`Step::Part`] goes on with it.
+    /// Sends the header and first bytes of a masked or plain frame; [`Step::Part`] continues it.
     Begin(Frame),
-    /// More payload of the frame begun last.
+    /// Sends more payload of the frame that was begun last.
     Part(&'static [u8]),
-    /// Waits so many milliseconds.
+    /// Waits this many milliseconds.
     Rest(u16),
-    /// Waits so many milliseconds; noted as [`Event::Waited`] if the connection is still open then.
+    /// Waits this many milliseconds, and records [`Event::Waited`] if the connection is still open then.
     Wait(u16),
-    /// Waits until so many events have come, or patience ends.
+    /// Waits until this many events have come or patience ends.
     Await(usize),
-    /// Waits until so many events have come; noted as [`Event::Waited`] if they have not in so many milliseconds.
+    /// Waits until this many events have come, and records [`Event::Waited`] if they have not come within this many
+    /// milliseconds.
     AwaitWithin(usize, u16),
     /// Ends our half of the TCP connection.
     HalfClose,
@@ -195,10 +198,10 @@ pub enum Step {
     Drop,
 }
 
-/// A frame, legal or not. Built with the constructors and the methods that bend it.
+/// A frame, legal or not, built with the constructors and the methods that bend it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Frame {
-    /// All but mask and length.
+    /// Everything but mask and length.
     pub header: RawHeader,
     /// The payload, before masking.
     pub payload: Payload,
@@ -211,9 +214,9 @@ pub struct Frame {
 /// How a frame is masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Masking {
-    /// As our role demands: a fresh key from a client, none from a server.
+    /// As our role requires: a fresh key as a client, none as a server.
     ByRole,
-    /// The other way round.
+    /// The opposite of what our role requires.
     Wrong,
     /// With this key.
     Key([u8; 4]),
@@ -226,7 +229,7 @@ pub enum Declare {
     Payload,
     /// The length of the payload, in this form or a longer one.
     Form(LengthForm),
-    /// This length, whatever follows.
+    /// This length, whatever payload follows.
     Length(u64),
 }
 
@@ -235,13 +238,13 @@ pub enum Declare {
 pub struct Echo {
     /// Text or binary.
     pub kind: Kind,
-    /// Bytes are taken from here, one message after the other, round and round.
+    /// Where the bytes come from: consecutive messages take consecutive bytes, starting over at the end.
     pub source: Payload,
-    /// Bytes of each message.
+    /// The size of each message in bytes.
     pub size: usize,
     /// How many messages.
     pub count: u32,
-    /// Cut into fragments of so many bytes; 0: one frame.
+    /// The size of the fragments in bytes; 0 means one frame.
     pub fragment: usize,
 }
 
@@ -254,21 +257,21 @@ pub enum Kind {
     Binary,
 }
 
-/// How what is sent is cut into writes.
+/// How the bytes to send are cut into writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// As much as possible in one write.
     Whole,
     /// One write for each frame, with a millisecond between them.
     PerFrame,
-    /// So many bytes for each write; single bytes have a millisecond between them.
+    /// This many bytes in each write; single bytes have a millisecond between them.
     Bytes(usize),
 }
 
 /// What must come back on an open connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Expect {
-    /// The sequences of events that are right, and how right.
+    /// The sequences of events that are right, each with how right it is.
     pub outcomes: &'static [(Class, &'static [Event])],
     /// How the connection must end.
     pub close: Ending,
@@ -284,7 +287,7 @@ pub enum Event {
     Binary(Payload),
     /// A Pong.
     Pong(Payload),
-    /// A [`Step::Wait`] passed with the connection open, or a [`Step::AwaitWithin`] in vain.
+    /// A [`Step::Wait`] passed with the connection open, or a [`Step::AwaitWithin`] ended without its events.
     Waited,
     /// All messages of a [`Step::Echo`] came back.
     Echoed,
@@ -295,9 +298,9 @@ pub enum Event {
 pub struct Ending {
     /// Who must start the closing handshake, or fail the connection.
     pub by: By,
-    /// The codes the peer may send; a Close without code is right as well.
+    /// The codes that the peer may send; a Close without a code is right as well.
     pub codes: &'static [u16],
-    /// Whether a whole closing handshake is demanded, down to the server's end of the TCP connection.
+    /// Whether a complete closing handshake is required, including the server's end of the TCP connection.
     pub clean: bool,
     /// Whether a wrong ending makes the behaviour FAILED too.
     pub decides: Decides,
@@ -310,7 +313,7 @@ pub enum By {
     Us,
     /// The script does.
     Script,
-    /// The peer does, in reaction to what was sent.
+    /// The peer does, in response to what was sent.
     Peer,
     /// Nobody has to; the ending is not judged.
     Anyone,
@@ -330,14 +333,14 @@ pub enum Decides {
 }
 
 impl Event {
-    /// Whether it is a Pong.
+    /// Returns whether this is a Pong.
     pub(crate) const fn is_pong(&self) -> bool {
         matches!(self, Event::Pong(_))
     }
 }
 
 impl Case {
-    /// The start of every literal: a good handshake, nothing sent, the peer answers our Close.
+    /// The base of every literal: a good handshake, nothing sent, and the peer answers our Close.
     pub const BASE: Self = Self {
         id: "",
         title: "",
@@ -352,7 +355,7 @@ impl Case {
         http2: None,
     };
 
-    /// The group or family a case belongs to: `6.2` of `6.2.1`, `HSS` of `HSS-004`.
+    /// Returns the group or family of the case: `6.2` for `6.2.1`, `HSS` for `HSS-004`.
     pub fn group(&self) -> &'static str {
         match (self.id.split_once('-'), self.id.rsplit_once('.')) {
             (Some((family, _)), _) => family,
@@ -361,7 +364,7 @@ impl Case {
         }
     }
 
-    /// Whether all that it says in the opening handshake is about subprotocols and extensions, or nothing.
+    /// Returns whether the opening handshake of the case is about subprotocols and extensions only, or is unchanged.
     pub(crate) fn is_about_frames(&self) -> bool {
         const AGREED: [&str; 2] = ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"];
         let agreed = |name: &str| AGREED.iter().any(|agreed| agreed.eq_ignore_ascii_case(name));
@@ -381,7 +384,7 @@ impl Case {
             && self.opening.edits.iter().all(may)
     }
 
-    /// Whether the case can examine that side; [`Subject::Both`] asks for either.
+    /// Returns whether the case can examine this side; [`Subject::Both`] stands for either.
     pub fn examines(&self, subject: Subject) -> bool {
         self.subject == Subject::Both || subject == Subject::Both || self.subject == subject
     }
@@ -404,7 +407,7 @@ impl Opening {
 }
 
 impl Ending {
-    /// We close with 1000 once the outcome is there, and the peer answers.
+    /// We close with 1000 once the outcome is reached, and the peer answers.
     pub const CLEAN: Self = Self { by: By::Us, codes: &[1000], clean: true, decides: Decides::Nothing };
     /// The peer fails the connection with 1002.
     pub const FAILS: Self = Self { by: By::Peer, codes: &[1002], clean: false, decides: Decides::Nothing };
@@ -413,39 +416,39 @@ impl Ending {
 }
 
 impl Frame {
-    /// A final frame with this opcode.
+    /// Creates a final frame with this opcode.
     pub const fn of(opcode: u8, payload: Payload) -> Self {
         Self { header: RawHeader::of(opcode), payload, masking: Masking::ByRole, declare: Declare::Payload }
     }
 
-    /// Whether another frame of the message is to follow: FIN is not set.
+    /// Clears FIN: another frame of the message follows.
     pub const fn more(self) -> Self {
         Self { header: RawHeader { fin: false, ..self.header }, ..self }
     }
 
-    /// With the reserved bits RSV1 (4), RSV2 (2) and RSV3 (1).
+    /// Sets the reserved bits RSV1 (4), RSV2 (2) and RSV3 (1).
     pub const fn rsv(self, bits: u8) -> Self {
         let header =
             RawHeader { rsv1: bits & 4 != 0, rsv2: bits & 2 != 0, rsv3: bits & 1 != 0, ..self.header };
         Self { header, ..self }
     }
 
-    /// Masked as the other side would have it.
+    /// Masks the frame only if our role must not mask.
     pub const fn wrongly_masked(self) -> Self {
         Self { masking: Masking::Wrong, ..self }
     }
 
-    /// Masked with this key.
+    /// Masks the frame with this key.
     pub const fn key(self, key: [u8; 4]) -> Self {
         Self { masking: Masking::Key(key), ..self }
     }
 
-    /// The length in this form, minimal or not.
+    /// Writes the length in this form, minimal or not.
     pub const fn form(self, form: LengthForm) -> Self {
         Self { declare: Declare::Form(form), ..self }
     }
 
-    /// Declares this length, whatever follows.
+    /// Declares this length, whatever payload follows.
     pub const fn declaring(self, length: u64) -> Self {
         Self { declare: Declare::Length(length), ..self }
     }
@@ -455,31 +458,31 @@ impl Frame {
 pub mod dsl {
     use super::{Frame, Payload};
 
-    /// A final text frame.
+    /// Creates a final text frame.
     pub const fn text(payload: &'static [u8]) -> Frame {
         Frame::of(1, Payload::Bytes(payload))
     }
-    /// A final binary frame.
+    /// Creates a final binary frame.
     pub const fn binary(payload: &'static [u8]) -> Frame {
         Frame::of(2, Payload::Bytes(payload))
     }
-    /// A final continuation frame.
+    /// Creates a final continuation frame.
     pub const fn cont(payload: &'static [u8]) -> Frame {
         Frame::of(0, Payload::Bytes(payload))
     }
-    /// A Ping.
+    /// Creates a Ping.
     pub const fn ping(payload: &'static [u8]) -> Frame {
         Frame::of(9, Payload::Bytes(payload))
     }
-    /// A Pong.
+    /// Creates a Pong.
     pub const fn pong(payload: &'static [u8]) -> Frame {
         Frame::of(10, Payload::Bytes(payload))
     }
-    /// A Close with this payload as it is.
+    /// Creates a Close with exactly this payload.
     pub const fn close(payload: &'static [u8]) -> Frame {
         Frame::of(8, Payload::Bytes(payload))
     }
-    /// A Close with a code and no reason.
+    /// Creates a Close with a code and no reason.
     pub const fn close_code(code: u16) -> Frame {
         Frame::of(8, Payload::Code(code))
     }

@@ -1,4 +1,4 @@
-//! How right an outcome is, of whatever kind of case.
+//! How right an outcome is, for every kind of case.
 
 /// How right an outcome is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

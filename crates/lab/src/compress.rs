@@ -1,8 +1,8 @@
-//! What we send, compressed (RFC 7692 §7.2.1): message by message, or a series that many cases send alike.
+//! Compression of the messages we send (RFC 7692 §7.2.1): one by one, or as a series that many cases share.
 //!
-//! By zlib-rs, as no other compressor in Rust keeps to a window of less than 32 KiB; the peer is the one who inflates it.
-//! Most cases about compression send the same messages and differ in what they ask of the peer, so that those are compressed
-//! once: a series begins in a fresh context, and what comes out of it depends on nothing else.
+//! This uses zlib-rs, because no other compressor in Rust keeps to a window of less than 32 KiB; inflating is up to the
+//! peer. Most cases about compression send the same messages and differ only in what they ask of the peer, so these
+//! messages are compressed once: a series begins in a fresh context, and its output depends on nothing else.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,28 +13,28 @@ use flate2::{Compress, Compression, FlushCompress};
 use super::case::Echo;
 use super::payload::{Data, Payload};
 
-/// What a sender cuts off and a receiver puts back (RFC 7692 §7.2.1).
+/// The bytes that a sender cuts off and a receiver puts back (RFC 7692 §7.2.1).
 pub(super) const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// The longest series that is kept, in bytes before compression.
 const MOST: usize = 1 << 20;
 
-/// Our context of a connection.
+/// Our compression context of a connection.
 pub(super) struct Deflater {
     /// Bits of the window.
     bits: u8,
-    /// The window is forgotten after each message.
+    /// Whether the window is forgotten after each message.
     resets: bool,
-    /// Made for the first message: many connections send none.
+    /// Made for the first message, because many connections send none.
     engine: Option<Compress>,
 }
 
 impl Deflater {
-    /// A context of 2^`bits` bytes, 9 to 15, which is forgotten after each message or kept.
+    /// Creates a context with a window of 2^`bits` bytes (`bits` is 9 to 15), forgotten after each message if `resets`.
     pub(super) fn new(bits: u8, resets: bool) -> Self {
         Self { bits, resets, engine: None }
     }
 
-    /// One message, compressed.
+    /// Compresses one message.
     pub(super) fn message(&mut self, message: &[u8]) -> Vec<u8> {
         let bits = self.bits;
         let engine = self
@@ -65,8 +65,9 @@ impl Deflater {
         out
     }
 
-    /// The `nth` message of a series, where the series is one that is kept. Whoever takes the first of them takes the others:
-    /// our context then is where it was before, and what follows the series refers to nothing in it or before it.
+    /// Returns the `nth` message of a series, if that series is one that is kept. A caller that takes the first message
+    /// has to take the others too: our context stays where it was before the series, and nothing after the series
+    /// refers to the series or to anything before it.
     pub(super) fn of_series(&mut self, echo: &Echo, count: u32, nth: u32) -> Option<Arc<[u8]>> {
         let Payload::Data(source) = echo.source else { return None };
         let series = Series { source, size: echo.size, count, bits: self.bits, resets: self.resets };
@@ -99,7 +100,7 @@ impl fmt::Debug for Deflater {
     }
 }
 
-/// What decides how the messages of a series are compressed.
+/// What determines how the messages of a series are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Series {
     source: Data,
@@ -109,13 +110,13 @@ struct Series {
     resets: bool,
 }
 
-/// A series as far as it was asked for, and the context that goes on with it.
+/// The part of a series that was asked for so far, and the context that continues it.
 struct Made {
     deflater: Deflater,
     messages: Vec<Arc<[u8]>>,
 }
 
-/// The series so far: as many as there are sources, sizes and windows in the cases, some megabytes in all.
+/// The series made so far: one for each source, size and window in the cases, some megabytes in all.
 static KEPT: LazyLock<Mutex<HashMap<Series, Made>>> = LazyLock::new(Mutex::default);
 
 #[cfg(test)]
@@ -131,7 +132,7 @@ mod tests {
         out
     }
 
-    /// Whoever reads with one window reads all that we send, whichever way it was compressed.
+    /// A reader with one window reads everything we send, whichever way it was compressed.
     #[test]
     fn series_and_single_messages_share_a_stream() {
         let echo =
@@ -150,7 +151,7 @@ mod tests {
         }
     }
 
-    /// A series is one that a context of its own would have made.
+    /// A series has the bytes that a context of its own would have made.
     #[test]
     fn a_series_keeps_its_context() {
         let echo =

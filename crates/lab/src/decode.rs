@@ -1,8 +1,8 @@
 //! Bytes of either direction as annotated frames, with what is illegal about them and why.
 //!
-//! For eyes: what a capture or a fuzzer left behind. Nothing is refused; a head in front of the frames is
-//! shown too. Judged is what one direction alone shows (RFC 6455 §5): compression, if it was agreed, is
-//! inflated when asked for.
+//! The output is for people who look at what a capture or a fuzzer left behind. Nothing is refused, and a head in front
+//! of the frames is shown too. The judgement is limited to what one direction alone shows (RFC 6455 §5). If compression
+//! was agreed, messages are inflated on request.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use super::reader::{Keep, Reader, SHOWN};
 /// Who sent the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
-    /// A client: every frame is masked.
+    /// A client, which masks every frame.
     Client,
-    /// A server: none is.
+    /// A server, which masks none.
     Server,
-    /// Whoever the head in front or the first frame fits.
+    /// The side that the leading head or the first frame fits.
     Guess,
 }
 
-/// How to read.
+/// How to read the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// Who sent them.
@@ -29,7 +29,7 @@ pub struct Reading {
     pub deflate: bool,
 }
 
-/// The bytes in words, and how many faults were found.
+/// Returns the bytes in words, and how many faults were found.
 pub fn decode(bytes: &[u8], reading: Reading) -> (String, usize) {
     let mut out = String::new();
     let faults = read(bytes, reading, Keep { payload: SHOWN, message: SHOWN }, |told| {
@@ -41,7 +41,8 @@ pub fn decode(bytes: &[u8], reading: Reading) -> (String, usize) {
     (out, faults)
 }
 
-/// Tells of each part of the bytes in order; how many faults were found, bytes that end too early among them.
+/// Calls `tell` with each part of the bytes in order. Returns how many faults were found; bytes that end too early
+/// count.
 pub fn read(bytes: &[u8], reading: Reading, keep: Keep, mut tell: impl FnMut(&Told)) -> usize {
     let mut faults = 0;
     let mut tell = |from, event| {
@@ -74,7 +75,7 @@ pub fn read(bytes: &[u8], reading: Reading, keep: Keep, mut tell: impl FnMut(&To
         }
         tell(from, WireEvent::Agreed(agreement));
     }
-    // In pieces, so that what is told can be written before all is read.
+    // Read in pieces, so that output can be written before everything is read.
     for piece in bytes[head..].chunks(64 << 10) {
         let mut frames = Vec::new();
         reader.push(piece, |frame| frames.push(frame));

@@ -1,7 +1,7 @@
-//! `permessage-deflate` as an examiner needs it (RFC 7692): header grammar, and both contexts.
+//! `permessage-deflate` as an examiner needs it (RFC 7692): the header grammar and both contexts.
 //!
-//! What the peer sends is inflated by [`Inflater`], which is not the library's engine; what we send is compressed by a
-//! [`Deflater`].
+//! [`Inflater`], which is not the library's engine, inflates what the peer sends; a [`Deflater`] compresses what we
+//! send.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::compress::{Deflater, TAIL};
 use super::inflate::{Inflated, Inflater, Stop};
 use super::rule::Violation;
 
-/// The most a message may inflate to.
+/// The largest size a message may inflate to.
 pub(super) const MAX_INFLATED: usize = 64 << 20;
 
 /// One element of a `Sec-WebSocket-Extensions` list.
@@ -24,14 +24,14 @@ pub(super) struct Extension {
     pub params: Vec<(String, Option<String>)>,
 }
 
-/// Parameters in force on a connection.
+/// The parameters in force on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Agreed {
-    /// Our window is forgotten after each message.
+    /// Whether our window is forgotten after each message.
     pub our_reset: bool,
     /// Bits of our window.
     pub our_bits: u8,
-    /// The peer's window is forgotten after each message.
+    /// Whether the peer's window is forgotten after each message.
     pub their_reset: bool,
     /// Bits of the peer's window.
     pub their_bits: u8,
@@ -45,11 +45,11 @@ pub(super) struct Codec {
     inflater: Inflater,
 }
 
-/// Reads the elements of an extension list (RFC 6455 §9.1).
+/// Parses the elements of an extension list (RFC 6455 §9.1).
 ///
 /// # Errors
 ///
-/// What is wrong with the grammar.
+/// Returns what is wrong with the grammar.
 pub(super) fn parse(value: &[u8]) -> Result<Vec<Extension>, String> {
     let text = str::from_utf8(value).map_err(|_| "bytes beyond ASCII".to_owned())?;
     let mut elements = Vec::new();
@@ -94,7 +94,7 @@ fn check_token(text: &str) -> Result<(), String> {
     }
 }
 
-/// The list a client offers: our sets of parameters, best first (the wording of the Autobahn suite).
+/// Writes the list that a client offers: our sets of parameters, best first (in the wording of the Autobahn suite).
 pub(super) fn offer(sets: &[Deflate]) -> String {
     let element = |set: &Deflate| {
         let mut text = "permessage-deflate; client_no_context_takeover; client_max_window_bits".to_owned();
@@ -109,11 +109,11 @@ pub(super) fn offer(sets: &[Deflate]) -> String {
     sets.iter().map(element).collect::<Vec<_>>().join(", ")
 }
 
-/// What a server made of a client's offer.
+/// Returns the parameters that a server's answer to a client's offer puts in force.
 ///
 /// # Errors
 ///
-/// The rule that the answer breaks.
+/// Returns the rule that the answer breaks.
 pub(super) fn answered(element: &Extension) -> Result<Agreed, String> {
     let mut agreed = Agreed { our_reset: false, our_bits: 15, their_reset: false, their_bits: 15 };
     for (at, (name, value)) in element.params.iter().enumerate() {
@@ -131,7 +131,7 @@ pub(super) fn answered(element: &Extension) -> Result<Agreed, String> {
     Ok(agreed)
 }
 
-/// What a server of ours answers to a client's offers: the first of our sets that an offer allows.
+/// Returns what our server answers to a client's offers: the first of our sets that an offer allows.
 pub(super) fn accept(sets: &[Deflate], offers: &[Extension]) -> Option<(Agreed, String)> {
     let offers: Vec<_> = offers.iter().filter(|offer| offer.name == "permessage-deflate").collect();
     sets.iter().find_map(|set| offers.iter().find_map(|offer| accept_one(set, offer)))
@@ -144,7 +144,7 @@ fn accept_one(set: &Deflate, offer: &Extension) -> Option<(Agreed, String)> {
         match (name.as_str(), value.as_deref()) {
             ("server_no_context_takeover", None) => agreed.our_reset = true,
             ("server_max_window_bits", Some(value)) => agreed.our_bits = bits(name, value).ok()?,
-            // A hint: the server may ask for it in any case (RFC 7692 §7.1.1.2).
+            // This is a hint: the server may ask for it in any case (RFC 7692 §7.1.1.2).
             ("client_no_context_takeover", None) => {}
             ("client_max_window_bits", None) => may_limit = true,
             ("client_max_window_bits", Some(value)) => {
@@ -176,7 +176,7 @@ fn accept_one(set: &Deflate, offer: &Extension) -> Option<(Agreed, String)> {
     Some((agreed, answer))
 }
 
-/// RFC 7692 §7.1.2.1: a decimal integer from 8 to 15 without leading zeros.
+/// Parses a decimal integer from 8 to 15 without leading zeros (RFC 7692 §7.1.2.1).
 fn bits(name: &str, value: &str) -> Result<u8, String> {
     match value.parse() {
         Ok(bits @ 8..=15) if !value.starts_with(['0', '+']) => Ok(bits),
@@ -185,7 +185,7 @@ fn bits(name: &str, value: &str) -> Result<u8, String> {
 }
 
 impl Codec {
-    /// Contexts for what was agreed.
+    /// Creates the contexts for what was agreed.
     pub(super) fn new(agreed: Agreed) -> Self {
         Self {
             agreed,
@@ -194,21 +194,22 @@ impl Codec {
         }
     }
 
-    /// One message, compressed (RFC 7692 §7.2.1).
+    /// Compresses one message (RFC 7692 §7.2.1).
     pub(super) fn compress(&mut self, message: &[u8]) -> Vec<u8> {
         self.deflater.message(message)
     }
 
-    /// The `nth` of `count` messages of a run of echoes, compressed, where it is at hand: see [`Deflater::of_series`].
+    /// Returns the `nth` of `count` messages of an echo run, compressed, if it is available: see
+    /// [`Deflater::of_series`].
     pub(super) fn compressed(&mut self, echo: &Echo, count: u32, nth: u32) -> Option<Arc<[u8]>> {
         self.deflater.of_series(echo, count, nth)
     }
 
-    /// One message, inflated (RFC 7692 §7.2.2).
+    /// Inflates one message (RFC 7692 §7.2.2).
     ///
     /// # Errors
     ///
-    /// What is wrong with the stream, as the rest of a sentence about it.
+    /// Returns what is wrong with the stream, worded as the rest of a sentence about it.
     pub(super) fn decompress(&mut self, payload: &[u8]) -> Result<Vec<u8>, Violation> {
         let mut out = Vec::with_capacity(payload.len() * 3 + 64);
         self.inflate(payload, &mut out)?;
@@ -241,23 +242,23 @@ impl Codec {
         }
     }
 
-    /// The same for a message that nobody else reads with: also an error where the stream stops inside a block, which
-    /// no endpoint may send and some take.
+    /// Inflates one message that no other context has read. Unlike [`Self::decompress`], this also fails if the stream
+    /// stops inside a block, which no endpoint may send although some accept it.
     ///
     /// # Errors
     ///
-    /// What is wrong with the stream.
+    /// Returns what is wrong with the stream.
     pub(super) fn decompress_whole(&mut self, payload: &[u8]) -> Result<Vec<u8>, Violation> {
         let mut out = Vec::with_capacity(payload.len() * 3 + 64);
         self.inflate(payload, &mut out)?;
         let of_payload = out.len();
         self.inflate(&TAIL, &mut out)?;
-        // Between two blocks, and nowhere else, this is an empty last block.
+        // Between two blocks, and nowhere else, these bytes are an empty last block.
         const LAST: [u8; 5] = [1, 0, 0, 0xff, 0xff];
         let mut nothing = Vec::new();
         let last = self.inflater.inflate(&LAST, &mut nothing, MAX_INFLATED);
         self.inflater.start_over();
-        // What comes out of the tail shows that it is no empty block, which alone may be cut.
+        // Output from the tail shows that the tail was not an empty block, and only an empty block may be cut off.
         if !matches!(last, Ok(Inflated::Final(_))) || !nothing.is_empty() || out.len() > of_payload {
             return Err(Violation::new(Section::rfc7692("7.2.1"), "stops inside a block"));
         }
@@ -274,7 +275,7 @@ mod tests {
 
     const PLAIN: Agreed = Agreed { our_reset: false, our_bits: 15, their_reset: false, their_bits: 15 };
 
-    /// What is read on with is what was read before, and half a block is none.
+    /// A whole stream continues from what was read before, and half a block is not a whole stream.
     #[test]
     fn whole_streams_are_told_from_cut_ones() {
         for reset in [false, true] {

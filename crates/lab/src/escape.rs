@@ -1,17 +1,16 @@
-//! Foreign text on its way to a terminal, XML, HTML, Markdown, JSON, SARIF or a CI runner: one escaping for each of these
-//! sinks.
+//! Escaping of foreign text for a terminal, XML, HTML, Markdown, JSON, SARIF or a CI runner, each with its own escapes.
 //!
 //! What a peer sends or a file holds reaches a sink only through [`Clean`], whose methods for such text escape it, or
-//! through [`Json`]. What prints and writes files takes these types and no strings, so that whoever forgets to escape
-//! gets no program. All of them know the same characters as harmful: [`acts`].
+//! through [`Json`]. Functions that print and write files take these types instead of strings, so code that forgets to
+//! escape does not compile. All sinks treat the same characters as harmful: [`acts`].
 
 use std::fmt::{self, Display, Write as _};
 use std::marker::PhantomData;
 
 use serde::Serialize;
 
-/// Whether a character does something to the text around it, or hides in it: controls, marks of direction,
-/// characters without width, noncharacters. A line feed and a tab do, too.
+/// Returns whether a character affects the text around it or hides in it: controls, marks of direction, characters
+/// without width, noncharacters. Line feed and tab are among them.
 pub const fn acts(c: char) -> bool {
     matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
         // Format characters: soft hyphen, marks of direction, zero widths, separators, annotations, tags.
@@ -21,16 +20,16 @@ pub const fn acts(c: char) -> bool {
         | '\u{fdd0}'..='\u{fdef}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Whether a character joins those beside it and can hide nothing there: a joiner between two that are not ASCII, as
-/// in many emoji and in Persian.
+/// Returns whether a character joins its neighbours and can hide nothing there: a joiner between two characters that
+/// are not ASCII, as in many emoji and in Persian.
 fn joins(before: Option<char>, c: char, after: Option<char>) -> bool {
     let is_plain = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !acts(c) && !c.is_whitespace());
     matches!(c, '\u{200c}' | '\u{200d}') && is_plain(before) && is_plain(after)
 }
 
-/// Where text goes.
+/// A destination of text.
 pub trait Sink {
-    /// Appends a character that is harmless by itself, so that it stands for itself there.
+    /// Appends a character that is harmless by itself so that the sink shows it literally.
     fn put(out: &mut String, c: char);
 }
 
@@ -78,18 +77,18 @@ impl Sink for Markdown {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            // A mention of somebody, which a backslash does not undo everywhere.
+            // A mention of a user, which a backslash does not prevent everywhere.
             '@' => out.push_str("&#64;"),
             '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '!' => out.extend(['\\', c]),
-            // Nor is an address made a link.
+            // An address must not become a link.
             '/' if out.ends_with(':') => out.push_str("\\/"),
             c => out.push(c),
         }
     }
 }
 
-/// The message of a command to GitHub's runners, a line of a step's output that starts with two colons. Its properties,
-/// in front of the message, take other escapes: they are the program's own words.
+/// The message of a workflow command to GitHub's runners, which is a line of a step's output that starts with two
+/// colons. The properties in front of the message take other escapes, but they are the program's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkflowMessage {}
 /// The text of a message in SARIF (2.1.0 §3.11), inside a string of JSON.
@@ -117,7 +116,7 @@ impl Sink for SarifMessage {
     }
 }
 
-/// Text that is fit for a sink.
+/// Text that is escaped for a sink.
 ///
 /// ```
 /// use bowsprit_lab::escape::{Clean, Xml};
@@ -130,41 +129,41 @@ impl Sink for SarifMessage {
 pub struct Clean<S>(String, PhantomData<S>);
 
 impl<S: Sink> Clean<S> {
-    /// Nothing yet.
+    /// Creates an empty text.
     pub const fn new() -> Self {
         Self(String::new(), PhantomData)
     }
 
-    /// Appends markup or words of the program's own, as they are.
+    /// Appends the program's own markup or words unchanged.
     pub fn own(&mut self, text: &'static str) -> &mut Self {
         self.0.push_str(text);
         self
     }
 
-    /// Appends text of anybody on one line: line ends and tabs are escaped like everything else that acts.
+    /// Appends foreign text on one line: line ends and tabs are escaped like every other character that acts.
     pub fn text(&mut self, text: impl Display) -> &mut Self {
         escape::<S>(&mut self.0, text.to_string().as_bytes(), false);
         self
     }
 
-    /// Appends bytes of anybody on one line; what is not UTF-8 shows as `\xff`.
+    /// Appends foreign bytes on one line; bytes that are not UTF-8 show as `\xff`.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         escape::<S>(&mut self.0, bytes, false);
         self
     }
 
-    /// Appends what is clean already.
+    /// Appends text that is clean already.
     pub fn add(&mut self, other: &Self) -> &mut Self {
         self.0.push_str(&other.0);
         self
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text.
+    /// Returns the text as a `String`.
     pub fn into_string(self) -> String {
         self.0
     }
@@ -188,49 +187,49 @@ impl<S> fmt::Debug for Clean<S> {
     }
 }
 
-/// Bytes of anybody on one line of a terminal.
+/// Escapes foreign bytes for one line of a terminal.
 pub fn one_line(bytes: &[u8]) -> Clean<Terminal> {
     let mut out = Clean::new();
     out.bytes(bytes);
     out
 }
 
-/// Text of anybody on lines of a terminal. What is fit for one already stays as it is.
+/// Escapes foreign text for lines of a terminal. Text that needs no escaping stays as it is.
 pub fn for_terminal(text: impl Display) -> Clean<Terminal> {
     let mut out = String::new();
     escape::<Terminal>(&mut out, text.to_string().as_bytes(), true);
     Clean(out, PhantomData)
 }
 
-/// JSON in which every character that acts is written as an escape, so that a terminal, too, can show it.
+/// JSON in which every character that acts is written as an escape, so that it is also safe to show on a terminal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Json(String);
 
 impl Json {
-    /// On one line.
+    /// Serializes a value on one line.
     ///
     /// # Errors
     ///
-    /// What the value itself cannot be written for, such as a map whose keys are no strings.
+    /// Returns an error if the value cannot be serialized, such as a map whose keys are not strings.
     pub fn compact(value: &impl Serialize) -> serde_json::Result<Self> {
         serde_json::to_string(value).map(|text| Self(ascii_controls(&text)))
     }
 
-    /// On lines, for people; ends with a line end.
+    /// Serializes a value on several lines, for people; the text ends with a line end.
     ///
     /// # Errors
     ///
-    /// As [`compact`](Self::compact).
+    /// Returns an error if the value cannot be serialized, as [`compact`](Self::compact) does.
     pub fn pretty(value: &impl Serialize) -> serde_json::Result<Self> {
         serde_json::to_string_pretty(value).map(|text| Self(ascii_controls(&text) + "\n"))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same value for the inside of a `script` element, which only a `<` could end.
+    /// Returns the value for use inside a `script` element, which only a `<` could end.
     pub fn in_script(&self) -> Clean<Html> {
         Clean(self.0.replace('<', "\\u003c"), PhantomData)
     }
@@ -242,7 +241,7 @@ impl Display for Json {
     }
 }
 
-/// Escapes what a serializer leaves as it is; outside strings JSON holds none of it but line ends.
+/// Escapes what a serializer leaves as it is; outside strings, JSON holds none of these characters but line ends.
 fn ascii_controls(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -257,8 +256,8 @@ fn ascii_controls(json: &str) -> String {
     out
 }
 
-/// Bytes as evidence in a sentence: on one line, and so that each character says which bytes it was (a backslash is
-/// doubled).
+/// Returns bytes as evidence in a sentence: on one line and unambiguous, so that each character shows which bytes it
+/// was (a backslash is doubled).
 pub(super) fn visible(bytes: &[u8]) -> String {
     let mut doubled = Vec::with_capacity(bytes.len());
     for &byte in bytes {
@@ -300,7 +299,7 @@ fn escape<S: Sink>(out: &mut String, bytes: &[u8], keeps_lines: bool) {
 mod tests {
     use super::*;
 
-    /// Every control, format character and noncharacter there is in the first plane, and tags.
+    /// Every control, format character and noncharacter of the first plane, and the tags.
     fn hostile() -> impl Iterator<Item = char> {
         ('\0'..='\u{ffff}').chain('\u{e0000}'..='\u{e0100}').filter(|c| acts(*c))
     }

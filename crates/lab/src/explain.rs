@@ -1,4 +1,4 @@
-//! A case and its frames in words: what is sent, what is right.
+//! A case and its frames in words: what is sent and what is right.
 
 use std::fmt::Write as _;
 
@@ -11,10 +11,10 @@ use super::http2::Seen;
 use super::http2::frame::Frame;
 use super::wire::Excerpt;
 
-/// Bytes of a payload shown in hex.
+/// How many bytes of a payload are shown in hex.
 pub(super) const SHOWN: usize = 48;
 
-/// A case, without playing it.
+/// Describes a case without playing it.
 pub fn case(case: &Case) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}  {}", case.id, case.title);
@@ -50,7 +50,7 @@ pub fn case(case: &Case) -> String {
     out
 }
 
-/// What is right: the answers to the opening handshake, the events, the ending.
+/// Describes what is right: the answers to the opening handshake, the events, the ending.
 pub fn expected(case: &Case) -> Vec<String> {
     if let Some(exchange) = case.http2 {
         let all = |seen: &[Seen]| seen.iter().map(Seen::to_string).collect::<Vec<_>>().join(" and ");
@@ -73,7 +73,7 @@ pub fn expected(case: &Case) -> Vec<String> {
     lines
 }
 
-/// A frame in one line: `text FIN masked, 5 bytes "Hello"`.
+/// Describes a frame in one line: `text FIN masked, 5 bytes "Hello"`.
 pub fn frame_line(header: &RawHeader, payload: &Excerpt) -> String {
     let mut out = opcode_name(header.opcode).to_owned();
     if !matches!(header.opcode, 0 | 1 | 2 | 8..=10) {

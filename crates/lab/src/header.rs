@@ -1,15 +1,16 @@
-//! What a frame's header alone shows to be wrong, and which close codes may travel (RFC 6455 §5 and §7.4; RFC 7692 §6).
+//! Which faults a frame's header shows by itself, and which close codes may be sent (RFC 6455 §5 and §7.4; RFC 7692
+//! §6).
 //!
-//! Written from the RFCs for the lab alone: nothing of the library's own judgement is used here.
+//! This is written from the RFCs for the lab alone and uses none of the library's own judgement.
 
 use bowsprit::error::Section;
 use bowsprit::frame::{LengthForm, RawHeader};
 
-/// The most bytes of a control frame's payload that may be (RFC 6455 §5.5).
+/// The most payload bytes that a control frame may have (RFC 6455 §5.5).
 pub(super) const CONTROL: usize = 125;
 
-/// Tells of each rule that the header breaks, in the order of its bits but the mask first; `masks` where it is known whether its sender must, `inflates` where
-/// permessage-deflate is agreed.
+/// Reports each rule that the header breaks, in the order of its bits but with the mask first. `masks` says whether the
+/// sender must mask, if that is known; `inflates` says whether permessage-deflate is agreed.
 pub(super) fn judge(
     header: &RawHeader,
     masks: Option<bool>,
@@ -51,8 +52,8 @@ pub(super) fn judge(
     }
 }
 
-/// Whether a Close frame may hold this code: the RFC's own, those registered since, the two open ranges, and what lies
-/// beyond, of which the RFC says nothing (§7.4).
+/// Returns whether a Close frame may hold this code: the RFC's own codes, those registered since, the two open ranges,
+/// and the codes beyond, about which the RFC says nothing (§7.4).
 pub(super) const fn may_close_with(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// Two digits for each byte, with nothing between bytes.
+/// Writes two digits for each byte, with nothing between bytes.
 ///
 /// ```
 /// assert_eq!(bowsprit_lab::hex::digits(b"\x00\xff"), "00ff");
@@ -15,7 +15,7 @@ pub fn digits(bytes: &[u8]) -> String {
     out
 }
 
-/// Two digits for each byte, with a space between bytes.
+/// Writes two digits for each byte, with a space between bytes.
 pub fn spaced(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 3);
     for (i, byte) in bytes.iter().enumerate() {
@@ -27,11 +27,11 @@ pub fn spaced(bytes: &[u8]) -> String {
     out
 }
 
-/// The bytes behind hex digits; blanks, line ends, `0x`, `\x`, `:`, `,`, `-` and `_` between them do not count.
+/// Parses hex digits; blanks, line ends, `0x`, `\x`, `:`, `,`, `-` and `_` between them are ignored.
 ///
 /// # Errors
 ///
-/// What is no hex digit, and a digit without a second one.
+/// Returns what is not a hex digit, or a digit without a second one.
 pub fn parse(text: &str) -> Result<Vec<u8>, String> {
     let text = text.replace("0x", " ").replace("\\x", " ");
     let is_between = |c: char| c.is_whitespace() || matches!(c, ':' | ',' | '-' | '_');
@@ -46,13 +46,13 @@ pub fn parse(text: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The byte of the next two digits, as they stand behind `\x`.
+/// Reads the next two digits, as they follow `\x`, as a byte.
 pub fn next_byte(text: &mut impl Iterator<Item = char>) -> Option<u8> {
     let [high, low] = [text.next()?, text.next()?].map(|digit| digit.to_digit(16));
     Some((high? << 4 | low?) as u8)
 }
 
-/// For bytes in files.
+/// Serializes bytes in files as hex digits.
 pub(crate) mod field {
     use serde::de::Error as _;
     use serde::{Deserialize as _, Deserializer, Serializer};

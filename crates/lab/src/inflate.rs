@@ -1,7 +1,7 @@
-//! DEFLATE from the peer's side of a connection, over `miniz_oxide`: not the engine of the library, so that a fault of
-//! that one shows.
+//! DEFLATE from the peer's side of a connection, over `miniz_oxide`. This is not the library's engine, so faults of
+//! that engine show.
 //!
-//! The window is as large as was agreed and no larger, so that a reference to before it is an error and not a guess.
+//! The window is exactly as large as was agreed, so a reference to before it is an error and not a guess.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::DecompressorOxide;
@@ -15,25 +15,25 @@ pub(super) struct Inflater {
     window: Vec<u8>,
     /// Where the next byte goes.
     at: usize,
-    /// The window is full, so that what comes goes over its oldest bytes.
+    /// Whether the window is full, so that new bytes replace its oldest ones.
     wraps: bool,
 }
 
-/// What came of a piece of a stream.
+/// The result of inflating a piece of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inflated {
-    /// All of it was taken.
+    /// The whole piece was taken.
     All,
-    /// A final block ended; so many bytes were taken.
+    /// A final block ended after this many bytes.
     Final(usize),
 }
 
-/// Why a stream goes no further.
+/// Why a stream cannot be inflated any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// It is no DEFLATE stream, or refers to before its window.
+    /// It is not a DEFLATE stream, or it refers to before its window.
     Broken,
-    /// It makes more than it may.
+    /// Its output exceeds the limit.
     TooLong,
 }
 
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Inflater {
 }
 
 impl Inflater {
-    /// A window of 2^`bits` bytes.
+    /// Creates an inflater with a window of 2^`bits` bytes.
     pub(super) fn new(bits: u8) -> Self {
         Self { engine: Box::default(), window: vec![0; 1 << bits], at: 0, wraps: false }
     }
@@ -55,16 +55,16 @@ impl Inflater {
         (self.at, self.wraps) = (0, false);
     }
 
-    /// A new stream begins, which may refer to the window.
+    /// Begins a new stream, which may refer to the window.
     pub(super) fn start_over(&mut self) {
         *self.engine = DecompressorOxide::new();
     }
 
-    /// Inflates a piece of a stream behind `out`, which grows to no more than `most`.
+    /// Inflates a piece of a stream and appends the output to `out`, which grows to at most `most` bytes.
     ///
     /// # Errors
     ///
-    /// Why that cannot be done.
+    /// Returns why the stream cannot be inflated.
     pub(super) fn inflate(&mut self, piece: &[u8], out: &mut Vec<u8>, most: usize) -> Result<Inflated, Stop> {
         let mut taken = 0;
         loop {
@@ -100,7 +100,7 @@ impl Inflater {
 mod tests {
     use super::*;
 
-    /// A stored block of so many bytes, and a fixed one with "three bytes from `distance` back".
+    /// Makes a stored block of this many bytes, then a fixed one with "three bytes from `distance` back".
     fn stream(stored: u16, back_one: bool) -> Vec<u8> {
         let mut bytes = vec![0];
         bytes.extend(stored.to_le_bytes());
@@ -112,7 +112,7 @@ mod tests {
         bytes
     }
 
-    /// A fixed block with one match of three bytes.
+    /// Makes a fixed block with one match of three bytes.
     fn fixed(code: u32, extra: u32, extra_bits: u32) -> Vec<u8> {
         let mut bits: Vec<bool> = vec![false, true, false];
         bits.extend([false, false, false, false, false, false, true]);

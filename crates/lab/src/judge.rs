@@ -1,4 +1,4 @@
-//! From what happened to a verdict: behaviour and ending judged apart, in the classes of the Autobahn suite.
+//! From facts to a verdict: behaviour and ending are judged separately, in the classes of the Autobahn suite.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,42 +10,44 @@ use super::rule::Violation;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Behaviour {
-    /// As the rule asks.
+    /// What the rule asks for.
     Ok,
     /// Within the rule, against a recommendation.
     NonStrict,
     /// Observed only.
     Informational,
-    /// The peer does not offer what the case is about.
+    /// The peer does not offer the feature that the case is about.
     Unimplemented,
     /// Against the rule.
     Failed,
-    /// What was expected came, but only when our patience had ended, and again so when the case was played alone.
+    /// The expected events came, but only after our patience had ended, and again so when the case was played alone.
     Late,
-    /// The peer does not take the connection of this case, alone or beside others, though it takes others. A proxy
-    /// answered itself.
+    /// The peer does not accept the connection of this case, alone or beside others, although it accepts others. For a
+    /// proxy: it answered itself.
     Refused,
-    /// The peer has answered nobody any more since this case was played.
+    /// The peer has not answered anybody since this case was played.
     Hung,
-    /// The peer has taken no connections any more since this case was played.
+    /// The peer has accepted no connections since this case was played.
     Crashed,
-    /// It failed for want of time or room among other cases, and passes alone: our load, not the peer.
+    /// The case failed among other cases for lack of time or room, and passes alone: the cause is our load, not the
+    /// peer.
     Muddled,
-    /// A proxy passed everything on as it was sent.
+    /// A proxy forwarded everything as it was sent.
     Transparent,
-    /// What was wrong came out right behind a proxy.
+    /// A proxy forwarded a wrong message in a corrected form.
     Repaired,
-    /// What was sent came out of a proxy otherwise, or later.
+    /// A proxy forwarded something other than what was sent, or forwarded it later.
     Altered,
-    /// What was sent did not come out of a proxy, and nobody was told.
+    /// A proxy did not forward what was sent, and told nobody.
     Lost,
-    /// Something came out of a proxy that must not.
+    /// A proxy forwarded something that it must not.
     Unsafe,
-    /// It did not reach the server as it was sent: a proxy before the server repaired the handshake, or answered it itself.
+    /// The request did not reach the server as it was sent: a proxy in front repaired the handshake or answered it
+    /// itself.
     NotReached,
-    /// Over what the peer is reached by there is nothing to play.
+    /// The case does not apply to the transport that the peer is reached over.
     NotApplicable,
-    /// It was not played, or not to its end, for a reason that is not its own.
+    /// The case was not played, or not to its end, for a reason that is not its own.
     NotPlayed,
 }
 
@@ -57,11 +59,11 @@ pub enum CloseBehaviour {
     Ok,
     /// Observed only.
     Informational,
-    /// We had to end the TCP connection, which is the server's part (RFC 6455 §7.1.1).
+    /// We had to end the TCP connection, which is the server's task (RFC 6455 §7.1.1).
     FailedByClient,
     /// The close code is not among the right ones.
     WrongCode,
-    /// No whole closing handshake where one is demanded.
+    /// There was no complete closing handshake where one is required.
     Unclean,
     /// The wrong side closed.
     Failed,
@@ -70,43 +72,43 @@ pub enum CloseBehaviour {
 /// What happened, as far as the verdict depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The answer to the opening handshake, if there was one that is right.
+    /// The answer to the opening handshake, with how right it is, if it is right.
     pub answer: Option<(AnswerSeen, Option<Class>)>,
     /// Bits of the outcomes that match the events in full.
     pub reached: u32,
-    /// Of those, bits of the outcomes that match only because a Pong may answer several Pings, or overtake an echo.
+    /// Bits of those outcomes that match only because a Pong may answer several Pings or overtake an echo.
     pub loosely: u32,
-    /// An event came only when our patience had ended.
+    /// Whether an event came only after our patience had ended.
     pub late: bool,
-    /// Pongs that answer no Ping of ours, while one waited for its answer.
+    /// How many Pongs answered no Ping of ours while a Ping waited for its answer.
     pub other_pongs: u32,
-    /// The case needs an extension that was not agreed.
+    /// Whether the case needs an extension that was not agreed.
     pub unimplemented: bool,
-    /// The first rule that the peer's own bytes break, or a check that does not hold.
+    /// The first rule that the peer's own bytes break, or the first check that does not hold.
     pub violation: Option<Violation>,
-    /// That rule is one of the wire, so that nothing of the connection can be trusted any more.
+    /// Whether that rule is a rule of the wire format, so that nothing more on the connection can be trusted.
     pub broken: bool,
-    /// We sent a Close before the peer did.
+    /// Whether we sent a Close before the peer did.
     pub closed_by_us: bool,
     /// The code of the peer's Close.
     pub remote_code: Option<u16>,
-    /// A Close was sent and one received.
+    /// Whether a Close was sent and one received.
     pub both_closed: bool,
-    /// We ended the TCP connection because the peer did not.
+    /// Whether we ended the TCP connection because the peer did not.
     pub dropped_by_us: bool,
-    /// The patience of the case ended before anything else.
+    /// Whether the patience of the case ended before anything else did.
     pub timed_out: bool,
-    /// The connection did not come up.
+    /// Whether the connection failed to come up.
     pub unconnected: bool,
-    /// Bytes came behind the head of the opening handshake.
+    /// Whether bytes came behind the head of the opening handshake.
     pub heard: bool,
-    /// The peer ended the TCP connection.
+    /// Whether the peer ended the TCP connection.
     pub ended_by_peer: bool,
-    /// It did so by a reset, not in order.
+    /// Whether the peer did so by a reset rather than in order.
     pub reset: bool,
-    /// The HTTP/2 connection ended with other streams on it, one of which may be why.
+    /// Whether the HTTP/2 connection ended with other streams on it, one of which may be the cause.
     pub lost: bool,
-    /// All of the script was sent.
+    /// Whether the whole script was sent.
     pub sent_all: bool,
     /// When we last wrote something, counted from the start of the case.
     pub last_sent: Duration,
@@ -115,13 +117,14 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Whether the peer took its leave: an answer that refuses the connection, or a whole closing handshake.
+    /// Returns whether the peer ended in good order: with an answer that refuses the connection, or a complete closing
+    /// handshake.
     pub fn took_leave(&self) -> bool {
         self.both_closed || matches!(self.answer, Some((AnswerSeen::Status(_), _)))
     }
 }
 
-/// What the peer answered to our half of the opening handshake.
+/// The peer's answer to our half of the opening handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnswerSeen {
@@ -129,28 +132,28 @@ pub enum AnswerSeen {
     Opened,
     /// An HTTP status other than 101.
     Status(u16),
-    /// It ended the connection.
+    /// The peer ended the connection.
     Dropped,
-    /// Nothing.
+    /// Nothing came.
     Silent,
 }
 
 /// Both verdicts, each with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// On the behaviour.
+    /// The verdict on the behaviour.
     pub behaviour: Behaviour,
-    /// Why.
+    /// Why the behaviour is judged so.
     pub reason: String,
-    /// On the ending.
+    /// The verdict on the ending.
     pub close: CloseBehaviour,
-    /// Why.
+    /// Why the ending is judged so.
     pub close_reason: String,
 }
 
 impl Verdict {
-    /// Whether both are fine in the eyes of someone who accepts what is not strict. Without the extension that a case
-    /// is about, it says nothing of the peer.
+    /// Returns whether both are fine for a user who accepts non-strict behaviour. Without the extension that it is
+    /// about, a case says nothing about the peer.
     pub fn passed(&self) -> bool {
         match self.behaviour {
             Behaviour::Unimplemented
@@ -175,7 +178,7 @@ impl Verdict {
         }
     }
 
-    /// Whether both are fine in the eyes of someone who does not.
+    /// Returns whether both are fine for a user who does not accept non-strict behaviour.
     pub fn strictly_passed(&self) -> bool {
         let says_nothing = matches!(
             self.behaviour,
@@ -188,7 +191,7 @@ impl Verdict {
     }
 }
 
-/// The verdict on a case.
+/// Judges a case.
 pub fn judge(case: &Case, facts: &Facts) -> Verdict {
     let (mut behaviour, mut reason) = judge_behaviour(case, facts);
     let (close, close_reason) = judge_close(case, facts);
@@ -282,7 +285,7 @@ fn side_is_wrong(case: &Case, facts: &Facts) -> bool {
 fn judge_close(case: &Case, facts: &Facts) -> (CloseBehaviour, String) {
     let rule = &case.expect.close;
     if !opened(facts) {
-        // Whoever answers rightly with an HTTP status has no closing handshake to perform.
+        // A peer that rightly answers with an HTTP status has no closing handshake to perform.
         return match facts.answer {
             Some((_, Some(_))) => (CloseBehaviour::Ok, "There was no connection to close.".to_owned()),
             _ => (CloseBehaviour::Failed, "The opening handshake was never completed.".to_owned()),
@@ -325,7 +328,7 @@ fn judge_close(case: &Case, facts: &Facts) -> (CloseBehaviour, String) {
 }
 
 impl Behaviour {
-    /// The name in reports; the first five are Autobahn's.
+    /// Returns the name in reports; the first five are Autobahn's.
     pub const fn name(self) -> &'static str {
         match self {
             Behaviour::Ok => "OK",
@@ -351,7 +354,7 @@ impl Behaviour {
 }
 
 impl CloseBehaviour {
-    /// The name that Autobahn's reports use.
+    /// Returns the name that Autobahn's reports use.
     pub const fn name(self) -> &'static str {
         match self {
             CloseBehaviour::Ok => "OK",

@@ -1,9 +1,9 @@
 //! The conformance lab: an examiner of WebSocket servers and clients.
 //!
-//! Cases are data ([`Case`], all of them in [`cases::all`]); the [`Player`] plays one of them without a socket
-//! or a clock; the [`runner`] plays many side by side over one `mio` poll. The lab shares no judgement with
-//! the library that it lives in: of the frame and handshake layers it uses raw headers, the mask and the head
-//! reader, and judges everything itself, so that a misreading of the RFC cannot pass its own exam.
+//! Cases are data ([`Case`], all of them in [`cases::all`]). The [`Player`] plays one case without a socket or a clock,
+//! and the [`runner`] plays many side by side over one `mio` poll. The lab shares no judgement with the library: of the
+//! frame and handshake layers it uses raw headers, the mask and the head reader, and judges everything else itself, so
+//! that a misreading of the RFC cannot pass its own exam.
 
 pub mod baseline;
 mod behind;

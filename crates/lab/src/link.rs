@@ -1,4 +1,4 @@
-//! One non-blocking TCP connection and the dialogue on it: the only place where the lab reads and writes.
+//! One non-blocking TCP connection and its dialogue: the only place where the lab reads and writes.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -8,42 +8,42 @@ use super::player::{Player, Wants};
 use super::rule::Violation;
 use super::socket;
 
-/// Bytes read from or written to one connection before the others have their turn.
+/// How many bytes are read from or written to one connection before the others have their turn.
 const BUDGET: usize = 1 << 20;
-/// One read.
+/// The size of one read.
 pub(super) const SCRATCH: usize = 256 * 1024;
 
 /// One side of a conversation, without a socket.
 pub(super) trait Dialogue {
-    /// The bytes of the next write.
+    /// Returns the bytes of the next write.
     fn outgoing(&self) -> Option<&[u8]>;
-    /// So many of them were written.
+    /// Called when this many of the outgoing bytes were written.
     fn sent(&mut self, now: Duration, bytes: usize);
-    /// No more can be written.
+    /// Called when no more can be written.
     fn write_failed(&mut self, now: Duration, error: &str);
-    /// Bytes came.
+    /// Called when bytes have come.
     fn receive(&mut self, now: Duration, bytes: &[u8]);
-    /// The peer broke a rule below these bytes; no more will come.
+    /// Called when the peer has broken a rule of the layer below these bytes; no more will come.
     fn broken(&mut self, now: Duration, violation: Violation) {
         self.eof(now, Some(&violation.to_string()));
     }
-    /// It ended while others were on the same connection, one of which may be why.
+    /// Called when the connection ended while others shared it, one of which may be the cause.
     fn lost(&mut self) {}
-    /// No more will come.
+    /// Called when no more bytes will come.
     fn eof(&mut self, now: Duration, error: Option<&str>);
-    /// Time has passed.
+    /// Called when time has passed.
     fn tick(&mut self, now: Duration);
-    /// When [`tick`](Self::tick) is due.
+    /// Returns when [`tick`](Self::tick) is due.
     fn deadline(&self) -> Duration;
-    /// What to do once everything is written.
+    /// Returns what to do once everything is written.
     fn wants(&self) -> Wants;
-    /// Our half was ended.
+    /// Called when our direction was ended.
     fn half_closed(&mut self, now: Duration);
-    /// The connection was ended.
+    /// Called when the connection was ended.
     fn dropped(&mut self, now: Duration);
-    /// Whether it is over.
+    /// Returns whether the dialogue is over.
     fn is_over(&self) -> bool;
-    /// Whether it takes what comes.
+    /// Returns whether the dialogue takes bytes now.
     fn reads(&self) -> bool {
         true
     }
@@ -60,17 +60,17 @@ pub(super) struct Link<D> {
     connected: bool,
     /// Why the connection did not come up.
     error: Option<String>,
-    /// Nobody listens there.
+    /// Whether nobody listens at the address.
     refused: bool,
 }
 
 impl<D: Dialogue> Link<D> {
-    /// A connection that is still being made.
+    /// Creates a link over a connection that is still being made.
     pub(super) fn connecting(stream: Pipe, dialogue: D) -> Self {
         Self { dialogue, stream, started: Instant::now(), connected: false, error: None, refused: false }
     }
 
-    /// A connection that was accepted.
+    /// Creates a link over a connection that was accepted.
     pub(super) fn accepted(stream: Pipe, dialogue: D) -> Self {
         let mut link = Self::connecting(stream, dialogue);
         link.is_connected();
@@ -87,12 +87,12 @@ impl<D: Dialogue> Link<D> {
         self.error.as_deref()
     }
 
-    /// Whether nobody listens there.
+    /// Returns whether nobody listens at the address.
     pub(super) fn refused(&self) -> bool {
         self.refused
     }
 
-    /// Whether there is nothing left to do.
+    /// Returns whether there is nothing left to do.
     pub(super) fn is_over(&self) -> bool {
         self.error.is_some() || self.dialogue.is_over()
     }
@@ -102,7 +102,7 @@ impl<D: Dialogue> Link<D> {
         self.started + if self.connected { self.dialogue.deadline() } else { connect }
     }
 
-    /// Looks at the time.
+    /// Ends the connection attempt or tells the dialogue, if that is due.
     pub(super) fn tick(&mut self, connect: Duration) {
         let now = self.started.elapsed();
         if !self.connected {
@@ -115,7 +115,7 @@ impl<D: Dialogue> Link<D> {
         }
     }
 
-    /// Moves bytes both ways; whether there may be more to move at once.
+    /// Moves bytes both ways. Returns whether there may be more to move at once.
     pub(super) fn pump(&mut self, scratch: &mut [u8]) -> bool {
         if !self.is_connected() {
             return false;
@@ -143,7 +143,7 @@ impl<D: Dialogue> Link<D> {
         self.error = Some(error.to_string());
     }
 
-    /// Whether there is no more to do before the next event.
+    /// Writes what is pending. Returns whether there is no more to do before the next event.
     pub(super) fn write(&mut self) -> bool {
         let mut budget = BUDGET;
         while let Some(bytes) = self.dialogue.outgoing() {
@@ -162,7 +162,7 @@ impl<D: Dialogue> Link<D> {
                 Err(error) => self.dialogue.write_failed(now, &error.to_string()),
             }
         }
-        // TLS may hold back what the socket did not take; where that fails, reading tells.
+        // TLS may hold back what the socket did not take; if that fails, the next read reports it.
         let _ = self.stream.flush();
         let now = self.started.elapsed();
         match self.dialogue.wants() {
@@ -180,7 +180,7 @@ impl<D: Dialogue> Link<D> {
         }
     }
 
-    /// Whether there is no more to do before the next event.
+    /// Reads what has come. Returns whether there is no more to do before the next event.
     fn read(&mut self, scratch: &mut [u8]) -> bool {
         let mut budget = BUDGET;
         while !self.dialogue.is_over() && self.dialogue.reads() {

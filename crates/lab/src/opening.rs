@@ -1,5 +1,5 @@
-//! The opening handshake from both sides: heads as a case wants them, and what is right about the peer's
-//! (RFC 6455 §4.1, §4.2; RFC 7692 §5.1).
+//! The opening handshake from both sides: heads as a case wants them, and the rules for the peer's head (RFC 6455 §4.1,
+//! §4.2; RFC 7692 §5.1).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
@@ -16,7 +16,7 @@ use super::rule::Violation;
 /// What the placeholders of an [`Edit`] stand for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fill {
-    /// Host and port, as the Host field has them.
+    /// Host and port, as in the Host field.
     pub host: String,
     /// The request target.
     pub target: String,
@@ -42,31 +42,31 @@ impl Fill {
     }
 }
 
-/// Upper case for lower and the other way round.
+/// Swaps upper and lower case.
 fn swap_case(text: &str) -> String {
     let swap = |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
     text.chars().map(swap).collect()
 }
 
-/// The answer to a key (RFC 6455 §4.2.2 step 5.4).
+/// Computes the answer to a key (RFC 6455 §4.2.2 step 5.4).
 pub(super) fn accept_for(key: &[u8]) -> String {
     let digest =
         Sha1::new().chain_update(key).chain_update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
     STANDARD.encode(digest)
 }
 
-/// A key of 16 random bytes.
+/// Encodes a key of 16 random bytes.
 pub(super) fn key_of(nonce: [u8; 16]) -> String {
     STANDARD.encode(nonce)
 }
 
-/// The request of a case.
+/// Writes the request of a case.
 pub(super) fn request(opening: &Opening, fill: &Fill) -> Vec<u8> {
     request_over(opening, fill, Carrier::Http1)
 }
 
-/// The same over whatever carries it. Over HTTP/2 it has the same form, and no more than what is said there, too
-/// (RFC 8441 §5).
+/// Writes the request of a case for this carrier. The request has the same form over HTTP/2, with only the fields that
+/// belong there (RFC 8441 §5).
 pub(super) fn request_over(opening: &Opening, fill: &Fill, carrier: Carrier) -> Vec<u8> {
     let lines: &[&str] = match carrier {
         Carrier::Http1 => &[
@@ -87,12 +87,12 @@ pub(super) fn request_over(opening: &Opening, fill: &Fill, carrier: Carrier) -> 
     edited(lines, opening.edits, fill)
 }
 
-/// The response of a case, when a client is examined.
+/// Writes the response of a case, when a client is examined.
 pub(super) fn response(opening: &Opening, fill: &Fill, extension: Option<&str>) -> Vec<u8> {
     response_over(opening, fill, extension, Carrier::Http1)
 }
 
-/// The same over whatever carries it (RFC 8441 §5).
+/// Writes the response of a case for this carrier (RFC 8441 §5).
 pub(super) fn response_over(
     opening: &Opening,
     fill: &Fill,
@@ -163,11 +163,11 @@ fn mix_case(line: &mut String) {
     }
 }
 
-/// What is wrong with a server's 101 response, or the compression it agrees to (RFC 6455 §4.2.2, numbered there).
+/// Judges a server's 101 response; returns the compression it agrees to (RFC 6455 §4.2.2, numbered there).
 ///
 /// # Errors
 ///
-/// The rule it breaks.
+/// Returns the rule that the response breaks.
 pub(super) fn judge_response(
     head: &Head,
     key: &str,
@@ -179,11 +179,11 @@ pub(super) fn judge_response(
     judge_agreement(head, offered, offers_are_whole, protocols)
 }
 
-/// What is wrong with a 101 response as such (RFC 6455 §4.2.2, numbered there).
+/// Judges a 101 response without what it agrees to (RFC 6455 §4.2.2, numbered there).
 ///
 /// # Errors
 ///
-/// The rule it breaks.
+/// Returns the rule that the response breaks.
 fn judge_switch(head: &Head, key: &str) -> Result<(), Violation> {
     if head.version() != (HttpVersion { major: 1, minor: 1 }) {
         return Err(Violation::new(
@@ -237,20 +237,20 @@ fn judge_switch(head: &Head, key: &str) -> Result<(), Violation> {
     Ok(())
 }
 
-/// What is wrong with the subprotocol and the extensions that a response agrees to, and the compression among them
-/// (RFC 6455 §4.2.2, numbered there).
+/// Judges the subprotocol and the extensions that a response agrees to; returns the compression among them (RFC 6455
+/// §4.2.2, numbered there).
 ///
 /// # Errors
 ///
-/// The rule it breaks.
+/// Returns the rule that the response breaks.
 pub(super) fn judge_agreement(
     head: &Head,
     offered: &[Extension],
     offers_are_whole: bool,
     protocols: &[&str],
 ) -> Result<Option<Agreed>, Violation> {
-    // Two rules that servers break have a case each, HSS-121 and SUB-001, so that the others tell of something else: no
-    // Content-Length in a 101, and no subprotocol where none was offered.
+    // Two rules that servers break have a case of their own, HSS-121 and SUB-001, so that the other cases report
+    // something else: no Content-Length in a 101, and no subprotocol where none was offered.
     match head.only("sec-websocket-protocol") {
         Ok(None) => {}
         _ if protocols.is_empty() => {}
@@ -290,7 +290,7 @@ pub(super) fn judge_agreement(
         ));
     }
     if element.name != "permessage-deflate" {
-        // It was offered because nobody knows it.
+        // The offer named an extension that nobody knows.
         let what = format!("extension \"{}\" is accepted, which a server cannot know", element.name);
         return Err(Violation::new(Section::rfc6455("9.1"), what));
     }
@@ -306,7 +306,8 @@ pub(super) fn judge_agreement(
     }
 }
 
-/// Why an answer does not fit an offer: what was demanded is missing, or what needed an offer is without one.
+/// Returns why an answer does not fit an offer: a demanded parameter is missing, or a parameter needs an offer and has
+/// none.
 fn misfit(offer: &Extension, answer: &Extension) -> Option<Violation> {
     let find = |element: &Extension, name: &str| {
         element.params.iter().find(|(this, _)| this == name).map(|(_, value)| value.clone())
@@ -319,8 +320,8 @@ fn misfit(offer: &Extension, answer: &Extension) -> Option<Violation> {
         let what = "server_no_context_takeover was offered, and is not in the accepted permessage-deflate";
         return broken("7.1.1.1", what.to_owned());
     }
-    // An accepted server_max_window_bits is repeated with the same or a smaller value. 15 is what holds without it; that it is
-    // to be said all the same is for PMN-027.
+    // An accepted server_max_window_bits is repeated with the same or a smaller value. Without it the value is 15;
+    // PMN-027 examines that it must be stated even then.
     if let Some(most) = number(find(offer, "server_max_window_bits")) {
         match number(find(answer, "server_max_window_bits")) {
             Some(bits) if bits > most => {
@@ -350,8 +351,8 @@ fn misfit(offer: &Extension, answer: &Extension) -> Option<Violation> {
     }
 }
 
-/// RFC 4648 §3.5 leaves it to the reader what the last character has to spare, and the example key of RFC 6455 §4.1
-/// has a bit set there.
+/// RFC 4648 §3.5 leaves the spare bits of the last character to the reader, and the example key of RFC 6455 §4.1 has
+/// one of them set.
 const ANY_SPARE_BITS: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
@@ -362,15 +363,15 @@ pub(super) fn is_of_http2(head: &Head) -> bool {
     head.version() == HttpVersion { major: 2, minor: 0 }
 }
 
-/// What is wrong with a client's request over whatever carries it; where nothing is, its key, which is empty over HTTP/2.
+/// Judges a client's request over any carrier; returns its key, which is empty over HTTP/2.
 ///
 /// # Errors
 ///
-/// The rule it breaks.
+/// Returns the rule that the request breaks.
 pub(super) fn judge_request_over(head: &Head, carrier: Carrier) -> Result<String, Violation> {
     match carrier {
         Carrier::Http1 => judge_request(head),
-        // RFC 8441 §5: Upgrade, Connection and the key are left out; what is a key all the same is not processed.
+        // RFC 8441 §5: Upgrade, Connection and the key are left out; a key that is sent all the same is not processed.
         Carrier::Http2(_) => match head.start_line() {
             StartLine::Request { method, .. } if method == "CONNECT" && is_of_http2(head) => {
                 judge_version(head).map(|()| String::new())
@@ -387,11 +388,11 @@ fn judge_version(head: &Head) -> Result<(), Violation> {
     Err(Violation::new(Section::rfc6455("4.1").item("request 9"), "Sec-WebSocket-Version is not one 13"))
 }
 
-/// What is wrong with a client's request (RFC 6455 §4.1, numbered there).
+/// Judges a client's request; returns its key (RFC 6455 §4.1, numbered there).
 ///
 /// # Errors
 ///
-/// The rule it breaks.
+/// Returns the rule that the request breaks.
 pub(super) fn judge_request(head: &Head) -> Result<String, Violation> {
     let StartLine::Request { method, version, .. } = head.start_line() else {
         return Err(Violation::new(Section::rfc6455("4.1").item("request 2"), "no request line"));
@@ -436,11 +437,11 @@ pub(super) fn judge_request(head: &Head) -> Result<String, Violation> {
     }
 }
 
-/// Whether a check holds of the peer's head.
+/// Tests whether the peer's head passes a check.
 ///
 /// # Errors
 ///
-/// What is there instead.
+/// Returns what the head holds instead.
 pub(super) fn check(check: HeadCheck, head: &Head, behind: &[u8]) -> Result<(), String> {
     let extensions = || -> Vec<Extension> {
         head.values("sec-websocket-extensions")

@@ -1,4 +1,4 @@
-//! What can be set for a whole run.
+//! Options for a whole run.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use super::http2::Cut;
 /// How cases are played.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// Masking keys and nonces follow from it, in this release and later ones: see [`random`](super::random).
+    /// Determines masking keys and nonces, in this release and later ones: see [`random`](super::random).
     pub seed: u64,
     /// How much time may be spent.
     pub effort: Effort,
     /// Replaces the patience of every case.
     pub patience: Option<Duration>,
-    /// The server speaks first: so many messages, which are no part of any case.
+    /// How many messages the server sends first, which belong to no case.
     pub greetings: u32,
     /// What WebSockets are opened over.
     pub carrier: Carrier,
@@ -23,21 +23,21 @@ pub struct Options {
 /// What a WebSocket is opened over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Carrier {
-    /// A connection of HTTP/1.1 of its own (RFC 6455).
+    /// An HTTP/1.1 connection of its own (RFC 6455).
     #[default]
     Http1,
-    /// A stream of HTTP/2 (RFC 8441), cut like this.
+    /// An HTTP/2 stream (RFC 8441), cut like this.
     Http2(Cut),
 }
 
 impl Carrier {
-    /// Whether it is a stream of HTTP/2.
+    /// Returns whether this is an HTTP/2 stream.
     pub fn is_http2(self) -> bool {
         matches!(self, Carrier::Http2(_))
     }
 
-    /// Whether a case can be played over it: cases about an opening handshake in HTTP/1.1 cannot be over HTTP/2, but for
-    /// what they say about subprotocols and extensions (RFC 8441 §5).
+    /// Returns whether a case can be played over this carrier. Cases about an HTTP/1.1 opening handshake cannot be
+    /// played over HTTP/2, except for what they say about subprotocols and extensions (RFC 8441 §5).
     pub fn carries(self, case: &Case) -> bool {
         match self {
             Carrier::Http1 => case.http2.is_none(),
@@ -54,13 +54,13 @@ impl Carrier {
     }
 }
 
-/// How much time a run may spend on what is long by nature.
+/// How much time a run may spend on cases that are long by nature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// At most a hundred messages and 32 KiB for each echo run; waits are halved.
+    /// At most a hundred messages and 32 KiB for each echo run, with waits halved.
     Quick,
-    /// At most 250 messages and 64 KiB for each echo run, which is twice the largest window of DEFLATE: what is to be seen of
-    /// a context is seen when it has been full once.
+    /// At most 250 messages and 64 KiB for each echo run. That is twice the largest DEFLATE window: once the window has
+    /// been full, a context has shown what there is to see.
     Normal,
     /// Every message of every case.
     Full,
@@ -73,7 +73,8 @@ impl Default for Options {
 }
 
 impl Effort {
-    /// How many messages of an echo run are sent; never fewer than two, as a context goes from one to the next.
+    /// Returns how many messages of an echo run are sent; at least two, because a context goes from one message to the
+    /// next.
     pub(super) fn messages(self, echo: &Echo) -> u32 {
         let (most, bytes) = match self {
             Effort::Quick => (100, 32 << 10),
@@ -84,7 +85,7 @@ impl Effort {
         echo.count.min(enough.clamp(2, most))
     }
 
-    /// How long a wait of a script takes.
+    /// Returns how long a wait of a script takes.
     pub(super) fn wait(self, millis: u16) -> Duration {
         let wait = Duration::from_millis(millis.into());
         if self == Effort::Quick { wait / 2 } else { wait }

@@ -6,7 +6,7 @@ use bowsprit::frame::{MaskKey, RawHeader};
 
 use super::case::Pace;
 
-/// A queue of pieces; each write takes from one piece, and no more than its cut allows.
+/// A queue of pieces. Each write takes bytes from one piece, and no more than its cut allows.
 #[derive(Debug)]
 pub(super) struct Outbox {
     pieces: VecDeque<Piece>,
@@ -18,11 +18,11 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Piece {
     bytes: Vec<u8>,
-    /// Written of it.
+    /// How many of the bytes are written.
     at: usize,
     /// A write ends at each multiple of this.
     cut: usize,
-    /// A breath is taken after each write.
+    /// Whether to pause after each write.
     breathes: bool,
 }
 
@@ -33,7 +33,7 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// How what is pushed from now on is cut.
+    /// Sets how pushed bytes are cut from now on.
     pub(super) fn pace(&mut self, pace: Pace) {
         self.pace = pace;
     }
@@ -48,7 +48,7 @@ impl Outbox {
         self.push_frame_of(header, payload.len(), |out| out.extend_from_slice(payload));
     }
 
-    /// Adds a frame whose payload, of so many bytes, is made where it goes.
+    /// Adds a frame whose payload, of `len` bytes, `append` writes in place.
     pub(super) fn push_frame_of(&mut self, header: RawHeader, len: usize, append: impl FnOnce(&mut Vec<u8>)) {
         let out = self.piece(len + bowsprit::frame::MAX_HEADER);
         header.encode_into(out);
@@ -82,7 +82,7 @@ impl Outbox {
         self.pieces.is_empty()
     }
 
-    /// So many of them were written; whether a breath is to be taken before the next write.
+    /// Records that this many bytes were written. Returns whether to pause before the next write.
     pub(super) fn advance(&mut self, bytes: usize) -> bool {
         let Some(piece) = self.pieces.front_mut() else { return false };
         piece.at += bytes;
@@ -104,7 +104,7 @@ impl Outbox {
             Pace::Bytes(cut) => cut.max(1),
             Pace::Whole | Pace::PerFrame => usize::MAX,
         };
-        // Larger cuts are about how bytes are taken apart, these about what the peer does before the next ones come.
+        // Larger cuts test how bytes are split; these test what the peer does before the next bytes come.
         let breathes = matches!(self.pace, Pace::PerFrame | Pace::Bytes(..=1));
         let joins = self.pace != Pace::PerFrame
             && self.pieces.back().is_some_and(|last| last.cut == cut && last.breathes == breathes);

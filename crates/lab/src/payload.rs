@@ -1,25 +1,25 @@
-//! Payloads a case can name without storing them.
+//! Payloads that a case can name without storing them.
 //!
-//! Megabytes of test data are made when they are needed: a pattern repeated, or one of five synthetic files
-//! of the sizes that the Autobahn suite uses, with the same character (structured text, picture, prose,
-//! markup, mostly incompressible). They are the same on every run and every machine.
+//! Megabytes of test data are made when they are needed: a repeated pattern, or one of five synthetic files of the
+//! sizes that the Autobahn suite uses, with the same character (structured text, picture, prose, markup, mostly
+//! incompressible). They are the same on every run and every machine.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use super::random::Random;
 
-/// Bytes, by description.
+/// A description of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Payload {
-    /// These.
+    /// These bytes.
     Bytes(&'static [u8]),
-    /// This pattern, over and over, up to so many bytes.
+    /// This pattern, repeated up to this many bytes.
     Cycle(&'static [u8], usize),
-    /// A close code alone.
+    /// A close code without a reason.
     Code(u16),
-    /// One of the synthetic files, whole.
+    /// One of the synthetic files in full.
     Data(Data),
 }
 
@@ -35,7 +35,7 @@ pub enum Data {
     Prose,
     /// Markup.
     Html,
-    /// Mostly incompressible, with text between.
+    /// Mostly incompressible data with text in between.
     Document,
 }
 
@@ -43,7 +43,7 @@ impl Payload {
     /// No bytes.
     pub const EMPTY: Self = Self::Bytes(b"");
 
-    /// How many bytes it is.
+    /// Returns the number of bytes.
     pub fn len(self) -> usize {
         match self {
             Payload::Bytes(bytes) => bytes.len(),
@@ -53,7 +53,7 @@ impl Payload {
         }
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no bytes.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
@@ -71,7 +71,7 @@ impl Payload {
         }
     }
 
-    /// Puts the bytes behind others.
+    /// Appends the bytes to `out`.
     pub(crate) fn append_to(self, out: &mut Vec<u8>) {
         match self {
             Payload::Bytes(bytes) => out.extend_from_slice(bytes),
@@ -81,7 +81,7 @@ impl Payload {
                 let (start, end) = (out.len(), out.len() + len);
                 out.reserve(len);
                 out.extend_from_slice(&pattern[..pattern.len().min(len)]);
-                // Doubling keeps megabytes cheap: what is there is whole patterns until the end is reached.
+                // Doubling keeps megabytes cheap: until the end is reached, the bytes present are whole patterns.
                 while out.len() < end && out.len() > start {
                     let again = (out.len() - start).min(end - out.len());
                     out.extend_from_within(start..start + again);
@@ -90,7 +90,7 @@ impl Payload {
         }
     }
 
-    /// Whether these are the bytes. None are made for it, as they may be megabytes.
+    /// Returns whether these are the bytes. They may be megabytes, so none are made for the comparison.
     pub(crate) fn is(self, bytes: &[u8]) -> bool {
         if bytes.len() != self.len() {
             return false;
@@ -101,13 +101,13 @@ impl Payload {
             Payload::Code(code) => code.to_be_bytes() == bytes,
             Payload::Cycle(pattern, len) => {
                 let first = pattern.len().min(len);
-                // A pattern, and then each byte as the one a pattern before it.
+                // The bytes start with the pattern, and each later byte equals the one a pattern before it.
                 bytes[..first] == pattern[..first] && bytes[first..] == bytes[..len - first]
             }
         }
     }
 
-    /// `len` bytes from `offset` on, starting over at the end.
+    /// Returns `len` bytes from `offset` on, starting over at the end.
     pub fn slice(self, offset: usize, len: usize) -> Cow<'static, [u8]> {
         let whole = self.bytes();
         if whole.is_empty() {
@@ -130,7 +130,7 @@ impl Payload {
 }
 
 impl Data {
-    /// The size in bytes.
+    /// Returns the size in bytes.
     pub const fn size(self) -> usize {
         match self {
             Data::Json => 194_056,
@@ -141,7 +141,7 @@ impl Data {
         }
     }
 
-    /// The bytes, made on first use.
+    /// Returns the bytes, which are made on first use.
     pub fn bytes(self) -> &'static [u8] {
         static FILES: [OnceLock<Vec<u8>>; 5] = [const { OnceLock::new() }; 5];
         FILES[self as usize].get_or_init(|| {

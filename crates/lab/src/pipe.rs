@@ -1,4 +1,4 @@
-//! What a dialogue is held over: a connection of its own, or a stream of an HTTP/2 connection.
+//! The transport of a dialogue: a connection of its own, or a stream of an HTTP/2 connection.
 
 use std::io::{self, Read, Write};
 
@@ -6,17 +6,17 @@ use super::http2::Stream;
 use super::rule::Violation;
 use super::socket::Socket;
 
-/// One of both.
+/// A socket or a stream.
 #[derive(Debug)]
 pub(super) enum Pipe {
-    /// TCP, with TLS or without.
+    /// TCP, with or without TLS.
     Socket(Socket),
-    /// A stream.
+    /// An HTTP/2 stream.
     Stream(Stream),
 }
 
 impl Pipe {
-    /// Whether it is there to be used; an error where it will never be.
+    /// Returns whether the transport can be used yet, or an error if it never will be.
     pub(super) fn is_connected(&self) -> io::Result<bool> {
         match self {
             Self::Socket(socket) => socket.is_connected(),
@@ -24,7 +24,7 @@ impl Pipe {
         }
     }
 
-    /// The socket, if it is one of its own.
+    /// Returns the socket, if the transport is a connection of its own.
     pub(super) fn socket(&self) -> Option<&Socket> {
         match self {
             Self::Socket(socket) => Some(socket),
@@ -32,7 +32,7 @@ impl Pipe {
         }
     }
 
-    /// The same, to register it.
+    /// Returns the socket for registration, if the transport is a connection of its own.
     pub(super) fn socket_mut(&mut self) -> Option<&mut Socket> {
         match self {
             Self::Socket(socket) => Some(socket),
@@ -51,7 +51,7 @@ impl Pipe {
         }
     }
 
-    /// The rule that the peer has broken below what is read.
+    /// Returns the rule that the peer has broken in the layer below.
     pub(super) fn violation(&self) -> Option<Violation> {
         match self {
             Self::Socket(_) => None,
@@ -59,7 +59,7 @@ impl Pipe {
         }
     }
 
-    /// Whether it ended because of what was said beside it, or may have.
+    /// Returns whether the stream ended, or may have ended, because of something else on its connection.
     pub(super) fn was_lost(&self) -> bool {
         matches!(self, Self::Stream(stream) if stream.was_lost())
     }

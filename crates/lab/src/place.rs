@@ -1,4 +1,4 @@
-//! Where a peer is, as it may be shown.
+//! The address of a peer in a form that may be shown.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 /// A URL or an address without user name and password, for output, reports and traces.
 ///
-/// There is no other way to make one, so whatever holds a `Place` cannot give a password away.
+/// A `Place` cannot be made in any other way, so code that holds one cannot reveal a password.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String")]
 pub struct Place(String);
 
 impl Place {
-    /// The place that a URL names, well-formed or not.
+    /// Returns the place that a URL names; the URL need not be well-formed.
     pub fn of(url: &str) -> Self {
         let (scheme, rest) = url.split_at(after_scheme(url));
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let at = rest[..end].rfind('@').or_else(|| {
-            // What looks like `host:port` and has no number for a port is the start of `user:pass/word@host`.
+            // Text like `host:port` without a number for a port is the start of `user:pass/word@host`.
             let (_, port) = rest[..end].rsplit_once(':')?;
             let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) || rest.starts_with('[');
             if is_port { None } else { rest.rfind('@') }
@@ -25,13 +25,13 @@ impl Place {
         Self(format!("{scheme}{}", at.map_or(rest, |at| &rest[at + 1..])))
     }
 
-    /// As text.
+    /// Returns the place as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Where the authority starts, if the slashes before it are many or few.
+/// Returns where the authority starts, with any number of slashes before it.
 fn after_scheme(url: &str) -> usize {
     let Some(colon) = url.find(':') else { return 0 };
     let is_scheme = ["ws", "wss", "http", "https"].iter().any(|name| url[..colon].eq_ignore_ascii_case(name));

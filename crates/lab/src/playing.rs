@@ -1,4 +1,4 @@
-//! Whatever plays a case: one for what WebSocket says, one for what HTTP/2 says.
+//! What plays a case: one player for WebSocket frames, one for HTTP/2.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use crate::link::Dialogue;
 use crate::player::{Player, Record, Wants};
 use crate::rule::Violation;
 
-/// One of both.
+/// A player of frames or of an HTTP/2 exchange.
 #[derive(Debug)]
 pub(super) enum Playing {
-    /// Frames, over whatever carries them.
+    /// WebSocket frames, over any carrier.
     Frames(Box<Player>),
-    /// A connection of HTTP/2.
+    /// An HTTP/2 connection.
     Exchange(Box<Examiner>),
 }
 
@@ -31,7 +31,7 @@ impl Playing {
         }
     }
 
-    /// Whether the peer has taken its leave in good order, and so has survived what the case did.
+    /// Returns whether the peer has ended in good order, and so has survived the case.
     pub(super) fn has_taken_leave(&self) -> bool {
         match self {
             Self::Frames(player) => player.has_taken_leave(),
@@ -39,7 +39,7 @@ impl Playing {
         }
     }
 
-    /// When the last of what has to be sent so far was sent, counted from the start, if all of it was.
+    /// Returns when the last of the bytes due so far was sent, counted from the start, if all of them were.
     pub(super) fn last_word(&self) -> Option<Duration> {
         match self {
             Self::Frames(player) => player.last_word(),

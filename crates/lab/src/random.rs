@@ -1,12 +1,13 @@
-//! Numbers that follow from a seed: masking keys, nonces, payloads and chance of a run are a function of its seed.
+//! Numbers that follow from a seed: the masking keys, nonces, payloads and random choices of a run are a function of
+//! its seed.
 //!
-//! The algorithm is wyrand, as `fastrand` 2.5 has it, started with the seed, or with the seed and the 64-bit FNV-1a hash of
-//! an id in exclusive or. The version is pinned and a test holds the first numbers of a seed: one that a report names
-//! replays in later releases.
+//! The algorithm is wyrand, as in `fastrand` 2.5, started with the seed, or with the exclusive or of the seed and the
+//! 64-bit FNV-1a hash of an id. The version is pinned and a test holds the first numbers of a seed, so a seed that a
+//! report names replays in later releases.
 
 use fastrand::Rng;
 
-/// Good enough for test data, useless as a secret.
+/// A random number generator: good enough for test data, useless for secrets.
 ///
 /// ```
 /// use bowsprit_lab::random::Random;
@@ -18,12 +19,12 @@ use fastrand::Rng;
 pub struct Random(Rng);
 
 impl Random {
-    /// The sequence of this seed.
+    /// Starts the sequence of this seed.
     pub fn new(seed: u64) -> Self {
         Self(Rng::with_seed(seed))
     }
 
-    /// The sequence of this seed for one case, or one of whatever has an id, whatever else runs beside it.
+    /// Starts the sequence of this seed for one case or anything else with an id, whatever else runs beside it.
     pub fn for_case(seed: u64, id: &str) -> Self {
         // FNV-1a over the id.
         let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
@@ -38,13 +39,13 @@ impl Random {
         self.0.u64(..)
     }
 
-    /// A number below `bound`, or 0; the same on machines of any width.
+    /// Returns a number below `bound`, or 0 if `bound` is 0; the same on machines of any width.
     pub fn below(&mut self, bound: usize) -> usize {
-        // It fits: it is below a usize.
+        // The number fits: it is below a usize.
         self.0.u64(..bound.max(1) as u64) as usize
     }
 
-    /// So many bytes.
+    /// Returns `N` bytes.
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
         for chunk in bytes.chunks_mut(8) {
@@ -59,7 +60,7 @@ impl Random {
 mod tests {
     use super::*;
 
-    /// A change of these numbers is a change of what seeds in reports mean: it goes into the changelog.
+    /// A change of these numbers changes what seeds in reports mean, so it goes into the changelog.
     #[test]
     fn a_seed_has_these_numbers_in_every_release() {
         let mut random = Random::new(1);

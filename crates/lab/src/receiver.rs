@@ -1,6 +1,6 @@
-//! The peer's frames held against the rules that always apply (RFC 6455 §5; RFC 7692 §6).
+//! Checks the peer's frames against the rules that always apply (RFC 6455 §5; RFC 7692 §6).
 //!
-//! Written from the RFCs for the lab alone: nothing of the library's own judgement is used here.
+//! This is written from the RFCs for the lab alone and uses none of the library's own judgement.
 
 use bowsprit::error::Section;
 use bowsprit::frame::RawHeader;
@@ -10,7 +10,7 @@ use super::header::{judge, may_close_with};
 use super::rule::Violation;
 use super::wire::{FrameReader, TooLong};
 
-/// Frames that a peer may send in one case beyond those that the case can ask for.
+/// How many frames a peer may send in one case beyond those that the case can ask for.
 const MOST_FRAMES: u32 = 100_000;
 
 /// Reads frames and puts messages together.
@@ -23,16 +23,16 @@ pub(super) struct Receiver {
     frames_left: u32,
 }
 
-/// What has come of the peer's messages.
+/// The part of the peer's messages that has come.
 #[derive(Debug)]
 struct Assembly {
     /// Whether the peer must mask.
     peer_masks: bool,
     message: Option<Message>,
     closed: bool,
-    /// The code of its Close, whether it may travel or not.
+    /// The code of the peer's Close, whether or not it may be sent.
     code: Option<u16>,
-    /// The most a message may hold.
+    /// The most bytes that a message may hold.
     most: usize,
 }
 
@@ -43,18 +43,18 @@ struct Message {
     bytes: Vec<u8>,
 }
 
-/// A frame, and what it completes.
+/// A frame and what it completes.
 #[derive(Debug)]
 pub(super) struct Received<'a> {
     /// The header.
     pub header: RawHeader,
     /// The payload, unmasked.
     pub payload: &'a [u8],
-    /// What it completes, if it completes something.
+    /// What the frame completes, if anything.
     pub seen: Option<Seen>,
 }
 
-/// Something whole that the peer sent, or that happened.
+/// Something complete that the peer sent, or that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     /// A text message.
@@ -65,16 +65,16 @@ pub(super) enum Seen {
     Ping(Vec<u8>),
     /// A Pong.
     Pong(Vec<u8>),
-    /// A Close, its code, its whole payload.
+    /// A Close, with its code and its whole payload.
     Close(Option<u16>, Vec<u8>),
     /// A wait passed.
     Waited,
-    /// An echo run is through.
+    /// An echo run is complete.
     Echoed,
 }
 
 impl Receiver {
-    /// A receiver of what a client (`peer_masks`) or a server sends, with messages of up to so many bytes.
+    /// Creates a receiver for a client's frames (`peer_masks`) or a server's, with messages of up to `most` bytes.
     pub(super) fn new(peer_masks: bool, most: usize) -> Self {
         Self {
             // The cast widens.
@@ -85,31 +85,31 @@ impl Receiver {
         }
     }
 
-    /// Takes bytes.
+    /// Adds bytes that have come.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.frames.push(bytes);
     }
 
-    /// The frame that broke a rule, or the bytes that are left.
+    /// Returns the frame that broke a rule, or the bytes that are left.
     pub(super) fn offending(&self) -> &[u8] {
         if self.offending.is_empty() { self.frames.rest() } else { &self.offending }
     }
 
-    /// Whether bytes have come that are no whole frame.
+    /// Returns whether bytes are left that are not a whole frame.
     pub(super) fn has_rest(&self) -> bool {
         !self.frames.rest().is_empty()
     }
 
-    /// The code of the peer's Close, whether it may travel or not.
+    /// Returns the code of the peer's Close, whether or not it may be sent.
     pub(super) fn code(&self) -> Option<u16> {
         self.assembly.code
     }
 
-    /// The next whole frame.
+    /// Returns the next whole frame.
     ///
     /// # Errors
     ///
-    /// The rule that the peer broke.
+    /// Returns the rule that the peer broke.
     pub(super) fn next(&mut self, codec: Option<&mut Codec>) -> Result<Option<Received<'_>>, Violation> {
         let (header, payload) = match self.frames.next_view() {
             Ok(Some(frame)) => frame,

@@ -1,13 +1,13 @@
-//! Rules and where they stand, and what breaks one.
+//! Rules, the sections that state them, and violations.
 
 use std::fmt;
 
 use bowsprit::error::Section;
 
-/// A requirement in one sentence, and where it stands.
+/// A requirement in one sentence, with the sections that state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Where it stands: in most cases one section.
+    /// The sections that state it: in most cases one.
     pub sections: Sections,
     /// The requirement.
     pub text: &'static str,
@@ -18,8 +18,8 @@ pub struct Rule {
 pub struct Sections(pub &'static [Section]);
 
 impl Sections {
-    /// Whether one of them is what a person means by this text: an RFC (`7692`), a section or one that holds it
-    /// (`5.5`), or both (`RFC 6455 §5.5`).
+    /// Returns whether this text, as a person writes it, means one of the sections: an RFC (`7692`), a section or one
+    /// that contains it (`5.5`), or both (`RFC 6455 §5.5`).
     pub fn meant_by(self, text: &str) -> bool {
         let text = text.replace("RFC", " ").replace('§', " ");
         let is_it = |section: &Section, word: &str| {
@@ -37,7 +37,7 @@ impl fmt::Display for Sections {
         for section in self.0 {
             match last {
                 None => text.push_str(&section.to_string()),
-                // The number of the RFC is said once.
+                // The number of the RFC is written once.
                 Some(rfc) if rfc == section.rfc => {
                     text.push_str(", ");
                     text.push_str(&format!("{section:#}"));
@@ -56,14 +56,14 @@ impl fmt::Display for Sections {
 /// A rule that the peer broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// What it did, in a sentence without the full stop.
+    /// What the peer did, in a sentence without the full stop.
     pub what: String,
-    /// Where the rule stands.
+    /// The section that states the rule.
     pub section: Section,
 }
 
 impl Violation {
-    /// What the peer did, and where the rule against it stands.
+    /// Creates a violation from the section that states the rule and what the peer did.
     pub fn new(section: Section, what: impl Into<String>) -> Self {
         Self { what: what.into(), section }
     }

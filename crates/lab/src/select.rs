@@ -5,52 +5,53 @@ use super::options::Carrier;
 use super::rule::Sections;
 use super::{cases, proxy};
 
-/// A choice of cases. Empty lists choose everything.
+/// A selection of cases. Empty lists select everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Ids or globs; `*` stands for any bytes, `?` for one; a group such as `6.2` chooses all in it.
+    /// Ids or globs; `*` stands for any bytes, `?` for one. A group such as `6.2` selects all its cases.
     pub patterns: Vec<String>,
-    /// Ids or globs that are left out.
+    /// Ids or globs of cases that are left out.
     pub exclude: Vec<String>,
     /// Parts of section names: `5.1`, `7692`.
     pub sections: Vec<String>,
     /// Levels.
     pub levels: Vec<Level>,
-    /// Tags, one of which a case must bear.
+    /// Tags, at least one of which a case must have.
     pub tags: Vec<String>,
-    /// Tags none of which a case may bear, unless it is named.
+    /// Tags that a case must not have, unless the case is named.
     pub without_tags: Vec<String>,
-    /// Leave out what is heavy or slow.
+    /// Leave out heavy and slow cases.
     pub quick: bool,
-    /// Take in what waits for the peer's own timeouts.
+    /// Include cases that wait for the peer's own timeouts.
     pub slow: bool,
-    /// What they are played over. Where either side is asked for, and so nothing played, all of them are chosen from.
+    /// What the cases are played over. If [`Subject::Both`] is asked for, nothing is played and this does not restrict
+    /// the selection.
     pub carrier: Carrier,
 }
 
-/// Tags of cases that run only when asked for.
+/// The tag of cases that run only when asked for.
 const SLOW: &str = "slow";
-/// Of the heavy cases, the ones that `--quick` keeps: one of each kind, and small.
+/// The heavy cases that `--quick` keeps: a small one of each kind.
 const QUICK_HEAVY: &[&str] = &["9.1.1", "9.2.1", "9.3.4", "9.4.4", "9.5.6", "9.6.6", "9.7.1", "9.8.1"];
 
 impl Selection {
-    /// The chosen cases that examine that side, in the order of the catalogue.
+    /// Returns the selected cases that examine this side, in the order of the catalogue.
     ///
     /// # Errors
     ///
-    /// The first pattern that fits no case, or that all that is asked for fits none together.
+    /// Returns the first pattern that matches no case, or says that no case fits everything that is asked for.
     pub fn choose(&self, subject: Subject) -> Result<Vec<&'static Case>, String> {
-        // Where nothing is played, what it would be played over does not matter.
+        // If nothing is played, the carrier does not matter.
         let carried = |case: &Case| subject == Subject::Both || self.carrier.carries(case);
         let examines = |case: &Case| case.examines(subject) && carried(case);
         self.choose_from(cases::all(), examines, &subject.to_string())
     }
 
-    /// The chosen cases for proxies, in the order of their catalogue.
+    /// Returns the selected cases for proxies, in the order of their catalogue.
     ///
     /// # Errors
     ///
-    /// As [`choose`](Self::choose).
+    /// Fails as [`choose`](Self::choose) does.
     pub fn choose_for_proxies(&self) -> Result<Vec<&'static proxy::Case>, String> {
         self.choose_from(proxy::cases::all(), |_| true, "proxies")
     }
@@ -100,7 +101,7 @@ impl Selection {
     }
 }
 
-/// What a case is chosen by.
+/// What cases are selected by.
 trait Listed {
     fn id(&self) -> &'static str;
     fn sections(&self) -> Sections;
@@ -135,7 +136,7 @@ listed!(Case, proxy::Case);
 
 fn is_quick(case: &impl Listed) -> bool {
     if case.has_tag("deflate") && case.has_tag("heavy") {
-        // One message size without and one with fragments, of each group.
+        // One message size without fragments and one with fragments, of each group.
         return case.id().ends_with(".3") || case.id().ends_with(".11");
     }
     !case.has_tag("heavy") || QUICK_HEAVY.contains(&case.id())
@@ -148,7 +149,7 @@ fn fits(pattern: &str, case: &impl Listed) -> bool {
     in_group || glob(pattern.as_bytes(), id.as_bytes())
 }
 
-/// Shell patterns with `*` and `?`, without recursion.
+/// Matches a shell pattern with `*` and `?`, without recursion.
 pub(super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {
@@ -203,8 +204,8 @@ mod tests {
         }
     }
 
-    /// Nothing heavy is left out by default, the largest messages and the most compressed ones included; of each kind
-    /// something is left by `--quick`.
+    /// No heavy case is left out by default, not even the largest messages and the most compressed ones; `--quick`
+    /// keeps some of each kind.
     #[test]
     fn what_is_heavy_is_played_by_default() {
         let heavy = |quick: bool, group: &str| {

@@ -1,4 +1,4 @@
-//! What a link reads from and writes to: TCP, or TLS over it.
+//! The transport of a link: TCP, or TLS over it.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -8,7 +8,7 @@ use mio::net::TcpStream;
 #[cfg(feature = "tls")]
 use bowsprit::tls::TlsStream;
 
-/// What an error of a socket says.
+/// Describes a socket error.
 pub(super) fn words(error: &io::Error) -> String {
     #[cfg(feature = "tls")]
     return bowsprit::tls::explain_io(error);
@@ -16,7 +16,7 @@ pub(super) fn words(error: &io::Error) -> String {
     error.to_string()
 }
 
-/// A TCP connection, with TLS or without.
+/// A TCP connection, with or without TLS.
 #[derive(Debug)]
 pub(super) enum Socket {
     /// Plain.
@@ -45,15 +45,15 @@ impl Socket {
         }
     }
 
-    /// Whether the connection has come up.
+    /// Returns whether the connection has come up.
     ///
     /// # Errors
     ///
-    /// Why it never will.
+    /// Returns why it never will.
     pub(super) fn is_connected(&self) -> io::Result<bool> {
         match self.tcp().peer_addr() {
             Ok(_) => {
-                // Cuts between writes are part of a case; without this they would be joined again.
+                // Cuts between writes are part of a case; without this they would be joined.
                 let _ = self.tcp().set_nodelay(true);
                 Ok(true)
             }
@@ -65,7 +65,7 @@ impl Socket {
         }
     }
 
-    /// What URLs of HTTP call it.
+    /// Returns the scheme that HTTP URLs use for the connection.
     pub(super) fn scheme(&self) -> &'static str {
         match self {
             Self::Tcp(_) => "http",
@@ -74,7 +74,7 @@ impl Socket {
         }
     }
 
-    /// What the server has chosen to speak (ALPN), if it is something else.
+    /// Returns the protocol that the server has chosen (ALPN), if it is not the wanted one.
     pub(super) fn other_protocol(&self, _wanted: &[u8]) -> Option<String> {
         match self {
             Self::Tcp(_) => None,
@@ -93,7 +93,7 @@ impl Socket {
     pub(super) fn end_writing(&mut self) -> io::Result<()> {
         #[cfg(feature = "tls")]
         if let Self::Tls(stream) = self {
-            // What follows is the peer's; its own close_notify may still come.
+            // The peer writes the rest; its own close_notify may still come.
             return stream.close_notify();
         }
         self.tcp().shutdown(Shutdown::Write)

@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use bowsprit::frame::{Parsed, RawHeader};
 
-/// The longest frame we are ready to keep: four times what any case sends.
+/// The longest frame that is kept: four times what any case sends.
 pub const MAX_FRAME: u64 = 64 << 20;
-/// Bytes of a payload that the log keeps.
+/// How many bytes of a payload the log keeps.
 pub const EXCERPT: usize = 256;
-/// Lines that the log of one case keeps from its start.
+/// How many lines the log of one case keeps from its start.
 const HEAD: usize = 200;
-/// Lines that it keeps from its end.
+/// How many lines the log of one case keeps from its end.
 const TAIL: usize = 100;
-/// Lines of Close frames that it keeps between them.
+/// How many lines of Close frames the log keeps between its start and its end.
 const MOST_KEPT: usize = 4;
 
-/// Cuts bytes into frames, whole ones, whatever they say.
+/// Cuts bytes into whole frames without judging them.
 #[derive(Debug)]
 pub struct FrameReader {
     bytes: Vec<u8>,
@@ -42,12 +42,12 @@ pub struct RawFrame {
     pub payload: Vec<u8>,
 }
 
-/// A header that declares more than the reader keeps.
+/// A header that declares a longer payload than the reader keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong(pub RawHeader);
 
 impl FrameReader {
-    /// A reader that keeps frames of so many bytes and no longer ones.
+    /// Creates a reader that keeps frames of up to `most` bytes.
     pub fn with_most(most: u64) -> Self {
         Self { bytes: Vec::new(), at: 0, most: most.min(MAX_FRAME) }
     }
@@ -61,28 +61,28 @@ impl FrameReader {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next frame, once it is whole.
+    /// Returns the next frame once it is whole.
     ///
     /// # Errors
     ///
-    /// [`TooLong`], again and again, once a header declares too much.
+    /// Returns [`TooLong`] once a header declares too much, and again on every later call.
     pub fn next_frame(&mut self) -> Result<Option<RawFrame>, TooLong> {
         let view = self.next_view()?;
         Ok(view.map(|(header, payload)| RawFrame { header, payload: payload.to_vec() }))
     }
 
-    /// The next frame, once it is whole, with its payload where it lies.
+    /// Returns the next frame once it is whole, with its payload borrowed from the buffer.
     ///
     /// # Errors
     ///
-    /// As [`next_frame`](Self::next_frame).
+    /// Fails as [`next_frame`](Self::next_frame) does.
     pub(super) fn next_view(&mut self) -> Result<Option<(RawHeader, &[u8])>, TooLong> {
         let rest = &mut self.bytes[self.at..];
         let Parsed::Done(header, used) = RawHeader::parse(rest) else { return Ok(None) };
         if header.length > self.most {
             return Err(TooLong(header));
         }
-        // The cast keeps the value: it is at most `MAX_FRAME`.
+        // The cast keeps the value, which is at most `MAX_FRAME`.
         let end = used + header.length as usize;
         let Some(payload) = rest.get_mut(used..end) else { return Ok(None) };
         if let Some(key) = header.mask {
@@ -92,34 +92,34 @@ impl FrameReader {
         Ok(Some((header, payload)))
     }
 
-    /// What has come of the next frame.
+    /// Returns the bytes of the next frame that have come.
     pub fn rest(&self) -> &[u8] {
         &self.bytes[self.at..]
     }
 }
 
-/// The first bytes of something, and how many there are in all.
+/// The first bytes of something, and its length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
-    /// How many bytes in all.
+    /// The length of the whole.
     pub len: usize,
-    /// At most [`EXCERPT`] of them (heads: all).
+    /// At most [`EXCERPT`] of the bytes (of heads: all).
     pub bytes: Vec<u8>,
 }
 
 impl Excerpt {
-    /// An excerpt of these bytes.
+    /// Creates an excerpt of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self { len: bytes.len(), bytes: bytes[..bytes.len().min(EXCERPT)].to_vec() }
     }
 
-    /// All of these bytes.
+    /// Creates an excerpt that holds all of these bytes.
     pub fn whole(bytes: &[u8]) -> Self {
         Self { len: bytes.len(), bytes: bytes.to_vec() }
     }
 }
 
-/// Which way something went.
+/// The direction of something on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
     /// From us to the peer.
@@ -131,11 +131,11 @@ pub enum Way {
 /// One line of the wire log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// When, counted from the start of the case.
+    /// The time, counted from the start of the case.
     pub at: Duration,
-    /// What.
+    /// What happened.
     pub item: Item,
-    /// The lines in front of it that were not kept.
+    /// The lines left out before this one.
     pub skipped: Skipped,
 }
 
@@ -148,7 +148,7 @@ pub struct Skipped {
     pub alike: bool,
 }
 
-/// What a line of the log tells.
+/// The content of a line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Item {
@@ -156,16 +156,16 @@ pub enum Item {
     Head(Way, Excerpt),
     /// A frame.
     Frame(Way, RawHeader, Excerpt),
-    /// Bytes that are no frame.
+    /// Bytes that are not a frame.
     Bytes(Way, Excerpt),
-    /// What is no frame of a WebSocket, in words.
+    /// Something that is not a WebSocket frame, in words.
     Words(Way, String),
     /// Something that happened.
     Note(String),
 }
 
 impl Skipped {
-    /// Whether every line was kept.
+    /// Returns whether every line was kept.
     pub fn is_none(&self) -> bool {
         self.lines == 0
     }
@@ -177,11 +177,11 @@ impl fmt::Display for Skipped {
     }
 }
 
-/// A line of a log, in whatever form.
+/// A line of a log, in any form.
 pub(super) trait Shorten: Clone {
-    /// What was skipped in front of it.
+    /// Returns what was skipped in front of the line.
     fn skipped(&mut self) -> &mut Skipped;
-    /// Whether it stays wherever it stands.
+    /// Returns whether the line is kept wherever it stands.
     fn is_kept(&self) -> bool;
 }
 
@@ -195,7 +195,8 @@ impl Shorten for Line {
     }
 }
 
-/// At most so many lines, and those that always stay: two thirds of them from the start, the others from the end.
+/// Returns at most `most` lines and those that are always kept: two thirds of them from the start, the others from the
+/// end.
 pub(super) fn shortened<T: Shorten>(lines: &[T], most: usize) -> Vec<T> {
     let (head, tail) = (most - most / 3, most / 3);
     let mut out: Vec<T> = Vec::with_capacity(most.min(lines.len()));
@@ -220,7 +221,7 @@ pub(super) fn shortened<T: Shorten>(lines: &[T], most: usize) -> Vec<T> {
 }
 
 impl Item {
-    /// Whether it is a frame with the same header but for its masking key, the same way.
+    /// Returns whether both are frames in the same direction whose headers differ only in the masking key.
     fn is_like(&self, other: &Self) -> bool {
         let (Self::Frame(way, header, _), Self::Frame(other_way, other, _)) = (self, other) else {
             return false;
@@ -228,20 +229,20 @@ impl Item {
         is_like(*way, *header, *other_way, *other)
     }
 
-    /// Whether it is the peer's Close, which no verdict is understood without.
+    /// Returns whether this is the peer's Close, which every verdict needs to be understood.
     fn is_kept(&self) -> bool {
         matches!(self, Self::Frame(Way::Received, RawHeader { opcode: 8, .. }, _))
     }
 }
 
-/// Whether these are frames with the same header but for the masking key, the same way.
+/// Returns whether these frames have the same direction and headers that differ only in the masking key.
 fn is_like(way: Way, header: RawHeader, other_way: Way, other: RawHeader) -> bool {
     let is_masked = header.mask.is_some() == other.mask.is_some();
     way == other_way && is_masked && RawHeader { mask: None, ..header } == RawHeader { mask: None, ..other }
 }
 
-/// Everything that crossed the wire, up to a bound: repeats folded, the head and the tail kept, and the peer's Close
-/// wherever it stands.
+/// Everything that crossed the wire, up to a bound: repeats are folded, and the head, the tail and the peer's Close
+/// frames are kept.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     lines: Vec<Line>,
@@ -252,7 +253,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Adds a line. Of lines that are alike, two stay and the last one.
+    /// Adds a line. Of a run of lines that are alike, the first two and the last are kept.
     pub fn add(&mut self, at: Duration, item: impl FnOnce() -> Item) {
         let item = item();
         let is_like = self.lines.last().is_some_and(|last| last.item.is_like(&item));
@@ -269,7 +270,7 @@ impl Log {
 
     /// Adds the line of a frame.
     pub(super) fn frame(&mut self, at: Duration, way: Way, header: RawHeader, payload: &[u8]) {
-        // The excerpt of a line that goes away serves the one that takes its place: there may be 65,536 of them.
+        // The excerpt of the line that is dropped is reused for the one that replaces it: there may be 65,536 of them.
         if self.alike >= 3
             && let Some(last) = self.lines.last_mut()
             && let Item::Frame(last_way, last_header, excerpt) = &mut last.item
@@ -293,7 +294,7 @@ impl Log {
         self.push(at, Item::Note(note.into()));
     }
 
-    /// The lines kept.
+    /// Returns the lines that were kept.
     pub fn lines(&self) -> &[Line] {
         &self.lines
     }

@@ -1,4 +1,4 @@
-//! A client on its connection, from its request to the end of what came of it.
+//! A client on its connection, from its request to the end of what follows from it.
 
 use std::time::Duration;
 
@@ -24,22 +24,22 @@ pub(super) struct Client {
 
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// Its request is being read.
+    /// The request is being read.
     Requesting(HeadReader, Vec<u8>),
-    /// Its request is whole, and will be answered whatever follows; these bytes have come so far.
+    /// The request is complete and will be answered, whatever follows; these bytes have come so far.
     Requested(Duration, Head, Vec<u8>),
     /// A case is being played with this agent.
     Case(Playing, String),
-    /// A case about HTTP/2 itself is to be played with this agent, on the whole connection.
+    /// A case about HTTP/2 itself is to be played with this agent on the whole connection.
     Handover(&'static Case, String),
-    /// It is told something.
+    /// The client is sent a reply of the control protocol.
     Replying(Reply),
-    /// Nothing more to do.
+    /// There is nothing more to do.
     Over,
 }
 
 impl Stage {
-    /// A message of the control protocol, if the request deserves one.
+    /// Sends a message of the control protocol if the request is a valid one.
     pub(super) fn told(head: &Head, message: &str) -> Self {
         match Reply::new(head) {
             Some(mut reply) => {
@@ -54,7 +54,7 @@ impl Stage {
         Self::answer("404 Not Found", None)
     }
 
-    /// A page of this origin may not take part.
+    /// Refuses a page of this origin.
     pub(super) fn refuse_page(origin: String) -> Self {
         Self::answer("403 Forbidden", Some(origin))
     }
@@ -112,7 +112,7 @@ impl Dialogue for Client {
                     Err(_) => self.stage = Stage::Over,
                 }
             }
-            // Read again before it was answered: kept for the case.
+            // More was read before the answer: it is kept for the case.
             Stage::Requested(_, _, all) => all.extend_from_slice(bytes),
             Stage::Case(playing, _) => playing.receive(now, bytes),
             Stage::Replying(reply) => {
@@ -185,7 +185,7 @@ impl Dialogue for Client {
         }
     }
 
-    /// What follows a request is for whatever answers it, the end of the client's direction as well.
+    /// What follows a request, even the end of the client's direction, is left for whatever answers it.
     fn reads(&self) -> bool {
         !matches!(self.stage, Stage::Requested(..) | Stage::Handover(..))
     }

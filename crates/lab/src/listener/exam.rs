@@ -1,4 +1,4 @@
-//! What is played with clients, and what is told of it.
+//! What is played with clients, and what is reported about it.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,16 +13,16 @@ use crate::player::Record;
 pub struct Exam {
     /// The cases, numbered from 1 in this order.
     pub cases: Vec<&'static Case>,
-    /// How to play them.
+    /// How the cases are played.
     pub options: Options,
-    /// Ends the exam when nothing happens for so long.
+    /// Ends the exam when nothing happens for this long.
     pub idle: Option<Duration>,
-    /// Set from elsewhere, it ends the exam.
+    /// Ends the exam when it is set.
     pub interrupt: Arc<AtomicBool>,
 }
 
 impl Exam {
-    /// These cases, numbered from 1 in this order; whoever runs it ends it.
+    /// Creates an exam of these cases, numbered from 1 in this order, without an idle limit.
     pub fn new(cases: Vec<&'static Case>, options: Options) -> Self {
         Self { cases, options, idle: None, interrupt: Arc::default() }
     }
@@ -33,19 +33,19 @@ impl Exam {
 pub enum Notice {
     /// A case was played with this agent.
     Played(String, Box<Record>),
-    /// The agent asked for its report: it has played all it wants to.
+    /// The agent asked for its report, so it has played all that it wants to.
     Finished(String),
-    /// A page of this origin may not take part, and was refused.
+    /// A page of this origin was refused.
     Refused(String),
-    /// Nobody is being served just now; told several times a second.
+    /// Nobody is being served at the moment; this is reported several times a second.
     Quiet,
 }
 
 /// Whether to go on listening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Go on.
+    /// Keep listening.
     Listen,
-    /// Let those that are being served finish, and end.
+    /// Let the clients that are being served finish, then end.
     End,
 }

@@ -1,10 +1,10 @@
-//! Examines clients: they come to us, one case for each connection.
+//! Examines clients, which connect to us, one case for each connection.
 //!
-//! The control protocol is the one of the Autobahn suite, so that harnesses made for it work unchanged:
-//! `/getCaseCount`, `/runCase?case=N&agent=X`, `/getCaseStatus?case=N&agent=X`, `/getCaseInfo?case=N` and
-//! `/updateReports?agent=X`. A case can also be named: `/case/HSC-015?agent=X`. Promises: bounded time and
-//! memory for each connection, whatever the client does. Pages of foreign origins are refused: any site that the user
-//! of a browser visits could otherwise play cases and end the exam.
+//! The control protocol is that of the Autobahn suite, so harnesses made for the suite work unchanged: `/getCaseCount`,
+//! `/runCase?case=N&agent=X`, `/getCaseStatus?case=N&agent=X`, `/getCaseInfo?case=N` and `/updateReports?agent=X`. A
+//! case can also be named: `/case/HSC-015?agent=X`. Time and memory are bounded for each connection, whatever the
+//! client does. Pages of foreign origins are refused: otherwise any site that the user of a browser visits could play
+//! cases and end the exam.
 
 mod client;
 mod exam;
@@ -39,7 +39,7 @@ use trunks::Trunks;
 
 pub use exam::{Exam, Next, Notice};
 
-/// Connections at once; more are turned away.
+/// The most connections at once; more are turned away.
 const MAX_VISITORS: usize = 1024;
 const LISTENER: Token = Token(usize::MAX);
 
@@ -59,7 +59,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// What binding fails with.
+    /// Returns the error of binding.
     pub fn bind(addr: SocketAddr) -> io::Result<Self> {
         let mut listener = TcpListener::bind(addr)?;
         let poll = Poll::new()?;
@@ -80,12 +80,12 @@ impl Listener {
         })
     }
 
-    /// Changes which pages may take part: those of servers on this machine unless changed. Clients that send no
-    /// `Origin` always may.
+    /// Changes which pages may take part: by default those of servers on this machine. Clients that send no `Origin`
+    /// may always take part.
     ///
     /// # Errors
     ///
-    /// What `change` says.
+    /// Returns the error of `change`.
     pub fn with_policy<E>(
         mut self,
         change: impl FnOnce(OriginPolicy) -> Result<OriginPolicy, E>,
@@ -94,14 +94,14 @@ impl Listener {
         Ok(self)
     }
 
-    /// Speaks TLS.
+    /// Accepts connections over TLS.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(self, server: TlsServer) -> Self {
         Self { tls: Some(server), ..self }
     }
 
-    /// What a client that was accepted is talked to over.
+    /// Wraps an accepted connection, in TLS if that is set.
     fn socket(&self, stream: TcpStream) -> io::Result<Socket> {
         #[cfg(feature = "tls")]
         if let Some(server) = &self.tls {
@@ -111,16 +111,16 @@ impl Listener {
         Ok(Socket::Tcp(stream))
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Serves clients until `notify` says [`Next::End`] or nothing happens for too long.
+    /// Serves clients until `notify` returns [`Next::End`] or nothing happens for too long.
     ///
     /// # Errors
     ///
-    /// Only what our own poll fails with.
+    /// Returns only errors of our own poll.
     pub fn run(self, exam: &Exam, notify: &mut dyn FnMut(Notice) -> Next) -> io::Result<()> {
         let routes = Routes {
             exam,
@@ -188,7 +188,7 @@ impl Loop<'_> {
     }
 
     fn accept(&mut self) {
-        // An accept that fails for one client must not end the exam; readiness comes again.
+        // A failed accept of one client must not end the exam; readiness is reported again.
         while let Ok((mut stream, _)) = self.net.listener.accept() {
             if self.links.len() + self.trunks.len() >= MAX_VISITORS {
                 continue;
@@ -211,7 +211,7 @@ impl Loop<'_> {
         }
     }
 
-    /// Moves the bytes of connections that carry streams; each stream that was opened is a client like any other.
+    /// Moves the bytes of connections that carry streams; each newly opened stream is a client like any other.
     fn pump_trunks(&mut self, ready: &mut Vec<usize>, more: &mut Vec<usize>) {
         let seed = self.routes.exam.options.seed;
         for (trunk, stream) in self.trunks.pump(ready, more, &mut self.scratch, seed) {
@@ -234,7 +234,7 @@ impl Loop<'_> {
         self.links.insert(token, Link::accepted(Pipe::Socket(socket), client));
     }
 
-    /// Plays a case about HTTP/2 on the connection on which it was asked for, if that carries nothing else.
+    /// Plays a case about HTTP/2 on the connection on which it was requested, if nothing else uses that connection.
     fn take_over(&mut self, token: usize, case: &'static Case, agent: String) {
         let carrier = if routes::begins_early(case) { None } else { self.trunks.take_over(token) };
         let (Some((trunk, shared)), Some(exchange)) = (carrier, case.http2) else {
@@ -306,7 +306,7 @@ impl Loop<'_> {
                 self.routes.next = Next::End;
             }
         }
-        // Whoever waits for a status can be told now.
+        // Clients that wait for a status can be answered now.
         for link in self.links.values_mut() {
             if let Stage::Replying(reply) = &mut link.dialogue.stage
                 && let Some(status) = reply.waits_for.as_ref().and_then(|key| self.routes.statuses.get(key))

@@ -1,4 +1,4 @@
-//! What a client is told by the control protocol: one message at most, and the closing handshake.
+//! Replies of the control protocol: at most one message, then the closing handshake.
 
 use bowsprit::frame::RawHeader;
 use bowsprit::handshake::Head;
@@ -9,7 +9,7 @@ use crate::opening::{self, Fill};
 use crate::options::Carrier;
 use crate::wire::FrameReader;
 
-/// A message of the control protocol, and the closing handshake behind it.
+/// A message of the control protocol, followed by the closing handshake.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) out: Vec<u8>,
@@ -37,7 +37,7 @@ impl Reply {
         }
     }
 
-    /// The opening handshake, if the request deserves it.
+    /// Creates the reply with its opening handshake, if the request is a valid one.
     pub(super) fn new(head: &Head) -> Option<Self> {
         let carrier = if opening::is_of_http2(head) { Carrier::Http2(Cut::Whole) } else { Carrier::Http1 };
         let key = opening::judge_request_over(head, carrier).ok()?;

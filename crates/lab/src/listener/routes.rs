@@ -1,4 +1,4 @@
-//! What becomes of a request: the control protocol's resources, and the cases behind them.
+//! Routes requests to the resources of the control protocol and the cases behind them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,17 +22,18 @@ pub(super) struct Routes<'e> {
     pub(super) host: String,
     pub(super) statuses: HashMap<(String, &'static str), &'static str>,
     pub(super) next: Next,
-    /// For whom the next connection is.
+    /// The case and agent that the next connection is for.
     pub(super) turn: Option<(&'static Case, String)>,
 }
 
-/// Whether a case announces other settings than usual, so that its connection has to be known before its request.
+/// Returns whether a case announces other settings than usual, so that its connection has to be known before its
+/// request.
 pub(super) fn begins_early(case: &Case) -> bool {
     case.http2.is_some_and(|exchange| exchange.settings != HOSTED)
 }
 
 impl Routes<'_> {
-    /// What becomes of a connection with this request.
+    /// Returns the stage that follows a request.
     pub(super) fn answer(&mut self, now: Duration, head: &Head, bytes: &[u8]) -> Stage {
         let StartLine::Request { target, .. } = head.start_line() else { return Stage::Over };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -62,7 +63,7 @@ impl Routes<'_> {
                 let info = serde_json::json!({ "id": case.id, "description": case.title });
                 Stage::told(head, &info.to_string())
             }
-            // The case may begin before its request: the next connection is for it.
+            // The case may begin before its request, so the next connection is for it.
             ("/nextCase", Some(case)) => {
                 if begins_early(case) {
                     self.turn = Some((case, agent));
@@ -79,13 +80,13 @@ impl Routes<'_> {
         }
     }
 
-    /// Takes down what came of a case with this agent.
+    /// Records the result of a case with this agent.
     pub(super) fn played(&mut self, record: Record, agent: String) -> Notice {
         self.statuses.insert((agent.clone(), record.case.id), record.verdict.behaviour.name());
         Notice::Played(agent, Box::new(record))
     }
 
-    /// The case that a request names, by number, by Autobahn's `casetuple`, or in its path.
+    /// Returns the case that a request names by number, by Autobahn's `casetuple`, or in its path.
     fn case(&self, path: &str, query: &str) -> Option<&'static Case> {
         if let Some(id) = path.strip_prefix("/case/") {
             return cases::find(&percent_decode(id)).filter(|case| case.examines(Subject::Client));
@@ -98,7 +99,7 @@ impl Routes<'_> {
     }
 }
 
-/// What becomes of a page that may not take part.
+/// Returns the stage that follows if a page may not take part.
 pub(super) fn foreign(policy: &OriginPolicy, head: &Head) -> Option<Stage> {
     let text = |name| head.values(name).next().map(String::from_utf8_lossy);
     let origin = text("origin")?;
@@ -106,7 +107,8 @@ pub(super) fn foreign(policy: &OriginPolicy, head: &Head) -> Option<Stage> {
     policy.judge(Some(&as_page(&origin)), &host).is_err().then(|| Stage::refuse_page(origin.into_owned()))
 }
 
-/// No page has an origin of scheme `ws`, but clients that are no browsers write the place they connect to as theirs.
+/// No page has an origin with the scheme `ws`, but clients other than browsers send the URL they connect to as their
+/// origin.
 fn as_page(origin: &str) -> Cow<'_, str> {
     match origin.strip_prefix("ws") {
         Some(rest) if rest.starts_with("://") || rest.starts_with("s://") => format!("http{rest}").into(),
@@ -114,7 +116,7 @@ fn as_page(origin: &str) -> Cow<'_, str> {
     }
 }
 
-/// A parameter of a query, percent-decoded, with `+` for a blank; what is no escape stays as it is.
+/// Returns a parameter of a query, percent-decoded, with `+` for a blank; invalid escapes stay as they are.
 fn param(query: &str, name: &str) -> Option<String> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(this, _)| *this == name).map(|(_, value)| percent_decode(&value.replace('+', " ")))

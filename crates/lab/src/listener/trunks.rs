@@ -1,4 +1,4 @@
-//! Connections of HTTP/2 that clients have made, and the streams on them: each is a client like any other.
+//! HTTP/2 connections made by clients, and their streams: each stream is a client like any other.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::http2::{Cut, Shared, Stream, Trunk};
 use crate::random::Random;
 use crate::socket::Socket;
 
-/// The connections that are open.
+/// The open connections.
 #[derive(Debug, Default)]
 pub(super) struct Trunks {
     open: BTreeMap<usize, Carrier>,
@@ -22,7 +22,7 @@ pub(super) struct Trunks {
 struct Carrier {
     trunk: Shared,
     begun: Instant,
-    /// The tokens of its streams.
+    /// The tokens of the connection's streams.
     streams: Vec<usize>,
 }
 
@@ -31,14 +31,14 @@ impl Trunks {
         self.open.len()
     }
 
-    /// A client has connected.
+    /// Adds a connection that a client has made.
     pub(super) fn add(&mut self, token: usize, socket: Socket, cut: Cut) {
         let trunk = Rc::new(RefCell::new(Trunk::accepted(socket, cut)));
         self.open.insert(token, Carrier { trunk, begun: Instant::now(), streams: Vec::new() });
     }
 
-    /// Moves the bytes of those connections that are ready. Their streams become ready with them; those that clients have
-    /// opened are handed over, each with the token of its connection.
+    /// Moves the bytes of the connections that are ready. Their streams become ready with them; streams that clients
+    /// have opened are returned, each with the token of its connection.
     pub(super) fn pump(
         &mut self,
         ready: &mut Vec<usize>,
@@ -54,7 +54,7 @@ impl Trunks {
             }
             let asked = carrier.trunk.borrow_mut().asked();
             for id in asked {
-                // The cuts of a stream follow from the seed and its number.
+                // The cuts of a stream follow from the seed and the number of the stream.
                 let random = Random::for_case(seed, &id.to_string());
                 opened.push((token, Stream::accepted(&carrier.trunk, id, random)));
             }
@@ -63,7 +63,7 @@ impl Trunks {
         opened
     }
 
-    /// The connection that carries this stream and no other, to be carried on by somebody else.
+    /// Returns the connection that carries this stream and no other, and leaves it to the caller.
     pub(super) fn take_over(&mut self, stream: usize) -> Option<(usize, Shared)> {
         let carries =
             |carrier: &Carrier| carrier.streams.contains(&stream) && carrier.trunk.borrow().is_of_one();
@@ -71,22 +71,21 @@ impl Trunks {
         self.open.remove(&token).map(|carrier| (token, carrier.trunk))
     }
 
-    /// Has the client of this stream make another connection for what it asks next.
+    /// Makes the client of this stream open another connection for its next request.
     pub(super) fn turn_away(&mut self, stream: usize) {
         if let Some(carrier) = self.open.values().find(|carrier| carrier.streams.contains(&stream)) {
             carrier.trunk.borrow_mut().turn_away();
         }
     }
 
-    /// A stream of this connection is served with that token.
+    /// Records that a stream of this connection has that token.
     pub(super) fn carries(&mut self, token: usize, stream: usize) {
         if let Some(carrier) = self.open.get_mut(&token) {
             carrier.streams.push(stream);
         }
     }
 
-    /// Lets go of streams that nobody serves any more, and of connections that have ended, or on which nothing was ever
-    /// said.
+    /// Removes streams that are not served any more, and connections that have ended or on which nothing was ever sent.
     pub(super) fn leave(&mut self, registry: &Registry, is_served: impl Fn(&usize) -> bool) {
         self.open.retain(|_, carrier| {
             carrier.streams.retain(&is_served);

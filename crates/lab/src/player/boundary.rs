@@ -1,36 +1,36 @@
-//! Where the stream that we write stands: between two frames, or inside one, whose rest must come first.
+//! The position in the stream that we write: between two frames, or inside a frame whose rest must come first.
 
 use bowsprit::frame::{Parsed, RawHeader};
 
-/// Follows what is written, frame by frame.
+/// Follows the written bytes, frame by frame.
 #[derive(Debug, Default)]
 pub(super) struct Boundary {
-    /// The first bytes of a header.
+    /// The first bytes of an incomplete header.
     header: Vec<u8>,
-    /// Payload that the frame still owes.
+    /// How many bytes of payload are missing from the frame.
     owed: u64,
 }
 
 impl Boundary {
-    /// Whether a frame has begun that is not whole.
+    /// Returns whether a frame has begun and is not complete.
     pub(super) fn is_inside(&self) -> bool {
         self.owed > 0 || !self.header.is_empty()
     }
 
-    /// A frame of ours that declares so many bytes, with so many of them.
+    /// Records a frame of ours that declares a length and the number of its payload bytes that were written.
     pub(super) fn frame(&mut self, declared: u64, written: usize) {
         if !self.is_inside() {
             self.owed = declared.saturating_sub(written as u64);
         }
     }
 
-    /// Bytes of ours that may be anything.
+    /// Records bytes of ours that may be anything.
     pub(super) fn pass(&mut self, mut bytes: &[u8]) {
         while let [first, rest @ ..] = bytes {
             if self.owed > 0 {
                 let of_payload = self.owed.min(bytes.len() as u64);
                 self.owed -= of_payload;
-                // The cast keeps the value: it is at most the length of a slice.
+                // The cast keeps the value, which is at most the length of a slice.
                 bytes = &bytes[of_payload as usize..];
                 continue;
             }

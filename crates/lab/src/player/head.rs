@@ -1,4 +1,4 @@
-//! The opening handshake: the peer's head read and judged, ours sent.
+//! The opening handshake: reads and judges the peer's head and sends ours.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use super::super::wire::{Excerpt, Item, Way};
 use super::{Phase, Player};
 
 impl Player {
-    /// The peer's head; how many bytes of the input belong to it, once it is settled and frames may follow.
+    /// Reads the peer's head. Returns how many bytes of the input belong to it, once it is complete and frames may
+    /// follow.
     pub(super) fn receive_head(&mut self, now: Duration, bytes: &[u8]) -> Option<usize> {
         let mut used_before = 0;
         loop {
@@ -78,13 +79,13 @@ impl Player {
         }
     }
 
-    /// The server under test says that the connection is open.
+    /// Handles the head with which the server under test opens the connection.
     fn on_switching(&mut self, now: Duration, head: &Head) {
         self.decide(AnswerSeen::Opened);
         if self.is_wrongly_open() {
             return self.open(now);
         }
-        // What was offered is read back from what was sent, edits included.
+        // The offer is read from the bytes that were sent, edits included.
         let request = opening::request_over(&self.case.opening, &self.fill, self.options.carrier);
         let mut reader = HeadReader::request(HeadLimits::new(1 << 24, 1 << 16));
         let sent = match reader.receive(&request) {
@@ -106,7 +107,7 @@ impl Player {
         let key = key.unwrap_or(&self.fill.key).to_owned();
         let judged = match self.options.carrier {
             Carrier::Http1 => opening::judge_response(head, &key, &offered, offers_are_whole, &protocols),
-            // RFC 8441 §5: there is neither an Upgrade nor a key.
+            // RFC 8441 §5: there is neither Upgrade nor a key.
             Carrier::Http2(_) => opening::judge_agreement(head, &offered, offers_are_whole, &protocols),
         };
         match judged {
@@ -119,7 +120,7 @@ impl Player {
         }
     }
 
-    /// The request of the client under test; our response follows.
+    /// Handles the request of the client under test and sends our response.
     fn on_request(&mut self, now: Duration, head: &Head) {
         match opening::judge_request_over(head, self.options.carrier) {
             Ok(key) => self.fill.key = key,
@@ -148,14 +149,14 @@ impl Player {
         self.outbox.pace(self.case.opening.pace);
         self.log.add(now, || Item::Head(Way::Sent, Excerpt::whole(&response[..response.len().min(8192)])));
         self.outbox.push(&response);
-        // Nothing is wrong with it, so whatever the client does from here on, it does on an open connection.
+        // The response has no faults, so whatever the client does from here on happens on an open connection.
         if self.case.opening.edits.is_empty() {
             self.decide(AnswerSeen::Opened);
         }
         self.open(now);
     }
 
-    /// Whether a server accepts what it has to refuse.
+    /// Returns whether a server has accepted a request that it must refuse.
     fn is_wrongly_open(&self) -> bool {
         self.we_are_client() && matches!(self.facts.answer, Some((AnswerSeen::Opened, None)))
     }
@@ -166,7 +167,7 @@ impl Player {
         self.outbox.pace(Pace::Whole);
         let wrongly_open = self.is_wrongly_open();
         if wrongly_open {
-            // Whatever else may be wrong with the answer, this is what the case is about.
+            // Whatever else may be wrong with the answer, this is the fault that the case is about.
             let section = self.case.rule.sections.0.first().copied();
             let what = "the connection opens, and the request has to be refused";
             self.facts.violation = Some(Violation::new(section.unwrap_or(Section::rfc6455("4.2.2")), what));

@@ -1,10 +1,10 @@
-//! Plays one case against one peer: bytes and time in, bytes out, a verdict at the end. No socket, no clock.
+//! Plays one case against one peer: bytes and time in, bytes out, a verdict at the end. It uses no socket and no clock.
 //!
 //! The driver asks [`outgoing`](Player::outgoing) for what to write, reports what came with
 //! [`receive`](Player::receive) and [`eof`](Player::eof), calls [`tick`](Player::tick) when
-//! [`deadline`](Player::deadline) is past, and obeys [`wants`](Player::wants). Promises: it is over in
-//! bounded time whatever the peer does, and keeps no more of the peer's bytes than [`MAX_FRAME`](super::wire::MAX_FRAME) for
-//! one frame and one message.
+//! [`deadline`](Player::deadline) has passed, and does what [`wants`](Player::wants) says. The player is over in
+//! bounded time whatever the peer does, and keeps no more of the peer's bytes than
+//! [`MAX_FRAME`](super::wire::MAX_FRAME) for one frame and one message.
 
 mod boundary;
 mod head;
@@ -32,14 +32,14 @@ use super::wire::{Excerpt, Item, Log, Way};
 use boundary::Boundary;
 use outcomes::Outcomes;
 
-/// Between two writes that are to arrive apart: enough for a peer on the same machine to have read the first.
+/// The pause between two writes that should arrive apart: long enough for a peer on the same machine to read the first.
 const BREATH: Duration = Duration::from_millis(1);
 
 /// One case being played.
 #[derive(Debug)]
 pub struct Player {
     case: &'static Case,
-    /// Who is examined: we are the other side.
+    /// The side that is examined; we are the other side.
     subject: Subject,
     options: Options,
     random: Random,
@@ -47,28 +47,28 @@ pub struct Player {
     phase: Phase,
     head: HeadReader,
     receiver: Receiver,
-    /// Bytes that are no frame have followed the Close; nothing behind them can be told apart.
+    /// Whether bytes that are not a frame have followed the Close, so that nothing after them can be parsed.
     deaf: bool,
     outbox: Outbox,
     codec: Option<Codec>,
     /// The next step of the script.
     step: usize,
     pause: Pause,
-    /// The outcomes, held against the events so far.
+    /// The outcomes, compared with the events so far.
     outcomes: Outcomes,
-    /// Where the stream that we write stands.
+    /// The position in the stream that we write.
     boundary: Boundary,
-    /// The data of our Pings that have no Pong yet.
+    /// The payloads of our Pings that have no Pong yet.
     pings: VecDeque<Vec<u8>>,
-    /// Messages of the peer that it says before any case.
+    /// How many messages the peer still sends before any case.
     greetings: u32,
-    /// The data of the peer's last Ping, until it can be answered.
+    /// The payload of the peer's last Ping, until it can be answered.
     owed_pong: Option<Vec<u8>>,
     facts: Facts,
     sent_close: bool,
     peer_closed: bool,
     log: Log,
-    /// Nothing is written before.
+    /// Nothing is written before this time.
     breath: Option<Duration>,
     deadline: Duration,
     limit: Duration,
@@ -76,41 +76,41 @@ pub struct Player {
     wants: Wants,
 }
 
-/// What the driver is to do with the connection once [`Player::outgoing`] is empty.
+/// What the driver should do with the connection once [`Player::outgoing`] is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wants {
-    /// Keep it.
+    /// Keep the connection.
     Nothing,
-    /// End our half.
+    /// End our direction.
     HalfClose,
-    /// End it.
+    /// End the connection.
     Drop,
 }
 
-/// All about a case that was played.
+/// Everything about a case that was played.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The case.
     pub case: &'static Case,
-    /// Who was examined.
+    /// The side that was examined.
     pub subject: Subject,
     /// The verdict.
     pub verdict: Verdict,
-    /// What it rests on.
+    /// The facts that the verdict rests on.
     pub facts: Facts,
     /// What crossed the wire.
     pub log: Log,
-    /// How long it took.
+    /// How long the case took.
     pub duration: Duration,
 }
 
 impl Record {
-    /// The record of a case that was not played, and why.
+    /// Creates the record of a case that was not played, with the reason.
     pub fn not_played(case: &'static Case, subject: Subject, why: &str) -> Self {
         Player::new(case, subject, "", "/", Options::default()).finish().unplayed(why)
     }
 
-    /// The same of one that was begun and not played to its end.
+    /// Changes the record to that of a case that was not played to its end, with the reason.
     pub(crate) fn unplayed(self, why: &str) -> Self {
         let verdict = Verdict {
             behaviour: Behaviour::NotPlayed,
@@ -124,13 +124,13 @@ impl Record {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The peer's head is not whole yet.
+    /// The peer's head is not complete yet.
     Opening,
-    /// The script runs, or has run and we wait.
+    /// The script is running, or has ended and we wait.
     Open,
     /// Both sides have sent Close.
     Ending,
-    /// Nothing more to do.
+    /// There is nothing more to do.
     Over,
 }
 
@@ -155,12 +155,12 @@ struct EchoRun {
 }
 
 impl Player {
-    /// A player of this case against that side. `host` and `target` are what a request names.
+    /// Creates a player of this case against that side. A request names `host` and `target`.
     pub fn new(case: &'static Case, subject: Subject, host: &str, target: &str, options: Options) -> Self {
         Self::with(case, subject, host, target, &[], options)
     }
 
-    /// A player of this case against a server, with further lines in its request.
+    /// Creates a player of this case against a server, with further lines in its request.
     pub fn asking(
         case: &'static Case,
         host: &str,
@@ -233,23 +233,23 @@ impl Player {
         player
     }
 
-    /// The case.
+    /// Returns the case.
     pub fn case(&self) -> &'static Case {
         self.case
     }
 
-    /// The next bytes to write, as one write.
+    /// Returns the next bytes to write, as one write.
     pub fn outgoing(&self) -> Option<&[u8]> {
         if self.breath.is_some() { None } else { self.outbox.next() }
     }
 
-    /// So many of them were written.
+    /// Records that this many of the outgoing bytes were written.
     pub fn sent(&mut self, now: Duration, bytes: usize) {
         self.facts.last_sent = now;
         if self.outbox.advance(bytes) {
             self.breath = Some(now + BREATH);
         }
-        // The answer to a Close is waited for from when the Close has gone out, behind all that stood before it.
+        // The wait for the answer to a Close begins when the Close has been written, after everything queued before it.
         if self.sent_close && self.phase == Phase::Open {
             self.deadline = self.deadline.max(now + self.closing());
         }
@@ -257,19 +257,19 @@ impl Player {
         self.progress(now);
     }
 
-    /// The connection takes no more bytes.
+    /// Records that the connection takes no more bytes.
     pub fn write_failed(&mut self, now: Duration, error: &str) {
         self.log.note(now, format!("writing failed: {error}"));
         self.outbox.clear();
         self.breath = None;
     }
 
-    /// What to do with the connection once everything is written.
+    /// Returns what to do with the connection once everything is written.
     pub fn wants(&self) -> Wants {
         if self.outbox.is_empty() { self.wants } else { Wants::Nothing }
     }
 
-    /// The driver did what [`wants`](Self::wants) asked for.
+    /// Records that the driver ended our direction, as [`wants`](Self::wants) asked.
     pub fn half_closed(&mut self, now: Duration) {
         let what = self.pipe();
         self.log.note(now, format!("we ended our half of the {what}"));
@@ -277,46 +277,47 @@ impl Player {
         self.advance(now);
     }
 
-    /// The driver ended the connection, as [`wants`](Self::wants) asked for.
+    /// Records that the driver ended the connection, as [`wants`](Self::wants) asked.
     pub fn dropped(&mut self, now: Duration) {
         if self.phase != Phase::Over {
             self.over(now);
         }
     }
 
-    /// Whether the case is over and the connection can be let go.
+    /// Returns whether the case is over and the connection can be dropped.
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Over
     }
 
-    /// What happens next may be because of others on the same connection.
+    /// Records that what happens next may be caused by others on the same connection.
     pub fn lost(&mut self) {
         self.facts.lost = true;
     }
 
-    /// The connection did not come up.
+    /// Records that the connection did not come up.
     pub fn unconnected(&mut self, error: &str) {
         self.facts.unconnected = true;
         self.log.note(Duration::ZERO, format!("could not connect: {error}"));
         self.over(Duration::ZERO);
     }
 
-    /// Whether the peer has opened this connection, by whatever head, and said something on it.
+    /// Returns whether the peer has opened this connection, with any head, and sent something on it.
     pub fn shows_life(&self) -> bool {
         self.facts.heard && matches!(self.facts.answer, Some((AnswerSeen::Opened, _)))
     }
 
-    /// Whether the peer has refused the connection or closed it in order; at most its end is missing.
+    /// Returns whether the peer has refused the connection or closed it in order; at most the end of the transport is
+    /// missing.
     pub(super) fn has_taken_leave(&self) -> bool {
         self.facts.took_leave()
     }
 
-    /// When the last of what has to be sent so far was sent, counted from the start, if all of it was.
+    /// Returns when the last of the bytes due so far was sent, counted from the start, if all of them were.
     pub(super) fn last_word(&self) -> Option<Duration> {
         self.outbox.is_empty().then_some(self.facts.last_sent)
     }
 
-    /// The verdict, and all it rests on.
+    /// Returns the verdict and everything it rests on.
     pub fn finish(mut self) -> Record {
         self.facts.reached = self.outcomes.reached();
         self.facts.loosely = self.outcomes.loosely();
@@ -335,7 +336,7 @@ impl Player {
         self.subject != Subject::Client
     }
 
-    /// What carries our bytes.
+    /// Returns the name of the transport.
     fn pipe(&self) -> &'static str {
         if self.options.carrier.is_http2() { "stream" } else { "TCP connection" }
     }
@@ -352,7 +353,7 @@ impl Player {
         self.breath = None;
     }
 
-    /// Settles what the peer answered, unless that is settled.
+    /// Records the peer's answer, unless one is recorded already.
     fn decide(&mut self, seen: AnswerSeen) {
         if self.facts.answer.is_some() {
             return;
@@ -374,7 +375,7 @@ impl Player {
     }
 }
 
-/// The most that a message of the peer may hold: what a case sends or expects, twice, and a little.
+/// Returns the most that a message of the peer may hold: twice what a case sends or expects, and a little more.
 fn most_bytes(case: &Case) -> usize {
     let of_step = |step: &Step| match step {
         Step::Frame(frame) | Step::Begin(frame) => frame.payload.len(),
@@ -387,7 +388,7 @@ fn most_bytes(case: &Case) -> usize {
     2 * sent + (1 << 20)
 }
 
-/// The time that the script itself takes.
+/// Returns the time that the script itself takes.
 fn waits(case: &Case) -> Duration {
     let millis = case.script.iter().map(|step| match step {
         Step::Wait(millis) | Step::Rest(millis) | Step::AwaitWithin(_, millis) => u64::from(*millis),

@@ -1,12 +1,12 @@
-//! What the peer did, held against each of the outcomes that are right.
+//! Compares what the peer did with each of the outcomes that are right.
 
 use super::super::case::{Class, Event};
 use super::super::receiver::Seen;
 
 /// The outcomes of a case, and how far each of them has come.
 ///
-/// Messages come in the order that an outcome names, and so do Pongs. RFC 6455 does not say which of an echo and a
-/// Pong is first: the other way round fits too, loosely.
+/// Messages must come in the order that an outcome names, and so must Pongs. RFC 6455 does not order an echo and a Pong
+/// relative to each other, so the reverse order matches too, loosely.
 #[derive(Debug)]
 pub(super) struct Outcomes {
     outcomes: &'static [(Class, &'static [Event])],
@@ -31,12 +31,12 @@ impl Outcomes {
         Self { outcomes, tracks: vec![Track::default(); outcomes.len()], events: 0, void: false }
     }
 
-    /// How many events have come.
+    /// Returns how many events have come.
     pub(super) fn events(&self) -> usize {
         self.events
     }
 
-    /// One more event.
+    /// Records one more event.
     pub(super) fn take(&mut self, seen: &Seen) {
         self.events += 1;
         let is_pong = matches!(seen, Seen::Pong(_));
@@ -51,34 +51,34 @@ impl Outcomes {
         }
     }
 
-    /// Something came that only loosely fits whatever it fits.
+    /// Marks all outcomes as matched only loosely.
     pub(super) fn loosen(&mut self) {
         self.tracks.iter_mut().for_each(|track| track.loose = true);
     }
 
-    /// No outcome counts any more.
+    /// Makes all outcomes void.
     pub(super) fn void(&mut self) {
         self.void = true;
     }
 
-    /// Whether none can be reached any more.
+    /// Returns whether no outcome can be reached any more.
     pub(super) fn is_void(&self) -> bool {
         self.void || self.tracks.iter().all(|track| track.dead)
     }
 
-    /// Whether nothing more is to come of the longest that can still be reached.
+    /// Returns whether the longest outcome that can still be reached is complete.
     pub(super) fn is_through(&self) -> bool {
         let alive = self.alive().map(|(_, events)| events.len());
         self.void || alive.max().is_none_or(|longest| longest > 0 && longest == self.events)
     }
 
-    /// Bits of those that have come in full.
+    /// Returns the bits of the outcomes that have come in full.
     pub(super) fn reached(&self) -> u32 {
         let whole = self.alive().filter(|(_, events)| events.len() == self.events);
         if self.void { 0 } else { whole.fold(0, |bits, (i, _)| bits | 1 << i) }
     }
 
-    /// Bits of those that fit only loosely.
+    /// Returns the bits of the outcomes that match only loosely.
     pub(super) fn loosely(&self) -> u32 {
         let loose = self.tracks.iter().enumerate().filter(|(_, track)| track.loose);
         loose.fold(0, |bits, (i, _)| bits | 1 << i)

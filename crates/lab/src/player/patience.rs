@@ -1,4 +1,4 @@
-//! How long the peer has for what.
+//! How long the peer has for each phase.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::super::judge::AnswerSeen;
 use super::{Pause, Phase, Player};
 
 impl Player {
-    /// When [`tick`](Self::tick) is due.
+    /// Returns when [`tick`](Self::tick) is due.
     pub fn deadline(&self) -> Duration {
         let due = match self.pause {
             Pause::Until(at) | Pause::Rest(at) | Pause::Expected(_, at) if self.phase == Phase::Open => {
@@ -18,7 +18,7 @@ impl Player {
         self.breath.map_or(due, |at| at.min(due))
     }
 
-    /// Time has passed.
+    /// Acts on the time that has passed.
     pub fn tick(&mut self, now: Duration) {
         self.breath = self.breath.filter(|at| now < *at);
         if self.phase == Phase::Open {
@@ -35,8 +35,8 @@ impl Player {
                 self.decide(AnswerSeen::Silent);
                 self.over(now);
             }
-            // A Close would be an answer to a client that waits for one, and its end of the connection no refusal of
-            // ours.
+            // To a client that waits for an answer a Close would be one, and its end of the connection would then not
+            // show a refusal.
             Phase::Open if self.waits_for_a_refusal() => {
                 self.facts.timed_out = true;
                 self.log.note(
@@ -65,7 +65,7 @@ impl Player {
         }
     }
 
-    /// Whether we are a server whose response must not open the connection, and nothing has come behind it.
+    /// Returns whether we are a server whose response must not open the connection, and nothing has come after it.
     fn waits_for_a_refusal(&self) -> bool {
         let may_open = self.case.opening.answers.iter().any(|(_, answer)| *answer == Answer::Opens);
         !self.we_are_client() && !may_open && !self.facts.heard && self.facts.answer.is_none()
@@ -75,12 +75,12 @@ impl Player {
         self.options.patience.unwrap_or(Duration::from_millis(self.case.patience.into()))
     }
 
-    /// How long we wait for the rest of a closing handshake.
+    /// Returns how long we wait for the rest of a closing handshake.
     pub(super) fn closing(&self) -> Duration {
         self.patience() / 2
     }
 
-    /// Something moves: patience starts over, within the limit of the case.
+    /// Restarts patience because something moves, within the limit of the case.
     pub(super) fn progress(&mut self, now: Duration) {
         if matches!(self.phase, Phase::Open) && !self.sent_close && !self.outcomes.is_void() {
             self.deadline = now + self.patience();

@@ -12,7 +12,7 @@ use super::{Phase, Player};
 use crate::cases;
 
 impl Player {
-    /// Bytes from the peer.
+    /// Takes bytes from the peer.
     pub fn receive(&mut self, now: Duration, mut bytes: &[u8]) {
         self.facts.last_heard = now;
         self.progress(now);
@@ -25,7 +25,7 @@ impl Player {
         if bytes.is_empty() || self.deaf || !matches!(self.phase, Phase::Open | Phase::Ending) {
             return;
         }
-        // A client that refuses our response may ask again on the same connection; that is no frame.
+        // A client that refuses our response may send another request on the same connection, which is not a frame.
         if !self.we_are_client()
             && !self.facts.heard
             && self.facts.answer.is_none()
@@ -69,7 +69,7 @@ impl Player {
         self.advance(now);
     }
 
-    /// The peer ended its half, or the connection broke: `error` says how.
+    /// Records that the peer ended its direction, or that the connection broke with this error.
     pub fn eof(&mut self, now: Duration, error: Option<&str>) {
         if self.phase == Phase::Over {
             return;
@@ -92,7 +92,7 @@ impl Player {
         self.over(now);
     }
 
-    /// The peer broke a rule of what the WebSocket is carried over.
+    /// Records that the peer broke a rule of the layer below the WebSocket.
     pub fn broken(&mut self, now: Duration, violation: Violation) {
         self.log.note(now, format!("the peer breaks a rule: {violation}"));
         self.decide(AnswerSeen::Dropped);
@@ -102,7 +102,7 @@ impl Player {
         self.over(now);
     }
 
-    /// What follows a Close and is no frame counts where that is what the case is about.
+    /// Returns whether a violation counts after a Close. Bytes that are not a frame do if the case is about that.
     fn minds(&self, violation: &Violation) -> bool {
         self.case.rule == &cases::CLOSE || violation.section == Section::rfc6455("5.5.1")
     }
@@ -115,7 +115,7 @@ impl Player {
         if self.phase == Phase::Opening {
             self.over(now);
         } else if self.sent_close {
-            // Nothing it sends can be trusted any more, and so the end is ours.
+            // Nothing it sends can be trusted any more, so we end the connection.
             self.facts.dropped_by_us = self.we_are_client() && !self.peer_closed;
             self.over(now);
         } else {

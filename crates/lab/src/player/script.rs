@@ -1,4 +1,4 @@
-//! The script: its steps one after the other, and what the peer answers held against the outcomes.
+//! Runs the steps of a script one by one and compares the peer's answers with the outcomes.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::super::wire::{Excerpt, Item, Way};
 use super::{EchoRun, Pause, Phase, Player, Wants};
 
 impl Player {
-    /// Runs the script as far as it goes, and closes once an outcome is reached.
+    /// Runs the script as far as possible, and closes once an outcome is reached.
     pub(super) fn advance(&mut self, now: Duration) {
         while self.phase == Phase::Open && self.wants == Wants::Nothing {
             match &mut self.pause {
@@ -50,7 +50,7 @@ impl Player {
         }
     }
 
-    /// Whether nothing more is expected, so that it is on us to close.
+    /// Returns whether nothing more is expected, so that we have to close.
     fn settled(&self) -> bool {
         match self.case.expect.close.by {
             By::Us => self.outcomes.is_void() || self.outcomes.reached() != 0,
@@ -125,7 +125,7 @@ impl Player {
     }
 
     fn on_event(&mut self, now: Duration, seen: &Seen) {
-        // A wait of ours is no sign of the peer.
+        // A wait of ours is not a sign of life from the peer.
         self.facts.late |= self.facts.timed_out && *seen != Seen::Waited;
         self.outcomes.take(seen);
         // The verdict on the behaviour is settled; a little time is left for the ending.
@@ -134,13 +134,13 @@ impl Player {
         }
     }
 
-    /// A Pong is an event where it answers a Ping of ours; any other may come at any moment (RFC 6455 §5.5.3).
+    /// Handles a Pong. It is an event if it answers a Ping of ours; any other may come at any time (RFC 6455 §5.5.3).
     fn on_pong(&mut self, now: Duration, data: Vec<u8>) {
         let Some(at) = self.pings.iter().position(|ping| *ping == data) else {
             self.facts.other_pongs += u32::from(!self.pings.is_empty());
             return;
         };
-        // §5.5.3: the latest of several Pings may be the only one that is answered.
+        // §5.5.3: only the latest of several Pings may be answered.
         for skipped in self.pings.drain(..at).collect::<Vec<_>>() {
             self.outcomes.loosen();
             self.on_event(now, &Seen::Pong(skipped));
@@ -155,7 +155,7 @@ impl Player {
     pub(super) fn on_seen(&mut self, now: Duration, seen: Seen) {
         match seen {
             Seen::Close(code, payload) => return self.on_close(now, code, &payload),
-            // RFC 6455 §5.5.2: answered, as any endpoint must, and no event: peers may ping when they like.
+            // RFC 6455 §5.5.2: it is answered, as by any endpoint, and is no event: peers may ping whenever they like.
             Seen::Ping(payload) => {
                 self.owed_pong = Some(payload);
                 return self.answer_ping(now);
@@ -200,7 +200,7 @@ impl Player {
         if !self.sent_close {
             self.sent_close = true;
             if self.boundary.is_inside() {
-                // Nothing can be said inside a frame of ours but the rest of it: the end of our half is the answer.
+                // Inside a frame of ours, only the rest of it can be sent, so the answer is the end of our direction.
                 self.wants = Wants::HalfClose;
             } else {
                 self.send_own(now, RawHeader::CLOSE, &payload[..payload.len().min(2)]);

@@ -1,4 +1,4 @@
-//! What we send: frames as a script bends them, whole messages, answers.
+//! What we send: frames as a script bends them, whole messages, and answers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::super::wire::{EXCERPT, Excerpt, Item, Way};
 use super::{Pause, Player, Wants};
 
 impl Player {
-    /// A frame as the script bends it.
+    /// Sends a frame as the script bends it.
     pub(super) fn send_frame(&mut self, now: Duration, frame: &Frame) {
         let (payload, len) = (frame.payload, frame.payload.len());
         let length = match frame.declare {
@@ -25,7 +25,7 @@ impl Player {
             (Masking::ByRole, false) | (Masking::Wrong, true) => None,
             (Masking::Key(key), _) => Some(MaskKey(key)),
         };
-        // Where the peer has to fail the connection, a Close of ours is no more than the bait.
+        // If the peer has to fail the connection, a Close of ours is only the provocation.
         if header.opcode == 8 && !self.sent_close && self.case.expect.close.by != By::Peer {
             self.sent_close = true;
             self.facts.closed_by_us = !self.peer_closed;
@@ -37,7 +37,7 @@ impl Player {
         self.outbox.push_frame_of(header, len, |out| payload.append_to(out));
     }
 
-    /// What is to be remembered of a frame that we send.
+    /// Records what has to be remembered of a frame that we send.
     fn pushing(&mut self, header: RawHeader, len: usize, payload: impl FnOnce() -> Vec<u8>) {
         self.boundary.frame(header.length, len);
         if header.opcode == 9 {
@@ -45,14 +45,14 @@ impl Player {
         }
     }
 
-    /// A message, compressed if that was agreed.
+    /// Sends a message, compressed if that was agreed.
     pub(super) fn send_message(&mut self, now: Duration, kind: Kind, message: &[u8], fragment: usize) {
         let compressed = self.codec.as_mut().map(|codec| codec.compress(message));
         let payload = compressed.as_deref().unwrap_or(message);
         self.send_payload(now, kind, payload, compressed.is_some(), fragment);
     }
 
-    /// A message as it goes out, compressed or not, in fragments of so many bytes (0: one frame).
+    /// Sends the payload of a message, compressed or not, in fragments of `fragment` bytes (0 means one frame).
     pub(super) fn send_payload(
         &mut self,
         now: Duration,
@@ -62,7 +62,7 @@ impl Player {
         fragment: usize,
     ) {
         let size = if fragment == 0 { payload.len().max(1) } else { fragment };
-        // Like the Autobahn suite, a message that fills its fragments ends in an empty one: peers count fragments.
+        // As in the Autobahn suite, a message that fills its fragments ends with an empty one: peers count fragments.
         let ends_empty = payload.len() > size && payload.len().is_multiple_of(size);
         let mut chunks = payload.chunks(size).chain(ends_empty.then_some(&[][..])).peekable();
         let mut opcode = if kind == Kind::Text { 1 } else { 2 };
@@ -78,7 +78,7 @@ impl Player {
         }
     }
 
-    /// A frame that is right in length and mask.
+    /// Sends a frame with the right length and mask.
     pub(super) fn send_own(&mut self, now: Duration, header: RawHeader, payload: &[u8]) {
         let mut header = header.with_length(payload.len() as u64);
         if self.we_are_client() {
@@ -89,8 +89,8 @@ impl Player {
         self.outbox.push_frame(header, payload);
     }
 
-    /// Answers the peer's last Ping as soon as nothing of ours is under way (RFC 6455 §5.5.3: those before it need no
-    /// answer then).
+    /// Answers the peer's last Ping once none of our frames is incomplete (RFC 6455 §5.5.3: earlier Pings then need no
+    /// answer).
     pub(super) fn answer_ping(&mut self, now: Duration) {
         if self.sent_close || self.boundary.is_inside() || !self.outbox.is_empty() {
             return;
@@ -100,9 +100,9 @@ impl Player {
         }
     }
 
-    /// Starts the closing handshake; inside a frame of ours it is the end of our half.
+    /// Starts the closing handshake, or ends our direction if a frame of ours is incomplete.
     pub(super) fn close(&mut self, now: Duration, code: u16) {
-        // The rest of the script is not for a connection that is being closed.
+        // The rest of the script does not apply to a connection that is being closed.
         (self.step, self.pause) = (self.case.script.len(), Pause::None);
         if self.boundary.is_inside() {
             self.sent_close = true;

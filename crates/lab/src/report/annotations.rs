@@ -1,14 +1,14 @@
-//! Annotations, as GitHub's runners read them from the output of a step: an error for each cause that fails the run, a
-//! warning for what did not pass otherwise.
+//! Annotations that GitHub's runners read from the output of a step: an error for each cause that fails the run, a
+//! warning for everything else that did not pass.
 
 use super::causes::{causes, verdict_line};
 use super::json::{CaseReport, Report};
 use crate::escape::{Clean, WorkflowMessage};
 
-/// So many ids are named; the reports have all.
+/// How many ids are named; the reports name all.
 const NAMED: usize = 8;
 
-/// One line for each cause. Known failures are none.
+/// Writes one line for each cause. Known failures have none.
 pub fn commands(report: &Report) -> Clean<WorkflowMessage> {
     let mut out = Clean::new();
     for run in &report.runs {

@@ -1,4 +1,4 @@
-//! The form of the Autobahn suite's `index.json`, for scripts made for it.
+//! The format of the Autobahn suite's `index.json`, for scripts written for it.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use super::json::Report;
 use crate::escape::Json;
 use crate::judge::Behaviour;
 
-/// `index.json`: agent, then case, then its verdicts. `reportfile` names a file that is not written.
+/// Writes `index.json`: agent, then case, then its verdicts. `reportfile` names a file that is not written.
 pub fn index(report: &Report) -> Json {
     let mut agents = Map::new();
     for run in &report.runs {
@@ -24,7 +24,7 @@ pub fn index(report: &Report) -> Json {
                 | Behaviour::Informational
                 | Behaviour::Unimplemented
                 | Behaviour::Failed) => known,
-                // It has no servers or clients that are proxies.
+                // The suite does not examine proxies.
                 Behaviour::Transparent
                 | Behaviour::Repaired
                 | Behaviour::Altered
@@ -47,7 +47,7 @@ pub fn index(report: &Report) -> Json {
     Json::pretty(&agents).unwrap_or_default()
 }
 
-/// The suite's own way: lower-case letters and digits, everything else an underscore.
+/// Converts a name as the suite does: lower-case letters and digits, everything else an underscore.
 fn file_name(agent: &str) -> String {
     let text: String = agent
         .to_lowercase()

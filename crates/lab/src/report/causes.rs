@@ -1,4 +1,4 @@
-//! What did not pass, put together by what it did not pass for.
+//! The cases that did not pass, grouped by cause.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use super::json::{CaseReport, RunReport};
 use super::verdict::{Tone, tone};
 use crate::judge::Behaviour;
 
-/// Cases that did not pass for one cause.
+/// Cases that did not pass for the same cause.
 pub(super) struct Cause<'r> {
     /// The cause.
     pub(super) text: Cow<'r, str>,
@@ -15,31 +15,31 @@ pub(super) struct Cause<'r> {
 }
 
 impl Cause<'_> {
-    /// How many of its cases fail the run.
+    /// Returns how many of its cases fail the run.
     pub(super) fn denied(&self) -> usize {
         self.cases.iter().filter(|case| case.denied).count()
     }
 
-    /// The verdict that all of its cases have, if it is one and the same.
+    /// Returns the verdict of its cases, if all have the same.
     pub(super) fn verdict(&self) -> Option<String> {
         let mut lines = self.cases.iter().map(|case| verdict_line(case));
         let first = lines.next()?;
         lines.all(|line| line == first).then_some(first)
     }
 
-    /// Whether the peer was gone afterwards, which concerns everything else.
+    /// Returns whether the peer was gone afterwards, which affects everything else.
     pub(super) fn worst(&self) -> bool {
         self.cases.iter().any(|case| matches!(case.behaviour, Behaviour::Crashed | Behaviour::Hung))
     }
 }
 
-/// Whether a case did not pass. What was not played is not among them.
+/// Returns whether a case did not pass. Cases that were not played do not count.
 pub(super) fn counts(case: &CaseReport) -> bool {
     (!case.passed || case.denied) && tone(case.behaviour) != Tone::Unplayed
 }
 
-/// What did not pass, by cause: first what ended the peer, then what fails the run, then the others, each with the most
-/// frequent cause first. What was not played is not among them.
+/// Groups the cases that did not pass by cause: first those that ended the peer, then those that fail the run, then the
+/// others, each with the most frequent cause first. Cases that were not played are left out.
 pub(super) fn causes(run: &RunReport) -> Vec<Cause<'_>> {
     let mut causes: Vec<Cause<'_>> = Vec::new();
     for case in run.cases.iter().filter(|case| counts(case)) {
@@ -56,7 +56,7 @@ pub(super) fn causes(run: &RunReport) -> Vec<Cause<'_>> {
     causes
 }
 
-/// The themes of the cases in these runs, in the order in which they come first.
+/// Returns the themes of the cases in these runs, in order of first appearance.
 pub(super) fn themes(runs: &[RunReport]) -> Vec<&str> {
     let mut themes: Vec<&str> = Vec::new();
     for case in runs.iter().flat_map(|run| &run.cases) {
@@ -67,7 +67,7 @@ pub(super) fn themes(runs: &[RunReport]) -> Vec<&str> {
     themes
 }
 
-/// Both verdicts on a case that did not pass, in a line: the one that it did not pass for.
+/// Returns the verdict for which a case did not pass, in a line.
 pub(super) fn verdict_line(case: &CaseReport) -> String {
     match tone(case.behaviour) {
         _ if case.close_reason.is_empty() => format!("{}: {}", case.behaviour, case.reason),

@@ -1,5 +1,5 @@
-//! One HTML file: what did not pass, by cause and open; then all cases by theme, agents side by side, closed. It loads
-//! nothing. What it says of each case is cut so that a whole run takes less than a megabyte.
+//! One HTML file: what did not pass, by cause and expanded, then all cases by theme, agents side by side, collapsed. It
+//! loads nothing. The details of each case are cut so that a whole run takes less than a megabyte.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,19 @@ use crate::escape::{Clean, Html, Json, Terminal, one_line};
 use crate::judge::Behaviour;
 use crate::wire::shortened;
 
-/// Bytes for the logs of what did not pass, and for those of everything else.
+/// Bytes for the logs of cases that did not pass, and for those of all others.
 const FAILED_LOGS: usize = 180_000;
 const OTHER_LOGS: usize = 200_000;
-/// Cases whose details stand in the page as such. Those of the others come on demand, among all cases.
+/// How many cases have their details directly in the page. Those of the others are shown on demand, in the list of all
+/// cases.
 const MOST_DETAILS: usize = 120;
-/// Characters of a line of a log.
+/// How many characters of a line of a log are kept.
 const LINE: usize = 160;
 
 const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
     <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>WebSocket conformance</title>\n<style>\n";
 
-/// The page.
+/// Writes the page.
 pub fn page(report: &Report) -> Clean<Html> {
     let mut out = Clean::new();
     out.own(HEAD).own(include_str!("page.css")).own("</style>\n</head>\n<body>\n<main>\n");
@@ -46,7 +47,7 @@ pub fn page(report: &Report) -> Clean<Html> {
         causes.iter().for_each(|group| cause(&mut out, group, lines, &mut room));
     }
     let data = all(&mut out, report);
-    // Nothing in it can fail to be written: all of it is text and numbers.
+    // Nothing in it can fail to be written: it is only text and numbers.
     let data = Json::compact(&json!({ "texts": data.texts, "cases": data.cases })).unwrap_or_default();
     out.own("<script type=\"application/json\" id=\"data\">")
         .add(&data.in_script())
@@ -67,12 +68,12 @@ const fn class(tone: Tone) -> &'static str {
     }
 }
 
-/// How a case looks: bad as well if only its ending is wrong.
+/// Returns the class of a case: bad even if only its ending is wrong.
 fn looks(case: &CaseReport) -> &'static str {
     match tone(case.behaviour) {
         Tone::Unplayed => class(Tone::Unplayed),
         _ if !case.passed => class(Tone::Bad),
-        // A case may accept what is bad in others.
+        // A case may accept a verdict that is bad in others.
         Tone::Bad => class(Tone::Odd),
         tone => class(tone),
     }
@@ -105,7 +106,7 @@ fn card(out: &mut Clean<Html>, run: &RunReport) {
     out.own("</small></div>\n");
 }
 
-/// A cause and its cases; `room` is how many of them may still have their details here.
+/// Writes a cause and its cases; `room` is how many of them may still have their details here.
 fn cause(out: &mut Clean<Html>, cause: &Cause<'_>, lines: usize, room: &mut usize) {
     let required = cause.denied();
     out.own("<details open class=\"cause").own(if required > 0 { " required" } else { "" });
@@ -159,7 +160,7 @@ fn cut(text: &str, most: usize) -> String {
     if kept.len() < text.len() { kept + "..." } else { kept }
 }
 
-/// All cases, each row with a verdict for each run; what the verdicts rest on.
+/// Writes all cases, each row with a verdict for each run; returns what the verdicts rest on.
 fn all(out: &mut Clean<Html>, report: &Report) -> Data {
     out.own(
         "<h2>All cases</h2>\n<form id=\"form\"><input type=\"search\" id=\"find\" aria-label=\"Filter\" ",
@@ -218,23 +219,23 @@ fn row(out: &mut Clean<Html>, report: &Report, case: &CaseReport, lines: usize, 
     out.own("</span></div>\n");
 }
 
-/// What the page shows of a case on demand.
+/// What the page shows about cases on demand.
 #[derive(Default)]
 struct Data {
-    /// Texts that many cases have in common, each once.
+    /// Texts that many cases have in common, each stored once.
     texts: Vec<String>,
     places: BTreeMap<String, usize>,
-    /// Of each verdict: its facts, each a name and the place of a text, and its log.
+    /// For each verdict, its facts, each a name and the index of a text, and its log.
     cases: Vec<Value>,
 }
 
 impl Data {
     fn add(&mut self, case: &CaseReport, lines: usize) {
-        // Where it has failed, the page has it all above.
+        // The page shows all of a failed case above.
         let is_short = case.passed && !case.denied;
         let facts = facts(case).into_iter().filter(|(name, _)| *name != "expected" || !is_short);
         let facts: Vec<Value> = facts.map(|(name, value)| json!([name, self.place(&value)])).collect();
-        // Handshakes are alike.
+        // Handshakes are all alike.
         let frames: Vec<LogReport> =
             case.log.iter().filter(|line| !line.text.contains("\\r\\n")).cloned().collect();
         let mut log = Clean::<Terminal>::new();

@@ -1,7 +1,7 @@
-//! The report for machines, and the source of all other forms.
+//! The report for machines, and the source of all other formats.
 //!
 //! `report.schema.json`, beside this package's README, describes it. [`SCHEMA`] changes when a member changes its
-//! meaning or goes away; new members may come at any time.
+//! meaning or is removed; new members may be added at any time.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,15 +18,15 @@ use super::run::{Deny, Outcome, Run};
 pub const SCHEMA: u32 = 2;
 /// The subject of a run that examines a proxy.
 pub const PROXY: &str = "proxy";
-/// Lines of a wire log that are kept for each case.
+/// How many lines of a wire log are kept for each case.
 const LOG_LINES: usize = 60;
-/// Characters of a line that are kept.
+/// How many characters of a line are kept.
 const LINE: usize = 1500;
 
 /// One or several runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// [`SCHEMA`].
+    /// The version of the schema: [`SCHEMA`].
     pub schema: u32,
     /// The version of bowsprit.
     pub version: String,
@@ -37,17 +37,17 @@ pub struct Report {
 /// One peer in one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunReport {
-    /// What the peer is called.
+    /// The name of the peer.
     pub agent: String,
-    /// Where it is, or where we listened for it.
+    /// The address of the peer, or the address where we listened for it.
     pub place: Place,
     /// `server`, `client` or `proxy`.
     pub subject: String,
     /// The seed, for [`Random`](crate::random::Random).
     pub seed: u64,
-    /// When it started, in seconds since 1970.
+    /// When the run started, in seconds since 1970.
     pub started: u64,
-    /// How long it took.
+    /// How long the run took.
     pub duration_ms: u64,
     /// Whether all required cases passed.
     pub passed: bool,
@@ -58,11 +58,11 @@ pub struct RunReport {
 /// One case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CaseReport {
-    /// Its id.
+    /// The id of the case.
     pub id: String,
     /// What is sent.
     pub title: String,
-    /// What the group is about.
+    /// The topic of its group.
     pub theme: String,
     /// `must`, `should` or `may`.
     pub level: String,
@@ -70,32 +70,32 @@ pub struct CaseReport {
     pub section: String,
     /// The requirement.
     pub rule: String,
-    /// Marks to select by.
+    /// Marks to select cases by.
     pub tags: Vec<String>,
     /// The verdict on the behaviour, such as `OK`, `NON-STRICT` or `FAILED`.
     pub behaviour: Behaviour,
-    /// Why.
+    /// Why the behaviour is judged so.
     pub reason: String,
     /// The verdict on the ending, such as `OK`, `WRONG CODE` or `UNCLEAN`.
     pub close: CloseBehaviour,
-    /// Why.
+    /// Why the ending is judged so.
     pub close_reason: String,
-    /// What it has in common with others that did not pass: the rule that the peer broke, or the one under examination.
-    /// Empty if it passed strictly.
+    /// What the case has in common with others that did not pass: the rule that the peer broke, or the one under
+    /// examination. Empty if the case passed strictly.
     #[serde(default)]
     pub cause: String,
     /// The peer's close code.
     pub close_code: Option<u16>,
     /// Whether behaviour and ending are both fine.
     pub passed: bool,
-    /// Whether it fails the run.
+    /// Whether the case fails the run.
     pub denied: bool,
-    /// Why it is known to fail, where a baseline says so: then it fails no run.
+    /// Why the case is known to fail, if a baseline says so; such a case does not fail the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<String>,
-    /// What became of the peer after it, and how we know.
+    /// What became of the peer after the case, and how we know.
     pub aftermath: Option<String>,
-    /// How long it took.
+    /// How long the case took.
     pub duration_ms: u64,
     /// The command that plays this case alone.
     pub again: String,
@@ -103,7 +103,7 @@ pub struct CaseReport {
     pub expected: String,
     /// What crossed the wire.
     pub log: Vec<LogReport>,
-    /// What came out of a proxy; absent where none was examined.
+    /// What came out of a proxy; absent if none was examined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passage: Option<PassageReport>,
 }
@@ -116,24 +116,24 @@ pub struct PassageReport {
     /// The first difference between what was sent and what came out; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<DifferenceReport>,
-    /// Fields that the proxy added, each behind the side that it was added for; they are not judged.
+    /// Fields that the proxy added, each after the side that it was added for; they are not judged.
     pub added: Vec<String>,
     /// What was measured, in words.
     pub measured: Vec<String>,
 }
 
-/// Where what came out parts from what was sent.
+/// Where what came out differs from what was sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DifferenceReport {
-    /// Who sent it: `client` or `origin`.
+    /// The side that sent it: `client` or `origin`.
     pub from: String,
-    /// What it is part of: `head`, `body` or `stream`.
+    /// The part that differs: `head`, `body` or `stream`.
     pub part: String,
-    /// Bytes from the start of that part to the first that differs.
+    /// The offset in that part of the first byte that differs.
     pub offset: u64,
-    /// What was sent from there on, escaped.
+    /// What was sent from that offset on, escaped.
     pub sent: String,
-    /// What came out from there on, escaped.
+    /// What came out from that offset on, escaped.
     pub came: String,
 }
 
@@ -144,40 +144,40 @@ pub struct LogReport {
     pub at_ms: f64,
     /// `sent`, `received` or `note`.
     pub way: String,
-    /// The line in words; bytes of the peer are escaped.
+    /// The line in words, with the peer's bytes escaped.
     pub text: String,
-    /// The first bytes in hex, payloads unmasked.
+    /// The first bytes in hex, with payloads unmasked.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hex: String,
-    /// The lines in front of it that are left out.
+    /// The lines left out before this one.
     #[serde(default, skip_serializing_if = "Skipped::is_none")]
     pub skipped: Skipped,
 }
 
 impl Report {
-    /// The report of these runs.
+    /// Creates the report of these runs.
     pub fn new(runs: &[&Run], deny: Deny) -> Self {
         Self::of(runs.iter().map(|run| RunReport::new(run, deny)).collect())
     }
 
-    /// The report of runs that are there already.
+    /// Creates a report from existing run reports.
     pub fn of(runs: Vec<RunReport>) -> Self {
         Self { schema: SCHEMA, version: env!("CARGO_PKG_VERSION").to_owned(), runs }
     }
 
-    /// The report in JSON.
+    /// Returns the report as JSON.
     pub fn to_json(&self) -> Json {
-        // Nothing in here can fail to be written: no maps, no foreign types.
+        // Nothing in here can fail to be written: there are no maps and no foreign types.
         Json::pretty(self).unwrap_or_default()
     }
 
-    /// Reads a report.
+    /// Parses a report.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// Returns what is wrong with it.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        /// What tells a report of another version, whatever else is in it.
+        /// The member that identifies a report of another version, whatever else the report holds.
         #[derive(Deserialize)]
         struct Version {
             schema: u32,
@@ -210,24 +210,24 @@ impl RunReport {
         }
     }
 
-    /// Whether proxies are examined, whose cases have no closing handshake with us to judge.
+    /// Returns whether proxies are examined; their cases have no closing handshake with us to judge.
     pub fn is_of_proxy(&self) -> bool {
         self.subject == PROXY
     }
 
-    /// How many cases have this verdict on the behaviour.
+    /// Returns how many cases have this verdict on the behaviour.
     pub fn count(&self, behaviour: Behaviour) -> usize {
         self.cases.iter().filter(|case| case.behaviour == behaviour).count()
     }
 }
 
 impl CaseReport {
-    /// Whether it fails the run, and is not known to.
+    /// Returns whether the case fails the run and is not known to fail.
     pub fn fails(&self) -> bool {
         self.denied && self.known.is_none()
     }
 
-    /// The group or family: `6`, `HSS`, `PRX-REQ`.
+    /// Returns the group or family: `6`, `HSS`, `PRX-REQ`.
     pub(super) fn family(&self) -> &str {
         match self.id.rsplit_once('-') {
             Some((family, _)) => family,
@@ -235,7 +235,7 @@ impl CaseReport {
         }
     }
 
-    /// Both verdicts in words; of a proxy there is one.
+    /// Returns both verdicts in words; a proxy has only one.
     pub(super) fn verdicts(&self) -> String {
         let Self { behaviour, reason, close, close_reason, .. } = self;
         match close_reason.is_empty() {
@@ -244,7 +244,7 @@ impl CaseReport {
         }
     }
 
-    /// What is to be told of it, each under its name.
+    /// Returns what there is to say about the case, each fact with its name.
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = vec![
             ("rule", format!("{} ({}, {})", self.rule, self.section, self.level)),
@@ -271,7 +271,7 @@ impl CaseReport {
         Self { denied: outcome.denied(deny), ..Self::of(outcome, again(run, outcome)) }
     }
 
-    /// The report on one outcome by itself, and how to see it again.
+    /// Creates the report on a single outcome; `again` is the command that plays it again.
     pub fn of(outcome: &Outcome, again: String) -> Self {
         let record = &outcome.record;
         let (case, verdict) = (record.case, &record.verdict);
@@ -303,11 +303,11 @@ impl CaseReport {
     }
 }
 
-/// What an outcome has in common with others that have the same fault.
+/// Returns what an outcome has in common with others that have the same fault.
 fn cause(outcome: &Outcome) -> String {
     let record = &outcome.record;
     match record.verdict.behaviour {
-        // The rule of the case has no part in it.
+        // The rule of the case plays no part in these.
         Behaviour::Late
         | Behaviour::Refused
         | Behaviour::Hung
@@ -341,15 +341,15 @@ fn cause(outcome: &Outcome) -> String {
     }
 }
 
-/// A sentence without what it quotes, which is another each time.
+/// Returns a sentence without its quotations, which differ each time.
 fn unquoted(text: &str) -> String {
     let parts: Vec<&str> = text.split('"').collect();
-    // Every other part stands between quotes, if there is one behind it.
+    // Every other part is a quotation, if another part follows it.
     let quotes = |at: usize| at % 2 == 1 && at + 1 < parts.len();
     parts.iter().enumerate().map(|(at, part)| if quotes(at) { "\"...\"" } else { *part }).collect()
 }
 
-/// The command that plays this case alone.
+/// Returns the command that plays this case alone.
 fn again(run: &Run, outcome: &Outcome) -> String {
     let id = outcome.record.case.id;
     let seed = if run.seed == 1 { String::new() } else { format!(" --seed {}", run.seed) };
@@ -398,8 +398,8 @@ impl Shorten for LogReport {
 }
 
 impl LogReport {
-    /// Writes lines for a terminal or a page: what is left out, what crossed the wire, its bytes. The lines of a head
-    /// stand below each other. All of them start with `indent` and end with a line end.
+    /// Writes the line for a terminal or a page: what is left out, what crossed the wire, its bytes. The lines of a
+    /// head are written below each other. Each line starts with `indent` and ends with a line end.
     pub(super) fn write<S: Sink>(&self, out: &mut Clean<S>, indent: &'static str) {
         const BELOW: &str = "               ";
         if !self.skipped.is_none() {

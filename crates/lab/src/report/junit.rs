@@ -1,4 +1,4 @@
-//! JUnit XML, as CI systems read it: a suite for each run and theme, a test case for each case.
+//! JUnit XML for CI systems: a suite for each run and theme, a test case for each case.
 
 use super::causes::themes;
 use super::json::{CaseReport, Report};
@@ -6,10 +6,11 @@ use super::verdict::{Tone, tone};
 use crate::escape::{Clean, Xml};
 use crate::wire::shortened;
 
-/// Lines of a wire log that a failure shows.
+/// How many lines of a wire log a failure shows.
 const LOG_LINES: usize = 24;
 
-/// The report. Failures that do not fail the run are passed cases with their reason in `system-out`, known ones are skipped.
+/// Writes the report. Failures that do not fail the run are passed test cases with their reason in `system-out`; known
+/// ones are skipped.
 pub fn report(report: &Report) -> Clean<Xml> {
     let mut out = Clean::new();
     out.own("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"bowsprit\">\n");

@@ -5,7 +5,7 @@ use super::json::{CaseReport, Report, RunReport};
 use super::verdict::{Tone, tone};
 use crate::escape::{Clean, Markdown};
 
-/// The report.
+/// Writes the report.
 pub fn report(report: &Report) -> Clean<Markdown> {
     let mut out = Clean::new();
     out.own("# Conformance\n\nPassed of played, by theme. bowsprit ").text(&report.version).own(".\n\n| |");

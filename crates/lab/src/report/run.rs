@@ -1,4 +1,4 @@
-//! What a run has come to, before it is written down.
+//! The result of a run, before it is written as a report.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use crate::runner::Aftermath;
 /// Everything one peer did in one run.
 #[derive(Debug)]
 pub struct Run {
-    /// What the peer is called.
+    /// The name of the peer.
     pub agent: String,
-    /// Where it is, or where we listened for it.
+    /// The address of the peer, or the address where we listened for it.
     pub place: Place,
-    /// Further flags of the command that plays one case alone, each with a blank in front.
+    /// Further flags of the command that plays one case alone, each with a leading blank.
     pub flags: String,
-    /// Who was examined.
+    /// The side that was examined.
     pub subject: Subject,
     /// The seed.
     pub seed: u64,
-    /// How long it took.
+    /// How long the run took.
     pub duration: Duration,
-    /// When it started, in seconds since 1970.
+    /// When the run started, in seconds since 1970.
     pub started: u64,
     /// The outcomes, in the order of the catalogue.
     pub outcomes: Vec<Outcome>,
@@ -40,17 +40,17 @@ pub struct Outcome {
     pub aftermath: Option<Aftermath>,
 }
 
-/// From which level on a failure fails the run.
+/// The level from which on a failure fails the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deny {
     /// Only rules that MUST be obeyed.
     Must,
-    /// Those that SHOULD, and what is not strict.
+    /// Also rules that SHOULD be obeyed, and non-strict behaviour.
     Should,
 }
 
 impl Run {
-    /// Puts the outcomes in the order of the catalogue.
+    /// Sorts the outcomes in the order of the catalogue.
     pub fn sort(&mut self) {
         let order: BTreeMap<&str, usize> = cases::all().enumerate().map(|(i, case)| (case.id, i)).collect();
         self.outcomes.sort_by_key(|outcome| order.get(outcome.record.case.id).copied());
@@ -58,22 +58,22 @@ impl Run {
 }
 
 impl Outcome {
-    /// Whether it passed.
+    /// Returns whether the case passed.
     pub fn passed(&self) -> bool {
         self.record.verdict.passed()
     }
 
-    /// Whether it was played to its end.
+    /// Returns whether the case was played to its end.
     pub fn was_played(&self) -> bool {
         self.record.verdict.behaviour != Behaviour::NotPlayed
     }
 
-    /// Whether it fails a run.
+    /// Returns whether the outcome fails a run.
     pub fn denied(&self, deny: Deny) -> bool {
         let level = self.record.case.level;
         match self.record.verdict.behaviour {
             Behaviour::NotPlayed => return false,
-            // Whatever the level of its rule.
+            // These fail it whatever the level of the rule.
             Behaviour::Crashed | Behaviour::Hung => return true,
             _ => {}
         }

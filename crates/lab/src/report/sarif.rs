@@ -1,5 +1,5 @@
-//! SARIF 2.1.0, as code scanning services take it: a run for each peer, a rule for each case that did not pass, a result
-//! for each of them.
+//! SARIF 2.1.0 for code scanning services: a run for each peer, a rule for each case that did not pass, a result for
+//! each of them.
 
 use std::path::Path;
 
@@ -9,10 +9,11 @@ use super::causes::{counts, verdict_line};
 use super::json::{CaseReport, Report, RunReport};
 use crate::escape::{Clean, Json, SarifMessage};
 
-/// The report. What did not pass without failing the run is a note, what is known to fail is suppressed with its reason.
+/// Writes the report. A case that did not pass without failing the run is a note; a known failure is suppressed with
+/// its reason.
 ///
-/// `source` is the file that findings point at, relative to the root of a repository: services show nothing of a
-/// finding that points nowhere, and a peer behind a socket has no lines.
+/// `source` is the file that findings point at, relative to the root of a repository: services do not show a finding
+/// that points nowhere, and a peer behind a socket has no source lines.
 pub fn log(report: &Report, source: Option<&Path>) -> Json {
     let runs: Vec<Value> = report.runs.iter().map(|run| sarif_run(report, run, source)).collect();
     let log = json!({
@@ -94,14 +95,14 @@ fn result(run: &RunReport, case: &CaseReport, index: usize, source: Option<&Path
     result
 }
 
-/// A message in which nothing is a link, a placeholder or a line of its own (§3.11.5, §3.11.6).
+/// Makes a message without links, placeholders or line breaks (§3.11.5, §3.11.6).
 fn message(text: &str) -> String {
     let mut out = Clean::<SarifMessage>::new();
     out.text(text);
     out.into_string()
 }
 
-/// A name as the format wants it: words in capitals, joined.
+/// Makes a name as the format requires: capitalized words, joined.
 fn name(title: &str) -> String {
     title
         .split(|c: char| !c.is_ascii_alphanumeric())
@@ -110,7 +111,7 @@ fn name(title: &str) -> String {
         .collect()
 }
 
-/// A relative path as a relative reference of a URI (RFC 3986 §4.2).
+/// Converts a relative path to a relative reference of a URI (RFC 3986 §4.2).
 fn uri(path: &Path) -> String {
     let mut out = String::new();
     for byte in path.to_string_lossy().replace('\\', "/").bytes() {

@@ -7,21 +7,21 @@ use super::verdict::{Tone, behaviours, column, tone};
 use crate::escape::{Clean, Terminal};
 use crate::judge::Behaviour;
 
-/// Cases of a cause that have a line of their own; of the others their ids are told.
+/// How many cases of a cause have a line of their own; the others are listed by id.
 const LINES: usize = 10;
 /// Columns for lists of ids.
 const WIDTH: usize = 100;
 
-/// How much is told, and how.
+/// How much is shown, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
-    /// Everything about each case that did not pass, its trace included.
+    /// Show everything about each case that did not pass, including its trace.
     pub verbose: bool,
-    /// With colours.
+    /// Use colours.
     pub colour: bool,
 }
 
-/// The failures, then a summary by theme.
+/// Writes the failures, then a summary by theme.
 pub fn report(run: &RunReport, style: Style) -> Clean<Terminal> {
     let mut out = Writer { out: Clean::new(), style };
     let causes = causes(run);
@@ -43,7 +43,7 @@ pub fn report(run: &RunReport, style: Style) -> Clean<Terminal> {
     out.out
 }
 
-/// Why a case did not pass, with everything needed to see it oneself.
+/// Writes why a case did not pass, with everything needed to reproduce it.
 pub fn failure(outcome: &Outcome, again: &str) -> String {
     let mut out = Writer { out: Clean::new(), style: Style::default() };
     out.details(&CaseReport::of(outcome, again.to_owned()));
@@ -80,7 +80,7 @@ impl Writer {
         }
     }
 
-    /// A cause and its cases.
+    /// Writes a cause and its cases.
     fn cause(&mut self, cause: &Cause<'_>) {
         let denied = cause.denied();
         let mark = if denied > 0 { Tone::Bad } else { Tone::Odd };
@@ -114,7 +114,7 @@ impl Writer {
         self.out.own("\n");
     }
 
-    /// A case on one line, which says its verdict or not.
+    /// Writes a case on one line, with its verdict if `says`.
     fn case(&mut self, case: &CaseReport, says: bool) {
         self.out.own("  ").text(format_args!("{:<11} ", case.id));
         let mark = colour(if case.denied { Tone::Bad } else { Tone::Odd });
@@ -130,7 +130,7 @@ impl Writer {
         self.out.own("\n");
     }
 
-    /// What a proxy has kept from the server, or changed.
+    /// Writes what a proxy has kept from the server or changed.
     fn unreached(&mut self, run: &RunReport) {
         let unreached: Vec<_> =
             run.cases.iter().filter(|case| tone(case.behaviour) == Tone::Unreached).collect();
@@ -167,7 +167,7 @@ impl Writer {
         self.out.text(line).own("\n");
     }
 
-    /// Everything about a case.
+    /// Writes everything about a case.
     fn details(&mut self, case: &CaseReport) {
         self.paint(BOLD, |out| {
             out.text(&case.id).own("  ").text(&case.title);
@@ -192,7 +192,7 @@ impl Writer {
         self.out.text(value).own("\n");
     }
 
-    /// Counts by theme, and the verdict on the whole.
+    /// Writes counts by theme and the verdict on the whole run.
     fn summary(&mut self, run: &RunReport) {
         let best = if run.is_of_proxy() { Behaviour::Transparent } else { Behaviour::Ok };
         let columns: Vec<_> =
@@ -217,7 +217,7 @@ impl Writer {
             self.out.text(format_args!("{:<40}", format!("{name:<4} {theme}")));
             for behaviour in &columns {
                 let of_it = || cases.iter().filter(|case| case.behaviour == *behaviour);
-                // A case for a proxy may accept what is bad in others.
+                // A case for a proxy may accept a verdict that is bad in others.
                 let is_fine = run.is_of_proxy() && of_it().all(|case| case.passed);
                 let tone =
                     if is_fine && tone(*behaviour) == Tone::Bad { Tone::Odd } else { tone(*behaviour) };

@@ -1,4 +1,4 @@
-//! How verdicts are written and shown. A new one is a new row in each of these tables.
+//! How verdicts are written and shown. A new verdict needs a new row in each of these tables.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -10,16 +10,16 @@ pub(super) enum Tone {
     Good,
     Odd,
     Noted,
-    /// It says nothing of the peer: there is nothing to examine.
+    /// It says nothing about the peer: there is nothing to examine.
     Absent,
-    /// It says nothing of the peer: something stood before it.
+    /// It says nothing about the peer: something stood in front of it.
     Unreached,
-    /// It says nothing of the peer: there was no examination.
+    /// It says nothing about the peer: there was no examination.
     Unplayed,
     Bad,
 }
 
-/// How a verdict on the behaviour looks.
+/// Returns how a verdict on the behaviour looks.
 pub(super) const fn tone(behaviour: Behaviour) -> Tone {
     match behaviour {
         Behaviour::Ok | Behaviour::Transparent => Tone::Good,
@@ -38,7 +38,7 @@ pub(super) const fn tone(behaviour: Behaviour) -> Tone {
     }
 }
 
-/// The head of its column in a table.
+/// Returns the heading of the verdict's column in a table.
 pub(super) const fn column(behaviour: Behaviour) -> &'static str {
     match behaviour {
         Behaviour::Informational => "INFO",
@@ -48,7 +48,7 @@ pub(super) const fn column(behaviour: Behaviour) -> &'static str {
     }
 }
 
-/// All verdicts on the behaviour, from right to wrong.
+/// Returns all verdicts on the behaviour, from right to wrong.
 pub fn behaviours() -> impl Iterator<Item = Behaviour> {
     const fn after(behaviour: Option<Behaviour>) -> Option<Behaviour> {
         match behaviour {
@@ -76,7 +76,7 @@ pub fn behaviours() -> impl Iterator<Item = Behaviour> {
     std::iter::successors(after(None), |behaviour| after(Some(*behaviour)))
 }
 
-/// All verdicts on the ending, from right to wrong.
+/// Returns all verdicts on the ending, from right to wrong.
 pub fn closes() -> impl Iterator<Item = CloseBehaviour> {
     const fn after(close: Option<CloseBehaviour>) -> Option<CloseBehaviour> {
         use CloseBehaviour::*;

@@ -1,9 +1,9 @@
-//! Frames, fragments, control frames, texts and closing, where the Autobahn suite does not look.
+//! Frames, fragments, control frames, texts and closing where the Autobahn suite does not look.
 //!
 //! Catalogue rows `FRM`, `FRG`, `CTL`, `CLS`, `UTF` and `LIM`. Not here: rows about an API (FRG-006, 007; CLS-019 to
 //! 022, 025, 026, 029, 030, 043 to 046; UTF-006, 007), about many keys or many connections (FRM-011, 012, 029;
-//! FRM-037), about a peer's own time limits (FRG-001; CTL-004, 007 to 010; CLS-034 to 037), about memory that
-//! only the peer can see (FRM-021), and what every case checks anyway (FRM-013, 014, 022; CLS-033, 041, 042).
+//! FRM-037), about a peer's own time limits (FRG-001; CTL-004, 007 to 010; CLS-034 to 037), about memory that only the
+//! peer can see (FRM-021), and rows that every case checks anyway (FRM-013, 014, 022; CLS-033, 041, 042).
 
 use super::super::case::dsl::{binary, close, close_code, cont, ping, pong, text};
 use super::super::case::{
@@ -36,19 +36,20 @@ rule_table! {
 }
 
 const FAILS: Expect = Expect { outcomes: &[(Class::Ok, &[])], close: Ending::FAILS };
-/// §5.1: who meets a wrong mask fails the connection, and MAY say 1002; another code that says why is as good.
+/// §5.1: an endpoint that meets a wrong mask fails the connection and MAY send 1002; another code that gives the reason
+/// is as good.
 const FAILS_ANYHOW: Expect = Expect {
     outcomes: &[(Class::Ok, &[])],
     close: Ending { codes: &[1000, 1001, 1002, 1003, 1007, 1008, 1011], ..Ending::FAILS },
 };
-/// Failed with any code that fits a limit or a protocol error: which of the two it is, is for the peer to say.
+/// The connection is failed with any code for a limit or a protocol error; the peer decides which of the two it is.
 const LIMITED: Expect =
     Expect { outcomes: &[(Class::Ok, &[])], close: Ending { codes: &[1002, 1008, 1009], ..Ending::FAILS } };
 const BAD_TEXT: Expect = Expect {
     outcomes: &[(Class::Ok, &[])],
     close: Ending { codes: &[1007], decides: Decides::Side, ..Ending::FAILS },
 };
-/// The peer ends the connection, however it says so.
+/// The peer ends the connection in any way.
 const ENDS: Expect = Expect {
     outcomes: &[(Class::Ok, &[])],
     close: Ending { codes: &[1000, 1001, 1002, 1006, 1007, 1011], ..Ending::FAILS },
@@ -138,12 +139,12 @@ pub(super) static LENGTHS: &[Case] = scripts! {
     "CTL-001.3" Should Both EARLY, "Close that declares 2^40 bytes" [f!(close(b"").declaring(1 << 40))] => LIMITED;
 };
 
-/// A Ping that must stay unanswered holds data, by which a Pong for it would be known.
+/// A Ping that must stay unanswered holds data, which identifies a Pong for it.
 const fn unheard(opcode: u8) -> Payload {
     if opcode == 9 { Payload::Bytes(b"unheard") } else { Payload::EMPTY }
 }
 
-/// Every reserved bit on every opcode that is defined, and the reserved opcodes where they could hide.
+/// Every reserved bit on every defined opcode, and the reserved opcodes in places where they could go unnoticed.
 macro_rules! rsv_matrix {
     ($($opcode:literal $name:literal: $($bits:literal)*;)*) => {
         &[$($(Case {
@@ -246,13 +247,13 @@ pub(super) static CLOSING: &[Case] = scripts! {
     "CLS-032" Should Both FIRST, "a reserved bit, then a text that is not UTF-8"
         [f!(text(HI).rsv(2)), f!(text(b"\xff"))] => FAILS;
     "CLS-038" Must Both EOF, "the end of our half of the TCP connection, without a Close" [HalfClose] => ENDS;
-    // The Close that the peer sends gets no Close back, only the end of TCP (§7.1.5: not clean, but an end).
+    // The peer's Close gets no Close back, only the end of TCP (§7.1.5: not clean, but an end).
     "CLS-039.2" Must Both ABNORMAL, "a reserved bit, then the end of our half in place of a Close"
         [f!(text(HI).rsv(2)), HalfClose] => FAILS;
     "CLS-039" Should Both HALF, "Close, then the end of our half of the TCP connection" [f!(close_code(1000)), HalfClose] => ANSWERED;
 };
 
-/// Messages that every endpoint is hoped to take; the sizes are those behind which limits in use lie.
+/// Messages that one may hope every endpoint accepts; each size lies just beyond a limit that is in use.
 pub(super) static SIZES: &[Case] = scripts! {
     "LIM-017.1" Should Both shared::LIMITS, "text of 4097 bytes" [f!(Frame::of(1, Payload::Cycle(b"0123456789", 4_097)))]
         => echo(&[(Class::Ok, &[Event::Text(Payload::Cycle(b"0123456789", 4_097))])]);

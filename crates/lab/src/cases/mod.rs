@@ -2,7 +2,7 @@
 
 use super::case::Case;
 
-/// Requirements: `NAME = [RFC "section" "item", ...], "sentence";`, the item where it is one of a list.
+/// Requirements: `NAME = [RFC "section" "item", ...], "sentence";`, with the item if the section is a list.
 macro_rules! rule_table {
     ($($(#[$doc:meta])* $name:ident = [$($rfc:literal $number:literal $($item:literal)?),+], $text:literal;)*) => {
         $($(#[$doc])* pub(super) const $name: $crate::Rule = $crate::Rule {
@@ -23,17 +23,17 @@ mod opening_server;
 mod rules;
 mod streams;
 
-/// All cases, in the order in which they are listed.
+/// Returns all cases in the order in which they are listed.
 pub fn all() -> impl Iterator<Item = &'static Case> + Clone {
     FILES.iter().chain(&autobahn::deflate::GROUPS).flat_map(|file| file.iter())
 }
 
-/// The case with this id, without regard to case.
+/// Returns the case with this id, ignoring upper and lower case.
 pub fn find(id: &str) -> Option<&'static Case> {
     all().find(|case| case.id.eq_ignore_ascii_case(id))
 }
 
-/// What a group or family of cases is about.
+/// Returns what a group or family of cases is about.
 pub fn theme(group: &str) -> &'static str {
     let first = group.split('.').next().unwrap_or(group);
     THEMES.iter().find(|(this, _)| *this == first).map_or("", |(_, theme)| theme)
@@ -105,7 +105,7 @@ static FILES: &[&[Case]] = &[
     http2::clients::OPEN,
 ];
 
-/// That a Close is the last thing that an endpoint sends.
+/// The rule that a Close is the last frame that an endpoint sends.
 pub(crate) const CLOSE: crate::case::Rule = rules::CLOSE;
 
 const THEMES: &[(&str, &str)] = &[
@@ -154,7 +154,7 @@ mod tests {
         }
     }
 
-    /// An endpoint may have limits (RFC 6455 §10.4), and 64 KiB is the smallest among known ones.
+    /// An endpoint may have limits (RFC 6455 §10.4), and 64 KiB is the smallest known one.
     #[test]
     fn no_must_needs_a_message_of_more_than_64_kib() {
         for case in all().filter(|case| case.level == Level::Must && !case.has_tag("autobahn")) {
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(counts.iter().sum::<usize>(), 517);
     }
 
-    /// A case that waits for nothing must not wait for something that cannot come.
+    /// A case must not wait for events that cannot come.
     #[test]
     fn an_await_is_for_events_that_an_outcome_has() {
         for case in all() {

@@ -1,7 +1,7 @@
 //! Extension offers as a server sees them (RFC 6455 §9.1; RFC 7692 §7).
 //!
-//! Catalogue rows `EXT` and `PMN`. Not here: rows about a client configured for them (EXT-020, PMN-042, 044 to
-//! 049, 051 to 053, 057, 058; of these 13.* has a part) and what every case checks anyway (EXT-018, PMN-041).
+//! Catalogue rows `EXT` and `PMN`. Not here: rows about a client configured for them (EXT-020, PMN-042, 044 to 049, 051
+//! to 053, 057, 058; 13.* covers a part of these) and rows that every case checks anyway (EXT-018, PMN-041).
 
 use super::super::case::dsl::text;
 use super::super::case::{
@@ -27,7 +27,7 @@ rule_table! {
 }
 
 const OPENS: &[(Class, Answer)] = &[(Class::Ok, Answer::Opens)];
-/// Declining is no reason to refuse the connection; doing so is allowed.
+/// An offer that is declined is no reason to refuse the connection, but refusing is allowed.
 const DECLINES: &[(Class, Answer)] = &[(Class::Ok, Answer::Opens), (Class::NonStrict, Answer::Status(&[]))];
 const EITHER: &[(Class, Answer)] =
     &[(Class::Ok, Answer::Opens), (Class::Ok, Answer::Status(&[])), (Class::Ok, Answer::Drops)];
@@ -103,7 +103,8 @@ pub(super) static LISTS: &[Case] = &[
         },
         ..BASE
     },
-    // Not agreed, it says UNIMPLEMENTED: then the peer may not offer it, or has read the first field only.
+    // If the extension is not agreed, the verdict is UNIMPLEMENTED: the peer may not support it, or has read only the
+    // first field.
     Case {
         id: "EXT-003.2",
         title: "permessage-deflate offered in the second of two fields",

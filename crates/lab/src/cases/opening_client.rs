@@ -1,11 +1,11 @@
 //! The opening handshake as a client sees it (RFC 6455 §4.1), and subprotocols in both directions.
 //!
-//! Catalogue rows `HSC` and `SUB`. Not here: rows about what an application asks of its client (HSC-001 to
-//! 006, 009 to 014, 022 to 026, 030; SUB-019), about interim responses and bodies without end (HSC-019, 031),
-//! about a connection that we would have to end inside the head (HSC-064), about servers configured for
-//! subprotocols (SUB-002, 005, 011), and what every case checks anyway (HSC-007, 008, 065, 066).
+//! Catalogue rows `HSC` and `SUB`. Not here: rows about what an application asks of its client (HSC-001 to 006, 009 to
+//! 014, 022 to 026, 030; SUB-019), about interim responses and bodies without end (HSC-019, 031), about a connection
+//! that we would have to end inside the head (HSC-064), about servers configured for subprotocols (SUB-002, 005, 011),
+//! and rows that every case checks anyway (HSC-007, 008, 065, 066).
 //!
-//! A client that accepts what it must refuse gives itself away by its echo.
+//! A client that accepts what it must refuse shows this by its echo.
 
 use super::super::case::dsl::text;
 use super::super::case::{
@@ -96,7 +96,7 @@ pub(super) static STATUSES: &[Case] = heads! { CLIENT:
     "HSC-027" Must STATUS "401" [First("HTTP/1.1 401 Unauthorized"), Add("WWW-Authenticate: Basic realm=\"lab\""), Add("Content-Length: 0")] => REFUSES;
     "HSC-028" Should STATUS "426 that names 8 and 7" [First("HTTP/1.1 426 Upgrade Required"), Add("Sec-WebSocket-Version: 8, 7"), Add("Content-Length: 0")] => REFUSES;
     "HSC-029" Should STATUS "426 that names 13" [First("HTTP/1.1 426 Upgrade Required"), Add("Sec-WebSocket-Version: 8"), Add("Sec-WebSocket-Version: 13"), Add("Content-Length: 0")] => REFUSES;
-    // SHOULD, not MUST: §4.1 does not list the version among what a client checks.
+    // SHOULD, not MUST: §4.1 does not list the version among the things a client checks.
     "HSC-032" Should OLD "101 of HTTP/1.0" [First("HTTP/1.0 101 Switching Protocols")] => REFUSES;
     "HSC-033.1" Must LINE "101 of HTTP/2" [First("HTTP/2 101 Switching Protocols")] => REFUSES;
     "HSC-033.2" Must LINE "status 1 01" [First("HTTP/1.1 1 01 Switching Protocols")] => REFUSES;
@@ -146,11 +146,11 @@ pub(super) static FIELDS: &[Case] = heads! { CLIENT:
     "SUB-012" Must PROTOCOLS "a subprotocol that cannot have been offered" [Add("Sec-WebSocket-Protocol: {random}")] => REFUSES;
     "SUB-014" Must PROTOCOL_FIELD "two subprotocols in one field" [Add("Sec-WebSocket-Protocol: {random}, chat")] => REFUSES;
     "SUB-015" Must PROTOCOL_FIELD "two Sec-WebSocket-Protocol fields" [Add("Sec-WebSocket-Protocol: {random}"), Add("Sec-WebSocket-Protocol: chat")] => REFUSES;
-    // MAY: an empty value names no subprotocol; it breaks the grammar, and nothing says what follows from that.
+    // MAY: an empty value names no subprotocol. It breaks the grammar, and nothing says what follows from that.
     "SUB-016" May PROTOCOL_FIELD "empty Sec-WebSocket-Protocol" [Add("Sec-WebSocket-Protocol:")] => EITHER;
 };
 
-/// Whether or not the client offered permessage-deflate, none of these answers is right.
+/// None of these answers is right, whether or not the client offered permessage-deflate.
 pub(super) static EXTENSION_ANSWERS: &[Case] = heads! { CLIENT:
     "EXT-013" Must EXTENSIONS "an extension that cannot have been offered" [Add("Sec-WebSocket-Extensions: x-{random}")] => REFUSES;
     "EXT-014" Must EXTENSIONS "two Sec-WebSocket-Extensions fields" [Add("Sec-WebSocket-Extensions: permessage-deflate"), Add("Sec-WebSocket-Extensions: x-{random}")] => REFUSES;
@@ -197,7 +197,7 @@ pub(super) static PIECES: &[Case] = &[
         level: Level::Should,
         tags: &["handshake", "slow"],
         opening: Opening { edits: &[Edit::Raw(b"")], answers: REFUSES, ..Opening::GOOD },
-        // A frame in place of the response would be an answer, too.
+        // A frame in place of the response would also be an answer.
         script: &[],
         patience: 65_000,
         ..CLIENT

@@ -2,7 +2,7 @@
 //!
 //! Catalogue rows `HSS`. Not here: rows that need a server configured for them (005 body, 016, 031, 038,
 //! 125 to 128, 130 to 134, 136), rows with two requests on one connection (085, 112), rows about many clients
-//! (117), and what every case checks anyway (003, 120, 122).
+//! (117), and rows that every case checks anyway (003, 120, 122).
 
 use super::super::case::dsl::text;
 use super::super::case::{
@@ -50,14 +50,14 @@ const BAD_REQUEST: &[(Class, Answer)] = &[
     (Class::NonStrict, Answer::Status(&[])),
     (Class::NonStrict, Answer::Drops),
 ];
-/// Any response but an upgrade: who ignores the Upgrade field serves a page.
+/// Any response but an upgrade: a server that ignores the Upgrade field serves a page.
 const NO_UPGRADE: &[(Class, Answer)] = &[(Class::Ok, Answer::Refuses), (Class::NonStrict, Answer::Drops)];
 const OPENS: &[(Class, Answer)] = &[(Class::Ok, Answer::Opens)];
 const EITHER: &[(Class, Answer)] =
     &[(Class::Ok, Answer::Opens), (Class::Ok, Answer::Status(&[])), (Class::Ok, Answer::Drops)];
 const RATHER_NOT: &[(Class, Answer)] =
     &[(Class::Ok, Answer::Status(&[])), (Class::Ok, Answer::Drops), (Class::NonStrict, Answer::Opens)];
-/// A client has to wait for the response, so that a server may refuse one that does not.
+/// A client has to wait for the response, so a server may refuse a client that does not.
 const RATHER_OPENS: &[(Class, Answer)] =
     &[(Class::Ok, Answer::Opens), (Class::NonStrict, Answer::Status(&[])), (Class::NonStrict, Answer::Drops)];
 const ENDS: &[(Class, Answer)] = &[(Class::Ok, Answer::Status(&[])), (Class::Ok, Answer::Drops)];
@@ -68,7 +68,7 @@ const PROBE: &[Step] = &[Step::Frame(text(b"probe"))];
 const PROBED: Expect =
     Expect { outcomes: &[(Class::Ok, &[Event::Text(Payload::Bytes(b"probe"))])], close: Ending::CLEAN };
 
-/// Where the connection opens, a message is echoed on it.
+/// If the connection opens, a message is echoed on it.
 const BASE: Case =
     Case { subject: Subject::Server, tags: &["handshake"], script: PROBE, expect: PROBED, ..Case::BASE };
 
@@ -116,7 +116,7 @@ pub(super) static REQUEST_LINE: &[Case] = requests! {
     "HSS-014" Should GRAMMAR "the preface of HTTP/2" [Raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")] => ENDS;
     "HSS-015" Should GRAMMAR "a TLS ClientHello" [Raw(CLIENT_HELLO)] => ENDS;
     "HSS-017" Should BLANK "an empty line before the request line" [Before(b"\r\n")] => OPENS;
-    // The RFC names no bound: who skips them all is within it.
+    // The RFC names no bound, so skipping all of them is allowed.
     "HSS-018" Should BLANK "a thousand empty lines before the request line" [Before(&CRLFS)] => RATHER_NOT;
     "HSS-019.1" Should GRAMMAR "two blanks before the target" [First("GET  {target} HTTP/1.1")] => RATHER_NOT;
     "HSS-019.2" Should GRAMMAR "a tab before the target" [First("GET\t{target} HTTP/1.1")] => RATHER_NOT;
@@ -247,7 +247,7 @@ pub(super) static VERSIONS_FIELD: &[Case] = requests! {
 pub(super) static HYGIENE: &[Case] = requests! {
     "HSS-087" May GRAMMAR "lines end in LF alone" [BareLf] => EITHER;
     "HSS-088" Must VALUES "a CR inside a value" [Add("X-Test: a\rb")] => EITHER;
-    // RFC 9110 §5.5 leaves the choice: refuse, or put a blank in place of the NUL.
+    // RFC 9110 §5.5 leaves the choice: refuse, or replace the NUL with a blank.
     "HSS-089" Must VALUES "a NUL inside a value" [Add("X-Test: a\0b")] => EITHER;
     "HSS-090" Must VALUES "a folded line" [Add("X-Test: a\r\n b")] => EITHER;
     "HSS-091" Must COLON "a blank between name and colon" [Add("X-Test : a")] => BAD_REQUEST;
@@ -289,7 +289,7 @@ pub(super) static HYGIENE: &[Case] = requests! {
     "HSS-135" Should ORIGIN "two Origin fields" [Add("Origin: http://{host}"), Add("Origin: http://elsewhere.example")] => RATHER_NOT;
 };
 
-/// A request in pieces, and what comes glued to it.
+/// A request in pieces, and bytes sent together with it.
 pub(super) static PIECES: &[Case] = &[
     Case {
         id: "HSS-107",
@@ -316,7 +316,7 @@ pub(super) static PIECES: &[Case] = &[
         id: "HSS-109",
         title: "a masked text frame in the same write as the request",
         rule: &AFTER,
-        // A client MUST wait for the response (§4.1), and what a server makes of one that does not is its own affair.
+        // A client MUST wait for the response (§4.1); how a server treats one that does not is up to the server.
         level: Level::May,
         opening: Opening {
             edits: &[After(b"\x81\x85\x01\x02\x03\x04fnvae")],

@@ -1,7 +1,7 @@
-//! Compressed messages byte by byte: framing, DEFLATE streams right and wrong, bombs (RFC 7692 §6, §7.2).
+//! Compressed messages byte by byte: framing, right and wrong DEFLATE streams, bombs (RFC 7692 §6, §7.2).
 //!
-//! Catalogue rows `PMD`. Not here: rows that depend on which parameters the peer prefers (028, 030), that only
-//! the peer can see (032, 033, 040, 041), and what the offers and 12.*, 13.* check (029, 031).
+//! Catalogue rows `PMD`. Not here: rows that depend on which parameters the peer prefers (028, 030), rows that only the
+//! peer can check (032, 033, 040, 041), and what the offers and 12.*, 13.* check (029, 031).
 
 use super::super::case::dsl::{binary, close_code, cont, ping, pong, text};
 use super::super::case::{
@@ -30,7 +30,7 @@ const fn echo(outcomes: &'static [(Class, &'static [Event])]) -> Expect {
 
 const GREETS: Expect = echo(&[(Class::Ok, &[HELLO])]);
 const FAILS: Expect = Expect { outcomes: &[(Class::Ok, &[])], close: Ending::FAILS };
-/// Endpoints differ in how they call broken data: RFC 7692 names no code.
+/// RFC 7692 names no code for broken data, so endpoints use different ones.
 const BREAKS: Expect = Expect {
     outcomes: &[(Class::Ok, &[])],
     close: Ending { codes: &[1002, 1003, 1007, 1011], ..Ending::FAILS },
@@ -67,7 +67,7 @@ macro_rules! f {
     };
 }
 
-/// A step of one compressed text message in one frame, pinned to its bytes.
+/// A step of one compressed text message in one frame, with exactly these bytes.
 macro_rules! z {
     ($bytes:expr) => {
         Step::Frame(text($bytes).rsv(4))
@@ -105,7 +105,7 @@ pub(super) static STREAMS: &[Case] = scripts! {
     "PMD-012" Must BROKEN, "a stored block whose NLEN is wrong" [z!(b"\x00\x05\x00\xfa\xfeHello\x00")] => BREAKS;
     "PMD-013" Must BLOCKS, "a block with BFINAL, then another message" [z!(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), z!(DEFLATED)]
         => echo(&[(Class::Ok, &[HELLO, HELLO])]);
-    // Whoever takes the end of a DEFLATE stream for the end of all compression loses the second.
+    // A peer that takes the end of a DEFLATE stream for the end of all compression loses the second message.
     "PMD-013.2" Must FINAL, "two messages in a row, each with BFINAL on its last block"
         [z!(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), z!(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00")]
         => echo(&[(Class::Ok, &[HELLO, HELLO])]);
@@ -130,7 +130,8 @@ pub(super) static STREAMS: &[Case] = scripts! {
         => Expect { outcomes: &[(Class::Ok, &[]), (Class::NonStrict, &[Event::Waited])], ..BAD_TEXT };
 };
 
-/// A stored block that is not UTF-8, and one of 8 KiB: what is short may wait for its end before it is inflated.
+/// A stored block that is not UTF-8 and one of 8 KiB: a peer may wait for the end of a short message before it inflates
+/// it.
 const NOT_UTF8_AT_FIRST: [u8; 12 + 8192] = {
     let mut bytes = [b'.'; 12 + 8192];
     let start = *b"\x00\x02\x00\xfd\xff\xff\xfe\x00\x00\x20\xff\xdf";
@@ -144,7 +145,7 @@ const NOT_UTF8_AT_FIRST: [u8; 12 + 8192] = {
 
 /// A stored block of one zero, and the first byte of a fixed block.
 const BOMB_START: &[u8] = b"\x00\x01\x00\xfe\xff\x00\x1a";
-/// Eight times "258 bytes from one byte back" in that block: 13 bytes become 2064.
+/// "258 bytes from one byte back" eight times in that block: 13 bytes become 2064.
 const MATCHES: &[u8] = b"\x05\xa3\x60\x14\x8c\x82\x51\x30\x0a\x46\xc1\x28\x18";
 
 pub(super) static BOMBS: &[Case] = &[

@@ -1,4 +1,4 @@
-//! Many iterations, on several connections at once, until a count, a time or a finding ends them.
+//! Plays many iterations, on several connections at once, until a count, a time or a finding ends them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,39 +19,39 @@ pub use super::process::resident;
 use super::reproduce::Reproducer;
 use super::{Side, Trace, generate, minimise};
 
-/// What to do.
+/// What a campaign does.
 #[derive(Clone, Debug)]
 pub struct Campaign {
-    /// All iterations follow from it.
+    /// The seed that determines all iterations.
     pub seed: u64,
     /// The number of the first iteration.
     pub first: u64,
-    /// How many; as many as the time allows where it is `None`.
+    /// How many iterations to play; `None` means as many as the time allows.
     pub count: Option<u64>,
-    /// How long.
+    /// How long to play.
     pub time: Option<Duration>,
-    /// End with so many different findings.
+    /// How many different findings end the campaign.
     pub findings: usize,
-    /// Connections at once.
+    /// How many connections to play at once.
     pub jobs: usize,
-    /// What is asked of the peer.
+    /// What the peer is checked against.
     pub oracles: Oracles,
-    /// How it is called in traces.
+    /// The name of the peer in traces.
     pub place: Place,
-    /// Whose memory is watched.
+    /// The process whose memory is watched.
     pub watch: Option<Watch>,
-    /// Scripts played to make one finding smaller.
+    /// How many scripts may be played to make one finding smaller.
     pub minimise: usize,
-    /// Set from elsewhere, it ends the campaign, and making findings small.
+    /// Ends the campaign and the minimising of findings when it is set.
     pub interrupt: Arc<AtomicBool>,
 }
 
 /// A bound on memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
-    /// The process; `None`: the one that [`Peer::process`] runs.
+    /// The process; `None` means the one that [`Peer::process`] runs.
     pub pid: Option<u32>,
-    /// By how many bytes it may grow once it is warm.
+    /// How many bytes the process may grow by once it is warm.
     pub most: u64,
 }
 
@@ -61,38 +61,38 @@ impl Watch {
     }
 }
 
-/// How far a campaign is.
+/// The progress of a campaign.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
-    /// Iterations played.
+    /// How many iterations were played.
     pub runs: u64,
-    /// Since the start.
+    /// The time since the start.
     pub elapsed: Duration,
-    /// Different findings.
+    /// How many different findings there are.
     pub findings: usize,
 }
 
-/// What came of it.
+/// The result of a campaign.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// How far it came.
+    /// How far the campaign came.
     pub progress: Progress,
-    /// The findings, each made small.
+    /// The findings, each minimised.
     pub traces: Vec<Trace>,
-    /// Findings of each kind, doubles included.
+    /// How many findings of each kind there were, duplicates included.
     pub seen: BTreeMap<String, u64>,
-    /// The peer was never there.
+    /// Why the peer could not be reached, if it was never there.
     pub unreachable: Option<String>,
 }
 
-/// Iterations before memory is looked at first: a process grows while it warms up.
+/// How many iterations are played before memory is measured: a process grows while it warms up.
 const WARM_UP: u64 = 1000;
 
 /// Runs a campaign; `progress` is called a few times a second.
 ///
 /// # Errors
 ///
-/// Where the memory of the peer cannot be read, and where a quiet neighbour waits too long before anything is said.
+/// Fails if the memory of the peer cannot be read, or if a quiet neighbour waits too long before anything is sent.
 pub fn run(campaign: &Campaign, peer: &Peer, progress: &mut dyn FnMut(Progress)) -> io::Result<Summary> {
     let started = Instant::now();
     if let Err(error) = peer.ready() {
@@ -166,7 +166,7 @@ pub fn run(campaign: &Campaign, peer: &Peer, progress: &mut dyn FnMut(Progress))
     let traces: Vec<Trace> = first
         .into_values()
         .map(|(number, finding)| trace(campaign, peer, number, finding, &suspects))
-        // A connection that ended with its peer is no finding of its own.
+        // A connection that ended with its peer is not a separate finding.
         .filter(|(_, ends_it)| !(*ends_it && has_gone))
         .map(|(trace, _)| trace)
         .collect();
@@ -180,10 +180,10 @@ impl Campaign {
     }
 }
 
-/// What the peer's process held when it was warm.
+/// The memory of the peer's process when it was warm.
 struct Memory {
     watch: Watch,
-    /// Its number, what it held, and after how many runs.
+    /// The id of the process, its memory, and the number of runs at that time.
     from: Option<(u32, u64, u64)>,
     is_warm: bool,
 }
@@ -207,7 +207,7 @@ impl Memory {
         let now = resident(pid).ok()?;
         let (from, since) = match self.from {
             Some((this, from, since)) if this == pid => (from, since),
-            // It was started again.
+            // The process was started again.
             _ => {
                 (self.from, self.is_warm) = (Some((pid, now, runs)), false);
                 return None;
@@ -226,7 +226,8 @@ struct Found {
     /// The first iteration of each finding.
     first: BTreeMap<(Kind, String), (u64, Finding)>,
     seen: BTreeMap<String, u64>,
-    /// What was being said when the peer went or kept a neighbour waiting, and just before: the newest of each job first.
+    /// The iterations under way, and those just before, when the peer went or kept a neighbour waiting: the newest of
+    /// each job first.
     suspects: BTreeMap<Kind, Vec<u64>>,
     unreachable: Option<String>,
 }
@@ -236,11 +237,11 @@ struct Shared {
     runs: AtomicU64,
     stop: AtomicBool,
     found: Mutex<Found>,
-    /// The iterations that each job plays, and has played last.
+    /// For each job, the iteration that it is playing and the one before.
     playing: Mutex<Vec<[Option<u64>; 2]>>,
     /// How often the peer has come back.
     life: AtomicU64,
-    /// Held by the job that brings it back.
+    /// Held by the job that brings the peer back.
     revival: Mutex<()>,
 }
 
@@ -276,7 +277,7 @@ impl Shared {
         self.found_among(campaign, self.suspects(Some(job)), Finding::gone(why));
     }
 
-    /// What is being said now, and was just before; first what the job says that noticed.
+    /// Returns the iterations under way and those just before; first those of the job that noticed.
     fn suspects(&self, noticed: Option<usize>) -> Vec<u64> {
         let playing = lock(&self.playing).clone();
         let mut suspects: Vec<u64> =
@@ -289,7 +290,7 @@ impl Shared {
         suspects
     }
 
-    /// A finding of which nobody saw which iteration it was.
+    /// Records a finding that cannot be assigned to one iteration.
     fn found_among(&self, campaign: &Campaign, suspects: Vec<u64>, finding: Finding) {
         let number = suspects.first().copied().unwrap_or(campaign.first);
         let mut found = self.lock();
@@ -314,7 +315,7 @@ fn worker(campaign: &Campaign, peer: &Peer, shared: &Shared, job: usize) {
         let gone = match peer.play(&script, &campaign.oracles) {
             Ok(Played { finding: None, .. }) => peer.crashed(),
             Ok(Played { finding: Some(finding), .. }) => {
-                // A connection may have ended because of what another one said.
+                // A connection may have ended because of what was sent on another one.
                 let gone = peer.gone_by(&finding, &campaign.oracles);
                 drop(lock(&shared.revival)); // it may be on its way back just now
                 if shared.life.load(Ordering::SeqCst) != life {
@@ -349,8 +350,8 @@ fn worker(campaign: &Campaign, peer: &Peer, shared: &Shared, job: usize) {
     }
 }
 
-/// Plays an iteration again, makes it small, and writes all of it down. Also tells whether the peer has gone instead of
-/// what was looked for.
+/// Plays an iteration again, minimises it, and writes the trace. Also returns whether the peer has gone instead of
+/// showing the expected finding.
 fn trace(
     campaign: &Campaign,
     peer: &Peer,
@@ -380,7 +381,7 @@ fn trace(
     if trace.finding.kind == Kind::Gone && peer.process.is_none() && matches!(peer.dial, Dial::Accept(_)) {
         trace.unasked = Some("nobody here can start the client again: --start does".to_owned());
     }
-    // Nobody saw which iteration it was by which memory grew, the peer went or a neighbour had to wait.
+    // The iteration that made memory grow, the peer go or a neighbour wait is not known.
     let candidates: Vec<u64> = match trace.finding.kind {
         Kind::Memory => (number.saturating_sub(40)..=number).collect(),
         kind => suspects.get(&kind).cloned().unwrap_or_else(|| vec![number; 3]),

@@ -1,24 +1,24 @@
-//! What does not fit what the RFCs ask.
+//! Behaviour that violates the RFCs.
 
 use std::fmt::Display;
 
 use bowsprit::error::Section;
 use serde::{Deserialize, Serialize};
 
-/// What does not fit, in one word.
+/// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Kind {
-    /// There is nobody, or nobody any more.
+    /// The peer is not there, or not there any more.
     Gone,
-    /// A right opening handshake is refused.
+    /// A valid opening handshake is refused.
     HandshakeRefused,
-    /// A wrong opening handshake is accepted.
+    /// An invalid opening handshake is accepted.
     HandshakeAccepted,
     /// A head or a frame of the peer breaks a rule.
     PeerBrokeRule,
-    /// Nothing comes within the time.
+    /// Nothing comes in time.
     NoAnswer,
     /// A message comes back changed, twice, in another order, or not at all.
     WrongEcho,
@@ -26,35 +26,35 @@ pub enum Kind {
     AnsweredForbidden,
     /// A Ping is not answered.
     NoPong,
-    /// The connection is not failed where it must be.
+    /// The peer does not fail the connection although it must.
     NotFailed,
-    /// It is failed, or closed, with a code that does not fit.
+    /// The connection is failed or closed with a wrong code.
     WrongCode,
-    /// A connection ends on which no rule was broken.
+    /// A connection ends although no rule was broken on it.
     EndedEarly,
-    /// After the closing handshake the TCP connection stays.
+    /// The TCP connection stays open after the closing handshake.
     TcpStaysOpen,
     /// Memory grows beyond the bound.
     Memory,
-    /// Somebody else's connection is answered late.
+    /// An unrelated connection is answered late.
     NeighbourWaits,
 }
 
-/// Something that does not fit.
+/// Something the peer did that violates the RFCs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// In one word.
+    /// The kind.
     pub kind: Kind,
     /// What the RFC asks, in a few words.
     pub rule: String,
-    /// Where it stands.
+    /// The section that states the rule.
     pub section: String,
     /// What was seen.
     pub what: String,
 }
 
 impl Finding {
-    /// There is nobody any more.
+    /// Creates the finding that the peer is not there any more.
     pub(super) fn gone(why: &str) -> Self {
         Self {
             kind: Kind::Gone,
@@ -64,7 +64,7 @@ impl Finding {
         }
     }
 
-    /// Memory has grown from so many bytes to so many.
+    /// Creates the finding that memory has grown from `from` to `now` bytes.
     pub(super) fn memory(from: u64, now: u64, runs: u64) -> Self {
         Self {
             kind: Kind::Memory,
@@ -74,7 +74,7 @@ impl Finding {
         }
     }
 
-    /// A quiet connection waits for its answer.
+    /// Creates the finding that a quiet connection waits for its answer.
     pub(super) fn neighbour(what: String) -> Self {
         Self {
             kind: Kind::NeighbourWaits,
@@ -84,13 +84,13 @@ impl Finding {
         }
     }
 
-    /// What two findings of one fault have in common.
+    /// Returns what two findings of one fault have in common.
     pub fn key(&self) -> (Kind, String) {
         (self.kind, self.section.clone())
     }
 }
 
-/// A finding that there is.
+/// Returns a finding as `Some`.
 pub(super) fn finding(
     kind: Kind,
     rule: impl Into<String>,

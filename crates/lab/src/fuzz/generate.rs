@@ -1,4 +1,4 @@
-//! Scripts from a seed and a number: a legal conversation, and most of the time one thing in it turned wrong.
+//! Scripts from a seed and a number: a legal conversation, in most of which one thing is made wrong.
 
 use flate2::{Compress, Compression, FlushCompress};
 
@@ -7,14 +7,14 @@ use super::script::{FrameStep, Opening, Script, Step, Wrong};
 use crate::random::Random;
 use bowsprit::error::Section;
 
-/// The script of an iteration: the same for the same arguments, always.
+/// Returns the script of an iteration, which depends only on the arguments.
 pub fn script(side: Side, seed: u64, number: u64) -> Script {
     let mut generator =
         Generator { random: Random::for_case(seed, &number.to_string()), side, deflate: false };
     generator.script()
 }
 
-/// A right opening handshake, and nothing behind it.
+/// Returns a valid opening handshake with nothing after it.
 pub(super) fn plain(side: Side) -> Script {
     let lines: &[&str] = match side {
         Side::Server => &[
@@ -46,7 +46,7 @@ struct Generator {
 const SIZES: &[usize] = &[
     0, 1, 2, 3, 7, 16, 64, 100, 124, 125, 126, 127, 128, 255, 256, 1000, 1023, 4096, 16_384, 65_535, 65_536,
 ];
-/// Bytes that are not UTF-8, or not yet, or would be something that must not be written like this.
+/// Bytes that are not UTF-8, are incomplete, or encode something that must not be encoded like this.
 const NOT_UTF8: &[&[u8]] = &[
     b"\xff",
     b"\xc0\x80",
@@ -92,7 +92,7 @@ impl Generator {
             _ => 0,
         };
         let mut script = Script { opening, steps, cut };
-        // A write for each byte of much takes for ever.
+        // One write for each byte would take forever for long scripts.
         if script.cut > 0 && script.size() / script.cut > 300 {
             script.cut = 0;
         }
@@ -155,7 +155,7 @@ impl Generator {
         steps.push(Step::Frame(frame));
     }
 
-    /// A message or a control frame.
+    /// Adds a message or a control frame.
     fn element(&mut self, steps: &mut Vec<Step>) {
         if self.one_in(4) {
             return self.control(steps);
@@ -198,7 +198,7 @@ impl Generator {
         }
     }
 
-    /// A message as one of many streams that inflate to it (RFC 7692 §7.2.1, §7.2.3).
+    /// Compresses a message as one of the many streams that inflate to it (RFC 7692 §7.2.1, §7.2.3).
     fn compress(&mut self, payload: &[u8]) -> Vec<u8> {
         let level = self.pick(&[0, 1, 6, 9]);
         let mut compress = Compress::new(Compression::new(level), false);
@@ -208,7 +208,7 @@ impl Generator {
             if part.is_empty() && middle > 0 {
                 continue;
             }
-            // The room is more than the worst case needs.
+            // This is more room than the worst case needs.
             if compress.compress_vec(part, &mut out, FlushCompress::Sync).is_err() {
                 return vec![0];
             }
@@ -239,7 +239,7 @@ impl Generator {
         }
     }
 
-    /// A step is cut in two, with a wait between.
+    /// Cuts a step in two, with a pause between.
     fn split_with_pauses(&mut self, steps: &mut Vec<Step>) {
         if steps.is_empty() || !self.one_in(40) {
             return;
@@ -252,7 +252,7 @@ impl Generator {
         steps.splice(at..=at, [Step::Bytes(front), Step::Pause(millis), Step::Bytes(back)]);
     }
 
-    /// One thing is turned wrong; now and then what comes out is right all the same, as the model will say.
+    /// Makes one thing wrong; occasionally the result is still valid, which the model will find.
     fn turn_wrong(&mut self, steps: &mut Vec<Step>) {
         let at = self.random.below(steps.len());
         let kind = self.random.below(22);
@@ -337,7 +337,7 @@ impl Generator {
                 vec![Step::Bytes(self.bytes(len))]
             }
             18 | 19 if self.deflate => {
-                // A stream in which some bits are others.
+                // A stream with some bits changed.
                 let len = self.size();
                 let text = self.text(len);
                 let mut stream = self.compress(&text);
@@ -349,7 +349,7 @@ impl Generator {
                 vec![Step::Frame(frame)]
             }
             _ => {
-                // Any bit of a step.
+                // Change any bit of a step.
                 let mut bytes = steps[at].bytes();
                 if bytes.is_empty() {
                     return;
@@ -373,7 +373,7 @@ impl Generator {
         opening
     }
 
-    /// Another way to say the same.
+    /// Writes the head in another valid way.
     fn right_opening(&mut self, opening: &mut Opening) {
         for _ in 0..1 + self.random.below(3) {
             match self.random.below(5) {
@@ -400,7 +400,7 @@ impl Generator {
     }
 
     fn wrong_opening(&mut self, opening: &mut Opening) {
-        // What is replaced, what by, and which rule that breaks.
+        // What is replaced, the replacement, and the rule that this breaks.
         type Edit = (&'static str, Option<&'static str>, &'static str, Section);
         let edits: &[Edit] = match self.side {
             Side::Server => &[
@@ -506,7 +506,7 @@ mod tests {
         assert_ne!(script(Side::Server, 7, 1), script(Side::Server, 8, 1));
     }
 
-    /// Rules are broken, many different ones, and many scripts break none.
+    /// Many different rules are broken, and many scripts break none.
     #[test]
     fn scripts_are_right_and_wrong_in_many_ways() {
         for side in [Side::Server, Side::Client] {

@@ -1,10 +1,10 @@
-//! Makes a script smaller for as long as the same thing is wrong: fewer steps, fewer bytes, plainer ones.
+//! Makes a script smaller as long as it shows the same fault: fewer steps, fewer and plainer bytes.
 
 use super::script::{FrameStep, Script, Step};
 use bowsprit::frame::{LengthForm, Parsed, RawHeader};
 
-/// Smaller scripts of the same finding: `fails` plays one and says whether it comes out again. Plays at most `most`
-/// scripts.
+/// Returns the smallest script found that still has the finding: `fails` plays a script and returns whether the finding
+/// recurs. At most `most` scripts are played.
 pub fn minimise(script: &Script, most: usize, fails: &mut dyn FnMut(&Script) -> bool) -> Script {
     let mut left = most;
     let mut best = script.clone();
@@ -38,7 +38,7 @@ pub fn minimise(script: &Script, most: usize, fails: &mut dyn FnMut(&Script) -> 
     best
 }
 
-/// The script with bytes that are whole frames written as frames, and waits between left out.
+/// Rewrites bytes that are whole frames as frames, and removes the pauses.
 fn framed(script: &Script) -> Option<Script> {
     let bytes: Vec<u8> = script.steps.iter().flat_map(Step::bytes).collect();
     let mut rest = &bytes[..];
@@ -75,7 +75,7 @@ fn framed(script: &Script) -> Option<Script> {
 
 type Attempt<'a> = &'a mut dyn FnMut(Script, &mut Script) -> bool;
 
-/// First halves, then quarters, then single steps.
+/// Removes halves, then quarters, then single steps.
 fn remove_steps(best: &mut Script, attempt: Attempt<'_>) {
     let mut size = best.steps.len().div_ceil(2);
     while size > 0 {
@@ -91,7 +91,7 @@ fn remove_steps(best: &mut Script, attempt: Attempt<'_>) {
     }
 }
 
-/// A frame and the continuation behind it become one.
+/// Joins a frame and the continuation after it.
 fn join_fragments(best: &mut Script, attempt: Attempt<'_>) {
     let mut at = 0;
     while at + 1 < best.steps.len() {
@@ -118,7 +118,7 @@ fn plain_opening(best: &mut Script, attempt: Attempt<'_>) {
         attempt(candidate, best);
     }
     if best.opening.wrong.is_none() {
-        // Fields that nobody needs.
+        // Remove fields that are not needed.
         for at in (1..best.opening.lines.len()).rev() {
             if best.opening.lines[at].starts_with("X-") {
                 let mut candidate = best.clone();
@@ -140,7 +140,7 @@ fn smaller_step(at: usize, best: &mut Script, attempt: Attempt<'_>) {
         Step::Bytes(bytes) => bytes.len(),
         Step::Pause(_) => 0,
     };
-    // From the end, then from the start, less each time.
+    // Cut from the end, then from the start, less each time.
     for from_start in [false, true] {
         let mut cut = len(&best.steps[at]);
         while cut > 0 {
@@ -159,7 +159,7 @@ fn smaller_step(at: usize, best: &mut Script, attempt: Attempt<'_>) {
             }
         }
     }
-    // Bytes that say less.
+    // Replace bytes by plainer ones.
     let candidate = edit(best, &|step| {
         if let Step::Frame(frame) = step {
             frame.payload.fill(b'a');
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::fuzz::{Side, script};
 
-    /// A fault that needs one frame out of many, and five bytes of it.
+    /// A fault that needs one frame out of many, and five bytes of that frame.
     #[test]
     fn what_is_left_is_what_is_needed() {
         let needed = FrameStep { rsv: 2, ..FrameStep::new(2, b"xxxxxx<five>yyyyyyyyyy".repeat(50)) };
@@ -218,7 +218,7 @@ mod tests {
         assert!(plays <= 500);
     }
 
-    /// Frames in loose bytes are written as frames, and the bytes stay what they were.
+    /// Frames in loose bytes are rewritten as frames with the same bytes.
     #[test]
     fn bytes_become_frames() {
         let mut framed_ones = 0;

@@ -1,11 +1,10 @@
-//! A structure-aware fuzzer of WebSocket servers and clients, over the wire: nothing of the peer is needed but its
-//! address.
+//! A structure-aware fuzzer of WebSocket servers and clients over the wire: all it needs of the peer is the address.
 //!
-//! Each iteration is one connection, and a function of a seed and a number: `generate` makes a [`Script`] of it
-//! (legal conversations, most of them with one thing turned wrong), `model` says what RFC 6455 and RFC 7692 ask of the
-//! peer for exactly these bytes, [`play`] plays it and holds what comes back against that. What does not fit is a
-//! [`Finding`]. A [`campaign`] plays many, [`minimise`] makes the script of a finding smaller for as long as the same
-//! finding comes out, and a [`Trace`] is all of that in a file, to be played again.
+//! Each iteration is one connection and a function of a seed and a number. `generate` makes a [`Script`] of them (legal
+//! conversations, most of them with one thing made wrong), `model` says what RFC 6455 and RFC 7692 require of the peer
+//! for exactly these bytes, and [`play`] plays the script and compares what comes back. A difference is a [`Finding`].
+//! A [`campaign`] plays many iterations, [`minimise`] makes the script of a finding smaller as long as the same finding
+//! recurs, and a [`Trace`] holds all of that in a file that can be played again.
 
 pub mod campaign;
 mod finding;
@@ -34,7 +33,7 @@ pub use script::{FrameStep, Script, Step};
 pub use stream::Stream;
 pub use trace::Trace;
 
-/// Who is on the other end.
+/// The side that is fuzzed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {

@@ -1,5 +1,5 @@
-//! What the RFCs ask of a peer that reads these bytes, written from them once more: which messages it may act on, which
-//! Pings it answers, and how the connection ends.
+//! What the RFCs require of a peer that reads these bytes: which messages it may act on, which Pings it answers, and
+//! how the connection ends. This is a second reading of the RFCs, written separately.
 
 use crate::deflate::{Agreed, Codec};
 use bowsprit::error::Section;
@@ -8,75 +8,75 @@ use bowsprit::frame::{LengthForm, Parsed, RawHeader};
 /// What a peer has to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Expected {
-    /// Messages that it may act on, in order.
+    /// The messages that it may act on, in order.
     pub(super) messages: Vec<(bool, Vec<u8>)>,
-    /// Pings, in order.
+    /// The Pings, in order.
     pub(super) pings: Vec<Vec<u8>>,
-    /// A message is begun and not ended.
+    /// Whether a message was begun and not ended.
     pub(super) message_open: bool,
-    /// How it ends.
+    /// How the connection ends.
     pub(super) end: End,
 }
 
 /// How a connection ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum End {
-    /// It does not: the peer answers what comes next.
+    /// It stays open: the peer answers what comes next.
     #[default]
     Open,
-    /// With a closing handshake that we begin; this is our code.
+    /// It ends with a closing handshake that we begin; this is our code.
     Closed(Option<u16>),
     /// The peer must fail the connection.
     Fails(Rule),
-    /// Several things are right, such as waiting for the rest of a frame or refusing its size.
+    /// Several outcomes are right, such as waiting for the rest of a frame or refusing its size.
     Unknown,
 }
 
 /// A rule that our bytes break.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
-    /// In a few words.
+    /// The rule in a few words.
     pub(super) what: &'static str,
-    /// Where it stands.
+    /// The section that states the rule.
     pub(super) section: Section,
-    /// The codes that fit.
+    /// The close codes that fit.
     pub(super) codes: &'static [u16],
 }
 
 const PROTOCOL: &[u16] = &[1002];
-/// Frames that are wrong and long as well.
+/// For frames that are both wrong and long.
 const PROTOCOL_OR_SIZE: &[u16] = &[1002, 1008, 1009];
 const TEXT: &[u16] = &[1007];
-/// Text that is not UTF-8, and then something else that is wrong.
+/// For text that is not UTF-8 followed by another fault.
 const TEXT_OR_PROTOCOL: &[u16] = &[1002, 1003, 1007, 1008, 1009, 1011];
 const COMPRESSED: &[u16] = &[1002, 1003, 1007, 1009, 1011];
 
-/// Frames up to here every peer takes; longer ones it may refuse or wait for.
+/// Every peer accepts frames up to this length; it may refuse longer ones or wait for them.
 const LONGEST: u64 = 128 * 1024;
 
 struct Open {
     text: bool,
     compressed: bool,
     bytes: Vec<u8>,
-    /// It is not UTF-8 already, which the peer may notice now or when the message ends.
+    /// Whether the bytes so far are already not UTF-8, which the peer may notice now or when the message ends.
     bad: bool,
 }
 
-/// The model's answer for `bytes`; `peer_masks` says whether the peer is a client, `deflate` what was agreed.
+/// Returns the model's answer for `bytes`; `peer_masks` says whether the peer is a client, `deflate` what was agreed.
 pub(super) fn expect(mut bytes: &[u8], peer_masks: bool, deflate: Option<Agreed>) -> Expected {
     let mut expected = Expected::default();
     let mut inflater = deflate.map(|agreed| {
-        // Seen from the peer: our window is the one to inflate with.
+        // From the peer's point of view: our window is the one to inflate with.
         Codec::new(Agreed { their_reset: agreed.our_reset, their_bits: agreed.our_bits, ..agreed })
     });
     let mut open: Option<Open> = None;
     while !bytes.is_empty() {
         let Parsed::Done(header, used) = RawHeader::parse(bytes) else {
-            // A wrong first byte may be noticed now or with the rest of the header.
+            // The peer may notice a wrong first byte now or with the rest of the header.
             expected.end = End::Unknown;
             break;
         };
-        // Wrong already perhaps, which the peer may notice now or when the message ends.
+        // The text may be wrong already, which the peer may notice now or when the message ends.
         let bad_text = open.as_ref().is_some_and(|open| open.bad || open.compressed);
         if let Some(rule) = broken(&header, peer_masks, deflate.is_some(), open.is_some()) {
             let codes = if bad_text { TEXT_OR_PROTOCOL } else { rule.codes };
@@ -124,7 +124,7 @@ pub(super) fn expect(mut bytes: &[u8], peer_masks: bool, deflate: Option<Agreed>
                     if let End::Fails(rule) = &mut end
                         && !bytes.is_empty()
                     {
-                        // A peer that reads ahead may meet another fault first.
+                        // A peer that reads ahead may find another fault first.
                         rule.codes = TEXT_OR_PROTOCOL;
                     }
                     expected.end = end;
@@ -146,7 +146,7 @@ impl Expected {
             Some(codec) if message.compressed => match codec.decompress_whole(&message.bytes) {
                 Ok(bytes) => bytes,
                 // A final block in the middle is read in more than one way (RFC 7692 §7.2.3.4); a block of the kind
-                // that does not exist, at the very start, in one only.
+                // that does not exist, at the very start, in only one.
                 Err(_) if message.bytes.first().is_none_or(|first| first & 0b110 != 0b110) => {
                     return Some(End::Unknown);
                 }
@@ -186,7 +186,7 @@ fn broken(header: &RawHeader, peer_masks: bool, deflate: bool, open: bool) -> Op
         return rule("RSV1 is set on the first frame of a message only", Section::rfc7692("6.1"));
     }
     match (header.mask.is_some(), peer_masks) {
-        // We are what the peer is not.
+        // Our role is the opposite of the peer's.
         (false, false) => return rule("a client masks every frame", Section::rfc6455("5.1")),
         (true, true) => return rule("a server masks no frame", Section::rfc6455("5.1")),
         _ => {}
@@ -269,13 +269,14 @@ mod tests {
         assert!(expect(b"\x01\x01a", true, None).message_open);
     }
 
-    /// With permessage-deflate agreed, nothing kept between messages.
+    /// Returns the model's answer with permessage-deflate agreed and no context kept between messages.
     fn deflated(bytes: &[u8]) -> Expected {
         let agreed = Agreed { our_reset: true, our_bits: 15, their_reset: true, their_bits: 15 };
         expect(bytes, true, Some(agreed))
     }
 
-    // Findings of earlier builds that were faults of the model, each a thing that two readings of the RFCs allow.
+    // These were findings of earlier builds that turned out to be faults of the model: the RFCs allow two readings of
+    // each.
 
     #[test]
     fn a_second_fault_behind_a_bad_compressed_message_may_be_met_first() {
@@ -296,7 +297,7 @@ mod tests {
     fn a_close_inside_a_message_may_be_a_fault() {
         let expected = expect(b"\x01\x01a\x88\x02\x03\xe8", true, None);
         assert_eq!((expected.end, expected.message_open), (End::Closed(Some(1000)), true));
-        // And behind half a compressed message nobody knows what the peer has noticed.
+        // After half a compressed message it is unknown what the peer has noticed.
         assert_eq!(deflated(b"\x41\x01a\x88\x02\x03\xe8").end, End::Unknown);
     }
 

@@ -1,4 +1,4 @@
-//! Whether a quiet connection is answered in time while others are played.
+//! Checks whether a quiet connection is answered in time while others are played.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,22 +11,22 @@ use super::peer::Peer;
 use super::play::{Answer, Played, Quiet};
 use super::script::Script;
 
-/// Between two questions.
+/// The pause between two questions.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Before a connection is tried again.
+/// The pause before another attempt to connect.
 const REST: Duration = Duration::from_millis(20);
-/// Questions while nothing else is said, the quickest answer to which counts.
+/// How many questions are asked while nothing else is sent; the quickest answer counts.
 const CALM: usize = 5;
 
 fn open(peer: &Peer, oracles: &Oracles) -> io::Result<Quiet> {
     peer.connect(oracles.timeout).and_then(|stream| Quiet::open(stream, oracles))
 }
 
-/// Asks while nothing else is said.
+/// Asks while nothing else is sent.
 ///
 /// # Errors
 ///
-/// Where there is no connection, or even the quickest answer takes longer than that.
+/// Fails if there is no connection, or if even the quickest answer takes longer than `within`.
 pub(super) fn calm(peer: &Peer, oracles: &Oracles, within: Duration) -> io::Result<()> {
     let mut quiet = open(peer, oracles)
         .map_err(|error| io::Error::other(format!("the quiet neighbour has no connection: {error}")))?;
@@ -48,8 +48,8 @@ pub(super) fn calm(peer: &Peer, oracles: &Oracles, within: Duration) -> io::Resu
     )))
 }
 
-/// Asks again and again until `stop`; `late` is told of each answer that takes too long, with what `before` gave as its
-/// question was asked.
+/// Asks again and again until `stop`. Calls `late` for each answer that takes too long, with the value that `before`
+/// returned when the question was asked.
 pub(super) fn watch<T>(
     peer: &Peer,
     oracles: &Oracles,
@@ -70,7 +70,7 @@ pub(super) fn watch<T>(
         let circumstances = before();
         match connection.ask() {
             Ok(answer) if answer.is_within(within) => thread::sleep(PAUSE),
-            // Who answers nobody has gone, which is another finding.
+            // A peer that answers nobody has gone, which is another finding.
             Ok(Answer::Missing(_)) if peer.gone(oracles).is_some() => quiet = None,
             Ok(answer) => {
                 late(circumstances, finding(answer, within));
@@ -83,11 +83,12 @@ pub(super) fn watch<T>(
     }
 }
 
-/// Plays a script beside a neighbour. Gives what keeps the neighbour waiting, or else that the peer has gone.
+/// Plays a script beside a neighbour. Returns the finding that the neighbour has to wait, or else that the peer has
+/// gone.
 ///
 /// # Errors
 ///
-/// Where there is no connection.
+/// Fails if there is no connection.
 pub(super) fn beside(
     peer: &Peer,
     script: &Script,

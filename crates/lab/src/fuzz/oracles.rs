@@ -1,24 +1,25 @@
-//! What a peer is held against.
+//! What a peer is checked against.
 
 use std::time::Duration;
 
 use super::Side;
 
-/// What is asked of a peer beside the RFCs.
+/// What is required of a peer beyond the RFCs.
 #[derive(Clone, Debug)]
 pub struct Oracles {
-    /// Who the peer is.
+    /// The side that the peer takes.
     pub side: Side,
-    /// Host and port, as the Host field has them.
+    /// Host and port, as in the Host field.
     pub host: String,
     /// The request target.
     pub target: String,
-    /// Lines that each request has beside those of the script.
+    /// Lines that each request has in addition to those of the script.
     pub fields: Vec<String>,
     /// How long an answer may take.
     pub timeout: Duration,
-    /// The peer sends every message back.
+    /// Whether the peer sends every message back.
     pub echo: bool,
-    /// How long a quiet connection may wait for an answer while others are played; of a server only. `None`: nobody looks.
+    /// How long a quiet connection to a server may wait for an answer while others are played; `None` means that this
+    /// is not checked.
     pub neighbour: Option<Duration>,
 }

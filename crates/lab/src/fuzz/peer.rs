@@ -1,4 +1,4 @@
-//! Whom we fuzz: how connections to it come about, and whether it is still there.
+//! The peer to fuzz: how connections to it are made, and whether it is still there.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -29,25 +29,26 @@ pub enum Dial {
 /// A peer.
 #[derive(Debug)]
 pub struct Peer {
-    /// Where connections come from.
+    /// Where its connections come from.
     pub dial: Dial,
-    /// What it is started by, where it is we who do. A client may end and is started again; a server may not end.
+    /// The process that runs the peer, if we start it. A client may end and is started again; a server must not end.
     pub process: Option<Process>,
-    /// How long it may take to be there again once it has gone.
+    /// How long the peer may take to be there again once it has gone.
     pub back: Duration,
-    /// A server behind TLS: whom we trust, and the name that its certificate has to bear.
+    /// For a server behind TLS: the trust settings, and the name that its certificate must have.
     #[cfg(feature = "tls")]
     pub tls: Option<(TlsClient, String)>,
 }
 
-/// How long connecting may fail before the peer is gone: a listener's queue may be full, and ports may be short.
+/// How long connecting may fail before the peer counts as gone: a listener's queue may be full, and ports may be
+/// scarce.
 const GONE: Duration = Duration::from_secs(2);
-/// A new client may take its time.
+/// How long a new client may take to connect.
 const ACCEPT: Duration = Duration::from_secs(5);
-/// A process may take a moment longer to end than its connections.
+/// How long a process may take to end after its connections.
 const REAPED: Duration = Duration::from_secs(2);
 
-/// Whether the server has shown a certificate that is not trusted, which trying again does not mend.
+/// Returns whether the server has shown an untrusted certificate, which another attempt would not change.
 fn is_untrusted(error: &io::Error) -> bool {
     #[cfg(feature = "tls")]
     return bowsprit::tls::tls_error(error)
@@ -60,7 +61,7 @@ fn is_untrusted(error: &io::Error) -> bool {
 }
 
 impl From<Dial> for Peer {
-    /// Somebody else starts it, and nobody starts it again.
+    /// Creates a peer that others start and that is not started again.
     fn from(dial: Dial) -> Self {
         Self {
             dial,
@@ -73,17 +74,17 @@ impl From<Dial> for Peer {
 }
 
 impl Peer {
-    /// A connection.
+    /// Makes a connection.
     ///
     /// # Errors
     ///
-    /// Where nobody is there, or nobody comes.
+    /// Fails if the server is not there, or no client connects.
     pub fn connect(&self, timeout: Duration) -> io::Result<Stream> {
         let stream = match &self.dial {
             Dial::Connect(address) => TcpStream::connect_timeout(address, timeout)?,
             Dial::Accept(listener) => self.accept(listener, timeout)?,
         };
-        // Thousands of connections a second would use up the ports for as long as each rests.
+        // Thousands of connections a second would use up the ports while each rests.
         SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
         #[cfg(feature = "tls")]
         if let Some((client, name)) = &self.tls {
@@ -121,7 +122,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// Where there is no connection.
+    /// Fails if there is no connection.
     pub fn play(&self, script: &Script, oracles: &Oracles) -> io::Result<Played> {
         let started = Instant::now();
         loop {
@@ -139,11 +140,11 @@ impl Peer {
         }
     }
 
-    /// Has it there: starts it where we can, and waits for it.
+    /// Starts the peer if we can, and waits until it is there.
     ///
     /// # Errors
     ///
-    /// Where it is not there in time.
+    /// Fails if the peer is not there in time.
     pub fn ready(&self) -> io::Result<()> {
         if let Some(process) = &self.process {
             process.start()?;
@@ -159,14 +160,14 @@ impl Peer {
         }
     }
 
-    /// How the process ended, where it is ours and should not have.
+    /// Returns how the process ended, if it is ours and should not have ended.
     pub(super) fn crashed(&self) -> Option<String> {
         let status = self.process.as_ref()?.ended()?;
         let wrong = matches!(self.dial, Dial::Connect(_)) || is_crash(status);
         wrong.then(|| format!("its process has ended: {status}"))
     }
 
-    /// Why it is gone, if it is: it has ended, takes no connection, or answers nothing on a new one.
+    /// Returns why the peer is gone, if it is: it has ended, accepts no connection, or answers nothing on a new one.
     pub(super) fn gone(&self, oracles: &Oracles) -> Option<String> {
         if let Some(why) = self.crashed() {
             return Some(why);
@@ -177,7 +178,7 @@ impl Peer {
                 match self.connect(oracles.timeout).and_then(|stream| play(stream, &plain, oracles)) {
                     Ok(Played { finding: Some(finding), .. }) => match finding.kind {
                         Kind::NoAnswer => "a new connection is not answered".to_owned(),
-                        // It ends where the process is just going down.
+                        // A connection ends like this when the process is just going down.
                         Kind::HandshakeRefused | Kind::EndedEarly => {
                             return self.play(&plain, oracles).err().map(|error| self.ending(&error));
                         }
@@ -195,7 +196,7 @@ impl Peer {
         Some(why)
     }
 
-    /// Why it is gone, if it is, after something that may be a sign of it.
+    /// Returns why the peer is gone, if it is, after a finding that may be a sign of that.
     pub(super) fn gone_by(&self, finding: &Finding, oracles: &Oracles) -> Option<String> {
         match (&self.dial, finding.kind) {
             (
@@ -207,7 +208,7 @@ impl Peer {
                 | Kind::AnsweredForbidden,
             ) => None,
             (Dial::Connect(_), _) => self.gone(oracles),
-            // A client is not asked again: it may have meant to make one connection.
+            // A client is not asked again: it may make only one connection.
             (Dial::Accept(_), Kind::EndedEarly) => {
                 let deadline = Instant::now() + REAPED / 4;
                 while self.process.is_some() && self.crashed().is_none() && Instant::now() < deadline {
@@ -219,11 +220,11 @@ impl Peer {
         }
     }
 
-    /// Has it there again, after it was gone.
+    /// Brings the peer back after it was gone.
     ///
     /// # Errors
     ///
-    /// Where it does not come back in time.
+    /// Fails if the peer does not come back in time.
     pub(super) fn revive(&self, oracles: &Oracles) -> io::Result<()> {
         let deadline = Instant::now() + self.back;
         if let Some(process) = &self.process {
@@ -231,7 +232,7 @@ impl Peer {
         }
         loop {
             let why = match self.ready() {
-                // What we start answers, or else it is ended by what others say to it meanwhile.
+                // A process that we start answers; otherwise other scripts sent to it meanwhile have ended it.
                 Ok(()) if self.process.is_some() => return Ok(()),
                 Ok(()) => match self.gone(oracles) {
                     None => return Ok(()),
@@ -246,7 +247,7 @@ impl Peer {
         }
     }
 
-    /// How it ended, which says more than that it does not answer.
+    /// Returns how the process ended, which says more than that it does not answer.
     fn ending(&self, error: &io::Error) -> String {
         let deadline = Instant::now() + REAPED;
         while self.process.as_ref().is_some_and(|process| process.id().is_some()) && Instant::now() < deadline

@@ -1,4 +1,4 @@
-//! A peer that we start ourselves, and again when it has gone.
+//! A peer that we start ourselves, and restart when it has gone.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -6,26 +6,26 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard};
 
-/// A shell command that runs one peer at a time. Dropping it ends what runs.
+/// A shell command that runs one peer at a time. Dropping it ends the running peer.
 #[derive(Debug)]
 pub struct Process {
     command: String,
-    /// Where its output goes; nowhere where it is `None`.
+    /// Where its output goes; `None` discards it.
     log: Option<PathBuf>,
     running: Mutex<Option<Child>>,
 }
 
 impl Process {
-    /// Nothing runs yet. Output is appended to `log`.
+    /// Creates a process that is not started yet. Output is appended to `log`.
     pub fn new(command: impl Into<String>, log: Option<PathBuf>) -> Self {
         Self { command: command.into(), log, running: Mutex::new(None) }
     }
 
-    /// Starts it where it does not run.
+    /// Starts the process if it does not run.
     ///
     /// # Errors
     ///
-    /// Where there is no shell, or the log cannot be written.
+    /// Fails if there is no shell, or the log cannot be written.
     pub fn start(&self) -> io::Result<()> {
         let mut running = self.lock();
         if let Some(child) = &mut *running
@@ -41,28 +41,28 @@ impl Process {
             None => (Stdio::null(), Stdio::null()),
         };
         let mut command = Command::new("sh");
-        // A pipe nobody writes to: some peers end with their input, and so with us.
+        // This pipe is never written to: some peers end with their input, and so with us.
         command.args(["-c", &self.command]).stdin(Stdio::piped()).stdout(out).stderr(err);
-        // A group of its own: Ctrl-C is for us, and what the shell starts ends with it.
+        // It gets its own process group: Ctrl-C is for us only, and what the shell starts ends with the shell.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         *running = Some(command.spawn()?);
         Ok(())
     }
 
-    /// How it ended; `None` while it runs, and where it was never started.
+    /// Returns how the process ended; `None` if it runs or was never started.
     pub fn ended(&self) -> Option<ExitStatus> {
         self.lock().as_mut()?.try_wait().ok().flatten()
     }
 
-    /// Its number, where it runs: that of the shell, unless the shell became the peer.
+    /// Returns the id of the running process: that of the shell, unless the shell became the peer.
     pub fn id(&self) -> Option<u32> {
         let mut running = self.lock();
         let child = running.as_mut()?;
         child.try_wait().is_ok_and(|status| status.is_none()).then(|| child.id())
     }
 
-    /// Ends it.
+    /// Ends the process.
     pub fn stop(&self) {
         let Some(mut child) = self.lock().take() else { return };
         if child.try_wait().is_ok_and(|status| status.is_some()) {
@@ -89,7 +89,7 @@ impl Drop for Process {
     }
 }
 
-/// Whether a process ended as none ends by its own will.
+/// Returns whether a process ended in a way that no process chooses.
 pub(super) fn is_crash(status: ExitStatus) -> bool {
     #[cfg(unix)]
     return std::os::unix::process::ExitStatusExt::signal(&status).is_some();
@@ -97,11 +97,11 @@ pub(super) fn is_crash(status: ExitStatus) -> bool {
     return !status.success();
 }
 
-/// Bytes of memory that a process holds.
+/// Returns how many bytes of memory a process holds.
 ///
 /// # Errors
 ///
-/// Where the system does not say.
+/// Fails if the system does not say.
 pub fn resident(pid: u32) -> io::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

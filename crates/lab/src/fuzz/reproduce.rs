@@ -1,4 +1,4 @@
-//! Whether a finding comes out of a script, and out of smaller ones.
+//! Checks whether a script, or a smaller one, reproduces a finding.
 
 use std::io;
 
@@ -9,43 +9,43 @@ use super::peer::Peer;
 use super::process::resident;
 use super::script::Script;
 
-/// Plays scripts in which one finding is looked for.
+/// Plays scripts to look for one finding.
 pub struct Reproducer<'a> {
-    /// Whom to ask.
+    /// The peer.
     pub peer: &'a Peer,
-    /// What is asked.
+    /// What the peer is checked against.
     pub oracles: &'a Oracles,
     /// What two findings of one fault have in common.
     pub key: (Kind, String),
-    /// The process whose memory is looked at, and by how many bytes it may grow; for a finding about that.
+    /// For a finding about memory: the process to measure, and how many bytes it may grow by.
     pub watch: Option<(u32, u64)>,
     /// What the peer sent in the last script that was played.
     pub received: Vec<String>,
 }
 
-/// How often a script is played before the memory of its peer is looked at again.
+/// How often a script is played between two measurements of the peer's memory.
 const TIMES: u64 = 20;
 
 impl<'a> Reproducer<'a> {
-    /// Looks for what `finding` is about.
+    /// Creates a reproducer that looks for the fault of `finding`.
     pub fn new(peer: &'a Peer, oracles: &'a Oracles, finding: &Finding, watch: Option<(u32, u64)>) -> Self {
         Self { peer, oracles, key: finding.key(), watch, received: Vec::new() }
     }
 
-    /// The finding, if this script brings it out.
+    /// Returns the finding, if this script reproduces it.
     ///
     /// # Errors
     ///
-    /// Where the peer is not there to begin with.
+    /// Fails if the peer is not there to begin with.
     pub fn find(&mut self, script: &Script) -> io::Result<Option<Finding>> {
         Ok(self.any(script)?.filter(|finding| finding.key() == self.key))
     }
 
-    /// What this script brings out, be it another finding.
+    /// Returns any finding that this script produces.
     ///
     /// # Errors
     ///
-    /// Where the peer is not there to begin with.
+    /// Fails if the peer is not there to begin with.
     pub fn any(&mut self, script: &Script) -> io::Result<Option<Finding>> {
         if self.key.0 == Kind::Memory {
             return self.grows(script);
@@ -53,7 +53,7 @@ impl<'a> Reproducer<'a> {
         self.peer.ready()?;
         if let (Kind::NeighbourWaits, Some(within)) = (self.key.0, self.oracles.neighbour) {
             let (mut found, mut played) = neighbour::beside(self.peer, script, self.oracles, within)?;
-            // What the script does it does again; that the machine was slow for a moment is no finding.
+            // The script's effect recurs; a machine that was slow for a moment is not a finding.
             if found.as_ref().is_some_and(|found| found.key().0 == Kind::NeighbourWaits) {
                 (found, played) = neighbour::beside(self.peer, script, self.oracles, within)?;
             }
@@ -84,7 +84,7 @@ impl<'a> Reproducer<'a> {
             self.received = self.peer.play(script, self.oracles)?.received;
         }
         let now = resident(pid)?;
-        // A leak of an iteration shows with each of them; what merely warms up does not.
+        // A leak shows with each iteration; warming up does not.
         let grown = now > before + (most / 100).max(TIMES * 4096);
         Ok(grown.then(|| Finding::memory(before, now, TIMES)))
     }

@@ -1,4 +1,4 @@
-//! What is said in one iteration: data, so that it can be saved, read, changed and played again.
+//! What is sent in one iteration, as data that can be saved, read, changed and played again.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ pub struct Script {
     pub opening: Opening,
     /// What follows once the connection is open.
     pub steps: Vec<Step>,
-    /// Each write has at most so many bytes; 0: a step is one write.
+    /// The most bytes in a write; 0 means that each step is one write.
     #[serde(default)]
     pub cut: usize,
 }
@@ -30,7 +30,7 @@ pub struct Opening {
     /// Whether `permessage-deflate` is offered, or accepted where a client offers it.
     #[serde(default)]
     pub deflate: bool,
-    /// What is wrong with the head and where the RFC says so; `None`: nothing.
+    /// The fault of the head and the section that it violates, if there is one.
     #[serde(default)]
     pub wrong: Option<Wrong>,
 }
@@ -38,21 +38,21 @@ pub struct Opening {
 /// A rule that a head breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wrong {
-    /// In a few words.
+    /// The fault in a few words.
     pub what: String,
-    /// Where the rule stands.
+    /// The section that states the rule.
     pub section: String,
 }
 
-/// One thing said on an open connection.
+/// One thing sent on an open connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// A frame, legal or not.
     Frame(FrameStep),
-    /// Bytes as they are.
+    /// Exactly these bytes.
     Bytes(#[serde(with = "hex::field")] Vec<u8>),
-    /// Nothing, for so many milliseconds.
+    /// A pause of this many milliseconds.
     Pause(u64),
 }
 
@@ -63,16 +63,16 @@ pub struct FrameStep {
     pub opcode: u8,
     /// The FIN bit.
     pub fin: bool,
-    /// RSV1 is 4, RSV2 is 2, RSV3 is 1.
+    /// The reserved bits: RSV1 is 4, RSV2 is 2, RSV3 is 1.
     #[serde(default)]
     pub rsv: u8,
     /// The masking key, if any.
     #[serde(default)]
     pub mask: Option<[u8; 4]>,
-    /// The length that the header declares, where it is not that of the payload.
+    /// The length that the header declares, if it is not that of the payload.
     #[serde(default)]
     pub declares: Option<u64>,
-    /// Bytes of the length field (2 or 8), where it is not the shortest form.
+    /// The size of the length field in bytes (2 or 8), if it is not the shortest form.
     #[serde(default)]
     pub length_bytes: Option<u8>,
     /// The payload, before masking.
@@ -81,12 +81,12 @@ pub struct FrameStep {
 }
 
 impl Script {
-    /// Bytes of all steps.
+    /// Returns the number of bytes in all steps.
     pub fn size(&self) -> usize {
         self.steps.iter().map(|step| step.bytes().len()).sum()
     }
 
-    /// The script in words, a line for each step.
+    /// Describes the script, a line for each step.
     pub fn show(&self) -> String {
         let mut out = String::new();
         if let Some(wrong) = &self.opening.wrong {
@@ -122,7 +122,7 @@ impl Script {
 }
 
 impl Step {
-    /// As it travels.
+    /// Returns the bytes on the wire.
     pub fn bytes(&self) -> Vec<u8> {
         match self {
             Step::Frame(frame) => frame.bytes(),
@@ -133,7 +133,7 @@ impl Step {
 }
 
 impl FrameStep {
-    /// A final frame.
+    /// Creates a final frame.
     pub fn new(opcode: u8, payload: impl Into<Vec<u8>>) -> Self {
         let payload = payload.into();
         Self { opcode, fin: true, rsv: 0, mask: None, declares: None, length_bytes: None, payload }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 #[cfg(feature = "tls")]
 use bowsprit::tls::{TlsClient, TlsStream};
 
-/// A connection that blocks, with TLS or without.
+/// A blocking connection, with or without TLS.
 #[derive(Debug)]
 pub struct Stream(Layer);
 
@@ -24,7 +24,7 @@ impl From<TcpStream> for Stream {
 }
 
 impl Stream {
-    /// TLS over it; `name` is the one that the server's certificate has to bear.
+    /// Starts TLS on the connection; `name` is the name that the server's certificate must have.
     #[cfg(feature = "tls")]
     pub(super) fn under_tls(stream: TcpStream, client: &TlsClient, name: &str) -> io::Result<Self> {
         let tls = client.connection(name).map_err(io::Error::other)?;

@@ -12,25 +12,25 @@ use super::script::Script;
 use crate::escape::{Clean, Terminal, for_terminal, one_line};
 use crate::place::Place;
 
-/// All that is needed to see a finding again.
+/// Everything needed to reproduce a finding.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trace {
-    /// Who was fuzzed.
+    /// The side that was fuzzed.
     pub side: Side,
-    /// Where: a URL, or the address we listened on.
+    /// The address of the peer: a URL, or the address we listened on.
     pub place: Place,
-    /// The seed and the number of the iteration that found it.
+    /// The seed of the campaign.
     pub seed: u64,
-    /// See `seed`.
+    /// The number of the iteration that found it.
     pub number: u64,
-    /// What does not fit.
+    /// The finding.
     pub finding: Finding,
-    /// Whether it came out again when the iteration was played again by itself.
+    /// Whether the finding recurred when the iteration was played again by itself.
     pub reproduced: bool,
     /// Why it was not played again, or not to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<String>,
-    /// Steps and bytes before they were made fewer.
+    /// How many steps and bytes the script had before it was minimised.
     pub was: (usize, usize),
     /// How long an answer may take, in milliseconds.
     pub timeout: u64,
@@ -39,14 +39,14 @@ pub struct Trace {
     /// How long a quiet neighbour may wait, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neighbour: Option<u64>,
-    /// What is said.
+    /// The script.
     pub script: Script,
     /// What came back, a line for each frame.
     pub received: Vec<String>,
 }
 
 impl Trace {
-    /// What to hold against the peer when it is played again.
+    /// Returns what the peer is checked against when the script is played again.
     pub fn oracles(&self, host: &str, target: &str) -> Oracles {
         Oracles {
             side: self.side,
@@ -59,7 +59,7 @@ impl Trace {
         }
     }
 
-    /// In words: what is sent, what came, and what the RFC says; with colours if so wanted.
+    /// Describes what was sent, what came and what the RFC says, with colours if `colour`.
     pub fn show(&self, colour: bool) -> Clean<Terminal> {
         let mut out = Clean::new();
         for (number, line) in self.words().split_inclusive('\n').enumerate() {

@@ -1,5 +1,5 @@
-//! What a client asks for, where we are the server: its preface, its requests, and what is right about them (RFC 9113
-//! §3.4, §8.3.1, §8.5; RFC 8441 §4, §5).
+//! The client's part when we are the server: its preface, its requests, and the rules for them (RFC 9113 §3.4, §8.3.1,
+//! §8.5; RFC 8441 §4, §5).
 
 use bowsprit::error::Section;
 
@@ -8,9 +8,9 @@ use super::frame::PREFACE;
 use super::session::{Block, Session, Side};
 use crate::rule::Violation;
 
-/// Streams that are remembered; of more, those that are over are forgotten.
+/// How many streams are remembered; beyond that, those that are over are forgotten.
 const REMEMBERED: usize = 1024;
-/// Requests that nobody has answered, all streams of a connection together.
+/// How many unanswered requests all streams of a connection may have together.
 const MOST_OPEN: usize = 512;
 
 fn err<T>(rfc: u16, number: &'static str, what: impl Into<String>) -> Result<T, Violation> {
@@ -18,7 +18,7 @@ fn err<T>(rfc: u16, number: &'static str, what: impl Into<String>) -> Result<T, 
 }
 
 impl Session {
-    /// What stands behind the client's preface; nothing where that is wrong, or not whole.
+    /// Returns the bytes after the client's preface; nothing if the preface is wrong or incomplete.
     pub(super) fn behind_preface<'b>(&mut self, bytes: &'b [u8]) -> Option<&'b [u8]> {
         if self.side == Side::Client || self.preface == PREFACE.len() {
             return Some(bytes);
@@ -34,12 +34,12 @@ impl Session {
         Some(&bytes[length..])
     }
 
-    /// Streams that the client has opened since the last time.
+    /// Returns the streams that the client has opened since the last call.
     pub(crate) fn take_asked(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.asked)
     }
 
-    /// A field section of the client: a request, or trailers.
+    /// Handles a field section of the client: a request, or trailers.
     pub(super) fn on_request(&mut self, block: &Block, fields: Vec<Field>) -> Result<(), Violation> {
         let stream = block.stream;
         if stream < self.next {
@@ -48,7 +48,7 @@ impl Session {
             };
             let fault: Result<(), _> = match half.ended || half.reset.is_some() {
                 true => err(9113, "5.1", "HEADERS come on a stream that it has ended"),
-                // RFC 9113 §8.5: only DATA and frames that manage streams are right behind a CONNECT.
+                // RFC 9113 §8.5: after a CONNECT, only DATA and frames that manage streams are allowed.
                 false => err(9113, "8.5", "A second field section comes on a stream that it has opened"),
             };
             half.fault = half.fault.take().or(fault.err());
@@ -74,21 +74,21 @@ fn value<'f>(fields: &'f [Field], name: &str) -> Option<&'f [u8]> {
     fields.iter().find(|(this, _)| this == name.as_bytes()).map(|(_, value)| &value[..])
 }
 
-/// Whether a request asks for a WebSocket (RFC 8441 §5).
+/// Returns whether a request asks for a WebSocket (RFC 8441 §5).
 pub(super) fn asks_for_websocket(fields: &[Field]) -> bool {
     value(fields, ":method") == Some(b"CONNECT") && value(fields, ":protocol") == Some(b"websocket")
 }
 
-/// Whether it does, or asks for a page: not for some other tunnel.
+/// Returns whether a request asks for a WebSocket or a page, and not for another tunnel.
 pub(super) fn can_be_answered(fields: &[Field]) -> bool {
     value(fields, ":method") != Some(b"CONNECT") || asks_for_websocket(fields)
 }
 
-/// What is wrong with the fields of a request as such.
+/// Judges the fields of a request by themselves.
 ///
 /// # Errors
 ///
-/// The rule they break.
+/// Returns the rule that they break.
 fn judge_request(fields: &[Field]) -> Result<(), Violation> {
     const PSEUDO: [&[u8]; 5] = [b":method", b":scheme", b":path", b":authority", b":protocol"];
     let mut seen: Vec<&[u8]> = Vec::new();
@@ -146,7 +146,7 @@ fn judge_request(fields: &[Field]) -> Result<(), Violation> {
     }
 }
 
-/// A request in the form of HTTP/1.1, which is what the judges of heads read: `CONNECT /path HTTP/2.0`.
+/// Writes a request in the form of HTTP/1.1, which the judges of heads read: `CONNECT /path HTTP/2.0`.
 pub(super) fn as_head(fields: &[Field]) -> Vec<u8> {
     let of = |name| value(fields, name).unwrap_or_default();
     let host = value(fields, ":authority").unwrap_or_else(|| of("host"));
@@ -214,7 +214,7 @@ mod tests {
         Frame::settings(&[]).encode_into(&mut bytes);
         let block = fields::encode(good());
         Frame::new(kind::HEADERS, flag::END_HEADERS, 1, block).encode_into(&mut bytes);
-        // Cut anywhere.
+        // The input may be cut anywhere.
         bytes.iter().for_each(|byte| session.receive(&[*byte]));
         assert_eq!((session.fault.clone(), session.take_asked()), (None, vec![1]));
         let half = session.stream(1).unwrap();

@@ -1,4 +1,4 @@
-//! How the bytes of a WebSocket are cut into DATA frames, and how the window for those of the peer is opened.
+//! How the bytes of a WebSocket are cut into DATA frames, and how the window for the peer's bytes is opened.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,31 +7,31 @@ use super::frame::{Frame, kind};
 use super::session::{Grant, Session};
 use crate::random::Random;
 
-/// Bytes of a stream that are cut finely; what follows is cut into pieces of a KiB, so that long messages end.
+/// How many bytes of a stream are cut finely; the rest is cut into pieces of a KiB, so that long messages end.
 const FINELY: usize = 2048;
-/// Empty DATA frames on one stream: servers take a great number of them for an attack.
+/// The most empty DATA frames on one stream: servers take a large number of them for an attack.
 const MOST_EMPTY: u32 = 16;
-/// Streams of one connection on which there are such frames, as servers count those of all its streams: Node's http2 resets
-/// every one of them after 1000.
+/// The most streams with empty frames on one connection, since servers count those of all its streams: Node's http2
+/// resets every stream after 1000.
 const MOST_WITH_EMPTY: usize = 32;
-/// What padding needs at most, its length included.
+/// The most bytes that padding takes, its length field included.
 const PADDING: usize = 256;
 
-/// A way to cut.
+/// A way to cut bytes into DATA frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cut {
-    /// What is written at once is one DATA frame, as far as windows let it: many WebSocket frames in one.
+    /// Each write is one DATA frame, as far as windows allow: many WebSocket frames in one.
     #[default]
     Whole,
-    /// One byte in each DATA frame: one WebSocket frame over many.
+    /// Each DATA frame has one byte: one WebSocket frame over many.
     Bytes,
     /// Every DATA frame is padded.
     Padded,
-    /// Empty DATA frames stand between.
+    /// Empty DATA frames are sent in between.
     Empty,
     /// The peer's window is opened byte by byte.
     Window,
-    /// Each stream in one of these ways, by the seed.
+    /// The seed chooses one of these ways for each stream.
     Mixed,
 }
 
@@ -45,7 +45,7 @@ const NAMES: [(Cut, &str); 6] = [
 ];
 
 impl Cut {
-    /// How many streams a connection may carry, one after the other.
+    /// Returns how many streams a connection may carry in total.
     pub(super) const fn most_streams(self) -> usize {
         match self {
             Cut::Empty | Cut::Mixed => MOST_WITH_EMPTY,
@@ -53,12 +53,12 @@ impl Cut {
         }
     }
 
-    /// Whether streams start without a window, so that each can open its own.
+    /// Returns whether streams start without a window, so that each can open its own.
     pub(crate) fn starts_shut(self) -> bool {
         matches!(self, Cut::Window | Cut::Mixed)
     }
 
-    /// The way of one stream.
+    /// Returns the way in which one stream is cut.
     pub(crate) fn of_stream(self, random: &mut Random) -> Self {
         match self {
             Cut::Mixed => NAMES[usize::from(random.bytes::<1>()[0]) % (NAMES.len() - 1)].0,
@@ -90,7 +90,7 @@ impl FromStr for Cut {
     }
 }
 
-/// Cuts what goes to one stream.
+/// Cuts the bytes for one stream.
 #[derive(Debug)]
 pub(super) struct Cutter {
     cut: Cut,
@@ -104,7 +104,7 @@ impl Cutter {
         Self { cut, random, written: 0, empty: 0 }
     }
 
-    /// Sends as many of the bytes as windows let through, and says how many.
+    /// Sends as many of the bytes as windows allow. Returns how many were sent.
     pub(super) fn send(&mut self, session: &mut Session, stream: u32, bytes: &[u8]) -> usize {
         let mut sent = 0;
         while sent < bytes.len() {
@@ -143,7 +143,7 @@ mod tests {
     use crate::http2::frame::{FrameReader, MAX_PAYLOAD, flag};
     use crate::http2::session::SETTINGS;
 
-    /// The DATA frames that carry so many bytes.
+    /// Returns the DATA frames that carry this many bytes.
     fn frames(cut: Cut, length: usize) -> Vec<Frame> {
         let mut session = Session::new(SETTINGS);
         let stream = session.open(&[]);

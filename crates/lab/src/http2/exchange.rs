@@ -1,83 +1,83 @@
-//! What a case about HTTP/2 itself does and expects: data, and nothing else.
+//! What a case about HTTP/2 itself does and expects: data and nothing else.
 
 use std::fmt;
 
 use super::frame::{Frame, code_name, setting_name};
 use crate::class::Class;
 
-/// What is done on a connection of its own, and what has to come of it.
+/// What is done on a connection of its own, and what has to follow.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange {
     /// What we announce in our first SETTINGS frame.
     pub settings: &'static [(u16, u32)],
-    /// The first move waits for the server's SETTINGS frame.
+    /// Whether the first move waits for the server's SETTINGS frame.
     pub patient: bool,
     /// What we do.
     pub moves: &'static [Move],
-    /// What is right; all that one of them lists must be so at the same time.
+    /// The outcomes that are right; everything that an outcome lists must be true at the same time.
     pub outcomes: &'static [(Class, &'static [Seen])],
 }
 
-/// One thing done on the connection. Streams are numbered as on the wire; where a client is examined, which chooses its own
-/// numbers, 1 stands for the stream of its WebSocket.
+/// One thing done on the connection. Streams are numbered as on the wire. If a client is examined, which chooses its
+/// own numbers, 1 stands for the stream of its WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// Asks for a WebSocket on this stream: a good request (RFC 8441 §5) with changes.
+    /// Requests a WebSocket on this stream: a good request (RFC 8441 §5) with changes.
     Connect(u32, &'static [Change]),
-    /// A plain GET on this stream.
+    /// Sends a plain GET on this stream.
     Get(u32),
-    /// Answers the client's request with 200, and changes to that.
+    /// Answers the client's request with 200 and these changes.
     Answer(&'static [Change]),
-    /// A frame of this type with these flags on this stream.
+    /// Sends a frame of this type with these flags on this stream.
     Frame(u8, u8, u32, &'static [u8]),
-    /// The same frame so many times.
+    /// Sends a frame this many times: its type, flags, stream and payload.
     Frames(u32, u8, u8, u32, &'static [u8]),
-    /// Bytes that need be no frame.
+    /// Sends bytes that need not be a frame.
     Bytes(&'static [u8]),
-    /// A text message on a stream, in DATA frames like these.
+    /// Sends a text message on a stream, cut into DATA frames like this.
     Say(u32, &'static str, Cutting),
-    /// A text message of so many bytes.
+    /// Sends a text message of this many bytes.
     SayLong(u32, usize),
-    /// Bytes of a WebSocket in one DATA frame, as they are.
+    /// Sends exactly these WebSocket bytes in one DATA frame.
     Data(u32, &'static [u8]),
-    /// A Close with this code.
+    /// Sends a Close with this code.
     Close(u32, u16),
-    /// An empty DATA frame with END_STREAM.
+    /// Sends an empty DATA frame with END_STREAM.
     End(u32),
-    /// RST_STREAM with this code.
+    /// Sends RST_STREAM with this code.
     Reset(u32, u32),
-    /// WINDOW_UPDATE: so many bytes more on a stream, or on the connection (0).
+    /// Sends WINDOW_UPDATE: this many more bytes on a stream, or on the connection (0).
     Window(u32, u32),
-    /// The window of this stream is not opened any more as its bytes come.
+    /// Stops opening the window of this stream as its bytes come.
     Starve(u32),
-    /// A SETTINGS frame.
+    /// Sends a SETTINGS frame.
     Settings(&'static [(u16, u32)]),
-    /// Waits until this is so.
+    /// Waits until this is true.
     Await(Seen),
-    /// Waits so many milliseconds.
+    /// Waits this many milliseconds.
     Rest(u16),
 }
 
 /// A change to a good request. Values may hold `{host}`, `{target}` and `{scheme}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// This field has this value.
+    /// Gives this field this value.
     Set(&'static str, &'static str),
-    /// There is no such field.
+    /// Leaves out this field.
     Without(&'static str),
-    /// One more field, behind all others.
+    /// Adds a field after all others.
     Add(&'static str, &'static str),
-    /// One more field, in front of all others.
+    /// Adds a field before all others.
     First(&'static str, &'static str),
-    /// One more field of so many letters.
+    /// Adds a field of this many letters.
     Long(&'static str, usize),
-    /// The HEADERS frame has END_STREAM.
+    /// Sets END_STREAM on the HEADERS frame.
     EndStream,
-    /// The field section is cut into frames of so many bytes.
+    /// Cuts the field section into frames of this many bytes.
     Cut(usize),
-    /// The HEADERS frame has so many bytes of padding.
+    /// Gives the HEADERS frame this many bytes of padding.
     Padded(u8),
-    /// The HEADERS frame has a priority, which says that it depends on this stream.
+    /// Gives the HEADERS frame a priority with a dependency on this stream.
     Priority(u32),
 }
 
@@ -86,79 +86,79 @@ pub enum Change {
 pub enum Cutting {
     /// One frame.
     Whole,
-    /// One byte in each.
+    /// One byte in each frame.
     Bytes,
-    /// So many bytes of padding in each of two.
+    /// Two frames with this many bytes of padding each.
     Padded(u8),
-    /// An empty frame before, between and behind two.
+    /// Two frames, with an empty frame before, between and after them.
     Empty,
     /// One frame with END_STREAM.
     EndStream,
-    /// Without the last byte.
+    /// One frame without the last byte.
     Part,
-    /// Without the last byte, and with END_STREAM.
+    /// One frame without the last byte, and with END_STREAM.
     PartEndStream,
 }
 
-/// Something that is so.
+/// Something that can be observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// The WebSocket on this stream is open: a 2xx came, and not the end of the stream.
+    /// The WebSocket on this stream is open: a 2xx came, and the stream has not ended.
     Opened(u32),
     /// The final status of this stream is one of these.
     Status(u32, &'static [u16]),
-    /// It is one from 400 to 599.
+    /// The final status of this stream is from 400 to 599.
     Refused(u32),
-    /// A status came, or the end of the stream.
+    /// A status or the end of the stream came.
     Answered(u32),
-    /// RST_STREAM came with one of these codes, any if there is none.
+    /// RST_STREAM came with one of these codes, or any code if none is listed.
     Reset(u32, &'static [u32]),
-    /// The stream ended, in whatever way.
+    /// The stream ended, in any way.
     Over(u32),
     /// END_STREAM came.
     Ended(u32),
     /// This text came.
     Echo(u32, &'static str),
-    /// A text of so many bytes came.
+    /// A text of this many bytes came.
     EchoLong(u32, usize),
     /// A Close came with one of these codes, or with none.
     Closed(u32, &'static [u16]),
-    /// The response has a field of this value.
+    /// The response has this field with this value.
     Has(u32, &'static str, &'static str),
-    /// It has no such field.
+    /// The response has no such field.
     Lacks(u32, &'static str),
-    /// It has a body, or END_STREAM.
+    /// The response has a body, or END_STREAM came.
     Body(u32),
     /// The client asked for a WebSocket.
     Asked,
-    /// It did not.
+    /// The client did not ask for a WebSocket.
     NotAsked,
-    /// The client has let go of this stream, or of the connection.
+    /// The client has given up this stream or the connection.
     Gone(u32),
     /// No byte of a WebSocket came on this stream.
     Silent(u32),
-    /// A whole response to a plain request came, whatever it says.
+    /// A complete response to a plain request came, whatever its content.
     Served(u32),
     /// No message and no end came on this stream.
     Quiet(u32),
-    /// The peer ended the connection, with one of these codes where it names one; any if there is none.
+    /// The peer ended the connection, with one of these codes if it names one; any code if none is listed.
     Fails(&'static [u32]),
-    /// It did not.
+    /// The peer did not end the connection.
     Alive,
-    /// It said GOAWAY with this code.
+    /// The peer sent GOAWAY with this code.
     Goaway(u32),
-    /// It announced this.
+    /// The peer announced this setting.
     Setting(u16, u32),
-    /// Its SETTINGS frame came.
+    /// The peer's SETTINGS frame came.
     Settings,
-    /// It acknowledged so many of our SETTINGS frames.
+    /// The peer acknowledged this many of our SETTINGS frames.
     Acknowledged(u32),
-    /// It answered a PING with this data.
+    /// The peer answered a PING with this data.
     Pong([u8; 8]),
 }
 
 impl Seen {
-    /// The stream that it is about.
+    /// Returns the stream that this is about.
     pub(super) fn stream(&self) -> Option<u32> {
         match *self {
             Seen::Opened(stream)

@@ -1,7 +1,8 @@
-//! Field sections: HPACK, and what is right about the fields of a response (RFC 7541; RFC 9113 §8.2, §8.3).
+//! Field sections: HPACK, and the rules for the fields of a response (RFC 7541; RFC 9113 §8.2, §8.3).
 //!
-//! Reading is done by `loona-hpack`, the one HPACK decoder we found that is kept, brings no runtime and has an error for
-//! whatever a peer may send. What we write are literals that touch no table, as they have to be able to be wrong.
+//! Sections are read with `loona-hpack`, the only HPACK decoder we found that is maintained, brings no runtime and has
+//! an error for whatever a peer may send. We write literals that use no table, because our fields have to be able to be
+//! wrong.
 
 use loona_hpack::Decoder;
 
@@ -9,11 +10,11 @@ use bowsprit::error::Section;
 
 use crate::rule::Violation;
 
-/// Bytes of all fields of a section, as RFC 9113 §6.5.2 counts them, that are kept.
+/// How many bytes of a section's fields are kept, as RFC 9113 §6.5.2 counts them.
 pub const MOST: usize = 64 * 1024;
-/// What RFC 9113 §6.5.2 adds for each field.
+/// The bytes that RFC 9113 §6.5.2 adds for each field.
 const OVERHEAD: usize = 32;
-/// The dynamic table that a peer may use, as we announce no other size.
+/// The size of the dynamic table that a peer may use, since we announce no other.
 const TABLE: usize = 4096;
 
 /// One field: name and value.
@@ -30,7 +31,7 @@ pub fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(fields: impl IntoIterator<Item = (
     out
 }
 
-/// A string without Huffman coding (RFC 7541 §5.1, §5.2).
+/// Writes a string without Huffman coding (RFC 7541 §5.1, §5.2).
 fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.len() < 127 {
         // The cast keeps the value.
@@ -65,11 +66,12 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// The fields of a section.
+    /// Reads the fields of a section.
     ///
     /// # Errors
     ///
-    /// It is no HPACK, or holds more than [`MOST`] bytes: a block may name a large entry of the table again and again.
+    /// Fails if the block is not HPACK, or holds more than [`MOST`] bytes: a block may name a large table entry again
+    /// and again.
     pub fn read(&mut self, block: &[u8]) -> Result<Vec<Field>, Violation> {
         let (mut fields, mut size) = (Vec::new(), 0usize);
         let read = self.0.decode_with_cb(block, |name, value| {
@@ -92,15 +94,15 @@ impl Reader {
     }
 }
 
-/// Fields that belong to a connection of HTTP/1.1 (RFC 9113 §8.2.2).
+/// Fields that belong to an HTTP/1.1 connection (RFC 9113 §8.2.2).
 const OF_THE_CONNECTION: [&[u8]; 5] =
     [b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"];
 
-/// The status of a response, once its fields are right as fields; trailers have none.
+/// Returns the status of a response, after judging its fields by themselves; trailers have no status.
 ///
 /// # Errors
 ///
-/// The rule they break.
+/// Returns the rule that they break.
 pub fn judge_response(fields: &[Field], trailers: bool) -> Result<u16, Violation> {
     let err = |number, what: String| Err(Violation::new(Section::new(9113, number), what));
     let mut status = None;
@@ -139,11 +141,11 @@ pub fn judge_response(fields: &[Field], trailers: bool) -> Result<u16, Violation
     }
 }
 
-/// What is wrong with a field that is no pseudo-header field, in a response or a request.
+/// Judges a field other than a pseudo-header field, in a response or a request.
 ///
 /// # Errors
 ///
-/// The rule it breaks.
+/// Returns the rule that it breaks.
 pub(super) fn judge_field(name: &[u8], value: &[u8], of: &str) -> Result<(), Violation> {
     let err = |number, what: String| Err(Violation::new(Section::new(9113, number), what));
     let shown = name.escape_ascii();
@@ -162,7 +164,7 @@ pub(super) fn judge_field(name: &[u8], value: &[u8], of: &str) -> Result<(), Vio
     Ok(())
 }
 
-/// The fields of a response that is written in the form of HTTP/1.1, without those that belong to a connection there.
+/// Returns the fields of a response in the form of HTTP/1.1, without those that belong to a connection there.
 pub(super) fn of_response(head: &[u8]) -> Vec<Field> {
     let text = String::from_utf8_lossy(head);
     let mut lines = text.split("\r\n");
@@ -171,13 +173,13 @@ pub(super) fn of_response(head: &[u8]) -> Vec<Field> {
     std::iter::once((b":status".to_vec(), status.as_bytes().to_vec())).chain(kept).collect()
 }
 
-/// A response in the form of HTTP/1.1, which is what the judges of heads read.
+/// Writes a response in the form of HTTP/1.1, which the judges of heads read.
 pub fn as_head(status: u16, fields: &[Field]) -> Vec<u8> {
     let start = format!("HTTP/2.0 {status} \r\n").into_bytes();
     head(start, fields.iter().filter(|(name, _)| !name.starts_with(b":")))
 }
 
-/// These fields behind what a head begins with, in the form of HTTP/1.1.
+/// Writes these fields after the start of a head, in the form of HTTP/1.1.
 pub(super) fn head<'f>(start: Vec<u8>, fields: impl Iterator<Item = &'f Field>) -> Vec<u8> {
     let mut out = start;
     for (name, value) in fields {
@@ -190,7 +192,7 @@ pub(super) fn head<'f>(start: Vec<u8>, fields: impl Iterator<Item = &'f Field>) 
     out
 }
 
-/// The fields of a request that is written in the form of HTTP/1.1: `CONNECT /path HTTP/2.0`, Host, others.
+/// Returns the fields of a request in the form of HTTP/1.1: `CONNECT /path HTTP/2.0`, Host, others.
 pub fn of_head(head: &[u8], scheme: &str) -> Vec<Field> {
     let text = String::from_utf8_lossy(head);
     let mut lines = text.split("\r\n");
@@ -202,7 +204,7 @@ pub fn of_head(head: &[u8], scheme: &str) -> Vec<Field> {
             .to_vec();
     let mut fields = Vec::new();
     for (name, value) in of_lines(lines) {
-        // What is asked for twice is a field beside the pseudo-header field.
+        // A second Host is a field beside the pseudo-header field.
         if name == b"host" && pseudo.len() == 4 {
             pseudo.push((b":authority".to_vec(), value));
         } else {
@@ -212,7 +214,7 @@ pub fn of_head(head: &[u8], scheme: &str) -> Vec<Field> {
     [pseudo, fields].concat()
 }
 
-/// The fields of the lines of a head in the form of HTTP/1.1, their names in small letters.
+/// Returns the fields of the lines of a head in the form of HTTP/1.1, with names in lower case.
 fn of_lines<'l>(lines: impl Iterator<Item = &'l str>) -> impl Iterator<Item = Field> {
     lines.filter_map(|line| line.split_once(':')).map(|(name, value)| {
         (name.to_ascii_lowercase().into_bytes(), value.trim_matches([' ', '\t']).as_bytes().to_vec())
@@ -266,7 +268,7 @@ mod tests {
         ] {
             assert!(Reader::default().read(wrong).is_err(), "{}", wrong.escape_ascii());
         }
-        // An entry of 4 KiB, named ten thousand times.
+        // An entry of 4 KiB that is named ten thousand times.
         let mut bomb = vec![0x40, 1, b'a'];
         string(&mut bomb, &[b'b'; 4000]);
         bomb.extend_from_slice(&[0xbe; 10_000]);

@@ -1,14 +1,14 @@
-//! HTTP/2 frames as bytes (RFC 9113 §4, §6), right or wrong: nothing here judges.
+//! HTTP/2 frames as bytes (RFC 9113 §4, §6), right or wrong: nothing here judges them.
 
 use std::fmt::Write as _;
 
-/// What a client says first (RFC 9113 §3.4).
+/// The client connection preface (RFC 9113 §3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Bytes of a frame header.
+/// The size of a frame header in bytes.
 pub const HEADER: usize = 9;
-/// The longest payload where no SETTINGS frame says otherwise (RFC 9113 §4.2).
+/// The longest payload unless a SETTINGS frame says otherwise (RFC 9113 §4.2).
 pub const MAX_PAYLOAD: usize = 16_384;
-/// The flow-control window where nothing says otherwise (RFC 9113 §6.9.2).
+/// The flow-control window unless something says otherwise (RFC 9113 §6.9.2).
 pub const WINDOW: i64 = 65_535;
 
 /// Frame types (RFC 9113 §6).
@@ -17,19 +17,19 @@ pub mod kind {
     pub const DATA: u8 = 0;
     /// A field section, or its start.
     pub const HEADERS: u8 = 1;
-    /// Deprecated.
+    /// The priority of a stream; deprecated.
     pub const PRIORITY: u8 = 2;
     /// The end of a stream by an error.
     pub const RST_STREAM: u8 = 3;
-    /// What the sender wants or can do.
+    /// The settings of the sender.
     pub const SETTINGS: u8 = 4;
-    /// A stream of the server's.
+    /// A stream that the server opens.
     pub const PUSH_PROMISE: u8 = 5;
     /// A sign of life.
     pub const PING: u8 = 6;
     /// The connection is about to end.
     pub const GOAWAY: u8 = 7;
-    /// More may be sent.
+    /// More bytes may be sent.
     pub const WINDOW_UPDATE: u8 = 8;
     /// More of a field section.
     pub const CONTINUATION: u8 = 9;
@@ -51,11 +51,11 @@ pub mod flag {
 
 /// Names of settings (RFC 9113 §6.5.2, RFC 8441 §3).
 pub mod setting {
-    /// Bytes of the dynamic table.
+    /// The size of the dynamic table in bytes.
     pub const HEADER_TABLE_SIZE: u16 = 1;
     /// Whether the server may push.
     pub const ENABLE_PUSH: u16 = 2;
-    /// How many streams at once.
+    /// How many streams may be open at once.
     pub const MAX_CONCURRENT_STREAMS: u16 = 3;
     /// The window that a stream starts with.
     pub const INITIAL_WINDOW_SIZE: u16 = 4;
@@ -63,13 +63,13 @@ pub mod setting {
     pub const MAX_FRAME_SIZE: u16 = 5;
     /// The longest field section.
     pub const MAX_HEADER_LIST_SIZE: u16 = 6;
-    /// Extended CONNECT is taken.
+    /// Whether extended CONNECT is accepted.
     pub const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 }
 
 /// Error codes (RFC 9113 §7).
 pub mod code {
-    /// In good order.
+    /// Nothing is wrong.
     pub const NO_ERROR: u32 = 0;
     /// A rule of the protocol was broken.
     pub const PROTOCOL_ERROR: u32 = 1;
@@ -81,19 +81,19 @@ pub mod code {
     pub const STREAM_CLOSED: u32 = 5;
     /// A frame of the wrong size.
     pub const FRAME_SIZE_ERROR: u32 = 6;
-    /// Not looked at.
+    /// The stream was not processed.
     pub const REFUSED_STREAM: u32 = 7;
-    /// No longer wanted.
+    /// The stream is no longer wanted.
     pub const CANCEL: u32 = 8;
     /// The field section cannot be read.
     pub const COMPRESSION_ERROR: u32 = 9;
     /// The TCP connection behind a CONNECT was reset.
     pub const CONNECT_ERROR: u32 = 10;
-    /// The peer asks too much.
+    /// The peer demands too much.
     pub const ENHANCE_YOUR_CALM: u32 = 11;
 }
 
-/// The name of a frame type.
+/// Returns the name of a frame type.
 pub fn kind_name(kind: u8) -> &'static str {
     const NAMES: [&str; 10] = [
         "DATA",
@@ -110,7 +110,7 @@ pub fn kind_name(kind: u8) -> &'static str {
     NAMES.get(usize::from(kind)).unwrap_or(&"frame of an unknown type")
 }
 
-/// The name of a setting.
+/// Returns the name of a setting.
 pub fn setting_name(name: u16) -> String {
     match name {
         setting::HEADER_TABLE_SIZE => "HEADER_TABLE_SIZE".to_owned(),
@@ -124,7 +124,7 @@ pub fn setting_name(name: u16) -> String {
     }
 }
 
-/// The name of an error code.
+/// Returns the name of an error code.
 pub fn code_name(code: u32) -> String {
     const NAMES: [&str; 14] = [
         "NO_ERROR",
@@ -146,7 +146,7 @@ pub fn code_name(code: u32) -> String {
     name.map_or_else(|| format!("error {code:#x}"), |name| (*name).to_owned())
 }
 
-/// One frame, whatever it says.
+/// One frame with any content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The type.
@@ -155,17 +155,17 @@ pub struct Frame {
     pub flags: u8,
     /// The stream.
     pub stream: u32,
-    /// The payload, padding and all.
+    /// The payload, including padding.
     pub payload: Vec<u8>,
 }
 
 impl Frame {
-    /// A frame.
+    /// Creates a frame.
     pub fn new(kind: u8, flags: u8, stream: u32, payload: impl Into<Vec<u8>>) -> Self {
         Self { kind, flags, stream, payload: payload.into() }
     }
 
-    /// A SETTINGS frame.
+    /// Creates a SETTINGS frame.
     pub fn settings(settings: &[(u16, u32)]) -> Self {
         let mut payload = Vec::with_capacity(settings.len() * 6);
         for (name, value) in settings {
@@ -175,22 +175,22 @@ impl Frame {
         Self::new(kind::SETTINGS, 0, 0, payload)
     }
 
-    /// An RST_STREAM frame.
+    /// Creates an RST_STREAM frame.
     pub fn reset(stream: u32, code: u32) -> Self {
         Self::new(kind::RST_STREAM, 0, stream, code.to_be_bytes())
     }
 
-    /// A WINDOW_UPDATE frame.
+    /// Creates a WINDOW_UPDATE frame.
     pub fn window_update(stream: u32, increment: u32) -> Self {
         Self::new(kind::WINDOW_UPDATE, 0, stream, increment.to_be_bytes())
     }
 
-    /// A GOAWAY frame without debug data.
+    /// Creates a GOAWAY frame without debug data.
     pub fn goaway(last: u32, code: u32) -> Self {
         Self::new(kind::GOAWAY, 0, 0, [last.to_be_bytes(), code.to_be_bytes()].concat())
     }
 
-    /// DATA with so many bytes of padding.
+    /// Creates a DATA frame with this many bytes of padding.
     pub fn padded_data(stream: u32, flags: u8, data: &[u8], padding: u8) -> Self {
         let mut payload = Vec::with_capacity(data.len() + 1 + usize::from(padding));
         payload.push(padding);
@@ -204,17 +204,17 @@ impl Frame {
         self.flags & flag != 0
     }
 
-    /// Writes it; a payload beyond 2^24 bytes is cut off.
+    /// Writes the frame; a payload is cut off at 2^24 - 1 bytes.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         let payload = &self.payload[..self.payload.len().min(0xff_ffff)];
-        // The cast keeps the value, cut off above.
+        // The cast keeps the value, which is cut off above.
         out.extend_from_slice(&(payload.len() as u32).to_be_bytes()[1..]);
         out.extend_from_slice(&[self.kind, self.flags]);
         out.extend_from_slice(&self.stream.to_be_bytes());
         out.extend_from_slice(payload);
     }
 
-    /// The payload without padding, if there is no more of that than the frame has room for.
+    /// Returns the payload without padding, unless the padding is longer than the frame.
     pub fn unpadded(&self) -> Option<&[u8]> {
         if !self.has(flag::PADDED) {
             return Some(&self.payload);
@@ -223,13 +223,13 @@ impl Frame {
         rest.get(..rest.len().checked_sub(usize::from(*padding))?)
     }
 
-    /// The first four bytes of the payload from this one on, as a number.
+    /// Reads four bytes of the payload, from this offset on, as a number.
     pub fn number(&self, at: usize) -> Option<u32> {
         let bytes = self.payload.get(at..at + 4)?;
         Some(u32::from_be_bytes(bytes.try_into().ok()?))
     }
 
-    /// What a SETTINGS frame says; a rest that is no setting is left out.
+    /// Returns the settings of a SETTINGS frame; trailing bytes that are not a setting are left out.
     pub fn list_of_settings(&self) -> impl Iterator<Item = (u16, u32)> {
         self.payload.chunks_exact(6).map(|setting| {
             (
@@ -239,7 +239,7 @@ impl Frame {
         })
     }
 
-    /// It in a line: `DATA on stream 1, END_STREAM, 7 bytes`.
+    /// Describes the frame in a line: `DATA on stream 1, END_STREAM, 7 bytes`.
     pub fn line(&self) -> String {
         let mut out = match self.kind {
             0..=9 => kind_name(self.kind).to_owned(),
@@ -299,17 +299,17 @@ pub struct FrameReader {
 pub struct TooLong {
     /// The type of the frame.
     pub kind: u8,
-    /// What it declares.
+    /// The length that it declares.
     pub length: usize,
 }
 
 impl FrameReader {
-    /// A reader that keeps payloads of so many bytes and no longer ones.
+    /// Creates a reader that keeps payloads of up to `most` bytes.
     pub fn with_most(most: usize) -> Self {
         Self { bytes: Vec::new(), at: 0, most }
     }
 
-    /// Takes more bytes.
+    /// Adds bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.at > 0 && (self.at == self.bytes.len() || self.at > 64 * 1024) {
             self.bytes.drain(..self.at);
@@ -318,11 +318,11 @@ impl FrameReader {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next frame, once it is whole. The reserved bit of the stream is left out.
+    /// Returns the next frame once it is whole, with the reserved bit of the stream cleared.
     ///
     /// # Errors
     ///
-    /// [`TooLong`], again and again, once a header declares too much.
+    /// Returns [`TooLong`] once a header declares too much, and again on every later call.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, TooLong> {
         let rest = &self.bytes[self.at..];
         let Some(&[a, b, c, kind, flags, d, e, f, g]) = rest.first_chunk::<HEADER>() else { return Ok(None) };
@@ -338,7 +338,7 @@ impl FrameReader {
         Ok(Some(frame))
     }
 
-    /// What has come of the next frame.
+    /// Returns the bytes of the next frame that have come.
     pub fn rest(&self) -> &[u8] {
         &self.bytes[self.at..]
     }

@@ -1,7 +1,7 @@
-//! The peer's frames, held against the rules that always apply (RFC 9113 §4 to §8; RFC 8441 §3).
+//! Checks the peer's frames against the rules that always apply (RFC 9113 §4 to §8; RFC 8441 §3).
 //!
-//! Written from the RFCs for the lab alone. A rule that is broken on a stream concerns that stream; everything else ends
-//! the connection for us.
+//! This is written from the RFCs for the lab alone. A rule broken on a stream affects that stream; any other broken
+//! rule ends the connection for us.
 
 use bowsprit::error::Section;
 
@@ -16,7 +16,7 @@ fn err<T>(number: &'static str, what: impl Into<String>) -> Result<T, Violation>
 }
 
 impl Session {
-    /// Bytes from the peer. Behind a fault of the connection nothing counts any more.
+    /// Takes bytes from the peer. After a fault of the connection they are ignored.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         if self.fault.is_some() {
             return;
@@ -75,7 +75,7 @@ impl Session {
         };
         let on_stream =
             matches!(frame.kind, kind::DATA | kind::HEADERS | kind::RST_STREAM | kind::WINDOW_UPDATE);
-        // A push that a case promises may be turned down.
+        // A push that a case promises may be declined.
         let declines = self.side == Side::Server && even && frame.kind == kind::RST_STREAM;
         if frame.stream != 0 && idle && on_stream && !declines && !(opens && frame.kind == kind::HEADERS) {
             return err(
@@ -95,7 +95,7 @@ impl Session {
             kind::PUSH_PROMISE if self.side == Side::Server => err("8.4", "A client promises a push"),
             kind::PUSH_PROMISE => err("6.6", "It promises a push, and we had said that we take none"),
             kind::PRIORITY if frame.payload.len() != 5 => err("6.3", "A PRIORITY frame has not five bytes"),
-            // RFC 9113 §5.5: what is unknown is ignored.
+            // RFC 9113 §5.5: unknown frames are ignored.
             _ => Ok(()),
         }
     }
@@ -261,7 +261,7 @@ impl Session {
                 setting::MAX_CONCURRENT_STREAMS => self.peer_streams = value,
                 _ => {}
             }
-            // What is said often is no more than what is said last.
+            // The latest of many announcements is what counts.
             if self.settings.len() < 256 {
                 self.settings.push((name, value));
             }

@@ -1,8 +1,8 @@
-//! One HTTP/2 connection, of a client or of a server, without a socket: bytes in, bytes out, and what came on each stream.
+//! One HTTP/2 connection of a client or a server, without a socket: bytes in, bytes out, and what came on each stream.
 //!
-//! It keeps to the rules where nobody asks otherwise, and [`raw`](Session::raw) sends whatever it is given. What the
-//! peer sends is held against RFC 9113 in `incoming`. Promises: no more of the peer's bytes are kept than the windows
-//! let it send, and no more than [`MOST`](super::fields::MOST) of a field section.
+//! It follows the rules unless it is asked otherwise, and [`raw`](Session::raw) sends whatever it is given. `incoming`
+//! checks what the peer sends against RFC 9113. It keeps no more of the peer's bytes than the windows allow, and at
+//! most [`MOST`](super::fields::MOST) bytes of a field section.
 
 use std::collections::BTreeMap;
 
@@ -11,35 +11,35 @@ use super::frame::{self, Frame, FrameReader, flag, kind, setting};
 use crate::rule::Violation;
 use crate::wire::Way;
 
-/// What a stream may hold of the peer's bytes.
+/// How many of the peer's bytes a stream may hold.
 pub(crate) const STREAM_WINDOW: u32 = 1 << 20;
-/// What all of them may.
+/// How many of the peer's bytes all streams may hold together.
 const CONNECTION_WINDOW: u32 = 1 << 24;
-/// What is announced where nothing else is.
+/// The settings that are announced by default.
 pub(crate) const SETTINGS: &[(u16, u32)] =
     &[(setting::ENABLE_PUSH, 0), (setting::INITIAL_WINDOW_SIZE, STREAM_WINDOW)];
-/// What a server of the lab announces to clients where nothing else is.
+/// The settings that a server of the lab announces to clients by default.
 pub(crate) const HOSTED: &[(u16, u32)] =
     &[(setting::ENABLE_CONNECT_PROTOCOL, 1), (setting::INITIAL_WINDOW_SIZE, STREAM_WINDOW)];
-/// Interim responses to one request that are kept.
+/// How many interim responses to one request are kept.
 pub(super) const MOST_INTERIM: usize = 16;
-/// Frames that may wait to be written, in bytes, before streams are held back.
+/// How many bytes of frames may wait to be written before streams are held back.
 const BACKLOG: usize = 1 << 20;
 
-/// Who we are on a connection.
+/// Our side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     /// We open streams.
     Client,
-    /// The peer does.
+    /// The peer opens streams.
     Server,
 }
 
-/// A connection.
+/// An HTTP/2 connection.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(super) side: Side,
-    /// How much of the client's preface has come, where we are the server.
+    /// How much of the client's preface has come, if we are the server.
     pub(super) preface: usize,
     /// Streams that the peer has opened and nobody has taken.
     pub(super) asked: Vec<u32>,
@@ -49,33 +49,33 @@ pub(crate) struct Session {
     pub(super) fields: fields::Reader,
     pub(super) streams: BTreeMap<u32, Half>,
     pub(super) next: u32,
-    /// What the peer has announced, in its order.
+    /// The settings that the peer has announced, in its order.
     pub(crate) settings: Vec<(u16, u32)>,
-    /// The peer's SETTINGS frames, and those of ours that it has acknowledged.
+    /// How many SETTINGS frames the peer has sent, and how many of ours it has acknowledged.
     pub(crate) settings_frames: u32,
     pub(crate) acknowledged: u32,
-    /// The data of the PING frames that it has answered.
+    /// The data of the PING frames that the peer has answered.
     pub(crate) pongs: Vec<[u8; 8]>,
     pub(super) peer_window: i64,
     pub(super) peer_frame: usize,
     pub(super) peer_streams: u32,
-    /// What we may send, and what the peer may.
+    /// How much we may send, and how much the peer may.
     pub(super) window: i64,
     pub(super) credit: i64,
     own_window: i64,
-    /// The window of the connection is kept open.
+    /// Whether the window of the connection is kept open.
     wide: bool,
     pub(super) section: Option<Block>,
-    /// The last stream that the peer looks at, and why it ends the connection.
+    /// The last stream that the peer processes, and why it ends the connection.
     pub(crate) goaway: Option<(u32, u32)>,
     /// The rule that the peer broke on the connection.
     pub(crate) fault: Option<Violation>,
     pub(super) frames_left: u32,
-    /// Lines on each frame, for who wants to tell of them.
+    /// A line for each frame, if the frames are traced.
     pub(super) trace: Option<Vec<(Way, String)>>,
 }
 
-/// A field section whose end has not come.
+/// A field section that is incomplete.
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) stream: u32,
@@ -83,44 +83,44 @@ pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What came on one stream, and what may still go there.
+/// What came on one stream, and what may still be sent there.
 #[derive(Debug, Default)]
 pub(crate) struct Half {
-    /// What we may send.
+    /// How much we may send.
     pub(super) window: i64,
-    /// What the peer may.
+    /// How much the peer may send.
     pub(super) credit: i64,
     /// The final status.
     pub(crate) status: Option<u16>,
-    /// The fields of the final response; where we are the server, those of the request.
+    /// The fields of the final response, or of the request if we are the server.
     pub(crate) fields: Vec<Field>,
     /// The statuses of interim responses, as far as they are kept.
     pub(crate) interim: Vec<u16>,
-    /// Trailers have come.
+    /// Whether trailers have come.
     pub(crate) trailers: bool,
-    /// Bytes that nobody has taken yet.
+    /// Bytes that were not taken yet.
     pub(crate) data: Vec<u8>,
-    /// DATA has come, be it empty.
+    /// Whether a DATA frame has come, even an empty one.
     pub(crate) has_data: bool,
-    /// DATA has come that holds a byte.
+    /// Whether a DATA frame with at least one byte has come.
     pub(crate) has_bytes: bool,
-    /// END_STREAM has come.
+    /// Whether END_STREAM has come.
     pub(crate) ended: bool,
-    /// RST_STREAM has come.
+    /// The code of the RST_STREAM that has come.
     pub(crate) reset: Option<u32>,
-    /// The rule that the peer broke on it.
+    /// The rule that the peer broke on the stream.
     pub(crate) fault: Option<Violation>,
-    /// We have sent END_STREAM.
+    /// Whether we have sent END_STREAM.
     pub(crate) sent_end: bool,
-    /// We have sent RST_STREAM, or forgot it otherwise.
+    /// Whether we have sent RST_STREAM, or forgot the stream otherwise.
     pub(crate) dropped: bool,
-    /// What it may hold.
+    /// How many bytes the stream may hold.
     size: i64,
-    /// Taken, and not granted again.
+    /// How many bytes were taken and not granted again.
     owed: u32,
     /// How the window is opened.
     pub(crate) grant: Grant,
-    /// Granted so far, where that is done bit by bit.
+    /// How many bytes were granted so far, if that is done bit by bit.
     granted: u32,
 }
 
@@ -130,41 +130,41 @@ pub(crate) enum Grant {
     /// In good time.
     #[default]
     Freely,
-    /// One byte after the other, after some thousands of them a KiB each.
+    /// Byte by byte, and after some thousands of them a KiB at a time.
     Dribble,
     /// Not at all.
     Never,
 }
 
 impl Half {
-    /// Whether nothing more can come on it.
+    /// Returns whether nothing more can come on the stream.
     pub(crate) fn is_over(&self) -> bool {
         self.ended || self.reset.is_some() || self.dropped || self.fault.is_some()
     }
 
-    /// Whether it counts among those that are open (RFC 9113 §5.1.2).
+    /// Returns whether the stream counts as open (RFC 9113 §5.1.2).
     fn is_active(&self) -> bool {
         !(self.dropped || self.reset.is_some() || self.ended && self.sent_end)
     }
 
-    /// The fields of that name in the response.
+    /// Returns the values of the fields with this name in the response.
     pub(crate) fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
         self.fields.iter().filter(move |(this, _)| this == name.as_bytes()).map(|(_, value)| &value[..])
     }
 }
 
 impl Session {
-    /// A connection that announces these settings.
+    /// Creates a connection of a client that announces these settings.
     pub(crate) fn new(settings: &[(u16, u32)]) -> Self {
         Self::with(Side::Client, settings, None)
     }
 
-    /// A connection that a client makes to us.
+    /// Creates a connection that a client makes to us.
     pub(crate) fn accepted(settings: &[(u16, u32)]) -> Self {
         Self::with(Side::Server, settings, None)
     }
 
-    /// The same with a line on each frame.
+    /// Creates a connection of a client that traces each frame.
     pub(crate) fn traced(settings: &[(u16, u32)]) -> Self {
         Self::with(Side::Client, settings, Some(Vec::new()))
     }
@@ -209,22 +209,22 @@ impl Session {
         self.raw(&Frame::window_update(0, CONNECTION_WINDOW));
     }
 
-    /// From here on there is a line on each frame.
+    /// Traces each frame from here on.
     pub(crate) fn trace_from_here(&mut self) {
         self.trace = Some(Vec::new());
     }
 
-    /// The lines since the last time.
+    /// Returns the traced lines since the last call.
     pub(crate) fn lines(&mut self) -> Vec<(Way, String)> {
         self.trace.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Bytes to write.
+    /// Returns the bytes to write.
     pub(crate) fn outgoing(&self) -> &[u8] {
         &self.out[self.written..]
     }
 
-    /// So many of them were written.
+    /// Records that this many bytes were written.
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.written += bytes;
         if self.written >= self.out.len() {
@@ -236,13 +236,13 @@ impl Session {
         }
     }
 
-    /// Nothing more can be written.
+    /// Drops the bytes to write, because nothing more can be written.
     pub(crate) fn forget_outgoing(&mut self) {
         self.out.clear();
         self.written = 0;
     }
 
-    /// Sends a frame as it is.
+    /// Sends a frame unchanged.
     pub(crate) fn raw(&mut self, frame: &Frame) {
         if let Some(trace) = &mut self.trace {
             trace.push((Way::Sent, frame.line()));
@@ -250,7 +250,7 @@ impl Session {
         frame.encode_into(&mut self.out);
     }
 
-    /// Sends bytes that need be no frame.
+    /// Sends bytes that need not be a frame.
     pub(crate) fn raw_bytes(&mut self, bytes: &[u8]) {
         if let Some(trace) = &mut self.trace {
             trace.push((Way::Sent, format!("{} bytes", bytes.len())));
@@ -258,33 +258,33 @@ impl Session {
         self.out.extend_from_slice(bytes);
     }
 
-    /// The last value that the peer has announced for this setting.
+    /// Returns the last value that the peer has announced for this setting.
     pub(crate) fn setting(&self, name: u16) -> Option<u32> {
         self.settings.iter().rev().find(|(this, _)| *this == name).map(|(_, value)| *value)
     }
 
-    /// Whether another stream may be opened.
+    /// Returns whether another stream may be opened.
     pub(crate) fn has_room(&self) -> bool {
         let active = self.streams.values().filter(|half| half.is_active()).count();
         self.goaway.is_none() && self.fault.is_none() && active < self.peer_streams as usize
     }
 
-    /// What came on a stream.
+    /// Returns what came on a stream.
     pub(crate) fn stream(&self, stream: u32) -> Option<&Half> {
         self.streams.get(&stream)
     }
 
-    /// The same, to take from it.
+    /// Returns what came on a stream, to take from it.
     pub(crate) fn stream_mut(&mut self, stream: u32) -> Option<&mut Half> {
         self.streams.get_mut(&stream)
     }
 
-    /// The streams, in order.
+    /// Returns the streams in order.
     pub(crate) fn streams(&self) -> impl Iterator<Item = (u32, &Half)> {
         self.streams.iter().map(|(stream, half)| (*stream, half))
     }
 
-    /// A stream is opened by frames of the caller's.
+    /// Registers a stream that the caller opens with frames of its own.
     pub(crate) fn expect(&mut self, stream: u32) -> &mut Half {
         self.next = self.next.max(stream.saturating_add(2));
         let (window, credit) = (self.peer_window, self.own_window);
@@ -313,7 +313,7 @@ impl Session {
         }
     }
 
-    /// Lets the peer send so many bytes more on a stream, or on the connection (0).
+    /// Lets the peer send this many more bytes on a stream, or on the connection (0).
     pub(crate) fn give(&mut self, stream: u32, bytes: u32) {
         self.raw(&Frame::window_update(stream, bytes));
         match self.streams.get_mut(&stream) {
@@ -322,7 +322,7 @@ impl Session {
         }
     }
 
-    /// Announces more settings, a larger window for streams among them.
+    /// Announces more settings, possibly with a larger window for streams.
     pub(crate) fn announce(&mut self, settings: &[(u16, u32)]) {
         for (_, window) in settings.iter().filter(|(name, _)| *name == setting::INITIAL_WINDOW_SIZE) {
             let change = i64::from(*window) - self.own_window;
@@ -332,7 +332,7 @@ impl Session {
         self.raw(&Frame::settings(settings));
     }
 
-    /// Sends a field section, in as many frames as it needs.
+    /// Sends a field section in as many frames as it needs.
     pub(crate) fn section(&mut self, stream: u32, block: &[u8], end: bool) {
         let mut chunks = block.chunks(self.peer_frame.max(1)).peekable();
         let mut kind = kind::HEADERS;
@@ -352,7 +352,7 @@ impl Session {
         }
     }
 
-    /// How many bytes may be sent on a stream now, in one frame.
+    /// Returns how many bytes may be sent on a stream now, in one frame.
     pub(crate) fn room(&self, stream: u32) -> usize {
         if self.out.len() - self.written > BACKLOG {
             return 0;
@@ -360,13 +360,13 @@ impl Session {
         self.window(stream).min(self.peer_frame)
     }
 
-    /// How many bytes the windows let through on a stream.
+    /// Returns how many bytes the windows allow on a stream.
     pub(crate) fn window(&self, stream: u32) -> usize {
         let window = self.streams.get(&stream).map_or(0, |half| half.window).min(self.window);
         usize::try_from(window).unwrap_or(0)
     }
 
-    /// Sends DATA; the windows count it.
+    /// Sends a DATA frame and counts it in the windows.
     pub(crate) fn data(&mut self, frame: &Frame) {
         // A frame is far shorter than 2^63 bytes.
         let length = frame.payload.len() as i64;
@@ -378,14 +378,14 @@ impl Session {
         self.raw(frame);
     }
 
-    /// Ends our half of a stream.
+    /// Ends our direction of a stream.
     pub(crate) fn end(&mut self, stream: u32) {
         if self.streams.get(&stream).is_some_and(|half| !half.sent_end && !half.dropped) {
             self.data(&Frame::new(kind::DATA, flag::END_STREAM, stream, b""));
         }
     }
 
-    /// Ends a stream; nothing that comes on it counts any more.
+    /// Resets a stream; nothing that comes on it counts any more.
     pub(crate) fn reset(&mut self, stream: u32, code: u32) {
         self.raw(&Frame::reset(stream, code));
         if let Some(half) = self.streams.get_mut(&stream) {
@@ -393,13 +393,13 @@ impl Session {
         }
     }
 
-    /// Nobody looks at a stream any more.
+    /// Forgets a stream that nobody reads any more.
     pub(crate) fn forget(&mut self, stream: u32) {
         let Some(half) = self.streams.get_mut(&stream) else { return };
         half.data = Vec::new();
         half.fields = Vec::new();
         match (half.ended, half.reset, half.sent_end, half.dropped) {
-            // A client that is reset may throw away what it has not read yet.
+            // A client that is reset may discard what it has not read yet.
             (_, None, false, false) if self.side == Side::Server => self.end(stream),
             (_, None, true, false) if self.side == Side::Server => {}
             (_, Some(_), ..) | (_, _, _, true) | (true, _, true, _) => {}
@@ -417,20 +417,20 @@ impl Session {
         let length = into.len().min(half.data.len());
         into[..length].copy_from_slice(&half.data[..length]);
         half.data.drain(..length);
-        // The cast keeps the value: what is there fits a window.
+        // The cast keeps the value: the bytes fit a window.
         half.owed += length as u32;
         self.grant(stream);
         length
     }
 
-    /// The peer's bytes on this stream are taken, but for those that a frame had beside its data.
+    /// Counts bytes of this stream that are taken already, because they were part of a frame but not of its data.
     pub(super) fn owe(&mut self, stream: u32, bytes: u32) {
         if let Some(half) = self.streams.get_mut(&stream) {
             half.owed += bytes;
         }
     }
 
-    /// Opens a stream's window as far as its way allows.
+    /// Opens a stream's window as its [`Grant`] says.
     pub(crate) fn grant(&mut self, stream: u32) {
         let half_of = |window: u32| i64::from(window / 2);
         if self.credit < half_of(CONNECTION_WINDOW) && self.wide {

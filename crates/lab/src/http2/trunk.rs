@@ -1,7 +1,7 @@
 //! An HTTP/2 connection with its socket, and a stream of it that is read and written like a TCP connection.
 //!
-//! What is written on a [`Stream`] begins with a request head in the form of HTTP/1.1 and goes on with bytes; what is read
-//! begins with a response head. END_STREAM is the end of one direction, RST_STREAM a reset (RFC 8441 §5).
+//! The bytes written on a [`Stream`] begin with a request head in the form of HTTP/1.1; the bytes read begin with a
+//! response head. END_STREAM is the end of one direction, RST_STREAM a reset (RFC 8441 §5).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::random::Random;
 use crate::rule::Violation;
 use crate::socket::{Socket, words};
 
-/// Bytes read from a connection before others have their turn.
+/// How many bytes are read from a connection before others have their turn.
 const BUDGET: usize = 1 << 20;
 /// The longest request head.
 const MOST_HEAD: usize = 1 << 20;
@@ -32,20 +32,20 @@ pub(crate) struct Trunk {
     scheme: &'static str,
     cut: Cut,
     connected: bool,
-    /// How it ended, if it has; an empty text stands for an end in good order.
+    /// How the connection ended, if it has; an empty text stands for an end in good order.
     ended: Option<(io::ErrorKind, String)>,
-    /// Streams that somebody holds.
+    /// How many streams are held.
     users: usize,
-    /// Streams that it has carried.
+    /// How many streams the connection has carried.
     carried: usize,
-    /// It has ended under several of them.
+    /// Whether the connection ended with several streams on it.
     lost: bool,
 }
 
-/// A connection that several streams hold.
+/// A connection that several streams share.
 pub(crate) type Shared = Rc<RefCell<Trunk>>;
 
-/// The usual settings, with windows as the cut begins.
+/// Returns the usual settings, with the windows that the cut starts with.
 fn announced(usual: &[(u16, u32)], cut: Cut) -> Vec<(u16, u32)> {
     let of = |&(name, value): &(u16, u32)| match name {
         setting::INITIAL_WINDOW_SIZE if cut.starts_shut() => (name, 0),
@@ -54,8 +54,8 @@ fn announced(usual: &[(u16, u32)], cut: Cut) -> Vec<(u16, u32)> {
     usual.iter().map(of).collect()
 }
 
-/// Moves the bytes of those connections that are ready; the slots of their streams are ready next. `streams`: slots, and
-/// what each is on.
+/// Moves the bytes of the connections that are ready, and makes the slots of their streams ready. `streams` holds
+/// slots, each with its connection.
 pub(crate) fn pump_trunks(
     trunks: &BTreeMap<usize, Shared>,
     streams: impl Iterator<Item = (usize, Option<usize>)> + Clone,
@@ -75,12 +75,12 @@ pub(crate) fn pump_trunks(
 }
 
 impl Trunk {
-    /// A connection that is still being made.
+    /// Creates a connection that is still being made.
     pub(crate) fn connecting(socket: Socket, cut: Cut) -> Self {
         Self::with(socket, Session::new(&announced(SETTINGS, cut)), cut)
     }
 
-    /// A connection that a client has made to us, on which WebSockets may be opened.
+    /// Creates a connection that a client has made to us, on which WebSockets may be opened.
     pub(crate) fn accepted(socket: Socket, cut: Cut) -> Self {
         Self::with(socket, Session::accepted(&announced(HOSTED, cut)), cut)
     }
@@ -101,8 +101,8 @@ impl Trunk {
         }
     }
 
-    /// Streams that the client has opened since the last time, each for a WebSocket or a page; other tunnels are turned
-    /// away here.
+    /// Returns the streams that the client has opened since the last call, each for a WebSocket or a page. Requests for
+    /// other tunnels are refused here.
     pub(crate) fn asked(&mut self) -> Vec<u32> {
         let mut asked = self.session.take_asked();
         asked.retain(|id| {
@@ -117,38 +117,38 @@ impl Trunk {
         asked
     }
 
-    /// The socket and what was said over it, for somebody who goes on from here.
+    /// Returns the socket and the session, for a caller that continues from here.
     pub(crate) fn into_parts(self) -> (Socket, Session) {
         (self.socket, self.session)
     }
 
-    /// Whether it can be taken over: nothing is wrong with it, and one stream alone is held.
+    /// Returns whether the connection can be taken over: it has no fault, and exactly one stream is held.
     pub(crate) fn is_of_one(&self) -> bool {
         self.users == 1 && self.ended.is_none() && self.session.fault.is_none()
     }
 
-    /// Has the client make another connection for what it asks next.
+    /// Makes the client open another connection for its next request.
     pub(crate) fn turn_away(&mut self) {
         self.session.raw(&Frame::goaway(i32::MAX as u32, code::NO_ERROR));
         self.flush();
     }
 
-    /// Whether the client has shown that it speaks HTTP/2.
+    /// Returns whether the client has shown that it speaks HTTP/2.
     pub(crate) fn has_begun(&self) -> bool {
         self.session.settings_frames > 0
     }
 
-    /// Whether nothing more will come of it.
+    /// Returns whether nothing more will come.
     pub(crate) fn is_over(&self) -> bool {
         self.ended.is_some()
     }
 
-    /// The TCP connection, to register it.
+    /// Returns the TCP connection, to register it.
     pub(crate) fn tcp_mut(&mut self) -> &mut TcpStream {
         self.socket.tcp_mut()
     }
 
-    /// Whether streams may still be opened on it, now or later.
+    /// Returns whether streams may still be opened on it, now or later.
     pub(crate) fn is_fresh(&self) -> bool {
         self.ended.is_none()
             && self.session.fault.is_none()
@@ -164,7 +164,7 @@ impl Trunk {
         }
     }
 
-    /// Moves bytes both ways; whether there may be more to move at once.
+    /// Moves bytes both ways. Returns whether there may be more to move at once.
     pub(crate) fn pump(&mut self, scratch: &mut [u8]) -> bool {
         if self.ended.is_some() || !self.connect() {
             return false;
@@ -201,7 +201,7 @@ impl Trunk {
         false
     }
 
-    /// Why the peer ended the connection, as far as it has said.
+    /// Returns why the peer ended the connection, as far as it has said.
     fn farewell(&self) -> String {
         match self.session.goaway {
             Some((_, code)) => format!("GOAWAY, {}", code_name(code)),
@@ -219,21 +219,21 @@ impl Trunk {
         self.connected
     }
 
-    /// Writes what can be written.
+    /// Writes as much as possible.
     pub(crate) fn flush(&mut self) {
         while self.connected && self.ended.is_none() && !self.session.outgoing().is_empty() {
             match self.socket.write(self.session.outgoing()) {
                 Ok(written) => self.session.sent(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What the peer has said last may still be there to be read, which tells more.
+                // The peer's last bytes may still be there to read, which tell more.
                 Err(_) => self.session.forget_outgoing(),
             }
         }
         let _ = self.socket.flush();
     }
 
-    /// Whether a stream can be opened now.
+    /// Returns whether a stream can be opened now.
     fn is_ready(&self) -> io::Result<bool> {
         if let Some(fault) = &self.session.fault {
             return Err(io::Error::other(fault.to_string()));
@@ -265,18 +265,18 @@ pub(crate) struct Stream {
     cutter: Cutter,
     cut: Cut,
     id: Option<u32>,
-    /// The request head, until it is whole.
+    /// The request head, until it is complete.
     head: Vec<u8>,
-    /// The peer's head, as far as nobody has read it.
+    /// The part of the peer's head that was not read yet.
     answer: Option<Vec<u8>>,
-    /// The heads of interim responses are read, too.
+    /// Whether the heads of interim responses are read, too.
     interim: bool,
-    /// The client has opened it, and our head, the response, is not whole yet.
+    /// Whether the client has opened the stream and our response head is not complete yet.
     answers: bool,
 }
 
 impl Stream {
-    /// A stream that is not opened yet; its cuts follow from `random`.
+    /// Creates a stream that is not opened yet; its cuts follow from `random`.
     pub(crate) fn new(trunk: &Shared, mut random: Random) -> Self {
         trunk.borrow_mut().users += 1;
         trunk.borrow_mut().carried += 1;
@@ -293,13 +293,13 @@ impl Stream {
         }
     }
 
-    /// The same whose interim responses are read before the final one.
+    /// Makes interim responses readable before the final one.
     pub(crate) fn with_interim(mut self) -> Self {
         self.interim = true;
         self
     }
 
-    /// A stream that a client has opened; what is read of it begins with its request.
+    /// Creates a stream that a client has opened; what is read from it begins with the request.
     pub(crate) fn accepted(trunk: &Shared, id: u32, random: Random) -> Self {
         let mut stream = Self::new(trunk, random);
         let mut trunk = stream.trunk.borrow_mut();
@@ -313,21 +313,21 @@ impl Stream {
         stream
     }
 
-    /// Lets go of it without a word, and says its number.
+    /// Releases the stream without sending anything. Returns its number.
     pub(crate) fn release(&mut self) -> Option<u32> {
         self.id.take()
     }
 
-    /// Whether it can be opened.
+    /// Returns whether the stream can be opened.
     pub(crate) fn is_connected(&self) -> io::Result<bool> {
         self.trunk.borrow().is_ready()
     }
 
-    /// The rule of HTTP/2 that the peer has broken on it, or on the connection.
+    /// Returns the HTTP/2 rule that the peer has broken on the stream or on the connection.
     pub(crate) fn violation(&self) -> Option<Violation> {
         let trunk = self.trunk.borrow();
         let half = self.id.and_then(|id| trunk.session.stream(id));
-        // What came before is read first.
+        // What came before the fault is read first.
         let has_head = self.answer.as_ref().is_some_and(|head| !head.is_empty());
         if has_head || half.is_some_and(|half| !half.data.is_empty()) {
             return None;
@@ -335,7 +335,7 @@ impl Stream {
         half.and_then(|half| half.fault.clone()).or_else(|| trunk.session.fault.clone())
     }
 
-    /// Whether the connection ended while others had streams on it.
+    /// Returns whether the connection ended while others had streams on it.
     pub(crate) fn was_lost(&self) -> bool {
         self.trunk.borrow().lost
     }

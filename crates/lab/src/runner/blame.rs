@@ -1,8 +1,8 @@
-//! Who is to blame for a server that is gone.
+//! Finds the case to blame for a server that is gone.
 //!
-//! Where one case was played at a time there is no question. Where many were, most of them are cleared by what the
-//! server did last: it answered a connection that was begun after their last word, or it took its leave of them in good
-//! order, or it had answered all that they had said.
+//! If one case was played at a time, there is no question. Of many, most are cleared by the last things the server did:
+//! it answered a connection that was begun after their last bytes, or it ended them in good order, or it had answered
+//! everything that they had sent.
 
 use std::time::Instant;
 
@@ -12,17 +12,17 @@ use crate::case::{By, Case};
 use crate::judge::{AnswerSeen, Behaviour, CloseBehaviour, Verdict};
 use crate::player::Record;
 
-/// The cases that may have done it, of those that no sign of life has cleared.
+/// Returns the cases that may have done it, of those that no sign of life has cleared.
 pub(super) fn suspects(ended: &[Ended], how: Gone, lived: Option<Instant>) -> Vec<&'static str> {
     let mut suspects: Vec<&Ended> = ended.iter().filter(|ended| !ended.record.facts.unconnected).collect();
     let signs: [&dyn Fn(&Ended) -> bool; 8] = [
-        // It took its leave of the others.
+        // The server ended the others in good order.
         &|ended| !ended.record.facts.took_leave(),
-        // One that hangs ends nothing.
+        // A server that hangs ends nothing.
         &|ended| how == Gone::Crashed || !ended.record.facts.ended_by_peer,
-        // It has lived on after the last word of the others.
+        // The server has lived on after the last bytes of the others.
         &|ended| lived.is_none_or(|lived| ended.begun + ended.record.facts.last_sent >= lived),
-        // A good request that got no answer met a server that was gone already.
+        // A good request without an answer met a server that was gone already.
         &|ended| {
             let answered = !matches!(
                 ended.record.facts.answer,
@@ -30,11 +30,11 @@ pub(super) fn suspects(ended: &[Ended], how: Gone, lived: Option<Instant>) -> Ve
             );
             answered || !ended.record.case.opening.edits.is_empty()
         },
-        // The others had not come to the point.
+        // The others had not reached their critical step.
         &|ended| how == Gone::Hung || ended.record.facts.sent_all,
-        // It owed the others nothing.
+        // The server owed the others nothing.
         &|ended| ended.record.facts.last_sent > ended.record.facts.last_heard,
-        // The others sent nothing that is wrong.
+        // The others sent nothing wrong.
         &|ended| provokes(ended.record.case),
         // A process that ends resets the connections whose bytes it has not read.
         &|ended| !ended.record.facts.reset,
@@ -47,12 +47,12 @@ pub(super) fn suspects(ended: &[Ended], how: Gone, lived: Option<Instant>) -> Ve
     suspects.into_iter().map(|ended| ended.record.case.id).collect()
 }
 
-/// Whether a case says something that is wrong, or odd enough to end a process.
+/// Returns whether a case sends something wrong, or odd enough to end a process.
 pub(super) fn provokes(case: &Case) -> bool {
     case.expect.close.by == By::Peer || !case.expect.close.clean || !case.opening.edits.is_empty()
 }
 
-/// The verdict on a case that is to blame, alone or with others.
+/// Changes the record of a case that is to blame, alone or with others.
 pub(super) fn accuse(mut record: Record, how: Gone, suspects: &[&str], seen: &str) -> Record {
     let (behaviour, what) = match how {
         Gone::Crashed => (Behaviour::Crashed, "The server has taken no connections"),

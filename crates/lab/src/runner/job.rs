@@ -1,4 +1,4 @@
-//! A case on its way: to be played, or played and not judged for good.
+//! A case on its way: to be played, or played but not finally judged.
 
 use std::time::Instant;
 
@@ -6,18 +6,18 @@ use crate::case::{Case, Pace, Step, Subject};
 use crate::judge::AnswerSeen;
 use crate::player::Record;
 
-/// What a heavy case counts for.
+/// The weight of a heavy case.
 pub const HEAVY: usize = 4;
 
-/// What is to be played.
+/// A case to play.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) case: &'static Case,
-    /// What came of it beside others; it is played alone now.
+    /// Its record from when it was played beside others; now it is played alone.
     pub(super) before: Option<Box<Record>>,
 }
 
-/// A case that has ended, and waits for a sign of life.
+/// A case that has ended and waits for a sign of life.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) record: Record,
@@ -30,7 +30,7 @@ pub(super) fn weight(case: &Case) -> usize {
     if case.has_tag("heavy") { HEAVY } else { 1 }
 }
 
-/// Milliseconds that a script waits, breaths between single bytes guessed.
+/// Returns how many milliseconds a script waits, with the pauses between single bytes estimated.
 pub(super) fn waiting(case: &Case) -> u32 {
     let breaths = |pace: Pace| if pace == Pace::Bytes(1) { 300 } else { 0 };
     let millis = |step: &Step| match step {
@@ -41,7 +41,7 @@ pub(super) fn waiting(case: &Case) -> u32 {
     breaths(case.opening.pace) + case.script.iter().map(millis).sum::<u32>()
 }
 
-/// The record of a case that is not played any more.
+/// Returns the record of a case that is not played any more.
 pub(super) fn unplayed(job: Job, why: &str) -> Record {
     match job.before {
         Some(before) => *before,
@@ -49,7 +49,7 @@ pub(super) fn unplayed(job: Job, why: &str) -> Record {
     }
 }
 
-/// Whether it failed for want of time or room, as cases do for which a peer has none left beside others.
+/// Returns whether a case failed for lack of time or room, as cases do when a peer has no resources left beside others.
 pub(super) fn of_load(record: &Record) -> bool {
     let facts = &record.facts;
     let busy = matches!(facts.answer, Some((AnswerSeen::Status(429 | 502 | 503 | 504), None)));

@@ -1,4 +1,4 @@
-//! What the server's life says of the cases that have ended: no verdict stands before it.
+//! What the server's signs of life say about the cases that have ended: no verdict is final before one.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use crate::judge::{AnswerSeen, Behaviour};
 use crate::player::Record;
 use crate::wire::Item;
 
-/// How long a server that takes no connections may take to be back.
+/// How long a server that accepts no connections may take to be back.
 const BACK: Duration = Duration::from_secs(2);
-/// Between two probes of a server that takes no connections.
+/// The pause between two probes of a server that accepts no connections.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Probes without an answer that make a server one that hangs.
+/// How many unanswered probes mean that the server hangs.
 const PROBES: u32 = 3;
 
 impl Runner<'_> {
-    /// A case has ended: its verdict waits for a sign of life.
+    /// Ends a case, whose verdict now waits for a sign of life.
     pub(super) fn end(&mut self, job: Job, begun: Instant, record: Record, refused: bool) {
         if record.facts.unconnected {
             self.be_in_doubt(refused);
@@ -27,7 +27,7 @@ impl Runner<'_> {
             self.jobs = (self.jobs / 2).max(1);
             self.eased = Instant::now();
         }
-        // Where nobody answers, not everything is to wait for its patience first.
+        // If nobody answers, the other cases should not all wait for their patience first.
         if of_load(&record) && self.lived.is_none_or(|lived| lived < begun) {
             self.be_in_doubt(false);
         }
@@ -41,13 +41,13 @@ impl Runner<'_> {
         doubt.refused |= refused;
     }
 
-    /// The server has shown life on a connection that was begun then.
+    /// Records that the server has shown life on a connection that was begun at this time.
     pub(super) fn lives(&mut self, begun: Instant, id: &'static str, report: Report<'_>) {
         if self.lived.is_some_and(|lived| lived >= begun) {
             return;
         }
         self.lived = Some(begun);
-        // Whoever was refused since may have been so because it had crashed, and is back.
+        // Connections that were refused since then may have been refused because the server had crashed and is back.
         if self.doubt.as_ref().is_some_and(|doubt| doubt.refused) && id != PROBE.id {
             return;
         }
@@ -59,11 +59,11 @@ impl Runner<'_> {
         }
     }
 
-    /// A verdict stands, or the case is played alone.
+    /// Reports a verdict, or puts the case in line to be played alone.
     fn settle(&mut self, ended: Ended, aftermath: Aftermath, report: Report<'_>) {
         let Ended { mut record, before, .. } = ended;
         match before {
-            // One of those beside it may have ended the connection under it.
+            // One of the cases beside it may have ended its connection.
             None if record.facts.lost => self.again.push(Job { case: record.case, before: None }),
             None if of_load(&record) && self.plan.jobs > 1 => {
                 self.again.push(Job { case: record.case, before: Some(Box::new(record)) });
@@ -87,7 +87,7 @@ impl Runner<'_> {
         }
     }
 
-    /// A probe has ended.
+    /// Handles the end of a probe.
     pub(super) fn probed(&mut self, record: Record, begun: Instant, report: Report<'_>) {
         let Some(mut doubt) = self.doubt.take() else { return };
         let answer = record.facts.answer.map(|(seen, _)| seen);
@@ -111,7 +111,7 @@ impl Runner<'_> {
         doubt.silent += u32::from(how == Gone::Hung);
         let now = Instant::now();
         let seen = match doubt.seen.take() {
-            // The first of them was there when the server had just gone, and saw the most.
+            // The first finding was made when the server had just gone, and says the most.
             Some(seen) if how == Gone::Crashed => seen,
             _ => (how, seen),
         };
@@ -126,12 +126,12 @@ impl Runner<'_> {
         }
     }
 
-    /// The server had refused connections, and takes them again: somebody has started it anew.
+    /// Handles a server that had refused connections and accepts them again: it was restarted.
     fn came_back(&mut self, ended: Vec<Ended>, lived: Option<Instant>, report: Report<'_>) {
         let (refused, mut played): (Vec<_>, Vec<_>) =
             ended.into_iter().partition(|ended| ended.record.facts.unconnected);
         for Ended { record, .. } in refused {
-            // It had nobody to play with.
+            // The case had no server to play against.
             self.again.push(Job { case: record.case, before: None });
         }
         let blamed = blame::suspects(&played, Gone::Crashed, lived);
@@ -150,13 +150,13 @@ impl Runner<'_> {
                 (false, _) => report(ended.record, Some(Aftermath::Serves(PROBE.id))),
             }
         }
-        // Alone, so that the next one is found out at once.
+        // These are played alone, so that the next one to blame is found at once.
         self.again.extend(std::mem::take(&mut self.queue));
     }
 
-    /// The server is not there any more.
+    /// Ends the run because the server is not there any more.
     fn gone(&mut self, (how, seen): (Gone, String), report: Report<'_>) {
-        // Of a server that has never served nobody can say that a case has ended it.
+        // If the server has never served, no case can be blamed for ending it.
         let never = self.lived.is_none();
         let blamed = if never { Vec::new() } else { blame::suspects(&self.ended, how, self.lived) };
         for ended in std::mem::take(&mut self.ended) {
@@ -180,7 +180,7 @@ impl Runner<'_> {
     }
 }
 
-/// Both verdicts in a sentence or two.
+/// Describes both verdicts in a sentence or two.
 fn told(record: &Record) -> String {
     match record.verdict.behaviour {
         Behaviour::Ok | Behaviour::NonStrict => record.verdict.close_reason.clone(),
@@ -188,7 +188,7 @@ fn told(record: &Record) -> String {
     }
 }
 
-/// Why there is no connection.
+/// Returns why there is no connection.
 fn connect_error(record: &Record) -> String {
     let notes = record.log.lines().iter().rev().filter_map(|line| match &line.item {
         Item::Note(note) => Some(note.clone()),

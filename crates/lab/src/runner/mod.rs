@@ -1,11 +1,12 @@
 //! Plays many cases side by side against a server, over one poll on one thread.
 //!
-//! In: a [`Plan`]. Out: a [`Record`] for each case, and at the end what became of the server. Promises: bounded time and
-//! memory whatever the server does, and an end soon after [`Plan::interrupt`] is set.
+//! In: a [`Plan`]. Out: a [`Record`] for each case, and at the end what became of the server. Time and memory are
+//! bounded whatever the server does, and the run ends soon after [`Plan::interrupt`] is set.
 //!
-//! No verdict stands before the server has shown that it lives: that it opened a connection which was made after the
-//! case had ended, and said something on it. The next case's own connection serves as well as a probe. Where none is
-//! opened any more, `blame` finds the case after which that was so. A failure that can come of our own load is played
+//! No verdict is final before the server has shown that it lives, by opening a connection that was made after the case
+//! had ended and sending something on it. The next case's own connection serves as well as a probe. If no connection is
+//! opened any more, `blame` finds the case after which that began. A failure that our own load may have caused is
+//! played again, alone, before it is final, and from then on fewer cases are played at once.
 //! again, alone, before it stands, and fewer cases are played at once from then on.
 
 mod blame;
@@ -46,55 +47,56 @@ pub use target::Target;
 
 /// How long a TCP connection may take to come up.
 const CONNECT: Duration = Duration::from_secs(4);
-/// A probe of its own is made when so many verdicts wait for a sign of life.
+/// How many verdicts may wait for a sign of life before a separate probe is made.
 const UNSURE: usize = 64;
-/// The most time that is spent on playing failures again.
+/// The most time spent on playing failures again.
 const AGAIN: Duration = Duration::from_secs(90);
 
-/// What to play, and against whom.
+/// What to play, and against which server.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The server.
     pub target: Target,
     /// The cases.
     pub cases: Vec<&'static Case>,
-    /// How to play them.
+    /// How to play the cases.
     pub options: Options,
-    /// How many connections at once, and how many light cases beside each other; a heavy one counts for [`HEAVY`], one that
-    /// waits on purpose for none.
+    /// How many connections and how many light cases to play at once; a heavy case counts as [`HEAVY`], a case that
+    /// waits on purpose as none.
     pub jobs: usize,
-    /// Over HTTP/2, each case has a connection of its own; otherwise, as many streams of one as can be.
+    /// Whether, over HTTP/2, each case gets a connection of its own; otherwise one connection carries as many streams
+    /// as possible.
     pub apart: bool,
-    /// Somebody has seen it serve already, so that a server that serves nobody is one that is gone.
+    /// Whether the server was already seen to serve, so that a server that serves nobody counts as gone.
     pub served: bool,
-    /// Set from elsewhere, it ends the run: what is not through was not played.
+    /// Ends the run when it is set; cases that are not complete then count as not played.
     pub interrupt: Arc<AtomicBool>,
 }
 
 impl Plan {
-    /// These cases against this server, so many at once.
+    /// Creates a plan of these cases against this server, with `jobs` at once.
     pub fn new(target: Target, cases: Vec<&'static Case>, options: Options, jobs: usize) -> Self {
         Self { target, cases, options, jobs, apart: false, served: false, interrupt: Arc::default() }
     }
 }
 
-/// Plays a plan; `report` gets each record once it stands.
+/// Plays a plan; `report` gets each record once it is final.
 ///
 /// # Errors
 ///
-/// Only what our own poll fails with.
+/// Returns only errors of our own poll.
 pub fn run(plan: &Plan, report: &mut dyn FnMut(Record, Option<Aftermath>)) -> io::Result<Peer> {
     Runner::new(plan)?.run(report)
 }
 
 struct Slot {
     link: Link<Playing>,
-    /// The connection that it is a stream of.
+    /// The connection that the case's stream belongs to.
     trunk: Option<usize>,
     job: Job,
     begun: Instant,
     weight: usize,
-    /// It has shown that the server lives.
+    /// Whether the case has shown that the server lives.
     lives: bool,
 }
 
@@ -110,20 +112,20 @@ struct Runner<'p> {
     fresh: Vec<usize>,
     next_token: usize,
     scratch: Vec<u8>,
-    /// How many at once, as far as the server bears it.
+    /// How many to play at once, as far as the server copes with it.
     jobs: usize,
-    /// When that was changed last.
+    /// When `jobs` was last changed.
     eased: Instant,
     ended: Vec<Ended>,
-    /// Failures that may be our own load's, to be played alone.
+    /// Failures that our own load may have caused, to be played alone.
     again: Vec<Job>,
-    /// Since when they are.
+    /// Since when they are played alone.
     alone: Option<Instant>,
-    /// What came of those that were.
+    /// The results of those that were played alone.
     trials: Trials,
-    /// The newest connection on which the server has shown life was begun then.
+    /// When the newest connection on which the server has shown life was begun.
     lived: Option<Instant>,
-    /// No case is begun before a probe has found the server alive; since when, and how the last probe ended.
+    /// Set while no case may begin before a probe has found the server alive: since when, and how the last probe ended.
     doubt: Option<Doubt>,
     peer: Peer,
 }
@@ -196,11 +198,11 @@ impl<'p> Runner<'p> {
         }
     }
 
-    /// Begins what may be begun now: cases, or a probe where the server may be gone.
+    /// Begins what may begin now: cases, or a probe if the server may be gone.
     fn begin(&mut self, report: Report<'_>) {
         loop {
             if let Some(doubt) = &self.doubt {
-                // A probe is alone, so that a server that takes one connection at a time can answer it.
+                // A probe is played alone, so that a server that accepts one connection at a time can answer it.
                 if self.slots.is_empty() && Instant::now() >= doubt.next {
                     self.start(Job { case: &PROBE, before: None }, 1, report);
                     continue;
@@ -221,7 +223,7 @@ impl<'p> Runner<'p> {
                 }
                 continue;
             }
-            // All that fails may fail alone as well, and then it is not for our sake that so few are played at once.
+            // Perhaps everything that fails also fails alone, and then our load is no reason to play so few at once.
             if self.slots.is_empty() && self.jobs == 1 && self.plan.jobs > 1 && self.alone.is_none() {
                 let tried = self.trials.pick(&mut self.again);
                 self.queue.put_first(tried);
@@ -240,9 +242,9 @@ impl<'p> Runner<'p> {
         }
     }
 
-    /// What may be begun beside what is played.
+    /// Returns what may begin beside the cases that are playing.
     fn room(&self) -> Room {
-        // Who waits takes a connection and no time of the server's.
+        // A case that waits takes a connection but none of the server's time.
         let busy: usize =
             self.slots.values().map(|slot| if is_idle(&slot.job) { 0 } else { slot.weight }).sum();
         Room {
@@ -252,7 +254,7 @@ impl<'p> Runner<'p> {
         }
     }
 
-    /// Whether the server is known to live after all that a case has said so far.
+    /// Returns whether the server is known to have survived everything that a case has sent so far.
     fn has_survived(&self, slot: &Slot) -> bool {
         let playing = &slot.link.dialogue;
         let lived_on = |last| self.lived.is_some_and(|lived| lived > slot.begun + last);
@@ -280,11 +282,11 @@ impl<'p> Runner<'p> {
         let now = Instant::now();
         let due = self.slots.values().map(|slot| slot.link.due(CONNECT)).min();
         let next = due.or(self.doubt.as_ref().map(|doubt| doubt.next)).unwrap_or(now);
-        // Never a busy loop, and never so late that nobody sees that we were asked to end.
+        // The wait is never so short that this is a busy loop, nor so long that an interrupt goes unnoticed.
         next.saturating_duration_since(now).clamp(Duration::from_millis(1), Duration::from_millis(200))
     }
 
-    /// Lets go of a slot that is over.
+    /// Removes a slot that is over.
     fn reap(&mut self, token: usize, report: Report<'_>) {
         let Some(Slot { link, trunk, job, begun, .. }) = self.slots.remove(&token) else { return };
         let (connected, refused) = (link.connected(), link.refused());
@@ -312,7 +314,7 @@ impl<'p> Runner<'p> {
         }
     }
 
-    /// We were asked to end.
+    /// Ends the run because we were asked to.
     fn stop(&mut self, report: Report<'_>) {
         for Ended { record, .. } in std::mem::take(&mut self.ended) {
             report(record, None);

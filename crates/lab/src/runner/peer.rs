@@ -1,4 +1,4 @@
-//! What became of the server: after a case, and in the end.
+//! What became of the server, after each case and at the end.
 
 use std::fmt;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use std::time::Instant;
 pub enum Peer {
     /// It was there to the end.
     Alive,
-    /// It was not: one of these cases is to blame, or the only one. What was not played by then was not played.
+    /// It was gone: one of these cases is to blame, or the only one. The remaining cases were not played.
     Gone(Gone, Vec<&'static str>),
     /// We were asked to end.
     Interrupted,
@@ -17,9 +17,9 @@ pub enum Peer {
 /// How a server can be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gone {
-    /// It takes no connections, or ends them without an answer.
+    /// It accepts no connections, or ends them without an answer.
     Crashed,
-    /// It takes connections and answers nothing on them.
+    /// It accepts connections and answers nothing on them.
     Hung,
 }
 
@@ -27,9 +27,10 @@ pub enum Gone {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Aftermath {
-    /// It opened a connection that was made after the end of this case, and spoke on it: that of this case, or a probe.
+    /// It opened a connection that was made after the end of the case, and sent something on it: that of this case, or
+    /// a probe.
     Serves(&'static str),
-    /// It took no connections any more, or answered nothing on them: what the probe saw.
+    /// It accepted no connections any more, or answered nothing on them; this is what the probe saw.
     Gone(String),
 }
 
@@ -43,14 +44,14 @@ impl fmt::Display for Aftermath {
     }
 }
 
-/// Whether the server is still there is not known.
+/// The state while it is unknown whether the server is still there.
 pub(super) struct Doubt {
     pub(super) since: Instant,
-    /// A connection was refused, so that whatever was alive then is not now.
+    /// Whether a connection was refused, so that an earlier sign of life does not count now.
     pub(super) refused: bool,
-    /// Not before.
+    /// The next probe is not made before this time.
     pub(super) next: Instant,
-    /// Probes that got no answer.
+    /// How many probes got no answer.
     pub(super) silent: u32,
     pub(super) seen: Option<(Gone, String)>,
 }

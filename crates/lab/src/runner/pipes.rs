@@ -1,4 +1,4 @@
-//! What cases are played over: sockets of their own, or streams of one connection.
+//! The transports of cases: sockets of their own, or streams of one connection.
 
 use std::cell::RefCell;
 use std::io;
@@ -16,7 +16,7 @@ use crate::random::Random;
 use crate::socket::Socket;
 
 impl Runner<'_> {
-    /// What a case is played over: a token, the connection that it is a stream of, and the bytes.
+    /// Makes the transport of a case: a token, the connection if it is a stream of one, and the pipe.
     pub(super) fn pipe(&mut self, case: &'static Case) -> io::Result<(usize, Option<usize>, Pipe)> {
         let cut = match self.plan.options.carrier {
             Carrier::Http2(cut) if case.http2.is_none() => cut,
@@ -25,7 +25,7 @@ impl Runner<'_> {
                 return Ok((token, None, Pipe::Socket(socket)));
             }
         };
-        // A probe has to show that the server takes connections.
+        // A probe has to show that the server accepts connections.
         let apart = self.plan.apart || self.alone.is_some() || std::ptr::eq(case, &raw const PROBE);
         let usable = |token: &usize| self.trunks.get(token).is_some_and(|trunk| trunk.borrow().is_fresh());
         let token = match self.current.filter(usable).filter(|_| !apart) {
@@ -55,13 +55,13 @@ impl Runner<'_> {
         Ok((token, socket))
     }
 
-    /// Moves the bytes of connections that carry streams; their streams are looked at next.
+    /// Moves the bytes of connections that carry streams, and makes their streams ready.
     pub(super) fn pump_trunks(&mut self, ready: &mut Vec<usize>, more: &mut Vec<usize>) {
         let streams = self.slots.iter().map(|(slot, held)| (*slot, held.trunk));
         http2::pump_trunks(&self.trunks, streams, &mut self.scratch, ready, more);
     }
 
-    /// A stream is over: its connection may have room for another, or nothing more to do.
+    /// Records that a stream is over: its connection may have room for another, or nothing more to do.
     pub(super) fn leave(&mut self, trunk: usize) {
         let waiting =
             self.slots.iter().filter(|(_, slot)| slot.trunk == Some(trunk)).map(|(token, _)| *token);

@@ -1,7 +1,9 @@
-//! What a server is, before the first case is played: whether it opens connections at all, whether it echoes, whether
-//! it speaks first, whether what one connection says reaches another, and whether it takes more than one at a time.
+//! Looks at a server before the first case is played: whether it opens connections at all, whether it echoes, whether
+//! it speaks first, whether what is sent on one connection reaches another, and whether it accepts more than one at a
+//! time.
 //!
-//! Two connections, some milliseconds: the first one asks for an echo, the second one comes beside it.
+//! This takes two connections and some milliseconds: the first one asks for an echo, the second one is opened beside
+//! it.
 
 use std::cell::RefCell;
 use std::io;
@@ -24,33 +26,34 @@ use crate::player::Wants;
 use crate::random::Random;
 use crate::wire::FrameReader;
 
-/// How long an echo may take where nothing else is said.
+/// How long an echo may take while nothing else is sent.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long the second connection may take to open beside the first: the server takes one at a time otherwise.
+/// How long the second connection may take to open beside the first; if it takes longer, the server accepts one at a
+/// time.
 const BESIDE: Duration = Duration::from_millis(300);
-/// What a server may say before it echoes; more is no greeting.
+/// The most messages that a server may send before it echoes; more is not a greeting.
 const MOST: usize = 64;
 
-/// What a server is, as far as two connections show it.
+/// The properties of a server, as far as two connections show them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// How many messages it sends before anything is sent to it.
+    /// How many messages the server sends before anything is sent to it.
     pub greetings: u32,
-    /// The first of them.
+    /// The first of these messages.
     pub greeting: Option<Vec<u8>>,
-    /// It sends back what it gets.
+    /// Whether the server sends messages back.
     pub echoes: bool,
-    /// What one connection says reaches another.
+    /// Whether messages sent on one connection reach another.
     pub relays: bool,
-    /// A second connection opens only when the first one is closed.
+    /// Whether a second connection opens only after the first one is closed.
     pub one_at_a_time: bool,
 }
 
-/// Looks at a server.
+/// Examines a server.
 ///
 /// # Errors
 ///
-/// What is there in place of a WebSocket server, in a sentence.
+/// Returns what is there in place of a WebSocket server, in a sentence.
 pub fn preflight(target: &Target, options: Options) -> Result<Survey, String> {
     let patience = options.patience.unwrap_or(PATIENCE);
     let mut survey = Survey::default();
@@ -147,7 +150,7 @@ impl Pair {
         }
     }
 
-    /// Closes both, and waits a little for what they answer.
+    /// Closes both connections, and waits a little for their answers.
     fn part(&mut self, wait: Duration) {
         for link in self.callers.iter_mut().flatten() {
             link.dialogue.close();
@@ -156,7 +159,7 @@ impl Pair {
         self.until(wait, |callers| callers.iter().flatten().all(|caller| caller.over));
     }
 
-    /// Moves bytes until this is so, or nothing can change any more, or time is over.
+    /// Moves bytes until `done` returns true, nothing can change any more, or the time is over.
     fn until(&mut self, wait: Duration, done: impl Fn([Option<&Caller>; 2]) -> bool) {
         let deadline = Instant::now() + wait;
         let mut events = Events::with_capacity(16);
@@ -190,7 +193,7 @@ struct Caller {
     opened: bool,
     asked: Vec<&'static str>,
     frames: FrameReader,
-    /// Fragments of a message that is not whole.
+    /// Fragments of an incomplete message.
     message: Vec<u8>,
     messages: Vec<Vec<u8>>,
     error: Option<String>,
@@ -257,13 +260,13 @@ impl Caller {
         key.apply(&mut self.out[start..]);
     }
 
-    /// Where the echo of the first question stands among the messages.
+    /// Returns the index of the echo of the first question among the messages.
     fn echo(&self) -> Option<usize> {
         let asked = self.asked.first()?;
         self.messages.iter().position(|message| message == asked.as_bytes())
     }
 
-    /// Whether the last question has its echo, or will have none.
+    /// Returns whether the last question has its echo, or will have none.
     fn is_answered(&self) -> bool {
         let echoed =
             self.asked.last().is_some_and(|asked| self.messages.iter().any(|one| one == asked.as_bytes()));
@@ -319,7 +322,7 @@ impl Caller {
                 _ => {}
             }
         }
-        // What a caller needs is a few hundred bytes.
+        // A caller needs only a few hundred bytes.
         if self.frames.rest().len() > 1 << 20 || self.message.len() > 1 << 20 || self.out.len() > 1 << 20 {
             self.fail("it sends without end");
         }

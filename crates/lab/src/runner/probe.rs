@@ -5,7 +5,7 @@ use bowsprit::error::Section;
 use crate::case::{Case, Class, Ending, Event, Expect, Level, Rule, Sections, Step, dsl};
 use crate::payload::Payload;
 
-/// The plain echo that tells whether a server is one, and is still there.
+/// The plain echo that shows whether the peer is a WebSocket server and still there.
 pub static PROBE: Case = Case {
     id: "probe",
     title: "a good handshake and one echo",

@@ -1,42 +1,42 @@
-//! The cases that are to be played, in the order in which a run is over soonest.
+//! The cases to play, in the order that ends a run soonest.
 
 use std::collections::VecDeque;
 
 use super::blame;
 use super::job::{Job, waiting, weight};
 
-/// Lines of jobs, each in the order of the plan but for the first, where who waits longest is first.
+/// Lines of jobs, each in the order of the plan except `first`, in which the longest waiting job comes first.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// They are to be played before all others, whatever they are.
+    /// Jobs to play before all others, of any kind.
     first: VecDeque<Job>,
-    /// They wait on purpose, beside everything else.
+    /// Jobs that wait on purpose, beside everything else.
     idle: VecDeque<Job>,
-    /// They may end a server, and so are played one after the other: a long line that begins at once.
+    /// Jobs that may end a server and are therefore played one by one: a long line that begins at once.
     sharp: VecDeque<Job>,
-    /// Much to send and to read.
+    /// Jobs with much to send and to read.
     heavy: VecDeque<Job>,
-    /// All others fill what room there is.
+    /// All others, which fill the remaining room.
     light: VecDeque<Job>,
 }
 
-/// What a job would come beside.
+/// The room that is left for another job.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
-    /// More connections that may be made.
+    /// How many more connections may be made.
     pub(super) connections: usize,
-    /// Weight that may be added; where nothing is played, anything goes.
+    /// How much weight may be added; if nothing is being played, anything fits.
     pub(super) weight: usize,
-    /// A case is played that may end the server, and the server has not shown yet that it did not.
+    /// Whether a case is being played that may end the server, and the server has not yet shown that it survived.
     pub(super) sharp: bool,
 }
 
-/// Whether it may end a server in a moment, so that it is to be known which case did.
+/// Returns whether a job may end a server in a moment, so that the case that did it has to be known.
 pub(super) fn is_sharp(job: &Job) -> bool {
     blame::provokes(job.case) && waiting(job.case) == 0
 }
 
-/// Whether most of its time is spent on waiting, which leaves the server to the others.
+/// Returns whether a job spends most of its time waiting, which leaves the server to the others.
 pub(super) fn is_idle(job: &Job) -> bool {
     waiting(job.case) > 0
 }
@@ -46,7 +46,7 @@ impl Queue {
         self.lines().into_iter().all(VecDeque::is_empty)
     }
 
-    /// The next job that there is room for.
+    /// Returns the next job for which there is room.
     pub(super) fn next(&mut self, room: Room) -> Option<Job> {
         if room.connections == 0 {
             return None;

@@ -1,4 +1,4 @@
-//! The server that is examined, and how it is reached.
+//! The server to examine, and how it is reached.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,21 +17,21 @@ use crate::socket::Socket;
 /// A server under test.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Where it listens.
+    /// The address of the server.
     pub addr: SocketAddr,
-    /// What the Host field says.
+    /// The value of the Host field.
     pub host: String,
     /// The request target.
     pub path: String,
     /// Further lines of each request.
     pub fields: Vec<String>,
-    /// How it is trusted, and the name that its certificate has to bear.
+    /// The trust settings, and the name that its certificate must have.
     #[cfg(feature = "tls")]
     tls: Option<(TlsClient, String)>,
 }
 
 impl Target {
-    /// A server at this address, with what the Host field and the request line say.
+    /// Creates a target at this address, with the Host field and the request target.
     pub fn new(addr: SocketAddr, host: &str, path: &str) -> Self {
         Self {
             addr,
@@ -43,20 +43,20 @@ impl Target {
         }
     }
 
-    /// The same with these lines in each request, which have no line ends.
+    /// Adds these lines, which have no line ends, to each request.
     #[must_use]
     pub fn with_fields(self, fields: Vec<String>) -> Self {
         Self { fields, ..self }
     }
 
-    /// The same behind TLS; `name` is the one that its certificate has to bear.
+    /// Puts the server behind TLS; `name` is the name that its certificate must have.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(self, client: TlsClient, name: &str) -> Self {
         Self { tls: Some((client, name.to_owned())), ..self }
     }
 
-    /// What plays a case against it.
+    /// Creates a player of a case against this server.
     pub(super) fn playing(&self, case: &'static Case, options: Options) -> Playing {
         let (host, path, fields) = (&*self.host, &*self.path, &*self.fields);
         match case.http2 {
@@ -70,7 +70,7 @@ impl Target {
         }
     }
 
-    /// What URLs of HTTP call it.
+    /// Returns the scheme that HTTP URLs use for this server.
     pub(super) fn scheme(&self) -> &'static str {
         #[cfg(feature = "tls")]
         if self.tls.is_some() {

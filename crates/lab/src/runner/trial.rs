@@ -1,7 +1,7 @@
-//! What playing alone has shown of failures that may come of our own load.
+//! What playing cases alone has shown about failures that our own load may have caused.
 //!
-//! Where several failures of one cause came out the same alone, the others of that cause are believed, and nothing is left out
-//! beside them: a server that lets every connection wait at its end does so whatever else is played.
+//! If several failures of one cause recurred alone, the others of that cause are accepted without another try: a server
+//! that lets every connection wait at its end does so whatever else is played.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,10 +9,10 @@ use super::job::Job;
 use crate::judge::{Behaviour, CloseBehaviour};
 use crate::player::Record;
 
-/// How many failures of one cause are played alone before the rest is believed.
+/// How many failures of one cause are played alone before the rest is accepted.
 const BELIEVED: usize = 4;
 
-/// What a verdict says, which is as near to its cause as we can come.
+/// The text of a verdict, which is as near to its cause as we can get.
 type Cause = (Behaviour, CloseBehaviour, String, String);
 
 fn cause(record: &Record) -> Cause {
@@ -25,29 +25,29 @@ fn cause(record: &Record) -> Cause {
 pub(super) struct Trials {
     /// How many failed again, by the cause of their first failure.
     failed: BTreeMap<Cause, usize>,
-    /// One has passed alone, so that nothing is believed.
+    /// Whether a case has passed alone, so that no failure is accepted without a try.
     muddled: bool,
     /// Causes that were tried before their turn.
     tried: HashSet<Cause>,
 }
 
 impl Trials {
-    /// Whether a failure would come out the same alone, as those before it did.
+    /// Returns whether a failure would recur alone, as those before it did.
     pub(super) fn believe(&self, record: &Record) -> bool {
         !self.muddled && self.failed.get(&cause(record)).is_some_and(|failed| *failed >= BELIEVED)
     }
 
-    /// One that had failed passed alone.
+    /// Records that a case that had failed passed alone.
     pub(super) fn passed(&mut self) {
         self.muddled = true;
     }
 
-    /// One that had failed like this failed alone as well.
+    /// Records that a case that had failed like this failed alone as well.
     pub(super) fn failed(&mut self, first: &Record) {
         *self.failed.entry(cause(first)).or_default() += 1;
     }
 
-    /// Takes enough failures of one cause to be believed, if there are some of a cause that was not tried yet.
+    /// Takes enough failures of one cause to decide about it, if there are some of a cause that was not tried yet.
     pub(super) fn pick(&mut self, again: &mut Vec<Job>) -> Vec<Job> {
         let mut causes: BTreeMap<Cause, usize> = BTreeMap::new();
         for record in again.iter().filter_map(|job| job.before.as_deref()) {

@@ -5,12 +5,12 @@ use crate::case::dsl::{close, close_code, cont, ping, text};
 use crate::case::{By, Case, Class, Decides, Ending, Event, Expect, Frame, Level, Step};
 use crate::payload::Payload;
 
-/// The script closes; the answer is 1000 or empty, and another code fails the case.
+/// The script closes. The answer is 1000 or empty; another code fails the case.
 const ANSWERED: Expect = Expect {
     outcomes: &[(Class::Ok, &[])],
     close: Ending { by: By::Script, codes: &[1000], clean: true, decides: Decides::Code },
 };
-/// The script sends a bad Close; the answer is 1002, empty, or the end of the TCP connection.
+/// The script sends a bad Close. The answer is 1002, empty, or the end of the TCP connection.
 const REFUSED: Expect = Expect {
     outcomes: &[(Class::Ok, &[])],
     close: Ending { by: By::Script, codes: &[1002], clean: false, decides: Decides::Code },
@@ -18,7 +18,7 @@ const REFUSED: Expect = Expect {
 const REASON_123: Payload = Payload::Bytes(&reason::<125>());
 const REASON_124: Payload = Payload::Bytes(&reason::<126>());
 
-/// 1000, then asterisks.
+/// The code 1000, then asterisks.
 const fn reason<const N: usize>() -> [u8; N] {
     let mut bytes = [b'*'; N];
     bytes[0] = 0x03;
@@ -116,7 +116,7 @@ pub(in crate::cases) static SEQUENCE: &[Case] = &[
             Step::Frame(close_code(1000)),
             Step::Frame(cont(b"fragment2")),
         ],
-        // A Close with 1002 is a Close: RFC 6455 does not say which code answers, and a message was cut off.
+        // A Close with 1002 is a Close, too: RFC 6455 does not say which code answers, and a message was cut off.
         expect: Expect { close: Ending { codes: &[1000, 1002], ..ANSWERED.close }, ..ANSWERED },
         ..BASE
     },
@@ -201,7 +201,7 @@ pub(in crate::cases) static GOOD_CODES: &[Case] = good_codes![
     "7.7.1" 1000, "7.7.2" 1001, "7.7.3" 1002, "7.7.4" 1003, "7.7.5" 1007, "7.7.6" 1008, "7.7.7" 1009, "7.7.9" 1011, "7.7.10" 3000, "7.7.11" 3999, "7.7.12" 4000, "7.7.13" 4999,
 ];
 
-/// RFC 6455 §7.4.1: 1010 is for clients to send. From us as a server the other side may call it wrong.
+/// RFC 6455 §7.4.1: 1010 is for clients to send. If we send it as a server, a client may call it wrong.
 pub(in crate::cases) static EXTENSION_CODE: &[Case] = &[Case {
     id: "7.7.8",
     title: "Close 1010",

@@ -4,7 +4,7 @@ use super::{BASE, echoes, rules};
 use crate::case::{Case, Class, Deflate, Echo, Event, Kind, Opening, Step};
 use crate::payload::{Data, Payload};
 
-/// The 18 cases of a group: size of a message, size of a fragment.
+/// The 18 cases of a group, each with the size of a message and of a fragment.
 macro_rules! group {
     ($group:literal, $what:literal, $kind:ident $data:ident, $offers:expr) => {
         group!(@ $group, $what, $kind $data, $offers,

@@ -1,4 +1,4 @@
-//! Group 5: fragmented messages, with control frames between, and fragments out of place.
+//! Group 5: fragmented messages, control frames between fragments, and misplaced fragments.
 
 use super::{BASE, FAILS, echoes, fails_after, rules};
 use crate::case::dsl::{cont, ping, pong, text};

@@ -1,6 +1,6 @@
 //! Groups 9 and 10: large messages, many fragments, many writes, many messages.
 //!
-//! The RFC names no sizes, so these are SHOULDs: what an unconfigured endpoint is hoped to handle.
+//! The RFC names no sizes, so these are SHOULDs: what one may hope that an unconfigured endpoint handles.
 
 use super::{BASE, echoes, rules};
 use crate::case::{Case, Class, Echo, Event, Frame, Kind, Level, Pace, Step};
@@ -10,7 +10,7 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * 1024;
 /// Ten bytes, so that no power of two is a multiple of its period.
 const TEXT_PATTERN: &[u8] = b"BAsd7&jh23";
-/// Five, and no UTF-8.
+/// Five bytes that are not UTF-8.
 const BINARY_PATTERN: &[u8] = b"\x00\xfe\x23\xfa\xf0";
 
 const LIMIT: Case = Case {
@@ -108,7 +108,7 @@ pub(in crate::cases) static SMALL_BINARY_FRAGMENTS: &[Case] = fragments! {
     "9.4.1" 64,
 };
 
-/// In the suite, too, these hold what would also be text.
+/// The suite also fills these with bytes that would be valid text.
 pub(in crate::cases) static BINARY_FRAGMENTS: &[Case] = fragments! {
     Binary TEXT_PATTERN:
     "9.4.2" 256, "9.4.3" 1024, "9.4.4" 4096, "9.4.5" 16384, "9.4.6" 65536, "9.4.7" 262144, "9.4.8" 1048576, "9.4.9" 4194304,

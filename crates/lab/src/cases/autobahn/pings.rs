@@ -1,4 +1,4 @@
-//! Group 2: Pings, and Pongs that nobody asked for.
+//! Group 2: Pings, and unsolicited Pongs.
 
 use super::{BASE, FAILS, echoes, rules};
 use crate::case::dsl::{close_code, ping, pong};
@@ -42,7 +42,7 @@ macro_rules! ten_pings {
     };
 }
 
-/// Our Close follows at once, and only its answer comes back.
+/// Our Close follows at once, and only the answer to it comes back.
 const QUIET: Expect =
     Expect { outcomes: &[(Class::Ok, &[])], close: Ending { by: By::Script, ..Ending::CLEAN } };
 
@@ -111,7 +111,7 @@ pub(in crate::cases) static CASES: &[Case] = &[
         expect: echoes(&[(Class::Ok, &[Event::Pong(Payload::Bytes(b"ping payload"))])]),
         ..PONG
     },
-    // A SHOULD here: §5.5.3 lets an endpoint answer only the latest Ping.
+    // This is a SHOULD: §5.5.3 lets an endpoint answer only the latest Ping.
     Case {
         id: "2.10",
         title: "ten Pings back to back",

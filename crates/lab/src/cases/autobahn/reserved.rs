@@ -8,7 +8,7 @@ use crate::payload::Payload;
 const HELLO: &[u8] = b"Hello, world!";
 const RESERVED: Payload = Payload::Bytes(b"reserved opcode payload");
 
-/// A good message comes first: strictly, its echo gets out before the connection is failed.
+/// A good message comes first; in the strict outcome, its echo is sent before the connection is failed.
 const AFTER_ECHO: Expect =
     fails_after(&[(Class::Ok, &[Event::Text(Payload::Bytes(HELLO))]), (Class::NonStrict, &[])]);
 

@@ -1,4 +1,4 @@
-//! Group 6: texts that are UTF-8 and texts that are not.
+//! Group 6: valid and invalid UTF-8 in texts.
 
 use super::{BASE, echoes, rules};
 use crate::case::dsl::{cont, text};
@@ -10,12 +10,12 @@ const GREEK: &[u8] = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5";
 const UMLAUTS: &[u8] = b"\x48\x65\x6c\x6c\x6f\x2d\xc2\xb5\x40\xc3\x9f\xc3\xb6\xc3\xa4\xc3\xbc\xc3\xa0\xc3\xa1\x2d\x55\x54\x46\x2d\x38\x21\x21";
 const SURROGATE: &[u8] = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80\x65\x64\x69\x74\x65\x64";
 
-/// Milliseconds in which a right peer does nothing: long enough to see one that does.
+/// How many milliseconds a correct peer does nothing: long enough to notice one that reacts.
 const HARMLESS: u16 = 200;
-/// The peer fails the connection with 1007; if it is we who have to close, it did not notice.
+/// The peer fails the connection with 1007. If we have to close, it did not notice.
 const BAD: Ending = Ending { by: By::Peer, codes: &[1007], clean: false, decides: Decides::Side };
 
-/// Noticed after the second part: strict; only after the last: not.
+/// Noticing after the second part is strict; noticing only after the last is not.
 const FAST: Expect = Expect {
     outcomes: &[(Class::Ok, &[Event::Waited]), (Class::NonStrict, &[Event::Waited, Event::Waited])],
     close: BAD,

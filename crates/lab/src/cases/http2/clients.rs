@@ -1,6 +1,6 @@
-//! Clients: what they make of settings, of responses that are right and wrong, of frames, and of how a stream ends.
+//! Clients: how they handle settings, right and wrong responses, frames, and the end of a stream.
 //!
-//! Stream 1 stands for the stream of the client's WebSocket, whatever number it has.
+//! Stream 1 stands for the stream of the client's WebSocket, whatever its number.
 
 use crate::case::Case;
 use crate::http2::frame::{code, flag, kind, setting};
@@ -61,10 +61,10 @@ const MALFORMED: Seen = Seen::Reset(1, &[code::PROTOCOL_ERROR]);
 const PROTOCOL: Seen = Seen::Fails(&[code::PROTOCOL_ERROR]);
 const FRAME_SIZE: Seen = Seen::Fails(&[code::FRAME_SIZE_ERROR]);
 const ANY: Seen = Seen::Fails(&[]);
-/// The client ends the connection, for a reason that it is to name or without a word.
+/// The client ends the connection, with one of the listed reasons or without any.
 const BROKEN: Move = Move::Await(ANY);
 
-/// A client that has only lost a stream answers; one that has no other may leave.
+/// A client that has lost only a stream answers; one that has no other stream may leave.
 const ALIVE: Move = Move::Frame(kind::PING, 0, 0, b"stillone");
 const PONG: Seen = Seen::Pong(*b"stillone");
 
@@ -79,11 +79,11 @@ const NO_TABLE: &[(u16, u32)] = &[(setting::ENABLE_CONNECT_PROTOCOL, 1), (settin
 const SHUT: &[(u16, u32)] = &[(setting::ENABLE_CONNECT_PROTOCOL, 1), (setting::INITIAL_WINDOW_SIZE, 0)];
 const BYTE: Move = Move::Window(1, 1);
 
-/// What a client opens and goes on with, or not.
+/// Which responses a client accepts as opening a WebSocket.
 pub(in super::super) static OPENING: &[Case] = visits! { &["http2", "handshake"];
     "H2W-002.1" Must ANNOUNCED, "the server does not announce ENABLE_CONNECT_PROTOCOL" with NONE, [Move::Rest(700)] => Ok [Seen::NotAsked];
     "H2W-002.2" Must ANNOUNCED, "the server announces ENABLE_CONNECT_PROTOCOL with 0" with WITH_0, [Move::Rest(700)] => Ok [Seen::NotAsked];
-    // A client may wait for it, or look elsewhere.
+    // A client may wait for the setting, or go elsewhere.
     "H2W-002.3" May ANNOUNCED, "the server announces ENABLE_CONNECT_PROTOCOL with 1 in its second SETTINGS frame" with NONE,
         [Move::Settings(WITH_1), Move::Rest(300), OK, HELLO] => Ok [ECHO], Ok [Seen::NotAsked];
     "H2W-004.1" Should VALUE, "the server takes ENABLE_CONNECT_PROTOCOL back from 1 to 0 before anything was asked" with WITH_1,
@@ -131,7 +131,7 @@ pub(in super::super) static OPENING: &[Case] = visits! { &["http2", "handshake"]
     "H2W-107.3" Must CONNECTION, "Transfer-Encoding: chunked" [ASKED, Move::Answer(&[Add("transfer-encoding", "chunked")]), HELLO, LEFT] => Ok [MALFORMED], NonStrict [GONE, SILENT];
 };
 
-/// What an open WebSocket has to bear.
+/// What an open WebSocket has to survive.
 pub(in super::super) static OPEN: &[Case] = visits! { &["http2"];
     "H2W-110.1" Must OPENS, "200" [ASKED, OK, HELLO] => Ok [ECHO];
     "H2W-110.2" Must OPENS, "200 with fields that nobody knows" [ASKED, Move::Answer(&[Add("x-test", "a"), Add("date", "x"), Add("set-cookie", "a=b"), Long("x-long", 4096)]), HELLO] => Ok [ECHO];

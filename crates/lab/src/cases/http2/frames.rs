@@ -1,4 +1,4 @@
-//! DATA frames and what they carry; frames of all types that are right, wrong, or where they must not be.
+//! DATA frames and their content; frames of all types that are right, wrong, or misplaced.
 
 use crate::case::Case;
 use crate::http2::frame::{MAX_PAYLOAD, code, flag, kind};
@@ -60,7 +60,7 @@ pub(in super::super) static DATA: &[Case] = exchanges! {
         => Ok [Seen::Closed(1, &[1007]), Seen::Over(1), ECHO_BESIDE], Ok [Seen::Over(1), ECHO_BESIDE], NonStrict [Seen::Closed(1, &[1007]), ECHO_BESIDE];
 };
 
-/// One byte more than anybody has to take.
+/// One byte more than a peer has to accept.
 static TOO_LONG: [u8; MAX_PAYLOAD + 1] = [0; MAX_PAYLOAD + 1];
 
 pub(in super::super) static STREAMS: &[Case] = exchanges! {
@@ -79,7 +79,7 @@ pub(in super::super) static STREAMS: &[Case] = exchanges! {
     "H2W-053.2" Must OVERFLOW, "the window of the connection grows above 2^31 - 1" [CONNECT, OPENED, Move::Frame(kind::WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff")]
         => Ok [Seen::Fails(&[code::FLOW_CONTROL_ERROR])], NonStrict [ANY];
     "H2W-054" Must SIZE, "a DATA frame of 16385 bytes" [CONNECT, OPENED, Move::Frame(kind::DATA, 0, 1, &TOO_LONG)]
-        // A server that has announced longer frames reads what is in it.
+        // A server that has announced longer frames reads the content.
         => Ok [Seen::Reset(1, &[code::FRAME_SIZE_ERROR])], Ok [FRAME_SIZE], Ok [Seen::Closed(1, &[1002])], NonStrict [Seen::Over(1)], NonStrict [ANY];
 };
 

@@ -1,10 +1,10 @@
-//! WebSocket over HTTP/2 (RFC 8441), and what of HTTP/2 itself it stands on (RFC 9113).
+//! WebSocket over HTTP/2 (RFC 8441), and the parts of HTTP/2 that it relies on (RFC 9113).
 //!
-//! Catalogue rows `H2W`; from H2W-030 on, rows of our own. Rows about clients are 002, 004, 014, 015, and those from
-//! 100 on. Frames inside DATA are what every other group is about, played
-//! over a stream; here are the stream, its opening and its ending, and the connection below.
+//! Catalogue rows `H2W`; from H2W-030 on, the rows are our own. Rows about clients are 002, 004, 014, 015, and those from
+//! 100 on. The other groups are about the frames inside DATA and can be played over a stream; this group is about the
+//! stream, its opening and its ending, and the connection below.
 
-/// The start of every literal here.
+/// The base of every literal here.
 const BASE: super::super::case::Case = super::super::case::Case {
     subject: super::super::case::Subject::Server,
     tags: &["http2"],
@@ -13,8 +13,8 @@ const BASE: super::super::case::Case = super::super::case::Case {
     ..super::super::case::Case::BASE
 };
 
-/// `id level RULE, "title" [moves] => Class [what is so], Class [...];`, with other settings than the usual ones in front
-/// of the moves.
+/// `id level RULE, "title" [moves] => Class [what is seen], Class [...];`, with any unusual settings in front of the
+/// moves.
 macro_rules! exchanges {
     (@with $subject:ident, $tags:expr, $usual:expr;
         $($id:literal $level:ident $rule:ident, $title:literal $(with $settings:expr,)? [$($step:expr),* $(,)?]
@@ -42,7 +42,7 @@ macro_rules! exchanges {
     };
 }
 
-/// The same about clients, with marks in front.
+/// Rows like those of `exchanges!`, but about clients and with tags in front.
 macro_rules! visits {
     ($tags:expr; $($rows:tt)*) => { exchanges!(@with Client, $tags, $crate::http2::HOSTED; $($rows)*) };
 }

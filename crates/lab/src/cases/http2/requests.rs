@@ -1,6 +1,6 @@
-//! The request that opens a WebSocket: what is right about it, what is not, and what is answered.
+//! The request that opens a WebSocket: right and wrong ones, and their answers.
 //!
-//! What is wrong with one request must not hurt a WebSocket beside it: that is open on stream 1 before.
+//! A fault of one request must not harm a WebSocket beside it, which is opened on stream 1 first.
 
 use crate::case::Case;
 use crate::http2::frame::code;
@@ -35,14 +35,14 @@ const OPENED: Move = Move::Await(Seen::Opened(1));
 const HELLO: Move = Move::Say(1, "hello", Cutting::Whole);
 const ECHO: Seen = Seen::Echo(1, "hello");
 
-/// One request with changes is fine.
+/// A request with these changes is accepted.
 macro_rules! good {
     ($($id:literal $level:ident $rule:ident, $title:literal [$($change:expr),*] $($more:expr),*;)*) => {
         exchanges! { $($id $level $rule, $title [Move::Connect(1, &[$($change),*]), OPENED, HELLO] => Ok [ECHO $(, $more)*];)* }
     };
 }
 
-/// That there is no Sec-WebSocket-Accept is what nobody processing it comes to; no sentence forbids it.
+/// Without processing the key, a server has no value for Sec-WebSocket-Accept; no sentence forbids the field.
 macro_rules! unprocessed {
     ($($id:literal, $title:literal [$($change:expr),*];)*) => {
         exchanges! { $($id Must IGNORED, $title [Move::Connect(1, &[$($change),*]), OPENED, HELLO]
@@ -74,12 +74,13 @@ pub(in super::super) static GOOD: &[Case] = good! {
     "H2W-036.5" Must SECTION, "a field section of 5 KiB in two pieces, padded, with a priority" [Long("x-long", 5120), Cut(4000), Padded(7), Priority(0)];
 };
 
-/// A WebSocket on stream 1, a malformed request on stream 3: that one fails, and the first one lives.
+/// A WebSocket is open on stream 1, and a malformed request comes on stream 3: the request fails and the WebSocket
+/// survives.
 macro_rules! malformed {
     ($($id:literal $level:ident $rule:ident, $title:literal [$($change:expr),*];)*) => {
         exchanges! { $($id $level $rule, $title
             [CONNECT, OPENED, Move::Connect(3, &[$($change),*]), Move::Await(Seen::Answered(3)), HELLO]
-            // RFC 9113 §8.1.1 allows a response in front of the reset, and so in place of it.
+            // RFC 9113 §8.1.1 allows a response in front of the reset, and thus in place of it.
             => Ok [Seen::Reset(3, &[code::PROTOCOL_ERROR]), ECHO], Ok [Seen::Refused(3), ECHO],
                NonStrict [Seen::Reset(3, &[]), ECHO], NonStrict [Seen::Fails(&[])];
         )* }
@@ -132,7 +133,7 @@ pub(in super::super) static REFUSED: &[Case] = exchanges! {
         => Ok [Seen::Refused(3), ECHO], Ok [Seen::Reset(3, &[code::PROTOCOL_ERROR]), ECHO], NonStrict [Seen::Reset(3, &[]), ECHO];
     "H2W-008.3" Should PROTOCOL, "a :protocol of two names" [CONNECT, OPENED, Move::Connect(3, &[Set(":protocol", "websocket, x-unheard-of")]), Move::Await(Seen::Answered(3)), HELLO]
         => Ok [Seen::Refused(3), ECHO], NonStrict [Seen::Reset(3, &[]), ECHO];
-    // Names in Upgrade are compared without case; of :protocol nobody says so.
+    // Names in Upgrade are compared without case; nothing says so about :protocol.
     "H2W-008.4" May PROTOCOL, "a :protocol of \"WebSocket\"" [Move::Connect(1, &[Set(":protocol", "WebSocket")]), Move::Await(Seen::Answered(1)), HELLO]
         => Informational [ECHO], Informational [Seen::Refused(1)], Informational [Seen::Reset(1, &[])];
     "H2W-012.1" Must VERSION, "no Sec-WebSocket-Version" [CONNECT, OPENED, Move::Connect(3, &[Without("sec-websocket-version")]), Move::Await(Seen::Answered(3)), HELLO]

@@ -28,7 +28,7 @@ const WITH_0: &[(u16, u32)] = &[(setting::ENABLE_CONNECT_PROTOCOL, 0)];
 const WITH_1: &[(u16, u32)] = &[(setting::ENABLE_CONNECT_PROTOCOL, 1)];
 const WITH_2: &[(u16, u32)] = &[(setting::ENABLE_CONNECT_PROTOCOL, 2)];
 const TWICE: &[(u16, u32)] = &[(setting::ENABLE_CONNECT_PROTOCOL, 1), (setting::ENABLE_CONNECT_PROTOCOL, 1)];
-/// What RFC 9113 reserves nothing for, and the values that Chromium sends to keep servers honest.
+/// Identifiers that RFC 9113 does not define, and the values that Chromium sends to keep servers honest.
 const GREASE: &[(u16, u32)] = &[(0xf0f0, 7), (0x0a0a, u32::MAX), (0xffff, 0)];
 const NO_TABLE: &[(u16, u32)] = &[(setting::HEADER_TABLE_SIZE, 0)];
 const LONG_FRAMES: &[(u16, u32)] = &[(setting::MAX_FRAME_SIZE, 0xff_ffff)];
@@ -40,7 +40,7 @@ pub(in super::super) static CASES: &[Case] = exchanges! {
     "H2W-003.1" Must NO_IMPACT, "the client announces it with 0" with WITH_0, [CONNECT, OPENED, HELLO] => Ok [ECHO];
     "H2W-003.2" Must NO_IMPACT, "the client announces it with 1" with WITH_1, [CONNECT, OPENED, HELLO] => Ok [ECHO];
     "H2W-003.3" Must NO_IMPACT, "the client announces it with 1, twice in a frame" with TWICE, [CONNECT, OPENED, HELLO] => Ok [ECHO];
-    // The value must be 0 or 1, and its receipt must not matter.
+    // The value must be 0 or 1, and its receipt must have no effect.
     "H2W-003.4" May NO_IMPACT, "the client announces it with 2" with WITH_2, [CONNECT, Move::Await(Seen::Answered(1)), HELLO]
         => Ok [ECHO], Ok [PROTOCOL], NonStrict [ANY];
     "H2W-003.5" May NO_IMPACT, "the client takes it back from 1 to 0" with WITH_1, [CONNECT, OPENED, Move::Settings(WITH_0), HELLO]
@@ -67,7 +67,7 @@ pub(in super::super) static CASES: &[Case] = exchanges! {
     "H2W-034.2" Must OBEYED, "MAX_FRAME_SIZE of 2^24 - 1" with LONG_FRAMES, [CONNECT, OPENED, HELLO] => Ok [ECHO];
 };
 
-/// The request comes with the client's own settings.
+/// The request is sent together with the client's own settings.
 const FIRST_FLIGHT: Exchange = Exchange {
     settings: crate::http2::SETTINGS,
     patient: false,

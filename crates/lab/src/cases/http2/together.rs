@@ -1,4 +1,4 @@
-//! Several WebSockets and plain requests on one connection, and flow control that holds one of them back.
+//! Several WebSockets and plain requests on one connection, and flow control that holds back one of them.
 
 use crate::case::Case;
 use crate::http2::frame::{kind, setting};

@@ -1,6 +1,6 @@
-//! Plays one script over one connection and holds what comes back against what the RFCs ask.
+//! Plays one script over one connection and compares what comes back with what the RFCs require.
 //!
-//! The connection is closed at the end of each script without ceremony: the next one is another.
+//! At the end of each script the connection is dropped without ceremony; the next script has a new one.
 
 mod opening;
 mod quiet;
@@ -23,29 +23,29 @@ use crate::wire::Excerpt;
 pub(super) use quiet::{Answer, Quiet};
 use verdict::{Heard, SENTINEL, SENTINEL_PING, finding_early, judge};
 
-/// What came of a script.
+/// The result of playing a script.
 #[derive(Debug, Default)]
 pub struct Played {
-    /// What does not fit, if anything.
+    /// The finding, if there is one.
     pub finding: Option<Finding>,
     /// What the peer sent, a line for each frame.
     pub received: Vec<String>,
 }
 
-/// How long we look on where anything is right.
+/// How long we watch when any behaviour is right.
 const GLANCE: Duration = Duration::from_millis(20);
-/// How long we look on after a fault for a connection that still answers to be failed.
+/// How long we wait after a fault for a connection that still answers to be failed.
 const GRACE: Duration = Duration::from_millis(250);
-/// The most that a message of the peer may hold, many times what a script sends.
+/// The most bytes that a message of the peer may hold, many times what a script sends.
 const MOST_BYTES: usize = 16 << 20;
-/// Lines of what came that are kept.
+/// How many lines of what came are kept.
 const LINES: usize = 40;
 
-/// Plays a script. An error is a connection that broke before the opening handshake was through.
+/// Plays a script. Returns an error if the connection broke before the opening handshake was complete.
 ///
 /// # Errors
 ///
-/// What the connection says.
+/// Returns the error of the connection.
 pub fn play(stream: Stream, script: &Script, oracles: &Oracles) -> io::Result<Played> {
     let mut game = Game::new(stream, script, oracles)?;
     let finding = match game.open()? {
@@ -56,7 +56,7 @@ pub fn play(stream: Stream, script: &Script, oracles: &Oracles) -> io::Result<Pl
 }
 
 enum Opened {
-    /// The connection is open; bytes that came behind the head.
+    /// The connection is open; these bytes came after the head.
     Yes(Option<Agreed>, Vec<u8>),
     No(Option<Finding>),
 }
@@ -103,7 +103,7 @@ impl<'a> Game<'a> {
         self.codec = agreed.map(Codec::new);
         let bytes: Vec<u8> = self.script.steps.iter().flat_map(Step::bytes).collect();
         let expected = model::expect(&bytes, self.oracles.side == Side::Client, agreed);
-        // It may be gone already, for a reason; what it said about it is read below.
+        // The peer may be gone already, for a reason that is read below.
         let sent = self.send_steps().and_then(|()| self.send_sentinel(&expected));
         let mut seen = Heard::default();
         self.receiver.push(rest);
@@ -129,7 +129,8 @@ impl<'a> Game<'a> {
         self.write(&out)
     }
 
-    /// Asks whether it is still there, in a way that the model knows of: after a broken rule nobody may answer.
+    /// Asks whether the peer is still there, in a way that the model knows: after a broken rule nothing may be
+    /// answered.
     fn send_sentinel(&mut self, expected: &Expected) -> io::Result<()> {
         if !matches!(expected.end, End::Open | End::Fails(_)) {
             return Ok(());
@@ -178,7 +179,7 @@ impl<'a> Game<'a> {
         }
     }
 
-    /// Reads until all is there that has to come.
+    /// Reads until everything that has to come is there.
     fn listen(&mut self, expected: &Expected, seen: &mut Heard) -> Option<Finding> {
         let patience = if expected.end == End::Unknown { GLANCE } else { self.oracles.timeout };
         let mut deadline = Instant::now() + patience;
@@ -208,12 +209,12 @@ impl<'a> Game<'a> {
                 return None;
             }
             if seen.is_alive() && !was_alive && matches!(expected.end, End::Fails(_)) {
-                // A peer that answers Pings beside its program may see the fault a moment later.
+                // A peer that answers Pings independently of its program may see the fault a moment later.
                 was_alive = true;
                 deadline = deadline.min(Instant::now() + GRACE.min(self.oracles.timeout / 4));
             }
             if seen.close.is_some() && self.oracles.side == Side::Client && !half_closed {
-                // §7.1.1: the server ends the TCP connection first, and here we are it.
+                // §7.1.1: the server ends the TCP connection first, and we are the server here.
                 half_closed = true;
                 let _ = self.stream.tcp().shutdown(Shutdown::Write);
             }

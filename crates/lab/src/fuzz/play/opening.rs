@@ -1,4 +1,4 @@
-//! The opening handshake of a script, right or wrong.
+//! The opening handshake of a script, valid or invalid.
 
 use std::io;
 use std::net::Shutdown;
@@ -14,7 +14,7 @@ use super::{Came, Game, Opened};
 use crate::{deflate, opening};
 
 const NONCE: [u8; 16] = *b"bowsprit's nonce";
-/// What a head that does not come is called.
+/// The description of a head that does not come.
 const NOTHING: &str = "nothing comes";
 
 impl Game<'_> {
@@ -28,7 +28,7 @@ impl Game<'_> {
             Ok(answer) => answer,
             Err(why) => {
                 return Ok(Opened::No(match wrong {
-                    // It may wait for more, or go without a word.
+                    // The peer may wait for more, or leave silently.
                     Some(_) => None,
                     None => finding(
                         if why == NOTHING { Kind::NoAnswer } else { Kind::HandshakeRefused },
@@ -101,9 +101,9 @@ impl Game<'_> {
         }
         self.write(&answer)?;
         let Some(wrong) = &self.script.opening.wrong else { return Ok(Opened::Yes(agreed, Vec::new())) };
-        // A client that believes the connection open would answer this.
+        // A client that considers the connection open would answer this.
         let _ = self.write(b"\x89\x0cstill there?");
-        // To some it may be the head of a page, which ends with the connection.
+        // Some may take it for the head of a page, which ends with the connection.
         let _ = self.stream.tcp().shutdown(Shutdown::Write);
         let deadline = Instant::now() + self.oracles.timeout;
         Ok(Opened::No(match self.read_until(deadline)? {
@@ -147,7 +147,7 @@ impl Game<'_> {
         out.into_bytes()
     }
 
-    /// Subprotocols that are offered beside what the script says.
+    /// Returns the subprotocols that are offered in addition to those of the script.
     fn protocols(&self) -> Vec<&str> {
         let named = self.oracles.fields.iter().filter_map(|line| line.split_once(':'));
         named

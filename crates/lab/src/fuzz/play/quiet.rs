@@ -1,4 +1,4 @@
-//! A connection on which nothing wrong is said: a question now and then, and how long its answer takes.
+//! A connection on which nothing wrong is sent: a question now and then, and the time until its answer.
 
 use std::io::{self, Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -23,11 +23,11 @@ pub(in super::super) struct Quiet {
     asked: u64,
 }
 
-/// What became of a question.
+/// The answer to a question.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) enum Answer {
     After(Duration),
-    /// None came within the time that an answer may take at all.
+    /// No answer came within the time that an answer may take.
     Missing(Duration),
 }
 
@@ -38,11 +38,11 @@ impl Answer {
 }
 
 impl Quiet {
-    /// A connection that is open.
+    /// Opens a quiet connection.
     ///
     /// # Errors
     ///
-    /// Where a right opening handshake opens none.
+    /// Fails if a valid opening handshake does not open the connection.
     pub(in super::super) fn open(stream: Stream, oracles: &Oracles) -> io::Result<Self> {
         let script = generate::plain(Side::Server);
         let mut game = Game::new(stream, &script, oracles)?;
@@ -59,11 +59,11 @@ impl Quiet {
         Ok(Self { stream: game.stream, receiver, echo: oracles.echo, timeout: oracles.timeout, asked: 0 })
     }
 
-    /// Asks, and waits for the answer: a message where it comes back, or else a Ping.
+    /// Asks, and waits for the answer: a message if the peer echoes, or else a Ping.
     ///
     /// # Errors
     ///
-    /// Where the connection has ended.
+    /// Fails if the connection has ended.
     pub(in super::super) fn ask(&mut self) -> io::Result<Answer> {
         self.asked += 1;
         let question = format!("a quiet neighbour, {}", self.asked).into_bytes();
@@ -100,7 +100,7 @@ impl Quiet {
                     _ => return Err(error),
                 },
             }
-            // What is longer than that is time in which this thread did not run, and no fault of the peer.
+            // Anything beyond that is time in which this thread did not run, which is not the peer's fault.
             waited += began.elapsed().min(2 * SLICE);
         }
     }

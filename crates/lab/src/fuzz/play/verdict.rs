@@ -1,4 +1,4 @@
-//! What the peer said, held against what the RFCs ask for.
+//! Compares what the peer sent with what the RFCs require.
 
 use bowsprit::error::Section;
 
@@ -10,10 +10,10 @@ use crate::rule::Sections;
 
 /// The Ping that asks whether the peer is still there.
 pub(super) const SENTINEL_PING: &[u8] = b"still there?";
-/// The message that asks whether it still echoes.
+/// The message that asks whether the peer still echoes.
 pub(super) const SENTINEL: &[u8] = b"a clean echo";
 
-/// What the peer said.
+/// What the peer sent.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     pub(super) messages: Vec<(bool, Vec<u8>)>,
@@ -51,7 +51,7 @@ impl Heard {
     }
 }
 
-/// What of it does not fit.
+/// Returns the first thing that the peer did wrong.
 pub(super) fn judge(expected: &Expected, seen: &Heard, oracles: &Oracles) -> Option<Finding> {
     let timeout = oracles.timeout.as_secs_f64();
     if oracles.echo {
@@ -130,7 +130,7 @@ pub(super) fn judge(expected: &Expected, seen: &Heard, oracles: &Oracles) -> Opt
                 Section::rfc6455("5.5.1"),
                 "the connection ends without it",
             ),
-            // §5.4 says nothing of a Close inside a message; some call it a fault.
+            // §5.4 does not mention a Close inside a message; some call it a fault.
             (Some(Some(answer)), Some(code))
                 if answer != *code && answer != 1000 && !expected.message_open =>
             {
@@ -153,7 +153,7 @@ pub(super) fn judge(expected: &Expected, seen: &Heard, oracles: &Oracles) -> Opt
             if seen.close.is_some() || seen.eof {
                 return finding_early(seen);
             }
-            // §5.5.3: of several Pings only the last has to be answered, and ours is the last.
+            // §5.5.3: only the last of several Pings has to be answered, and ours is the last.
             let all = expected.messages.len() + usize::from(!expected.message_open);
             if !alive && seen.messages.len() == all {
                 return finding(
@@ -184,7 +184,7 @@ pub(super) fn judge(expected: &Expected, seen: &Heard, oracles: &Oracles) -> Opt
     }
 }
 
-/// The connection has ended where it goes on.
+/// Returns the finding for a connection that has ended although it should go on.
 pub(super) fn finding_early(seen: &Heard) -> Option<Finding> {
     let what = match seen.close {
         Some(Some(code)) => format!("a Close frame comes, code {code}"),

@@ -1,4 +1,4 @@
-//! A client on the other side: whose connection it is, which of its streams is the WebSocket.
+//! Examining a client: the connection is the client's, and one of its streams is the WebSocket.
 
 use super::super::asked;
 use super::super::exchange::{Exchange, Move};
@@ -9,7 +9,7 @@ use crate::case::{Case, Subject};
 use crate::options::Options;
 
 impl Examiner {
-    /// A player of this case against a client that has made a connection; what it asks for comes.
+    /// Creates a player of this case against a client that has made a connection; its requests are still to come.
     pub(crate) fn hosting(case: &'static Case, exchange: &'static Exchange, options: Options) -> Self {
         let mut session = Session::accepted(exchange.settings);
         session.trace_from_here();
@@ -17,7 +17,7 @@ impl Examiner {
         Self::with(case, exchange, Subject::Client, Vec::new(), session, options)
     }
 
-    /// The same on a connection of which this stream asks for the case.
+    /// Creates a player of this case on a connection on which this stream has requested the case.
     pub(crate) fn taking(
         case: &'static Case,
         exchange: &'static Exchange,
@@ -33,7 +33,7 @@ impl Examiner {
         examiner
     }
 
-    /// The number on the wire of a stream that a case names.
+    /// Returns the wire number of a stream that a case names.
     pub(super) fn number(&self, stream: u32) -> u32 {
         match (self.subject, stream, self.own) {
             (Subject::Client, 1, Some(own)) => own,
@@ -41,7 +41,7 @@ impl Examiner {
         }
     }
 
-    /// A move with the numbers of the wire.
+    /// Returns a move with wire numbers.
     pub(super) fn numbered(&self, step: Move) -> Move {
         let n = |stream| self.number(stream);
         match step {
@@ -61,8 +61,8 @@ impl Examiner {
         }
     }
 
-    /// What a client has asked for: the WebSocket of the case is the first; pages are served, so that browsers have a
-    /// connection that their WebSocket can take.
+    /// Handles the client's requests. The first request for a WebSocket is that of the case; pages are served, so that
+    /// browsers have a connection that their WebSocket can use.
     pub(super) fn take_asked(&mut self) {
         for stream in self.session.take_asked() {
             let asked = self.session.stream(stream).map(|half| asked::asks_for_websocket(&half.fields));

@@ -1,4 +1,4 @@
-//! From what there is to be seen to a verdict.
+//! From what was seen to a verdict.
 
 use super::super::exchange::Seen;
 use super::super::frame::{code, code_name};
@@ -10,7 +10,7 @@ use crate::player::Record;
 use crate::rule::Violation;
 
 impl Examiner {
-    /// The verdict, and all it rests on.
+    /// Returns the verdict and everything it rests on.
     pub(crate) fn finish(mut self) -> Record {
         let opened =
             self.session.streams().any(|(_, half)| half.status.is_some_and(|status| status / 100 == 2));
@@ -57,13 +57,13 @@ impl Examiner {
         }
     }
 
-    /// The first rule that the peer broke, of the connection or of a stream.
+    /// Returns the first rule that the peer broke, on the connection or on a stream.
     pub(super) fn violation(&self) -> Option<Violation> {
         let of_streams = self.session.streams().find_map(|(_, half)| half.fault.clone());
         self.facts.violation.clone().or_else(|| self.session.fault.clone()).or(of_streams)
     }
 
-    /// What there is to be seen, in words.
+    /// Describes what was seen.
     pub(super) fn told(&self) -> String {
         let mut parts = Vec::new();
         for (stream, half) in self.session.streams() {
@@ -157,7 +157,7 @@ impl Examiner {
         }
     }
 
-    /// Whether it can still come to be so.
+    /// Returns whether this can still come true.
     pub(super) fn can_come(&self, seen: &Seen) -> bool {
         let half = seen.stream().and_then(|stream| self.session.stream(self.number(stream)));
         self.ended.is_none() && self.session.fault.is_none() && half.is_none_or(|half| !half.is_over())

@@ -1,4 +1,4 @@
-//! Plays a case that is about HTTP/2 itself, on a connection of its own: bytes and time in, bytes out, a verdict.
+//! Plays a case about HTTP/2 itself on a connection of its own: bytes and time in, bytes out, a verdict.
 
 mod host;
 mod judge;
@@ -20,9 +20,9 @@ use crate::random::Random;
 use crate::receiver::{self, Receiver};
 use crate::wire::{Item, Log, Way};
 
-/// The longest message that is taken.
+/// The longest message that is accepted.
 const MOST: usize = 4 << 20;
-/// How long a better outcome is waited for when one is there that is allowed.
+/// How long to wait for a better outcome when an allowed one has been reached.
 const GRACE: Duration = Duration::from_millis(300);
 /// How long our farewell may take.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -32,7 +32,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 pub(crate) struct Examiner {
     case: &'static Case,
     exchange: &'static Exchange,
-    /// Who is examined.
+    /// The side that is examined.
     subject: Subject,
     /// The stream that a client has opened for its WebSocket.
     own: Option<u32>,
@@ -42,7 +42,7 @@ pub(crate) struct Examiner {
     request: Vec<Field>,
     session: Session,
     sockets: BTreeMap<u32, Ws>,
-    /// Long messages that windows hold back.
+    /// Long messages held back by windows.
     waiting: VecDeque<(u32, Vec<u8>)>,
     step: usize,
     rest: Option<Duration>,
@@ -50,9 +50,9 @@ pub(crate) struct Examiner {
     limit: Duration,
     facts: Facts,
     log: Log,
-    /// How the connection ended, if the peer ended it.
+    /// How the peer ended the connection, if it did.
     ended: Option<String>,
-    /// What is to be judged is all there.
+    /// Whether everything to judge is there.
     settled: bool,
     over: bool,
     duration: Duration,
@@ -74,7 +74,7 @@ impl Ws {
 }
 
 impl Examiner {
-    /// A player of this case; `lines` are further fields of each request.
+    /// Creates a player of this case; `lines` are further fields of each request.
     pub(crate) fn new(
         case: &'static Case,
         exchange: &'static Exchange,
@@ -133,12 +133,12 @@ impl Examiner {
         examiner
     }
 
-    /// Whether the server has opened a WebSocket, and said something on it.
+    /// Returns whether the server has opened a WebSocket and sent something on it.
     pub(crate) fn shows_life(&self) -> bool {
         self.sockets.values().any(|socket| !socket.texts.is_empty() || socket.closed.is_some())
     }
 
-    /// The connection did not come up.
+    /// Records that the connection did not come up.
     pub(crate) fn unconnected(&mut self, error: &str) {
         self.facts.unconnected = true;
         self.log.note(Duration::ZERO, format!("could not connect: {error}"));
@@ -151,7 +151,7 @@ impl Examiner {
         }
     }
 
-    /// Runs the moves as far as they go, and settles what is settled.
+    /// Runs the moves as far as possible, and settles what can be settled.
     fn advance(&mut self, now: Duration) {
         if self.exchange.patient
             && self.session.settings_frames == 0
@@ -201,7 +201,7 @@ impl Examiner {
         self.options.patience.unwrap_or(Duration::from_millis(self.case.patience.into()))
     }
 
-    /// All is there: we take our leave.
+    /// Ends the case in good order, since everything is there.
     fn settle(&mut self, now: Duration) {
         self.settled = true;
         self.facts.sent_all = self.step >= self.exchange.moves.len();
@@ -261,7 +261,7 @@ impl Examiner {
         }
     }
 
-    /// Whether a WebSocket was asked for on this stream, not a page.
+    /// Returns whether a WebSocket rather than a page was requested on this stream.
     fn is_websocket(&self, stream: u32) -> bool {
         !self.exchange.moves.contains(&Move::Get(stream))
     }

@@ -1,4 +1,4 @@
-//! What we send: requests as a case bends them, frames of WebSockets in DATA as it cuts them, and whatever else.
+//! What we send: requests as a case bends them, WebSocket frames in DATA as the case cuts them, and everything else.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use super::Examiner;
 use crate::case::Subject;
 use crate::wire::{Excerpt, Item, Way};
 
-/// What a short message needs of a window, padding included.
+/// How much window a short message needs, padding included.
 const MARGIN: usize = 600 + MAX_HEADER;
 
 impl Examiner {
-    /// Whether the windows let a move through.
+    /// Returns whether the windows allow a move.
     pub(super) fn has_room(&self, step: &Move) -> bool {
         match self.numbered(*step) {
             Move::Say(stream, text, _) => self.session.window(stream) >= MARGIN + text.len(),
@@ -25,7 +25,7 @@ impl Examiner {
         }
     }
 
-    /// Sends what has waited for windows, as far as they are open; whether that is all of it.
+    /// Sends bytes that have waited for windows, as far as these are open. Returns whether all were sent.
     pub(super) fn send_waiting(&mut self) -> bool {
         while let Some((stream, bytes)) = self.waiting.front_mut() {
             let length = self.session.room(*stream).min(bytes.len());
@@ -73,7 +73,7 @@ impl Examiner {
                 self.say(stream, &bytes, Cutting::Whole);
             }
             Move::End(stream) => self.session.end(stream),
-            // What the peer has under way then is still looked at.
+            // What the peer has already sent then is still read.
             Move::Reset(stream, code) => self.session.raw(&Frame::reset(stream, code)),
             Move::Window(stream, bytes) => self.session.give(stream, bytes),
             Move::Starve(stream) => {
@@ -121,7 +121,7 @@ impl Examiner {
         self.changed(stream, &request, changes);
     }
 
-    /// Sends a field section on a stream, as the changes have it cut.
+    /// Sends a field section on a stream, cut as the changes say.
     fn changed(&mut self, stream: u32, request: &[Field], changes: &[Change]) {
         let (mut end, mut cut, mut padding, mut priority) = (false, usize::MAX, None, None);
         for change in changes {
@@ -164,7 +164,7 @@ impl Examiner {
         }
     }
 
-    /// A frame in bytes, masked where we are the client.
+    /// Encodes a frame, masked if we are the client.
     pub(super) fn ws_frame(&mut self, now: Duration, header: RawHeader, payload: &[u8]) -> Vec<u8> {
         let key = MaskKey(self.random.bytes());
         let header = header.with_length(payload.len() as u64);
@@ -200,7 +200,7 @@ impl Examiner {
     }
 }
 
-/// Changes fields; values are filled in.
+/// Changes fields, with placeholders in values filled in.
 fn bend(fields: &mut Vec<Field>, changes: &[Change], fill: impl Fn(&str) -> Vec<u8>) {
     for change in changes {
         match *change {

@@ -2,18 +2,18 @@
 
 use super::head::RawHead;
 
-/// What there is of a body.
+/// The state of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Body {
-    /// All of it, and how many of the bytes behind the head it took.
+    /// The complete body, and how many of the bytes after the head it took.
     Whole(Vec<u8>, usize),
-    /// More is to come; what there is so far.
+    /// The part that has come so far; more is expected.
     Part(Vec<u8>),
-    /// The chunks are none.
+    /// The chunks are malformed.
     Broken,
 }
 
-/// Reads the body behind this head; `ended`: no more will come.
+/// Reads the body after this head; `ended` says that no more bytes will come.
 pub(super) fn read(head: &RawHead, rest: &[u8], ended: bool) -> Body {
     if matches!(head.status(), Some(100..=199 | 204 | 304)) {
         return Body::Whole(Vec::new(), 0);
@@ -41,7 +41,7 @@ fn chunks(rest: &[u8]) -> Body {
         let Some(size) = size.filter(|size| *size <= 1 << 24) else { return Body::Broken };
         at += line + 2;
         if size == 0 {
-            // Trailers, and the empty line.
+            // Trailers and the empty line.
             let end = match rest[at..].starts_with(b"\r\n") {
                 true => Some(2),
                 false => rest[at..].windows(4).position(|four| four == b"\r\n\r\n").map(|end| end + 4),

@@ -1,8 +1,9 @@
-//! What a proxy's case is: data, and nothing else.
+//! What a proxy case is: data and nothing else.
 //!
-//! A [`Case`] is a script for both sides: what each sends ([`ProxyStep::Ask`], [`ProxyStep::Answer`], [`ProxyStep::Send`]) and what
-//! has to come out at the other ([`ProxyStep::Reach`], [`ProxyStep::Get`], [`ProxyStep::Arrive`]). A step that is not fulfilled ends
-//! the case with a [`Passage`], which the case accepts or not.
+//! A [`Case`] is a script for both sides: what each sends ([`ProxyStep::Ask`], [`ProxyStep::Answer`],
+//! [`ProxyStep::Send`]) and what has to come out at the other ([`ProxyStep::Reach`], [`ProxyStep::Get`],
+//! [`ProxyStep::Arrive`]). A step that is not fulfilled ends the case with a [`Passage`], which the case accepts or
+//! not.
 
 use std::fmt;
 
@@ -19,13 +20,13 @@ pub struct Case {
     pub title: &'static str,
     /// The rule under examination.
     pub rule: &'static Rule,
-    /// How binding the rule is; what may be is only observed.
+    /// How binding the rule is; a [`Level::May`] is only observed.
     pub level: Level,
-    /// What the rule leaves to a proxy beside passing everything on as it was sent.
+    /// The other passages that the rule allows, besides forwarding everything as it was sent.
     pub accepts: &'static [Passage],
-    /// Why there is nothing to play over HTTP/2; empty: it is played there, too.
+    /// Why the case is not played over HTTP/2; empty if it is.
     pub only_http1: &'static str,
-    /// Free marks to select by.
+    /// Marks to select cases by.
     pub tags: &'static [&'static str],
     /// What both sides do.
     pub script: &'static [ProxyStep],
@@ -35,10 +36,10 @@ pub struct Case {
     pub copies: u16,
 }
 
-/// One of the two that talk over the proxy. Both are ours.
+/// One of the two ends of a conversation over the proxy. Both are ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The client before the proxy.
+    /// The client in front of the proxy.
     Client,
     /// The server behind it.
     Origin,
@@ -49,53 +50,54 @@ pub enum Side {
 pub enum ProxyStep {
     /// The client sends its request, with these changes.
     Ask(&'static [Edit]),
-    /// The same, its last line only when it is known whether the front passes on what is no whole head.
+    /// The client sends its request, but the last line only once it is known whether the front forwards an incomplete
+    /// head.
     Feel,
-    /// How everything that this side sends from now on is cut into writes.
+    /// Sets how everything that this side sends from now on is cut into writes.
     Cut(Side, Pace),
-    /// The request comes out at the origin, and this holds of it.
+    /// The request comes out at the origin, and these checks hold.
     Reach(&'static [Check]),
     /// The origin answers 101, with these changes.
     Answer(&'static [Edit]),
-    /// The origin answers otherwise: the status line without the version, further lines, what stands behind the head.
+    /// The origin gives another answer: the status line without the version, further lines, the bytes after the head.
     Refuse(&'static str, &'static [&'static str], &'static [u8]),
-    /// The origin sends bytes that are no head.
+    /// The origin sends bytes that are not a head.
     Say(&'static [u8]),
-    /// The head of the answer comes out at the client, and this holds of it.
+    /// The head of the answer comes out at the client, and these checks hold.
     Get(&'static [Check]),
-    /// An answer of the proxy comes, or it ends the connection: the origin gives none.
+    /// The proxy answers or ends the connection, since the origin gives no answer.
     Fallback,
     /// These bytes come out as the body of the answer.
     Body(&'static [u8]),
-    /// A side sends this, and it has to come out.
+    /// A side sends this data, and it has to come out.
     Send(Side, Data),
-    /// Each piece of this is sent when the one before has come out: so many times so many bytes.
+    /// A side sends pieces, each once the one before has come out: how many, and how many bytes in each.
     Trickle(Side, u32, usize),
-    /// A byte there and a byte back, so many times.
+    /// A byte goes there and a byte back, this many times.
     RoundTrips(u32),
-    /// All that this side has sent comes out.
+    /// Everything that this side has sent comes out.
     Arrive(Side),
-    /// The same within so many milliseconds, without anything else being sent.
+    /// Everything that this side has sent comes out within this many milliseconds, while nothing else is sent.
     ArriveWithin(Side, u32),
-    /// A side sends this, and it must not come out at the other.
+    /// A side sends these bytes, which must not come out at the other.
     Stray(Side, &'static [u8]),
-    /// Waits for the answer to what is stray; at the most so many milliseconds.
+    /// Waits for the answer to the stray bytes, at most this many milliseconds.
     Judge(u32),
-    /// A side stops reading, and goes on with it.
+    /// A side stops reading (`true`) or resumes it.
     Hold(Side, bool),
-    /// A side sends until nobody takes anything any more; at the most so many bytes.
+    /// A side sends until the other end takes nothing more, at most this many bytes.
     Fill(Side, usize),
-    /// A side ends its half of the connection.
+    /// A side ends its direction of the connection.
     End(Side),
     /// A side resets its connection.
     Reset(Side),
-    /// A side sees the end of its connection; later than so many milliseconds is late.
+    /// A side sees the end of its connection; it is late after this many milliseconds.
     Ends(Side, u32),
-    /// Nothing is done for so many milliseconds.
+    /// Nothing is done for this many milliseconds.
     Rest(u32),
     /// The connections are still there on both sides.
     StillOpen,
-    /// Nobody listens at the origin during this case. The first step, if at all.
+    /// Nobody listens at the origin during this case. This can only be the first step.
     NobodyListens,
 }
 
@@ -104,16 +106,16 @@ pub enum ProxyStep {
 pub enum Data {
     /// These bytes.
     Bytes(&'static [u8]),
-    /// These frames, masked as the side demands.
+    /// These frames, masked as the side's role requires.
     Frames(&'static [Frame]),
-    /// So many bytes that follow from the seed.
+    /// This many bytes, which follow from the seed.
     Random(usize),
 }
 
-/// Something that must hold of a head when it comes out.
+/// A condition on a head that comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// The first line is the one that was sent; a status line may have another reason phrase.
+    /// The first line is the one that was sent, although a status line may have another reason phrase.
     First,
     /// Method and version are those of an upgrade, and the target is the one that was sent.
     Target,
@@ -121,30 +123,30 @@ pub enum Check {
     Reason,
     /// This field has the same lines in the same order.
     Kept(&'static str),
-    /// This field, which is a list, has the same members in the same order, on however many lines.
+    /// This field, which is a list, has the same members in the same order, on any number of lines.
     Members(&'static str),
-    /// The upgrade is asked for, or granted: `Upgrade` holds `websocket`, `Connection` holds `upgrade`.
+    /// The upgrade is requested or granted: `Upgrade` holds `websocket`, `Connection` holds `upgrade`.
     Upgrades,
-    /// This field was sent as it must not be; what comes out otherwise is repaired.
+    /// This field was sent in a form that is not allowed; if it comes out differently, it is repaired.
     Wrong(&'static str),
-    /// The upgrade was asked for in a wrong way; what comes out right is repaired.
+    /// The upgrade was requested in a wrong way; if it comes out right, it is repaired.
     WrongUpgrade,
-    /// This field is for the next hop only: it is gone, unless nothing of the head was touched.
+    /// This field is for the next hop only: it must be gone, unless nothing of the head was touched.
     Hop(&'static str),
-    /// A proxy that understands HTTP must not pass such a head on with this in it.
+    /// A proxy that understands HTTP must not forward a head with this field.
     Stops(&'static str),
-    /// The same where it has both of these in it.
+    /// A proxy that understands HTTP must not forward a head with both of these fields.
     StopsBoth(&'static str, &'static str),
-    /// These statuses came before, each of them.
+    /// Each of these statuses came before.
     Interim(&'static [u16]),
 }
 
-/// Why what `Connection` is about is not played over HTTP/2.
+/// Why cases about `Connection` are not played over HTTP/2.
 pub(super) const HOP_BY_HOP: &str =
     "Connection, Upgrade and what they name stand in no message of HTTP/2 (RFC 9113 §8.2.2)";
 
 impl Case {
-    /// The start of every literal.
+    /// The base of every literal.
     pub const BASE: Self = Self {
         id: "",
         title: "",
@@ -158,19 +160,19 @@ impl Case {
         copies: 1,
     };
 
-    /// The family: `PRX-REQ` of `PRX-REQ-001`.
+    /// Returns the family: `PRX-REQ` for `PRX-REQ-001`.
     pub fn family(&self) -> &'static str {
         self.id.rsplit_once('-').map_or(self.id, |(family, _)| family)
     }
 
-    /// Whether nobody may listen at the origin meanwhile.
+    /// Returns whether nobody may listen at the origin during the case.
     pub(super) fn without_origin(&self) -> bool {
         self.script.first() == Some(&ProxyStep::NobodyListens)
     }
 }
 
 impl Side {
-    /// The one at the other end.
+    /// Returns the other end.
     pub const fn other(self) -> Self {
         match self {
             Side::Client => Side::Origin,

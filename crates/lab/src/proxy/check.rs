@@ -1,4 +1,4 @@
-//! Heads held against each other: what was sent, and what came out.
+//! Compares heads: what was sent, and what came out.
 
 use bowsprit::handshake::{HeadLimits, HeadReader, Progress};
 
@@ -8,16 +8,16 @@ use super::passage::Passage;
 use crate::escape::visible;
 use crate::opening;
 
-/// As much as a head may be here.
+/// The largest head that is read here.
 const LIMITS: HeadLimits = HeadLimits::new(super::head::MOST, 4096);
 
-/// What is wrong with what came out.
+/// A fault of what came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) passage: Passage,
-    /// In a sentence without its full stop.
+    /// The fault in a sentence without its full stop.
     pub(super) what: String,
-    /// The rule asks for exactly this.
+    /// Whether the rule requires exactly this.
     pub(super) is_right: bool,
 }
 
@@ -26,16 +26,16 @@ pub(super) struct Finding {
 pub(super) struct Pair<'h> {
     pub(super) sent: &'h RawHead,
     pub(super) came: &'h RawHead,
-    /// Statuses that came before.
+    /// The statuses that came before.
     pub(super) interim: &'h [u16],
-    /// The front passes on bytes and knows nothing of HTTP.
+    /// Whether the front relays bytes without understanding HTTP.
     pub(super) relays: bool,
-    /// The client's side is HTTP/2, and what was sent is held here in the form of HTTP/1.1.
+    /// Whether the client's side is HTTP/2, with the sent head kept here in the form of HTTP/1.1.
     pub(super) translated: bool,
 }
 
 impl Pair<'_> {
-    /// What this check finds; `None`: it holds.
+    /// Returns what this check finds; `None` if it holds.
     pub(super) fn check(&self, check: &Check) -> Option<Finding> {
         let Self { sent, came, .. } = *self;
         if self.translated
@@ -78,13 +78,14 @@ impl Pair<'_> {
         }
     }
 
-    /// What is otherwise where the front turns HTTP/2 into HTTP/1.1 and back (RFC 8441 §5); `None`: nothing.
+    /// Returns what a check means if the front translates HTTP/2 to HTTP/1.1 and back (RFC 8441 §5); `None` if it means
+    /// the same.
     fn translation(&self, check: &Check) -> Option<Option<Finding>> {
         let is_answer = self.came.status().is_some();
         match *check {
             // The status says it.
             Check::Upgrades if is_answer => Some(None),
-            // The handshake is the front's own.
+            // The front makes this handshake.
             Check::Upgrades => {
                 let what = match HeadReader::request(LIMITS).receive(&self.came.bytes) {
                     Ok(Progress::Done { value, .. }) => {
@@ -103,7 +104,7 @@ impl Pair<'_> {
                     )
                 }))
             }
-            // There is a new one, which is judged with the rest, and its answer, which nobody looks at.
+            // The front makes a new key, which is judged with the rest, and nobody reads the answer to it.
             Check::Kept("sec-websocket-key" | "sec-websocket-accept") => Some(None),
             Check::Wrong("sec-websocket-accept") => {
                 let is_told =
@@ -130,12 +131,13 @@ impl Pair<'_> {
         if self.sent.values(name) == self.came.values(name) {
             return None;
         }
-        // RFC 9110 §5.3 lets lines be joined, in their order.
+        // RFC 9110 §5.3 allows lines to be joined in their order.
         let is_right = self.sent.members(name) == self.came.members(name);
         Some(Finding { passage: Passage::Altered, what: self.values(name), is_right })
     }
 
-    /// RFC 9110 §7.6.1. Who touches nothing is no intermediary but part of the line.
+    /// Checks a field for the next hop (RFC 9110 §7.6.1). A front that changes nothing is not an intermediary but part
+    /// of the line.
     fn hop(&self, name: &str) -> Option<Finding> {
         let is_gone = self.came.values(name).is_empty();
         if is_gone {
@@ -152,7 +154,7 @@ impl Pair<'_> {
         format!("{} comes out as {}", field(self.sent, name), field(self.came, name))
     }
 
-    /// Fields of what came out that were not sent.
+    /// Returns the fields of the head that came out and were not sent.
     pub(super) fn added(&self) -> Vec<String> {
         let is_new = |name: &[u8]| !self.sent.fields.iter().any(|(sent, _)| sent.eq_ignore_ascii_case(name));
         let line = |(name, value): &(Vec<u8>, Vec<u8>)| {

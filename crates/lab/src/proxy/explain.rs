@@ -8,7 +8,7 @@ use crate::case::{Level, Pace};
 use crate::escape::visible;
 use crate::explain::SHOWN;
 
-/// A case, without playing it.
+/// Describes a case without playing it.
 pub fn case(case: &Case) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}  {}", case.id, case.title);
@@ -32,7 +32,7 @@ pub fn case(case: &Case) -> String {
     out
 }
 
-/// What the case accepts.
+/// Describes what the case accepts.
 pub fn expected(case: &Case) -> Vec<String> {
     let mut lines = vec!["all comes out as it was sent (transparent)".to_owned()];
     let lists = |check: &Check| matches!(check, Check::Members(_));

@@ -1,42 +1,42 @@
-//! One direction of a stream: what was sent, held against what comes out.
+//! One direction of a stream: compares what was sent with what comes out.
 
 use std::collections::VecDeque;
 
-/// Bytes kept from where a difference starts, to tell of which kind it is.
+/// How many bytes are kept from the start of a difference, to tell its kind.
 const KEPT: usize = 4096;
-/// Bytes that must agree for a difference to be over.
+/// How many bytes must agree for a difference to be over.
 const AGREE: usize = 16;
 
-/// What was sent and has not come out, and how far what came out agrees with it.
+/// The bytes that were sent and have not come out, and how far the output agrees with them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flow {
     sent: u64,
     came: u64,
-    /// Sent, and not come out.
+    /// The bytes that were sent and have not come out.
     pending: VecDeque<u8>,
-    /// What came out from the first byte that differs; empty: nothing differs.
+    /// The bytes that came out from the first differing one on; empty if none differs.
     odd: Vec<u8>,
 }
 
-/// How what came out differs from what was sent.
+/// How the output differs from what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// So many bytes stand in it that nobody sent; `None`: an unknown number.
+    /// It has this many bytes that were not sent; `None` means an unknown number.
     Inserted(Option<usize>),
-    /// So many bytes are missing.
+    /// It lacks this many bytes.
     Missing(usize),
-    /// Neither.
+    /// It is neither of these.
     Changed,
 }
 
 impl Flow {
-    /// These bytes are sent.
+    /// Records bytes that are sent.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.sent += bytes.len() as u64;
         self.pending.extend(bytes);
     }
 
-    /// These bytes come out.
+    /// Records bytes that come out.
     pub(super) fn come(&mut self, bytes: &[u8]) {
         let mut bytes = bytes;
         while self.odd.is_empty() && !bytes.is_empty() {
@@ -58,37 +58,37 @@ impl Flow {
         self.odd.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    /// How many bytes were sent.
+    /// Returns how many bytes were sent.
     pub(super) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// How many of them came out as they were.
+    /// Returns how many of them came out unchanged.
     pub(super) fn came(&self) -> u64 {
         self.came
     }
 
-    /// Sent, and not come out.
+    /// Returns how many bytes were sent and have not come out.
     pub(super) fn under_way(&self) -> usize {
         self.pending.len()
     }
 
-    /// Whether all has come out, and nothing else.
+    /// Returns whether everything has come out, and nothing else.
     pub(super) fn is_level(&self) -> bool {
         self.pending.is_empty() && self.odd.is_empty()
     }
 
-    /// Whether something came out that was not sent so.
+    /// Returns whether something came out that was not sent like this.
     pub(super) fn differs(&self) -> bool {
         !self.odd.is_empty()
     }
 
-    /// What was sent, and what came, from the first difference on.
+    /// Returns what was sent and what came, from the first difference on.
     pub(super) fn difference(&self) -> (Vec<u8>, &[u8]) {
         (self.pending.iter().take(KEPT).copied().collect(), &self.odd)
     }
 
-    /// Of which kind the difference is.
+    /// Returns the kind of the difference.
     pub(super) fn kind(&self) -> Kind {
         let (sent, came) = self.difference();
         if sent.is_empty() {
@@ -103,7 +103,7 @@ impl Flow {
                 return Kind::Inserted(Some(shift));
             }
         }
-        // The last bytes of all may be fewer.
+        // At the very end there may be fewer bytes.
         let tail = AGREE.min(came.len());
         for shift in 1..sent.len() {
             if sent.get(shift..shift + tail) == Some(&came[..tail]) {

@@ -1,4 +1,4 @@
-//! A head as it came: its first line and its fields, nothing judged.
+//! A head as it came: its first line and its fields, without judgement.
 
 /// The longest head that is kept.
 pub(super) const MOST: usize = 256 * 1024;
@@ -6,16 +6,16 @@ pub(super) const MOST: usize = 256 * 1024;
 /// A request or an answer up to its blank line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct RawHead {
-    /// All of it, empty lines in front included.
+    /// All bytes, including empty lines in front.
     pub(super) bytes: Vec<u8>,
     /// The request line or status line.
     pub(super) first: Vec<u8>,
-    /// Name and value of each line, the value without blanks around it.
+    /// The name and the value of each line, with the value trimmed.
     pub(super) fields: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl RawHead {
-    /// Takes a whole head from the front of these bytes, if one is there.
+    /// Takes a whole head from the front of these bytes, if there is one.
     pub(super) fn take(bytes: &mut Vec<u8>) -> Option<Self> {
         let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
         let length = bytes[start..].windows(4).position(|four| four == b"\r\n\r\n")?;
@@ -23,7 +23,7 @@ impl RawHead {
         Some(Self::parse(std::mem::replace(bytes, rest)))
     }
 
-    /// Reads a head; what is no field has an empty name.
+    /// Parses a head; a line that is not a field gets an empty name.
     pub(super) fn parse(bytes: Vec<u8>) -> Self {
         let text = bytes.trim_ascii();
         let mut lines =
@@ -37,24 +37,24 @@ impl RawHead {
         Self { first, fields, bytes }
     }
 
-    /// The status of an answer.
+    /// Returns the status of an answer.
     pub(super) fn status(&self) -> Option<u16> {
         let rest = self.first.strip_prefix(b"HTTP/1.").or_else(|| self.first.strip_prefix(b"HTTP/2."))?;
         str::from_utf8(rest.get(2..5)?).ok()?.parse().ok()
     }
 
-    /// The words of the first line.
+    /// Returns the words of the first line.
     pub(super) fn words(&self) -> Vec<&[u8]> {
         self.first.splitn(3, |byte| *byte == b' ').collect()
     }
 
-    /// The values of a field, a line each.
+    /// Returns the values of a field, one for each line.
     pub(super) fn values(&self, name: &str) -> Vec<&[u8]> {
         let is_it = |field: &&(Vec<u8>, Vec<u8>)| field.0.eq_ignore_ascii_case(name.as_bytes());
         self.fields.iter().filter(is_it).map(|(_, value)| &value[..]).collect()
     }
 
-    /// The value of a field that stands on one line.
+    /// Returns the value of a field that has exactly one line.
     pub(super) fn only(&self, name: &str) -> Option<String> {
         match self.values(name)[..] {
             [value] => Some(String::from_utf8_lossy(value).into_owned()),
@@ -62,7 +62,7 @@ impl RawHead {
         }
     }
 
-    /// The members of a field that is a list; a comma between quotes parts nothing.
+    /// Returns the members of a list field; a comma inside quotes does not separate members.
     pub(super) fn members(&self, name: &str) -> Vec<Vec<u8>> {
         let mut members = Vec::new();
         for value in self.values(name) {
@@ -83,19 +83,19 @@ impl RawHead {
         members
     }
 
-    /// Whether one of the members is this, without regard to case.
+    /// Returns whether one of the members is this, ignoring case.
     pub(super) fn has_member(&self, name: &str, member: &str) -> bool {
         self.members(name).iter().any(|one| one.eq_ignore_ascii_case(member.as_bytes()))
     }
 
-    /// Whether `Upgrade` and `Connection` are as an upgrade to WebSocket has them.
+    /// Returns whether `Upgrade` and `Connection` are those of an upgrade to WebSocket.
     pub(super) fn upgrades(&self) -> bool {
         self.has_member("upgrade", "websocket") && self.has_member("connection", "upgrade")
     }
 }
 
-/// A request for an upgrade as HTTP/2 has it (RFC 8441 §5), still in the form of HTTP/1.1: without what is for a
-/// connection of that. What stands behind the head is left.
+/// Rewrites a request for an upgrade as HTTP/2 has it (RFC 8441 §5), still in the form of HTTP/1.1: without the fields
+/// for an HTTP/1.1 connection. The bytes after the head are kept.
 pub(super) fn extended_connect(request: &[u8]) -> Vec<u8> {
     const LEFT_OUT: [&[u8]; 3] = [b"upgrade:", b"connection:", b"sec-websocket-key:"];
     let end = request.windows(4).position(|four| four == b"\r\n\r\n").map_or(request.len(), |at| at + 2);

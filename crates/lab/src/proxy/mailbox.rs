@@ -1,4 +1,5 @@
-//! One connection of a case: what is to be written, what came, how it ended. The player fills and empties it.
+//! One connection of a case: the bytes to write, the bytes that came, and how it ended. The player fills and empties
+//! it.
 
 use std::time::Duration;
 
@@ -7,58 +8,58 @@ use crate::outbox::Outbox;
 use crate::player::Wants;
 use crate::rule::Violation;
 
-/// Between two writes that are to arrive apart.
+/// The pause between two writes that should arrive apart.
 const BREATH: Duration = Duration::from_millis(1);
-/// No time is due.
+/// Stands for no deadline.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 
-/// What passes between a socket and the player.
+/// The exchange between a socket and the player.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
-    /// What is to be written.
+    /// The bytes to write.
     pub(super) out: Outbox,
-    /// What has come and was not taken.
+    /// The bytes that have come and were not taken.
     pub(super) inbox: Vec<u8>,
-    /// How the peer ended its half, once it has.
+    /// How the peer ended its direction, once it has.
     pub(super) ended: Option<Ended>,
-    /// Whether nothing is read.
+    /// Whether reading is suspended.
     pub(super) holds: bool,
-    /// Our half is to be ended once everything is written, or is.
+    /// Whether our direction is open, ends once everything is written, or has ended.
     pub(super) half: Half,
-    /// The connection is to be reset.
+    /// Whether the connection should be reset.
     pub(super) reset: bool,
-    /// The connection is over.
+    /// Whether the connection is over.
     pub(super) over: bool,
-    /// Bytes written so far.
+    /// How many bytes were written so far.
     pub(super) written: u64,
-    /// No more could be written.
+    /// Whether writing has failed.
     pub(super) broken: bool,
-    /// How the peer ended it, in words, unless that was in good order.
+    /// How the peer ended the connection, in words, unless it ended in good order.
     pub(super) farewell: Option<String>,
-    /// A rule of HTTP/2 that the peer has broken below the stream.
+    /// A rule of HTTP/2 that the peer has broken in the layer below the stream.
     pub(super) violation: Option<Violation>,
     breath: Option<Duration>,
 }
 
-/// How a peer ended its half.
+/// How a peer ended its direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ended {
-    /// By a reset, not in order.
+    /// Whether it was by a reset rather than in order.
     pub(super) reset: bool,
 }
 
-/// Where our half of the connection stands.
+/// The state of our direction of the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Half {
     #[default]
     Open,
-    /// To be ended once everything is written.
+    /// It ends once everything is written.
     Ending,
     Ended,
 }
 
 impl Mailbox {
-    /// Of a connection on which this has come.
+    /// Creates the mailbox of a connection on which these bytes have come.
     pub(super) fn holding(inbox: Vec<u8>) -> Self {
         Self { inbox, ..Self::default() }
     }

@@ -1,11 +1,11 @@
-//! The lab for what stands between a client and a server: we are both of them.
+//! The lab for intermediaries between a client and a server: we play both of them.
 //!
-//! In: the place where the front listens, and the address that it passes requests on to, where we listen. Out: a
+//! In: the address at which the front listens, and the address that it forwards requests to, where we listen. Out: a
 //! [`Record`] for each [`Case`]. A case says what each side sends and when, and what has to come out at the other; what
-//! became of it on the way is a [`Passage`], of which a case accepts some. The `Player` plays one
-//! case without a socket or a clock; [`runner`] plays many over one `mio` poll on one thread.
+//! became of it on the way is a [`Passage`], some of which a case accepts. The `Player` plays one case without a socket
+//! or a clock; [`runner`] plays many over one `mio` poll on one thread.
 //!
-//! Promises: bounded time and memory whatever the proxy does, and only harmless requests.
+//! Time and memory are bounded whatever the proxy does, and only harmless requests are sent.
 
 mod body;
 pub mod case;

@@ -1,32 +1,33 @@
-//! What a proxy made of what was sent: the verdict on a case.
+//! The verdict on a case: what a proxy did with what was sent.
 
 use std::fmt;
 
-/// What a proxy made of what it was given, from the best to the worst.
+/// What a proxy did with what it was given, from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Passage {
-    /// It came out as it was sent, in all that the case is about.
+    /// It came out as it was sent, in everything that the case is about.
     Transparent,
     /// What was wrong came out right.
     Repaired,
-    /// It came out otherwise than it was sent, or later.
+    /// It came out changed, or later.
     Altered,
-    /// The proxy answered itself, or ended the connection, and did not pass it on.
+    /// The proxy answered itself or ended the connection, and did not forward it.
     Refused,
-    /// It did not come out, wholly or in part, and nobody was told.
+    /// It did not come out, in whole or in part, and nobody was told.
     Lost,
-    /// Something came out that must not: what the other side never sent, or what a rule tells the proxy to stop.
+    /// Something came out that must not: something that the other side never sent, or that a rule tells the proxy to
+    /// stop.
     Unsafe,
-    /// The proxy took no connection any more, or answered nobody.
+    /// The proxy accepted no more connections, or answered nobody.
     Gone,
-    /// Over what it is reached by there is nothing to play.
+    /// The case does not apply to the transport that the proxy is reached over.
     NotApplicable,
-    /// It was not played, for a reason that is not its own.
+    /// The case was not played, for a reason that is not its own.
     NotPlayed,
 }
 
 impl Passage {
-    /// The name in reports.
+    /// Returns the name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Passage::Transparent => "TRANSPARENT",

@@ -8,31 +8,31 @@ use super::trace::Trace;
 use crate::case::Level;
 use crate::report::Deny;
 
-/// Where what came out parts from what was sent.
+/// Where the output differs from what was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Who sent it.
+    /// The side that sent it.
     pub from: Side,
-    /// What it is part of: `head`, `body`, `stream`.
+    /// The part that differs: `head`, `body`, `stream`.
     pub part: &'static str,
-    /// Bytes from the start of that part to the first that differs.
+    /// The offset in that part of the first byte that differs.
     pub offset: u64,
-    /// What was sent from there on, as far as it is kept.
+    /// What was sent from that offset on, as far as it is kept.
     pub sent: Vec<u8>,
-    /// What came out from there on, as far as it is kept.
+    /// What came out from that offset on, as far as it is kept.
     pub came: Vec<u8>,
 }
 
-/// All about a case that was played.
+/// Everything about a case that was played.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The case.
     pub case: &'static Case,
     /// The verdict.
     pub passage: Passage,
-    /// Whether the case accepts that.
+    /// Whether the case accepts the verdict.
     pub accepted: bool,
-    /// Why, in a sentence.
+    /// The reason, in a sentence.
     pub reason: String,
     /// The first difference between what was sent and what came out.
     pub difference: Option<Difference>,
@@ -42,27 +42,27 @@ pub struct Record {
     pub measured: Vec<String>,
     /// What crossed the wires.
     pub trace: Trace,
-    /// How long it took.
+    /// How long the case took.
     pub duration: Duration,
-    /// Nothing of it reached the origin, and no answer came either.
+    /// Whether nothing reached the origin and no answer came either.
     pub(super) silent: bool,
-    /// The front passes on bytes before a head is whole.
+    /// Whether the front forwards bytes before a head is complete.
     pub(super) relays: bool,
-    /// It came out as it was sent, only late: a busy machine does that as well.
+    /// Whether everything came out unchanged but late, as can also happen on a busy machine.
     pub(super) late: bool,
-    /// The front has said that it did nothing with the request, which may be sent again (RFC 9113 §8.7).
+    /// Whether the front has said that it did not process the request, which may then be sent again (RFC 9113 §8.7).
     pub(super) unprocessed: bool,
-    /// No connection to the front came up.
+    /// Whether no connection to the front came up.
     pub(super) unconnected: bool,
 }
 
 impl Record {
-    /// The record of a case that was not played, and why.
+    /// Creates the record of a case that was not played, with the reason.
     pub fn not_played(case: &'static Case, why: &str) -> Self {
         Self::without_a_word(case, Passage::NotPlayed, format!("Not played: {why}."))
     }
 
-    /// The record of a case that is about HTTP/1.1 alone, over HTTP/2.
+    /// Creates the record of a case that is about HTTP/1.1 only, over HTTP/2.
     pub fn not_applicable(case: &'static Case) -> Self {
         let reason = format!("Not applicable over HTTP/2: {}.", case.only_http1);
         Self { accepted: true, ..Self::without_a_word(case, Passage::NotApplicable, reason) }
@@ -87,11 +87,11 @@ impl Record {
         }
     }
 
-    /// Whether it fails a run.
+    /// Returns whether the case fails a run.
     pub fn denied(&self, deny: Deny) -> bool {
         match (self.passage, deny) {
             (Passage::NotPlayed, _) => false,
-            // Whatever the level of its rule.
+            // This holds whatever the level of the rule.
             (Passage::Gone, _) => true,
             (_, Deny::Must) => !self.accepted && self.case.level == Level::Must,
             (_, Deny::Should) => !self.accepted && self.case.level <= Level::Should,

@@ -1,4 +1,4 @@
-//! A run against a proxy as the reports have it.
+//! A run against a proxy, in the form of the reports.
 
 use std::time::Duration;
 
@@ -16,24 +16,24 @@ use crate::report::json::{CaseReport, DifferenceReport, PROXY, PassageReport, Ru
 /// Everything one proxy did in one run.
 #[derive(Debug)]
 pub struct Run {
-    /// What the proxy is called.
+    /// The name of the proxy.
     pub agent: String,
-    /// Where its front is.
+    /// The address of its front.
     pub place: Place,
-    /// Further flags of the command that plays one case alone, each with a blank in front.
+    /// Further flags of the command that plays one case alone, each with a leading blank.
     pub flags: String,
     /// The seed.
     pub seed: u64,
-    /// How long it took.
+    /// How long the run took.
     pub duration: Duration,
-    /// When it started, in seconds since 1970.
+    /// When the run started, in seconds since 1970.
     pub started: u64,
     /// The records.
     pub records: Vec<Record>,
 }
 
 impl Run {
-    /// The report, in the order of the catalogue.
+    /// Returns the report, in the order of the catalogue.
     pub fn report(&self, deny: Deny) -> RunReport {
         let mut records: Vec<&Record> = self.records.iter().collect();
         records.sort_by_key(|record| cases::all().position(|case| case.id == record.case.id));
@@ -96,7 +96,7 @@ impl Run {
     }
 }
 
-/// The rule, and which way it is broken.
+/// Returns the rule, and how it is broken.
 fn cause(record: &Record) -> String {
     format!("{} ({})", record.case.rule.text, record.case.rule.sections)
 }

@@ -1,4 +1,4 @@
-//! What crossed both wires of a case, bounded.
+//! What crossed both connections of a case, bounded.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use crate::escape::visible;
 use crate::hex;
 use crate::report::json::LogReport;
 
-/// Lines that are kept.
+/// How many lines are kept.
 const MOST: usize = 120;
-/// Bytes of a head that are kept.
+/// How many bytes of a head are kept.
 const HEAD: usize = 1500;
-/// Bytes of other things that are kept.
+/// How many bytes of anything else are kept.
 const EXCERPT: usize = 48;
 
 /// Lines in the order in which they happened.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     lines: Vec<Line>,
-    /// Lines that found no room.
+    /// How many lines found no room.
     more: usize,
 }
 
@@ -31,20 +31,20 @@ struct Line {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Item {
-    /// Sent or received, and its first bytes.
+    /// Whether the head was sent, and its first bytes.
     Head(bool, Vec<u8>),
-    /// Sent or received, how many bytes in a row, and the first of them.
+    /// Whether the bytes were sent, how many came in a row, and the first of them.
     Bytes(bool, u64, Vec<u8>),
     Note(String),
 }
 
 impl Trace {
-    /// A head that a side sent or received.
+    /// Adds a head that a side sent or received.
     pub(super) fn head(&mut self, at: Duration, side: Side, sent: bool, head: &[u8]) {
         self.push(at, side, Item::Head(sent, head[..head.len().min(HEAD)].to_vec()));
     }
 
-    /// Bytes that a side sent or received; those in a row are one line.
+    /// Adds bytes that a side sent or received; consecutive bytes are one line.
     pub(super) fn bytes(&mut self, at: Duration, side: Side, sent: bool, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -61,7 +61,7 @@ impl Trace {
         self.push(at, side, Item::Bytes(sent, bytes.len() as u64, kept));
     }
 
-    /// Something else that happened at a side.
+    /// Adds something else that happened at a side.
     pub(super) fn note(&mut self, at: Duration, side: Side, note: impl Into<String>) {
         self.push(at, side, Item::Note(note.into()));
     }
@@ -74,7 +74,7 @@ impl Trace {
         }
     }
 
-    /// The lines as reports have them.
+    /// Returns the lines in the form of the reports.
     pub(super) fn report(&self) -> Vec<LogReport> {
         let mut lines: Vec<LogReport> = self.lines.iter().map(Line::report).collect();
         if self.more > 0 {

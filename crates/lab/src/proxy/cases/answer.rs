@@ -1,4 +1,4 @@
-//! What of the answer comes out at the client (RFC 6455 §4.2.2; RFC 9110 §5, §15; RFC 9112 §6; RFC 6797 §7.2).
+//! How the answer comes out at the client (RFC 6455 §4.2.2; RFC 9110 §5, §15; RFC 9112 §6; RFC 6797 §7.2).
 
 use super::super::case::ProxyStep::{Answer, Ask, Body, Cut, End, Get, Reach, Refuse, Rest};
 use super::super::case::{Case, Check, Data, HOP_BY_HOP, ProxyStep, Side};

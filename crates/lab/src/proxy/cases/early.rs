@@ -1,5 +1,5 @@
-//! What is sent before the handshake is through (RFC 9110 §7.8; RFC 6455 §4.1): it may be held, or the connection
-//! failed, but nothing of it may be lost.
+//! Bytes sent before the handshake is complete (RFC 9110 §7.8; RFC 6455 §4.1): they may be held back, or the connection
+//! may be failed, but none of them may be lost.
 
 use super::super::case::ProxyStep::{Answer, Arrive, Ask, Cut, End, Ends, Get, Reach, Rest, Send};
 use super::super::case::{Case, Data, Side};

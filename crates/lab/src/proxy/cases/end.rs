@@ -23,7 +23,7 @@ const CLOSING: Case = Case { rule: &CLOSE, ..Case::BASE };
 const ENDING: Case = Case { rule: &ENDS, ..Case::BASE };
 const UNREACHED: Case = Case { rule: &NO_ORIGIN, accepts: &[Refused], ..Case::BASE };
 
-/// An end that comes later is held back.
+/// An end that comes later than this was held back.
 const SOON: u32 = 750;
 
 macro_rules! open {

@@ -9,19 +9,19 @@ mod request;
 mod safety;
 mod tunnel;
 
-/// All cases, in the order in which they are listed.
+/// Returns all cases in the order in which they are listed.
 pub fn all() -> impl Iterator<Item = &'static Case> + Clone {
     [request::CASES, answer::CASES, early::CASES, tunnel::CASES, end::CASES, safety::CASES]
         .into_iter()
         .flatten()
 }
 
-/// What a family of cases is about.
+/// Returns what a family of cases is about.
 pub fn theme(family: &str) -> &'static str {
     THEMES.iter().find(|(this, _)| *this == family).map_or("", |(_, theme)| theme)
 }
 
-/// The families with what they are about, in order.
+/// The families in order, each with what it is about.
 pub const THEMES: &[(&str, &str)] = &[
     ("PRX-REQ", "the request"),
     ("PRX-ANS", "the answer"),

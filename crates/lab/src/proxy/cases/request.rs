@@ -1,4 +1,4 @@
-//! What of the request comes out at the origin (RFC 6455 §4.1; RFC 9110 §5, §7; RFC 9112 §2, §3).
+//! How the request comes out at the origin (RFC 6455 §4.1; RFC 9110 §5, §7; RFC 9112 §2, §3).
 
 use super::super::case::ProxyStep::{Answer, Ask, Cut, Get, Reach};
 use super::super::case::{Case, Check, HOP_BY_HOP, Side};
@@ -27,22 +27,22 @@ crate::cases::rule_table! {
     WRONG = [6455 "4.2.1"], "A request that is no right handshake is refused, by the proxy or by the origin.";
 }
 
-/// Why what the client's key is about is not played over HTTP/2.
+/// Why cases about the client's key are not played over HTTP/2.
 const OWN_KEY: &str =
     "a client sends no key over HTTP/2, and the front makes one for the origin (RFC 8441 §5)";
 
 const GOOD: Case = Case { rule: &UPGRADES, ..Case::BASE };
-/// Passed on, repaired or refused: nobody is misled.
+/// A bad request is forwarded, repaired or refused: nobody is misled.
 const BAD: Case = Case { rule: &WRONG, accepts: &[Repaired, Refused], ..Case::BASE };
 
-/// A request whose head is looked at, and a plain end of the handshake.
+/// A request whose head is checked, then an ordinary end of the handshake.
 macro_rules! reaches {
     ([$($edit:expr),*], [$($check:expr),*]) => {
         &[Ask(&[$($edit),*]), Reach(&[Check::Upgrades, $($check),*]), Answer(&[]), Get(&[])]
     };
 }
 
-/// A request that is no right handshake; the origin sees what the proxy makes of it, and the case ends.
+/// A request that is not a valid handshake; the origin sees what the proxy makes of it, and the case ends.
 macro_rules! bad {
     ([$($edit:expr),*], [$($check:expr),*]) => {
         &[Ask(&[$($edit),*]), Reach(&[$($check),*])]

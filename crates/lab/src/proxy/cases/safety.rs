@@ -1,6 +1,7 @@
-//! What must not come out (RFC 9110 §7.6, §7.8; RFC 9112 §5.1, §6): the requests are harmless, the answers are ours.
+//! What must not come out (RFC 9110 §7.6, §7.8; RFC 9112 §5.1, §6). The requests are harmless, and the answers are
+//! ours.
 //!
-//! A front that passes on bytes and knows nothing of HTTP, as the preflight finds, has nothing to stop.
+//! A front that relays bytes without understanding HTTP, as the preflight detects, has nothing to stop.
 
 use super::super::case::ProxyStep::{
     Answer, Arrive, Ask, End, Ends, Get, Judge, Reach, Refuse, Reset, Rest, Send, Stray,
@@ -25,19 +26,19 @@ const TUNNEL: Case = Case { rule: &NO_TUNNEL, accepts: &[Refused], ..Case::BASE 
 const STREAM: Case = Case { rule: &NOTHING_ADDED, ..Case::BASE };
 const HEADS: Case = Case { accepts: &[Refused, Repaired, Altered], ..Case::BASE };
 
-/// A frame of a client, as no request looks.
+/// A client's frame, which cannot be taken for a request.
 const FRAME: &[u8] = b"\x82\x90\x00\x00\x00\x00sixteen bytes ok";
-/// The same of a server.
+/// A server's frame, which cannot be taken for an answer.
 const ANSWER: &[u8] = b"\x82\x10sixteen bytes ok";
 
-/// A refusal after which the client speaks as if it had been none.
+/// A refusal, after which the client sends as if the connection were open.
 macro_rules! no_tunnel {
     ($status:expr, [$($line:expr),*]) => {
         &[Ask(&[]), Reach(&[]), Refuse($status, &[$($line),*], b""), Get(&[]), Stray(Side::Client, FRAME), Judge(700)]
     };
 }
 
-/// A head that goes no further, or otherwise.
+/// A head that must not be forwarded, or only in a changed form.
 macro_rules! stops {
     ([$($edit:expr),*], $field:expr) => {
         &[Ask(&[$($edit),*]), Reach(&[Check::Stops($field)])]
@@ -85,7 +86,7 @@ pub(super) static CASES: &[Case] = &[
         id: "PRX-SAF-006",
         title: "a 403, then a frame of the server behind the answer",
         rule: &BEHIND,
-        // The front may send the next request on the connection of the origin where this was said.
+        // The front may send the next request on the origin's connection on which this was sent.
         tags: &["alone"],
         script: &[
             Ask(&[]),

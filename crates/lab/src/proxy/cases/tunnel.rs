@@ -1,4 +1,4 @@
-//! What passes once the connection is open (RFC 6455 §1.2, §5.4, §5.8; RFC 9110 §7.8): any bytes, as they were.
+//! What passes once the connection is open (RFC 6455 §1.2, §5.4, §5.8; RFC 9110 §7.8): any bytes, unchanged.
 
 use super::super::case::ProxyStep::{
     Answer, Arrive, ArriveWithin, Ask, Cut, Fill, Get, Hold, Reach, Rest, RoundTrips, Send, StillOpen,
@@ -23,7 +23,7 @@ crate::cases::rule_table! {
 
 const TUNNEL: Case = Case { rule: &BYTES, ..Case::BASE };
 
-/// Every byte there is.
+/// All byte values.
 const EVERY: [u8; 256] = {
     let mut bytes = [0; 256];
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! How a case ends: its verdict from what was found.
+//! The end of a case: its verdict from what was found.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use super::super::record::{Difference, Record};
 use super::{Player, at};
 use crate::escape::visible;
 
-/// Bytes of a difference that a report keeps.
+/// How many bytes of a difference a report keeps.
 const EXCERPT: usize = 48;
 
 impl Player {
-    /// The case is over: this became of it.
+    /// Ends the case with this passage.
     pub(super) fn fail(&mut self, passage: Passage, what: impl Into<String>) {
         self.find(passage, what);
         self.over = true;
     }
 
-    /// This became of it; the script goes on.
+    /// Records this passage; the script continues.
     pub(super) fn find(&mut self, passage: Passage, what: impl Into<String>) {
         self.findings.push(Finding { passage, what: what.into(), is_right: false });
     }
 
-    /// The connection to the front did not come up.
+    /// Records that the connection to the front did not come up.
     pub(crate) fn unconnected(&mut self, error: &str) {
         (self.silent, self.unconnected) = (true, true);
         self.fail(Passage::Refused, format!("the front took no connection: {error}"));
     }
 
-    /// What a side sent came out otherwise: which way, and where.
+    /// Ends the case because the bytes of a side came out changed: how, and where.
     pub(super) fn fail_by_difference(&mut self, from: Side) {
         let flow = &self.flows[at(from)];
         let offset = flow.came();
@@ -56,7 +56,7 @@ impl Player {
         self.fail(passage, what);
     }
 
-    /// Keeps where a stream parts from what was sent.
+    /// Records where a stream differs from what was sent.
     pub(super) fn tell_difference(&mut self, from: Side) {
         let flow = &self.flows[at(from)];
         let (sent, came) = flow.difference();
@@ -69,7 +69,7 @@ impl Player {
         });
     }
 
-    /// Keeps where a head or a body parts from what was sent.
+    /// Records where a head or a body differs from what was sent.
     pub(super) fn keep_difference(&mut self, from: Side, part: &'static str, sent: &[u8], came: &[u8]) {
         let offset = sent.iter().zip(came).take_while(|(sent, came)| sent == came).count();
         if offset == sent.len() && offset == came.len() || self.difference.is_some() {
@@ -80,10 +80,10 @@ impl Player {
         self.difference = Some(Difference { from, part, offset: offset as u64, sent, came });
     }
 
-    /// The record; only a case that is over has one that stands.
+    /// Returns the record, which is final only for a case that is over.
     pub(crate) fn finish(self, duration: Duration) -> Record {
         let accepts = |finding: &&Finding| finding.is_right || self.case.accepts.contains(&finding.passage);
-        // What fails the case is told before what does not, the worst first.
+        // Findings that fail the case come before those that do not, the worst first.
         let worst = self.findings.iter().max_by_key(|finding| (!accepts(finding), finding.passage));
         let late = self.late && self.findings.iter().all(|finding| finding.passage == Passage::Altered);
         let (passage, reason) = match worst {
@@ -109,14 +109,14 @@ impl Player {
     }
 }
 
-/// Begins with a capital letter, and ends in a full stop.
+/// Makes a sentence with a capital letter and a full stop.
 fn sentence(what: &str) -> String {
     let mut letters = what.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
 }
 
-/// An answer in words: its first line.
+/// Describes an answer by its first line.
 pub(super) fn answer(first: &[u8]) -> String {
     format!("\"{}\"", visible(&first[..first.len().min(80)]))
 }

@@ -1,8 +1,8 @@
 //! Plays one case for a proxy as both of its sides: bytes and time in, bytes out, a verdict at the end.
 //!
 //! The driver moves bytes between sockets and [`Mailbox`]es and calls [`turn`](Player::turn) whenever something came,
-//! something was written, or [`deadline`](Player::deadline) is past. Promises: it is over in bounded time whatever the
-//! proxy does, and holds no more than [`AHEAD`] bytes for each direction.
+//! something was written, or [`deadline`](Player::deadline) has passed. The player is over in bounded time whatever the
+//! proxy does, and holds at most [`AHEAD`] bytes for each direction.
 
 mod end;
 mod progress;
@@ -26,27 +26,27 @@ use crate::opening::{self, Fill};
 use crate::options::{Carrier, Options};
 use crate::random::Random;
 
-/// Bytes that a side may be ahead of what has come out.
+/// How many bytes a side may send beyond those that have come out.
 const AHEAD: usize = 48 << 20;
-/// Bytes that are kept behind the head of an answer that is no upgrade.
+/// How many bytes are kept after the head of an answer that is not an upgrade.
 const REST: usize = 1 << 20;
 
-/// What all cases of a run have in common.
+/// The settings that all cases of a run share.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Common {
-    /// What the Host field says.
+    /// The value of the Host field.
     pub(super) host: String,
     /// The request target, without the mark of a case.
     pub(super) target: String,
     /// Further lines of each request.
     pub(super) fields: Vec<String>,
-    /// The front passes on bytes before a head is whole: it knows nothing of HTTP.
+    /// Whether the front forwards bytes before a head is complete, and so does not understand HTTP.
     pub(super) relays: bool,
-    /// What the front is reached by; it reaches the origin by HTTP/1.1.
+    /// How the front is reached; it reaches the origin over HTTP/1.1.
     pub(super) carrier: Carrier,
 }
 
-/// Both connections, as far as they are there.
+/// Both connections, as far as they exist.
 pub(super) struct Wires<'m> {
     pub(super) client: Option<&'m mut Mailbox>,
     pub(super) origin: Option<&'m mut Mailbox>,
@@ -64,13 +64,13 @@ impl Wires<'_> {
         self.of(side).and_then(|mailbox| mailbox.ended)
     }
 
-    /// How the front has ended the client's connection, to be put behind that.
+    /// Returns how the front has ended the client's connection, for appending to a sentence about that.
     fn farewell(&mut self) -> String {
         let words = self.client.as_ref().and_then(|mailbox| mailbox.farewell.as_ref());
         words.map_or(String::new(), |words| format!(" ({words})"))
     }
 
-    /// Whether the front has said that it did nothing with the request.
+    /// Returns whether the front has said that it did not process the request.
     fn is_unprocessed(&self) -> bool {
         let words = self.client.as_ref().and_then(|mailbox| mailbox.farewell.as_ref());
         words.is_some_and(|words| words.ends_with(&code_name(code::REFUSED_STREAM)))
@@ -81,7 +81,7 @@ impl Wires<'_> {
 #[derive(Debug)]
 pub(super) struct Player {
     pub(super) case: &'static Case,
-    /// In each request of this case and in no other.
+    /// A mark in each request of this case and in no other.
     pub(super) mark: String,
     relays: bool,
     carrier: Carrier,
@@ -92,21 +92,21 @@ pub(super) struct Player {
     /// When the step began.
     since: Duration,
     now: Duration,
-    /// Heads as they were sent, and as they came out.
+    /// Heads as they were sent and as they came out.
     asked: Option<RawHead>,
     reached: Option<RawHead>,
     answered: Option<RawHead>,
     got: Option<RawHead>,
     interim: Vec<u16>,
-    /// What the origin said that is no head.
+    /// What the origin sent that is not a head.
     said: Vec<u8>,
-    /// What came at either side and is not a whole head.
+    /// The bytes of an incomplete head at either side.
     heads: [Vec<u8>; 2],
-    /// What came behind heads that lead to no stream.
+    /// The bytes after heads that do not lead to a stream.
     rests: [Vec<u8>; 2],
-    /// What each side sends behind its head.
+    /// What each side sends after its head.
     flows: [Flow; 2],
-    /// How much of random bytes each side has yet to send.
+    /// How many random bytes each side has yet to send.
     feeds: [usize; 2],
     strays: [Vec<u8>; 2],
     progress: StepProgress,
@@ -118,9 +118,9 @@ pub(super) struct Player {
     silent: bool,
     unconnected: bool,
     unprocessed: bool,
-    /// Something came later than it may.
+    /// Whether something came later than it may.
     late: bool,
-    /// Bytes that were written, and when that grew last.
+    /// How many bytes were written, and when that number last grew.
     written: (u64, Duration),
     /// When a stream was first seen to differ.
     odd: Option<Duration>,
@@ -137,7 +137,7 @@ const fn at(side: Side) -> usize {
 impl Player {
     pub(super) fn new(case: &'static Case, copy: u16, common: &Common, options: Options) -> Self {
         let mut random = Random::for_case(options.seed ^ u64::from(copy) << 32, case.id);
-        // Two runs against one front must not meet.
+        // Two runs against one front must not be confused.
         let mark = format!("bowsprit={:016x}", random.next());
         let joint = if common.target.contains('?') { '&' } else { '?' };
         let letters = random.bytes::<8>().map(|byte| char::from(b'a' + byte % 26));
@@ -187,12 +187,12 @@ impl Player {
         }
     }
 
-    /// Whether there is nothing left to do.
+    /// Returns whether there is nothing left to do.
     pub(super) fn is_over(&self) -> bool {
         self.over
     }
 
-    /// Takes what came, and goes as far in the script as that allows.
+    /// Takes what came, and runs the script as far as that allows.
     pub(super) fn turn(&mut self, now: Duration, mut wires: Wires<'_>) {
         self.now = now;
         for side in [Side::Client, Side::Origin] {
@@ -213,19 +213,19 @@ impl Player {
         }
         self.feed(&mut wires);
         while !self.over && self.advance(&mut wires) {}
-        // A step that waits for what cannot come ends all the same.
+        // A step that waits for something that cannot come must end nevertheless.
         let moved = self.since.max(self.progress.moved).max(self.progress.since).max(self.written.1);
         if !self.over && now > moved + self.pause() + self.patience * 3 {
             self.fail(Passage::Lost, "nothing went on any more");
         }
     }
 
-    /// When a turn is due though nothing has happened.
+    /// Returns when a turn is due although nothing has happened.
     pub(super) fn deadline(&self) -> Duration {
         self.due()
     }
 
-    /// The request came out once more, on a connection of its own.
+    /// Records that the request came out again, on another connection.
     pub(super) fn came_again(&mut self, now: Duration) {
         self.trace.note(now, Side::Origin, "the request came again on another connection, which was reset");
         self.measured.push("the proxy sent the request again on another connection".to_owned());
@@ -274,20 +274,20 @@ impl Player {
         }
     }
 
-    /// Whether the request has come out, by a connection that may be gone again.
+    /// Returns whether the request has come out, even if that connection is gone again.
     pub(super) fn has_reached(&self) -> bool {
         self.reached.is_some()
     }
 
-    /// Changes with each step, and with each part of one.
+    /// Returns a number that changes with each step and each part of a step.
     pub(super) fn position(&self) -> usize {
         self.step * 1_000_000
             + self.progress.done as usize * 2
             + usize::from(self.progress.under_way.is_some())
     }
 
-    /// A request of another case that has come on the origin's connection, which proxies use again: its mark, and what
-    /// has come.
+    /// Takes a request of another case that came on the origin's connection, which proxies reuse: its mark, and the
+    /// bytes that have come.
     pub(super) fn take_foreign(&mut self) -> Option<(String, Vec<u8>)> {
         let rest = &self.rests[at(Side::Origin)];
         let mark = mark_in(rest).filter(|mark| *mark != self.mark)?;
@@ -299,13 +299,13 @@ impl Player {
         Pair { sent, came, interim: &self.interim, relays: self.relays, translated }
     }
 
-    /// Whether this answer tells the client that the connection is open.
+    /// Returns whether this answer tells the client that the connection is open.
     fn opens(&self, head: &RawHead) -> bool {
         head.status().is_some_and(|status| self.carrier.opens(status))
     }
 }
 
-/// The mark of a case in these bytes.
+/// Returns the mark of a case in these bytes.
 pub(super) fn mark_in(bytes: &[u8]) -> Option<String> {
     const NAME: &[u8] = b"bowsprit=";
     let start = bytes.windows(NAME.len()).position(|window| window == NAME)?;

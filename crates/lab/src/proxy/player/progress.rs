@@ -1,23 +1,23 @@
-//! How far a step of several parts is.
+//! The progress of a step that has several parts.
 
 use std::time::Duration;
 
 use super::super::case::Side;
 
-/// Where a step of several parts stands.
+/// The progress of a step that has several parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepProgress {
-    /// Parts that are done.
+    /// How many parts are done.
     pub(super) done: u32,
-    /// A part is under way, in this direction.
+    /// The direction of the part that is under way.
     pub(super) under_way: Option<Side>,
     /// When the part began.
     pub(super) since: Duration,
-    /// What the parts took.
+    /// How long each part took.
     pub(super) times: Vec<Duration>,
-    /// Bytes written when somebody last looked.
+    /// How many bytes were written at the last check.
     pub(super) written: u64,
-    /// Bytes that had come out then, and when that grew last.
+    /// How many bytes had come out at that time, and when that number last grew.
     pub(super) came: u64,
     pub(super) moved: Duration,
 }

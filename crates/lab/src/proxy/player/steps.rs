@@ -14,11 +14,11 @@ use super::{Player, Wires, at};
 use crate::case::Opening;
 use crate::opening;
 
-/// How long a front that passes on bytes may take to show it.
+/// How long a front that relays bytes may take to show it.
 const FEELING: Duration = Duration::from_millis(600);
 
 impl Player {
-    /// Does the next step if it can be done now; whether it was.
+    /// Does the next step if that is possible now. Returns whether it was.
     pub(super) fn advance(&mut self, wires: &mut Wires<'_>) -> bool {
         let Some(step) = self.case.script.get(self.step) else {
             self.over = true;
@@ -33,7 +33,7 @@ impl Player {
         is_done
     }
 
-    /// When the step has to be looked at again.
+    /// Returns when the step has to be checked again.
     pub(super) fn due(&self) -> Duration {
         if let Some(time) = self.told_at() {
             return time;
@@ -48,7 +48,7 @@ impl Player {
         }
     }
 
-    /// How long the step waits by itself.
+    /// Returns how long the step waits by itself.
     pub(super) fn pause(&self) -> Duration {
         match self.case.script.get(self.step) {
             Some(ProxyStep::Rest(time) | ProxyStep::Judge(time)) => Duration::from_millis((*time).into()),
@@ -68,12 +68,12 @@ impl Player {
                 if self.carrier.is_http2()
                     && let Some(key) = self.reached.as_ref().and_then(|head| head.only("sec-websocket-key"))
                 {
-                    // It is the front's.
+                    // The key is the front's.
                     self.fill.key = key;
                 }
                 let head = opening::response(&Opening { edits, ..Opening::GOOD }, &self.fill, None);
                 self.put(Side::Origin, &head, wires);
-                // What stands in front of it are answers of their own.
+                // Heads before the last one are answers of their own.
                 let last = last_head(&head);
                 self.answered = Some(RawHead::parse(last));
                 true
@@ -144,12 +144,12 @@ impl Player {
         }
     }
 
-    /// Whether the step has taken all of its time since something was written.
+    /// Returns whether the step has used up its time since something was last written.
     fn has_waited(&self) -> bool {
         self.now >= self.since.max(self.written.1) + self.patience
     }
 
-    /// Sends what is no part of a stream.
+    /// Sends bytes that are not part of a stream.
     fn put(&mut self, side: Side, bytes: &[u8], wires: &mut Wires<'_>) {
         if let Some(mailbox) = wires.of(side) {
             mailbox.out.push(bytes);
@@ -166,10 +166,10 @@ impl Player {
         self.asked = Some(RawHead::parse(head));
     }
 
-    /// Sends the request but for its last line, and looks whether the front passes that on.
+    /// Sends the request without its last line, to see whether the front forwards that.
     fn feel(&mut self, wires: &mut Wires<'_>) -> bool {
         if self.carrier.is_http2() {
-            // Its heads come whole, and who reads them knows HTTP.
+            // The heads of HTTP/2 come whole, and a front that reads them understands HTTP.
             self.ask(opening::request(&Opening::GOOD, &self.fill), wires);
             return true;
         }
@@ -245,7 +245,7 @@ impl Player {
             && !is_open
             && sent.status().is_some_and(|status| self.carrier.opens(status))
         {
-            // No other answer is right: one that came out as it is would open the connection.
+            // No other answer is right: the original one would open the connection.
             let what =
                 format!("{} came in place of {}, as it must", answer(&came.first), answer(&sent.first));
             self.findings.push(Finding { passage: Passage::Refused, what, is_right: true });
@@ -275,11 +275,11 @@ impl Player {
         self.added.extend(added.into_iter().map(|line| (from.other(), line)));
     }
 
-    /// The origin gives no answer: the client is told so, by whatever means.
+    /// Checks that the client learns in some way that the origin gives no answer.
     fn fallback(&mut self, wires: &mut Wires<'_>) -> bool {
         if let Some(got) = &self.got {
             let (passage, what) = match got.bytes == self.said {
-                // It has nothing to stop.
+                // A relay has nothing to stop.
                 true if self.relays => return true,
                 true => (Passage::Altered, "what is no answer was passed on as one".to_owned()),
                 false => (Passage::Refused, format!("the proxy answered {} itself", answer(&got.first))),
@@ -341,7 +341,7 @@ impl Player {
         true
     }
 
-    /// Whether what must not come out has.
+    /// Checks whether something came out that must not.
     fn judge_stray(&mut self, most: u32, wires: &mut Wires<'_>) -> bool {
         for side in [Side::Client, Side::Origin] {
             let stray = &self.strays[at(side)];
@@ -366,7 +366,7 @@ impl Player {
 
     fn end(&mut self, side: Side, wires: &mut Wires<'_>) -> bool {
         if self.feeds[at(side)] > 0 {
-            // It tells where no more is taken.
+            // This reports that no more is taken.
             self.has_arrived(side, wires);
             return false;
         }
@@ -404,7 +404,7 @@ impl Player {
     }
 }
 
-/// The last of the heads that stand one behind the other.
+/// Returns the last of several consecutive heads.
 fn last_head(bytes: &[u8]) -> Vec<u8> {
     let mut rest = bytes.to_vec();
     let mut last = None;

@@ -1,4 +1,4 @@
-//! What is sent behind heads, and what a step waits for there.
+//! What is sent after heads, and what a step waits for there.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use super::super::passage::Passage;
 use super::progress::StepProgress;
 use super::{AHEAD, Player, Wires, at};
 
-/// Random bytes that are made at once.
+/// How many random bytes are made at once.
 const CHUNK: usize = 128 * 1024;
-/// Bytes from a difference on that tell how the streams differ, and how long to wait for them.
+/// How many bytes after a difference tell how the streams differ, and how long to wait for them.
 const ENOUGH: usize = 64;
 const TELLING: Duration = Duration::from_millis(250);
-/// How long nothing must be taken for a side to be full.
+/// How long no bytes must be taken before a side counts as full.
 const FULL: Duration = Duration::from_millis(400);
 
 impl Player {
-    /// Sends what has to come out.
+    /// Sends bytes that have to come out.
     pub(super) fn send(&mut self, side: Side, bytes: &[u8], wires: &mut Wires<'_>) {
         if let Some(mailbox) = wires.of(side) {
             mailbox.out.push(bytes);
@@ -53,7 +53,7 @@ impl Player {
         }
     }
 
-    /// Makes more of what is to be sent, where there is room.
+    /// Makes more of the bytes to send, if there is room.
     pub(super) fn feed(&mut self, wires: &mut Wires<'_>) {
         for side in [Side::Client, Side::Origin] {
             if wires.of(side).is_some_and(|mailbox| mailbox.out.is_empty()) {
@@ -82,7 +82,7 @@ impl Player {
         chunk
     }
 
-    /// Whether all that a side sends has come out. Ends the case where it never will.
+    /// Returns whether everything that a side sends has come out. Ends the case if that will never happen.
     pub(super) fn has_arrived(&mut self, side: Side, wires: &mut Wires<'_>) -> bool {
         if self.differs(wires) {
             return false;
@@ -106,7 +106,7 @@ impl Player {
         false
     }
 
-    /// Whether a stream came out otherwise than it was sent; that ends the case, once enough has come to tell how.
+    /// Returns whether a stream came out changed. That ends the case once enough has come to tell how.
     pub(super) fn differs(&mut self, wires: &mut Wires<'_>) -> bool {
         let from = match &self.flows {
             [client, _] if client.differs() => Side::Client,
@@ -122,22 +122,22 @@ impl Player {
         true
     }
 
-    /// When [`differs`](Self::differs) knows enough.
+    /// Returns when [`differs`](Self::differs) has waited long enough.
     pub(super) fn told_at(&self) -> Option<Duration> {
         self.odd.map(|since| since + TELLING)
     }
 
-    /// Whether a step has taken all of its time since it last saw progress.
+    /// Returns whether a step has used up its time since the last progress.
     pub(super) fn is_late(&mut self) -> bool {
         let came = self.flows.iter().map(Flow::came).sum::<u64>();
         if came > self.progress.came {
-            // A long transfer takes as long as it takes.
+            // A long transfer may take any time.
             (self.progress.came, self.progress.moved) = (came, self.now);
         }
         self.now >= self.since.max(self.progress.moved).max(self.written.1) + self.patience
     }
 
-    /// Whether a side takes nothing any more of what is written to it.
+    /// Returns whether a side takes no more of what is written to it.
     pub(super) fn is_full(&mut self, side: Side, most: usize, wires: &mut Wires<'_>) -> bool {
         let Some(mailbox) = wires.of(side) else { return true };
         if self.progress.done == 0 {
@@ -165,12 +165,12 @@ impl Player {
         true
     }
 
-    /// When [`is_full`](Self::is_full) may change without anything happening.
+    /// Returns when [`is_full`](Self::is_full) may change without any event.
     pub(super) fn full_at(&self) -> Duration {
         self.progress.since + FULL
     }
 
-    /// Sends a piece each time the last one has come out; whether all of them have.
+    /// Sends a piece each time the last one has come out. Returns whether all of them have.
     pub(super) fn trickle(&mut self, side: Side, times: u32, size: usize, wires: &mut Wires<'_>) -> bool {
         while self.progress.done < times {
             if self.progress.under_way.is_none() {
@@ -188,7 +188,7 @@ impl Player {
         true
     }
 
-    /// A byte there and a byte back, so many times; measures them.
+    /// Sends a byte there and a byte back, this many times, and measures the time.
     pub(super) fn round_trips(&mut self, times: u32, wires: &mut Wires<'_>) -> bool {
         while self.progress.done < times {
             let side = match self.progress.under_way {

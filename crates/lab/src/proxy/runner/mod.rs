@@ -1,7 +1,7 @@
 //! Plays many cases side by side over one poll on one thread, as the client of the front and as its origin.
 //!
-//! In: a [`Plan`]. Out: a [`Record`] for each case. A connection at the origin belongs to the case whose mark its first
-//! request bears. What fails beside others is played again alone before it stands.
+//! In: a [`Plan`]. Out: a [`Record`] for each case. A connection at the origin belongs to the case whose mark is in its
+//! first request. A case that fails beside others is played again alone before its verdict is final.
 
 mod origin;
 mod plan;
@@ -34,17 +34,17 @@ use slot::{CONNECT, Seat, Slot, due, reset};
 
 pub use plan::{Plan, Survey, Trouble};
 
-/// The most time that is spent on playing failures again.
+/// The most time spent on playing failures again.
 const AGAIN: Duration = Duration::from_secs(60);
-/// Failures that come out the same when they are played alone: where none came out otherwise, the rest is believed.
+/// How many failures must recur alone before the rest is accepted, if all of those played alone recurred.
 const BELIEVED: u32 = 3;
-/// How often a case that came out late is played alone, and one again that the front has left alone.
+/// How often a case is played alone if it came out late, or played again if the front did not process it.
 const TRIES: u32 = 3;
-/// Cases one after the other without a sign of life, for a probe to be made.
+/// How many consecutive cases without a sign of life lead to a probe.
 const SILENT: u32 = 3;
 const LISTENER: Token = Token(usize::MAX);
 
-/// A good request that comes out: what happens behind that is for the cases to tell.
+/// A good request that comes out; everything after that is up to the cases.
 static PROBE: Case = Case {
     id: "PRX-000",
     title: "a good handshake",
@@ -57,11 +57,11 @@ static PROBE: Case = Case {
     ..Case::BASE
 };
 
-/// Whether there is a front whose origin we are.
+/// Checks whether there is a front whose origin we are.
 ///
 /// # Errors
 ///
-/// What is in the way.
+/// Returns what prevents it.
 pub fn preflight(target: &Target, origin: SocketAddr, options: Options) -> Result<Survey, Trouble> {
     let plan = Plan::new(target.clone(), origin, vec![&PROBE], options, 1);
     let mut seen = None;
@@ -78,11 +78,11 @@ pub fn preflight(target: &Target, origin: SocketAddr, options: Options) -> Resul
     }
 }
 
-/// Plays a plan; `report` gets each record once it stands.
+/// Plays a plan; `report` gets each record once it is final.
 ///
 /// # Errors
 ///
-/// What listening at the origin's address fails with, and our own poll.
+/// Returns the error of listening at the origin's address, or of our own poll.
 pub fn run(plan: &Plan, report: &mut dyn FnMut(Record)) -> io::Result<Peer> {
     let runner = Runner::new(plan)?;
     for case in plan.cases.iter().filter(|case| not_applicable(case, plan.options.carrier)) {
@@ -91,7 +91,7 @@ pub fn run(plan: &Plan, report: &mut dyn FnMut(Record)) -> io::Result<Peer> {
     runner.run(report)
 }
 
-/// Whether there is nothing to play of a case over this.
+/// Returns whether a case cannot be played over this carrier.
 fn not_applicable(case: &Case, carrier: Carrier) -> bool {
     carrier.is_http2() && !case.only_http1.is_empty()
 }
@@ -104,26 +104,26 @@ struct Runner<'p> {
     poll: Poll,
     listener: Option<TcpListener>,
     queue: VecDeque<&'static Case>,
-    /// What is played when all else is done.
+    /// The cases that are played when everything else is done.
     without_origin: Vec<&'static Case>,
     slots: BTreeMap<usize, Slot>,
     seats: BTreeMap<usize, Seat>,
     nameless: BTreeMap<usize, (Link<Mailbox>, Instant)>,
-    /// Connections of HTTP/2, of one case each.
+    /// HTTP/2 connections, each for one case.
     trunks: BTreeMap<usize, Shared>,
-    /// Slots whose connection has room for their stream since another is over: nothing comes in that would tell them.
+    /// Slots whose connection has room for their stream since another stream ended; no incoming event tells them so.
     roomy: Vec<usize>,
     next_token: usize,
     scratch: Vec<u8>,
     jobs: usize,
-    /// Copies of one case that have ended.
+    /// The copies of one case that have ended.
     copies: Vec<Record>,
-    /// Failures beside others, to be played alone; `None`: none is played again.
+    /// Failures among other cases, to be played alone; `None` means that none is played again.
     again: Option<Vec<Record>>,
-    /// What came of the cases that are played again.
+    /// The records of the cases that are being played again.
     before: BTreeMap<&'static str, Record>,
     alone: Option<Instant>,
-    /// How many of those came out the same, and how many otherwise.
+    /// How many of those recurred; `muddled` counts those that did not.
     believed: u32,
     /// How often a case that was late has been played.
     tries: BTreeMap<&'static str, u32>,
@@ -136,7 +136,8 @@ struct Runner<'p> {
 
 impl<'p> Runner<'p> {
     fn new(plan: &'p Plan) -> io::Result<Self> {
-        // Whoever cannot reach its origin may not try again for a while: those cases are played when all else is done.
+        // A front that cannot reach its origin may not try again for a while, so those cases are played when everything
+        // else is done.
         let is_played = |case: &&&'static Case| !not_applicable(case, plan.options.carrier);
         let (last, mut cases): (Vec<_>, Vec<_>) =
             plan.cases.iter().filter(is_played).partition(|case| case.without_origin());
@@ -238,7 +239,7 @@ impl<'p> Runner<'p> {
         }
     }
 
-    /// Begins what may be begun now.
+    /// Begins what may begin now.
     fn begin(&mut self, report: Report<'_>) -> io::Result<()> {
         loop {
             let is_idle = self.slots.is_empty();
@@ -321,7 +322,7 @@ impl<'p> Runner<'p> {
         Ok(stream)
     }
 
-    /// Moves bytes and goes on in the script until nothing changes; whether there is more to do at once.
+    /// Moves bytes and runs the script until nothing changes. Returns whether there is more to do at once.
     fn drive(&mut self, at: usize) -> bool {
         let Some(slot) = self.slots.get_mut(&at) else { return false };
         let mut more = false;
@@ -367,12 +368,12 @@ impl<'p> Runner<'p> {
 
     fn until_deadline(&self) -> Duration {
         let next = self.slots.values().map(due).min().unwrap_or_else(Instant::now);
-        // Never a busy loop, and never so late that nobody sees that we were asked to end.
+        // The wait is never so short that this is a busy loop, nor so long that an interrupt goes unnoticed.
         next.saturating_duration_since(Instant::now())
             .clamp(Duration::from_micros(200), Duration::from_millis(100))
     }
 
-    /// A case is over.
+    /// Removes a case that is over.
     fn reap(&mut self, at: usize, report: Report<'_>) {
         let Some(slot) = self.slots.remove(&at) else { return };
         self.seats.retain(|_, seat| !matches!(seat, Seat::Client(slot) | Seat::Origin(slot) if *slot == at));
@@ -411,9 +412,9 @@ impl<'p> Runner<'p> {
         }
     }
 
-    /// The verdict on a case stands, or it is played again alone.
+    /// Reports the verdict on a case, or puts the case in line to be played again alone.
     fn stand(&mut self, mut record: Record, report: Report<'_>) {
-        // Who is late each time is late.
+        // A case that is late each time counts as late.
         let tries = self.tries.entry(record.case.id).or_insert(0);
         let is_late = record.late && !record.accepted && self.again.is_none();
         if (is_late || record.unprocessed) && *tries < TRIES {
@@ -437,7 +438,7 @@ impl<'p> Runner<'p> {
         }
     }
 
-    /// What is not through was not played.
+    /// Reports the cases that are not complete as not played.
     fn stop(&mut self, why: &str, report: Report<'_>) {
         let again = self.again.take().unwrap_or_default();
         let before = std::mem::take(&mut self.before);

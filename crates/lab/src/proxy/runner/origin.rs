@@ -1,4 +1,4 @@
-//! Connections at the origin, and whose they are.
+//! Connections at the origin, and the cases they belong to.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -12,9 +12,9 @@ use crate::link::Link;
 use crate::pipe::Pipe;
 use crate::socket::Socket;
 
-/// How long a connection at the origin may say nothing of what case it belongs to.
+/// How long a connection at the origin may remain without the mark of a case.
 const NAMELESS: Duration = Duration::from_secs(10);
-/// Connections at the origin that belong to no case.
+/// The most connections at the origin that belong to no case.
 const MOST_NAMELESS: usize = 256;
 
 impl Runner<'_> {
@@ -33,13 +33,13 @@ impl Runner<'_> {
                     self.nameless.insert(token, (link, Instant::now()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // A connection that was over before it was taken, or no descriptor for it.
+                // The connection ended before it was accepted, or there is no descriptor for it.
                 Err(_) => return Ok(()),
             }
         }
     }
 
-    /// Reads a connection that is nobody's yet; whose it is now.
+    /// Reads a connection that belongs to no case yet. Returns the case to which it belongs now.
     pub(super) fn name(&mut self, token: usize) -> Option<usize> {
         let (link, _) = self.nameless.get_mut(&token)?;
         link.pump(&mut self.scratch);
@@ -73,7 +73,7 @@ impl Runner<'_> {
         Some(*at)
     }
 
-    /// Lets go of connections that are nobody's and have had their time.
+    /// Drops connections that belong to no case and have used up their time.
     pub(super) fn forget_nameless(&mut self) {
         self.nameless.retain(|_, (link, since)| !link.is_over() && since.elapsed() < NAMELESS);
         let nameless = &self.nameless;

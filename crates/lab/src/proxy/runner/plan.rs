@@ -1,4 +1,4 @@
-//! What is played with a front, and what is known of it before.
+//! What is played with a front, and what is known about it beforehand.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,27 +8,27 @@ use super::super::case::Case;
 use crate::options::Options;
 use crate::runner::Target;
 
-/// What to play, before what front and behind it.
+/// What to play, with which front and at which origin.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The front.
     pub target: Target,
-    /// Where the front passes requests on to, and we listen.
+    /// The address that the front forwards requests to, where we listen.
     pub origin: SocketAddr,
     /// The cases.
     pub cases: Vec<&'static Case>,
-    /// How to play them.
+    /// How to play the cases.
     pub options: Options,
-    /// How many at once.
+    /// How many cases to play at once.
     pub jobs: usize,
-    /// The front passes on bytes and knows nothing of HTTP, as [`preflight`](super::preflight) has found.
+    /// Whether the front relays bytes without understanding HTTP, as found by [`preflight`](super::preflight).
     pub relays: bool,
-    /// Set from elsewhere, it ends the run: what is not through was not played.
+    /// Ends the run when it is set; cases that are not complete then count as not played.
     pub interrupt: Arc<AtomicBool>,
 }
 
 impl Plan {
-    /// These cases, so many at once.
+    /// Creates a plan of these cases, with `jobs` at once.
     pub fn new(
         target: Target,
         origin: SocketAddr,
@@ -40,20 +40,20 @@ impl Plan {
     }
 }
 
-/// What is known of a front before the first case.
+/// What is known about a front before the first case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Survey {
-    /// It passes on bytes before a head is whole, so that it knows nothing of HTTP.
+    /// Whether it forwards bytes before a head is complete, and so does not understand HTTP.
     pub relays: bool,
 }
 
 /// Why no case can be played.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// We cannot listen where the front passes requests on to.
+    /// We cannot listen at the address that the front forwards requests to.
     Listen(String),
     /// No connection to the front comes up.
     Front(String),
-    /// A good handshake does not come out at the origin, or not as one.
+    /// A good handshake does not come out at the origin, or not as a handshake.
     Origin(String),
 }

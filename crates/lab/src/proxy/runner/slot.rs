@@ -14,19 +14,19 @@ pub(super) struct Slot {
     pub(super) player: Player,
     pub(super) started: Instant,
     pub(super) client: Option<Link<Mailbox>>,
-    /// The connection that the client's side is a stream of.
+    /// The connection that carries the client's stream.
     pub(super) trunk: Option<usize>,
     pub(super) origin: Option<Link<Mailbox>>,
 }
 
-/// Whose connection a token is.
+/// The owner of a token's connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Seat {
     Client(usize),
     Origin(usize),
     /// A connection that carries streams of clients.
     Trunk,
-    /// Nobody's yet.
+    /// A connection without an owner so far.
     Nameless,
 }
 
@@ -39,7 +39,7 @@ impl Slot {
         self.player.turn(self.started.elapsed(), wires);
     }
 
-    /// What changes whenever something happens.
+    /// Returns a state that changes whenever something happens.
     pub(super) fn state(&self) -> (usize, [(u64, bool, bool, usize); 2]) {
         let of = |link: &Option<Link<Mailbox>>| match link {
             Some(link) => {
@@ -65,7 +65,7 @@ pub(super) fn due(slot: &Slot) -> Instant {
 
 /// Ends a connection by a reset.
 pub(super) fn reset(link: &Link<Mailbox>) {
-    // Where that fails it ends in order, and the case will tell.
+    // If that fails, the connection ends in order, and the case will show it.
     if let Some(socket) = link.stream.socket() {
         let _ = socket2::SockRef::from(socket.tcp()).set_linger(Some(Duration::ZERO));
     }

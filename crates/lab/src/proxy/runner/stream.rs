@@ -1,4 +1,4 @@
-//! What the client's side of a case is: a connection of its own, or a stream of HTTP/2.
+//! The client's transport in a case: a connection of its own, or an HTTP/2 stream.
 
 use std::cell::RefCell;
 use std::io;
@@ -13,8 +13,8 @@ use crate::pipe::Pipe;
 use crate::random::Random;
 
 impl Runner<'_> {
-    /// What the client of a slot speaks over, and the connection that it is a stream of. Cases do not share one, so that
-    /// none pays for what another has done to it; the copies of one case do.
+    /// Makes the transport of a slot's client, and returns the connection if it is a stream of one. Cases do not share
+    /// a connection, so none is affected by what another has done to it; the copies of one case do share.
     pub(super) fn pipe(
         &mut self,
         case: &'static Case,
@@ -42,7 +42,8 @@ impl Runner<'_> {
         Ok((Some(trunk), Pipe::Stream(stream)))
     }
 
-    /// A slot is gone: its connection has room for another stream, or with the last one it is gone as well.
+    /// Records that a slot is gone: its connection has room for another stream, or goes as well if that was the last
+    /// one.
     pub(super) fn leave(&mut self, trunk: Option<usize>) {
         let Some(token) = trunk else { return };
         self.roomy.extend(self.slots.iter().filter(|(_, slot)| slot.trunk == trunk).map(|(at, _)| *at));

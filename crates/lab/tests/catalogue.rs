@@ -1,4 +1,4 @@
-//! No row of the catalogue of cases beyond the Autobahn suite is forgotten: `catalogue.txt` says what looks after each.
+//! Every row of the catalogue beyond the Autobahn suite is covered: `catalogue.txt` says what covers each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,7 +35,7 @@ fn no_row_is_forgotten() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = &package.join("../..");
     let text = fs::read_to_string(package.join("tests/catalogue.txt")).unwrap();
-    // HSS-004 of HSS-004.1.
+    // HSS-004 for HSS-004.1.
     let played: BTreeSet<&str> =
         cases::all().filter(|case| !case.has_tag("autobahn")).map(|case| row_of(case.id)).collect();
     let mut rows = BTreeSet::new();
@@ -72,16 +72,16 @@ fn no_row_is_forgotten() {
     assert_eq!(rows.len(), 615);
 }
 
-/// The row that a case plays: all in front of a dot.
+/// Returns the row that a case plays: everything before a dot.
 fn row_of(id: &'static str) -> &'static str {
     id.split('.').next().unwrap()
 }
 
-/// Whether `FILE::NAME` is a test.
+/// Returns whether `FILE::NAME` is a test.
 fn is_there(root: &Path, test: &str) -> bool {
     let Some((file, name)) = test.split_once("::") else { return false };
     let Ok(source) = fs::read_to_string(root.join(file)) else { return false };
     let Some(at) = source.find(&format!("fn {name}()")) else { return false };
-    // Its attributes stand right above it.
+    // Its attributes are right above it.
     source[..at].trim_end().lines().rev().take(3).any(|line| line.trim() == "#[test]")
 }

@@ -1,7 +1,7 @@
-//! Bytes in the forms in which programs print them, printed by those programs: what is read is what was printed, wherever the
-//! text is cut it is the start of that, and what is no form of ours is refused.
+//! Reads bytes in the forms in which programs print them, as printed by those programs. The bytes read are those
+//! printed; a text cut anywhere gives the start of them; and text in no known form is refused.
 //!
-//! Says so and passes where a program is not installed, unless `BOWSPRIT_REQUIRE_PEERS` is set.
+//! A test reports that a program is not installed and passes, unless `BOWSPRIT_REQUIRE_PEERS` is set.
 
 #![cfg(unix)]
 
@@ -17,19 +17,19 @@ use bowsprit_lab::conversation::{End, Peer};
 use bowsprit_lab::forms;
 use bowsprit_lab::random::Random;
 
-/// What becomes of a text.
+/// What should happen to a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// It is read.
     Read,
-    /// It is read, or refused where the text of few bytes fits two forms.
+    /// It is read, or refused if the text of few bytes fits two forms.
     Unclear,
-    /// It is refused, and this is said.
+    /// It is refused with this message.
     Refused(&'static str),
 }
 use Outcome::{Read, Refused, Unclear};
 
-/// The form, the command that prints the file `$f` in it, and what becomes of it.
+/// The form, the command that prints the file `$f` in it, and the outcome.
 #[rustfmt::skip]
 const SHELL: &[(&str, &str, Outcome)] = &[
     ("xxd",            "xxd $f",                          Read),
@@ -73,7 +73,7 @@ const SHELL: &[(&str, &str, Outcome)] = &[
     ("base64",         "base64 -w 20 $f",                 Read),
 ];
 
-/// The same as a function of bytes that prints.
+/// Python expressions that print the bytes `data`.
 const PYTHON: &[&str] = &[
     "print(data)",
     "pprint.pprint(data)",
@@ -104,7 +104,7 @@ const NODE: &[&str] = &[
     "console.log('[' + new Int8Array(data).join(', ') + ']')",
 ];
 
-/// Bytes of each length up to 70, by chance, as text, as frames, and all alike.
+/// Makes bytes of each length up to 70: random, text, frames, and all alike.
 fn samples(name: &str) -> (PathBuf, Vec<Vec<u8>>) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);
@@ -128,12 +128,12 @@ fn samples(name: &str) -> (PathBuf, Vec<Vec<u8>>) {
     (folder, samples)
 }
 
-/// Those that a form is tried with: the borders of rows, and every seventh.
+/// Returns whether a form is tried with this length: the limits of rows, and every seventh.
 fn chosen(form: usize, length: usize) -> bool {
     matches!(length, 1 | 2 | 15..=17 | 32 | 33 | 46 | 70) || length % 7 == form % 7
 }
 
-/// What a program prints; `None` where it is not installed.
+/// Returns what a program prints; `None` if it is not installed.
 fn run(program: &str, folder: &Path, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).current_dir(folder).stdin(Stdio::null()).output();
     let output = output.ok()?;
@@ -150,7 +150,7 @@ fn is_installed(program: &str) -> bool {
     found
 }
 
-/// A text that a program has printed is read, in whole and cut.
+/// Checks that a text printed by a program is read, whole and cut.
 fn holds(form: &str, text: &str, bytes: &[u8], outcome: Outcome) {
     let read = forms::read(text);
     match (&read, outcome) {
@@ -171,9 +171,9 @@ fn cuts(form: &str, text: &str, bytes: &[u8]) {
     let text = text.trim_end();
     let is_closed = text.ends_with(|c| "\"')}]>;".contains(c));
     let is_dump = text.starts_with("0000") && text.find([' ', ':']).is_some_and(|at| at < 17);
-    // Nobody can tell what the first word of a text is that is cut in it or has nothing behind it.
+    // A first word that is cut, or has nothing after it, cannot be identified.
     let first = text.char_indices().filter(|(_, c)| c.is_whitespace()).nth(1).map_or(8, |(at, _)| at);
-    // Each cut of few bytes, as this takes the square of their length.
+    // Every cut of few bytes is tried; of more, only some, because this takes quadratic time.
     let step = if bytes.len() < 20 { 1 } else { 5 };
     for at in (first + 1..text.len()).step_by(step).filter(|at| text.is_char_boundary(*at)) {
         let (start, rest) = text.split_at(at);
@@ -185,7 +185,7 @@ fn cuts(form: &str, text: &str, bytes: &[u8]) {
         }
         let Ok(found) = forms::read(start) else { continue };
         assert!(bytes.starts_with(&found.bytes()), "{form}: cut at {at} read as {found:?}\n{start}");
-        // A row may be the last one, and digits end anywhere; where there is no other row nothing tells how long they are.
+        // A row may be the last one, and digits end anywhere; without another row nothing shows how long they are.
         let last = start.lines().last().unwrap_or_default().trim_end();
         let is_offset = is_dump && text.find([' ', ':']) == Some(last.len());
         let is_whole = rest.lines().next().is_none_or(|line| line.trim().is_empty())
@@ -251,7 +251,7 @@ fn what_python_and_node_print_is_read() {
     }
 }
 
-/// A capture as its file and as tools print it holds the same.
+/// A capture file and the output of tools about it hold the same.
 #[test]
 fn packets_that_tools_print_are_read() {
     let (folder, samples) = samples("forms-packets");

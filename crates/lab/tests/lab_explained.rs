@@ -1,7 +1,7 @@
-//! Each case of the catalogue meets a peer that fails it, in memory, and its explanation speaks of its own rule.
+//! In memory, each case of the catalogue meets a peer that fails it, and the explanation names the case's own rule.
 //!
-//! Whether a fault fails the cases that are about it and no others is the matter of `lab_planted.rs`; here the question is
-//! whether there is a case that nothing can fail.
+//! `lab_planted.rs` checks whether a fault fails the cases about it and no others; here the question is whether there
+//! is a case that nothing can fail.
 
 mod memory;
 mod planted;
@@ -16,8 +16,8 @@ use planted::{Row, TABLES, WIDE, speaks_of};
 
 use Subject::{Both, Client, Server};
 
-/// Cases that no bytes of a peer can fail: whatever comes back is right, and the question is whether the peer lives on,
-/// which is asked on another connection.
+/// Cases that no bytes of a peer can fail: any answer is right, and the question is whether the peer survives, which is
+/// asked on another connection.
 const LIVES: &[(Subject, &str)] = &[
     (Server, "HSS-114"),
     (Client, "FRG-003"),
@@ -26,7 +26,7 @@ const LIVES: &[(Subject, &str)] = &[
     (Client, "PMD-037"),
 ];
 
-/// What a case of this side says of this fault, if it fails.
+/// Returns the section that a case of this side names for this fault, if it fails.
 fn explained(case: &'static Case, subject: Subject, row: &Row) -> Option<Option<Section>> {
     let (_, whose, twist, _) = row;
     if *whose != Both && *whose != subject {
@@ -37,11 +37,11 @@ fn explained(case: &'static Case, subject: Subject, row: &Row) -> Option<Option<
     (Outcome { record, aftermath: None }).denied(Deny::Should).then_some(section)
 }
 
-/// Cases that no fault fails, and those whose explanation speaks of another rule.
+/// Returns the cases that no fault fails, and those whose explanation names another rule.
 fn unexplained(subject: Subject) -> (BTreeSet<&'static str>, Vec<String>) {
     let (mut alone, mut astray) = (BTreeSet::new(), Vec::new());
     for case in (Selection { slow: true, ..Selection::default() }).choose(subject).unwrap() {
-        // What is only observed fails nobody.
+        // A case that is only observed fails nobody.
         if case.level == Level::May {
             continue;
         }

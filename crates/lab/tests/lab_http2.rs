@@ -1,4 +1,4 @@
-//! The lab over HTTP/2, against a front with a planted fault: the cases that are about it fail, and no others do.
+//! The lab over HTTP/2, against a front with a planted fault: the cases about the fault fail, and no others do.
 
 mod front;
 mod ours;
@@ -29,7 +29,7 @@ fn plan(fault: Fault, cut: Cut, selection: Selection) -> Plan {
     Plan::new(Target::new(addr, &addr.to_string(), "/"), cases, options, 16)
 }
 
-/// Which cases failed, and what is to be told of them.
+/// Returns the cases that failed, and a text about them.
 fn play(plan: &Plan) -> (BTreeSet<&'static str>, String) {
     let (mut failed, mut told) = (BTreeSet::new(), String::new());
     let peer = runner::run(plan, &mut |record, aftermath| {
@@ -77,7 +77,7 @@ fn a_server_that_does_not_announce_extended_connect_is_told_of() {
     assert!(survey.is_ok_and(|survey| survey.echoes && !survey.one_at_a_time && !survey.relays));
 }
 
-/// A fault, and the cases that see it.
+/// Each fault with the cases that detect it.
 const PLANTED: &[(Fault, &[&str])] = &[
     (Fault::TakesAnyProtocol, &["H2W-008.1", "H2W-008.2", "H2W-008.3"]),
     (Fault::TakesAnyVersion, &["H2W-012.1", "H2W-012.2", "H2W-012.3", "H2W-012.4", "H2W-046"]),

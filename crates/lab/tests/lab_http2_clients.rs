@@ -1,4 +1,4 @@
-//! The lab as a server of HTTP/2: our own client passes every case that is about frames, however they are cut.
+//! The lab as an HTTP/2 server: our own client passes every case about frames, in any cut.
 
 mod ours;
 
@@ -15,12 +15,12 @@ use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit_lab::report::{Outcome, text};
 use bowsprit_lab::{Behaviour, Carrier, Effort, Level, Options, Record, Selection, Subject};
 
-/// Plays these cases with whoever comes.
+/// Plays these cases with the clients that come.
 fn examine(selection: Selection, cut: Cut, come: impl FnOnce(SocketAddr, usize)) -> Vec<Record> {
     examine_within(None, selection, cut, come)
 }
 
-/// The same with this patience in place of what each case says.
+/// Plays these cases with this patience in place of each case's own.
 fn examine_within(
     patience: Option<Duration>,
     selection: Selection,
@@ -47,7 +47,7 @@ fn examine_within(
     played
 }
 
-/// Over HTTP/2, by prior knowledge.
+/// Configures HTTP/2 by prior knowledge.
 fn http2(config: ClientConfig) -> ClientConfig {
     config.http(Http::Http2)
 }
@@ -56,7 +56,7 @@ fn ours(addr: SocketAddr, count: usize) {
     ours::come(addr, count, http2);
 }
 
-/// One case after the other, each on the next connection.
+/// Plays the cases one by one, each on the next connection.
 fn ours_in_turn(addr: SocketAddr, count: usize) {
     thread::spawn(move || {
         for number in 1..=count {
@@ -89,7 +89,7 @@ fn it_does_so_whatever_the_cuts() {
     }
 }
 
-/// What is about HTTP/2 itself: settings, responses that are right and wrong, frames, endings.
+/// Cases about HTTP/2 itself: settings, right and wrong responses, frames, endings.
 #[test]
 fn our_client_passes_every_case_about_http2() {
     let selection = Selection { patterns: vec!["H2W".to_owned()], ..Selection::default() };
@@ -97,8 +97,8 @@ fn our_client_passes_every_case_about_http2() {
     assert!(denied.is_empty(), "{denied}");
 }
 
-/// A page ends the client's direction with its request, as browsers ask for one before they open a WebSocket: it is answered,
-/// and holds up nobody.
+/// A page ends the client's direction with its request, as when browsers ask for one before they open a WebSocket: it
+/// is answered, and delays nobody.
 #[test]
 fn pages_are_asked_for_beside() {
     let (told, answer) = channel();
@@ -128,8 +128,8 @@ fn pages_are_asked_for_beside() {
     assert_eq!(answer.recv(), Ok(1));
 }
 
-/// A client that knows no rule: it asks at once, takes every answer for the right one, echoes each short frame, and goes when
-/// the stream does, or `stays` until the lab goes.
+/// A client that knows no rule: it asks at once, takes every answer for the right one, echoes each short frame, and
+/// leaves when the stream ends, or `stays` until the lab leaves.
 fn careless(addr: SocketAddr, path: &str, stays: bool) {
     let mut stream = TcpStream::connect(addr).unwrap();
     let request = [
@@ -183,7 +183,7 @@ fn careless(addr: SocketAddr, path: &str, stays: bool) {
     }
 }
 
-/// What can be passed without knowing a rule: most of it is what a client has to bear.
+/// Cases that can be passed without knowing a rule, because a client mostly has to tolerate something.
 const HARMLESS: &[&str] = &[
     "H2W-002.3",
     "H2W-004.2",
@@ -244,7 +244,7 @@ const HARMLESS: &[&str] = &[
 #[test]
 fn a_client_that_knows_no_rule_fails_what_is_a_rule() {
     let selection = Selection { patterns: vec!["H2W".to_owned()], ..Selection::default() };
-    // Most of what it fails it does not end by itself.
+    // Most of the connections that it fails it does not end by itself.
     let patience = Some(Duration::from_millis(200));
     let played = examine_within(patience, selection, Cut::Whole, |addr, count| {
         thread::spawn(move || {
@@ -261,12 +261,12 @@ fn a_client_that_knows_no_rule_fails_what_is_a_rule() {
         .map(|record| record.case.id)
         .collect();
     assert!(wrong.is_empty(), "passed by a client that knows no rule: {wrong:?}");
-    // Whoever asks for nothing has not broken a rule; whoever asks too early has.
+    // A client that asks for nothing has not broken a rule; one that asks too early has.
     let early = played.iter().find(|record| record.case.id == "H2W-002.1").unwrap();
     assert!(failed(early), "{}", early.verdict.reason);
 }
 
-/// A refusal opens nothing at a client that leaves its half of the stream as it is: that is untidy and no more.
+/// A refusal opens nothing at a client that leaves its direction of the stream open: that is untidy but allowed.
 #[test]
 fn a_client_may_leave_a_refused_stream_open() {
     let selection = Selection { patterns: vec!["H2W-102.2".to_owned()], ..Selection::default() };

@@ -1,5 +1,6 @@
-//! The examiner examines its own house in memory: every case against our own server and our own client, without a
-//! socket and without a clock. What is sent arrives as it was written, and once more byte by byte. No exceptions list.
+//! The examiner examines our own implementation in memory: every case against our own server and our own client,
+//! without a socket and without a clock. Bytes arrive as they were written, and once more one by one. There is no list
+//! of exceptions.
 
 mod memory;
 
@@ -33,7 +34,7 @@ fn our_client_passes_every_case_in_memory() {
     passes_every_case(Subject::Client);
 }
 
-/// Whatever the peer says that the RFC allows at any moment, and however it cuts what it says: no verdict changes.
+/// No verdict changes if the peer also sends what the RFC allows at any time, however it cuts its bytes.
 fn no_noise_changes_a_verdict(subject: Subject) {
     const NOISES: [Noise; 6] = [
         Noise::Pings,
@@ -46,7 +47,7 @@ fn no_noise_changes_a_verdict(subject: Subject) {
     let cases = Selection { slow: true, ..Selection::default() }.choose(subject).unwrap();
     let mut changed = String::new();
     for case in cases {
-        // Of the heavy ones, the noises of one kind are enough.
+        // For heavy cases, the noises of one kind are enough.
         let noises = if case.has_tag("heavy") { &NOISES[4..5] } else { &NOISES };
         for &noise in noises {
             let outcome = Outcome { record: play(case, subject, usize::MAX, noise), aftermath: None };

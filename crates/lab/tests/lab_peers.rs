@@ -1,4 +1,4 @@
-//! Servers that are none, or bad ones: each gets a clear verdict in bounded time, and none ends the run.
+//! Bad servers, and peers that are no servers: each gets a clear verdict in bounded time, and none ends the run.
 
 mod peers;
 
@@ -27,17 +27,17 @@ fn options() -> Options {
     Options { patience: Some(PATIENCE), ..Options::default() }
 }
 
-/// The records of these cases, and how long they took.
+/// Returns the outcomes of these cases, what became of the server, and how long they took.
 fn play(addr: SocketAddr, patterns: &[&str]) -> (Vec<Outcome>, Peer, Duration) {
     play_with(addr, patterns, 8)
 }
 
-/// Likewise, so many at once.
+/// Plays these cases with this many at once.
 fn play_with(addr: SocketAddr, patterns: &[&str], jobs: usize) -> (Vec<Outcome>, Peer, Duration) {
     play_for(addr, patterns, jobs, PATIENCE)
 }
 
-/// Likewise, with so much patience.
+/// Plays these cases with this many at once and this patience.
 fn play_for(
     addr: SocketAddr,
     patterns: &[&str],
@@ -73,8 +73,8 @@ fn nobody_listens() {
     assert_eq!(peer, Peer::Gone(Gone::Crashed, Vec::new()));
 }
 
-/// The end of TCP is a right answer to a reserved opcode, and still no verdict stands before somebody was served after
-/// it. One case at a time or many: the one that did it is named.
+/// The end of TCP is a right answer to a reserved opcode, and still no verdict is final before the server has served
+/// again after it. Whether cases are played one at a time or many at once, the one that ended the server is named.
 #[test]
 fn a_server_that_a_case_kills_fails_that_case() {
     for jobs in [1, 8] {
@@ -88,7 +88,7 @@ fn a_server_that_a_case_kills_fails_that_case() {
         let crashed = outcomes.iter().find(|outcome| outcome.record.case.id == "4.1.3").unwrap();
         assert!(matches!(&crashed.aftermath, Some(Aftermath::Gone(_))), "{:?}", crashed.aftermath);
         if jobs == 1 {
-            // What went before was cleared by the case that followed it; what comes behind was not played.
+            // The cases before it were cleared by the next one; the cases after it were not played.
             for (id, expected) in
                 [("4.1.1", Behaviour::Ok), ("4.1.4", Behaviour::NotPlayed), ("7.3.1", Behaviour::NotPlayed)]
             {
@@ -96,12 +96,12 @@ fn a_server_that_a_case_kills_fails_that_case() {
             }
         }
     }
-    // The very last one.
+    // The very last case.
     let (outcomes, peer, _) = play(mortal(5), &["4.1.3"]);
     assert_eq!((outcomes[0].passed(), peer), (false, Peer::Gone(Gone::Crashed, vec!["4.1.3"])));
 }
 
-/// A server on one thread that answers nothing any more once a frame with a reserved opcode has come.
+/// A server on one thread that answers nothing more once a frame with a reserved opcode has come.
 #[test]
 fn a_server_that_a_case_hangs_fails_that_case() {
     static HANGS: AtomicBool = AtomicBool::new(false);
@@ -118,7 +118,7 @@ fn a_server_that_a_case_hangs_fails_that_case() {
     assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
-/// A server that takes one connection at a time makes the others wait: that is our load, and no failure.
+/// A server that accepts one connection at a time makes the others wait: that is our load, and not a failure.
 #[test]
 fn failures_of_our_own_load_are_played_again_alone() {
     static ONE: Mutex<()> = Mutex::new(());
@@ -236,8 +236,8 @@ fn never_closes() {
     assert!(took < Duration::from_secs(15), "{took:?}");
 }
 
-/// That it leaves every connection open is no matter of how many there are, and so others are played beside each other
-/// again once that has shown.
+/// This server leaves every connection open, however many there are, so others are played side by side again once that
+/// has shown.
 #[test]
 fn leaves_every_connection_to_us() {
     static OPEN: AtomicUsize = AtomicUsize::new(0);
@@ -249,7 +249,7 @@ fn leaves_every_connection_to_us() {
         OPEN.fetch_sub(1, Ordering::SeqCst);
     });
     let cases = ["6.5.*", "6.7.*", "6.9.*", "6.22.*", "6.23.*"];
-    // Beside all the other tests nothing else is to come too late.
+    // Beside all the other tests, nothing else should come too late.
     let (outcomes, peer, _) = play_for(addr, &cases, 16, Duration::from_secs(2));
     assert_eq!(peer, Peer::Alive);
     for outcome in &outcomes {
@@ -262,8 +262,8 @@ fn leaves_every_connection_to_us() {
     assert!(last.iter().any(|others| *others >= 6), "many were at the end: {beside:?}");
 }
 
-/// Of those cases that may end a server one is played at a time, until the server has answered: that it then takes its time
-/// to end the connection keeps nobody waiting.
+/// Of the cases that may end a server, one is played at a time, until the server has answered; a server that then takes
+/// its time to end the connection keeps nobody waiting.
 #[test]
 fn takes_its_time_behind_its_close() {
     static OPEN: AtomicUsize = AtomicUsize::new(0);
@@ -288,7 +288,7 @@ fn closes_at_once() {
     assert_eq!(peer, Peer::Gone(Gone::Crashed, Vec::new()));
 }
 
-/// What is seen of a server before the first case.
+/// Returns what the preflight finds out about a server.
 fn survey(addr: SocketAddr) -> Survey {
     runner::preflight(&target(addr), options()).unwrap()
 }
@@ -300,7 +300,7 @@ fn what_a_server_is_shows_before_the_first_case() {
         let _ = echo(&mut stream, |_| false);
     });
     assert_eq!(survey(addr), plain);
-    // Speaks first, twice.
+    // It sends two messages first.
     let addr = serve(|mut stream| {
         upgrade(&mut stream);
         let _ = stream.write_all(b"\x81\x02hi\x81\x05there");
@@ -308,31 +308,31 @@ fn what_a_server_is_shows_before_the_first_case() {
     });
     let greeter = survey(addr);
     assert_eq!(greeter, Survey { greetings: 2, greeting: Some(b"hi".to_vec()), ..plain.clone() });
-    // ... which is no part of any case.
+    // These belong to no case.
     let cases =
         Selection { patterns: vec!["1.1.*".into(), "2".into(), "5.3".into()], ..Selection::default() };
     let options = Options { greetings: greeter.greetings, ..options() };
     let plan = Plan::new(target(addr), cases.choose(Subject::Server).unwrap(), options, 4);
     runner::run(&plan, &mut |record, _| {
-        // Its echo knows no fragments and no long frames; the rest passes.
+        // Its echo knows neither fragments nor long frames; the rest passes.
         let beyond = ["1.1.6", "1.1.7", "1.1.8", "2.5", "5.3"].contains(&record.case.id);
         assert!(beyond || record.verdict.passed(), "{}: {:?}", record.case.id, record.verdict);
     })
     .unwrap();
-    // Takes in everything and says nothing.
+    // It reads everything and sends nothing.
     let addr = serve(|mut stream| {
         upgrade(&mut stream);
         while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
     });
     assert_eq!(survey(addr), Survey::default());
-    // One connection at a time.
+    // It accepts one connection at a time.
     static ONE: Mutex<()> = Mutex::new(());
     let addr = serve(|mut stream| {
         let _one = ONE.lock();
         let _ = echo(&mut stream, |_| false);
     });
     assert_eq!(survey(addr), Survey { one_at_a_time: true, ..plain });
-    // What comes goes to everybody but its sender.
+    // It sends every message to everybody but the sender.
     static ALL: Mutex<Vec<std::net::TcpStream>> = Mutex::new(Vec::new());
     let addr = serve(|mut stream| {
         upgrade(&mut stream);
@@ -353,7 +353,7 @@ fn what_a_server_is_shows_before_the_first_case() {
     assert_eq!(survey(addr), Survey { relays: true, ..Survey::default() });
 }
 
-/// Each of these breaks a rule that one case is about, and is examined all the same.
+/// Each of these servers breaks a rule that one case is about, and is examined nevertheless.
 #[test]
 fn servers_with_a_slip_are_examined() {
     for (lines, fails) in
@@ -375,7 +375,7 @@ fn servers_with_a_slip_are_examined() {
             .collect();
         assert_eq!(failed, [fails]);
     }
-    // Says something in HTTP once it has closed.
+    // It sends something in HTTP once it has closed.
     let addr = serve(|mut stream| {
         let _ = echo(&mut stream, |_| false);
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");

@@ -1,6 +1,6 @@
-//! One fault planted in our own server or client, in memory: the cases that are about it fail, and no others do.
+//! One fault planted in our own server or client, in memory: the cases about it fail, and no others do.
 //!
-//! A row names the fault and, by one case each, the rules that fail with it: where one fault breaks several rules, all of
+//! A row names the fault and the rules that fail with it, each by one case: if a fault breaks several rules, all of
 //! them are named. Heavy cases that a row does not name are left out, as they send much of what others send.
 
 mod memory;
@@ -20,7 +20,7 @@ fn rule(case: &Case) -> (String, &'static str) {
     (case.rule.sections.to_string(), case.rule.text)
 }
 
-/// The rules that fail with a fault, each with its cases. Of the heavy cases these are played.
+/// Returns the rules that fail with a fault, each with its cases; `heavy` lists the heavy cases to play.
 fn failing(
     subject: Subject,
     twist: Twist,
@@ -39,7 +39,7 @@ fn failing(
     rules
 }
 
-/// What is wrong with the expectations of this table.
+/// Returns the differences from the expectations of this table.
 fn surprises(rows: &[Row]) -> String {
     let mut wrong = String::new();
     for (fault, whose, twist, expected) in rows {
@@ -87,7 +87,7 @@ each_fault_fails_the_cases_that_are_about_it_and_no_others! {
     faults_in_compression COMPRESSION;
 }
 
-/// A rule for which no fault is planted is one that the lab is only believed to know. Those of HTTP/2 are planted in
+/// Without a planted fault, it is only assumed that the lab detects violations of a rule. The faults for HTTP/2 are in
 /// `lab_http2.rs`.
 #[test]
 fn every_rule_that_can_be_failed_has_a_fault() {

@@ -1,6 +1,6 @@
-//! The examiner examines its own house: every case against our own server and our own client, over sockets.
-//! No exceptions list. Here a loaded machine may make an answer late, and so NON-STRICT; `lab_memory.rs` allows not even
-//! that.
+//! The examiner examines our own implementation over sockets: every case against our own server and our own client.
+//! There is no list of exceptions. Here a loaded machine may make an answer late and thus NON-STRICT; `lab_memory.rs`
+//! does not allow even that.
 
 mod ours;
 

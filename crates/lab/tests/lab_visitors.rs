@@ -1,4 +1,5 @@
-//! Clients that are none, or bad ones: none ends the exam, and the good one among them is examined all the same.
+//! Bad clients, and peers that are no clients: none ends the exam, and the good one among them is examined
+//! nevertheless.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -11,7 +12,7 @@ use bowsprit_lab::{Behaviour, Options, Record, Selection, Subject};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Examines whoever comes with these cases until so many were played.
+/// Examines the clients that come with these cases until `enough` were played.
 fn examine(patterns: &[&str], enough: usize, clients: &[fn(SocketAddr)]) -> Vec<(String, Record)> {
     let patterns = patterns.iter().map(|pattern| pattern.to_string()).collect();
     let cases = Selection { patterns, ..Selection::default() }.choose(Subject::Client).unwrap();
@@ -35,7 +36,7 @@ fn examine(patterns: &[&str], enough: usize, clients: &[fn(SocketAddr)]) -> Vec<
     played
 }
 
-/// Asks to play the first case, and reads the answer to its end.
+/// Asks to play the first case, and reads the head of the answer.
 fn upgrade(addr: SocketAddr, agent: &str) -> TcpStream {
     let mut stream = TcpStream::connect(addr).unwrap();
     write!(
@@ -60,7 +61,7 @@ fn good(addr: SocketAddr) {
     while stream.read_exact(&mut frame).is_ok() {
         let mut payload = vec![0; usize::from(frame[1])];
         stream.read_exact(&mut payload).unwrap();
-        // The masking key is zero, which is one.
+        // The masking key is zero, which is allowed.
         let answer = [&[frame[0], 0x80 | frame[1], 0, 0, 0, 0][..], &payload].concat();
         let _ = stream.write_all(&answer);
     }
@@ -69,19 +70,19 @@ fn good(addr: SocketAddr) {
 #[test]
 fn the_good_one_is_examined_whatever_the_others_do() {
     let bad: [fn(SocketAddr); 6] = [
-        // Goes at once.
+        // It leaves at once.
         |addr| drop(TcpStream::connect(addr)),
-        // Never says a word.
+        // It never sends anything.
         |addr| {
             let _ = TcpStream::connect(addr).unwrap().read(&mut [0]);
         },
-        // Speaks something else.
+        // It speaks another protocol.
         |addr| {
             let mut stream = TcpStream::connect(addr).unwrap();
             let _ = stream.write_all(&[0x16, 3, 1, 0, 200]);
             let _ = stream.read(&mut [0]);
         },
-        // A head without end.
+        // It sends a head without end.
         |addr| {
             let mut stream = TcpStream::connect(addr).unwrap();
             let _ = stream.write_all(b"GET / HTTP/1.1\r\n");
@@ -90,13 +91,13 @@ fn the_good_one_is_examined_whatever_the_others_do() {
                 .is_ok()
             {}
         },
-        // Asks for what there is not.
+        // It asks for something that does not exist.
         |addr| {
             let mut stream = TcpStream::connect(addr).unwrap();
             let _ = write!(stream, "GET /runCase?case=99999999999999999999 HTTP/1.1\r\nHost: {addr}\r\n\r\n");
             let _ = stream.read(&mut [0]);
         },
-        // A page, in the middle of which it goes.
+        // It leaves in the middle of a page.
         |addr| {
             let mut stream = TcpStream::connect(addr).unwrap();
             let _ = stream.write_all(b"GET /getCaseCount HTTP/1.1\r\nHo");
@@ -115,7 +116,7 @@ fn the_good_one_is_examined_whatever_the_others_do() {
     assert!(record.verdict.strictly_passed(), "{}", record.verdict.close_reason);
 }
 
-/// Whoever asks for a page may end its direction with that: it is answered, and holds up nobody.
+/// A client that asks for a page may end its direction with the request: it is answered, and delays nobody.
 #[test]
 fn a_page_is_asked_for_and_nothing_else_said() {
     static ANSWER: OnceLock<TcpStream> = OnceLock::new();
@@ -133,7 +134,7 @@ fn a_page_is_asked_for_and_nothing_else_said() {
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
 }
 
-/// Plays one case with this client, and gives its verdict.
+/// Plays one case with this client, and returns the record.
 fn verdict(client: fn(SocketAddr)) -> Record {
     examine(&["1.1.2"], 1, &[client]).remove(0).1
 }
@@ -175,7 +176,7 @@ fn each_bad_one_gets_its_verdict() {
     });
     assert_eq!(record.verdict.behaviour, Behaviour::Failed, "{}", record.verdict.reason);
 
-    // A message that grows and grows, and a frame that says it will.
+    // A message that grows without end, and a frame that announces as much.
     let record = verdict(|addr| {
         let mut stream = upgrade(addr, "endless");
         let mut frame = [&[0x02, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0][..], &[7; 1 << 20]].concat();
@@ -192,7 +193,7 @@ fn each_bad_one_gets_its_verdict() {
     assert!(record.verdict.reason.contains("declares a frame"), "{}", record.verdict.reason);
 }
 
-/// Any site that the user of a browser visits could otherwise play cases and end the exam.
+/// Otherwise any site that the user of a browser visits could play cases and end the exam.
 #[test]
 fn foreign_pages_take_no_part() {
     let answer = |addr: SocketAddr, target: &str, host: &str, origin: &str| {

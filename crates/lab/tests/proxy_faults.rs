@@ -1,5 +1,5 @@
-//! The lab for proxies against proxies of our own: right ones are judged transparent, and each planted fault is seen by
-//! the cases that can see it and by no other.
+//! The proxy lab against proxies of our own: correct ones are judged transparent, and each planted fault is detected by
+//! the cases that can detect it and by no others.
 
 #[path = "proxies/fault.rs"]
 mod fault;
@@ -20,8 +20,8 @@ use bowsprit_lab::proxy::{Case, Passage, Record};
 use bowsprit_lab::{Carrier, Options, Selection};
 use fault::Fault::{self, *};
 
-/// An address that nobody listens on. Where all of 127/8 is loopback it is on a host of its own, so that no connection
-/// that is made meanwhile takes the port.
+/// Returns an address that nobody listens on. If all of 127/8 is loopback, the address is on a host of its own, so that
+/// no connection made meanwhile takes the port.
 fn free() -> SocketAddr {
     static NEXT: AtomicU8 = AtomicU8::new(2);
     let host = if cfg!(target_os = "linux") { NEXT.fetch_add(1, Ordering::Relaxed) } else { 1 };
@@ -40,7 +40,7 @@ fn play(fault: Fault) -> Vec<Record> {
     play_before(fault, quick(), |behind| behind)
 }
 
-/// Plays what stands before a proxy with this fault.
+/// Plays what is in front of a proxy with this fault.
 fn play_before(fault: Fault, options: Options, front: impl Fn(SocketAddr) -> SocketAddr) -> Vec<Record> {
     let origin = free();
     let target = target(front(fault::start(fault, origin)));
@@ -54,7 +54,7 @@ fn play_before(fault: Fault, options: Options, front: impl Fn(SocketAddr) -> Soc
     records
 }
 
-/// What is not transparent.
+/// Returns everything that is not transparent.
 fn seen(records: &[Record]) -> BTreeMap<&'static str, (Passage, bool)> {
     let odd = records.iter().filter(|record| record.passage != Passage::Transparent);
     odd.map(|record| (record.case.id, (record.passage, record.accepted))).collect()
@@ -70,7 +70,7 @@ fn a_relay_of_bytes_is_transparent_in_every_case() {
     assert!(records.len() >= 140, "{}", records.len());
 }
 
-/// What a right proxy that understands HTTP answers itself, as it must.
+/// Cases that a correct proxy that understands HTTP must answer itself.
 const ITS_OWN: &[&str] = &[
     "END-018", "END-019", "END-020", "END-021", "END-023", "SAF-013", "SAF-014", "SAF-015", "SAF-016",
     "SAF-017", "SAF-019", "SAF-020",
@@ -78,8 +78,8 @@ const ITS_OWN: &[&str] = &[
 
 type Expected = &'static [(Passage, bool, &'static [&'static str])];
 
-/// Each fault, and what of the cases sees it: the verdict, whether it is accepted, the ids. A `?` marks a case that sees
-/// it or not, as the network joins what was written apart.
+/// Each fault, and how the cases detect it: the verdict, whether it is accepted, the ids. A `?` marks a case that may
+/// or may not detect it, because the network joins separate writes.
 const FAULTS: &[(Fault, Expected)] = &[
     (None, &[]),
     (
@@ -163,7 +163,7 @@ const FAULTS: &[(Fault, Expected)] = &[
     (EndsIdleConnections, &[(Lost, false, &["TUN-025"])]),
     (TakesOutInterimAnswers, &[(Altered, true, &["ANS-014", "ANS-015"])]),
     (StaysAway, &[(Altered, false, &["REQ-018"])]),
-    // Who rewrites the field has to take out what it names.
+    // A proxy that rewrites the field has to remove what it names.
     (
         RepairsConnection,
         &[(Repaired, true, &["REQ-035", "REQ-036"]), (Altered, false, &["REQ-026", "REQ-027"])],
@@ -181,8 +181,8 @@ fn every_fault_is_seen_where_it_is_and_nowhere_else() {
     }
 }
 
-/// `own`: what the proxy answers itself. `understands`: it looks for its client only when there is something to say, as
-/// one that passes on bytes does not.
+/// `own` lists the cases that the proxy answers itself. `understands` means that it looks for its client only when
+/// there is something to send, unlike a proxy that relays bytes.
 fn is_seen(name: &str, records: &[Record], own: &[&str], understands: bool, expected: Expected) {
     let mut right: BTreeMap<String, (Passage, bool)> =
         own.iter().map(|id| (format!("PRX-{id}"), (Refused, true))).collect();
@@ -220,10 +220,10 @@ fn what_is_in_the_way_is_told_before_the_first_case() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let other = taken.local_addr().unwrap();
     assert!(matches!(trouble(front, other), Trouble::Listen(error) if error.contains("in use")));
-    // Its origin is another.
+    // It has another origin.
     let elsewhere = fault::start(None, free());
     assert!(matches!(trouble(elsewhere, origin), Trouble::Origin(error) if error.contains("502")));
-    // It talks first, and no HTTP.
+    // It speaks first, and not HTTP.
     thread::spawn(move || {
         let (mut mail, _) = taken.accept().unwrap();
         mail.write_all(b"220 mail.example ready\r\n").unwrap();
@@ -232,7 +232,7 @@ fn what_is_in_the_way_is_told_before_the_first_case() {
     assert!(matches!(trouble(other, origin), Trouble::Origin(error) if error.contains("220 mail.example")));
 }
 
-/// Whoever sends without end is not kept.
+/// A peer that sends without end is not kept.
 #[test]
 fn a_front_that_floods_ends_in_bounded_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -262,15 +262,15 @@ fn every_case_is_told_in_words() {
     }
 }
 
-/// What a right front of HTTP/2 answers itself, as it must. Over HTTP/2 a status of 200 opens the connection, and 200 from
-/// the origin must not come out as that.
+/// Cases that a correct HTTP/2 front must answer itself. Over HTTP/2 a status of 200 opens the connection, so a 200 of
+/// the origin must not come out as a 200.
 const ITS_OWN_HTTP2: &[&str] = &[
     "REQ-040", "REQ-041", "ANS-012", "ANS-013", "ANS-027", "END-018", "END-019", "END-020", "END-021",
     "END-023", "SAF-003", "SAF-013", "SAF-014", "SAF-015", "SAF-016", "SAF-017", "SAF-019", "SAF-020",
 ];
 
-/// Faults of what is behind a front that turns HTTP/2 into HTTP/1.1, faults of that front, and what of the cases sees them
-/// there, however the streams are cut.
+/// Faults of the proxy behind a front that translates HTTP/2 to HTTP/1.1, faults of that front, and the cases that
+/// detect them there, however the streams are cut.
 const FAULTS_HTTP2: &[(Fault, front::Fault, Cut, Expected)] = &[
     (Relay, front::Fault::None, Cut::Whole, &[]),
     (Relay, front::Fault::None, Cut::Mixed, &[]),
@@ -375,7 +375,7 @@ fn every_fault_is_seen_over_http2_where_it_is_and_nowhere_else() {
     }
 }
 
-/// A front whose own handshake with the origin is wrong is told as that before the first case.
+/// A front whose own handshake with the origin is wrong is reported as such before the first case.
 #[test]
 fn a_front_that_sends_no_key_passes_no_upgrade_on() {
     let origin = free();

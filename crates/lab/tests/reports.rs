@@ -1,4 +1,4 @@
-//! What the reports do with text of a peer and of files, and that other programs can read them.
+//! How the reports treat text of a peer and of files, and whether other programs can read them.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use bowsprit_lab::report::{
 use bowsprit_lab::{Case, Options, Place, Player, Selection, Subject, cases, proxy};
 use serde_json::Value;
 
-/// Every character that does something to the text around it, and every mark of the languages that we write.
+/// Returns every character that acts on the text around it, and every special character of the formats that we write.
 fn hostile() -> String {
     let characters = ('\0'..='\u{ffff}').chain('\u{e0000}'..='\u{e007f}').filter(|c| acts(*c));
     characters.collect::<String>() + "</script><script>alert(1)</script>]]>&amp;\"'|`*_[x](y)\\\n# heading\n"
 }
 
-/// A case against a server that says this and goes away.
+/// Plays a case against a server that sends this and leaves.
 fn play(case: &'static Case, said: &[u8]) -> Outcome {
     let mut player = Player::new(case, Subject::Server, "lab.example", "/", Options::default());
     while let Some(bytes) = player.outgoing() {
@@ -59,7 +59,7 @@ fn hostile_run() -> Run {
     )
 }
 
-/// All forms of a report, each with what it may hold of what acts.
+/// Returns all formats of a report, each with the acting characters that it may hold.
 fn forms(report: &Report) -> Vec<(&'static str, String)> {
     let mut forms = vec![
         ("JSON", report.to_json().to_string()),
@@ -102,7 +102,7 @@ fn assert_harmless(report: &Report) {
     assert_eq!(again.to_json(), report.to_json());
 }
 
-/// A proxy that says the worst wherever it can.
+/// A proxy that sends hostile text wherever it can.
 fn hostile_proxy() -> RunReport {
     let records = proxy::cases::all().take(12).map(|case| {
         let mut record = proxy::Record::not_played(case, "");
@@ -148,7 +148,7 @@ fn nothing_that_a_peer_says_acts_on_what_shows_it() {
     assert_harmless(&report);
 }
 
-/// What the page shows on demand is text, and nothing in it acts either.
+/// The data that the page shows on demand is text, and nothing in it acts either.
 fn on_demand(page: &str) -> Value {
     let start = page.find("id=\"data\">").unwrap() + 10;
     let end = start + page[start..].find("</script>").unwrap();
@@ -164,7 +164,7 @@ fn strings<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     }
 }
 
-/// Puts hostile text into every string but those that name one of several things.
+/// Puts hostile text into every string but those that hold one of a fixed set of words.
 fn poison(value: &mut Value, count: &mut usize) {
     match value {
         Value::String(text) => {
@@ -195,7 +195,7 @@ fn nothing_that_a_file_holds_acts_on_what_shows_it() {
     assert_harmless(&report);
 }
 
-/// A run of every case with a server that refuses everything, and one that says the worst.
+/// A run of every case with a server that refuses everything, and one that sends hostile text.
 fn full_run(said: &[u8]) -> Run {
     let all = Selection { slow: true, ..Selection::default() }.choose(Subject::Server).unwrap();
     run("server.example", all.into_iter().map(|case| play(case, said)).collect())
@@ -219,8 +219,8 @@ fn a_page_of_a_full_run_takes_less_than_a_megabyte() {
     }
 }
 
-/// The keywords that `report.schema.json` uses. Members that it does not describe are faults here, though programs that
-/// read reports have to put up with them.
+/// Checks the keywords that `report.schema.json` uses. Members that it does not describe are faults here, although
+/// programs that read reports have to tolerate them.
 fn check(schema: &Value, whole: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
     if let Some(name) = schema.get("$ref") {
         let pointer = name.as_str().unwrap().trim_start_matches('#');
@@ -289,7 +289,7 @@ fn a_report_is_what_its_schema_says() {
     let report: Value = serde_json::from_str(report.to_json().as_str()).unwrap();
     assert_eq!(faults(&schema, &report), [""; 0]);
     assert_eq!(report["runs"][0]["cases"][0]["passage"]["difference"]["offset"], 7);
-    // It can tell what is wrong.
+    // The schema can detect faults.
     let mut report: Value =
         serde_json::from_str(Report::new(&[&full], Deny::Must).to_json().as_str()).unwrap();
     report["runs"][0]["cases"][0]["behaviour"] = "FINE".into();

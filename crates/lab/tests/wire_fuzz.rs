@@ -1,6 +1,5 @@
-//! The wire fuzzer finds what is planted: a server that is right in every point gives no finding, and with each of the
-//! faults below switched on one is found within a bounded number of iterations, made small, and comes out again from
-//! its file.
+//! The wire fuzzer finds planted faults: a correct server gives no finding, and each of the faults below, once switched
+//! on, is found within a bounded number of iterations, minimised, and reproduced from its file.
 
 #[path = "../../../tests/support/mod.rs"]
 mod support;
@@ -54,14 +53,14 @@ fn a_right_server_gives_no_finding() {
     assert!(summary.progress.runs >= 3000);
 }
 
-/// Finds the fault, and gives what was found: one of `kinds`, in at most `steps` steps of `bytes` bytes.
+/// Finds the fault and returns the trace: one of `kinds`, in at most `steps` steps of `bytes` bytes.
 fn finds(fault: Fault, kinds: &[Kind], steps: usize, bytes: usize) -> Trace {
     let waits = [Kind::NotFailed, Kind::NoPong, Kind::NoAnswer, Kind::TcpStaysOpen];
     let timeouts =
         if kinds.iter().any(|kind| waits.contains(kind)) { &[250, 1000, 5000] } else { &[5000; 3] };
     let server = Server::start(fault);
     let server_peer = peer(server.address);
-    // What waits takes the time it is given, so it gets little; where the machine is too slow for that, more.
+    // A fault that shows by waiting takes all the time it is given, so it gets little; on a slow machine it gets more.
     let mut last = String::new();
     let found = timeouts.iter().find_map(|timeout| {
         let campaign = campaign(server.address, *timeout);
@@ -78,7 +77,7 @@ fn finds(fault: Fault, kinds: &[Kind], steps: usize, bytes: usize) -> Trace {
         trace.show(false).into_string()
     );
 
-    // In colours it says the same.
+    // The coloured output has the same text.
     let coloured = trace.show(true).into_string();
     assert!(coloured.starts_with("\x1b[1;31m"), "{coloured}");
     let sends = trace.script.show().lines().filter(|line| line.starts_with("  send")).count();
@@ -89,11 +88,11 @@ fn finds(fault: Fault, kinds: &[Kind], steps: usize, bytes: usize) -> Trace {
         trace.show(false).into_string()
     );
 
-    // From its file it comes out again, and not with a server that is right.
+    // The finding is reproduced from its file, and not with a correct server.
     let file = serde_json::to_string(&trace).unwrap();
     let back: Trace = serde_json::from_str(&file).unwrap();
     let oracles = back.oracles(&server.address.to_string(), "/");
-    // What depends on how bytes are cut on their way may take a few attempts.
+    // A finding that depends on how bytes are cut on their way may take a few attempts.
     let mut reproducer = Reproducer::new(&server_peer, &oracles, &back.finding, None);
     let again = (0..20).find_map(|_| reproducer.any(&back.script).unwrap());
     let again =
@@ -107,7 +106,7 @@ fn finds(fault: Fault, kinds: &[Kind], steps: usize, bytes: usize) -> Trace {
 
 #[test]
 fn planted_faults_in_frames_are_found() {
-    // What gives it away depends on what came before it in the first iteration that hits it.
+    // How it shows depends on what came before it in the first iteration that hits it.
     let taken = &[Kind::NotFailed, Kind::AnsweredForbidden, Kind::WrongCode];
     finds(Fault::TakesUnmasked, taken, 3, 24);
     finds(Fault::TakesReservedBits, taken, 3, 24);
@@ -158,7 +157,7 @@ fn planted_faults_in_handshakes_are_found() {
     finds(Fault::RefusesUpperCaseNames, &[Kind::HandshakeRefused], 0, 0);
 }
 
-/// Finds the fault in a client that comes back after each iteration.
+/// Finds the fault in a client that reconnects after each iteration.
 fn finds_in_client(fault: Fault, kinds: &[Kind]) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -204,7 +203,7 @@ fn planted_faults_in_clients_are_found() {
     }
 }
 
-/// The process that is watched is this one; what leaks is 64 KiB for each Ping.
+/// The watched process is this one; 64 KiB leak for each Ping.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_planted_leak_is_found() {
@@ -241,10 +240,10 @@ fn a_quiet_neighbour_of_a_right_server_is_answered() {
 fn who_keeps_a_quiet_neighbour_waiting_is_found() {
     let server = Server::start(Fault::KeepsOthersWaiting);
     let server_peer = peer(server.address);
-    // What does it is a piece that holds nothing.
+    // An empty fragment triggers it.
     let does_it =
         |step: &Step| matches!(step, Step::Frame(frame) if frame.opcode == 0 && frame.payload.is_empty());
-    // On a busy machine a quiet neighbour may wait for other reasons: then it gets more time.
+    // On a busy machine a quiet neighbour may wait for other reasons; then it gets more time.
     let found = [HELD_FOR / 4, HELD_FOR / 2, HELD_FOR * 3 / 4].into_iter().find_map(|within| {
         let campaign = watching(within, campaign(server.address, 20_000));
         let campaign = Campaign { minimise: 12, ..campaign };
@@ -256,7 +255,7 @@ fn who_keeps_a_quiet_neighbour_waiting_is_found() {
     assert_eq!(trace.finding.kind, Kind::NeighbourWaits, "{shown}");
     assert!(shown.contains("what one connection says keeps no other waiting"), "{shown}");
 
-    // From its file it comes out again, and not with a server that is right.
+    // The finding is reproduced from its file, and not with a correct server.
     let back: Trace = serde_json::from_str(&serde_json::to_string(&trace).unwrap()).unwrap();
     let oracles = back.oracles(&server.address.to_string(), "/");
     let again = Reproducer::new(&server_peer, &oracles, &back.finding, None).find(&back.script).unwrap();
@@ -267,7 +266,7 @@ fn who_keeps_a_quiet_neighbour_waiting_is_found() {
     assert_eq!(Reproducer::new(&right, &patient, &back.finding, None).find(&back.script).unwrap(), None);
 }
 
-/// Where every answer takes that long, no script is to blame.
+/// If every answer takes that long, no script is to blame.
 #[test]
 fn a_server_that_is_slow_by_itself_is_told_before_anything_is_said() {
     let server = Server::start(Fault::None);

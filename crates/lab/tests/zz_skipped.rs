@@ -1,5 +1,5 @@
-//! Runs as the last test of all, for cargo goes by names: tells which tests of this run of `cargo test` were skipped, where
-//! somebody sees it.
+//! Runs as the last test of all, because cargo orders tests by name, and reports which tests of this run of
+//! `cargo test` were skipped, where it will be noticed.
 
 #[path = "../../../tests/support/installed.rs"]
 mod installed;

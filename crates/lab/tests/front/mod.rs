@@ -1,7 +1,7 @@
-//! A front that speaks HTTP/2 to the lab and HTTP/1.1 to a server behind it, right in everything but one planted fault.
+//! A front that speaks HTTP/2 to the lab and HTTP/1.1 to a server behind it, correct except for one planted fault.
 //!
-//! Frames are those of the lab, which judges nothing there; the rules are written down here for themselves. One thread
-//! reads a connection, one more carries back what the server behind says on each stream.
+//! It uses the lab's frames, which judge nothing; the rules are written here separately. One thread reads a connection,
+//! and one more for each stream carries back what the server behind it sends.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
@@ -16,7 +16,7 @@ use std::thread;
 use bowsprit_lab::http2::fields::{self, Field};
 use bowsprit_lab::http2::frame::{Frame, FrameReader, MAX_PAYLOAD, PREFACE, code, flag, kind, setting};
 
-/// What is wrong with the front.
+/// The fault of the front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     None,
@@ -69,15 +69,15 @@ pub enum Fault {
     LosesWhatComesWithTheAnswer,
 }
 
-/// Streams at once that a front takes where it says how many.
+/// How many concurrent streams a front accepts if it announces a limit.
 const MOST_STREAMS: u32 = 8;
 
-/// The front, in front of this server.
+/// Starts a front for this server.
 pub fn serve(behind: SocketAddr, fault: Fault) -> SocketAddr {
     start(behind, fault, false)
 }
 
-/// The same, which passes on the whole of every request and answer.
+/// Starts a front that forwards the whole of every request and answer.
 pub fn pass(behind: SocketAddr, fault: Fault) -> SocketAddr {
     start(behind, fault, true)
 }
@@ -97,7 +97,7 @@ fn start(behind: SocketAddr, fault: Fault, whole: bool) -> SocketAddr {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    /// Held by who waits for a window, where one stream blocks all.
+    /// Held while waiting for a window, if one stream blocks all.
     turn: Mutex<()>,
     fault: Fault,
 }
@@ -112,12 +112,12 @@ struct State {
 struct Open {
     window: i64,
     behind: Option<TcpStream>,
-    /// What the client has said before the server behind has answered, where that waits.
+    /// What the client has sent before the server behind has answered, if that waits.
     early: Option<Vec<u8>>,
-    /// Either direction has ended.
+    /// Whether our direction has ended, and the client's.
     we_ended: bool,
     they_ended: bool,
-    /// By RST_STREAM, of either side.
+    /// Whether either side has sent RST_STREAM.
     gone: bool,
 }
 
@@ -145,24 +145,24 @@ impl Open {
     }
 }
 
-/// The connection has to end, with this code.
+/// An error that has to end the connection with this code.
 struct Fatal(u32);
 
 struct Front {
     shared: Arc<Shared>,
     behind: SocketAddr,
     fault: Fault,
-    /// It passes on whole heads.
+    /// Whether it forwards whole heads.
     whole: bool,
     last: u32,
     fields: fields::Reader,
-    /// A field section whose end has not come: its stream, END_STREAM, its bytes.
+    /// An incomplete field section: its stream, END_STREAM, its bytes.
     section: Option<(u32, bool, Vec<u8>)>,
-    /// Empty DATA frames that end nothing.
+    /// How many empty DATA frames without END_STREAM have come.
     empty: u32,
 }
 
-/// So many of them on a connection are an attack, as they are to Node's http2.
+/// How many of them on one connection count as an attack, as in Node's http2.
 const MOST_EMPTY: u32 = 1000;
 
 impl Front {
@@ -222,7 +222,7 @@ impl Front {
         state.streams.values_mut().for_each(Open::leave);
         drop(state);
         front.shared.changed.notify_all();
-        // What is not read yet would turn the end into a reset, which takes the GOAWAY with it.
+        // Unread bytes would turn the end into a reset, which would destroy the GOAWAY.
         let _ = tcp.shutdown(Shutdown::Write);
         while tcp.read(&mut scratch).is_ok_and(|length| length > 0) {}
     }
@@ -235,7 +235,7 @@ impl Front {
         self.fault == fault
     }
 
-    /// An error of the connection, unless this fault hides it.
+    /// Returns an error of the connection, unless this fault hides it.
     fn fatal(&self, code: u32, hides: Fault) -> Result<(), Fatal> {
         if self.has(hides) { Ok(()) } else { Err(Fatal(code)) }
     }
@@ -415,7 +415,7 @@ impl Front {
         state.send(&Frame::new(kind::DATA, flag::END_STREAM, stream, *b"page"));
     }
 
-    /// Opens a WebSocket at the server behind.
+    /// Opens a WebSocket at the server behind the front.
     fn open(&self, stream: u32, fields: &[Field], ends: bool) {
         let lines: String = fields
             .iter()
@@ -611,7 +611,7 @@ impl Front {
     }
 }
 
-/// What a request is.
+/// The kind of a request.
 enum Judged {
     Malformed,
     Refused(&'static str),
@@ -620,7 +620,7 @@ enum Judged {
 }
 
 impl Shared {
-    /// Carries back what the server behind says.
+    /// Carries back what the server behind the front sends.
     fn carry(&self, stream: u32, mut behind: TcpStream) {
         let mut scratch = vec![0; 16 * 1024];
         loop {
@@ -653,7 +653,7 @@ impl Shared {
         }
     }
 
-    /// Sends DATA as far as the windows are open; false where the stream is gone.
+    /// Sends DATA as far as the windows allow. Returns false if the stream is gone.
     fn say(&self, stream: u32, mut bytes: &[u8]) -> bool {
         let _turn = (self.fault == Fault::OneStreamBlocksAll).then(|| self.turn.lock().unwrap());
         while !bytes.is_empty() {

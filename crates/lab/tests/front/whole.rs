@@ -1,4 +1,4 @@
-//! A front that passes on the whole of what it is told: the target, every field, and every answer with its body.
+//! A front that forwards everything: the target, every field, and every answer with its body.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -12,12 +12,12 @@ use super::{Fault, Front, Shared};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-/// What is of no use to the next hop, and what belongs to the front's own handshake.
+/// Fields that are of no use to the next hop, or belong to the front's own handshake.
 const LEFT_OUT: [&str; 5] =
     ["upgrade", "connection", "keep-alive", "transfer-encoding", "sec-websocket-accept"];
 
 impl Front {
-    /// Asks the server behind, and has its answer awaited elsewhere, so that the client is still heard.
+    /// Asks the server behind the front. Another thread waits for the answer, so that the client is still read.
     pub(super) fn pass(&self, stream: u32, fields: &[Field], ends: bool) {
         let Ok(mut tcp) = TcpStream::connect(self.behind) else { return self.refuse(stream, "502") };
         let _ = tcp.set_nodelay(true);
@@ -91,13 +91,14 @@ impl Shared {
         }
     }
 
-    /// The server behind has switched: what the client has said meanwhile goes there, what it has said itself comes back.
+    /// Opens the stream after the server behind the front has switched: the client's early bytes go there, the server's
+    /// come back.
     fn open(&self, stream: u32, mut tcp: TcpStream, head: Vec<u8>, rest: &[u8]) {
         self.head(stream, head);
         let mut state = self.state.lock().unwrap();
         let Some(open) = state.streams.get_mut(&stream).filter(|open| !open.gone) else { return };
         let _ = tcp.write_all(&open.early.take().unwrap_or_default());
-        // The client may have ended as soon as it saw the answer.
+        // The client may have ended its direction as soon as it saw the answer.
         if open.they_ended && self.fault != Fault::KeepsOpenOnEndStream {
             let _ = tcp.shutdown(Shutdown::Write);
         }
@@ -144,7 +145,7 @@ impl Shared {
     }
 }
 
-/// The next head: its status, and its fields with names in lower case.
+/// Reads the next head: its status, and its fields with names in lower case.
 fn head(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<(String, String)>)> {
     let end = loop {
         if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -172,7 +173,7 @@ fn more(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
     }
 }
 
-/// As much of the body as comes.
+/// Reads as much of the body as comes.
 fn body(tcp: &mut TcpStream, mut bytes: Vec<u8>, length: Option<usize>, chunked: bool) -> Vec<u8> {
     let is_whole = |bytes: &[u8]| match length {
         _ if chunked => bytes.ends_with(b"0\r\n\r\n"),

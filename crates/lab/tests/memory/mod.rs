@@ -20,12 +20,12 @@ use twist::{Manner, Twist, Way};
 
 use bowsprit_lab::{Case, Effort, Options, Player, Record, Subject, Wants};
 
-/// Of our own side, as its event loop has it.
+/// The handshake deadline of our side, as in its event loop.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Noises on one connection.
+/// The most noises on one connection.
 const MOST_NOISE: usize = 2000;
-/// Between the first byte of a frame and the rest.
+/// The pause between the first byte of a frame and the rest.
 const WHILE: Duration = Duration::from_millis(20);
 
 /// Our own side of a connection, which echoes.
@@ -33,18 +33,18 @@ pub struct Ours {
     stage: Stage,
     config: Arc<Config>,
     start: Instant,
-    /// What is to go out.
+    /// The bytes to send.
     out: Vec<u8>,
-    /// Of that, what has gone out.
+    /// How many of them were sent.
     written: usize,
-    /// Our direction ends behind it.
+    /// Whether our direction ends after them.
     ends: bool,
     role: Role,
     noise: Noise,
     manner: Option<Manner>,
-    /// Noises made so far: at most [`MOST_NOISE`], so that 65,536 fragments do not take minutes.
+    /// How many noises were made so far: at most [`MOST_NOISE`], so that 65,536 fragments do not take minutes.
     noised: usize,
-    /// The rest of a frame goes out then.
+    /// When the rest of a frame is sent.
     rest: Option<Duration>,
 }
 
@@ -55,7 +55,7 @@ enum Stage {
     Over,
 }
 
-/// Masking keys of a test.
+/// Deterministic masking keys for a test.
 struct Counter(u8);
 
 impl Entropy for Counter {
@@ -159,7 +159,7 @@ impl Ours {
         let fails = loop {
             match inbound.next(&mut input, outbound) {
                 Ok(Some(Event::Message(message))) => {
-                    // Refused only once the connection is closing.
+                    // This is refused only once the connection is closing.
                     let _ = outbound.send(message);
                 }
                 Ok(Some(_)) => {}
@@ -209,7 +209,7 @@ impl Ours {
         }
     }
 
-    /// The frames that go out, with noise around and in them. Nothing follows a Close (§5.5.1).
+    /// Sends frames with noise around and in them. Nothing follows a Close (§5.5.1).
     fn make_noise(&mut self, frames: &[u8]) {
         let mut rest = frames;
         self.noises();
@@ -260,7 +260,7 @@ impl Ours {
         header.mask.unwrap_or_default().apply(&mut self.out[start..]);
     }
 
-    /// The next bytes that go out.
+    /// Returns the next bytes to send.
     fn outgoing(&mut self, now: Duration, cut: usize) -> Option<&[u8]> {
         if self.rest.is_some_and(|at| now < at) {
             return None;
@@ -284,7 +284,7 @@ impl Ours {
         Some(&self.out[from..self.written])
     }
 
-    /// The other side has ended its direction.
+    /// Handles the end of the other side's direction.
     fn eof(&mut self) {
         self.flush();
         let is_cut = matches!(&self.stage, Stage::Open(connection) if !connection.inbound.received_close());
@@ -326,13 +326,13 @@ impl Ours {
     }
 }
 
-/// Whether this is a 101 that calls itself empty, so that another response might follow.
+/// Returns whether this is a 101 that declares an empty body, so that another response might follow.
 fn is_empty_101(bytes: &[u8]) -> bool {
     let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
     has(b"HTTP/1.1 101 ") && has(b"Content-Length: 0\r\n")
 }
 
-/// Whether these are whole frames, masked or plain, among them a Close with another behind it.
+/// Returns whether these are whole frames, masked or plain, among them a Close followed by another.
 fn close_is_followed(bytes: &[u8]) -> bool {
     let (mut rest, mut is_closed, mut is_followed) = (bytes, false, false);
     while let Parsed::Done(header, used) = RawHeader::parse(rest) {
@@ -345,24 +345,24 @@ fn close_is_followed(bytes: &[u8]) -> bool {
     is_followed && rest.is_empty()
 }
 
-/// What a peer may do at any moment, and what of it changes no verdict (RFC 6455 §5.4, §5.5.2, §5.5.3).
+/// What a peer may do at any time without changing a verdict (RFC 6455 §5.4, §5.5.2, §5.5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noise {
     None,
-    /// A Ping before and behind everything that we send, and whenever something came.
+    /// A Ping before and after everything that we send, and whenever something came.
     Pings,
-    /// A Pong with this data, likewise.
+    /// A Pong with this data before and after everything that we send, and whenever something came.
     Pongs(&'static [u8]),
-    /// Data frames go out in fragments of so many bytes, an empty one at the end.
+    /// Data frames are sent in fragments of this many bytes, with an empty one at the end.
     Fragments(usize),
     /// Fragments, with a Ping and a Pong between them.
     Everything,
-    /// The first byte of each frame goes out, and a while later the rest.
+    /// The first byte of each frame is sent, and a while later the rest.
     HalfFrames,
 }
 
 impl Noise {
-    /// What stands between any two frames.
+    /// Returns what is sent between any two frames.
     fn between(self) -> &'static [(u8, &'static [u8])] {
         match self {
             Noise::Pings => &[(9, b"are you there?")],
@@ -382,7 +382,7 @@ impl Noise {
     }
 }
 
-/// Plays a case; writes are cut after so many bytes.
+/// Plays a case; writes are cut after `cut` bytes.
 pub fn play(case: &'static Case, subject: Subject, cut: usize, noise: Noise) -> Record {
     play_with(case, subject, cut, noise, Twist::None)
 }
@@ -407,7 +407,7 @@ pub fn play_with(case: &'static Case, subject: Subject, cut: usize, noise: Noise
             if !bytes.is_empty() {
                 ours.receive(now, &bytes);
             }
-            // It hears of both before it writes.
+            // The peer learns of both before it writes.
             if manner == Some(Manner::Hasty) && player.wants() == Wants::HalfClose {
                 player.half_closed(now);
                 ours.eof();
@@ -443,7 +443,7 @@ pub fn play_with(case: &'static Case, subject: Subject, cut: usize, noise: Noise
             moved = true;
         }
         if !moved {
-            // Nothing is under way: time passes, up to whatever is due first.
+            // Nothing is under way: time passes until the next deadline.
             let due = player.deadline();
             now = now.max(ours.deadline().map_or(due, |at| at.min(due)));
             ours.tick(now);

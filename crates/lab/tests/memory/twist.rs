@@ -1,5 +1,5 @@
-//! One fault planted in a peer that is right otherwise: what it hears or says is bent on its way, so that it takes what
-//! it must not take, or says what it must not say.
+//! One fault planted in an otherwise correct peer: the bytes that it receives or sends are altered on their way, so
+//! that it accepts what it must not accept, or sends what it must not send.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,31 +8,31 @@ use sha1::{Digest as _, Sha1};
 
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// What is bent, and how.
+/// What is altered, and how.
 #[derive(Clone, Copy, Debug)]
 pub enum Twist {
     None,
-    /// Lines of the head that the peer gets.
+    /// Lines of the head that the peer receives.
     HearsHead(fn(&mut Head)),
     /// Lines of the head that the peer sends.
     SaysHead(fn(&mut Head)),
-    /// The same, by what it has heard.
+    /// Lines of the head that the peer sends, depending on the head that it has received.
     Answers(fn(&Head, &mut Head)),
-    /// Bytes that the peer gets before its head is whole, read by read.
+    /// Bytes that the peer receives before its head is complete, read by read.
     HearsBytes(fn(&mut Vec<u8>, &mut Memo)),
-    /// Headers of frames that the peer gets; payloads pass.
+    /// Headers of frames that the peer receives; payloads pass.
     HearsHeader(fn(&mut RawHeader, &mut Memo) -> Fate),
-    /// Whole control frames that the peer gets, unmasked.
+    /// Whole control frames that the peer receives, unmasked.
     Hears(fn(&mut RawHeader, &mut Vec<u8>, &mut Memo) -> Fate),
-    /// Whole compressed messages of one frame that the peer gets, unmasked.
+    /// Whole compressed messages of one frame that the peer receives, unmasked.
     HearsCompressed(fn(&mut RawHeader, &mut Vec<u8>, &mut Memo) -> Fate),
     /// Whole frames that the peer sends, unmasked.
     Says(fn(&mut RawHeader, &mut Vec<u8>, &mut Memo) -> Fate),
-    /// Nothing: the peer itself is so.
+    /// Nothing: the peer itself has the fault.
     Is(Manner),
 }
 
-/// What no bending of bytes can show.
+/// Faults that no alteration of bytes can produce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
     /// It never gives up on a handshake.
@@ -41,36 +41,36 @@ pub enum Manner {
     Boundless,
     /// Once it has refused a 101 that calls itself empty, it leaves the TCP connection open for another response.
     Clinging,
-    /// Once the other side has ended its half of the TCP connection it writes nothing more.
+    /// Once the other side has ended its direction of the TCP connection, it writes nothing more.
     Hasty,
     /// It takes the end of the TCP connection for the end of a message.
     Completing,
-    /// It goes on talking after its Close.
+    /// It continues to send after its Close.
     Talkative,
-    /// Where it should fail the connection it says nothing more and waits.
+    /// When it should fail the connection, it sends nothing more and waits.
     Forgiving,
 }
 
-/// What becomes of a frame.
+/// What happens to a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Pass,
     Drop,
-    /// It, and all that follows.
+    /// The frame and everything after it are lost.
     Swallow,
 }
 
-/// What a twist may remember of a connection.
+/// What a twist may remember about a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memo {
-    /// A fragmented message is open.
+    /// Whether a fragmented message is open.
     pub open: bool,
     pub count: usize,
-    /// Extensions were agreed.
+    /// Whether extensions were agreed.
     pub extended: bool,
 }
 
-/// A head, line by line; each byte is a character. Without a line, it and all that follows are lost.
+/// A head, line by line; each byte is a character. Without any line, the head and everything after it are lost.
 #[derive(Clone, Debug, Default)]
 pub struct Head(pub Vec<String>);
 
@@ -94,7 +94,7 @@ impl Head {
         self.0.push(line.to_owned());
     }
 
-    /// In every line.
+    /// Replaces a text in every line.
     pub fn replace(&mut self, from: &str, to: &str) {
         for line in &mut self.0 {
             *line = line.replace(from, to);
@@ -105,7 +105,7 @@ impl Head {
         self.0.iter().any(|line| line.contains(part))
     }
 
-    /// What answers this key, right or not (RFC 6455 §4.2.2 item 5).
+    /// Computes the answer to this key, valid or not (RFC 6455 §4.2.2 item 5).
     pub fn accept(key: &str) -> String {
         BASE64.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
     }
@@ -119,7 +119,7 @@ impl Head {
         self.0.join("\r\n").chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
     }
 
-    /// The first line but its lines after.
+    /// Replaces the first line.
     pub fn first(&mut self, line: &str) {
         self.0[0] = line.to_owned();
     }
@@ -135,18 +135,18 @@ pub struct Way {
     is_heard: bool,
     head: Option<Vec<u8>>,
     buf: Vec<u8>,
-    /// Payload that passes.
+    /// How many bytes of payload pass unchanged.
     left: u64,
     memo: Memo,
     swallows: bool,
-    /// The head that went this way.
+    /// The head that went in this direction.
     passed: Head,
-    /// The head that went the other way.
+    /// The head that went in the other direction.
     other: Head,
 }
 
 impl Way {
-    /// What the peer hears, or what it says.
+    /// Creates the direction to the peer (`is_heard`) or from it.
     pub fn new(twist: Twist, is_heard: bool) -> Self {
         Self {
             twist,
@@ -161,14 +161,14 @@ impl Way {
         }
     }
 
-    /// Sees the head that the other way has passed.
+    /// Records the head that the other direction has passed.
     pub fn see(&mut self, other: &Way) {
         if self.head.is_some() && !other.passed.0.is_empty() {
             self.other = other.passed.clone();
         }
     }
 
-    /// What comes out of these bytes.
+    /// Returns what comes out of these bytes.
     pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         if matches!(self.twist, Twist::None | Twist::Is(_)) {
@@ -188,12 +188,12 @@ impl Way {
         match &mut self.head {
             Some(head) => {
                 head.extend_from_slice(bytes);
-                // What is no head is nothing to bend.
+                // Bytes that are not a head are not altered.
                 if head.first().is_some_and(|first| !first.is_ascii_graphic() && *first != b'\r') {
                     return std::mem::take(head);
                 }
                 let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") else {
-                    // Heads that are bent on purpose may have no end like this.
+                    // Heads that are altered on purpose may have no end like this.
                     if self.is_heard && !matches!(self.twist, Twist::HearsHead(_)) {
                         return std::mem::take(head);
                     }
@@ -201,7 +201,7 @@ impl Way {
                 };
                 let rest = head.split_off(end + 4);
                 let text = head[..end].to_vec();
-                // An interim response, with another behind it.
+                // This is an interim response, and another response follows.
                 if text.starts_with(b"HTTP/1.1 10") && !text.starts_with(b"HTTP/1.1 101") {
                     out.extend_from_slice(&text);
                     out.extend_from_slice(b"\r\n\r\n");
@@ -275,8 +275,8 @@ impl Way {
                 }
                 continue;
             }
-            // What is bent on its way in are control frames and what is compressed; other data must not wait here
-            // until it is whole.
+            // On the way to the peer, only control frames and compressed frames are altered; other data must not wait
+            // here until it is complete.
             let is_whole = match self.twist {
                 Twist::HearsCompressed(_) => matches!(header.opcode, 1 | 2) && header.fin && header.rsv1,
                 Twist::Hears(_) => header.opcode >= 8 && header.length <= 126,

@@ -25,7 +25,7 @@ impl Handler for Echo {
     }
 }
 
-/// The defaults, and permessage-deflate on every message.
+/// Returns the defaults, with permessage-deflate on every message.
 fn config() -> Arc<Config> {
     let mut config = Config::default();
     let mut deflate = bowsprit::extension::deflate::DeflateConfig::default();
@@ -34,7 +34,7 @@ fn config() -> Arc<Config> {
     Arc::new(config)
 }
 
-/// Our server, on a thread that ends with the test.
+/// Starts our server on a thread that ends with the test.
 pub(crate) fn serve() -> SocketAddr {
     let mut settings = Settings::default();
     settings.connection = config();
@@ -44,10 +44,10 @@ pub(crate) fn serve() -> SocketAddr {
     addr
 }
 
-/// What our client is asked to do when it plays this case, `change` apart.
+/// A change to our client's configuration for a case.
 pub(crate) type Change = fn(ClientConfig) -> ClientConfig;
 
-/// Connects to this path and echoes whatever comes, until the end, however it ends.
+/// Connects to this path and echoes whatever comes, until the connection ends in any way.
 pub(crate) fn echo_client(addr: SocketAddr, path: &str, change: Change) {
     let config = change(ClientConfig::new(&format!("ws://{addr}{path}")).unwrap().connection(config()));
     let Ok(mut client) = blocking::connect_with(&config) else { return };
@@ -64,14 +64,14 @@ pub(crate) fn echo_client(addr: SocketAddr, path: &str, change: Change) {
             }
         };
         if sent.is_err() {
-            // The rest of the closing handshake is still to be read.
+            // The rest of the closing handshake still has to be read.
             while let Ok(Some(_)) = client.read() {}
             return;
         }
     }
 }
 
-/// Our client comes once for each of so many cases, to several at a time.
+/// Connects our client once for each of `count` cases, several at a time.
 pub(crate) fn come(addr: SocketAddr, count: usize, change: Change) {
     let next = Arc::new(AtomicUsize::new(1));
     for _ in 0..16 {
@@ -88,7 +88,7 @@ pub(crate) fn come(addr: SocketAddr, count: usize, change: Change) {
     }
 }
 
-/// Cases about frames that are neither long nor many: heavy ones send much of what others send.
+/// Selects cases about frames that are neither long nor many: heavy ones send much of what others send.
 pub(crate) fn light() -> Selection {
     Selection {
         patterns: ["1", "2", "5", "6.2", "7", "FRM", "PMD", "CLS"].map(str::to_owned).into(),

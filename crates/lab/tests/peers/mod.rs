@@ -9,7 +9,7 @@ use std::thread;
 
 use bowsprit::handshake::Key;
 
-/// A server that does this with each connection, each on a thread of its own.
+/// Starts a server that does this with each connection, each on a thread of its own.
 pub fn serve(with: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -21,12 +21,12 @@ pub fn serve(with: fn(TcpStream)) -> SocketAddr {
     addr
 }
 
-/// The answer to a request, for servers that misbehave only later.
+/// Answers a request, for servers that misbehave only later.
 pub fn upgrade(stream: &mut TcpStream) -> String {
     upgrade_with(stream, "")
 }
 
-/// The same with these lines of its head, each with its end.
+/// Answers a request with these lines in the head, each with its line end.
 pub fn upgrade_with(stream: &mut TcpStream, lines: &str) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -43,7 +43,8 @@ pub fn upgrade_with(stream: &mut TcpStream, lines: &str) -> String {
     head
 }
 
-/// A server on threads that ends as a process does, all connections with it, once a frame with this opcode has come.
+/// Starts a server on threads that ends like a process, with all its connections, once a frame with this opcode has
+/// come.
 pub fn mortal(opcode: u8) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -68,13 +69,13 @@ pub fn mortal(opcode: u8) -> SocketAddr {
     addr
 }
 
-/// Echoes what comes in one frame and answers Pings and Close; `None` where a frame begins with a fatal byte.
+/// Echoes messages of one frame and answers Pings and Close; returns `None` if a frame begins with a fatal byte.
 pub fn echo(stream: &mut TcpStream, fatal: impl Fn(u8) -> bool) -> Option<()> {
     upgrade(stream);
     talk(stream, fatal)
 }
 
-/// The same once the connection is open.
+/// Echoes on an open connection; returns `None` if a frame begins with a fatal byte.
 pub fn talk(stream: &mut TcpStream, fatal: impl Fn(u8) -> bool) -> Option<()> {
     loop {
         let mut head = [0; 2];

@@ -12,7 +12,7 @@ fn offer(head: &Head) -> &str {
     head.get(FIELD).unwrap_or_default()
 }
 
-/// The answer, if the connection opens and permessage-deflate is in it, goes on with this.
+/// Appends this to the answer's permessage-deflate, if the answer opens the connection and has it.
 fn append(answer: &mut Head, more: &str) {
     if let Some(line) =
         answer.0.iter_mut().find(|line| line.starts_with("Sec-WebSocket-Extensions: permessage"))
@@ -21,7 +21,7 @@ fn append(answer: &mut Head, more: &str) {
     }
 }
 
-/// Whether the first block of this DEFLATE stream is the last by its header (RFC 1951 §3.2.3).
+/// Returns whether the header of the first block says that this DEFLATE stream ends with it (RFC 1951 §3.2.3).
 fn is_final(payload: &[u8]) -> bool {
     payload.first().is_some_and(|first| first & 1 == 1)
 }

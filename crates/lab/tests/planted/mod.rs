@@ -19,14 +19,14 @@ use bowsprit_lab::{Case, Subject, cases};
 
 use crate::memory::twist::Twist;
 
-/// A fault, whose it is, and the rules that break with it, each by a case that is about it.
+/// A fault, the side that has it, and the rules that it breaks, each by a case about it.
 pub(crate) type Row = (&'static str, Subject, Twist, &'static [&'static str]);
 
 /// All of them.
 pub(crate) const TABLES: [&[Row]; 6] = [FRAMES, REQUESTS, RESPONSES, OFFERS, ANSWERS, COMPRESSION];
 
-/// Whether an explanation that names this section speaks of the rule of a case, or of one that the fault breaks. One of the
-/// two sections may be a part of the other.
+/// Returns whether an explanation that names this section is about the rule of a case, or about one that the fault
+/// breaks. One of the two sections may be a part of the other.
 pub(crate) fn speaks_of(section: Section, case: &Case, expected: &[&str]) -> bool {
     let holds = |whole: &str, part: &str| {
         part.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -1,16 +1,16 @@
-//! Faults of a server in reading requests and in answering them.
+//! Faults of a server in reading and answering requests.
 
 use super::Row;
 use super::Subject::{Both, Server};
 use crate::memory::twist::Twist::{Answers, HearsBytes, HearsHead, SaysHead};
 use crate::memory::twist::{Head, Manner, Twist};
 
-/// The request becomes one that nobody accepts.
+/// Makes the request one that nobody accepts.
 fn spoil(head: &mut Head) {
     head.without("Sec-WebSocket-Key");
 }
 
-/// The request is never answered.
+/// Loses the request, so that it is never answered.
 fn lose(head: &mut Head) {
     head.0.clear();
 }

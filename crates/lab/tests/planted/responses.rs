@@ -5,15 +5,15 @@ use super::Subject::Client;
 use crate::memory::twist::Twist::{HearsBytes, HearsHead};
 use crate::memory::twist::{Head, Manner, Twist};
 
-/// What answers the key that our client in memory sends.
+/// The answer to the key that our client in memory sends.
 const ACCEPT: &str = "fQ3o+jvWDUlmTKhqvCVM0B9D/fo=";
 
-/// The response becomes one that nobody accepts.
+/// Makes the response one that nobody accepts.
 fn spoil(head: &mut Head) {
     head.without("Upgrade");
 }
 
-/// The response never comes.
+/// Loses the response.
 fn lose(head: &mut Head) {
     head.0.clear();
 }

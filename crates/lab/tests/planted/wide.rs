@@ -1,4 +1,4 @@
-//! Faults that many cases see, so that each case of the catalogue meets a peer that fails it.
+//! Faults that many cases detect, so that each case of the catalogue meets a peer that fails it.
 
 use super::Row;
 use super::Subject::{Both, Client, Server};
@@ -6,17 +6,17 @@ use crate::memory::twist::Fate::{Drop, Pass};
 use crate::memory::twist::Twist::{Answers, Hears, HearsHead, Says};
 use crate::memory::twist::{Head, Manner, Twist};
 
-/// What answers the key that our client in memory sends.
+/// The answer to the key that our client in memory sends.
 const ACCEPT: &str = "fQ3o+jvWDUlmTKhqvCVM0B9D/fo=";
 
-/// A 101 with this Accept and nothing else.
+/// Makes a 101 with this Accept and nothing else.
 fn opening(accept: &str) -> Head {
     let accept = format!("Sec-WebSocket-Accept: {accept}");
     let lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", &accept];
     Head(lines.map(str::to_owned).to_vec())
 }
 
-/// The first fault that a case sees is the one that it is held against: the narrow ones come first.
+/// A case is compared with the first fault that it detects, so the narrow ones come first.
 pub(crate) const WIDE: &[Row] = &[
     ("loses every message", Both, Says(|header, _, _| if header.opcode <= 2 { Drop } else { Pass }), &[]),
     ("never fails a connection", Both, Twist::Is(Manner::Forgiving), &[]),
@@ -39,7 +39,7 @@ pub(crate) const WIDE: &[Row] = &[
                 *answer = opening(&Head::accept(request.get("Sec-WebSocket-Key").unwrap_or_default()));
             }
         }),
-        // To a request without a key there is no right Accept.
+        // For a request without a key there is no right Accept.
         &["HSS-073"],
     ),
     ("opens whatever the response", Client, HearsHead(|head| *head = opening(ACCEPT)), &[]),

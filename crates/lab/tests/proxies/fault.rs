@@ -1,4 +1,4 @@
-//! Proxies of the tests: one that passes on bytes, one that understands HTTP, and that one with faults.
+//! Proxies for the tests: one that relays bytes, one that understands HTTP, and the latter with faults.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use bowsprit::handshake::Key;
 
-/// What is wrong with a proxy.
+/// The fault of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It passes on bytes and knows nothing of HTTP.
+    /// It relays bytes without understanding HTTP.
     Relay,
-    /// Nothing: it understands HTTP.
+    /// No fault: it understands HTTP.
     None,
     LosesEarlyDataOfClient,
     LosesEarlyDataOfServer,
@@ -40,16 +40,16 @@ pub(crate) enum Fault {
     TakesFewConnections,
     EndsIdleConnections,
     TakesOutInterimAnswers,
-    /// It has not reached its origin once, and does not try again. It takes out Authorization as well, so that there is
+    /// It failed to reach its origin once, and does not try again. It also removes Authorization, so that there is
     /// something to play again.
     StaysAway,
-    /// It asks the origin to upgrade whatever Connection says, as the usual configuration of some has it.
+    /// It asks the origin to upgrade whatever Connection says, as in the usual configuration of some proxies.
     RepairsConnection,
 }
 
 use Fault::*;
 
-/// A proxy with this fault before this origin; it runs as long as the process.
+/// Starts a proxy with this fault for this origin; it runs as long as the process.
 pub(crate) fn start(fault: Fault, origin: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -62,7 +62,7 @@ pub(crate) fn start(fault: Fault, origin: SocketAddr) -> SocketAddr {
             thread::spawn(move || {
                 let many = busy.fetch_add(1, Ordering::SeqCst) >= 28;
                 let _ = client.set_nodelay(true);
-                // Whatever fails ends both connections.
+                // Any failure ends both connections.
                 let _ = match fault {
                     Relay => relay(client, origin),
                     TakesFewConnections if many => refuse(&client, "503 Service Unavailable"),
@@ -112,7 +112,7 @@ impl Proxy {
         };
         origin.set_nodelay(true)?;
         (&origin).write_all(&self.request(head.clone()))?;
-        // The body of a request goes with it; what is behind that waits for the answer.
+        // The body of a request goes with it; the bytes after that wait for the answer.
         let length =
             values(&head, "content-length").first().and_then(|value| value.parse().ok()).unwrap_or(0);
         while early.len() < length {
@@ -196,7 +196,7 @@ impl Proxy {
     }
 
     fn refusal(&self, client: &TcpStream, origin: &TcpStream, head: &str, rest: Vec<u8>) -> io::Result<()> {
-        // Whoever passes such answers on passes on only one of the two.
+        // A proxy that forwards such answers forwards only one of the two fields.
         let has_both =
             !values(head, "content-length").is_empty() && !values(head, "transfer-encoding").is_empty();
         let has_blank = head.contains(" :");
@@ -232,7 +232,7 @@ impl Proxy {
     }
 }
 
-/// Both ways until both have ended.
+/// Forwards bytes both ways until both directions have ended.
 fn tunnel(fault: Fault, client: &TcpStream, origin: &TcpStream) -> io::Result<()> {
     if fault == EndsIdleConnections {
         client.set_read_timeout(Some(Duration::from_millis(1500)))?;
@@ -294,7 +294,7 @@ fn copy(fault: Fault, mut from: &TcpStream, mut to: &TcpStream, from_client: boo
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// Ends our half, and reads what still comes, so that nothing of ours is lost by a reset.
+/// Ends our direction and reads what still comes, so that none of our bytes is lost by a reset.
 fn finish(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
     let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));

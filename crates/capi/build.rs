@@ -1,4 +1,4 @@
-//! Gives the shared library the name under which programs ask for it: cargo sets none.
+//! Sets the soname (install name on macOS) of the shared library, which cargo does not set.
 //!
 //! Before 1.0 a minor version may break the interface, so it is part of the name (`libbowsprit.so.0.1`).
 

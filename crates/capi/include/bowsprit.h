@@ -44,15 +44,15 @@
 #include <stdint.h>
 
 /**
- * The time that never comes.
+ * A time that never comes.
  */
 #define BOW_NEVER UINT64_MAX
 
 /**
  * What went wrong.
  *
- * Functions return what this program did wrong (below 100); nothing has been done then, and the connection goes on. What
- * the peer did comes in events (100 and up).
+ * Functions return errors of this program (below 100); the call has then done nothing, and the connection continues.
+ * Errors of the peer come in events (100 and up).
  */
 enum bow_error
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -60,7 +60,7 @@ enum bow_error
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * Nothing.
+     * No error.
      */
     BOW_OK = 0,
     /**
@@ -68,15 +68,15 @@ enum bow_error
      */
     BOW_ERROR_NULL = 1,
     /**
-     * The `size` of a struct is none that this library knows, or there are values behind what it knows.
+     * The `size` of a struct is not one that this library knows, or fields beyond those it knows are not zero.
      */
     BOW_ERROR_SIZE = 2,
     /**
-     * A value is none of those that it may be.
+     * A value is not among those allowed.
      */
     BOW_ERROR_ARGUMENT = 3,
     /**
-     * The connection is not open: its handshake is not done, or has failed.
+     * The connection is not open: its handshake is not complete, or has failed.
      */
     BOW_ERROR_NOT_OPEN = 4,
     /**
@@ -84,11 +84,11 @@ enum bow_error
      */
     BOW_ERROR_NO_REQUEST = 5,
     /**
-     * A Close frame is sent, or the connection has ended; nothing may follow.
+     * A Close frame was sent, or the connection has ended; nothing may follow.
      */
     BOW_ERROR_CLOSING = 6,
     /**
-     * The peer does not read: as much waits as may.
+     * The peer does not read, and as much as allowed is waiting.
      */
     BOW_ERROR_QUEUE_FULL = 7,
     /**
@@ -116,23 +116,23 @@ enum bow_error
      */
     BOW_ERROR_REASON_TOO_LONG = 13,
     /**
-     * The host is none, or its port is none.
+     * The host or its port is invalid.
      */
     BOW_ERROR_HOST = 14,
     /**
-     * The resource does not start with a slash, or holds what has to be percent-encoded.
+     * The resource does not start with a slash, or holds characters that have to be percent-encoded.
      */
     BOW_ERROR_RESOURCE = 15,
     /**
-     * The origin is none.
+     * The origin is invalid.
      */
     BOW_ERROR_ORIGIN = 16,
     /**
-     * A subprotocol is no token, is there twice, or is accepted without having been offered.
+     * A subprotocol is not a token, occurs twice, or is accepted without having been offered.
      */
     BOW_ERROR_SUBPROTOCOL = 17,
     /**
-     * A header field is malformed, or one that the handshake writes itself.
+     * A header field is malformed, or is one that the handshake writes itself.
      */
     BOW_ERROR_HEADER = 18,
     /**
@@ -144,11 +144,11 @@ enum bow_error
      */
     BOW_ERROR_CONTENT_TYPE = 20,
     /**
-     * The library itself failed; what it failed in can only be freed. Please report it.
+     * The library itself failed; the object that it failed in can only be freed. Please report it.
      */
     BOW_ERROR_INTERNAL = 21,
     /**
-     * The system has no entropy for a nonce or a masking key. A connection that lacks a masking key has failed.
+     * The system has no entropy for a nonce or a masking key. A connection without a masking key has failed.
      */
     BOW_ERROR_NO_ENTROPY = 22,
     /**
@@ -168,7 +168,7 @@ enum bow_error
      */
     BOW_PEER_RESERVED_BIT = 103,
     /**
-     * An opcode that does not exist.
+     * An undefined opcode.
      */
     BOW_PEER_RESERVED_OPCODE = 104,
     /**
@@ -184,11 +184,11 @@ enum bow_error
      */
     BOW_PEER_CONTROL_TOO_LONG = 107,
     /**
-     * A control frame in fragments.
+     * A fragmented control frame.
      */
     BOW_PEER_CONTROL_FRAGMENTED = 108,
     /**
-     * A continuation frame that continues nothing.
+     * A continuation frame without a message to continue.
      */
     BOW_PEER_CONTINUATION_WITHOUT_MESSAGE = 109,
     /**
@@ -216,7 +216,7 @@ enum bow_error
      */
     BOW_PEER_TEXT_NOT_UTF8 = 115,
     /**
-     * A Close frame with half a code.
+     * A Close frame with only half a code.
      */
     BOW_PEER_CLOSE_PAYLOAD_TRUNCATED = 116,
     /**
@@ -232,15 +232,15 @@ enum bow_error
      */
     BOW_PEER_COMPRESSED_BIT_MISPLACED = 119,
     /**
-     * A compressed message that is no DEFLATE.
+     * A compressed message that is not valid DEFLATE.
      */
     BOW_PEER_DEFLATE_INVALID = 120,
     /**
-     * A request that breaks a rule; it is answered with a status that says so.
+     * A request that breaks a rule; the answer has a status that says so.
      */
     BOW_PEER_REQUEST = 200,
     /**
-     * A page of an origin that may not connect, or a name that is not this server's (`origins`).
+     * A page of an origin that may not connect, or a name that is not one of this server's (`origins`).
      */
     BOW_PEER_ORIGIN = 201,
     /**
@@ -248,7 +248,7 @@ enum bow_error
      */
     BOW_PEER_RESPONSE = 202,
     /**
-     * The server answered with another status than 101.
+     * The server answered with a status other than 101.
      */
     BOW_PEER_REFUSED = 203,
     /**
@@ -260,15 +260,15 @@ enum bow_error
      */
     BOW_PEER_GONE = 205,
     /**
-     * Nothing was heard for `pong_timeout` after a Ping.
+     * Nothing came for `pong_timeout` after a Ping.
      */
     BOW_PEER_DEAD = 206,
     /**
-     * Nothing was heard for `idle_timeout`.
+     * Nothing came for `idle_timeout`.
      */
     BOW_PEER_IDLE = 207,
     /**
-     * Nothing of a message that had begun came for `message_timeout`.
+     * Nothing came for `message_timeout` while a message was incomplete.
      */
     BOW_PEER_STALLED = 208,
     /**
@@ -285,7 +285,7 @@ typedef uint32_t bow_error;
 #endif // __cplusplus
 
 /**
- * What to do with the transport, once what is pending has been written.
+ * What to do with the transport once the pending bytes have been written.
  */
 enum bow_step
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -293,16 +293,17 @@ enum bow_step
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * Read and write on.
+     * Continue to read and write.
      */
     BOW_STEP_TALK = 0,
     /**
-     * End your direction (`shutdown(fd, SHUT_WR)`), and read on until the peer has ended its own or the step changes. To
-     * close at once would reset the connection where something is unread, and what was written last would be lost.
+     * End your direction (`shutdown(fd, SHUT_WR)`), and continue to read until the peer has ended its own or the step
+     * changes. Closing at once would reset the connection if something is unread, and the last bytes written would be
+     * lost.
      */
     BOW_STEP_SHUTDOWN = 1,
     /**
-     * Close. What is pending may be written once more; nothing needs to wait for it.
+     * Close. Pending bytes may be written once more, but need not be waited for.
      */
     BOW_STEP_CLOSE = 2,
 };
@@ -352,21 +353,23 @@ enum bow_event_kind
      */
     BOW_EVENT_NONE = 0,
     /**
-     * At a server: a request to open a WebSocket that keeps every rule and comes from where it may. Look at it
-     * (`bow_conn_request`, `bow_conn_header`), then `bow_conn_accept` or `bow_conn_refuse`, at once or later. Until then no
-     * further input is taken, and the time is yours.
+     * At a server: a valid request to open a WebSocket, from an allowed origin. Look at it (`bow_conn_request`,
+     * `bow_conn_header`), then call `bow_conn_accept` or `bow_conn_refuse`, at once or later. Until then no further
+     * input is taken, and no time limit applies.
      */
     BOW_EVENT_REQUEST = 1,
     /**
-     * At a server: a request for something else, such as a page. It can only be refused; `status` 200 makes a page of that.
+     * At a server: a request for something else, such as a page. It can only be refused; with `status` 200 the answer
+     * is a page.
      */
     BOW_EVENT_PLAIN_REQUEST = 2,
     /**
-     * At a client: the server has accepted. `bow_conn_header` has its fields until the next call of `bow_conn_next`.
+     * At a client: the server has accepted. `bow_conn_header` returns its fields until the next call of
+     * `bow_conn_next`.
      */
     BOW_EVENT_OPEN = 3,
     /**
-     * A message is whole: `data_kind`, `data`, `len`. Text is UTF-8.
+     * A complete message: `data_kind`, `data`, `len`. Text is UTF-8.
      */
     BOW_EVENT_MESSAGE = 4,
     /**
@@ -374,7 +377,7 @@ enum bow_event_kind
      */
     BOW_EVENT_CHUNK = 5,
     /**
-     * A Ping: `data`, `len`. It is answered already, unless `answer_pings` is 0.
+     * A Ping: `data`, `len`. It has been answered already, unless `answer_pings` is 0.
      */
     BOW_EVENT_PING = 6,
     /**
@@ -382,18 +385,18 @@ enum bow_event_kind
      */
     BOW_EVENT_PONG = 7,
     /**
-     * A Close frame: `code` (1005 where it has none) and its reason, in UTF-8, as `data`, `len`. It is answered already, and
-     * nothing follows but the end of the transport.
+     * A Close frame: `code` (1005 if it has none) and its reason, in UTF-8, as `data`, `len`. It has been answered
+     * already, and nothing follows but the end of the transport.
      */
     BOW_EVENT_CLOSE = 8,
     /**
-     * At a client: the server has answered with the HTTP status `code`; `data`, `len` are the body, `text` says it in a line.
-     * `bow_conn_header` has the fields.
+     * At a client: the server has answered with the HTTP status `code`. `data` and `len` are the body, `text`
+     * describes the answer in a line, and `bow_conn_header` returns the fields.
      */
     BOW_EVENT_REFUSED = 9,
     /**
-     * The connection has failed, or its handshake has: `error`, `text`, `section`. What the peer is told is queued already:
-     * a Close frame with `code`, or an HTTP response with that status; 0 where it is told nothing.
+     * The connection or its handshake has failed: `error`, `text`, `section`. The message to the peer is queued
+     * already: a Close frame with `code`, or an HTTP response with that status; 0 if the peer is told nothing.
      */
     BOW_EVENT_FAILED = 10,
 };
@@ -406,8 +409,8 @@ typedef uint32_t bow_event_kind;
 #endif // __cplusplus
 
 /**
- * Whether a message travels compressed, where that was agreed. A secret and what an attacker chooses should not be
- * compressed together: the length would tell what they have in common (RFC 7692 §8).
+ * Whether a message is sent compressed, if that was agreed. A secret should not be compressed together with data that
+ * an attacker chooses: the length would reveal what they have in common (RFC 7692 §8).
  */
 enum bow_compression
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -415,7 +418,7 @@ enum bow_compression
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * If it is long enough for `deflate_threshold` and becomes shorter.
+     * Yes, if it is at least as long as `deflate_threshold` and becomes shorter.
      */
     BOW_COMPRESS_AUTO = 0,
     /**
@@ -436,7 +439,7 @@ typedef uint32_t bow_compression;
 #endif // __cplusplus
 
 /**
- * How data frames are handed over: `delivery` of `bow_options`.
+ * How data frames are delivered: `delivery` of `bow_options`.
  */
 enum bow_delivery
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -452,7 +455,7 @@ enum bow_delivery
      */
     BOW_DELIVER_CHUNKS = 1,
     /**
-     * Both: the pieces as they arrive, and each message when it is whole.
+     * Both: the pieces as they arrive, and each message when it is complete.
      */
     BOW_DELIVER_BOTH = 2,
 };
@@ -465,8 +468,8 @@ typedef uint32_t bow_delivery;
 #endif // __cplusplus
 
 /**
- * Which pages a server lets in: `origins` of `bow_options`. A browser lets any page connect to any server, with the
- * server's cookies; clients that send no `Origin` are no browsers, and are let through.
+ * Which pages may connect to a server: `origins` of `bow_options`. A browser lets any page connect to any server, with
+ * the server's cookies. Clients that send no `Origin` are not browsers, and may always connect.
  */
 enum bow_origins
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -474,16 +477,17 @@ enum bow_origins
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * Pages that this server served itself under an address, `localhost` or a name of `bow_config_allow_host`, and those of
-     * `bow_config_allow_origin`.
+     * Pages that this server itself served, under an address, `localhost` or a name of `bow_config_allow_host`, and
+     * those of `bow_config_allow_origin`.
      */
     BOW_ORIGINS_SAME = 0,
     /**
-     * The same, for a server that only this machine reaches: under `localhost` and loopback addresses alone.
+     * As `BOW_ORIGINS_SAME`, for a server that only this machine reaches: under `localhost` and loopback addresses
+     * alone.
      */
     BOW_ORIGINS_LOOPBACK = 1,
     /**
-     * All pages: for servers that trust neither cookies nor the network that a request comes from, or that look at
+     * All pages. For servers that trust neither cookies nor the network that a request comes from, or that check
      * `origin` of `bow_request_view` themselves.
      */
     BOW_ORIGINS_ANY = 2,
@@ -509,11 +513,11 @@ enum bow_context
      */
     BOW_CONTEXT_FRESH = 0,
     /**
-     * The last bytes, as many as the window has.
+     * As many of the last bytes as fit in the window.
      */
     BOW_CONTEXT_WINDOW = 1,
     /**
-     * A compressor of its own for each connection, at 400,000 bytes or so; for sending only.
+     * A compressor for each connection, which takes about 400,000 bytes; for sending only.
      */
     BOW_CONTEXT_COMPRESSOR = 2,
 };
@@ -526,25 +530,25 @@ typedef uint32_t bow_context;
 #endif // __cplusplus
 
 /**
- * Settings. Connections share what they are made with, so a `bow_config` may be freed before they are; once it is complete,
- * any number of threads may use it at a time.
+ * Settings. Connections share the settings they are made with, so a `bow_config` may be freed before them. Once it is
+ * complete, any number of threads may use it at the same time.
  */
 typedef struct bow_config bow_config;
 
 /**
- * A connection of either role, from its first byte on: the handshake, then frames. One thread at a time may use it.
+ * A connection in either role, from its first byte on: the handshake, then frames. One thread at a time may use it.
  */
 typedef struct bow_conn bow_conn;
 
 /**
- * A message that is encoded once, and compressed once for all connections that agreed to the same window. Any number of
- * threads may send it at a time; servers' queues share its bytes.
+ * A message that is encoded once, and compressed once for all connections that agreed to the same window. Any number
+ * of threads may send it at the same time; servers' queues share its bytes.
  */
 typedef struct bow_prepared bow_prepared;
 
 /**
- * What a connection accepts, how long it waits, how much it holds. `bow_options_init` fills in the defaults; 0 is zero and
- * not "no limit". Times are milliseconds, and `BOW_NEVER` is never.
+ * What a connection accepts, how long it waits, and how much it holds. `bow_options_init` fills in the defaults. 0
+ * means zero and not "no limit". Times are in milliseconds; `BOW_NEVER` means never.
  */
 typedef struct {
     /**
@@ -552,19 +556,20 @@ typedef struct {
      */
     size_t size;
     /**
-     * The longest message to accept, in bytes, inflated where it was compressed. 16 MiB.
+     * The longest message to accept, in bytes; for a compressed message, after inflating. 16 MiB.
      */
     uint64_t max_message;
     /**
-     * The longest frame to accept, in bytes of payload; refused at its header. 16 MiB.
+     * The longest frame to accept, in bytes of payload; longer ones are refused at the header. 16 MiB.
      */
     uint64_t max_frame;
     /**
-     * Bytes that may wait for a peer that does not read; then messages are refused (`BOW_ERROR_QUEUE_FULL`). 4 MiB.
+     * How many bytes may wait for a peer that does not read; beyond that, messages are refused
+     * (`BOW_ERROR_QUEUE_FULL`). 4 MiB.
      */
     uint64_t max_queued;
     /**
-     * Messages longer than this go out in fragments of this many bytes; 0: never. 0.
+     * Messages longer than this are sent in fragments of this many bytes; 0 means never. 0.
      */
     uint64_t fragment_size;
     /**
@@ -572,7 +577,7 @@ typedef struct {
      */
     uint64_t max_head;
     /**
-     * The most that is kept of what a server says in place of 101, in bytes. 64 KiB.
+     * How much of the body of a response other than 101 is kept, in bytes. 64 KiB.
      */
     uint64_t max_refusal_body;
     /**
@@ -584,19 +589,19 @@ typedef struct {
      */
     uint64_t close_timeout;
     /**
-     * Ends a connection when nothing has come for this long of a message that had begun. 30 s.
+     * Ends a connection if nothing has come for this long while a message was incomplete. 30 s.
      */
     uint64_t message_timeout;
     /**
-     * Ends a connection when nothing has come for this long. Never.
+     * Ends a connection if nothing has come for this long. Never.
      */
     uint64_t idle_timeout;
     /**
-     * Sends a Ping when nothing has come for this long. Never.
+     * Sends a Ping if nothing has come for this long. Never.
      */
     uint64_t ping_interval;
     /**
-     * How long after such a Ping anything must have come. 20 s.
+     * How long after such a Ping something must have come. 20 s.
      */
     uint64_t pong_timeout;
     /**
@@ -616,7 +621,7 @@ typedef struct {
      */
     uint32_t delivery;
     /**
-     * Whether Pings are answered by themselves: 1 or 0. 1.
+     * Whether Pings are answered automatically: 1 or 0. 1.
      */
     uint32_t answer_pings;
     /**
@@ -628,19 +633,19 @@ typedef struct {
      */
     uint32_t deflate;
     /**
-     * How hard to look for repetitions: 0 to 9. 4.
+     * How hard to search for repetitions: 0 to 9. 4.
      */
     uint32_t deflate_level;
     /**
-     * Memory of the compressor: 1 to 9. 8.
+     * How much memory the compressor uses: 1 to 9. 8.
      */
     uint32_t deflate_memory_level;
     /**
-     * The largest window for what we send: 8 to 15 bits. 15.
+     * The largest window for what we send, in bits: 8 to 15. 15.
      */
     uint32_t deflate_send_window;
     /**
-     * The largest window for what the peer sends: 8 to 15 bits, or 0 for what peers in use take. 0.
+     * The largest window for what the peer sends, in bits: 8 to 15, or 0 for what peers in use accept. 0.
      */
     uint32_t deflate_receive_window;
     /**
@@ -652,7 +657,7 @@ typedef struct {
      */
     uint32_t deflate_receive_context;
     /**
-     * Shorter messages than this go out as they are, in bytes. 1,024.
+     * Messages shorter than this, in bytes, are sent uncompressed. 1,024.
      */
     uint32_t deflate_threshold;
 } bow_options;
@@ -672,7 +677,8 @@ typedef struct {
 } bow_header;
 
 /**
- * What a client asks for. `bow_request request = {.size = sizeof request};` and the fields that you want; NULL and 0 are none.
+ * What a client asks for. Write `bow_request request = {.size = sizeof request};` and set the fields you need; NULL
+ * and 0 mean none.
  */
 typedef struct {
     /**
@@ -680,7 +686,7 @@ typedef struct {
      */
     size_t size;
     /**
-     * The value of `Host`, such as `example.com:9001`; the port is named unless it is the scheme's. Must be there.
+     * The value of `Host`, such as `example.com:9001`, with the port unless it is the scheme's default. Required.
      */
     const char *host;
     /**
@@ -696,7 +702,7 @@ typedef struct {
      */
     const char *const *subprotocols;
     /**
-     * How many.
+     * How many subprotocols there are.
      */
     size_t subprotocol_count;
     /**
@@ -704,17 +710,17 @@ typedef struct {
      */
     const bow_header *headers;
     /**
-     * How many.
+     * How many further fields there are.
      */
     size_t header_count;
 } bow_request;
 
 /**
- * What happened, and what there is to say about it; fields that the kind does not name are zero.
+ * What happened, with its details; fields that the kind does not name are zero.
  *
- * Set `size` once, `bow_event event = {.size = sizeof event};`, and use it for any number of calls. What it points at holds until
- * the next call of `bow_conn_next`, `bow_conn_eof` or `bow_conn_free` for the same connection; some of it lies in your input
- * buffer. To send it back to the same connection is fine.
+ * Set `size` once, `bow_event event = {.size = sizeof event};`, and use the event for any number of calls. What it
+ * points at is valid until the next call of `bow_conn_next`, `bow_conn_eof` or `bow_conn_free` for the same
+ * connection; some of it lies in your input buffer. It may be sent back to the same connection.
  */
 typedef struct {
     /**
@@ -722,7 +728,7 @@ typedef struct {
      */
     size_t size;
     /**
-     * A `bow_event_kind`. A later version may have more: ignore what you do not know.
+     * A `bow_event_kind`. A later version may have more: ignore unknown ones.
      */
     uint32_t kind;
     /**
@@ -746,11 +752,11 @@ typedef struct {
      */
     uint32_t error;
     /**
-     * What went wrong, in a sentence without what the peer sent.
+     * What went wrong, in a sentence that quotes nothing the peer sent.
      */
     const char *text;
     /**
-     * The section of an RFC that says so, such as `RFC 6455 §5.1`, in UTF-8; NULL where none does.
+     * The section of an RFC that states the rule, such as `RFC 6455 §5.1`, in UTF-8; NULL if there is none.
      */
     const char *section;
     /**
@@ -764,7 +770,7 @@ typedef struct {
 } bow_event;
 
 /**
- * Some bytes, or text in UTF-8; not NUL-terminated. `data` is NULL where there is none.
+ * Some bytes, or text in UTF-8; not NUL-terminated. `data` is NULL if there are none.
  */
 typedef struct {
     /**
@@ -772,21 +778,22 @@ typedef struct {
      */
     const char *data;
     /**
-     * How many.
+     * How many bytes.
      */
     size_t len;
 } bow_slice;
 
 /**
- * What a client asks a server for; see `bow_conn_request`. Owned by the connection; later versions may have more fields.
+ * What a client asks a server for; see `bow_conn_request`. The connection owns it; later versions may have more
+ * fields.
  */
 typedef struct {
     /**
-     * The method: `GET`, unless it is a plain request.
+     * The method: `GET`, unless this is a plain request.
      */
     bow_slice method;
     /**
-     * Path and query, as sent, never decoded; of a plain request the target in any of its forms.
+     * Path and query as sent, never decoded; for a plain request the target in any of its forms.
      */
     bow_slice resource;
     /**
@@ -794,13 +801,14 @@ typedef struct {
      */
     bow_slice host;
     /**
-     * The origin; browsers send one.
+     * The origin, which browsers send.
      */
     bow_slice origin;
 } bow_request_view;
 
 /**
- * What a server says in its 101. `bow_acceptance acceptance = {.size = sizeof acceptance};` and the fields that you want.
+ * What a server sends in its 101. Write `bow_acceptance acceptance = {.size = sizeof acceptance};` and set the fields
+ * you need.
  */
 typedef struct {
     /**
@@ -808,7 +816,7 @@ typedef struct {
      */
     size_t size;
     /**
-     * One of the subprotocols that were offered (`bow_conn_choose_subprotocol`); NULL is none.
+     * One of the offered subprotocols (`bow_conn_choose_subprotocol`); NULL means none.
      */
     const char *subprotocol;
     /**
@@ -816,13 +824,14 @@ typedef struct {
      */
     const bow_header *headers;
     /**
-     * How many.
+     * How many further fields there are.
      */
     size_t header_count;
 } bow_acceptance;
 
 /**
- * What a server says in place of 101. `bow_refusal refusal = {.size = sizeof refusal};` and the fields that you want.
+ * What a server sends in place of 101. Write `bow_refusal refusal = {.size = sizeof refusal};` and set the fields you
+ * need.
  */
 typedef struct {
     /**
@@ -830,11 +839,11 @@ typedef struct {
      */
     size_t size;
     /**
-     * From 200 to 599.
+     * The status, from 200 to 599.
      */
     size_t status;
     /**
-     * The body; NULL is the reason phrase of the status.
+     * The body; NULL means the reason phrase of the status.
      */
     const void *body;
     /**
@@ -842,7 +851,7 @@ typedef struct {
      */
     size_t body_len;
     /**
-     * The media type of the body; NULL is `text/plain; charset=utf-8`.
+     * The media type of the body; NULL means `text/plain; charset=utf-8`.
      */
     const char *content_type;
     /**
@@ -850,7 +859,7 @@ typedef struct {
      */
     const bow_header *headers;
     /**
-     * How many.
+     * How many further fields there are.
      */
     size_t header_count;
 } bow_refusal;
@@ -868,19 +877,19 @@ typedef struct {
      */
     uint32_t clean;
     /**
-     * The close code (§7.1.5): the peer's, 1005 where its Close frame had none, 1006 where no Close frame came.
+     * The close code (§7.1.5): the peer's, 1005 if its Close frame had none, 1006 if no Close frame came.
      */
     uint32_t code;
     /**
-     * The code of our Close frame; 1005 where it had none, 0 where none was sent.
+     * The code of our Close frame; 1005 if it had none, 0 if none was sent.
      */
     uint32_t sent_code;
     /**
-     * A `bow_error` from 100 on, where the connection or its handshake failed.
+     * A `bow_error` from 100 on, if the connection or its handshake failed.
      */
     uint32_t error;
     /**
-     * The reason that the peer gave, in UTF-8; holds as what an event points at.
+     * The reason that the peer gave, in UTF-8; valid as long as what an event points at.
      */
     bow_slice reason;
 } bow_outcome;
@@ -897,23 +906,23 @@ extern "C" {
 bow_error bow_options_init(bow_options *options, size_t size);
 
 /**
- * Makes settings; with the defaults where `options` is NULL. Free them with `bow_config_free`.
+ * Makes settings, with the defaults if `options` is NULL. Free them with `bow_config_free`.
  *
- * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`; `BOW_ERROR_ARGUMENT` for an enumerator that there is not, a window that is not
- * from 8 to 15, levels beyond 9.
+ * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`; `BOW_ERROR_ARGUMENT` for an unknown enumerator, a window that is not
+ * from 8 to 15, or a level beyond 9.
  */
 bow_error bow_config_new(const bow_options *options,
                          bow_config **config);
 
 /**
- * Frees settings; NULL is nothing. Connections that were made with them keep what they need.
+ * Frees settings; does nothing for NULL. Connections made with them keep what they need.
  */
 void bow_config_free(bow_config *config);
 
 /**
- * Lets pages of one more origin in: `https://example.com`; with `*.` in front of the host all names below it; with `*` as
- * port any port; `null` for pages that have no origin. For connections that are made after this; no other thread may use the
- * settings meanwhile.
+ * Allows pages of one more origin: `https://example.com`; `*.` in front of the host stands for all names below it, `*`
+ * as the port for any port, and `null` for pages without an origin. This applies to connections made afterwards; no
+ * other thread may use the settings during the call.
  *
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_ORIGIN`.
  */
@@ -921,7 +930,8 @@ bow_error bow_config_allow_origin(bow_config *config,
                                   const char *origin);
 
 /**
- * Takes one more name, such as `chat.example.com`, as a name of this server. Otherwise as `bow_config_allow_origin`.
+ * Adds a name, such as `chat.example.com`, to the names of this server. This applies to connections made afterwards;
+ * no other thread may use the settings during the call.
  *
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_HOST`.
  */
@@ -929,15 +939,15 @@ bow_error bow_config_allow_host(bow_config *config,
                                 const char *host);
 
 /**
- * A server's connection that was accepted now. Free it with `bow_conn_free`.
+ * Makes a server's connection that was accepted at `now`. Free it with `bow_conn_free`.
  *
  * Errors: `BOW_ERROR_NULL`.
  */
 bow_error bow_conn_server(const bow_config *config, uint64_t now, bow_conn **conn);
 
 /**
- * A client's connection whose transport is there now; the request is pending. Mask keys and the nonce come from the
- * operating system. Free it with `bow_conn_free`.
+ * Makes a client's connection over a transport that is established; the request is pending. Mask keys and the nonce
+ * come from the operating system. Free it with `bow_conn_free`.
  *
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`, `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_HOST`, `BOW_ERROR_RESOURCE`,
  * `BOW_ERROR_ORIGIN`, `BOW_ERROR_SUBPROTOCOL`, `BOW_ERROR_HEADER`.
@@ -948,19 +958,20 @@ bow_error bow_conn_client(const bow_config *config,
                           bow_conn **conn);
 
 /**
- * Frees a connection; NULL is nothing.
+ * Frees a connection; does nothing for NULL.
  */
 void bow_conn_free(bow_conn *conn);
 
 /**
- * Takes the next event from the front of the input, which was read at `now`: `*input` and `*len` become what is left. The
- * bytes are changed in place (unmasked). Call it until the event is `BOW_EVENT_NONE`: then all is taken, and nothing of the
- * input is needed any more. Only while a request waits for its answer, input is left; give it again afterwards.
+ * Takes the next event from the front of the input, which was read at `now`, and makes `*input` and `*len` the rest.
+ * The bytes are changed in place (unmasked). Call it until the event is `BOW_EVENT_NONE`: then everything is taken,
+ * and the input is not needed any more. Only while a request waits for its answer is input left; pass it again
+ * afterwards.
  *
  * Once nothing is left, it also does what is due by `now`, so call it with `*len` 0 when the time of
- * `bow_conn_next_timeout` has come; `*input` may be NULL then, and `input` and `len` themselves may not.
+ * `bow_conn_next_timeout` has come. `*input` may be NULL then, but `input` and `len` themselves must not be.
  *
- * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`, `BOW_ERROR_ARGUMENT` for a length that cannot be.
+ * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`, `BOW_ERROR_ARGUMENT` for an impossible length.
  */
 bow_error bow_conn_next(bow_conn *conn,
                         uint8_t **input,
@@ -969,10 +980,10 @@ bow_error bow_conn_next(bow_conn *conn,
                         bow_event *event);
 
 /**
- * Says that the peer has ended its direction of the transport (`read` gave 0, or failed), once `bow_conn_next` has taken all
- * that was read before. The event is `BOW_EVENT_NONE` where nothing was missing; `BOW_EVENT_FAILED` where a Close frame or a
- * request was (`BOW_PEER_GONE`), or a response (`BOW_PEER_RESPONSE`); `BOW_EVENT_REFUSED` at a client whose server ends its
- * refusal so. The step is `BOW_STEP_CLOSE` afterwards.
+ * Tells the connection that the peer has ended its direction of the transport (`read` gave 0, or failed), after
+ * `bow_conn_next` has taken everything that was read before. The event is `BOW_EVENT_NONE` if nothing was missing;
+ * `BOW_EVENT_FAILED` if a Close frame or a request was missing (`BOW_PEER_GONE`), or a response (`BOW_PEER_RESPONSE`);
+ * `BOW_EVENT_REFUSED` at a client whose server ends its refusal like this. The step is `BOW_STEP_CLOSE` afterwards.
  *
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`.
  */
@@ -980,21 +991,21 @@ bow_error bow_conn_eof(bow_conn *conn,
                        bow_event *event);
 
 /**
- * What the request that waits for an answer asks for; NULL where none waits. It holds until that is answered.
+ * Returns the request that waits for an answer; NULL if none waits. It is valid until that request is answered.
  */
 const bow_request_view *bow_conn_request(const bow_conn *conn);
 
 /**
- * The value of the peer's first header field with this name, whatever its case: of a request until it is answered, of a
- * response (`BOW_EVENT_OPEN`, `BOW_EVENT_REFUSED`) until the next call of `bow_conn_next`. No value holds a control
- * character but the tab; it need not be UTF-8. NULL where there is none.
+ * Returns the value of the peer's first header field with this name, ignoring case: of a request until it is answered,
+ * of a response (`BOW_EVENT_OPEN`, `BOW_EVENT_REFUSED`) until the next call of `bow_conn_next`. A value holds no
+ * control characters but tabs; it need not be UTF-8. NULL if there is no such field.
  */
 bow_slice bow_conn_header(const bow_conn *conn,
                           const char *name);
 
 /**
- * The same for the header field with this number, from 0 on, in the order in which they came: its name and its value. Both
- * are NULL from the first number on that there is none of.
+ * Gets the name and the value of the header field with this number, counted from 0 in the order in which the fields
+ * came. Both are NULL if there is no field with this number. They are valid as long as those of `bow_conn_header`.
  *
  * Errors: `BOW_ERROR_NULL`.
  */
@@ -1004,8 +1015,8 @@ bow_error bow_conn_header_at(const bow_conn *conn,
                              bow_slice *value);
 
 /**
- * The first of `supported` that the request offers, so the server's order of preference decides; NULL where it offers none
- * of them. What is given back is one of those pointers.
+ * Returns the first of `supported` that the request offers, so the server's order of preference decides; NULL if it
+ * offers none of them. The result is one of the pointers in `supported`.
  */
 const char *bow_conn_choose_subprotocol(const bow_conn *conn,
                                         const char *const *supported,
@@ -1013,39 +1024,41 @@ const char *bow_conn_choose_subprotocol(const bow_conn *conn,
 
 /**
  * Accepts the request: the 101 is pending, and the connection is open. `acceptance` may be NULL. permessage-deflate is
- * answered as the settings say.
+ * answered according to the settings.
  *
- * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NO_REQUEST`, also for a plain request; `BOW_ERROR_CLOSING` where the client has gone;
- * `BOW_ERROR_SIZE`, `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_SUBPROTOCOL`, `BOW_ERROR_HEADER`; the request still waits then.
+ * Errors: `BOW_ERROR_NULL`; `BOW_ERROR_NO_REQUEST`, also for a plain request; `BOW_ERROR_CLOSING` if the client has
+ * gone; `BOW_ERROR_SIZE`, `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_SUBPROTOCOL`, `BOW_ERROR_HEADER`; the request still waits
+ * then.
  */
 bow_error bow_conn_accept(bow_conn *conn,
                           const bow_acceptance *answer,
                           uint64_t now);
 
 /**
- * Refuses the request: the response is pending, and the connection ends after it. 426 is for those that should have asked for
- * a WebSocket.
+ * Refuses the request: the response is pending, and the connection ends after it. Use 426 for requests that should
+ * have asked for a WebSocket.
  *
- * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NO_REQUEST`; `BOW_ERROR_CLOSING` where the client has gone; `BOW_ERROR_SIZE`,
- * `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_STATUS`, `BOW_ERROR_HEADER`, `BOW_ERROR_CONTENT_TYPE`; the request still waits then.
+ * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NO_REQUEST`; `BOW_ERROR_CLOSING` if the client has gone; `BOW_ERROR_SIZE`,
+ * `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_STATUS`, `BOW_ERROR_HEADER`, `BOW_ERROR_CONTENT_TYPE`; the request still waits
+ * then.
  */
 bow_error bow_conn_refuse(bow_conn *conn,
                           const bow_refusal *answer,
                           uint64_t now);
 
 /**
- * The subprotocol that was agreed; NULL where none was, and before the connection is open.
+ * Returns the subprotocol that was agreed; NULL if there is none or the connection is not open yet.
  */
 bow_slice bow_conn_subprotocol(const bow_conn *conn);
 
 /**
- * Whether permessage-deflate was agreed.
+ * Returns whether permessage-deflate was agreed.
  */
 bool bow_conn_is_compressed(const bow_conn *conn);
 
 /**
- * Queues a message; `kind` is a `bow_data_kind`. Text has to be UTF-8. The bytes are copied; here and in all that sends, `data`
- * may be NULL where `len` is 0.
+ * Queues a message; `kind` is a `bow_data_kind`. Text has to be UTF-8. The bytes are copied. Here and in all functions
+ * that send, `data` may be NULL if `len` is 0.
  *
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_ARGUMENT`, `BOW_ERROR_NOT_UTF8`, `BOW_ERROR_NOT_OPEN`, `BOW_ERROR_CLOSING`,
  * `BOW_ERROR_QUEUE_FULL`, `BOW_ERROR_MESSAGE_OPEN`.
@@ -1056,7 +1069,7 @@ bow_error bow_conn_send(bow_conn *conn,
                         size_t len);
 
 /**
- * The same, with a choice about compression: a `bow_compression`.
+ * Queues a message as `bow_conn_send` does, compressed or not as `compression`, a `bow_compression`, says.
  *
  * Errors: as `bow_conn_send`.
  */
@@ -1067,9 +1080,10 @@ bow_error bow_conn_send_with(bow_conn *conn,
                              uint32_t compression);
 
 /**
- * Queues a message that was encoded before. A client masks it anew.
+ * Queues a prepared message. A client masks it anew.
  *
- * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NOT_OPEN`, `BOW_ERROR_CLOSING`, `BOW_ERROR_QUEUE_FULL`, `BOW_ERROR_MESSAGE_OPEN`.
+ * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NOT_OPEN`, `BOW_ERROR_CLOSING`, `BOW_ERROR_QUEUE_FULL`,
+ * `BOW_ERROR_MESSAGE_OPEN`.
  */
 bow_error bow_conn_send_prepared(bow_conn *conn,
                                  const bow_prepared *prepared);
@@ -1087,14 +1101,14 @@ bow_error bow_conn_start_message(bow_conn *conn,
                                  uint32_t compression);
 
 /**
- * Queues a further part.
+ * Queues a further part of a message that is sent in parts.
  *
  * Errors: as `bow_conn_send`, with `BOW_ERROR_NO_MESSAGE_OPEN` in place of `BOW_ERROR_MESSAGE_OPEN`.
  */
 bow_error bow_conn_continue_message(bow_conn *conn, const void *data, size_t len);
 
 /**
- * Queues the last part.
+ * Queues the last part of a message that is sent in parts.
  *
  * Errors: as `bow_conn_continue_message`.
  */
@@ -1108,16 +1122,17 @@ bow_error bow_conn_finish_message(bow_conn *conn, const void *data, size_t len);
 bow_error bow_conn_ping(bow_conn *conn, const void *data, size_t len);
 
 /**
- * Queues a Pong with up to 125 bytes, where `answer_pings` is 0.
+ * Queues a Pong with up to 125 bytes, for programs that set `answer_pings` to 0.
  *
  * Errors: as `bow_conn_ping`.
  */
 bow_error bow_conn_pong(bow_conn *conn, const void *data, size_t len);
 
 /**
- * Begins the closing handshake: queues a Close frame with this code and reason, or with neither where `code` is 0. Nothing
- * can be sent after it; go on reading until the step says otherwise. `reason` is UTF-8 of up to 123 bytes and a NUL, or NULL.
- * A handshake that is not done cannot be closed: refuse it, or free the connection and close the transport.
+ * Begins the closing handshake: queues a Close frame with this code and reason, or with neither if `code` is 0.
+ * Nothing can be sent after it; continue to read until the step says otherwise. `reason` is UTF-8 of up to 123 bytes
+ * and a NUL, or NULL. A handshake that is not complete cannot be closed: refuse it, or free the connection and close
+ * the transport.
  *
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NOT_OPEN`, `BOW_ERROR_CLOSING`, `BOW_ERROR_CLOSE_CODE`, `BOW_ERROR_NOT_UTF8`,
  * `BOW_ERROR_REASON_TOO_LONG`; `BOW_ERROR_ARGUMENT` for a reason without a code.
@@ -1128,60 +1143,62 @@ bow_error bow_conn_close(bow_conn *conn,
                          uint64_t now);
 
 /**
- * The bytes to be written next that lie in one piece; of length 0 once nothing waits. They hold until the next call for the
- * same connection.
+ * Returns the next contiguous bytes to write; the length is 0 once nothing is pending. They are valid until the next
+ * call for the same connection.
  */
 bow_slice bow_conn_pending(const bow_conn *conn);
 
 /**
- * Says that so many bytes of what was pending have been written.
+ * Tells the connection that this many of the pending bytes have been written.
  *
- * Errors: `BOW_ERROR_NULL`; `BOW_ERROR_ARGUMENT` where fewer are pending.
+ * Errors: `BOW_ERROR_NULL`; `BOW_ERROR_ARGUMENT` if fewer are pending.
  */
 bow_error bow_conn_written(bow_conn *conn, size_t len);
 
 /**
- * Bytes that wait to be written, in all pieces.
+ * Returns how many bytes wait to be written in total.
  */
 size_t bow_conn_queued(const bow_conn *conn);
 
 /**
- * Bytes of memory that the connection holds, itself included: for a bound over all of them. Of a prepared message that
- * several send, each has an equal part.
+ * Returns how many bytes of memory the connection holds, including itself, for a bound over all connections. A
+ * prepared message that several connections send counts for each of them in equal parts.
  */
 size_t bow_conn_held(const bow_conn *conn);
 
 /**
- * What to do with the transport, once what is pending has been written.
+ * Returns what to do with the transport once the pending bytes have been written.
  */
 bow_step bow_conn_step(const bow_conn *conn);
 
 /**
- * When `bow_conn_next` is to be called, unless something comes before; `BOW_NEVER` where it need not be. It changes with
- * every call, so ask each time before you wait.
+ * Returns when `bow_conn_next` has to be called unless something comes before; `BOW_NEVER` if it need not be. The time
+ * changes with every call, so ask each time before you wait.
  */
 uint64_t bow_conn_next_timeout(const bow_conn *conn);
 
 /**
- * How the connection has ended, or would have if it ended now.
+ * Gets how the connection has ended, or would have if it ended now.
  *
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`.
  */
 bow_error bow_conn_outcome(bow_conn *conn, bow_outcome *outcome);
 
 /**
- * What an error means, in a few words of English; also for numbers that are no error. Lives as long as the program.
+ * Returns what an error means, in a few words of English, also for numbers that are not an error. The text lives as
+ * long as the program.
  */
 const char *bow_error_text(uint32_t error);
 
 /**
- * The section of an RFC that holds the rule, such as `RFC 6455 §5.1`, in UTF-8; NULL where no rule was broken. Where
- * several sections are possible, NULL as well: the event has the one. Lives as long as the program.
+ * Returns the section of an RFC that states the rule, such as `RFC 6455 §5.1`, in UTF-8. It is NULL if no rule was
+ * broken, and also if several sections are possible: the event then has the right one. The text lives as long as the
+ * program.
  */
 const char *bow_error_section(uint32_t error);
 
 /**
- * The version of the library, such as `0.1.0`. Lives as long as the program.
+ * Returns the version of the library, such as `0.1.0`. The text lives as long as the program.
  */
 const char *bow_version(void);
 
@@ -1193,7 +1210,7 @@ const char *bow_version(void);
 bow_error bow_prepared_new(uint32_t kind, const void *data, size_t len, bow_prepared **prepared);
 
 /**
- * Frees a message; NULL is nothing. What is queued of it still goes out.
+ * Frees a message; does nothing for NULL. Its queued bytes are still sent.
  */
 void bow_prepared_free(bow_prepared *prepared);
 

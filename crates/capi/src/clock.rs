@@ -1,13 +1,13 @@
-//! The program's milliseconds as the library's instants.
+//! Converts the program's milliseconds to the library's instants.
 
 use std::time::Duration;
 
 use bowsprit::time::{self, Instant};
 
-/// The time that never comes.
+/// A time that never comes.
 pub const BOW_NEVER: u64 = u64::MAX;
 
-/// A clock that goes back stands still instead.
+/// The program's clock. If it goes back, it stands still instead.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     latest: Instant,
@@ -18,9 +18,9 @@ impl Clock {
         Self { latest: start() }
     }
 
-    /// The instant of a number.
+    /// Converts a number of milliseconds to an instant.
     pub(crate) fn at(&mut self, now: u64) -> Instant {
-        // A number too large for an instant is none that comes.
+        // An instant cannot represent a number this large, so its time never comes.
         if let Some(at) = start().checked_add(Duration::from_millis(now)) {
             self.latest = self.latest.max(at);
         }
@@ -28,7 +28,7 @@ impl Clock {
     }
 }
 
-/// The number of an instant, rounded up: at that number, the instant has come.
+/// Converts an instant to a number of milliseconds, rounded up: at that number, the instant has come.
 pub(crate) fn number(at: Instant) -> u64 {
     let passed = at.saturating_duration_since(start()).as_nanos().div_ceil(1_000_000);
     u64::try_from(passed).unwrap_or(BOW_NEVER)

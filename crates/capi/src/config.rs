@@ -1,4 +1,4 @@
-//! Settings, which any number of connections share.
+//! Settings, which any number of connections can share.
 
 #![allow(unsafe_code, reason = "exports symbols")]
 
@@ -17,7 +17,7 @@ use crate::error::bow_error::*;
 use crate::guard;
 use crate::pointers::{Versioned, hand_over, init_versioned, read_versioned, take_back, text};
 
-/// How data frames are handed over: `delivery` of `bow_options`.
+/// How data frames are delivered: `delivery` of `bow_options`.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum bow_delivery {
@@ -25,21 +25,22 @@ pub enum bow_delivery {
     BOW_DELIVER_MESSAGES = 0,
     /// As they arrive, in any pieces: `BOW_EVENT_CHUNK`. Nothing is held.
     BOW_DELIVER_CHUNKS = 1,
-    /// Both: the pieces as they arrive, and each message when it is whole.
+    /// Both: the pieces as they arrive, and each message when it is complete.
     BOW_DELIVER_BOTH = 2,
 }
 
-/// Which pages a server lets in: `origins` of `bow_options`. A browser lets any page connect to any server, with the
-/// server's cookies; clients that send no `Origin` are no browsers, and are let through.
+/// Which pages may connect to a server: `origins` of `bow_options`. A browser lets any page connect to any server, with
+/// the server's cookies. Clients that send no `Origin` are not browsers, and may always connect.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum bow_origins {
-    /// Pages that this server served itself under an address, `localhost` or a name of `bow_config_allow_host`, and those of
-    /// `bow_config_allow_origin`.
+    /// Pages that this server itself served, under an address, `localhost` or a name of `bow_config_allow_host`, and
+    /// those of `bow_config_allow_origin`.
     BOW_ORIGINS_SAME = 0,
-    /// The same, for a server that only this machine reaches: under `localhost` and loopback addresses alone.
+    /// As `BOW_ORIGINS_SAME`, for a server that only this machine reaches: under `localhost` and loopback addresses
+    /// alone.
     BOW_ORIGINS_LOOPBACK = 1,
-    /// All pages: for servers that trust neither cookies nor the network that a request comes from, or that look at
+    /// All pages. For servers that trust neither cookies nor the network that a request comes from, or that check
     /// `origin` of `bow_request_view` themselves.
     BOW_ORIGINS_ANY = 2,
 }
@@ -50,42 +51,43 @@ pub enum bow_origins {
 pub enum bow_context {
     /// Nothing: each message is compressed by itself.
     BOW_CONTEXT_FRESH = 0,
-    /// The last bytes, as many as the window has.
+    /// As many of the last bytes as fit in the window.
     BOW_CONTEXT_WINDOW = 1,
-    /// A compressor of its own for each connection, at 400,000 bytes or so; for sending only.
+    /// A compressor for each connection, which takes about 400,000 bytes; for sending only.
     BOW_CONTEXT_COMPRESSOR = 2,
 }
 
-/// What a connection accepts, how long it waits, how much it holds. `bow_options_init` fills in the defaults; 0 is zero and
-/// not "no limit". Times are milliseconds, and `BOW_NEVER` is never.
+/// What a connection accepts, how long it waits, and how much it holds. `bow_options_init` fills in the defaults. 0
+/// means zero and not "no limit". Times are in milliseconds; `BOW_NEVER` means never.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct bow_options {
     /// `sizeof` of this struct.
     pub size: usize,
-    /// The longest message to accept, in bytes, inflated where it was compressed. 16 MiB.
+    /// The longest message to accept, in bytes; for a compressed message, after inflating. 16 MiB.
     pub max_message: u64,
-    /// The longest frame to accept, in bytes of payload; refused at its header. 16 MiB.
+    /// The longest frame to accept, in bytes of payload; longer ones are refused at the header. 16 MiB.
     pub max_frame: u64,
-    /// Bytes that may wait for a peer that does not read; then messages are refused (`BOW_ERROR_QUEUE_FULL`). 4 MiB.
+    /// How many bytes may wait for a peer that does not read; beyond that, messages are refused
+    /// (`BOW_ERROR_QUEUE_FULL`). 4 MiB.
     pub max_queued: u64,
-    /// Messages longer than this go out in fragments of this many bytes; 0: never. 0.
+    /// Messages longer than this are sent in fragments of this many bytes; 0 means never. 0.
     pub fragment_size: u64,
     /// The longest head of a request or response, in bytes. 16 KiB.
     pub max_head: u64,
-    /// The most that is kept of what a server says in place of 101, in bytes. 64 KiB.
+    /// How much of the body of a response other than 101 is kept, in bytes. 64 KiB.
     pub max_refusal_body: u64,
     /// How long the peer may take for its part of the handshake. 10 s.
     pub handshake_timeout: u64,
     /// How long the peer may take to answer a Close frame, and then to end the transport. 5 s.
     pub close_timeout: u64,
-    /// Ends a connection when nothing has come for this long of a message that had begun. 30 s.
+    /// Ends a connection if nothing has come for this long while a message was incomplete. 30 s.
     pub message_timeout: u64,
-    /// Ends a connection when nothing has come for this long. Never.
+    /// Ends a connection if nothing has come for this long. Never.
     pub idle_timeout: u64,
-    /// Sends a Ping when nothing has come for this long. Never.
+    /// Sends a Ping if nothing has come for this long. Never.
     pub ping_interval: u64,
-    /// How long after such a Ping anything must have come. 20 s.
+    /// How long after such a Ping something must have come. 20 s.
     pub pong_timeout: u64,
     /// The most fields in a head. 100.
     pub max_headers: u32,
@@ -95,40 +97,40 @@ pub struct bow_options {
     pub max_empty_fragments: u32,
     /// A `bow_delivery`. Messages.
     pub delivery: u32,
-    /// Whether Pings are answered by themselves: 1 or 0. 1.
+    /// Whether Pings are answered automatically: 1 or 0. 1.
     pub answer_pings: u32,
     /// A `bow_origins`, for servers. Same.
     pub origins: u32,
     /// Whether permessage-deflate (RFC 7692) is offered and accepted: 1 or 0. 0.
     pub deflate: u32,
-    /// How hard to look for repetitions: 0 to 9. 4.
+    /// How hard to search for repetitions: 0 to 9. 4.
     pub deflate_level: u32,
-    /// Memory of the compressor: 1 to 9. 8.
+    /// How much memory the compressor uses: 1 to 9. 8.
     pub deflate_memory_level: u32,
-    /// The largest window for what we send: 8 to 15 bits. 15.
+    /// The largest window for what we send, in bits: 8 to 15. 15.
     pub deflate_send_window: u32,
-    /// The largest window for what the peer sends: 8 to 15 bits, or 0 for what peers in use take. 0.
+    /// The largest window for what the peer sends, in bits: 8 to 15, or 0 for what peers in use accept. 0.
     pub deflate_receive_window: u32,
     /// A `bow_context`, for what we send. Fresh.
     pub deflate_send_context: u32,
     /// A `bow_context`, for what the peer sends. Window.
     pub deflate_receive_context: u32,
-    /// Shorter messages than this go out as they are, in bytes. 1,024.
+    /// Messages shorter than this, in bytes, are sent uncompressed. 1,024.
     pub deflate_threshold: u32,
 }
 
-// SAFETY: numbers, the size first; 13 of 8 bytes and 14 of 4 leave no padding.
+// SAFETY: only numbers, the size first; 13 of 8 bytes and 14 of 4 leave no padding.
 unsafe impl Versioned for bow_options {
     const FIRST: usize = size_of::<Self>();
 }
 
-/// Settings. Connections share what they are made with, so a `bow_config` may be freed before they are; once it is complete,
-/// any number of threads may use it at a time.
+/// Settings. Connections share the settings they are made with, so a `bow_config` may be freed before them. Once it is
+/// complete, any number of threads may use it at the same time.
 pub struct bow_config {
     pub(crate) settings: Arc<Settings>,
 }
 
-/// The settings of the library, and of the handshake.
+/// The settings of the library and of the handshake.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) core: Arc<Config>,
@@ -143,21 +145,21 @@ pub(crate) struct Settings {
 /// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bow_options_init(options: *mut bow_options, size: usize) -> bow_error {
-    // SAFETY: NULL, or so many bytes are there.
+    // SAFETY: NULL, or `size` bytes are there.
     guard::catch(|| unsafe { init_versioned(options, size, &bow_options::default()) })
 }
 
-/// Makes settings; with the defaults where `options` is NULL. Free them with `bow_config_free`.
+/// Makes settings, with the defaults if `options` is NULL. Free them with `bow_config_free`.
 ///
-/// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`; `BOW_ERROR_ARGUMENT` for an enumerator that there is not, a window that is not
-/// from 8 to 15, levels beyond 9.
+/// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_SIZE`; `BOW_ERROR_ARGUMENT` for an unknown enumerator, a window that is not
+/// from 8 to 15, or a level beyond 9.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bow_config_new(
     options: *const bow_options,
     config: *mut *mut bow_config,
 ) -> bow_error {
     guard::catch(|| {
-        // SAFETY: both are NULL, or what they say they are.
+        // SAFETY: both pointers are NULL or valid.
         unsafe {
             hand_over(config, || {
                 let default = bow_options::default();
@@ -168,16 +170,16 @@ pub unsafe extern "C" fn bow_config_new(
     })
 }
 
-/// Frees settings; NULL is nothing. Connections that were made with them keep what they need.
+/// Frees settings; does nothing for NULL. Connections made with them keep what they need.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bow_config_free(config: *mut bow_config) {
     // SAFETY: NULL, or made by `bow_config_new` and not freed yet.
     unsafe { take_back(config) }
 }
 
-/// Lets pages of one more origin in: `https://example.com`; with `*.` in front of the host all names below it; with `*` as
-/// port any port; `null` for pages that have no origin. For connections that are made after this; no other thread may use the
-/// settings meanwhile.
+/// Allows pages of one more origin: `https://example.com`; `*.` in front of the host stands for all names below it, `*`
+/// as the port for any port, and `null` for pages without an origin. This applies to connections made afterwards; no
+/// other thread may use the settings during the call.
 ///
 /// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_ORIGIN`.
 #[unsafe(no_mangle)]
@@ -185,24 +187,25 @@ pub unsafe extern "C" fn bow_config_allow_origin(
     config: *mut bow_config,
     origin: *const c_char,
 ) -> bow_error {
-    // SAFETY: both are NULL, or what they say they are.
+    // SAFETY: both pointers are NULL or valid.
     unsafe {
         allow(config, origin, |policy, origin| policy.allow_origin(origin).map_err(|_| BOW_ERROR_ORIGIN))
     }
 }
 
-/// Takes one more name, such as `chat.example.com`, as a name of this server. Otherwise as `bow_config_allow_origin`.
+/// Adds a name, such as `chat.example.com`, to the names of this server. This applies to connections made afterwards;
+/// no other thread may use the settings during the call.
 ///
 /// Errors: `BOW_ERROR_NULL`, `BOW_ERROR_HOST`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bow_config_allow_host(config: *mut bow_config, host: *const c_char) -> bow_error {
-    // SAFETY: both are NULL, or what they say they are.
+    // SAFETY: both pointers are NULL or valid.
     unsafe { allow(config, host, |policy, host| policy.allow_host(host).map_err(|_| BOW_ERROR_HOST)) }
 }
 
 /// # Safety
 ///
-/// Both are NULL, or what they say they are.
+/// Both pointers are NULL or valid.
 unsafe fn allow(
     config: *mut bow_config,
     what: *const c_char,
@@ -219,7 +222,7 @@ unsafe fn allow(
 }
 
 impl Default for bow_options {
-    /// What the library has; the handshake's time is that of its loop.
+    /// Returns the library's defaults; the handshake timeout is that of its event loop.
     fn default() -> Self {
         let (core, head, deflate) = (Config::default(), HeadLimits::default(), DeflateConfig::default());
         let never = |time: Option<Duration>| time.map_or(BOW_NEVER, millis);
@@ -330,7 +333,7 @@ fn time(millis: u64) -> Option<Duration> {
     (millis != BOW_NEVER).then(|| Duration::from_millis(millis))
 }
 
-/// A limit beyond what can be is none.
+/// A limit that does not fit is no limit.
 fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

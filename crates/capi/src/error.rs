@@ -1,4 +1,4 @@
-//! One list of what can go wrong, for this program and for the peer.
+//! One list of everything that can go wrong, for this program and for the peer.
 
 #![allow(unsafe_code, reason = "exports a symbol")]
 
@@ -10,26 +10,26 @@ use bowsprit::handshake::{AcceptError, RefusalError, RequestBuildError};
 
 /// What went wrong.
 ///
-/// Functions return what this program did wrong (below 100); nothing has been done then, and the connection goes on. What
-/// the peer did comes in events (100 and up).
+/// Functions return errors of this program (below 100); the call has then done nothing, and the connection continues.
+/// Errors of the peer come in events (100 and up).
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum bow_error {
-    /// Nothing.
+    /// No error.
     BOW_OK = 0,
     /// A pointer that must not be NULL is NULL, or is not aligned.
     BOW_ERROR_NULL = 1,
-    /// The `size` of a struct is none that this library knows, or there are values behind what it knows.
+    /// The `size` of a struct is not one that this library knows, or fields beyond those it knows are not zero.
     BOW_ERROR_SIZE = 2,
-    /// A value is none of those that it may be.
+    /// A value is not among those allowed.
     BOW_ERROR_ARGUMENT = 3,
-    /// The connection is not open: its handshake is not done, or has failed.
+    /// The connection is not open: its handshake is not complete, or has failed.
     BOW_ERROR_NOT_OPEN = 4,
     /// No request waits for an answer.
     BOW_ERROR_NO_REQUEST = 5,
-    /// A Close frame is sent, or the connection has ended; nothing may follow.
+    /// A Close frame was sent, or the connection has ended; nothing may follow.
     BOW_ERROR_CLOSING = 6,
-    /// The peer does not read: as much waits as may.
+    /// The peer does not read, and as much as allowed is waiting.
     BOW_ERROR_QUEUE_FULL = 7,
     /// A message is being sent in parts: end it first.
     BOW_ERROR_MESSAGE_OPEN = 8,
@@ -43,23 +43,23 @@ pub enum bow_error {
     BOW_ERROR_CLOSE_CODE = 12,
     /// A close reason has at most 123 bytes.
     BOW_ERROR_REASON_TOO_LONG = 13,
-    /// The host is none, or its port is none.
+    /// The host or its port is invalid.
     BOW_ERROR_HOST = 14,
-    /// The resource does not start with a slash, or holds what has to be percent-encoded.
+    /// The resource does not start with a slash, or holds characters that have to be percent-encoded.
     BOW_ERROR_RESOURCE = 15,
-    /// The origin is none.
+    /// The origin is invalid.
     BOW_ERROR_ORIGIN = 16,
-    /// A subprotocol is no token, is there twice, or is accepted without having been offered.
+    /// A subprotocol is not a token, occurs twice, or is accepted without having been offered.
     BOW_ERROR_SUBPROTOCOL = 17,
-    /// A header field is malformed, or one that the handshake writes itself.
+    /// A header field is malformed, or is one that the handshake writes itself.
     BOW_ERROR_HEADER = 18,
     /// The status of a refusal is not from 200 to 599.
     BOW_ERROR_STATUS = 19,
     /// The content type does not fit in a header field.
     BOW_ERROR_CONTENT_TYPE = 20,
-    /// The library itself failed; what it failed in can only be freed. Please report it.
+    /// The library itself failed; the object that it failed in can only be freed. Please report it.
     BOW_ERROR_INTERNAL = 21,
-    /// The system has no entropy for a nonce or a masking key. A connection that lacks a masking key has failed.
+    /// The system has no entropy for a nonce or a masking key. A connection without a masking key has failed.
     BOW_ERROR_NO_ENTROPY = 22,
 
     /// The peer broke a rule of a later version of the protocol or of this library.
@@ -70,7 +70,7 @@ pub enum bow_error {
     BOW_PEER_MASK_FORBIDDEN = 102,
     /// RSV1, RSV2 or RSV3 is set, and no extension gives it a meaning.
     BOW_PEER_RESERVED_BIT = 103,
-    /// An opcode that does not exist.
+    /// An undefined opcode.
     BOW_PEER_RESERVED_OPCODE = 104,
     /// A length written in more bytes than it needs.
     BOW_PEER_LENGTH_NOT_MINIMAL = 105,
@@ -78,9 +78,9 @@ pub enum bow_error {
     BOW_PEER_LENGTH_TOP_BIT = 106,
     /// A control frame with more than 125 bytes.
     BOW_PEER_CONTROL_TOO_LONG = 107,
-    /// A control frame in fragments.
+    /// A fragmented control frame.
     BOW_PEER_CONTROL_FRAGMENTED = 108,
-    /// A continuation frame that continues nothing.
+    /// A continuation frame without a message to continue.
     BOW_PEER_CONTINUATION_WITHOUT_MESSAGE = 109,
     /// A message that starts before the last one has ended.
     BOW_PEER_MESSAGE_INSIDE_MESSAGE = 110,
@@ -94,7 +94,7 @@ pub enum bow_error {
     BOW_PEER_TOO_MANY_EMPTY_FRAGMENTS = 114,
     /// A text message that is not UTF-8.
     BOW_PEER_TEXT_NOT_UTF8 = 115,
-    /// A Close frame with half a code.
+    /// A Close frame with only half a code.
     BOW_PEER_CLOSE_PAYLOAD_TRUNCATED = 116,
     /// A Close frame with a code that may not be sent.
     BOW_PEER_CLOSE_CODE_INVALID = 117,
@@ -102,26 +102,26 @@ pub enum bow_error {
     BOW_PEER_CLOSE_REASON_NOT_UTF8 = 118,
     /// RSV1 on a frame that does not start a message.
     BOW_PEER_COMPRESSED_BIT_MISPLACED = 119,
-    /// A compressed message that is no DEFLATE.
+    /// A compressed message that is not valid DEFLATE.
     BOW_PEER_DEFLATE_INVALID = 120,
 
-    /// A request that breaks a rule; it is answered with a status that says so.
+    /// A request that breaks a rule; the answer has a status that says so.
     BOW_PEER_REQUEST = 200,
-    /// A page of an origin that may not connect, or a name that is not this server's (`origins`).
+    /// A page of an origin that may not connect, or a name that is not one of this server's (`origins`).
     BOW_PEER_ORIGIN = 201,
     /// A response that breaks a rule.
     BOW_PEER_RESPONSE = 202,
-    /// The server answered with another status than 101.
+    /// The server answered with a status other than 101.
     BOW_PEER_REFUSED = 203,
     /// The handshake took longer than `handshake_timeout`.
     BOW_PEER_HANDSHAKE_TIMEOUT = 204,
     /// The transport ended without a Close frame.
     BOW_PEER_GONE = 205,
-    /// Nothing was heard for `pong_timeout` after a Ping.
+    /// Nothing came for `pong_timeout` after a Ping.
     BOW_PEER_DEAD = 206,
-    /// Nothing was heard for `idle_timeout`.
+    /// Nothing came for `idle_timeout`.
     BOW_PEER_IDLE = 207,
-    /// Nothing of a message that had begun came for `message_timeout`.
+    /// Nothing came for `message_timeout` while a message was incomplete.
     BOW_PEER_STALLED = 208,
     /// The closing handshake took longer than `close_timeout`.
     BOW_PEER_CLOSE_TIMEOUT = 209,
@@ -129,20 +129,22 @@ pub enum bow_error {
 
 use bow_error::*;
 
-/// What an error means, in a few words of English; also for numbers that are no error. Lives as long as the program.
+/// Returns what an error means, in a few words of English, also for numbers that are not an error. The text lives as
+/// long as the program.
 #[unsafe(no_mangle)]
 pub extern "C" fn bow_error_text(error: u32) -> *const c_char {
     facts(error).1.as_ptr()
 }
 
-/// The section of an RFC that holds the rule, such as `RFC 6455 §5.1`, in UTF-8; NULL where no rule was broken. Where
-/// several sections are possible, NULL as well: the event has the one. Lives as long as the program.
+/// Returns the section of an RFC that states the rule, such as `RFC 6455 §5.1`, in UTF-8. It is NULL if no rule was
+/// broken, and also if several sections are possible: the event then has the right one. The text lives as long as the
+/// program.
 #[unsafe(no_mangle)]
 pub extern "C" fn bow_error_section(error: u32) -> *const c_char {
     facts(error).2.map_or(std::ptr::null(), CStr::as_ptr)
 }
 
-/// The version of the library, such as `0.1.0`. Lives as long as the program.
+/// Returns the version of the library, such as `0.1.0`. The text lives as long as the program.
 #[unsafe(no_mangle)]
 pub extern "C" fn bow_version() -> *const c_char {
     VERSION.as_ptr().cast()
@@ -166,7 +168,7 @@ fn facts(error: u32) -> Facts {
     ))
 }
 
-/// All of them, with their text and the section of their rule.
+/// All errors, each with its text and the section of its rule.
 const TABLE: &[Facts] = &[
     (BOW_OK, c"no error", None),
     (BOW_ERROR_NULL, c"a pointer that must not be NULL is NULL or not aligned", None),
@@ -339,7 +341,7 @@ mod tests {
         assert_eq!(facts(99).1, c"no error of this library");
     }
 
-    /// The library's own texts and sections, which C cannot have as they are: they have no NUL behind them.
+    /// The library's own texts and sections cannot be given to C as they are, because they do not end with a NUL.
     #[test]
     fn rules_say_what_the_library_says() {
         for (at, rule) in ProtocolError::ALL.iter().copied().enumerate() {

@@ -1,16 +1,16 @@
-//! No panic crosses into C.
+//! Keeps panics from crossing into C.
 //!
-//! There is none that bytes or arguments are known to reach, so a panic is a fault of this library. It is caught, as a
-//! library has no business to end the program of others; what it happened in may be half changed, so every later call for
-//! that object says [`BOW_ERROR_INTERNAL`], and it can only be freed. Other objects share nothing with it that changes.
-//! (A program that was built with `panic=abort` ends instead.)
+//! No bytes or arguments are known to cause a panic, so a panic is a fault of this library. It is caught, because a
+//! library has no business ending the program of others. The object in which it happened may be half changed, so every
+//! later call for that object returns [`BOW_ERROR_INTERNAL`], and it can only be freed. Other objects share nothing
+//! with it that changes. (A program that was built with `panic=abort` ends instead.)
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::bow_error;
 use crate::error::bow_error::{BOW_ERROR_INTERNAL, BOW_OK};
 
-/// Runs what has no object yet.
+/// Runs a function that has no object yet.
 pub(crate) fn catch(run: impl FnOnce() -> Result<(), bow_error>) -> bow_error {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(())) => BOW_OK,
@@ -19,12 +19,12 @@ pub(crate) fn catch(run: impl FnOnce() -> Result<(), bow_error>) -> bow_error {
     }
 }
 
-/// Runs what has no way to say that it failed.
+/// Runs a function that has no way to report failure.
 pub(crate) fn quietly(run: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(run));
 }
 
-/// Something that is not touched again after a panic in it.
+/// A value that is not used again after a panic in it.
 #[derive(Debug)]
 pub(crate) struct Guarded<T> {
     inner: T,
@@ -51,7 +51,7 @@ impl<T> Guarded<T> {
         }
     }
 
-    /// What it says, or what is said in its place.
+    /// Asks the value; `instead` is the answer after a panic.
     pub(crate) fn ask<R>(&self, instead: R, ask: impl FnOnce(&T) -> R) -> R {
         if self.failed {
             return instead;

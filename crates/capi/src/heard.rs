@@ -1,4 +1,4 @@
-//! What the library says of an open connection, as C sees it.
+//! The library's events of an open connection, as C sees them.
 
 use bowsprit::ProtocolError;
 use bowsprit::close::CloseCode;
@@ -9,7 +9,7 @@ use bowsprit::time::Instant;
 use crate::event::bow_event_kind::*;
 use crate::event::{bow_data_kind, bow_event};
 
-/// The next event of an open connection.
+/// Returns the next event of an open connection.
 pub(crate) fn listen(
     conn: &mut Connection,
     input: &mut &mut [u8],

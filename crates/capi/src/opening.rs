@@ -1,4 +1,4 @@
-//! What C says in a handshake: what a client asks for, what a server answers.
+//! What C passes to a handshake: what a client asks for and what a server answers.
 
 #![allow(unsafe_code, reason = "C gives pointers")]
 
@@ -22,13 +22,14 @@ pub struct bow_header {
     pub value: *const c_char,
 }
 
-/// What a client asks for. `bow_request request = {.size = sizeof request};` and the fields that you want; NULL and 0 are none.
+/// What a client asks for. Write `bow_request request = {.size = sizeof request};` and set the fields you need; NULL
+/// and 0 mean none.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct bow_request {
     /// `sizeof` of this struct.
     pub size: usize,
-    /// The value of `Host`, such as `example.com:9001`; the port is named unless it is the scheme's. Must be there.
+    /// The value of `Host`, such as `example.com:9001`, with the port unless it is the scheme's default. Required.
     pub host: *const c_char,
     /// Path and query, percent-encoded, such as `/chat?room=7`; NULL is `/`.
     pub resource: *const c_char,
@@ -36,59 +37,62 @@ pub struct bow_request {
     pub origin: *const c_char,
     /// Subprotocols to offer, the most preferred first.
     pub subprotocols: *const *const c_char,
-    /// How many.
+    /// How many subprotocols there are.
     pub subprotocol_count: usize,
     /// Further fields, such as `Authorization`.
     pub headers: *const bow_header,
-    /// How many.
+    /// How many further fields there are.
     pub header_count: usize,
 }
 
-/// What a server says in its 101. `bow_acceptance acceptance = {.size = sizeof acceptance};` and the fields that you want.
+/// What a server sends in its 101. Write `bow_acceptance acceptance = {.size = sizeof acceptance};` and set the fields
+/// you need.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct bow_acceptance {
     /// `sizeof` of this struct.
     pub size: usize,
-    /// One of the subprotocols that were offered (`bow_conn_choose_subprotocol`); NULL is none.
+    /// One of the offered subprotocols (`bow_conn_choose_subprotocol`); NULL means none.
     pub subprotocol: *const c_char,
     /// Further fields, such as `Set-Cookie`.
     pub headers: *const bow_header,
-    /// How many.
+    /// How many further fields there are.
     pub header_count: usize,
 }
 
-/// What a server says in place of 101. `bow_refusal refusal = {.size = sizeof refusal};` and the fields that you want.
+/// What a server sends in place of 101. Write `bow_refusal refusal = {.size = sizeof refusal};` and set the fields you
+/// need.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct bow_refusal {
     /// `sizeof` of this struct.
     pub size: usize,
-    /// From 200 to 599.
+    /// The status, from 200 to 599.
     pub status: usize,
-    /// The body; NULL is the reason phrase of the status.
+    /// The body; NULL means the reason phrase of the status.
     pub body: *const c_void,
     /// Its length in bytes.
     pub body_len: usize,
-    /// The media type of the body; NULL is `text/plain; charset=utf-8`.
+    /// The media type of the body; NULL means `text/plain; charset=utf-8`.
     pub content_type: *const c_char,
     /// Further fields, such as `WWW-Authenticate` or `Location`.
     pub headers: *const bow_header,
-    /// How many.
+    /// How many further fields there are.
     pub header_count: usize,
 }
 
-/// What a client asks a server for; see `bow_conn_request`. Owned by the connection; later versions may have more fields.
+/// What a client asks a server for; see `bow_conn_request`. The connection owns it; later versions may have more
+/// fields.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct bow_request_view {
-    /// The method: `GET`, unless it is a plain request.
+    /// The method: `GET`, unless this is a plain request.
     pub method: bow_slice,
-    /// Path and query, as sent, never decoded; of a plain request the target in any of its forms.
+    /// Path and query as sent, never decoded; for a plain request the target in any of its forms.
     pub resource: bow_slice,
     /// The host, and the port if one is named.
     pub host: bow_slice,
-    /// The origin; browsers send one.
+    /// The origin, which browsers send.
     pub origin: bow_slice,
 }
 
@@ -136,7 +140,7 @@ impl bow_request_view {
 
 /// # Safety
 ///
-/// `at` is NULL or what it says it is.
+/// `at` is NULL or valid, and so is everything it points at.
 pub(crate) unsafe fn client_request(at: *const bow_request) -> Result<ClientRequest, bow_error> {
     let empty = bow_request {
         size: size_of::<bow_request>(),
@@ -148,7 +152,7 @@ pub(crate) unsafe fn client_request(at: *const bow_request) -> Result<ClientRequ
         headers: ptr::null(),
         header_count: 0,
     };
-    // SAFETY: the caller's promise, for the struct and for all that it points at.
+    // SAFETY: the caller's promise, for the struct and for everything it points at.
     unsafe {
         let given = read_versioned(at, empty)?;
         let host = text(given.host)?.ok_or(BOW_ERROR_NULL)?;
@@ -166,11 +170,11 @@ pub(crate) unsafe fn client_request(at: *const bow_request) -> Result<ClientRequ
     }
 }
 
-/// The subprotocol and the fields of an acceptance; none where there is no acceptance.
+/// Reads the subprotocol and the fields of an acceptance; none if there is no acceptance.
 ///
 /// # Safety
 ///
-/// `at` is NULL or what it says it is.
+/// `at` is NULL or valid, and so is everything it points at.
 pub(crate) unsafe fn acceptance(
     at: *const bow_acceptance,
 ) -> Result<(Option<String>, Vec<HeaderField>), bow_error> {
@@ -183,7 +187,7 @@ pub(crate) unsafe fn acceptance(
         headers: ptr::null(),
         header_count: 0,
     };
-    // SAFETY: the caller's promise, for the struct and for all that it points at.
+    // SAFETY: the caller's promise, for the struct and for everything it points at.
     unsafe {
         let given = read_versioned(at, empty)?;
         Ok((text(given.subprotocol)?.map(str::to_owned), headers(given.headers, given.header_count)?))
@@ -192,7 +196,7 @@ pub(crate) unsafe fn acceptance(
 
 /// # Safety
 ///
-/// `at` is NULL or what it says it is.
+/// `at` is NULL or valid, and so is everything it points at.
 pub(crate) unsafe fn refusal(at: *const bow_refusal) -> Result<Refusal, bow_error> {
     let empty = bow_refusal {
         size: size_of::<bow_refusal>(),
@@ -203,7 +207,7 @@ pub(crate) unsafe fn refusal(at: *const bow_refusal) -> Result<Refusal, bow_erro
         headers: ptr::null(),
         header_count: 0,
     };
-    // SAFETY: the caller's promise, for the struct and for all that it points at.
+    // SAFETY: the caller's promise, for the struct and for everything it points at.
     unsafe {
         let given = read_versioned(at, empty)?;
         let status = u16::try_from(given.status).map_err(|_| BOW_ERROR_STATUS)?;
@@ -222,7 +226,7 @@ pub(crate) unsafe fn refusal(at: *const bow_refusal) -> Result<Refusal, bow_erro
 
 /// # Safety
 ///
-/// So many are there, each with two strings.
+/// There are `count` elements, each with two strings.
 unsafe fn headers(headers: *const bow_header, count: usize) -> Result<Vec<HeaderField>, bow_error> {
     // SAFETY: the caller's promise.
     let given = unsafe { list(headers, count)? };

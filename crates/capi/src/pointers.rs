@@ -1,7 +1,7 @@
-//! What C hands over, as references; and what it can get wrong about that.
+//! Converts what C passes to references, and checks it as far as possible.
 //!
-//! NULL, pointers that are not aligned, lengths beyond what can be, sizes of structs and text that is not UTF-8 are told.
-//! That a pointer points at what it says cannot be seen: that is the caller's part, here as in any C library.
+//! NULL, misaligned pointers, impossible lengths, sizes of structs and text that is not UTF-8 are reported. Whether a
+//! pointer points at what it should cannot be checked; that is up to the caller, as in any C library.
 
 #![allow(unsafe_code, reason = "C gives pointers")]
 
@@ -12,11 +12,11 @@ use std::ptr;
 use crate::error::bow_error;
 use crate::error::bow_error::*;
 
-/// Bytes that C gave. NULL stands for none where there are none.
+/// Returns the bytes that C passed. NULL is allowed if there are none.
 ///
 /// # Safety
 ///
-/// `len` bytes are there, unless `data` is NULL, and nobody changes them for as long as the result is used.
+/// `len` bytes are there, unless `data` is NULL, and nobody changes them as long as the result is used.
 pub(crate) unsafe fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8], bow_error> {
     if len == 0 {
         return Ok(&[]);
@@ -31,11 +31,11 @@ pub(crate) unsafe fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u
     Ok(unsafe { std::slice::from_raw_parts(data.cast(), len) })
 }
 
-/// The same, to be changed in place.
+/// Returns the bytes that C passed, to be changed in place. NULL is allowed if there are none.
 ///
 /// # Safety
 ///
-/// As [`bytes`]; and nobody else looks at them meanwhile.
+/// `len` bytes are there, unless `data` is NULL, and nobody else reads or changes them as long as the result is used.
 pub(crate) unsafe fn bytes_mut<'a>(data: *mut u8, len: usize) -> Result<&'a mut [u8], bow_error> {
     if len == 0 {
         return Ok(&mut []);
@@ -46,15 +46,15 @@ pub(crate) unsafe fn bytes_mut<'a>(data: *mut u8, len: usize) -> Result<&'a mut 
     if len > isize::MAX as usize {
         return Err(BOW_ERROR_ARGUMENT);
     }
-    // SAFETY: neither NULL nor too long; the bytes are there and nobody else looks at them, as the caller promises.
+    // SAFETY: neither NULL nor too long; the bytes are there and nobody else uses them, as the caller promises.
     Ok(unsafe { std::slice::from_raw_parts_mut(data, len) })
 }
 
-/// A string of C; `None` for NULL.
+/// Returns a C string; `None` for NULL.
 ///
 /// # Safety
 ///
-/// `text` is NULL or ends with a NUL, and nobody changes it for as long as the result is used.
+/// `text` is NULL or ends with a NUL, and nobody changes it as long as the result is used.
 pub(crate) unsafe fn text<'a>(text: *const c_char) -> Result<Option<&'a str>, bow_error> {
     if text.is_null() {
         return Ok(None);
@@ -64,11 +64,11 @@ pub(crate) unsafe fn text<'a>(text: *const c_char) -> Result<Option<&'a str>, bo
     text.to_str().map(Some).map_err(|_| BOW_ERROR_NOT_UTF8)
 }
 
-/// An array of C; NULL stands for none where there are none.
+/// Returns a C array. NULL is allowed if it has no elements.
 ///
 /// # Safety
 ///
-/// `count` of them are there, unless `list` is NULL, and nobody changes them for as long as the result is used.
+/// `count` elements are there, unless `list` is NULL, and nobody changes them as long as the result is used.
 pub(crate) unsafe fn list<'a, T>(list: *const T, count: usize) -> Result<&'a [T], bow_error> {
     if count == 0 {
         return Ok(&[]);
@@ -83,21 +83,21 @@ pub(crate) unsafe fn list<'a, T>(list: *const T, count: usize) -> Result<&'a [T]
     Ok(unsafe { std::slice::from_raw_parts(list, count) })
 }
 
-/// A struct of C that starts with its size and may have grown since the program was built, or since this library was.
+/// A C struct that starts with its size and may have grown since the program was built, or since this library was.
 ///
 /// # Safety
 ///
-/// The first field is the size, a `usize`; any bytes make a value; there is no padding at the end, so that what is added
-/// later lies behind what is here now.
+/// The first field is the size, a `usize`; any bytes are a valid value; there is no padding at the end, so fields added
+/// later lie after the present ones.
 pub(crate) unsafe trait Versioned: Copy {
-    /// Its size in the first version: less is no size of it.
+    /// Its size in the first version; smaller sizes are invalid.
     const FIRST: usize;
 }
 
-/// More than any struct of ours will ever have: what stands there is no size.
+/// Larger than any struct of ours will ever be: such a number is not a size.
 const ABSURD: usize = 4096;
 
-/// The size that a struct of C says it has.
+/// Reads the size that a C struct declares.
 ///
 /// # Safety
 ///
@@ -111,8 +111,8 @@ unsafe fn size_at<T: Versioned>(at: *const T) -> Result<usize, bow_error> {
     if (T::FIRST..=ABSURD).contains(&size) { Ok(size) } else { Err(BOW_ERROR_SIZE) }
 }
 
-/// Reads a struct of C: fields that it does not have are those of `default`. What it has and we do not know has to be zero,
-/// which asks for nothing.
+/// Reads a C struct. Fields that it does not have get the values of `default`; fields that we do not know have to be
+/// zero, which asks for nothing.
 ///
 /// # Safety
 ///
@@ -134,11 +134,11 @@ pub(crate) unsafe fn read_versioned<T: Versioned>(at: *const T, default: T) -> R
     }
 }
 
-/// Writes a struct of C, but for its size; what it has and we do not know becomes zero.
+/// Writes a C struct except for its size; fields that we do not know become zero.
 ///
 /// # Safety
 ///
-/// As many bytes as its first field says are there, and nobody else looks at them.
+/// As many bytes as its first field says are there, and nobody else uses them.
 pub(crate) unsafe fn write_versioned<T: Versioned>(at: *mut T, value: &T) -> Result<(), bow_error> {
     // SAFETY: the caller's promise.
     let size = unsafe { size_at(at)? };
@@ -153,21 +153,21 @@ pub(crate) unsafe fn write_versioned<T: Versioned>(at: *mut T, value: &T) -> Res
     Ok(())
 }
 
-/// Whether a struct of C can be written; see [`write_versioned`].
+/// Checks that a C struct can be written; see [`write_versioned`].
 ///
 /// # Safety
 ///
-/// As [`size_at`].
+/// As for [`size_at`].
 pub(crate) unsafe fn check_versioned<T: Versioned>(at: *const T) -> Result<(), bow_error> {
     // SAFETY: the caller's promise.
     unsafe { size_at(at).map(drop) }
 }
 
-/// Makes a struct of C, of any size, the default.
+/// Sets a C struct of any size to the default.
 ///
 /// # Safety
 ///
-/// `size` bytes are there, unless `at` is NULL, and nobody else looks at them.
+/// `size` bytes are there, unless `at` is NULL, and nobody else uses them.
 pub(crate) unsafe fn init_versioned<T: Versioned>(
     at: *mut T,
     size: usize,
@@ -186,7 +186,7 @@ pub(crate) unsafe fn init_versioned<T: Versioned>(
     }
 }
 
-/// Gives C a new object; NULL where there is none.
+/// Gives C a new object; NULL if making it failed.
 ///
 /// # Safety
 ///
@@ -201,7 +201,7 @@ pub(crate) unsafe fn hand_over<T>(
     // SAFETY: aligned and there.
     unsafe { at.write(ptr::null_mut()) };
     let made = Box::into_raw(Box::new(make()?));
-    // SAFETY: the same.
+    // SAFETY: aligned and there.
     unsafe { at.write(made) };
     Ok(())
 }
@@ -242,12 +242,12 @@ mod tests {
         const FIRST: usize = 16;
     }
 
-    // SAFETY: the same.
+    // SAFETY: a size and numbers, without padding.
     unsafe impl Versioned for Large {
         const FIRST: usize = 16;
     }
 
-    /// A program that was built with an older header, and one that was built with a newer one.
+    /// A program built with an older header, and one built with a newer one.
     #[test]
     fn structs_may_grow() {
         let old = Small { size: 16, a: 1 };
@@ -274,7 +274,7 @@ mod tests {
     fn sizes_that_are_none() {
         for size in [0, 1, 8, 15, 4097, usize::MAX] {
             let mut odd = Large { size, a: 0, b: 0 };
-            // SAFETY: the size is refused before anything behind it is looked at.
+            // SAFETY: the size is refused before anything after it is read.
             unsafe {
                 assert_eq!(read_versioned(&raw const odd, odd), Err(BOW_ERROR_SIZE));
                 assert_eq!(write_versioned(&raw mut odd, &Large { size, a: 0, b: 0 }), Err(BOW_ERROR_SIZE));

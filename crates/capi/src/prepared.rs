@@ -13,8 +13,8 @@ use crate::error::bow_error::*;
 use crate::guard;
 use crate::pointers::{bytes, hand_over, take_back};
 
-/// A message that is encoded once, and compressed once for all connections that agreed to the same window. Any number of
-/// threads may send it at a time; servers' queues share its bytes.
+/// A message that is encoded once, and compressed once for all connections that agreed to the same window. Any number
+/// of threads may send it at the same time; servers' queues share its bytes.
 pub struct bow_prepared {
     pub(crate) message: Prepared,
 }
@@ -30,7 +30,7 @@ pub unsafe extern "C" fn bow_prepared_new(
     prepared: *mut *mut bow_prepared,
 ) -> bow_error {
     guard::catch(|| {
-        // SAFETY: NULL, or what they say they are.
+        // SAFETY: each pointer is NULL or valid.
         unsafe {
             hand_over(prepared, || {
                 Ok(bow_prepared { message: Prepared::new(message(kind, bytes(data, len)?)?) })
@@ -39,14 +39,14 @@ pub unsafe extern "C" fn bow_prepared_new(
     })
 }
 
-/// Frees a message; NULL is nothing. What is queued of it still goes out.
+/// Frees a message; does nothing for NULL. Its queued bytes are still sent.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bow_prepared_free(prepared: *mut bow_prepared) {
     // SAFETY: NULL, or made by `bow_prepared_new` and not freed yet.
     unsafe { take_back(prepared) }
 }
 
-/// A message of C's.
+/// Creates a message from what C passes.
 pub(crate) fn message(kind: u32, data: &[u8]) -> Result<Message<'_>, bow_error> {
     match kind {
         1 => utf8::validate(data).map(Message::Text).map_err(|_| BOW_ERROR_NOT_UTF8),

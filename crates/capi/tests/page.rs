@@ -1,4 +1,4 @@
-//! What documents show is what is there.
+//! The documents match the code.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect(path)
 }
 
-/// The server that the page shows is the one that is built and examined.
+/// The server that the page shows is the one that is built and tested.
 #[test]
 fn the_page_shows_the_example() {
     let (page, example) = (read("../../docs/c.md"), read("examples/echo_server.c"));
@@ -15,7 +15,7 @@ fn the_page_shows_the_example() {
     assert_eq!(shown, example, "put crates/capi/examples/echo_server.c into docs/c.md");
 }
 
-/// Functions that documents name are there, and their number is right.
+/// Every function that the documents name exists, and their number is right.
 #[test]
 fn documents_name_what_the_header_declares() {
     let header = read("include/bowsprit.h");

@@ -1,6 +1,6 @@
-//! Deadlines, limits and memory, as C sees them: on a clock that the test turns.
+//! Deadlines, limits and memory, as C sees them, on a clock that the test advances.
 //!
-//! What C can get wrong, and every cut of the input, is in `misuse.c`.
+//! `misuse.c` has what C can get wrong, and every cut of the input.
 
 #![allow(unsafe_code, reason = "calls what is made for C")]
 
@@ -16,7 +16,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket
 
 struct Conn(*mut bow_conn);
 
-/// What an event says, copied.
+/// A copy of an event.
 #[derive(Debug, PartialEq)]
 struct Said {
     kind: u32,
@@ -27,7 +27,7 @@ struct Said {
 
 impl Conn {
     fn server(change: impl FnOnce(&mut bow_options)) -> Self {
-        // SAFETY: all that is pointed at is there; the size is that of the struct.
+        // SAFETY: everything pointed at is there; the size is that of the struct.
         unsafe {
             let mut options = std::mem::zeroed::<bow_options>();
             assert_eq!(bow_options_init(&mut options, size_of::<bow_options>()), BOW_OK);
@@ -41,7 +41,7 @@ impl Conn {
     }
 
     fn client(resource: &CStr) -> Self {
-        // SAFETY: all that is pointed at is there; the size is that of the struct.
+        // SAFETY: everything pointed at is there; the size is that of the struct.
         unsafe {
             let (mut config, mut conn) = (ptr::null_mut(), ptr::null_mut());
             assert_eq!(bow_config_new(ptr::null(), &mut config), BOW_OK);
@@ -64,7 +64,7 @@ impl Conn {
         conn
     }
 
-    /// The next event of a read at `now`, of which it takes all.
+    /// Returns the next event of a read at `now`, which it takes completely.
     fn next(&mut self, bytes: &[u8], now: u64) -> Said {
         let mut bytes = bytes.to_vec();
         let (mut input, mut len) = (bytes.as_mut_ptr(), bytes.len());
@@ -95,7 +95,7 @@ impl Conn {
         unsafe { bow_conn_held(self.0) }
     }
 
-    /// All that was pending, which is written now.
+    /// Returns everything that was pending, and marks it as written.
     fn written(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         loop {
@@ -128,14 +128,14 @@ fn failed(error: bow_error, code: u32, said: &Said) {
 
 #[test]
 fn a_handshake_takes_ten_seconds_at_most() {
-    // Nothing came, so nobody is told.
+    // Nothing came, so no answer is sent.
     let mut conn = Conn::server(|_| ());
     assert_eq!(conn.due(), 11_000);
     assert_eq!(conn.next(b"", 10_999).kind, QUIET);
     failed(BOW_PEER_HANDSHAKE_TIMEOUT, 0, &conn.next(b"", 11_000));
     assert_eq!((conn.step(), conn.due()), (bow_step::BOW_STEP_CLOSE, BOW_NEVER));
 
-    // A client that trickles gains nothing by it, and is told; then it has some time to read that.
+    // A client that sends slowly gains nothing by it, and gets an answer; then it has some time to read that.
     let mut conn = Conn::server(|_| ());
     for (at, byte) in REQUEST[..50].iter().enumerate() {
         assert_eq!(conn.next(&[*byte], 1000 + at as u64 * 100).kind, QUIET);
@@ -146,7 +146,7 @@ fn a_handshake_takes_ten_seconds_at_most() {
     assert_eq!(conn.next(b"", 16_000).kind, QUIET);
     assert_eq!(conn.step(), bow_step::BOW_STEP_CLOSE);
 
-    // While the program thinks, nothing is due; nor does the time that it took count against the client.
+    // While the program decides, nothing is due, and the time it takes does not count against the client.
     let mut conn = Conn::server(|_| ());
     assert_eq!(conn.next(REQUEST, 2000).kind, BOW_EVENT_REQUEST as u32);
     assert_eq!(conn.due(), BOW_NEVER);
@@ -158,7 +158,7 @@ fn a_handshake_takes_ten_seconds_at_most() {
     failed(BOW_PEER_HANDSHAKE_TIMEOUT, 0, &conn.next(b"HTTP/1.1 1", 11_000));
 }
 
-/// What there is of a refusal is told where its rest does not come.
+/// The part of a refusal that has come is reported if the rest does not come.
 #[test]
 fn a_refusal_without_an_end() {
     let mut conn = Conn::client(c"/");
@@ -178,7 +178,7 @@ fn a_silent_peer_is_pinged_and_then_dead() {
     assert_eq!(conn.next(b"", 31_000).kind, QUIET);
     assert_eq!(conn.written(), b"\x89\0");
     assert_eq!(conn.due(), 51_000);
-    // What is ready counts, though the time has come: it is heard first.
+    // Input that is ready counts although the time has come: it is read first.
     assert_eq!(conn.next(b"\x8a\x80\0\0\0\0", 51_000).kind, BOW_EVENT_PONG as u32);
     assert_eq!(conn.due(), 81_000);
     assert_eq!(conn.next(b"", 81_000).kind, QUIET);
@@ -208,7 +208,7 @@ fn the_closing_handshake_takes_five_seconds_at_most() {
     assert_eq!((conn.due(), conn.step()), (8000, bow_step::BOW_STEP_TALK));
     failed(BOW_PEER_CLOSE_TIMEOUT, 0, &conn.next(b"", 8000));
 
-    // Where it has ended and the peer only does not hang up, nobody has failed.
+    // If it has ended and the peer merely does not hang up, nothing has failed.
     let mut conn = Conn::open(|_| ());
     assert_eq!(conn.next(b"\x88\x82\0\0\0\0\x03\xe8", 3000).kind, BOW_EVENT_CLOSE as u32);
     assert_eq!((conn.due(), conn.step()), (8000, bow_step::BOW_STEP_SHUTDOWN));
@@ -234,7 +234,7 @@ fn a_promise_allocates_nothing() {
     // 16 MiB are announced, one byte comes.
     assert_eq!(conn.next(b"\x82\xff\0\0\0\0\x01\0\0\0\0\0\0\0x", 2000).kind, QUIET);
     assert!(conn.held() < empty + 4096, "{} bytes for one", conn.held());
-    // One byte more than may be.
+    // One byte more than allowed.
     let mut conn = Conn::open(|options| options.max_message = 10);
     failed(BOW_PEER_MESSAGE_TOO_LONG, 1009, &conn.next(b"\x82\x8b\0\0\0\0", 2000));
 }
@@ -266,7 +266,7 @@ fn foreign_pages_are_turned_away() {
     assert_eq!(conn.next(&request("https://evil.example"), 2000).kind, BOW_EVENT_REQUEST as u32);
 }
 
-/// What an event points at may be sent to the same connection, also where it was put together inside.
+/// The data of an event may be sent to the same connection, also if it was put together inside.
 #[test]
 fn an_echo_of_what_came_in_pieces() {
     let mut conn = Conn::open(|_| ());

@@ -1,4 +1,4 @@
-//! The handshake: what has come of it, and what a program answers.
+//! The handshake: its results, and the program's answers.
 
 use std::sync::Arc;
 
@@ -83,7 +83,7 @@ impl Session {
         }
     }
 
-    /// A client's handshake has come to nothing.
+    /// Handles the failure of a client's handshake.
     pub(super) fn unanswered(&mut self, error: ResponseError) -> bow_event {
         self.over = true;
         self.stage = Stage::Refused;
@@ -111,7 +111,7 @@ impl Session {
         self.stage = Stage::Open(Box::new(conn));
     }
 
-    /// Nothing more comes from a peer that is answered so, as far as we care.
+    /// Sends the last answer to a peer and ignores what the peer sends from then on.
     pub(super) fn turn_away(&mut self, answer: Vec<u8>, now: Instant) {
         (self.opening, self.written) = (answer, 0);
         self.until = now.checked_add(self.settings.core.close_timeout);
@@ -125,7 +125,7 @@ impl Session {
         }
     }
 
-    /// The peer's head, where there is one to look at.
+    /// Returns the peer's head, if there is one to look at.
     fn head(&self) -> Option<&Head> {
         match (&self.stage, self.last.as_deref()) {
             (Stage::Judging(asked), _) => Some(match &asked.incoming {
@@ -147,7 +147,7 @@ impl Session {
         Some((bow_slice::of(name.as_bytes()), bow_slice::of(value)))
     }
 
-    /// Whether the request offers this subprotocol.
+    /// Returns whether the request offers this subprotocol.
     pub(crate) fn offers(&self, subprotocol: &str) -> bool {
         match &self.stage {
             Stage::Judging(asked) => match &asked.incoming {
@@ -158,7 +158,7 @@ impl Session {
         }
     }
 
-    /// What is to be answered.
+    /// Returns the request to answer.
     fn asked(&self) -> Result<&Incoming, bow_error> {
         match &self.stage {
             Stage::Judging(_) if self.over => Err(BOW_ERROR_CLOSING),
@@ -202,7 +202,7 @@ impl Session {
     }
 }
 
-/// Takes so many bytes off the front, or all.
+/// Takes `len` bytes off the front, or all if there are fewer.
 fn take(input: &mut &mut [u8], len: usize) {
     let len = len.min(input.len());
     *input = &mut std::mem::take(input)[len..];

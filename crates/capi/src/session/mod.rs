@@ -1,7 +1,7 @@
 //! One connection from its first byte on: the handshake, then the library's [`Connection`], as one object.
 //!
-//! In: bytes, the time, what the program says. Out: one event at a time, and bytes. The events hold pointers, as their reader
-//! is C; what they point at is the input, or what is held here until the next event is asked for.
+//! In: bytes, the time, and the program's calls. Out: one event at a time, and bytes. The events hold pointers, since
+//! they are for C; these point into the input, or at data held here until the next event is requested.
 
 mod handshake;
 mod state;
@@ -36,42 +36,42 @@ pub(crate) struct Session {
     settings: Arc<Settings>,
     clock: Clock,
     stage: Stage,
-    /// Of the handshake's answer, what is not written yet; it goes out before what the connection has to say.
+    /// The handshake's answer, which is sent before anything of the connection.
     opening: Vec<u8>,
-    /// So much of it is written.
+    /// How many of its bytes are written.
     written: usize,
-    /// When the handshake, or the end of a refused one, has taken too long.
+    /// When the handshake, or the end of a refused one, times out.
     until: Option<Instant>,
     subprotocol: Option<Box<str>>,
-    /// permessage-deflate was agreed.
+    /// Whether permessage-deflate was agreed.
     compressed: bool,
-    /// The last event's, if it needs any.
+    /// What the last event points at, if it needs anything.
     last: Option<Box<Last>>,
-    /// Nothing is to be waited for any more.
+    /// Whether nothing more is expected.
     over: bool,
-    /// How it failed, if it did.
+    /// How the connection failed, if it did.
     error: bow_error,
 }
 
 enum Stage {
-    /// A server, before the request is whole.
+    /// A server before the request is complete.
     Receiving(Box<ServerHandshake>),
     /// A server whose program has a request to answer.
     Judging(Box<Asked>),
-    /// A client, before the response is whole.
+    /// A client before the response is complete.
     Calling(Box<ClientHandshake>),
     Open(Box<Connection>),
-    /// Refused, by whoever was asked.
+    /// Refused by the side that was asked.
     Refused,
 }
 
-/// What a program has to answer, as C sees it and as it is.
+/// A request that the program has to answer, as C sees it and as it is.
 struct Asked {
     view: bow_request_view,
     incoming: Incoming,
 }
 
-/// What an event points at that lies nowhere else.
+/// Data of an event that is stored nowhere else.
 #[derive(Default)]
 struct Last {
     text: CString,
@@ -80,7 +80,7 @@ struct Last {
     refused: Option<Box<RefusedResponse>>,
 }
 
-// A view points into what lies beside it; all else may change threads, and so may the whole.
+// A view points into the data beside it; everything else may be moved to another thread, and so may the whole.
 const _: () = {
     const fn may_change_threads<T: Send>() {}
     may_change_threads::<Connection>();
@@ -130,7 +130,7 @@ impl Session {
         }
     }
 
-    /// The next event of what has come, or of what is due where nothing more has.
+    /// Returns the next event of the input, or of what is due if nothing more has come.
     pub(crate) fn next(&mut self, input: &mut &mut [u8], now: u64) -> bow_event {
         self.last = None;
         let now = self.clock.at(now);
@@ -163,7 +163,7 @@ impl Session {
         if event.is_none() { self.expire(now) } else { event }
     }
 
-    /// What is due where nothing has come.
+    /// Handles what is due if nothing has come.
     fn expire(&mut self, now: Instant) -> bow_event {
         if self.until.is_some_and(|until| until <= now) {
             return self.run_out(now);
@@ -173,7 +173,7 @@ impl Session {
         self.over = true;
         let sent = conn.outbound.close_sent().map_or(0, |close| close.code.0);
         match due {
-            // Both Close frames have passed, or the failure has been told: the peer only did not hang up.
+            // Both Close frames have passed, or the failure has been reported: the peer merely did not hang up.
             Due::CloseTimeout if conn.inbound.is_over() => bow_event::NONE,
             Due::CloseTimeout => self.fail_as_listed(BOW_PEER_CLOSE_TIMEOUT, 0),
             Due::Stalled => self.fail_as_listed(BOW_PEER_STALLED, sent),
@@ -184,7 +184,7 @@ impl Session {
 
     fn run_out(&mut self, now: Instant) -> bow_event {
         match &mut self.stage {
-            // A client that has begun is told (RFC 9110 §15.5.9).
+            // A client that has begun its request gets an answer (RFC 9110 §15.5.9).
             Stage::Receiving(handshake) if !handshake.is_empty() => {
                 if let Ok(refusal) = Refusal::new(408) {
                     self.turn_away(refusal.encode(), now);
@@ -206,7 +206,7 @@ impl Session {
         }
     }
 
-    /// The peer's direction of the transport has ended.
+    /// Handles the end of the peer's direction of the transport.
     pub(crate) fn eof(&mut self) -> bow_event {
         self.last = None;
         if self.over {
@@ -237,7 +237,7 @@ impl Session {
         code: u16,
     ) -> bow_event {
         self.error = error;
-        // None of ours has a NUL in it.
+        // None of our texts has a NUL in it.
         let owned = |text: String| CString::new(text).unwrap_or_default();
         let last = self.last.insert(Box::new(Last {
             text: owned(text.to_string()),

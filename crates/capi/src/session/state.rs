@@ -1,4 +1,4 @@
-//! What a session has to write, what it holds, and how it stands.
+//! What a session has to write, what it holds, and its state.
 
 use bowsprit::close::CloseCode;
 use bowsprit::connection::CloseStep;

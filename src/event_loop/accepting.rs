@@ -22,17 +22,17 @@ use crate::handshake::Refusal;
 #[cfg(feature = "tls")]
 use crate::tls::TlsServer;
 
-/// Connections accepted in a turn before others get theirs.
+/// Connections accepted in a turn before other work continues.
 const ACCEPTS: usize = 64;
-/// How often so many are accepted before a listener is closed.
+/// How often this many are accepted before a listener is closed.
 const LAST_ACCEPTS: usize = 64;
 
 impl<D: Default> Engine<D> {
-    /// Listens on `address`; port 0 takes a free one. Gives the address that was taken.
+    /// Listens on `address`; port 0 takes a free port. Returns the address that was bound.
     ///
     /// # Errors
     ///
-    /// Where the address cannot be bound, or 64 listeners are there already.
+    /// If the address cannot be bound, or there are 64 listeners already.
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
         let socket = ListenSocket::tcp(address, &self.cx.settings)?;
         let address = socket.local_addr().unwrap_or(address);
@@ -44,17 +44,17 @@ impl<D: Default> Engine<D> {
     ///
     /// # Errors
     ///
-    /// As [`listen`](Self::listen).
+    /// See [`listen`](Self::listen).
     #[cfg(unix)]
     pub fn listen_unix(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
         self.listen_on(ListenSocket::unix(path)?)
     }
 
-    /// Accepts from a listener that exists.
+    /// Accepts connections from an existing listener.
     ///
     /// # Errors
     ///
-    /// As [`listen`](Self::listen).
+    /// See [`listen`](Self::listen).
     pub fn listen_on(&mut self, socket: impl Into<ListenSocket>) -> io::Result<()> {
         let number = self.listeners.len();
         if number == LISTENERS {
@@ -70,7 +70,7 @@ impl<D: Default> Engine<D> {
     ///
     /// # Errors
     ///
-    /// As [`listen`](Self::listen).
+    /// See [`listen`](Self::listen).
     #[cfg(feature = "tls")]
     pub fn listen_tls(&mut self, address: SocketAddr, tls: TlsServer) -> io::Result<SocketAddr> {
         let socket = ListenSocket::tcp(address, &self.cx.settings)?;
@@ -79,11 +79,11 @@ impl<D: Default> Engine<D> {
         Ok(address)
     }
 
-    /// Accepts TLS from a listener that exists.
+    /// Accepts TLS connections from an existing listener.
     ///
     /// # Errors
     ///
-    /// As [`listen`](Self::listen).
+    /// See [`listen`](Self::listen).
     #[cfg(feature = "tls")]
     pub fn listen_tls_on(&mut self, socket: impl Into<ListenSocket>, tls: TlsServer) -> io::Result<()> {
         self.listen_on(socket)?;
@@ -93,30 +93,30 @@ impl<D: Default> Engine<D> {
         Ok(())
     }
 
-    /// Opens a WebSocket as its server over a transport that exists.
+    /// Opens a WebSocket as its server over an existing transport.
     ///
     /// # Errors
     ///
-    /// Where the transport could not be registered, and where there is no token for it.
+    /// If the transport cannot be registered, or there is no token for it.
     pub fn adopt(&mut self, transport: Transport) -> io::Result<ConnId> {
         self.cx.look_at_clock();
         self.cx.adopt_from(transport, UNCOUNTED)
     }
 
-    /// Accepts no more connections: the listeners are closed.
+    /// Stops accepting connections: the listeners are closed.
     pub fn stop_listening(&mut self) {
         close_listeners(&mut self.listeners, &self.cx.registry);
     }
 }
 
 impl<H: Handler> Turn<'_, H> {
-    /// Accepts no more connections: the listeners are closed.
+    /// Stops accepting connections: the listeners are closed.
     pub(super) fn stop_listening(&mut self) {
         close_listeners(self.listeners, &self.cx.registry);
     }
 
-    /// The same once what waits at a socket that shares its address has been accepted: the system would reset it, though
-    /// others listen there. A socket that was passed on leaves it to them.
+    /// Stops accepting connections, but first accepts what waits at a socket that shares its address: the system would
+    /// reset it, though others listen there. A socket that was passed on leaves its connections to the others.
     pub(super) fn stop_listening_for_others(&mut self) {
         for number in 0..self.listeners.len() {
             let listener = &mut self.listeners[number];
@@ -135,7 +135,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Accepts what waits at a listener, as far as limits allow.
+    /// Accepts what waits at a listener, within the limits.
     pub(super) fn accept(&mut self, number: usize) {
         let now = self.cx.now();
         for _ in 0..ACCEPTS {
@@ -179,7 +179,7 @@ impl<H: Handler> Turn<'_, H> {
         if !self.cx.reserve() {
             self.cx.stats.failed.no_room += 1;
             if announcing.is_some_and(|announcing| !announcing.is_plain()) {
-                return; // what is written in the clear would be no answer
+                return; // an answer in the clear would be meaningless
             }
             return self.turn_away(
                 number,
@@ -189,7 +189,7 @@ impl<H: Handler> Turn<'_, H> {
             );
         }
         let mut address = UNCOUNTED;
-        // A proxy's connections count by whom it speaks for, once it has said that.
+        // A proxy's connections count by the client, once the proxy has named it.
         let from = from.filter(|from| trusted(&self.cx.settings, Some(*from)).is_none());
         if let (Some(most), Some(from)) = (self.cx.settings.max_per_address, from) {
             match self.cx.admission.enter_from(from, most) {
@@ -214,7 +214,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// A connection of this listener under its TLS, if it has any.
+    /// Wraps a connection of this listener in TLS, if the listener has it.
     fn lay_tls_of(&self, number: usize, transport: Transport) -> io::Result<Transport> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.listeners[number].tls {
@@ -225,8 +225,8 @@ impl<H: Handler> Turn<'_, H> {
     }
 
     /// Tells a client that it cannot stay. Over a bare socket one write does that. Under TLS the handshake has to be
-    /// done first: a few may go through that at a time, in the time that a closing handshake has, and take no place
-    /// of a connection; further ones are just ended.
+    /// done first: a few clients at a time may do that, within the time of a closing handshake, and take no place of a
+    /// connection. Further ones are just ended.
     fn turn_away(&mut self, number: usize, mut transport: Transport, status: u16, why: &str) {
         let answer = Refusal::trusted(status).with_text(why).encode();
         #[cfg(feature = "tls")]
@@ -263,7 +263,7 @@ fn close_listeners(listeners: &mut Vec<Listener>, registry: &Registry) {
     }
 }
 
-/// Clients that are told at once, under TLS, that they cannot stay.
+/// How many clients at once are told, under TLS, that they cannot stay.
 #[cfg(feature = "tls")]
 const TURNED_AWAY: usize = 64;
 
@@ -274,6 +274,6 @@ fn lay_tls(transport: Transport, tls: rustls::server::UnbufferedServerConnection
         Transport::Tcp(stream) => Transport::other(TlsStream::new(tls, stream)),
         #[cfg(unix)]
         Transport::Unix(stream) => Transport::other(TlsStream::new(tls, stream)),
-        other @ Transport::Other(_) => other, // no listener accepts one
+        other @ Transport::Other(_) => other, // listeners never accept one
     }
 }

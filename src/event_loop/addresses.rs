@@ -1,22 +1,22 @@
-//! In which order the addresses of a name are tried, where one of them may take connections and never answer.
+//! The order in which the addresses of a name are tried, when one of them may accept connections and never answer.
 
 use std::net::SocketAddr;
 
-/// Addresses of an engine, of which any will do.
+/// The addresses of an engine; any of them will do.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
-    /// Those that were not tried yet this time.
+    /// Addresses that have not been tried yet this time.
     left: Vec<SocketAddr>,
-    /// The one that was tried last, and whether there was a link.
+    /// The address that was tried last, and whether it gave a link.
     tried: Option<SocketAddr>,
     was_up: bool,
-    /// Those that gave none, the latest last.
+    /// Addresses that gave no link, the latest last.
     failed: Vec<SocketAddr>,
 }
 
 impl Addresses {
-    /// They are to be tried again: first those that have not failed, then those that failed longest ago, as one that keeps
-    /// us waiting each time would keep us from all behind it.
+    /// Starts a new round: first the addresses that have not failed, then those that failed longest ago. Otherwise one
+    /// that keeps us waiting each time would keep us from all after it.
     pub(super) fn begin(&mut self, addresses: Vec<SocketAddr>) {
         self.judge();
         self.failed.retain(|failed| addresses.contains(failed));
@@ -26,19 +26,19 @@ impl Addresses {
         self.left.reverse();
     }
 
-    /// The next one to try.
+    /// Returns the next address to try.
     pub(super) fn next(&mut self) -> Option<SocketAddr> {
         self.judge();
         self.tried = self.left.pop();
         self.tried
     }
 
-    /// There is a link.
+    /// Records that there is a link.
     pub(super) const fn up(&mut self) {
         self.was_up = true;
     }
 
-    /// The one that was tried last has given a link, or has not.
+    /// Records whether the address that was tried last has given a link.
     fn judge(&mut self) {
         let was_up = std::mem::take(&mut self.was_up);
         if let Some(tried) = self.tried.take() {

@@ -1,40 +1,40 @@
-//! What is still to be done, and with which connections: read on, act on what was decided, write, remove.
+//! The work that is left and its connections: read on, act on a decision, write, remove.
 //!
-//! A connection stands on each list at most once. Whether it does is a mark here, beside the list, and nowhere else.
+//! A connection is on each list at most once. The marks here, beside the lists, are the only record of that.
 
 use std::collections::VecDeque;
 
 /// What the program, or a policy, has decided about a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is ended at once.
+    /// The connection is ended at once.
     Abort,
-    /// More waits for it than may.
+    /// More waits for the peer than is allowed.
     Overflow,
-    /// It has sent more than it may.
+    /// The peer has sent more than is allowed.
     Rate,
-    /// It is failed with code 1011.
+    /// The connection is failed with code 1011.
     Fail,
-    /// The answer to its request is there.
+    /// The answer to the request is there.
     Answer,
 }
 
 /// The lists, by slot.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    /// Those that had more to give than one read took, and those that may be read from again. Whoever has used up what
-    /// is its share of a turn waits here for the next one.
+    /// Connections that had more to give than one read took, and those that may be read from again. A connection that
+    /// has used up its share of a turn waits here for the next one.
     read: Vec<u32>,
-    /// Those with something to write.
+    /// Connections with something to write.
     write: Vec<u32>,
-    /// Those with something to write that others have said, in the order in which they are to get it.
+    /// Connections with a message from others to write, in the order in which they are to get it.
     in_order: VecDeque<u32>,
     decided: VecDeque<(u32, Verdict)>,
-    /// Those that are over.
+    /// Connections that are over.
     remove: Vec<u32>,
-    /// Which lists each is on.
+    /// The lists that each connection is on.
     marks: Vec<u8>,
-    /// Empty: the memory of a list that has been worked off.
+    /// Empty lists, kept for their memory.
     spare: Vec<Vec<u32>>,
 }
 
@@ -44,7 +44,7 @@ const DECIDED: u8 = 4;
 const REMOVE: u8 = 8;
 const IN_ORDER: u8 = 16;
 
-/// A list that is being worked off. Who comes onto it meanwhile waits for the next one.
+/// A list that is being worked off. A connection that is added meanwhile waits for the next batch.
 #[derive(Debug)]
 pub(super) struct Batch {
     slots: Vec<u32>,
@@ -53,7 +53,7 @@ pub(super) struct Batch {
 }
 
 impl Agenda {
-    /// A connection has come into this slot.
+    /// Adds a connection in this slot.
     pub(super) fn enter(&mut self, slot: usize) {
         if self.marks.len() <= slot {
             self.marks.resize(slot + 1, 0);
@@ -61,25 +61,25 @@ impl Agenda {
         self.marks[slot] = 0;
     }
 
-    /// It is to be read from, in the next turn.
+    /// Has the connection read from in the next turn.
     #[inline]
     pub(super) fn read(&mut self, slot: usize) {
         add(&mut self.read, &mut self.marks, slot, READ);
     }
 
-    /// It has something to write, at the end of this turn.
+    /// Has the connection written to at the end of this turn.
     #[inline(always)]
     pub(super) fn write(&mut self, slot: usize) {
         add(&mut self.write, &mut self.marks, slot, WRITE);
     }
 
-    /// Whether it is written at the end of this turn.
+    /// Returns whether the connection is written to at the end of this turn.
     #[inline]
     pub(super) fn is_to_be_written(&self, slot: usize) -> bool {
         self.marks[slot] & WRITE != 0
     }
 
-    /// Others have something to say to it: it is written when its turn comes.
+    /// Queues the connection for messages from others: it is written to when its turn comes.
     #[inline(always)]
     pub(super) fn write_in_order(&mut self, slot: usize) {
         let marks = &mut self.marks[slot];
@@ -89,7 +89,7 @@ impl Agenda {
         }
     }
 
-    /// The next one to which something is to be written that others have said.
+    /// Returns the next connection that has a message from others to write.
     #[inline]
     pub(super) fn next_in_order(&mut self) -> Option<usize> {
         let slot = self.in_order.pop_front()? as usize;
@@ -97,13 +97,13 @@ impl Agenda {
         Some(slot)
     }
 
-    /// It is over: its slot is free from the end of the turn on.
+    /// Has the connection removed: its slot is free from the end of the turn on.
     #[inline]
     pub(super) fn remove(&mut self, slot: usize) {
         add(&mut self.remove, &mut self.marks, slot, REMOVE);
     }
 
-    /// Something has been decided. What was decided first counts.
+    /// Records a decision. The first one counts.
     pub(super) fn decide(&mut self, slot: usize, verdict: Verdict) {
         if !self.is_decided(slot) {
             self.marks[slot] |= DECIDED;
@@ -111,45 +111,45 @@ impl Agenda {
         }
     }
 
-    /// Whether something has been decided and is not done yet.
+    /// Returns whether there is a decision that has not been acted on.
     #[inline]
     pub(super) fn is_decided(&self, slot: usize) -> bool {
         self.marks[slot] & DECIDED != 0
     }
 
-    /// Whether there is something that does not wait for an event.
+    /// Returns whether there is work that does not wait for an event.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
         !self.read.is_empty() || self.has_output() || self.has_in_order()
     }
 
-    /// Whether there is something to write that others have said.
+    /// Returns whether there are messages from others to write.
     #[inline]
     pub(super) fn has_in_order(&self) -> bool {
         !self.in_order.is_empty()
     }
 
-    /// Whether there is something else to write, or to act on.
+    /// Returns whether there is anything else to write, or to act on.
     #[inline]
     pub(super) fn has_output(&self) -> bool {
         !self.write.is_empty() || !self.decided.is_empty()
     }
 
-    /// Those to be read from.
+    /// Takes the connections to be read from.
     #[inline]
     pub(super) fn take_read(&mut self) -> Batch {
         let empty = self.spare.pop().unwrap_or_default();
         Batch { slots: std::mem::replace(&mut self.read, empty), next: 0, mark: READ }
     }
 
-    /// Those with something to write.
+    /// Takes the connections with something to write.
     #[inline]
     pub(super) fn take_write(&mut self) -> Batch {
         let empty = self.spare.pop().unwrap_or_default();
         Batch { slots: std::mem::replace(&mut self.write, empty), next: 0, mark: WRITE }
     }
 
-    /// The next one of a batch, which is taken off its list; after the last one the memory goes back.
+    /// Takes the next connection of a batch off its list. After the last one the memory goes back.
     #[inline]
     pub(super) fn next(&mut self, batch: &mut Batch) -> Option<usize> {
         let Some(&slot) = batch.slots.get(batch.next) else {
@@ -163,19 +163,19 @@ impl Agenda {
         Some(slot as usize)
     }
 
-    /// How much has been decided.
+    /// Returns how many decisions there are.
     pub(super) fn decisions(&self) -> usize {
         self.decided.len()
     }
 
-    /// What was decided first.
+    /// Takes the first decision.
     pub(super) fn next_decision(&mut self) -> Option<(usize, Verdict)> {
         let (slot, verdict) = self.decided.pop_front()?;
         self.marks[slot as usize] &= !DECIDED;
         Some((slot as usize, verdict))
     }
 
-    /// Moves those that are over to `over`. Who is on another list stays until it is off that.
+    /// Moves the connections that are over to `over`. One that is on another list stays until it is off that.
     pub(super) fn take_removed(&mut self, over: &mut Vec<u32>) {
         let marks = &mut self.marks;
         self.remove.retain(|slot| {
@@ -189,7 +189,7 @@ impl Agenda {
         });
     }
 
-    /// Whether somebody is over.
+    /// Returns whether any connection is over.
     #[inline]
     pub(super) fn has_removed(&self) -> bool {
         !self.remove.is_empty()

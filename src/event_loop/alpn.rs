@@ -1,5 +1,5 @@
-//! What ALPN has chosen for a connection that a client has made, and what is said to one that was to speak HTTP/2 and has
-//! not begun.
+//! The protocol that ALPN has chosen for a connection that a client has made, and the farewell to one that was to speak
+//! HTTP/2 and has not begun.
 
 use super::transport::Transport;
 use crate::http2::{Connection, Limits};
@@ -10,7 +10,7 @@ pub(super) enum Alpn {
     Http2,
     /// HTTP/1.1, or there is no TLS.
     Other,
-    /// The TLS handshake has not come so far.
+    /// The TLS handshake has not come that far.
     Unknown,
 }
 
@@ -18,7 +18,7 @@ impl Alpn {
     pub(super) fn of(transport: &Transport) -> Self {
         match transport.tls() {
             Some(tls) if tls.alpn_protocol() == Some(b"h2") => Self::Http2,
-            // It is settled with the key exchange, at the latest.
+            // ALPN is settled with the key exchange, at the latest.
             Some(tls) if tls.is_handshaking() && tls.negotiated_key_exchange_group().is_none() => {
                 Self::Unknown
             }
@@ -27,7 +27,7 @@ impl Alpn {
     }
 }
 
-/// The farewell of HTTP/2: SETTINGS, which come first of all (RFC 9113 §3.4), and GOAWAY (§6.8).
+/// Returns the farewell of HTTP/2: SETTINGS, which come first of all (RFC 9113 §3.4), and GOAWAY (§6.8).
 pub(super) fn farewell() -> Vec<u8> {
     let mut connection = Connection::server(Limits::default());
     connection.go_away();

@@ -1,8 +1,8 @@
-//! Who gets a message that is for many.
+//! The receivers of a message that goes to many.
 
 use super::id::ConnId;
 
-/// An audience: all connections, or the subscribers of a topic; without one of them, if wished; here, or everywhere.
+/// An audience: all connections, or the subscribers of a topic; optionally without one of them; here or everywhere.
 ///
 /// ```
 /// use bowsprit::event_loop::{ConnId, Context, To};
@@ -23,35 +23,34 @@ pub struct To<'a> {
 }
 
 impl<'a> To<'a> {
-    /// Every open connection of the loop.
+    /// Selects every open connection of the loop.
     pub const fn all() -> Self {
         Self { topic: None, except: None, everywhere: false, key: None }
     }
 
-    /// The connections of the loop that have [subscribed](super::Context::subscribe) to this topic.
+    /// Selects the connections of the loop that have [subscribed](super::Context::subscribe) to this topic.
     pub const fn topic(topic: &'a str) -> Self {
         Self { topic: Some(topic), except: None, everywhere: false, key: None }
     }
 
-    /// Without this connection, which is one of the loop: who has said something need not hear it.
+    /// Excludes this connection of the loop, such as the sender of the message.
     #[must_use]
     pub const fn except(mut self, id: ConnId) -> Self {
         self.except = Some(id);
         self
     }
 
-    /// With a key: to a slow reader the message goes in place of the one of the same key that waits still; see
-    /// [`Context::send_latest`](super::Context::send_latest). It counts in all loops of the group, and at all nodes that the
-    /// message reaches: what must not replace each other needs keys that differ between nodes. A connection that
-    /// [follows](super::Context::replay) a history gets all messages.
+    /// Adds a key: for a slow reader the message replaces a waiting message of the same key; see
+    /// [`Context::send_latest`](super::Context::send_latest). Keys are shared by all loops of the group and all nodes
+    /// that the message reaches, so messages that must not replace each other need keys that differ between nodes. A
+    /// connection that [follows](super::Context::replay) a history gets all messages.
     #[must_use]
     pub const fn latest(mut self, key: &'a str) -> Self {
         self.key = Some(key);
         self
     }
 
-    /// Also in the other loops of the group ([`Loops`](super::Loops)), and at every other node where there is a
-    /// backplane.
+    /// Includes the other loops of the group ([`Loops`](super::Loops)), and every other node if there is a backplane.
     #[must_use]
     pub const fn everywhere(mut self) -> Self {
         self.everywhere = true;

@@ -1,6 +1,6 @@
-//! Messages for a slow reader that are not frames yet, so that the oldest may still be dropped, and a newer one may take
-//! the place of an older one of the same key. What is encoded is never dropped: a frame may be half written, and a
-//! compressed one is what the next ones refer to.
+//! Messages for a slow reader that are not encoded yet, so that the oldest may still be dropped, and a newer one may
+//! replace an older one of the same key. What is encoded is never dropped: a frame may be half written, and later
+//! compressed frames refer to earlier ones.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use crate::message::Prepared;
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) message: Prepared,
-    /// As for a message of its own; `None` for one that many get.
+    /// The compression of a message for this connection alone; `None` for a message that many get.
     pub(super) choice: Option<Compression>,
 }
 
-/// The messages, in the order in which they are to go out.
+/// The messages, in sending order.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     entries: VecDeque<(Kept, Option<Box<str>>)>,
     /// The number of the first entry.
     first: u64,
-    /// The numbers of those that have a key.
+    /// The numbers of the entries that have a key.
     keys: HashMap<Box<str>, u64>,
     bytes: usize,
-    /// Of those, bytes of messages that are not counted with all that share them.
+    /// How many of those bytes belong to messages that are not counted once for all that share them.
     small: usize,
-    /// Bytes of the keys, each of which is there twice.
+    /// Bytes of the keys, each of which is stored twice.
     names: usize,
 }
 
@@ -39,12 +39,12 @@ impl Backlog {
         self.entries.is_empty()
     }
 
-    /// Bytes of the messages as frames.
+    /// Returns the size of the messages as frames.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Bytes of memory held, beside messages that are counted with all that share them.
+    /// Returns how many bytes of memory are held, beyond messages that are counted once for all that share them.
     pub(super) fn memory(&self) -> usize {
         self.entries.capacity() * size_of::<(Kept, Option<Box<str>>)>()
             + self.keys.capacity() * size_of::<(Box<str>, u64)>()
@@ -52,7 +52,7 @@ impl Backlog {
             + 2 * self.names
     }
 
-    /// Adds a message at the end; one with a key that is there already takes the place of that one, which is given back.
+    /// Appends a message. If its key exists already, it replaces that message and returns it.
     pub(super) fn push(&mut self, kept: Kept, key: Option<&str>) -> Option<Kept> {
         self.count(kept.message.frame());
         if let Some(number) = key.and_then(|key| self.keys.get(key))
@@ -70,12 +70,12 @@ impl Backlog {
         None
     }
 
-    /// Whether there is a message with this key.
+    /// Returns whether there is a message with this key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.keys.contains_key(key)
     }
 
-    /// Takes the oldest one.
+    /// Takes the oldest message.
     pub(super) fn pop(&mut self) -> Option<Kept> {
         let (kept, key) = self.entries.pop_front()?;
         self.first += 1;

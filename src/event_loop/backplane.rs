@@ -1,4 +1,4 @@
-//! Other processes: the socket of a [`Link`] in the loop's own `Poll`.
+//! The link to other processes: the socket of a [`Link`] in the loop's own `Poll`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,39 +21,39 @@ use crate::client::{Reply, Resolver as _, ThreadResolver};
 #[cfg(feature = "tls")]
 use crate::tls::{Session, TlsClient};
 
-/// A link, and all that it needs of the world.
+/// A link, with its socket and addresses.
 pub(super) struct Backplane {
     pub(super) link: Link,
     #[cfg(feature = "tls")]
     tls: Option<TlsClient>,
     transport: Option<Transport>,
-    /// The transport is connected, and the link knows.
+    /// Whether the transport is connected, and the link knows.
     reached: bool,
     addresses: Addresses,
-    /// A resolver was asked. It may take longer than the link waits; then its answer is for the next try.
+    /// Whether a resolver was asked. It may take longer than the link waits; then its answer is for the next try.
     resolving: bool,
     answer: Arc<Mutex<Option<io::Result<Vec<SocketAddr>>>>>,
     readable: bool,
     read_closed: bool,
     writable: bool,
-    /// How many loops want a topic.
+    /// How many loops want each topic.
     wanted: HashMap<Box<str>, usize>,
 }
 
-/// Who gets what other nodes send, and where sockets are watched.
+/// The receivers of what other nodes send, and the registry of the sockets.
 pub(super) trait Members {
     fn registry(&self) -> &Registry;
     fn deliver(&mut self, incoming: Incoming<'_>);
 }
 
-/// What a link lives in.
+/// The environment of a link.
 pub(super) struct World<'a> {
     pub(super) token: Token,
     pub(super) waker: &'a LoopWaker,
     pub(super) now: Instant,
 }
 
-/// Reads that follow each other at once: a busy engine is no reason to serve nobody else.
+/// How many reads follow each other at once: a busy engine must not keep the others waiting.
 const READS: usize = 8;
 
 impl fmt::Debug for Backplane {
@@ -80,7 +80,7 @@ impl Backplane {
         }
     }
 
-    /// One more loop wants this topic, or one fewer.
+    /// Records that one more loop wants this topic, or one fewer.
     pub(super) fn want(&mut self, topic: &str, wanted: bool, now: Instant) {
         let loops = self.wanted.entry(topic.into()).or_default();
         *loops = if wanted { *loops + 1 } else { loops.saturating_sub(1) };
@@ -98,7 +98,7 @@ impl Backplane {
         self.readable |= readiness.readable || self.read_closed;
     }
 
-    /// When there is something to do even if no event comes.
+    /// Returns when there is something to do even if no event comes.
     pub(super) fn next_deadline(&self, now: Instant) -> Instant {
         if self.has_answer() || self.readable || self.link.has_work() {
             now
@@ -107,7 +107,7 @@ impl Backplane {
         }
     }
 
-    /// Whether somebody waits for addresses that are there.
+    /// Returns whether the link waits for addresses and they are there.
     fn has_answer(&self) -> bool {
         self.link.is_dialing()
             && self.resolving
@@ -118,7 +118,7 @@ impl Backplane {
         self.link.next_event()
     }
 
-    /// Does what has come up: addresses, a connection, bytes, the time.
+    /// Handles what has happened: addresses, a connection, bytes, the time.
     pub(super) fn serve(&mut self, world: &World<'_>, members: &mut impl Members, scratch: &mut [u8]) {
         let answer = match self.has_answer() {
             true => self.answer.lock().unwrap_or_else(PoisonError::into_inner).take(),
@@ -190,7 +190,7 @@ impl Backplane {
         }
     }
 
-    /// Tries the next address; where there is none, the link is lost for the reason of the last one.
+    /// Tries the next address. If there is none, the link is lost for the reason of the last one.
     fn dial_next(&mut self, world: &World<'_>, registry: &Registry, why: &str) {
         let mut why = why.to_owned();
         while let Some(address) = self.addresses.next() {
@@ -214,7 +214,7 @@ impl Backplane {
         }
     }
 
-    /// The socket has something to say about the connection that was begun.
+    /// Handles an event of the connection that was begun.
     fn reach(&mut self, world: &World<'_>, registry: &Registry) {
         let Some(transport) = &mut self.transport else { return };
         match transport.is_connected() {
@@ -265,7 +265,7 @@ impl Backplane {
                 Ok(len) => {
                     let wanted = &self.wanted;
                     self.link.receive(&scratch[..len], now, |incoming| {
-                        // A channel is listened to for a while after the last who wanted it has left.
+                        // A channel is still heard for a while after the last subscriber has left.
                         if let Incoming::Message(delivery) = &incoming
                             && delivery.topic.is_some_and(|topic| !wanted.contains_key(topic))
                         {
@@ -276,7 +276,7 @@ impl Backplane {
                     if self.link.is_up() {
                         self.addresses.up();
                     }
-                    // Where the engine has ended its direction no event follows, and the end must still be read.
+                    // If the engine has ended its direction, no event follows, and the end must still be read.
                     if len < scratch.len()
                         && !self.read_closed
                         && self.transport.as_ref().is_some_and(Transport::short_read_drains)
@@ -295,7 +295,7 @@ impl Backplane {
         }
     }
 
-    /// Writes once; says whether there may be more to do.
+    /// Writes once. Returns whether there may be more to do.
     fn write(&mut self, now: Instant) -> bool {
         let Some(transport) = &mut self.transport else { return false };
         if self.writable
@@ -329,7 +329,7 @@ impl Backplane {
         self.link.lost(why, now);
     }
 
-    /// The descriptor goes, and with it its registration.
+    /// Drops the descriptor, and with it its registration.
     fn drop_transport(&mut self) {
         self.transport = None;
         self.reached = false;
@@ -337,7 +337,7 @@ impl Backplane {
     }
 }
 
-/// What a failed read or write says, above all of a certificate.
+/// Describes a failed read or write, a certificate's fault above all.
 fn in_words(error: &io::Error) -> String {
     #[cfg(feature = "tls")]
     return crate::tls::explain_io(error);

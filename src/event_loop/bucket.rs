@@ -1,27 +1,27 @@
-//! Token buckets: so much in the long run, and so much at once after a pause.
+//! Token buckets: a long-term rate, and a burst after a pause.
 
 use std::time::{Duration, Instant};
 
-/// So much a second in the long run, and so much at once after a pause.
+/// A long-term rate, and a burst that is allowed after a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// What may come in a second.
+    /// How much is allowed per second.
     pub per_second: u64,
-    /// What may come at once. A burst of 0 counts as 1.
+    /// How much is allowed at once. A burst of 0 counts as 1.
     pub burst: u64,
 }
 
 impl Allowance {
-    /// So much a second, and as much at once.
+    /// Allows `amount` per second, and as much at once.
     pub const fn per_second(amount: u64) -> Self {
         Self { per_second: amount, burst: amount }
     }
 }
 
-/// What is left of an allowance at a time.
+/// What is left of an allowance.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket {
-    /// Parts of a thousand million; below 0 more has been taken than there was.
+    /// In billionths of a token; negative if more has been taken than there was.
     tokens: i128,
     filled: Instant,
 }
@@ -29,12 +29,12 @@ pub(super) struct Bucket {
 const TOKEN: i128 = 1_000_000_000;
 
 impl Bucket {
-    /// A full one.
+    /// Creates a full bucket.
     pub(super) fn full(allowance: Allowance, now: Instant) -> Self {
         Self { tokens: most(allowance), filled: now }
     }
 
-    /// Adds what has come since this was called last.
+    /// Adds what has accrued since the last call.
     pub(super) fn fill(&mut self, allowance: Allowance, now: Instant) {
         let elapsed = now.saturating_duration_since(self.filled).as_nanos().min(u64::MAX.into()) as i128;
         let gained = elapsed.saturating_mul(allowance.per_second.into());
@@ -42,12 +42,12 @@ impl Bucket {
         self.filled = self.filled.max(now);
     }
 
-    /// Whether it holds so much; no more is ever asked for than it can hold.
+    /// Returns whether the bucket holds this amount, or is full if it can never hold that much.
     pub(super) fn has(&self, allowance: Allowance, amount: u64) -> bool {
         self.tokens >= (i128::from(amount) * TOKEN).min(most(allowance))
     }
 
-    /// Takes so much, though it may not be there.
+    /// Takes this amount, even if it is not there.
     pub(super) fn spend(&mut self, amount: u64) {
         self.tokens = self.tokens.saturating_sub(i128::from(amount) * TOKEN);
     }
@@ -57,8 +57,8 @@ impl Bucket {
         self.tokens = self.tokens.saturating_add(i128::from(amount) * TOKEN);
     }
 
-    /// How long it takes from the last [`fill`](Self::fill) on until it holds one; `None` where it does, and
-    /// [`Duration::MAX`] where it never will.
+    /// Returns how long it takes, from the last [`fill`](Self::fill) on, until the bucket holds one token: `None` if it
+    /// does, and [`Duration::MAX`] if it never will.
     pub(super) fn wait(&self, allowance: Allowance) -> Option<Duration> {
         let missing = TOKEN - self.tokens;
         if missing <= 0 {

@@ -1,9 +1,9 @@
-//! What all connections hold together, and who has to go where it is too much.
+//! The memory budget of all connections together, and which connections have to go when it is exceeded.
 //!
 //! In: what a connection holds, whenever it has been read from or written to. Out: a sum that is exact at the end of a
-//! turn, for this loop and, added up in one atomic number once a turn, for all loops of a group. Where it comes near to
-//! [`Settings::max_held`](super::Settings::max_held), nothing more is read from those that hold most; where it passes it, they are ended, the
-//! largest first, until an eighth is free. All others go on.
+//! turn, for this loop and, added up in one atomic number once a turn, for all loops of a group. If it comes near
+//! [`Settings::max_held`](super::Settings::max_held), nothing more is read from the connections that hold most; if it
+//! exceeds that, they are ended, the largest first, until an eighth is free. All others go on.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -14,52 +14,52 @@ use super::id::ConnId;
 /// The bytes that are held for the connections of one loop.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
-    /// Counted last, by slot.
+    /// The last count of each connection, by slot.
     counts: Vec<usize>,
     /// Their sum.
     held: usize,
-    /// What transports hold for themselves, TLS above all: always the same for one.
+    /// What transports themselves hold, TLS above all. It does not change for a transport.
     transports: usize,
     pub(super) shared: SharedMessages,
-    /// What the group knows of, and what it holds altogether.
+    /// What the group knows of this loop, and what the group holds in total.
     pub(super) told: usize,
     pub(super) total: usize,
-    /// Those from which nothing is read.
+    /// Connections that are not read from.
     pub(super) paused: Vec<ConnId>,
-    /// When to see whether they may go on, even if nothing happens.
+    /// When to check whether they may go on, even if nothing happens.
     pub(super) look_at: Option<Instant>,
-    /// What was held when somebody was paused last.
+    /// What was held when a connection was last paused.
     pub(super) looked_at: usize,
 }
 
-/// Messages that several connections send, and that one of them has not sent yet: each counts once.
+/// Messages that several connections share and at least one has not sent yet. Each counts once.
 #[derive(Debug, Default)]
 pub(super) struct SharedMessages {
     frames: VecDeque<Arc<[u8]>>,
-    /// Where they lie.
+    /// Their addresses.
     known: HashSet<usize>,
     held: usize,
-    /// A queue has been written from, or is gone, since all were looked at: some may be nobody's any more.
+    /// Whether a queue has been written from, or is gone, since all were checked: some may have no owner any more.
     is_stale: bool,
-    /// Then all are looked at, whether or not anything happens.
+    /// When all are checked, whether or not anything happens.
     due: Option<Instant>,
 }
 
-/// Shared messages that are looked at in a turn, whether anybody still has them.
+/// How many shared messages are checked per turn for remaining owners.
 const SWEPT: usize = 64;
 
-/// So long after a queue has let go of something, all shared messages are looked at: once in that time, as many may be
-/// under way to a slow reader.
+/// How long after a queue has released something all shared messages are checked. This happens once in that time, as
+/// many may be under way to a slow reader.
 const SWEEP_AFTER: Duration = Duration::from_millis(100);
 
-/// While somebody is paused, it is seen so often whether others of the group have given back enough.
+/// While connections are paused, how often to check whether other loops of the group have freed enough.
 pub(super) const LOOK_AFTER: Duration = Duration::from_millis(50);
 
-/// What a loop holds more or less is told to the group in steps of this many bytes, or of a 16th of what all may hold.
+/// A loop reports changes of what it holds to the group in steps of this many bytes, or of a 16th of the budget.
 pub(super) const STEP: usize = 64 * 1024;
 
 impl Budget {
-    /// What is held for the connection in `slot` now.
+    /// Sets what is held for the connection in `slot`.
     pub(super) fn set(&mut self, slot: usize, held: usize) {
         if self.counts.len() <= slot {
             self.counts.resize(slot + 1, 0);
@@ -69,12 +69,12 @@ impl Budget {
         self.shared.is_stale = true;
     }
 
-    /// A connection has come whose transport holds so much.
+    /// Adds a connection whose transport holds this much.
     pub(super) const fn enter(&mut self, transport: usize) {
         self.transports += transport;
     }
 
-    /// The connection in `slot` is gone.
+    /// Removes the connection in `slot`.
     pub(super) fn leave(&mut self, slot: usize, transport: usize) {
         self.transports -= transport;
         self.shared.is_stale = true;
@@ -88,7 +88,7 @@ impl Budget {
         self.counts.get(slot).copied().unwrap_or(0)
     }
 
-    /// Bytes held for connections, shared ones included.
+    /// Returns how many bytes are held for connections, including shared ones.
     pub(super) const fn held(&self) -> usize {
         self.held + self.shared.held + self.transports
     }
@@ -102,7 +102,7 @@ impl SharedMessages {
         }
     }
 
-    /// At the end of a turn: lets go of some that nobody else has, and of all such once it is time for that.
+    /// At the end of a turn: releases some messages without other owners, or all of them once it is time for that.
     pub(super) fn keep_swept(&mut self, now: Instant) {
         if self.frames.is_empty() {
             (self.is_stale, self.due) = (false, None);
@@ -117,12 +117,12 @@ impl SharedMessages {
         }
     }
 
-    /// When [`keep_swept`](Self::keep_swept) is wanted even if nothing happens.
+    /// Returns when [`keep_swept`](Self::keep_swept) is needed even if nothing happens.
     pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
         if self.frames.is_empty() { None } else { self.due.or(self.is_stale.then_some(now)) }
     }
 
-    /// Lets go of those that nobody else has, among the next `most`.
+    /// Releases those of the next `most` messages that have no other owner.
     pub(super) fn sweep(&mut self, most: usize) {
         for _ in 0..most.min(self.frames.len()) {
             let Some(frame) = self.frames.pop_front() else { return };
@@ -139,8 +139,8 @@ impl SharedMessages {
     }
 }
 
-/// Half of the memory that the system says is there, or that the control group of the process may take; 1 GiB where
-/// neither can be asked.
+/// Returns half of the memory of the machine, or of what the control group of the process may use; 1 GiB if neither is
+/// known.
 pub(super) fn half_of_memory() -> usize {
     static HALF: OnceLock<usize> = OnceLock::new();
     *HALF.get_or_init(|| {

@@ -1,9 +1,9 @@
-//! Connections of HTTP/2 that clients have made: many WebSockets over one socket.
+//! HTTP/2 connections that clients have made: many WebSockets over one socket.
 //!
-//! A carrier is a connection of the loop like any other, whose stage is to carry. Each request on it becomes a connection with
-//! a transport of its own ([`CarriedStream`]) that speaks HTTP/1.1 upward, so that handshakes, handlers and limits know no
-//! difference. Both work on one `http2::Connection` behind a lock that only this loop takes; what a stream does to it is
-//! written when the loop comes by, and what comes in for a stream makes that ready.
+//! A carrier is a connection of the loop like any other, in a stage of its own. Each request on it becomes a connection
+//! with its own transport ([`CarriedStream`]) that speaks HTTP/1.1 upward, so that handshakes, handlers and limits see
+//! no difference. Both work on one `http2::Connection` behind a lock that only this loop takes. What a stream does to
+//! it is written when the loop visits the carrier, and what arrives for a stream makes that stream ready.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -23,7 +23,7 @@ pub(super) struct Carrier {
     pub(super) link: Arc<CarrierLink>,
     /// The connection of each stream.
     pub(super) streams: HashMap<StreamId, ConnId>,
-    /// When it is ended, in the time of the peers, as it carries nothing.
+    /// When it is ended because it carries nothing, in the peers' time.
     pub(super) until: Option<Instant>,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Carrier {
 #[derive(Debug)]
 pub(super) struct CarrierLink {
     front: Mutex<Front>,
-    /// The carrier's own connection.
+    /// The carrier's own id.
     id: ConnId,
     work: Arc<Mutex<Work>>,
 }
@@ -41,13 +41,13 @@ pub(super) struct Front {
     pub(super) connection: Connection,
     /// Streams whose connections are gone.
     pub(super) dropped: Vec<StreamId>,
-    /// The loop knows that there is something to be done.
+    /// Whether the loop knows that there is work.
     is_noted: bool,
-    /// The socket is gone.
+    /// Whether the socket is gone.
     is_over: bool,
 }
 
-/// What the streams of all carriers have left to be done.
+/// The work that the streams of all carriers have left for the loop.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     /// Carriers with something to write, or streams to forget.
@@ -56,7 +56,7 @@ pub(super) struct Work {
     pub(super) orphans: Vec<ConnId>,
 }
 
-/// Nothing is done under this lock that could panic half-way.
+/// Nothing under this lock can panic half-way.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -69,7 +69,7 @@ impl Carrier {
         Self { link: Arc::new(link), streams: HashMap::new(), until }
     }
 
-    /// Bytes of memory held, beside its own size.
+    /// Returns how many bytes of memory are held, beyond its own size.
     pub(super) fn memory(&self) -> usize {
         let streams = self.streams.capacity() * size_of::<(StreamId, ConnId)>();
         size_of::<CarrierLink>() + streams + self.link.front().connection.memory()
@@ -84,7 +84,7 @@ impl Drop for Carrier {
 }
 
 impl Work {
-    /// Whether there is nothing to be done.
+    /// Returns whether there is no work.
     pub(super) const fn is_empty(&self) -> bool {
         self.carriers.is_empty() && self.orphans.is_empty()
     }
@@ -95,7 +95,7 @@ impl CarrierLink {
         lock(&self.front)
     }
 
-    /// The loop is to come by.
+    /// Asks the loop to visit the carrier.
     fn note(&self, front: &mut Front) {
         if !front.is_noted && !front.is_over {
             front.is_noted = true;
@@ -105,7 +105,7 @@ impl CarrierLink {
 }
 
 impl Front {
-    /// The loop comes by: streams that are to be forgotten.
+    /// Starts a visit of the loop: returns the streams to be forgotten.
     pub(super) fn take_dropped(&mut self) -> Vec<StreamId> {
         self.is_noted = false;
         std::mem::take(&mut self.dropped)
@@ -117,26 +117,26 @@ impl Front {
 pub(super) struct CarriedStream {
     link: Arc<CarrierLink>,
     id: StreamId,
-    /// What is left of the request, as HTTP/1.1 says it.
+    /// What is left of the request, in HTTP/1.1 form.
     request: Secret<Vec<u8>>,
     /// The response that is being written.
     response: Option<HeadReader>,
     asks_for_websocket: bool,
-    /// The end of the client's direction was read.
+    /// Whether the end of the client's direction was read.
     ended: bool,
     addresses: [Option<SocketAddr>; 2],
 }
 
-/// Our own answers.
+/// The limits for our own answers.
 const RESPONSE: HeadLimits = HeadLimits { max_bytes: 1 << 20, max_headers: 2000 };
 
-/// What one counts, beside what its carrier holds for it: the head of a request, mostly.
+/// What a stream counts for beyond what its carrier holds for it: mostly the head of a request.
 const STATE: usize = 1024;
 
 impl CarriedStream {
     /// # Errors
     ///
-    /// The status of the answer where that is no request for us.
+    /// The status of the answer, if this is not a request that we serve.
     pub(super) fn new(
         link: &Arc<CarrierLink>,
         id: StreamId,
@@ -187,7 +187,7 @@ impl Write for CarriedStream {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let mut front = self.link.front();
         if front.is_over || front.connection.is_over(self.id) {
-            return Ok(buf.len()); // it goes nowhere: what came before is read first, and reading tells the end
+            return Ok(buf.len()); // discarded: what came before is read first, and reading finds the end
         }
         let taken = match &mut self.response {
             Some(reader) => match reader.receive(buf) {
@@ -251,7 +251,7 @@ impl Drop for CarriedStream {
     fn drop(&mut self) {
         let mut front = self.link.front();
         if self.ended {
-            front.connection.finish(self.id); // as the end of TCP answers the end of TCP
+            front.connection.finish(self.id); // as one end of TCP answers the other
         }
         front.connection.close(self.id);
         front.dropped.push(self.id);

@@ -1,4 +1,4 @@
-//! The part of an engine that lets connections of HTTP/2 carry others.
+//! The part of an engine that handles HTTP/2 connections, which carry others.
 
 use std::io;
 use std::ops::Range;
@@ -16,21 +16,21 @@ use super::transport::{self, Transport};
 use super::turn::Turn;
 use crate::http2::{Event, Fields, StreamId};
 
-/// Reads of one carrier that follow each other at once.
+/// How many reads of one carrier follow each other at once.
 const READS: usize = 4;
 
-/// How a client begins that speaks HTTP/2 without being asked (RFC 9113 §3.4).
+/// How a client begins that speaks HTTP/2 with prior knowledge (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl<D> Context<D> {
-    /// Whether streams have left something to be done.
+    /// Returns whether streams have left work to be done.
     pub(super) fn has_carried_work(&self) -> bool {
         !self.carried.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 }
 
 impl<H: Handler> Turn<'_, H> {
-    /// Whether a client whose first bytes are there in the receive buffer speaks HTTP/2.
+    /// Returns whether a client, whose first bytes are in the receive buffer, speaks HTTP/2.
     pub(super) fn speaks_http2(&self, slot: usize, first: &Range<usize>) -> bool {
         let peer = &self.cx.peers[slot];
         let Stage::Server(opening) = &peer.stage else { return false };
@@ -42,7 +42,7 @@ impl<H: Handler> Turn<'_, H> {
         if peer.transport.tls().is_some() {
             return handshake.is_empty() && Alpn::of(&peer.transport) == Alpn::Http2;
         }
-        // Three bytes tell it from every method that there is (PROPFIND); fewer may have come before.
+        // Three bytes distinguish it from every existing method (PROPFIND); fewer may have come before.
         let (before, first) = (handshake.received(), &self.scratch[first.clone()]);
         let Some(rest) = PREFACE.strip_prefix(before) else { return false };
         self.cx.settings.http2
@@ -51,7 +51,7 @@ impl<H: Handler> Turn<'_, H> {
             && rest.starts_with(&first[..first.len().min(rest.len())])
     }
 
-    /// Makes it a carrier; this part of the receive buffer is for it.
+    /// Turns a connection into a carrier; `part` of the receive buffer belongs to it.
     pub(super) fn carry(&mut self, slot: usize, part: Range<usize>) {
         let id = self.id(slot);
         let until = self.cx.handshake_until();
@@ -84,12 +84,12 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// This part of the receive buffer has come for a carrier.
+    /// Takes the part of the receive buffer that has come for a carrier.
     fn take_carried(&mut self, slot: usize, part: Range<usize>) {
         let now = self.cx.clock.peer_time();
         let Some(carrier) = self.carrier(slot) else { return };
         let link = Arc::clone(&carrier.link);
-        // A rule that is broken has its GOAWAY queued; what follows from it is done when that is written.
+        // A broken rule has its GOAWAY queued; the rest follows once that is written.
         let _ = link.front().connection.receive(&self.scratch[part], now);
         self.take_carrier_events(slot);
         self.cx.agenda.write(slot);
@@ -121,7 +121,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// The connection on a stream, if it is there.
+    /// Returns the connection on a stream, if there is one.
     fn carried(&mut self, slot: usize, id: StreamId) -> Option<ConnId> {
         let conn = *self.carrier(slot)?.streams.get(&id)?;
         self.cx.peer(conn).map(|_| conn)
@@ -139,7 +139,7 @@ impl<H: Handler> Turn<'_, H> {
             peer.readable = true;
             peer.read_closed |= is_over;
             self.cx.agenda.read(conn.slot as usize);
-            // Nothing is read from who is to read first, and no window will open: a write finds that out.
+            // The peer has to read first, and no window will open: a write finds that out.
             if is_over {
                 peer.writable = true;
                 self.cx.agenda.write(conn.slot as usize);
@@ -147,7 +147,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// A request: a connection of its own from here on, if there is room for one.
+    /// Handles a request: it becomes a connection of its own, if there is room for one.
     fn stream_begins(&mut self, slot: usize, id: StreamId, fields: &Fields) {
         let transport = &self.cx.peers[slot].transport;
         let addresses = [transport.peer_addr(), transport.local_addr()];
@@ -197,7 +197,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Does what streams have left to be done.
+    /// Does the work that streams have left.
     pub(super) fn serve_carriers(&mut self) {
         let (carriers, orphans) = {
             let mut work = self.cx.carried.lock().unwrap_or_else(PoisonError::into_inner);
@@ -213,7 +213,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Writes what a carrier has to say, and ends it once it has nothing left to carry.
+    /// Writes what a carrier has to send, and ends it once it has nothing left to carry.
     pub(super) fn flush_carrier(&mut self, slot: usize) {
         let until = self.cx.handshake_until();
         let Some(carrier) = self.carrier(slot) else { return };
@@ -265,7 +265,7 @@ impl<H: Handler> Turn<'_, H> {
         Ok(())
     }
 
-    /// A carrier takes no further streams, and ends with the last of those that it has.
+    /// Ends a carrier gracefully: it takes no further streams, and ends with the last of those that it has.
     pub(super) fn end_carrier(&mut self, slot: usize) {
         if let Some(carrier) = self.carrier(slot) {
             carrier.link.front().connection.go_away();

@@ -1,7 +1,7 @@
-//! Clients of a loop: what outlives a connection.
+//! Clients of a loop, which outlive their connections.
 //!
-//! A [`ConnId`] names one connection; a [`ClientId`] names the wish for one, from the lookup of the name over each
-//! connection that is lost and made anew until nobody wants it any more.
+//! A [`ConnId`] identifies one connection. A [`ClientId`] identifies the wish for one, from the lookup of the name
+//! through every lost and renewed connection until the program no longer wants it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::client::{ClientConfig, ConnectError, Loss, Reconnect, Stop, Target};
 use crate::frame::DataKind;
 use crate::message::Message;
 
-/// Where a client stands.
+/// The state of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientState {
@@ -29,13 +29,13 @@ pub enum ClientState {
     Resolving,
     /// A TCP connection is being made.
     Connecting,
-    /// The proxy is asked for a tunnel.
+    /// The proxy has been asked for a tunnel.
     Tunneling,
-    /// TLS and the WebSocket handshake are going on.
+    /// TLS and the WebSocket handshake are in progress.
     Handshaking,
-    /// Messages travel.
+    /// The connection is open.
     Open,
-    /// The closing handshake is going on.
+    /// The closing handshake is in progress.
     Closing,
     /// There is no connection; the next try comes later.
     Waiting,
@@ -58,26 +58,26 @@ impl fmt::Display for ClientState {
     }
 }
 
-/// What happens to a client.
+/// An event in the life of a client.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientEvent<'a> {
-    /// It goes on to another state. [`ClientState::Closing`] is not told: whoever closes knows.
+    /// The client has entered another state. [`ClientState::Closing`] is not reported: the caller of `close` knows.
     State(ClientState),
     /// A try has failed before a connection was open.
     Unreached(&'a ConnectError),
     /// There is no connection, or no longer one. The next try comes after `delay`.
     Retry {
-        /// Which try it will be, from 1, since the last connection that lasted.
+        /// The number of that try, from 1, since the last stable connection.
         attempt: u32,
-        /// How long until then.
+        /// The time until then.
         delay: Duration,
-        /// Why one is needed.
+        /// Why it is needed.
         cause: &'a Loss,
     },
-    /// The last event: there is no connection, and no other try.
+    /// The last event: there is no connection and no further try.
     End {
-        /// Why none.
+        /// Why there is no further try.
         stop: Stop,
         /// What happened last.
         cause: &'a Loss,
@@ -89,9 +89,9 @@ pub enum ClientEvent<'a> {
 pub(super) struct Clients {
     pub(super) slab: Slab<Client>,
     generation: u32,
-    /// Those whose first try is to come at the end of this turn.
+    /// Clients whose first try comes at the end of this turn.
     pub(super) fresh: Vec<ClientId>,
-    /// Those that the program wants no more.
+    /// Clients that the program no longer wants.
     pub(super) dropped: Vec<ClientId>,
     pub(super) timers: Timers,
     pub(super) answers: Option<Arc<Answers>>,
@@ -101,21 +101,21 @@ pub(super) struct Clients {
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) generation: u32,
-    /// As the program wants it.
+    /// The configuration, as the program wants it.
     pub(super) wanted: ClientConfig,
-    /// What it connects to, or did last, redirects followed.
+    /// The current or last target, after redirects.
     pub(super) target: Target,
     pub(super) tries: u32,
     pub(super) reconnect: Reconnect,
     pub(super) state: ClientState,
-    /// On its way to a server, while it is.
+    /// Present while the client is on its way to a server.
     pub(super) connector: Option<Box<Connector>>,
     pub(super) timer: Option<TimerId>,
-    /// The sockets that it has on its way.
+    /// The sockets of the running attempts.
     pub(super) attempts: Vec<(Attempt, ConnId)>,
     /// The connection to the server, or to its proxy.
     pub(super) conn: Option<ConnId>,
-    /// The program has closed the connection.
+    /// Whether the program has closed the connection.
     pub(super) closing: bool,
     kept: VecDeque<(DataKind, Box<[u8]>)>,
     kept_bytes: usize,
@@ -130,7 +130,7 @@ pub(super) struct Answers {
 
 pub(super) struct Answer {
     pub(super) client: ClientId,
-    /// The try that has asked; what belongs to an earlier one is ignored.
+    /// The try that has asked; an answer for an earlier one is ignored.
     pub(super) tries: u32,
     pub(super) lookup: Lookup,
     pub(super) result: io::Result<Vec<SocketAddr>>,
@@ -148,7 +148,7 @@ impl Answers {
     }
 
     pub(super) fn push(&self, answer: Answer) {
-        // Nothing that can panic runs under the lock.
+        // Nothing under the lock can panic.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
         self.pending.store(true, Ordering::Release);
         self.waker.wake();
@@ -163,7 +163,7 @@ impl Answers {
 }
 
 impl Clients {
-    /// A client whose first try comes at the end of this turn.
+    /// Adds a client whose first try comes at the end of this turn.
     pub(super) fn insert(&mut self, config: ClientConfig) -> ClientId {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
@@ -191,7 +191,7 @@ impl Clients {
         self.slab.get_mut(id.slot as usize).filter(|client| client.generation == id.generation)
     }
 
-    /// What reaches a server for a client, while that is on its way.
+    /// Returns the connector of a client that is on its way to a server.
     pub(super) fn connector(&mut self, id: ClientId) -> Option<&mut Connector> {
         self.get(id)?.connector.as_deref_mut()
     }
@@ -211,7 +211,7 @@ impl Clients {
         }
     }
 
-    /// Whether there is something to do now.
+    /// Returns whether there is something to do now.
     pub(super) fn has_work(&self) -> bool {
         let answered = self.answers.as_ref().is_some_and(|answers| answers.pending.load(Ordering::Relaxed));
         answered || !self.fresh.is_empty() || !self.dropped.is_empty()
@@ -221,7 +221,7 @@ impl Clients {
         self.answers.as_ref().map_or_else(Vec::new, |answers| answers.take())
     }
 
-    /// Has the client looked at when `at` has come, and not before.
+    /// Has the client visited at `at`, and not before.
     pub(super) fn set_timer(&mut self, id: ClientId, at: Option<std::time::Instant>) {
         let Some(client) = self.slab.get_mut(id.slot as usize) else { return };
         if let Some(timer) = client.timer.take() {
@@ -234,9 +234,9 @@ impl Clients {
 }
 
 impl Client {
-    /// Keeps a message for the next connection, if no more than `most` bytes are kept then; says how many are.
+    /// Keeps a message for the next connection, if no more than `most` bytes are kept then. Returns how many are.
     pub(super) fn keep(&mut self, message: Message<'_>, most: usize) -> Option<usize> {
-        // A message costs more than its bytes: whoever sends empty ones must come to an end, too.
+        // A message costs more than its bytes, so that empty ones reach the limit, too.
         let bytes = self.kept_bytes + message.len() + 64;
         if bytes > most {
             return None;

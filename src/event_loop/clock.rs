@@ -1,42 +1,42 @@
-//! What time it is, and how much of it counts against peers.
+//! The current time, and how much of it counts against peers.
 //!
-//! Two times. The program's is the clock's: its timers follow it. The peers' is the time in which we could have heard
-//! them: their deadlines are set and come by it. They differ once a turn was late, as the process was stopped, the
-//! machine slept or a callback took long. What a late turn means is decided here and nowhere else:
+//! There are two times. The program's time is the clock's, and its timers follow it. The peers' time is the time in
+//! which we could have heard them, and their deadlines are set and expire by it. The two differ once a turn was late,
+//! because the process was stopped, the machine slept or a callback took long. The rules for late turns are all here:
 //!
-//! * a turn is late that comes more than [`LATE`] after it was asked for, and so is a wait that begins so long after the
-//!   last one ended: of that time no more than [`LATE`] counts;
+//! * a turn is late if it comes more than [`LATE`] after it was asked for, and so is a wait that begins that long after
+//!   the last one ended: no more than [`LATE`] of that time counts;
 //! * what was ready when a deadline came is taken before the deadline counts, however many turns that takes: an event
-//!   queue may bring fewer events at a time than there are peers to hear.
+//!   queue may return fewer events at a time than there are peers to hear.
 
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) struct Clock {
     now: Instant,
-    /// How far the time has come that counts against peers.
+    /// The current time of the peers.
     peers: Instant,
     in_turn: bool,
-    /// The clock of the system is never looked at: time is what the engine is told.
+    /// Whether the time is given by the program, so that the system's clock is never read.
     is_given: bool,
-    /// Events that this turn has brought.
+    /// How many events this turn has brought.
     events: usize,
-    /// This turn came later than it was asked for.
+    /// Whether this turn came later than it was asked for.
     is_late: bool,
     hearing: Option<Hearing>,
 }
 
-/// Deadlines have come, and what was ready by then is still to be taken.
+/// Deadlines have come, and what was ready by then still has to be taken.
 #[derive(Debug)]
 struct Hearing {
-    /// In the time of the peers.
+    /// The time of the peers when they came.
     deadlines: Instant,
-    /// After so many more events all of it has been taken: sources wait in a queue for their turn.
+    /// After this many more events all of it has been taken: sources are queued in turn.
     events: usize,
 }
 
-/// So much later than it was asked for may a turn come before it is late. It counts in any case, so that deadlines come
-/// to a loop that is always late, too.
+/// How much later than asked for a turn may come before it is late. This much counts in any case, so that deadlines
+/// also come to a loop that is always late.
 pub(super) const LATE: Duration = Duration::from_secs(1);
 
 impl Clock {
@@ -44,38 +44,38 @@ impl Clock {
         Self { now, peers: now, in_turn: false, is_given: false, events: 0, is_late: false, hearing: None }
     }
 
-    /// The time of this turn, which is the program's.
+    /// Returns the time of this turn, which is the program's.
     #[inline]
     pub(super) const fn now(&self) -> Instant {
         self.now
     }
 
-    /// The time of this turn by which deadlines of peers are set and come.
+    /// Returns the peers' time of this turn, by which their deadlines are set and expire.
     #[inline]
     pub(super) const fn peer_time(&self) -> Instant {
         self.peers
     }
 
-    /// When it will be `at` in the time of the peers, if no turn is late.
+    /// Returns when it will be `at` in the peers' time, if no turn is late.
     pub(super) fn program_time(&self, at: Instant) -> Instant {
         let missed = self.now.saturating_duration_since(self.peers);
         at.checked_add(missed).unwrap_or(at)
     }
 
-    /// Whether a turn has begun.
+    /// Returns whether a turn has begun.
     #[inline]
     pub(super) const fn is_in_turn(&self) -> bool {
         self.in_turn
     }
 
-    /// Looks at the clock where a turn begins: one look serves all of it. `first` is the first deadline.
+    /// Reads the clock at the beginning of a turn, once for all of it. `first` is the first deadline.
     #[inline]
     pub(super) fn begin_turn(&mut self, first: impl FnOnce() -> Option<Instant>) {
         self.look(first);
         self.in_turn = true;
     }
 
-    /// Looks at the clock, unless a turn has.
+    /// Reads the clock, unless a turn has begun.
     #[inline]
     pub(super) fn look(&mut self, first: impl FnOnce() -> Option<Instant>) {
         if !self.in_turn && !self.is_given {
@@ -83,13 +83,13 @@ impl Clock {
         }
     }
 
-    /// A turn begins at `now`, and no other clock is looked at from here on.
+    /// Begins a turn at `now`. From here on no other clock is read.
     pub(super) fn give(&mut self, now: Instant, first: impl FnOnce() -> Option<Instant>) {
         self.is_given = true;
         self.set(now, first);
     }
 
-    /// It is `now`, in a turn that has begun or begins here.
+    /// Sets the time to `now`, in a turn that has begun or begins here.
     #[inline]
     pub(super) fn set(&mut self, now: Instant, first: impl FnOnce() -> Option<Instant>) {
         self.in_turn = true;
@@ -112,17 +112,17 @@ impl Clock {
         }
     }
 
-    /// For how long after the last turn the next one was not asked for. `first` is the first deadline.
+    /// Returns for how long after the last turn the next one was not asked for. `first` is the first deadline.
     #[cold]
     fn asked(&self, first: Option<Instant>) -> Duration {
         match first {
             _ if self.hearing.is_some() => Duration::ZERO,
             Some(at) => at.saturating_duration_since(self.peers),
-            None => Duration::MAX, // there is no deadline, so the time is nobody's loss
+            None => Duration::MAX, // there is no deadline, so late or not makes no difference
         }
     }
 
-    /// A wait begins at `now`: what has passed since the turn began was ours.
+    /// Begins a wait at `now`: what has passed since the turn began was our own time.
     pub(super) fn begin_wait(&mut self, now: Instant) {
         if !self.is_given {
             let elapsed = now.saturating_duration_since(self.now);
@@ -131,23 +131,23 @@ impl Clock {
         }
     }
 
-    /// An event has been taken.
+    /// Counts an event that has been taken.
     #[inline]
     pub(super) const fn count_event(&mut self) {
         self.events += 1;
     }
 
-    /// Whether the next turn is wanted at once, as there is still something to be heard.
+    /// Returns whether the next turn is needed at once, as there is still something to be heard.
     pub(super) const fn is_hearing(&self) -> bool {
         self.hearing.is_some()
     }
 
-    /// At the end of the events of a turn: up to when deadlines count, in the time of the peers. `None` while what was
-    /// ready before is not all taken. `first` is the first deadline, `sources` how many things may be ready.
+    /// At the end of the events of a turn, returns the peers' time up to which deadlines count, or `None` while some of
+    /// what was ready before has not been taken. `first` is the first deadline, `sources` how many things may be ready.
     #[inline]
     pub(super) fn due_by(&mut self, first: Option<Instant>, sources: usize) -> Option<Instant> {
         let events = std::mem::take(&mut self.events);
-        // Where nothing more was there to be taken, all has been. A late turn may have begun before it was there.
+        // If there was nothing more to be taken, all has been. A late turn may have begun before it was there.
         let is_late = std::mem::take(&mut self.is_late);
         let is_quiet = events == 0 && !is_late;
         if let Some(hearing) = &mut self.hearing {

@@ -1,5 +1,5 @@
-//! The part of an engine that reaches servers for its clients: it does what a [`Connector`] says and tells it what came
-//! of that.
+//! The part of an engine that reaches servers for its clients: it does what a [`Connector`] asks for and reports the
+//! results to it.
 //!
 //! Each attempt is a connection like any other, in a stage of its own until its WebSocket is open.
 
@@ -23,13 +23,13 @@ use crate::handshake::Response;
 use crate::tls::Session;
 
 impl<H: Handler> Turn<'_, H> {
-    /// Tells the client's connector what has happened, and does what follows.
+    /// Reports an input to the client's connector, and does what follows.
     pub(super) fn step(&mut self, id: ClientId, input: Input<'_>) {
         self.feed(id, input);
         self.pump(id, 0);
     }
 
-    /// Tells the client's connector what has happened.
+    /// Reports an input to the client's connector.
     fn feed(&mut self, id: ClientId, input: Input<'_>) {
         let now = self.cx.clock.peer_time();
         if let Some(connector) = self.cx.clients.connector(id) {
@@ -37,8 +37,8 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Does what is to be done, until there is nothing to do but to wait. The first `len` bytes of the scratch buffer
-    /// have just been read.
+    /// Does what the connector asks for, until it only waits. The first `len` bytes of the receive buffer have just
+    /// been read.
     pub(super) fn pump(&mut self, id: ClientId, len: usize) {
         while let Some(action) = self.cx.clients.connector(id).and_then(Connector::next) {
             match action {
@@ -107,7 +107,7 @@ impl<H: Handler> Turn<'_, H> {
         Ok(())
     }
 
-    /// Lays TLS over the connection that stands; the next turn begins its handshake.
+    /// Establishes TLS over the standing connection; the next turn begins its handshake.
     #[cfg(feature = "tls")]
     fn start_tls(&mut self, id: ClientId) {
         let Some(slot) = self.standing(id) else { return };
@@ -131,11 +131,11 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// A target that needs TLS is refused before.
+    /// A target that needs TLS has been refused before.
     #[cfg(not(feature = "tls"))]
     fn start_tls(&mut self, _: ClientId) {}
 
-    /// Lays HTTP/2 over the connection that stands.
+    /// Establishes HTTP/2 over the standing connection.
     #[cfg(feature = "http2")]
     fn start_http2(&mut self, id: ClientId) {
         let Some(slot) = self.standing(id) else { return };
@@ -149,7 +149,7 @@ impl<H: Handler> Turn<'_, H> {
     #[cfg(not(feature = "http2"))]
     fn start_http2(&mut self, _: ClientId) {}
 
-    /// The slot of the connection that stands.
+    /// Returns the slot of the standing connection.
     fn standing(&mut self, id: ClientId) -> Option<usize> {
         let conn = self.cx.clients.get(id)?.conn?;
         self.cx.peer(conn).map(|_| conn.slot as usize)
@@ -166,8 +166,8 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Something is ready at a connection that is not open yet. Readiness to write alone tells no more than that an
-    /// attempt has come to its end.
+    /// Handles readiness of a connection that is not open yet. Readiness to write alone only means that an attempt has
+    /// ended.
     pub(super) fn connecting(&mut self, slot: usize, id: ClientId) {
         let conn = self.id(slot);
         let Some(client) = self.cx.clients.get(id) else { return };
@@ -190,7 +190,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Reads what the proxy or the server says, and carries the TLS handshake on.
+    /// Reads from the proxy or the server, and continues the TLS handshake.
     fn read_connecting(&mut self, slot: usize, id: ClientId, attempt: Attempt) {
         let peer = &mut self.cx.peers[slot];
         if !peer.readable {
@@ -222,13 +222,13 @@ impl<H: Handler> Turn<'_, H> {
         self.pump(id, 0);
     }
 
-    /// The connection of an attempt has broken, or was never made.
+    /// Handles the failure of an attempt, whose connection has broken or was never made.
     fn attempt_failed(&mut self, id: ClientId, attempt: Attempt, error: io::Error) {
         self.drop_attempt(id, attempt);
         self.step(id, Input::Failed(attempt, error));
     }
 
-    /// Something failed at a connection that is not open yet.
+    /// Handles a failure of a connection that is not open yet.
     pub(super) fn connecting_broken(&mut self, slot: usize, id: ClientId, error: io::Error) {
         let conn = self.id(slot);
         let Some(client) = self.cx.clients.get(id) else { return };
@@ -237,7 +237,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// The server has taken the upgrade; bytes `used..len` of the scratch buffer are frames.
+    /// Handles an accepted upgrade; bytes `used..len` of the receive buffer are frames.
     fn opened(&mut self, id: ClientId, response: Response, used: usize, len: usize) {
         let Some(client) = self.cx.clients.get(id) else { return };
         let (Some(connector), Some(conn)) = (client.connector.take(), client.conn) else { return };

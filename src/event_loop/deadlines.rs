@@ -1,4 +1,4 @@
-//! Connections whose time is up.
+//! Connections whose deadlines have passed.
 
 use std::mem;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::connection::{Due, driver};
 use crate::handshake::Refusal;
 
 impl<H: Handler> Turn<'_, H> {
-    /// Looks at those whose deadline may have passed by `now`, in the time of the peers.
+    /// Handles the connections whose deadlines may have passed by `now`, in the peers' time.
     pub(super) fn expire(&mut self, now: Instant) {
         let mut due = mem::take(&mut self.cx.due);
         self.cx.wheel.expire(now, &mut due);
@@ -34,7 +34,7 @@ impl<H: Handler> Turn<'_, H> {
     fn timeout(&mut self, slot: usize, now: Instant) {
         let ping = self.cx.timed_ping(self.id(slot));
         if self.cx.agenda.is_decided(slot) {
-            return; // what is decided comes first
+            return; // decisions come first
         }
         self.cx.settle(slot);
         let peer = &mut self.cx.peers[slot];
@@ -63,7 +63,7 @@ impl<H: Handler> Turn<'_, H> {
                 peer.deadlines.closing(now);
                 self.cx.agenda.write(slot);
             }
-            // Whoever is not listened to has not fallen silent.
+            // A peer that is not listened to has not fallen silent.
             Stage::Open if peer.held && !peer.outbound.sent_close() => peer.deadlines.paused(now),
             Stage::Open => {
                 let due = driver::expire_with(&mut peer.deadlines, &mut peer.outbound, now, &ping);
@@ -72,7 +72,7 @@ impl<H: Handler> Turn<'_, H> {
                 }
                 match due {
                     Some(Due::CloseTimeout) => self.kill(slot),
-                    _ => self.cx.agenda.write(slot), // a Ping may have been queued, or a Close frame
+                    _ => self.cx.agenda.write(slot), // a Ping or a Close frame may have been queued
                 }
             }
             #[cfg(feature = "http2")]

@@ -1,4 +1,4 @@
-//! From what was read to the handler: frames, and what they say.
+//! From received bytes to the handler: frames, and the events in them.
 
 use std::ops::{ControlFlow, Range};
 
@@ -13,8 +13,9 @@ use crate::connection::{Event, Inbound};
 use crate::error::ProtocolError;
 use crate::message::Message;
 
-/// Takes the frames in a part of the receive buffer and hands what they say to the program, until the connection has used
-/// up its quantum; says how many bytes are left then. Where none is, something that they have said is.
+/// Takes the frames in a part of the receive buffer and hands their events to the program, until the connection has
+/// used up its quantum. Returns how many bytes are left then, or `None` if everything is done; 0 means that no bytes are
+/// left, but events in them are.
 #[inline(always)]
 pub(super) fn take_frames<H: Handler>(
     loan: &mut ReadLoan<'_, Context<H::Data>>,
@@ -55,7 +56,7 @@ pub(super) fn take_frames<H: Handler>(
     }
 }
 
-/// The same for a message that is not short, and is here whole; says where it ends, if there was one.
+/// Takes a message that is not short and has arrived whole. Returns where it ends, if there was one.
 #[inline(never)]
 fn take_long<H: Handler>(
     inbound: &mut Inbound,
@@ -75,7 +76,7 @@ fn take_long<H: Handler>(
     Ok(Some(at))
 }
 
-/// The same for anything else; says what is taken now, and whether more may follow.
+/// Takes anything else. Returns what is taken now, and whether more may follow.
 #[inline(never)]
 fn take_part<H: Handler>(
     inbound: &mut Inbound,
@@ -97,7 +98,7 @@ fn take_part<H: Handler>(
     let at = end - input.len();
     cx.work.spend(before - work + MESSAGE);
     let Some(event) = event else { return Ok(ControlFlow::Break(at)) };
-    // A message that is not in the receive buffer was put together in one of its own.
+    // A message that is not in the receive buffer was assembled in one of its own.
     let assembled =
         matches!(event, Event::Message(it) if !it.is_empty() && !whole.contains(&it.as_bytes().as_ptr()));
     deliver(handler, cx, id, event, assembled);
@@ -124,8 +125,7 @@ fn take_message<H: Handler>(
     }
 }
 
-/// Hands an event to the program. A message that was `assembled` lies in a buffer of its own, which the queue may
-/// borrow from.
+/// Hands an event to the program. An `assembled` message lies in a buffer of its own, which the queue may borrow from.
 fn deliver<H: Handler>(
     handler: &mut H,
     cx: &mut Context<H::Data>,
@@ -152,11 +152,11 @@ fn deliver<H: Handler>(
         Event::Chunk(chunk) => handler.on_chunk(cx, id, chunk),
         Event::Ping(payload) => handler.on_ping(cx, id, payload),
         Event::Pong(payload) => handler.on_pong(cx, id, payload),
-        Event::Close(_) => {} // `on_close` tells, once the answer is on its way
+        Event::Close(_) => {} // `on_close` reports it, once the answer is on its way
     }
 }
 
-/// The queue may refer to the message that was delivered last: if it does it gets the buffer.
+/// Gives the queue the buffer of the message that was delivered last, if it refers to it.
 fn take_over<D: Default>(inbound: &mut Inbound, cx: &mut Context<D>, slot: usize) {
     let queue = cx.peers[slot].outbound.queue();
     if !queue.has_lent_message() {
@@ -166,7 +166,7 @@ fn take_over<D: Default>(inbound: &mut Inbound, cx: &mut Context<D>, slot: usize
     }
 }
 
-/// Bytes of a long message have been read to where they belong.
+/// Handles bytes of a long message that have been read to where they belong.
 pub(super) fn take_direct<H: Handler>(
     loan: &mut ReadLoan<'_, Context<H::Data>>,
     handler: &mut H,

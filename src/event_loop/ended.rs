@@ -1,4 +1,4 @@
-//! How connections and loops have ended, as the program is told.
+//! How connections and loops have ended, as reported to the program.
 
 use std::fmt;
 use std::io;
@@ -11,7 +11,7 @@ use crate::handshake::{ProxyError, RequestError, ResponseError};
 /// How an open connection ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// What both sides said.
+    /// The Close frames of both sides.
     pub outcome: Outcome,
     /// What ended it.
     pub cause: Cause,
@@ -36,12 +36,12 @@ pub enum Cause {
     Overflow,
     /// All connections together held more than [`Settings::max_held`](super::Settings::max_held), and this one most.
     OverBudget,
-    /// It has sent more than its [`Rate`](super::Rate) allows, and [`RatePolicy::Close`](super::RatePolicy::Close) is the
-    /// policy.
+    /// The peer has sent more than its [`Rate`](super::Rate) allows, and
+    /// [`RatePolicy::Close`](super::RatePolicy::Close) is the policy.
     RateExceeded,
     /// The program gave it up ([`Context::abort`](super::Context::abort)).
     Aborted,
-    /// The program failed it ([`Context::fail`](super::Context::fail)): it met a condition that it did not expect.
+    /// The program failed it ([`Context::fail`](super::Context::fail)) because of an unexpected condition.
     Failed,
     /// The grace of [`Context::shutdown`](super::Context::shutdown) is over.
     ShutDown,
@@ -89,11 +89,11 @@ impl fmt::Display for Failed {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Failed {
-    /// A client's request broke a rule; it has been answered.
+    /// A client's request broke a rule, and has been answered.
     Request(RequestError),
-    /// A client's request was refused by the program; it has been answered with this status.
+    /// The program refused a client's request, which has been answered with this status.
     Refused(u16),
-    /// A trusted proxy did not say whom it speaks for as the PROXY protocol wants it
+    /// A trusted proxy did not name its client by the PROXY protocol
     /// ([`Settings::proxy_protocol`](super::Settings::proxy_protocol)).
     Proxy(ProxyError),
     /// A server's response broke a rule, or refuses.
@@ -114,6 +114,6 @@ pub enum Failed {
 pub struct ShutdownReport {
     /// Open connections whose closing handshake was done in time.
     pub closed: usize,
-    /// Open connections that were cut: the time was up, or the peer went away without a word.
+    /// Open connections that were cut: the time was up, or the peer went away without a Close frame.
     pub cut: Vec<ConnId>,
 }

@@ -1,4 +1,4 @@
-//! How connections end, and that each end is told once.
+//! How connections end, and that each end is reported once.
 
 use std::io;
 
@@ -16,7 +16,7 @@ use crate::connection::driver::{self, InboundExt as _};
 use crate::connection::{CloseStep, Inbound};
 
 impl<H: Handler> Turn<'_, H> {
-    /// Does what the program or a policy has decided.
+    /// Acts on the decisions of the program or a policy.
     pub(super) fn act_on_decisions(&mut self) {
         for _ in 0..self.cx.agenda.decisions() {
             let Some((slot, verdict)) = self.cx.agenda.next_decision() else { return };
@@ -58,7 +58,7 @@ impl<H: Handler> Turn<'_, H> {
     fn end_with(&mut self, slot: usize, code: CloseCode, reason: &str, cause: Cause) {
         self.cx.settle(slot);
         let peer = &mut self.cx.peers[slot];
-        // Refused where a Close frame is sent already, which is as good.
+        // Refused if a Close frame has been sent already, which is as good.
         let _ = peer.outbound.close(Some(CloseReason { code, reason }));
         self.over(slot, cause);
         self.cx.agenda.write(slot);
@@ -69,7 +69,7 @@ impl<H: Handler> Turn<'_, H> {
         #[cfg(all(feature = "http2", feature = "tls"))]
         let farewell = match Alpn::of(&self.cx.peers[slot].transport) {
             Alpn::Http2 => Some(alpn::farewell()),
-            // It may come to be HTTP/2, to which an answer of HTTP/1.1 would be none.
+            // It may become HTTP/2, where an HTTP/1.1 answer would mean nothing.
             Alpn::Unknown => return self.fail(slot, failed),
             Alpn::Other => None,
         };
@@ -83,7 +83,7 @@ impl<H: Handler> Turn<'_, H> {
         self.handler.on_failed(self.cx, id, failed);
     }
 
-    /// A connection that has not opened never will. One whose end the program knows is only removed.
+    /// Ends a connection that has not opened. One whose end the program knows is only removed.
     pub(super) fn fail(&mut self, slot: usize, failed: &Failed) {
         if !self.cx.peers[slot].is_handshaking() {
             return self.kill(slot);
@@ -98,7 +98,7 @@ impl<H: Handler> Turn<'_, H> {
         self.handler.on_failed(self.cx, id, failed);
     }
 
-    /// The peer has ended its direction.
+    /// Handles the end of the peer's direction.
     pub(super) fn eof(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         peer.readable = false;
@@ -111,7 +111,7 @@ impl<H: Handler> Turn<'_, H> {
         self.fail(slot, &failed);
     }
 
-    /// Reading failed: nothing goes either way any more.
+    /// Handles a failed read: nothing passes in either direction any more.
     pub(super) fn broken(&mut self, slot: usize, error: io::Error) {
         match self.cx.peers[slot].stage {
             Stage::Open => {
@@ -148,7 +148,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Goes on towards the end, where the connection is on its way there.
+    /// Takes the next step towards the end, if the connection is on its way there.
     #[inline]
     pub(super) fn progress(&mut self, slot: usize) {
         let peer = &self.cx.peers[slot];
@@ -180,9 +180,9 @@ impl<H: Handler> Turn<'_, H> {
         if step == Some(CloseStep::AwaitEof) {
             return;
         }
-        // A socket that is closed while something is unread is reset, which may overtake our Close frame. Nothing is where
-        // the peer's was the last that came; else our direction is ended, and what comes is read until the peer ends. A
-        // stream over a socket may hold bytes back and has an end of its own to tell (TLS: close_notify).
+        // Closing a socket with unread bytes resets it, which may overtake our Close frame. Nothing is unread if the
+        // peer's Close frame was the last that came. Otherwise our direction is ended, and what comes is read until the
+        // peer ends. A stream over a socket may hold bytes back and has an end of its own to send (TLS: close_notify).
         let nothing_unread = !peer.readable && self.inbounds.get(slot).is_some_and(Inbound::ends_with_close);
         if nothing_unread && !peer.outbound.has_failed() && peer.transport.is_socket() {
             return self.kill(slot);
@@ -190,7 +190,7 @@ impl<H: Handler> Turn<'_, H> {
         peer.finish_writing();
     }
 
-    /// It is gone, and in order: a layer over the socket has an end of its own to tell before (TLS: close_notify).
+    /// Ends a connection in order: a layer over the socket first sends an end of its own (TLS: close_notify).
     pub(super) fn part(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         if !peer.transport.is_socket() && !peer.transport.is_http2() {
@@ -199,13 +199,14 @@ impl<H: Handler> Turn<'_, H> {
         self.kill(slot);
     }
 
-    /// It is gone at the end of the turn.
+    /// Ends a connection: it is gone at the end of the turn.
     pub(super) fn kill(&mut self, slot: usize) {
         self.cx.peers[slot].stage = Stage::Dead;
         self.cx.agenda.remove(slot);
     }
 
-    /// Frees the slots of those that are over. Only here: until now their numbers stood for nobody else.
+    /// Frees the slots of the connections that are over. This happens only here: until now no other connection had
+    /// their numbers.
     pub(super) fn remove_dead(&mut self) {
         if !self.cx.agenda.has_removed() {
             return;

@@ -24,11 +24,11 @@ use super::turn::Turn;
 use crate::close::OwnedClose;
 use crate::connection::Inbound;
 
-/// Connections and listeners, driven by whoever owns the `mio::Poll`.
+/// Connections and listeners, driven by the owner of a `mio::Poll`.
 ///
-/// [`EventLoop`](super::EventLoop) is this with a `Poll` of its own. To let it live in another one:
+/// [`EventLoop`](super::EventLoop) is an engine with a `Poll` of its own. To run an engine in another `Poll`:
 ///
-/// 1. give it that one's registry and a range of tokens that nobody else uses;
+/// 1. give it that `Poll`'s registry and a range of tokens that nothing else uses;
 /// 2. pass it each event whose token it [`owns`](Self::owns) ([`handle`](Self::handle));
 /// 3. call [`on_time`](Self::on_time) after each batch of events, an empty one included;
 /// 4. wait no longer than until [`next_deadline`](Self::next_deadline).
@@ -53,51 +53,51 @@ use crate::connection::Inbound;
 ///     for event in &events {
 ///         if engine.owns(event.token()) {
 ///             engine.handle(event, &mut Echo);
-///         } // else it belongs to another source of the program
+///         } // otherwise it belongs to another source of the program
 ///     }
 ///     engine.on_time(Instant::now(), &mut Echo);
 /// }
 /// # }
 /// ```
 ///
-/// Where no `Poll` brings the events, as in a simulation or a fuzzer, [`ready`](Self::ready) takes readiness as
-/// plain values, and [`set_time`](Self::set_time) makes time an argument.
+/// If no `Poll` delivers the events, as in a simulation or a fuzzer, [`ready`](Self::ready) takes readiness as plain
+/// values, and [`set_time`](Self::set_time) makes time an argument.
 #[derive(Debug)]
 pub struct Engine<D> {
     pub(super) cx: Context<D>,
-    /// The reading sides, by slot.
+    /// The receiving halves, by slot.
     inbounds: Vec<Inbound>,
     pub(super) listeners: Vec<Listener>,
     scratch: Vec<u8>,
-    /// What other threads ask for.
+    /// What other threads have asked for.
     inbox: Inbox<D>,
 }
 
-/// A longer receive buffer is a mistake: nothing is gained from far less on.
+/// The maximum receive buffer. More is a mistake: far less is already as good.
 const MAX_RECEIVE_BUFFER: usize = 1 << 30;
 
 impl<D: Default> Engine<D> {
-    /// Tokens that an engine needs beside one for each connection.
+    /// Tokens that an engine needs besides one for each connection.
     pub const RESERVED_TOKENS: usize = RESERVED;
 
-    /// An engine without connections that uses these tokens, [`RESERVED_TOKENS`](Self::RESERVED_TOKENS) of them for
-    /// itself: so many fewer connections can there be at once. `1000..usize::MAX` is a fine range: in a long one, of more
-    /// than 2^25 tokens, a token does not stand for two connections one after the other, so that an event that comes
-    /// late finds nobody.
+    /// Creates an engine without connections that uses these tokens, [`RESERVED_TOKENS`](Self::RESERVED_TOKENS) of them
+    /// for itself; the rest bounds the number of connections at once. `1000..usize::MAX` is a fine range. In a long
+    /// range, of more than 2^25 tokens, two successive connections do not share a token, so that a late event finds no
+    /// connection.
     ///
     /// # Errors
     ///
-    /// Where the range leaves no token for a connection, where [`Settings::receive_buffer`] is more than there may be,
-    /// and where the registry cannot be shared.
+    /// If the range leaves no token for a connection, if [`Settings::receive_buffer`] is too large, or if the registry
+    /// cannot be cloned.
     pub fn new(settings: Settings, registry: &Registry, tokens: Range<usize>) -> io::Result<Self> {
         Self::new_at(settings, registry, tokens, Instant::now())
     }
 
-    /// An engine whose time begins at `now`; see [`set_time`](Self::set_time).
+    /// Creates an engine whose time begins at `now`; see [`set_time`](Self::set_time).
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// See [`new`](Self::new).
     pub fn new_at(
         settings: Settings,
         registry: &Registry,
@@ -115,18 +115,18 @@ impl<D: Default> Engine<D> {
         Ok(Self { cx, inbounds: Vec::new(), listeners: Vec::new(), scratch: vec![0; receive_buffer], inbox })
     }
 
-    /// Sets the time of the turn that now begins. From here on the engine never looks at the clock: its time is what
-    /// it is told here and by [`on_time`](Self::on_time), so that a run can be repeated exactly.
+    /// Sets the time of the turn that now begins. From here on the engine never reads the clock: its time is what it is
+    /// given here and by [`on_time`](Self::on_time), so that a run can be repeated exactly.
     pub fn set_time(&mut self, now: Instant) {
         self.cx.give_time(now);
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub const fn settings(&self) -> &Settings {
         self.cx.settings()
     }
 
-    /// Makes this loop one of a group, whose loops share their limits. It has no connection yet.
+    /// Makes this loop one of a group, whose loops share their limits. It must not have a connection yet.
     pub(super) fn join(&mut self, siblings: Others<D>, admission: Arc<Admission>)
     where
         D: 'static,
@@ -139,69 +139,69 @@ impl<D: Default> Engine<D> {
         self.cx.admission = admission;
     }
 
-    /// A handle for other threads; see [`Remote`].
+    /// Returns a handle for other threads; see [`Remote`].
     ///
     /// # Errors
     ///
-    /// Where no `mio::Waker` can be made.
+    /// If no `mio::Waker` can be made.
     pub fn remote(&mut self) -> io::Result<Remote<D>> {
         self.cx.waker.make(&self.cx.registry, self.cx.tokens.waker())?;
         Ok(self.inbox.remote())
     }
 
-    /// A handle for other threads that wakes the loop through the program's own `mio::Waker`, of which a `Poll` may
-    /// have but one.
+    /// Returns a handle for other threads that wakes the loop through the program's own `mio::Waker`, as a `Poll` may
+    /// have only one.
     ///
     /// # Errors
     ///
-    /// Where [`remote`](Self::remote) has made one already.
+    /// If [`remote`](Self::remote) has made one already.
     pub fn remote_with(&mut self, waker: Arc<Waker>) -> io::Result<Remote<D>> {
         self.cx.waker.use_of(waker)?;
         Ok(self.inbox.remote())
     }
 
-    /// The context that handlers get.
+    /// Returns the context that handlers get.
     pub fn context(&mut self) -> &mut Context<D> {
         self.cx.look_at_clock();
         &mut self.cx
     }
 
-    /// Whether [`Context::stop`] was called since this was asked last.
+    /// Returns whether [`Context::stop`] was called since the last call of this method.
     pub fn take_stop(&mut self) -> bool {
         mem::take(&mut self.cx.stopping)
     }
 
-    /// Connections of any stage, handshakes and closing ones included.
+    /// Returns the number of connections of any stage, including handshakes and closing ones.
     pub fn len(&self) -> usize {
         self.cx.peers.len()
     }
 
-    /// Whether there is no connection of any stage.
+    /// Returns whether there is no connection of any stage.
     pub fn is_empty(&self) -> bool {
         self.cx.peers.is_empty()
     }
 
-    /// Whether events with this token are for this engine.
+    /// Returns whether events with this token are for this engine.
     pub const fn owns(&self, token: Token) -> bool {
         self.cx.tokens.contains(token)
     }
 
-    /// The tokens of this engine.
+    /// Returns the tokens of this engine.
     pub const fn tokens(&self) -> &Range<usize> {
         self.cx.tokens.range()
     }
 
-    /// The token of a connection: what a simulation calls [`ready`](Self::ready) with. `None` once it is gone.
+    /// Returns the token of a connection, for [`ready`](Self::ready) in a simulation; `None` once it is gone.
     pub fn token_of(&self, id: ConnId) -> Option<Token> {
         self.cx.peer(id).map(|_| self.cx.tokens.connection(id))
     }
 
-    /// Takes an event. One that is not for this engine, or for a connection that is gone, does nothing.
+    /// Handles an event. An event for another source, or for a connection that is gone, does nothing.
     pub fn handle<H: Handler<Data = D>>(&mut self, event: &event::Event, handler: &mut H) {
         self.ready(event.token(), Readiness::from(event), handler);
     }
 
-    /// Takes readiness from elsewhere than a `mio::Poll`.
+    /// Handles readiness from elsewhere than a `mio::Poll`.
     pub fn ready<H: Handler<Data = D>>(&mut self, token: Token, readiness: Readiness, handler: &mut H) {
         let Some(owner) = self.cx.tokens.owner(token) else { return };
         self.cx.begin_turn();
@@ -224,7 +224,7 @@ impl<D: Default> Engine<D> {
                 let slot = name.slot;
                 let Some(peer) = self.cx.peers.get_mut(slot).filter(|peer| name.is_of(peer.generation))
                 else {
-                    return; // late: whoever it is for is gone
+                    return; // too late: its connection is gone
                 };
                 let Readiness { readable, writable, read_closed, error } = readiness;
                 peer.writable |= writable;
@@ -244,7 +244,7 @@ impl<D: Default> Engine<D> {
         }
     }
 
-    /// When [`on_time`](Self::on_time) is to be called even if no event comes.
+    /// Returns when [`on_time`](Self::on_time) has to be called even if no event comes.
     pub fn next_deadline(&self) -> Option<Instant> {
         let now = self.cx.now();
         let listeners = self.listeners.iter().filter(|listener| listener.ready && self.cx.accepting);
@@ -271,9 +271,9 @@ impl<D: Default> Engine<D> {
 
     /// Ends a turn: reads on where there was more, does what is due, writes what was sent, removes what is over.
     ///
-    /// To be called after each batch of events, an empty one included: that stands for silence, so where a signal has
-    /// interrupted the wait (`EINTR`, as after SIGSTOP) look for events once more before. `now` counts for deadlines; it
-    /// never goes back.
+    /// Call it after each batch of events, including an empty one. An empty batch means silence, so if a signal has
+    /// interrupted the wait (`EINTR`, as after SIGSTOP), look for events once more before. `now` counts for deadlines;
+    /// it must not go back.
     pub fn on_time<H: Handler<Data = D>>(&mut self, now: Instant, handler: &mut H) {
         self.cx.set_time(now);
         let mail = self.inbox.has_mail().then(|| self.inbox.take());
@@ -309,13 +309,13 @@ impl<D: Default> Engine<D> {
         self.cx.clock.end_turn();
     }
 
-    /// The time of this turn: one look at the clock serves all of it.
+    /// Returns the time of this turn: the clock is read once for all of it.
     pub(super) fn turn_time(&mut self) -> Instant {
         self.cx.begin_turn();
         self.cx.now()
     }
 
-    /// The loop waits from `now` on.
+    /// Begins a wait at `now`.
     pub(super) fn begin_wait(&mut self, now: Instant) {
         self.cx.clock.begin_wait(now);
     }
@@ -342,7 +342,7 @@ impl<D: Default> Engine<D> {
 }
 
 impl<H: Handler> Turn<'_, H> {
-    /// Does what other threads have asked for.
+    /// Runs the commands of other threads.
     fn run_commands(&mut self, mail: Mail<H::Data>) {
         for command in mail.commands {
             self.run_command(command);
@@ -395,7 +395,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Tells the program of timers whose time has come.
+    /// Calls the program for timers that are due.
     fn run_timers(&mut self) {
         let last = self.cx.timers.last();
         while let Some(timer) = self.cx.timers.take_due(self.cx.now(), last) {

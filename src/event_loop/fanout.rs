@@ -1,26 +1,27 @@
-//! Messages to many: one copy for all who get them.
+//! Messages to many, with one copy for all receivers.
 //!
-//! What is published is copied once, to here, and each receiver notes which stretch of it is its own: a turn touches no queue
-//! of theirs, and writes to all of them from the same few cache lines (benches/NOTES.md, "fanout"). Before anything else is
-//! sent to a receiver, and where its socket does not take the stretch whole, that is settled: it goes to its queue. So the
-//! order is the same as if it had been there from the start.
+//! What is published is copied once, to here, and each receiver notes which stretch of it is its own. A turn touches no
+//! queue of theirs, and writes to all of them from the same few cache lines (benches/NOTES.md, "fanout"). Before
+//! anything else is sent to a receiver, and if its socket does not take the stretch whole, the stretch moves to its
+//! queue. So the order is the same as if it had been there from the start.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::connection::driver::SendQueue;
 
-/// Frames that were published and that somebody has not written yet.
+/// Published frames that at least one receiver has not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Fanout {
-    /// From position `base` on, which is the start of a block.
+    /// The frames from position `base` on, which is the start of a block.
     frames: Vec<u8>,
     base: u32,
-    /// In each [`BLOCK`] of positions, by its number modulo their count, how many stretches begin that nobody has taken yet.
+    /// For each [`BLOCK`] of positions, by its number modulo their count, how many stretches begin there that are not
+    /// taken yet.
     begun: [u32; MOST / BLOCK],
-    /// Connections that have a stretch.
+    /// How many connections have a stretch.
     waiting: usize,
-    /// Those frames that queues share, and where they begin.
+    /// The frames among them that queues share, and where they begin.
     shared: VecDeque<(u32, Arc<[u8]>)>,
 }
 
@@ -31,26 +32,26 @@ pub(super) struct Stretch {
     to: u32,
 }
 
-/// Where the copies of one message are: of its frame as it is and of a compressed one, which are known by where they lie.
+/// Where the copies of one message are: of its plain frame and of a compressed one, identified by their addresses.
 #[derive(Debug)]
 pub(super) struct Copies {
     copies: [(usize, Stretch); 2],
-    /// The longest frame of which there is a copy.
+    /// The longest frame that is copied.
     longest: usize,
 }
 
-/// So many bytes are kept for those that have not written them; what comes then goes to the queues, until the first of them are
-/// written.
+/// How many bytes are kept for receivers that have not written them. What comes beyond goes to the queues, until the
+/// first bytes are written.
 const MOST: usize = 512 * 1024;
 
-/// What is kept is given up in pieces of so many bytes.
+/// What is kept is released in blocks of this many bytes.
 const BLOCK: usize = 32 * 1024;
 
-/// Queues share what is so long, and a copy costs as much as to write it: it is made for [`MANY`] who then write it together
-/// with what is before and behind it.
+/// Queues share frames of this length, and a copy costs as much as writing it. So it is made only for at least [`MANY`]
+/// receivers, which then write it together with what precedes and follows it.
 const LONG: usize = SendQueue::SHARE_FROM;
 
-/// No copy is made of what is longer than this.
+/// Longer frames are never copied.
 const LONGEST: usize = 64 * 1024;
 
 /// See [`LONG`].
@@ -69,7 +70,7 @@ impl Stretch {
 }
 
 impl Fanout {
-    /// Something new is published, to at most so many.
+    /// Begins a new message, for at most `receivers` connections.
     pub(super) fn begin(&mut self, receivers: usize) -> Copies {
         if self.waiting == 0 {
             self.base = self.base.wrapping_add(self.frames.len().next_multiple_of(BLOCK) as u32);
@@ -82,7 +83,7 @@ impl Fanout {
         Copies { copies: Default::default(), longest }
     }
 
-    /// Gives up what has been written of the front, once it is the larger part: a byte moves once for each that is given up.
+    /// Releases the written front, once it is the larger part: a byte moves at most once for each that is released.
     #[cold]
     fn drop_written(&mut self) {
         let first = self.base as usize / BLOCK;
@@ -99,8 +100,8 @@ impl Fanout {
         }
     }
 
-    /// The copy of a frame of what is being published, for any number of connections to [join](Self::join). Empty where there
-    /// is no room for it.
+    /// Returns the copy of a frame that is being published, for any number of connections to [join](Self::join). It is
+    /// empty if there is no room for it.
     #[inline(always)]
     pub(super) fn copy(&mut self, copies: &mut Copies, frame: &Arc<[u8]>) -> Stretch {
         let (first, stretch) = copies.copies[0];
@@ -134,7 +135,7 @@ impl Fanout {
         Stretch { from, to: from.wrapping_add(frame.len() as u32) }
     }
 
-    /// Lets a connection have a frame of which there is a copy; says whether there is, and follows what it has.
+    /// Adds a copied frame to a connection's stretch. Returns whether there is a copy and it follows that stretch.
     #[inline]
     pub(super) fn join(&mut self, own: &mut Stretch, frame: Stretch) -> bool {
         if frame.is_empty() {
@@ -151,7 +152,7 @@ impl Fanout {
         true
     }
 
-    /// Takes a connection's stretch from it. Its bytes are there until something new [begins](Self::begin).
+    /// Takes a connection's stretch from it. Its bytes stay until something new [begins](Self::begin).
     #[inline]
     pub(super) fn take(&mut self, own: &mut Stretch) -> Stretch {
         if own.is_empty() {
@@ -162,14 +163,15 @@ impl Fanout {
         std::mem::take(own)
     }
 
-    /// The bytes of a stretch that was just taken.
+    /// Returns the bytes of a stretch that was just taken.
     #[inline]
     pub(super) fn bytes(&self, stretch: Stretch) -> &[u8] {
         let start = self.place(stretch.from);
         &self.frames[start..start + stretch.len()]
     }
 
-    /// Appends a stretch that was just taken to a queue, but for its first `written` bytes. What is long is shared with it.
+    /// Appends a stretch that was just taken to a queue, except its first `written` bytes. Long frames are shared with
+    /// it.
     pub(super) fn queue(&self, stretch: Stretch, written: usize, queue: &mut SendQueue) {
         let start = self.place(stretch.from);
         let (mut at, end) = (start + written, start + stretch.len());
@@ -184,7 +186,7 @@ impl Fanout {
         queue.push(&self.frames[at..end]);
     }
 
-    /// How many stretches begin in the same block as this one.
+    /// Returns how many stretches begin in the same block as this one.
     #[inline]
     const fn begun_with(&mut self, stretch: Stretch) -> &mut u32 {
         &mut self.begun[stretch.from as usize / BLOCK % (MOST / BLOCK)]
@@ -195,7 +197,7 @@ impl Fanout {
         position.wrapping_sub(self.base) as usize
     }
 
-    /// Bytes of memory that it holds.
+    /// Returns how many bytes of memory it holds.
     pub(super) fn memory(&self) -> usize {
         self.frames.capacity() + self.shared.iter().map(|(_, frame)| frame.len()).sum::<usize>()
     }

@@ -1,17 +1,17 @@
-//! Exchanging buffers that are too large for what has come; see `oversized`.
+//! Replacing buffers that are larger than what has arrived needs; see `oversized`.
 
 use super::handler::Handler;
 use super::turn::Turn;
 use crate::connection::driver::InboundExt as _;
 
-/// A buffer of less than this is exchanged whenever it is too large.
+/// A buffer of less than this is replaced whenever it is too large.
 const LONG: usize = 64 * 1024;
 
-/// What all of the longer ones may hold together.
+/// What all longer ones may hold together.
 const MOST: usize = 64 << 20;
 
 impl<H: Handler> Turn<'_, H> {
-    /// A connection of which all is read has part of a message in a buffer.
+    /// Handles a connection that has been read completely and holds part of a message in a buffer.
     #[inline(never)]
     pub(super) fn fit_buffer(&mut self, slot: usize) {
         let Some(memory) = self.inbounds.get(slot).and_then(|inbound| inbound.oversized()) else { return };
@@ -23,7 +23,7 @@ impl<H: Handler> Turn<'_, H> {
         self.fit_buffers_beyond(MOST);
     }
 
-    /// Sees to it that the buffers that are too large hold no more than so much.
+    /// Makes sure that the oversized buffers hold no more than `most` bytes.
     pub(super) fn fit_buffers_beyond(&mut self, most: usize) {
         while let Some(id) = self.cx.oversized.next_beyond(most) {
             if self.cx.peer(id).is_some() {

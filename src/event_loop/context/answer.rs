@@ -1,4 +1,4 @@
-//! Answers to requests that were left for later.
+//! Deferred answers to requests.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use crate::event_loop::peer::{Answer, Peer, Stage, Waiting};
 use crate::extension::deflate;
 use crate::handshake::{AcceptError, Acceptance, Refusal, Request};
 
-/// Why the answer to a request is not sent.
+/// Why the answer to a request was not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AnswerError {
-    /// No request of this connection waits for an answer: it has one, or was given up.
+    /// No request of this connection waits for an answer: it has been answered or given up.
     NotWaiting,
-    /// The answer does not fit the request, which goes on waiting.
+    /// The answer does not fit the request, which still waits.
     Unfit(AcceptError),
 }
 
@@ -31,12 +31,12 @@ impl fmt::Display for AnswerError {
 impl std::error::Error for AnswerError {}
 
 impl<D: Default> Context<D> {
-    /// Accepts a request that was left for [later](crate::event_loop::Decision::Later). What is sent from now on follows the
-    /// acceptance; [`on_open`](crate::event_loop::Handler::on_open) comes when the callback has returned.
+    /// Accepts a request that was [deferred](crate::event_loop::Decision::Later). What is sent from now on follows the
+    /// acceptance; [`on_open`](crate::event_loop::Handler::on_open) is called after the current callback.
     ///
     /// # Errors
     ///
-    /// Where the request does not wait any more, or the answer does not fit it.
+    /// If the request no longer waits, or the answer does not fit it.
     pub fn accept(&mut self, id: ConnId, acceptance: &Acceptance) -> Result<(), AnswerError> {
         let acceptance = self.request(id).map(|request| self.complete(acceptance.clone(), request));
         let acceptance = acceptance.ok_or(AnswerError::NotWaiting)?;
@@ -48,18 +48,18 @@ impl<D: Default> Context<D> {
         Ok(())
     }
 
-    /// Refuses a request that was left for [later](crate::event_loop::Decision::Later).
+    /// Refuses a request that was [deferred](crate::event_loop::Decision::Later).
     ///
     /// # Errors
     ///
-    /// Where the request does not wait any more.
+    /// If the request no longer waits.
     pub fn refuse(&mut self, id: ConnId, refusal: Refusal) -> Result<(), AnswerError> {
         self.waiting(id)?.answer = Some(Answer::Refuse(refusal));
         self.agenda.decide(id.slot as usize, Verdict::Answer);
         Ok(())
     }
 
-    /// The request of a connection that waits for its answer.
+    /// Returns the request of a connection that waits for its answer.
     pub fn request(&self, id: ConnId) -> Option<&Request> {
         match &self.peer(id)?.stage {
             Stage::Waiting(waiting) => Some(&waiting.request),
@@ -67,7 +67,7 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// What is accepted, with the answer to an offer of permessage-deflate unless the handler has given one.
+    /// Completes an acceptance with the answer to an offer of permessage-deflate, unless the handler has given one.
     pub(in crate::event_loop) fn complete(
         &self,
         mut acceptance: Acceptance,

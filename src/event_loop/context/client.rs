@@ -1,4 +1,4 @@
-//! Clients of a loop, as a handler sees them.
+//! The clients of a loop, as a handler sees them.
 
 use std::io;
 use std::sync::Arc;
@@ -13,22 +13,23 @@ use crate::event_loop::id::{ClientId, ConnId};
 use crate::message::Message;
 
 impl<D: Default> Context<D> {
-    /// Opens a client: looks the name up, connects, through a proxy and TLS where need be, and again after a loss, all
-    /// as `config` says. The first try comes at the end of this turn.
+    /// Opens a client: looks the name up, connects, through a proxy and TLS if necessary, and reconnects after a loss,
+    /// all as `config` says. The first try comes at the end of this turn.
     ///
-    /// [`on_open`](crate::event_loop::Handler::on_open) tells of each connection, and is the place to send what a server has to be
-    /// told first; [`on_client`](crate::event_loop::Handler::on_client) tells of all that comes before and after. For a
-    /// connection of a client that never opened [`on_failed`](crate::event_loop::Handler::on_failed) is not called.
+    /// [`on_open`](crate::event_loop::Handler::on_open) reports each connection, and is the place to send what the
+    /// server has to be told first. [`on_client`](crate::event_loop::Handler::on_client) reports all that comes before
+    /// and after. [`on_failed`](crate::event_loop::Handler::on_failed) is not called for a client's connection that
+    /// never opened.
     ///
-    /// RFC 6455 §4.1 has a client open one connection to an address after the other; whoever opens thousands from one
-    /// loop has reasons, so here they are opened at once.
+    /// RFC 6455 §4.1 asks a client to open connections to one address one after the other. A program that opens
+    /// thousands from one loop has its reasons, so here they are opened at once.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](io::ErrorKind::InvalidInput) where nothing can come of it, with the
-    /// [`ConnectError`] inside: a host that is a name, and no [`resolver`](ClientConfig::resolver); a `wss` URL, and no
-    /// TLS; a proxy that cannot be used. Where a resolver is set and no `mio::Waker` can be made that wakes the loop for
-    /// its answers. While the loop [shuts down](Context::shutdown).
+    /// [`ErrorKind::InvalidInput`](io::ErrorKind::InvalidInput), with the [`ConnectError`] inside, if the client can
+    /// never connect: the host is a name and there is no [`resolver`](ClientConfig::resolver), the URL is `wss` and
+    /// there is no TLS, or the proxy cannot be used. Other errors if a resolver is set and no `mio::Waker` can be made
+    /// for its answers, and while the loop [shuts down](Context::shutdown).
     pub fn open(&mut self, config: ClientConfig) -> io::Result<ClientId> {
         if self.is_shutting_down() {
             return Err(shutting_down());
@@ -46,7 +47,7 @@ impl<D: Default> Context<D> {
         Ok(self.clients.insert(config))
     }
 
-    /// Where resolvers send their answers.
+    /// Returns where resolvers send their answers.
     pub(in crate::event_loop) fn answers(&mut self) -> io::Result<Arc<Answers>> {
         if let Some(answers) = &self.clients.answers {
             return Ok(answers.clone());
@@ -56,17 +57,17 @@ impl<D: Default> Context<D> {
         Ok(self.clients.answers.insert(answers).clone())
     }
 
-    /// The open connection of a client.
+    /// Returns the open connection of a client.
     pub fn connection_of(&self, client: ClientId) -> Option<ConnId> {
         self.clients.peek(client)?.conn.filter(|id| self.peer(*id).is_some_and(|peer| peer.is_open()))
     }
 
-    /// The client that a connection belongs to.
+    /// Returns the client that a connection belongs to.
     pub fn client_of(&self, id: ConnId) -> Option<ClientId> {
         self.peer(id)?.cold.as_ref()?.client
     }
 
-    /// Where a client stands; [`ClientState::Closed`] once it is gone.
+    /// Returns the state of a client; [`ClientState::Closed`] once it is gone.
     pub fn client_state(&self, client: ClientId) -> ClientState {
         match self.clients.peek(client) {
             None => ClientState::Closed,
@@ -77,23 +78,23 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// The bytes of the request that a client has sent, while it waits for the answer.
+    /// Returns the bytes of the request that a client has sent, while it waits for the answer.
     pub fn client_request(&self, client: ClientId) -> Option<&[u8]> {
         self.clients.peek(client)?.connector.as_ref()?.request()
     }
 
-    /// What a client connects to: where redirects have led.
+    /// Returns the target of a client, after redirects.
     pub fn client_target(&self, client: ClientId) -> Option<&Target> {
         let client = self.clients.peek(client)?;
         Some(client.connector.as_ref().map_or(&client.target, |connector| connector.target()))
     }
 
-    /// Sends a message over the connection of a client. While it has none, [`ClientConfig::while_disconnected`] says what
-    /// becomes of it: kept until the next one opens ([`Sent::Queued`]), too much for that ([`Sent::Dropped`]), or
-    /// refused ([`Sent::Closed`]).
+    /// Sends a message over the connection of a client. While it has none, [`ClientConfig::while_disconnected`]
+    /// decides: the message is kept until the next connection opens ([`Sent::Queued`]), exceeds what may be kept
+    /// ([`Sent::Dropped`]), or is refused ([`Sent::Closed`]).
     ///
-    /// What a connection had not sent when it was lost is lost with it, as nobody knows how much of it arrived; only
-    /// what was sent while there was none is kept.
+    /// What a connection had not sent when it was lost is lost with it, as nobody knows how much of it arrived. Only
+    /// what was sent while there was no connection is kept.
     pub fn send_to<'a>(&mut self, client: ClientId, message: impl Into<Message<'a>>) -> Sent {
         let message = message.into();
         if let Some(id) = self.connection_of(client) {
@@ -107,8 +108,8 @@ impl<D: Default> Context<D> {
         client.keep(message, most).map_or(Sent::Dropped, Sent::Queued)
     }
 
-    /// Closes a client: begins the closing handshake of its connection, if it has one, and tries no more.
-    /// [`ClientEvent::End`](crate::event_loop::ClientEvent::End) is the last that is heard of it.
+    /// Closes a client: begins the closing handshake of its connection, if it has one, and makes no further tries.
+    /// [`ClientEvent::End`](crate::event_loop::ClientEvent::End) is its last event.
     pub fn close_client(&mut self, client: ClientId, reason: Option<CloseReason<'_>>) {
         let Some(found) = self.clients.get(client) else { return };
         found.closing = true;
@@ -130,7 +131,7 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// The clients that are not closed.
+    /// Returns the clients that are not closed.
     pub fn clients(&self) -> impl Iterator<Item = ClientId> + '_ {
         self.clients
             .slab
@@ -139,7 +140,7 @@ impl<D: Default> Context<D> {
     }
 }
 
-/// What is asked for can never be had.
+/// Wraps an error of a configuration that can never connect.
 fn never(error: ConnectError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, error)
 }

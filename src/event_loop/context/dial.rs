@@ -1,4 +1,4 @@
-//! How connections begin that no listener has brought.
+//! Beginning connections that no listener has accepted.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,23 +18,23 @@ use crate::handshake::{ClientHandshake, ClientRequest, ServerHandshake};
 
 impl<D: Default> Context<D> {
     /// Opens a connection to the server at `address`. [`on_open`](crate::event_loop::Handler::on_open) or
-    /// [`on_failed`](crate::event_loop::Handler::on_failed) tells what became of it.
+    /// [`on_failed`](crate::event_loop::Handler::on_failed) reports the result.
     ///
     /// # Errors
     ///
-    /// Where no socket could be made, and as [`dial`](Self::dial).
+    /// If no socket can be made, and the errors of [`dial`](Self::dial).
     pub fn connect(&mut self, address: SocketAddr, request: ClientRequest) -> io::Result<ConnId> {
         let transport = Transport::Tcp(TcpStream::connect(address)?);
         transport.prepare(self.settings.nodelay, self.settings.tcp_keepalive);
         self.dial(transport, request)
     }
 
-    /// Opens a WebSocket over a transport that is connected or about to be. Permessage-deflate is offered where
-    /// [`Config::deflate`](crate::connection::Config::deflate) says so.
+    /// Opens a WebSocket over a transport that is connected or being connected. Permessage-deflate is offered if
+    /// [`Config::deflate`](crate::connection::Config::deflate) is set.
     ///
     /// # Errors
     ///
-    /// Where the transport could not be registered, where the system has no entropy for the nonce (§4.1), and while the loop
+    /// If the transport cannot be registered, if the system has no entropy for the nonce (§4.1), and while the loop
     /// [shuts down](Self::shutdown).
     pub fn dial(&mut self, transport: Transport, request: ClientRequest) -> io::Result<ConnId> {
         let (deflate, nonce) =
@@ -48,12 +48,12 @@ impl<D: Default> Context<D> {
         Ok(id)
     }
 
-    /// When a handshake that begins now has to be done.
+    /// Returns when a handshake that begins now has to be done.
     pub(in crate::event_loop) fn handshake_until(&self) -> Option<Instant> {
         self.clock.peer_time().checked_add(self.settings.handshake_timeout)
     }
 
-    /// Opens a WebSocket as its server over a transport that exists, from an address that has this number.
+    /// Opens a WebSocket as its server over an existing transport, from an address that is counted by this number.
     pub(in crate::event_loop) fn adopt_from(
         &mut self,
         transport: Transport,
@@ -65,7 +65,7 @@ impl<D: Default> Context<D> {
         self.adopt_at(transport, stage, address)
     }
 
-    /// The same at a stage of its handshake.
+    /// Adds a connection at a stage of its handshake.
     pub(in crate::event_loop) fn adopt_at(
         &mut self,
         transport: Transport,

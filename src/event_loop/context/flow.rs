@@ -1,4 +1,4 @@
-//! Connections that are not read from for a while.
+//! Pausing connections: nothing is read from them for a while.
 
 use super::Context;
 use crate::event_loop::id::ConnId;
@@ -6,8 +6,8 @@ use crate::event_loop::peer::Peer;
 use crate::event_loop::settings::Pressure;
 
 impl<D: Default> Context<D> {
-    /// Reads nothing more from a connection, so that its peer has to wait, until [`resume`](Self::resume). Silence of
-    /// a connection that is paused is not held against it. What was read before still comes.
+    /// Reads nothing more from a connection, so that its peer has to wait, until [`resume`](Self::resume). The silence
+    /// of a paused connection does not count against it. What was read before is still delivered.
     pub fn pause(&mut self, id: ConnId) {
         if self.peer(id).is_some() {
             let peer = &mut self.peers[id.slot as usize];
@@ -16,7 +16,7 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// Reads on.
+    /// Continues reading from a connection.
     pub fn resume(&mut self, id: ConnId) {
         if self.peer(id).is_some()
             && let Some(cold) = &mut self.peers[id.slot as usize].cold
@@ -26,9 +26,9 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// Has `producer` wait until `reader` has read so much that no more than its low watermark waits for it: what
-    /// [`Overflow::Block`](crate::event_loop::Overflow::Block) does by itself. Nothing happens where so little waits already, or the reader is over;
-    /// however it ends, the producer is read from again.
+    /// Pauses `producer` until no more than the low watermark waits for `reader`, as
+    /// [`Overflow::Block`](crate::event_loop::Overflow::Block) does automatically. Does nothing if no more than that
+    /// waits already, or if the reader is over. However the reader ends, the producer is read from again.
     pub fn pause_until_drained(&mut self, producer: ConnId, reader: ConnId) {
         let is_open = self.peer(reader).is_some_and(Peer::is_open);
         if producer == reader || !is_open || self.peer(producer).is_none() {
@@ -40,7 +40,7 @@ impl<D: Default> Context<D> {
         if peer.outbound.queued() <= low {
             return;
         }
-        peer.congested = true; // so that its being drained is noticed
+        peer.congested = true; // so that it is noticed when it has drained
         let producers = &mut peer.cold().producers;
         if producers.contains(&producer) {
             return;
@@ -51,14 +51,14 @@ impl<D: Default> Context<D> {
         peer.held = true;
     }
 
-    /// Has a connection treat a peer that does not read in another way than [`Settings`](crate::event_loop::Settings) say.
+    /// Overrides, for one connection, how [`Settings`](crate::event_loop::Settings) treat a peer that does not read.
     pub fn set_pressure(&mut self, id: ConnId, pressure: Pressure) {
         if self.peer(id).is_some() {
             self.peers[id.slot as usize].cold().pressure = Some(pressure);
         }
     }
 
-    /// Lets those read on that wait for `reader`.
+    /// Continues reading from the connections that wait for `reader`.
     pub(in crate::event_loop) fn release_producers(&mut self, reader: usize) {
         let Some(cold) = &mut self.peers[reader].cold else { return };
         for id in std::mem::take(&mut cold.producers) {

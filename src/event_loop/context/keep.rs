@@ -1,5 +1,4 @@
-//! What is sent to a slow reader and waits behind what is encoded: the oldest of it may be dropped, and the newest of each
-//! key survives.
+//! Messages to a slow reader that wait unencoded: the oldest may be dropped, and the newest of each key survives.
 
 use super::{Context, Sent};
 use crate::connection::Outbound;
@@ -9,17 +8,18 @@ use crate::event_loop::settings::Overflow;
 use crate::message::Prepared;
 
 impl<D: Default> Context<D> {
-    /// Sends a message that says all that earlier ones with the same `key` have said, such as a price: to a slow reader, for
-    /// which more than [`Settings::high_watermark`](crate::event_loop::Settings::high_watermark) waits, it goes in place of the one with that key that waits
-    /// still, if one does. So the newest of each key arrives, and no more wait than there are keys.
+    /// Sends a message that supersedes earlier ones with the same `key`, such as a price. If more than
+    /// [`Settings::high_watermark`](crate::event_loop::Settings::high_watermark) waits for a slow reader, the message
+    /// replaces the waiting one with that key, if there is one. So the newest of each key arrives, and no more messages
+    /// wait than there are keys.
     ///
-    /// What was replaced is counted ([`take_dropped`](Self::take_dropped)). A key is known to this connection only.
+    /// Replaced messages are counted ([`take_dropped`](Self::take_dropped)). Keys belong to one connection.
     pub fn send_latest(&mut self, id: ConnId, key: &str, message: impl Into<Prepared>) -> Sent {
         self.send_keyed(id, Some(key), &message.into())
     }
 
-    /// How many messages to this connection were dropped, or replaced by newer ones, since this was asked last: what a program
-    /// may tell its client in [`on_drained`](crate::event_loop::Handler::on_drained).
+    /// Returns how many messages to this connection were dropped, or replaced by newer ones, since the last call. A
+    /// program may tell its client in [`on_drained`](crate::event_loop::Handler::on_drained).
     pub fn take_dropped(&mut self, id: ConnId) -> u64 {
         if self.peer(id).is_none() {
             return 0;
@@ -40,7 +40,7 @@ impl<D: Default> Context<D> {
         self.send_prepared(id, message)
     }
 
-    /// Whether a message to this connection waits behind what is encoded.
+    /// Returns whether a message to this connection has to wait unencoded.
     #[cold]
     pub(super) fn keeps(&self, id: ConnId) -> bool {
         let Some(peer) = self.peer(id) else { return false };
@@ -51,7 +51,7 @@ impl<D: Default> Context<D> {
             && (has_backlog || peer.pressure(&self.settings).overflow == Overflow::DropOldest)
     }
 
-    /// Has a message wait.
+    /// Keeps a message waiting.
     pub(super) fn keep(&mut self, id: ConnId, kept: Kept, key: Option<&str>) -> Sent {
         let slot = id.slot as usize;
         if self.agenda.is_decided(slot) {
@@ -82,22 +82,22 @@ impl<D: Default> Context<D> {
             self.budget.shared.sweep(2);
         }
         self.stats.messages_out += 1;
-        self.agenda.write_in_order(slot); // where it is counted
+        self.agenda.write_in_order(slot); // it is counted there
         self.congested(id);
         Sent::Queued(waits)
     }
 
-    /// Counts what was dropped.
+    /// Counts dropped messages.
     fn drop_kept(&mut self, slot: usize, dropped: u64) {
         if dropped > 0 {
             self.stats.dropped += dropped;
             self.peers[slot].cold().dropped += dropped;
-            // Nobody else may have it any more.
+            // Perhaps nobody else has it any more.
             self.budget.shared.sweep(2 * dropped as usize);
         }
     }
 
-    /// Encodes what waits until more than `most` bytes are; says whether anything still waits.
+    /// Encodes waiting messages until more than `most` bytes are encoded. Returns whether any message still waits.
     pub(in crate::event_loop) fn encode_kept(&mut self, slot: usize, most: usize) -> bool {
         let Some(mut backlog) = self.peers[slot].cold.as_mut().and_then(|cold| cold.backlog.take()) else {
             return false;
@@ -127,7 +127,7 @@ impl<D: Default> Context<D> {
         waits
     }
 
-    /// Encodes all that waits, as what follows must not overtake it. What finds no room is dropped.
+    /// Encodes all waiting messages, as what follows must not overtake them. Messages without room are dropped.
     pub(in crate::event_loop) fn encode_all_kept(&mut self, slot: usize) {
         if self.encode_kept(slot, usize::MAX)
             && let Some(mut backlog) = self.peers[slot].cold().backlog.take()

@@ -55,17 +55,17 @@ pub use answer::AnswerError;
 pub use publish::Reach;
 pub use send::Sent;
 
-/// A piece of work for the thread of a loop; see [`Remote::run`](super::Remote::run).
+/// A task for the thread of a loop; see [`Remote::run`](super::Remote::run).
 pub type Task<D> = Box<dyn FnOnce(&mut Context<D>) + Send>;
 
-/// The topics in which a connection is present, each with the name by which it is.
+/// The topics in which a connection is present, each with the name that it uses there.
 #[cfg(feature = "backplane")]
 type Names = Vec<(Box<str>, Box<str>)>;
 
-/// A shutdown that goes on.
+/// A shutdown in progress.
 #[derive(Debug)]
 pub(super) struct Shutdown {
-    /// In the time of the peers.
+    /// In the peers' time.
     pub(super) until: Option<Instant>,
     pub(super) begun: bool,
     pub(super) report: ShutdownReport,
@@ -82,9 +82,9 @@ pub struct Context<D> {
     /// When the loop began.
     start: Instant,
     pub(super) wheel: Wheel,
-    /// Empty: memory for those whose deadline may have come.
+    /// Empty; kept as memory for the connections whose deadline may have come.
     pub(super) due: Vec<(u32, u16)>,
-    /// What is still to be done with whom.
+    /// The work that is left.
     pub(super) agenda: Agenda,
     /// What connections borrow while they need it.
     pub(super) pool: Pool,
@@ -94,12 +94,12 @@ pub struct Context<D> {
     pub(super) accepting: bool,
     pub(super) closes_listeners: bool,
     pub(super) shutdown: Option<Shutdown>,
-    /// A shutdown is done.
+    /// Whether a shutdown has been completed.
     pub(super) was_shut_down: bool,
     pub(super) timers: Timers,
     pub(super) clients: Clients,
     pub(super) topics: Topics,
-    /// What limits look at; of the whole group, where there is one.
+    /// What the limits count; shared by the whole group, if there is one.
     pub(super) admission: Arc<Admission>,
     /// Connections that take no place, as they are only told that there is none.
     pub(super) turned_away: usize,
@@ -110,7 +110,7 @@ pub struct Context<D> {
     pub(super) oversized: Oversized,
     pub(super) slowed: Slowed,
     pub(super) waker: LoopWaker,
-    /// What streams of HTTP/2 have left to be done.
+    /// The work that HTTP/2 streams have left.
     #[cfg(feature = "http2")]
     pub(super) carried: std::sync::Arc<std::sync::Mutex<super::carrier::Work>>,
     /// The number of this loop in its group.
@@ -118,33 +118,33 @@ pub struct Context<D> {
     pub(super) place: usize,
     /// The other loops of a group.
     pub(super) siblings: Box<dyn Siblings>,
-    /// The link to other processes, where this loop has it.
+    /// The link to other processes, if this loop has it.
     #[cfg(feature = "backplane")]
     pub(super) backplane: Option<Box<Backplane>>,
-    /// Another loop of the group has it.
+    /// Whether another loop of the group has the link.
     #[cfg(feature = "backplane")]
     pub(super) has_gateway: bool,
-    /// What is for everywhere comes back through the engine, and only then goes to connections here.
+    /// Whether messages for everywhere go through the engine and only then to connections here.
     #[cfg(feature = "backplane")]
     pub(super) ordered: bool,
-    /// The engine keeps histories.
+    /// Whether the engine keeps histories.
     #[cfg(feature = "backplane")]
     pub(super) has_history: bool,
-    /// Who is present at all nodes, and whom of them connections of ours are.
+    /// Who is present at all nodes, and as whom our connections are.
     #[cfg(feature = "backplane")]
     pub(super) presence: Option<Presence>,
     #[cfg(feature = "backplane")]
     pub(super) present: HashMap<ConnId, Names>,
-    /// Who follows topics through theirs.
+    /// The connections that follow topics through their histories.
     #[cfg(feature = "backplane")]
     pub(super) follows: Follows,
-    /// Signs what Pings of ours carry.
+    /// Signs the payloads of our Pings.
     secret: RandomState,
     generation: u32,
     entropy: SystemEntropy,
 }
 
-/// Why nothing new begins.
+/// Returns the error of operations that begin something new during a shutdown.
 pub(super) fn shutting_down() -> io::Error {
     io::Error::other("the loop shuts down")
 }
@@ -205,8 +205,7 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// Has a connection follow other settings than those of the loop, from now on: timeouts, limits, the way in which
-    /// messages are delivered.
+    /// Replaces the settings of a connection from now on: timeouts, limits, the way in which messages are delivered.
     pub fn set_config(&mut self, id: ConnId, config: Arc<Config>) {
         if self.peer(id).is_some() {
             self.peers[id.slot as usize].outbound.set_config(config);
@@ -220,8 +219,8 @@ impl<D: Default> Context<D> {
     }
 
     /// Closes the listeners at the end of this turn: another process that has the same sockets, or listens on the same
-    /// address ([`reuse_port`](super::Settings::reuse_port)), accepts from now on. In the second case what waits here is
-    /// accepted first, as closing resets it.
+    /// address ([`reuse_port`](super::Settings::reuse_port)), accepts from now on. In the second case what waits here
+    /// is accepted first, as closing would reset it.
     pub fn stop_listening(&mut self) {
         self.closes_listeners = true;
     }
@@ -231,11 +230,10 @@ impl<D: Default> Context<D> {
         self.accepting = true;
     }
 
-    /// Ends the loop so that its peers know: no connection is accepted any more, handshakes are refused, every open
-    /// connection gets what was sent to it before and a Close frame with code 1001, no client tries any more and no new
-    /// one can be opened. Once all are gone, and after
-    /// `grace` in any case, [`on_shutdown`](super::Handler::on_shutdown) reports, and the loop returns from
-    /// [`run`](super::EventLoop::run). A second call can only shorten the grace.
+    /// Ends the loop gracefully: accepts no more connections, refuses handshakes, sends every open connection what was
+    /// sent to it before and a Close frame with code 1001, and ends all clients; no new one can be opened. Once all are
+    /// gone, and after `grace` in any case, [`on_shutdown`](super::Handler::on_shutdown) reports, and the loop returns
+    /// from [`run`](super::EventLoop::run). A second call can only shorten the grace.
     pub fn shutdown(&mut self, grace: Duration) {
         let until = self.clock.peer_time().checked_add(grace);
         match &mut self.shutdown {
@@ -248,12 +246,12 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// Whether a shutdown goes on.
+    /// Returns whether a shutdown is in progress.
     pub const fn is_shutting_down(&self) -> bool {
         self.shutdown.is_some()
     }
 
-    /// The counters of the loop, with what there is now; to tell that takes a look at every connection.
+    /// Returns the counters of the loop, with current totals, for which it looks at every connection.
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats.clone();
         stats.connections = self.peers.len() as u64;
@@ -270,34 +268,34 @@ impl<D: Default> Context<D> {
         stats
     }
 
-    /// What a connection reads from and writes to: the way to its addresses and, under TLS, to its certificates.
+    /// Returns the transport of a connection, which knows its addresses and, under TLS, its certificates.
     pub fn transport(&self, id: ConnId) -> Option<&Transport> {
         self.peer(id).map(|peer| &peer.transport)
     }
 
-    /// Whether the connection is a stream of HTTP/2 (RFC 8441).
+    /// Returns whether the connection is a stream of HTTP/2 (RFC 8441).
     pub fn is_http2(&self, id: ConnId) -> bool {
         self.peer(id).is_some_and(|peer| peer.transport.is_http2())
     }
 
-    /// The address of the peer, where the transport is TCP.
+    /// Returns the address of the peer, if the transport is TCP.
     pub fn peer_addr(&self, id: ConnId) -> Option<SocketAddr> {
         self.transport(id)?.peer_addr()
     }
 
-    /// The address of the client: that of the peer, or of whom the peer speaks for where
-    /// [`Settings::trusted_proxies`](super::Settings::trusted_proxies) trust it, from its request on.
+    /// Returns the address of the client: that of the peer, or, from the request on, of the client that a proxy names
+    /// which [`Settings::trusted_proxies`](super::Settings::trusted_proxies) trust.
     pub fn client_addr(&self, id: ConnId) -> Option<IpAddr> {
         let forwarded = self.peer(id)?.cold.as_ref().and_then(|cold| cold.forwarded_for);
         forwarded.or_else(|| self.peer_addr(id).map(|peer| peer.ip().to_canonical()))
     }
 
-    /// Our own address in this connection, where the transport is TCP.
+    /// Returns our own address in this connection, if the transport is TCP.
     pub fn local_addr(&self, id: ConnId) -> Option<SocketAddr> {
         self.transport(id)?.local_addr()
     }
 
-    /// The open connections.
+    /// Returns the open connections.
     pub fn connections(&self) -> impl Iterator<Item = ConnId> + '_ {
         self.peers
             .iter()
@@ -305,23 +303,23 @@ impl<D: Default> Context<D> {
             .map(|(slot, peer)| ConnId { slot: slot as u32, generation: peer.generation })
     }
 
-    /// What the program keeps for a connection, from the TCP connection on until the last callback.
+    /// Returns the program's data of a connection, from the TCP connection on until the last callback.
     pub fn data(&mut self, id: ConnId) -> Option<&mut D> {
         let peer = self.peers.get_mut(id.slot as usize)?;
         (peer.generation == id.generation).then_some(&mut peer.data)
     }
 
-    /// Bytes that wait for a peer.
+    /// Returns how many bytes wait for a peer.
     pub fn queued(&self, id: ConnId) -> usize {
         self.peer(id).map_or(0, Peer::queued)
     }
 
-    /// Whether the connection is open and not closing.
+    /// Returns whether the connection is open and not closing.
     pub fn is_open(&self, id: ConnId) -> bool {
         self.peer(id).is_some_and(|peer| peer.is_open() && !peer.outbound.sent_close())
     }
 
-    /// The time of this turn.
+    /// Returns the time of this turn.
     pub const fn now(&self) -> Instant {
         self.clock.now()
     }
@@ -361,27 +359,27 @@ impl<D: Default> Context<D> {
         self.clock.due_by(first, self.peers.len() + listeners + 1)
     }
 
-    /// When the first deadline of a peer comes, in the time of the peers.
+    /// Returns when the first deadline of a peer comes, in the peers' time.
     pub(super) fn first_deadline(&self) -> Option<Instant> {
         first_deadline(&self.wheel, &self.clients, self.shutdown.as_ref())()
     }
 
-    /// The settings of the loop.
+    /// Returns the settings of the loop.
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// What connections share for permessage-deflate: what was compressed, and the memory for it.
+    /// Returns what connections share for permessage-deflate: what was compressed, and the memory for it.
     pub const fn deflate(&self) -> &DeflatePool {
         &self.pool.deflate
     }
 
-    /// Lets the loop return from [`run`](super::EventLoop::run) at the end of this turn. Connections stay as they are.
+    /// Makes the loop return from [`run`](super::EventLoop::run) at the end of this turn. Connections stay as they are.
     pub fn stop(&mut self) {
         self.stopping = true;
     }
 
-    /// Lets this loop and all others of its group return from their `run`.
+    /// Makes this loop and all others of its group return from their `run`.
     pub fn stop_everywhere(&mut self) {
         self.stopping = true;
         self.siblings.stop();
@@ -392,7 +390,7 @@ impl<D: Default> Context<D> {
         self.peers.len() < self.tokens.slots() && self.admission.reserve(self.settings.max_connections)
     }
 
-    /// Counts an open connection that is over.
+    /// Counts the end of an open connection.
     pub(super) fn count_end(&mut self, id: ConnId, outcome: &Outcome) {
         self.stats.closed += 1;
         self.stats.close_codes.count(outcome.code());
@@ -437,12 +435,12 @@ impl<D: Default> Context<D> {
         Ok(id)
     }
 
-    /// Sees to it that the wheel comes by when something is due.
+    /// Makes sure that the wheel looks at the connection when something is due.
     pub(super) fn watch_deadline(&mut self, slot: usize) {
         let peer = &mut self.peers[slot];
         if let Some(mut at) = peer.deadline(&self.settings, &self.wheel) {
-            // What arrives can only put a deadline off, with one exception: after a Pong the next Ping is due before
-            // the Pong was. Nothing tells the wheel, so it comes by in time for that.
+            // What arrives can only postpone a deadline, with one exception: after a Pong the next Ping is due before
+            // the Pong was. Nothing reports that to the wheel, so it looks in time for that.
             if let Some(next_ping) =
                 peer.outbound.config().ping_interval.and_then(|wait| self.clock.peer_time().checked_add(wait))
                 && peer.is_open()
@@ -453,12 +451,12 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// Whether this is the connection that a client's way goes over, and no attempt any more.
+    /// Returns whether this is the standing connection of a client, and no longer an attempt.
     pub(super) fn stands(&self, slot: usize) -> bool {
         self.peers[slot].cold.as_ref().is_some_and(|cold| cold.client.is_some())
     }
 
-    /// The connection in this slot, which there is.
+    /// Returns the id of the connection in this slot, which must exist.
     #[inline]
     pub(super) fn id(&self, slot: usize) -> ConnId {
         ConnId { slot: slot as u32, generation: self.peers[slot].generation }
@@ -477,7 +475,7 @@ impl<D> Borrowers for Context<D> {
     }
 }
 
-/// When the first deadline of a peer comes, in the time of the peers, for those who have to know it.
+/// Returns a closure for the first deadline of a peer, in the peers' time, for callers that need it.
 #[inline]
 fn first_deadline(
     wheel: &Wheel,

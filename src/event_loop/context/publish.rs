@@ -1,4 +1,4 @@
-//! What a handler sends to many: to all, to the subscribers of a topic, to all loops of a group.
+//! Sending to many: to all, to the subscribers of a topic, to all loops of a group.
 
 use super::{Context, Sent};
 #[cfg(feature = "backplane")]
@@ -10,24 +10,24 @@ use crate::event_loop::share;
 use crate::event_loop::topics::{SubscribeError, Subscription};
 use crate::message::Prepared;
 
-/// How far a message went that was for many.
+/// How far a message to many went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reach {
-    /// Connections of this loop that it was sent to.
+    /// The number of connections of this loop that it was sent to.
     pub here: usize,
-    /// Loops of the group that are behind, or gone, and did not take it.
+    /// The number of loops of the group that did not take it, as they are behind or gone.
     pub behind: usize,
-    /// What became of it on its way to other nodes; `None` where it was not to go there, where there is no backplane, and
-    /// where another loop of the group has the link to it.
+    /// The result of sending it to other nodes. `None` if it was not meant for them, if there is no backplane, and if
+    /// another loop of the group has the link.
     #[cfg(feature = "backplane")]
     pub nodes: Option<Published>,
 }
 
 impl<D: Default> Context<D> {
-    /// Sends a message to an [audience](To), encoded (and compressed) once. What is for
-    /// [everywhere](To::everywhere) on an [ordered](crate::backplane::BackplaneSettings::ordered) backplane goes to the
-    /// engine alone, and reaches connections here when it comes back: [`Reach::here`] is 0.
+    /// Sends a message to an [audience](To), encoded (and compressed) once. On an
+    /// [ordered](crate::backplane::BackplaneSettings::ordered) backplane, a message for [everywhere](To::everywhere)
+    /// goes to the engine alone, and reaches connections here when it comes back: [`Reach::here`] is 0.
     pub fn publish<'a>(&mut self, to: impl Into<To<'a>>, message: impl Into<Prepared>) -> Reach {
         let (to, message) = (to.into(), message.into());
         #[cfg(feature = "backplane")]
@@ -55,7 +55,7 @@ impl<D: Default> Context<D> {
         reach
     }
 
-    /// Sends a message to every open connection of this loop that `to` picks, encoded once; says to how many.
+    /// Sends a message to every open connection of this loop that `to` selects, encoded once. Returns to how many.
     pub fn publish_where(&mut self, to: impl FnMut(ConnId) -> bool, message: impl Into<Prepared>) -> usize {
         self.send_to_all(&message.into(), None, to)
     }
@@ -71,7 +71,7 @@ impl<D: Default> Context<D> {
         let mut receivers = 0;
         for slot in 0..self.peers.capacity() {
             let Some(peer) = self.peers.get(slot) else { continue };
-            // Slots are numbered by `u32`: a process has fewer descriptors.
+            // Slots are numbered by `u32`: no process has that many descriptors.
             let id = ConnId { slot: slot as u32, generation: peer.generation };
             if peer.is_open() && to(id) {
                 receivers += usize::from(self.fan_out(id, key, message, &mut copies).is_queued());
@@ -80,7 +80,7 @@ impl<D: Default> Context<D> {
         receivers
     }
 
-    /// Sends a message that many get, from a copy for all of them where it can go out at once.
+    /// Sends a message that many get, from a shared copy if it can go out at once.
     #[inline(always)]
     fn fan_out(&mut self, id: ConnId, key: Option<&str>, message: &Prepared, copies: &mut Copies) -> Sent {
         let slot = id.slot as usize;
@@ -102,13 +102,13 @@ impl<D: Default> Context<D> {
         self.send_keyed(id, key, message)
     }
 
-    /// Moves what a connection has of published frames to its queue: something is to go out behind it.
+    /// Moves a connection's part of published frames to its queue, because something is to go out after it.
     #[inline(always)]
     pub(in crate::event_loop) fn settle(&mut self, slot: usize) {
         self.peers[slot].settle(&mut self.fanout, &mut self.pool);
     }
 
-    /// To the other loops, and to other nodes.
+    /// Sends to the other loops, and to other nodes.
     fn send_elsewhere(&mut self, to: To<'_>, message: &Prepared) -> Reach {
         let behind = self.siblings.publish(to, None, message);
         self.stats.behind += behind as u64;
@@ -120,13 +120,13 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// Subscribes a connection to a topic; says whether it had not been.
+    /// Subscribes a connection to a topic. Returns whether it was not subscribed before.
     ///
-    /// A topic exists while somebody subscribes to it. A connection leaves its topics when it closes.
+    /// A topic exists while it has subscribers. A connection leaves its topics when it closes.
     ///
     /// # Errors
     ///
-    /// Where the connection is not open, or has too many subscriptions.
+    /// If the connection is not open, or has too many subscriptions.
     pub fn subscribe(&mut self, id: ConnId, topic: &str) -> Result<bool, SubscribeError> {
         if !self.is_open(id) {
             return Err(SubscribeError::Closed);
@@ -151,7 +151,7 @@ impl<D: Default> Context<D> {
         Ok(true)
     }
 
-    /// Ends a subscription; says whether there was one.
+    /// Ends a subscription. Returns whether there was one.
     pub fn unsubscribe(&mut self, id: ConnId, topic: &str) -> bool {
         if self.peer(id).is_none() {
             return false;
@@ -186,29 +186,29 @@ impl<D: Default> Context<D> {
         receivers
     }
 
-    /// How many have subscribed to a topic.
+    /// Returns how many connections have subscribed to a topic.
     pub fn subscribers(&self, topic: &str) -> usize {
         self.topics.find(topic).map_or(0, |topic| self.topics.subscribers(topic).len())
     }
 
-    /// Who has subscribed to a topic.
+    /// Returns the connections that have subscribed to a topic.
     pub fn subscribers_of(&self, topic: &str) -> impl Iterator<Item = ConnId> + '_ {
         let links = self.topics.find(topic).map_or(&[][..], |topic| self.topics.subscribers(topic));
         links.iter().map(|link| self.id(link.to as usize))
     }
 
-    /// The topics that a connection has subscribed to.
+    /// Returns the topics that a connection has subscribed to.
     pub fn topics_of(&self, id: ConnId) -> impl Iterator<Item = &str> + '_ {
         let links = self.peer(id).and_then(|peer| peer.cold.as_ref()).map_or(&[][..], |cold| &cold.topics);
         links.iter().map(|link| &**self.topics.name(link.to))
     }
 
-    /// All topics, each with the number of its subscribers.
+    /// Returns all topics, each with the number of its subscribers.
     pub fn topics(&self) -> impl Iterator<Item = (&str, usize)> + '_ {
         self.topics.names()
     }
 
-    /// An open connection is over: it leaves its topics, and whoever waits for it goes on.
+    /// Handles the end of an open connection: it leaves its topics, and those that wait for it go on.
     pub(in crate::event_loop) fn leave_all(&mut self, slot: usize) {
         #[cfg(feature = "backplane")]
         {

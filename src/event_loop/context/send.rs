@@ -1,4 +1,4 @@
-//! What a handler sends to one connection, and how it ends one.
+//! Sending to one connection, and ending one.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -19,19 +19,19 @@ use crate::frame::DataKind;
 use crate::message::{Message, Prepared};
 use crate::role::Role;
 
-/// What became of something that was sent.
+/// The result of sending something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sent {
     /// It goes out at the end of this turn, with everything else that the turn sends there.
     Now,
-    /// The peer reads more slowly than we write; so many bytes wait.
+    /// The peer reads more slowly than we write; this many bytes wait.
     Queued(usize),
-    /// Too much waits, and [`Overflow::DropData`] is the policy: it is dropped.
+    /// Too much waits, and [`Overflow::DropData`] is the policy: it was dropped.
     Dropped,
     /// The connection is closing, closed or unknown, or too much waits and [`Overflow::Close`] is the policy.
     Closed,
-    /// It must not be sent; nothing happened.
+    /// It must not be sent, and nothing happened.
     Refused(SendError),
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Sent {
 /// From this length on it matters where the memory for a message comes from.
 const LONG: usize = 64 * 1024;
 
-/// Bytes of a Ping that is measured: when it was sent, and a signature.
+/// The length of a measured Ping's payload: when it was sent, and a signature.
 const TIMED_PING: usize = 16;
 
 impl<D: Default> Context<D> {
@@ -111,12 +111,12 @@ impl<D: Default> Context<D> {
         self.send_with(id, |outbound| outbound.start_message(kind, part))
     }
 
-    /// Sends a further part; see [`Outbound::continue_message`].
+    /// Sends a further part of a message; see [`Outbound::continue_message`].
     pub fn continue_message(&mut self, id: ConnId, part: &[u8]) -> Sent {
         self.send_with(id, |outbound| outbound.continue_message(part))
     }
 
-    /// Sends the last part; see [`Outbound::finish_message`].
+    /// Sends the last part of a message; see [`Outbound::finish_message`].
     pub fn finish_message(&mut self, id: ConnId, part: &[u8]) -> Sent {
         let sent = self.send_with(id, |outbound| outbound.finish_message(part));
         self.count_message(sent)
@@ -127,17 +127,17 @@ impl<D: Default> Context<D> {
         self.send_with(id, |outbound| outbound.ping(payload))
     }
 
-    /// Sends a Ping that [`round_trip`](Self::round_trip) knows again.
+    /// Sends a Ping whose answer [`round_trip`](Self::round_trip) can measure.
     pub fn ping_timed(&mut self, id: ConnId) -> Sent {
         let payload = self.timed_ping(id);
         self.ping(id, &payload)
     }
 
-    /// How long ago the Ping was sent that a Pong with this payload answers, where it was one of the loop's own or of
-    /// [`ping_timed`](Self::ping_timed).
+    /// Returns how long ago the Ping was sent that a Pong with this payload answers, if that was one of the loop's own
+    /// or of [`ping_timed`](Self::ping_timed).
     ///
-    /// Nothing is kept for it: the payload says when it was sent, and is signed, so that a peer cannot claim to be
-    /// faster than it is.
+    /// Nothing is kept for it: the payload contains the time and is signed, so that a peer cannot claim to be faster
+    /// than it is.
     pub fn round_trip(&self, id: ConnId, payload: &[u8]) -> Option<Duration> {
         let payload: &[u8; TIMED_PING] = payload.try_into().ok()?;
         let (sent, _) = payload.split_first_chunk()?;
@@ -146,7 +146,7 @@ impl<D: Default> Context<D> {
         (self.signed(id, sent) == *payload).then(|| Duration::from_nanos(since.saturating_sub(sent)))
     }
 
-    /// The payload of a Ping that is sent now.
+    /// Returns the payload of a Ping that is sent now.
     pub(in crate::event_loop) fn timed_ping(&self, id: ConnId) -> [u8; TIMED_PING] {
         let since = self.now().saturating_duration_since(self.start).as_nanos();
         self.signed(id, u64::try_from(since).unwrap_or(u64::MAX))
@@ -164,8 +164,8 @@ impl<D: Default> Context<D> {
         self.send_with(id, |outbound| outbound.pong(payload))
     }
 
-    /// Begins the closing handshake; what was sent before still goes out. [`on_close`](crate::event_loop::Handler::on_close)
-    /// tells when it is done.
+    /// Begins the closing handshake; what was sent before still goes out.
+    /// [`on_close`](crate::event_loop::Handler::on_close) is called when it is done.
     pub fn close(&mut self, id: ConnId, reason: Option<CloseReason<'_>>) -> Sent {
         self.let_pass(id);
         let sent = self.send_with(id, |outbound| outbound.close(reason));
@@ -173,28 +173,28 @@ impl<D: Default> Context<D> {
             && let Some(cold) = &mut self.peers[id.slot as usize].cold
         {
             cold.closed_here = true;
-            // Its answer is awaited.
+            // We wait for its answer.
             self.speed_up(id);
         }
         sent
     }
 
-    /// Ends the connection at once, without a closing handshake; what was sent and has not gone out is lost.
+    /// Ends the connection at once, without a closing handshake. What was sent and has not gone out is lost.
     pub fn abort(&mut self, id: ConnId) {
         if self.peer(id).is_some() {
             self.agenda.decide(id.slot as usize, Verdict::Abort);
         }
     }
 
-    /// Fails an open connection with code 1011: the program met a condition that it did not expect. Nothing more is
-    /// read from it. A connection that is not open yet is given up.
+    /// Fails an open connection with code 1011: the program met an unexpected condition. Nothing more is read from it.
+    /// A connection that is not open yet is given up.
     pub fn fail(&mut self, id: ConnId) {
         if self.peer(id).is_some() {
             self.agenda.decide(id.slot as usize, Verdict::Fail);
         }
     }
 
-    /// Whether it reads so slowly that messages to it may have to wait behind what is encoded.
+    /// Returns whether the peer reads so slowly that messages to it may have to wait unencoded.
     #[inline]
     fn is_behind(&self, id: ConnId) -> bool {
         self.peers.get(id.slot as usize).is_some_and(|peer| peer.congested)
@@ -207,8 +207,8 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// Sends a long message; a client masks it in a buffer that other messages had before, as new memory would take longer to get
-    /// than the message to mask.
+    /// Sends a long message. A client masks it in a buffer that other messages had before, as getting new memory would
+    /// take longer than masking.
     #[inline(never)]
     fn send_long(&mut self, id: ConnId, message: Message<'_>, choice: Compression) -> Sent {
         let masks = self.peer(id).is_some_and(|peer| peer.is_open() && peer.outbound.role() == Role::Client);
@@ -236,8 +236,8 @@ impl<D: Default> Context<D> {
         self.send_lent(id, Outbound::may_compress, send)
     }
 
-    /// Sends a message behind what is queued already, as it is and in one short frame: so nearly all go out. `None`, and
-    /// nothing happened, where anything is otherwise.
+    /// Sends a message unchanged and in one short frame behind what is queued, as nearly all are sent. Returns `None`,
+    /// having done nothing, if that does not apply.
     #[inline]
     fn send_plain(&mut self, id: ConnId, message: Message<'_>) -> Option<Sent> {
         let slot = id.slot as usize;
@@ -258,7 +258,7 @@ impl<D: Default> Context<D> {
         Some(sent)
     }
 
-    /// Sends by a connection, with what compresses where that `may_compress`.
+    /// Sends by a connection, with a compressor if it `may_compress`.
     fn send_lent(
         &mut self,
         id: ConnId,
@@ -296,7 +296,7 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// More than the high watermark waits.
+    /// Handles a queue above the high watermark.
     #[cold]
     pub(super) fn congested(&mut self, reader: ConnId) {
         self.peers[reader.slot as usize].congested = true;
@@ -320,7 +320,7 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// The queue of a connection, for what is no frame.
+    /// Returns the queue of a connection, for bytes that are not frames.
     pub(in crate::event_loop) fn queue_of(&mut self, slot: usize) -> &mut SendQueue {
         let outbound = &mut self.peers[slot].outbound;
         self.pool.lend_queue(outbound);
@@ -328,7 +328,7 @@ impl<D: Default> Context<D> {
     }
 }
 
-/// Something is queued for the connection in `slot`: it is written at the end of the turn.
+/// Has what is queued for the connection in `slot` written at the end of the turn.
 #[inline(always)]
 fn to_be_written<D>(peer: &Peer<D>, slot: usize, agenda: &mut Agenda, reading: Option<usize>) -> Sent {
     if reading == Some(slot) {
@@ -340,7 +340,7 @@ fn to_be_written<D>(peer: &Peer<D>, slot: usize, agenda: &mut Agenda, reading: O
 }
 
 impl Sent {
-    /// Whether it goes out, now or later.
+    /// Returns whether it goes out, now or later.
     #[inline]
     pub const fn is_queued(self) -> bool {
         matches!(self, Sent::Now | Sent::Queued(_))

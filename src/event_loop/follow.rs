@@ -1,9 +1,10 @@
-//! Connections that follow a topic from a place in its history on.
+//! Connections that follow a topic from a position in its history.
 //!
-//! What the link brings for them is queued, and told once the link is back in its place: a callback may send. Steps of a
-//! replay are asked for one at a time, and the next once what waits for the connection is down to the low watermark. A
-//! step, and what comes behind it for all, arrive in order in every loop, so nobody misses a message between them, and
-//! nobody gets one twice. Where a loop was too far behind for a message, its followers see the hole, and read again.
+//! What the link brings for them is queued, and delivered once the link is back in its place, as a callback may send.
+//! Steps of a replay are requested one at a time, the next once what waits for the connection is down to the low
+//! watermark. A step, and what follows it for all, arrive in order in every loop, so nobody misses a message between
+//! them, and nobody gets one twice. If a loop was too far behind for a message, its followers see the gap and read
+//! again.
 
 use std::sync::Arc;
 
@@ -15,19 +16,19 @@ use super::turn::Turn;
 use crate::backplane::{Position, Step};
 use crate::message::Prepared;
 
-/// How many slow followers are looked at in a turn.
+/// How many slow followers are checked in a turn.
 const LOOKS: usize = 256;
 
 impl<D: Default> Context<D> {
-    /// Has a connection follow a topic from a place in its history on; without `since`, from now on. What it missed, and
-    /// then what is new, comes to [`Handler::on_replay`], each message with its place, and it is the handler that sends
-    /// it on in a form of its own. A connection that has followed the topic before begins anew.
+    /// Has a connection follow a topic from a position in its history, or from now on without `since`. What it missed,
+    /// and then what is new, comes to [`Handler::on_replay`], each message with its position; the handler sends it on
+    /// in a form of its own. A connection that has followed the topic before begins anew.
     ///
-    /// Needs a backplane with streams (`redis://…?streams`). While its engine is away, the answer waits.
+    /// Needs a backplane with streams (`redis://…?streams`). While the engine is away, the answer waits.
     ///
     /// # Errors
     ///
-    /// Where no history is kept, the connection is not open, or it follows too many topics.
+    /// If no history is kept, the connection is not open, or it follows too many topics.
     pub fn replay(&mut self, id: ConnId, topic: &str, since: Option<Position>) -> Result<(), ReplayError> {
         if !self.has_history {
             return Err(ReplayError::NoHistory);
@@ -51,7 +52,7 @@ impl<D: Default> Context<D> {
         Ok(())
     }
 
-    /// Ends what [`replay`](Self::replay) has begun; says whether there was such a thing.
+    /// Ends what [`replay`](Self::replay) has begun. Returns whether the connection followed the topic.
     pub fn unfollow(&mut self, id: ConnId, topic: &str) -> bool {
         let Some(topics) = self.follows.of.get_mut(&id) else { return false };
         let Some(at) = topics.iter().position(|other| **other == *topic) else { return false };
@@ -71,7 +72,7 @@ impl<D: Default> Context<D> {
         true
     }
 
-    /// The connections that follow a topic.
+    /// Returns how many connections follow a topic.
     pub fn followers(&self, topic: &str) -> usize {
         self.follows.topics.get(topic).map_or(0, |followers| followers.len())
     }
@@ -91,7 +92,7 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// What the link has brought, for this loop or for another one.
+    /// Takes what the link has brought, for this loop or for another one.
     pub(super) fn bring(&mut self, ticket: u64, brought: impl FnOnce(u32) -> Brought) {
         let (place, ticket) = ((ticket >> 32) as usize, ticket as u32);
         if place == self.place {
@@ -109,7 +110,7 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// Asks for the next steps of those that have read.
+    /// Requests the next steps of the followers that have read.
     fn resume_slow(&mut self) {
         for _ in 0..self.follows.slow.len().min(LOOKS) {
             let Some((id, topic)) = self.follows.slow.pop_front() else { return };
@@ -123,7 +124,7 @@ impl<D: Default> Context<D> {
 }
 
 impl<H: Handler> Turn<'_, H> {
-    /// Tells followers what was brought for them.
+    /// Delivers to followers what was brought for them.
     pub(super) fn tell_followers(&mut self) {
         self.cx.resume_slow();
         loop {

@@ -1,4 +1,4 @@
-//! Who follows which topic, and how far each has come; see [`follow`](super::follow).
+//! The followers of each topic, and how far each has come; see [`follow`](super::follow).
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -9,30 +9,30 @@ use super::id::ConnId;
 use crate::backplane::{Position, Step};
 use crate::message::{Message, Prepared};
 
-/// What a connection that follows a topic is to know; see [`Context::replay`](super::Context::replay).
+/// What a follower of a topic receives; see [`Context::replay`](super::Context::replay).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Replayed<'a> {
-    /// A message, of before or of now.
+    /// A message, old or new.
     Message {
-        /// Its place: where to go on from later.
+        /// Its position, from which to continue later.
         at: Position,
         /// The message.
         message: Message<'a>,
     },
-    /// A message that was sent without this connection ([`To::except`](super::To::except)) has this place.
+    /// The position of a message that was sent without this connection ([`To::except`](super::To::except)).
     Own {
-        /// Where to go on from later.
+        /// The position from which to continue later.
         at: Position,
     },
-    /// That is all that there was. What follows is new.
+    /// The history is complete. What follows is new.
     Complete {
-        /// Where to go on from later.
+        /// The position from which to continue later.
         at: Position,
     },
-    /// Messages between the position that was asked for and this one are no longer there. What follows is new.
+    /// Messages between the requested position and this one no longer exist. What follows is new.
     TooOld {
-        /// Where to go on from later.
+        /// The position from which to continue later.
         at: Position,
     },
 }
@@ -45,7 +45,7 @@ pub enum ReplayError {
     NoHistory,
     /// The connection is not open.
     Closed,
-    /// It follows [`Settings::max_subscriptions`](super::Settings::max_subscriptions) topics.
+    /// It already follows [`Settings::max_subscriptions`](super::Settings::max_subscriptions) topics.
     TooMany,
 }
 
@@ -64,7 +64,7 @@ impl std::error::Error for ReplayError {}
 /// What the link brings for followers in a loop.
 #[derive(Debug)]
 pub(super) enum Brought {
-    /// With its key, for those who do not follow.
+    /// With its key, for connections that do not follow.
     Live {
         topic: Arc<str>,
         key: Option<Arc<str>>,
@@ -90,7 +90,7 @@ pub(super) struct Follows {
     pub(super) tickets: HashMap<u32, (ConnId, Arc<str>)>,
     next: u32,
     pub(super) brought: VecDeque<Brought>,
-    /// Those whose next step waits until they have read.
+    /// Followers whose next step waits until they have read.
     pub(super) slow: VecDeque<(ConnId, Arc<str>)>,
 }
 
@@ -98,11 +98,11 @@ pub(super) struct Follows {
 pub(super) struct Follower {
     pub(super) at: Option<Position>,
     pub(super) is_live: bool,
-    /// Of the step that was asked for last; what comes for another one is late.
+    /// Of the step that was requested last; what comes for another one is late.
     pub(super) ticket: u32,
 }
 
-/// How soon slow followers are looked at again.
+/// How soon slow followers are checked again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Follows {
@@ -124,7 +124,7 @@ impl Follows {
         !self.brought.is_empty()
     }
 
-    /// How soon slow followers are to be looked at.
+    /// Returns how soon slow followers have to be checked.
     pub(super) fn next(&self) -> Option<Duration> {
         (!self.slow.is_empty()).then_some(LOOK_AGAIN)
     }
@@ -133,11 +133,11 @@ impl Follows {
         self.topics.get_mut(topic)?.get_mut(&id)
     }
 
-    /// A ticket for the next step of a follower, and where it goes on.
+    /// Returns a ticket for the next step of a follower, and the position from which it continues.
     pub(super) fn ticket(&mut self, id: ConnId, topic: &Arc<str>) -> Option<(u32, Option<Position>)> {
         let follower = self.topics.get_mut(topic)?.get_mut(&id)?;
         self.tickets.remove(&follower.ticket);
-        self.next = self.next.wrapping_add(1).max(1); // 0 is nobody's
+        self.next = self.next.wrapping_add(1).max(1); // 0 is never used
         while self.tickets.contains_key(&self.next) {
             self.next = self.next.wrapping_add(1).max(1);
         }

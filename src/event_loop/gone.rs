@@ -1,4 +1,4 @@
-//! What stands for a stream while another one is laid over it.
+//! The placeholder for a stream while another one is layered over it.
 
 use std::io::{self, Read, Write};
 

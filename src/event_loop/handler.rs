@@ -19,104 +19,104 @@ use crate::frame::Header;
 use crate::handshake::{Acceptance, Agreement, Head, PlainRequest, Refusal, Request, RequestError, Response};
 use crate::message::Message;
 
-/// Callbacks of the loop. All but [`on_message`](Self::on_message) have a default.
+/// The callbacks of a loop. All but [`on_message`](Self::on_message) have a default.
 ///
-/// Each names the connection by its [`ConnId`]; the [`Context`] sends, closes and broadcasts. Nothing that is
-/// called on the context calls back: what it asks for is done when the callback has returned.
+/// Each gets the [`ConnId`] of its connection, and the [`Context`], which sends, closes and broadcasts. No method of
+/// the context calls back: what it is asked for is done when the callback has returned.
 ///
 /// For every connection that opens, [`on_open`](Self::on_open) comes first and [`on_close`](Self::on_close) last,
 /// each once.
 pub trait Handler {
-    /// What the program keeps for each connection; see [`Context::data`].
+    /// The program's data of each connection; see [`Context::data`].
     type Data: Default;
 
-    /// A client asks to open a connection (RFC 6455 §4.2); the request is right in every point. An offer of
-    /// permessage-deflate is answered by itself as [`Config::deflate`](crate::connection::Config::deflate) says.
+    /// Called when a client asks to open a connection (RFC 6455 §4.2) with a request that keeps every rule. An offer of
+    /// permessage-deflate is answered automatically as [`Config::deflate`](crate::connection::Config::deflate) says.
     fn on_request(&mut self, cx: &mut Context<Self::Data>, id: ConnId, request: &Request) -> Decision {
         let _ = (cx, id, request);
         Decision::Accept(Acceptance::default())
     }
 
-    /// A request for a WebSocket that breaks a rule, though it is well-formed HTTP. It is answered by itself, and
-    /// [`on_failed`](Self::on_failed) follows; here is who sent it.
+    /// Called for a WebSocket request that is well-formed HTTP but breaks a rule, to show who sent it. It is answered
+    /// automatically, and [`on_failed`](Self::on_failed) follows.
     fn on_bad_request(&mut self, cx: &mut Context<Self::Data>, id: ConnId, head: &Head, error: RequestError) {
         let _ = (cx, id, head, error);
     }
 
-    /// A request that does not ask for a WebSocket. The answer ends the connection.
+    /// Called for a request that does not ask for a WebSocket. The answer ends the connection.
     fn on_plain(&mut self, cx: &mut Context<Self::Data>, id: ConnId, request: &PlainRequest) -> Refusal {
         let _ = (cx, id, request);
         Refusal::upgrade_required()
     }
 
-    /// A server has accepted our request; [`on_open`](Self::on_open) follows.
+    /// Called when a server has accepted our request; [`on_open`](Self::on_open) follows.
     fn on_response(&mut self, cx: &mut Context<Self::Data>, id: ConnId, response: &Response) {
         let _ = (cx, id, response);
     }
 
-    /// The connection is open, in either role.
+    /// Called when the connection is open, in either role.
     fn on_open(&mut self, cx: &mut Context<Self::Data>, id: ConnId, agreement: &Agreement) {
         let _ = (cx, id, agreement);
     }
 
-    /// A message is whole.
+    /// Called when a message is whole.
     fn on_message(&mut self, cx: &mut Context<Self::Data>, id: ConnId, message: Message<'_>);
 
-    /// A data frame starts ([`Delivery::Frames`](crate::connection::Delivery::Frames) and `Both`).
+    /// Called when a data frame starts ([`Delivery::Frames`](crate::connection::Delivery::Frames) and `Both`).
     fn on_frame(&mut self, cx: &mut Context<Self::Data>, id: ConnId, header: &Header) {
         let _ = (cx, id, header);
     }
 
-    /// The next bytes of that frame.
+    /// Called for the next bytes of the current data frame.
     fn on_chunk(&mut self, cx: &mut Context<Self::Data>, id: ConnId, chunk: Chunk<'_>) {
         let _ = (cx, id, chunk);
     }
 
-    /// A Ping; it is answered already unless [`Config::answer_pings`](crate::connection::Config::answer_pings) is
-    /// off.
+    /// Called for a Ping. It is answered already unless
+    /// [`Config::answer_pings`](crate::connection::Config::answer_pings) is off.
     fn on_ping(&mut self, cx: &mut Context<Self::Data>, id: ConnId, payload: &[u8]) {
         let _ = (cx, id, payload);
     }
 
-    /// A Pong. [`Context::round_trip`] says how long it took where it answers a Ping of the loop's own or of
+    /// Called for a Pong. [`Context::round_trip`] returns how long it took if it answers a Ping of the loop's own or of
     /// [`Context::ping_timed`].
     fn on_pong(&mut self, cx: &mut Context<Self::Data>, id: ConnId, payload: &[u8]) {
         let _ = (cx, id, payload);
     }
 
-    /// What waited for a slow reader has gone down to [`Settings::low_watermark`](super::Settings::low_watermark)
-    /// after it had passed the high one.
+    /// Called when what waited for a slow reader has gone down to
+    /// [`Settings::low_watermark`](super::Settings::low_watermark) after it had passed the high one.
     fn on_drained(&mut self, cx: &mut Context<Self::Data>, id: ConnId) {
         let _ = (cx, id);
     }
 
-    /// A connection has sent more than its [`Rate`](super::Rate) allows: it is slowed down, or a message of it was dropped.
-    /// One that is closed for it is told by [`on_close`](Self::on_close).
+    /// Called when a connection has sent more than its [`Rate`](super::Rate) allows and is slowed down, or a message of
+    /// it was dropped. If it is closed for that, [`on_close`](Self::on_close) is called instead.
     fn on_rate_exceeded(&mut self, cx: &mut Context<Self::Data>, id: ConnId, exceeded: RateExceeded) {
         let _ = (cx, id, exceeded);
     }
 
-    /// The connection is over: nothing more comes, and nothing can be sent.
+    /// Called when an open connection is over: nothing more comes, and nothing can be sent.
     fn on_close(&mut self, cx: &mut Context<Self::Data>, id: ConnId, ended: &Ended) {
         let _ = (cx, id, ended);
     }
 
-    /// A connection that never opened is over.
+    /// Called when a connection that never opened is over.
     fn on_failed(&mut self, cx: &mut Context<Self::Data>, id: ConnId, failed: &Failed) {
         let _ = (cx, id, failed);
     }
 
-    /// Something happens to a client ([`Context::open`]). Unless changed, a try that fails is logged as a warning.
+    /// Called for events of a client ([`Context::open`]). The default logs failed tries as warnings.
     fn on_client(&mut self, cx: &mut Context<Self::Data>, client: ClientId, event: &ClientEvent<'_>) {
         if let ClientEvent::Unreached(error) = event {
             let target = cx.client_target(client).map(ToString::to_string).unwrap_or_default();
-            // A certificate's name in it is the peer's.
+            // It may contain a certificate's name, which is the peer's text.
             log::warn!("{client} has not reached {target}: {}", error.to_string().escape_debug());
         }
     }
 
-    /// A client sets out for its server, for the `attempt`th time in its life. The URL, the headers and whatever else
-    /// `config` says can be changed, for this try and those after it.
+    /// Called when a client sets out for its server, for the `attempt`th time in its life. The URL, the headers and
+    /// everything else in `config` can be changed, for this try and those after it.
     fn on_try(
         &mut self,
         cx: &mut Context<Self::Data>,
@@ -127,42 +127,42 @@ pub trait Handler {
         let _ = (cx, client, attempt, config);
     }
 
-    /// The time of a timer has come ([`Context::set_timer`] and its like).
+    /// Called when a timer fires ([`Context::set_timer`] and its like).
     fn on_timer(&mut self, cx: &mut Context<Self::Data>, timer: Timer) {
         let _ = (cx, timer);
     }
 
-    /// Another thread has called [`Remote::wake`](super::Remote::wake), once or several times.
+    /// Called after another thread has called [`Remote::wake`](super::Remote::wake), once or several times.
     fn on_wake(&mut self, cx: &mut Context<Self::Data>) {
         let _ = cx;
     }
 
-    /// Another thread has sent a piece of work ([`Remote::run`](super::Remote::run)). Unless changed, it runs.
+    /// Called for a task of another thread ([`Remote::run`](super::Remote::run)). The default runs it.
     fn on_task(&mut self, cx: &mut Context<Self::Data>, task: Task<Self::Data>) {
         task(cx);
     }
 
-    /// Something went wrong that belongs to no connection. The loop goes on.
+    /// Called when something goes wrong that belongs to no connection. The loop goes on.
     fn on_error(&mut self, cx: &mut Context<Self::Data>, error: &LoopError) {
         let _ = cx;
         log::warn!("{error}");
     }
 
-    /// Something happens to the link to other processes ([`Engine::join_backplane`](super::Engine::join_backplane)).
-    /// Unless changed, it is logged.
+    /// Called for events of the link to other processes ([`Engine::join_backplane`](super::Engine::join_backplane)).
+    /// The default logs them.
     #[cfg(feature = "backplane")]
     fn on_backplane(&mut self, cx: &mut Context<Self::Data>, event: &LinkEvent) {
         let _ = cx;
         log::warn!("backplane: {event}");
     }
 
-    /// A message for a connection that follows a topic ([`Context::replay`]), or how far it has come.
+    /// Called with a message for a connection that follows a topic ([`Context::replay`]), or with how far it has come.
     #[cfg(feature = "backplane")]
     fn on_replay(&mut self, cx: &mut Context<Self::Data>, id: ConnId, topic: &str, replayed: &Replayed<'_>) {
         let _ = (cx, id, topic, replayed);
     }
 
-    /// A shutdown ([`Context::shutdown`]) is done: no connection is left.
+    /// Called when a shutdown ([`Context::shutdown`]) is done: no connection is left.
     fn on_shutdown(&mut self, cx: &mut Context<Self::Data>, report: &ShutdownReport) {
         let _ = (cx, report);
     }
@@ -176,17 +176,17 @@ pub enum Decision {
     Accept(Acceptance),
     /// Answer with this response and end the connection.
     Refuse(Refusal),
-    /// The answer comes with [`Context::accept`] or [`Context::refuse`], before
-    /// [`Settings::handshake_timeout`](super::Settings::handshake_timeout) is over; after it the request is answered
-    /// 503. Nothing is read from the client meanwhile; should it go away, [`Handler::on_failed`] tells.
+    /// The answer comes with [`Context::accept`] or [`Context::refuse`], within
+    /// [`Settings::handshake_timeout`](super::Settings::handshake_timeout); after that the request is answered
+    /// 503. Nothing is read from the client meanwhile; if it goes away, [`Handler::on_failed`] is called.
     Later,
 }
 
-/// What can go wrong that belongs to no connection.
+/// Errors that belong to no connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoopError {
-    /// The system cannot accept a connection for now, as it has no descriptors or no memory left. It is tried again.
+    /// The system cannot accept a connection for now, as it has no descriptors or memory left. The loop tries again.
     Accept(io::Error),
     /// A connection was accepted and could not be used.
     Adopt(io::Error),

@@ -1,4 +1,4 @@
-//! A client's WebSocket over HTTP/2 as a stream of the loop, and how it is laid over another.
+//! A client's WebSocket over HTTP/2 as a stream of the loop, and how it is layered over another.
 
 use std::io::{self, Write as _};
 use std::mem;
@@ -16,7 +16,7 @@ use crate::client::Http;
 use crate::http2::{Chosen, Http2Stream};
 
 impl Transport {
-    /// Lays HTTP/2 over TLS, as far as ALPN may choose it.
+    /// Establishes HTTP/2 over TLS, as far as ALPN may choose it.
     #[cfg(feature = "tls")]
     pub(super) fn lay_http2(&mut self, http: Http) {
         if http == Http::Http1 {
@@ -35,7 +35,7 @@ impl Transport {
         *self = Transport::other(Http2Stream::new(*stream, chosen, false));
     }
 
-    /// Lays HTTP/2 over what there is.
+    /// Establishes HTTP/2 over the transport, with prior knowledge.
     pub(super) fn know_http2(&mut self) {
         let below = mem::replace(self, Transport::other(Gone));
         *self = match below {

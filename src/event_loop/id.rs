@@ -1,4 +1,4 @@
-//! Names: of connections and clients, and the tokens by which events name what they are about.
+//! The ids of connections and clients, and the tokens of events.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use mio::Token;
 
-/// Names a connection for as long as it lives, and nothing after that: slots are used again, names are not.
+/// Identifies a connection for as long as it lives, and nothing after that: slots are reused, ids are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId {
     pub(super) slot: u32,
@@ -19,7 +19,7 @@ impl fmt::Display for ConnId {
     }
 }
 
-/// Names a client of a loop for as long as it lives, and nothing after that.
+/// Identifies a client of a loop for as long as it lives, and nothing after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId {
     pub(super) slot: u32,
@@ -34,18 +34,18 @@ impl fmt::Display for ClientId {
 
 /// The tokens of an engine: one for its waker, one for its backplane, then those of listeners, then those of connections.
 ///
-/// The token of a connection has its slot in the low bits and above them as much of its generation as there is room for.
-/// So an event that comes late for a connection that is gone finds nobody, though its slot is used again.
+/// The token of a connection has its slot in the low bits and above them as much of its generation as fits. So a late
+/// event for a connection that is gone finds no connection, though the slot is reused.
 #[derive(Clone, Debug)]
 pub(super) struct Tokens {
     range: Range<usize>,
-    /// As many connections as there can be.
+    /// The maximum number of connections.
     slots: usize,
     /// The bits of the generation that a token has; none in a short range.
     generations: u32,
 }
 
-/// What an event is about.
+/// The source that a token belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Waker,
@@ -55,7 +55,7 @@ pub(super) enum Owner {
     Connection(Name),
 }
 
-/// The name of a connection, as far as a token tells it.
+/// The id of a connection, as far as a token contains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) slot: usize,
@@ -63,19 +63,20 @@ pub(super) struct Name {
     mask: u32,
 }
 
-/// Listeners that an engine can have.
+/// How many listeners an engine can have.
 pub(super) const LISTENERS: usize = 64;
 
-/// Tokens before those of connections: the waker's, the backplane's, and those of listeners.
+/// The tokens before those of connections: the waker's, the backplane's, and those of listeners.
 pub(super) const RESERVED: usize = 2 + LISTENERS;
 
-/// A range with more tokens than slots of so many bits has room for generations: no process has so many descriptors.
+/// A range with more tokens than slots of this many bits has room for generations: no process has that many
+/// descriptors.
 const SLOT_BITS: u32 = 24;
 
 impl Tokens {
     /// # Errors
     ///
-    /// Where the range leaves no token for a connection.
+    /// If the range leaves no token for a connection.
     pub(super) fn new(range: Range<usize>) -> io::Result<Self> {
         let numbers = range.len().saturating_sub(RESERVED);
         if numbers == 0 {
@@ -91,7 +92,7 @@ impl Tokens {
         Ok(Self { range, slots: numbers.min(1 << SLOT_BITS), generations })
     }
 
-    /// As many connections as there can be.
+    /// Returns the maximum number of connections.
     pub(super) const fn slots(&self) -> usize {
         self.slots
     }
@@ -122,7 +123,7 @@ impl Tokens {
         Token(self.range.start + RESERVED + (generation << SLOT_BITS | id.slot as usize))
     }
 
-    /// Whom a token stands for; `None` where it is none of these.
+    /// Returns what a token belongs to, or `None` if it is not one of these.
     #[inline]
     pub(super) fn owner(&self, token: Token) -> Option<Owner> {
         if !self.contains(token) {
@@ -148,7 +149,7 @@ impl Tokens {
 }
 
 impl Name {
-    /// Whether it may name a connection in its slot that has this generation.
+    /// Returns whether it may be the id of a connection in its slot with this generation.
     #[inline]
     pub(super) const fn is_of(self, generation: u32) -> bool {
         generation & self.mask == self.generation

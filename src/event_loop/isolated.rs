@@ -14,12 +14,12 @@ use crate::frame::Header;
 use crate::handshake::{Agreement, Head, PlainRequest, Refusal, Request, RequestError, Response};
 use crate::message::Message;
 
-/// Wraps a handler: where one of its callbacks panics, the connection that it was called for is failed with code 1011
-/// ([`Context::fail`]), or its request answered 500, and the loop goes on.
+/// Wraps a handler: if one of its callbacks panics, the connection that it was called for is failed with code 1011
+/// ([`Context::fail`]), or its request is answered 500, and the loop goes on.
 ///
-/// It is a wrapper and not what every loop does, for a reason: what a panic leaves of the handler's own state only
-/// the program can know, so the program has to ask for it. Without it a panic leaves
-/// [`EventLoop::run`](super::EventLoop::run). Where the program is built with `panic = "abort"` nothing can be caught.
+/// This is a wrapper, and not what every loop does, for a reason: only the program can know what a panic leaves of the
+/// handler's own state, so the program has to ask for it. Without it a panic leaves
+/// [`EventLoop::run`](super::EventLoop::run). In a program built with `panic = "abort"` nothing can be caught.
 ///
 /// ```no_run
 /// use bowsprit::event_loop::{EventLoop, Isolated};
@@ -39,14 +39,14 @@ use crate::message::Message;
 pub struct Isolated<H>(pub H);
 
 impl<H: Handler> Isolated<H> {
-    /// Calls the handler; `None` where it panicked.
+    /// Calls the handler. Returns `None` if it panicked.
     #[inline]
     fn guard<R>(
         &mut self,
         cx: &mut Context<H::Data>,
         call: impl FnOnce(&mut H, &mut Context<H::Data>) -> R,
     ) -> Option<R> {
-        // Whatever the program calls on the context is done whole before a callback goes on: a panic leaves it sound.
+        // Every call on the context is completed before a callback goes on, so a panic leaves the context sound.
         catch_unwind(AssertUnwindSafe(|| call(&mut self.0, cx))).ok()
     }
 

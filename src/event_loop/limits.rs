@@ -1,4 +1,4 @@
-//! How many connections may come, from where, and how fast.
+//! Limits on how many connections may come, from where, and how fast.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,21 +10,21 @@ use slab::Slab;
 
 use super::bucket::{Allowance, Bucket};
 
-/// How fast connections are accepted: a bucket that holds `burst` of them and gets `per_second` new ones. While it is
-/// empty, connections wait in the system's backlog; none is refused.
+/// How fast connections are accepted: a token bucket that holds `burst` and gains `per_second`. While it is empty,
+/// connections wait in the system's backlog; none is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AcceptRate {
-    /// Connections a second in the long run.
+    /// Connections per second in the long run.
     pub per_second: u32,
     /// Connections at once after a pause.
     pub burst: u32,
 }
 
-/// What limits look at. All loops of a group share one, so that limits hold for the group.
+/// What the limits count. All loops of a group share it, so that limits hold for the group.
 #[derive(Debug)]
 pub(super) struct Admission {
     population: AtomicUsize,
-    /// Bytes held, as the loops have told.
+    /// Bytes held, as the loops have reported them.
     held: AtomicUsize,
     addresses: Mutex<Addresses>,
     bucket: Mutex<Bucket>,
@@ -40,7 +40,7 @@ impl Admission {
         }
     }
 
-    /// Counts a connection where there are fewer than `most`.
+    /// Counts a connection if there are fewer than `most`.
     pub(super) fn reserve(&self, most: usize) -> bool {
         let enter = |count| (count < most).then_some(count + 1);
         self.population.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).is_ok()
@@ -55,13 +55,13 @@ impl Admission {
         self.population.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A loop that held `before` bytes holds `now`; says how many the group holds.
+    /// Records that a loop that held `before` bytes holds `now`. Returns how many the group holds.
     pub(super) fn hold(&self, before: usize, now: usize) -> usize {
         let change = now.wrapping_sub(before);
         self.held.fetch_add(change, Ordering::Relaxed).wrapping_add(change)
     }
 
-    /// As [`Addresses::enter`].
+    /// See [`Addresses::enter`].
     pub(super) fn enter_from(&self, address: IpAddr, most: usize) -> Option<u32> {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner).enter(address, most)
     }
@@ -72,7 +72,7 @@ impl Admission {
         }
     }
 
-    /// Takes the right to accept a connection.
+    /// Takes a permit to accept a connection.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Admission {
         }
     }
 
-    /// The right that was taken last was not needed.
+    /// Returns the permit that was taken last, which was not needed.
     pub(super) fn give_back(&self) {
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner).give_back(1);
     }
@@ -103,15 +103,15 @@ fn allowance(rate: Option<AcceptRate>) -> Allowance {
 
 /// How many connections there are from each address.
 ///
-/// IPv6 addresses count by their first 64 bits: whoever has one has all of those. A connection remembers the number
-/// of its address, four bytes.
+/// IPv6 addresses count by their first 64 bits: the owner of one has all of those. A connection remembers the number of
+/// its address, four bytes.
 #[derive(Debug, Default)]
 struct Addresses {
     numbers: HashMap<IpAddr, u32>,
     counts: Slab<(IpAddr, u32)>,
 }
 
-/// Stands for an address that is not counted.
+/// The number of an address that is not counted.
 pub(super) const UNCOUNTED: u32 = u32::MAX;
 
 impl Addresses {
@@ -148,7 +148,7 @@ fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let network = u128::from(v6) & !u128::from(u64::MAX);
-            // The loopback network holds one machine.
+            // The loopback network contains one machine.
             if v6 == Ipv6Addr::LOCALHOST { v6.into() } else { Ipv6Addr::from(network).into() }
         }
         v4 => v4,

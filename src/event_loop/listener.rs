@@ -1,4 +1,4 @@
-//! Listening sockets, and accepting from them without ever ending the server over it.
+//! Listening sockets, and accepting from them. A failed accept never ends the server.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -24,20 +24,20 @@ use crate::tls::TlsServer;
 pub enum ListenSocket {
     /// TCP.
     Tcp(TcpListener),
-    /// A Unix-domain socket. Its path is left when the socket is gone.
+    /// A Unix-domain socket. Its path remains when the socket is gone.
     #[cfg(unix)]
     Unix(UnixListener),
 }
 
 impl ListenSocket {
-    /// Listens on a TCP address, with the options of these settings; port 0 takes a free one.
+    /// Listens on a TCP address, with the options of these settings. Port 0 takes a free port.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The system's error.
     pub fn tcp(address: SocketAddr, settings: &Settings) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // On Unix this only means not to wait for the last connections of an earlier server (TIME_WAIT).
+        // On Unix this only means not waiting for the last connections of an earlier server (TIME_WAIT).
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         #[cfg(unix)]
@@ -54,7 +54,7 @@ impl ListenSocket {
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(wait) = settings.defer_accept {
-            // Where a sandbox does not know it, connections come at once.
+            // If a sandbox does not know the option, connections come at once.
             let _ = defer_accept(&socket, wait);
         }
         socket.bind(&address.into())?;
@@ -63,21 +63,21 @@ impl ListenSocket {
         Ok(ListenSocket::Tcp(TcpListener::from_std(socket.into())))
     }
 
-    /// Listens on a path in the file system. It must not exist; whoever may write to it may connect.
+    /// Listens on a path in the file system, which must not exist. Everyone with write access to it may connect.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The system's error.
     #[cfg(unix)]
     pub fn unix(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(ListenSocket::Unix(UnixListener::bind(path)?))
     }
 
-    /// Another handle on the same socket, for another loop: whoever is faster accepts.
+    /// Returns another handle of the same socket, for another loop: the faster one accepts.
     ///
     /// # Errors
     ///
-    /// Where there is no descriptor left.
+    /// If there is no descriptor left.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
             ListenSocket::Tcp(socket) => {
@@ -91,7 +91,7 @@ impl ListenSocket {
         })
     }
 
-    /// The address, where it is TCP.
+    /// Returns the address, if it is TCP.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             ListenSocket::Tcp(socket) => socket.local_addr().ok(),
@@ -109,7 +109,7 @@ impl ListenSocket {
     }
 }
 
-/// Has the system keep a connection to itself until its first bytes are there, or for so long.
+/// Has the system hold back a connection until its first bytes arrive, or for `wait`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn defer_accept(socket: &Socket, wait: Duration) -> io::Result<()> {
     use std::os::fd::AsRawFd as _;
@@ -162,29 +162,29 @@ impl TryFrom<std::os::unix::net::UnixListener> for ListenSocket {
     }
 }
 
-/// A listening socket and what the loop knows of it.
+/// A listening socket and its state in the loop.
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: ListenSocket,
-    /// What it speaks is TLS.
+    /// Set if connections speak TLS.
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsServer>,
-    /// There may be a connection to accept.
+    /// Whether there may be a connection to accept.
     pub(super) ready: bool,
-    /// Nothing is accepted before: the system had no descriptor or memory left, or it would be too fast.
+    /// When to accept again, after the system had no descriptor or memory left, or to keep to the rate.
     pub(super) paused_until: Option<Instant>,
-    /// What it accepts has TCP_NODELAY as it has itself.
+    /// Whether accepted connections inherit TCP_NODELAY.
     pub(super) hands_on_nodelay: bool,
 }
 
-/// What one attempt to accept gave.
+/// The result of one attempt to accept.
 #[derive(Debug)]
 pub(super) enum Accepted {
     /// A connection, and the address that it counts for.
     Stream(Transport, Option<IpAddr>),
     /// Nothing more now.
     Nothing,
-    /// The system is out of something; try again later.
+    /// The system has run out of something; try again later.
     Exhausted(io::Error),
 }
 
@@ -193,7 +193,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 impl Listener {
     pub(super) fn new(socket: ListenSocket) -> Self {
-        // Linux hands it on; one call less for each connection.
+        // Linux passes it on, which saves one call per connection.
         let hands_on_nodelay = cfg!(target_os = "linux")
             && matches!(&socket, ListenSocket::Tcp(listener)
                 if socket2::SockRef::from(listener).tcp_nodelay().unwrap_or(false));
@@ -215,7 +215,8 @@ impl Listener {
         self.socket.source().deregister(registry)
     }
 
-    /// Whether other sockets listen on the same address (SO_REUSEPORT). What waits at this one waits nowhere else.
+    /// Returns whether other sockets listen on the same address (SO_REUSEPORT). What waits at this one waits nowhere
+    /// else.
     pub(super) fn shares_address(&self) -> bool {
         match &self.socket {
             #[cfg(unix)]
@@ -242,11 +243,11 @@ impl Listener {
                         self.ready = false;
                         return Accepted::Nothing;
                     }
-                    // That one is gone; the next may be fine.
+                    // That connection is gone; the next may be fine.
                     io::ErrorKind::Interrupted
                     | io::ErrorKind::ConnectionAborted
                     | io::ErrorKind::ConnectionReset => {}
-                    // No edge will tell when descriptors are free again, and to try at once would spin.
+                    // No edge reports that descriptors are free again, and trying at once would spin.
                     _ => {
                         self.paused_until = Some(now + PAUSE);
                         return Accepted::Exhausted(error);

@@ -1,4 +1,4 @@
-//! Connections that have a rate, as they are read from; see `rate.rs`.
+//! The rates of connections, applied while they are read; see `rate.rs`.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use crate::frame::{Header, Kind};
 use crate::message::Message;
 
 impl<D: Default> Context<D> {
-    /// Has a connection keep to another rate than [`Settings`](super::Settings) say, or to none, from now on.
+    /// Sets the rate of a connection from now on, in place of that of [`Settings`](super::Settings); `None` is no
+    /// limit.
     pub fn set_rate(&mut self, id: ConnId, rate: Option<Rate>) {
         if self.peer(id).is_none() {
             return;
@@ -28,7 +29,7 @@ impl<D: Default> Context<D> {
         self.speed_up(id);
     }
 
-    /// Reads on from a connection that was to slow down.
+    /// Continues reading from a connection that was slowed down.
     pub(super) fn speed_up(&mut self, id: ConnId) {
         if self.peer(id).is_none() {
             return;
@@ -39,7 +40,7 @@ impl<D: Default> Context<D> {
             && cold.slowed
         {
             cold.slowed = false;
-            // Whoever was not listened to has not fallen silent.
+            // A peer that was not listened to has not fallen silent.
             peer.deadlines.paused(now);
             self.release(id.slot as usize);
         }
@@ -53,8 +54,8 @@ impl<D: Default> Context<D> {
         self.slowed.wait(self.now().checked_add(wait), id);
     }
 
-    /// What is left of the rate of a connection that has one and is to keep to it now: it may say whatever it likes once
-    /// it is being closed, and is done soon.
+    /// Returns what is left of the rate of a connection that has to keep to one now. While it is being closed it may
+    /// send whatever it likes, as it is done soon.
     fn meter(&mut self, id: ConnId) -> Option<&mut Meter> {
         let now = self.now();
         let peer = self.peers.get_mut(id.slot as usize).filter(|peer| peer.generation == id.generation)?;
@@ -67,12 +68,12 @@ impl<D: Default> Context<D> {
     }
 }
 
-/// So many bytes have been read.
+/// Counts bytes that have been read.
 #[cold]
 pub(super) fn count_bytes<H: Handler>(handler: &mut H, cx: &mut Context<H::Data>, id: ConnId, len: usize) {
     let Some(meter) = cx.meter(id) else { return };
     match meter.rate.policy {
-        RatePolicy::Drop => {} // by messages
+        RatePolicy::Drop => {} // counted by messages
         RatePolicy::Close if !meter.has(0, len as u64) => cx.agenda.decide(id.slot as usize, Verdict::Rate),
         RatePolicy::SlowDown | RatePolicy::Close => {
             meter.spend(0, len as u64);
@@ -81,7 +82,7 @@ pub(super) fn count_bytes<H: Handler>(handler: &mut H, cx: &mut Context<H::Data>
     }
 }
 
-/// A message has come: it is delivered, unless it is to be dropped.
+/// Delivers a message, unless it is to be dropped.
 #[cold]
 pub(super) fn deliver<H: Handler>(
     handler: &mut H,
@@ -96,7 +97,7 @@ pub(super) fn deliver<H: Handler>(
     }
 }
 
-/// A frame has come: one that begins a message which is delivered in frames alone counts as that.
+/// Counts a frame. One that begins a message which is delivered only in frames counts as that message.
 #[cold]
 pub(super) fn count_frame<H: Handler>(
     handler: &mut H,
@@ -120,7 +121,7 @@ pub(super) fn count_frame<H: Handler>(
     }
 }
 
-/// Whether a message is to be delivered.
+/// Counts a message and returns whether it is to be delivered.
 fn count_message<H: Handler>(handler: &mut H, cx: &mut Context<H::Data>, id: ConnId, len: usize) -> bool {
     let Some(meter) = cx.meter(id) else { return true };
     match meter.rate.policy {
@@ -145,7 +146,7 @@ fn count_message<H: Handler>(handler: &mut H, cx: &mut Context<H::Data>, id: Con
     }
 }
 
-/// Has a connection wait, if it has to. What was read before is still taken where only its bytes were too many.
+/// Makes a connection wait, if it has to. What was read before is still taken if only its bytes were too many.
 fn wait<H: Handler>(handler: &mut H, cx: &mut Context<H::Data>, id: ConnId) {
     let Some(meter) = cx.meter(id) else { return };
     if meter.rate.policy == RatePolicy::SlowDown
@@ -162,14 +163,14 @@ fn wait<H: Handler>(handler: &mut H, cx: &mut Context<H::Data>, id: ConnId) {
 }
 
 impl<H: Handler> Turn<'_, H> {
-    /// Reads on from those that have waited long enough.
+    /// Continues reading from the connections that have waited long enough.
     pub(super) fn speed_up(&mut self) {
         let now = self.cx.now();
         while let Some(Reverse((at, id))) = self.cx.slowed.until.peek().copied()
             && at <= now
         {
             self.cx.slowed.until.pop();
-            // It may have got another rate meanwhile, and may have begun to wait anew.
+            // It may have got another rate meanwhile, or have begun to wait anew.
             match self.cx.meter(id).and_then(|meter| meter.wait()) {
                 Some(wait) => self.cx.slowed.wait(now.checked_add(wait), id),
                 None => self.cx.speed_up(id),

@@ -22,9 +22,9 @@
 //! ```
 //!
 //! A turn of the loop is a list of phases: wait, handle each event (accept, read, deliver), read on where there was
-//! more, do what is due, write what was sent, remove what is over. All connections share one receive buffer; a
-//! message is borrowed from it where it arrived whole, and what a handler sends goes out in one write for each
-//! connection and turn. An idle connection owns no buffer.
+//! more, do what is due, write what was sent, remove what is over. All connections share one receive buffer. A message
+//! is borrowed from it if it arrived whole, and what a handler sends goes out in one write for each connection and
+//! turn. An idle connection owns no buffer.
 
 mod accepting;
 #[cfg(feature = "backplane")]

@@ -1,4 +1,4 @@
-//! What goes to other processes and comes from them; see [`backplane`](crate::backplane).
+//! Messages to and from other processes; see [`backplane`](crate::backplane).
 
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,17 +21,17 @@ use crate::entropy::{Entropy as _, SystemEntropy};
 use crate::message::Prepared;
 
 impl<D: Default> Engine<D> {
-    /// Joins the other processes that use the same engine and prefix. From here on what is sent *everywhere*
-    /// ([`To::everywhere`]) goes to their connections, too, and what they send so comes to
-    /// ours. [`Handler::on_backplane`] tells when the link is there and when it is not; until then, and in each outage,
-    /// messages wait as `settings` allow. The engine need not be there yet.
+    /// Joins the other processes that use the same engine and prefix. From here on, messages for *everywhere*
+    /// ([`To::everywhere`]) also go to their connections, and theirs come to ours. [`Handler::on_backplane`] reports
+    /// when the link is up and when it is down. Until it is up, and in each outage, messages wait as `settings` allow.
+    /// The engine need not be running yet.
     ///
-    /// In a group of loops, [`Loops::join_backplane`](super::Loops::join_backplane).
+    /// For a group of loops, use [`Loops::join_backplane`](super::Loops::join_backplane).
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) where the URL is none, or asks for TLS and `settings` have none;
-    /// where this loop has joined already; and where no `mio::Waker` can be made, which names in the URL need.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the URL is invalid, or asks for TLS and `settings` have none.
+    /// Other errors if this loop has joined already, or if no `mio::Waker` can be made, which names in the URL need.
     pub fn join_backplane(&mut self, url: &str, settings: BackplaneSettings) -> io::Result<()> {
         let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
         if self.cx.backplane.is_some() {
@@ -75,10 +75,10 @@ impl<D: Default> Engine<D> {
 }
 
 impl<D: Default> Context<D> {
-    /// Has a connection be present in a topic by a name, for all nodes of the backplane, until it
-    /// [leaves](Self::leave) or closes; it is present in a topic once, and by its last name. Says whether it is: not where
-    /// there is no backplane, where the connection is not open, and where topic and name have more than 4,096 bytes
-    /// together. Presence and [subscription](Self::subscribe) are two things.
+    /// Makes a connection present in a topic by a name, for all nodes of the backplane, until it [leaves](Self::leave)
+    /// or closes. It is present in a topic once, by its last name. Returns whether it is present: it is not if there is
+    /// no backplane, if the connection is not open, or if topic and name together have more than 4,096 bytes. Presence
+    /// is independent of [subscription](Self::subscribe).
     pub fn enter(&mut self, id: ConnId, topic: &str, name: &str) -> bool {
         if !self.is_open(id) {
             return false;
@@ -96,7 +96,7 @@ impl<D: Default> Context<D> {
         true
     }
 
-    /// Ends what [`enter`](Self::enter) has begun; says whether the connection was present.
+    /// Ends what [`enter`](Self::enter) has begun. Returns whether the connection was present.
     pub fn leave(&mut self, id: ConnId, topic: &str) -> bool {
         let Some(present) = self.present.get_mut(&id) else { return false };
         let Some(at) = present.iter().position(|(other, _)| **other == *topic) else { return false };
@@ -116,19 +116,19 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// Who is present in which topic, at all nodes; `None` where there is no backplane. A
-    /// [`LinkEvent::Presence`](crate::backplane::LinkEvent::Presence) tells of changes.
+    /// Returns who is present in which topic, at all nodes, or `None` if there is no backplane.
+    /// [`LinkEvent::Presence`](crate::backplane::LinkEvent::Presence) reports changes.
     pub fn presence(&self) -> Option<&Presence> {
         self.presence.as_ref()
     }
 
-    /// Counters of the link to other processes; `None` where this loop has none.
+    /// Returns the counters of the link to other processes, or `None` if this loop has none.
     pub fn backplane_stats(&self) -> Option<LinkStats> {
         self.backplane.as_ref().map(|backplane| backplane.link.stats(self.now()))
     }
 
-    /// Sends to the subscribers of a topic at other nodes, or to all their connections, with a key if there is one; `None`
-    /// where there is no backplane, or another loop of the group has the link to it.
+    /// Sends to the subscribers of a topic at other nodes, or to all their connections, with an optional key. Returns
+    /// `None` if there is no backplane, or if another loop of the group has the link.
     pub(super) fn send_to_nodes(
         &mut self,
         to: To<'_>,
@@ -148,13 +148,13 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// What a message that comes back through the engine says of whom it is to leave out.
+    /// Returns the mark that a message carries through the engine, of the connection that it is to leave out.
     pub(super) fn mark(&self, except: Option<ConnId>) -> Option<Mark> {
         let ConnId { slot, generation } = except?;
         Some(Mark { place: self.place as u64, id: u64::from(slot) << 32 | u64::from(generation) })
     }
 
-    /// Somebody here wants a topic that nobody wanted before, or nobody does any more.
+    /// Records that connections here begin or cease to want a topic.
     pub(super) fn want_topic(&mut self, topic: &str, wanted: bool) {
         let now = self.now();
         match &mut self.backplane {
@@ -164,7 +164,7 @@ impl<D: Default> Context<D> {
         }
     }
 
-    /// Has messages for other nodes go to the loop of the group that has the link.
+    /// Makes messages for other nodes go to the loop of the group that has the link.
     pub(super) fn use_gateway(&mut self, ordered: bool, has_history: bool) {
         self.has_gateway = true;
         self.has_history = has_history;
@@ -173,7 +173,7 @@ impl<D: Default> Context<D> {
         topics.iter().for_each(|topic| self.want_topic(topic, true));
     }
 
-    /// A message that came from the engine, for the connections of all loops here.
+    /// Delivers a message from the engine to the connections of all loops here.
     fn deliver_here(&mut self, message: NodeMessage<'_>) {
         let NodeMessage { topic, message, key, mark, at, replay, .. } = message;
         if let Some(ticket) = replay {
@@ -184,7 +184,7 @@ impl<D: Default> Context<D> {
             return;
         }
         if !self.siblings.is_any() && self.peers.is_empty() {
-            return; // encoded for nobody
+            return; // nobody here gets it
         }
         let message = Prepared::new(message);
         let except = mark.map(|mark| {
@@ -220,7 +220,7 @@ impl<D: Default> Members for Context<D> {
 }
 
 impl<H: Handler> Turn<'_, H> {
-    /// Does what has come up with the link to other nodes.
+    /// Handles what has happened with the link to other nodes.
     pub(super) fn serve_backplane(&mut self) {
         let Some(mut backplane) = self.cx.backplane.take() else { return };
         let Turn { cx, scratch, handler, .. } = self;

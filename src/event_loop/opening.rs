@@ -15,14 +15,14 @@ use crate::handshake::{Agreement, Incoming, Progress, Refusal, Request};
 use crate::role::Role;
 
 impl<H: Handler> Turn<'_, H> {
-    /// Reads the next part of a handshake. Where that opens the connection, gives the place of what came behind it in
-    /// the receive buffer: frames.
+    /// Reads the next part of a handshake. If that opens the connection, returns the range of the receive buffer that
+    /// came after it: frames.
     pub(super) fn read_handshake(&mut self, slot: usize) -> Option<Range<usize>> {
         let len = self.read_head(slot, self.scratch.len())?;
         self.take_handshake(slot, 0..len)
     }
 
-    /// Reads at most so many bytes of what comes before the first frame; says how many came, if any did.
+    /// Reads at most `most` bytes of what precedes the first frame. Returns how many came, if any did.
     pub(super) fn read_head(&mut self, slot: usize, most: usize) -> Option<usize> {
         match self.cx.peers[slot].fill(&mut self.scratch[..most]) {
             Filled::Bytes(len) => {
@@ -36,8 +36,8 @@ impl<H: Handler> Turn<'_, H> {
         None
     }
 
-    /// Takes the next part of a handshake, which lies there in the receive buffer. Where that opens the connection, gives
-    /// the place of what came behind it: frames.
+    /// Takes the next part of a handshake, which is in the receive buffer. If that opens the connection, returns the
+    /// range that came after it: frames.
     pub(super) fn take_handshake(&mut self, slot: usize, part: Range<usize>) -> Option<Range<usize>> {
         #[cfg(feature = "http2")]
         if self.speaks_http2(slot, &part) {
@@ -63,7 +63,7 @@ impl<H: Handler> Turn<'_, H> {
             },
             Stage::Client(opening) => match opening.handshake.receive(input) {
                 Ok(Progress::NeedMore) => {
-                    // What it says beside its refusal may come right behind that, or never.
+                    // The body of a refusal may come right after its head, or never.
                     if opening.handshake.refusal().is_some() {
                         let wait = self.cx.clock.peer_time().checked_add(EXCERPT_WAIT);
                         opening.until = [opening.until, wait].into_iter().flatten().min();
@@ -86,7 +86,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// A client has asked for something; `behind` is the place of what it has sent behind that.
+    /// Handles a client's request; `behind` is the range of what it has sent after that.
     fn requested(&mut self, slot: usize, incoming: Incoming, behind: Range<usize>) -> Option<Range<usize>> {
         let id = self.id(slot);
         let head = match &incoming {
@@ -132,10 +132,10 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// The answer to a request comes later; `rest` is what the client has sent behind it.
+    /// Defers the answer to a request; `rest` is what the client has sent after it.
     fn wait_for_answer(&mut self, slot: usize, request: Request, rest: Vec<u8>) {
         let peer = &mut self.cx.peers[slot];
-        // The time still counts from the moment the TCP connection was there (§10.4).
+        // The time still counts from the moment the TCP connection existed (§10.4).
         let until = match &peer.stage {
             Stage::Server(opening) => opening.until,
             _ => None,
@@ -143,15 +143,15 @@ impl<H: Handler> Turn<'_, H> {
         peer.stage = Stage::Waiting(Box::new(Waiting { request, until, rest, answer: None }));
     }
 
-    /// Bytes of a client that waits for its answer stay where they are, but should it go away the program need not
-    /// go on to find one.
+    /// Leaves the bytes of a client that waits for its answer where they are. But if the client goes away, the program
+    /// need not continue to look for an answer.
     pub(super) fn read_waiting(&mut self, slot: usize) {
         if self.cx.peers[slot].read_closed && !self.cx.agenda.is_decided(slot) {
             self.fail(slot, &Failed::Eof);
         }
     }
 
-    /// The program has answered a request that waited.
+    /// Handles the program's answer to a request that waited.
     pub(super) fn answer(&mut self, slot: usize) {
         let Stage::Waiting(waiting) = &mut self.cx.peers[slot].stage else { return };
         let rest = mem::take(&mut waiting.rest);
@@ -161,7 +161,7 @@ impl<H: Handler> Turn<'_, H> {
                 self.refuse(slot, &refusal.encode(), &Failed::Refused(refusal.status()));
             }
             Some(Answer::Accept(agreement)) => {
-                // It came out of this buffer, so it fits in.
+                // It came out of this buffer, so it fits.
                 self.scratch[..rest.len()].copy_from_slice(&rest);
                 self.cx.agenda.write(slot);
                 self.open(slot, &agreement);
@@ -171,7 +171,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// The handshake is done. What came behind it is to be [taken](Self::take_frames) next.
+    /// Opens the connection after the handshake. What came after it has to be [taken](Self::take_frames) next.
     pub(super) fn open(&mut self, slot: usize, agreement: &Agreement) {
         if self.inbounds.len() <= slot {
             self.inbounds.resize_with(slot + 1, Inbound::new);
@@ -193,7 +193,7 @@ impl<H: Handler> Turn<'_, H> {
         self.cx.watch_deadline(slot);
         let id = self.id(slot);
         self.handler.on_open(self.cx, id, agreement);
-        self.cx.settle(slot); // what came behind the handshake may be answered
+        self.cx.settle(slot); // what came after the handshake may be answered
         if self.cx.peers[slot].cold.is_some() {
             self.client_opened(id);
         }

@@ -1,14 +1,15 @@
-//! Long messages whose buffers have more memory than has come of them.
+//! Buffers of long messages with more memory than the messages so far need.
 //!
-//! A buffer that another message has had is lent with all the memory that it has, so that a message like that one finds its
-//! room there. While it is on its way it keeps that. But nobody may hold much by beginning long messages and saying little of them: what
-//! all of these hold together is bounded, and whoever has held his the longest goes on in a buffer that fits.
+//! A reused buffer is lent with all of its memory, so that a message as long as the last one finds room there. While
+//! the message is on its way it keeps that. But no peer may hold much memory by beginning long messages and sending
+//! little of them: what all such buffers hold together is bounded, and the message that has had one for longest is
+//! moved to a buffer that fits.
 
 use std::collections::VecDeque;
 
 use super::id::ConnId;
 
-/// Who may have such a buffer, and how much memory it had.
+/// The connections that have such a buffer, and how much memory it had.
 #[derive(Debug, Default)]
 pub(super) struct Oversized {
     held: VecDeque<(ConnId, usize)>,
@@ -16,7 +17,7 @@ pub(super) struct Oversized {
 }
 
 impl Oversized {
-    /// A connection has such a buffer; it may have been noted before.
+    /// Records that a connection has such a buffer; it may have been recorded before.
     pub(super) fn note(&mut self, id: ConnId, memory: usize) {
         match self.held.iter_mut().find(|(known, _)| *known == id) {
             Some((_, noted)) => self.memory = self.memory - std::mem::replace(noted, memory) + memory,
@@ -27,7 +28,7 @@ impl Oversized {
         }
     }
 
-    /// Who has had his the longest, while they hold more than `most`.
+    /// Returns the connection that has had its buffer for longest, while all together hold more than `most`.
     pub(super) fn next_beyond(&mut self, most: usize) -> Option<ConnId> {
         if self.memory <= most {
             return None;

@@ -1,4 +1,4 @@
-//! One socket and what the loop knows of it.
+//! One socket and its state in the loop.
 
 use std::io;
 use std::net::IpAddr;
@@ -24,8 +24,8 @@ use crate::role::Role;
 #[cfg(feature = "tls")]
 use crate::tls::TlsServer;
 
-/// The writing side of a connection, beside which its reading side lives in a slab of its own: so a message can be
-/// looked at while it is sent to others.
+/// The writing side of a connection. Its reading side is in a slab of its own, so that a message can be borrowed while
+/// it is sent to others.
 #[derive(Debug)]
 pub(super) struct Peer<D> {
     pub(super) transport: Transport,
@@ -33,35 +33,35 @@ pub(super) struct Peer<D> {
     pub(super) deadlines: Deadlines,
     pub(super) stage: Stage,
     pub(super) generation: u32,
-    /// The entry in the wheel that counts; 0 for none.
+    /// The entry in the wheel that counts; 0 if there is none.
     pub(super) wheel: u16,
     /// The step of the wheel in which it opened.
     pub(super) opened: u32,
     /// The number of its address among those that are counted.
     pub(super) address: u32,
-    /// What it has of frames that many get, and that its queue does not have; nothing is queued then.
+    /// Its part of published frames, which its queue does not have; nothing is queued then.
     pub(super) stretch: Stretch,
-    /// The last write took all that was offered.
+    /// Whether the last write took all that was offered.
     pub(super) writable: bool,
-    /// There may be something to read.
+    /// Whether there may be something to read.
     pub(super) readable: bool,
-    /// The peer has ended its direction; a read that returns nothing is still to come.
+    /// Whether the peer has ended its direction; a read that returns nothing is still to come.
     pub(super) read_closed: bool,
-    /// The end of the peer's direction has been read.
+    /// Whether the end of the peer's direction has been read.
     pub(super) eof: bool,
-    /// The high watermark has been passed and the low one not been reached again.
+    /// Whether the high watermark has been passed and the low one not been reached again.
     pub(super) congested: bool,
-    /// It has used up its quantum of a turn: it is served from the agenda alone.
+    /// Whether it has used up its quantum of a turn, so that it is served only from the agenda.
     pub(super) heavy: bool,
-    /// What is done as all connections together hold too much, and this one most.
+    /// What is done because all connections together hold too much, and this one most.
     pub(super) squeezed: Squeezed,
-    /// Nothing is read: the program wants it so, or a slow reader that it feeds does.
+    /// Whether nothing is read because of the program, or of a slow reader that it feeds.
     pub(super) held: bool,
-    /// It has a rate to keep to.
+    /// Whether it has a rate to keep to.
     pub(super) metered: bool,
-    /// Our direction is ended.
+    /// Whether our direction is ended.
     pub(super) fin_sent: bool,
-    /// What few connections have, apart from what every message touches.
+    /// What few connections have, separate from what every message touches.
     pub(super) cold: Option<Box<Cold>>,
     pub(super) data: D,
 }
@@ -71,39 +71,39 @@ pub(super) struct Peer<D> {
 pub(super) struct Cold {
     /// Its subscriptions.
     pub(super) topics: Vec<Subscription>,
-    /// In place of what the settings of the loop say.
+    /// Overrides the settings of the loop.
     pub(super) pressure: Option<Pressure>,
-    /// Messages that wait behind what is encoded.
+    /// Messages that wait unencoded.
     pub(super) backlog: Option<Box<Backlog>>,
-    /// Messages that were dropped since the program has asked.
+    /// Messages that were dropped since the program last asked.
     pub(super) dropped: u64,
-    /// In place of what the settings of the loop say.
+    /// Overrides the settings of the loop.
     pub(super) max_lifetime: Option<Option<Duration>>,
     /// The client that it belongs to.
     pub(super) client: Option<ClientId>,
-    /// The program has closed it.
+    /// Whether the program has closed it.
     pub(super) closed_here: bool,
-    /// The program has paused it.
+    /// Whether the program has paused it.
     pub(super) paused: bool,
-    /// Slow readers that it waits for.
+    /// How many slow readers it waits for.
     pub(super) waits: u32,
-    /// Those that wait for it to have read.
+    /// The connections that wait for it to have read.
     pub(super) producers: Vec<ConnId>,
     /// The client that a trusted proxy speaks for.
     pub(super) forwarded_for: Option<IpAddr>,
-    /// What it may send, where it is `metered`.
+    /// What is left of its rate, if it is `metered`.
     pub(super) meter: Option<Meter>,
-    /// Nothing is read from it, as it has sent more than that.
+    /// Whether nothing is read from it because it has exceeded its rate.
     pub(super) slowed: bool,
-    /// A proxy has said by the PROXY protocol that it speaks for nobody.
+    /// Whether a proxy has announced by the PROXY protocol that it speaks for nobody.
     pub(super) speaks_for_itself: bool,
-    /// What was read and not looked at, as it has used up its quantum.
+    /// What was read and not looked at, because it has used up its quantum.
     pub(super) rest: Rest,
-    /// It takes no place of a connection: it is only told that there is none.
+    /// Whether it takes no place of a connection, as it is only told that there is none.
     pub(super) turned_away: bool,
 }
 
-/// How a connection is kept from holding more.
+/// What keeps a connection from holding more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Squeezed {
     No,
@@ -113,16 +113,16 @@ pub(super) enum Squeezed {
     HeldBack,
 }
 
-/// Where a connection stands.
+/// The stage of a connection.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// An attempt of a client to reach its server, or what has become of it; the client counts its time.
+    /// An attempt of a client to reach its server, or its connection before it opens; the client keeps its deadlines.
     Connecting(ClientId),
     /// We wait for the TCP connection.
     Dialing(Box<Opening<ClientHandshake>>),
     /// We wait for the server's response.
     Client(Box<Opening<ClientHandshake>>),
-    /// We wait for a proxy to say whom it speaks for.
+    /// We wait for a proxy to name its client.
     Announcing(Box<Announcing>),
     /// We wait for the client's request.
     Server(Box<Opening<ServerHandshake>>),
@@ -131,40 +131,40 @@ pub(super) enum Stage {
     Carrier(Box<Carrier>),
     /// The client waits for the program's answer.
     Waiting(Box<Waiting>),
-    /// Frames travel.
+    /// The connection is open.
     Open,
     /// The program knows that it is over. What is queued goes out, then our direction is ended, then the peer's end is
-    /// awaited, so that no reset overtakes what it has not read (§7.1.1); a bare socket of which all is read is closed
-    /// at once.
+    /// awaited, so that no reset overtakes what the peer has not read (§7.1.1). A bare socket that has been read
+    /// completely is closed at once.
     Ending,
     /// To be removed at the end of the turn.
     Dead,
 }
 
-/// A handshake, and when it has to be done.
+/// A handshake, and its deadline.
 #[derive(Debug)]
 pub(super) struct Opening<H> {
     pub(super) handshake: H,
     pub(super) until: Option<Instant>,
 }
 
-/// A connection whose proxy is still to say whom it speaks for.
+/// A connection whose proxy has yet to name its client.
 #[derive(Debug)]
 pub(super) struct Announcing {
     pub(super) reader: ProxyHeaderReader,
-    /// When the handshake has to be done, of which this is a part.
+    /// The deadline of the handshake, of which this is a part.
     pub(super) until: Option<Instant>,
-    /// What its client speaks behind that, unless it is plain.
+    /// Set if the client speaks TLS after that.
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsServer>,
 }
 
-/// A request whose answer comes later.
+/// A request with a deferred answer.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) request: Request,
     pub(super) until: Option<Instant>,
-    /// What the client has sent behind its request.
+    /// What the client has sent after its request.
     pub(super) rest: Vec<u8>,
     pub(super) answer: Option<Answer>,
 }
@@ -227,7 +227,7 @@ impl<D> Peer<D> {
         )
     }
 
-    /// How a peer that does not read is treated.
+    /// Returns how a peer that does not read is treated.
     #[inline]
     pub(super) fn pressure(&self, settings: &Settings) -> Pressure {
         match self.cold.as_ref().and_then(|cold| cold.pressure) {
@@ -236,19 +236,19 @@ impl<D> Peer<D> {
         }
     }
 
-    /// Whether nothing follows from what has been written: nobody waits for it to read, and its end is not near.
+    /// Returns whether a write has no further consequences: nobody waits for the peer to read, and its end is not near.
     #[inline]
     pub(super) const fn is_settled(&self) -> bool {
         self.is_open() && !self.congested && !self.outbound.sent_close()
     }
 
-    /// Bytes that wait for it, encoded or not.
+    /// Returns how many bytes wait for it, encoded or not.
     pub(super) fn queued(&self) -> usize {
         let backlog = self.cold.as_ref().and_then(|cold| cold.backlog.as_ref());
         self.outbound.queued() + self.stretch.len() + backlog.map_or(0, |backlog| backlog.bytes())
     }
 
-    /// How many of `len` bytes may be read at once from one that has a rate.
+    /// Returns how many of `len` bytes may be read at once, given its rate.
     pub(super) fn most_at_once(&self, len: usize) -> usize {
         let meter = self.cold.as_ref().and_then(|cold| cold.meter.as_ref());
         meter.map_or(len, |meter| len.min(meter.most_at_once()))
@@ -262,8 +262,8 @@ impl<D> Peer<D> {
         self.cold.get_or_insert_default()
     }
 
-    /// Whether what comes from the peer is read. A server whose answers are not read stops, so that they do not pile
-    /// up; a client goes on, or both sides would wait for each other for ever.
+    /// Returns whether input from the peer is read. A server whose answers are not read stops reading, so that they do
+    /// not pile up; a client goes on, or both sides would wait for each other for ever.
     #[inline]
     pub(super) const fn listens(&self) -> bool {
         !(self.held
@@ -271,13 +271,13 @@ impl<D> Peer<D> {
             || self.congested && matches!(self.outbound.role(), Role::Server))
     }
 
-    /// Whether any memory is held for it, beside its own size.
+    /// Returns whether any memory is held for it, beyond its own size.
     #[inline]
     pub(super) const fn holds(&self) -> bool {
         self.outbound.holds() || self.heavy || !self.is_open()
     }
 
-    /// Bytes of memory held for it, beside its own size, its transport's, and messages that others send, too.
+    /// Returns how many bytes of memory are held for it, beyond its own size, its transport's, and shared messages.
     pub(super) fn memory(&self) -> usize {
         let stage = match &self.stage {
             Stage::Dialing(opening) | Stage::Client(opening) => {
@@ -298,20 +298,20 @@ impl<D> Peer<D> {
         stage + cold + self.outbound.memory()
     }
 
-    /// Whether something was read for it and not looked at.
+    /// Returns whether bytes were read for it and not looked at.
     #[inline]
     pub(super) fn has_rest(&self) -> bool {
         self.heavy && self.cold.as_ref().is_some_and(|cold| !cold.rest.bytes.is_empty())
     }
 
-    /// Lets go of what was read for it: nothing that comes behind its end is looked at.
+    /// Drops what was read for it: nothing that comes after its end is looked at.
     pub(super) fn drop_rest(&mut self) {
         if let Some(cold) = &mut self.cold {
             cold.rest = Default::default();
         }
     }
 
-    /// When the loop has to look at this peer, if nothing happens before.
+    /// Returns when the loop has to look at this peer, if nothing happens before.
     pub(super) fn deadline(&self, settings: &Settings, wheel: &Wheel) -> Option<Instant> {
         match &self.stage {
             Stage::Dialing(opening) | Stage::Client(opening) => opening.until,
@@ -329,7 +329,7 @@ impl<D> Peer<D> {
         }
     }
 
-    /// When an open connection has lived for as long as it may.
+    /// Returns when an open connection has lived for as long as it may.
     pub(super) fn end_of_life(&self, settings: &Settings, wheel: &Wheel) -> Option<Instant> {
         let own = self.cold.as_ref().and_then(|cold| cold.max_lifetime);
         let most = own.unwrap_or(settings.max_lifetime)?;
@@ -343,19 +343,20 @@ impl<D> Peer<D> {
         self.deadlines.closing(now);
     }
 
-    /// Reads as much as one call gives.
+    /// Reads as much as one call returns.
     #[inline(always)]
     pub(super) fn fill(&mut self, buf: &mut [u8]) -> Filled {
         match self.transport.read(buf) {
             Ok(0) => Filled::End,
             Ok(len) => {
-                // A short read has drained the socket: the next bytes are a new event. Where the peer has ended its
+                // A short read has drained the socket: the next bytes are a new event. If the peer has ended its
                 // direction there is no further event, and the end itself must still be read.
                 self.readable = len == buf.len() || self.read_closed || !self.transport.short_read_drains();
                 Filled::Bytes(len)
             }
             Err(error) => match error.kind() {
-                // A signal, or a layer that has taken enough for a turn and has nothing to give: it is read in the next one.
+                // A signal, or a layer that has done enough for a turn and has no bytes yet: it is read in the next
+                // one.
                 io::ErrorKind::Interrupted => Filled::Nothing,
                 io::ErrorKind::WouldBlock => {
                     self.readable = false;
@@ -367,10 +368,10 @@ impl<D> Peer<D> {
     }
 }
 
-/// What a read has given.
+/// The result of a read.
 #[derive(Debug)]
 pub(super) enum Filled {
-    /// So many bytes, and at least one.
+    /// This many bytes, at least one.
     Bytes(usize),
     /// Nothing now.
     Nothing,
@@ -394,7 +395,7 @@ impl Announcing {
         Self { tls, ..self }
     }
 
-    /// Whether what comes behind the header is no TLS.
+    /// Returns whether what comes after the header is not TLS.
     pub(super) const fn is_plain(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.tls.is_none();
@@ -404,7 +405,7 @@ impl Announcing {
 }
 
 impl Stage {
-    /// Why a connection that has not opened failed when its peer ended it.
+    /// Returns why a connection failed whose peer ended it before it opened.
     pub(super) fn eof(&mut self) -> Failed {
         match self {
             Stage::Client(opening) => Failed::Response(opening.handshake.receive_eof()),
@@ -412,7 +413,7 @@ impl Stage {
         }
     }
 
-    /// Why a connection that has not opened in time failed.
+    /// Returns why a connection failed that did not open in time.
     pub(super) fn too_late(&mut self) -> Failed {
         match self {
             Stage::Client(opening) if opening.handshake.refusal().is_some() => {

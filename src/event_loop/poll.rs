@@ -1,4 +1,4 @@
-//! The loop with a wait of its own.
+//! The event loop: an engine with its own `Poll`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,24 +20,24 @@ pub struct EventLoop<D> {
     engine: Engine<D>,
 }
 
-/// Events that one wait can bring.
+/// The most events of one wait.
 const EVENTS: usize = 1024;
 
 impl<D: Default> EventLoop<D> {
-    /// A loop with the default settings.
+    /// Creates a loop with the default settings.
     ///
     /// # Errors
     ///
-    /// Where the system has no selector left.
+    /// If the system has no selector left.
     pub fn new() -> io::Result<Self> {
         Self::with_settings(Settings::default())
     }
 
-    /// A loop.
+    /// Creates a loop with these settings.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// See [`new`](Self::new).
     pub fn with_settings(settings: Settings) -> io::Result<Self> {
         let poll = Poll::new()?;
         let engine = Engine::new(settings, poll.registry(), 0..usize::MAX)?;
@@ -48,7 +48,7 @@ impl<D: Default> EventLoop<D> {
     ///
     /// # Errors
     ///
-    /// As [`Engine::listen`].
+    /// See [`Engine::listen`].
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
         self.engine.listen(address)
     }
@@ -57,7 +57,7 @@ impl<D: Default> EventLoop<D> {
     ///
     /// # Errors
     ///
-    /// As [`Engine::listen_tls`].
+    /// See [`Engine::listen_tls`].
     #[cfg(feature = "tls")]
     pub fn listen_tls(&mut self, address: SocketAddr, tls: crate::tls::TlsServer) -> io::Result<SocketAddr> {
         self.engine.listen_tls(address, tls)
@@ -67,27 +67,27 @@ impl<D: Default> EventLoop<D> {
     ///
     /// # Errors
     ///
-    /// As [`Engine::listen`].
+    /// See [`Engine::listen`].
     #[cfg(unix)]
     pub fn listen_unix(&mut self, path: impl AsRef<std::path::Path>) -> io::Result<()> {
         self.engine.listen_unix(path)
     }
 
-    /// A handle for other threads.
+    /// Returns a handle for other threads.
     ///
     /// # Errors
     ///
-    /// As [`Engine::remote`].
+    /// See [`Engine::remote`].
     pub fn remote(&mut self) -> io::Result<Remote<D>> {
         self.engine.remote()
     }
 
-    /// The engine.
+    /// Returns the engine.
     pub fn engine(&mut self) -> &mut Engine<D> {
         &mut self.engine
     }
 
-    /// The context that handlers get.
+    /// Returns the context that handlers get.
     pub fn context(&mut self) -> &mut Context<D> {
         self.engine.context()
     }
@@ -96,7 +96,7 @@ impl<D: Default> EventLoop<D> {
     ///
     /// # Errors
     ///
-    /// Where the system cannot wait for events. What goes wrong with a connection ends that connection only.
+    /// If the system cannot wait for events. An error of a connection ends only that connection.
     pub fn run<H: Handler<Data = D>>(&mut self, handler: &mut H) -> io::Result<()> {
         while !self.engine.take_stop() {
             self.turn(handler, None)?;
@@ -104,11 +104,11 @@ impl<D: Default> EventLoop<D> {
         Ok(())
     }
 
-    /// Runs one turn: waits for events, but at most for `timeout`, and does what there is to do.
+    /// Runs one turn: waits for events, for at most `timeout`, and does what there is to do.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run).
+    /// See [`run`](Self::run).
     pub fn turn<H: Handler<Data = D>>(
         &mut self,
         handler: &mut H,
@@ -123,8 +123,8 @@ impl<D: Default> EventLoop<D> {
         Ok(())
     }
 
-    /// Waits for events, but at most for `timeout` and until something is due. Before that, looks for them without a
-    /// pause for as long as [`Settings::spin`] says.
+    /// Waits for events, for at most `timeout` and until something is due. Before that, polls without a pause for as
+    /// long as [`Settings::spin`] says.
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let due = self.engine.next_deadline();
         let spin = self.engine.settings().spin;
@@ -155,7 +155,7 @@ impl<D: Default> EventLoop<D> {
     fn poll(&mut self, mut timeout: Option<Duration>) -> io::Result<()> {
         loop {
             match self.poll.poll(&mut self.events, timeout) {
-                // As after SIGSTOP: nothing has been looked at, so that who seems to be silent may have spoken.
+                // As after SIGSTOP: nothing has been looked at, so a peer that seems silent may have sent something.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => timeout = Some(Duration::ZERO),
                 result => return result,
             }

@@ -1,8 +1,8 @@
-//! What connections need only while they read or send: they borrow it from here, so that an idle one owns none of it.
+//! What connections need only while they read or send. They borrow it from here, so that an idle one owns none of it.
 //!
-//! Whoever reads for a connection holds a [`ReadLoan`]: a message's buffer, what inflates, and a queue that may refer to
-//! what was read; when it [ends](ReadLoan::end), everything that is not in use goes back. Whoever sends something does it
-//! [here](Pool::send), with a queue and what compresses.
+//! To read for a connection, create a [`ReadLoan`]: a buffer for a message, an inflater, and a queue that may refer to
+//! what was read. When it [ends](ReadLoan::end), everything that is not in use goes back. To send something, call
+//! [`send`](Pool::send), which lends a queue and a compressor.
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -12,35 +12,35 @@ use crate::connection::{Inbound, Outbound};
 use crate::extension::deflate::DeflatePool;
 use crate::message::MessageBuffer;
 
-/// What is there to be lent.
+/// What can be lent.
 #[derive(Debug)]
 #[expect(clippy::vec_box, reason = "they move into connections that hold one pointer")]
 pub(super) struct Pool {
     /// Queues, each with the memory that it holds.
     queues: Vec<(Box<SendQueue>, usize)>,
-    /// Memory that all of them hold.
+    /// Memory that all queues hold.
     queues_memory: usize,
     buffers: Vec<Box<MessageBuffer>>,
-    /// Memory that all of them hold.
+    /// Memory that all buffers hold.
     buffers_memory: usize,
-    /// The least that it was since it was looked at last: what nobody has needed.
+    /// The least value of that since the last check: memory that nobody has needed.
     buffers_unused: usize,
-    /// When to look at it again.
+    /// When to check again.
     trim_at: Option<Instant>,
     pub(super) deflate: DeflatePool,
 }
 
-/// Empty queues that are kept for the next connection that has something to send, and the memory that all of them may
-/// hold. What a crowd of slow readers has needed goes back.
+/// How many empty queues are kept for the next connection that sends something, and how much memory they may hold
+/// together. What a crowd of slow readers has needed is freed.
 const SPARE_QUEUES: usize = 4096;
 const SPARE_QUEUES_MEMORY: usize = 4 << 20;
 
-/// Message buffers that are kept for the next message, and the memory that all of them may hold. Each connection that is answered
-/// with what came in fragments has one until the end of the turn.
+/// How many message buffers are kept for the next message, and how much memory they may hold together. Each connection
+/// that is answered with what came in fragments has one until the end of the turn.
 const SPARE_BUFFERS: usize = 1024;
 const SPARE_BUFFERS_MEMORY: usize = 64 << 20;
 
-/// So much of that memory stays though nobody needs it; of what is beyond, what nobody has needed for so long goes.
+/// This much of that memory stays though nobody needs it. Beyond it, what nobody has needed for this long is freed.
 const UNUSED_BUFFERS_MEMORY: usize = 8 << 20;
 const UNUSED_FOR: Duration = Duration::from_secs(1);
 
@@ -78,8 +78,8 @@ impl Pool {
         }
     }
 
-    /// Sends something with a queue and, where it `may_compress`, what does. Says what came of it, and how many bytes were
-    /// compressed.
+    /// Sends something with a queue and, if it `may_compress`, a compressor. Returns the result, and how many bytes
+    /// were compressed.
     #[inline]
     pub(super) fn send<T>(
         &mut self,
@@ -106,7 +106,7 @@ impl Pool {
         (sent, (self.deflate.work() - before) as usize)
     }
 
-    /// Lends what a message needs that does not come as one whole frame: a buffer, and what inflates.
+    /// Lends what a message needs that does not come as one whole frame: a buffer and an inflater.
     #[inline]
     pub(super) fn lend_assembly(&mut self, inbound: &mut Inbound) {
         if !inbound.has_buffer()
@@ -125,7 +125,7 @@ impl Pool {
         }
     }
 
-    /// Gives back what nobody has needed for a while.
+    /// Frees what nobody has needed for a while.
     #[inline]
     pub(super) fn trim(&mut self, now: Instant) {
         if self.trim_at.is_some() || self.buffers_memory > UNUSED_BUFFERS_MEMORY {
@@ -133,7 +133,7 @@ impl Pool {
         }
     }
 
-    /// When [`trim`](Self::trim) is wanted even if nothing happens.
+    /// Returns when [`trim`](Self::trim) is needed even if nothing happens.
     pub(super) const fn trim_at(&self) -> Option<Instant> {
         self.trim_at
     }
@@ -144,7 +144,7 @@ impl Pool {
             return;
         }
         if self.trim_at.is_some() {
-            // Those that were used last are at the end.
+            // The most recently used ones are at the end.
             let (mut unused, mut all) = (self.buffers_unused, self.buffers_memory);
             self.buffers.retain(|buffer| {
                 let memory = buffer.capacity();
@@ -162,7 +162,7 @@ impl Pool {
         self.trim_at = if is_much { now.checked_add(UNUSED_FOR) } else { None };
     }
 
-    /// Takes it back, as far as it is not in use.
+    /// Takes back what [`lend_assembly`](Self::lend_assembly) lent, as far as it is not in use.
     #[inline]
     pub(super) fn take_assembly(&mut self, inbound: &mut Inbound) {
         if inbound.has_buffer()
@@ -173,7 +173,7 @@ impl Pool {
         inbound.reclaim_inflater(&mut self.deflate);
     }
 
-    /// Lends a queue and with it a buffer for a message of `len` bytes, unless all that there are are far larger.
+    /// Lends a queue and with it a buffer for a message of `len` bytes, unless all buffers are far larger.
     pub(super) fn lend_for_masking(&mut self, outbound: &mut Outbound, len: usize) {
         self.lend_queue(outbound);
         let buffer =
@@ -182,8 +182,8 @@ impl Pool {
         outbound.queue().lend_buffer(buffer);
     }
 
-    /// Takes back what was lent for masking, as far as it is not in use. A queue that the connection `had` may refer to what is being
-    /// read for it, until that ends.
+    /// Takes back what was lent for masking, as far as it is not in use. A queue that the connection `had` may refer to
+    /// what is being read for it, until that ends.
     pub(super) fn take_masked(&mut self, outbound: &mut Outbound, had: bool) {
         if had {
             if let Some(buffer) = outbound.take_spent() {
@@ -194,7 +194,7 @@ impl Pool {
         }
     }
 
-    /// Takes back what a connection has sent with, or was lent for that, as far as it is not in use.
+    /// Takes back what a connection has sent with, or was lent for sending, as far as it is not in use.
     #[inline(always)]
     pub(super) fn take_sent(&mut self, outbound: &mut Outbound) {
         if let Some(buffer) = outbound.take_spent() {
@@ -203,13 +203,13 @@ impl Pool {
         self.take_queue(outbound);
     }
 
-    /// Bytes of memory that it holds.
+    /// Returns how many bytes of memory it holds.
     pub(super) fn memory(&self) -> usize {
         let buffers = self.buffers.len() * size_of::<MessageBuffer>() + self.buffers_memory;
         buffers + self.queues_memory + self.queues.len() * size_of::<SendQueue>() + self.deflate.memory()
     }
 
-    /// Gives it back.
+    /// Frees all memory.
     pub(super) fn drain(&mut self) {
         self.queues = Vec::new();
         self.queues_memory = 0;
@@ -228,14 +228,14 @@ impl Pool {
     }
 }
 
-/// Whose connections borrow from a pool.
+/// The owner of a pool and of the connections that borrow from it.
 pub(super) trait Borrowers {
-    /// The pool, and the sending half of the connection in `slot`.
+    /// Returns the pool, and the sending half of the connection in `slot`.
     fn pool_and(&mut self, slot: usize) -> (&mut Pool, &mut Outbound);
 }
 
-/// What a connection is read with; given back when this [ends](Self::end). All of its borrowers are lent along, as what is read
-/// may be sent to any of them.
+/// What is lent to read for a connection; given back when this [ends](Self::end). The owner of all connections is
+/// borrowed along, as what is read may be sent to any of them.
 #[derive(Debug)]
 pub(super) struct ReadLoan<'a, B: Borrowers> {
     from: &'a mut B,
@@ -243,12 +243,12 @@ pub(super) struct ReadLoan<'a, B: Borrowers> {
     inbound: &'a mut Inbound,
     /// The receive buffer, which all connections share.
     scratch: &'a mut [u8],
-    /// So much of it the queue may refer to.
+    /// How much of it the queue may refer to.
     lent: usize,
 }
 
 impl<'a, B: Borrowers> ReadLoan<'a, B> {
-    /// To read for the connection in `slot`. Nothing is lent yet.
+    /// Creates a loan to read for the connection in `slot`. Nothing is lent yet.
     #[inline]
     pub(super) const fn new(
         from: &'a mut B,
@@ -259,7 +259,7 @@ impl<'a, B: Borrowers> ReadLoan<'a, B> {
         Self { from, slot, inbound, scratch, lent: 0 }
     }
 
-    /// The first `len` bytes of the receive buffer have been read, and what is sent may refer to them.
+    /// Records that the first `len` bytes of the receive buffer have been read, so that what is sent may refer to them.
     #[inline(always)]
     pub(super) fn has_read(&mut self, len: usize) {
         let (pool, outbound) = self.from.pool_and(self.slot);
@@ -273,7 +273,7 @@ impl<'a, B: Borrowers> ReadLoan<'a, B> {
         (self.from, self.inbound, self.scratch)
     }
 
-    /// Nothing more is read with it.
+    /// Ends the loan: nothing more is read with it.
     #[inline(always)]
     pub(super) fn end(mut self) {
         self.give_back();
@@ -293,7 +293,7 @@ impl<'a, B: Borrowers> ReadLoan<'a, B> {
     }
 }
 
-/// Where a callback panics. A drop in each turn would be a call of its own.
+/// For callbacks that panic. A drop in each turn would be a call of its own.
 impl<B: Borrowers> Drop for ReadLoan<'_, B> {
     #[cold]
     fn drop(&mut self) {

@@ -1,5 +1,5 @@
-//! Connections that a trusted proxy hands on, and whom it does so for: a header of the PROXY protocol in front of
-//! everything else, TLS included, or a field of the request.
+//! Connections through a trusted proxy, and how it names its client: by a header of the PROXY protocol in front of
+//! everything else, TLS included, or by a field of the request.
 
 #[cfg(feature = "tls")]
 use std::io;
@@ -15,21 +15,21 @@ use crate::handshake::{Head, Progress, ProxyHeader, Refusal, ServerHandshake, Tr
 #[cfg(feature = "tls")]
 use crate::tls::{Session, TlsServer};
 
-/// Bytes that are read at a time while a header is awaited. What comes behind it in the same read is handed on.
+/// How many bytes are read at a time while a header is awaited. What comes after it in the same read is passed on.
 const READ: usize = 4096;
 
-/// Whether a connection from this address begins with a header of the PROXY protocol.
+/// Returns whether a connection from this address begins with a header of the PROXY protocol.
 pub(super) fn is_announced(settings: &Settings, from: Option<IpAddr>) -> bool {
     settings.proxy_protocol && trusted(settings, from).is_some()
 }
 
-/// The proxies that are trusted, where one of them is at this address.
+/// Returns the trusted proxies, if one of them is at this address.
 pub(super) fn trusted(settings: &Settings, from: Option<IpAddr>) -> Option<&TrustedProxies> {
     settings.trusted_proxies.as_deref().filter(|proxies| from.is_some_and(|from| proxies.trust(from)))
 }
 
 impl<H: Handler> Turn<'_, H> {
-    /// Reads the next part of what a proxy says before its client does.
+    /// Reads the next part of a proxy's header.
     pub(super) fn read_announcement(&mut self, slot: usize) {
         let most = self.scratch.len().min(READ);
         let Some(len) = self.read_head(slot, most) else { return };
@@ -41,7 +41,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// A proxy has said whom it speaks for; `behind` is the place of what its client has sent.
+    /// Handles a proxy's header; `behind` is the range of what its client has sent.
     fn announced(&mut self, slot: usize, header: ProxyHeader, behind: Range<usize>) {
         let Settings { head, leniency, .. } = self.cx.settings;
         let peer = &mut self.cx.peers[slot];
@@ -69,7 +69,8 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Lays TLS over a connection of which these bytes have been read already; where it does not stay, for an answer alone.
+    /// Establishes TLS over a connection of which these bytes have been read already; if it does not stay, only for an
+    /// answer.
     #[cfg(feature = "tls")]
     fn lay_tls_behind(
         &mut self,
@@ -90,8 +91,8 @@ impl<H: Handler> Turn<'_, H> {
         Ok(())
     }
 
-    /// Counts whoever a proxy has announced, unless that is a proxy again, whose request names another. Whether there are not
-    /// too many of it.
+    /// Counts the client that a proxy has announced, unless that is a proxy again, whose request names another. Returns
+    /// whether the limit allows it.
     fn count_announced(&mut self, slot: usize, header: ProxyHeader) -> bool {
         let peer = &mut self.cx.peers[slot];
         let client = match header.source() {
@@ -104,7 +105,7 @@ impl<H: Handler> Turn<'_, H> {
                 client
             }
             None => {
-                // A proxy that hands on bytes hands on a request's fields as its client wrote them.
+                // A proxy that forwards bytes forwards a request's fields as its client wrote them.
                 peer.cold().speaks_for_itself = true;
                 let Some(from) = peer.transport.peer_addr() else { return true };
                 from.ip()
@@ -113,7 +114,7 @@ impl<H: Handler> Turn<'_, H> {
         self.count_client(slot, client)
     }
 
-    /// What a proxy has announced in front of HTTP/2 holds for each of the streams behind it.
+    /// Applies what a proxy has announced in front of HTTP/2 to a stream on that connection.
     #[cfg(feature = "http2")]
     pub(super) fn announced_as(&mut self, stream: usize, carrier: usize) {
         let Some(cold) = self.cx.peers[carrier].cold.as_deref() else { return };
@@ -122,8 +123,8 @@ impl<H: Handler> Turn<'_, H> {
         (cold.forwarded_for, cold.speaks_for_itself) = (client, speaks_for_itself);
     }
 
-    /// Where the peer is a proxy that is trusted, looks in the request whom it speaks for, and counts that one. Whether there
-    /// are not too many of it.
+    /// If the peer is a trusted proxy, finds its client in the request, and counts it. Returns whether the limit allows
+    /// it.
     pub(super) fn ask_proxy(&mut self, slot: usize, head: &Head) -> bool {
         if self.cx.settings.trusted_proxies.is_none() {
             return true;

@@ -1,7 +1,7 @@
-//! For those who come from `QWebSocketServer`: each of its members and what it is here.
+//! A guide for users of `QWebSocketServer`: each of its members and its counterpart here.
 //!
 //! Signals are callbacks of one [`Handler`], which gets the [`Context`] and the [`ConnId`]: there is no object for each
-//! connection whose lifetime somebody has to mind. The well-known chat server stands rewritten in `examples/chat.rs`.
+//! connection whose lifetime has to be managed. The well-known chat server is rewritten in `examples/chat.rs`.
 //!
 //! # Setting up
 //!

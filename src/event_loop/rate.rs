@@ -1,9 +1,8 @@
-//! How much a connection may say, and what happens when it says more.
+//! How much a connection may send, and what happens when it sends more.
 //!
-//! A connection that has a rate has a bucket for messages and one for bytes, both in the time of the program. What one
-//! that is to slow down has sent is left where it is: nothing is read from it until its buckets hold something again, so
-//! that its peer notices by itself; it has not fallen silent meanwhile. A connection without a rate costs the look at one
-//! flag.
+//! A connection with a rate has a bucket for messages and one for bytes, both in the program's time. What a connection
+//! that has to slow down has sent is left unread until its buckets hold something again, so that its peer notices by
+//! itself; it does not count as silent meanwhile. A connection without a rate costs the check of one flag.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,9 +17,9 @@ use super::id::ConnId;
 pub struct Rate {
     /// Messages, of any length.
     pub messages: Option<Allowance>,
-    /// Bytes as they are read: of all frames, with their headers, compressed as they come. Where the policy is
-    /// [`Drop`](RatePolicy::Drop), those of the messages. Otherwise no more
-    /// than the burst is read at once.
+    /// Bytes as they are read: of all frames, with their headers, compressed as they come. With the policy
+    /// [`Drop`](RatePolicy::Drop), only the bytes of messages. With any other policy, no more than the burst is read at
+    /// once.
     pub bytes: Option<Allowance>,
     /// What happens beyond that.
     pub policy: RatePolicy,
@@ -30,19 +29,19 @@ pub struct Rate {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RatePolicy {
-    /// Nothing is read from it until it may say more: TCP slows its peer down, and nothing is lost. Control frames wait
-    /// with the rest.
+    /// Nothing is read from it until it may send more: TCP slows its peer down, and nothing is lost. Control frames
+    /// wait with the rest.
     #[default]
     SlowDown,
-    /// Messages beyond the rate are not delivered. One that is delivered in frames or pieces
-    /// ([`Delivery`](crate::connection::Delivery)) is.
+    /// Messages beyond the rate are not delivered, except those that are delivered in frames or pieces
+    /// ([`Delivery`](crate::connection::Delivery)).
     Drop,
-    /// It is closed with code 1008.
+    /// The connection is closed with code 1008.
     Close,
 }
 
-/// What has become of a connection that sent more than its [`Rate`] allows;
-/// see [`Handler::on_rate_exceeded`](super::Handler::on_rate_exceeded).
+/// What was done about a connection that sent more than its [`Rate`](super::Rate) allows; see
+/// [`Handler::on_rate_exceeded`](super::Handler::on_rate_exceeded).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RateExceeded {
@@ -73,7 +72,7 @@ impl Meter {
         self.bytes.fill(self.rate.bytes.unwrap_or(NONE), now);
     }
 
-    /// How long nothing is to be read; `None` where something may.
+    /// Returns how long nothing is to be read, or `None` if something may be.
     pub(super) fn wait(&self) -> Option<Duration> {
         let messages = self.rate.messages.and_then(|allowance| self.messages.wait(allowance));
         let bytes = self.rate.bytes.and_then(|allowance| self.bytes.wait(allowance));
@@ -98,7 +97,7 @@ impl Meter {
         }
     }
 
-    /// The most bytes that are read at once.
+    /// Returns how many bytes may be read at once.
     pub(super) fn most_at_once(&self) -> usize {
         match self.rate {
             Rate { policy: RatePolicy::Drop, .. } | Rate { bytes: None, .. } => usize::MAX,
@@ -109,7 +108,7 @@ impl Meter {
     }
 }
 
-/// Connections from which nothing is read for a while.
+/// Connections that are not read from for a while.
 #[derive(Debug, Default)]
 pub(super) struct Slowed {
     pub(super) until: BinaryHeap<Reverse<(Instant, ConnId)>>,
@@ -120,7 +119,7 @@ impl Slowed {
         self.until.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// A time too far off to be told never comes.
+    /// Has a connection wait. A time too far off to be represented never comes.
     pub(super) fn wait(&mut self, until: Option<Instant>, id: ConnId) {
         self.until.extend(until.map(|at| Reverse((at, id))));
     }

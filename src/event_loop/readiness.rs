@@ -2,7 +2,7 @@
 
 use mio::event::Event;
 
-/// What a socket is ready for. [`Engine::ready`](super::Engine::ready) takes it where no `mio::Poll` is.
+/// What a socket is ready for. [`Engine::ready`](super::Engine::ready) takes it if there is no `mio::Poll`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Readiness {
     /// There may be something to read.
@@ -11,7 +11,7 @@ pub struct Readiness {
     pub writable: bool,
     /// The peer has ended its direction.
     pub read_closed: bool,
-    /// The socket has failed; reading tells how.
+    /// The socket has failed; reading returns the error.
     pub error: bool,
 }
 

@@ -19,20 +19,20 @@ use super::turn::Turn;
 use crate::connection::driver::{InboundExt as _, OutboundExt as _};
 use crate::error::ProtocolError;
 
-/// Reads of one connection that follow each other at once while a long message comes: what has come of it is still in the
-/// cache when it goes on, and fewer messages are on their way at a time (benches/NOTES.md, "align").
+/// How many reads of one connection follow each other at once while a long message comes: what has arrived of it is
+/// still in the cache when it goes on, and fewer messages are on their way at a time (benches/NOTES.md, "align").
 const MAX_READS: u32 = 16;
 
-/// So much for one connection goes out before the end of the turn.
+/// How much for one connection goes out before the end of the turn.
 const WRITE_FROM: usize = 16 * 1024;
 
 impl<H: Handler> Turn<'_, H> {
-    /// Reads on where there was more than one read took.
+    /// Continues reading where there was more than one read took.
     pub(super) fn read_on(&mut self) {
         let mut batch = self.cx.agenda.take_read();
         while let Some(slot) = self.cx.agenda.next(&mut batch) {
             if self.cx.work.is_over() {
-                self.cx.agenda.read(slot); // its turn is the next one
+                self.cx.agenda.read(slot); // it is served in the next turn
             } else if let Some(peer) = self.cx.peers.get(slot) {
                 let is_open = peer.is_open();
                 self.serve(slot, is_open);
@@ -40,8 +40,8 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Reads, unless there is nothing to read or the peer has to read first. All that follows from one readiness is done
-    /// here: what is left waits on the agenda for the next turn, so that others get theirs.
+    /// Reads, unless there is nothing to read or the peer has to read first. Does all that follows from one readiness:
+    /// what is left waits on the agenda for the next turn, so that the others are served.
     pub(super) fn read(&mut self, slot: usize) {
         let Some(peer) = self.cx.peers.get(slot) else { return };
         if peer.heavy {
@@ -60,7 +60,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Reads from an open connection; says whether it did.
+    /// Reads from an open connection. Returns whether it did.
     #[inline]
     fn serve_open(&mut self, slot: usize) -> bool {
         let Context { peers, agenda, fanout, pool, work, reading, .. } = &mut *self.cx;
@@ -89,7 +89,7 @@ impl<H: Handler> Turn<'_, H> {
         true
     }
 
-    /// Reads from one that is not open, or not any more; says whether it did.
+    /// Reads from a connection that is not open, or no longer. Returns whether it did.
     #[cold]
     fn serve_other(&mut self, slot: usize) -> bool {
         let peer = &self.cx.peers[slot];
@@ -103,7 +103,7 @@ impl<H: Handler> Turn<'_, H> {
             }
             Stage::Connecting(id) => {
                 self.connecting(slot, id);
-                return self.cx.stands(slot); // else it is an attempt, which an event ends
+                return self.cx.stands(slot); // otherwise it is an attempt, which an event ends
             }
             #[cfg(feature = "http2")]
             Stage::Carrier(_) => self.read_carrier(slot),
@@ -120,7 +120,7 @@ impl<H: Handler> Turn<'_, H> {
         true
     }
 
-    /// What one readiness leaves to be done.
+    /// Does what one readiness has left to be done.
     #[inline]
     fn after_reading(&mut self, slot: usize) {
         let Context { peers, agenda, work, .. } = &mut *self.cx;
@@ -136,11 +136,11 @@ impl<H: Handler> Turn<'_, H> {
             self.fit_buffer(slot);
         }
         if !self.cx.agenda.is_to_be_written(slot) {
-            self.count(slot); // else it is counted once it is written
+            self.count(slot); // otherwise it is counted once it is written
         }
     }
 
-    /// A message that has begun must get on.
+    /// Records the progress of an open message, which must advance.
     #[inline(never)]
     fn note_progress(&mut self, slot: usize) {
         let (peer, inbound) = (&mut self.cx.peers[slot], &mut self.inbounds[slot]);
@@ -151,7 +151,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Goes on with what was read before; says whether to read more at once.
+    /// Continues with what was read before. Returns whether to read more at once.
     #[cold]
     fn take_rest(&mut self, slot: usize) -> bool {
         let id = self.id(slot);
@@ -170,7 +170,7 @@ impl<H: Handler> Turn<'_, H> {
         self.goes_on(slot, true, 1)
     }
 
-    /// Reads once; says whether to go on at once.
+    /// Reads once. Returns whether to continue at once.
     fn read_open(&mut self, slot: usize) -> bool {
         let Context { peers, pool, clock, stats, work, .. } = &mut *self.cx;
         let (peer, inbound) = (&mut peers[slot], &mut self.inbounds[slot]);
@@ -213,7 +213,7 @@ impl<H: Handler> Turn<'_, H> {
         self.goes_on(slot, len < most, if is_direct { 1 } else { DIRECT_FROM })
     }
 
-    /// Bytes `frames` of the receive buffer are the next ones of an open connection.
+    /// Handles bytes `frames` of the receive buffer, the next ones of an open connection.
     pub(super) fn take_frames(&mut self, id: ConnId, frames: Range<usize>) {
         let slot = id.slot as usize;
         let mut loan = ReadLoan::new(&mut *self.cx, slot, &mut self.inbounds[slot], self.scratch);
@@ -226,7 +226,7 @@ impl<H: Handler> Turn<'_, H> {
         self.after_events(slot, taken, written);
     }
 
-    /// Bytes of a long message have been read to where they belong.
+    /// Handles bytes of a long message that have been read to where they belong.
     #[inline(never)]
     fn take_direct(&mut self, slot: usize, len: usize) {
         let mut loan = ReadLoan::new(&mut *self.cx, slot, &mut self.inbounds[slot], self.scratch);
@@ -236,7 +236,7 @@ impl<H: Handler> Turn<'_, H> {
         self.after_events(slot, taken, written);
     }
 
-    /// What the events of one read have led to.
+    /// Handles what the events of one read have led to.
     #[inline(always)]
     fn after_events(&mut self, slot: usize, taken: Result<(), ProtocolError>, written: io::Result<bool>) {
         if let Err(error) = taken {
@@ -256,8 +256,8 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Whether more is there to be read at once, and wanted: of a message that has a `room` of its own, or where a short
-    /// read has taken all there was and the transport has still to say so.
+    /// Returns whether there is more to be read at once: of a message that has a `room` of its own, or because a short
+    /// read has taken all there was and the transport has yet to say so.
     #[inline]
     fn goes_on(&self, slot: usize, was_short: bool, room: usize) -> bool {
         let peer = &self.cx.peers[slot];
@@ -270,7 +270,7 @@ impl<H: Handler> Turn<'_, H> {
             && !self.cx.agenda.is_decided(slot)
     }
 
-    /// What still comes after the end is not looked at.
+    /// Reads and discards what comes after the end.
     fn read_ending(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         match peer.fill(self.scratch) {
@@ -292,7 +292,7 @@ impl<H: Handler> Turn<'_, H> {
     }
 }
 
-/// Goes on writing where what was read has opened a window of the transport.
+/// Continues writing if what was read has opened a window of the transport.
 #[inline]
 fn write_on<D>(peer: &mut Peer<D>, agenda: &mut Agenda, slot: usize) {
     if !peer.writable && peer.transport.takes_more() {
@@ -303,7 +303,7 @@ fn write_on<D>(peer: &mut Peer<D>, agenda: &mut Agenda, slot: usize) {
     }
 }
 
-/// Keeps what is left of `len` bytes of the receive buffer, the last ones, until the connection is served again.
+/// Keeps the last `left` of `len` bytes of the receive buffer until the connection is served again.
 #[inline(always)]
 fn keep_rest<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize, len: usize, left: Option<usize>) {
     if let Some(left) = left {
@@ -320,7 +320,7 @@ fn keep<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize, rest: Rang
     cx.agenda.read(slot);
 }
 
-/// Writes what refers to the receive buffer while it may, and what has become much; says whether it did.
+/// Writes what refers to the receive buffer while that is valid, and what has become much. Returns whether it did.
 #[inline]
 fn write_at_once<D: Default>(loan: &mut ReadLoan<'_, Context<D>>, slot: usize) -> io::Result<bool> {
     let (cx, _, scratch) = loan.parts();

@@ -1,4 +1,4 @@
-//! The part of an engine that keeps clients going: from one try to the next, over each connection that opens and is lost.
+//! The part of an engine that keeps clients connected: from one try to the next, over each connection that is lost.
 
 use std::time::Instant;
 
@@ -15,9 +15,9 @@ use crate::entropy::SystemEntropy;
 use crate::message::Message;
 
 impl<H: Handler> Turn<'_, H> {
-    /// Does for the clients what has come up: first tries, answers of resolvers, times that are up.
+    /// Handles what has happened for clients: first tries, answers of resolvers, deadlines.
     ///
-    /// Their times count up to `due`, in the time of the peers; not at all where there is something to be heard first.
+    /// Deadlines count up to `due`, in the peers' time; not at all if something has to be heard first.
     pub(super) fn serve_clients(&mut self, due: Option<Instant>) {
         if self.cx.clients.slab.is_empty() {
             return;
@@ -48,7 +48,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// A new try, to where the program wants it.
+    /// Begins a new try, to the target that the program wants.
     fn begin(&mut self, id: ClientId) {
         if self.cx.is_shutting_down() {
             return self.lost(id, &Loss::Local);
@@ -67,7 +67,7 @@ impl<H: Handler> Turn<'_, H> {
         self.pump(id, 0);
     }
 
-    /// A connection of a client has opened, and the program has been told.
+    /// Handles a client's connection that has opened, after the program was told.
     pub(super) fn client_opened(&mut self, conn: ConnId) {
         let now = self.cx.clock.peer_time();
         let Some(id) = self.cx.client_of(conn) else { return };
@@ -88,7 +88,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// A connection of a client that was open is over, and the program has been told.
+    /// Handles the end of a client's open connection, after the program was told.
     pub(super) fn client_over(&mut self, conn: ConnId, loss: &Loss) {
         let Some(id) = self.cx.client_of(conn) else { return };
         let by_us =
@@ -96,7 +96,7 @@ impl<H: Handler> Turn<'_, H> {
         self.lost(id, if by_us { &Loss::Local } else { loss });
     }
 
-    /// A try has failed.
+    /// Handles a failed try.
     pub(super) fn unreached(&mut self, id: ClientId, error: &ConnectError) {
         self.cx.stats.failed.count_unreached(error);
         if let Some(client) = self.cx.clients.get(id)
@@ -108,7 +108,7 @@ impl<H: Handler> Turn<'_, H> {
         self.lost(id, &error.loss());
     }
 
-    /// There is no connection, or no longer one: again, or the end?
+    /// Decides what to do without a connection: try again, or end.
     pub(super) fn lost(&mut self, id: ClientId, loss: &Loss) {
         let now = self.cx.clock.peer_time();
         let is_shutting_down = self.cx.is_shutting_down();
@@ -151,7 +151,7 @@ impl<H: Handler> Turn<'_, H> {
     }
 }
 
-/// What the end of an open connection means to its client.
+/// Returns what the end of an open connection means to its client.
 pub(super) fn loss_of(outcome: &Outcome, cause: &Cause) -> Loss {
     match cause {
         Cause::Closed => Loss::Closed(outcome.code()),
@@ -160,7 +160,7 @@ pub(super) fn loss_of(outcome: &Outcome, cause: &Cause) -> Loss {
         Cause::Aborted | Cause::Failed | Cause::OverBudget | Cause::RateExceeded | Cause::ShutDown => {
             Loss::Local
         }
-        // It may have said why before it went.
+        // The server may have said why before it went.
         Cause::Eof | Cause::Io(_) | Cause::Overflow if outcome.code() != CloseCode::ABNORMAL => {
             Loss::Closed(outcome.code())
         }

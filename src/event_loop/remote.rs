@@ -1,8 +1,8 @@
-//! Asking a loop for something from another thread.
+//! Controlling a loop from another thread.
 //!
-//! A [`Remote`] puts commands in a bounded queue and wakes the loop; the loop does them at the end of its turn, in
-//! order. Nobody ever waits: a full queue is a result, not a pause, so two loops that send to each other cannot come
-//! to a deadlock. The lock is held for a push or a swap and never while a program's code runs.
+//! A [`Remote`] puts commands in a bounded queue and wakes the loop; the loop runs them at the end of its turn, in
+//! order. Nobody ever waits: a full queue is a result, not a pause, so two loops that send to each other cannot
+//! deadlock. The lock is held for a push or a swap and never while a program's code runs.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,18 +22,18 @@ use crate::backplane::{Mark, Position};
 use crate::close::{CloseReason, OwnedClose};
 use crate::message::{Message, Prepared};
 
-/// A handle on a loop that can be cloned and sent to other threads.
+/// A handle of a loop that can be cloned and sent to other threads.
 ///
-/// `Ok` says that the loop will do it, not what becomes of it: a connection may be gone by then.
+/// `Ok` means that the loop will run the command, not that it succeeds: a connection may be gone by then.
 pub struct Remote<D> {
     shared: Arc<Mailbox<D>>,
 }
 
-/// Why a loop will not do what it was asked for.
+/// Why a loop will not run a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RemoteError {
-    /// The loop is behind: [`Settings::remote_commands`] or [`Settings::remote_bytes`] wait already.
+    /// The loop is behind: [`Settings::remote_commands`] or [`Settings::remote_bytes`] are waiting already.
     Full,
     /// The loop is gone.
     Gone,
@@ -55,7 +55,7 @@ impl<D> Remote<D> {
     ///
     /// # Errors
     ///
-    /// As all methods here: where the queue is full or the loop gone.
+    /// If the queue is full or the loop is gone, as for all methods here.
     pub fn send<'a>(&self, id: ConnId, message: impl Into<Message<'a>>) -> Result<(), RemoteError> {
         self.send_prepared(id, &Prepared::new(message))
     }
@@ -64,7 +64,7 @@ impl<D> Remote<D> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn send_prepared(&self, id: ConnId, message: &Prepared) -> Result<(), RemoteError> {
         self.shared.push(message.frame().len(), Command::Send(id, message.clone()))
     }
@@ -73,7 +73,7 @@ impl<D> Remote<D> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn publish<'a>(
         &self,
         to: impl Into<To<'a>>,
@@ -98,7 +98,7 @@ impl<D> Remote<D> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn close(&self, id: ConnId, reason: Option<CloseReason<'_>>) -> Result<(), RemoteError> {
         self.shared.push(0, Command::Close(id, reason.map(|reason| reason.to_owned())))
     }
@@ -107,7 +107,7 @@ impl<D> Remote<D> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn abort(&self, id: ConnId) -> Result<(), RemoteError> {
         self.shared.push(0, Command::Abort(id))
     }
@@ -116,17 +116,17 @@ impl<D> Remote<D> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn run(&self, task: impl FnOnce(&mut Context<D>) + Send + 'static) -> Result<(), RemoteError> {
         self.shared.push(0, Command::Run(Box::new(task)))
     }
 
-    /// Wakes the loop and has it call [`Handler::on_wake`](super::Handler::on_wake), once for any number of calls before that. It needs no
-    /// place in the queue.
+    /// Wakes the loop and has it call [`Handler::on_wake`](super::Handler::on_wake), once for any number of calls
+    /// before that. It needs no place in the queue.
     ///
     /// # Errors
     ///
-    /// Where the loop is gone.
+    /// If the loop is gone.
     pub fn wake(&self) -> Result<(), RemoteError> {
         self.shared.change(|state| {
             state.wake = true;
@@ -134,11 +134,11 @@ impl<D> Remote<D> {
         })
     }
 
-    /// Lets the loop return from [`run`](super::EventLoop::run). It needs no place in the queue.
+    /// Makes the loop return from [`run`](super::EventLoop::run). It needs no place in the queue.
     ///
     /// # Errors
     ///
-    /// Where the loop is gone.
+    /// If the loop is gone.
     pub fn stop(&self) -> Result<(), RemoteError> {
         self.shared.change(|state| {
             state.stop = true;
@@ -159,7 +159,7 @@ impl<D> fmt::Debug for Remote<D> {
     }
 }
 
-/// What a loop was asked for.
+/// A command for a loop.
 pub(super) enum Command<D> {
     Send(ConnId, Prepared),
     Publish {
@@ -169,7 +169,7 @@ pub(super) enum Command<D> {
         key: Option<Box<str>>,
         message: Prepared,
     },
-    /// To other nodes: this loop has the link to them.
+    /// For other nodes: this loop has the link to them.
     #[cfg(feature = "backplane")]
     ToNodes {
         topic: Option<Box<str>>,
@@ -183,7 +183,7 @@ pub(super) enum Command<D> {
     Replay(Box<str>, Option<Position>, u64),
     #[cfg(feature = "backplane")]
     Bring(Brought),
-    /// Turn around: something has changed with who is present.
+    /// Wakes the loop because the list of those present has changed.
     #[cfg(feature = "backplane")]
     Presence,
     Close(ConnId, Option<OwnedClose>),
@@ -193,7 +193,7 @@ pub(super) enum Command<D> {
 
 struct Mailbox<D> {
     state: Mutex<State<D>>,
-    /// There is something for the loop to look at. Changed under the lock, read without.
+    /// Whether there is something for the loop to look at. Changed under the lock, read without it.
     pending: AtomicBool,
     waker: LoopWaker,
     most_commands: usize,
@@ -210,14 +210,14 @@ struct State<D> {
 
 impl<D> Mailbox<D> {
     fn lock(&self) -> MutexGuard<'_, State<D>> {
-        // Nothing that can panic runs under the lock.
+        // Nothing under the lock can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, bytes: usize, command: Command<D>) -> Result<(), RemoteError> {
         self.change(|state| {
             let sum = state.bytes.saturating_add(bytes);
-            // Whatever its size, one command has room in an empty queue.
+            // Whatever its size, one command fits into an empty queue.
             let fits = state.commands.is_empty()
                 || (state.commands.len() < self.most_commands && sum <= self.most_bytes);
             if !fits {
@@ -249,7 +249,7 @@ impl<D> Mailbox<D> {
             change(&mut state)?;
             self.pending.swap(true, Ordering::Relaxed)
         };
-        // One call wakes for all that comes until the loop looks.
+        // One call wakes the loop for all that comes until it looks.
         if !was_pending {
             self.waker.wake();
         }
@@ -288,12 +288,12 @@ impl<D> Inbox<D> {
         Self { shared: Arc::new(shared) }
     }
 
-    /// A handle on the loop, which has a waker.
+    /// Returns a handle of the loop, which has a waker.
     pub(super) fn remote(&self) -> Remote<D> {
         Remote { shared: Arc::clone(&self.shared) }
     }
 
-    /// Whether there is something to look at. What is missed comes with the waker's event.
+    /// Returns whether there is something to look at. What is missed comes with the waker's event.
     #[inline]
     pub(super) fn has_mail(&self) -> bool {
         self.shared.pending.load(Ordering::Relaxed)
@@ -333,7 +333,7 @@ impl<D> fmt::Debug for Others<D> {
     }
 }
 
-/// What a message for many counts for while it waits.
+/// Returns how many bytes a message for many counts while it waits.
 fn bytes_of(to: &To<'_>, message: &Prepared) -> usize {
     to.topic.map_or(0, str::len) + to.key.map_or(0, str::len) + message.frame().len()
 }
@@ -364,7 +364,7 @@ impl<D> Siblings for Others<D> {
     #[cfg(feature = "backplane")]
     fn want_topic(&self, topic: &str, wanted: bool) {
         if let Some(first) = self.remotes.first() {
-            // What is not wanted for once would never be.
+            // A topic that is not wanted now would never be.
             first.shared.push_past_limits(Command::Want(topic.into(), wanted));
         }
     }
@@ -372,7 +372,7 @@ impl<D> Siblings for Others<D> {
     #[cfg(feature = "backplane")]
     fn look_at_presence(&self) {
         if let Some(first) = self.remotes.first() {
-            // Once until the link has looked.
+            // Only one until the link has looked.
             first.shared.push_past_limits(Command::Presence);
         }
     }
@@ -387,7 +387,7 @@ impl<D> Siblings for Others<D> {
 
     #[cfg(feature = "backplane")]
     fn bring(&self, place: usize, brought: Brought) {
-        // A step at a time was asked for, and only so many are on their way at once.
+        // Steps are requested one at a time, so only that many are on their way at once.
         if let Some(remote) =
             place.checked_sub(usize::from(place > self.own)).and_then(|at| self.remotes.get(at))
         {
@@ -418,7 +418,7 @@ impl<D> Siblings for Others<D> {
 
     fn stop(&self) {
         for sibling in &self.remotes {
-            let _ = sibling.stop(); // one that is gone has stopped
+            let _ = sibling.stop(); // a sibling that is gone has stopped
         }
     }
 }

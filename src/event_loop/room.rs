@@ -1,4 +1,4 @@
-//! Where the next bytes of a connection are read to.
+//! The place where the next bytes of a connection are read to.
 
 use super::peer::Peer;
 use super::pool::Pool;
@@ -6,21 +6,22 @@ use super::share;
 use crate::connection::driver::InboundExt as _;
 use crate::connection::{Config, Inbound};
 
-/// A message of which at least so much is still to come is read straight into its own buffer.
+/// If at least this much of a message is still to come, it is read straight into its own buffer.
 pub(super) const DIRECT_FROM: usize = 64 * 1024;
 
-/// Where the last message was so long, the next one may be: only its header and little more is read first, so that most
-/// of it can be read to where it belongs. A shorter one is mostly whole after one read, and needs no other place.
+/// If the last message was at least this long, the next one may be, too: then little more than its header is read
+/// first, so that most of it can be read to where it belongs. A shorter one is mostly whole after one read, and needs
+/// no other place.
 const HEADER_FIRST_FROM: usize = 128 * 1024;
 const FIRST_READ: usize = 1024;
 
-/// Whether a long message comes, or one may.
+/// Returns whether a long message is arriving, or may be.
 #[inline]
 pub(super) fn is_long(inbound: &Inbound, config: &Config) -> bool {
     inbound.wants_room(DIRECT_FROM, config) || inbound.may_want_room(HEADER_FIRST_FROM, config)
 }
 
-/// Where the next bytes of a connection go, and how many: to the receive buffer, or to the message's own, which this says.
+/// Returns where the next bytes of a connection go, and whether that is the message's own buffer or the receive buffer.
 #[cold]
 pub(super) fn choose<'a, D>(
     peer: &Peer<D>,
@@ -39,7 +40,7 @@ pub(super) fn choose<'a, D>(
     } else {
         scratch
     };
-    // The last piece takes a little more with it rather than leave it for a read of its own.
+    // The last piece takes a little more with it, to save a read of its own.
     let len = if is_first {
         FIRST_READ
     } else if room.len() < cached + cached / 2 {

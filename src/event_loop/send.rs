@@ -10,11 +10,11 @@ use super::share::{WRITE, WRITES};
 use super::turn::Turn;
 use crate::connection::driver::OutboundExt as _;
 
-/// Callbacks of a write may send again; what they send after so many rounds goes out in the next turn.
+/// Callbacks of a write may send again. What they send after this many rounds goes out in the next turn.
 const ROUNDS: usize = 4;
 
 impl<H: Handler> Turn<'_, H> {
-    /// Does what was decided and writes what was sent.
+    /// Acts on decisions and writes what was sent.
     pub(super) fn write_all(&mut self) {
         let mut writes = WRITES;
         for _ in 0..ROUNDS {
@@ -41,7 +41,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// The socket takes bytes again, or a connection that was dialed stands.
+    /// Handles writability: the socket takes bytes again, or a dialed connection is made.
     pub(super) fn writable(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         if let Stage::Connecting(id) = peer.stage
@@ -70,14 +70,14 @@ impl<H: Handler> Turn<'_, H> {
         }
         let peer = &mut self.cx.peers[slot];
         if peer.outbound.queued() > 0 {
-            // Room in the socket means that the peer reads: it lives, though we may not be listening to it now.
+            // Room in the socket means that the peer reads: it is alive, though we may not be listening to it now.
             peer.deadlines.heard(self.cx.clock.peer_time());
             self.flush(slot);
             self.count(slot);
         }
     }
 
-    /// Writes what is to be sent, then sees what follows from it. Says whether there was something to write.
+    /// Writes what is to be sent, and handles the consequences. Returns whether there was something to write.
     pub(super) fn flush(&mut self, slot: usize) -> bool {
         let Context { peers, pool, stats, fanout, .. } = &mut *self.cx;
         let peer = &mut peers[slot];
@@ -103,7 +103,8 @@ impl<H: Handler> Turn<'_, H> {
         had_something
     }
 
-    /// Something has been written: whoever waits for a slow reader may go on, and an end may have come nearer.
+    /// Handles the consequences of a write: connections that wait for a slow reader may go on, and an end may be
+    /// nearer.
     #[inline]
     pub(super) fn after_write(&mut self, slot: usize) {
         if self.cx.peers[slot].congested {
@@ -112,13 +113,13 @@ impl<H: Handler> Turn<'_, H> {
         self.progress(slot);
     }
 
-    /// A write has failed. The peer may have said why before it went: what it has sent is read first, and reading tells
-    /// the error.
+    /// Handles a failed write. The peer may have said why before it went: what it has sent is read first, and reading
+    /// finds the error.
     #[cold]
     pub(super) fn not_writable(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];
         peer.outbound.queue().clear();
-        // What is said from here on fails in the same way, and goes: where it stayed, no more might be read.
+        // What is sent from here on fails in the same way, and is dropped: if it stayed, no more might be read.
         peer.writable = true;
         peer.read_closed = true;
         peer.readable = true;
@@ -126,7 +127,7 @@ impl<H: Handler> Turn<'_, H> {
         self.after_write(slot);
     }
 
-    /// Tells those who wait for it that a slow reader has read enough, if it has.
+    /// Reports that a slow reader has read enough to those who wait for it, if it has.
     #[cold]
     fn drain(&mut self, slot: usize) {
         let peer = &mut self.cx.peers[slot];

@@ -1,4 +1,4 @@
-//! Ending a loop so that its peers know.
+//! Ending a loop gracefully.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::close::{CloseCode, CloseReason};
 use crate::handshake::Refusal;
 
 impl<H: Handler> Turn<'_, H> {
-    /// Begins a shutdown that was asked for.
+    /// Begins a requested shutdown.
     pub(super) fn begin_shutdown(&mut self) {
         match &mut self.cx.shutdown {
             Some(shutdown) if !shutdown.begun => shutdown.begun = true,
@@ -26,7 +26,7 @@ impl<H: Handler> Turn<'_, H> {
             match peer.stage {
                 Stage::Open => {
                     let reason = CloseReason { code: CloseCode::GOING_AWAY, reason: "the server shuts down" };
-                    // Refused where a Close frame is sent already.
+                    // Refused if a Close frame has been sent already.
                     let _ = peer.outbound.close(Some(reason));
                     self.cx.agenda.write(slot);
                 }
@@ -44,20 +44,20 @@ impl<H: Handler> Turn<'_, H> {
         }
         let clients: Vec<_> = self.cx.clients().collect();
         for client in clients {
-            // One that has a connection ends with it.
+            // A client that has a connection ends with it.
             if self.cx.connection_of(client).is_none() {
                 self.lost(client, &Loss::Local);
             }
         }
     }
 
-    /// Ends a shutdown once nobody is left or, by `due`, the time is up.
+    /// Ends a shutdown once no connection is left or, by `due`, the time is up.
     pub(super) fn finish_shutdown(&mut self, due: Option<Instant>) {
         let Some(Shutdown { begun: true, until, .. }) = self.cx.shutdown else { return };
         if until.zip(due).is_some_and(|(until, due)| until <= due) {
             for slot in self.slots() {
                 if let Stage::Ending = self.cx.peers[slot].stage {
-                    self.part(slot); // all is said, and the peer has not ended TCP
+                    self.part(slot); // all is sent, and the peer has not ended TCP
                     continue;
                 }
                 self.over(slot, Cause::ShutDown);

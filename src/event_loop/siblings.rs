@@ -10,7 +10,7 @@ use super::id::ConnId;
 use crate::backplane::{Mark, Position};
 use crate::message::Prepared;
 
-/// A connection of a loop of the group; each loop has names of its own for its connections.
+/// A connection of a loop of the group. Each loop has its own ids of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sibling {
     /// The number of the loop.
@@ -22,10 +22,11 @@ pub(super) struct Sibling {
 pub(super) trait Siblings: fmt::Debug + Send {
     #[cfg(feature = "backplane")]
     fn is_any(&self) -> bool;
-    /// To the subscribers of a topic, or to all connections, with a key if there is one, without one of them. Says how many loops did not take it.
+    /// Sends to the subscribers of a topic, or to all connections, with an optional key, without one of them. Returns
+    /// how many loops did not take it.
     fn publish(&self, to: To<'_>, except: Option<Sibling>, message: &Prepared) -> usize;
-    /// To a topic or all at other nodes, with a key if there is one, by way of the loop that has the link to them: the first
-    /// of the group. Says how many did not take it.
+    /// Sends to a topic or all at other nodes, with an optional key, by way of the first loop of the group, which has
+    /// the link to them. Returns how many did not take it.
     #[cfg(feature = "backplane")]
     fn send_to_nodes(&self, to: To<'_>, message: &Prepared, mark: Option<Mark>) -> usize;
     /// Has that loop listen to a topic for one more loop, or for one fewer.
@@ -37,10 +38,10 @@ pub(super) trait Siblings: fmt::Debug + Send {
     /// Has that loop begin a step of a replay.
     #[cfg(feature = "backplane")]
     fn replay(&self, topic: &str, since: Option<Position>, ticket: u64);
-    /// To the loop in this place, whatever waits for it: followers have asked for it.
+    /// Passes what followers have asked for to the loop in this place, however much waits for it.
     #[cfg(feature = "backplane")]
     fn bring(&self, place: usize, brought: Brought);
-    /// As [`publish`](Self::publish), a message with a place in the history of its topic.
+    /// Sends a message as [`publish`](Self::publish) does, with a position in the history of its topic.
     #[cfg(feature = "backplane")]
     fn publish_at(
         &self,
@@ -53,7 +54,7 @@ pub(super) trait Siblings: fmt::Debug + Send {
     fn stop(&self);
 }
 
-/// The siblings of a loop that is in no group.
+/// The siblings of a loop that is in no group: there are none.
 #[derive(Debug)]
 pub(super) struct Alone;
 

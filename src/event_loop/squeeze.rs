@@ -1,4 +1,4 @@
-//! Counting what connections hold, and what is done where it is too much; see `budget`.
+//! Counts what connections hold, and acts if it is too much; see `budget`.
 
 use super::budget::{LOOK_AFTER, STEP};
 use super::ended::{Cause, Failed};
@@ -17,7 +17,7 @@ impl<H: Handler> Turn<'_, H> {
         self.count_with(slot, holds_input);
     }
 
-    /// The same for one that has only been written to.
+    /// Counts what a connection holds that has only been written to.
     #[inline]
     pub(super) fn count_sent(&mut self, slot: usize) {
         self.count_with(slot, false);
@@ -44,12 +44,12 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Bytes kept for whoever needs them next.
+    /// Returns how many bytes are kept for the next connections that need them.
     fn spare(&self) -> usize {
         self.scratch.len() + self.cx.pool.memory() + self.cx.fanout.memory()
     }
 
-    /// Sees to it that all connections of the group hold no more than they may.
+    /// Makes sure that all connections of the group hold no more than they may.
     pub(super) fn keep_to_budget(&mut self) {
         let now = self.cx.now();
         self.cx.budget.shared.keep_swept(now);
@@ -58,7 +58,7 @@ impl<H: Handler> Turn<'_, H> {
         let (mut total, mut own) = self.add_up();
         if total > most / 4 * 3 {
             self.fit_buffers_beyond(0);
-            self.cx.pool.drain(); // nobody is held back, or ended, for what is only kept for the next one
+            self.cx.pool.drain(); // no connection is held back or ended for what is only kept in reserve
             (total, own) = self.add_up();
         }
         if total > most / 4 * 3 {
@@ -70,7 +70,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// What the group holds, and this loop of it.
+    /// Returns what the group holds, and this loop's part of it.
     fn add_up(&mut self) -> (usize, usize) {
         let own = self.cx.budget.held() + self.spare();
         let budget = &mut self.cx.budget;
@@ -82,7 +82,7 @@ impl<H: Handler> Turn<'_, H> {
         (budget.total, own)
     }
 
-    /// Reads on from those that were paused, once there is room; what is only kept for the next one makes room, too.
+    /// Continues reading from paused connections, once there is room; what is only kept in reserve makes room, too.
     #[cold]
     fn read_on_within(&mut self, mut total: usize) {
         let enough = self.cx.settings.max_held / 8 * 5;
@@ -93,7 +93,7 @@ impl<H: Handler> Turn<'_, H> {
         if total < enough {
             self.release_paused();
         }
-        // What other loops give back makes no turn here.
+        // What other loops free begins no turn here.
         self.cx.budget.look_at = match self.cx.budget.paused.is_empty() {
             true => None,
             false => self.cx.now().checked_add(LOOK_AFTER),
@@ -103,7 +103,7 @@ impl<H: Handler> Turn<'_, H> {
     #[cold]
     fn squeeze(&mut self, total: usize, own: usize) {
         let most = self.cx.settings.max_held;
-        // What is too much is for each loop to free in proportion to what it holds.
+        // Each loop frees a part of the excess in proportion to what it holds.
         let part = |bytes: usize| (bytes as u128 * own as u128 / (total.max(1) as u128)) as usize;
         if total > most {
             let mut free = part(total - most / 8 * 7);
@@ -125,9 +125,10 @@ impl<H: Handler> Turn<'_, H> {
                 rest = rest.saturating_sub(held);
                 let id = self.id(slot);
                 let peer = &mut self.cx.peers[slot];
-                // What waits for one that is ending does not grow by what it says.
+                // What waits for a connection that is ending does not grow by what its peer sends.
                 if peer.squeezed == Squeezed::No && !matches!(peer.stage, Stage::Ending) {
-                    // What a stream of HTTP/2 holds unread counts already: kept there, it would never become less.
+                    // What a stream of HTTP/2 holds unread counts already: if it stayed there, the count would never go
+                    // down.
                     peer.squeezed =
                         if peer.transport.hold_back(true) { Squeezed::HeldBack } else { Squeezed::Unread };
                     self.cx.budget.paused.push(id);
@@ -136,7 +137,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// Those for which something is held, those for which most is first.
+    /// Returns the connections for which something is held, the largest first.
     fn largest(&self) -> Vec<(usize, usize)> {
         let alive = self.cx.peers.iter().filter(|(_, peer)| !matches!(peer.stage, Stage::Dead));
         let mut largest: Vec<_> = alive
@@ -147,8 +148,8 @@ impl<H: Handler> Turn<'_, H> {
         largest
     }
 
-    /// Ends a connection with code 1013. A Close frame cannot overtake what waits before it, so one whose peer does not
-    /// read is ended at once, and so is one whose end the program knows already.
+    /// Ends a connection with code 1013. A Close frame cannot overtake what waits before it, so a connection whose peer
+    /// does not read is ended at once, and so is one whose end the program knows already.
     fn end_for_memory(&mut self, slot: usize) {
         self.cx.stats.over_budget += 1;
         self.cx.settle(slot);

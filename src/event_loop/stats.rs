@@ -1,4 +1,4 @@
-//! What a loop has done so far, in numbers.
+//! The counters of a loop.
 
 use std::fmt::{self, Write};
 
@@ -6,13 +6,13 @@ use super::ended::Failed;
 use crate::client::{ConnectError, Phase};
 use crate::close::CloseCode;
 
-/// Counters of a loop, since it began; see [`Context::stats`](super::Context::stats).
+/// Counters of a loop since it began; see [`Context::stats`](super::Context::stats).
 ///
-/// They are plain numbers of one thread: to count costs an addition. Several loops are [`add`](Self::add)ed up.
+/// They are plain numbers of one thread: counting costs an addition. [`add`](Self::add) sums those of several loops.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections that listeners have brought, and adopted ones.
+    /// Connections from listeners, and adopted ones.
     pub accepted: u64,
     /// Connections that were dialed.
     pub dialed: u64,
@@ -28,41 +28,42 @@ pub struct Stats {
     pub messages_in: u64,
     /// Messages that were queued.
     pub messages_out: u64,
-    /// Bytes read, handshakes included.
+    /// Bytes read, including handshakes.
     pub bytes_in: u64,
-    /// Bytes written, handshakes included.
+    /// Bytes written, including handshakes.
     pub bytes_out: u64,
     /// Bytes that wait for peers, now.
     pub queued: u64,
-    /// Messages that were dropped, as too much waited ([`Overflow::DropData`](super::Overflow::DropData) and `DropOldest`).
+    /// Messages that were dropped because too much waited ([`Overflow::DropData`](super::Overflow::DropData) and
+    /// `DropOldest`).
     pub dropped: u64,
-    /// Messages that were replaced by newer ones of the same key, as their reader is slow
+    /// Messages that were replaced by newer ones of the same key because their reader is slow
     /// ([`Context::send_latest`](super::Context::send_latest)).
     pub conflated: u64,
-    /// Connections that were ended, as too much waited ([`Overflow::Close`](super::Overflow::Close)).
+    /// Connections that were ended because too much waited ([`Overflow::Close`](super::Overflow::Close)).
     pub overflowed: u64,
-    /// Times that nothing was read from a connection for a while, as it had sent more than its
-    /// [`Rate`](super::Rate) allows.
+    /// How often nothing was read from a connection for a while because it had sent more than its [`Rate`](super::Rate)
+    /// allows.
     pub slowed: u64,
-    /// Messages that were dropped, as they were more than that.
+    /// Messages that were dropped because they exceeded a rate.
     pub rate_dropped: u64,
-    /// Connections that were ended for it, with code 1008.
+    /// Connections that were ended with code 1008 because they exceeded a rate.
     pub rate_closed: u64,
     /// Bytes held for connections, now ([`Settings::max_held`](super::Settings::max_held)).
     pub held: u64,
-    /// Connections that were ended, as all together held too much, and they most.
+    /// Connections that were ended because all together held too much, and these held most.
     pub over_budget: u64,
-    /// Messages to the whole group that another loop did not take, as it was behind or gone.
+    /// Messages to the whole group that another loop did not take because it was behind or gone.
     pub behind: u64,
-    /// Attempts to accept that the system refused: no descriptors, no memory.
+    /// Attempts to accept that failed because the system had no descriptors or no memory.
     pub accept_errors: u64,
-    /// What failed before it opened.
+    /// Connections that failed before they opened.
     pub failed: FailedStats,
-    /// How open connections ended, by the code of §7.1.5: 1006 where no Close frame came.
+    /// How open connections ended, by the code of §7.1.5: 1006 if no Close frame came.
     pub close_codes: CloseCodes,
     /// Topics, now.
     pub topics: u64,
-    /// The link to other processes, where there is one.
+    /// The link to other processes, if there is one.
     #[cfg(feature = "backplane")]
     pub backplane: Option<crate::backplane::LinkStats>,
 }
@@ -73,13 +74,13 @@ pub struct Stats {
 pub struct FailedStats {
     /// There was no room ([`Settings::max_connections`](super::Settings::max_connections)).
     pub no_room: u64,
-    /// Too many from one address ([`Settings::max_per_address`](super::Settings::max_per_address)).
+    /// There were too many from one address ([`Settings::max_per_address`](super::Settings::max_per_address)).
     pub address: u64,
     /// The request broke a rule.
     pub request: u64,
     /// The program refused, or the request asked for no upgrade.
     pub refused: u64,
-    /// A trusted proxy did not say whom it speaks for ([`Settings::proxy_protocol`](super::Settings::proxy_protocol)).
+    /// A trusted proxy did not name its client ([`Settings::proxy_protocol`](super::Settings::proxy_protocol)).
     pub proxy: u64,
     /// A server's response broke a rule, or refused.
     pub response: u64,
@@ -111,7 +112,8 @@ impl CloseCodes {
         }
     }
 
-    /// How often this code came; those from 3000 to 3999, and from 4000 to 4999, count as one each.
+    /// Returns how often this code came. Codes from 3000 to 3999 are counted together, and so are those from 4000 to
+    /// 4999.
     pub const fn of(&self, code: CloseCode) -> u64 {
         match code.0 {
             1000..=1015 => self.standard[(code.0 - 1000) as usize],
@@ -121,7 +123,7 @@ impl CloseCodes {
         }
     }
 
-    /// Each code that came, and how often.
+    /// Returns each code that came, and how often.
     fn labels(&self) -> impl Iterator<Item = (String, u64)> {
         let standard = (1000..).zip(self.standard).map(|(code, count): (u16, u64)| (code.to_string(), count));
         let others = [("3000-3999".to_owned(), self.libraries), ("4000-4999".to_owned(), self.applications)];
@@ -201,7 +203,7 @@ impl Stats {
         }
     }
 
-    /// The numbers in the text format of Prometheus.
+    /// Returns the numbers in the text format of Prometheus.
     ///
     /// ```
     /// use bowsprit::event_loop::Stats;
@@ -277,7 +279,7 @@ impl Stats {
     }
 }
 
-/// The link to other processes.
+/// Writes the numbers of the link to other processes.
 #[cfg(feature = "backplane")]
 fn write_link(out: &mut String, link: &crate::backplane::LinkStats) -> fmt::Result {
     for (name, help, value) in [
@@ -326,7 +328,7 @@ impl FailedStats {
         *count += 1;
     }
 
-    /// A client has not reached its server. What went wrong before its connection stood failed no handshake.
+    /// Counts a client that has not reached its server. What went wrong before it was connected failed no handshake.
     pub(super) fn count_unreached(&mut self, error: &ConnectError) {
         let count = match error.root() {
             ConnectError::Response(_) | ConnectError::Redirect(_) => &mut self.response,
@@ -337,12 +339,12 @@ impl FailedStats {
         *count += 1;
     }
 
-    /// All of them.
+    /// Returns the sum of all.
     pub fn sum(&self) -> u64 {
         self.counts().iter().map(|(_, count)| count).sum()
     }
 
-    /// Each reason in a word, and how often it was one.
+    /// Returns each reason in a word, and how often it occurred.
     pub const fn counts(&self) -> [(&'static str, u64); 10] {
         [
             ("no_room", self.no_room),

@@ -1,4 +1,4 @@
-//! What the loop asks of a byte stream: TCP, Unix-domain sockets, and any that a program brings.
+//! The interface of byte streams to the loop: TCP, Unix-domain sockets, and any that a program brings.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
@@ -9,16 +9,17 @@ use mio::net::TcpStream;
 #[cfg(unix)]
 use mio::net::UnixStream;
 
-/// Whether new bytes, and new room, are an event of their own even where no call has said `WouldBlock` before, as on epoll and
-/// kqueue. On Windows mio asks the system anew only after `WouldBlock`: who stops earlier waits for ever.
+/// Whether new bytes, and new room, are an event of their own even if no call has returned `WouldBlock` before, as on
+/// epoll and kqueue. On Windows mio asks the system anew only after `WouldBlock`: a caller that stops earlier waits for
+/// ever.
 pub(super) const EDGES: bool = cfg!(not(windows));
 
 /// A non-blocking byte stream.
 ///
-/// Readiness is taken as edge-triggered: after `WouldBlock` the loop waits for an event before it tries again.
+/// Readiness is edge-triggered: after `WouldBlock` the loop waits for an event before it tries again.
 pub trait Stream: Read + Write + Send {
-    /// What mio watches. `None`, as by default: nothing, and whoever runs the loop says when the stream is ready
-    /// ([`Engine::ready`](super::Engine::ready)).
+    /// Returns what mio watches. With `None`, the default, nothing is watched, and the program reports when the stream
+    /// is ready ([`Engine::ready`](super::Engine::ready)).
     fn source(&mut self) -> Option<&mut dyn Source> {
         None
     }
@@ -27,83 +28,83 @@ pub trait Stream: Read + Write + Send {
     ///
     /// # Errors
     ///
-    /// What the stream says.
+    /// The error of the stream.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
-    /// The socket below takes bytes again: a stream that holds some back, as TLS does, sends them.
+    /// Called when the socket below takes bytes again: a stream that holds some back, as TLS does, sends them.
     ///
     /// # Errors
     ///
-    /// What the stream says; `WouldBlock` is none.
+    /// The error of the stream; `WouldBlock` is not an error.
     fn writable(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Whether a write that said `WouldBlock` may go on though the socket below has no event to tell: a layer with windows of
-    /// its own finds that out by reading. To be said once.
+    /// Returns, once, whether a write that returned `WouldBlock` may go on though the socket below has no event for it:
+    /// a layer with windows of its own finds that out by reading.
     fn takes_more(&mut self) -> bool {
         false
     }
 
-    /// Bytes are there, and nobody reads from the stream now: a layer takes what concerns itself.
+    /// Called when bytes are there and nobody reads from the stream now: a layer takes what concerns itself.
     ///
     /// # Errors
     ///
-    /// What the stream says; `WouldBlock` is none.
+    /// The error of the stream; `WouldBlock` is not an error.
     fn carry_on(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Has the peer send no more than it may already, while the stream is `held` back: a layer that holds what comes has to be
-    /// read all the same. Whether it can do that; from others nothing is read meanwhile.
+    /// Keeps the peer from sending more than it may already, while the stream is `held` back: a layer that holds what
+    /// comes has to be read all the same. Returns whether it can do that; other streams are not read meanwhile.
     fn hold_back(&mut self, held: bool) -> bool {
         let _ = held;
         false
     }
 
-    /// Whether a read that has just filled less than its buffer has taken all there is, so that what comes next is a new event.
-    /// Where it is unknown, as by default, the stream is read until it says `WouldBlock`.
+    /// Returns whether a read that fills less than its buffer has taken all there is, so that what comes next is a new
+    /// event. With `false`, the default, the stream is read until it returns `WouldBlock`.
     fn short_read_drains(&self) -> bool {
         false
     }
 
-    /// Whether it takes bytes from the peer beside those that reading gives, for what a layer says to its own kind, as new keys of
-    /// TLS. Asked once, before anything is read.
+    /// Returns whether it takes bytes from the peer besides those that reading returns, for messages of the layer
+    /// itself, such as new keys of TLS. Called once, before anything is read.
     fn has_overhead(&self) -> bool {
         false
     }
 
-    /// How many of them it has taken since this was asked last. They count for a connection's share of a turn.
+    /// Returns how many such bytes it has taken since the last call. They count for a connection's share of a turn.
     fn take_overhead(&mut self) -> usize {
         0
     }
 
-    /// Bytes of memory that the stream holds for itself, about: always the same.
+    /// Returns about how many bytes of memory the stream itself holds, which must not change.
     fn memory(&self) -> usize {
         0
     }
 
-    /// Bytes of memory that it holds beside these for what comes and goes, as TLS does for half a record.
+    /// Returns how many bytes of memory it holds besides these, which vary, such as half a record of TLS.
     fn buffered(&self) -> usize {
         0
     }
 
-    /// Whether it is a stream of HTTP/2.
+    /// Returns whether it is a stream of HTTP/2.
     fn is_http2(&self) -> bool {
         false
     }
 
-    /// The peer's address, if the stream knows one.
+    /// Returns the peer's address, if the stream knows one.
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// Our address, if the stream knows it.
+    /// Returns our address, if the stream knows it.
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// The TLS connection, if there is one: its version, the peer's certificates.
+    /// Returns the TLS connection, if there is one, with its version and the peer's certificates.
     #[cfg(feature = "tls")]
     fn tls(&self) -> Option<&rustls::CommonState> {
         None
@@ -147,7 +148,7 @@ impl Stream for UnixStream {
     }
 }
 
-/// A stream that the loop knows nothing of, and whether it [has overhead](Stream::has_overhead).
+/// A stream of another kind, and whether it [has overhead](Stream::has_overhead).
 pub struct OtherStream(pub(super) Box<dyn Stream>, pub(super) bool);
 
 impl fmt::Debug for OtherStream {

@@ -20,7 +20,7 @@ use crate::message::Prepared;
 #[cfg(feature = "tls")]
 use crate::tls::TlsServer;
 
-/// Handles on all loops of a group.
+/// Handles of all loops of a group.
 pub struct Group<D> {
     remotes: Arc<[Remote<D>]>,
 }
@@ -38,13 +38,13 @@ impl<D> fmt::Debug for Group<D> {
 }
 
 impl<D> Group<D> {
-    /// A handle on each loop.
+    /// Returns a handle of each loop.
     pub fn remotes(&self) -> &[Remote<D>] {
         &self.remotes
     }
 
-    /// Sends a message to an [audience](To) in every loop, encoded once, and where it says everywhere to other nodes, too;
-    /// says how many loops did not take it.
+    /// Sends a message to an [audience](To) in every loop, encoded once, and also to other nodes if that is everywhere.
+    /// Returns how many loops did not take it.
     pub fn publish<'a>(&self, to: impl Into<To<'a>>, message: impl Into<Prepared>) -> usize {
         let (to, message) = (to.into(), message.into());
         if to.everywhere {
@@ -54,7 +54,7 @@ impl<D> Group<D> {
         self.count_refusals(|remote| remote.publish(to, &message).is_ok())
     }
 
-    /// Lets every loop return.
+    /// Makes every loop return.
     pub fn stop(&self) {
         self.count_refusals(|remote| remote.stop().is_ok());
     }
@@ -68,7 +68,7 @@ impl<D> Group<D> {
         self.count_refusals(|remote| remote.run(move |cx| cx.shutdown(grace)).is_ok());
     }
 
-    /// Asks every loop for its counters and waits for the sum. Not to be called on the thread of a loop, which it
+    /// Asks every loop for its counters and waits for the sum. It must not be called on the thread of a loop, which it
     /// would wait for.
     pub fn stats(&self) -> Stats
     where
@@ -77,7 +77,7 @@ impl<D> Group<D> {
         let (sender, answers) = std::sync::mpsc::channel();
         self.count_refusals(|remote| {
             let sender = sender.clone();
-            // Nobody listens any more where the caller is gone.
+            // If the caller is gone, nobody listens any more.
             remote.run(move |cx| drop(sender.send(cx.stats()))).is_ok()
         });
         drop(sender);
@@ -93,13 +93,13 @@ impl<D> Group<D> {
     }
 }
 
-/// One loop for each of some threads, which together are one server: what listens listens in all of them, the limits
-/// on connections hold for all together, and what is to reach the connections of other loops goes through
+/// Several loops, each on a thread of its own, which together are one server: every loop listens on the same addresses,
+/// the limits on connections hold for all together, and messages reach the connections of other loops through
 /// [`To::everywhere`] or the [`Group`].
 ///
 /// A connection stays on its thread, so handlers lock nothing. For the same reason
-/// [`Overflow::Block`](super::Overflow::Block) slows only producers of the reader's own loop, and a loop that is too far
-/// behind does not take a message from another one, which [`Stats::behind`] counts.
+/// [`Overflow::Block`](super::Overflow::Block) slows only producers of the reader's own loop, and a loop that is too
+/// far behind does not take a message from another one, which [`Stats::behind`] counts.
 ///
 /// ```no_run
 /// use bowsprit::event_loop::{ConnId, Context, Handler, Loops, Settings, To};
@@ -128,11 +128,11 @@ pub struct Loops<D> {
 }
 
 impl<D: Default + 'static> Loops<D> {
-    /// Loops for so many threads, from 1 to 1,024.
+    /// Creates loops for this many threads, from 1 to 1,024.
     ///
     /// # Errors
     ///
-    /// Where they are more, and as [`EventLoop::new`].
+    /// If there are more, and the errors of [`EventLoop::new`].
     pub fn new(threads: usize, settings: &Settings) -> io::Result<Self> {
         if threads > MAX_LOOPS {
             let most = format!("a group may have at most {MAX_LOOPS} loops");
@@ -154,23 +154,23 @@ impl<D: Default + 'static> Loops<D> {
         Ok(Self { loops, group: Group { remotes: remotes.into() } })
     }
 
-    /// Has every loop listen on `address` with a socket of its own, among which the system shares connections out
-    /// (SO_REUSEPORT); port 0 takes a free one. Gives the address that was taken.
+    /// Has every loop listen on `address` with a socket of its own, among which the system distributes connections
+    /// (SO_REUSEPORT). Port 0 takes a free port. Returns the address that was bound.
     ///
     /// # Errors
     ///
-    /// As [`Engine::listen`]; also where somebody else listens there, unless [`Settings::reuse_port`] says that this is
-    /// meant.
+    /// The errors of [`Engine::listen`]; also if another socket listens there, unless [`Settings::reuse_port`] allows
+    /// it.
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
         self.listen_each(address, Engine::listen_on)
     }
 
     /// Has the group join other processes, with one link for all its loops; see [`Engine::join_backplane`]. The handler
-    /// of the first loop is told about it.
+    /// of the first loop gets its events.
     ///
     /// # Errors
     ///
-    /// As [`Engine::join_backplane`].
+    /// See [`Engine::join_backplane`].
     #[cfg(feature = "backplane")]
     pub fn join_backplane(
         &mut self,
@@ -188,30 +188,30 @@ impl<D: Default + 'static> Loops<D> {
         Ok(())
     }
 
-    /// Has every loop listen on `address` for TLS; as [`listen`](Self::listen).
+    /// Has every loop listen on `address` for TLS; see [`listen`](Self::listen).
     ///
     /// # Errors
     ///
-    /// As [`listen`](Self::listen).
+    /// See [`listen`](Self::listen).
     #[cfg(feature = "tls")]
     pub fn listen_tls(&mut self, address: SocketAddr, tls: &TlsServer) -> io::Result<SocketAddr> {
         self.listen_each(address, |engine, socket| engine.listen_tls_on(socket, tls.clone()))
     }
 
-    /// Has every loop accept from one listener: whichever is free does.
+    /// Has every loop accept from one listener, whichever is free.
     ///
     /// # Errors
     ///
-    /// As [`Engine::listen_on`], and where there is no descriptor left.
+    /// The errors of [`Engine::listen_on`], and if there is no descriptor left.
     pub fn listen_on(&mut self, socket: impl Into<ListenSocket>) -> io::Result<()> {
         self.share(socket.into(), Engine::listen_on)
     }
 
-    /// Has every loop accept TLS from one listener; as [`listen_on`](Self::listen_on).
+    /// Has every loop accept TLS from one listener; see [`listen_on`](Self::listen_on).
     ///
     /// # Errors
     ///
-    /// As [`listen_on`](Self::listen_on).
+    /// See [`listen_on`](Self::listen_on).
     #[cfg(feature = "tls")]
     pub fn listen_tls_on(&mut self, socket: impl Into<ListenSocket>, tls: &TlsServer) -> io::Result<()> {
         self.share(socket.into(), |engine, socket| engine.listen_tls_on(socket, tls.clone()))
@@ -247,22 +247,22 @@ impl<D: Default + 'static> Loops<D> {
         listen(self.loops[0].engine(), socket)
     }
 
-    /// Handles on all of them.
+    /// Returns handles of all loops.
     pub const fn group(&self) -> &Group<D> {
         &self.group
     }
 
     /// Runs each loop on a thread of its own until one of them stops; then all do. A shutdown of the [`Group`] ends
-    /// each in its own time. `make` makes a handler for each thread, on it, given its number and handles on all loops.
+    /// each in its own time. `make` makes a handler for each thread, on it, given its number and handles of all loops.
     /// `beside` runs meanwhile on the calling thread, which has no loop. All threads are gone when this returns.
     ///
     /// # Errors
     ///
-    /// Where a thread cannot be started, and what [`EventLoop::run`] says.
+    /// If a thread cannot be started, and the errors of [`EventLoop::run`].
     ///
     /// # Panics
     ///
-    /// Where a handler did, once the other loops have stopped.
+    /// If a handler panicked, once the other loops have stopped.
     pub fn run<H: Handler<Data = D>>(
         self,
         make: impl Fn(usize, &Group<D>) -> H + Sync,
@@ -277,8 +277,8 @@ impl<D: Default + 'static> Loops<D> {
             for (number, mut event_loop) in loops.into_iter().enumerate() {
                 let (group, make, result) = (&group, &make, &result);
                 let run = move || {
-                    // However it ends, the others do not go on alone; unless it was shut down, as they then are too
-                    // and have connections of their own to see off.
+                    // However it ends, the others do not go on alone; unless it was shut down, as then they are too and
+                    // have connections of their own to close.
                     let stop = StopAll(group);
                     let ended = event_loop.run(&mut make(number, group));
                     if event_loop.context().was_shut_down {
@@ -301,16 +301,16 @@ impl<D: Default + 'static> Loops<D> {
     }
 }
 
-/// Runs [`Loops`] that listen on one address. `started` is called with it, whose port is known then, before the first
-/// connection is accepted. The calling thread waits.
+/// Runs [`Loops`] that listen on one address. `started` is called with the bound address before the first connection is
+/// accepted. The calling thread waits.
 ///
 /// # Errors
 ///
-/// As [`Loops::new`], [`Loops::listen`] and [`Loops::run`].
+/// The errors of [`Loops::new`], [`Loops::listen`] and [`Loops::run`].
 ///
 /// # Panics
 ///
-/// As [`Loops::run`].
+/// See [`Loops::run`].
 pub fn run_threads<H: Handler>(
     threads: usize,
     settings: &Settings,
@@ -327,7 +327,7 @@ where
     loops.run(make, |_| ())
 }
 
-/// Each loop has a handle on each other one, and a thread of its own.
+/// Each loop has a handle of each other one, and a thread of its own.
 const MAX_LOOPS: usize = 1024;
 
 struct StopAll<'a, D>(&'a Group<D>);

@@ -1,7 +1,7 @@
 //! Timers of the program.
 //!
-//! Few and exact, other than the deadlines of connections, which are many and coarse and live in the wheel: a heap
-//! of points in time, and a table that says which of them still count.
+//! They are few and exact, unlike the deadlines of connections, which are many and coarse and live in the wheel: a heap
+//! of points in time, and a table of those that still count.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,25 +11,25 @@ use slab::Slab;
 
 use super::id::ConnId;
 
-/// Names a timer for as long as it runs, and nothing after that.
+/// Identifies a timer for as long as it runs, and nothing after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TimerId {
     slot: u32,
     number: u64,
 }
 
-/// A timer whose time has come; see [`Handler::on_timer`](super::Handler::on_timer).
+/// A timer that has fired; see [`Handler::on_timer`](super::Handler::on_timer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timer {
-    /// Its name.
+    /// Its id.
     pub id: TimerId,
-    /// What the program gave it to know it by.
+    /// The program's tag.
     pub tag: u64,
     /// The connection that it belongs to, which is open.
     pub connection: Option<ConnId>,
 }
 
-/// A repeating timer comes at most this often.
+/// A repeating timer fires at most this often.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 #[derive(Debug, Default)]
@@ -60,14 +60,14 @@ impl Timers {
         let every = every.map(|every| every.max(SHORTEST));
         // A process cannot hold 2^32 timers of this size.
         let slot = self.entries.insert(Entry { number, every, tag, connection }) as u32;
-        // A time too far off to be told never comes.
+        // A time too far off to be represented never comes.
         if let Some(at) = at {
             self.heap.push(Reverse((at, number, slot)));
         }
         TimerId { slot, number }
     }
 
-    /// Says whether it was still to come.
+    /// Cancels a timer. Returns whether it was still to fire.
     pub(super) fn cancel(&mut self, id: TimerId) -> bool {
         let counts = self.entries.get(id.slot as usize).is_some_and(|entry| entry.number == id.number);
         if counts {
@@ -81,14 +81,14 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
-    /// The number of the timer that was set last.
+    /// Returns the number of the timer that was set last.
     pub(super) const fn last(&self) -> u64 {
         self.numbers
     }
 
     /// Takes the next timer that is due by `now`, of those up to number `last`: one that a callback sets has to wait
     /// for the next turn. They are taken one at a time, as the callback of one may cancel another. A repeating timer is
-    /// set anew; what it has missed it does not make up for.
+    /// set anew, and does not make up for missed times.
     pub(super) fn take_due(&mut self, now: Instant, last: u64) -> Option<Timer> {
         while let Some(&Reverse((at, number, slot))) = self.heap.peek() {
             if at > now || number > last {
@@ -113,7 +113,7 @@ impl Timers {
         None
     }
 
-    /// Entries of the heap that no longer count are at most as many as those that do, and some.
+    /// Bounds the heap: its entries that no longer count are at most as many as those that do, and some.
     fn compact(&mut self) {
         if self.heap.len() > 2 * self.entries.len() + 64 {
             let entries = &self.entries;

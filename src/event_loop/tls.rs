@@ -12,7 +12,7 @@ use super::transport::Transport;
 use crate::tls::{Session, TlsStream};
 
 impl Transport {
-    /// Lays TLS over what there is.
+    /// Establishes TLS over the transport.
     pub(super) fn wrap(&mut self, session: Session) {
         let below = mem::replace(self, Transport::other(Gone));
         *self = match below {
@@ -31,7 +31,7 @@ impl<S: Stream> Stream for TlsStream<S> {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.close_notify()?;
-        // Until the `close_notify` is out the socket stays open; `writable` goes on.
+        // Until the `close_notify` has been sent the socket stays open; `writable` continues.
         if self.take_shutdown() { self.socket_mut().shutdown_write() } else { Ok(()) }
     }
 
@@ -39,7 +39,7 @@ impl<S: Stream> Stream for TlsStream<S> {
         match self.flush() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Ok(()) if self.is_ending() => {
-                // It fails where the peer is gone already, which the next read tells.
+                // It fails if the peer is gone already, which the next read finds.
                 let _ = self.shutdown_write();
                 Ok(())
             }

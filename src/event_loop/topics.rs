@@ -1,8 +1,8 @@
-//! Who has subscribed to what.
+//! Subscriptions to topics.
 //!
-//! A subscription is two entries of 8 bytes, one with the topic and one with the connection, each of which knows
-//! where the other is: to subscribe costs a look at the connection's own topics, to leave costs nothing that grows.
-//! Names are hashed with a key that nobody outside knows (`std`'s SipHash), as clients often choose them.
+//! A subscription is two entries of 8 bytes, one with the topic and one with the connection, each of which knows where
+//! the other is: subscribing costs a look at the connection's own topics, leaving costs nothing that grows. Names are
+//! hashed with a key that nobody outside knows (`std`'s SipHash), as clients often choose them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ struct Topic {
 pub enum SubscribeError {
     /// The connection is not open.
     Closed,
-    /// It has [`Settings::max_subscriptions`](super::Settings::max_subscriptions).
+    /// It already has [`Settings::max_subscriptions`](super::Settings::max_subscriptions).
     TooMany,
 }
 
@@ -56,7 +56,7 @@ impl Topics {
         self.names.get(name).copied()
     }
 
-    /// The topic with this name; a new one has no subscribers and lasts until one has left.
+    /// Returns the topic with this name. A new one has no subscribers and lasts until one has left.
     pub(super) fn find_or_make(&mut self, name: &str) -> u32 {
         if let Some(topic) = self.find(name) {
             return topic;
@@ -67,15 +67,15 @@ impl Topics {
         topic
     }
 
-    /// Enters the subscription that is the next entry of `links`, the list of connection `slot`.
+    /// Adds the subscription that is the next entry of `links`, the list of connection `slot`.
     pub(super) fn enter(&mut self, topic: u32, slot: u32, links: &mut Vec<Subscription>) {
         let subscribers = &mut self.topics[topic as usize].subscribers;
         subscribers.push(Subscription { to: slot, at: links.len() as u32 });
         links.push(Subscription { to: topic, at: subscribers.len() as u32 - 1 });
     }
 
-    /// Removes entry `index` of a connection's list `links`. `other` gives the list of another connection. Gives the name
-    /// of the topic where that was its last subscriber.
+    /// Removes entry `index` of a connection's list `links`. `other` returns the list of another connection. Returns
+    /// the name of the topic if that was its last subscriber.
     pub(super) fn remove<'a>(
         &mut self,
         links: &mut Vec<Subscription>,
@@ -116,12 +116,12 @@ impl Topics {
         &self.topics[topic as usize].subscribers
     }
 
-    /// Lends the list of subscribers to somebody who enters and removes nobody meanwhile.
+    /// Lends the list of subscribers to a caller that adds and removes none meanwhile.
     pub(super) fn lend(&mut self, topic: u32) -> Vec<Subscription> {
         std::mem::take(&mut self.topics[topic as usize].subscribers)
     }
 
-    /// Takes it back.
+    /// Takes the list of subscribers back.
     pub(super) fn give_back(&mut self, topic: u32, subscribers: Vec<Subscription>) {
         self.topics[topic as usize].subscribers = subscribers;
     }

@@ -1,4 +1,4 @@
-//! What a connection reads from and writes to.
+//! The transport of a connection.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -25,13 +25,13 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Any stream.
+    /// Wraps any stream.
     pub fn other(stream: impl Stream + 'static) -> Self {
         let has_overhead = stream.has_overhead();
         Transport::Other(Box::new(OtherStream(Box::new(stream), has_overhead)))
     }
 
-    /// Sets the options of a socket that connects or is connected. One that is gone already tells so at the first read.
+    /// Sets the options of a socket that is connecting or connected. If it is gone already, the first read finds that.
     pub(super) fn prepare(&self, nodelay: bool, keepalive: Option<Duration>) {
         let Transport::Tcp(stream) = self else { return };
         if nodelay {
@@ -43,20 +43,20 @@ impl Transport {
         }
     }
 
-    /// Whether what is written is the system's at once, and ends when the descriptor is closed.
+    /// Returns whether written bytes are the system's at once, and the transport ends when the descriptor is closed.
     #[inline]
     pub(super) const fn is_socket(&self) -> bool {
         !matches!(self, Transport::Other(_))
     }
 
-    /// Whether a write that takes less than it was offered has filled the socket, so that the next readiness is a new
-    /// event. Another stream is asked until it says so.
+    /// Returns whether a write that takes less than it was offered has filled the socket, so that the next readiness is
+    /// a new event. Another stream is written to until it returns `WouldBlock`.
     #[inline]
     pub(super) const fn short_write_fills(&self) -> bool {
         EDGES && self.is_socket()
     }
 
-    /// Bytes that a layer has taken for itself since it was asked last.
+    /// Returns how many bytes a layer has taken for itself since the last call.
     #[inline]
     pub(super) fn take_overhead(&mut self) -> usize {
         match self {
@@ -65,7 +65,7 @@ impl Transport {
         }
     }
 
-    /// Whether a write may go on, though no event has told so.
+    /// Returns whether a write may go on, though no event has reported that.
     #[inline]
     pub(super) fn takes_more(&mut self) -> bool {
         match self {
@@ -74,7 +74,7 @@ impl Transport {
         }
     }
 
-    /// Holds the peer back by the stream's own means, if it has such.
+    /// Holds the peer back by the stream's own means, if it has any.
     pub(super) fn hold_back(&mut self, held: bool) -> bool {
         match self {
             Transport::Other(stream) => stream.hold_back(held),
@@ -82,14 +82,14 @@ impl Transport {
         }
     }
 
-    /// Takes what concerns the stream itself while nobody reads from it. What fails the next read tells.
+    /// Takes what concerns the stream itself while nobody reads from it. The next read finds any error.
     pub(super) fn carry_on(&mut self) {
         if let Transport::Other(stream) = self {
             let _ = stream.carry_on();
         }
     }
 
-    /// The TLS connection, if there is one: its version, the peer's certificates.
+    /// Returns the TLS connection, if there is one, with its version and the peer's certificates.
     #[cfg(feature = "tls")]
     pub fn tls(&self) -> Option<&rustls::CommonState> {
         match self {
@@ -98,7 +98,7 @@ impl Transport {
         }
     }
 
-    /// Whether it is a stream of HTTP/2.
+    /// Returns whether it is a stream of HTTP/2.
     pub fn is_http2(&self) -> bool {
         match self {
             Transport::Other(stream) => stream.is_http2(),
@@ -106,7 +106,7 @@ impl Transport {
         }
     }
 
-    /// The peer's address, over TCP.
+    /// Returns the peer's address, over TCP.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(stream) => stream.peer_addr().ok(),
@@ -116,7 +116,7 @@ impl Transport {
         }
     }
 
-    /// Our address, over TCP.
+    /// Returns our address, over TCP.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(stream) => stream.local_addr().ok(),
@@ -126,8 +126,8 @@ impl Transport {
         }
     }
 
-    /// Whether a read that fills less than its buffer has taken all there is, so that the next readiness is a new
-    /// event. Another stream may hold bytes back.
+    /// Returns whether a read that fills less than its buffer has taken all there is, so that the next readiness is a
+    /// new event. Another stream may hold bytes back.
     #[inline]
     pub(super) fn short_read_drains(&self) -> bool {
         match self {
@@ -136,7 +136,7 @@ impl Transport {
         }
     }
 
-    /// Reads. Where a signal has interrupted it, it is for the caller to try again.
+    /// Reads. If a signal has interrupted it, the caller has to try again.
     #[inline]
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -166,7 +166,7 @@ impl Transport {
         })
     }
 
-    /// Bytes of memory held, beside its own size.
+    /// Returns how many bytes of memory are held, beyond its own size.
     pub(super) fn memory(&self) -> usize {
         match self {
             Transport::Other(stream) => stream.held(),
@@ -174,7 +174,7 @@ impl Transport {
         }
     }
 
-    /// What comes and goes beside it.
+    /// Returns how many bytes of memory the stream holds that vary.
     #[inline]
     pub(super) fn buffered(&self) -> usize {
         match self {
@@ -183,7 +183,7 @@ impl Transport {
         }
     }
 
-    /// The socket takes bytes again.
+    /// Sends what a layer has held back, as the socket takes bytes again.
     pub(super) fn flush_held(&mut self) -> io::Result<()> {
         match self {
             Transport::Other(stream) => stream.0.writable(),
@@ -201,7 +201,7 @@ impl Transport {
         }
     }
 
-    /// Registers for both directions, once and for all: edge-triggered, an interest that is not used costs nothing.
+    /// Registers for both directions, once: edge-triggered, an unused interest costs nothing.
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
         match self {
@@ -227,7 +227,7 @@ impl Transport {
         }
     }
 
-    /// The error of a connection attempt that has come to its end, if it failed; `Ok(false)` while it goes on.
+    /// Returns the error of a connection attempt that has failed, and `Ok(false)` while it goes on.
     pub(super) fn is_connected(&self) -> io::Result<bool> {
         match self {
             Transport::Tcp(stream) => match stream.take_error()? {
@@ -252,7 +252,7 @@ fn pending(peer: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// A signal between two system calls is no reason to give up.
+/// Repeats a call that a signal has interrupted.
 #[inline]
 fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
@@ -263,7 +263,7 @@ fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     }
 }
 
-/// Whether an error is of this kind. Out of the way of what succeeds.
+/// Returns whether an error is of this kind. Kept apart from the path of success.
 #[cold]
 pub(super) fn is(error: &io::Error, kind: io::ErrorKind) -> bool {
     error.kind() == kind

@@ -1,4 +1,4 @@
-//! What the phases of a turn work on.
+//! The state that the phases of a turn work on.
 
 use super::context::Context;
 use super::handler::Handler;
@@ -6,8 +6,8 @@ use super::id::ConnId;
 use super::listener::Listener;
 use crate::connection::Inbound;
 
-/// An engine and the handler of a turn. What a turn does stands in the files of its phases: `accepting`, `receive`,
-/// `opening`, `send`, `ending`, `deadlines`, `shutdown`, and the order of them in `engine`.
+/// An engine and the handler of a turn. The phases are in files of their own: `accepting`, `receive`, `opening`,
+/// `send`, `ending`, `deadlines`, `shutdown`; their order is in `engine`.
 #[derive(Debug)]
 pub(super) struct Turn<'a, H: Handler> {
     pub(super) cx: &'a mut Context<H::Data>,
@@ -20,13 +20,13 @@ pub(super) struct Turn<'a, H: Handler> {
 }
 
 impl<H: Handler> Turn<'_, H> {
-    /// The name of the connection in this slot, which there is.
+    /// Returns the id of the connection in this slot, which must exist.
     #[inline]
     pub(super) fn id(&self, slot: usize) -> ConnId {
         self.cx.id(slot)
     }
 
-    /// Where there may be more to read, or something that was read is left, sees to it that the next turn goes on.
+    /// Continues in the next turn if there may be more to read, or something that was read is left.
     #[inline]
     pub(super) fn read_later(&mut self, slot: usize) {
         let peer = &self.cx.peers[slot];
@@ -35,7 +35,7 @@ impl<H: Handler> Turn<'_, H> {
         }
     }
 
-    /// The slots that are taken.
+    /// Returns the slots that are taken.
     pub(super) fn slots(&self) -> Vec<usize> {
         self.cx.peers.iter().map(|(slot, _)| slot).collect()
     }

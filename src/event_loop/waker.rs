@@ -1,4 +1,4 @@
-//! What wakes a loop from another thread: one for all who may want to, made when the first of them comes.
+//! The waker of a loop, shared by all who wake it from other threads and made for the first of them.
 
 use std::fmt;
 use std::io;
@@ -17,7 +17,7 @@ impl fmt::Debug for LoopWaker {
 }
 
 impl LoopWaker {
-    /// Makes it, unless it is there.
+    /// Makes the waker, unless there is one.
     pub(super) fn make(&self, registry: &Registry, token: Token) -> io::Result<()> {
         if self.0.get().is_none() {
             let waker = Waker::new(registry, token)?;
@@ -27,7 +27,7 @@ impl LoopWaker {
         Ok(())
     }
 
-    /// Uses the program's own.
+    /// Uses the program's own waker.
     pub(super) fn use_of(&self, waker: Arc<Waker>) -> io::Result<()> {
         let used = self.0.get_or_init(|| Arc::clone(&waker));
         if Arc::ptr_eq(used, &waker) {
@@ -36,7 +36,7 @@ impl LoopWaker {
         Err(io::Error::new(io::ErrorKind::AlreadyExists, "the loop has a waker already"))
     }
 
-    /// Wakes the loop, if somebody has made a waker for it.
+    /// Wakes the loop, if there is a waker.
     pub(super) fn wake(&self) {
         if let Some(waker) = self.0.get()
             && let Err(error) = waker.wake()

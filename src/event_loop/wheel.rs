@@ -1,9 +1,9 @@
-//! Deadlines of many connections at the price of four bytes each.
+//! Deadlines of many connections at a cost of four bytes each.
 //!
-//! A wheel of slots, each a coarse step of time, holds the numbers of the connections to look at then. A connection
-//! has at most one entry that counts; when it comes up the connection says whether its deadline has passed or when
-//! to look again. So what moves a deadline (every message does) touches nothing here, there is no heap entry for a
-//! connection, and a tick looks only at what may be due.
+//! A wheel of slots, each a coarse step of time, holds the numbers of the connections to look at then. A connection has
+//! at most one entry that counts; when it comes up, the connection says whether its deadline has passed or when to look
+//! again. So moving a deadline (every message does) touches nothing here, there is no heap entry for a connection, and
+//! a tick looks only at what may be due.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ pub(super) struct Wheel {
     /// A bit for each slot that is not empty, so that every turn can ask for the next one.
     taken: [u64; WORDS],
     entries: usize,
-    /// Empty: what slots that have come up leave to others, so that not each keeps room for the most that it ever held.
+    /// Empty slots whose memory others can use, so that no slot keeps room for the most that it ever held.
     spare: Vec<Vec<u32>>,
 }
 
@@ -27,7 +27,7 @@ pub(super) const STEP: Duration = Duration::from_millis(50);
 /// Steps around the wheel; a deadline further off is looked at once a round.
 const SLOTS: u64 = 1024;
 
-/// Empty slots of which the memory is kept.
+/// How many empty slots keep their memory.
 const SPARE: usize = 4;
 
 const WORDS: usize = SLOTS as usize / 64;
@@ -38,12 +38,12 @@ impl Wheel {
         Self { start, now: 0, slots, taken: [0; WORDS], entries: 0, spare: Vec::new() }
     }
 
-    /// Enters connection `number` to be looked at `at`, unless `entered` (its entry that counts, 0 for none) comes
-    /// up earlier. Gives the entry that counts now: its place in the wheel, counted from 1, where it lies for less than
-    /// a round.
+    /// Adds connection `number`, to be looked at `at`, unless `entered` (its entry that counts, 0 if there is none)
+    /// comes up earlier. Returns the entry that counts now: its place in the wheel, counted from 1, where it lies for
+    /// less than a round.
     pub(super) fn enter(&mut self, number: u32, at: Instant, entered: u16) -> u16 {
         let step = self.step_after(at).clamp(self.now + 1, self.now + SLOTS - 1);
-        // Steps from now to the entry that counts; 0 for none, as that has come up.
+        // Steps from now to the entry that counts; 0 if there is none, as it has come up.
         let ahead = (u64::from(entered) + SLOTS - 1).wrapping_sub(self.now) % SLOTS;
         if entered != 0 && (1..=step - self.now).contains(&ahead) {
             return entered;
@@ -59,19 +59,19 @@ impl Wheel {
         place(step)
     }
 
-    /// The step in which `now` lies, its last 32 bits.
+    /// Returns the last 32 bits of the step in which `now` lies.
     pub(super) fn step_of(&self, now: Instant) -> u32 {
         (now.saturating_duration_since(self.start).as_millis() / STEP.as_millis()) as u32
     }
 
-    /// When a step of the last three years began.
+    /// Returns when a step of the last three years began.
     pub(super) fn time_of(&self, step: u32) -> Instant {
         let ago = (self.now as u32).wrapping_sub(step).cast_signed();
         let millis = STEP.as_millis() as u64;
         self.start + Duration::from_millis(self.now.saturating_add_signed(-i64::from(ago)) * millis)
     }
 
-    /// When the next entry comes up.
+    /// Returns when the next entry comes up.
     pub(super) fn next(&self) -> Option<Instant> {
         if self.entries == 0 {
             return None;
@@ -114,7 +114,7 @@ impl Wheel {
         }
     }
 
-    /// The first step that begins at or after `at`.
+    /// Returns the first step that begins at or after `at`.
     fn step_after(&self, at: Instant) -> u64 {
         let since = at.saturating_duration_since(self.start).as_millis();
         u64::try_from(since.div_ceil(STEP.as_millis())).unwrap_or(u64::MAX)

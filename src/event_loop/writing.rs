@@ -1,4 +1,4 @@
-//! What one connection sends, on its way to the socket.
+//! How a connection writes to its socket.
 
 use std::io::{self, IoSlice};
 
@@ -9,36 +9,36 @@ use super::settings::Settings;
 use super::transport::{self, Transport};
 use crate::connection::driver::{OutboundExt as _, SendQueue};
 
-/// Slices in one gathered write. Systems take 1,024; more than these add nothing.
+/// How many slices one gathered write has. Systems take 1,024; more than these gain nothing.
 const MAX_SLICES: usize = 64;
 
 impl<D> Peer<D> {
-    /// Whether it may get a message from the copy that many get: nothing waits before it.
+    /// Returns whether it may get a message from a shared copy: nothing waits before it.
     #[inline]
     pub(super) const fn takes_published(&self) -> bool {
         self.is_open() && self.writable && !self.congested && self.outbound.is_idle()
     }
 
-    /// Whether something may be queued for it with nothing before it but what is queued.
+    /// Returns whether something may be queued for it with nothing before it but what is queued.
     #[inline]
     pub(super) const fn takes_plain(&self) -> bool {
         self.is_open() && !self.congested && self.stretch.is_empty()
     }
 
-    /// Whether so much more may wait for it, and it does not read too slowly for that.
+    /// Returns whether `len` more bytes may wait for it without making it a slow reader.
     #[inline]
     pub(super) fn has_room(&self, settings: &Settings, len: usize) -> bool {
         let most = self.pressure(settings).high_watermark.min(self.outbound.config().max_queued);
         self.stretch.len() + len <= most
     }
 
-    /// Whether more waits for it than a peer that reads in time leaves.
+    /// Returns whether more waits for it than for a peer that reads in time.
     #[inline]
     pub(super) fn passes_watermark(&self, settings: &Settings) -> bool {
         self.outbound.queued() > self.pressure(settings).high_watermark
     }
 
-    /// Moves what it has of published frames to its queue: something is to go out behind it.
+    /// Moves its part of published frames to its queue, because something is to go out after it.
     #[inline(always)]
     pub(super) fn settle(&mut self, fanout: &mut Fanout, pool: &mut Pool) {
         if !self.stretch.is_empty() {
@@ -53,8 +53,8 @@ impl<D> Peer<D> {
         fanout.queue(published, 0, self.outbound.queue());
     }
 
-    /// Writes what is queued until the socket takes no more. `lent` is the buffer that the queue may refer to;
-    /// `count` goes up by what was written.
+    /// Writes what is queued until the socket takes no more. `lent` is the buffer that the queue may refer to; `count`
+    /// is increased by what was written.
     #[inline(always)]
     pub(super) fn flush(&mut self, lent: &[u8], count: &mut u64) -> io::Result<()> {
         while self.writable && self.outbound.queued() > 0 {
@@ -79,8 +79,8 @@ impl<D> Peer<D> {
         Ok(())
     }
 
-    /// Writes what many get to a connection for which nothing else is queued. What the socket does not take goes to a queue
-    /// from the pool.
+    /// Writes published frames to a connection for which nothing else is queued. What the socket does not take goes to
+    /// a queue from the pool.
     #[inline]
     pub(super) fn flush_published(
         &mut self,
@@ -106,17 +106,17 @@ impl<D> Peer<D> {
         self.flush(&[], count)
     }
 
-    /// Once nothing is queued any more: ends our direction.
+    /// Ends our direction, once nothing is queued any more.
     pub(super) fn finish_writing(&mut self) {
         if !self.fin_sent && self.outbound.queued() == 0 {
             self.fin_sent = true;
-            // It fails where the peer is gone already, which the next read tells.
+            // It fails if the peer is gone already, which the next read finds.
             let _ = self.transport.shutdown_write();
         }
     }
 }
 
-/// Writes from several places at once: what came of it, and how much was offered.
+/// Writes from several places at once. Returns the result, and how much was offered.
 #[inline(never)]
 fn gather(transport: &mut Transport, queue: &SendQueue, lent: &[u8]) -> (io::Result<usize>, usize) {
     let mut slices = [IoSlice::new(&[]); MAX_SLICES];

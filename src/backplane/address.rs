@@ -1,4 +1,4 @@
-//! Where an engine is, and who we are there: the URL of a backplane.
+//! The URL of a backplane: where the engine is, and our credentials there.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use crate::secret::Secret;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EngineKind {
-    /// Redis 6 or newer, or what speaks its protocol, such as Valkey.
+    /// Redis 6 or newer, or a server that speaks its protocol, such as Valkey.
     Redis,
     /// NATS 2 or newer.
     Nats,
 }
 
-/// What [`Address::parse`] reads.
+/// A parsed URL of an engine; see [`parse`](Self::parse).
 ///
 /// | URL | engine |
 /// |---|---|
@@ -29,17 +29,16 @@ pub enum EngineKind {
 /// | `nats://[USER:PASSWORD@]HOST[:4222][/PREFIX]`, or `TOKEN@` | NATS; over TLS where the server wants it |
 /// | `tls://…` | NATS over TLS |
 ///
-/// For Redis, `streams` among the parameters has the engine keep the last 10,000 messages of each topic, `streams=N` about
-/// so many.
+/// For Redis, the parameter `streams` makes the engine keep the last 10,000 messages of each topic; `streams=N` about
+/// N.
 ///
-/// A password without a user is written `:PASSWORD@`. What stands in front of `@` and the prefix may be
-/// percent-encoded.
+/// A password without a user is written `:PASSWORD@`. What precedes `@`, and the prefix, may be percent-encoded.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     kind: EngineKind,
     place: Place,
     tls: bool,
-    /// For NATS it may be a token.
+    /// For NATS this may be a token.
     user: Option<Secret<String>>,
     password: Option<Secret<String>>,
     prefix: String,
@@ -51,7 +50,7 @@ pub struct Address {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Place {
-    /// On a port of a host, a name or an address.
+    /// At a port of a host, which is a name or an address.
     Tcp {
         /// The name or the address, without brackets.
         host: String,
@@ -62,21 +61,21 @@ pub enum Place {
     Unix(PathBuf),
 }
 
-/// Why a text is no address of an engine.
+/// Why a text is not an address of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// It is no URL at all.
+    /// It is not a URL.
     Url,
     /// The scheme is none of `redis`, `rediss`, `redis+unix`, `nats` and `tls`.
     Scheme,
-    /// There is no host, or for a Unix socket no path.
+    /// There is no host, or no path for a Unix socket.
     Host,
     /// The port is 0 or more than 65535.
     Port,
-    /// What is percent-encoded is no UTF-8, or a part is longer than 200 bytes.
+    /// Percent-encoded bytes are not UTF-8, or a part is longer than 200 bytes.
     Text,
-    /// The query holds something else than `db`, `streams` and, for a Unix socket, `prefix`.
+    /// The query contains anything but `db`, `streams` and, for a Unix socket, `prefix`.
     Query,
     /// There is a `#`.
     Fragment,
@@ -100,13 +99,13 @@ impl fmt::Display for AddressError {
 
 impl std::error::Error for AddressError {}
 
-/// The prefix where none is named.
+/// The default prefix.
 const PREFIX: &str = "bowsprit";
-/// How many messages of a topic are kept where no number is named.
+/// How many messages of a topic are kept by default.
 const KEPT: usize = 10_000;
 
 impl Address {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// ```
     /// use bowsprit::backplane::{Address, EngineKind};
@@ -118,7 +117,7 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// What is wrong with it; no error repeats the text, which may hold a password.
+    /// What is wrong with the URL. No error repeats the text, which may contain a password.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
         let uri = Uri::parse(url).map_err(|_| AddressError::Url)?;
         let scheme = uri.scheme().as_str().to_ascii_lowercase();
@@ -191,27 +190,27 @@ impl Address {
         Ok(Self { kind, place, tls, user, password, prefix, database, streams })
     }
 
-    /// Which engine it is.
+    /// Returns the kind of engine.
     pub fn kind(&self) -> EngineKind {
         self.kind
     }
 
-    /// Where it listens.
+    /// Returns where the engine listens.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// TLS is wanted, whatever the server says.
+    /// Returns whether TLS is required, whatever the server says.
     pub fn tls(&self) -> bool {
         self.tls
     }
 
-    /// What the names of all channels begin with: programs with different ones do not hear each other.
+    /// Returns the prefix of the names of all channels: programs with different prefixes do not hear each other.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// How many messages of each topic the engine keeps, about; `None` where it keeps none.
+    /// Returns about how many messages of each topic the engine keeps, or `None` if it keeps none.
     pub fn streams(&self) -> Option<usize> {
         self.streams
     }
@@ -229,13 +228,13 @@ impl Address {
     }
 }
 
-/// Percent-decoded.
+/// Percent-decodes a part.
 fn text<E: fluent_uri::pct_enc::Encoder>(part: &EStr<E>) -> Result<String, AddressError> {
     let text = part.decode().to_string().map_err(|_| AddressError::Text)?.into_owned();
     if text.len() > 200 { Err(AddressError::Text) } else { Ok(text) }
 }
 
-/// Without user and password.
+/// Shows the URL without user and password.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match (self.kind, self.tls, &self.place) {
@@ -257,7 +256,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// As [`Display`](fmt::Display): a password is in no log.
+/// Shows what `Display` shows: a password must not appear in logs.
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({self})")

@@ -1,34 +1,34 @@
-//! Which channels we listen to, and for how long after the last who wanted one has left.
+//! The channels that we listen to, and for how long after the last subscriber has left.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// A channel that nobody wants any more is kept for so long: members come and go, above all where they come back.
+/// How long an unwanted channel is kept: members come and go, above all when they reconnect.
 pub(super) const LINGER: Duration = Duration::from_secs(10);
 
-/// A channel for as long as we listen to it; its name comes back as another.
+/// Identifies a channel for as long as we listen to it; if its name returns, it gets another id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ChannelId(pub(super) u64);
 
-/// Names on the wire.
+/// The channels, by their names on the wire.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     added: u64,
     wanted: HashMap<Vec<u8>, Wanted>,
-    /// When those may be given up that nobody wants, in order of that time. Some are wanted again by then.
+    /// When unwanted channels may be given up, in order of that time. Some may be wanted again by then.
     leaving: VecDeque<(Instant, Vec<u8>)>,
 }
 
 #[derive(Debug)]
 struct Wanted {
     id: ChannelId,
-    /// What the program calls it; `None` for our own channels.
+    /// The program's name for it; `None` for our own channels.
     topic: Option<String>,
     until: Option<Instant>,
 }
 
 impl Channels {
-    /// Somebody wants it; says whether it is new.
+    /// Adds a wanted channel. Returns whether it is new.
     pub(super) fn add(&mut self, name: Vec<u8>, topic: Option<&str>) -> bool {
         let before = self.added;
         let wanted = self.wanted.entry(name).or_insert_with(|| {
@@ -39,7 +39,7 @@ impl Channels {
         self.added > before
     }
 
-    /// Nobody wants it any more.
+    /// Records that a channel is no longer wanted.
     pub(super) fn remove(&mut self, name: &[u8], now: Instant) {
         let Some(until) = now.checked_add(LINGER) else { return };
         if let Some(wanted) = self.wanted.get_mut(name)
@@ -50,7 +50,7 @@ impl Channels {
         }
     }
 
-    /// The next one that is given up by now.
+    /// Returns the next channel that is given up by now.
     pub(super) fn given_up(&mut self, now: Instant) -> Option<(Vec<u8>, ChannelId)> {
         while self.leaving.front().is_some_and(|(until, _)| *until <= now) {
             let (until, name) = self.leaving.pop_front()?;
@@ -62,19 +62,19 @@ impl Channels {
         None
     }
 
-    /// When that has to be looked at.
+    /// Returns when that has to be checked.
     pub(super) fn next(&self) -> Option<Instant> {
         self.leaving.front().map(|(until, _)| *until)
     }
 
-    /// All of them, sorted: what a link says follows from what it hears.
+    /// Returns all names, sorted, so that the output of a link is determined by its input.
     pub(super) fn names(&self) -> Vec<&[u8]> {
         let mut names: Vec<&[u8]> = self.wanted.keys().map(Vec::as_slice).collect();
         names.sort_unstable();
         names
     }
 
-    /// Which one it is, and what the program calls it; `None` where we do not listen to it.
+    /// Returns the id of a channel and the program's name for it, or `None` if we do not listen to it.
     pub(super) fn find(&self, name: &[u8]) -> Option<(ChannelId, Option<&str>)> {
         self.wanted.get(name).map(|wanted| (wanted.id, wanted.topic.as_deref()))
     }

@@ -1,53 +1,54 @@
-//! What the engines have in common, seen from a link: channels, and what is heard of them.
+//! What the engines have in common from a link's point of view: channels, and what is heard from them.
 
 use super::envelope::Payload;
 use super::streams::Told;
 
-/// A place where nodes meet.
+/// A channel between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Channel<'a> {
-    /// Nodes talk about themselves.
+    /// The control channel, on which nodes talk about themselves.
     Control,
-    /// To every connection of every node.
+    /// Messages to every connection of every node.
     All,
-    /// To the subscribers of a topic.
+    /// Messages to the subscribers of a topic.
     Topic(&'a [u8]),
 }
 
 /// What an engine has said, as far as a link has to know.
 #[derive(Debug)]
 pub(super) enum Heard<'a> {
-    /// It knows us: now it can be spoken to. A message may have so many bytes.
+    /// The engine accepts us and commands can be sent. A message may have this many bytes.
     Greeted { longest: usize },
-    /// It wants TLS from here on.
+    /// The engine requires TLS from here on.
     StartTls,
-    /// Somebody has published this.
+    /// A message has been published.
     Message { channel: &'a [u8], payload: Payload<'a> },
-    /// So many messages that we published first have reached it.
+    /// This many of our published messages, the first ones, have reached the engine.
     Answered(usize),
-    /// All subscriptions so far hold.
+    /// All subscriptions so far are in effect.
     Subscribed,
-    /// It lets us listen to all but one channel of a topic; whether that was the last answer about subscriptions.
+    /// The engine refuses the subscription to one topic and accepts the others; `is_last` if it was the last answer
+    /// about subscriptions.
     RefusedTopic { why: String, is_last: bool },
-    /// It does not take the message that we published first.
+    /// The engine refuses the first unanswered message that we published.
     RefusedMessage(String),
-    /// It has not passed on a message of ours, and answers as if it had.
+    /// The engine has not passed on a message of ours, though it answers as if it had.
     NotPublished(String),
-    /// How far the history goes that was asked about first.
+    /// The end of the history that was asked about first.
     Position(Told),
-    /// It does not say so.
+    /// The engine does not return the end of a history.
     NoPosition(String),
     /// A message of the history that is being read.
     Entry { offset: u64, payload: Payload<'a> },
-    /// That was all of it that was asked for.
+    /// All requested entries of the history have been read.
     HistoryRead,
-    /// It does not let us read it.
+    /// The engine does not let us read a history.
     RefusedHistory(String),
-    /// It does not do something else that we asked for.
+    /// The engine refuses something else that we asked for.
     Refused(String),
-    /// It cannot be used now, and may be later.
+    /// The engine cannot be used now, but perhaps later.
     NotNow(String),
-    /// It cannot be used before somebody changes something.
+    /// The engine cannot be used until somebody changes something.
     Never(String),
     /// Nothing that matters.
     Nothing,

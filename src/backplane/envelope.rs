@@ -1,16 +1,16 @@
-//! What goes around a message on its way between nodes: who sent it, when that node began, and the number of the message.
+//! The envelope of a message on its way between nodes: its sender, when that node began, and the number of the message.
 //!
 //! ```text
 //! version and kind, 1 byte │ node, 8 │ epoch, 4 │ number, 1 to 10
 //!     │ mark, 2 to 20, if the kind says so │ key, its length before it, if the kind says so │ payload, as it is
 //! ```
-//!
-//! Numbers count the messages of a node in one channel from 1 on, so that whoever receives them knows what is missing and
+//! Numbers count the messages of a node in one channel from 1 on, so that receivers know what is missing and what came
+//! twice.
 //! what came twice.
 
 use crate::frame::DataKind;
 
-/// One process among those that share a backplane: a number drawn by chance when it begins, unless the program names one.
+/// One process among those that share a backplane: a random number drawn at its start, unless the program chooses one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u64);
 
@@ -20,54 +20,54 @@ impl std::fmt::Display for NodeId {
     }
 }
 
-/// What a publisher wants to know of a message of its own that comes back: which of its loops and connections it came
-/// from. It means nothing to anybody else.
+/// What a publisher wants to know about a message of its own that comes back: which of its loops and connections it
+/// came from. It means nothing to other nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Which part of the node.
+    /// The part of the node.
     pub place: u64,
-    /// Whom there.
+    /// The sender there.
     pub id: u64,
 }
 
-/// What an envelope holds.
+/// The content of an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A message of a program.
+    /// A program's message.
     Data(DataKind),
-    /// "Here I am", on the control channel; `asks` for the same from everybody else.
+    /// "Here I am", on the control channel; if `asks`, all others have to answer with the same.
     Hello {
-        /// An answer is wanted.
+        /// Whether an answer is wanted.
         asks: bool,
     },
-    /// The last numbers of the channels that were published to of late, on the control channel.
+    /// The last numbers of the channels that were recently published to, on the control channel.
     Numbers,
-    /// Who is present in which topic, and that the node is still there, on the control channel.
+    /// Who is present in which topic, and that the node is still alive, on the control channel.
     Present,
 }
 
-/// An envelope, opened.
+/// A decoded envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    /// What is in it.
+    /// What it contains.
     pub kind: Kind,
-    /// Who sent it.
+    /// The node that sent it.
     pub node: NodeId,
-    /// When that node began, in seconds since 1970: a node that begins anew counts from 1 again.
+    /// When that node began, in seconds since 1970: after a restart a node counts from 1 again.
     pub epoch: u32,
     /// The number of the message in its channel; 0 on the control channel.
     pub number: u64,
-    /// Only messages of a program have one.
+    /// The mark; only programs' messages have one.
     pub mark: Option<Mark>,
-    /// Of which key the message is the newest, for readers that are too slow for all. Only messages of a program have one.
+    /// The key of which the message is the newest, for slow readers. Only programs' messages have one.
     pub key: Option<&'a str>,
 }
 
-/// An envelope with what is in it, as far as a link takes it.
+/// An envelope with its content, as far as a link accepts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Payload<'a> {
     Whole(&'a [u8]),
-    /// It has more bytes than we take, and these are the first of them.
+    /// It has more bytes than we accept; these are the first of them.
     TooLong {
         front: &'a [u8],
         len: usize,
@@ -86,13 +86,13 @@ impl Payload<'_> {
 /// The most bytes that an envelope adds to a payload and a key.
 pub const MAX_ENVELOPE: usize = 1 + 8 + 4 + 10 + 20 + 10;
 
-/// Kinds that a mark, a key, or both follow.
+/// The kinds that are followed by a mark, a key, or both.
 const DATA: [[[u8; 2]; 2]; 2] = [[[0, 8], [5, 10]], [[1, 9], [6, 11]]];
 
 const VERSION: u8 = 1;
 
 impl<'a> Envelope<'a> {
-    /// Writes the envelope; the payload goes behind it.
+    /// Writes the envelope. The payload comes after it.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let kind = match self.kind {
             Kind::Data(kind) => {
@@ -121,8 +121,8 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// Opens an envelope; gives what was in it, too. `None` where this is none: another program uses the channel, or
-    /// another version of this one.
+    /// Decodes an envelope, and returns its content, too. Returns `None` if this is not an envelope: another program,
+    /// or another version of this one, uses the channel.
     pub fn decode(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (envelope, mut payload) = Self::decode_front(bytes)?;
         let first = bytes.first()? & 0xf;
@@ -143,7 +143,7 @@ impl<'a> Envelope<'a> {
         Some((Self { mark, key, ..envelope }, payload))
     }
 
-    /// Opens as much of an envelope as all kinds have, up to the number; gives what is behind that, too.
+    /// Decodes the part of an envelope that all kinds have, up to the number. Returns the rest, too.
     pub fn decode_front(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&first, rest) = bytes.split_first()?;
         let kind = match first ^ VERSION << 4 {
@@ -172,7 +172,7 @@ pub(super) fn encode_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-/// Reads a number, and gives what stands behind it.
+/// Reads a number, and returns what follows it.
 pub(super) fn decode_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0_u64;
     for (at, &byte) in bytes.iter().enumerate().take(10) {

@@ -1,56 +1,57 @@
-//! Where we are in the history of each topic, and who wants what was before.
+//! Our position in the history of each topic, and the replays of it.
 //!
-//! In: what the engine says of histories, and that somebody wants to know what came after a position. Out: what to ask
-//! the engine for, and of each entry that comes whose it is. One question at a time for each topic, some for replays, each
-//! for a bounded number of messages: whoever answers slowly, or reads slowly, slows down nobody else and costs no memory.
+//! In: what the engine says about histories, and wishes for what came after a position. Out: what to ask the engine,
+//! and for each entry that comes, whose it is. There is one question at a time for each topic, some for replays, each
+//! for a bounded number of messages: an engine that answers slowly, or a connection that reads slowly, slows down
+//! nobody else and costs no memory.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::position::Position;
 use super::streams::Told;
 
-/// Replays whose step is asked for at once; others wait.
+/// How many replays have a step requested at once; others wait.
 const AT_ONCE: usize = 32;
-/// About so many bytes are to come with a step.
+/// About how many bytes a step should bring.
 const STEP: usize = 128 * 1024;
-/// At most so many messages do, and so many where nothing is known of their length.
+/// The most messages of a step, and the number while nothing is known of their length.
 const MOST: usize = 256;
 const FIRST: usize = 16;
 
 #[derive(Debug, Default)]
 pub(super) struct History {
     topics: HashMap<Vec<u8>, Topic>,
-    /// Whose position the engine says next, and for whom it reads.
+    /// The topics whose positions the engine returns next, and the reads that it answers.
     asked: VecDeque<Vec<u8>>,
     reads: VecDeque<Read>,
     waiting: VecDeque<Wish>,
 }
 
-/// A topic that somebody here listens to.
+/// A topic that connections here listen to.
 #[derive(Debug)]
 struct Topic {
-    /// How far what we have delivered goes; `None` until the engine has said where the history stands.
+    /// The position up to which we have delivered; `None` until the engine has returned the end of the history.
     at: Option<Position>,
-    /// How far it goes at the engine.
+    /// The end of the history at the engine.
     known: u64,
     reading: bool,
     count: usize,
 }
 
-/// Somebody wants what came after a position; or, without one, to know where the history stands.
+/// A request for what came after a position, or, without one, for the end of the history.
 #[derive(Debug)]
 struct Wish {
     ticket: u64,
     name: Vec<u8>,
     since: Option<Position>,
-    /// The engine was asked whether it is as far as that.
+    /// Whether the engine was asked if it is as far as that.
     asked: bool,
 }
 
 #[derive(Debug)]
 struct Read {
     name: Vec<u8>,
-    /// `None` where it is for all who listen.
+    /// `None` if it is for all who listen.
     replay: Option<Replay>,
     entries: usize,
     bytes: usize,
@@ -60,11 +61,11 @@ struct Read {
 struct Replay {
     ticket: u64,
     at: Position,
-    /// A message is missing.
+    /// Whether a message is missing.
     broken: bool,
 }
 
-/// What to ask the engine for.
+/// A question to the engine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Question {
     Position { name: Vec<u8> },
@@ -72,44 +73,44 @@ pub(super) enum Question {
     Renew { name: Vec<u8>, old: u64 },
 }
 
-/// The next step of a replay is over; see [`Link::replay`](super::Link::replay).
+/// The result of a step of a replay; see [`Link::replay`](super::Link::replay).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// There is more behind this position: ask again.
+    /// There is more after this position: ask again.
     More(Position),
-    /// That was all, up to this position, and what comes from now on is delivered by itself.
+    /// That was all, up to this position. New messages are delivered automatically.
     Complete(Position),
-    /// Something behind the position that was asked for is not there any more: it is too old, or the engine has lost its
-    /// data. What comes from now on, behind the position here, is delivered by itself.
+    /// Something after the requested position is no longer there: it is too old, or the engine has lost its data. New
+    /// messages, after the position here, are delivered automatically.
     TooOld(Position),
 }
 
-/// Whose an entry is.
+/// The receiver of an entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// It is for all who listen; so many in front of it are lost.
+    /// All who listen; this many messages before it are lost.
     All { at: Position, lost: u64 },
-    /// It is for one who asked.
+    /// The replay that asked for it.
     One { ticket: u64, at: Position },
-    /// Nobody's.
+    /// Nobody.
     None,
 }
 
-/// What a read that is over has come to.
+/// The result of a finished read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Done {
     Step(u64, Step),
-    /// So many messages are not there any more that nobody here has had.
+    /// This many messages are gone that nobody here has received.
     Lost(Vec<u8>, u64),
     Nothing,
 }
 
-/// What has changed with a history.
+/// How a history has changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Nothing,
-    /// It is another one.
+    /// It was replaced by another one.
     Reset,
 }
 
@@ -124,7 +125,7 @@ impl History {
         self.waiting.retain(|wish| wish.name != name);
     }
 
-    /// The link is gone: all that was asked for is to be asked again.
+    /// Handles the loss of the link: everything has to be asked again.
     pub(super) fn fall(&mut self) {
         self.asked.clear();
         for read in std::mem::take(&mut self.reads) {
@@ -142,7 +143,7 @@ impl History {
         self.waiting.iter_mut().for_each(|wish| wish.asked = false);
     }
 
-    /// The position of this topic is to be asked for.
+    /// Asks for the position of this topic.
     pub(super) fn ask(&mut self, name: &[u8]) -> Question {
         self.asked.push_back(name.to_vec());
         Question::Position { name: name.to_vec() }
@@ -152,7 +153,7 @@ impl History {
         self.waiting.push_back(Wish { ticket, name, since, asked: false });
     }
 
-    /// The engine says how far the history goes whose position was asked for first.
+    /// Handles the end of the history whose position was asked for first.
     pub(super) fn position(&mut self, told: Told, ask: &mut Vec<Question>) -> (Change, Vec<u8>) {
         let Some(name) = self.asked.pop_front() else { return (Change::Nothing, Vec::new()) };
         let Some(topic) = self.topics.get_mut(&name) else { return (Change::Nothing, name) };
@@ -163,7 +164,7 @@ impl History {
                 (Change::Nothing, name)
             }
             Some(at) if at.epoch == told.epoch && told.offset < at.offset => {
-                // It has come back with less than it had.
+                // The engine has come back with less than it had.
                 ask.push(Question::Renew { name: name.clone(), old: at.epoch });
                 ask.push(Question::Position { name: name.clone() });
                 self.asked.push_back(name.clone());
@@ -173,12 +174,12 @@ impl History {
         }
     }
 
-    /// The engine does not say how far the history goes whose position was asked for first. What is said in it next tells.
+    /// Handles a missing answer about the position that was asked for first. The next message in the history has it.
     pub(super) fn no_position(&mut self) {
         self.asked.pop_front();
     }
 
-    /// The engine says how far a history goes.
+    /// Handles the end of a history, as the engine reports it.
     pub(super) fn told(&mut self, name: &[u8], told: Told, ask: &mut Vec<Question>) -> Change {
         let Some(topic) = self.topics.get_mut(name) else { return Change::Nothing };
         if topic.at.is_none() && !self.asked.iter().any(|asked| asked == name) {
@@ -205,7 +206,7 @@ impl History {
         ask.push(Question::Read { name: name.to_vec(), after: at.offset, count: topic.count });
     }
 
-    /// Asks for the steps of replays, as many as there may be at once. Gives those that are over without a question.
+    /// Asks for the steps of replays, as many as allowed at once. Returns those that end without a question.
     pub(super) fn replay(&mut self, ask: &mut Vec<Question>) -> Vec<(u64, Step)> {
         let mut over = Vec::new();
         let mut free = AT_ONCE.saturating_sub(self.reads.iter().filter(|read| read.replay.is_some()).count());
@@ -238,7 +239,7 @@ impl History {
                     later.push_back(wish);
                     continue;
                 }
-                Some(since) if since.offset > at.offset => Step::TooOld(at), // there was never so much
+                Some(since) if since.offset > at.offset => Step::TooOld(at), // there never was that much
                 Some(since) => {
                     free -= 1;
                     let replay = Replay { ticket: wish.ticket, at: since, broken: false };
@@ -263,12 +264,12 @@ impl History {
         over
     }
 
-    /// Whose channel is being read.
+    /// Returns the channel that is being read.
     pub(super) fn reading(&self) -> Option<&[u8]> {
         self.reads.front().map(|read| &read.name[..])
     }
 
-    /// An entry has come, for whom was asked first.
+    /// Handles an entry, for the read that was asked for first.
     pub(super) fn entry(&mut self, offset: u64, len: usize) -> Whose {
         let Some(read) = self.reads.front_mut() else { return Whose::None };
         read.entries += 1;
@@ -281,7 +282,7 @@ impl History {
                 at.offset = offset;
                 Whose::All { at: *at, lost }
             }
-            // What is behind our own place comes to everybody later.
+            // What comes after our own position will be delivered to everybody later.
             Some(replay) if !replay.broken && replay.at.epoch == at.epoch && offset <= at.offset => {
                 if offset != replay.at.offset + 1 {
                     replay.broken = true;
@@ -294,14 +295,14 @@ impl History {
         }
     }
 
-    /// The entry that came last is not for the replay that it belongs to, which lacks it from now on.
+    /// Leaves the last entry out of the replay that it belongs to, which is broken from now on.
     pub(super) fn leave_out(&mut self) {
         if let Some(Read { replay: Some(replay), .. }) = self.reads.front_mut() {
             replay.broken = true;
         }
     }
 
-    /// All entries have come that were asked for.
+    /// Handles the end of a read.
     pub(super) fn read(&mut self, ask: &mut Vec<Question>) -> Done {
         let Some(Read { name, replay, entries, bytes }) = self.reads.pop_front() else {
             return Done::Nothing;
@@ -334,7 +335,7 @@ impl History {
         }
     }
 
-    /// The engine does not let us read.
+    /// Handles a read that the engine refuses.
     pub(super) fn refused(&mut self) -> Option<(u64, Step)> {
         let read = self.reads.pop_front()?;
         let topic = self.topics.get_mut(&read.name)?;

@@ -1,8 +1,8 @@
-//! Messages between processes, over an engine that is there already: Redis (or Valkey) and NATS.
+//! Messages between processes, over an existing engine: Redis (or Valkey) or NATS.
 //!
 //! An engine carries messages between nodes, each of which is one process with its connections. A [`Link`] is a node's
-//! side of it: bytes and the time come in, events and bytes go out, as everywhere below the loop. Sockets, names and TLS
-//! are its driver's.
+//! side of it: bytes and the time come in, events and bytes go out, as everywhere below the loop. Sockets, names and
+//! TLS are left to its driver.
 //!
 //! | | promised |
 //! |---|---|
@@ -18,9 +18,9 @@
 //! | presence | [`Presence`]: who is in a topic, at all nodes; a node that was killed is gone within 8 s |
 //! | names | any topic, whatever its bytes: behind a prefix (Redis), escaped (NATS) |
 //!
-//! Nothing is sent before the engine has *answered*: that a socket can be written to says nothing. The first retry comes
-//! at once, the later ones after a random time of up to 5 s. An envelope of 14 to 53 bytes, and the key if there is one, tells node, epoch and number;
-//! NATS takes messages of up to its `max_payload`, 1 MiB unless it is told otherwise, Redis of 512 MB.
+//! Nothing is sent before the engine has *answered*: a writable socket means nothing. The first retry comes at once,
+//! later ones after a random time of up to 5 s. An envelope of 14 to 53 bytes, and the key if there is one, carries
+//! node, epoch and number. NATS accepts messages of up to its `max_payload`, 1 MiB by default, Redis of 512 MB.
 //!
 //! ```
 //! use std::time::Instant;

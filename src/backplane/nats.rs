@@ -1,7 +1,7 @@
-//! How NATS is spoken to: one connection that publishes and subscribes, without echo unless it is wanted.
+//! The client of NATS: one connection that publishes and subscribes, without echo unless it is wanted.
 //!
-//! NATS does not answer what is published. A `PING` behind it is answered by a `PONG`, and then all in front of it has
-//! been heard.
+//! NATS does not answer what is published. A `PING` after it is answered by a `PONG`, and then everything before it has
+//! been received.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ pub(super) struct Nats {
     prefix: Vec<u8>,
     login: Login,
     longest: usize,
-    /// What each `PONG` to come answers.
+    /// What each expected `PONG` answers.
     pings: VecDeque<Answers>,
     /// The number of each subscription.
     numbers: HashMap<Vec<u8>, u64>,
@@ -38,19 +38,19 @@ enum Answers {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Login {
-    /// The server speaks first.
+    /// The server has not sent its greeting.
     Silent,
     /// It has, and now TLS begins.
     Securing,
-    /// We have said who we are, and the first `PONG` says that it is well.
+    /// We have introduced ourselves, and the first `PONG` accepts that.
     Introduced,
     Greeted,
 }
 
-/// The longest name of a topic. A server takes lines of 4,096 bytes unless it is told otherwise, and ends the connection
-/// for a longer one.
+/// The longest name of a topic. A server accepts lines of 4,096 bytes by default, and ends the connection for a longer
+/// one.
 pub(super) const LONGEST_NAME: usize = 4000;
-/// The longest message where a server does not say.
+/// The longest message if a server does not announce it.
 const LONGEST: usize = 1 << 20;
 
 impl Nats {
@@ -108,7 +108,7 @@ impl Nats {
             Channel::Control => name.extend_from_slice(b".control"),
             Channel::All => name.extend_from_slice(b".all"),
             Channel::Topic(topic) => {
-                // No token may be empty, and a topic may.
+                // No token may be empty, but a topic may.
                 name.extend_from_slice(b".topic.t");
                 nats::escape(&mut name, topic);
             }
@@ -220,7 +220,7 @@ impl Nats {
         Ok(Heard::Nothing)
     }
 
-    /// What an error means.
+    /// Interprets an error.
     fn trouble(&self, text: &[u8]) -> Heard<'static> {
         let text = String::from_utf8_lossy(text);
         let says = |what: &str| format!("{what} (\"{text}\")");

@@ -1,4 +1,4 @@
-//! The numbers of messages: given to what goes out, and compared with what comes in, so that nothing is lost unnoticed.
+//! The numbers of messages: assigned to outgoing ones, and compared with incoming ones, so that no loss goes unnoticed.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::channels::ChannelId;
 use super::envelope::{NodeId, decode_number, encode_number};
 
-/// Numbers for what goes out, channel by channel.
+/// The numbers of outgoing messages, by channel.
 #[derive(Debug, Default)]
 pub(super) struct Sending {
     channels: HashMap<Vec<u8>, Sent>,
@@ -16,18 +16,18 @@ pub(super) struct Sending {
 #[derive(Debug)]
 struct Sent {
     number: u64,
-    /// In how many announcements it still stands. One may be lost as any message may; three hardly are.
+    /// In how many announcements it will still appear. One may be lost as any message may; three hardly are.
     announce: u8,
     since: Instant,
 }
 
-/// So many announcements follow a message.
+/// How many announcements follow a message.
 const ANNOUNCED: u8 = 3;
-/// How long a channel that nobody publishes to any more keeps its number. Receivers forget a node no sooner.
+/// How long a channel without new messages keeps its number. Receivers forget a node no sooner.
 const KEPT: Duration = Duration::from_secs(3600);
 
 impl Sending {
-    /// The number of the next message in this channel.
+    /// Returns the number of the next message in this channel.
     pub(super) fn next(&mut self, channel: &[u8], now: Instant) -> u64 {
         let sent = match self.channels.get_mut(channel) {
             Some(sent) => sent,
@@ -41,7 +41,7 @@ impl Sending {
         sent.number
     }
 
-    /// What is to be announced now, in pieces of about `longest` bytes.
+    /// Returns what has to be announced now, in pieces of about `longest` bytes.
     pub(super) fn announce(&mut self, longest: usize, now: Instant) -> Vec<Vec<u8>> {
         self.channels.retain(|_, sent| now.saturating_duration_since(sent.since) < KEPT);
         let mut pieces: Vec<Vec<u8>> = Vec::new();
@@ -59,13 +59,13 @@ impl Sending {
         pieces
     }
 
-    /// Has all channels announced that still have a number: who was away may have missed every one of them.
+    /// Has all channels announced that still have a number: a node that was away may have missed each of them.
     pub(super) fn announce_again(&mut self) {
         self.channels.values_mut().for_each(|sent| sent.announce = sent.announce.max(1));
     }
 }
 
-/// The channels and numbers of an announcement; ends at what is no such thing.
+/// Returns the channels and numbers of an announcement, up to the first malformed one.
 pub(super) fn announced(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
     std::iter::from_fn(move || {
         let (len, rest) = decode_number(bytes)?;
@@ -76,7 +76,7 @@ pub(super) fn announced(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], u64)> 
     })
 }
 
-/// What has come, from each node in each channel.
+/// What has arrived from each node in each channel.
 #[derive(Debug, Default)]
 pub(super) struct Receiving {
     nodes: BTreeMap<NodeId, Node>,
@@ -90,20 +90,21 @@ struct Node {
     channels: HashMap<ChannelId, u64>,
 }
 
-/// What a number says.
+/// What a number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// The message is new, and so many in front of it are missing.
+    /// The message is new, and this many before it are missing.
     New { lost: u64 },
-    /// It came before.
+    /// It has arrived before.
     Again,
 }
 
-/// The most nodes whose numbers are kept: far more than clusters have, and a bound on what strangers in the channel cost.
+/// The most nodes whose numbers are kept: far more than clusters have, and a bound on the cost of strangers in the
+/// channel.
 const MAX_NODES: usize = 10_000;
 
 impl Receiving {
-    /// A message has come.
+    /// Handles the number of a message.
     pub(super) fn message(
         &mut self,
         node: NodeId,
@@ -117,14 +118,15 @@ impl Receiving {
             Some(last) if number <= *last => Arrival::Again,
             Some(last) => Arrival::New { lost: number - std::mem::replace(last, number) - 1 },
             None => {
-                // What came before we listened is no loss.
+                // What came before we listened is not lost.
                 node.channels.insert(channel, number);
                 Arrival::New { lost: 0 }
             }
         }
     }
 
-    /// A node has said what its last number in this channel is; gives how many messages are missing up to it.
+    /// Handles a node's announcement of its last number in this channel. Returns how many messages are missing up to
+    /// it.
     pub(super) fn announcement(
         &mut self,
         node: NodeId,
@@ -135,32 +137,32 @@ impl Receiving {
     ) -> u64 {
         let is_known = self.nodes.get(&node).is_some_and(|node| node.channels.contains_key(&channel));
         match self.message(node, epoch, channel, number, now) {
-            Arrival::New { lost } if is_known => lost + 1, // that one did not come either
-            _ => 0,                                        // it came, or was sent before we listened
+            Arrival::New { lost } if is_known => lost + 1, // that one did not arrive either
+            _ => 0,                                        // it arrived, or was sent before we listened
         }
     }
 
-    /// A node is there; says whether it was known.
+    /// Records that a node is alive. Returns whether it was known.
     pub(super) fn hello(&mut self, node: NodeId, epoch: u32, now: Instant) -> bool {
         let known = self.nodes.contains_key(&node);
         self.node(node, epoch, now);
         known
     }
 
-    /// Those that were heard of within so long.
+    /// Returns the nodes that were heard from within this time.
     pub(super) fn known(&self, within: Duration, now: Instant) -> Vec<NodeId> {
         let is_recent = |node: &Node| now.saturating_duration_since(node.heard) <= within;
         self.nodes.iter().filter(|(_, node)| is_recent(node)).map(|(id, _)| *id).collect()
     }
 
-    /// We do not listen to this channel any more.
+    /// Forgets a channel that we no longer listen to.
     pub(super) fn forget_channel(&mut self, channel: ChannelId) {
         for node in self.nodes.values_mut() {
             node.channels.remove(&channel);
         }
     }
 
-    /// Forgets the nodes that have not been heard of for so long.
+    /// Forgets the nodes that have been silent for this long.
     pub(super) fn forget_silent(&mut self, silence: Duration, now: Instant) {
         self.nodes.retain(|_, node| now.saturating_duration_since(node.heard) < silence);
     }
@@ -173,7 +175,7 @@ impl Receiving {
             Entry::Vacant(place) => place.insert(Node { epoch, heard: now, channels: HashMap::new() }),
         };
         if epoch < node.epoch {
-            return None; // from before it began anew
+            return None; // from before its restart
         }
         if epoch > node.epoch {
             node.channels.values_mut().for_each(|last| *last = 0); // it counts from 1 again

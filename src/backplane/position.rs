@@ -1,11 +1,11 @@
-//! Places in the history of a topic.
+//! Positions in the history of a topic.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A place in the history of a topic: the messages in front of it are those up to `offset`.
+/// A position in the history of a topic, after the messages up to `offset`.
 ///
-/// As text it is `EPOCH:OFFSET`, 16 hexadecimal digits and a decimal number, which need no escape in a URL.
+/// Its text is `EPOCH:OFFSET`, 16 hexadecimal digits and a decimal number, which need no escape in a URL.
 ///
 /// ```
 /// use bowsprit::backplane::Position;
@@ -17,13 +17,13 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// Which history: an engine that has lost its data begins another one, under a number drawn by chance.
+    /// The history: an engine that has lost its data begins another one, with a random number.
     pub epoch: u64,
     /// How many messages it had. The first has offset 1.
     pub offset: u64,
 }
 
-/// A text that is no [`Position`].
+/// The text is not a [`Position`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PositionError;
 

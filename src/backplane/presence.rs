@@ -1,8 +1,8 @@
-//! Who is present in which topic, at every node.
+//! Presence: who is in which topic, at every node.
 //!
-//! Each node says what changes with its own, all of it to whoever is new, and every two seconds that it is still there.
-//! Whoever is not heard of for three times as long is gone, and with it all who were present there: nothing of a node that
-//! was killed has to be tidied up, in no engine, and an engine that has lost its data changes nothing.
+//! Each node announces changes among its own, all of them to new nodes, and every two seconds that it is alive. A node
+//! that is not heard from for three times as long is gone, and all who were present there with it. Nothing has to be
+//! cleaned up after a killed node, in any engine, and an engine that has lost its data changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,33 +10,33 @@ use std::time::{Duration, Instant};
 
 use super::envelope::{NodeId, decode_number, encode_number};
 
-/// Who is present, here and at other nodes. A clone is a handle on the same.
+/// Who is present, here and at other nodes. Clones share the same table.
 #[derive(Clone, Debug)]
 pub struct Presence(Arc<Mutex<Table>>);
 
-/// Who is present in a topic.
+/// A name that is present in a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Member {
-    /// By which name.
+    /// The name.
     pub name: String,
-    /// Where.
+    /// The node.
     pub node: NodeId,
-    /// How many times: several connections may go by one name.
+    /// How many times it is present there: several connections may use one name.
     pub count: u64,
 }
 
-/// How many there are by each name, topic by topic.
+/// How often each name is present, by topic.
 type Topics = HashMap<Box<str>, HashMap<Box<str>, u64>>;
 
 #[derive(Debug)]
 struct Table {
     node: NodeId,
     own: Topics,
-    /// Names that the others do not know of yet, or know otherwise.
+    /// Names whose current state other nodes do not know yet.
     untold: BTreeSet<(Box<str>, Box<str>)>,
     others: BTreeMap<NodeId, Other>,
-    /// Topics in which something has changed that was not told.
+    /// Topics with a change that has not been reported.
     changed: BTreeSet<Box<str>>,
     count: u64,
 }
@@ -50,10 +50,10 @@ struct Other {
 
 /// The most bytes of a topic and a name together.
 pub(super) const LONGEST: usize = 4096;
-/// The most nodes, and the most names of one, that are kept of others: a bound on what strangers in the channel cost.
+/// The most nodes, and the most names of one, that are kept of others: a bound on the cost of strangers in the channel.
 const MAX_NODES: usize = 10_000;
 const MAX_NAMES: usize = 1_000_000;
-/// In front of all that a node has to say, as opposed to what has changed.
+/// Marks all that a node has to announce, as opposed to changes.
 const ANEW: u8 = 1;
 
 impl Presence {
@@ -70,12 +70,12 @@ impl Presence {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        // Nothing that can panic runs under the lock.
+        // Nothing under the lock can panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more is here by this name. `None` where topic and name have more than 4,096 bytes; else whether the link has
-    /// to be told that there is something to tell.
+    /// Adds one more of this name here. Returns `None` if topic and name have more than 4,096 bytes; otherwise whether
+    /// the link has to be notified.
     pub fn enter(&self, topic: &str, name: &str) -> Option<bool> {
         if topic.len() + name.len() > LONGEST {
             return None;
@@ -83,19 +83,19 @@ impl Presence {
         Some(self.lock().change(topic, name, true))
     }
 
-    /// One fewer is; says whether the link has to be told that there is something to tell.
+    /// Removes one of this name. Returns whether the link has to be notified.
     pub fn leave(&self, topic: &str, name: &str) -> bool {
         self.lock().change(topic, name, false)
     }
 
-    /// How many are present in a topic, at all nodes that are heard of.
+    /// Returns how many are present in a topic, at all nodes that are alive.
     pub fn count(&self, topic: &str) -> u64 {
         let table = self.lock();
         let topics = table.others.values().map(|other| &other.topics).chain([&table.own]);
         topics.filter_map(|topics| topics.get(topic)).flat_map(HashMap::values).sum()
     }
 
-    /// Who they are, in order of their names.
+    /// Returns who they are, in order of their names.
     pub fn members(&self, topic: &str) -> Vec<Member> {
         let table = self.lock();
         let nodes =
@@ -114,13 +114,13 @@ impl Presence {
         members
     }
 
-    /// Other nodes that are heard of, and how many are present in all topics everywhere.
+    /// Returns how many other nodes are alive, and how many are present in all topics everywhere.
     pub(super) fn sums(&self) -> (usize, u64) {
         let table = self.lock();
         (table.others.len(), table.count)
     }
 
-    /// What has changed here since this was asked last, in pieces of about `longest` bytes.
+    /// Returns what has changed here since the last call, in pieces of about `longest` bytes.
     pub(super) fn untold(&self, longest: usize) -> Vec<Vec<u8>> {
         let mut table = self.lock();
         let untold = std::mem::take(&mut table.untold);
@@ -131,7 +131,7 @@ impl Presence {
         )
     }
 
-    /// All that there is here.
+    /// Returns all that are present here.
     pub(super) fn all(&self, longest: usize) -> Vec<Vec<u8>> {
         let table = self.lock();
         let names = table
@@ -141,7 +141,7 @@ impl Presence {
         pieces(vec![vec![ANEW]], longest, names.map(|(topic, name, count)| (&**topic, &**name, *count)))
     }
 
-    /// A node is there, and says this.
+    /// Handles an announcement of a node.
     pub(super) fn told(&self, node: NodeId, payload: &[u8], now: Instant) {
         let Some((first, mut rest)) = payload.split_first() else { return };
         let mut table = self.lock();
@@ -174,19 +174,19 @@ impl Presence {
         table.forget(gone);
     }
 
-    /// A node is there.
+    /// Records that a node is alive.
     pub(super) fn heard(&self, node: NodeId, now: Instant) {
         if let Some(other) = self.lock().others.get_mut(&node) {
             other.heard = now;
         }
     }
 
-    /// There was no link, so nobody can have been heard of: all get as long again as if they had just been.
+    /// Renews the leases of all nodes: without a link none can have been heard from.
     pub(super) fn begin_again(&self, now: Instant) {
         self.lock().others.values_mut().for_each(|other| other.heard = now);
     }
 
-    /// Forgets the nodes that have not been heard of for so long.
+    /// Forgets the nodes that have been silent for this long.
     pub(super) fn expire(&self, lease: Duration, now: Instant) {
         let mut table = self.lock();
         let silent = |other: &Other| now.saturating_duration_since(other.heard) >= lease;
@@ -203,7 +203,7 @@ impl Presence {
         !self.lock().changed.is_empty()
     }
 
-    /// A topic in which something has changed.
+    /// Returns a topic in which something has changed.
     pub(super) fn next_change(&self) -> Option<String> {
         self.lock().changed.pop_first().map(String::from)
     }
@@ -214,7 +214,7 @@ impl Table {
         self.own.get(topic).and_then(|names| names.get(name)).copied().unwrap_or(0)
     }
 
-    /// Says whether nothing was untold before.
+    /// Changes the count of a name here. Returns whether there were no unannounced changes before.
     fn change(&mut self, topic: &str, name: &str, more: bool) -> bool {
         if more {
             *self.own.entry(topic.into()).or_default().entry(name.into()).or_default() += 1;
@@ -249,7 +249,7 @@ impl Table {
 }
 
 impl Other {
-    /// Says whether there was room for it.
+    /// Sets the count of a name. Returns whether there was room for it.
     fn set(&mut self, topic: &str, name: &str, count: u64) -> bool {
         if count == 0 {
             if let Some(names) = self.topics.get_mut(topic) {
@@ -289,7 +289,7 @@ fn pieces<'a>(
     pieces
 }
 
-/// The topic, the name and the number in front of `bytes`, and what is behind them.
+/// Parses the topic, the name and the number at the front of `bytes`, and returns the rest.
 fn entry(bytes: &[u8]) -> Option<(&str, &str, u64, &[u8])> {
     let text = |bytes| {
         let (len, rest) = decode_number(bytes)?;
@@ -299,7 +299,7 @@ fn entry(bytes: &[u8]) -> Option<(&str, &str, u64, &[u8])> {
     let (topic, rest) = text(bytes)?;
     let (name, rest) = text(rest)?;
     let (count, rest) = decode_number(rest)?;
-    // More than any process has is no number of connections.
+    // More than any process has is not a number of connections.
     (topic.len() + name.len() <= LONGEST && count <= u64::from(u32::MAX))
         .then_some((topic, name, count, rest))
 }

@@ -1,24 +1,24 @@
-//! What waits for the engine: whole commands, oldest first, until the engine has answered them.
+//! The queue for the engine: whole commands, oldest first, until the engine has answered them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Commands that publish, bounded in bytes and in time.
+/// Publish commands, bounded in bytes and in time.
 #[derive(Debug)]
 pub(super) struct Queue {
     commands: VecDeque<Command>,
-    /// So many at the front were given out and are not answered, and so many bytes of them.
+    /// How many at the front were given out and are unanswered, and how many bytes they have.
     given: usize,
     given_bytes: usize,
     bytes: usize,
-    /// The most bytes. One command fits in whatever it has.
+    /// The most bytes. A single command always fits.
     most: usize,
 }
 
 #[derive(Debug)]
 struct Command {
     bytes: Vec<u8>,
-    /// What of it is the message, envelope included.
+    /// The length of the message in it, including its envelope.
     message: usize,
     since: Instant,
 }
@@ -28,7 +28,7 @@ impl Queue {
         Self { commands: VecDeque::new(), given: 0, given_bytes: 0, bytes: 0, most }
     }
 
-    /// Adds a command; gives how many others had to go for it. One message fits in any case.
+    /// Adds a command. Returns how many others were dropped for it. A single message fits in any case.
     pub(super) fn push(&mut self, bytes: Vec<u8>, message: usize, now: Instant) -> usize {
         self.bytes += bytes.len();
         self.commands.push_back(Command { bytes, message, since: now });
@@ -41,7 +41,7 @@ impl Queue {
         dropped
     }
 
-    /// Drops what has waited too long to be of use; gives how many.
+    /// Drops what has waited too long to be useful. Returns how many.
     pub(super) fn expire(&mut self, age: Duration, now: Instant) -> usize {
         let mut dropped = 0;
         while self.oldest().is_some_and(|since| now.saturating_duration_since(since) >= age) {
@@ -51,12 +51,12 @@ impl Queue {
         dropped
     }
 
-    /// Since when the oldest waits that was not given out.
+    /// Returns since when the oldest command waits that was not given out.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.commands.get(self.given).map(|command| command.since)
     }
 
-    /// Since when the oldest waits that is not answered, given out or not.
+    /// Returns since when the oldest unanswered command waits, given out or not.
     pub(super) fn unanswered_since(&self) -> Option<Instant> {
         self.commands.front().map(|command| command.since)
     }
@@ -67,9 +67,9 @@ impl Queue {
         }
     }
 
-    /// Gives out about `most` bytes of commands, and at least one unless as much is unanswered as may be held: what an engine
-    /// takes and does not answer cannot be dropped. `longest` is the longest message that the engine takes. Gives how many
-    /// were given out, and how many were too long and are dropped.
+    /// Gives out about `most` bytes of commands, and at least one unless as much is unanswered as may be held: what an
+    /// engine accepts and does not answer cannot be dropped. `longest` is the longest message that the engine accepts.
+    /// Returns how many were given out, and how many were too long and dropped.
     pub(super) fn give(&mut self, out: &mut Vec<u8>, most: usize, longest: usize) -> (usize, usize) {
         let (mut count, mut too_long) = (0, 0);
         while let Some(command) = self.commands.get(self.given) {
@@ -90,7 +90,7 @@ impl Queue {
         (count, too_long)
     }
 
-    /// The engine has answered so many of those that were given out first.
+    /// Records that the engine has answered the first `count` commands that were given out.
     pub(super) fn answered(&mut self, count: usize) {
         for _ in 0..count.min(self.given) {
             if let Some(command) = self.commands.pop_front() {
@@ -101,18 +101,18 @@ impl Queue {
         }
     }
 
-    /// The connection is gone: what was not answered is given out again. Whether the engine had it only its receivers
-    /// know, by the number that it bears.
+    /// Handles the loss of the connection: unanswered commands are given out again. Only the receivers know whether the
+    /// engine had them, by their numbers.
     pub(super) fn take_back(&mut self) {
         (self.given, self.given_bytes) = (0, 0);
     }
 
-    /// Bytes of all that is held.
+    /// Returns how many bytes are held.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether something waits to be given out.
+    /// Returns whether something waits to be given out.
     pub(super) fn is_waiting(&self) -> bool {
         self.commands.len() > self.given
     }

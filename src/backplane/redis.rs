@@ -1,4 +1,4 @@
-//! How Redis is spoken to: one connection of RESP3, which publishes and subscribes.
+//! The client of Redis: one connection of RESP3, which publishes and subscribes.
 
 use std::collections::VecDeque;
 
@@ -17,12 +17,12 @@ pub(super) struct Redis {
     greeting: Secret<Vec<u8>>,
     selects: bool,
     prefix: Vec<u8>,
-    /// What is answered next, in order.
+    /// The answers to come, in order.
     expected: VecDeque<Expected>,
     streams: Option<Streams>,
-    /// Each topic has a command of its own, as one that is refused takes all others of its command with it.
+    /// Whether each topic has a command of its own, as a refused topic takes all others of its command with it.
     apart: bool,
-    /// So many entries are to come of the history that is being read.
+    /// How many entries of the history that is being read are yet to come.
     entries: Option<usize>,
 }
 
@@ -31,23 +31,23 @@ enum Expected {
     Hello,
     Select,
     Publish,
-    /// Of our own, about ourselves.
+    /// The answer to a message of our own, about ourselves.
     Aside,
     Ping,
-    /// As many confirmations, which come as pushes, or one error.
+    /// This many confirmations, which come as pushes, or one error.
     Subscribe(usize),
-    /// The same for the channels without which there is no link.
+    /// As for `Subscribe`, for the channels without which there is no link.
     SubscribeOwn(usize),
     Unsubscribe,
-    /// The script that publishes is known.
+    /// The engine knows the script that publishes.
     Script,
-    /// How far a history goes.
+    /// The end of a history.
     Position,
-    /// A part of one.
+    /// A part of a history.
     Entries,
 }
 
-/// So many characters of what it says are shown: what protected mode has to say would fill a screen.
+/// How many characters of an error are shown: protected mode's text would fill a screen.
 const LONGEST_ERROR: usize = 120;
 
 impl Redis {
@@ -94,7 +94,7 @@ impl Redis {
         [&self.prefix[..], sign, topic].concat()
     }
 
-    /// Writes what has to be known before anything is published.
+    /// Writes what has to precede the first message.
     pub(super) fn prepare(&mut self, out: &mut Vec<u8>) {
         if self.streams.is_some() {
             Streams::load(out);
@@ -102,7 +102,7 @@ impl Redis {
         }
     }
 
-    /// Writes what asks for histories; `new` is an epoch for one that is to begin, or to go on under another.
+    /// Writes a question about histories; `new` is the epoch for one that has to begin, or to continue under another.
     pub(super) fn ask(&mut self, out: &mut Vec<u8>, question: &Question, new: u64) {
         let Some(streams) = &self.streams else { return };
         match question {
@@ -122,7 +122,7 @@ impl Redis {
         }
     }
 
-    /// A message with a number, for the subscribers of a channel or for its history.
+    /// Writes a message with a number, for the subscribers of a channel or for its history.
     pub(super) fn publish_numbered(&self, out: &mut Vec<u8>, name: &[u8], number: u64, payload: [&[u8]; 2]) {
         match &self.streams {
             Some(streams) => streams.publish(out, name, number, payload),
@@ -151,7 +151,7 @@ impl Redis {
         if !own.is_empty() {
             self.subscribe_to(out, &own, Expected::SubscribeOwn(own.len()));
         }
-        // Pieces, so that no command grows beyond all measure.
+        // In chunks, so that no command grows without bound.
         for names in topics.chunks(if self.apart { 1 } else { 500 }) {
             self.subscribe_to(out, names, Expected::Subscribe(names.len()));
         }
@@ -183,7 +183,7 @@ impl Redis {
             return self.entry(left, bytes, longest);
         }
         if self.expected.front() == Some(&Expected::Entries) && bytes.first() == Some(&b'*') {
-            // Entry by entry, so that what is held is one message and not a whole history.
+            // Entry by entry, so that one message is held and not a whole history.
             return Ok(match resp::array_head(bytes).map_err(|error| error.to_string())? {
                 Parsed::NeedMore(len) => Err(len),
                 Parsed::Done(count, used) => {
@@ -224,7 +224,7 @@ impl Redis {
         }
     }
 
-    /// Why a server that says this of itself is of no use.
+    /// Returns why a server that describes itself like this cannot be used.
     fn why_not(&self, server: &[Value<'_>]) -> Option<&'static str> {
         let is = |name: &[u8], what: &[&[u8]]| {
             server.chunks(2).any(|pair| match pair {
@@ -233,7 +233,7 @@ impl Redis {
             })
         };
         if is(b"role", &[b"replica", b"slave"]) {
-            // It would take them, and tell nobody.
+            // It would accept messages, and deliver them to nobody.
             Some("it is a replica: what is published there does not reach those at its master; name that one")
         } else if self.streams.is_some() && is(b"mode", &[b"cluster"]) {
             Some("it is a part of a cluster, where there are no histories; leave ?streams out")
@@ -269,14 +269,14 @@ impl Redis {
         }
     }
 
-    /// Whether subscriptions are on their way.
+    /// Returns whether subscriptions are on their way.
     fn subscribes(&self) -> bool {
         self.expected.iter().any(|next| matches!(next, Expected::Subscribe(_) | Expected::SubscribeOwn(_)))
     }
 
     fn answered(&mut self, value: &Value<'_>) -> Result<Heard<'static>, String> {
         let Some(expected) = self.expected.pop_front() else {
-            // In front of protected mode's end of the connection, and where a client is too slow.
+            // These precede the end of the connection by protected mode, or for a client that is too slow.
             return match value {
                 Value::Error(text) => Ok(trouble(text)),
                 _ => Err("the engine answers what nobody asked".into()),
@@ -319,7 +319,7 @@ impl Redis {
             (Expected::Script, Value::Bulk(_)) => Ok(Heard::Nothing),
             (Expected::Position, Value::Array(values)) => match Told::answer(values) {
                 Some(told) => Ok(Heard::Position(told)),
-                // What should have begun it was refused.
+                // The command that should have begun it was refused.
                 None if values.iter().all(|value| *value == Value::Null) => {
                     Ok(Heard::NoPosition("a history does not begin".into()))
                 }
@@ -333,7 +333,7 @@ impl Redis {
     }
 }
 
-/// What is of use of an error.
+/// Shortens an error to its useful part.
 fn said(what: &str, text: &str) -> String {
     match text.char_indices().nth(LONGEST_ERROR) {
         Some((end, _)) => format!("{what} (\"{}…\")", &text[..end]),
@@ -341,7 +341,7 @@ fn said(what: &str, text: &str) -> String {
     }
 }
 
-/// What an error means while we introduce ourselves.
+/// Interprets an error while we introduce ourselves.
 fn greeting_trouble(text: &[u8]) -> Heard<'static> {
     let text = String::from_utf8_lossy(text);
     let says = |what: &str| said(what, &text);
@@ -360,7 +360,7 @@ fn greeting_trouble(text: &[u8]) -> Heard<'static> {
     }
 }
 
-/// What an error means at any time.
+/// Interprets an error at any time.
 fn trouble(text: &[u8]) -> Heard<'static> {
     let text = String::from_utf8_lossy(text);
     let says = |what: &str| said(what, &text);
@@ -369,11 +369,11 @@ fn trouble(text: &[u8]) -> Heard<'static> {
         "NOAUTH" => Heard::Never(says("it wants a password: redis://:PASSWORD@HOST")),
         "DENIED" => Heard::Never(says("it is in protected mode and talks to its own machine only")),
         "NOPERM" => Heard::Refused(says("the user may not do that there")),
-        // It has become one: whoever is in charge now may be found in its place.
+        // It has become a replica: the new master may be found in its place.
         "READONLY" => Heard::NotNow(says("it is a replica that nothing can be written to")),
         "MOVED" | "ASK" => Heard::Refused(says("it is a part of a cluster and another part is in charge")),
         "OOM" => Heard::Refused(says("it has no memory left (maxmemory)")),
-        // It was told to forget its scripts; they are given to it again with the next greeting.
+        // It was told to forget its scripts; the next greeting loads them again.
         "NOSCRIPT" => Heard::NotNow(says("it has forgotten our script")),
         "LOADING" => Heard::NotNow(says("it still loads its data")),
         "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "TRYAGAIN" => Heard::NotNow(says("it cannot work now")),

@@ -1,4 +1,4 @@
-//! Whatever engine it is, spoken to in one way.
+//! One interface to the protocols of all engines.
 
 use super::address::{Address, EngineKind};
 use super::engine::{Channel, Heard};
@@ -7,7 +7,7 @@ use super::nats::{LONGEST_NAME, Nats};
 use super::redis::Redis;
 use super::streams::Streams;
 
-/// One engine's way to speak.
+/// The protocol of an engine.
 #[derive(Debug)]
 pub(super) enum Speaker {
     Redis(Redis),
@@ -15,7 +15,7 @@ pub(super) enum Speaker {
 }
 
 impl Speaker {
-    /// `echo`: what we publish is to come back to us.
+    /// Creates a client. With `echo`, what we publish comes back to us.
     pub(super) fn new(address: &Address, echo: bool, streams: Option<Streams>) -> Self {
         match address.kind() {
             EngineKind::Redis => Self::Redis(Redis::new(address, streams)),
@@ -23,7 +23,7 @@ impl Speaker {
         }
     }
 
-    /// A connection is there, of which nothing is known yet. Writes what is to be said first.
+    /// Begins on a new connection: writes what has to be sent first.
     pub(super) fn begin(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Redis(redis) => redis.begin(out),
@@ -31,14 +31,14 @@ impl Speaker {
         }
     }
 
-    /// TLS has begun where it was wanted after the first words.
+    /// Continues after TLS was established, for engines that want it after the first words.
     pub(super) fn secured(&mut self, out: &mut Vec<u8>) {
         if let Self::Nats(nats) = self {
             nats.secured(out);
         }
     }
 
-    /// Reads what stands at the front of `bytes`. `Ok(Err(len))`: no use to try again before there are so many.
+    /// Parses the front of `bytes`. After `Ok(Err(len))`, parsing again is useless before there are `len` bytes.
     pub(super) fn hear<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -51,7 +51,7 @@ impl Speaker {
         }
     }
 
-    /// The name of a channel on the wire.
+    /// Returns the name of a channel on the wire.
     pub(super) fn name(&self, channel: Channel<'_>) -> Vec<u8> {
         match self {
             Self::Redis(redis) => redis.name(channel),
@@ -59,7 +59,7 @@ impl Speaker {
         }
     }
 
-    /// The most bytes of such a name.
+    /// Returns the most bytes of such a name.
     pub(super) const fn longest_name(&self) -> usize {
         match self {
             Self::Redis(_) => usize::MAX,
@@ -67,21 +67,21 @@ impl Speaker {
         }
     }
 
-    /// Writes what has to be said once the engine knows us.
+    /// Writes what has to be sent once the engine accepts us.
     pub(super) fn prepare(&mut self, out: &mut Vec<u8>) {
         if let Self::Redis(redis) = self {
             redis.prepare(out);
         }
     }
 
-    /// Writes what asks for histories.
+    /// Writes a question about histories.
     pub(super) fn ask(&mut self, out: &mut Vec<u8>, question: &Question, new_epoch: u64) {
         if let Self::Redis(redis) = self {
             redis.ask(out, question, new_epoch);
         }
     }
 
-    /// Writes what publishes a message with a number, and has it kept where there are histories.
+    /// Writes a message with a number, and has it kept if there are histories.
     pub(super) fn publish_numbered(&self, out: &mut Vec<u8>, name: &[u8], number: u64, payload: [&[u8]; 2]) {
         match self {
             Self::Redis(redis) => redis.publish_numbered(out, name, number, payload),
@@ -89,7 +89,7 @@ impl Speaker {
         }
     }
 
-    /// Writes what publishes to the channel of this name; the payload comes in two parts.
+    /// Writes a message to the channel of this name; the payload is given in two parts.
     pub(super) fn publish(&self, out: &mut Vec<u8>, name: &[u8], payload: [&[u8]; 2]) {
         match self {
             Self::Redis(_) => Redis::publish(out, name, payload),
@@ -97,7 +97,7 @@ impl Speaker {
         }
     }
 
-    /// So many messages are on their way; writes what has them answered.
+    /// Records that `count` messages are on their way, and writes what has them answered.
     pub(super) fn published(&mut self, out: &mut Vec<u8>, count: usize) {
         match self {
             Self::Redis(redis) => redis.published(count),
@@ -105,7 +105,7 @@ impl Speaker {
         }
     }
 
-    /// A message of our own that nobody has to know of is on its way.
+    /// Records that a message of our own is on its way that needs no report.
     pub(super) fn published_aside(&mut self) {
         if let Self::Redis(redis) = self {
             redis.published_aside();
@@ -126,7 +126,7 @@ impl Speaker {
         }
     }
 
-    /// Writes something that has to be answered.
+    /// Writes a command that has to be answered.
     pub(super) fn ping(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Redis(redis) => redis.ping(out),

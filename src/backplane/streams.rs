@@ -1,5 +1,5 @@
-//! How Redis keeps the history of a topic: a stream of numbered messages, and beside it a hash that says which history it
-//! is and how far it goes.
+//! The history of a topic in Redis: a stream of numbered messages, and a hash with the epoch of the history and its
+//! end.
 //!
 //! | key | holds |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | `PREFIX:meta:…` | `epoch`, `offset` of the last message, `base`: the offset at which the epoch began |
 //! | `PREFIX:sent:NODE` | the number of the last message of a node in each topic, so that one that is sent again is not kept twice |
 //!
-//! A script does it all at once, and wakes whoever listens to the channel of the topic; they read when they like. So
-//! nothing is lost with a link, nobody is cut for reading slowly, and a hole between two offsets is what the trim took.
+//! A script does all of it at once, and wakes the listeners of the topic's channel, who read when they like. So nothing
+//! is lost with a link, nobody is cut off for reading slowly, and a gap between two offsets is what the trim took.
 
 use sha1::{Digest as _, Sha1};
 
@@ -34,7 +34,7 @@ local now = redis.call('HMGET', KEYS[2], 'epoch', 'base')
 redis.call('PUBLISH', ARGV[1], now[1] .. ':' .. offset .. ':' .. (now[2] or '0'))
 return 1";
 
-/// An engine that came back with less than it had goes on under another epoch, so that no offset means two messages.
+/// An engine that came back with less than it had continues under another epoch, so that no offset means two messages.
 const RENEW: &str = "\
 if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] then
 redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'base', redis.call('HGET', KEYS[1], 'offset') or '0')
@@ -46,9 +46,9 @@ return 1";
 pub(super) struct Streams {
     prefix: Vec<u8>,
     sha: String,
-    /// About so many messages are kept for each topic.
+    /// About how many messages are kept for each topic.
     length: String,
-    /// For so many seconds after the last one.
+    /// For how many seconds after the last one.
     kept: String,
     sent: Vec<u8>,
 }
@@ -73,7 +73,7 @@ impl Streams {
         }
     }
 
-    /// The key of this kind for the channel of this name.
+    /// Returns the key of this kind for the channel of this name.
     fn key(&self, kind: &[u8], name: &[u8]) -> Vec<u8> {
         [&self.prefix[..], kind, &name[self.prefix.len().min(name.len())..]].concat()
     }
@@ -101,8 +101,8 @@ impl Streams {
         resp::bulk(out, &[self.kept.as_bytes()]);
     }
 
-    /// Asks how far a history goes; one that there is not begins, under this epoch. Gives how many answers come in front
-    /// of the one.
+    /// Asks for the end of a history; if there is none, one begins under this epoch. Returns how many answers precede
+    /// that one.
     pub(super) fn ask(&self, out: &mut Vec<u8>, name: &[u8], epoch: u64) -> usize {
         let meta = self.key(b":meta", name);
         resp::command(out, &[b"HSETNX", &meta, b"epoch", format!("{epoch:016x}").as_bytes()]);
@@ -111,14 +111,14 @@ impl Streams {
         2
     }
 
-    /// Has the history go on under another epoch, unless somebody else saw to it.
+    /// Has the history continue under another epoch, unless another node has done so.
     pub(super) fn renew(&self, out: &mut Vec<u8>, name: &[u8], old: u64, new: u64) {
         let (old, new) = (format!("{old:016x}"), format!("{new:016x}"));
         let meta = self.key(b":meta", name);
         resp::command(out, &[b"EVAL", RENEW.as_bytes(), b"1", &meta, old.as_bytes(), new.as_bytes()]);
     }
 
-    /// Asks for messages behind an offset.
+    /// Asks for messages after an offset.
     pub(super) fn read(&self, out: &mut Vec<u8>, name: &[u8], after: u64, count: usize) {
         let (after, count) = (format!("({after}-0"), count.to_string());
         let stream = self.key(b":stream", name);
@@ -127,7 +127,7 @@ impl Streams {
 }
 
 impl Told {
-    /// What wakes those who listen.
+    /// Parses the notification that wakes listeners.
     pub(super) fn parse(payload: &[u8]) -> Option<Self> {
         let mut words = std::str::from_utf8(payload).ok()?.splitn(3, ':');
         let epoch = u64::from_str_radix(words.next()?, 16).ok()?;
@@ -135,7 +135,7 @@ impl Told {
         Some(Self { epoch, offset: number()?, base: number()? })
     }
 
-    /// The answer to [`Streams::ask`].
+    /// Parses the answer to [`Streams::ask`].
     pub(super) fn answer(values: &[Value<'_>]) -> Option<Self> {
         let number = |value: &Value<'_>| match value {
             Value::Bulk(digits) => std::str::from_utf8(digits).ok()?.parse().ok(),
@@ -148,7 +148,7 @@ impl Told {
     }
 }
 
-/// The offset and the payload of an entry of a stream.
+/// Parses the offset and the payload of an entry of a stream.
 pub(super) fn entry<'a>(value: &Value<'a>) -> Option<(u64, Payload<'a>)> {
     let Value::Array(members) = value else { return None };
     let [Value::Bulk(id), Value::Array(fields)] = &members[..] else { return None };
@@ -158,7 +158,7 @@ pub(super) fn entry<'a>(value: &Value<'a>) -> Option<(u64, Payload<'a>)> {
         [Value::Bulk(b"m"), Value::TooLong { front, len }] => {
             Some((offset, Payload::TooLong { front, len: *len }))
         }
-        _ => Some((offset, Payload::Whole(b""))), // of somebody else, and no message
+        _ => Some((offset, Payload::Whole(b""))), // from another program, and not a message
     }
 }
 

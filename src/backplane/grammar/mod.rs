@@ -1,7 +1,7 @@
-//! What is said on the wire, and nothing of what it means.
+//! The grammars of the wire protocols, without their meaning.
 
 pub mod nats;
 pub mod resp;
 
-/// So many bytes of what is too long are read, for whoever wants to know what it was.
+/// How many bytes of a message that is too long are read, to know what it was.
 pub const FRONT: usize = 64;

@@ -1,32 +1,32 @@
 //! The part of the NATS client protocol that a backplane speaks: <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
 //!
-//! In: bytes in any cut. Out: messages that borrow from them. Promises as in [`resp`](super::resp): nothing is kept
-//! because a length was announced, and of a message that is too long only the front is needed.
+//! In: bytes in any cut. Out: messages that borrow from them. Promises, as in [`resp`](super::resp): an announced
+//! length reserves nothing, and only the front of a message that is too long is needed.
 
 use super::FRONT;
 
-/// What a server says.
+/// A message of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said<'a> {
-    /// `INFO {json}`: who it is and what it wants; at the start, and again when that changes.
+    /// `INFO {json}`: the server and its requirements; at the start, and again when they change.
     Info(&'a [u8]),
     /// `MSG subject sid [reply-to] bytes`.
     Message {
         /// The subject that it was published to.
         subject: &'a [u8],
-        /// Its bytes.
+        /// Its payload.
         payload: &'a [u8],
     },
     /// A message longer than the limit.
     TooLong {
         /// The subject that it was published to.
         subject: &'a [u8],
-        /// The first [`FRONT`] bytes of it.
+        /// Its first [`FRONT`] bytes.
         front: &'a [u8],
-        /// How many it has.
+        /// Its length.
         len: usize,
     },
-    /// `PING`, which is to be answered by `PONG`.
+    /// `PING`, which has to be answered with `PONG`.
     Ping,
     /// `PONG`.
     Pong,
@@ -36,25 +36,25 @@ pub enum Said<'a> {
     Error(&'a [u8]),
 }
 
-/// What stands at the front of some bytes.
+/// The result of [`parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed<'a> {
-    /// Something said, and how many bytes it takes: more than there are where it is a message that is
-    /// [too long](Said::TooLong). Those that come later are to be passed over.
+    /// A message, and how many bytes it takes: more than there are if it is [too long](Said::TooLong). The bytes that
+    /// come later have to be skipped.
     Done(Said<'a>, usize),
-    /// There is no use in trying again before there are so many bytes.
+    /// Parsing again is useless before there are this many bytes.
     NeedMore(usize),
 }
 
-/// What no server of this protocol sends.
+/// Bytes that no server of this protocol sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NatsError {
-    /// A line that starts with no word of the protocol.
+    /// A line that does not start with a word of the protocol.
     Word,
     /// A line of more than [`MAX_LINE`] bytes, or one that does not end in CR LF.
     Line,
-    /// A `MSG` without subject, number or length.
+    /// A `MSG` without a subject, a number or a length.
     Message,
     /// A message longer than [`MAX_MESSAGE`].
     TooLong,
@@ -75,14 +75,14 @@ impl std::error::Error for NatsError {}
 
 /// The most bytes of a line: `INFO` lists every server of a cluster.
 pub const MAX_LINE: usize = 64 * 1024;
-/// The longest message that a server can be told to take.
+/// The maximum message size that a server can be configured for.
 pub const MAX_MESSAGE: usize = 64 << 20;
 
-/// Reads what stands at the front of `bytes`; a message may have `longest` bytes.
+/// Parses the front of `bytes`. A message may have `longest` bytes.
 ///
 /// # Errors
 ///
-/// What no server of this protocol sends. There is no way to go on after that.
+/// Bytes that no server of this protocol sends. Parsing cannot continue after that.
 pub fn parse(bytes: &[u8], longest: usize) -> Result<Parsed<'_>, NatsError> {
     let within = &bytes[..bytes.len().min(MAX_LINE)];
     let Some(end) = within.iter().position(|&byte| byte == b'\n') else {
@@ -147,8 +147,8 @@ fn message<'a>(
     }
 }
 
-/// Writes the bytes of a name so that they are one token of a subject: letters, digits, `-` and `_` as they are, all
-/// others as `%` and two digits. (`.`, `*`, `>` and blanks mean something in a subject.)
+/// Writes the bytes of a name as one token of a subject: letters, digits, `-` and `_` unchanged, all others as `%` and
+/// two digits. (`.`, `*`, `>` and blanks have a meaning in a subject.)
 pub fn escape(out: &mut Vec<u8>, name: &[u8]) {
     for &byte in name {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {

@@ -1,15 +1,15 @@
 //! The part of RESP, the protocol of Redis, that a backplane speaks: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 //!
-//! In: bytes in any cut. Out: values that borrow from them. Promises: nothing is kept because a length was announced, a
-//! value deeper than the limits is an error at the byte that says so, of a string that is too long only the front is
-//! needed, and a value is parsed anew only once the bytes are there that it lacked.
+//! In: bytes in any cut. Out: values that borrow from them. Promises: an announced length reserves nothing, a value
+//! deeper than the limits is an error at the byte that shows it, only the front of a string that is too long is needed,
+//! and a value is parsed again only once the bytes that it lacked are there.
 
 use super::FRONT;
 
 /// A value of RESP2 or RESP3, of the kinds that a server sends to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// `+`, and RESP3's `(`, `,` and `=`, whose text is not looked into here.
+    /// `+`, and RESP3's `(`, `,` and `=`, whose text is not interpreted here.
     Simple(&'a [u8]),
     /// `-` and `!`.
     Error(&'a [u8]),
@@ -17,11 +17,11 @@ pub enum Value<'a> {
     Integer(i64),
     /// `$`.
     Bulk(&'a [u8]),
-    /// A string longer than the limit, at the end of a value; all others are an error.
+    /// A string longer than the limit, at the end of a value; anywhere else it is an error.
     TooLong {
-        /// The first [`FRONT`] bytes of it.
+        /// Its first [`FRONT`] bytes.
         front: &'a [u8],
-        /// How many it has.
+        /// Its length.
         len: usize,
     },
     /// `_`, `$-1`, `*-1`.
@@ -30,33 +30,33 @@ pub enum Value<'a> {
     Bool(bool),
     /// `*` and `~`, and `%` as keys and values in turn.
     Array(Vec<Value<'a>>),
-    /// `>`: nobody asked for it. It comes between answers, and inside of arrays as well.
+    /// `>`: unsolicited data. It comes between answers, and inside of arrays as well.
     Push(Vec<Value<'a>>),
 }
 
-/// What stands at the front of some bytes.
+/// The result of parsing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed<T> {
-    /// A value, and how many bytes it takes: more than there are where its end is a string that is [too long](Value::TooLong).
-    /// Those that come later are to be passed over.
+    /// A value, and how many bytes it takes: more than there are if it ends with a string that is [too
+    /// long](Value::TooLong). The bytes that come later have to be skipped.
     Done(T, usize),
-    /// There is no use in trying again before there are so many bytes.
+    /// Parsing again is useless before there are this many bytes.
     NeedMore(usize),
 }
 
-/// What no server of this protocol sends.
+/// Bytes that no server of this protocol sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RespError {
-    /// A value starts with none of the signs that there are.
+    /// A value that starts with an unknown sign.
     Sign(u8),
     /// A line of more than [`MAX_LINE`] bytes, or a line feed without a carriage return.
     Line,
-    /// A number that is none, or that is out of range.
+    /// A number that is malformed or out of range.
     Number,
-    /// A string longer than the limit and in front of something else, or longer than [`MAX_STRING`] as well.
+    /// A string longer than the limit that is not at the end, or is also longer than [`MAX_STRING`].
     TooLong,
-    /// More than [`MAX_MEMBERS`] values in one, or more than [`MAX_DEPTH`] inside each other.
+    /// A value with more than [`MAX_MEMBERS`] values in it, or nested deeper than [`MAX_DEPTH`].
     TooMany,
 }
 
@@ -74,20 +74,20 @@ impl std::fmt::Display for RespError {
 
 impl std::error::Error for RespError {}
 
-/// The longest string that Redis takes unless `proto-max-bulk-len` says otherwise.
+/// The longest string that Redis accepts unless `proto-max-bulk-len` says otherwise.
 pub const MAX_STRING: usize = 512 << 20;
-/// The most bytes of a line: errors and simple strings are shorter by far.
+/// The most bytes of a line: errors and simple strings are far shorter.
 pub const MAX_LINE: usize = 4096;
-/// The most values in one: the answer to `HELLO` has some twenty.
+/// The most values in one value: the answer to `HELLO` has some twenty.
 pub const MAX_MEMBERS: usize = 1024;
-/// The most values inside each other: the answer to `HELLO` has three.
+/// The deepest nesting: the answer to `HELLO` has three levels.
 pub const MAX_DEPTH: usize = 8;
 
-/// Reads the value at the front of `bytes`; strings may have `longest` bytes.
+/// Parses the value at the front of `bytes`. Strings may have `longest` bytes.
 ///
 /// # Errors
 ///
-/// What no server of this protocol sends. There is no way to find the next value after that.
+/// Bytes that no server of this protocol sends. The next value cannot be found after that.
 pub fn parse(bytes: &[u8], longest: usize) -> Result<Parsed<Value<'_>>, RespError> {
     let mut reader = Reader { bytes, at: 0, longest, members: 0, is_too_long: false };
     match reader.value(0) {
@@ -97,9 +97,9 @@ pub fn parse(bytes: &[u8], longest: usize) -> Result<Parsed<Value<'_>>, RespErro
     }
 }
 
-/// Reads a message that a channel pushes, where all of it is there: its channel, what it holds, and how many bytes it takes.
-/// Nearly all that a subscriber gets is that, so that it is worth a way without a list of values. `None` says nothing: it
-/// may be another value, a part of one, or none; [`parse`] tells.
+/// Parses a message that a channel pushes, if it is complete: its channel, its content, and how many bytes it takes.
+/// Nearly everything that a subscriber gets is such a message, so a path without a list of values pays. `None` means
+/// nothing: it may be another value, a part of one, or an error; [`parse`] decides.
 pub fn pushed_message(bytes: &[u8], longest: usize) -> Option<(&[u8], &[u8], usize)> {
     let rest = bytes.strip_prefix(b">3\r\n$7\r\nmessage\r\n")?;
     let (channel, rest) = whole_bulk(rest, longest)?;
@@ -107,7 +107,7 @@ pub fn pushed_message(bytes: &[u8], longest: usize) -> Option<(&[u8], &[u8], usi
     Some((channel, payload, bytes.len() - rest.len()))
 }
 
-/// A bulk string at the front, and what is behind it.
+/// Splits a bulk string from the front of `bytes`.
 fn whole_bulk(bytes: &[u8], longest: usize) -> Option<(&[u8], &[u8])> {
     let rest = bytes.strip_prefix(b"$")?;
     let digits = rest.iter().take(10).position(|byte| *byte == b'\r')?;
@@ -116,12 +116,12 @@ fn whole_bulk(bytes: &[u8], longest: usize) -> Option<(&[u8], &[u8])> {
     Some((text, rest.strip_prefix(b"\r\n")?))
 }
 
-/// Reads how many values an array holds that begins at the front of `bytes`, for whoever takes them one by one; they may
-/// be more than in a value that is taken as a whole.
+/// Parses how many values the array at the front of `bytes` has, for callers that take them one by one. There may be
+/// more than in a value that is taken as a whole.
 ///
 /// # Errors
 ///
-/// As [`parse`], and where it is no array.
+/// The errors of [`parse`], and if it is not an array.
 pub fn array_head(bytes: &[u8]) -> Result<Parsed<usize>, RespError> {
     match bytes.first() {
         None => return Ok(Parsed::NeedMore(1)),
@@ -165,7 +165,7 @@ pub fn head(out: &mut Vec<u8>, sign: u8, len: usize) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes a bulk string that comes in parts.
+/// Writes a bulk string that is given in parts.
 pub fn bulk(out: &mut Vec<u8>, parts: &[&[u8]]) {
     head(out, b'$', parts.iter().map(|part| part.len()).sum());
     for part in parts {
@@ -190,7 +190,7 @@ struct Reader<'a> {
     at: usize,
     longest: usize,
     members: usize,
-    /// A string was, and `at` is behind it, wherever the bytes end.
+    /// A string was too long, and `at` is after it, even beyond the bytes.
     is_too_long: bool,
 }
 
@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Up to the next CR LF, which is taken as well.
+    /// Takes up to the next CR LF, inclusive.
     fn line(&mut self) -> Result<&'a [u8], Stop> {
         let rest = &self.bytes[self.at..];
         let within = &rest[..rest.len().min(MAX_LINE)];
@@ -242,7 +242,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A string, or the front of one that is too long, and its length.
+    /// Returns a string, or the front of one that is too long, and its length.
     fn string(&mut self, line: &[u8]) -> Result<Option<(&'a [u8], usize)>, Stop> {
         let len = number(line)?;
         if len == -1 {

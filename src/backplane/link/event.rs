@@ -1,4 +1,4 @@
-//! What a link asks of its driver, and what it tells.
+//! The requests of a link to its driver, and its events.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,24 +8,25 @@ use super::super::history::Step;
 use super::super::position::Position;
 use crate::message::Message;
 
-/// What a link wants from its driver.
+/// What a link requests from its driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Reach [`Address::place`](super::super::Address::place) anew (with TLS first where [`Link::begins_with_tls`](super::Link::begins_with_tls) says so), then
-    /// [`connected`](super::Link::connected), or [`lost`](super::Link::lost) where that fails.
+    /// Connect anew to [`Address::place`](super::super::Address::place) (with TLS first if
+    /// [`Link::begins_with_tls`](super::Link::begins_with_tls) says so), then call
+    /// [`connected`](super::Link::connected), or [`lost`](super::Link::lost) if that fails.
     Dial,
-    /// Drop the transport. Nothing is told about it.
+    /// Drop the transport, without reporting that.
     Drop,
-    /// Begin TLS on the transport that is there, then [`secured`](super::Link::secured).
+    /// Begin TLS on the existing transport, then call [`secured`](super::Link::secured).
     StartTls,
 }
 
-/// What becomes of a link, and of what went over it.
+/// An event of a link, or of the messages over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkEvent {
-    /// The engine has answered, and all subscriptions hold.
+    /// The engine has answered, and all subscriptions are in effect.
     Up {
         /// How long there was no link.
         after: Duration,
@@ -34,44 +35,44 @@ pub enum LinkEvent {
     Down {
         /// What happened.
         why: String,
-        /// When the next try comes.
+        /// The time until the next try.
         retry: Duration,
     },
     /// Messages of another node have not arrived, and will not.
     Gap {
-        /// Who sent them.
+        /// The node that sent them.
         node: NodeId,
-        /// Where; `None` for what goes to everybody.
+        /// Their topic; `None` for messages to everybody.
         topic: Option<String>,
-        /// How many.
+        /// How many are missing.
         lost: u64,
     },
-    /// Messages of ours had to go: they were too many or waited too long.
+    /// Messages of ours were dropped: there were too many, or they waited too long.
     Dropped {
         /// How many.
         messages: u64,
     },
-    /// The engine has trimmed messages from the history of a topic, or lost them, before they came here.
+    /// The engine has trimmed or lost messages of a topic's history before they came here.
     Trimmed {
-        /// Where; `None` for what goes to everybody.
+        /// Their topic; `None` for messages to everybody.
         topic: Option<String>,
-        /// How many.
+        /// How many are missing.
         lost: u64,
     },
-    /// The engine has lost the history of a topic, or some of it, and begun another: what it had not given to us is gone.
+    /// The engine has lost the history of a topic, or some of it, and begun another: what we had not received is gone.
     Reset {
-        /// Where; `None` for what goes to everybody.
+        /// The topic; `None` for messages to everybody.
         topic: Option<String>,
     },
-    /// Somebody is present in a topic, or is no longer, here or at another node; see [`Presence`](super::super::Presence).
+    /// A name has entered or left a topic, here or at another node; see [`Presence`](super::super::Presence).
     Presence {
-        /// Where.
+        /// The topic.
         topic: String,
     },
-    /// The engine does not do what we ask for, or a message is longer than it takes, or than we do. Where it is about the whole link, `Down` comes, too, and the next try
-    /// comes late.
+    /// The engine refuses a request, or a message is longer than it or we accept. If this concerns the whole link,
+    /// `Down` comes, too, and the next try is late.
     Refused {
-        /// What it says, and what can be done.
+        /// What the engine says, and what can be done.
         why: String,
     },
 }
@@ -100,7 +101,7 @@ impl std::fmt::Display for LinkEvent {
     }
 }
 
-/// What an engine says, on one line.
+/// An engine's text, on one line.
 struct Told<'a>(&'a str);
 
 impl std::fmt::Display for Told<'_> {
@@ -123,57 +124,60 @@ impl std::fmt::Display for Shown<'_> {
     }
 }
 
-/// What comes out of a link, in this order.
+/// What a link delivers, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
     /// A message.
     Message(NodeMessage<'a>),
-    /// A step of a replay is over.
+    /// A step of a replay has ended.
     Step {
-        /// Whose it is; see [`Link::replay`](super::Link::replay).
+        /// The replay; see [`Link::replay`](super::Link::replay).
         ticket: u64,
-        /// What has become of it.
+        /// The result of the step.
         step: Step,
     },
 }
 
-/// A message from another node, or with [`ordered`](super::super::BackplaneSettings::ordered) from any.
+/// A message from another node, or, with [`ordered`](super::super::BackplaneSettings::ordered), from any node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeMessage<'a> {
-    /// Who sent it.
+    /// The node that sent it.
     pub node: NodeId,
-    /// Where to; `None` for everybody.
+    /// Its topic; `None` for everybody.
     pub topic: Option<&'a str>,
     /// The message.
     pub message: Message<'a>,
-    /// Of which key it is the newest: for a slow reader it goes in place of an older one.
+    /// The key of which it is the newest: for a slow reader it replaces an older one.
     pub key: Option<&'a str>,
-    /// What we gave it on its way, where it is ours.
+    /// The mark that we gave it, if it is ours.
     pub mark: Option<Mark>,
-    /// Its place in the history of the topic, where there is one.
+    /// Its position in the history of the topic, if there is one.
     pub at: Option<Position>,
-    /// Whose replay it belongs to; `None` where it is for all who listen.
+    /// The replay that it belongs to; `None` if it is for all who listen.
     pub replay: Option<u64>,
 }
 
-/// What became of a message that is to go to other nodes.
+/// The result of sending a message to other nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Published {
     /// It waits for the engine, or is on its way there.
     Queued {
-        /// Messages that had to go for it, the oldest first. A [`LinkEvent::Dropped`] tells, too.
+        /// How many of the oldest messages were dropped to make room for it. A [`LinkEvent::Dropped`] reports that,
+        /// too.
         dropped: u64,
     },
-    /// It is longer than the engine takes, or than any message may be. [`LinkEvent::Refused`] and
-    /// [`LinkEvent::Dropped`] tell, too: the result of a call in another loop of the group cannot.
+    /// It is longer than the engine accepts, or than any message may be. [`LinkEvent::Refused`] and
+    /// [`LinkEvent::Dropped`] report that, too, as the result of a call in another loop of the group cannot.
     TooLong {
         /// The most bytes of a message.
         most: usize,
     },
-    /// The name of its topic is longer than the engine takes. [`LinkEvent::Refused`] and [`LinkEvent::Dropped`] tell, too.
+    /// The name of its topic is longer than the engine accepts. [`LinkEvent::Refused`] and [`LinkEvent::Dropped`]
+    /// report that, too.
     TopicTooLong {
-        /// The most bytes of a name, with the prefix, and with three for each byte that is no letter, digit, `-` or `_`.
+        /// The most bytes of a name, with the prefix, and with three for each byte other than letters, digits, `-` and
+        /// `_`.
         most: usize,
     },
 }

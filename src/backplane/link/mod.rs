@@ -1,8 +1,8 @@
 //! A link to an engine, without a socket and without a clock.
 //!
-//! In: that the transport is there or gone, bytes, the time; topics that somebody wants; messages. Out: bytes,
-//! [`Action`]s for the transport, [`NodeMessage`]s from other nodes, [`LinkEvent`]s. It promises what
-//! [the module](super) says; what it leaves to its driver are names, sockets and TLS.
+//! In: that the transport is there or gone, bytes, the time; wanted topics; messages. Out: bytes, [`Action`]s for the
+//! transport, [`NodeMessage`]s from other nodes, [`LinkEvent`]s. It keeps the promises of [the module](super). Names,
+//! sockets and TLS are left to its driver.
 
 mod event;
 mod receive;
@@ -40,34 +40,34 @@ pub struct Link {
     epoch: u32,
     speaker: Speaker,
     state: State,
-    /// Since when there is no link.
+    /// When the link was lost.
     down_since: Instant,
     tries: u32,
-    /// What came and is no whole value yet; nothing is to be tried before there are so many bytes of it.
+    /// The start of an incomplete value, and how many bytes it needs before parsing it again is useful.
     input: Vec<u8>,
     wanted: usize,
-    /// So many bytes that are still to come are of a message that is too long, and are passed over.
+    /// How many of the bytes to come belong to a message that is too long, and are skipped.
     passing: usize,
     out: Vec<u8>,
     written: usize,
     queue: Queue,
-    /// Nothing is too old before that: the engine is there, and is about to be given what has waited for it.
+    /// No message is too old before this time: the engine is there, and is about to be given what has waited for it.
     spared_until: Instant,
     channels: Channels,
     sending: Sending,
     receiving: Receiving,
-    /// Where the engine keeps histories.
+    /// Present if the engine keeps histories.
     history: Option<History>,
     steps: VecDeque<(u64, Step)>,
     presence: Presence,
-    /// When all that are present here are to be told: together for all who ask within a moment.
+    /// When to announce all that are present here, once for all nodes that ask within a moment.
     tell_all_at: Option<Instant>,
-    /// The most bytes of a message, as the engine has said.
+    /// The most bytes of a message, as the engine has announced.
     longest: usize,
     heard: Instant,
     pinged: Option<Instant>,
     announce_at: Instant,
-    /// How many messages were dropped that were not told, and since when.
+    /// How many messages were dropped without having been reported, and since when.
     dropped: u64,
     dropped_since: Option<Instant>,
     ups: u64,
@@ -78,19 +78,19 @@ pub struct Link {
 
 #[derive(Debug)]
 enum State {
-    /// Nothing is there until then.
+    /// There is no connection until then.
     Away {
         until: Instant,
     },
-    /// The driver reaches the engine.
+    /// The driver is connecting to the engine.
     Dialing {
         since: Instant,
     },
-    /// Bytes pass, and the engine has not answered yet: "writable" is not "connected".
+    /// Connected, but the engine has not answered yet: "writable" is not "connected".
     Greeting {
         since: Instant,
     },
-    /// It has; subscriptions are on their way, and nodes that were known are waited for.
+    /// The engine has answered; subscriptions are on their way, and known nodes are awaited.
     Restoring {
         since: Instant,
         subscribed: bool,
@@ -99,20 +99,20 @@ enum State {
     Up,
 }
 
-/// The most to wait before another try, and before one where somebody has to change something first.
+/// The longest wait before another try, and before one that needs somebody to change something first.
 const MAX_DELAY: Duration = Duration::from_secs(5);
-/// How many bytes go out at once.
+/// How many bytes are sent at once.
 const BATCH: usize = 64 * 1024;
-/// How long an announcement is.
+/// The length of an announcement.
 const ANNOUNCEMENT: usize = 32 * 1024;
 
 impl Link {
-    /// A link that begins now: its first action is [`Action::Dial`]. `node` tells this process from all others; `epoch`
-    /// is the time of its start in seconds since 1970.
+    /// Creates a link that begins now: its first action is [`Action::Dial`]. `node` distinguishes this process from all
+    /// others; `epoch` is the time of its start in seconds since 1970.
     ///
     /// # Errors
     ///
-    /// Where there is no entropy, by which histories are told apart.
+    /// If there is no entropy, which distinguishes histories.
     pub fn new(
         address: Address,
         settings: BackplaneSettings,
@@ -174,50 +174,50 @@ impl Link {
         })
     }
 
-    /// Where the engine is.
+    /// Returns the address of the engine.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Whether TLS comes before the first byte of the engine's protocol.
+    /// Returns whether TLS comes before the first byte of the engine's protocol.
     pub fn begins_with_tls(&self) -> bool {
         self.address.tls() && matches!(self.speaker, Speaker::Redis(_))
     }
 
-    /// What is to be done with the transport next.
+    /// Returns what to do with the transport next.
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// Whether [`next_action`](Self::next_action) or [`next_event`](Self::next_event) has something that waits for no time.
+    /// Returns whether [`next_action`](Self::next_action) or [`next_event`](Self::next_event) has something now.
     pub fn has_work(&self) -> bool {
         !self.actions.is_empty() || !self.events.is_empty() || self.presence.has_changed()
     }
 
-    /// Whether the driver is to reach the engine.
+    /// Returns whether the driver has to connect to the engine.
     #[cfg(feature = "event-loop")]
     pub(crate) const fn is_dialing(&self) -> bool {
         matches!(self.state, State::Dialing { .. })
     }
 
-    /// Whether there is a link now.
+    /// Returns whether there is a link now.
     pub const fn is_up(&self) -> bool {
         matches!(self.state, State::Up)
     }
 
-    /// What has happened.
+    /// Returns the next event.
     pub fn next_event(&mut self) -> Option<LinkEvent> {
         let presence = || Some(LinkEvent::Presence { topic: self.presence.next_change()? });
         self.events.pop_front().or_else(presence)
     }
 
-    /// Who is present, here and at other nodes. What is changed there goes out with the next
+    /// Returns who is present, here and at other nodes. Changes that are made there go out with the next
     /// [`pending`](Self::pending).
     pub fn presence(&self) -> &Presence {
         &self.presence
     }
 
-    /// Counters.
+    /// Returns the counters.
     pub fn stats(&self, now: Instant) -> LinkStats {
         let reconnects = self.ups.saturating_sub(1);
         let (nodes, present) = self.presence.sums();
@@ -233,7 +233,7 @@ impl Link {
         }
     }
 
-    /// The transport is there.
+    /// Reports that the transport is connected.
     pub fn connected(&mut self, now: Instant) {
         if !matches!(self.state, State::Dialing { .. }) {
             return;
@@ -243,32 +243,32 @@ impl Link {
         self.speaker.begin(&mut self.out);
     }
 
-    /// TLS has begun on the transport.
+    /// Reports that TLS has been established on the transport.
     pub fn secured(&mut self) {
         self.speaker.secured(&mut self.out);
     }
 
-    /// The transport is gone, or could not be had.
+    /// Reports that the transport is lost, or could not be connected.
     pub fn lost(&mut self, why: &str, now: Instant) {
         if !matches!(self.state, State::Away { .. }) {
             self.fall(why, Duration::ZERO, now);
-            self.actions.retain(|action| *action != Action::Drop); // there is none any more
+            self.actions.retain(|action| *action != Action::Drop); // there is no transport any more
         }
     }
 
-    /// Says that we are here, at once and past the queue.
+    /// Announces this node, at once and ahead of the queue.
     fn hello(&mut self, asks: bool) {
         self.control(Kind::Hello { asks }, b"");
     }
 
-    /// How long an announcement is, beside its envelope.
+    /// Returns the length of an announcement, without its envelope.
     fn announcement(&self) -> usize {
         ANNOUNCEMENT.min(self.longest)
     }
 
     fn control(&mut self, kind: Kind, payload: &[u8]) {
         if payload.len() > self.longest {
-            // Whoever sends it all the same is cut off, over and over.
+            // A client that sends it all the same is cut off, over and over.
             let why = format!("what this node says of itself is too long; {}", self.limit());
             return self.events.push_back(LinkEvent::Refused { why });
         }
@@ -281,8 +281,8 @@ impl Link {
     }
 
     /// Sends a message to the subscribers of a topic at all other nodes, or with `None` to all their connections. With
-    /// [`ordered`](BackplaneSettings::ordered) it comes back, and `mark` with it. Of messages with the same `key` the newest is
-    /// enough for a slow reader; a key counts as bytes of its message.
+    /// [`ordered`](BackplaneSettings::ordered) it comes back, with `mark`. Of several messages with the same `key`, a
+    /// slow reader needs only the newest. A key counts as bytes of its message.
     pub fn publish(
         &mut self,
         topic: Option<&str>,
@@ -318,7 +318,7 @@ impl Link {
         Published::Queued { dropped }
     }
 
-    /// How long a message may be, and who says so.
+    /// Describes how long a message may be, and who sets that limit.
     fn limit(&self) -> String {
         let engine = match self.address.kind() {
             EngineKind::Redis => "Redis takes",
@@ -330,7 +330,7 @@ impl Link {
         }
     }
 
-    /// A message of ours does not go to other nodes, and why.
+    /// Refuses a message of ours for other nodes, for a reason.
     fn refuse_message(&mut self, why: String, now: Instant) {
         self.events.push_back(LinkEvent::Refused { why });
         self.drop_messages(1, now);
@@ -344,7 +344,7 @@ impl Link {
         }
     }
 
-    /// Somebody here wants this topic.
+    /// Subscribes to a topic that is wanted here.
     pub fn subscribe(&mut self, topic: &str) {
         let name = self.speaker.name(Channel::Topic(topic.as_bytes()));
         let most = self.speaker.longest_name();
@@ -365,13 +365,13 @@ impl Link {
         }
     }
 
-    /// Nobody here wants it any more.
+    /// Ends the subscription to a topic that is no longer wanted here.
     pub fn unsubscribe(&mut self, topic: &str, now: Instant) {
         let name = self.speaker.name(Channel::Topic(topic.as_bytes()));
         self.channels.remove(&name, now);
     }
 
-    /// What is to be written now. More may come once it is.
+    /// Returns what has to be written now. More may come once it has been written.
     pub fn pending(&mut self, now: Instant) -> &[u8] {
         if self.written == self.out.len() {
             self.out.clear();
@@ -398,7 +398,7 @@ impl Link {
         &self.out[self.written..]
     }
 
-    /// So many bytes of it have been written.
+    /// Drops `len` pending bytes that have been written.
     pub fn advance(&mut self, len: usize) {
         self.written = (self.written + len).min(self.out.len());
     }
@@ -408,7 +408,7 @@ fn too_long_a_name(len: usize, most: usize) -> String {
     format!("the name of a topic has {len} bytes, prefix and escapes included, and NATS takes {most}")
 }
 
-/// Epochs for histories that begin here. The first is by chance, so that no other node gives the same ones.
+/// The epochs of histories that begin here. The first is random, so that no other node uses the same ones.
 struct Epochs(u64);
 
 impl Epochs {

@@ -1,4 +1,4 @@
-//! What comes from the engine, and what it changes.
+//! Input from the engine, and its effects.
 
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,15 @@ use super::{ANNOUNCEMENT, BATCH, Link, MAX_DELAY, State};
 use crate::frame::DataKind;
 use crate::message::Message;
 
-/// How long nodes that were known are waited for after an outage: they come back as we do.
+/// How long known nodes are awaited after an outage: they come back as we do.
 pub(super) const REUNION: Duration = Duration::from_secs(1);
-/// A node that has said nothing for so long is not waited for.
+/// A node that has been silent for this long is not awaited.
 const RECENT: Duration = Duration::from_secs(10);
-/// Who asks within so long is answered together.
+/// Nodes that ask within this time are answered together.
 const TOGETHER: Duration = Duration::from_millis(250);
 
 impl Link {
-    /// Bytes have come. Messages of other nodes go to `deliver`, borrowed from `input` where they came whole.
+    /// Handles received bytes. Messages of other nodes go to `deliver`, borrowed from `input` if they came whole.
     pub fn receive(&mut self, input: &[u8], now: Instant, mut deliver: impl FnMut(Incoming<'_>)) {
         self.tell_steps(&mut deliver);
         if matches!(self.state, State::Away { .. } | State::Dialing { .. }) {
@@ -41,7 +41,7 @@ impl Link {
             if kept.len() < self.wanted { 0 } else { self.take(&kept, now, &mut deliver) }
         };
         if matches!(self.state, State::Away { .. }) {
-            return; // whatever else came is of a connection that is over
+            return; // everything else belongs to a connection that is over
         }
         kept.drain(..used);
         if kept.is_empty() && kept.capacity() > BATCH {
@@ -50,7 +50,7 @@ impl Link {
         self.input = kept;
     }
 
-    /// Takes all whole values from the front; gives how many bytes they have.
+    /// Takes all whole values from the front. Returns how many bytes they take.
     fn take(&mut self, bytes: &[u8], now: Instant, deliver: &mut impl FnMut(Incoming<'_>)) -> usize {
         let longest = self.settings.max_message.saturating_add(MAX_ENVELOPE).max(ANNOUNCEMENT * 2);
         let mut used = 0;
@@ -95,7 +95,7 @@ impl Link {
             Heard::Answered(count) => self.queue.answered(count),
             Heard::Message { channel, payload } => self.message(channel, payload, now, deliver),
             Heard::RefusedMessage(why) => {
-                self.queue.answered(1); // to say it again would change nothing
+                self.queue.answered(1); // sending it again would change nothing
                 self.refuse_message(why, now);
             }
             Heard::NotPublished(why) => self.refuse_message(why, now),
@@ -128,7 +128,7 @@ impl Link {
         }
     }
 
-    /// All subscriptions hold, or are refused.
+    /// Handles the end of subscribing: all subscriptions are in effect or refused.
     fn subscribed(&mut self, now: Instant) {
         if let State::Restoring { subscribed, .. } = &mut self.state {
             *subscribed = true;
@@ -157,7 +157,8 @@ impl Link {
         }
     }
 
-    /// Up once subscriptions hold, and those who were there before are there again or are waited for no longer.
+    /// Declares the link up once subscriptions are in effect, and the nodes that were there before are back or no
+    /// longer awaited.
     pub(super) fn try_up(&mut self, now: Instant) {
         let State::Restoring { since, subscribed: true, missing } = &self.state else { return };
         if !missing.is_empty() && now < *since + REUNION {
@@ -200,7 +201,7 @@ impl Link {
         now: Instant,
         deliver: &mut impl FnMut(Incoming<'_>),
     ) {
-        // What is none of ours: another program, or a channel that was given up a moment ago.
+        // It may not be ours: from another program, or from a channel that was given up a moment ago.
         let opened = match payload {
             Payload::Whole(bytes) => Envelope::decode(bytes),
             Payload::TooLong { front, .. } => Envelope::decode_front(front),
@@ -226,7 +227,7 @@ impl Link {
                 self.receiving.hello(node, epoch, now);
                 if asks {
                     self.hello(false);
-                    // It was away, and does not know what it has missed.
+                    // The node was away, and does not know what it has missed.
                     self.sending.announce_again();
                     self.tell_all_at.get_or_insert(now + TOGETHER);
                 }
@@ -258,7 +259,7 @@ impl Link {
                 };
                 let Some(message) = message(kind, contents) else { return };
                 self.stats.received += u64::from(!is_ours);
-                // What of ours is missing we have dropped ourselves, and said so.
+                // Missing messages of our own were dropped and reported by ourselves.
                 let gap = (lost > 0 && !is_ours).then(|| topic.map(str::to_owned));
                 let mark = mark.filter(|_| is_ours);
                 deliver(Incoming::Message(NodeMessage { node, topic, message, key, mark, at, replay: None }));
@@ -269,7 +270,7 @@ impl Link {
         }
     }
 
-    /// A message has come that we do not take. No node of ours says so much of itself, so it is one of a program.
+    /// Handles a message that is too long. No node of ours announces that much, so it is a program's message.
     fn too_long(&mut self, channel: &[u8], envelope: &Envelope<'_>, len: usize, now: Instant) {
         let Envelope { kind: Kind::Data(_), node, epoch, number, .. } = *envelope else { return };
         let Some((id, topic)) = self.channels.find(channel) else { return };
@@ -297,7 +298,7 @@ impl Link {
     }
 }
 
-/// `None` for text that is none, which no node of ours sends.
+/// Returns `None` for text that is not UTF-8, which no node of ours sends.
 pub(super) fn message(kind: DataKind, payload: &[u8]) -> Option<Message<'_>> {
     Some(match kind {
         DataKind::Binary => Message::Binary(payload),

@@ -11,10 +11,10 @@ use super::receive::message;
 use super::{Link, State};
 
 impl Link {
-    /// Reads what a topic had behind `since`, a step of it; without `since` the answer only says where its history stands.
-    /// What was there comes as [`NodeMessage`]s with this `ticket`, then an [`Incoming::Step`]; where that says that there is
+    /// Reads a step of what a topic had after `since`; without `since` the answer is only the end of its history. The
+    /// messages come as [`NodeMessage`]s with this `ticket`, then an [`Incoming::Step`]. If that says that there is
     /// [more](Step::More), ask again from there, once there is room for it. The topic has to be
-    /// [subscribed](Self::subscribe) to. Where the engine keeps no histories, nothing happens.
+    /// [subscribed](Self::subscribe) to. If the engine keeps no histories, nothing happens.
     pub fn replay(&mut self, topic: &str, since: Option<Position>, ticket: u64) {
         let name = self.speaker.name(Channel::Topic(topic.as_bytes()));
         if let Some(history) = &mut self.history {
@@ -23,7 +23,7 @@ impl Link {
         }
     }
 
-    /// A step that was over without a word of the engine: to be called after [`replay`](Self::replay).
+    /// Returns a step that ended without asking the engine. Call it after [`replay`](Self::replay).
     pub fn next_step(&mut self) -> Option<(u64, Step)> {
         let (ticket, step) = self.steps.pop_front()?;
         self.stats.too_old += u64::from(matches!(step, Step::TooOld(_)));
@@ -36,7 +36,8 @@ impl Link {
         }
     }
 
-    /// Asks what the histories want to know; tells what has become of one, and how many messages were lost with it.
+    /// Asks the engine what the histories need; reports what has become of one, and how many messages were lost with
+    /// it.
     pub(super) fn with_history(
         &mut self,
         look: impl FnOnce(&mut History, &mut Vec<Question>) -> Option<(Vec<u8>, Option<u64>)>,
@@ -54,7 +55,7 @@ impl Link {
                 Some(lost) => {
                     self.stats.gaps += 1;
                     self.stats.lost += lost;
-                    self.receiving.forget_channel(id); // the numbers would tell of it again
+                    self.receiving.forget_channel(id); // the numbers would report it again
                     self.events.push_back(LinkEvent::Trimmed { topic, lost });
                 }
             }
@@ -62,7 +63,7 @@ impl Link {
         self.ask_history();
     }
 
-    /// Goes on with replays that wait.
+    /// Continues replays that wait.
     pub(super) fn ask_history(&mut self) {
         if !matches!(self.state, State::Restoring { .. } | State::Up) {
             return;
@@ -136,7 +137,7 @@ impl Link {
                 None
             }
         });
-        // Steps that were over meanwhile are of others.
+        // Steps that ended meanwhile belong to others.
         self.steps.extend(over);
     }
 }

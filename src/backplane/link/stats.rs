@@ -1,14 +1,14 @@
-//! What a link counts.
+//! The counters of a link.
 
 use std::time::Duration;
 
-/// Counters of a link, from its beginning on.
+/// Counters of a link, since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LinkStats {
     /// Whether there is a link now.
     pub up: bool,
-    /// Messages that were given to the engine, those that were sent again not counted twice.
+    /// Messages that were given to the engine. Those that were sent again count once.
     pub published: u64,
     /// Messages of other nodes.
     pub received: u64,
@@ -18,7 +18,7 @@ pub struct LinkStats {
     pub repeated: u64,
     /// Messages of ours that were dropped.
     pub dropped: u64,
-    /// Times that something was found missing.
+    /// How often something was found missing.
     pub gaps: u64,
     /// Messages that were found missing.
     pub lost: u64,
@@ -28,11 +28,11 @@ pub struct LinkStats {
     pub queued: usize,
     /// How long the oldest of them has waited.
     pub lag: Duration,
-    /// Messages that were read again for somebody who came back.
+    /// Messages that were read again for connections that came back.
     pub replayed: u64,
-    /// Times that somebody who came back was too late for that.
+    /// How often a connection came back too late for that.
     pub too_old: u64,
-    /// Other nodes that are heard of.
+    /// Other nodes that are alive.
     pub nodes: usize,
     /// How many are present, in all topics and at all nodes.
     pub present: u64,

@@ -1,4 +1,4 @@
-//! What becomes due: announcements, pings and their answers, the next try.
+//! Deadlines of a link: announcements, pings and their answers, the next try.
 
 use std::time::{Duration, Instant};
 
@@ -8,21 +8,21 @@ use super::receive::REUNION;
 use super::{Link, MAX_DELAY, State};
 use crate::entropy;
 
-/// How long reaching an engine and its first answer may take, each.
+/// How long connecting to an engine, and its first answer, may take, each.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The numbers of a node that has said nothing for so long are forgotten.
+/// The numbers of a node that has been silent for this long are forgotten.
 const SILENT: Duration = Duration::from_secs(600);
-/// Drops are told together that happen within so long.
+/// Drops within this time are reported together.
 const TOLD: Duration = Duration::from_secs(1);
-/// A node that was silent for so many announcements is gone.
+/// A node that was silent for this many announcements is gone.
 const LEASE: u32 = 3;
-/// So many tries there are at least, and twice as many on average, within the time that a message may wait.
+/// There are at least this many tries, and twice as many on average, within the time that a message may wait.
 const OFTEN: u32 = 20;
 const TICK: Duration = Duration::from_millis(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 impl Link {
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) has to be called, unless something happens before.
     pub fn next_timeout(&self) -> Instant {
         let first = match &self.state {
             State::Away { until } => *until,
@@ -37,7 +37,7 @@ impl Link {
             .map_or(self.announce_at, |due| due.min(self.announce_at)),
         };
         let old = self.queue.oldest().filter(|_| self.expires());
-        // What is too far off to be told never comes.
+        // A time too far off to be represented never comes.
         let old = old.and_then(|since| since.checked_add(self.settings.max_age));
         let old = old.map(|at| at.max(self.spared_until));
         let untold = self.dropped_since.map(|since| since + TOLD);
@@ -84,13 +84,13 @@ impl Link {
         }
     }
 
-    /// Whether messages become too old: not what becomes history, and not while the engine is there already and only
-    /// other nodes are not.
+    /// Returns whether messages become too old: not those that become history, and not while only other nodes are
+    /// missing and the engine is there.
     const fn expires(&self) -> bool {
         self.history.is_none() && !matches!(self.state, State::Restoring { .. })
     }
 
-    /// Pings where nothing was heard for a while, and announces numbers.
+    /// Sends a ping if nothing was heard for a while, and announces numbers.
     fn keep_up(&mut self, now: Instant) {
         match self.pinged {
             Some(pinged) if now.saturating_duration_since(pinged) >= self.settings.pong_timeout => {
@@ -111,8 +111,8 @@ impl Link {
             self.control(Kind::Present, &[0]);
             self.announce_at = now + interval;
             self.receiving.forget_silent(SILENT, now);
-            // Behind what was given out already, and that is all that has a number and may have arrived. What still
-            // waits in the queue has not been sent, so it may not be announced. A history is read to its end in any case.
+            // After what was given out already, which is all that has a number and may have arrived. What still waits
+            // in the queue has not been sent, so it may not be announced. A history is read to its end in any case.
             if !self.queue.is_waiting() && self.history.is_none() {
                 for piece in self.sending.announce(self.announcement(), now) {
                     self.control(Kind::Numbers, &piece);
@@ -121,7 +121,7 @@ impl Link {
         }
     }
 
-    /// Says who is present here, all of it.
+    /// Announces all that are present here.
     pub(super) fn tell_all_present(&mut self) {
         self.tell_all_at = None;
         let longest = self.announcement();
@@ -131,7 +131,7 @@ impl Link {
         }
     }
 
-    /// The link is over; the next try comes after `least`, or later.
+    /// Ends the link; the next try comes after `least`, or later.
     pub(super) fn fall(&mut self, why: &str, least: Duration, now: Instant) {
         if !matches!(self.state, State::Dialing { .. }) {
             self.actions.push_back(Action::Drop);
@@ -153,8 +153,8 @@ impl Link {
         self.events.push_back(LinkEvent::Down { why: why.to_owned(), retry: delay });
     }
 
-    /// At once for the first try, as every millisecond costs messages; then by chance, and longer and longer, but often as
-    /// long as the messages still wait that came when the link was lost.
+    /// Returns the delay of the next try: none for the first, as every millisecond costs messages; then random and
+    /// longer and longer, but short while messages from the time of the loss still wait.
     fn delay(&mut self, now: Instant) -> Duration {
         self.tries += 1;
         if self.tries == 1 {

@@ -1,13 +1,13 @@
-//! One WebSocket over HTTP/2 as a byte stream, for a client: a layer over the connection to the server, as TLS is one.
+//! A client's WebSocket over HTTP/2 as a byte stream: a layer over the connection to the server, like TLS.
 //!
-//! In: a stream, and the bytes of an opening handshake of HTTP/1.1, then frames. Out: the same from the server. In between it is
-//! an extended CONNECT and its stream. Promises, which a readiness loop builds on:
+//! In: a stream, and the bytes of an HTTP/1.1 opening handshake, then frames. Out: the same from the server. On the
+//! wire it is an extended CONNECT and its stream. Promises for readiness loops:
 //!
-//! * `read` says `WouldBlock` only once the stream below has;
-//! * where the stream below blocks, a call that has read from it once and got nowhere says `Interrupted`, after which to call again
-//!   is fine;
-//! * where `write` has said `WouldBlock` because of a window, [`takes_more`](Http2Stream::takes_more) says when it is open again,
-//!   which a `read` finds out.
+//! * `read` returns `WouldBlock` only once the stream below has;
+//! * if the stream below blocks, a call that has read from it once without progress returns `Interrupted`, and can be
+//!   repeated;
+//! * if `write` has returned `WouldBlock` because of a window, [`takes_more`](Http2Stream::takes_more) says when the
+//!   window is open again, which a `read` finds out.
 
 use std::io::{self, Read, Write};
 
@@ -25,46 +25,47 @@ use super::upgrade;
 use crate::handshake::{HeadLimits, HeadReader, Progress};
 use crate::time::Instant;
 
-/// Which of the protocols is spoken over the stream below.
+/// The protocol over the stream below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layer {
-    /// HTTP/1.1: everything passes as it is.
+    /// HTTP/1.1: everything passes unchanged.
     Off,
     /// HTTP/2.
     On,
-    /// It is not known before the TLS handshake is done.
+    /// Unknown until the TLS handshake is done.
     Unknown,
 }
 
-/// Whether HTTP/2 is spoken.
+/// How it is decided whether HTTP/2 is used.
 #[derive(Debug)]
 pub enum Chosen<S> {
-    /// It is: the server is known to speak it.
+    /// It is used: the server is known to speak it.
     Known,
-    /// ALPN chooses. The function says what it has chosen, once it has; where HTTP/2 is `required`, another choice is an error.
+    /// ALPN chooses. The function returns the choice, once it is made; if HTTP/2 is `required`, another choice is an
+    /// error.
     ByAlpn {
-        /// Whether ALPN has chosen `h2`; `None` before the TLS handshake is done.
+        /// Returns whether ALPN has chosen `h2`, or `None` before the TLS handshake is done.
         choice: fn(&S) -> Option<bool>,
-        /// Whether HTTP/1.1 will not do.
+        /// Whether HTTP/1.1 is not acceptable.
         required: bool,
     },
 }
 
-/// A WebSocket's stream of HTTP/2 over `S`.
+/// A WebSocket on an HTTP/2 stream over `S`.
 #[derive(Debug)]
 pub struct Http2Stream<S> {
     below: S,
     layer: Layer,
     chosen: Chosen<S>,
-    /// A socket that blocks: a write waits for windows by itself.
+    /// Whether the socket blocks, so that a write itself waits for windows.
     blocks: bool,
     connection: Connection,
     stage: StreamState,
-    /// Why nothing goes on; what has come before is still to be read.
+    /// Why the stream has failed; what has arrived before can still be read.
     failure: Option<Http2Failure>,
-    /// What the server has answered, as HTTP/1.1 says it.
+    /// The server's answer, in HTTP/1.1 form.
     head: Vec<u8>,
-    /// A write may go on.
+    /// Whether a write may go on.
     room: bool,
     buffer: Box<[u8]>,
 }
@@ -73,7 +74,7 @@ pub struct Http2Stream<S> {
 enum StreamState {
     /// The request is being written.
     Request(HeadReader),
-    /// It is whole; whether it may be sent depends on the server's SETTINGS.
+    /// The request is whole; whether it may be sent depends on the server's SETTINGS.
     Waiting {
         request: Fields,
         accept: String,
@@ -84,15 +85,15 @@ enum StreamState {
     },
 }
 
-/// Why a stream of HTTP/2 carries no WebSocket, or none any more.
+/// Why a stream of HTTP/2 carries no WebSocket, or no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Http2Failure {
-    /// ALPN has not chosen `h2`: the server speaks HTTP/1.1 alone.
+    /// ALPN has not chosen `h2`: the server speaks only HTTP/1.1.
     NotSpoken,
     /// The server does not announce SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3).
     NotAllowed,
-    /// The server takes no streams.
+    /// The server accepts no streams.
     Refused,
     /// The stream was reset with this code.
     Reset(ErrorCode),
@@ -100,7 +101,7 @@ pub enum Http2Failure {
     Ended,
     /// The server breaks a rule of HTTP/2.
     Protocol(Http2Error),
-    /// What was to be sent is no request.
+    /// What was to be sent is not a request.
     Request,
 }
 
@@ -122,7 +123,7 @@ impl fmt::Display for Http2Failure {
 
 impl core::error::Error for Http2Failure {}
 
-/// What [`Http2Failure`] stands behind an error, if one does.
+/// Returns the [`Http2Failure`] inside an error, if there is one.
 pub fn http2_failure(error: &io::Error) -> Option<Http2Failure> {
     error.get_ref()?.downcast_ref().copied()
 }
@@ -142,17 +143,17 @@ impl From<Http2Failure> for io::Error {
     }
 }
 
-/// Our own request: as long as the program has made it.
+/// The limits for our own request, which is as long as the program has made it.
 const REQUEST: HeadLimits = HeadLimits { max_bytes: 1 << 20, max_headers: 2000 };
 
-/// What a connection holds that has one stream, which is read.
+/// What a connection with a single stream, which is read, holds.
 const STATE: usize = 8 * 1024;
 
-/// As much is read from below at once.
+/// How much is read from below at once.
 const BUFFER: usize = 16 * 1024;
 
 impl<S: Read + Write> Http2Stream<S> {
-    /// Lays HTTP/2 over `below`, if it is chosen; `blocks` where the calls of that wait.
+    /// Creates a stream with HTTP/2 over `below`, if it is chosen. `blocks` says whether calls of `below` wait.
     pub fn new(below: S, chosen: Chosen<S>, blocks: bool) -> Self {
         Self {
             below,
@@ -168,12 +169,12 @@ impl<S: Read + Write> Http2Stream<S> {
         }
     }
 
-    /// Whether it is HTTP/2; no before ALPN has chosen.
+    /// Returns whether it is HTTP/2; `false` before ALPN has chosen.
     pub const fn is_http2(&self) -> bool {
         matches!(self.layer, Layer::On)
     }
 
-    /// What is spoken, as far as that is known.
+    /// Returns the protocol, as far as it is known.
     fn settle(&mut self) -> Layer {
         if let (Layer::Unknown, Chosen::ByAlpn { choice, required }) = (self.layer, &self.chosen)
             && let Some(is_http2) = choice(&self.below)
@@ -186,12 +187,12 @@ impl<S: Read + Write> Http2Stream<S> {
         self.layer
     }
 
-    /// Takes what concerns the connection while nobody reads from the stream: windows that open, and Pings. What is for the
-    /// stream waits, as far as its window goes.
+    /// Handles the connection's own frames while nobody reads from the stream: windows that open, and Pings. Bytes for
+    /// the stream wait, as far as its window allows.
     ///
     /// # Errors
     ///
-    /// What the stream below says; `WouldBlock` is none.
+    /// The error of the stream below; `WouldBlock` is not an error.
     pub fn carry_on(&mut self) -> io::Result<()> {
         while self.settle() == Layer::On && self.failure.is_none() {
             match self.receive() {
@@ -203,43 +204,45 @@ impl<S: Read + Write> Http2Stream<S> {
         Ok(())
     }
 
-    /// The stream below.
+    /// Returns the stream below.
     pub const fn below(&self) -> &S {
         &self.below
     }
 
-    /// The stream below. To read from it or write to it breaks the connection.
+    /// Returns the stream below. Reading from it or writing to it breaks the connection.
     pub const fn below_mut(&mut self) -> &mut S {
         &mut self.below
     }
 
-    /// Bytes of memory that count for it, beside its own size: its buffer, and what a connection with one stream mostly holds.
-    /// A server can make that more, by what [`Limits`] says of one stream and of what waits to be written.
+    /// Returns how many bytes of memory count for it, beyond its own size: its buffer, and what a connection with one
+    /// stream usually holds. A server can increase that within the [`Limits`] of one stream and of what waits to be
+    /// written.
     pub const fn memory(&self) -> usize {
         BUFFER + STATE
     }
 
-    /// Whether a write that said `WouldBlock` may go on, though the stream below has not said so; says so once.
+    /// Returns, once, whether a write that returned `WouldBlock` may go on, though the stream below has not reported
+    /// that.
     pub const fn takes_more(&mut self) -> bool {
         core::mem::replace(&mut self.room, false)
     }
 
-    /// Allows the server nothing anew, while it is `held` back; what has come is there to be read. Whether it is HTTP/2, which can
-    /// do that.
+    /// Stops opening the server's windows, while it is `held` back; what has come can still be read. Returns whether it
+    /// is HTTP/2, which can do that.
     pub fn hold_back(&mut self, held: bool) -> bool {
         if let StreamState::Open { id, .. } = &self.stage {
             self.connection.hold_back(*id, held);
-            // What fails the next call tells.
+            // The next call reports any error.
             let _ = self.send();
         }
         self.is_http2()
     }
 
-    /// Says that nothing more will be written: END_STREAM, and that no further stream is opened.
+    /// Ends our direction: sends END_STREAM, and opens no further streams.
     ///
     /// # Errors
     ///
-    /// What the stream below says; `WouldBlock` is none, as a later [`flush`](Write::flush) goes on.
+    /// The error of the stream below; `WouldBlock` is not an error, as a later [`flush`](Write::flush) goes on.
     pub fn end(&mut self) -> io::Result<()> {
         if let StreamState::Open { id, .. } = &self.stage {
             self.connection.finish(*id);
@@ -251,7 +254,7 @@ impl<S: Read + Write> Http2Stream<S> {
         }
     }
 
-    /// Writes what the connection has to say.
+    /// Writes what the connection has to send.
     fn send(&mut self) -> io::Result<()> {
         if self.layer != Layer::On {
             return self.below.flush();
@@ -268,7 +271,7 @@ impl<S: Read + Write> Http2Stream<S> {
         self.below.flush()
     }
 
-    /// Reads once from below. A call that blocks waits once, so that its caller can look at the clock.
+    /// Reads once from below. A call that blocks waits only once, so that its caller can check the clock.
     fn wait(&mut self, has_read: &mut bool) -> io::Result<()> {
         if self.blocks && core::mem::replace(has_read, true) {
             return Err(io::ErrorKind::Interrupted.into());
@@ -276,7 +279,7 @@ impl<S: Read + Write> Http2Stream<S> {
         self.receive()
     }
 
-    /// Reads once from below, and takes what that means.
+    /// Reads once from below, and handles what came.
     fn receive(&mut self) -> io::Result<()> {
         let len = self.below.read(&mut self.buffer)?;
         let bytes = core::mem::take(&mut self.buffer);
@@ -285,7 +288,7 @@ impl<S: Read + Write> Http2Stream<S> {
         result
     }
 
-    /// Takes what has been read; nothing is the end.
+    /// Handles what has been read; no bytes mean the end.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             self.fail(Http2Failure::Ended);
@@ -295,7 +298,7 @@ impl<S: Read + Write> Http2Stream<S> {
             self.fail(Http2Failure::Protocol(error));
         }
         self.take_events();
-        // Where nothing is taken below, reading goes on.
+        // If nothing is accepted below, reading goes on.
         match self.send() {
             Err(error) if !is_block(&error) => Err(error),
             _ => Ok(()),
@@ -304,7 +307,7 @@ impl<S: Read + Write> Http2Stream<S> {
 
     fn fail(&mut self, failure: Http2Failure) {
         self.failure.get_or_insert(failure);
-        self.room = true; // whoever waits to write is to hear of it
+        self.room = true; // a caller that waits to write has to be told
     }
 
     fn take_events(&mut self) {
@@ -324,7 +327,7 @@ impl<S: Read + Write> Http2Stream<S> {
         }
     }
 
-    /// Sends the request, once it is whole and the server has said whether it takes such.
+    /// Sends the request, once it is whole and the server has said whether it accepts such requests.
     fn ask(&mut self) {
         let (None, StreamState::Waiting { request, accept }) = (self.failure, &mut self.stage) else {
             return;
@@ -386,11 +389,12 @@ impl<S: Read + Write> Read for Http2Stream<S> {
             if let StreamState::Open { id, .. } = &self.stage
                 && let Some(len) = self.connection.read(*id, buf)
             {
-                // A window may be open again, which is told as far as the socket takes it now; the next call tells an error.
+                // A window may be open again. That is sent as far as the socket accepts it now; the next call reports
+                // an error.
                 let _ = self.send();
                 return Ok(len);
             }
-            self.take_events(); // a reset is told behind what came before it
+            self.take_events(); // a reset is reported after what came before it
             if let Some(failure) = self.failure {
                 let _ = self.send(); // a GOAWAY says why
                 return Err(failure.into());
@@ -408,14 +412,14 @@ impl<S: Read + Write> Write for Http2Stream<S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match self.settle() {
             Layer::Off => return self.below.write(buf),
-            Layer::Unknown => return Err(io::ErrorKind::WouldBlock.into()), // nothing is said before TLS is agreed on
+            Layer::Unknown => return Err(io::ErrorKind::WouldBlock.into()), // nothing is sent before the TLS handshake
             Layer::On => {}
         }
         let mut has_read = false;
         loop {
             if let Some(failure) = self.failure {
                 return match &self.stage {
-                    // A loop may read what came before only once it has written; what it writes goes nowhere.
+                    // A loop may read what came before only once it has written; what it writes is discarded.
                     StreamState::Open { id, .. } if !self.blocks && self.connection.holds(*id) => {
                         Ok(buf.len())
                     }
@@ -435,7 +439,7 @@ impl<S: Read + Write> Write for Http2Stream<S> {
             if len > 0 || buf.is_empty() {
                 return Ok(len);
             }
-            // What went out has made room.
+            // What was sent has made room.
             if self.takes_more() {
                 continue;
             }
@@ -451,7 +455,7 @@ impl<S: Read + Write> Write for Http2Stream<S> {
     }
 }
 
-/// A socket that does not block, or one that does and whose timeout has passed.
+/// Returns whether a non-blocking socket would block, or the timeout of a blocking one has passed.
 fn is_block(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

@@ -16,12 +16,12 @@ use crate::role::Role;
 use crate::secret::Secret;
 use crate::time::Instant;
 
-/// Names a stream of one [`Connection`].
+/// Identifies a stream of one [`Connection`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub(super) u32);
 
 impl StreamId {
-    /// The number on the wire.
+    /// Returns the number on the wire.
     pub const fn number(self) -> u32 {
         self.0
     }
@@ -31,19 +31,19 @@ impl StreamId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The peer's first SETTINGS are there: [`Connection::allows_websockets`] is known.
+    /// The peer's first SETTINGS have arrived: [`Connection::allows_websockets`] is known.
     Ready,
-    /// A client asks for something; at a server.
+    /// A client has sent a request; at a server.
     Request(StreamId, Fields),
-    /// The server answers; at a client. Interim responses (1xx) come as well.
+    /// The server has sent a response; at a client. Interim responses (1xx) are reported as well.
     Response(StreamId, Fields),
-    /// There is something to [`read`](Connection::read), the end perhaps.
+    /// There is something to [`read`](Connection::read), perhaps the end.
     Readable(StreamId),
     /// A [`send`](Connection::send) that took less than it was offered may go on.
     Writable(StreamId),
     /// The stream is over: the peer has reset it, or we had to, with this code.
     Reset(StreamId, ErrorCode),
-    /// The peer takes no further streams.
+    /// The peer accepts no further streams.
     GoAway(ErrorCode),
 }
 
@@ -51,11 +51,11 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// One of the sides takes no further streams: the connection ends, or has failed.
+    /// One of the sides accepts no further streams: the connection is ending, or has failed.
     GoingAway,
-    /// The server has as many streams as it takes.
+    /// The server has as many streams as it accepts.
     TooMany,
-    /// All numbers are used up.
+    /// All numbers have been used.
     Exhausted,
 }
 
@@ -71,11 +71,11 @@ impl core::fmt::Display for OpenError {
 
 impl core::error::Error for OpenError {}
 
-/// What we allow the peer to send on all streams together. It is allowed anew as soon as it has come: what a stream holds
-/// is bounded by its own window, and one that is not read holds up no other.
+/// What we allow the peer to send on all streams together. It is replenished as soon as it has arrived: what a stream
+/// holds is bounded by its own window, and an unread stream holds up no other.
 pub(super) const CONNECTION_WINDOW: i64 = 1 << 20;
 
-/// Streams that we have reset, whose last frames may still be on their way (§5.1).
+/// How many streams that we have reset are remembered, as their last frames may still be on their way (§5.1).
 const REMEMBERED: usize = 64;
 
 /// Both directions of an HTTP/2 connection: bytes and the time in, events and bytes out.
@@ -118,7 +118,7 @@ pub struct Connection {
     pub(super) section: Option<FieldSection>,
     pub(super) decoder: Decoder,
     pub(super) encoder: Encoder,
-    /// The peer's first SETTINGS have come.
+    /// Whether the peer's first SETTINGS have arrived.
     pub(super) is_ready: bool,
     pub(super) peer: PeerSettings,
     pub(super) send_window: i64,
@@ -128,13 +128,13 @@ pub struct Connection {
     /// The next stream that we open.
     pub(super) next_own: u32,
     pub(super) out: Secret<Vec<u8>>,
-    /// So much of `out` is written.
+    /// How much of `out` has been written.
     pub(super) written: usize,
     pub(super) events: VecDeque<Event>,
     pub(super) floods: Floods,
-    /// We have said GOAWAY.
+    /// Whether we have sent GOAWAY.
     pub(super) leaving: bool,
-    /// The peer has.
+    /// Whether the peer has sent GOAWAY.
     pub(super) peer_leaves: bool,
     pub(super) failed: Option<Http2Error>,
     pub(super) forgotten: VecDeque<u32>,
@@ -143,12 +143,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The client's side. The preface and our SETTINGS are pending.
+    /// Creates the client's side. The preface and our SETTINGS are pending.
     pub fn client(limits: Limits) -> Self {
         Self::new(Role::Client, limits)
     }
 
-    /// The server's side. Our SETTINGS are pending.
+    /// Creates the server's side. Our SETTINGS are pending.
     pub fn server(limits: Limits) -> Self {
         Self::new(Role::Server, limits)
     }
@@ -188,12 +188,12 @@ impl Connection {
         }
     }
 
-    /// Bytes to write, in order.
+    /// Returns the bytes to write, in order.
     pub fn pending(&self) -> &[u8] {
         &self.out.expose()[self.written..]
     }
 
-    /// So many of them are written.
+    /// Drops pending bytes that have been written.
     pub fn advance(&mut self, written: usize) {
         self.written += written.min(self.pending().len());
         if self.written == self.out.expose().len() {
@@ -209,39 +209,39 @@ impl Connection {
         self.wake();
     }
 
-    /// What has happened, in order; to be asked after each [`receive`](Self::receive) and [`advance`](Self::advance) until it
-    /// says `None`.
+    /// Returns the next event. Call it after each [`receive`](Self::receive) and [`advance`](Self::advance) until it
+    /// returns `None`.
     #[expect(clippy::should_implement_trait, reason = "it is no iterator: `None` now is not the end")]
     pub fn next(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// Whether the peer's first SETTINGS have come.
+    /// Returns whether the peer's first SETTINGS have arrived.
     pub const fn is_ready(&self) -> bool {
         self.is_ready
     }
 
-    /// Whether the peer takes extended CONNECT (RFC 8441 §3); no before it [is ready](Self::is_ready).
+    /// Returns whether the peer accepts extended CONNECT (RFC 8441 §3); `false` before it [is ready](Self::is_ready).
     pub const fn allows_websockets(&self) -> bool {
         self.peer.connect_protocol
     }
 
-    /// Streams that are not over.
+    /// Returns how many streams are not over.
     pub fn streams(&self) -> usize {
         self.streams.len()
     }
 
-    /// Whether one of the sides takes no further streams.
+    /// Returns whether one of the sides accepts no further streams.
     pub const fn is_going_away(&self) -> bool {
         self.leaving || self.peer_leaves || self.failed.is_some()
     }
 
-    /// The rule that the peer broke, if the connection has failed.
+    /// Returns the rule that the peer broke, if the connection has failed.
     pub const fn failure(&self) -> Option<Http2Error> {
         self.failed
     }
 
-    /// Bytes of memory held, beside its own size.
+    /// Returns how many bytes of memory are held, beyond its own size.
     pub fn memory(&self) -> usize {
         let section = self.section.as_ref().map_or(0, |section| section.block.expose().capacity());
         let streams: usize = self.streams.values().map(|stream| size_of::<Stream>() + stream.memory()).sum();
@@ -268,7 +268,7 @@ impl Connection {
         })
     }
 
-    /// Opens a stream with this request; `ends` where nothing follows it.
+    /// Opens a stream with this request; `ends` if nothing follows it.
     ///
     /// # Errors
     ///
@@ -294,8 +294,8 @@ impl Connection {
         Ok(StreamId(id))
     }
 
-    /// Answers a request; `ends` where nothing follows. Says whether it did: not on a stream that is over, or twice. Interim
-    /// responses may come before.
+    /// Answers a request; `ends` if nothing follows. Returns whether it did: it does not on a stream that is over, or
+    /// twice. Interim responses may come before.
     pub fn respond(&mut self, id: StreamId, response: &Fields, ends: bool) -> bool {
         let Some(stream) = self.streams.get_mut(&id.0).filter(|stream| !stream.answered) else {
             return false;
@@ -310,8 +310,9 @@ impl Connection {
         true
     }
 
-    /// Sends bytes behind the field section, as far as the windows and [`Limits::max_queued`] allow; says how many it took.
-    /// Where it took fewer, [`Event::Writable`] comes once there is more room. Where the peer has reset it, they go nowhere.
+    /// Sends bytes after the field section, as far as the windows and [`Limits::max_queued`] allow. Returns how many it
+    /// took. If it took fewer, [`Event::Writable`] comes once there is more room. If the peer has reset the stream,
+    /// they are discarded.
     pub fn send(&mut self, id: StreamId, bytes: &[u8]) -> usize {
         if self.streams.get(&id.0).is_some_and(|stream| stream.reset.is_some()) {
             return bytes.len();
@@ -344,8 +345,8 @@ impl Connection {
         self.forget_over(id.0);
     }
 
-    /// Takes what has come on a stream, as far as `buf` has room. `Some(0)` at its end; `None` where nothing is there now, and
-    /// for a stream that is over.
+    /// Takes what has arrived on a stream, as far as `buf` has room. Returns `Some(0)` at its end, and `None` if
+    /// nothing is there now or the stream is over.
     pub fn read(&mut self, id: StreamId, buf: &mut [u8]) -> Option<usize> {
         let stream = self.streams.get_mut(&id.0)?;
         if !stream.has_data() {
@@ -368,7 +369,7 @@ impl Connection {
         Some(len)
     }
 
-    /// Allows the peer nothing anew on a stream that is read, while it is `held` back.
+    /// Stops opening the peer's window of a stream that is read, while it is `held` back.
     pub fn hold_back(&mut self, id: StreamId, held: bool) {
         let Some(stream) = self.streams.get_mut(&id.0) else { return };
         stream.held_back = held;
@@ -377,30 +378,30 @@ impl Connection {
         }
     }
 
-    /// Whether the peer has reset the stream, or it is over for another reason.
+    /// Returns whether the peer has reset the stream, or it is over for another reason.
     pub fn is_over(&self, id: StreamId) -> bool {
         !self.streams.contains_key(&id.0)
     }
 
-    /// Whether something has come on a stream that was not read.
+    /// Returns whether something has arrived on a stream that was not read.
     pub(super) fn holds(&self, id: StreamId) -> bool {
         self.streams.get(&id.0).is_some_and(Stream::has_data)
     }
 
-    /// Ends a stream at once. One that is over stays so.
+    /// Ends a stream at once. One that is over stays over.
     pub fn reset(&mut self, id: StreamId, code: ErrorCode) {
         if self.streams.remove(&id.0).is_some() {
             self.write_reset(id.0, code);
         }
     }
 
-    /// Drops a stream that is not needed any more: with RST_STREAM unless both sides have ended it.
+    /// Drops a stream that is no longer needed: with RST_STREAM unless both sides have ended it.
     pub fn close(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get(&id.0) else { return };
         match (stream.ended, stream.peer_ended) {
-            // That includes what the peer has reset.
+            // That includes streams that the peer has reset.
             (true, true) => drop(self.streams.remove(&id.0)),
-            // §8.1: the answer is whole, and what the client still says is not needed.
+            // §8.1: the answer is whole, and what the client still sends is not needed.
             (true, false) if self.role == Role::Server && !stream.is_tunnel => {
                 self.reset(id, ErrorCode::NO_ERROR)
             }
@@ -408,7 +409,7 @@ impl Connection {
         }
     }
 
-    /// Tells the peer that we take no further streams; those that are there go on.
+    /// Tells the peer that we accept no further streams; existing ones go on.
     pub fn go_away(&mut self) {
         if !self.leaving {
             self.say_goaway(ErrorCode::NO_ERROR);
@@ -436,14 +437,14 @@ impl Connection {
         self.forgotten.push_back(id);
     }
 
-    /// A stream that both sides have ended, and whose end was read, is over.
+    /// Forgets a stream if both sides have ended it and its end was read.
     fn forget_over(&mut self, id: u32) {
         if self.streams.get(&id).is_some_and(Stream::is_over) {
             self.streams.remove(&id);
         }
     }
 
-    /// Tells those that wait for room that there is some, each in its turn as the first.
+    /// Wakes streams that wait for room, each in its turn as the first.
     pub(super) fn wake(&mut self) {
         if self.send_window <= 0 || self.pending().len() > self.limits.max_queued / 2 {
             return;
@@ -467,8 +468,8 @@ impl Connection {
         }
     }
 
-    /// Whether the peer may open another stream. Those that both sides have ended do not count (§5.1.2), though the program may
-    /// not have let go of them yet; but there are no more than as many again.
+    /// Returns whether the peer may open another stream. Streams that both sides have ended do not count (§5.1.2), even
+    /// if the program has not released them yet, but there may only be as many of them again.
     pub(super) fn has_room_for_stream(&self) -> bool {
         let most = self.limits.max_streams as usize;
         self.streams.len() < most
@@ -476,7 +477,7 @@ impl Connection {
                 && self.streams.values().filter(|stream| !stream.is_closed()).count() < most
     }
 
-    /// Nobody has opened it.
+    /// Returns whether nobody has opened it.
     pub(super) const fn is_idle(&self, id: u32) -> bool {
         match (self.role, id % 2) {
             (Role::Server, 1) => id > self.last_of_peer,
@@ -485,7 +486,7 @@ impl Connection {
         }
     }
 
-    /// The peer has broken a rule of a stream: that is over.
+    /// Handles a broken rule of a stream, which is over then.
     pub(super) fn fault(&mut self, id: u32, fault: StreamFault, now: Instant) -> Result<(), Http2Error> {
         self.floods.count(Flood::Reset, now)?;
         self.write_reset(id, fault.code());

@@ -1,4 +1,4 @@
-//! The rules of HTTP/2 that a peer can break, and what it is told.
+//! The rules of HTTP/2 that a peer can break, and their error codes.
 
 use core::fmt;
 
@@ -12,7 +12,7 @@ pub struct ErrorCode(pub u32);
 impl ErrorCode {
     /// Nothing is wrong.
     pub const NO_ERROR: Self = Self(0);
-    /// A rule is broken that has no code of its own.
+    /// A rule without a code of its own is broken.
     pub const PROTOCOL_ERROR: Self = Self(1);
     /// The fault is ours.
     pub const INTERNAL_ERROR: Self = Self(2);
@@ -28,15 +28,15 @@ impl ErrorCode {
     pub const REFUSED_STREAM: Self = Self(7);
     /// The stream is not needed any more; what a reset of TCP is to a WebSocket (RFC 8441 §5).
     pub const CANCEL: Self = Self(8);
-    /// A field section that cannot be read.
+    /// A field section that cannot be decoded.
     pub const COMPRESSION_ERROR: Self = Self(9);
-    /// What a CONNECT has led to has broken.
+    /// The connection that a CONNECT has made has broken.
     pub const CONNECT_ERROR: Self = Self(10);
     /// The peer makes more work than anybody needs.
     pub const ENHANCE_YOUR_CALM: Self = Self(11);
     /// TLS is too weak.
     pub const INADEQUATE_SECURITY: Self = Self(12);
-    /// The server wants HTTP/1.1.
+    /// The server requires HTTP/1.1.
     pub const HTTP_1_1_REQUIRED: Self = Self(13);
 }
 
@@ -72,19 +72,19 @@ impl fmt::Debug for ErrorCode {
     }
 }
 
-/// What too much of was sent, all of it legal by itself. See [`Limits`](super::Limits).
+/// A kind of excess, each part of it legal by itself. See [`Limits`](super::Limits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Flood {
     /// PING frames, each of which asks for an answer: CVE-2019-9512.
     Ping,
-    /// SETTINGS frames, likewise: CVE-2019-9515.
+    /// SETTINGS frames, each of which asks for an answer: CVE-2019-9515.
     Settings,
     /// Streams that were opened and reset, or broken so that we reset them: CVE-2023-44487, CVE-2025-8671.
     Reset,
-    /// DATA frames that hold nothing and end nothing: CVE-2019-9518.
+    /// DATA frames that carry nothing and end nothing: CVE-2019-9518.
     EmptyData,
-    /// PRIORITY frames, and those of a type that nobody knows: CVE-2019-9513.
+    /// PRIORITY frames, and those of unknown types: CVE-2019-9513.
     Priority,
     /// WINDOW_UPDATE frames far beyond what is sent: CVE-2019-9511 is that, byte by byte.
     WindowUpdate,
@@ -112,7 +112,7 @@ impl Flood {
     }
 }
 
-/// The peer broke a rule of the whole connection; it has failed (RFC 9113 §5.4.1).
+/// The peer broke a rule of the whole connection, which has failed (RFC 9113 §5.4.1).
 ///
 /// By the time a caller sees one, the GOAWAY that tells the peer is queued, and all further input is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,11 +122,11 @@ pub enum Http2Error {
     Preface,
     /// The first frame is not SETTINGS.
     SettingsMissing,
-    /// A frame longer than the 16,384 bytes that everybody must take, and that we take.
+    /// A frame longer than the 16,384 bytes that everybody must accept, and that we accept.
     FrameTooLong,
     /// A frame whose length is not that of its type.
     FrameLength,
-    /// A frame on stream 0 that belongs to a stream, or the other way round.
+    /// A frame on stream 0 that belongs to a stream, or vice versa.
     StreamMisplaced,
     /// Padding as long as its frame, or longer.
     Padding,
@@ -138,9 +138,9 @@ pub enum Http2Error {
     StreamClosed,
     /// Another frame inside a field section, or CONTINUATION outside of one.
     FieldSectionInterrupted,
-    /// A field section that cannot be read.
+    /// A field section that cannot be decoded.
     Compression(HpackError),
-    /// PUSH_PROMISE: from a client, or though we have switched it off.
+    /// PUSH_PROMISE, from a client or although we have disabled it.
     Push,
     /// A setting with a value that it may not have.
     Setting,
@@ -159,7 +159,7 @@ pub enum Http2Error {
 }
 
 impl Http2Error {
-    /// Where the rule stands.
+    /// Returns the section that states the rule.
     pub const fn section(self) -> Section {
         use Http2Error::*;
         Section::new(
@@ -187,7 +187,7 @@ impl Http2Error {
         )
     }
 
-    /// What the peer is told.
+    /// Returns the error code for the peer.
     pub const fn code(self) -> ErrorCode {
         use Http2Error::*;
         match self {
@@ -241,12 +241,12 @@ impl fmt::Display for Http2Error {
 
 impl core::error::Error for Http2Error {}
 
-/// What is wrong with one stream: it is reset, and the others live (RFC 9113 §5.4.2).
+/// What is wrong with one stream: it is reset, and the others go on (RFC 9113 §5.4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum StreamFault {
     /// §8.1.1.
     Malformed,
-    /// §5.1: DATA behind END_STREAM.
+    /// §5.1: DATA after END_STREAM.
     Closed,
     /// §6.9.1: more than its window allows, or a window beyond 2^31 - 1.
     FlowControl,

@@ -1,4 +1,5 @@
-//! Field sections: what a request and a response say, and what makes them malformed (RFC 9113 §8.2, §8.3; RFC 8441 §4).
+//! Field sections: the content of requests and responses, and what makes them malformed (RFC 9113 §8.2, §8.3; RFC 8441
+//! §4).
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -7,11 +8,11 @@ use core::fmt;
 use super::hpack;
 use crate::token::is_token_byte;
 
-/// Fields in their order, pseudo-fields among them: names in lower case, values as bytes.
+/// Fields in order, including pseudo-fields: names in lower case, values as bytes.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Fields {
     list: Vec<Field>,
-    /// As RFC 9113 §6.5.2 counts them.
+    /// The size as RFC 9113 §6.5.2 counts it.
     size: usize,
 }
 
@@ -22,16 +23,16 @@ type Field = (Box<[u8]>, Box<[u8]>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// What each field counts beside its bytes.
+/// What each field counts beyond its bytes.
 const OVERHEAD: usize = 32;
 
 impl Fields {
-    /// No fields.
+    /// Creates an empty section.
     pub const fn new() -> Self {
         Self { list: Vec::new(), size: 0 }
     }
 
-    /// Adds a field behind the others.
+    /// Appends a field.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.push(name.as_bytes(), value.as_ref());
@@ -43,27 +44,27 @@ impl Fields {
         self.list.push((name.into(), value.into()));
     }
 
-    /// What the fields count, each 32 bytes more than its name and value (RFC 9113 §6.5.2).
+    /// Returns the size of the fields, each 32 bytes more than its name and value (RFC 9113 §6.5.2).
     pub const fn size(&self) -> usize {
         self.size
     }
 
-    /// Every field, in order.
+    /// Returns every field, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.list.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// The value of the first field with this name.
+    /// Returns the value of the first field with this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.values(name).next()
     }
 
-    /// The values of all fields with this name.
+    /// Returns the values of all fields with this name.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> + Clone {
         self.iter().filter(move |(this, _)| *this == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// The status of a response.
+    /// Returns the status of a response.
     pub fn status(&self) -> Option<u16> {
         match self.get(":status")? {
             &[a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
@@ -73,16 +74,16 @@ impl Fields {
         }
     }
 
-    /// Whether it asks for a tunnel: CONNECT, extended or not.
+    /// Returns whether it asks for a tunnel: CONNECT, extended or not.
     pub(super) fn is_connect(&self) -> bool {
         self.get(":method") == Some(b"CONNECT")
     }
 
-    /// The one length that is declared, if any is.
+    /// Returns the one declared length, if there is one.
     pub(super) fn content_length(&self) -> Result<Option<u64>, Malformed> {
         let mut found = None;
         for value in self.values("content-length") {
-            // What `u64` parses may begin with a sign.
+            // `u64` would also parse a sign.
             let digits =
                 str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
             let len = digits.and_then(|digits| digits.parse().ok()).ok_or(Malformed)?;
@@ -94,7 +95,7 @@ impl Fields {
         Ok(found)
     }
 
-    /// Encodes them.
+    /// Encodes the fields.
     pub(super) fn encode(&self, encoder: &mut hpack::Encoder) -> Vec<u8> {
         let mut block = Vec::with_capacity(self.size / 2);
         encoder.begin(&mut block);
@@ -104,7 +105,7 @@ impl Fields {
         block
     }
 
-    /// §8.3.1; RFC 8441 §4.
+    /// Checks a request (§8.3.1; RFC 8441 §4).
     pub(super) fn check_request(&self) -> Result<(), Malformed> {
         self.check(&[":method", ":scheme", ":path", ":authority", ":protocol"])?;
         let (scheme, path) = (self.get(":scheme"), self.get(":path"));
@@ -143,7 +144,7 @@ impl Fields {
         if scheme.is_empty() || !is_visible(scheme) {
             return Err(Malformed);
         }
-        // §8.3.1: no user-info, not empty, and what Host says beside it is the same.
+        // §8.3.1: no user-info, not empty, and the same as in Host, if that is there.
         if let Some(authority) = authority
             && (authority.is_empty() || authority.contains(&b'@') || !is_visible(authority))
         {
@@ -155,19 +156,19 @@ impl Fields {
         }
     }
 
-    /// §8.3.2.
+    /// Checks a response (§8.3.2).
     pub(super) fn check_response(&self) -> Result<u16, Malformed> {
         self.check(&[":status"])?;
-        // §8.6: HTTP/2 knows no 101.
+        // §8.6: HTTP/2 has no 101.
         self.status().filter(|status| *status != 101).ok_or(Malformed)
     }
 
-    /// §8.1: trailers have no pseudo-fields.
+    /// Checks trailers (§8.1: they have no pseudo-fields).
     pub(super) fn check_trailers(&self) -> Result<(), Malformed> {
         self.check(&[])
     }
 
-    /// §8.2.1, §8.2.2, and that pseudo-fields are known, single and in front (§8.3).
+    /// Checks §8.2.1, §8.2.2, and that pseudo-fields are known, single and in front (§8.3).
     fn check(&self, pseudo: &[&str]) -> Result<(), Malformed> {
         let mut seen = 0u8;
         let mut is_behind = false;
@@ -206,7 +207,7 @@ impl fmt::Debug for Fields {
     }
 }
 
-/// §8.2.2: what is about one connection of HTTP/1.1.
+/// §8.2.2: returns whether a field belongs to one connection of HTTP/1.1.
 fn is_of_connection(name: &[u8], value: &[u8]) -> bool {
     match name {
         b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding" | b"upgrade" => true,
@@ -215,7 +216,7 @@ fn is_of_connection(name: &[u8], value: &[u8]) -> bool {
     }
 }
 
-/// What nobody on the way may keep, and no log may show.
+/// Returns whether a field may not be stored on the way, nor shown in a log.
 fn is_secret(name: &[u8]) -> bool {
     matches!(name, b"authorization" | b"proxy-authorization" | b"cookie" | b"set-cookie")
 }

@@ -1,4 +1,4 @@
-//! Headers of frames (RFC 9113 §4.1), and the frames that we write.
+//! Headers of frames (RFC 9113 §4.1), and writing frames.
 
 use alloc::vec::Vec;
 
@@ -28,16 +28,16 @@ pub(super) mod flag {
 /// What a client sends first (§3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The longest payload that we take and send: what everybody must take (§4.2).
+/// The longest payload that we accept and send: what everybody must accept (§4.2).
 pub(super) const MAX_FRAME: usize = 16_384;
 
-/// Bytes of a header.
+/// The length of a header in bytes.
 pub(super) const HEADER: usize = 9;
 
 /// The largest window (§6.9.1).
 pub(super) const MAX_WINDOW: i64 = (1 << 31) - 1;
 
-/// The window of a stream or a connection that has just begun (§6.9.2).
+/// The initial window of a stream or a connection (§6.9.2).
 pub(super) const FIRST_WINDOW: i64 = 65_535;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,23 +1,23 @@
-//! How much a peer may make us hold, and do.
+//! Limits on what a peer may make us hold and do.
 
 use core::time::Duration;
 
 use super::error::{Flood, Http2Error};
 use crate::time::Instant;
 
-/// What one connection may hold. What it may make us do beside that is bounded by rates that no honest peer comes near;
+/// What one connection may hold. The work that it may cause besides is bounded by rates that no honest peer comes near;
 /// see [`Flood`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Streams that the peer may have open at once; 100, as RFC 9113 §6.5.2 recommends at least.
+    /// How many streams the peer may have open at once. Default: 100, the least that RFC 9113 §6.5.2 recommends.
     pub max_streams: u32,
-    /// Bytes that a stream holds for a program that does not read it: its window. 128 KiB; less than 65,535 counts as
-    /// that, as a peer may send so much before it has heard of us.
+    /// How many bytes a stream holds for a program that does not read it: its window. Default: 128 KiB. Less than
+    /// 65,535 counts as that, as a peer may send that much before it has our SETTINGS.
     pub window: u32,
-    /// Bytes of a field section, as it comes and once more as RFC 9113 §6.5.2 counts fields. 16 KiB.
+    /// The size of a field section, both as it arrives and as RFC 9113 §6.5.2 counts fields. Default: 16 KiB.
     pub max_field_section: u32,
-    /// Bytes that wait to be written, from which on no DATA is taken. 64 KiB.
+    /// How many bytes may wait to be written before no more DATA is accepted. Default: 64 KiB.
     pub max_queued: usize,
 }
 
@@ -27,20 +27,20 @@ impl Default for Limits {
     }
 }
 
-/// Frames of one field section: in one piece it is one, and nobody needs to cut it into more than this.
+/// The most frames of one field section. In one piece it is one, and nobody needs to cut it into more than this.
 pub(super) const MAX_FRAMES_OF_SECTION: usize = 256;
 
-/// What may be queued beyond [`Limits::max_queued`], as answers to what the peer asks for.
+/// How much may be queued beyond [`Limits::max_queued`], as answers that the peer asks for.
 pub(super) const MAX_ANSWERS: usize = 64 * 1024;
 
-/// So many at once, and so many a second after that.
+/// A number at once, and a number per second after that.
 #[derive(Clone, Copy, Debug)]
 struct Rate {
     burst: u32,
     per_second: u32,
 }
 
-/// How much of something has come of late.
+/// How much of something has come recently.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     rate: Rate,
@@ -53,7 +53,7 @@ impl Bucket {
         Self { rate: Rate { burst, per_second }, spent: 0, since: None }
     }
 
-    /// One more has come; whether it is too many.
+    /// Counts one more. Returns whether it is too many.
     fn overflows(&mut self, now: Instant) -> bool {
         let since = *self.since.get_or_insert(now);
         let passed = now.checked_duration_since(since).unwrap_or_default();
@@ -67,7 +67,7 @@ impl Bucket {
     }
 }
 
-/// What each kind of frame may come to.
+/// The rates of all kinds of excess.
 #[derive(Debug)]
 pub(super) struct Floods {
     pings: Bucket,
@@ -91,7 +91,7 @@ impl Floods {
         }
     }
 
-    /// One more of these has come.
+    /// Counts one more of this kind.
     pub(super) fn count(&mut self, flood: Flood, now: Instant) -> Result<(), Http2Error> {
         let bucket = match flood {
             Flood::Ping => &mut self.pings,
@@ -106,7 +106,7 @@ impl Floods {
         if bucket.overflows(now) { Err(Http2Error::Flood(flood)) } else { Ok(()) }
     }
 
-    /// DATA has gone out: it takes windows to be opened again.
+    /// Records that DATA has been sent, for which windows will be opened again.
     pub(super) const fn sent_data(&mut self) {
         self.windows.spent = self.windows.spent.saturating_sub(4);
     }

@@ -1,8 +1,8 @@
 //! HTTP/2 as far as WebSockets need it (RFC 9113, RFC 8441): a layer between the byte stream and the connections on it.
 //!
-//! In: the bytes of a peer in any cut, and the time. Out: requests, responses and the bytes of streams as events, and bytes to
-//! write. Promises: what is held is bounded by [`Limits`], whatever the peer sends or does not read; nothing is reserved
-//! because a length was declared; what is legal and yet an attack ([`Flood`]) ends the connection; a stream that is not read
+//! In: the bytes of a peer in any cut, and the time. Out: requests, responses and the bytes of streams as events, and
+//! bytes to write. Promises: what is held is bounded by [`Limits`], whatever the peer sends or does not read; a
+//! declared length reserves nothing; legal traffic that is an attack ([`Flood`]) ends the connection; an unread stream
 //! holds up no other. Nothing here touches a socket or a clock.
 //!
 //! | Object | Its job |
@@ -12,10 +12,10 @@
 //! | [`upgrade`] | what an opening handshake is in HTTP/1.1 and in HTTP/2 |
 //! | [`Http2Stream`] | one WebSocket of a client over any byte stream |
 //!
-//! Field sections are ours as well (`hpack`): what a decoder holds while it reads is the first thing that is attacked, and
-//! the crates that there are have other limits or none. What we send refers to no table that the peer would have to keep.
+//! The field sections are our own, too (`hpack`): what a decoder holds while it reads is the first target of attacks,
+//! and the existing crates have other limits or none. What we send refers to no table that the peer would have to keep.
 //!
-//! What nobody needs is left out: server push is refused, priorities are read and ignored.
+//! What nobody needs is left out: server push is refused, priorities are parsed and ignored.
 
 mod client_stream;
 mod connection;

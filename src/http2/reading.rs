@@ -1,4 +1,4 @@
-//! Where in the input a connection is.
+//! The position of a connection in its input.
 
 use alloc::vec::Vec;
 
@@ -7,7 +7,7 @@ use super::frame::{FrameHeader, HEADER, flag};
 
 use crate::secret::Secret;
 
-/// Where in the input we are.
+/// The position in the input.
 #[derive(Debug)]
 pub(super) enum Reading {
     Preface(usize),
@@ -19,7 +19,7 @@ pub(super) enum Reading {
         header: FrameHeader,
         bytes: Secret<Vec<u8>>,
     },
-    /// The byte that says how much padding a DATA frame has.
+    /// Before the byte with the length of a DATA frame's padding.
     PadLength(FrameHeader),
     Data {
         header: FrameHeader,
@@ -30,7 +30,7 @@ pub(super) enum Reading {
 }
 
 impl Reading {
-    /// Bytes of memory held, beside its own size.
+    /// Returns how many bytes of memory are held, beyond its own size.
     pub(super) const fn memory(&self) -> usize {
         match self {
             Self::Payload { bytes, .. } => bytes.expose().capacity(),
@@ -41,7 +41,7 @@ impl Reading {
 
 pub(super) const AT_HEADER: Reading = Reading::Header { bytes: [0; HEADER], len: 0 };
 
-/// A field section that has begun.
+/// A field section in progress.
 #[derive(Debug)]
 pub(super) struct FieldSection {
     pub(super) stream: u32,
@@ -50,7 +50,7 @@ pub(super) struct FieldSection {
     pub(super) frames: usize,
 }
 
-/// The block in a HEADERS frame (§6.2).
+/// Returns the block in a HEADERS frame (§6.2).
 pub(super) fn without_padding<'a>(header: &FrameHeader, payload: &'a [u8]) -> Result<&'a [u8], Http2Error> {
     let mut rest = payload;
     let mut padding = 0;

@@ -1,4 +1,4 @@
-//! From the bytes of the peer to what they mean: frames, flow control, and what ends a stream or all of them.
+//! From the peer's bytes to their effects: frames, flow control, and what ends a stream or all of them.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::time::Instant;
 
 impl Connection {
-    /// Takes the next bytes, up to the first rule that is broken.
+    /// Handles the next bytes, up to the first broken rule.
     pub(super) fn take(&mut self, mut input: &[u8], now: Instant) -> Result<(), Http2Error> {
         loop {
             match &mut self.reading {
@@ -100,13 +100,13 @@ impl Connection {
         }
     }
 
-    /// Judges a frame by its header; says how its payload is read.
+    /// Checks a frame by its header. Returns how its payload is read.
     fn begin(&mut self, header: FrameHeader, now: Instant) -> Result<Reading, Http2Error> {
         let FrameHeader { len, kind, flags: _, stream } = header;
         if len > MAX_FRAME {
             return Err(Http2Error::FrameTooLong);
         }
-        // §3.4: an acknowledgement is none of ours yet.
+        // §3.4: an acknowledgement cannot be for our SETTINGS yet.
         if !self.is_ready && (kind != kind::SETTINGS || header.has(flag::ACK)) {
             return Err(Http2Error::SettingsMissing);
         }
@@ -181,7 +181,7 @@ impl Connection {
         if header.has(flag::PADDED) && len == 0 {
             return Err(Http2Error::FrameLength);
         }
-        // §6.9: padding counts, and so does what is for a stream that is over.
+        // §6.9: padding counts, and so do bytes for a stream that is over.
         self.receive_window -= len as i64;
         if self.receive_window < 0 {
             return Err(Http2Error::WindowOverrun);
@@ -204,7 +204,7 @@ impl Connection {
                 self.fault(id, StreamFault::Closed, now)?;
                 return Ok(Reading::Skip(len));
             }
-            // Nothing may come before the field section that it belongs to.
+            // Nothing may come before the field section of the stream.
             Some(stream) if !stream.heard => {
                 self.fault(id, StreamFault::Malformed, now)?;
                 return Ok(Reading::Skip(len));
@@ -224,7 +224,7 @@ impl Connection {
         }
     }
 
-    /// The content of a DATA frame begins, of so many bytes.
+    /// Begins the content of a DATA frame, `left` bytes long.
     fn content(
         &mut self,
         header: FrameHeader,
@@ -247,9 +247,9 @@ impl Connection {
         Ok(Reading::Data { header, left, padding })
     }
 
-    /// A part of a DATA frame.
+    /// Handles a part of a DATA frame.
     fn data(&mut self, id: u32, bytes: &[u8]) {
-        // The program may have dropped it since the frame has begun.
+        // The program may have dropped the stream since the frame began.
         if let Some(stream) = self.streams.get_mut(&id)
             && !bytes.is_empty()
         {
@@ -381,11 +381,11 @@ impl Connection {
             && code == ErrorCode::NO_ERROR
             && let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.peer_ended)
         {
-            // §8.1: the answer is whole and still to be read; what we might have said is not needed.
+            // §8.1: the answer is whole and still to be read; what we might have sent is not needed.
             (stream.ended, stream.blocked) = (true, false);
             return Ok(());
         }
-        // One that had been answered in full is no work for nothing.
+        // A stream that had been answered in full was no wasted work.
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
         let is_answered = stream.ended && code == ErrorCode::NO_ERROR;
         if self.role == Role::Server && !is_answered {
@@ -393,7 +393,7 @@ impl Connection {
         }
         if stream.has_data() {
             (stream.reset, stream.ended, stream.peer_ended) = (Some(code), true, true);
-            // Who waits for room to write may read nothing before it has written.
+            // A caller that waits for room to write may read nothing before it has written.
             if core::mem::take(&mut stream.blocked) {
                 self.events.push_back(Event::Writable(StreamId(id)));
             }
@@ -409,7 +409,7 @@ impl Connection {
     fn peer_goes(&mut self, last: u32, code: ErrorCode) {
         self.peer_leaves = true;
         if self.role == Role::Client {
-            // §6.8: what is behind the last one was not looked at.
+            // §6.8: what comes after the last one was not handled.
             let lost: Vec<u32> = self.streams.range((Excluded(last), Unbounded)).map(|(id, _)| *id).collect();
             for id in lost {
                 self.streams.remove(&id);

@@ -1,4 +1,4 @@
-//! Field sections that are whole: requests, responses and trailers (RFC 9113 §8.1).
+//! Whole field sections: requests, responses and trailers (RFC 9113 §8.1).
 
 use super::connection::{Connection, Event, StreamId};
 use super::error::{Flood, Http2Error, StreamFault};
@@ -10,7 +10,7 @@ use crate::role::Role;
 use crate::time::Instant;
 
 impl Connection {
-    /// A field section is whole, if it is.
+    /// Handles a field section, if it is whole.
     pub(super) fn end_section(&mut self, header: &FrameHeader, now: Instant) -> Result<(), Http2Error> {
         if !header.has(flag::END_HEADERS) {
             return Ok(());
@@ -35,7 +35,7 @@ impl Connection {
         }
     }
 
-    /// At a server: a request, or its trailers.
+    /// Handles a request, or its trailers; at a server.
     fn request_fields(
         &mut self,
         id: u32,
@@ -52,7 +52,7 @@ impl Connection {
         }
         self.last_of_peer = id;
         if self.leaving {
-            return Ok(()); // §6.8: what comes behind our GOAWAY is not looked at
+            return Ok(()); // §6.8: what comes after our GOAWAY is ignored
         }
         if !self.has_room_for_stream() {
             return self.fault(id, StreamFault::Refused, now);
@@ -62,7 +62,7 @@ impl Connection {
         stream.is_tunnel = fields.is_connect();
         stream.peer_ended = ends;
         if !is_whole {
-            // RFC 6585 §5. What still comes of the request is not needed.
+            // RFC 6585 §5. The rest of the request is not needed.
             self.floods.count(Flood::Reset, now)?;
             self.streams.insert(id, stream);
             self.respond(StreamId(id), &Fields::new().with(":status", "431"), true);
@@ -87,7 +87,7 @@ impl Connection {
         Ok(())
     }
 
-    /// At a client: a response, interim or not, or its trailers.
+    /// Handles a response, interim or not, or its trailers; at a client.
     fn response_fields(
         &mut self,
         id: u32,
@@ -134,7 +134,7 @@ impl Connection {
             None if self.forgotten.contains(&id) => Ok(()),
             None => Err(Http2Error::StreamClosed),
             Some(stream) if stream.peer_ended => self.fault(id, StreamFault::Closed, now),
-            // §8.5: a tunnel has none. §8.1: they end the stream.
+            // §8.5: a tunnel has no trailers. §8.1: they end the stream.
             Some(stream) if stream.is_tunnel || !ends || !is_whole || fields.check_trailers().is_err() => {
                 self.fault(id, StreamFault::Malformed, now)
             }

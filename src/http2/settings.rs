@@ -1,4 +1,4 @@
-//! What both sides say of themselves (RFC 9113 §6.5; RFC 8441 §3).
+//! The SETTINGS of both sides (RFC 9113 §6.5; RFC 8441 §3).
 
 use alloc::vec::Vec;
 
@@ -15,16 +15,16 @@ const MAX_FRAME_SIZE: u16 = 5;
 const MAX_HEADER_LIST_SIZE: u16 = 6;
 const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 
-/// What the peer has said so far.
+/// The peer's settings so far.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PeerSettings {
-    /// The window of each stream at first.
+    /// The initial window of each stream.
     pub(super) window: i64,
-    /// Streams that we may have open.
+    /// How many streams we may have open.
     pub(super) max_streams: u32,
-    /// It takes extended CONNECT.
+    /// Whether it accepts extended CONNECT.
     pub(super) connect_protocol: bool,
-    /// Its table for fields is smaller than 4,096 bytes.
+    /// Whether its table for fields is smaller than 4,096 bytes.
     pub(super) small_table: bool,
 }
 
@@ -35,7 +35,8 @@ impl Default for PeerSettings {
 }
 
 impl PeerSettings {
-    /// Takes the payload of a SETTINGS frame; `from` is who sends it. In order, as several values of one setting are (§6.5.3).
+    /// Applies the payload of a SETTINGS frame sent by `from`, in order, as a setting may appear several times
+    /// (§6.5.3).
     pub(super) fn take(&mut self, payload: &[u8], from: Role) -> Result<(), Http2Error> {
         let (settings, rest) = payload.as_chunks::<6>();
         if !rest.is_empty() {
@@ -45,7 +46,7 @@ impl PeerSettings {
             let value = u32::from_be_bytes([c, d, e, f]);
             match u16::from_be_bytes([a, b]) {
                 HEADER_TABLE_SIZE => self.small_table = value < 4096,
-                // A server has nothing to allow here, and may say so alone.
+                // A server has nothing to allow here, and may only say so.
                 ENABLE_PUSH if value > 1 || (value == 1 && from == Role::Server) => {
                     return Err(Http2Error::Setting);
                 }
@@ -70,7 +71,7 @@ impl PeerSettings {
     }
 }
 
-/// What we say, as the payload of a SETTINGS frame.
+/// Returns our settings, as the payload of a SETTINGS frame.
 pub(super) fn ours(role: Role, limits: &Limits) -> Vec<u8> {
     let mut payload = Vec::with_capacity(4 * 6);
     let mut put = |setting: u16, value: u32| {

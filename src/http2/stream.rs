@@ -1,39 +1,40 @@
-//! One stream: what has come on it, and what its windows still allow.
+//! One stream: what has arrived on it, and what its windows still allow.
 
 use alloc::collections::VecDeque;
 
 use super::error::ErrorCode;
 
-/// The state of a stream that is not over (RFC 9113 §5.1); what is not in the connection's list is idle or closed.
+/// The state of a stream that is not over (RFC 9113 §5.1). A stream that is not in the connection's list is idle or
+/// closed.
 #[derive(Debug)]
 pub(super) struct Stream {
-    /// What has come and was not read.
+    /// What has arrived and was not read.
     received: VecDeque<u8>,
-    /// What the peer may still send.
+    /// How much the peer may still send.
     pub(super) receive_window: i64,
-    /// What was read, or was padding, and is not allowed anew yet.
+    /// What was read, or was padding, and has not been returned to the window yet.
     returned: u32,
-    /// What we may still send; below 0 where a setting has made it so (§6.9.2).
+    /// How much we may still send; negative if a setting has made it so (§6.9.2).
     pub(super) send_window: i64,
-    /// The peer has reset it; what came before that is still to be read, as with TCP.
+    /// Whether the peer has reset it; what came before that can still be read, as with TCP.
     pub(super) reset: Option<ErrorCode>,
-    /// The peer has ended its direction.
+    /// Whether the peer has ended its direction.
     pub(super) peer_ended: bool,
-    /// We have ended ours.
+    /// Whether we have ended ours.
     pub(super) ended: bool,
-    /// The final field section of our direction has gone out.
+    /// Whether the final field section of our direction has been sent.
     pub(super) answered: bool,
-    /// The final field section of the peer's direction has come.
+    /// Whether the final field section of the peer's direction has arrived.
     pub(super) heard: bool,
-    /// It is, or asks for, a tunnel: behind the field section there is DATA alone (§8.5).
+    /// Whether it is, or asks for, a tunnel: only DATA follows the field section (§8.5).
     pub(super) is_tunnel: bool,
-    /// Content that is still to come, where its length was declared.
+    /// How much content is yet to come, if its length was declared.
     pub(super) content_left: Option<u64>,
-    /// The peer is allowed nothing anew.
+    /// Whether the peer's window is not replenished.
     pub(super) held_back: bool,
-    /// A write has taken less than it was offered.
+    /// Whether a write has taken less than it was offered.
     pub(super) blocked: bool,
-    /// The program was told that there is something to read, and has not read all of it since.
+    /// Whether the program was told that there is something to read, and has not read all of it since.
     pub(super) told: bool,
 }
 
@@ -57,12 +58,12 @@ impl Stream {
         }
     }
 
-    /// Both sides have ended it (§5.1); what has come may still be there to be read.
+    /// Returns whether both sides have ended it (§5.1); what has arrived may still be unread.
     pub(super) const fn is_closed(&self) -> bool {
         self.ended && self.peer_ended
     }
 
-    /// Bytes of memory held, beside its own size.
+    /// Returns how many bytes of memory are held, beyond its own size.
     pub(super) fn memory(&self) -> usize {
         self.received.capacity()
     }
@@ -71,7 +72,7 @@ impl Stream {
         self.received.extend(bytes);
     }
 
-    /// Takes what has come, as far as there is room.
+    /// Takes what has arrived, as far as there is room.
     pub(super) fn take(&mut self, buf: &mut [u8]) -> usize {
         let (front, back) = self.received.as_slices();
         let from_front = front.len().min(buf.len());
@@ -91,12 +92,12 @@ impl Stream {
         !self.received.is_empty()
     }
 
-    /// Padding has come: it is read already.
+    /// Counts padding as read.
     pub(super) const fn pass(&mut self, padding: usize) {
         self.returned += padding as u32;
     }
 
-    /// What the peer is to be allowed anew, once that is worth a frame.
+    /// Returns how much to return to the peer's window, once that is worth a frame.
     pub(super) const fn credit(&mut self, window: i64) -> Option<u32> {
         if self.held_back || self.peer_ended || (self.returned as i64) < window / 2 {
             return None;
@@ -107,7 +108,7 @@ impl Stream {
         Some(credit)
     }
 
-    /// Nothing more comes, and nothing more goes.
+    /// Returns whether nothing more can pass in either direction.
     pub(super) fn is_over(&self) -> bool {
         self.ended && self.peer_ended && self.received.is_empty()
     }

@@ -1,11 +1,12 @@
-//! What a WebSocket's opening handshake is in HTTP/1.1 and what it is in HTTP/2 (RFC 8441 §4, §5).
+//! A WebSocket's opening handshake in HTTP/1.1 and in HTTP/2 (RFC 8441 §4, §5).
 //!
-//! The rules of the handshake exist once, in `handshake`, and are those of HTTP/1.1. An extended CONNECT says the same in
-//! other fields: these functions put one for the other. What HTTP/2 has not (the key and its answer, `Upgrade`, `Connection`)
-//! is made up on one side and dropped on the other; it proves nothing there, as both ends of a stream know what they speak.
+//! The rules of the handshake exist once, in `handshake`, and are those of HTTP/1.1. An extended CONNECT says the same
+//! in other fields: these functions convert one to the other. What HTTP/2 does not have (the key and its answer,
+//! `Upgrade`, `Connection`) is made up on one side and dropped on the other. It proves nothing there, as both ends of a
+//! stream know what they speak.
 //!
-//! A server on bytes alone asks with [`request_head`] what a [`Event::Request`](super::Event::Request) is to a
-//! [`ServerHandshake`](crate::handshake::ServerHandshake), and answers with the [`response_fields`] of what that says:
+//! A server on bytes alone converts an [`Event::Request`](super::Event::Request) with [`request_head`] for a
+//! [`ServerHandshake`](crate::handshake::ServerHandshake), and answers with the [`response_fields`] of its response:
 //!
 //! ```
 //! use bowsprit::handshake::{Acceptance, HeadLimits, HeadReader, Incoming, Progress, ServerHandshake};
@@ -39,10 +40,11 @@ use alloc::vec::Vec;
 use super::fields::Fields;
 use crate::handshake::{Head, Key, StartLine};
 
-/// What stands in for the nonce that HTTP/2 has not.
+/// The placeholder for the nonce, which HTTP/2 does not have.
 const NO_NONCE: [u8; 16] = [0; 16];
 
-/// What is not carried over, either way: it is about one connection of HTTP/1.1, or made up for it.
+/// Returns whether a field is not converted, either way: it belongs to one connection of HTTP/1.1, or is made up for
+/// it.
 fn stays_behind(name: &[u8]) -> bool {
     [
         &b"connection"[..],
@@ -58,11 +60,11 @@ fn stays_behind(name: &[u8]) -> bool {
     .any(|this| name.eq_ignore_ascii_case(this))
 }
 
-/// At a server: the head of a request of HTTP/1.1 that asks for the same.
+/// Converts a request to the head of an equivalent HTTP/1.1 request; at a server.
 ///
 /// # Errors
 ///
-/// The status of the answer, where HTTP/1.1 has no such request: a CONNECT for anything but a WebSocket.
+/// The status of the answer, if HTTP/1.1 has no such request: a CONNECT for anything but a WebSocket.
 pub fn request_head(request: &Fields) -> Result<Vec<u8>, u16> {
     let value = |name: &str| request.get(name).unwrap_or_default();
     let method = value(":method");
@@ -97,25 +99,25 @@ pub fn request_head(request: &Fields) -> Result<Vec<u8>, u16> {
     Ok(head)
 }
 
-/// At a server: the fields of an answer whose head of HTTP/1.1 is this. A 101 is a 200 here; another 2xx would be one as well
-/// to whoever has asked for a WebSocket, and is told as 500.
+/// Converts the HTTP/1.1 head of an answer to fields; at a server. A 101 becomes a 200. Any other 2xx would also open
+/// the WebSocket for a client that has asked for one, and becomes a 500.
 pub fn response_fields(head: &Head, to_websocket: bool) -> Fields {
     let status = match head.start_line() {
         StartLine::Response { status: 101, .. } => 200,
         StartLine::Response { status: 200..=299, .. } if to_websocket => 500,
         StartLine::Response { status, .. } => status,
-        StartLine::Request { .. } => 500, // a reader of responses makes no others
+        StartLine::Request { .. } => 500, // a reader of responses returns no others
     };
     let digits = [status / 100, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
     carried(Fields::new().with(":status", digits), head)
 }
 
-/// At a client: the extended CONNECT that asks for what this head of HTTP/1.1 asks for, and the `Sec-WebSocket-Accept` that it
-/// would want to see.
+/// Converts an HTTP/1.1 head to an equivalent extended CONNECT, and returns the `Sec-WebSocket-Accept` that the head
+/// expects; at a client.
 pub fn connect_fields(head: &Head, is_secure: bool) -> (Fields, String) {
     let path = match head.start_line() {
         StartLine::Request { target, .. } => target,
-        StartLine::Response { .. } => "/", // a reader of requests makes no others
+        StartLine::Response { .. } => "/", // a reader of requests returns no others
     };
     let value = |name| head.values(name).next().unwrap_or_default();
     let fields = Fields::new()
@@ -128,8 +130,7 @@ pub fn connect_fields(head: &Head, is_secure: bool) -> (Fields, String) {
     (carried(fields, head), key.accept())
 }
 
-/// At a client: the head of HTTP/1.1 that says what this answer says. Any 2xx opens the WebSocket (RFC 8441 §5) and stands for
-/// a 101.
+/// Converts an answer to an HTTP/1.1 head; at a client. Any 2xx opens the WebSocket (RFC 8441 §5) and becomes a 101.
 pub fn response_head(response: &Fields, accept: &str) -> Vec<u8> {
     let mut head = Vec::with_capacity(response.size());
     let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| head.extend_from_slice(part));
@@ -151,7 +152,7 @@ pub fn response_head(response: &Fields, accept: &str) -> Vec<u8> {
     head
 }
 
-/// `fields`, and those of the head that mean the same in HTTP/2, in lower case.
+/// Returns `fields` and those of the head that mean the same in HTTP/2, in lower case.
 fn carried(mut fields: Fields, head: &Head) -> Fields {
     for (name, value) in head.headers() {
         if !stays_behind(name.as_bytes()) && !name.eq_ignore_ascii_case("host") {

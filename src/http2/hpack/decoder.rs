@@ -1,4 +1,4 @@
-//! Blocks to fields.
+//! Decodes blocks to fields.
 
 use alloc::vec::Vec;
 
@@ -6,14 +6,14 @@ use super::HpackError;
 use super::huffman;
 use super::table::{Dynamic, STATIC};
 
-/// The most that the dynamic table holds: what RFC 9113 §6.5.2 gives every peer before it has heard of us.
+/// The maximum size of the dynamic table: what RFC 9113 §6.5.2 gives every peer before it has our SETTINGS.
 const MAX_TABLE: usize = 4096;
 
-/// Reads blocks in the order in which the peer wrote them.
+/// Decodes blocks in the order in which the peer wrote them.
 #[derive(Debug)]
 pub(in crate::http2) struct Decoder {
     table: Dynamic,
-    /// What the peer has chosen, at most [`MAX_TABLE`].
+    /// The size that the peer has chosen, at most [`MAX_TABLE`].
     max: usize,
     name: Vec<u8>,
     value: Vec<u8>,
@@ -24,12 +24,12 @@ impl Decoder {
         Self { table: Dynamic::default(), max: MAX_TABLE, name: Vec::new(), value: Vec::new() }
     }
 
-    /// Bytes of memory held, beside its own size.
+    /// Returns how many bytes of memory are held, beyond its own size.
     pub(in crate::http2) const fn memory(&self) -> usize {
         self.table.size() + self.name.capacity() + self.value.capacity()
     }
 
-    /// Reads a block, and tells `each` of its fields.
+    /// Decodes a block, and passes each of its fields to `each`.
     pub(in crate::http2) fn decode(
         &mut self,
         block: &[u8],
@@ -39,7 +39,7 @@ impl Decoder {
         let mut is_first = true;
         while let Some(&byte) = rest.first() {
             if byte & 0xe0 == 0x20 {
-                // §4.2: in front of the first field, and nowhere else.
+                // §4.2: before the first field, and nowhere else.
                 let max = integer(&mut rest, 5)?;
                 if !is_first {
                     return Err(HpackError::TableSizeLate);
@@ -91,7 +91,7 @@ fn entry(table: &Dynamic, index: usize) -> Result<(&[u8], &[u8]), HpackError> {
     }
 }
 
-/// §5.1, with a prefix of so many bits.
+/// Decodes an integer (§5.1) with a prefix of this many bits.
 fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, HpackError> {
     let (&first, mut bytes) = rest.split_first().ok_or(HpackError::Truncated)?;
     let mask = (1u8 << prefix) - 1;
@@ -106,7 +106,7 @@ fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, HpackError> {
             if byte & 0x80 == 0 {
                 break;
             }
-            // Five of these bytes are more than 32 bits; further ones may only be zeros, and are none that anybody needs.
+            // Five of these bytes are more than 32 bits; further ones could only be zeros, which nobody needs.
             if shift > 28 {
                 return Err(HpackError::Integer);
             }
@@ -116,7 +116,7 @@ fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, HpackError> {
     u32::try_from(value).map(|value| value as usize).map_err(|_| HpackError::Integer)
 }
 
-/// §5.2.
+/// Decodes a string (§5.2).
 fn string(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> {
     let is_coded = rest.first().ok_or(HpackError::Truncated)? & 0x80 != 0;
     let len = integer(rest, 7)?;

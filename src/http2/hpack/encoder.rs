@@ -1,18 +1,18 @@
-//! Fields to blocks.
+//! Encodes fields to blocks.
 
 use alloc::vec::Vec;
 
 use super::table::STATIC;
 
-/// Writes blocks that no table of the peer's has to keep anything for.
+/// Encodes blocks for which the peer's table has to keep nothing.
 #[derive(Debug, Default)]
 pub(in crate::http2) struct Encoder {
-    /// The peer's table is smaller than the one we might have used: it is told that we use none (RFC 7541 §4.2).
+    /// The peer's table is smaller than the one we might have used: it has to be told that we use none (RFC 7541 §4.2).
     has_to_shrink: bool,
 }
 
 impl Encoder {
-    /// The peer has made its table smaller than 4,096 bytes.
+    /// Records that the peer has made its table smaller than 4,096 bytes.
     pub(in crate::http2) const fn shrink(&mut self) {
         self.has_to_shrink = true;
     }
@@ -24,7 +24,7 @@ impl Encoder {
         }
     }
 
-    /// Adds a field. One that is `secret` is marked never to be kept on its way (§6.2.3).
+    /// Appends a field. A `secret` one is marked never to be stored on its way (§6.2.3).
     pub(in crate::http2) fn field(&self, block: &mut Vec<u8>, name: &[u8], value: &[u8], secret: bool) {
         let is_named = |entry: &(&str, &str)| entry.0.as_bytes() == name;
         let whole = |entry: &(&str, &str)| is_named(entry) && entry.1.as_bytes() == value;
@@ -40,7 +40,7 @@ impl Encoder {
     }
 }
 
-/// §5.1.
+/// Encodes an integer (§5.1).
 fn integer(block: &mut Vec<u8>, start: u8, prefix: u32, value: usize) {
     let mask = (1usize << prefix) - 1;
     if value < mask {

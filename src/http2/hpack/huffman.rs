@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use super::HpackError;
 
-/// Bits of the code of each byte, and of EOS behind them. The code is canonical: codes of one length are consecutive
-/// numbers in the order of their symbols, so that the lengths say all of it.
+/// The code lengths of each byte in bits, and of EOS after them. The code is canonical: codes of one length are
+/// consecutive numbers in the order of their symbols, so the lengths determine all of it.
 #[rustfmt::skip]
 const BITS: [u8; 257] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 28,
@@ -22,7 +22,7 @@ const BITS: [u8; 257] = [
 const EOS: u16 = 256;
 const LONGEST: usize = 30;
 
-/// All that a reader needs: the symbols by code, and for each length the first code, how many there are, and where their
+/// What a decoder needs: the symbols by code, and for each length the first code, how many there are, and where their
 /// symbols begin.
 struct Canonical {
     symbols: [u16; 257],
@@ -60,7 +60,7 @@ const fn canonical() -> Canonical {
     code
 }
 
-/// Adds the text of a coded string to `out`. That is at most 8/5 as long, as no code has fewer than five bits.
+/// Appends the text of a coded string to `out`. It is at most 8/5 as long, as no code has fewer than five bits.
 pub(super) fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> {
     let (mut code, mut len) = (0u32, 0);
     for byte in coded {
@@ -79,7 +79,7 @@ pub(super) fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> 
             }
         }
     }
-    // §5.2: what is left are the first bits of EOS, fewer than eight.
+    // §5.2: the rest must be the first bits of EOS, fewer than eight.
     if len < 8 && code == (1 << len) - 1 { Ok(()) } else { Err(HpackError::Huffman) }
 }
 

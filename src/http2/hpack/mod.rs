@@ -1,9 +1,9 @@
-//! Field sections as HPACK writes them (RFC 7541).
+//! Field sections in HPACK encoding (RFC 7541).
 //!
-//! In: whole blocks, in the order in which the peer wrote them. Out: their fields, one after the other, borrowed. Promises:
-//! no block makes the decoder hold more than its table of 4,096 bytes and one decoded string; nothing is reserved because
-//! a length was declared. What we send refers to the static table alone and is not kept by the peer, so that nothing can
-//! be learned of a secret from how well it compresses (§7.1).
+//! In: whole blocks, in the order in which the peer wrote them. Out: their fields, one after the other, borrowed.
+//! Promises: no block makes the decoder hold more than its table of 4,096 bytes and one decoded string; a declared
+//! length reserves nothing. What we send refers only to the static table and is not kept by the peer, so that nothing
+//! can be learned of a secret from how well it compresses (§7.1).
 
 mod decoder;
 mod encoder;
@@ -15,7 +15,7 @@ use core::fmt;
 pub(super) use decoder::Decoder;
 pub(super) use encoder::Encoder;
 
-/// What is wrong with a block. Whatever it is, the tables of both sides differ from now on: it ends the connection.
+/// What is wrong with a block. After any of these the tables of both sides differ, so it ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HpackError {
@@ -23,18 +23,18 @@ pub enum HpackError {
     Truncated,
     /// A number of more than 32 bits (§5.1).
     Integer,
-    /// An index of no entry, 0 among them (§2.3.3, §6.1).
+    /// An index without an entry, including 0 (§2.3.3, §6.1).
     Index,
-    /// A string that the Huffman code does not have (§5.2).
+    /// A string that is not valid Huffman code (§5.2).
     Huffman,
     /// A table larger than we allow (§6.3).
     TableSize,
-    /// A change of the table's size behind the first field (§4.2).
+    /// A change of the table's size after the first field (§4.2).
     TableSizeLate,
 }
 
 impl HpackError {
-    /// The section of RFC 7541.
+    /// Returns the section of RFC 7541.
     pub(super) const fn section(self) -> &'static str {
         match self {
             HpackError::Truncated => "5",

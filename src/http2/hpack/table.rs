@@ -1,4 +1,4 @@
-//! The tables that fields are named from (RFC 7541 §2.3, Appendix A).
+//! The static and the dynamic table (RFC 7541 §2.3, Appendix A).
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -68,10 +68,10 @@ pub(super) const STATIC: [(&str, &str); 61] = [
     ("www-authenticate", ""),
 ];
 
-/// What each field counts beside its bytes (RFC 7541 §4.1, RFC 9113 §6.5.2).
+/// What each field counts beyond its bytes (RFC 7541 §4.1, RFC 9113 §6.5.2).
 pub(super) const OVERHEAD: usize = 32;
 
-/// What the peer has had kept, the newest first.
+/// What the peer has stored, the newest first.
 #[derive(Debug, Default)]
 pub(super) struct Dynamic {
     entries: VecDeque<Entry>,
@@ -81,12 +81,12 @@ pub(super) struct Dynamic {
 type Entry = (Box<[u8]>, Box<[u8]>);
 
 impl Dynamic {
-    /// The entry with this index, 0 for the newest.
+    /// Returns the entry with this index, 0 for the newest.
     pub(super) fn get(&self, index: usize) -> Option<(&[u8], &[u8])> {
         self.entries.get(index).map(|(name, value)| (&**name, &**value))
     }
 
-    /// Keeps a field, in place of the oldest ones as far as it needs their room (§4.4).
+    /// Stores a field, evicting the oldest ones as far as it needs their room (§4.4).
     pub(super) fn insert(&mut self, name: &[u8], value: &[u8], max: usize) {
         let size = name.len() + value.len() + OVERHEAD;
         self.shrink(max.saturating_sub(size));
@@ -96,7 +96,7 @@ impl Dynamic {
         }
     }
 
-    /// Drops the oldest entries until no more than `max` is left (§4.3).
+    /// Evicts the oldest entries until no more than `max` is left (§4.3).
     pub(super) fn shrink(&mut self, max: usize) {
         while self.size > max
             && let Some((name, value)) = self.entries.pop_back()
@@ -105,7 +105,7 @@ impl Dynamic {
         }
     }
 
-    /// Bytes as §4.1 counts them, which is about what is held.
+    /// Returns the size as §4.1 counts it, which is about what is held.
     pub(super) const fn size(&self) -> usize {
         self.size
     }

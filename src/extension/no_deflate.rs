@@ -1,5 +1,5 @@
-//! Stands in for permessage-deflate where feature `deflate` is off: types without values, so that the compiler
-//! drops what would use them.
+//! A substitute for permessage-deflate without feature `deflate`: types without values, so that the compiler removes
+//! the code that would use them.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -9,15 +9,15 @@ use super::params::Extension;
 use crate::error::{ProtocolError, Section};
 use crate::role::Role;
 
-/// Settings of permessage-deflate; feature `deflate` gives them values.
+/// Settings of permessage-deflate. It has values only with feature `deflate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeflateConfig {}
 
-/// What was agreed of permessage-deflate; feature `deflate` gives it values.
+/// What was agreed of permessage-deflate. It has values only with feature `deflate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeflateParams {}
 
-/// What is wrong with an answer to an offer of permessage-deflate; feature `deflate` gives it values.
+/// What is wrong with an answer to an offer of permessage-deflate. It has values only with feature `deflate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeflateAnswerError {}
 
@@ -27,7 +27,7 @@ impl core::fmt::Display for DeflateAnswerError {
     }
 }
 
-/// Lends nothing.
+/// A pool that lends nothing.
 #[derive(Debug, Default)]
 pub struct DeflatePool;
 
@@ -63,23 +63,23 @@ impl DeflateParams {
 }
 
 impl DeflateAnswerError {
-    /// Where the rule stands.
+    /// Returns the section that states the rule.
     pub const fn section(self) -> Section {
         match self {}
     }
 
-    /// The rule in a few words.
+    /// Returns the rule in a few words.
     pub const fn rule(self) -> &'static str {
         match self {}
     }
 }
 
-/// What a server with these settings says to these offers: nothing.
+/// Returns the answer of a server with these settings to these offers: none.
 pub fn answer(_: Option<DeflateConfig>, _: &[Extension]) -> Option<Extension> {
     None
 }
 
-/// What a client with these settings offers: nothing.
+/// Returns what a client with these settings offers: nothing.
 pub fn offer(_: Option<DeflateConfig>, _: &[Extension]) -> Option<Extension> {
     None
 }
@@ -89,7 +89,7 @@ pub(crate) fn check_answers(_: &[Extension], _: &[Extension]) -> Result<(), Defl
 }
 
 impl DeflatePool {
-    /// Without anything in it.
+    /// Creates an empty pool.
     pub fn new() -> Self {
         Self
     }

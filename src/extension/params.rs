@@ -1,9 +1,9 @@
 //! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 §9.1).
 //!
-//! In: the values of the header's lines, which form one list. Out: [`Extension`]s in order, or the rule that the
-//! text breaks. And back: [`write_list`]. Promises: linear in the text, a bounded number of extensions and
-//! parameters, no recursion; what was parsed or made can be written without a second look. What an extension
-//! means is left to others.
+//! In: the values of the header's lines, which form one list. Out: [`Extension`]s in order, or the rule that the text
+//! breaks. [`write_list`] is the reverse. Promises: linear in the text, a bounded number of extensions and parameters,
+//! no recursion; what was parsed or made can be written without a second check. What an extension means is left to
+//! others.
 //!
 //! ```text
 //! extension-list  = 1#extension
@@ -11,9 +11,9 @@
 //! extension-param = token [ "=" ( token | quoted-string ) ]
 //! ```
 //!
-//! The ABNF is that of RFC 2616 (§2.1), so blanks may stand around `,`, `;` and `=`, and empty members of the
-//! list are skipped. A list without a member is a fault: a side with nothing to say leaves the header out. The
-//! content of a quoted string has to be a token (§9.1), and is kept without quotes and escapes.
+//! The ABNF is that of RFC 2616 (§2.1), so blanks may surround `,`, `;` and `=`, and empty members of the list are
+//! skipped. A list without a member is an error: a side with nothing to say omits the header. The content of a quoted
+//! string has to be a token (§9.1), and is kept without quotes and escapes.
 
 use alloc::borrow::ToOwned as _;
 use alloc::string::{String, ToString};
@@ -49,33 +49,33 @@ pub struct Extension {
 }
 
 impl Extension {
-    /// An extension without parameters.
+    /// Creates an extension without parameters.
     ///
     /// # Errors
     ///
-    /// [`ExtensionNameError`] where the name is not a token.
+    /// [`ExtensionNameError`] if the name is not a token.
     pub fn new(name: impl Into<String>) -> Result<Self, ExtensionNameError> {
         Ok(Self { name: checked(name.into())?, params: Vec::new() })
     }
 
-    /// This extension with one more parameter.
+    /// Returns this extension with a further parameter.
     ///
     /// # Errors
     ///
-    /// [`ExtensionNameError`] where the name or the value is not a token.
+    /// [`ExtensionNameError`] if the name or the value is not a token.
     pub fn with(mut self, name: &str, value: Option<&str>) -> Result<Self, ExtensionNameError> {
         let value = value.map(|value| checked(value.to_owned())).transpose()?;
         self.params.push((checked(name.to_owned())?, value));
         Ok(self)
     }
 
-    /// An extension of ours; its name and what is added to it are tokens.
+    /// Creates an extension of ours. Its name and what is added to it are tokens.
     #[cfg(feature = "deflate")]
     pub(super) fn known(name: &'static str) -> Self {
         Self { name: name.to_owned(), params: Vec::new() }
     }
 
-    /// This extension with one more parameter of ours.
+    /// Returns this extension with a further parameter of ours.
     #[cfg(feature = "deflate")]
     pub(super) fn with_known(mut self, name: &str, value: Option<String>) -> Self {
         debug_assert!(is_token(name.as_bytes()) && value.iter().all(|value| is_token(value.as_bytes())));
@@ -83,12 +83,12 @@ impl Extension {
         self
     }
 
-    /// The registered name, compared with case.
+    /// Returns the registered name, which is case-sensitive.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The parameters, in order, repeated ones included.
+    /// Returns the parameters, in order, including repeated ones.
     pub fn params(&self) -> &[(String, Option<String>)] {
         &self.params
     }
@@ -111,13 +111,13 @@ fn checked(text: String) -> Result<String, ExtensionNameError> {
     if is_token(text.as_bytes()) { Ok(text) } else { Err(ExtensionNameError) }
 }
 
-/// Extensions as the value of one header line.
+/// Writes extensions as the value of one header line.
 pub fn write_list(extensions: &[Extension]) -> String {
     let list: Vec<String> = extensions.iter().map(ToString::to_string).collect();
     list.join(", ")
 }
 
-/// Reads the list that these header lines make up.
+/// Parses the list that these header lines form.
 ///
 /// # Errors
 ///
@@ -181,7 +181,7 @@ fn parse_param(cursor: &mut Cursor<'_>) -> Result<(String, Option<String>), Exte
     Ok((name, Some(value)))
 }
 
-/// A place in the text that only moves forward: that is what makes the parser linear.
+/// A position in the text that only moves forward, which makes the parser linear.
 struct Cursor<'a> {
     rest: &'a [u8],
     #[cfg(test)]
@@ -224,7 +224,7 @@ impl<'a> Cursor<'a> {
         (!token.is_empty()).then_some(token)
     }
 
-    /// A quoted string, from its opening quote.
+    /// Parses a quoted string, from its opening quote.
     fn quoted(&mut self) -> Result<String, ExtensionError> {
         self.advance();
         let mut content = String::new();
@@ -249,7 +249,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// What is wrong with a `Sec-WebSocket-Extensions` header: one variant for each rule of §9.1.
+/// What is wrong with a `Sec-WebSocket-Extensions` header, one variant for each rule of §9.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExtensionError {
@@ -259,9 +259,9 @@ pub enum ExtensionError {
     Name,
     /// Something other than `;` or `,` follows: `"a b"`, `"a=1"`.
     Delimiter,
-    /// No token behind a `;`: `"a;"`, `"a;=5"`.
+    /// There is no token after a `;`: `"a;"`, `"a;=5"`.
     ParamName,
-    /// No token behind a `=`: `"a; b="`.
+    /// There is no token after a `=`: `"a; b="`.
     ParamValue,
     /// A quoted string whose content is not a token: `"a; b=\"\""`, `"a; b=\"c d\""`.
     QuotedValue,
@@ -274,10 +274,10 @@ pub enum ExtensionError {
 }
 
 impl ExtensionError {
-    /// The section that the rule comes from.
+    /// Returns the section that the rule comes from.
     pub const fn section(self) -> Section {
         match self {
-            // The bounds are ours, as §10.4 asks for.
+            // The limits are ours, as §10.4 asks for.
             ExtensionError::TooManyExtensions | ExtensionError::TooManyParams => Section::rfc6455("10.4"),
             _ => Section::rfc6455("9.1"),
         }
@@ -304,7 +304,7 @@ impl fmt::Display for ExtensionError {
 
 impl core::error::Error for ExtensionError {}
 
-/// A name or value that is no token (RFC 6455 §9.1), so that no [`Extension`] can hold it.
+/// A name or value that is not a token (RFC 6455 §9.1), so that no [`Extension`] can hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExtensionNameError;
 

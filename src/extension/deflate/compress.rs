@@ -1,8 +1,8 @@
-//! A message becomes a DEFLATE stream (RFC 7692 §7.2.1).
+//! Compresses messages to DEFLATE streams (RFC 7692 §7.2.1).
 //!
-//! In: the bytes of a message, at once or in parts. Out: the payload that says them. Promises: no distance is
-//! larger than the agreed window; without context takeover nothing refers to a message before; each part can be
-//! inflated as soon as it is there.
+//! In: the bytes of a message, at once or in parts. Out: its compressed payload. Promises: no distance is larger than
+//! the agreed window; without context takeover nothing refers to an earlier message; each part can be inflated as soon
+//! as it is there.
 
 use std::sync::Arc;
 
@@ -15,35 +15,35 @@ use super::short::{self, Effort, Short};
 use super::window::WindowBits;
 use crate::extension::Compression;
 
-/// Compresses one message after the other; between them, what the next one may refer to.
+/// Compresses one message after the other; between them, keeps what the next one may refer to.
 #[derive(Default)]
 pub struct Compressor {
-    /// Serves any connection with the same window; the rest belongs to this one.
+    /// Usable for any connection with the same window; the rest belongs to this one.
     pub(super) engine: Option<Engine>,
-    /// For short messages without a context; any connection's.
+    /// For short messages without a context; usable for any connection.
     pub(super) short: Option<Box<Short>>,
     history: History,
-    /// What came out last, at the start of room that is initialised once.
+    /// The last output, at the start of room that is initialised once.
     pub(super) out: Vec<u8>,
     made: usize,
     message: DeflateState,
     traffic: Traffic,
 }
 
-/// Where in a message it is.
+/// The position in a message.
 #[derive(Clone, Copy, Debug, Default)]
 struct DeflateState {
-    /// Bytes to keep for the next message.
+    /// How many bytes to keep for the next message.
     keep: usize,
     plain: u64,
     compressed: u64,
 }
 
-/// The machinery, and what it was built for.
+/// The engine, and what it was built for.
 pub(super) struct Engine {
     deflate: Deflate,
     build: Build,
-    /// It stands behind the last message of the connection that has it, and only of that one.
+    /// Whether it continues after the last message of the connection that has it, and of no other one.
     continues: bool,
 }
 
@@ -74,28 +74,28 @@ impl Build {
         })
     }
 
-    /// Bytes of memory that the engine takes, about (`benches/deflate_memory.rs`).
+    /// Returns about how many bytes of memory the engine takes (`benches/deflate_memory.rs`).
     fn memory(self) -> usize {
         let window = self.window.bytes().max(512);
         134_272 + 4 * window + (7 << (self.memory_level + 6))
     }
 }
 
-/// An empty stored block without its header: what is left out at the end of a message (§7.2.1).
+/// An empty stored block without its header: what is omitted at the end of a message (§7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// More memory than this is not kept for what comes out.
+/// No more memory than this is kept for output.
 const KEEP: usize = 256 * 1024;
 
 impl Half {
-    /// For the first message of a connection; its machinery comes when it is needed.
+    /// Creates a compressor for the first message of a connection. Its engine is made when it is needed.
     pub(crate) fn compressor(self) -> Box<Compressor> {
         Box::default()
     }
 }
 
 impl Compressor {
-    /// Compresses a whole message; `None` where it should go out as it is.
+    /// Compresses a whole message. Returns `None` if it should go out uncompressed.
     pub(crate) fn message(
         &mut self,
         config: Option<DeflateConfig>,
@@ -125,8 +125,8 @@ impl Compressor {
         Some(self.output())
     }
 
-    /// A message that is sent to many: as a frame that does not refer to messages before it, made once for all
-    /// connections with the same window; `None` where the message should go out as it is.
+    /// Compresses a message for many receivers to a frame that does not refer to earlier messages, made once for all
+    /// connections with the same window. Returns `None` if the message should go out uncompressed.
     pub(crate) fn prepared(
         &mut self,
         config: Option<DeflateConfig>,
@@ -137,22 +137,22 @@ impl Compressor {
     ) -> Option<Arc<[u8]>> {
         let fresh = Half { takeover: false, ..agreed };
         let frame = forms.frame(agreed.window, || {
-            // The history is not forgotten by it.
+            // This must not lose the history.
             let history = std::mem::take(&mut self.history);
             let output = self.message(config, fresh, payload, Compression::Auto).map(encode);
             self.history = history;
             output
         })?;
         if agreed.takeover {
-            // §7.2.3.2: the peer's window moves on by it.
+            // §7.2.3.2: the peer's window advances by it.
             self.history.push(payload, agreed.window.bytes());
             self.history.settle(agreed.window.bytes());
         }
         Some(frame)
     }
 
-    /// What has been [`prepared`](Self::prepared) of a message of this length, where no more is to be done for a connection:
-    /// the frame, or `None` where the message goes out as it is.
+    /// Returns what was [`prepared`](Self::prepared) of a message of this length, if nothing more has to be done for a
+    /// connection: the frame, or an inner `None` if the message goes out uncompressed.
     #[inline]
     pub(crate) fn ready(
         config: Option<DeflateConfig>,
@@ -166,13 +166,13 @@ impl Compressor {
         if agreed.takeover { None } else { forms.made(agreed.window) }
     }
 
-    /// Whether what is sent to many can be [`prepared`](Self::prepared) for this one. A compressor of its own has
-    /// to see all of its messages.
+    /// Returns whether messages for many can be [`prepared`](Self::prepared) for this connection. A compressor of its
+    /// own has to see all of its messages.
     pub(crate) fn shares(config: Option<DeflateConfig>, agreed: Half) -> bool {
         !agreed.takeover || config.unwrap_or_default().send_context != SendContext::Compressor
     }
 
-    /// Whether a message, or one whose first part is this long, is to be compressed.
+    /// Returns whether a message, or one whose first part is this long, is to be compressed.
     pub(crate) fn wants(config: Option<DeflateConfig>, _: Half, len: usize, choice: Compression) -> bool {
         match choice {
             Compression::Auto => len >= config.unwrap_or_default().threshold,
@@ -181,7 +181,7 @@ impl Compressor {
         }
     }
 
-    /// A message begins that comes in parts.
+    /// Begins a message that comes in parts.
     pub(crate) fn begin(&mut self, config: Option<DeflateConfig>, agreed: Half) {
         let config = config.unwrap_or_default();
         let build = Build::new(&config, agreed.window);
@@ -192,7 +192,7 @@ impl Compressor {
         };
         match &mut self.engine {
             Some(engine) if engine.build == build => {
-                // What it has seen may be another connection's.
+                // It may have seen another connection's messages.
                 if !(keeps_engine && engine.continues) {
                     engine.deflate.reset();
                 }
@@ -200,12 +200,12 @@ impl Compressor {
             }
             _ => self.engine = Some(Engine { deflate: build.engine(), build, continues: keeps_engine }),
         }
-        // §7.1.1: starts with an empty window, unless context takeover was agreed.
-        // With run lengths only (8 bits), nothing would be looked up.
+        // §7.1.1: starts with an empty window, unless context takeover was agreed. With run lengths only (8 bits),
+        // nothing would be looked up.
         if let Some(engine) = self.engine.as_mut().filter(|_| agreed.window > WindowBits::MIN) {
             for recent in self.history.recent(self.message.keep) {
                 if !recent.is_empty() {
-                    // One comes behind the other.
+                    // The second part is appended to the first.
                     let _ = engine.deflate.set_dictionary(recent);
                 }
             }
@@ -215,7 +215,7 @@ impl Compressor {
         }
     }
 
-    /// Compresses a part of the message: what comes out can be inflated up to its end.
+    /// Compresses a part of the message. The output can be inflated up to its end.
     pub(crate) fn part(&mut self, part: &[u8], last: bool) -> &[u8] {
         self.run(part);
         if last {
@@ -242,14 +242,14 @@ impl Compressor {
         self.history.settle(keep);
     }
 
-    /// The message goes out as it is: a compressor that has seen it starts afresh, which it always may.
+    /// Handles a message that goes out uncompressed: a compressor that has seen it starts afresh, which it always may.
     fn forget(&mut self) {
         if let Some(engine) = &mut self.engine {
             engine.continues = false;
         }
     }
 
-    /// §7.2.1: the end of the flush is removed, and a byte is left where there is nothing else (§7.2.3.6).
+    /// §7.2.1: removes the end of the flush, and leaves a byte if there is nothing else (§7.2.3.6).
     fn cut_tail(&mut self) {
         match self.made.checked_sub(TAIL.len()) {
             Some(len) if self.output()[len..] == TAIL => self.made = len,
@@ -262,12 +262,12 @@ impl Compressor {
         }
     }
 
-    /// What it has done so far.
+    /// Returns what it has done so far.
     pub fn traffic(&self) -> Traffic {
         self.traffic
     }
 
-    /// Bytes of memory held, about.
+    /// Returns about how many bytes of memory are held.
     pub fn memory(&self) -> usize {
         let engine = self.engine.as_ref().map_or(0, |engine| engine.build.memory());
         let short = self.short.as_ref().map_or(0, |short| short.memory());
@@ -283,7 +283,7 @@ impl Compressor {
         self.made = 0;
         let Some(Engine { deflate, .. }) = &mut self.engine else { return };
         loop {
-            // Room for all of it, so that a flush is never cut, which would say it twice.
+            // Room for all of it: a flush that is cut would be repeated.
             let room = self.made + input.len() + input.len() / 8 + MIN_ROOM;
             if self.out.len() < room {
                 self.out.resize(room, 0);
@@ -292,7 +292,7 @@ impl Compressor {
             let status = deflate.compress(input, &mut self.out[self.made..], DeflateFlush::SyncFlush);
             input = &input[(deflate.total_in() - before_in) as usize..];
             self.made += (deflate.total_out() - before_out) as usize;
-            // All of a flush is out once there is room left; `BufError` says that there was nothing to do.
+            // A flush is complete once there is room left; `BufError` means that there was nothing to do.
             if !matches!(status, Ok(Status::Ok)) || (input.is_empty() && self.made < self.out.len()) {
                 break;
             }

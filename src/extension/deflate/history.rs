@@ -1,15 +1,15 @@
 //! The last bytes of one direction: what a message may refer back to (RFC 7692 §7.2.3.2).
 
-/// The end of a stream of bytes, the oldest of which make place for new ones. Holds at most what it is asked to keep.
+/// The end of a stream of bytes, where new bytes replace the oldest. It holds at most what it is asked to keep.
 #[derive(Debug, Default)]
 pub(super) struct History {
     bytes: Vec<u8>,
-    /// Where the oldest of them is; those before it are the newest.
+    /// The index of the oldest byte; those before it are the newest.
     oldest: usize,
 }
 
 impl History {
-    /// Appends bytes; of all so far, the last `keep` stay.
+    /// Appends bytes. Only the last `keep` of all so far stay.
     pub(super) fn push(&mut self, bytes: &[u8], keep: usize) {
         if bytes.len() >= keep {
             self.clear();
@@ -30,14 +30,14 @@ impl History {
         }
     }
 
-    /// The last bytes, at most `keep`, in two parts, the older one first.
+    /// Returns the last bytes, at most `keep`, in two parts, the older one first.
     pub(super) fn recent(&self, keep: usize) -> [&[u8]; 2] {
         let (newer, older) = self.bytes.split_at(self.oldest);
         let newer = &newer[newer.len().saturating_sub(keep)..];
         [&older[older.len().saturating_sub(keep - newer.len())..], newer]
     }
 
-    /// Forgets what is beyond the last `keep` bytes, and gives its memory back.
+    /// Drops all but the last `keep` bytes, and frees their memory.
     pub(super) fn settle(&mut self, keep: usize) {
         self.forget(keep);
         if self.bytes.capacity() > keep {
@@ -52,7 +52,7 @@ impl History {
         }
     }
 
-    /// Behind the newest; they fit into `keep` with what is there.
+    /// Appends after the newest; the bytes fit into `keep` with what is there.
     fn append(&mut self, bytes: &[u8], keep: usize) {
         self.straighten();
         let len = self.bytes.len() + bytes.len();
@@ -68,13 +68,13 @@ impl History {
         self.oldest = 0;
     }
 
-    /// Forgets everything and keeps the memory.
+    /// Drops everything and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.oldest = 0;
     }
 
-    /// Bytes of memory held.
+    /// Returns how many bytes of memory are held.
     pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }

@@ -1,18 +1,18 @@
-//! Compressed payload becomes bytes (RFC 7692 §7.2.2).
+//! Inflates compressed payload (RFC 7692 §7.2.2).
 //!
-//! In: the payload of a compressed message in any cut, and room. Out: as many bytes as there is room for.
-//! Promises: writes nowhere but into the room; the same bytes whatever the cut; time linear in what comes in and
-//! what goes out; a message that ends anywhere but at the end of a block is refused. How much room there is, and
-//! what it means when it ends, is the caller's affair.
+//! In: the payload of a compressed message in any cut, and room. Out: as many bytes as there is room for. Promises:
+//! writes only to the room; the same bytes whatever the cut; time linear in input and output; a message that ends
+//! anywhere but at the end of a block is refused. The caller decides how much room there is, and what it means when it
+//! runs out.
 //!
 //! Where the RFCs leave a choice:
 //!
-//! * A block with BFINAL set does not end a message: what follows on the next byte is decoded as well, and may
-//!   refer back to what came before (§7.2.3.4 needs that for its padding byte).
+//! * A block with BFINAL set does not end a message: what follows on the next byte is decoded as well, and may refer
+//!   back to what came before (§7.2.3.4 needs that for its padding byte).
 //! * A sender that keeps the `00 00 ff ff` at the end, or ends with a BFINAL block and no padding, is understood.
 //! * A compressed message without any payload is an empty message.
 //!
-//! A short message that is whole and in the fixed code does without the engine (`short/fixed.rs`).
+//! A short message that is whole and in the fixed code does not need the engine (`short/fixed.rs`).
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
@@ -22,67 +22,67 @@ use super::short::fixed;
 use super::window::WindowBits;
 use crate::error::ProtocolError;
 
-/// Inflates one message after the other; between them, what the next one may refer to.
+/// Inflates one message after the other; between them, keeps what the next one may refer to.
 #[derive(Default)]
 pub struct Inflater {
-    /// Serves any connection; the rest belongs to this one.
+    /// Usable for any connection; the rest belongs to this one.
     pub(super) engine: Option<Inflate>,
     history: History,
     message: InflateState,
     traffic: Traffic,
-    /// Bytes that may still come out of the message.
+    /// How many bytes of output the message may still have.
     budget: usize,
-    /// Bytes that have come out since this was asked last.
+    /// How many bytes of output there were since the last request for them.
     work: usize,
-    /// The last bytes that came out, as many as the history has not got.
+    /// How many of the last bytes of output the history does not have.
     unkept: usize,
 }
 
-/// Where in a message it is.
+/// The position in a message.
 #[derive(Clone, Copy, Debug, Default)]
 struct InflateState {
-    /// Bytes of payload so far, and of what came out of them.
+    /// Bytes of payload so far, and of their output.
     taken: u64,
     made: u64,
     /// The last four bytes of payload.
     tail: [u8; 4],
-    /// The engine has not been made ready for it: nothing of it has come.
+    /// Whether the engine has not been made ready, as nothing of the message has arrived.
     waits: bool,
-    /// What a message may refer back to.
+    /// How far back a message may refer.
     window: WindowBits,
-    /// The stream ended with a BFINAL block, and nothing has come since.
+    /// Whether the stream ended with a BFINAL block, and nothing has come since.
     ended: bool,
     /// How often it did.
     ends: u64,
 }
 
-/// What one call of [`Inflater::push`] did.
+/// The result of one call of [`Inflater::push`].
 #[derive(Debug)]
 pub(crate) struct Pushed {
-    /// Bytes written to the room. If the room is full, there may be more to come.
+    /// How many bytes were written to the room. If the room is full, there may be more to come.
     pub(crate) made: usize,
-    /// Whether they are followed by something that is not DEFLATE.
+    /// An error if they are followed by something that is not DEFLATE.
     pub(crate) result: Result<(), ProtocolError>,
 }
 
-/// An empty stored block without its header: what a sender leaves out (§7.2.1), followed by an empty last block,
-/// at the end of which the engine stands still if, and only if, all before it was whole.
+/// An empty stored block without its header: what a sender omits (§7.2.1), followed by an empty last block, at the end
+/// of which the engine stops if, and only if, everything before it was whole.
 const TAIL: [u8; 6] = [0x00, 0x00, 0xff, 0xff, 0x03, 0x00];
 
-/// Each end of a stream takes the engine as long as many bytes: a message may have a few, and then one for each
-/// so many bytes that came out.
+/// Each end of a stream takes the engine as long as this many bytes. A message may have a few ends, and then one for
+/// each this many bytes of output.
 const FREE_ENDS: u64 = 64;
 const BYTES_PER_END: u64 = 4096;
 
 impl Half {
-    /// For the first message of a connection; its machinery comes when it is needed.
+    /// Creates an inflater for the first message of a connection. Its engine is made when it is needed.
     pub(crate) fn inflater(self) -> Box<Inflater> {
         Box::default()
     }
 }
 
 impl Inflater {
-    /// A message begins.
+    /// Begins a message.
     pub(crate) fn begin(&mut self, agreed: Half) {
         self.message = InflateState { waits: true, window: agreed.window, ..InflateState::default() };
         if !agreed.takeover {
@@ -90,19 +90,19 @@ impl Inflater {
         }
     }
 
-    /// Whether a message is open of which something has come: until then it needs no engine.
+    /// Returns whether a message is open of which something has arrived: until then it needs no engine.
     pub(crate) const fn has_begun(&self) -> bool {
         !self.message.waits
     }
 
-    /// Bytes that may still come out of the message: for whoever pushes to keep, as here only connections that
-    /// inflate pay for them.
+    /// Returns how many bytes of output the message may still have. The caller that pushes keeps this up to date; it is
+    /// here because only connections that inflate pay for it.
     pub(crate) const fn budget(&mut self) -> &mut usize {
         &mut self.budget
     }
 
-    /// Takes payload off the front of `input` until the room is full or all of it is taken. Where it is the `last` of the
-    /// message, what comes of it may be left for [`finish`](Self::finish) to keep: [`unkept`](Self::unkept) bytes.
+    /// Takes payload off the front of `input` until the room is full or all of it is taken. If it is the `last` of the
+    /// message, its output may be left for [`finish`](Self::finish) to keep: [`unkept`](Self::unkept) bytes.
     pub(crate) fn push(&mut self, input: &mut &[u8], room: &mut [u8], last: bool) -> Pushed {
         if std::mem::take(&mut self.message.waits) {
             if last
@@ -124,7 +124,7 @@ impl Inflater {
         pushed
     }
 
-    /// All of the payload has become so many bytes, and room was left.
+    /// Returns the result of inflating the whole payload to `made` bytes, with room left.
     fn inflated(&mut self, payload: &[u8], made: usize) -> Pushed {
         self.message.taken = payload.len() as u64;
         self.message.made = made as u64;
@@ -134,7 +134,7 @@ impl Inflater {
         Pushed { made, result: Ok(()) }
     }
 
-    /// Of what came out last, the first `kept` bytes are in the history, where the engine had to start again.
+    /// The first `kept` bytes of the last output are in the history, if the engine had to start again.
     fn inflate(&mut self, input: &mut &[u8], room: &mut [u8], kept: &mut usize) -> Pushed {
         let mut made = 0;
         loop {
@@ -158,7 +158,7 @@ impl Inflater {
                 Err(error) => return Pushed { made, result: Err(error) },
                 Ok(Status::StreamEnd) => self.message.ended = true,
                 Ok(_) if made == room.len() || input.is_empty() => return Pushed { made, result: Ok(()) },
-                // Room and input, and no way forward: it would be the engine's fault, not the peer's.
+                // There is room and input, but no progress: that would be the engine's fault, not the peer's.
                 Ok(_) if used == 0 && written == 0 => {
                     return Pushed { made, result: Err(ProtocolError::DeflateInvalid) };
                 }
@@ -170,24 +170,24 @@ impl Inflater {
         }
     }
 
-    /// How many of the last bytes that came out [`finish`](Self::finish) has to be given.
+    /// Returns how many of the last bytes of output [`finish`](Self::finish) has to be given.
     pub(crate) const fn unkept(&self) -> usize {
         self.unkept
     }
 
-    /// The message ends here: all payload is pushed, and nothing more came out of it. The next one may refer to its
-    /// [`unkept`](Self::unkept) bytes as well, where it may.
+    /// Ends the message: all payload has been pushed, and there is no more output. The next message may also refer to
+    /// the [`unkept`](Self::unkept) bytes, if context takeover allows it.
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::DeflateInvalid`] where its last block has no end.
+    /// [`ProtocolError::DeflateInvalid`] if its last block has no end.
     pub(crate) fn finish(&mut self, agreed: Half, unkept: &[u8]) -> Result<(), ProtocolError> {
         let InflateState { taken, made, tail, ended, .. } = self.message;
         if taken > 0 && !ended {
             // A stream that the sender has cut ends with the header of a stored block: never in 0xff.
             let end = if tail == TAIL[..4] { &TAIL[4..] } else { &TAIL[..] };
             let result = self.step(end, &mut [0]);
-            // §7.2.1 does not say that the stored block that is cut is none with BFINAL set: then nothing is left to end.
+            // §7.2.1 does not forbid BFINAL on the stored block that is cut; with it, nothing is left to end.
             let is_last = end.len() > 4 && result == (Ok(Status::StreamEnd), 4, 0);
             if !is_last && result != (Ok(Status::StreamEnd), end.len(), 0) {
                 return Err(ProtocolError::DeflateInvalid);
@@ -201,12 +201,12 @@ impl Inflater {
         Ok(())
     }
 
-    /// Bytes that have come out since this was asked last.
+    /// Returns how many bytes of output there were since the last call.
     pub(crate) const fn take_work(&mut self) -> usize {
         std::mem::replace(&mut self.work, 0)
     }
 
-    /// Takes the room of another one's history, in which nothing is that counts.
+    /// Takes over the memory of another history, whose content no longer counts.
     pub(super) fn take_memory(&mut self, other: &mut Self) {
         if self.history.capacity() < other.history.capacity() {
             std::mem::swap(&mut self.history, &mut other.history);
@@ -215,12 +215,12 @@ impl Inflater {
         other.history = History::default();
     }
 
-    /// What it has done so far.
+    /// Returns what it has done so far.
     pub fn traffic(&self) -> Traffic {
         self.traffic
     }
 
-    /// Bytes of memory held, about.
+    /// Returns about how many bytes of memory are held.
     pub fn memory(&self) -> usize {
         let engine = if self.engine.is_some() { ENGINE } else { 0 };
         size_of::<Self>() + engine + self.history.capacity()
@@ -230,13 +230,13 @@ impl Inflater {
         std::mem::take(&mut self.traffic)
     }
 
-    /// An empty window and, in it, the last bytes so far.
+    /// Starts with an empty window that has the last bytes so far in it.
     fn restart(&mut self, window: WindowBits) {
         let engine = self.engine.get_or_insert_with(|| Inflate::new(false, WindowBits::MAX.bits()));
         engine.reset(false);
         for recent in self.history.recent(window.bytes()) {
             if !recent.is_empty() {
-                // Raw DEFLATE takes a dictionary at any time, and puts it behind what is there.
+                // Raw DEFLATE accepts a dictionary at any time, and appends it to what is there.
                 let _ = engine.set_dictionary(recent);
             }
         }
@@ -266,7 +266,7 @@ impl Inflater {
     }
 }
 
-/// Bytes that the engine takes, whatever the window (`benches/deflate_memory.rs`).
+/// How many bytes the engine takes, whatever the window (`benches/deflate_memory.rs`).
 const ENGINE: usize = 47_552;
 
 impl std::fmt::Debug for Inflater {

@@ -15,19 +15,19 @@
 //!
 //! # What is kept, and what it costs
 //!
-//! A compressor takes hundreds of kilobytes and an inflater some fifty, but only while they work. Between two
-//! messages all that the next one can refer to is the last bytes of the direction: at most the agreed window. So
-//! a connection keeps those and nothing else, or nothing at all where no context takeover was agreed, and the
-//! machinery is lent to it for a message by a [`DeflatePool`]. A compressor of its own ([`SendContext::Compressor`])
-//! saves it the time to read the window again before each message.
+//! A compressor takes hundreds of kilobytes and an inflater some fifty, but only while they work. Between two messages,
+//! the next one can only refer to the last bytes of the direction: at most the agreed window. So a connection keeps
+//! only those, or nothing at all if no context takeover was agreed, and a [`DeflatePool`] lends it an engine for each
+//! message. A compressor of its own ([`SendContext::Compressor`]) saves it the time to read the window again before
+//! each message.
 //!
-//! By default we compress each message by itself and take what the peer sends as it likes to send it, as the peers in
-//! use expect: a client asks nothing of the server, and a server asks a client only for a window of 12 bits, and only
-//! where the client has offered to limit its own. So a connection keeps 4 KiB or 32 KiB of what the peer has sent
-//! compressed, and nothing before the first such message, nor where the peer says that it keeps no context.
-//! [`ReceiveContext::Fresh`] asks the peer to keep none; not every peer takes that.
+//! By default we compress each message by itself and accept what the peer prefers to send, as the peers in use expect:
+//! a client asks nothing of the server, and a server asks a client only for a window of 12 bits, and only if the client
+//! has offered to limit its own. So a connection keeps 4 KiB or 32 KiB of what the peer has sent compressed, and
+//! nothing before the first such message, nor if the peer says that it keeps no context. [`ReceiveContext::Fresh`] asks
+//! the peer to keep none; not every peer accepts that.
 //!
-//! Bytes that an idle connection holds beside its own, and bytes that all connections of a thread share, once 50
+//! Bytes that an idle connection holds beyond its own size, and bytes that all connections of a thread share, once 50
 //! of them have exchanged messages of 64 KiB:
 //!
 //! | kept for sending | kept for receiving | window | memory level | each connection | shared |
@@ -69,29 +69,29 @@
 //!
 //! # Windows
 //!
-//! zlib, and each of its descendants, takes a window of 8 bits for one of 9 without a word, and would so refer
-//! further back than was agreed. Here, a direction whose window has 8 bits is compressed with run lengths only where
-//! zlib-rs does it (a distance of 1 fits any window) and the tests read what we send with a decoder that enforces the window.
-//! What the peer sends is held to the window that it agreed to at the border of a message: of the messages before,
-//! no more than that is kept. Inside one message, a distance beyond it is still understood.
+//! zlib, and each of its descendants, silently takes a window of 8 bits for one of 9, and would so refer further back
+//! than was agreed. Here, a direction whose window has 8 bits is compressed with run lengths only, if zlib-rs does it
+//! (a distance of 1 fits any window), and the tests read what we send with a decoder that enforces the window. What the
+//! peer sends is held to its agreed window at the border of a message: no more than that is kept of earlier messages.
+//! Inside one message, a distance beyond it is still understood.
 //!
 //! # Limits
 //!
-//! Messages inflate straight into the buffer of the message, which grows with what has come out and ends at
-//! [`Config::max_message`](crate::connection::Config::max_message): the byte after that fails the connection
-//! with 1009. The compressed payload of a message may be twice as long and no longer.
+//! Messages inflate straight into the buffer of the message, which grows with the output and ends at
+//! [`Config::max_message`](crate::connection::Config::max_message): the byte after that fails the connection with 1009.
+//! The compressed payload of a message may be at most about twice as long.
 //!
 //! # The engine
 //!
-//! [`zlib-rs`](https://docs.rs/zlib-rs) itself: memory-safe in its interface, maintained, audited, and faster than
-//! the C original. `flate2` over it would hide the memory level and the strategy that the window of 8 bits needs,
-//! and add a layer to each call.
+//! [`zlib-rs`](https://docs.rs/zlib-rs) itself: memory-safe in its interface, maintained, audited, and faster than the
+//! C original. `flate2` over it would hide the memory level and the strategy that the window of 8 bits needs, and add a
+//! layer to each call.
 //!
-//! A whole message of up to 32 KiB that is compressed by itself goes another way (`short/`): at level 2 to 4, and up to 4 KiB
-//! at level 1 and 5. zlib-rs takes longer to get ready for a short one than to compress it, and looks for matches in more
-//! steps than the few bytes are worth that it saves by that. What that way holds, in proportion to the longest such message
-//! and at most 120 KB for each window and thread, counts beside the engine and is made when the first one comes; the tables
-//! above are of long messages.
+//! A whole message of up to 32 KiB that is compressed by itself takes another path (`short/`): at level 2 to 4, and up
+//! to 4 KiB at level 1 and 5. zlib-rs takes longer to get ready for a short message than to compress it, and looks for
+//! matches in more steps than the few bytes that it saves by them are worth. The memory of that path, in proportion to
+//! the longest such message and at most 120 KB for each window and thread, counts besides the engine and is allocated
+//! for the first one; the tables above are of long messages.
 
 mod compress;
 mod history;

@@ -1,8 +1,8 @@
-//! Who offers and who answers (RFC 7692 §5, §7.1).
+//! The negotiation of permessage-deflate (RFC 7692 §5, §7.1).
 //!
-//! A server reads the offers in the client's order and takes the first one that breaks no rule: a bad offer is
-//! declined by passing over it, which is no fault of the handshake. A client reads the answer against what it
-//! offered: whatever is wrong there fails the connection.
+//! A server reads the offers in the client's order and accepts the first one that breaks no rule. It declines a bad
+//! offer by skipping it, which does not fail the handshake. A client checks the answer against its offer: any mismatch
+//! fails the connection.
 
 use std::fmt;
 
@@ -13,8 +13,8 @@ use crate::error::Section;
 use crate::extension::Extension;
 
 impl DeflateConfig {
-    /// The server's choice: what to say to the first offer of permessage-deflate that breaks no rule; `None` where
-    /// there is none.
+    /// Returns the server's answer to the first offer of permessage-deflate that breaks no rule, or `None` if there is
+    /// none.
     ///
     /// ```
     /// use bowsprit::extension::{deflate::DeflateConfig, params};
@@ -42,7 +42,7 @@ impl DeflateConfig {
     fn answer(&self, DeflateOffer(offer): &DeflateOffer) -> DeflateParams {
         let client_keeps =
             !offer.client_no_context_takeover && self.receive_context == ReceiveContext::Window;
-        // §7.1.2.2: only a client that says so can limit its window. What it names is what it will do at most.
+        // §7.1.2.2: only a client that offers it can limit its window. What it names is the most that it will use.
         let client_max_window_bits = match (offer.client_max_window_bits, self.receive_window) {
             (None, _) => WindowBits::MAX,
             (Some(most), Some(window)) => window.min(most.unwrap_or_default()),
@@ -50,7 +50,7 @@ impl DeflateConfig {
             (Some(most), None) => most.unwrap_or_default(),
         };
         DeflateParams {
-            // Not for our own `SendContext::Fresh`: to use no context we need nobody's leave.
+            // Not for our own `SendContext::Fresh`: using no context needs no agreement.
             server_no_context_takeover: offer.server_no_context_takeover,
             client_no_context_takeover: !client_keeps
                 || self.receive_window.is_some_and(|window| client_max_window_bits > window),
@@ -60,11 +60,11 @@ impl DeflateConfig {
     }
 }
 
-/// The window that a server keeps for a client that can limit its own, where the settings name none: 4 KiB, which
-/// brings most of what 32 KiB do (see the table of the [module](super)).
+/// The window that a server keeps for a client that can limit its own, by default: 4 KiB, which brings most of the gain
+/// of 32 KiB (see the table of the [module](super)).
 const KEPT_WINDOW: WindowBits = WindowBits::TWELVE;
 
-/// What a client offers.
+/// The offer of a client.
 ///
 /// ```
 /// use bowsprit::extension::deflate::{DeflateConfig, DeflateOffer};
@@ -79,7 +79,7 @@ const KEPT_WINDOW: WindowBits = WindowBits::TWELVE;
 pub struct DeflateOffer(Named);
 
 impl DeflateOffer {
-    /// The offer of a client with these settings.
+    /// Creates the offer of a client with these settings.
     pub fn new(config: &DeflateConfig) -> Self {
         let limited = |bits: WindowBits| (bits < WindowBits::MAX).then_some(bits);
         Self(Named {
@@ -90,21 +90,21 @@ impl DeflateOffer {
         })
     }
 
-    /// An offer that came in.
+    /// Parses a received offer.
     ///
     /// # Errors
     ///
-    /// [`DeflateParamError`]: the offer is to be declined.
+    /// [`DeflateParamError`]: the offer has to be declined.
     pub fn parse(offer: &Extension) -> Result<Self, DeflateParamError> {
         Named::parse(offer).map(Self)
     }
 
-    /// The offer as it is sent.
+    /// Returns the offer as it is sent.
     pub fn to_extension(&self) -> Extension {
         self.0.to_extension()
     }
 
-    /// Reads the answer to this offer.
+    /// Checks the answer to this offer.
     ///
     /// # Errors
     ///
@@ -127,26 +127,26 @@ impl DeflateOffer {
     }
 }
 
-/// What a server with these settings says to these offers, if anything.
+/// Returns the answer of a server with these settings to these offers, if any.
 pub fn answer(config: Option<DeflateConfig>, offers: &[Extension]) -> Option<Extension> {
     let (DeflateOffer(offer), params) = config?.pick(offers)?;
     let answer = params.to_extension();
-    // §7.1.2.1: who accepts server_max_window_bits says so, even where that changes nothing.
+    // §7.1.2.1: whoever accepts server_max_window_bits has to name it, even if it changes nothing.
     let unsaid = offer.server_max_window_bits.is_some() && params.server_max_window_bits == WindowBits::MAX;
     Some(if unsaid { answer.with_known("server_max_window_bits", Some("15".to_owned())) } else { answer })
 }
 
-/// What a client with these settings offers beside what it offers already, if anything.
+/// Returns what a client with these settings offers besides its other offers, if anything.
 pub fn offer(config: Option<DeflateConfig>, others: &[Extension]) -> Option<Extension> {
     let offer = DeflateOffer::new(&config?);
     if others.iter().any(|other| other.name() == NAME) { None } else { Some(offer.to_extension()) }
 }
 
-/// Whether an answer of permessage-deflate, if there is one, fits one of the offers of it.
+/// Checks that an answer of permessage-deflate, if there is one, fits one of the offers of it.
 pub(crate) fn check_answers(answers: &[Extension], offers: &[Extension]) -> Result<(), DeflateAnswerError> {
     let Some(answer) = answers.iter().find(|answer| answer.name() == NAME) else { return Ok(()) };
     let mut result = Ok(());
-    // A client that offers several times gets one answer, to any of them.
+    // A client that offers several times gets one answer, to any of the offers.
     for offer in offers.iter().filter(|offer| offer.name() == NAME) {
         let Ok(offer) = DeflateOffer::parse(offer) else { continue };
         match offer.accept(answer) {
@@ -174,7 +174,7 @@ pub enum DeflateAnswerError {
 }
 
 impl DeflateAnswerError {
-    /// Where the rule stands.
+    /// Returns the section that states the rule.
     pub const fn section(self) -> Section {
         match self {
             Self::Param(error) => error.section(),
@@ -184,9 +184,9 @@ impl DeflateAnswerError {
         }
     }
 
-    /// The field of [`DeflateConfig`] that made our offer ask for what the server does not do; `None` where the
-    /// server does what nobody may. Without compression
-    /// ([`Config::deflate`](crate::connection::Config::deflate)) none of these errors happens.
+    /// Returns the field of [`DeflateConfig`] that made our offer ask for what the server does not do, or `None` if the
+    /// server does what is never allowed. Without compression ([`Config::deflate`](crate::connection::Config::deflate))
+    /// none of these errors occurs.
     pub const fn setting(self) -> Option<&'static str> {
         match self {
             Self::ServerContextKept => Some("receive_context"),
@@ -196,7 +196,7 @@ impl DeflateAnswerError {
         }
     }
 
-    /// The rule in a few words.
+    /// Returns the rule in a few words.
     pub const fn rule(self) -> &'static str {
         match self {
             Self::Param(error) => error.rule(),

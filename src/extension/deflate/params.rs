@@ -1,8 +1,8 @@
 //! The parameters of permessage-deflate (RFC 7692 §7.1).
 //!
-//! In: an [`Extension`] whose grammar is right. Out: typed parameters, or the rule of §7.1 that they break: a name
-//! that is unknown or comes twice, a value where none belongs, none where one does, a window out of range. What the
-//! parameters of an offer and of an answer mean for each other is left to `negotiate`.
+//! In: an [`Extension`] with valid grammar. Out: typed parameters, or the rule of §7.1 that they break: a name that is
+//! unknown or repeated, a value where none is allowed, a missing value, a window out of range. What the parameters of
+//! an offer and of an answer mean for each other is left to `negotiate`.
 
 use std::fmt;
 
@@ -13,15 +13,15 @@ use crate::role::Role;
 use super::settings::{DeflateConfig, Half, SendContext};
 use super::window::WindowBits;
 
-/// The registered name of the extension, compared with case (RFC 6455 §9.1).
+/// The registered name of the extension, which is case-sensitive (RFC 6455 §9.1).
 pub const NAME: &str = "permessage-deflate";
 
-/// What the two sides have agreed on: the parameters of an answer, with what holds where one is left out.
+/// What the two sides have agreed on: the parameters of an answer, with the defaults of omitted ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DeflateParams {
-    /// The server starts each message with an empty window (§7.1.1.1).
+    /// Whether the server starts each message with an empty window (§7.1.1.1).
     pub server_no_context_takeover: bool,
-    /// The client starts each message with an empty window (§7.1.1.2).
+    /// Whether the client starts each message with an empty window (§7.1.1.2).
     pub client_no_context_takeover: bool,
     /// The window of what the server sends (§7.1.2.1).
     pub server_max_window_bits: WindowBits,
@@ -30,7 +30,7 @@ pub struct DeflateParams {
 }
 
 impl DeflateParams {
-    /// What holds for the messages that `side` sends.
+    /// Returns what applies to the messages that `side` sends.
     pub const fn sent_by(&self, side: Role) -> Half {
         match side {
             Role::Client => {
@@ -42,7 +42,7 @@ impl DeflateParams {
         }
     }
 
-    /// What we do with the messages that we send: what was agreed, or less where our settings want less.
+    /// Returns what we do with the messages that we send: what was agreed, or less if our settings ask for less.
     pub(crate) fn sending(self, side: Role, config: Option<DeflateConfig>) -> Option<Half> {
         let config = config.unwrap_or_default();
         let Half { window, takeover } = self.sent_by(side);
@@ -52,12 +52,12 @@ impl DeflateParams {
         })
     }
 
-    /// What holds for the messages that we receive.
+    /// Returns what applies to the messages that we receive.
     pub(crate) fn receiving(self, side: Role) -> Option<Half> {
         Some(self.sent_by(side.peer()))
     }
 
-    /// The answer that says so; windows of 15 bits need not be named.
+    /// Returns the corresponding answer. Windows of 15 bits need not be named.
     pub fn to_extension(self) -> Extension {
         let window = |bits: WindowBits| (bits < WindowBits::MAX).then(|| Some(bits.to_string()));
         write([
@@ -68,12 +68,12 @@ impl DeflateParams {
         ])
     }
 
-    /// The answer among those that a handshake has come to.
+    /// Returns the parameters of permessage-deflate among the agreed extensions.
     pub(crate) fn among(answers: &[Extension]) -> Option<Self> {
         answers.iter().find(|answer| answer.name() == NAME).and_then(|answer| Self::from_answer(answer).ok())
     }
 
-    /// The parameters of an answer, its own rules kept (§7.1).
+    /// Parses the parameters of an answer, and checks its own rules (§7.1).
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl DeflateParams {
     }
 }
 
-/// The parameters as they stand there, in an offer or in an answer.
+/// The parameters of an offer or an answer, as written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) server_no_context_takeover: bool,
@@ -163,8 +163,8 @@ fn write(params: [(&str, Option<Option<String>>); 4]) -> Extension {
     })
 }
 
-/// What is wrong with the parameters of permessage-deflate: an offer with it is declined, an answer with it fails
-/// the connection (RFC 7692 §7).
+/// What is wrong with the parameters of permessage-deflate: an offer with it is declined, an answer with it fails the
+/// connection (RFC 7692 §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeflateParamError {
@@ -181,7 +181,7 @@ pub enum DeflateParamError {
 }
 
 impl DeflateParamError {
-    /// Where the rule stands.
+    /// Returns the section that states the rule.
     pub const fn section(self) -> Section {
         match self {
             Self::Unknown | Self::Repeated => Section::rfc7692("7"),
@@ -190,7 +190,7 @@ impl DeflateParamError {
         }
     }
 
-    /// The rule in a few words.
+    /// Returns the rule in a few words.
     pub const fn rule(self) -> &'static str {
         match self {
             Self::Unknown => "permessage-deflate has no such parameter",

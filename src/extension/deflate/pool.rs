@@ -1,4 +1,4 @@
-//! What connections share while none of them is inside a message.
+//! The memory that connections share while none of them is inside a message.
 
 use super::compress::Compressor;
 use super::inflate::Inflater;
@@ -7,47 +7,47 @@ use super::window::WindowBits;
 
 /// Compressors and inflaters for connections on one thread.
 ///
-/// A driver lends them before it lets a connection work and takes them back after that. A connection that got none
-/// makes its own and keeps it; one that is inside a message keeps what it has until the message ends.
+/// A driver lends them before a connection works and takes them back after that. A connection that got none makes its
+/// own and keeps it; one that is inside a message keeps what it has until the message ends.
 #[derive(Debug, Default)]
 pub struct DeflatePool {
     inflater: Option<Box<Inflater>>,
-    /// One for each window.
+    /// One compressor for each window.
     compressors: [Option<Box<Compressor>>; 8],
     received: Traffic,
     sent: Traffic,
 }
 
 impl DeflatePool {
-    /// Without anything in it.
+    /// Creates an empty pool.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What was received compressed by connections that borrowed from here.
+    /// Returns what connections that borrowed from this pool received compressed.
     pub fn received(&self) -> Traffic {
         self.received
     }
 
-    /// What was sent compressed by connections that borrowed from here; what was broadcast counts once.
+    /// Returns what connections that borrowed from this pool sent compressed. A broadcast message counts once.
     pub fn sent(&self) -> Traffic {
         self.sent
     }
 
-    /// Bytes of memory held, about.
+    /// Returns about how many bytes of memory are held.
     pub fn memory(&self) -> usize {
         let compressors = self.compressors.iter().flatten().map(|compressor| compressor.memory());
         self.inflater.as_ref().map_or(0, |inflater| inflater.memory()) + compressors.sum::<usize>()
     }
 
-    /// Bytes that were compressed, for the program and for nothing.
+    /// Returns how many bytes were compressed, including those that were sent uncompressed after all.
     #[inline]
     #[cfg(feature = "event-loop")]
     pub(crate) const fn work(&self) -> u64 {
         self.sent.plain
     }
 
-    /// Gives back all memory that is not lent.
+    /// Frees all memory that is not lent.
     #[cfg(feature = "event-loop")]
     pub(crate) fn drop_spare(&mut self) {
         self.inflater = None;
@@ -64,7 +64,7 @@ impl DeflatePool {
         }
     }
 
-    /// Not to be called inside a compressed message of which something has come.
+    /// Takes an inflater back. Not to be called inside a compressed message of which something has arrived.
     pub(crate) fn reclaim_inflater(&mut self, slot: &mut Option<Box<Inflater>>, agreed: Half) {
         let Some(inflater) = slot else { return };
         self.received += inflater.take_traffic();
@@ -74,7 +74,7 @@ impl DeflatePool {
         }
         if !agreed.takeover {
             spare.take_memory(inflater);
-            // One that waits for the first bytes of a message knows what message it is.
+            // One that waits for the first bytes of a message knows which message that is.
             slot.take_if(|inflater| inflater.has_begun());
         }
     }
@@ -95,7 +95,7 @@ impl DeflatePool {
         }
     }
 
-    /// Not to be called inside a compressed message.
+    /// Takes a compressor back. Not to be called inside a compressed message.
     pub(crate) fn reclaim_compressor(
         &mut self,
         slot: &mut Option<Box<Compressor>>,

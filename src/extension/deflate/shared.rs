@@ -4,13 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 use super::window::WindowBits;
 
-/// The frames that a message has become, one for each window, made when first asked for.
+/// The frames of a message, one for each window, each made when first requested.
 ///
-/// A clone shares those that were there when it was made.
+/// A clone shares the frames that existed when it was made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedForms(OnceLock<Arc<Forms>>);
 
-/// `None`: not shorter than the message itself.
+/// `None` if it is not shorter than the message itself.
 type Forms = [OnceLock<Option<Arc<[u8]>>>; 8];
 
 impl SharedForms {
@@ -23,7 +23,7 @@ impl SharedForms {
         forms[index(window)].get_or_init(make).clone()
     }
 
-    /// What has been made.
+    /// Returns what has been made.
     #[inline]
     pub(super) fn made(&self, window: WindowBits) -> Option<Option<&Arc<[u8]>>> {
         Some(self.0.get()?[index(window)].get()?.as_ref())

@@ -1,9 +1,9 @@
 //! A decoder for tests that shares nothing with the engine: slow, plain, and strict about the window.
 
-/// Inflates a payload as §7.2.2 says it: the tail is appended, and all of it has to be whole blocks.
+/// Inflates a payload as §7.2.2 describes: the tail is appended, and all of it has to be whole blocks.
 ///
-/// `history` is what the messages before came to; of it and of the message itself, no more than `window` bytes can
-/// be referred to. Gives the message.
+/// `history` is the content of earlier messages. References reach back at most `window` bytes in it and in the message
+/// itself. Returns the message.
 pub(crate) fn inflate(payload: &[u8], history: &[u8], window: usize) -> Result<Vec<u8>, &'static str> {
     let input = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
     let mut bits = Bits { input: &input, at: 0 };
@@ -57,7 +57,7 @@ impl Bits<'_> {
         Ok(value)
     }
 
-    /// The next symbol of a canonical code (RFC 1951 §3.2.2).
+    /// Reads the next symbol of a canonical code (RFC 1951 §3.2.2).
     fn symbol(&mut self, code: &Code) -> Result<usize, &'static str> {
         let (mut bits, mut first, mut index) = (0, 0, 0);
         for count in &code.counts[1..] {

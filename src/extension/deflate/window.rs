@@ -9,12 +9,12 @@ pub struct WindowBits(u8);
 impl WindowBits {
     /// 256 bytes.
     pub const MIN: Self = Self(8);
-    /// 32,768 bytes: what holds where nothing is said.
+    /// 32,768 bytes, the default.
     pub const MAX: Self = Self(15);
     /// 4,096 bytes.
     pub(super) const TWELVE: Self = Self(12);
 
-    /// A window of 2 to the power of `bits` bytes, for 8 to 15.
+    /// Creates a window of 2 to the power of `bits` bytes, for 8 to 15.
     pub const fn new(bits: u8) -> Option<Self> {
         match bits {
             8..=15 => Some(Self(bits)),
@@ -22,17 +22,17 @@ impl WindowBits {
         }
     }
 
-    /// The logarithm.
+    /// Returns the logarithm.
     pub const fn bits(self) -> u8 {
         self.0
     }
 
-    /// Bytes.
+    /// Returns the size in bytes.
     pub const fn bytes(self) -> usize {
         1 << self.0
     }
 
-    /// §7.1.2.1: a decimal integer between 8 and 15 without leading zeros.
+    /// Parses a window. §7.1.2.1: a decimal integer between 8 and 15 without leading zeros.
     pub(super) fn parse(text: &str) -> Option<Self> {
         Some(Self(match text {
             "8" => 8,

@@ -1,9 +1,9 @@
-//! A server that lets in whom it knows: a token in `Authorization`, and pages of one origin alone.
+//! A server that authenticates its clients: by a token in `Authorization`, and by origin for pages.
 //!
 //! `cargo run --example auth --features event-loop -- 127.0.0.1:9001 SECRET`, then
 //! `bowsprit connect -H 'Authorization: Bearer SECRET' ws://127.0.0.1:9001/`
 //!
-//! Without a decision of its own a handler accepts every origin: then any page that a visitor's browser opens can talk to
+//! Without a decision of its own a handler accepts every origin: then any page that a visitor's browser opens can use
 //! the server, with the visitor's cookies (RFC 6455 §10.2).
 
 use bowsprit::event_loop::{ConnId, Context, Decision, EventLoop, Handler};
@@ -33,13 +33,13 @@ impl Handler for Guarded {
     }
 }
 
-/// 401 names the scheme that is wanted (RFC 9110 §11.6.1).
+/// A 401 names the required scheme (RFC 9110 §11.6.1).
 fn unauthorized() -> Refusal {
     let challenge = HeaderField::new("WWW-Authenticate", "Bearer").expect("a legal header field");
     Refusal::new(401).and_then(|refusal| refusal.with_header(challenge)).expect("a legal refusal")
 }
 
-/// Looks at every byte, so that the time tells nothing about where the first wrong one is.
+/// Compares every byte, so that the time does not reveal where the first wrong one is.
 fn is_equal(given: &[u8], expected: &[u8]) -> bool {
     let differing = given.iter().zip(expected).fold(0, |differing, (a, b)| differing | (a ^ b));
     given.len() == expected.len() && std::hint::black_box(differing) == 0

@@ -1,5 +1,5 @@
-//! The client that the Autobahn suite tests: asks how many cases there are, plays each by echoing every message,
-//! then asks for the reports.
+//! The client that the Autobahn suite tests: asks how many cases there are, runs each by echoing every message, then
+//! asks for the reports.
 //!
 //! `cargo run --release --example autobahn_client --features event-loop -- ws://127.0.0.1:9001`
 
@@ -46,7 +46,7 @@ struct Client {
 }
 
 impl Client {
-    /// Opens `resource`, stays until the connection is over, and gives the first message unless it `echo`es.
+    /// Opens `resource`, stays until the connection is over, and returns the first message unless it `echo`es.
     fn visit(&mut self, resource: &str, echo: bool) -> Result<Option<String>, Box<dyn Error>> {
         let url = Url::parse(&format!("{}{resource}", self.base))?;
         let address = (url.host(), url.port()).to_socket_addrs()?.next().ok_or("the host has no address")?;
@@ -60,7 +60,7 @@ impl Client {
     }
 }
 
-/// All messages travel compressed and refer to those before, which is the most that can go wrong.
+/// All messages are compressed and refer to earlier ones, which is the most demanding setting.
 fn settings() -> Settings {
     #[allow(unused_mut, reason = "without feature `deflate`")]
     let mut config = Config::default();
@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut client = Client { event_loop: EventLoop::with_settings(settings())?, base };
     let cases: u32 = client.visit("/getCaseCount", false)?.ok_or("no count of cases came")?.trim().parse()?;
     for case in 1..=cases {
-        // A case may be about a handshake that has to fail.
+        // A case may test a handshake that has to fail.
         if let Err(error) = client.visit(&format!("/runCase?case={case}&agent=bowsprit"), true) {
             eprintln!("{error}");
         }

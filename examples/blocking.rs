@@ -1,4 +1,4 @@
-//! A client that blocks: sends a line, prints what comes until nothing has come for a while, and closes.
+//! A blocking client: sends a line, prints what comes until nothing has come for a while, and closes.
 //!
 //! `cargo run --example blocking --features blocking -- ws://127.0.0.1:9001/ 'hello'`
 
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut client = blocking::connect(&url)?;
     client.send(text.as_str())?;
-    // Each call may take so long; without this it takes as long as the server does.
+    // Limits each call; without this it takes as long as the server does.
     client.set_timeout(Some(Duration::from_secs(1)));
     loop {
         match client.read() {

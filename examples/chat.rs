@@ -29,7 +29,7 @@ impl Handler for ChatServer {
     }
 
     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
-        // One encoding, however many there are; one write to each, however much was said in this turn.
+        // Encoded once, however many receivers there are; written once to each, however much this turn sends.
         cx.publish(To::all().except(id), message);
     }
 

@@ -1,8 +1,8 @@
-//! A program with a UDP socket and timers of its own takes a WebSocket server in.
+//! A program with a UDP socket and timers of its own embeds a WebSocket server.
 //!
 //! It gathers readings that come as UDP datagrams and passes each on to the WebSocket clients that watch its sensor
-//! (`ws://…/NAME` watches NAME), keeps the last one for whoever comes later, and says once in ten seconds how many
-//! came. Everything is on one thread, in one `Poll`.
+//! (`ws://…/NAME` watches NAME), keeps the last one for later clients, and prints every ten seconds how many came.
+//! Everything is on one thread, in one `Poll`.
 //!
 //! ```text
 //! cargo run --example embed_udp --features event-loop -- 127.0.0.1:9001 127.0.0.1:9002
@@ -28,7 +28,7 @@ struct Gatherer {
     count: u64,
 }
 
-/// What both parts know.
+/// The state that both parts share.
 #[derive(Default)]
 struct Readings {
     last: HashMap<String, String>,
@@ -38,7 +38,7 @@ const UDP: Token = Token(7);
 const REPORT: Duration = Duration::from_secs(10);
 
 impl Gatherer {
-    /// Takes all datagrams that are there and passes them on.
+    /// Takes all waiting datagrams and passes them on.
     fn receive(&mut self, cx: &mut Context<String>) -> io::Result<()> {
         let mut datagram = [0; 512];
         loop {
@@ -48,7 +48,7 @@ impl Gatherer {
                     let Some((sensor, value)) = text.trim().split_once(' ') else { continue };
                     self.count += 1;
                     cx.publish(sensor, Message::Text(value));
-                    // A stranger can send datagrams too: what is kept is bounded.
+                    // A stranger can send datagrams, too, so what is kept is bounded.
                     if self.readings.last.len() < 1000 || self.readings.last.contains_key(sensor) {
                         self.readings.last.insert(sensor.to_owned(), value.to_owned());
                     }
@@ -68,7 +68,7 @@ impl Gatherer {
     }
 }
 
-/// The WebSocket part: what a client watches is its data.
+/// The WebSocket part: the data of a connection is the sensor that it watches.
 impl Handler for Readings {
     type Data = String;
 
@@ -107,10 +107,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut program =
         Gatherer { udp, readings: Readings::default(), report_at: Instant::now() + REPORT, count: 0 };
     loop {
-        // The nearer of both deadlines.
+        // The earlier of the two deadlines.
         let until = engine.next_deadline().map_or(program.report_at, |at| at.min(program.report_at));
         match poll.poll(&mut events, Some(until.saturating_duration_since(Instant::now()))) {
-            // Nothing has been looked at: who seems to be silent may have spoken.
+            // Nothing has been looked at, so a peer that seems silent may have sent something.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result?,
         }

@@ -1,5 +1,5 @@
-//! Every message goes back while it is still arriving: what each read brings of it is a frame of the answer, so that
-//! nothing waits for the end of a long message, and nothing of it is kept.
+//! A server that sends every message back while it is still arriving: what each read brings of it becomes a frame of
+//! the answer, so that nothing waits for the end of a long message, and nothing of it is kept.
 //!
 //! `cargo run --release --example forward --features event-loop -- 127.0.0.1:9001`
 
@@ -23,19 +23,19 @@ impl Handler for Forward {
             (false, false) => cx.start_message(id, chunk.kind, chunk.payload),
             (true, false) => cx.continue_message(id, chunk.payload),
             (true, true) => cx.finish_message(id, chunk.payload),
-            // All of it at once. Text is checked by now, chunk by chunk; a whole one is not cut inside a character.
+            // All of it at once. Text has been checked chunk by chunk; a whole message does not end inside a character.
             (false, true) => match (chunk.kind, std::str::from_utf8(chunk.payload)) {
                 (DataKind::Text, Ok(text)) => cx.send_text(id, text),
                 _ => cx.send_binary(id, chunk.payload),
             },
         };
         if matches!(sent, Sent::Dropped | Sent::Refused(_)) {
-            cx.abort(id); // a message with a hole in it would be worse than none
+            cx.abort(id); // a message with a gap in it would be worse than none
         }
     }
 
     fn on_message(&mut self, _: &mut Context<bool>, _: ConnId, _: Message<'_>) {
-        // Messages are handed over in chunks alone.
+        // Messages are delivered only in chunks.
     }
 }
 

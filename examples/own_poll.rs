@@ -1,4 +1,4 @@
-//! The loop in a `mio::Poll` of the program, beside other sources.
+//! The loop in the program's own `mio::Poll`, beside other sources.
 //!
 //! `cargo run --example own_poll --features event-loop -- 127.0.0.1:9001`. The other source is a waker, through which another thread passes on
 //! what it reads from stdin: each line goes to all clients.
@@ -46,14 +46,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         let due = engine.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
         match poll.poll(&mut events, due) {
-            // Nothing has been looked at: who seems to be silent may have spoken.
+            // Nothing has been looked at, so a peer that seems silent may have sent something.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result?,
         }
         for event in &events {
             if engine.owns(event.token()) {
                 engine.handle(event, &mut Echo);
-            } // else it is MINE, and what it woke the loop for is done below
+            } // otherwise it is MINE, and what it woke the loop for is done below
         }
         engine.on_time(Instant::now(), &mut Echo);
     }

@@ -1,4 +1,4 @@
-//! A client in an event loop that comes back whenever its connection is lost. What is sent meanwhile waits.
+//! A client in an event loop that reconnects whenever its connection is lost. What is sent meanwhile waits.
 //!
 //! `cargo run --example reconnect --features event-loop -- ws://127.0.0.1:9001/`
 

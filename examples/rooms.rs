@@ -22,7 +22,7 @@ impl Handler for Rooms {
 
     fn on_open(&mut self, cx: &mut Context<String>, id: ConnId, _: &Agreement) {
         let Some(room) = cx.data(id).cloned() else { return };
-        // Refused where a connection is on too many topics already, which one room is not.
+        // Refused if a connection has subscribed to too many topics, which one room is not.
         if cx.subscribe(id, &room).is_ok() {
             cx.publish(To::topic(&room).except(id), Message::Text("somebody came in"));
             let others = cx.subscribers(&room) - 1;
@@ -36,7 +36,7 @@ impl Handler for Rooms {
     }
 
     fn on_close(&mut self, cx: &mut Context<String>, id: ConnId, _: &Ended) {
-        // The data stay until this callback has returned; the subscription has ended by itself.
+        // The data stay until this callback has returned; the subscription has ended automatically.
         let Some(room) = cx.data(id).cloned() else { return };
         cx.publish(&room, Message::Text("somebody left"));
     }

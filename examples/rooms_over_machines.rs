@@ -1,5 +1,5 @@
-//! A chat with rooms over several machines: the path names the room, a Redis or a NATS joins the processes, and what one
-//! member says goes to all the others in the room, wherever they are connected.
+//! A chat with rooms over several machines: the path names the room, a Redis or NATS engine joins the processes, and
+//! what one member says goes to all the others in the room, wherever they are connected.
 //!
 //! On each machine, with the address of the one engine:
 //!
@@ -7,8 +7,8 @@
 //!
 //! then from several terminals `bowsprit connect ws://127.0.0.1:9001/kitchen`
 //!
-//! With `redis://127.0.0.1:6379/chat?streams` rooms have a history: each message comes with its place, and who comes back, to
-//! whichever machine, as `ws://127.0.0.1:9001/kitchen?since=PLACE` gets what was said meanwhile.
+//! With `redis://127.0.0.1:6379/chat?streams` rooms have a history: each message comes with its position, and a member
+//! that comes back, to any machine, as `ws://127.0.0.1:9001/kitchen?since=PLACE` gets what was said meanwhile.
 
 use bowsprit::backplane::{BackplaneSettings, LinkEvent, Position};
 use bowsprit::event_loop::{ConnId, Context, Decision, Ended, EventLoop, Handler, Replayed, To};
@@ -20,7 +20,7 @@ struct Rooms;
 #[derive(Clone, Default)]
 struct Member {
     room: String,
-    /// What it has heard already, where it has been here before.
+    /// The position up to which it has heard the room, if it was here before.
     since: Option<Position>,
 }
 
@@ -43,7 +43,7 @@ impl Handler for Rooms {
 
     fn on_open(&mut self, cx: &mut Context<Member>, id: ConnId, _: &Agreement) {
         let Some(Member { room, since }) = cx.data(id).cloned() else { return };
-        // One or the other: with a history, and without one.
+        // One or the other: with a history, or without one.
         if cx.replay(id, &room, since).is_err() && cx.subscribe(id, &room).is_ok() {
             tell(cx, id, "somebody came in");
             let others = cx.subscribers(&room) - 1;
@@ -56,7 +56,7 @@ impl Handler for Rooms {
         cx.publish(To::topic(&room).except(id).everywhere(), message);
     }
 
-    /// What the history of the room has for a member, and then what is said in it.
+    /// Sends a member what the history of the room has, and then what is new.
     fn on_replay(&mut self, cx: &mut Context<Member>, id: ConnId, _: &str, replayed: &Replayed<'_>) {
         let line = match replayed {
             Replayed::Message { at, message: Message::Text(text) } => format!("{at} {text}"),
@@ -71,7 +71,7 @@ impl Handler for Rooms {
         tell(cx, id, "somebody left");
     }
 
-    /// The link to the engine, and what was lost on it. Members on the same machine notice nothing of either.
+    /// The link to the engine, and what was lost on it. Members on the same machine notice neither.
     fn on_backplane(&mut self, cx: &mut Context<Member>, event: &LinkEvent) {
         println!("{event}");
         if let LinkEvent::Gap { topic: Some(room), lost, .. } = event {

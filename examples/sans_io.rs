@@ -1,10 +1,10 @@
-//! The core alone, on plain `std::net` sockets and one thread for each connection, driven to its end: the handshake, the
-//! bytes that came right behind it, messages, the Close frame after a fault, Pings and time-outs, the end of TCP.
+//! The core alone, on plain `std::net` sockets with one thread per connection, driven to its end: the handshake, the
+//! bytes that came right after it, messages, the Close frame after a fault, Pings and time-outs, the end of TCP.
 //!
 //! `cargo run --example sans_io -- 127.0.0.1:9001`
 //!
-//! The library needs no feature for this. It does all that RFC 6455 asks for; what is left to the driver are the four
-//! things that a socket and a clock do, and each is one function here: [`read`], [`write`], [`serve`] and [`part`].
+//! The library needs no feature for this. It does all that RFC 6455 asks for; the driver is left with the four things
+//! that a socket and a clock do, each of which is one function here: [`read`], [`write`], [`serve`] and [`part`].
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -29,7 +29,7 @@ fn main() -> io::Result<()> {
     config.ping_interval = Some(Duration::from_secs(30));
     let config = Arc::new(config);
     loop {
-        // A failed accept says something about one connection, or about now; it never ends a server.
+        // A failed accept says something about one connection, or about the moment; it never ends a server.
         let Ok((mut stream, peer)) = listener.accept() else {
             thread::sleep(Duration::from_millis(100));
             continue;
@@ -43,7 +43,7 @@ fn main() -> io::Result<()> {
     }
 }
 
-/// Serves one client; `None` where it was refused.
+/// Serves one client. Returns `None` if it was refused.
 fn serve(stream: &mut TcpStream, config: Arc<Config>) -> io::Result<Option<Outcome>> {
     stream.set_nodelay(true)?;
     let mut buf = vec![0; 64 * 1024];
@@ -52,7 +52,7 @@ fn serve(stream: &mut TcpStream, config: Arc<Config>) -> io::Result<Option<Outco
     let mut conn = Connection::server(config, Instant::now());
     let mut filled = early;
     loop {
-        // The events of what was read. An echo borrows the message from `buf` until it is queued.
+        // Handles the events of what was read. An echo borrows the message from `buf` until it is queued.
         let Connection { inbound, outbound, deadlines } = &mut conn;
         let mut input = &mut buf[..filled];
         if !input.is_empty() {
@@ -61,15 +61,15 @@ fn serve(stream: &mut TcpStream, config: Arc<Config>) -> io::Result<Option<Outco
         loop {
             match inbound.next(&mut input, outbound) {
                 Ok(Some(Event::Message(message))) => {
-                    // Refused only where this side is closing, or where the client reads too slowly.
+                    // Refused only if this side is closing, or the client reads too slowly.
                     if outbound.send(message).is_err() {
                         break;
                     }
                 }
-                Ok(Some(_)) => {} // Pings are answered and Close frames are, too; the program may look at them
+                Ok(Some(_)) => {} // Pings and Close frames are answered already; the program may look at them
                 Ok(None) => break,
                 Err(error) => {
-                    // The Close frame that says so is queued already, and goes out below.
+                    // The Close frame that reports it is queued already, and goes out below.
                     eprintln!("{error} ({}), so {}", error.section(), error.close_code());
                     break;
                 }
@@ -82,7 +82,7 @@ fn serve(stream: &mut TcpStream, config: Arc<Config>) -> io::Result<Option<Outco
                 part(stream, &mut buf)?;
                 return Ok(Some(conn.outcome()));
             }
-            // One Close frame has passed, and the other one may take `Config::close_timeout`.
+            // One Close frame has passed, and the other may take `Config::close_timeout`.
             CloseStep::EchoClose | CloseStep::AwaitClose | CloseStep::AwaitEof => {
                 conn.deadlines.closing(Instant::now());
             }
@@ -102,8 +102,8 @@ fn serve(stream: &mut TcpStream, config: Arc<Config>) -> io::Result<Option<Outco
     }
 }
 
-/// Reads the request and answers it. Gives how many bytes of the first frames came right behind the request, moved to
-/// the front of `buf`; `None` where the request was refused.
+/// Reads the request and answers it. Returns how many bytes of the first frames came right after the request, moved to
+/// the front of `buf`, or `None` if the request was refused.
 fn shake_hands(stream: &mut TcpStream, buf: &mut [u8]) -> io::Result<Option<usize>> {
     let until = Instant::now() + HANDSHAKE_TIMEOUT;
     let mut handshake = ServerHandshake::new(HeadLimits::default());
@@ -139,7 +139,7 @@ fn shake_hands(stream: &mut TcpStream, buf: &mut [u8]) -> io::Result<Option<usiz
     }
 }
 
-/// Reads once; 0 is the end of the stream, `None` means that the time was up.
+/// Reads once. Returns 0 at the end of the stream, and `None` if the time was up.
 fn read(stream: &mut TcpStream, buf: &mut [u8], until: Option<Instant>) -> io::Result<Option<usize>> {
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -156,9 +156,9 @@ fn read(stream: &mut TcpStream, buf: &mut [u8], until: Option<Instant>) -> io::R
     }
 }
 
-/// Writes what is queued, and says to the queue what has gone.
+/// Writes what is queued, and reports to the queue what was written.
 fn write(stream: &mut TcpStream, conn: &mut Connection) -> io::Result<()> {
-    // A client that takes nothing must not hold this thread for ever.
+    // A client that reads nothing must not hold this thread for ever.
     stream.set_write_timeout(Some(conn.outbound.config().close_timeout))?;
     while !conn.outbound.pending().is_empty() {
         let len = stream.write(conn.outbound.pending())?;
@@ -170,8 +170,8 @@ fn write(stream: &mut TcpStream, conn: &mut Connection) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends our direction and waits a moment for the client to end its own: to close a socket that holds unread bytes would
-/// reset the connection, and what was written last would be lost (RFC 6455 §7.1.1).
+/// Ends our direction and waits a moment for the client to end its own: closing a socket with unread bytes would reset
+/// the connection, and what was written last would be lost (RFC 6455 §7.1.1).
 fn part(stream: &mut TcpStream, buf: &mut [u8]) -> io::Result<()> {
     let until = Instant::now() + Duration::from_secs(1);
     stream.shutdown(Shutdown::Write)?;

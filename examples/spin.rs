@@ -1,4 +1,4 @@
-//! A server for few clients that want their answers soon: before it sleeps, it looks for events for a while.
+//! A server for few clients that want fast answers: before it sleeps, it polls for events for a while.
 //!
 //! `cargo run --release --example spin --features event-loop -- 127.0.0.1:9001 50` (microseconds)
 

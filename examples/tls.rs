@@ -1,4 +1,4 @@
-//! An echo server for `wss:`. The files are read again whenever a line comes on stdin, for certificates that are renewed.
+//! An echo server for `wss:`. It reads the files again whenever a line comes on stdin, for renewed certificates.
 //!
 //! `cargo run --example tls --features event-loop,tls -- 127.0.0.1:9443 chain.pem key.pem`
 
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     thread::spawn(move || {
         for _ in stdin().lines() {
-            // Open connections keep what they have; where the new files are wrong, the old certificate stays.
+            // Open connections keep what they have; if the new files are invalid, the old certificate stays.
             match tls.reload() {
                 Ok(()) => println!("reloaded"),
                 Err(error) => println!("the certificate stays as it was: {error}"),

@@ -1,4 +1,4 @@
-//! Turn by turn: the program keeps the thread and lets the loop have a share of it.
+//! Turn by turn: the program owns the thread and gives the loop a share of it.
 //!
 //! `cargo run --example turns --features event-loop -- 127.0.0.1:9001`, then connect with any client. Twenty times a second the program does
 //! a step of its own work, and every client hears of it.
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("ws://{}/", server.listen(address.parse()?)?);
     let mut next_frame = Instant::now();
     for step in 0_u64.. {
-        // Whatever comes is handled while the program waits for its next step.
+        // Handles whatever comes while the program waits for its next step.
         next_frame += FRAME;
         while let Some(left) = next_frame.checked_duration_since(Instant::now()) {
             server.turn(&mut Echo, Some(left))?;

@@ -1,4 +1,4 @@
-//! Where the linker finds the memory of the board.
+//! Tells the linker where the memory of the board is.
 
 fn main() {
     let here = std::env::var("CARGO_MANIFEST_DIR").unwrap();

@@ -17,33 +17,33 @@ use tokio::time::{Instant, timeout};
 
 use crate::websocket::{READ, WebSocket, part};
 
-/// How long the other side may take, however it sends what it has to.
+/// How long the other side may take, however it sends its part.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client that was let in, and what it asked for.
+/// A client that was accepted, and its request.
 pub struct Accepted<S> {
     pub socket: WebSocket<S>,
     pub request: Request,
 }
 
-/// A server that let us in, and what it answered.
+/// A server that accepted us, and its response.
 pub struct Connected<S> {
     pub socket: WebSocket<S>,
     pub response: Response,
 }
 
-/// There is no WebSocket.
+/// Why there is no WebSocket.
 #[derive(Debug)]
 pub enum HandshakeError {
     /// The transport failed or ended.
     Io(io::Error),
     /// The time was up.
     TimedOut,
-    /// The request broke a rule; the client has been told.
+    /// The request broke a rule, and the client has been told.
     Request(RequestError),
-    /// The page behind the client may not connect; the client has been told.
+    /// The client's page may not connect, and the client has been told.
     Origin,
-    /// HTTP without an upgrade; answered 426.
+    /// The request was HTTP without an upgrade; it was answered 426.
     Plain,
     /// The server refused, or its response broke a rule.
     Response(Box<ResponseError>),
@@ -70,12 +70,12 @@ impl From<io::Error> for HandshakeError {
     }
 }
 
-/// The server's side. Everybody `origins` lets in is accepted: a program that looks at more than that does it between
-/// `receive` and `accept` here.
+/// Accepts a client; the server's side. Every client that `origins` admits is accepted. A program with further
+/// conditions checks them between `receive` and `accept` here.
 ///
 /// # Errors
 ///
-/// There is no WebSocket; where HTTP has an answer to that, it has been given.
+/// There is no WebSocket. If HTTP has an answer to that, it has been sent.
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     config: Arc<Config>,
@@ -122,11 +122,11 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(Accepted { socket: WebSocket::new(stream, conn, buf, rest), request })
 }
 
-/// The client's side.
+/// Connects to a server; the client's side.
 ///
 /// # Errors
 ///
-/// There is no WebSocket, and the stream is of no further use.
+/// There is no WebSocket, and the stream cannot be used any further.
 pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     mut request: ClientRequest,

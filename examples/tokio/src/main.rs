@@ -1,5 +1,5 @@
-//! An echo server under tokio: `cargo run --release -- 127.0.0.1:9001`. The first line on stdout is its URL. Ctrl-C ends it
-//! in order: each client gets a Close frame with 1001.
+//! An echo server under tokio: `cargo run --release -- 127.0.0.1:9001`. The first line on stdout is its URL. Ctrl-C
+//! ends it gracefully: each client gets a Close frame with 1001.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_example::{Error, accept};
 
-/// So many clients at a time; others wait in the system's queue.
+/// The most clients at a time; others wait in the system's queue.
 const CLIENTS: usize = 10_000;
 
 #[tokio::main]
@@ -34,7 +34,7 @@ async fn main() -> io::Result<()> {
             accepted = listener.accept() => accepted,
             _ = tokio::signal::ctrl_c() => break,
         };
-        // A failed accept says something about one connection, or about now; it never ends a server.
+        // A failed accept says something about one connection, or about the moment; it never ends a server.
         let Ok((stream, peer)) = accepted else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
@@ -70,7 +70,7 @@ async fn serve(
             _ = end.changed(), if !is_ending => {
                 is_ending = true;
                 match socket.close(CloseCode::GOING_AWAY, "") {
-                    Ok(()) | Err(Error::Send(_)) => continue, // or the client was faster
+                    Ok(()) | Err(Error::Send(_)) => continue, // the client was faster
                     Err(error) => return Err(error.into()),
                 }
             }

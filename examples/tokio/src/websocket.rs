@@ -15,16 +15,16 @@ use bowsprit::message;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-/// Bytes that are read at a time.
+/// How many bytes are read at a time.
 pub(crate) const READ: usize = 16 * 1024;
 /// [`WebSocket::send`] returns once no more than this waits.
 const HIGH_WATER: usize = 64 * 1024;
-/// How long a peer may take nothing at all while somebody waits in [`WebSocket::send`].
+/// How long a peer may read nothing at all while a caller waits in [`WebSocket::send`].
 const SLOW_READER: Duration = Duration::from_secs(30);
 /// How long the last words may take, and the peer to end its direction after ours has ended.
 const LAST: Duration = Duration::from_secs(1);
 
-/// A message that belongs to whoever receives it.
+/// An owned message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     Text(String),
@@ -32,7 +32,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// The same, borrowed, to be sent.
+    /// Borrows the message, to send it.
     pub fn as_ref(&self) -> message::Message<'_> {
         match self {
             Self::Text(text) => message::Message::Text(text),
@@ -50,16 +50,16 @@ impl From<message::Message<'_>> for Message {
     }
 }
 
-/// How a connection failed. Both sides are done with it then.
+/// How a connection failed. It cannot be used any further.
 #[derive(Debug)]
 pub enum Error {
     /// The transport failed.
     Io(io::Error),
-    /// The peer broke a rule, and has been told which close code that is.
+    /// The peer broke a rule, and has been told by a Close frame.
     Protocol(ProtocolError),
     /// The peer was silent for too long, or did not end the connection in time.
     TimedOut(Due),
-    /// The peer takes nothing of what it is sent.
+    /// The peer does not read what it is sent.
     SlowReader,
     /// This may not be sent; the connection goes on.
     Send(SendError),
@@ -96,13 +96,13 @@ pub struct WebSocket<S> {
     stream: S,
     conn: Connection,
     buf: Vec<u8>,
-    /// What was read of it and not taken yet.
+    /// The part of `buf` that was read and not taken yet.
     unread: Range<usize>,
-    /// Something was written that the stream may hold back.
+    /// Whether something was written that the stream may hold back.
     unflushed: bool,
     /// The rule that the peer broke.
     fault: Option<ProtocolError>,
-    /// The transport has ended, or nothing more is expected of it.
+    /// Whether the transport has ended, or nothing more is expected of it.
     over: bool,
     sleep: Pin<Box<Sleep>>,
 }
@@ -120,11 +120,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Self { stream, conn, buf, unread, unflushed: false, fault: None, over: false, sleep }
     }
 
-    /// The next message; `None` once the connection has ended, and [`outcome`](Self::outcome) says how.
+    /// Returns the next message, or `None` once the connection has ended; [`outcome`](Self::outcome) says how.
     ///
     /// # Errors
     ///
-    /// The connection failed. The peer has been told where there was still a way to.
+    /// The connection failed. The peer has been told if there was still a way to.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
         while !self.over {
             if let Some(message) = self.take() {
@@ -159,12 +159,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.fault.take().map_or(Ok(None), |fault| Err(Error::Protocol(fault)))
     }
 
-    /// Sends a message: returns once no more than 64 KiB wait for the peer. Until then nothing is read, so that two sides
-    /// that both only send meet [`Error::SlowReader`] instead of filling their memory.
+    /// Sends a message, and returns once no more than 64 KiB wait for the peer. Until then nothing is read, so that two
+    /// sides that both only send get [`Error::SlowReader`] instead of filling their memory.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] where it may not be sent, and the connection goes on; otherwise it failed.
+    /// [`Error::Send`] if it may not be sent, and the connection goes on; otherwise the connection failed.
     pub async fn send(&mut self, message: message::Message<'_>) -> Result<(), Error> {
         self.conn.outbound.send(message)?;
         let mut waited = false;
@@ -185,26 +185,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(())
     }
 
-    /// Begins the closing handshake; [`recv`](Self::recv) until it gives `None` completes it.
+    /// Begins the closing handshake. To complete it, call [`recv`](Self::recv) until it returns `None`.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`]: it has begun already, or the reason cannot be sent.
+    /// [`Error::Send`] if it has begun already, or the reason cannot be sent.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         Ok(self.conn.close(Some(CloseReason { code, reason }), now())?)
     }
 
-    /// How the connection has ended.
+    /// Returns how the connection has ended.
     pub fn outcome(&self) -> Outcome {
         self.conn.outcome()
     }
 
-    /// Whether permessage-deflate was agreed.
+    /// Returns whether permessage-deflate was agreed.
     pub fn is_compressed(&self) -> bool {
         self.conn.inbound.inflater().is_some() || self.conn.outbound.compressor().is_some()
     }
 
-    /// The next message of what was read.
+    /// Returns the next message in what was read.
     fn take(&mut self) -> Option<Message> {
         let now = now();
         let mut input = &mut self.buf[self.unread.clone()];
@@ -235,8 +235,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(())
     }
 
-    /// Waits until some of what is queued has gone, something has come (if it is wanted) or the time is up. Whatever has
-    /// happened is done when it is told, so that a caller who goes away while it waits has lost nothing.
+    /// Waits until some of what is queued has gone, something has come (if it is wanted) or the time is up. Everything
+    /// that happens has been handled when this returns, so a caller that drops it while it waits has lost nothing.
     async fn turn(&mut self, reads: bool, until: Option<std::time::Instant>) -> io::Result<Turn> {
         let Self { stream, conn, buf, unflushed, sleep, .. } = self;
         if let Some(until) = until {
@@ -276,8 +276,8 @@ fn now() -> std::time::Instant {
     Instant::now().into_std() // tokio's, which a test can turn
 }
 
-/// Ends our direction and waits a moment for the peer to end its own: to close a socket that holds unread bytes would
-/// reset the connection, and what was written last would be lost.
+/// Ends our direction and waits a moment for the peer to end its own: closing a socket with unread bytes would reset
+/// the connection, and what was written last would be lost.
 pub(crate) async fn part<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     buf: &mut [u8],

@@ -25,7 +25,7 @@ fn compressing() -> Arc<Config> {
     config(|config| config.deflate = Some(DeflateConfig::default()))
 }
 
-/// A server's connection, and the bytes of its client behind the handshake.
+/// Returns a server's connection, and its client's stream after the handshake.
 async fn raw(room: usize, config: Arc<Config>) -> (WebSocket<DuplexStream>, DuplexStream) {
     let (ours, mut theirs) = duplex(room);
     let client = async move {

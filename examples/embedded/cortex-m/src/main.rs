@@ -1,5 +1,6 @@
-//! Firmware that echoes over a scripted stream of bytes, and then replays the recordings in the file that its argument names.
-//! Semihosting reads the file, prints, and ends the emulator with a code: 0 where every answer is the recorded one.
+//! Firmware that echoes over a scripted stream of bytes, and then replays the recordings in the file that its argument
+//! names. Semihosting reads the file, prints, and ends the emulator with an exit code: 0 if every answer is the
+//! recorded one.
 
 #![no_std]
 #![no_main]
@@ -27,7 +28,7 @@ const HEAP_SIZE: usize = 3 * 1024 * 1024;
 
 #[entry]
 fn main() -> ! {
-    // SAFETY: this is the first thing that happens, and happens once.
+    // SAFETY: this is the first statement, and runs once.
     unsafe {
         embedded_alloc::init!(HEAP, HEAP_SIZE);
     }
@@ -40,7 +41,7 @@ fn main() -> ! {
     })
 }
 
-/// The request of RFC 6455 §1.2, "Hello" of §5.7, a Ping and a Close, in pieces as a serial line might bring them.
+/// The request of RFC 6455 §1.2, "Hello" of §5.7, a Ping and a Close, in pieces as a serial line might deliver them.
 fn scripted() -> Result<(), String> {
     const SCRIPT: &[u8] = b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n\
@@ -97,7 +98,7 @@ fn recorded() -> Result<(), String> {
     if failed > 0 || passed == 0 { Err("not every recording passed".into()) } else { Ok(()) }
 }
 
-/// How long the next recording is; `None` at the end of the file.
+/// Returns the length of the next recording, or `None` at the end of the file.
 fn length(file: &mut File) -> io::Result<Option<usize>> {
     let mut bytes = [0; 4];
     let first = file.read(&mut bytes)?;

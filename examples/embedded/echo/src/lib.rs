@@ -1,5 +1,5 @@
-//! Both sides of an echo on the core alone, for whatever has an allocator: bytes and the time in, bytes out. No socket, no
-//! clock, no operating system.
+//! Both sides of an echo on the core alone, for anything that has an allocator: bytes and the time in, bytes out. No
+//! socket, no clock, no operating system.
 
 #![no_std]
 
@@ -27,7 +27,7 @@ pub struct Echo {
     stage: Stage,
     config: Arc<Config>,
     opened: Instant,
-    /// What is to be sent before anything of the connection: our part of the handshake.
+    /// What has to be sent before anything of the connection: our part of the handshake.
     head: Vec<u8>,
 }
 
@@ -39,16 +39,16 @@ enum Stage {
 }
 
 impl Echo {
-    /// The server's end of a TCP connection that was accepted at this time. A server masks nothing, and so needs no
+    /// Creates the server's end of a TCP connection that was accepted at `now`. A server masks nothing, and so needs no
     /// randomness.
     pub fn server(now: Duration) -> Self {
         let stage = Stage::Server(ServerHandshake::new(HeadLimits::default()));
         Self { stage, config: Arc::default(), opened: time::at(now), head: Vec::new() }
     }
 
-    /// The client's end of a TCP connection that stood at this time. `entropy` gives the nonce of the handshake and the
-    /// masking keys, and nobody outside may foresee them (RFC 6455 §10.3); `None` where it has none to
-    /// give, and where the host is none.
+    /// Creates the client's end of a TCP connection that was made at `now`. `entropy` provides the nonce of the
+    /// handshake and the masking keys, which must be unpredictable to others (RFC 6455 §10.3). Returns `None` if it has
+    /// none to give, or the host is invalid.
     pub fn client(host: &str, mut entropy: Box<dyn Entropy + Send>, now: Duration) -> Option<Self> {
         let request = ClientRequest::new(host, "/").ok()?;
         let handshake = ClientHandshake::new(request, entropy.nonce().ok()?);
@@ -57,14 +57,14 @@ impl Echo {
         Some(Self { stage, config: Arc::default(), opened: time::at(now), head })
     }
 
-    /// Takes bytes of the peer's.
+    /// Takes bytes from the peer.
     pub fn receive(&mut self, bytes: &mut [u8], now: Duration) {
         let now = time::at(now);
         let used = match &mut self.stage {
             Stage::Server(handshake) => match handshake.receive(bytes) {
                 Ok(Progress::NeedMore) => return,
                 Ok(Progress::Done { value: Incoming::Upgrade(request), used }) => {
-                    // Nothing is chosen, and so nothing that was not offered.
+                    // It chooses nothing, and so nothing that was not offered.
                     let Ok((response, _)) = request.accept(&Acceptance::default()) else { return self.end() };
                     self.head = response;
                     self.stage = Stage::Open(Box::new(Connection::server(Arc::clone(&self.config), now)));
@@ -98,10 +98,10 @@ impl Echo {
             connection.deadlines.heard(now);
         }
         let Connection { inbound, outbound, deadlines } = &mut **connection;
-        // After an error the Close frame that says so is queued already.
+        // After an error the Close frame that reports it is queued already.
         while let Ok(Some(event)) = inbound.next(&mut input, outbound) {
             if let Event::Message(message) = event {
-                let _ = outbound.send(message); // refused only where this side is closing, or the peer takes nothing
+                let _ = outbound.send(message); // refused only if this side is closing, or the peer reads nothing
             }
         }
         if outbound.sent_close() {
@@ -109,7 +109,7 @@ impl Echo {
         }
     }
 
-    /// Moves what is to be sent to the end of `out`.
+    /// Moves what has to be sent to the end of `out`.
     pub fn send_into(&mut self, out: &mut Vec<u8>) {
         out.append(&mut self.head);
         let Stage::Open(connection) = &mut self.stage else { return };
@@ -119,7 +119,7 @@ impl Echo {
         }
     }
 
-    /// When [`tick`](Self::tick) is to be called, unless bytes come before.
+    /// Returns when [`tick`](Self::tick) has to be called, unless bytes come before.
     pub fn next_timeout(&self) -> Option<Duration> {
         match &self.stage {
             Stage::Server(_) | Stage::Client(..) => Some(self.opened + HANDSHAKE_TIMEOUT),
@@ -149,7 +149,7 @@ impl Echo {
         }
     }
 
-    /// Whether the TCP connection is to be closed once all is sent.
+    /// Returns whether the TCP connection has to be closed once everything is sent.
     pub fn is_over(&self) -> bool {
         match &self.stage {
             Stage::Open(connection) => connection.close_step() == CloseStep::CloseTcp,

@@ -1,4 +1,4 @@
-//! Recordings of conversations, as bytes: what the peer said and when, and what it was answered.
+//! Recordings of conversations, as bytes: what the peer sent and when, and the answers.
 //!
 //! A host writes them, where the lab can judge each answer; a device replays them and compares. All numbers are
 //! little-endian.
@@ -23,8 +23,8 @@ use crate::Echo;
 /// The host name of a recorded client's requests.
 pub const HOST: &str = "lab.example";
 
-/// Gives the same bytes in each run, so that a client's frames can be compared. For recordings alone: masks that somebody can
-/// foresee are what RFC 6455 §10.3 forbids.
+/// Provides the same bytes in each run, so that a client's frames can be compared. Only for recordings: RFC 6455 §10.3
+/// forbids predictable masks.
 pub struct Foreseeable(pub u8);
 
 impl Entropy for Foreseeable {
@@ -37,7 +37,7 @@ impl Entropy for Foreseeable {
     }
 }
 
-/// The end that is recorded, and replays.
+/// Creates the end that is recorded, and that replays.
 pub fn subject(role: Role) -> Option<Echo> {
     match role {
         Role::Server => Some(Echo::server(Duration::ZERO)),
@@ -45,7 +45,7 @@ pub fn subject(role: Role) -> Option<Echo> {
     }
 }
 
-/// A conversation while it is recorded.
+/// A conversation that is being recorded.
 pub struct Recorder(Vec<u8>);
 
 /// What happens in a step.
@@ -88,11 +88,11 @@ impl Recorder {
     }
 }
 
-/// Replays a recording without its leading length, which it spoils: bytes are unmasked where they lie.
+/// Replays a recording without its leading length, and modifies it: bytes are unmasked in place.
 ///
 /// # Errors
 ///
-/// What differs, with the name of the recording; or that this is none.
+/// What differs, with the name of the recording; or that this is not a recording.
 pub fn replay(recording: &mut [u8]) -> Result<(), String> {
     let mut rest = Reader(recording);
     let name = rest.bytes().and_then(|name| core::str::from_utf8(name).ok()).ok_or("no name")?;

@@ -1,9 +1,9 @@
-//! Plays the lab's quick cases against the echo, both roles of it, and writes down the conversations:
+//! Runs the lab's quick cases against the echo, in both roles, and records the conversations:
 //!
 //! `embedded-record FILE FAULTY`
 //!
-//! A case that the lab does not let pass is an error. The second file has a digit of one answer changed, so that whoever
-//! replays it shows that a difference is found.
+//! A case that does not pass in the lab is an error. The second file has a digit of one answer changed, to show that a
+//! replay finds differences.
 
 use std::error::Error;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use bowsprit_lab::report::{Deny, Outcome, text};
 use bowsprit_lab::{Behaviour, Case, Effort, Options, Player, Record, Selection, Subject, Wants};
 use embedded_echo::recording::{HOST, Happens, Recorder, replay, subject};
 
-/// A recording longer than this does not fit a device's memory twice.
+/// A longer recording does not fit into a device's memory twice.
 const LONGEST: usize = 512 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Plays a case in memory, on a clock that moves when nothing else does.
+/// Runs a case in memory, on a clock that moves when nothing else does.
 fn play(case: &'static Case, subject_of: Subject, role: Role) -> Result<(Record, Vec<u8>), Box<dyn Error>> {
     let options = Options { effort: Effort::Quick, ..Options::default() };
     let mut player = Player::new(case, subject_of, HOST, "/", options);
@@ -96,7 +96,7 @@ fn play(case: &'static Case, subject_of: Subject, role: Role) -> Result<(Record,
         } else if !happened {
             let due = player.deadline();
             now = now.max(echo.next_timeout().map_or(due, |at| at.min(due)));
-            // A recording has microseconds.
+            // A recording has a resolution of microseconds.
             now = Duration::from_micros(now.as_nanos().div_ceil(1000) as u64);
             echo.tick(now);
             echo.send_into(&mut answer);

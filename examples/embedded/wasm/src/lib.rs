@@ -1,7 +1,7 @@
-//! The echo for a host that is not Rust, through functions of numbers alone: what Node does with them is in `node.mjs`.
+//! The echo for a host that is not Rust, through functions of numbers only; `node.mjs` uses them from Node.
 //!
-//! The host copies bytes to where [`room`] says and passes their number; what comes back lies where [`output`] says. A
-//! connection is a number. The host gives the time, in milliseconds.
+//! The host copies bytes to where [`room`] says and passes their number; the output is where [`output`] says. A
+//! connection is a number. The host provides the time, in milliseconds.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn milliseconds(now: f64) -> Duration {
     Duration::try_from_secs_f64(now / 1000.0).unwrap_or_default()
 }
 
-/// Where `len` bytes of input go.
+/// Returns where `len` bytes of input go.
 #[unsafe(no_mangle)]
 pub extern "C" fn room(len: usize) -> *mut u8 {
     with(|host| {
@@ -38,13 +38,13 @@ pub extern "C" fn room(len: usize) -> *mut u8 {
     })
 }
 
-/// Where the last output lies.
+/// Returns where the last output is.
 #[unsafe(no_mangle)]
 pub extern "C" fn output() -> *const u8 {
     with(|host| host.output.as_ptr())
 }
 
-/// A TCP connection was accepted at this time; its number.
+/// Opens a connection for a TCP connection that was accepted at this time. Returns its number.
 #[unsafe(no_mangle)]
 pub extern "C" fn open(now: f64) -> usize {
     with(|host| {
@@ -62,7 +62,7 @@ pub extern "C" fn open(now: f64) -> usize {
     })
 }
 
-/// The input is what came on a connection, or nothing where the time is up. Gives how many bytes are to be sent.
+/// Handles the input, which came on a connection, or nothing if the time is up. Returns how many bytes have to be sent.
 #[unsafe(no_mangle)]
 pub extern "C" fn receive(connection: usize, now: f64) -> usize {
     with(|host| {
@@ -79,13 +79,13 @@ pub extern "C" fn receive(connection: usize, now: f64) -> usize {
     })
 }
 
-/// Whether the connection is to be closed once all is sent.
+/// Returns whether the connection has to be closed once everything is sent.
 #[unsafe(no_mangle)]
 pub extern "C" fn is_over(connection: usize) -> bool {
     with(|host| host.connections.get(connection).is_none_or(|echo| echo.as_ref().is_none_or(Echo::is_over)))
 }
 
-/// When `receive` is to be called without input; infinity where never.
+/// Returns when `receive` has to be called without input; infinity if never.
 #[unsafe(no_mangle)]
 pub extern "C" fn next_timeout(connection: usize) -> f64 {
     with(|host| {
@@ -94,7 +94,7 @@ pub extern "C" fn next_timeout(connection: usize) -> f64 {
     })
 }
 
-/// The TCP connection is gone; its number may be given again.
+/// Drops a connection whose TCP connection is gone; its number may be reused.
 #[unsafe(no_mangle)]
 pub extern "C" fn close(connection: usize) {
     with(|host| {
@@ -104,7 +104,7 @@ pub extern "C" fn close(connection: usize) {
     });
 }
 
-/// Replays the recording that is the input; the output is what differs, and nothing where nothing does.
+/// Replays the recording in the input; the output is the difference, and empty if there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn replay() -> usize {
     with(|host| {

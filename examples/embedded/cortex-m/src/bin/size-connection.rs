@@ -1,4 +1,4 @@
-//! A server's connection, open already: messages, fragments, control frames, deadlines, the closing handshake.
+//! A server's open connection: messages, fragments, control frames, deadlines, the closing handshake.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! What the others are measured against: the runtime and a heap that is used.
+//! The baseline of the other programs: the runtime and a heap that is used.
 
 #![no_std]
 #![no_main]

@@ -8,8 +8,8 @@
 //! |---|---|
 //! | delivery | at most once; to those at the same node without the engine, unless [`ordered`](BackplaneSettings::ordered) |
 //! | order | of each node in each channel: a topic, or everybody; with `ordered` over Redis, one for all nodes |
-//! | loss | counted and told, by the receivers: [`LinkEvent::Gap`], a lost tail within three announcements (6 s) |
-//! | an outage | messages wait, bounded in bytes and in time; the oldest go first, and [`LinkEvent::Dropped`] tells |
+//! | loss | counted and reported, by the receivers: [`LinkEvent::Gap`], a lost tail within three announcements (6 s) |
+//! | an outage | messages wait, bounded in bytes and in time; the oldest go first, and [`LinkEvent::Dropped`] reports it |
 //! | what the engine has not answered | is sent again, and receivers drop what they have already, by its number |
 //! | after an outage | nodes that were there before it are waited for, up to 1 s, before anything is sent |
 //! | a hung engine | is noticed within [`ping_interval`](BackplaneSettings::ping_interval) and [`pong_timeout`](BackplaneSettings::pong_timeout), 6 s |

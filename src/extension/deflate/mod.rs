@@ -9,7 +9,7 @@
 //! | `history.rs` | the last bytes of a direction: all that a window is (§7.2.3.2) |
 //! | `inflate.rs` | compressed payload in any cut becomes bytes, within a budget (§7.2.2) |
 //! | `compress.rs` | a message becomes a DEFLATE stream of the agreed window (§7.2.1) |
-//! | `short/` | the same for a whole short message without a context, in a fraction of the time; and, with or without one, back, where its code is the fixed one |
+//! | `short/` | compresses a whole short message without a context in a fraction of the time; inflates one in the fixed code, with or without a context |
 //! | `shared.rs` | one compressed message for many connections |
 //! | `pool.rs` | what connections share while none of them is inside a message |
 //!

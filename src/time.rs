@@ -141,7 +141,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Whatever the core asks of one kind of instant it gets from the other, with the same answer.
+    /// Both kinds of instant give the same answers to everything that the core asks.
     macro_rules! answers {
         ($at:expr) => {{
             let (start, mut later) = ($at(SECOND), $at(2 * SECOND));

@@ -136,7 +136,7 @@ fn starts_a_character(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// Where the standard library sees the first byte that cannot be mended, or the end.
+    /// Returns where the standard library sees the first byte that makes the input invalid, or the end.
     fn oracle(bytes: &[u8]) -> Result<(), usize> {
         match core::str::from_utf8(bytes) {
             Ok(_) => Ok(()),

@@ -225,7 +225,7 @@ mod tests {
         }
     }
 
-    /// What nodes of the first version send, byte for byte: they understand each other for good.
+    /// The bytes that nodes of the first version send: all later versions must understand them.
     #[test]
     fn the_bytes_of_each_kind() {
         let mark = Some(Mark { place: 1, id: 300 });
@@ -259,7 +259,7 @@ mod tests {
             &b""[..],
             b"hello, world, from elsewhere",
             b"\x1caaaaaaaaaaaaa",
-            b"\x18aaaaaaaaaaaa\x01\x02\xc3(", // a key that is no text
+            b"\x18aaaaaaaaaaaa\x01\x02\xc3(", // a key that is not UTF-8
             &number_too_long,
             &length_too_long,
         ] {

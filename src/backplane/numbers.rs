@@ -216,7 +216,7 @@ mod tests {
         let (mut receiving, now) = (Receiving::default(), Instant::now());
         use Arrival::*;
         for (number, expected) in [
-            (7, New { lost: 0 }), // the first that we hear
+            (7, New { lost: 0 }), // the first that we receive
             (8, New { lost: 0 }),
             (8, Again),
             (5, Again),
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(receiving.announcement(A, 1, X, 14, now), 3);
         assert_eq!(receiving.announcement(A, 1, Y, 9, now), 0, "the first that we hear of a channel");
         assert_eq!(receiving.message(A, 1, Y, 10, now), New { lost: 0 });
-        // Begun anew: all that it sent us since is known by its number.
+        // After a restart: everything that it has sent us since is known by its number.
         assert_eq!(receiving.message(A, 2, X, 3, now), New { lost: 2 });
         assert_eq!(receiving.message(A, 1, X, 15, now), Again, "from before that");
         receiving.forget_channel(X);

@@ -385,7 +385,7 @@ impl Socket for Http2Stream<NetStream> {
 mod tests {
     use super::*;
 
-    /// What a socket is told of these timeouts, one after the other.
+    /// Returns the timeouts that a socket is told for these, one after the other.
     fn told(timeouts: impl IntoIterator<Item = Option<Duration>>) -> Vec<Option<Duration>> {
         let (mut told, mut calls) = (Told::default(), Vec::new());
         for timeout in timeouts {

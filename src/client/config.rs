@@ -422,7 +422,7 @@ impl From<RequestBuildError> for ClientConfigError {
 mod tests {
     use super::*;
 
-    /// HSC-023: what is meant for one server does not follow a redirect to another.
+    /// HSC-023: headers for one server do not follow a redirect to another.
     #[test]
     fn secrets_stay_with_their_origin() {
         let config = ClientConfig::new("ws://user:pw@a/").unwrap();

@@ -292,7 +292,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Gives the same byte for ever.
+    /// Returns the same byte for ever.
     struct Constant(u8);
 
     impl Entropy for Constant {
@@ -325,7 +325,7 @@ mod tests {
         assert!(first(0x80) > 2 * SECOND && first(0x80) < 3 * SECOND);
     }
 
-    /// RCN-004: of a thousand clients that lose their server together no fifth of the time sees more than its share.
+    /// RCN-004: of a thousand clients that lose their server together, no fifth of the time sees more than its share.
     #[test]
     #[cfg(feature = "entropy")]
     fn a_thousand_clients_spread() {
@@ -349,7 +349,7 @@ mod tests {
         for expected in [1, 2, 4, 8, 10, 10] {
             assert_eq!(delay(client.lost(&Loss::Broken, now, &mut entropy)), expected * SECOND);
         }
-        // Opened and lost at once is no success.
+        // A connection that opens and is lost at once is not a success.
         client.opened(now);
         now += 59 * SECOND;
         assert_eq!(delay(client.lost(&Loss::Broken, now, &mut entropy)), 10 * SECOND);

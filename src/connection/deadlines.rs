@@ -194,7 +194,7 @@ mod tests {
         let mut deadlines = Deadlines::new(start);
         assert_eq!(deadlines.next(&config), None);
         let mut now = start;
-        // It gets on, a byte at a time: there is no limit to the whole.
+        // The message advances, a byte at a time: there is no limit for the whole message.
         for _ in 0..100 {
             now += timeout - SECOND;
             assert_eq!(deadlines.expire(now, &config), None);
@@ -212,7 +212,7 @@ mod tests {
         let due = deadlines.next(&config).unwrap();
         assert!(due <= stalled + timeout && due + SECOND / 1000 >= stalled + timeout);
         assert_eq!(deadlines.expire(due, &config), Some(Due::Stalled));
-        // Whoever is not listened to has not stalled.
+        // A peer that is not listened to has not stalled.
         deadlines.paused(due);
         assert_eq!(deadlines.next(&config), Some(due + timeout));
         deadlines.progress(MessageProgress::Between);

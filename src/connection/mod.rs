@@ -173,8 +173,8 @@ mod tests {
     use super::*;
     use crate::time;
 
-    /// Nobody but [`Connection::next`] sees that the peer ends the connection; without a deadline a driver would
-    /// wait for the TCP connection's end for ever.
+    /// Only [`Connection::next`] sees that the peer ends the connection; without a deadline a driver would wait for the
+    /// end of the TCP connection for ever.
     #[test]
     fn the_peers_close_and_its_faults_arm_the_close_deadline() {
         let config = Arc::new(Config::default());

@@ -486,7 +486,7 @@ mod tests {
 
     const LEND_FROM: usize = SendQueue::LEND_FROM;
 
-    /// All that waits, joined.
+    /// Returns everything that waits, joined.
     pub(super) fn content(queue: &SendQueue, buffer: &[u8]) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 16];
         let used = queue.slices(buffer, &mut slices);
@@ -594,7 +594,7 @@ mod tests {
         assert!(queue.capacity() <= KEEP + KEEP_SEGMENTS * size_of::<Segment>());
     }
 
-    /// What a turn needs, the next one finds again; what was needed once, goes.
+    /// What one turn needs, the next one finds again; what was needed once, is freed.
     #[test]
     fn one_that_is_lent_keeps_what_answers_to_a_read_take() {
         let mut queue = SendQueue::default();

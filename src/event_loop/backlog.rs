@@ -122,7 +122,7 @@ mod tests {
         }
         assert!(backlog.has("a") && !backlog.has("c"));
         assert_eq!(backlog.pop().unwrap().message.payload(), b"a2");
-        // It is gone: the next one is a new one, behind all.
+        // It is gone: the next one is new, and comes last.
         assert!(backlog.push(kept("a3"), Some("a")).is_none());
         assert!(backlog.push(kept("b2"), Some("b")).is_some());
         assert_eq!(all(&mut backlog), ["x", "b2", "y", "a3"]);

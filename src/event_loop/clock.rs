@@ -172,7 +172,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// What happens in a turn, and what comes of it: up to when deadlines count, in seconds from the start.
+    /// Runs a turn. Returns the time up to which deadlines count, in seconds from the start.
     fn turn(clock: &mut Clock, now: Instant, first: Instant, events: usize) -> Option<Instant> {
         clock.set(now, || Some(first));
         (0..events).for_each(|_| clock.count_event());
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(turn(&mut clock, later, due, 4), None);
         assert_eq!(turn(&mut clock, later, due, 0), Some(due), "of then, not of now");
         assert!(!clock.is_hearing());
-        // Where events never end, so many of them are enough.
+        // If events never end, this many of them are enough.
         assert_eq!(turn(&mut clock, later, due, 4), None);
         let turns = (1..).find(|_| turn(&mut clock, later, due, 4).is_some());
         assert_eq!(turns, Some(5), "2 for each of 10 sources");

@@ -284,7 +284,7 @@ mod tests {
         assert!(fanout.waiting == 0 && fanout.begun.iter().all(|begun| *begun == 0));
     }
 
-    /// One that is always behind by two, over all positions that there are.
+    /// A receiver that is always behind by two, over all positions.
     #[test]
     fn positions_wrap_around() {
         let mut fanout = Fanout { base: (BLOCK as u32).wrapping_neg(), ..Fanout::default() };

@@ -429,7 +429,7 @@ mod tests {
     use super::*;
     use crate::connection::Inbound;
 
-    /// What an idle connection costs beside its socket: no buffer, no heap entry. 256 bytes are promised in all.
+    /// The cost of an idle connection besides its socket: no buffer, no heap entry. 256 bytes are promised in all.
     #[test]
     fn an_idle_connection_is_small() {
         let (writing, reading) = (size_of::<Peer<()>>(), size_of::<Inbound>());

@@ -64,7 +64,7 @@ use crate::{
 
 #[cfg(test)]
 mod tests {
-    /// Members and signals of `QWebSocketServer` in Qt 6, those that it inherits left out.
+    /// Members and signals of `QWebSocketServer` in Qt 6, without inherited ones.
     const MEMBERS: [&str; 44] = [
         "QWebSocketServer",
         "SslMode",

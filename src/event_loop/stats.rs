@@ -415,7 +415,7 @@ mod tests {
             assert!(text.contains("\nbowsprit_backplane_lag_seconds 1.5\n"), "{text}");
             text
         };
-        // Every sample follows the type of its family, as the format wants it.
+        // Every sample follows the type of its family, as the format requires.
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let family = line.split(['{', ' ']).next().unwrap();
             assert!(text.contains(&format!("# TYPE {family} ")), "{line}");

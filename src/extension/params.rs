@@ -342,7 +342,7 @@ mod tests {
             (",, a,,b ,", "a, b"),
             ("a;b=\"c\"", "a; b=c"),
             ("a; b = \"\\c\\d\"", "a; b=cd"),
-            // Repeated names are grammar; an extension judges them.
+            // Repeated names are valid grammar; an extension judges them.
             ("a; b; b=1, a", "a; b; b=1, a"),
             // Names that mean something elsewhere.
             ("constructor, __proto__; hasOwnProperty", "constructor, __proto__; hasOwnProperty"),

@@ -381,8 +381,8 @@ mod tests {
         }
     }
 
-    /// Every pair of first bytes, on both sides: the one step takes a frame exactly where the two steps find a message
-    /// in it, and finds the same.
+    /// Every pair of first bytes, on both sides: the one step takes a frame exactly if the two steps find a message in
+    /// it, and finds the same.
     #[test]
     fn one_step_and_two_agree() {
         for (role, first, second) in [Role::Client, Role::Server].into_iter().flat_map(|role| {

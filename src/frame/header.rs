@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(Header::check(&both, &rules), Err(ProtocolError::ReservedBit));
     }
 
-    /// The whole of what two bytes can say, against the rules in another form.
+    /// Everything that two bytes can express, against the rules in another form.
     #[test]
     fn two_bytes_in_full() {
         for rules in [SERVER, CLIENT] {

@@ -173,7 +173,7 @@ fn short(key: MaskKey, buf: &mut [u8]) {
 mod tests {
     use super::*;
 
-    /// Of long loops Miri, which is slow, runs a part.
+    /// Miri is slow, so it runs only a part of long loops.
     const STEP: usize = if cfg!(miri) { 29 } else { 1 };
 
     /// Every length to 300 at every alignment to 64 and every rotation of the key.
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    /// What lies before the place it is moved from, and behind its end, stays as it was.
+    /// What lies before the place that it is moved from, and after its end, is unchanged.
     #[test]
     fn what_is_moved_on_the_way_is_the_same() {
         let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);

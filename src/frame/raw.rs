@@ -249,7 +249,7 @@ mod tests {
             RawHeader { length: 65536, form: LengthForm::Long, ..RawHeader::BINARY },
         ),
         (&[0x88, 0x7d], RawHeader { length: 125, ..RawHeader::CLOSE }),
-        // Nothing here may be sent; all of it can be said.
+        // None of these may be sent; all of them can be encoded.
         (
             &[0x7f, 0x7e, 0x00, 0x01],
             RawHeader {

@@ -380,7 +380,7 @@ mod tests {
         bytes(&[&MINIMAL[..], lines].concat())
     }
 
-    /// The outcome for a request, with how many bytes were used, which no cut changes. The end of the input is
+    /// Returns the outcome for a request, with how many bytes were used, which no cut changes. The end of the input is
     /// the end of the connection.
     fn read(request: &ClientRequest, input: &[u8]) -> Result<(Agreement, usize), ResponseError> {
         let outcome = |parts: &[&[u8]]| {
@@ -500,7 +500,7 @@ mod tests {
             with("Connection", &["Connection: keep-alive", "Connection: ,UPGRADE"]),
             with("Sec-WebSocket-Accept", &[&blanks]),
             and(&["Set-Cookie: a", "Set-Cookie: b", "Server: x", "Date: y", "X-Raw: \u{ff}"]),
-            // Bytes behind a 101 are frames, whatever this says.
+            // Bytes after a 101 are frames, whatever this says.
             and(&["Content-Length: 10"]),
             [b"HTTP/1.1 100 Continue\r\n\r\n", &bytes(&MINIMAL)[..]].concat(),
             [early.repeat(MAX_INTERIM).as_bytes(), &bytes(&MINIMAL)].concat(),
@@ -659,7 +659,7 @@ mod tests {
                 refused(format!("HTTP/1.1 {status} X\r\nContent-Length: 9\r\n\r\nbody").as_bytes());
             assert_eq!((response.status(), response.body()), (status, &b""[..]));
         }
-        // An old proxy may say no.
+        // An old proxy may refuse.
         assert_eq!(refused(b"HTTP/1.0 502 Bad\r\n\r\nx").status(), 502);
         // Interim responses may come first.
         assert_eq!(
@@ -683,7 +683,7 @@ mod tests {
         };
         let full = |text: &str| (text.to_owned(), false);
         let cut = |text: &str| (text.to_owned(), true);
-        // By length, or by the end where the length says nothing.
+        // By length, or to the end if there is no valid length.
         assert_eq!(body("Content-Length: 0\r\n\r\n"), full(""));
         assert_eq!(body("Content-Length: 5\r\n\r\nhello"), full("hello"));
         assert_eq!(body("Content-Length: 6\r\n\r\nhello"), cut("hello"));

@@ -193,16 +193,16 @@ mod tests {
             ("10.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
             ("10.0.0.1", &["192.0.2.1:5000"], "192.0.2.1"),
             ("10.0.0.1", &["::ffff:192.0.2.1"], "192.0.2.1"),
-            // From somebody who is not trusted nothing counts.
+            // A field from an untrusted peer does not count.
             ("192.0.2.9", &["192.0.2.1"], "192.0.2.9"),
             ("11.0.0.1", &["10.0.0.1"], "11.0.0.1"),
-            // Nothing said, or nothing that means something.
+            // No names, or none with a meaning.
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &[""], "10.0.0.1"),
             ("10.0.0.1", &["unknown"], "10.0.0.1"),
             ("10.0.0.1", &["192.0.2.1, x, 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &["192.0.2.1,"], "10.0.0.1"),
-            // All are proxies: the farthest.
+            // All are proxies: the farthest counts.
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
         ] {
             let found = proxies.client_of(peer.parse().unwrap(), values.iter().copied());

@@ -312,7 +312,7 @@ mod tests {
 
     type Outcome = Result<Option<(Head, usize)>, HeadError>;
 
-    /// The same for one read, for one byte at a time and for every cut in two, or it panics.
+    /// Returns the outcome, which has to be the same for one read, for one byte at a time and for every cut in two.
     fn read(reader: &HeadReader, input: &[u8]) -> Outcome {
         let whole = in_parts(reader, &[input]);
         let bytes: Vec<&[u8]> = input.chunks(1).collect();

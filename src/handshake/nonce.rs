@@ -75,7 +75,7 @@ mod tests {
             "dGhlIHNhbXBsZSBub25jZQ==",
             "AAAAAAAAAAAAAAAAAAAAAA==",
             "/////////////////////w==",
-            // The example of §4.1, and others with bits to spare that are not zero.
+            // The example of §4.1, and others whose spare bits are not zero.
             "AQIDBAUGBwgJCgsMDQ4PEC==",
             "dGhlIHNhbXBsZSBub25jZR==",
             "dGhlIHNhbXBsZSBub25jZf==",

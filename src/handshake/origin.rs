@@ -372,7 +372,7 @@ mod tests {
         let policy = OriginPolicy::loopback();
         for (origin, host) in [
             (None, HERE),
-            (None, "server.example.com"), // no browser
+            (None, "server.example.com"), // not a browser
             (Some("http://127.0.0.1:9001"), HERE),
             (Some("http://localhost:9001"), "LOCALHOST:9001"),
             (Some("http://localhost"), "localhost"),
@@ -382,7 +382,7 @@ mod tests {
             (Some("http://[::1]:9001"), "[::1]:9001"),
             (Some("http://[::ffff:127.0.0.1]:9001"), "[::ffff:127.0.0.1]:9001"),
             (Some("http://localhost.:9001"), "localhost.:9001"),
-            // Compared by its origin.
+            // Only its origin is compared.
             (Some("http://127.0.0.1:9001/"), HERE),
             (Some("http://127.0.0.1:9001/a?b#c"), HERE),
         ] {

@@ -280,7 +280,7 @@ mod tests {
 
     type Read = Result<(ProxyHeader, usize), ProxyError>;
 
-    /// What comes of it in pieces of a length; `None` where more is to come.
+    /// Returns the outcome of reading pieces of a length, or `None` if more is needed.
     fn read(bytes: &[u8], step: usize) -> Option<Read> {
         let (mut reader, mut taken) = (ProxyHeaderReader::new(), 0);
         for piece in bytes.chunks(step) {
@@ -296,7 +296,7 @@ mod tests {
         None
     }
 
-    /// In each cut the same.
+    /// Returns the outcome, which is the same in each cut.
     fn in_every_cut(bytes: &[u8]) -> Option<Read> {
         let whole = read(bytes, bytes.len().max(1));
         for step in 1..bytes.len().min(200) {
@@ -432,7 +432,7 @@ mod tests {
             (binary(LOCAL, 0, &[0; u16::MAX as usize]), ProxyError::TooLong),
         ] {
             assert_eq!(in_every_cut(&bytes), Some(Err(error)), "{:x?}", &bytes[..FIXED]);
-            // The fixed part shows it: nothing else has to come.
+            // The fixed part shows it: nothing more is needed.
             assert_eq!(in_every_cut(&bytes[..FIXED]), Some(Err(error)), "{:x?}", &bytes[..FIXED]);
         }
     }

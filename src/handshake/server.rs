@@ -158,18 +158,18 @@ mod tests {
         lines.join("\r\n").into_bytes()
     }
 
-    /// The minimal request with the line that starts like this replaced by these.
+    /// Returns the minimal request with the line that starts like this replaced by these.
     fn with(start: &str, lines: &[&str]) -> Vec<u8> {
         let at = MINIMAL.iter().position(|line| line.starts_with(start)).unwrap();
         bytes(&[&MINIMAL[..at], lines, &MINIMAL[at + 1..]].concat())
     }
 
-    /// The minimal request with these lines behind it.
+    /// Returns the minimal request with these lines appended.
     fn and(lines: &[&str]) -> Vec<u8> {
         bytes(&[&MINIMAL[..], lines].concat())
     }
 
-    /// The outcome, which no cut changes.
+    /// Returns the outcome, which no cut changes.
     fn judge(input: &[u8]) -> Result<Incoming, RequestError> {
         let outcome = |parts: &[&[u8]]| {
             let mut handshake = ServerHandshake::new(HeadLimits::default());
@@ -291,7 +291,7 @@ mod tests {
             &with("Sec-WebSocket-Key", &["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]),
             // The example of §4.1, whose last bits no encoder sets.
             &with("Sec-WebSocket-Key", &["Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC=="]),
-            // What means nothing to us.
+            // Fields that have no meaning for us.
             &and(&["Content-Length: 0"]),
             &and(&["Expect: 100-continue"]),
             &and(&["X-Forwarded-For: 192.0.2.1", "Forwarded: for=_x", "Via: 1.1 x"]),
@@ -347,7 +347,7 @@ mod tests {
         ] {
             assert_eq!(refused(&with("GET", &[&format!("GET {target} HTTP/1.1")])), error, "{target}");
         }
-        // An absolute target does not make up for a Host that is missing or wrong.
+        // An absolute target does not make up for a missing or malformed Host.
         let target = "GET http://host/ HTTP/1.1";
         assert_eq!(refused(&bytes(&[&[target], &MINIMAL[2..]].concat())), HostMissing);
         assert_eq!(refused(&bytes(&[&[target, "Host: a b"], &MINIMAL[2..]].concat())), HostMalformed);
@@ -551,7 +551,7 @@ mod tests {
             assert!(matches!(error, RequestError::Extensions(_)), "{value}: {error:?}");
             assert_eq!((error.status(), error.section()), (400, crate::error::Section::rfc6455("9.1")));
         }
-        // Without an answer there is no header.
+        // Without an answer to the offers there is no header.
         let (head, agreement) = request.accept(&Acceptance::default()).unwrap();
         assert!(!String::from_utf8(head).unwrap().contains("Extensions"));
         assert_eq!(agreement, Agreement::default());
@@ -611,7 +611,7 @@ mod tests {
             (&b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"[..], "GET", "/", Some("a")),
             (b"GET / HTTP/1.0\r\n\r\n", "GET", "/", None),
             (b"HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD", "/x", Some("a")),
-            // RFC 9110 §7.8: what else is offered may be ignored (JDK 17's HttpClient, curl --http2).
+            // RFC 9110 §7.8: other offers may be ignored (JDK 17's HttpClient, curl --http2).
             (
                 b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
                   HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n",
@@ -621,7 +621,7 @@ mod tests {
             ),
             (b"POST /x HTTP/1.1\r\nHost: a\r\nUpgrade: TLS/1.0\r\n\r\n", "POST", "/x", Some("a")),
             (b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade:\r\n\r\n", "GET", "/", Some("a")),
-            // RFC 9112 §3.2.2: an absolute target says which host is meant.
+            // RFC 9112 §3.2.2: an absolute target names the host.
             (b"GET http://b:1/x HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "http://b:1/x", Some("b:1")),
             (b"GET http://b HTTP/1.0\r\n\r\n", "GET", "http://b", Some("b")),
             (b"GET /http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/http://b/", Some("a")),
@@ -711,7 +711,7 @@ mod tests {
         }
     }
 
-    /// What can be compared of an outcome.
+    /// Reduces an outcome to what can be compared.
     fn drop_value(progress: Progress<Incoming>) -> bool {
         matches!(progress, Progress::Done { value: Incoming::Upgrade(_), .. })
     }

@@ -329,7 +329,7 @@ mod tests {
                 (secure, host, port, header, resource),
                 "{text}"
             );
-            // What parses can be asked for.
+            // A request can be made for everything that parses.
             assert!(ClientRequest::to(&url).is_ok(), "{text}");
         }
     }

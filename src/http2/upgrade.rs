@@ -241,7 +241,7 @@ mod tests {
         assert!(matches!(request(&page), Incoming::Plain(_)));
         assert_eq!(request_head(&fields("CONNECT", &[(":protocol", "connect-udp")])), Err(501));
         assert_eq!(request_head(&Fields::new().with(":method", "CONNECT").with(":authority", "a")), Err(405));
-        // A key that is sent is not looked at, and neither is its absence.
+        // A key that is sent is ignored, and so is its absence.
         for more in
             [&[(":protocol", "websocket")][..], &[(":protocol", "WebSocket"), ("sec-websocket-key", "?")]]
         {

@@ -552,7 +552,7 @@ mod tests {
         }
     }
 
-    /// However the calls are ordered, half a character is not text.
+    /// In whatever order the calls are made, half a character is not text.
     #[test]
     fn what_is_kept_is_text_or_nothing() {
         let text = first(DataKind::Text, true, 4);

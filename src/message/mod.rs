@@ -88,7 +88,7 @@ impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
 mod tests {
     use super::*;
 
-    /// What a stranger has in hand can be sent as it is.
+    /// Common types of text and bytes can be sent as they are.
     #[test]
     fn texts_and_bytes_are_messages() {
         let (text, bytes) = (String::from("hi"), vec![1, 2]);

@@ -225,7 +225,7 @@ mod tests {
             let mut token = Vec::new();
             escape(&mut token, name);
             assert!(!token.iter().any(|byte| b".*> \t\r\n".contains(byte)));
-            // What it says is what RFC 3986 §2.1 says, by a reader that we did not write.
+            // The result is RFC 3986 §2.1 percent-encoding, checked with a decoder that we did not write.
             let token = String::from_utf8(token).unwrap();
             let decoded = EStr::<Path>::new(&token).expect("it is percent-encoded").decode();
             assert_eq!(*decoded.to_bytes(), *name);

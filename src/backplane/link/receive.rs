@@ -315,7 +315,7 @@ mod tests {
 
     const LIMIT: usize = 100_000;
 
-    /// A message of this number, so long that not every byte of it has to be held.
+    /// Returns a message with this number, so long that not every byte of it has to be held.
     fn enveloped(number: u64, len: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         let kind = Kind::Data(DataKind::Text);
@@ -329,7 +329,7 @@ mod tests {
         LinkEvent::Refused { why }
     }
 
-    /// What an engine says until the link is up.
+    /// Returns what an engine sends until the link is up.
     fn greeting(url: &str) -> Vec<u8> {
         if url.starts_with("nats") {
             return b"INFO {}\r\nPONG\r\nPONG\r\n".to_vec();
@@ -342,7 +342,7 @@ mod tests {
         [b"%0\r\n$2\r\nab\r\n", &confirmed[..], &position, b":1\r\n:1\r\n"].concat()
     }
 
-    /// How an engine passes on messages that were published to topic `x`.
+    /// Returns messages published to topic `x` as an engine passes them on.
     fn passed_on(url: &str, payloads: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = Vec::new();
         if url.contains("streams") {
@@ -369,7 +369,7 @@ mod tests {
         bytes
     }
 
-    /// The history of a topic from this offset on.
+    /// Returns the history of a topic from this offset on.
     fn entries(payloads: &[Vec<u8>], first: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         resp::head(&mut bytes, b'*', payloads.len());
@@ -394,7 +394,7 @@ mod tests {
         link
     }
 
-    /// Takes the pieces; gives how many bytes each message has that came, the steps of replays, and what was told.
+    /// Takes the pieces. Returns the length of each message that came, the steps of replays, and the events.
     fn take<'a>(
         link: &mut Link,
         pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -415,7 +415,7 @@ mod tests {
     fn a_message_that_is_too_long_for_us_ends_no_link() {
         let now = Instant::now();
         for url in ["redis://a/p", "redis://a/p?streams", "nats://a/p"] {
-            // The first is the first that is heard of its node at all, and the last is the same once more.
+            // The first is the first message of its node at all, and the last is a repetition.
             let payloads = [(1, 2 * LIMIT), (2, 5), (3, LIMIT + 60), (3, LIMIT + 60), (4, 7)];
             let payloads = payloads.map(|(number, len)| enveloped(number, len));
             let bytes = passed_on(url, &payloads);
@@ -428,7 +428,7 @@ mod tests {
             assert_eq!(take(&mut link, bytes.chunks(1), now), expected, "{url}, byte by byte");
             let stats = link.stats(now);
             assert_eq!((stats.lost, stats.gaps, stats.repeated, stats.up), (2, 2, 1, true), "{url}");
-            // In two pieces: every cut but most of those inside of a payload.
+            // In two pieces: every cut but most of those inside a payload.
             let is_dull = |at: usize| {
                 !at.is_multiple_of(997)
                     && bytes[at.saturating_sub(99)..(at + 99).min(bytes.len())]
@@ -457,7 +457,7 @@ mod tests {
             let steps = vec![(9, Step::TooOld(at(4)))];
             let expected = (vec![5], steps, vec![refused(payloads[2].len())]);
             assert_eq!(take(&mut link, [front, back], now), expected, "cut at {cut}");
-            // Another reads only what is behind it.
+            // A second replay only reads what comes after.
             link.replay("x", Some(at(3)), 10);
             let expected = (vec![7], vec![(10, Step::Complete(at(4)))], vec![]);
             assert_eq!(take(&mut link, [&entries(&payloads[3..], 4)[..]], now), expected, "cut at {cut}");

@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(upper, ProxySettings::none());
     }
 
-    /// What cannot be used is told to whom it concerns and to nobody else.
+    /// A setting that cannot be used is an error only for the servers that it concerns.
     #[test]
     fn a_variable_is_judged_where_it_is_used() {
         let settings = ProxySettings::from_lookup(|name| match name {

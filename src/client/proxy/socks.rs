@@ -167,7 +167,7 @@ fn push_short(out: &mut Vec<u8>, text: &str) -> Option<()> {
 mod tests {
     use super::*;
 
-    /// Plays the proxy: `script` is what is expected and then what is answered, in turn; one byte at a time if asked.
+    /// Plays the proxy: `script` has what is expected and then the answer, in turn; one byte at a time if asked.
     fn play(mut socks: Socks5, script: &[(&[u8], &[u8])], step: usize) -> Result<usize, ProxyError> {
         let mut left = 0;
         for (expected, answer) in script {

@@ -335,7 +335,7 @@ mod tests {
         Some(DeflateConfig { level, send_context, memory_level: 9, ..DeflateConfig::default() })
     }
 
-    /// Bytes that repeat at every distance up to `len`: a window that is too large shows.
+    /// Returns bytes that repeat at every distance up to `len`, so that too large a window shows.
     fn repetitive(len: usize) -> Vec<u8> {
         let mut random = fastrand::Rng::with_seed(1);
         let mut out: Vec<u8> = (0..300).map(|_| random.u8(..)).collect();
@@ -352,7 +352,7 @@ mod tests {
         out
     }
 
-    /// What is sent is inflated by a decoder that enforces the window.
+    /// A decoder that enforces the window inflates what is sent.
     #[test]
     fn no_distance_passes_the_window() {
         let message = repetitive(48 * 1024);

@@ -288,7 +288,7 @@ mod tests {
     const FRESH: Half = Half { window: WindowBits::MAX, takeover: false };
     const KEEP: Half = Half { takeover: true, ..FRESH };
 
-    /// One message, its payload in cuts of `cut`, with `room` bytes of room at a time.
+    /// Inflates one message, its payload in cuts of `cut`, with `room` bytes of room at a time.
     fn inflate(
         inflater: &mut Inflater,
         agreed: Half,
@@ -316,7 +316,7 @@ mod tests {
         inflater.finish(agreed, &out[out.len() - unkept..]).map(|()| out)
     }
 
-    /// In every cut and with every room; afterwards another message decodes.
+    /// Checks every cut and every room; afterwards another message decodes.
     fn check(payload: &[u8], expected: Result<&[u8], ProtocolError>) {
         for cut in 1..=payload.len().max(1) {
             for room in [1, 2, 3, 100, 70_000] {
@@ -333,16 +333,17 @@ mod tests {
 
     const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 
-    /// Found by `bowsprit fuzz`: `01 00 00 ff ff` is an empty stored block too, and its end is cut as that of any other.
+    /// Found by `bowsprit fuzz`: `01 00 00 ff ff` is an empty stored block, too, and its end may be cut like that of
+    /// any other.
     #[test]
     fn a_cut_block_may_have_bfinal_set() {
         check(&[0x01], Ok(b""));
-        check(&[0x61], Ok(b"")); // the rest of the byte says nothing
+        check(&[0x61], Ok(b"")); // the rest of the byte has no meaning
         check(&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x01], Err(ProtocolError::DeflateInvalid)); // 01 is inside a block
         check(&[0, 5, 0, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x01], Ok(b"Hello"));
-        // Found by the fuzz target `inflate`: the tail would be the rest of a stored block, which nobody may cut.
+        // Found by the fuzz target `inflate`: the tail would be the rest of a stored block, which may not be cut.
         check(&[0, 5, 0, 0xfa, 0xff, 0x32], Err(ProtocolError::DeflateInvalid));
-        // Cut short otherwise, the tail is no end.
+        // With any other cut, the tail does not end it.
         check(&[0x01, 0x05, 0x00], Err(ProtocolError::DeflateInvalid));
         check(&[0x01, 0x00], Err(ProtocolError::DeflateInvalid));
     }
@@ -371,7 +372,7 @@ mod tests {
         // A last block without padding, and blocks after one.
         check(&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], Ok(b"Hello"));
         check(&[&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], &HELLO[..]].concat(), Ok(b"HelloHello"));
-        // A reference from behind a last block to before it: distance 5, length 5.
+        // A reference from after a last block to before it: distance 5, length 5.
         check(
             &[&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], &[0xf2, 0x00, 0x11, 0x00, 0x00][..]].concat(),
             Ok(b"HelloHello"),
@@ -390,14 +391,14 @@ mod tests {
             &[0xf2, 0x48, 0xcd, 0xc9],       // cut
             &[0xf2, 0x48, 0xcd, 0xc9, 0xc9], // cut before the end of the block
             &[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65], // cut in a stored block
-            &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0xde, 0xad, 0xbe, 0xef], // garbage behind a block
+            &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0xde, 0xad, 0xbe, 0xef], // garbage after a block
             &[0xfc, 0xff, 0xff, 0xff],       // an over-subscribed code
         ] {
             check(payload, invalid);
         }
     }
 
-    /// What a message may refer to is the end of all that came before, whatever the cut, the room and the number of streams.
+    /// A message may refer to the end of all earlier output, whatever the cut, the room and the number of streams.
     #[test]
     fn messages_refer_back_over_any_cut_and_end() {
         let mut random = fastrand::Rng::with_seed(6);
@@ -442,7 +443,7 @@ mod tests {
         }
     }
 
-    /// What is whole and in the fixed code goes a way of its own: right or wrong, it gives what the same in pieces gives.
+    /// A whole payload in the fixed code takes a path of its own: valid or not, it has the same result as in pieces.
     #[test]
     fn whole_messages_give_what_pieces_give() {
         let mut random = fastrand::Rng::with_seed(11);
@@ -500,7 +501,7 @@ mod tests {
         }
     }
 
-    /// Bits as a sender puts them (RFC 1951 §3.1.1), and symbols of the fixed code (§3.2.6).
+    /// A writer of bits in sending order (RFC 1951 §3.1.1), and of symbols of the fixed code (§3.2.6).
     #[derive(Default)]
     struct Writer(Vec<u8>, usize);
 
@@ -529,10 +530,10 @@ mod tests {
         }
     }
 
-    /// What no encoder of ours makes: all symbols with all that may stand behind them, blocks, and what goes wrong anywhere.
+    /// Payloads that no encoder of ours makes: all symbols with all extra bits, blocks, and faults anywhere.
     #[test]
     fn whole_messages_of_any_bits_give_what_pieces_give() {
-        // The bits behind each symbol, and the least that it says (§3.2.5).
+        // The extra bits of each symbol, and its least value (§3.2.5).
         let table = |symbols: usize, extra: fn(usize) -> usize, least: usize| {
             let next = |sum: &mut usize, symbol| {
                 let base = *sum;
@@ -617,7 +618,7 @@ mod tests {
         assert_eq!(short, Err(ProtocolError::DeflateInvalid));
     }
 
-    /// A stream that ends and ends makes the engine start again each time.
+    /// A stream that ends again and again makes the engine restart each time.
     #[test]
     fn ends_are_bounded_by_what_comes_out() {
         let empty = [0x03, 0x00];

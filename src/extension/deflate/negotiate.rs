@@ -259,7 +259,7 @@ mod tests {
         let usual = DeflateConfig::default();
         for (config, lines, expected) in [
             (KEEP, &["x"][..], None),
-            (KEEP, &["Permessage-Deflate"], None), // RFC 6455 §9.1: names are compared with case
+            (KEEP, &["Permessage-Deflate"], None), // RFC 6455 §9.1: names are case-sensitive
             (KEEP, &["x-webkit-deflate-frame, permessage-bzip2"], None),
             (KEEP, &["P"], Some("P")),
             (KEEP, &["P; server_no_context_takeover"], Some("P; server_no_context_takeover")),
@@ -306,13 +306,13 @@ mod tests {
             ),
             (fresh, &["P"], Some("P; client_no_context_takeover")),
             (fresh, &["P; client_max_window_bits"], Some("P; client_no_context_takeover")),
-            // Nothing that was not asked for: Netty's and Tornado's clients take no other answer.
+            // Nothing that was not asked for: Netty's and Tornado's clients accept no other answer.
             (usual, &["P"], Some("P")),
             (usual, &["P; client_max_window_bits"], Some("P; client_max_window_bits=12")),
             (usual, &["P; client_max_window_bits=13"], Some("P; client_max_window_bits=12")),
             (usual, &["P; client_max_window_bits=10"], Some("P; client_max_window_bits=10")),
             (usual, &["P; server_no_context_takeover"], Some("P; server_no_context_takeover")),
-            // What is kept for nobody needs no limit.
+            // If nothing is kept, no limit is needed.
             (
                 usual,
                 &["P; client_no_context_takeover; client_max_window_bits"],
@@ -392,13 +392,13 @@ mod tests {
             assert_eq!(result, expected, "{} to {}", answer, offers[0]);
             let answers = std::slice::from_ref(&answer);
             assert_eq!(check_answers(answers, &offers), expected.map(drop));
-            // The same, offered second.
+            // The same settings, offered second.
             let either = [one("; server_no_context_takeover; server_max_window_bits=8"), one(offer)];
             assert_eq!(check_answers(answers, &either).is_ok(), expected.is_ok());
         }
     }
 
-    /// A server may do all that it likes but what the offer rules out, and by default ours rules nothing out.
+    /// A server may do anything that the offer does not rule out, and by default ours rules nothing out.
     #[test]
     fn a_usual_client_asks_nothing_of_the_server() {
         let offer = DeflateOffer::new(&DeflateConfig::default());

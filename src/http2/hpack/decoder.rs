@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// RFC 7541 C.6: a table of 256 bytes, whose oldest entries make room.
+    /// RFC 7541 C.6: a table of 256 bytes, whose oldest entries are evicted.
     #[test]
     fn responses_of_appendix_c() {
         let mut decoder = Decoder::new();
@@ -223,7 +223,7 @@ mod tests {
         ] {
             assert_eq!(decoded(&mut Decoder::new(), block), Err(error), "{block}");
         }
-        // Sizes in front of the first field may come several times: down, and up again.
+        // The size may change several times before the first field: down, and up again.
         assert!(decoded(&mut Decoder::new(), "203fe11f82").is_ok());
     }
 

@@ -150,7 +150,7 @@ mod tests {
             &[0xff; 1][..],            // eight bits of padding
             &[0xff, 0xff, 0xff, 0xff], // EOS
             &[0x1f, 0xff],             // a letter, and more than seven bits of padding
-            &[0x00],                   // "0" and zeros that are no padding
+            &[0x00],                   // "0" and zeros that are not padding
         ] {
             assert_eq!(decode(coded, &mut Vec::new()), Err(HpackError::Huffman), "{coded:x?}");
         }

@@ -177,8 +177,8 @@ pub enum Decision {
     /// Answer with this response and end the connection.
     Refuse(Refusal),
     /// The answer comes with [`Context::accept`] or [`Context::refuse`], within
-    /// [`Settings::handshake_timeout`](super::Settings::handshake_timeout); after that the request is answered
-    /// 503. Nothing is read from the client meanwhile; if it goes away, [`Handler::on_failed`] is called.
+    /// [`Settings::handshake_timeout`](super::Settings::handshake_timeout); after that the answer is 503. Nothing is read
+    /// from the client meanwhile; if it goes away, [`Handler::on_failed`] is called.
     Later,
 }
 

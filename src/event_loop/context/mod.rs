@@ -283,8 +283,8 @@ impl<D: Default> Context<D> {
         self.transport(id)?.peer_addr()
     }
 
-    /// Returns the address of the client: that of the peer, or, from the request on, of the client that a proxy names
-    /// which [`Settings::trusted_proxies`](super::Settings::trusted_proxies) trust.
+    /// Returns the address of the client: that of the peer, or, from its request on, of the client that a
+    /// [trusted proxy](super::Settings::trusted_proxies) names.
     pub fn client_addr(&self, id: ConnId) -> Option<IpAddr> {
         let forwarded = self.peer(id)?.cold.as_ref().and_then(|cold| cold.forwarded_for);
         forwarded.or_else(|| self.peer_addr(id).map(|peer| peer.ip().to_canonical()))

@@ -51,7 +51,7 @@ impl Inbound {
 
     /// Takes the next message if it is one frame that is whole in `buffer` from `at` on. The bytes before that have
     /// been taken, and the frame moves there without its mask, so that it can be [sent as it
-    /// stands](super::send_queue::SendQueue::offer).
+    /// stands](crate::connection::send_queue::SendQueue::offer).
     ///
     /// # Errors
     ///

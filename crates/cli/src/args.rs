@@ -29,12 +29,12 @@ const STYLES: Styles = Styles::styled()
     .placeholder(AnsiColor::Cyan.on_default())
     .error(AnsiColor::Red.on_default().bold());
 
-/// The whole command line, with what `--help` shows of it.
+/// Returns the whole command line, with everything that `--help` shows.
 pub(crate) fn command() -> clap::Command {
     examples::add_to(Args::command())
 }
 
-/// What was typed; `None` where that has been answered and the command is to end with this code.
+/// Parses what was typed. Returns an exit code if the request has been answered already and the command should end.
 pub(crate) fn parse() -> Result<Args, u8> {
     let mut command = command();
     let typed = shorthand::expand(&command, std::env::args_os().collect());
@@ -42,9 +42,9 @@ pub(crate) fn parse() -> Result<Args, u8> {
         command.try_get_matches_from_mut(&typed).and_then(|matches| Args::from_arg_matches(&matches));
     let error = match parsed {
         Ok(Args { command: Some(command) }) => return Ok(Args { command: Some(command) }),
-        // Alone it says what it can do.
+        // Without arguments it shows its help.
         Ok(Args { command: None }) => {
-            // Fails where nobody reads it.
+            // This fails if nobody reads it.
             let _ = command.print_help();
             return Err(0);
         }
@@ -53,7 +53,7 @@ pub(crate) fn parse() -> Result<Args, u8> {
     match foreign::answer(&command, &typed, &error) {
         Some(text) => Err(Exit::Usage.because(text) as u8),
         None => {
-            // Fails where nobody reads it.
+            // This fails if nobody reads it.
             let _ = error.print();
             Err(error.exit_code() as u8)
         }

@@ -1,4 +1,4 @@
-//! Shell completions and the manual pages, made from the command line's own description.
+//! Shell completions and manual pages, generated from the command line's own description.
 
 use std::fs;
 use std::io;
@@ -16,7 +16,7 @@ pub(crate) struct Args {
     shell: clap_complete::Shell,
 }
 
-/// `command`: the whole command line.
+/// Writes the completion script; `command` is the whole command line.
 pub(crate) fn run(args: &Args, mut command: Command) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "bowsprit", &mut script);
@@ -72,7 +72,7 @@ fn write(dir: &Path, pages: &[(String, String)]) -> io::Result<()> {
     pages.iter().try_for_each(|(name, page)| fs::write(dir.join(name), page))
 }
 
-/// The page of a command and, if so wanted, those of all below it; with their file names.
+/// Collects the page of a command and, if `all`, those of all commands below it, with their file names.
 fn collect(command: &Command, all: bool, pages: &mut Vec<(String, String)>) {
     let rest = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
     let plain = command.clone().after_help(None::<&str>).after_long_help(None::<&str>);
@@ -90,7 +90,7 @@ fn collect(command: &Command, all: bool, pages: &mut Vec<(String, String)>) {
     }
 }
 
-/// What stands behind the flags, as roff: lines that are indented stay as they are.
+/// Writes the text after the flags as roff: indented lines stay as they are.
 fn notes(text: &str) -> String {
     let mut roff = ".SH NOTES\n".to_owned();
     let mut is_table = false;

@@ -85,12 +85,12 @@ impl DeflateArgs {
     }
 }
 
-/// What was agreed, for people.
+/// Describes what was agreed, for people.
 pub(super) fn agreed(params: Option<DeflateParams>) -> String {
     params.map_or_else(|| "no compression".to_owned(), |params| params.to_extension().to_string())
 }
 
-/// What is wrong with a server's answer, and which flag would have avoided it.
+/// Describes what is wrong with a server's answer, and which flag would have avoided it.
 pub(super) fn faulty(error: DeflateAnswerError) -> String {
     let rule = error.rule();
     match error.setting() {

@@ -1,4 +1,4 @@
-//! The engine in a `mio::Poll` of ours, beside signals and a waker.
+//! The engine in our own `mio::Poll`, beside signals and a waker.
 
 use std::io;
 use std::ops::Range;
@@ -26,15 +26,15 @@ pub(super) struct Driver<D> {
 pub(super) enum Turn {
     Done,
     AskedToEnd,
-    /// To read files again; after [`Driver::catch_hangup`] only.
+    /// Asked to read files again; only after [`Driver::catch_hangup`].
     AskedToReload,
 }
 
 const SIGNALS: Token = Token(0);
 const WAKER: Token = Token(1);
-/// For what else a command waits for.
+/// Tokens for other things that a command waits for.
 pub(super) const OTHERS: Range<usize> = 2..1000;
-/// For far ends of a bridge.
+/// Tokens for the far ends of a bridge.
 pub(super) const FARS: Range<usize> = 1000..1 << 24;
 const ENGINE: Range<usize> = FARS.end..usize::MAX;
 
@@ -43,7 +43,7 @@ impl<D: Default> Driver<D> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let mut engine = Engine::new(settings, poll.registry(), ENGINE)?;
-        // A `Poll` has one waker: what the engine's resolvers answer comes through ours.
+        // A `Poll` has one waker, so answers of the engine's resolvers come through ours.
         engine.remote_with(waker.clone())?;
         Ok(Self {
             engine,
@@ -54,22 +54,22 @@ impl<D: Default> Driver<D> {
         })
     }
 
-    /// Ends the wait of a turn from another thread.
+    /// Returns the waker, which ends the wait of a turn from another thread.
     pub(super) fn waker(&self) -> Arc<Waker> {
         self.waker.clone()
     }
 
-    /// Where to register what has the tokens [`OTHERS`].
+    /// Returns the registry, for sources with tokens in [`OTHERS`].
     pub(super) fn registry(&self) -> &Registry {
         self.poll.registry()
     }
 
-    /// From now on SIGHUP is [`Turn::AskedToReload`], and not an end.
+    /// From now on, SIGHUP is [`Turn::AskedToReload`] and does not end the process.
     pub(super) fn catch_hangup(&self) -> io::Result<()> {
         self.signals.catch_hangup()
     }
 
-    /// From now on the end of a child is an event, and raises this flag.
+    /// From now on, the end of a child process is an event and sets this flag.
     #[cfg(unix)]
     pub(super) fn catch_children(&self) -> io::Result<Arc<AtomicBool>> {
         self.signals.catch_children()
@@ -84,8 +84,8 @@ impl<D: Default> Driver<D> {
         self.turn_with(handler, until, |_, _, _| ())
     }
 
-    /// As [`turn`](Self::turn); `other` gets events whose tokens are of [`OTHERS`] and [`FARS`], and nothing once all are
-    /// handed out.
+    /// Waits for events as [`turn`](Self::turn) does. `other` gets the events with tokens in [`OTHERS`] and [`FARS`],
+    /// and `None` once all of them are handed out.
     pub(super) fn turn_with<H: Handler<Data = D>>(
         &mut self,
         handler: &mut H,
@@ -114,7 +114,7 @@ impl<D: Default> Driver<D> {
         self.engine.on_time(Instant::now(), handler);
         Ok(turn)
     }
-    /// Waits for events, at most until `due`; first awake, as [`Settings::spin`] says.
+    /// Waits for events, at most until `due`; polls first, as [`Settings::spin`] says.
     fn wait(&mut self, due: Option<Instant>) -> io::Result<()> {
         let spin = self.engine.settings().spin;
         if !spin.is_zero() {
@@ -135,8 +135,8 @@ impl<D: Default> Driver<D> {
     fn poll(&mut self, mut wait: Option<Duration>) -> io::Result<()> {
         loop {
             match self.poll.poll(&mut self.events, wait) {
-                // A signal, as SIGCONT after SIGSTOP: nothing has been looked at, so that who seems to be silent may have
-                // spoken. What a handler has written to its pipe is there, too.
+                // A signal came, such as SIGCONT after SIGSTOP: nothing has been read yet, so a peer that seems silent
+                // may have sent something. What a handler has written to its pipe is there, too.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => wait = Some(Duration::ZERO),
                 result => return result,
             }

@@ -1,4 +1,4 @@
-//! What `--help` shows behind the flags of each command: examples, units and exit codes.
+//! What `--help` shows after the flags of each command: examples, units and exit codes.
 
 use clap::Command;
 
@@ -8,7 +8,7 @@ use super::test;
 const UNITS: &str = "Units: TIME is in seconds unless it ends with us, ms, s, m or h (10s, 0.5, 250ms, 5m); SIZE is in bytes \
 unless it ends with K, M or G of 1024 (64K, 16M).";
 
-/// A command, and what is worth trying. Each line is one that works: a test reads them.
+/// A command, and examples worth trying. A test checks that each line works.
 const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "",
@@ -223,7 +223,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-/// Adds them to each command.
+/// Adds the examples to each command.
 pub(super) fn add_to(command: Command) -> Command {
     add(command, "")
 }
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
     use crate::args::command;
 
-    /// Words as a shell makes them, as far as the examples need it.
+    /// Splits a line into words like a shell, as far as the examples need it.
     fn words(line: &str) -> Vec<String> {
         let mut words = vec![String::new()];
         let mut quoted = false;
@@ -299,7 +299,7 @@ mod tests {
         }
     }
 
-    /// All commands, by their paths.
+    /// Returns all commands with their paths.
     fn all() -> Vec<(String, Command)> {
         fn add(command: &Command, path: &str, all: &mut Vec<(String, Command)>) {
             all.push((path.to_owned(), command.clone()));
@@ -322,7 +322,7 @@ mod tests {
         }
     }
 
-    /// Those of `test` differ from those of the others.
+    /// The exit codes of `test` differ from those of the other commands.
     #[test]
     fn exit_codes_are_those_of_the_command() {
         for (path, mut command) in all() {

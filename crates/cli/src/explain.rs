@@ -24,7 +24,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
         }
         let titles = about(&pattern);
         let selection = Selection { patterns: vec![pattern], slow: true, ..Selection::default() };
-        // What names nothing in one catalogue may name something in the other.
+        // A pattern that names nothing in one catalogue may name something in the other.
         let peers = selection.choose(Subject::Both);
         let proxies = selection.choose_for_proxies();
         if let (Err(error), Err(_)) = (&peers, &proxies) {
@@ -40,7 +40,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
     print(&for_terminal(text.join("\n")))
 }
 
-/// The cases whose titles hold a word, a line each; empty where it is none.
+/// Returns the cases whose titles hold a word, a line each; empty if there is none.
 fn about(word: &str) -> String {
     let word = word.to_ascii_lowercase();
     if word.len() < 3 || !word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-') {

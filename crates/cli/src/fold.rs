@@ -1,8 +1,8 @@
-//! Warnings of one kind, folded: the first ones are shown, the rest of a while are counted.
+//! Folds warnings of one kind: the first are shown, and those of the next while are counted.
 
 use std::time::{Duration, Instant};
 
-/// What there was of each kind lately. Kinds are written in the program, so there are few.
+/// The recent warnings of each kind. Kinds are written in the program, so there are few.
 #[derive(Debug, Default)]
 pub(super) struct Folds(Vec<Fold>);
 
@@ -16,11 +16,11 @@ struct Fold {
 
 /// How long warnings of one kind are counted before their number is shown.
 const WHILE: Duration = Duration::from_secs(10);
-/// Different texts of one kind that are shown in that time; a text that comes again is only counted.
+/// How many different texts of one kind are shown in that time; repeated texts are only counted.
 const SHOWN: usize = 5;
 
 impl Folds {
-    /// Whether this text is to be shown; it is counted otherwise. `kind` completes "and 5,000 more".
+    /// Returns whether to show this text; otherwise it is counted. `kind` completes "and 5,000 more".
     pub(super) fn admit(&mut self, kind: &'static str, text: &str, now: Instant) -> bool {
         let Some(fold) = self.0.iter_mut().find(|fold| fold.kind == kind) else {
             self.0.push(Fold { kind, until: now + WHILE, shown: vec![text.to_owned()], more: 0 });
@@ -34,13 +34,13 @@ impl Folds {
         false
     }
 
-    /// When [`due`](Self::due) has something to do.
+    /// Returns when [`due`](Self::due) has something to do.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.iter().map(|fold| fold.until).min()
     }
 
-    /// The numbers of those whose time is over. A kind of which more came goes on being counted only; one that fell
-    /// silent starts afresh.
+    /// Returns the counts whose time is over. A kind that had more warnings is still only counted; a kind that had none
+    /// starts afresh.
     pub(super) fn due(&mut self, now: Instant) -> Vec<String> {
         let mut told = Vec::new();
         self.0.retain_mut(|fold| {
@@ -58,7 +58,7 @@ impl Folds {
         told
     }
 
-    /// All numbers, whether it is time or not.
+    /// Returns all counts, due or not.
     pub(super) fn end(&mut self) -> Vec<String> {
         self.0.drain(..).filter(|fold| fold.more > 0).map(|fold| fold.told(fold.more)).collect()
     }
@@ -70,7 +70,7 @@ impl Fold {
     }
 }
 
-/// A number with a comma at each thousand.
+/// Writes a number with a comma at each thousand.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -95,10 +95,10 @@ mod tests {
         assert_eq!((shown, folds.next()), (1, Some(start + WHILE)));
         assert!(folds.due(start).is_empty());
         assert_eq!(folds.due(start + WHILE), ["… and 4,999 more pages refused"]);
-        // It goes on: only numbers.
+        // It continues: only numbers are shown.
         assert!(!folds.admit("pages refused", "refused a page", start + WHILE));
         assert_eq!(folds.due(start + 2 * WHILE), ["… and 1 more pages refused"]);
-        // It stops: the next one is news again.
+        // It stops: the next one is shown again.
         assert!(folds.due(start + 3 * WHILE).is_empty());
         assert_eq!(folds.next(), None);
         assert!(folds.admit("pages refused", "refused a page", start + 3 * WHILE));

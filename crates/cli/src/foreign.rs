@@ -1,4 +1,4 @@
-//! What hands know from curl, wscat, websocat and others, answered with our name for it.
+//! Flags and commands that people know from curl, wscat, websocat and others, answered with our name for them.
 
 use std::ffi::OsString;
 
@@ -15,9 +15,9 @@ struct Foreign {
 }
 
 enum Ours {
-    /// A flag, or a command, or what stands in place of both.
+    /// A flag or a command, or text in place of both.
     Use(&'static str),
-    /// No flag at all, and why.
+    /// No flag, with the reason.
     Nothing(&'static str),
 }
 
@@ -153,7 +153,7 @@ const BENCH: &[Foreign] = &[
     nothing("wrk", &["--latency"], "latencies are always told"),
 ];
 
-/// Flags of ours that only Unix-like systems have, each with its command.
+/// Our flags that exist only on Unix-like systems, each with its command.
 const OF_UNIX: &[(&str, &str)] = &[
     ("bowsprit serve", "--framing"),
     ("bowsprit serve", "--reuse-port"),
@@ -162,7 +162,7 @@ const OF_UNIX: &[(&str, &str)] = &[
     ("bowsprit watch", "--unix"),
 ];
 
-/// In front of any command.
+/// Flags in front of any command.
 const ALONE: &[Foreign] = &[
     to_use("wscat", &["-c", "--connect"], "bowsprit connect URL"),
     to_use("websocat", &["-s", "--server-mode"], "bowsprit -l PORT"),
@@ -180,7 +180,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["version"], "--version"),
 ];
 
-/// What to say about a command line that clap does not take; `None` where clap says it well.
+/// Returns what to say about a command line that clap rejects; `None` if clap says it well.
 pub(super) fn answer(root: &Command, args: &[OsString], error: &Error) -> Option<String> {
     let (path, command) = chosen(root, args);
     let see = format!("see {path} --help");
@@ -197,7 +197,7 @@ pub(super) fn answer(root: &Command, args: &[OsString], error: &Error) -> Option
             };
             let shown = one_line(word);
             if path.ends_with(" help") {
-                // It has no commands of its own.
+                // This command has no commands of its own.
                 let asked: Vec<OsString> = args.iter().filter(|arg| *arg != "help").cloned().collect();
                 let (path, command) = chosen(root, &asked);
                 return Some(match nearest_command(command, word) {
@@ -220,7 +220,7 @@ pub(super) fn answer(root: &Command, args: &[OsString], error: &Error) -> Option
     }
 }
 
-/// The command that was chosen, and how it is called.
+/// Returns the command that was chosen, and its path.
 fn chosen<'a>(root: &'a Command, args: &[OsString]) -> (String, &'a Command) {
     let mut path = root.get_name().to_owned();
     let mut command = root;
@@ -233,7 +233,7 @@ fn chosen<'a>(root: &'a Command, args: &[OsString]) -> (String, &'a Command) {
     (path, command)
 }
 
-/// To websocat `-` stands for what it is written between.
+/// In websocat, `-` stands for stdin and stdout.
 const STDIO: &str = "leave the - out, as it talks with stdin and stdout by itself";
 
 fn about_flag(path: &str, command: &Command, flag: &str, args: &[OsString]) -> Option<String> {
@@ -285,7 +285,7 @@ fn about_flag(path: &str, command: &Command, flag: &str, args: &[OsString]) -> O
     if !known.is_empty() {
         return Some(known.join("; "));
     }
-    // One of a command that was left out, or whose URL was empty.
+    // The flag belongs to a command that was left out, or whose URL was empty.
     if path == "bowsprit"
         && let Some(ours) = ["connect", "serve"]
             .into_iter()
@@ -294,7 +294,7 @@ fn about_flag(path: &str, command: &Command, flag: &str, args: &[OsString]) -> O
         let what = if ours == "connect" { " URL" } else { "" };
         return Some(format!("it is one of bowsprit {ours}{what}"));
     }
-    // A short name that is longer here.
+    // A short name that is a long one here.
     if path != "bowsprit connect"
         && let Some(ours) = match name {
             "-k" => Some("--insecure"),
@@ -312,7 +312,7 @@ fn about_flag(path: &str, command: &Command, flag: &str, args: &[OsString]) -> O
     nearest(long, ours).map(|ours| format!("did you mean --{ours}?"))
 }
 
-/// Whether the command has the flag that a text starts with.
+/// Returns whether the command has the flag that a text starts with.
 fn has(command: &Command, text: &str) -> bool {
     let flag = text.split([' ', '=', ',']).next().unwrap_or_default();
     match flag.strip_prefix("--") {
@@ -332,7 +332,7 @@ fn about_command(command: &Command, word: &str) -> Option<String> {
     if let Some((_, address)) = ["ws-l:", "ws-listen:"].iter().find_map(|start| lower.split_once(start)) {
         return Some(format!("serve --listen {}", one_line(address)));
     }
-    // They stand in front of all commands.
+    // The commands come before everything else.
     let is_root = command.find_subcommand("connect").is_some();
     let known = COMMANDS
         .iter()
@@ -342,19 +342,19 @@ fn about_command(command: &Command, word: &str) -> Option<String> {
     known.or_else(|| nearest_command(command, &lower)).map(str::to_owned)
 }
 
-/// The command that was probably meant.
+/// Returns the command that was probably meant.
 pub(super) fn nearest_command<'a>(command: &'a Command, word: &str) -> Option<&'a str> {
     nearest(word, command.get_subcommands().map(Command::get_name))
 }
 
-/// The one that differs by a slip of the finger or two.
+/// Returns the word that differs by one or two typing errors.
 fn nearest<'a>(word: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let slips = |other: &str| strsim::damerau_levenshtein(word, other);
     let (distance, ours) = among.map(|other| (slips(other), other)).min()?;
     (distance <= 1 + word.len() / 6).then_some(ours)
 }
 
-/// A flag that took the URL for its value: `-s` and `-o` take none in curl.
+/// Finds a flag that took the URL for its value: `-s` and `-o` take none in curl.
 fn taken_for_a_value(args: &[OsString]) -> Option<(String, String)> {
     args.windows(2).find_map(|pair| {
         let (flag, value) = (pair[0].to_str()?, pair[1].to_str()?);
@@ -363,7 +363,7 @@ fn taken_for_a_value(args: &[OsString]) -> Option<(String, String)> {
     })
 }
 
-/// As a shell takes it for one word.
+/// Quotes a text so that a shell takes it for one word.
 fn quoted(text: &str) -> String {
     let text = one_line(text);
     let is_plain = !text.is_empty()
@@ -383,7 +383,7 @@ mod tests {
     fn answered(line: &str) -> String {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let args = crate::shorthand::expand(&command(), args);
-        // As `args::parse` does it, which adds `help` to the commands.
+        // As `args::parse` does, which adds `help` to the commands.
         let mut command = command();
         let error = command.try_get_matches_from_mut(&args).expect_err(line);
         answer(&command, &args, &error).unwrap_or_else(|| panic!("{line}: {error}"))
@@ -450,7 +450,7 @@ mod tests {
         }
     }
 
-    /// What we point at is there: each flag, and each command.
+    /// Every flag and command that we point at exists.
     #[test]
     fn answers_name_what_there_is() {
         let command = command();

@@ -120,7 +120,7 @@ pub(super) struct ProcessArgs {
 }
 
 impl ProcessArgs {
-    /// The peer; `traces` is the folder for its output.
+    /// Creates the peer; `traces` is the folder for its output.
     pub(super) fn peer(
         &self,
         dial: Dial,
@@ -205,7 +205,7 @@ fn fuzz(args: Args) -> Result<Exit, String> {
     let summary = campaign::run(&campaign, &peer, &mut |progress| {
         if watched && progress.elapsed >= last + std::time::Duration::from_millis(250) {
             last = progress.elapsed;
-            // Nobody is hurt if it cannot be seen.
+            // It does no harm if this cannot be shown.
             let _ = write!(std::io::stderr(), "\r{}\x1b[K", line(&progress));
         }
     });
@@ -292,20 +292,20 @@ fn oracles_of(side: Side, common: &Common) -> Oracles {
     }
 }
 
-/// A server, and what is said to it whatever else is said.
+/// A server, and what every request to it contains.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    /// What was typed, with its scheme.
+    /// The URL as typed, with its scheme.
     pub(super) url: String,
     pub(super) host: String,
     pub(super) target: String,
-    /// Lines of each request.
+    /// Further lines of each request.
     pub(super) fields: Vec<String>,
     pub(super) tls: Option<(TlsClient, String)>,
 }
 
 impl Server {
-    /// What a URL and the flags say; `None` if its name has no address.
+    /// Creates it from a URL and the flags; `None` if its name has no address.
     pub(super) fn new(url: &str, trust: &Trust, request: &RequestArgs) -> Result<Option<Self>, String> {
         use std::net::ToSocketAddrs as _;
         let url = examined_url(url, trust.is_given())?;

@@ -1,4 +1,4 @@
-//! stdin as messages, whatever it is: a terminal, a pipe, or a file, which no selector can watch.
+//! Reads stdin as messages, whether it is a terminal, a pipe, or a file, which no selector can watch.
 //!
 //! A thread reads it into a bounded channel and wakes the loop, so no more is read than the connection takes.
 
@@ -10,25 +10,25 @@ use std::thread;
 
 use mio::Waker;
 
-/// How stdin becomes messages.
+/// How stdin is split into messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// Each line is a text message.
     Lines,
-    /// What each read brings is a binary message.
+    /// Each read is a binary message.
     Bytes,
-    /// What stands between these separators is a message.
+    /// The text between these separators is a message.
     Parts { separator: Separator, binary: bool },
 }
 
-/// What stands between two messages; if it is empty, all of stdin is one message.
+/// What separates two messages; if it is empty, all of stdin is one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Separator(pub(super) Vec<u8>);
 
 impl FromStr for Separator {
     type Err = String;
 
-    /// Text with the escapes `\0`, `\n`, `\r`, `\t`, `\\` and `\xHH`.
+    /// Parses text with the escapes `\0`, `\n`, `\r`, `\t`, `\\` and `\xHH`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut bytes = Vec::with_capacity(text.len());
         let mut rest = text.chars();
@@ -54,24 +54,24 @@ impl FromStr for Separator {
     }
 }
 
-/// The next thing that stdin has brought.
+/// The next item from stdin.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Item {
     Text(String),
     Binary(Vec<u8>),
-    /// It is at its end.
+    /// The end of stdin.
     End,
-    /// It cannot be sent; nothing follows.
+    /// Something that cannot be sent; nothing follows.
     Wrong(String),
 }
 
-/// The receiving end.
+/// The receiving end of stdin.
 pub(super) struct Input(Receiver<Item>);
 
-/// Items that may wait.
+/// How many items may wait.
 const WAITING: usize = 64;
 
-/// The longest line: what a message may hold in most places, and a bound for what is not text at all.
+/// The longest line: what a message may hold in most places, and a bound for input that is not text.
 const MAX_LINE: u64 = 16 << 20;
 
 /// The longest binary message.
@@ -94,13 +94,14 @@ impl Input {
         Self(receiver)
     }
 
-    /// What a person types, who never has to wait: what gives an item is told whether somebody still wants more.
+    /// Creates the channel for what a person types, which never blocks. The sending function returns whether more is
+    /// wanted.
     pub(super) fn typed(waker: Arc<Waker>) -> (impl Fn(Item) -> bool + Send, Self) {
         let (items, receiver) = mpsc::channel();
         (move |item| items.send(item).is_ok() && waker.wake().is_ok(), Self(receiver))
     }
 
-    /// What has come, if anything has.
+    /// Returns the next item, if there is one.
     pub(super) fn next(&self) -> Option<Item> {
         match self.0.try_recv() {
             Ok(item) => Some(item),
@@ -110,7 +111,7 @@ impl Input {
     }
 }
 
-/// Whether somebody still wants more.
+/// Sends an item. Returns whether more is wanted.
 fn pass(items: &SyncSender<Item>, waker: &Waker, item: Item) -> bool {
     items.send(item).is_ok() && waker.wake().is_ok()
 }
@@ -159,7 +160,7 @@ fn parts(mut input: impl BufRead, separator: &[u8], binary: bool, mut pass: impl
     }
 }
 
-/// What comes up to the next separator, or to the end; no longer than a message may be, and then some.
+/// Reads up to the next separator or the end, at most a little more than the longest message.
 fn part(input: &mut impl BufRead, separator: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let most = MAX_LINE + 1 + separator.len() as u64;
     let mut bytes = Vec::new();
@@ -180,7 +181,7 @@ fn part(input: &mut impl BufRead, separator: &[u8]) -> io::Result<Option<Vec<u8>
     Ok(Some(bytes))
 }
 
-/// A line without its end.
+/// Removes the line end and checks the text.
 fn text(mut line: Vec<u8>) -> Result<String, &'static str> {
     if line.last() == Some(&b'\n') {
         line.pop();

@@ -138,7 +138,7 @@ enum OverRate {
     Close,
 }
 
-/// The flag of the limit that a peer has passed: then it has broken none of the RFC's rules.
+/// Returns the flag of the limit that a peer has exceeded, in which case it has broken none of the RFC's rules.
 pub(super) const fn flag_of(error: ProtocolError) -> Option<&'static str> {
     match error {
         ProtocolError::FrameTooLong => Some("--max-frame"),
@@ -168,12 +168,12 @@ impl ConnectionArgs {
 }
 
 impl ServerArgs {
-    /// Whether the newest message of each sender is enough for a slow reader.
+    /// Returns whether a slow reader needs only the newest message of each sender.
     pub(super) fn latest_of_each(&self) -> bool {
         self.overflow == OverflowArg::Latest
     }
 
-    /// Whether slow readers are told what they miss.
+    /// Returns whether slow readers are told what they have missed.
     pub(super) const fn tells_dropped(&self) -> bool {
         self.tell_dropped
     }

@@ -1,8 +1,8 @@
-//! Lines on stderr that keep no loop waiting.
+//! Writes lines to stderr without delaying a loop.
 //!
-//! A thread writes them: stderr may be a pipe that nobody reads, or a terminal that was stopped (Ctrl-S). What waits
-//! is bounded; what finds no room is counted, and the number is written once somebody reads again. Warnings of one
-//! kind are [folded](Folds).
+//! A thread writes them: stderr may be a pipe that nobody reads, or a terminal that was stopped (Ctrl-S). The waiting
+//! lines are bounded; lines that find no room are counted, and the number is written once somebody reads again.
+//! Warnings of one kind are [folded](Folds).
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -13,17 +13,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::fold::{Folds, grouped};
 
-/// Bytes of lines that may wait.
+/// How many bytes of lines may wait.
 const ROOM: usize = 256 << 10;
-/// How long stderr may keep the command from ending.
+/// How long stderr may delay the end of the command.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What lines begin with.
+/// The start of each line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stamp {
     /// The name of the command.
     Name,
-    /// The time (RFC 3339), for those who compare it with other logs.
+    /// The time (RFC 3339), for comparison with other logs.
     Time,
     /// Nothing.
     Bare,
@@ -46,14 +46,14 @@ struct State {
     stamp: Stamp,
     waiting: Waiting,
     folds: Folds,
-    /// What the live line is to be, where that has changed; empty for none.
+    /// The new live line, if it has changed; empty for none.
     live: Option<String>,
     ending: bool,
-    /// All is written, and nothing more will be.
+    /// Whether everything is written and nothing more will be.
     ended: bool,
 }
 
-/// Lines that wait, and how many found no room behind them.
+/// Lines that wait, and how many found no room after them.
 #[derive(Debug, Default)]
 struct Waiting {
     lines: VecDeque<String>,
@@ -63,7 +63,8 @@ struct Waiting {
 
 impl Waiting {
     fn push(&mut self, line: String) {
-        // Once one is lost, so are all until there is room again: the number stands where they are missing.
+        // Once a line is lost, so are the following ones until there is room again, so that the number is written where
+        // they are missing.
         if self.lost > 0 || self.bytes + line.len() > ROOM {
             self.lost += 1;
         } else {
@@ -81,14 +82,14 @@ impl Waiting {
     }
 }
 
-/// Has a thread write what is said until this is dropped, which waits a moment for the rest to be written.
+/// Starts a thread that writes lines until the result is dropped, which waits a moment for the rest to be written.
 pub(crate) fn start(stamp: Stamp) -> io::Result<Logging> {
     let logger = LOGGER.get_or_init(|| Logger::new(stamp));
     thread::Builder::new().name("log".to_owned()).spawn(|| logger.run(&mut Patient(io::stderr())))?;
     Ok(Logging(logger))
 }
 
-/// The logger that runs, if one does.
+/// Returns the running logger, if there is one.
 pub(super) fn running() -> Option<&'static Logger> {
     LOGGER.get().filter(|logger| !logger.lock().ended)
 }
@@ -116,7 +117,7 @@ impl Logger {
         }
     }
 
-    /// One that writes lines to stdout.
+    /// Returns a logger that writes to stdout.
     pub(super) fn to_stdout(stamp: Stamp) -> io::Result<&'static Self> {
         let logger = SCREEN.get_or_init(|| Self::new(stamp));
         thread::Builder::new().name("screen".to_owned()).spawn(|| logger.run(&mut Patient(io::stdout())))?;
@@ -127,7 +128,7 @@ impl Logger {
         self.change(|state| state.waiting.push(stamped(state.stamp, text)));
     }
 
-    /// Says what is made only where there is room for it.
+    /// Writes a line, which is made only if there is room for it.
     pub(super) fn offer(&self, text: impl FnOnce() -> String) {
         self.change(|state| match state.waiting.is_full() {
             true => state.waiting.lost += 1,
@@ -135,7 +136,7 @@ impl Logger {
         });
     }
 
-    /// Says it unless much of its kind was said lately; see [`Folds::admit`].
+    /// Writes a warning unless there were many of its kind lately; see [`Folds::admit`].
     pub(super) fn warn(&self, kind: &'static str, text: impl Display) {
         let text = text.to_string();
         self.change(|state| {
@@ -145,7 +146,7 @@ impl Logger {
         });
     }
 
-    /// Only the newest live line is of interest.
+    /// Sets the live line; only the newest is shown.
     pub(super) fn live(&self, text: String) {
         self.change(|state| state.live = Some(text));
     }
@@ -172,7 +173,7 @@ impl Logger {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves it whole.
+        // A panic elsewhere leaves the state valid.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -190,7 +191,7 @@ impl Logger {
             if let Some(line) = change {
                 text += &live.show(&line);
             }
-            // Nowhere is left to tell that stderr is gone.
+            // If stderr is gone, there is nowhere to report it.
             let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
         }
         self.change(|state| state.ended = true);
@@ -237,7 +238,7 @@ fn stamped(stamp: Stamp, text: impl Display) -> String {
     }
 }
 
-/// Whether a live line stands on the terminal, so that what else is said has to take it away first.
+/// Whether there is a live line on the terminal, which other output has to remove first.
 #[derive(Debug, Default)]
 pub(super) struct LiveState(bool);
 
@@ -250,7 +251,7 @@ impl LiveState {
         if std::mem::take(&mut self.0) { "\r\x1b[K" } else { "" }
     }
 
-    /// What shows `line` in place of the last one; an empty one is none.
+    /// Returns the text that replaces the last live line by `line`; an empty line removes it.
     pub(super) fn show(&mut self, line: &str) -> String {
         if line.is_empty() {
             return self.take_away().to_owned();
@@ -260,7 +261,7 @@ impl LiveState {
     }
 }
 
-/// Waits for room where somebody else has made the file non-blocking.
+/// A writer that waits for room if somebody else has made the file non-blocking.
 struct Patient<W>(W);
 
 #[cfg(unix)]
@@ -313,7 +314,7 @@ mod tests {
         assert_eq!((time.len(), &time[10..11], &time[23..], text), (24, "T", "Z", "x\n"), "{line}");
     }
 
-    /// Takes bytes one at a time, and now and then none.
+    /// A writer that takes bytes one at a time, and occasionally none.
     struct Reluctant(Vec<u8>, u32);
 
     impl Write for Reluctant {

@@ -1,7 +1,7 @@
 //! The `bowsprit` command: what the user typed becomes library types, then those act.
 //!
-//! [`args`] names the subcommands; each has a file of its own with its arguments and a `run`. Data go to stdout, talk
-//! goes to stderr.
+//! [`args`] names the subcommands; each has a file of its own with its arguments and a `run`. Data goes to stdout,
+//! remarks go to stderr.
 
 mod args;
 mod bench;
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(code) => return ExitCode::from(code),
     };
-    // Without a command `parse` has said what there is.
+    // Without a command, `parse` has shown the help.
     let Some(command) = args.command else { return ExitCode::SUCCESS };
     match command {
         Command::Serve(args) => serve::run(*args).into(),

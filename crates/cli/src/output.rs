@@ -1,4 +1,4 @@
-//! What people see: data on stdout, talk on stderr, all of it made fit for a terminal.
+//! What people see: data on stdout, remarks on stderr, all of it escaped for a terminal.
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
@@ -12,7 +12,7 @@ pub(super) use bowsprit_lab::escape::for_terminal;
 use super::exit::Exit;
 use super::logger::{self, LiveState};
 
-/// Prints what is fit for a terminal; a reader that has gone away is no failure.
+/// Prints text that is escaped for a terminal; a reader that has gone away is not a failure.
 pub(super) fn print(text: &Clean<Terminal>) -> ExitCode {
     print_bytes(text.as_str().as_bytes())
 }
@@ -22,7 +22,7 @@ pub(super) fn print_json(json: &Json) -> ExitCode {
     print_bytes(json.as_str().as_bytes())
 }
 
-/// Prints a file that this program makes for others, as it is.
+/// Prints a file that this program makes for others, unchanged.
 pub(super) fn print_bytes(bytes: &[u8]) -> ExitCode {
     match std::io::stdout().write_all(bytes) {
         Ok(()) => ExitCode::SUCCESS,
@@ -32,19 +32,19 @@ pub(super) fn print_bytes(bytes: &[u8]) -> ExitCode {
 }
 
 impl Exit {
-    /// Says why on stderr.
+    /// Prints the reason to stderr, and returns the exit code.
     pub(crate) fn because(self, why: impl Display) -> Self {
         say(why);
         self
     }
 }
 
-/// Says what is wrong with the command line.
+/// Reports an error of the command line.
 pub(super) fn usage(error: impl Display) -> ExitCode {
     Exit::Usage.because(error).into()
 }
 
-/// Says something to whoever started the command.
+/// Prints a message for the user who started the command.
 pub(super) fn say(text: impl Display) {
     let text = for_terminal(text);
     match logger::running() {
@@ -53,7 +53,7 @@ pub(super) fn say(text: impl Display) {
     }
 }
 
-/// Says something that may come very often. Where a [logger] runs, all but the first of a `kind` are counted; `kind`
+/// Prints a warning that may be very frequent. If a [logger] runs, all but the first of a `kind` are counted; `kind`
 /// completes "and 5,000 more".
 pub(super) fn warn(kind: &'static str, text: impl Display) {
     match logger::running() {
@@ -62,16 +62,16 @@ pub(super) fn warn(kind: &'static str, text: impl Display) {
     }
 }
 
-/// Writes to stderr here and now.
+/// Writes to stderr immediately.
 fn now(text: impl FnOnce(&mut LiveState) -> String) {
     let text = text(&mut LIVE.lock().unwrap_or_else(PoisonError::into_inner));
     let _ = std::io::stderr().write_all(text.as_bytes()); // nowhere is left to tell that stderr is gone
 }
 
-/// One line on stderr that tells how it goes, written over again and again; none where stderr is no terminal.
+/// A progress line on stderr that is overwritten again and again; there is none if stderr is not a terminal.
 pub(super) struct LiveLine(());
 
-/// Where no logger runs.
+/// Used if no logger runs.
 static LIVE: Mutex<LiveState> = Mutex::new(LiveState::new());
 
 impl LiveLine {
@@ -93,19 +93,19 @@ impl LiveLine {
     }
 }
 
-/// A number and its noun.
+/// Formats a number with its noun.
 pub(super) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Whether stdout is a terminal that wants colours (no-color.org).
+/// Returns whether stdout is a terminal that wants colours (no-color.org).
 pub(super) fn colours() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
-/// A number with three digits that count.
+/// Formats a number with about three significant digits.
 pub(super) fn si(number: f64) -> String {
     match number {
         n if n >= 1e6 => format!("{:.2}M", n / 1e6),
@@ -115,7 +115,7 @@ pub(super) fn si(number: f64) -> String {
     }
 }
 
-/// Lets the library's warnings be seen.
+/// Shows the library's warnings.
 pub(super) fn log_to_stderr() {
     if log::set_logger(&Stderr).is_ok() {
         log::set_max_level(log::LevelFilter::Warn);
@@ -138,12 +138,12 @@ impl log::Log for Stderr {
     fn flush(&self) {}
 }
 
-/// Bytes of anybody on one line, to stand in a sentence.
+/// Escapes foreign bytes for one line, for use in a sentence.
 pub(super) fn one_line(bytes: &[u8]) -> String {
     bowsprit_lab::escape::one_line(bytes).into_string()
 }
 
-/// Bytes as hexadecimal digits behind `0x`.
+/// Formats bytes as hexadecimal digits after `0x`.
 pub(super) fn hex(bytes: &[u8]) -> String {
     format!("0x{}", bowsprit_lab::hex::digits(bytes))
 }

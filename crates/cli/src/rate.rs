@@ -13,7 +13,7 @@ pub(super) struct Amounts {
     bytes: Option<u64>,
 }
 
-/// The same in a second, each with `/s`.
+/// Messages and bytes per second, each with `/s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PerSecond(Amounts);
 
@@ -52,7 +52,7 @@ impl FromStr for PerSecond {
 }
 
 impl PerSecond {
-    /// With these bursts; where none is given, what comes in a second.
+    /// Returns the rate with these bursts; by default a burst is one second's amount.
     pub(super) fn with(self, burst: Option<Amounts>, policy: RatePolicy) -> Rate {
         let burst = burst.unwrap_or_default();
         let allowance = |per_second: Option<u64>, burst: Option<u64>| {

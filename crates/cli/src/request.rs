@@ -1,11 +1,11 @@
-//! What goes into the request of every command that connects: header fields, an Origin, subprotocols, credentials.
+//! Options for the request of every command that connects: header fields, an Origin, subprotocols, credentials.
 
 use bowsprit::client::ClientConfig;
 use bowsprit::handshake::{ClientHandshake, HeaderField};
 
 use super::values::{header, origin};
 
-/// What `--help` puts them under.
+/// Their heading in `--help`.
 pub(super) const HEADING: &str = "The request";
 
 /// The flags, the same for all.
@@ -29,7 +29,7 @@ pub(super) struct RequestArgs {
 }
 
 impl RequestArgs {
-    /// Puts them into what is connected with; which header fields were left out.
+    /// Adds the options to a client configuration. Returns it with the names of the header fields that were left out.
     pub(super) fn apply(&self, mut config: ClientConfig) -> Result<(ClientConfig, Vec<String>), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         if let Some(origin) = &self.origin {
@@ -49,12 +49,12 @@ impl RequestArgs {
         Ok((config, left_out))
     }
 
-    /// Whether the request names a page as its origin.
+    /// Returns whether the request names a page as its origin.
     pub(super) fn names_origin(&self) -> bool {
         self.origin.is_some() || self.has("origin")
     }
 
-    /// Whether it says who asks; the user-info of a URL does, too.
+    /// Returns whether the request has credentials; the user-info of a URL counts, too.
     pub(super) fn has_credentials(&self) -> bool {
         self.auth.is_some() || self.bearer.is_some() || self.has("authorization") || self.has("cookie")
     }
@@ -63,8 +63,8 @@ impl RequestArgs {
         self.header.iter().any(|field| field.name().eq_ignore_ascii_case(name) && !field.value().is_empty())
     }
 
-    /// The Host field, and the lines that they and the user-info of the URL add to a request, for who writes requests
-    /// itself.
+    /// Returns the Host field, and the lines that the options and the user-info of the URL add to a request, for
+    /// callers that write requests themselves.
     pub(super) fn lines(&self, url: &str) -> Result<(String, Vec<String>), String> {
         const OWN: [&str; 5] =
             ["host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version"];
@@ -78,7 +78,7 @@ impl RequestArgs {
         Ok((host.to_owned(), lines.map(str::to_owned).collect()))
     }
 
-    /// Flags that say the same, for a command to be shown: without what may be secret.
+    /// Returns equivalent flags for showing a command, without what may be secret.
     pub(super) fn flags(&self) -> String {
         let mut out = String::new();
         for field in &self.header {
@@ -101,10 +101,10 @@ impl RequestArgs {
     }
 }
 
-/// Adds the fields to the request; which of them were left out, as the handshake writes them itself.
+/// Adds the fields to the request. Returns those that were left out because the handshake writes them itself.
 ///
-/// So a request that a browser has copied "as cURL" can be pasted. A field without a value is left out, too, as curl
-/// does.
+/// This way a request that a browser has copied "as cURL" can be pasted. A field without a value is left out, too, as
+/// in curl.
 fn add(
     mut config: ClientConfig,
     fields: &[HeaderField],

@@ -1,6 +1,7 @@
-//! What logs somebody in, and is told to nobody: query parameters and header fields.
+//! Credentials in query parameters and header fields, which are never shown.
 
-/// Names under which credentials travel in queries (browsers cannot set a header of a WebSocket), and in fields of one's own.
+/// Returns whether this is a name under which credentials travel in queries (browsers cannot set a header of a
+/// WebSocket) or in custom fields.
 pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     [
@@ -21,12 +22,12 @@ pub(super) fn is_secret(name: &str) -> bool {
     .any(|part| name.contains(part))
 }
 
-/// A line of an HTTP head with no more of a credential than which one it is.
+/// Returns a line of an HTTP head in which a credential is reduced to its kind.
 pub(super) fn without_secret(line: String) -> String {
     let Some((name, value)) = line.split_once(": ") else { return line };
     let lower = name.to_ascii_lowercase();
     let hidden = match &*lower {
-        // How to log in is no secret, and the handshake has no other.
+        // How to log in is not a secret, and the handshake holds none.
         "www-authenticate" | "proxy-authenticate" => return line,
         _ if lower.starts_with("sec-websocket-") => return line,
         "authorization" | "proxy-authorization" => match value.split_once(' ') {

@@ -1,6 +1,6 @@
-//! `bowsprit URL` and `bowsprit -l PORT`: the two things that are typed most, with their command left out.
+//! `bowsprit URL` and `bowsprit -l PORT`: the two most frequent uses, with their command left out.
 //!
-//! No command has a colon or a digit in its name, so nothing else can be meant.
+//! No command has a colon or a digit in its name, so this is unambiguous.
 
 use std::ffi::OsString;
 
@@ -8,7 +8,7 @@ use clap::Command;
 
 use super::values::is_url;
 
-/// The command line with the command that it stands for.
+/// Returns the command line with the command that it stands for.
 pub(super) fn expand(root: &Command, mut typed: Vec<OsString>) -> Vec<OsString> {
     let words: Vec<&str> = typed.iter().skip(1).map(|word| word.to_str().unwrap_or_default()).collect();
     let meant: &[&str] = match words.first() {
@@ -19,7 +19,7 @@ pub(super) fn expand(root: &Command, mut typed: Vec<OsString>) -> Vec<OsString> 
             match listens(first) {
                 true if has_mode => &["serve"],
                 true => &["serve", "--mode", "console"],
-                // What has a colon is no port alone, which would be the value of a flag.
+                // A word with a colon is not a bare port, which could be the value of a flag.
                 false if words.iter().any(|word| is_url(word) || (word.contains(':') && is_place(word))) => {
                     &["connect"]
                 }
@@ -33,7 +33,7 @@ pub(super) fn expand(root: &Command, mut typed: Vec<OsString>) -> Vec<OsString> 
     typed
 }
 
-/// A URL, `HOST:PORT`, `:PORT` or a port. What looks like an address of websocat is answered elsewhere.
+/// Returns whether this is a URL, `HOST:PORT`, `:PORT` or a port. Addresses of websocat are handled elsewhere.
 fn is_place(word: &str) -> bool {
     let word = word.trim();
     let authority = word.split(['/', '?']).next().unwrap_or_default();
@@ -46,12 +46,12 @@ fn is_place(word: &str) -> bool {
         || (!is_listener && !word.starts_with('-') && is_port)
 }
 
-/// `-l`, `-l9001`, `--listen`, `--listen=9001`.
+/// Returns whether this is `-l`, `-l9001`, `--listen`, or `--listen=9001`.
 fn listens(flag: &str) -> bool {
     flag == "--listen" || flag.starts_with("--listen=") || (flag.starts_with("-l") && !flag.starts_with("--"))
 }
 
-/// Whether the flag is one of `bowsprit` itself.
+/// Returns whether the flag is one of `bowsprit` itself.
 fn is_of_root(root: &Command, flag: &str) -> bool {
     ["-h", "--help", "-V", "--version"].contains(&flag)
         || root

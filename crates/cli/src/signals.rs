@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM: the first asks for an orderly end, the second ends at once. SIGHUP, where somebody has a use for
-//! it, asks for files to be read again.
+//! SIGINT and SIGTERM: the first asks for an orderly end, the second ends the process at once. SIGHUP asks for files to
+//! be read again, for commands that use it.
 
 use std::io;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use std::sync::atomic::Ordering;
 
 use mio::{Registry, Token};
 
-/// What the first SIGINT or SIGTERM raises, for who looks at it by and by; the second ends the process.
+/// Returns a flag that the first SIGINT or SIGTERM sets, for callers that poll it; the second ends the process.
 pub(super) fn asked_to_end() -> io::Result<Arc<AtomicBool>> {
     let asked = Arc::new(AtomicBool::new(false));
     #[cfg(unix)]
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // In this order: the first signal finds the flag down, the second finds it up. What the handler does is done even
-        // while we wait for somebody to read our stdout.
+        // In this order, the first signal finds the flag unset and the second finds it set. The handler acts even while
+        // we wait for somebody to read our stdout.
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, asked.clone())?;
         signal_hook::flag::register(signal, asked.clone())?;
     }
@@ -40,7 +40,7 @@ pub(super) struct Asked {
 #[derive(Debug)]
 struct Unix {
     pipe: mio::net::UnixStream,
-    /// Where signals write to.
+    /// The pipe that signals write to.
     end: std::os::unix::net::UnixStream,
     asked_to_end: Arc<AtomicBool>,
     asked_to_reload: Arc<AtomicBool>,
@@ -64,7 +64,7 @@ impl Signals {
         Ok(Self { unix: Unix { pipe, end, asked_to_end: asked, asked_to_reload: Arc::default() } })
     }
 
-    /// From now on SIGHUP is [`Asked::reload`], and not an end.
+    /// From now on, SIGHUP is [`Asked::reload`] and does not end the process.
     pub(super) fn catch_hangup(&self) -> io::Result<()> {
         use signal_hook::consts::SIGHUP;
 
@@ -73,7 +73,7 @@ impl Signals {
         Ok(())
     }
 
-    /// From now on SIGCHLD is an event, and raises this flag.
+    /// From now on, SIGCHLD is an event and sets this flag.
     pub(super) fn catch_children(&self) -> io::Result<Arc<AtomicBool>> {
         use signal_hook::consts::SIGCHLD;
 
@@ -83,20 +83,20 @@ impl Signals {
         Ok(ended)
     }
 
-    /// Takes what has come, so that the next signal is a new event.
+    /// Takes the signals that have come, so that the next one is a new event.
     pub(super) fn take(&mut self) -> Asked {
         use std::io::Read as _;
         let mut bytes = [0; 16];
         while matches!(self.unix.pipe.read(&mut bytes), Ok(1..)) {}
         Asked {
-            // It stays up, as the second signal ends the process.
+            // The flag stays set, because the second signal ends the process.
             end: self.unix.asked_to_end.load(Ordering::SeqCst),
             reload: self.unix.asked_to_reload.swap(false, Ordering::SeqCst),
         }
     }
 }
 
-/// Elsewhere the system ends the process.
+/// On other systems, the system ends the process.
 #[cfg(not(unix))]
 impl Signals {
     pub(super) fn new(_: &Registry, _: Token) -> io::Result<Self> {

@@ -1,4 +1,4 @@
-//! What a conversation tells, as lines: text for people, JSON for programs.
+//! The events of a conversation as lines: text for people, JSON for programs.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use serde_json::{Map, Value, json};
 
 use super::output::for_terminal;
 
-/// What was told of a connection, as a line of JSON.
+/// Writes an event of a connection as a line of JSON.
 pub(super) fn json(number: Option<u64>, rest: Map<String, Value>) -> String {
     let mut map = Map::new();
     if let Some(number) = number {
         map.insert("connection".to_owned(), json!(number));
     }
     map.extend(rest);
-    // Nothing in it can fail to be written: all of it is text and numbers.
+    // Nothing in it can fail to be written: it is only text and numbers.
     Json::compact(&map).unwrap_or_default().as_str().to_owned()
 }
 
-/// When, how long after what was shown before, who, and what; further lines below it.
+/// Writes the time, the time since the last event shown, the side, and the event; further lines are below it.
 pub(super) fn text(number: u64, told: &Told, gap: Duration, colours: bool) -> String {
     let arrow = if told.from == Peer::Client { '>' } else { '<' };
     let mut lead = format!("#{number} {:9.4} +{:<8.4} ", told.at.as_secs_f64(), gap.as_secs_f64());

@@ -1,4 +1,4 @@
-//! Whom to trust behind `wss://`: the flags of every command that examines, and what to say where nobody is trusted.
+//! Which certificates to trust for `wss://`: the flags of every command that examines, and advice if none is trusted.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -30,19 +30,19 @@ impl Trust {
         builder.and_then(|builder| builder.build()).map_err(|error| error.to_string())
     }
 
-    /// Whether any of them was given.
+    /// Returns whether any of the flags was given.
     pub(super) fn is_given(&self) -> bool {
         self.ca.is_some() || self.insecure
     }
 
-    /// The same as flags of a command.
+    /// Returns the settings as flags of a command.
     pub(super) fn flags(&self) -> String {
         let ca = self.ca.as_ref().map(|ca| format!(" --ca '{}'", ca.display())).unwrap_or_default();
         if self.insecure { ca + " --insecure" } else { ca }
     }
 }
 
-/// Why a server was not reached, with the flags that may help.
+/// Returns why a server was not reached, with the flags that may help.
 pub(super) fn advised(url: &str, why: impl Display) -> String {
     let why = why.to_string();
     let advice = if why.contains("certificate") && !why.contains("--insecure") {

@@ -1,4 +1,4 @@
-//! The kinds of values that are typed: sizes, times, addresses, URLs, headers.
+//! Types for values on the command line: sizes, times, addresses, URLs, headers.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -39,7 +39,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// A time: seconds, with a fraction if need be, or a number with us, ms, s, m or h.
+/// A time: seconds, possibly with a fraction, or a number with us, ms, s, m or h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time(pub(super) Duration);
 
@@ -66,7 +66,7 @@ impl FromStr for Time {
     }
 }
 
-/// A time in which something is to happen.
+/// Parses a period in which something has to happen.
 pub(super) fn stretch(text: &str) -> Result<Time, &'static str> {
     let time: Time = text.parse()?;
     if time.0 < Duration::from_millis(1) { Err("nothing happens in less than 1ms") } else { Ok(time) }
@@ -78,19 +78,19 @@ impl fmt::Display for Time {
     }
 }
 
-/// How much is done at once.
+/// Parses how many things are done at once.
 pub(super) fn jobs(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|jobs| (1..=4096).contains(jobs)).ok_or("use a number from 1 to 4096")
 }
 
-/// A header line: name, colon, value; or, as in curl, a name and a semicolon.
+/// Parses a header line: name, colon, value; or, as in curl, a name and a semicolon.
 pub(super) fn header(text: &str) -> Result<bowsprit::handshake::HeaderField, String> {
     let bare = text.strip_suffix(';').map(|name| (name, ""));
     let (name, value) = text.split_once(':').or(bare).ok_or("use NAME: VALUE")?;
     bowsprit::handshake::HeaderField::new(name.trim(), value).map_err(|error| error.to_string())
 }
 
-/// What goes into an Origin field (RFC 6454 §7.1). To curl `-o` is a file.
+/// Parses an Origin field (RFC 6454 §7.1). In curl, `-o` is a file.
 pub(super) fn origin(text: &str) -> Result<String, &'static str> {
     match text == "null" || text.contains("://") {
         true => Ok(text.to_owned()),
@@ -101,7 +101,7 @@ pub(super) fn origin(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Where to listen: an address and a port; `localhost` stands for 127.0.0.1, and so does no address at all.
+/// Parses an address and a port to listen on; `localhost` stands for 127.0.0.1, and so does a missing address.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
     let wrong =
         "use a port such as 9001, or an address and a port such as 0.0.0.0:9001 (all addresses) or [::1]:0";
@@ -112,21 +112,21 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
     }
 }
 
-/// Whether a text is the URL of a WebSocket.
+/// Returns whether a text is a WebSocket URL.
 pub(super) fn is_url(text: &str) -> bool {
     let lower = text.trim_start().to_ascii_lowercase();
     ["ws://", "wss://", "ws+unix:"].iter().any(|scheme| lower.starts_with(scheme))
 }
 
-/// A server's URL as people type it: without a scheme, or a port alone. Beside flags that are about TLS it is then wss.
+/// Parses a server's URL as people type it: without a scheme, or only a port. With flags about TLS it is then wss.
 pub(super) fn server_url(text: &str, is_secure: bool) -> Result<String, String> {
-    // What was copied may have blanks around it.
+    // Text that was copied may have blanks around it.
     let text = text.trim();
     let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
     let rest = text.get(scheme.len()..).unwrap_or_default();
     match &*scheme {
         "ws" | "wss" if rest.starts_with("://") => Ok(percent_encoded(text)),
-        // A host may be called so, and what follows is its port.
+        // A host may have this name, and the port follows.
         "ws" | "wss" if rest.starts_with(":/") || rest[1..].contains(':') => {
             Err(format!("use {scheme}://{}", rest.trim_start_matches([':', '/'])))
         }
@@ -147,10 +147,10 @@ pub(super) fn server_url(text: &str, is_secure: bool) -> Result<String, String> 
     }
 }
 
-/// The same for those that are examined, fuzzed or measured, which have to be at an address.
+/// Parses the URL of a server that is examined, fuzzed or measured, which has to be at an address.
 pub(super) fn examined_url(text: &str, is_secure: bool) -> Result<String, String> {
     let shown = Place::of(text);
-    // What is advised repeats the URL, and that without a password.
+    // The advice repeats the URL, but without a password.
     let url = server_url(text, is_secure).map_err(|error| {
         format!("{shown}: {}", server_url(shown.as_str(), is_secure).err().unwrap_or(error))
     })?;
@@ -161,8 +161,8 @@ pub(super) fn examined_url(text: &str, is_secure: bool) -> Result<String, String
     }
 }
 
-/// A URL whose path and query hold what people write there and a request cannot: encoded, as browsers do it (WHATWG URL
-/// §1.3). What is percent-encoded stays so.
+/// Percent-encodes characters of the path and query that people type and a request cannot contain, as browsers do
+/// (WHATWG URL §1.3). What is encoded already stays as it is.
 fn percent_encoded(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + 3);
     let path = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
@@ -177,7 +177,7 @@ fn percent_encoded(url: &str) -> String {
     out
 }
 
-/// `host:port/path`, `:port/path`, `port`. What listens on 443 speaks TLS.
+/// Completes `host:port/path`, `:port/path` or `port`. Port 443 means TLS.
 fn without_scheme(text: &str, is_secure: bool) -> String {
     let end = text.find(['/', '?']).unwrap_or(text.len());
     let (authority, path) = text.split_at(end);
@@ -192,9 +192,9 @@ fn without_scheme(text: &str, is_secure: bool) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// The path of a socket may be relative to where we are.
+/// Makes the URL of a Unix socket, whose path may be relative to the current directory.
 fn unix_url(rest: &str) -> Result<String, String> {
-    // What stands between two slashes and the third would be a host.
+    // Text between two slashes and the third would be a host.
     if let Some(path) = rest.strip_prefix("//").filter(|path| !path.starts_with('/')) {
         return Err(format!("use ws+unix:/{path}, without a host in it"));
     }
@@ -307,7 +307,7 @@ mod tests {
                 "ws://a/gr%C3%BC%C3%9Fe%20an?x=%7B%22a%22:%5B1%5D%7D&y=%20",
             ),
             ("a:1?q=a|b", "ws://a:1?q=a%7Cb"),
-            // Neither a host nor what is behind a # can be told what it was meant to be.
+            // The intended meaning of such a host, or of text after a #, cannot be guessed.
             ("ws://exämple/ä#b", "ws://exämple/%C3%A4#b"),
         ] {
             assert_eq!(server_url(text, false).as_deref(), Ok(url), "{text}");

@@ -1,4 +1,4 @@
-//! One connection sends, and everybody gets it.
+//! One connection sends, and all others receive it.
 
 use std::collections::VecDeque;
 
@@ -37,7 +37,7 @@ struct Broadcast {
 
 struct Message {
     due: u64,
-    /// Receivers that do not have it yet.
+    /// How many receivers do not have it yet.
     missing: usize,
 }
 
@@ -52,7 +52,7 @@ impl Broadcast {
         }
     }
 
-    /// What has reached everybody is done.
+    /// Counts the messages that have reached every receiver.
     fn settle(&mut self, now: u64, tally: &mut Tally) {
         while self.on_their_way.front().is_some_and(|message| message.missing == 0) {
             if let Some(message) = self.on_their_way.pop_front() {
@@ -63,7 +63,7 @@ impl Broadcast {
         }
     }
 
-    /// Messages of one turn go out in one write.
+    /// Sends a message; those of one turn are written together.
     fn send(&mut self, fleet: &mut Fleet<'_>, due: u64) {
         let missing = self.receivers(fleet.open);
         let Some(link) = &mut fleet.links[SENDER] else { return };
@@ -79,7 +79,7 @@ impl Scene for Broadcast {
     #[inline]
     fn answered(&mut self, link: &mut Link, messages: u32, now: u64, tally: &mut Tally) -> Result<(), Fault> {
         tally.operations += u64::from(messages);
-        // Everybody gets the messages in the order in which they were sent.
+        // Every receiver gets the messages in the order in which they were sent.
         let newest = link.received;
         for number in newest - u64::from(messages)..newest {
             let message =
@@ -96,7 +96,7 @@ impl Scene for Broadcast {
         if number == SENDER && self.to == Receivers::Others {
             return;
         }
-        // What it has not got it never will.
+        // A connection that is over will not get the messages that it has not received.
         let got = link.received.saturating_sub(self.first) as usize;
         for message in self.on_their_way.iter_mut().skip(got) {
             message.missing = message.missing.saturating_sub(1);
@@ -134,7 +134,7 @@ impl Scene for Broadcast {
     }
 
     fn left(&self) -> Left {
-        // Those that only lost receivers waited for are settled by the next answer, which may never come.
+        // If messages waited only for lost receivers, the next answer would settle them, but it may never come.
         match self.quota.left() {
             Left::Answers if self.on_their_way.iter().all(|message| message.missing == 0) => Left::Nothing,
             left => left,

@@ -36,7 +36,7 @@ fn table(a: &Report, b: &Report) -> String {
     for (name, report) in [("A", a), ("B", b)] {
         let label = report.label.as_deref().unwrap_or_default();
         let shown = format!("{label} {} ({})", report.url, report.setup);
-        // A String takes all that is written to it.
+        // A String accepts everything written to it.
         let _ = writeln!(out, "{name}: {}", one_line(shown.as_bytes()));
     }
     let _ = writeln!(out, "{:<24}{:>12}{:>12}{:>9}", "", "A", "B", "B/A");

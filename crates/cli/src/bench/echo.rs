@@ -19,17 +19,18 @@ pub(super) fn run(fleet: &mut Fleet<'_>) -> Result<Report, Stopped> {
     Ok(Report::new(fleet, Unit::Messages, stretch))
 }
 
-/// Each connection sends on when half of what it has in flight is back.
+/// A closed loop: each connection sends more once half of what it has in flight is back.
 struct Closed {
     depth: usize,
     quota: Quota,
-    /// A number of messages is begun once all connections are open, so that its time holds nothing else.
+    /// Whether the run has started. A run of a number of messages starts once all connections are open, so that its
+    /// time covers nothing else.
     started: bool,
 }
 
 impl Scene for Closed {
     fn least(&self) -> usize {
-        // Whoever has sent its last message waits for no company.
+        // A connection that has sent its last message has nothing to gather.
         if self.quota.is_spent() { 1 } else { self.depth.div_ceil(2) }
     }
 
@@ -58,7 +59,8 @@ impl Scene for Closed {
 
     fn tick(&mut self, fleet: &mut Fleet<'_>, now: u64) -> u64 {
         if self.quota.is_counted() && !std::mem::replace(&mut self.started, true) {
-            // One for each, then a second one for each: fewer messages than there is room for are shared out.
+            // One for each connection, then a second one for each: if there are fewer messages than room, they are
+            // spread evenly.
             for _ in 0..self.depth {
                 for link in fleet.links.iter_mut().flatten().filter(|link| link.is_open()) {
                     if self.quota.take() {
@@ -80,10 +82,10 @@ impl Scene for Closed {
     }
 }
 
-/// Messages are due at fixed times, the connections take turns, and nobody waits for anybody.
+/// An open loop: messages are due at fixed times, the connections take turns, and none waits for another.
 struct Open {
     rate: f64,
-    /// From the moment all connections are open.
+    /// Started when all connections are open.
     pacer: Option<Pacer>,
     turn: usize,
     quota: Quota,
@@ -102,7 +104,7 @@ impl Scene for Open {
 
     fn tick(&mut self, fleet: &mut Fleet<'_>, now: u64) -> u64 {
         let pacer = self.pacer.get_or_insert_with(|| Pacer::new(now, self.rate));
-        // A server that is far behind is sent no more: what is due meanwhile counts as late all the same.
+        // A server that is far behind is sent nothing more; messages that fall due meanwhile still count as late.
         if pacer.next() > now {
             return pacer.next();
         }
@@ -137,10 +139,10 @@ impl Scene for Open {
     }
 }
 
-/// Messages that are sent before answers, and Ctrl-C, get their turn.
+/// How many messages are sent before answers and Ctrl-C get their turn.
 const IN_A_TURN: usize = 16 << 10;
 
-/// Messages without an answer, of all connections together.
+/// The most messages without an answer, of all connections together.
 const MOST_WAITING: usize = 4 << 20;
 
 #[inline]
@@ -149,7 +151,7 @@ pub(super) fn send(link: &mut Link, due: u64) {
     link.send();
 }
 
-/// Answers come in the order of the messages.
+/// Counts answers, which come in the order of the messages.
 #[inline]
 pub(super) fn count(link: &mut Link, messages: u32, now: u64, tally: &mut Tally) -> Result<(), Fault> {
     tally.operations += u64::from(messages);

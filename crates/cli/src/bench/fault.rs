@@ -11,13 +11,13 @@ use bowsprit::tls::explain_io;
 /// Why a connection is over.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// No TCP connection, or it broke.
+    /// There was no TCP connection, or it broke.
     Io(io::Error),
     /// The server refused, or its answer was wrong.
     Handshake(ResponseError),
-    /// Not open in time.
+    /// The connection was not open in time.
     OpenTimeout,
-    /// Messages stayed without an answer.
+    /// This many messages remained unanswered.
     Unanswered(usize),
     /// The server sent a Close frame.
     Closed(String),
@@ -25,24 +25,24 @@ pub(super) enum Fault {
     Eof,
     /// The server broke a rule.
     Protocol(ProtocolError),
-    /// An answer is not what was sent.
+    /// An answer has another length than the message.
     Length { expected: usize, got: usize },
-    /// Text for binary, or the other way round.
+    /// An answer is text instead of binary, or the other way round.
     Kind(DataKind),
-    /// The same length, other bytes.
+    /// An answer has the right length but other bytes.
     Payload { message: u64, at: usize },
     /// More answers than messages.
     Unasked,
-    /// The server agreed to no compression.
+    /// The server did not agree to compression.
     NoDeflate,
-    /// The server agrees on something else for each connection.
+    /// The server agrees to different parameters on each connection.
     Unsteady,
-    /// What is to be sent cannot be.
+    /// A message cannot be encoded.
     Encoding(String),
 }
 
 impl Fault {
-    /// What errors are counted by.
+    /// Returns the kind, by which errors are counted.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Fault::Io(error) => match error.kind() {

@@ -21,66 +21,66 @@ use super::trunk::Carried;
 use super::trunks::Trunks;
 use crate::signals::Signals;
 
-/// Who sends when, and what an answer means.
+/// A scenario: which connection sends when, and what an answer means.
 pub(super) trait Scene {
-    /// How many messages of a connection are written together at the least.
+    /// Returns the least number of messages of a connection that are written together.
     fn least(&self) -> usize {
         1
     }
 
-    /// A connection is open.
+    /// Called when a connection is open.
     fn opened(&mut self, link: &mut Link, now: u64) {
         let _ = (link, now);
     }
 
-    /// Messages have come. What the link is told to send goes out at once.
+    /// Called when messages have come. Messages that the link is told to send are written at once.
     fn answered(&mut self, link: &mut Link, messages: u32, now: u64, tally: &mut Tally) -> Result<(), Fault>;
 
-    /// A connection is over: because of a fault, or as it was to be.
+    /// Called when a connection is over, because of a fault or as intended.
     fn over(&mut self, number: usize, link: &Link, faulty: bool, tally: &mut Tally) {
         let _ = (number, link, faulty, tally);
     }
 
-    /// Does what is due; says when something is due next.
+    /// Does what is due. Returns when something is due next.
     fn tick(&mut self, fleet: &mut Fleet<'_>, now: u64) -> u64 {
         let _ = (fleet, now);
         u64::MAX
     }
 
-    /// The run ends: nothing more is to be sent.
+    /// Ends the run: nothing more will be sent.
     fn stop(&mut self);
 
-    /// What of a number of messages is left; asked where the plan has one.
+    /// Returns what is left of a number of messages; called only if the plan has one.
     fn left(&self) -> Left;
 }
 
-/// What is left to be done of a number of messages.
+/// What remains of a number of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Left {
-    /// All have been sent, and answered or lost.
+    /// Nothing: all have been sent, and answered or lost.
     Nothing,
-    /// Answers are due.
+    /// Answers are still due.
     Answers,
-    /// It is not time to send the next one.
+    /// It is not time to send the next message yet.
     Sending,
 }
 
-/// The connections.
+/// The connections of a run.
 pub(super) struct Fleet<'p> {
     pub(super) plan: &'p Plan,
     pub(super) links: Vec<Option<Link>>,
     pub(super) tally: Tally,
-    /// Connections that are open.
+    /// How many connections are open.
     pub(super) open: usize,
-    /// Links in the order in which they set out, until they are open or over.
+    /// Links in the order in which they were dialled, with the times, until they are open or over.
     opening: VecDeque<(usize, u64)>,
-    /// Those that ended and of which the scene does not know yet.
+    /// Links that ended, of which the scene does not know yet.
     ended: Vec<(usize, Link, bool)>,
     /// Links that have more to read than one turn takes.
     behind: Vec<usize>,
     pub(super) rings: Rings<'p>,
     trunks: Trunks,
-    /// Somebody has pressed Ctrl-C.
+    /// Whether somebody has pressed Ctrl-C.
     interrupted: bool,
     poll: Poll,
     events: Events,
@@ -96,7 +96,7 @@ pub(super) struct Fleet<'p> {
 pub(super) enum Stopped {
     /// Not one connection opened.
     NotConnected(String),
-    /// This machine does not play along.
+    /// This machine failed.
     Broken(io::Error),
 }
 
@@ -106,7 +106,7 @@ impl From<io::Error> for Stopped {
     }
 }
 
-/// What a run has measured, beside the tally.
+/// What a run has measured, apart from the tally.
 pub(super) struct Stretch {
     pub(super) elapsed: Duration,
     pub(super) operations: u64,
@@ -117,23 +117,23 @@ const SIGNALS: Token = Token(usize::MAX - 1);
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// Connections on their way at a time: more would overflow the backlog of many a server, and TCP tries again only
+/// How many connections may be opening at a time: more would overflow the backlog of many servers, and TCP retries only
 /// after a second.
 const OPENING: usize = 128;
 
-/// Descriptors that are not connections.
+/// How many descriptors are not for connections.
 const SPARE_DESCRIPTORS: u64 = 64;
 
-/// Messages from this length on are checked as they come instead of being put together.
+/// Messages of this length and above are checked as they come instead of being put together.
 const IN_PIECES: usize = 64 << 10;
 
-/// How long answers are awaited after the run while none comes.
+/// How long to wait for answers after the run while none comes.
 const PATIENCE: u64 = 2_000_000_000;
 
 /// How long a run of a number of messages waits for the next answer.
 const STALLED: u64 = 10_000_000_000;
 
-/// The longest wait: deadlines are as coarse.
+/// The longest wait: this is how coarse deadlines are.
 const LOOK: u64 = 100_000_000;
 
 impl<'p> Fleet<'p> {
@@ -151,7 +151,7 @@ impl<'p> Fleet<'p> {
         let signals = Signals::new(poll.registry(), SIGNALS)?;
         let size = plan.traffic.payloads.size;
         let mut config = Config::default();
-        // What is put together may be no longer than by default, whatever a server announces.
+        // Messages that are put together may have the default length at most, whatever a server announces.
         if size >= IN_PIECES {
             config.max_message = usize::MAX;
             config.max_frame = u64::MAX;
@@ -179,13 +179,13 @@ impl<'p> Fleet<'p> {
         })
     }
 
-    /// Nanoseconds since the run began.
+    /// Returns the nanoseconds since the run began.
     #[inline]
     pub(super) fn now(&self) -> u64 {
         nanoseconds(self.start.elapsed())
     }
 
-    /// Opens all connections, then runs `scene` for the warm-up and the duration, then awaits what is missing and
+    /// Opens all connections, then runs `scene` for the warm-up and the duration, then waits for missing answers and
     /// closes.
     pub(super) fn measure(&mut self, scene: &mut impl Scene) -> Result<Stretch, Stopped> {
         self.open_all(scene)?;
@@ -228,7 +228,7 @@ impl<'p> Fleet<'p> {
         self.has_opened_one()
     }
 
-    /// Whether at least one connection has opened, where some have failed.
+    /// Returns an error if every connection has failed.
     pub(super) fn has_opened_one(&self) -> Result<(), Stopped> {
         match self.tally.errors.iter().next() {
             Some((kind, error)) if self.tally.opening.is_empty() => {
@@ -238,7 +238,7 @@ impl<'p> Fleet<'p> {
         }
     }
 
-    /// Whether few enough connections are on their way.
+    /// Returns whether few enough connections are opening.
     pub(super) fn may_dial(&self) -> bool {
         self.opening.len() < OPENING
     }
@@ -259,7 +259,8 @@ impl<'p> Fleet<'p> {
         }
     }
 
-    /// Runs `scene` until it has done its number, no connection is left, or no answer comes for long.
+    /// Runs `scene` until it has sent its number of messages, no connection is left, or no answer has come for a long
+    /// time.
     fn run_out(&mut self, scene: &mut impl Scene) -> Result<(), Stopped> {
         let (mut operations, mut late) = (self.tally.operations, self.now() + STALLED);
         loop {
@@ -280,7 +281,7 @@ impl<'p> Fleet<'p> {
         }
     }
 
-    /// Awaits the answers that are still to come, then closes all connections.
+    /// Waits for the answers that are still due, then closes all connections.
     pub(super) fn finish(&mut self, scene: &mut impl Scene) -> Result<(), Stopped> {
         scene.stop();
         for number in 0..self.links.len() {
@@ -315,7 +316,7 @@ impl<'p> Fleet<'p> {
         Ok(())
     }
 
-    /// Sets out for connection `number`; whether that went.
+    /// Dials connection `number`. Returns whether that succeeded.
     pub(super) fn dial(&mut self, number: usize) -> bool {
         let now = self.now();
         let nonce = self.nonces.nonce().map_err(io::Error::other);
@@ -362,9 +363,9 @@ impl<'p> Fleet<'p> {
         self.weigh(number);
     }
 
-    /// One wait, at most until `due`, and what it brings.
+    /// Waits once, at most until `due`, and handles the events.
     pub(super) fn turn(&mut self, scene: &mut impl Scene, due: u64) -> Result<(), Stopped> {
-        // The system counts in milliseconds and wakes up late: what is due sooner is waited for awake.
+        // The system counts in milliseconds and wakes up late, so for anything due sooner it polls without sleeping.
         let wait = due.saturating_sub(self.now()).min(LOOK) / 1_000_000;
         let mut behind = std::mem::take(&mut self.behind);
         let trunks_behind = self.trunks.flush(&mut behind);
@@ -390,7 +391,7 @@ impl<'p> Fleet<'p> {
         for trunk in trunks_behind {
             self.trunks.pump(trunk, &mut self.scratch, &mut behind);
         }
-        // Several frames may have come for one.
+        // Several frames may have come for one link.
         behind.sort_unstable();
         behind.dedup();
         for number in behind {
@@ -403,7 +404,7 @@ impl<'p> Fleet<'p> {
         Ok(())
     }
 
-    /// Reads, lets the scene answer, writes; ends a connection that fails at that.
+    /// Reads, lets the scene answer, and writes; ends a connection on which that fails.
     #[inline]
     fn serve(&mut self, number: usize, readable: bool, ended: bool, scene: &mut impl Scene) {
         if let Err(fault) = self.try_serve(number, readable, ended, scene) {
@@ -419,7 +420,7 @@ impl<'p> Fleet<'p> {
         ended: bool,
         scene: &mut impl Scene,
     ) -> Result<(), Fault> {
-        // An event may be left of a connection that this turn has ended.
+        // An event may remain of a connection that this turn has ended.
         let Some(Some(link)) = self.links.get_mut(number) else { return Ok(()) };
         if !link.is_open() && !link.connected()? {
             return Ok(());
@@ -460,7 +461,7 @@ impl<'p> Fleet<'p> {
         if faulty {
             self.tally.error(fault);
         }
-        // Dropping the socket ends it in any case.
+        // Dropping the socket closes it in any case.
         if let Some(tcp) = link.stream.tcp() {
             let _ = self.poll.registry().deregister(tcp);
         }

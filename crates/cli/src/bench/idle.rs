@@ -1,4 +1,4 @@
-//! Connections that stay open and silent; the server's Pings are answered.
+//! Connections that stay open and silent; Pings of the server are answered.
 
 use super::echo;
 use super::fault::Fault;
@@ -7,7 +7,7 @@ use super::link::Link;
 use super::report::{Report, Unit};
 use super::tally::Tally;
 
-/// Opens the connections, keeps them, then sees that each still echoes.
+/// Opens the connections, keeps them open, then checks that each still echoes.
 pub(super) fn run(fleet: &mut Fleet<'_>) -> Result<Report, Stopped> {
     let before = fleet.resident();
     let mut scene = Idle;

@@ -18,39 +18,39 @@ use super::traffic::Rings;
 use super::trunk::Carried;
 use super::wire::Wire;
 
-/// What a connection reads from and writes to.
+/// The transport of a connection.
 pub(super) enum Stream {
     /// A socket of its own.
     Own(Socket),
-    /// A stream of a connection of HTTP/2.
+    /// A stream of an HTTP/2 connection.
     Carried(Box<Carried>),
 }
 
-/// A connection under way.
+/// A connection of the run.
 pub(super) struct Link {
     pub(super) stream: Stream,
     stage: Stage,
-    /// When it set out, in nanoseconds since the run began.
+    /// When it was dialled, in nanoseconds since the run began.
     pub(super) dialed: u64,
-    /// For each message without an answer yet: when it was due.
+    /// For each message without an answer: when it was due.
     pub(super) waiting: VecDeque<u64>,
-    /// Whole messages received.
+    /// How many whole messages were received.
     pub(super) received: u64,
-    /// Bytes received of the message that has not come whole.
+    /// How many bytes were received of a message that is not complete.
     partial: usize,
-    /// Messages to be written for which no frames are taken yet.
+    /// How many messages have to be written for which no frames are taken yet.
     credits: usize,
-    /// What it has agreed on says which frames it sends.
+    /// The number of the ring of frames, which depends on what was agreed.
     ring: usize,
     /// The next of these frames.
     frame: usize,
-    /// Bytes of them that are on their way.
+    /// The bytes of these frames that are being written.
     unsent: Range<usize>,
-    /// What has travelled since the fleet asked last.
+    /// What was sent and received since the fleet last asked.
     pub(super) sent: Wire,
     pub(super) got: Wire,
     closing: bool,
-    /// Both Close frames have passed.
+    /// Whether both Close frames have passed.
     closed: bool,
 }
 
@@ -60,22 +60,23 @@ enum Stage {
     Open(Box<Connection>),
 }
 
-/// What reading has brought.
+/// The result of a read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Got {
-    /// The handshake is done.
+    /// Whether the handshake is complete.
     pub(super) opened: bool,
-    /// Messages that have become whole.
+    /// How many messages became complete.
     pub(super) messages: u32,
-    /// There may be more, of which no event tells.
+    /// Whether there may be more that no event will announce.
     pub(super) more: bool,
 }
 
-/// Reads of one connection in a turn: one that always has more does not keep the others, or Ctrl-C, waiting.
+/// How often one connection is read in a turn, so that a connection that always has more does not delay the others, or
+/// Ctrl-C.
 const READS: usize = 8;
 
 impl Link {
-    /// A connection that has set out at `now`.
+    /// Creates a connection that is dialled at `now`.
     pub(super) fn new(stream: Stream, handshake: ClientHandshake, now: u64) -> Self {
         Self {
             stream,
@@ -99,7 +100,7 @@ impl Link {
         matches!(self.stage, Stage::Open(_))
     }
 
-    /// Whether it may end like this. Once both Close frames have passed, it does not matter how (§7.1.4).
+    /// Returns whether it may end like this. Once both Close frames have passed, any end will do (§7.1.4).
     pub(super) const fn may_end_by(&self, fault: &Fault) -> bool {
         match fault {
             Fault::Eof => self.closing,
@@ -108,7 +109,7 @@ impl Link {
         }
     }
 
-    /// A message is due; [`write`](Self::write) sends it.
+    /// Adds a message that is due; [`write`](Self::write) sends it.
     #[inline]
     pub(super) const fn send(&mut self) {
         self.credits += 1;
@@ -118,25 +119,26 @@ impl Link {
     pub(super) fn close(&mut self) {
         self.closing = true;
         if let Stage::Open(core) = &mut self.stage {
-            // Refused only where it is closing already.
+            // This is refused only if it is closing already.
             let _ = core.outbound.close(Some(CloseReason { code: CloseCode::NORMAL, reason: "" }));
         }
     }
 
-    /// The socket is writable for the first time: the TCP connection is there, or has failed.
+    /// Handles a socket that is writable for the first time: the TCP connection is established or has failed.
     pub(super) fn connected(&mut self) -> Result<bool, Fault> {
         let Stage::Dialing(handshake) = &self.stage else { return Ok(true) };
         if !self.stream.is_connected().map_err(Fault::Io)? {
             return Ok(false);
         }
         let handshake = handshake.clone();
-        // A socket that has just connected takes as much as a request; TLS keeps it until it may speak.
+        // A socket that has just connected accepts a whole request; TLS keeps it until it may send.
         self.stream.put_all(handshake.request()).map_err(Fault::Io)?;
         self.stage = Stage::Shaking(handshake);
         Ok(true)
     }
 
-    /// Reads what there is, as far as one turn goes; to the very end where the server has `ended` its direction, as no event tells of that again.
+    /// Reads what there is, as far as one turn goes; if the server has `ended` its direction, to the very end, because
+    /// no event announces that again.
     pub(super) fn read(
         &mut self,
         scratch: &mut [u8],
@@ -156,7 +158,7 @@ impl Link {
             let mut input = &mut scratch[..len];
             if let Stage::Shaking(handshake) = &mut self.stage {
                 match handshake.receive(input).map_err(Fault::Handshake)? {
-                    // Why is told by the head; a body may have no end.
+                    // The head gives the reason; a body may have no end.
                     Progress::NeedMore if handshake.refusal().is_some() => {
                         return Err(Fault::Handshake(handshake.give_up()));
                     }
@@ -186,7 +188,7 @@ impl Link {
         Ok(got)
     }
 
-    /// Checks what has arrived; says how many messages it completes.
+    /// Checks the bytes that have arrived. Returns how many messages they complete.
     fn take(&mut self, mut input: &mut [u8], rings: &Rings<'_>) -> Result<u32, Fault> {
         let (payloads, sample) = (&rings.traffic.payloads, u64::from(rings.traffic.sample));
         let Stage::Open(core) = &mut self.stage else { return Ok(0) };
@@ -196,7 +198,7 @@ impl Link {
             let (kind, bytes, ends) = match event {
                 Event::Message(message) => (message.kind(), message.as_bytes(), true),
                 Event::Chunk(chunk) => (chunk.kind, chunk.payload, chunk.message_ends),
-                // Its answer to ours; the end of the TCP connection follows.
+                // This answers our Close; the end of the TCP connection follows.
                 Event::Close(_) if self.closing => {
                     self.closed = true;
                     continue;
@@ -227,13 +229,13 @@ impl Link {
         Ok(messages)
     }
 
-    /// Writes what is due, once at least `least` messages are.
+    /// Writes what is due, once there are at least `least` messages.
     pub(super) fn write(&mut self, rings: &Rings<'_>, least: usize) -> Result<(), Fault> {
         let Stage::Open(core) = &mut self.stage else { return self.stream.push().map_err(Fault::Io) };
         let ring = rings.ring(self.ring);
         loop {
             if self.unsent.is_empty() {
-                // Between two frames: Pongs and the Close frame.
+                // Pongs and the Close frame go between two frames.
                 while core.outbound.queued() > 0 {
                     match self.stream.put(core.outbound.pending()).map_err(Fault::Io)? {
                         None => return Ok(()),
@@ -258,7 +260,7 @@ impl Link {
 }
 
 impl Stream {
-    /// The socket, where it is one's own.
+    /// Returns the socket, if it is not shared.
     pub(super) fn tcp(&mut self) -> Option<&mut TcpStream> {
         match self {
             Stream::Own(socket) => Some(socket.tcp()),
@@ -266,7 +268,7 @@ impl Stream {
         }
     }
 
-    /// Whether the TCP connection is there. What a stream writes waits for that of its carrier.
+    /// Returns whether the TCP connection is established. The writes of a stream wait for its trunk to connect.
     fn is_connected(&mut self) -> io::Result<bool> {
         match self {
             Stream::Own(socket) => socket.is_connected(),
@@ -274,12 +276,12 @@ impl Stream {
         }
     }
 
-    /// Whether a read that fills less than there is room for has taken all there is.
+    /// Returns whether a read that does not fill the buffer has taken everything.
     const fn short_read_drains(&self) -> bool {
         matches!(self, Stream::Own(Socket::Tcp(_)))
     }
 
-    /// Writes what goes; `None` where nothing does now.
+    /// Writes as much as possible; returns `None` if nothing can be written now.
     #[inline]
     fn put(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
         match self {
@@ -288,7 +290,7 @@ impl Stream {
         }
     }
 
-    /// Writes all of it, as a request is, which fits.
+    /// Writes all bytes of a request, which fits.
     fn put_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Stream::Own(socket) => socket.write_all(bytes),
@@ -304,7 +306,7 @@ impl Stream {
         }
     }
 
-    /// Sends on what TLS holds back. For streams the fleet does that, for all of a connection together.
+    /// Flushes what TLS holds back. For streams the fleet does that, for all streams of a connection together.
     fn push(&mut self) -> io::Result<()> {
         match self {
             Stream::Own(socket) => socket.push(),

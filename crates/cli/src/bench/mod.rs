@@ -1,9 +1,10 @@
 //! `bowsprit bench`: how much a server carries, and how fast.
 //!
-//! What was typed becomes a [`plan`]; [`fleet`] holds the connections and their loop, [`link`] is one of them, over a socket or a stream of a [`trunk`]; the
-//! scenarios say who sends when ([`echo`], [`broadcast`], [`storm`], [`idle`]); [`report`] is what comes out.
+//! What was typed becomes a [`plan`]; [`fleet`] holds the connections and their loop, and [`link`] is one of them, over
+//! a socket or a stream of a [`trunk`]; the scenarios say which connection sends when ([`echo`], [`broadcast`],
+//! [`storm`], [`idle`]); [`report`] is the result.
 //!
-//! The connections are the library's own core, driven here without the event loop: masked frames are encoded once,
+//! The connections use the library's own core, driven here without the event loop: masked frames are encoded once,
 //! before the run, and written from where they lie, so that the load costs little more than the system calls.
 
 mod broadcast;
@@ -72,7 +73,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
     match (args.command, args.load) {
         (Some(Command::Compare { a, b }), _) => compare::run(&a, &b),
         (None, Some(load)) => measure(load),
-        // clap asks for a URL before it comes to this.
+        // clap asks for a URL before this is reached.
         (None, None) => usage("give a URL"),
     }
 }
@@ -104,11 +105,11 @@ fn measure(load: Load) -> ExitCode {
 enum Form {
     Json,
     Text,
-    /// Text, and how the latencies are spread.
+    /// Text with the distribution of the latencies.
     Histogram,
 }
 
-/// Prints the report, then what went wrong.
+/// Prints the report, then the errors.
 fn finish(report: &Report, form: Form) -> ExitCode {
     let printed = match (form, &report.latency_us) {
         (Form::Json, _) => print_json(&report.to_json()),

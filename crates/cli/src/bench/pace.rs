@@ -1,4 +1,4 @@
-//! When messages are due that come at a rate.
+//! When messages are due if they come at a rate.
 
 /// Times at even distances, in nanoseconds since the run began.
 pub(super) struct Pacer {
@@ -12,7 +12,7 @@ impl Pacer {
         Self { start, step: 1e9 / rate, sent: 0 }
     }
 
-    /// When the next message is due.
+    /// Returns when the next message is due.
     pub(super) fn next(&self) -> u64 {
         self.start + (self.sent as f64 * self.step) as u64
     }

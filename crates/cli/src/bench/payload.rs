@@ -1,4 +1,4 @@
-//! What messages say: a pattern, text and JSON that follow from a seed, or what the user gives.
+//! The content of messages: a pattern, text and JSON that follow from a seed, or what the user gives.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -22,32 +22,32 @@ pub(super) enum Script {
     Json,
 }
 
-/// What the messages carry.
+/// The source of the payloads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// Bytes that count.
+    /// Bytes that count up.
     Pattern,
     Text(Script),
-    /// The user's own, from the command line or a file.
+    /// The user's own bytes, from the command line or a file.
     Given(Vec<u8>),
 }
 
-/// Payloads, all of one length, which are sent in turn.
+/// Payloads of the same length, which are sent in turn.
 #[derive(Debug)]
 pub(super) struct Payloads {
     pub(super) kind: DataKind,
-    /// Bytes of each.
+    /// The number of bytes in each.
     pub(super) size: usize,
     /// How many there are.
     pub(super) count: usize,
     bytes: Vec<u8>,
 }
 
-/// The longest message, so that it and its frame fit into memory together.
+/// The longest message: it and its frame fit into memory together.
 const LONGEST: usize = 1 << 30;
 
 impl Payloads {
-    /// `count` payloads where they are made by chance, else one.
+    /// Creates `count` payloads if they are random, else one.
     pub(super) fn new(
         kind: DataKind,
         source: Source,
@@ -75,7 +75,7 @@ impl Payloads {
         Ok(Self { kind, size, count, bytes })
     }
 
-    /// What message `number` of a connection says.
+    /// Returns the payload of message `number` of a connection.
     #[inline]
     pub(super) fn of(&self, number: u64) -> &[u8] {
         if self.count == 1 {
@@ -99,7 +99,7 @@ fn each(count: usize, mut make: impl FnMut() -> String) -> Vec<u8> {
     (0..count).flat_map(|_| make().into_bytes()).collect()
 }
 
-/// Exactly `size` bytes of a sentence that repeats.
+/// Returns exactly `size` bytes of a repeated sentence.
 fn sentence(pattern: &str, size: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(size);
     for character in pattern.chars().cycle() {
@@ -112,7 +112,7 @@ fn sentence(pattern: &str, size: usize) -> Vec<u8> {
     text
 }
 
-/// Exactly `size` bytes of words, the short ones more often than the long ones, as in a language.
+/// Returns exactly `size` bytes of words, with short ones more frequent than long ones, as in a language.
 fn words(size: usize, random: &mut Random) -> String {
     let mut text = String::with_capacity(size + 16);
     while text.len() < size {
@@ -175,7 +175,7 @@ const WORDS: [&str; 48] = [
     "compression",
 ];
 
-/// Exactly `size` bytes of JSON like that of an exchange: keys that repeat, values that do not.
+/// Returns exactly `size` bytes of JSON like that of an exchange: keys repeat, values do not.
 fn json(size: usize, random: &mut Random) -> String {
     if size < 2 {
         return "7"[..size].to_owned();
@@ -188,7 +188,7 @@ fn json(size: usize, random: &mut Random) -> String {
         }
         let symbol = ["AAPL", "MSFT", "GOOG", "NVDA"][random.below(4)];
         let side = ["buy", "sell"][random.below(2)];
-        // A String takes all that is written to it.
+        // A String accepts everything written to it.
         let _ = write!(
             text,
             r#"{{"id":{},"symbol":"{symbol}","side":"{side}","price":{}.{:02},"size":{}}}"#,
@@ -202,7 +202,7 @@ fn json(size: usize, random: &mut Random) -> String {
             break;
         }
     }
-    // What is left takes a string, or where that does not fit white space.
+    // The rest is filled with a string, or with white space if that does not fit.
     let comma = if text.len() > 1 { "," } else { "" };
     let letters = (size - 1 - text.len()).checked_sub(comma.len() + 2);
     if let Some(letters) = letters {

@@ -115,7 +115,7 @@ pub(crate) struct Load {
     /// Authentication by a token.
     #[arg(long, value_name = "TOKEN", help_heading = SERVER)]
     bearer: Option<String>,
-    // Not flattened: an optional group of arguments, as this is, has to hold its arguments itself.
+    // This is not flattened: an optional group of arguments has to hold its arguments itself.
     /// Trust these certificates (PEM or DER) and no others.
     #[arg(long, value_name = "FILE", help_heading = SERVER)]
     ca: Option<PathBuf>,
@@ -159,7 +159,7 @@ enum Contexts {
 }
 
 impl Load {
-    /// How we compress.
+    /// Returns how messages are compressed.
     fn compression(&self) -> Option<DeflateConfig> {
         let mut config = DeflateConfig::default();
         config.level = self.deflate_level;
@@ -171,7 +171,7 @@ impl Load {
         self.deflate.then_some(config)
     }
 
-    /// What is sent, and as what kind of message.
+    /// Returns the payload and the kind of message.
     fn source(&self) -> Result<(DataKind, Source), String> {
         match (&self.message, &self.file) {
             (Some(text), _) => Ok((DataKind::Text, Source::Given(text.clone().into_bytes()))),
@@ -203,9 +203,9 @@ pub(super) enum Scenario {
 /// When messages are due.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Pace {
-    /// So many wait for an answer at any time.
+    /// This many messages wait for an answer at any time.
     InFlight(u32),
-    /// So many a second, whatever the answers do.
+    /// This many messages a second, whatever the answers do.
     Rate(f64),
 }
 
@@ -213,11 +213,11 @@ pub(super) enum Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
     Time(Duration),
-    /// Once so many messages have been sent and answered.
+    /// The run ends once this many messages have been sent and answered.
     Count(u64),
 }
 
-/// A measurement, checked and ready.
+/// A measurement, checked and ready to run.
 pub(super) struct Plan {
     pub(super) url: Place,
     pub(super) label: Option<String>,
@@ -226,7 +226,7 @@ pub(super) struct Plan {
     pub(super) connections: usize,
     pub(super) pace: Pace,
     pub(super) traffic: Traffic,
-    /// What the payload is, where it is no pattern of old.
+    /// The payload in words, unless it is the pattern that was always used.
     pub(super) payload: Option<String>,
     /// How messages are compressed, in words.
     pub(super) compression: Option<String>,
@@ -235,11 +235,11 @@ pub(super) struct Plan {
     pub(super) ramp_up: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) server_pid: Option<u32>,
-    /// WebSockets on each connection of HTTP/2, where it is that.
+    /// How many WebSockets each HTTP/2 connection carries, if it is HTTP/2.
     pub(super) streams: Option<usize>,
 }
 
-/// Messages a second that no machine of today sends one by one.
+/// More messages a second than any machine of today sends one by one.
 const FASTEST: f64 = 1e8;
 
 impl Plan {

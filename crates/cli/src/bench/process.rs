@@ -1,21 +1,21 @@
-//! What a run costs this process, and the server's where it runs on the same machine (Linux).
+//! What a run costs this process, and the server's process if that runs on the same machine (Linux).
 
 use std::fs;
 use std::time::Duration;
 
-/// What processes have used when a stretch began.
+/// What processes had used when a stretch began.
 pub(super) struct Meter {
     server: Option<u32>,
     client_then: Option<Duration>,
     server_then: Option<Duration>,
 }
 
-/// What they have used when it ended; `None` where the system does not say.
+/// What processes have used in a stretch; `None` if the system does not say.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cost {
     pub(super) client: Option<Duration>,
     pub(super) server: Option<Duration>,
-    /// Bytes of memory.
+    /// The memory of the server in bytes.
     pub(super) server_resident: Option<u64>,
 }
 
@@ -35,18 +35,18 @@ impl Meter {
     }
 }
 
-/// The CPU time of all threads of a process.
+/// Returns the CPU time of all threads of a process.
 fn cpu(process: &str) -> Option<Duration> {
     let mut total = 0;
     for thread in fs::read_dir(format!("/proc/{process}/task")).ok()?.flatten() {
-        // A thread may end while we look.
+        // A thread may end meanwhile.
         let Ok(text) = fs::read_to_string(thread.path().join("schedstat")) else { continue };
         total += text.split(' ').next()?.parse::<u64>().ok()?;
     }
     Some(Duration::from_nanos(total))
 }
 
-/// Bytes of memory that a process holds.
+/// Returns how many bytes of memory a process holds.
 pub(super) fn resident(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,9 +1,9 @@
-//! How it goes, for whoever watches a terminal.
+//! Progress on a terminal.
 
 use super::tally::Tally;
 use crate::output::{LiveLine, si};
 
-/// A live line on stderr; none where stderr is no terminal.
+/// A live line on stderr; there is none if stderr is not a terminal.
 pub(super) struct Progress {
     line: Option<LiveLine>,
     /// When to write next.
@@ -12,7 +12,7 @@ pub(super) struct Progress {
     operations_then: u64,
 }
 
-/// Nanoseconds between two looks.
+/// Nanoseconds between two updates.
 const STEP: u64 = 500_000_000;
 
 impl Progress {
@@ -47,7 +47,7 @@ impl Progress {
         self.operations_then = tally.operations;
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub(super) fn clear(&mut self) {
         if let Some(line) = &mut self.line {
             line.clear();

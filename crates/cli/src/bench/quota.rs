@@ -3,12 +3,12 @@
 use super::fleet::Left;
 use super::plan::Length;
 
-/// All connections together.
+/// The quota of all connections together.
 #[derive(Debug)]
 pub(super) struct Quota {
-    /// `None`: as many as there is time for.
+    /// How many may still be sent; `None` means as many as the time allows.
     unsent: Option<u64>,
-    /// Sent, and neither answered nor lost.
+    /// How many were sent and are neither answered nor lost.
     awaited: u64,
     stopped: bool,
 }
@@ -22,18 +22,18 @@ impl Quota {
         Self { unsent, awaited: 0, stopped: false }
     }
 
-    /// Whether the run is one of a number of messages.
+    /// Returns whether the run is one of a number of messages.
     pub(super) const fn is_counted(&self) -> bool {
         self.unsent.is_some()
     }
 
-    /// Whether nothing more is to be sent.
+    /// Returns whether nothing more will be sent.
     #[inline]
     pub(super) const fn is_spent(&self) -> bool {
         self.stopped || matches!(self.unsent, Some(0))
     }
 
-    /// Takes one to be sent; `false` where none is left.
+    /// Takes one message to send; returns `false` if none is left.
     #[inline]
     pub(super) fn take(&mut self) -> bool {
         if self.is_spent() {
@@ -46,7 +46,7 @@ impl Quota {
         true
     }
 
-    /// So many have been answered, or will never be.
+    /// Records that this many were answered or will never be.
     #[inline]
     pub(super) const fn over(&mut self, messages: usize) {
         self.awaited = self.awaited.saturating_sub(messages as u64);

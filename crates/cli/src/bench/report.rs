@@ -1,4 +1,4 @@
-//! What a run has found, as text and as JSON.
+//! The result of a run, as text and as JSON.
 
 use std::fmt;
 
@@ -15,35 +15,35 @@ use super::units::{bytes, time};
 use super::wire::Wire;
 use crate::output::{one_line, si};
 
-/// The report. Its JSON is part of the interface: members are added, but none changes its meaning under the same
+/// The report. Its JSON is part of the interface: members may be added, but none changes its meaning under the same
 /// [`VERSION`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Report {
     /// Always `bowsprit bench`.
     pub(super) format: String,
     pub(super) version: u32,
-    /// Of this program.
+    /// The version of this program.
     program: String,
     pub(super) label: Option<String>,
     pub(super) url: Place,
     pub(super) setup: Setup,
-    /// Connections that opened.
+    /// How many connections opened.
     pub(super) opened: u64,
-    /// Seconds that it took to open them, where that was measured.
+    /// How many seconds it took to open them, if that was measured.
     pub(super) opening_s: Option<f64>,
-    /// What an operation is.
+    /// The unit of an operation.
     pub(super) unit: Unit,
-    /// Seconds measured.
+    /// How many seconds were measured.
     pub(super) seconds: f64,
     pub(super) operations: u64,
     pub(super) operations_per_s: f64,
-    /// Of payload, one way.
+    /// Bytes of payload a second, one way.
     pub(super) bytes_per_s: f64,
-    /// All times are in microseconds.
+    /// Latencies, in microseconds like all times here.
     pub(super) latency_us: Option<Summary>,
     pub(super) fan_out_us: Option<Summary>,
     pub(super) opening_us: Option<Summary>,
-    /// What compression has come to.
+    /// What compression achieved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) deflate: Option<Deflate>,
     /// The share of one processor that the load took.
@@ -61,33 +61,33 @@ pub(super) struct Setup {
     pub(super) kind: String,
     pub(super) in_flight: Option<u32>,
     pub(super) rate: Option<f64>,
-    /// What the payload is, where it is no pattern of old.
+    /// The payload in words, unless it is the pattern that was always used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) payload: Option<String>,
-    /// How what was sent was compressed.
+    /// How the sent messages were compressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) deflate: Option<String>,
-    /// WebSockets on each connection of HTTP/2; over HTTP/1.1 there are none.
+    /// How many WebSockets each HTTP/2 connection carries; absent over HTTP/1.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) streams: Option<u64>,
 }
 
-/// What compression has come to.
+/// What compression achieved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Deflate {
-    /// The server's answers, each once.
+    /// The server's different answers.
     pub(super) agreed: Vec<String>,
     pub(super) sent: Travelled,
     pub(super) received: Travelled,
 }
 
-/// Messages of one direction, as they travel.
+/// Messages of one direction on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Travelled {
     pub(super) messages: u64,
-    /// Bytes on the wire, with the headers of frames and without TLS.
+    /// Bytes on the wire, with frame headers and without TLS.
     pub(super) bytes: u64,
-    /// Bytes of payload for each of them.
+    /// Bytes of payload per byte on the wire.
     pub(super) ratio: f64,
 }
 
@@ -98,14 +98,14 @@ impl Travelled {
     }
 }
 
-/// What the server's process took.
+/// What the server's process used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Server {
     pub(super) busy: Option<f64>,
     pub(super) us_per_operation: Option<f64>,
-    /// Bytes of memory.
+    /// The memory of the process in bytes.
     pub(super) resident: Option<u64>,
-    /// Bytes of memory that a connection added.
+    /// How many bytes of memory a connection added.
     pub(super) per_connection: Option<f64>,
 }
 
@@ -116,7 +116,7 @@ pub(super) enum Unit {
     Messages,
     Deliveries,
     Connections,
-    /// Connections that stayed.
+    /// Connections that stayed open.
     Kept,
 }
 
@@ -184,12 +184,12 @@ impl Report {
         }
     }
 
-    /// All connections were open after so many nanoseconds.
+    /// Records that all connections were open after this many nanoseconds.
     pub(super) fn opened_in(&mut self, nanoseconds: u64) {
         self.opening_s = Some(nanoseconds as f64 / 1e9);
     }
 
-    /// The server held `before` bytes without connections and `after` with them.
+    /// Records that the server held `before` bytes without connections and `after` with them.
     pub(super) fn grown(&mut self, before: Option<u64>, after: Option<u64>) {
         if let (Some(server), Some(before), Some(after)) = (&mut self.server, before, after) {
             server.per_connection = Some((after as f64 - before as f64) / self.opened.max(1) as f64);
@@ -203,7 +203,7 @@ impl Report {
 }
 
 impl Fleet<'_> {
-    /// Bytes of memory that the server's process holds, where we know which it is.
+    /// Returns how many bytes of memory the server's process holds, if we know which process it is.
     pub(super) fn resident(&self) -> Option<u64> {
         self.plan.server_pid.and_then(resident)
     }
@@ -310,12 +310,12 @@ impl fmt::Display for Report {
     }
 }
 
-/// How the latencies are spread, as bars.
+/// Shows the distribution of the latencies as bars.
 pub(super) fn histogram(summary: &Summary) -> String {
     let mut out = String::new();
     let most = summary.buckets.iter().map(|bucket| bucket.count).max().unwrap_or(0);
     for bucket in &summary.buckets {
-        // The smallest bar says that there is something.
+        // Even the smallest count has a bar.
         let bar = "#".repeat((bucket.count * BAR).div_ceil(most.max(1)) as usize);
         let share = bucket.count as f64 * 100.0 / summary.count.max(1) as f64;
         let up_to = format!("<= {}", time(bucket.up_to));
@@ -326,7 +326,7 @@ pub(super) fn histogram(summary: &Summary) -> String {
     out
 }
 
-/// Characters of the longest bar: a line has 74 with it.
+/// How many characters the longest bar has: its line has 74.
 const BAR: u64 = 40;
 
 #[cfg(test)]

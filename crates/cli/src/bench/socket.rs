@@ -1,4 +1,4 @@
-//! A socket of a measurement, under TLS or not.
+//! A socket of a measurement, with or without TLS.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -18,7 +18,7 @@ impl Socket {
         }
     }
 
-    /// Whether the TCP connection is there.
+    /// Returns whether the TCP connection is established.
     pub(super) fn is_connected(&mut self) -> io::Result<bool> {
         let tcp = self.tcp();
         if let Some(error) = tcp.take_error()? {
@@ -31,7 +31,7 @@ impl Socket {
         }
     }
 
-    /// Sends on what TLS holds back.
+    /// Flushes what TLS holds back.
     pub(super) fn push(&mut self) -> io::Result<()> {
         match self.flush() {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
@@ -40,7 +40,7 @@ impl Socket {
     }
 }
 
-/// Writes what goes; `None` where nothing does now.
+/// Writes as much as possible; returns `None` if nothing can be written now.
 #[inline]
 pub(super) fn put(stream: &mut impl Write, bytes: &[u8]) -> io::Result<Option<usize>> {
     loop {

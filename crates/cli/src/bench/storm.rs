@@ -31,7 +31,7 @@ pub(super) fn run(fleet: &mut Fleet<'_>) -> Result<Report, Stopped> {
 }
 
 struct Storm {
-    /// Connections that are over, or were never there, and to be opened.
+    /// The numbers of connections that are over or were never open, and should be opened.
     free: Vec<usize>,
     quota: Quota,
 }
@@ -46,14 +46,14 @@ impl Scene for Storm {
             let sent = link.waiting.pop_front().ok_or(Fault::Unasked)?;
             tally.latency.add(now - sent);
         }
-        // The server ends TCP first (§7.1.1), so that no port of ours stays blocked.
+        // The server ends TCP first (§7.1.1), so no port of ours stays blocked.
         link.close();
         Ok(())
     }
 
     fn over(&mut self, number: usize, _link: &Link, faulty: bool, tally: &mut Tally) {
         self.quota.over(1);
-        // Where one has failed no further one is tried: a server that refuses all is not asked for ever.
+        // After a failure no further connection is tried in its place: a server that refuses all is not asked forever.
         if !faulty {
             tally.operations += 1;
             self.free.push(number);
@@ -77,7 +77,7 @@ impl Scene for Storm {
 
     fn left(&self) -> Left {
         match self.quota.left() {
-            // Where each place has failed nobody is left to open the rest.
+            // If every place has failed, nothing is left to open the rest.
             Left::Sending if self.free.is_empty() => Left::Nothing,
             left => left,
         }

@@ -1,4 +1,4 @@
-//! What is counted.
+//! The counts of a run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,15 +12,15 @@ use super::wire::Wire;
 
 /// Counts of one stretch of a run.
 pub(super) struct Tally {
-    /// Answers, deliveries or connections, as the scenario has it.
+    /// How many answers, deliveries or connections, depending on the scenario.
     pub(super) operations: u64,
     /// From when an operation was due until it was done.
     pub(super) latency: Times,
-    /// From the first byte of a broadcast until the last of its receivers had it.
+    /// From the first byte of a broadcast until its last receiver had it.
     pub(super) fan_out: Times,
-    /// From setting out until a connection was open.
+    /// From dialling until the connection was open.
     pub(super) opening: Times,
-    /// Frames as they travel, ours and the server's.
+    /// Frames on the wire, ours and the server's.
     pub(super) sent: Wire,
     pub(super) got: Wire,
     pub(super) errors: Errors,
@@ -33,7 +33,7 @@ pub(super) type Errors = BTreeMap<String, Errored>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Errored {
     pub(super) count: u64,
-    /// What the first of them says.
+    /// The message of the first of them.
     pub(super) first: String,
 }
 
@@ -50,7 +50,7 @@ impl Tally {
         }
     }
 
-    /// Forgets the warm-up; how connections opened and what went wrong stays.
+    /// Forgets the warm-up, except how connections opened and which errors occurred.
     pub(super) fn restart(&mut self) {
         self.operations = 0;
         self.latency.clear();
@@ -67,10 +67,10 @@ impl Tally {
     }
 }
 
-/// Lengths of time in nanoseconds, to three digits.
+/// Durations in nanoseconds, to three digits.
 pub(super) struct Times(Histogram<u64>);
 
-/// An hour; what takes longer counts as that.
+/// An hour; longer durations count as that.
 const LONGEST: u64 = 3_600_000_000_000;
 
 impl Times {
@@ -91,12 +91,12 @@ impl Times {
         self.0.is_empty()
     }
 
-    /// In nanoseconds.
+    /// Returns a quantile in nanoseconds.
     pub(super) fn quantile(&self, quantile: f64) -> u64 {
         self.0.value_at_quantile(quantile)
     }
 
-    /// `None` where nothing was timed.
+    /// Returns the summary; `None` if nothing was timed.
     pub(super) fn summary(&self) -> Option<Summary> {
         let us = |nanoseconds: u64| nanoseconds as f64 / 1000.0;
         (!self.is_empty()).then(|| Summary {
@@ -112,12 +112,12 @@ impl Times {
         })
     }
 
-    /// How many lie between two of the bounds 1, 2, 5, 10, 20, 50 and so on, from the shortest to the longest.
+    /// Counts the durations between two of the bounds 1, 2, 5, 10, 20, 50 and so on, from the shortest to the longest.
     fn buckets(&self) -> Vec<Bucket> {
         let mut buckets: Vec<Bucket> = Vec::new();
         let mut bound = 1;
         for value in self.0.iter_recorded() {
-            // What counts as the same time may lie on both sides of a bound.
+            // Durations that count as equal may lie on both sides of a bound.
             let nanoseconds = self.0.lowest_equivalent(value.value_iterated_to());
             let empty = |bound| Bucket { up_to: bound as f64 / 1000.0, count: 0 };
             while bound < nanoseconds {
@@ -137,7 +137,7 @@ impl Times {
     }
 }
 
-/// The bound behind this one: 1, 2, 5, 10 and so on.
+/// Returns the bound after this one: 1, 2, 5, 10 and so on.
 fn next_bound(bound: u64) -> u64 {
     let power = 10_u64.pow(bound.ilog10());
     match bound / power {
@@ -147,10 +147,10 @@ fn next_bound(bound: u64) -> u64 {
     }
 }
 
-/// Some of the times.
+/// The durations between two bounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Bucket {
-    /// The longest of them, in microseconds, and longer than all before.
+    /// The upper bound in microseconds; all are longer than those of the bucket before.
     pub(super) up_to: f64,
     pub(super) count: u64,
 }
@@ -166,7 +166,7 @@ pub(super) struct Summary {
     pub(super) p99: f64,
     pub(super) p999: f64,
     pub(super) max: f64,
-    /// All of them, in ascending order and without a gap; reports of before have none.
+    /// All durations in ascending order and without a gap; older reports have none.
     #[serde(default)]
     pub(super) buckets: Vec<Bucket>,
 }

@@ -18,7 +18,7 @@ use crate::request::RequestArgs;
 use crate::trust::{Trust, advised};
 
 pub(super) struct Target {
-    /// The first address of the host that takes a connection.
+    /// The first address of the host that accepts a connection.
     address: SocketAddr,
     pub(super) request: ClientRequest,
     tls: Option<TlsClient>,
@@ -54,10 +54,10 @@ impl Target {
         Ok(Self { address, request, tls, host: url.host().trim_matches(['[', ']']).to_owned() })
     }
 
-    /// Sets out for a connection.
+    /// Dials a connection.
     pub(super) fn dial(&self) -> io::Result<Socket> {
         let tcp = TcpStream::connect(self.address)?;
-        // A socket that is gone already tells so when it is used.
+        // If the socket is gone already, its first use reports that.
         let _ = tcp.set_nodelay(true);
         Ok(match &self.tls {
             None => Socket::Tcp(tcp),
@@ -69,7 +69,8 @@ impl Target {
     }
 }
 
-/// The address that all connections go to: the first one of the host where somebody listens, the families by turns.
+/// Returns the address for all connections: the first one of the host that accepts, with the address families
+/// alternating.
 fn reachable(url: &Url, timeout: Duration) -> io::Result<SocketAddr> {
     let addresses = blocking::look_up(&ThreadResolver, url.host(), url.port(), Some(timeout))?;
     let mut turns = Race::new(addresses, Duration::ZERO);

@@ -1,4 +1,4 @@
-//! What is sent: payloads in frames that are masked, compressed and encoded before they are needed.
+//! The bytes to send: payloads in frames that are masked, compressed and encoded before they are needed.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,24 +17,24 @@ use super::payload::{Payloads, Script, Source};
 /// What all connections send, whatever they agree on.
 pub(super) struct Traffic {
     pub(super) payloads: Payloads,
-    /// The payload of every so many answers is compared.
+    /// The payload of one in this many answers is compared.
     pub(super) sample: u32,
-    /// How what we send is compressed; `None` where it is not.
+    /// How messages are compressed; `None` if they are not.
     pub(super) deflate: Option<DeflateConfig>,
     frames: usize,
 }
 
-/// Frames one behind the other, for connections that agreed on the same.
+/// Consecutive frames for connections that agreed on the same parameters.
 ///
-/// They are sent again and again, which reuses keys: §5.3 wants fresh ones against pages in a browser that attack
-/// proxies with payload of their choice. Nobody chooses this payload, and the server cannot tell.
+/// They are sent again and again, which reuses masking keys: §5.3 wants fresh ones against pages in a browser that
+/// attack proxies with a payload of their choice. Nobody chooses this payload, and the server cannot tell.
 ///
 /// With context takeover each frame refers to those before it, and the first one to nothing, so that it may follow the
 /// last one.
 pub(super) struct Ring {
     agreed: Option<DeflateParams>,
     bytes: Vec<u8>,
-    /// Where each frame ends.
+    /// The position at which each frame ends.
     ends: Vec<usize>,
 }
 
@@ -44,16 +44,17 @@ pub(super) struct Rings<'p> {
     rings: Vec<Ring>,
 }
 
-/// The most bytes of encoded frames, unless a single one is longer: what is written again and again stays in the cache.
+/// The most bytes of encoded frames, unless a single one is longer: bytes that are written repeatedly stay in the
+/// cache.
 const RING: usize = 2 << 20;
 
-/// More distinct keys add nothing.
+/// The most frames: more distinct keys add nothing.
 const FRAMES: usize = 1024;
 
-/// Messages that differ: with a context kept, only the first in so many has nothing before it.
+/// How many messages differ: with a kept context, only the first of that many has nothing before it.
 const DISTINCT: usize = 64;
 
-/// A server that agrees on more than these wants no rings.
+/// The most rings: a server that agrees to more than this many sets of parameters is not measured.
 const AGREEMENTS: usize = 16;
 
 impl Traffic {
@@ -68,7 +69,7 @@ impl Traffic {
     ) -> Result<Self, &'static str> {
         let length = if let Source::Given(bytes) = &source { bytes.len() } else { size };
         let differ = matches!(source, Source::Text(Script::Words | Script::Json));
-        // Twice what is in flight, so that a run of messages can start at half of them without a seam.
+        // Twice as many as are in flight, so that a run of messages can start at half of them without a seam.
         let wanted = (2 * in_flight as usize).clamp(if differ { DISTINCT } else { 16 }, FRAMES);
         let frames = wanted.min(RING / (length.saturating_add(14))).max(1);
         let payloads = Payloads::new(kind, source, size, frames, seed)?;
@@ -107,7 +108,7 @@ impl Ring {
         Ok(Self { agreed, bytes, ends })
     }
 
-    /// Where up to `count` frames lie in one piece, from number `next` on; how many they are.
+    /// Returns where up to `count` frames lie contiguously, from number `next` on, and how many they are.
     pub(super) fn run(&self, next: usize, count: usize) -> (Range<usize>, usize) {
         let first = next % self.ends.len();
         let count = count.min(self.ends.len() - first);
@@ -116,7 +117,7 @@ impl Ring {
         (start..end, count)
     }
 
-    /// Encoded bytes.
+    /// Returns encoded bytes.
     pub(super) fn bytes(&self, place: Range<usize>) -> &[u8] {
         &self.bytes[place]
     }
@@ -127,7 +128,7 @@ impl<'p> Rings<'p> {
         Self { traffic, rings: Vec::new() }
     }
 
-    /// The number of the ring for those that agreed on this.
+    /// Returns the number of the ring for connections that agreed on this.
     pub(super) fn number(&mut self, agreed: Option<DeflateParams>) -> Result<usize, Fault> {
         if agreed.is_none() && self.traffic.deflate.is_some() {
             return Err(Fault::NoDeflate);
@@ -147,7 +148,7 @@ impl<'p> Rings<'p> {
         &self.rings[number]
     }
 
-    /// What connections agreed on of compression, each once.
+    /// Returns the different compression parameters that connections agreed on.
     pub(super) fn agreed(&self) -> Vec<String> {
         let agreed = self.rings.iter().filter_map(|ring| ring.agreed);
         agreed.map(|agreed| agreed.to_extension().to_string()).collect()
@@ -170,12 +171,12 @@ mod tests {
         config
     }
 
-    /// What a server of ours with default settings agrees to.
+    /// Returns what our server with default settings agrees to.
     fn agreed(config: DeflateConfig) -> DeflateParams {
         DeflateConfig::default().choose(&[DeflateOffer::new(&config).to_extension()]).unwrap()
     }
 
-    /// Plays the ring `times` times to a server, which finds the payloads in their order.
+    /// Plays the ring `times` times to a server, which finds the payloads in order.
     fn play(traffic: &Traffic, agreed: Option<DeflateParams>, times: usize) -> Ring {
         let ring = Ring::new(traffic, agreed).unwrap();
         let mut server = Connection::server(Arc::new(Config::default()), Instant::now());

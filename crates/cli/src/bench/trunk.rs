@@ -1,7 +1,7 @@
-//! A connection of HTTP/2 that carries several WebSockets: each of them is a link whose socket is a stream.
+//! An HTTP/2 connection that carries several WebSockets: each of them is a link whose socket is a stream.
 //!
-//! As in the library, a stream speaks HTTP/1.1 upward. What a stream writes is queued, and goes out with what its siblings
-//! have written when the fleet comes by; what comes in for a stream names the link that is to read it.
+//! As in the library, a stream speaks HTTP/1.1 upward. What a stream writes is queued, and sent together with what its
+//! siblings have written when the fleet flushes; what comes in for a stream names the link that should read it.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -15,30 +15,30 @@ use mio::net::TcpStream;
 
 use super::socket::{Socket, put};
 
-/// A connection that several links hold.
+/// A connection that several links share.
 pub(super) type Shared = Rc<RefCell<Trunk>>;
 
-/// The connection.
+/// The HTTP/2 connection.
 pub(super) struct Trunk {
     socket: Socket,
     connection: Connection,
     is_connected: bool,
-    /// Why nothing goes on.
+    /// Why the connection cannot continue.
     failure: Option<(ErrorKind, String)>,
-    /// The link on each stream.
+    /// The link of each stream.
     links: BTreeMap<StreamId, usize>,
-    /// Requests that wait for the server's settings, or for a place.
+    /// Requests that wait for the server's settings, or for room for another stream.
     waiting: VecDeque<(usize, Fields)>,
-    /// Streams that were opened for links that do not know of it yet.
+    /// Streams that were opened for links that do not know it yet.
     opened: BTreeMap<usize, StreamId>,
-    /// What servers have answered, for links that have not read it.
+    /// The server's answers that their links have not read yet.
     heads: BTreeMap<StreamId, Fields>,
 }
 
-/// Reads of one connection in a turn.
+/// How often one connection is read in a turn.
 const READS: usize = 8;
 
-/// Our own request.
+/// The limits for our own request.
 const REQUEST: HeadLimits = HeadLimits::new(1 << 20, 2000);
 
 impl Trunk {
@@ -60,13 +60,13 @@ impl Trunk {
         self.socket.tcp()
     }
 
-    /// Whether further streams may come on it.
+    /// Returns whether further streams may be opened on it.
     pub(super) fn is_fresh(&self) -> bool {
         self.failure.is_none() && !self.connection.is_going_away()
     }
 
-    /// Moves bytes both ways. The links that have something to do are added to `ready`, possibly more than once; says whether
-    /// there may be more to read, of which no event tells.
+    /// Moves bytes both ways. The links that have something to do are added to `ready`, possibly more than once.
+    /// Returns whether there may be more to read that no event will announce.
     pub(super) fn pump(&mut self, scratch: &mut [u8], ready: &mut Vec<usize>) -> bool {
         let result = self.try_pump(scratch, ready);
         let more = result.unwrap_or_else(|error| {
@@ -101,7 +101,7 @@ impl Trunk {
         Ok(true)
     }
 
-    /// Whether TCP is connected.
+    /// Returns whether TCP is connected.
     fn connect(&mut self) -> io::Result<bool> {
         if !self.is_connected {
             self.is_connected = self.socket.is_connected()?;
@@ -109,7 +109,7 @@ impl Trunk {
         Ok(self.is_connected)
     }
 
-    /// Under TLS the server has to choose HTTP/2.
+    /// Checks that the server has chosen HTTP/2, if TLS is used.
     fn agree(&self) -> io::Result<()> {
         match &self.socket {
             Socket::Tls(tls) if !tls.tls().is_handshaking() && tls.tls().alpn_protocol() != Some(b"h2") => {
@@ -151,7 +151,7 @@ impl Trunk {
         Ok(())
     }
 
-    /// Opens streams for those that wait, as far as the server takes them.
+    /// Opens streams for waiting requests, as far as the server accepts them.
     fn open_waiting(&mut self) {
         while let Some((link, request)) = self.waiting.front()
             && self.connection.is_ready()
@@ -163,7 +163,7 @@ impl Trunk {
         }
     }
 
-    /// Writes what is to be written; the links that this makes room for are added to `ready`.
+    /// Writes what is queued; the links for which this makes room are added to `ready`.
     pub(super) fn flush(&mut self, ready: &mut Vec<usize>) {
         if let Err(error) = self.try_flush(ready) {
             self.fail(error.kind(), &error.to_string(), ready);
@@ -191,17 +191,17 @@ pub(super) struct Carried {
     link: usize,
     request: Option<HeadReader>,
     is_secure: bool,
-    /// What the answer of HTTP/1.1 would have to say.
+    /// The Sec-WebSocket-Accept that an HTTP/1.1 answer would have.
     accept: String,
     id: Option<StreamId>,
-    /// The answer, as far as nobody has read it.
+    /// The part of the answer that was not read yet.
     head: Vec<u8>,
-    /// The server's direction has ended.
+    /// Whether the server's direction has ended.
     ended: bool,
 }
 
 impl Carried {
-    /// A stream of `trunk` for this link, which is opened once the request is written.
+    /// Creates a stream of `trunk` for this link; it is opened once the request is written.
     pub(super) fn new(trunk: Shared, link: usize) -> Self {
         let is_secure = matches!(trunk.borrow().socket, Socket::Tls(_));
         Self {
@@ -216,7 +216,7 @@ impl Carried {
         }
     }
 
-    /// The stream, once it is opened.
+    /// Returns the stream, once it is opened.
     fn id(&mut self) -> Option<StreamId> {
         if self.id.is_none() {
             self.id = self.trunk.borrow_mut().opened.remove(&self.link);
@@ -280,7 +280,7 @@ impl Write for Carried {
         }
     }
 
-    /// The fleet does that for all streams together.
+    /// Does nothing: the fleet flushes all streams together.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

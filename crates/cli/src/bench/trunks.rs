@@ -1,4 +1,4 @@
-//! The connections of HTTP/2 of a run: which link has a stream on which, and which of them are ready.
+//! The HTTP/2 connections of a run: which link has a stream on which, and which of them are ready.
 
 use std::io;
 use std::mem;
@@ -8,26 +8,26 @@ use mio::{Interest, Registry, Token};
 use super::target::Target;
 use super::trunk::{Shared, Trunk};
 
-/// All of them, those that are over as well.
+/// All trunks, including those that are over.
 #[derive(Default)]
 pub(super) struct Trunks {
     all: Vec<Shared>,
-    /// Those that take further links, in the order of these.
+    /// Trunks that accept further links, in order of the links.
     seats: Vec<Shared>,
-    /// Those that have more to read than one turn takes.
+    /// Trunks that have more to read than one turn takes.
     behind: Vec<usize>,
 }
 
-/// The tokens of trunks begin here; those of links end before it.
+/// The tokens of trunks begin here; those of links are smaller.
 const FIRST: usize = 1 << 40;
 
 impl Trunks {
-    /// Whose this token is, if it is a trunk's.
+    /// Returns the number of the trunk with this token, if it is a trunk's.
     pub(super) const fn number(token: Token) -> Option<usize> {
         token.0.checked_sub(FIRST)
     }
 
-    /// The connection for link `number`: there are so many `streams` on each.
+    /// Returns the connection for link `number`; each carries `streams` links.
     pub(super) fn seat(
         &mut self,
         number: usize,
@@ -50,8 +50,8 @@ impl Trunks {
         Ok(trunk)
     }
 
-    /// Writes what all of them have to write. The links that have something to do are added to `ready`; says which trunks are
-    /// to be read on with, though no event tells of it.
+    /// Writes what all trunks have to write. The links that have something to do are added to `ready`. Returns the
+    /// trunks that have to be read again although no event will announce it.
     pub(super) fn flush(&mut self, ready: &mut Vec<usize>) -> Vec<usize> {
         for trunk in &self.all {
             trunk.borrow_mut().flush(ready);
@@ -59,7 +59,7 @@ impl Trunks {
         mem::take(&mut self.behind)
     }
 
-    /// Moves the bytes of one; the links that have something to do are added to `ready`.
+    /// Moves the bytes of one trunk; the links that have something to do are added to `ready`.
     pub(super) fn pump(&mut self, number: usize, scratch: &mut [u8], ready: &mut Vec<usize>) {
         if let Some(trunk) = self.all.get(number)
             && trunk.borrow_mut().pump(scratch, ready)

@@ -1,6 +1,6 @@
-//! Numbers in the unit that suits them, with three digits that count.
+//! Numbers in a suitable unit, with three significant digits.
 
-/// Microseconds, as ns, µs, ms or s.
+/// Shows microseconds as ns, µs, ms or s.
 pub(super) fn time(us: f64) -> String {
     match us {
         us if us < 0.9995 => format!("{} ns", digits(us * 1e3)),
@@ -10,7 +10,7 @@ pub(super) fn time(us: f64) -> String {
     }
 }
 
-/// Bytes, as B, kB, MB or GB of 1000.
+/// Shows bytes as B, kB, MB or GB of 1000.
 pub(super) fn bytes(number: f64) -> String {
     match number {
         n if n < 999.5 => format!("{} B", digits(n)),

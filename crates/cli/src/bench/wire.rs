@@ -1,12 +1,12 @@
-//! What messages weigh on their way.
+//! The size of messages on the wire.
 
 use std::ops::AddAssign;
 
-/// What has travelled in one direction, TLS aside.
+/// What has passed in one direction, TLS aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wire {
     pub(super) messages: u64,
-    /// With the headers of frames.
+    /// The number of bytes, frame headers included.
     pub(super) bytes: u64,
 }
 

@@ -1,7 +1,8 @@
 //! How long `connect` waits for answers after its last line.
 //!
-//! Many servers drop what they have not answered once they see our Close frame: Python `websockets` does. RFC 6455 §7.1.6
-//! lets them. So we close when as many messages have come as were sent, or else when the server has been quiet for a while.
+//! Many servers drop what they have not answered once they see our Close frame: Python `websockets` does. RFC 6455
+//! §7.1.6 allows that. So we close when as many messages have come as were sent, or else when the server has been quiet
+//! for a while.
 
 use std::time::{Duration, Instant};
 
@@ -10,21 +11,21 @@ use crate::output::count;
 /// What was sent, what has come, and since when nothing has happened.
 #[derive(Debug)]
 pub(super) struct Answers {
-    /// How long the server may be quiet; `None` where it is not for us to close.
+    /// How long the server may be quiet; `None` if we do not close by ourselves.
     quiet: Option<Duration>,
     sent: u64,
     came: u64,
-    /// Messages that came after we had begun to close.
+    /// How many messages came after we had begun to close.
     late: u64,
-    /// From the last line on: the last time that anything moved, and the bytes that had moved by then.
+    /// Set from the last line on: when anything last moved, and how many bytes had moved by then.
     waiting: Option<(Instant, Moved)>,
-    /// A Ping or Pong has come, which is no part of an answer.
+    /// Whether a Ping or Pong has come, which is not a part of an answer.
     control: bool,
-    /// We have begun to close.
+    /// Why we have begun to close, if we have.
     closing: Option<Why>,
 }
 
-/// Bytes that have come, and bytes that wait to be written.
+/// How many bytes have come, and how many wait to be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Moved {
     pub(super) read: u64,
@@ -45,12 +46,12 @@ impl Answers {
         Self { quiet, sent: 0, came: 0, late: 0, waiting: None, control: false, closing: None }
     }
 
-    /// A message goes out.
+    /// Records that a message was sent.
     pub(super) fn sent(&mut self) {
         self.sent += 1;
     }
 
-    /// A message has come. What comes before the first line answers nothing.
+    /// Records that a message has come. A message before the first line answers nothing.
     pub(super) fn came(&mut self) {
         if self.closing.is_some() {
             self.late += 1;
@@ -59,27 +60,27 @@ impl Answers {
         }
     }
 
-    /// A Ping or Pong has come.
+    /// Records that a Ping or Pong has come.
     pub(super) fn control_came(&mut self) {
         self.control = true;
     }
 
-    /// The last line is out.
+    /// Records that the last line was sent.
     pub(super) fn wait(&mut self, now: Instant) {
         self.waiting.get_or_insert((now, Moved::default()));
     }
 
-    /// Whether we wait for nothing more but answers.
+    /// Returns whether we wait only for answers.
     pub(super) fn are_awaited(&self) -> bool {
         self.waiting.is_some()
     }
 
-    /// Whether it is time to close; asked after every turn.
+    /// Returns whether it is time to close; called after every turn.
     pub(super) fn are_over(&mut self, now: Instant, moved: Moved) -> bool {
         let control = std::mem::take(&mut self.control);
         let (Some((since, before)), Some(quiet)) = (&mut self.waiting, self.quiet) else { return false };
         if moved != *before {
-            // A server that only pings is quiet all the same.
+            // A server that only sends Pings counts as quiet.
             let pinged = control && moved.queued == before.queued;
             *before = moved;
             if !pinged {
@@ -97,13 +98,13 @@ impl Answers {
         true
     }
 
-    /// When to ask again.
+    /// Returns when to ask again.
     pub(super) fn due(&self) -> Option<Instant> {
         let ((since, _), quiet) = (self.waiting?, self.quiet?);
         since.checked_add(quiet).filter(|_| self.closing.is_none())
     }
 
-    /// There is another connection: what the last one owed does not come any more.
+    /// Starts over on another connection, where the answers due on the last one will not come.
     pub(super) fn start_again(&mut self, now: Instant) {
         (self.sent, self.came) = (0, 0);
         if let Some((since, before)) = &mut self.waiting {
@@ -111,12 +112,12 @@ impl Answers {
         }
     }
 
-    /// What may have been lost because we closed, and how to wait for it.
+    /// Returns what may have been lost because we closed, and how to wait for it.
     pub(super) fn remark(&self) -> Option<String> {
         let (why, quiet) = (self.closing?, self.quiet?);
         let (late, came) = (count(self.late, "message"), self.came + self.late);
         match why {
-            // Who has asked nothing misses no answer.
+            // A user who has asked nothing misses no answer.
             _ if self.sent == 0 => None,
             Why::Complete if self.late > 0 => Some(format!(
                 "{late} came after as many answers as lines, when we had begun to close; more may be lost: \
@@ -195,7 +196,7 @@ mod tests {
         assert!(remark.contains("within 1s; --wait 10s waits longer"), "{remark}");
     }
 
-    /// What the server has not taken yet cannot be answered; once it takes nothing more, that is the end all the same.
+    /// The server cannot answer what it has not read yet; if it reads nothing more, that is the end nevertheless.
     #[test]
     fn a_server_that_reads_is_not_quiet() {
         let start = Instant::now();

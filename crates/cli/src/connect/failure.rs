@@ -15,20 +15,20 @@ use crate::secret::without_secret;
 /// The most bytes shown of the body of a refusal.
 const SHOWN_BODY: usize = 1024;
 
-/// The most lines of it.
+/// The most lines shown of the body of a refusal.
 const SHOWN_LINES: usize = 8;
 
-/// How we were to get there.
+/// The route to the server.
 pub(super) struct Way<'a> {
     pub(super) target: &'a str,
-    /// The one that stands before it.
+    /// The proxy in front of it.
     pub(super) proxy: Option<&'a str>,
     /// The file of certificates that the user trusts.
     pub(super) ca: Option<&'a str>,
     pub(super) asked: Asked,
 }
 
-/// What the request has said, or what is to be done with its answer.
+/// What the request contained, or how its answer is handled.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     pub(super) origin: bool,
@@ -37,9 +37,9 @@ pub(super) struct Asked {
     pub(super) subprotocols: bool,
 }
 
-/// Says why the target was not reached.
+/// Reports why the target was not reached.
 pub(super) fn tell(output: &mut Output, way: &Way<'_>, error: &ConnectError) {
-    // Where it went wrong, and how we came there.
+    // The target that failed, and how we got there.
     let target = &match error {
         ConnectError::Redirected(redirected) => {
             let via = redirected.via.iter().map(shown).collect::<Vec<_>>().join(", ");
@@ -47,7 +47,7 @@ pub(super) fn tell(output: &mut Output, way: &Way<'_>, error: &ConnectError) {
         }
         _ => way.target.to_owned(),
     };
-    // Whom we look up and connect to.
+    // The host that we look up and connect to.
     let first = match way.proxy {
         Some(proxy) => format!("the proxy {proxy}"),
         None => target.clone(),
@@ -105,7 +105,7 @@ fn shown(target: &Target) -> String {
     one_line(target.to_string().as_bytes())
 }
 
-/// The answer of a server that refuses.
+/// Shows the answer of a server that refuses.
 fn show_refusal(output: &mut Output, response: &RefusedResponse, advice: &str) {
     output.note(format_args!("{response}{advice}"));
     show_head(output, '<', response.head().bytes());
@@ -120,7 +120,7 @@ fn show_refusal(output: &mut Output, response: &RefusedResponse, advice: &str) {
     }
 }
 
-/// What may help, behind what the server has answered; empty where nothing is known.
+/// Returns advice to follow the server's answer; empty if there is none.
 fn advice(target: &str, asked: Asked, response: &RefusedResponse) -> String {
     match response.status() {
         200..=299 => " A web server answers there, and no WebSocket: is the path right?".to_owned(),
@@ -137,7 +137,7 @@ fn advice(target: &str, asked: Asked, response: &RefusedResponse) -> String {
     }
 }
 
-/// The origin of the pages that the server itself would have.
+/// Returns the origin that the server's own pages would have.
 fn origin_of(target: &str) -> Option<String> {
     let (scheme, rest) = target.split_once("://")?;
     let authority = rest.split(['/', '?', ' ']).next()?;
@@ -145,14 +145,14 @@ fn origin_of(target: &str) -> Option<String> {
     Some(format!("{scheme}://{authority}"))
 }
 
-/// The lines of an HTTP head, without what logs somebody in.
+/// Shows the lines of an HTTP head without credentials.
 pub(super) fn show_head(output: &mut Output, direction: char, bytes: &[u8]) {
     for line in lines_of(bytes) {
         output.note(format_args!("{direction} {}", without_secret(one_line(line))));
     }
 }
 
-/// Why TLS has failed, and what may help.
+/// Returns why TLS has failed, and what may help.
 fn tls_fault(fault: &io::Error, ca: Option<&str>) -> String {
     use rustls::AlertDescription::{BadCertificate, CertificateRequired, HandshakeFailure};
     use rustls::{CertificateError, Error};
@@ -180,7 +180,7 @@ fn tls_fault(fault: &io::Error, ca: Option<&str>) -> String {
     format!("{words}{advice}")
 }
 
-/// The lines that hold something.
+/// Returns the lines that are not empty.
 fn lines_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let lines = bytes.split(|&byte| byte == b'\n');
     lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).filter(|line| !line.is_empty())

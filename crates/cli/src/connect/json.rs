@@ -1,4 +1,4 @@
-//! Lines of JSON: what goes out on stdout with `--json`, and what comes in on stdin.
+//! Lines of JSON: the output on stdout with `--json`, and the input on stdin.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::lines::{self, Line};
 
-/// Which way something went.
+/// The direction of an event.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Direction {
@@ -30,10 +30,10 @@ struct EventLine<'a> {
     rest: &'a Value,
 }
 
-/// An event as a line of JSON. What a terminal would act on is escaped, which JSON can always do.
+/// Writes an event as a line of JSON. Characters that a terminal would act on are escaped, which JSON always allows.
 pub(super) fn event(direction: Option<Direction>, r#type: &str, rest: &Value) -> Json {
     let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    // A `Value` has no key but text, and nothing else in it can fail.
+    // A `Value` has only text as keys, and nothing else in it can fail.
     Json::compact(&EventLine { time, direction, r#type, rest }).unwrap_or_default()
 }
 
@@ -60,14 +60,14 @@ enum Order {
         #[serde(default)]
         reason: String,
     },
-    /// What our own stdout says beside these, so that it can be fed to another connection.
+    /// Events of our own stdout, which are ignored so that it can be fed to another connection.
     #[serde(alias = "unreached", alias = "retry")]
     Open,
 }
 
 const EXAMPLE: &str = r#"with --json a line of stdin is such as {"type":"text","data":"hello"}, or "binary" with "base64", "ping", "pong", or "close" with "code" and "reason""#;
 
-/// Reads a line of stdin; `None` where it asks for nothing.
+/// Parses a line of stdin; `None` if it asks for nothing.
 pub(super) fn parse(line: &str) -> Result<Option<Line>, String> {
     if line.trim().is_empty() {
         return Ok(None);

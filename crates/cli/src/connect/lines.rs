@@ -1,9 +1,9 @@
-//! What a person types: text to send, or a command behind a slash.
+//! What a person types: text to send, or a command after a slash.
 
 use bowsprit::close::{CloseCode, MAX_REASON};
 use bowsprit_lab::hex;
 
-/// One line, understood.
+/// A parsed line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Text(String),
@@ -13,7 +13,7 @@ pub(super) enum Line {
     Close(CloseCode, String),
     /// The next part of a message in fragments.
     Fragment(String),
-    /// Its last part.
+    /// The last part of a message in fragments.
     End(String),
     Help,
 }
@@ -29,7 +29,7 @@ A line goes out as a text message; what starts with / is a command:
 //...                   send a text that starts with a slash
 /help                   show this";
 
-/// Reads one line.
+/// Parses a line.
 pub(super) fn parse(line: &str) -> Result<Line, String> {
     let Some(command) = line.strip_prefix('/') else { return Ok(Line::Text(line.to_owned())) };
     if command.starts_with('/') {
@@ -48,7 +48,7 @@ pub(super) fn parse(line: &str) -> Result<Line, String> {
     }
 }
 
-/// The payload of a Ping or Pong.
+/// Returns the payload of a Ping or Pong.
 pub(super) fn control(text: &str) -> Result<Vec<u8>, String> {
     if text.len() > 125 {
         return Err("a control frame carries at most 125 bytes".into());
@@ -62,7 +62,7 @@ fn close(rest: &str) -> Result<Line, String> {
     closing(CloseCode(code.unwrap_or(0)), reason)
 }
 
-/// A Close frame that may be sent.
+/// Returns a Close frame, if it may be sent.
 pub(super) fn closing(code: CloseCode, reason: &str) -> Result<Line, String> {
     if !code.may_travel() {
         return Err("use a code that may travel: 1000 to 1003, 1007 to 1014, or 3000 to 4999".into());

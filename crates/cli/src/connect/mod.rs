@@ -253,7 +253,7 @@ pub(crate) fn run(args: Args) -> i32 {
     }
 }
 
-/// Why a file cannot be sent; asked before there is a connection.
+/// Returns why a file cannot be sent; checked before connecting.
 fn unreadable(path: &Path) -> Option<String> {
     let shown = one_line(path.as_os_str().as_encoded_bytes());
     match std::fs::File::open(path).and_then(|file| file.metadata()) {
@@ -265,20 +265,20 @@ fn unreadable(path: &Path) -> Option<String> {
 
 struct Setup {
     config: ClientConfig,
-    /// Where to, as the user has said it.
+    /// The target as the user wrote it.
     target: String,
-    /// What stands before it.
+    /// The proxy in front of it.
     proxy: Option<String>,
-    /// The URL says who asks.
+    /// Whether the URL has user-info.
     has_user: bool,
 }
 
-/// What the user typed as what the library takes.
+/// Turns what the user typed into the library's types.
 fn config(args: &Args) -> Result<Setup, String> {
     let shown = one_line(without_user_info(&args.url).as_bytes());
     let named = |error: &dyn std::fmt::Display| format!("{shown}: {error}");
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    // Who wants to be careless about certificates, or careful, speaks of TLS.
+    // A user who relaxes or tightens certificate checks means TLS.
     let is_about_tls = args.way.is_about_tls() || args.way.insecure;
     let url = server_url(&args.url, is_about_tls).map_err(|error| named(&error))?;
     let target = Target::parse(&url).map_err(|error| named(&error))?;
@@ -296,7 +296,7 @@ fn config(args: &Args) -> Result<Setup, String> {
     }
     if let Some(time) = &args.reconnect {
         let mut policy = match time {
-            // A person, or a script, waits for it: at once at first.
+            // A person or a script waits for it, so the first retry is immediate.
             None => ReconnectPolicy::with(Backoff::Exponential { first: FIRST_RETRY, cap: LONGEST_RETRY }),
             Some(time) => ReconnectPolicy::with(Backoff::Fixed(time.0)),
         };
@@ -329,7 +329,7 @@ fn config(args: &Args) -> Result<Setup, String> {
     Ok(Setup { target, config, proxy, has_user })
 }
 
-/// The request as it is for the target, wherever it goes.
+/// Makes the request for the target, wherever the connection goes.
 fn under_the_name_of(target: &Target, config: ClientConfig) -> Result<ClientConfig, RequestBuildError> {
     let config = config.host(target.host_header())?;
     match target {
@@ -359,7 +359,7 @@ impl WayArgs {
         self.resolve.iter().chain(&self.connect_to).cloned().collect()
     }
 
-    /// For a target of which a host with another name is to stand in.
+    /// Configures TLS for a target that may be reached at a host with another name.
     fn tls(&self, renamed: Option<&(String, Target)>) -> Result<TlsClient, TlsConfigError> {
         let mut builder = TlsClient::builder();
         if let Some((host, target)) = renamed
@@ -401,6 +401,6 @@ When it closes, after the last line of stdin or the last --message:
   --stay           never
 On a terminal Ctrl-D closes at once. At any time: Ctrl-C, /close, --timeout TIME, and a Close frame of the server.";
 
-/// The most that the first try to connect again waits, and any.
+/// The longest wait before the first retry, and before any retry.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! What a terminal does with what is typed: to be put back as it was.
+//! The input mode of a terminal, so that it can be restored.
 
 #[cfg(unix)]
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -11,18 +11,18 @@ pub(super) struct Mode {
 
 #[cfg(unix)]
 impl Mode {
-    /// As it is now; `None` where stdin is no terminal.
+    /// Returns the current mode; `None` if stdin is not a terminal.
     pub(super) fn now() -> Option<Self> {
         tcgetattr(std::io::stdin()).ok().map(|termios| Self { termios })
     }
 
     pub(super) fn restore(&self) {
-        // Fails where the terminal is gone.
+        // This fails if the terminal is gone.
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Drain, &self.termios);
     }
 }
 
-/// Elsewhere the console keeps a mode for each program.
+/// On other systems the console keeps a mode for each program.
 #[cfg(not(unix))]
 impl Mode {
     pub(super) fn now() -> Option<Self> {

@@ -1,4 +1,4 @@
-//! What goes to stdout: messages, or everything as JSON.
+//! The output on stdout: messages, or everything as JSON.
 
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 
@@ -17,9 +17,9 @@ pub(super) struct Output {
     to: Option<BufWriter<StdoutLock<'static>>>,
     form: Form,
     base64: bool,
-    /// What stands behind each message that goes to a program; `None` where that is as it is by itself.
+    /// What follows each message that goes to a program; `None` if nothing does.
     separator: Option<Vec<u8>>,
-    /// In place of stdout and stderr while lines are edited.
+    /// Used in place of stdout and stderr while lines are edited.
     screen: Option<Screen>,
     colours: Colours,
     failed: io::Result<()>,
@@ -37,7 +37,7 @@ pub(super) enum Form {
     Json,
 }
 
-/// What tells messages from talk at a glance.
+/// Colours that distinguish messages from remarks.
 #[derive(Clone, Copy, Default)]
 struct Colours {
     received: Style,
@@ -45,7 +45,7 @@ struct Colours {
 }
 
 impl Colours {
-    /// None where stdout is no terminal, or NO_COLOR is set.
+    /// There are none if stdout is not a terminal, or NO_COLOR is set.
     fn of_stdout() -> Self {
         match AutoStream::choice(&io::stdout()) {
             ColorChoice::Never => Self::default(),
@@ -78,21 +78,21 @@ impl Output {
         self.form == Form::Escaped
     }
 
-    /// Prints above the line that is being edited from now on; stdout is not locked any more.
+    /// From now on prints above the line that is being edited; stdout is not locked any more.
     pub(super) fn print_to(&mut self, screen: Screen) {
         self.screen = Some(screen);
         self.colours = Colours::of_stdout();
         self.to = None;
     }
 
-    /// No line is edited any more.
+    /// Stops printing to the screen, because no line is edited any more.
     pub(super) fn leave_screen(&mut self) {
         if let Some(screen) = self.screen.take() {
             screen.leave();
         }
     }
 
-    /// Whether more has come than could be shown.
+    /// Returns whether more has come than could be shown.
     pub(super) fn is_behind(&self) -> bool {
         self.screen.as_ref().is_some_and(Screen::is_behind)
     }
@@ -100,7 +100,7 @@ impl Output {
     pub(super) fn message(&mut self, message: Message<'_>) {
         if let Some(screen) = &self.screen {
             let text = match message {
-                // No line of a message looks like the start of another, or like talk of ours.
+                // No line of a message must look like the start of another message, or like a remark of ours.
                 Message::Text(text) => for_terminal(text).into_string().replace('\n', "\n  "),
                 Message::Binary(bytes) if self.base64 => STANDARD.encode(bytes),
                 Message::Binary(bytes) => hex(bytes),
@@ -133,12 +133,12 @@ impl Output {
         to.write_all(end)
     }
 
-    /// Whether events are to be told.
+    /// Returns whether events are reported.
     pub(super) fn wants_events(&self) -> bool {
         self.form == Form::Json
     }
 
-    /// A message that has gone either way, as an event.
+    /// Reports a message in either direction as an event.
     pub(super) fn message_event(&mut self, direction: Direction, message: Message<'_>) {
         match message {
             Message::Text(text) => self.event(Some(direction), "text", &json!({"data": text})),
@@ -148,7 +148,7 @@ impl Output {
         }
     }
 
-    /// Something that has happened, where that is wanted.
+    /// Reports an event, if events are wanted.
     pub(super) fn event(&mut self, direction: Option<Direction>, r#type: &str, rest: &Value) {
         if self.form == Form::Json
             && self.failed.is_ok()
@@ -158,7 +158,7 @@ impl Output {
         }
     }
 
-    /// Talk.
+    /// Prints a remark.
     pub(super) fn note(&mut self, text: impl std::fmt::Display) {
         match &self.screen {
             Some(screen) => {
@@ -169,13 +169,13 @@ impl Output {
         }
     }
 
-    /// Tells what went wrong since the last time, too.
+    /// Flushes, and also reports an earlier error.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         std::mem::replace(&mut self.failed, Ok(()))?;
         self.to.as_mut().map_or(Ok(()), Write::flush)
     }
 
-    /// Writes nothing from now on, nor what is still in the buffer.
+    /// Discards what is still in the buffer, and writes nothing from now on.
     pub(super) fn stop(&mut self) {
         if let Some(to) = self.to.take() {
             let _ = to.into_parts();

@@ -5,22 +5,22 @@ use std::str::FromStr;
 
 use bowsprit::client::Target;
 
-/// Where connections go that are meant for some host and port.
+/// Where connections for some host and port go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
-    /// `None` for any.
+    /// The host and port of the URL; `None` means any.
     host: Option<String>,
     port: Option<u16>,
-    /// `None` for the same.
+    /// The host and port to connect to; `None` means the same.
     to_host: Option<String>,
     to_port: Option<u16>,
 }
 
 impl Route {
-    /// `HOST:PORT:ADDRESS[,ADDRESS...]`; the host may be `*`.
+    /// Parses `HOST:PORT:ADDRESS[,ADDRESS...]`; the host may be `*`.
     pub(super) fn resolve(text: &str) -> Result<Self, String> {
         let wrong = "use HOST:PORT:ADDRESS, such as example.com:443:127.0.0.1";
-        // curl: a + lets the entry time out, which one connection does not live to see.
+        // In curl, a + lets the entry time out, which is longer than one connection lasts.
         let (host, rest) = host(text.strip_prefix('+').unwrap_or(text)).ok_or(wrong)?;
         let (port, addresses) = rest.split_once(':').ok_or(wrong)?;
         let first = addresses.split(',').next().unwrap_or_default();
@@ -34,7 +34,7 @@ impl Route {
         })
     }
 
-    /// Where a connection to the target goes instead: host and port.
+    /// Returns the host and port to connect to in place of these, if this route applies.
     fn of(&self, host: &str, port: u16) -> Option<(String, u16)> {
         let is_meant = self.host.as_deref().is_none_or(|ours| ours.eq_ignore_ascii_case(host))
             && self.port.is_none_or(|ours| ours == port);
@@ -43,7 +43,7 @@ impl Route {
     }
 }
 
-/// `HOST1:PORT1:HOST2:PORT2`, each of which may be empty.
+/// Parses `HOST1:PORT1:HOST2:PORT2`, each of which may be empty.
 impl FromStr for Route {
     type Err = String;
 
@@ -61,7 +61,7 @@ impl FromStr for Route {
     }
 }
 
-/// A host, perhaps an IPv6 address in brackets, and what follows the colon behind it.
+/// Splits off a host, which may be an IPv6 address in brackets, and returns what follows the colon after it.
 fn host(text: &str) -> Option<(String, &str)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (address, rest) = rest.split_once(']')?;
@@ -71,7 +71,7 @@ fn host(text: &str) -> Option<(String, &str)> {
     Some((host.to_owned(), rest))
 }
 
-/// Where to connect to in place of the target: its URL, and the host in it.
+/// Returns where to connect to in place of the target: its URL, and the host in it.
 pub(super) fn choose(routes: &[Route], target: &Target) -> Option<(String, String)> {
     let Target::Host(url) = target else { return None };
     let (host, port) = routes.iter().find_map(|route| route.of(url.host(), url.port()))?;

@@ -1,10 +1,10 @@
 //! Text above the line that is being edited.
 //!
-//! A thread prints it, as a terminal may keep it waiting; the loop never waits, until it leaves. All of it is shown, in
-//! order, which takes some care. The editor shows a text when it finds it in a channel with room for one, but only while
-//! a line is edited; between two lines its printer writes at once, and would overtake what is left in the channel. So
-//! nothing is printed between two lines, as far as that can be known, and behind each text goes [`NOTHING`]: once that
-//! has found room, the text has left the channel.
+//! A thread prints it, because a terminal may delay it; the loop never waits until it leaves. All of it is shown in
+//! order, which takes some care. The editor shows a text when it finds it in a channel with room for one, but only
+//! while a line is edited; between two lines its printer writes at once, and would overtake what is left in the
+//! channel. So nothing is printed between two lines, as far as that can be known, and each text is followed by
+//! [`NOTHING`]: once that has found room, the text has left the channel.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,28 +22,28 @@ use rustyline::{Context, ExternalPrinter, Helper};
 
 use super::mode::Mode;
 
-/// Where text goes while lines are edited.
+/// Where text is printed while lines are edited.
 pub(super) struct Screen {
     texts: Sender<String>,
-    /// Bytes that are not printed yet.
+    /// How many bytes are not printed yet.
     waiting: Arc<AtomicUsize>,
     gate: Gate,
-    /// Says nothing, and ends with the thread that prints.
+    /// Disconnects, without sending anything, when the printing thread ends.
     done: Receiver<()>,
     mode: Mode,
 }
 
-/// While more than this waits to be printed, the server waits too.
+/// If more than this waits to be printed, the server has to wait too.
 const ENOUGH_WAITING: usize = 64 << 10;
 
-/// How long a terminal that was stopped (Ctrl-S) can keep us from leaving.
+/// How long a terminal that was stopped (Ctrl-S) can delay our exit.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Up a line and down again.
+/// Moves up a line and down again.
 const NOTHING: &str = "\x1b[A\n";
 
 impl Screen {
-    /// Starts to print; `None` where stdin is no terminal.
+    /// Starts the printing thread; `None` if stdin is not a terminal.
     pub(super) fn start(
         printer: impl ExternalPrinter + Send + 'static,
         gate: Gate,
@@ -61,34 +61,34 @@ impl Screen {
         Some(screen)
     }
 
-    /// Prints above the line that is being edited.
+    /// Prints a text above the line that is being edited.
     pub(super) fn print(&self, text: String) {
         self.waiting.fetch_add(text.len(), Ordering::AcqRel);
-        // Fails where the thread has gone, and the terminal with it.
+        // This fails if the thread has ended, and the terminal with it.
         let _ = self.texts.send(text);
     }
 
-    /// Whether the terminal is slower than the server.
+    /// Returns whether the terminal is slower than the server.
     pub(super) fn is_behind(&self) -> bool {
         self.waiting.load(Ordering::Acquire) > ENOUGH_WAITING
     }
 
-    /// Shows what is still to be shown, and leaves the terminal as it was found, while the editor waits for a line that
-    /// nobody wants any more.
+    /// Shows the remaining text, and leaves the terminal as it was found, while the editor waits for a line that is not
+    /// wanted any more.
     pub(super) fn leave(self) {
         drop(self.texts);
         if self.done.recv_timeout(PATIENCE).is_err_and(|error| error == mpsc::RecvTimeoutError::Timeout) {
             self.gate.give_up();
             let _ = self.done.recv_timeout(PATIENCE);
         }
-        // Away with the prompt and what was typed there; no more marks around what is pasted.
+        // Removes the prompt and what was typed there, and stops marking pasted text.
         let mut stdout = std::io::stdout();
         let _ = stdout.write_all(b"\r\x1b[J\x1b[?2004l").and_then(|()| stdout.flush());
         self.mode.restore();
     }
 }
 
-/// Prints until the loop leaves, and then sees to it that all of it is shown.
+/// Prints until the loop leaves, then makes sure that everything is shown.
 fn print(
     mut printer: impl ExternalPrinter,
     texts: &Receiver<String>,
@@ -98,7 +98,7 @@ fn print(
 ) {
     let mut print = |text| {
         gate.wait();
-        // A terminal that is gone ends the command by other ways.
+        // If the terminal is gone, the command ends in another way.
         let _ = printer.print(text);
     };
     while let Ok(mut text) = texts.recv() {
@@ -110,11 +110,11 @@ fn print(
             let _ = waker.wake();
         }
     }
-    // Once this has found room, the one before it is being printed, and all before that is.
+    // Once this has found room, the text before it is being printed, and everything before that has been.
     print(NOTHING.to_owned());
 }
 
-/// Open while a line is edited. The editor tells it so by what it asks its helper.
+/// Open while a line is edited, as known from what the editor asks its helper.
 #[derive(Clone, Default)]
 pub(super) struct Gate(Arc<(Mutex<State>, Condvar)>);
 
@@ -123,9 +123,9 @@ enum State {
     #[default]
     Between,
     Editing,
-    /// The line is whole; the editor will leave it.
+    /// The line is complete, and the editor is about to leave it.
     Leaving,
-    /// Nobody edits any more.
+    /// No line is edited any more.
     Open,
 }
 
@@ -153,7 +153,7 @@ impl Gate {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves it whole: nothing that can panic is called under the lock.
+        // A panic elsewhere leaves the state valid: nothing that can panic is called under the lock.
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -169,7 +169,7 @@ impl Highlighter for Gate {}
 impl Hinter for Gate {
     type Hint = String;
 
-    /// Asked whenever a line is shown, the first time before a key is read.
+    /// The editor calls this whenever a line is shown, the first time before it reads a key.
     fn hint(&self, _: &str, _: usize, _: &Context<'_>) -> Option<String> {
         self.change(|state| if state == State::Between { State::Editing } else { state });
         None
@@ -177,7 +177,7 @@ impl Hinter for Gate {
 }
 
 impl Validator for Gate {
-    /// Asked when Enter is pressed.
+    /// The editor calls this when Enter is pressed.
     fn validate(&self, _: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         self.change(|state| if state == State::Editing { State::Leaving } else { state });
         Ok(ValidationResult::Valid(None))

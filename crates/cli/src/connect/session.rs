@@ -1,4 +1,4 @@
-//! The life of `bowsprit connect`: from the first try to the exit code.
+//! The life of `bowsprit connect`: from the first attempt to the exit code.
 
 mod events;
 mod sending;
@@ -26,25 +26,25 @@ use crate::limits;
 use crate::output::one_line;
 use crate::values::Time;
 
-/// How long the server may take to end the TCP connection, which it does first (§7.1.1), before we do.
+/// How long we wait for the server to end the TCP connection, which it does first (§7.1.1), before we do.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// What the user wants.
 pub(super) struct Plan {
     pub(super) target: String,
-    /// The one that stands before it.
+    /// The proxy in front of the target.
     pub(super) proxy: Option<String>,
-    /// The file of certificates that are trusted.
+    /// The file of trusted certificates.
     pub(super) ca: Option<String>,
     pub(super) asked: Asked,
-    /// The subprotocols that are offered.
+    /// The subprotocols to offer.
     pub(super) subprotocols: Vec<String>,
-    /// In place of stdin.
+    /// Messages to send in place of stdin.
     pub(super) messages: Vec<Outgoing>,
     pub(super) separator: Option<Separator>,
     pub(super) preamble: Vec<String>,
     pub(super) expect: Option<u64>,
-    /// How long the server may be quiet after the last line; `None` where it is not for us to close.
+    /// How long the server may be quiet after the last line; `None` if we do not close by ourselves.
     pub(super) wait: Option<Duration>,
     pub(super) until: Option<Instant>,
     pub(super) close_timeout: Duration,
@@ -59,11 +59,11 @@ pub(super) struct Plan {
     pub(super) close_code_exit: bool,
 }
 
-/// A message that was named on the command line.
+/// A message given on the command line.
 #[derive(Clone, Debug)]
 pub(super) enum Outgoing {
     Text(String),
-    /// The bytes of this file.
+    /// The content of this file.
     File(PathBuf),
 }
 
@@ -71,38 +71,38 @@ pub(super) struct Session {
     plan: Plan,
     stage: SessionState,
     client: Option<ClientId>,
-    /// From the moment the first connection is open.
+    /// Set from the moment the first connection is open.
     input: Option<Input>,
     /// What was typed while there was no connection.
     held: VecDeque<Item>,
     messages: VecDeque<Outgoing>,
-    /// What is still to be said of it on this connection.
+    /// The part of the preamble that has yet to be sent on this connection.
     preamble: VecDeque<String>,
     /// When we began to connect.
     began: Option<Instant>,
-    /// Nothing is sent before, so that a greeting is not taken for an answer.
+    /// Nothing is sent before this, so that a greeting is not taken for an answer.
     silent_until: Option<Instant>,
     waker: Arc<Waker>,
     output: Output,
     latency: Latency,
     received: u64,
     answers: Answers,
-    /// A message is being sent in fragments.
+    /// Whether a message is being sent in fragments.
     in_fragments: bool,
-    /// Nothing is read from the server until the terminal has shown what has come.
+    /// Whether reading from the server is paused until the terminal has shown what has come.
     paused: bool,
-    /// The code of the last connection that was open.
+    /// The close code of the last connection that was open.
     code: Option<CloseCode>,
 }
 
 #[derive(Clone, Copy)]
 enum SessionState {
-    /// On the way, for the first time or again.
+    /// Connecting, for the first time or again.
     Away,
     Open(ConnId),
-    /// We have begun the closing handshake; how it ends if all goes well.
+    /// The closing handshake has begun; this is the exit code if it succeeds.
     Closing(Exit),
-    /// Nothing more is to come; the client may still have to end.
+    /// Nothing more will come, but the client may still have to end.
     Over(Exit),
 }
 
@@ -163,18 +163,18 @@ impl Session {
         Ok(exit)
     }
 
-    /// When there is something to do on the open connection.
+    /// Returns when there is something to do on the open connection.
     fn due(&self) -> Option<Instant> {
         let SessionState::Open(_) = self.stage else { return None };
         [self.answers.due(), self.silent_until].into_iter().flatten().min()
     }
 
-    /// Lets what is left to be said go out, and has the loop take leave of a server that does not end the connection: TLS
-    /// has a word to say before TCP ends.
+    /// Sends the remaining bytes, and lets the loop end the connection to a server that does not end it itself: TLS has
+    /// to send close_notify before TCP ends.
     fn linger(&mut self, driver: &mut Driver<()>) -> io::Result<()> {
         let patience = LINGER.min(self.plan.close_timeout);
         driver.engine.context().shutdown(patience);
-        // The grace is counted in the time of peers, which may stand still.
+        // The grace period is measured on the peers' clock, which may stand still.
         let by = Instant::now() + 2 * patience;
         while !driver.engine.is_empty() && Instant::now() < by {
             driver.turn(self, Some(by))?;
@@ -195,13 +195,13 @@ impl Session {
         }
     }
 
-    /// Says why it ends so.
+    /// Prints the reason, and returns the exit code.
     fn because(&mut self, exit: Exit, why: impl Display) -> Exit {
         self.output.note(why);
         exit
     }
 
-    /// Says what a person at a terminal wants to know, and a script does not.
+    /// Prints something for a person at a terminal, but not for a script.
     fn tell(&mut self, text: impl Display) {
         if self.plan.edit {
             self.output.note(text);
@@ -258,7 +258,7 @@ impl Session {
         }
     }
 
-    /// Begins the closing handshake; no connection follows.
+    /// Begins the closing handshake; no further connection is made.
     fn close(&mut self, cx: &mut Context<()>, code: CloseCode, reason: &str, exit: Exit) {
         if let (SessionState::Open(_), Some(client)) = (self.stage, self.client) {
             cx.close_client(client, Some(CloseReason { code, reason }));
@@ -269,7 +269,7 @@ impl Session {
     fn flush_output(&mut self, cx: &mut Context<()>) {
         match self.output.flush() {
             Ok(()) => {}
-            // The reader has had enough, which is its right.
+            // The reader has left, which is its right.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.stop(cx, Exit::Done),
             Err(error) => {
                 self.output.note(format_args!("cannot write to stdout: {error}"));
@@ -278,7 +278,7 @@ impl Session {
         }
     }
 
-    /// Nobody reads what comes any more.
+    /// Stops, because nobody reads the output any more.
     fn stop(&mut self, cx: &mut Context<()>, exit: Exit) {
         self.output.stop();
         match self.stage {
@@ -295,7 +295,7 @@ impl Session {
         }
     }
 
-    /// What the end of an open connection means.
+    /// Returns the exit code for the end of an open connection.
     fn judge(&mut self, ended: &Ended) -> Exit {
         let received = self.received;
         let asked = match (self.stage, self.plan.expect) {
@@ -347,7 +347,7 @@ impl Session {
     }
 }
 
-/// The time of day, UTC, to the millisecond.
+/// Returns the time of day in UTC, to the millisecond.
 fn clock() -> String {
     let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
     let (hours, minutes, seconds) = (ms / 3_600_000 % 24, ms / 60_000 % 60, ms / 1000 % 60);

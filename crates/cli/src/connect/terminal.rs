@@ -14,7 +14,7 @@ use crate::input::{Input, Item};
 
 type LineEditor = Editor<Gate, DefaultHistory>;
 
-/// Reads lines with an editor; `None` where the terminal can do no more than lines.
+/// Reads lines with an editor; `None` if the terminal cannot do more than lines.
 pub(super) fn start(waker: Arc<Waker>, keep_history: bool) -> Option<(Input, Screen)> {
     let mut editor = LineEditor::new().ok()?;
     let printer = editor.create_external_printer().ok()?;
@@ -23,7 +23,7 @@ pub(super) fn start(waker: Arc<Waker>, keep_history: bool) -> Option<(Input, Scr
     let screen = Screen::start(printer, gate.clone(), waker.clone())?;
     let history = keep_history.then(history_file).flatten();
     if let Some(history) = &history {
-        // There may be none yet.
+        // There may be no history yet.
         let _ = editor.load_history(history);
     }
     let (items, input) = Input::typed(waker);
@@ -31,7 +31,7 @@ pub(super) fn start(waker: Arc<Waker>, keep_history: bool) -> Option<(Input, Scr
     Some((input, screen))
 }
 
-/// Passes lines on to their end.
+/// Passes lines on until they end.
 fn edit(mut editor: LineEditor, gate: &Gate, history: Option<PathBuf>, items: impl Fn(Item) -> bool) {
     loop {
         let item = read(&mut editor, gate, "> ");
@@ -41,7 +41,7 @@ fn edit(mut editor: LineEditor, gate: &Gate, history: Option<PathBuf>, items: im
             let _ = editor.add_history_entry(line);
             if let Some(history) = &history {
                 let _ = history.parent().map(std::fs::create_dir_all);
-                // A line at a time: the process may end at any time.
+                // Saved line by line, because the process may end at any time.
                 let _ = editor.append_history(history);
             }
         }
@@ -50,12 +50,12 @@ fn edit(mut editor: LineEditor, gate: &Gate, history: Option<PathBuf>, items: im
             break;
         }
     }
-    // What is printed from now on is shown by an editor, too, and Ctrl-C still works.
+    // An editor also shows what is printed from now on, and Ctrl-C still works.
     while let Item::Text(_) = read(&mut editor, gate, "") {}
     gate.give_up();
 }
 
-/// The next line, or the end of them all.
+/// Returns the next line, or the end of the input.
 fn read(editor: &mut LineEditor, gate: &Gate, prompt: &str) -> Item {
     loop {
         let line = editor.readline(prompt);
@@ -63,7 +63,7 @@ fn read(editor: &mut LineEditor, gate: &Gate, prompt: &str) -> Item {
         match line {
             Ok(line) => return Item::Text(line),
             Err(ReadlineError::Eof) => return Item::End,
-            // Here, between two lines, the terminal is as it was and the signal means what it always does.
+            // Between two lines the terminal is in its normal mode, and the signal has its normal effect.
             Err(ReadlineError::Interrupted) => {
                 drop(signal_hook::low_level::raise(signal_hook::consts::SIGINT))
             }
@@ -72,7 +72,7 @@ fn read(editor: &mut LineEditor, gate: &Gate, prompt: &str) -> Item {
     }
 }
 
-/// Where the XDG base directories have the state of programs.
+/// Returns the file in the state directory of the XDG base directories.
 fn history_file() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;

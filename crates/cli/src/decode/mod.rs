@@ -52,7 +52,7 @@ enum By {
     Guess,
 }
 
-/// No more is read: a capture that large wants cutting first.
+/// The most bytes that are read: larger captures should be cut first.
 const MOST: u64 = 256 << 20;
 
 pub(crate) fn run(args: Args) -> ExitCode {
@@ -66,7 +66,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
         _ => Form::Text,
     };
     let mut out = Out::new(form);
-    // Each says why the input ends early, if it does.
+    // Each returns why the input ends early, if it does.
     let read = match input {
         Input::Bytes(bytes) => {
             let keep = out.keep();
@@ -106,7 +106,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
     let cut = match read {
         Ok(found) => cut.or(found),
         Err(error) => {
-            // What was read so far is of use all the same.
+            // What was read so far is useful nevertheless.
             return out.finish().map_or_else(usage, |_| usage(error));
         }
     };
@@ -121,20 +121,20 @@ pub(crate) fn run(args: Args) -> ExitCode {
     }
 }
 
-/// What there is to decode, and why there should be more.
+/// The input to decode, and why there should be more.
 struct Given {
     input: Input,
     cut: Option<String>,
 }
 
 enum Input {
-    /// One direction.
+    /// The bytes of one direction.
     Bytes(Vec<u8>),
-    /// What `watch` has saved.
+    /// A file that `watch` saved.
     Saved(Vec<u8>),
-    /// A capture of packets.
+    /// A packet capture.
     Packets(Vec<u8>),
-    /// Packets in no container.
+    /// Packets without a container.
     Rows(Vec<printed::Packet>),
     /// An HTTP archive.
     Archive(String),
@@ -146,7 +146,7 @@ impl From<Input> for Given {
     }
 }
 
-/// Says what of a capture is not shown; where it ends early.
+/// Reports what is not shown of a capture, and returns where it ends early.
 fn tell_of(held: &packets::Held) -> Option<String> {
     if held.others > 0 || held.left_out > 0 {
         say(format_args!(
@@ -161,7 +161,7 @@ fn tell_of(held: &packets::Held) -> Option<String> {
     held.is_cut.then(|| format!("the capture ends inside packet {}", held.packets + 1))
 }
 
-/// Says what of an archive is not shown.
+/// Reports what is not shown of an archive.
 fn tell_of_archive(held: &har::Held) {
     for reason in &held.reasons {
         say(format_args!("not shown: {reason}"));
@@ -222,7 +222,7 @@ fn input(args: &Args) -> Result<Given, String> {
     };
     let is_head = [&b"GET "[..], b"HTTP/"].iter().any(|start| bytes.starts_with(start));
     match String::from_utf8(bytes) {
-        // A head as it was on the wire; a dump of one starts with digits.
+        // This is a head as it was on the wire; a dump of one starts with digits.
         Ok(text) if is_head => Ok(Input::Bytes(text.into_bytes()).into()),
         Ok(text) => of_text(text),
         Err(error) if is_head => Ok(Input::Bytes(error.into_bytes()).into()),
@@ -230,7 +230,7 @@ fn input(args: &Args) -> Result<Given, String> {
     }
 }
 
-/// A file that holds both directions, known by its first bytes; otherwise those bytes again.
+/// Recognizes a file with both directions by its first bytes; otherwise returns the bytes.
 fn of_file(bytes: Vec<u8>) -> Result<Input, Vec<u8>> {
     if Header::is_at_start_of(&bytes) {
         Ok(Input::Saved(bytes))
@@ -241,7 +241,7 @@ fn of_file(bytes: Vec<u8>) -> Result<Input, Vec<u8>> {
     }
 }
 
-/// What a text stands for.
+/// Returns the input that a text stands for.
 fn of_text(text: String) -> Result<Given, String> {
     if har::is_at_start_of(&text) {
         return Ok(Input::Archive(text).into());

@@ -1,4 +1,4 @@
-//! What was decoded, on stdout: lines, JSON or a page, written while it is read.
+//! Decoded output on stdout: lines, JSON or a page, written while the input is read.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, StdoutLock, Write as _};
@@ -11,7 +11,7 @@ use bowsprit_lab::reader::Keep;
 use crate::output::{colours, for_terminal};
 use crate::told;
 
-/// How it is shown.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Text,
@@ -50,7 +50,7 @@ impl Out {
         }
     }
 
-    /// Part of one direction of which no time is known.
+    /// Shows a part of one direction, without times.
     pub(super) fn part(&mut self, part: &Told) {
         match self.form {
             Form::Text => {
@@ -65,7 +65,7 @@ impl Out {
         }
     }
 
-    /// Part of a connection, so long after what came before.
+    /// Shows a part of a connection, `gap` after the one before.
     pub(super) fn told(&mut self, number: u64, part: &Told, gap: Duration) {
         match self.form {
             Form::Text if part.is_silent() => {}
@@ -89,11 +89,11 @@ impl Out {
         }
     }
 
-    /// Writes the rest; how many faults there were.
+    /// Writes the rest. Returns how many faults there were.
     ///
     /// # Errors
     ///
-    /// What stdout says, unless its reader is gone, which is no failure.
+    /// Returns the error of stdout, unless its reader is gone, which is not a failure.
     pub(super) fn finish(mut self) -> io::Result<usize> {
         if self.form == Form::Html {
             self.write(html_end(self.faults).as_str());
@@ -109,17 +109,17 @@ impl Out {
 pub(super) struct Talks<'a> {
     out: &'a mut Out,
     open: BTreeMap<u64, Talk>,
-    /// Where the opening handshake is not there, permessage-deflate is agreed.
+    /// Whether permessage-deflate is agreed, if the opening handshake is missing.
     deflate: bool,
 }
 
 struct Talk {
     conversation: Conversation,
-    /// When something was last told of it.
+    /// When something was last shown of the conversation.
     last: Duration,
 }
 
-/// Conversations at once; of a file that has more the oldest ones are ended.
+/// How many conversations may be open at once; beyond that the oldest are ended.
 const MOST: usize = 65_536;
 
 impl<'a> Talks<'a> {
@@ -165,7 +165,7 @@ impl<'a> Talks<'a> {
         self.out.faults += usize::try_from(conversation.summary().faults()).unwrap_or(usize::MAX);
     }
 
-    /// No more comes.
+    /// Ends all conversations, because no more input comes.
     pub(super) fn finish(mut self) {
         while !self.open.is_empty() {
             self.end_first();

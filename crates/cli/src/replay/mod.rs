@@ -1,4 +1,4 @@
-//! `bowsprit replay`: a finding of `bowsprit fuzz`, or a client that `bowsprit watch` has saved, once more.
+//! `bowsprit replay`: plays again a finding of `bowsprit fuzz`, or a client that `bowsprit watch` has saved.
 
 mod args;
 mod talk;

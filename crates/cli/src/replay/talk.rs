@@ -1,4 +1,4 @@
-//! What a client has said to a server under `watch --save`, said once more.
+//! Sends again what a client has sent to a server under `watch --save`.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -20,12 +20,12 @@ use crate::fuzz::Server;
 use crate::output::{colours, count, for_terminal, print, say};
 use crate::told;
 
-/// How long the server may take to answer the request, to take what is written, and to end.
+/// How long the server may take to answer the request, to accept what is written, and to end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Silences of the client are kept, up to this.
+/// The longest pause of the client that is kept.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Plays the client's side of each connection of a file against the server, one after the other.
+/// Plays the client's side of each connection of a file against the server, one by one.
 pub(super) fn replay(text: &str, args: &Args) -> Result<Exit, String> {
     let mut talks: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();
     let Saved { header, is_cut } = saved::read(text.as_bytes(), |entry| {
@@ -67,16 +67,16 @@ pub(super) fn replay(text: &str, args: &Args) -> Result<Exit, String> {
     Ok(if faults == 0 { Exit::Done } else { Exit::PeerFailed })
 }
 
-/// One connection.
+/// One connection to play.
 struct Play {
     number: u64,
     stream: TcpStream,
     answers: Receiver<Vec<u8>>,
     conversation: Conversation,
     began: Instant,
-    /// When something was told last.
+    /// When something was last shown.
     last: Duration,
-    /// The server sends nothing more.
+    /// Whether the server sends nothing more.
     is_ended: bool,
 }
 
@@ -86,7 +86,7 @@ impl Play {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut from = stream.try_clone()?;
-        // Bounded: a server that floods waits for us.
+        // The channel is bounded, so a server that floods has to wait for us.
         let (to, answers) = sync_channel(16);
         thread::Builder::new().name("answers".to_owned()).spawn(move || {
             let mut buffer = vec![0; 64 << 10];
@@ -107,7 +107,7 @@ impl Play {
         })
     }
 
-    /// Says all of it; how often the server broke a rule.
+    /// Sends everything. Returns how often the server broke a rule.
     fn run(mut self, entries: Vec<Entry>) -> io::Result<u64> {
         let mut before = None;
         for entry in entries {
@@ -124,7 +124,7 @@ impl Play {
                     self.tell(|conversation, tell| {
                         conversation.receive(at, from, &bytes, &mut |told| tell(told))
                     });
-                    // What follows a request was said to somebody who had answered.
+                    // What follows a request was sent after the server had answered.
                     if !self.conversation.is_open() {
                         self.listen(Instant::now() + PATIENCE, Conversation::is_answered);
                     }
@@ -147,7 +147,7 @@ impl Play {
         Ok(self.conversation.summary().server.faults)
     }
 
-    /// Hears the server, at most so long.
+    /// Reads from the server until this time.
     fn listen(&mut self, until: Instant, is_enough: impl Fn(&Conversation) -> bool) {
         while !self.is_ended && !is_enough(&self.conversation) {
             match self.answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -185,7 +185,7 @@ impl Play {
     }
 }
 
-/// A line that is fit for a terminal already.
+/// Prints a line that is escaped for a terminal already.
 fn print_line(line: &str) {
     crate::output::print_bytes(format!("{line}\n").as_bytes());
 }

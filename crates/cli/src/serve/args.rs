@@ -131,7 +131,7 @@ impl Args {
     pub(super) const fn talk(&self) -> Talk {
         match (self.quiet, self.verbose) {
             (true, _) => Talk::Quiet,
-            // Whoever types wants to know whether anybody is there.
+            // A user who types wants to know whether anybody is connected.
             (_, 0) if matches!(self.mode, Mode::Console) => Talk::Verbose,
             (_, 0) => Talk::Normal,
             (_, 1) => Talk::Verbose,
@@ -139,7 +139,7 @@ impl Args {
         }
     }
 
-    /// Whether other servers may listen on the same address.
+    /// Returns whether other servers may listen on the same address.
     pub(super) const fn reuse_port(&self) -> bool {
         #[cfg(unix)]
         return self.reuse_port;

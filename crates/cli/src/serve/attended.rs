@@ -1,4 +1,4 @@
-//! What stands between the handlers and the attendant, which looks after signals, counters and the live line.
+//! The interface between the handlers and the attendant, which looks after signals, counters and the live line.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,29 +12,29 @@ use crate::output::say;
 
 /// A handler that waits for more than its loop does.
 pub(super) trait Attended: Handler<Data = Visit> {
-    /// Something that it has registered is ready.
+    /// Called when something that the handler has registered is ready.
     fn on_event(&mut self, cx: &mut Context<Visit>, event: &Event) {
         let _ = (cx, event);
     }
 
-    /// All events of a turn have been told.
+    /// Called after all events of a turn.
     fn on_turn(&mut self, cx: &mut Context<Visit>) {
         let _ = cx;
     }
 
-    /// Whether the next turn has something to do at once.
+    /// Returns whether the next turn has something to do at once.
     fn is_busy(&self, cx: &Context<Visit>) -> bool {
         let _ = cx;
         false
     }
 
-    /// Whether it may end once all connections are gone.
+    /// Returns whether the handler may end once all connections are gone.
     fn is_done(&self) -> bool {
         true
     }
 }
 
-/// One of several loops, for as long as it runs; lets the attendant know when it does not.
+/// Held by one of several loops while it runs; tells the attendant when it ends.
 pub(super) struct Running {
     pub(super) number: usize,
     pub(super) count: Arc<AtomicUsize>,

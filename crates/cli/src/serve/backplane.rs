@@ -1,4 +1,4 @@
-//! Other servers with which messages are shared, over an engine that is there already.
+//! Other servers with which messages are shared, over an existing engine.
 
 use std::io;
 use std::path::PathBuf;
@@ -44,11 +44,11 @@ pub(super) struct Backplane {
 }
 
 impl BackplaneArgs {
-    /// `None` where there are no other servers.
+    /// Returns the backplane to join; `None` if there are no other servers.
     ///
     /// # Errors
     ///
-    /// What is wrong with the command line.
+    /// Returns what is wrong with the command line.
     pub(super) fn backplane(&self, mode: &Mode, max_message: usize) -> Result<Option<Backplane>, String> {
         let environment = || std::env::var("BOWSPRIT_BACKPLANE").ok().filter(|url| !url.is_empty());
         let Some(url) = self.backplane.clone().or_else(environment) else { return Ok(None) };
@@ -59,7 +59,7 @@ impl BackplaneArgs {
         }
         let address = Address::parse(&url).map_err(|error| format!("--backplane: {error}"))?;
         let mut settings = BackplaneSettings::default();
-        // What clients here may say goes out; what those of other servers may, whose limit is not known, comes in.
+        // Messages of clients here go out, and those of clients of other servers, whose limit is unknown, come in.
         settings.max_message = settings.max_message.max(max_message);
         settings.max_queued = self.backplane_queue.0;
         settings.max_age = self.backplane_max_age.0;
@@ -69,7 +69,7 @@ impl BackplaneArgs {
                 let tls = TlsClient::builder().ca_file(file).and_then(|builder| builder.build());
                 Some(tls.map_err(|error| format!("--backplane-ca: {error}"))?)
             }
-            // An engine may ask for TLS that the URL does not speak of; a system without certificates has none.
+            // An engine may ask for TLS although the URL does not; a system without certificates has none.
             None => match TlsClient::system_roots() {
                 Err(error) if address.tls() => return Err(format!("--backplane: {error}")),
                 roots => roots.ok(),
@@ -80,12 +80,12 @@ impl BackplaneArgs {
 }
 
 impl Backplane {
-    /// Whether the engine keeps what was said.
+    /// Returns whether the engine keeps messages.
     pub(super) fn has_history(&self) -> bool {
         self.has_history
     }
 
-    /// Has a server join.
+    /// Makes a server join the backplane.
     pub(super) fn join(
         self,
         join: impl FnOnce(&str, BackplaneSettings) -> io::Result<()>,
@@ -94,7 +94,7 @@ impl Backplane {
     }
 }
 
-/// Tells an operator of the link.
+/// Reports an event of the link to the operator.
 pub(super) fn tell(event: &LinkEvent, talk: Talk) {
     if talk < Talk::Normal || matches!(event, LinkEvent::Presence { .. }) {
         return;

@@ -1,4 +1,4 @@
-//! What the page shows of the link to other servers. Any loop may be asked for it, and one of them has the link.
+//! What the page shows about the link to other servers. The page may ask any loop, and only one of them has the link.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,14 +8,14 @@ use serde_json::json;
 
 use crate::output::one_line;
 
-/// Where the page asks.
+/// The path at which the page asks.
 pub(super) const PATH: &str = "/backplane";
-/// How often a loop that has the link tells the others how it goes.
+/// How often the loop with the link reports its state to the others.
 pub(super) const EVERY: Duration = Duration::from_secs(1);
-/// The tag of the timer for that.
+/// The tag of the timer for these reports.
 pub(super) const REFRESH: u64 = 2;
 
-/// The same board for all loops.
+/// The state of the link, shared by all loops.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Board(Arc<Mutex<State>>);
 
@@ -31,11 +31,11 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something has happened to the link.
+    /// Records an event of the link.
     pub(super) fn note(&self, event: &LinkEvent) {
         match event {
             LinkEvent::Up { .. } => self.state().why = None,
-            // An engine says what it likes.
+            // This text comes from the engine and may be anything.
             LinkEvent::Down { why, .. } | LinkEvent::Refused { why } => {
                 self.state().why = Some(one_line(why.as_bytes()))
             }
@@ -43,14 +43,14 @@ impl Board {
         }
     }
 
-    /// How it goes, as the loop knows that has the link.
+    /// Records the state, as known to the loop with the link.
     pub(super) fn refresh(&self, stats: Option<LinkStats>) {
         if let Some(stats) = stats {
             self.state().stats = stats;
         }
     }
 
-    /// The answer to the page.
+    /// Returns the answer to the page.
     pub(super) fn json(&self) -> String {
         let State { stats, why } = &*self.state();
         json!({

@@ -1,4 +1,4 @@
-//! `--mode console`: what is typed goes to all, what comes is shown.
+//! `--mode console`: lines that are typed go to all clients, and their messages are shown.
 
 use std::fmt::Write as _;
 use std::io;
@@ -11,10 +11,10 @@ use crate::input::{Format, Input, Item};
 use crate::logger::{Logger, Stamp};
 use crate::output::{for_terminal, hex};
 
-/// The longest message that is shown whole, in bytes.
+/// The longest message that is shown in full, in bytes.
 const WHOLE: usize = 64 << 10;
 
-/// Where messages are shown. A thread writes them: nobody has to read our stdout for the server to go on.
+/// Where messages are shown. A thread writes them, so the server continues even if nobody reads its stdout.
 #[derive(Clone, Copy)]
 pub(super) struct Screen(&'static Logger);
 
@@ -40,19 +40,19 @@ impl Screen {
         self.0.say(format_args!("{who}: {text}"));
     }
 
-    /// Waits a moment for all to be written.
+    /// Waits a moment until everything is written.
     pub(super) fn finish(self) {
         self.0.finish();
     }
 }
 
-/// As much of a text as is shown.
+/// Returns the part of a text that is shown.
 fn start_of(text: &str) -> &str {
     let end = text.len().min(WHOLE);
     (0..=end).rev().find_map(|at| text.get(..at)).unwrap_or_default()
 }
 
-/// Lines that were typed.
+/// The lines that are typed.
 pub(super) struct Keyboard {
     input: Option<Input>,
 }
@@ -62,7 +62,7 @@ impl Keyboard {
         Self { input: Some(Input::start(Format::Lines, waker)) }
     }
 
-    /// The next line, if one was typed.
+    /// Returns the next line, if one was typed.
     pub(super) fn line(&mut self) -> Option<Result<String, String>> {
         match self.input.as_ref()?.next()? {
             Item::Text(line) => Some(Ok(line)),
@@ -70,7 +70,7 @@ impl Keyboard {
                 self.input = None;
                 Some(Err(why))
             }
-            // The server goes on without.
+            // The server continues without input.
             Item::Binary(_) | Item::End => {
                 self.input = None;
                 None

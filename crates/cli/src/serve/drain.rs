@@ -1,5 +1,5 @@
-//! How the server ends: what balancers are told, and how connections are closed without all their clients coming back
-//! in the same moment.
+//! How the server ends: what balancers are told, and how connections are closed without all clients coming back at the
+//! same moment.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -91,7 +91,7 @@ fn reason(text: &str) -> Result<String, String> {
 impl DrainArgs {
     /// # Errors
     ///
-    /// What is wrong with the command line.
+    /// Returns what is wrong with the command line.
     pub(super) fn trusted_proxies(&self) -> Result<Option<Arc<TrustedProxies>>, String> {
         if self.trust_proxy.is_empty() {
             return Ok(None);
@@ -120,7 +120,7 @@ impl DrainArgs {
         Drain { health, delay, spread, listens_first, close: self.close(), phase: Phase::Serving }
     }
 
-    /// What connections are closed with.
+    /// Returns the Close with which connections are closed.
     pub(super) fn close(&self) -> OwnedClose {
         let code = self.drain_code.unwrap_or(match self.drain_time.0 {
             Duration::ZERO => CloseCode::GOING_AWAY,
@@ -130,7 +130,7 @@ impl DrainArgs {
     }
 }
 
-/// Where the server stands, as all its loops and whoever checks it see it.
+/// The state of the server, as seen by its loops and by health checks.
 #[derive(Clone, Debug)]
 pub(super) struct Health {
     path: Option<String>,
@@ -138,18 +138,18 @@ pub(super) struct Health {
 }
 
 const READY: u8 = 0;
-/// Serves on, but wants no more clients.
+/// The server works, but wants no more clients.
 const UNREADY: u8 = 1;
-/// Takes no more clients.
+/// The server refuses further clients.
 const CLOSING: u8 = 2;
 
 impl Health {
-    /// Whether further clients are refused.
+    /// Returns whether further clients are refused.
     pub(super) fn is_closing(&self) -> bool {
         self.stage.load(Ordering::Relaxed) >= CLOSING
     }
 
-    /// The answer to a request that checks.
+    /// Returns the answer to a health check.
     pub(super) fn answer(&self, method: &str, target: &str) -> Option<Refusal> {
         let path = self.path.as_deref()?;
         let which = match path_of(target) {
@@ -171,19 +171,19 @@ impl Health {
         })
     }
 
-    /// The answer to a client that comes too late.
+    /// Returns the answer to a client that comes too late.
     pub(super) fn too_late(&self) -> Refusal {
         status(503).with_text("This server is ending; connect again to reach another one.")
     }
 }
 
-/// The way to the end.
+/// The steps of the shutdown.
 #[derive(Debug)]
 pub(super) struct Drain {
     health: Health,
     delay: Duration,
     spread: Duration,
-    /// The listeners are closed first.
+    /// Whether the listeners are closed first.
     listens_first: bool,
     close: OwnedClose,
     phase: Phase,
@@ -192,28 +192,28 @@ pub(super) struct Drain {
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Serving,
-    /// Not for long.
+    /// Clients that have just connected may still open until then.
     Listening(Instant),
-    /// Until then.
+    /// Serving continues until then, but health checks fail.
     Unready(Instant),
-    /// Until then.
+    /// Connections are closed until then.
     Closing(Instant),
     ShuttingDown,
 }
 
-/// What is to be done now.
+/// What to do now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum DrainStep {
     /// Close the listeners.
     StopListening,
-    /// Close connections over so long.
+    /// Close connections over this time.
     Close(Duration, OwnedClose),
     /// Close the rest, and end.
     ShutDown,
 }
 
 impl Drain {
-    /// Somebody asks for the end.
+    /// Begins the shutdown.
     pub(super) fn begin(&mut self, now: Instant) {
         if let Phase::Serving = self.phase {
             self.health.stage.store(UNREADY, Ordering::Relaxed);
@@ -224,7 +224,7 @@ impl Drain {
         }
     }
 
-    /// When [`step`](Self::step) has something to do.
+    /// Returns when [`step`](Self::step) has something to do.
     pub(super) const fn next(&self) -> Option<Instant> {
         match self.phase {
             Phase::Serving | Phase::ShuttingDown => None,
@@ -232,7 +232,7 @@ impl Drain {
         }
     }
 
-    /// To be called until there is nothing to do.
+    /// Returns the next thing to do; to be called until there is none.
     pub(super) fn step(&mut self, now: Instant) -> Option<DrainStep> {
         if self.next().is_none_or(|until| now < until) {
             return None;
@@ -255,7 +255,7 @@ impl Drain {
     }
 }
 
-/// A time that no clock reaches is a year.
+/// Adds a duration; if the clock cannot represent the result, it is a year.
 fn later(now: Instant, after: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     now + after.min(YEAR)
@@ -264,7 +264,7 @@ fn later(now: Instant, after: Duration) -> Instant {
 /// The tag of timers that close a connection.
 pub(super) const CLOSE: u64 = 1;
 
-/// Closes the connections of a loop, spread evenly.
+/// Closes the connections of a loop, spread evenly over a time.
 pub(super) fn close_over(cx: &mut Context<Visit>, spread: Duration, close: &OwnedClose) {
     let ids: Vec<_> = cx.connections().collect();
     let step = spread.checked_div(ids.len().try_into().unwrap_or(u32::MAX)).unwrap_or_default();
@@ -334,12 +334,12 @@ mod tests {
         assert_eq!((drain.next(), drain.step(start + delay)), (Some(start + delay + spread), None));
         assert_eq!(drain.step(start + delay + spread), Some(DrainStep::ShutDown));
         assert_eq!(drain.next(), None);
-        // The listeners first, where that is wanted.
+        // The listeners are closed first if that is wanted.
         let mut drain = Drain { listens_first: true, phase: Phase::Serving, ..drain };
         drain.begin(start);
         assert_eq!((drain.step(start), drain.step(start)), (Some(DrainStep::StopListening), None));
         assert_eq!(drain.next(), Some(start + delay));
-        // Without flags all at once.
+        // Without flags everything is closed at once.
         let mut drain = Drain {
             delay: Duration::ZERO,
             spread: Duration::ZERO,

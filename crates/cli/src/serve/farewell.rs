@@ -1,4 +1,4 @@
-//! Who went how when the server went down.
+//! How connections ended when the server shut down.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bowsprit::event_loop::{Cause, Ended};
 
-/// What all loops know of it.
+/// The counts of all loops.
 #[derive(Debug, Default)]
 pub(super) struct Farewell {
-    /// Connections that ended with a closing handshake.
+    /// How many connections ended with a closing handshake.
     closed: usize,
     cut: usize,
-    /// The first of those that were cut.
+    /// The first of those that were cut off.
     names: Vec<String>,
 }
 
 pub(super) type SharedFarewell = Arc<Mutex<Farewell>>;
 
-/// So many are named.
+/// How many are named.
 const NAMED: usize = 10;
 
 impl Farewell {
@@ -26,7 +26,7 @@ impl Farewell {
         shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An open connection is over.
+    /// Records the end of an open connection.
     pub(super) fn note(&mut self, peer: Option<SocketAddr>, ended: &Ended) {
         if ended.outcome.is_clean() {
             self.closed += 1;
@@ -43,7 +43,7 @@ impl Farewell {
         }
     }
 
-    /// Whether somebody was cut.
+    /// Returns whether a connection was cut off.
     pub(super) const fn has_cut(&self) -> bool {
         self.cut > 0
     }

@@ -1,4 +1,4 @@
-//! What the server does with connections and messages; one for each loop.
+//! What the server does with connections and messages; each loop has a handler.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -31,33 +31,33 @@ pub(super) struct Server {
     subprotocols: Vec<String>,
     policy: OriginPolicy,
     talk: Talk,
-    /// Where messages are shown, in [`Mode::Console`].
+    /// Where messages are shown in [`Mode::Console`].
     screen: Option<Screen>,
     health: Health,
-    /// Of each sender the newest message is enough for a slow reader.
+    /// Whether a slow reader needs only the newest message of each sender.
     latest: bool,
-    /// What tells senders of this process from those of others, whose names are the same.
+    /// Distinguishes senders of this process from those of others with the same names.
     process: u64,
-    /// Slow readers are told what they miss.
+    /// Whether slow readers are told what they have missed.
     tells_dropped: bool,
-    /// How connections are closed in the end.
+    /// How connections are closed at the end.
     close: OwnedClose,
     farewell: SharedFarewell,
-    /// What is said is kept, and clients may come back to it.
+    /// Whether messages are kept for clients that come back.
     has_history: bool,
     teller: Teller,
-    /// What the page shows of other servers, where there may be some.
+    /// What the page shows about other servers, if there may be any.
     board: Option<Board>,
-    /// This loop has the link, and tells the others.
+    /// Whether this loop has the link and reports to the others.
     refreshes: bool,
-    /// The loop that it is for, where there are several.
+    /// The loop of this handler, if there are several.
     running: Option<Running>,
 }
 
 impl Server {
     /// # Errors
     ///
-    /// What is wrong with the command line.
+    /// Returns what is wrong with the command line.
     pub(super) fn new(
         args: &Args,
         screen: Option<Screen>,
@@ -85,7 +85,7 @@ impl Server {
         })
     }
 
-    /// The same for one of several loops.
+    /// Creates the handler of one of several loops.
     pub(super) fn of_loop(&self, running: Running) -> Self {
         Self {
             mode: self.mode.clone(),
@@ -118,7 +118,7 @@ impl Server {
             .with_text(&format!("{error} See --allow-origin and --allow-host in `bowsprit serve --help`."))
     }
 
-    /// Sends to many what `from` has said.
+    /// Sends a message of `from` to many connections.
     fn publish(&self, cx: &mut Context<Visit>, to: To<'_>, from: ConnId, message: Message<'_>) {
         let key = self.latest.then(|| format!("{:016x} {}", self.process, self.number(from)));
         let to = key.as_deref().map_or(to, |key| to.latest(key));
@@ -131,7 +131,7 @@ impl Server {
         }
     }
 
-    /// Keeps who asks for what, where somebody wants to know.
+    /// Records the client and its request, if that is of interest.
     fn visit<'c>(&self, cx: &'c mut Context<Visit>, id: ConnId, head: &Head) -> Option<&'c mut Record> {
         if self.talk < Talk::Verbose {
             return None;
@@ -140,7 +140,7 @@ impl Server {
         cx.data(id).map(|visit| visit.begin(peer, client, head))
     }
 
-    /// The name of a connection among those of all loops.
+    /// Returns a name for a connection that is unique among all loops.
     fn number(&self, id: ConnId) -> String {
         match &self.running {
             Some(running) => format!("{}:{id}", running.number),
@@ -148,7 +148,7 @@ impl Server {
         }
     }
 
-    /// What a connection goes by in lines, which has a name of its own in its loop only.
+    /// Returns the name of a connection in log lines, which is unique only in its loop.
     fn name(&self, cx: &mut Context<Visit>, id: ConnId) -> String {
         let peer = cx.peer_addr(id).or_else(|| cx.data(id)?.peer());
         let number = self.number(id);
@@ -160,7 +160,7 @@ impl Server {
         }
     }
 
-    /// Tells of a connection.
+    /// Reports something about a connection.
     fn tell(&self, cx: &mut Context<Visit>, id: ConnId, what: impl FnOnce(&mut Visit) -> Option<String>) {
         if self.talk >= Talk::Verbose
             && let Some(what) = cx.data(id).and_then(what)
@@ -169,7 +169,7 @@ impl Server {
         }
     }
 
-    /// Shows the start of what came.
+    /// Shows the start of a message.
     fn show(&self, cx: &mut Context<Visit>, id: ConnId, kind: &str, payload: &[u8], is_text: bool) {
         if self.talk < Talk::Messages {
             return;
@@ -225,12 +225,12 @@ impl Handler for Server {
     }
 
     fn on_plain(&mut self, cx: &mut Context<Visit>, id: ConnId, request: &PlainRequest) -> Refusal {
-        // Balancers call by whatever name they like; what they learn is no secret.
+        // Balancers use any name, and what they learn is not secret.
         if let Some(answer) = self.health.answer(request.method(), request.target()) {
             return answer;
         }
         let record = self.visit(cx, id, request.head());
-        // A rebound name is to learn nothing, not even that this server is here.
+        // A rebound name must learn nothing, not even that this server exists.
         if let Some(host) = request.host()
             && let Err(error) = self.policy.judge_host(host)
         {
@@ -252,7 +252,7 @@ impl Handler for Server {
         });
         cx.enter(id, since::TOPIC, ""); // where there are other servers, which count with us
         if self.has_history {
-            // The connection is open, and has no subscription yet: neither can fail.
+            // The connection is open and has no subscription yet, so neither can fail.
             let _ = match cx.data(id).and_then(|visit| visit.since.take()) {
                 Some(since) => cx.replay(id, since::TOPIC, *since).is_ok(),
                 None => cx.subscribe(id, since::TOPIC).is_ok(),
@@ -304,7 +304,7 @@ impl Handler for Server {
         if self.talk < Talk::Normal {
             return;
         }
-        // Whom it concerns differs in each line; what repeats is folded.
+        // The name differs in each line; what repeats is folded.
         let name = self.name(cx, id);
         match exceeded {
             RateExceeded::Dropped(_) => warn(

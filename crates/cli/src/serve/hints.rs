@@ -1,4 +1,5 @@
-//! Who may connect, and the words for those who may not: each names the command that would let them in, if one does.
+//! Which clients may connect, and messages about those that may not: each names the command that would admit them, if
+//! there is one.
 
 use bowsprit::handshake::OriginPolicy;
 
@@ -7,11 +8,12 @@ use super::visit::short;
 use crate::output::one_line;
 
 impl Args {
-    /// Which pages may connect, and by which names; `is_loopback` where only this machine reaches the server.
+    /// Returns which pages may connect, and by which names; `is_loopback` says that only this machine reaches the
+    /// server.
     ///
     /// # Errors
     ///
-    /// What is wrong with the command line.
+    /// Returns what is wrong with the command line.
     pub(super) fn policy(&self, is_loopback: bool) -> Result<OriginPolicy, String> {
         let mut policy = match (self.any_origin, is_loopback) {
             (true, _) => OriginPolicy::any(),
@@ -43,7 +45,7 @@ fn wrong_origin(origin: &str) -> String {
     format!("--allow-origin {origin}: {hint}")
 }
 
-/// A page was refused.
+/// Describes a page that was refused.
 pub(super) fn origin(policy: &OriginPolicy, origin: &str) -> String {
     let shown = short(one_line(origin.as_bytes()));
     if is_plain(origin) && policy.clone().allow_origin(origin).is_ok() {
@@ -53,7 +55,7 @@ pub(super) fn origin(policy: &OriginPolicy, origin: &str) -> String {
     }
 }
 
-/// A browser calls the server by a name that is not known.
+/// Describes a browser's request for a name that is not known.
 pub(super) fn host(policy: &OriginPolicy, host: &str) -> String {
     let shown = short(one_line(host.as_bytes()));
     // The port does not matter, and a literal IPv6 address has colons of its own.
@@ -65,7 +67,7 @@ pub(super) fn host(policy: &OriginPolicy, host: &str) -> String {
     }
 }
 
-/// Whether somebody may paste it into a shell: nothing in it means anything there.
+/// Returns whether a text may be pasted into a shell, because nothing in it has a special meaning there.
 fn is_plain(text: &str) -> bool {
     text.len() <= 200 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/[]+".contains(&byte))
 }
@@ -74,7 +76,7 @@ fn is_plain(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What stands behind `flag` in a hint.
+    /// Returns the value after `flag` in a hint.
     fn value<'a>(hint: &'a str, flag: &str) -> Option<&'a str> {
         hint.split_once(flag).map(|(_, rest)| rest.trim_start().split(' ').next().unwrap())
     }

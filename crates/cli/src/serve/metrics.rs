@@ -1,5 +1,5 @@
-//! Counters for Prometheus, at an address of their own: those who scrape take no place of a connection, and do not
-//! count themselves.
+//! Counters for Prometheus, at an address of their own, so that scrapers use up no connections and do not count
+//! themselves.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::plain::{path_of, status, with};
 use crate::driver::OTHERS;
 use crate::output::warn;
 
-/// A little server beside the one that it tells of.
+/// A small server beside the one that it reports on.
 pub(super) struct Metrics {
     engine: Engine<()>,
     answers: Answers,
@@ -25,14 +25,14 @@ pub(super) struct Metrics {
 
 struct Answers {
     stats: Stats,
-    /// Under which names they are told: a page of somebody else must not read them by a name that it has made to
+    /// The names under which the counters are served: a foreign page must not read them by a name that it has made
     /// resolve to this machine (DNS rebinding).
     policy: OriginPolicy,
     health: Health,
 }
 
 impl Metrics {
-    /// Gives the address too, whose port is known then.
+    /// Listens, and returns the address, whose port is then known.
     pub(super) fn listen(
         registry: &Registry,
         address: SocketAddr,
@@ -47,7 +47,7 @@ impl Metrics {
         Ok((Self { engine, answers: Answers { stats: Stats::default(), policy, health } }, address))
     }
 
-    /// Takes an event; `stats` is what there is to tell.
+    /// Handles an event; `stats` returns the counters.
     pub(super) fn handle(&mut self, event: &Event, stats: impl FnOnce() -> Stats) {
         self.answers.stats = stats();
         self.engine.handle(event, &mut self.answers);
@@ -57,7 +57,7 @@ impl Metrics {
         self.engine.next_deadline()
     }
 
-    /// To be called at the end of each turn.
+    /// Called at the end of each turn.
     pub(super) fn on_time(&mut self, now: Instant) {
         self.engine.on_time(now, &mut self.answers);
     }

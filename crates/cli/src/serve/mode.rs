@@ -1,4 +1,4 @@
-//! Where messages go, and how much is told.
+//! Where messages go, and how much is logged.
 
 use std::str::FromStr;
 
@@ -8,15 +8,15 @@ use super::bridge::Target;
 /// Where messages go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Back to the sender.
+    /// Messages go back to the sender.
     Echo,
-    /// To all others.
+    /// Messages go to all others.
     Relay,
-    /// To all, the sender included.
+    /// Messages go to all, including the sender.
     Broadcast,
-    /// To stdout; what is typed goes to all.
+    /// Messages go to stdout; what is typed goes to all.
     Console,
-    /// To a far end for each.
+    /// Each connection has a far end.
     #[cfg(unix)]
     Bridge(Target),
 }
@@ -56,15 +56,15 @@ impl FromStr for Mode {
     }
 }
 
-/// How much is told on stderr.
+/// How much is logged on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Talk {
-    /// What prevents the server from serving.
+    /// Only what prevents the server from serving.
     Quiet,
-    /// Who is refused, and what can be done about it.
+    /// Also refused clients, and what can be done about it.
     Normal,
-    /// Each connection.
+    /// Also each connection.
     Verbose,
-    /// The start of each message.
+    /// Also the start of each message.
     Messages,
 }

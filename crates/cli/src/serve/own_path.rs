@@ -1,4 +1,4 @@
-//! A socket in the file system that is ours while we listen on it.
+//! A Unix-domain socket that is ours while we listen on it.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bowsprit::event_loop::ListenSocket;
 
-/// The path, and what lies there if nobody has changed it: device and inode.
+/// The path, with the device and inode of our socket, unless somebody has replaced it.
 #[derive(Debug)]
 pub(crate) struct OwnPath {
     path: PathBuf,
@@ -16,11 +16,11 @@ pub(crate) struct OwnPath {
 }
 
 impl OwnPath {
-    /// Listens there. What a server that was killed has left behind is replaced: a socket that nobody listens on.
+    /// Listens on the path. A socket that nobody listens on, as left behind by a server that was killed, is replaced.
     ///
     /// # Errors
     ///
-    /// What the system says; that it is in use, where somebody listens there or it is no socket.
+    /// Returns the error of the system; that the path is in use if somebody listens there or it is not a socket.
     pub(crate) fn listen(path: &Path) -> io::Result<(ListenSocket, Self)> {
         let socket = match ListenSocket::unix(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -49,7 +49,7 @@ impl Drop for OwnPath {
     }
 }
 
-/// Removes what lies there if it is this file.
+/// Removes the path if it is this file.
 fn remove(path: &Path, file: (u64, u64)) -> io::Result<()> {
     if id(&fs::symlink_metadata(path)?) == file { fs::remove_file(path) } else { Ok(()) }
 }

@@ -1,11 +1,11 @@
-//! Answers to requests that ask for no WebSocket: the page, and what is not here.
+//! Answers to requests that are not for a WebSocket: the page, and paths that do not exist.
 
 use bowsprit::handshake::{HeaderField, Refusal, RefusalError};
 
 use super::board::{self, Board};
 use super::mode::Mode;
 
-/// The page at `/`, and what it asks for where there are other servers; every other path is for WebSocket clients.
+/// Answers with the page at `/`, or with what it asks about other servers; every other path is for WebSocket clients.
 pub(super) fn answer(method: &str, target: &str, mode: &Mode, board: Option<&Board>) -> Refusal {
     if !matches!(method, "GET" | "HEAD") {
         return with(status(405), "Allow", "GET, HEAD");
@@ -18,7 +18,7 @@ pub(super) fn answer(method: &str, target: &str, mode: &Mode, board: Option<&Boa
     }
 }
 
-/// The path of a target, which may be absolute (RFC 9112 §3.2.2), without its query.
+/// Returns the path of a target, which may be absolute (RFC 9112 §3.2.2), without its query.
 pub(super) fn path_of(target: &str) -> &str {
     let path = target.split('?').next().unwrap_or_default();
     match path.split_once("://") {
@@ -37,17 +37,18 @@ fn page(mode: &Mode, has_others: bool) -> Result<Refusal, RefusalError> {
     Ok(with(page, "Cache-Control", "no-store"))
 }
 
-/// How the link to other servers is.
+/// Answers with the state of the link to other servers.
 fn others(board: &Board) -> Result<Refusal, RefusalError> {
     let answer = Refusal::new(200)?.with_body("application/json", board.json())?;
     let answer = with(answer, "X-Content-Type-Options", "nosniff");
     Ok(with(answer, "Cache-Control", "no-store"))
 }
 
-/// `{mode}` in it stands for what the server does with messages, `{others}` for where to ask for other servers.
+/// The page. `{mode}` in it stands for what the server does with messages, `{others}` for where to ask about other
+/// servers.
 const PAGE: &str = include_str!("page.html");
 
-/// The page loads nothing, is framed by nobody, and connects to WebSocket servers and to its own server only.
+/// The page loads nothing, cannot be framed, and connects only to WebSocket servers and to its own server.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; \
     style-src 'unsafe-inline'; img-src data:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
@@ -56,7 +57,7 @@ pub(super) fn status(status: u16) -> Refusal {
     Refusal::new(status).unwrap_or_else(|_| Refusal::upgrade_required())
 }
 
-/// `refusal` with a field that is one of ours.
+/// Adds one of our own fields to `refusal`.
 pub(super) fn with(refusal: Refusal, name: &str, value: &str) -> Refusal {
     match HeaderField::new(name, value) {
         Ok(field) => refusal.clone().with_header(field).unwrap_or(refusal),

@@ -1,4 +1,4 @@
-//! The server runs: on this thread, or on several beside which this one waits for signals.
+//! Runs the server, on this thread or on several beside which this one waits for signals.
 
 use std::io;
 use std::sync::Arc;
@@ -27,17 +27,17 @@ use super::visit::{Visit, short};
 use crate::driver::{Driver, FARS, Turn};
 use crate::output::{say, warn};
 
-/// Clients of a WebSocket server speak first. Whoever has not after so long is accepted all the same, and given the time for a
-/// handshake.
+/// Clients of a WebSocket server speak first. A connection that has sent nothing for this long is accepted
+/// nevertheless, and given the time for a handshake.
 const DEFER_ACCEPT: Duration = Duration::from_secs(1);
 
 /// Serves until a signal asks for the end and all connections are gone.
 ///
 /// # Errors
 ///
-/// Why there is no server, or none any more.
+/// Returns why there is no server, or none any more.
 pub(super) fn serve(args: &Args) -> Result<(), String> {
-    // A connection costs a descriptor. Where no more are given, accepting tells.
+    // Each connection takes a descriptor. If there are no more, accepting reports it.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let farewell = SharedFarewell::default();
     let screen = match args.mode {
@@ -113,18 +113,18 @@ fn cannot_wait(error: io::Error) -> String {
 struct Attendant {
     driver: Driver<Visit>,
     metrics: Option<Metrics>,
-    /// In [`Mode::Console`].
+    /// Set in [`Mode::Console`].
     keyboard: Option<Keyboard>,
     summary: Summary,
     tls: Option<TlsServer>,
     drain: Drain,
-    /// How long connections may take to close in the end.
+    /// How long connections may take to close at the end.
     grace: Duration,
     talk: Talk,
 }
 
 impl Attendant {
-    /// One loop, on this thread.
+    /// Runs one loop on this thread.
     fn alone(&mut self, args: &Args, mut server: Server, backplane: Option<Backplane>) -> Result<(), String> {
         #[cfg(unix)]
         if let Mode::Bridge(target) = &args.mode {
@@ -142,7 +142,7 @@ impl Attendant {
         self.attend(&mut server, &Alone).map_err(cannot_wait)
     }
 
-    /// Several loops, on threads of their own.
+    /// Runs several loops on threads of their own.
     fn beside(
         &mut self,
         args: &Args,
@@ -171,7 +171,7 @@ impl Attendant {
         served.and(attended).map_err(cannot_wait)
     }
 
-    /// Until the server is over.
+    /// Attends until the server is over.
     fn attend<H: Attended>(&mut self, handler: &mut H, whole: &impl Whole) -> io::Result<()> {
         self.summary = Summary::new(self.talk >= Talk::Normal);
         let mut is_over = false;
@@ -215,7 +215,7 @@ impl Attendant {
         Ok(())
     }
 
-    /// Has the certificates read again.
+    /// Reloads the certificates.
     fn reload(&self) {
         match self.tls.as_ref().map(TlsServer::reload) {
             Some(Err(error)) => say(format_args!("the certificates stay as they were: {error}")),
@@ -258,13 +258,13 @@ trait Whole {
     fn broadcast(&self, own: &mut Engine<Visit>, message: Message<'_>);
     /// Closes connections, spread over a time.
     fn close(&self, own: &mut Engine<Visit>, spread: Duration, close: OwnedClose);
-    /// Accepts no more connections.
+    /// Stops accepting connections.
     fn stop_listening(&self, own: &mut Engine<Visit>);
     fn shut_down(&self, own: &mut Engine<Visit>, grace: Duration);
     fn is_over(&self, own: &mut Engine<Visit>) -> bool;
 }
 
-/// The loop is the attendant's own.
+/// The only loop is the attendant's own.
 struct Alone;
 
 impl Whole for Alone {
@@ -293,10 +293,10 @@ impl Whole for Alone {
     }
 }
 
-/// The loops are elsewhere, and the attendant's own has nothing to do.
+/// The loops run elsewhere, and the attendant's own has nothing to do.
 struct Together {
     group: Group<Visit>,
-    /// Loops that have not ended.
+    /// How many loops have not ended.
     running: Arc<AtomicUsize>,
 }
 
@@ -314,14 +314,14 @@ impl Whole for Together {
     fn close(&self, _: &mut Engine<Visit>, spread: Duration, close: OwnedClose) {
         for remote in self.group.remotes() {
             let close = close.clone();
-            // One that is behind closes its connections in the end, with 1001.
+            // A loop that is behind closes its connections at the end, with 1001.
             let _ = remote.run(move |cx| close_over(cx, spread, &close));
         }
     }
 
     fn stop_listening(&self, _: &mut Engine<Visit>) {
         for remote in self.group.remotes() {
-            // One that is behind answers further clients itself.
+            // A loop that is behind refuses further clients itself.
             let _ = remote.run(Context::stop_listening);
         }
     }
@@ -335,7 +335,7 @@ impl Whole for Together {
     }
 }
 
-/// Nobody connects to the attendant's own loop.
+/// A handler for the attendant's own loop, to which nobody connects.
 struct Nobody;
 
 impl Handler for Nobody {

@@ -1,7 +1,9 @@
-//! Clients that come back and say where they were: `?since=EPOCH:OFFSET` on the URL, or `?since` to be told from now on.
+//! Clients that come back and say where they were: `?since=EPOCH:OFFSET` in the URL, or `?since` to be told from now
+//! on.
 //!
-//! Whoever asks so gets a line in front of each message, and lines of their own for what is no message. A line begins with
-//! the position to come back with; nothing that another client says can look like one, as each message has its own.
+//! Such a client gets a line in front of each message, and separate lines for other events. A line begins with the
+//! position to come back with. Nothing that another client sends can look like such a line, because each message has
+//! its own.
 //!
 //! ```text
 //! EPOCH:OFFSET LF MESSAGE        a message, text or binary
@@ -15,17 +17,17 @@ use bowsprit::event_loop::{ConnId, Context, Replayed};
 use bowsprit::handshake::Refusal;
 use bowsprit::message::{Message, Prepared};
 
-/// The topic that everybody is in where a history is kept.
+/// The topic that every client is in if a history is kept.
 pub(super) const TOPIC: &str = "";
 
-/// What a client asks for: a position, or to be told where it is from now on.
+/// What a client asks for: the messages since a position, or to be told its position from now on.
 pub(super) type Since = Option<Position>;
 
-/// What the target of a request says; `None` where it does not ask.
+/// Parses the target of a request; `None` if it does not ask.
 ///
 /// # Errors
 ///
-/// The answer to a request that asks for what there is not.
+/// Returns the answer to a request that cannot be fulfilled.
 pub(super) fn asked(target: &str, has_history: bool) -> Result<Option<Since>, Refusal> {
     let query = target.split_once('?').map_or("", |(_, query)| query);
     let Some(value) = query.split('&').find_map(|pair| {
@@ -39,7 +41,7 @@ pub(super) fn asked(target: &str, has_history: bool) -> Result<Option<Since>, Re
     if !has_history {
         return refuse("?since: this server keeps no history; it takes --backplane redis://...?streams");
     }
-    // Libraries for URLs escape the colon.
+    // URL libraries escape the colon.
     match value.replace("%3A", ":").replace("%3a", ":").parse() {
         _ if value.is_empty() => Ok(Some(None)),
         Ok(position) => Ok(Some(Some(position))),
@@ -47,7 +49,7 @@ pub(super) fn asked(target: &str, has_history: bool) -> Result<Option<Since>, Re
     }
 }
 
-/// Sends clients what they are to know. The same message goes to many of them, so the last one is kept as it was encoded.
+/// Sends clients the lines they need. The same message goes to many of them, so the last one is kept encoded.
 #[derive(Debug, Default)]
 pub(super) struct Teller {
     last: Option<(Position, Prepared)>,

@@ -1,4 +1,4 @@
-//! What the server listens on: addresses, paths, sockets that were passed; in the clear or under TLS.
+//! The sockets that the server listens on: addresses, paths, inherited sockets; with or without TLS.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -14,7 +14,7 @@ use super::visit::Visit;
 use crate::output::say;
 
 impl Args {
-    /// Whether only this machine can reach the server.
+    /// Returns whether only this machine can reach the server.
     pub(super) fn is_loopback(&self) -> bool {
         #[cfg(unix)]
         if self.systemd {
@@ -24,7 +24,7 @@ impl Args {
     }
 }
 
-/// One loop, or several that are one server.
+/// One loop, or several that form one server.
 pub(super) trait Listening {
     fn listen(&mut self, address: SocketAddr, tls: Option<&TlsServer>) -> io::Result<SocketAddr>;
     fn listen_on(&mut self, socket: ListenSocket, tls: Option<&TlsServer>) -> io::Result<()>;
@@ -62,17 +62,17 @@ impl Listening for Loops<Visit> {
     }
 }
 
-/// What is to be removed at the end.
+/// What has to be removed at the end.
 #[cfg(unix)]
 pub(super) type Own = OwnPath;
 #[cfg(not(unix))]
 pub(super) type Own = ();
 
-/// Listens wherever the command line says, and tells where: the first URL on stdout, others on stderr.
+/// Listens wherever the command line says, and prints where: the first URL on stdout, others on stderr.
 ///
 /// # Errors
 ///
-/// Why that cannot be.
+/// Returns why that is not possible.
 pub(super) fn listen(
     on: &mut impl Listening,
     args: &Args,
@@ -117,7 +117,7 @@ pub(super) fn listen(
     };
     let mut urls = urls.iter();
     if let Some(url) = urls.next() {
-        // At once also where stdout is a pipe. Whoever does not read it knows the address already.
+        // Flushed at once, even to a pipe. A caller that does not read it knows the address already.
         let mut stdout = io::stdout().lock();
         let _ = writeln!(stdout, "{url}").and_then(|()| stdout.flush());
     }
@@ -136,7 +136,7 @@ pub(crate) fn cannot(what: &dyn Display, flag: &str, error: &io::Error) -> Strin
     format!("cannot listen on {what}: {error}{hint}")
 }
 
-/// The sockets that a supervisor has opened for us (sd_listen_fds(3)).
+/// Returns the sockets that a supervisor has opened for us (sd_listen_fds(3)).
 #[cfg(unix)]
 fn passed() -> Result<Vec<ListenSocket>, String> {
     let mut fds = listenfd::ListenFd::from_env();
@@ -176,13 +176,13 @@ fn listens(socket: &ListenSocket) -> io::Result<bool> {
     }
 }
 
-/// Elsewhere accepting tells.
+/// On other systems, accepting reports it.
 #[cfg(all(unix, not(target_os = "linux")))]
 fn listens(_: &ListenSocket) -> io::Result<bool> {
     Ok(true)
 }
 
-/// What names a socket that is no TCP.
+/// Returns a name for a socket that is not TCP.
 fn path_url(socket: &ListenSocket) -> String {
     match socket {
         #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! One line on a terminal that tells how it goes.
+//! A line on a terminal with the server's state.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use bowsprit::event_loop::Stats;
 
 use crate::output::{LiveLine, si};
 
-/// The line, and what it told last.
+/// The line, and what it showed last.
 pub(super) struct Summary {
     line: Option<LiveLine>,
     last: Stats,
@@ -17,18 +17,18 @@ pub(super) struct Summary {
 const STEP: Duration = Duration::from_secs(1);
 
 impl Summary {
-    /// `wanted`: where stderr is a terminal.
+    /// Creates the line if it is `wanted` and stderr is a terminal.
     pub(super) fn new(wanted: bool) -> Self {
         let line = if wanted { LiveLine::new() } else { None };
         Self { line, last: Stats::default(), at: Instant::now() }
     }
 
-    /// When [`tick`](Self::tick) has something to do.
+    /// Returns when [`tick`](Self::tick) has something to do.
     pub(super) fn next(&self) -> Option<Instant> {
         self.line.as_ref().and(self.at.checked_add(STEP))
     }
 
-    /// Writes the line again once a second; `stats` is only asked then.
+    /// Rewrites the line once a second; `stats` is called only then.
     pub(super) fn tick(&mut self, now: Instant, stats: impl FnOnce() -> Stats) {
         let Some(line) = &mut self.line else { return };
         let passed = now.saturating_duration_since(self.at);
@@ -40,7 +40,7 @@ impl Summary {
         }
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub(super) fn clear(&mut self) {
         if let Some(line) = &mut self.line {
             line.clear();
@@ -48,15 +48,16 @@ impl Summary {
     }
 }
 
-/// What happened in a second.
+/// The changes of one second.
 #[derive(Debug, PartialEq)]
 struct Rates {
     open: u64,
-    /// On how many other servers, and how many clients there are everywhere, where there is a backplane that is up.
+    /// The number of other servers and of clients everywhere, if there is a backplane that is up.
     elsewhere: Option<(usize, u64)>,
-    /// There is one that is down.
+    /// Whether there is a backplane that is down.
     is_cut_off: bool,
-    /// Messages to other servers and from them, where there is a backplane, and how many were lost or dropped in all.
+    /// Messages per second to and from other servers, if there is a backplane, and how many were lost or dropped in
+    /// all.
     shared: Option<([f64; 2], u64)>,
     messages: [f64; 2],
     bytes: [f64; 2],

@@ -24,11 +24,11 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
-    /// Offers HTTP/2 beside HTTP/1.1 where `http2` says so.
+    /// Creates the TLS server, which offers HTTP/2 beside HTTP/1.1 if `http2`.
     ///
     /// # Errors
     ///
-    /// What is wrong with the command line or a file.
+    /// Returns what is wrong with the command line or a file.
     pub(crate) fn server(&self, http2: bool) -> Result<Option<TlsServer>, String> {
         if self.tls_cert.len() != self.tls_key.len() {
             return Err("give as many --tls-key as --tls-cert, each behind the other".to_owned());
@@ -54,8 +54,8 @@ impl TlsArgs {
         builder.build().map(Some).map_err(|error| error.to_string())
     }
 
-    /// Says which keys others on this machine can read or change. They are taken all the same: in a container there may
-    /// be no others.
+    /// Warns about keys that others on this machine can read or change. They are accepted nevertheless: in a container
+    /// there may be no others.
     pub(super) fn tell_of_open_keys(&self) {
         #[cfg(unix)]
         for key in &self.tls_key {

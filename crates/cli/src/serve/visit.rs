@@ -1,7 +1,7 @@
-//! What `-v` tells of a connection: who it is, what it asked for, what became of it.
+//! What `-v` shows about a connection: its client, its request, and how it ended.
 //!
-//! Nothing in it is secret: of the head only what names the client and what it wants is kept, and values of a query
-//! that look like credentials are left out.
+//! Nothing in it is secret: of the head only what identifies the client and its request is kept, and query values that
+//! look like credentials are left out.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -18,11 +18,11 @@ use crate::limits;
 use crate::output::one_line;
 use crate::secret::is_secret;
 
-/// What is kept of a connection while it lives: nothing unless somebody wants to know.
+/// What is kept about a connection while it is open: nothing unless that is of interest.
 #[derive(Debug, Default)]
 pub(super) struct Visit {
     record: Option<Box<Record>>,
-    /// Where it was when it was here last, if it says so, until it is open.
+    /// The client's last position, if it states one, until the connection is open.
     pub(super) since: Option<Box<Since>>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Record {
     since: Instant,
     pub(super) received: Traffic,
     pub(super) sent: Traffic,
-    /// What a request that is refused or asks for a page gets.
+    /// The answer to a request that is refused or asks for a page.
     answer: Option<String>,
 }
 
@@ -56,11 +56,11 @@ impl fmt::Display for Traffic {
     }
 }
 
-/// Who asks for what, in words for one line.
+/// The client and its request, in words for one line.
 #[derive(Debug)]
 struct Who {
     peer: Option<SocketAddr>,
-    /// Whom a trusted proxy speaks for.
+    /// The client that a trusted proxy speaks for.
     client: Option<IpAddr>,
     words: String,
 }
@@ -90,12 +90,12 @@ impl Visit {
         self.record.as_deref_mut()
     }
 
-    /// How a connection that opened has ended.
+    /// Describes how an open connection has ended.
     pub(super) fn closed(&self, mode: &Mode, ended: &Ended) -> String {
         let mut line = how(ended);
         if let Some(record) = self.record.as_deref() {
             let _ = write!(line, ", after {}, received {}", time(record.since.elapsed()), record.received);
-            // What goes to all is not counted for each.
+            // Messages to all are not counted for each connection.
             if *mode == Mode::Echo {
                 let _ = write!(line, ", sent {}", record.sent);
             }
@@ -103,7 +103,7 @@ impl Visit {
         line
     }
 
-    /// Why one did not open.
+    /// Describes why a connection did not open.
     pub(super) fn failed(&self, failed: &Failed) -> String {
         let record = self.record.as_deref();
         let words = record.map(|record| format!(": {}", record.who.words)).unwrap_or_default();
@@ -135,7 +135,7 @@ impl Visit {
 }
 
 impl Record {
-    /// What opened, in which subprotocol and with which compression.
+    /// Describes a connection that opened, with its subprotocol and compression.
     pub(super) fn opened(&self, subprotocol: Option<&str>, compression: &str) -> String {
         let words = &self.who.words;
         match subprotocol {
@@ -144,13 +144,13 @@ impl Record {
         }
     }
 
-    /// The words that a refused peer gets.
+    /// Records the answer to a refused peer.
     pub(super) fn refused(&mut self, answer: &[u8]) {
         self.answer = Some(one_line(answer.trim_ascii_end()));
     }
 }
 
-/// The target and the fields that say who asks.
+/// Returns the target and the fields that identify the client.
 fn words_of(head: &Head) -> String {
     let StartLine::Request { method, target, .. } = head.start_line() else { return String::new() };
     let mut words = format!("{method} {}", short(one_line(without_secrets(target).as_bytes())));
@@ -168,7 +168,7 @@ fn words_of(head: &Head) -> String {
     words
 }
 
-/// How it ended, in the words that went over the wire.
+/// Describes how it ended, in the words sent over the wire.
 fn how(ended: &Ended) -> String {
     let outcome = &ended.outcome;
     let said = |close: &CloseFrame| match close.reason() {
@@ -204,12 +204,12 @@ fn how(ended: &Ended) -> String {
     }
 }
 
-/// A duration as people write it, to the millisecond.
+/// Formats a duration, to the millisecond.
 fn time(duration: Duration) -> impl fmt::Display {
     humantime::format_duration(Duration::from_millis(duration.as_millis().try_into().unwrap_or(u64::MAX)))
 }
 
-/// The start of what is too long for a line.
+/// Shortens a text that is too long for a line.
 pub(super) fn short(text: String) -> String {
     match text.char_indices().nth(LONGEST) {
         None => text,
@@ -217,7 +217,7 @@ pub(super) fn short(text: String) -> String {
     }
 }
 
-/// A target whose query gives no credentials away.
+/// Returns a target without the credentials of its query.
 fn without_secrets(target: &str) -> Cow<'_, str> {
     let Some((path, query)) = target.split_once('?') else { return target.into() };
     let mut out = format!("{path}?");

@@ -1,4 +1,4 @@
-//! Arguments of `bowsprit test`, and what they mean to the lab.
+//! Arguments of `bowsprit test`, and their meaning for the lab.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ pub(super) enum Side {
     Client(ClientArgs),
 }
 
-/// What `--http2` means before a proxy.
+/// Help for `--http2` with a proxy.
 const FRONT_HTTP2: &str = "The front speaks HTTP/2 (RFC 8441), and HTTP/1.1 to the origin: each case is played on a connection of its own. \
 What has no form in HTTP/2 is NOT APPLICABLE, which fails nothing. Behind TLS by ALPN, without it by prior knowledge";
 
@@ -145,7 +145,7 @@ impl Http2 {
         if self.http2 { Carrier::Http2(self.cut) } else { Carrier::Http1 }
     }
 
-    /// The same as flags of a command.
+    /// Returns the settings as flags of a command.
     pub(super) fn flags(&self) -> String {
         let mut out = String::new();
         if self.http2 {
@@ -172,7 +172,7 @@ pub(super) struct ReportArgs {
 }
 
 impl ClientArgs {
-    /// How the WebSockets are carried, as flags of a command.
+    /// Returns how the WebSockets are carried, as flags of a command.
     pub(super) fn flags(&self) -> String {
         let mut out = self.http2.flags();
         if let (Some(chain), Some(key)) = (&self.tls.tls_cert, &self.tls.tls_key) {
@@ -194,11 +194,11 @@ pub(super) struct TlsIdentity {
 }
 
 impl TlsIdentity {
-    /// What is spoken to clients, if it is TLS.
+    /// Returns the TLS settings for clients, if TLS is used.
     ///
     /// # Errors
     ///
-    /// What is wrong with a file.
+    /// Returns what is wrong with a file.
     pub(super) fn server(&self, http2: bool) -> Result<Option<TlsServer>, String> {
         let (Some(chain), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
         let builder = TlsServer::builder().certificate(chain, key);
@@ -393,7 +393,7 @@ impl Common {
     }
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -15,7 +15,7 @@ use crate::request::RequestArgs;
 use crate::trust::Trust;
 
 impl Behind {
-    /// The server itself, if we are told where; `Ok(Err(_))`: it is not there.
+    /// Returns the server itself, if its address is given; `Ok(Err(_))` if it cannot be reached.
     pub(super) fn origin(
         &self,
         trust: &Trust,
@@ -32,7 +32,7 @@ impl Behind {
         };
         let url = &with_scheme(url, &Trust::default())?;
         let shown = Place::of(url);
-        // The proxy's certificate may need what a plain server behind it has no use for.
+        // The flags for the proxy's certificate are of no use for a plain server behind it.
         let plain = Trust::default();
         let trust = if shown.as_str().to_ascii_lowercase().starts_with("wss") { trust } else { &plain };
         Ok(match target(url, trust, request, Carrier::Http1)? {
@@ -44,7 +44,7 @@ impl Behind {
         })
     }
 
-    /// The same as flags of a command.
+    /// Returns the settings as flags of a command.
     pub(super) fn flags(&self) -> String {
         let origin = self.origin_url.as_ref().map(|url| format!(" --origin-url {}", Place::of(url)));
         let flag = if self.behind_proxy { " --behind-proxy" } else { "" };
@@ -52,7 +52,7 @@ impl Behind {
     }
 }
 
-/// Plays what may have failed for the proxy at the server itself, and leaves to the server what is its own.
+/// Plays cases whose failure may be the proxy's at the server itself, so that only the server's own failures remain.
 pub(super) fn judge(
     run: &mut Run,
     origin: Option<Target>,
@@ -78,7 +78,7 @@ pub(super) fn judge(
     let outcomes = std::mem::take(&mut run.outcomes).into_iter();
     run.outcomes = outcomes
         .map(|mut outcome| {
-            // What was not asked of a server that can be asked stays as it is.
+            // If the server can be asked, cases that it was not asked about stay as they are.
             let passed = itself.get(outcome.record.case.id).copied();
             let itself = if is_known { Some(passed.unwrap_or(false)) } else { None };
             outcome.record = outcome.record.behind_proxy(itself);

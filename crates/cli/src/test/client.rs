@@ -32,7 +32,7 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     if common.list {
         return Ok(print(&for_terminal(list(&cases))));
     }
-    // Before a run that may take minutes.
+    // Checked before a run that may take minutes.
     common.known_failures()?;
     let listener =
         Listener::bind(args.listen).map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
@@ -64,13 +64,13 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     let exam = Exam { idle, interrupt: Arc::clone(&interrupt), ..Exam::new(cases, options) };
     let flags = args.flags();
     let mut runs: BTreeMap<String, Run> = BTreeMap::new();
-    // What was played last without an orderly end: where the client crashes, that has done it.
+    // The case that was played last without an orderly end: if the client crashes, this case is the cause.
     let mut last: Option<(String, &'static str)> = None;
     let mut status: Option<ExitStatus> = None;
     let mut written = Ok(());
     let progress = Progress::new(exam.cases.len());
     let started = Instant::now();
-    // A page that is refused again and again must not keep the exam waiting.
+    // A page that is refused again and again must not delay the exam.
     let logging = logger::start(Stamp::Name).map_err(|error| error.to_string())?;
     let result = listener.run(&exam, &mut |notice| match notice {
         Notice::Played(agent, record) => {
@@ -111,7 +111,7 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     progress.clear();
     drop(logging);
     if let Some(mut child) = child {
-        // It has ended, or the exam has: nobody is left to talk to.
+        // The client or the exam has ended, so nobody is left to talk to.
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -161,7 +161,7 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     Ok(if failed.is_some() { End::Failed } else { end }.into())
 }
 
-/// Whether a process ended as none does by its own will; a shell tells of a signal by a status above 128.
+/// Returns whether a process ended in a way that no process chooses; a shell reports a signal as a status above 128.
 fn is_crash(status: &ExitStatus) -> bool {
     #[cfg(unix)]
     if std::os::unix::process::ExitStatusExt::signal(status).is_some() {

@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
-/// Exit status where the peer could not be reached.
+/// The exit code if the peer could not be reached.
 pub(super) const UNREACHABLE: u8 = 3;
 
-/// How a run ends. Its numbers are part of the interface.
+/// The exit code of a run. The numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// What was required has passed.
+    /// Everything required has passed.
     Passed = 0,
-    /// It was not all played.
+    /// Not everything was played.
     Incomplete = 4,
     /// Something required has failed, or the peer has crashed or hangs.
     Failed = 1,

@@ -1,4 +1,4 @@
-//! Where a server is.
+//! The address of a server.
 
 use std::net::ToSocketAddrs as _;
 
@@ -9,13 +9,13 @@ use crate::request::RequestArgs;
 use crate::trust::Trust;
 use crate::values::examined_url;
 
-/// A URL as people type it. What to do about a scheme of HTTP is said where HTTP/2 is known of.
+/// Completes a URL as people type it. Where HTTP/2 is known, a URL with an HTTP scheme gets its own advice.
 pub(super) fn with_scheme(url: &str, trust: &Trust) -> Result<String, String> {
     let is_http = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
     if is_http { Ok(url.to_owned()) } else { examined_url(url, trust.is_given()) }
 }
 
-/// What a URL with its scheme names, with its address looked up; `Ok(Err(_))`: it has none.
+/// Returns the target of a URL with a scheme, with its address looked up; `Ok(Err(_))` if it has none.
 pub(super) fn target(
     url: &str,
     trust: &Trust,
@@ -39,15 +39,15 @@ pub(super) fn target(
     Ok(Ok(target))
 }
 
-/// Where a server is.
+/// The parts of a server's URL.
 struct Address {
     secure: bool,
-    /// The name to look up, and that of its certificate.
+    /// The name to look up, which is also that of its certificate.
     name: String,
     port: u16,
     /// The request target.
     target: String,
-    /// It with the scheme of a WebSocket.
+    /// The URL with a WebSocket scheme.
     url: String,
 }
 
@@ -58,7 +58,7 @@ fn parse_url(url: &str, carrier: Carrier) -> Result<Address, String> {
     let (secure, default) = match scheme.as_deref() {
         Some("ws") => (false, 80),
         Some("wss") => (true, 443),
-        // RFC 8441 §5 has the scheme of HTTP in the request, and so may who writes the command.
+        // RFC 8441 §5 puts the HTTP scheme in the request, so the command accepts it, too.
         Some("http") if carrier.is_http2() => (false, 80),
         Some("https") if carrier.is_http2() => (true, 443),
         Some("http" | "https") => {
@@ -83,7 +83,7 @@ fn parse_url(url: &str, carrier: Carrier) -> Result<Address, String> {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    // An IPv6 address stands in brackets there, and nowhere else.
+    // An IPv6 address has brackets only in URLs.
     let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let rest = url.split_once(':').map_or("", |(_, rest)| rest);
     let url = format!("{}:{rest}", if secure { "wss" } else { "ws" });

@@ -1,8 +1,8 @@
-//! Who plays what, for someone who watches.
+//! Progress for a user who watches.
 
 use std::io::{IsTerminal as _, Write as _};
 
-/// The chosen cases, a line each.
+/// Lists the chosen cases, a line each.
 pub(super) fn list(cases: &[&bowsprit_lab::Case]) -> String {
     cases
         .iter()
@@ -10,7 +10,7 @@ pub(super) fn list(cases: &[&bowsprit_lab::Case]) -> String {
         .collect()
 }
 
-/// How far the run is, for someone who watches.
+/// The progress of the run, for a user who watches.
 pub(super) struct Progress {
     total: usize,
     shown: bool,

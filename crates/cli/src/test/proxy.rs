@@ -1,4 +1,4 @@
-//! `bowsprit test proxy`: a proxy, seen from both sides.
+//! `bowsprit test proxy`: examines a proxy from both sides.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ pub(super) fn proxy(args: &ProxyArgs) -> Result<ExitCode, String> {
             .collect();
         return Ok(print(&for_terminal(lines)));
     }
-    // Before a run that may take minutes.
+    // Checked before a run that may take minutes.
     common.known_failures()?;
     let (Some(front), Some(origin)) = (front, *origin) else {
         return Err("--front and --origin are needed".to_owned());

@@ -1,4 +1,4 @@
-//! What a run leaves behind: text, files, an exit status.
+//! The results of a run: text, files, an exit code.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +14,8 @@ use super::end::End;
 use super::files::{read, write};
 
 impl Common {
-    /// Prints and writes the reports, and says how it went. `index`: where to write that of the Autobahn suite.
+    /// Prints and writes the reports, and returns how the run ended. `index` is where to write the Autobahn suite's
+    /// index.
     pub(super) fn conclude(&self, mut report: Report, index: Option<&Path>) -> Result<End, String> {
         let mut end = End::Passed;
         let baseline = self.known_failures()?;
@@ -54,7 +55,7 @@ impl Common {
         }
     }
 
-    /// Whether one of the files goes to standard output.
+    /// Returns whether one of the files goes to standard output.
     fn prints_a_file(&self, index: Option<&Path>) -> bool {
         [&self.json, &self.junit, &self.markdown, &self.html, &self.sarif, &self.annotations]
             .iter()
@@ -85,7 +86,7 @@ impl Common {
     }
 }
 
-/// Whether nothing fails the run that is not known to fail; it is told what is.
+/// Returns whether only known failures occurred, and reports the differences from the baseline.
 fn is_fine(run: &RunReport, baseline: &Baseline, path: &Path) -> bool {
     let comparison = baseline.compare(&run.cases);
     for (id, reason) in &comparison.known {

@@ -28,7 +28,7 @@ pub(super) fn server(args: &ServerArgs) -> Result<ExitCode, String> {
     if common.list {
         return Ok(print(&for_terminal(list(&cases))));
     }
-    // Before a run that may take minutes.
+    // Checked before a run that may take minutes.
     common.known_failures()?;
     let url = url.as_deref().ok_or("name a server, or --list")?;
     let url = &with_scheme(url, trust)?;

@@ -1,11 +1,11 @@
-//! Frames that are lost or changed on the way: Pongs, and the codes of Closes. Everything else passes as it is.
+//! Loses or changes frames on the way: Pongs, and the codes of Closes. Everything else passes unchanged.
 
 use bowsprit::frame::{Parsed, RawHeader};
 
-/// The longest head behind which frames are looked for.
+/// The longest head after which frames are looked for.
 const MOST: usize = 64 << 10;
 
-/// One direction.
+/// The state of one direction.
 #[derive(Debug)]
 pub(super) struct Alter {
     drop_pongs: bool,
@@ -15,19 +15,19 @@ pub(super) struct Alter {
 
 #[derive(Debug)]
 enum State {
-    /// In a head, of which this has passed.
+    /// In a head, of which these bytes have passed.
     Head(Vec<u8>),
-    /// At a header, of which this has come.
+    /// At a header, of which these bytes have come.
     Header(Vec<u8>),
     Payload(Payload),
-    /// Nothing is looked for any more.
+    /// Frames are not looked for any more.
     Off,
 }
 
 #[derive(Debug)]
 struct Payload {
     header: RawHeader,
-    /// Bytes so far.
+    /// How many bytes have passed.
     at: u64,
     is_dropped: bool,
 }
@@ -38,7 +38,7 @@ impl Alter {
         Self { drop_pongs, code, state }
     }
 
-    /// What passes of these bytes.
+    /// Returns what passes of these bytes.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         if let State::Off = self.state {
             return bytes.to_vec();
@@ -74,7 +74,7 @@ impl Alter {
                 }
                 State::Payload(payload) => {
                     let left = payload.header.length - payload.at;
-                    // Bounded by the length of a slice.
+                    // This is at most the length of a slice.
                     let taken = left.min(rest.len() as u64) as usize;
                     let piece = &rest[..taken];
                     rest = &rest[taken..];
@@ -103,7 +103,7 @@ impl Alter {
 }
 
 impl Payload {
-    /// Puts the code where it stands, if this is a Close that has one.
+    /// Rewrites the code, if this is a Close that has one.
     fn rewrite(&self, piece: &mut [u8], code: u16) {
         if self.header.length < 2 {
             return;
@@ -116,7 +116,7 @@ impl Payload {
     }
 }
 
-/// What follows a head: frames behind a request and a 101, another head behind an interim response.
+/// Returns the state after a head: frames follow a request and a 101, another head follows an interim response.
 fn behind(head: &[u8]) -> State {
     let status = head.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
     match (head.starts_with(b"GET "), status) {
@@ -130,7 +130,7 @@ fn behind(head: &[u8]) -> State {
 mod tests {
     use super::*;
 
-    /// What passes, whatever the cuts.
+    /// Checks that the result does not depend on the cuts, and returns it.
     fn passed(drop_pongs: bool, code: Option<u16>, bytes: &[u8]) -> Vec<u8> {
         let whole = Alter::new(drop_pongs, code).pass(bytes);
         for size in 1..bytes.len() {
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(passed(true, None, &frames), with(b"\x81\x01a\x89\x01p\x88\x03\x03\xe8x\x88\x00"));
         let rewritten = passed(false, Some(1011), &frames);
         assert_eq!(rewritten, with(b"\x81\x01a\x8a\x02hi\x8a\x00\x89\x01p\x88\x03\x03\xf3x\x88\x00"));
-        // Masked, behind a request.
+        // Masked, after a request.
         let request = b"GET / HTTP/1.1\r\n\r\n\x88\x82\x01\x02\x03\x04";
         let masked = passed(false, Some(4000), &[&request[..], &[0x03 ^ 1, 0xe8 ^ 2]].concat());
         assert_eq!(masked, [&request[..], &[0x0f ^ 1, 0xa0 ^ 2]].concat());

@@ -1,4 +1,4 @@
-//! All that passes, in a file for Wireshark.
+//! Writes all traffic to a file for Wireshark.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -21,7 +21,7 @@ impl Capture {
         Ok(Self { path: path.to_owned(), writer })
     }
 
-    /// A connection that began so long ago.
+    /// Begins a connection, this long after the watch began.
     pub(super) fn open(
         &mut self,
         number: u64,
@@ -30,7 +30,7 @@ impl Capture {
     ) -> io::Result<()> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let [client, server] = ends;
-        // A Unix-domain socket has no port: one of those that nobody owns, and a different one for each.
+        // A Unix-domain socket has no port: use an unassigned one, and a different one for each.
         let own = (Ipv4Addr::LOCALHOST, 49_152 + (number % 16_384) as u16);
         let mut server = server.unwrap_or((Ipv4Addr::LOCALHOST, 80).into());
         if server.port() == 443 {

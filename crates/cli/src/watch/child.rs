@@ -16,7 +16,7 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts it with the URL to connect to.
+    /// Starts the command with the URL to connect to.
     pub(super) fn start(command: &[String], url: &str, signals: &Signals) -> Result<Self, String> {
         let [program, rest @ ..] = command else { return Err("no command".to_owned()) };
         #[cfg(unix)]
@@ -35,7 +35,7 @@ impl Child {
         })
     }
 
-    /// Whether it has ended, and then whether well.
+    /// Returns `None` while it runs, and then whether it succeeded.
     pub(super) fn ended(&mut self) -> Option<bool> {
         #[cfg(unix)]
         if !self.ended.swap(false, Ordering::SeqCst) {

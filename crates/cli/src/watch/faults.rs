@@ -1,4 +1,4 @@
-//! A bad network, on demand and by a seed: what is slow, cut, lost or changed on the way.
+//! A bad network on demand, determined by a seed: bytes are slow, cut, lost or changed on the way.
 //!
 //! [`Shaper`] holds one direction of one connection: bytes and times in, bytes out when their time has come. It owns no
 //! clock and no socket.
@@ -11,7 +11,7 @@ use bowsprit_lab::random::Random;
 use super::super::values::{Size, Time};
 use super::alter::Alter;
 
-/// Bytes that may be on the way in one direction.
+/// How many bytes may be on the way in one direction.
 const MOST: usize = 4 << 20;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -60,7 +60,7 @@ fn some_bytes(text: &str) -> Result<Size, &'static str> {
     }
 }
 
-/// What happens to a connection once a direction has passed so many bytes.
+/// What happens to a connection once a direction has passed its number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Cut,
@@ -85,7 +85,8 @@ impl FaultArgs {
             .find_map(|(after, fate)| after.map(|after| (after.0 as u64, fate)))
     }
 
-    /// What is done to both directions of the connection with this number, the client's first; `None`: nothing.
+    /// Returns the faults for both directions of the connection with this number, the client's first; `None` if there
+    /// are none.
     pub(super) fn of(&self, number: u64) -> Option<[Shaper; 2]> {
         let is_asked_for = self.delay.is_some()
             || self.jitter.is_some()
@@ -100,24 +101,24 @@ impl FaultArgs {
     }
 }
 
-/// One direction.
+/// The faults of one direction.
 #[derive(Debug)]
 pub(super) struct Shaper {
     delay: Duration,
     jitter: Duration,
-    /// Bytes a second.
+    /// The rate in bytes a second.
     rate: Option<u64>,
     split: usize,
     fate: Option<(u64, Fate)>,
     alter: Alter,
     random: Random,
-    /// What is on the way, and when it arrives.
+    /// The bytes on the way, and when they arrive.
     queue: VecDeque<(Duration, Vec<u8>)>,
-    /// So many bytes of the first are passed on.
+    /// How many bytes of the first entry are passed on.
     at: usize,
     held: usize,
     passed: u64,
-    /// When more may be passed on, as the rate goes.
+    /// When the rate allows more to be passed on.
     free: Duration,
 }
 
@@ -149,7 +150,7 @@ impl Shaper {
         let jitter = u64::try_from(self.jitter.as_nanos()).unwrap_or(u64::MAX);
         let extra = Duration::from_nanos(self.random.next() % jitter.max(1));
         let arrives = now.saturating_add(self.delay).saturating_add(extra);
-        // What was sent later does not arrive earlier.
+        // Bytes that were sent later do not arrive earlier.
         let arrives = self.queue.back().map_or(arrives, |(last, _)| arrives.max(*last));
         self.held += bytes.len();
         self.queue.push_back((arrives, bytes));
@@ -159,24 +160,24 @@ impl Shaper {
         self.queue.is_empty()
     }
 
-    /// Whether it takes more.
+    /// Returns whether it takes more bytes.
     pub(super) fn has_room(&self) -> bool {
         self.held < MOST && self.fate().is_none()
     }
 
-    /// What happens now to the connection.
+    /// Returns what happens to the connection now.
     pub(super) fn fate(&self) -> Option<Fate> {
         self.fate.filter(|(after, _)| self.passed >= *after).map(|(_, fate)| fate)
     }
 
-    /// The bytes of the next write, if there is one now.
+    /// Returns the bytes of the next write, if there is one now.
     pub(super) fn ready(&self, now: Duration) -> Option<&[u8]> {
         let (arrives, bytes) = self.queue.front()?;
         if self.fate().is_some() || *arrives > now || self.free > now {
             return None;
         }
         let rest = &bytes[self.at..];
-        // A hundredth of a second at once.
+        // At most a hundredth of a second's bytes at once.
         let by_rate =
             self.rate.map_or(usize::MAX, |rate| usize::try_from(rate / 100).unwrap_or(usize::MAX).max(1));
         let by_fate = self.fate.map_or(u64::MAX, |(after, _)| after - self.passed);
@@ -184,7 +185,7 @@ impl Shaper {
         Some(&rest[..rest.len().min(most)])
     }
 
-    /// So many of them are written.
+    /// Records that this many of them were written.
     pub(super) fn wrote(&mut self, now: Duration, bytes: usize) {
         self.at += bytes;
         self.held -= bytes;
@@ -199,13 +200,13 @@ impl Shaper {
         }
     }
 
-    /// When there is something to write, if time alone is waited for.
+    /// Returns when there is something to write, if that depends only on time.
     pub(super) fn due(&self) -> Option<Duration> {
         let (arrives, _) = self.queue.front()?;
         self.fate().is_none().then(|| (*arrives).max(self.free))
     }
 
-    /// Nobody takes what is on the way.
+    /// Drops the bytes on the way, because the receiver takes no more.
     pub(super) fn give_up(&mut self) {
         self.queue.clear();
         (self.at, self.held) = (0, 0);
@@ -234,7 +235,7 @@ mod tests {
         Line::try_parse_from([&["watch"], args].concat()).unwrap().faults
     }
 
-    /// What comes out of a direction, and when, of these bytes sent at once.
+    /// Returns what comes out of a direction, and when, if these bytes are sent at once.
     fn out(args: &[&str], bytes: &[u8]) -> Vec<(u128, Vec<u8>)> {
         let Some([mut shaper, _]) = faults(args).of(1) else { panic!("nothing is done") };
         shaper.push(Duration::ZERO, bytes);

@@ -1,24 +1,24 @@
-//! What waits to be passed on in one direction.
+//! The bytes to pass on in one direction.
 //!
-//! A lane takes bytes only while it holds none, so it never has more than one read: a side that does not read slows down
-//! the other one, as it would without us. With faults it holds what is on the way, which is bounded, too.
+//! A lane takes bytes only while it holds none, so it never holds more than one read: a side that does not read slows
+//! down the other side, as it would without us. With faults it holds the bytes on the way, which are bounded, too.
 
 use std::time::Duration;
 
 use super::faults::{Fate, Shaper};
 
-/// One direction.
+/// The state of one direction.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     waiting: Vec<u8>,
     at: usize,
-    /// What is done to it, if anything is.
+    /// The faults of this direction, if there are any.
     shaper: Option<Box<Shaper>>,
-    /// The sender has ended it.
+    /// Whether the sender has ended the direction.
     pub(super) is_finished: bool,
-    /// The receiver was told so.
+    /// Whether the end was passed on to the receiver.
     pub(super) is_passed_on: bool,
-    /// The receiver takes no more.
+    /// Whether the receiver takes no more.
     pub(super) is_broken: bool,
 }
 
@@ -27,12 +27,12 @@ impl Lane {
         Self { shaper: shaper.map(Box::new), ..Self::default() }
     }
 
-    /// Whether bytes wait.
+    /// Returns whether bytes wait.
     pub(super) fn is_blocked(&self) -> bool {
         self.at < self.waiting.len() || self.shaper.as_ref().is_some_and(|shaper| !shaper.is_empty())
     }
 
-    /// Whether it wants to be read for.
+    /// Returns whether more should be read for it.
     pub(super) fn wants_more(&self) -> bool {
         let has_room = match &self.shaper {
             None => !self.is_blocked(),
@@ -41,12 +41,12 @@ impl Lane {
         has_room && !self.is_finished && !self.is_broken
     }
 
-    /// Whether what comes may be passed on at once.
+    /// Returns whether new bytes may be passed on at once.
     pub(super) const fn is_direct(&self) -> bool {
         self.shaper.is_none()
     }
 
-    /// What is to be written now.
+    /// Returns the bytes to write now.
     pub(super) fn ready(&self, now: Duration) -> Option<&[u8]> {
         match &self.shaper {
             None => Some(&self.waiting[self.at..]).filter(|waiting| !waiting.is_empty()),
@@ -54,24 +54,24 @@ impl Lane {
         }
     }
 
-    /// When there is something to write, if time alone is waited for.
+    /// Returns when there is something to write, if that depends only on time.
     pub(super) fn due(&self) -> Option<Duration> {
         self.shaper.as_ref().and_then(|shaper| shaper.due())
     }
 
-    /// What is to happen to the connection now.
+    /// Returns what should happen to the connection now.
     pub(super) fn fate(&self) -> Option<Fate> {
         self.shaper.as_ref().and_then(|shaper| shaper.fate())
     }
 
-    /// So many bytes are passed on.
+    /// Records that this many bytes were passed on.
     pub(super) fn passed(&mut self, now: Duration, bytes: usize) {
         if let Some(shaper) = &mut self.shaper {
             return shaper.wrote(now, bytes);
         }
         self.at += bytes;
         if self.at == self.waiting.len() {
-            // A connection with nothing to do holds no memory for it.
+            // An idle connection holds no memory for this.
             (self.waiting, self.at) = (Vec::new(), 0);
         }
     }
@@ -83,7 +83,7 @@ impl Lane {
         }
     }
 
-    /// Nobody takes what waits.
+    /// Drops the waiting bytes, because the receiver takes no more.
     pub(super) fn give_up(&mut self) {
         self.is_broken = true;
         (self.waiting, self.at) = (Vec::new(), 0);
@@ -92,7 +92,7 @@ impl Lane {
         }
     }
 
-    /// Whether nothing is left to be done.
+    /// Returns whether nothing is left to do.
     pub(super) const fn is_over(&self) -> bool {
         self.is_passed_on || self.is_broken
     }

@@ -1,4 +1,4 @@
-//! Two connections that are one: what each side sends is passed on to the other, and so is how it ends.
+//! Two connections joined into one: what each side sends is passed on to the other, and so is how it ends.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use super::observer::Observer;
 use super::place::Target;
 use super::socket::Socket;
 
-/// Bytes that one direction passes on before the others have their turn.
+/// How many bytes one direction passes on before the others have their turn.
 const SHARE: usize = 1 << 20;
 
 pub(super) struct Link {
@@ -23,17 +23,17 @@ pub(super) struct Link {
     server: Side,
     to_server: Lane,
     to_client: Lane,
-    /// The address of the server that is being tried, or was reached.
+    /// The number of the server's address that is being tried or was reached.
     tried: usize,
     is_there: bool,
-    /// And TLS is agreed on.
+    /// Whether the TLS handshake is complete, too.
     is_ready: bool,
     token: Token,
     started: Instant,
     pub(super) conversation: Conversation,
-    /// What faults do to it was told.
+    /// Whether the effect of faults was reported.
     is_fated: bool,
-    /// It is on the list of those that have something to do.
+    /// Whether the link is on the list of those that have something to do.
     pub(super) is_listed: bool,
 }
 
@@ -42,24 +42,24 @@ struct Side {
     readable: bool,
     writable: bool,
     has_error: bool,
-    /// It sends nothing more, read or not.
+    /// Whether it sends nothing more, even if not everything was read.
     has_closed: bool,
 }
 
 /// What is left to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// More at once.
+    /// There is more to do at once.
     More,
-    /// Nothing before the next event.
+    /// There is nothing to do before the next event.
     Wait,
-    /// Nothing at all.
+    /// There is nothing left to do.
     Over,
-    /// The server is not reached, for this reason.
+    /// The server could not be reached, for this reason.
     NotReached(String),
 }
 
-/// What a carry has come to.
+/// The result of a transfer.
 enum Carried {
     More,
     Wait,
@@ -72,7 +72,7 @@ impl Side {
         Self { socket, readable: true, writable: true, has_error: false, has_closed: false }
     }
 
-    /// Runs the TLS handshake as far as it goes; whether it is done.
+    /// Continues the TLS handshake as far as possible. Returns whether it is complete.
     fn shake(&mut self) -> Result<bool, String> {
         let Socket::Tls(stream) = &mut self.socket else { return Ok(true) };
         if !stream.is_handshaking() {
@@ -80,7 +80,7 @@ impl Side {
         }
         match stream.handshake() {
             Ok(()) => {
-                // What came with the last of it is here already.
+                // Data that came with the last handshake message is here already.
                 self.readable = true;
                 Ok(true)
             }
@@ -91,7 +91,7 @@ impl Side {
 }
 
 impl Link {
-    /// Sets out for the server. The client's connection has `token`, that to the server the next one.
+    /// Connects to the server. The client's connection has `token`, the server's connection the next one.
     pub(super) fn new(
         number: u64,
         mut client: Socket,
@@ -123,7 +123,7 @@ impl Link {
         })
     }
 
-    /// When the server has to be reached, and TLS to be agreed on.
+    /// Returns when the server must be reached and the TLS handshake complete.
     pub(super) fn due(&self, patience: Duration) -> Option<Instant> {
         match self.is_ready {
             false => self.started.checked_add(patience),
@@ -131,15 +131,15 @@ impl Link {
         }
     }
 
-    /// When faults let bytes pass.
+    /// Returns when faults let bytes pass.
     pub(super) fn wakes(&self) -> Option<Instant> {
         let lanes = [(&self.to_server, &self.server), (&self.to_client, &self.client)];
-        // Where the side takes nothing, that it does is an event.
+        // If the side accepts nothing, an event reports when it does.
         let due = lanes.into_iter().filter(|(_, to)| to.writable).filter_map(|(lane, _)| lane.due()).min()?;
         self.started.checked_add(due)
     }
 
-    /// Takes an event of one of its tokens.
+    /// Handles an event of one of its tokens.
     pub(super) fn note(&mut self, event: &Event) {
         let is_client = event.token() == self.token;
         let side = if is_client { &mut self.client } else { &mut self.server };
@@ -149,7 +149,7 @@ impl Link {
         side.has_closed |= event.is_read_closed() || event.is_error();
     }
 
-    /// Does what can be done now.
+    /// Does everything that is possible now.
     pub(super) fn step(
         &mut self,
         target: &Target,
@@ -196,7 +196,7 @@ impl Link {
         }
     }
 
-    /// Whether bytes can be passed on: the server is reached, and TLS is agreed on where it is spoken.
+    /// Returns whether bytes can be passed on: the server is reached, and the TLS handshake complete if TLS is used.
     fn get_ready(&mut self, target: &Target, registry: &Registry) -> Result<bool, String> {
         if !self.is_there {
             self.is_there = self.look(target, registry)?;
@@ -210,7 +210,7 @@ impl Link {
         Ok(is_ready)
     }
 
-    /// Whether the server is reached, trying its next address where one was not.
+    /// Returns whether the server is reached, and tries the next address if one failed.
     fn look(&mut self, target: &Target, registry: &Registry) -> Result<bool, String> {
         if !self.server.writable {
             return Ok(false);
@@ -254,7 +254,7 @@ impl Link {
             match read {
                 Ok(len) if len > 0 => {
                     share = share.saturating_sub(len);
-                    // Passed on first: what is judged is a copy.
+                    // The bytes are passed on first; a copy is judged.
                     let bytes = &buffer[..len];
                     sink.take(lane, bytes, at);
                     observer.bytes(self.number, at, from, bytes, &mut self.conversation);
@@ -263,7 +263,7 @@ impl Link {
                     lane.is_finished = true;
                     observer.end(self.number, at, from, End::Finished, &mut self.conversation);
                 }
-                // TLS that was cut off.
+                // TLS was cut off without close_notify.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                     lane.is_finished = true;
                     observer.end(self.number, at, from, End::Finished, &mut self.conversation);
@@ -278,7 +278,7 @@ impl Link {
         }
     }
 
-    /// What faults make of the connection, where its time has come.
+    /// Applies a fault to the connection, if it is due.
     fn meet_fate(&mut self, observer: &mut Observer) -> Option<Step> {
         let fate = self.to_server.fate().or(self.to_client.fate())?;
         if !std::mem::replace(&mut self.is_fated, true) {
@@ -294,28 +294,28 @@ impl Link {
                 self.reset();
                 Some(Step::Over)
             }
-            // Until both sides have given up.
+            // It lasts until both sides have given up.
             Fate::Stall if self.client.has_closed && self.server.has_closed => Some(Step::Over),
             Fate::Stall => None,
         }
     }
 
-    /// Whether a side is gone in a way that no read or write will tell of.
+    /// Returns whether a side is gone in a way that no read or write reports.
     fn is_torn(&mut self) -> bool {
         let sides = [
             (&mut self.client, &self.to_server, &self.to_client),
             (&mut self.server, &self.to_client, &self.to_server),
         ];
         for (side, of_it, to_it) in sides {
-            // It takes no more, and all that it has said is passed on.
+            // It accepts no more, and everything that it has sent is passed on.
             if to_it.is_broken && of_it.is_finished && !of_it.is_blocked() {
                 return true;
             }
-            // It has reset the connection, and what it said before finds no room or has ended.
+            // It has reset the connection, and what it sent before finds no room or has ended.
             if side.has_error && (of_it.is_blocked() || of_it.is_finished) {
                 return true;
             }
-            // Reading tells how it has ended.
+            // Reading shows how it has ended.
             side.readable |= to_it.is_broken;
         }
         false
@@ -326,7 +326,7 @@ impl Link {
         self.server.socket.reset();
     }
 
-    /// It is over, whatever still waits.
+    /// Ends the link, whatever still waits.
     pub(super) fn finish(mut self, observer: &mut Observer, registry: &Registry) {
         for side in [&mut self.client, &mut self.server] {
             let _ = registry.deregister(side.socket.source()); // dropping it ends it in any case
@@ -371,7 +371,7 @@ impl Side {
     }
 }
 
-/// Sets out for the address with this number, or for the next that can be tried.
+/// Connects to the address with this number, or to the next one that can be tried.
 fn reach(
     target: &Target,
     mut number: usize,

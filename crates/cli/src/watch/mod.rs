@@ -1,7 +1,7 @@
 //! `bowsprit watch`: a window between two programs.
 //!
-//! Every byte is passed on as it is, and a copy of it is judged by the lab ([`Conversation`]). [`pump`] moves the bytes,
-//! [`Screen`] tells of them; neither waits for a terminal.
+//! Every byte is passed on unchanged, and the lab judges a copy ([`Conversation`]). [`pump`] moves the bytes, and
+//! [`Screen`] shows them; neither waits for a terminal.
 //!
 //! [`Conversation`]: bowsprit_lab::conversation::Conversation
 

@@ -1,4 +1,4 @@
-//! Everybody who is told of what passes: the screen, files, the summary.
+//! Passes events on to everything that records them: the screen, files, the summary.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::output::say;
 use crate::trust::advised;
 
-/// Everybody who is told.
+/// Everything that records events.
 pub(super) struct Observer {
     screen: Screen,
     record: Option<Record>,
@@ -50,12 +50,12 @@ impl Observer {
         self.save(|record| record.open(number, at));
     }
 
-    /// The server of a connection is reached, so long after it began.
+    /// Records that the server of a connection was reached, this long after the watch began.
     pub(super) fn reached(&mut self, number: u64, ends: [Option<SocketAddr>; 2], after: Duration) {
         self.capture(|capture| capture.open(number, ends, after));
     }
 
-    /// What was asked for happens to a connection.
+    /// Records a requested fault of a connection.
     pub(super) fn fault(&mut self, number: u64, at: Duration, what: &str) {
         self.screen.note(number, "injected", at, &[("what", what)]);
     }
@@ -104,7 +104,7 @@ impl Observer {
         self.screen.note(number, "over", at, &[("after", &seconds)]);
     }
 
-    /// Writes to the file, if there is one and it takes it.
+    /// Writes to the saved file, if there is one and it can be written.
     fn save(&mut self, write: impl FnOnce(&mut Record) -> io::Result<()>) {
         if let Some(record) = &mut self.record
             && let Err(error) = write(record)
@@ -114,7 +114,7 @@ impl Observer {
         }
     }
 
-    /// The same for the other file.
+    /// Writes to the capture file, if there is one and it can be written.
     fn capture(&mut self, write: impl FnOnce(&mut Capture) -> io::Result<()>) {
         if let Some(capture) = &mut self.capture
             && let Err(error) = write(capture)
@@ -124,7 +124,7 @@ impl Observer {
         }
     }
 
-    /// Sums up, and waits a moment until all is written.
+    /// Prints the summary, and waits a moment until everything is written.
     pub(super) fn finish(mut self, after: Duration) -> Exit {
         self.save(Record::flush);
         self.capture(|capture| capture.writer.flush());

@@ -1,4 +1,4 @@
-//! Where the server is, and where we stand.
+//! The address of the server, and the address where we listen.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -14,7 +14,7 @@ use super::socket::Socket;
 use crate::trust::Trust;
 use crate::values::server_url;
 
-/// The server.
+/// The server to connect to.
 pub(super) struct Target {
     url: client::Target,
     place: Place,
@@ -29,7 +29,7 @@ enum Place {
 }
 
 impl Target {
-    /// Looks its name up, once.
+    /// Looks up the name, once.
     pub(super) fn new(url: &str, trust: &Trust) -> Result<Self, String> {
         let shown = client::without_user_info(url);
         let url = &server_url(url, trust.is_given()).map_err(|error| format!("{shown}: {error}"))?;
@@ -47,12 +47,13 @@ impl Target {
         Ok(Self { url, place, tls })
     }
 
-    /// What a URL of ours has behind its authority, so that it can be used in place of this one.
+    /// Returns the part of the URL after its authority, which our own URL gets as well so that it can be used in its
+    /// place.
     pub(super) fn resource(&self) -> &str {
         self.url.resource()
     }
 
-    /// How many addresses there are to be tried.
+    /// Returns how many addresses can be tried.
     pub(super) const fn addresses(&self) -> usize {
         match &self.place {
             Place::Tcp(addresses) => addresses.len(),
@@ -61,7 +62,7 @@ impl Target {
         }
     }
 
-    /// Sets out for the address with this number.
+    /// Connects to the address with this number.
     pub(super) fn connect(&self, number: usize) -> io::Result<Socket> {
         match &self.place {
             Place::Tcp(addresses) => {
@@ -85,7 +86,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// A client's connection, under TLS if so wanted.
+/// Wraps a client's connection, in TLS if that is wanted.
 pub(super) fn accepted(stream: TcpStream, tls: Option<&TlsServer>) -> io::Result<Socket> {
     match tls {
         None => Ok(Socket::Tcp(stream)),

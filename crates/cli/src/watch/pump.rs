@@ -1,4 +1,4 @@
-//! The loop: who connects, who is ready, who is late.
+//! The loop: accepts connections, serves those that are ready, ends those that are late.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -26,11 +26,11 @@ use crate::signals::Signals;
 const SIGNALS: Token = Token(0);
 const LISTENER: Token = Token(1);
 const LINKS: usize = 2;
-/// One read.
+/// The size of one read.
 const BUFFER: usize = 256 << 10;
-/// How long nobody is accepted where the system has no room for more.
+/// How long accepting pauses if the system has no room for more.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long what a command has left behind may still say something.
+/// How long the connections that a command has left behind may still pass data.
 const GRACE: Duration = Duration::from_secs(1);
 
 pub(super) struct Pump {
@@ -43,14 +43,14 @@ pub(super) struct Pump {
     _own: Option<OwnPath>,
     child: Option<Child>,
     links: Slab<Link>,
-    /// Those that have something to do without an event.
+    /// Links that have something to do without an event.
     ready: Vec<usize>,
     observer: Observer,
     buffer: Box<[u8]>,
     most: usize,
-    /// Connections that may still come, if that is limited.
+    /// How many connections may still come, if that is limited.
     left: Option<u64>,
-    /// Somebody may wait to be accepted; not before this.
+    /// Set if connections may wait to be accepted; not before this time.
     accept: Option<Instant>,
     patience: Duration,
     faults: FaultArgs,
@@ -61,9 +61,9 @@ pub(super) struct Pump {
 /// Why a watch is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// As many connections as were wanted, or a signal.
+    /// As many connections as wanted have passed, or a signal came.
     Done,
-    /// The command has ended, well or not.
+    /// The command has ended, successfully or not.
     Command(bool),
 }
 
@@ -180,7 +180,7 @@ impl Pump {
         }
     }
 
-    /// Sees an event; whether it asks for an end.
+    /// Handles an event. Returns whether it asks for the end.
     fn take(&mut self, event: &Event) -> bool {
         match event.token() {
             SIGNALS => {
@@ -212,7 +212,7 @@ impl Pump {
         }
     }
 
-    /// Lists those that faults let go on.
+    /// Lists the links whose faults let bytes pass again.
     fn wake(&mut self) {
         let now = Instant::now();
         let due = self.links.iter().filter(|(_, link)| link.wakes().is_some_and(|at| at <= now));
@@ -286,7 +286,7 @@ impl Pump {
         }
     }
 
-    /// Gives up on servers that are not reached in time.
+    /// Gives up on servers that were not reached in time.
     fn end_late(&mut self) {
         let now = Instant::now();
         let late =
@@ -298,7 +298,7 @@ impl Pump {
         }
     }
 
-    /// Sums up, and how the command ends.
+    /// Prints the summary, and returns the exit code.
     pub(super) fn finish(mut self, ended: Ended) -> Exit {
         for link in self.links.drain() {
             link.finish(&mut self.observer, self.poll.registry());

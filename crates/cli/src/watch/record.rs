@@ -1,4 +1,4 @@
-//! All that passes, in a file: a line of JSON for each piece, which `decode` and `replay` read.
+//! Writes all traffic to a file: a line of JSON for each entry, which `decode` and `replay` read.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
@@ -56,7 +56,7 @@ impl Record {
     }
 }
 
-/// Makes a file that only its owner may read: it may hold cookies and passwords.
+/// Creates a file that only its owner may read, because it may hold cookies and passwords.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

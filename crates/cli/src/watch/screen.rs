@@ -1,4 +1,4 @@
-//! What is told of all connections, as lines on stdout.
+//! Shows the events of all connections as lines on stdout.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -14,10 +14,10 @@ use crate::logger::{Logger, Stamp};
 use crate::output::{colours, for_terminal};
 use crate::told;
 
-/// Bytes that are kept of a payload to be shown.
+/// How many bytes of a payload are kept for display.
 const SHOWN: usize = 64;
 
-/// Lines on stdout that keep no traffic waiting.
+/// Lines on stdout that do not delay the traffic.
 pub(super) struct Screen {
     logger: &'static Logger,
     only: Vec<Kind>,
@@ -25,7 +25,7 @@ pub(super) struct Screen {
     json: bool,
     quiet: bool,
     colours: bool,
-    /// When something was shown last of each connection.
+    /// When something was last shown of each connection.
     last: HashMap<u64, Duration>,
 }
 
@@ -72,7 +72,7 @@ impl Screen {
         });
     }
 
-    /// Something about a connection that nobody in it has said.
+    /// Shows something about a connection that neither side has sent.
     pub(super) fn note(&mut self, number: u64, event: &'static str, at: Duration, more: &[(&str, &str)]) {
         if self.quiet {
             return;
@@ -106,7 +106,7 @@ impl Screen {
         }
     }
 
-    /// Waits a moment until all is written.
+    /// Waits a moment until everything is written.
     pub(super) fn finish(&self) {
         self.logger.finish();
     }

@@ -20,7 +20,7 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    /// To register it.
+    /// Returns the source, to register it.
     pub(super) fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(stream) => stream,
@@ -39,16 +39,16 @@ impl Socket {
         }
     }
 
-    /// The address at its other end, if it has one.
+    /// Returns the address at its other end, if it has one.
     pub(super) fn peer_addr(&self) -> Option<SocketAddr> {
         self.tcp().and_then(|tcp| tcp.peer_addr().ok())
     }
 
-    /// Whether it is connected by now.
+    /// Returns whether it is connected by now.
     ///
     /// # Errors
     ///
-    /// Why it never will be.
+    /// Returns why it never will be.
     pub(super) fn is_connected(&self) -> io::Result<bool> {
         let Some(tcp) = self.tcp() else { return Ok(true) };
         if let Some(error) = tcp.take_error()? {
@@ -64,11 +64,11 @@ impl Socket {
         }
     }
 
-    /// Ends our direction once TLS has nothing to send any more; whether it is ended.
+    /// Ends our direction once TLS has nothing more to send. Returns whether it is ended.
     pub(super) fn end_writing(&mut self) -> bool {
         match self {
             Self::Tls(stream) => {
-                // Each fails where it is gone already, which reading tells.
+                // Each of these fails if the connection is gone already, which the next read reports.
                 let _ = stream.close_notify();
                 let is_sent = !stream.wants_write();
                 if is_sent {
@@ -88,14 +88,14 @@ impl Socket {
         }
     }
 
-    /// From now on dropping it resets the connection, where there are resets.
+    /// Makes dropping it reset the connection, if its kind has resets.
     pub(super) fn reset(&self) {
         if let Some(tcp) = self.tcp() {
             let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO)); // else it ends in order
         }
     }
 
-    /// Whether bytes have to go out before others are written.
+    /// Returns whether bytes have to be sent before others are written.
     pub(super) fn holds_back(&self) -> bool {
         matches!(self, Self::Tls(stream) if stream.wants_write())
     }

@@ -19,7 +19,7 @@ pub(super) struct Total {
     server: Side,
 }
 
-/// What one side of all connections did.
+/// What one side of all connections sent.
 #[derive(Debug, Default)]
 struct Side {
     bytes: u64,
@@ -30,7 +30,7 @@ struct Side {
     broken: Vec<(String, u64)>,
 }
 
-/// Different faults of one side that are kept by name.
+/// How many different faults of one side are kept by name.
 const MOST_KINDS: usize = 256;
 
 impl Side {
@@ -112,7 +112,7 @@ impl Total {
             "client": self.client.json(),
             "server": self.server.json(),
         });
-        // Nothing in it can fail to be written: all of it is text and numbers.
+        // Nothing in it can fail to be written: it is only text and numbers.
         Json::compact(&value).unwrap_or_default().as_str().to_owned()
     }
 

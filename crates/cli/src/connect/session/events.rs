@@ -1,4 +1,4 @@
-//! What comes in: what the loop tells of the connection.
+//! The events that the loop reports for the connection.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ use crate::deflate::agreed;
 use crate::exit::Exit;
 use crate::output::{count, one_line};
 
-/// A server that speaks first does so right behind its 101: twice the time that it took to open the connection is long
-/// enough for it, within these bounds.
+/// Bounds of the time that a server has to speak first. It does so right after its 101, so twice the time that it took
+/// to open the connection is enough, within these bounds.
 const SHORTEST_GREETING: Duration = Duration::from_millis(5);
 const LONGEST_GREETING: Duration = Duration::from_millis(250);
 
@@ -73,7 +73,7 @@ impl Handler for Session {
             self.silent_until =
                 Instant::now().checked_add((took * 2).clamp(SHORTEST_GREETING, LONGEST_GREETING));
         } else {
-            // Before a message that has come with the 101 can be the last one expected.
+            // Sent before a message that has come with the 101 can be the last one expected.
             while let Some(text) = self.preamble.pop_front() {
                 self.send(cx, id, Message::Text(&text));
             }
@@ -110,7 +110,7 @@ impl Handler for Session {
         if self.plan.verbose || measured.is_none() {
             self.trace(format_args!("< Pong \"{shown}\"{after}"));
         } else if self.plan.edit || self.plan.commands {
-            // Who has typed /ping wants to know.
+            // A user who has typed /ping wants to know.
             self.output.note(format_args!("< Pong \"{shown}\"{after}"));
         }
         if self.output.wants_events() {
@@ -142,14 +142,14 @@ impl Handler for Session {
                 "code": code.0, "reason": reason, "clean": ended.outcome.is_clean(),
             }),
         );
-        // The messages before the last word.
+        // The messages come before the final remark.
         let _ = self.output.flush();
         if let Some(remark) = self.answers.remark() {
             self.output.note(remark);
         }
         let exit = self.judge(ended);
         self.stage = match self.stage {
-            // `on_client` tells whether there will be another one.
+            // `on_client` shows whether there will be another connection.
             SessionState::Open(_) => SessionState::Closing(exit),
             _ => SessionState::Over(exit),
         };

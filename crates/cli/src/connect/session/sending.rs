@@ -1,4 +1,4 @@
-//! What goes out: the lines of stdin, what the command line names, and what they ask for.
+//! What is sent: the lines of stdin, the messages of the command line, and what these ask for.
 
 use std::path::Path;
 use std::time::Instant;
@@ -17,14 +17,14 @@ use crate::exit::Exit;
 use crate::input::{Format, Input, Item};
 use crate::output::{count, one_line};
 
-/// While more than this waits for the server, stdin waits too.
+/// If more than this waits for the server, stdin waits too.
 const ENOUGH_QUEUED: usize = 256 << 10;
 
-/// Messages taken from stdin before messages from the server get their turn.
+/// How many messages are taken from stdin before messages from the server get their turn.
 const ITEMS_A_TURN: usize = 64;
 
 impl Session {
-    /// Sends what is to be sent, as far as the server reads.
+    /// Sends the input, as far as the server reads.
     pub(super) fn send_input(&mut self, cx: &mut Context<()>) {
         for _ in 0..ITEMS_A_TURN {
             let SessionState::Open(id) = self.stage else { return };
@@ -79,7 +79,7 @@ impl Session {
                 }
             }
         }
-        // There may be more.
+        // There may be more input.
         let _ = self.waker.wake();
     }
 
@@ -101,7 +101,7 @@ impl Session {
         }
     }
 
-    /// Closes once the server has answered, or has been quiet for long enough.
+    /// Closes once the server has answered or been quiet for long enough.
     pub(super) fn close_when_answered(&mut self, cx: &mut Context<()>) {
         if let SessionState::Open(id) = self.stage {
             let moved = Moved { read: cx.stats().bytes_in, queued: cx.queued(id) };
@@ -167,7 +167,7 @@ impl Session {
 
     fn check(&mut self, sent: Sent) {
         match sent {
-            // `on_close` tells, or has told.
+            // `on_close` reports this, or has done so.
             Sent::Now | Sent::Queued(_) | Sent::Closed => {}
             Sent::Refused(why) => self.output.note(format_args!("not sent: {why}")),
             other => self.output.note(format_args!("a message was not sent: {other}")),

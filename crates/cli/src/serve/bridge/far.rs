@@ -1,4 +1,4 @@
-//! One far end: a connection, or a command with two pipes. It never keeps the loop waiting.
+//! One far end: a connection, or a command with two pipes. It never blocks the loop.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -21,20 +21,20 @@ use super::target::Target;
 pub(super) struct Far {
     way: Way,
     token: Token,
-    /// Bytes that wait for it.
+    /// Bytes that wait to be written to it.
     out: VecDeque<u8>,
     readable: bool,
     writable: bool,
-    /// Nothing comes any more.
+    /// Whether nothing more comes from it.
     read_ended: bool,
-    /// Once nothing waits, its input ends.
+    /// Whether its input ends once nothing waits to be written.
     finishing: bool,
-    /// Its input has ended.
+    /// Whether its input has ended.
     write_ended: bool,
 }
 
 enum Way {
-    /// Addresses that are still to be tried, and one that is being tried or was reached.
+    /// The addresses yet to be tried, and the connection that is being tried or was established.
     Tcp {
         stream: TcpStream,
         others: std::vec::IntoIter<SocketAddr>,
@@ -49,17 +49,17 @@ struct Process {
     stdin: Option<Sender>,
     stdout: Receiver,
     status: Option<ExitStatus>,
-    /// It was asked to end.
+    /// Whether it was asked to end.
     is_asked: bool,
 }
 
-/// What one read gave.
+/// The result of one read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ReadOutcome {
     Bytes(usize),
-    /// Nothing now.
+    /// There is nothing to read now.
     Nothing,
-    /// Nothing any more.
+    /// There will be nothing to read any more.
     End,
 }
 
@@ -71,7 +71,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// What a WebSocket can say of it.
+    /// Returns the close code and reason for the WebSocket.
     pub(super) fn close(self) -> (CloseCode, String) {
         match self {
             Self::Connection => (CloseCode::NORMAL, String::new()),
@@ -86,7 +86,8 @@ impl End {
 }
 
 impl Far {
-    /// Sets out for it. A socket has one token, a command two: its output has `token`, its input the next.
+    /// Connects to the target or starts the command. A socket has one token, a command two: its output has `token`, its
+    /// input the next one.
     pub(super) fn reach(
         target: &Target,
         request: &Request,
@@ -129,7 +130,7 @@ impl Far {
         })
     }
 
-    /// Whether it is reached.
+    /// Returns whether it is reached.
     pub(super) const fn is_there(&self) -> bool {
         match &self.way {
             Way::Tcp { is_there, .. } => *is_there,
@@ -137,11 +138,11 @@ impl Far {
         }
     }
 
-    /// Looks whether it is reached now, and tries its next address where one was not.
+    /// Returns whether it is reached now, and tries the next address if one failed.
     ///
     /// # Errors
     ///
-    /// Why the last of them was not reached.
+    /// Returns why the last address was not reached.
     pub(super) fn connected(&mut self, registry: &Registry) -> io::Result<bool> {
         let Way::Tcp { stream, others, is_there } = &mut self.way else { return Ok(true) };
         if *is_there || !self.writable {
@@ -166,7 +167,7 @@ impl Far {
         Ok(false)
     }
 
-    /// Takes an event of one of its tokens.
+    /// Handles an event of one of its tokens.
     pub(super) fn note(&mut self, event: &Event) {
         self.readable |= event.is_readable() || event.is_read_closed();
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
@@ -176,7 +177,7 @@ impl Far {
         if self.read_ended {
             return ReadOutcome::End;
         }
-        // What a command that has ended has said last is there, and no event need tell so.
+        // The last output of a command that has ended is there, possibly without an event.
         if !self.readable && self.status().is_none() {
             return ReadOutcome::Nothing;
         }
@@ -191,7 +192,7 @@ impl Far {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.readable = false;
-                // Whoever holds the pipe of a command that has ended is somebody else.
+                // After the command has ended, somebody else holds the pipe.
                 self.read_ended = self.status().is_some();
             }
             Err(_) => self.read_ended = true,
@@ -199,7 +200,7 @@ impl Far {
         if self.read_ended { ReadOutcome::End } else { ReadOutcome::Nothing }
     }
 
-    /// What it still says is not wanted.
+    /// Discards what it still sends.
     pub(super) const fn stop_reading(&mut self) {
         self.read_ended = true;
     }
@@ -210,17 +211,17 @@ impl Far {
         }
     }
 
-    /// Bytes that wait for it.
+    /// Returns how many bytes wait to be written to it.
     pub(super) fn waiting(&self) -> usize {
         self.out.len()
     }
 
-    /// Nothing follows what waits.
+    /// Ends its input after the waiting bytes.
     pub(super) const fn finish(&mut self) {
         self.finishing = true;
     }
 
-    /// Writes as much as it takes.
+    /// Writes as much as it accepts.
     pub(super) fn flush(&mut self, registry: &Registry) {
         while !self.out.is_empty() && self.writable && !self.write_ended {
             let (front, _) = self.out.as_slices();
@@ -234,7 +235,7 @@ impl Far {
                 Ok(written @ 1..) => drop(self.out.drain(..written)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
-                // It takes nothing more; what it says is still of interest.
+                // It accepts nothing more, but its output is still of interest.
                 Ok(0) | Err(_) => self.end_writing(registry),
             }
         }
@@ -248,7 +249,7 @@ impl Far {
         if std::mem::replace(&mut self.write_ended, true) {
             return;
         }
-        // Each fails where it is gone already, which reading tells.
+        // Each of these fails if it is gone already, which the next read reports.
         match &mut self.way {
             Way::Tcp { stream, .. } => drop(stream.shutdown(Shutdown::Write)),
             Way::Unix(stream) => drop(stream.shutdown(Shutdown::Write)),
@@ -267,7 +268,7 @@ impl Far {
         }
     }
 
-    /// Whether it is a command that has just ended.
+    /// Returns whether it is a command that has just ended.
     pub(super) fn reap(&mut self) -> bool {
         let Way::Process(process) = &mut self.way else { return false };
         if process.status.is_none() {
@@ -277,17 +278,18 @@ impl Far {
         false
     }
 
-    /// How it has ended, once all that it said was read.
+    /// Returns how it has ended, once all its output was read.
     pub(super) fn end(&self) -> Option<End> {
         match &self.way {
             _ if !self.read_ended => None,
             Way::Tcp { .. } | Way::Unix(_) => Some(End::Connection),
-            // Whoever has closed its output may still listen.
+            // A command that has closed its output may still read.
             Way::Process(process) => process.status.map(End::Process),
         }
     }
 
-    /// Nobody listens to it any more. A command is asked to end first; whether it gets some time for that.
+    /// Ends it, because nobody reads its output any more. A command is asked to end first; returns whether it gets some
+    /// time for that.
     pub(super) fn end_now(&mut self) -> bool {
         match &mut self.way {
             Way::Process(process) if process.status.is_none() && !process.is_asked => {
@@ -322,7 +324,7 @@ fn connect(addresses: &mut impl Iterator<Item = SocketAddr>) -> io::Result<TcpSt
 }
 
 impl Process {
-    /// Starts a command of the shell, which learns of the request what CGI tells (RFC 3875 §4.1).
+    /// Starts a shell command, with the request's variables of CGI (RFC 3875 §4.1) in its environment.
     fn start(
         command: &str,
         request: &Request,
@@ -330,7 +332,7 @@ impl Process {
         subprotocol: Option<&str>,
     ) -> io::Result<Self> {
         let mut shell = Command::new("/bin/sh");
-        // A group of its own: what it starts ends with it, and Ctrl-C is for the server, which sees it off.
+        // It gets its own process group: what it starts ends with it, and Ctrl-C goes to the server, which ends it.
         shell.arg("-c").arg(command).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let resource = request.resource();
         let (path, query) = resource.split_once('?').unwrap_or((resource, ""));
@@ -367,7 +369,7 @@ impl Process {
         Ok(Self { child, stdin: Some(stdin), stdout, status: None, is_asked: false })
     }
 
-    /// To it and all that it has started.
+    /// Sends a signal to it and everything that it has started.
     fn signal(&self, signal: Signal) {
         if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, signal); // it may be gone

@@ -14,10 +14,10 @@ pub(in crate::serve) enum Framing {
 /// The longest line: what a message may hold in most places.
 pub(super) const MAX_LINE: usize = 16 << 20;
 
-/// Bytes cut into lines.
+/// Cuts bytes into lines.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// The start of a line whose end has not come.
+    /// The start of an unfinished line.
     start: Vec<u8>,
     is_too_long: bool,
 }
@@ -26,11 +26,11 @@ pub(super) struct Lines {
 pub(super) struct TooLong;
 
 impl Lines {
-    /// Gives each line that is whole now, without its end.
+    /// Passes on each line that is complete now, without its end.
     ///
     /// # Errors
     ///
-    /// Where one is too long; nothing comes after that.
+    /// Fails if a line is too long; nothing comes after that.
     pub(super) fn push(&mut self, bytes: &[u8], mut line: impl FnMut(&[u8])) -> Result<(), TooLong> {
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
             if self.is_too_long || self.start.len() + part.len() > MAX_LINE {
@@ -51,7 +51,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Gives what was not ended.
+    /// Passes on an unfinished last line.
     pub(super) fn rest(&mut self, mut line: impl FnMut(&[u8])) {
         let rest = std::mem::take(&mut self.start);
         if !rest.is_empty() {

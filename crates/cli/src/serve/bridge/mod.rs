@@ -1,10 +1,10 @@
-//! `--mode tcp:…`, `unix:…` and `exec:…`: each WebSocket gets a far end of its own, a connection or a command, and bytes
-//! go to and fro.
+//! `--mode tcp:…`, `unix:…` and `exec:…`: each WebSocket gets a far end of its own, a connection or a command, and
+//! bytes are passed both ways.
 //!
-//! Whoever is slow slows the other side down: while much waits for the far end nothing is read from the WebSocket, and
-//! the other way round. What has an end is handed on as far as a WebSocket can say it: the end of what the far end sends
-//! is a Close frame with 1000 (that of a command with its exit code, 1011 unless it is 0), and a Close frame, or the loss of the
-//! WebSocket, ends the far end's input; what it still sends then has no reader.
+//! A slow side slows down the other: while much waits for the far end, nothing is read from the WebSocket, and vice
+//! versa. Ends are passed on as far as a WebSocket can express them: the end of the far end's output is a Close frame
+//! with 1000 (for a command with its exit code, and 1011 unless that is 0), and a Close frame, or the loss of the
+//! WebSocket, ends the far end's input; what the far end still sends then is not read.
 
 mod far;
 mod framing;
@@ -37,9 +37,9 @@ pub(super) use framing::Framing;
 use framing::{Lines, MAX_LINE};
 pub(super) use target::Target;
 
-/// Bytes that may wait in either direction before their producer has to.
+/// How many bytes may wait in either direction before their producer has to wait.
 const ENOUGH: usize = 256 << 10;
-/// Reads from one far end before others get their turn.
+/// How often one far end is read before others get their turn.
 const READS: usize = 8;
 
 pub(super) struct Bridge {
@@ -48,29 +48,29 @@ pub(super) struct Bridge {
     framing: Framing,
     registry: Registry,
     links: Slab<BridgeLink>,
-    /// The links of WebSockets that are not over.
+    /// The links of WebSockets that are open.
     of: HashMap<ConnId, usize>,
     /// Links from which there may be more to read.
     ready: Vec<usize>,
     buffer: Vec<u8>,
-    /// A command has ended.
+    /// Set when a command has ended.
     ended: Arc<AtomicBool>,
-    /// How long a far end may go on when nobody listens any more.
+    /// How long a far end may continue when nobody listens to it any more.
     grace: Duration,
 }
 
 /// A WebSocket and its far end.
 struct BridgeLink {
-    /// None once that is over.
+    /// The WebSocket; `None` once it is over.
     socket: Option<ConnId>,
     far: Far,
     lines: Lines,
-    /// What the request is answered with once the far end is reached.
+    /// The answer to the request once the far end is reached.
     acceptance: Option<Acceptance>,
     is_open: bool,
-    /// Nothing is read from the WebSocket, as much waits for the far end.
+    /// Whether reading from the WebSocket is paused, because much waits for the far end.
     is_paused: bool,
-    /// In [`Bridge::ready`].
+    /// Whether the link is in [`Bridge::ready`].
     is_listed: bool,
     timer: Option<TimerId>,
 }
@@ -98,7 +98,7 @@ impl Bridge {
         }
     }
 
-    /// Sets out for the far end of a WebSocket that is accepted.
+    /// Connects to the far end of an accepted WebSocket.
     fn reach(
         &mut self,
         cx: &Context<Visit>,
@@ -140,7 +140,7 @@ impl Bridge {
         warn("far ends not reached", format_args!("cannot reach {target}: {error}"));
     }
 
-    /// There may be something to read.
+    /// Notes that there may be something to read.
     fn list(&mut self, slot: usize) {
         if let Some(link) = self.links.get_mut(slot)
             && !std::mem::replace(&mut link.is_listed, true)
@@ -149,14 +149,14 @@ impl Bridge {
         }
     }
 
-    /// The far end is reached, or the next way to it is tried.
+    /// Accepts the WebSocket if the far end is reached, or refuses it if it cannot be.
     fn reached(&mut self, cx: &mut Context<Visit>, slot: usize) {
         let Some(link) = self.links.get_mut(slot) else { return };
         let (Some(acceptance), Some(id)) = (&link.acceptance, link.socket) else { return };
         match link.far.connected(&self.registry) {
             Ok(false) => {}
             Ok(true) => {
-                // The client may have gone meanwhile, which is told by itself.
+                // The client may have gone meanwhile, which is reported separately.
                 let _ = cx.accept(id, acceptance);
                 link.acceptance = None;
             }
@@ -169,7 +169,7 @@ impl Bridge {
         }
     }
 
-    /// Hands on what the far end has sent, as long as the WebSocket takes it.
+    /// Passes on what the far end has sent, as long as the WebSocket accepts it.
     fn pump(&mut self, cx: &mut Context<Visit>, slot: usize) {
         let Some(link) = self.links.get_mut(slot) else { return };
         if link.acceptance.is_some() || (link.socket.is_some() && !link.is_open) {
@@ -205,12 +205,12 @@ impl Bridge {
         self.list(slot);
     }
 
-    /// Closes the WebSocket once the far end has nothing more to say, and forgets the link once nobody has.
+    /// Closes the WebSocket once the far end has ended, and forgets the link once both have.
     fn end_if_over(&mut self, cx: &mut Context<Visit>, slot: usize) {
         let Some(link) = self.links.get_mut(slot) else { return };
         let Some(end) = link.far.end() else { return };
         match link.socket {
-            // What the client still sends is handed on until it closes, too.
+            // What the client still sends before it closes is passed on, too.
             Some(id) => {
                 let (code, reason) = end.close();
                 cx.close(id, Some(CloseReason { code, reason: &reason }));
@@ -224,7 +224,7 @@ impl Bridge {
         }
     }
 
-    /// Writes what waits for the far end, and lets the WebSocket go on once that is not much.
+    /// Writes what waits for the far end, and resumes the WebSocket once little is left.
     fn flush(&mut self, cx: &mut Context<Visit>, slot: usize) {
         let Some(link) = self.links.get_mut(slot) else { return };
         link.far.flush(&self.registry);
@@ -236,7 +236,7 @@ impl Bridge {
         }
     }
 
-    /// The WebSocket is over: so is what the far end gets.
+    /// Ends the far end's input, because the WebSocket is over.
     fn leave(&mut self, cx: &mut Context<Visit>, id: ConnId) {
         let Some(slot) = self.of.remove(&id) else { return };
         let link = &mut self.links[slot];
@@ -250,14 +250,14 @@ impl Bridge {
         self.list(slot);
     }
 
-    /// Commands that have ended.
+    /// Handles commands that have ended.
     fn reap(&mut self, cx: &mut Context<Visit>) {
         if !self.ended.swap(false, Ordering::SeqCst) {
             return;
         }
         let ended = self.links.iter_mut().filter_map(|(slot, link)| link.far.reap().then_some(slot));
         for slot in ended.collect::<Vec<_>>() {
-            // What it has said last may still be in the pipe.
+            // Its last output may still be in the pipe.
             self.pump(cx, slot);
         }
     }
@@ -285,18 +285,18 @@ impl Attended for Bridge {
 
     fn is_busy(&self, cx: &Context<Visit>) -> bool {
         self.ready.iter().filter_map(|&slot| self.links.get(slot)).any(|link| {
-            // Whoever waits for its WebSocket to be read is looked at in each turn, and that it is read is an event.
+            // A link whose WebSocket has to be read first is checked in each turn, and that reading is an event.
             link.socket.is_none_or(|id| cx.queued(id) <= ENOUGH)
         })
     }
 
-    /// Commands get the time to end that they have when their client goes.
+    /// When the server ends, commands get the same time to end as when their client leaves.
     fn is_done(&self) -> bool {
         self.links.is_empty()
     }
 }
 
-/// A line as a text, or as bytes where it is none.
+/// Sends a line as text, or as binary if it is not UTF-8.
 fn send_line(cx: &mut Context<Visit>, id: ConnId, line: &[u8]) {
     match std::str::from_utf8(line) {
         Ok(text) => cx.send_text(id, text),
@@ -371,7 +371,7 @@ impl Handler for Bridge {
     fn on_timer(&mut self, cx: &mut Context<Visit>, timer: Timer) {
         let of = self.links.iter().find(|(_, link)| link.timer == Some(timer.id)).map(|(slot, _)| slot);
         let Some(slot) = of else { return self.server.on_timer(cx, timer) };
-        // Asked first, then made to.
+        // It is asked to end first, and forced later.
         if self.links[slot].far.end_now() {
             self.links[slot].timer = Some(cx.set_timer(self.grace, 0));
         } else {

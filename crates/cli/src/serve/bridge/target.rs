@@ -1,4 +1,4 @@
-//! What stands at the far end, as the command line names it.
+//! The far end, as named on the command line.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -9,20 +9,20 @@ use super::framing::Framing;
 /// The far end of each WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::serve) enum Target {
-    /// A host and a port, and the addresses that it had when the server began.
+    /// A host and a port, with the addresses that the host had when the server started.
     Tcp(String, Vec<SocketAddr>),
-    /// A socket in the file system.
+    /// A Unix-domain socket.
     Unix(PathBuf),
-    /// A command of the shell.
+    /// A shell command.
     Exec(String),
 }
 
 impl Target {
-    /// `None` where it is none.
+    /// Parses a far end; `None` if the text is not one.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// Returns what is wrong with it.
     pub(in crate::serve) fn parse(text: &str) -> Option<Result<Self, String>> {
         let (kind, rest) = text.split_once(':')?;
         Some(match kind {

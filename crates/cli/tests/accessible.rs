@@ -1,7 +1,7 @@
-//! The page of `serve` and the report of the lab for people who use a keyboard, or hear pages: rules of axe-core (from npm)
-//! in headless Chromium, light and dark, narrow and wide, and the Tab key.
+//! The page of `serve` and the lab's report for people who use a keyboard or a screen reader: rules of axe-core (from
+//! npm) in headless Chromium, light and dark, narrow and wide, and the Tab key.
 //!
-//! Says so and passes where they are not installed, unless `BOWSPRIT_REQUIRE_PEERS` is set.
+//! A test reports that these are not installed and passes, unless `BOWSPRIT_REQUIRE_PEERS` is set.
 
 #![cfg(unix)]
 
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use support::command::{BOWSPRIT, serve};
 use support::workspace;
 
-/// The source of axe-core.
+/// Returns the source of axe-core.
 fn axe() -> Option<String> {
     let axe = fs::read_to_string(workspace().join("target/peers/node/node_modules/axe-core/axe.min.js"));
     if axe.is_err() {
@@ -30,7 +30,7 @@ fn axe() -> Option<String> {
     axe.ok()
 }
 
-/// What breaks a rule: the rule, why, and where.
+/// Returns each violation: the rule, why, and where.
 const CHECK: &str = r##"
     const done = arguments[arguments.length - 1];
     axe.run(document, { resultTypes: ["violations"] }).then((results) => done({
@@ -62,7 +62,7 @@ fn assert_sound(driver: &Driver, axe: &str, what: &str) {
     assert!(found["passes"].as_u64().unwrap() > 10, "{what}: axe has looked at the page: {found}");
 }
 
-/// A page in use: messages of each kind, long ones folded, what is hidden opened, something wrong typed.
+/// A page in use: messages of each kind, long ones folded, hidden parts opened, invalid input typed.
 const USE: &str = r##"
     const done = arguments[arguments.length - 1];
     const element = (id) => document.getElementById(id);
@@ -131,7 +131,7 @@ fn the_report_can_be_heard() {
     });
 }
 
-/// Which elements have the focus, one Tab after the other, until the first one has it again.
+/// Returns which elements get the focus, one Tab after the other, until the first one has it again.
 fn tabbed(driver: &Driver) -> Vec<String> {
     const FOCUS: &str = "const one = document.activeElement, style = getComputedStyle(one);
         return [one.id || one.textContent.trim().slice(0, 40) || one.tagName,
@@ -157,7 +157,7 @@ fn tabbed(driver: &Driver) -> Vec<String> {
     all
 }
 
-/// Without a mouse: each field and button in the order of the page, and a message by Enter.
+/// Without a mouse: each field and button in the order of the page, and a message sent by Enter.
 #[test]
 fn the_page_can_be_used_by_keyboard() {
     let Some(driver) = Driver::start() else { return };

@@ -19,7 +19,7 @@ use serde_json::Value;
 use support::command::{Running, serve};
 use support::peer::{Peer, REQUEST, assert_text};
 
-/// Chats until a message of one reaches the other: the engine has to know both.
+/// Chats until a message of one client reaches the other, because the engine has to know both.
 fn meet(one: &mut Peer, other: &mut Peer) {
     other.stream.set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
     while other.read().is_err() {
@@ -46,7 +46,7 @@ fn two_servers_make_one_chat() {
     }
 }
 
-/// The position of what a client is told, and what stands behind it.
+/// Reads a message, and splits it into the position and the rest.
 fn told(peer: &mut Peer) -> (String, String) {
     let text = String::from_utf8(peer.frame().1).unwrap();
     let end = text.find([' ', '\n']).unwrap_or_else(|| panic!("{text}"));
@@ -91,14 +91,14 @@ fn who_comes_back_gets_what_was_said() {
     engine.kill();
 }
 
-/// The answer to a GET.
+/// Returns the answer to a GET.
 fn get(address: SocketAddr, target: &str, host: &str) -> String {
     let mut peer = Peer::connect(address);
     peer.write(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
     String::from_utf8(peer.rest()).unwrap()
 }
 
-/// What the counters of a server say of `name`.
+/// Returns the value of the counter `name` of a server.
 fn counter(server: &support::command::Server, metrics: &str, name: &str) -> u64 {
     let text = get(metrics.parse().unwrap(), "/metrics", metrics);
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -178,8 +178,8 @@ fn an_engine_that_is_away_is_told_and_keeps_nobody_from_talking() {
     server.running.told("backplane: up");
 }
 
-/// The newest message of each sender is enough for a slow reader, at whatever server the sender is; senders of two servers
-/// are two, though their connections have the same names there.
+/// The newest message of each sender is enough for a slow reader, on whichever server the sender is. Senders of two
+/// servers are distinct, although their connections have the same names there.
 #[test]
 fn slow_readers_get_the_newest_of_senders_at_all_servers() {
     let Some(engine) = Server::start(KINDS[0], &[]) else { return };
@@ -230,7 +230,7 @@ fn slow_readers_get_the_newest_of_senders_at_all_servers() {
     }
 }
 
-/// What the page is told of the link, by whichever loop it asks, and that nobody else is told by another name.
+/// The page gets the state of the link from any loop, and a request by another host name does not get it.
 #[test]
 fn the_page_is_told_how_the_link_is() {
     let Some(mut engine) = Server::start(KINDS[0], &[]) else { return };
@@ -278,7 +278,7 @@ fn the_page_is_told_how_the_link_is() {
     assert!(get(alone.address, "/backplane", "localhost").starts_with("HTTP/1.1 426 "));
 }
 
-/// Each way to reach an engine and to log in there, with the engines as they come; and no secret in what is said.
+/// Every way to reach an engine and to log in there, with any engine that is installed; no output holds a secret.
 #[test]
 fn engines_are_reached_under_tls_by_paths_and_with_credentials() {
     let authority = certificates::Authority::new();
@@ -346,7 +346,7 @@ fn engines_are_reached_under_tls_by_paths_and_with_credentials() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// Messages as long as clients here may send them reach other servers, and what an engine does not take is told.
+/// Messages as long as clients here may send reach other servers, and messages that an engine refuses are reported.
 #[test]
 fn long_messages_reach_other_servers_or_are_told() {
     const LONG: usize = 18 << 20;
@@ -373,7 +373,7 @@ fn long_messages_reach_other_servers_or_are_told() {
     }
 }
 
-/// What engines refuse, as they word it, and what becomes of the link.
+/// Errors of engines in their own words, and what becomes of the link.
 #[test]
 fn engines_that_refuse_say_why() {
     let redis = |args: &[&str]| Server::start(KINDS[0], args);

@@ -75,7 +75,7 @@ fn server(way: Way) -> SocketAddr {
     server_with(way, None)
 }
 
-/// The same, which agrees to compression with these settings.
+/// Starts a server in a thread that agrees to compression with these settings.
 fn server_with(way: Way, deflate: Option<DeflateConfig>) -> SocketAddr {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
@@ -128,7 +128,7 @@ fn measure_at(address: SocketAddr, options: &str) -> serde_json::Value {
     report
 }
 
-/// Over HTTP/2 as over HTTP/1.1, on one connection and on several, also where what is sent does not fit a window.
+/// Over HTTP/2 as over HTTP/1.1, on one connection and on several, also if a message does not fit a window.
 #[test]
 fn over_http2() {
     for options in [
@@ -212,7 +212,7 @@ fn a_rate_is_kept() {
     assert!(report["seconds"].as_f64().unwrap() >= 0.29, "{report}");
 }
 
-/// Not one more, and not one less, whatever else is asked for.
+/// Exactly that many, whatever else is asked for.
 #[test]
 fn a_number_of_messages_is_sent() {
     for (way, options, operations) in [
@@ -304,7 +304,7 @@ fn compressed_messages_come_back_and_are_weighed() {
     assert!(output.status.code() == Some(3) && stderr.contains("agrees to no compression"), "{output:?}");
 }
 
-/// Text is for people; a terminal gets bars as well, and so does who asks for them.
+/// Text is for people; a terminal also gets bars, and so does anybody who asks for them.
 #[test]
 fn latencies_have_buckets_and_bars() {
     let report = measure(Way::Echo, "--count 200");
@@ -383,7 +383,7 @@ fn no_connection_is_exit_code_3() {
     assert_eq!(bench(nobody, "").status.code(), Some(3));
 }
 
-/// The head says why; the body of it has no end, and nobody waits for one.
+/// The head gives the reason; its body has no end, and is not waited for.
 #[test]
 fn a_refusal_without_an_end_is_told_by_its_status() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

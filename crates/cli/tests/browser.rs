@@ -1,6 +1,6 @@
 //! The page of `bowsprit serve` in headless Chromium, driven through ChromeDriver.
 //!
-//! Says so and passes where they are not installed, unless `BOWSPRIT_REQUIRE_PEERS` is set.
+//! A test reports that these are not installed and passes, unless `BOWSPRIT_REQUIRE_PEERS` is set.
 
 #![cfg(unix)]
 
@@ -37,7 +37,7 @@ const PRELUDE: &str = r##"
     const rows = (which) => Array.from(document.querySelectorAll(`#log .${which}`));
 "##;
 
-/// Sends a text, reads what comes back, and how long it took.
+/// Sends a text, and reads what comes back and how long it took.
 const TEXT: &str = r##"
     open(() => {
         type("text", arguments[0]);
@@ -89,7 +89,7 @@ const TOGGLE: &str = r##"
     });
 "##;
 
-/// An address that is none, then one where nobody is.
+/// An invalid address, then one where nobody listens.
 const NOBODY: &str = r##"
     open(() => {
         element("toggle").click();
@@ -107,7 +107,7 @@ const NOBODY: &str = r##"
 
 const SAY: &str = r##" open(() => { type("text", arguments[0]); done(null); }); "##;
 
-/// What the chat shows, once there are so many lines of others.
+/// Returns what the chat shows, once there are this many lines of others.
 const CHAT: &str = r##"
     const lines = (which) => Array.from(document.querySelectorAll(`#chat .${which}`), (line) => line.firstChild.data);
     when(() => lines("received").length === arguments[0], () => done({
@@ -180,7 +180,7 @@ fn two_tabs_chat_through_a_relay() {
     assert_eq!(told, expected("hello from <b>two</b>", "and from one"));
 }
 
-/// Runs a script that tells when it is done.
+/// Runs a script that reports when it is done.
 fn run(driver: &Driver, script: &str, args: Value) -> Value {
     driver.run(&format!("{PRELUDE}{script}"), args)
 }
@@ -223,7 +223,7 @@ fn the_page_works_under_tls() {
     assert_eq!(peer_of(" answered 200: GET / "), peer_of(" opened GET / "));
 }
 
-/// Says a few things of every kind, and shows what is folded.
+/// Sends messages of every kind, and opens what is folded.
 const SPEAK: &str = r##"
     open(() => {
         type("text", "hello");
@@ -238,7 +238,7 @@ const SPEAK: &str = r##"
     });
 "##;
 
-/// Whether anything sticks out of the page or of its card, and which fields have no name.
+/// Returns whether anything sticks out of the page or of its card, and which fields have no name.
 const FITS: &str = r##"
     document.querySelector("details").open = true;
     done({
@@ -272,7 +272,7 @@ const UNFOLD: &str = r##"
     done({ laidOut, expanded, left, recalled, folded: button.textContent, protocol: element("protocol").textContent });
 "##;
 
-/// The page as it is seen, narrow and wide, light and dark: nothing sticks out, and nothing long takes all the room. Its
+/// The page as it looks, narrow and wide, light and dark: nothing sticks out, and nothing long takes all the room. Its
 /// pictures are left in the folder for temporary files of tests, under `page`.
 #[test]
 fn the_page_fits_narrow_and_wide() {
@@ -351,7 +351,7 @@ fn subprotocols_and_close_codes_are_of_ones_choice() {
     assert_eq!(told, json!(["chat", faults[0], faults[1], "closed with 4001 (a code of the application)"]));
 }
 
-/// Waits until the page says that of the backplane; gives all that it shows of it.
+/// Waits until the page shows this about the backplane, and returns everything that it shows about it.
 const OTHERS: &str = r##"
     const [state, received, why] = arguments;
     const shown = (name) => element(`others-${name}`).textContent;
@@ -363,7 +363,7 @@ const OTHERS: &str = r##"
     }));
 "##;
 
-/// The page shows the link to other servers, and what an engine says as text.
+/// The page shows the link to other servers, and the engine's messages as text.
 #[test]
 fn other_servers_are_shown() {
     let Some(driver) = Driver::start() else { return };

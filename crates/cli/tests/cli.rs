@@ -1,4 +1,4 @@
-//! The built command, as a user runs it: exit codes, streams, signals.
+//! The built command as a user runs it: exit codes, streams, signals.
 
 #![cfg(unix)]
 
@@ -607,7 +607,7 @@ fn limits_are_those_of_the_command_line() {
     assert!(answer.starts_with(b"HTTP/1.1 503 "), "{}", answer.escape_ascii());
 }
 
-/// Descriptors used up, then free again: no connection is lost, and the server does not spin.
+/// Descriptors run out and become free again: no connection is lost, and the server does not spin.
 #[test]
 fn a_server_without_descriptors_goes_on_when_there_are_some() {
     let command = format!("ulimit -n 24; exec '{BOWSPRIT}' serve --listen 127.0.0.1:0");

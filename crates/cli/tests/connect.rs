@@ -1,4 +1,4 @@
-//! What `bowsprit connect` can do beyond passing lines on.
+//! What `bowsprit connect` does beyond passing lines on.
 #![cfg(unix)]
 
 mod support;
@@ -23,7 +23,7 @@ use support::frame;
 use support::peer::{PATIENCE, assert_close, fake_server};
 use support::port::reserved;
 
-/// `connect` that gets nothing from stdin; exit code, stdout, stderr.
+/// Runs `connect` with an empty stdin. Returns exit code, stdout, stderr.
 fn connect(url: &str, args: &[&str]) -> (i32, String, String) {
     Running::client(url, args).finish()
 }
@@ -40,7 +40,7 @@ fn one_shot() {
     assert!(stderr.contains("1 of 2 messages"), "{stderr}");
 }
 
-/// What went wrong is told with the URL where it did, and never with a password.
+/// An error is reported with the URL at which it happened, and never with a password.
 #[test]
 fn failures_name_what_failed() {
     let (there, last) = fake(1, |mut stream| {
@@ -107,7 +107,7 @@ fn a_long_head_needs_a_higher_limit() {
     server.join().unwrap();
 }
 
-/// What a refusal advises, where there is something to try, and that what was tried is not advised again.
+/// The advice after a refusal, if there is something to try; what was tried is not advised again.
 #[test]
 fn refusals_say_what_may_help() {
     for (status, tried, advice) in [
@@ -161,7 +161,7 @@ fn a_subprotocol_that_nobody_offered_is_refused() {
     server.join().unwrap();
 }
 
-/// A server need not speak any of them (RFC 6455 §4.2.2), but who asked for one wants to know.
+/// A server need not speak any of them (RFC 6455 §4.2.2), but a user who asked for one wants to know.
 #[test]
 fn a_subprotocol_that_was_not_taken_is_told() {
     let server = serve(&["--subprotocol", "chat"]);
@@ -172,7 +172,7 @@ fn a_subprotocol_that_was_not_taken_is_told() {
     assert!(stderr.contains("speaks none of the subprotocols that were offered: talk, sing"), "{stderr}");
 }
 
-/// A server that drops what it has not answered when it sees a Close frame, and takes its time.
+/// A slow server that drops what it has not answered when it sees a Close frame.
 #[test]
 fn answers_are_waited_for() {
     let slow = |lines: &'static [&str], greeting: &'static str| {
@@ -242,7 +242,7 @@ fn what_comes_too_late_is_told() {
     }
 }
 
-/// What a message advises is tried as it stands there.
+/// The command in a message's advice is run as it is written.
 #[test]
 fn advice_works() {
     // What follows `start` in a message, up to a blank or a mark.
@@ -379,7 +379,7 @@ fn json_lines_are_read_too() {
     assert!(code == 2 && stderr.contains(r#"is such as {"type":"text","data":"hello"}"#), "{stderr}");
 }
 
-/// One connection feeds another.
+/// The output of one connection is the input of another.
 #[test]
 fn json_lines_go_from_one_connection_to_another() {
     let (first, second) = (serve(&[]), serve(&[]));
@@ -673,7 +673,7 @@ fn a_server_can_be_reached_elsewhere() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// The other way round, too: the server speaks no TLS, or nothing else.
+/// Also the other way round: the server speaks no TLS, or nothing else.
 #[test]
 fn tls_on_one_side_only() {
     let server = serve(&[]);

@@ -1,4 +1,4 @@
-//! `bowsprit decode` from a pipe: files that hold both directions, known by how they begin.
+//! `bowsprit decode` from a pipe: files that hold both directions, recognized by their first bytes.
 
 #![cfg(unix)]
 
@@ -6,7 +6,7 @@ mod support;
 
 use support::command::Running;
 
-/// Exit code, stdout, stderr.
+/// Returns exit code, stdout, stderr.
 fn decode(args: &[&str], input: &[u8]) -> (i32, String, String) {
     let mut running = Running::bowsprit(&[&["decode"], args].concat());
     running.write(input);
@@ -45,7 +45,7 @@ fn packets_and_archives_are_known_by_how_they_begin() {
     }
 }
 
-/// What is told on stderr, and how it ends.
+/// Returns the text on stderr and the exit code.
 #[test]
 fn how_bytes_were_understood_is_told() {
     for (input, code, told) in [
@@ -64,7 +64,7 @@ fn how_bytes_were_understood_is_told() {
     }
 }
 
-/// A copy of a packet is no frame, and a dump of a file is that file.
+/// A copy of a packet is not a frame, and a dump of a file is read as that file.
 #[test]
 fn what_the_bytes_are_is_seen() {
     let rows: String =

@@ -1,5 +1,5 @@
-//! What peers and files say reaches whoever uses the command as text and never as something that acts; and passwords in
-//! URLs reach nobody.
+//! Text of peers and files is shown to users only as text and never acts on anything; and passwords in URLs are never
+//! shown.
 
 #![cfg(unix)]
 
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use support::command::{BOWSPRIT, serve};
 use support::port::reserved;
 
-/// Every character that does something to the text around it but NUL, which no argument holds.
+/// Every character that acts on the text around it except NUL, which no argument can hold.
 fn hostile() -> String {
     let characters = ('\u{1}'..='\u{ffff}').chain('\u{e0000}'..='\u{e007f}').filter(|c| acts(*c));
     characters.collect()

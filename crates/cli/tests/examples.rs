@@ -1,4 +1,4 @@
-//! Every example runs, against clients and servers on sockets, and so does what measures memory and load in `benches/`.
+//! Every example runs against clients and servers on sockets, and so do the memory and load measurements in `benches/`.
 
 #![cfg(unix)]
 
@@ -32,7 +32,7 @@ use support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text};
 use support::sent_by;
 use support::workspace;
 
-/// The examples as they are now: built by the same cargo, which has nothing to do where it has just built them.
+/// Returns the paths of the examples, built now by the same cargo, which has nothing to do if it has just built them.
 fn examples() -> &'static HashMap<String, PathBuf> {
     static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -148,7 +148,7 @@ fn echo() {
     says_back(&mut Peer::open(address));
 }
 
-/// The core on plain sockets: a fault is answered with the Close frame that names it, and the end is orderly.
+/// The core on plain sockets: a fault is answered with the Close frame that names it, and the end is in order.
 #[test]
 fn sans_io() {
     let (_server, mut stdout, address, _) = server("sans_io", &["127.0.0.1:0"]);
@@ -224,7 +224,7 @@ fn rooms() {
     assert_text(&second.frame(), "somebody left");
 }
 
-/// Two processes and an engine: a room has members in both, and no other room hears them.
+/// Two processes and an engine: a room has members in both, and no other room gets their messages.
 #[test]
 fn rooms_over_machines() {
     for kind in engine::KINDS {
@@ -256,7 +256,7 @@ fn rooms_over_machines() {
     }
 }
 
-/// With a history: who comes back to the other process has what was said meanwhile.
+/// With a history: a client that comes back to the other process gets what was sent meanwhile.
 #[test]
 fn rooms_over_machines_with_a_history() {
     let Some(engine) = engine::Server::start(engine::KINDS[0], &[]) else { return };
@@ -291,7 +291,7 @@ fn rooms_over_machines_with_a_history() {
     });
 }
 
-/// The server goes away and another one comes in its place; the client finds it.
+/// The server goes away and another one takes its place; the client finds it.
 #[test]
 fn reconnect() {
     let first = serve(&[]);
@@ -385,7 +385,7 @@ fn embed_udp() {
     assert_text(&Peer::open(address).frame(), "12.5");
 }
 
-/// What the suite's fuzzing server says to a client, with two cases.
+/// What the suite's fuzzing server sends to a client, with two cases.
 struct Suite {
     visits: Sender<String>,
 }
@@ -445,7 +445,7 @@ fn autobahn_client() {
     assert_eq!(visited, expected);
 }
 
-/// What measures without a socket: what they assert by themselves holds, and they tell what they promise.
+/// The measurements without a socket: their own assertions hold, and they print what they should.
 #[test]
 fn measures() {
     for (name, args, rows) in [

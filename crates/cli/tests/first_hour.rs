@@ -1,4 +1,4 @@
-//! What a new user types, in a shell: each line has the outcome that was meant, or an answer that says what to type.
+//! What a new user types in a shell: each line has the intended outcome, or an answer that says what to type.
 
 #![cfg(unix)]
 
@@ -15,10 +15,11 @@ use std::{env, fs, thread};
 use support::command::{BOWSPRIT, Running, serve};
 use support::port::reserved;
 
-/// A line, its exit code, and what is said on stdout or stderr.
+/// A line, its exit code, and text on stdout or stderr.
 ///
-/// `WS` and `WSS` are servers, `PORT` is that of the first, `SOCKET` the path of a socket of it, `NOBODY` an address where
-/// nobody listens, `AUTHORITY` host and port of `WSS`, `CERT` the certificate of the second one, which nobody has issued, `FOLDER` a folder.
+/// `WS` and `WSS` are servers, `PORT` is the port of the first, `SOCKET` the path of a socket of it, `NOBODY` an
+/// address where nobody listens, `AUTHORITY` host and port of `WSS`, `CERT` the self-signed certificate of the second
+/// one, `FOLDER` a folder.
 const LINES: &[(&str, i32, &str)] = &[
     // Talking.
     (r"printf 'one\ntwo\n' | bowsprit connect WS", 0, "one\ntwo\n"),

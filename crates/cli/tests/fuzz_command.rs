@@ -1,5 +1,5 @@
-//! `bowsprit fuzz` and `bowsprit replay` as commands: how they end, what they print and save, against servers and clients
-//! that are right, planted faults, processes that crash, hang and leak, and programs of others.
+//! `bowsprit fuzz` and `bowsprit replay` as commands: how they end, what they print and save, against correct servers
+//! and clients, planted faults, processes that crash, hang and leak, and other people's programs.
 
 #![cfg(target_os = "linux")] // the whole of 127.0.0.0/8 is this machine there
 
@@ -19,7 +19,7 @@ use support::command::{Running, serve};
 use support::port::reserved;
 use support::workspace;
 
-/// A folder for traces of its own, gone with its test.
+/// A folder for the traces of one test, removed with it.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -33,7 +33,7 @@ impl Folder {
         self.0.to_str().unwrap()
     }
 
-    /// The only trace in it.
+    /// Returns the only trace in it.
     fn trace(&self) -> String {
         let files = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
         let traces: Vec<PathBuf> =
@@ -175,7 +175,7 @@ fn the_first_finding_ends_it_and_is_saved_shown_and_played_again() {
 
 const PLANTED: &str = "BOWSPRIT_PLANTED";
 
-/// The process that the tests below start, crash and start again; by itself it does nothing.
+/// The process that the tests below start, crash and restart; by itself it does nothing.
 #[test]
 fn a_server_in_a_process_of_its_own() {
     let Ok(planted) = env::var(PLANTED) else { return };
@@ -192,7 +192,7 @@ fn a_server_in_a_process_of_its_own() {
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
 }
 
-/// The command for it, and its URL.
+/// Returns the command for it, and its URL.
 fn planted(fault: &str) -> (String, String) {
     let (address, this) = (reserved(), env::current_exe().unwrap());
     let this = this.display();
@@ -383,7 +383,7 @@ fn a_fault_of_a_client_is_found_and_played_again() {
     }
 }
 
-/// The scripts of `tests/peers`: what they take that no client may take is known, and nothing else is found.
+/// The scripts of `tests/peers`: what they wrongly accept is known, and nothing else is found.
 fn others(program: &str, proof: &str, script: &str, known: &[&str]) {
     let root = &workspace();
     if !root.join(proof).exists() {
@@ -415,7 +415,7 @@ fn npm_ws_as_a_client() {
     others("node", "target/peers/node/node_modules/ws", "ws_echo_client.js", &["§5.2"]);
 }
 
-/// What it does with text that is no UTF-8, and how long it waits for a header to be whole, stands in `fuzz/PEERS.md`.
+/// `fuzz/PEERS.md` says what it does with text that is not UTF-8, and how long it waits for a complete header.
 #[test]
 fn python_websockets_as_a_client() {
     let python = "target/peers/venv/bin/python";

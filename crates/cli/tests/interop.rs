@@ -1,6 +1,6 @@
-//! Against clients and servers of others: npm `ws`, Node's `http2`, Python `websockets`, Tornado and `h2`, curl.
+//! Clients and servers of other projects: npm `ws`, Node's `http2`, Python `websockets`, Tornado and `h2`, curl.
 //!
-//! `tests/peers/install` installs all but the last. A test whose peer is missing says so and passes, unless
+//! `tests/peers/install` installs all but the last. A test whose peer is missing reports that and passes, unless
 //! `BOWSPRIT_REQUIRE_PEERS` is set.
 
 #![cfg(unix)]
@@ -72,7 +72,7 @@ const COMPRESSED: [&[&str]; 4] = [
     &["--deflate-threshold", "0", "--deflate-send-window", "8", "--deflate-receive-window", "9"],
 ];
 
-/// The peer's client checks each answer by itself, and that compression was agreed.
+/// The peer's client checks each answer itself, and that compression was agreed.
 fn our_server_serves(interpreter: Interpreter, script: &str) {
     let plain = (&[][..], &[][..]);
     for (ours, theirs) in [plain].into_iter().chain(COMPRESSED.map(|ours| (ours, &["--deflate"][..]))) {
@@ -140,13 +140,13 @@ fn python_websockets_serves() {
     our_client_is_served(PYTHON, "websockets_echo_server.py");
 }
 
-/// Its client takes no answer with what it did not ask for.
+/// Its client rejects an answer with parameters that it did not ask for.
 #[test]
 fn tornado_is_served() {
     our_server_serves(TORNADO, "tornado_client.py");
 }
 
-/// It passes over all that it is asked for but windows, and answers nevertheless.
+/// It ignores all parameters but windows, and accepts nevertheless.
 #[test]
 fn tornado_serves() {
     let Some(mut command) = TORNADO.command("tornado_echo_server.py", &["--deflate"]) else { return };

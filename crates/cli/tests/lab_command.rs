@@ -1,4 +1,5 @@
-//! `bowsprit test`, `explain` and `decode` as a script sees them: what is chosen, what is written, how it ends.
+//! `bowsprit test`, `explain` and `decode` as a script sees them: which cases are chosen, what is written, how they
+//! end.
 
 #![cfg(unix)]
 
@@ -20,7 +21,7 @@ use support::command::{BOWSPRIT, Running, serve};
 use support::folder::Folder;
 use support::port::reserved;
 
-/// Exit code, stdout, stderr. The lab bounds its time itself.
+/// Returns exit code, stdout, stderr. The lab bounds its time itself.
 fn bowsprit(args: &[&str]) -> (i32, String, String) {
     let output = Command::new(BOWSPRIT).args(args).stdin(Stdio::null()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -47,9 +48,9 @@ fn ids(run: &RunReport) -> BTreeSet<&str> {
     run.cases.iter().map(|case| &*case.id).collect()
 }
 
-/// Echoes up to eight bytes, which breaks a rule of level must, ...
+/// Echoes up to eight bytes, which breaks a rule of level must.
 const TINY: &[&str] = &["--max-message", "8"];
-/// ... and up to 64 KiB, which breaks one of level should.
+/// Echoes up to 64 KiB, which breaks a rule of level should.
 const SMALL: &[&str] = &["--max-message", "64K"];
 
 // --- how it ends -------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-//! Client harnesses made for the Autobahn suite, unchanged, against our listener: npm `ws` and Python `websockets`.
+//! Client harnesses written for the Autobahn suite, unchanged, against our listener: npm `ws` and Python `websockets`.
 //!
-//! `tests/peers/install` installs both. A test whose peer is missing says so and passes, unless
+//! `tests/peers/install` installs both. A test whose peer is missing reports that and passes, unless
 //! `BOWSPRIT_REQUIRE_PEERS` is set.
 
 #![cfg(unix)]
@@ -19,7 +19,7 @@ use bowsprit_lab::Behaviour;
 use bowsprit_lab::report::json::{Report, RunReport};
 use installed::skip;
 
-/// What the harness printed, and the report of its run; `None` where the harness is not installed.
+/// Returns the harness's output and the report of its run; `None` if the harness is not installed.
 fn exam(proof: &str, agent: &str, choice: &[&str], harness: &[&str]) -> Option<(String, RunReport)> {
     let root = &workspace();
     if !root.join(proof).exists() {

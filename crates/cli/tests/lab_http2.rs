@@ -14,7 +14,7 @@ use certificates::Authority;
 use support::command::Running;
 use support::folder::Folder;
 
-/// Asks for this and echoes what comes where it is a case; the first message.
+/// Requests this, and echoes what comes if it is a case. Returns the first message.
 fn talk(base: &str, resource: &str, tls: &TlsClient) -> Option<String> {
     let config = ClientConfig::new(&format!("{base}{resource}")).unwrap().http(Http::Http2).tls(tls.clone());
     let mut client = blocking::connect_with(&config).ok()?;

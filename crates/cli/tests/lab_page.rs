@@ -1,6 +1,6 @@
-//! The HTML report of the lab in headless Chromium: it opens from a file, loads nothing, filters, opens wire logs.
+//! The lab's HTML report in headless Chromium: it opens from a file, loads nothing, filters, opens wire logs.
 //!
-//! Says so and passes where Chromium is not installed, unless `BOWSPRIT_REQUIRE_PEERS` is set.
+//! A test reports that Chromium is not installed and passes, unless `BOWSPRIT_REQUIRE_PEERS` is set.
 
 #![cfg(unix)]
 
@@ -19,7 +19,8 @@ use browser::Driver;
 use serde_json::{Value, json};
 use support::command::{BOWSPRIT, serve};
 
-/// The page of two runs side by side: a server that takes eight bytes at most, and one that takes all.
+/// Returns the page of two runs side by side: a server that accepts at most eight bytes, and one that accepts
+/// everything.
 fn page() -> String {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
     let _ = fs::remove_dir_all(&folder);
@@ -45,7 +46,7 @@ fn page() -> String {
     format!("file://{}", page.display())
 }
 
-/// Each row that is shown: its id, and its verdicts by agent.
+/// Returns each visible row: its id, and its verdicts by agent.
 const ROWS: &str = "return [...document.querySelectorAll('#all .row')].filter(row => !row.hidden)
     .map(row => [row.querySelector('.id').textContent,
         ...[...row.querySelectorAll('.verdicts > *')].map(verdict => verdict.textContent)])";

@@ -1,4 +1,4 @@
-//! What `bowsprit test` makes of peers that die, quit, or make somebody press Ctrl-C: what is told, and how it ends.
+//! `bowsprit test` with peers that die, quit, or make somebody press Ctrl-C: what is reported, and how it ends.
 
 #![cfg(unix)]
 
@@ -138,8 +138,8 @@ fn a_server_that_speaks_first_passes_and_that_is_told() {
     assert!(stderr.contains("speaks first (\"welcome") && !stderr.contains('\x1b'), "{stderr}");
 }
 
-/// Header fields, an Origin, a subprotocol and user-info go into every request: that of the look before and of each
-/// case. What is secret is not told.
+/// Header fields, an Origin, a subprotocol and user-info are in every request: that of the preflight and of each case.
+/// Secrets are not shown.
 #[test]
 fn requests_carry_what_they_are_asked_to() {
     static HEADS: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());

@@ -1,5 +1,5 @@
-//! `bowsprit test proxy` and `bowsprit test server --behind-proxy` as a script sees them, with proxies of the tests: what
-//! is chosen, what is written, how it ends.
+//! `bowsprit test proxy` and `bowsprit test server --behind-proxy` as a script sees them, with proxies of the tests:
+//! which cases are chosen, what is written, how they end.
 
 #![cfg(unix)]
 
@@ -36,7 +36,7 @@ fn test_proxy(proxy: &[String], args: &[&str]) -> (i32, String, String) {
     bowsprit(&[&["test", "proxy"], &proxy[..], args].concat())
 }
 
-/// The verdict on a case.
+/// Returns the verdict on a case.
 fn verdict(run: &RunReport, id: &str) -> &'static str {
     run.cases.iter().find(|case| case.id == id).unwrap_or_else(|| panic!("no {id}")).behaviour.name()
 }
@@ -154,7 +154,7 @@ fn what_is_wrong_before_the_first_case_has_an_exit_code_of_its_own() {
     assert!(code == 3 && stderr.contains("does not pass an upgrade on to us"), "{code} {stderr}");
 }
 
-/// Cases that our server passes, and that a proxy which repairs or answers makes another of.
+/// Cases that our server passes, and that a proxy changes by repairing or answering them.
 const HANDSHAKES: &str = "1.1.1,HSS-001,HSS-032,HSS-037.1,HSS-048,HSS-049,HSS-053.1,HSS-058,HSS-075,HSS-091";
 
 #[test]

@@ -1,10 +1,10 @@
-//! A server under good clients, bad networks and hostile peers at once, on real sockets, for as long as it is told to;
-//! then nothing is left: no connection, no descriptor, and no more memory than after the first round.
+//! A server under good clients, bad networks and hostile peers at once, on real sockets, for as long as requested. Then
+//! nothing must be left: no connection, no descriptor, and no more memory than after the first round.
 //!
 //!     BOWSPRIT_SOAK=600 BOWSPRIT_SEED=7 cargo test --release --test soak -- --nocapture
 //!
-//! takes ten minutes; left to itself it takes three seconds. The seed makes all that is said; how it meets on the way is
-//! the system's.
+//! This takes ten minutes; by default it takes three seconds. The seed determines everything that is sent; the order of
+//! arrival is up to the system.
 
 #![cfg(target_os = "linux")] // /proc tells the descriptors
 #![allow(unsafe_code, reason = "a global allocator is")]
@@ -33,7 +33,7 @@ use socket2::SockRef;
 use support::peer::{PATIENCE, REQUEST};
 use support::{Random, by, not_fin, raw_frame, sent_by};
 
-/// The system's allocator, which knows how many bytes are in use.
+/// The system's allocator, with a count of the bytes in use.
 struct Counting;
 
 static LIVE: AtomicIsize = AtomicIsize::new(0);
@@ -62,7 +62,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What came of it, so that a soak in which nothing happens is none.
+/// The results, so that a soak in which nothing happens fails.
 #[derive(Debug, Default)]
 struct Tally {
     clean: AtomicU64,
@@ -115,7 +115,7 @@ impl Server {
         Self { address, connections, stop, thread: Some(thread) }
     }
 
-    /// Everybody has gone; how many bytes and descriptors are in use then.
+    /// Waits until all clients have gone. Returns how many bytes and descriptors are in use then.
     fn rest(&self, relay: &Relay) -> (isize, usize) {
         let deadline = Instant::now() + PATIENCE;
         while relay.open.load(Relaxed) > 0 {
@@ -141,7 +141,7 @@ impl Drop for Server {
     }
 }
 
-/// A bad network: what passes is delayed and cut into pieces, and many connections end before their time.
+/// A bad network: bytes are delayed and cut into pieces, and many connections end early.
 struct Relay {
     address: SocketAddr,
     open: Arc<AtomicUsize>,
@@ -222,7 +222,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, mut random: Random, cut: Option
     }
 }
 
-/// Echoes of random messages, up to four on their way. An error is the network's; anything else is held against us.
+/// Echoes random messages, up to four in flight. An error is the network's fault; anything else is ours.
 fn talk(address: SocketAddr, random: &mut Random, tally: &Tally) -> Result<Outcome, blocking::Error> {
     let mut config = Config::default();
     config.deflate = [None, Some(DeflateConfig::default())][random.below(2)];
@@ -259,7 +259,7 @@ fn comes_back<S: blocking::Socket>(
     Ok(())
 }
 
-/// Something that no client says, ended in a way that none ends. What the server answers is judged elsewhere.
+/// Sends something that no client sends, and ends in a way that no client does. The answer is judged elsewhere.
 fn attack(address: SocketAddr, random: &mut Random) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_write_timeout(Some(Duration::from_millis(200)))?;
@@ -297,7 +297,7 @@ fn attack(address: SocketAddr, random: &mut Random) -> io::Result<()> {
     Ok(())
 }
 
-/// An iteration of the wire fuzzer, which knows what a server owes.
+/// An iteration of the wire fuzzer, which knows what a server has to do.
 fn play(peer: &fuzz::Peer, address: SocketAddr, random: &mut Random) {
     let script = fuzz::script(Side::Server, random.next(), 0);
     let oracles = Oracles {

@@ -1,7 +1,7 @@
 //! `bowsprit connect` on a terminal: editing, history, commands, and what a server can do to the screen.
 //!
-//! The terminal is one that Python's `pty` opens (`tests/peers/terminal.py`). Without Python the tests say so and pass,
-//! unless `BOWSPRIT_REQUIRE_PEERS` is set.
+//! Python's `pty` opens the terminal (`tests/peers/terminal.py`). Without Python the tests report that and pass, unless
+//! `BOWSPRIT_REQUIRE_PEERS` is set.
 #![cfg(unix)]
 
 mod support;
@@ -27,12 +27,12 @@ use support::{close_payload, frame, workspace};
 struct Typist {
     running: Running,
     shows: Receiver<Vec<u8>>,
-    /// What the terminal has shown, and how much of it was looked at.
+    /// What the terminal has shown, and how much of it was checked.
     screen: String,
     seen: usize,
 }
 
-/// A folder that goes with its test; the history is kept there.
+/// A folder that is removed with its test; it holds the history.
 struct Home(PathBuf);
 
 impl Home {
@@ -55,7 +55,7 @@ impl Drop for Home {
 }
 
 impl Typist {
-    /// Runs `connect`, and then tells its exit code and in which mode it left the terminal.
+    /// Runs `connect`, then reports its exit code and the mode in which it left the terminal.
     fn new(home: &Home, url: &str, args: &[&str]) -> Option<Self> {
         Self::with(home, url, args, |command| command.env("NO_COLOR", "1"))
     }
@@ -94,7 +94,7 @@ impl Typist {
         self.running.write(keys.as_bytes());
     }
 
-    /// Waits until the terminal shows `text`, below what it was seen to show before.
+    /// Waits until the terminal shows `text`, after what it was seen to show before.
     #[track_caller]
     fn sees(&mut self, text: &str) {
         let until = Instant::now() + PATIENCE;
@@ -112,7 +112,7 @@ impl Typist {
         }
     }
 
-    /// Waits for the end; the terminal is as it was before.
+    /// Waits for the end, after which the terminal is as it was before.
     #[track_caller]
     fn sees_the_end(&mut self, code: i32) {
         self.sees(&format!("ended with {code}"));
@@ -126,7 +126,7 @@ impl Typist {
     }
 }
 
-/// The next text message, or what else came.
+/// Returns the next text message, or what else came.
 #[track_caller]
 fn text(peer: &mut Peer) -> String {
     let (header, payload) = peer.client_frame();
@@ -328,7 +328,7 @@ fn bytes_of_the_server_do_not_act_on_the_terminal() {
     server.join().unwrap();
 }
 
-/// Messages come above the line that is being written, which is not lost.
+/// Messages are shown above the line that is being edited, which is not lost.
 #[test]
 fn messages_do_not_disturb_the_line() {
     let home = Home::new("above");
@@ -348,7 +348,7 @@ fn messages_do_not_disturb_the_line() {
     server.join().unwrap();
 }
 
-/// All that a server said before it closed is shown, in order, and what it means after it.
+/// Everything that a server sent before it closed is shown in order, followed by the meaning of the close code.
 #[test]
 fn the_last_words_are_shown() {
     const WORDS: usize = 300;
@@ -372,7 +372,7 @@ fn the_last_words_are_shown() {
     server.join().unwrap();
 }
 
-/// Many lines at once, each of which comes back: neither side waits for the other for ever.
+/// Many lines at once, each of which comes back: neither side waits for the other forever.
 #[test]
 fn many_lines_at_once() {
     const LINES: usize = 1000;
@@ -433,7 +433,7 @@ fn ctrl_c_closes_and_a_second_one_ends_at_once() {
     server.join().unwrap();
 }
 
-/// While there is no connection the keys work all the same.
+/// The keys work while there is no connection.
 #[test]
 fn ctrl_c_ends_the_waiting_for_another_connection() {
     let home = Home::new("away");
@@ -515,7 +515,7 @@ fn colours_tell_messages_from_talk() {
     }
 }
 
-/// What a script would not be told.
+/// Remarks that are not printed for a script.
 #[test]
 fn a_person_is_told_what_happens() {
     let home = Home::new("told");
@@ -537,7 +537,7 @@ fn a_person_is_told_what_happens() {
     server.join().unwrap();
 }
 
-/// A terminal that can do no more than lines.
+/// A terminal that cannot do more than lines.
 #[test]
 fn a_dumb_terminal_gets_lines() {
     let home = Home::new("dumb");

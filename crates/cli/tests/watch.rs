@@ -1,4 +1,4 @@
-//! `bowsprit watch` between two programs: what passes, how it ends, what is told of it.
+//! `bowsprit watch` between two programs: what passes, how it ends, what is reported.
 
 #![cfg(unix)]
 
@@ -80,7 +80,7 @@ fn talk(args: &[&str], client_says: &[u8], server_says: &[u8]) -> (i32, String, 
     running.finish()
 }
 
-/// Whatever it is, in whatever pieces, in both directions at once.
+/// Arbitrary bytes, in any pieces, in both directions at once.
 #[test]
 fn bytes_pass_as_they_are() {
     let slow: &[&str] = &["--quiet", "--delay", "5ms", "--jitter", "9ms", "--split", "9999", "--rate", "9M"];
@@ -157,14 +157,15 @@ fn a_reset_is_passed_on() {
     }
 }
 
-/// Resident memory of a process, in bytes.
+/// Returns the resident memory of a process in bytes.
 fn memory(running: &Running) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.child.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }
 
-/// It slows down the server as it would without us, and what the server sent is there once it reads. Its reset ends all.
+/// A slow reader slows down the server as it would without us, and gets what the server sent once it reads. Its reset
+/// ends everything.
 #[test]
 fn a_client_that_does_not_read_costs_nothing() {
     let (running, client, server) = between(&["--quiet"]);
@@ -202,7 +203,7 @@ fn a_client_that_does_not_read_costs_nothing() {
     running.finish();
 }
 
-/// Nobody reads stdout: the traffic goes on, and what was left out is told at the end.
+/// If nobody reads stdout, the traffic continues, and the end reports what was left out.
 #[test]
 fn a_screen_that_nobody_reads_slows_nothing() {
     let (mut running, client, server) = between(&["--json"]);
@@ -351,7 +352,7 @@ fn pongs_are_lost_and_closes_changed_on_the_way() {
     );
 }
 
-/// What was saved is read again: the same frames, the same faults; as text, JSON and a page.
+/// The saved file is read again: the same frames and faults, as text, JSON and a page.
 #[test]
 fn what_was_saved_is_decoded() {
     let file = std::env::temp_dir().join(format!("bowsprit-watch-save-{}.jsonl", std::process::id()));
@@ -378,7 +379,7 @@ fn what_was_saved_is_decoded() {
     std::fs::remove_file(&file).unwrap();
 }
 
-/// What a client has said is said once more, to a server that answers it, and to one that breaks a rule.
+/// The client's side is played again, to a server that answers it, and to one that breaks a rule.
 #[test]
 fn what_was_saved_is_replayed() {
     let file = std::env::temp_dir().join(format!("bowsprit-watch-replay-{}.jsonl", std::process::id()));
@@ -417,7 +418,7 @@ fn what_was_saved_is_replayed() {
     std::fs::remove_file(&file).unwrap();
 }
 
-/// Wireshark reads what passed: every frame, none of them malformed, long ones and fragments too. So do we.
+/// Wireshark reads what passed: every frame, none of them malformed, including long ones and fragments. So do we.
 #[test]
 fn what_passes_is_a_capture() {
     let file = std::env::temp_dir().join(format!("bowsprit-watch-capture-{}.pcapng", std::process::id()));
@@ -464,7 +465,7 @@ fn what_passes_is_a_capture() {
     }
 }
 
-/// What a peer says is shown and does nothing.
+/// A peer's text is shown and does nothing.
 #[test]
 fn nothing_of_a_peer_acts_on_a_terminal() {
     for args in [&[][..], &["--json"]] {
@@ -494,7 +495,7 @@ fn a_command_runs_inside_and_its_end_is_ours() {
     assert!(code == 1 && stderr.contains("exit status: 7"), "{stderr}");
 }
 
-/// The lab says the same of a server with and without a watch in between, and the watch sees the lab's faults.
+/// The lab's report on a server is the same with and without a watch in between, and the watch sees the lab's faults.
 #[test]
 fn the_lab_sees_no_difference() {
     let server = serve(&[]);
@@ -579,7 +580,7 @@ fn unix_sockets_on_both_sides() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// npm `ws` against Python `websockets`: neither breaks a rule, and neither sees that somebody is in between.
+/// npm `ws` and Python `websockets`: neither breaks a rule, and neither notices that somebody is in between.
 #[test]
 fn between_programs_that_are_not_ours() {
     let root = &workspace();

@@ -1,4 +1,5 @@
-//! The lab through `bowsprit watch`: what is named is exactly what the lab provokes, and both sides get the same bytes.
+//! The lab through `bowsprit watch`: the watch names exactly the faults that the lab provokes, and both sides get the
+//! same bytes.
 
 #![cfg(unix)]
 
@@ -27,7 +28,7 @@ use support::workspace;
 /// What crossed each connection, by direction: from the client, from the server.
 type Crossed = Vec<[Vec<u8>; 2]>;
 
-/// What carries a connection, by direction, each until all of it has crossed.
+/// The threads that carry each direction until all of it has crossed.
 type Carriers = [JoinHandle<Vec<u8>>; 2];
 
 /// Passes bytes on to `target`, and keeps them.
@@ -55,7 +56,8 @@ impl Tap {
         Self { address, carriers }
     }
 
-    /// What has crossed once all is over, in an order of its own: connections come to the two sides of a watch in any order.
+    /// Returns what has crossed once everything is over, sorted: connections come to the two sides of a watch in any
+    /// order.
     fn crossed(&self) -> Crossed {
         let carriers = std::mem::take(&mut *self.carriers.lock().unwrap());
         let mut crossed: Crossed =
@@ -65,7 +67,7 @@ impl Tap {
     }
 }
 
-/// Passes on until the end, whoever still listens; what there was.
+/// Passes bytes on until the end, even if nobody reads them. Returns the bytes.
 fn carry(mut from: &TcpStream, mut to: &TcpStream) -> Vec<u8> {
     let (mut buffer, mut kept) = (vec![0; 64 << 10], Vec::new());
     while let Ok(length @ 1..) = from.read(&mut buffer) {
@@ -76,7 +78,7 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream) -> Vec<u8> {
     kept
 }
 
-/// A watch between two taps, which saves all that passes, as a trace and as a capture.
+/// A watch between two taps, which saves all traffic, as a trace and as a capture.
 struct Watched {
     watch: Running,
     front: Tap,
@@ -100,8 +102,8 @@ impl Watched {
         Self { watch, front, back, saved }
     }
 
-    /// Ends the watch once all connections are over: what it has saved, line by line. Both sides got the same bytes, and
-    /// Wireshark finds nothing malformed in the capture.
+    /// Ends the watch once all connections are over. Returns what it has saved, line by line. Both sides got the same
+    /// bytes, and Wireshark finds nothing malformed in the capture.
     fn finish(self) -> Vec<Value> {
         let (front, back) = (self.front.crossed(), self.back.crossed());
         self.watch.signal("INT");
@@ -129,11 +131,11 @@ fn address_of(url: &str) -> SocketAddr {
     url.split("//").nth(1).unwrap().split('/').next().unwrap().parse().unwrap()
 }
 
-/// What the lab sends behind its own Close, of the case or in answer to the peer's: whether it can is a matter of who ends the
-/// TCP connection when.
+/// What the lab sends after its own Close, that of the case or its answer to the peer's. Whether it gets to send this
+/// depends on who ends the TCP connection when.
 const BEHIND: &str = "behind a Close";
 
-/// The sections of the rules that each side breaks on a connection, by what its request asks for.
+/// Returns the sections of the rules that each side breaks on a connection, by what its request asks for.
 fn broken(told: &[Value]) -> BTreeMap<String, [BTreeSet<String>; 2]> {
     let mut asked = BTreeMap::new();
     let mut broken: BTreeMap<String, [BTreeSet<String>; 2]> = BTreeMap::new();
@@ -159,8 +161,7 @@ fn broken(told: &[Value]) -> BTreeMap<String, [BTreeSet<String>; 2]> {
 const FAMILIES: [&str; 14] =
     ["1", "2", "3", "4", "5", "6.1", "6.2", "6.3", "7", "FRM", "FRG", "CTL", "CLS", "UTF"];
 
-/// The sections that the lab breaks where they are others than those of the rule that a case is about, by the start of its
-/// id.
+/// The sections that the lab breaks if they differ from those of the rule that a case is about, by the start of its id.
 const OTHERS: &[(&str, &[&str])] = &[
     ("5.1", &["5.4", "5.5"]),
     ("5.2", &["5.4", "5.5"]),
@@ -184,7 +185,7 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("CLS-038", &[]),
 ];
 
-/// What the lab breaks in a case.
+/// Returns what the lab breaks in a case.
 fn provoked(case: &Case) -> BTreeSet<String> {
     let others = OTHERS.iter().find(|(id, _)| match id.ends_with('.') || id.contains('-') {
         true => case.id.starts_with(id),
@@ -208,7 +209,8 @@ fn provoked(case: &Case) -> BTreeSet<String> {
     }
 }
 
-/// `subject`: whom the lab examines. Holds what each side has broken, by a watch's account, against what the lab provokes in each case.
+/// Compares what each side has broken, as the watch reports it, with what the lab provokes in each case. `subject` is
+/// the side that the lab examines.
 fn check(
     subject: Subject,
     cases: &[&'static Case],
@@ -235,7 +237,7 @@ fn check(
     assert!(behind > 0, "nothing was sent behind a Close");
 }
 
-/// Cases about frames, and not about how much of them.
+/// Selects cases about frames that are not about their number or size.
 fn frame_cases(subject: Subject) -> Vec<&'static Case> {
     let selection =
         Selection { patterns: FAMILIES.map(str::to_owned).to_vec(), quick: true, ..Selection::default() };

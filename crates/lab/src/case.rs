@@ -389,7 +389,7 @@ impl Case {
         self.subject == Subject::Both || subject == Subject::Both || self.subject == subject
     }
 
-    /// Whether the case bears this mark.
+    /// Returns whether the case bears this mark.
     pub fn has_tag(&self, tag: &str) -> bool {
         self.tags.contains(&tag)
     }

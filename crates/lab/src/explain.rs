@@ -114,7 +114,7 @@ pub fn frame_line(header: &RawHeader, payload: &Excerpt) -> String {
     out
 }
 
-/// The name of an opcode (RFC 6455 §11.8).
+/// Returns the name of an opcode (RFC 6455 §11.8).
 pub fn opcode_name(opcode: u8) -> &'static str {
     match opcode {
         0 => "continuation",

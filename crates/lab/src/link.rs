@@ -77,12 +77,12 @@ impl<D: Dialogue> Link<D> {
         link
     }
 
-    /// Whether the connection came up.
+    /// Returns whether the connection came up.
     pub(super) fn connected(&self) -> bool {
         self.connected
     }
 
-    /// Why the connection did not come up, if it did not.
+    /// Returns why the connection did not come up, if it did not.
     pub(super) fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }
@@ -97,7 +97,7 @@ impl<D: Dialogue> Link<D> {
         self.error.is_some() || self.dialogue.is_over()
     }
 
-    /// When [`tick`](Self::tick) is due.
+    /// Returns when [`tick`](Self::tick) is due.
     pub(super) fn due(&self, connect: Duration) -> Instant {
         self.started + if self.connected { self.dialogue.deadline() } else { connect }
     }

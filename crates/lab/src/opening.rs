@@ -358,7 +358,7 @@ const ANY_SPARE_BITS: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// Whether a request has come over HTTP/2.
+/// Returns whether a request has come over HTTP/2.
 pub(super) fn is_of_http2(head: &Head) -> bool {
     head.version() == HttpVersion { major: 2, minor: 0 }
 }

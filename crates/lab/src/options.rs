@@ -45,7 +45,7 @@ impl Carrier {
         }
     }
 
-    /// Whether this status says that the connection is open (RFC 6455 §4.1; RFC 8441 §5).
+    /// Returns whether this status says that the connection is open (RFC 6455 §4.1; RFC 8441 §5).
     pub(super) fn opens(self, status: u16) -> bool {
         match self {
             Carrier::Http1 => status == 101,

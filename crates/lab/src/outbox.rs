@@ -70,14 +70,14 @@ impl Outbox {
         self.push(&bytes);
     }
 
-    /// The bytes of the next write.
+    /// Returns the bytes of the next write.
     pub(super) fn next(&self) -> Option<&[u8]> {
         let piece = self.pieces.front()?;
         let end = (piece.at / piece.cut + 1).saturating_mul(piece.cut).min(piece.bytes.len());
         Some(&piece.bytes[piece.at..end])
     }
 
-    /// Whether everything is written.
+    /// Returns whether everything is written.
     pub(super) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
@@ -98,7 +98,7 @@ impl Outbox {
         self.pieces.clear();
     }
 
-    /// The piece to append to.
+    /// Returns the piece to append to.
     fn piece(&mut self, room: usize) -> &mut Vec<u8> {
         let cut = match self.pace {
             Pace::Bytes(cut) => cut.max(1),

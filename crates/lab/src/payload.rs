@@ -58,7 +58,7 @@ impl Payload {
         self.len() == 0
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn bytes(self) -> Cow<'static, [u8]> {
         match self {
             Payload::Bytes(bytes) => Cow::Borrowed(bytes),

@@ -33,7 +33,7 @@ impl Random {
         Self::new(seed ^ hash)
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     #[expect(clippy::should_implement_trait, reason = "it has no end")]
     pub fn next(&mut self) -> u64 {
         self.0.u64(..)

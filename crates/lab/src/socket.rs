@@ -27,7 +27,7 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    /// The TCP connection.
+    /// Returns the TCP connection.
     pub(super) fn tcp(&self) -> &TcpStream {
         match self {
             Self::Tcp(stream) => stream,
@@ -36,7 +36,7 @@ impl Socket {
         }
     }
 
-    /// The TCP connection, to register it.
+    /// Returns the TCP connection, to register it.
     pub(super) fn tcp_mut(&mut self) -> &mut TcpStream {
         match self {
             Self::Tcp(stream) => stream,

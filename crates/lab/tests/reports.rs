@@ -148,7 +148,7 @@ fn nothing_that_a_peer_says_acts_on_what_shows_it() {
     assert_harmless(&report);
 }
 
-/// The data that the page shows on demand is text, and nothing in it acts either.
+/// Returns the data that the page shows on demand, which is text; nothing in it acts either.
 fn on_demand(page: &str) -> Value {
     let start = page.find("id=\"data\">").unwrap() + 10;
     let end = start + page[start..].find("</script>").unwrap();

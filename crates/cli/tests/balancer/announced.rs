@@ -1,4 +1,4 @@
-//! Proxies that say whom they speak for with the PROXY protocol, and in a field.
+//! Proxies that announce the client's address with the PROXY protocol or in a field.
 
 use std::net::{IpAddr, SocketAddr};
 

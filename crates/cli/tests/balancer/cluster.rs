@@ -1,5 +1,6 @@
-//! Three servers behind one HAProxy and one nginx, joined by an engine, while servers and engine are killed in turn. What
-//! each client gets is checked: nothing twice, nothing out of order, and nothing missing that no server has told.
+//! Three servers behind one HAProxy and one nginx, joined by an engine, while servers and engine are killed in turn.
+//! The messages of each client are checked: none twice, none out of order, and none missing unless a server has
+//! reported it.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,14 +23,14 @@ use super::support::port::reserved;
 /// Much has to be done on a busy machine before this is over.
 const LONG: Duration = Duration::from_secs(90);
 
-/// What all clients have seen.
+/// What all clients have received.
 #[derive(Debug, Default)]
 struct Log {
     open: usize,
-    /// Connections that opened, in all.
+    /// How many connections opened in total.
     opened: u64,
     received: u64,
-    /// Messages that came again, or after a later one of the same sender.
+    /// How many messages came again, or after a later one of the same sender.
     misplaced: u64,
     /// For each client, how many are missing between two that came over one connection.
     missing: Vec<u64>,
@@ -71,7 +72,7 @@ impl Shared {
         );
     }
 
-    /// Until so many further messages have come to each client on average.
+    /// Waits until each client has received this many further messages on average.
     #[track_caller]
     fn wait_for_traffic(&self, what: &str, each: usize) {
         let enough = {
@@ -82,13 +83,13 @@ impl Shared {
     }
 }
 
-/// Clients that come back whenever they are cut off; the first ones talk.
+/// Clients that reconnect whenever they are cut off; the first ones talk.
 struct Crowd {
     shared: Shared,
     clients: Vec<ClientId>,
     numbers: HashMap<ClientId, usize>,
     speakers: usize,
-    /// For each client: how often it has been connected, and what it says next.
+    /// For each client: how often it has connected, and what it sends next.
     said: Vec<(u32, u32)>,
     /// For each client: the connection and the number of the last message of each speaker.
     heard: Vec<HashMap<u32, (u32, u32)>>,
@@ -181,7 +182,7 @@ impl Handler for Crowd {
     }
 }
 
-/// A server that can be killed and started again where it was.
+/// A server that can be killed and restarted on the same address.
 struct Node {
     args: Vec<String>,
     server: Server,
@@ -227,7 +228,7 @@ impl Node {
         *self = Self::run(std::mem::take(&mut self.args));
     }
 
-    /// What its counters say.
+    /// Returns the values of its counters.
     fn counter(&self, name: &str) -> u64 {
         let mut peer = Peer::connect(self.metrics);
         peer.write(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
@@ -236,7 +237,7 @@ impl Node {
         value.unwrap_or_else(|| panic!("{name} is not in {text}")).parse().unwrap()
     }
 
-    /// Messages of others that it has told are missing, and messages for others that it has told it has dropped.
+    /// Returns how many messages of others it has reported missing, and how many for others it has reported dropped.
     fn told(&self) -> (u64, u64) {
         (self.counter("bowsprit_backplane_lost_total"), self.counter("bowsprit_backplane_dropped_total"))
     }
@@ -250,7 +251,7 @@ impl Node {
     }
 }
 
-/// Some clients, a tenth of which talk, so much that each message of all of them comes to `deliveries` a second.
+/// Some clients, a tenth of which talk, so that all their messages together make `deliveries` a second.
 fn run(kind: Kind, clients: usize, deliveries: usize) {
     let Some(mut engine) = Engine::start(kind, &[]) else { return };
     let addresses = [(); 3].map(|()| reserved());
@@ -349,7 +350,8 @@ fn nothing_comes_twice_and_what_is_missing_is_told() {
     }
 }
 
-/// By hand, in a release build: `cargo test --release -p bowsprit-cli --test balancer -- --ignored --nocapture`.
+/// To be run by hand, in a release build: `cargo test --release -p bowsprit-cli --test balancer -- --ignored
+/// --nocapture`.
 #[test]
 #[ignore = "takes minutes and thousands of descriptors"]
 fn the_same_with_two_thousand() {

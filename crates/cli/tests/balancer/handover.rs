@@ -1,5 +1,5 @@
-//! A new process takes over from an old one on the same socket or address: nobody is refused, whoever is told to go comes
-//! back, and where the engine keeps a history nothing is lost meanwhile.
+//! A new process takes over from an old one on the same socket or address: no client is refused, those that are told to
+//! go come back, and if the engine keeps a history nothing is lost meanwhile.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -120,12 +120,12 @@ fn a_new_process_takes_over_and_nobody_is_refused() {
     }
 }
 
-/// A client that asks for a history, goes where it is told, and comes back saying where it was.
+/// A client that asks for a history, moves when it is told to, and comes back with its position.
 struct Follower {
     peer: Peer,
     address: SocketAddr,
     at: String,
-    /// The codes that it was closed with.
+    /// The codes with which it was closed.
     closed: Vec<u16>,
 }
 
@@ -141,7 +141,7 @@ impl Follower {
         peer
     }
 
-    /// The next message, over as many connections as that takes.
+    /// Returns the next message, over as many connections as that takes.
     fn next(&mut self) -> String {
         loop {
             let (header, payload) = self.peer.frame();

@@ -1,4 +1,4 @@
-//! Proxies that we did not write, on free ports and with folders of their own.
+//! HAProxy and nginx on free ports, with folders of their own.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ use super::support::peer::PATIENCE;
 use super::support::port::reserved;
 use super::support::workspace;
 
-/// A proxy, which does not outlive its test.
+/// A proxy that ends with its test.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     child: Child,
@@ -25,8 +25,8 @@ const SERVERS: [&str; 3] = ["127.0.0.1:9001", "127.0.0.1:9002", "127.0.0.1:9003"
 const FRONT: &str = "127.0.0.1:8080";
 
 impl Proxy {
-    /// Runs the proxy of a file of docs/deploy in front of `servers`, which takes those that are no more than three for its
-    /// three. `change` may make something else of the file. `None` where the proxy is not installed.
+    /// Runs the proxy of a file of docs/deploy in front of `servers`, at most three, which replace the three of the
+    /// file. `change` may alter the file. `None` if the proxy is not installed.
     pub(crate) fn start(
         file: &str,
         servers: &[SocketAddr],
@@ -85,7 +85,7 @@ impl Proxy {
         Some(Self { address, child, folder }.up())
     }
 
-    /// Once it takes connections, which no event tells.
+    /// Waits until it accepts connections, which no event announces.
     fn up(mut self) -> Self {
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect(self.address).is_err() {

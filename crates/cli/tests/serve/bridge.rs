@@ -15,7 +15,7 @@ use super::support::command::{Running, Server, serve};
 use super::support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text};
 use super::support::port::reserved;
 
-/// All that comes until the server's Close frame, and its code and reason.
+/// Reads everything until the server's Close frame, and returns it with the code and reason.
 fn rest(peer: &mut Peer) -> (Vec<u8>, u16, String) {
     let mut all = Vec::new();
     loop {
@@ -33,7 +33,7 @@ fn exec(command: &str, args: &[&str]) -> Server {
     serve(&[&["--mode", &format!("exec:{command}")], args].concat())
 }
 
-/// Sends all of it, and reads as much as it is to get meanwhile.
+/// Sends everything, and reads as much as is expected meanwhile.
 fn exchange(peer: &mut Peer, bytes: &[u8], expected: usize) -> Vec<u8> {
     let mut writer = Peer { stream: peer.stream.try_clone().unwrap(), ahead: Vec::new() };
     let mut back = Vec::with_capacity(expected);
@@ -48,7 +48,8 @@ fn exchange(peer: &mut Peer, bytes: &[u8], expected: usize) -> Vec<u8> {
     back
 }
 
-/// Any bytes, 50 MB of them and so more than any buffer in between, in both directions at once, and each direction's end.
+/// 50 MB of arbitrary bytes, more than any buffer in between, in both directions at once, and the end of each
+/// direction.
 #[test]
 fn bytes_pass_as_they_are_in_both_directions() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -214,7 +215,7 @@ fn a_command_knows_who_asks_for_what() {
     assert_text(&peer.frame(), expected);
 }
 
-/// Children of `parent` that have ended and that nobody has waited for, and those that run.
+/// Returns the children of `parent` that are zombies, and those that run.
 fn children(parent: u32) -> (usize, usize) {
     let mut count = (0, 0);
     for entry in fs::read_dir("/proc").unwrap() {
@@ -247,7 +248,7 @@ fn a_thousand_short_commands_leave_no_zombie() {
     assert_eq!(end(server).0, 0);
 }
 
-/// Clients that vanish take their commands with them, those that do not listen too.
+/// Clients that vanish take their commands with them, even those that ignore the request to end.
 #[test]
 #[cfg(target_os = "linux")]
 fn nobody_is_left_behind() {
@@ -274,7 +275,7 @@ fn nobody_is_left_behind() {
     }
 }
 
-/// As `nc -l` would stand behind it: whatever comes first from either side.
+/// As with `nc -l` at the far end: either side may send first.
 #[test]
 fn many_far_ends_are_kept_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -53,7 +53,7 @@ fn what_is_typed_goes_to_all_and_what_comes_is_shown() {
     }
 }
 
-/// Messages that nobody looks at keep nobody waiting.
+/// Messages that nobody looks at delay nobody.
 #[test]
 fn nobody_has_to_read_what_is_shown() {
     let mut child = Command::new(BOWSPRIT)

@@ -105,7 +105,7 @@ fn the_code_is_of_ones_choice() {
     }
 }
 
-/// Behind a proxy each client counts by itself; without trust nobody's word counts.
+/// Behind a proxy each client counts by itself; without trust, no announced address counts.
 #[test]
 fn clients_of_a_trusted_proxy_count_by_themselves() {
     let from = |address: SocketAddr, field: &str| {
@@ -154,7 +154,7 @@ fn clients_of_a_trusted_proxy_count_by_themselves() {
 
 // --- rates -------------------------------------------------------------------------------------------------------
 
-/// More than the rate allows is dropped, closed, or waits; and that is counted and told.
+/// Messages beyond the rate are dropped, close the connection, or wait; and that is counted and reported.
 #[test]
 fn who_sends_too_fast_is_stopped() {
     for (policy, counted) in [
@@ -193,8 +193,8 @@ fn who_sends_too_fast_is_stopped() {
 
 // --- slow readers ------------------------------------------------------------------------------------------------
 
-/// What a reader that does not read is not sent at once has gaps at its oldest, or holds the newest of each sender; and it
-/// is told how much it missed.
+/// The queue of a reader that does not read has gaps at its oldest messages, or holds the newest of each sender; and
+/// the reader is told how much it missed.
 #[test]
 fn slow_readers_get_the_newest_and_are_told() {
     for (policy, threads) in [("drop-oldest", "1"), ("drop-oldest", "3"), ("latest", "1"), ("latest", "3")] {

@@ -1,4 +1,4 @@
-//! `bowsprit serve` beyond one loop in the clear: here threads and sockets that were passed, in its modules the rest.
+//! `bowsprit serve` beyond one loop without TLS: threads and inherited sockets here, the rest in its modules.
 
 #![cfg(unix)]
 
@@ -29,7 +29,7 @@ use support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text};
 use terminal::address_in;
 use tls::{Folder, serve_tls};
 
-/// What the counters at `address` say of `name`.
+/// Returns the value of the counter `name` at `address`.
 fn counter(address: SocketAddr, name: &str) -> u64 {
     let mut peer = Peer::connect(address);
     peer.write(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
@@ -38,7 +38,7 @@ fn counter(address: SocketAddr, name: &str) -> u64 {
     value.unwrap_or_else(|| panic!("{name} is not in {text}")).parse().unwrap()
 }
 
-/// How often the main thread of a process has gone to sleep.
+/// Returns how often the main thread of a process has gone to sleep.
 #[cfg(target_os = "linux")]
 fn sleeps(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.running.child.id())).unwrap();
@@ -90,8 +90,8 @@ fn end(server: Server) -> (i32, String) {
 
 // --- threads -----------------------------------------------------------------------------------------------------
 
-/// The system stops the server for longer than a client may be silent, with SIGSTOP: the time that it slept is not their
-/// silence, and what they said meanwhile is heard first.
+/// SIGSTOP stops the server for longer than a client may be silent: the time that it slept is not the clients' silence,
+/// and what they sent meanwhile is read first.
 #[test]
 fn a_server_that_was_stopped_ends_nobody() {
     let mut all = ["1", "2"].map(|threads| {
@@ -217,7 +217,7 @@ fn who_was_cut_is_told() {
     }
 }
 
-/// Asks again until the answer is yes; each question is one to the server, so nothing sleeps.
+/// Asks again until the answer is yes; each question is a request to the server, so nothing sleeps.
 fn until(mut ask: impl FnMut() -> bool) {
     let end = std::time::Instant::now() + PATIENCE;
     while !ask() {
@@ -227,7 +227,7 @@ fn until(mut ask: impl FnMut() -> bool) {
 
 // --- many at once ------------------------------------------------------------------------------------------------
 
-/// A process with so many connections is killed: its system ends them all in one moment.
+/// A process with this many connections is killed: its system ends them all at once.
 fn vanish_at_once(connections: u64, threads: &str) {
     let server = serve(&["--threads", threads, "--metrics", "127.0.0.1:0"]);
     let metrics = server.running.told("counters at http://");

@@ -1,4 +1,4 @@
-//! Who is let in, who is not, and whether what he is told helps.
+//! Which clients are admitted, which are not, and whether the advice to them helps.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -41,8 +41,8 @@ fn an_offer_of_http_2_gets_the_page() {
     assert!(answer(server.address, &request).starts_with("HTTP/1.1 426 "));
 }
 
-/// The example of RFC 6455 §4.1, whose last character says more than 16 bytes need. The answer is computed from the text
-/// that was sent: SHA-1 of it and the GUID, as Python's `hashlib` says it.
+/// The example of RFC 6455 §4.1, whose last character encodes more than 16 bytes need. The answer is computed from the
+/// text as sent: the SHA-1 of the text and the GUID, as Python's `hashlib` computes it.
 #[test]
 fn the_key_of_the_rfc_is_taken() {
     let server = serve(&[]);
@@ -96,7 +96,7 @@ fn tcllib_connects_where_leniency_is_asked_for() {
     assert!(!String::from_utf8_lossy(&output.stdout).contains("echoed"), "{output:?}");
 }
 
-/// Whoever follows the hint on stderr gets what he wanted.
+/// A user who follows the hint on stderr succeeds.
 #[test]
 fn hints_work() {
     for (line, flag) in [
@@ -163,8 +163,8 @@ fn origins_are_compared_as_such_and_patterns_are_understood() {
     }
 }
 
-/// RFC 9112 §3.2.2: the host of an absolute target counts, whatever `Host` says. And a name that somebody has made to
-/// resolve to this machine (DNS rebinding) learns nothing, from the counters neither.
+/// RFC 9112 §3.2.2: the host of an absolute target counts, whatever `Host` says. A name that somebody has made resolve
+/// to this machine (DNS rebinding) learns nothing, not from the counters either.
 #[test]
 fn the_name_that_is_meant_counts_everywhere() {
     let server = serve(&["--metrics", "127.0.0.1:0", "--allow-host", "mine.example"]);

@@ -1,4 +1,4 @@
-//! What `serve` says on stderr: who came, what became of it, and never so much that anybody waits for it.
+//! What `serve` logs on stderr: which clients came, how they ended, and never so much that anything waits for it.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
@@ -29,7 +29,7 @@ impl Drop for Killed {
     }
 }
 
-/// Far more than a pipe holds, and than may wait in front of one.
+/// Far more than a pipe holds and than may wait in front of one.
 #[test]
 fn nobody_has_to_read_stderr() {
     const REFUSED: usize = 3000;
@@ -237,8 +237,8 @@ fn messages_are_shown_at_the_second_level() {
     assert!(!stderr.contains("received text"), "{stderr}");
 }
 
-/// Which time ran out is told by the flag that sets it: some clients (libcurl's) answer a Ping only when they have something
-/// to do.
+/// The flag that sets it names the timeout that expired: some clients (libcurl's) answer a Ping only when they have
+/// something to do.
 #[test]
 fn what_ran_out_is_told_with_its_flag() {
     for (flags, part, told) in [

@@ -8,7 +8,7 @@ use super::is_python_there;
 use super::support::command::{BOWSPRIT, Running};
 use super::support::peer::{Peer, REQUEST, assert_close, assert_text};
 
-/// Runs a command on a terminal of its own and shows what that gets.
+/// Runs a command on a terminal of its own and returns what that receives.
 const TERMINAL: &str = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))";
 
 fn on_terminal(args: &[&str]) -> (Running, BufReader<std::process::ChildStdout>) {

@@ -1,4 +1,4 @@
-//! `serve` under TLS.
+//! `serve` over TLS.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ use super::support::command::{BOWSPRIT, Running};
 use super::support::peer::{PATIENCE, REQUEST};
 use super::support::{sent_by, workspace};
 
-/// Files of one test.
+/// The files of one test.
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
@@ -32,7 +32,7 @@ impl Folder {
         path.to_str().unwrap().to_owned()
     }
 
-    /// The flags that name the files of an identity.
+    /// Returns the flags that name the files of an identity.
     pub(super) fn identity(&self, name: &str, identity: &Identity) -> [String; 4] {
         let chain = self.write(&format!("{name}.pem"), &identity.certificate_pem);
         let key = self.write(&format!("{name}.key"), &identity.key_pem);
@@ -60,7 +60,7 @@ fn flags<'a>(parts: &[&'a [String]]) -> Vec<&'a str> {
     parts.iter().flat_map(|part| part.iter().map(String::as_str)).collect()
 }
 
-/// A client under TLS that trusts `authority`, asks for `name` and has shaken hands.
+/// Connects a TLS client that trusts `authority`, asks for `name` and has completed the handshake.
 fn secure(authority: &Authority, address: SocketAddr, name: &str) -> Tls {
     let mut stream = secure_with(authority, address, name, &[]);
     while stream.conn.is_handshaking() {
@@ -71,7 +71,7 @@ fn secure(authority: &Authority, address: SocketAddr, name: &str) -> Tls {
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;
 
-/// A client that offers these protocols, and has not said a word yet.
+/// Connects a client that offers these protocols and has not sent anything yet.
 fn secure_with(authority: &Authority, address: SocketAddr, name: &str, alpn: &[&[u8]]) -> Tls {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority.certificate()).unwrap();
@@ -88,7 +88,7 @@ fn secure_with(authority: &Authority, address: SocketAddr, name: &str, alpn: &[&
     StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), socket)
 }
 
-/// The certificate that is shown to a client that asks for `name`.
+/// Returns the certificate that a client gets if it asks for `name`.
 fn shown(authority: &Authority, address: SocketAddr, name: &str) -> Vec<u8> {
     secure(authority, address, name).conn.peer_certificates().unwrap()[0].to_vec()
 }
@@ -101,7 +101,7 @@ fn is_curl_there() -> bool {
     there
 }
 
-/// What curl says: its exit code and what it printed.
+/// Returns curl's exit code and its output.
 fn curl(args: &[&str]) -> (Option<i32>, String) {
     let patience = PATIENCE.as_secs().to_string();
     let output = Command::new("curl")
@@ -201,7 +201,7 @@ fn python_websockets_is_served_under_tls() {
     }
 }
 
-/// A WebSocket over what there is.
+/// Opens a WebSocket over an existing stream.
 struct Secure(Tls);
 
 impl Secure {

@@ -65,7 +65,7 @@ impl Driver {
         self.command("POST", "/url", &json!({ "url": url }));
     }
 
-    /// Runs a script that tells its result to its last argument.
+    /// Runs a script that passes its result to its last argument.
     pub(crate) fn run(&self, script: &str, args: Value) -> Value {
         self.command("POST", "/execute/async", &json!({ "script": script, "args": args }))
     }
@@ -75,12 +75,12 @@ impl Driver {
         self.command("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// A command to the session.
+    /// Sends a command to the session.
     pub(crate) fn command(&self, method: &str, path: &str, body: &Value) -> Value {
         self.request(method, &format!("/session/{}{path}", self.session), body)
     }
 
-    /// The WebDriver protocol: JSON over HTTP.
+    /// Sends a WebDriver request, which is JSON over HTTP.
     fn request(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();

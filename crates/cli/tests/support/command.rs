@@ -1,4 +1,4 @@
-//! Commands that run beside a test and do not outlive it.
+//! Commands that run beside a test and end with it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -11,22 +11,22 @@ use super::peer::PATIENCE;
 
 pub const BOWSPRIT: &str = env!("CARGO_BIN_EXE_bowsprit");
 
-/// A running command, which does not outlive its test.
+/// A running command, which ends with its test.
 pub struct Running {
     pub child: Child,
     stderr: Arc<Told>,
 }
 
-/// What a command has said on stderr so far.
+/// What a command has written to stderr so far.
 #[derive(Default)]
 struct Told {
-    /// The text, and whether that is all.
+    /// The text, and whether it is complete.
     state: Mutex<(String, bool)>,
     changed: Condvar,
 }
 
 impl Told {
-    /// Waits until `find` finds something, and in any case for the end.
+    /// Waits until `find` finds something, or the output ends.
     fn wait<T>(&self, find: impl Fn(&str, bool) -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
         let mut state = self.state.lock().unwrap();
@@ -62,7 +62,7 @@ impl Running {
         Self::start_with(command, Stdio::piped())
     }
 
-    /// The same with another stdin.
+    /// Starts the command with another stdin.
     pub fn start_with(command: &mut Command, stdin: Stdio) -> Self {
         let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (from, stderr) = (child.stderr.take().unwrap(), Arc::new(Told::default()));
@@ -71,7 +71,7 @@ impl Running {
         Self { stderr, child }
     }
 
-    /// What follows `prefix` on a line of stderr; waits for it.
+    /// Waits for a line of stderr that starts with `prefix`, and returns the rest of it.
     pub fn told(&self, prefix: &str) -> String {
         self.stderr.wait(|text, _| {
             let (_, rest) = text.split_once(prefix)?;
@@ -79,7 +79,7 @@ impl Running {
         })
     }
 
-    /// The first line of stderr; waits for it.
+    /// Waits for the first line of stderr.
     pub fn first_line_of_stderr(&self) -> String {
         self.stderr.wait(|text, _| Some(text.split_inclusive('\n').next()?.to_owned()))
     }
@@ -88,7 +88,7 @@ impl Running {
         Self::start(Command::new(BOWSPRIT).args(args))
     }
 
-    /// `connect` to `url`.
+    /// Starts `connect` to `url`.
     pub fn client(url: &str, args: &[&str]) -> Self {
         Self::bowsprit(&[&["connect", url], args].concat())
     }
@@ -97,7 +97,7 @@ impl Running {
         self.child.stdout.take().unwrap()
     }
 
-    /// The first line of stdout; what follows it is lost.
+    /// Returns the first line of stdout; what follows it is lost.
     pub fn first_line(&mut self) -> String {
         let mut line = String::new();
         BufReader::new(self.stdout()).read_line(&mut line).unwrap();
@@ -117,7 +117,7 @@ impl Running {
         assert!(killed.success());
     }
 
-    /// Waits for its end.
+    /// Waits for the command to end.
     pub fn status(&mut self) -> ExitStatus {
         self.status_within(PATIENCE)
     }
@@ -133,12 +133,12 @@ impl Running {
         }
     }
 
-    /// Exit code, stdout, stderr.
+    /// Runs a command. Returns exit code, stdout, stderr.
     pub fn finish(self) -> (i32, String, String) {
         self.finish_within(PATIENCE.as_secs())
     }
 
-    /// The same for a command that has a lot to do.
+    /// Runs a command that takes long. Returns exit code, stdout, stderr.
     pub fn finish_within(mut self, seconds: u64) -> (i32, String, String) {
         self.end_input();
         let stdout = self.child.stdout.take().map(drain);
@@ -163,7 +163,7 @@ fn drain(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
     })
 }
 
-/// `bowsprit serve` on a free port.
+/// Starts `bowsprit serve` on a free port.
 pub struct Server {
     pub running: Running,
     pub url: String,

@@ -1,4 +1,4 @@
-//! A place for what a command writes and reads.
+//! A place for the files that a command writes and reads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ impl Folder {
         self.path(name)
     }
 
-    /// The only run of the report in a file.
+    /// Returns the only run of the report in a file.
     pub fn run(&self, name: &str) -> RunReport {
         Report::from_json(&self.read(name)).unwrap().runs.remove(0)
     }

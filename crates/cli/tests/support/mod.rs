@@ -1,4 +1,4 @@
-//! What the tests of the command stand on: that of the library's tests, and commands that run beside a test.
+//! What the command's tests need: the support of the library's tests, and commands that run beside a test.
 
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test binary uses its part")]
 
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 pub use shared::*;
 
-/// The folder that holds the whole project.
+/// Returns the folder that holds the whole project.
 pub fn workspace() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

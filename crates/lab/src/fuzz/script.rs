@@ -139,7 +139,7 @@ impl FrameStep {
         Self { opcode, fin: true, rsv: 0, mask: None, declares: None, length_bytes: None, payload }
     }
 
-    /// The header.
+    /// Returns the header.
     pub fn header(&self) -> RawHeader {
         let length = self.declares.unwrap_or(self.payload.len() as u64);
         let form = match self.length_bytes {

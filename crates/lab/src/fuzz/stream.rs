@@ -31,7 +31,7 @@ impl Stream {
         Ok(Self(Layer::Tls(Box::new(TlsStream::new(tls, stream)))))
     }
 
-    /// The socket below.
+    /// Returns the socket below.
     pub(super) fn tcp(&self) -> &TcpStream {
         match &self.0 {
             Layer::Tcp(stream) => stream,

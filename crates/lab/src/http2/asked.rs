@@ -69,7 +69,7 @@ impl Session {
     }
 }
 
-/// The value of a field.
+/// Returns the value of a field.
 fn value<'f>(fields: &'f [Field], name: &str) -> Option<&'f [u8]> {
     fields.iter().find(|(this, _)| this == name.as_bytes()).map(|(_, value)| &value[..])
 }

@@ -199,7 +199,7 @@ impl Frame {
         Self::new(kind::DATA, flags | flag::PADDED, stream, payload)
     }
 
-    /// Whether this flag is set.
+    /// Returns whether this flag is set.
     pub fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }

@@ -18,7 +18,7 @@ const REFUSED: Expect = Expect {
 const REASON_123: Payload = Payload::Bytes(&reason::<125>());
 const REASON_124: Payload = Payload::Bytes(&reason::<126>());
 
-/// The code 1000, then asterisks.
+/// Returns the code 1000, then asterisks.
 const fn reason<const N: usize>() -> [u8; N] {
     let mut bytes = [b'*'; N];
     bytes[0] = 0x03;

@@ -1,7 +1,7 @@
 //! What permessage-deflate costs: bytes for each idle connection, shared bytes, time and ratio, under each setting.
 //!
-//! `cargo bench --bench deflate_memory` prints the tables that stand in the documentation of
-//! `bowsprit::extension::deflate`. Memory is counted at the allocator, not guessed.
+//! `cargo bench --bench deflate_memory` prints the tables in the documentation of `bowsprit::extension::deflate`.
+//! Memory is counted at the allocator, not guessed.
 
 #![allow(unsafe_code, reason = "a global allocator is")]
 
@@ -22,7 +22,7 @@ struct Counting;
 
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is passed on unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE.fetch_add(layout.size() as isize, Relaxed);
@@ -108,12 +108,12 @@ fn main() {
     }
 }
 
-/// A client and a server that have agreed.
+/// Returns a client and a server that have agreed.
 fn pair(deflate: DeflateConfig) -> [Connection; 2] {
     let mut config = Config::default();
     config.deflate = Some(deflate);
     let config = Arc::new(config);
-    // A client that keeps what the server keeps, at the other end.
+    // The client keeps what the server keeps, at the other end.
     let mut theirs = deflate;
     if (deflate.send_context, deflate.receive_context) == (SendContext::Fresh, ReceiveContext::Window) {
         theirs.send_context = SendContext::Window;
@@ -131,7 +131,7 @@ fn pair(deflate: DeflateConfig) -> [Connection; 2] {
     ]
 }
 
-/// Sends a message, and gives the time that it took here and there.
+/// Sends a message. Returns how long that took on each side.
 fn exchange(from: &mut Connection, to: &mut Connection, text: &str, pool: &mut DeflatePool) -> [f64; 2] {
     from.outbound.lend_compressor(pool);
     let start = Instant::now();
@@ -152,7 +152,7 @@ fn exchange(from: &mut Connection, to: &mut Connection, text: &str, pool: &mut D
     [compressed, inflated]
 }
 
-/// Bytes for each connection and for all.
+/// Returns the bytes for each connection and for all.
 fn memory(deflate: DeflateConfig) -> (isize, isize) {
     let mut pool = DeflatePool::new();
     let text = json(65_536, 1);
@@ -172,15 +172,15 @@ fn memory(deflate: DeflateConfig) -> (isize, isize) {
     ((all - shared) / CONNECTIONS as isize, shared)
 }
 
-/// Microseconds to compress and inflate, and the ratio.
+/// Returns the microseconds to compress and to inflate, and the ratio.
 fn speed(deflate: DeflateConfig, len: usize) -> (f64, f64, f64) {
     let [mut client, mut server] = pair(deflate);
     let mut pool = DeflatePool::new();
-    // More than any window holds, so that no message comes twice in one.
+    // More than any window holds, so that no message occurs twice in one.
     let messages: Vec<String> = (0..64.max(200_000 / len as u64)).map(|seed| json(len, seed)).collect();
     let mut took: [Vec<f64>; 2] = Default::default();
     for text in messages.iter().cycle().take(3 * messages.len()) {
-        // The server sends: its frames are not masked.
+        // The server sends, so its frames are not masked.
         let [compress, inflate] = exchange(&mut server, &mut client, text, &mut pool);
         took[0].push(compress);
         took[1].push(inflate);
@@ -195,7 +195,7 @@ fn speed(deflate: DeflateConfig, len: usize) -> (f64, f64, f64) {
     (compress, inflate, ratio)
 }
 
-/// Text like that of an exchange: keys that repeat, values that do not.
+/// Returns text like that of an exchange: keys repeat, values do not.
 fn json(len: usize, seed: u64) -> String {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut text = String::from("[");

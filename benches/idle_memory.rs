@@ -1,9 +1,9 @@
-//! What connections cost that do nothing: memory for each, turns of the loop, Pings for all of them.
+//! What idle connections cost: memory for each, turns of the loop, Pings for all of them.
 //!
 //! `cargo bench --bench idle_memory -- 1000000`
 //!
-//! The loop is the real one; its streams and its time are simulated, so that no limit of descriptors counts and an hour
-//! passes in seconds. On real sockets: `bowsprit serve` and `bowsprit bench --idle`.
+//! The loop is the real one. Its streams and its time are simulated, so the limit of descriptors does not apply and an
+//! hour passes in seconds. For real sockets use `bowsprit serve` and `bowsprit bench --idle`.
 
 #![allow(unsafe_code, reason = "a global allocator is")]
 
@@ -21,7 +21,7 @@ use mio::{Poll, Token};
 
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
-/// A server that echoes and keeps a word for each connection.
+/// A server that echoes and keeps a number for each connection.
 #[derive(Default)]
 struct Echo {
     open: usize,
@@ -94,7 +94,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     const MESSAGES: u32 = 100_000;
     for number in 0..MESSAGES {
-        // A stride that touches connections all over.
+        // A stride that touches connections all over the table.
         let token = tokens[(u64::from(number) * 7919 % u64::from(count)) as usize];
         arrive(&mut engine, &mut echo, token, &frame);
         if number % 64 == 63 {
@@ -165,7 +165,7 @@ fn masked(header: RawHeader, payload: &[u8]) -> Vec<u8> {
 // --- streams without sockets -----------------------------------------------------------------------------------------
 
 thread_local! {
-    /// What the next read finds.
+    /// The bytes that the next read finds.
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     /// Whether reads find the end of the stream.
     static ENDED: Cell<bool> = const { Cell::new(false) };
@@ -180,7 +180,7 @@ fn arrive(engine: &mut Engine<u64>, echo: &mut Echo, token: Token, bytes: &[u8])
     INPUT.with_borrow(|input| assert!(input.is_empty(), "all is read"));
 }
 
-/// A stream that is nothing but its number.
+/// A stream that is only a number.
 struct Simulated(u32);
 
 impl Read for Simulated {
@@ -217,7 +217,7 @@ impl Stream for Simulated {
 // --- memory, counted -------------------------------------------------------------------------------------------------
 
 thread_local! {
-    /// Bytes that are allocated.
+    /// How many bytes are allocated.
     static LIVE: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -230,8 +230,8 @@ fn count(more: usize, less: usize) {
     LIVE.set(LIVE.get().wrapping_add(more).wrapping_sub(less));
 }
 
-// SAFETY: every call goes to the system's allocator as it came, and counting allocates nothing: the thread's count is
-// initialised at compile time and has no destructor.
+// SAFETY: every call is passed on unchanged to the system's allocator, and counting allocates nothing: the thread's
+// count is initialised at compile time and has no destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
@@ -252,7 +252,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Those of the user; `cargo bench` adds one of its own.
+/// Returns an argument of the user; `cargo bench` adds one of its own.
 fn argument(at: usize) -> Option<String> {
     std::env::args().skip(1).filter(|arg| arg != "--bench").nth(at)
 }

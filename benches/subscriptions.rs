@@ -1,6 +1,6 @@
 //! What subscriptions cost in memory, counted at the allocator.
 //!
-//! `cargo bench --bench subscriptions -- 10000` has so many connections subscribe.
+//! `cargo bench --bench subscriptions -- 10000` sets the number of connections that subscribe.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
@@ -16,17 +16,17 @@ struct Counting;
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
 #[expect(unsafe_code, reason = "an allocator is")]
-// SAFETY: everything is passed on to the system's allocator as it came.
+// SAFETY: every call is passed on unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         HELD.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
+        // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
+        // SAFETY: the caller's promise is passed on.
         unsafe { System.dealloc(ptr, layout) }
     }
 }
@@ -34,7 +34,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Says what a client says, once, and takes what the server says.
+/// Sends what a client sends, once, and reads what the server sends.
 struct Client {
     request: &'static [u8],
 }
@@ -114,7 +114,7 @@ fn measure(
     }
     let held = HELD.load(Ordering::Relaxed) - before;
 
-    // The first round makes the queues; they are kept for the next one.
+    // The first round makes the queues, which are kept for the next one.
     engine.context().publish(&name(0, 0), Message::Text("sixteen bytes !"));
     engine.on_time(Instant::now(), &mut Silent);
     let start = Instant::now();
@@ -123,7 +123,7 @@ fn measure(
     Ok((held / (connections * each), took))
 }
 
-/// Those of the user; `cargo bench` adds one of its own.
+/// Returns an argument of the user; `cargo bench` adds one of its own.
 fn argument(at: usize) -> Option<String> {
     std::env::args().skip(1).filter(|arg| arg != "--bench").nth(at)
 }

@@ -1,4 +1,4 @@
-//! permessage-deflate (RFC 7692), from a message to its frame and back, nothing kept between messages.
+//! permessage-deflate (RFC 7692), from a message to its frame and back, with no context kept between messages.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use super::wire::ZERO;
 
 const SIZES: [usize; 6] = [125, 300, 1 << 10, 4 << 10, 16 << 10, 64 << 10];
 
-/// JSON as servers send it: names that come again and again, numbers that do not.
+/// Returns JSON as servers send it: names repeat, numbers do not.
 fn json(size: usize) -> String {
     let mut text = String::with_capacity(size + 100);
     let mut number = 12_345_u64;
@@ -64,7 +64,7 @@ fn inflate(bencher: Bencher<'_, '_>, size: usize) {
     });
 }
 
-/// A server's frame as a client would send it, masked with zeros.
+/// Returns a server's frame as a client would send it, masked with zeros.
 fn masked(frame: &[u8]) -> Vec<u8> {
     let header = match frame[1] {
         126 => 4,

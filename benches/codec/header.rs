@@ -9,10 +9,10 @@ use super::wire::KEY;
 
 const RULES: Rules = Rules { role: Role::Server, compression: false, max_frame: 16 << 20 };
 
-/// As many at a time, so that the loop of the benchmark itself does not count.
+/// How many headers are handled at a time, so that the benchmark's own loop does not count.
 const BATCH: usize = 1000;
 
-/// One of each length form.
+/// One length of each form.
 const LENGTHS: [u64; 3] = [16, 1024, 1 << 20];
 
 fn bytes(length: u64) -> Vec<u8> {

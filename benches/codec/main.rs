@@ -1,10 +1,10 @@
-//! What the codec costs from memory, without sockets, next to what memory itself costs.
+//! What the codec costs in memory, without sockets, compared with what memory access itself costs.
 //!
 //!     cargo bench --bench codec              everything
 //!     cargo bench --bench codec -- mask      one part
 //!
-//! What these figures have led to stands in `benches/NOTES.md`; the same work by other crates is in
-//! `benches/peers/codec`, a workspace of its own, as those crates bring async runtimes.
+//! `benches/NOTES.md` says what these figures have led to. The same work by other crates is in `benches/peers/codec`, a
+//! workspace of its own, because those crates bring async runtimes.
 
 #[cfg(feature = "deflate")]
 mod deflate;

@@ -1,4 +1,4 @@
-//! Masking in place, next to copying as many bytes.
+//! Masking in place, compared with copying as many bytes.
 //!
 //! With `RUSTFLAGS="--cfg bowsprit_no_simd"` the same benchmark measures the loop without AVX2.
 
@@ -24,7 +24,7 @@ fn apply(bencher: Bencher<'_, '_>, size: usize) {
     in_place(bencher, size, 0, MaskKey::apply);
 }
 
-/// Where payloads really start: behind a header.
+/// Masks where payloads really start: after a header.
 #[divan::bench(args = SIZES)]
 fn apply_behind_a_header(bencher: Bencher<'_, '_>, size: usize) {
     in_place(bencher, size, 6, MaskKey::apply);

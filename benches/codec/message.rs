@@ -1,4 +1,4 @@
-//! Whole frames, from the bytes of a read to the event: header, judgement, unmasking, UTF-8, hand-over.
+//! Whole frames, from the bytes of a read to the event: header, judgement, unmasking, UTF-8, delivery.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 64 << 10];
 
 const RULES: Rules = Rules { role: Role::Server, compression: false, max_frame: 16 << 20 };
 
-/// The parts of the codec called one after the other, without the state of a decoder: what a frame costs at the least.
+/// The parts of the codec called one by one, without the state of a decoder: the least that a frame costs.
 #[divan::bench(args = SIZES)]
 fn header_and_unmasking(bencher: Bencher<'_, '_>, size: usize) {
     let mut wire = frames(DataKind::Binary, &vec![7; size], KEY);
@@ -33,7 +33,7 @@ fn header_and_unmasking(bencher: Bencher<'_, '_>, size: usize) {
     });
 }
 
-/// The codec alone: headers read and judged, payload unmasked where it lies.
+/// The codec alone: headers are read and judged, payload is unmasked in place.
 #[divan::bench(args = SIZES)]
 fn frames_only(bencher: Bencher<'_, '_>, size: usize) {
     let mut wire = frames(DataKind::Binary, &vec![7; size], KEY);

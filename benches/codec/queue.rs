@@ -11,7 +11,7 @@ use divan::{Bencher, black_box};
 
 const SIZES: [usize; 5] = [16, 125, 1 << 10, 4 << 10, 16 << 10];
 
-/// As many at a time.
+/// How many messages are queued at a time.
 const BATCH: usize = 64;
 
 #[divan::bench(args = SIZES)]
@@ -19,7 +19,7 @@ fn server_frame(bencher: Bencher<'_, '_>, size: usize) {
     send(bencher, size, Outbound::server(config()));
 }
 
-/// With a key for each frame, from a source that costs nothing.
+/// Queues frames with a key for each, from a source that costs nothing.
 #[divan::bench(args = SIZES)]
 fn client_frame(bencher: Bencher<'_, '_>, size: usize) {
     send(bencher, size, Outbound::client(config(), Box::new(Counting(0))));
@@ -31,7 +31,7 @@ fn prepared(bencher: Bencher<'_, '_>, size: usize) {
     bencher.bench_local(|| Prepared::new(Message::Binary(black_box(&payload))));
 }
 
-/// The message of a broadcast into the queue of each of its receivers, and out again as written.
+/// Queues the message of a broadcast for each receiver, and takes it out again as written.
 #[divan::bench(args = SIZES)]
 fn broadcast_to_1000(bencher: Bencher<'_, '_>, size: usize) {
     const RECEIVERS: usize = 1000;
@@ -48,7 +48,7 @@ fn broadcast_to_1000(bencher: Bencher<'_, '_>, size: usize) {
     });
 }
 
-/// A payload that lies in the receive buffer: copied up to a length, lent from it on.
+/// Queues a payload in the receive buffer: copied up to a certain length, lent beyond it.
 #[divan::bench(args = [1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 64 << 10])]
 fn payload_of_the_receive_buffer(bencher: Bencher<'_, '_>, size: usize) {
     let scratch = vec![7; 256 << 10];
@@ -78,7 +78,7 @@ fn send(bencher: Bencher<'_, '_>, size: usize, mut outbound: Outbound) {
     });
 }
 
-/// Keys by counting, for benchmarks.
+/// Counts up to make keys for benchmarks.
 struct Counting(u8);
 
 impl Entropy for Counting {

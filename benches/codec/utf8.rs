@@ -1,4 +1,4 @@
-//! UTF-8: ours, the standard library's and simdutf8's own.
+//! UTF-8 validation: ours, the standard library's and simdutf8's own.
 
 use std::fmt;
 

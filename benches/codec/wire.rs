@@ -2,15 +2,16 @@
 
 use bowsprit::frame::{DataKind, MaskKey, RawHeader};
 
-/// Bytes of frames in one pass: more than the second-level cache of most machines is not what a read brings.
+/// How many bytes of frames are read in one pass: a read does not bring more than the second-level cache of most
+/// machines holds.
 const PASS: usize = 128 * 1024;
 
-/// How many frames with `size` bytes of payload make one pass.
+/// Returns how many frames with `size` bytes of payload make one pass.
 pub(crate) fn frames_in_a_pass(size: usize) -> usize {
     (PASS / (size + 8)).clamp(1, 4096)
 }
 
-/// That many frames. Where `key` is zero the payload stays what it is when it is unmasked again and again.
+/// Returns that many frames. If `key` is zero, the payload stays the same when it is unmasked repeatedly.
 pub(crate) fn frames(kind: DataKind, payload: &[u8], key: MaskKey) -> Vec<u8> {
     let header = RawHeader::of(kind.opcode()).with_length(payload.len() as u64).with_mask(key);
     let mut masked = payload.to_vec();
@@ -26,10 +27,10 @@ pub(crate) fn frames(kind: DataKind, payload: &[u8], key: MaskKey) -> Vec<u8> {
 /// The masking key of RFC 6455 §5.7.
 pub(crate) const KEY: MaskKey = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
 
-/// A key that changes nothing and costs what every key costs.
+/// A key that changes nothing and costs as much as any key.
 pub(crate) const ZERO: MaskKey = MaskKey([0; 4]);
 
-/// Text of about `size` bytes, cut behind a whole character.
+/// Returns text of about `size` bytes that ends with a whole character.
 pub(crate) fn text(pattern: &str, size: usize) -> String {
     let mut text = String::with_capacity(size + pattern.len());
     while text.len() < size {

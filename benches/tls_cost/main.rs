@@ -1,8 +1,8 @@
-//! What TLS costs a server: handshakes, full and resumed, records of some sizes, and memory while nothing happens.
+//! What TLS costs a server: full and resumed handshakes, records of several sizes, and memory of idle connections.
 //!
 //! `cargo bench --bench tls_cost`
 //!
-//! Both ends are in memory and on one thread; only what the server does is counted, the fastest of several rounds.
+//! Both ends are in memory and on one thread; only the server's work is counted, the fastest of several rounds.
 
 #[path = "../../tests/support/certificates.rs"]
 mod certificates;
@@ -24,7 +24,7 @@ use counting::COUNTS;
 
 type Bytes = Rc<RefCell<VecDeque<u8>>>;
 
-/// One end of a wire: what it reads, what it writes.
+/// One end of a wire: the bytes it reads and the bytes it writes.
 struct End(Bytes, Bytes);
 
 impl Read for End {
@@ -50,9 +50,9 @@ impl Write for End {
 struct Pair {
     client: TlsStream<End>,
     server: TlsStream<End>,
-    /// What the server has taken for its handshake.
+    /// The time that the server took for its handshake.
     took: Duration,
-    /// They stay when the ends go.
+    /// Kept when the ends are dropped.
     _wires: [Bytes; 2],
 }
 
@@ -74,7 +74,7 @@ impl Pair {
             took += start.elapsed();
             drain(&mut client)?;
         }
-        // The last flight of a client that resumes in TLS 1.2, or of a server that gives tickets.
+        // The last flight of a client that resumes in TLS 1.2, or of a server that sends tickets.
         drain(&mut client)?;
         Ok(Self { client, server, took, _wires: wires })
     }

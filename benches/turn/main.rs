@@ -1,10 +1,10 @@
-//! What the loop itself costs, without a system: its streams lie in memory, so all that is left is ours.
+//! What the loop itself costs, without the system: its streams are in memory, so what remains is our own work.
 //!
 //!     cargo bench --bench turn               everything
 //!     cargo bench --bench turn -- broadcast  one part
 //!
-//! A figure here and the cost of the system calls (`benches/compare` against `null`) are the whole cost of a message.
-//! What they have led to stands in `benches/NOTES.md`.
+//! The whole cost of a message is a figure from here and the cost of the system calls (`benches/compare` against
+//! `null`). `benches/NOTES.md` says what these figures have led to.
 
 mod stream;
 
@@ -32,7 +32,7 @@ impl Handler for Echo {
     }
 }
 
-/// What one read brings: so many messages of so many bytes.
+/// What one read brings: how many messages, and of how many bytes.
 const READS: [(usize, usize); 6] =
     [(1, 16), (16, 16), (16, 125), (16, 1 << 10), (4, 16 << 10), (1, 64 << 10)];
 
@@ -41,7 +41,7 @@ fn echo(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
     echoed(bencher, Echo, depth, size, DataKind::Binary, "7");
 }
 
-/// The same by a handler whose panics would be caught.
+/// Echoes with a handler whose panics would be caught.
 #[divan::bench(args = READS)]
 fn echo_isolated(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
     echoed(bencher, Isolated(Echo), depth, size, DataKind::Binary, "7");
@@ -52,13 +52,13 @@ fn echo_of_text(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
     echoed(bencher, Echo, depth, size, DataKind::Text, "7");
 }
 
-/// In letters of two bytes, which a check of ASCII does not pass over.
+/// Echoes letters of two bytes, so that a check for ASCII does not skip them.
 #[divan::bench(args = READS)]
 fn echo_of_cyrillic(bencher: Bencher<'_, '_>, (depth, size): (usize, usize)) {
     echoed(bencher, Echo, depth, size, DataKind::Text, "ж");
 }
 
-/// One message a turn on one of so many connections after the other: what a connection more costs the others.
+/// Echoes one message a turn on one connection after the other: the cost to others of each further connection.
 #[divan::bench(args = [10, 1_000, 15_000])]
 fn echo_among(bencher: Bencher<'_, '_>, connections: usize) {
     let mut server = Server::open(Echo, connections);
@@ -73,10 +73,10 @@ fn echo_among(bencher: Bencher<'_, '_>, connections: usize) {
     });
 }
 
-/// Connections that have something to say in a turn.
+/// How many connections send something in a turn.
 const BATCH: usize = 10;
 
-/// One message to each of a thousand connections, as many of them in one turn.
+/// Sends one message to each of a thousand connections, with this many broadcasts in one turn.
 #[divan::bench(args = [1, 8])]
 fn broadcast(bencher: Bencher<'_, '_>, messages: usize) {
     const RECEIVERS: usize = 1000;
@@ -92,7 +92,7 @@ fn broadcast(bencher: Bencher<'_, '_>, messages: usize) {
     });
 }
 
-/// The same, encoded once for all rounds and sent by a topic.
+/// Publishes messages to a topic of a thousand connections, encoded once for all rounds.
 #[divan::bench(args = [1, 8])]
 fn publish(bencher: Bencher<'_, '_>, messages: usize) {
     const RECEIVERS: usize = 1000;
@@ -111,7 +111,7 @@ fn publish(bencher: Bencher<'_, '_>, messages: usize) {
     });
 }
 
-/// One message to each of a thousand of ten thousand topics, of ten subscribers each.
+/// Publishes one message to each of a thousand of ten thousand topics, of ten subscribers each.
 #[divan::bench]
 fn publish_to_topics(bencher: Bencher<'_, '_>) {
     const CONNECTIONS: usize = 1000;
@@ -158,7 +158,7 @@ fn echoed<H: Handler<Data = u64>>(
     });
 }
 
-/// What one read brings: `depth` messages of at most `size` bytes, of one letter again and again.
+/// Returns what one read brings: `depth` messages of at most `size` bytes of one repeated letter.
 fn reads(depth: usize, size: usize, kind: DataKind, letter: &str) -> Rc<[u8]> {
     let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
     let mut payload = letter.repeat(size / letter.len()).into_bytes();
@@ -171,7 +171,7 @@ fn reads(depth: usize, size: usize, kind: DataKind, letter: &str) -> Rc<[u8]> {
     Rc::from(read)
 }
 
-/// An engine whose connections are open.
+/// An engine with open connections.
 struct Server<H> {
     engine: Engine<u64>,
     handler: H,

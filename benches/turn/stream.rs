@@ -1,4 +1,4 @@
-//! A stream that is not there: a read finds what was laid out for it, a write is taken and forgotten.
+//! A simulated stream: a read finds what was put there for it, a write is accepted and forgotten.
 
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -12,7 +12,7 @@ thread_local! {
     static INPUT: RefCell<Option<Rc<[u8]>>> = const { RefCell::new(None) };
 }
 
-/// Lays out what the next read finds, all of it at once.
+/// Sets what the next read finds, all of it at once.
 pub(crate) fn arrive(bytes: Rc<[u8]>) {
     INPUT.set(Some(bytes));
 }

@@ -1,5 +1,5 @@
-//! What the way from client to client costs at the least: threads that pass bytes on and do nothing else, so that what is left is
-//! what the system takes to wake one program after the other.
+//! The least that the way from client to client costs: threads that only pass bytes on, so that what remains is the
+//! time the system takes to wake one program after the other.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,14 +9,14 @@ use std::time::Instant;
 use super::crossing::{PAUSE, PAYLOAD, ROUNDS};
 use super::median;
 
-/// One client speaks, another one hears.
+/// One client that sends and one that receives.
 pub(super) struct Bare {
     speaker: TcpStream,
     listener: TcpStream,
 }
 
 impl Bare {
-    /// From client to client by way of one thread.
+    /// Connects the clients by way of one thread.
     pub(super) fn alone() -> Self {
         let (speaker, from) = pair();
         let (listener, to) = pair();
@@ -24,7 +24,7 @@ impl Bare {
         Self { speaker, listener }
     }
 
-    /// By way of a thread, the engine at this port and a second thread.
+    /// Connects the clients by way of a thread, the engine at this port and a second thread.
     pub(super) fn across(port: u16) -> Self {
         let [publisher, mut subscriber] = [(); 2].map(|()| TcpStream::connect(("127.0.0.1", port)).unwrap());
         for engine in [&publisher, &subscriber] {
@@ -44,7 +44,7 @@ impl Bare {
         Self { speaker, listener }
     }
 
-    /// Microseconds from when one client writes until the other has it: the median.
+    /// Returns the median time in microseconds from when one client writes until the other has it.
     pub(super) fn latency(&mut self) -> f64 {
         let mut times = vec![0.0; ROUNDS];
         for time in &mut times {
@@ -58,7 +58,7 @@ impl Bare {
     }
 }
 
-/// Two ends of a connection over loopback, as a client has it.
+/// Returns two ends of a connection over loopback, as a client has it.
 fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -69,7 +69,7 @@ fn pair() -> (TcpStream, TcpStream) {
     (client, server)
 }
 
-/// A thread that writes `output` for each read that returns something.
+/// Starts a thread that writes `output` for each read that returns something.
 fn pass_on(mut from: TcpStream, mut to: TcpStream, output: Vec<u8>) {
     thread::spawn(move || {
         while from.read(&mut [0; 4096]).is_ok_and(|len| len > 0) && to.write_all(&output).is_ok() {}

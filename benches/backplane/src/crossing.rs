@@ -1,5 +1,5 @@
-//! Messages from one node to the client of another: by a link in the loop's own `Poll`, and as a program would do it with the
-//! `redis` crate, in threads beside its loops. The loops, the client and the redis-server are the same.
+//! Messages from one node to the client of another: over a link in the loop's own `Poll`, and as a program would do it
+//! with the `redis` crate, in threads beside its loops. The loops, the client and the redis-server are the same.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -18,17 +18,17 @@ use super::{median, processor_time, this_thread};
 
 pub(super) const MESSAGES: usize = 200_000;
 pub(super) const PAYLOAD: [u8; 64] = [b'x'; 64];
-/// Of a server: two bytes of header, no mask.
+/// The size of a server's frame: two bytes of header, no mask.
 const FRAME: usize = 2 + PAYLOAD.len();
-/// So many are published in one turn.
+/// How many messages are published in one turn.
 const CHUNK: usize = 256;
 pub(super) const ROUNDS: usize = 400;
-/// Between two messages whose way is timed, so that everybody sleeps when one comes: 200 in a second.
+/// The pause between two timed messages, so that everything sleeps when one comes: 200 a second.
 pub(super) const PAUSE: Duration = Duration::from_millis(5);
 const RUNS: usize = 5;
 const TOPIC: &str = "x";
 
-/// Messages in a second, and microseconds of a processor for each at the publishing and at the receiving node.
+/// Messages a second, and microseconds of CPU time for each at the publishing and at the receiving node.
 pub(super) type Figures = [f64; 3];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,16 +37,16 @@ enum Way {
     Link,
     /// The `redis` crate.
     Crate,
-    /// No other node: what a client of the same loop gets.
+    /// No other node: the client is on the same loop.
     Local,
 }
 
 struct App {
     events: Sender<()>,
     way: Way,
-    /// Its clients want what is said in the topic.
+    /// Whether its clients subscribe to the topic.
     listens: bool,
-    /// To the thread that publishes, with the `redis` crate.
+    /// The channel to the thread that publishes with the `redis` crate.
     publisher: Option<SyncSender<Vec<u8>>>,
 }
 
@@ -60,7 +60,7 @@ impl Handler for App {
         let _ = self.events.send(());
     }
 
-    /// Relays what a client says, as a chat does; the clients that are counted on say nothing.
+    /// Relays what a client sends, as a chat does; the clients that are counted on send nothing.
     fn on_message(&mut self, cx: &mut Context<()>, id: ConnId, message: Message<'_>) {
         let others = To::topic(TOPIC).except(id);
         match &self.publisher {
@@ -120,16 +120,16 @@ impl Drop for Node {
     }
 }
 
-/// Two nodes, a client of the second one, and one of the node that publishes.
+/// Two nodes, with a client of the second one and a client of the node that publishes.
 struct World {
     way: Way,
     from: Node,
     to: Node,
     client: TcpStream,
     speaker: TcpStream,
-    /// To the thread that publishes, with the `redis` crate.
+    /// The channel to the thread that publishes with the `redis` crate.
     publisher: Option<SyncSender<Vec<u8>>>,
-    /// Threads that publish, and threads that receive.
+    /// The threads that publish, and the threads that receive.
     threads: [Vec<i32>; 2],
 }
 
@@ -155,7 +155,7 @@ impl World {
             threads[1].push(receive_in_a_thread(redis_at(port), to.remote.clone()));
         }
         let mut world = Self { way, from, to, client, speaker, publisher, threads };
-        // All is there once one has come.
+        // Everything is connected once one message has come.
         while !{
             world.publish(1);
             world.client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
@@ -167,7 +167,7 @@ impl World {
         world
     }
 
-    /// Publishes so many in one turn of the first loop; says how many of them there was room for.
+    /// Publishes `count` messages in one turn of the first loop. Returns for how many of them there was room.
     fn publish(&self, count: usize) -> usize {
         let (sender, published) = sync_channel(1);
         let (way, publisher) = (self.way, self.publisher.clone());
@@ -232,7 +232,7 @@ impl World {
         [MESSAGES as f64 / took, each(0), each(1)]
     }
 
-    /// Microseconds from when one client writes a message until the other has it: the median.
+    /// Returns the median time in microseconds from when one client writes a message until the other has it.
     fn latency(&mut self) -> f64 {
         let mut frame = vec![0x82, 0x80 | PAYLOAD.len() as u8, 0, 0, 0, 0];
         frame.extend(PAYLOAD);
@@ -252,7 +252,7 @@ fn redis_at(port: u16) -> redis::Client {
     redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap()
 }
 
-/// The `redis` crate's side of the publishing node, and its thread.
+/// Starts the thread with the `redis` crate's side of the publishing node.
 fn publish_in_a_thread(client: redis::Client) -> (SyncSender<Vec<u8>>, i32) {
     let (sender, messages) = sync_channel::<Vec<u8>>(65_536);
     let (started, tid) = channel();
@@ -260,7 +260,7 @@ fn publish_in_a_thread(client: redis::Client) -> (SyncSender<Vec<u8>>, i32) {
     thread::spawn(move || {
         started.send(this_thread()).unwrap();
         while let Ok(first) = messages.recv() {
-            // Whatever waits goes out at once.
+            // All waiting messages go out at once.
             let mut pipe = redis::pipe();
             pipe.publish("bench:x", first).ignore();
             for message in messages.try_iter().take(CHUNK - 1) {
@@ -272,7 +272,7 @@ fn publish_in_a_thread(client: redis::Client) -> (SyncSender<Vec<u8>>, i32) {
     (sender, tid.recv().unwrap())
 }
 
-/// The `redis` crate's side of the receiving node: its thread.
+/// Starts the thread with the `redis` crate's side of the receiving node.
 fn receive_in_a_thread(client: redis::Client, remote: Remote<()>) -> i32 {
     let (started, tid) = channel();
     let mut connection = client.get_connection().unwrap();
@@ -281,7 +281,7 @@ fn receive_in_a_thread(client: redis::Client, remote: Remote<()>) -> i32 {
         subscription.subscribe("bench:x").unwrap();
         started.send(this_thread()).unwrap();
         while let Ok(message) = subscription.get_message() {
-            // The loop may be behind; one that is gone ends this.
+            // The loop may be behind; if it is gone, this ends.
             let until = Instant::now() + Duration::from_secs(5);
             while remote.publish(To::topic(TOPIC), Message::Binary(message.get_payload_bytes())).is_err() {
                 if Instant::now() > until {
@@ -313,7 +313,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     client
 }
 
-/// Prints the medians of some runs, and gives them.
+/// Prints the medians of several runs, and returns them.
 fn summary(name: &str, figures: &mut [Vec<f64>; 3]) -> Figures {
     let medians = figures.each_mut().map(|values| median(values));
     let range = |at: usize| format!("({:.2} to {:.2})", figures[at][0], figures[at][RUNS - 1]);
@@ -385,7 +385,7 @@ pub(super) fn compare(port: u16) {
     let [ours, others] = &mut figures;
     compared(summary("Link", ours), summary("Crate", others), "Crate");
     drop(worlds);
-    // One after the other in each run, as they wait for each other all the time.
+    // One after the other in each run, because they mostly wait for each other.
     let mut worlds = [Way::Link, Way::Crate, Way::Local].map(|way| World::new(way, port));
     let mut bare = [Bare::across(port), Bare::alone()];
     let mut latencies = [const { Vec::new() }; 5];

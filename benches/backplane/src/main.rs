@@ -33,7 +33,7 @@ fn main() {
     }
 }
 
-/// A redis-server that does not outlive the run.
+/// A redis-server that ends with the run.
 struct Redis {
     port: u16,
     child: Child,
@@ -43,7 +43,7 @@ impl Redis {
     fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let args = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-        // What the simulation sends at once is no slow subscriber.
+        // What the simulation sends at once must not count as a slow subscriber.
         let limits = ["--client-output-buffer-limit", "pubsub 0 0 0"];
         let mut command = Command::new("redis-server");
         command.args(args).args(limits).args(["--port", &port.to_string()]);
@@ -64,13 +64,13 @@ impl Drop for Redis {
     }
 }
 
-/// How long a thread of this process has had a processor.
+/// Returns how much CPU time a thread of this process has used.
 fn processor_time(thread: i32) -> Duration {
     let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).unwrap();
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// How long all threads of a process have had one.
+/// Returns how much CPU time all threads of a process have used.
 fn processor_time_of(process: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     threads

@@ -1,6 +1,6 @@
-//! A million subscribers over 100 nodes: what a node pays for what is published, by links that are whole and a redis-server
-//! that is, too. What is simulated are the subscribers: a node knows of its own how many want which topic, and a message
-//! that comes counts for as many. What the sending to them costs is a local broadcast's cost.
+//! A million subscribers over 100 nodes: what a node pays for published messages, over real links and a real
+//! redis-server. Only the subscribers are simulated: a node knows how many of its own want which topic, and counts a
+//! message that comes once for each of them. Sending to them costs what a local broadcast costs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 const NODES: usize = 100;
 const SUBSCRIBERS: usize = 1_000_000;
 const MESSAGES: usize = 10_000;
-/// Published before all are given time to receive.
+/// How many messages are published before all nodes are given time to receive.
 const BATCH: usize = 200;
 const IDLE: Duration = Duration::from_secs(6);
 const PAYLOAD: [u8; 64] = [b'x'; 64];
@@ -24,10 +24,10 @@ const PAYLOAD: [u8; 64] = [b'x'; 64];
 struct Node {
     link: Link,
     stream: TcpStream,
-    /// Topics, each with its subscribers here.
+    /// Topics, each with the number of its subscribers here.
     members: HashMap<String, u32>,
     is_up: bool,
-    /// Nanoseconds of the processor.
+    /// Nanoseconds of CPU time.
     publishing: u64,
     receiving: u64,
     other: u64,
@@ -35,7 +35,7 @@ struct Node {
     reached: u64,
 }
 
-/// Nanoseconds that this thread has had a processor, system calls included.
+/// Returns the nanoseconds of CPU time that this thread has used, system calls included.
 fn now_here() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
@@ -57,7 +57,7 @@ impl Node {
         Self { link, stream, members, is_up, publishing: 0, receiving: 0, other: 0, received: 0, reached: 0 }
     }
 
-    /// Writes what is pending, as far as the socket takes it.
+    /// Writes what is pending, as far as the socket accepts it.
     fn write(&mut self) {
         let now = Instant::now();
         loop {
@@ -73,7 +73,7 @@ impl Node {
         }
     }
 
-    /// One read, if there is something; says whether there was.
+    /// Reads once if there is something. Returns whether there was.
     fn read(&mut self, scratch: &mut [u8]) -> bool {
         let (now, begin) = (Instant::now(), now_here());
         let len = match self.stream.read(scratch) {
@@ -107,7 +107,7 @@ impl Node {
         true
     }
 
-    /// What is due by the time; a loop would be woken for it.
+    /// Does what is due; a loop would be woken for it.
     fn tick(&mut self) {
         let (now, begin) = (Instant::now(), now_here());
         let is_due = self.link.next_timeout() <= now;
@@ -121,7 +121,7 @@ impl Node {
     }
 }
 
-/// Serves all until nothing has come for so long.
+/// Serves all nodes until nothing has come for `quiet`.
 fn settle(nodes: &mut [Node], quiet: Duration, scratch: &mut [u8]) {
     let mut last = Instant::now();
     loop {
@@ -142,7 +142,7 @@ fn resident() -> u64 {
     text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
-/// A sequence that spreads well, the same in each run.
+/// Returns the next number of a well-distributed sequence, the same in each run.
 fn next(state: &mut u64) -> u64 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -155,7 +155,7 @@ fn run(topics: usize, port: u16) {
     let mut nodes: Vec<Node> = Vec::new();
     let mut members = vec![HashMap::new(); NODES];
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    // Everybody is in one topic.
+    // Every subscriber is in one topic.
     for subscriber in 0..SUBSCRIBERS {
         let topic = (next(&mut random) % topics as u64).to_string();
         *members[subscriber % NODES].entry(topic).or_default() += 1;
@@ -175,7 +175,7 @@ fn run(topics: usize, port: u16) {
     }
     settle(&mut nodes, Duration::from_millis(500), &mut scratch);
     let memory = (resident().saturating_sub(before)) as f64 / NODES as f64 / 1024.0;
-    // Nothing is said: what nodes tell of themselves.
+    // Nothing is published: this measures what nodes report about themselves.
     nodes.iter_mut().for_each(|node| node.other = 0);
     let start = Instant::now();
     while start.elapsed() < IDLE {
@@ -200,7 +200,7 @@ fn run(topics: usize, port: u16) {
             node.write();
             node.publishing += now_here() - begin;
         }
-        // All that was published has come, to every node that wants it.
+        // Everything published has reached every node that wants it.
         let until = Instant::now() + Duration::from_secs(30);
         while nodes.iter().map(|node| node.received).sum::<u64>() < expected {
             settle(&mut nodes, Duration::ZERO, &mut scratch);
@@ -214,7 +214,7 @@ fn run(topics: usize, port: u16) {
     let stats: Vec<_> = nodes.iter().map(|node| node.link.stats(Instant::now())).collect();
     assert_eq!(received as u64, expected, "each message, once");
     assert!(stats.iter().all(|stats| stats.lost == 0 && stats.dropped == 0), "nothing is lost here");
-    // What a node pays where 1,000 messages a second are published in all of them together.
+    // What a node pays if 1,000 messages a second are published in all nodes together.
     let of_each = |nanoseconds: f64| nanoseconds / MESSAGES as f64 / NODES as f64 * 1000.0 / 1e9 * 100.0;
     println!(
         "| {topics} | {wanted} | {:.1} | {:.0} | {:.2} | {:.2} | {:.2} % | {idle:.3} % | {memory:.0} KiB | {took:.1} s |",

@@ -1,5 +1,5 @@
-//! The same way through the same engine with Socket.IO and its Redis adapter, which is what most programs use: two nodes, a
-//! client of each, 64 bytes to all others.
+//! The same path through the same engine with Socket.IO and its Redis adapter, which is what most programs use: two
+//! nodes, a client of each, 64 bytes to all others.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::crossing::{Figures, MESSAGES, PAUSE, PAYLOAD, ROUNDS};
 use super::{median, processor_time_of};
 
-/// Two nodes in processes of their own, and a client of each.
+/// Two nodes in processes of their own, with a client of each.
 pub(super) struct SocketIo {
     nodes: [Child; 2],
     speaker: Client,
@@ -36,7 +36,7 @@ impl SocketIo {
         let [(from, from_port), (to, to_port)] = [start(), start()];
         let mut speaker = Client::connect(from_port);
         let mut client = Client::connect(to_port);
-        // All is there once one has come.
+        // Everything is connected once one message has come.
         client.stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         while {
             speaker.say("say");
@@ -47,7 +47,7 @@ impl SocketIo {
         Self { nodes: [from, to], speaker, client }
     }
 
-    /// As `World::throughput`.
+    /// Measures what `World::throughput` measures.
     pub(super) fn throughput(&mut self) -> Figures {
         let before = self.nodes.each_ref().map(|node| processor_time_of(node.id()));
         let start = Instant::now();
@@ -65,7 +65,7 @@ impl SocketIo {
         [MESSAGES as f64 / took, each(0), each(1)]
     }
 
-    /// As `World::latency`.
+    /// Measures what `World::latency` measures.
     pub(super) fn latency(&mut self) -> f64 {
         let mut times = vec![0.0; ROUNDS];
         for time in &mut times {
@@ -92,7 +92,7 @@ fn text() -> &'static str {
     std::str::from_utf8(&PAYLOAD).unwrap()
 }
 
-/// A message as a client of Socket.IO gets it, with its frame.
+/// Returns a message with its frame as a client of Socket.IO gets it.
 fn message() -> Vec<u8> {
     let packet = format!("42[\"m\",\"{}\"]", text());
     [&[0x81, packet.len() as u8], packet.as_bytes()].concat()
@@ -132,7 +132,7 @@ impl Client {
         self.send(&format!("42[\"{event}\",\"{}\"]", text()));
     }
 
-    /// A text frame under a mask of zeros.
+    /// Sends a text frame with a masking key of zeros.
     fn send(&mut self, text: &str) {
         let mut frame = vec![0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
         frame.extend(text.as_bytes());

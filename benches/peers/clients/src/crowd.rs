@@ -1,4 +1,4 @@
-//! Many connections on one thread of tokio.
+//! Many connections on one tokio thread.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use tokio::task::{LocalSet, spawn_local, unconstrained};
 
 use crate::tally::{Done, Load, Tally};
 
-/// Opens connections, one after the other; then each of them sends what is to be in flight and reads it back, in rounds.
+/// Opens connections one by one; then each of them sends what should be in flight and reads it back, in rounds.
 pub fn run<S: 'static>(
     load: Load,
     tally: Tally,

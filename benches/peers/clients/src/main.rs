@@ -1,10 +1,10 @@
-//! Clients that say so many messages at a time to an echo server and wait for all of them: ours, those of other crates, and `null`
-//! ones that only move the bytes. `benches/clients` runs them beside each other.
+//! Clients that send a number of messages at a time to an echo server and wait for all of them: ours, those of other
+//! crates, and `null` ones that only move the bytes. `benches/clients` runs them beside each other.
 //!
-//! `peer-clients NAME PORT CONNECTIONS SIZE IN_FLIGHT SECONDS` prints messages for a second, and µs of a processor for each.
+//! `peer-clients NAME PORT CONNECTIONS SIZE IN_FLIGHT SECONDS` prints messages per second, and µs of CPU time for each.
 //!
-//! What is in flight on a connection goes out together, once all before it has come back, as each library sends several
-//! messages best.
+//! The messages in flight on a connection are sent together once all before them have come back, in the way that each
+//! library sends several messages best.
 
 mod bowsprit_blocking;
 mod bowsprit_loop;

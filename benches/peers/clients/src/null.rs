@@ -1,5 +1,5 @@
-//! What the system takes for the same bytes: frames that were made before are written, and as many bytes are read as will
-//! come back. Nothing is masked, looked at or kept: what no client can be faster than.
+//! What the system takes for the same bytes: prepared frames are written, and as many bytes are read as will come back.
+//! Nothing is masked, checked or kept: no client can be faster than this.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -8,10 +8,10 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::tally::{Done, Load, Tally};
 
-/// So much is read at once.
+/// The size of a read.
 const BUFFER: usize = 256 * 1024;
 
-/// What is in flight, and how many bytes answer it.
+/// The bytes in flight, and how many bytes answer them.
 struct Round {
     sent: Vec<u8>,
     answer: usize,
@@ -58,7 +58,7 @@ fn open(port: u16) -> TcpStream {
     stream
 }
 
-/// On a socket that blocks.
+/// Runs on a blocking socket.
 pub fn run_blocking(load: &Load, mut tally: Tally) -> Done {
     assert_eq!(load.connections, 1, "one connection blocks");
     let (mut stream, round) = (open(load.port), Round::new(load));
@@ -106,7 +106,7 @@ impl Connection {
         }
     }
 
-    /// Reads until the socket is empty; says whether the round is over.
+    /// Reads until the socket is empty. Returns whether the round is over.
     fn read(&mut self, buffer: &mut [u8]) -> bool {
         while self.left > 0 {
             match self.stream.read(buffer) {
@@ -125,7 +125,7 @@ impl Connection {
     }
 }
 
-/// On one thread and epoll.
+/// Runs on one thread with epoll.
 pub fn run_loop(load: &Load, mut tally: Tally) -> Done {
     let round = Round::new(load);
     let mut poll = Poll::new().expect("a selector");

@@ -1,4 +1,4 @@
-//! What a client is to do, and how much of it was done.
+//! What a client has to do, and how much of it was done.
 
 use std::time::{Duration, Instant};
 
@@ -6,11 +6,11 @@ pub struct Load {
     pub port: u16,
     pub connections: usize,
     pub message: Vec<u8>,
-    /// Messages that each connection sends together.
+    /// How many messages each connection sends together.
     pub in_flight: usize,
 }
 
-/// Counts messages in the measured stretch, which follows a fifth as much of warming up, all connections open.
+/// Counts messages in the measured stretch, which follows a warm-up of a fifth of its length with all connections open.
 pub struct Tally {
     stretch: Duration,
     begun: Option<(Instant, Duration)>,
@@ -28,7 +28,7 @@ impl Tally {
         Self { stretch: Duration::from_secs(seconds as u64), begun: None, warm: None, messages: 0 }
     }
 
-    /// So many have come back; says what was measured once that is all.
+    /// Counts messages that have come back. Returns the measurement once it is complete.
     pub fn count(&mut self, messages: usize) -> Option<Done> {
         self.messages += messages as u64;
         let now = Instant::now();
@@ -47,10 +47,10 @@ impl Tally {
     }
 }
 
-/// What this process has used of a processor.
+/// Returns the CPU time that this process has used.
 fn busy_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the place is ours, and the clock is one that Linux has.
+    // SAFETY: the place is ours, and Linux has this clock.
     let result = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
     assert_eq!(result, 0, "the time of the process");
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

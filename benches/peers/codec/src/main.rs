@@ -1,7 +1,7 @@
-//! Reading messages from memory, by our codec and by those of other crates: nanoseconds for each.
+//! Reading messages from memory, by our codec and by those of other crates, in nanoseconds for each message.
 //!
 //! Every codec reads from the same endless ring of masked frames through its own buffers, as it would from a socket
-//! that always has more. Prints Markdown; the best of several passes.
+//! that always has more. Prints Markdown with the best of several passes.
 
 use std::hint::black_box;
 use std::io::{self, Read, Write};
@@ -18,10 +18,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const SIZES: [usize; 5] = [16, 125, 1 << 10, 64 << 10, 1 << 20];
 
-/// As many bytes as one read of a socket brings at the most.
+/// The most bytes that one read of a socket brings.
 const READ: usize = 256 << 10;
 
-/// Frames of clients, again and again.
+/// Frames of clients, repeated endlessly.
 struct Ring {
     bytes: Vec<u8>,
     at: usize,
@@ -87,7 +87,7 @@ impl AsyncWrite for Ring {
     }
 }
 
-/// Reads messages with bowsprit, large ones straight into their own buffer, as its event loop does.
+/// Reads messages with bowsprit; large ones go straight into their own buffer, as in its event loop.
 struct Ours {
     ring: Ring,
     scratch: Vec<u8>,
@@ -121,7 +121,7 @@ impl Ours {
     }
 }
 
-/// Nanoseconds for one message: the best of seven passes.
+/// Returns the nanoseconds for one message: the best of seven passes.
 fn best(size: usize, mut read: impl FnMut(usize)) -> f64 {
     let count = ((64 << 20) / (size + 64)).clamp(64, 300_000);
     read(count);

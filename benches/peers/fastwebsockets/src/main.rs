@@ -1,4 +1,4 @@
-//! Echo with fastwebsockets, in the manner of its own example. `peer-fastwebsockets PORT`
+//! Echo with fastwebsockets, written like its own example. `peer-fastwebsockets PORT`
 
 use fastwebsockets::{FragmentCollector, OpCode, WebSocketError, upgrade};
 use http_body_util::Empty;

@@ -1,12 +1,12 @@
-//! What an echo on one thread and epoll costs at the least: `peer-null PORT [echo|broadcast|check]`
+//! The least that an echo on one thread with epoll costs: `peer-null PORT [echo|broadcast|check]`
 //!
-//! No server to use: it checks nothing, knows no fragments, and answers a Close frame by ending the connection. One
-//! buffer for all: each frame in it is unmasked and moved down over its mask, so that the answers to everything that a
-//! read brought are one piece and go out in one write. A message longer than the buffer is answered while it arrives,
-//! so at large messages a server that takes them whole can be faster.
+//! This is not a usable server: it checks nothing, knows no fragments, and answers a Close frame by ending the
+//! connection. There is one buffer for all: each frame in it is unmasked and moved down over its mask, so that the
+//! answers to everything that a read brought are contiguous and go out in one write. A message longer than the buffer
+//! is answered while it arrives, so for large messages a server that takes them whole can be faster.
 //!
-//! With `check` it asks simdutf8 of all payload whether it is UTF-8, and does nothing about the answer: what an echo of text costs at
-//! the least, and what of that the system takes, which is not the same as without the check.
+//! With `check` it asks simdutf8 whether each payload is UTF-8, and ignores the answer. This shows the least that an
+//! echo of text costs, and how much of that the system takes, which is not the same as without the check.
 
 use std::hint::black_box;
 use std::io::{ErrorKind, Read, Write};
@@ -22,13 +22,13 @@ use slab::Slab;
 struct Connection {
     stream: TcpStream,
     open: bool,
-    /// The start of a head that has not come whole: of the request, then of a frame.
+    /// The start of an incomplete head: of the request, then of a frame.
     head: Vec<u8>,
-    /// Payload that is still to come, and its key rotated to the next byte.
+    /// How much payload is still to come, and its key rotated to the next byte.
     remaining: usize,
     key: u64,
     closing: bool,
-    /// What the socket did not take.
+    /// Bytes that the socket did not accept.
     unsent: Vec<u8>,
 }
 
@@ -43,14 +43,14 @@ const BUFFER: usize = 512 << 10;
 const LISTENER: Token = Token(usize::MAX);
 
 impl Connection {
-    /// Turns the frames in `bytes` into their answers, at the start of `bytes`; says how long they are.
+    /// Turns the frames in `bytes` into their answers, at the start of `bytes`. Returns the length of the answers.
     fn turn(&mut self, bytes: &mut [u8], checks: bool) -> usize {
         let (mut read, mut written) = (0, 0);
         loop {
             let len = self.remaining.min(bytes.len() - read);
             unmask_down(bytes, read, written, len, self.key);
             if checks {
-                // A character that is cut at the end of a read is an error, and takes as long.
+                // A character that is cut at the end of a read is an error, which takes as long.
                 black_box(simdutf8::basic::from_utf8(&bytes[written..written + len]).is_ok());
             }
             self.key = self.key.rotate_right(8 * (len as u32 % 8));
@@ -83,7 +83,7 @@ impl Connection {
         }
     }
 
-    /// Sends, or keeps what does not go.
+    /// Sends bytes, or keeps what cannot be sent.
     fn send(&mut self, bytes: &[u8]) {
         let sent = if self.unsent.is_empty() { self.stream.write(bytes).unwrap_or(0) } else { 0 };
         self.unsent.extend_from_slice(&bytes[sent..]);
@@ -94,7 +94,7 @@ impl Connection {
         self.unsent.drain(..sent);
     }
 
-    /// Answers the request once it is whole.
+    /// Answers the request once it is complete.
     fn accept(&mut self) {
         if !self.head.ends_with(b"\r\n\r\n") {
             return;
@@ -133,7 +133,7 @@ fn unmask_down(bytes: &mut [u8], from: usize, to: usize, len: usize, key: u64) {
     }
 }
 
-/// Reads from one connection until it is empty; gives the place in the buffer of what is to be sent to everybody.
+/// Reads from one connection until it is empty. Returns the part of the buffer to send to all connections.
 fn ready(connection: &mut Connection, buffer: &mut [u8], mode: Mode) -> Result<Option<Range<usize>>, ()> {
     connection.flush();
     while connection.unsent.is_empty() {

@@ -1,7 +1,7 @@
 //! tokio-tungstenite: `peer-tokio-tungstenite PORT [forward|send|broadcast]`
 //!
-//! `forward`: the stream forwarded into the sink, as its echo example does, which flushes when no more input is ready.
-//! `send`: each message sent and flushed, as most programs do. `broadcast`: a channel for each connection, as in its
+//! `forward`: the stream is forwarded into the sink, as in its echo example, which flushes when no more input is ready.
+//! `send`: each message is sent and flushed, as most programs do. `broadcast`: a channel for each connection, as in its
 //! server example.
 
 use std::cell::RefCell;

@@ -1,6 +1,6 @@
 //! tokio-websockets: `peer-tokio-websockets PORT [send|forward]`
 //!
-//! `send`: each message sent and flushed, as its echo example does. `forward`: the stream forwarded into the sink.
+//! `send`: each message is sent and flushed, as in its echo example. `forward`: the stream is forwarded into the sink.
 
 use futures_util::stream::TryStreamExt;
 use futures_util::{SinkExt, StreamExt, future};
@@ -12,7 +12,7 @@ fn is_data(message: &Message) -> bool {
 }
 
 async fn echo(stream: TcpStream, forward: bool) {
-    // Unlimited frames of its own, so that a message leaves in one frame as it does elsewhere.
+    // Frames of unlimited size, so that a message leaves in one frame as it does elsewhere.
     let config = Config::default().frame_size(usize::MAX);
     let builder = ServerBuilder::new().config(config).limits(Limits::unlimited());
     let Ok((_, mut socket)) = builder.accept(stream).await else { return };

@@ -21,7 +21,7 @@ fn would_block(error: &Error) -> bool {
 }
 
 impl Connection {
-    /// Does what there is to do; false once the connection is over. Broadcasts go to `everybody`.
+    /// Does everything there is to do. Returns false once the connection is over. Broadcasts go to `everybody`.
     fn ready(&mut self, everybody: Option<&mut Vec<Message>>) -> bool {
         if let Connection::Shaking(handshake) = self {
             match handshake.take().map(MidHandshake::handshake) {
@@ -93,7 +93,7 @@ fn main() {
                 connections.remove(key);
             }
         }
-        // What one turn has brought goes out to each in one write.
+        // The messages of one turn go out to each connection in one write.
         for (_, connection) in &mut connections {
             if let Connection::Open(socket) = connection
                 && !everybody.is_empty()

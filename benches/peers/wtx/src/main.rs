@@ -1,4 +1,4 @@
-//! Echo with wtx, in the manner of its own example, without TLS: `peer-wtx PORT`
+//! Echo with wtx, written like its own example, without TLS: `peer-wtx PORT`
 
 use tokio::net::{TcpListener, TcpStream};
 use wtx::collection::Vector;

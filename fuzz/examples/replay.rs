@@ -1,4 +1,5 @@
-//! Runs a target over files, without libFuzzer: a crash replays on the stable compiler, and coverage is measured.
+//! Runs a target over files without libFuzzer, so that a crash replays on the stable compiler and coverage can be
+//! measured.
 //!
 //!     cargo run --example replay -- mask fuzz/corpus/mask artifacts/mask/crash-1
 
@@ -31,6 +32,6 @@ fn main() -> std::process::ExitCode {
         }
     }
     println!("{target}: {count} inputs");
-    // A run that looked at nothing shows nothing.
+    // A run without inputs shows nothing.
     if count == 0 { 2.into() } else { 0.into() }
 }

@@ -1,8 +1,8 @@
-//! Writes seeds: what the conformance lab says in each case, to servers and to clients, and the heads it says them in.
+//! Writes seeds: what the conformance lab sends in each case to servers and to clients, and the heads of these cases.
 //!
 //!     cargo run --example seeds -- FOLDER
 //!
-//! Each target gets a folder of its own below. `fuzz/run` minimises them into the corpus.
+//! Each target gets a folder of its own below FOLDER. `fuzz/run` minimises them into the corpus.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use bowsprit::handshake::Key;
 use bowsprit_lab::{Effort, Options, Player, Subject, cases};
 
-/// Longer ones teach nothing that shorter ones do not.
+/// Longer inputs teach nothing that shorter ones do not.
 const LONGEST: usize = 1500;
 
 fn main() -> std::io::Result<()> {
@@ -63,7 +63,7 @@ fn save(
     std::fs::write(folder.join(id.replace('/', "-")), bytes)
 }
 
-/// The head and the frames that the lab sends to this side.
+/// Returns the head and the frames that the lab sends to this side.
 fn says(case: &'static bowsprit_lab::Case, subject: Subject) -> (Vec<u8>, Vec<u8>) {
     let options = Options { seed: 1, effort: Effort::Quick, ..Options::default() };
     let mut player = Player::new(case, subject, "localhost", "/", options);

@@ -1,5 +1,5 @@
-//! Whole event loops on simulated networks, seed after seed, for so many seconds, and how many runs that makes a minute.
-//! A seed that breaks a promise is told, and is the same anywhere.
+//! Runs whole event loops on simulated networks, seed after seed, for a number of seconds, and prints how many runs
+//! that makes a minute. A seed that breaks a promise is reported, and behaves the same on any machine.
 //!
 //!     cargo run --release --example simulate -- SECONDS [FIRST-SEED]
 

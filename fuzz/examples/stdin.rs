@@ -1,5 +1,5 @@
-//! Runs a target over what comes from stdin, once, and aborts where a promise is broken: what a fuzzer wants that starts
-//! a process for each input, as AFL++ and honggfuzz do. README.md has the commands.
+//! Runs a target once over the bytes from stdin, and aborts if a promise is broken. Fuzzers that start a process for
+//! each input need this, such as AFL++ and honggfuzz. README.md has the commands.
 //!
 //!     printf hello | cargo run --example stdin -- mask
 
@@ -13,7 +13,7 @@ fn main() {
     };
     let mut data = Vec::new();
     std::io::stdin().read_to_end(&mut data).expect("stdin can be read");
-    // An exit code is no crash to them; a signal is.
+    // To these fuzzers an exit code is not a crash; a signal is.
     if std::panic::catch_unwind(|| run(&data)).is_err() {
         std::process::abort();
     }

@@ -1,5 +1,5 @@
-//! Files that hold both directions: whatever they say, reading them ends, tells of no more bytes than the file holds, and
-//! a connection that is over stays so. The first byte says which kind of file the rest is.
+//! Files that hold both directions. Whatever they contain, reading them ends and reports no more bytes than the file
+//! holds, and a connection that is over stays so. The first byte says which kind of file the rest is.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub fn run(data: &[u8]) {
                 assert!(held.packets <= file.len() as u64, "{held:?}");
             }
         }
-        // As tcpdump prints them: a byte for the length, then the packet.
+        // As tcpdump prints packets: a byte for the length, then the packet.
         1 => {
             let mut rest = file;
             let rows = std::iter::from_fn(|| {
@@ -35,7 +35,7 @@ pub fn run(data: &[u8]) {
         }
         2 => {
             let whole = saved::read(file, |entry| heard.entry(entry));
-            // What cannot be read is told with its line, and a file without one is none.
+            // What cannot be read is reported with its line, and a file without any line is an error.
             assert!(whole.is_ok() || whole.is_err_and(|error| !error.is_empty()));
         }
         _ => {
@@ -43,7 +43,7 @@ pub fn run(data: &[u8]) {
             let _ = har::read(&String::from_utf8_lossy(file), KEEP.message, |_, told| {
                 bytes += told.lines().iter().map(|line| line.text.len()).sum::<usize>();
             });
-            // Of a message of one byte a line is told.
+            // Each message of one byte is reported with a line.
             assert!(bytes <= 4096 + file.len() * 400, "{} bytes become {bytes} of text", file.len());
             return;
         }
@@ -51,13 +51,13 @@ pub fn run(data: &[u8]) {
     assert!(heard.bytes <= file.len(), "{} bytes out of {}", heard.bytes, file.len());
 }
 
-/// What was told of a file, and its connections.
+/// What was reported of a file, and its connections.
 #[derive(Default)]
 struct Heard {
     bytes: usize,
     open: BTreeSet<u64>,
     over: BTreeSet<u64>,
-    /// The connection that was told of last, judged as `decode` does.
+    /// The connection that was reported last, judged as `decode` does.
     last: Option<(u64, Conversation)>,
 }
 

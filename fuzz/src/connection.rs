@@ -1,5 +1,5 @@
-//! A connection in either role, on whatever a peer may send: any cut gives the same events and the same answers; what is
-//! held stays within the limits; what goes out is legal, and after a broken rule it ends with one Close frame.
+//! A connection in either role, on anything that a peer may send. Any cut gives the same events and the same answers;
+//! what is held stays within the limits; what is sent is legal, and after a broken rule it ends with one Close frame.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Setup {
     }
 }
 
-/// All that can be told from outside of how a stream was taken.
+/// Everything that can be observed of how a stream was taken.
 #[derive(Debug, PartialEq)]
 struct Taken {
     seen: Vec<Seen>,
@@ -100,12 +100,12 @@ impl<'a> Driver<'a> {
         self.bounds();
     }
 
-    /// What is held is bounded by what has arrived and by the limits.
+    /// Checks that what is held is bounded by what has arrived and by the limits.
     fn bounds(&self) {
         let config = &*self.setup.config;
         let held = self.conn.inbound.held();
         assert!(held <= self.arrived && held <= config.max_message, "{held} bytes held");
-        // All that is held, as `docs/limits.md` has it for what is not compressed; what waits to go out has grown by doubling.
+        // Everything held, as `docs/limits.md` states for uncompressed messages; the send queue has grown by doubling.
         let all = self.conn.held();
         let in_proportion = if self.arrived < 65_536 { 8 * self.arrived + 512 } else { 4 * self.arrived };
         let waits = self.conn.outbound.queued();
@@ -127,7 +127,7 @@ impl<'a> Driver<'a> {
 }
 
 fn new(role: Role, config: &Arc<Config>) -> Connection {
-    // The time plays no part here: no deadline is asked for.
+    // The time does not matter here, because no deadline is requested.
     let now = Instant::now();
     match role {
         Role::Client => Connection::client(Arc::clone(config), Box::new(Random::new(1)), now),
@@ -141,7 +141,7 @@ fn take(role: Role, setup: &Setup, pieces: &[&[u8]]) -> Taken {
     driver.finish()
 }
 
-/// The same, by a driver that reads past the input whenever it may.
+/// Takes the pieces with a driver that reads past the input whenever it may.
 fn take_with_room(role: Role, setup: &Setup, pieces: &[&[u8]]) -> Taken {
     let mut driver = Driver::new(role, setup);
     for mut piece in pieces.iter().copied() {
@@ -173,7 +173,7 @@ fn take_with_room(role: Role, setup: &Setup, pieces: &[&[u8]]) -> Taken {
     driver.finish()
 }
 
-/// What went out, judged as our own peer judges it.
+/// Judges what was sent, as our own peer would.
 fn judge(role: Role, setup: &Setup, taken: &Taken) {
     let failed = taken.seen.iter().position(|seen| matches!(seen, Seen::Failed(_)));
     let closed = taken.seen.iter().position(|seen| matches!(seen, Seen::Close(_)));

@@ -1,8 +1,8 @@
-//! Both directions of a connection as `watch` and `decode` judge them: what is told does not depend on how the bytes were
-//! cut, is bounded by what came, and breaks no promise of the summary.
+//! Both directions of a connection as `watch` and `decode` judge them. The report does not depend on how the bytes were
+//! cut, is bounded by the input, and breaks no promise of the summary.
 //!
-//! The input is a list of steps: a byte that says what happens and to which side, and for bytes a second one that says how
-//! many follow.
+//! The input is a list of steps: a byte that says what happens and to which side, and for bytes a second one that says
+//! how many follow.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub fn run(data: &[u8]) {
     }
     let lines: usize =
         whole.iter().map(|told| told.lines().iter().map(|line| line.text.len()).sum::<usize>()).sum();
-    // A head may be told in lines, each with its escapes; a frame of two bytes is a few lines.
+    // A head may be reported in lines, each with its escapes; a frame of two bytes takes a few lines.
     assert!(lines <= 8192 + data.len() * 600, "{} bytes become {lines} of text", data.len());
     let broken = whole.iter().filter(|told| matches!(told.event, WireEvent::Broken(_))).count() as u64;
     assert!(summary.faults() >= broken, "{summary:?}");
@@ -29,7 +29,7 @@ fn play(data: &[u8], size: usize) -> (Vec<Told>, Summary) {
     let mut conversation = Conversation::new(KEEP);
     let mut all = Vec::new();
     let mut tell = |mut told: Told| {
-        // How much comes out of what is no DEFLATE stream, before that shows, is up to the inflater.
+        // How much comes out of an invalid DEFLATE stream before the fault shows is up to the inflater.
         if let WireEvent::Frame(frame) = &mut told.event
             && let Some(message) = &mut frame.message
             && message.broken
@@ -50,7 +50,7 @@ fn play(data: &[u8], size: usize) -> (Vec<Told>, Summary) {
         at += Duration::from_millis(1);
         let side = usize::from(step & 1);
         let from = [Peer::Client, Peer::Server][side];
-        // Nobody sends once it has ended.
+        // A side sends nothing once it has ended.
         if ended[side] {
             continue;
         }

@@ -1,5 +1,5 @@
-//! The connection against tungstenite: the same messages in the same order, and where one refuses a stream the other
-//! does too, but for the differences that [`DIFFERENCES`] lists with a reason each.
+//! Compares the connection with tungstenite: the same messages in the same order, and if one refuses a stream so does
+//! the other, except for the differences that [`DIFFERENCES`] lists with a reason each.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tungstenite::protocol::{self, WebSocketConfig};
 
 use crate::support::Zeros;
 
-/// Streams that we refuse and tungstenite takes, or takes for longer.
+/// Streams that we refuse and tungstenite accepts, or accepts for longer.
 pub const DIFFERENCES: &[(ProtocolError, &str)] = &[
     (
         ProtocolError::ControlTooLong,
@@ -31,7 +31,7 @@ pub const DIFFERENCES: &[(ProtocolError, &str)] = &[
     (ProtocolError::TooManyEmptyFragments, "a limit of ours (§10.4)"),
 ];
 
-/// Both limit frames and messages to so much.
+/// The limit of both for frames and messages.
 const MOST: usize = 100_000;
 
 pub fn server(data: &[u8]) {
@@ -126,7 +126,7 @@ fn ours(role: Role, data: &[u8]) -> (Vec<Seen>, Option<ProtocolError>) {
     }
 }
 
-/// Gives what it holds, then nothing for now; takes and forgets.
+/// A stream that returns its bytes, then `WouldBlock`; it discards what is written.
 struct Wire<'a>(&'a [u8]);
 
 impl Read for Wire<'_> {

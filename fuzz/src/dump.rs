@@ -1,5 +1,5 @@
-//! The forms in which `bowsprit decode` takes bytes: any text is bytes or an error that says what is understood, and what
-//! is written in one of them is read back.
+//! The forms in which `bowsprit decode` accepts bytes. Any text is bytes or an error that says what is understood, and
+//! what is written in one of them is read back.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use bowsprit_lab::forms;
 
 pub fn run(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    // An asterisk stands for rows that repeat, up to the offset behind it, which is bounded and may still be far.
+    // An asterisk stands for repeated rows up to the next offset, which is bounded but may still be far.
     if !text.contains('*') {
         match forms::read(&text) {
             Ok(found) => {

@@ -1,5 +1,5 @@
-//! The player of the conformance lab against hostile peers: whatever they send, in any cut, it comes to a verdict in
-//! bounded time, and to the same one.
+//! The player of the conformance lab against hostile peers. Whatever they send, in any cut, it comes to the same
+//! verdict, in bounded time.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::support::Cuts;
 use bowsprit::handshake::Key;
 use bowsprit_lab::{Effort, Options, Player, Record, Subject, Wants, cases};
 
-/// Steps after which a player that goes on is taken to go on for ever.
+/// A player that has not ended after this many steps counts as endless.
 const STEPS: usize = 100_000;
 
 pub fn run(mut data: &[u8]) {

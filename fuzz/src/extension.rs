@@ -1,4 +1,5 @@
-//! `Sec-WebSocket-Extensions` (RFC 6455 §9.1): what is read is written and read again as the same, one line or many.
+//! `Sec-WebSocket-Extensions` (RFC 6455 §9.1): what is read can be written and read again unchanged, in one line or
+//! many.
 
 use bowsprit::extension::params::{parse, write_list};
 

@@ -1,5 +1,5 @@
-//! Both sides of the opening handshake: any cut gives the same, what is accepted is answered by a head that our own
-//! client takes, and no answer holds what the peer sent.
+//! Both sides of the opening handshake. Any cut gives the same result, an accepted request gets a head that our own
+//! client accepts, and no answer holds what the peer sent.
 
 use crate::support::Cuts;
 use bowsprit::extension::Extension;
@@ -7,14 +7,14 @@ use bowsprit::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HeadLimits, HeadReader, Incoming, Progress, ServerHandshake,
 };
 
-/// The request of a client.
+/// Fuzzes a client's request.
 pub fn server(mut data: &[u8]) {
     let cuts = Cuts::take(&mut data);
     let whole = request(&[data]);
     assert_eq!(request(&cuts.pieces(data)), whole, "{cuts:?}");
 }
 
-/// All that can be told of a request from outside.
+/// Returns everything that can be observed of a request.
 fn request(pieces: &[&[u8]]) -> String {
     let mut handshake = ServerHandshake::new(HeadLimits::default());
     let mut taken = 0;
@@ -51,7 +51,7 @@ fn incoming(incoming: &Incoming) -> String {
     ] {
         let (response, agreement) = request.accept(&acceptance).expect("what was offered can be accepted");
         is_one_head(&response);
-        // The client that made the same offers takes it, up to the key, which is another.
+        // A client that made the same offers accepts it, except for the key, which differs.
         let mut ours = ClientRequest::new("example.com", "/").expect("right");
         for name in request.subprotocols() {
             ours = ours.subprotocol(name).expect("each once");
@@ -72,7 +72,7 @@ fn incoming(incoming: &Incoming) -> String {
     format!("{request:?}")
 }
 
-/// The response of a server, to a request that offers two subprotocols and an extension.
+/// Fuzzes a server's response to a request that offers two subprotocols and an extension.
 pub fn client(mut data: &[u8]) {
     let cuts = Cuts::take(&mut data);
     let offered = Extension::new("permessage-deflate")
@@ -111,7 +111,7 @@ fn response(mut handshake: ClientHandshake, pieces: &[&[u8]]) -> String {
     format!("at the end: {:?}", handshake.receive_eof())
 }
 
-/// What we send is one head, and perhaps a body: whatever was read has not split it.
+/// Checks that what we send is one head and possibly a body: nothing that was read has split it.
 fn is_one_head(bytes: &[u8]) {
     let mut reader = HeadReader::response(HeadLimits::new(64 * 1024, 200));
     let Ok(Progress::Done { value: head, used }) = reader.receive(bytes) else {

@@ -1,4 +1,5 @@
-//! HTTP heads: any cut gives the same head or the same error, limits hold, and nothing in a head is what no head holds.
+//! HTTP heads: any cut gives the same head or the same error, limits hold, and a head holds nothing that is not allowed
+//! in one.
 
 use crate::support::Cuts;
 use bowsprit::handshake::{Head, HeadError, HeadLimits, HeadReader, Progress};
@@ -21,7 +22,7 @@ pub fn run(mut data: &[u8]) {
     }
 }
 
-/// The head and the bytes that it took, the error, or nothing yet.
+/// Returns the head and the number of bytes that it took, the error, or nothing yet.
 fn read(
     mut reader: HeadReader,
     pieces: &[&[u8]],

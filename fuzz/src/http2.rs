@@ -1,5 +1,5 @@
-//! A connection of HTTP/2, of either role, whose program answers, reads, sends and ends as it goes: any cut gives the same
-//! events and answers, what is held is bounded, and our own peer takes all that is written.
+//! An HTTP/2 connection in either role, whose program answers, reads, sends and ends as it goes. Any cut gives the same
+//! events and answers, what is held is bounded, and our own peer accepts everything that is written.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use bowsprit::time;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// All that can be told from outside.
+/// Everything that can be observed.
 #[derive(Debug, PartialEq)]
 struct Taken {
     events: Vec<Event>,
@@ -22,7 +22,7 @@ pub fn run(mut data: &[u8]) {
     let cuts = Cuts::take(&mut data);
     let Some((setup, data)) = data.split_first() else { return };
     let role = if setup & 1 == 0 { Role::Server } else { Role::Client };
-    // Mostly what is behind the beginning is of interest.
+    // Usually the frames after the preface are of interest.
     let mut bytes = Vec::new();
     if setup & 2 == 0 {
         if role == Role::Server {
@@ -36,7 +36,7 @@ pub fn run(mut data: &[u8]) {
     let each: Vec<&[u8]> = bytes.chunks(1).collect();
     assert_eq!(take(role, &each), whole, "byte by byte");
     answer(role, &bytes);
-    // What has failed has said GOAWAY last, and what it says is taken by our own peer.
+    // A connection that has failed has sent GOAWAY last, and our own peer accepts what it sends.
     let mut peer = match role {
         Role::Server => Connection::client(limits()),
         Role::Client => Connection::server(limits()),
@@ -45,7 +45,7 @@ pub fn run(mut data: &[u8]) {
         let _ = peer.open(&request(), false);
     }
     if let Err(error) = peer.receive(&whole.written, time::at(Duration::ZERO)) {
-        // Only that a stream is answered or reset which this peer has never opened.
+        // The only error is an answer or a reset of a stream that this peer has never opened.
         assert!(matches!(error, Http2Error::StreamIdle), "{error}");
     }
 }
@@ -79,7 +79,7 @@ fn begin(role: Role) -> Connection {
     }
 }
 
-/// Takes the pieces without doing anything in between, so that nothing but their cuts differs.
+/// Takes the pieces without doing anything in between, so that only their cuts differ.
 fn take(role: Role, pieces: &[&[u8]]) -> Taken {
     let mut connection = begin(role);
     for piece in pieces {

@@ -1,5 +1,5 @@
-//! Compressed messages (RFC 7692): any cut gives the same, no more comes out than the limit allows, what another inflater
-//! makes of a stream is what ours makes of it, and what we compress comes back from both.
+//! Compressed messages (RFC 7692). Any cut gives the same result, no more comes out than the limit allows, our inflater
+//! and another one agree on a stream, and both inflate what we compress.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,14 +17,14 @@ use bowsprit::extension::deflate::{DeflateConfig, DeflateParams};
 use bowsprit::frame::RawHeader;
 use bowsprit::message::Message;
 
-/// What a message may inflate to here.
+/// The most bytes that a message may inflate to here.
 const MOST: usize = 20_000;
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 pub fn run(mut data: &[u8]) {
     let cuts = Cuts::take(&mut data);
     let Some((&bits, data)) = data.split_first() else { return };
-    // No byte at all is an empty message to us; to the other it is a block cut short (RFC 7692 §7.2.3.6).
+    // To us, no bytes are an empty message; to the other inflater, a truncated block (RFC 7692 §7.2.3.6).
     if !data.is_empty() {
         inflate(&cuts, bits, data);
     }
@@ -40,7 +40,7 @@ fn config() -> Arc<Config> {
     Arc::new(config)
 }
 
-/// `data` is a compressed message, in one frame or two, sent twice with the window kept between.
+/// Inflates `data` as a compressed message, in one frame or two, sent twice with a kept window.
 fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
     let half = if bits & 1 == 0 { data.len() } else { data.len() / 2 };
     let first = RawHeader { rsv1: true, fin: half == data.len(), ..RawHeader::BINARY };
@@ -59,7 +59,7 @@ fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
                 let (mut work, left) = (most, input.len());
                 match conn.inbound.next_within(&mut input, &mut conn.outbound, &mut work) {
                     Ok(None) if input.is_empty() => break,
-                    // Its work is done; it goes on with new work, and gets on.
+                    // It has used up its work; it continues with new work and makes progress.
                     Ok(None) => assert!(work == 0 && input.len() < left, "{work} left of {most}"),
                     Ok(Some(event)) => Seen::of(&event).push(&mut seen),
                     Err(error) => Seen::Failed(error).push(&mut seen),
@@ -94,7 +94,7 @@ fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
             // A message ends with a block (§7.2.1).
             (Reference::Cut(_), Some(Seen::Failed(ProtocolError::DeflateInvalid))) => {}
             (Reference::Cut(bytes), other) => panic!("{} bytes, and half a block: {other:?}", bytes.len()),
-            // A final block ends a stream (§7.2.3.4); what may follow is not told in one way only.
+            // A final block ends a stream (§7.2.3.4); what may follow can be read in more than one way.
             (Reference::Ended, _) | (_, None) => return,
             (Reference::Message(bytes), other) => panic!("{} bytes, but ours is {other:?}", bytes.len()),
             (Reference::Wrong, other) => panic!("no DEFLATE, but ours is {other:?}"),
@@ -108,23 +108,23 @@ fn inflate(cuts: &Cuts, bits: u8, data: &[u8]) {
 
 enum Reference {
     Message(Vec<u8>),
-    /// What comes out of a stream that stops inside a block.
+    /// The output of a stream that stops inside a block.
     Cut(Vec<u8>),
     Wrong,
-    /// A final block, and something behind it.
+    /// A final block with something after it.
     Ended,
 }
 
 fn reference(history: &[u8], payload: &[u8]) -> Reference {
-    // Between two blocks, and nowhere else, this is an empty final one.
+    // Between two blocks, and nowhere else, these bytes are an empty final block.
     const LAST: [u8; 5] = [1, 0, 0, 0xff, 0xff];
     let mut engine = Box::<DecompressorOxide>::default();
-    // The window, and behind it what comes out.
+    // The window, followed by the output.
     let mut out = history[history.len().saturating_sub(1 << 15)..].to_vec();
     let start = out.len();
     let mut at = start;
     out.resize(start + 2 * MOST + 512, 0);
-    // A sender that keeps the tail is understood by ours: one more of it would begin a block that has no end.
+    // Ours understands a sender that keeps the tail: a second tail would begin a block without an end.
     let tail = if payload.ends_with(&TAIL) { &[][..] } else { &TAIL };
     let flags = TINFL_FLAG_HAS_MORE_INPUT | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
     let mut of_payload = start;
@@ -134,7 +134,7 @@ fn reference(history: &[u8], payload: &[u8]) -> Reference {
         match status {
             TINFLStatus::NeedsMoreInput => {}
             TINFLStatus::HasMoreOutput => return Reference::Message(out[start..at].to_vec()),
-            // The empty block that a sender cuts may be a final one.
+            // The empty block that a sender cuts off may be a final one.
             TINFLStatus::Done if number == 1 && read == part.len() && at == of_payload => {
                 return Reference::Message(out[start..at].to_vec());
             }
@@ -147,13 +147,13 @@ fn reference(history: &[u8], payload: &[u8]) -> Reference {
     }
     let whole = out[start..at].to_vec();
     match decompress(&mut engine, &LAST, &mut out, at, flags) {
-        // What comes out of the tail shows that it is no empty block, which alone may be cut.
+        // Output from the tail shows that the tail was not an empty block, and only an empty block may be cut off.
         (TINFLStatus::Done, _, 0) if at == of_payload => Reference::Message(whole),
         _ => Reference::Cut(whole),
     }
 }
 
-/// `data` is a message that we compress.
+/// Compresses `data` as a message.
 fn compress(bits: u8, data: &[u8]) {
     let data = data.repeat(1 + usize::from(bits >> 4));
     let data = &data[..data.len().min(MOST)];
@@ -188,7 +188,7 @@ fn client() -> Connection {
         .with_deflate(DeflateParams::default())
 }
 
-/// As a server sends it.
+/// Returns the frame as a server sends it.
 fn frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     header.with_length(payload.len() as u64).encode_into(&mut bytes);

@@ -1,8 +1,8 @@
 //! The bodies of the fuzz targets: functions of a byte slice that assert.
 //!
-//! `fuzz_targets/` drives them with libFuzzer; whatever else calls a function with bytes (AFL++, honggfuzz, a loop over
-//! files) drives the same. Each one panics where a promise of its layer is broken, and is a function of its input: no
-//! socket and no time but what the input makes. They use the public API alone.
+//! `fuzz_targets/` drives them with libFuzzer; anything else that calls a function with bytes (AFL++, honggfuzz, a loop
+//! over files) can drive them, too. Each function panics if a promise of its layer is broken, and depends only on its
+//! input: it uses no socket, and no time but what the input provides. They use the public API alone.
 
 pub mod capture;
 pub mod connection;
@@ -65,7 +65,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("differential_client", differential::client),
 ];
 
-/// The target with this name.
+/// Returns the target with this name.
 pub fn target(name: &str) -> Option<fn(&[u8])> {
     TARGETS.iter().find(|(this, _)| *this == name).map(|(_, run)| *run)
 }

@@ -1,5 +1,5 @@
-//! A link to an engine that may say anything: any cut gives the same messages, events and answers, what waits is bounded,
-//! and no answer of an engine, nor its end at any byte, does harm.
+//! A link to an engine that may send anything. Any cut gives the same messages, events and answers, what waits is
+//! bounded, and no answer of an engine does harm, nor does its end at any byte.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use bowsprit::time;
 
 use crate::support::{Cuts, Zeros};
 
-/// What waits for the engine, at most.
+/// The most bytes that wait for the engine.
 const MAX_QUEUED: usize = 4000;
 
-/// All that can be told from outside.
+/// Everything that can be observed.
 #[derive(Debug, PartialEq)]
 struct Taken {
     heard: Vec<String>,
@@ -53,14 +53,14 @@ fn begin(setup: u8) -> Link {
     link
 }
 
-/// Takes the pieces without doing anything in between, so that nothing but their cuts differs.
+/// Takes the pieces without doing anything in between, so that only their cuts differ.
 fn take(setup: u8, pieces: &[&[u8]]) -> Taken {
     let (mut link, now) = (begin(setup), time::at(Duration::ZERO));
     let mut heard = Vec::new();
     for piece in pieces {
         link.receive(piece, now, |incoming| heard.push(format!("{incoming:?}")));
     }
-    // The order of topics, of which nothing is promised, is each link's own.
+    // The order of topics is not guaranteed, and each link has its own.
     let mut written = link.pending(now).to_vec();
     written.sort_unstable();
     Taken {
@@ -71,7 +71,7 @@ fn take(setup: u8, pieces: &[&[u8]]) -> Taken {
     }
 }
 
-/// Publishes and wishes as it goes, writes in parts, and takes every end of the transport.
+/// Publishes and subscribes along the way, writes in parts, and handles every end of the transport.
 fn use_it(setup: u8, bytes: &[u8], cuts: &Cuts) {
     let (mut link, mut now) = (begin(setup), time::at(Duration::ZERO));
     for round in 0..3 {
@@ -96,7 +96,7 @@ fn use_it(setup: u8, bytes: &[u8], cuts: &Cuts) {
     }
 }
 
-/// Lets time pass until it dials, which it does within seconds.
+/// Lets time pass until the link dials, which it does within seconds.
 fn reach(link: &mut Link, now: &mut Instant) {
     for _ in 0..20 {
         bounded(link);
@@ -112,7 +112,7 @@ fn reach(link: &mut Link, now: &mut Instant) {
 
 fn bounded(link: &mut Link) {
     while link.next_event().is_some() {}
-    // One of any legal size fits in, with a script's name and its key where there is a history.
+    // One message of any legal size fits in, with a script's name and its key if there is a history.
     let stats = link.stats(time::at(Duration::ZERO));
     assert!(stats.queued <= MAX_QUEUED + 2000 + 600, "{stats:?}");
 }

@@ -1,11 +1,11 @@
-//! The mask against its definition (RFC 6455 §5.3), at any alignment, length and cut, and against itself.
+//! Masking compared with its definition (RFC 6455 §5.3) at any alignment, length and cut, and with itself.
 
 use bowsprit::frame::MaskKey;
 
 pub fn run(data: &[u8]) {
     let Some((&[a, b, c, d, start, cut, double], rest)) = data.split_first_chunk() else { return };
     let key = MaskKey([a, b, c, d]);
-    // Small inputs reach the wide paths as well.
+    // This way small inputs reach the wide paths, too.
     let bytes = rest.repeat(1 << (double % 6));
     let start = usize::from(start).min(bytes.len());
     let bytes = &bytes[start..];

@@ -1,5 +1,5 @@
-//! A client and a server joined in memory under a virtual clock, driven by a list of operations: nothing sent is lost,
-//! doubled or reordered, nobody breaks a rule, both sides agree how it ended, and nothing hangs.
+//! A client and a server joined in memory under a virtual clock, driven by a list of operations. Nothing sent is lost,
+//! duplicated or reordered, neither side breaks a rule, both agree on how it ended, and nothing hangs.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ enum Operation {
         code: u16,
         len: u8,
     },
-    /// Bytes that wait are written, but no more than so many, and read in steps of so many.
+    /// Writes at most this many of the waiting bytes, which are read in steps of this size.
     Carry {
         by: By,
         most: u16,
@@ -235,7 +235,7 @@ impl World {
         }
     }
 
-    /// No two are the same, so that what is doubled shows.
+    /// No two payloads are the same, so that duplicates show.
     fn payload(&mut self, text: bool, len: usize) -> Vec<u8> {
         self.serial += 1;
         let mark = format!("<{}>", self.serial);
@@ -247,7 +247,7 @@ impl World {
         payload
     }
 
-    /// Whether anything was carried.
+    /// Carries bytes to the other side. Returns whether there were any.
     fn carry(&mut self, from: usize, most: usize, step: usize) -> bool {
         let now = self.now;
         let mut bytes = Vec::new();
@@ -277,9 +277,9 @@ impl World {
     fn expire(&mut self) {
         let now = self.now;
         for side in &mut self.sides {
-            // One call does one thing, and there are no more than a Ping and an end to be done.
+            // One call does one thing, and there is at most a Ping and an end to do.
             for _ in 0..2 {
-                // A Ping of the connection's own comes on top of ours.
+                // A Ping of the connection's own may be added to ours.
                 let before = side.conn.outbound.queued();
                 if side.given_up.is_none() {
                     side.given_up = side.conn.handle_timeout(now);
@@ -314,7 +314,7 @@ impl World {
         }
     }
 
-    /// Everything arrives, and in the end everybody knows how it ended.
+    /// Ends everything: all bytes arrive, and both sides learn how it ended.
     fn end(&mut self) {
         self.settle();
         self.check();
@@ -335,7 +335,7 @@ impl World {
         }
         let _ = self.sides[0].conn.close(None, self.now);
         self.settle();
-        // §7.1.1, and a deadline where the peer is gone.
+        // §7.1.1, and a deadline if the peer is gone.
         for _ in 0..20_000 {
             let due = self.sides.iter().filter(|side| side.given_up.is_none());
             let Some(at) = due.filter_map(|side| side.conn.next_timeout()).min() else { break };

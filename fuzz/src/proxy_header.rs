@@ -1,5 +1,5 @@
-//! Headers of the PROXY protocol: any cut gives the same header or the same error, no more is taken than may be, and what is
-//! written is read as what it is.
+//! Headers of the PROXY protocol. Any cut gives the same header or the same error, no more is taken than allowed, and
+//! what is written is read back.
 
 use std::net::SocketAddr;
 
@@ -24,7 +24,7 @@ pub fn run(mut data: &[u8]) {
     }
 }
 
-/// The header and the bytes that it took, the error, or nothing yet.
+/// Returns the header and the number of bytes that it took, the error, or nothing yet.
 fn read(pieces: &[&[u8]]) -> Result<Option<(ProxyHeader, usize)>, ProxyError> {
     let (mut reader, mut taken) = (ProxyHeaderReader::new(), 0);
     for piece in pieces {

@@ -1,5 +1,5 @@
-//! Raw headers: what is read is written back byte by byte, half a header asks for what it needs and no more, and the
-//! gate lets pass what RFC 6455 §5 allows, written here a second time in other words.
+//! Raw headers. A header that is read is written back byte by byte, a partial header asks for exactly what it needs,
+//! and the gate passes what RFC 6455 §5 allows, as written here a second time in other words.
 
 use bowsprit::frame::{Header, LengthForm, MAX_HEADER, MaskKey, Parsed, RawHeader, Rules};
 use bowsprit::role::Role;
@@ -13,7 +13,7 @@ fn parse(data: &[u8]) {
     match RawHeader::parse(data) {
         Parsed::NeedMore(missing) => {
             assert!(missing > 0 && data.len() + missing <= MAX_HEADER);
-            // Whatever comes, one byte less is not enough.
+            // Whatever follows, one byte less is not enough.
             let mut longer = data.to_vec();
             longer.resize(data.len() + missing - 1, 0xff);
             assert!(matches!(RawHeader::parse(&longer), Parsed::NeedMore(_)));
@@ -34,7 +34,7 @@ fn parse(data: &[u8]) {
     }
 }
 
-/// Any header that a program can put together comes back as it went out.
+/// Checks that any header that a program can build is read back as it was written.
 fn build(data: &[u8]) {
     let Some((&[bits, opcode, form, a, b, c, d], rest)) = data.split_first_chunk() else { return };
     let mut length = [0; 8];
@@ -74,7 +74,7 @@ fn gate(raw: &RawHeader, bits: usize) {
     }
 }
 
-/// RFC 6455 §5.1, §5.2, §5.5, §10.4; RFC 7692 §6.
+/// Returns whether a header is legal by RFC 6455 §5.1, §5.2, §5.5, §10.4 and RFC 7692 §6.
 fn is_legal(raw: &RawHeader, rules: &Rules) -> bool {
     let control = raw.opcode >= 8;
     let masked_as_due = raw.mask.is_some() == (rules.role == Role::Server);

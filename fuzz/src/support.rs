@@ -1,4 +1,4 @@
-//! What several targets stand on: numbers from a seed, cuts, and events that borrow nothing.
+//! What several targets need: numbers from a seed, cuts, and events that borrow nothing.
 
 use bowsprit::connection::Event;
 use bowsprit::entropy::{Entropy, EntropyError};
@@ -6,7 +6,7 @@ use bowsprit::error::ProtocolError;
 use bowsprit::frame::{Header, Parsed, RawHeader};
 use bowsprit::message::Message;
 
-/// Numbers that follow from a seed, which the input gives.
+/// Numbers that follow from a seed in the input.
 #[derive(Clone, Debug)]
 pub(super) struct Random(fastrand::Rng);
 
@@ -19,7 +19,7 @@ impl Random {
         self.0.u64(..)
     }
 
-    /// Below `bound`, which is not 0; the same on machines of any width.
+    /// Returns a number below `bound`, which is not 0; the same on machines of any width.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0.u64(..bound as u64) as usize
     }
@@ -32,7 +32,7 @@ impl Entropy for Random {
     }
 }
 
-/// The entropy of a function of its input: none.
+/// Entropy of a function of its input: always zeros.
 pub(super) struct Zeros;
 
 impl Entropy for Zeros {
@@ -42,7 +42,7 @@ impl Entropy for Zeros {
     }
 }
 
-/// How bytes come in, as the first byte of the input says: byte by byte, in pieces of any length, cut once.
+/// How bytes are cut, as the first byte of the input says: byte by byte, in pieces of any length, or once.
 #[derive(Clone, Debug)]
 pub(super) enum Cuts {
     Each(usize),
@@ -67,7 +67,7 @@ impl Cuts {
         }
     }
 
-    /// The pieces of `bytes`.
+    /// Returns the pieces of `bytes`.
     pub(super) fn pieces<'a>(&self, mut bytes: &'a [u8]) -> Vec<&'a [u8]> {
         match self.clone() {
             Cuts::Each(step) => bytes.chunks(step).collect(),
@@ -88,7 +88,7 @@ impl Cuts {
     }
 }
 
-/// An event that borrows nothing. Chunks of one frame are joined, as their borders are those of the reads.
+/// An event that borrows nothing. Chunks of one frame are joined, because their borders depend on the reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     Text(Vec<u8>),
@@ -119,7 +119,7 @@ impl Seen {
         }
     }
 
-    /// Adds to what was seen. Of a frame in which text turned bad how much was handed over is the reads'.
+    /// Adds an event. How much of a frame with invalid text was delivered depends on the reads, so that is left out.
     pub(super) fn push(self, seen: &mut Vec<Seen>) {
         match (seen.last_mut(), self) {
             (
@@ -140,7 +140,7 @@ impl Seen {
     }
 }
 
-/// Reads frames back, unmasked; nothing may be left over.
+/// Parses frames, unmasked; nothing may be left over.
 pub(super) fn frames(mut bytes: &[u8]) -> Vec<(RawHeader, Vec<u8>)> {
     let mut frames = Vec::new();
     while !bytes.is_empty() {

@@ -1,6 +1,6 @@
-//! A loop among peers that say as much as they can: what is done for one of them when it is readable, and for all in a turn,
-//! costs no more than `docs/limits.md` states, what is held after a turn is within the budget, whoever says little is
-//! answered in the turn in which it speaks, and the loop comes to an end with each of them.
+//! A loop among peers that send as much as they can. The work for one of them when it is readable, and for all in a
+//! turn, stays within what `docs/limits.md` states; the memory held after a turn is within the budget; a peer that
+//! sends little is answered in the turn in which it sends; and the loop comes to an end with each of them.
 
 use std::mem;
 use std::sync::Arc;
@@ -18,23 +18,25 @@ use crate::support::frames;
 #[path = "../../tests/support/in_memory.rs"]
 mod in_memory;
 
-// What `docs/limits.md` states.
+// As stated in `docs/limits.md`.
 const QUANTUM: usize = 524_288;
 const ALL: usize = 1_048_576;
 const EVENT: usize = 256;
 const SEND: usize = 256;
-/// One of many receivers, at the least: one to whose queue the message goes costs as much as by itself.
+/// The least cost of one of many receivers: one to whose queue the message is added costs as much as by itself.
 const RECEIVER: usize = 32;
 const COMPRESSED: usize = 8;
 
-/// Bytes that a message of these peers comes to, inflated.
+/// How many bytes a message of these peers inflates to.
 const LONGEST: usize = 1 << 20;
-/// What one of them says, at most, and what that inflates to.
+/// The most bytes that one of them sends, and what these inflate to.
 const SAID: usize = 128 * 1024;
 const INFLATED: usize = 24 << 20;
-/// What may be inflated beyond that: a piece of 512 bytes is taken at a time, and DEFLATE makes no more than 1,032 of one.
+/// How much may be inflated beyond that: a piece of 512 bytes is taken at a time, and DEFLATE makes at most 1,032 of
+/// one byte.
 const PIECE: usize = 512 * 1032;
-/// What all may hold, where little; and what a turn may leave above it: buffers that are lent anew, and words at the end.
+/// The memory limit of all in the `little` setup, and how much a turn may leave above it: buffers that are lent anew,
+/// and closing messages.
 const LITTLE: usize = 2 << 20;
 const ABOVE: usize = 8 * 1024;
 
@@ -56,27 +58,27 @@ pub fn run(data: &[u8]) {
     flood.finish();
 }
 
-/// What differs from one run to the other.
+/// What differs between runs.
 #[derive(Clone, Copy, Debug)]
 struct Setup {
-    /// What one says goes to all others; else back to it.
+    /// Whether a message goes to all others rather than back to its sender.
     relays: bool,
-    /// The program hears of frames and chunks.
+    /// Whether the program gets events for frames and chunks.
     frames: bool,
-    /// The peers read nothing.
+    /// Whether the peers read nothing.
     deaf: bool,
     drops: bool,
-    /// All may hold little together.
+    /// Whether the memory limit of all is small.
     little: bool,
 }
 
-/// What the program was asked to do, in the units of the limits: as much as the loop counts or less.
+/// The work of the program in the units of the limits: as much as the loop counts, or less.
 #[derive(Debug)]
 struct Program {
     setup: Setup,
     quiet: Option<ConnId>,
     spent: usize,
-    /// The most that one event has cost.
+    /// The highest cost of one event.
     dearest: usize,
     inflated: usize,
 }
@@ -130,7 +132,7 @@ struct Flood {
     world: World<Program>,
     now: Instant,
     max_held: usize,
-    /// Inflated bytes that may have come by now.
+    /// How many inflated bytes may have come by now.
     allowed: usize,
     serial: u32,
 }
@@ -161,7 +163,7 @@ impl Flood {
         Self { world, now, max_held, allowed: 0, serial: 0 }
     }
 
-    /// Bytes of a peer are there, and the loop is told.
+    /// Delivers bytes of a peer, and notifies the loop.
     fn arrive(&mut self, number: usize, bytes: &[u8]) {
         self.begin();
         self.world.arrive(number, bytes);
@@ -172,7 +174,7 @@ impl Flood {
         (self.world.handler.spent, self.world.handler.dearest) = (0, 0);
     }
 
-    /// An event is never cut, so that the last of them may pass the limit.
+    /// Checks a limit. An event is never cut, so the last one may exceed it.
     fn keeps_to(&mut self, most: usize, who: &str) {
         let Program { spent, dearest, inflated, .. } = self.world.handler;
         assert!(spent <= most + dearest, "{who} costs {spent}");
@@ -180,7 +182,7 @@ impl Flood {
         assert!(inflated <= self.allowed + LONGEST, "{inflated} bytes came of {}", self.allowed);
     }
 
-    /// A turn, in which the quiet one is answered.
+    /// Runs a turn, in which the quiet peer is answered.
     fn turn(&mut self) {
         self.serial += 1;
         let said = self.serial.to_be_bytes();
@@ -200,7 +202,7 @@ impl Flood {
         for _ in 0..20_000 {
             self.turn();
             let waits = self.world.engine.next_deadline().is_some_and(|at| at <= self.now);
-            // What a peer that reads nothing has not been read from waits for it.
+            // The bytes that were not read from a peer that reads nothing wait for it.
             let unread = WIRES.with_borrow(|wires| {
                 let of = |wire: &Wire| !wire.to.is_empty() && !wire.is_gone && !wire.is_full;
                 wires.iter().any(of)
@@ -213,7 +215,7 @@ impl Flood {
     }
 }
 
-/// What the input says, byte by byte; zeros behind its end.
+/// Choices made by the input, byte by byte, with zeros after its end.
 struct Choices<'a>(&'a [u8]);
 
 impl Choices<'_> {
@@ -230,7 +232,7 @@ impl Choices<'_> {
     }
 }
 
-/// Frames, again and again.
+/// Makes frames until the limit is reached.
 fn say(choices: &mut Choices<'_>) -> Vec<u8> {
     let mut said = Vec::new();
     for _ in 0..1 + choices.byte() % 4 {
@@ -254,11 +256,11 @@ fn say(choices: &mut Choices<'_>) -> Vec<u8> {
             }
             7 => {
                 let payload = choices.bytes(len);
-                // DEFLATE makes no more than 1,032 bytes of one.
+                // DEFLATE makes at most 1,032 bytes of one.
                 (frame(COMPRESSED_BINARY, &payload), 1032 * payload.len())
             }
             8 => {
-                // One that is not whole.
+                // An incomplete message.
                 let payload = compressed(LONGEST);
                 (frame(RawHeader { fin: false, ..COMPRESSED_BINARY }, &payload), LONGEST)
             }
@@ -273,7 +275,7 @@ fn say(choices: &mut Choices<'_>) -> Vec<u8> {
 
 const COMPRESSED_BINARY: RawHeader = RawHeader { rsv1: true, ..RawHeader::BINARY };
 
-/// A client's frame. The key that changes nothing is one like any other.
+/// Makes a client's frame. The masking key changes nothing but is a key like any other.
 fn frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     header.with_mask(MaskKey([0; 4])).with_length(payload.len() as u64).encode_into(&mut bytes);
@@ -281,7 +283,7 @@ fn frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// So many zeros, as the payload of a compressed message.
+/// Compresses this many zeros as a payload.
 fn compressed(len: usize) -> Vec<u8> {
     let mut config = Config::default();
     config.deflate = Some(DeflateConfig::default());

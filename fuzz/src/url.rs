@@ -1,5 +1,5 @@
-//! URLs: what parses makes a request that our own server takes for the same host and resource, and nothing in it can
-//! split a line.
+//! URLs: a URL that parses makes a request that our own server reads with the same host and resource, and nothing in it
+//! can split a line.
 
 use bowsprit::handshake::{
     ClientHandshake, ClientRequest, HeadLimits, Incoming, Progress, ServerHandshake, Url,
@@ -12,7 +12,7 @@ pub fn run(data: &[u8]) {
     for part in [url.host(), url.host_header(), url.resource()] {
         assert!(part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'), "{part:?}");
     }
-    // The same again in its own words.
+    // The same URL, written again from its parts.
     let scheme = if url.is_secure() { "wss" } else { "ws" };
     let again = format!("{scheme}://{}{}", url.host_header(), url.resource());
     let back = Url::parse(&again).unwrap_or_else(|error| panic!("{again}: {error}"));

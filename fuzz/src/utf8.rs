@@ -41,7 +41,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Whether no continuation makes this UTF-8.
+/// Returns whether no continuation makes this UTF-8.
 fn is_bad(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_some())
 }

@@ -170,7 +170,7 @@ pub(crate) unsafe fn client_request(at: *const bow_request) -> Result<ClientRequ
     }
 }
 
-/// Reads the subprotocol and the fields of an acceptance; none if there is no acceptance.
+/// Reads the subprotocol and the fields of an acceptance; both are empty if there is none.
 ///
 /// # Safety
 ///

@@ -1,7 +1,7 @@
 //! Compression of the messages we send (RFC 7692 §7.2.1): one by one, or as a series that many cases share.
 //!
 //! This uses zlib-rs, because no other compressor in Rust keeps to a window of less than 32 KiB; inflating is up to the
-//! peer. Most cases about compression send the same messages and differ only in what they ask of the peer, so these
+//! peer. Most cases about compression send the same messages and differ in what they ask of the peer, so these
 //! messages are compressed once: a series begins in a fresh context, and its output depends on nothing else.
 
 use std::collections::HashMap;

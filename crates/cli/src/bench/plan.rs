@@ -226,7 +226,7 @@ pub(super) struct Plan {
     pub(super) connections: usize,
     pub(super) pace: Pace,
     pub(super) traffic: Traffic,
-    /// The payload in words, unless it is the pattern that was always used.
+    /// The payload in words, unless it is the original pattern.
     pub(super) payload: Option<String>,
     /// How messages are compressed, in words.
     pub(super) compression: Option<String>,

@@ -61,7 +61,7 @@ pub(super) struct Setup {
     pub(super) kind: String,
     pub(super) in_flight: Option<u32>,
     pub(super) rate: Option<f64>,
-    /// The payload in words, unless it is the pattern that was always used.
+    /// The payload in words, unless it is the original pattern.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) payload: Option<String>,
     /// How the sent messages were compressed.

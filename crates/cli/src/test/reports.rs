@@ -86,7 +86,7 @@ impl Common {
     }
 }
 
-/// Returns whether only known failures occurred, and reports the differences from the baseline.
+/// Returns whether nothing fails the run but known failures, and reports the differences from the baseline.
 fn is_fine(run: &RunReport, baseline: &Baseline, path: &Path) -> bool {
     let comparison = baseline.compare(&run.cases);
     for (id, reason) in &comparison.known {

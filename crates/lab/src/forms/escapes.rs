@@ -7,7 +7,7 @@ use super::found::Found;
 pub(super) enum Language {
     /// Python: all characters are ASCII, and `\x` has two digits.
     Python,
-    /// C and similar languages: `\x` has one or two digits, the only numbers of digits in C that stand for a byte.
+    /// C and similar languages: `\x` has one or two digits; in C, only those escapes stand for a byte.
     C,
 }
 

@@ -1,4 +1,4 @@
-//! Scripts from a seed and a number: a legal conversation, in most of which one thing is made wrong.
+//! Scripts from a seed and a number: legal conversations, most of them with one thing made wrong.
 
 use flate2::{Compress, Compression, FlushCompress};
 

@@ -87,6 +87,7 @@ mod settings;
 mod share;
 mod shutdown;
 mod siblings;
+mod spares;
 mod squeeze;
 mod stats;
 mod stream;

@@ -7,6 +7,7 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
+use super::spares::{Limits, Spares};
 use crate::connection::driver::{InboundExt as _, OutboundExt as _, SendQueue};
 use crate::connection::{Inbound, Outbound};
 use crate::extension::deflate::DeflatePool;
@@ -14,44 +15,30 @@ use crate::message::MessageBuffer;
 
 /// What can be lent.
 #[derive(Debug)]
-#[expect(clippy::vec_box, reason = "they move into connections that hold one pointer")]
 pub(super) struct Pool {
-    /// Queues, each with the memory that it holds.
-    queues: Vec<(Box<SendQueue>, usize)>,
-    /// Memory that all queues hold.
-    queues_memory: usize,
-    buffers: Vec<Box<MessageBuffer>>,
-    /// Memory that all buffers hold.
-    buffers_memory: usize,
-    /// The least value of that since the last check: memory that nobody has needed.
-    buffers_unused: usize,
-    /// When to check again.
+    queues: Spares<SendQueue>,
+    buffers: Spares<MessageBuffer>,
+    /// When to check again what nobody has needed.
     trim_at: Option<Instant>,
     pub(super) deflate: DeflatePool,
 }
 
 /// How many empty queues are kept for the next connection that sends something, and how much memory they may hold
 /// together. What a crowd of slow readers has needed is freed.
-const SPARE_QUEUES: usize = 4096;
-const SPARE_QUEUES_MEMORY: usize = 4 << 20;
+const SPARE_QUEUES: Limits = Limits { count: 4096, memory: 4 << 20, unused: 1 << 20 };
 
 /// How many message buffers are kept for the next message, and how much memory they may hold together. Each connection
 /// that is answered with what came in fragments has one until the end of the turn.
-const SPARE_BUFFERS: usize = 1024;
-const SPARE_BUFFERS_MEMORY: usize = 64 << 20;
+const SPARE_BUFFERS: Limits = Limits { count: 1024, memory: 64 << 20, unused: 8 << 20 };
 
-/// This much of that memory stays though nobody needs it. Beyond it, what nobody has needed for this long is freed.
-const UNUSED_BUFFERS_MEMORY: usize = 8 << 20;
+/// What nobody has needed for this long is freed.
 const UNUSED_FOR: Duration = Duration::from_secs(1);
 
 impl Pool {
     pub(super) fn new() -> Self {
         Self {
-            queues: Vec::new(),
-            queues_memory: 0,
-            buffers: Vec::new(),
-            buffers_memory: 0,
-            buffers_unused: 0,
+            queues: Spares::new(SPARE_QUEUES),
+            buffers: Spares::new(SPARE_BUFFERS),
             trim_at: None,
             deflate: DeflatePool::new(),
         }
@@ -60,9 +47,8 @@ impl Pool {
     #[inline]
     pub(super) fn lend_queue(&mut self, outbound: &mut Outbound) {
         if !outbound.has_queue()
-            && let Some((queue, memory)) = self.queues.pop()
+            && let Some(queue) = self.queues.pop()
         {
-            self.queues_memory -= memory;
             outbound.lend_queue(queue);
         }
     }
@@ -72,10 +58,7 @@ impl Pool {
         let Some(mut queue) = outbound.reclaim_queue() else { return };
         queue.make_spare();
         let memory = queue.capacity();
-        if self.queues.len() < SPARE_QUEUES && self.queues_memory + memory <= SPARE_QUEUES_MEMORY {
-            self.queues_memory += memory;
-            self.queues.push((queue, memory));
-        }
+        self.queues.push(queue, memory);
     }
 
     /// Sends something with a queue and, if it `may_compress`, a compressor. Returns the result, and how many bytes
@@ -112,24 +95,16 @@ impl Pool {
         if !inbound.has_buffer()
             && let Some(buffer) = self.buffers.pop()
         {
-            self.count_lent(&buffer);
             inbound.lend(buffer);
         }
         inbound.lend_inflater(&mut self.deflate);
     }
 
-    const fn count_lent(&mut self, buffer: &MessageBuffer) {
-        self.buffers_memory -= buffer.capacity();
-        if self.buffers_memory < self.buffers_unused {
-            self.buffers_unused = self.buffers_memory;
-        }
-    }
-
     /// Frees what nobody has needed for a while.
     #[inline]
     pub(super) fn trim(&mut self, now: Instant) {
-        if self.trim_at.is_some() || self.buffers_memory > UNUSED_BUFFERS_MEMORY {
-            self.trim_buffers(now);
+        if self.trim_at.is_some() || self.queues.are_many() || self.buffers.are_many() {
+            self.trim_spares(now);
         }
     }
 
@@ -139,27 +114,20 @@ impl Pool {
     }
 
     #[inline(never)]
-    fn trim_buffers(&mut self, now: Instant) {
-        if self.trim_at.is_some_and(|at| now < at) {
-            return;
+    fn trim_spares(&mut self, now: Instant) {
+        match self.trim_at {
+            Some(at) if now < at => return,
+            Some(_) => {
+                self.queues.trim();
+                self.buffers.trim();
+            }
+            None => {
+                self.queues.watch();
+                self.buffers.watch();
+            }
         }
-        if self.trim_at.is_some() {
-            // The most recently used ones are at the end.
-            let (mut unused, mut all) = (self.buffers_unused, self.buffers_memory);
-            self.buffers.retain(|buffer| {
-                let memory = buffer.capacity();
-                let stays = memory > unused || all <= UNUSED_BUFFERS_MEMORY;
-                if !stays {
-                    unused -= memory;
-                    all -= memory;
-                }
-                stays
-            });
-            self.buffers_memory = all;
-        }
-        self.buffers_unused = self.buffers_memory;
-        let is_much = self.buffers_memory > UNUSED_BUFFERS_MEMORY;
-        self.trim_at = if is_much { now.checked_add(UNUSED_FOR) } else { None };
+        let are_many = self.queues.are_many() || self.buffers.are_many();
+        self.trim_at = if are_many { now.checked_add(UNUSED_FOR) } else { None };
     }
 
     /// Takes back what [`lend_assembly`](Self::lend_assembly) lent, as far as it is not in use.
@@ -176,9 +144,7 @@ impl Pool {
     /// Lends a queue and with it a buffer for a message of `len` bytes, unless all buffers are far larger.
     pub(super) fn lend_for_masking(&mut self, outbound: &mut Outbound, len: usize) {
         self.lend_queue(outbound);
-        let buffer =
-            self.buffers.pop_if(|buffer| buffer.capacity() <= MessageBuffer::fair(len)).unwrap_or_default();
-        self.count_lent(&buffer);
+        let buffer = self.buffers.pop_within(MessageBuffer::fair(len)).unwrap_or_default();
         outbound.queue().lend_buffer(buffer);
     }
 
@@ -205,26 +171,21 @@ impl Pool {
 
     /// Returns how many bytes of memory it holds.
     pub(super) fn memory(&self) -> usize {
-        let buffers = self.buffers.len() * size_of::<MessageBuffer>() + self.buffers_memory;
-        buffers + self.queues_memory + self.queues.len() * size_of::<SendQueue>() + self.deflate.memory()
+        self.queues.memory() + self.buffers.memory() + self.deflate.memory()
     }
 
     /// Frees all memory.
     pub(super) fn drain(&mut self) {
-        self.queues = Vec::new();
-        self.queues_memory = 0;
-        self.buffers = Vec::new();
-        (self.buffers_memory, self.buffers_unused, self.trim_at) = (0, 0, None);
+        self.queues.drain();
+        self.buffers.drain();
+        self.trim_at = None;
         self.deflate.drop_spare();
     }
 
     #[inline(never)]
     pub(super) fn take_buffer(&mut self, buffer: Box<MessageBuffer>) {
         let memory = buffer.capacity();
-        if self.buffers.len() < SPARE_BUFFERS && self.buffers_memory + memory <= SPARE_BUFFERS_MEMORY {
-            self.buffers_memory += memory;
-            self.buffers.push(buffer);
-        }
+        self.buffers.push(buffer, memory);
     }
 }
 
@@ -298,5 +259,41 @@ impl<B: Borrowers> Drop for ReadLoan<'_, B> {
     #[cold]
     fn drop(&mut self) {
         self.give_back();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Config;
+
+    #[test]
+    fn what_a_crowd_has_sent_with_goes_once_it_is_gone() {
+        let (mut pool, start) = (Pool::new(), Instant::now());
+        let mut crowd: Vec<_> = (0..100).map(|_| Outbound::server(Config::default().into())).collect();
+        let mut speak = |pool: &mut Pool, who: usize| {
+            for outbound in &mut crowd[..who] {
+                pool.lend_queue(outbound);
+                outbound.queue().push(&[b'x'; 32 << 10]);
+            }
+            for outbound in &mut crowd[..who] {
+                outbound.advance(outbound.queued());
+                pool.take_sent(outbound);
+            }
+        };
+        let at = |tenths| start + UNUSED_FOR * tenths / 10;
+        speak(&mut pool, 100);
+        pool.trim(at(0));
+        // All of it is in use.
+        speak(&mut pool, 100);
+        pool.trim(at(10));
+        let all = pool.memory();
+        assert!(all > 3 << 20, "{all}");
+        speak(&mut pool, 1);
+        pool.trim(at(19));
+        assert_eq!((pool.memory(), pool.trim_at()), (all, Some(at(20))));
+        pool.trim(at(20));
+        assert!(pool.memory() < (1 << 20) + (64 << 10), "{}", pool.memory());
+        assert_eq!(pool.trim_at(), None);
     }
 }

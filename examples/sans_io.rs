@@ -161,11 +161,12 @@ fn write(stream: &mut TcpStream, conn: &mut Connection) -> io::Result<()> {
     // A client that reads nothing must not hold this thread for ever.
     stream.set_write_timeout(Some(conn.outbound.config().close_timeout))?;
     while !conn.outbound.pending().is_empty() {
-        let len = stream.write(conn.outbound.pending())?;
-        if len == 0 {
-            return Err(ErrorKind::WriteZero.into());
+        match stream.write(conn.outbound.pending()) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(len) => conn.outbound.advance(len),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        conn.outbound.advance(len);
     }
     Ok(())
 }

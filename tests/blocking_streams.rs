@@ -72,6 +72,7 @@ impl<S: Write> Write for Drip<S> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.signal()?;
         self.0.flush()
     }
 }

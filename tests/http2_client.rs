@@ -362,22 +362,67 @@ fn a_loop_with_tls_and_without() {
 struct Pipe {
     said: VecDeque<u8>,
     heard: Vec<u8>,
+    /// Whether a signal interrupts every other call, and whether the next one is such.
+    signals: bool,
+    signal: bool,
+}
+
+impl Pipe {
+    fn signal(&mut self) -> io::Result<()> {
+        self.signal = self.signals && !self.signal;
+        if self.signal { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+    }
 }
 
 impl Read for Pipe {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.signal()?;
         if self.said.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { self.said.read(buf) }
     }
 }
 
 impl Write for Pipe {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.signal()?;
         self.heard.write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.signal()
     }
+}
+
+/// What was written is written once, though a signal interrupts every other call of the stream below.
+#[test]
+fn signals_while_it_is_read_and_written() {
+    let mut server = Connection::server(Limits::default());
+    let mut stream = Http2Stream::new(Pipe { signals: true, ..Pipe::default() }, Chosen::Known, false);
+    let talk = |stream: &mut Http2Stream<Pipe>, server: &mut Connection| {
+        server.receive(&std::mem::take(&mut stream.below_mut().heard), Instant::now()).unwrap();
+        stream.below_mut().said.extend(server.pending());
+        server.advance(server.pending().len());
+        stream.carry_on().unwrap();
+    };
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    assert_eq!(stream.write(request).unwrap(), request.len());
+    talk(&mut stream, &mut server);
+    talk(&mut stream, &mut server);
+    let id = std::iter::from_fn(|| server.next())
+        .find_map(|event| if let Event::Request(id, _) = event { Some(id) } else { None });
+    let id = id.expect("a request");
+    server.respond(id, &Fields::new().with(":status", "200"), false);
+    talk(&mut stream, &mut server);
+    let mut buf = [0; 1000];
+    let len = stream.read(&mut buf).unwrap();
+    assert!(buf[..len].starts_with(b"HTTP/1.1 101 "));
+    for part in [&b"once"[..], b" and ", b"no more"] {
+        assert_eq!(stream.write(part).unwrap(), part.len());
+    }
+    stream.flush().unwrap();
+    stream.end().unwrap();
+    talk(&mut stream, &mut server);
+    let len = server.read(id, &mut buf).unwrap();
+    assert_eq!(&buf[..len], b"once and no more");
 }
 
 /// Who waits for a window to write, and is not read meanwhile, hears of a reset, as no window will open any more; what came

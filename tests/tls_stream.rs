@@ -33,6 +33,9 @@ struct Wire {
     writes: [usize; 2],
     reads: [usize; 2],
     ended: bool,
+    /// Whether a signal interrupts every other call, and whether the next one is such.
+    signals: bool,
+    signal: bool,
 }
 
 impl Wire {
@@ -44,7 +47,14 @@ impl Wire {
             writes: [0; 2],
             reads: [0; 2],
             ended: false,
+            signals: false,
+            signal: false,
         }
+    }
+
+    fn signal(&mut self) -> io::Result<()> {
+        self.signal = self.signals && !self.signal;
+        if self.signal { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
     }
 }
 
@@ -53,6 +63,7 @@ struct End(Rc<RefCell<Wire>>, usize);
 impl Read for End {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let wire = &mut *self.0.borrow_mut();
+        wire.signal()?;
         let len = buf.len().min(wire.step);
         match wire.bytes[1 - self.1].read(&mut buf[..len])? {
             0 if !wire.ended => Err(io::ErrorKind::WouldBlock.into()),
@@ -67,6 +78,7 @@ impl Read for End {
 impl Write for End {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let wire = &mut *self.0.borrow_mut();
+        wire.signal()?;
         let len = bytes.len().min(wire.step).min(wire.room);
         if len == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -78,7 +90,7 @@ impl Write for End {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.0.borrow_mut().signal()
     }
 }
 
@@ -146,6 +158,25 @@ fn opened(version: &'static SupportedProtocolVersion) -> (Rc<RefCell<Wire>>, Str
 
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at % 251) as u8).collect()
+}
+
+#[test]
+fn a_signal_is_no_reason_to_give_up() {
+    for version in VERSIONS {
+        let (wire, mut client, mut server) = ends(version, 1000);
+        wire.borrow_mut().signals = true;
+        client.flush().unwrap();
+        for _ in 0..3 {
+            let _ = drain(&mut server, 1000);
+            let _ = drain(&mut client, 1000);
+        }
+        let sent = pattern(20_000);
+        assert_eq!(server.write(&sent).unwrap(), sent.len());
+        server.flush().unwrap();
+        server.close_notify().unwrap();
+        let (came, end) = drain(&mut client, 1000);
+        assert!(came == sent && end.unwrap() == 0, "{version:?}");
+    }
 }
 
 /// In whatever pieces the socket gives and takes: what was written before the TLS handshake, what is written after it, and the

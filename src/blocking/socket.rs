@@ -132,7 +132,12 @@ impl<S: Read + Write> Socket for Untimed<S> {
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.0.flush()
+        loop {
+            match self.0.flush() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
     }
 }
 

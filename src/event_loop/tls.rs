@@ -8,7 +8,7 @@ use mio::event::Source;
 
 use super::gone::Gone;
 use super::stream::Stream;
-use super::transport::Transport;
+use super::transport::{Transport, retry};
 use crate::tls::{Session, TlsStream};
 
 impl Transport {
@@ -32,7 +32,7 @@ impl<S: Stream> Stream for TlsStream<S> {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.close_notify()?;
         // Until the `close_notify` has been sent the socket stays open; `writable` continues.
-        if self.take_shutdown() { self.socket_mut().shutdown_write() } else { Ok(()) }
+        if self.take_shutdown() { retry(|| self.socket_mut().shutdown_write()) } else { Ok(()) }
     }
 
     fn writable(&mut self) -> io::Result<()> {

@@ -186,7 +186,7 @@ impl Transport {
     /// Sends what a layer has held back, as the socket takes bytes again.
     pub(super) fn flush_held(&mut self) -> io::Result<()> {
         match self {
-            Transport::Other(stream) => stream.0.writable(),
+            Transport::Other(stream) => retry(|| stream.0.writable()),
             _ => Ok(()),
         }
     }
@@ -197,7 +197,7 @@ impl Transport {
             Transport::Tcp(stream) => stream.shutdown(Shutdown::Write),
             #[cfg(unix)]
             Transport::Unix(stream) => stream.shutdown(Shutdown::Write),
-            Transport::Other(stream) => stream.0.shutdown_write(),
+            Transport::Other(stream) => retry(|| stream.0.shutdown_write()),
         }
     }
 
@@ -254,7 +254,7 @@ fn pending(peer: io::Result<()>) -> io::Result<bool> {
 
 /// Repeats a call that a signal has interrupted.
 #[inline]
-fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+pub(super) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if is(&error, io::ErrorKind::Interrupted) => {}

@@ -257,7 +257,7 @@ impl<S: Read + Write> Http2Stream<S> {
     /// Writes what the connection has to send.
     fn send(&mut self) -> io::Result<()> {
         if self.layer != Layer::On {
-            return self.below.flush();
+            return self.flush_below();
         }
         while !self.connection.pending().is_empty() {
             match self.below.write(self.connection.pending()) {
@@ -268,7 +268,17 @@ impl<S: Read + Write> Http2Stream<S> {
             }
         }
         self.take_events();
-        self.below.flush()
+        self.flush_below()
+    }
+
+    /// Flushes the stream below, also after a signal: a caller that was told of one would take what was written for unwritten.
+    fn flush_below(&mut self) -> io::Result<()> {
+        loop {
+            match self.below.flush() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
     }
 
     /// Reads once from below. A call that blocks waits only once, so that its caller can check the clock.

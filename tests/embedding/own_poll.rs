@@ -75,6 +75,15 @@ struct Ends {
     is_gone: bool,
     /// A signal interrupts the next read.
     signal: bool,
+    /// One interrupts every other call that writes.
+    signals: bool,
+}
+
+impl Ends {
+    fn interrupt(&mut self) -> io::Result<()> {
+        self.signal = self.signals && !self.signal;
+        if self.signal { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+    }
 }
 
 struct Simulated(Wire);
@@ -97,12 +106,14 @@ impl Read for Simulated {
 impl Write for Simulated {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let mut ends = self.0.0.lock().unwrap();
+        ends.interrupt()?;
         ends.writes += 1;
         ends.to_client.write(buf)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut ends = self.0.0.lock().unwrap();
+        ends.interrupt()?;
         ends.writes += 1;
         ends.to_client.write_vectored(slices)
     }
@@ -114,8 +125,14 @@ impl Write for Simulated {
 
 impl Stream for Simulated {
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.0.0.lock().unwrap().is_shut = true;
+        let mut ends = self.0.0.lock().unwrap();
+        ends.interrupt()?;
+        ends.is_shut = true;
         Ok(())
+    }
+
+    fn writable(&mut self) -> io::Result<()> {
+        self.0.0.lock().unwrap().interrupt()
     }
 }
 
@@ -228,6 +245,34 @@ fn a_stream_is_read_until_nothing_is_left() {
     engine.on_time(start, &mut handler);
     assert_eq!(wire.take(), b"\x81\x05again");
     assert_eq!(wire.reads() - before, 5);
+}
+
+/// Nor is one in the middle of anything else that a stream is asked for.
+#[test]
+fn signals_while_a_stream_is_written_and_ended() {
+    let poll = Poll::new().unwrap();
+    let start = Instant::now();
+    let mut engine: Engine<u32> =
+        Engine::new_at(Settings::default(), poll.registry(), 0..200, start).unwrap();
+    engine.set_time(start);
+    let mut handler = Hooks::echo();
+    let wire = Wire::default();
+    wire.0.lock().unwrap().signals = true;
+    let id = engine.adopt(Transport::other(Simulated(wire.clone()))).unwrap();
+    let token = engine.token_of(id).unwrap();
+    wire.send(REQUEST);
+    wire.send(&frame(RawHeader::TEXT, b"hello"));
+    wire.send(&frame(RawHeader::CLOSE, b"\x03\xe8"));
+    let mut told = Vec::new();
+    for readiness in [Readiness::READABLE, Readiness::WRITABLE] {
+        engine.ready(token, readiness, &mut handler);
+        while engine.next_deadline().is_some_and(|at| at <= start) {
+            engine.on_time(start, &mut handler);
+        }
+        told.extend(wire.take());
+    }
+    assert!(told.ends_with(b"\x81\x05hello\x88\x02\x03\xe8"), "{told:?}");
+    assert!(wire.0.lock().unwrap().is_shut);
 }
 
 /// More peers have something to say than an event queue brings at a time, and the turn comes late, as the process slept

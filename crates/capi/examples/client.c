@@ -6,6 +6,7 @@
  *     client --print ws://...                prints what it receives, until the server closes
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -59,6 +60,8 @@ static void flush(int fd, bow_conn *conn) {
         if (pending.len == 0)
             return;
         ssize_t len = send(fd, pending.data, pending.len, MSG_NOSIGNAL);
+        if (len < 0 && errno == EINTR)
+            continue;
         if (len < 0) {
             bow_event event = {.size = sizeof event};
             check(bow_conn_eof(conn, &event));
@@ -76,6 +79,8 @@ static ssize_t receive(int fd, const bow_conn *conn, uint8_t *buffer, size_t siz
     if (poll(&polled, 1, wait) <= 0)
         return -1;
     ssize_t len = recv(fd, buffer, size, 0);
+    if (len < 0 && errno == EINTR)
+        return -1;
     return len < 0 ? 0 : len; /* a connection that was reset has ended, too */
 }
 

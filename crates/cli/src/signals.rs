@@ -87,7 +87,13 @@ impl Signals {
     pub(super) fn take(&mut self) -> Asked {
         use std::io::Read as _;
         let mut bytes = [0; 16];
-        while matches!(self.unix.pipe.read(&mut bytes), Ok(1..)) {}
+        loop {
+            match self.unix.pipe.read(&mut bytes) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
         Asked {
             // The flag stays set, because the second signal ends the process.
             end: self.unix.asked_to_end.load(Ordering::SeqCst),

@@ -8,6 +8,15 @@ use mio::net::TcpStream;
 #[cfg(feature = "tls")]
 use bowsprit::tls::TlsStream;
 
+/// Returns whether the next connection may be accepted after this error: a signal, or a connection that ended before it
+/// was accepted.
+pub(super) fn passes(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}
+
 /// Describes a socket error.
 pub(super) fn words(error: &io::Error) -> String {
     #[cfg(feature = "tls")]

@@ -90,9 +90,11 @@ impl Play {
         let (to, answers) = sync_channel(16);
         thread::Builder::new().name("answers".to_owned()).spawn(move || {
             let mut buffer = vec![0; 64 << 10];
-            while let Ok(len @ 1..) = from.read(&mut buffer) {
-                if to.send(buffer[..len].to_vec()).is_err() {
-                    return;
+            loop {
+                match from.read(&mut buffer) {
+                    Ok(len @ 1..) if to.send(buffer[..len].to_vec()).is_ok() => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    _ => return,
                 }
             }
         })?;

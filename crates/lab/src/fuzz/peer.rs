@@ -16,6 +16,7 @@ use super::play::{Played, play};
 use super::process::{Process, is_crash};
 use super::script::Script;
 use super::stream::Stream;
+use crate::socket::passes;
 
 /// Where connections come from.
 #[derive(Debug)]
@@ -102,6 +103,7 @@ impl Peer {
                     stream.set_nonblocking(false)?;
                     return Ok(stream);
                 }
+                Err(error) if passes(&error) => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }

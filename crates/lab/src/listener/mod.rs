@@ -31,7 +31,7 @@ use super::link::{Link, SCRATCH};
 use super::options::Carrier;
 use super::pipe::Pipe;
 use super::playing::Playing;
-use super::socket::Socket;
+use super::socket::{Socket, passes};
 use client::{Client, REQUEST, Stage};
 use reply::Reply;
 use routes::Routes;
@@ -188,8 +188,13 @@ impl Loop<'_> {
     }
 
     fn accept(&mut self) {
-        // A failed accept of one client must not end the exam; readiness is reported again.
-        while let Ok((mut stream, _)) = self.net.listener.accept() {
+        loop {
+            let mut stream = match self.net.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if passes(&error) => continue,
+                // Nobody is waiting; a failed accept must not end the exam.
+                Err(_) => return,
+            };
             if self.links.len() + self.trunks.len() >= MAX_VISITORS {
                 continue;
             }

@@ -10,7 +10,7 @@ use super::Runner;
 use super::slot::{Seat, reset};
 use crate::link::Link;
 use crate::pipe::Pipe;
-use crate::socket::Socket;
+use crate::socket::{Socket, passes};
 
 /// How long a connection at the origin may remain without the mark of a case.
 const NAMELESS: Duration = Duration::from_secs(10);
@@ -32,8 +32,8 @@ impl Runner<'_> {
                     self.seats.insert(token, Seat::Nameless);
                     self.nameless.insert(token, (link, Instant::now()));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // The connection ended before it was accepted, or there is no descriptor for it.
+                Err(error) if passes(&error) => {}
+                // Nobody is waiting, or there is no descriptor.
                 Err(_) => return Ok(()),
             }
         }

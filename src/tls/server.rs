@@ -76,6 +76,30 @@ impl TlsServer {
 
     /// A `rustls` configuration made elsewhere; [`reload`](Self::reload) does nothing to it. Early data is not accepted, whatever it
     /// says.
+    ///
+    /// With it come other providers of cryptography than `ring`:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use bowsprit::tls::TlsServer;
+    /// use bowsprit::tls::rustls::crypto::CryptoProvider;
+    /// use bowsprit::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    /// use bowsprit::tls::rustls::{Error, ServerConfig};
+    ///
+    /// fn server(
+    ///     provider: CryptoProvider, // as `rustls::crypto::aws_lc_rs::default_provider()`
+    ///     chain: Vec<CertificateDer<'static>>,
+    ///     key: PrivateKeyDer<'static>,
+    /// ) -> Result<TlsServer, Error> {
+    ///     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+    ///         .with_safe_default_protocol_versions()?
+    ///         .with_no_client_auth()
+    ///         .with_single_cert(chain, key)?;
+    ///     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    ///     Ok(TlsServer::from_config(Arc::new(config)))
+    /// }
+    /// ```
     pub fn from_config(mut config: Arc<ServerConfig>) -> Self {
         if config.max_early_data_size > 0 {
             Arc::make_mut(&mut config).max_early_data_size = 0;

@@ -76,7 +76,7 @@ impl Loop {
     }
 
     fn until(&mut self, done: impl Fn(&Both) -> bool) {
-        let by = Instant::now() + Duration::from_secs(20);
+        let by = Instant::now() + Duration::from_secs(60);
         while !done(&self.both) {
             assert!(Instant::now() < by && self.both.failed.is_none(), "{:?}", self.both.failed);
             self.turns.turn(&mut self.both, Some(Duration::from_millis(100))).unwrap();

@@ -125,7 +125,7 @@ fn choosing(authority: &Authority, protocols: &[&str]) -> Arc<rustls::ServerConf
 /// The text and the long message come back, and the end is clean.
 fn talks(config: &ClientConfig) {
     let mut client = blocking::connect_with(config).unwrap();
-    client.set_timeout(Some(Duration::from_secs(10)));
+    client.set_timeout(Some(Duration::from_secs(60)));
     assert_eq!(client.response().agreement().subprotocol.as_deref(), Some("chat"));
     assert_eq!(client.response().header("x-from"), Some(&b"here"[..]));
     client.send("hello").unwrap();

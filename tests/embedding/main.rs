@@ -9,6 +9,8 @@ mod handler;
 mod limits;
 mod own_poll;
 mod pressure;
+#[path = "../support/processor.rs"]
+mod processor;
 mod proxied;
 mod remote;
 mod support;

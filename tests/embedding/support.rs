@@ -16,7 +16,7 @@ use bowsprit::handshake::{Acceptance, Agreement, PlainRequest, Refusal, Request}
 use bowsprit::message::Message;
 
 /// Longer than anything here takes; what waits for so long has failed.
-pub const LONG: Duration = Duration::from_secs(20);
+pub const LONG: Duration = Duration::from_secs(60);
 
 type Cx = Context<u32>;
 type Hook<A> = Option<Box<dyn FnMut(&mut Cx, A) + Send>>;

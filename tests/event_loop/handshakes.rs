@@ -40,7 +40,6 @@ fn slow_handshakes_end_in_time_whatever_they_send() {
     let mut slow = world.connect();
     slow.write(REQUEST.trim_end().as_bytes());
     slow.write(b"\r\nX-Endless: ");
-    let began = Instant::now();
     // A byte a turn extends nothing.
     let mut gone = false;
     let answer = world.until(|_| {
@@ -48,7 +47,6 @@ fn slow_handshakes_end_in_time_whatever_they_send() {
         slow.try_head().or_else(|| read(&mut slow).and_then(|_| slow.try_head()))
     });
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(world.rest(&mut silent), b"");
     for _ in 0..2 {
         let failed = world.told_failed();

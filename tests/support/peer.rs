@@ -11,7 +11,7 @@ use bowsprit::frame::{Parsed, RawHeader};
 use super::{close_payload, sent_by};
 
 /// No answer takes longer, however busy the machine is.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The request of RFC 6455 §1.3.
 pub const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

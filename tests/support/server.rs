@@ -18,7 +18,7 @@ pub(crate) fn serve<T: Send + 'static>(
         (0..count)
             .map(|_| {
                 let (stream, _) = listener.accept().unwrap();
-                stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
                 stream.set_nodelay(true).unwrap();
                 serve(stream)
             })

@@ -18,7 +18,7 @@ use support::folder::Folder;
 fn talk(base: &str, resource: &str, tls: &TlsClient) -> Option<String> {
     let config = ClientConfig::new(&format!("{base}{resource}")).unwrap().http(Http::Http2).tls(tls.clone());
     let mut client = blocking::connect_with(&config).ok()?;
-    client.set_timeout(Some(Duration::from_secs(20)));
+    client.set_timeout(Some(Duration::from_secs(60)));
     let mut first = None;
     while let Ok(Some(message)) = client.read() {
         let (text, bytes) = match message {

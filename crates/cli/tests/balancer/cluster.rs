@@ -21,7 +21,7 @@ use super::support::peer::Peer;
 use super::support::port::reserved;
 
 /// Much has to be done on a busy machine before this is over.
-const LONG: Duration = Duration::from_secs(90);
+const LONG: Duration = Duration::from_secs(180);
 
 /// What all clients have received.
 #[derive(Debug, Default)]

@@ -376,7 +376,7 @@ fn what_is_longer_than_a_node_takes_is_missing_there_alone() {
     assert_eq!(text, " too old");
     let refused = small.until(|event| matches!(event, LinkEvent::Refused { .. })).to_string();
     assert!(refused.contains("of 3000") && refused.contains("max_message is 100000"), "{refused}");
-    let gap = small.until(|_| true);
+    let gap = small.until(|event| !matches!(event, LinkEvent::Presence { .. }));
     assert!(matches!(gap, LinkEvent::Gap { lost: 1, .. }), "{gap}");
     // Whoever comes back has all of it at one node, and hears that something is missing at the other.
     let mut back = follow(&large, Some(begin));

@@ -50,8 +50,10 @@ struct Room {
 
 impl Room {
     fn join(server: &Server, threads: usize) -> Self {
-        let mut settings = BackplaneSettings::default();
-        settings.announce_interval = Duration::from_millis(200);
+        Self::join_with(server, threads, BackplaneSettings::default())
+    }
+
+    fn join_with(server: &Server, threads: usize, settings: BackplaneSettings) -> Self {
         let node = Node::join(&server.url(), threads, settings, |events| App { events });
         let (sender, presence) = channel();
         node.group.remotes()[0].run(move |cx| sender.send(cx.presence().unwrap().clone()).unwrap()).unwrap();
@@ -124,7 +126,10 @@ fn nodes_know_who_is_present_at_others() {
 fn a_node_that_is_gone_takes_its_members_along() {
     for kind in KINDS {
         let Some(server) = Server::start(kind, &[]) else { return };
-        let (a, b) = (Room::join(&server, 1), Room::join(&server, 1));
+        // Whoever is silent for some of these is gone.
+        let mut settings = BackplaneSettings::default();
+        settings.announce_interval = Duration::from_millis(200);
+        let (a, b) = (Room::join_with(&server, 1, settings.clone()), Room::join_with(&server, 1, settings));
         let (_ann, _bob) = (a.say("room ann"), b.say("room bob"));
         b.until_present(&["ann", "bob"]);
         drop(a); // without a word to anybody

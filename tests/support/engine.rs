@@ -81,14 +81,14 @@ impl Server {
         self.child = self.kind.spawn(self.port, &self.args);
     }
 
-    /// What Redis says to a command.
+    /// What Redis says to a command, all of it.
     pub(crate) fn redis(&self, command: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
-        let mut answer = [0; 512];
-        let len = stream.read(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer[..len]).into_owned()
+        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        answers.strip_suffix("+OK\r\n").expect("the answer to QUIT").to_owned()
     }
 }
 

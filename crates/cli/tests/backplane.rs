@@ -190,9 +190,10 @@ fn slow_readers_get_the_newest_of_senders_at_all_servers() {
         };
         let slow_reader = ["--slow-reader", "latest", "--tell-dropped", "--max-queued", "256K"];
         let watermarks = ["--high-watermark", "64K", "--low-watermark", "16K"];
+        let patient = ["--backplane-max-age", "60s"]; // this machine may be busy
         let backplane = ["--mode", "relay", "--threads", threads, "--backplane", &url];
         let counters = ["--metrics", "127.0.0.1:0"];
-        let args: Vec<&str> = [&backplane[..], &slow_reader, &watermarks, &counters]
+        let args: Vec<&str> = [&backplane[..], &patient, &slow_reader, &watermarks, &counters]
             .concat()
             .into_iter()
             .chain(ordered)

@@ -38,6 +38,8 @@ fn a_new_process_takes_over_and_nobody_is_refused() {
             "relay",
             "--backplane",
             &url,
+            "--backplane-max-age",
+            "60s", // this machine may be busy
             "--drain-listen",
             "first",
             "--drain-delay",
@@ -50,7 +52,10 @@ fn a_new_process_takes_over_and_nobody_is_refused() {
         ];
         let mut old = serve_on(&listener, &args);
         // It speaks at a server of its own, which nobody ends.
-        let apart = super::support::command::serve(&["--mode", "relay", "--backplane", &url]);
+        let patient = ["--backplane-max-age", "60s"];
+        let apart = super::support::command::serve(
+            &[&["--mode", "relay", "--backplane", &url][..], &patient].concat(),
+        );
         let (over, said) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
         let speaking = thread::spawn({
             let (over, said, mut speaker) = (over.clone(), said.clone(), Peer::open(apart.address));

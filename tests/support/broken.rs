@@ -186,9 +186,9 @@ impl Conn {
     fn serve(mut self) -> io::Result<()> {
         let Some(head) = self.head()? else { return Ok(()) };
         let Some(accept) = self.judge(&head) else {
-            return self
-                .stream
-                .write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let refusal = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            self.stream.write_all(refusal)?;
+            return self.end();
         };
         let answer = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
@@ -206,14 +206,14 @@ impl Conn {
         self.stream.write_all(request.as_bytes())?;
         let Some(head) = self.head()? else { return Ok(()) };
         if !self.judge_response(&head, &key.accept()) {
-            return Ok(());
+            return self.end();
         }
         self.talk()
     }
 
     fn head(&mut self) -> io::Result<Option<String>> {
         self.stream.set_nodelay(true)?;
-        self.stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        self.stream.set_read_timeout(Some(PATIENCE))?;
         let end = loop {
             if HANGS.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_secs(600)); // what it does is nothing, until it is ended
@@ -253,8 +253,12 @@ impl Conn {
         if self.is(Fault::StaysAfterClose) && code.is_none() {
             while self.more()? {}
         }
+        self.end()
+    }
+
+    /// Ends the connection behind what was sent: what is still on its way would reset it before that is read.
+    fn end(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
-        // What is still on its way would reset the connection before the Close frame is read.
         while self.more()? {
             self.bytes.clear();
         }

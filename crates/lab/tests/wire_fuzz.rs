@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use bowsprit_lab::fuzz::campaign::{self, Campaign, Watch};
+use bowsprit_lab::fuzz::campaign::{self, Campaign, Summary, Watch};
 use bowsprit_lab::fuzz::{Dial, Kind, Oracles, Peer, Reproducer, Side, Step, Trace};
 use support::broken::{self, Fault, HELD_FOR, LEAK, Server};
+use support::peer::PATIENCE;
 
 fn peer(address: SocketAddr) -> Peer {
     Peer::from(Dial::Connect(address))
@@ -22,7 +23,7 @@ fn campaign(address: SocketAddr, timeout: u64) -> Campaign {
         seed: 1,
         first: 0,
         count: Some(4000),
-        time: Some(Duration::from_secs(60)),
+        time: None, // a busy machine may take its own
         findings: 1,
         jobs: 4,
         oracles: Oracles {
@@ -92,14 +93,13 @@ fn finds(fault: Fault, kinds: &[Kind], steps: usize, bytes: usize) -> Trace {
     let file = serde_json::to_string(&trace).unwrap();
     let back: Trace = serde_json::from_str(&file).unwrap();
     let oracles = back.oracles(&server.address.to_string(), "/");
-    // A finding that depends on how bytes are cut on their way may take a few attempts.
+    // A finding that depends on how bytes are cut on their way, or on how quick the machine is, may take a few attempts.
     let mut reproducer = Reproducer::new(&server_peer, &oracles, &back.finding, None);
-    let again = (0..20).find_map(|_| reproducer.any(&back.script).unwrap());
-    let again =
-        again.unwrap_or_else(|| panic!("{fault:?} is not seen again: {}", trace.show(false).into_string()));
-    assert_eq!(again.key(), trace.finding.key(), "{fault:?}");
+    let again = (0..20).find_map(|_| reproducer.find(&back.script).unwrap());
+    assert!(again.is_some(), "{fault:?} is not seen again: {}", trace.show(false).into_string());
     let right = Server::start(Fault::None);
-    let played = peer(right.address).play(&back.script, &oracles).unwrap();
+    let patient = Oracles { timeout: PATIENCE, ..oracles };
+    let played = peer(right.address).play(&back.script, &patient).unwrap();
     assert_eq!(played.finding, None, "{fault:?}: {}", trace.show(false).into_string());
     trace
 }
@@ -159,27 +159,42 @@ fn planted_faults_in_handshakes_are_found() {
 
 /// Finds the fault in a client that reconnects after each iteration.
 fn finds_in_client(fault: Fault, kinds: &[Kind]) {
+    // As of servers: little time for what waits, and more where the machine is too slow for that.
+    let timeouts: &[u64] = if kinds.contains(&Kind::NoPong) { &[1000, 5000] } else { &[5000] };
+    let mut last = String::new();
+    for timeout in timeouts {
+        let summary = examine_client(fault, *timeout);
+        if fault == Fault::None {
+            assert!(summary.traces.is_empty(), "{}", summary.traces[0].show(false).into_string());
+            assert!(summary.progress.runs >= 1500);
+            return;
+        }
+        last = format!("{:?}", summary.progress);
+        for trace in summary.traces {
+            if kinds.contains(&trace.finding.kind) && trace.reproduced && trace.script.size() <= 160 {
+                return;
+            }
+            last = trace.show(false).into_string();
+        }
+    }
+    panic!("{fault:?}: {last}");
+}
+
+fn examine_client(fault: Fault, timeout: u64) -> Summary {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let client = thread::spawn(move || broken::client(address, fault, usize::MAX));
-    let campaign = campaign(address, if kinds.contains(&Kind::NoPong) { 1000 } else { 5000 });
+    let campaign = campaign(address, timeout);
     let campaign = Campaign {
         count: Some(if fault == Fault::None { 1500 } else { 4000 }),
         oracles: Oracles { side: Side::Client, ..campaign.oracles },
         ..campaign
     };
     let peer = Peer::from(Dial::Accept(listener));
-    let mut summary = campaign::run(&campaign, &peer, &mut |_| {}).unwrap();
+    let summary = campaign::run(&campaign, &peer, &mut |_| {}).unwrap();
     drop(peer);
     client.join().unwrap();
-    if fault == Fault::None {
-        assert!(summary.traces.is_empty(), "{}", summary.traces[0].show(false).into_string());
-        assert!(summary.progress.runs >= 1500);
-        return;
-    }
-    let trace = summary.traces.pop().unwrap_or_else(|| panic!("{fault:?}: {:?}", summary.progress));
-    assert!(kinds.contains(&trace.finding.kind), "{fault:?}: {}", trace.show(false).into_string());
-    assert!(trace.reproduced && trace.script.size() <= 160, "{fault:?}: {}", trace.show(false).into_string());
+    summary
 }
 
 #[test]
